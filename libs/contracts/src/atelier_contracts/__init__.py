@@ -1,0 +1,1 @@
+"""The words on the bus: versioned messages and their envelope."""

@@ -1,0 +1,1 @@
+"""Delivery: topology, outbox, inbox, once(), retries and dead letters."""

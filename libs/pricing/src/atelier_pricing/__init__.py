@@ -1,0 +1,1 @@
+"""The versioned price book: what one request costs, in credits."""

@@ -1,0 +1,1 @@
+"""Traces, metrics, logs and health: declared once, used by every service."""

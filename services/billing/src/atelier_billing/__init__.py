@@ -1,0 +1,1 @@
+"""Billing owns the ledger: accounts, holds, postings, grants."""

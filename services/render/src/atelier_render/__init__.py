@@ -1,0 +1,1 @@
+"""Render owns jobs, leases, providers and artefacts."""

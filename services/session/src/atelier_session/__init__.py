@@ -1,0 +1,1 @@
+"""Session owns the saga: one row a generation, its deadlines, its log."""
