@@ -1,0 +1,100 @@
+"""The words of money. Every amount is a whole number of credits, never negative."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from atelier_contracts.message import Command, Event, Message
+from atelier_contracts.vocabulary import CREDITS_MAX, N_MAX, Owner, Work
+
+DeclineReason = Literal["insufficient_credits", "unpriced", "withdrawn"]
+
+
+class ReserveCredit(Command):
+    """Place a hold for this work. Billing prices the work itself, from its own book."""
+
+    name: ClassVar[str] = "billing.reserve_credit.v1"
+    owner: Owner
+    work: Work
+
+
+class CaptureCredit(Command):
+    """Charge for what was delivered, return the rest of the hold in the same step."""
+
+    name: ClassVar[str] = "billing.capture_credit.v1"
+    delivered: int = Field(ge=1, le=N_MAX)
+    """How many of the n outputs exist; more than were held for is a poison message."""
+
+
+class RefundCredit(Command):
+    """Return the whole hold. Before the reservation it leaves a tombstone that refuses the late reserve."""
+
+    name: ClassVar[str] = "billing.refund_credit.v1"
+
+
+class GrantMessage(Message):
+    """A message about one grant of credits."""
+
+    grant_id: UUID
+
+    @property
+    def subject(self) -> UUID:
+        """The grant."""
+        return self.grant_id
+
+
+class GrantCredit(GrantMessage):
+    """Give credits; the same ``grant_id`` grants once."""
+
+    name: ClassVar[str] = "billing.grant_credit.v1"
+    owner: Owner
+    credits: int = Field(ge=1, le=CREDITS_MAX)
+    priority: int = Field(default=0, ge=-100, le=100)
+    """Lower is spent first."""
+    expires_at: datetime | None = None
+    reason: str = Field(min_length=1, max_length=500)
+    reply_to: str | None = None
+
+
+class CreditDeducted(Event):
+    """A hold was placed: these credits moved from available to held."""
+
+    name: ClassVar[str] = "billing.credit_deducted.v1"
+    owner: Owner
+    credits: int
+    price_book: str
+
+
+class CreditDeclined(Event):
+    """No hold was placed and nothing moved."""
+
+    name: ClassVar[str] = "billing.credit_declined.v1"
+    reason: DeclineReason
+    required: int
+    available: int
+
+
+class CreditCaptured(Event):
+    """The hold is settled: ``captured`` is charged, ``refunded`` went back to available."""
+
+    name: ClassVar[str] = "billing.credit_captured.v1"
+    captured: int
+    refunded: int
+
+
+class CreditRefunded(Event):
+    """The hold is closed and everything went back to available (0 where nothing was held)."""
+
+    name: ClassVar[str] = "billing.credit_refunded.v1"
+    refunded: int
+
+
+class CreditGranted(GrantMessage):
+    """Credits were granted."""
+
+    name: ClassVar[str] = "billing.credit_granted.v1"
+    owner: Owner
+    credits: int
+    available: int

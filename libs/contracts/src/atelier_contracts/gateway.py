@@ -1,0 +1,28 @@
+"""What the gateway says: a client asked for something, or no longer wants it."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from atelier_contracts.message import Command, Event
+from atelier_contracts.vocabulary import Channel, Owner, RenderSpec, Work
+
+
+class GenerationRequested(Event):
+    """A client's request was accepted into the outbox; nothing is reserved yet."""
+
+    name: ClassVar[str] = "gateway.generation_requested.v1"
+    channel: Channel
+    owner: Owner
+    work: Work
+    spec: RenderSpec
+    deadline_s: int = Field(ge=1, le=86_400)
+    """Seconds the whole generation may take, counted by the session's database from admission."""
+    reply_to: str | None = None
+    """Routing key of the gateway instance whose client waits for admission."""
+
+
+class CancelRequested(Command):
+    """The client wants the generation stopped; what is already delivered stays charged."""
+
+    name: ClassVar[str] = "gateway.cancel_requested.v1"

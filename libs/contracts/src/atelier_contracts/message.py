@@ -1,0 +1,120 @@
+"""What every message on the bus is: a frozen model with a versioned name and a subject.
+
+Source of the envelope: CloudEvents 1.0, AMQP protocol binding (binary content mode).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from uuid_utils.compat import uuid7
+
+SPEC_VERSION = "1.0"
+SCHEMA_ROOT = "https://atelier.example/schemas"
+CONTENT_TYPE = "application/json"
+
+
+class Message(BaseModel):
+    """One word on the bus. Immutable; unknown fields are ignored, so that adding an optional field breaks no reader."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: ClassVar[str]
+    """Owner, sentence and version, e.g. ``billing.credit_deducted.v1``; also the routing key."""
+
+    @property
+    def subject(self) -> UUID:
+        """What this message is about: the CloudEvents ``subject``."""
+        raise AssertionError(f"{type(self).__name__} does not say what it is about")
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            REGISTRY[cls.name] = cls
+
+
+REGISTRY: dict[str, type[Message]] = {}
+"""Every message by name; filled as the modules that define them are imported."""
+
+
+class GenerationMessage(Message):
+    """A message about one generation."""
+
+    generation_id: UUID
+
+    @property
+    def subject(self) -> UUID:
+        """The generation."""
+        return self.generation_id
+
+
+class Command(GenerationMessage):
+    """Asks one owner to do something about a generation; it may be refused."""
+
+
+class Event(GenerationMessage):
+    """States what has happened to a generation; it cannot be refused, only ignored."""
+
+
+class Undecodable(ValueError):
+    """The bytes are not a message we know: poison, never retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A message on its way: who said it, when, and in which trace."""
+
+    message: Message
+    id: UUID
+    source: str
+    time: datetime
+    traceparent: str | None = None
+    cc: tuple[str, ...] = ()
+    """Extra routing keys, e.g. of the gateway instance that waits for this reply."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The CloudEvents attributes as AMQP application headers."""
+        headers = {
+            "cloudEvents:specversion": SPEC_VERSION,
+            "cloudEvents:id": str(self.id),
+            "cloudEvents:source": self.source,
+            "cloudEvents:type": self.message.name,
+            "cloudEvents:time": self.time.isoformat(),
+            "cloudEvents:subject": str(self.message.subject),
+            "cloudEvents:dataschema": f"{SCHEMA_ROOT}/{self.message.name}.json",
+        }
+        if self.traceparent:
+            headers["traceparent"] = self.traceparent
+        return headers
+
+
+def wrap(message: Message, *, source: str, traceparent: str | None = None, cc: tuple[str, ...] = ()) -> Envelope:
+    """A fresh envelope: a new time-ordered id (UUIDv7), the time now."""
+    return Envelope(message, uuid7(), source, datetime.now(UTC), traceparent, cc)
+
+
+def unwrap(body: bytes, headers: Mapping[str, object]) -> Envelope:
+    """Reads an envelope back. Raises Undecodable, saying what was wrong."""
+    try:
+        name = str(headers["cloudEvents:type"])
+        kind = REGISTRY[name]
+    except KeyError as missing:
+        raise Undecodable(f"unknown or absent message type {missing}") from None
+    try:
+        traceparent = headers.get("traceparent")
+        return Envelope(
+            message=kind.model_validate_json(body),
+            id=UUID(str(headers.get("cloudEvents:id"))),
+            source=str(headers.get("cloudEvents:source", "")),
+            time=datetime.fromisoformat(str(headers.get("cloudEvents:time"))),
+            traceparent=str(traceparent) if traceparent else None,
+        )
+    except ValidationError as invalid:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in invalid.errors(include_input=False))
+        raise Undecodable(f"{name}: {problems}") from None
+    except ValueError as invalid:
+        raise Undecodable(f"{name}: {invalid}") from None

@@ -1,0 +1,67 @@
+"""What render is asked and what it answers."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from atelier_contracts.message import Command, Event
+from atelier_contracts.vocabulary import N_MAX, Artefact, Owner, RenderSpec
+
+FailureCode = Literal[
+    "provider_failed",
+    "provider_timeout",
+    "provider_unavailable",
+    "refused",
+    "invalid_input",
+    "cancelled",
+    "unknown_outcome",
+]
+
+
+class RequestRender(Command):
+    """Make this; not later than ``deadline_at`` (the session's database clock, UTC)."""
+
+    name: ClassVar[str] = "render.request_render.v1"
+    owner: Owner
+    spec: RenderSpec
+    deadline_at: datetime
+
+
+class CancelRender(Command):
+    """Stop if it can still be stopped; answered by RenderFailed (cancelled) or by the completion that won."""
+
+    name: ClassVar[str] = "render.cancel_render.v1"
+
+
+class RenderStarted(Event):
+    """A worker holds the lease and begins."""
+
+    name: ClassVar[str] = "render.render_started.v1"
+    attempt: int
+
+
+class RenderProgressed(Event):
+    """Percent done, 0..100, of the attempt under way; a hint, may be lost to a newer one."""
+
+    name: ClassVar[str] = "render.render_progressed.v1"
+    progress: int = Field(ge=0, le=100)
+
+
+class RenderCompleted(Event):
+    """All or some outputs exist in storage. ``delivered`` of ``requested`` were made; only those are charged."""
+
+    name: ClassVar[str] = "render.render_completed.v1"
+    outputs: tuple[Artefact, ...]
+    delivered: int = Field(ge=1, le=N_MAX)
+    requested: int = Field(ge=1, le=N_MAX)
+    provider: str
+
+
+class RenderFailed(Event):
+    """Nothing usable was made; nothing may be charged."""
+
+    name: ClassVar[str] = "render.render_failed.v1"
+    code: FailureCode
+    reason: str
+    provider: str | None = None

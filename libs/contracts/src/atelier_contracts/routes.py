@@ -1,0 +1,52 @@
+"""Who hears what: every durable queue and the messages bound to it. The one home of the topology.
+
+A queue is named ``<consumer>.<purpose>``; its dead letters lie in ``<queue>.dead``.
+"""
+
+from collections.abc import Mapping
+
+from atelier_contracts import billing, gateway, render, session
+from atelier_contracts.message import Message
+
+EXCHANGE = "atelier"
+
+BILLING_COMMANDS = "billing.commands"
+SESSION_SAGA = "session.saga"
+RENDER_COMMANDS = "render.commands"
+GATEWAY_PROJECTION = "gateway.projection"
+
+ROUTES: Mapping[str, tuple[type[Message], ...]] = {
+    SESSION_SAGA: (
+        gateway.GenerationRequested,
+        gateway.CancelRequested,
+        billing.CreditDeducted,
+        billing.CreditDeclined,
+        billing.CreditCaptured,
+        billing.CreditRefunded,
+        render.RenderStarted,
+        render.RenderCompleted,
+        render.RenderFailed,
+    ),
+    BILLING_COMMANDS: (
+        billing.ReserveCredit,
+        billing.CaptureCredit,
+        billing.RefundCredit,
+        billing.GrantCredit,
+    ),
+    RENDER_COMMANDS: (render.RequestRender, render.CancelRender),
+    GATEWAY_PROJECTION: (
+        billing.CreditGranted,
+        render.RenderStarted,
+        render.RenderProgressed,
+        session.GenerationQueued,
+        session.GenerationRejected,
+        session.GenerationSucceeded,
+        session.GenerationFailed,
+        session.GenerationCancelled,
+    ),
+}
+
+
+def reply_key(instance: str) -> str:
+    """Routing key and queue name of one gateway instance's replies; the queue dies with the instance."""
+    return f"gateway.reply.{instance}"

@@ -1,0 +1,91 @@
+"""The JSON Schemas of every message, kept in the repository so that a breaking change shows as a diff.
+
+``python -m atelier_contracts.schemas`` writes them; ``--check`` fails when the files and the code differ, naming a
+breaking change as such: a removed message, a removed or newly required field, a changed type.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import atelier_contracts  # noqa: F401 - importing fills the registry
+from atelier_contracts.message import REGISTRY, SCHEMA_ROOT
+
+SCHEMA_DIR = Path(__file__).resolve().parents[2] / "schemas"
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the payload of one message."""
+    kind = REGISTRY[name]
+    schema = kind.model_json_schema()
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{SCHEMA_ROOT}/{name}.json",
+        **schema,
+    }
+
+
+def breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What a reader of ``old`` could not cope with in ``new``; empty when the change is safe."""
+    problems = []
+    parts = [("", old, new)]
+    parts += [(f"{name}.", part, new.get("$defs", {}).get(name, {})) for name, part in old.get("$defs", {}).items()]
+    for prefix, before, after in parts:
+        had, has = before.get("properties", {}), after.get("properties", {})
+        problems += [f"field {prefix}{field} was removed" for field in had if field not in has]
+        problems += [
+            f"field {prefix}{field} changed its type"
+            for field in had
+            if field in has and _shape(had[field]) != _shape(has[field])
+        ]
+        newly = set(after.get("required", [])) - set(before.get("required", []))
+        problems += [f"field {prefix}{field} became required" for field in sorted(newly)]
+    return problems
+
+
+def _shape(field: dict[str, Any]) -> dict[str, Any]:
+    """A field without what may change freely: its words and its default."""
+    return {key: value for key, value in field.items() if key not in {"description", "title", "default"}}
+
+
+def differences() -> list[str]:
+    """Every way in which the stored schemas differ from the code, one sentence each."""
+    stored = {path.stem: json.loads(path.read_text()) for path in SCHEMA_DIR.glob("*.json")}
+    found = [f"{name}: BREAKING: the message was removed" for name in stored if name not in REGISTRY]
+    for name in REGISTRY:
+        current = schema_of(name)
+        if name not in stored:
+            found.append(f"{name}: new message, not written yet")
+        elif stored[name] != current:
+            broken = breaking_changes(stored[name], current)
+            found += [f"{name}: BREAKING: {problem}; give it a new version" for problem in broken] or [
+                f"{name}: changed"
+            ]
+    return found
+
+
+def write() -> None:
+    """Writes every schema and removes those of messages that are gone."""
+    SCHEMA_DIR.mkdir(exist_ok=True)
+    for path in SCHEMA_DIR.glob("*.json"):
+        path.unlink()
+    for name in REGISTRY:
+        (SCHEMA_DIR / f"{name}.json").write_text(json.dumps(schema_of(name), indent=2) + "\n")
+
+
+def main(arguments: list[str]) -> int:
+    """Command line: write, or compare with ``--check``."""
+    if "--check" not in arguments:
+        write()
+        return 0
+    found = differences()
+    for line in found:
+        sys.stdout.write(line + "\n")
+    if found:
+        sys.stdout.write("Run `python -m atelier_contracts.schemas` if the change is meant.\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,51 @@
+"""What the saga tells the world about a generation."""
+
+from typing import ClassVar, Literal
+
+from atelier_contracts.message import Event
+from atelier_contracts.vocabulary import Artefact
+
+
+class GenerationQueued(Event):
+    """Admitted: credits are held and the render is requested."""
+
+    name: ClassVar[str] = "session.generation_queued.v1"
+    credits: int
+    """Credits held."""
+
+
+class GenerationRejected(Event):
+    """Not admitted: nothing was reserved and nothing will be made."""
+
+    name: ClassVar[str] = "session.generation_rejected.v1"
+    reason: Literal["insufficient_credits", "unpriced", "withdrawn"]
+    required: int
+    available: int
+
+
+class GenerationSucceeded(Event):
+    """Delivered and charged: ``captured`` for what exists, ``refunded`` for what does not."""
+
+    name: ClassVar[str] = "session.generation_succeeded.v1"
+    outputs: tuple[Artefact, ...]
+    delivered: int
+    captured: int
+    refunded: int
+    provider: str
+
+
+class GenerationFailed(Event):
+    """Not delivered, not charged; ``expired`` when its deadline passed first."""
+
+    name: ClassVar[str] = "session.generation_failed.v1"
+    outcome: Literal["failed", "expired"]
+    code: str
+    reason: str
+    refunded: int
+
+
+class GenerationCancelled(Event):
+    """Stopped at the client's wish, not charged."""
+
+    name: ClassVar[str] = "session.generation_cancelled.v1"
+    refunded: int

@@ -1,0 +1,89 @@
+"""The nouns messages share: who owns a generation, what was asked for, what came out."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+OwnerKind = Literal["store", "user", "workspace"]
+Channel = Literal["b2b", "b2c"]
+Kind = Literal["try_on", "product_shot", "image", "on_model", "flat_lay", "narration"]
+Role = Literal["person", "garment", "product", "model", "image", "mask", "photo"]
+ImageFormat = Literal["png", "jpeg", "webp"]
+SimulatedOutcome = Literal["succeed", "fail", "timeout", "lost_response", "corrupt", "partial"]
+
+N_MAX = 10
+INPUTS_MAX = 10
+PROMPT_CHARS_MAX = 4000
+CREDITS_MAX = 1_000_000_000
+
+
+class Noun(BaseModel):
+    """A value carried inside messages: frozen, tolerant of fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Owner(Noun):
+    """Whose credits pay and whose prefix the artefacts live under."""
+
+    kind: OwnerKind
+    id: UUID
+
+
+class InputRef(Noun):
+    """One input, by the key of a stored object or by a URL still to be fetched; never its bytes."""
+
+    role: Role
+    key: str | None = None
+    url: str | None = None
+
+
+class Simulation(Noun):
+    """What the simulator provider shall pretend; only where the simulator is switched on."""
+
+    outcome: SimulatedOutcome = "succeed"
+    delivered: int | None = Field(default=None, ge=0, le=N_MAX)
+    """For ``partial``: how many of the n are made."""
+    delay_ms: int = Field(default=0, ge=0, le=600_000)
+    picture: bool = True
+    """False: no artefact is made or stored, for measuring everything but the picture."""
+
+
+class Work(Noun):
+    """The part of a request that the price depends on (price book: libs/pricing)."""
+
+    kind: Kind
+    quality: str | None = None
+    size: str | None = None
+    n: int = Field(default=1, ge=1, le=N_MAX)
+    characters: int = Field(default=0, ge=0, le=50_000)
+    """Length of the text for a narration."""
+
+
+class RenderSpec(Noun):
+    """The part of a request that the picture depends on."""
+
+    kind: Kind
+    prompt: str | None = Field(default=None, max_length=PROMPT_CHARS_MAX)
+    inputs: tuple[InputRef, ...] = Field(default=(), max_length=INPUTS_MAX)
+    size: str | None = None
+    style: str | None = None
+    quality: str | None = None
+    format: ImageFormat = "png"
+    n: int = Field(default=1, ge=1, le=N_MAX)
+    seed: int = 0
+    provider: str | None = None
+    model: str | None = None
+    simulate: Simulation | None = None
+
+
+class Artefact(Noun):
+    """One delivered output: where it lies and what it is. ``sha256`` in hex over the stored bytes, size in bytes."""
+
+    key: str
+    content_type: str
+    size: int
+    sha256: str
+    width: int | None = None
+    height: int | None = None

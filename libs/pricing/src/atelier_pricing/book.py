@@ -1,0 +1,92 @@
+"""The price book: one versioned table that says what each kind of work costs, in whole credits.
+
+Source: REQUIREMENTS, settled question 1, and the price tables of seeds 002 and 003. A request without a price is
+refused, never free. A new price is a new book: held credits keep the book they were priced with.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import ceil
+
+VERSION = "v1"
+
+FORM_QUALITY = {"standard": 1, "high": 2, "ultra": 2}
+"""ceil(1 x 1 | 1.5 | 2), seed 002."""
+
+STUDIO_QUALITY = {"low": 1, "medium": 2, "high": 3}
+"""On-model and flat-lay."""
+
+IMAGE = {
+    ("256x256", "standard"): 3,
+    ("512x512", "standard"): 5,
+    ("1024x1024", "standard"): 10,
+    ("1024x1024", "hd"): 20,
+    ("1792x1024", "standard"): 15,
+    ("1792x1024", "hd"): 30,
+    ("1024x1792", "standard"): 15,
+    ("1024x1792", "hd"): 30,
+}
+"""Credits a picture by (size, quality), seed 003; what the seed marks N/A is absent, hence unpriced."""
+
+TRY_ON_CREDITS = 1
+NARRATION_CHARACTERS_PER_CREDIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """``credits`` = ``unit_credits`` x ``units``; a partial delivery is charged by the unit."""
+
+    unit_credits: int
+    units: int
+    book: str = VERSION
+
+    @property
+    def credits(self) -> int:
+        """The whole price."""
+        return self.unit_credits * self.units
+
+
+@dataclass(frozen=True, slots=True)
+class Unpriced:
+    """The book has no price for this; ``reason`` says for what."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    quality: str | None
+    size: str | None
+    characters: int
+
+
+def _image(request: _Request) -> int | None:
+    return IMAGE.get((request.size or "1024x1024", request.quality or "standard"))
+
+
+def _narration(request: _Request) -> int | None:
+    return ceil(request.characters / NARRATION_CHARACTERS_PER_CREDIT) or None
+
+
+TARIFFS: Mapping[str, Callable[[_Request], int | None]] = {
+    "try_on": lambda _: TRY_ON_CREDITS,
+    "product_shot": lambda request: FORM_QUALITY.get(request.quality or "standard"),
+    "image": _image,
+    "on_model": lambda request: STUDIO_QUALITY.get(request.quality or "high"),
+    "flat_lay": lambda request: STUDIO_QUALITY.get(request.quality or "high"),
+    "narration": _narration,
+}
+"""Credits for one unit, by kind; None where the book has no price."""
+
+
+def price(
+    kind: str, *, quality: str | None = None, size: str | None = None, n: int = 1, characters: int = 0
+) -> Price | Unpriced:
+    """What ``n`` units of this work cost. ``characters`` is the length of a narration's text. Never raises."""
+    tariff = TARIFFS.get(kind)
+    unit = tariff(_Request(quality, size, characters)) if tariff else None
+    if unit is None or n < 1:
+        wanted = {"kind": kind, "quality": quality, "size": size, "n": n, "characters": characters}
+        given = ", ".join(f"{name} {value}" for name, value in wanted.items() if value)
+        return Unpriced(f"price book {VERSION} has no price for {given}")
+    return Price(unit, n)
