@@ -6,7 +6,7 @@ Source of the envelope: CloudEvents 1.0, AMQP protocol binding (binary content m
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -30,7 +30,7 @@ class Message(BaseModel):
         """What this message is about: the CloudEvents ``subject``."""
         raise AssertionError(f"{type(self).__name__} does not say what it is about")
 
-    def __init_subclass__(cls, **kwargs: object) -> None:
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "name" in cls.__dict__:
             REGISTRY[cls.name] = cls

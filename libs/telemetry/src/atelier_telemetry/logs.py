@@ -1,0 +1,37 @@
+"""JSON logs, one object a line, each with the trace it belongs to."""
+
+import logging
+import sys
+
+from opentelemetry import trace
+from pythonjsonlogger.json import JsonFormatter
+
+from atelier_telemetry.settings import TelemetrySettings
+
+
+class _TraceIds(logging.Filter):
+    """Adds the trace and span at work, so that a log line leads to its trace."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid:
+            record.trace_id = f"{context.trace_id:032x}"
+            record.span_id = f"{context.span_id:016x}"
+        return True
+
+
+def configure(service: str, settings: TelemetrySettings) -> None:
+    """Sends every logger of the process to stderr as JSON: time, level, logger, message, service, and any ``extra``."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_TraceIds())
+    handler.setFormatter(
+        JsonFormatter(
+            "{asctime}{levelname}{name}{message}",
+            style="{",
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            static_fields={"service": service},
+        )
+    )
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    for noisy in ("aio_pika", "aiormq", "faststream", "urllib3", "httpx", "httpcore", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

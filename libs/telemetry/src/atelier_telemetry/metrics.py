@@ -1,0 +1,51 @@
+"""Every metric of Atelier, declared once; dashboards and alerts name nothing else.
+
+Durations in seconds, amounts in credits. Labels are bounded sets, never ids.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900)
+
+# Delivery
+CONSUMED = Counter("atelier_messages_consumed_total", "Messages handled, by outcome", ["queue", "outcome"])
+"""outcome: applied, duplicate, retried, dead."""
+BATCH_SECONDS = Histogram(
+    "atelier_batch_seconds", "One consumed batch: claim, handle, commit", ["queue"], buckets=_FAST
+)
+BATCH_MESSAGES = Histogram(
+    "atelier_batch_messages", "Messages in one batch", ["queue"], buckets=(1, 2, 5, 10, 20, 50, 100, 200)
+)
+PUBLISHED = Counter("atelier_messages_published_total", "Outbox messages published, by outcome", ["outcome"])
+"""outcome: confirmed, unroutable, unknown."""
+OUTBOX_PENDING = Gauge("atelier_outbox_pending", "Outbox rows seen by the sweeper that no broker has confirmed yet")
+OUTBOX_SWEPT = Counter("atelier_outbox_swept_total", "Messages the sweeper sent again after a crash or an outage")
+DEAD_LETTERS = Counter("atelier_dead_letters_total", "Messages laid into a dead-letter queue", ["queue"])
+
+# Sagas
+TRANSITIONS = Counter("atelier_saga_transitions_total", "Saga steps taken", ["state"])
+LOST_RACES = Counter(
+    "atelier_saga_lost_races_total", "Messages that came too late and had no effect", ["state", "message"]
+)
+GENERATIONS_ENDED = Counter("atelier_generations_ended_total", "Generations that reached their end", ["state"])
+GENERATION_SECONDS = Histogram("atelier_generation_seconds", "From admission to the end", ["state"], buckets=_SLOW)
+SAGA_TIMERS = Counter("atelier_saga_timers_total", "Deadlines and resends that fired", ["state"])
+
+# Money
+CREDITS_MOVED = Counter("atelier_credits_moved_total", "Credits posted, by kind of posting", ["kind"])
+"""kind: grant, reserve, capture, refund, expire."""
+DECLINED = Counter("atelier_credit_declined_total", "Reservations declined", ["reason"])
+
+# Renders
+RENDERS = Counter("atelier_renders_total", "Render attempts ended, by provider and outcome", ["provider", "outcome"])
+RENDER_SECONDS = Histogram("atelier_render_seconds", "One render attempt", ["provider"], buckets=_SLOW)
+RENDER_QUEUE = Gauge("atelier_render_jobs", "Render jobs by state", ["state"])
+LEASES_LOST = Counter("atelier_render_leases_lost_total", "Leases taken over after their worker stopped beating")
+DISCARDED = Counter("atelier_render_discarded_total", "Outputs that came too late and were thrown away")
+
+# Gateway
+ADMISSION_SECONDS = Histogram(
+    "atelier_admission_seconds", "From POST to the admission reply", ["surface"], buckets=_FAST
+)
+REQUESTS = Counter("atelier_requests_total", "HTTP requests", ["surface", "status"])

@@ -1,0 +1,64 @@
+"""What every service answers to its operators: is it alive, is it ready, what does it measure."""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import SecretStr
+
+Check = Callable[[], Awaitable[bool]]
+"""True when the part can be used right now."""
+
+CHECK_S_MAX = 2.0
+
+
+def operations_router(checks: Mapping[str, Check]) -> APIRouter:
+    """``/health/live``, ``/health/ready`` (503 naming each part that fails) and ``/metrics``. Not part of the public API."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/health/live")
+    async def live() -> dict[str, str]:
+        return {"status": "live"}
+
+    @router.get("/health/ready")
+    async def ready() -> JSONResponse:
+        names = list(checks)
+        answers = await asyncio.gather(*(_holds(checks[name]) for name in names))
+        parts = {name: "ok" if ok else "failing" for name, ok in zip(names, answers, strict=True)}
+        healthy = all(answers)
+        return JSONResponse({"status": "ready" if healthy else "not ready", "parts": parts}, 200 if healthy else 503)
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _holds(check: Check) -> bool:
+    """A check that raises or hangs is a check that fails."""
+    try:
+        async with asyncio.timeout(CHECK_S_MAX):
+            return await check()
+    except Exception:  # noqa: BLE001 - whatever went wrong, the answer is: not ready
+        return False
+
+
+def bearer_guard(token: SecretStr) -> Callable[..., Awaitable[None]]:
+    """A dependency that answers 401 unless ``Authorization: Bearer`` carries this token (constant-time)."""
+    expected = f"Bearer {token.get_secret_value()}".encode()
+
+    async def guard(authorization: Annotated[str, Header()] = "") -> None:
+        if not hmac.compare_digest(authorization.encode(), expected):
+            raise HTTPException(401, "a valid bearer token is required", {"WWW-Authenticate": "Bearer"})
+
+    return guard
+
+
+def guarded(token: SecretStr) -> list[Any]:
+    """The ``dependencies=`` of a router that only a holder of the token may use."""
+    return [Depends(bearer_guard(token))]

@@ -1,0 +1,24 @@
+"""Running a service's HTTP: one uvicorn process, logs and shutdown as ours."""
+
+import uvicorn
+from fastapi import FastAPI
+
+SHUTDOWN_S = 5
+
+
+def serve(app: FastAPI, *, host: str, port: int) -> None:
+    """Blocks until SIGTERM or SIGINT; then finishes requests for at most ``SHUTDOWN_S`` seconds."""
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )

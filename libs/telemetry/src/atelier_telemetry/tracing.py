@@ -1,0 +1,66 @@
+"""One trace from the client's POST to the stored picture: set-up, and carrying the context across the bus.
+
+The context travels as a W3C ``traceparent`` in each outbox row and message, so a restart does not break the trace.
+"""
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import Span, SpanContext, SpanKind, TraceFlags, Tracer
+
+from atelier_telemetry.settings import TelemetrySettings
+
+EXPORT_DELAY_MS = 1_000
+QUEUE_SPANS_MAX = 8_192
+
+
+def configure(service: str, settings: TelemetrySettings) -> TracerProvider:
+    """Installs the process's tracer provider; call ``shutdown()`` on it to flush."""
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": service, "deployment.environment.name": settings.environment}),
+        sampler=ParentBased(TraceIdRatioBased(settings.trace_ratio)),
+    )
+    if settings.otlp_endpoint:
+        exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=5)
+        provider.add_span_processor(
+            BatchSpanProcessor(exporter, schedule_delay_millis=EXPORT_DELAY_MS, max_queue_size=QUEUE_SPANS_MAX)
+        )
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def tracer(module: str) -> Tracer:
+    """The tracer of a module; works before ``configure`` too."""
+    return trace.get_tracer(module)
+
+
+def traceparent_of(span: Span) -> str | None:
+    """W3C traceparent of a span, None where there is no trace."""
+    context = span.get_span_context()
+    if not context.is_valid:
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+
+def current_traceparent() -> str | None:
+    """W3C traceparent of the span at work in this task."""
+    return traceparent_of(trace.get_current_span())
+
+
+def parent_from(traceparent: str | None) -> Context:
+    """The context to start a child span in. A malformed header starts a new trace, as W3C asks."""
+    parts = (traceparent or "").split("-")
+    try:
+        context = SpanContext(
+            int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(int(parts[3], 16))
+        )
+    except (IndexError, ValueError):
+        return Context()
+    return trace.set_span_in_context(trace.NonRecordingSpan(context), Context()) if context.is_valid else Context()
+
+
+__all__ = ["Span", "SpanKind", "configure", "current_traceparent", "parent_from", "traceparent_of", "tracer"]
