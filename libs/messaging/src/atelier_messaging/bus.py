@@ -1,0 +1,119 @@
+"""The bus as a service sees it: FastStream subscribers that feed batched consumers, and a confirmed publisher."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aio_pika.abc import AbstractIncomingMessage
+from faststream import AckPolicy
+from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitMessage, RabbitQueue
+
+from atelier_contracts import Envelope, Undecodable, unwrap
+from atelier_messaging import loops
+from atelier_messaging.consumer import Consumer, Handler
+from atelier_messaging.database import Pool
+from atelier_messaging.outbox import SWEEP_EVERY_S, Outbox
+from atelier_messaging.publisher import RECONNECT_S, Publisher
+from atelier_messaging.settings import BrokerSettings
+from atelier_messaging.work import UnitOfWork
+
+INBOX_DAYS = 7
+PRUNE_EVERY_S = 3_600.0
+_PRUNE = "DELETE FROM inbox WHERE handled_at < now() - make_interval(days => $1)"
+logger = logging.getLogger(__name__)
+
+ReplyHandler = Callable[[Envelope], Awaitable[None]]
+
+
+class _Arrivals:
+    """What one subscriber has received and not settled; bounded by the prefetch."""
+
+    def __init__(self, batch_max: int) -> None:
+        self._queue: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._batch_max = batch_max
+
+    def add(self, raw: AbstractIncomingMessage) -> None:
+        self._queue.put_nowait(raw)
+
+    async def next(self) -> Sequence[AbstractIncomingMessage]:
+        batch = [await self._queue.get()]
+        while len(batch) < self._batch_max and not self._queue.empty():
+            batch.append(self._queue.get_nowait())
+        channel = batch[-1].channel
+        # After a reconnect, tags of the old channel mean nothing: those messages come again on the new one.
+        return [raw for raw in batch if raw.channel is channel]
+
+
+class Bus:
+    """One service's connections to the broker, its outbox and its consumers."""
+
+    def __init__(self, service: str, settings: BrokerSettings, pool: Pool) -> None:
+        url = settings.amqp_url.get_secret_value()
+        self._settings = settings
+        self._pool = pool
+        self.publisher = Publisher(url, service)
+        self.outbox = Outbox(pool, self.publisher)
+        self.work = UnitOfWork(pool, self.outbox, f"atelier/{service}")
+        self.broker = RabbitBroker(
+            url,
+            reconnect_interval=RECONNECT_S,
+            client_properties={"connection_name": f"{service} consume"},
+            apply_types=False,
+            logger=None,
+        )
+        self._consumers: list[tuple[Consumer, _Arrivals]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def consume(self, queue: str, handler: Handler) -> None:
+        """Handles the messages of ``queue`` in batches. Call before ``start``."""
+        arrivals = _Arrivals(self._settings.batch_max)
+        self._consumers.append((Consumer(queue, handler, self.work, self.publisher), arrivals))
+        # A channel of its own: acknowledging many at once speaks of all deliveries of the channel.
+        channel = Channel(prefetch_count=self._settings.prefetch)
+
+        @self.broker.subscriber(
+            RabbitQueue(queue, durable=True, declare=False), channel=channel, ack_policy=AckPolicy.MANUAL, no_reply=True
+        )
+        async def receive(message: RabbitMessage) -> None:
+            arrivals.add(message.raw_message)
+
+    def hear_replies(self, key: str, handler: ReplyHandler) -> None:
+        """Hears what is said to this process alone, on a queue that dies with it. At most once, by nature a hint."""
+        queue = RabbitQueue(key, queue_type=QueueType.CLASSIC, exclusive=True, auto_delete=True, routing_key=key)
+
+        @self.broker.subscriber(queue, "atelier", ack_policy=AckPolicy.ACK_FIRST, no_reply=True)
+        async def receive(message: RabbitMessage) -> None:
+            try:
+                await handler(unwrap(message.raw_message.body, message.raw_message.headers or {}))
+            except Undecodable as strange:
+                logger.warning("ignored an undecodable reply: %s", strange)
+
+    async def start(self) -> None:
+        """Connects, declares, and begins to consume and to sweep. Raises when the broker cannot be reached."""
+        await self.publisher.start()
+        for consumer, arrivals in self._consumers:
+            self.keep(consumer.run(arrivals), consumer.queue)
+        self.keep(loops.keep_doing("outbox sweep", SWEEP_EVERY_S, self.outbox.sweep), "outbox sweep")
+        self.keep(loops.keep_doing("inbox prune", PRUNE_EVERY_S, self._prune), "inbox prune")
+        await self.broker.start()
+
+    def keep(self, coroutine: Any, name: str) -> None:
+        """Runs a coroutine until ``stop``."""
+        self._tasks.append(asyncio.create_task(coroutine, name=name))
+
+    async def ready(self) -> bool:
+        """Whether the broker can be used and every loop of ours is still at work."""
+        return self.publisher.connected and all(not task.done() for task in self._tasks)
+
+    async def stop(self) -> None:
+        """Stops consuming, ends the loops, publishes what is under way, disconnects."""
+        await self.broker.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.outbox.drain()
+        await self.publisher.stop()
+
+    async def _prune(self) -> None:
+        await self._pool.execute(_PRUNE, INBOX_DAYS)

@@ -1,0 +1,168 @@
+"""Consuming in batches: one transaction and one acknowledgement for many messages, each handled once.
+
+A batch that fails because the database is gone is kept and tried again. A batch that fails for any other reason is
+halved until the message at fault stands alone: poison goes to the dead-letter queue with its reason, a surprise
+climbs the retry ladder first; its neighbours go on.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import AMQPException, ChannelInvalidStateError
+
+from atelier_contracts import Envelope, Undecodable, unwrap
+from atelier_messaging import topology
+from atelier_messaging.errors import Poison, Transient, is_outage
+from atelier_messaging.publisher import Outcome, Outgoing, Publisher
+from atelier_messaging.work import Delivery, UnitOfWork, Work
+from atelier_telemetry import metrics, words
+from atelier_telemetry.tracing import SpanKind, parent_from, tracer
+
+Handler = Callable[[Work], Awaitable[None]]
+"""Handles ``work.fresh``, all of it, in order."""
+
+ATTEMPT_HEADER = "x-atelier-attempt"
+REASON_HEADER = "x-atelier-reason"
+OUTAGE_PAUSE_S = 0.2
+OUTAGE_PAUSE_S_MAX = 5.0
+logger = logging.getLogger(__name__)
+_tracer = tracer(__name__)
+
+
+class Batches(Protocol):
+    """Where a consumer finds what has arrived."""
+
+    async def next(self) -> Sequence[AbstractIncomingMessage]:
+        """At least one message, in order of arrival."""
+
+
+@dataclass(slots=True, eq=False)
+class _Received:
+    raw: AbstractIncomingMessage
+    envelope: Envelope
+
+    @property
+    def attempt(self) -> int:
+        return int(str((self.raw.headers or {}).get(ATTEMPT_HEADER, 0)))
+
+
+class Consumer:
+    """Works off one queue with one handler."""
+
+    def __init__(self, queue: str, handler: Handler, work: UnitOfWork, publisher: Publisher) -> None:
+        self.queue = queue
+        self._handler = handler
+        self._work = work
+        self._publisher = publisher
+
+    async def run(self, batches: Batches) -> None:
+        """For ever: take what has arrived, settle every message of it, acknowledge all with one ack."""
+        while True:
+            raws = await batches.next()
+            with metrics.BATCH_SECONDS.labels(self.queue).time():
+                await self._settle(raws)
+            metrics.BATCH_MESSAGES.labels(self.queue).observe(len(raws))
+            await _acknowledge(raws)
+
+    async def _settle(self, raws: Sequence[AbstractIncomingMessage]) -> None:
+        received = []
+        for raw in raws:
+            try:
+                received.append(_Received(raw, unwrap(raw.body, raw.headers or {})))
+            except Undecodable as poison:
+                await self._bury(raw, str(poison))
+        if received:
+            await self._apply(received)
+
+    async def _apply(self, received: Sequence[_Received]) -> None:
+        """Handles all, halving on failure until the message at fault is alone."""
+        try:
+            await self._through_outages(received)
+        except Exception as error:
+            if len(received) > 1:
+                middle = len(received) // 2
+                await self._apply(received[:middle])
+                await self._apply(received[middle:])
+            else:
+                await self._set_aside(received[0], error)
+
+    async def _through_outages(self, received: Sequence[_Received]) -> None:
+        pause = OUTAGE_PAUSE_S
+        while True:
+            try:
+                return await self._handle(received)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                logger.warning("%s: database not usable, trying again in %.1f s: %r", self.queue, pause, error)
+                await asyncio.sleep(pause)
+                pause = min(OUTAGE_PAUSE_S_MAX, pause * 2)
+
+    async def _handle(self, received: Sequence[_Received]) -> None:
+        deliveries = [self._delivery(item.envelope) for item in received]
+        try:
+            async with self._work.once(self.queue, deliveries) as work:
+                if work.fresh:
+                    await self._handler(work)
+                applied = len(work.fresh)
+        finally:
+            for delivery in deliveries:
+                delivery.span.end()
+        metrics.CONSUMED.labels(self.queue, "applied").inc(applied)
+        metrics.CONSUMED.labels(self.queue, "duplicate").inc(len(deliveries) - applied)
+
+    def _delivery(self, envelope: Envelope) -> Delivery:
+        span = _tracer.start_span(
+            f"{self.queue} process {envelope.message.name}",
+            context=parent_from(envelope.traceparent),
+            kind=SpanKind.CONSUMER,
+        )
+        if span.is_recording():
+            span.set_attributes(
+                {
+                    words.GENERATION_ID: str(envelope.message.subject),
+                    words.MESSAGING_SYSTEM: "rabbitmq",
+                    words.MESSAGING_DESTINATION: self.queue,
+                    words.MESSAGING_ID: str(envelope.id),
+                }
+            )
+        return Delivery(envelope, span)
+
+    async def _set_aside(self, received: _Received, error: Exception) -> None:
+        """One message failed alone: later again, or never."""
+        last = len(topology.RETRY_DELAYS_S) - 1
+        rung = min(received.attempt, last)
+        if isinstance(error, Poison) or (received.attempt > last and not isinstance(error, Transient)):
+            await self._bury(received.raw, f"{type(error).__name__}: {error}")
+            return
+        logger.warning("%s: again in %s s: %r", self.queue, topology.RETRY_DELAYS_S[rung], error, exc_info=error)
+        metrics.CONSUMED.labels(self.queue, "retried").inc()
+        headers = {**(received.raw.headers or {}), ATTEMPT_HEADER: received.attempt + 1}
+        await self._move(received.raw, headers, topology.retry_exchange(rung))
+
+    async def _bury(self, raw: AbstractIncomingMessage, reason: str) -> None:
+        logger.error("%s: dead letter %s: %s", self.queue, raw.message_id, reason)
+        metrics.CONSUMED.labels(self.queue, "dead").inc()
+        metrics.DEAD_LETTERS.labels(self.queue).inc()
+        headers = {**(raw.headers or {}), REASON_HEADER: reason[:1_000]}
+        await self._move(raw, headers, topology.DEAD_EXCHANGE)
+
+    async def _move(self, raw: AbstractIncomingMessage, headers: dict[str, object], exchange: str) -> None:
+        """Lays the message elsewhere, for certain, before it is acknowledged here."""
+        outgoing = Outgoing(raw.body, headers, raw.message_id or "", self.queue, exchange)
+        pause = OUTAGE_PAUSE_S
+        while (await self._publisher.publish([outgoing]))[0] is not Outcome.CONFIRMED:
+            await asyncio.sleep(pause)
+            pause = min(OUTAGE_PAUSE_S_MAX, pause * 2)
+
+
+async def _acknowledge(raws: Sequence[AbstractIncomingMessage]) -> None:
+    """Acknowledges all up to the last. If the channel is gone the broker delivers again and the inbox absorbs it."""
+    try:
+        await raws[-1].ack(multiple=True)
+    except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as gone:
+        logger.warning("could not acknowledge %d messages, they will come again: %r", len(raws), gone)

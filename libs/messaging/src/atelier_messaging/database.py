@@ -1,0 +1,38 @@
+"""The asyncpg pool a service works with."""
+
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
+    Pool: TypeAlias = asyncpg.Pool[Any]
+else:
+    Connection = asyncpg.Connection
+    Pool = asyncpg.Pool
+
+CONNECTIONS_MIN = 2
+CONNECTIONS_MAX = 8
+COMMAND_S_MAX = 30.0
+
+
+async def connect(url: str) -> Pool:
+    """A pool whose ``jsonb`` columns are Python values and whose statements end within ``COMMAND_S_MAX`` seconds."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=CONNECTIONS_MIN,
+        max_size=CONNECTIONS_MAX,
+        command_timeout=COMMAND_S_MAX,
+        init=_prepare,
+        server_settings={"timezone": "UTC", "application_name": "atelier", "jit": "off"},
+    )
+
+
+async def _prepare(connection: Connection) -> None:
+    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def answers(pool: Pool) -> bool:
+    """Whether the database can be used right now."""
+    return bool(await pool.fetchval("SELECT true"))

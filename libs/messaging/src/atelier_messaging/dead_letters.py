@@ -1,0 +1,61 @@
+"""What an operator does with dead letters: look at them, and send them again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aio_pika
+
+from atelier_messaging.consumer import ATTEMPT_HEADER, REASON_HEADER
+from atelier_messaging.topology import dead_queue
+
+LIST_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One message that could not be handled, and why."""
+
+    message_id: str
+    name: str
+    subject: str
+    reason: str
+
+
+async def list_dead(url: str, queue: str) -> list[DeadLetter]:
+    """The dead letters of a queue, oldest first, left where they are."""
+    connection = await aio_pika.connect(url)
+    async with connection:
+        grave = await (await connection.channel()).get_queue(dead_queue(queue))
+        letters = []
+        while len(letters) < LIST_MAX and (raw := await grave.get(fail=False)) is not None:
+            letters.append(_letter(raw.message_id or "", raw.headers or {}))
+        return letters  # closing the connection returns them unacknowledged
+
+
+async def redrive(url: str, queue: str) -> int:
+    """Puts every dead letter back into its queue, with its own id; answers how many."""
+    connection = await aio_pika.connect(url)
+    async with connection:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        grave = await channel.get_queue(dead_queue(queue))
+        moved = 0
+        while moved < LIST_MAX and (raw := await grave.get(fail=False)) is not None:
+            headers = {k: v for k, v in (raw.headers or {}).items() if k not in {ATTEMPT_HEADER, REASON_HEADER}}
+            again = aio_pika.Message(
+                raw.body,
+                headers=headers,
+                message_id=raw.message_id,
+                content_type=raw.content_type,
+                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            )
+            await channel.default_exchange.publish(again, queue, mandatory=True)
+            await raw.ack()
+            moved += 1
+        return moved
+
+
+def _letter(message_id: str, headers: Mapping[str, object]) -> DeadLetter:
+    reason = headers.get(REASON_HEADER) or headers.get("x-first-death-reason") or "unknown"
+    return DeadLetter(
+        message_id, str(headers.get("cloudEvents:type", "?")), str(headers.get("cloudEvents:subject", "?")), str(reason)
+    )

@@ -1,0 +1,40 @@
+"""Runs a service's Alembic migrations. Imported only by the ``migrate`` command, so services do not carry it."""
+
+import asyncio
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, MetaData, pool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+
+def configuration(directory: Path, url: str) -> Config:
+    """Alembic's settings for one service: where its scripts lie, which database they change."""
+    config = Config()
+    config.set_main_option("script_location", str(directory))
+    config.attributes["url"] = url
+    return config
+
+
+def upgrade(directory: Path, url: str) -> None:
+    """Brings the database to the newest version. ``url`` is the owner's, ``postgresql://…``."""
+    command.upgrade(configuration(directory, url), "head")
+
+
+def run(metadata: MetaData) -> None:
+    """What every service's ``migrations/env.py`` does."""
+    asyncio.run(_run(context.config.attributes["url"], metadata))
+
+
+async def _run(url: str, metadata: MetaData) -> None:
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(_migrate, metadata)
+    await engine.dispose()
+
+
+def _migrate(connection: Connection, metadata: MetaData) -> None:
+    context.configure(connection=connection, target_metadata=metadata, compare_type=True, transactional_ddl=True)
+    with context.begin_transaction():
+        context.run_migrations()

@@ -1,0 +1,127 @@
+"""The outbox: messages commit with the rows they speak of, are published at once, and swept up after a crash.
+
+A row leaves the table only when the broker has confirmed its message. Publishing twice is possible and harmless:
+the inbox of each consumer absorbs it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from atelier_contracts import Envelope
+from atelier_messaging.batching import Batcher
+from atelier_messaging.database import Connection, Pool
+from atelier_messaging.publisher import Outcome, Outgoing, Publisher
+from atelier_telemetry import metrics
+
+WINDOW_MAX = 200
+PENDING_MAX = 5_000
+"""Own messages waiting for direct dispatch; beyond this they are left to the sweeper, so memory stays flat."""
+SWEEP_ROWS_MAX = 500
+SWEEP_EVERY_S = 2.0
+SWEEP_AFTER_S = 4.0
+"""Age at which the sweeper takes a row over from the process that wrote it."""
+logger = logging.getLogger(__name__)
+
+_SAVE = """
+INSERT INTO outbox (id, name, headers, body, cc)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::text[])
+"""
+_FORGET = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
+_SWEEP = """
+SELECT id, name, headers, body, cc FROM outbox
+WHERE created_at < now() - make_interval(secs => $1) AND NOT id = ANY($2::uuid[])
+ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
+"""
+
+
+async def save(connection: Connection, envelopes: Sequence[Envelope]) -> None:
+    """Writes the envelopes into the caller's transaction, in one statement."""
+    if envelopes:
+        await connection.execute(
+            _SAVE,
+            [envelope.id for envelope in envelopes],
+            [envelope.message.name for envelope in envelopes],
+            [envelope.headers for envelope in envelopes],
+            [envelope.message.model_dump_json() for envelope in envelopes],
+            [",".join(envelope.cc) for envelope in envelopes],
+        )
+
+
+class Outbox:
+    """Publishes what was committed."""
+
+    def __init__(self, pool: Pool, publisher: Publisher) -> None:
+        self._pool = pool
+        self._publisher = publisher
+        self._in_flight: set[UUID] = set()
+        self._publishing: Batcher[Envelope, Outcome] = Batcher(self._publish, batch_max=WINDOW_MAX)
+        self._forgetting: Batcher[UUID, None] = Batcher(self._forget, batch_max=WINDOW_MAX * 4)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def dispatch_soon(self, envelopes: Sequence[Envelope]) -> None:
+        """Publishes in the background; whatever is not confirmed is left to the sweeper."""
+        for envelope in envelopes[: max(0, PENDING_MAX - len(self._in_flight))]:
+            task = asyncio.create_task(self.dispatch(envelope))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def dispatch(self, envelope: Envelope) -> Outcome:
+        """Publishes one committed message and, once confirmed, forgets its row."""
+        self._in_flight.add(envelope.id)
+        try:
+            outcome = await self._publishing.submit(envelope)
+        finally:
+            self._in_flight.discard(envelope.id)
+        if outcome is Outcome.CONFIRMED:
+            task = asyncio.create_task(self._forgetting.submit(envelope.id))
+            self._tasks.add(task)
+            task.add_done_callback(self._forgotten)
+        return outcome
+
+    def _forgotten(self, task: "asyncio.Task[Any]") -> None:
+        """A row that could not be deleted is published again by the sweeper; the inbox absorbs it."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.warning("a published message stays in the outbox for now: %r", error)
+
+    async def _publish(self, envelopes: Sequence[Envelope]) -> Sequence[Outcome]:
+        return await self._publisher.publish(
+            [
+                Outgoing(e.message.model_dump_json().encode(), e.headers, str(e.id), e.message.name, cc=e.cc)
+                for e in envelopes
+            ]
+        )
+
+    async def _forget(self, ids: Sequence[UUID]) -> Sequence[None]:
+        await self._pool.execute(_FORGET, list(ids))
+        return [None] * len(ids)
+
+    async def sweep(self) -> int:
+        """Sends again what has lain longer than ``SWEEP_AFTER_S``; answers how many were confirmed."""
+        if not self._publisher.connected:
+            return 0
+        async with self._pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(_SWEEP, SWEEP_AFTER_S, list(self._in_flight), SWEEP_ROWS_MAX)
+            metrics.OUTBOX_PENDING.set(len(rows))
+            if not rows:
+                return 0
+            outcomes = await self._publisher.publish([_outgoing(row) for row in rows])
+            sent = [row["id"] for row, outcome in zip(rows, outcomes, strict=True) if outcome is Outcome.CONFIRMED]
+            await connection.execute(_FORGET, sent)
+        metrics.OUTBOX_SWEPT.inc(len(sent))
+        return len(sent)
+
+    async def drain(self) -> None:
+        """Waits for what is under way; for a graceful stop."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+def _outgoing(row: asyncpg.Record) -> Outgoing:
+    cc = tuple(row["cc"].split(",")) if row["cc"] else ()
+    return Outgoing(row["body"].encode(), row["headers"], str(row["id"]), row["name"], cc=cc)

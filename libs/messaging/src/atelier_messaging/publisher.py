@@ -1,0 +1,125 @@
+"""Publishing with proof: persistent, mandatory, confirmed, and with our own deadline.
+
+Its connection is separate from the consumers', so that a broker that throttles publishers does not stop
+acknowledgements. Three outcomes, never an exception: confirmed, unroutable, unknown.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import aio_pika
+from aio_pika.abc import AbstractRobustConnection, AbstractRobustExchange, DeliveryMode
+from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, DeliveryError
+
+from atelier_contracts.routes import EXCHANGE
+from atelier_messaging import topology
+from atelier_telemetry import metrics
+
+PUBLISH_S_MAX = 5.0
+RECONNECT_S = 1.0
+logger = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """What became of one publish."""
+
+    CONFIRMED = "confirmed"
+    UNROUTABLE = "unroutable"
+    UNKNOWN = "unknown"
+    """Not confirmed in time, or the connection broke: it may or may not have arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message ready for the wire."""
+
+    body: bytes
+    headers: Mapping[str, object]
+    message_id: str
+    routing_key: str
+    exchange: str = EXCHANGE
+    cc: tuple[str, ...] = ()
+
+
+class Publisher:
+    """Owns the publishing connection."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._connection: AbstractRobustConnection | None = None
+        self._exchanges: dict[str, AbstractRobustExchange] = {}
+
+    async def start(self) -> None:
+        """Connects and declares the topology; raises when the broker cannot be reached."""
+        self._connection = await aio_pika.connect_robust(
+            self._url, reconnect_interval=RECONNECT_S, client_properties={"connection_name": f"{self._name} publish"}
+        )
+        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        assert isinstance(channel, aio_pika.RobustChannel)
+        self._exchanges[EXCHANGE] = await topology.declare(channel)
+        self._exchanges[""] = channel.default_exchange  # type: ignore[assignment]
+        for rung in range(len(topology.RETRY_DELAYS_S)):
+            name = topology.retry_exchange(rung)
+            self._exchanges[name] = await channel.get_exchange(name, ensure=False)  # type: ignore[assignment]
+        self._exchanges[topology.DEAD_EXCHANGE] = await channel.get_exchange(  # type: ignore[assignment]
+            topology.DEAD_EXCHANGE, ensure=False
+        )
+
+    @property
+    def connected(self) -> bool:
+        """Whether a publish has any chance right now."""
+        return self._connection is not None and self._connection.connected.is_set()
+
+    async def publish(self, window: Sequence[Outgoing]) -> list[Outcome]:
+        """Publishes all at once and waits for every confirm, at most ``PUBLISH_S_MAX`` seconds."""
+        if not self.connected:
+            return [Outcome.UNKNOWN] * len(window)
+        if len(window) == 1:
+            try:
+                async with asyncio.timeout(PUBLISH_S_MAX):
+                    outcomes = [await self._publish_one(window[0])]
+            except TimeoutError:
+                outcomes = [Outcome.UNKNOWN]
+        else:
+            tasks = [asyncio.create_task(self._publish_one(outgoing)) for outgoing in window]
+            _, late = await asyncio.wait(tasks, timeout=PUBLISH_S_MAX)
+            for task in late:
+                task.cancel()
+            outcomes = [Outcome.UNKNOWN if task in late else task.result() for task in tasks]
+        for outcome in outcomes:
+            metrics.PUBLISHED.labels(outcome).inc()
+        return outcomes
+
+    async def _publish_one(self, outgoing: Outgoing) -> Outcome:
+        headers = {**outgoing.headers, "CC": list(outgoing.cc)} if outgoing.cc else dict(outgoing.headers)
+        message = aio_pika.Message(
+            outgoing.body,
+            headers=headers,  # type: ignore[arg-type]
+            message_id=outgoing.message_id,
+            content_type="application/json",
+            delivery_mode=DeliveryMode.PERSISTENT,
+        )
+        try:
+            await self._exchanges[outgoing.exchange].publish(message, outgoing.routing_key, mandatory=True)
+        except DeliveryError as refused:
+            logger.error("the broker refused %s: %s", outgoing.routing_key, refused)
+            return Outcome.UNROUTABLE
+        except asyncio.CancelledError:
+            # A torn-down connection cancels pending publishes although nobody cancelled this task.
+            current = asyncio.current_task()
+            if current is not None and current.cancelling():
+                raise
+            return Outcome.UNKNOWN
+        except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as broken:
+            logger.warning("publishing %s: outcome unknown: %r", outgoing.routing_key, broken)
+            return Outcome.UNKNOWN
+        return Outcome.CONFIRMED
+
+    async def stop(self) -> None:
+        """Closes the connection; what is unconfirmed stays in the outbox."""
+        if self._connection is not None:
+            await self._connection.close()

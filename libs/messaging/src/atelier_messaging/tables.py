@@ -1,0 +1,36 @@
+"""The two tables every service has. Declared here, created by each service's own first migration."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, DateTime, Index, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+NOW = text("now()")
+
+
+class OutboxRow(SQLModel, table=True):
+    """A committed message that no broker has confirmed yet."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("outbox_created_at", "created_at"),)
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(sa_column=Column(Text, nullable=False))
+    headers: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    body: str = Field(sa_column=Column(Text, nullable=False))
+    cc: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+
+
+class InboxRow(SQLModel, table=True):
+    """A message that this consumer has handled: it is never handled again. Kept for ``INBOX_DAYS``."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (Index("inbox_handled_at", "handled_at"),)
+
+    consumer: str = Field(sa_column=Column(Text, primary_key=True))
+    message_id: UUID = Field(primary_key=True)
+    handled_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))

@@ -1,0 +1,55 @@
+"""Declares exchanges, queues, dead-letter queues and the retry ladder. Idempotent; every service declares the whole.
+
+atelier          topic    every message, by its name
+atelier.dead     direct   <queue> -> <queue>.dead
+atelier.retry.N  fanout   -> atelier.retry.N (TTL N seconds) -> default exchange -> the queue named by the routing key
+"""
+
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractRobustChannel, AbstractRobustExchange
+
+from atelier_contracts.routes import EXCHANGE, ROUTES
+
+DEAD_EXCHANGE = "atelier.dead"
+RETRY_DELAYS_S = (1, 10, 60)
+"""The rungs of the retry ladder; a Transient message stays on the last for ever."""
+DELIVERY_LIMIT = 50
+"""Deliveries after which the broker itself gives up on a message that keeps killing its consumer."""
+
+
+def dead_queue(queue: str) -> str:
+    """Where the dead letters of a queue lie."""
+    return f"{queue}.dead"
+
+
+def retry_exchange(rung: int) -> str:
+    """The exchange of one rung of the retry ladder."""
+    return f"atelier.retry.{RETRY_DELAYS_S[rung]}"
+
+
+async def declare(channel: AbstractRobustChannel) -> AbstractRobustExchange:
+    """Declares everything; answers the exchange that all messages are published to."""
+    exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
+    dead = await channel.declare_exchange(DEAD_EXCHANGE, ExchangeType.DIRECT, durable=True)
+    for queue, messages in ROUTES.items():
+        declared = await channel.declare_queue(queue, durable=True, arguments=queue_arguments(queue))
+        for message in messages:
+            await declared.bind(exchange, routing_key=message.name)
+        grave = await channel.declare_queue(dead_queue(queue), durable=True, arguments={"x-queue-type": "quorum"})
+        await grave.bind(dead, routing_key=queue)
+    for rung, delay_s in enumerate(RETRY_DELAYS_S):
+        ladder = await channel.declare_exchange(retry_exchange(rung), ExchangeType.FANOUT, durable=True)
+        arguments = {"x-queue-type": "quorum", "x-message-ttl": delay_s * 1000, "x-dead-letter-exchange": ""}
+        waiting = await channel.declare_queue(retry_exchange(rung), durable=True, arguments=arguments)
+        await waiting.bind(ladder)
+    return exchange
+
+
+def queue_arguments(queue: str) -> dict[str, str | int]:
+    """What a consumer's queue is declared with."""
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD_EXCHANGE,
+        "x-dead-letter-routing-key": queue,
+    }

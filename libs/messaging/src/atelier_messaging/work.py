@@ -1,0 +1,88 @@
+"""``once()``: the only thing that commits.
+
+Rows, outbox messages and the inbox mark of what caused them go into one transaction. If it commits, all happened; if
+it does not, nothing did and the message comes again. A message seen before is not among ``work.fresh``.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from opentelemetry import trace
+
+from atelier_contracts import Envelope, Message, wrap
+from atelier_messaging import outbox
+from atelier_messaging.database import Connection, Pool
+from atelier_messaging.outbox import Outbox
+from atelier_telemetry.tracing import Span, current_traceparent, traceparent_of
+
+_CLAIM = """
+INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::uuid[])
+ON CONFLICT DO NOTHING RETURNING message_id
+"""
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """A message as it reached a consumer, with the span under which it is handled."""
+
+    envelope: Envelope
+    span: Span = trace.INVALID_SPAN
+
+    @property
+    def message(self) -> Message:
+        """The message itself."""
+        return self.envelope.message
+
+
+@dataclass(slots=True)
+class Work:
+    """One transaction at work: the connection to write on, the messages to handle, the messages to send."""
+
+    connection: Connection
+    source: str
+    fresh: Sequence[Delivery] = ()
+    emitted: list[Envelope] = field(default_factory=list)
+
+    def emit(self, message: Message, *, cause: Delivery | Span | None = None, cc: Iterable[str] = ()) -> Envelope:
+        """Sends ``message`` if and when this work commits, as a child of the cause's span (default: the current one)."""
+        if cause is None:
+            traceparent = current_traceparent()
+        else:
+            traceparent = traceparent_of(cause.span if isinstance(cause, Delivery) else cause)
+        envelope = wrap(message, source=self.source, traceparent=traceparent, cc=tuple(cc))
+        self.emitted.append(envelope)
+        return envelope
+
+
+class UnitOfWork:
+    """Makes transactions for one service."""
+
+    def __init__(self, pool: Pool, box: Outbox, source: str) -> None:
+        self.pool = pool
+        self.outbox = box
+        self._source = source
+
+    @asynccontextmanager
+    async def once(
+        self, consumer: str = "", deliveries: Sequence[Delivery] = (), *, dispatch: bool = True
+    ) -> AsyncIterator[Work]:
+        """Commits at the end of the block, or not at all, then publishes what was emitted.
+
+        ``dispatch=False`` leaves the publishing to the caller, who wants to know its outcome.
+        """
+        async with self.pool.acquire() as connection, connection.transaction():
+            fresh = await _claim(connection, consumer, deliveries) if deliveries else ()
+            work = Work(connection, self._source, fresh)
+            yield work
+            await outbox.save(connection, work.emitted)
+        if dispatch:
+            self.outbox.dispatch_soon(work.emitted)
+
+
+async def _claim(connection: Connection, consumer: str, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Marks the messages as handled by this consumer; answers those that were not marked before, in order."""
+    first = {delivery.envelope.id: delivery for delivery in reversed(deliveries)}
+    rows = await connection.fetch(_CLAIM, consumer, sorted(first))
+    claimed = {row["message_id"] for row in rows}
+    return [d for d in deliveries if d.envelope.id in claimed and first[d.envelope.id] is d]
