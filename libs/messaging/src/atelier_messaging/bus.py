@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -40,9 +42,7 @@ class _Arrivals:
         batch = [await self._queue.get()]
         while len(batch) < self._batch_max and not self._queue.empty():
             batch.append(self._queue.get_nowait())
-        channel = batch[-1].channel
-        # After a reconnect, tags of the old channel mean nothing: those messages come again on the new one.
-        return [raw for raw in batch if raw.channel is channel]
+        return batch
 
 
 class Bus:
@@ -58,7 +58,6 @@ class Bus:
         self.broker = RabbitBroker(
             url,
             reconnect_interval=RECONNECT_S,
-            client_properties={"connection_name": f"{service} consume"},
             apply_types=False,
             logger=None,
         )
@@ -99,8 +98,11 @@ class Bus:
         await self.broker.start()
 
     def keep(self, coroutine: Any, name: str) -> None:
-        """Runs a coroutine until ``stop``."""
-        self._tasks.append(asyncio.create_task(coroutine, name=name))
+        """Runs a coroutine until ``stop``. If it ends before, the process ends too: a service without its loops would
+        look alive and do nothing; started again it resumes from its tables."""
+        task = asyncio.create_task(coroutine, name=name)
+        task.add_done_callback(_fall_with)
+        self._tasks.append(task)
 
     async def ready(self) -> bool:
         """Whether the broker can be used and every loop of ours is still at work."""
@@ -117,3 +119,9 @@ class Bus:
 
     async def _prune(self) -> None:
         await self._pool.execute(_PRUNE, INBOX_DAYS)
+
+
+def _fall_with(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled():
+        logger.critical("%s ended: stopping the service", task.get_name(), exc_info=task.exception())
+        os.kill(os.getpid(), signal.SIGTERM)

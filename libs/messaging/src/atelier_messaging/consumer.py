@@ -7,7 +7,7 @@ climbs the retry ladder first; its neighbours go on.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,12 +61,13 @@ class Consumer:
 
     async def run(self, batches: Batches) -> None:
         """For ever: take what has arrived, settle every message of it, acknowledge all with one ack."""
+        tally = _Tally()
         while True:
             raws = await batches.next()
             with metrics.BATCH_SECONDS.labels(self.queue).time():
                 await self._settle(raws)
             metrics.BATCH_MESSAGES.labels(self.queue).observe(len(raws))
-            await _acknowledge(raws)
+            await tally.acknowledge(raws)
 
     async def _settle(self, raws: Sequence[AbstractIncomingMessage]) -> None:
         received = []
@@ -82,7 +83,7 @@ class Consumer:
         """Handles all, halving on failure until the message at fault is alone."""
         try:
             await self._through_outages(received)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - every fate is decided below, none is swallowed
             if len(received) > 1:
                 middle = len(received) // 2
                 await self._apply(received[:middle])
@@ -151,7 +152,7 @@ class Consumer:
         headers = {**(raw.headers or {}), REASON_HEADER: reason[:1_000]}
         await self._move(raw, headers, topology.DEAD_EXCHANGE)
 
-    async def _move(self, raw: AbstractIncomingMessage, headers: dict[str, object], exchange: str) -> None:
+    async def _move(self, raw: AbstractIncomingMessage, headers: Mapping[str, object], exchange: str) -> None:
         """Lays the message elsewhere, for certain, before it is acknowledged here."""
         outgoing = Outgoing(raw.body, headers, raw.message_id or "", self.queue, exchange)
         pause = OUTAGE_PAUSE_S
@@ -160,9 +161,29 @@ class Consumer:
             pause = min(OUTAGE_PAUSE_S_MAX, pause * 2)
 
 
-async def _acknowledge(raws: Sequence[AbstractIncomingMessage]) -> None:
-    """Acknowledges all up to the last. If the channel is gone the broker delivers again and the inbox absorbs it."""
-    try:
-        await raws[-1].ack(multiple=True)
-    except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as gone:
-        logger.warning("could not acknowledge %d messages, they will come again: %r", len(raws), gone)
+class _Tally:
+    """Which deliveries of a channel are settled. One ack speaks for all lower tags, so it may only name the end of an
+    unbroken run: deliveries can reach the handler out of order."""
+
+    def __init__(self) -> None:
+        self._channel: object = None
+        self._acked = 0
+        self._settled: set[int] = set()
+
+    async def acknowledge(self, raws: Sequence[AbstractIncomingMessage]) -> None:
+        """Marks as settled and acknowledges what can be. If the channel is gone, the broker delivers again."""
+        channel = raws[-1].channel
+        if channel is not self._channel:
+            self._channel, self._acked, self._settled = channel, 0, set()
+        self._settled.update(tag for raw in raws if raw.channel is channel and (tag := raw.delivery_tag))
+        last = self._acked
+        while last + 1 in self._settled:
+            last += 1
+            self._settled.discard(last)
+        if last == self._acked:
+            return
+        self._acked = last
+        try:
+            await channel.basic_ack(last, multiple=True)
+        except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as gone:
+            logger.warning("could not acknowledge %d messages, they will come again: %r", len(raws), gone)

@@ -26,7 +26,7 @@ async def list_dead(url: str, queue: str) -> list[DeadLetter]:
     connection = await aio_pika.connect(url)
     async with connection:
         grave = await (await connection.channel()).get_queue(dead_queue(queue))
-        letters = []
+        letters: list[DeadLetter] = []
         while len(letters) < LIST_MAX and (raw := await grave.get(fail=False)) is not None:
             letters.append(_letter(raw.message_id or "", raw.headers or {}))
         return letters  # closing the connection returns them unacknowledged

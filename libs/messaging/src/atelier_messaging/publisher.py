@@ -61,7 +61,7 @@ class Publisher:
         channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         assert isinstance(channel, aio_pika.RobustChannel)
         self._exchanges[EXCHANGE] = await topology.declare(channel)
-        self._exchanges[""] = channel.default_exchange  # type: ignore[assignment]
+        self._exchanges[""] = channel.default_exchange
         for rung in range(len(topology.RETRY_DELAYS_S)):
             name = topology.retry_exchange(rung)
             self._exchanges[name] = await channel.get_exchange(name, ensure=False)  # type: ignore[assignment]

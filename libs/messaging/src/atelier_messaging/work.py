@@ -45,7 +45,7 @@ class Work:
     emitted: list[Envelope] = field(default_factory=list)
 
     def emit(self, message: Message, *, cause: Delivery | Span | None = None, cc: Iterable[str] = ()) -> Envelope:
-        """Sends ``message`` if and when this work commits, as a child of the cause's span (default: the current one)."""
+        """Sends ``message`` if this work commits, as a child of the cause's span (default: the current one)."""
         if cause is None:
             traceparent = current_traceparent()
         else:
