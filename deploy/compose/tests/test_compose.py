@@ -1,0 +1,101 @@
+"""What docker-compose.yml promises about every container: hardened, bounded, loopback only, no secret in the tree."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+Compose = dict[str, Any]
+
+VARIABLE = re.compile(r"\$\{(\w+)(:\?|:-)")
+RUNS_ONCE = {"minio-volume", "bucket", "migrate-gateway", "migrate-session", "migrate-billing", "migrate-render"}
+NO_SHELL_TO_CHECK_WITH = {"otel-collector"}
+ROOT_FOR_ONE_ACT = {"minio-volume": ["CHOWN"]}
+
+
+def test_every_container_is_read_only_without_capabilities_and_not_root(compose: Compose) -> None:
+    for name, service in compose["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service.get("cap_add", []) == ROOT_FOR_ONE_ACT.get(name, []), name
+        runs_as_root = str(service["user"]).split(":")[0] in {"0", "root"}
+        assert runs_as_root == (name in ROOT_FOR_ONE_ACT), name
+
+
+def test_every_container_has_a_bound_on_processor_memory_and_processes(compose: Compose) -> None:
+    for name, service in compose["services"].items():
+        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}, name
+
+
+def test_every_lasting_container_is_restarted_and_says_whether_it_is_healthy(compose: Compose) -> None:
+    for name, service in compose["services"].items():
+        assert service["restart"] == ("no" if name in RUNS_ONCE else "unless-stopped"), name
+        assert ("healthcheck" in service) == (name not in RUNS_ONCE | NO_SHELL_TO_CHECK_WITH), name
+
+
+def test_a_container_waits_for_health_or_completion_never_for_a_mere_start(compose: Compose) -> None:
+    for name, service in compose["services"].items():
+        for other, wait in service.get("depends_on", {}).items():
+            expected = "service_completed_successfully" if other in RUNS_ONCE else "service_healthy"
+            assert wait["condition"] == expected, f"{name} waits for {other}"
+
+
+def test_ports_are_published_on_the_loopback_interface_only(compose: Compose) -> None:
+    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+
+    assert published
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+
+
+def test_postgres_is_in_an_internal_network_with_the_services_alone(compose: Compose) -> None:
+    members = {name for name, service in compose["services"].items() if "data" in service.get("networks", [])}
+
+    assert compose["networks"]["data"] == {"internal": True}
+    services = {"gateway", "session", "billing", "render"}
+    assert members == services | {f"migrate-{name}" for name in services} | {"postgres"}
+
+
+def test_an_owner_password_reaches_postgres_and_its_own_migration_only(compose: Compose) -> None:
+    for owner in ("gateway", "session", "billing", "render"):
+        holders = {
+            name
+            for name, service in compose["services"].items()
+            if f"{owner.upper()}_OWNER_PASSWORD" in str(service.get("environment"))
+        }
+        assert holders == {"postgres", f"migrate-{owner}"}
+
+
+def test_every_image_is_pinned_by_a_tag_that_does_not_say_latest(compose: Compose) -> None:
+    for name, service in compose["services"].items():
+        _, _, tag = service["image"].partition(":")
+        assert tag, name
+        assert "latest" not in tag, name
+
+
+def test_every_secret_of_the_compose_file_is_required_and_made_by_make_env(root: Path, tmp_path: Path) -> None:
+    asked = VARIABLE.findall((root / "docker-compose.yml").read_text())
+    required = {name for name, operator in asked if operator == ":?"}
+    with_default = {name for name, operator in asked if operator == ":-"}
+
+    subprocess.run(
+        [root / "deploy/compose/make-env.sh", tmp_path / ".env", tmp_path / "secrets"], check=True, capture_output=True
+    )
+    made = {line.partition("=")[0] for line in (tmp_path / ".env").read_text().splitlines() if not line.startswith("#")}
+
+    assert required == made
+    assert not {name for name in with_default if re.search("PASSWORD|TOKEN|SECRET|PEPPER|KEY", name)}
+
+
+def test_every_mounted_path_exists_or_is_made_by_make_env(compose: Compose, root: Path) -> None:
+    mounts = [mount for service in compose["services"].values() for mount in service.get("volumes", [])]
+    sources = [mount["source"] if isinstance(mount, dict) else mount.split(":")[0] for mount in mounts]
+    paths = [Path(source) for source in sources if source.startswith(".")]
+
+    assert paths
+    assert [path for path in paths if ".secrets" not in path.parts and not (root / path).exists()] == []
+
+
+def test_scripts_that_containers_run_are_executable_for_everybody(root: Path) -> None:
+    for script in (root / "deploy/compose").rglob("*.sh"):
+        assert script.stat().st_mode & 0o555 == 0o555, script

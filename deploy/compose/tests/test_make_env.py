@@ -1,0 +1,81 @@
+"""make-env.sh: strong secrets, readable by nobody else, made once and in the form their readers want."""
+
+import base64
+import hashlib
+import json
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+
+def make_env(root: Path, where: Path) -> subprocess.CompletedProcess[str]:
+    script = root / "deploy/compose/make-env.sh"
+    return subprocess.run([script, where / ".env", where / "secrets"], check=False, capture_output=True, text=True)
+
+
+@pytest.fixture
+def made(root: Path, tmp_path: Path) -> Path:
+    done = make_env(root, tmp_path)
+    assert done.returncode == 0, done.stderr
+    return tmp_path
+
+
+def secrets_of(env_file: Path) -> dict[str, str]:
+    lines = [line for line in env_file.read_text().splitlines() if not line.startswith("#")]
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_only_its_owner_can_reach_what_was_made(made: Path) -> None:
+    assert mode_of(made / ".env") == 0o600
+    assert mode_of(made / "secrets") == 0o700
+    assert {mode_of(path) for path in (made / "secrets").iterdir()} == {0o444}  # containers run as other users
+
+
+def test_secrets_have_256_bits_and_no_two_are_equal(made: Path) -> None:
+    secrets = secrets_of(made / ".env")
+    del secrets["ATELIER_S3_ACCESS_KEY"]  # a name, not a secret
+
+    assert all(len(bytes.fromhex(value)) == 32 for value in secrets.values())
+    assert len(set(secrets.values())) == len(secrets)
+
+
+def test_the_broker_knows_one_user_by_the_hash_of_the_password_in_env(made: Path) -> None:
+    definitions = json.loads((made / "secrets/rabbitmq-definitions.json").read_text())
+    password = secrets_of(made / ".env")["RABBITMQ_PASSWORD"]
+
+    [user] = definitions["users"]
+    raw = base64.b64decode(user["password_hash"])
+    assert user["name"] == "atelier"
+    assert raw[4:] == hashlib.sha256(raw[:4] + password.encode()).digest()
+
+
+def test_the_development_issuer_signs_with_es256(made: Path) -> None:
+    key = load_pem_private_key((made / "secrets/dev-issuer.pem").read_bytes(), password=None)
+
+    assert isinstance(key, EllipticCurvePrivateKey)
+    assert isinstance(key.curve, SECP256R1)
+
+
+def test_a_second_run_refuses_and_changes_nothing(root: Path, made: Path) -> None:
+    before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
+
+    again = make_env(root, made)
+
+    assert again.returncode == 1
+    assert "nothing was changed" in again.stderr
+    assert {path: path.read_bytes() for path in made.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_was_cut_off_can_be_repeated(root: Path, made: Path) -> None:
+    (made / ".env").unlink()
+
+    assert make_env(root, made).returncode == 0
+    test_the_broker_knows_one_user_by_the_hash_of_the_password_in_env(made)

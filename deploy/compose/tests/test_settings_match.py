@@ -1,0 +1,101 @@
+"""docker-compose.yml and the settings models say the same: no name that nobody reads, no required one missing."""
+
+import importlib
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import AliasChoices, Field
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Compose = dict[str, Any]
+
+SERVICES = ("gateway", "session", "billing", "render")
+PREFIXES = ("ATELIER_", "OTEL_")
+Names = frozenset[str]
+
+
+def settings_models(module: types.ModuleType) -> list[type[BaseSettings]]:
+    """Every settings class the module defines or takes in from a library."""
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, BaseSettings) and value is not BaseSettings
+    ]
+
+
+def fields_of(model: type[BaseSettings]) -> Iterator[tuple[Names, FieldInfo]]:
+    """(environment names that set the field, the field); groups of settings inside settings are opened."""
+    prefix = model.model_config.get("env_prefix", "")
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseSettings):
+            yield from fields_of(inner)
+        else:
+            yield environment_names(name, field, prefix), field
+
+
+def environment_names(name: str, field: FieldInfo, prefix: str) -> Names:
+    alias = field.validation_alias
+    if alias is None:
+        return frozenset({(prefix + name).upper()})
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return frozenset(str(choice).upper() for choice in choices if isinstance(choice, str))
+
+
+def disagreements(given: typing.Collection[str], models: list[type[BaseSettings]]) -> list[str]:
+    """Each environment name that no field reads, and each required field that no name sets."""
+    fields = [pair for model in models for pair in fields_of(model)]
+    read = {name for names, _ in fields for name in names}
+    unread = [
+        f"{name} is read by no settings field" for name in given if name.startswith(PREFIXES) and name not in read
+    ]
+    missing = {
+        f"{' or '.join(sorted(names))} is required and not given"
+        for names, field in fields
+        if field.is_required() and not names & set(given)
+    }
+    return sorted(unread) + sorted(missing)
+
+
+class Store(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ATELIER_S3_")
+    bucket: str
+
+
+class Toy(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ATELIER_")
+    amqp_url: str
+    log_level: str = "INFO"
+    endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    host: str = Field(validation_alias=AliasChoices("ATELIER_TOY_HOST", "HOST"))
+    store: Store = Field(default_factory=Store)
+
+
+TOY_ENVIRONMENT = {"ATELIER_AMQP_URL", "ATELIER_TOY_HOST", "ATELIER_S3_BUCKET", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (TOY_ENVIRONMENT, []),
+        (TOY_ENVIRONMENT | {"PATH"}, []),
+        (TOY_ENVIRONMENT | {"ATELIER_LOG_LEVLE"}, ["ATELIER_LOG_LEVLE is read by no settings field"]),
+        (TOY_ENVIRONMENT - {"ATELIER_S3_BUCKET"}, ["ATELIER_S3_BUCKET is required and not given"]),
+        (TOY_ENVIRONMENT - {"ATELIER_TOY_HOST"}, ["ATELIER_TOY_HOST or HOST is required and not given"]),
+    ],
+)
+def test_a_name_nobody_reads_and_a_required_one_missing_are_found(given: set[str], expected: list[str]) -> None:
+    assert disagreements(given, [Toy]) == expected
+
+
+@pytest.mark.parametrize("container", [*SERVICES, *(f"migrate-{service}" for service in SERVICES)])
+def test_the_environment_of_a_container_is_what_its_service_reads(compose: Compose, container: str) -> None:
+    service = container.removeprefix("migrate-")
+    models = settings_models(importlib.import_module(f"atelier_{service}.settings"))
+
+    assert models
+    assert disagreements(compose["services"][container]["environment"].keys(), models) == []
