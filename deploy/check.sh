@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# What `make check` runs: everything that can be known without starting the stack. One line a step; the first failure
+# stops, shows what it said, and how to repeat it alone.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+envs=.run/check  # one environment a package, kept so that the second run is fast
+log=$envs/last.log
+mkdir -p "$envs"
+
+if [[ -x .run/tools/bin/uv ]]; then
+  uv=$PWD/.run/tools/bin/uv
+else
+  uv=$(command -v uv) || { echo "make check needs uv: pip install uv" >&2; exit 1; }
+fi
+
+step() {
+  local name=$1 began=$SECONDS status=0
+  shift
+  printf '%-52s' "$name"
+  "$@" >"$log" 2>&1 || status=$?
+  if ((status == 0)); then
+    printf 'OK      %3d s\n' $((SECONDS - began))
+    return
+  fi
+  printf 'FAILED  %3d s\n\n' $((SECONDS - began))
+  cat "$log"
+  printf '\nThe checks stopped at "%s" (exit %d). To repeat it alone:\n  %s\n' "$name" "$status" "${repeat:-$*}"
+  exit 1
+}
+
+# A package may use what it declares, directly or through what it declares, and nothing else of the workspace.
+own_tests() {
+  local package=$1 path=$2 status=0
+  local environment=$PWD/$envs/$package
+  UV_PROJECT_ENVIRONMENT=$environment "$uv" sync --quiet --frozen --no-dev --group test --package "$package"
+  local forbidden=()
+  for other in atelier_gateway atelier_session atelier_billing atelier_render atelier_local; do
+    [[ $other == "${package//-/_}" ]] || forbidden+=("$other")
+  done
+  "$environment/bin/python" deploy/checks/isolation.py "${forbidden[@]}" || return 1
+  # The pytest program, not `python -m pytest`, which would put the root of the repository on the import path.
+  "$environment/bin/pytest" "$path/tests" -q -m "not stack" -p no:cacheprovider || status=$?
+  if ((status == 5)); then
+    echo "$package has no test that runs without the stack."
+  fi
+  return "$status"
+}
+
+began=$SECONDS
+step "environment as locked" "$uv" sync --quiet --frozen --all-packages
+step "format" .venv/bin/ruff format --check .
+step "lint" .venv/bin/ruff check .
+step "types" .venv/bin/mypy libs services deploy
+step "message schemas as generated" .venv/bin/python -m atelier_contracts.schemas --check
+step "compose file against its specification" \
+  .venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+step "compose parts, images, checks" .venv/bin/pytest -q deploy/compose/tests deploy/checks/tests
+step "paths and targets the READMEs name" \
+  .venv/bin/python deploy/checks/readme_paths.py README.md services/README.md deploy/README.md
+step "no secret, no host path in the tree" .venv/bin/python deploy/checks/tree.py
+for path in libs/* services/* deploy/local; do
+  [[ -f $path/pyproject.toml ]] || continue
+  package=atelier-$(basename "$path")
+  repeat="UV_PROJECT_ENVIRONMENT=$envs/$package uv run --frozen --no-dev --group test --package $package pytest $path/tests -m 'not stack'" \
+    step "$package, alone with what it declares" own_tests "$package" "$path"
+done
+echo "All checks passed in $((SECONDS - began)) s."
