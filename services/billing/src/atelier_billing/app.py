@@ -1,0 +1,38 @@
+"""Puts billing together; decides nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from atelier_billing import handlers
+from atelier_billing.reads import reads_router
+from atelier_billing.settings import Settings
+from atelier_contracts.routes import BILLING_COMMANDS
+from atelier_messaging import Bus, database, loops
+from atelier_telemetry import logs, tracing
+from atelier_telemetry.operations import operations_router
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application; connects when it starts, disconnects when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        logs.configure("billing", settings)
+        spans = tracing.configure("billing", settings)
+        pool = await database.connect(settings.billing_database_url.get_secret_value())
+        bus = Bus("billing", settings, pool)
+        bus.consume(BILLING_COMMANDS, handlers.handle_commands)
+        await bus.start()
+        expire = partial(handlers.expire_grants, bus.work)
+        bus.keep(loops.keep_doing("grant expiry", settings.billing_expire_every_s, expire), "grant expiry")
+        app.include_router(operations_router({"broker": bus.ready, "database": partial(database.answers, pool)}))
+        app.include_router(reads_router(pool, settings.service_token))
+        yield
+        await bus.stop()
+        await pool.close()
+        spans.shutdown()
+
+    return FastAPI(title="Atelier billing", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

@@ -1,0 +1,41 @@
+"""What billing does with the commands it hears: load, decide, save, emit."""
+
+from typing import cast
+
+from atelier_billing import ledger, store
+from atelier_billing.ledger import MoneyCommand
+from atelier_contracts import CreditDeclined, GrantCredit
+from atelier_messaging import UnitOfWork, Work
+from atelier_telemetry import metrics
+
+EXPIRE_OWNERS_MAX = 200
+
+
+async def handle_commands(work: Work) -> None:
+    """Queue ``billing.commands``: every command of the batch on one set of locked books."""
+    commands = [cast(MoneyCommand, delivery.message) for delivery in work.fresh]
+    books = await store.lock_books(work.connection, commands)
+    events = [ledger.apply(books, command) for command in commands]
+    await store.save_books(work.connection, books)
+    for delivery, command, event in zip(work.fresh, commands, events, strict=True):
+        reply_to = command.reply_to if isinstance(command, GrantCredit) else None
+        work.emit(event, cause=delivery, cc=[reply_to] if reply_to else ())
+    _measure(books, events)
+
+
+async def expire_grants(unit: UnitOfWork) -> None:
+    """Moves what is left of expired grants, for owners who do not touch their credits themselves."""
+    async with unit.once() as work:
+        books = await store.lock_due_books(work.connection, owners_max=EXPIRE_OWNERS_MAX)
+        for wallet in books.wallets.values():
+            ledger.expire_due(books, wallet)
+        await store.save_books(work.connection, books)
+    _measure(books, [])
+
+
+def _measure(books: ledger.Books, events: list[ledger.MoneyEvent]) -> None:
+    for posting in books.postings:
+        metrics.CREDITS_MOVED.labels(posting.kind).inc(posting.credits)
+    for event in events:
+        if isinstance(event, CreditDeclined):
+            metrics.DECLINED.labels(event.reason).inc()

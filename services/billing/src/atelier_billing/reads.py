@@ -1,0 +1,64 @@
+"""What billing answers its colleagues over internal HTTP: balances, holds, and whether the books are right."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException
+from pydantic import SecretStr
+
+from atelier_billing.verify import verify
+from atelier_messaging.database import Pool
+from atelier_telemetry.operations import guarded
+
+_ACCOUNT = """
+SELECT available, held, captured, -granted AS granted, expired FROM accounts WHERE owner_kind = $1 AND owner_id = $2
+"""
+_HOLD = """
+SELECT h.*, a.owner_kind FROM holds h LEFT JOIN accounts a USING (owner_id) WHERE generation_id = $1
+"""
+_POSTINGS = """
+SELECT posted_at AS at, kind, debit, credit, credits FROM postings WHERE generation_id = $1 ORDER BY id
+"""
+_NOTHING = {"available": 0, "held": 0, "captured": 0, "granted": 0, "expired": 0}
+
+
+def reads_router(pool: Pool, token: SecretStr) -> APIRouter:
+    """Routes under ``/internal``, for holders of the service token."""
+    router = APIRouter(prefix="/internal", dependencies=guarded(token), include_in_schema=False)
+
+    @router.get("/accounts/{kind}/{id}")
+    async def account(kind: str, id: UUID) -> dict[str, int]:
+        row = await pool.fetchrow(_ACCOUNT, kind, id)
+        return dict(row) if row else dict(_NOTHING)
+
+    @router.get("/ledger/verify")
+    async def ledger_verify() -> dict[str, Any]:
+        async with pool.acquire() as connection:
+            verdict = await verify(connection)
+        return {
+            "ok": verdict.ok,
+            "accounts": verdict.accounts,
+            "entries": verdict.entries,
+            "violations": verdict.violations,
+        }
+
+    @router.get("/holds/{generation_id}")
+    async def hold(generation_id: UUID) -> dict[str, Any]:
+        row = await pool.fetchrow(_HOLD, generation_id)
+        if row is None:
+            raise HTTPException(404, "billing knows no hold for this generation")
+        owner = {"kind": row["owner_kind"], "id": row["owner_id"]} if row["owner_id"] else None
+        return {
+            "generation_id": generation_id,
+            "owner": owner,
+            "state": row["state"],
+            "credits": row["unit_credits"] * row["units"],
+            "captured": row["captured"],
+            "refunded": row["refunded"],
+            "price_book": row["price_book"],
+            "unit_credits": row["unit_credits"],
+            "units": row["units"],
+            "postings": [dict(posting) for posting in await pool.fetch(_POSTINGS, generation_id)],
+        }
+
+    return router
