@@ -1,0 +1,24 @@
+"""``python -m atelier_session`` serves; ``python -m atelier_session migrate`` brings the tables up to date."""
+
+import sys
+from pathlib import Path
+
+from atelier_session.app import create_app
+from atelier_session.settings import Settings
+from atelier_telemetry.serve import serve
+
+
+def main(arguments: list[str]) -> None:
+    """Serves until told to stop, or migrates once."""
+    settings = Settings()
+    if arguments == ["migrate"]:
+        from atelier_messaging.migrations import upgrade
+
+        assert settings.session_owner_database_url, "migrate needs ATELIER_SESSION_OWNER_DATABASE_URL"
+        upgrade(Path(__file__).parent / "migrations", settings.session_owner_database_url.get_secret_value())
+        return
+    serve(create_app(settings), host=settings.session_host, port=settings.session_port)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

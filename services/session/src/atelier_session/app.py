@@ -1,0 +1,39 @@
+"""Puts the session service together; decides nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from atelier_contracts.routes import SESSION_SAGA
+from atelier_messaging import Bus, database, loops
+from atelier_session.handlers import Handlers
+from atelier_session.reads import reads_router
+from atelier_session.settings import Settings
+from atelier_telemetry import logs, tracing
+from atelier_telemetry.operations import operations_router
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application; connects when it starts, disconnects when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        logs.configure("session", settings)
+        spans = tracing.configure("session", settings)
+        pool = await database.connect(settings.session_database_url.get_secret_value())
+        bus = Bus("session", settings, pool)
+        handlers = Handlers(settings)
+        bus.consume(SESSION_SAGA, handlers.handle_saga)
+        await bus.start()
+        timers = partial(handlers.fire_timers, bus.work)
+        bus.keep(loops.keep_doing("saga timers", settings.session_timer_every_s, timers), "saga timers")
+        app.include_router(operations_router({"broker": bus.ready, "database": partial(database.answers, pool)}))
+        app.include_router(reads_router(bus.work, settings.service_token))
+        yield
+        await bus.stop()
+        await pool.close()
+        spans.shutdown()
+
+    return FastAPI(title="Atelier session", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)

@@ -1,0 +1,110 @@
+"""What the session does with what it hears: load, decide, save, emit."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from atelier_contracts import GenerationQueued, GenerationRejected, GenerationRequested
+from atelier_contracts.message import GenerationMessage
+from atelier_messaging import Delivery, Poison, UnitOfWork, Work
+from atelier_session import saga, store
+from atelier_session.saga import Heard, LostRace, State
+from atelier_session.settings import Settings
+from atelier_session.store import LogEntry, Saga
+from atelier_telemetry import metrics, words
+from atelier_telemetry.tracing import Span, parent_from, traceparent_of, tracer
+
+DUE_MAX = 200
+_tracer = tracer(__name__)
+
+
+class Handlers:
+    """Binds the settings (how long to wait for what) to the handlers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._grace = timedelta(seconds=settings.session_stop_grace_s)
+        self._resend = timedelta(seconds=settings.session_resend_s)
+
+    async def handle_saga(self, work: Work) -> None:
+        """Queue ``session.saga``: every message of the batch, in order, on the locked sagas they speak of."""
+        now = await store.db_now(work.connection)
+        sagas = await self._load(work, now)
+        log = []
+        for delivery in work.fresh:
+            message = delivery.message
+            assert isinstance(message, GenerationMessage)
+            if (known := sagas.get(message.generation_id)) is None:
+                log.append(_withdrawn(delivery))
+            else:
+                log.append(self._hear(work, known, message, delivery.span, delivery.envelope.id, now))
+        await store.save_sagas(work.connection, sagas, log)
+
+    async def fire_timers(self, unit: UnitOfWork) -> None:
+        """Lets the clocks speak that have run out. They live in the database, so a restart forgets none."""
+        async with unit.once() as work:
+            now = await store.db_now(work.connection)
+            sagas = await store.lock_due_sagas(work.connection, rows_max=DUE_MAX)
+            log = []
+            for known in sagas.values():
+                heard = saga.TIMERS[known.generation.state]()
+                metrics.SAGA_TIMERS.labels(known.generation.state).inc()
+                with _tracer.start_as_current_span(f"timer {heard.name}", parent_from(known.traceparent)) as span:
+                    log.append(self._hear(work, known, heard, span, None, now))
+            await store.save_sagas(work.connection, sagas, log)
+
+    async def _load(self, work: Work, now: datetime) -> dict[UUID, Saga]:
+        requests = {d.message.subject: d for d in work.fresh if isinstance(d.message, GenerationRequested)}
+        admitted = await store.admit(work.connection, list(requests)) if requests else set()
+        others = [d.message.subject for d in work.fresh if d.message.subject not in admitted]
+        sagas = await store.lock_sagas(work.connection, others) if others else {}
+        for id_ in admitted:
+            request = requests[id_].message
+            assert isinstance(request, GenerationRequested)
+            sagas[id_] = store.open_saga(request, now=now, traceparent=traceparent_of(requests[id_].span))
+        return sagas
+
+    def _hear(
+        self, work: Work, known: Saga, heard: Heard, span: Span, message_id: UUID | None, now: datetime
+    ) -> LogEntry:
+        before = known.generation
+        outcome = saga.decide(before, heard)
+        id_ = before.request.generation_id
+        if isinstance(outcome, LostRace):
+            metrics.LOST_RACES.labels(before.state, heard.name).inc()
+            span.set_attributes({words.OUTCOME: "lost race", words.STATE_FROM: before.state})
+            return LogEntry(id_, before.state, heard.name, message_id, "lost_race", before.state, "")
+        known.generation, known.changed = outcome.generation, True
+        known.timer_at = self._timer(outcome.generation, now)
+        for message in outcome.sends:
+            reply_to = before.request.reply_to if isinstance(message, GenerationQueued | GenerationRejected) else None
+            work.emit(message, cause=span, cc=[reply_to] if reply_to else ())
+        _observe(known, before.state, span, now)
+        sent = " ".join(message.name for message in outcome.sends)
+        return LogEntry(id_, before.state, heard.name, message_id, "transition", known.generation.state, sent)
+
+    def _timer(self, generation: saga.Generation, now: datetime) -> datetime | None:
+        match saga.TIMERS.get(generation.state):
+            case saga.DeadlinePassed:
+                return generation.deadline_at
+            case saga.GracePassed:
+                return now + self._grace
+            case saga.ResendDue:
+                return now + self._resend
+        return None
+
+
+def _withdrawn(delivery: Delivery) -> LogEntry:
+    """A request that the gateway gave up on, coming late: refused by its tombstone. Anything else is about nothing."""
+    message = delivery.message
+    if not isinstance(message, GenerationRequested):
+        raise Poison(f"{message.name}: no generation {message.subject} is known")
+    metrics.LOST_RACES.labels("withdrawn", message.name).inc()
+    return LogEntry(message.subject, "withdrawn", message.name, delivery.envelope.id, "lost_race", "withdrawn", "")
+
+
+def _observe(known: Saga, before: State, span: Span, now: datetime) -> None:
+    state = known.generation.state
+    metrics.TRANSITIONS.labels(state).inc()
+    span.set_attributes({words.STATE_FROM: before, words.STATE_TO: state})
+    if state in saga.TERMINAL:
+        metrics.GENERATIONS_ENDED.labels(state).inc()
+        metrics.GENERATION_SECONDS.labels(state).observe((now - known.created_at).total_seconds())

@@ -1,0 +1,43 @@
+"""What the session answers its colleagues over internal HTTP: a saga's story, and the end of an unconfirmed request."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, HTTPException
+from pydantic import SecretStr
+
+from atelier_messaging import UnitOfWork
+from atelier_session import store
+from atelier_telemetry.operations import guarded
+
+_SAGA = """
+SELECT generation_id AS id, channel, owner_kind, owner_id, state, credits, created_at, updated_at, deadline_at
+FROM sagas WHERE generation_id = $1
+"""
+_LOG = """
+SELECT at, state_from, heard AS message, message_id, outcome, state_to, sent
+FROM saga_log WHERE generation_id = $1 ORDER BY id
+"""
+
+
+def reads_router(unit: UnitOfWork, token: SecretStr) -> APIRouter:
+    """Routes under ``/internal``, for holders of the service token."""
+    router = APIRouter(prefix="/internal", dependencies=guarded(token), include_in_schema=False)
+
+    @router.get("/generations/{id}")
+    async def story(id: UUID) -> dict[str, Any]:
+        row = await unit.pool.fetchrow(_SAGA, id)
+        if row is None:
+            raise HTTPException(404, "the session knows no such generation")
+        return {**dict(row), "log": [dict(entry) for entry in await unit.pool.fetch(_LOG, id)]}
+
+    @router.post("/generations/{id}/withdraw")
+    async def withdraw(id: UUID) -> dict[str, str]:
+        """The gateway could not learn what became of its request: end it, or say how far it got.
+
+        Synchronous on purpose: it is asked when the bus does not answer (see services/DECISIONS.md).
+        """
+        async with unit.once() as work:
+            return {"state": await store.withdraw(work.connection, id)}
+
+    return router

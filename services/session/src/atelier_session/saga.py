@@ -1,0 +1,222 @@
+"""The whole business on one screen: what a generation does when it hears something.
+
+A pure function over one table. Three outcomes, all visible: a transition, a lost race (accepted, without effect), or
+Poison (a dead letter). ``services/README.md`` shows the diagram that is generated from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from atelier_contracts import (
+    CancelRender,
+    CancelRequested,
+    CaptureCredit,
+    CreditCaptured,
+    CreditDeclined,
+    CreditDeducted,
+    CreditRefunded,
+    GenerationCancelled,
+    GenerationFailed,
+    GenerationQueued,
+    GenerationRejected,
+    GenerationRequested,
+    GenerationSucceeded,
+    RefundCredit,
+    RenderCompleted,
+    RenderFailed,
+    RenderStarted,
+    RequestRender,
+    ReserveCredit,
+)
+from atelier_contracts.message import GenerationMessage
+from atelier_messaging import Poison
+from atelier_session.sending import BUILD
+
+
+class State(StrEnum):
+    """Where a generation stands."""
+
+    NEW = "new"
+    RESERVING = "reserving"
+    QUEUED = "queued"
+    RENDERING = "rendering"
+    STOPPING = "stopping"
+    CAPTURING = "capturing"
+    REFUNDING = "refunding"
+    REJECTED = "rejected"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """Our own clock: the generation has taken longer than it was allowed to."""
+
+    name = "deadline passed"
+
+
+@dataclass(frozen=True, slots=True)
+class GracePassed:
+    """Our own clock: render was asked to stop and has not answered."""
+
+    name = "grace passed"
+
+
+@dataclass(frozen=True, slots=True)
+class ResendDue:
+    """Our own clock: billing has not answered; the command is sent again, for ever, and is idempotent there."""
+
+    name = "resend due"
+
+
+Timer = DeadlinePassed | GracePassed | ResendDue
+Heard = GenerationMessage | Timer
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Becomes ``to`` and sends these; ``ending`` is the end that a refund will lead to, where this step decides it."""
+
+    to: State
+    sends: tuple[type[GenerationMessage], ...] = ()
+    ending: State | None = None
+
+
+S = State
+ENDING = State.NEW
+"""Stands for the ending chosen earlier: failed, cancelled or expired."""
+
+RENDER_ENDS: Mapping[type, Step] = {
+    RenderCompleted: Step(S.CAPTURING, (CaptureCredit,)),
+    RenderFailed: Step(S.REFUNDING, (RefundCredit,), ending=S.FAILED),
+    CancelRequested: Step(S.STOPPING, (CancelRender,), ending=S.CANCELLED),
+    DeadlinePassed: Step(S.STOPPING, (CancelRender,), ending=S.EXPIRED),
+}
+
+SAGA: Mapping[State, Mapping[type, Step]] = {
+    S.NEW: {GenerationRequested: Step(S.RESERVING, (ReserveCredit,))},
+    S.RESERVING: {
+        CreditDeducted: Step(S.QUEUED, (RequestRender, GenerationQueued)),
+        CreditDeclined: Step(S.REJECTED, (GenerationRejected,)),
+        CancelRequested: Step(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
+        DeadlinePassed: Step(S.REFUNDING, (RefundCredit,), ending=S.EXPIRED),
+    },
+    S.QUEUED: {RenderStarted: Step(S.RENDERING), **RENDER_ENDS},
+    S.RENDERING: RENDER_ENDS,
+    S.STOPPING: {
+        RenderCompleted: Step(S.CAPTURING, (CaptureCredit,)),
+        RenderFailed: Step(S.REFUNDING, (RefundCredit,)),
+        GracePassed: Step(S.REFUNDING, (RefundCredit,)),
+    },
+    S.CAPTURING: {
+        CreditCaptured: Step(S.SUCCEEDED, (GenerationSucceeded,)),
+        ResendDue: Step(S.CAPTURING, (CaptureCredit,)),
+    },
+    S.REFUNDING: {
+        CreditRefunded: Step(ENDING),  # sends GenerationFailed or GenerationCancelled, see _end
+        ResendDue: Step(S.REFUNDING, (RefundCredit,)),
+    },
+}
+
+TERMINAL = frozenset({S.REJECTED, S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED})
+
+_RENDER = {RenderStarted, RenderCompleted, RenderFailed}
+LOST_RACES: Mapping[State, frozenset[type]] = {
+    S.RESERVING: frozenset({GenerationRequested}),
+    S.QUEUED: frozenset({GenerationRequested, CreditDeducted}),
+    S.RENDERING: frozenset({GenerationRequested, CreditDeducted, RenderStarted}),
+    S.STOPPING: frozenset({GenerationRequested, CreditDeducted, RenderStarted, CancelRequested}),
+    S.CAPTURING: frozenset({GenerationRequested, CreditDeducted, CancelRequested, *_RENDER}),
+    S.REFUNDING: frozenset({GenerationRequested, CreditDeducted, CreditDeclined, CancelRequested, *_RENDER}),
+}
+"""What may come too late in each state: accepted, logged, counted, without effect. In a terminal state: anything."""
+
+TIMERS: Mapping[State, type[Timer]] = {
+    S.RESERVING: DeadlinePassed,
+    S.QUEUED: DeadlinePassed,
+    S.RENDERING: DeadlinePassed,
+    S.STOPPING: GracePassed,
+    S.CAPTURING: ResendDue,
+    S.REFUNDING: ResendDue,
+}
+"""Which clock runs while in a state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """All that the saga knows of one generation."""
+
+    request: GenerationRequested
+    deadline_at: datetime
+    state: State = State.NEW
+    ending: State | None = None
+    credits: int = 0
+    result: RenderCompleted | None = None
+    failure: RenderFailed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The generation as it is now, and what is to be sent."""
+
+    generation: Generation
+    sends: tuple[GenerationMessage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LostRace:
+    """Something faster has decided already; nothing changes."""
+
+    state: State
+
+
+def decide(generation: Generation, heard: Heard) -> Transition | LostRace:
+    """What hearing this does to the generation. Raises Poison when it makes no sense in its state."""
+    state = generation.state
+    step = SAGA.get(state, {}).get(type(heard))
+    if step is None:
+        if state in TERMINAL or type(heard) in LOST_RACES.get(state, ()):
+            return LostRace(state)
+        raise Poison(f"{heard.name} makes no sense while {state}")
+    known = _learn(replace(generation, ending=step.ending or generation.ending), heard)
+    if step.to is ENDING:
+        return _end(known, heard)
+    return Transition(replace(known, state=step.to), tuple(BUILD[kind](known, heard) for kind in step.sends))
+
+
+def _learn(generation: Generation, heard: Heard) -> Generation:
+    """Keeps what later steps need to know."""
+    match heard:
+        case CreditDeducted():
+            return replace(generation, credits=heard.credits)
+        case RenderCompleted():
+            return replace(generation, result=heard)
+        case RenderFailed():
+            return replace(generation, failure=heard)
+    return generation
+
+
+def _end(generation: Generation, heard: Heard) -> Transition:
+    """The refund is done: the generation reaches the end that was chosen when it was ordered."""
+    assert generation.ending is not None, "every way into REFUNDING chooses an ending"
+    assert isinstance(heard, CreditRefunded)
+    id_ = generation.request.generation_id
+    event: GenerationMessage
+    if generation.ending is State.CANCELLED:
+        event = GenerationCancelled(generation_id=id_, refunded=heard.refunded)
+    else:
+        expired = generation.ending is State.EXPIRED
+        code = "deadline_passed" if expired or not generation.failure else generation.failure.code
+        reason = "the deadline passed" if expired or not generation.failure else generation.failure.reason
+        event = GenerationFailed(
+            generation_id=id_,
+            outcome="expired" if expired else "failed",
+            code=code,
+            reason=reason,
+            refunded=heard.refunded,
+        )
+    return Transition(replace(generation, state=generation.ending), (event,))

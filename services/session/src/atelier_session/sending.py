@@ -1,0 +1,83 @@
+"""How each message the saga sends is made from what the saga knows."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from atelier_contracts import (
+    CancelRender,
+    CaptureCredit,
+    CreditCaptured,
+    CreditDeclined,
+    GenerationQueued,
+    GenerationRejected,
+    GenerationSucceeded,
+    RefundCredit,
+    RequestRender,
+    ReserveCredit,
+)
+from atelier_contracts.message import GenerationMessage
+
+if TYPE_CHECKING:
+    from atelier_session.saga import Generation, Heard
+
+Builder = Callable[["Generation", "Heard"], GenerationMessage]
+
+
+def _request_render(generation: "Generation", _: "Heard") -> RequestRender:
+    request = generation.request
+    return RequestRender(
+        generation_id=request.generation_id,
+        owner=request.owner,
+        spec=request.spec,
+        deadline_at=generation.deadline_at,
+    )
+
+
+def _reserve(generation: "Generation", _: "Heard") -> ReserveCredit:
+    request = generation.request
+    return ReserveCredit(generation_id=request.generation_id, owner=request.owner, work=request.work)
+
+
+def _capture(generation: "Generation", _: "Heard") -> CaptureCredit:
+    assert generation.result is not None, "every way into CAPTURING has a result"
+    return CaptureCredit(generation_id=generation.request.generation_id, delivered=generation.result.delivered)
+
+
+def _queued(generation: "Generation", _: "Heard") -> GenerationQueued:
+    return GenerationQueued(generation_id=generation.request.generation_id, credits=generation.credits)
+
+
+def _rejected(generation: "Generation", heard: "Heard") -> GenerationRejected:
+    assert isinstance(heard, CreditDeclined)
+    return GenerationRejected(
+        generation_id=generation.request.generation_id,
+        reason=heard.reason,
+        required=heard.required,
+        available=heard.available,
+    )
+
+
+def _succeeded(generation: "Generation", heard: "Heard") -> GenerationSucceeded:
+    assert isinstance(heard, CreditCaptured)
+    assert generation.result is not None
+    return GenerationSucceeded(
+        generation_id=generation.request.generation_id,
+        outputs=generation.result.outputs,
+        delivered=generation.result.delivered,
+        captured=heard.captured,
+        refunded=heard.refunded,
+        provider=generation.result.provider,
+    )
+
+
+BUILD: Mapping[type[GenerationMessage], Builder] = {
+    ReserveCredit: _reserve,
+    RequestRender: _request_render,
+    CaptureCredit: _capture,
+    RefundCredit: lambda generation, _: RefundCredit(generation_id=generation.request.generation_id),
+    CancelRender: lambda generation, _: CancelRender(generation_id=generation.request.generation_id),
+    GenerationQueued: _queued,
+    GenerationRejected: _rejected,
+    GenerationSucceeded: _succeeded,
+}
+"""One builder a message kind; the saga's table names the kinds."""

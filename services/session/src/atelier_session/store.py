@@ -1,0 +1,165 @@
+"""All SQL of the session service: one statement a batch. Times are the database's own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from atelier_contracts import GenerationRequested, RenderCompleted, RenderFailed
+from atelier_messaging.database import Connection
+from atelier_session.saga import Generation, State
+
+_ADMIT = """
+INSERT INTO admissions (generation_id, verdict) SELECT unnest($1::uuid[]), 'admitted'
+ON CONFLICT DO NOTHING RETURNING generation_id
+"""
+_WITHDRAW = "INSERT INTO admissions (generation_id, verdict) VALUES ($1, 'withdrawn') ON CONFLICT DO NOTHING"
+_VERDICT = """
+SELECT COALESCE(s.state, a.verdict) FROM admissions a LEFT JOIN sagas s USING (generation_id) WHERE a.generation_id = $1
+"""
+_COLUMNS = """
+generation_id, state, ending, credits, request::text AS request, result::text AS result, failure::text AS failure,
+traceparent, deadline_at, created_at
+"""
+_LOCK = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[]) ORDER BY generation_id FOR UPDATE"  # noqa: S608 - constants only
+_LOCK_DUE = f"""
+SELECT {_COLUMNS} FROM sagas WHERE timer_at <= now() ORDER BY timer_at LIMIT $1 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - constants only
+_INSERT = """
+INSERT INTO sagas (generation_id, channel, owner_kind, owner_id, request, traceparent, deadline_at,
+                   state, ending, credits, result, failure, timer_at)
+SELECT n.id, n.channel, n.owner_kind, n.owner_id, n.request::jsonb, n.traceparent, n.deadline_at,
+       n.state, n.ending, n.credits, n.result::jsonb, n.failure::jsonb, n.timer_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[],
+            $8::text[], $9::text[], $10::int[], $11::text[], $12::text[], $13::timestamptz[])
+     AS n(id, channel, owner_kind, owner_id, request, traceparent, deadline_at,
+          state, ending, credits, result, failure, timer_at)
+"""
+_UPDATE = """
+UPDATE sagas s SET state = c.state, ending = c.ending, credits = c.credits, result = c.result::jsonb,
+                   failure = c.failure::jsonb, timer_at = c.timer_at, updated_at = now()
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::timestamptz[])
+     AS c(id, channel, state, ending, credits, result, failure, timer_at)
+WHERE s.generation_id = c.id AND s.channel = c.channel
+"""
+_LOG = """
+INSERT INTO saga_log (generation_id, state_from, heard, message_id, outcome, state_to, sent)
+SELECT l.id, l.state_from, l.heard, l.message_id, l.outcome, l.state_to, string_to_array(l.sent, ' ')
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[])
+     AS l(id, state_from, heard, message_id, outcome, state_to, sent)
+"""
+
+
+@dataclass(slots=True)
+class Saga:
+    """A generation in the hands of a batch: as it was loaded, as it is now."""
+
+    generation: Generation
+    traceparent: str | None
+    created_at: datetime
+    new: bool
+    changed: bool = False
+    timer_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One line of a generation's story."""
+
+    generation_id: UUID
+    state_from: str
+    heard: str
+    message_id: UUID | None
+    outcome: str
+    state_to: str
+    sent: str
+
+
+async def admit(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Those ids that came first with this request: not seen before and not withdrawn."""
+    rows = await connection.fetch(_ADMIT, sorted(set(ids)))
+    return {row["generation_id"] for row in rows}
+
+
+async def withdraw(connection: Connection, id_: UUID) -> str:
+    """Leaves a tombstone unless the request came first; answers ``withdrawn`` or the state of the saga."""
+    await connection.execute(_WITHDRAW, id_)
+    return str(await connection.fetchval(_VERDICT, id_))
+
+
+async def db_now(connection: Connection) -> datetime:
+    """The transaction's time: no other clock decides anything."""
+    now: datetime = await connection.fetchval("SELECT now()")
+    return now
+
+
+async def lock_sagas(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Saga]:
+    """Locks and loads the sagas of these generations, in id order."""
+    return {row["generation_id"]: _saga(row) for row in await connection.fetch(_LOCK, sorted(set(ids)))}
+
+
+async def lock_due_sagas(connection: Connection, *, rows_max: int) -> dict[UUID, Saga]:
+    """Locks and loads sagas whose clock has fired, leaving those that another process holds."""
+    return {row["generation_id"]: _saga(row) for row in await connection.fetch(_LOCK_DUE, rows_max)}
+
+
+def open_saga(request: GenerationRequested, *, now: datetime, traceparent: str | None) -> Saga:
+    """A saga that begins with this request."""
+    deadline = now + timedelta(seconds=request.deadline_s)
+    return Saga(Generation(request, deadline), traceparent, now, new=True)
+
+
+async def save_sagas(connection: Connection, sagas: Mapping[UUID, Saga], log: Sequence[LogEntry]) -> None:
+    """Writes what changed, and the story of it."""
+    new = [saga for saga in sagas.values() if saga.new and saga.changed]
+    old = [saga for saga in sagas.values() if not saga.new and saga.changed]
+    if new:
+        await connection.execute(_INSERT, *_birth(new), *_condition(new))
+    if old:
+        requests = [saga.generation.request for saga in old]
+        ids, channels = [r.generation_id for r in requests], [r.channel for r in requests]
+        await connection.execute(_UPDATE, ids, channels, *_condition(old))
+    if log:
+        columns = ("generation_id", "state_from", "heard", "message_id", "outcome", "state_to", "sent")
+        await connection.execute(_LOG, *([getattr(entry, column) for entry in log] for column in columns))
+
+
+def _birth(sagas: Sequence[Saga]) -> list[list[Any]]:
+    """The columns that never change, one list each."""
+    requests = [saga.generation.request for saga in sagas]
+    return [
+        [r.generation_id for r in requests],
+        [r.channel for r in requests],
+        [r.owner.kind for r in requests],
+        [r.owner.id for r in requests],
+        [r.model_dump_json() for r in requests],
+        [saga.traceparent for saga in sagas],
+        [saga.generation.deadline_at for saga in sagas],
+    ]
+
+
+def _condition(sagas: Sequence[Saga]) -> list[list[Any]]:
+    """The columns that change, one list each."""
+    known = [saga.generation for saga in sagas]
+    return [
+        [g.state.value for g in known],
+        [g.ending.value if g.ending else None for g in known],
+        [g.credits for g in known],
+        [g.result.model_dump_json() if g.result else None for g in known],
+        [g.failure.model_dump_json() if g.failure else None for g in known],
+        [saga.timer_at for saga in sagas],
+    ]
+
+
+def _saga(row: Any) -> Saga:
+    generation = Generation(
+        request=GenerationRequested.model_validate_json(row["request"]),
+        deadline_at=row["deadline_at"],
+        state=State(row["state"]),
+        ending=State(row["ending"]) if row["ending"] else None,
+        credits=row["credits"],
+        result=RenderCompleted.model_validate_json(row["result"]) if row["result"] else None,
+        failure=RenderFailed.model_validate_json(row["failure"]) if row["failure"] else None,
+    )
+    return Saga(generation, row["traceparent"], row["created_at"], new=False)

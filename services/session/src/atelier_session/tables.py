@@ -1,0 +1,83 @@
+"""The tables of the session service. B2B and B2C rows live apart: two LIST partitions of one parent, by channel."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Column, DateTime, Identity, Index, Integer, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+import atelier_messaging.tables  # noqa: F401 - outbox and inbox belong to every service's schema
+
+_NOW = text("now()")
+
+
+def _time(default: bool = True) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=not default, server_default=_NOW if default else None)
+
+
+class AdmissionRow(SQLModel, table=True):
+    """Who came first for this id: the request (``admitted``) or the gateway that gave up on it (``withdrawn``)."""
+
+    __tablename__ = "admissions"
+    __table_args__ = (CheckConstraint("verdict IN ('admitted', 'withdrawn')", name="admissions_verdict"),)
+
+    generation_id: UUID = Field(primary_key=True)
+    verdict: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=_time())
+
+
+class SagaRow(SQLModel, table=True):
+    """One generation. Partitions: ``store_generation_sessions`` (b2b), ``generation_sessions`` (b2c)."""
+
+    __tablename__ = "sagas"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('reserving', 'queued', 'rendering', 'stopping', 'capturing', 'refunding', "
+            "'rejected', 'succeeded', 'failed', 'cancelled', 'expired')",
+            name="sagas_state",
+        ),
+        CheckConstraint("ending IN ('failed', 'cancelled', 'expired')", name="sagas_ending"),
+        Index("sagas_timer", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),
+        Index("sagas_owner", "owner_id", "generation_id"),
+        {"postgresql_partition_by": "LIST (channel)"},
+    )
+
+    generation_id: UUID = Field(primary_key=True)
+    channel: str = Field(sa_column=Column(Text, primary_key=True))
+    owner_kind: str = Field(sa_column=Column(Text, nullable=False))
+    owner_id: UUID
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    ending: str | None = Field(sa_column=Column(Text))
+    credits: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    request: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    """The GenerationRequested as it came: image keys and URLs, prompt, size, what the price depends on."""
+    result: dict[str, Any] | None = Field(sa_column=Column(JSONB))
+    """The RenderCompleted, once there is one."""
+    failure: dict[str, Any] | None = Field(sa_column=Column(JSONB))
+    """The RenderFailed, once there is one."""
+    traceparent: str | None = Field(sa_column=Column(Text))
+    deadline_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    timer_at: datetime | None = Field(sa_column=_time(default=False))
+    """When the clock of the present state fires; none in a terminal state."""
+    created_at: datetime = Field(sa_column=_time())
+    updated_at: datetime = Field(sa_column=_time())
+
+
+class SagaLogRow(SQLModel, table=True):
+    """Each thing a generation heard and what it did: the story an operator reads."""
+
+    __tablename__ = "saga_log"
+    __table_args__ = (Index("saga_log_generation", "generation_id", "id"),)
+
+    id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
+    generation_id: UUID
+    at: datetime = Field(sa_column=_time())
+    state_from: str = Field(sa_column=Column(Text, nullable=False))
+    heard: str = Field(sa_column=Column(Text, nullable=False))
+    message_id: UUID | None = Field(default=None)
+    outcome: str = Field(sa_column=Column(Text, nullable=False))
+    """``transition`` or ``lost_race``."""
+    state_to: str = Field(sa_column=Column(Text, nullable=False))
+    sent: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
