@@ -1,0 +1,52 @@
+"""Draws the saga's table as a Mermaid state diagram into ``services/README.md``.
+
+``python -m atelier_session.diagram`` writes it; ``--check`` fails when the picture and the table differ.
+"""
+
+import sys
+from pathlib import Path
+
+from atelier_session.saga import ENDING, SAGA, TERMINAL, State
+
+README = Path(__file__).resolve().parents[3] / "README.md"
+BEGIN, END = "<!-- saga diagram: begin -->", "<!-- saga diagram: end -->"
+REFUND_ENDS = (State.FAILED, State.CANCELLED, State.EXPIRED)
+
+
+def mermaid() -> str:
+    """The diagram, one arrow a transition, labelled with what is heard and what is sent."""
+    lines = ["```mermaid", "stateDiagram-v2"]
+    for state, steps in SAGA.items():
+        for heard, step in steps.items():
+            label = (
+                f"{heard.__name__} / {', '.join(kind.__name__ for kind in step.sends)}"
+                if step.sends
+                else heard.__name__
+            )
+            for to in REFUND_ENDS if step.to is ENDING else (step.to,):
+                lines.append(f"    {'[*]' if state is State.NEW else state} --> {to}: {label}")
+    lines += [f"    {state} --> [*]" for state in sorted(TERMINAL)]
+    return "\n".join([*lines, "```"])
+
+
+def redrawn(text: str) -> str:
+    """``text`` with the diagram between its markers made anew."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{mermaid()}\n{END}{after}"
+
+
+def main(arguments: list[str]) -> int:
+    """Command line: write, or compare with ``--check``."""
+    current = README.read_text()
+    if "--check" in arguments:
+        if redrawn(current) == current:
+            return 0
+        sys.stdout.write("services/README.md shows another saga: run `python -m atelier_session.diagram`\n")
+        return 1
+    README.write_text(redrawn(current))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,142 @@
+"""The saga's promises, on the table itself and over every order in which messages can come."""
+
+from collections import deque
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from atelier_contracts import (
+    Artefact,
+    CancelRequested,
+    CaptureCredit,
+    CreditCaptured,
+    CreditDeclined,
+    CreditDeducted,
+    CreditRefunded,
+    GenerationRequested,
+    GenerationSucceeded,
+    Owner,
+    RefundCredit,
+    RenderCompleted,
+    RenderFailed,
+    RenderSpec,
+    RenderStarted,
+    Work,
+)
+from atelier_messaging import Poison
+from atelier_session.saga import (
+    LOST_RACES,
+    SAGA,
+    TERMINAL,
+    TIMERS,
+    DeadlinePassed,
+    Generation,
+    GracePassed,
+    Heard,
+    LostRace,
+    ResendDue,
+    State,
+    Transition,
+    decide,
+)
+
+ID = UUID(int=1)
+OWNER = Owner(kind="store", id=UUID(int=2))
+REQUEST = GenerationRequested(
+    generation_id=ID,
+    channel="b2b",
+    owner=OWNER,
+    work=Work(kind="try_on"),
+    spec=RenderSpec(kind="try_on"),
+    deadline_s=900,
+)
+PICTURE = Artefact(key="stores/x/generated/y/0.png", content_type="image/png", size=1, sha256="00")
+WORDS: list[Heard] = [
+    REQUEST,
+    CreditDeducted(generation_id=ID, owner=OWNER, credits=1, price_book="v1"),
+    CreditDeclined(generation_id=ID, reason="insufficient_credits", required=1, available=0),
+    CreditCaptured(generation_id=ID, captured=1, refunded=0),
+    CreditRefunded(generation_id=ID, refunded=1),
+    RenderStarted(generation_id=ID, attempt=1),
+    RenderCompleted(generation_id=ID, outputs=(PICTURE,), delivered=1, requested=1, provider="local"),
+    RenderFailed(generation_id=ID, code="provider_failed", reason="it broke"),
+    CancelRequested(generation_id=ID),
+    DeadlinePassed(),
+    GracePassed(),
+    ResendDue(),
+]
+
+
+def generation(state: State = State.NEW) -> Generation:
+    return Generation(REQUEST, datetime(2026, 1, 1, tzinfo=UTC), state)
+
+
+def reached() -> dict[Generation, list[type]]:
+    """Every condition of a generation that any order of words can lead to, with what was sent on one way there."""
+    found: dict[Generation, list[type]] = {generation(): []}
+    waiting = deque(found)
+    while waiting:
+        here = waiting.popleft()
+        for word in WORDS:
+            try:
+                outcome = decide(here, word)
+            except Poison:
+                continue
+            if isinstance(outcome, Transition) and outcome.generation not in found:
+                found[outcome.generation] = [*found[here], *(type(m) for m in outcome.sends)]
+                waiting.append(outcome.generation)
+    return found
+
+
+def test_every_state_of_the_table_can_be_reached_and_no_other() -> None:
+    assert {g.state for g in reached()} == set(State)
+
+
+def test_every_state_that_is_not_an_end_has_a_clock_that_moves_it() -> None:
+    for state in set(State) - TERMINAL - {State.NEW}:
+        assert isinstance(decide(next(g for g in reached() if g.state is state), TIMERS[state]()), Transition)
+
+
+def test_no_end_is_ever_left() -> None:
+    for ended in (g for g in reached() if g.state in TERMINAL):
+        for word in WORDS:
+            assert decide(ended, word) == LostRace(ended.state)
+
+
+def test_a_generation_succeeds_only_after_a_capture_and_is_never_captured_otherwise() -> None:
+    for condition, sent in reached().items():
+        if condition.state is State.SUCCEEDED:
+            assert CaptureCredit in sent
+            assert RefundCredit not in sent
+        if condition.state in TERMINAL - {State.SUCCEEDED}:
+            assert CaptureCredit not in sent
+            assert GenerationSucceeded not in sent
+
+
+def test_a_completion_after_the_refund_was_ordered_is_a_lost_race_and_never_captures() -> None:
+    completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
+
+    assert decide(replace(generation(State.REFUNDING), ending=State.EXPIRED), completed) == LostRace(State.REFUNDING)
+
+
+def test_a_completion_that_beats_the_stop_is_delivered_and_charged() -> None:
+    stopping = replace(generation(State.STOPPING), ending=State.CANCELLED)
+    completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
+
+    outcome = decide(stopping, completed)
+
+    assert isinstance(outcome, Transition)
+    assert outcome.generation.state is State.CAPTURING
+    assert outcome.sends == (CaptureCredit(generation_id=ID, delivered=1),)
+
+
+def test_what_is_neither_expected_nor_a_listed_loser_is_poison() -> None:
+    with pytest.raises(Poison, match="makes no sense while reserving"):
+        decide(generation(State.RESERVING), CreditCaptured(generation_id=ID, captured=1, refunded=0))
+
+
+def test_no_message_is_both_a_step_and_a_loser() -> None:
+    for state, losers in LOST_RACES.items():
+        assert not losers & set(SAGA[state])
