@@ -1,0 +1,40 @@
+"""What can go wrong with stored and fetched bytes, and whether trying again can help."""
+
+from typing import ClassVar
+
+
+class StorageError(Exception):
+    """An object could not be stored or read.
+
+    StorageError
+    ├── StorageUnavailable  transient: the store is away, slow or refuses us; try again later
+    ├── ObjectMissing       final: no object has this key
+    ├── ObjectTooLarge      final: the object is larger than the caller allows
+    └── ObjectCorrupt       final: the bytes do not match the checksum they were stored with
+    """
+
+    transient: ClassVar[bool] = False
+
+
+class StorageUnavailable(StorageError):
+    """The store did not answer, or not usefully. Bad credentials count: an operator mends them, the work waits."""
+
+    transient = True
+
+
+class ObjectMissing(StorageError):
+    """No object has this key."""
+
+
+class ObjectTooLarge(StorageError):
+    """The object is larger than the caller allows; it was not read to its end."""
+
+
+class ObjectCorrupt(StorageError):
+    """The bytes read do not match the checksum kept with the object."""
+
+
+class FetchFailed(Exception):
+    """A client's URL could not be fetched this time: name service, connection, time, or a 5xx. Try again later."""
+
+    transient: ClassVar[bool] = True

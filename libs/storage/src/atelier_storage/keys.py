@@ -1,0 +1,67 @@
+"""The only place where object keys are made and judged; a key starts with its owner, and clients never write one."""
+
+import re
+import unicodedata
+from uuid import UUID
+
+OWNER_FOLDERS = {"store": "stores", "user": "users", "workspace": "workspaces"}
+FILENAME_CHARS_MAX = 100
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_FILENAME = rf"(?=[^/]{{1,{FILENAME_CHARS_MAX}}}$)[A-Za-z0-9_](?:\.?[A-Za-z0-9_-])*"
+_ARTEFACT = r"[0-9]{1,3}\.[a-z0-9]{1,8}"
+_KEY = re.compile(
+    rf"(?P<owner>(?:{'|'.join(OWNER_FOLDERS.values())})/{_UUID})/"
+    rf"(?:uploads/{_UUID}/{_FILENAME}|generated/{_UUID}/{_ARTEFACT})",
+    re.ASCII,
+)
+
+
+def upload_key(owner_kind: str, owner_id: UUID, upload_id: UUID, filename: str) -> str:
+    """`stores/{store_id}/uploads/{upload_id}/{filename}`; users and workspaces alike (seed 000, storage).
+
+    The filename is reduced to safe characters. Raises ValueError for an unknown kind of owner.
+    """
+    return f"{owner_prefix(owner_kind, owner_id)}uploads/{upload_id}/{safe_filename(filename)}"
+
+
+def artefact_key(owner_kind: str, owner_id: UUID, generation_id: UUID, index: int, extension: str) -> str:
+    """`stores/{store_id}/generated/{generation_id}/{index}.{extension}`; users and workspaces alike.
+
+    Raises ValueError for an unknown kind of owner, an index outside 0..999 or an odd extension.
+    """
+    name = f"{index}.{extension}"
+    if not re.fullmatch(_ARTEFACT, name, re.ASCII):
+        raise ValueError(f"An artefact is named index.extension, such as 0.png, not {name!r}.")
+    return f"{owner_prefix(owner_kind, owner_id)}generated/{generation_id}/{name}"
+
+
+def owner_prefix(owner_kind: str, owner_id: UUID) -> str:
+    """The folder under which everything of one owner lies, with its closing slash."""
+    folder = OWNER_FOLDERS.get(owner_kind)
+    if folder is None:
+        raise ValueError(f"An owner is one of {', '.join(OWNER_FOLDERS)}, not {owner_kind!r}.")
+    return f"{folder}/{owner_id}/"
+
+
+def is_server_made(key: str) -> bool:
+    """Whether the key has a shape made here; no such key holds `..`, `%`, `//`, a backslash or a control character."""
+    return _KEY.fullmatch(key) is not None
+
+
+def belongs_to(key: str, owner_kind: str, owner_id: UUID) -> bool:
+    """Whether the key was made here for this owner. Any other text, however encoded, belongs to nobody."""
+    match = _KEY.fullmatch(key)
+    return match is not None and f"{match['owner']}/" == owner_prefix(owner_kind, owner_id)
+
+
+def safe_filename(filename: str) -> str:
+    """The last path segment in plain ASCII, its extension kept, at most 100 characters; `upload` if nothing is left."""
+    last = re.split(r"[/\\]", filename)[-1]
+    plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
+    words = [re.sub(r"[^A-Za-z0-9_-]+", "-", word).strip("-") for word in plain.split(".")]
+    *stem, extension = [word for word in words if word] or ["upload"]
+    if not stem:
+        return extension[:FILENAME_CHARS_MAX]
+    extension = extension[:16]
+    return f"{'.'.join(stem)[: FILENAME_CHARS_MAX - 1 - len(extension)].rstrip('.')}.{extension}"

@@ -1,0 +1,33 @@
+"""Where the bucket is and how long we wait for it; read once from ATELIER_S3_* at start-up."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _origin_only(url: AnyHttpUrl) -> AnyHttpUrl:
+    if url.username or url.password or url.path not in (None, "/") or url.query or url.fragment:
+        raise ValueError("an S3 endpoint is scheme://host[:port], without path, query or credentials")
+    return url
+
+
+Origin = Annotated[AnyHttpUrl, AfterValidator(_origin_only)]
+
+
+class StorageSettings(BaseSettings):
+    """S3 address, credentials and limits. A malformed value stops start-up with a clear error."""
+
+    model_config = SettingsConfigDict(env_prefix="ATELIER_S3_", frozen=True)
+
+    endpoint: Origin = Field(description="address the services use")
+    public_endpoint: Origin | None = Field(
+        None, description="address clients use in presigned URLs, where it differs from the endpoint"
+    )
+    access_key: str = Field(min_length=1)
+    secret_key: SecretStr = Field(min_length=1)
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    region: str = Field("us-east-1", pattern=r"^[a-z0-9-]+$")
+    connect_timeout_s: float = Field(3.0, gt=0, description="to open a connection")
+    timeout_s: float = Field(20.0, gt=0, description="for one whole operation, waiting for a thread included")
+    threads: int = Field(8, ge=1, le=64, description="operations in flight at once in one process")

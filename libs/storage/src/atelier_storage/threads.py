@@ -1,0 +1,40 @@
+"""Synchronous calls without blocking the event loop: so many at once, each given up in time."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class BoundedThreads:
+    """A thread pool without a queue: a call waits for a free thread no longer than its own deadline."""
+
+    def __init__(self, threads: int, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="storage")
+        self._free = asyncio.Semaphore(threads)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every thread is at work."""
+        return self._free.locked()
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """The call's outcome; TimeoutError past the deadline, waiting for a thread included."""
+        async with asyncio.timeout(self._timeout_s):
+            await self._free.acquire()
+            running = asyncio.get_running_loop().run_in_executor(self._pool, call)
+            running.add_done_callback(self._thread_is_free)
+            # Shielded: a caller who gives up does not free the thread, which ends by its own socket timeouts.
+            return await asyncio.shield(running)
+
+    def close(self) -> None:
+        """Take no more calls; those running end by their own timeouts."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _thread_is_free(self, running: asyncio.Future[T]) -> None:
+        self._free.release()
+        if not running.cancelled():
+            running.exception()  # looked at, so that an outcome nobody waits for any more is not logged as forgotten

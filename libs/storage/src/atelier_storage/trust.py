@@ -1,0 +1,11 @@
+"""Which certificate authorities we believe: the operator's SSL_CERT_FILE, else the bundle that ships with certifi,
+because slim images carry none of their own."""
+
+import os
+
+import certifi
+
+
+def ca_file() -> str:
+    """Path of the PEM bundle that verifies the store and the hosts we fetch from."""
+    return os.environ.get("SSL_CERT_FILE") or certifi.where()
