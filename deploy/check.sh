@@ -11,7 +11,7 @@ mkdir -p "$envs"
 if [[ -x .run/tools/bin/uv ]]; then
   uv=$PWD/.run/tools/bin/uv
 else
-  uv=$(command -v uv) || { echo "make check needs uv: pip install uv" >&2; exit 1; }
+  uv=$(command -v uv) || { echo "make check needs uv, in .run/tools/bin or on the PATH: pip install uv" >&2; exit 1; }
 fi
 
 step() {
@@ -24,7 +24,7 @@ step() {
     return
   fi
   printf 'FAILED  %3d s\n\n' $((SECONDS - began))
-  cat "$log"
+  tail -n 100 "$log"
   printf '\nThe checks stopped at "%s" (exit %d). To repeat it alone:\n  %s\n' "$name" "$status" "${repeat:-$*}"
   exit 1
 }
@@ -40,7 +40,7 @@ own_tests() {
   done
   "$environment/bin/python" deploy/checks/isolation.py "${forbidden[@]}" || return 1
   # The pytest program, not `python -m pytest`, which would put the root of the repository on the import path.
-  "$environment/bin/pytest" "$path/tests" -q -m "not stack" -p no:cacheprovider || status=$?
+  "$environment/bin/pytest" "$path/tests" -q --tb=short -m "not stack" -p no:cacheprovider || status=$?
   if ((status == 5)); then
     echo "$package has no test that runs without the stack."
   fi
@@ -55,7 +55,7 @@ step "types" .venv/bin/mypy libs services deploy
 step "message schemas as generated" .venv/bin/python -m atelier_contracts.schemas --check
 step "compose file against its specification" \
   .venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-step "compose parts, images, checks" .venv/bin/pytest -q deploy/compose/tests deploy/checks/tests
+step "compose parts, images, checks" .venv/bin/pytest -q --tb=short deploy/compose/tests deploy/images/tests deploy/checks/tests
 step "paths and targets the READMEs name" \
   .venv/bin/python deploy/checks/readme_paths.py README.md services/README.md deploy/README.md
 step "no secret, no host path in the tree" .venv/bin/python deploy/checks/tree.py

@@ -1,9 +1,13 @@
 """docker-compose.yml and the settings models say the same: no name that nobody reads, no required one missing."""
 
 import importlib
+import os
+import re
+import subprocess
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ Compose = dict[str, Any]
 SERVICES = ("gateway", "session", "billing", "render")
 PREFIXES = ("ATELIER_", "OTEL_")
 Names = frozenset[str]
+INNERMOST = re.compile(r"\$\{(\w+)(?::[-?]([^{}]*))?\}")
 
 
 def settings_models(module: types.ModuleType) -> list[type[BaseSettings]]:
@@ -99,3 +104,36 @@ def test_the_environment_of_a_container_is_what_its_service_reads(compose: Compo
 
     assert models
     assert disagreements(compose["services"][container]["environment"].keys(), models) == []
+
+
+def interpolated(value: str, variables: Mapping[str, str]) -> str:
+    """``value`` as the engine would fill it in: inner ``${NAME:-default}`` before outer."""
+    while match := INNERMOST.search(value):
+        value = value[: match.start()] + variables.get(match[1], match[2] or "") + value[match.end() :]
+    return value
+
+
+@pytest.fixture(scope="module")
+def variables(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What make-env.sh writes."""
+    where = tmp_path_factory.mktemp("env")
+    script = root / "deploy/compose/make-env.sh"
+    subprocess.run([script, where / ".env", where / "secrets"], check=True, capture_output=True)
+    lines = [line for line in (where / ".env").read_text().splitlines() if not line.startswith("#")]
+    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+
+
+@pytest.mark.parametrize("container", [*SERVICES, *(f"migrate-{service}" for service in SERVICES)])
+def test_the_settings_accept_the_values_a_container_gets(
+    compose: Compose, container: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith(PREFIXES)]:
+        monkeypatch.delenv(name)
+    for name, value in compose["services"][container]["environment"].items():
+        if value is not None:
+            monkeypatch.setenv(name, interpolated(value, variables))
+
+    service = container.removeprefix("migrate-")
+    settings = importlib.import_module(f"atelier_{service}.settings").Settings()
+
+    assert settings.environment == "local"
