@@ -16,7 +16,7 @@ MAKE = re.compile(r"(?:^|[;&|$(]\s*)make +((?:[a-z][\w-]*|\w+=\S+)(?: +(?:[a-z][
 TARGET = re.compile(r"^([\w .-]+?)\s*::?(?!=)", re.MULTILINE)
 FILE_ENDINGS = {".json", ".lock", ".md", ".png", ".py", ".sh", ".sql", ".svg", ".toml", ".yaml", ".yml"}
 MEDIA_TYPES = {"application", "image", "multipart", "text"}
-MADE_LATER = {".run", ".env"}
+MADE_LATER = {".run", ".env", ".secrets"}
 """Written by the launcher or by set-up: not there in a fresh clone."""
 
 
@@ -56,7 +56,7 @@ def looks_like_a_path(code: str) -> bool:
 
 def exists(path: str, readme: Path, root: Path) -> bool:
     """A path counts from the root or from the README; a bare file name may be anywhere in the tree."""
-    if path.split("/")[0] in MADE_LATER:
+    if MADE_LATER & set(path.split("/")):
         return True
     pattern = path.rstrip("/")
     if any(any(start.glob(pattern)) for start in (root, readme.parent)):
