@@ -6,6 +6,7 @@ Source of the envelope: CloudEvents 1.0, AMQP protocol binding (binary content m
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -63,7 +64,7 @@ class Undecodable(ValueError):
     """The bytes are not a message we know: poison, never retried."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Envelope:
     """A message on its way: who said it, when, and in which trace."""
 
@@ -75,7 +76,12 @@ class Envelope:
     cc: tuple[str, ...] = ()
     """Extra routing keys, e.g. of the gateway instance that waits for this reply."""
 
-    @property
+    @cached_property
+    def body(self) -> str:
+        """The payload as JSON."""
+        return self.message.model_dump_json()
+
+    @cached_property
     def headers(self) -> dict[str, str]:
         """The CloudEvents attributes as AMQP application headers."""
         headers = {

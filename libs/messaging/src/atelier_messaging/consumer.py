@@ -8,11 +8,13 @@ climbs the retry ladder first; its neighbours go on.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import AMQPException, ChannelInvalidStateError
+from aiormq.abc import AbstractChannel
 
 from atelier_contracts import Envelope, Undecodable, unwrap
 from atelier_messaging import topology
@@ -161,29 +163,39 @@ class Consumer:
             pause = min(OUTAGE_PAUSE_S_MAX, pause * 2)
 
 
+@dataclass(slots=True)
+class _Run:
+    """Of one channel: the last tag acknowledged, and the settled tags beyond it."""
+
+    acknowledged: int = 0
+    settled: set[int] = field(default_factory=set)
+
+    def advance(self) -> bool:
+        """Moves to the end of the unbroken run of settled tags; False when that is where it stands."""
+        before = self.acknowledged
+        while self.acknowledged + 1 in self.settled:
+            self.acknowledged += 1
+            self.settled.discard(self.acknowledged)
+        return self.acknowledged > before
+
+
 class _Tally:
-    """Which deliveries of a channel are settled. One ack speaks for all lower tags, so it may only name the end of an
+    """Which deliveries are settled, per channel. One ack speaks for all lower tags, so it may only name the end of an
     unbroken run: deliveries can reach the handler out of order."""
 
     def __init__(self) -> None:
-        self._channel: object = None
-        self._acked = 0
-        self._settled: set[int] = set()
+        self._runs: WeakKeyDictionary[AbstractChannel, _Run] = WeakKeyDictionary()
 
     async def acknowledge(self, raws: Sequence[AbstractIncomingMessage]) -> None:
-        """Marks as settled and acknowledges what can be. If the channel is gone, the broker delivers again."""
-        channel = raws[-1].channel
-        if channel is not self._channel:
-            self._channel, self._acked, self._settled = channel, 0, set()
-        self._settled.update(tag for raw in raws if raw.channel is channel and (tag := raw.delivery_tag))
-        last = self._acked
-        while last + 1 in self._settled:
-            last += 1
-            self._settled.discard(last)
-        if last == self._acked:
-            return
-        self._acked = last
-        try:
-            await channel.basic_ack(last, multiple=True)
-        except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as gone:
-            logger.warning("could not acknowledge %d messages, they will come again: %r", len(raws), gone)
+        """Marks as settled and acknowledges what can be. If a channel is gone, the broker delivers again."""
+        channels = {raw.channel for raw in raws}
+        for raw in raws:
+            self._runs.setdefault(raw.channel, _Run()).settled.add(raw.delivery_tag or 0)
+        for channel in channels:
+            run = self._runs[channel]
+            if channel.is_closed or not run.advance():
+                continue
+            try:
+                await channel.basic_ack(run.acknowledged, multiple=True)
+            except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as gone:
+                logger.warning("could not acknowledge %d messages, they will come again: %r", len(raws), gone)

@@ -25,12 +25,17 @@ async def connect(url: str) -> Pool:
         max_size=CONNECTIONS_MAX,
         command_timeout=COMMAND_S_MAX,
         init=_prepare,
+        reset=_as_it_is,
         server_settings={"timezone": "UTC", "application_name": "atelier", "jit": "off"},
     )
 
 
 async def _prepare(connection: Connection) -> None:
     await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+
+
+async def _as_it_is(_: Connection) -> None:
+    """Nothing to undo between uses: all work happens in transactions, and no session state outlives one."""
 
 
 async def answers(pool: Pool) -> bool:

@@ -47,7 +47,7 @@ async def save(connection: Connection, envelopes: Sequence[Envelope]) -> None:
             [envelope.id for envelope in envelopes],
             [envelope.message.name for envelope in envelopes],
             [envelope.headers for envelope in envelopes],
-            [envelope.message.model_dump_json() for envelope in envelopes],
+            [envelope.body for envelope in envelopes],
             [",".join(envelope.cc) for envelope in envelopes],
         )
 
@@ -91,10 +91,7 @@ class Outbox:
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> Sequence[Outcome]:
         return await self._publisher.publish(
-            [
-                Outgoing(e.message.model_dump_json().encode(), e.headers, str(e.id), e.message.name, cc=e.cc)
-                for e in envelopes
-            ]
+            [Outgoing(e.body.encode(), e.headers, str(e.id), e.message.name, cc=e.cc) for e in envelopes]
         )
 
     async def _forget(self, ids: Sequence[UUID]) -> Sequence[None]:

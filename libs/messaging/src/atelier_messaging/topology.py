@@ -6,7 +6,8 @@ atelier.retry.N  fanout   -> atelier.retry.N (TTL N seconds) -> default exchange
 """
 
 from aio_pika import ExchangeType
-from aio_pika.abc import AbstractRobustChannel, AbstractRobustExchange
+from aio_pika.abc import AbstractChannel
+from pamqp.common import FieldTable
 
 from atelier_contracts.routes import EXCHANGE, ROUTES
 
@@ -27,8 +28,8 @@ def retry_exchange(rung: int) -> str:
     return f"atelier.retry.{RETRY_DELAYS_S[rung]}"
 
 
-async def declare(channel: AbstractRobustChannel) -> AbstractRobustExchange:
-    """Declares everything; answers the exchange that all messages are published to."""
+async def declare(channel: AbstractChannel) -> None:
+    """Declares everything that is not there yet; fails when something is there with other arguments."""
     exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
     dead = await channel.declare_exchange(DEAD_EXCHANGE, ExchangeType.DIRECT, durable=True)
     for queue, messages in ROUTES.items():
@@ -39,13 +40,16 @@ async def declare(channel: AbstractRobustChannel) -> AbstractRobustExchange:
         await grave.bind(dead, routing_key=queue)
     for rung, delay_s in enumerate(RETRY_DELAYS_S):
         ladder = await channel.declare_exchange(retry_exchange(rung), ExchangeType.FANOUT, durable=True)
-        arguments = {"x-queue-type": "quorum", "x-message-ttl": delay_s * 1000, "x-dead-letter-exchange": ""}
+        arguments: FieldTable = {
+            "x-queue-type": "quorum",
+            "x-message-ttl": delay_s * 1000,
+            "x-dead-letter-exchange": "",
+        }
         waiting = await channel.declare_queue(retry_exchange(rung), durable=True, arguments=arguments)
         await waiting.bind(ladder)
-    return exchange
 
 
-def queue_arguments(queue: str) -> dict[str, str | int]:
+def queue_arguments(queue: str) -> FieldTable:
     """What a consumer's queue is declared with."""
     return {
         "x-queue-type": "quorum",
