@@ -17,7 +17,7 @@ CHECK_S_MAX = 2.0
 
 
 def operations_router(checks: Mapping[str, Check]) -> APIRouter:
-    """``/health/live``, ``/health/ready`` (503 naming each part that fails) and ``/metrics``. Not part of the public API."""
+    """``/health/live``, ``/health/ready`` (503 naming each part that fails) and ``/metrics``; not in the public API."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/health/live")
