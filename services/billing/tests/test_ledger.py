@@ -1,0 +1,177 @@
+"""The ledger's promises, on the pure rules."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from atelier_billing import ledger
+from atelier_billing.ledger import Account, Books, HoldState
+from atelier_contracts import (
+    CaptureCredit,
+    CreditCaptured,
+    CreditDeclined,
+    CreditDeducted,
+    CreditGranted,
+    CreditRefunded,
+    GrantCredit,
+    Owner,
+    RefundCredit,
+    ReserveCredit,
+    Work,
+)
+from atelier_messaging import Poison
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+OWNER = Owner(kind="store", id=UUID(int=1))
+GENERATION = UUID(int=100)
+
+
+def books(*grants: tuple[int, timedelta | None]) -> Books:
+    """Books of one owner with these grants: credits, and how long they last from NOW."""
+    made = Books(now=NOW)
+    for number, (credits, lasts) in enumerate(grants):
+        expires = NOW + lasts if lasts else None
+        ledger.apply(
+            made,
+            GrantCredit(grant_id=UUID(int=number + 1), owner=OWNER, credits=credits, reason="test", expires_at=expires),
+        )
+    return made
+
+
+def balance(made: Books, account: Account) -> int:
+    return made.wallets[OWNER.id].balances[account]
+
+
+def reserve(n: int = 1, generation: UUID = GENERATION) -> ReserveCredit:
+    return ReserveCredit(generation_id=generation, owner=OWNER, work=Work(kind="try_on", n=n))
+
+
+def test_a_reservation_moves_credits_from_available_to_held() -> None:
+    made = books((10, None))
+
+    event = ledger.apply(made, reserve(n=3))
+
+    assert event == CreditDeducted(generation_id=GENERATION, owner=OWNER, credits=3, price_book="v1")
+    assert (balance(made, Account.AVAILABLE), balance(made, Account.HELD)) == (7, 3)
+
+
+def test_too_few_credits_decline_and_move_nothing() -> None:
+    made = books((2, None))
+
+    event = ledger.apply(made, reserve(n=3))
+
+    assert event == CreditDeclined(generation_id=GENERATION, reason="insufficient_credits", required=3, available=2)
+    assert balance(made, Account.HELD) == 0
+    assert GENERATION not in made.holds
+
+
+def test_a_part_delivered_is_charged_and_the_rest_returned_in_one_step() -> None:
+    made = books((10, None))
+    ledger.apply(made, reserve(n=5))
+
+    event = ledger.apply(made, CaptureCredit(generation_id=GENERATION, delivered=3))
+
+    assert event == CreditCaptured(generation_id=GENERATION, captured=3, refunded=2)
+    assert (balance(made, Account.AVAILABLE), balance(made, Account.CAPTURED), balance(made, Account.HELD)) == (7, 3, 0)
+
+
+def test_a_refund_returns_everything() -> None:
+    made = books((10, None))
+    ledger.apply(made, reserve(n=4))
+
+    event = ledger.apply(made, RefundCredit(generation_id=GENERATION))
+
+    assert event == CreditRefunded(generation_id=GENERATION, refunded=4)
+    assert (balance(made, Account.AVAILABLE), balance(made, Account.HELD)) == (10, 0)
+
+
+def test_refund_before_reserve_refuses_the_late_reservation() -> None:
+    made = books((10, None))
+
+    first = ledger.apply(made, RefundCredit(generation_id=GENERATION))
+    late = ledger.apply(made, reserve())
+
+    assert first == CreditRefunded(generation_id=GENERATION, refunded=0)
+    assert late == CreditDeclined(generation_id=GENERATION, reason="withdrawn", required=0, available=0)
+    assert balance(made, Account.AVAILABLE) == 10
+
+
+@pytest.mark.parametrize(
+    "command",
+    [reserve(n=2), CaptureCredit(generation_id=GENERATION, delivered=2), RefundCredit(generation_id=GENERATION)],
+)
+def test_the_same_command_again_is_answered_as_before_and_moves_nothing(command: ledger.MoneyCommand) -> None:
+    made = books((10, None))
+    ledger.apply(made, reserve(n=2))
+    first = ledger.apply(made, command)
+    posted = len(made.postings)
+
+    again = ledger.apply(made, command)
+
+    assert again == first
+    assert len(made.postings) == posted
+
+
+def test_a_refund_after_the_capture_is_poison() -> None:
+    made = books((10, None))
+    ledger.apply(made, reserve())
+    ledger.apply(made, CaptureCredit(generation_id=GENERATION, delivered=1))
+
+    with pytest.raises(Poison, match="captured already"):
+        ledger.apply(made, RefundCredit(generation_id=GENERATION))
+
+
+def test_a_capture_after_the_refund_is_poison() -> None:
+    made = books((10, None))
+    ledger.apply(made, reserve())
+    ledger.apply(made, RefundCredit(generation_id=GENERATION))
+
+    with pytest.raises(Poison, match="no open hold"):
+        ledger.apply(made, CaptureCredit(generation_id=GENERATION, delivered=1))
+
+
+def test_more_delivered_than_held_for_is_poison() -> None:
+    made = books((10, None))
+    ledger.apply(made, reserve(n=2))
+
+    with pytest.raises(Poison, match="3 delivered, 2 held for"):
+        ledger.apply(made, CaptureCredit(generation_id=GENERATION, delivered=3))
+
+
+def test_the_soonest_to_expire_is_spent_first() -> None:
+    made = books((5, None), (5, timedelta(days=30)), (5, timedelta(days=1)))
+
+    ledger.apply(made, reserve(n=7))
+
+    assert made.holds[GENERATION].lots == {UUID(int=3): 5, UUID(int=2): 2}
+
+
+def test_an_unpriced_request_is_declined_never_free() -> None:
+    made = books((10, None))
+    unpriced = ReserveCredit(generation_id=GENERATION, owner=OWNER, work=Work(kind="image", size="1x1"))
+
+    event = ledger.apply(made, unpriced)
+
+    assert event == CreditDeclined(generation_id=GENERATION, reason="unpriced", required=0, available=0)
+
+
+def test_credits_of_a_grant_that_expired_while_held_return_to_it_and_then_expire() -> None:
+    made = books((5, timedelta(hours=1)))
+    ledger.apply(made, reserve(n=5))
+    made.now = NOW + timedelta(hours=2)
+
+    ledger.apply(made, RefundCredit(generation_id=GENERATION))
+
+    assert (balance(made, Account.AVAILABLE), balance(made, Account.EXPIRED)) == (0, 5)
+    assert made.holds[GENERATION].state is HoldState.REFUNDED
+
+
+def test_the_same_grant_id_grants_once() -> None:
+    made = books((10, None))
+    again = GrantCredit(grant_id=UUID(int=1), owner=OWNER, credits=10, reason="test")
+
+    event = ledger.apply(made, again)
+
+    assert event == CreditGranted(grant_id=UUID(int=1), owner=OWNER, credits=10, available=10)
+    assert balance(made, Account.AVAILABLE) == 10
