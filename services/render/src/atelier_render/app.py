@@ -1,0 +1,81 @@
+"""Puts render together; decides nothing."""
+
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from atelier_contracts.routes import RENDER_COMMANDS
+from atelier_messaging import Bus, database, loops
+from atelier_messaging.database import Pool
+from atelier_render.artefacts import Artefacts
+from atelier_render.completions import Completions
+from atelier_render.handlers import handle_commands
+from atelier_render.imaging.workers import ImageWorkers
+from atelier_render.inputs import INPUT_BYTES_MAX, Inputs
+from atelier_render.providers.local import Local
+from atelier_render.providers.simulator import Simulator
+from atelier_render.reads import reads_router
+from atelier_render.scheduler import BEATS_A_LEASE, Scheduler
+from atelier_render.settings import Settings
+from atelier_render.spool import Spool
+from atelier_render.worker import Worker
+from atelier_storage.fetch import SafeFetcher
+from atelier_storage.objects import ObjectStore
+from atelier_telemetry import logs, tracing
+from atelier_telemetry.operations import Check, operations_router
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application; connects when it starts, gives its jobs back when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        logs.configure("render", settings)
+        spans = tracing.configure("render", settings)
+        pool = await database.connect(settings.render_database_url.get_secret_value())
+        bus = Bus("render", settings, pool)
+        checks: dict[str, Check] = {"broker": bus.ready, "database": partial(database.answers, pool)}
+        async with _scheduler(settings, bus, pool) as (scheduler, objects):
+            simulator = settings.simulator == "on"
+            bus.consume(RENDER_COMMANDS, partial(handle_commands, scheduler=scheduler, simulator=simulator))
+            await bus.start()
+            bus.keep(scheduler.run_lane("paced"), "paced jobs")
+            if simulator:
+                bus.keep(scheduler.run_lane("instant"), "instant jobs")
+            bus.keep(scheduler.keep_leases(), "heartbeats")
+            every_s = settings.render_lease_s / BEATS_A_LEASE
+            bus.keep(loops.keep_doing("lost leases", every_s, scheduler.free_lost), "lost leases")
+            app.include_router(operations_router(checks | {"storage": objects.ready}))
+            app.include_router(reads_router(pool, settings.service_token))
+            yield
+            await scheduler.stop()
+            await bus.stop()
+        await pool.close()
+        spans.shutdown()
+
+    return FastAPI(title="Atelier render", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+
+
+@asynccontextmanager
+async def _scheduler(settings: Settings, bus: Bus, pool: Pool) -> AsyncIterator[tuple[Scheduler, ObjectStore]]:
+    objects = ObjectStore(settings.storage)
+    fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX)
+    images = ImageWorkers(workers=settings.render_image_workers)
+    spool = Spool(settings.render_spool_dir)
+    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    artefacts = Artefacts(objects, spool, pool)
+    simulator = Simulator(attempt_s=settings.render_attempt_s) if settings.simulator == "on" else None
+    inputs = Inputs(objects, fetcher)
+    worker = Worker(Local(images), simulator, inputs, artefacts, reconcile_s=settings.render_reconcile_s)
+    completions = Completions(bus.work, artefacts, owner=owner)
+    lease_s, slots = settings.render_lease_s, settings.render_concurrency
+    yield Scheduler(bus.work, worker, completions, owner=owner, lease_s=lease_s, slots=slots), objects
+    await images.close()
+    spool.close()
+    fetcher.close()
+    objects.close()

@@ -1,0 +1,116 @@
+"""What a job is apart from how it is stored: the values that scheduler, worker and store hand each other."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from atelier_contracts import Artefact, Owner, RenderCompleted, RenderFailed, RenderSpec
+from atelier_contracts.render import FailureCode
+from atelier_telemetry.tracing import Span
+
+Lane = Literal["paced", "instant"]
+"""Paced jobs take a slot each; instant ones (simulated, no picture, no delay) are rendered in batches."""
+
+Phase = Literal["working", "settling", "cancelled", "lost"]
+"""An attempt works, then settles what it made; until then it can be cancelled by its client or lose its lease."""
+
+ATTEMPTS_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job as it is asked for."""
+
+    generation_id: UUID
+    owner: Owner
+    spec: RenderSpec
+    lane: Lane
+    deadline_at: datetime
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A claimed job: this attempt at it is ours until the lease runs out."""
+
+    generation_id: UUID
+    attempt: int
+    owner: Owner
+    spec: RenderSpec
+    lane: Lane
+    traceparent: str | None
+    left_s: float
+    """Seconds to the deadline when it was claimed; not positive where it came too late to be started."""
+
+    @property
+    def key(self) -> str:
+        """The idempotency key under which a provider knows this attempt."""
+        return f"{self.generation_id}-{self.attempt}"
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One attempt under way."""
+
+    job: Job
+    span: Span
+    phase: Phase = "working"
+    stored: list[str] = field(default_factory=list)
+    """Keys this attempt has put, or begun to put; removed again unless it wins."""
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Something was made: ``delivered`` of the ``n`` asked for."""
+
+    job: Job
+    provider: str
+    delivered: int
+    artefacts: Sequence[Artefact] = ()
+    state: Literal["done"] = "done"
+
+    def event(self) -> RenderCompleted:
+        """What the world is told."""
+        return RenderCompleted(
+            generation_id=self.job.generation_id,
+            outputs=tuple(self.artefacts),
+            delivered=self.delivered,
+            requested=self.job.spec.n,
+            provider=self.provider,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Nothing usable was made."""
+
+    job: Job
+    provider: str | None
+    code: FailureCode
+    reason: str
+
+    @property
+    def state(self) -> Literal["failed", "cancelled"]:
+        """The state in which the job ends."""
+        return "cancelled" if self.code == "cancelled" else "failed"
+
+    def event(self) -> RenderFailed:
+        """What the world is told."""
+        return RenderFailed(
+            generation_id=self.job.generation_id, code=self.code, reason=self.reason, provider=self.provider
+        )
+
+
+Ending = Completion | Failure
+
+
+def lane_of(spec: RenderSpec, *, simulator: bool) -> Lane:
+    """Instant where the simulator has neither to wait nor to draw."""
+    pretend = spec.simulate if simulator else None
+    if pretend is None or pretend.picture or pretend.delay_ms:
+        return "paced"
+    return "instant" if pretend.outcome in ("succeed", "partial", "fail") else "paced"

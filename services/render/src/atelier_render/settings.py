@@ -1,0 +1,42 @@
+"""Settings of render."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+
+from atelier_messaging import BrokerSettings
+from atelier_storage.settings import StorageSettings
+from atelier_telemetry.settings import TelemetrySettings
+
+
+class Settings(BrokerSettings, TelemetrySettings):
+    """Read from the environment, prefix ``ATELIER_``; the object store's own, prefix ``ATELIER_S3_``."""
+
+    storage: StorageSettings = Field(default_factory=lambda: StorageSettings())
+    render_database_url: SecretStr
+    """As the app role, which owns nothing."""
+    render_owner_database_url: SecretStr | None = None
+    """As the owner of the tables; used by ``migrate`` alone."""
+    render_host: str = "127.0.0.1"
+    render_port: int = Field(default=8083, ge=1, le=65_535)
+    render_lease_s: float = Field(default=15.0, ge=1.0, le=600.0)
+    """Seconds without a heartbeat after which a job is anyone's; a beat is sent three times as often."""
+    render_concurrency: int = Field(default=8, ge=1, le=256)
+    """Attempts under way at once in this process."""
+    render_image_workers: int = Field(default=2, ge=1, le=64)
+    """Processes for image work; started when the first picture is asked for."""
+    render_attempt_s: float = Field(default=10.0, gt=0)
+    """Seconds after which a simulated timeout counts as a known failure."""
+    render_reconcile_s: float = Field(default=10.0, gt=0)
+    """Seconds to ask a provider what became of an attempt whose answer was lost."""
+    render_spool_dir: Path | None = None
+    """Where pictures wait while the object store is down; given, they also outlive this process."""
+    simulator: Literal["on", "off"] = "off"
+    """Whether requests may be rendered by the simulator; never in production."""
+
+    @model_validator(mode="after")
+    def _no_pretence_in_production(self) -> Self:
+        if self.environment == "production" and self.simulator == "on":
+            raise ValueError("ATELIER_SIMULATOR=on is refused where ATELIER_ENVIRONMENT=production")
+        return self

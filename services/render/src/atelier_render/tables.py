@@ -1,0 +1,133 @@
+"""The tables of render. Imported by migrations alone; the running service writes SQL."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Integer, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+import atelier_messaging.tables  # noqa: F401 - outbox and inbox belong to every service's schema
+
+_NOW = text("now()")
+_LANES = "lane IN ('paced', 'instant')"
+
+
+def _text(*, nullable: bool = False) -> Column[str]:
+    return Column(Text, nullable=nullable)
+
+
+def _time(*, nullable: bool = True) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=nullable, server_default=None if nullable else _NOW)
+
+
+class JobRow(SQLModel, table=True):
+    """One generation to be rendered. ``attempt`` counts the leases given; a tombstone (cancelled before it was asked
+    for) has no owner, no spec and no deadline."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="jobs_state"),
+        CheckConstraint(_LANES, name="jobs_lane"),
+        CheckConstraint("owner_kind IN ('store', 'user', 'workspace')", name="jobs_owner_kind"),
+        CheckConstraint(
+            "num_nonnulls(owner_kind, owner_id, spec, deadline_at) = 4"
+            " OR state = 'cancelled' AND num_nonnulls(owner_kind, owner_id, spec, deadline_at) = 0",
+            name="jobs_whole_or_tombstone",
+        ),
+        CheckConstraint(
+            "(state = 'running') = (lease_owner IS NOT NULL) AND (state = 'running') = (lease_until IS NOT NULL)",
+            name="jobs_lease_while_running",
+        ),
+        CheckConstraint("(state IN ('failed', 'cancelled')) = (code IS NOT NULL)", name="jobs_code_when_failed"),
+        CheckConstraint("(state = 'done') = (delivered > 0)", name="jobs_delivered_when_done"),
+        CheckConstraint("attempt >= 0", name="jobs_attempt"),
+        Index("jobs_queue", "lane", "owner_id", "priority", "generation_id", postgresql_where=text("state = 'queued'")),
+        Index("jobs_leases", "lease_until", postgresql_where=text("state = 'running'")),
+        {"postgresql_with": {"autovacuum_vacuum_scale_factor": "0.02"}},
+    )
+
+    generation_id: UUID = Field(primary_key=True)
+    state: str = Field(sa_column=_text())
+    lane: str = Field(sa_column=Column(Text, nullable=False, server_default="paced"))
+    priority: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    owner_kind: str | None = Field(sa_column=_text(nullable=True))
+    owner_id: UUID | None = Field(default=None)
+    spec: dict[str, Any] | None = Field(sa_column=Column(JSONB))
+    deadline_at: datetime | None = Field(sa_column=_time())
+    attempt: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    lease_owner: str | None = Field(sa_column=_text(nullable=True))
+    lease_until: datetime | None = Field(sa_column=_time())
+    cancel_requested_at: datetime | None = Field(sa_column=_time())
+    provider: str | None = Field(sa_column=_text(nullable=True))
+    delivered: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    code: str | None = Field(sa_column=_text(nullable=True))
+    reason: str | None = Field(sa_column=_text(nullable=True))
+    traceparent: str | None = Field(sa_column=_text(nullable=True))
+    created_at: datetime = Field(sa_column=_time(nullable=False))
+    started_at: datetime | None = Field(sa_column=_time())
+    finished_at: datetime | None = Field(sa_column=_time())
+
+
+class AttemptRow(SQLModel, table=True):
+    """One attempt that has ended; the one under way is in its job's row. Append-only."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        CheckConstraint(
+            "outcome IN ('done', 'failed', 'cancelled', 'lease_lost')",
+            name="attempts_outcome",
+        ),
+    )
+
+    generation_id: UUID = Field(primary_key=True, foreign_key="jobs.generation_id")
+    attempt: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    worker: str = Field(sa_column=_text())
+    provider: str | None = Field(sa_column=_text(nullable=True))
+    outcome: str = Field(sa_column=_text())
+    reason: str | None = Field(sa_column=_text(nullable=True))
+    started_at: datetime = Field(sa_column=_time(nullable=False))
+    ended_at: datetime = Field(sa_column=_time(nullable=False))
+
+
+class ArtefactRow(SQLModel, table=True):
+    """One delivered output: where it lies in the object store and what it is. ``size`` in bytes."""
+
+    __tablename__ = "artefacts"
+    __table_args__ = (
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="artefacts_sha256"),
+        CheckConstraint("size > 0", name="artefacts_size"),
+        Index("artefacts_generation", "generation_id"),
+    )
+
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    generation_id: UUID = Field(foreign_key="jobs.generation_id")
+    content_type: str = Field(sa_column=_text())
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    sha256: str = Field(sa_column=_text())
+    width: int | None = Field(sa_column=Column(Integer))
+    height: int | None = Field(sa_column=Column(Integer))
+    created_at: datetime = Field(sa_column=_time(nullable=False))
+
+
+class TenantQueueRow(SQLModel, table=True):
+    """How many jobs of one owner wait and run in one lane, moved in the same statements as the jobs.
+
+    ``served`` is the owner's virtual time: it grows by one for each job claimed, and who has least goes first.
+    """
+
+    __tablename__ = "tenant_queues"
+    __table_args__ = (
+        CheckConstraint(_LANES, name="tenant_queues_lane"),
+        CheckConstraint("queued >= 0 AND running >= 0", name="tenant_queues_not_negative"),
+        Index("tenant_queues_turn", "lane", "served", "owner_id", postgresql_where=text("queued > 0")),
+        Index("tenant_queues_served", "lane", "served"),
+        {"postgresql_with": {"fillfactor": "50", "autovacuum_vacuum_scale_factor": "0.02"}},
+    )
+
+    lane: str = Field(sa_column=Column(Text, primary_key=True))
+    owner_id: UUID = Field(primary_key=True)
+    queued: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    running: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
+    served: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))

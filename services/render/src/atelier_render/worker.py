@@ -1,0 +1,123 @@
+"""One attempt at one job, from its inputs to its stored pictures; what comes of it is a value, never an exception."""
+
+import asyncio
+import logging
+from typing import assert_never
+
+from atelier_contracts import RenderSpec, Simulation
+from atelier_render.artefacts import Artefacts
+from atelier_render.inputs import InputRefused, Inputs
+from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
+from atelier_render.providers.protocol import (
+    Failed,
+    Outcome,
+    Partial,
+    Provider,
+    ProviderJob,
+    RateLimited,
+    Refused,
+    Succeeded,
+    Unknown,
+)
+from atelier_render.providers.simulator import Simulator
+from atelier_render.providers.verification import flaw
+from atelier_render.spool import Made
+from atelier_telemetry import metrics, words
+
+RECALL_EVERY_S = 0.5
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Performs attempts with the provider each of them calls for."""
+
+    def __init__(
+        self, local: Provider, simulator: Simulator | None, inputs: Inputs, artefacts: Artefacts, *, reconcile_s: float
+    ) -> None:
+        self._local = local
+        self._simulator = simulator
+        self._inputs = inputs
+        self._artefacts = artefacts
+        self._reconcile_s = reconcile_s
+
+    async def perform(self, attempt: Attempt) -> Ending:
+        """Ends by the job's deadline at the latest. A cancelled call stops the provider's work too."""
+        job, provider = attempt.job, self._provider_for(attempt.job.spec)
+        attempt.span.set_attribute(words.PROVIDER, provider.name)
+        try:
+            with metrics.RENDER_SECONDS.labels(provider.name).time():
+                async with asyncio.timeout(job.left_s):
+                    return await self._perform(attempt, provider)
+        except TimeoutError:
+            return Failure(job, provider.name, "provider_timeout", "the deadline passed during the render")
+        except Exception as error:
+            logger.exception("attempt %s broke", job.key)
+            return Failure(job, provider.name, "provider_failed", f"the render broke: {type(error).__name__}")
+
+    def perform_at_once(self, job: Job) -> Ending:
+        """An instant job: nothing to wait for, nothing to draw."""
+        assert self._simulator is not None, "only the simulator's jobs are instant"
+        outcome = self._simulator.decide(_as_asked(job), job.spec.simulate or Simulation())
+        return _ending(job, self._simulator.name, outcome)
+
+    def _provider_for(self, spec: RenderSpec) -> Provider:
+        return self._simulator if self._simulator and spec.simulate else self._local
+
+    async def _perform(self, attempt: Attempt, provider: Provider) -> Ending:
+        job = attempt.job
+        made = await self._artefacts.left_by_an_earlier_attempt(job)
+        if made is None:
+            outcome = await self._outcome(job, provider)
+            if not isinstance(outcome, Succeeded | Partial) or not outcome.pictures:
+                return _ending(job, provider.name, outcome)
+            sound = tuple(picture for picture in outcome.pictures if flaw(picture) is None)
+            if not sound:
+                reason = f"what the provider made is unusable: {flaw(outcome.pictures[0])}"
+                return Failure(job, provider.name, "provider_failed", reason)
+            made = Made(provider.name, len(sound), sound)
+        artefacts = await self._artefacts.save(attempt, made)
+        return Completion(job, made.provider, made.delivered, artefacts)
+
+    async def _outcome(self, job: Job, provider: Provider) -> Outcome:
+        if job.spec.kind not in provider.capabilities.kinds:
+            return Failed("invalid_input", f"the {provider.name} provider cannot make {job.spec.kind} yet")
+        order = _as_asked(job)
+        if provider.capabilities.reads_inputs:
+            inputs = await self._inputs.load(job.owner, job.spec.inputs)
+            if isinstance(inputs, InputRefused):
+                return Failed("invalid_input", inputs.reason)
+            order = ProviderJob(job.key, job.generation_id, job.owner, job.spec, inputs)
+        outcome = await provider.submit(order)
+        return await self._reconcile(provider, job.key) if isinstance(outcome, Unknown) else outcome
+
+    async def _reconcile(self, provider: Provider, key: str) -> Outcome:
+        """Asks what became of a submission whose answer was lost; submitting again could make it twice."""
+        for _ in range(max(1, round(self._reconcile_s / RECALL_EVERY_S))):
+            await asyncio.sleep(RECALL_EVERY_S)
+            outcome = await provider.recall(key)
+            if not isinstance(outcome, Unknown):
+                return outcome
+        return Unknown()
+
+
+def _as_asked(job: Job) -> ProviderJob:
+    return ProviderJob(job.key, job.generation_id, job.owner, job.spec)
+
+
+def _ending(job: Job, provider: str, outcome: Outcome) -> Ending:
+    """How a job ends by an outcome that brought no pictures."""
+    match outcome:
+        case Succeeded(delivered=delivered) | Partial(delivered=delivered) if delivered > 0:
+            return Completion(job, provider, delivered)
+        case Succeeded() | Partial():
+            return Failure(job, provider, "provider_failed", "the provider made none of the outputs")
+        case Refused(reason):
+            return Failure(job, provider, "refused", reason)
+        case Failed(code, reason):
+            return Failure(job, provider, code, reason)
+        case RateLimited(retry_after_s):
+            return Failure(job, provider, "provider_unavailable", f"the provider is busy for {retry_after_s:g} s")
+        case Unknown():
+            return Failure(job, provider, "unknown_outcome", "the provider never said what became of the render")
+        case _:
+            assert_never(outcome)
