@@ -1,0 +1,94 @@
+"""What the API answers, as values: only the fields our own tools read, so that new ones never break an old tool."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+OwnerKind = Literal["store", "user", "workspace"]
+TERMINAL = frozenset({"completed", "succeeded", "failed", "cancelled", "expired", "rejected"})
+"""The words of the try-on surface and of the native one after which nothing changes any more."""
+
+
+class Answer(BaseModel):
+    """A part of an answer: frozen, tolerant of fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Store(Answer):
+    """A new store; its key is shown this once."""
+
+    id: str
+    name: str
+    api_key: str
+
+
+class Balance(Answer):
+    """An owner's account in whole credits."""
+
+    available: int
+    held: int
+    captured: int
+    granted: int
+    expired: int
+
+
+class Verdict(Answer):
+    """What ``ledger verify`` found; ``violations`` empty means the books are right."""
+
+    ok: bool
+    accounts: int
+    entries: int
+    violations: tuple[str, ...] = ()
+
+
+class Upload(Answer):
+    """Where and how to PUT one file; ``key`` then names it as an input."""
+
+    key: str
+    upload_url: str
+    method: str
+    headers: dict[str, str]
+    url: str
+
+
+class TryOn(Answer):
+    """A generation as the stores' surface shows it. ``status``: queued, processing, completed, failed."""
+
+    session_id: str
+    status: str
+    generated_image_url: str | None = None
+    error_message: str | None = None
+
+
+class Credits(Answer):
+    """What a generation has cost so far."""
+
+    reserved: int
+    captured: int
+    refunded: int
+
+
+class Output(Answer):
+    """One delivered file; ``checksum`` is the SHA-256 of its bytes in hex."""
+
+    url: str
+    key: str
+    content_type: str
+    width: int | None = None
+    height: int | None = None
+    checksum: str | None = None
+
+
+class Generation(Answer):
+    """A generation as the native surface shows it."""
+
+    id: str
+    kind: str
+    status: str
+    progress: int
+    credits: Credits
+    outputs: tuple[Output, ...] = ()
+    error: dict[str, Any] | None = None
+    created_at: datetime
