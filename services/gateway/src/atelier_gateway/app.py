@@ -1,0 +1,119 @@
+"""Puts the gateway together; decides nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI, Request
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from atelier_contracts.routes import GATEWAY_PROJECTION, reply_key
+from atelier_gateway import handlers
+from atelier_gateway.admission import Admission
+from atelier_gateway.creating import Creating
+from atelier_gateway.edge import Edge
+from atelier_gateway.identity.principals import Identity
+from atelier_gateway.identity.tokens import OUTSIDE_ALGORITHMS, DevelopmentIssuer, Issuer, Jwks
+from atelier_gateway.inputs import Inputs
+from atelier_gateway.internal import Internal
+from atelier_gateway.keyed import KeyedActs
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem, of_status
+from atelier_gateway.replies import Replies
+from atelier_gateway.settings import Settings
+from atelier_gateway.store import claims
+from atelier_gateway.surfaces import admin, admin_credits, b2b, native, shape_of, surface_of
+from atelier_messaging import Bus, database, loops
+from atelier_messaging.database import Pool
+from atelier_storage.objects import ObjectStore
+from atelier_telemetry import logs, tracing
+from atelier_telemetry.operations import Check, operations_router
+
+PRUNE_EVERY_S = 600.0
+UNTRACED = "health/live,health/ready,metrics"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application; connects when it starts, disconnects when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        logs.configure("gateway", settings)
+        spans = tracing.configure("gateway", settings)
+        pool = await database.connect(settings.gateway_database_url.get_secret_value())
+        parts = _parts(settings, pool)
+        await parts.bus.start()
+        parts.bus.keep(loops.keep_doing("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune")
+        checks: dict[str, Check] = {
+            "broker": parts.bus.ready,
+            "database": partial(database.answers, pool),
+            "storage": parts.objects.ready,
+        }
+        app.include_router(operations_router(checks))
+        for surface in (b2b, native, admin, admin_credits):
+            app.include_router(surface.router(parts))
+        yield
+        await parts.bus.stop()
+        await parts.internal.close()
+        await pool.close()
+        parts.objects.close()
+        spans.shutdown()
+
+    app = FastAPI(title="Atelier", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(Edge, body_bytes_max=settings.body_bytes_max, shape_of=shape_of, surface_of=surface_of)
+    app.add_exception_handler(Problem, _refuse)
+    app.add_exception_handler(HTTPException, _refuse_unrouted)
+    FastAPIInstrumentor.instrument_app(app, exclude_spans=["receive", "send"], excluded_urls=UNTRACED)
+    return app
+
+
+def _parts(settings: Settings, pool: Pool) -> Parts:
+    instance = uuid7().hex
+    bus, replies, internal = Bus("gateway", settings, pool), Replies(), Internal(settings)
+    bus.consume(GATEWAY_PROJECTION, handlers.project)
+    bus.hear_replies(reply_key(instance), replies.hear)
+    dev_issuer = _dev_issuer(settings)
+    issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
+    objects = ObjectStore(settings.storage)
+    admission = Admission(bus, replies, internal, within_s=settings.admission_s)
+    return Parts(
+        settings=settings,
+        pool=pool,
+        bus=bus,
+        replies=replies,
+        instance=instance,
+        identity=Identity(pool, settings.key_pepper.get_secret_value(), issuers),
+        dev_issuer=dev_issuer,
+        objects=objects,
+        inputs=Inputs(objects),
+        internal=internal,
+        creating=Creating(pool, admission, instance),
+        keyed=KeyedActs(bus.work),
+    )
+
+
+def _dev_issuer(settings: Settings) -> DevelopmentIssuer | None:
+    local = settings.environment == "local"
+    return DevelopmentIssuer(settings.dev_issuer_key_file) if local and settings.dev_issuer_key_file else None
+
+
+def _outside_issuer(settings: Settings) -> tuple[Issuer, ...]:
+    if not (settings.jwks_url and settings.jwt_issuer and settings.jwt_audience):
+        return ()
+    return (Issuer(settings.jwt_issuer, settings.jwt_audience, OUTSIDE_ALGORITHMS, Jwks(str(settings.jwks_url))),)
+
+
+async def _refuse(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    return shape_of(request.url.path)(problem)
+
+
+async def _refuse_unrouted(request: Request, refusal: Exception) -> Response:
+    """What the framework refused, in the words of the surface it was sent to."""
+    assert isinstance(refusal, HTTPException)
+    problem = of_status(refusal.status_code)
+    problem.headers.update(refusal.headers or {})
+    return shape_of(request.url.path)(problem)

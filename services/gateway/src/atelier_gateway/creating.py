@@ -1,0 +1,159 @@
+"""The one way in for every surface: price, write down, admit, answer; and the same answer for the same key.
+
+A surface hands over a draft and a shape; what a status code means stays here, how a body looks stays there.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from opentelemetry import trace
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from atelier_contracts import GenerationRequested, RenderSpec, Work
+from atelier_contracts.routes import reply_key
+from atelier_gateway import kinds
+from atelier_gateway.admission import Accepted, Admission, Declined, KeyTaken, Outcome, Request, Unavailable
+from atelier_gateway.idempotency import REPLAYED, Claim, Rebuild, Reply, judge
+from atelier_gateway.identity.principals import Principal
+from atelier_gateway.problems import Problem
+from atelier_gateway.store import claims, generations
+from atelier_gateway.store.generations import NewGeneration
+from atelier_messaging import is_outage
+from atelier_messaging.database import Pool
+from atelier_telemetry import metrics, words
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a surface words its answers to a create."""
+
+    surface: str
+    route: str
+    accepted: Callable[[NewGeneration], Response]
+    """The 201; made of what never changes, so that it can be said again later, byte for byte."""
+    problem: Callable[[Problem], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A create, understood and checked. ``request`` is what the client gave, as it shall be kept."""
+
+    work: Work
+    spec: RenderSpec
+    request: dict[str, Any]
+    deadline_s: int
+    key: str | None = None
+    fingerprint: bytes = b""
+
+
+class Creating:
+    """Turns drafts into generations."""
+
+    def __init__(self, pool: Pool, admission: Admission, instance: str) -> None:
+        self._pool = pool
+        self._admission = admission
+        self._reply_to = reply_key(instance)
+
+    async def create(self, principal: Principal, draft: Draft, shape: Shape) -> Response:
+        """201, 402, or the earlier answer to the same key. Raises Problem for what leaves no trace."""
+        with metrics.ADMISSION_SECONDS.labels(shape.surface).time():
+            request = self._request(principal, draft, shape)
+            request.span.set_attribute(words.GENERATION_ID, str(request.generation.id))
+            outcome = await self._admission.submit(request)
+        return await self._answer(request, outcome, shape)
+
+    def _request(self, principal: Principal, draft: Draft, shape: Shape) -> Request:
+        id_, owner, work = uuid7(), principal.owner, draft.work
+        generation = NewGeneration(
+            id=id_,
+            channel=principal.channel,
+            owner=owner,
+            kind=work.kind,
+            surface=shape.surface,
+            request=draft.request,
+            price=kinds.priced(work).credits,
+            created_at=datetime.now(UTC),
+        )
+        event = GenerationRequested(
+            generation_id=id_,
+            channel=principal.channel,
+            owner=owner,
+            work=work,
+            spec=draft.spec,
+            deadline_s=draft.deadline_s,
+            reply_to=self._reply_to,
+        )
+        claim = Claim(owner.kind, owner.id, shape.route, draft.key, draft.fingerprint, id_) if draft.key else None
+        return Request(generation, event, trace.get_current_span(), claim)
+
+    async def _answer(self, request: Request, outcome: Outcome, shape: Shape) -> Response:
+        match outcome:
+            case Accepted():
+                return await self._kept(request, shape.accepted(request.generation))
+            case Declined(reason, required, available):
+                response = shape.problem(_declined(reason, required, available))
+                return await self._kept(request, response, declined=True)
+            case KeyTaken():
+                return await self._again(request, shape)
+            case Unavailable(certain=True):
+                detail = "Nothing was started and nothing is charged; try again later."
+                raise Problem("unavailable", detail, headers={"Retry-After": "5"})
+            case Unavailable():
+                detail = "Ask again with the same Idempotency-Key before you send another request."
+                raise Problem("outcome_unknown", detail, headers={"Retry-After": "30"})
+
+    async def _kept(self, request: Request, response: Response, *, declined: bool = False) -> Response:
+        """The response, kept under its key. If that fails, the next request with the key rebuilds it."""
+        reply = Reply(response.status_code, bytes(response.body))
+        try:
+            await self._admission.keep(request.claim, reply, declined=request.generation.id if declined else None)
+        except Exception as failed:
+            if not is_outage(failed):
+                raise
+            logger.warning("the reply to %s is not kept: %r", request.generation.id, failed)
+        return response
+
+    async def _again(self, request: Request, shape: Shape) -> Response:
+        """The answer to a key that another request holds. Raises Problem 409 or 422."""
+        assert request.claim is not None, "only a request with a key can find it taken"
+        stored = await claims.find(self._pool, request.claim)
+        if stored is None:
+            raise Problem("request_in_progress", "The first request with this key came to nothing; send it again.")
+        verdict = judge(stored, request.claim.fingerprint)
+        if isinstance(verdict, Reply):
+            return _replay(verdict, shape)
+        return await self._rebuilt(verdict, request.claim, shape)
+
+    async def _rebuilt(self, lost: Rebuild, claim: Claim, shape: Shape) -> Response:
+        generation = await generations.of_anyone(self._pool, lost.holder)
+        if generation is None:
+            raise Problem("request_in_progress", "What became of the first request is not known yet.")
+        if generation.snapshot.state == "rejected":
+            error = generation.snapshot.error or {}
+            response = shape.problem(_declined(error["code"], error["required"], error["available"]))
+        else:
+            response = shape.accepted(generation)
+        reply = Reply(response.status_code, bytes(response.body))
+        await self._admission.keep(claim, reply)
+        return _replay(reply, shape)
+
+
+def _replay(reply: Reply, shape: Shape) -> Response:
+    """The same bytes under the same media type."""
+    error_media = shape.problem(Problem("internal_error", "")).media_type
+    media = error_media if reply.status >= 400 else "application/json"
+    return Response(reply.body, reply.status, {REPLAYED: "true"}, media)
+
+
+def _declined(reason: str, required: int, available: int | None) -> Problem:
+    if reason == "unpriced":
+        return Problem("unpriced", "The price book has no price for this.")
+    known = "" if available is None else f", {available} are available"
+    amounts = {"required": required} | ({} if available is None else {"available": available})
+    return Problem("insufficient_credits", f"This costs {required} credits{known}.", details=amounts)

@@ -1,0 +1,91 @@
+"""The story of one generation, told from four services' records in the order of time. Pure.
+
+Each service stamps its steps with its own database's clock; with one database server, or synchronised ones, that is one
+order.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from atelier_gateway.store.generations import Generation
+
+Record = Mapping[str, Any]
+
+
+def explain(
+    id_: object, generation: Generation | None, saga: Record | None, hold: Record | None, job: Record | None
+) -> dict[str, Any]:
+    """``{id, summary, state, steps: [{at, service, what, …}]}``, the steps in order of time."""
+    state = str(saga["state"]) if saga else generation.snapshot.state if generation else "unknown"
+    steps = [*_written(generation), *_saga_steps(saga), *_postings(hold), *_job_steps(job)]
+    return {
+        "id": str(id_),
+        "summary": summary(state, generation, saga, hold),
+        "state": state,
+        "steps": sorted(steps, key=lambda step: _moment(step["at"])),
+    }
+
+
+def summary(state: str, generation: Generation | None, saga: Record | None, hold: Record | None) -> str:
+    """One sentence for a tired operator: where it stands, and where the money is."""
+    what = f"The {generation.kind}" if generation else "The generation"
+    error = (generation.snapshot.error if generation else None) or {}
+    why = f" ({error['code']}{': ' + error['message'] if error.get('message') else ''})" if error.get("code") else ""
+    if state == "accepted" and saga is None:
+        return f"{what} is written down but the saga has not heard of it: its message is still in the gateway's outbox."
+    if state == "rejected":
+        return f"{what} was declined{why}: nothing was reserved and nothing was made."
+    return f"{what} is {state}{why}; {_money(hold)}."
+
+
+def _money(hold: Record | None) -> str:
+    if hold is None or not hold.get("credits"):
+        return "no credits were held"
+    if hold["state"] == "open":
+        return f"{hold['credits']} credits are held"
+    return f"of {hold['credits']} credits held {hold['captured']} were charged and {hold['refunded']} went back"
+
+
+def _written(generation: Generation | None) -> Iterable[dict[str, Any]]:
+    if generation is not None:
+        what = f"accepted a {generation.kind} over the {generation.surface} surface"
+        yield {"at": generation.created_at, "service": "gateway", "what": what, "price": generation.price}
+
+
+def _saga_steps(saga: Record | None) -> Iterable[dict[str, Any]]:
+    for entry in (saga or {}).get("log", ()):
+        sent = list(entry.get("sent") or ())
+        what = f"{entry['state_from'] or 'new'}: heard {entry['message']}, became {entry['state_to']}"
+        yield {
+            "at": entry["at"],
+            "service": "session",
+            "what": f"{what}, sent {', '.join(sent)}" if sent else what,
+            "message": entry["message"],
+            "message_id": entry.get("message_id"),
+            "outcome": entry.get("outcome"),
+            "sent": sent,
+        }
+
+
+def _postings(hold: Record | None) -> Iterable[dict[str, Any]]:
+    for posting in (hold or {}).get("postings", ()):
+        what = f"{posting['kind']}: {posting['credits']} credits from {posting['debit']} to {posting['credit']}"
+        yield {"at": posting["at"], "service": "billing", "what": what, "posting": dict(posting)}
+
+
+def _job_steps(job: Record | None) -> Iterable[dict[str, Any]]:
+    if job is None:
+        return
+    yield {"at": job["created_at"], "service": "render", "what": "wrote the job down"}
+    for attempt in job.get("attempts", ()):
+        number, worker = attempt["attempt"], attempt["worker"]
+        yield {"at": attempt["started_at"], "service": "render", "what": f"attempt {number} began on {worker}"}
+        if attempt["ended_at"]:
+            why = f": {attempt['reason']}" if attempt["reason"] else ""
+            what = f"attempt {number} ended: {attempt['outcome']}{why}"
+            yield {"at": attempt["ended_at"], "service": "render", "what": what, "provider": attempt["provider"]}
+
+
+def _moment(at: datetime | str) -> datetime:
+    return datetime.fromisoformat(at) if isinstance(at, str) else at

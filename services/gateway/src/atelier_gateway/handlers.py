@@ -1,0 +1,13 @@
+"""What the gateway does with what it hears on the bus: keeps the projection up to date."""
+
+from atelier_contracts import Event
+from atelier_gateway import projection
+from atelier_gateway.store import generations
+from atelier_messaging import Work
+
+
+async def project(work: Work) -> None:
+    """A batch of events: load what they speak of, fold them in, save what changed."""
+    events = [delivery.message for delivery in work.fresh if isinstance(delivery.message, Event)]
+    snapshots = await generations.lock_snapshots(work.connection, {event.generation_id for event in events})
+    await generations.save_snapshots(work.connection, projection.fold(snapshots, events))

@@ -1,0 +1,47 @@
+"""A store's API key: how it looks, how it is kept, how it is checked. Pure.
+
+``atl_<prefix>_<secret>``: the prefix finds the row, the secret carries 256 bits. Kept is HMAC-SHA256 of the whole key
+under the installation's pepper, so that a stolen table neither holds keys nor can be used to check guesses.
+"""
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+PREFIX_BYTES = 6
+SECRET_BYTES = 32
+_KEY = re.compile(r"atl_(?P<prefix>[0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)
+_NO_DIGEST = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What the table knows of a key."""
+
+    id: UUID
+    store_id: UUID
+    digest: bytes
+
+
+def new_key() -> str:
+    """A fresh key; shown once, to the one who asked for it."""
+    return f"atl_{secrets.token_hex(PREFIX_BYTES)}_{secrets.token_hex(SECRET_BYTES)}"
+
+
+def prefix_of(key: str) -> str | None:
+    """The part a key is found by, or None for anything that is not a key of ours."""
+    match = _KEY.fullmatch(key)
+    return match["prefix"] if match else None
+
+
+def digest_of(key: str, pepper: str) -> bytes:
+    """What is kept of a key."""
+    return hmac.digest(pepper.encode(), key.encode(), "sha256")
+
+
+def matches(digest: bytes, stored: StoredKey | None) -> bool:
+    """Whether this is that key. Takes equally long for a wrong secret and for a prefix nobody has."""
+    same = hmac.compare_digest(digest, stored.digest if stored else _NO_DIGEST)
+    return same and stored is not None

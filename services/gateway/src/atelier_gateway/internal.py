@@ -1,0 +1,84 @@
+"""Asking the other services over their internal HTTP, with the service token. Rare: never on a path that is hot."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from atelier_contracts import Owner
+from atelier_gateway.problems import Problem
+from atelier_gateway.settings import Settings
+from atelier_telemetry.tracing import current_traceparent
+
+ANSWER_S_MAX = 3.0
+
+
+class Unanswered(Exception):
+    """A service did not answer, or not usefully; the text names it."""
+
+
+class Internal:
+    """The internal routes of billing, session and render."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._roots = {
+            "session": str(settings.session_url).rstrip("/"),
+            "billing": str(settings.billing_url).rstrip("/"),
+            "render": str(settings.render_url).rstrip("/"),
+        }
+        token = settings.service_token.get_secret_value()
+        # The environment's proxies are for the outside world.
+        self._http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_S_MAX, trust_env=False
+        )
+
+    async def withdraw(self, generation: UUID) -> str:
+        """``withdrawn``: it can never start any more. Otherwise the state of its saga. Raises Unanswered."""
+        answer = await self._ask("POST", "session", f"/internal/generations/{generation}/withdraw")
+        if answer is None or "state" not in answer:
+            raise Unanswered("session does not know how to withdraw")
+        return str(answer["state"])
+
+    async def account(self, owner: Owner) -> dict[str, Any]:
+        """``{available, held, captured, granted, expired}``, zeros for an owner billing has not met."""
+        return await self._ask("GET", "billing", f"/internal/accounts/{owner.kind}/{owner.id}") or {}
+
+    async def ledger_verify(self) -> dict[str, Any]:
+        """``{ok, accounts, entries, violations}``."""
+        return await self._ask("GET", "billing", "/internal/ledger/verify") or {}
+
+    async def hold(self, generation: UUID) -> dict[str, Any] | None:
+        """The hold of a generation with its postings; None where none was placed."""
+        return await self._ask("GET", "billing", f"/internal/holds/{generation}")
+
+    async def saga(self, generation: UUID) -> dict[str, Any] | None:
+        """The saga of a generation with its log."""
+        return await self._ask("GET", "session", f"/internal/generations/{generation}")
+
+    async def job(self, generation: UUID) -> dict[str, Any] | None:
+        """The render job of a generation."""
+        return await self._ask("GET", "render", f"/internal/jobs/{generation}")
+
+    async def close(self) -> None:
+        """Lets the connections go."""
+        await self._http.aclose()
+
+    async def _ask(self, method: str, service: str, path: str) -> dict[str, Any] | None:
+        """The answer, None for 404. Raises Unanswered."""
+        traceparent = current_traceparent()
+        headers = {"traceparent": traceparent} if traceparent else {}
+        try:
+            answer = await self._http.request(method, self._roots[service] + path, headers=headers)
+            if answer.status_code == 404:
+                return None
+            answer.raise_for_status()
+            body: dict[str, Any] = json.loads(answer.content)
+        except (httpx.HTTPError, ValueError) as failed:
+            raise Unanswered(f"{service} does not answer: {type(failed).__name__}") from failed
+        return body
+
+
+def unavailable(unanswered: Unanswered) -> Problem:
+    """What a client is told: which service does not answer, and no more."""
+    return Problem("unavailable", f"The {str(unanswered).partition(' ')[0]} service does not answer; try again later.")

@@ -1,0 +1,51 @@
+"""What each kind of work needs as input. Pure; one table."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from atelier_contracts import Kind, Work
+from atelier_contracts.vocabulary import INPUTS_MAX, Role
+from atelier_gateway.problems import Problem
+from atelier_pricing import Price, price
+
+
+class Needs(NamedTuple):
+    """How many inputs of each role, (least, most); a role that is not named is not taken."""
+
+    roles: Mapping[Role, tuple[int, int]]
+    prompt: bool = False
+
+
+NEEDS: Mapping[Kind, Needs] = {
+    "try_on": Needs({"person": (1, 1), "garment": (1, INPUTS_MAX - 1)}),
+    "product_shot": Needs({"product": (1, 5), "model": (0, 3)}),
+    "image": Needs({"image": (0, 4), "mask": (0, 1)}, prompt=True),
+    "on_model": Needs({"photo": (1, INPUTS_MAX)}),
+    "flat_lay": Needs({"photo": (1, INPUTS_MAX)}),
+    "narration": Needs({}, prompt=True),
+}
+
+
+def check(kind: Kind, roles: Iterable[Role], prompt: str | None) -> None:
+    """Raises Problem 400 naming the role that is missing or too many."""
+    needs = NEEDS[kind]
+    counted = Counter(roles)
+    for role, count in counted.items():
+        if role not in needs.roles:
+            raise Problem("invalid_request", f"inputs: a {kind} takes no {role}.")
+        if count > needs.roles[role][1]:
+            raise Problem("invalid_request", f"inputs: a {kind} takes at most {needs.roles[role][1]} of role {role}.")
+    for role, (least, _) in needs.roles.items():
+        if counted[role] < least:
+            raise Problem("invalid_request", f"inputs: a {kind} needs {least} of role {role}.")
+    if needs.prompt and not (prompt or "").strip():
+        raise Problem("invalid_request", f"prompt: a {kind} needs one.")
+
+
+def priced(work: Work) -> Price:
+    """Its price. Raises Problem 422 where the book has none: refused, never free."""
+    found = price(work.kind, quality=work.quality, size=work.size, n=work.n, characters=work.characters)
+    if not isinstance(found, Price):
+        raise Problem("unpriced", f"{found.reason[:1].upper()}{found.reason[1:]}.")
+    return found

@@ -1,0 +1,38 @@
+"""What ``app.py`` hands to the surfaces: the working parts of one gateway process."""
+
+from dataclasses import dataclass
+
+from atelier_gateway.creating import Creating
+from atelier_gateway.identity.principals import Identity
+from atelier_gateway.identity.tokens import DevelopmentIssuer
+from atelier_gateway.inputs import Inputs
+from atelier_gateway.internal import Internal
+from atelier_gateway.keyed import KeyedActs
+from atelier_gateway.replies import Replies
+from atelier_gateway.settings import Settings
+from atelier_messaging import Bus
+from atelier_messaging.database import Pool
+from atelier_storage.objects import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Constructed once, when the process starts."""
+
+    settings: Settings
+    pool: Pool
+    bus: Bus
+    replies: Replies
+    instance: str
+    identity: Identity
+    dev_issuer: DevelopmentIssuer | None
+    objects: ObjectStore
+    inputs: Inputs
+    internal: Internal
+    creating: Creating
+    keyed: KeyedActs
+
+    @property
+    def simulating(self) -> bool:
+        """Whether ``X-Atelier-Simulate`` is taken."""
+        return self.settings.simulator == "on"

@@ -1,0 +1,104 @@
+"""What clients see of a generation, built from events. Pure, and indifferent to the order in which events arrive.
+
+Each field only ever climbs: the state by its rank, the progress by its number. A terminal state is never left. So
+redelivered, reordered and day-late events all end in the same picture.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from uuid import UUID
+
+from atelier_contracts import (
+    Event,
+    GenerationCancelled,
+    GenerationFailed,
+    GenerationQueued,
+    GenerationRejected,
+    GenerationSucceeded,
+    RenderProgressed,
+    RenderStarted,
+)
+
+State = Literal["accepted", "queued", "rendering", "succeeded", "failed", "cancelled", "expired", "rejected"]
+
+TERMINAL = 9
+RANKS: Mapping[State, int] = {
+    "accepted": 0,
+    "queued": 1,
+    "rendering": 2,
+    "succeeded": TERMINAL,
+    "failed": TERMINAL,
+    "cancelled": TERMINAL,
+    "expired": TERMINAL,
+    "rejected": TERMINAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The changing part of a generation. Credits are whole; ``progress`` is 0..100."""
+
+    state: State = "accepted"
+    progress: int = 0
+    credits_reserved: int = 0
+    credits_captured: int = 0
+    credits_refunded: int = 0
+    outputs: tuple[dict[str, Any], ...] = ()
+    error: dict[str, Any] | None = None
+
+    @property
+    def rank(self) -> int:
+        """How far it has come."""
+        return RANKS[self.state]
+
+
+def fold(snapshots: Mapping[UUID, Snapshot], events: Iterable[Event]) -> dict[UUID, Snapshot]:
+    """The generations that these events change, as they are afterwards. Events about unknown ones are left out."""
+    after = dict(snapshots)
+    for event in events:
+        if event.generation_id in after:
+            after[event.generation_id] = advance(after[event.generation_id], event)
+    return {id: snapshot for id, snapshot in after.items() if snapshot != snapshots[id]}
+
+
+def advance(now: Snapshot, event: Event) -> Snapshot:
+    """The snapshot after one event; the same one where the event has nothing new to say."""
+    match event:
+        case RenderProgressed():
+            return _climb(replace(now, progress=max(now.progress, event.progress)), "rendering")
+        case RenderStarted():
+            return _climb(now, "rendering")
+        case GenerationQueued():
+            reserved = now.credits_reserved if now.state == "rejected" else event.credits
+            return _climb(replace(now, credits_reserved=reserved), "queued")
+        case _ if now.rank == TERMINAL:
+            return now
+        case _:
+            return _end(now, event)
+
+
+def _climb(now: Snapshot, state: State) -> Snapshot:
+    return replace(now, state=state) if RANKS[state] > now.rank else now
+
+
+def _end(now: Snapshot, event: Event) -> Snapshot:
+    match event:
+        case GenerationSucceeded():
+            return replace(
+                now,
+                state="succeeded",
+                progress=100,
+                credits_captured=event.captured,
+                credits_refunded=event.refunded,
+                outputs=tuple(output.model_dump(mode="json") for output in event.outputs),
+            )
+        case GenerationFailed():
+            error = {"code": event.code, "message": event.reason}
+            return replace(now, state=event.outcome, credits_refunded=event.refunded, error=error)
+        case GenerationCancelled():
+            return replace(now, state="cancelled", credits_refunded=event.refunded)
+        case GenerationRejected():
+            refusal: dict[str, Any] = {"code": event.reason, "required": event.required, "available": event.available}
+            return replace(now, state="rejected", credits_reserved=0, error=refusal)
+    return now

@@ -1,0 +1,145 @@
+"""SQL of the projection: what clients see of their generations. Every read names the owner who asks."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from atelier_contracts import Channel, Kind, Owner
+from atelier_gateway.projection import Snapshot
+from atelier_messaging.database import Connection, Pool
+
+_INSERT = """
+INSERT INTO generations (id, channel, owner_kind, owner_id, kind, surface, state, rank, request, price, created_at)
+SELECT id, channel, owner_kind, owner_id, kind, surface, 'accepted', 0, request, price, created_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::jsonb[], $8::int[],
+            $9::timestamptz[])
+     AS n(id, channel, owner_kind, owner_id, kind, surface, request, price, created_at)
+"""
+_PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
+_SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error"
+_COLUMNS = f"id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, {_SNAPSHOT}"
+_LOCK = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
+_UPDATE = """
+UPDATE generations g
+SET state = n.state, rank = n.rank, progress = n.progress, credits_reserved = n.reserved,
+    credits_captured = n.captured, credits_refunded = n.refunded, outputs = n.outputs, error = n.error,
+    updated_at = now()
+FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::int[], $6::int[], $7::int[], $8::jsonb[],
+            $9::jsonb[])
+     AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error)
+WHERE g.id = n.id AND g.rank <= n.rank
+"""
+_OWNED = f"SELECT {_COLUMNS} FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3"  # noqa: S608 - constants only
+_ANY = f"SELECT {_COLUMNS} FROM generations WHERE id = $1"  # noqa: S608 - constants only
+
+
+@dataclass(frozen=True, slots=True)
+class NewGeneration:
+    """What is known of a generation when its POST comes in. ``price`` is the whole price in credits."""
+
+    id: UUID
+    channel: Channel
+    owner: Owner
+    kind: Kind
+    surface: str
+    request: dict[str, Any]
+    price: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Generation(NewGeneration):
+    """A row of the projection."""
+
+    updated_at: datetime
+    snapshot: Snapshot
+
+
+async def insert(connection: Connection, new: Sequence[NewGeneration]) -> None:
+    """Writes them in one statement."""
+    if not new:
+        return
+    await connection.execute(
+        _INSERT,
+        [g.id for g in new],
+        [g.channel for g in new],
+        [g.owner.kind for g in new],
+        [g.owner.id for g in new],
+        [g.kind for g in new],
+        [g.surface for g in new],
+        [g.request for g in new],
+        [g.price for g in new],
+        [g.created_at for g in new],
+    )
+
+
+async def present(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Those that are there."""
+    return {row["id"] for row in await connection.fetch(_PRESENT, list(ids))} if ids else set()
+
+
+async def lock_snapshots(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
+    """Locks and loads the changing part of those that exist, in id order."""
+    return {row["id"]: _snapshot(row) for row in await connection.fetch(_LOCK, sorted(ids))}
+
+
+async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> None:
+    """Writes them in one statement; a row that has come further meanwhile stays as it is."""
+    if not snapshots:
+        return
+    values = list(snapshots.values())
+    await connection.execute(
+        _UPDATE,
+        list(snapshots),
+        [s.state for s in values],
+        [s.rank for s in values],
+        [s.progress for s in values],
+        [s.credits_reserved for s in values],
+        [s.credits_captured for s in values],
+        [s.credits_refunded for s in values],
+        [list(s.outputs) for s in values],
+        [s.error for s in values],
+    )
+
+
+async def of_owner(pool: Pool, id_: UUID, owner: Owner) -> Generation | None:
+    """The generation, if it is this owner's."""
+    row = await pool.fetchrow(_OWNED, id_, owner.kind, owner.id)
+    return _generation(row) if row else None
+
+
+async def of_anyone(pool: Pool, id_: UUID) -> Generation | None:
+    """The generation, for an operator or for the request that made it."""
+    row = await pool.fetchrow(_ANY, id_)
+    return _generation(row) if row else None
+
+
+def _snapshot(row: asyncpg.Record) -> Snapshot:
+    return Snapshot(
+        row["state"],
+        row["progress"],
+        row["credits_reserved"],
+        row["credits_captured"],
+        row["credits_refunded"],
+        tuple(row["outputs"]),
+        row["error"],
+    )
+
+
+def _generation(row: asyncpg.Record) -> Generation:
+    return Generation(
+        row["id"],
+        row["channel"],
+        Owner(kind=row["owner_kind"], id=row["owner_id"]),
+        row["kind"],
+        row["surface"],
+        row["request"],
+        row["price"],
+        row["created_at"],
+        row["updated_at"],
+        _snapshot(row),
+    )

@@ -1,0 +1,22 @@
+"""One module a surface, each only an adapter: authenticate, parse, map, answer."""
+
+from atelier_gateway.edge import Shape
+from atelier_gateway.problems import problem_json
+from atelier_gateway.surfaces import admin, b2b
+
+SHAPES: tuple[tuple[str, str, Shape], ...] = (
+    (f"{b2b.PREFIX}/", "b2b", b2b.problem),
+    (f"{admin.PREFIX}/", "admin", problem_json),
+    ("/v1/", "native", problem_json),
+)
+"""Path prefix, name (for metrics), and how errors are worded there; the first that fits."""
+
+
+def shape_of(path: str) -> Shape:
+    """How the surface at this path words an error, also one that no route has answered."""
+    return next((shape for prefix, _, shape in SHAPES if path.startswith(prefix)), problem_json)
+
+
+def surface_of(path: str) -> str:
+    """The surface's name; a bounded set, whatever paths are asked for."""
+    return next((name for prefix, name, _ in SHAPES if path.startswith(prefix)), "other")

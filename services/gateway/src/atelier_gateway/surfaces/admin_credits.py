@@ -1,0 +1,122 @@
+"""The operator's surface, second half: credits, the books, and the story of any generation."""
+
+import asyncio
+from typing import Annotated, Any
+from uuid import UUID, uuid5
+
+from fastapi import APIRouter, Request
+from pydantic import AwareDatetime, Field
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from atelier_contracts import GrantCredit, Owner
+from atelier_contracts.routes import reply_key
+from atelier_contracts.vocabulary import CREDITS_MAX, OwnerKind
+from atelier_gateway.bodies import Body, Prose, answer, id_from_path, read, takes
+from atelier_gateway.explain import explain
+from atelier_gateway.granting import grant
+from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
+from atelier_gateway.internal import Unanswered, unavailable
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import not_found
+from atelier_gateway.store import generations, people
+from atelier_gateway.surfaces.admin import PREFIX
+from atelier_telemetry.operations import guarded
+
+GRANT = f"POST {PREFIX}/credits/grants"
+ADMIN = UUID(int=0)
+"""The operator as the owner of an Idempotency-Key."""
+GRANT_NAMES = UUID("6f8c64c1-6a0e-4f4e-9f0e-2a3f5a5f0c11")
+"""Namespace of grant ids: the same Idempotency-Key names the same grant, which billing posts once."""
+
+
+class GrantOwner(Body):
+    """Whose credits."""
+
+    kind: OwnerKind
+    id: UUID
+
+
+class NewGrant(Body):
+    """Credits to be given; lower priority is spent first."""
+
+    owner: GrantOwner
+    credits: int = Field(ge=1, le=CREDITS_MAX)
+    expires_at: AwareDatetime | None = None
+    priority: int = Field(default=0, ge=-100, le=100)
+    reason: Annotated[Prose, Field(min_length=1, max_length=500)]
+
+
+def router(parts: Parts) -> APIRouter:
+    """Routes under ``/v1/admin`` that give and account for credits, for holders of the admin token."""
+    routes = APIRouter(prefix=PREFIX, tags=["Admin"], dependencies=guarded(parts.settings.admin_token))
+
+    @routes.post("/credits/grants", status_code=201, openapi_extra=takes(NewGrant))
+    async def create_grant(request: Request) -> Response:
+        """201 with the new balance; 202 without it while billing has not answered: the grant will be posted."""
+        key = checked(request.headers.get(HEADER))
+        body = await read(request, NewGrant)
+        if not await people.exists(parts.pool, body.owner.kind, body.owner.id):
+            raise not_found(body.owner.kind)
+        grant_id = uuid5(GRANT_NAMES, key) if key else uuid7()
+        claim = Claim("admin", ADMIN, GRANT, key, fingerprint(body.model_dump_json()), uuid7()) if key else None
+        reply, replayed = await parts.keyed.once(claim, lambda: _grant(parts, body, grant_id))
+        headers = {REPLAYED: "true"} if replayed else None
+        return Response(reply.body, reply.status, headers, "application/json")
+
+    @routes.get("/credits/{kind}/{id}")
+    async def balance(kind: str, id: str) -> Response:
+        owner_id = id_from_path(id, "account")
+        if not await people.exists(parts.pool, kind, owner_id):
+            raise not_found("account")
+        owner = Owner.model_validate({"kind": kind, "id": owner_id})
+        try:
+            return answer(await parts.internal.account(owner))
+        except Unanswered as silent:
+            raise unavailable(silent) from silent
+
+    @routes.get("/ledger/verify")
+    async def verify() -> Response:
+        try:
+            return answer(await parts.internal.ledger_verify())
+        except Unanswered as silent:
+            raise unavailable(silent) from silent
+
+    @routes.get("/generations/{id}/explain")
+    async def explain_one(id: str) -> Response:
+        return answer(await _story(parts, id_from_path(id, "generation")))
+
+    return routes
+
+
+async def _grant(parts: Parts, body: NewGrant, grant_id: UUID) -> Reply:
+    command = GrantCredit(
+        grant_id=grant_id,
+        owner=Owner(kind=body.owner.kind, id=body.owner.id),
+        credits=body.credits,
+        priority=body.priority,
+        expires_at=body.expires_at,
+        reason=body.reason,
+        reply_to=reply_key(parts.instance),
+    )
+    available = await grant(parts.bus, parts.replies, command, within_s=parts.settings.admission_s)
+    owner = {"kind": body.owner.kind, "id": body.owner.id}
+    shown = {"id": grant_id, "owner": owner, "credits": body.credits, "available": available}
+    response = answer(shown, 202 if available is None else 201)
+    return Reply(response.status_code, bytes(response.body))
+
+
+async def _story(parts: Parts, id_: UUID) -> dict[str, Any]:
+    """All four services' records of the generation, merged. Raises Problem 404 when none has any."""
+    try:
+        generation, saga, hold, job = await asyncio.gather(
+            generations.of_anyone(parts.pool, id_),
+            parts.internal.saga(id_),
+            parts.internal.hold(id_),
+            parts.internal.job(id_),
+        )
+    except Unanswered as silent:
+        raise unavailable(silent) from silent
+    if generation is None and saga is None:
+        raise not_found("generation")
+    return explain(id_, generation, saga, hold, job)

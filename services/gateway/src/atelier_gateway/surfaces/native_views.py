@@ -1,0 +1,81 @@
+"""How the native surface shows a generation and what it cost. Pure but for the signing of URLs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from atelier_gateway.bodies import answer
+from atelier_gateway.projection import Snapshot
+from atelier_gateway.store.generations import Generation, NewGeneration
+from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
+
+
+def accepted(generation: NewGeneration, public_url: str) -> Response:
+    """The 201 of a create: as it was at that moment, whenever it is said again."""
+    at_first = Snapshot(state="queued", credits_reserved=generation.price)
+    return answer(_shown(generation, at_first, [], public_url), 201)
+
+
+def view(generation: Generation, objects: ObjectStore, public_url: str) -> dict[str, Any]:
+    """The generation as it is now; output URLs are signed as they are read, for 15 minutes."""
+    outputs = [
+        {
+            "url": objects.presign_get(output["key"], PRESIGN_S_MAX),
+            "key": output["key"],
+            "content_type": output["content_type"],
+            "width": output.get("width"),
+            "height": output.get("height"),
+            "checksum": f"sha256:{output['sha256']}",
+        }
+        for output in generation.snapshot.outputs
+    ]
+    return _shown(generation, generation.snapshot, outputs, public_url)
+
+
+def receipt(generation: Generation, hold: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The itemised charge, from billing's own postings; all zeros where no hold was ever placed."""
+    hold = hold or {}
+    return {
+        "generation_id": str(generation.id),
+        "kind": generation.kind,
+        "status": _status(generation.snapshot),
+        "price_book": hold.get("price_book"),
+        "units": hold.get("units", 0),
+        "credits": {
+            "reserved": hold.get("credits", 0),
+            "captured": hold.get("captured", 0),
+            "refunded": hold.get("refunded", 0),
+        },
+        "entries": [
+            {name: posting.get(name) for name in ("at", "kind", "debit", "credit", "credits")}
+            for posting in hold.get("postings", [])
+        ],
+    }
+
+
+def _status(snapshot: Snapshot) -> str:
+    return "queued" if snapshot.state == "accepted" else snapshot.state
+
+
+def _shown(
+    generation: NewGeneration, snapshot: Snapshot, outputs: list[dict[str, Any]], public_url: str
+) -> dict[str, Any]:
+    here = f"{public_url}/v1/generations/{generation.id}"
+    return {
+        "id": str(generation.id),
+        "kind": generation.kind,
+        "status": _status(snapshot),
+        "progress": snapshot.progress,
+        "queue_position": None,
+        "eta_s": None,
+        "credits": {
+            "reserved": snapshot.credits_reserved,
+            "captured": snapshot.credits_captured,
+            "refunded": snapshot.credits_refunded,
+        },
+        "outputs": outputs,
+        "error": snapshot.error,
+        "created_at": generation.created_at.isoformat(),
+        "links": {"self": here, "receipt": f"{here}/receipt"},
+    }
