@@ -1,0 +1,82 @@
+"""One image child as its parent sees it: a pipe that answers jobs in turn, or breaks."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+
+from .jobs import HEAD_LENGTH, Answer, Job, ProtocolBroken, blob_lengths, head_length, pack_job, unpack_answer
+
+_END_GRACE_S = 2.0
+_PIPE_BUFFER_BYTES = 1024 * 1024
+# Nothing else is passed on: a process that decodes hostile bytes has no business with our secrets.
+_ENVIRONMENT_KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG")
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "ERROR"}
+
+
+class ImageWorkerDied(Exception):
+    """The child process ended, or was ended, during a job. Transient: the job may be tried again, a few times."""
+
+
+class Child:
+    """Start one with `Child.start`; after any exception from `ask` it is of no further use but to be ended."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @classmethod
+    async def start(cls, memory_bytes: int) -> "Child":
+        kept = {name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ}
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "atelier_render.imaging.worker", str(os.getpid()), str(memory_bytes)),
+            stdin=PIPE,
+            stdout=PIPE,
+            limit=_PIPE_BUFFER_BYTES,
+            env=kept | _ONE_THREAD,
+        )
+        return cls(process)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def ask(self, job: Job) -> Answer:
+        """Raises ImageWorkerDied."""
+        try:
+            await self._send(job)
+            return await self._receive()
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise ImageWorkerDied(f"The image worker {self.pid} died during a job.") from error
+        except ProtocolBroken as error:
+            raise ImageWorkerDied(f"The image worker {self.pid} sent {error}.") from error
+
+    async def end(self, *, at_once: bool) -> None:
+        """Wait until the process is gone; a resting child ends by itself when its stdin closes."""
+        assert self._process.stdin is not None
+        if at_once:
+            self._kill()
+        self._process.stdin.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), _END_GRACE_S)
+        except TimeoutError:
+            self._kill()
+            await self._process.wait()
+
+    def _kill(self) -> None:
+        if self.alive:
+            self._process.kill()
+
+    async def _send(self, job: Job) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.writelines(pack_job(job))
+        await self._process.stdin.drain()
+
+    async def _receive(self) -> Answer:
+        assert self._process.stdout is not None
+        read = self._process.stdout.readexactly
+        head = await read(head_length(await read(HEAD_LENGTH.size)))
+        return unpack_answer(head, [await read(length) for length in blob_lengths(head)])

@@ -1,0 +1,60 @@
+"""Cuts a garment out of its product photograph: what is cloth and what is the ground it lies on."""
+
+import cv2
+import numpy as np
+
+from .cloth import Garment, measured
+from .decode import Photo
+from .geometry import Pixels, Plane, blurred, fit_within, largest_region, resized
+from .ground import AREA_MAX, AREA_MIN, region_before_plain_ground
+
+WORK_SIDE_PX = 1024
+MASK_SIDE_PX = 384
+
+
+def cut_out(photo: Photo) -> Garment:
+    """Find the garment by its alpha channel or before its plain ground; a picture of cloth only is cut as a shirt."""
+    rgb = fit_within(photo.rgb, WORK_SIDE_PX)
+    alpha = _opaque_part(photo, rgb)
+    if alpha is None:
+        alpha = _part_before_ground(rgb)
+    if alpha is None:
+        alpha = _shirt_pattern(rgb)
+    return measured(rgb, alpha)
+
+
+def _opaque_part(photo: Photo, rgb: Pixels) -> Plane | None:
+    """The alpha channel, if it says anything; one that is opaque all over does not."""
+    if photo.alpha is None:
+        return None
+    alpha = np.asarray(cv2.resize(photo.alpha, rgb.shape[1::-1], interpolation=cv2.INTER_AREA) / 255, np.float32)
+    return alpha if AREA_MIN < (alpha > 0.5).mean() < AREA_MAX else None
+
+
+def _part_before_ground(rgb: Pixels) -> Plane | None:
+    region = region_before_plain_ground(fit_within(rgb, MASK_SIDE_PX))
+    if region is None:
+        return None
+    # One pixel less and a ramp inside the edge: there the colours are the cloth's own.
+    inner = cv2.erode(largest_region(region).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    return np.asarray(np.clip((resized(inner, rgb) - 0.5) / 0.4, 0, 1), np.float32)
+
+
+def _shirt_pattern(rgb: Pixels) -> Plane:
+    """A T-shirt that fills the picture, for a photograph that shows nothing but cloth."""
+    height, width = rgb.shape[:2]
+    half = (
+        (0.0, 0.09),
+        (0.12, 0.08),
+        (0.22, 0.02),
+        (0.52, 0.08),
+        (0.98, 0.36),
+        (0.76, 0.48),
+        (0.58, 0.38),
+        (0.6, 0.98),
+    )
+    right = [((1 + x) * width / 2, y * height) for x, y in half]
+    points = [*right, *((width - x, y) for x, y in reversed(right))]
+    region = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(region, [np.array(points, np.int32)], 255)
+    return blurred(np.asarray(region / 255, np.float32), width / 200)

@@ -1,0 +1,62 @@
+"""Small moves on pixel arrays and regions that cutting, finding and draping share."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+Plane = NDArray[np.float32]
+Region = NDArray[np.bool_]
+
+
+def fit_within(rgb: Pixels, side_max_px: int, *, side_min_px: int = 1) -> Pixels:
+    """The picture scaled so that its long side lies between the two bounds, in pixels; proportions are kept."""
+    height, width = rgb.shape[:2]
+    longest = max(height, width)
+    scale = min(max(longest, side_min_px), side_max_px) / longest
+    if scale == 1:
+        return rgb
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    resized = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return np.asarray(resized, np.uint8)
+
+
+def clean_region(region: Region) -> Region:
+    """Specks removed, pinholes closed."""
+    size = max(3, region.shape[1] // 80)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+    opened = cv2.morphologyEx(region.astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    return np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel) > 0)
+
+
+def filled(region: Region) -> Region:
+    """Everything the border cannot reach: a print in the ground's colour is still part of the garment."""
+    canvas = np.pad(region.astype(np.uint8), 1)
+    reached = np.zeros((canvas.shape[0] + 2, canvas.shape[1] + 2), np.uint8)
+    cv2.floodFill(canvas, reached, (0, 0), 2)
+    return np.asarray(canvas[1:-1, 1:-1] != 2)
+
+
+def largest_region(region: Region) -> Region:
+    """The biggest connected part; the whole if there is nothing to choose from."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8))
+    if count < 2:
+        return region
+    return np.asarray(labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])))
+
+
+def resized(region: Region, like: Pixels) -> Plane:
+    """A region as a soft plane 0..1 in the size of another picture."""
+    height, width = like.shape[:2]
+    plane = cv2.resize(region.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return blurred(np.asarray(plane, np.float32), width / region.shape[1])
+
+
+def blurred(plane: Plane, sigma_px: float) -> Plane:
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), max(sigma_px, 0.3)), np.float32)
+
+
+def smoothstep(value: Plane, low: float, high: float) -> Plane:
+    """0 below low, 1 above high, and no corner between."""
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)

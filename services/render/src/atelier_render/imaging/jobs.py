@@ -1,0 +1,88 @@
+"""The words between the render process and its image children: a JSON head with sizes, then the pictures' bytes.
+
+Not pickle: a child has met hostile bytes, and nothing it says may run code in the parent.
+"""
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from .pictures import EncodedPicture, ImageFormat, ImageRefused, PhotoInfo
+
+HEAD_LENGTH = struct.Struct(">I")
+HEAD_BYTES_MAX = 64 * 1024
+BLOBS_BYTES_MAX = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Probe: one picture. Try on: the person first, then the garments."""
+
+    kind: Literal["probe", "try_on"]
+    pictures: list[bytes]
+    seed: int = 0
+    image_format: ImageFormat = "png"
+
+
+Answer = PhotoInfo | EncodedPicture | ImageRefused
+
+
+class ProtocolBroken(Exception):
+    """The other side did not keep to the format: it is a different version, or no longer itself."""
+
+
+def pack_job(job: Job) -> list[bytes]:
+    return _frame({"kind": job.kind, "seed": job.seed, "image_format": job.image_format}, job.pictures)
+
+
+def pack_answer(answer: Answer) -> list[bytes]:
+    if isinstance(answer, EncodedPicture):
+        said = {key: value for key, value in asdict(answer).items() if key != "data"}
+        return _frame({"EncodedPicture": said}, [answer.data])
+    return _frame({type(answer).__name__: asdict(answer)}, [])
+
+
+def unpack_job(head: bytes, blobs: list[bytes]) -> Job:
+    said = json.loads(head)
+    return Job(said["kind"], blobs, said["seed"], said["image_format"])
+
+
+def unpack_answer(head: bytes, blobs: list[bytes]) -> Answer:
+    """Raises ProtocolBroken."""
+    try:
+        match json.loads(head):
+            case {"EncodedPicture": dict(said)}:
+                return EncodedPicture(data=blobs[0], **said)
+            case {"PhotoInfo": dict(said)}:
+                return PhotoInfo(**said)
+            case {"ImageRefused": dict(said)}:
+                return ImageRefused(**said)
+    except (ValueError, TypeError, IndexError) as error:
+        raise ProtocolBroken("an answer is malformed") from error
+    raise ProtocolBroken("an answer of no known kind")
+
+
+def head_length(prefix: bytes) -> int:
+    """Raises ProtocolBroken."""
+    (length,) = HEAD_LENGTH.unpack(prefix)
+    if length > HEAD_BYTES_MAX:
+        raise ProtocolBroken("a head is too long")
+    return int(length)
+
+
+def blob_lengths(head: bytes) -> list[int]:
+    """Raises ProtocolBroken."""
+    try:
+        lengths = [int(length) for length in json.loads(head)["blobs"]]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ProtocolBroken("a head is malformed") from error
+    if min(lengths, default=0) < 0 or sum(lengths) > BLOBS_BYTES_MAX:
+        raise ProtocolBroken("pictures of impossible size")
+    return lengths
+
+
+def _frame(said: dict[str, object], blobs: Sequence[bytes]) -> list[bytes]:
+    head = json.dumps({**said, "blobs": [len(blob) for blob in blobs]}).encode()
+    return [HEAD_LENGTH.pack(len(head)) + head, *blobs]

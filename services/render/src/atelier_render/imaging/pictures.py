@@ -1,0 +1,64 @@
+"""What image work hands back: values that cross the process border, so nothing here may import an image library."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ImageFormat = Literal["png", "jpeg", "webp"]
+
+CONTENT_TYPES: dict[ImageFormat, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+
+BYTES_MAX = 25 * 1024 * 1024
+PIXELS_MAX = 50_000_000
+GARMENTS_MAX = 10
+
+RefusalCode = Literal[
+    "animated", "broken", "no_garment", "too_many_bytes", "too_many_garments", "too_many_pixels", "unsupported_format"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRefused:
+    """Pictures we will never accept, with the sentence that tells their sender why."""
+
+    code: RefusalCode
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoInfo:
+    """A decodable photograph; width and height in pixels, as it is looked at (after EXIF orientation)."""
+
+    format: ImageFormat
+    width: int
+    height: int
+    has_alpha: bool
+
+    @property
+    def content_type(self) -> str:
+        return CONTENT_TYPES[self.format]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPicture:
+    """A finished picture and what its artefact row needs to know; sha256 in lower-case hex."""
+
+    data: bytes
+    content_type: str
+    width: int
+    height: int
+    sha256: str
+
+
+def refused_by_size(data: bytes) -> ImageRefused | None:
+    """The one check that is cheaper than sending the bytes to a child process."""
+    if len(data) <= BYTES_MAX:
+        return None
+    return ImageRefused("too_many_bytes", f"The image has {len(data)} bytes; at most {BYTES_MAX} are accepted.")
+
+
+def refused_by_count(garments: int) -> ImageRefused | None:
+    if garments == 0:
+        return ImageRefused("no_garment", "A try-on needs a photo of at least one garment.")
+    if garments > GARMENTS_MAX:
+        return ImageRefused("too_many_garments", f"A try-on takes at most {GARMENTS_MAX} garments, not {garments}.")
+    return None

@@ -1,0 +1,75 @@
+"""Dresses the person of one photograph in the garments of others: a pure function of the photographs and the seed."""
+
+import cv2
+import numpy as np
+
+from .body import Body, find_body
+from .cloth import Garment
+from .decode import Photo
+from .drape import Fit, drape, reaches_waist
+from .garment import cut_out
+from .geometry import Pixels, fit_within
+
+SIDE_MIN_PX, SIDE_MAX_PX = 1024, 1536
+OPEN_SHARE = 0.45
+"""How much of its front a jacket leaves open for what is worn under it."""
+CARD_SHARE = 0.24
+
+
+def try_on(person: Photo, garments: list[Photo], *, seed: int) -> Pixels:
+    """The person wearing the garments, (height, width, 3) sRGB with a long side of 1024 to 1536 pixels.
+
+    Trousers and skirts go on first, then the upper garments in the order given, each worn open over the one before.
+    A lower garment for which the photograph ends too high is shown as a card in the corner instead.
+    """
+    cv2.setRNGSeed(seed & 0x7FFFFFFF)
+    undressed = canvas = fit_within(_on_white(person), SIDE_MAX_PX, side_min_px=SIDE_MIN_PX)
+    body = find_body(person, canvas)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    cuts = [cut_out(photo) for photo in garments]
+    lower = [garment for garment in cuts if garment.zone == "lower"]
+    worn = lower if reaches_waist(canvas, body) else []
+    for garment in worn:
+        canvas = drape(canvas, undressed, body, garment, _fit(rng, 0))
+    for layer, garment in enumerate(garment for garment in cuts if garment.zone == "upper"):
+        canvas = drape(canvas, undressed, body, garment, _fit(rng, 1 - (1 - OPEN_SHARE) ** layer))
+    return canvas if worn else _with_cards(canvas, body, lower)
+
+
+def _on_white(photo: Photo) -> Pixels:
+    """What is transparent may hide any colour; cut-out people are shown on white."""
+    if photo.alpha is None:
+        return photo.rgb
+    alpha = photo.alpha[..., None].astype(np.uint16)
+    return np.asarray((photo.rgb * alpha + 255 * (255 - alpha)) // 255, np.uint8)
+
+
+def _fit(rng: np.random.Generator, open_share: float) -> Fit:
+    return Fit(
+        tilt_rad=float(rng.normal(0, 0.006)),
+        scale=float(rng.normal(1, 0.008)),
+        light=float(rng.normal(1, 0.015)),
+        fold_seed=int(rng.integers(1 << 62)),
+        open_share=open_share,
+    )
+
+
+def _with_cards(canvas: Pixels, body: Body, garments: list[Garment]) -> Pixels:
+    """Each garment on a white card, side by side along the lower edge, starting in the corner away from the face."""
+    height, width = canvas.shape[:2]
+    side = int(min(CARD_SHARE * min(height, width), width / max(len(garments), 1)))
+    picture = canvas.copy()
+    for index, garment in enumerate(garments):
+        card = _card(garment, side)
+        left = width - (index + 1) * side if body.neck_x < width / 2 else index * side
+        picture[height - side : height, left : left + side] = card
+    return picture
+
+
+def _card(garment: Garment, side: int) -> Pixels:
+    on_white = garment.rgb * garment.alpha[..., None] + 250.0 * (1 - garment.alpha[..., None])
+    small = fit_within(on_white.astype(np.uint8), int(side * 0.86))
+    card = np.full((side, side, 3), 250, np.uint8)
+    top, left = (side - small.shape[0]) // 2, (side - small.shape[1]) // 2
+    card[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return card

@@ -1,0 +1,142 @@
+"""A pool of image children: started when there is work, ended after idling, so an idle service holds no image library.
+
+Each child has its own pipes and shares no lock, so that killing one, which is how a job is stopped, harms no other.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from .child import Child, ImageWorkerDied
+from .jobs import Answer, Job
+from .pictures import EncodedPicture, ImageFormat, ImageRefused, PhotoInfo, refused_by_count, refused_by_size
+
+__all__ = ["ImageQueueFull", "ImageWorkerDied", "ImageWorkers"]
+
+
+class ImageQueueFull(Exception):
+    """As many jobs wait as may wait. Transient: come again later."""
+
+
+class ImageWorkers:
+    """Runs image jobs in at most `workers` child processes; use it from one event loop.
+
+    A child has `memory_bytes` of address space, a job `job_timeout_s` seconds of wall time including the child's start;
+    past that it is killed. At most `waiting_max` jobs wait for a child.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int = 2,
+        waiting_max: int = 64,
+        job_timeout_s: float = 60.0,
+        idle_exit_s: float = 30.0,
+        memory_bytes: int = 2 * 1024**3,
+    ) -> None:
+        self._slots = asyncio.Semaphore(workers)
+        self._waiting_max = waiting_max
+        self._job_timeout_s = job_timeout_s
+        self._idle_exit_s = idle_exit_s
+        self._memory_bytes = memory_bytes
+        self._waiting = 0
+        self._children: set[Child] = set()
+        self._resting: dict[Child, asyncio.TimerHandle] = {}
+        self._endings: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def try_on(
+        self, person: bytes, garments: list[bytes], *, seed: int, image_format: ImageFormat
+    ) -> EncodedPicture | ImageRefused:
+        """The person of one photograph in the garments of 1 to 10 others; the same arguments give the same bytes.
+
+        Raises ImageWorkerDied and ImageQueueFull.
+        """
+        pictures = [person, *garments]
+        refused = refused_by_count(len(garments)) or next(filter(None, map(refused_by_size, pictures)), None)
+        if refused:
+            return refused
+        answer = await self._answered(Job("try_on", pictures, seed, image_format))
+        assert not isinstance(answer, PhotoInfo)
+        return answer
+
+    async def probe(self, data: bytes) -> PhotoInfo | ImageRefused:
+        """Whether a picture would be accepted, and its measures. Raises ImageWorkerDied and ImageQueueFull."""
+        if refused := refused_by_size(data):
+            return refused
+        answer = await self._answered(Job("probe", [data]))
+        assert not isinstance(answer, EncodedPicture)
+        return answer
+
+    @property
+    def pids(self) -> frozenset[int]:
+        """The process ids of the living children."""
+        return frozenset(child.pid for child in self._children if child.alive)
+
+    async def close(self) -> None:
+        """End every child; jobs under way raise ImageWorkerDied."""
+        self._closed = True
+        for child in list(self._children):
+            self._dismiss(child, at_once=child not in self._resting)
+        while self._endings:
+            await asyncio.gather(*self._endings)
+
+    async def _answered(self, job: Job) -> Answer:
+        if self._waiting >= self._waiting_max:
+            raise ImageQueueFull(f"{self._waiting} image jobs are waiting already.")
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            return await self._within_time(job)
+        finally:
+            self._slots.release()
+
+    async def _within_time(self, job: Job) -> Answer:
+        child: Child | None = None
+        try:
+            async with asyncio.timeout(self._job_timeout_s):
+                child = await self._child()
+                answer = await child.ask(job)
+        except BaseException as error:
+            # Whatever it was, a cancelled caller included, the pipe may be in the middle of a message.
+            if child is not None:
+                self._dismiss(child, at_once=True)
+            if isinstance(error, TimeoutError):
+                raise ImageWorkerDied(f"An image job was stopped after {self._job_timeout_s:g} seconds.") from error
+            raise
+        self._rest(child)
+        return answer
+
+    async def _child(self) -> Child:
+        """The child that rested last, so that surplus ones grow idle; a new one if none rests."""
+        if self._closed:
+            raise ImageWorkerDied("The image workers are closed.")
+        while self._resting:
+            child, exit_timer = self._resting.popitem()
+            exit_timer.cancel()
+            if child.alive:
+                return child
+            self._dismiss(child, at_once=True)
+        child = await Child.start(self._memory_bytes)
+        self._children.add(child)
+        return child
+
+    def _rest(self, child: Child) -> None:
+        loop = asyncio.get_running_loop()
+        self._resting[child] = loop.call_later(self._idle_exit_s, lambda: self._dismiss(child, at_once=False))
+
+    def _dismiss(self, child: Child, *, at_once: bool) -> None:
+        if timer := self._resting.pop(child, None):
+            timer.cancel()
+        if child in self._children:
+            self._children.discard(child)
+            self._in_background(child.end(at_once=at_once))
+
+    def _in_background(self, ending: Coroutine[Any, Any, None]) -> None:
+        # The set keeps the task alive until the process is gone; the loop alone would not.
+        task = asyncio.get_running_loop().create_task(ending)
+        self._endings.add(task)
+        task.add_done_callback(self._endings.discard)
