@@ -9,9 +9,18 @@ from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 from faststream import AckPolicy
-from faststream.rabbit import Channel, QueueType, RabbitBroker, RabbitMessage, RabbitQueue
+from faststream.rabbit import (
+    Channel,
+    ExchangeType,
+    QueueType,
+    RabbitBroker,
+    RabbitExchange,
+    RabbitMessage,
+    RabbitQueue,
+)
 
 from atelier_contracts import Envelope, Undecodable, unwrap
+from atelier_contracts.routes import EXCHANGE
 from atelier_messaging import loops
 from atelier_messaging.consumer import Consumer, Handler
 from atelier_messaging.database import Pool
@@ -94,7 +103,9 @@ class Bus:
         """Hears what is said to this process alone, on a queue that dies with it. At most once, by nature a hint."""
         queue = RabbitQueue(key, queue_type=QueueType.CLASSIC, exclusive=True, auto_delete=True, routing_key=key)
 
-        @self.broker.subscriber(queue, "atelier", ack_policy=AckPolicy.ACK_FIRST, no_reply=True)
+        exchange = RabbitExchange(EXCHANGE, type=ExchangeType.TOPIC, declare=False)
+
+        @self.broker.subscriber(queue, exchange, ack_policy=AckPolicy.ACK_FIRST, no_reply=True)
         async def receive(message: RabbitMessage) -> None:
             try:
                 await handler(unwrap(message.raw_message.body, message.raw_message.headers or {}))
