@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI, Request
-from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
@@ -33,7 +33,13 @@ from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import Check, operations_router
 
 PRUNE_EVERY_S = 600.0
-UNTRACED = "health/live,health/ready,metrics"
+TELEMETRY: TelemetryConfig = {
+    "operation_spans": False,
+    "metrics": False,
+    "logs": False,
+    "exclude": lambda scope: scope["path"].startswith(("/health/", "/metrics")),
+}
+"""One span a request and no more; our own metrics and logs say the rest."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -62,11 +68,10 @@ def create_app(settings: Settings) -> FastAPI:
         parts.objects.close()
         spans.shutdown()
 
-    app = FastAPI(title="Atelier", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Atelier", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=TELEMETRY)
     app.add_middleware(Edge, body_bytes_max=settings.body_bytes_max, shape_of=shape_of, surface_of=surface_of)
     app.add_exception_handler(Problem, _refuse)
     app.add_exception_handler(HTTPException, _refuse_unrouted)
-    FastAPIInstrumentor.instrument_app(app, exclude_spans=["receive", "send"], excluded_urls=UNTRACED)
     return app
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,13 +17,13 @@ FIELD_ERRORS_MAX = 20
 
 def _printable(text: str) -> str:
     if any((character < " " and character not in "\n\t") or character == "\x7f" for character in text):
-        raise ValueError("control characters are not allowed")
+        raise PydanticCustomError("control_characters", "control characters are not allowed")
     return text
 
 
 def _one_line(text: str) -> str:
     if not text.isprintable() or not text.strip():
-        raise ValueError("one line of printable text is required")
+        raise PydanticCustomError("one_line", "one line of printable text is required")
     return text
 
 

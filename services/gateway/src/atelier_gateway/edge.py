@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
 from atelier_gateway.problems import Problem
+from atelier_messaging import is_outage
 from atelier_telemetry import metrics
 
 SECURITY_HEADERS = {
@@ -62,7 +63,7 @@ class Edge:
             if started:
                 raise
             logger.exception("request %s failed", request_id)
-            problem = error if isinstance(error, Problem) else _surprise(request_id)
+            problem = _away() if is_outage(error) else _surprise(request_id)
             await self._shape_of(scope["path"])(problem)(scope, receive, send_framed)
 
     def _capped(self, receive: Receive) -> Receive:
@@ -78,6 +79,10 @@ class Edge:
             return message
 
         return counted
+
+
+def _away() -> Problem:
+    return Problem("unavailable", "A part of this installation does not answer; try again later.")
 
 
 def _surprise(request_id: str) -> Problem:

@@ -11,6 +11,22 @@ from typing import Any
 from atelier_gateway.store.generations import Generation
 
 Record = Mapping[str, Any]
+STANDING: Mapping[str, str] = {
+    "accepted": "is written down but the saga has not heard of it: its message is still in the gateway's outbox",
+    "withdrawn": "was withdrawn before it began",
+    "reserving": "waits for billing to hold its credits",
+    "queued": "waits for a render worker",
+    "rendering": "is being rendered",
+    "stopping": "is being stopped: render has been asked to give up and has not answered",
+    "capturing": "is rendered and waits for billing to charge it",
+    "refunding": "came to nothing and waits for billing to return its credits",
+    "rejected": "was declined before anything was made",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "cancelled": "was cancelled",
+    "expired": "ran out of time",
+}
+"""What each state of the saga means, to be read after "This try_on"."""
 
 
 def explain(
@@ -21,36 +37,33 @@ def explain(
     steps = [*_written(generation), *_saga_steps(saga), *_postings(hold), *_job_steps(job)]
     return {
         "id": str(id_),
-        "summary": summary(state, generation, saga, hold),
+        "summary": summary(state, generation, hold),
         "state": state,
         "steps": sorted(steps, key=lambda step: _moment(step["at"])),
     }
 
 
-def summary(state: str, generation: Generation | None, saga: Record | None, hold: Record | None) -> str:
+def summary(state: str, generation: Generation | None, hold: Record | None) -> str:
     """One sentence for a tired operator: where it stands, and where the money is."""
-    what = f"The {generation.kind}" if generation else "The generation"
+    what = f"This {generation.kind}" if generation else "This generation"
     error = (generation.snapshot.error if generation else None) or {}
     why = f" ({error['code']}{': ' + error['message'] if error.get('message') else ''})" if error.get("code") else ""
-    if state == "accepted" and saga is None:
-        return f"{what} is written down but the saga has not heard of it: its message is still in the gateway's outbox."
-    if state == "rejected":
-        return f"{what} was declined{why}: nothing was reserved and nothing was made."
-    return f"{what} is {state}{why}; {_money(hold)}."
+    return f"{what} {STANDING.get(state, state)}{why}; {_money(hold)}."
 
 
 def _money(hold: Record | None) -> str:
     if hold is None or not hold.get("credits"):
         return "no credits were held"
     if hold["state"] == "open":
-        return f"{hold['credits']} credits are held"
-    return f"of {hold['credits']} credits held {hold['captured']} were charged and {hold['refunded']} went back"
+        return f"credits held: {hold['credits']}"
+    return f"credits held {hold['credits']}, charged {hold['captured']}, returned {hold['refunded']}"
 
 
 def _written(generation: Generation | None) -> Iterable[dict[str, Any]]:
     if generation is not None:
         what = f"accepted a {generation.kind} over the {generation.surface} surface"
-        yield {"at": generation.created_at, "service": "gateway", "what": what, "price": generation.price}
+        at = generation.created_at.isoformat()
+        yield {"at": at, "service": "gateway", "what": what, "price": generation.price}
 
 
 def _saga_steps(saga: Record | None) -> Iterable[dict[str, Any]]:

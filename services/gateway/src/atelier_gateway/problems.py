@@ -80,7 +80,7 @@ def problem_json(problem: Problem) -> Response:
         "code": problem.code,
         **problem.details,
     }
-    return Response(json.dumps(body), problem.status, problem.headers, PROBLEM_JSON)
+    return Response(json.dumps(body, separators=(",", ":")), problem.status, problem.headers, PROBLEM_JSON)
 
 
 def of_status(status: int) -> Problem:

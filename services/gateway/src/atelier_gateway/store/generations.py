@@ -1,5 +1,9 @@
-"""SQL of the projection: what clients see of their generations. Every read names the owner who asks."""
+"""SQL of the projection: what clients see of their generations. Every read names the owner who asks.
 
+JSON travels to the hot statements as text: the driver takes a list of lists for an array of two dimensions.
+"""
+
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +18,8 @@ from atelier_messaging.database import Connection, Pool
 
 _INSERT = """
 INSERT INTO generations (id, channel, owner_kind, owner_id, kind, surface, state, rank, request, price, created_at)
-SELECT id, channel, owner_kind, owner_id, kind, surface, 'accepted', 0, request, price, created_at
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::jsonb[], $8::int[],
+SELECT id, channel, owner_kind, owner_id, kind, surface, 'accepted', 0, request::jsonb, price, created_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[],
             $9::timestamptz[])
      AS n(id, channel, owner_kind, owner_id, kind, surface, request, price, created_at)
 """
@@ -26,10 +30,10 @@ _LOCK = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORD
 _UPDATE = """
 UPDATE generations g
 SET state = n.state, rank = n.rank, progress = n.progress, credits_reserved = n.reserved,
-    credits_captured = n.captured, credits_refunded = n.refunded, outputs = n.outputs, error = n.error,
+    credits_captured = n.captured, credits_refunded = n.refunded, outputs = n.outputs::jsonb, error = n.error::jsonb,
     updated_at = now()
-FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::int[], $6::int[], $7::int[], $8::jsonb[],
-            $9::jsonb[])
+FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::int[], $6::int[], $7::int[], $8::text[],
+            $9::text[])
      AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error)
 WHERE g.id = n.id AND g.rank <= n.rank
 """
@@ -71,7 +75,7 @@ async def insert(connection: Connection, new: Sequence[NewGeneration]) -> None:
         [g.owner.id for g in new],
         [g.kind for g in new],
         [g.surface for g in new],
-        [g.request for g in new],
+        [json.dumps(g.request) for g in new],
         [g.price for g in new],
         [g.created_at for g in new],
     )
@@ -101,8 +105,8 @@ async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapsh
         [s.credits_reserved for s in values],
         [s.credits_captured for s in values],
         [s.credits_refunded for s in values],
-        [list(s.outputs) for s in values],
-        [s.error for s in values],
+        [json.dumps(s.outputs) for s in values],
+        [json.dumps(s.error) if s.error else None for s in values],
     )
 
 

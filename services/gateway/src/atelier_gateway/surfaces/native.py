@@ -4,6 +4,7 @@ from typing import Annotated, Self
 
 from fastapi import APIRouter, Request
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from atelier_contracts import Kind, RenderSpec, Simulation, Work
@@ -41,7 +42,7 @@ class Input(Body):
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.key is None) == (self.url is None):
-            raise ValueError("exactly one of key and url is required")
+            raise PydanticCustomError("exactly_one", "exactly one of key and url is required")
         return self
 
     def given(self, index: int) -> Given:
