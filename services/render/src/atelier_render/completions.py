@@ -52,7 +52,6 @@ class Completions:
         for attempt, ending in finished:
             outcome = ending.state if attempt.job.generation_id in won else "lost"
             attempt.span.set_attribute(words.OUTCOME, outcome)
-            attempt.span.end()
             metrics.RENDERS.labels(ending.provider or "none", outcome).inc()
         return [attempt.job.generation_id in won for attempt, _ in finished]
 

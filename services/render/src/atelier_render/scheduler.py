@@ -124,6 +124,8 @@ class Scheduler:
         if not attempts:
             return None
         await self._completions.commit([(a, self._worker.perform_at_once(a.job)) for a in attempts])
+        for attempt in attempts:
+            attempt.span.end()
         return len(attempts) == INSTANT_MAX
 
     async def _claim(self, lane: Lane, limit: int) -> list[Attempt]:

@@ -1,0 +1,271 @@
+"""A render service without a broker, on a real Postgres: what it would publish lies in its outbox, to be looked at."""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from opentelemetry.trace import INVALID_SPAN
+from uuid_utils.compat import uuid7
+
+import atelier_render
+from atelier_contracts import CancelRender, Message, Owner, RenderSpec, RequestRender, Simulation, wrap
+from atelier_messaging import Delivery, UnitOfWork, database
+from atelier_messaging.database import Pool
+from atelier_messaging.outbox import Outbox
+from atelier_messaging.publisher import Publisher
+from atelier_render.artefacts import Artefacts
+from atelier_render.completions import Completions
+from atelier_render.handlers import handle_commands
+from atelier_render.imaging.workers import ImageWorkers
+from atelier_render.inputs import Inputs
+from atelier_render.jobs import Attempt, Ending, Job
+from atelier_render.providers.local import Local
+from atelier_render.providers.simulator import Simulator
+from atelier_render.scheduler import Scheduler
+from atelier_render.spool import Spool
+from atelier_render.worker import Worker
+from atelier_storage.errors import ObjectMissing, StorageUnavailable
+from atelier_storage.fetch import SafeFetcher
+from atelier_storage.objects import StoredObject
+
+TABLES = "attempts, artefacts, tenant_queues, inbox, outbox, jobs"
+LEASE_S = 1.0
+
+
+@dataclass
+class MemoryStore:
+    """An object store in memory that can be away."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    puts: int = 0
+    away: bool = False
+
+    async def put(self, key: str, data: bytes, content_type: str) -> StoredObject:
+        if self.away:
+            raise StorageUnavailable("away")
+        self.puts += 1
+        self.objects[key] = data
+        return StoredObject(key, len(data), hashlib.sha256(data).hexdigest(), content_type)
+
+    async def get(self, key: str, max_bytes: int) -> bytes:
+        if key not in self.objects:
+            raise ObjectMissing(key)
+        return self.objects[key]
+
+    async def remove(self, key: str) -> None:
+        self.objects.pop(key, None)
+
+    def key_of(self, url: str) -> str | None:
+        return url.removeprefix("https://our.store/") if url.startswith("https://our.store/") else None
+
+
+@dataclass
+class Process:
+    """One render process of a test: its scheduler and its loops."""
+
+    scheduler: Scheduler
+    owner: str
+    unit: UnitOfWork
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def handle(self, *messages: Message) -> None:
+        """Receives messages in one batch."""
+        deliveries = [Delivery(wrap(message, source="test")) for message in messages]
+        async with self.unit.once("render.commands", deliveries) as work:
+            await handle_commands(work, scheduler=self.scheduler, simulator=True)
+
+    def start(self) -> None:
+        """Begins to claim, to beat and to take over."""
+        loops = [self.scheduler.run_lane("paced"), self.scheduler.run_lane("instant"), self.scheduler.keep_leases()]
+        self.tasks = [asyncio.create_task(loop) for loop in [*loops, self._take_over()]]
+
+    async def kill(self) -> None:
+        """Dies as by SIGKILL: nothing is given back, nobody beats."""
+        dying = [*self.tasks, *(a.task for a in self.scheduler._attempts.values() if a.task)]
+        for task in dying:
+            task.cancel()
+        await asyncio.gather(*dying, return_exceptions=True)
+
+    async def _take_over(self) -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            await self.scheduler.free_lost()
+
+
+@dataclass
+class World:
+    """A database, an object store, and as many render processes as a test wants."""
+
+    pool: Pool
+    objects: MemoryStore
+    spool: Spool
+    images: ImageWorkers
+    processes: list[Process] = field(default_factory=list)
+
+    def process(self, *, slots: int = 4, lease_s: float = LEASE_S) -> Process:
+        """Another process, not started."""
+        owner = f"worker-{len(self.processes) + 1}"
+        unit = UnitOfWork(self.pool, Outbox(self.pool, Publisher("amqp://nowhere", "test")), "atelier/render")
+        artefacts = Artefacts(self.objects, self.spool, self.pool)  # type: ignore[arg-type]
+        worker = worker_of(self.objects, artefacts, self.images)
+        completions = Completions(unit, artefacts, owner=owner)
+        scheduler = Scheduler(unit, worker, completions, owner=owner, lease_s=lease_s, slots=slots)
+        self.processes.append(Process(scheduler, owner, unit))
+        return self.processes[-1]
+
+    async def events(self, generation_id: UUID) -> list[str]:
+        """Names of what was said about a generation, oldest first, without owner and version."""
+        rows = await self.pool.fetch("SELECT name, body FROM outbox ORDER BY created_at, id")
+        return [row["name"].split(".")[1] for row in rows if str(generation_id) in row["body"]]
+
+    async def said(self, generation_id: UUID, name: str) -> dict[str, Any]:
+        """The body of the one message of that name about a generation."""
+        sql = "SELECT body::jsonb AS body FROM outbox WHERE name = $1 AND body::jsonb ->> 'generation_id' = $2"
+        rows = await self.pool.fetch(sql, f"render.{name}.v1", str(generation_id))
+        assert len(rows) == 1, f"{len(rows)} messages {name} about {generation_id}"
+        body: dict[str, Any] = rows[0]["body"]
+        return body
+
+    async def job(self, generation_id: UUID) -> asyncpg.Record:
+        """The job's row."""
+        row: asyncpg.Record | None = await self.pool.fetchrow(
+            "SELECT * FROM jobs WHERE generation_id = $1", generation_id
+        )
+        assert row is not None
+        return row
+
+    async def until(self, generation_id: UUID, *states: str, within_s: float = 10.0) -> asyncpg.Record:
+        """Waits for a job to be in one of the states."""
+        async with asyncio.timeout(within_s):
+            while (row := await self.job(generation_id))["state"] not in states:  # noqa: ASYNC110 - nothing to wait on
+                await asyncio.sleep(0.01)
+        return row
+
+    async def miscounted(self) -> list[asyncpg.Record]:
+        """Tenant queues whose counters differ from the jobs there are; empty when all is well."""
+        return await self.pool.fetch(
+            """SELECT * FROM tenant_queues t FULL JOIN (
+                   SELECT lane, owner_id, count(*) FILTER (WHERE state = 'queued') AS q,
+                          count(*) FILTER (WHERE state = 'running') AS r
+                   FROM jobs WHERE owner_id IS NOT NULL GROUP BY lane, owner_id) j USING (lane, owner_id)
+               WHERE (t.queued, t.running) IS DISTINCT FROM (j.q, j.r)"""
+        )
+
+
+@dataclass
+class Studio:
+    """One worker without a queue: attempts as they are, in memory."""
+
+    objects: MemoryStore
+    spool: Spool
+    worker: Worker
+
+    async def render(self, request: RequestRender, *, attempt: int = 1, left_s: float = 30.0) -> Ending:
+        """What becomes of an attempt."""
+        job = Job(request.generation_id, attempt, request.owner, request.spec, "paced", None, left_s)
+        return await self.worker.perform(Attempt(job, INVALID_SPAN))
+
+
+def worker_of(objects: MemoryStore, artefacts: Artefacts, images: ImageWorkers) -> Worker:
+    """A worker with all its providers, impatient."""
+    inputs = Inputs(objects, SafeFetcher())  # type: ignore[arg-type]
+    return Worker(Local(images), Simulator(attempt_s=0.3), inputs, artefacts, reconcile_s=1.0)
+
+
+@pytest.fixture
+async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
+    """An empty studio."""
+    objects, spool, images = MemoryStore(), Spool(tmp_path / "spool"), ImageWorkers(workers=1)
+    artefacts = Artefacts(objects, spool, pool=None)  # type: ignore[arg-type]
+    yield Studio(objects, spool, worker_of(objects, artefacts, images))
+    await images.close()
+
+
+def asked(owner: Owner | None = None, *, deadline_s: float = 60.0, **spec: Any) -> RequestRender:
+    """A request, instant unless told otherwise."""
+    simulate = spec.pop("simulate", Simulation(picture=False))
+    return RequestRender(
+        generation_id=uuid7(),
+        owner=owner or tenant(),
+        spec=RenderSpec(kind=spec.pop("kind", "try_on"), simulate=simulate, **spec),
+        deadline_at=datetime.now(UTC) + timedelta(seconds=deadline_s),
+    )
+
+
+def tenant() -> Owner:
+    """Somebody new."""
+    return Owner(kind="store", id=uuid4())
+
+
+@pytest.fixture(scope="session")
+def ask() -> Callable[..., RequestRender]:
+    """Makes requests."""
+    return asked
+
+
+@pytest.fixture(scope="session")
+def cancel() -> Callable[[RequestRender], CancelRender]:
+    """Makes the cancel of a request."""
+    return lambda request: CancelRender(generation_id=request.generation_id)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a superuser on a Postgres of our own."""
+    yield os.environ["ATELIER_DATABASE_URL"]
+
+
+@pytest.fixture(scope="session")
+async def migrated(postgres: str) -> AsyncIterator[str]:
+    """URL of a migrated database, as the role that owns nothing in it."""
+    from atelier_messaging.migrations import upgrade
+
+    name = f"render_{uuid4().hex[:8]}"
+    async with _superuser(postgres) as admin:
+        await admin.execute(f"CREATE DATABASE {name}")
+        await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
+    owner_url = urlsplit(postgres)._replace(path=f"/{name}").geturl()
+    await asyncio.to_thread(upgrade, Path(atelier_render.__file__).parent / "migrations", owner_url)
+    async with _superuser(owner_url) as admin:
+        await admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
+    parts = urlsplit(owner_url)
+    yield parts._replace(netloc=f"{name}:{name}@{parts.hostname}:{parts.port}").geturl()
+    async with _superuser(postgres) as admin:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.execute(f"DROP ROLE {name}")
+
+
+@asynccontextmanager
+async def _superuser(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def world(migrated: str, tmp_path: Path) -> AsyncIterator[World]:
+    """An empty render service."""
+    pool = await database.connect(migrated)
+    await pool.execute(f"DELETE FROM {'; DELETE FROM '.join(TABLES.split(', '))}")
+    images = ImageWorkers(workers=1)
+    world = World(pool, MemoryStore(), Spool(tmp_path / "spool"), images)
+    yield world
+    for process in world.processes:
+        await process.kill()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.unit.outbox.drain(), 2)
+    await images.close()
+    assert await world.miscounted() == []
+    await pool.close()

@@ -1,0 +1,129 @@
+"""Turns between tenants: nobody waits behind another's backlog, and a claim costs the same however long that is."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from atelier_contracts import Owner, RequestRender
+from atelier_render import store
+from atelier_render.jobs import Job, Lane, NewJob
+
+pytestmark = pytest.mark.stack
+Ask = Callable[..., RequestRender]
+
+
+def jobs_of(owner: Owner, ask: Ask, count: int, lane: Lane = "paced") -> list[NewJob]:
+    deadline = datetime.now(UTC) + timedelta(minutes=5)
+    spec = ask().spec
+    return [NewJob(ask(owner).generation_id, owner, spec, lane, deadline, None) for _ in range(count)]
+
+
+async def queue(world: Any, jobs: Sequence[NewJob]) -> None:
+    async with world.pool.acquire() as connection, connection.transaction():
+        await store.queue_jobs(connection, jobs)
+
+
+async def claim(world: Any, limit: int, lane: Lane = "paced") -> list[Job]:
+    async with world.pool.acquire() as connection, connection.transaction():
+        return await store.claim_jobs(connection, lane, limit, owner="me", lease_s=60)
+
+
+async def test_the_first_job_of_a_tenant_is_in_the_next_claim_whatever_others_have_queued(world: Any, ask: Ask) -> None:
+    busy, newcomer = ask().owner, ask().owner
+    await queue(world, jobs_of(busy, ask, 10_000))
+    await claim(world, 8)
+
+    await queue(world, jobs_of(newcomer, ask, 1))
+    claimed = await claim(world, 2)
+
+    assert {job.owner for job in claimed} == {busy, newcomer}
+
+
+async def test_claims_are_shared_evenly_and_what_one_leaves_goes_to_the_others(world: Any, ask: Ask) -> None:
+    many, some, few = ask().owner, ask().owner, ask().owner
+    await queue(world, [*jobs_of(many, ask, 50), *jobs_of(some, ask, 50), *jobs_of(few, ask, 2)])
+
+    claimed = Counter(job.owner.id for job in await claim(world, 12))
+
+    assert (claimed[many.id], claimed[some.id], claimed[few.id]) == (5, 5, 2)
+
+
+async def test_idling_saves_up_no_turns(world: Any, ask: Ask) -> None:
+    idler, worker = ask().owner, ask().owner
+    await queue(world, [*jobs_of(idler, ask, 1), *jobs_of(worker, ask, 100)])
+    await claim(world, 41)
+
+    await queue(world, jobs_of(idler, ask, 40))
+    claimed = Counter(job.owner.id for job in await claim(world, 20))
+
+    assert abs(claimed[idler.id] - claimed[worker.id]) <= 1
+
+
+async def test_having_been_served_alone_costs_no_turns_later(world: Any, ask: Ask) -> None:
+    early, late = ask().owner, ask().owner
+    await queue(world, jobs_of(early, ask, 40))
+    await claim(world, 40)
+
+    await queue(world, jobs_of(late, ask, 20))
+    await queue(world, jobs_of(early, ask, 20))
+    claimed = Counter(job.owner.id for job in await claim(world, 10))
+
+    assert claimed[early.id] == claimed[late.id] == 5
+
+
+async def test_a_tenants_jobs_are_claimed_oldest_first(world: Any, ask: Ask) -> None:
+    jobs = jobs_of(ask().owner, ask, 20)
+    await queue(world, jobs[10:])
+    await queue(world, jobs[:10])
+
+    claimed = [job.generation_id for job in await claim(world, 5)]
+
+    assert claimed == [job.generation_id for job in jobs[:5]]
+
+
+async def test_two_claims_at_once_share_no_job_and_leave_none(world: Any, ask: Ask) -> None:
+    await queue(world, jobs_of(ask().owner, ask, 10))
+
+    async with world.pool.acquire() as one, one.transaction():
+        first = await store.claim_jobs(one, "paced", 5, owner="one", lease_s=60)
+        meanwhile = asyncio.create_task(claim(world, 5))
+        await asyncio.sleep(0.1)  # it has chosen its jobs by now, and waits for the tenant's counters
+    second = await meanwhile
+
+    assert len(first) == len(second) == 5
+    assert not {job.generation_id for job in first} & {job.generation_id for job in second}
+
+
+async def test_lanes_do_not_take_each_others_turns(world: Any, ask: Ask) -> None:
+    owner = ask().owner
+    await queue(world, [*jobs_of(owner, ask, 3, "paced"), *jobs_of(owner, ask, 2, "instant")])
+
+    paced, instant = await claim(world, 10, "paced"), await claim(world, 10, "instant")
+
+    assert (len(paced), len(instant)) == (3, 2)
+
+
+async def test_what_a_claim_reads_does_not_grow_with_the_backlog(world: Any, ask: Ask) -> None:
+    owners = [ask().owner for _ in range(4)]
+    await queue(world, [job for owner in owners for job in jobs_of(owner, ask, 50)])
+    small = await pages_read_by_a_claim(world)
+
+    await queue(world, [job for owner in owners for job in jobs_of(owner, ask, 5_000)])
+    large = await pages_read_by_a_claim(world)
+
+    assert large < small + 100, f"{small} pages with 200 jobs waiting, {large} with 20 200"
+
+
+async def pages_read_by_a_claim(world: Any) -> int:
+    async with world.pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {store._CLAIM}"
+        plan = json.loads(await connection.fetchval(explain, "paced", 8, "me", 60.0, "late"))[0]["Plan"]
+        await transaction.rollback()
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

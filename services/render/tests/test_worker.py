@@ -1,0 +1,159 @@
+"""One attempt: every outcome a provider can have, and every input it can be given, ends in the right word."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from atelier_contracts import InputRef, Owner, RequestRender, Simulation
+from atelier_render.jobs import Completion, Failure
+from atelier_storage import keys
+
+Ask = Callable[..., RequestRender]
+
+
+def pretend(outcome: str, **orders: Any) -> Simulation:
+    return Simulation(outcome=outcome, **orders)
+
+
+async def test_pictures_are_stored_under_their_owner_with_their_checksum(studio: Any, ask: Ask) -> None:
+    request = ask(simulate=Simulation(), n=2)
+
+    ending = await studio.render(request)
+
+    assert isinstance(ending, Completion)
+    folder = f"stores/{request.owner.id}/generated/{request.generation_id}"
+    assert [artefact.key for artefact in ending.artefacts] == [f"{folder}/0.png", f"{folder}/1.png"]
+    for artefact in ending.artefacts:
+        stored = studio.objects.objects[artefact.key]
+        assert (artefact.sha256, artefact.size) == (hashlib.sha256(stored).hexdigest(), len(stored))
+        assert (artefact.width, artefact.height, artefact.content_type) == (32, 32, "image/png")
+
+
+async def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(studio: Any, ask: Ask) -> None:
+    endings = [await studio.render(ask(simulate=Simulation(), seed=seed)) for seed in (1, 1, 2)]
+
+    one, same, other = (ending.artefacts[0].sha256 for ending in endings)
+
+    assert one == same != other
+
+
+async def test_without_a_picture_nothing_is_stored_and_all_is_delivered(studio: Any, ask: Ask) -> None:
+    ending = await studio.render(ask(simulate=Simulation(picture=False), n=3))
+
+    assert (ending.delivered, ending.artefacts, studio.objects.objects) == (3, (), {})
+
+
+@pytest.mark.parametrize(("delivered", "expected"), [(2, 2), (None, 3), (9, 4)])
+async def test_a_partial_result_delivers_what_was_made(
+    studio: Any, ask: Ask, delivered: int | None, expected: int
+) -> None:
+    ending = await studio.render(ask(simulate=pretend("partial", delivered=delivered), n=4))
+
+    assert (ending.delivered, len(ending.artefacts)) == (expected, expected)
+
+
+@pytest.mark.parametrize(
+    ("simulate", "code"),
+    [
+        (pretend("fail"), "provider_failed"),
+        (pretend("partial", delivered=0), "provider_failed"),
+        (pretend("timeout"), "provider_timeout"),
+        (pretend("corrupt"), "provider_failed"),
+    ],
+)
+async def test_what_went_wrong_has_its_code_and_leaves_no_object(
+    studio: Any, ask: Ask, simulate: Simulation, code: str
+) -> None:
+    ending = await studio.render(ask(simulate=simulate))
+
+    assert isinstance(ending, Failure)
+    assert ending.code == code
+    assert ending.provider == "simulator"
+    assert studio.objects.objects == {}
+
+
+async def test_a_lost_response_is_asked_for_again_not_made_again(studio: Any, ask: Ask) -> None:
+    ending = await studio.render(ask(simulate=pretend("lost_response")))
+
+    assert isinstance(ending, Completion)
+    assert studio.objects.puts == 1
+
+
+async def test_a_lost_response_that_nobody_remembers_is_an_unknown_outcome(
+    studio: Any, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atelier_render.providers.simulator.REMEMBERED_MAX", 0)
+
+    ending = await studio.render(ask(simulate=pretend("lost_response")))
+
+    assert ending.code == "unknown_outcome"
+
+
+async def test_the_deadline_ends_a_render_under_way(studio: Any, ask: Ask) -> None:
+    ending = await studio.render(ask(simulate=Simulation(delay_ms=5_000)), left_s=0.1)
+
+    assert ending.code == "provider_timeout"
+
+
+async def test_what_was_rendered_while_the_store_was_away_is_stored_later_and_not_rendered_again(
+    studio: Any, ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    studio.objects.away = True
+    rendering = asyncio.create_task(studio.render(ask(simulate=Simulation())))
+    await asyncio.sleep(0.3)
+    assert not rendering.done()
+
+    studio.objects.away = False
+
+    assert isinstance(await rendering, Completion)
+    assert studio.objects.puts == 1
+
+
+async def test_a_later_attempt_stores_what_an_earlier_one_left_in_the_spool(studio: Any, ask: Ask) -> None:
+    request = ask(simulate=Simulation())
+    studio.objects.away = True
+    first = asyncio.create_task(studio.render(request))
+    await asyncio.sleep(0.2)
+    first.cancel()
+    studio.objects.away = False
+
+    # Told to fail, it would, if it rendered again.
+    again = request.model_copy(update={"spec": request.spec.model_copy(update={"simulate": pretend("fail")})})
+    ending = await studio.render(again, attempt=2)
+
+    assert isinstance(ending, Completion)
+    assert len(ending.artefacts) == 1
+
+
+async def test_the_local_provider_says_what_it_cannot_make_yet(studio: Any, ask: Ask) -> None:
+    ending = await studio.render(ask(simulate=None, kind="narration"))
+
+    assert (ending.code, ending.reason) == ("invalid_input", "the local provider cannot make narration yet")
+
+
+async def test_a_try_on_without_a_garment_is_refused(studio: Any, ask: Ask) -> None:
+    owner = Owner(kind="store", id=uuid4())
+    key = keys.upload_key("store", owner.id, uuid4(), "person.png")
+    studio.objects.objects[key] = b"a picture"
+
+    ending = await studio.render(ask(owner, simulate=None, inputs=(InputRef(role="person", key=key),)))
+
+    assert ending.code == "invalid_input"
+    assert "garment" in ending.reason
+
+
+async def test_a_picture_that_is_none_is_refused_with_the_reason(studio: Any, ask: Ask) -> None:
+    owner = Owner(kind="user", id=uuid4())
+    names = [keys.upload_key("user", owner.id, uuid4(), name) for name in ("person.png", "shirt.png")]
+    studio.objects.objects |= dict.fromkeys(names, b"not a picture")
+    inputs = tuple(InputRef(role=role, key=key) for role, key in zip(("person", "garment"), names, strict=True))
+
+    ending = await studio.render(ask(owner, simulate=None, inputs=inputs))
+
+    assert (ending.code, ending.reason) == ("invalid_input", "Person photo: The file is not a PNG, JPEG or WEBP image.")
