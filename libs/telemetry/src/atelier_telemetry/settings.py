@@ -17,5 +17,7 @@ class TelemetrySettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     trace_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
     """Share of new traces that are recorded; a sampled parent is always followed."""
-    otlp_endpoint: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
-    """Base URL of an OTLP/HTTP receiver; without it spans are made but not exported."""
+    otlp_endpoint: str | None = Field(
+        default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern=r"^(https?://.+)?$"
+    )
+    """Base URL of an OTLP/HTTP receiver; absent or empty, spans are made but not exported."""

@@ -3,6 +3,8 @@
 The context travels as a W3C ``traceparent`` in each outbox row and message, so a restart does not break the trace.
 """
 
+import re
+
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -16,6 +18,7 @@ from atelier_telemetry.settings import TelemetrySettings
 
 EXPORT_DELAY_MS = 1_000
 QUEUE_SPANS_MAX = 8_192
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 
 def configure(service: str, settings: TelemetrySettings) -> TracerProvider:
@@ -53,13 +56,11 @@ def current_traceparent() -> str | None:
 
 def parent_from(traceparent: str | None) -> Context:
     """The context to start a child span in. A malformed header starts a new trace, as W3C asks."""
-    parts = (traceparent or "").split("-")
-    try:
-        context = SpanContext(
-            int(parts[1], 16), int(parts[2], 16), is_remote=True, trace_flags=TraceFlags(int(parts[3], 16))
-        )
-    except (IndexError, ValueError):
+    match = _TRACEPARENT.fullmatch(traceparent or "")
+    if match is None:
         return Context()
+    trace_id, span_id, flags = (int(part, 16) for part in match.groups())
+    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
     return trace.set_span_in_context(trace.NonRecordingSpan(context), Context()) if context.is_valid else Context()
 
 

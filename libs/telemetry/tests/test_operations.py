@@ -1,0 +1,127 @@
+"""What an operator's probe reads: ready only when every part is, and nothing for a caller without the token."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+from pydantic import SecretStr
+
+from atelier_telemetry import operations
+from atelier_telemetry.operations import guarded, operations_router
+
+TOKEN = SecretStr("a-token-of-the-operators")
+Check = Callable[[], Awaitable[bool]]
+
+
+async def fine() -> bool:
+    return True
+
+
+async def false() -> bool:
+    return False
+
+
+async def broken() -> bool:
+    raise ConnectionRefusedError("no database here")
+
+
+async def hanging() -> bool:
+    await asyncio.Event().wait()
+    return True
+
+
+async def test_ready_when_every_part_is() -> None:
+    async with _client(database=fine, broker=fine) as client:
+        answer = await client.get("/health/ready")
+
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "parts": {"database": "ok", "broker": "ok"}}
+
+
+@pytest.mark.parametrize("check", [false, broken, hanging])
+async def test_not_ready_names_the_part_that_fails(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "CHECK_S_MAX", 0.05)
+
+    async with _client(database=check, broker=fine) as client:
+        answer = await client.get("/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready", "parts": {"database": "failing", "broker": "ok"}}
+    assert "no database here" not in answer.text
+
+
+async def test_hanging_parts_are_waited_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "CHECK_S_MAX", 0.2)
+    began = monotonic()
+
+    async with _client(**dict.fromkeys("abcdefghij", hanging)) as client:
+        await client.get("/health/ready")
+
+    assert monotonic() - began < 1.0
+
+
+async def test_alive_whatever_its_parts_say() -> None:
+    async with _client(database=broken) as client:
+        answer = await client.get("/health/live")
+
+    assert answer.status_code == 200
+
+
+async def test_metrics_are_told_in_the_format_prometheus_reads() -> None:
+    async with _client() as client:
+        answer = await client.get("/metrics")
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert "# TYPE python_info gauge" in answer.text
+
+
+async def test_the_right_token_opens() -> None:
+    async with _client() as client:
+        answer = await client.get("/secret", headers={"Authorization": f"Bearer {TOKEN.get_secret_value()}"})
+
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"",
+        b"Bearer",
+        b"Bearer ",
+        TOKEN.get_secret_value().encode(),
+        f"Basic {TOKEN.get_secret_value()}".encode(),
+        f"Bearer {TOKEN.get_secret_value()[:-1]}".encode(),
+        f"Bearer {TOKEN.get_secret_value()}x".encode(),
+        "Bearer sch\u00f6n".encode("latin-1"),
+    ],
+)
+async def test_any_other_header_is_refused(header: bytes) -> None:
+    async with _client() as client:
+        answer = await client.get("/secret", headers=[(b"Authorization", header)])
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert TOKEN.get_secret_value() not in answer.text
+
+
+async def test_no_header_is_refused() -> None:
+    async with _client() as client:
+        answer = await client.get("/secret")
+
+    assert answer.status_code == 401
+
+
+def _client(**checks: Check) -> httpx.AsyncClient:
+    app = FastAPI()
+    app.include_router(operations_router(checks))
+    secret = APIRouter(dependencies=guarded(TOKEN))
+
+    @secret.get("/secret")
+    async def tell() -> str:
+        return "the answer"
+
+    app.include_router(secret)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
