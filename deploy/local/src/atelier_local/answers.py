@@ -71,7 +71,7 @@ class Credits(Answer):
 
 
 class Output(Answer):
-    """One delivered file; ``checksum`` is the SHA-256 of its bytes in hex."""
+    """One delivered file; ``checksum`` is ``sha256:`` and the hex of its bytes."""
 
     url: str
     key: str

@@ -25,6 +25,7 @@ from atelier_local.answers import (
     Upload,
     Verdict,
 )
+from atelier_local.errors import StackError
 
 ANSWER_S_MAX = 40.0
 """Longer than the longest wait the API promises: a synchronous one of 30 s."""
@@ -35,7 +36,7 @@ _LOCAL = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 Model = TypeVar("Model", bound=Answer)
 
 
-class AtelierError(Exception):
+class AtelierError(StackError):
     """Something did not work; the text says what, in one sentence."""
 
 
@@ -139,17 +140,17 @@ class Client(_Caller):
         return _read(TryOn, answer["data"])
 
     async def follow(
-        self, id: str, *, every_s: float = FOLLOW_EVERY_S, within_s: float = FOLLOW_S_MAX
+        self, first: TryOn, *, every_s: float = FOLLOW_EVERY_S, within_s: float = FOLLOW_S_MAX
     ) -> AsyncIterator[TryOn]:
-        """Each new state of a try-on until its last one. Raises AtelierError when that takes too long."""
-        seen, deadline = "", time.monotonic() + within_s
+        """Each new state of a try-on after the first, until its last. Raises AtelierError when that takes too long."""
+        seen, deadline = first.status, time.monotonic() + within_s
         while seen not in TERMINAL:
-            now = await self.read_try_on(id)
+            now = await self.read_try_on(first.session_id)
             if now.status != seen:
                 seen = now.status
                 yield now
             elif time.monotonic() > deadline:
-                raise AtelierError(f"The generation {id} is still {seen} after {within_s:.0f} s.")
+                raise AtelierError(f"The generation {first.session_id} is still {seen} after {within_s:.0f} s.")
             else:
                 await asyncio.sleep(every_s)
 
@@ -205,14 +206,15 @@ class AdminClient(_Caller):
         reason: str,
         expires_at: datetime | None = None,
         priority: int | None = None,
-    ) -> None:
-        """Grants credits; the balance shows them once this returns."""
+    ) -> int | None:
+        """Grants credits; answers what is available then, None while billing has yet to post the grant."""
         body: dict[str, Any] = {"owner": {"kind": kind, "id": id}, "credits": credits, "reason": reason}
         if expires_at is not None:
             body["expires_at"] = expires_at.isoformat()
         if priority is not None:
             body["priority"] = priority
-        await self.ask("grant the credits", "POST", "/v1/admin/credits/grants", body)
+        available = (await self.ask("grant the credits", "POST", "/v1/admin/credits/grants", body))["available"]
+        return None if available is None else int(available)
 
     async def balance(self, kind: OwnerKind, id: str) -> Balance:
         """The account of an owner."""
@@ -237,9 +239,9 @@ def refusal(what: str, answer: httpx.Response) -> Refused:
         body = None
     told: dict[str, Any] = body if isinstance(body, dict) else {}
     inner: dict[str, Any] = told["error"] if isinstance(told.get("error"), dict) else told
-    code = inner.get("code") or answer.reason_phrase.lower().replace(" ", "_") or "error"
+    code = str(inner.get("code") or answer.reason_phrase or "error").lower().replace(" ", "_")
     detail = inner.get("detail") or inner.get("message") or "the answer says no more"
-    return Refused(what, answer.status_code, str(code), str(detail), body)
+    return Refused(what, answer.status_code, code, str(detail), body)
 
 
 def _read(model: type[Model], answer: object) -> Model:

@@ -30,8 +30,13 @@ class Picture:
         """Told from the bytes, not from the name."""
         return CONTENT_TYPES[self.format]
 
+    @property
+    def facts(self) -> str:
+        """Its size in pixels and in bytes, in brackets."""
+        return f"({self.size[0]} × {self.size[1]}, {_amount(len(self.content))})"
+
     def __str__(self) -> str:
-        return f"{self.name} ({self.size[0]} × {self.size[1]}, {_amount(len(self.content))})"
+        return f"{self.name} {self.facts}"
 
 
 def read_picture(path: Path) -> Picture:
@@ -57,7 +62,7 @@ def picture(name: str, content: bytes) -> Picture:
 
 def proven(name: str, content: bytes, checksum: str | None) -> Picture:
     """What was delivered, as a picture. Raises AtelierError unless it is of a plausible size and has the checksum."""
-    if checksum is not None and hashlib.sha256(content).hexdigest() != checksum:
+    if checksum is not None and f"sha256:{hashlib.sha256(content).hexdigest()}" != checksum:
         raise AtelierError(f"{name} is not what was rendered: its SHA-256 differs from the one in the record.")
     found = picture(name, content)
     if not all(SIDE_PX_MIN <= side <= SIDE_PX_MAX for side in found.size):

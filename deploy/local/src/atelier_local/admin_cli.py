@@ -1,0 +1,146 @@
+"""``atelier admin``: what an operator does, one command an act, each one call of the admin API."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+from atelier_contracts.routes import ROUTES
+from atelier_local import views
+from atelier_local.access import ProfileName, access
+from atelier_local.answers import OwnerKind
+from atelier_local.client import AdminClient, AtelierError
+from atelier_messaging import dead_letters
+
+T = TypeVar("T")
+Kind = Annotated[OwnerKind, typer.Argument(help="store, user or workspace")]
+Id = Annotated[UUID, typer.Argument()]
+Queue = Annotated[str, typer.Argument(help=", ".join(ROUTES))]
+
+app = typer.Typer(no_args_is_help=True, help="What an operator does: stores, credits, books, stories, dead letters.")
+stores = typer.Typer(no_args_is_help=True, help="Businesses with an API key.")
+users = typer.Typer(no_args_is_help=True, help="People with a token.")
+workspaces = typer.Typer(no_args_is_help=True, help="People who share credits.")
+ledger = typer.Typer(no_args_is_help=True, help="The books.")
+graves = typer.Typer(no_args_is_help=True, help="Messages that could not be handled.")
+for name, group in {
+    "stores": stores,
+    "users": users,
+    "workspaces": workspaces,
+    "ledger": ledger,
+    "dead-letters": graves,
+}.items():
+    app.add_typer(group, name=name)
+console = Console(soft_wrap=True, highlight=False)
+
+
+@stores.command("create")
+def create_store(name: str, profile: ProfileName = "default") -> None:
+    """Create a store; its API key is shown this once."""
+    store = _ask(profile, lambda admin: admin.create_store(name))
+    console.print(views.labelled("store", store.id), views.labelled("api key", store.api_key), sep="\n")
+
+
+@users.command("create")
+def create_user(email: str, profile: ProfileName = "default") -> None:
+    """Create a user."""
+    console.print(views.labelled("user", _ask(profile, lambda admin: admin.create_user(email))))
+
+
+@users.command("token")
+def issue_token(id: Id, profile: ProfileName = "default") -> None:
+    """Print a token of the development issuer, and nothing else: good for $(…)."""
+    console.print(_ask(profile, lambda admin: admin.issue_token(str(id))), markup=False)
+
+
+@users.command("disable")
+def disable_user(id: Id, profile: ProfileName = "default", undo: bool = False) -> None:
+    """Shut a user out (--undo lets them in again)."""
+    _ask(profile, lambda admin: admin.disable_user(str(id), disabled=not undo))
+    console.print(views.labelled("user", f"{id} is {'enabled' if undo else 'disabled'}"))
+
+
+@workspaces.command("create")
+def create_workspace(
+    name: str,
+    member: Annotated[list[UUID], typer.Option(help="a user's id; repeat it")],
+    profile: ProfileName = "default",
+) -> None:
+    """Create a workspace with its members."""
+    members = [str(id) for id in member]
+    console.print(views.labelled("workspace", _ask(profile, lambda admin: admin.create_workspace(name, members))))
+
+
+@app.command()
+def grant(
+    kind: Kind,
+    id: Id,
+    credits: Annotated[int, typer.Argument(min=1)],
+    reason: Annotated[str, typer.Option(help="why; it stands in the books")],
+    expires_at: Annotated[datetime | None, typer.Option(help="UTC unless it says otherwise")] = None,
+    priority: Annotated[int | None, typer.Option(help="which grants are spent first")] = None,
+    profile: ProfileName = "default",
+) -> None:
+    """Grant credits."""
+    until = expires_at.replace(tzinfo=expires_at.tzinfo or UTC) if expires_at else None
+
+    async def act(admin: AdminClient) -> str:
+        await admin.grant(kind, str(id), credits, reason=reason, expires_at=until, priority=priority)
+        return views.balance(await admin.balance(kind, str(id)))
+
+    console.print(views.labelled("balance", _ask(profile, act)))
+
+
+@app.command()
+def balance(kind: Kind, id: Id, profile: ProfileName = "default") -> None:
+    """Show what an owner has, and where it went."""
+    console.print(views.labelled("balance", views.balance(_ask(profile, lambda admin: admin.balance(kind, str(id))))))
+
+
+@ledger.command("verify")
+def verify_ledger(profile: ProfileName = "default") -> None:
+    """Prove the books; exit 1 and say what is wrong when they are."""
+    verdict = _ask(profile, lambda admin: admin.verify_ledger())
+    console.print(views.books(verdict))
+    if not verdict.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(id: Id, profile: ProfileName = "default") -> None:
+    """Tell the story of a generation: each step, message and posting in order."""
+    Console(highlight=False).print(views.story(_ask(profile, lambda admin: admin.explain(str(id)))))
+
+
+@graves.command("list")
+def list_dead_letters(queue: Queue, profile: ProfileName = "default") -> None:
+    """Show what lies in a queue's dead letters, and leave it there."""
+    letters = asyncio.run(dead_letters.list_dead(_broker(profile, queue), queue))
+    found = [(letter.name, letter.subject, letter.reason) for letter in letters]
+    Console(highlight=False).print(views.dead_letters(queue, found))
+
+
+@graves.command("redrive")
+def redrive_dead_letters(queue: Queue, profile: ProfileName = "default") -> None:
+    """Put a queue's dead letters back into it: to be done once what broke them is mended."""
+    moved = asyncio.run(dead_letters.redrive(_broker(profile, queue), queue))
+    console.print(views.labelled(queue, f"{moved} sent again"))
+
+
+def _broker(profile: str, queue: str) -> str:
+    if queue not in ROUTES:
+        raise AtelierError(f"There is no queue {queue}; there are {', '.join(ROUTES)}.")
+    return access(profile).amqp_url
+
+
+def _ask(profile: str, act: Callable[[AdminClient], Awaitable[T]]) -> T:
+    async def asked() -> T:
+        to = access(profile)
+        async with AdminClient(to.url, to.admin_token) as admin:
+            return await act(admin)
+
+    return asyncio.run(asked())

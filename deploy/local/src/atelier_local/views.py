@@ -1,0 +1,118 @@
+"""How answers look to a person at a terminal of 80 columns, with or without colours. Pure: values in, text out."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from atelier_local.answers import Balance, Verdict
+
+SILENCE_S = 1.0
+"""A pause worth pointing at when a story is told."""
+COLOURS = {"gateway": "cyan", "session": "magenta", "billing": "green", "render": "yellow"}
+ENDS = {"SUCCEEDED": "green", "REJECTED": "yellow", "CANCELLED": "yellow"}
+
+
+def credits(amount: int) -> str:
+    """``1 credit``, ``2 credits``."""
+    return f"{amount} credit" if amount == 1 else f"{amount} credits"
+
+
+def labelled(label: str, text: str | Text, style: str = "") -> Text:
+    """One line of a report: what it is, and the thing."""
+    return Text.assemble((f"  {label:<10}", "dim"), text if isinstance(text, Text) else (text, style))
+
+
+def moment(elapsed_s: float, word: str, note: str = "") -> Text:
+    """One line of a progress report."""
+    return Text.assemble((f"  {elapsed_s:7.2f} s  ", "dim"), (f"{word:<11}", "bold"), note)
+
+
+def balance(account: Balance) -> str:
+    """Every account of an owner in one line; each credit that was granted is in exactly one of the others."""
+    parts = {
+        "available": account.available,
+        "held": account.held,
+        "captured": account.captured,
+        "expired": account.expired,
+    }
+    return f"{account.granted} granted = " + " + ".join(f"{value} {name}" for name, value in parts.items())
+
+
+def books(verdict: Verdict) -> Text:
+    """What ``ledger verify`` found, every violation named."""
+    size = f"{verdict.accounts} accounts, {verdict.entries} postings"
+    if verdict.ok:
+        return labelled("books", f"in order: {size}, no violation", "green")
+    found = "".join(f"\n  - {violation}" for violation in verdict.violations)
+    return labelled("books", f"NOT in order: {size}, {len(verdict.violations)} violations{found}", "bold red")
+
+
+def receipt(answer: Mapping[str, Any]) -> RenderableType:
+    """An itemised charge: each posting, then what it comes to."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(justify="right")
+    table.add_column()
+    for entry in answer["entries"]:
+        table.add_row(entry["kind"], credits(entry["credits"]), f"{entry['debit']} → {entry['credit']}")
+    total = answer["credits"]
+    returned = f"{total['refunded']} returned, price book {answer['price_book'] or 'not consulted'}"
+    table.add_row("charged", Text(credits(total["captured"]), "bold"), returned)
+    return Padding(table, (0, 0, 0, 12))
+
+
+def story(answer: Mapping[str, Any]) -> RenderableType:
+    """``explain`` for a tired operator: the verdict first, then each step with the time since the first one."""
+    state = str(answer["state"])
+    heading = Text.assemble(
+        (f"Generation {answer['id']}", "bold"), "\n", (answer["summary"], ENDS.get(state.upper(), ""))
+    )
+    steps = list(answer["steps"])
+    if not steps:
+        return Group(heading, Text("\nNo service has a record of it.", "dim"))
+    began = _at(steps[0])
+    since = Text(f"\nTimes count from {began:%Y-%m-%d %H:%M:%S} UTC.\n", "dim")
+    return Group(heading, since, _timeline(steps, began))
+
+
+def dead_letters(queue: str, letters: Iterable[tuple[str, str, str]]) -> RenderableType:
+    """Name, generation and reason of each, oldest first."""
+    table = Table("message", "generation", "reason", box=None, header_style="dim", title_justify="left")
+    for name, subject, reason in letters:
+        table.add_row(name, subject, reason)
+    if not table.row_count:
+        return Text(f"{queue} has no dead letters.")
+    return table
+
+
+def _timeline(steps: Iterable[Mapping[str, Any]], began: datetime) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    before = began
+    for step in steps:
+        at = _at(step)
+        if (silence := (at - before).total_seconds()) >= SILENCE_S:
+            table.add_row("", "", Text(f"… {silence:.1f} s pass", "dim"))
+        service = str(step["service"])
+        elapsed = f"+{(at - began).total_seconds():.3f} s"
+        table.add_row(elapsed, Text(service, COLOURS.get(service, "")), _what(step))
+        before = at
+    return table
+
+
+def _what(step: Mapping[str, Any]) -> Text:
+    outcome = str(step.get("outcome") or "transition").replace("_", " ")
+    if outcome == "transition":
+        return Text(str(step["what"]))
+    return Text(f"{outcome}: {step['what']}", "yellow")
+
+
+def _at(step: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(str(step["at"]))

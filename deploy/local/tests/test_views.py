@@ -1,0 +1,114 @@
+"""What a person sees: 80 columns, no colours, the verdict first."""
+
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+from atelier_local import views
+from atelier_local.answers import Balance, Verdict
+
+ID = "0193a1b2-0000-7000-8000-000000000001"
+STORY: dict[str, Any] = {
+    "id": ID,
+    "summary": "The try_on is FAILED (provider_failed: it broke); of 1 credits held 0 were charged and 1 went back.",
+    "state": "FAILED",
+    "steps": [
+        {"at": "2025-11-21T03:00:00.000000+00:00", "service": "gateway", "what": "accepted a try_on"},
+        {
+            "at": "2025-11-21T03:00:00.004000+00:00",
+            "service": "session",
+            "what": "new: heard gateway.generation_requested.v1, became RESERVING, sent billing.reserve_credit.v1",
+            "outcome": "transition",
+        },
+        {
+            "at": "2025-11-21T03:00:00.006000+00:00",
+            "service": "billing",
+            "what": "reserve: 1 credits from available to held",
+        },
+        {
+            "at": "2025-11-21T03:00:08.500000+00:00",
+            "service": "session",
+            "what": "FAILED: heard render.render_completed.v1, became FAILED",
+            "outcome": "lost_race",
+        },
+    ],
+}
+
+
+def shown(*what: RenderableType) -> list[str]:
+    console = Console(width=80, color_system=None, highlight=False)
+    with console.capture() as capture:
+        console.print(*what, sep="\n")
+    return [line.rstrip() for line in capture.get().splitlines()]
+
+
+def test_a_story_begins_with_its_verdict_and_counts_time_from_its_first_step() -> None:
+    lines = shown(views.story(STORY))
+
+    assert lines[0] == f"Generation {ID}"
+    assert lines[1].startswith("The try_on is FAILED")
+    assert any("2025-11-21 03:00:00 UTC" in line for line in lines)
+    assert next(line for line in lines if "reserve: 1 credits" in line).split()[:2] == ["+0.006", "s"]
+
+
+def test_a_story_points_at_pauses_and_at_lost_races() -> None:
+    text = "\n".join(shown(views.story(STORY)))
+
+    assert "… 8.5 s pass" in text
+    assert text.count("lost race") == 1
+
+
+def test_a_story_fits_80_columns() -> None:
+    assert max(map(len, shown(views.story(STORY)))) <= 80
+
+
+def test_a_story_without_a_record_says_so() -> None:
+    lines = shown(views.story({"id": ID, "summary": "Unknown.", "state": "unknown", "steps": []}))
+
+    assert "No service has a record of it." in lines
+
+
+def test_a_receipt_shows_each_posting_and_what_it_comes_to() -> None:
+    entries = [
+        {"kind": "reserve", "credits": 2, "debit": "available", "credit": "held"},
+        {"kind": "capture", "credits": 1, "debit": "held", "credit": "captured"},
+        {"kind": "refund", "credits": 1, "debit": "held", "credit": "available"},
+    ]
+    credits = {"reserved": 2, "captured": 1, "refunded": 1}
+
+    lines = shown(views.receipt({"price_book": "v1", "credits": credits, "entries": entries}))
+
+    assert [line.split() for line in lines] == [
+        ["reserve", "2", "credits", "available", "→", "held"],
+        ["capture", "1", "credit", "held", "→", "captured"],
+        ["refund", "1", "credit", "held", "→", "available"],
+        ["charged", "1", "credit", "1", "returned,", "price", "book", "v1"],
+    ]
+
+
+def test_a_balance_adds_up_in_words() -> None:
+    account = Balance(available=8, held=1, captured=1, granted=10, expired=0)
+
+    assert views.balance(account) == "10 granted = 8 available + 1 held + 1 captured + 0 expired"
+
+
+def test_broken_books_name_every_violation() -> None:
+    verdict = Verdict(ok=False, accounts=2, entries=9, violations=("owner a: held 1, open holds 0", "owner b: lost"))
+
+    lines = shown(views.books(verdict))
+
+    assert "NOT in order" in lines[0]
+    assert lines[1:] == ["  - owner a: held 1, open holds 0", "  - owner b: lost"]
+
+
+def test_no_dead_letters_is_said_in_words() -> None:
+    assert shown(views.dead_letters("billing.commands", [])) == ["billing.commands has no dead letters."]
+
+
+def test_a_dead_letter_shows_its_name_its_generation_and_its_reason() -> None:
+    letters = [("billing.reserve_credit.v1", ID, "Poison: no such account")]
+
+    text = " ".join(" ".join(shown(views.dead_letters("billing.commands", letters))).split())
+
+    assert "billing.reserve_credit.v1" in text
+    assert "Poison" in text
