@@ -1,4 +1,8 @@
-"""A render service without a broker, on a real Postgres: what it would publish lies in its outbox, to be looked at."""
+"""A render service without a broker, on a real Postgres: what it would publish lies in its outbox, to be looked at.
+
+``ATELIER_TEST_DATABASE_URL`` (a role that may create databases and roles) names the server; where it is absent, the
+local launcher starts one for the length of the run.
+"""
 
 import asyncio
 import hashlib
@@ -221,8 +225,15 @@ def cancel() -> Callable[[RequestRender], CancelRender]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """URL of a superuser on a Postgres of our own."""
-    yield os.environ["ATELIER_DATABASE_URL"]
+    """URL of a superuser on a Postgres."""
+    if given := os.environ.get("ATELIER_TEST_DATABASE_URL"):
+        yield given
+        return
+    from atelier_local.postgres import admin_url  # only here: the other tests run without the launcher
+    from atelier_local.stack import Stack
+
+    with Stack("tests-render", only=("postgres",)) as stack:
+        yield admin_url(stack.profile)
 
 
 @pytest.fixture(scope="session")
