@@ -128,9 +128,12 @@ class Jwks:
             if time.monotonic() - self._fetched_at < JWKS_REFETCH_S:
                 return
             try:
-                found = await asyncio.to_thread(self._client.get_signing_keys)
+                found = await asyncio.to_thread(self._download)
                 self._keys = {key.key_id: key for key in found}
             except (jwt.PyJWTError, OSError) as failed:
                 logger.warning("the issuer's keys cannot be fetched, the known ones stay: %r", failed)
             finally:
                 self._fetched_at = time.monotonic()
+
+    def _download(self) -> list[jwt.PyJWK]:
+        return self._client.get_signing_keys()

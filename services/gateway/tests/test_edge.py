@@ -1,0 +1,97 @@
+"""The outermost layer, over real ASGI: headers on every answer, a cap on what is read, no leak of what went wrong."""
+
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from atelier_gateway.bodies import Body, answer, read
+from atelier_gateway.edge import SECURITY_HEADERS, Edge
+from atelier_gateway.problems import Problem
+from atelier_gateway.surfaces import shape_of, surface_of
+
+BYTES_MAX = 1_000
+
+
+class Anything(Body):
+    name: str
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    app = FastAPI()
+    app.add_middleware(Edge, body_bytes_max=BYTES_MAX, shape_of=shape_of, surface_of=surface_of)
+
+    @app.exception_handler(Problem)
+    async def refuse(request: Request, problem: Problem) -> Response:
+        return shape_of(request.url.path)(problem)
+
+    @app.post("/v1/read")
+    async def take(request: Request) -> Response:
+        return answer({"read": len((await read(request, Anything)).name)})
+
+    @app.get("/v1/broken")
+    async def broken() -> None:
+        raise RuntimeError("the password is canary")
+
+    @app.get("/v1/away")
+    async def away() -> None:
+        raise ConnectionRefusedError("postgres at 10.0.0.7")
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/v1/broken", "/v1/away", "/v1/nowhere", "/v1/read"])
+async def test_security_headers_and_a_request_id_stand_on_every_answer(client: httpx.AsyncClient, path: str) -> None:
+    answered = await client.get(path)
+
+    assert answered.status_code >= 400
+    assert {name: answered.headers.get(name) for name in SECURITY_HEADERS} == SECURITY_HEADERS
+    assert len(answered.headers["X-Request-Id"]) == 36
+
+
+@pytest.mark.parametrize(("path", "status"), [("/v1/broken", 500), ("/v1/away", 503)])
+async def test_a_surprise_tells_the_client_nothing_of_our_inside(
+    client: httpx.AsyncClient, path: str, status: int
+) -> None:
+    answered = await client.get(path)
+
+    assert answered.status_code == status
+    assert answered.json()["status"] == status
+    assert not any(word in answered.text for word in ("canary", "RuntimeError", "10.0.0.7", "Traceback"))
+
+
+async def test_a_body_beyond_the_cap_is_413_whether_its_length_was_told_or_not(client: httpx.AsyncClient) -> None:
+    big = json.dumps({"name": "x" * BYTES_MAX}).encode()
+
+    async def in_chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(big), 100):
+            yield big[start : start + 100]
+
+    told, chunked = await client.post("/v1/read", content=big), await client.post("/v1/read", content=in_chunks())
+
+    assert (told.status_code, chunked.status_code) == (413, 413)
+    assert told.json()["code"] == "request_too_large"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[", b"[" * 900, b'{"name": 1}', b'{"name": "x", "price": 0}', b'{"name": "\\ud800"}', b"\xff", b"[]"],
+)
+async def test_a_body_that_is_not_what_was_asked_for_is_400_with_the_field(
+    client: httpx.AsyncClient, content: bytes
+) -> None:
+    answered = await client.post("/v1/read", content=content)
+
+    assert answered.status_code == 400
+    assert answered.json()["errors"][0]["field"] in {"body", "name", "price"}
+
+
+async def test_a_good_body_is_read(client: httpx.AsyncClient) -> None:
+    answered = await client.post("/v1/read", content=b'{"name": "hello"}')
+
+    assert (answered.status_code, answered.json()) == (200, {"read": 5})

@@ -1,0 +1,108 @@
+"""The projection: whatever the order in which events arrive, and however often, clients end up seeing the same."""
+
+import random
+from uuid import UUID, uuid4
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atelier_contracts import (
+    Artefact,
+    Event,
+    GenerationCancelled,
+    GenerationFailed,
+    GenerationQueued,
+    GenerationRejected,
+    GenerationSucceeded,
+    RenderProgressed,
+    RenderStarted,
+)
+from atelier_gateway.projection import RANKS, TERMINAL, Snapshot, advance, fold
+
+ID = UUID("01a1fc2b-e840-76c4-840b-55c1df4115f5")
+ARTEFACT = Artefact(key="stores/x/generated/y/0.png", content_type="image/png", size=3, sha256="ab", width=1, height=1)
+ENDINGS = st.sampled_from(
+    [
+        GenerationSucceeded(
+            generation_id=ID, outputs=(ARTEFACT,), delivered=1, captured=1, refunded=0, provider="local"
+        ),
+        GenerationFailed(generation_id=ID, outcome="failed", code="provider_failed", reason="no", refunded=1),
+        GenerationFailed(generation_id=ID, outcome="expired", code="deadline", reason="late", refunded=1),
+        GenerationCancelled(generation_id=ID, refunded=1),
+    ]
+)
+STEPS = st.lists(
+    st.one_of(
+        st.builds(RenderProgressed, generation_id=st.just(ID), progress=st.integers(0, 100)),
+        st.builds(RenderStarted, generation_id=st.just(ID), attempt=st.integers(1, 3)),
+    ),
+    max_size=8,
+)
+QUEUED = GenerationQueued(generation_id=ID, credits=2)
+
+
+def after(events: list[Event]) -> Snapshot:
+    snapshot = Snapshot()
+    for event in events:
+        snapshot = advance(snapshot, event)
+    return snapshot
+
+
+@given(STEPS, st.one_of(st.none(), ENDINGS), st.randoms(use_true_random=False))
+def test_any_order_and_any_repetition_of_events_ends_in_the_same_picture(
+    steps: list[Event], ending: Event | None, chance: random.Random
+) -> None:
+    events = [QUEUED, *steps, *([ending] if ending else [])]
+    muddled = [*events, *chance.choices(events, k=3)]
+    chance.shuffle(muddled)
+
+    assert after(muddled) == after(events)
+
+
+@given(STEPS, ENDINGS, ENDINGS)
+def test_a_terminal_state_is_never_left(steps: list[Event], ending: Event, later: Event) -> None:
+    ended = after([QUEUED, *steps, ending])
+
+    assert ended.rank == TERMINAL
+    assert after([QUEUED, *steps, ending, later, *steps, QUEUED]).state == ended.state
+
+
+@given(STEPS)
+def test_the_state_only_climbs(steps: list[Event]) -> None:
+    seen = [after(steps[:count]).rank for count in range(len(steps) + 1)]
+
+    assert seen == sorted(seen)
+
+
+def test_a_rejection_shows_what_was_missing_and_reserves_nothing() -> None:
+    rejected = GenerationRejected(generation_id=ID, reason="insufficient_credits", required=3, available=1)
+
+    snapshot = after([rejected, QUEUED])
+
+    assert snapshot.state == "rejected"
+    assert snapshot.error == {"code": "insufficient_credits", "required": 3, "available": 1}
+    assert snapshot.credits_reserved == 0
+
+
+def test_a_success_shows_its_outputs_and_what_it_cost() -> None:
+    succeeded = GenerationSucceeded(
+        generation_id=ID, outputs=(ARTEFACT,), delivered=1, captured=1, refunded=1, provider="local"
+    )
+
+    snapshot = after([QUEUED, succeeded])
+
+    assert (snapshot.state, snapshot.progress) == ("succeeded", 100)
+    assert (snapshot.credits_reserved, snapshot.credits_captured, snapshot.credits_refunded) == (2, 1, 1)
+    assert snapshot.outputs == (ARTEFACT.model_dump(mode="json"),)
+
+
+def test_only_what_changes_is_saved_and_strangers_are_left_alone() -> None:
+    rendering, stranger = Snapshot(state="rendering", credits_reserved=2), uuid4()
+    late = RenderStarted(generation_id=stranger, attempt=1)
+
+    assert fold({ID: rendering}, [QUEUED, late]) == {}
+    assert set(fold({ID: Snapshot()}, [QUEUED, late])) == {ID}
+
+
+def test_every_state_has_a_rank() -> None:
+    assert set(RANKS.values()) == {0, 1, 2, TERMINAL}

@@ -1,0 +1,52 @@
+"""Settings: what must not be run is refused at start-up, by name."""
+
+import pytest
+from pydantic import ValidationError
+
+from atelier_gateway.settings import Settings
+
+GOOD = {
+    "ATELIER_AMQP_URL": "amqp://127.0.0.1/",
+    "ATELIER_SERVICE_TOKEN": "a service token of tests",
+    "ATELIER_GATEWAY_DATABASE_URL": "postgresql://127.0.0.1/gateway",
+    "ATELIER_SESSION_URL": "http://127.0.0.1:1",
+    "ATELIER_BILLING_URL": "http://127.0.0.1:2",
+    "ATELIER_RENDER_URL": "http://127.0.0.1:3",
+    "ATELIER_ADMIN_TOKEN": "an admin token of tests",
+    "ATELIER_KEY_PEPPER": "the pepper of the tests",
+    "ATELIER_S3_ENDPOINT": "http://127.0.0.1:9000",
+    "ATELIER_S3_ACCESS_KEY": "access",
+    "ATELIER_S3_SECRET_KEY": "the canary",
+    "ATELIER_S3_BUCKET": "pictures",
+}
+
+
+def settings(monkeypatch: pytest.MonkeyPatch, **changes: str) -> Settings:
+    for name, value in {**GOOD, **changes}.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = settings(monkeypatch, ATELIER_SIMULATOR="on")
+
+    assert read.storage.bucket == "pictures"
+    assert (read.simulator, read.environment, read.admission_s) == ("on", "local", 5.0)
+
+
+def test_the_simulator_is_refused_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError, match="ATELIER_SIMULATOR"):
+        settings(monkeypatch, ATELIER_SIMULATOR="on", ATELIER_ENVIRONMENT="production")
+
+
+@pytest.mark.parametrize("name", ["JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE"])
+def test_half_an_outside_issuer_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(ValidationError, match="together"):
+        settings(monkeypatch, **{f"ATELIER_{name}": "https://issuer.example"})
+
+
+def test_no_secret_shows_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = repr(settings(monkeypatch))
+
+    for name in ("SERVICE_TOKEN", "ADMIN_TOKEN", "KEY_PEPPER", "S3_SECRET_KEY"):
+        assert GOOD[f"ATELIER_{name}"] not in printed
