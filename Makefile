@@ -1,0 +1,45 @@
+# Every target is one line of something a person could type. `make` alone lists them.
+# PROFILE=name works on a stack of that name, beside the default one.
+PROFILE ?= default
+export PROFILE
+
+bin := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status logs clean demo test check bench format
+
+help: ## list these targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing (Debian or Ubuntu); says what
+	@deploy/local/bootstrap.sh
+
+up: setup ## start the stack and wait until it is ready
+	@$(bin)/atelier up
+
+down: ## stop the stack; the data stays
+	@$(bin)/atelier down
+
+status: ## show each part of the stack
+	@$(bin)/atelier status
+
+logs: ## follow the logs of all parts
+	@$(bin)/atelier logs
+
+clean: ## stop the stack and delete its data
+	@$(bin)/atelier clean
+
+demo: setup ## one try-on from photographs to receipt: PERSON=a.jpg GARMENT=b.jpg
+	@$(bin)/atelier demo
+
+test: setup ## every test, on a stack of its own
+	@$(bin)/python -m pytest
+
+check: setup ## format, lint, types, each package's own tests, schemas, paths in the READMEs
+	@deploy/check.sh
+
+bench: setup ## whole generations a second, beside a floor
+	@$(bin)/atelier bench
+
+format: setup ## rewrite the code as the checks want it
+	@$(bin)/ruff format --quiet . && $(bin)/ruff check --quiet --fix .

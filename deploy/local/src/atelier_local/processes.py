@@ -1,0 +1,82 @@
+"""What Linux knows about processes: whether they live, and which of them belong to a stack.
+
+A pid alone names nobody: it is given again to strangers. Every process of a stack inherits a mark in its environment,
+and what the launcher finds again (after a kill -9 of the supervisor, say) is known by it; nothing else gets a signal.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+MARK = "ATELIER_STACK"
+"""Environment variable that every process of a stack inherits; its value is the stack's folder."""
+
+POLL_S = 0.02
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; the remains that nobody has waited for do not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def marked(mark: str) -> list[int]:
+    """Living processes that inherited the mark, ourselves left out."""
+    wanted = f"{MARK}={mark}".encode()
+    return [pid for pid in _pids() if pid != os.getpid() and wanted in _environment(pid) and alive(pid)]
+
+
+def group_members(group: int) -> list[int]:
+    """Living processes of that process group."""
+    return [pid for pid in _pids() if _group(pid) == group and alive(pid)]
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _group(pid: int) -> int | None:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return None
+
+
+def send(pids: Iterable[int], sign: signal.Signals) -> None:
+    """A signal to each that still lives."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, sign)
+
+
+def wait_until(done: Callable[[], bool], timeout_s: float) -> bool:
+    """Looks again and again; False when the time is over."""
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def end(found: Callable[[], list[int]], grace_s: float) -> int:
+    """Asks the processes to stop, then makes them; says how many there were."""
+    pids = found()
+    send(pids, signal.SIGTERM)
+    if pids and not wait_until(lambda: not found(), grace_s):
+        send(found(), signal.SIGKILL)
+        wait_until(lambda: not found(), grace_s)
+    return len(pids)
