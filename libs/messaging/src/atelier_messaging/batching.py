@@ -5,7 +5,7 @@ Alone, an item never waits for company; under load, many items share one commit.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -46,18 +46,27 @@ class Batcher(Generic[Item, Result]):
             group = [self._waiting.popleft() for _ in range(min(self._batch_max, len(self._waiting)))]
             try:
                 results = await self._run([item for item, _ in group])
-            except BaseException as error:
-                for _, future in group:
+                if len(results) != len(group):
+                    raise AssertionError(f"{len(results)} results for {len(group)} items")
+            except Exception as error:  # noqa: BLE001 - it reaches every submitter of the group
+                _fail(group, error)
+            except BaseException:
+                # No one works on after this: whoever still waits must not wait for ever.
+                _fail([*group, *self._waiting], ConnectionError("shut down"))
+                self._waiting.clear()
+                raise
+            else:
+                for (_, future), result in zip(group, results, strict=True):
                     if not future.done():
-                        future.set_exception(error if isinstance(error, Exception) else ConnectionError("shut down"))
-                if not isinstance(error, Exception):
-                    raise
-                continue
-            for (_, future), result in zip(group, results, strict=True):
-                if not future.done():
-                    future.set_result(result)
+                        future.set_result(result)
 
     async def drain(self) -> None:
         """Waits until nothing waits any more."""
         while self._worker is not None and not self._worker.done():
             await asyncio.wait([self._worker])
+
+
+def _fail(group: Iterable[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error)

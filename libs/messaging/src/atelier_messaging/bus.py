@@ -20,6 +20,7 @@ from faststream.rabbit import (
 )
 
 from atelier_contracts import Envelope, Undecodable, unwrap
+from atelier_contracts.bundle import letters
 from atelier_contracts.routes import EXCHANGE
 from atelier_messaging import loops
 from atelier_messaging.consumer import Consumer, Handler
@@ -29,7 +30,7 @@ from atelier_messaging.publisher import RECONNECT_S, Publisher
 from atelier_messaging.settings import BrokerSettings
 from atelier_messaging.work import UnitOfWork
 
-LINGER_S = 0.010
+LINGER_S = 0.004
 """How long a batch waits for company while messages keep coming."""
 INBOX_DAYS = 7
 PRUNE_EVERY_S = 3_600.0
@@ -108,7 +109,9 @@ class Bus:
         @self.broker.subscriber(queue, exchange, ack_policy=AckPolicy.ACK_FIRST, no_reply=True)
         async def receive(message: RabbitMessage) -> None:
             try:
-                await handler(unwrap(message.raw_message.body, message.raw_message.headers or {}))
+                raw = message.raw_message
+                for letter in letters(raw.body, raw.headers or {}, content_type=raw.content_type, message_id=""):
+                    await handler(unwrap(letter.body, letter.headers))
             except Undecodable as strange:
                 logger.warning("ignored an undecodable reply: %s", strange)
 

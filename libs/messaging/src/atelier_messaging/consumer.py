@@ -17,6 +17,7 @@ from aio_pika.exceptions import AMQPException, ChannelInvalidStateError
 from aiormq.abc import AbstractChannel
 
 from atelier_contracts import Envelope, Undecodable, unwrap
+from atelier_contracts.bundle import Letter, letters
 from atelier_messaging import topology
 from atelier_messaging.errors import Poison, Transient, is_outage
 from atelier_messaging.publisher import Outcome, Outgoing, Publisher
@@ -29,6 +30,9 @@ Handler = Callable[[Work], Awaitable[None]]
 
 ATTEMPT_HEADER = "x-atelier-attempt"
 REASON_HEADER = "x-atelier-reason"
+REASON_CHARS_MAX = 1_000
+BATCH_MAX = 200
+"""Messages in one transaction at most, however many frames they came in."""
 OUTAGE_PAUSE_S = 0.2
 OUTAGE_PAUSE_S_MAX = 5.0
 logger = logging.getLogger(__name__)
@@ -44,12 +48,14 @@ class Batches(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Received:
-    raw: AbstractIncomingMessage
+    letter: Letter
     envelope: Envelope
 
     @property
     def attempt(self) -> int:
-        return int(str((self.raw.headers or {}).get(ATTEMPT_HEADER, 0)))
+        """How often it was set aside before; a count that is none counts as 0, for anybody may publish to a queue."""
+        count = self.letter.headers.get(ATTEMPT_HEADER)
+        return count if isinstance(count, int) and count > 0 else 0
 
 
 class Consumer:
@@ -73,13 +79,22 @@ class Consumer:
 
     async def _settle(self, raws: Sequence[AbstractIncomingMessage]) -> None:
         received = []
-        for raw in raws:
+        for letter in [letter for raw in raws for letter in await self._opened(raw)]:
             try:
-                received.append(_Received(raw, unwrap(raw.body, raw.headers or {})))
+                received.append(_Received(letter, unwrap(letter.body, letter.headers)))
             except Undecodable as poison:
-                await self._bury(raw, str(poison))
-        if received:
-            await self._apply(received)
+                await self._bury(letter, str(poison))
+        for start in range(0, len(received), BATCH_MAX):
+            await self._apply(received[start : start + BATCH_MAX])
+
+    async def _opened(self, raw: AbstractIncomingMessage) -> list[Letter]:
+        """The messages of a frame: mostly one."""
+        whole = Letter(raw.body, raw.headers or {}, raw.message_id or "")
+        try:
+            return letters(whole.body, whole.headers, content_type=raw.content_type, message_id=whole.message_id)
+        except Undecodable as poison:
+            await self._bury(whole, str(poison))
+            return []
 
     async def _apply(self, received: Sequence[_Received]) -> None:
         """Handles all, halving on failure until the message at fault is alone."""
@@ -137,30 +152,39 @@ class Consumer:
 
     async def _set_aside(self, received: _Received, error: Exception) -> None:
         """One message failed alone: later again, or never."""
-        last = len(topology.RETRY_DELAYS_S) - 1
-        rung = min(received.attempt, last)
-        if isinstance(error, Poison) or (received.attempt > last and not isinstance(error, Transient)):
-            await self._bury(received.raw, f"{type(error).__name__}: {error}")
+        rung = rung_after(received.attempt, error)
+        if rung is None:
+            await self._bury(received.letter, f"{type(error).__name__}: {error}")
             return
         logger.warning("%s: again in %s s: %r", self.queue, topology.RETRY_DELAYS_S[rung], error, exc_info=error)
         metrics.CONSUMED.labels(self.queue, "retried").inc()
-        headers = {**(received.raw.headers or {}), ATTEMPT_HEADER: received.attempt + 1}
-        await self._move(received.raw, headers, topology.retry_exchange(rung))
+        headers = {**topology.lasting(received.letter.headers), ATTEMPT_HEADER: received.attempt + 1}
+        await self._move(received.letter, headers, topology.retry_exchange(rung))
 
-    async def _bury(self, raw: AbstractIncomingMessage, reason: str) -> None:
-        logger.error("%s: dead letter %s: %s", self.queue, raw.message_id, reason)
+    async def _bury(self, letter: Letter, reason: str) -> None:
+        logger.error("%s: dead letter %s: %s", self.queue, letter.message_id, reason)
         metrics.CONSUMED.labels(self.queue, "dead").inc()
         metrics.DEAD_LETTERS.labels(self.queue).inc()
-        headers = {**(raw.headers or {}), REASON_HEADER: reason[:1_000]}
-        await self._move(raw, headers, topology.DEAD_EXCHANGE)
+        # A lone surrogate in an error's text could not be sent, and the message would stop this consumer for ever.
+        sendable = reason[:REASON_CHARS_MAX].encode(errors="replace").decode()
+        headers = {**topology.lasting(letter.headers), REASON_HEADER: sendable}
+        await self._move(letter, headers, topology.DEAD_EXCHANGE)
 
-    async def _move(self, raw: AbstractIncomingMessage, headers: Mapping[str, object], exchange: str) -> None:
+    async def _move(self, letter: Letter, headers: Mapping[str, object], exchange: str) -> None:
         """Lays the message elsewhere, for certain, before it is acknowledged here."""
-        outgoing = Outgoing(raw.body, headers, raw.message_id or "", self.queue, exchange)
+        outgoing = Outgoing(letter.body, headers, letter.message_id, self.queue, exchange)
         pause = OUTAGE_PAUSE_S
         while (await self._publisher.publish([outgoing]))[0] is not Outcome.CONFIRMED:
             await asyncio.sleep(pause)
             pause = min(OUTAGE_PAUSE_S_MAX, pause * 2)
+
+
+def rung_after(attempt: int, error: Exception) -> int | None:
+    """The rung of the retry ladder on which a message waits that failed alone; None when it is never tried again."""
+    last = len(topology.RETRY_DELAYS_S) - 1
+    if isinstance(error, Poison) or (attempt > last and not isinstance(error, Transient)):
+        return None
+    return min(attempt, last)
 
 
 @dataclass(slots=True)
@@ -188,14 +212,21 @@ class _Tally:
 
     async def acknowledge(self, raws: Sequence[AbstractIncomingMessage]) -> None:
         """Marks as settled and acknowledges what can be. If a channel is gone, the broker delivers again."""
-        channels = {raw.channel for raw in raws}
-        for raw in raws:
-            self._runs.setdefault(raw.channel, _Run()).settled.add(raw.delivery_tag or 0)
-        for channel in channels:
+        alive = [(channel, raw.delivery_tag or 0) for raw in raws if (channel := _channel_of(raw)) is not None]
+        for channel, tag in alive:
+            self._runs.setdefault(channel, _Run()).settled.add(tag)
+        for channel in {channel for channel, _ in alive}:
             run = self._runs[channel]
-            if channel.is_closed or not run.advance():
+            if not run.advance():
                 continue
             try:
                 await channel.basic_ack(run.acknowledged, multiple=True)
             except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as gone:
                 logger.warning("could not acknowledge %d messages, they will come again: %r", len(raws), gone)
+
+
+def _channel_of(raw: AbstractIncomingMessage) -> AbstractChannel | None:
+    try:
+        return raw.channel
+    except ChannelInvalidStateError:
+        return None

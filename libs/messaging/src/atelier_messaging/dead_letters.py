@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import aio_pika
+from aio_pika.abc import HeadersType
 
 from atelier_messaging.consumer import ATTEMPT_HEADER, REASON_HEADER
-from atelier_messaging.topology import dead_queue
+from atelier_messaging.topology import dead_queue, lasting
 
 LIST_MAX = 1_000
 
@@ -33,14 +35,17 @@ async def list_dead(url: str, queue: str) -> list[DeadLetter]:
 
 
 async def redrive(url: str, queue: str) -> int:
-    """Puts every dead letter back into its queue, with its own id; answers how many."""
+    """Puts the dead letters that lie there now back into their queue, each with its own id; answers how many."""
     connection = await aio_pika.connect(url)
     async with connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         grave = await channel.get_queue(dead_queue(queue))
+        # Only as many as there are now: one that dies again at once comes back to this grave, and would be met again.
+        found = min(LIST_MAX, grave.declaration_result.message_count or 0)
         moved = 0
-        while moved < LIST_MAX and (raw := await grave.get(fail=False)) is not None:
-            headers = {k: v for k, v in (raw.headers or {}).items() if k not in {ATTEMPT_HEADER, REASON_HEADER}}
+        while moved < found and (raw := await grave.get(fail=False)) is not None:
+            kept = lasting(raw.headers or {}).items()
+            headers = cast(HeadersType, {k: v for k, v in kept if k not in {ATTEMPT_HEADER, REASON_HEADER}})
             again = aio_pika.Message(
                 raw.body,
                 headers=headers,

@@ -28,17 +28,17 @@ OUTAGES = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
 )
 
 
 def is_outage(error: BaseException) -> bool:
     """True when the whole transaction may simply be run again: nothing is wrong with the messages."""
-    return isinstance(error, OUTAGES)
+    # A value that Postgres cannot hold is refused by asyncpg with an InterfaceError too, one that is also a ValueError.
+    return isinstance(error, OUTAGES) and not isinstance(error, ValueError)

@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from atelier_contracts import Envelope
+from atelier_contracts.bundle import BUNDLE_TYPE, bundle, by_frame
 from atelier_messaging.batching import Batcher
 from atelier_messaging.database import Connection, Pool
 from atelier_messaging.publisher import Outcome, Outgoing, Publisher
@@ -90,9 +91,10 @@ class Outbox:
             logger.warning("a published message stays in the outbox for now: %r", error)
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> Sequence[Outcome]:
-        return await self._publisher.publish(
-            [Outgoing(e.body.encode(), e.headers, str(e.id), e.message.name, cc=e.cc) for e in envelopes]
-        )
+        frames = by_frame(envelopes)
+        outcomes = await self._publisher.publish([_frame(frame) for frame in frames])
+        fates = {e.id: outcome for frame, outcome in zip(frames, outcomes, strict=True) for e in frame}
+        return [fates[envelope.id] for envelope in envelopes]
 
     async def _forget(self, ids: Sequence[UUID]) -> Sequence[None]:
         await self._pool.execute(_FORGET, list(ids))
@@ -117,6 +119,14 @@ class Outbox:
         """Waits for what is under way; for a graceful stop."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+
+def _frame(envelopes: Sequence[Envelope]) -> Outgoing:
+    """One message as itself, several of a kind in one frame."""
+    first = envelopes[0]
+    if len(envelopes) == 1:
+        return Outgoing(first.body.encode(), first.headers, str(first.id), first.message.name, cc=first.cc)
+    return Outgoing(bundle(envelopes), {}, str(first.id), first.message.name, cc=first.cc, content_type=BUNDLE_TYPE)
 
 
 def _outgoing(row: asyncpg.Record) -> Outgoing:

@@ -13,7 +13,7 @@ from typing import cast
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractRobustConnection
-from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, DeliveryError
+from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, PublishError
 from aiormq import Channel
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
@@ -47,6 +47,7 @@ class Outgoing:
     routing_key: str
     exchange: str = EXCHANGE
     cc: tuple[str, ...] = ()
+    content_type: str = "application/json"
 
 
 class Publisher:
@@ -96,7 +97,7 @@ class Publisher:
         properties = Basic.Properties(
             headers=headers,
             message_id=outgoing.message_id,
-            content_type="application/json",
+            content_type=outgoing.content_type,
             delivery_mode=PERSISTENT,
         )
         try:
@@ -110,8 +111,8 @@ class Publisher:
                 mandatory=True,
                 wait=False,
             )
-        except DeliveryError as refused:
-            logger.error("the broker refused %s: %s", outgoing.routing_key, refused)
+        except PublishError:
+            logger.error("no queue of exchange %r hears %s", outgoing.exchange, outgoing.routing_key)
             return Outcome.UNROUTABLE
         except asyncio.CancelledError:
             # A torn-down connection cancels pending publishes although nobody cancelled this task.
@@ -120,6 +121,7 @@ class Publisher:
                 raise
             return Outcome.UNKNOWN
         except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as broken:
+            # A nack is among them: one queue refused the message, another may have taken it.
             logger.warning("publishing %s: outcome unknown: %r", outgoing.routing_key, broken)
             return Outcome.UNKNOWN
         return Outcome.CONFIRMED

@@ -11,7 +11,7 @@ class BrokerSettings(BaseSettings):
 
     amqp_url: SecretStr
     """AMQP URL of the broker; it carries the password, hence a secret."""
-    prefetch: int = Field(default=400, ge=1, le=2_000)
-    """Messages a consumer may hold unacknowledged, per queue."""
+    prefetch: int = Field(default=200, ge=1, le=2_000)
+    """Frames a consumer may hold unacknowledged, per queue."""
     batch_max: int = Field(default=100, ge=1, le=1_000)
-    """Messages handled in one transaction at most."""
+    """Frames taken into one batch at most."""

@@ -5,6 +5,8 @@ atelier.dead     direct   <queue> -> <queue>.dead
 atelier.retry.N  fanout   -> atelier.retry.N (TTL N seconds) -> default exchange -> the queue named by the routing key
 """
 
+from collections.abc import Mapping
+
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldTable
@@ -14,6 +16,7 @@ from atelier_contracts.routes import EXCHANGE, ROUTES
 DEAD_EXCHANGE = "atelier.dead"
 RETRY_DELAYS_S = (1, 10, 60)
 """The rungs of the retry ladder; a Transient message stays on the last for ever."""
+BROKER_HISTORY = ("x-death", "x-first-death-", "x-last-death-")
 DELIVERY_LIMIT = 50
 """Deliveries after which the broker itself gives up on a message that keeps killing its consumer."""
 
@@ -26,6 +29,19 @@ def dead_queue(queue: str) -> str:
 def retry_exchange(rung: int) -> str:
     """The exchange of one rung of the retry ladder."""
     return f"atelier.retry.{RETRY_DELAYS_S[rung]}"
+
+
+def lasting(headers: Mapping[str, object]) -> dict[str, object]:
+    """The headers to keep when a message is moved by us.
+
+    The broker's own history of dead-lettering is left behind: with it, the broker takes a second way through the retry
+    ladder for a cycle and drops the message. So are the extra routing keys, whose hearers had their copy.
+    """
+    return {
+        name: value
+        for name, value in headers.items()
+        if name not in {"CC", "x-delivery-count"} and not name.startswith(BROKER_HISTORY)
+    }
 
 
 async def declare(channel: AbstractChannel) -> None:
@@ -42,7 +58,7 @@ async def declare(channel: AbstractChannel) -> None:
         ladder = await channel.declare_exchange(retry_exchange(rung), ExchangeType.FANOUT, durable=True)
         arguments: FieldTable = {
             "x-queue-type": "quorum",
-            "x-message-ttl": delay_s * 1000,
+            "x-message-ttl": int(delay_s * 1000),
             "x-dead-letter-exchange": "",
         }
         waiting = await channel.declare_queue(retry_exchange(rung), durable=True, arguments=arguments)

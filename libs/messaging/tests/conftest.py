@@ -1,0 +1,153 @@
+"""A real RabbitMQ and a real Postgres for the tests marked ``stack``.
+
+``ATELIER_TEST_AMQP_URL`` (a virtual host that nobody else uses) and ``ATELIER_TEST_DATABASE_URL`` (a role that may
+create schemas) name them; where they are absent, the local launcher starts its own for the length of the run.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from typing import Protocol
+from uuid import uuid4
+
+import aio_pika
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from atelier_contracts import CancelRequested
+from atelier_messaging import BrokerSettings, Bus, bus, database, outbox, publisher, topology
+from atelier_messaging.consumer import Handler
+from atelier_messaging.database import Pool
+
+from .link import Link, linked
+from .server import Server, create_tables
+
+RETRY_DELAYS_S = (0.05, 0.1, 0.15)
+PUBLISH_S_MAX = 0.5
+RECONNECT_S = 0.1
+SWEEP_EVERY_S = 0.1
+SWEEP_AFTER_S = 0.3
+
+
+@pytest.fixture(scope="session")
+def server_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Addresses of the broker and of the database."""
+    amqp, postgres = os.environ.get("ATELIER_TEST_AMQP_URL"), os.environ.get("ATELIER_TEST_DATABASE_URL")
+    if amqp and postgres:
+        yield amqp, postgres
+        return
+    # Only here: the tests without servers run in an environment that does not have the launcher.
+    from atelier_local.postgres import admin_url
+    from atelier_local.rabbitmq import amqp_url
+    from atelier_local.stack import Stack
+
+    stack = Stack("messaging", root=tmp_path_factory.mktemp("run"), only=("rabbitmq", "postgres"))
+    try:
+        with stack:
+            yield amqp_url(stack.profile), admin_url(stack.profile)
+    finally:
+        stack.clean()
+
+
+@pytest.fixture(scope="session")
+async def database_url(server_urls: tuple[str, str]) -> AsyncIterator[str]:
+    """A schema of this run's own."""
+    schema = f"messaging_{uuid4().hex}"
+    connection = await asyncpg.connect(server_urls[1])
+    await connection.execute(f"CREATE SCHEMA {schema}")
+    yield f"{server_urls[1]}{'&' if '?' in server_urls[1] else '?'}search_path={schema}"
+    await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def _tables(database_url: str) -> None:
+    async with asyncpg.create_pool(database_url, min_size=1, max_size=1) as pool:
+        await create_tables(pool)
+
+
+@pytest.fixture
+async def pool(database_url: str, _tables: None) -> AsyncIterator[Pool]:
+    """A pool past every link, on empty tables."""
+    pool = await database.connect(database_url)
+    await pool.execute("TRUNCATE outbox, inbox, effects")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def server(server_urls: tuple[str, str], pool: Pool, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
+    """A queue of this test's own, bound to CancelRequested and nothing else, and a ladder of short rungs."""
+    queue = f"test.{uuid4().hex}"
+    monkeypatch.setattr(topology, "ROUTES", {queue: (CancelRequested,)})
+    monkeypatch.setattr(topology, "RETRY_DELAYS_S", RETRY_DELAYS_S)
+    connection = await aio_pika.connect(server_urls[0])
+    channel = await connection.channel()
+    await topology.declare(channel)
+    yield Server(pool, channel, queue)
+    await connection.close()
+    async with await aio_pika.connect(server_urls[0]) as connection:
+        channel = await connection.channel()
+        for name in (queue, topology.dead_queue(queue)):
+            await channel.queue_delete(name)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deadlines and pauses short enough to be waited for."""
+    monkeypatch.setattr(publisher, "PUBLISH_S_MAX", PUBLISH_S_MAX)
+    monkeypatch.setattr(publisher, "RECONNECT_S", RECONNECT_S)
+    monkeypatch.setattr(bus, "RECONNECT_S", RECONNECT_S)
+    monkeypatch.setattr(bus, "SWEEP_EVERY_S", SWEEP_EVERY_S)
+    monkeypatch.setattr(outbox, "SWEEP_AFTER_S", SWEEP_AFTER_S)
+
+
+@pytest.fixture
+async def amqp_link(server_urls: tuple[str, str]) -> AsyncIterator[Link]:
+    """The way to the broker of every bus of this test."""
+    async with linked(server_urls[0]) as link:
+        yield link
+
+
+@pytest.fixture
+async def database_link(database_url: str) -> AsyncIterator[Link]:
+    """The way to the database of those who take it."""
+    async with linked(database_url) as link:
+        yield link
+
+
+class Begin(Protocol):
+    """Starts the bus of one process, with one consumer or none."""
+
+    async def __call__(self, handler: Handler | None = None, pool: Pool | None = None) -> Bus:
+        """Without a pool of its own it works on that of ``server``."""
+
+
+@pytest.fixture
+async def begin(
+    server: Server, amqp_link: Link, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Begin]:
+    """The broker is reached through ``amqp_link``. A loop that ends, which would end the service, fails the test."""
+    started: list[Bus] = []
+    fallen: list[str] = []
+
+    def fall(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            fallen.append(f"{task.get_name()}: {task.exception()!r}")
+
+    monkeypatch.setattr(bus, "_fall_with", fall)
+
+    async def start(handler: Handler | None = None, pool: Pool | None = None) -> Bus:
+        settings = BrokerSettings(amqp_url=SecretStr(amqp_link.url), prefetch=50, batch_max=20)
+        made = Bus("test", settings, pool or server.pool)
+        if handler is not None:
+            made.consume(server.queue, handler)
+        await made.start()
+        started.append(made)
+        return made
+
+    yield start
+    for made in started:
+        await made.stop()
+    assert fallen == []

@@ -1,0 +1,89 @@
+"""A TCP link between us and a server that a test can cut, freeze or take down, whoever runs the server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+CHUNK_BYTES = 65_536
+
+
+class Link:
+    """Listens on a loopback port of its own and carries every connection to the server of ``url``."""
+
+    def __init__(self, url: str) -> None:
+        self._parts = urlsplit(url)
+        self._server: asyncio.Server | None = None
+        self._port = 0
+        self._carrying: set[asyncio.Task[None]] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    @property
+    def url(self) -> str:
+        """The server's address, by way of this link."""
+        user, at, _ = self._parts.netloc.rpartition("@")
+        return urlunsplit(self._parts._replace(netloc=f"{user}{at}127.0.0.1:{self._port}"))
+
+    async def up(self) -> None:
+        """Takes connections, on the same port as before."""
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        """Ends every connection at once; new ones are taken."""
+        for task in self._carrying:
+            task.cancel()
+        await asyncio.gather(*self._carrying, return_exceptions=True)
+
+    async def down(self) -> None:
+        """Ends every connection and refuses new ones."""
+        assert self._server is not None
+        self._server.close()
+        await self.cut()
+
+    def freeze(self) -> None:
+        """What is sent no longer arrives, in either direction, and nobody is told: a server under SIGSTOP."""
+        self._flowing.clear()
+
+    def thaw(self) -> None:
+        """What was sent meanwhile arrives."""
+        self._flowing.set()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._carrying.add(task)
+        try:
+            there = await asyncio.open_connection(self._parts.hostname, self._parts.port)
+            try:
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._carry(reader, there[1]))
+                    both.create_task(self._carry(there[0], writer))
+            finally:
+                there[1].transport.abort()
+        except (asyncio.CancelledError, OSError, BaseExceptionGroup):
+            # The end of a connection is this link's daily work; whoever used it notices by itself.
+            pass
+        finally:
+            writer.transport.abort()
+            self._carrying.discard(task)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(CHUNK_BYTES):
+            await self._flowing.wait()
+            writer.write(chunk)
+            await writer.drain()
+        raise ConnectionResetError
+
+
+@asynccontextmanager
+async def linked(url: str) -> AsyncIterator[Link]:
+    """A link for the length of a block."""
+    link = Link(url)
+    await link.up()
+    try:
+        yield link
+    finally:
+        link.thaw()
+        await link.down()

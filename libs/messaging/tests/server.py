@@ -1,0 +1,119 @@
+"""What the tests need of a broker and a database: an own schema, own queues, and a look at what lies in them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlmodel import SQLModel
+
+from atelier_contracts import CancelRequested, Envelope, wrap
+from atelier_messaging import Delivery, Work, tables, topology
+from atelier_messaging.database import Pool
+
+DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
+EFFECTS = "CREATE TABLE effects (position bigserial, message_id uuid NOT NULL)"
+"""What the handlers of the tests write. No key forbids a second effect: only the inbox does."""
+
+
+async def create_tables(pool: Pool) -> None:
+    """The tables every service has, and ours."""
+    for model in (tables.OutboxRow, tables.InboxRow):
+        table = SQLModel.metadata.tables[str(model.__tablename__)]
+        await pool.execute(str(CreateTable(table).compile(dialect=DIALECT)))
+        for index in table.indexes:
+            await pool.execute(str(CreateIndex(index).compile(dialect=DIALECT)))
+    await pool.execute(EFFECTS)
+
+
+def request() -> Envelope:
+    """A message as another service would send it."""
+    return wrap(CancelRequested(generation_id=uuid4()), source="atelier/test")
+
+
+@dataclass
+class Recorder:
+    """A handler that leaves one row for each message, and fails for those it was told to fail for."""
+
+    failing: dict[UUID, Exception] = field(default_factory=dict)
+    handled: list[list[UUID]] = field(default_factory=list)
+    """The messages of each call, also of those that failed."""
+
+    async def __call__(self, work: Work) -> None:
+        self.handled.append([delivery.envelope.id for delivery in work.fresh])
+        for delivery in work.fresh:
+            await write_effect(work, delivery)
+            if (error := self.failing.get(delivery.envelope.id)) is not None:
+                raise error
+
+
+async def write_effect(work: Work, delivery: Delivery) -> None:
+    """The row by which a test sees that a message was handled."""
+    await work.connection.execute("INSERT INTO effects (message_id) VALUES ($1)", delivery.envelope.id)
+
+
+class Server:
+    """The two servers seen from outside, past everything that is tested."""
+
+    def __init__(self, pool: Pool, channel: AbstractChannel, queue: str) -> None:
+        self.pool = pool
+        self.channel = channel
+        self.queue = queue
+
+    async def send(self, *envelopes: Envelope) -> None:
+        """Lays messages into the queue."""
+        for envelope in envelopes:
+            await self.send_raw(envelope.body.encode(), envelope.headers, str(envelope.id))
+
+    async def send_raw(self, body: bytes, headers: Mapping[str, Any], message_id: str = "odd") -> None:
+        """Lays anything into the queue."""
+        message = aio_pika.Message(
+            body, headers=dict(headers), message_id=message_id, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
+        )
+        await self.channel.default_exchange.publish(message, self.queue)
+
+    async def take(self, count: int, queue: str | None = None) -> list[AbstractIncomingMessage]:
+        """That many messages, delivered to us and not acknowledged."""
+        source = await self.channel.get_queue(queue or self.queue)
+        return [await source.get(timeout=5) for _ in range(count)]
+
+    async def waiting(self, queue: str | None = None) -> int:
+        """How many messages of the queue nobody holds."""
+        found = await self.channel.declare_queue(queue or self.queue, passive=True)
+        return found.declaration_result.message_count or 0
+
+    async def dead(self) -> int:
+        """How many dead letters lie in the queue's grave."""
+        return await self.waiting(topology.dead_queue(self.queue))
+
+    async def effects(self) -> list[UUID]:
+        """The messages that had an effect, in the order of their effects."""
+        return [row["message_id"] for row in await self.pool.fetch("SELECT message_id FROM effects ORDER BY position")]
+
+    async def outbox(self) -> list[UUID]:
+        """The messages that wait in the outbox."""
+        return [row["id"] for row in await self.pool.fetch("SELECT id FROM outbox ORDER BY created_at")]
+
+    async def inbox(self) -> list[UUID]:
+        """The messages marked as handled."""
+        return [row["message_id"] for row in await self.pool.fetch("SELECT message_id FROM inbox")]
+
+
+class Scripted:
+    """Arrivals as a test wants them: these batches, then nothing more."""
+
+    def __init__(self, *batches: Sequence[AbstractIncomingMessage]) -> None:
+        self._batches = list(batches)
+
+    async def next(self) -> Sequence[AbstractIncomingMessage]:
+        if self._batches:
+            return self._batches.pop(0)
+        raise Exhausted
+
+
+class Exhausted(Exception):
+    """Every scripted batch is settled and acknowledged."""

@@ -1,0 +1,103 @@
+"""One ack speaks for all lower tags: it may only ever name the end of an unbroken run of settled deliveries."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import ChannelInvalidStateError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atelier_messaging.consumer import _Tally
+
+
+@dataclass(eq=False)
+class Wire:
+    """A channel that keeps what was acknowledged on it."""
+
+    acks: list[int] = field(default_factory=list)
+    closed: bool = False
+    broken: bool = False
+
+    async def basic_ack(self, tag: int, *, multiple: bool) -> None:
+        assert multiple
+        if self.broken:
+            raise ConnectionResetError
+        self.acks.append(tag)
+
+    def delivers(self, *tags: int) -> list[AbstractIncomingMessage]:
+        return [cast(AbstractIncomingMessage, Delivered(self, tag)) for tag in tags]
+
+
+@dataclass
+class Delivered:
+    """A delivery; like aio-pika's it refuses to name a channel that is closed."""
+
+    wire: Wire
+    delivery_tag: int
+
+    @property
+    def channel(self) -> Any:
+        if self.wire.closed:
+            raise ChannelInvalidStateError
+        return self.wire
+
+
+async def test_a_batch_in_order_is_acknowledged_with_one_ack() -> None:
+    wire, tally = Wire(), _Tally()
+
+    await tally.acknowledge(wire.delivers(1, 2, 3))
+
+    assert wire.acks == [3]
+
+
+async def test_a_delivery_that_overtook_another_waits_for_it() -> None:
+    wire, tally = Wire(), _Tally()
+
+    await tally.acknowledge(wire.delivers(2, 3))
+    assert wire.acks == []
+    await tally.acknowledge(wire.delivers(1))
+
+    assert wire.acks == [3]
+
+
+@given(data=st.data(), order=st.permutations(range(1, 21)))
+async def test_no_order_of_arrival_acknowledges_what_is_not_settled(data: st.DataObject, order: list[int]) -> None:
+    wire, tally, settled = Wire(), _Tally(), set[int]()
+
+    while order:
+        size = data.draw(st.integers(1, len(order)))
+        batch, order = order[:size], order[size:]
+        settled |= set(batch)
+        await tally.acknowledge(wire.delivers(*batch))
+        assert settled >= set(range(1, max(wire.acks, default=0) + 1))
+
+    assert wire.acks[-1] == 20
+    assert wire.acks == sorted(set(wire.acks))
+
+
+async def test_each_channel_counts_for_itself() -> None:
+    old, new, tally = Wire(), Wire(), _Tally()
+
+    await tally.acknowledge([*old.delivers(1, 2), *new.delivers(2)])
+    assert (old.acks, new.acks) == ([2], [])
+    await tally.acknowledge(new.delivers(1))
+
+    assert (old.acks, new.acks) == ([2], [2])
+
+
+async def test_deliveries_of_a_closed_channel_are_left_to_come_again() -> None:
+    gone, alive, tally = Wire(closed=True), Wire(), _Tally()
+
+    await tally.acknowledge([*gone.delivers(1, 2), *alive.delivers(1)])
+
+    assert (gone.acks, alive.acks) == ([], [1])
+
+
+async def test_a_failing_ack_is_no_failure_of_the_consumer(caplog: pytest.LogCaptureFixture) -> None:
+    wire, tally = Wire(broken=True), _Tally()
+
+    await tally.acknowledge(wire.delivers(1))
+
+    assert "they will come again" in caplog.text

@@ -1,0 +1,128 @@
+"""``once()``: rows, inbox marks and outbox messages commit together, or none of them does; no message works twice."""
+
+import asyncio
+
+import pytest
+
+from atelier_contracts import CancelRequested
+from atelier_messaging import Delivery, Work
+from atelier_messaging.consumer import Consumer
+
+from .conftest import Begin
+from .server import Exhausted, Recorder, Scripted, Server, request, write_effect
+from .waiting import becomes
+
+pytestmark = pytest.mark.stack
+
+
+async def test_rows_marks_and_messages_commit_together(server: Server, begin: Begin) -> None:
+    work_of, cause = (await begin()).work, Delivery(request())
+
+    async with work_of.once("a queue", [cause], dispatch=False) as work:
+        await write_effect(work, cause)
+        sent = work.emit(CancelRequested(generation_id=cause.message.subject))
+        assert await server.outbox() == await server.inbox() == await server.effects() == []
+
+    assert await server.effects() == [cause.envelope.id]
+    assert await server.inbox() == [cause.envelope.id]
+    assert await server.outbox() == [sent.id]
+
+
+async def test_an_exception_leaves_nothing_behind(server: Server, begin: Begin) -> None:
+    work_of, cause = (await begin()).work, Delivery(request())
+
+    with pytest.raises(ZeroDivisionError):
+        async with work_of.once("a queue", [cause]) as work:
+            await write_effect(work, cause)
+            work.emit(CancelRequested(generation_id=cause.message.subject))
+            raise ZeroDivisionError
+
+    assert await server.outbox() == await server.inbox() == await server.effects() == []
+    assert await server.waiting() == 0
+
+
+async def test_a_message_seen_before_is_not_fresh(begin: Begin) -> None:
+    work_of, first, second = (await begin()).work, Delivery(request()), Delivery(request())
+    async with work_of.once("a queue", [first]) as work:
+        assert list(work.fresh) == [first]
+
+    async with work_of.once("a queue", [first, second]) as work:
+        assert list(work.fresh) == [second]
+
+
+async def test_another_consumer_sees_the_message_for_itself(begin: Begin) -> None:
+    work_of, delivery = (await begin()).work, Delivery(request())
+    async with work_of.once("a queue", [delivery]):
+        pass
+
+    async with work_of.once("another queue", [delivery]) as work:
+        assert list(work.fresh) == [delivery]
+
+
+async def test_fresh_messages_keep_their_order(begin: Begin) -> None:
+    deliveries = [Delivery(request()) for _ in range(20)][::-1]
+
+    async with (await begin()).work.once("a queue", deliveries) as work:
+        assert list(work.fresh) == deliveries
+
+
+async def test_two_processes_with_the_same_message_handle_it_once(server: Server, begin: Begin) -> None:
+    work_of, envelope = (await begin()).work, request()
+
+    async def handle() -> int:
+        async with work_of.once("a queue", [Delivery(envelope)]) as work:
+            for delivery in work.fresh:
+                await write_effect(work, delivery)
+            return len(work.fresh)
+
+    assert sorted(await asyncio.gather(*(handle() for _ in range(5)))) == [0, 0, 0, 0, 1]
+    assert await server.effects() == [envelope.id]
+
+
+async def test_a_message_twice_in_one_batch_is_handled_once(server: Server, begin: Begin) -> None:
+    twice, neighbour, handler = request(), request(), Recorder()
+    await server.send(twice, neighbour, twice)
+
+    await _consume(server, begin, handler, 3)
+
+    assert handler.handled == [[twice.id, neighbour.id]]
+    assert await server.effects() == [twice.id, neighbour.id]
+
+
+async def test_a_redelivered_message_is_not_handled_again(server: Server, begin: Begin) -> None:
+    again, fence, handler = request(), request(), Recorder()
+    await begin(handler)
+
+    await server.send(again)
+    await becomes([again.id], server.effects)
+    await server.send(again, fence)
+    await becomes([again.id, fence.id], server.effects)
+
+    assert [message for batch in handler.handled for message in batch] == [again.id, fence.id]
+
+
+async def test_what_a_handler_emits_is_published_as_its_child(server: Server, begin: Begin) -> None:
+    cause = request()
+
+    async def handler(work: Work) -> None:
+        for delivery in work.fresh:
+            await write_effect(work, delivery)
+            if delivery.envelope.id == cause.id:
+                work.emit(CancelRequested(generation_id=delivery.message.subject), cause=delivery)
+
+    await begin(handler)
+    await server.send(cause)
+
+    await becomes(2, lambda: _count(server))
+    await becomes([], server.outbox)
+
+
+async def _consume(server: Server, begin: Begin, handler: Recorder, count: int) -> None:
+    """Handles that many waiting messages as one batch, to the ack."""
+    bus, raws = await begin(), await server.take(count)
+    with pytest.raises(Exhausted):
+        await Consumer(server.queue, handler, bus.work, bus.publisher).run(Scripted(raws))
+
+
+async def _count(server: Server) -> int:
+    return len(await server.effects())
