@@ -87,9 +87,11 @@ def test_a_receipt_shows_each_posting_and_what_it_comes_to() -> None:
 
 
 def test_a_balance_adds_up_in_words() -> None:
-    account = Balance(available=8, held=1, captured=1, granted=10, expired=0)
+    account = Balance(available=7, held=1, captured=2, granted=10, expired=0)
+    with_expiry = Balance(available=4, held=1, captured=2, granted=10, expired=3)
 
-    assert views.balance(account) == "10 granted = 8 available + 1 held + 1 captured + 0 expired"
+    assert views.balance(account) == "10 granted = 7 available + 1 held + 2 captured"
+    assert views.balance(with_expiry) == "10 granted = 4 available + 1 held + 2 captured + 3 expired"
 
 
 def test_broken_books_name_every_violation() -> None:

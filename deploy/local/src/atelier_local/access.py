@@ -1,18 +1,17 @@
 """Where a running stack is and with which secrets: from the environment, else from what ``make up`` wrote down."""
 
 import os
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from atelier_local.client import AtelierError
-from atelier_local.profile import home_of
+from atelier_local.control import start_command
+from atelier_local.stack import Stack
 
-ProfileName = Annotated[str, typer.Option("--profile", envvar="PROFILE", help="which local stack")]
+ProfileName = Annotated[str | None, typer.Option("--profile", envvar="PROFILE", help="which local stack")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +24,18 @@ class Access:
     traces_url: str | None
 
 
-def access(profile: str, environ: Mapping[str, str] = os.environ) -> Access:
-    """From the environment if that names ATELIER_URL, else from the profile, never from both: they may be two stacks.
+def access(profile: str | None, environ: Mapping[str, str] = os.environ) -> Access:
+    """To the profile that was named, else to what ATELIER_URL names, else to the default profile.
 
-    Raises AtelierError naming what is missing.
+    Never half of one and half of the other: they may be two stacks. Raises AtelierError naming what is missing.
     """
-    if "ATELIER_URL" in environ:
+    if profile is None and "ATELIER_URL" in environ:
         return _access(environ, "the environment")
-    return access_to(profile)
-
-
-def access_to(profile: str) -> Access:
-    """To the local stack of that name, whatever the environment says. Raises AtelierError when it is not up."""
-    env_file = home_of(profile) / "env"
-    return _access(read_env(env_file), str(env_file))
+    stack = Stack(profile or "default")
+    env_file = stack.home / "env"
+    if not env_file.is_file():
+        raise AtelierError(f"The stack {stack.name} is not up; start it with: {start_command(stack.name)}")
+    return _access(stack.environment(), str(env_file))
 
 
 def _access(known: Mapping[str, str], source: str) -> Access:
@@ -54,11 +51,3 @@ def _access(known: Mapping[str, str], source: str) -> Access:
         amqp_url=needed("ATELIER_AMQP_URL"),
         traces_url=known.get("ATELIER_TRACES_URL") or None,
     )
-
-
-def read_env(path: Path) -> dict[str, str]:
-    """The assignments of a shell-sourceable file; ``export`` and quotes as a shell reads them."""
-    if not path.is_file():
-        raise AtelierError(f"There is no {path}, so no stack of that name is up; `make up` starts one.")
-    words = (word for line in path.read_text().splitlines() for word in shlex.split(line, comments=True))
-    return dict(word.split("=", 1) for word in words if "=" in word)

@@ -3,6 +3,9 @@
 import typer
 
 from atelier_local import commands
+from atelier_local.admin_cli import app as admin
+from atelier_local.demo import demo
+from atelier_local.generate import generate
 
 app = typer.Typer(name="atelier", no_args_is_help=True, add_completion=False, help="Atelier on this machine.")
 app.command()(commands.up)
@@ -10,6 +13,9 @@ app.command()(commands.down)
 app.command()(commands.status)
 app.command()(commands.logs)
 app.command()(commands.clean)
+app.command()(demo)
+app.command()(generate)
+app.add_typer(admin, name="admin")
 app.command("stop-part")(commands.stop_part)
 app.command("start-part")(commands.start_part)
 app.command("kill-part")(commands.kill_part)

@@ -2,8 +2,6 @@
 
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -13,6 +11,7 @@ from atelier_local.control import start_command
 from atelier_local.display import Progress, table_of_parts, table_of_urls
 from atelier_local.errors import StackError
 from atelier_local.follow import follow, log_files
+from atelier_local.sentences import sentences
 from atelier_local.stack import Stack
 
 Profile = Annotated[str, typer.Option("--profile", envvar="PROFILE", help="Which local stack.")]
@@ -26,7 +25,7 @@ def up(
     only: Annotated[str, typer.Option(help="Start these parts only, separated by commas.")] = "",
 ) -> None:
     """Start the stack and wait until every part is ready."""
-    with _sentences():
+    with sentences():
         stack = Stack(profile, only=[name.strip() for name in only.split(",") if name.strip()])
         already = stack.status()
         with Progress(console) as progress:
@@ -38,14 +37,14 @@ def up(
 
 def down(profile: Profile = "default") -> None:
     """Stop every part; the data stays."""
-    with _sentences(), console.status("stopping ..."):
+    with sentences(), console.status("stopping ..."):
         stopped = Stack(profile).down()
     console.print(f"The stack {profile} is down." if stopped else f"The stack {profile} was not up.")
 
 
 def status(profile: Profile = "default") -> None:
     """Show each part: state, pid, restarts. Exits 1 where the stack is not up."""
-    with _sentences():
+    with sentences():
         now = Stack(profile).status()
         if now is None:
             raise StackError(f"the stack {profile!r} is not up; start it with: {start_command(profile)}")
@@ -59,7 +58,7 @@ def logs(
     once: Annotated[bool, typer.Option("--once", help="Print what is there and stop.")] = False,
 ) -> None:
     """Follow the logs of all parts together."""
-    with _sentences():
+    with sentences():
         files = log_files(Stack(profile).home / "logs", part or [])
         follow(Console(soft_wrap=True, highlight=False), files, lines=lines, once=once)
 
@@ -71,20 +70,20 @@ def clean(
     """Stop the stack and delete its data, ports and secrets."""
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Delete every generation, picture and credit of the stack {profile}?", abort=True)
-    with _sentences():
+    with sentences():
         Stack(profile).clean()
     console.print(f"The stack {profile} is gone.")
 
 
 def stop_part(name: Name, profile: Profile = "default") -> None:
     """Stop one part and leave it stopped."""
-    with _sentences():
+    with sentences():
         Stack(profile).stop_part(name)
 
 
 def start_part(name: Name, profile: Profile = "default") -> None:
     """Start a stopped part and wait until it is ready."""
-    with _sentences(), console.status(f"starting {name} ..."):
+    with sentences(), console.status(f"starting {name} ..."):
         Stack(profile).start_part(name)
 
 
@@ -94,18 +93,8 @@ def kill_part(
     profile: Profile = "default",
 ) -> None:
     """Send a signal to one part, to see what the rest makes of it."""
-    with _sentences():
+    with sentences():
         full = f"SIG{sign.upper().removeprefix('SIG')}"
         if full not in signal.Signals.__members__:
             raise StackError(f"there is no signal {sign}")
         Stack(profile).kill(name, signal.Signals[full])
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """What cannot be done is said in a sentence, and the exit code is 1."""
-    try:
-        yield
-    except StackError as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"{error}", style="red", markup=False)
-        raise typer.Exit(1) from None

@@ -11,6 +11,7 @@ from atelier_local import journey, views
 from atelier_local.access import Access, ProfileName, access
 from atelier_local.client import AdminClient, AtelierError, Client
 from atelier_local.pictures import Picture, read_picture
+from atelier_local.sentences import sentences
 
 GRANTED = 10
 
@@ -21,13 +22,14 @@ def generate(
     key: Annotated[str | None, typer.Option(envvar="ATELIER_API_KEY", help="a store's; else a store is made")] = None,
     prompt: Annotated[str | None, typer.Option(help="how it shall look")] = None,
     out: Annotated[Path, typer.Option(help="where the picture goes")] = Path("try-on.png"),
-    profile: ProfileName = "default",
+    profile: ProfileName = None,
 ) -> None:
     """Put a garment on a person: upload both photographs, request a try-on, save the picture."""
-    if out.suffix != ".png":
-        raise AtelierError(f"{out} would hold a PNG; name it so.")
-    photos = read_picture(person), read_picture(garment)
-    asyncio.run(_generate(access(profile), photos, key, prompt, out))
+    with sentences():
+        if out.suffix != ".png":
+            raise AtelierError(f"{out} would hold a PNG; name it so.")
+        photos = read_picture(person), read_picture(garment)
+        asyncio.run(_generate(access(profile), photos, key, prompt, out))
 
 
 async def _generate(
@@ -39,7 +41,7 @@ async def _generate(
         *_, done = [state async for state in journey.try_on(client, inputs, console, prompt=prompt)]
         generation, path, picture = await journey.fetch(client, done, out.parent, out.name)
     console.print(views.labelled("charged", views.credits(generation.credits.captured)))
-    console.print(views.labelled("picture", f"{path} {picture.facts}"))
+    console.print(views.labelled("picture", f"{path} ({picture.facts})"))
     console.print(views.labelled("its story", f"atelier admin explain {generation.id}", "dim"))
 
 

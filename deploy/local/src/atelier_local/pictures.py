@@ -32,11 +32,11 @@ class Picture:
 
     @property
     def facts(self) -> str:
-        """Its size in pixels and in bytes, in brackets."""
-        return f"({self.size[0]} × {self.size[1]}, {_amount(len(self.content))})"
+        """Its size in pixels and in bytes."""
+        return f"{self.size[0]} × {self.size[1]}, {_amount(len(self.content))}"
 
     def __str__(self) -> str:
-        return f"{self.name} {self.facts}"
+        return f"{self.name} ({self.facts})"
 
 
 def read_picture(path: Path) -> Picture:

@@ -28,9 +28,11 @@ async def wait_for(base: str, trace_id: str, services: frozenset[str], *, within
     """
     deadline = time.monotonic() + within_s
     async with httpx.AsyncClient(base_url=base, trust_env=False) as http:
-        while not services <= (seen := await _ask(http, trace_id)).services and time.monotonic() < deadline:
+        while True:
+            seen = await _ask(http, trace_id)
+            if services <= seen.services or time.monotonic() > deadline:
+                return seen
             await asyncio.sleep(ASK_EVERY_S)
-    return seen
 
 
 async def _ask(http: httpx.AsyncClient, trace_id: str) -> Seen:

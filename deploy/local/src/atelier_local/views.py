@@ -1,11 +1,11 @@
 """How answers look to a person at a terminal of 80 columns, with or without colours. Pure: values in, text out."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +14,9 @@ from atelier_local.answers import Balance, Verdict
 SILENCE_S = 1.0
 """A pause worth pointing at when a story is told."""
 COLOURS = {"gateway": "cyan", "session": "magenta", "billing": "green", "render": "yellow"}
-ENDS = {"SUCCEEDED": "green", "REJECTED": "yellow", "CANCELLED": "yellow"}
+ENDS = {"succeeded": "green", "rejected": "yellow", "cancelled": "yellow", "failed": "red", "expired": "red"}
+_MESSAGE = re.compile(r"\b(?:gateway|session|billing|render)\.([a-z_]+)\.v\d+")
+"""A message's full name; between four services its middle is enough for a person."""
 
 
 def credits(amount: int) -> str:
@@ -34,44 +36,33 @@ def moment(elapsed_s: float, word: str, note: str = "") -> Text:
 
 def balance(account: Balance) -> str:
     """Every account of an owner in one line; each credit that was granted is in exactly one of the others."""
-    parts = {
-        "available": account.available,
-        "held": account.held,
-        "captured": account.captured,
-        "expired": account.expired,
-    }
-    return f"{account.granted} granted = " + " + ".join(f"{value} {name}" for name, value in parts.items())
+    parts = [f"{account.available} available", f"{account.held} held", f"{account.captured} captured"]
+    expired = [f"{account.expired} expired"] if account.expired else []
+    return f"{account.granted} granted = {' + '.join(parts + expired)}"
 
 
 def books(verdict: Verdict) -> Text:
     """What ``ledger verify`` found, every violation named."""
-    size = f"{verdict.accounts} accounts, {verdict.entries} postings"
+    size = f"{verdict.entries} postings in {verdict.accounts} {'account' if verdict.accounts == 1 else 'accounts'}"
     if verdict.ok:
-        return labelled("books", f"in order: {size}, no violation", "green")
+        return labelled("books", f"in order: {size}, every credit accounted for", "green")
     found = "".join(f"\n  - {violation}" for violation in verdict.violations)
     return labelled("books", f"NOT in order: {size}, {len(verdict.violations)} violations{found}", "bold red")
 
 
-def receipt(answer: Mapping[str, Any]) -> RenderableType:
+def receipt(answer: Mapping[str, Any]) -> Text:
     """An itemised charge: each posting, then what it comes to."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column(justify="right")
-    table.add_column()
-    for entry in answer["entries"]:
-        table.add_row(entry["kind"], credits(entry["credits"]), f"{entry['debit']} → {entry['credit']}")
     total = answer["credits"]
+    rows = [(entry["kind"], entry["credits"], f"{entry['debit']} → {entry['credit']}") for entry in answer["entries"]]
     returned = f"{total['refunded']} returned, price book {answer['price_book'] or 'not consulted'}"
-    table.add_row("charged", Text(credits(total["captured"]), "bold"), returned)
-    return Padding(table, (0, 0, 0, 12))
+    lines = [f"            {kind:<8} {credits(amount):>10}   {note}" for kind, amount, note in rows]
+    return Text("\n".join([*lines, f"            {'charged':<8} {credits(total['captured']):>10}   {returned}"]))
 
 
 def story(answer: Mapping[str, Any]) -> RenderableType:
     """``explain`` for a tired operator: the verdict first, then each step with the time since the first one."""
     state = str(answer["state"])
-    heading = Text.assemble(
-        (f"Generation {answer['id']}", "bold"), "\n", (answer["summary"], ENDS.get(state.upper(), ""))
-    )
+    heading = Text.assemble((f"Generation {answer['id']}", "bold"), "\n", (answer["summary"], ENDS.get(state, "")))
     steps = list(answer["steps"])
     if not steps:
         return Group(heading, Text("\nNo service has a record of it.", "dim"))
@@ -109,9 +100,8 @@ def _timeline(steps: Iterable[Mapping[str, Any]], began: datetime) -> Table:
 
 def _what(step: Mapping[str, Any]) -> Text:
     outcome = str(step.get("outcome") or "transition").replace("_", " ")
-    if outcome == "transition":
-        return Text(str(step["what"]))
-    return Text(f"{outcome}: {step['what']}", "yellow")
+    what = _MESSAGE.sub(r"\1", str(step["what"]))
+    return Text(what) if outcome == "transition" else Text(f"{outcome}: {what}", "yellow")
 
 
 def _at(step: Mapping[str, Any]) -> datetime:
