@@ -30,7 +30,7 @@ from atelier_messaging.publisher import RECONNECT_S, Publisher
 from atelier_messaging.settings import BrokerSettings
 from atelier_messaging.work import UnitOfWork
 
-LINGER_S = 0.004
+LINGER_S = 0.010
 """How long a batch waits for company while messages keep coming."""
 INBOX_DAYS = 7
 PRUNE_EVERY_S = 3_600.0

@@ -6,10 +6,12 @@ atelier.retry.N  fanout   -> atelier.retry.N (TTL N seconds) -> default exchange
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
-from pamqp.common import FieldTable
+from pamqp import encode
+from pamqp.common import FieldTable, FieldValue
 
 from atelier_contracts.routes import EXCHANGE, ROUTES
 
@@ -38,10 +40,19 @@ def lasting(headers: Mapping[str, object]) -> dict[str, object]:
     ladder for a cycle and drops the message. So are the extra routing keys, whose hearers had their copy.
     """
     return {
-        name: value
+        name: _sendable(value)
         for name, value in headers.items()
         if name not in {"CC", "x-delivery-count"} and not name.startswith(BROKER_HISTORY)
     }
+
+
+def _sendable(value: object) -> object:
+    """The value, or its spelling where it can be received but not sent, such as a text that is not UTF-8."""
+    try:
+        encode.encode_table_value(cast(FieldValue, value))
+    except (TypeError, ValueError, OverflowError):
+        return repr(value)
+    return value
 
 
 async def declare(channel: AbstractChannel) -> None:
