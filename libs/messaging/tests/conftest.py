@@ -104,6 +104,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def without_sweeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is swept unless the test does it. Take it after ``impatient`` or ``begin``."""
+    monkeypatch.setattr(bus, "SWEEP_EVERY_S", 3_600.0)
+
+
+@pytest.fixture
 async def amqp_link(server_urls: tuple[str, str]) -> AsyncIterator[Link]:
     """The way to the broker of every bus of this test."""
     async with linked(server_urls[0]) as link:
@@ -117,10 +123,15 @@ async def database_link(database_url: str) -> AsyncIterator[Link]:
         yield link
 
 
+Replies = tuple[str, bus.ReplyHandler]
+
+
 class Begin(Protocol):
     """Starts the bus of one process, with one consumer or none."""
 
-    async def __call__(self, handler: Handler | None = None, pool: Pool | None = None) -> Bus:
+    async def __call__(
+        self, handler: Handler | None = None, *, pool: Pool | None = None, replies: Replies | None = None
+    ) -> Bus:
         """Without a pool of its own it works on that of ``server``."""
 
 
@@ -138,11 +149,13 @@ async def begin(
 
     monkeypatch.setattr(bus, "_fall_with", fall)
 
-    async def start(handler: Handler | None = None, pool: Pool | None = None) -> Bus:
+    async def start(handler: Handler | None = None, *, pool: Pool | None = None, replies: Replies | None = None) -> Bus:
         settings = BrokerSettings(amqp_url=SecretStr(amqp_link.url), prefetch=50, batch_max=20)
         made = Bus("test", settings, pool or server.pool)
         if handler is not None:
             made.consume(server.queue, handler)
+        if replies is not None:
+            made.hear_replies(*replies)
         await made.start()
         started.append(made)
         return made

@@ -1,0 +1,187 @@
+"""The outbox: a row goes only when its message is confirmed, and what a crash left is sent by whoever sweeps next."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import pytest
+from aio_pika.abc import AbstractIncomingMessage
+
+from atelier_contracts import CreditRefunded, Envelope, unwrap, wrap
+from atelier_messaging import Outcome, outbox
+from atelier_messaging.publisher import Outgoing
+
+from .conftest import Begin
+from .link import Link
+from .server import Recorder, Server, request
+from .waiting import becomes
+
+pytestmark = pytest.mark.stack
+
+AGED = "UPDATE outbox SET created_at = now() - interval '1 hour'"
+
+
+async def test_a_confirmed_message_leaves_the_outbox_and_lies_in_its_queue(server: Server, begin: Begin) -> None:
+    bus = await begin()
+    async with bus.work.once(dispatch=False) as work:
+        envelope = work.emit(request().message)
+
+    assert await bus.outbox.dispatch(envelope) is Outcome.CONFIRMED
+
+    await becomes([], server.outbox)
+    (raw,) = await server.take(1)
+    assert _read(raw) == envelope
+    assert raw.message_id == str(envelope.id)
+    assert raw.delivery_mode == 2
+
+
+async def test_a_row_stays_until_the_confirm(server: Server, begin: Begin, amqp_link: Link) -> None:
+    bus = await begin()
+    amqp_link.freeze()
+
+    async with bus.work.once() as work:
+        envelope = work.emit(request().message)
+    assert await server.outbox() == [envelope.id]
+    amqp_link.thaw()
+
+    await becomes([], server.outbox)
+    assert [_read(raw).id for raw in await server.take(1)] == [envelope.id]
+
+
+async def test_a_crash_between_commit_and_publish_is_made_good_by_the_sweeper(server: Server, begin: Begin) -> None:
+    left = request()
+    await _left_behind(server, left)
+
+    await begin(Recorder())
+
+    await becomes([left.id], server.effects)
+    await becomes([], server.outbox)
+
+
+async def test_the_sweeper_leaves_young_rows_to_those_who_wrote_them(
+    server: Server, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "SWEEP_AFTER_S", 3_600.0)
+    young = request()
+    async with server.pool.acquire() as connection:
+        await outbox.save(connection, [young])
+
+    assert await (await begin()).outbox.sweep() == 0
+    assert await server.outbox() == [young.id]
+
+
+async def test_two_sweepers_send_each_row_once(server: Server, begin: Begin, without_sweeper: None) -> None:
+    left = [request() for _ in range(50)]
+    await _left_behind(server, *left)
+    first, second = await begin(), await begin()
+
+    sent = await asyncio.gather(first.outbox.sweep(), second.outbox.sweep())
+
+    assert sum(sent) == 50
+    assert await server.outbox() == []
+    assert await server.waiting() == 50
+    assert {_read(raw).id for raw in await server.take(50)} == {envelope.id for envelope in left}
+
+
+async def test_a_sweeper_works_off_more_than_one_window(
+    server: Server, begin: Begin, without_sweeper: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "SWEEP_ROWS_MAX", 20)
+    await _left_behind(server, *(request() for _ in range(50)))
+    bus = await begin()
+
+    assert [await bus.outbox.sweep() for _ in range(4)] == [20, 20, 10, 0]
+
+
+async def test_an_unroutable_message_is_reported_and_kept(server: Server, begin: Begin) -> None:
+    bus = await begin()
+    async with bus.work.once(dispatch=False) as work:
+        unheard = work.emit(CreditRefunded(generation_id=request().message.subject, refunded=1))
+
+    assert await bus.outbox.dispatch(unheard) is Outcome.UNROUTABLE
+    assert await server.outbox() == [unheard.id]
+
+
+async def test_one_unroutable_message_harms_no_other_of_its_window(server: Server, begin: Begin) -> None:
+    bus = await begin()
+    routable = [_outgoing(request()) for _ in range(5)]
+    unroutable = _outgoing(wrap(CreditRefunded(generation_id=request().message.subject, refunded=1), source="test"))
+
+    outcomes = await bus.publisher.publish([*routable[:2], unroutable, *routable[2:]])
+
+    assert outcomes == [Outcome.CONFIRMED] * 2 + [Outcome.UNROUTABLE] + [Outcome.CONFIRMED] * 3
+    assert await server.waiting() == 5
+
+
+async def test_a_message_that_a_queue_refuses_may_have_reached_another(server: Server, begin: Begin) -> None:
+    bus, full = await begin(), f"{server.queue}.full"
+    queue = await server.channel.declare_queue(
+        full, exclusive=True, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}
+    )
+    exchange = await server.channel.get_exchange("atelier")
+    await queue.bind(exchange, "gateway.cancel_requested.v1")
+
+    assert await bus.publisher.publish([_outgoing(request())]) == [Outcome.UNKNOWN]
+    await becomes(1, server.waiting)
+
+
+async def test_an_extra_key_brings_a_copy_to_its_queue_and_need_not_exist(server: Server, begin: Begin) -> None:
+    bus = await begin()
+    copies = await server.channel.declare_queue(exclusive=True)
+    await copies.bind(await server.channel.get_exchange("atelier"), "gateway.reply.here")
+
+    async with bus.work.once(dispatch=False) as work:
+        envelope = work.emit(request().message, cc=["gateway.reply.here", "gateway.reply.gone"])
+
+    assert await bus.outbox.dispatch(envelope) is Outcome.CONFIRMED
+    assert _read(await copies.get()).id == envelope.id
+    assert await server.waiting() == 1
+
+
+async def test_the_sweeper_sends_the_copies_too(server: Server, begin: Begin) -> None:
+    copies = await server.channel.declare_queue(exclusive=True)
+    await copies.bind(await server.channel.get_exchange("atelier"), "gateway.reply.here")
+    left = wrap(request().message, source="atelier/test", cc=("gateway.reply.here",))
+    await _left_behind(server, left)
+
+    await begin()
+
+    await becomes([], server.outbox)
+    assert _read(await copies.get()).id == left.id
+
+
+async def test_replies_reach_the_instance_that_asked_and_survive_nonsense(server: Server, begin: Begin) -> None:
+    heard: list[UUID] = []
+
+    async def hear(envelope: Envelope) -> None:
+        heard.append(envelope.id)
+
+    bus = await begin(replies=("gateway.reply.me", hear))
+    nonsense = Outgoing(b"nonsense", {}, "odd", "gateway.reply.me")
+    async with bus.work.once() as work:
+        assert await bus.publisher.publish([nonsense]) == [Outcome.CONFIRMED]
+        reply = work.emit(request().message, cc=["gateway.reply.me"])
+
+    await becomes([reply.id], _now(heard))
+
+
+def _now(heard: list[UUID]) -> Callable[[], Awaitable[list[UUID]]]:
+    async def look() -> list[UUID]:
+        return heard
+
+    return look
+
+
+async def _left_behind(server: Server, *envelopes: Envelope) -> None:
+    """Rows as a process leaves them that committed and then died."""
+    async with server.pool.acquire() as connection:
+        await outbox.save(connection, envelopes)
+        await connection.execute(AGED)
+
+
+def _outgoing(envelope: Envelope) -> Outgoing:
+    return Outgoing(envelope.body.encode(), envelope.headers, str(envelope.id), envelope.message.name)
+
+
+def _read(raw: AbstractIncomingMessage) -> Envelope:
+    return unwrap(raw.body, raw.headers)
