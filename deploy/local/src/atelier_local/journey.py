@@ -62,8 +62,9 @@ async def try_on(
     images = [inputs.person, inputs.garment]
     first = told(await client.try_on(images, prompt=prompt, simulate=simulate, traceparent=traceparent))
     yield first
-    async for now in client.follow(first):
-        yield told(now)
+    with console.status(f"generation {first.session_id}"):
+        async for now in client.follow(first):
+            yield told(now)
 
 
 async def fetch(client: Client, done: TryOn, folder: Path, name: str | None = None) -> tuple[Generation, Path, Picture]:

@@ -1,4 +1,7 @@
-"""The demo proves what it shows: it passes against an API that keeps its promises and ends at the first broken one."""
+"""Whole commands against an API of our own making, which can be told to lie.
+
+The demo proves what it shows: it passes where every promise is kept and ends at the first broken one.
+"""
 
 import hashlib
 import io
@@ -12,13 +15,16 @@ from typing import Any
 import pytest
 from PIL import Image
 from rich.console import Console
+from typer.testing import CliRunner, Result
 
 from atelier_local import demo_story
 from atelier_local.access import Access
+from atelier_local.cli import app
 from atelier_local.client import AtelierError
 from atelier_local.journey import Broken
 from atelier_local.pictures import Picture, picture
 
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
 ZEROS = {"available": 0, "held": 0, "captured": 0, "granted": 0, "expired": 0}
 Answer = tuple[int, Any]
 
@@ -65,7 +71,8 @@ class Api:
         return 201, {"id": id, "name": body["name"], "api_key": id}
 
     def _grant(self, _: str, __: Any, body: Any) -> Answer:
-        account = self.accounts[body["owner"]["id"]]
+        if (account := self.accounts.get(body["owner"]["id"])) is None:
+            return 404, {"code": "not_found", "detail": "no such account"}
         account["granted"] = account["available"] = body["credits"]
         return 201, {"available": body["credits"]}
 
@@ -189,3 +196,58 @@ async def test_books_that_do_not_balance_end_the_demo(api: Api, tmp_path: Path) 
 
     with pytest.raises(AtelierError, match="The ledger does not balance"):
         await played(api, tmp_path)
+
+
+def commanded(api: Api, *arguments: str) -> Result:
+    environment = {"ATELIER_URL": api.url, "ATELIER_ADMIN_TOKEN": "token", "ATELIER_AMQP_URL": "amqp://127.0.0.1:1/"}
+    return CliRunner().invoke(app, list(arguments), env={**environment, "PROFILE": None, "COLUMNS": "80"})
+
+
+def test_ledger_verify_exits_0_only_when_the_books_are_in_order(api: Api) -> None:
+    honest = commanded(api, "admin", "ledger", "verify")
+    api.lie = "books"
+    broken = commanded(api, "admin", "ledger", "verify")
+
+    assert (honest.exit_code, broken.exit_code) == (0, 1)
+    assert "owner a: held 1, open holds 0" in broken.output
+
+
+def test_a_store_and_its_credits_are_made_by_two_commands(api: Api) -> None:
+    made = commanded(api, "admin", "stores", "create", "Boutique")
+    granted = commanded(api, "admin", "grant", "workspace", UNKNOWN, "5", "--reason", "a start")
+
+    assert "store0" in made.output
+    assert (granted.exit_code, granted.stderr) == (1, "Could not grant the credits: no such account (404 not_found).\n")
+
+
+def test_generate_saves_the_picture_and_says_what_it_cost(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "me.png").write_bytes(api.delivered)
+    photo, out = str(tmp_path / "me.png"), tmp_path / "new" / "out.png"
+
+    done = commanded(api, "generate", "--person", photo, "--garment", photo, "--out", str(out))
+
+    assert done.exit_code == 0, done.output
+    assert out.read_bytes() == api.delivered
+    assert "charged   1 credit" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("generate", "--person", "no.jpg", "--garment", "no.jpg"), "There is no file no.jpg."),
+        (("generate", "--person", "a", "--garment", "b", "--out", "c.jpg"), "c.jpg would hold a PNG; name it so."),
+        (("demo", "no.jpg"), "There is no file no.jpg."),
+        (("admin", "dead-letters", "list", "nowhere"), "There is no queue nowhere; there are session.saga"),
+        (("admin", "dead-letters", "list", "session.saga"), "The broker did not do it: "),
+        (("admin", "balance", "store", UNKNOWN, "--profile", "never-made"), "The stack never-made is not up;"),
+        (("admin", "explain", UNKNOWN), "Could not explain the generation: "),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
+    api: Api, arguments: tuple[str, ...], complaint: str
+) -> None:
+    failed = commanded(api, *arguments)
+
+    assert failed.exit_code == 1
+    assert failed.stderr.startswith(complaint)
+    assert failed.stderr.count("\n") == 1
