@@ -231,6 +231,18 @@ def test_generate_saves_the_picture_and_says_what_it_cost(api: Api, tmp_path: Pa
     assert "charged   1 credit" in done.output
 
 
+def test_a_broken_promise_names_the_command_that_tells_more(api: Api, tmp_path: Path) -> None:
+    api.lie = "another picture"
+    (tmp_path / "me.png").write_bytes(api.delivered)
+    photo = str(tmp_path / "me.png")
+
+    failed = commanded(api, "generate", "--person", photo, "--garment", photo, "--out", str(tmp_path / "out.png"))
+
+    assert failed.exit_code == 1
+    assert not (tmp_path / "out.png").exists()
+    assert failed.stderr.splitlines()[1].endswith(" admin explain generation0")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -1,9 +1,6 @@
 """``atelier demo``: from nothing running to a picture on disk, with proof of what it cost, in one command."""
 
 import asyncio
-import os
-import shutil
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +11,13 @@ from rich.text import Text
 from atelier_local import demo_photos, demo_story, trace_query, traces, views
 from atelier_local.access import access
 from atelier_local.commands import Profile
+from atelier_local.control import Status
 from atelier_local.demo_story import Shown
 from atelier_local.display import Progress
-from atelier_local.errors import StackError
 from atelier_local.journey import Broken
 from atelier_local.pictures import Picture, picture, read_picture
 from atelier_local.profile import SERVICES
-from atelier_local.sentences import complain, sentences
+from atelier_local.sentences import sentences, typed
 from atelier_local.stack import Stack
 
 
@@ -32,12 +29,8 @@ def demo(
     """Show one honest charge: start the stack if need be, try a garment on, look at the books."""
     with sentences():
         stack, photos = Stack(profile), _photos(person, garment)
-    try:
+    with sentences(profile, more="logs"):
         _demo(stack, photos, Console(highlight=False, soft_wrap=True))
-    except StackError as failed:
-        about = f"admin explain {failed.generation}" if isinstance(failed, Broken) else "logs"
-        complain(f"{failed}\nMore: {_spoken(about, profile)}")
-        raise typer.Exit(1) from None
 
 
 def _demo(stack: Stack, photos: tuple[Picture, Picture], console: Console) -> None:
@@ -48,19 +41,20 @@ def _demo(stack: Stack, photos: tuple[Picture, Picture], console: Console) -> No
         status = stack.up(progress.show)
     console.print(views.labelled("stack", f"{stack.name} is up at {access(stack.name).url}"))
     shown = asyncio.run(demo_story.perform(access(stack.name), photos, stack.home / "demo", console))
-    asyncio.run(_trace(access(stack.name).traces_url, shown, status.skipped.get("traces"), console))
-    console.print(views.labelled("its story", _spoken(f"admin explain {shown.generation}", stack.name)))
+    _trace(stack, status, shown, console)
+    console.print(views.labelled("its story", typed(f"admin explain {shown.generation}", stack.name)))
     console.print(views.labelled("stop", "make down" if stack.name == "default" else f"PROFILE={stack.name} make down"))
 
 
-async def _trace(base: str | None, shown: Shown, skipped: str | None, console: Console) -> None:
-    if base is None:
-        console.print(
-            views.labelled("trace", f"{shown.trace_id}; no viewer to see it in: {skipped or 'none is known'}")
-        )
+def _trace(stack: Stack, status: Status, shown: Shown, console: Console) -> None:
+    """Where the trace is to be seen; that it is whole can be asked of our own viewer only."""
+    base = access(stack.name).traces_url
+    if base is None or all(part.name != "traces" for part in status.parts):
+        where = f"at {base}" if base else f"no viewer: {status.skipped.get('traces', 'none is part of this stack')}"
+        console.print(views.labelled("trace", f"{shown.trace_id}, {where}"))
         return
     wanted = frozenset(SERVICES)
-    seen = await trace_query.wait_for(base, shown.trace_id, wanted)
+    seen = asyncio.run(trace_query.wait_for(base, shown.trace_id, wanted))
     if missing := wanted - seen.services:
         raise Broken(f"The trace {shown.trace_id} has no span of {', '.join(sorted(missing))}.", shown.generation)
     console.print(views.labelled("trace", f"{seen.spans} spans in {', '.join(SERVICES)}"))
@@ -73,9 +67,3 @@ def _photos(person: Path | None, garment: Path | None) -> tuple[Picture, Picture
         read_picture(person) if person else picture("portrait.png", demo_photos.person_photo()),
         read_picture(garment) if garment else picture("shirt.jpg", demo_photos.garment_photo()),
     )
-
-
-def _spoken(arguments: str, profile: str) -> str:
-    """A command of ours as it can be typed here: by its name where that is found, else by its path."""
-    program = "atelier" if shutil.which("atelier") else os.path.relpath(sys.argv[0])
-    return f"{program} {arguments}" + ("" if profile == "default" else f" --profile {profile}")

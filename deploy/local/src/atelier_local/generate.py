@@ -11,9 +11,10 @@ from atelier_local import journey, views
 from atelier_local.access import Access, ProfileName, access
 from atelier_local.client import AdminClient, AtelierError, Client
 from atelier_local.pictures import Picture, read_picture
-from atelier_local.sentences import sentences
+from atelier_local.sentences import sentences, typed
 
 GRANTED = 10
+console = Console(soft_wrap=True, highlight=False)
 
 
 def generate(
@@ -25,27 +26,26 @@ def generate(
     profile: ProfileName = None,
 ) -> None:
     """Put a garment on a person: upload both photographs, request a try-on, save the picture."""
-    with sentences():
+    name = profile or "default"
+    with sentences(name):
         if out.suffix != ".png":
             raise AtelierError(f"{out} would hold a PNG; name it so.")
         photos = read_picture(person), read_picture(garment)
-        asyncio.run(_generate(access(profile), photos, key, prompt, out))
+        generation = asyncio.run(_generate(access(profile), photos, key, prompt, out))
+    console.print(views.labelled("its story", typed(f"admin explain {generation}", name), "dim"))
 
 
-async def _generate(
-    to: Access, photos: tuple[Picture, Picture], key: str | None, prompt: str | None, out: Path
-) -> None:
-    console = Console(soft_wrap=True, highlight=False)
-    async with Client(to.url, key or await _new_store(to, console)) as client:
+async def _generate(to: Access, photos: tuple[Picture, Picture], key: str | None, prompt: str | None, out: Path) -> str:
+    async with Client(to.url, key or await _new_store(to)) as client:
         inputs = await journey.upload(client, *photos)
         *_, done = [state async for state in journey.try_on(client, inputs, console, prompt=prompt)]
         generation, path, picture = await journey.fetch(client, done, out.parent, out.name)
     console.print(views.labelled("charged", views.credits(generation.credits.captured)))
     console.print(views.labelled("picture", f"{path} ({picture.facts})"))
-    console.print(views.labelled("its story", f"atelier admin explain {generation.id}", "dim"))
+    return generation.id
 
 
-async def _new_store(to: Access, console: Console) -> str:
+async def _new_store(to: Access) -> str:
     async with AdminClient(to.url, to.admin_token) as admin:
         store = await admin.create_store("Terminal boutique")
         await admin.grant("store", store.id, GRANTED, reason="atelier generate without a key")
