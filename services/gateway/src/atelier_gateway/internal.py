@@ -36,42 +36,49 @@ class Internal:
     async def withdraw(self, generation: UUID) -> str:
         """``withdrawn``: it can never start any more. Otherwise the state of its saga. Raises Unanswered."""
         answer = await self._ask("POST", "session", f"/internal/generations/{generation}/withdraw")
-        if answer is None or "state" not in answer:
-            raise Unanswered("session does not know how to withdraw")
+        if "state" not in answer:
+            raise Unanswered("session does not say what it withdrew")
         return str(answer["state"])
 
     async def account(self, owner: Owner) -> dict[str, Any]:
         """``{available, held, captured, granted, expired}``, zeros for an owner billing has not met."""
-        return await self._ask("GET", "billing", f"/internal/accounts/{owner.kind}/{owner.id}") or {}
+        return await self._ask("GET", "billing", f"/internal/accounts/{owner.kind}/{owner.id}")
 
     async def ledger_verify(self) -> dict[str, Any]:
         """``{ok, accounts, entries, violations}``."""
-        return await self._ask("GET", "billing", "/internal/ledger/verify") or {}
+        return await self._ask("GET", "billing", "/internal/ledger/verify")
 
     async def hold(self, generation: UUID) -> dict[str, Any] | None:
         """The hold of a generation with its postings; None where none was placed."""
-        return await self._ask("GET", "billing", f"/internal/holds/{generation}")
+        return await self._find("billing", f"/internal/holds/{generation}")
 
     async def saga(self, generation: UUID) -> dict[str, Any] | None:
         """The saga of a generation with its log."""
-        return await self._ask("GET", "session", f"/internal/generations/{generation}")
+        return await self._find("session", f"/internal/generations/{generation}")
 
     async def job(self, generation: UUID) -> dict[str, Any] | None:
         """The render job of a generation."""
-        return await self._ask("GET", "render", f"/internal/jobs/{generation}")
+        return await self._find("render", f"/internal/jobs/{generation}")
 
     async def close(self) -> None:
         """Lets the connections go."""
         await self._http.aclose()
 
-    async def _ask(self, method: str, service: str, path: str) -> dict[str, Any] | None:
-        """The answer, None for 404. Raises Unanswered."""
+    async def _find(self, service: str, path: str) -> dict[str, Any] | None:
+        """What the service has there; None where it has nothing. Raises Unanswered."""
+        try:
+            return await self._ask("GET", service, path)
+        except Unanswered as silent:
+            if isinstance(silent.__cause__, httpx.HTTPStatusError) and silent.__cause__.response.status_code == 404:
+                return None
+            raise
+
+    async def _ask(self, method: str, service: str, path: str) -> dict[str, Any]:
+        """The answer. Raises Unanswered."""
         traceparent = current_traceparent()
         headers = {"traceparent": traceparent} if traceparent else {}
         try:
             answer = await self._http.request(method, self._roots[service] + path, headers=headers)
-            if answer.status_code == 404:
-                return None
             answer.raise_for_status()
             body: dict[str, Any] = json.loads(answer.content)
         except (httpx.HTTPError, ValueError) as failed:

@@ -1,0 +1,136 @@
+"""The gateway under test: the real application on a real Postgres and a real broker, its neighbours played by us.
+
+``ATELIER_TEST_AMQP_URL`` (a virtual host that nobody else uses) and ``ATELIER_TEST_DATABASE_URL`` (a role that may
+create databases) name the servers; where they are absent, the local launcher starts its own for the length of the run.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+import atelier_gateway
+from atelier_gateway.app import create_app
+from atelier_gateway.settings import Settings
+from atelier_messaging import database
+from atelier_storage.settings import StorageSettings
+
+from .link import Link
+from .neighbours import Neighbours
+from .world import ADMIN_TOKEN, World
+
+ADMISSION_S = 1.0
+
+
+@pytest.fixture(scope="session")
+def server_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Addresses of the broker and of the database."""
+    amqp, postgres = os.environ.get("ATELIER_TEST_AMQP_URL"), os.environ.get("ATELIER_TEST_DATABASE_URL")
+    if amqp and postgres:
+        yield amqp, postgres
+        return
+    # Only here: the tests without servers run in an environment that does not have the launcher.
+    from atelier_local.postgres import admin_url
+    from atelier_local.rabbitmq import amqp_url
+    from atelier_local.stack import Stack
+
+    stack = Stack("gateway", root=tmp_path_factory.mktemp("run"), only=("rabbitmq", "postgres"))
+    try:
+        with stack:
+            yield amqp_url(stack.profile), admin_url(stack.profile)
+    finally:
+        stack.clean()
+
+
+@pytest.fixture(scope="session")
+async def migrated(server_urls: tuple[str, str]) -> AsyncIterator[str]:
+    """URL of a migrated database of this run's own, as the role that owns nothing in it."""
+    from atelier_messaging.migrations import upgrade
+
+    admin_url, name = server_urls[1], f"gateway_{uuid4().hex[:8]}"
+    async with _connected(admin_url) as admin:
+        await admin.execute(f"CREATE DATABASE {name}")
+        await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
+    owner_url = urlsplit(admin_url)._replace(path=f"/{name}").geturl()
+    await asyncio.to_thread(upgrade, Path(atelier_gateway.__file__).parent / "migrations", owner_url)
+    async with _connected(owner_url) as owner:
+        await owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
+    parts = urlsplit(owner_url)
+    yield parts._replace(netloc=f"{name}:{name}@{parts.hostname}:{parts.port}").geturl()
+    async with _connected(admin_url) as admin:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.execute(f"DROP ROLE {name}")
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+def issuer_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A development issuer's key."""
+    file = tmp_path_factory.mktemp("issuer") / "key.pem"
+    key = generate_private_key(SECP256R1())
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return file
+
+
+@pytest.fixture(scope="session")
+async def running(server_urls: tuple[str, str], migrated: str, issuer_key: Path) -> AsyncIterator[World]:
+    """One gateway for the whole run, with links that can break to its broker and to its database."""
+    to_broker, to_database, neighbours = Link(server_urls[0]), Link(migrated), Neighbours()
+    broker_url, database_url = await to_broker.open(), await to_database.open()
+    internal_url = await neighbours.serve()
+    app = create_app(_settings(broker_url, database_url, internal_url, issuer_key))
+    async with app.router.lifespan_context(app):
+        await neighbours.listen(server_urls[0])
+        pool = await database.connect(migrated)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=30) as client:
+            yield World(client, pool, neighbours, to_broker, to_database)
+        await pool.close()
+        await neighbours.close()
+    await to_broker.close()
+    await to_database.close()
+
+
+def _settings(amqp_url: str, database_url: str, internal_url: str, issuer_key: Path) -> Settings:
+    return Settings(
+        amqp_url=amqp_url,
+        gateway_database_url=database_url,
+        service_token="the service token of the tests",
+        admin_token=ADMIN_TOKEN,
+        key_pepper="the pepper of the tests",
+        session_url=internal_url,
+        billing_url=internal_url,
+        render_url=internal_url,
+        dev_issuer_key_file=issuer_key,
+        simulator="on",
+        log_level="ERROR",
+        admission_s=ADMISSION_S,
+        storage=StorageSettings(
+            endpoint="http://127.0.0.1:9", access_key="a", secret_key="not a secret", bucket="pictures"
+        ),
+    )
+
+
+@pytest.fixture
+async def world(running: World) -> AsyncIterator[World]:
+    """The running gateway, its tables empty, its links whole, its neighbours willing."""
+    await running.renew()
+    yield running
+    await running.mend()

@@ -1,0 +1,130 @@
+"""Stand-ins for session and billing that speak real AMQP and HTTP, so that the gateway can be tested without them."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import aio_pika
+import uvicorn
+from aio_pika.abc import AbstractIncomingMessage
+from fastapi import FastAPI
+from starlette.responses import JSONResponse
+
+from atelier_contracts import (
+    CreditGranted,
+    Envelope,
+    GenerationQueued,
+    GenerationRejected,
+    GenerationRequested,
+    GrantCredit,
+    Message,
+    unwrap,
+    wrap,
+)
+from atelier_contracts.bundle import letters
+from atelier_contracts.routes import BILLING_COMMANDS, EXCHANGE, ROUTES, SESSION_SAGA
+
+Answer = Callable[[GenerationRequested], Message | None]
+
+
+def queued(request: GenerationRequested) -> Message:
+    """Admits."""
+    return GenerationQueued(generation_id=request.generation_id, credits=1)
+
+
+def declined(request: GenerationRequested) -> Message:
+    """Has no credits."""
+    return GenerationRejected(
+        generation_id=request.generation_id, reason="insufficient_credits", required=1, available=0
+    )
+
+
+def silent(_: GenerationRequested) -> None:
+    """Says nothing."""
+
+
+@dataclass
+class Neighbours:
+    """What session and billing would do: ``answer`` a request, pass a ``verdict`` on a withdrawal (None: be silent)."""
+
+    answer: Answer = queued
+    verdict: str | None = "withdrawn"
+    heard: list[Envelope] = field(default_factory=list)
+    started: list[UUID] = field(default_factory=list)
+    tombstones: set[UUID] = field(default_factory=set)
+
+    def reset(self) -> None:
+        """Willing again, and with no memory."""
+        self.answer, self.verdict = queued, "withdrawn"
+        self.heard.clear()
+        self.started.clear()
+
+    async def listen(self, amqp_url: str) -> None:
+        """Starts to listen, on queues that are empty."""
+        self._connection = await aio_pika.connect(amqp_url)
+        channel = await self._connection.channel()
+        self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
+        for name in ROUTES:
+            await (await channel.get_queue(name, ensure=False)).purge()
+        for name in (SESSION_SAGA, BILLING_COMMANDS):
+            await (await channel.get_queue(name, ensure=False)).consume(self._hear, no_ack=True)
+
+    async def say(self, message: Message, cc: tuple[str, ...] = ()) -> None:
+        """Publishes as a service would."""
+        envelope = wrap(message, source="atelier/tests", cc=cc)
+        body = aio_pika.Message(
+            message.model_dump_json().encode(),
+            headers={**envelope.headers, "CC": list(cc)},
+            message_id=str(envelope.id),
+        )
+        await self._exchange.publish(body, message.name)
+
+    async def close(self) -> None:
+        """Ends."""
+        self._server.should_exit = True
+        await self._serving
+        await self._connection.close()
+
+    async def _hear(self, raw: AbstractIncomingMessage) -> None:
+        for letter in letters(raw.body, raw.headers, content_type=raw.content_type, message_id=""):
+            await self._act(unwrap(letter.body, letter.headers))
+
+    async def _act(self, envelope: Envelope) -> None:
+        self.heard.append(envelope)
+        match envelope.message:
+            case GenerationRequested() as request if request.generation_id not in self.tombstones:
+                self.started.append(request.generation_id)
+                if (reply := self.answer(request)) is not None:
+                    await self.say(reply, (request.reply_to,) if request.reply_to else ())
+            case GrantCredit(grant_id=grant, owner=owner, credits=credits, reply_to=reply_to):
+                granted = CreditGranted(grant_id=grant, owner=owner, credits=credits, available=credits)
+                await self.say(granted, (reply_to,) if reply_to else ())
+
+    async def serve(self) -> str:
+        """Starts their internal HTTP; answers its base URL."""
+        app = FastAPI()
+
+        @app.post("/internal/generations/{id}/withdraw")
+        async def withdraw(id: UUID) -> JSONResponse:
+            if self.verdict is None:
+                return JSONResponse({}, 500)
+            if self.verdict == "withdrawn":
+                self.tombstones.add(id)
+            return JSONResponse({"state": self.verdict})
+
+        @app.get("/internal/{kind}/{id}")
+        async def nothing(kind: str, id: UUID) -> JSONResponse:
+            return JSONResponse({"detail": f"no such {kind}"}, 404)
+
+        @app.get("/internal/accounts/{kind}/{id}")
+        async def account(kind: str, id: UUID) -> dict[str, Any]:
+            return {"available": 7, "held": 0, "captured": 0, "granted": 7, "expired": 0}
+
+        listening = socket.socket()
+        listening.bind(("127.0.0.1", 0))
+        self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+        self._serving = asyncio.create_task(self._server.serve([listening]))
+        return f"http://127.0.0.1:{listening.getsockname()[1]}"

@@ -1,0 +1,78 @@
+"""What a test holds in its hands: the gateway's HTTP, its tables, its neighbours, and the links between them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from atelier_messaging.database import Pool
+
+from .link import Link
+from .neighbours import Neighbours
+
+ADMIN_TOKEN = "the admin token of the tests"
+ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+TRY_ON = {"image_urls": ["https://cdn.shop-pictures.net/me.png", "https://cdn.shop-pictures.net/coat.png"]}
+CREATE = "/api/v1/generation/create"
+TABLES = "outbox, inbox, generations, idempotency, workspace_members, workspaces, users, api_keys, stores"
+WAIT_S_MAX = 20.0
+
+Headers = Mapping[str, str]
+
+
+@dataclass
+class World:
+    """The gateway and its surroundings."""
+
+    client: httpx.AsyncClient
+    pool: Pool
+    neighbours: Neighbours
+    to_broker: Link
+    to_database: Link
+
+    async def store(self, name: str = "Acme") -> tuple[UUID, dict[str, str]]:
+        """A new store: its id, and the headers that act for it."""
+        made = await self.client.post("/v1/admin/stores", headers=ADMIN, json={"name": name})
+        return UUID(made.json()["id"]), {"X-API-Key": made.json()["api_key"]}
+
+    async def user(self) -> tuple[UUID, dict[str, str]]:
+        """A new user: their id, and the headers that act for them."""
+        made = await self.client.post("/v1/admin/users", headers=ADMIN, json={"email": f"{uuid4().hex}@shop.net"})
+        token = await self.client.post(f"/v1/admin/users/{made.json()['id']}/tokens", headers=ADMIN)
+        return UUID(made.json()["id"]), {"Authorization": f"Bearer {token.json()['token']}"}
+
+    async def create(self, headers: Headers, key: str | None = None, **changes: Any) -> httpx.Response:
+        """POSTs a try-on to the B2B surface."""
+        keyed = {"Idempotency-Key": key} if key else {}
+        return await self.client.post(CREATE, headers={**headers, **keyed}, json={**TRY_ON, **changes})
+
+    async def rows(self) -> dict[str, int]:
+        """How much there is of what a create writes."""
+        tables = ("generations", "idempotency", "outbox")
+        return {name: await self.pool.fetchval(f"SELECT count(*) FROM {name}") for name in tables}
+
+    async def renew(self) -> None:
+        """As if freshly installed."""
+        await self.mend()
+        self.neighbours.reset()
+        await self.pool.execute(f"DELETE FROM {'; DELETE FROM '.join(TABLES.split(', '))}")
+
+    async def mend(self) -> None:
+        """All links whole, and the gateway connected again."""
+        for link in (self.to_broker, self.to_database):
+            link.mend()
+            link.thaw()
+        await self.until(self._ready)
+
+    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Waits for it; fails after ``WAIT_S_MAX`` seconds."""
+        async with asyncio.timeout(WAIT_S_MAX):
+            while not await holds():  # noqa: ASYNC110 - it is looked for in tables and on the wire
+                await asyncio.sleep(0.02)
+
+    async def _ready(self) -> bool:
+        parts = (await self.client.get("/health/ready")).json()["parts"]
+        return bool(parts["broker"] == parts["database"] == "ok")
