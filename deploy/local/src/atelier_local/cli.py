@@ -4,6 +4,7 @@ import typer
 
 from atelier_local import commands
 from atelier_local.admin_cli import app as admin
+from atelier_local.bench.command import bench
 from atelier_local.demo import demo
 from atelier_local.generate import generate
 
@@ -14,6 +15,7 @@ app.command()(commands.status)
 app.command()(commands.logs)
 app.command()(commands.clean)
 app.command()(demo)
+app.command()(bench)
 app.command()(generate)
 app.add_typer(admin, name="admin")
 app.command("stop-part")(commands.stop_part)

@@ -29,7 +29,7 @@ CREATE TABLE bench_floor.jobs (id uuid PRIMARY KEY, state text, result jsonb);
 _REQUEST = '{"kind": "try_on", "prompt": "a summer dress in the park", "inputs": ["a", "b"]}'
 
 
-async def _generation(connection: "asyncpg.Connection[Any]", id_: UUID, account: int) -> None:
+async def _generation(connection: "asyncpg.pool.PoolConnectionProxy[Any]", id_: UUID, account: int) -> None:
     """The four transactions of one generation."""
     schema = "bench_floor"
     async with connection.transaction():

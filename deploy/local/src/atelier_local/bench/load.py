@@ -11,6 +11,7 @@ import aiohttp
 from aio_pika.abc import AbstractIncomingMessage
 
 from atelier_contracts.bundle import letters
+from atelier_local.errors import StackError
 
 NULL_RENDER = {"X-Atelier-Simulate": "outcome=succeed, delay_ms=0, picture=none"}
 BODY = {"image_urls": ["https://example.com/person.jpg", "https://example.com/garment.jpg"]}
@@ -86,11 +87,11 @@ async def run(url: str, keys: Sequence[str], endings: Endings, *, in_flight: int
             async with session.post(f"{url}/api/v1/generation/create", json=BODY, headers=headers) as reply:
                 answer = await reply.json()
                 if reply.status != 201:
-                    raise RuntimeError(f"the gateway answered {reply.status}: {answer}")
+                    raise StackError(f"the gateway answered {reply.status}: {answer}")
             measured.admissions_s.append(time.perf_counter() - started)
             ended = await endings.of(answer["data"]["session_id"])
             if ended != "session.generation_succeeded.v1":
-                raise RuntimeError(f"generation {answer['data']['session_id']} ended with {ended}")
+                raise StackError(f"generation {answer['data']['session_id']} ended with {ended}")
             measured.journeys_s.append(time.perf_counter() - started)
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight)) as session:
