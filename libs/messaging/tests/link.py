@@ -16,6 +16,7 @@ class Link:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._carrying: set[asyncio.Task[None]] = set()
+        self._fatal: bytes | None = None
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -50,6 +51,10 @@ class Link:
         """What was sent meanwhile arrives."""
         self._flowing.set()
 
+    def lose_answer_to(self, words: bytes) -> None:
+        """The next connection on which these words are sent is cut as soon as the server begins to answer them."""
+        self._fatal = words
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -58,8 +63,9 @@ class Link:
             there = await asyncio.open_connection(self._parts.hostname, self._parts.port)
             try:
                 async with asyncio.TaskGroup() as both:
-                    both.create_task(self._carry(reader, there[1]))
-                    both.create_task(self._carry(there[0], writer))
+                    doomed = asyncio.Event()
+                    both.create_task(self._carry(reader, there[1], doomed))
+                    both.create_task(self._carry_back(there[0], writer, doomed))
             finally:
                 there[1].transport.abort()
         except (asyncio.CancelledError, OSError, BaseExceptionGroup):
@@ -69,9 +75,23 @@ class Link:
             writer.transport.abort()
             self._carrying.discard(task)
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, doomed: asyncio.Event) -> None:
         while chunk := await reader.read(CHUNK_BYTES):
             await self._flowing.wait()
+            if self._fatal is not None and self._fatal in chunk:
+                self._fatal = None
+                doomed.set()
+            writer.write(chunk)
+            await writer.drain()
+        raise ConnectionResetError
+
+    async def _carry_back(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, doomed: asyncio.Event
+    ) -> None:
+        while chunk := await reader.read(CHUNK_BYTES):
+            await self._flowing.wait()
+            if doomed.is_set():
+                break
             writer.write(chunk)
             await writer.drain()
         raise ConnectionResetError

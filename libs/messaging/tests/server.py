@@ -69,10 +69,16 @@ class Server:
         for envelope in envelopes:
             await self.send_raw(envelope.body.encode(), envelope.headers, str(envelope.id))
 
-    async def send_raw(self, body: bytes, headers: Mapping[str, Any], message_id: str = "odd") -> None:
+    async def send_raw(
+        self, body: bytes, headers: Mapping[str, Any], message_id: str, *, content_type: str = "application/json"
+    ) -> None:
         """Lays anything into the queue."""
         message = aio_pika.Message(
-            body, headers=dict(headers), message_id=message_id, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
+            body,
+            headers=dict(headers),
+            message_id=message_id,
+            content_type=content_type,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
         )
         await self.channel.default_exchange.publish(message, self.queue)
 

@@ -1,5 +1,6 @@
 """Consuming: each message is handled once, one at fault is taken out from among its neighbours, nothing is dropped."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from atelier_contracts import Envelope
+from atelier_contracts.bundle import BUNDLE_TYPE, bundle
 from atelier_messaging import Poison, Transient, topology
 from atelier_messaging.consumer import ATTEMPT_HEADER, REASON_HEADER, Consumer
 from atelier_messaging.dead_letters import DeadLetter, list_dead, redrive
@@ -49,7 +51,49 @@ async def test_a_batch_of_poison_only_is_buried_whole(server: Server, begin: Beg
     await _consume(server, begin, Recorder(failing=dict.fromkeys([e.id for e in batch], Poison("no"))), batch)
 
     assert await server.effects() == []
-    assert await server.dead() == 5
+    await becomes(5, server.dead)
+
+
+async def test_poison_in_a_bundle_is_buried_alone_and_the_rest_of_it_handled_once(
+    server: Server, begin: Begin, amqp_link: Link
+) -> None:
+    sender = await begin()
+    async with sender.work.once(dispatch=False) as work:
+        sent = [work.emit(request().message) for _ in range(10)]
+    await asyncio.gather(*(sender.outbox.dispatch(envelope) for envelope in sent))
+    await becomes(1, server.waiting)
+
+    await begin(Recorder(failing={sent[4].id: Poison("no")}))
+
+    await becomes([envelope.id for envelope in sent if envelope is not sent[4]], server.effects)
+    await becomes([str(sent[4].id)], lambda: _buried(server, amqp_link))
+
+
+async def test_a_bundle_that_is_none_is_buried_whole(server: Server, begin: Begin, amqp_link: Link) -> None:
+    after = request()
+    await begin(Recorder())
+
+    await server.send_raw(b"[17]", {}, "no bundle", content_type=BUNDLE_TYPE)
+    await server.send(after)
+
+    await becomes([after.id], server.effects)
+    await becomes(["no bundle"], lambda: _buried(server, amqp_link))
+
+
+async def test_a_bundle_the_broker_gave_up_is_listed_by_message_and_redriven(
+    server: Server, begin: Begin, amqp_link: Link
+) -> None:
+    sent = [request() for _ in range(3)]
+    await server.send_raw(bundle(sent), {}, str(sent[0].id), content_type=BUNDLE_TYPE)
+    await _kill_until_given_up(server)
+    await begin(Recorder())
+
+    assert await list_dead(amqp_link.url, server.queue) == [
+        DeadLetter(str(e.id), e.message.name, str(e.message.subject), "delivery_limit") for e in sent
+    ]
+    assert await redrive(amqp_link.url, server.queue) == 1
+
+    await becomes([envelope.id for envelope in sent], server.effects)
 
 
 async def test_a_message_that_cannot_be_decoded_is_buried_and_its_neighbours_handled(
@@ -223,6 +267,10 @@ async def test_a_message_the_broker_gave_up_is_not_lost_when_it_is_tried_again(
     handler.failing.clear()
 
     await becomes([fatal.id], server.effects)
+
+
+async def _buried(server: Server, link: Link) -> list[str]:
+    return [letter.message_id for letter in await list_dead(link.url, server.queue)]
 
 
 async def _kill_until_given_up(server: Server) -> None:

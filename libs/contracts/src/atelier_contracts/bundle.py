@@ -38,7 +38,7 @@ def letters(body: bytes, headers: Mapping[str, object], *, content_type: str | N
     try:
         events = json.loads(body)
         return [_letter(event) for event in events]
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         raise Undecodable("the frame says that it is a bundle of messages, but it is not") from None
 
 

@@ -1,12 +1,13 @@
 """What an operator does with dead letters: look at them, and send them again."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
 import aio_pika
-from aio_pika.abc import HeadersType
+from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
+from atelier_contracts import Undecodable
+from atelier_contracts.bundle import Letter, letters
 from atelier_messaging.consumer import ATTEMPT_HEADER, REASON_HEADER
 from atelier_messaging.topology import dead_queue, lasting
 
@@ -28,10 +29,10 @@ async def list_dead(url: str, queue: str) -> list[DeadLetter]:
     connection = await aio_pika.connect(url)
     async with connection:
         grave = await (await connection.channel()).get_queue(dead_queue(queue))
-        letters: list[DeadLetter] = []
-        while len(letters) < LIST_MAX and (raw := await grave.get(fail=False)) is not None:
-            letters.append(_letter(raw.message_id or "", raw.headers or {}))
-        return letters  # closing the connection returns them unacknowledged
+        found: list[DeadLetter] = []
+        while len(found) < LIST_MAX and (raw := await grave.get(fail=False)) is not None:
+            found += _read(raw)
+        return found  # closing the connection returns them unacknowledged
 
 
 async def redrive(url: str, queue: str) -> int:
@@ -40,10 +41,12 @@ async def redrive(url: str, queue: str) -> int:
     async with connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         grave = await channel.get_queue(dead_queue(queue))
-        # Only as many as there are now: one that dies again at once comes back to this grave, and would be met again.
-        found = min(LIST_MAX, grave.declaration_result.message_count or 0)
+        met: set[tuple[str | None, bytes]] = set()
         moved = 0
-        while moved < found and (raw := await grave.get(fail=False)) is not None:
+        while moved < LIST_MAX and (raw := await grave.get(fail=False)) is not None:
+            if (raw.message_id, raw.body) in met:
+                continue  # it died again at once; closing the connection leaves it in its grave
+            met.add((raw.message_id, raw.body))
             kept = lasting(raw.headers or {}).items()
             headers = cast(HeadersType, {k: v for k, v in kept if k not in {ATTEMPT_HEADER, REASON_HEADER}})
             again = aio_pika.Message(
@@ -59,8 +62,21 @@ async def redrive(url: str, queue: str) -> int:
         return moved
 
 
-def _letter(message_id: str, headers: Mapping[str, object]) -> DeadLetter:
-    reason = headers.get(REASON_HEADER) or headers.get("x-first-death-reason") or "unknown"
-    return DeadLetter(
-        message_id, str(headers.get("cloudEvents:type", "?")), str(headers.get("cloudEvents:subject", "?")), str(reason)
-    )
+def _read(raw: AbstractIncomingMessage) -> list[DeadLetter]:
+    """The messages of one frame: a bundle whose consumer died of it too often is buried whole, by the broker."""
+    headers = raw.headers or {}
+    reason = str(headers.get(REASON_HEADER) or headers.get("x-first-death-reason") or "unknown")
+    whole = Letter(raw.body, headers, raw.message_id or "")
+    try:
+        found = letters(raw.body, headers, content_type=raw.content_type, message_id=whole.message_id)
+    except Undecodable:
+        found = [whole]
+    return [
+        DeadLetter(
+            letter.message_id,
+            str(letter.headers.get("cloudEvents:type", "?")),
+            str(letter.headers.get("cloudEvents:subject", "?")),
+            reason,
+        )
+        for letter in found
+    ]
