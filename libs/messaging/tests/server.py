@@ -1,6 +1,6 @@
 """What the tests need of a broker and a database: an own schema, own queues, and a look at what lies in them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
@@ -49,6 +49,14 @@ class Recorder:
             await write_effect(work, delivery)
             if (error := self.failing.get(delivery.envelope.id)) is not None:
                 raise error
+
+    def tried(self, envelope: Envelope, times: int) -> Callable[[], Awaitable[bool]]:
+        """Whether it met the message that often, for ``becomes``."""
+
+        async def look() -> bool:
+            return len([batch for batch in self.handled if envelope.id in batch]) >= times
+
+        return look
 
 
 async def write_effect(work: Work, delivery: Delivery) -> None:

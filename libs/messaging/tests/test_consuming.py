@@ -1,17 +1,16 @@
 """Consuming: each message is handled once, one at fault is taken out from among its neighbours, nothing is dropped."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from atelier_contracts import Envelope
-from atelier_contracts.bundle import BUNDLE_TYPE, bundle
+from atelier_contracts.bundle import BUNDLE_TYPE
 from atelier_messaging import Poison, Transient, topology
 from atelier_messaging.consumer import ATTEMPT_HEADER, REASON_HEADER, Consumer
-from atelier_messaging.dead_letters import DeadLetter, list_dead, redrive
+from atelier_messaging.dead_letters import list_dead
 
 from .conftest import RETRY_DELAYS_S, Begin
 from .link import Link
@@ -78,22 +77,6 @@ async def test_a_bundle_that_is_none_is_buried_whole(server: Server, begin: Begi
 
     await becomes([after.id], server.effects)
     await becomes(["no bundle"], lambda: _buried(server, amqp_link))
-
-
-async def test_a_bundle_the_broker_gave_up_is_listed_by_message_and_redriven(
-    server: Server, begin: Begin, amqp_link: Link
-) -> None:
-    sent = [request() for _ in range(3)]
-    await server.send_raw(bundle(sent), {}, str(sent[0].id), content_type=BUNDLE_TYPE)
-    await _kill_until_given_up(server)
-    await begin(Recorder())
-
-    assert await list_dead(amqp_link.url, server.queue) == [
-        DeadLetter(str(e.id), e.message.name, str(e.message.subject), "delivery_limit") for e in sent
-    ]
-    assert await redrive(amqp_link.url, server.queue) == 1
-
-    await becomes([envelope.id for envelope in sent], server.effects)
 
 
 async def test_a_message_that_cannot_be_decoded_is_buried_and_its_neighbours_handled(
@@ -164,7 +147,7 @@ async def test_a_surprise_that_passes_is_handled_once(server: Server, begin: Beg
     await begin(handler)
 
     await server.send(strange)
-    await becomes(True, _tried(handler, strange, 2))
+    await becomes(True, handler.tried(strange, 2))
     handler.failing.clear()
 
     await becomes([strange.id], server.effects)
@@ -177,7 +160,7 @@ async def test_a_transient_message_is_tried_for_ever_and_never_buried(server: Se
     await begin(handler)
 
     await server.send(later)
-    await becomes(True, _tried(handler, later, 2 * len(RETRY_DELAYS_S) + 2))
+    await becomes(True, handler.tried(later, 2 * len(RETRY_DELAYS_S) + 2))
     assert await server.dead() == 0
     handler.failing.clear()
 
@@ -189,96 +172,12 @@ async def test_no_message_waits_behind_one_that_is_tried_again(server: Server, b
     handler = Recorder(failing={later.id: Transient("not yet")})
     await begin(handler)
     await server.send(later)
-    await becomes(True, _tried(handler, later, 1))
+    await becomes(True, handler.tried(later, 1))
 
     others = [request() for _ in range(20)]
     await server.send(*others)
 
     await becomes([other.id for other in others], server.effects)
-
-
-async def test_listing_dead_letters_leaves_them_where_they_are(server: Server, begin: Begin, amqp_link: Link) -> None:
-    poison = [request() for _ in range(3)]
-    await begin(Recorder(failing={envelope.id: Poison("no") for envelope in poison}))
-    await server.send(*poison)
-    await becomes(3, server.dead)
-
-    for _ in range(2):
-        assert await list_dead(amqp_link.url, server.queue) == [
-            DeadLetter(str(e.id), e.message.name, str(e.message.subject), "Poison: no") for e in poison
-        ]
-
-    await becomes(3, server.dead)
-
-
-async def test_a_redriven_dead_letter_is_handled_once_when_its_cause_is_gone(
-    server: Server, begin: Begin, amqp_link: Link
-) -> None:
-    poison = [request() for _ in range(3)]
-    handler = Recorder(failing={envelope.id: Poison("no") for envelope in poison})
-    await begin(handler)
-    await server.send(*poison)
-    await becomes(3, server.dead)
-    handler.failing.clear()
-
-    assert await redrive(amqp_link.url, server.queue) == 3
-
-    await becomes([envelope.id for envelope in poison], server.effects)
-    assert await server.dead() == 0
-
-
-async def test_redriving_what_dies_again_ends(server: Server, begin: Begin, amqp_link: Link) -> None:
-    poison = [request() for _ in range(3)]
-    await begin(Recorder(failing={envelope.id: Poison("no") for envelope in poison}))
-    await server.send(*poison)
-    await becomes(3, server.dead)
-
-    assert await redrive(amqp_link.url, server.queue) == 3
-
-    await becomes(3, server.dead)
-
-
-async def test_a_redriven_message_climbs_the_whole_ladder_again(server: Server, begin: Begin, amqp_link: Link) -> None:
-    strange = request()
-    handler = Recorder(failing={strange.id: SURPRISE})
-    await begin(handler)
-    await server.send(strange)
-    await becomes(1, server.dead)
-    tries = len(handler.handled)
-
-    assert await redrive(amqp_link.url, server.queue) == 1
-
-    await becomes(1, server.dead)
-    assert len(handler.handled) == 2 * tries
-
-
-async def test_a_message_the_broker_gave_up_is_not_lost_when_it_is_tried_again(
-    server: Server, begin: Begin, amqp_link: Link
-) -> None:
-    """It carries the broker's history of its death, with which a second way through the ladder looks like a cycle."""
-    fatal = request()
-    await server.send(fatal)
-    await _kill_until_given_up(server)
-    handler = Recorder(failing={fatal.id: SURPRISE})
-    await begin(handler)
-
-    assert await redrive(amqp_link.url, server.queue) == 1
-    await becomes(True, _tried(handler, fatal, 1))
-    handler.failing.clear()
-
-    await becomes([fatal.id], server.effects)
-
-
-async def _buried(server: Server, link: Link) -> list[str]:
-    return [letter.message_id for letter in await list_dead(link.url, server.queue)]
-
-
-async def _kill_until_given_up(server: Server) -> None:
-    """Takes the message and gives it back, as a consumer does that dies of it, until the broker buries it."""
-    for _ in range(topology.DELIVERY_LIMIT + 1):
-        (raw,) = await server.take(1)
-        await raw.reject(requeue=True)
-    await becomes(1, server.dead)
 
 
 async def _consume(server: Server, begin: Begin, handler: Recorder, batch: list[Envelope]) -> None:
@@ -289,8 +188,5 @@ async def _consume(server: Server, begin: Begin, handler: Recorder, batch: list[
         await Consumer(server.queue, handler, bus.work, bus.publisher).run(Scripted(raws))
 
 
-def _tried(handler: Recorder, envelope: Envelope, times: int) -> Callable[[], Awaitable[bool]]:
-    async def look() -> bool:
-        return len([batch for batch in handler.handled if envelope.id in batch]) >= times
-
-    return look
+async def _buried(server: Server, link: Link) -> list[str]:
+    return [letter.message_id for letter in await list_dead(link.url, server.queue)]
