@@ -15,7 +15,7 @@ from atelier_gateway.identity.api_keys import StoredKey
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.store import people
-from atelier_messaging import Work
+from atelier_messaging import UnitOfWork, Work
 from atelier_telemetry.operations import guarded
 
 PREFIX = "/v1/admin"
@@ -50,8 +50,12 @@ class NewWorkspace(Body):
 def router(parts: Parts) -> APIRouter:
     """Routes under ``/v1/admin`` that make and change people, for holders of the admin token."""
     routes = APIRouter(prefix=PREFIX, tags=["Admin"], dependencies=guarded(parts.settings.admin_token))
-    work = parts.bus.work
+    for add in (_add_stores, _add_users, _add_workspaces):
+        add(routes, parts, parts.bus.work)
+    return routes
 
+
+def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.post("/stores", status_code=201, openapi_extra=takes(NewStore))
     async def create_store(request: Request) -> Response:
         body, store_id = await read(request, NewStore), uuid7()
@@ -78,6 +82,8 @@ def router(parts: Parts) -> APIRouter:
         parts.identity.forget()
         return Response(status_code=204)
 
+
+def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.post("/users", status_code=201, openapi_extra=takes(NewUser))
     async def create_user(request: Request) -> Response:
         body, user_id = await read(request, NewUser), uuid7()
@@ -106,6 +112,8 @@ def router(parts: Parts) -> APIRouter:
         parts.identity.forget()
         return answer({"id": user_id, "disabled": body.disabled})
 
+
+def _add_workspaces(routes: APIRouter, _: Parts, work: UnitOfWork) -> None:
     @routes.post("/workspaces", status_code=201, openapi_extra=takes(NewWorkspace))
     async def create_workspace(request: Request) -> Response:
         body, workspace_id = await read(request, NewWorkspace), uuid7()
@@ -114,8 +122,6 @@ def router(parts: Parts) -> APIRouter:
             if not await people.insert_workspace(unit.connection, workspace_id, body.name, members):
                 raise not_found("user among the members")
         return answer({"id": workspace_id, "name": body.name, "member_ids": sorted(members)}, 201)
-
-    return routes
 
 
 async def _give_key(unit: Work, store_id: UUID, parts: Parts) -> tuple[UUID, str]:

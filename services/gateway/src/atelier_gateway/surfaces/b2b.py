@@ -56,24 +56,7 @@ def router(parts: Parts) -> APIRouter:
     @routes.post("/generation/create", status_code=201, openapi_extra=takes(CreateTryOn))
     async def create(request: Request) -> Response:
         principal = await parts.identity.store(request.headers)
-        key = checked(request.headers.get(HEADER))
-        simulate = request.headers.get(SIMULATE)
-        simulated = simulation(simulate, allowed=parts.simulating)
-        body = await read(request, CreateTryOn)
-        spec = RenderSpec(
-            kind="try_on",
-            prompt=body.prompt or DEFAULT_PROMPT,
-            inputs=await parts.inputs.references(principal.owner, _given(body)),
-            simulate=simulated,
-        )
-        draft = Draft(
-            work=Work(kind="try_on"),
-            spec=spec,
-            request=body.model_dump(mode="json", exclude_none=True),
-            deadline_s=parts.settings.generation_deadline_s,
-            key=key,
-            fingerprint=fingerprint(body.model_dump_json(), simulate or ""),
-        )
+        draft = await _draft(parts, request, principal.owner)
         return await parts.creating.create(principal, draft, SHAPE)
 
     @routes.get("/generation/{id}")
@@ -88,6 +71,27 @@ def router(parts: Parts) -> APIRouter:
         return await uploads.offer(parts, request, principal, UPLOAD, _enveloped)
 
     return routes
+
+
+async def _draft(parts: Parts, request: Request, owner: Owner) -> Draft:
+    """The request, understood. Raises Problem."""
+    key = checked(request.headers.get(HEADER))
+    simulate = request.headers.get(SIMULATE)
+    simulated = simulation(simulate, allowed=parts.simulating)
+    body = await read(request, CreateTryOn)
+    return Draft(
+        work=Work(kind="try_on"),
+        spec=RenderSpec(
+            kind="try_on",
+            prompt=body.prompt or DEFAULT_PROMPT,
+            inputs=await parts.inputs.references(owner, _given(body)),
+            simulate=simulated,
+        ),
+        request=body.model_dump(mode="json", exclude_none=True),
+        deadline_s=parts.settings.generation_deadline_s,
+        key=key,
+        fingerprint=fingerprint(body.model_dump_json(), simulate or ""),
+    )
 
 
 def problem(refusal: Problem) -> Response:

@@ -83,20 +83,7 @@ def router(parts: Parts) -> APIRouter:
     @routes.post("/generations", status_code=201, openapi_extra=takes(CreateGeneration))
     async def create(request: Request) -> Response:
         principal = await parts.identity.anyone(request.headers)
-        key = checked(request.headers.get(HEADER))
-        simulate = request.headers.get(SIMULATE)
-        simulated = simulation(simulate, allowed=parts.simulating)
-        body = await read(request, CreateGeneration)
-        kinds.check(body.kind, [given.role for given in body.inputs], body.prompt)
-        draft = Draft(
-            work=body.work(),
-            spec=await _spec(parts, principal, body, simulated),
-            request=body.model_dump(mode="json", exclude_defaults=True),
-            deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
-            key=key,
-            fingerprint=fingerprint(body.model_dump_json(), simulate or ""),
-        )
-        return await parts.creating.create(principal, draft, shape)
+        return await parts.creating.create(principal, await _draft(parts, request, principal), shape)
 
     @routes.get("/generations/{id}")
     async def get(request: Request, id: str) -> Response:
@@ -124,6 +111,23 @@ async def _owned(parts: Parts, request: Request, id_: str) -> Generation:
     if generation is None:
         raise not_found("generation")
     return generation
+
+
+async def _draft(parts: Parts, request: Request, principal: Principal) -> Draft:
+    """The request, understood. Raises Problem."""
+    key = checked(request.headers.get(HEADER))
+    simulate = request.headers.get(SIMULATE)
+    simulated = simulation(simulate, allowed=parts.simulating)
+    body = await read(request, CreateGeneration)
+    kinds.check(body.kind, [given.role for given in body.inputs], body.prompt)
+    return Draft(
+        work=body.work(),
+        spec=await _spec(parts, principal, body, simulated),
+        request=body.model_dump(mode="json", exclude_defaults=True),
+        deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
+        key=key,
+        fingerprint=fingerprint(body.model_dump_json(), simulate or ""),
+    )
 
 
 async def _spec(parts: Parts, principal: Principal, body: CreateGeneration, simulated: Simulation | None) -> RenderSpec:
