@@ -90,6 +90,31 @@ async def test_the_same_worker_cannot_end_an_earlier_attempt_of_its_own(world: A
     assert await process.scheduler._completions.commit([finished(early)]) == [False]
 
 
+async def test_who_gave_a_job_back_cannot_end_it_under_the_same_number(world: Any, ask: Ask) -> None:
+    leaving, heir = world.process(), world.process()
+    await leaving.handle(ask(simulate=SLOW))
+    [given_back] = await claim(world, leaving.owner)
+    await store.give_back(world.pool, leaving.owner)
+
+    [held] = await claim(world, heir.owner)
+
+    assert held.attempt == given_back.attempt
+    assert await leaving.scheduler._completions.commit([finished(given_back)]) == [False]
+
+
+async def test_what_a_loser_stored_stays_while_another_attempt_may_need_it(world: Any, ask: Ask) -> None:
+    process = world.process()
+    await process.handle(ask(simulate=SLOW))
+    [lost] = await claim(world, process.owner, lease_s=0.0)
+    await process.scheduler.free_lost()
+    world.objects.objects["stores/0.png"] = b""
+
+    attempt = Attempt(lost, INVALID_SPAN, stored=["stores/0.png"])
+    await process.scheduler._completions.settle(attempt, Completion(lost, "simulator", 1))
+
+    assert list(world.objects.objects) == ["stores/0.png"]
+
+
 async def test_what_a_loser_stored_is_removed_unless_it_is_the_winners(world: Any, ask: Ask) -> None:
     process, heir = world.process(), world.process()
     request = ask(simulate=SLOW)

@@ -56,6 +56,7 @@ async def test_a_job_past_its_deadline_is_not_started(world: Any, ask: Ask) -> N
     await process.handle(late, in_time)
     await world.until(in_time.generation_id, "done")
 
+    assert (await world.job(late.generation_id))["state"] == "failed"
     assert await world.events(late.generation_id) == ["render_failed"]
     assert (await world.said(late.generation_id, "render_failed"))["code"] == "provider_timeout"
 

@@ -53,6 +53,17 @@ async def test_claims_are_shared_evenly_and_what_one_leaves_goes_to_the_others(w
     assert (claimed[many.id], claimed[some.id], claimed[few.id]) == (5, 5, 2)
 
 
+async def test_more_tenants_than_slots_are_served_round_after_round(world: Any, ask: Ask) -> None:
+    owners = [ask().owner for _ in range(5)]
+    await queue(world, [job for owner in owners for job in jobs_of(owner, ask, 10)])
+
+    claimed: Counter[Any] = Counter()
+    for _ in range(5):
+        claimed.update(job.owner.id for job in await claim(world, 2))
+
+    assert [claimed[owner.id] for owner in owners] == [2] * 5
+
+
 async def test_idling_saves_up_no_turns(world: Any, ask: Ask) -> None:
     idler, worker = ask().owner, ask().owner
     await queue(world, [*jobs_of(idler, ask, 1), *jobs_of(worker, ask, 100)])

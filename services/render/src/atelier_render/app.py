@@ -10,6 +10,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from atelier_contracts.routes import RENDER_COMMANDS
+from atelier_contracts.vocabulary import N_MAX
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_render.artefacts import Artefacts
@@ -65,7 +66,8 @@ def create_app(settings: Settings) -> FastAPI:
 async def _scheduler(settings: Settings, bus: Bus, pool: Pool) -> AsyncIterator[tuple[Scheduler, ObjectStore]]:
     objects = ObjectStore(settings.storage)
     fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX)
-    images = ImageWorkers(workers=settings.render_image_workers)
+    # Every slot's pictures may wait at once: slots are what bounds the work, not this queue.
+    images = ImageWorkers(workers=settings.render_image_workers, waiting_max=settings.render_concurrency * N_MAX)
     spool = Spool(settings.render_spool_dir)
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     artefacts = Artefacts(objects, spool, pool)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 
 from opentelemetry import trace
 
@@ -116,6 +117,7 @@ class Scheduler:
         for attempt in attempts:
             self._attempts[attempt.job.key] = attempt
             attempt.task = asyncio.create_task(self._render(attempt), name=f"render {attempt.job.key}")
+            attempt.task.add_done_callback(partial(self._over, attempt))
         return len(attempts) == free if attempts else None
 
     async def _take_instant(self) -> bool | None:
@@ -151,16 +153,19 @@ class Scheduler:
         except Exception:
             # Nobody will end this attempt: without its beat the lease runs out and the job is taken over.
             logger.exception("attempt %s could not be ended", attempt.job.key)
-        finally:
-            del self._attempts[attempt.job.key]
-            self.wake(["paced"])
+
+    def _over(self, attempt: Attempt, _: object) -> None:
+        """However it went, cancelled before its first step included, the slot is free."""
+        del self._attempts[attempt.job.key]
+        self.wake(["paced"])
 
     async def _ending(self, attempt: Attempt) -> Ending:
         try:
             return await self._worker.perform(attempt)
         except asyncio.CancelledError:
-            if attempt.phase != "cancelled":
+            if attempt.phase != "cancelled" or attempt.task is None:
                 raise
+            attempt.task.uncancel()
             return Failure(attempt.job, None, "cancelled", CANCELLED)
 
     async def _beat(self) -> None:
