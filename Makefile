@@ -4,6 +4,7 @@ PROFILE ?= default
 export PROFILE
 
 bin := .venv/bin
+is_set_up = @test -x $(bin)/atelier || { echo "Nothing is set up here yet: make up" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up down status logs clean demo test check bench format
@@ -18,15 +19,19 @@ up: setup ## start the stack and wait until it is ready
 	@$(bin)/atelier up
 
 down: ## stop the stack; the data stays
+	$(is_set_up)
 	@$(bin)/atelier down
 
 status: ## show each part of the stack
+	$(is_set_up)
 	@$(bin)/atelier status
 
 logs: ## follow the logs of all parts
+	$(is_set_up)
 	@$(bin)/atelier logs
 
 clean: ## stop the stack and delete its data
+	$(is_set_up)
 	@$(bin)/atelier clean
 
 demo: setup ## one try-on from photographs to receipt: PERSON=a.jpg GARMENT=b.jpg

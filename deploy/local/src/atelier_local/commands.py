@@ -7,17 +7,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from atelier_local.control import start_command
+from atelier_local.control import start_command, stop_command
 from atelier_local.display import Progress, table_of_parts, table_of_urls
 from atelier_local.errors import StackError
 from atelier_local.follow import follow, log_files
 from atelier_local.sentences import sentences
 from atelier_local.stack import Stack
 
+WIDTH_IN_A_PIPE = 160
 Profile = Annotated[str, typer.Option("--profile", envvar="PROFILE", help="Which local stack.")]
 Name = Annotated[str, typer.Argument(help="A part, as `atelier status` names it.")]
 
-console = Console(soft_wrap=True)
+console = Console(width=None if sys.stdout.isatty() else WIDTH_IN_A_PIPE)
 
 
 def up(
@@ -28,11 +29,14 @@ def up(
     with sentences():
         stack = Stack(profile, only=[name.strip() for name in only.split(",") if name.strip()])
         already = stack.status()
-        with Progress(console) as progress:
-            status = stack.up(progress.show)
-        if already and already.pid == status.pid:
-            console.print(f"The stack [bold]{profile}[/] is already up.")
-        table_of_urls(console, status, stack.environment(), stack.profile.env_file, profile)
+        try:
+            with Progress(console) as progress:
+                now = stack.up(progress.show)
+        except KeyboardInterrupt:
+            raise StackError(f"interrupted; the stack goes on starting until: {stop_command(profile)}") from None
+        if already and already.pid == now.pid:
+            console.print(f"The stack {profile} is already up.")
+        table_of_urls(console, now, stack.environment(), stack.profile.env_file, profile)
 
 
 def down(profile: Profile = "default") -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from atelier_local.errors import StackError
 
 SOCKET = "supervisor.sock"
+USABLE = ("ready", "done")
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class Status:
 
     @property
     def up(self) -> bool:
-        """Whether every part can be used; one that was stopped on purpose is not missed."""
-        return all(part.state in ("ready", "done", "stopped") for part in self.parts)
+        """Whether every part can be used."""
+        return all(part.state in USABLE for part in self.parts)
 
     def part(self, name: str) -> PartStatus:
         """The part of that name."""
@@ -96,3 +97,8 @@ def ask(home: Path, question: dict[str, Any], timeout_s: float = 5.0) -> dict[st
 def start_command(profile: str) -> str:
     """What starts that profile."""
     return "make up" if profile == "default" else f"PROFILE={profile} make up"
+
+
+def stop_command(profile: str) -> str:
+    """What stops it."""
+    return "make down" if profile == "default" else f"PROFILE={profile} make down"

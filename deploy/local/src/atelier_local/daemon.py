@@ -15,8 +15,9 @@ from atelier_local.blueprint import Blueprint, draw
 from atelier_local.control import SOCKET, PartStatus, Status, socket_path
 from atelier_local.environment import Plan
 from atelier_local.errors import StackError
+from atelier_local.keeper import Keeper
 from atelier_local.profile import Profile, open_profile
-from atelier_local.supervisor import Keeper, Supervisor
+from atelier_local.supervisor import Supervisor
 
 
 class Daemon:

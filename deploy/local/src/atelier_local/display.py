@@ -12,15 +12,13 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from atelier_local.control import PartStatus, Status
+from atelier_local.control import USABLE, PartStatus, Status, stop_command
 
 STYLES = {"ready": "green", "done": "green", "failed": "red", "stopped": "yellow", "restarting": "yellow"}
-USABLE = ("ready", "done")
 LINKS = (
-    ("API", "ATELIER_URL", ""),
-    ("API reference", "ATELIER_URL", "/docs"),
-    ("Traces", "ATELIER_TRACES_URL", ""),
-    ("Object store", "ATELIER_S3_ENDPOINT", ""),
+    ("API", "ATELIER_URL"),
+    ("Traces", "ATELIER_TRACES_URL"),
+    ("Object store", "ATELIER_S3_ENDPOINT"),
 )
 
 
@@ -46,6 +44,8 @@ class Progress:
         """Called with every look at the stack."""
         if self._live:
             self._live.update(self._moving(status))
+        if not self._told and status.up:
+            return  # it was up before we looked: nothing becomes ready
         for part in status.parts:
             if self._told.get(part.name) != part.state and part.state in STYLES:
                 self._console.print(self._line(part), highlight=False)
@@ -84,14 +84,14 @@ def table_of_urls(console: Console, status: Status, env: Mapping[str, str], env_
     """Where everything is, and how to stop it."""
     table = Table(box=None, pad_edge=False, show_header=False)
     running = {part.name for part in status.parts}
-    for title, name, path in LINKS:
+    for title, name in LINKS:
         if env.get(name) and (name != "ATELIER_URL" or "gateway" in running):
-            table.add_row(title, f"{env[name]}{path}")
+            table.add_row(title, env[name])
     for part in status.parts:
         if part.name in ("rabbitmq", "postgres"):
             table.add_row({"rabbitmq": "RabbitMQ", "postgres": "Postgres"}[part.name], part.url)
     table.add_row("Settings, secrets", f". {env_file}")
-    table.add_row("Stop", "make down" if profile == "default" else f"PROFILE={profile} make down")
+    table.add_row("Stop", stop_command(profile))
     console.print(table, highlight=False)
     for name, why in status.skipped.items():
         console.print(Text(f"Without {name}: {why}", "yellow"))

@@ -1,6 +1,8 @@
-"""The object store: ``ministack`` with nothing but S3, its requests signed and checked, its objects in our folder.
+"""The object store: ``ministack`` with nothing but S3, on loopback, its objects in our folder.
 
-It binds every interface and believes any key unless told otherwise; BIND_HOST and AUTH tell it.
+It binds every interface and believes any key unless told otherwise; BIND_HOST and AUTH tell it. Even then, of its root
+user (ours) it verifies the signature of presigned requests only: one signed in its headers passes with any secret, and
+the root user is also called ``test``. On loopback that will do; a store's own checks are for MinIO or S3 to show.
 """
 
 import asyncio

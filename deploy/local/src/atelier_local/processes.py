@@ -76,6 +76,7 @@ def end(found: Callable[[], list[int]], grace_s: float) -> int:
     """Asks the processes to stop, then makes them; says how many there were."""
     pids = found()
     send(pids, signal.SIGTERM)
+    send(pids, signal.SIGCONT)  # a frozen process could not hear the first one
     if pids and not wait_until(lambda: not found(), grace_s):
         send(found(), signal.SIGKILL)
         wait_until(lambda: not found(), grace_s)

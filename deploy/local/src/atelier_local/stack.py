@@ -16,7 +16,7 @@ from typing import Self
 
 from atelier_local import postgres
 from atelier_local.blueprint import draw
-from atelier_local.control import NotRunning, Status, ask
+from atelier_local.control import SOCKET, USABLE, NotRunning, Status, ask
 from atelier_local.environment import Plan, given_from
 from atelier_local.errors import StackError
 from atelier_local.processes import MARK, end, marked, wait_until
@@ -75,6 +75,9 @@ class Stack:
                 running = None
             if running is None:
                 self._start()
+            for part in running.parts if running else ():
+                if part.state in ("stopped", "failed"):
+                    self.start_part(part.name)
             try:
                 return self._wait_ready(report)
             except StackError:
@@ -120,7 +123,7 @@ class Stack:
 
     def wait_ready(self, name: str, timeout_s: float = 60.0) -> None:
         """Until that part is ready, after a kill for instance."""
-        ready = wait_until(lambda: self._state(name) in ("ready", "done"), timeout_s)
+        ready = wait_until(lambda: self._state(name) in USABLE, timeout_s)
         if not ready:
             raise StackError(f"{name} was not ready within {timeout_s:.0f} s; its log is {self.home}/logs/{name}.log")
 
@@ -175,7 +178,7 @@ class Stack:
             elif self._process and self._process.poll() is not None:
                 raise StackError(self._why("supervisor"))
             time.sleep(LOOK_EVERY_S)
-        waiting = [part.name for part in status.parts if part.state != "ready"] if status else ["supervisor"]
+        waiting = [part.name for part in status.parts if part.state not in USABLE] if status else ["supervisor"]
         raise StackError(f"the stack was not ready within {UP_TIMEOUT_S:.0f} s; still waiting for {', '.join(waiting)}")
 
     def _why(self, part: str) -> str:
@@ -184,10 +187,12 @@ class Stack:
         return "\n  ".join([f"{part} did not start; the end of {log} says:", *tail])
 
     def _take_down(self) -> bool:
-        was_up = self.status() is not None
-        if was_up:
+        try:
             ask(self.home, {"do": "down"})
+            was_up = True
             wait_until(lambda: not self._supervised(), DOWN_TIMEOUT_S)
+        except StackError:  # nobody there, or nobody who answers: what is left is ended below
+            was_up = False
         strays = self._end_strays()
         if self._process:
             self._process.wait(DOWN_TIMEOUT_S)
@@ -200,7 +205,7 @@ class Stack:
     def _end_strays(self) -> int:
         """Whatever still carries our mark; normally nothing."""
         count = end(lambda: marked(str(self.home)), STRAY_GRACE_S)
-        for name in ("supervisor.sock", "supervisor.pid", "env"):
+        for name in (SOCKET, "supervisor.pid", "env"):
             (self.home / name).unlink(missing_ok=True)
         return count
 

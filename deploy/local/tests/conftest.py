@@ -1,0 +1,32 @@
+"""Toys for the supervisor, and stacks in folders of their own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from atelier_local.part import Part
+from atelier_local.supervisor import Supervisor
+
+Running = Callable[..., AbstractAsyncContextManager[Supervisor]]
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Running:
+    """Supervises the parts given until the end of the block; all of them are ready at its begin, unless told not to."""
+
+    @asynccontextmanager
+    async def supervise(*parts: Part, wait: Iterable[str] | None = None) -> AsyncIterator[Supervisor]:
+        supervisor = Supervisor(parts, tmp_path)
+        supervisor.start()
+        try:
+            async with asyncio.timeout(20):
+                for name in [part.name for part in parts] if wait is None else wait:
+                    await supervisor.keepers[name].reached.wait()
+            yield supervisor
+        finally:
+            await supervisor.stop()
+
+    return supervise

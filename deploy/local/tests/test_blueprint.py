@@ -1,0 +1,56 @@
+"""Which parts a plan comes to, and what is said when one cannot be had."""
+
+from pathlib import Path
+
+import pytest
+
+from atelier_local import rabbitmq, traces
+from atelier_local.blueprint import draw
+from atelier_local.environment import Plan
+from atelier_local.errors import MissingPart, StackError
+from atelier_local.profile import Profile, open_profile
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Profile:
+    return open_profile("one", tmp_path)
+
+
+def test_a_missing_broker_is_named_with_the_command_that_installs_it(
+    mine: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rabbitmq, "SCRIPTS", "/nowhere/rabbitmq-server")
+
+    with pytest.raises(MissingPart, match=r"RabbitMQ is not installed.*apt-get install .* rabbitmq-server"):
+        draw(mine, Plan(only=("rabbitmq",)))
+
+
+def test_a_broker_given_from_outside_need_not_be_installed(mine: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rabbitmq, "SCRIPTS", "/nowhere/rabbitmq-server")
+
+    drawn = draw(mine, Plan(only=("rabbitmq",), given={"ATELIER_AMQP_URL": "amqp://elsewhere/"}))
+
+    assert [(part.name, part.command) for part in drawn.parts] == [("rabbitmq", ())]
+
+
+def test_a_missing_trace_viewer_is_named_and_skipped(
+    mine: Profile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(traces, "REPOSITORY", tmp_path)
+
+    drawn = draw(mine, Plan(only=("objectstore", "traces")))
+
+    assert [part.name for part in drawn.parts] == ["objectstore"]
+    assert "make setup" in drawn.skipped["traces"]
+
+
+def test_a_service_waits_for_its_own_migration(mine: Profile) -> None:
+    migration, service = draw(mine, Plan(only=("billing",))).parts
+
+    assert migration.name in service.needs
+    assert migration.needs == ("postgres",)
+
+
+def test_a_part_that_does_not_exist_is_refused(mine: Profile) -> None:
+    with pytest.raises(StackError, match="there is no part teapot"):
+        draw(mine, Plan(only=("teapot",)))

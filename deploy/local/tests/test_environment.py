@@ -1,0 +1,108 @@
+"""Who is told what."""
+
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from atelier_local import environment
+from atelier_local.environment import Plan
+from atelier_local.profile import SERVICES, Profile, open_profile
+
+ALL = ("rabbitmq", "postgres", "objectstore", "traces", *SERVICES)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Profile:
+    return open_profile("one", tmp_path)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_told_its_own_database_and_no_owner(service: str, mine: Profile) -> None:
+    told = environment.of_service(service, mine, Plan(), ALL)
+
+    assert [name for name in told if name.endswith("DATABASE_URL")] == [f"ATELIER_{service.upper()}_DATABASE_URL"]
+    others = {secret for name, secret in mine.secrets.items() if "_password" in name and name != "amqp_password"}
+    others.remove(mine.secrets[f"{service}_app_password"])
+    assert not any(secret in value for secret in others for value in told.values())
+
+
+def test_only_a_migration_is_told_the_owner(mine: Profile) -> None:
+    told = environment.of_migration("billing", mine, Plan(), ALL)
+
+    assert mine.secrets["billing_owner_password"] in told["ATELIER_BILLING_OWNER_DATABASE_URL"]
+
+
+@pytest.mark.parametrize("service", ["session", "billing"])
+def test_services_without_pictures_get_no_key_of_the_store(service: str, mine: Profile) -> None:
+    told = environment.of_service(service, mine, Plan(), ALL)
+
+    assert mine.secrets["s3_secret_key"] not in told.values()
+
+
+def test_only_the_gateway_may_make_users_and_keys(mine: Profile) -> None:
+    for service in SERVICES:
+        told = environment.of_service(service, mine, Plan(), ALL)
+        assert ("ATELIER_ADMIN_TOKEN" in told) == ("ATELIER_KEY_PEPPER" in told) == (service == "gateway")
+
+
+def test_an_address_from_outside_replaces_ours(mine: Profile) -> None:
+    outside = {
+        "ATELIER_AMQP_URL": "amqp://u:p@broker.example:5672/",
+        "ATELIER_DATABASE_URL": "postgresql://boss:pw@db.example:5433/postgres?sslmode=require",
+        "ATELIER_S3_ENDPOINT": "https://s3.example",
+        "ATELIER_S3_ACCESS_KEY": "theirs",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel.example:4318",
+    }
+    plan = Plan(given=environment.given_from(outside, mine))
+
+    told = environment.of_service("render", mine, plan, ALL)
+
+    assert told["ATELIER_AMQP_URL"] == outside["ATELIER_AMQP_URL"]
+    assert told["ATELIER_S3_ENDPOINT"] == "https://s3.example"
+    assert told["ATELIER_S3_ACCESS_KEY"] == "theirs"
+    assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel.example:4318"
+    password = mine.secrets["render_app_password"]
+    url = f"postgresql://render_app:{password}@db.example:5433/render?sslmode=require"
+    assert told["ATELIER_RENDER_DATABASE_URL"] == url
+
+
+def test_a_sourced_env_file_does_not_couple_two_stacks(mine: Profile, tmp_path: Path) -> None:
+    other = open_profile("two", tmp_path)
+    sourced = environment.of_a_person(other, Plan(), ALL, {}) | {"ATELIER_LOG_LEVEL": "debug"}
+
+    given = environment.given_from(sourced, mine)
+
+    assert given == {"ATELIER_LOG_LEVEL": "debug"}
+
+
+def test_tuning_and_extras_reach_the_services(mine: Profile) -> None:
+    plan = Plan(given={"ATELIER_RENDER_LEASE_S": "9"}, extra={"ATELIER_SIMULATOR": "off"})
+
+    told = environment.of_service("render", mine, plan, ALL)
+
+    assert told["ATELIER_RENDER_LEASE_S"] == "9"
+    assert told["ATELIER_SIMULATOR"] == "off"
+    assert environment.of_service("render", mine, Plan(), ALL)["ATELIER_RENDER_LEASE_S"] == "5"
+
+
+def test_without_a_viewer_nobody_is_told_to_send_traces(mine: Profile) -> None:
+    told = environment.of_service("billing", mine, Plan(), ("rabbitmq", "postgres"))
+
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in told
+    assert environment.of_a_person(mine, Plan(), (), {})["ATELIER_TRACES_URL"] == ""
+
+
+def test_a_shell_that_sources_the_env_file_exports_every_value(mine: Profile) -> None:
+    values = environment.of_a_person(mine, Plan(extra={"ODD": 'it\'s $HOME; "x"'}), ALL, {"render": 42})
+
+    environment.write_env_file(mine, values)
+
+    shown = subprocess.run(
+        ["sh", "-c", f". {mine.env_file} && env -0"], env={}, capture_output=True, check=True, text=True
+    ).stdout
+    exported = dict(line.split("=", 1) for line in shown.split("\0") if line)
+    assert values.items() <= exported.items()
+    assert exported["ATELIER_RENDER_PID"] == "42"
+    assert stat.S_IMODE(mine.env_file.stat().st_mode) == 0o600

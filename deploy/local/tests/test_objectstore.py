@@ -1,0 +1,91 @@
+"""The object store: signed requests only, and what was stored stays."""
+
+import io
+import uuid
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from minio import Minio
+from minio.error import S3Error
+
+from atelier_local.processes import wait_until
+from atelier_local.stack import Stack
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with Stack("one", root=tmp_path_factory.mktemp("run"), only=["objectstore"]) as stack:
+        yield stack
+
+
+def client(stack: Stack, secret: str | None = None, access_key: str | None = None) -> Minio:
+    env = stack.environment()
+    return Minio(
+        urlsplit(env["ATELIER_S3_ENDPOINT"]).netloc,
+        access_key or env["ATELIER_S3_ACCESS_KEY"],
+        secret or env["ATELIER_S3_SECRET_KEY"],
+        secure=False,
+        region=env["ATELIER_S3_REGION"],
+    )
+
+
+@pytest.fixture
+def key() -> str:
+    return f"tests/{uuid.uuid4()}"
+
+
+def test_a_presigned_address_takes_and_gives_one_object(stack: Stack, key: str) -> None:
+    there = client(stack)
+
+    put = httpx.put(there.presigned_put_object("atelier", key, timedelta(minutes=5)), content=b"picture")
+    got = httpx.get(there.presigned_get_object("atelier", key, timedelta(minutes=5)))
+
+    assert put.status_code == 200
+    assert got.content == b"picture"
+
+
+def test_without_a_signature_nothing_is_given(stack: Stack, key: str) -> None:
+    client(stack).put_object("atelier", key, io.BytesIO(b"x"), 1)
+
+    assert httpx.get(f"{stack.environment()['ATELIER_S3_ENDPOINT']}/atelier/{key}").status_code == 403
+
+
+def test_an_address_signed_with_another_secret_is_refused(stack: Stack, key: str) -> None:
+    url = client(stack, secret="another").presigned_put_object("atelier", key, timedelta(minutes=5))
+
+    assert httpx.put(url, content=b"x").status_code == 403
+
+
+def test_another_access_key_is_refused(stack: Stack) -> None:
+    with pytest.raises(S3Error, match="InvalidAccessKeyId"):
+        list(client(stack, access_key="another").list_objects("atelier"))
+
+
+def test_what_was_stored_outlives_a_crash(stack: Stack, key: str) -> None:
+    client(stack).put_object("atelier", key, io.BytesIO(b"kept"), 4)
+    before = stack.pid("objectstore")
+
+    stack.kill("objectstore")
+    assert wait_until(lambda: stack.pid("objectstore") not in (None, before), 10)
+    stack.wait_ready("objectstore")
+
+    assert client(stack).get_object("atelier", key).read() == b"kept"
+
+
+def test_it_listens_on_loopback_only(stack: Stack) -> None:
+    port = f"{stack.profile.ports['objectstore']:04X}"
+
+    listening = [
+        line.split()[1]
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        if line.split()[3] == "0A" and line.split()[1].endswith(f":{port}")
+    ]
+
+    assert listening == [f"0100007F:{port}"]

@@ -1,0 +1,73 @@
+"""What a profile keeps to itself, and for how long."""
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from atelier_local import profile
+from atelier_local.errors import StackError
+
+
+def test_ports_and_secrets_stay_as_they_were_chosen(tmp_path: Path) -> None:
+    first = profile.open_profile("one", tmp_path)
+    key = first.issuer_key_file.read_text()
+
+    again = profile.open_profile("one", tmp_path)
+
+    assert (again.ports, again.secrets) == (first.ports, first.secrets)
+    assert again.issuer_key_file.read_text() == key
+
+
+def test_two_profiles_share_no_port_and_no_secret(tmp_path: Path) -> None:
+    one, two = profile.open_profile("one", tmp_path), profile.open_profile("two", tmp_path)
+
+    assert not set(one.ports.values()) & set(two.ports.values())
+    assert not set(one.secrets.values()) & set(two.secrets.values())
+
+
+def test_a_port_a_stranger_took_is_exchanged_and_the_others_stay(tmp_path: Path) -> None:
+    mine = profile.open_profile("one", tmp_path)
+    before = dict(mine.ports)
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", before["postgres"]))
+        stranger.listen()
+
+        moved = profile.move_taken_ports(mine)
+
+    assert moved == ["postgres"]
+    after = profile.open_profile("one", tmp_path).ports
+    assert {name for name in before if after[name] != before[name]} == {"postgres"}
+    assert len(set(after.values())) == len(after)
+
+
+def test_what_is_secret_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    mine = profile.open_profile("one", tmp_path)
+
+    for file in (mine.home / "profile.json", mine.issuer_key_file):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not any(secret in repr(mine) for secret in mine.secrets.values())
+
+
+def test_secrets_are_long_and_need_no_quoting(tmp_path: Path) -> None:
+    for secret in profile.open_profile("one", tmp_path).secrets.values():
+        assert len(secret) >= 32
+        assert secret.isalnum()
+
+
+@pytest.mark.parametrize("name", ["", "../up", "Two", "tools", "check", "a b", "-x", "x" * 32])
+def test_a_name_that_is_no_folder_of_ours_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="cannot name a profile"):
+        profile.home_of(name, tmp_path)
+
+
+def test_a_profile_of_an_older_version_gets_the_secrets_it_lacks(tmp_path: Path) -> None:
+    old = profile.open_profile("one", tmp_path)
+    pepper = old.secrets.pop("key_pepper")
+    profile.save(old)
+
+    new = profile.open_profile("one", tmp_path)
+
+    assert new.secrets["key_pepper"] != pepper
+    assert new.secrets["admin_token"] == old.secrets["admin_token"]

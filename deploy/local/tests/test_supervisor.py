@@ -1,0 +1,170 @@
+"""The supervisor's promises, kept with real processes."""
+
+import asyncio
+import os
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from atelier_local.errors import StackError
+from atelier_local.keeper import State
+from atelier_local.processes import alive, group_members
+from atelier_local.supervisor import Supervisor
+
+from .conftest import Running
+from .toys import DEAF, PARENT, server, task
+
+
+async def until(supervisor: Supervisor, name: str, state: State) -> None:
+    async with asyncio.timeout(10):
+        while supervisor.keepers[name].state is not state:  # noqa: ASYNC110 - a test looks at the state from outside
+            await asyncio.sleep(0.01)
+
+
+def states(supervisor: Supervisor) -> dict[str, State]:
+    return {name: keeper.state for name, keeper in supervisor.keepers.items()}
+
+
+async def test_a_part_starts_after_what_it_needs_is_ready(running: Running, tmp_path: Path) -> None:
+    slow = task("first", f"import time; time.sleep(0.3); open('{tmp_path}/done', 'w')")
+    eager = replace(task("second", f"open('{tmp_path}/done')"), needs=("first",))
+
+    async with running(eager, slow) as supervisor:
+        assert supervisor.keepers["second"].restarts == 0
+
+
+async def test_a_killed_part_comes_back_with_another_pid(running: Running) -> None:
+    async with running(server()) as supervisor:
+        before = supervisor.keepers["toy"].pid
+
+        supervisor.kill_part("toy", signal.SIGKILL)
+        await until(supervisor, "toy", State.RESTARTING)
+        await until(supervisor, "toy", State.READY)
+
+        assert supervisor.keepers["toy"].pid not in (None, before)
+        assert supervisor.keepers["toy"].restarts == 1
+
+
+async def test_a_part_stopped_on_purpose_stays_stopped_until_it_is_started(running: Running) -> None:
+    async with running(server()) as supervisor:
+        await supervisor.stop_part("toy")
+        await asyncio.sleep(0.3)  # longer than the first pause before a restart
+        assert states(supervisor) == {"toy": State.STOPPED}
+        assert supervisor.keepers["toy"].pid is None
+
+        await supervisor.start_part("toy")
+
+        assert states(supervisor) == {"toy": State.READY}
+
+
+async def test_a_part_that_never_starts_is_given_up_and_says_so(running: Running, tmp_path: Path) -> None:
+    async with running(task("broken", "raise SystemExit('the reason')"), wait=()) as supervisor:
+        await until(supervisor, "broken", State.FAILED)
+
+        log = (tmp_path / "broken.log").read_text()
+
+    assert log.count("the reason") == 3
+    assert "[supervisor] broken ended with 1" in log
+
+
+async def test_starting_a_part_that_cannot_start_names_its_log(running: Running, tmp_path: Path) -> None:
+    async with running(task("broken", "raise SystemExit(1)"), wait=()) as supervisor:
+        with pytest.raises(StackError, match=str(tmp_path / "broken.log")):
+            await supervisor.start_part("broken")
+
+
+async def test_what_cannot_be_prepared_fails_like_what_cannot_start(running: Running, tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise StackError("no room for the data")
+
+    async with running(server(prepare=refuse), wait=()) as supervisor:
+        await until(supervisor, "toy", State.FAILED)
+
+    assert "no room for the data" in (tmp_path / "toy.log").read_text()
+
+
+async def test_a_part_that_ignores_the_request_to_stop_is_killed(running: Running) -> None:
+    async with running(server(code=DEAF, stop_grace_s=0.3)) as supervisor:
+        pid = supervisor.keepers["toy"].pid
+        assert pid
+
+        began = time.monotonic()
+        await supervisor.stop_part("toy")
+
+        assert not alive(pid)
+        assert 0.3 <= time.monotonic() - began < 3
+
+
+async def test_a_frozen_part_can_be_stopped(running: Running) -> None:
+    async with running(server(stop_grace_s=5.0)) as supervisor:
+        supervisor.kill_part("toy", signal.SIGSTOP)
+
+        began = time.monotonic()
+        await supervisor.stop_part("toy")
+
+        assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+async def test_a_part_takes_its_own_children_with_it(running: Running, end: str) -> None:
+    async with running(server(code=PARENT)) as supervisor:
+        group = supervisor.keepers["toy"].pid
+        assert group
+        assert len(group_members(group)) == 2
+
+        if end == "stopped":
+            await supervisor.stop_part("toy")
+        else:
+            supervisor.kill_part("toy", signal.SIGKILL)
+            await until(supervisor, "toy", State.RESTARTING)
+
+        async with asyncio.timeout(5):
+            while group_members(group):  # noqa: ASYNC110 - the kernel sends no event
+                await asyncio.sleep(0.01)
+
+
+async def test_stopping_ends_each_part_before_what_it_needs(running: Running, tmp_path: Path) -> None:
+    order: list[str] = []
+    first, second = server("first"), server("second", needs=("first",))
+    supervisor = Supervisor([first, second], tmp_path)
+    supervisor.start()
+    await supervisor.keepers["second"].reached.wait()
+    pids = {name: keeper.pid for name, keeper in supervisor.keepers.items()}
+
+    stopping = asyncio.create_task(supervisor.stop())
+    while not stopping.done():
+        order += [name for name, pid in pids.items() if pid and not alive(pid) and name not in order]
+        await asyncio.sleep(0.001)
+
+    assert order[:1] == ["second"]
+    assert not any(alive(pid) for pid in pids.values() if pid)
+
+
+async def test_a_part_run_by_somebody_else_is_waited_for_and_left_alone(running: Running) -> None:
+    answers: list[bool] = [False, False, True]
+    probes = iter(answers)
+
+    async def probe() -> bool:
+        return next(probes)
+
+    async with running(replace(server(), command=(), probe=probe)) as supervisor:
+        assert supervisor.keepers["toy"].pid is None
+        with pytest.raises(StackError, match="no process"):
+            supervisor.kill_part("toy", signal.SIGKILL)
+
+
+async def test_a_part_nobody_knows_is_refused_with_the_names_there_are(running: Running) -> None:
+    async with running(server()) as supervisor:
+        with pytest.raises(StackError, match="it has toy"):
+            await supervisor.stop_part("teapot")
+
+
+async def test_children_run_in_a_group_of_their_own(running: Running) -> None:
+    async with running(server()) as supervisor:
+        pid = supervisor.keepers["toy"].pid
+
+        assert pid
+        assert os.getpgid(pid) == pid != os.getpgid(0)
