@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Response
 from fastapi.responses import JSONResponse
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import SecretStr
 
@@ -14,6 +15,13 @@ Check = Callable[[], Awaitable[bool]]
 """True when the part can be used right now."""
 
 CHECK_S_MAX = 2.0
+ONE_SPAN_A_REQUEST: TelemetryConfig = {
+    "operation_spans": False,
+    "metrics": False,
+    "logs": False,
+    "exclude": lambda scope: scope["path"].startswith(("/health/", "/metrics")),
+}
+"""For ``FastAPI(telemetry=...)``: our own metrics and logs say the rest, and probes are not worth a trace."""
 
 
 def operations_router(checks: Mapping[str, Check]) -> APIRouter:

@@ -12,7 +12,7 @@ from atelier_billing.settings import Settings
 from atelier_contracts.routes import BILLING_COMMANDS
 from atelier_messaging import Bus, database, loops
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, operations_router
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -35,4 +35,11 @@ def create_app(settings: Settings) -> FastAPI:
         await pool.close()
         spans.shutdown()
 
-    return FastAPI(title="Atelier billing", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    return FastAPI(
+        title="Atelier billing",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        telemetry=ONE_SPAN_A_REQUEST,
+    )

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI, Request
-from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
@@ -30,16 +29,9 @@ from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import Check, operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
 
 PRUNE_EVERY_S = 600.0
-TELEMETRY: TelemetryConfig = {
-    "operation_spans": False,
-    "metrics": False,
-    "logs": False,
-    "exclude": lambda scope: scope["path"].startswith(("/health/", "/metrics")),
-}
-"""One span a request and no more; our own metrics and logs say the rest."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -68,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         parts.objects.close()
         spans.shutdown()
 
-    app = FastAPI(title="Atelier", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=TELEMETRY)
+    app = FastAPI(title="Atelier", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST)
     app.add_middleware(Edge, body_bytes_max=settings.body_bytes_max, shape_of=shape_of, surface_of=surface_of)
     app.add_exception_handler(Problem, _refuse)
     app.add_exception_handler(HTTPException, _refuse_unrouted)

@@ -28,7 +28,7 @@ from atelier_render.worker import Worker
 from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ObjectStore
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import Check, operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -59,7 +59,14 @@ def create_app(settings: Settings) -> FastAPI:
         await pool.close()
         spans.shutdown()
 
-    return FastAPI(title="Atelier render", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    return FastAPI(
+        title="Atelier render",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        telemetry=ONE_SPAN_A_REQUEST,
+    )
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from atelier_session.handlers import Handlers
 from atelier_session.reads import reads_router
 from atelier_session.settings import Settings
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, operations_router
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -36,4 +36,11 @@ def create_app(settings: Settings) -> FastAPI:
         await pool.close()
         spans.shutdown()
 
-    return FastAPI(title="Atelier session", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    return FastAPI(
+        title="Atelier session",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        telemetry=ONE_SPAN_A_REQUEST,
+    )

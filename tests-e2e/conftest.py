@@ -1,0 +1,81 @@
+"""One running system for all whole-system tests; after each of them the books must balance."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from atelier_local.client import AdminClient, Client
+from atelier_local.stack import Stack
+from whole_system.engines import containers, docker_answers
+from whole_system.world import World
+
+HERE = Path(__file__).parent
+SHORT_PATIENCE = {"ATELIER_SESSION_RESEND_S": "5", "ATELIER_SESSION_STOP_GRACE_S": "5"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test here needs the whole system; the ones that break it run last."""
+    ours = [item for item in items if HERE in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.stack)
+        item.add_marker(pytest.mark.timeout(180))
+    order = {item: ("fault" in item.path.name, items.index(item)) for item in ours}
+    items[:] = [item for item in items if item not in order] + sorted(ours, key=order.__getitem__)
+
+
+def pytest_report_header() -> str:
+    """Says on what the whole-system tests run."""
+    return f"whole-system tests: servers from {'testcontainers' if docker_answers() else 'the local launcher'}"
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """The four services and their servers, with short patience so that takeovers are quick."""
+    with containers() as given:
+        os.environ.update(given)
+        running = Stack(
+            f"tests-{os.getpid()}", env={"ATELIER_SESSION_RESEND_S": "5", "ATELIER_SESSION_STOP_GRACE_S": "5"}
+        )
+        try:
+            running.up()
+            yield running
+        finally:
+            running.clean()
+
+
+@pytest.fixture(scope="session")
+async def world(stack: Stack) -> AsyncIterator[World]:
+    """The system as a test sees it: its API, its operators' API, its databases."""
+    async with World.of(stack) as opened:
+        yield opened
+
+
+@pytest.fixture
+def admin(world: World) -> AdminClient:
+    """The operators' API."""
+    return world.admin
+
+
+@pytest.fixture
+async def store(world: World) -> AsyncIterator[Callable[[int], Awaitable[Client]]]:
+    """Makes a store with that many credits and answers its client."""
+    clients: list[Client] = []
+
+    async def make(credits: int) -> Client:
+        client = await world.new_store(credits)
+        clients.append(client)
+        return client
+
+    yield make
+    for client in clients:
+        await client.__aexit__(None, None, None)
+
+
+@pytest.fixture(autouse=True)
+async def books_balance(world: World) -> AsyncIterator[None]:
+    """After every test: ``ledger verify`` is clean, and held credits belong to generations that are still alive."""
+    yield
+    verdict = await world.admin.verify_ledger()
+    assert verdict.ok, verdict.violations
