@@ -1,5 +1,7 @@
 """Cancelling: at every moment of a job's life there is one answer, and one only."""
 
+import asyncio
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -123,3 +125,26 @@ async def test_the_same_request_twice_makes_one_job(world: Any, ask: Ask) -> Non
     await world.until(request.generation_id, "done")
 
     assert await world.events(request.generation_id) == ["render_started", "render_completed"]
+
+
+async def test_batches_of_requests_and_cancels_do_not_deadlock_with_claims_and_endings(world: Any, ask: Ask) -> None:
+    """Tenant counters are locked after jobs, and once, in every transaction; otherwise Postgres ends one in seconds."""
+    owners = [ask().owner for _ in range(4)]
+    processes = [world.process(), world.process()]
+    for process in processes:
+        process.start()
+
+    async def talk(process: Any, dice: random.Random) -> None:
+        said: list[RequestRender] = []
+        for _ in range(60):
+            batch = [ask(dice.choice(owners)) for _ in range(6)]
+            said += batch
+            doomed = {request.generation_id for request in dice.sample(said, 4)}
+            await process.handle(*batch, *(CancelRender(generation_id=id_) for id_ in doomed))
+
+    await asyncio.gather(*(talk(process, random.Random(seed)) for seed, process in enumerate([*processes, *processes])))
+
+    left = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
+    async with asyncio.timeout(10):
+        while await world.pool.fetchval(left):  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.02)

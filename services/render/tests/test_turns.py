@@ -25,7 +25,7 @@ def jobs_of(owner: Owner, ask: Ask, count: int, lane: Lane = "paced") -> list[Ne
 
 async def queue(world: Any, jobs: Sequence[NewJob]) -> None:
     async with world.pool.acquire() as connection, connection.transaction():
-        await store.queue_jobs(connection, jobs)
+        await store.change_queues(connection, jobs, (), "")
 
 
 async def claim(world: Any, limit: int, lane: Lane = "paced") -> list[Job]:

@@ -51,6 +51,25 @@ class Job:
         return f"{self.generation_id}-{self.attempt}"
 
 
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A lease that was extended, and whether its client wants the job stopped."""
+
+    generation_id: UUID
+    attempt: int
+    cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """A job whose worker stopped beating. ``code`` is None where it waits for another attempt."""
+
+    generation_id: UUID
+    code: FailureCode | None
+    reason: str | None
+    traceparent: str | None
+
+
 @dataclass(slots=True, eq=False)
 class Attempt:
     """One attempt under way."""

@@ -1,24 +1,23 @@
 """All SQL of render. Each statement serves a whole batch.
 
-Locks are taken in one order everywhere: jobs by generation id, then tenant queues by owner. So no two statements can
-wait for each other, whatever they do. Time is the database's alone.
+Locks are taken in one order in every transaction: jobs by generation id, then, once and last, tenant queues by owner.
+Otherwise handler, claims, beats and endings, which are at work at the same time, would deadlock all day. Time is the
+database's alone.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from typing import Literal
 from uuid import UUID
 
 import asyncpg
 
 from atelier_contracts import Owner, RenderSpec
-from atelier_contracts.render import FailureCode
 from atelier_messaging.database import Connection, Pool
-from atelier_render.jobs import ATTEMPTS_MAX, Completion, Ending, Failure, Job, Lane, NewJob
+from atelier_render.jobs import ATTEMPTS_MAX, Beat, Completion, Ending, Failure, Freed, Job, Lane, NewJob
 
 LATE = "the deadline had passed before the render could start"
 
-# The tail of every statement that moves jobs: it lists its changes as ``moved`` and the tenants' counters follow.
+# The tail of every statement that moves claimed jobs: it lists them as ``moved``, and the tenants' counters follow.
 _COUNT = """
 sums AS (SELECT lane, owner_id, sum(queued) AS queued, sum(running) AS running, sum(served) AS served
          FROM moved GROUP BY lane, owner_id),
@@ -29,36 +28,23 @@ counted AS (UPDATE tenant_queues t
             FROM locked l WHERE t.lane = l.lane AND t.owner_id = l.owner_id)
 """
 
-# Who becomes active starts at the virtual time of the one whose turn is next: idling saves up no turns and costs none.
-_QUEUE = """
-WITH asked AS (
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::jsonb[], $6::timestamptz[], $7::text[])
-           AS a(generation_id, lane, owner_kind, owner_id, spec, deadline_at, traceparent)
-), fresh AS (
-    INSERT INTO jobs (generation_id, state, lane, owner_kind, owner_id, spec, deadline_at, traceparent)
-    SELECT generation_id, 'queued', lane, owner_kind, owner_id, spec, deadline_at, traceparent
-    FROM asked ORDER BY generation_id ON CONFLICT DO NOTHING RETURNING lane, owner_id
-)
-INSERT INTO tenant_queues AS t (lane, owner_id, queued, served)
-SELECT f.lane, f.owner_id, count(*), coalesce(
-           (SELECT min(served) FROM tenant_queues w WHERE w.lane = f.lane AND w.queued > 0),
-           (SELECT max(served) FROM tenant_queues w WHERE w.lane = f.lane), 0)
-FROM fresh f GROUP BY f.lane, f.owner_id ORDER BY f.lane, f.owner_id
-ON CONFLICT (lane, owner_id) DO UPDATE
-SET queued = t.queued + excluded.queued,
-    served = CASE WHEN t.queued = 0 THEN greatest(t.served, excluded.served) ELSE t.served END
+_ADD = """
+INSERT INTO jobs (generation_id, state, lane, owner_kind, owner_id, spec, deadline_at, traceparent)
+SELECT generation_id, 'queued', lane, owner_kind, owner_id, spec, deadline_at, traceparent
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::jsonb[], $6::timestamptz[], $7::text[])
+     AS a(generation_id, lane, owner_kind, owner_id, spec, deadline_at, traceparent)
+ORDER BY generation_id ON CONFLICT DO NOTHING RETURNING lane, owner_id
 """
 
-_CANCEL = f"""
+_CANCEL = """
 WITH wanted AS (
     SELECT unnest($1::uuid[]) AS generation_id
 ), found AS MATERIALIZED (
-    SELECT j.generation_id, j.state FROM jobs j JOIN wanted USING (generation_id)
+    SELECT j.generation_id, j.state, j.lane, j.owner_id FROM jobs j JOIN wanted USING (generation_id)
     ORDER BY j.generation_id FOR UPDATE OF j
 ), stopped AS (
     UPDATE jobs j SET state = 'cancelled', code = 'cancelled', reason = $2, finished_at = now()
     FROM found f WHERE j.generation_id = f.generation_id AND f.state = 'queued'
-    RETURNING j.generation_id, j.lane, j.owner_id
 ), flagged AS (
     UPDATE jobs j SET cancel_requested_at = now()
     FROM found f WHERE j.generation_id = f.generation_id AND f.state = 'running'
@@ -67,11 +53,26 @@ WITH wanted AS (
     SELECT generation_id, 'cancelled', 'cancelled', $2, now() FROM wanted w
     WHERE NOT EXISTS (SELECT FROM found f WHERE f.generation_id = w.generation_id) ORDER BY generation_id
     ON CONFLICT DO NOTHING RETURNING generation_id
-), moved AS (
-    SELECT lane, owner_id, -1 AS queued, 0 AS running, 0 AS served FROM stopped
-), {_COUNT}
-SELECT generation_id, state FROM found UNION ALL SELECT generation_id, 'absent' FROM tombs
-"""  # noqa: S608 - only our own constant is put in
+)
+SELECT generation_id, state, lane, owner_id FROM found
+UNION ALL SELECT generation_id, 'absent', NULL, NULL FROM tombs
+"""
+
+# Who becomes active starts at the virtual time of the one whose turn is next: idling saves up no turns and costs none.
+_COUNT_QUEUED = """
+WITH sums AS (
+    SELECT lane, owner_id, sum(change) AS change FROM unnest($1::text[], $2::uuid[], $3::int[])
+           AS m(lane, owner_id, change) GROUP BY lane, owner_id
+)
+INSERT INTO tenant_queues AS t (lane, owner_id, queued, served)
+SELECT s.lane, s.owner_id, greatest(s.change, 0), coalesce(
+           (SELECT min(served) FROM tenant_queues w WHERE w.lane = s.lane AND w.queued > 0),
+           (SELECT max(served) FROM tenant_queues w WHERE w.lane = s.lane), 0)
+FROM sums s ORDER BY s.lane, s.owner_id
+ON CONFLICT (lane, owner_id) DO UPDATE
+SET queued = t.queued + (SELECT change FROM sums s WHERE s.lane = t.lane AND s.owner_id = t.owner_id),
+    served = CASE WHEN t.queued = 0 THEN greatest(t.served, excluded.served) ELSE t.served END
+"""
 
 # A tenant's k-th waiting job has its turn at ``served + k``; the earliest turns of all are taken. What is read does not
 # grow with the backlog: at most $2 tenants, then one index range for each.
@@ -182,48 +183,39 @@ FROM jobs j LEFT JOIN artefacts a USING (generation_id) WHERE j.generation_id = 
 _DEPTHS = "SELECT coalesce(sum(queued), 0) AS queued, coalesce(sum(running), 0) AS running FROM tenant_queues"
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """A lease that was extended, and whether its client wants the job stopped."""
+async def change_queues(
+    connection: Connection, asked: Sequence[NewJob], cancelled: Collection[UUID], reason: str
+) -> set[UUID]:
+    """Adds jobs, then cancels jobs; tenants are counted last, as the order of locks wants it.
 
-    generation_id: UUID
-    attempt: int
-    cancelled: bool
+    A job that is known already, a tombstone too, is not added again. Cancelling ends what is queued, flags what runs
+    and leaves a tombstone for what is unknown. Answers which jobs were ended by this.
+    """
+    changes = [(row["lane"], row["owner_id"], 1) for row in await _add(connection, asked)] if asked else []
+    ended, left = set(), sorted(set(cancelled))
+    while left:
+        # An id neither found nor entombed was added by another transaction meanwhile; the next look sees it.
+        found = {row["generation_id"]: row for row in await connection.fetch(_CANCEL, left, reason)}
+        changes += [(row["lane"], row["owner_id"], -1) for row in found.values() if row["state"] == "queued"]
+        ended |= {id_ for id_, row in found.items() if row["state"] in ("queued", "absent")}
+        left = [id_ for id_ in left if id_ not in found]
+    if changes:
+        await connection.execute(_COUNT_QUEUED, *map(list, zip(*changes, strict=True)))
+    return ended
 
 
-@dataclass(frozen=True, slots=True)
-class Freed:
-    """A job whose worker stopped beating. ``code`` is None where it waits for another attempt."""
-
-    generation_id: UUID
-    code: FailureCode | None
-    reason: str | None
-    traceparent: str | None
-
-
-async def queue_jobs(connection: Connection, jobs: Sequence[NewJob]) -> None:
-    """Adds jobs to their owners' queues; one that is known already, a tombstone too, stays as it is."""
-    await connection.execute(
-        _QUEUE,
+async def _add(connection: Connection, jobs: Sequence[NewJob]) -> list[asyncpg.Record]:
+    rows: list[asyncpg.Record] = await connection.fetch(
+        _ADD,
         [job.generation_id for job in jobs],
         [job.lane for job in jobs],
         [job.owner.kind for job in jobs],
         [job.owner.id for job in jobs],
-        [job.spec.model_dump(mode="json", exclude_defaults=True) | {"kind": job.spec.kind} for job in jobs],
+        [job.spec.model_dump(mode="json", exclude_defaults=True) for job in jobs],
         [job.deadline_at for job in jobs],
         [job.traceparent for job in jobs],
     )
-
-
-async def cancel_jobs(connection: Connection, ids: Sequence[UUID], reason: str) -> set[UUID]:
-    """Ends what is queued, flags what runs, leaves a tombstone for what is unknown. Answers which are ended by this."""
-    ended, left = set(), sorted(set(ids))
-    while left:
-        # An id neither found nor entombed was queued by another transaction meanwhile; the next look sees it.
-        seen = {row["generation_id"]: row["state"] for row in await connection.fetch(_CANCEL, left, reason)}
-        ended |= {id_ for id_, state in seen.items() if state in ("queued", "absent")}
-        left = [id_ for id_ in left if id_ not in seen]
-    return ended
+    return rows
 
 
 async def claim_jobs(connection: Connection, lane: Lane, limit: int, *, owner: str, lease_s: float) -> list[Job]:
