@@ -14,6 +14,7 @@ from sqlmodel import SQLModel
 from atelier_contracts import CancelRequested, Envelope, wrap
 from atelier_messaging import Delivery, Work, tables, topology
 from atelier_messaging.database import Pool
+from atelier_messaging.publisher import Outgoing
 
 DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 EFFECTS = "CREATE TABLE effects (position bigserial, message_id uuid NOT NULL)"
@@ -33,6 +34,11 @@ async def create_tables(pool: Pool) -> None:
 def request() -> Envelope:
     """A message as another service would send it."""
     return wrap(CancelRequested(generation_id=uuid4()), source="atelier/test")
+
+
+def outgoing(envelope: Envelope) -> Outgoing:
+    """A message in a frame of its own, ready for the wire."""
+    return Outgoing(envelope.body.encode(), envelope.headers, str(envelope.id), envelope.message.name)
 
 
 @dataclass
@@ -94,6 +100,10 @@ class Server:
         """That many messages, delivered to us and not acknowledged."""
         source = await self.channel.get_queue(queue or self.queue)
         return [await source.get(timeout=5) for _ in range(count)]
+
+    async def is_empty(self) -> bool:
+        """Whether the queue has nothing to deliver, asked of the queue itself and not of its statistics."""
+        return await (await self.channel.get_queue(self.queue)).get(fail=False) is None
 
     async def waiting(self, queue: str | None = None) -> int:
         """How many messages of the queue nobody holds."""

@@ -8,12 +8,12 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from atelier_contracts import CreditRefunded, Envelope, unwrap, wrap
-from atelier_messaging import Outcome, outbox
+from atelier_messaging import Outcome, outbox, publisher
 from atelier_messaging.publisher import Outgoing
 
 from .conftest import Begin
 from .link import Link
-from .server import Recorder, Server, request
+from .server import Recorder, Server, outgoing, request
 from .waiting import becomes
 
 pytestmark = pytest.mark.stack
@@ -70,17 +70,32 @@ async def test_the_sweeper_leaves_young_rows_to_those_who_wrote_them(
     assert await server.outbox() == [young.id]
 
 
-async def test_two_sweepers_send_each_row_once(server: Server, begin: Begin, without_sweeper: None) -> None:
-    left = [request() for _ in range(50)]
+async def test_two_sweepers_send_each_row_once(
+    server: Server, begin: Begin, without_sweeper: None, amqp_link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "PUBLISH_S_MAX", 30.0)
+    left = [request() for _ in range(20)]
     await _left_behind(server, *left)
     first, second = await begin(), await begin()
 
-    sent = await asyncio.gather(first.outbox.sweep(), second.outbox.sweep())
+    amqp_link.freeze()
+    sweeping = asyncio.create_task(first.outbox.sweep())
+    await becomes(0, lambda: _unlocked(server))
+    assert await second.outbox.sweep() == 0
+    amqp_link.thaw()
 
-    assert sum(sent) == 50
+    assert await sweeping == 20
     assert await server.outbox() == []
-    await becomes(50, server.waiting)
-    assert {_read(raw).id for raw in await server.take(50)} == {envelope.id for envelope in left}
+    assert {_read(raw).id for raw in await server.take(20)} == {envelope.id for envelope in left}
+    assert await server.is_empty()
+
+
+async def test_a_sweep_keeps_what_was_not_confirmed(server: Server, begin: Begin, without_sweeper: None) -> None:
+    routable, unroutable = request(), _unheard()
+    await _left_behind(server, unroutable, routable)
+
+    assert await (await begin()).outbox.sweep() == 1
+    assert await server.outbox() == [unroutable.id]
 
 
 async def test_a_sweeper_works_off_more_than_one_window(
@@ -96,7 +111,7 @@ async def test_a_sweeper_works_off_more_than_one_window(
 async def test_an_unroutable_message_is_reported_and_kept(server: Server, begin: Begin) -> None:
     bus = await begin()
     async with bus.work.once(dispatch=False) as work:
-        unheard = work.emit(CreditRefunded(generation_id=request().message.subject, refunded=1))
+        unheard = work.emit(_unheard().message)
 
     assert await bus.outbox.dispatch(unheard) is Outcome.UNROUTABLE
     assert await server.outbox() == [unheard.id]
@@ -104,8 +119,8 @@ async def test_an_unroutable_message_is_reported_and_kept(server: Server, begin:
 
 async def test_one_unroutable_message_harms_no_other_of_its_window(server: Server, begin: Begin) -> None:
     bus = await begin()
-    routable = [_outgoing(request()) for _ in range(5)]
-    unroutable = _outgoing(wrap(CreditRefunded(generation_id=request().message.subject, refunded=1), source="test"))
+    routable = [outgoing(request()) for _ in range(5)]
+    unroutable = outgoing(_unheard())
 
     outcomes = await bus.publisher.publish([*routable[:2], unroutable, *routable[2:]])
 
@@ -121,7 +136,7 @@ async def test_a_message_that_a_queue_refuses_may_have_reached_another(server: S
     exchange = await server.channel.get_exchange("atelier")
     await queue.bind(exchange, "gateway.cancel_requested.v1")
 
-    assert await bus.publisher.publish([_outgoing(request())]) == [Outcome.UNKNOWN]
+    assert await bus.publisher.publish([outgoing(request())]) == [Outcome.UNKNOWN]
     await becomes(1, server.waiting)
 
 
@@ -172,15 +187,21 @@ def _now(heard: list[UUID]) -> Callable[[], Awaitable[list[UUID]]]:
     return look
 
 
+async def _unlocked(server: Server) -> int:
+    """Rows of the outbox that no sweeper holds."""
+    return len(await server.pool.fetch("SELECT id FROM outbox FOR UPDATE SKIP LOCKED"))
+
+
+def _unheard() -> Envelope:
+    """A message that no queue of these tests hears."""
+    return wrap(CreditRefunded(generation_id=request().message.subject, refunded=1), source="atelier/test")
+
+
 async def _left_behind(server: Server, *envelopes: Envelope) -> None:
     """Rows as a process leaves them that committed and then died."""
     async with server.pool.acquire() as connection:
         await outbox.save(connection, envelopes)
         await connection.execute(AGED)
-
-
-def _outgoing(envelope: Envelope) -> Outgoing:
-    return Outgoing(envelope.body.encode(), envelope.headers, str(envelope.id), envelope.message.name)
 
 
 def _read(raw: AbstractIncomingMessage) -> Envelope:

@@ -30,7 +30,7 @@ from atelier_messaging.publisher import Publisher
 from atelier_render.artefacts import Artefacts
 from atelier_render.completions import Completions
 from atelier_render.handlers import handle_commands
-from atelier_render.imaging.workers import ImageWorkers
+from atelier_imaging.workers import ImageWorkers
 from atelier_render.inputs import Inputs
 from atelier_render.jobs import Attempt, Ending, Job
 from atelier_render.providers.local import Local

@@ -19,7 +19,7 @@ def configuration(directory: Path, url: str) -> Config:
 
 def upgrade(directory: Path, url: str) -> None:
     """Brings the database to the newest version. ``url`` is the owner's, ``postgresql://…``."""
-    command.upgrade(configuration(directory, url), "head")
+    command.upgrade(configuration(directory, url), "heads")
 
 
 def run(metadata: MetaData) -> None:

@@ -16,7 +16,7 @@ from atelier_messaging.database import Pool
 from atelier_render.artefacts import Artefacts
 from atelier_render.completions import Completions
 from atelier_render.handlers import handle_commands
-from atelier_render.imaging.workers import ImageWorkers
+from atelier_imaging.workers import ImageWorkers
 from atelier_render.inputs import INPUT_BYTES_MAX, Inputs
 from atelier_render.providers.local import Local
 from atelier_render.providers.simulator import Simulator

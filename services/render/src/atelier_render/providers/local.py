@@ -2,8 +2,8 @@
 
 import asyncio
 
-from atelier_render.imaging.pictures import EncodedPicture, ImageRefused
-from atelier_render.imaging.workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
+from atelier_imaging.pictures import EncodedPicture, ImageRefused
+from atelier_imaging.workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,

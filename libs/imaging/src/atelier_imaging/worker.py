@@ -1,6 +1,6 @@
 """The child process in which untrusted pictures are decoded and dressed: limited, alone, and gone with its parent.
 
-Run as `python -m atelier_render.imaging.worker PARENT_PID MEMORY_BYTES`; jobs come on stdin, answers go to stdout.
+Run as `python -m atelier_imaging.worker PARENT_PID MEMORY_BYTES`; jobs come on stdin, answers go to stdout.
 """
 
 import ctypes

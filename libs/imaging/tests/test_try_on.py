@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from atelier_render.imaging.decode import Photo, normalise
-from atelier_render.imaging.garment import cut_out
-from atelier_render.imaging.geometry import Pixels
-from atelier_render.imaging.try_on import try_on
+from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.garment import cut_out
+from atelier_imaging.geometry import Pixels
+from atelier_imaging.try_on import try_on
 
 from .conftest import encoded
 

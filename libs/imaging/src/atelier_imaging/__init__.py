@@ -1,4 +1,4 @@
-"""Image work of the render service. Importing this loads no image library: those live in child processes only."""
+"""Pictures in bounded child processes. Importing this loads no image library: those live in the children only."""
 
 from .pictures import EncodedPicture, ImageFormat, ImageRefused, PhotoInfo
 from .workers import ImageQueueFull, ImageWorkerDied, ImageWorkers

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from atelier_render.imaging.decode import Photo, normalise
-from atelier_render.imaging.pictures import BYTES_MAX, ImageRefused
+from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.pictures import BYTES_MAX, ImageRefused
 
 from .conftest import encoded
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from atelier_render.imaging import (
+from atelier_imaging import (
     EncodedPicture,
     ImageQueueFull,
     ImageRefused,
@@ -208,7 +208,7 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path: Path, person: bytes
     (tmp_path / "person.png").write_bytes(person)
     program = textwrap.dedent("""
         import asyncio, pathlib, sys
-        from atelier_render.imaging import ImageWorkers
+        from atelier_imaging import ImageWorkers
         async def main():
             workers = ImageWorkers()
             await workers.probe(pathlib.Path(sys.argv[1]).read_bytes())
@@ -231,7 +231,7 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path: Path, person: bytes
 
 
 def test_the_service_itself_loads_no_image_library() -> None:
-    program = "import atelier_render.imaging, sys; print({'cv2', 'numpy', 'PIL'} & set(sys.modules))"
+    program = "import atelier_imaging, sys; print({'cv2', 'numpy', 'PIL'} & set(sys.modules))"
 
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 

@@ -28,7 +28,7 @@ class Child:
     async def start(cls, memory_bytes: int) -> "Child":
         kept = {name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ}
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "atelier_render.imaging.worker", str(os.getpid()), str(memory_bytes)),
+            *(sys.executable, "-m", "atelier_imaging.worker", str(os.getpid()), str(memory_bytes)),
             stdin=PIPE,
             stdout=PIPE,
             limit=_PIPE_BUFFER_BYTES,

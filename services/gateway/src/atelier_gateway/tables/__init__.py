@@ -1,0 +1,5 @@
+"""The tables of the gateway, by subject; importing this fills the metadata that migrations compare with."""
+
+from atelier_gateway.tables import core
+
+__all__ = ["core"]
