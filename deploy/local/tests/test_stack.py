@@ -106,8 +106,6 @@ def test_when_the_supervisor_is_killed_nothing_outlives_it_and_up_works_again(st
 def test_a_frozen_supervisor_is_put_away(stack: Stack) -> None:
     os.kill(supervisor(stack), signal.SIGSTOP)
 
-    with pytest.raises(StackError, match="did not answer"):
-        stack.status()
     stack.down()
 
     assert marked(str(stack.home)) == []
