@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+export UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never
 envs=.run/check  # one environment a package, kept so that the second run is fast
 log=$envs/last.log
 mkdir -p "$envs"

