@@ -161,6 +161,7 @@ async def begin(
         return made
 
     yield start
+    amqp_link.thaw()
     for made in started:
         await made.stop()
     assert fallen == []

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from atelier_contracts import CancelRequested
-from atelier_messaging import Outcome, Poison, Work, database
+from atelier_messaging import Outcome, Poison, Work, bus, database
 from atelier_messaging.consumer import Consumer
 from atelier_messaging.database import Pool
 from atelier_messaging.dead_letters import list_dead
@@ -66,12 +66,14 @@ async def test_a_database_that_is_gone_for_a_while_keeps_the_batch(
     server: Server, begin: Begin, linked_pool: Pool, database_link: Link
 ) -> None:
     handler, batch = Recorder(), [request() for _ in range(10)]
-    bus = await begin(pool=linked_pool)
+    service = await begin(pool=linked_pool)
     await server.send(*batch)
     raws = await server.take(10)
     await database_link.down()
 
-    consuming = asyncio.create_task(Consumer(server.queue, handler, bus.work, bus.publisher).run(Scripted(raws)))
+    consuming = asyncio.create_task(
+        Consumer(server.queue, handler, service.work, service.publisher).run(Scripted(raws))
+    )
     _, waiting = await asyncio.wait([consuming], timeout=0.3)
     assert waiting
     await database_link.up()
@@ -91,12 +93,12 @@ async def test_a_commit_whose_answer_was_lost_is_not_repeated(
         await handler(work)
         emitted.append(work.emit(CancelRequested(generation_id=envelope.message.subject)))
 
-    bus = await begin(pool=linked_pool)
+    service = await begin(pool=linked_pool)
     await server.send(envelope)
     raws = await server.take(1)
     database_link.lose_answer_to(b"COMMIT;")
     with pytest.raises(Exhausted):
-        await Consumer(server.queue, handle, bus.work, bus.publisher).run(Scripted(raws))
+        await Consumer(server.queue, handle, service.work, service.publisher).run(Scripted(raws))
 
     assert handler.handled == [[envelope.id]]
     assert await server.effects() == [envelope.id]
@@ -158,10 +160,12 @@ async def test_poison_met_while_the_broker_is_away_is_buried_when_it_is_back(
         started.set()
         raise Poison("no")
 
-    bus = await begin()
+    service = await begin()
     await server.send(poison)
     raws = await server.take(1)
-    consuming = asyncio.create_task(Consumer(server.queue, handler, bus.work, bus.publisher).run(Scripted(raws)))
+    consuming = asyncio.create_task(
+        Consumer(server.queue, handler, service.work, service.publisher).run(Scripted(raws))
+    )
     await happens(started)
     assert await server.dead() == 0
     await amqp_link.up()
@@ -173,11 +177,11 @@ async def test_poison_met_while_the_broker_is_away_is_buried_when_it_is_back(
 
 @pytest.mark.parametrize("frames", [1, 3])
 async def test_publishing_to_a_frozen_broker_is_unknown_in_time(begin: Begin, amqp_link: Link, frames: int) -> None:
-    bus = await begin()
+    sender = await begin()
     amqp_link.freeze()
 
     began = monotonic()
-    outcomes = await bus.publisher.publish([outgoing(request()) for _ in range(frames)])
+    outcomes = await sender.publisher.publish([outgoing(request()) for _ in range(frames)])
 
     assert outcomes == [Outcome.UNKNOWN] * frames
     assert monotonic() - began < PUBLISH_S_MAX + 2
@@ -214,6 +218,25 @@ async def test_publishing_while_the_broker_is_away_is_unknown_at_once(begin: Beg
     await amqp_link.up()
     await becomes(True, sender.ready)
     assert await sender.outbox.dispatch(envelope) is Outcome.CONFIRMED
+
+
+@pytest.mark.parametrize("trouble", ["frozen", "away"])
+async def test_a_stop_ends_whatever_the_broker_does(
+    server: Server, begin: Begin, amqp_link: Link, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    monkeypatch.setattr(bus, "STOP_S_MAX", 0.2)
+    service = await begin(Recorder())
+    if trouble == "frozen":
+        amqp_link.freeze()
+    else:
+        await amqp_link.down()
+    async with service.work.once() as work:
+        left = work.emit(request().message)
+
+    await asyncio.wait_for(service.stop(), 5)
+
+    assert not await service.ready()
+    assert await server.outbox() == [left.id]
 
 
 async def test_draining_waits_until_what_was_committed_is_published(

@@ -32,6 +32,8 @@ from atelier_messaging.work import UnitOfWork
 
 LINGER_S = 0.010
 """How long a batch waits for company while messages keep coming."""
+STOP_S_MAX = 3.0
+"""A frozen broker answers no goodbye; a service must have gone before its supervisor kills it."""
 INBOX_DAYS = 7
 PRUNE_EVERY_S = 3_600.0
 _PRUNE = "DELETE FROM inbox WHERE handled_at < now() - make_interval(days => $1)"
@@ -136,16 +138,25 @@ class Bus:
         return self.publisher.connected and all(not task.done() for task in self._tasks)
 
     async def stop(self) -> None:
-        """Stops consuming, ends the loops, publishes what is under way, disconnects."""
-        await self.broker.stop()
+        """Stops consuming, ends the loops, publishes what is under way, disconnects. A broker that does not answer
+        delays each step by at most ``STOP_S_MAX`` seconds; what it did not confirm stays in the outbox."""
+        await _briefly("stopping to consume", self.broker.stop())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.outbox.drain()
-        await self.publisher.stop()
+        await _briefly("publishing the rest", self.outbox.drain())
+        await _briefly("disconnecting", self.publisher.stop())
 
     async def _prune(self) -> None:
         await self._pool.execute(_PRUNE, INBOX_DAYS)
+
+
+async def _briefly(what: str, step: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(STOP_S_MAX):
+            await step
+    except Exception as failure:  # noqa: BLE001 - the service is leaving: the steps after this one matter more
+        logger.warning("%s was left undone: %r", what, failure)
 
 
 async def _undecoded(message: RabbitMessage) -> RabbitMessage:
