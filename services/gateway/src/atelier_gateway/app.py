@@ -25,6 +25,7 @@ from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
 from atelier_gateway.store import claims
 from atelier_gateway.surfaces import admin, admin_credits, b2b, native, shape_of, surface_of
+from atelier_gateway.waiting import POLL_EVERY_S, Waiting
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
@@ -45,6 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
         parts = _parts(settings, pool)
         await parts.bus.start()
         parts.bus.keep(loops.keep_doing("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune")
+        parts.bus.keep(loops.keep_doing("waiting poll", POLL_EVERY_S, parts.waiting.poll), "waiting poll")
         checks: dict[str, Check] = {
             "broker": parts.bus.ready,
             "database": partial(database.answers, pool),
@@ -70,7 +72,8 @@ def create_app(settings: Settings) -> FastAPI:
 def _parts(settings: Settings, pool: Pool) -> Parts:
     instance = uuid7().hex
     bus, replies, internal = Bus("gateway", settings, pool), Replies(), Internal(settings)
-    bus.consume(GATEWAY_PROJECTION, handlers.project)
+    waiting = Waiting(pool)
+    bus.consume(GATEWAY_PROJECTION, partial(handlers.project, waiting))
     bus.hear_replies(reply_key(instance), replies.hear)
     dev_issuer = _dev_issuer(settings)
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
@@ -89,6 +92,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         internal=internal,
         creating=Creating(pool, admission, instance),
         keyed=KeyedActs(bus.work),
+        waiting=waiting,
     )
 
 

@@ -3,11 +3,14 @@
 from atelier_contracts import Event
 from atelier_gateway import projection
 from atelier_gateway.store import generations
+from atelier_gateway.waiting import Waiting
 from atelier_messaging import Work
 
 
-async def project(work: Work) -> None:
-    """A batch of events: load what they speak of, fold them in, save what changed."""
+async def project(waiting: Waiting, work: Work) -> None:
+    """A batch of events: load what they speak of, fold them in, save what changed, wake who waits for it."""
     events = [delivery.message for delivery in work.fresh if isinstance(delivery.message, Event)]
     snapshots = await generations.lock_snapshots(work.connection, {event.generation_id for event in events})
-    await generations.save_snapshots(work.connection, projection.fold(snapshots, events))
+    changed = projection.fold(snapshots, events)
+    await generations.save_snapshots(work.connection, changed)
+    waiting.wake(changed)

@@ -10,6 +10,7 @@ from atelier_gateway.internal import Internal
 from atelier_gateway.keyed import KeyedActs
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
+from atelier_gateway.waiting import Waiting
 from atelier_messaging import Bus
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
@@ -31,6 +32,7 @@ class Parts:
     internal: Internal
     creating: Creating
     keyed: KeyedActs
+    waiting: Waiting
 
     @property
     def simulating(self) -> bool:

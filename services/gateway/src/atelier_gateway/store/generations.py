@@ -27,6 +27,8 @@ _PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
 _SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error"
 _COLUMNS = f"id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, {_SNAPSHOT}"
 _LOCK = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
+_SNAPSHOTS = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
+_SETTLED = f"{_SNAPSHOTS} ORDER BY id FOR SHARE"
 _UPDATE = """
 UPDATE generations g
 SET state = n.state, rank = n.rank, progress = n.progress, credits_reserved = n.reserved,
@@ -89,6 +91,16 @@ async def present(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
 async def lock_snapshots(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
     """Locks and loads the changing part of those that exist, in id order."""
     return {row["id"]: _snapshot(row) for row in await connection.fetch(_LOCK, sorted(ids))}
+
+
+async def snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
+    """The changing part of those that exist; for whoever waits for them, the owner has been checked before."""
+    return {row["id"]: _snapshot(row) for row in await pool.fetch(_SNAPSHOTS, list(ids))}
+
+
+async def settled_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
+    """The same, as soon as no transaction is changing them any more."""
+    return {row["id"]: _snapshot(row) for row in await pool.fetch(_SETTLED, list(ids))}
 
 
 async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> None:
