@@ -6,6 +6,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 
+from atelier_local import rabbitmq
 from atelier_local.processes import marked
 from atelier_local.stack import Stack
 
@@ -36,8 +37,10 @@ async def test_a_message_in_a_quorum_queue_survives_the_node(stack: Stack) -> No
 
 
 async def test_there_is_no_guest(stack: Stack) -> None:
-    with pytest.raises(aio_pika.exceptions.ProbableAuthenticationError):
-        await aio_pika.connect(f"amqp://guest:guest@127.0.0.1:{stack.profile.ports['rabbitmq']}/")
+    ours = stack.environment()["ATELIER_AMQP_URL"]
+
+    assert await rabbitmq.answers(ours)
+    assert not await rabbitmq.answers(f"amqp://guest:guest@127.0.0.1:{stack.profile.ports['rabbitmq']}/")
 
 
 def test_nothing_of_it_listens_beyond_this_machine(stack: Stack) -> None:
