@@ -100,6 +100,10 @@ class Identity:
         user = await self.user(headers)
         if (workspace := headers.get(WORKSPACE_HEADER)) is None:
             return Principal(Owner(kind="user", id=user.id), "b2c")
+        return await self.member(user, workspace)
+
+    async def member(self, user: User, workspace: str) -> Principal:
+        """The user acting for a workspace. Raises Problem 403, for an unknown workspace as for a foreign one."""
         return Principal(Owner(kind="workspace", id=await self._workspace(workspace, user)), "b2c")
 
     def forget(self) -> None:

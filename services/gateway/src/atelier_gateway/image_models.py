@@ -1,0 +1,133 @@
+"""The image models clients may name: which sizes, qualities and styles each takes, and what they mean. Pure tables.
+
+Sources: seed 003 (sizes by model, style mapping, price table) and the providers' current lists. Prices are the price
+book's alone: a size here names the row of seed 003's table that it is priced by, and what has no price is refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from atelier_pricing import Unpriced, price
+
+Provider = Literal["openai", "google"]
+Style = Literal["natural", "vivid", "artistic", "photographic"]
+
+DEFAULT_SIZE = "1024x1024"
+SQUARE = {DEFAULT_SIZE: DEFAULT_SIZE}
+SEED_SIZES = {**SQUARE, "1792x1024": "1792x1024", "1024x1792": "1024x1792"}
+SMALL_SIZES = {"256x256": "256x256", "512x512": "512x512", **SQUARE}
+GPT_SIZES = {**SQUARE, "1536x1024": "1792x1024", "1024x1536": "1024x1792"}
+"""The providers' later sizes cost what the seed's size of the same orientation costs."""
+
+SEED_QUALITIES = {"standard": "standard", "hd": "hd"}
+GPT_QUALITIES = {"low": "standard", "medium": "standard", "high": "hd", **SEED_QUALITIES}
+
+STYLES: Mapping[Provider, Mapping[Style, str]] = {
+    "openai": {"natural": "natural", "vivid": "vivid", "artistic": "vivid", "photographic": "natural"},
+    "google": {style: style for style in ("natural", "vivid", "artistic", "photographic")},
+}
+"""Seed 003, style mapping; it names none for Google, whose models read the word itself."""
+
+
+class Model(NamedTuple):
+    """One model: size → size it is priced by, quality → the price table's quality."""
+
+    provider: Provider
+    sizes: Mapping[str, str]
+    qualities: Mapping[str, str]
+    answers_base64: bool = False
+    """Whether OpenAI's API answers with the picture itself unless a URL is asked for."""
+
+
+GPT = Model("openai", GPT_SIZES, GPT_QUALITIES, answers_base64=True)
+GOOGLE = Model("google", SEED_SIZES, SEED_QUALITIES)
+
+
+MODELS: Mapping[str, Model] = {
+    "dall-e-2": Model("openai", SMALL_SIZES, SEED_QUALITIES),
+    "dall-e-3": Model("openai", SEED_SIZES, SEED_QUALITIES),
+    "gpt-image-1": GPT,
+    "gpt-image-1-mini": GPT,
+    "gpt-image-1.5": GPT,
+    "gpt-image-2": GPT,
+    "gpt-image-2.5-sunburst": GPT,
+    "gpt-image-2.5-flare": GPT,
+    "gpt-image-2.6-sunburst": GPT,
+    "gpt-image-2.6-flare": GPT,
+    "chatgpt-image-latest": GPT,
+    "imagen": GOOGLE,
+    "imagen-4.0-fast-generate-001": GOOGLE,
+    "imagen-4.0-generate-001": GOOGLE,
+    "imagen-4.0-ultra-generate-001": GOOGLE,
+    "gemini-2.5-flash-image": GOOGLE,
+    "gemini-3.1-flash-image-preview": GOOGLE,
+}
+DEFAULT_MODELS: Mapping[Provider, str] = {"openai": "dall-e-3", "google": "imagen"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """What the named model does not take: in which field, and what it takes instead."""
+
+    field: Literal["provider", "model", "size", "style", "quality"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A choice that a model can make and the price book has a price for.
+
+    ``size`` is the picture's, ``priced_size`` and ``quality`` the price table's, ``style`` the provider's own word.
+    """
+
+    provider: Provider
+    model: str
+    size: str
+    priced_size: str
+    quality: str
+    style: str | None
+
+
+def resolve(
+    *,
+    provider: str | None = None,
+    model: str | None = None,
+    size: str | None = None,
+    quality: str | None = None,
+    style: str | None = None,
+) -> Resolved | Unsupported:
+    """Fills in what is left open and checks the rest against the tables. Never raises."""
+    found = _model(provider, model)
+    if isinstance(found, Unsupported):
+        return found
+    name, known = found
+    asked_size, asked_quality = size or DEFAULT_SIZE, quality or "standard"
+    if asked_size not in known.sizes:
+        return Unsupported("size", f"{name} makes {_listed(known.sizes)}, not {asked_size}")
+    if asked_quality not in known.qualities:
+        return Unsupported("quality", f"{name} takes {_listed(known.qualities)}, not {asked_quality}")
+    words: Mapping[str, str] = {str(word): meant for word, meant in STYLES[known.provider].items()}
+    if style is not None and style not in words:
+        return Unsupported("style", f"a style is one of {_listed(words)}, not {style}")
+    priced_size, tier = known.sizes[asked_size], known.qualities[asked_quality]
+    if isinstance(price("image", size=priced_size, quality=tier), Unpriced):
+        return Unsupported("quality", f"{asked_quality} is not available at {asked_size}")
+    return Resolved(known.provider, name, asked_size, priced_size, tier, words[style] if style else None)
+
+
+def _model(provider: str | None, model: str | None) -> tuple[str, Model] | Unsupported:
+    defaults: Mapping[str, str] = {str(name): default for name, default in DEFAULT_MODELS.items()}
+    if provider is not None and provider not in defaults:
+        return Unsupported("provider", f"a provider is one of {_listed(defaults)}, not {provider}")
+    name = model or defaults[provider or "openai"]
+    known = MODELS.get(name)
+    if known is None:
+        return Unsupported("model", f"there is no image model {name}")
+    if provider is not None and known.provider != provider:
+        return Unsupported("model", f"{name} is a model of {known.provider}, not of {provider}")
+    return name, known
+
+
+def _listed(words: Mapping[str, str]) -> str:
+    return ", ".join(words)
