@@ -25,22 +25,35 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text
 """
 _PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
 _SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error"
-_COLUMNS = f"id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, {_SNAPSHOT}"
+COLUMNS = f"id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, {_SNAPSHOT}"
 _LOCK = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
 _SNAPSHOTS = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
 _SETTLED = f"{_SNAPSHOTS} ORDER BY id FOR SHARE"
+# One statement also tells those who follow a generation live: a change and its event are one write.
 _UPDATE = """
-UPDATE generations g
-SET state = n.state, rank = n.rank, progress = n.progress, credits_reserved = n.reserved,
-    credits_captured = n.captured, credits_refunded = n.refunded, outputs = n.outputs::jsonb, error = n.error::jsonb,
-    updated_at = now()
-FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::int[], $6::int[], $7::int[], $8::text[],
-            $9::text[])
-     AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error)
-WHERE g.id = n.id AND g.rank <= n.rank
+WITH changed AS (
+    UPDATE generations g
+    SET state = n.state, rank = n.rank, progress = n.progress, credits_reserved = n.reserved,
+        credits_captured = n.captured, credits_refunded = n.refunded, outputs = n.outputs::jsonb,
+        error = n.error::jsonb, updated_at = now()
+    FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::int[], $6::int[], $7::int[], $8::text[],
+                $9::text[])
+         AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error)
+    WHERE g.id = n.id AND g.rank <= n.rank
+    RETURNING g.id, g.state, g.progress
+)
+INSERT INTO generation_events (generation_id, state, progress) SELECT id, state, progress FROM changed
 """
-_OWNED = f"SELECT {_COLUMNS} FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3"  # noqa: S608 - constants only
-_ANY = f"SELECT {_COLUMNS} FROM generations WHERE id = $1"  # noqa: S608 - constants only
+_DELETE = """
+WITH gone AS (
+    DELETE FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3 AND rank = 9 RETURNING id
+), forgotten AS (
+    DELETE FROM generation_events WHERE generation_id IN (SELECT id FROM gone)
+)
+SELECT count(*) FROM gone
+"""
+_OWNED = f"SELECT {COLUMNS} FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3"  # noqa: S608 - constants only
+_ANY = f"SELECT {COLUMNS} FROM generations WHERE id = $1"  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +135,21 @@ async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapsh
     )
 
 
+async def delete_ended(pool: Pool, id_: UUID, owner: Owner) -> bool:
+    """Removes this owner's generation and its events, if it has ended; whether there was such a one."""
+    return bool(await pool.fetchval(_DELETE, id_, owner.kind, owner.id))
+
+
 async def of_owner(pool: Pool, id_: UUID, owner: Owner) -> Generation | None:
     """The generation, if it is this owner's."""
     row = await pool.fetchrow(_OWNED, id_, owner.kind, owner.id)
-    return _generation(row) if row else None
+    return of_row(row) if row else None
 
 
 async def of_anyone(pool: Pool, id_: UUID) -> Generation | None:
     """The generation, for an operator or for the request that made it."""
     row = await pool.fetchrow(_ANY, id_)
-    return _generation(row) if row else None
+    return of_row(row) if row else None
 
 
 def _snapshot(row: asyncpg.Record) -> Snapshot:
@@ -146,7 +164,8 @@ def _snapshot(row: asyncpg.Record) -> Snapshot:
     )
 
 
-def _generation(row: asyncpg.Record) -> Generation:
+def of_row(row: asyncpg.Record) -> Generation:
+    """A row that was selected with ``COLUMNS``."""
     return Generation(
         row["id"],
         row["channel"],

@@ -6,40 +6,27 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from atelier_contracts import Owner, RenderSpec, Work
-from atelier_contracts.vocabulary import INPUTS_MAX, PROMPT_CHARS_MAX, Role
+from atelier_contracts import Owner
+from atelier_contracts.vocabulary import INPUTS_MAX, PROMPT_CHARS_MAX
+from atelier_gateway import try_on
 from atelier_gateway.bodies import Body, Prose, answer, id_from_path, read, takes
 from atelier_gateway.creating import Draft, Shape
 from atelier_gateway.idempotency import HEADER, checked, fingerprint
-from atelier_gateway.inputs import Given
+from atelier_gateway.paging import cursor_after, page_of
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
-from atelier_gateway.projection import State
 from atelier_gateway.simulation import HEADER as SIMULATE
 from atelier_gateway.simulation import simulation
-from atelier_gateway.store import generations
+from atelier_gateway.store import generations, listing
 from atelier_gateway.store.generations import Generation, NewGeneration
 from atelier_gateway.surfaces import uploads
 from atelier_gateway.uploading import Upload
-from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
+from atelier_storage.objects import ObjectStore
 
 PREFIX = "/api/v1"
 CREATE = f"POST {PREFIX}/generation/create"
 UPLOAD = f"POST {PREFIX}/uploads"
-DEFAULT_PROMPT = (
-    "Dress the person of the first picture in the garments of the other pictures. "
-    "Keep the face, the pose, the body and the background as they are."
-)
-STATUSES: dict[State, str] = {
-    "accepted": "queued",
-    "queued": "queued",
-    "rendering": "processing",
-    "succeeded": "completed",
-    "failed": "failed",
-    "cancelled": "failed",
-    "expired": "failed",
-    "rejected": "failed",
-}
+LIST_DEFAULT, LIST_MAX = 20, 100
 
 
 class CreateTryOn(Body):
@@ -58,6 +45,14 @@ def router(parts: Parts) -> APIRouter:
         principal = await parts.identity.store(request.headers)
         draft = await _draft(parts, request, principal.owner)
         return await parts.creating.create(principal, draft, SHAPE)
+
+    @routes.get("/generation")
+    async def newest(request: Request) -> Response:
+        principal = await parts.identity.store(request.headers)
+        limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+        found = await listing.newest(parts.pool, principal.owner, limit=limit, before=before, surface="b2b")
+        sessions = [_view(generation, parts.objects) for generation in found]
+        return answer(_enveloped({"sessions": sessions, "next_cursor": cursor_after(found, limit)}))
 
     @routes.get("/generation/{id}")
     async def get(request: Request, id: str) -> Response:
@@ -79,14 +74,13 @@ async def _draft(parts: Parts, request: Request, owner: Owner) -> Draft:
     simulate = request.headers.get(SIMULATE)
     simulated = simulation(simulate, allowed=parts.simulating)
     body = await read(request, CreateTryOn)
-    return Draft(
-        work=Work(kind="try_on"),
-        spec=RenderSpec(
-            kind="try_on",
-            prompt=body.prompt or DEFAULT_PROMPT,
-            inputs=await parts.inputs.references(owner, _given(body)),
-            simulate=simulated,
-        ),
+    return await try_on.draft(
+        parts.inputs,
+        owner,
+        body.image_urls,
+        field="image_urls",
+        prompt=body.prompt,
+        simulate=simulated,
         request=body.model_dump(mode="json", exclude_none=True),
         deadline_s=parts.settings.generation_deadline_s,
         key=key,
@@ -112,13 +106,6 @@ def _enveloped(data: object) -> dict[str, object]:
     return {"data": data, "error": None}
 
 
-def _given(body: CreateTryOn) -> list[Given]:
-    roles: list[Role] = ["person", *["garment" for _ in body.image_urls[1:]]]  # type: ignore[list-item]
-    return [
-        Given(f"image_urls.{i}", role, text) for i, (role, text) in enumerate(zip(roles, body.image_urls, strict=True))
-    ]
-
-
 async def _of_store(parts: Parts, id_: str, owner: Owner) -> Generation:
     generation = await generations.of_owner(parts.pool, id_from_path(id_, "generation"), owner)
     if generation is None:
@@ -127,16 +114,12 @@ async def _of_store(parts: Parts, id_: str, owner: Owner) -> Generation:
 
 
 def _view(generation: Generation, objects: ObjectStore) -> dict[str, object]:
-    """What a store sees; ``generated_image_url`` is signed as it is read, for 15 minutes."""
-    snapshot = generation.snapshot
-    status = STATUSES[snapshot.state]
-    error = (snapshot.error or {}).get("message", snapshot.state) if status == "failed" else None
-    key = snapshot.outputs[0]["key"] if snapshot.outputs else None
+    """What a store sees of a generation."""
     return {
         "session_id": str(generation.id),
-        "status": status,
-        "generated_image_url": objects.presign_get(key, PRESIGN_S_MAX) if key else None,
-        "error_message": error,
+        "status": try_on.STATUSES[generation.snapshot.state],
+        "generated_image_url": try_on.picture_url(generation, objects),
+        "error_message": try_on.error_message(generation),
         "created_at": generation.created_at.isoformat(),
     }
 

@@ -1,0 +1,32 @@
+"""Cursors: the last id a client has seen, as it travels in a URL."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from atelier_gateway.problems import Problem
+from atelier_gateway.store.generations import Generation
+
+
+def page_of(query: Mapping[str, str], *, default: int, most: int) -> tuple[int, UUID | None]:
+    """``limit`` and ``cursor`` of a query string. Raises Problem 400 naming the one that is wrong."""
+    limit = query.get("limit", str(default))
+    if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= most:
+        raise _invalid("limit", f"a whole number from 1 to {most} is required")
+    return int(limit), cursor_from(query.get("cursor"))
+
+
+def cursor_from(text: str | None) -> UUID | None:
+    """The cursor, or None for the first page. Raises Problem 400."""
+    try:
+        return UUID(text) if text is not None else None
+    except ValueError:
+        raise _invalid("cursor", "this is no cursor of ours") from None
+
+
+def cursor_after(page: Sequence[Generation], limit: int) -> str | None:
+    """What leads to the page after this one; None where this one was not full."""
+    return str(page[-1].id) if len(page) == limit else None
+
+
+def _invalid(field: str, why: str) -> Problem:
+    return Problem("invalid_request", f"{field}: {why}", details={"errors": [{"field": field, "message": why}]})
