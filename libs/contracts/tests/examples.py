@@ -36,6 +36,8 @@ def _values(annotation: Any, constraints: Sequence[Any]) -> st.SearchStrategy[An
 def _plain(kind: type[object], constraints: Sequence[Any]) -> st.SearchStrategy[Any]:
     if kind is int:
         return st.integers(_bound(constraints, "ge"), _bound(constraints, "le"))
+    if kind is float:
+        return st.floats(_bound(constraints, "ge"), _bound(constraints, "le"))
     if kind is str:
         return st.text(min_size=_bound(constraints, "min_length") or 0, max_size=_bound(constraints, "max_length"))
     return {

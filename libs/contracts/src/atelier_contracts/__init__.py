@@ -28,7 +28,7 @@ from atelier_contracts.session import (
     GenerationRejected,
     GenerationSucceeded,
 )
-from atelier_contracts.vocabulary import Artefact, Channel, InputRef, Kind, Owner, RenderSpec, Simulation, Work
+from atelier_contracts.vocabulary import Artefact, Channel, InputRef, Kind, Owner, RenderSpec, Simulation, Tuning, Work
 
 __all__ = [
     "Artefact",
@@ -64,6 +64,7 @@ __all__ = [
     "RequestRender",
     "ReserveCredit",
     "Simulation",
+    "Tuning",
     "Undecodable",
     "Work",
     "unwrap",

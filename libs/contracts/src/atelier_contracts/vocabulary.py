@@ -61,6 +61,14 @@ class Work(Noun):
     """Length of the text for a narration."""
 
 
+class Tuning(Noun):
+    """What diffusion models can be told beside the prompt (seed 002, parameters); other providers pass it over."""
+
+    guidance_scale: float = Field(default=7.5, ge=1, le=20)
+    num_inference_steps: int = Field(default=50, ge=20, le=100)
+    strength: float = Field(default=0.8, ge=0.1, le=1)
+
+
 class RenderSpec(Noun):
     """The part of a request that the picture depends on."""
 
@@ -75,6 +83,11 @@ class RenderSpec(Noun):
     seed: int = 0
     provider: str | None = None
     model: str | None = None
+    mannequin: str | None = None
+    """Id in ``catalogue.MANNEQUINS``; for on-model pictures."""
+    background: str | None = None
+    """Id in ``catalogue.BACKGROUNDS``; for on-model and flat-lay pictures."""
+    tuning: Tuning | None = None
     simulate: Simulation | None = None
 
 
