@@ -26,21 +26,8 @@ from atelier_contracts import (
     Work,
 )
 from atelier_messaging import Poison
-from atelier_session.saga import (
-    LOST_RACES,
-    SAGA,
-    TERMINAL,
-    TIMERS,
-    DeadlinePassed,
-    Generation,
-    GracePassed,
-    Heard,
-    LostRace,
-    ResendDue,
-    State,
-    Transition,
-    decide,
-)
+from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, ResendDue, State
+from atelier_session.saga import LOST_RACES, SAGA, TERMINAL, TIMERS, LostRace, Transition, decide
 
 ID = UUID(int=1)
 OWNER = Owner(kind="store", id=UUID(int=2))

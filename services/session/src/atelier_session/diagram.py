@@ -6,7 +6,8 @@
 import sys
 from pathlib import Path
 
-from atelier_session.saga import ENDING, SAGA, TERMINAL, State
+from atelier_session.generation import State
+from atelier_session.saga import ENDING, SAGA, TERMINAL
 
 README = Path(__file__).resolve().parents[3] / "README.md"
 BEGIN, END = "<!-- saga diagram: begin -->", "<!-- saga diagram: end -->"

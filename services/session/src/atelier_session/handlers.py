@@ -7,7 +7,8 @@ from atelier_contracts import GenerationQueued, GenerationRejected, GenerationRe
 from atelier_contracts.message import GenerationMessage
 from atelier_messaging import Delivery, Poison, UnitOfWork, Work
 from atelier_session import saga, store
-from atelier_session.saga import Heard, LostRace, State
+from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, ResendDue, State
+from atelier_session.saga import LostRace
 from atelier_session.settings import Settings
 from atelier_session.store import LogEntry, Saga
 from atelier_telemetry import metrics, words
@@ -81,15 +82,12 @@ class Handlers:
         sent = " ".join(message.name for message in outcome.sends)
         return LogEntry(id_, before.state, heard.name, message_id, "transition", known.generation.state, sent)
 
-    def _timer(self, generation: saga.Generation, now: datetime) -> datetime | None:
-        match saga.TIMERS.get(generation.state):
-            case saga.DeadlinePassed:
-                return generation.deadline_at
-            case saga.GracePassed:
-                return now + self._grace
-            case saga.ResendDue:
-                return now + self._resend
-        return None
+    def _timer(self, generation: Generation, now: datetime) -> datetime | None:
+        timer = saga.TIMERS.get(generation.state)
+        if timer is DeadlinePassed:
+            return generation.deadline_at
+        waits = {GracePassed: self._grace, ResendDue: self._resend}
+        return now + waits[timer] if timer else None
 
 
 def _withdrawn(delivery: Delivery) -> LogEntry:

@@ -6,8 +6,6 @@ Poison (a dead letter). ``services/README.md`` shows the diagram that is generat
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
 
 from atelier_contracts import (
     CancelRender,
@@ -32,63 +30,22 @@ from atelier_contracts import (
 )
 from atelier_contracts.message import GenerationMessage
 from atelier_messaging import Poison
+from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, ResendDue, State, Timer
 from atelier_session.sending import BUILD
-
-
-class State(StrEnum):
-    """Where a generation stands."""
-
-    NEW = "new"
-    RESERVING = "reserving"
-    QUEUED = "queued"
-    RENDERING = "rendering"
-    STOPPING = "stopping"
-    CAPTURING = "capturing"
-    REFUNDING = "refunding"
-    REJECTED = "rejected"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
-    """Our own clock: the generation has taken longer than it was allowed to."""
-
-    name = "deadline passed"
-
-
-@dataclass(frozen=True, slots=True)
-class GracePassed:
-    """Our own clock: render was asked to stop and has not answered."""
-
-    name = "grace passed"
-
-
-@dataclass(frozen=True, slots=True)
-class ResendDue:
-    """Our own clock: billing has not answered; the command is sent again, for ever, and is idempotent there."""
-
-    name = "resend due"
-
-
-Timer = DeadlinePassed | GracePassed | ResendDue
-Heard = GenerationMessage | Timer
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """Becomes ``to`` and sends these; ``ending`` is the end that a refund will lead to, where this step decides it."""
 
-    to: State
+    to: State | None
     sends: tuple[type[GenerationMessage], ...] = ()
     ending: State | None = None
 
 
 S = State
-ENDING = State.NEW
-"""Stands for the ending chosen earlier: failed, cancelled or expired."""
+ENDING = None
+"""As a step's target: the end that an earlier step has chosen, failed, cancelled or expired."""
 
 RENDER_ENDS: Mapping[type, Step] = {
     RenderCompleted: Step(S.CAPTURING, (CaptureCredit,)),
@@ -147,19 +104,6 @@ TIMERS: Mapping[State, type[Timer]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """All that the saga knows of one generation."""
-
-    request: GenerationRequested
-    deadline_at: datetime
-    state: State = State.NEW
-    ending: State | None = None
-    credits: int = 0
-    result: RenderCompleted | None = None
-    failure: RenderFailed | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Transition:
     """The generation as it is now, and what is to be sent."""
 
@@ -183,7 +127,7 @@ def decide(generation: Generation, heard: Heard) -> Transition | LostRace:
             return LostRace(state)
         raise Poison(f"{heard.name} makes no sense while {state}")
     known = _learn(replace(generation, ending=step.ending or generation.ending), heard)
-    if step.to is ENDING:
+    if step.to is None:
         return _end(known, heard)
     return Transition(replace(known, state=step.to), tuple(BUILD[kind](known, heard) for kind in step.sends))
 

@@ -1,7 +1,6 @@
 """How each message the saga sends is made from what the saga knows."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from atelier_contracts import (
     CancelRender,
@@ -16,14 +15,12 @@ from atelier_contracts import (
     ReserveCredit,
 )
 from atelier_contracts.message import GenerationMessage
+from atelier_session.generation import Generation, Heard
 
-if TYPE_CHECKING:
-    from atelier_session.saga import Generation, Heard
-
-Builder = Callable[["Generation", "Heard"], GenerationMessage]
+Builder = Callable[[Generation, Heard], GenerationMessage]
 
 
-def _request_render(generation: "Generation", _: "Heard") -> RequestRender:
+def _request_render(generation: Generation, _: Heard) -> RequestRender:
     request = generation.request
     return RequestRender(
         generation_id=request.generation_id,
@@ -33,21 +30,21 @@ def _request_render(generation: "Generation", _: "Heard") -> RequestRender:
     )
 
 
-def _reserve(generation: "Generation", _: "Heard") -> ReserveCredit:
+def _reserve(generation: Generation, _: Heard) -> ReserveCredit:
     request = generation.request
     return ReserveCredit(generation_id=request.generation_id, owner=request.owner, work=request.work)
 
 
-def _capture(generation: "Generation", _: "Heard") -> CaptureCredit:
+def _capture(generation: Generation, _: Heard) -> CaptureCredit:
     assert generation.result is not None, "every way into CAPTURING has a result"
     return CaptureCredit(generation_id=generation.request.generation_id, delivered=generation.result.delivered)
 
 
-def _queued(generation: "Generation", _: "Heard") -> GenerationQueued:
+def _queued(generation: Generation, _: Heard) -> GenerationQueued:
     return GenerationQueued(generation_id=generation.request.generation_id, credits=generation.credits)
 
 
-def _rejected(generation: "Generation", heard: "Heard") -> GenerationRejected:
+def _rejected(generation: Generation, heard: Heard) -> GenerationRejected:
     assert isinstance(heard, CreditDeclined)
     return GenerationRejected(
         generation_id=generation.request.generation_id,
@@ -57,7 +54,7 @@ def _rejected(generation: "Generation", heard: "Heard") -> GenerationRejected:
     )
 
 
-def _succeeded(generation: "Generation", heard: "Heard") -> GenerationSucceeded:
+def _succeeded(generation: Generation, heard: Heard) -> GenerationSucceeded:
     assert isinstance(heard, CreditCaptured)
     assert generation.result is not None
     return GenerationSucceeded(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from atelier_contracts import GenerationRequested, RenderCompleted, RenderFailed
 from atelier_messaging.database import Connection
-from atelier_session.saga import Generation, State
+from atelier_session.generation import Generation, State
 
 _ADMIT = """
 INSERT INTO admissions (generation_id, verdict) SELECT unnest($1::uuid[]), 'admitted'

@@ -1,0 +1,63 @@
+"""A generation as the saga knows it: where it stands, what it can hear, what has been learned."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from atelier_contracts import GenerationRequested, RenderCompleted, RenderFailed
+from atelier_contracts.message import GenerationMessage
+
+
+class State(StrEnum):
+    """Where a generation stands."""
+
+    NEW = "new"
+    RESERVING = "reserving"
+    QUEUED = "queued"
+    RENDERING = "rendering"
+    STOPPING = "stopping"
+    CAPTURING = "capturing"
+    REFUNDING = "refunding"
+    REJECTED = "rejected"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """Our own clock: the generation has taken longer than it was allowed to."""
+
+    name = "deadline passed"
+
+
+@dataclass(frozen=True, slots=True)
+class GracePassed:
+    """Our own clock: render was asked to stop and has not answered."""
+
+    name = "grace passed"
+
+
+@dataclass(frozen=True, slots=True)
+class ResendDue:
+    """Our own clock: billing has not answered; the command is sent again, for ever, and is idempotent there."""
+
+    name = "resend due"
+
+
+Timer = DeadlinePassed | GracePassed | ResendDue
+Heard = GenerationMessage | Timer
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """All that the saga knows of one generation."""
+
+    request: GenerationRequested
+    deadline_at: datetime
+    state: State = State.NEW
+    ending: State | None = None
+    credits: int = 0
+    result: RenderCompleted | None = None
+    failure: RenderFailed | None = None
