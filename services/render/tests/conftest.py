@@ -6,14 +6,12 @@ local launcher starts one for the length of the run.
 
 import asyncio
 import hashlib
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -23,14 +21,14 @@ from uuid_utils.compat import uuid7
 
 import atelier_render
 from atelier_contracts import CancelRender, Message, Owner, RenderSpec, RequestRender, Simulation, wrap
-from atelier_messaging import Delivery, UnitOfWork, database
+from atelier_imaging.workers import ImageWorkers
+from atelier_messaging import Delivery, UnitOfWork, database, testing
 from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
 from atelier_render.artefacts import Artefacts
 from atelier_render.completions import Completions
 from atelier_render.handlers import handle_commands
-from atelier_imaging.workers import ImageWorkers
 from atelier_render.inputs import Inputs
 from atelier_render.jobs import Attempt, Ending, Job
 from atelier_render.providers.local import Local
@@ -226,43 +224,15 @@ def cancel() -> Callable[[RequestRender], CancelRender]:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """URL of a superuser on a Postgres."""
-    if given := os.environ.get("ATELIER_TEST_DATABASE_URL"):
-        yield given
-        return
-    from atelier_local.postgres import admin_url  # only here: the other tests run without the launcher
-    from atelier_local.stack import Stack
-
-    with Stack("tests-render", only=("postgres",)) as stack:
-        yield admin_url(stack.profile)
+    with testing.postgres("tests-render") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 async def migrated(postgres: str) -> AsyncIterator[str]:
     """URL of a migrated database, as the role that owns nothing in it."""
-    from atelier_messaging.migrations import upgrade
-
-    name = f"render_{uuid4().hex[:8]}"
-    async with _superuser(postgres) as admin:
-        await admin.execute(f"CREATE DATABASE {name}")
-        await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
-    owner_url = urlsplit(postgres)._replace(path=f"/{name}").geturl()
-    await asyncio.to_thread(upgrade, Path(atelier_render.__file__).parent / "migrations", owner_url)
-    async with _superuser(owner_url) as admin:
-        await admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
-    parts = urlsplit(owner_url)
-    yield parts._replace(netloc=f"{name}:{name}@{parts.hostname}:{parts.port}").geturl()
-    async with _superuser(postgres) as admin:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await admin.execute(f"DROP ROLE {name}")
-
-
-@asynccontextmanager
-async def _superuser(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
+    async with testing.migrated(postgres, Path(atelier_render.__file__).parent / "migrations") as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,0 +1,63 @@
+"""For the tests of services: a real Postgres, and in it a migrated database that the app role does not own.
+
+``ATELIER_TEST_DATABASE_URL`` (of a superuser) names a server to use; without it the local launcher starts one.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+
+
+@contextmanager
+def postgres(profile: str) -> Iterator[str]:
+    """URL of a superuser on a Postgres; ``profile`` is what the launcher calls it, if it must start one."""
+    if given := os.environ.get("ATELIER_TEST_DATABASE_URL"):
+        yield given
+        return
+    # Only here: tests that need no server run in an environment without the launcher.
+    from atelier_local.postgres import admin_url
+    from atelier_local.stack import Stack
+
+    stack = Stack(profile, only=("postgres",))
+    try:
+        stack.up()
+        yield admin_url(stack.profile)
+    finally:
+        stack.clean()
+
+
+@asynccontextmanager
+async def migrated(superuser_url: str, migrations: Path) -> AsyncIterator[str]:
+    """URL of a fresh database with these migrations applied, as a role that owns nothing in it."""
+    from atelier_messaging.migrations import upgrade
+
+    name = f"test_{uuid4().hex[:12]}"
+    async with _connected(superuser_url) as admin:
+        await admin.execute(f"CREATE DATABASE {name}")
+        await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
+    owner = urlsplit(superuser_url)._replace(path=f"/{name}")
+    await asyncio.to_thread(upgrade, migrations, owner.geturl())
+    async with _connected(owner.geturl()) as admin:
+        await admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
+    try:
+        yield owner._replace(netloc=f"{name}:{name}@{owner.hostname}:{owner.port}").geturl()
+    finally:
+        async with _connected(superuser_url) as admin:
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            await admin.execute(f"DROP ROLE {name}")
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()

@@ -1,0 +1,146 @@
+"""The ledger's promises, on real Postgres: two processes at once, lost answers, and books that cannot be cooked."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from atelier_billing import handlers
+from atelier_billing.verify import verify
+from atelier_contracts import CaptureCredit, GrantCredit, Message, Owner, RefundCredit, ReserveCredit, Work, wrap
+from atelier_messaging import Delivery, UnitOfWork, is_outage
+
+pytestmark = pytest.mark.stack
+
+
+async def handle(unit: UnitOfWork, messages: Sequence[Message]) -> None:
+    """As the consumer does: one transaction, and again if another process was in the way."""
+    deliveries = [Delivery(wrap(message, source="test")) for message in messages]
+    while True:
+        try:
+            async with unit.once("billing.commands", deliveries, dispatch=False) as work:
+                await handlers.handle_commands(work)
+            return
+        except Exception as error:
+            if not is_outage(error):
+                raise
+
+
+async def owner_with(unit: UnitOfWork, credits: int) -> Owner:
+    owner = Owner(kind="store", id=uuid4())
+    await handle(unit, [GrantCredit(grant_id=uuid4(), owner=owner, credits=credits, reason="test")])
+    return owner
+
+
+async def balance(unit: UnitOfWork, owner: Owner) -> tuple[int, int, int]:
+    row = await unit.pool.fetchrow("SELECT available, held, captured FROM accounts WHERE owner_id = $1", owner.id)
+    assert row is not None
+    return row["available"], row["held"], row["captured"]
+
+
+def reserve(owner: Owner, generation: UUID, n: int = 1) -> ReserveCredit:
+    return ReserveCredit(generation_id=generation, owner=owner, work=Work(kind="try_on", n=n))
+
+
+@pytest.fixture(autouse=True)
+async def books_balance(unit: UnitOfWork) -> object:
+    """After every test the books are right."""
+    yield
+    async with unit.pool.acquire() as connection:
+        verdict = await verify(connection)
+    assert verdict.ok, verdict.violations
+
+
+async def test_two_processes_cannot_spend_the_same_credit(unit: UnitOfWork) -> None:
+    owner = await owner_with(unit, 10)
+
+    batches = [[reserve(owner, uuid4()) for _ in range(5)] for _ in range(8)]
+    await asyncio.gather(*(handle(unit, batch) for batch in batches))
+
+    assert await balance(unit, owner) == (0, 10, 0)
+
+
+async def test_a_batch_settles_many_generations_of_many_owners_at_once(unit: UnitOfWork) -> None:
+    owners = [await owner_with(unit, 10) for _ in range(3)]
+    holds = [(owner, uuid4()) for owner in owners for _ in range(4)]
+
+    await handle(unit, [reserve(owner, generation, n=2) for owner, generation in holds])
+    captured, refunded = holds[::2], holds[1::2]
+    await handle(
+        unit,
+        [
+            *(CaptureCredit(generation_id=generation, delivered=1) for _, generation in captured),
+            *(RefundCredit(generation_id=generation) for _, generation in refunded),
+        ],
+    )
+
+    assert [await balance(unit, owner) for owner in owners] == [(8, 0, 2)] * 3
+
+
+async def test_refund_and_late_reserve_racing_in_two_processes_hold_nothing_in_the_end(unit: UnitOfWork) -> None:
+    owner = await owner_with(unit, 20)
+    generations = [uuid4() for _ in range(20)]
+
+    await asyncio.gather(
+        *(handle(unit, [reserve(owner, generation)]) for generation in generations),
+        *(handle(unit, [RefundCredit(generation_id=generation)]) for generation in generations),
+    )
+
+    assert await balance(unit, owner) == (20, 0, 0)
+
+
+async def test_a_message_handled_before_changes_nothing(unit: UnitOfWork) -> None:
+    owner = await owner_with(unit, 5)
+    delivery = Delivery(wrap(reserve(owner, uuid4()), source="test"))
+
+    for _ in range(3):
+        async with unit.once("billing.commands", [delivery], dispatch=False) as work:
+            if work.fresh:
+                await handlers.handle_commands(work)
+
+    assert await balance(unit, owner) == (4, 1, 0)
+
+
+async def test_expired_credits_leave_by_the_sweep(unit: UnitOfWork) -> None:
+    owner = await owner_with(unit, 5)
+    await unit.pool.execute("UPDATE grants SET expires_at = now() - interval '1 hour' WHERE owner_id = $1", owner.id)
+
+    await handlers.expire_grants(unit)
+
+    expired = await unit.pool.fetchval("SELECT expired FROM accounts WHERE owner_id = $1", owner.id)
+    assert (await balance(unit, owner))[0] == 0
+    assert expired == 5
+
+
+@pytest.mark.parametrize("forgery", ["UPDATE postings SET credits = credits + 1", "DELETE FROM postings"])
+async def test_postings_cannot_be_changed_or_removed(unit: UnitOfWork, forgery: str) -> None:
+    await owner_with(unit, 1)
+
+    with pytest.raises(asyncpg.PostgresError, match="append-only"):
+        await unit.pool.execute(forgery)
+
+
+async def test_an_account_cannot_be_overdrawn_even_by_a_mistake_of_ours(unit: UnitOfWork) -> None:
+    owner = await owner_with(unit, 1)
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        await unit.pool.execute(
+            "UPDATE accounts SET available = available - 2, held = held + 2 WHERE owner_id = $1", owner.id
+        )
+
+
+async def test_verify_names_a_balance_that_its_postings_do_not_explain(unit: UnitOfWork) -> None:
+    owner = await owner_with(unit, 3)
+    cook = "UPDATE accounts SET available = available + $2, granted = granted - $2 WHERE owner_id = $1"
+    await unit.pool.execute(cook, owner.id, 7)
+
+    async with unit.pool.acquire() as connection:
+        verdict = await verify(connection)
+    await unit.pool.execute(cook, owner.id, -7)
+
+    assert not verdict.ok
+    assert any(
+        f"owner {owner.id}, account available: balance 10, postings say 3" in line for line in verdict.violations
+    )

@@ -1,0 +1,162 @@
+"""The session's promises on real Postgres: tombstones, clocks that survive, and the story it keeps."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from atelier_contracts import (
+    CancelRequested,
+    CreditCaptured,
+    CreditDeducted,
+    GenerationRequested,
+    Message,
+    Owner,
+    RenderCompleted,
+    RenderSpec,
+    Work,
+    wrap,
+)
+from atelier_messaging import Delivery, Poison, UnitOfWork
+from atelier_session import store
+from atelier_session.handlers import Handlers
+from atelier_session.settings import Settings
+
+pytestmark = pytest.mark.stack
+OWNER = Owner(kind="store", id=uuid4())
+
+
+@pytest.fixture
+def handlers() -> Handlers:
+    """With clocks that fire at once."""
+    settings: Any = Settings.model_construct(session_stop_grace_s=0.0, session_resend_s=0.0)
+    return Handlers(settings)
+
+
+def requested(generation: UUID, *, deadline_s: int = 900) -> GenerationRequested:
+    return GenerationRequested(
+        generation_id=generation,
+        channel="b2b",
+        owner=OWNER,
+        work=Work(kind="try_on"),
+        spec=RenderSpec(kind="try_on"),
+        deadline_s=deadline_s,
+    )
+
+
+def deducted(generation: UUID) -> CreditDeducted:
+    return CreditDeducted(generation_id=generation, owner=OWNER, credits=1, price_book="v1")
+
+
+def completed(generation: UUID) -> RenderCompleted:
+    return RenderCompleted(generation_id=generation, outputs=(), delivered=1, requested=1, provider="local")
+
+
+async def hear(unit: UnitOfWork, handlers: Handlers, messages: Sequence[Message]) -> list[str]:
+    """One batch; answers the names of what was sent."""
+    deliveries = [Delivery(wrap(message, source="test")) for message in messages]
+    async with unit.once("session.saga", deliveries, dispatch=False) as work:
+        await handlers.handle_saga(work)
+        return [envelope.message.name for envelope in work.emitted]
+
+
+async def state(unit: UnitOfWork, generation: UUID) -> str | None:
+    found: str | None = await unit.pool.fetchval("SELECT state FROM sagas WHERE generation_id = $1", generation)
+    return found
+
+
+async def withdraw(unit: UnitOfWork, generation: UUID) -> str:
+    async with unit.once() as work:
+        return await store.withdraw(work.connection, generation)
+
+
+async def test_a_store_and_a_shopper_have_tables_of_their_own(unit: UnitOfWork, handlers: Handlers) -> None:
+    theirs, ours = uuid4(), uuid4()
+    shopper = requested(ours).model_copy(update={"channel": "b2c", "owner": Owner(kind="user", id=uuid4())})
+
+    await hear(unit, handlers, [requested(theirs), shopper])
+
+    for table, present, absent in (("store_generation_sessions", theirs, ours), ("generation_sessions", ours, theirs)):
+        found = await unit.pool.fetch(f"SELECT generation_id FROM {table}")
+        assert present in {row["generation_id"] for row in found}
+        assert absent not in {row["generation_id"] for row in found}
+
+
+async def test_a_withdrawn_request_that_comes_late_starts_nothing(unit: UnitOfWork, handlers: Handlers) -> None:
+    generation = uuid4()
+
+    assert await withdraw(unit, generation) == "withdrawn"
+    sent = await hear(unit, handlers, [requested(generation)])
+
+    assert sent == []
+    assert await state(unit, generation) is None
+
+
+async def test_a_request_that_came_first_cannot_be_withdrawn(unit: UnitOfWork, handlers: Handlers) -> None:
+    generation = uuid4()
+    await hear(unit, handlers, [requested(generation)])
+
+    assert await withdraw(unit, generation) == "reserving"
+
+
+async def test_request_and_withdrawal_racing_have_exactly_one_winner(unit: UnitOfWork, handlers: Handlers) -> None:
+    generations = [uuid4() for _ in range(30)]
+
+    answers = await asyncio.gather(
+        *(withdraw(unit, generation) for generation in generations),
+        *(hear(unit, handlers, [requested(generation)]) for generation in generations),
+    )
+
+    for generation, verdict, sent in zip(generations, answers[:30], answers[30:], strict=True):
+        assert (verdict == "withdrawn") == (sent == [])
+        assert (await state(unit, generation) is None) == (verdict == "withdrawn")
+
+
+async def test_a_deadline_fires_from_the_database_and_ends_in_a_refund(unit: UnitOfWork, handlers: Handlers) -> None:
+    generation = uuid4()
+    await hear(unit, handlers, [requested(generation, deadline_s=1), deducted(generation)])
+    await unit.pool.execute("UPDATE sagas SET timer_at = now() WHERE generation_id = $1", generation)
+
+    await handlers.fire_timers(unit)
+    assert await state(unit, generation) == "stopping"
+    await handlers.fire_timers(unit)
+
+    assert await state(unit, generation) == "refunding"
+
+
+async def test_billing_that_does_not_answer_is_asked_again(unit: UnitOfWork, handlers: Handlers) -> None:
+    generation = uuid4()
+    await hear(unit, handlers, [requested(generation), deducted(generation), completed(generation)])
+    await unit.pool.execute("DELETE FROM outbox")
+
+    await handlers.fire_timers(unit)
+
+    names = [
+        row["name"] for row in await unit.pool.fetch("SELECT name FROM outbox WHERE body LIKE $1", f"%{generation}%")
+    ]
+    assert names == ["billing.capture_credit.v1"]
+
+
+async def test_the_story_tells_every_step_and_every_lost_race(unit: UnitOfWork, handlers: Handlers) -> None:
+    generation = uuid4()
+    captured = CreditCaptured(generation_id=generation, captured=1, refunded=0)
+    await hear(unit, handlers, [requested(generation), deducted(generation), completed(generation), captured])
+    await hear(unit, handlers, [CancelRequested(generation_id=generation)])
+
+    rows = await unit.pool.fetch(
+        "SELECT outcome, state_to FROM saga_log WHERE generation_id = $1 ORDER BY id", generation
+    )
+    assert [(row["outcome"], row["state_to"]) for row in rows] == [
+        ("transition", "reserving"),
+        ("transition", "queued"),
+        ("transition", "capturing"),
+        ("transition", "succeeded"),
+        ("lost_race", "succeeded"),
+    ]
+
+
+async def test_a_message_about_no_generation_is_poison(unit: UnitOfWork, handlers: Handlers) -> None:
+    with pytest.raises(Poison, match="no generation"):
+        await hear(unit, handlers, [deducted(uuid4())])
