@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from atelier_local.bench import floor, load
+from atelier_local.bench import floor, idle, load
 from atelier_local.bench.load import Measured
 from atelier_local.client import AdminClient
 from atelier_local.display import Progress
@@ -55,6 +55,10 @@ def bench(
         try:
             with Progress(console) as progress:
                 stack.up(progress.show)
+            resting = idle.measure(stack.environment())
+            console.print(
+                f"idle: the four services use {resting.core_percent:.1f} % of a core and {resting.memory_mb:.0f} MB"
+            )
             asyncio.run(_measure(stack.environment(), generations, rounds, console))
         finally:
             stack.down()
