@@ -29,6 +29,7 @@ from .neighbours import Neighbours
 from .world import ADMIN_TOKEN, World
 
 ADMISSION_S = 1.0
+FAILED_LOGINS_PER_MINUTE = 30
 
 
 @pytest.fixture(scope="session")
@@ -122,6 +123,8 @@ def _settings(amqp_url: str, database_url: str, internal_url: str, issuer_key: P
         simulator="on",
         log_level="ERROR",
         admission_s=ADMISSION_S,
+        trusted_proxies="127.0.0.0/8",
+        failed_logins_per_minute=FAILED_LOGINS_PER_MINUTE,
         storage=StorageSettings(
             endpoint="http://127.0.0.1:9", access_key="a", secret_key="not a secret", bucket="pictures"
         ),

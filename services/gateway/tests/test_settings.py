@@ -50,3 +50,36 @@ def test_no_secret_shows_when_settings_are_printed(monkeypatch: pytest.MonkeyPat
 
     for name in ("SERVICE_TOKEN", "ADMIN_TOKEN", "KEY_PEPPER", "S3_SECRET_KEY"):
         assert GOOD[f"ATELIER_{name}"] not in printed
+
+
+def test_the_form_is_configured_by_the_names_its_seed_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"RATE_LIMIT_ENABLED": "false", "MAX_REQUESTS_PER_HOUR": "3", "QUEUE_MAX_SIZE": "7"}
+    flags = {"GENERATION_ENABLED": "false", "NEW_GENERATION_ENDPOINT": "false", "ENHANCED_VALIDATION": "true"}
+
+    read = settings(monkeypatch, **names, **flags)
+
+    assert (read.rate_limit_enabled, read.max_requests_per_hour, read.queue_max_size) == (False, 3, 7)
+    assert (read.generation_enabled, read.new_generation_endpoint, read.enhanced_validation) == (False, False, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RATE_LIMIT_ENABLED", "perhaps"),
+        ("MAX_REQUESTS_PER_HOUR", "ten"),
+        ("MAX_REQUESTS_PER_HOUR", "0"),
+        ("QUEUE_MAX_SIZE", "-1"),
+        ("GENERATION_ENABLED", ""),
+        ("NEW_GENERATION_ENDPOINT", "2"),
+        ("ENHANCED_VALIDATION", "tru"),
+        ("ATELIER_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("ATELIER_REDIS_URL", "127.0.0.1:6379"),
+    ],
+)
+def test_a_malformed_value_stops_start_up_and_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        settings(monkeypatch, **{name: value})
+
+    assert name.removeprefix("ATELIER_").lower() in str(refused.value).lower()

@@ -17,7 +17,10 @@ ADMIN_TOKEN = "the admin token of the tests"
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 TRY_ON = {"image_urls": ["https://cdn.shop-pictures.net/me.png", "https://cdn.shop-pictures.net/coat.png"]}
 CREATE = "/api/v1/generation/create"
-TABLES = "outbox, inbox, generation_events, generations, idempotency, workspace_members, workspaces, users, api_keys, stores"
+TABLES = (
+    "outbox, inbox, generation_events, generations, idempotency, workspace_members, workspaces, users, api_keys, stores"
+)
+TABLES += ", rate_windows"
 WAIT_S_MAX = 20.0
 
 Headers = Mapping[str, str]

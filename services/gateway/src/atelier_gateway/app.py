@@ -10,22 +10,27 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_contracts.routes import GATEWAY_PROJECTION, reply_key
-from atelier_gateway import handlers
+from atelier_gateway import clients, handlers
 from atelier_gateway.admission import Admission
+from atelier_gateway.cancelling import Cancelling
 from atelier_gateway.creating import Creating
+from atelier_gateway.deleting import Deleting
 from atelier_gateway.edge import Edge
+from atelier_gateway.failed_logins import FailedLogins
 from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import OUTSIDE_ALGORITHMS, DevelopmentIssuer, Issuer, Jwks
 from atelier_gateway.inputs import Inputs
 from atelier_gateway.internal import Internal
 from atelier_gateway.keyed import KeyedActs
+from atelier_gateway.limits import Limits
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, of_status
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
-from atelier_gateway.store import claims
+from atelier_gateway.store import claims, events, rates
 from atelier_gateway.surfaces import admin, admin_credits, b2b, native, shape_of, surface_of, trpc
 from atelier_gateway.waiting import POLL_EVERY_S, Waiting
+from atelier_gateway.windows import open_windows
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
@@ -44,8 +49,11 @@ def create_app(settings: Settings) -> FastAPI:
         spans = tracing.configure("gateway", settings)
         pool = await database.connect(settings.gateway_database_url.get_secret_value())
         parts = _parts(settings, pool)
+        app.state.parts = parts
         await parts.bus.start()
         parts.bus.keep(loops.keep_doing("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune")
+        parts.bus.keep(loops.keep_doing("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune")
+        parts.bus.keep(loops.keep_doing("event prune", PRUNE_EVERY_S, partial(events.prune, pool)), "event prune")
         parts.bus.keep(loops.keep_doing("waiting poll", POLL_EVERY_S, parts.waiting.poll), "waiting poll")
         checks: dict[str, Check] = {
             "broker": parts.bus.ready,
@@ -63,6 +71,14 @@ def create_app(settings: Settings) -> FastAPI:
         spans.shutdown()
 
     app = FastAPI(title="Atelier", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST)
+    app.add_middleware(
+        FailedLogins,
+        per_minute=settings.failed_logins_per_minute,
+        limits_of=lambda scope: scope["app"].state.parts.limits,
+        client_ip=partial(clients.client_ip, trusted=settings.proxies),
+        shape_of=shape_of,
+        surface_of=surface_of,
+    )
     app.add_middleware(Edge, body_bytes_max=settings.body_bytes_max, shape_of=shape_of, surface_of=surface_of)
     app.add_exception_handler(Problem, _refuse)
     app.add_exception_handler(HTTPException, _refuse_unrouted)
@@ -93,7 +109,16 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         creating=Creating(pool, admission, instance),
         keyed=KeyedActs(bus.work),
         waiting=waiting,
+        cancelling=Cancelling(bus.work, internal, waiting),
+        deleting=Deleting(pool, objects),
+        limits=_limits(settings, pool),
+        client_ip=partial(clients.client_ip, trusted=settings.proxies),
     )
+
+
+def _limits(settings: Settings, pool: Pool) -> Limits:
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    return Limits(open_windows(redis_url, pool), enabled=settings.rate_limit_enabled)
 
 
 def _dev_issuer(settings: Settings) -> DevelopmentIssuer | None:

@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from atelier_gateway.cancelling import Cancelling
+from atelier_gateway.clients import ClientIp
 from atelier_gateway.creating import Creating
+from atelier_gateway.deleting import Deleting
 from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import DevelopmentIssuer
 from atelier_gateway.inputs import Inputs
 from atelier_gateway.internal import Internal
 from atelier_gateway.keyed import KeyedActs
+from atelier_gateway.limits import Limits
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
 from atelier_gateway.waiting import Waiting
@@ -33,6 +37,11 @@ class Parts:
     creating: Creating
     keyed: KeyedActs
     waiting: Waiting
+    cancelling: Cancelling
+    deleting: Deleting
+    limits: Limits
+    client_ip: ClientIp
+    """Of a request's scope; what limits by address count is ``clients.subject`` of it."""
 
     @property
     def simulating(self) -> bool:

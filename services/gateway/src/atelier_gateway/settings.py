@@ -3,15 +3,19 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
+from atelier_gateway.clients import Network, networks
 from atelier_messaging import BrokerSettings
 from atelier_storage.settings import StorageSettings
 from atelier_telemetry.settings import TelemetrySettings
 
 
 class Settings(BrokerSettings, TelemetrySettings):
-    """Settings of one gateway process; every name is prefixed ``ATELIER_`` (storage: ``ATELIER_S3_``)."""
+    """Settings of one gateway process; all are named ``ATELIER_…`` (storage: ``ATELIER_S3_…``) but seed 002's own."""
+
+    model_config = SettingsConfigDict(populate_by_name=True)
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8000, ge=1, le=65_535)
@@ -38,11 +42,54 @@ class Settings(BrokerSettings, TelemetrySettings):
     simulator: Literal["on", "off"] = "off"
     admission_s: float = Field(default=5.0, gt=0, le=60)
     """Seconds a POST waits for the saga's answer."""
+    sync_wait_s: float = Field(default=30.0, gt=0, le=300)
+    """Seconds a synchronous answer waits for the end of a generation."""
     generation_deadline_s: int = Field(default=900, ge=1, le=86_400)
     """Seconds a whole generation may take unless the request says otherwise."""
     body_bytes_max: int = Field(default=1_048_576, ge=1_024)
 
+    redis_url: SecretStr | None = None
+    """Where request limits are counted; without it, in the gateway's Postgres (``limits.py``)."""
+    trusted_proxies: str = ""
+    """CIDRs, comma-separated, whose ``X-Forwarded-For`` is believed (``clients.py``)."""
+    failed_logins_per_minute: int = Field(default=100, ge=1)
+    """Wrong credentials from one address, on all surfaces together."""
+
+    rate_limit_enabled: bool = Field(default=True, validation_alias="RATE_LIMIT_ENABLED")
+    """Off: no request limit anywhere; failed logins stay limited."""
+    max_requests_per_hour: int = Field(default=10, ge=1, validation_alias="MAX_REQUESTS_PER_HOUR")
+    """Accepted form requests an hour, a user (002.4)."""
+    queue_max_size: int = Field(default=50, ge=1, validation_alias="QUEUE_MAX_SIZE")
+    """Pending generations of the form, of all users together (002.4)."""
+    generation_enabled: bool = Field(default=True, validation_alias="GENERATION_ENABLED")
+    new_generation_endpoint: bool = Field(default=True, validation_alias="NEW_GENERATION_ENDPOINT")
+    """Either of the two off: the form answers 503 (002.4)."""
+    enhanced_validation: bool = Field(default=False, validation_alias="ENHANCED_VALIDATION")
+    """On: the form's image URLs must be reachable before it answers 201."""
+    tenant_pending_max: int = Field(default=1_000, ge=1)
+    """Pending generations of one tenant, on all surfaces together."""
+    pending_max: int = Field(default=20_000, ge=1)
+    """Pending generations of everybody, on all surfaces together."""
+
     storage: StorageSettings = Field(default_factory=lambda: StorageSettings())
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        networks(text)
+        return text
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://")):
+            raise ValueError("ATELIER_REDIS_URL starts with redis:// or rediss://")
+        return url
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """``trusted_proxies``, read."""
+        return networks(self.trusted_proxies)
 
     @model_validator(mode="after")
     def _no_simulator_in_production(self) -> Self:

@@ -1,0 +1,135 @@
+"""Request limits: what the headers say, who is at the other end, what happens while the windows are away."""
+
+import pytest
+from starlette.types import Scope
+
+from atelier_gateway.clients import client_ip, networks, subject
+from atelier_gateway.limits import Count, Limits, Rule, headers, refusal
+from atelier_gateway.windows import library_windows
+
+PER_USER = Rule("user", 2, 60)
+
+
+def limits(*, enabled: bool = True) -> Limits:
+    return Limits(library_windows("memory://"), enabled=enabled)
+
+
+async def test_what_fits_into_the_window_passes_and_the_next_is_told_when_to_come_again() -> None:
+    limiter = limits()
+
+    first, second, third = [await limiter.take(PER_USER, "ann") for _ in range(3)]
+
+    assert [v.allowed for v in (first, second, third)] == [True, True, False]
+    assert [v.remaining for v in (first, second, third)] == [1, 0, 0]
+    assert headers(first) == {"RateLimit-Policy": '"user";q=2;w=60', "RateLimit": '"user";r=1;t=60'}
+    assert headers(third)["Retry-After"] == "60"
+    assert refusal(first, third).status == 429
+
+
+async def test_one_subject_does_not_use_up_what_another_has() -> None:
+    limiter = limits()
+
+    for _ in range(3):
+        await limiter.take(PER_USER, "ann")
+
+    assert (await limiter.take(PER_USER, "bob")).allowed
+    assert (await limiter.take(Rule("ip", 2, 60), "ann")).allowed
+
+
+async def test_looking_does_not_count_and_recording_does() -> None:
+    limiter = limits()
+
+    for _ in range(5):
+        assert (await limiter.look(PER_USER, "ann")).remaining == 2
+    await limiter.record(PER_USER, "ann")
+    await limiter.record(PER_USER, "ann")
+
+    looked = await limiter.look(PER_USER, "ann")
+    assert (looked.allowed, looked.remaining, looked.retry_after_s) == (False, 0, 60)
+
+
+async def test_several_limits_are_told_together() -> None:
+    limiter = limits()
+
+    told = headers(await limiter.take(PER_USER, "ann"), await limiter.take(Rule("workspace", 9, 3600), "w"))
+
+    assert told["RateLimit"] == '"user";r=1;t=60, "workspace";r=8;t=3600'
+    assert told["RateLimit-Policy"] == '"user";q=2;w=60, "workspace";q=9;w=3600'
+
+
+async def test_switched_off_everything_passes_and_nothing_is_told_but_failed_logins_still_count() -> None:
+    limiter = limits(enabled=False)
+
+    verdicts = [await limiter.take(PER_USER, "ann") for _ in range(5)]
+    logins = [await limiter.take(PER_USER, "ann", always=True) for _ in range(3)]
+
+    assert all(verdict.allowed for verdict in verdicts) and headers(*verdicts) == {}
+    assert [verdict.allowed for verdict in logins] == [True, True, False]
+
+
+class Away:
+    """Windows that nobody answers for."""
+
+    def __init__(self, failure: Exception) -> None:
+        self._failure = failure
+
+    async def take(self, key: str, limit: int, window_s: int) -> Count:
+        raise self._failure
+
+    async def look(self, key: str, limit: int, window_s: int) -> Count:
+        raise self._failure
+
+
+async def test_while_the_windows_are_away_requests_pass_but_a_fault_of_ours_shows() -> None:
+    verdict = await Limits(Away(ConnectionRefusedError("no redis"))).take(PER_USER, "ann")
+
+    assert verdict.allowed and headers(verdict) == {}
+    with pytest.raises(KeyError):
+        await Limits(Away(KeyError("a bug"))).look(PER_USER, "ann")
+
+
+async def test_a_redis_that_is_away_is_an_outage() -> None:
+    windows = library_windows("redis://127.0.0.1:9/0")
+
+    assert (await Limits(windows).take(PER_USER, "ann")).allowed
+    with pytest.raises(ConnectionError):
+        await windows.look("user:60:ann", 2, 60)
+
+
+PROXIES = networks("10.0.0.0/8, 192.0.2.7, fd00::/8")
+
+
+def asked(peer: str, *forwarded: str) -> Scope:
+    return {"type": "http", "client": (peer, 4711), "headers": [(b"x-forwarded-for", f.encode()) for f in forwarded]}
+
+
+@pytest.mark.parametrize(
+    ("scope", "client"),
+    [
+        (asked("203.0.113.9"), "203.0.113.9"),
+        (asked("203.0.113.9", "198.51.100.1"), "203.0.113.9"),  # not a proxy of ours: anybody can write a header
+        (asked("10.0.0.1", "198.51.100.1"), "198.51.100.1"),
+        (asked("10.0.0.1", "1.1.1.1, 198.51.100.1"), "198.51.100.1"),  # the left part is the client's own invention
+        (asked("10.0.0.1", "1.1.1.1, 198.51.100.1, 192.0.2.7"), "198.51.100.1"),
+        (asked("10.0.0.1", "1.1.1.1", "198.51.100.1"), "198.51.100.1"),  # two headers are one list
+        (asked("10.0.0.1", "10.0.0.3, 10.0.0.2"), "10.0.0.3"),
+        (asked("10.0.0.1", "198.51.100.1:4711"), "198.51.100.1"),
+        (asked("10.0.0.1", "[2001:db8::1]:4711"), "2001:db8::1"),
+        (asked("10.0.0.1", "198.51.100.1, nonsense"), "10.0.0.1"),
+        (asked("10.0.0.1", ""), "10.0.0.1"),
+        (asked("::ffff:10.0.0.1", "198.51.100.1"), "198.51.100.1"),
+        (asked("fd00::5", "198.51.100.1"), "198.51.100.1"),
+    ],
+)
+def test_a_forwarded_address_is_believed_as_far_as_our_own_proxies_wrote_it(scope: Scope, client: str) -> None:
+    assert client_ip(scope, PROXIES) == client
+
+
+def test_without_configured_proxies_no_header_is_believed() -> None:
+    assert client_ip(asked("10.0.0.1", "198.51.100.1"), ()) == "10.0.0.1"
+    assert client_ip({"type": "http", "client": None, "headers": []}, PROXIES) == "unknown"
+
+
+def test_an_ipv6_subscriber_is_one_subject_however_many_addresses_they_have() -> None:
+    assert subject("2001:db8:1:2::1") == subject("2001:db8:1:2:ffff::9") != subject("2001:db8:1:3::1")
+    assert subject("::ffff:198.51.100.1") == subject("198.51.100.1") == "198.51.100.1"
