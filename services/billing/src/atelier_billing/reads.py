@@ -1,9 +1,9 @@
 """What billing answers its colleagues over internal HTTP: balances, holds, and whether the books are right."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Query
 from pydantic import SecretStr
 
 from atelier_billing.verify import verify
@@ -19,6 +19,14 @@ SELECT h.*, a.owner_kind FROM holds h LEFT JOIN accounts a USING (owner_id) WHER
 _POSTINGS = """
 SELECT posted_at AS at, kind, debit, credit, credits FROM postings WHERE generation_id = $1 ORDER BY id
 """
+_ENTRIES = """
+SELECT p.id, posted_at AS at, kind, debit, credit, credits, generation_id, grant_id
+FROM postings p JOIN accounts a USING (owner_id)
+WHERE a.owner_kind = $1 AND p.owner_id = $2 AND ($3::uuid IS NULL OR p.id < $3)
+ORDER BY p.id DESC LIMIT $4
+"""
+ENTRIES_MAX = 200
+EntriesLimit = Annotated[int, Query(ge=1, le=ENTRIES_MAX)]
 _NOTHING = {"available": 0, "held": 0, "captured": 0, "granted": 0, "expired": 0}
 
 
@@ -30,6 +38,12 @@ def reads_router(pool: Pool, token: SecretStr) -> APIRouter:
     async def account(kind: str, id: UUID) -> dict[str, int]:
         row = await pool.fetchrow(_ACCOUNT, kind, id)
         return dict(row) if row else dict(_NOTHING)
+
+    @router.get("/accounts/{kind}/{id}/entries")
+    async def entries(kind: str, id: UUID, limit: EntriesLimit, before: UUID | None = None) -> dict[str, Any]:
+        """The account's postings, newest first; ``before`` is the last one that was seen."""
+        rows = await pool.fetch(_ENTRIES, kind, id, before, limit)
+        return {"entries": [dict(row) for row in rows]}
 
     @router.get("/ledger/verify")
     async def ledger_verify() -> dict[str, Any]:
