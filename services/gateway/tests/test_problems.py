@@ -8,7 +8,7 @@ import pytest
 from atelier_gateway.bodies import Body, takes
 from atelier_gateway.problems import KINDS, Problem, of_status, problem_json
 from atelier_gateway.surfaces import b2b, shape_of, surface_of
-from atelier_gateway.surfaces.native import CreateGeneration
+from atelier_gateway.surfaces.native.body import CreateGeneration
 
 
 @pytest.mark.parametrize("code", KINDS)

@@ -44,6 +44,13 @@ class Internal:
         """``{available, held, captured, granted, expired}``, zeros for an owner billing has not met."""
         return await self._ask("GET", "billing", f"/internal/accounts/{owner.kind}/{owner.id}")
 
+    async def entries(self, owner: Owner, *, before: UUID | None, limit: int) -> list[dict[str, Any]]:
+        """The owner's postings, newest first, those older than ``before``."""
+        older = f"&before={before}" if before else ""
+        path = f"/internal/accounts/{owner.kind}/{owner.id}/entries?limit={limit}{older}"
+        entries: list[dict[str, Any]] = (await self._ask("GET", "billing", path))["entries"]
+        return entries
+
     async def ledger_verify(self) -> dict[str, Any]:
         """``{ok, accounts, entries, violations}``."""
         return await self._ask("GET", "billing", "/internal/ledger/verify")
@@ -59,6 +66,10 @@ class Internal:
     async def job(self, generation: UUID) -> dict[str, Any] | None:
         """The render job of a generation."""
         return await self._find("render", f"/internal/jobs/{generation}")
+
+    async def place_in_queue(self, generation: UUID) -> dict[str, Any]:
+        """``{position, eta_s}`` of a render job; each None where there is nothing to say. Raises Unanswered."""
+        return await self._find("render", f"/internal/queue/{generation}") or {"position": None, "eta_s": None}
 
     async def close(self) -> None:
         """Lets the connections go."""

@@ -6,9 +6,23 @@ from typing import Any
 from starlette.responses import Response
 
 from atelier_gateway.bodies import answer
-from atelier_gateway.projection import Snapshot
+from atelier_gateway.projection import Snapshot, State
 from atelier_gateway.store.generations import Generation, NewGeneration
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
+
+NOWHERE: Mapping[str, Any] = {"queue_position": None, "eta_s": None}
+"""Its place in the queue, where nobody has asked for it."""
+STATUSES: Mapping[str, tuple[State, ...]] = {
+    "queued": ("accepted", "queued"),
+    "rendering": ("rendering",),
+    "succeeded": ("succeeded",),
+    "failed": ("failed",),
+    "cancelled": ("cancelled",),
+    "expired": ("expired",),
+    "rejected": ("rejected",),
+}
+"""The status words of this surface, and what they stand for."""
+_WORDS = {state: word for word, states in STATUSES.items() for state in states}
 
 
 def accepted(generation: NewGeneration, public_url: str) -> Response:
@@ -17,7 +31,9 @@ def accepted(generation: NewGeneration, public_url: str) -> Response:
     return answer(_shown(generation, at_first, [], public_url), 201)
 
 
-def view(generation: Generation, objects: ObjectStore, public_url: str) -> dict[str, Any]:
+def view(
+    generation: Generation, objects: ObjectStore, public_url: str, place: Mapping[str, Any] = NOWHERE
+) -> dict[str, Any]:
     """The generation as it is now; output URLs are signed as they are read, for 15 minutes."""
     outputs = [
         {
@@ -30,7 +46,7 @@ def view(generation: Generation, objects: ObjectStore, public_url: str) -> dict[
         }
         for output in generation.snapshot.outputs
     ]
-    return _shown(generation, generation.snapshot, outputs, public_url)
+    return {**_shown(generation, generation.snapshot, outputs, public_url), **place}
 
 
 def receipt(generation: Generation, hold: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -39,7 +55,7 @@ def receipt(generation: Generation, hold: Mapping[str, Any] | None) -> dict[str,
     return {
         "generation_id": str(generation.id),
         "kind": generation.kind,
-        "status": _status(generation.snapshot),
+        "status": status_of(generation.snapshot.state),
         "price_book": hold.get("price_book"),
         "units": hold.get("units", 0),
         "credits": {
@@ -54,8 +70,9 @@ def receipt(generation: Generation, hold: Mapping[str, Any] | None) -> dict[str,
     }
 
 
-def _status(snapshot: Snapshot) -> str:
-    return "queued" if snapshot.state == "accepted" else snapshot.state
+def status_of(state: State) -> str:
+    """The word this surface has for it."""
+    return _WORDS[state]
 
 
 def _shown(
@@ -65,10 +82,9 @@ def _shown(
     return {
         "id": str(generation.id),
         "kind": generation.kind,
-        "status": _status(snapshot),
+        "status": status_of(snapshot.state),
         "progress": snapshot.progress,
-        "queue_position": None,
-        "eta_s": None,
+        **NOWHERE,
         "credits": {
             "reserved": snapshot.credits_reserved,
             "captured": snapshot.credits_captured,
@@ -77,5 +93,5 @@ def _shown(
         "outputs": outputs,
         "error": snapshot.error,
         "created_at": generation.created_at.isoformat(),
-        "links": {"self": here, "receipt": f"{here}/receipt"},
+        "links": {"self": here} | {name: f"{here}/{name}" for name in ("cancel", "events", "explain", "receipt")},
     }

@@ -1,0 +1,14 @@
+"""Our own surface: any kind of work, any credential, RFC 9457 errors."""
+
+from fastapi import APIRouter
+
+from atelier_gateway.parts import Parts
+from atelier_gateway.surfaces.native import acts, following, generations, money, problem_pages
+
+
+def router(parts: Parts) -> APIRouter:
+    """All routes of the surface."""
+    routes = APIRouter()
+    for part in (generations, acts, following, money, problem_pages):
+        routes.include_router(part.router(parts))
+    return routes

@@ -1,0 +1,208 @@
+"""What the native surface answers, for its OpenAPI: the shapes with examples, and which refusals each route has."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from atelier_contracts import Kind
+from atelier_gateway.problems import KINDS, PROBLEM_JSON, PROBLEM_ROOT
+
+Responses = dict[int | str, dict[str, Any]]
+ID = "01a1fc2b-e840-76c4-840b-55c1df4115f5"
+AT = "2026-01-01T12:00:00+00:00"
+Status = Literal["queued", "rendering", "succeeded", "failed", "cancelled", "expired", "rejected"]
+
+
+class Credits(BaseModel):
+    """Where the credits of a generation are; whole credits."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reserved": 20, "captured": 10, "refunded": 10}]})
+
+    reserved: int
+    captured: int
+    refunded: int
+
+
+class Output(BaseModel):
+    """One delivered artefact; ``url`` is signed for 15 minutes."""
+
+    url: str
+    key: str
+    content_type: str
+    width: int | None
+    height: int | None
+    checksum: str
+
+
+class GenerationView(BaseModel):
+    """A generation."""
+
+    id: UUID
+    kind: Kind
+    status: Status
+    progress: int
+    queue_position: int | None
+    eta_s: int | None
+    credits: Credits
+    outputs: list[Output]
+    error: dict[str, Any] | None
+    created_at: datetime
+    links: dict[str, str]
+
+
+class GenerationPage(BaseModel):
+    """Generations, newest first."""
+
+    data: list[GenerationView]
+    next_cursor: str | None
+
+
+class Posting(BaseModel):
+    """Credits that moved from account ``debit`` to account ``credit``."""
+
+    at: datetime
+    kind: Literal["grant", "reserve", "capture", "refund", "expire"]
+    debit: str
+    credit: str
+    credits: int
+
+
+class Entry(Posting):
+    """A posting of the owner's account."""
+
+    id: UUID
+    generation_id: UUID | None
+
+
+class EntryPage(BaseModel):
+    """Postings, newest first."""
+
+    data: list[Entry]
+    next_cursor: str | None
+
+
+class Receipt(BaseModel):
+    """The itemised charge of a generation."""
+
+    generation_id: UUID
+    kind: Kind
+    status: Status
+    price_book: str | None
+    units: int
+    credits: Credits
+    entries: list[Posting]
+
+
+class Quote(BaseModel):
+    """What a create with this body would reserve."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"credits": 20, "price_book": "v1", "expires_at": AT}]})
+
+    credits: int
+    price_book: str
+    expires_at: datetime
+
+
+class Balance(BaseModel):
+    """The account; ``granted`` is all that was ever given."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"available": 80, "held": 0, "captured": 20, "granted": 100, "expired": 0}]}
+    )
+
+    available: int
+    held: int
+    captured: int
+    granted: int
+    expired: int
+
+
+class Step(BaseModel):
+    """One thing that happened."""
+
+    at: datetime
+    what: str
+
+
+class Story(BaseModel):
+    """What became of a generation, in order."""
+
+    id: UUID
+    status: Status
+    summary: str
+    steps: list[Step]
+
+
+class OfferedUpload(BaseModel):
+    """Where to PUT the bytes, with which headers, and how to name them afterwards."""
+
+    key: str
+    upload_url: str
+    method: Literal["PUT"]
+    headers: dict[str, str]
+    url: str
+    expires_at: datetime
+
+
+class ProblemView(BaseModel):
+    """RFC 9457; ``code`` is the last part of ``type``. Some problems have further members."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+def answers(given: Mapping[int, tuple[str, type[BaseModel] | None]], *codes: str) -> Responses:
+    """The ``responses=`` of a route: what it gives, and the problems it refuses with; all routes can meet the last."""
+    documented: Responses = {status: _given(what, model) for status, (what, model) in given.items()}
+    for code in (*codes, "unauthorized", "account_disabled", "workspace_forbidden", *ANYWHERE):
+        status = KINDS[code].status
+        known = documented.setdefault(status, _refused())
+        known["content"][PROBLEM_JSON]["examples"][code] = {"value": example(code)}
+        known["description"] = f"{known['description']} {KINDS[code].title}.".strip()
+    return documented
+
+
+ANYWHERE = ("internal_error", "unavailable")
+
+
+def example(code: str) -> dict[str, Any]:
+    """A problem of this code as it looks on the wire."""
+    status, title = KINDS[code]
+    return {"type": f"{PROBLEM_ROOT}/{code}", "title": title, "status": status, "detail": f"{title}.", "code": code}
+
+
+def query(name: str, schema: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """A query parameter of a route that reads it itself."""
+    return {"name": name, "in": "query", "required": False, "schema": dict(schema), "description": what}
+
+
+def header(name: str, schema: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """A header of a route that reads it itself."""
+    return {"name": name, "in": "header", "required": False, "schema": dict(schema), "description": what}
+
+
+LIMIT = query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "How many at most.")
+CURSOR = query("cursor", {"type": "string"}, "`next_cursor` of the page before.")
+KEY = header(
+    "Idempotency-Key",
+    {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
+    "The same key gives the same answer for 24 hours.",
+)
+WORKSPACE = header("X-Workspace-Id", {"type": "string"}, "A user acts for this workspace.")
+
+
+def _given(what: str, model: type[BaseModel] | None) -> dict[str, Any]:
+    return {"description": what} | ({"model": model} if model else {})
+
+
+def _refused() -> dict[str, Any]:
+    content = {"schema": ProblemView.model_json_schema(), "examples": {}}
+    return {"description": "", "content": {PROBLEM_JSON: content}}

@@ -1,0 +1,203 @@
+"""Making, looking at and listing generations, and uploads for them."""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from atelier_contracts import RenderSpec, Simulation
+from atelier_gateway import kinds
+from atelier_gateway.bodies import answer, id_from_path, read, takes
+from atelier_gateway.creating import Draft, Shape
+from atelier_gateway.idempotency import HEADER, checked, fingerprint
+from atelier_gateway.identity.principals import Principal
+from atelier_gateway.internal import Unanswered
+from atelier_gateway.paging import page_of
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem, not_found, problem_json
+from atelier_gateway.simulation import HEADER as SIMULATE
+from atelier_gateway.simulation import simulation
+from atelier_gateway.store import generations, listing
+from atelier_gateway.store.generations import Generation
+from atelier_gateway.surfaces import uploads
+from atelier_gateway.surfaces.native import docs
+from atelier_gateway.surfaces.native.body import CreateGeneration
+from atelier_gateway.surfaces.native.views import NOWHERE, STATUSES, accepted, view
+from atelier_gateway.uploading import Upload
+
+PREFIX = "/v1"
+CREATE = f"POST {PREFIX}/generations"
+UPLOAD = f"POST {PREFIX}/uploads"
+LIST_MAX = 100
+LIST_DEFAULT = 20
+WAIT_S_MAX = 30
+"""Longer waits are cut to this (settled question 8)."""
+_WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
+
+CREATED = docs.answers(
+    {201: ("It is admitted.", docs.GenerationView), 200: ("It ended within `Prefer: wait`.", docs.GenerationView)},
+    *("invalid_request", "invalid_idempotency_key", "simulator_off", "insufficient_credits"),
+    *("request_in_progress", "request_too_large", "idempotency_key_reused", "unpriced", "outcome_unknown"),
+)
+PREFER = docs.header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wait=N`: seconds, 30 at most.")
+SHOWN = docs.answers({200: ("The generation as it is now.", docs.GenerationView)}, "not_found")
+LISTED = docs.answers({200: ("Newest first.", docs.GenerationPage)}, "invalid_request")
+OFFERED = docs.answers(
+    {201: ("PUT the bytes to `upload_url`.", docs.OfferedUpload)},
+    *("invalid_request", "invalid_idempotency_key", "request_in_progress", "request_too_large"),
+    "idempotency_key_reused",
+)
+FILTERS = [
+    docs.query("status", {"type": "string", "enum": list(STATUSES)}, "Only those."),
+    docs.query("kind", {"type": "string", "enum": list(kinds.NEEDS)}, "Only those."),
+    *(docs.LIMIT, docs.CURSOR, docs.WORKSPACE),
+]
+
+
+def router(parts: Parts) -> APIRouter:
+    """Making, looking at and listing generations, and uploads for them."""
+    routes = APIRouter(prefix=PREFIX, tags=["Generations"])
+    public_url = str(parts.settings.public_url).rstrip("/")
+    shape = Shape("native", CREATE, lambda generation: accepted(generation, public_url), problem_json)
+    takes_create = takes(CreateGeneration) | {"parameters": [docs.KEY, PREFER, docs.WORKSPACE]}
+
+    @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
+    async def create(request: Request) -> Response:
+        principal = await parts.identity.anyone(request.headers)
+        response = await parts.creating.create(principal, await _draft(parts, request, principal), shape)
+        return await _waited(parts, request, principal, response)
+
+    @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
+    async def list_(request: Request) -> Response:
+        principal = await parts.identity.anyone(request.headers)
+        return answer(await _page(parts, request.query_params, principal, public_url))
+
+    @routes.get("/generations/{id}", responses=SHOWN)
+    async def get(request: Request, id: str) -> Response:
+        generation = await owned(parts, request, id)
+        return answer(view(generation, parts.objects, public_url, await _place(parts, generation)))
+
+    takes_upload = takes(Upload) | {"parameters": [docs.KEY, docs.WORKSPACE]}
+
+    @routes.post("/uploads", status_code=201, responses=OFFERED, openapi_extra=takes_upload)
+    async def upload(request: Request) -> Response:
+        principal = await parts.identity.anyone(request.headers)
+        return await uploads.offer(parts, request, principal, UPLOAD, lambda offered: offered)
+
+    return routes
+
+
+async def owned(parts: Parts, request: Request, id_: str) -> Generation:
+    """The generation of a path, if it is the caller's. Raises Problem 404, the same for a foreign one."""
+    principal = await parts.identity.anyone(request.headers)
+    generation = await generations.of_owner(parts.pool, id_from_path(id_, "generation"), principal.owner)
+    if generation is None:
+        raise not_found("generation")
+    return generation
+
+
+async def draft_of(parts: Parts, request: Request) -> tuple[CreateGeneration, Simulation | None]:
+    """The body and what shall be pretended, checked as far as this needs no other service. Raises Problem."""
+    simulated = simulation(request.headers.get(SIMULATE), allowed=parts.simulating)
+    body = await read(request, CreateGeneration)
+    kinds.check(body.kind, [given.role for given in body.inputs], body.prompt)
+    return body, simulated
+
+
+async def _draft(parts: Parts, request: Request, principal: Principal) -> Draft:
+    """The request, understood. Raises Problem."""
+    key = checked(request.headers.get(HEADER))
+    body, simulated = await draft_of(parts, request)
+    return Draft(
+        work=body.work(),
+        spec=await _spec(parts, principal, body, simulated),
+        request=body.model_dump(mode="json", exclude_defaults=True),
+        deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
+        key=key,
+        fingerprint=fingerprint(body.model_dump_json(), request.headers.get(SIMULATE) or ""),
+    )
+
+
+async def _spec(parts: Parts, principal: Principal, body: CreateGeneration, simulated: Simulation | None) -> RenderSpec:
+    given = [one.given(index) for index, one in enumerate(body.inputs)]
+    return RenderSpec(
+        kind=body.kind,
+        prompt=body.prompt,
+        inputs=await parts.inputs.references(principal.owner, given),
+        size=body.size,
+        style=body.style,
+        quality=body.quality,
+        format=body.format,
+        n=body.n,
+        seed=body.seed,
+        provider=body.provider,
+        model=body.model,
+        simulate=simulated,
+    )
+
+
+def wait_s(prefer: str | None) -> int:
+    """The seconds of ``Prefer: wait=N`` (RFC 7240); 0 where it is absent or cannot be read, as a preference may be."""
+    found = _WAIT.search(prefer or "")
+    return min(int(found[1]), WAIT_S_MAX) if found else 0
+
+
+async def _waited(parts: Parts, request: Request, principal: Principal, created: Response) -> Response:
+    """The generation as it ended, if the client likes to wait and it does so in time; else what was created."""
+    seconds = wait_s(request.headers.get("Prefer"))
+    if created.status_code != 201 or not seconds:
+        return created
+    id_ = UUID(json.loads(bytes(created.body))["id"])  # from the reply, for it may be an earlier one said again
+    created.headers["Preference-Applied"] = f"wait={seconds}"
+    if await parts.waiting.ended(id_, seconds) is None:
+        return created
+    generation = await generations.of_owner(parts.pool, id_, principal.owner)
+    if generation is None:
+        return created
+    done = answer(view(generation, parts.objects, str(parts.settings.public_url).rstrip("/")))
+    done.headers.update({name: created.headers[name] for name in KEPT_HEADERS if name in created.headers})
+    return done
+
+
+KEPT_HEADERS = ("Preference-Applied", "Idempotency-Replayed")
+
+
+async def _page(parts: Parts, query: Mapping[str, str], principal: Principal, public_url: str) -> dict[str, Any]:
+    limit, before = page_of(query, default=LIST_DEFAULT, most=LIST_MAX)
+    status, kind = _one_of(query, "status", STATUSES), _one_of(query, "kind", kinds.NEEDS)
+    found = await listing.newest(
+        parts.pool,
+        principal.owner,
+        limit=limit + 1,
+        before=before,
+        kind=kind,
+        states=STATUSES[status] if status else None,
+    )
+    page = found[:limit]
+    return {
+        "data": [view(generation, parts.objects, public_url) for generation in page],
+        "next_cursor": str(page[-1].id) if len(found) > limit else None,
+    }
+
+
+def _one_of(query: Mapping[str, str], name: str, words: Collection[str]) -> str | None:
+    given = query.get(name)
+    if given is not None and given not in words:
+        why = f"one of {', '.join(words)} is required"
+        raise Problem("invalid_request", f"{name}: {why}.", details={"errors": [{"field": name, "message": why}]})
+    return given
+
+
+async def _place(parts: Parts, generation: Generation) -> Mapping[str, Any]:
+    """Where it stands in render's queue; nowhere unless it waits or is at work, or where render does not say."""
+    if generation.snapshot.state not in ("queued", "rendering"):
+        return NOWHERE
+    try:
+        place = await parts.internal.place_in_queue(generation.id)
+    except Unanswered:
+        return NOWHERE
+    return {"queue_position": place["position"], "eta_s": place["eta_s"]}

@@ -1,0 +1,51 @@
+"""What a problem's ``type`` means, for the person who looks it up: ``GET /problems/{code}``."""
+
+from html import escape
+
+from fastapi import APIRouter
+from starlette.responses import HTMLResponse
+
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import KINDS, PROBLEM_ROOT, not_found
+from atelier_gateway.surfaces.native.docs import answers
+
+ADVICE = {
+    400: "Correct the request; `errors`, where it is there, names each field. Nothing was created or charged.",
+    401: "Send a store's API key (`Authorization: Bearer` or `X-API-Key`) or a user's token.",
+    402: "`required` and `available` say how many credits are missing. Nothing was created or charged.",
+    403: "The credential is good, but it may not do this. Ask the operator of this installation.",
+    404: "There is no such thing, or it belongs to somebody else: both are answered alike.",
+    405: "The path exists; its OpenAPI description names the methods it takes.",
+    409: "The thing is not in a state that allows this, or the same request is still under way. Nothing was changed.",
+    413: "Send less, or upload the picture first and name its key.",
+    422: "The request can be read but not done as it stands. Nothing was created or charged.",
+    429: "Wait as long as `Retry-After` says. Nothing was created or charged.",
+    500: "It is our fault. The operator finds the cause under the `X-Request-Id` of the answer.",
+    503: "Try again later, creating requests with the same `Idempotency-Key`.",
+}
+"""What to do about it, by status."""
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{code}</title></head>
+<body><h1>{title}</h1>
+<p><code>{code}</code>, HTTP status {status}, <code>{type}</code></p>
+<p>{advice}</p>
+</body></html>
+"""
+PAGE = answers({}, "not_found")
+
+
+def router(_: Parts) -> APIRouter:
+    """One page a problem."""
+    routes = APIRouter(prefix="/problems", tags=["Problems"])
+
+    @routes.get("/{code}", response_class=HTMLResponse, responses=PAGE)
+    async def page(code: str) -> HTMLResponse:
+        if code not in KINDS:
+            raise not_found("problem")
+        status, title = KINDS[code]
+        advice = escape(ADVICE.get(status, ""))
+        return HTMLResponse(
+            _PAGE.format(code=code, title=escape(title), status=status, type=f"{PROBLEM_ROOT}/{code}", advice=advice)
+        )
+
+    return routes

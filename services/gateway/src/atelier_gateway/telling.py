@@ -1,0 +1,64 @@
+"""The story of a generation as its owner is told it: what happened, when, and where the credits went. Pure.
+
+Operators read ``explain.py``; workers, providers, messages and attempts that were repeated are theirs alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from atelier_gateway.explain import STANDING
+from atelier_gateway.store.generations import Generation
+
+Record = Mapping[str, Any]
+BECAME: Mapping[str, str] = {
+    "queued": "admitted: it waits for its turn",
+    "rendering": "its rendering began",
+    "stopping": "it is being stopped",
+    "capturing": "it is rendered",
+    "refunding": "nothing was delivered; its credits are on their way back",
+    "succeeded": "it succeeded",
+    "failed": "it failed",
+    "cancelled": "it was cancelled",
+    "expired": "it ran out of time",
+}
+"""What each step of the saga means to its owner; a step that is not named means nothing to them."""
+POSTED: Mapping[str, str] = {"reserve": "held", "capture": "charged", "refund": "returned"}
+
+
+def tell(generation: Generation, saga: Record | None, hold: Record | None) -> dict[str, Any]:
+    """``{id, summary, steps: [{at, what}]}``, the steps in order of time."""
+    steps = [_asked(generation), *_steps(saga), *_money(hold)]
+    return {
+        "id": str(generation.id),
+        "summary": _summary(generation),
+        "steps": sorted(steps, key=lambda step: datetime.fromisoformat(step["at"])),
+    }
+
+
+def _summary(generation: Generation) -> str:
+    now = generation.snapshot
+    standing = "is being admitted" if now.state == "accepted" else STANDING[now.state]
+    why = f" ({now.error['message']})" if now.error and now.error.get("message") else ""
+    money = f"credits held {now.credits_reserved}, charged {now.credits_captured}, returned {now.credits_refunded}"
+    return f"This {generation.kind} {standing}{why}; {money}."
+
+
+def _asked(generation: Generation) -> dict[str, str]:
+    return {"at": generation.created_at.isoformat(), "what": f"a {generation.kind} was asked for"}
+
+
+def _steps(saga: Record | None) -> Iterable[dict[str, str]]:
+    for entry in (saga or {}).get("log", ()):
+        if (
+            entry["outcome"] == "transition"
+            and entry["state_to"] != entry["state_from"]
+            and entry["state_to"] in BECAME
+        ):
+            yield {"at": entry["at"], "what": BECAME[entry["state_to"]]}
+
+
+def _money(hold: Record | None) -> Iterable[dict[str, str]]:
+    for posting in (hold or {}).get("postings", ()):
+        if posting["kind"] in POSTED:
+            yield {"at": posting["at"], "what": f"{posting['credits']} credits were {POSTED[posting['kind']]}"}
