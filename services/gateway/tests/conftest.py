@@ -29,6 +29,7 @@ from .neighbours import Neighbours
 from .world import ADMIN_TOKEN, World
 
 ADMISSION_S = 1.0
+SYNC_WAIT_S = 1.5
 FAILED_LOGINS_PER_MINUTE = 30
 
 
@@ -123,6 +124,7 @@ def _settings(amqp_url: str, database_url: str, internal_url: str, issuer_key: P
         simulator="on",
         log_level="ERROR",
         admission_s=ADMISSION_S,
+        sync_wait_s=SYNC_WAIT_S,
         trusted_proxies="127.0.0.0/8",
         failed_logins_per_minute=FAILED_LOGINS_PER_MINUTE,
         storage=StorageSettings(

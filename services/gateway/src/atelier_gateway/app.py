@@ -28,7 +28,7 @@ from atelier_gateway.problems import Problem, of_status
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
 from atelier_gateway.store import claims, events, rates
-from atelier_gateway.surfaces import admin, admin_credits, b2b, native, shape_of, surface_of, trpc
+from atelier_gateway.surfaces import admin, admin_credits, b2b, images, native, shape_of, surface_of, trpc
 from atelier_gateway.waiting import POLL_EVERY_S, Waiting
 from atelier_gateway.windows import open_windows
 from atelier_messaging import Bus, database, loops
@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
             "storage": parts.objects.ready,
         }
         app.include_router(operations_router(checks))
-        for surface in (b2b, native, admin, admin_credits, trpc):
+        for surface in (b2b, native, admin, admin_credits, trpc, images):
             app.include_router(surface.router(parts))
         yield
         await parts.bus.stop()

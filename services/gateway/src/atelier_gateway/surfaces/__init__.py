@@ -2,12 +2,13 @@
 
 from atelier_gateway.edge import Shape
 from atelier_gateway.problems import problem_json
-from atelier_gateway.surfaces import admin, b2b, trpc
+from atelier_gateway.surfaces import admin, b2b, images, trpc
 
 SHAPES: tuple[tuple[str, str, Shape], ...] = (
     (f"{b2b.PREFIX}/", "b2b", b2b.problem),
     (f"{admin.PREFIX}/", "admin", problem_json),
     (f"{trpc.PREFIX}/", trpc.SURFACE, trpc.problem),
+    (images.PREFIX, images.SURFACE, images.problem),
     ("/v1/", "native", problem_json),
 )
 """Path prefix, name (for metrics), and how errors are worded there; the first that fits."""

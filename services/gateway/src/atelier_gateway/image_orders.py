@@ -1,0 +1,93 @@
+"""Ordering pictures and waiting for them: what seed 003's surface and OpenAI's shape have in common."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from atelier_contracts import InputRef, Owner, RenderSpec, Work
+from atelier_contracts.vocabulary import ImageFormat
+from atelier_gateway.creating import Draft
+from atelier_gateway.idempotency import HEADER, checked, fingerprint
+from atelier_gateway.image_models import Resolved
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem, not_found
+from atelier_gateway.settings import Settings
+from atelier_gateway.simulation import HEADER as SIMULATE
+from atelier_gateway.simulation import simulation
+from atelier_gateway.store import generations
+from atelier_gateway.store.generations import Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Pictures to be made. ``asked`` is what the client gave; ``same`` is what makes two requests the same one."""
+
+    choice: Resolved
+    prompt: str | None
+    n: int
+    asked: Mapping[str, Any]
+    same: tuple[str, ...]
+    inputs: tuple[InputRef, ...] = ()
+    format: ImageFormat = "png"
+
+
+def served_by(settings: Settings, choice: Resolved) -> str:
+    """Who makes it: development profiles have no provider's key and say so (REQUIREMENTS, settled question 5)."""
+    return "local" if settings.environment == "local" else choice.provider
+
+
+def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> Draft:
+    """The order as ``creating`` takes it. Raises Problem 400."""
+    simulate = request.headers.get(SIMULATE)
+    choice, provider = order.choice, served_by(parts.settings, order.choice)
+    return Draft(
+        work=Work(kind="image", quality=choice.quality, size=choice.priced_size, n=order.n),
+        spec=RenderSpec(
+            kind="image",
+            prompt=order.prompt,
+            inputs=order.inputs,
+            size=choice.size,
+            style=choice.style,
+            quality=choice.quality,
+            format=order.format,
+            n=order.n,
+            provider=provider,
+            model=choice.model,
+            simulate=simulation(simulate, allowed=parts.simulating),
+        ),
+        request={**order.asked, "provider": provider, "model": choice.model},
+        deadline_s=deadline_s,
+        key=checked(request.headers.get(HEADER)),
+        fingerprint=fingerprint(*order.same, simulate or ""),
+    )
+
+
+async def outcome(parts: Parts, owner: Owner, accepted: Response, within_s: float) -> Generation | None:
+    """The generation that an accepted create speaks of, once it has ended; None if it has not within that time.
+
+    Raises Problem 404 for one that was deleted meanwhile.
+    """
+    id_ = id_of(accepted)
+    if await parts.waiting.ended(id_, within_s) is None:
+        return None
+    generation = await generations.of_owner(parts.pool, id_, owner)
+    if generation is None:
+        raise not_found("generation")
+    return generation
+
+
+def id_of(accepted: Response) -> UUID:
+    """The generation that the answer to a create speaks of, be it said for the first time or again."""
+    return UUID(json.loads(bytes(accepted.body))["data"]["id"])
+
+
+def failure(generation: Generation, **details: Any) -> Problem:
+    """Why there is no picture; its record stays readable, everything that was held for it is returned."""
+    error = generation.snapshot.error or {}
+    why = str(error.get("message", f"the generation was {generation.snapshot.state}")).rstrip(".")
+    return Problem("provider_failed", f"{why[:1].upper()}{why[1:]}. Nothing is charged.", details=details)
