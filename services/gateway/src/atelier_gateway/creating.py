@@ -5,9 +5,10 @@ A surface hands over a draft and a shape; what a status code means stays here, h
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from opentelemetry import trace
 from starlette.responses import Response
@@ -50,6 +51,8 @@ class Draft:
     deadline_s: int
     key: str | None = None
     fingerprint: bytes = b""
+    id: UUID = field(default_factory=uuid7)
+    """Of the generation it becomes; for surfaces that write something beside it."""
 
 
 class Creating:
@@ -69,7 +72,7 @@ class Creating:
         return await self._answer(request, outcome, shape)
 
     def _request(self, principal: Principal, draft: Draft, shape: Shape) -> Request:
-        id_, owner, work = uuid7(), principal.owner, draft.work
+        id_, owner, work = draft.id, principal.owner, draft.work
         generation = NewGeneration(
             id=id_,
             channel=principal.channel,

@@ -5,6 +5,7 @@ Pure ASGI: it stands in the way of every request, so it allocates little and awa
 
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
@@ -24,6 +25,8 @@ SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "Cache-Control": "no-store",
 }
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""Of the request at work; also in its answer's ``X-Request-Id``."""
 Shape = Callable[[Problem], Response]
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class Edge:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         request_id = str(uuid7())
+        REQUEST_ID.set(request_id)
         started = False
 
         async def send_framed(message: Message) -> None:
@@ -53,7 +57,7 @@ class Edge:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
                 metrics.REQUESTS.labels(self._surface_of(scope["path"]), str(message["status"])).inc()
             await send(message)
 

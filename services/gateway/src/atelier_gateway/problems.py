@@ -25,6 +25,8 @@ KINDS: Mapping[str, Kind] = {
     "invalid_idempotency_key": Kind(400, "The Idempotency-Key is not valid"),
     "invalid_size": Kind(400, "The model does not make this size"),
     "workspace_required": Kind(400, "A workspace is required"),
+    "invalid_image": Kind(400, "A picture cannot be used"),
+    "model_unsuitable": Kind(400, "The model cannot do this"),
     "simulator_off": Kind(400, "This installation does not simulate"),
     "unauthorized": Kind(401, "A valid credential is required"),
     "insufficient_credits": Kind(402, "Not enough credits"),
@@ -44,6 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "queue_full": Kind(503, "The queue is full"),
     "provider_failed": Kind(503, "It could not be made"),
     "unavailable": Kind(503, "Cannot be done right now"),
+    "endpoint_off": Kind(503, "Switched off here"),
     "outcome_unknown": Kind(503, "It is not known yet whether the request was accepted"),
 }
 
