@@ -7,6 +7,7 @@ from atelier_imaging.workers import ImageQueueFull, ImageWorkerDied, ImageWorker
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
+    Offer,
     Outcome,
     Picture,
     ProviderJob,
@@ -22,7 +23,7 @@ class Local:
     """Makes try-ons from a person's photograph and the garments'. The same inputs and seed give the same bytes."""
 
     name = "local"
-    capabilities = Capabilities(kinds=frozenset({"try_on"}), reads_inputs=True)
+    capabilities = Capabilities(offers={"try_on": Offer()}, reads_inputs=True)
 
     def __init__(self, workers: ImageWorkers) -> None:
         self._workers = workers

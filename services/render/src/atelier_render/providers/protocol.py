@@ -1,19 +1,57 @@
 """What a provider is: something that takes a job under an idempotency key and says honestly what became of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
 from atelier_contracts import Kind, Owner, RenderSpec
 from atelier_contracts.render import FailureCode
+from atelier_contracts.vocabulary import N_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What may be asked of one kind. The first of each list is made where nothing is asked; of an empty one anything
+    may be asked, and makes no difference."""
+
+    sizes: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    qualities: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    n_max: int = N_MAX
+    note: str = ""
+    """One sentence for the reader of the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider can make, and what it needs for it."""
+    """What a provider can make, and what it needs for it: the one declaration that requests are checked against and
+    the documentation's table is made of."""
 
-    kinds: frozenset[Kind]
+    offers: Mapping[Kind, Offer]
     reads_inputs: bool
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """Everything offered."""
+        return frozenset(self.offers)
+
+    def objection(self, spec: RenderSpec) -> str | None:
+        """Why this cannot be asked, in words for the client; None where it can."""
+        offer = self.offers.get(spec.kind)
+        if offer is None:
+            return f"it cannot make {spec.kind}"
+        asked = (
+            ("size", spec.size, offer.sizes),
+            ("style", spec.style, offer.styles),
+            ("quality", spec.quality, offer.qualities),
+            ("format", spec.format, offer.formats),
+        )
+        for name, value, offered in asked:
+            if value is not None and offered and value not in offered:
+                return f"the {name} of {spec.kind} is one of {', '.join(offered)}, not {value}"
+        return None if spec.n <= offer.n_max else f"it makes at most {offer.n_max} of {spec.kind} at once"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from atelier_contracts import Kind, Simulation
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
+    Offer,
     Outcome,
     Partial,
     Picture,
@@ -27,7 +28,7 @@ class Simulator:
     """Obeys ``spec.simulate``. Remembers what it made, so that a lost answer can be asked for again."""
 
     name = "simulator"
-    capabilities = Capabilities(kinds=frozenset(get_args(Kind)), reads_inputs=False)
+    capabilities = Capabilities(offers={kind: Offer() for kind in get_args(Kind)}, reads_inputs=False)
 
     def __init__(self, *, attempt_s: float) -> None:
         self._attempt_s = attempt_s
