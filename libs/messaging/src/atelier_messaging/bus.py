@@ -122,7 +122,7 @@ class Bus:
         await self.publisher.start()
         for consumer, arrivals in self._consumers:
             self.keep(consumer.run(arrivals), consumer.queue)
-        self.keep(loops.keep_doing("outbox sweep", SWEEP_EVERY_S, self.outbox.sweep), "outbox sweep")
+        self.keep(loops.keep_doing("outbox sweep", SWEEP_EVERY_S, self.outbox.sweep_all), "outbox sweep")
         self.keep(loops.keep_doing("inbox prune", PRUNE_EVERY_S, self._prune), "inbox prune")
         await self.broker.start()
 

@@ -100,6 +100,11 @@ class Outbox:
         await self._pool.execute(_FORGET, list(ids))
         return [None] * len(ids)
 
+    async def sweep_all(self) -> None:
+        """Sweeps until little is left, so that what an outage piled up leaves as fast as the broker takes it."""
+        while await self.sweep() == SWEEP_ROWS_MAX:
+            await asyncio.sleep(0)
+
     async def sweep(self) -> int:
         """Sends again what has lain longer than ``SWEEP_AFTER_S``; answers how many were confirmed."""
         if not self._publisher.connected:
