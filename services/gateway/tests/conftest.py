@@ -54,6 +54,22 @@ def server_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
 
 
 @pytest.fixture(scope="session")
+def storage_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
+    """A real object store with an empty bucket."""
+    from atelier_local.objectstore import settings
+    from atelier_local.stack import Stack
+
+    stack = Stack("gateway-store", root=tmp_path_factory.mktemp("store"), only=("objectstore",))
+    try:
+        with stack:
+            told = settings(stack.profile)
+            names = ("endpoint", "access_key", "secret_key", "bucket")
+            yield StorageSettings.model_validate({name: told[f"ATELIER_S3_{name.upper()}"] for name in names})
+    finally:
+        stack.clean()
+
+
+@pytest.fixture(scope="session")
 async def migrated(server_urls: tuple[str, str]) -> AsyncIterator[str]:
     """URL of a migrated database of this run's own, as the role that owns nothing in it."""
     from atelier_messaging.migrations import upgrade
@@ -92,12 +108,14 @@ def issuer_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-async def running(server_urls: tuple[str, str], migrated: str, issuer_key: Path) -> AsyncIterator[World]:
+async def running(
+    server_urls: tuple[str, str], migrated: str, storage_settings: StorageSettings, issuer_key: Path
+) -> AsyncIterator[World]:
     """One gateway for the whole run, with links that can break to its broker and to its database."""
     to_broker, to_database, neighbours = Link(server_urls[0]), Link(migrated), Neighbours()
     broker_url, database_url = await to_broker.open(), await to_database.open()
     internal_url = await neighbours.serve()
-    app = create_app(_settings(broker_url, database_url, internal_url, issuer_key))
+    app = create_app(_settings(broker_url, database_url, internal_url, storage_settings, issuer_key))
     async with app.router.lifespan_context(app):
         await neighbours.listen(server_urls[0])
         pool = await database.connect(migrated)
@@ -110,7 +128,9 @@ async def running(server_urls: tuple[str, str], migrated: str, issuer_key: Path)
     await to_database.close()
 
 
-def _settings(amqp_url: str, database_url: str, internal_url: str, issuer_key: Path) -> Settings:
+def _settings(
+    amqp_url: str, database_url: str, internal_url: str, storage: StorageSettings, issuer_key: Path
+) -> Settings:
     return Settings(
         amqp_url=amqp_url,
         gateway_database_url=database_url,
@@ -127,9 +147,7 @@ def _settings(amqp_url: str, database_url: str, internal_url: str, issuer_key: P
         sync_wait_s=SYNC_WAIT_S,
         trusted_proxies="127.0.0.0/8",
         failed_logins_per_minute=FAILED_LOGINS_PER_MINUTE,
-        storage=StorageSettings(
-            endpoint="http://127.0.0.1:9", access_key="a", secret_key="not a secret", bucket="pictures"
-        ),
+        storage=storage,
     )
 
 

@@ -42,7 +42,7 @@ async def test_a_store_follows_its_generation_to_the_picture(world: World) -> No
     await _status(world, headers, generation, "completed")
 
     shown = (await world.client.get(f"/api/v1/generation/{generation}", headers=headers)).json()["data"]
-    assert f"/pictures/{key}?" in shown["generated_image_url"] and shown["error_message"] is None
+    assert f"/{key}?" in shown["generated_image_url"] and shown["error_message"] is None
     native = (await world.client.get(f"/v1/generations/{generation}", headers=headers)).json()
     assert (native["status"], native["progress"], native["credits"]["captured"]) == ("succeeded", 100, 1)
     assert native["outputs"][0]["checksum"] == f"sha256:{'ab' * 32}"

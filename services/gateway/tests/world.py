@@ -20,7 +20,7 @@ CREATE = "/api/v1/generation/create"
 TABLES = (
     "outbox, inbox, generation_events, generations, idempotency, workspace_members, workspaces, users, api_keys, stores"
 )
-TABLES += ", rate_windows"
+TABLES = f"files, rate_windows, {TABLES}"
 WAIT_S_MAX = 20.0
 
 Headers = Mapping[str, str]

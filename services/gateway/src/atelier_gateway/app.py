@@ -20,6 +20,7 @@ from atelier_gateway.failed_logins import FailedLogins
 from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import OUTSIDE_ALGORITHMS, DevelopmentIssuer, Issuer, Jwks
 from atelier_gateway.inputs import Inputs
+from atelier_gateway.intake import Intake
 from atelier_gateway.internal import Internal
 from atelier_gateway.keyed import KeyedActs
 from atelier_gateway.limits import Limits
@@ -31,6 +32,7 @@ from atelier_gateway.store import claims, events, rates
 from atelier_gateway.surfaces import admin, admin_credits, b2b, images, native, shape_of, surface_of, trpc
 from atelier_gateway.waiting import POLL_EVERY_S, Waiting
 from atelier_gateway.windows import open_windows
+from atelier_imaging import ImageWorkers
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
@@ -38,6 +40,8 @@ from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
 
 PRUNE_EVERY_S = 600.0
+IMAGE_WORKERS = 1
+IMAGES_WAITING_MAX = 64
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -66,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         await parts.bus.stop()
         await parts.internal.close()
+        await parts.intake.close()
         await pool.close()
         parts.objects.close()
         spans.shutdown()
@@ -94,6 +99,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
     dev_issuer = _dev_issuer(settings)
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
     objects = ObjectStore(settings.storage)
+    intake = Intake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS, waiting_max=IMAGES_WAITING_MAX))
     admission = Admission(bus, replies, internal, within_s=settings.admission_s)
     return Parts(
         settings=settings,
@@ -104,7 +110,8 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         identity=Identity(pool, settings.key_pepper.get_secret_value(), issuers),
         dev_issuer=dev_issuer,
         objects=objects,
-        inputs=Inputs(objects),
+        inputs=Inputs(objects, intake),
+        intake=intake,
         internal=internal,
         creating=Creating(pool, admission, instance),
         keyed=KeyedActs(bus.work),

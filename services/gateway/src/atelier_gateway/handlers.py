@@ -2,7 +2,7 @@
 
 from atelier_contracts import Event
 from atelier_gateway import projection
-from atelier_gateway.store import generations
+from atelier_gateway.store import files, generations
 from atelier_gateway.waiting import Waiting
 from atelier_messaging import Work
 
@@ -13,4 +13,5 @@ async def project(waiting: Waiting, work: Work) -> None:
     snapshots = await generations.lock_snapshots(work.connection, {event.generation_id for event in events})
     changed = projection.fold(snapshots, events)
     await generations.save_snapshots(work.connection, changed)
+    await files.add_results(work.connection, changed)
     waiting.wake(changed)

@@ -4,20 +4,21 @@ Another tenant's key is refused exactly as an unknown one. A URL that leads to o
 fetched as if it were foreign; one that is plainly internal is refused at once (the render judges it again on fetching).
 """
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from atelier_contracts import InputRef, Owner
 from atelier_contracts.vocabulary import Role
+from atelier_gateway.intake import BYTES_MAX, Intake
 from atelier_gateway.problems import Problem
-from atelier_storage.errors import ObjectMissing, StorageUnavailable
+from atelier_imaging import ImageRefused
+from atelier_storage.errors import ObjectMissing
 from atelier_storage.keys import belongs_to
 from atelier_storage.objects import ObjectStore
 from atelier_storage.targets import Refusal, parse_url, refuse_url
 
-INPUT_BYTES_MAX = 25 * 1024 * 1024
+INPUT_BYTES_MAX = BYTES_MAX
 KNOWN_KEYS_MAX = 10_000
 
 
@@ -50,32 +51,36 @@ def reference(given: Given, owner: Owner, key_of: Callable[[str], str | None]) -
 class Inputs:
     """Resolves the inputs of requests against the object store."""
 
-    def __init__(self, objects: ObjectStore) -> None:
+    def __init__(self, objects: ObjectStore, intake: Intake) -> None:
         self._objects = objects
+        self._intake = intake
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     async def references(self, owner: Owner, given: Sequence[Given]) -> tuple[InputRef, ...]:
-        """All of them, each key proven to exist. Raises Problem 400, or 503 when the store cannot be asked."""
+        """All of them, each key proven to be a picture. Raises Problem 400, or 503 when the store cannot be asked."""
         references = [reference(one, owner, self._objects.key_of) for one in given]
-        unproven = [
-            (one, ref.key) for one, ref in zip(given, references, strict=True) if ref.key and ref.key not in self._seen
-        ]
+        unseen = {ref.key: one for one, ref in zip(given, references, strict=True) if ref.key not in self._seen}
+        unproven = {key: one for key, one in unseen.items() if key is not None}
         if unproven:
-            await asyncio.gather(*(self._prove(one, key) for one, key in unproven))
+            await self._prove(owner, unproven)
         return tuple(references)
 
-    async def _prove(self, given: Given, key: str) -> None:
+    async def _prove(self, owner: Owner, unproven: Mapping[str, Given]) -> None:
+        known = await self._intake.written_down(owner, list(unproven))
+        for key, given in unproven.items():
+            if key not in known:
+                await self._look(owner, key, given)
+            self._seen[key] = None
+            if len(self._seen) > KNOWN_KEYS_MAX:
+                self._seen.popitem(last=False)
+
+    async def _look(self, owner: Owner, key: str, given: Given) -> None:
         try:
-            info = await self._objects.stat(key)
+            looked = await self._intake.look(owner, key, given.role)
         except ObjectMissing:
             raise _unknown(given) from None
-        except StorageUnavailable:
-            raise Problem("unavailable", "The object store does not answer; try again later.") from None
-        if info.size > INPUT_BYTES_MAX:
-            raise _refused(given, f"The picture has more than {INPUT_BYTES_MAX} bytes.")
-        self._seen[key] = None
-        if len(self._seen) > KNOWN_KEYS_MAX:
-            self._seen.popitem(last=False)
+        if isinstance(looked, ImageRefused):
+            raise _refused(given, looked.message)
 
 
 def _unknown(given: Given) -> Problem:

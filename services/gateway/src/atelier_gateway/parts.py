@@ -9,6 +9,7 @@ from atelier_gateway.deleting import Deleting
 from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import DevelopmentIssuer
 from atelier_gateway.inputs import Inputs
+from atelier_gateway.intake import Intake
 from atelier_gateway.internal import Internal
 from atelier_gateway.keyed import KeyedActs
 from atelier_gateway.limits import Limits
@@ -33,6 +34,7 @@ class Parts:
     dev_issuer: DevelopmentIssuer | None
     objects: ObjectStore
     inputs: Inputs
+    intake: Intake
     internal: Internal
     creating: Creating
     keyed: KeyedActs

@@ -1,0 +1,36 @@
+"""Pictures written into a request as ``data:`` URIs. Read strictly: what is not plain base64 is refused, undecoded."""
+
+import binascii
+import re
+from dataclasses import dataclass
+
+_HEAD = re.compile(r"data:image/(?:jpeg|jpg|png|webp);base64,", re.ASCII | re.IGNORECASE)
+HEAD_CHARS_MAX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class DataUriRefused:
+    """Why it is not taken; the message may be shown."""
+
+    message: str
+
+
+def read(text: str, *, bytes_max: int) -> bytes | DataUriRefused:
+    """The bytes. Their number is known from the length of the text, so that too many are refused undecoded.
+
+    The type in the URI only has to be one of a picture; which one it is, the bytes tell.
+    """
+    head = _HEAD.match(text[:HEAD_CHARS_MAX])
+    if head is None:
+        return DataUriRefused("a data:image/(jpeg|png|webp);base64, URI is required")
+    encoded = len(text) - head.end()
+    if encoded // 4 * 3 - 2 > bytes_max:
+        return DataUriRefused(f"the picture has more than {bytes_max} bytes")
+    try:
+        data = binascii.a2b_base64(text[head.end() :], strict_mode=True)
+    except ValueError:
+        return DataUriRefused("the picture is not valid base64")
+    if not data or encoded != (len(data) + 2) // 3 * 4:
+        # Python's strict mode bears padding after the padding.
+        return DataUriRefused("the picture is not valid base64")
+    return data if len(data) <= bytes_max else DataUriRefused(f"the picture has more than {bytes_max} bytes")

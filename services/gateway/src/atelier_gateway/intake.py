@@ -1,0 +1,128 @@
+"""Pictures on their way in: decoded in a bounded child process before anything believes them, then written down.
+
+A client's upload goes to the object store past us; it is looked at when it is first used. What is written down of a
+picture (type, measures, checksum) is what its bytes say, never what somebody said of them.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+
+from uuid_utils.compat import uuid7
+
+from atelier_contracts import Owner
+from atelier_contracts.vocabulary import Role
+from atelier_gateway.identity.principals import Principal
+from atelier_gateway.problems import Problem
+from atelier_gateway.store import files
+from atelier_gateway.store.files import CATEGORIES, StoredPicture
+from atelier_imaging import ImageQueueFull, ImageRefused, ImageWorkerDied, ImageWorkers, PhotoInfo
+from atelier_messaging.database import Pool
+from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
+from atelier_storage.keys import belongs_to, safe_filename, upload_key
+from atelier_storage.objects import ObjectStore
+
+__all__ = ["ImageRefused", "Intake", "StoredPicture"]
+
+BYTES_MAX = 25 * 1024 * 1024
+PROBE_TRIES = 2
+"""A child may die of another's bomb, or be killed by an operator; one that dies twice dies of this picture."""
+logger = logging.getLogger(__name__)
+
+
+class Intake:
+    """Takes pictures in. Every method raises Problem 503 where the object store or the workers cannot be had."""
+
+    def __init__(self, pool: Pool, objects: ObjectStore, images: ImageWorkers) -> None:
+        self._pool = pool
+        self._objects = objects
+        self._images = images
+
+    async def picture(
+        self, principal: Principal, data: bytes, *, role: Role, filename: str
+    ) -> StoredPicture | ImageRefused:
+        """Decodes and stores bytes that came in a request, under the owner's uploads."""
+        probed = await self._probe(data)
+        if isinstance(probed, ImageRefused):
+            return probed
+        owner = principal.owner
+        picture = _picture(upload_key(owner.kind, owner.id, uuid7(), filename), data, probed)
+        try:
+            await self._objects.put(picture.key, data, picture.content_type)
+        except StorageUnavailable:
+            raise _away() from None
+        try:
+            await self._write(owner, picture, role, filename)
+        except Exception:
+            await self._remove(picture.key)
+            raise
+        return picture
+
+    async def known(self, principal: Principal, key_or_url: str) -> StoredPicture | None:
+        """The picture that a key or URL of the owner's names; None for any other text, and for what is no picture."""
+        key = self._objects.key_of(key_or_url) if "://" in key_or_url else key_or_url
+        if not key or not belongs_to(key, principal.owner.kind, principal.owner.id):
+            return None
+        known = await self.written_down(principal.owner, [key])
+        try:
+            seen = known.get(key) or await self.look(principal.owner, key, "image")
+        except ObjectMissing:
+            return None
+        return None if isinstance(seen, ImageRefused) else seen
+
+    async def written_down(self, owner: Owner, keys: Sequence[str]) -> dict[str, StoredPicture]:
+        """Those of the keys that have been looked at before."""
+        return await files.find(self._pool, owner, keys)
+
+    async def look(self, owner: Owner, key: str, role: Role) -> StoredPicture | ImageRefused:
+        """Reads and decodes an upload of the owner's that is used for the first time. Raises ObjectMissing."""
+        try:
+            data = await self._objects.get(key, BYTES_MAX)
+        except ObjectTooLarge:
+            return ImageRefused("too_many_bytes", f"The picture has more than {BYTES_MAX} bytes.")
+        except StorageUnavailable:
+            raise _away() from None
+        probed = await self._probe(data)
+        if isinstance(probed, ImageRefused):
+            return probed
+        picture = _picture(key, data, probed)
+        await self._write(owner, picture, role, key.rsplit("/", 1)[-1])
+        return picture
+
+    async def discard(self, principal: Principal, picture: StoredPicture) -> None:
+        """Undoes ``picture``: for a request that came to nothing after all."""
+        await files.delete(self._pool, principal.owner, picture.key)
+        await self._remove(picture.key)
+
+    async def close(self) -> None:
+        """Ends the children."""
+        await self._images.close()
+
+    async def _write(self, owner: Owner, picture: StoredPicture, role: Role, filename: str) -> None:
+        name = safe_filename(filename)
+        await files.insert(self._pool, owner, picture, category=CATEGORIES[role], filename=name)
+
+    async def _remove(self, key: str) -> None:
+        try:
+            await self._objects.remove(key)
+        except StorageUnavailable as away:
+            logger.warning("%s is left without a row: %s", key, away)
+
+    async def _probe(self, data: bytes) -> PhotoInfo | ImageRefused:
+        for _ in range(PROBE_TRIES):
+            try:
+                return await self._images.probe(data)
+            except ImageWorkerDied as died:
+                logger.warning("a picture of %d bytes was not decoded: %s", len(data), died)
+            except ImageQueueFull:
+                raise Problem("unavailable", "Too many pictures are being looked at; try again later.") from None
+        return ImageRefused("broken", "The picture cannot be decoded within the memory and time allowed.")
+
+
+def _picture(key: str, data: bytes, probed: PhotoInfo) -> StoredPicture:
+    digest = hashlib.sha256(data).hexdigest()
+    return StoredPicture(key, probed.content_type, probed.width, probed.height, len(data), digest)
+
+
+def _away() -> Problem:
+    return Problem("unavailable", "The object store does not answer; try again later.")

@@ -1,0 +1,160 @@
+"""SQL of the pictures: what lies in the object store or was named by URL, whose it is, and its true measures."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from atelier_contracts import Owner
+from atelier_contracts.vocabulary import Role
+from atelier_gateway.projection import Snapshot
+from atelier_messaging.database import Connection, Pool
+
+Category = Literal["product_image", "model_image", "person", "garment", "photo", "image", "mask", "result"]
+CATEGORIES: Mapping[Role, Category] = {
+    "product": "product_image",
+    "model": "model_image",
+    "person": "person",
+    "garment": "garment",
+    "photo": "photo",
+    "image": "image",
+    "mask": "mask",
+}
+
+_INSERT = """
+INSERT INTO files (id, owner_kind, owner_id, category, filename, key, content_type, format, size_bytes, width, height,
+                   sha256)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT DO NOTHING
+"""
+_FIND = """
+SELECT DISTINCT ON (key) key, content_type, width, height, size_bytes, sha256
+FROM files WHERE key = ANY($1::text[]) AND owner_kind = $2 AND owner_id = $3 AND width IS NOT NULL
+"""
+_DELETE = "DELETE FROM files WHERE key = $1 AND owner_kind = $2 AND owner_id = $3"
+_LINK = """
+INSERT INTO files (id, owner_kind, owner_id, generation_id, category, filename, key, original_url, content_type, format,
+                   size_bytes, width, height, sha256, is_primary, image_order)
+SELECT n.id, $1, $2, $3, n.category, coalesce(f.filename, n.filename), n.key, n.url, f.content_type, f.format,
+       f.size_bytes, f.width, f.height, f.sha256, n.is_primary, n.image_order
+FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::smallint[])
+     AS n(id, category, filename, key, url, is_primary, image_order)
+LEFT JOIN files f ON f.key = n.key AND f.generation_id IS NULL AND f.owner_kind = $1 AND f.owner_id = $2
+WHERE n.key IS NULL OR f.key IS NOT NULL
+ON CONFLICT DO NOTHING
+"""
+_RESULTS = """
+INSERT INTO files (id, owner_kind, owner_id, generation_id, category, filename, key, content_type, format, size_bytes,
+                   width, height, sha256, is_primary, image_order)
+SELECT n.id, g.owner_kind, g.owner_id, g.id, 'result', n.filename, n.key, n.content_type, n.format, n.size, n.width,
+       n.height, n.sha256, n.image_order = 0, n.image_order
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::int[], $9::int[],
+            $10::text[], $11::smallint[])
+     AS n(id, generation_id, filename, key, content_type, format, size, width, height, sha256, image_order)
+JOIN generations g ON g.id = n.generation_id
+ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A decoded picture in the object store. Sizes in bytes and pixels, ``sha256`` in hex."""
+
+    key: str
+    content_type: str
+    width: int
+    height: int
+    size: int
+    sha256: str
+
+    @property
+    def format(self) -> str:
+        """``png``, ``jpeg`` or ``webp``."""
+        return self.content_type.partition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A picture as an input of a generation: an own upload by ``key``, or one out in the world by ``url``."""
+
+    category: Category
+    filename: str
+    key: str | None = None
+    url: str | None = None
+    is_primary: bool = False
+    image_order: int = 0
+
+
+async def insert(pool: Pool, owner: Owner, picture: StoredPicture, *, category: Category, filename: str) -> None:
+    """Writes an upload down; one that is there already stays as it is."""
+    await pool.execute(
+        _INSERT,
+        uuid7(),
+        owner.kind,
+        owner.id,
+        category,
+        filename,
+        picture.key,
+        picture.content_type,
+        picture.format,
+        picture.size,
+        picture.width,
+        picture.height,
+        picture.sha256,
+    )
+
+
+async def find(pool: Pool, owner: Owner, keys: Collection[str]) -> dict[str, StoredPicture]:
+    """Those of the keys that are known pictures of this owner."""
+    rows = await pool.fetch(_FIND, list(keys), owner.kind, owner.id)
+    return {
+        row["key"]: StoredPicture(
+            row["key"], row["content_type"], row["width"], row["height"], row["size_bytes"], row["sha256"]
+        )
+        for row in rows
+    }
+
+
+async def delete(pool: Pool, owner: Owner, key: str) -> None:
+    """Forgets an object of the owner, wherever it was used."""
+    await pool.execute(_DELETE, key, owner.kind, owner.id)
+
+
+async def link(connection: Connection | Pool, owner: Owner, generation_id: UUID, uses: Sequence[Use]) -> None:
+    """Writes down which pictures a generation was made of; measures come from the uploads' own rows."""
+    await connection.execute(
+        _LINK,
+        owner.kind,
+        owner.id,
+        generation_id,
+        [uuid7() for _ in uses],
+        [use.category for use in uses],
+        [use.filename for use in uses],
+        [use.key for use in uses],
+        [use.url for use in uses],
+        [use.is_primary for use in uses],
+        [use.image_order for use in uses],
+    )
+
+
+async def add_results(connection: Connection, ended: Mapping[UUID, Snapshot]) -> None:
+    """What these generations delivered, in one statement; nothing is said to the database where nothing was."""
+    made = [(id_, order, one) for id_, snapshot in ended.items() for order, one in enumerate(snapshot.outputs)]
+    if not made:
+        return
+    await connection.execute(
+        _RESULTS,
+        [uuid7() for _ in made],
+        [id_ for id_, _, _ in made],
+        [one["key"].rsplit("/", 1)[-1] for _, _, one in made],
+        [one["key"] for _, _, one in made],
+        [one["content_type"] for _, _, one in made],
+        [one["content_type"].partition("/")[2] for _, _, one in made],
+        [one["size"] for _, _, one in made],
+        [one.get("width") for _, _, one in made],
+        [one.get("height") for _, _, one in made],
+        [one["sha256"] for _, _, one in made],
+        [order for _, order, _ in made],
+    )
