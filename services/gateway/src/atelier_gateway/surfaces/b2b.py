@@ -19,6 +19,7 @@ from atelier_gateway.simulation import HEADER as SIMULATE
 from atelier_gateway.simulation import simulation
 from atelier_gateway.store import generations, listing
 from atelier_gateway.store.generations import Generation, NewGeneration
+from atelier_gateway.surfaces import b2b_docs as docs
 from atelier_gateway.surfaces import uploads
 from atelier_gateway.uploading import Upload
 from atelier_storage.objects import ObjectStore
@@ -40,13 +41,13 @@ def router(parts: Parts) -> APIRouter:
     """The routes of the surface."""
     routes = APIRouter(prefix=PREFIX, tags=["B2B try-on"])
 
-    @routes.post("/generation/create", status_code=201, openapi_extra=takes(CreateTryOn))
+    @routes.post("/generation/create", status_code=201, responses=docs.CREATED, openapi_extra=takes(CreateTryOn))
     async def create(request: Request) -> Response:
         principal = await parts.identity.store(request.headers)
         draft = await _draft(parts, request, principal.owner)
         return await parts.creating.create(principal, draft, SHAPE)
 
-    @routes.get("/generation")
+    @routes.get("/generation", responses=docs.LISTED, openapi_extra=docs.PAGING)
     async def newest(request: Request) -> Response:
         principal = await parts.identity.store(request.headers)
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
@@ -54,13 +55,13 @@ def router(parts: Parts) -> APIRouter:
         sessions = [_view(generation, parts.objects) for generation in found]
         return answer(_enveloped({"sessions": sessions, "next_cursor": cursor_after(found, limit)}))
 
-    @routes.get("/generation/{id}")
+    @routes.get("/generation/{id}", responses=docs.READ)
     async def get(request: Request, id: str) -> Response:
         principal = await parts.identity.store(request.headers)
         generation = await _of_store(parts, id, principal.owner)
         return answer(_enveloped(_view(generation, parts.objects)))
 
-    @routes.post("/uploads", status_code=201, openapi_extra=takes(Upload))
+    @routes.post("/uploads", status_code=201, responses=docs.OFFERED, openapi_extra=takes(Upload))
     async def upload(request: Request) -> Response:
         principal = await parts.identity.store(request.headers)
         return await uploads.offer(parts, request, principal, UPLOAD, _enveloped)
