@@ -14,8 +14,10 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
 from atelier_contracts import (
+    CancelRequested,
     CreditGranted,
     Envelope,
+    GenerationCancelled,
     GenerationQueued,
     GenerationRejected,
     GenerationRequested,
@@ -42,23 +44,35 @@ def declined(request: GenerationRequested) -> Message:
     )
 
 
-def silent(_: GenerationRequested) -> None:
+def silent(_: Message) -> None:
     """Says nothing."""
+
+
+def cancelled(cancel: CancelRequested) -> Message:
+    """Stops it and gives everything back."""
+    return GenerationCancelled(generation_id=cancel.generation_id, refunded=1)
 
 
 @dataclass
 class Neighbours:
-    """What session and billing would do: ``answer`` a request, pass a ``verdict`` on a withdrawal (None: be silent)."""
+    """What session and billing would do: ``answer`` a request, pass a ``verdict`` on a withdrawal (None: be silent),
+    ``stop`` what is cancelled, and tell from their ``records`` (by path under ``/internal/``)."""
 
     answer: Answer = queued
     verdict: str | None = "withdrawn"
+    balance: int = 7
+    """Credits available to everybody."""
+    stop: Callable[[CancelRequested], Message | None] = cancelled
+    records: dict[str, Any] = field(default_factory=dict)
     heard: list[Envelope] = field(default_factory=list)
     started: list[UUID] = field(default_factory=list)
     tombstones: set[UUID] = field(default_factory=set)
 
     def reset(self) -> None:
         """Willing again, and with no memory."""
-        self.answer, self.verdict = queued, "withdrawn"
+        self.answer, self.verdict, self.stop = queued, "withdrawn", cancelled
+        self.balance = 7
+        self.records.clear()
         self.heard.clear()
         self.started.clear()
 
@@ -99,6 +113,9 @@ class Neighbours:
                 self.started.append(request.generation_id)
                 if (reply := self.answer(request)) is not None:
                     await self.say(reply, (request.reply_to,) if request.reply_to else ())
+            case CancelRequested() as cancel:
+                if (end := self.stop(cancel)) is not None:
+                    await self.say(end)
             case GrantCredit(grant_id=grant, owner=owner, credits=credits, reply_to=reply_to):
                 granted = CreditGranted(grant_id=grant, owner=owner, credits=credits, available=credits)
                 await self.say(granted, (reply_to,) if reply_to else ())
@@ -116,12 +133,18 @@ class Neighbours:
             return JSONResponse({"state": self.verdict})
 
         @app.get("/internal/{kind}/{id}")
-        async def nothing(kind: str, id: UUID) -> JSONResponse:
-            return JSONResponse({"detail": f"no such {kind}"}, 404)
+        async def record(kind: str, id: UUID) -> JSONResponse:
+            found = self.records.get(f"{kind}/{id}")
+            return JSONResponse(found) if found else JSONResponse({"detail": f"no such {kind}"}, 404)
+
+        @app.get("/internal/accounts/{kind}/{id}/entries")
+        async def entries(kind: str, id: UUID, limit: int, before: UUID | None = None) -> dict[str, Any]:
+            entries = self.records.get(f"accounts/{kind}/{id}/entries", [])
+            return {"entries": [entry for entry in entries if not before or entry["id"] < str(before)][:limit]}
 
         @app.get("/internal/accounts/{kind}/{id}")
         async def account(kind: str, id: UUID) -> dict[str, Any]:
-            return {"available": 7, "held": 0, "captured": 0, "granted": 7, "expired": 0}
+            return {"available": self.balance, "held": 0, "captured": 0, "granted": 7, "expired": 0}
 
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
