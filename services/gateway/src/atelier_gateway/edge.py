@@ -4,7 +4,7 @@ Pure ASGI: it stands in the way of every request, so it allocates little and awa
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 from starlette.datastructures import MutableHeaders
@@ -35,10 +35,18 @@ class Edge:
     """Wraps the application. ``shape_of`` tells how the surface at a path words its errors."""
 
     def __init__(
-        self, app: ASGIApp, *, body_bytes_max: int, shape_of: Callable[[str], Shape], surface_of: Callable[[str], str]
+        self,
+        app: ASGIApp,
+        *,
+        body_bytes_max: int,
+        shape_of: Callable[[str], Shape],
+        surface_of: Callable[[str], str],
+        larger: Mapping[str, int] | None = None,
     ) -> None:
+        """``larger``: how many bytes a body may have at these very paths, whose bodies carry pictures."""
         self._app = app
         self._bytes_max = body_bytes_max
+        self._larger = larger or {}
         self._shape_of = shape_of
         self._surface_of = surface_of
 
@@ -62,7 +70,7 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, self._capped(receive), send_framed)
+            await self._app(scope, self._capped(receive, self._larger.get(scope["path"], self._bytes_max)), send_framed)
         except Exception as error:
             if started:
                 raise
@@ -70,7 +78,7 @@ class Edge:
             problem = _away() if is_outage(error) else _surprise(request_id)
             await self._shape_of(scope["path"])(problem)(scope, receive, send_framed)
 
-    def _capped(self, receive: Receive) -> Receive:
+    def _capped(self, receive: Receive, bytes_max: int) -> Receive:
         """Counts the bytes as they come, whatever Content-Length says or hides."""
         seen = 0
 
@@ -78,8 +86,8 @@ class Edge:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._bytes_max:
-                raise Problem("request_too_large", f"A body has at most {self._bytes_max} bytes here.")
+            if seen > bytes_max:
+                raise Problem("request_too_large", f"A body has at most {bytes_max} bytes here.")
             return message
 
         return counted

@@ -2,16 +2,22 @@
 
 from atelier_gateway.edge import Shape
 from atelier_gateway.problems import problem_json
-from atelier_gateway.surfaces import admin, b2b, images, trpc
+from atelier_gateway.surfaces import admin, b2b, form, images, openai_shape, trpc
 
 SHAPES: tuple[tuple[str, str, Shape], ...] = (
     (f"{b2b.PREFIX}/", "b2b", b2b.problem),
     (f"{admin.PREFIX}/", "admin", problem_json),
+    (form.PREFIX, form.SURFACE, form.problem),
     (f"{trpc.PREFIX}/", trpc.SURFACE, trpc.problem),
     (images.PREFIX, images.SURFACE, images.problem),
+    (f"{openai_shape.PREFIX}/", openai_shape.SURFACE, openai_shape.problem),
+    (openai_shape.MODELS_PREFIX, openai_shape.SURFACE, openai_shape.problem),
     ("/v1/", "native", problem_json),
 )
 """Path prefix, name (for metrics), and how errors are worded there; the first that fits."""
+
+LARGER_BODIES = {path: 25 * 1024 * 1024 for path in openai_shape.PICTURE_PATHS}
+"""Bytes a body may have where it carries pictures."""
 
 
 def shape_of(path: str) -> Shape:

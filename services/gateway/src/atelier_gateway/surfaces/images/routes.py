@@ -28,9 +28,9 @@ from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.store import generations, listing
 from atelier_gateway.store.generations import NewGeneration
 from atelier_gateway.store.people import User
-from atelier_gateway.surfaces import images_shapes as shapes
 from atelier_gateway.surfaces.gate import Gate, gated, waits
-from atelier_gateway.surfaces.images_views import accepted, view
+from atelier_gateway.surfaces.images import docs
+from atelier_gateway.surfaces.images.views import accepted, view
 
 PREFIX = "/api/ai/images"
 SURFACE = "images"
@@ -72,11 +72,11 @@ def router(parts: Parts) -> APIRouter:
     """The routes of the surface."""
     routes = APIRouter(prefix=PREFIX, tags=["Images (workspaces)"])
 
-    @routes.post("", responses=shapes.CREATED, openapi_extra=takes(CreateImages))
+    @routes.post("", responses=docs.CREATED, openapi_extra=takes(CreateImages))
     async def create(request: Request) -> Response:
         return await gated(parts.limits, lambda gate: _create(parts, request, gate))
 
-    @routes.get("/{id}", responses=shapes.READ)
+    @routes.get("/{id}", responses=docs.READ)
     async def get(request: Request, id: str) -> Response:
         principal = await _member(parts, request)
         generation = await generations.of_owner(parts.pool, id_from_path(id, "generation"), principal.owner)
@@ -84,7 +84,7 @@ def router(parts: Parts) -> APIRouter:
             raise not_found("generation")
         return answer(_data(view(generation, parts.objects, await _remaining(parts, principal), PREFIX)))
 
-    @routes.get("", responses=shapes.LISTED)
+    @routes.get("", responses=docs.LISTED)
     async def newest(request: Request) -> Response:
         principal = await _member(parts, request)
         limit, before = page_of(request.query_params, default=20, most=100)

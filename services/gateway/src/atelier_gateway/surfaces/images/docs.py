@@ -1,4 +1,4 @@
-"""Seed 003's answers as models, for the API's description: what stands here is what ``images.py`` sends."""
+"""Seed 003's answers as models, for the API's description: what stands here is what ``views.py`` sends."""
 
 from datetime import datetime
 from typing import Any, Literal

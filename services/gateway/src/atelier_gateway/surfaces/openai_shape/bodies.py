@@ -1,0 +1,131 @@
+"""What OpenAI's image routes take: JSON for a generation, multipart forms for edits and variations.
+
+What we cannot do is refused, never ignored: streaming, transparent backgrounds, compression levels.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from atelier_contracts.vocabulary import N_MAX, PROMPT_CHARS_MAX, ImageFormat
+from atelier_gateway.bodies import Body, Line, Prose, refused
+from atelier_gateway.kinds import NEEDS
+from atelier_gateway.problems import Problem
+
+IMAGES_MAX = NEEDS["image"].roles["image"][1]
+PARTS_MAX = 40
+FIELD_BYTES_MAX = 64 * 1024
+IMAGE_FIELDS = ("image", "image[]")
+
+
+def _never(why: str) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if value in (None, False, 0, "", "false", "0"):
+            return None
+        raise PydanticCustomError("unsupported_parameter", "{why}", {"why": why})
+
+    return check
+
+
+Unstreamed = Annotated[None, BeforeValidator(_never("streaming is not offered here; leave it out or say false"))]
+Uncompressed = Annotated[Literal[100] | None, Field(description="Pictures are not compressed further.")]
+Prompt = Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)]
+
+
+class _Choice(Body):
+    """What all three routes take."""
+
+    model: Line | None = None
+    n: int | None = Field(default=None, ge=1, le=N_MAX)
+    size: Line | None = None
+    response_format: Literal["url", "b64_json"] | None = None
+    user: Annotated[Prose, Field(max_length=500)] | None = None
+
+
+class _Finish(_Choice):
+    """What generations and edits take besides."""
+
+    prompt: Prompt
+    quality: Line | None = None
+    output_format: ImageFormat | None = None
+    output_compression: Uncompressed = None
+    background: Literal["auto", "opaque"] | None = None
+    safety_identifier: Annotated[Prose, Field(max_length=500)] | None = None
+    stream: Unstreamed = None
+    partial_images: Unstreamed = None
+
+
+class GenerateImages(_Finish):
+    """``POST /v1/images/generations``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"model": "dall-e-3", "prompt": "a red bicycle", "size": "1024x1024"}]}
+    )
+
+    style: Line | None = None
+    moderation: Literal["auto", "low"] | None = None
+
+
+class EditImages(_Finish):
+    """``POST /v1/images/edits``, but for its files."""
+
+    model_config = ConfigDict(strict=False)
+
+    input_fidelity: Literal["high", "low"] | None = None
+
+
+class VaryImage(_Choice):
+    """``POST /v1/images/variations``, but for its file."""
+
+    model_config = ConfigDict(strict=False)
+
+
+Fields = TypeVar("Fields", EditImages, VaryImage)
+
+
+class File:
+    """One uploaded picture: the role it plays, its name, its bytes."""
+
+    __slots__ = ("data", "filename", "role")
+
+    def __init__(self, role: Literal["image", "mask"], filename: str, data: bytes) -> None:
+        self.role = role
+        self.filename = filename
+        self.data = data
+
+
+async def read_form(request: Request, model: type[Fields]) -> tuple[Fields, list[File]]:
+    """The fields as a model and the pictures, in the order given. Raises Problem 400."""
+    if not request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
+        raise Problem("invalid_request", "This route takes multipart/form-data.")
+    fields: dict[str, str] = {}
+    files: list[File] = []
+    async with request.form(max_files=PARTS_MAX, max_fields=PARTS_MAX, max_part_size=FIELD_BYTES_MAX) as form:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                files.append(File(_role(name), value.filename or "upload", await value.read()))
+            elif name in fields:
+                raise field_problem(name, "it is given twice")
+            else:
+                fields[name] = value
+    try:
+        return model.model_validate(fields), files
+    except ValidationError as invalid:
+        raise refused(invalid) from None
+
+
+def _role(name: str) -> Literal["image", "mask"]:
+    if name in IMAGE_FIELDS:
+        return "image"
+    if name == "mask":
+        return "mask"
+    raise field_problem(name, "no file is taken here")
+
+
+def field_problem(field: str, why: str, code: str = "invalid_request") -> Problem:
+    """400 (or the code's status) for one field."""
+    return Problem(code, f"{field}: {why}.", details={"errors": [{"field": field, "message": why}]})

@@ -1,0 +1,208 @@
+"""Making pictures as OpenAI's clients ask for them: they know no 202, so the answer waits until they are made.
+
+A generation that takes longer than ``MADE_S_MAX`` is stopped and paid back by its own deadline, like any that fails.
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from fastapi import Request
+from starlette.responses import Response
+
+from atelier_contracts import InputRef
+from atelier_gateway import image_orders
+from atelier_gateway.bodies import answer
+from atelier_gateway.creating import Shape
+from atelier_gateway.idempotency import REPLAYED
+from atelier_gateway.identity.principals import Principal
+from atelier_gateway.image_models import MODELS, Resolved, Unsupported, resolve
+from atelier_gateway.image_orders import Order
+from atelier_gateway.intake import ImageRefused, StoredPicture
+from atelier_gateway.limits import Rule
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem
+from atelier_gateway.store.generations import Generation, NewGeneration
+from atelier_gateway.surfaces.gate import Gate
+from atelier_gateway.surfaces.openai_shape.bodies import (
+    IMAGES_MAX,
+    EditImages,
+    File,
+    GenerateImages,
+    VaryImage,
+    field_problem,
+)
+from atelier_gateway.surfaces.openai_shape.errors import problem
+from atelier_storage.errors import StorageError
+from atelier_storage.objects import PRESIGN_S_MAX
+
+SURFACE = "openai"
+PER_OWNER = Rule("openai-owner", 60, 60)
+MADE_S_MAX = 120
+PAID_BACK_S_MAX = 60.0
+"""How long after its deadline a generation may take to be stopped and paid back."""
+PICTURE_BYTES_MAX = 64 * 1024 * 1024
+DEFAULT_MODEL = "dall-e-2"
+OPEN = (None, "auto")
+"""What leaves a choice to us."""
+
+Body = GenerateImages | EditImages | VaryImage
+Action = Literal["generations", "edits", "variations"]
+
+
+class Wish(NamedTuple):
+    """What a request asks for, and with which pictures."""
+
+    body: Body
+    files: Sequence[File] = ()
+
+
+async def make(
+    parts: Parts, request: Request, gate: Gate, action: Action, read: Callable[[], Awaitable[Wish]]
+) -> Response:
+    """200 with the pictures. Raises Problem."""
+    principal = await parts.identity.anyone(request.headers)
+    await gate.take(PER_OWNER, f"{principal.owner.kind}:{principal.owner.id}")
+    wish = await read()
+    choice = _choice(wish.body)
+    _check_files(action, wish.files)
+    accepted = await _create(parts, request, principal, action, wish, choice)
+    if accepted.status_code != 202:
+        return accepted
+    within_s = MADE_S_MAX + PAID_BACK_S_MAX
+    generation = await image_orders.outcome(parts, principal.owner, accepted, within_s)
+    if generation is None:
+        here = f"/v1/generations/{image_orders.id_of(accepted)}"
+        raise Problem("outcome_unknown", f"It is still being settled; GET {here} will tell.")
+    if generation.snapshot.state != "succeeded":
+        raise image_orders.failure(generation)
+    response = answer(await _shown(parts, generation, wish.body, choice))
+    response.headers["X-Generation-Id"] = str(generation.id)
+    if replayed := accepted.headers.get(REPLAYED):
+        response.headers[REPLAYED] = replayed
+    return response
+
+
+async def _create(
+    parts: Parts, request: Request, principal: Principal, action: Action, wish: Wish, choice: Resolved
+) -> Response:
+    """The 202 that names the generation, or its refusal; what was stored for a refused request is removed again."""
+    stored = await _stored(parts, principal, wish.files)
+    order = _order(wish, choice, stored)
+    shape = Shape(SURFACE, f"POST /v1/images/{action}", _accepted, problem)
+    keeps = False
+    try:
+        draft = image_orders.draft(parts, request, order, deadline_s=_deadline_s(parts))
+        accepted = await parts.creating.create(principal, draft, shape)
+        keeps = accepted.status_code == 202 and REPLAYED not in accepted.headers
+    except Problem as refusal:
+        keeps = refusal.code == "outcome_unknown"
+        raise
+    finally:
+        if not keeps:
+            await _discard(parts, principal, stored)
+    return accepted
+
+
+def _choice(body: Body) -> Resolved:
+    """Raises Problem 400, or 404 for an unknown model."""
+    quality = getattr(body, "quality", None)
+    choice = resolve(
+        model=body.model or DEFAULT_MODEL,
+        size=None if body.size in OPEN else body.size,
+        quality=None if quality in OPEN else quality,
+        style=getattr(body, "style", None),
+    )
+    if isinstance(choice, Unsupported):
+        code = "model_not_found" if choice.field == "model" else "invalid_request"
+        raise field_problem(choice.field, choice.message, code)
+    return choice
+
+
+def _check_files(action: Action, files: Sequence[File]) -> None:
+    images = sum(file.role == "image" for file in files)
+    masks = len(files) - images
+    most = IMAGES_MAX if action == "edits" else 1
+    if action != "generations" and not 1 <= images <= most:
+        raise field_problem("image", f"from 1 to {most} pictures are required" if most > 1 else "one is required")
+    if masks > (action == "edits"):
+        raise field_problem("mask", "one at most, and for edits only")
+
+
+async def _stored(parts: Parts, principal: Principal, files: Sequence[File]) -> list[StoredPicture]:
+    """The pictures, decoded and stored. Raises Problem 400, and then none is left."""
+    stored: list[StoredPicture] = []
+    for file in files:
+        found = await parts.intake.picture(principal, file.data, role=file.role, filename=file.filename)
+        if isinstance(found, ImageRefused):
+            await _discard(parts, principal, stored)
+            raise field_problem(file.role, found.message.rstrip("."))
+        stored.append(found)
+    return stored
+
+
+async def _discard(parts: Parts, principal: Principal, stored: Sequence[StoredPicture]) -> None:
+    for picture in stored:
+        await parts.intake.discard(principal, picture)
+
+
+def _order(wish: Wish, choice: Resolved, stored: Sequence[StoredPicture]) -> Order:
+    body = wish.body
+    given = body.model_dump(mode="json", exclude_none=True)
+    inputs = tuple(InputRef(role=file.role, key=at.key) for file, at in zip(wish.files, stored, strict=True))
+    return Order(
+        choice,
+        None if isinstance(body, VaryImage) else body.prompt,
+        body.n or 1,
+        asked=given | ({"inputs": [ref.model_dump(exclude_none=True) for ref in inputs]} if inputs else {}),
+        same=(body.model_dump_json(), *(f"{file.role}:{hashlib.sha256(file.data).hexdigest()}" for file in wish.files)),
+        inputs=inputs,
+        format=_format(body),
+    )
+
+
+def _format(body: Body) -> Any:
+    return (None if isinstance(body, VaryImage) else body.output_format) or "png"
+
+
+def _deadline_s(parts: Parts) -> int:
+    return min(MADE_S_MAX, parts.settings.generation_deadline_s)
+
+
+async def _shown(parts: Parts, generation: Generation, body: Body, choice: Resolved) -> dict[str, Any]:
+    """OpenAI's ImagesResponse. We count credits, not tokens: ``usage`` says both."""
+    keys = [output["key"] for output in generation.snapshot.outputs]
+    wanted = body.response_format or ("b64_json" if MODELS[choice.model].answers_base64 else "url")
+    if wanted == "url":
+        data = [{"url": parts.objects.presign_get(key, PRESIGN_S_MAX)} for key in keys]
+    else:
+        data = [{"b64_json": text} for text in await asyncio.gather(*(_base64(parts, key) for key in keys))]
+    return {
+        "created": int(generation.created_at.timestamp()),
+        "data": data,
+        "size": choice.size,
+        "quality": "high" if choice.quality == "hd" else "medium",
+        "output_format": _format(body),
+        "background": "opaque",
+        "usage": {
+            "input_tokens": 0,
+            "output_tokens": 0,
+            "total_tokens": 0,
+            "input_tokens_details": {"text_tokens": 0, "image_tokens": 0},
+            "credits": generation.snapshot.credits_captured,
+        },
+    }
+
+
+async def _base64(parts: Parts, key: str) -> str:
+    try:
+        return base64.b64encode(await parts.objects.get(key, PICTURE_BYTES_MAX)).decode()
+    except StorageError:
+        raise Problem("unavailable", "The picture is made but cannot be read now; ask for its URL instead.") from None
+
+
+def _accepted(generation: NewGeneration) -> Response:
+    """Never seen by a client: it is kept under the Idempotency-Key, and leads a repeated request to the pictures."""
+    return answer({"data": {"id": str(generation.id)}}, 202)

@@ -1,0 +1,70 @@
+"""The routes of the image API in OpenAI's shape."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from atelier_gateway.bodies import answer, read, takes
+from atelier_gateway.image_models import MODELS
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem
+from atelier_gateway.surfaces.gate import gated
+from atelier_gateway.surfaces.openai_shape.bodies import EditImages, GenerateImages, VaryImage, read_form
+from atelier_gateway.surfaces.openai_shape.docs import FOUND, LISTED, MADE, takes_form
+from atelier_gateway.surfaces.openai_shape.making import Wish, make
+
+PREFIX = "/v1/images"
+EDITS, VARIATIONS = PICTURE_PATHS = f"{PREFIX}/edits", f"{PREFIX}/variations"
+MODELS_PREFIX = "/v1/models"
+LISTED_SINCE = 1_795_132_800
+"""OpenAI's list wants a moment for each model: since when this API has offered them, in Unix seconds."""
+
+
+def router(parts: Parts) -> APIRouter:
+    """The routes of the surface."""
+    routes = APIRouter(tags=["Images (OpenAI's shape)"])
+    for add in (_add_generations, _add_from_pictures, _add_models):
+        add(routes, parts)
+    return routes
+
+
+def _add_generations(routes: APIRouter, parts: Parts) -> None:
+    @routes.post(f"{PREFIX}/generations", responses=MADE, openapi_extra=takes(GenerateImages))
+    async def generate(request: Request) -> Response:
+        async def wish() -> Wish:
+            return Wish(await read(request, GenerateImages))
+
+        return await gated(parts.limits, lambda gate: make(parts, request, gate, "generations", wish))
+
+
+def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
+    @routes.post(EDITS, responses=MADE, openapi_extra=takes_form(EditImages, "image", "mask"))
+    async def edit(request: Request) -> Response:
+        async def wish() -> Wish:
+            return Wish(*await read_form(request, EditImages))
+
+        return await gated(parts.limits, lambda gate: make(parts, request, gate, "edits", wish))
+
+    @routes.post(VARIATIONS, responses=MADE, openapi_extra=takes_form(VaryImage, "image"))
+    async def vary(request: Request) -> Response:
+        async def wish() -> Wish:
+            return Wish(*await read_form(request, VaryImage))
+
+        return await gated(parts.limits, lambda gate: make(parts, request, gate, "variations", wish))
+
+
+def _add_models(routes: APIRouter, parts: Parts) -> None:
+    @routes.get(MODELS_PREFIX, responses=LISTED)
+    async def list_models(request: Request) -> Response:
+        await parts.identity.anyone(request.headers)
+        return answer({"object": "list", "data": [_model(name) for name in MODELS]})
+
+    @routes.get(MODELS_PREFIX + "/{model}", responses=FOUND)
+    async def get_model(request: Request, model: str) -> Response:
+        await parts.identity.anyone(request.headers)
+        if model not in MODELS:
+            raise Problem("model_not_found", f"There is no model {model!r} here.")
+        return answer(_model(model))
+
+
+def _model(name: str) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": LISTED_SINCE, "owned_by": MODELS[name].provider}

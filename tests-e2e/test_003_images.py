@@ -1,0 +1,115 @@
+"""Seed 003 on the whole system: two-phase credits to the last picture."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from whole_system.world import World, eventually
+
+PATH = "/api/ai/images"
+
+
+@dataclass
+class Team:
+    """A workspace with credits, and the HTTP client of a member."""
+
+    world: World
+    id: str
+    http: httpx.AsyncClient
+
+    async def ask(self, simulate: str = "outcome=succeed", prefer: str = "", **body: object) -> httpx.Response:
+        """POSTs a prompt."""
+        headers = {"X-Atelier-Simulate": simulate} | ({"Prefer": prefer} if prefer else {})
+        return await self.http.post(PATH, headers=headers, json={"prompt": "a red bicycle"} | body)
+
+    async def money(self) -> tuple[int, int, int]:
+        """(available, held, captured)."""
+        balance = await self.world.admin.balance("workspace", self.id)
+        return balance.available, balance.held, balance.captured
+
+
+@pytest.fixture
+async def team(world: World) -> AsyncIterator[Team]:
+    """A workspace with 100 credits."""
+    user = await world.admin.create_user(f"{uuid4()}@example.com")
+    token = await world.admin.issue_token(user)
+    made = await world.admin.ask(
+        "create a workspace", "POST", "/v1/admin/workspaces", {"name": "Team", "member_ids": [user]}
+    )
+    await world.admin.grant("workspace", made["id"], 100, reason="test")
+    headers = {"Authorization": f"Bearer {token}", "X-Workspace-Id": made["id"]}
+    async with httpx.AsyncClient(base_url=world.url, headers=headers, timeout=60, trust_env=False) as http:
+        yield Team(world, made["id"], http)
+
+
+async def test_three_of_five_pictures_are_charged_and_two_returned(team: Team) -> None:
+    """003.2 Reserve the estimate, capture the actual, release the rest."""
+    reply = await team.ask("outcome=partial:3", n=5)
+
+    data = reply.json()["data"]
+    assert (reply.status_code, len(data["images"])) == (200, 3)
+    assert data["credits"] == {"reserved": 50, "used": 30, "remaining": 70}
+    assert await team.money() == (70, 0, 30)
+
+
+async def test_a_failure_is_503_with_a_readable_fully_refunded_record(team: Team) -> None:
+    """003.2, 003.4 Failure returns all."""
+    reply = await team.ask("outcome=fail")
+
+    error = reply.json()["error"]
+    record = (await team.http.get(error["details"]["status_url"])).json()["data"]
+    assert (reply.status_code, error["code"]) == (503, "PROVIDER_UNAVAILABLE")
+    assert (record["status"], record["record"]["credits"]) == ("FAILED", 0)
+    assert await team.money() == (100, 0, 0)
+
+
+async def test_a_picture_is_stored_in_our_own_store_under_the_workspace(team: Team) -> None:
+    """003.7 Image storage: kept here, described by what its bytes say."""
+    data = (await team.ask()).json()["data"]
+
+    async with httpx.AsyncClient(trust_env=False) as http:
+        picture = (await http.get(data["images"][0]["url"])).content
+    assert f"/workspaces/{team.id}/generated/{data['id']}/" in data["images"][0]["url"]
+    assert (len(picture), data["images"][0]["format"]) == (data["images"][0]["size"], "png")
+
+
+async def test_who_does_not_wait_finds_the_picture_at_the_status_url(team: Team) -> None:
+    """003.4 Prefer: respond-async → 202 with a status URL."""
+    reply = await team.ask("outcome=succeed,delay_ms=300", prefer="respond-async")
+
+    async def look() -> bool | None:
+        shown = (await team.http.get(reply.json()["data"]["status_url"])).json()["data"]
+        return True if shown["status"] == "COMPLETED" and shown["images"] else None
+
+    assert reply.status_code == 202
+    assert await eventually(look)
+
+
+async def test_too_few_credits_are_402_and_leave_nothing(team: Team) -> None:
+    """003.4 402 with required and available."""
+    reply = await team.ask(n=10, quality="hd")
+
+    assert (reply.status_code, reply.json()["error"]["details"]) == (402, {"required": 200, "available": 100})
+    assert (await team.http.get(PATH)).json()["data"]["items"] == []
+    assert await team.money() == (100, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "credits"),
+    [
+        ({"model": "dall-e-2", "size": "256x256"}, 3),
+        ({"model": "dall-e-2", "size": "512x512"}, 5),
+        ({"size": "1024x1024"}, 10),
+        ({"size": "1024x1024", "quality": "hd"}, 20),
+        ({"size": "1792x1024"}, 15),
+        ({"size": "1024x1792", "quality": "hd"}, 30),
+    ],
+)
+async def test_each_size_and_quality_is_charged_by_the_table(team: Team, body: dict[str, str], credits: int) -> None:
+    """003.3 Credit Costs."""
+    reply = await team.ask(**body)
+
+    assert reply.json()["data"]["credits"] == {"reserved": credits, "used": credits, "remaining": 100 - credits}
