@@ -13,6 +13,7 @@ from atelier_contracts.routes import GATEWAY_PROJECTION, reply_key
 from atelier_gateway import clients, handlers
 from atelier_gateway.admission import Admission
 from atelier_gateway.cancelling import Cancelling
+from atelier_gateway.capacity import Capacity
 from atelier_gateway.creating import Creating
 from atelier_gateway.deleting import Deleting
 from atelier_gateway.edge import Edge
@@ -100,6 +101,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
     objects = ObjectStore(settings.storage)
     intake = Intake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS, waiting_max=IMAGES_WAITING_MAX))
+    capacity = Capacity(pool, tenant_max=settings.tenant_pending_max, total_max=settings.pending_max)
     admission = Admission(bus, replies, internal, within_s=settings.admission_s)
     return Parts(
         settings=settings,
@@ -113,7 +115,8 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         inputs=Inputs(objects, intake),
         intake=intake,
         internal=internal,
-        creating=Creating(pool, admission, instance),
+        capacity=capacity,
+        creating=Creating(pool, admission, capacity, instance),
         keyed=KeyedActs(bus.work),
         waiting=waiting,
         cancelling=Cancelling(bus.work, internal, waiting),

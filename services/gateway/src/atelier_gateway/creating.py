@@ -18,6 +18,7 @@ from atelier_contracts import GenerationRequested, RenderSpec, Work
 from atelier_contracts.routes import reply_key
 from atelier_gateway import kinds
 from atelier_gateway.admission import Accepted, Admission, Declined, KeyTaken, Outcome, Request, Unavailable
+from atelier_gateway.capacity import Capacity
 from atelier_gateway.idempotency import REPLAYED, Claim, Rebuild, Reply, judge
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.problems import Problem
@@ -58,9 +59,10 @@ class Draft:
 class Creating:
     """Turns drafts into generations."""
 
-    def __init__(self, pool: Pool, admission: Admission, instance: str) -> None:
+    def __init__(self, pool: Pool, admission: Admission, capacity: Capacity, instance: str) -> None:
         self._pool = pool
         self._admission = admission
+        self._capacity = capacity
         self._reply_to = reply_key(instance)
 
     async def create(self, principal: Principal, draft: Draft, shape: Shape) -> Response:
@@ -68,8 +70,17 @@ class Creating:
         with metrics.ADMISSION_SECONDS.labels(shape.surface).time():
             request = self._request(principal, draft, shape)
             request.span.set_attribute(words.GENERATION_ID, str(request.generation.id))
+            await self._enter(request)
             outcome = await self._admission.submit(request)
         return await self._answer(request, outcome, shape)
+
+    async def _enter(self, request: Request) -> None:
+        """Raises Problem 429 or 503 where too much is pending; the repetition of an earlier request makes no more."""
+        try:
+            await self._capacity.check(request.generation.surface, request.generation.owner)
+        except Problem:
+            if request.claim is None or await claims.find(self._pool, request.claim) is None:
+                raise
 
     def _request(self, principal: Principal, draft: Draft, shape: Shape) -> Request:
         id_, owner, work = draft.id, principal.owner, draft.work

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from atelier_gateway.cancelling import Cancelling
+from atelier_gateway.capacity import Capacity
 from atelier_gateway.clients import ClientIp
 from atelier_gateway.creating import Creating
 from atelier_gateway.deleting import Deleting
@@ -36,6 +37,7 @@ class Parts:
     inputs: Inputs
     intake: Intake
     internal: Internal
+    capacity: Capacity
     creating: Creating
     keyed: KeyedActs
     waiting: Waiting
