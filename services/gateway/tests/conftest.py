@@ -121,7 +121,7 @@ async def running(
         pool = await database.connect(migrated)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=30) as client:
-            yield World(client, pool, neighbours, to_broker, to_database)
+            yield World(client, pool, neighbours, to_broker, to_database, app.state.parts)
         await pool.close()
         await neighbours.close()
     await to_broker.close()

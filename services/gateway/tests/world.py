@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from atelier_gateway.parts import Parts
 from atelier_messaging.database import Pool
 
 from .link import Link
@@ -20,7 +21,7 @@ CREATE = "/api/v1/generation/create"
 TABLES = (
     "outbox, inbox, generation_events, generations, idempotency, workspace_members, workspaces, users, api_keys, stores"
 )
-TABLES = f"files, rate_windows, {TABLES}"
+TABLES = f"files, rate_windows, form_requests, {TABLES}"
 WAIT_S_MAX = 20.0
 
 Headers = Mapping[str, str]
@@ -35,6 +36,7 @@ class World:
     neighbours: Neighbours
     to_broker: Link
     to_database: Link
+    parts: Parts
 
     async def store(self, name: str = "Acme") -> tuple[UUID, dict[str, str]]:
         """A new store: its id, and the headers that act for it."""

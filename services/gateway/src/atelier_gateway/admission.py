@@ -23,7 +23,7 @@ from atelier_contracts import Envelope, GenerationQueued, GenerationRejected, Ge
 from atelier_gateway.idempotency import Claim, Reply
 from atelier_gateway.internal import Internal, Unanswered
 from atelier_gateway.replies import Replies
-from atelier_gateway.store import claims, generations
+from atelier_gateway.store import claims, files, generations
 from atelier_gateway.store.generations import NewGeneration
 from atelier_messaging import Batcher, Bus, Overloaded, is_outage
 from atelier_telemetry.tracing import Span
@@ -45,6 +45,8 @@ class Request:
     claim: Claim | None = None
     envelope: Envelope | None = None
     """Its message, once it is written."""
+    uses: Sequence[files.Use] = ()
+    """The pictures it is made of."""
     in_doubt: bool = False
     """Whether a commit was under way when the database went away."""
 
@@ -93,7 +95,7 @@ class Admission:
 
     async def submit(self, request: Request) -> Outcome:
         """Answers when it is known what becomes of the request, within about twice ``within_s`` seconds."""
-        if not self._bus.publisher.connected:
+        if not self._bus.connected:
             return Unavailable()
         try:
             written = await self._writing.submit(request)
@@ -185,6 +187,8 @@ class Admission:
             fresh = [r for r in todo if r.claim is None or r.claim.holder in taken]
             await generations.insert(work.connection, [request.generation for request in fresh])
             for request in fresh:
+                if request.uses:
+                    await files.link(work.connection, request.event.owner, request.generation.id, request.uses)
                 request.envelope = work.emit(request.event, cause=request.span)
             for request in requests:
                 request.in_doubt = True

@@ -4,7 +4,7 @@ A surface hands over a draft and a shape; what a status code means stays here, h
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from atelier_gateway.idempotency import REPLAYED, Claim, Rebuild, Reply, judge
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.problems import Problem
 from atelier_gateway.store import claims, generations
+from atelier_gateway.store.files import Use
 from atelier_gateway.store.generations import NewGeneration
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
@@ -54,6 +55,8 @@ class Draft:
     fingerprint: bytes = b""
     id: UUID = field(default_factory=uuid7)
     """Of the generation it becomes; for surfaces that write something beside it."""
+    uses: Sequence[Use] = ()
+    """The pictures it is made of, to be written down with it (``store/files.py``)."""
 
 
 class Creating:
@@ -104,7 +107,7 @@ class Creating:
             reply_to=self._reply_to,
         )
         claim = Claim(owner.kind, owner.id, shape.route, draft.key, draft.fingerprint, id_) if draft.key else None
-        return Request(generation, event, trace.get_current_span(), claim)
+        return Request(generation, event, trace.get_current_span(), claim, uses=draft.uses)
 
     async def _answer(self, request: Request, outcome: Outcome, shape: Shape) -> Response:
         match outcome:

@@ -1,5 +1,6 @@
 """What the gateway reads from its environment; a malformed or missing value stops start-up and names the variable."""
 
+import re
 from pathlib import Path
 from typing import Literal, Self
 
@@ -7,6 +8,7 @@ from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_valida
 from pydantic_settings import SettingsConfigDict
 
 from atelier_gateway.clients import Network, networks
+from atelier_gateway.image_hosts import allowed_hosts
 from atelier_messaging import BrokerSettings
 from atelier_storage.settings import StorageSettings
 from atelier_telemetry.settings import TelemetrySettings
@@ -66,6 +68,12 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Either of the two off: the form answers 503 (002.4)."""
     enhanced_validation: bool = Field(default=False, validation_alias="ENHANCED_VALIDATION")
     """On: the form's image URLs must be reachable before it answers 201."""
+    image_hosts: str = "res.cloudinary.com/image/upload/"
+    """Hosts whose pictures the form takes, comma-separated, each with what a path must hold there (002.6)."""
+    form_aspect_ratios: str = "1:1,16:9,9:16,3:2,2:3"
+    """What the form's model can draw here, comma-separated; another ratio is a MODEL_ERROR (002.7)."""
+    banned_words: str = "explicit,violent,harmful"
+    """Comma-separated; the form refuses a prompt that holds one (002.7)."""
     tenant_pending_max: int = Field(default=1_000, ge=1)
     """Pending generations of one tenant, on all surfaces together."""
     pending_max: int = Field(default=20_000, ge=1)
@@ -79,12 +87,30 @@ class Settings(BrokerSettings, TelemetrySettings):
         networks(text)
         return text
 
+    @field_validator("image_hosts")
+    @classmethod
+    def _are_hosts(cls, text: str) -> str:
+        allowed_hosts(text)
+        return text
+
+    @field_validator("form_aspect_ratios")
+    @classmethod
+    def _are_ratios(cls, text: str) -> str:
+        if not re.fullmatch(r"[1-9]\d?:[1-9]\d?(,[1-9]\d?:[1-9]\d?)*", text):
+            raise ValueError("aspect ratios are written 1:1,16:9")
+        return text
+
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(("redis://", "rediss://")):
             raise ValueError("ATELIER_REDIS_URL starts with redis:// or rediss://")
         return url
+
+    @property
+    def form_ratios(self) -> frozenset[str]:
+        """``form_aspect_ratios``, read."""
+        return frozenset(self.form_aspect_ratios.split(","))
 
     @property
     def proxies(self) -> tuple[Network, ...]:

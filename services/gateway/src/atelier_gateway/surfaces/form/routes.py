@@ -1,0 +1,96 @@
+"""The routes of seed 002: the form, what became of it, and whether it could be taken."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from atelier_gateway.bodies import answer, id_from_path, takes
+from atelier_gateway.paging import cursor_after, page_of
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import not_found
+from atelier_gateway.store import form as queue
+from atelier_gateway.store import generations, listing
+from atelier_gateway.store.generations import Generation
+from atelier_gateway.surfaces.form.asked import GenerationForm
+from atelier_gateway.surfaces.form.docs import CREATE, GET, HEALTH, LIST, PAGING
+from atelier_gateway.surfaces.form.journal import Entry, journalled
+from atelier_gateway.surfaces.form.making import PREFIX, Making
+from atelier_gateway.surfaces.form.replies import STATUSES, dressed, timestamp, view
+from atelier_gateway.surfaces.form.visitor import visitor
+from atelier_messaging import database, is_outage
+
+LIST_DEFAULT, LIST_MAX = 20, 100
+
+
+def router(parts: Parts) -> APIRouter:
+    """The routes of the surface."""
+    routes = APIRouter(prefix=PREFIX, tags=["Generation form"])
+    making = Making(parts)
+
+    async def logged(request: Request, act: Callable[[Entry], Awaitable[Response]]) -> Response:
+        with journalled(request, parts.client_ip) as entry:
+            response = await act(entry)
+            entry.status = response.status_code
+            return response
+
+    @routes.post("", status_code=201, responses=CREATE, openapi_extra=takes(GenerationForm))
+    async def create(request: Request) -> Response:
+        return await logged(request, lambda entry: making.answer(request, entry))
+
+    @routes.get("", responses=HEALTH)
+    async def health(request: Request) -> Response:
+        return await logged(request, lambda _: _health(parts))
+
+    @routes.get("/list", responses=LIST, openapi_extra=PAGING)
+    async def newest(request: Request) -> Response:
+        return await logged(request, lambda entry: _newest(parts, request, entry))
+
+    @routes.get("/{id}", responses=GET)
+    async def get(request: Request, id: str) -> Response:
+        return await logged(request, lambda entry: _get(parts, request, id, entry))
+
+    return routes
+
+
+async def _health(parts: Parts) -> Response:
+    """200 while a form could be taken, else 503 naming what does not answer (002.9)."""
+    well = {"database": await _database_answers(parts), "broker": parts.bus.connected}
+    ill = [name for name, answers in well.items() if not answers]
+    if not ill:
+        return dressed(answer({"status": "healthy", "timestamp": timestamp()}))
+    body = {"status": "unhealthy", "error": f"not answering: {', '.join(ill)}", "timestamp": timestamp()}
+    return dressed(answer(body, 503))
+
+
+async def _database_answers(parts: Parts) -> bool:
+    try:
+        return await database.answers(parts.pool)
+    except Exception as failed:
+        if not is_outage(failed):
+            raise
+        return False
+
+
+async def _get(parts: Parts, request: Request, id_: str, entry: Entry) -> Response:
+    principal = await visitor(parts, request, entry)
+    generation = await generations.of_owner(parts.pool, id_from_path(id_, "generation"), principal.owner)
+    if generation is None or generation.surface != queue.SURFACE:
+        raise not_found("generation")
+    return dressed(answer({"success": True, "data": await _seen(parts, generation)}))
+
+
+async def _newest(parts: Parts, request: Request, entry: Entry) -> Response:
+    principal = await visitor(parts, request, entry)
+    limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+    page = await listing.newest(parts.pool, principal.owner, limit=limit, before=before, surface=queue.SURFACE)
+    data = [await _seen(parts, generation) for generation in page]
+    return dressed(answer({"success": True, "data": data, "nextCursor": cursor_after(page, limit)}))
+
+
+async def _seen(parts: Parts, generation: Generation) -> dict[str, Any]:
+    """As its user sees it; with its true place while it waits."""
+    waits = STATUSES[generation.snapshot.state] == "pending"
+    place = await queue.place(parts.pool, generation) if waits else None
+    return view(generation, parts.objects, place)

@@ -1,0 +1,47 @@
+"""The form, as tests send it, and a form surface with other settings beside the running one."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from atelier_gateway.edge import Edge
+from atelier_gateway.problems import Problem
+from atelier_gateway.surfaces import form, shape_of, surface_of
+
+from .world import World
+
+PATH = "/api/generate"
+PICTURE = "https://res.cloudinary.com/demo/image/upload/coat.jpg"
+FORM: dict[str, Any] = {
+    "productImages": [PICTURE],
+    "style": "realistic",
+    "aspectRatio": "1:1",
+    "quality": "standard",
+    "model": "gpt-4.1-dalle-3",
+}
+
+
+async def post(world: World, headers: Mapping[str, str], **changes: Any) -> httpx.Response:
+    """POSTs the form."""
+    return await world.client.post(PATH, headers=headers, json={**FORM, **changes})
+
+
+@asynccontextmanager
+async def form_with(world: World, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the form as it is with these settings, on the running gateway's own parts."""
+    app = FastAPI()
+    app.include_router(form.router(replace(world.parts, settings=world.parts.settings.model_copy(update=settings))))
+    app.add_exception_handler(Problem, _refuse)
+    app.add_middleware(Edge, body_bytes_max=1_048_576, shape_of=shape_of, surface_of=surface_of)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://form", timeout=30) as client:
+        yield client
+
+
+async def _refuse(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    return form.problem(problem)
