@@ -17,6 +17,8 @@ class Link:
         self._port = 0
         self._carrying: set[asyncio.Task[None]] = set()
         self._fatal: bytes | None = None
+        self.held = asyncio.Event()
+        """Set once a frozen link holds something back."""
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -45,6 +47,7 @@ class Link:
 
     def freeze(self) -> None:
         """What is sent no longer arrives, in either direction, and nobody is told: a server under SIGSTOP."""
+        self.held.clear()
         self._flowing.clear()
 
     def thaw(self) -> None:
@@ -77,7 +80,9 @@ class Link:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, doomed: asyncio.Event) -> None:
         while chunk := await reader.read(CHUNK_BYTES):
-            await self._flowing.wait()
+            if not self._flowing.is_set():
+                self.held.set()
+                await self._flowing.wait()
             if self._fatal is not None and self._fatal in chunk:
                 self._fatal = None
                 doomed.set()

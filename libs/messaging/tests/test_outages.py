@@ -217,7 +217,7 @@ async def test_publishing_while_the_broker_is_away_is_unknown_at_once(begin: Beg
     assert not await sender.ready()
     await amqp_link.up()
     await becomes(True, sender.ready)
-    assert await sender.outbox.dispatch(envelope) is Outcome.CONFIRMED
+    await becomes(Outcome.CONFIRMED, lambda: sender.outbox.dispatch(envelope))
 
 
 @pytest.mark.parametrize("trouble", ["frozen", "away"])

@@ -14,7 +14,7 @@ from atelier_messaging.publisher import Outgoing
 from .conftest import Begin
 from .link import Link
 from .server import Recorder, Server, outgoing, request
-from .waiting import becomes
+from .waiting import becomes, happens
 
 pytestmark = pytest.mark.stack
 
@@ -80,8 +80,8 @@ async def test_two_sweepers_send_each_row_once(
 
     amqp_link.freeze()
     sweeping = asyncio.create_task(first.outbox.sweep())
-    await becomes(0, lambda: _unlocked(server))
-    assert await second.outbox.sweep() == 0
+    await happens(amqp_link.held)
+    assert await asyncio.wait_for(second.outbox.sweep(), 5) == 0
     amqp_link.thaw()
 
     assert await sweeping == 20
@@ -185,11 +185,6 @@ def _now(heard: list[UUID]) -> Callable[[], Awaitable[list[UUID]]]:
         return heard
 
     return look
-
-
-async def _unlocked(server: Server) -> int:
-    """Rows of the outbox that no sweeper holds."""
-    return len(await server.pool.fetch("SELECT id FROM outbox FOR UPDATE SKIP LOCKED"))
 
 
 def _unheard() -> Envelope:
