@@ -102,9 +102,10 @@ async def test_edit_takes_pictures_and_a_mask(world: World, shop: MakeShop) -> N
 async def test_variation_takes_one_picture_and_no_prompt(shop: MakeShop) -> None:
     mine = await shop(6)
 
-    made = await mine.client.images.create_variation(
-        image=("me.png", demo_photos.person_photo(), "image/png"), n=2, size="256x256"
-    )
+    with pytest.warns(DeprecationWarning):
+        made = await mine.client.images.create_variation(
+            image=("me.png", demo_photos.person_photo(), "image/png"), n=2, size="256x256"
+        )
 
     assert made.data is not None and len(made.data) == 2
 
@@ -147,6 +148,38 @@ async def test_refusals_are_the_exceptions_its_users_expect(world: World, shop: 
     after = await world.rows()
     assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {"session.sagas": 1}
     assert (await world.admin.balance("store", rich.id)).available == 100
+
+
+async def test_a_refused_edit_leaves_no_picture_behind(world: World, shop: MakeShop) -> None:
+    poor = await shop(0)
+    files = "SELECT count(*) FROM files WHERE owner_id = $1::uuid"
+
+    for image in (demo_photos.person_photo(), b"this is no picture"):
+        with pytest.raises(openai.APIStatusError):
+            await poor.client.images.edit(
+                image=[("a.png", demo_photos.person_photo(), "image/png"), ("b.png", image, "image/png")],
+                prompt="x",
+                model="dall-e-2",
+            )
+
+    assert await world.databases["gateway"].fetchval(files, poor.id) == 0
+
+
+async def test_a_repeated_edit_is_the_same_one_and_stores_nothing_more(world: World, shop: MakeShop) -> None:
+    mine = await shop(20)
+    files = "SELECT count(*) FROM files WHERE owner_id = $1::uuid AND category = 'image'"
+
+    for _ in range(2):
+        made = await mine.client.images.edit(
+            image=("a.png", demo_photos.person_photo(), "image/png"),
+            prompt="with a hat",
+            model="dall-e-2",
+            extra_headers={"Idempotency-Key": "edit-1"},
+        )
+        assert made.data is not None
+
+    assert await world.databases["gateway"].fetchval(files, mine.id) == 1
+    assert (await world.admin.balance("store", mine.id)).captured == 10
 
 
 async def test_a_failed_render_is_a_server_error_and_is_paid_back(world: World, shop: MakeShop) -> None:

@@ -357,3 +357,14 @@ async def test_an_image_and_a_mask_are_inputs_of_the_render(team: Team) -> None:
     assert reply.status_code == 202
     assert [(one.role, one.url) for one in team.requested().spec.inputs] == list(pictures.items())
     assert (foreign.status_code, foreign.json()["error"]["details"]["errors"][0]["field"]) == (400, "image")
+
+
+async def test_fifty_equal_posts_at_once_are_one_generation(team: Team) -> None:
+    """003.2, settled question 6: one generation, one reservation."""
+    key = {"Idempotency-Key": "once"}
+
+    replies = await asyncio.gather(*(team.ask(key | ASYNC) for _ in range(50)))
+
+    accepted = {reply.json()["data"]["id"] for reply in replies if reply.status_code == 202}
+    assert {reply.status_code for reply in replies} <= {202, 409}
+    assert len(accepted) == len(team.world.neighbours.started) == 1

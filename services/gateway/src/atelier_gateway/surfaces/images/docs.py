@@ -5,6 +5,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from atelier_gateway.bodies import takes
+from atelier_gateway.surfaces.images.asked import CreateImages
+from atelier_gateway.surfaces.native.docs import KEY, LIMIT, header, query
+
 Status = Literal["PENDING", "COMPLETED", "FAILED"]
 SAMPLE_ID = "019a6b1e-5d1c-7c43-9d2a-3f1c2b4a5d6e"
 
@@ -144,3 +148,13 @@ LISTED: dict[int | str, dict[str, Any]] = {
     200: {"model": PageReply, "description": "Generations, newest first"},
     **refusals(400, 401, 403, 429, 500, 503),
 }
+
+
+WORKSPACE = header("X-Workspace-Id", {"type": "string", "format": "uuid"}, "For whom; or `workspaceId`.")
+NAMED = query("workspaceId", {"type": "string", "format": "uuid"}, "For whom; or X-Workspace-Id.")
+CURSOR = query("cursor", {"type": "string", "format": "uuid"}, "`nextCursor` of the page before.")
+PREFER = header("Prefer", {"type": "string", "examples": ["respond-async"]}, "`respond-async`: 202 at once.")
+
+CREATING: dict[str, Any] = takes(CreateImages) | {"parameters": [WORKSPACE, KEY, PREFER]}
+READING: dict[str, Any] = {"parameters": [WORKSPACE, NAMED]}
+LISTING: dict[str, Any] = {"parameters": [WORKSPACE, NAMED, LIMIT, CURSOR]}

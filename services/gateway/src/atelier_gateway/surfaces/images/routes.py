@@ -4,15 +4,14 @@ Every reply is ``{"success", "data"}`` or ``{"success", "error"}``. Several pict
 was not made is returned.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from atelier_contracts.vocabulary import N_MAX, PROMPT_CHARS_MAX, Role
+from atelier_contracts.vocabulary import Role
 from atelier_gateway import image_orders
-from atelier_gateway.bodies import Body, Line, Prose, answer, id_from_path, read, takes
+from atelier_gateway.bodies import answer, id_from_path, read
 from atelier_gateway.clients import subject
 from atelier_gateway.creating import Shape
 from atelier_gateway.idempotency import REPLAYED
@@ -30,6 +29,7 @@ from atelier_gateway.store.generations import NewGeneration
 from atelier_gateway.store.people import User
 from atelier_gateway.surfaces.gate import Gate, gated, waits
 from atelier_gateway.surfaces.images import docs
+from atelier_gateway.surfaces.images.asked import CreateImages
 from atelier_gateway.surfaces.images.views import accepted, view
 
 PREFIX = "/api/ai/images"
@@ -48,35 +48,17 @@ PER_USER = Rule("images-user", 60, 60)
 PER_WORKSPACE = Rule("images-workspace", 1_000, 3_600)
 PER_IP = Rule("images-ip", 100, 60)
 """Seed 003, Rate Limiting: every POST counts, also one that is refused for another reason."""
-Picture = Annotated[str, Field(min_length=1, max_length=4_096)]
-
-
-class CreateImages(Body):
-    """``image`` (to edit or vary) and ``mask``: keys or URLs of the workspace's uploads, or URLs out in the world."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "a red bicycle", "size": "1024x1024"}]})
-
-    prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)]
-    workspaceId: Line | None = None
-    provider: Line | None = None
-    model: Line | None = None
-    size: Line | None = None
-    style: Line | None = None
-    quality: Line | None = None
-    n: int = Field(default=1, ge=1, le=N_MAX)
-    image: Picture | None = None
-    mask: Picture | None = None
 
 
 def router(parts: Parts) -> APIRouter:
     """The routes of the surface."""
     routes = APIRouter(prefix=PREFIX, tags=["Images (workspaces)"])
 
-    @routes.post("", responses=docs.CREATED, openapi_extra=takes(CreateImages))
+    @routes.post("", responses=docs.CREATED, openapi_extra=docs.CREATING)
     async def create(request: Request) -> Response:
         return await gated(parts.limits, lambda gate: _create(parts, request, gate))
 
-    @routes.get("/{id}", responses=docs.READ)
+    @routes.get("/{id}", responses=docs.READ, openapi_extra=docs.READING)
     async def get(request: Request, id: str) -> Response:
         principal = await _member(parts, request)
         generation = await generations.of_owner(parts.pool, id_from_path(id, "generation"), principal.owner)
@@ -84,7 +66,7 @@ def router(parts: Parts) -> APIRouter:
             raise not_found("generation")
         return answer(_data(view(generation, parts.objects, await _remaining(parts, principal), PREFIX)))
 
-    @routes.get("", responses=docs.LISTED)
+    @routes.get("", responses=docs.LISTED, openapi_extra=docs.LISTING)
     async def newest(request: Request) -> Response:
         principal = await _member(parts, request)
         limit, before = page_of(request.query_params, default=20, most=100)

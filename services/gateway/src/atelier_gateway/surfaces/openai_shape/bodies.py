@@ -6,7 +6,7 @@ What we cannot do is refused, never ignored: streaming, transparent backgrounds,
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -31,8 +31,12 @@ def _never(why: str) -> Callable[[Any], Any]:
     return check
 
 
-Unstreamed = Annotated[None, BeforeValidator(_never("streaming is not offered here; leave it out or say false"))]
-Uncompressed = Annotated[Literal[100] | None, Field(description="Pictures are not compressed further.")]
+Unstreamed = Annotated[
+    None,
+    BeforeValidator(_never("streaming is not offered here; leave it out or say false")),
+    WithJsonSchema({"enum": [False, 0, None]}),
+]
+Uncompressed = Annotated[int, Field(ge=100, le=100, description="Pictures are not compressed further.")]
 Prompt = Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)]
 
 
@@ -52,7 +56,7 @@ class _Finish(_Choice):
     prompt: Prompt
     quality: Line | None = None
     output_format: ImageFormat | None = None
-    output_compression: Uncompressed = None
+    output_compression: Uncompressed | None = None
     background: Literal["auto", "opaque"] | None = None
     safety_identifier: Annotated[Prose, Field(max_length=500)] | None = None
     stream: Unstreamed = None

@@ -4,7 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from atelier_gateway.surfaces.openai_shape.bodies import EditImages, VaryImage
+from atelier_gateway.bodies import takes
+from atelier_gateway.surfaces.native.docs import KEY, WORKSPACE
+from atelier_gateway.surfaces.openai_shape.bodies import EditImages, GenerateImages, VaryImage
 
 
 class TokenDetails(BaseModel):
@@ -113,4 +115,9 @@ def takes_form(model: type[EditImages] | type[VaryImage], *files: str) -> dict[s
     file = {"type": "string", "format": "binary"}
     schema["properties"] |= dict.fromkeys(files, file)
     schema["required"] = [*schema.get("required", []), "image"]
-    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+    body = {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    return {"requestBody": body, "parameters": [KEY, WORKSPACE]}
+
+
+GENERATING: dict[str, Any] = takes(GenerateImages) | {"parameters": [KEY, WORKSPACE]}
+READING: dict[str, Any] = {"parameters": [WORKSPACE]}

@@ -3,13 +3,13 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway.bodies import answer, read, takes
+from atelier_gateway.bodies import answer, read
 from atelier_gateway.image_models import MODELS
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
 from atelier_gateway.surfaces.gate import gated
+from atelier_gateway.surfaces.openai_shape import docs
 from atelier_gateway.surfaces.openai_shape.bodies import EditImages, GenerateImages, VaryImage, read_form
-from atelier_gateway.surfaces.openai_shape.docs import FOUND, LISTED, MADE, takes_form
 from atelier_gateway.surfaces.openai_shape.making import Wish, make
 
 PREFIX = "/v1/images"
@@ -28,7 +28,7 @@ def router(parts: Parts) -> APIRouter:
 
 
 def _add_generations(routes: APIRouter, parts: Parts) -> None:
-    @routes.post(f"{PREFIX}/generations", responses=MADE, openapi_extra=takes(GenerateImages))
+    @routes.post(f"{PREFIX}/generations", responses=docs.MADE, openapi_extra=docs.GENERATING)
     async def generate(request: Request) -> Response:
         async def wish() -> Wish:
             return Wish(await read(request, GenerateImages))
@@ -37,14 +37,14 @@ def _add_generations(routes: APIRouter, parts: Parts) -> None:
 
 
 def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
-    @routes.post(EDITS, responses=MADE, openapi_extra=takes_form(EditImages, "image", "mask"))
+    @routes.post(EDITS, responses=docs.MADE, openapi_extra=docs.takes_form(EditImages, "image", "mask"))
     async def edit(request: Request) -> Response:
         async def wish() -> Wish:
             return Wish(*await read_form(request, EditImages))
 
         return await gated(parts.limits, lambda gate: make(parts, request, gate, "edits", wish))
 
-    @routes.post(VARIATIONS, responses=MADE, openapi_extra=takes_form(VaryImage, "image"))
+    @routes.post(VARIATIONS, responses=docs.MADE, openapi_extra=docs.takes_form(VaryImage, "image"))
     async def vary(request: Request) -> Response:
         async def wish() -> Wish:
             return Wish(*await read_form(request, VaryImage))
@@ -53,12 +53,12 @@ def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
 
 
 def _add_models(routes: APIRouter, parts: Parts) -> None:
-    @routes.get(MODELS_PREFIX, responses=LISTED)
+    @routes.get(MODELS_PREFIX, responses=docs.LISTED, openapi_extra=docs.READING)
     async def list_models(request: Request) -> Response:
         await parts.identity.anyone(request.headers)
         return answer({"object": "list", "data": [_model(name) for name in MODELS]})
 
-    @routes.get(MODELS_PREFIX + "/{model}", responses=FOUND)
+    @routes.get(MODELS_PREFIX + "/{model}", responses=docs.FOUND, openapi_extra=docs.READING)
     async def get_model(request: Request, model: str) -> Response:
         await parts.identity.anyone(request.headers)
         if model not in MODELS:
