@@ -85,7 +85,10 @@ class Bus:
             apply_types=False,
             decoder=_undecoded,
             logger=None,
+            on_close=[self._lost],
+            on_reconnected=[self._regained],
         )
+        self._hearing = False
         self._consumers: list[tuple[Consumer, _Arrivals]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -125,6 +128,19 @@ class Bus:
         self.keep(loops.keep_doing("outbox sweep", SWEEP_EVERY_S, self.outbox.sweep_all), "outbox sweep")
         self.keep(loops.keep_doing("inbox prune", PRUNE_EVERY_S, self._prune), "inbox prune")
         await self.broker.start()
+        self._hearing = True
+
+    @property
+    def connected(self) -> bool:
+        """Whether what we say now can be published, and what is answered to it can be heard."""
+        return self.publisher.connected and self._hearing
+
+    def _lost(self, *_: object) -> None:
+        self._hearing = False
+
+    def _regained(self, *_: object) -> None:
+        """Called once channels, queues and consumers are restored."""
+        self._hearing = True
 
     def keep(self, coroutine: Any, name: str) -> None:
         """Runs a coroutine until ``stop``. If it ends before, the process ends too: a service without its loops would
@@ -135,7 +151,7 @@ class Bus:
 
     async def ready(self) -> bool:
         """Whether the broker can be used and every loop of ours is still at work."""
-        return self.publisher.connected and all(not task.done() for task in self._tasks)
+        return self.connected and all(not task.done() for task in self._tasks)
 
     async def stop(self) -> None:
         """Stops consuming, ends the loops, publishes what is under way, disconnects. A broker that does not answer

@@ -12,7 +12,7 @@ async def grant(bus: Bus, replies: Replies, command: GrantCredit, *, within_s: f
     None while billing has not answered: the grant is written down and will be posted. Raises Problem 503 when nothing
     was written.
     """
-    if not bus.publisher.connected:
+    if not bus.connected:
         raise Problem("unavailable", "The message broker cannot be reached; nothing was granted.")
     async with bus.work.once(dispatch=False) as work:
         envelope = work.emit(command)
