@@ -2,7 +2,7 @@
 
 from atelier_gateway.edge import Shape
 from atelier_gateway.problems import problem_json
-from atelier_gateway.surfaces import admin, b2b, form, images, openai_shape, trpc
+from atelier_gateway.surfaces import admin, b2b, form, images, native, openai_shape, trpc
 
 SHAPES: tuple[tuple[str, str, Shape], ...] = (
     (f"{b2b.PREFIX}/", "b2b", b2b.problem),
@@ -16,7 +16,7 @@ SHAPES: tuple[tuple[str, str, Shape], ...] = (
 )
 """Path prefix, name (for metrics), and how errors are worded there; the first that fits."""
 
-LARGER_BODIES = {path: 25 * 1024 * 1024 for path in openai_shape.PICTURE_PATHS}
+LARGER_BODIES = {path: 25 * 1024 * 1024 for path in (*openai_shape.PICTURE_PATHS, *native.PICTURE_PATHS)}
 """Bytes a body may have where it carries pictures."""
 
 

@@ -5,6 +5,9 @@ from fastapi import APIRouter
 from atelier_gateway.parts import Parts
 from atelier_gateway.surfaces.native import acts, following, generations, money, problem_pages
 
+PICTURE_PATHS = (f"{generations.PREFIX}/generations", f"{generations.PREFIX}/quotes")
+"""Where a body may carry pictures."""
+
 
 def router(parts: Parts) -> APIRouter:
     """All routes of the surface."""

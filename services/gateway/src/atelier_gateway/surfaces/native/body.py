@@ -11,24 +11,33 @@ from atelier_gateway.bodies import Body, Line, Prose
 from atelier_gateway.inputs import Given
 
 SEED_MAX = 2**31 - 1
-EXAMPLE: dict[str, JsonValue] = {"kind": "image", "prompt": "a red bicycle against a white wall", "size": "1024x1024", "n": 2, "seed": 7}
+PICTURE_BYTES_MAX = 8 * 1024 * 1024
+DATA_CHARS_MAX = PICTURE_BYTES_MAX // 3 * 4 + 64
+EXAMPLE: dict[str, JsonValue] = {
+    "kind": "image",
+    "prompt": "a red bicycle against a white wall",
+    "size": "1024x1024",
+    "n": 2,
+    "seed": 7,
+}
 
 
 class Input(Body):
-    """One input picture: a key of an own upload, or a URL."""
+    """One input picture: a key of an own upload, a URL, or the picture itself as a ``data:`` URI."""
 
     role: Role
     key: Annotated[str, Field(min_length=1, max_length=1_024)] | None = None
     url: Annotated[str, Field(min_length=1, max_length=4_096)] | None = None
+    data: Annotated[str, Field(min_length=1, max_length=DATA_CHARS_MAX)] | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if (self.key is None) == (self.url is None):
-            raise PydanticCustomError("exactly_one", "exactly one of key and url is required")
+        if sum(one is not None for one in (self.key, self.url, self.data)) != 1:
+            raise PydanticCustomError("exactly_one", "exactly one of key, url and data is required")
         return self
 
     def given(self, index: int) -> Given:
-        """As the client wrote it, and where."""
+        """The key or URL as the client wrote it, and where."""
         name = "url" if self.key is None else "key"
         return Given(f"inputs.{index}.{name}", self.role, self.url or self.key or "")
 

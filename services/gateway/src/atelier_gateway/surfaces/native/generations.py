@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from atelier_gateway.store.generations import Generation
 from atelier_gateway.surfaces import uploads
 from atelier_gateway.surfaces.native import docs
 from atelier_gateway.surfaces.native.body import CreateGeneration
+from atelier_gateway.surfaces.native.pictures import created_with
 from atelier_gateway.surfaces.native.views import NOWHERE, STATUSES, accepted, view
 from atelier_gateway.uploading import Upload
 
@@ -68,8 +70,12 @@ def router(parts: Parts) -> APIRouter:
     @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
     async def create(request: Request) -> Response:
         principal = await parts.identity.anyone(request.headers)
-        response = await parts.creating.create(principal, await _draft(parts, request, principal), shape)
-        return await _waited(parts, request, principal, response)
+        asked = await _asked(parts, request)
+
+        async def admit(body: CreateGeneration) -> Response:
+            return await parts.creating.create(principal, await _draft(parts, principal, asked, body), shape)
+
+        return await _waited(parts, request, principal, await created_with(parts, principal, asked.body, admit))
 
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
     async def list_(request: Request) -> Response:
@@ -100,7 +106,7 @@ async def owned(parts: Parts, request: Request, id_: str) -> Generation:
     return generation
 
 
-async def draft_of(parts: Parts, request: Request) -> tuple[CreateGeneration, Simulation | None]:
+async def body_of(parts: Parts, request: Request) -> tuple[CreateGeneration, Simulation | None]:
     """The body and what shall be pretended, checked as far as this needs no other service. Raises Problem."""
     simulated = simulation(request.headers.get(SIMULATE), allowed=parts.simulating)
     body = await read(request, CreateGeneration)
@@ -108,17 +114,31 @@ async def draft_of(parts: Parts, request: Request) -> tuple[CreateGeneration, Si
     return body, simulated
 
 
-async def _draft(parts: Parts, request: Request, principal: Principal) -> Draft:
-    """The request, understood. Raises Problem."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A create as it came in."""
+
+    body: CreateGeneration
+    simulated: Simulation | None
+    key: str | None
+    fingerprint: bytes
+
+
+async def _asked(parts: Parts, request: Request) -> _Asked:
     key = checked(request.headers.get(HEADER))
-    body, simulated = await draft_of(parts, request)
+    body, simulated = await body_of(parts, request)
+    return _Asked(body, simulated, key, fingerprint(body.model_dump_json(), request.headers.get(SIMULATE) or ""))
+
+
+async def _draft(parts: Parts, principal: Principal, asked: _Asked, body: CreateGeneration) -> Draft:
+    """The request, understood; ``body`` has its pictures named by their keys. Raises Problem."""
     return Draft(
         work=body.work(),
-        spec=await _spec(parts, principal, body, simulated),
+        spec=await _spec(parts, principal, body, asked.simulated),
         request=body.model_dump(mode="json", exclude_defaults=True),
         deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
-        key=key,
-        fingerprint=fingerprint(body.model_dump_json(), request.headers.get(SIMULATE) or ""),
+        key=asked.key,
+        fingerprint=asked.fingerprint,
     )
 
 

@@ -14,7 +14,7 @@ from atelier_gateway.paging import page_of
 from atelier_gateway.parts import Parts
 from atelier_gateway.surfaces.native import docs
 from atelier_gateway.surfaces.native.body import CreateGeneration
-from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX, draft_of
+from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX, body_of
 
 QUOTED_FOR = timedelta(minutes=15)
 ENTRY_FIELDS = ("id", "at", "kind", "debit", "credit", "credits", "generation_id")
@@ -36,7 +36,7 @@ def router(parts: Parts) -> APIRouter:
     async def quote(request: Request) -> Response:
         await parts.identity.anyone(request.headers)
         checked(request.headers.get(HEADER))
-        body, _ = await draft_of(parts, request)
+        body, _ = await body_of(parts, request)
         price = kinds.priced(body.work())
         until = datetime.now(UTC) + QUOTED_FOR
         return answer({"credits": price.credits, "price_book": price.book, "expires_at": until.isoformat()})

@@ -1,0 +1,55 @@
+"""Pictures that a request brings along as ``data:`` URIs: stored under the owner's uploads while it is created.
+
+A request that comes to nothing leaves none of them behind.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.responses import Response
+
+from atelier_gateway import data_uris
+from atelier_gateway.data_uris import DataUriRefused
+from atelier_gateway.idempotency import REPLAYED
+from atelier_gateway.identity.principals import Principal
+from atelier_gateway.intake import ImageRefused, StoredPicture
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem
+from atelier_gateway.surfaces.native.body import PICTURE_BYTES_MAX, CreateGeneration, Input
+
+Create = Callable[[CreateGeneration], Awaitable[Response]]
+
+
+async def created_with(parts: Parts, principal: Principal, body: CreateGeneration, create: Create) -> Response:
+    """The answer to the body with its pictures stored and named by their keys. Raises Problem 400 naming the input."""
+    stored: list[StoredPicture] = []
+    keeps = False
+    try:
+        inputs = [await _named(parts, principal, index, one, stored) for index, one in enumerate(body.inputs)]
+        response = await create(body.model_copy(update={"inputs": inputs}))
+        keeps = response.status_code == 201 and REPLAYED not in response.headers
+    except Problem as refusal:
+        keeps = refusal.code == "outcome_unknown"  # it may have been accepted after all, and then it needs them
+        raise
+    finally:
+        if not keeps:
+            for picture in stored:
+                await parts.intake.discard(principal, picture)
+    return response
+
+
+async def _named(parts: Parts, principal: Principal, index: int, one: Input, stored: list[StoredPicture]) -> Input:
+    if one.data is None:
+        return one
+    data = data_uris.read(one.data, bytes_max=PICTURE_BYTES_MAX)
+    if isinstance(data, DataUriRefused):
+        raise _refused(index, data.message)
+    picture = await parts.intake.picture(principal, data, role=one.role, filename=f"{one.role}-{index}")
+    if isinstance(picture, ImageRefused):
+        raise _refused(index, picture.message)
+    stored.append(picture)
+    return Input(role=one.role, key=picture.key)
+
+
+def _refused(index: int, why: str) -> Problem:
+    field = f"inputs.{index}.data"
+    return Problem("invalid_request", f"{field}: {why}", details={"errors": [{"field": field, "message": why}]})
