@@ -60,6 +60,19 @@ def test_a_change_inside_a_noun_breaks_too() -> None:
     assert breaking_changes(OLD, new) == ["field Owner.kind was removed"]
 
 
+def test_a_list_of_words_may_grow() -> None:
+    new = _changed("$defs", {"Owner": {"properties": {"kind": {"enum": ["store", "user", "team"]}}}})
+
+    assert breaking_changes(OLD, new) == []
+
+
+@pytest.mark.parametrize("kind", [{"enum": ["store"]}, {"enum": ["store", "team"]}, {"type": "string"}])
+def test_a_list_of_words_may_not_lose_one(kind: dict[str, Any]) -> None:
+    new = _changed("$defs", {"Owner": {"properties": {"kind": kind}}})
+
+    assert breaking_changes(OLD, new) == ["field Owner.kind changed its type"]
+
+
 def test_an_added_optional_field_is_safe() -> None:
     new = _changed("properties", {**OLD["properties"], "reason": {"anyOf": [{"type": "string"}, {"type": "null"}]}})
 

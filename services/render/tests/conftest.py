@@ -31,7 +31,10 @@ from atelier_render.completions import Completions
 from atelier_render.handlers import handle_commands
 from atelier_render.inputs import Inputs
 from atelier_render.jobs import Attempt, Ending, Job
+from atelier_render.narration.readers import Readers
+from atelier_render.progress import Progress
 from atelier_render.providers.local import Local
+from atelier_render.providers.narration import Narration
 from atelier_render.providers.simulator import Simulator
 from atelier_render.scheduler import Scheduler
 from atelier_render.spool import Spool
@@ -119,7 +122,7 @@ class World:
         owner = f"worker-{len(self.processes) + 1}"
         unit = UnitOfWork(self.pool, Outbox(self.pool, Publisher("amqp://nowhere", "test")), "atelier/render")
         artefacts = Artefacts(self.objects, self.spool, self.pool)  # type: ignore[arg-type]
-        worker = worker_of(self.objects, artefacts, self.images)
+        worker = worker_of(self.objects, artefacts, self.images, Progress(unit))
         completions = Completions(unit, artefacts, owner=owner)
         scheduler = Scheduler(unit, worker, completions, owner=owner, lease_s=lease_s, slots=slots)
         self.processes.append(Process(scheduler, owner, unit))
@@ -178,10 +181,11 @@ class Studio:
         return await self.worker.perform(Attempt(job, INVALID_SPAN))
 
 
-def worker_of(objects: MemoryStore, artefacts: Artefacts, images: ImageWorkers) -> Worker:
+def worker_of(objects: MemoryStore, artefacts: Artefacts, images: ImageWorkers, progress: Progress) -> Worker:
     """A worker with all its providers, impatient."""
     inputs = Inputs(objects, SafeFetcher())  # type: ignore[arg-type]
-    return Worker(Local(images), Simulator(attempt_s=0.3), inputs, artefacts, reconcile_s=1.0)
+    providers = (Local(images), Narration(Readers(readers=1)))
+    return Worker(providers, Simulator(attempt_s=0.3), inputs, artefacts, progress, reconcile_s=1.0)
 
 
 @pytest.fixture
@@ -189,7 +193,7 @@ async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
     """An empty studio."""
     objects, spool, images = MemoryStore(), Spool(tmp_path / "spool"), ImageWorkers(workers=1)
     artefacts = Artefacts(objects, spool, pool=None)  # type: ignore[arg-type]
-    yield Studio(objects, spool, worker_of(objects, artefacts, images))
+    yield Studio(objects, spool, worker_of(objects, artefacts, images, Progress(None)))  # type: ignore[arg-type]
     await images.close()
 
 

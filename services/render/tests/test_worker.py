@@ -131,10 +131,13 @@ async def test_a_later_attempt_stores_what_an_earlier_one_left_in_the_spool(stud
     assert len(ending.artefacts) == 1
 
 
-async def test_the_local_provider_says_what_it_cannot_make_yet(studio: Any, ask: Ask) -> None:
-    ending = await studio.render(ask(simulate=None, kind="narration"))
+async def test_what_no_provider_makes_is_refused_in_words(studio: Any, ask: Ask) -> None:
+    ending = await studio.render(ask(simulate=None, kind="narration", n=2))
 
-    assert (ending.code, ending.reason) == ("invalid_input", "the local provider cannot make narration yet")
+    assert (ending.code, ending.reason) == (
+        "invalid_input",
+        "the narration provider objects: it makes at most 1 of narration at once",
+    )
 
 
 async def test_a_try_on_without_a_garment_is_refused(studio: Any, ask: Ask) -> None:

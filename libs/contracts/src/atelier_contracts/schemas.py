@@ -1,7 +1,8 @@
 """The JSON Schemas of every message, kept in the repository so that a breaking change shows as a diff.
 
 ``python -m atelier_contracts.schemas`` writes them; ``--check`` fails when the files and the code differ, naming a
-breaking change as such: a removed message, a removed or newly required field, a changed type.
+breaking change as such: a removed message, a removed or newly required field, a changed type,
+a word that is no longer taken.
 """
 
 import json
@@ -27,7 +28,11 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 def breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What a reader of ``old`` could not cope with in ``new``; empty when the change is safe."""
+    """What a reader of ``old`` could not cope with in ``new``; empty when the change is safe.
+
+    A list of words may grow: readers are deployed before writers, so nobody hears a word before knowing it. It may not
+    shrink, for old messages still lie in queues.
+    """
     problems = []
     parts = [("", old, new)]
     parts += [(f"{name}.", part, new.get("$defs", {}).get(name, {})) for name, part in old.get("$defs", {}).items()]
@@ -37,11 +42,19 @@ def breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
         problems += [
             f"field {prefix}{field} changed its type"
             for field in had
-            if field in has and _shape(had[field]) != _shape(has[field])
+            if field in has and not _still_reads(_shape(had[field]), _shape(has[field]))
         ]
         newly = set(after.get("required", [])) - set(before.get("required", []))
         problems += [f"field {prefix}{field} became required" for field in sorted(newly)]
     return problems
+
+
+def _still_reads(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether ``after`` is ``before``, its list of words grown at most."""
+    had, has = before.get("enum"), after.get("enum")
+    if not had or not has:
+        return before == after
+    return set(had) <= set(has) and {**before, "enum": has} == after
 
 
 def _shape(field: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 OwnerKind = Literal["store", "user", "workspace"]
 Channel = Literal["b2b", "b2c"]
 Kind = Literal["try_on", "product_shot", "image", "on_model", "flat_lay", "narration"]
-Role = Literal["person", "garment", "product", "model", "image", "mask", "photo"]
+Role = Literal["person", "garment", "product", "model", "image", "mask", "photo", "text"]
 ImageFormat = Literal["png", "jpeg", "webp"]
+AudioFormat = Literal["mp3", "wav"]
 SimulatedOutcome = Literal["succeed", "fail", "timeout", "lost_response", "corrupt", "partial"]
 
 N_MAX = 10
@@ -88,6 +89,10 @@ class RenderSpec(Noun):
     background: str | None = None
     """Id in ``catalogue.BACKGROUNDS``; for on-model and flat-lay pictures."""
     tuning: Tuning | None = None
+    language: str | None = None
+    """Code in ``narration.LANGUAGES``; for narrations."""
+    audio_format: AudioFormat = "mp3"
+    """For narrations."""
     simulate: Simulation | None = None
 
 

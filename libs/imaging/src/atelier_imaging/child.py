@@ -5,12 +5,11 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 
+from .confinement import environment
 from .jobs import HEAD_LENGTH, Answer, Job, ProtocolBroken, blob_lengths, head_length, pack_job, unpack_answer
 
 _END_GRACE_S = 2.0
 _PIPE_BUFFER_BYTES = 1024 * 1024
-# Nothing else is passed on: a process that decodes hostile bytes has no business with our secrets.
-_ENVIRONMENT_KEPT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "ERROR"}
 
 
@@ -26,13 +25,12 @@ class Child:
 
     @classmethod
     async def start(cls, memory_bytes: int) -> "Child":
-        kept = {name: os.environ[name] for name in _ENVIRONMENT_KEPT if name in os.environ}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "atelier_imaging.worker", str(os.getpid()), str(memory_bytes)),
             stdin=PIPE,
             stdout=PIPE,
             limit=_PIPE_BUFFER_BYTES,
-            env=kept | _ONE_THREAD,
+            env=environment() | _ONE_THREAD,
         )
         return cls(process)
 

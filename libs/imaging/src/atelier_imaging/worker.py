@@ -1,38 +1,23 @@
-"""The child process in which untrusted pictures are decoded and dressed: limited, alone, and gone with its parent.
+"""The child process in which untrusted pictures are decoded and composed: limited, alone, and gone with its parent.
 
 Run as `python -m atelier_imaging.worker PARENT_PID MEMORY_BYTES`; jobs come on stdin, answers go to stdout.
 """
 
-import ctypes
 import os
-import resource
-import signal
 import sys
 from dataclasses import replace
 from typing import BinaryIO
 
+from .confinement import confine
 from .jobs import HEAD_LENGTH, Answer, Job, blob_lengths, head_length, pack_answer, unpack_job
 from .pictures import EncodedPicture, ImageRefused
 
-_PR_SET_PDEATHSIG = 1
-
 
 def main() -> None:
-    parent_pid, memory_bytes = map(int, sys.argv[1:3])
-    _die_with(parent_pid)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends when
+    confine(*map(int, sys.argv[1:3]))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # a library that prints must not print into the answers
     _serve(sys.stdin.buffer, answers)
-
-
-def _die_with(parent_pid: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:  # it ended before the line above took effect
-        raise SystemExit(1)
 
 
 def _serve(jobs: BinaryIO, answers: BinaryIO) -> None:
@@ -52,23 +37,32 @@ def _done(job: Job) -> Answer:
     if job.kind == "probe":
         photo = normalise(job.pictures[0])
         return photo if isinstance(photo, ImageRefused) else photo.info
-    return _dressed(job)
+    return _composed(job)
 
 
-def _dressed(job: Job) -> EncodedPicture | ImageRefused:
+def _composed(job: Job) -> EncodedPicture | ImageRefused:
+    from .compose import composed
     from .decode import normalise
-    from .encode import encode
-    from .try_on import SIDE_MAX_PX, try_on
+    from .encode import LONG_SIDE_MAX, encode
 
-    photos = []
-    for index, data in enumerate(job.pictures):
+    assert job.order is not None, "there is nothing to compose without an order"
+    order = job.order
+    given = []
+    for index, (role, data) in enumerate(zip(job.roles, job.pictures, strict=True)):
         # Reduced one by one: eleven photographs of 50 megapixels together would not fit into the memory allowed.
-        photo = normalise(data, side_max_px=SIDE_MAX_PX)
+        photo = normalise(data, side_max_px=max(LONG_SIDE_MAX, order.width, order.height))
         if isinstance(photo, ImageRefused):
-            name = f"Garment photo {index}" if index else "Person photo"
-            return replace(photo, message=f"{name}: {photo.message}")
-        photos.append(photo)
-    return encode(try_on(photos[0], photos[1:], seed=job.seed), job.image_format)
+            return replace(photo, message=f"{_name(job.roles, index)}: {photo.message}")
+        given.append((role, photo))
+    picture = composed(order, given)
+    return encode(picture, order.image_format, long_side_max=max(LONG_SIDE_MAX, order.width, order.height))
+
+
+def _name(roles: list[str], index: int) -> str:
+    """How a client knows a picture: by its role, numbered within it unless it is a person or a mask."""
+    role = roles[index]
+    single = role in ("person", "mask")
+    return f"{role.capitalize()} photo" if single else f"{role.capitalize()} photo {roles[: index + 1].count(role)}"
 
 
 if __name__ == "__main__":

@@ -11,14 +11,17 @@ from fastapi import FastAPI
 
 from atelier_contracts.routes import RENDER_COMMANDS
 from atelier_contracts.vocabulary import N_MAX
+from atelier_imaging.workers import ImageWorkers
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_render.artefacts import Artefacts
 from atelier_render.completions import Completions
 from atelier_render.handlers import handle_commands
-from atelier_imaging.workers import ImageWorkers
 from atelier_render.inputs import INPUT_BYTES_MAX, Inputs
+from atelier_render.narration.readers import Readers
+from atelier_render.progress import TELL_EVERY_S, Progress
 from atelier_render.providers.local import Local
+from atelier_render.providers.narration import Narration
 from atelier_render.providers.simulator import Simulator
 from atelier_render.reads import reads_router
 from atelier_render.scheduler import BEATS_A_LEASE, Scheduler
@@ -41,7 +44,8 @@ def create_app(settings: Settings) -> FastAPI:
         pool = await database.connect(settings.render_database_url.get_secret_value())
         bus = Bus("render", settings, pool)
         checks: dict[str, Check] = {"broker": bus.ready, "database": partial(database.answers, pool)}
-        async with _scheduler(settings, bus, pool) as (scheduler, objects):
+        progress = Progress(bus.work)
+        async with _scheduler(settings, bus, pool, progress) as (scheduler, objects):
             simulator = settings.simulator == "on"
             bus.consume(RENDER_COMMANDS, partial(handle_commands, scheduler=scheduler, simulator=simulator))
             await bus.start()
@@ -51,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
             bus.keep(scheduler.keep_leases(), "heartbeats")
             every_s = settings.render_lease_s / BEATS_A_LEASE
             bus.keep(loops.keep_doing("lost leases", every_s, scheduler.free_lost), "lost leases")
+            bus.keep(loops.keep_doing("progress", TELL_EVERY_S, progress.tell), "progress")
             app.include_router(operations_router(checks | {"storage": objects.ready}))
             app.include_router(reads_router(pool, settings.service_token))
             yield
@@ -70,7 +75,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 @asynccontextmanager
-async def _scheduler(settings: Settings, bus: Bus, pool: Pool) -> AsyncIterator[tuple[Scheduler, ObjectStore]]:
+async def _scheduler(
+    settings: Settings, bus: Bus, pool: Pool, progress: Progress
+) -> AsyncIterator[tuple[Scheduler, ObjectStore]]:
     objects = ObjectStore(settings.storage)
     fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX)
     # Every slot's pictures may wait at once: slots are what bounds the work, not this queue.
@@ -80,7 +87,8 @@ async def _scheduler(settings: Settings, bus: Bus, pool: Pool) -> AsyncIterator[
     artefacts = Artefacts(objects, spool, pool)
     simulator = Simulator(attempt_s=settings.render_attempt_s) if settings.simulator == "on" else None
     inputs = Inputs(objects, fetcher)
-    worker = Worker(Local(images), simulator, inputs, artefacts, reconcile_s=settings.render_reconcile_s)
+    providers = (Local(images), Narration(Readers(readers=settings.render_narrators)))
+    worker = Worker(providers, simulator, inputs, artefacts, progress, reconcile_s=settings.render_reconcile_s)
     completions = Completions(bus.work, artefacts, owner=owner)
     lease_s, slots = settings.render_lease_s, settings.render_concurrency
     yield Scheduler(bus.work, worker, completions, owner=owner, lease_s=lease_s, slots=slots), objects

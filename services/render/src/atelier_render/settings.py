@@ -24,6 +24,8 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Seconds without a heartbeat after which a job is anyone's; a beat is sent three times as often."""
     render_concurrency: int = Field(default=8, ge=1, le=256)
     """Attempts under way at once in this process."""
+    render_narrators: int = Field(default=2, ge=1, le=64)
+    """Texts read aloud at once, each by a process of its own."""
     render_image_workers: int = Field(default=2, ge=1, le=64)
     """Processes for image work; started when the first picture is asked for."""
     render_attempt_s: float = Field(default=10.0, gt=0)

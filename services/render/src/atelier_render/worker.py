@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from atelier_contracts import RenderSpec, Simulation
 from atelier_render.artefacts import Artefacts
 from atelier_render.inputs import InputRefused, Inputs
 from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
+from atelier_render.progress import Progress
 from atelier_render.providers.protocol import (
     Failed,
     Outcome,
@@ -19,6 +21,7 @@ from atelier_render.providers.protocol import (
     Succeeded,
     Unknown,
 )
+from atelier_render.providers.registry import choose, objection
 from atelier_render.providers.simulator import Simulator
 from atelier_render.providers.verification import flaw
 from atelier_render.spool import Made
@@ -32,17 +35,27 @@ class Worker:
     """Performs attempts with the provider each of them calls for."""
 
     def __init__(
-        self, local: Provider, simulator: Simulator | None, inputs: Inputs, artefacts: Artefacts, *, reconcile_s: float
+        self,
+        providers: Sequence[Provider],
+        simulator: Simulator | None,
+        inputs: Inputs,
+        artefacts: Artefacts,
+        progress: Progress,
+        *,
+        reconcile_s: float,
     ) -> None:
-        self._local = local
+        self._providers = providers
         self._simulator = simulator
         self._inputs = inputs
         self._artefacts = artefacts
+        self._progress = progress
         self._reconcile_s = reconcile_s
 
     async def perform(self, attempt: Attempt) -> Ending:
         """Ends by the job's deadline at the latest. A cancelled call stops the provider's work too."""
         job, provider = attempt.job, self._provider_for(attempt.job.spec)
+        if provider is None:
+            return Failure(job, None, "invalid_input", objection(self._providers, job.spec))
         attempt.span.set_attribute(words.PROVIDER, provider.name)
         try:
             with metrics.RENDER_SECONDS.labels(provider.name).time():
@@ -60,14 +73,15 @@ class Worker:
         outcome = self._simulator.decide(_as_asked(job), job.spec.simulate or Simulation())
         return _ending(job, self._simulator.name, outcome)
 
-    def _provider_for(self, spec: RenderSpec) -> Provider:
-        return self._simulator if self._simulator and spec.simulate else self._local
+    def _provider_for(self, spec: RenderSpec) -> Provider | None:
+        return self._simulator if self._simulator and spec.simulate else choose(self._providers, spec)
 
     async def _perform(self, attempt: Attempt, provider: Provider) -> Ending:
         job = attempt.job
         made = await self._artefacts.left_by_an_earlier_attempt(job)
         if made is None:
-            outcome = await self._outcome(job, provider)
+            with self._progress.of(attempt) as tell:
+                outcome = await self._outcome(job, provider, tell)
             if not isinstance(outcome, Succeeded | Partial) or not outcome.pictures:
                 return _ending(job, provider.name, outcome)
             sound = tuple(picture for picture in outcome.pictures if flaw(picture) is None)
@@ -78,15 +92,13 @@ class Worker:
         artefacts = await self._artefacts.save(attempt, made)
         return Completion(job, made.provider, made.delivered, artefacts)
 
-    async def _outcome(self, job: Job, provider: Provider) -> Outcome:
-        if job.spec.kind not in provider.capabilities.kinds:
-            return Failed("invalid_input", f"the {provider.name} provider cannot make {job.spec.kind} yet")
+    async def _outcome(self, job: Job, provider: Provider, tell: Callable[[int], None]) -> Outcome:
         order = _as_asked(job)
         if provider.capabilities.reads_inputs:
             inputs = await self._inputs.load(job.owner, job.spec.inputs)
             if isinstance(inputs, InputRefused):
                 return Failed("invalid_input", inputs.reason)
-            order = ProviderJob(job.key, job.generation_id, job.owner, job.spec, inputs)
+            order = ProviderJob(job.key, job.generation_id, job.owner, job.spec, inputs, tell)
         outcome = await provider.submit(order)
         return await self._reconcile(provider, job.key) if isinstance(outcome, Unknown) else outcome
 

@@ -1,6 +1,6 @@
 """What a provider is: something that takes a job under an idempotency key and says honestly what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
@@ -71,16 +71,18 @@ class ProviderJob:
     owner: Owner
     spec: RenderSpec
     inputs: tuple[Input, ...] = ()
+    tell: Callable[[int], None] = field(default=lambda _: None, repr=False)
+    """Takes the percentage done, as often as the provider likes; it costs next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One output: its bytes and what the provider says they are; sides in pixels."""
+    """One output: its bytes and what the provider says they are; sides in pixels, None for what is heard."""
 
     data: bytes = field(repr=False)
     content_type: str
-    width: int
-    height: int
+    width: int | None = None
+    height: int | None = None
     sha256: str | None = None
     """In hex, where the provider says it."""
 

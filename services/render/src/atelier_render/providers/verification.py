@@ -1,16 +1,19 @@
-"""Whether bytes are the picture a provider says they are: judged by structure and checksums, without decoding a pixel.
+"""Whether bytes are what a provider says they are: judged by structure and checksums, without decoding anything.
 
 It catches what goes wrong on the way (truncation, flipped bytes, an error page), in the service's own process and
 without an image library.
 """
 
 import hashlib
+import re
 import struct
 import zlib
+from typing import Literal
 
 from atelier_render.providers.protocol import Picture
 
-EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "audio/mpeg": "mp3", "audio/wav": "wav"}
+_MP3_FRAME = re.compile(rb"ID3|\xff[\xe2-\xff]")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -25,7 +28,11 @@ def flaw(picture: Picture) -> str | None:
             whole = picture.data.startswith(b"\xff\xd8\xff") and picture.data.endswith(b"\xff\xd9")
             return None if whole else "the JPEG is not whole"
         case "image/webp":
-            return _webp_flaw(picture.data)
+            return _riff_flaw(picture.data, "WEBP")
+        case "audio/wav":
+            return _riff_flaw(picture.data, "WAVE")
+        case "audio/mpeg":
+            return None if _MP3_FRAME.match(picture.data) else "the MP3 does not begin with a frame"
         case other:
             return f"{other} is not a type of picture we store"
 
@@ -45,8 +52,8 @@ def _png_flaw(picture: Picture) -> str | None:
     return None if last == b"IEND" and at == len(data) else "the PNG is cut short"
 
 
-def _webp_flaw(data: bytes) -> str | None:
-    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
-        return "the WEBP has no WEBP signature"
+def _riff_flaw(data: bytes, form: Literal["WEBP", "WAVE"]) -> str | None:
+    if data[:4] != b"RIFF" or data[8:12] != form.encode():
+        return f"the {form} has no {form} signature"
     whole = struct.unpack_from("<I", data, 4)[0] + 8
-    return None if whole == len(data) else "the WEBP is cut short"
+    return None if whole == len(data) else f"the {form} is cut short"
