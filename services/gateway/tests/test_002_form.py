@@ -315,7 +315,9 @@ async def test_an_operator_adds_hosts(world: World) -> None:
 async def test_with_enhanced_validation_a_picture_must_be_reachable(world: World) -> None:
     """002.6 Through the fetcher that refuses internal addresses; off by default, as the other tests show."""
     name = "https://no-such-name-at-all.cloudpictures.net/image/upload/x.png"
-    async with form_with(world, enhanced_validation=True, image_hosts="no-such-name-at-all.cloudpictures.net") as strict:
+    async with form_with(
+        world, enhanced_validation=True, image_hosts="no-such-name-at-all.cloudpictures.net"
+    ) as strict:
         _, user = await world.user()
         refused = await strict.post(PATH, headers=user, json=FORM | {"productImages": [name]})
 
@@ -354,7 +356,9 @@ async def test_every_picture_has_its_row(world: World) -> None:
         return bool(await world.pool.fetchval("SELECT count(*) FROM files WHERE generation_id = $1", generation) == 4)
 
     await world.until(has_all)
-    rows = await world.pool.fetch("SELECT * FROM files WHERE generation_id = $1 ORDER BY category, image_order", generation)
+    rows = await world.pool.fetch(
+        "SELECT * FROM files WHERE generation_id = $1 ORDER BY category, image_order", generation
+    )
     seen = [(r["category"], r["image_order"], r["is_primary"], r["original_url"], r["filename"]) for r in rows]
     assert seen == [
         ("model_image", 0, True, PICTURE, "model-1.jpg"),

@@ -16,6 +16,7 @@ from atelier_gateway.cancelling import Cancelling
 from atelier_gateway.capacity import Capacity
 from atelier_gateway.creating import Creating
 from atelier_gateway.deleting import Deleting
+from atelier_gateway.described import Described
 from atelier_gateway.edge import Edge
 from atelier_gateway.failed_logins import FailedLogins
 from atelier_gateway.identity.principals import Identity
@@ -30,7 +31,20 @@ from atelier_gateway.problems import Problem, of_status
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
 from atelier_gateway.store import claims, events, rates
-from atelier_gateway.surfaces import admin, admin_credits, b2b, images, native, shape_of, surface_of, trpc
+from atelier_gateway.surfaces import (
+    LARGER_BODIES,
+    admin,
+    admin_credits,
+    b2b,
+    form,
+    images,
+    native,
+    onmodel,
+    openai_shape,
+    shape_of,
+    surface_of,
+    trpc,
+)
 from atelier_gateway.waiting import POLL_EVERY_S, Waiting
 from atelier_gateway.windows import open_windows
 from atelier_imaging import ImageWorkers
@@ -66,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
             "storage": parts.objects.ready,
         }
         app.include_router(operations_router(checks))
-        for surface in (b2b, native, admin, admin_credits, trpc, images):
+        for surface in (b2b, native, admin, admin_credits, trpc, form, images, openai_shape, onmodel):
             app.include_router(surface.router(parts))
         yield
         await parts.bus.stop()
@@ -76,7 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         parts.objects.close()
         spans.shutdown()
 
-    app = FastAPI(title="Atelier", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST)
+    app = Described(title="Atelier", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST)
     app.add_middleware(
         FailedLogins,
         per_minute=settings.failed_logins_per_minute,
@@ -85,7 +99,9 @@ def create_app(settings: Settings) -> FastAPI:
         shape_of=shape_of,
         surface_of=surface_of,
     )
-    app.add_middleware(Edge, body_bytes_max=settings.body_bytes_max, shape_of=shape_of, surface_of=surface_of)
+    app.add_middleware(
+        Edge, body_bytes_max=settings.body_bytes_max, shape_of=shape_of, surface_of=surface_of, larger=LARGER_BODIES
+    )
     app.add_exception_handler(Problem, _refuse)
     app.add_exception_handler(HTTPException, _refuse_unrouted)
     return app

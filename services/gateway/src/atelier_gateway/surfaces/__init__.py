@@ -2,7 +2,7 @@
 
 from atelier_gateway.edge import Shape
 from atelier_gateway.problems import problem_json
-from atelier_gateway.surfaces import admin, b2b, form, images, native, openai_shape, trpc
+from atelier_gateway.surfaces import admin, b2b, form, images, native, onmodel, openai_shape, trpc
 
 SHAPES: tuple[tuple[str, str, Shape], ...] = (
     (f"{b2b.PREFIX}/", "b2b", b2b.problem),
@@ -12,11 +12,15 @@ SHAPES: tuple[tuple[str, str, Shape], ...] = (
     (images.PREFIX, images.SURFACE, images.problem),
     (f"{openai_shape.PREFIX}/", openai_shape.SURFACE, openai_shape.problem),
     (openai_shape.MODELS_PREFIX, openai_shape.SURFACE, openai_shape.problem),
+    ("/v1/generations", "native", problem_json),
+    *((prefix, onmodel.SURFACE, onmodel.problem) for prefix in onmodel.PREFIXES),
     ("/v1/", "native", problem_json),
 )
 """Path prefix, name (for metrics), and how errors are worded there; the first that fits."""
 
-LARGER_BODIES = {path: 25 * 1024 * 1024 for path in (*openai_shape.PICTURE_PATHS, *native.PICTURE_PATHS)}
+LARGER_BODIES = {
+    path: 25 * 1024 * 1024 for path in (*openai_shape.PICTURE_PATHS, *native.PICTURE_PATHS, onmodel.CREATE_PATH)
+}
 """Bytes a body may have where it carries pictures."""
 
 

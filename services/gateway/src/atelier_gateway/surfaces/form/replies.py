@@ -37,6 +37,7 @@ CODES: Mapping[str, tuple[str, str | None]] = {
     ),
     "request_too_large": ("REQUEST_TOO_LARGE", "Request too large"),
     "queue_full": ("QUEUE_FULL", "Generation queue is at capacity. Please try again later."),
+    "tenant_queue_full": ("QUEUE_FULL", None),
     "internal_error": ("SERVER_ERROR", "Internal server error"),
     "unavailable": ("SERVER_ERROR", None),
     "outcome_unknown": ("SERVER_ERROR", None),

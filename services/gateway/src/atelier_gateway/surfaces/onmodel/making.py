@@ -1,0 +1,160 @@
+"""From seed 004's photos to a generation: decoded and stored, admitted, and waited for."""
+
+import asyncio
+import hashlib
+import json
+from dataclasses import replace
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from atelier_contracts import InputRef, Owner, RenderSpec, Work
+from atelier_gateway import data_uris
+from atelier_gateway.bodies import answer, read
+from atelier_gateway.creating import Draft, Shape
+from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint, judge
+from atelier_gateway.identity.principals import Principal
+from atelier_gateway.intake import ImageRefused, StoredPicture
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem, not_found
+from atelier_gateway.simulation import HEADER as SIMULATE
+from atelier_gateway.simulation import simulation
+from atelier_gateway.store import claims, generations
+from atelier_gateway.store.files import CATEGORIES, Use
+from atelier_gateway.surfaces.gate import waits
+from atelier_gateway.surfaces.onmodel.asked import (
+    PHOTO_BYTES_MAX,
+    REQUEST_BYTES_MAX,
+    FlatLayRequest,
+    check_catalogue,
+    feature_of,
+    invalid,
+    mannequin_of,
+)
+from atelier_gateway.surfaces.onmodel.replies import SURFACE, accepted, message_of, problem, view
+
+CREATE_PATH = "/v1/generate"
+
+
+async def make(parts: Parts, request: Request) -> Response:
+    """200 with the picture, or 202 while it is being made. Raises Problem."""
+    principal = await user(parts, request)
+    feature = feature_of(request.query_params.keys())
+    key, simulate = checked(request.headers.get(HEADER)), request.headers.get(SIMULATE)
+    simulated = simulation(simulate, allowed=parts.simulating)
+    body = await read(request, feature.body)
+    check_catalogue(body)
+    photos = await asyncio.to_thread(_decoded, body)
+    draft = Draft(
+        work=Work(kind=feature.kind, quality=body.options.quality),
+        spec=RenderSpec(
+            kind=feature.kind,
+            quality=body.options.quality,
+            format=body.options.format,
+            mannequin=mannequin_of(body),
+            background=body.backgroundId,
+            simulate=simulated,
+        ),
+        request=_kept(body),
+        deadline_s=parts.settings.generation_deadline_s,
+        key=key,
+        fingerprint=fingerprint(json.dumps(_kept(body)), *map(_sha256, photos), simulate or ""),
+    )
+    shape = Shape(SURFACE, f"POST {CREATE_PATH}?{feature.name}", accepted, problem)
+    response = await _said(parts, principal, draft, shape) or await _made(parts, principal, draft, photos, shape)
+    if response.status_code != 202 or not waits(request.headers):
+        return response
+    return await _waited(parts, principal, response)
+
+
+async def user(parts: Parts, request: Request) -> Principal:
+    """The user, acting for themselves. Raises Problem."""
+    return Principal(Owner(kind="user", id=(await parts.identity.user(request.headers)).id), "b2c")
+
+
+def _decoded(body: FlatLayRequest) -> list[bytes]:
+    """Raises Problem 400, or 413 for a photo that is too large."""
+    photos = []
+    for index, photo in enumerate(body.photos):
+        data = data_uris.read(photo.image, bytes_max=REQUEST_BYTES_MAX)
+        if isinstance(data, data_uris.DataUriRefused):
+            raise invalid(f"photos.{index}.image", data.message)
+        if len(data) > PHOTO_BYTES_MAX:
+            raise Problem("request_too_large", f"photos.{index}.image: a photo has at most {PHOTO_BYTES_MAX} bytes.")
+        photos.append(data)
+    return photos
+
+
+async def _said(parts: Parts, principal: Principal, draft: Draft, shape: Shape) -> Response | None:
+    """The kept answer to this key, before any photo is stored again. Raises Problem 409 or 422."""
+    if draft.key is None:
+        return None
+    owner = principal.owner
+    claim = Claim(owner.kind, owner.id, shape.route, draft.key, draft.fingerprint, draft.id)
+    stored = await claims.find(parts.pool, claim)
+    verdict = judge(stored, draft.fingerprint) if stored else None
+    if not isinstance(verdict, Reply):
+        return None
+    return Response(verdict.body, verdict.status, {REPLAYED: "true"}, "application/json")
+
+
+async def _made(parts: Parts, principal: Principal, draft: Draft, photos: list[bytes], shape: Shape) -> Response:
+    """Stores the photos and has the generation admitted; if nothing comes of it the photos go again."""
+    stored: list[StoredPicture] = []
+    keep = False
+    try:
+        for index, data in enumerate(photos):
+            stored.append(await _stored(parts, principal, index, data))
+        response = await parts.creating.create(principal, _with_photos(draft, stored), shape)
+        keep = response.status_code == 202 and REPLAYED not in response.headers
+    except Problem as refused:
+        # It may have been admitted after all, and then it needs them.
+        keep = refused.code == "outcome_unknown"
+        raise
+    finally:
+        if not keep:
+            for picture in stored:
+                await parts.intake.discard(principal, picture)
+    return response
+
+
+async def _stored(parts: Parts, principal: Principal, index: int, data: bytes) -> StoredPicture:
+    picture = await parts.intake.picture(principal, data, role="photo", filename=f"photo-{index + 1}")
+    if isinstance(picture, ImageRefused):
+        raise invalid(f"photos.{index}.image", picture.message)
+    return picture
+
+
+def _with_photos(draft: Draft, stored: list[StoredPicture]) -> Draft:
+    inputs = tuple(InputRef(role="photo", key=picture.key) for picture in stored)
+    uses = [
+        Use(CATEGORIES["photo"], f"photo-{order + 1}", key=picture.key, is_primary=order == 0, image_order=order)
+        for order, picture in enumerate(stored)
+    ]
+    return replace(draft, spec=draft.spec.model_copy(update={"inputs": inputs}), uses=uses)
+
+
+async def _waited(parts: Parts, principal: Principal, started: Response) -> Response:
+    """200 with the picture, 503 for what failed meanwhile, or the 202 when it takes longer than we wait."""
+    job = UUID(json.loads(bytes(started.body))["job_id"])
+    if await parts.waiting.ended(job, parts.settings.sync_wait_s) is None:
+        return started
+    generation = await generations.of_owner(parts.pool, job, principal.owner)
+    if generation is None:
+        raise not_found("job")
+    if generation.snapshot.state != "succeeded":
+        raise Problem("provider_failed", message_of(generation))
+    response = answer(view(generation, parts.objects))
+    if replayed := started.headers.get(REPLAYED):
+        response.headers[REPLAYED] = replayed
+    return response
+
+
+def _kept(body: FlatLayRequest) -> dict[str, object]:
+    """What the client gave, without the photos' bytes: those lie in the object store."""
+    return body.model_dump(mode="json", exclude={"photos"}) | {"photos": [photo.id for photo in body.photos]}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,65 @@
+"""The routes of seed 004."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from atelier_gateway.bodies import answer, id_from_path
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem, not_found
+from atelier_gateway.store import generations
+from atelier_gateway.surfaces.onmodel.asked import FEATURES, Feature
+from atelier_gateway.surfaces.onmodel.docs import BACKGROUNDS, CREATE, MODELS, STATUS, either_body
+from atelier_gateway.surfaces.onmodel.making import CREATE_PATH, make, user
+from atelier_gateway.surfaces.onmodel.replies import SURFACE, backgrounds, mannequins, problem, view
+
+PREFIXES = ("/v1/onmodel/", "/v1/flatlay/", "/v1/backgrounds", CREATE_PATH)
+"""Of the paths whose errors are worded here; ``/v1/generations`` begins like one of them and is not."""
+
+
+def router(parts: Parts) -> APIRouter:
+    """The routes of the surface."""
+    routes = APIRouter(tags=["On-model photos"])
+
+    @routes.post(CREATE_PATH, responses=CREATE, openapi_extra=either_body())
+    async def generate(request: Request) -> Response:
+        return await make(parts, request)
+
+    @routes.get("/v1/onmodel/status/{job_id}", responses=STATUS)
+    async def onmodel_status(request: Request, job_id: str) -> Response:
+        return await _status(parts, request, FEATURES["onmodel"], job_id)
+
+    @routes.get("/v1/flatlay/status/{job_id}", responses=STATUS)
+    async def flatlay_status(request: Request, job_id: str) -> Response:
+        return await _status(parts, request, FEATURES["flatlay"], job_id)
+
+    @routes.get("/v1/onmodel/models", responses=MODELS)
+    async def models(request: Request) -> Response:
+        await user(parts, request)
+        return mannequins()
+
+    @routes.get("/v1/onmodel/backgrounds", responses=BACKGROUNDS)
+    @routes.get("/v1/backgrounds", responses=BACKGROUNDS)
+    async def all_backgrounds(request: Request) -> Response:
+        await user(parts, request)
+        return backgrounds()
+
+    return routes
+
+
+async def models_alias(parts: Parts, request: Request) -> Response | None:
+    """What ``GET /v1/models`` answers with ``?onmodel``; None without: that is OpenAI's list (settled question 4)."""
+    if "onmodel" not in request.query_params:
+        return None
+    try:
+        await user(parts, request)
+    except Problem as refused:
+        return problem(refused)
+    return mannequins()
+
+
+async def _status(parts: Parts, request: Request, feature: Feature, job_id: str) -> Response:
+    principal = await user(parts, request)
+    generation = await generations.of_owner(parts.pool, id_from_path(job_id, "job"), principal.owner)
+    if generation is None or (generation.surface, generation.kind) != (SURFACE, feature.kind):
+        raise not_found("job")
+    return answer(view(generation, parts.objects))
