@@ -1,6 +1,6 @@
 """Pictures in bounded child processes. Importing this loads no image library: those live in the children only."""
 
-from .pictures import EncodedPicture, ImageFormat, ImageRefused, PhotoInfo
+from .pictures import EncodedPicture, ImageFormat, ImageRefused, Order, PhotoInfo
 from .workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
 
 __all__ = [
@@ -10,5 +10,6 @@ __all__ = [
     "ImageRefused",
     "ImageWorkerDied",
     "ImageWorkers",
+    "Order",
     "PhotoInfo",
 ]

@@ -15,12 +15,14 @@ MASK_SIDE_PX = 384
 def cut_out(photo: Photo) -> Garment:
     """Find the garment by its alpha channel or before its plain ground; a picture of cloth only is cut as a shirt."""
     rgb = fit_within(photo.rgb, WORK_SIDE_PX)
+    alpha = standing_out(photo, rgb)
+    return measured(rgb, _shirt_pattern(rgb) if alpha is None else alpha)
+
+
+def standing_out(photo: Photo, rgb: Pixels) -> Plane | None:
+    """What the photograph is of, 0..1 in the size of `rgb`, which is the same picture scaled; None if all of it."""
     alpha = _opaque_part(photo, rgb)
-    if alpha is None:
-        alpha = _part_before_ground(rgb)
-    if alpha is None:
-        alpha = _shirt_pattern(rgb)
-    return measured(rgb, alpha)
+    return _part_before_ground(rgb) if alpha is None else alpha
 
 
 def _opaque_part(photo: Photo, rgb: Pixels) -> Plane | None:

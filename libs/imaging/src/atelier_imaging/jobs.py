@@ -6,10 +6,10 @@ Not pickle: a child has met hostile bytes, and nothing it says may run code in t
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from .pictures import EncodedPicture, ImageFormat, ImageRefused, PhotoInfo
+from .pictures import EncodedPicture, ImageRefused, Order, PhotoInfo
 
 HEAD_LENGTH = struct.Struct(">I")
 HEAD_BYTES_MAX = 64 * 1024
@@ -18,12 +18,12 @@ BLOBS_BYTES_MAX = 512 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Probe: one picture. Try on: the person first, then the garments."""
+    """Probe: one picture. Compose: an order and its pictures, each with its role; of a try-on the person first."""
 
-    kind: Literal["probe", "try_on"]
+    kind: Literal["probe", "compose"]
     pictures: list[bytes]
-    seed: int = 0
-    image_format: ImageFormat = "png"
+    roles: list[str] = field(default_factory=list)
+    order: Order | None = None
 
 
 Answer = PhotoInfo | EncodedPicture | ImageRefused
@@ -34,7 +34,8 @@ class ProtocolBroken(Exception):
 
 
 def pack_job(job: Job) -> list[bytes]:
-    return _frame({"kind": job.kind, "seed": job.seed, "image_format": job.image_format}, job.pictures)
+    order = None if job.order is None else asdict(job.order)
+    return _frame({"kind": job.kind, "roles": job.roles, "order": order}, job.pictures)
 
 
 def pack_answer(answer: Answer) -> list[bytes]:
@@ -46,7 +47,8 @@ def pack_answer(answer: Answer) -> list[bytes]:
 
 def unpack_job(head: bytes, blobs: list[bytes]) -> Job:
     said = json.loads(head)
-    return Job(said["kind"], blobs, said["seed"], said["image_format"])
+    order = None if said["order"] is None else Order(**said["order"])
+    return Job(said["kind"], blobs, said["roles"], order)
 
 
 def unpack_answer(head: bytes, blobs: list[bytes]) -> Answer:

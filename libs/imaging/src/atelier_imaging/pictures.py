@@ -10,6 +10,8 @@ CONTENT_TYPES: dict[ImageFormat, str] = {"png": "image/png", "jpeg": "image/jpeg
 BYTES_MAX = 25 * 1024 * 1024
 PIXELS_MAX = 50_000_000
 GARMENTS_MAX = 10
+COMPOSER_VERSION = 1
+"""Raised whenever the same order would come out as other pixels than before."""
 
 RefusalCode = Literal[
     "animated", "broken", "no_garment", "too_many_bytes", "too_many_garments", "too_many_pixels", "unsupported_format"
@@ -36,6 +38,25 @@ class PhotoInfo:
     @property
     def content_type(self) -> str:
         return CONTENT_TYPES[self.format]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be composed beside the photographs; sides in pixels, 0 where the first photograph decides.
+
+    `mannequin` and `background` are ids of the catalogue; an empty word leaves the choice to the composer.
+    """
+
+    kind: Literal["try_on", "image", "product_shot", "on_model", "flat_lay"]
+    seed: int = 0
+    image_format: ImageFormat = "png"
+    width: int = 0
+    height: int = 0
+    prompt: str = ""
+    style: str = ""
+    quality: str = ""
+    mannequin: str = ""
+    background: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,9 @@ def try_on(person: Photo, garments: list[Photo], *, seed: int) -> Pixels:
     lower = [garment for garment in cuts if garment.zone == "lower"]
     worn = lower if reaches_waist(canvas, body) else []
     for garment in worn:
-        canvas = drape(canvas, undressed, body, garment, _fit(rng, 0))
+        canvas = drape(canvas, undressed, body, garment, fit_of(rng, 0))
     for layer, garment in enumerate(garment for garment in cuts if garment.zone == "upper"):
-        canvas = drape(canvas, undressed, body, garment, _fit(rng, 1 - (1 - OPEN_SHARE) ** layer))
+        canvas = drape(canvas, undressed, body, garment, fit_of(rng, 1 - (1 - OPEN_SHARE) ** layer))
     return canvas if worn else _with_cards(canvas, body, lower)
 
 
@@ -44,7 +44,8 @@ def _on_white(photo: Photo) -> Pixels:
     return np.asarray((photo.rgb * alpha + 255 * (255 - alpha)) // 255, np.uint8)
 
 
-def _fit(rng: np.random.Generator, open_share: float) -> Fit:
+def fit_of(rng: np.random.Generator, open_share: float) -> Fit:
+    """How a garment is worn this time; an open share leaves that much of its front open."""
     return Fit(
         tilt_rad=float(rng.normal(0, 0.006)),
         scale=float(rng.normal(1, 0.008)),

@@ -4,12 +4,12 @@ Each child has its own pipes and shares no lock, so that killing one, which is h
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from .child import Child, ImageWorkerDied
 from .jobs import Answer, Job
-from .pictures import EncodedPicture, ImageFormat, ImageRefused, PhotoInfo, refused_by_count, refused_by_size
+from .pictures import EncodedPicture, ImageFormat, ImageRefused, Order, PhotoInfo, refused_by_count, refused_by_size
 
 __all__ = ["ImageQueueFull", "ImageWorkerDied", "ImageWorkers"]
 
@@ -52,11 +52,20 @@ class ImageWorkers:
 
         Raises ImageWorkerDied and ImageQueueFull.
         """
-        pictures = [person, *garments]
-        refused = refused_by_count(len(garments)) or next(filter(None, map(refused_by_size, pictures)), None)
-        if refused:
+        if refused := refused_by_count(len(garments)):
             return refused
-        answer = await self._answered(Job("try_on", pictures, seed, image_format))
+        order = Order("try_on", seed, image_format)
+        return await self.compose(order, [("person", person), *(("garment", garment) for garment in garments)])
+
+    async def compose(self, order: Order, given: Sequence[tuple[str, bytes]]) -> EncodedPicture | ImageRefused:
+        """The picture of an order from photographs, each with its role; the same arguments give the same bytes.
+
+        Raises ImageWorkerDied and ImageQueueFull.
+        """
+        pictures = [data for _, data in given]
+        if refused := next(filter(None, map(refused_by_size, pictures)), None):
+            return refused
+        answer = await self._answered(Job("compose", pictures, [role for role, _ in given], order))
         assert not isinstance(answer, PhotoInfo)
         return answer
 

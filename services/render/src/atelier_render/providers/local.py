@@ -1,12 +1,18 @@
 """The provider that needs nobody else: composes pictures on this machine, in worker processes of its own."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Literal, cast, get_args
 
-from atelier_imaging.pictures import EncodedPicture, ImageRefused
+from atelier_contracts import Kind, RenderSpec
+from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS
+from atelier_imaging.pictures import CONTENT_TYPES, EncodedPicture, ImageRefused, Order
 from atelier_imaging.workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
+    Input,
     Offer,
     Outcome,
     Picture,
@@ -17,26 +23,71 @@ from atelier_render.providers.protocol import (
 )
 
 RETRY_AFTER_S = 1.0
+SEEDS = 1 << 62
+FORMATS = tuple(CONTENT_TYPES)
+RATIOS = ("1:1", "16:9", "9:16", "3:2", "2:3")
+STUDIO_RATIOS = ("2:3", "1:1", "3:2", "16:9", "9:16")
+LONG_SIDE_PX: Mapping[Kind, Mapping[str, int]] = {
+    "product_shot": {"standard": 1024, "high": 1280, "ultra": 1536},
+    "on_model": {"high": 1536, "medium": 1024, "low": 768},
+    "flat_lay": {"high": 1536, "medium": 1024, "low": 768},
+}
+"""Of a size given as a ratio, by quality."""
+
+OFFERS: Mapping[Kind, Offer] = {
+    "try_on": Offer(formats=FORMATS, note="The person's photograph decides the size; its long side is 1024 to 1536."),
+    "image": Offer(
+        sizes=("1024x1024", "256x256", "512x512", "1792x1024", "1024x1792", "1536x1024", "1024x1536"),
+        styles=("natural", "vivid", "artistic", "photographic"),
+        qualities=("standard", "hd"),
+        formats=FORMATS,
+        note="Words alone, words and a picture (an edit, with or without a mask), or a picture alone (a variation).",
+    ),
+    "product_shot": Offer(
+        sizes=(*RATIOS, "1024x1024", "1536x864", "864x1536", "1536x1024", "1024x1536"),
+        styles=("realistic", "artistic", "minimal"),
+        qualities=tuple(LONG_SIDE_PX["product_shot"]),
+        formats=FORMATS,
+        note="Products on a set; with a photograph of role model they are worn.",
+    ),
+    "on_model": Offer(
+        sizes=STUDIO_RATIOS,
+        qualities=tuple(LONG_SIDE_PX["on_model"]),
+        formats=FORMATS,
+        note="On a mannequin, before a background of the catalogue.",
+    ),
+    "flat_lay": Offer(
+        sizes=("1:1", *(ratio for ratio in STUDIO_RATIOS if ratio != "1:1")),
+        qualities=tuple(LONG_SIDE_PX["flat_lay"]),
+        formats=FORMATS,
+        note="Seen from above, on a background of the catalogue.",
+    ),
+}
+NEEDED: Mapping[Kind, str] = {"product_shot": "product", "on_model": "photo", "flat_lay": "photo"}
+"""The role without which there is nothing to show."""
+
+Given = list[tuple[str, bytes]]
+Scene = Literal["try_on", "image", "product_shot", "on_model", "flat_lay"]
 
 
 class Local:
-    """Makes try-ons from a person's photograph and the garments'. The same inputs and seed give the same bytes."""
+    """Makes every kind of picture. The same inputs, words and seed give the same bytes, until the composer's version
+    is raised."""
 
     name = "local"
-    capabilities = Capabilities(offers={"try_on": Offer()}, reads_inputs=True)
+    capabilities = Capabilities(offers=OFFERS, reads_inputs=True)
 
     def __init__(self, workers: ImageWorkers) -> None:
         self._workers = workers
 
     async def submit(self, job: ProviderJob) -> Outcome:
         """The n pictures of a job, each from the seed after the one before."""
-        photos = _person_and_garments(job)
-        if isinstance(photos, Failed):
-            return photos
-        person, garments = photos
-        seeds = range(job.spec.seed, job.spec.seed + job.spec.n)
+        given = _given(job)
+        if isinstance(given, Failed):
+            return given
+        done = Counter[str]()
         try:
-            made = await asyncio.gather(*(self._one(job, person, garments, seed) for seed in seeds))
+            made = await asyncio.gather(*(self._one(job, given, index, done) for index in range(job.spec.n)))
         except ImageWorkerDied as died:
             return Failed("provider_failed", f"the image worker did not survive this job: {died}")
         except ImageQueueFull:
@@ -52,11 +103,17 @@ class Local:
         return Unknown()
 
     async def _one(
-        self, job: ProviderJob, person: bytes, garments: list[bytes], seed: int
+        self, job: ProviderJob, given: Given, index: int, done: Counter[str]
     ) -> EncodedPicture | ImageRefused:
+        picture = await self._composed(order_of(job.spec, index), given)
+        done["pictures"] += 1
+        job.tell(100 * done["pictures"] // job.spec.n)
+        return picture
+
+    async def _composed(self, order: Order, given: Given) -> EncodedPicture | ImageRefused:
         for last in (False, True):
             try:
-                return await self._workers.try_on(person, garments, seed=seed, image_format=job.spec.format)
+                return await self._workers.compose(order, given)
             except ImageWorkerDied:
                 # Once more: it may have been the neighbour's memory that the kernel wanted back.
                 if last:
@@ -64,15 +121,61 @@ class Local:
         raise AssertionError("the last try answers or raises")
 
 
-def _person_and_garments(job: ProviderJob) -> tuple[bytes, list[bytes]] | Failed:
+def order_of(spec: RenderSpec, index: int) -> Order:
+    """What the composer is told of the picture at a place (0 is the first) of those asked for."""
+    assert spec.kind in get_args(Scene), "nothing else is offered"
+    width, height = _sides(spec)
+    return Order(
+        kind=cast(Scene, spec.kind),
+        seed=(spec.seed + index) % SEEDS,
+        image_format=spec.format,
+        width=width,
+        height=height,
+        prompt=spec.prompt or "",
+        style=spec.style or "",
+        quality=spec.quality or "",
+        mannequin=spec.mannequin or "",
+        background=spec.background or "",
+    )
+
+
+def _sides(spec: RenderSpec) -> tuple[int, int]:
+    """Width and height in pixels; zeros where a photograph decides: in try-ons, and in edits that name no size."""
+    offer = OFFERS[spec.kind]
+    if not offer.sizes or (spec.kind == "image" and spec.inputs and spec.size is None):
+        return 0, 0
+    size = spec.size or offer.sizes[0]
+    if "x" in size:
+        width, height = map(int, size.split("x"))
+        return width, height
+    across, down = map(int, size.split(":"))
+    long_side = LONG_SIDE_PX[spec.kind][spec.quality or offer.qualities[0]]
+    unit = long_side / max(across, down)
+    return round(across * unit), round(down * unit)
+
+
+def _given(job: ProviderJob) -> Given | Failed:
+    """The inputs by role as the composer takes them, or what is wrong with them."""
+    if job.spec.kind == "try_on":
+        return _person_first(list(job.inputs))
+    spec, needed = job.spec, NEEDED.get(job.spec.kind)
+    if needed and not any(one.role == needed for one in job.inputs):
+        return Failed("invalid_input", f"a {spec.kind} needs at least one {needed} photo")
+    if spec.mannequin and spec.mannequin not in MANNEQUINS:
+        return Failed("invalid_input", f"there is no mannequin {spec.mannequin}")
+    if spec.background and spec.background not in BACKGROUNDS:
+        return Failed("invalid_input", f"there is no background {spec.background}")
+    return [(one.role, one.data) for one in job.inputs]
+
+
+def _person_first(inputs: list[Input]) -> Given | Failed:
     """The person is the input of that role, else the first; all others are garments (REQUIREMENTS, tRPC: person first,
     then garments)."""
-    inputs = list(job.inputs)
     if len(inputs) < 2:
         return Failed("invalid_input", "a try-on needs the photo of a person and at least one of a garment")
     place = next((index for index, given in enumerate(inputs) if given.role == "person"), 0)
     person = inputs.pop(place)
-    return person.data, [garment.data for garment in inputs]
+    return [("person", person.data), *(("garment", garment.data) for garment in inputs)]
 
 
 def _picture(made: EncodedPicture) -> Picture:

@@ -1,0 +1,51 @@
+"""From an order and its photographs to pixels: who makes which kind, and what each needs."""
+
+from collections.abc import Sequence
+
+from .decode import Photo
+from .edited import edited, varied
+from .flat_lay import flat_lay
+from .geometry import Pixels
+from .imagined import imagined
+from .noise import generator
+from .on_model import on_model
+from .pictures import Order
+from .product_shot import product_shot
+from .try_on import try_on
+
+Given = Sequence[tuple[str, Photo]]
+"""Role and photograph, in the client's order."""
+
+
+def composed(order: Order, given: Given) -> Pixels:
+    """The picture of an order: a pure function, the same pixels for the same arguments."""
+    photos = [photo for _, photo in given]
+    match order.kind:
+        case "try_on":
+            return try_on(photos[0], photos[1:], seed=_worn_as(order))
+        case "image":
+            return _image(order, given)
+        case "product_shot":
+            return product_shot(_of(given, "product"), _of(given, "model"), order)
+        case "on_model":
+            return on_model(photos, order)
+        case "flat_lay":
+            return flat_lay(photos, order)
+
+
+def _worn_as(order: Order) -> int:
+    """The seed of a try-on, which knows no words: those of a prompt decide about the fit with it."""
+    return int(generator("try_on", order.prompt, order.seed).integers(1 << 62)) if order.prompt else order.seed
+
+
+def _image(order: Order, given: Given) -> Pixels:
+    """Of words alone, of a picture and words, or of a picture alone."""
+    photos = _of(given, "image")
+    if not photos:
+        return imagined(order)
+    mask = next(iter(_of(given, "mask")), None)
+    return edited(photos, mask, order) if order.prompt.strip() else varied(photos, order)
+
+
+def _of(given: Given, role: str) -> list[Photo]:
+    return [photo for named, photo in given if named == role]

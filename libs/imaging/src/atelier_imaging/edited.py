@@ -1,0 +1,144 @@
+"""Edits and variations: a picture repainted where a mask says so, relit as a prompt says, or turned into a relative."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from .brief import read
+from .decode import Photo
+from .finish import finished, pixels
+from .geometry import Pixels, Plane, Region, blurred, fit_within
+from .imagined import imagined
+from .noise import Rng, fractal, generator
+from .pictures import Order
+from .product import cut_product, over, placed, shade
+from .product_shot import covering
+
+SIDE_MAX_PX = 1536
+SEAM_PX = 3.0
+RELIGHT = 0.5
+"""How far the colours of an edit without a mask move towards those of the prompt's own picture."""
+
+
+def edited(photos: list[Photo], mask: Photo | None, order: Order) -> Pixels:
+    """The first photograph changed as the prompt says, with the things of the others put into it.
+
+    Repainted is what the mask leaves transparent (of an opaque mask, what is light), else what the photograph itself
+    leaves transparent; everything else keeps its pixels. Without either the whole picture is relit.
+    """
+    rng = generator("edit", order.prompt, order.style, order.quality, order.seed)
+    picture = _sized(photos[0].rgb, order)
+    region = _region(photos[0], mask, order)
+    if region is not None and not region.any():
+        return picture
+    if region is None:
+        return _with_things(_relit(picture, order, rng), photos[1:], None)
+    return _with_things(_repainted(picture, region, order), photos[1:], region)
+
+
+def varied(photos: list[Photo], order: Order) -> Pixels:
+    """Another picture of the same matter: seen from a little aside, bent, in another light."""
+    rng = generator("variation", order.style, order.quality, order.seed)
+    picture = _sized(photos[0].rgb, order)
+    height, width = picture.shape[:2]
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    zoom = float(rng.uniform(0.78, 0.9))
+    bend = 0.05 * max(height, width)
+    x = width / 2 + (columns - width / 2) * zoom + float(rng.uniform(-0.05, 0.05)) * width
+    y = height / 2 + (rows - height / 2) * zoom + float(rng.uniform(-0.05, 0.05)) * height
+    x += bend * (fractal(rng, (height, width), width * 0.7, octaves=2) - 0.5)
+    y += bend * (fractal(rng, (height, width), width * 0.7, octaves=2) - 0.5)
+    if rng.random() < 0.5:
+        x = width - 1 - x
+    moved = cv2.remap(picture, np.asarray(x), np.asarray(y), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    tone = cv2.cvtColor(moved, cv2.COLOR_RGB2LAB).astype(np.float32)
+    warm, green = float(rng.uniform(5, 11)) * float(rng.choice((-1, 1))), float(rng.uniform(-5, 5))
+    lamp = fractal(rng, (height, width), width * 0.9, octaves=1) - 0.5
+    tone += np.dstack([26 * lamp, np.full_like(lamp, green), np.full_like(lamp, warm)])
+    lit = np.asarray(cv2.cvtColor(pixels(tone), cv2.COLOR_LAB2RGB), np.uint8)
+    return _with_things(finished(lit, order.style, rng, fine=order.quality == "hd"), photos[1:], None)
+
+
+def _sized(rgb: Pixels, order: Order) -> Pixels:
+    """In the size ordered, cropped about the middle; in its own where none is."""
+    if not order.width:
+        return fit_within(rgb, SIDE_MAX_PX)
+    if rgb.shape[:2] == (order.height, order.width):
+        return rgb
+    return covering(rgb, order.width, order.height, from_top=0.5)
+
+
+def _region(photo: Photo, mask: Photo | None, order: Order) -> Region | None:
+    """What is to be repainted; None where nothing says so."""
+    source = mask or photo
+    if source.alpha is not None and (source.alpha < 255).any():
+        plane = 255 - source.alpha
+    elif mask is not None:
+        plane = np.asarray(cv2.cvtColor(mask.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
+    else:
+        return None
+    if mask is not None and plane.shape != photo.rgb.shape[:2]:
+        plane = np.asarray(cv2.resize(plane, photo.rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+    region = _sized(np.dstack([plane] * 3), order)[..., 0] > 127
+    return np.asarray(region)
+
+
+def _repainted(picture: Pixels, region: Region, order: Order) -> Pixels:
+    """The prompt's picture inside the region, in the light of what surrounds it."""
+    top, bottom, left, right = _bounds(region)
+    height, width = picture.shape[:2]
+    whole = imagined(replace(order, width=width, height=height))
+    # What the prompt shows is seen whole, and not only the part that happens to lie here.
+    inside = covering(whole, right - left, bottom - top, from_top=0.5).astype(np.float32)
+    near = cv2.dilate(region.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(4, width // 60)) > 0
+    around = picture[near & ~region]
+    if around.size:
+        inside += 0.25 * (around.mean(axis=0) - inside.mean(axis=(0, 1)))
+    painted = picture.astype(np.float32)
+    # The seam lies inside the region: outside of it not one value changes.
+    depth = cv2.distanceTransform(np.pad(region, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    share = np.clip(depth / SEAM_PX, 0, 1)[top:bottom, left:right, None]
+    painted[top:bottom, left:right] += (inside - painted[top:bottom, left:right]) * share
+    return np.where(region[..., None], pixels(painted), picture)
+
+
+def _bounds(region: Region) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _relit(picture: Pixels, order: Order, rng: Rng) -> Pixels:
+    """The picture with the colours and the light that the prompt's own picture has, in the style asked for."""
+    height, width = picture.shape[:2]
+    scene = imagined(replace(order, width=min(width, 512), height=min(height, 512), quality=""))
+    given, wanted = (cv2.cvtColor(one, cv2.COLOR_RGB2LAB).astype(np.float32) for one in (picture, scene))
+    share = np.array((0.35, RELIGHT, RELIGHT), np.float32)
+    spread = np.clip(wanted.std(axis=(0, 1)) / np.maximum(given.std(axis=(0, 1)), 1), 0.75, 1.35)
+    moved = (given - given.mean(axis=(0, 1))) * (1 + share * (spread - 1))
+    moved += given.mean(axis=(0, 1)) * (1 - share) + wanted.mean(axis=(0, 1)) * share
+    relit = cv2.cvtColor(pixels(moved), cv2.COLOR_LAB2RGB).astype(np.float32)
+    tints = read(order.prompt, rng).tints
+    if tints:
+        relit += (np.array(tints[0], np.float32) * (relit.mean(axis=2, keepdims=True) / 150) - relit) * np.float32(0.35)
+    return finished(pixels(relit), order.style, rng, fine=order.quality == "hd")
+
+
+def _with_things(picture: Pixels, photos: list[Photo], region: Region | None) -> Pixels:
+    """What further photographs show, cut out and put side by side into the region, else along the lower edge."""
+    if not photos:
+        return picture
+    height, width = picture.shape[:2]
+    top, bottom, left, right = (int(height * 0.5), int(height * 0.97), 0, width) if region is None else _bounds(region)
+    painted: Plane = picture.astype(np.float32)
+    across = (right - left) / len(photos)
+    for index, photo in enumerate(photos):
+        product = cut_product(photo)
+        tall = min((bottom - top) * 0.9, across * 0.86 / product.aspect)
+        middle_x = left + (index + 0.5) * across
+        foot = bottom - 0.04 * (bottom - top)
+        thing = placed(product, (height, width), middle_x=middle_x, bottom=foot, height=tall)
+        shade(painted, blurred(np.roll(thing.alpha, max(1, int(tall * 0.02)), axis=0), max(1.0, tall * 0.02)), 0.4)
+        over(painted, thing)
+    put = pixels(painted)
+    return put if region is None else np.where(region[..., None], put, picture)

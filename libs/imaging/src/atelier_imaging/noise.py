@@ -1,0 +1,40 @@
+"""Seeded randomness for drawn pictures: a generator for all that was asked, and noise that looks grown."""
+
+import hashlib
+
+import cv2
+import numpy as np
+
+from .geometry import Plane
+from .pictures import COMPOSER_VERSION
+
+CELL_MIN_PX = 2.0
+
+Rng = np.random.Generator
+
+
+def generator(*told: object) -> Rng:
+    """A generator that any change of what it is told changes."""
+    digest = hashlib.sha256(repr((COMPOSER_VERSION, *told)).encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
+
+
+def fractal(
+    rng: Rng, shape: tuple[int, int], cell_px: float, *, octaves: int = 4, stretch: tuple[float, float] = (1.0, 1.0)
+) -> Plane:
+    """Cloudy noise 0..1, its largest blobs `cell_px` wide; `stretch` (down, across) draws them out."""
+    total, weight, reach = np.zeros(shape, np.float32), 1.0, cell_px
+    for _ in range(octaves):
+        rows, columns = (
+            max(2, int(side / max(CELL_MIN_PX, reach * pull)) + 2) for side, pull in zip(shape, stretch, strict=True)
+        )
+        grid = rng.random((min(rows, shape[0] + 2), min(columns, shape[1] + 2)), dtype=np.float32)
+        total += weight * cv2.resize(grid, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
+        weight, reach = weight / 2, reach / 2
+    low, high = float(total.min()), float(total.max())
+    return np.asarray((total - low) / max(high - low, 1e-6), np.float32)
+
+
+def skyline(rng: Rng, width: int, cell_px: float, *, octaves: int = 5) -> Plane:
+    """A rugged line, one height 0..1 a column."""
+    return np.asarray(fractal(rng, (2, width), cell_px, octaves=octaves, stretch=(1e6, 1.0))[0], np.float32)
