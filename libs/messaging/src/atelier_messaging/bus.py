@@ -113,12 +113,19 @@ class Bus:
 
         @self.broker.subscriber(queue, exchange, ack_policy=AckPolicy.ACK_FIRST, no_reply=True)
         async def receive(message: RabbitMessage) -> None:
+            raw = message.raw_message
             try:
-                raw = message.raw_message
-                for letter in letters(raw.body, raw.headers or {}, content_type=raw.content_type, message_id=""):
-                    await handler(unwrap(letter.body, letter.headers))
+                opened = letters(raw.body, raw.headers or {}, content_type=raw.content_type, message_id="")
             except Undecodable as strange:
-                logger.warning("ignored an undecodable reply: %s", strange)
+                logger.warning("ignored an undecodable bundle of replies: %s", strange)
+                return
+            for letter in opened:
+                try:
+                    reply = unwrap(letter.body, letter.headers)
+                except Undecodable as strange:
+                    logger.warning("ignored an undecodable reply: %s", strange)
+                else:
+                    await handler(reply)
 
     async def start(self) -> None:
         """Connects, declares, and begins to consume and to sweep. Raises when the broker cannot be reached."""

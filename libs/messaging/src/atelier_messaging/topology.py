@@ -22,6 +22,9 @@ BROKER_HISTORY = ("x-death", "x-first-death-", "x-last-death-")
 DELIVERY_LIMIT = 50
 """Deliveries after which the broker itself gives up on a message that keeps killing its consumer."""
 
+GRAVE: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+"""Looking at a dead letter is a delivery; from RabbitMQ 4.0 the default limit would drop it after twenty looks."""
+
 
 def dead_queue(queue: str) -> str:
     """Where the dead letters of a queue lie."""
@@ -63,7 +66,7 @@ async def declare(channel: AbstractChannel) -> None:
         declared = await channel.declare_queue(queue, durable=True, arguments=queue_arguments(queue))
         for message in messages:
             await declared.bind(exchange, routing_key=message.name)
-        grave = await channel.declare_queue(dead_queue(queue), durable=True, arguments={"x-queue-type": "quorum"})
+        grave = await channel.declare_queue(dead_queue(queue), durable=True, arguments=GRAVE)
         await grave.bind(dead, routing_key=queue)
     for rung, delay_s in enumerate(RETRY_DELAYS_S):
         ladder = await channel.declare_exchange(retry_exchange(rung), ExchangeType.FANOUT, durable=True)
@@ -71,6 +74,9 @@ async def declare(channel: AbstractChannel) -> None:
             "x-queue-type": "quorum",
             "x-message-ttl": int(delay_s * 1000),
             "x-dead-letter-exchange": "",
+            # Without these two, a broker that dies as a message moves on loses it.
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
         }
         waiting = await channel.declare_queue(retry_exchange(rung), durable=True, arguments=arguments)
         await waiting.bind(ladder)
