@@ -32,12 +32,14 @@ def with_data(*data: str) -> dict[str, Any]:
 async def test_a_picture_in_the_body_is_stored_as_an_upload_and_named_by_its_key(world: World) -> None:
     user, headers = await world.user()
 
-    await create(world, headers, with_data(picture()))
+    generation = await create(world, headers, with_data(picture()))
 
     [asked] = [e.message for e in world.neighbours.heard if isinstance(e.message, GenerationRequested)]
     key = asked.spec.inputs[0].key
     assert key is not None and key.startswith(f"users/{user}/uploads/")
-    assert await world.pool.fetchval("SELECT width FROM files WHERE key = $1", key) == 64
+    rows = await world.pool.fetch("SELECT width, generation_id FROM files WHERE key = $1", key)
+    assert [row["width"] for row in rows] == [64, 64]
+    assert {row["generation_id"] for row in rows} == {None, generation}
     assert "base64" not in await world.pool.fetchval("SELECT request::text FROM generations")
 
 

@@ -170,7 +170,7 @@ def answers(given: Mapping[int, tuple[str, type[BaseModel] | None]], *codes: str
     return documented
 
 
-ANYWHERE = ("internal_error", "unavailable")
+ANYWHERE = ("rate_limited", "internal_error", "unavailable")
 
 
 def example(code: str) -> dict[str, Any]:

@@ -5,12 +5,13 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_contracts import RenderSpec, Simulation
+from atelier_contracts import InputRef, RenderSpec, Simulation
 from atelier_gateway import kinds
 from atelier_gateway.bodies import answer, id_from_path, read, takes
 from atelier_gateway.creating import Draft, Shape
@@ -23,6 +24,7 @@ from atelier_gateway.problems import Problem, not_found, problem_json
 from atelier_gateway.simulation import HEADER as SIMULATE
 from atelier_gateway.simulation import simulation
 from atelier_gateway.store import generations, listing
+from atelier_gateway.store.files import CATEGORIES, Use
 from atelier_gateway.store.generations import Generation
 from atelier_gateway.surfaces import uploads
 from atelier_gateway.surfaces.native import docs
@@ -30,6 +32,7 @@ from atelier_gateway.surfaces.native.body import CreateGeneration
 from atelier_gateway.surfaces.native.pictures import created_with
 from atelier_gateway.surfaces.native.views import NOWHERE, STATUSES, accepted, view
 from atelier_gateway.uploading import Upload
+from atelier_storage.keys import safe_filename
 
 PREFIX = "/v1"
 CREATE = f"POST {PREFIX}/generations"
@@ -44,6 +47,7 @@ CREATED = docs.answers(
     {201: ("It is admitted.", docs.GenerationView), 200: ("It ended within `Prefer: wait`.", docs.GenerationView)},
     *("invalid_request", "invalid_idempotency_key", "simulator_off", "insufficient_credits"),
     *("request_in_progress", "request_too_large", "idempotency_key_reused", "unpriced", "outcome_unknown"),
+    *("tenant_queue_full", "queue_full"),
 )
 PREFER = docs.header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wait=N`: seconds, 30 at most.")
 SHOWN = docs.answers({200: ("The generation as it is now.", docs.GenerationView)}, "not_found")
@@ -132,14 +136,21 @@ async def _asked(parts: Parts, request: Request) -> _Asked:
 
 async def _draft(parts: Parts, principal: Principal, asked: _Asked, body: CreateGeneration) -> Draft:
     """The request, understood; ``body`` has its pictures named by their keys. Raises Problem."""
+    spec = await _spec(parts, principal, body, asked.simulated)
     return Draft(
         work=body.work(),
-        spec=await _spec(parts, principal, body, asked.simulated),
+        spec=spec,
+        uses=[_use(order, one) for order, one in enumerate(spec.inputs)],
         request=body.model_dump(mode="json", exclude_defaults=True),
         deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
         key=asked.key,
         fingerprint=asked.fingerprint,
     )
+
+
+def _use(order: int, one: InputRef) -> Use:
+    name = safe_filename(one.key or urlsplit(one.url or "").path)
+    return Use(CATEGORIES[one.role], name, key=one.key, url=one.url, is_primary=order == 0, image_order=order)
 
 
 async def _spec(parts: Parts, principal: Principal, body: CreateGeneration, simulated: Simulation | None) -> RenderSpec:
