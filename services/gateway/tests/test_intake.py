@@ -71,7 +71,7 @@ async def test_a_picture_in_a_request_is_stored_under_its_owner_with_its_true_me
     assert (picture.content_type, picture.width, picture.height) == ("image/jpeg", 30, 20)
     assert (picture.size, picture.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert await objects.get(picture.key, 10_000) == data
-    row = await world.pool.fetchrow("SELECT * FROM files")
+    (row,) = await world.pool.fetch("SELECT * FROM files")
     assert (row["category"], row["format"], row["filename"]) == ("product_image", "jpeg", "shoe.PNG")
     assert (row["owner_kind"], row["owner_id"], row["size_bytes"]) == ("user", ANN.owner.id, len(data))
 
@@ -95,7 +95,7 @@ async def test_an_upload_gets_its_row_when_it_is_first_used_and_only_then_is_it_
     references = await Inputs(objects, intake).references(ANN.owner, [Given("a", "garment", key)])
 
     assert references[0].key == key
-    row = await world.pool.fetchrow("SELECT * FROM files")
+    (row,) = await world.pool.fetch("SELECT * FROM files")
     assert (row["category"], row["content_type"], row["filename"]) == ("garment", "image/webp", "Me-my-coat.png")
     await objects.remove(key)
     assert await Inputs(objects, intake).references(ANN.owner, [Given("a", "garment", key)]) == references

@@ -1,0 +1,86 @@
+"""How to make a tenant and an object of theirs, for each family of routes that takes an id (``test_isolation.py``).
+
+A route that is not under one of ``FAMILIES`` and takes an id fails the test: add its family here.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from atelier_gateway.surfaces.onmodel.asked import EXAMPLE as FLAT_LAY
+
+from .form import FORM
+from .world import ADMIN, TRY_ON, World
+
+Headers = dict[str, str]
+AT_ONCE = {"Prefer": "respond-async"}
+IMAGE = {"kind": "image", "prompt": "a cat", "size": "256x256"}
+
+NO_TENANTS: Mapping[str, str] = {
+    "/v1/admin/": "the operator's: one token, all tenants",
+    "/problems/": "pages about errors, the same for everybody",
+    "/v1/models/": "the catalogue, the same for everybody",
+}
+"""Paths whose ids are nobody's own, and why."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """``tenant`` makes one more of the kind that the routes serve; ``make`` makes an object of theirs: its id."""
+
+    tenant: Callable[[World], Awaitable[Headers]]
+    make: Callable[[World, Headers], Awaitable[str]]
+    own: str
+    """Where the object's owner reads it; with ``{id}``."""
+    strangers: tuple[Callable[[World], Awaitable[Headers]], ...] = ()
+    """Who else the routes let in, beside another tenant of the same kind."""
+
+
+async def store(world: World) -> Headers:
+    """A store."""
+    return (await world.store())[1]
+
+
+async def user(world: World) -> Headers:
+    """A user for themselves."""
+    return (await world.user())[1]
+
+
+async def member(world: World) -> Headers:
+    """A user for their workspace."""
+    user_id, headers = await world.user()
+    made = await world.client.post(
+        "/v1/admin/workspaces", headers=ADMIN, json={"name": "W", "member_ids": [str(user_id)]}
+    )
+    return headers | {"X-Workspace-Id": made.json()["id"]}
+
+
+def posting(path: str, body: Mapping[str, object], *where: str) -> Callable[[World, Headers], Awaitable[str]]:
+    """Makes an object with a POST; ``where`` its id stands in the reply."""
+
+    async def make(world: World, headers: Headers) -> str:
+        made = await world.client.post(path, headers=headers | AT_ONCE, json=body)
+        assert made.is_success, made.text
+        found = made.json()
+        for name in where:
+            found = found[name]
+        return str(found)
+
+    return make
+
+
+FAMILIES: Mapping[str, Family] = {
+    "/api/v1/generation/": Family(
+        store, posting("/api/v1/generation/create", TRY_ON, "data", "session_id"), "/api/v1/generation/{id}"
+    ),
+    "/v1/generations/": Family(
+        store, posting("/v1/generations", IMAGE, "id"), "/v1/generations/{id}", strangers=(user, member)
+    ),
+    "/api/generate/": Family(user, posting("/api/generate", FORM, "data", "_id"), "/api/generate/{id}"),
+    "/api/ai/images/": Family(
+        member, posting("/api/ai/images", {"prompt": "a cat"}, "data", "id"), "/api/ai/images/{id}"
+    ),
+    "/v1/onmodel/status/": Family(
+        user, posting("/v1/generate?onmodel", FLAT_LAY | {"modelId": "123"}, "job_id"), "/v1/onmodel/status/{id}"
+    ),
+    "/v1/flatlay/status/": Family(user, posting("/v1/generate?flatlay", FLAT_LAY, "job_id"), "/v1/flatlay/status/{id}"),
+}
