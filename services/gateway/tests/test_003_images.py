@@ -18,6 +18,7 @@ from atelier_contracts import (
 )
 from atelier_storage.keys import artefact_key
 
+from .neighbours import queued
 from .world import ADMIN, World
 
 pytestmark = pytest.mark.stack
@@ -368,3 +369,55 @@ async def test_fifty_equal_posts_at_once_are_one_generation(team: Team) -> None:
     accepted = {reply.json()["data"]["id"] for reply in replies if reply.status_code == 202}
     assert {reply.status_code for reply in replies} <= {202, 409}
     assert len(accepted) == len(team.world.neighbours.started) == 1
+
+
+async def test_a_batch_is_several_generations_each_with_its_own_outcome(team: Team) -> None:
+    """003.7 Batch processing."""
+    requests = [{"prompt": "a"}, {"prompt": "b", "n": 2}, {"prompt": "c", "quality": "hd"}]
+    key = {"Idempotency-Key": "batch-1"}
+
+    first = await team.world.client.post(f"{PATH}/batches", headers=team.headers | key, json={"requests": requests})
+    again = await team.world.client.post(f"{PATH}/batches", headers=team.headers | key, json={"requests": requests})
+    other = await team.world.client.post(f"{PATH}/batches", headers=team.headers | key, json={"requests": requests[1:]})
+
+    items = first.json()["data"]["items"]
+    assert (first.status_code, len({item["data"]["id"] for item in items})) == (202, 3)
+    assert [item["data"]["credits"]["reserved"] for item in items] == [10, 20, 20]
+    assert (again.content, other.status_code) == (first.content, 422)
+    assert len(team.world.neighbours.started) == 3
+    assert '"images-user";r=' in first.headers["RateLimit"]
+
+
+async def test_a_batch_with_a_wrong_request_is_refused_as_a_whole(team: Team) -> None:
+    """003.7, 003.4 The field is named as it stands in the batch; nothing is left behind."""
+    wrong = {"requests": [{"prompt": "a"}, {"prompt": "b", "size": "1x1"}]}
+
+    reply = await team.world.client.post(f"{PATH}/batches", headers=team.headers, json=wrong)
+
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"]) == (400, "INVALID_SIZE")
+    assert error["details"]["errors"][0]["field"] == "requests.1.size"
+    assert set((await team.world.rows()).values()) == {0}
+
+
+@pytest.mark.parametrize(("paid", "status", "generations"), [(1, 202, 1), (0, 402, 0)])
+async def test_a_batch_tells_which_of_it_could_not_be_paid(
+    team: Team, paid: int, status: int, generations: int
+) -> None:
+    """003.7, 003.4 402 where not even one is admitted."""
+
+    def answers(request: GenerationRequested) -> Message:
+        if len(team.world.neighbours.started) <= paid:
+            return queued(request)
+        return GenerationRejected(
+            generation_id=request.generation_id, reason="insufficient_credits", required=10, available=0
+        )
+
+    team.world.neighbours.answer = answers
+    two = {"requests": [{"prompt": "a"}, {"prompt": "b"}]}
+
+    reply = await team.world.client.post(f"{PATH}/batches", headers=team.headers, json=two)
+
+    last = reply.json()["data"]["items"][1] if paid else reply.json()
+    assert (reply.status_code, last["error"]["code"]) == (status, "INSUFFICIENT_CREDITS")
+    assert (await team.world.rows())["generations"] == generations

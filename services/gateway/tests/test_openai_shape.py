@@ -195,6 +195,17 @@ async def test_the_models_are_listed_and_found_one_by_one(world: World, key: dic
     assert (await world.client.get("/v1/models")).json()["error"]["code"] == "invalid_api_key"
 
 
+async def test_with_onmodel_the_list_is_seed_004s(world: World, key: dict[str, str]) -> None:
+    """004.6, settled question 4."""
+    _, user = await world.user()
+
+    mannequins = await world.client.get("/v1/models?onmodel", headers=user)
+    refused = await world.client.get("/v1/models?onmodel", headers={})
+
+    assert mannequins.json()["success"] is True and mannequins.json()["models"]
+    assert (refused.status_code, refused.json()["success"]) == (401, False)
+
+
 async def test_the_same_key_twice_is_one_generation(world: World, key: dict[str, str]) -> None:
     keyed = key | {"Idempotency-Key": "k1"}
 

@@ -14,18 +14,18 @@ class Gate:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._verdicts: list[Verdict] = []
+        self._verdicts: dict[str, Verdict] = {}
 
     async def take(self, rule: Rule, counted: str) -> None:
         """Counts the request. Raises Problem 429."""
-        self._verdicts.append(await self._limits.take(rule, counted))
-        if not self._verdicts[-1].allowed:
-            raise refusal(*self._verdicts)
+        verdict = self._verdicts[rule.name] = await self._limits.take(rule, counted)
+        if not verdict.allowed:
+            raise refusal(*self._verdicts.values())
 
     @property
     def headers(self) -> dict[str, str]:
         """For the answer, whatever it is."""
-        return headers(*self._verdicts)
+        return headers(*self._verdicts.values())
 
 
 def waits(asked: Headers) -> bool:

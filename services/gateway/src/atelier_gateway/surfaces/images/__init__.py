@@ -1,5 +1,10 @@
-"""Seed 003: pictures from prompts, for workspaces. ``{"success", "data"}`` or ``{"success", "error"}``."""
+"""Seed 003: pictures from prompts, for workspaces. ``{"success", "data"}`` or ``{"success", "error"}``.
 
-from atelier_gateway.surfaces.images.routes import PREFIX, SURFACE, problem, router
+Waits for the pictures, unless the client prefers not to. Several pictures are charged by the picture: what was not made
+is returned.
+"""
+
+from atelier_gateway.surfaces.images.making import PREFIX, SURFACE, problem
+from atelier_gateway.surfaces.images.routes import router
 
 __all__ = ["PREFIX", "SURFACE", "problem", "router"]

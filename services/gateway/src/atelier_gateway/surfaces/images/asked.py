@@ -25,3 +25,17 @@ class CreateImages(Body):
     n: int = Field(default=1, ge=1, le=N_MAX)
     image: Picture | None = None
     mask: Picture | None = None
+
+
+BATCH_MAX = 10
+
+
+class CreateBatch(Body):
+    """Several requests for one workspace; each is admitted, made and charged for itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"requests": [{"prompt": "a red bicycle"}, {"prompt": "a blue one", "n": 2}]}]}
+    )
+
+    workspaceId: Line | None = None
+    requests: list[CreateImages] = Field(min_length=1, max_length=BATCH_MAX)

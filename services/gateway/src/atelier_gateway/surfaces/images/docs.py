@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from atelier_gateway.bodies import takes
-from atelier_gateway.surfaces.images.asked import CreateImages
+from atelier_gateway.surfaces.images.asked import CreateBatch, CreateImages
 from atelier_gateway.surfaces.native.docs import KEY, LIMIT, header, query
 
 Status = Literal["PENDING", "COMPLETED", "FAILED"]
@@ -115,6 +115,19 @@ class ErrorReply(BaseModel):
     error: Error
 
 
+class Batch(BaseModel):
+    """What became of each request, in their order."""
+
+    items: list[Reply | ErrorReply]
+
+
+class BatchReply(BaseModel):
+    """A batch of which at least one was admitted."""
+
+    success: Literal[True]
+    data: Batch
+
+
 REFUSALS: dict[int, str] = {
     400: "A field is not valid, the size or quality is not the model's, the workspace is missing, or its key is odd",
     401: "No valid token",
@@ -140,6 +153,10 @@ CREATED: dict[int | str, dict[str, Any]] = {
     202: {"model": Reply, "description": "Not made yet: `status_url` will tell"},
     **refusals(400, 401, 402, 403, 409, 413, 422, 429, 500, 503),
 }
+BATCHED: dict[int | str, dict[str, Any]] = {
+    202: {"model": BatchReply, "description": "At least one is admitted: each `status_url` will tell"},
+    **refusals(400, 401, 402, 403, 409, 413, 422, 429, 500, 503),
+}
 READ: dict[int | str, dict[str, Any]] = {
     200: {"model": Reply, "description": "The generation"},
     **refusals(400, 401, 403, 404, 429, 500, 503),
@@ -156,5 +173,6 @@ CURSOR = query("cursor", {"type": "string", "format": "uuid"}, "`nextCursor` of 
 PREFER = header("Prefer", {"type": "string", "examples": ["respond-async"]}, "`respond-async`: 202 at once.")
 
 CREATING: dict[str, Any] = takes(CreateImages) | {"parameters": [WORKSPACE, KEY, PREFER]}
+BATCHING: dict[str, Any] = takes(CreateBatch) | {"parameters": [WORKSPACE, KEY]}
 READING: dict[str, Any] = {"parameters": [WORKSPACE, NAMED]}
 LISTING: dict[str, Any] = {"parameters": [WORKSPACE, NAMED, LIMIT, CURSOR]}

@@ -1,53 +1,18 @@
-"""Seed 003: pictures from prompts, for workspaces. Waits for the pictures, unless the client prefers not to.
-
-Every reply is ``{"success", "data"}`` or ``{"success", "error"}``. Several pictures are charged by the picture: what
-was not made is returned.
-"""
-
-from typing import Any
+"""The routes of seed 003."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_contracts.vocabulary import Role
-from atelier_gateway import image_orders
-from atelier_gateway.bodies import answer, id_from_path, read
-from atelier_gateway.clients import subject
-from atelier_gateway.creating import Shape
-from atelier_gateway.idempotency import REPLAYED
-from atelier_gateway.identity.principals import WORKSPACE_HEADER, Principal
-from atelier_gateway.image_models import Unsupported, resolve
-from atelier_gateway.image_orders import Order
-from atelier_gateway.inputs import Given
-from atelier_gateway.internal import Unanswered
-from atelier_gateway.limits import Rule
+from atelier_gateway.bodies import answer, id_from_path
 from atelier_gateway.paging import cursor_after, page_of
 from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem, not_found
+from atelier_gateway.problems import not_found
 from atelier_gateway.store import generations, listing
-from atelier_gateway.store.generations import NewGeneration
-from atelier_gateway.store.people import User
-from atelier_gateway.surfaces.gate import Gate, gated, waits
+from atelier_gateway.surfaces.gate import gated
 from atelier_gateway.surfaces.images import docs
-from atelier_gateway.surfaces.images.asked import CreateImages
-from atelier_gateway.surfaces.images.views import accepted, view
-
-PREFIX = "/api/ai/images"
-SURFACE = "images"
-CREATE = f"POST {PREFIX}"
-CODES = {
-    "invalid_request": "VALIDATION_ERROR",
-    "insufficient_credits": "INSUFFICIENT_CREDITS",
-    "workspace_forbidden": "FORBIDDEN",
-    "rate_limited": "RATE_LIMIT_EXCEEDED",
-    "provider_failed": "PROVIDER_UNAVAILABLE",
-    "unavailable": "SERVICE_UNAVAILABLE",
-}
-"""Seed 003's words, where they are not simply ours in capitals."""
-PER_USER = Rule("images-user", 60, 60)
-PER_WORKSPACE = Rule("images-workspace", 1_000, 3_600)
-PER_IP = Rule("images-ip", 100, 60)
-"""Seed 003, Rate Limiting: every POST counts, also one that is refused for another reason."""
+from atelier_gateway.surfaces.images.batches import create_batch
+from atelier_gateway.surfaces.images.making import PREFIX, SURFACE, create, enveloped, member, remaining
+from atelier_gateway.surfaces.images.views import view
 
 
 def router(parts: Parts) -> APIRouter:
@@ -55,121 +20,28 @@ def router(parts: Parts) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["Images (workspaces)"])
 
     @routes.post("", responses=docs.CREATED, openapi_extra=docs.CREATING)
-    async def create(request: Request) -> Response:
-        return await gated(parts.limits, lambda gate: _create(parts, request, gate))
+    async def post(request: Request) -> Response:
+        return await gated(parts.limits, lambda gate: create(parts, request, gate))
+
+    @routes.post("/batches", status_code=202, responses=docs.BATCHED, openapi_extra=docs.BATCHING)
+    async def post_batch(request: Request) -> Response:
+        return await gated(parts.limits, lambda gate: create_batch(parts, request, gate))
 
     @routes.get("/{id}", responses=docs.READ, openapi_extra=docs.READING)
     async def get(request: Request, id: str) -> Response:
-        principal = await _member(parts, request)
+        principal = await member(parts, request)
         generation = await generations.of_owner(parts.pool, id_from_path(id, "generation"), principal.owner)
         if generation is None or generation.surface != SURFACE:
             raise not_found("generation")
-        return answer(_data(view(generation, parts.objects, await _remaining(parts, principal), PREFIX)))
+        return answer(enveloped(view(generation, parts.objects, await remaining(parts, principal), PREFIX)))
 
     @routes.get("", responses=docs.LISTED, openapi_extra=docs.LISTING)
     async def newest(request: Request) -> Response:
-        principal = await _member(parts, request)
+        principal = await member(parts, request)
         limit, before = page_of(request.query_params, default=20, most=100)
         page = await listing.newest(parts.pool, principal.owner, limit=limit, before=before, surface=SURFACE)
-        remaining = await _remaining(parts, principal)
-        items = [view(generation, parts.objects, remaining, PREFIX) for generation in page]
-        return answer(_data({"items": items, "nextCursor": cursor_after(page, limit)}))
+        left = await remaining(parts, principal)
+        items = [view(generation, parts.objects, left, PREFIX) for generation in page]
+        return answer(enveloped({"items": items, "nextCursor": cursor_after(page, limit)}))
 
     return routes
-
-
-async def _create(parts: Parts, request: Request, gate: Gate) -> Response:
-    await gate.take(PER_IP, subject(parts.client_ip(request.scope)))
-    user = await parts.identity.user(request.headers)
-    await gate.take(PER_USER, str(user.id))
-    body = await read(request, CreateImages)
-    principal = await parts.identity.member(user, _workspace(request, body.workspaceId))
-    await gate.take(PER_WORKSPACE, str(principal.owner.id))
-    order = await _order(parts, principal, user, body)
-    draft = image_orders.draft(parts, request, order, deadline_s=parts.settings.generation_deadline_s)
-    response = await parts.creating.create(principal, draft, SHAPE)
-    if response.status_code != 202 or not waits(request.headers):
-        return response
-    return await _waited(parts, principal, response)
-
-
-async def _waited(parts: Parts, principal: Principal, accepted: Response) -> Response:
-    """200 with the pictures, 503 for what failed meanwhile, or the 202 when it takes longer than we wait."""
-    generation = await image_orders.outcome(parts, principal.owner, accepted, parts.settings.sync_wait_s)
-    if generation is None:
-        return accepted
-    if generation.snapshot.state != "succeeded":
-        raise image_orders.failure(generation, id=str(generation.id), status_url=f"{PREFIX}/{generation.id}")
-    response = answer(_data(view(generation, parts.objects, await _remaining(parts, principal), PREFIX)))
-    if replayed := accepted.headers.get(REPLAYED):
-        response.headers[REPLAYED] = replayed
-    return response
-
-
-async def _order(parts: Parts, principal: Principal, user: User, body: CreateImages) -> Order:
-    """The request, understood. Raises Problem 400."""
-    choice = resolve(provider=body.provider, model=body.model, size=body.size, quality=body.quality, style=body.style)
-    if isinstance(choice, Unsupported):
-        raise _invalid(choice.field, choice.message, "invalid_size" if choice.field == "size" else "invalid_request")
-    if body.mask and not body.image:
-        raise _invalid("image", "a mask needs the image it belongs to")
-    roles: tuple[tuple[Role, str | None], ...] = (("image", body.image), ("mask", body.mask))
-    given = [Given(role, role, text) for role, text in roles if text]
-    return Order(
-        choice,
-        body.prompt,
-        body.n,
-        asked=body.model_dump(mode="json", exclude_none=True) | {"userId": str(user.id)},
-        same=(body.model_dump_json(exclude={"workspaceId"}),),
-        inputs=await parts.inputs.references(principal.owner, given),
-    )
-
-
-async def _member(parts: Parts, request: Request) -> Principal:
-    user = await parts.identity.user(request.headers)
-    return await parts.identity.member(user, _workspace(request, request.query_params.get("workspaceId")))
-
-
-def _workspace(request: Request, named: str | None) -> str:
-    """From the header, or from the body or query. Raises Problem 400."""
-    header = request.headers.get(WORKSPACE_HEADER)
-    if header and named and header.lower() != named.lower():
-        raise _invalid("workspaceId", f"it contradicts {WORKSPACE_HEADER}")
-    workspace = header or named
-    if not workspace:
-        raise _invalid("workspaceId", f"it is required, here or in {WORKSPACE_HEADER}", "workspace_required")
-    return workspace
-
-
-async def _remaining(parts: Parts, principal: Principal) -> int | None:
-    """What the workspace can still spend; None while billing does not answer: the pictures are there all the same."""
-    try:
-        return int((await parts.internal.account(principal.owner))["available"])
-    except Unanswered:
-        return None
-
-
-def problem(refusal: Problem) -> Response:
-    """``{"success": false, "error": {"code", "message", "details"?}}``."""
-    code = CODES.get(refusal.code, refusal.code.upper())
-    error: dict[str, Any] = {"code": code, "message": refusal.detail}
-    if refusal.details:
-        error["details"] = refusal.details
-    response = answer({"success": False, "error": error}, refusal.status)
-    response.headers.update(refusal.headers)
-    return response
-
-
-def _data(data: object) -> dict[str, object]:
-    return {"success": True, "data": data}
-
-
-def _invalid(field: str, why: str, code: str = "invalid_request") -> Problem:
-    return Problem(code, f"{field}: {why}.", details={"errors": [{"field": field, "message": why}]})
-
-
-def _accepted(generation: NewGeneration) -> Response:
-    return accepted(generation, PREFIX)
-
-
-SHAPE = Shape(SURFACE, CREATE, _accepted, problem)

@@ -5,7 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from atelier_gateway.bodies import takes
-from atelier_gateway.surfaces.native.docs import KEY, WORKSPACE
+from atelier_gateway.surfaces.native.docs import KEY, WORKSPACE, query
+from atelier_gateway.surfaces.onmodel.docs import Figures, Refusal
 from atelier_gateway.surfaces.openai_shape.bodies import EditImages, GenerateImages, VaryImage
 
 
@@ -96,8 +97,10 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 LISTED: dict[int | str, dict[str, Any]] = {
-    200: {"model": ModelList, "description": "The models"},
-    **refusals(401, 403, 429, 500, 503),
+    200: {"model": ModelList | Figures, "description": "The models; with `?onmodel`, seed 004's mannequins"},
+    **{
+        status: {"model": ErrorReply | Refusal, "description": REFUSALS[status]} for status in (401, 403, 429, 500, 503)
+    },
 }
 FOUND: dict[int | str, dict[str, Any]] = {
     200: {"model": Model, "description": "The model"},
@@ -121,3 +124,5 @@ def takes_form(model: type[EditImages] | type[VaryImage], *files: str) -> dict[s
 
 GENERATING: dict[str, Any] = takes(GenerateImages) | {"parameters": [KEY, WORKSPACE]}
 READING: dict[str, Any] = {"parameters": [WORKSPACE]}
+ONMODEL = query("onmodel", {"type": "string"}, "Given at all: seed 004's mannequins instead, in its own shape.")
+LISTING: dict[str, Any] = {"parameters": [WORKSPACE, ONMODEL | {"allowEmptyValue": True}]}

@@ -24,6 +24,8 @@ WORDS: Mapping[str, Worded] = {
     "unauthorized": Worded("invalid_request_error", "invalid_api_key"),
     "insufficient_credits": Worded("insufficient_quota", "insufficient_quota", 429, retry=False),
     "rate_limited": Worded("requests", "rate_limit_exceeded"),
+    "tenant_queue_full": Worded("requests", "rate_limit_exceeded"),
+    "queue_full": Worded("server_error", "queue_full"),
     "not_found": Worded("invalid_request_error", "unknown_url"),
     "internal_error": Worded("server_error", None),
     "unavailable": Worded("server_error", "unavailable"),

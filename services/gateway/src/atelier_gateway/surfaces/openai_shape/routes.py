@@ -8,6 +8,7 @@ from atelier_gateway.image_models import MODELS
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
 from atelier_gateway.surfaces.gate import gated
+from atelier_gateway.surfaces.onmodel import models_alias
 from atelier_gateway.surfaces.openai_shape import docs
 from atelier_gateway.surfaces.openai_shape.bodies import EditImages, GenerateImages, VaryImage, read_form
 from atelier_gateway.surfaces.openai_shape.making import Wish, make
@@ -53,8 +54,10 @@ def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
 
 
 def _add_models(routes: APIRouter, parts: Parts) -> None:
-    @routes.get(MODELS_PREFIX, responses=docs.LISTED, openapi_extra=docs.READING)
+    @routes.get(MODELS_PREFIX, responses=docs.LISTED, openapi_extra=docs.LISTING)
     async def list_models(request: Request) -> Response:
+        if (mannequins := await models_alias(parts, request)) is not None:
+            return mannequins
         await parts.identity.anyone(request.headers)
         return answer({"object": "list", "data": [_model(name) for name in MODELS]})
 

@@ -1,0 +1,89 @@
+"""Several prompts in one POST: each becomes a generation of its own, and the reply says what became of each.
+
+Never waits. Where none is admitted, the reply is the first one's refusal: nothing was created.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from atelier_gateway import image_orders
+from atelier_gateway.bodies import answer, read
+from atelier_gateway.clients import subject
+from atelier_gateway.creating import Shape
+from atelier_gateway.identity.principals import Principal
+from atelier_gateway.image_orders import Order
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem
+from atelier_gateway.store.people import User
+from atelier_gateway.surfaces.gate import Gate
+from atelier_gateway.surfaces.images.asked import CreateBatch
+from atelier_gateway.surfaces.images.making import (
+    CREATE,
+    PER_IP,
+    PER_USER,
+    PER_WORKSPACE,
+    SHAPE,
+    SURFACE,
+    enveloped,
+    order_of,
+    problem,
+    workspace_of,
+)
+
+
+async def create_batch(parts: Parts, request: Request, gate: Gate) -> Response:
+    """202 with one item a request: its ``data``, or its ``error``. Raises Problem."""
+    await gate.take(PER_IP, subject(parts.client_ip(request.scope)))
+    user = await parts.identity.user(request.headers)
+    await gate.take(PER_USER, str(user.id))
+    body = await read(request, CreateBatch)
+    principal = await parts.identity.member(user, workspace_of(request, body.workspaceId))
+    for further in range(len(body.requests)):
+        if further:
+            await gate.take(PER_USER, str(user.id))
+        await gate.take(PER_WORKSPACE, str(principal.owner.id))
+    orders = await _orders(parts, principal, user, body)
+    responses = [await _one(parts, request, principal, order, index) for index, order in enumerate(orders)]
+    return _told(responses)
+
+
+async def _orders(parts: Parts, principal: Principal, user: User, body: CreateBatch) -> list[Order]:
+    """All of them, before any is admitted. Raises Problem 400 naming the request at fault."""
+    orders = []
+    for index, one in enumerate(body.requests):
+        if one.workspaceId is not None:
+            raise _at(index, Problem("invalid_request", "workspaceId: it is given once, for all requests."))
+        try:
+            order = await order_of(parts, principal, user, one)
+        except Problem as refusal:
+            raise _at(index, refusal) from None
+        orders.append(replace(order, same=(body.model_dump_json(exclude={"workspaceId"}),)))
+    return orders
+
+
+async def _one(parts: Parts, request: Request, principal: Principal, order: Order, index: int) -> Response:
+    shape = Shape(SURFACE, f"{CREATE}/batches {index}", SHAPE.accepted, problem)
+    try:
+        draft = image_orders.draft(parts, request, order, deadline_s=parts.settings.generation_deadline_s)
+        return await parts.creating.create(principal, draft, shape)
+    except Problem as refusal:
+        return problem(refusal)
+
+
+def _told(responses: Sequence[Response]) -> Response:
+    if all(response.status_code != 202 for response in responses):
+        return responses[0]
+    items: list[Any] = [json.loads(bytes(response.body)) for response in responses]
+    return answer(enveloped({"items": items}), 202)
+
+
+def _at(index: int, refusal: Problem) -> Problem:
+    """The same refusal, its fields named as they stand in the batch."""
+    where = f"requests.{index}."
+    errors = [error | {"field": where + error["field"]} for error in refusal.details.get("errors", [])]
+    return Problem(refusal.code, where + refusal.detail, details={"errors": errors} if errors else None)

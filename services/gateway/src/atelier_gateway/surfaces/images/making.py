@@ -1,0 +1,143 @@
+"""Seed 003's order: who may ask, what is asked, how long the answer waits, how a refusal is worded."""
+
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import Response
+
+from atelier_contracts.vocabulary import Role
+from atelier_gateway import image_orders
+from atelier_gateway.bodies import answer, read
+from atelier_gateway.clients import subject
+from atelier_gateway.creating import Shape
+from atelier_gateway.idempotency import REPLAYED
+from atelier_gateway.identity.principals import WORKSPACE_HEADER, Principal
+from atelier_gateway.image_models import Unsupported, resolve
+from atelier_gateway.image_orders import Order
+from atelier_gateway.inputs import Given
+from atelier_gateway.internal import Unanswered
+from atelier_gateway.limits import Rule
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem
+from atelier_gateway.store.generations import NewGeneration
+from atelier_gateway.store.people import User
+from atelier_gateway.surfaces.gate import Gate, waits
+from atelier_gateway.surfaces.images.asked import CreateImages
+from atelier_gateway.surfaces.images.views import accepted, view
+
+PREFIX = "/api/ai/images"
+SURFACE = "images"
+CREATE = f"POST {PREFIX}"
+CODES = {
+    "invalid_request": "VALIDATION_ERROR",
+    "insufficient_credits": "INSUFFICIENT_CREDITS",
+    "workspace_forbidden": "FORBIDDEN",
+    "rate_limited": "RATE_LIMIT_EXCEEDED",
+    "provider_failed": "PROVIDER_UNAVAILABLE",
+    "unavailable": "SERVICE_UNAVAILABLE",
+}
+"""Seed 003's words, where they are not simply ours in capitals."""
+PER_USER = Rule("images-user", 60, 60)
+PER_WORKSPACE = Rule("images-workspace", 1_000, 3_600)
+PER_IP = Rule("images-ip", 100, 60)
+"""Seed 003, Rate Limiting: every POST counts, also one that is refused for another reason."""
+
+
+async def create(parts: Parts, request: Request, gate: Gate) -> Response:
+    """The answer to a POST. Raises Problem."""
+    await gate.take(PER_IP, subject(parts.client_ip(request.scope)))
+    user = await parts.identity.user(request.headers)
+    await gate.take(PER_USER, str(user.id))
+    body = await read(request, CreateImages)
+    principal = await parts.identity.member(user, workspace_of(request, body.workspaceId))
+    await gate.take(PER_WORKSPACE, str(principal.owner.id))
+    order = await order_of(parts, principal, user, body)
+    draft = image_orders.draft(parts, request, order, deadline_s=parts.settings.generation_deadline_s)
+    response = await parts.creating.create(principal, draft, SHAPE)
+    if response.status_code != 202 or not waits(request.headers):
+        return response
+    return await _waited(parts, principal, response)
+
+
+async def _waited(parts: Parts, principal: Principal, accepted: Response) -> Response:
+    """200 with the pictures, 503 for what failed meanwhile, or the 202 when it takes longer than we wait."""
+    generation = await image_orders.outcome(parts, principal.owner, accepted, parts.settings.sync_wait_s)
+    if generation is None:
+        return accepted
+    if generation.snapshot.state != "succeeded":
+        raise image_orders.failure(generation, id=str(generation.id), status_url=f"{PREFIX}/{generation.id}")
+    response = answer(enveloped(view(generation, parts.objects, await remaining(parts, principal), PREFIX)))
+    if replayed := accepted.headers.get(REPLAYED):
+        response.headers[REPLAYED] = replayed
+    return response
+
+
+async def order_of(parts: Parts, principal: Principal, user: User, body: CreateImages) -> Order:
+    """The request, understood. Raises Problem 400."""
+    choice = resolve(provider=body.provider, model=body.model, size=body.size, quality=body.quality, style=body.style)
+    if isinstance(choice, Unsupported):
+        raise _invalid(choice.field, choice.message, "invalid_size" if choice.field == "size" else "invalid_request")
+    if body.mask and not body.image:
+        raise _invalid("image", "a mask needs the image it belongs to")
+    roles: tuple[tuple[Role, str | None], ...] = (("image", body.image), ("mask", body.mask))
+    given = [Given(role, role, text) for role, text in roles if text]
+    return Order(
+        choice,
+        body.prompt,
+        body.n,
+        asked=body.model_dump(mode="json", exclude_none=True) | {"userId": str(user.id)},
+        same=(body.model_dump_json(exclude={"workspaceId"}),),
+        inputs=await parts.inputs.references(principal.owner, given),
+    )
+
+
+async def member(parts: Parts, request: Request) -> Principal:
+    """Who reads, for which workspace. Raises Problem 400, 401, 403."""
+    user = await parts.identity.user(request.headers)
+    return await parts.identity.member(user, workspace_of(request, request.query_params.get("workspaceId")))
+
+
+def workspace_of(request: Request, named: str | None) -> str:
+    """From the header, or from the body or query. Raises Problem 400."""
+    header = request.headers.get(WORKSPACE_HEADER)
+    if header and named and header.lower() != named.lower():
+        raise _invalid("workspaceId", f"it contradicts {WORKSPACE_HEADER}")
+    workspace = header or named
+    if not workspace:
+        raise _invalid("workspaceId", f"it is required, here or in {WORKSPACE_HEADER}", "workspace_required")
+    return workspace
+
+
+async def remaining(parts: Parts, principal: Principal) -> int | None:
+    """What the workspace can still spend; None while billing does not answer: the pictures are there all the same."""
+    try:
+        return int((await parts.internal.account(principal.owner))["available"])
+    except Unanswered:
+        return None
+
+
+def problem(refusal: Problem) -> Response:
+    """``{"success": false, "error": {"code", "message", "details"?}}``."""
+    code = CODES.get(refusal.code, refusal.code.upper())
+    error: dict[str, Any] = {"code": code, "message": refusal.detail}
+    if refusal.details:
+        error["details"] = refusal.details
+    response = answer({"success": False, "error": error}, refusal.status)
+    response.headers.update(refusal.headers)
+    return response
+
+
+def enveloped(data: object) -> dict[str, object]:
+    """What every reply with data looks like."""
+    return {"success": True, "data": data}
+
+
+def _invalid(field: str, why: str, code: str = "invalid_request") -> Problem:
+    return Problem(code, f"{field}: {why}.", details={"errors": [{"field": field, "message": why}]})
+
+
+def _accepted(generation: NewGeneration) -> Response:
+    return accepted(generation, PREFIX)
+
+
+SHAPE = Shape(SURFACE, CREATE, _accepted, problem)
