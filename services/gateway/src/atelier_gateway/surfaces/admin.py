@@ -15,6 +15,7 @@ from atelier_gateway.identity.api_keys import StoredKey
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.store import people
+from atelier_gateway.surfaces import admin_docs as docs
 from atelier_messaging import UnitOfWork, Work
 from atelier_telemetry.operations import guarded
 
@@ -56,7 +57,7 @@ def router(parts: Parts) -> APIRouter:
 
 
 def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
-    @routes.post("/stores", status_code=201, openapi_extra=takes(NewStore))
+    @routes.post("/stores", status_code=201, responses=docs.STORE, openapi_extra=takes(NewStore))
     async def create_store(request: Request) -> Response:
         body, store_id = await read(request, NewStore), uuid7()
         async with work.once() as unit:
@@ -64,7 +65,7 @@ def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
             _, key = await _give_key(unit, store_id, parts)
         return answer({"id": store_id, "name": body.name, "api_key": key}, 201)
 
-    @routes.post("/stores/{id}/keys", status_code=201)
+    @routes.post("/stores/{id}/keys", status_code=201, responses=docs.NEW_KEY)
     async def create_key(id: str) -> Response:
         store_id = id_from_path(id, "store")
         async with work.once() as unit:
@@ -73,7 +74,7 @@ def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
             key_id, key = await _give_key(unit, store_id, parts)
         return answer({"id": key_id, "api_key": key}, 201)
 
-    @routes.delete("/stores/{id}/keys/{key_id}", status_code=204)
+    @routes.delete("/stores/{id}/keys/{key_id}", status_code=204, responses=docs.NO_KEY)
     async def revoke_key(id: str, key_id: str) -> Response:
         async with work.once() as unit:
             known = await people.revoke_key(unit.connection, id_from_path(id, "store"), id_from_path(key_id, "key"))
@@ -84,7 +85,7 @@ def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
 
 def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
-    @routes.post("/users", status_code=201, openapi_extra=takes(NewUser))
+    @routes.post("/users", status_code=201, responses=docs.USER, openapi_extra=takes(NewUser))
     async def create_user(request: Request) -> Response:
         body, user_id = await read(request, NewUser), uuid7()
         async with work.once() as unit:
@@ -93,7 +94,7 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
             raise Problem("conflict", "A user with this email or subject is there already.")
         return answer({"id": user_id, "email": body.email}, 201)
 
-    @routes.post("/users/{id}/tokens", status_code=201)
+    @routes.post("/users/{id}/tokens", status_code=201, responses=docs.TOKEN)
     async def create_token(id: str) -> Response:
         subject = await people.subject_of(parts.pool, id_from_path(id, "user"))
         if subject is None:
@@ -102,7 +103,7 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
             raise Problem("conflict", "This installation has no development issuer: tokens come from outside.")
         return answer({"token": parts.dev_issuer.issue(subject, now=datetime.now(UTC))}, 201)
 
-    @routes.patch("/users/{id}", openapi_extra=takes(UserChange))
+    @routes.patch("/users/{id}", responses=docs.USER_STATE, openapi_extra=takes(UserChange))
     async def change_user(request: Request, id: str) -> Response:
         user_id, body = id_from_path(id, "user"), await read(request, UserChange)
         async with work.once() as unit:
@@ -114,7 +115,7 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
 
 def _add_workspaces(routes: APIRouter, _: Parts, work: UnitOfWork) -> None:
-    @routes.post("/workspaces", status_code=201, openapi_extra=takes(NewWorkspace))
+    @routes.post("/workspaces", status_code=201, responses=docs.WORKSPACE, openapi_extra=takes(NewWorkspace))
     async def create_workspace(request: Request) -> Response:
         body, workspace_id = await read(request, NewWorkspace), uuid7()
         members = set(body.member_ids)

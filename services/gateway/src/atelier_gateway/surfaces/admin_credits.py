@@ -20,6 +20,7 @@ from atelier_gateway.internal import Unanswered, unavailable
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import not_found
 from atelier_gateway.store import generations, people
+from atelier_gateway.surfaces import admin_docs as docs
 from atelier_gateway.surfaces.admin import PREFIX
 from atelier_telemetry.operations import guarded
 
@@ -51,7 +52,7 @@ def router(parts: Parts) -> APIRouter:
     """Routes under ``/v1/admin`` that give and account for credits, for holders of the admin token."""
     routes = APIRouter(prefix=PREFIX, tags=["Admin"], dependencies=guarded(parts.settings.admin_token))
 
-    @routes.post("/credits/grants", status_code=201, openapi_extra=takes(NewGrant))
+    @routes.post("/credits/grants", status_code=201, responses=docs.GRANT, openapi_extra=takes(NewGrant))
     async def create_grant(request: Request) -> Response:
         """201 with the new balance; 202 without it while billing has not answered: the grant will be posted."""
         key = checked(request.headers.get(HEADER))
@@ -64,7 +65,7 @@ def router(parts: Parts) -> APIRouter:
         headers = {REPLAYED: "true"} if replayed else None
         return Response(reply.body, reply.status, headers, "application/json")
 
-    @routes.get("/credits/{kind}/{id}")
+    @routes.get("/credits/{kind}/{id}", responses=docs.BALANCE)
     async def balance(kind: str, id: str) -> Response:
         owner_id = id_from_path(id, "account")
         if not await people.exists(parts.pool, kind, owner_id):
@@ -75,14 +76,14 @@ def router(parts: Parts) -> APIRouter:
         except Unanswered as silent:
             raise unavailable(silent) from silent
 
-    @routes.get("/ledger/verify")
+    @routes.get("/ledger/verify", responses=docs.VERIFIED)
     async def verify() -> Response:
         try:
             return answer(await parts.internal.ledger_verify())
         except Unanswered as silent:
             raise unavailable(silent) from silent
 
-    @routes.get("/generations/{id}/explain")
+    @routes.get("/generations/{id}/explain", responses=docs.EXPLAINED)
     async def explain_one(id: str) -> Response:
         return answer(await _story(parts, id_from_path(id, "generation")))
 

@@ -1,0 +1,121 @@
+"""What the admin API answers, for its OpenAPI: the shapes, and which refusals each route has."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from atelier_contracts import Owner
+from atelier_gateway.problems import KINDS, PROBLEM_JSON
+from atelier_gateway.surfaces.native.docs import Balance, ProblemView, Responses, example
+
+
+class StoreView(BaseModel):
+    """A store with its first key; the key is shown now and never again."""
+
+    id: UUID
+    name: str
+    api_key: str
+
+
+class KeyView(BaseModel):
+    """A further key; shown now and never again."""
+
+    id: UUID
+    api_key: str
+
+
+class UserView(BaseModel):
+    """A user."""
+
+    id: UUID
+    email: str
+
+
+class TokenView(BaseModel):
+    """A token of the built-in development issuer."""
+
+    token: str
+
+
+class UserState(BaseModel):
+    """Whether a user is shut out."""
+
+    id: UUID
+    disabled: bool
+
+
+class WorkspaceView(BaseModel):
+    """A workspace and who may act for it."""
+
+    id: UUID
+    name: str
+    member_ids: list[UUID]
+
+
+class GrantView(BaseModel):
+    """Credits given; ``available`` is null while billing has not answered."""
+
+    id: UUID
+    owner: Owner
+    credits: int
+    available: int | None
+
+
+class Verdict(BaseModel):
+    """Whether the books are right, and each thing that is not."""
+
+    ok: bool
+    accounts: int
+    entries: int
+    violations: list[str]
+
+
+class Step(BaseModel):
+    """One thing that happened; further members tell the message or the posting."""
+
+    at: datetime
+    service: Literal["gateway", "session", "billing", "render"]
+    what: str
+
+
+class Story(BaseModel):
+    """A generation's story across all four services, in order."""
+
+    id: UUID
+    summary: str
+    state: str
+    steps: list[Step]
+
+
+def _refusals(*codes: str) -> Responses:
+    """The problems of these codes, and those that every route of this surface can answer."""
+    documented: Responses = {}
+    for code in (*codes, "unauthorized", "rate_limited", "internal_error", "unavailable"):
+        kind = KINDS[code]
+        content = {"schema": ProblemView.model_json_schema(), "examples": {code: {"value": example(code)}}}
+        documented[kind.status] = {"description": f"{kind.title}.", "content": {PROBLEM_JSON: content}}
+    return documented
+
+
+def _made(model: type[BaseModel], what: str) -> dict[str, Any]:
+    return {"model": model, "description": what}
+
+
+BODY = ("invalid_request", "request_too_large")
+STORE: Responses = {201: _made(StoreView, "The store"), **_refusals(*BODY)}
+NEW_KEY: Responses = {201: _made(KeyView, "The key"), **_refusals("not_found", "conflict")}
+NO_KEY: Responses = {204: {"description": "Revoked, effective within 5 s"}, **_refusals("not_found")}
+USER: Responses = {201: _made(UserView, "The user"), **_refusals(*BODY, "conflict")}
+TOKEN: Responses = {201: _made(TokenView, "The token"), **_refusals("not_found", "conflict")}
+USER_STATE: Responses = {200: _made(UserState, "The user as it is now"), **_refusals(*BODY, "not_found")}
+WORKSPACE: Responses = {201: _made(WorkspaceView, "The workspace"), **_refusals(*BODY, "not_found")}
+GRANT: Responses = {
+    201: _made(GrantView, "Given"),
+    202: _made(GrantView, "Accepted; billing will post it"),
+    **_refusals(*BODY, "not_found", "request_in_progress", "idempotency_key_reused"),
+}
+BALANCE: Responses = {200: _made(Balance, "The account"), **_refusals("not_found")}
+VERIFIED: Responses = {200: _made(Verdict, "What was checked and found"), **_refusals()}
+EXPLAINED: Responses = {200: _made(Story, "The story"), **_refusals("not_found")}
