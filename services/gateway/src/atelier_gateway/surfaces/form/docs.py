@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from atelier_gateway.surfaces.native.docs import CURSOR, KEY, LIMIT
+
 ID = "0198c0de-0000-7000-8000-000000000002"
 RATE_HEADERS = {
     name: {"schema": {"type": "string"}, "description": told}
@@ -121,9 +123,5 @@ CREATE: dict[int | str, dict[str, Any]] = {
 HEALTH: dict[int | str, dict[str, Any]] = {200: {"model": Healthy}, 503: {"model": Unhealthy}, **_refusals(500)}
 GET: dict[int | str, dict[str, Any]] = {200: {"model": SeenReply}, **_refusals(401, 403, 404, 429, 500, 503)}
 LIST: dict[int | str, dict[str, Any]] = {200: {"model": ListReply}, **_refusals(400, 401, 403, 429, 500, 503)}
-PAGING: dict[str, Any] = {
-    "parameters": [
-        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}},
-        {"name": "cursor", "in": "query", "schema": {"type": "string", "format": "uuid"}},
-    ]
-}
+PAGING: dict[str, Any] = {"parameters": [LIMIT, CURSOR]}
+KEYED: dict[str, Any] = {"parameters": [KEY]}

@@ -14,7 +14,7 @@ from atelier_gateway.store import form as queue
 from atelier_gateway.store import generations, listing
 from atelier_gateway.store.generations import Generation
 from atelier_gateway.surfaces.form.asked import GenerationForm
-from atelier_gateway.surfaces.form.docs import CREATE, GET, HEALTH, LIST, PAGING
+from atelier_gateway.surfaces.form.docs import CREATE, GET, HEALTH, KEYED, LIST, PAGING
 from atelier_gateway.surfaces.form.journal import Entry, journalled
 from atelier_gateway.surfaces.form.making import PREFIX, Making
 from atelier_gateway.surfaces.form.replies import STATUSES, dressed, timestamp, view
@@ -35,7 +35,7 @@ def router(parts: Parts) -> APIRouter:
             entry.status = response.status_code
             return response
 
-    @routes.post("", status_code=201, responses=CREATE, openapi_extra=takes(GenerationForm))
+    @routes.post("", status_code=201, responses=CREATE, openapi_extra=takes(GenerationForm) | KEYED)
     async def create(request: Request) -> Response:
         return await logged(request, lambda entry: making.answer(request, entry))
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from atelier_gateway.bodies import takes
+from atelier_gateway.surfaces.native.docs import KEY
 from atelier_gateway.surfaces.onmodel.asked import FlatLayRequest, OnModelRequest
 
 
@@ -102,4 +103,4 @@ def either_body() -> dict[str, Any]:
         for name in ("onmodel", "flatlay")
     ]
     content = {"application/json": {"schema": {"oneOf": bodies}}}
-    return {"requestBody": {"required": True, "content": content}, "parameters": flags}
+    return {"requestBody": {"required": True, "content": content}, "parameters": [*flags, KEY]}

@@ -1,0 +1,144 @@
+"""The form's rules that need no server: the prompt's table, the allow-list, the breaker, the settings."""
+
+import itertools
+
+import pytest
+from pydantic import ValidationError
+
+from atelier_gateway import kinds
+from atelier_gateway.breaker import FAILURES_MAX, PAUSE_S, CircuitBreaker, CircuitOpen
+from atelier_gateway.image_hosts import allowed_hosts, is_allowed
+from atelier_gateway.surfaces.form.asked import GenerationForm, banned_in, prompt_of, work_of
+
+from .form import FORM
+from .test_settings import settings
+
+STYLES = {
+    "realistic": "photorealistic, high quality, professional photography",
+    "artistic": "artistic interpretation, creative styling, aesthetic composition",
+    "minimal": "clean, minimalist, simple background, professional product shot",
+}
+QUALITIES = {
+    "standard": "",
+    "high": ", high resolution, detailed",
+    "ultra": ", ultra high resolution, extremely detailed, professional studio lighting",
+}
+
+
+@pytest.mark.parametrize(
+    ("style", "quality", "custom"), list(itertools.product(STYLES, QUALITIES, (None, "", "on a roof")))
+)
+def test_the_prompt_is_composed_as_the_seed_does(style: str, quality: str, custom: str | None) -> None:
+    """002.7 Style, then customPrompt, then quality."""
+    form = GenerationForm.model_validate(FORM | {"style": style, "quality": quality, "customPrompt": custom})
+
+    wanted = f"Fashion model wearing the clothing item, {STYLES[style]}"
+    wanted += f", {custom}" if custom else ""
+    assert prompt_of(form) == wanted + QUALITIES[quality]
+
+
+@pytest.mark.parametrize(("quality", "tokens"), [("standard", 1), ("high", 2), ("ultra", 2)])
+def test_the_price_is_the_books(quality: str, tokens: int) -> None:
+    """002.5 ceil(1 x 1 | 1.5 | 2)."""
+    assert kinds.priced(work_of(GenerationForm.model_validate(FORM | {"quality": quality}))).credits == tokens
+
+
+def test_a_banned_word_is_found_in_whatever_case() -> None:
+    """002.7 As the seed's validatePrompt finds it."""
+    assert banned_in("An EXPLICITLY red coat", ("explicit",)) == "explicit"
+    assert banned_in("a red coat", ("explicit",)) is None and banned_in(None, ("explicit",)) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://res.cloudinary.com/demo/image/upload/x.png", True),
+        ("https://RES.cloudinary.com/demo/image/upload/x.png", True),
+        ("https://res.cloudinary.com/demo/x.png", False),
+        ("https://res.cloudinary.com:444/demo/image/upload/x.png", False),
+        ("https://a.res.cloudinary.com/image/upload/x.png", False),
+        ("https://res.cloudinary.com.evil.net/image/upload/x.png", False),
+        ("https://evil.net#res.cloudinary.com/image/upload/", False),
+        ("https://user@res.cloudinary.com/image/upload/x.png", False),
+        ("ftp://res.cloudinary.com/image/upload/x.png", False),
+        ("https://cdn.net/x.png", True),
+    ],
+)
+def test_a_host_is_allowed_as_it_is_parsed(url: str, allowed: bool) -> None:
+    """002.6 Never by substring."""
+    assert is_allowed(url, allowed_hosts("res.cloudinary.com/image/upload/, cdn.net")) is allowed
+
+
+def _fail(breaker: CircuitBreaker) -> None:
+    with pytest.raises(OSError), breaker.passing(lambda error: isinstance(error, OSError)):
+        raise OSError
+
+
+def test_the_breaker_opens_at_five_failures_and_tries_one_after_a_minute() -> None:
+    """002.9 Closed, open, half-open, and back."""
+    now = [0.0]
+    breaker = CircuitBreaker(clock=lambda: now[0])
+    for _ in range(FAILURES_MAX):
+        assert breaker.state == "closed"
+        _fail(breaker)
+    with pytest.raises(CircuitOpen) as refused, breaker.passing(lambda _: True):
+        pass
+    assert refused.value.wait_s == PAUSE_S
+
+    now[0] = PAUSE_S + 1
+    states = [breaker.state]
+    with breaker.passing(lambda _: True):
+        states.append(breaker.state)
+    assert [*states, breaker.state] == ["half-open", "open", "closed"]
+
+
+def test_a_trial_that_fails_opens_it_again() -> None:
+    """002.9 For another minute."""
+    now = [0.0]
+    breaker = CircuitBreaker(clock=lambda: now[0])
+    for _ in range(FAILURES_MAX):
+        _fail(breaker)
+    now[0] = PAUSE_S + 1
+    _fail(breaker)
+
+    assert breaker.state == "open"
+
+
+def test_a_refusal_is_no_failure() -> None:
+    """002.9 What the backend refuses shows that it works."""
+    breaker = CircuitBreaker()
+    for _ in range(FAILURES_MAX - 1):
+        _fail(breaker)
+    with pytest.raises(ValueError, match="no"), breaker.passing(lambda error: isinstance(error, OSError)):
+        raise ValueError("no")
+    _fail(breaker)
+
+    assert breaker.state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RATE_LIMIT_ENABLED", "perhaps"),
+        ("MAX_REQUESTS_PER_HOUR", "ten"),
+        ("QUEUE_MAX_SIZE", "0"),
+        ("GENERATION_ENABLED", "2"),
+        ("NEW_GENERATION_ENDPOINT", "on-ish"),
+        ("ENHANCED_VALIDATION", "maybe"),
+        ("ATELIER_IMAGE_HOSTS", "https://res.cloudinary.com"),
+        ("ATELIER_FORM_ASPECT_RATIOS", "wide"),
+    ],
+)
+def test_a_malformed_setting_stops_start_up(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """002.4 With an error that names it."""
+    with pytest.raises(ValidationError, match=f"(?i){name.removeprefix('ATELIER_')}") as stopped:
+        settings(monkeypatch, **{name: value})
+    assert stopped.value.error_count() == 1
+
+
+def test_the_seeds_names_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """002.4 Without a prefix, as the seed writes them."""
+    read = settings(monkeypatch, MAX_REQUESTS_PER_HOUR="3", QUEUE_MAX_SIZE="7", ENHANCED_VALIDATION="true")
+
+    assert (read.max_requests_per_hour, read.queue_max_size, read.enhanced_validation) == (3, 7, True)
+    assert (read.rate_limit_enabled, read.generation_enabled, read.new_generation_endpoint) == (True, True, True)
