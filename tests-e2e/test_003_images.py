@@ -7,6 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from atelier_local import demo_photos
 from whole_system.world import World, eventually
 
 PATH = "/api/ai/images"
@@ -86,6 +87,26 @@ async def test_who_does_not_wait_finds_the_picture_at_the_status_url(team: Team)
 
     assert reply.status_code == 202
     assert await eventually(look)
+
+
+async def test_an_uploaded_picture_is_edited_and_varied(team: Team) -> None:
+    """003.7 Image editing: an upload of the workspace, really drawn from."""
+    photo = demo_photos.person_photo()
+    upload = (
+        (await team.http.post("/v1/uploads", json={"filename": "me.png", "content_type": "image/png"}))
+        .raise_for_status()
+        .json()
+    )
+    async with httpx.AsyncClient(trust_env=False) as http:
+        (await http.put(upload["upload_url"], content=photo, headers=upload["headers"])).raise_for_status()
+
+    body = {"prompt": "by the sea", "model": "dall-e-2", "size": "256x256"}
+    plain = await team.http.post(PATH, json=body)
+    edited = await team.http.post(PATH, json=body | {"image": upload["key"]})
+
+    pictures = [reply.json()["data"]["images"][0] for reply in (plain, edited)]
+    assert [(picture["width"], picture["height"]) for picture in pictures] == [(256, 256)] * 2
+    assert pictures[0]["checksum"] != pictures[1]["checksum"]
 
 
 async def test_too_few_credits_are_402_and_leave_nothing(team: Team) -> None:

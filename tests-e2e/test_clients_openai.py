@@ -1,12 +1,14 @@
 """The stock Python ``openai`` client against the running system: it works by changing its base URL."""
 
 import base64
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
 import httpx
 import openai
+import PIL.Image
 import pytest
 from openai import AsyncOpenAI
 
@@ -34,6 +36,11 @@ def client_of(world: World, api_key: str) -> AsyncOpenAI:
     return AsyncOpenAI(
         base_url=f"{world.url}/v1", api_key=api_key, max_retries=0, http_client=http, default_headers=SUCCEED
     )
+
+
+def picture_of(made: openai.types.Image) -> PIL.Image.Image:
+    """The picture that came in the answer."""
+    return PIL.Image.open(io.BytesIO(base64.b64decode(made.b64_json or "")))
 
 
 @pytest.fixture
@@ -79,6 +86,27 @@ async def test_generate_answers_the_picture_itself_where_the_model_or_the_client
 
     assert made.data is not None
     assert base64.b64decode(made.data[0].b64_json or "").startswith(PNG)
+
+
+async def test_words_edits_and_variations_are_really_drawn(shop: MakeShop) -> None:
+    """Without the simulator: in the size asked for, and no two of them alike."""
+    mine = await shop(40)
+    client = mine.client.with_options(set_default_headers={})
+    photo = ("me.png", demo_photos.person_photo(), "image/png")
+
+    drawn = await client.images.generate(model="gpt-image-1.5", prompt="a red bicycle", size="1536x1024")
+    edited = await client.images.edit(model="gpt-image-1.5", image=photo, prompt="by the sea", output_format="webp")
+    with pytest.warns(DeprecationWarning):
+        varied = await client.images.create_variation(image=photo, n=2, size="256x256", response_format="b64_json")
+
+    pictures = [picture_of(one) for made in (drawn, edited, varied) for one in made.data or []]
+    assert [(picture.format, picture.size) for picture in pictures] == [
+        ("PNG", (1536, 1024)),
+        ("WEBP", (1024, 1024)),
+        ("PNG", (256, 256)),
+        ("PNG", (256, 256)),
+    ]
+    assert len({picture.tobytes() for picture in pictures}) == 4
 
 
 async def test_edit_takes_pictures_and_a_mask(world: World, shop: MakeShop) -> None:
