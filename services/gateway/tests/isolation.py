@@ -68,6 +68,15 @@ def posting(path: str, body: Mapping[str, object], *where: str) -> Callable[[Wor
     return make
 
 
+tell = posting("/api/stories", {"title": "The lighthouse", "text": "The old keeper climbed the stairs."}, "id")
+
+
+async def narrate(world: World, headers: Headers) -> str:
+    """The narration of a story of their own."""
+    story = await tell(world, headers)
+    return await posting("/api/story-generations", {"story_id": story}, "id")(world, headers)
+
+
 FAMILIES: Mapping[str, Family] = {
     "/api/v1/generation/": Family(
         store, posting("/api/v1/generation/create", TRY_ON, "data", "session_id"), "/api/v1/generation/{id}"
@@ -83,4 +92,6 @@ FAMILIES: Mapping[str, Family] = {
         user, posting("/v1/generate?onmodel", FLAT_LAY | {"modelId": "123"}, "job_id"), "/v1/onmodel/status/{id}"
     ),
     "/v1/flatlay/status/": Family(user, posting("/v1/generate?flatlay", FLAT_LAY, "job_id"), "/v1/flatlay/status/{id}"),
+    "/api/stories/": Family(user, tell, "/api/stories/{id}"),
+    "/api/story-generations/": Family(user, narrate, "/api/story-generations/{id}"),
 }

@@ -89,12 +89,17 @@ async def _filled(world: World, code: str) -> AsyncIterator[None]:
         room.check = kept  # type: ignore[method-assign]
 
 
+async def _all_sent(world: World) -> bool:
+    return (await world.rows())["outbox"] == 0
+
+
 @pytest.mark.parametrize(("code", "status"), [("tenant_queue_full", 429), ("queue_full", 503)])
 async def test_a_create_past_the_capacity_leaves_nothing_and_a_repetition_is_still_answered(
     world: World, code: str, status: int
 ) -> None:
     _, headers = await world.store()
     first = await world.create(headers, key="once")
+    await world.until(lambda: _all_sent(world))
     before = await world.rows()
 
     async with _filled(world, code):
