@@ -42,6 +42,7 @@ from atelier_gateway.surfaces import (
     onmodel,
     openai_shape,
     shape_of,
+    stories,
     surface_of,
     trpc,
 )
@@ -80,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
             "storage": parts.objects.ready,
         }
         app.include_router(operations_router(checks))
-        for surface in (b2b, native, admin, admin_credits, trpc, form, images, openai_shape, onmodel):
+        for surface in (b2b, native, admin, admin_credits, trpc, form, images, openai_shape, onmodel, stories):
             app.include_router(surface.router(parts))
         yield
         await parts.bus.stop()

@@ -61,6 +61,8 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Off: no request limit anywhere; failed logins stay limited."""
     max_requests_per_hour: int = Field(default=10, ge=1, validation_alias="MAX_REQUESTS_PER_HOUR")
     """Accepted form requests an hour, a user (002.4)."""
+    story_generations_per_hour: int = Field(default=60, ge=1)
+    """Accepted narrations an hour, a user (001.6)."""
     queue_max_size: int = Field(default=50, ge=1, validation_alias="QUEUE_MAX_SIZE")
     """Pending generations of the form, of all users together (002.4)."""
     generation_enabled: bool = Field(default=True, validation_alias="GENERATION_ENABLED")

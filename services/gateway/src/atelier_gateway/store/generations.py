@@ -16,12 +16,21 @@ from atelier_contracts import Channel, Kind, Owner
 from atelier_gateway.projection import Snapshot
 from atelier_messaging.database import Connection, Pool
 
+# What is asked of a story is also written beside it (seed 001), in the same statement: both are there, or neither.
 _INSERT = """
-INSERT INTO generations (id, channel, owner_kind, owner_id, kind, surface, state, rank, request, price, created_at)
-SELECT id, channel, owner_kind, owner_id, kind, surface, 'accepted', 0, request::jsonb, price, created_at
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[],
-            $9::timestamptz[])
-     AS n(id, channel, owner_kind, owner_id, kind, surface, request, price, created_at)
+WITH new AS (
+    INSERT INTO generations (id, channel, owner_kind, owner_id, kind, surface, state, rank, request, price, created_at)
+    SELECT id, channel, owner_kind, owner_id, kind, surface, 'accepted', 0, request::jsonb, price, created_at
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[],
+                $9::timestamptz[])
+         AS n(id, channel, owner_kind, owner_id, kind, surface, request, price, created_at)
+    RETURNING id, owner_id, surface, request
+), narrations AS (
+    INSERT INTO story_generations (id, user_id, story_id)
+    SELECT id, owner_id, (request ->> 'story_id')::uuid FROM new WHERE surface = 'stories'
+)
+INSERT INTO generation_logs (generation_id, user_id, step, progress)
+SELECT id, owner_id, 'accepted', 0 FROM new WHERE surface = 'stories'
 """
 _PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
 _SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error"
@@ -40,7 +49,10 @@ WITH changed AS (
                 $9::text[])
          AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error)
     WHERE g.id = n.id AND g.rank <= n.rank
-    RETURNING g.id, g.state, g.progress
+    RETURNING g.id, g.state, g.progress, g.surface, g.owner_id
+), logged AS (
+    INSERT INTO generation_logs (generation_id, user_id, step, progress)
+    SELECT id, owner_id, state, progress FROM changed WHERE surface = 'stories'
 )
 INSERT INTO generation_events (generation_id, state, progress) SELECT id, state, progress FROM changed
 """

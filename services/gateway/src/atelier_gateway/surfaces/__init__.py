@@ -2,12 +2,13 @@
 
 from atelier_gateway.edge import Shape
 from atelier_gateway.problems import problem_json
-from atelier_gateway.surfaces import admin, b2b, form, images, native, onmodel, openai_shape, trpc
+from atelier_gateway.surfaces import admin, b2b, form, images, native, onmodel, openai_shape, stories, trpc
 
 SHAPES: tuple[tuple[str, str, Shape], ...] = (
     (f"{b2b.PREFIX}/", "b2b", b2b.problem),
     (f"{admin.PREFIX}/", "admin", problem_json),
     (form.PREFIX, form.SURFACE, form.problem),
+    *((prefix, stories.SURFACE, stories.problem) for prefix in stories.PREFIXES),
     (f"{trpc.PREFIX}/", trpc.SURFACE, trpc.problem),
     (images.PREFIX, images.SURFACE, images.problem),
     (f"{openai_shape.PREFIX}/", openai_shape.SURFACE, openai_shape.problem),

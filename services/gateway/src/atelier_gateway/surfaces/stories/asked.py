@@ -1,0 +1,95 @@
+"""What seed 001 may be asked: bodies, query strings and ids, checked."""
+
+from collections.abc import Mapping
+from typing import Annotated, NamedTuple, cast, get_args
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from atelier_contracts.narration import LANGUAGE_DEFAULT, LANGUAGES, TEXT_CHARS_MAX
+from atelier_gateway.bodies import Body, Line, Prose
+from atelier_gateway.problems import Problem
+from atelier_gateway.surfaces.stories.replies import Status
+
+PAGE_MAX = 1_000_000
+PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 10, 100
+
+
+def _audible(text: str) -> str:
+    if not any(character.isalnum() for character in text):
+        raise PydanticCustomError("inaudible", "there is nothing to read aloud")
+    return text
+
+
+def _spoken(language: str) -> str:
+    if language not in LANGUAGES:
+        raise PydanticCustomError("unknown_language", "one of {languages} is required", {"languages": _TAGS})
+    return language
+
+
+_TAGS = ", ".join(LANGUAGES)
+Language = Annotated[str, AfterValidator(_spoken), Field(json_schema_extra={"enum": list(LANGUAGES)})]
+
+
+class NewStory(Body):
+    """``POST /api/stories``."""
+
+    title: Annotated[Line, Field(examples=["The lighthouse"])]
+    text: Annotated[
+        Prose,
+        AfterValidator(_audible),
+        Field(min_length=1, max_length=TEXT_CHARS_MAX, examples=["The old keeper climbed the stairs."]),
+    ]
+    language: Language = LANGUAGE_DEFAULT
+
+
+class NewGeneration(Body):
+    """``POST /api/story-generations``."""
+
+    story_id: UUID
+
+
+class Page(NamedTuple):
+    """Which part of a list; pages count from 1."""
+
+    number: int
+    size: int
+
+    @property
+    def offset(self) -> int:
+        """How many come before it."""
+        return (self.number - 1) * self.size
+
+
+def page_of(query: Mapping[str, str]) -> Page:
+    """``page`` and ``pageSize``. Raises Problem 400."""
+    size = _whole(query, "pageSize", PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+    return Page(_whole(query, "page", 1, PAGE_MAX), size)
+
+
+def status_of(query: Mapping[str, str]) -> Status | None:
+    """``status``, where it is asked for. Raises Problem 400."""
+    status = query.get("status")
+    if status is not None and status not in get_args(Status):
+        raise _invalid("status", f"one of {', '.join(get_args(Status))} is required")
+    return cast("Status | None", status)
+
+
+def id_of(text: str) -> UUID:
+    """The id of a path. Raises Problem 400: here, unlike elsewhere, a malformed id is a malformed request."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise _invalid("id", "a UUID is required") from None
+
+
+def _whole(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = query.get(name, str(default))
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= most:
+        raise _invalid(name, f"a whole number from 1 to {most} is required")
+    return int(text)
+
+
+def _invalid(field: str, why: str) -> Problem:
+    return Problem("invalid_request", f"{field}: {why}", details={"errors": [{"field": field, "message": why}]})

@@ -1,0 +1,84 @@
+"""001, whole: a user tells a story, follows its narration, hears real speech and pays once, by the thousand."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from atelier_local.client import AdminClient
+from whole_system.world import World, eventually
+
+TEXT = "The old lighthouse keeper climbed the stairs. Every evening he lit the lamp, and then? He sang! "
+MP3_BYTES_PER_S = 48_000 / 8
+SPEECH_CHARS_PER_S = (8, 25)
+
+
+@pytest.fixture
+async def user(world: World, admin: AdminClient) -> Any:
+    """A user with 60 credits, and the client that acts for them."""
+    async with httpx.AsyncClient(base_url=world.url, timeout=60) as client:
+        operator = {"Authorization": f"Bearer {world.stack.environment()['ATELIER_ADMIN_TOKEN']}"}
+        made = await client.post("/v1/admin/users", headers=operator, json={"email": f"{uuid4().hex}@tales.net"})
+        id_ = made.json()["id"]
+        token = await client.post(f"/v1/admin/users/{id_}/tokens", headers=operator)
+        client.headers["Authorization"] = f"Bearer {token.json()['token']}"
+        await admin.grant("user", id_, 60, reason="test")
+        yield id_, client
+
+
+async def test_a_story_becomes_speech_that_is_charged_by_the_thousand_characters(
+    world: World, admin: AdminClient, user: Any
+) -> None:
+    """001.1, 001.3, 001.4, 001.7 through every service."""
+    id_, client = user
+    text = (TEXT * 500)[:40_000]
+    story = (await client.post("/api/stories", json={"title": "The lighthouse", "text": text})).json()
+
+    started = await client.post("/api/story-generations", json={"story_id": story["id"]})
+    assert started.status_code == 202, started.text
+    path = f"/api/story-generations/{started.json()['id']}"
+    on_the_way: list[int] = []
+
+    async def ended() -> dict[str, Any] | None:
+        view: dict[str, Any] = (await client.get(path)).json()
+        if view["status"] == "in_progress" and 0 < view["progress"] < 100:
+            on_the_way.append(view["progress"])
+        return view if view["status"] in ("succeeded", "failed") else None
+
+    done = await eventually(ended, within_s=120)
+
+    assert (done["status"], done["progress"], done["story_id"]) == ("succeeded", 100, story["id"])
+    assert on_the_way and on_the_way == sorted(on_the_way)
+    async with httpx.AsyncClient() as anybody:
+        audio = await anybody.get(done["result_url"])
+    assert audio.headers["content-type"] == "audio/mpeg" and audio.content[0] == 0xFF
+    slow, fast = SPEECH_CHARS_PER_S
+    assert len(text) / fast < len(audio.content) / MP3_BYTES_PER_S < len(text) / slow
+    assert (await admin.balance("user", id_)).captured == 40
+
+    assert (await client.delete(path)).status_code == 204
+    async with httpx.AsyncClient() as anybody:
+        assert (await anybody.get(done["result_url"])).status_code == 404
+
+
+async def test_the_same_story_sounds_the_same(user: Any) -> None:
+    """Settled 14: the same inputs give the same bytes."""
+    _, client = user
+    story = (await client.post("/api/stories", json={"title": "Again", "text": TEXT, "language": "de"})).json()
+
+    async def narrated() -> bytes:
+        started = await client.post("/api/story-generations", json={"story_id": story["id"]})
+        path = f"/api/story-generations/{started.json()['id']}"
+
+        async def url() -> str | None:
+            found: str | None = (await client.get(path)).json()["result_url"]
+            return found
+
+        async with httpx.AsyncClient() as anybody:
+            return (await anybody.get(await eventually(url))).content
+
+    first, second = await asyncio.gather(narrated(), narrated())
+
+    assert first == second
