@@ -17,6 +17,14 @@ IMAGES = ["https://example.com/person.jpg", "https://example.com/garment.jpg"]
 """Never fetched where the simulator renders."""
 PATIENCE_S = 60.0
 
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "gateway": ("generations", "idempotency", "outbox", "files", "story_generations", "form_requests"),
+    "session": ("sagas",),
+    "billing": ("holds", "postings"),
+    "render": ("jobs", "artefacts"),
+}
+"""Where a generation leaves rows."""
+
 Found = TypeVar("Found")
 
 
@@ -82,16 +90,10 @@ class World:
 
     async def rows(self) -> dict[str, int]:
         """How many rows tell of a generation, an order or money, in every service."""
-        tables = {
-            "gateway": ("generations", "idempotency", "outbox"),
-            "session": ("sagas",),
-            "billing": ("holds", "postings"),
-            "render": ("jobs", "artefacts"),
-        }
         return {
             f"{service}.{table}": await self.databases[service].fetchval(f"SELECT count(*) FROM {table}")
-            for service, names in tables.items()
-            for table in names
+            for service, tables in TABLES.items()
+            for table in tables
         }
 
 

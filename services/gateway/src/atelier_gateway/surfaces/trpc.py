@@ -185,8 +185,8 @@ def _calls(paths: str, text: str | None, *, batched: bool) -> list[Call]:
         raise Problem("invalid_request", f"A batch has at most {CALLS_MAX} calls here.")
     try:
         given = json.loads(text) if text else None
-    except ValueError:
-        raise Problem("invalid_request", "The input is not JSON.") from None
+    except (ValueError, RecursionError):
+        raise Problem("invalid_request", "The input is not JSON, or nested too deeply.") from None
     if not batched:
         return [Call(paths, given)]
     inputs = given if isinstance(given, dict) else {}

@@ -1,0 +1,162 @@
+"""I14 over all surfaces: an answer that is not 2xx has created nothing and charged nothing.
+
+Every creating route gets its valid request spoiled in every way we can think of; rows, balances and objects are
+counted before and after. What is accepted all the same is allowed to finish, and counting starts anew.
+"""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from minio import Minio
+
+from atelier_local import demo_photos
+from whole_system.world import IMAGES, World, eventually
+
+CLOUD = "https://res.cloudinary.com/demo/image/upload/coat.jpg"
+INSTANT = {"X-Atelier-Simulate": "outcome=succeed, picture=none"}
+WRONG: tuple[Any, ...] = (None, 7, -1, "", "x" * 70_000, [], {}, ["x"], {"x": 1}, 1e308, True)
+
+
+@dataclass(frozen=True)
+class Create:
+    """A creating route with a request that it takes."""
+
+    path: str
+    body: dict[str, Any]
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Spoiled:
+    """That request, spoiled; ``how`` is for the failure's message."""
+
+    how: str
+    content: bytes
+    headers: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+async def routes(world: World) -> dict[str, Create]:
+    """Every creating route, with credentials and credits for plenty."""
+    store = await world.admin.create_store("spoiled")
+    user = await world.admin.create_user(f"{uuid4()}@example.com")
+    workspace = await world.admin.create_workspace("spoiled", [user])
+    for kind, owner in (("store", store.id), ("user", user), ("workspace", workspace)):
+        await world.admin.grant(kind, owner, 10_000, reason="test")  # type: ignore[arg-type]
+    key = {"X-API-Key": store.api_key, **INSTANT}
+    token = {"Authorization": f"Bearer {await world.admin.issue_token(user)}", **INSTANT}
+    async with httpx.AsyncClient(base_url=world.url, headers=token) as client:
+        told = {"title": "A fox", "text": "A fox went out.", "language": "en"}
+        story = (await client.post("/api/stories", json=told)).raise_for_status().json()["id"]
+    photo = "data:image/png;base64," + base64.b64encode(demo_photos.person_photo()).decode()
+    picture = {"prompt": "a tree", "size": "256x256"}
+    form = {"style": "realistic", "aspectRatio": "1:1", "quality": "standard", "model": "gpt-4.1-dalle-3"}
+    on_model = {"photos": [{"id": "0", "image": photo}], "modelId": "1", "backgroundId": "1"}
+    return {
+        "b2b": Create("/api/v1/generation/create", {"image_urls": IMAGES}, key),
+        "trpc": Create("/api/trpc/tryOn.create", {"imageUrls": IMAGES}, token),
+        "stories": Create("/api/story-generations", {"story_id": story}, token),
+        "form": Create("/api/generate", {"productImages": [CLOUD], **form}, token),
+        "images": Create("/api/ai/images", {**picture, "model": "dall-e-2"}, {**token, "X-Workspace-Id": workspace}),
+        "on-model": Create("/v1/generate?onmodel", on_model, token),
+        "native": Create("/v1/generations", {"kind": "image", **picture}, token),
+        "openai": Create("/v1/images/generations", {**picture, "model": "dall-e-2"}, token),
+    }
+
+
+@pytest.fixture(scope="module")
+async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=world.url, timeout=60) as opened:
+        yield opened
+
+
+SURFACES = ("b2b", "trpc", "stories", "form", "images", "on-model", "native", "openai")
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_what_is_not_accepted_leaves_nothing_behind(
+    world: World, routes: Mapping[str, Create], client: httpx.AsyncClient, surface: str
+) -> None:
+    create = routes[surface]
+    before = await _settled(world)
+    refusals = set()
+
+    for spoiled in _spoilings(create):
+        answer = await client.post(create.path, content=spoiled.content, headers=spoiled.headers)
+        if answer.is_success:
+            before = await _settled(world)
+            continue
+        refusals.add(answer.status_code)
+        assert answer.status_code < 500, f"{spoiled.how}: {answer.text}"
+        assert await _counted(world) == before, f"{spoiled.how}: {answer.status_code} {answer.text}"
+
+    assert {400, 401} <= refusals
+
+
+def _spoilings(create: Create) -> Iterator[Spoiled]:
+    """Each field gone and wrong in turn, fields we never asked for, bodies that are none, credentials that are not."""
+    valid = {**create.headers, "Content-Type": "application/json"}
+
+    def with_body(how: str, body: object) -> Spoiled:
+        return Spoiled(how, json.dumps(body).encode(), valid)
+
+    for field in create.body:
+        yield with_body(f"without {field}", {k: v for k, v in create.body.items() if k != field})
+        for value in WRONG:
+            yield with_body(f"{field} = {str(value)[:20]!r}", {**create.body, field: value})
+    for smuggled in ("tenant_id", "store_id", "owner", "credits", "price", "status", "n"):
+        yield with_body(f"with {smuggled}", {**create.body, smuggled: -5})
+    body = json.dumps(create.body).encode()
+    for how, content in (("no body", b""), ("half a body", body[:-2]), ("a list", b"[]"), ("NaN", b'{"n": NaN}')):
+        yield Spoiled(how, content, valid)
+    yield Spoiled("deep nesting", b"[" * 50_000, valid)
+    for how, header in (
+        ("a stranger's token", {"Authorization": "Bearer nobody"}),
+        ("a stranger's key", {"X-API-Key": "atl_000000000000_" + "0" * 64}),
+    ):
+        nobody = {k: v for k, v in valid.items() if k not in {"Authorization", "X-API-Key"}}
+        yield Spoiled(how, body, {**nobody, **header})
+    for how, header in (
+        ("a key that is too long", {"Idempotency-Key": "k" * 256}),
+        ("a simulation nobody knows", {"X-Atelier-Simulate": "outcome=miracle"}),
+    ):
+        yield Spoiled(how, body, {**valid, **header})
+
+
+async def _counted(world: World) -> dict[str, int]:
+    """Rows, credits in every account, objects in the store."""
+    counts = await world.rows()
+    # The saga of a declined request stays for operators: it holds nothing and nobody but they can see it.
+    counts["session.sagas"] = await world.databases["session"].fetchval(
+        "SELECT count(*) FROM sagas WHERE state <> 'rejected'"
+    )
+    for account in ("available", "held", "captured", "granted", "expired"):
+        counts[account] = await world.databases["billing"].fetchval(f"SELECT sum({account})::bigint FROM accounts")
+    counts["objects"] = await asyncio.to_thread(_objects, world.stack.environment())
+    return counts
+
+
+async def _settled(world: World) -> dict[str, int]:
+    """The counts, once what was accepted has come to its end and they change no more."""
+    last: dict[str, int] = {}
+
+    async def quiet() -> dict[str, int] | None:
+        nonlocal last
+        await asyncio.sleep(0.3)
+        last, before = await _counted(world), last
+        return last if last == before and last["held"] == 0 and last["gateway.outbox"] == 0 else None
+
+    return await eventually(quiet)
+
+
+def _objects(known: Mapping[str, str]) -> int:
+    host = known["ATELIER_S3_ENDPOINT"].partition("://")[2]
+    client = Minio(host, known["ATELIER_S3_ACCESS_KEY"], known["ATELIER_S3_SECRET_KEY"], secure=False)
+    return sum(1 for _ in client.list_objects(known["ATELIER_S3_BUCKET"], recursive=True))
