@@ -1,11 +1,19 @@
 """What seed 003's surface takes."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from atelier_contracts.vocabulary import N_MAX, PROMPT_CHARS_MAX
 from atelier_gateway.bodies import Body, Line, Prose
+from atelier_gateway.image_models import DEFAULT_MODELS, MODELS, STYLES
+
+
+def one_of(*tables: Iterable[str]) -> WithJsonSchema:
+    """What the description says of a word that the tables know; they are asked when it is used, with the model."""
+    return WithJsonSchema({"enum": [*sorted({word for table in tables for word in table}), None]})
+
 
 Picture = Annotated[str, Field(min_length=1, max_length=4_096)]
 
@@ -17,11 +25,11 @@ class CreateImages(Body):
 
     prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)]
     workspaceId: Line | None = None
-    provider: Line | None = None
-    model: Line | None = None
-    size: Line | None = None
-    style: Line | None = None
-    quality: Line | None = None
+    provider: Annotated[Line | None, one_of(DEFAULT_MODELS)] = None
+    model: Annotated[Line | None, one_of(MODELS)] = None
+    size: Annotated[Line | None, one_of(*(model.sizes for model in MODELS.values()))] = None
+    style: Annotated[Line | None, one_of(*STYLES.values())] = None
+    quality: Annotated[Line | None, one_of(*(model.qualities for model in MODELS.values()))] = None
     n: int = Field(default=1, ge=1, le=N_MAX)
     image: Picture | None = None
     mask: Picture | None = None
