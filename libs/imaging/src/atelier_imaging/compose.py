@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import cv2
+
 from .decode import Photo
 from .edited import edited, varied
 from .flat_lay import flat_lay
@@ -19,6 +21,8 @@ Given = Sequence[tuple[str, Photo]]
 
 def composed(order: Order, given: Given) -> Pixels:
     """The picture of an order: a pure function, the same pixels for the same arguments."""
+    # Cutting out starts from OpenCV's own chance, which would go on from the job before.
+    cv2.setRNGSeed(order.seed & 0x7FFFFFFF)
     photos = [photo for _, photo in given]
     match order.kind:
         case "try_on":

@@ -27,7 +27,6 @@ TALLEST = 1.1
 def on_model(photos: list[Photo], order: Order) -> Pixels:
     """(height, width, 3) sRGB of the order's size: garments worn, everything else stood beside the figure."""
     rng = generator("on_model", order.prompt, order.style, order.mannequin, order.background, order.seed)
-    cv2.setRNGSeed(order.seed & 0x7FFFFFFF)
     products = [cut_product(photo) for photo in photos]
     garments = [cut_out(photo) for photo, product in zip(photos, products, strict=True) if not product.print_]
     lower = [garment for garment in garments if garment.zone == "lower"]

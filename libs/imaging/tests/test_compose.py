@@ -1,0 +1,236 @@
+"""Every kind of picture is decided by each of its inputs, and by nothing else; it shows what it says."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from atelier_imaging import EncodedPicture, ImageWorkers, Order
+from atelier_imaging.compose import composed
+from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.geometry import Pixels
+
+from .conftest import encoded, grained
+
+RED, BLUE = (180, 30, 40), (30, 60, 170)
+Shirt = Callable[..., bytes]
+Given = list[tuple[str, Photo]]
+
+ORDERS = {
+    "words": Order("image", 7, width=320, height=256, prompt="mountains above a lake", style="natural"),
+    "edit": Order("image", 7, width=320, height=256, prompt="a red sunset", style="natural"),
+    "variation": Order("image", 7, width=320, height=256, style="natural"),
+    "product_shot": Order("product_shot", 7, width=320, height=256, prompt="a summer mood", style="realistic"),
+    "worn": Order("product_shot", 7, width=320, height=256, prompt="a summer mood", style="realistic"),
+    "on_model": Order("on_model", 7, width=256, height=384, prompt="calm", mannequin="123", background="456"),
+    "flat_lay": Order("flat_lay", 7, width=320, height=256, prompt="calm", background="458"),
+    "try_on": Order("try_on", 7, prompt="loose"),
+}
+
+IMAGES = ("words", "edit", "variation")
+
+
+def photo(data: bytes) -> Photo:
+    read = normalise(data)
+    assert isinstance(read, Photo)
+    return read
+
+
+@pytest.fixture(scope="module")
+def given(person: bytes, shirt: Shirt) -> dict[str, Given]:
+    red, blue, someone = photo(shirt(RED)), photo(shirt(BLUE)), photo(person)
+    return {
+        "words": [],
+        "edit": [("image", someone)],
+        "variation": [("image", someone)],
+        "product_shot": [("product", red), ("product", blue)],
+        "worn": [("product", red), ("model", someone)],
+        "on_model": [("photo", red), ("photo", blue)],
+        "flat_lay": [("photo", red), ("photo", blue)],
+        "try_on": [("person", someone), ("garment", red)],
+    }
+
+
+def differ(one: Pixels, other: Pixels) -> float:
+    """The share of pixels that are not the same."""
+    assert one.shape == other.shape
+    return float((one != other).any(axis=2).mean())
+
+
+def darkened(given: Photo) -> Photo:
+    return replace(given, rgb=np.asarray(given.rgb * 0.7, np.uint8))
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_the_same_order_gives_the_same_pixels_in_the_size_ordered(kind: str, given: dict[str, Given]) -> None:
+    order = ORDERS[kind]
+
+    first, second = (composed(order, given[kind]) for _ in range(2))
+
+    assert np.array_equal(first, second)
+    assert kind == "try_on" or first.shape == (order.height, order.width, 3)
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_another_seed_gives_another_picture(kind: str, given: dict[str, Given]) -> None:
+    order = ORDERS[kind]
+
+    assert differ(composed(order, given[kind]), composed(replace(order, seed=8), given[kind])) > 0.05
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ORDERS if kind != "variation"])
+def test_another_prompt_gives_another_picture(kind: str, given: dict[str, Given]) -> None:
+    order = ORDERS[kind]
+
+    assert differ(composed(order, given[kind]), composed(replace(order, prompt="green night"), given[kind])) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "other"),
+    [
+        *((kind, "style", style) for kind in IMAGES for style in ("vivid", "artistic", "photographic")),
+        *((kind, "quality", "hd") for kind in IMAGES),
+        *((kind, "style", style) for kind in ("product_shot", "worn") for style in ("artistic", "minimal")),
+        ("product_shot", "quality", "ultra"),
+        ("on_model", "mannequin", "125"),
+        ("on_model", "background", "459"),
+        ("on_model", "quality", "low"),
+        ("flat_lay", "background", "461"),
+    ],
+)  # fmt: skip
+def test_every_choice_shows(kind: str, field: str, other: str, given: dict[str, Given]) -> None:
+    order: Any = ORDERS[kind]
+
+    assert differ(composed(order, given[kind]), composed(replace(order, **{field: other}), given[kind])) > 0.02
+
+
+@pytest.mark.parametrize(("kind", "place"), [(kind, place) for kind in ORDERS if kind != "words" for place in (0, 1)])
+def test_every_photograph_shows(kind: str, place: int, given: dict[str, Given]) -> None:
+    inputs = list(given[kind])
+    if place == len(inputs):
+        inputs.append(("image", inputs[0][1]))
+    before = composed(ORDERS[kind], inputs)
+
+    role, one = inputs[place]
+    inputs[place] = (role, darkened(one))
+
+    assert differ(before, composed(ORDERS[kind], inputs)) > 0.01
+
+
+def test_outside_of_the_mask_no_pixel_changes_and_inside_nearly_all_do(person: bytes) -> None:
+    before = photo(person)
+    cut = Image.new("RGBA", before.rgb.shape[1::-1], (0, 0, 0, 255))
+    ImageDraw.Draw(cut).rectangle((50, 300, 250, 450), fill=(0, 0, 0, 0))
+    mask = photo(encoded(cut))
+
+    after = composed(Order("image", 1, prompt="red flowers"), [("image", before), ("mask", mask)])
+
+    assert mask.alpha is not None
+    changed = (after != before.rgb).any(axis=2)
+    assert not changed[mask.alpha == 255].any()
+    assert changed[mask.alpha == 0].mean() > 0.9
+
+
+def test_an_opaque_mask_is_read_by_its_light_and_a_black_one_changes_nothing(person: bytes) -> None:
+    before = photo(person)
+    size = before.rgb.shape[1::-1]
+    light = Image.new("RGB", size)
+    ImageDraw.Draw(light).rectangle((0, 0, size[0], 99), fill=(255, 255, 255))
+    order = Order("image", 1, prompt="red flowers")
+
+    after = composed(order, [("image", before), ("mask", photo(encoded(light)))])
+    untouched = composed(order, [("image", before), ("mask", photo(encoded(Image.new("RGB", size))))])
+
+    assert np.array_equal(after[100:], before.rgb[100:])
+    assert differ(after[:100], before.rgb[:100]) > 0.9
+    assert np.array_equal(untouched, before.rgb)
+
+
+def test_a_variation_is_another_picture_of_related_colours(person: bytes) -> None:
+    before = photo(person).rgb
+
+    after = composed(Order("image", 3), [("image", photo(person))])
+
+    assert differ(before, after) > 0.9
+    assert np.abs(before.mean(axis=(0, 1)) - after.mean(axis=(0, 1))).max() < 45
+
+
+@pytest.mark.parametrize(
+    ("prompt", "darker_than"), [("city at night", "city on a sunny day"), ("sea at midnight", "sea at noon")]
+)
+def test_the_hour_named_is_the_light_shown(prompt: str, darker_than: str) -> None:
+    dark, bright = (
+        composed(Order("image", 5, width=256, height=256, prompt=words), []).mean() for words in (prompt, darker_than)
+    )
+
+    assert dark < bright - 50
+
+
+@pytest.mark.parametrize(("colour", "channel"), [("red", 0), ("green", 1), ("blue", 2)])
+def test_a_colour_named_prevails(colour: str, channel: int) -> None:
+    named, other = (
+        composed(Order("image", 5, width=256, height=256, prompt=f"{word} abstract pattern"), []).mean(axis=(0, 1))
+        for word in (colour, "grey")
+    )
+
+    assert named[channel] - named.mean() > other[channel] - other.mean()
+
+
+@pytest.mark.parametrize("style", ["realistic", "artistic", "minimal"])
+def test_a_product_stands_in_the_middle_of_its_set_without_its_own_ground(style: str, shirt: Shirt) -> None:
+    order = Order("product_shot", 2, width=400, height=400, style=style, quality="high")
+
+    shot = composed(order, [("product", photo(shirt(RED)))])
+
+    middle = shot[180:220, 180:220].reshape(-1, 3).mean(axis=0)
+    assert middle[0] > middle[1] + 60
+    assert np.abs(middle - RED).max() < 60
+
+
+def test_a_mannequin_wears_the_shirt_on_its_chest(shirt: Shirt) -> None:
+    order = Order("on_model", 2, width=400, height=600, mannequin="123", background="bg_studio_white")
+
+    shot = composed(order, [("photo", photo(shirt(RED)))])
+
+    chest, head, wall = (
+        shot[row - 8 : row + 8, column - 8 : column + 8].reshape(-1, 3).mean(axis=0)
+        for row, column in ((220, 200), (115, 200), (220, 40))
+    )
+    assert chest[0] > chest[1] + 60
+    assert wall.min() > 190
+    assert np.abs(head - wall).max() > 20
+
+
+def test_what_cannot_be_cut_out_lies_there_as_a_print() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (200, 300, 3), dtype=np.uint8)
+    crowd = photo(encoded(grained(Image.fromarray(noise))))
+
+    shot = composed(Order("flat_lay", 1, width=300, height=300, background="458"), [("photo", crowd)])
+
+    assert (shot.min(axis=2) > 225).sum() > 300
+
+
+@pytest.mark.parametrize("kind", ["product_shot", "on_model", "flat_lay", "edit", "variation"])
+@pytest.mark.parametrize("size", [(1, 1), (900, 3), (64, 64)])
+def test_pictures_of_odd_sizes_and_one_colour_are_composed_too(kind: str, size: tuple[int, int]) -> None:
+    odd = photo(encoded(Image.new("RGB", size, (120, 90, 60))))
+    role = {"product_shot": "product", "edit": "image", "variation": "image"}.get(kind, "photo")
+
+    assert composed(ORDERS[kind], [(role, odd)]).shape == (ORDERS[kind].height, ORDERS[kind].width, 3)
+
+
+async def test_children_compose_the_same_bytes_in_every_format(shirt: Shirt) -> None:
+    workers = ImageWorkers(workers=2)
+    try:
+        for image_format in ("png", "jpeg", "webp"):
+            order = replace(ORDERS["flat_lay"], image_format=image_format)
+            made = [await workers.compose(order, [("photo", shirt(RED))]) for _ in range(2)]
+
+            assert isinstance(made[0], EncodedPicture)
+            assert made[0] == made[1]
+            assert made[0].content_type == f"image/{image_format}"
+    finally:
+        await workers.close()
