@@ -19,9 +19,9 @@ SHAPES: tuple[tuple[str, str, Shape], ...] = (
 )
 """Path prefix, name (for metrics), and how errors are worded there; the first that fits."""
 
-LARGER_BODIES = {
-    path: 25 * 1024 * 1024 for path in (*openai_shape.PICTURE_PATHS, *native.PICTURE_PATHS, onmodel.CREATE_PATH)
-}
+LARGER_BODIES = dict.fromkeys(
+    (*openai_shape.PICTURE_PATHS, *native.PICTURE_PATHS, onmodel.CREATE_PATH), 25 * 1024 * 1024
+)
 """Bytes a body may have where it carries pictures."""
 
 
