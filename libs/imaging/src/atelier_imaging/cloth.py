@@ -55,10 +55,10 @@ def measured(rgb: Pixels, alpha: Plane) -> Garment:
         axis_x, half_width = _across(runs, 0.0, 0.15)
     top_edge = blurred(_tops(solid)[None, :], solid.shape[1] / 60)[0]
     sleeves = _sleeves(solid, runs, axis_x, half_width, top_edge) if zone == "upper" else None
-    return Garment(without_rim(rgb, solid), np.ascontiguousarray(alpha), zone, axis_x, half_width, top_edge, sleeves)
+    return Garment(_without_rim(rgb, solid), np.ascontiguousarray(alpha), zone, axis_x, half_width, top_edge, sleeves)
 
 
-def without_rim(rgb: Pixels, solid: Region) -> Pixels:
+def _without_rim(rgb: Pixels, solid: Region) -> Pixels:
     """The colours of the edge taken from the cloth inside it, so that no rim of the ground is carried along."""
     reach = max(1, solid.shape[1] // 240)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))

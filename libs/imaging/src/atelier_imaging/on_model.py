@@ -10,7 +10,6 @@ from .brief import read
 from .decode import Photo
 from .drape import drape
 from .finish import photographic, pixels, sharpened
-from .garment import cut_out
 from .geometry import Pixels, Plane, blurred
 from .mannequin import HEADS, Figure, stood
 from .noise import Rng, generator
@@ -28,7 +27,7 @@ def on_model(photos: list[Photo], order: Order) -> Pixels:
     """(height, width, 3) sRGB of the order's size: garments worn, everything else stood beside the figure."""
     rng = generator("on_model", order.prompt, order.style, order.mannequin, order.background, order.seed)
     products = [cut_product(photo) for photo in photos]
-    garments = [cut_out(photo) for photo, product in zip(photos, products, strict=True) if not product.print_]
+    garments = [product.garment for product in products if product.garment]
     lower = [garment for garment in garments if garment.zone == "lower"]
     upper = [garment for garment in garments if garment.zone == "upper"]
     figure = _figure(order, rng, (not upper, not lower))
@@ -37,7 +36,7 @@ def on_model(photos: list[Photo], order: Order) -> Pixels:
         canvas = drape(canvas, figure.canvas, figure.body, garment, fit_of(rng, 0))
     for layer, garment in enumerate(upper):
         canvas = drape(canvas, figure.canvas, figure.body, garment, fit_of(rng, 1 - (1 - OPEN_SHARE) ** layer))
-    canvas = _beside(canvas, [product for product in products if product.print_], figure)
+    canvas = _beside(canvas, [product for product in products if product.garment is None], figure)
     return _finished(canvas, order, rng)
 
 

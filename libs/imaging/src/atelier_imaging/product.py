@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .cloth import measured, without_rim
+from .cloth import Garment, measured
 from .decode import Photo
 from .garment import WORK_SIDE_PX, standing_out
 from .geometry import Pixels, Plane, blurred, fit_within
@@ -17,13 +17,16 @@ BORDER_SHARE_MAX = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """Colours and opacity 0..1. `hangs` is true of cloth with sleeves; `print_` of a photograph that nothing was cut
-    from."""
+    """Colours and opacity 0..1, and how it would be worn; None for a photograph that nothing was cut from."""
 
     rgb: Pixels
     alpha: Plane
-    hangs: bool
-    print_: bool
+    garment: Garment | None
+
+    @property
+    def hangs(self) -> bool:
+        """Cloth with sleeves does not stand on a floor."""
+        return self.garment is not None and self.garment.sleeves is not None
 
     @property
     def aspect(self) -> float:
@@ -44,7 +47,7 @@ def cut_product(photo: Photo) -> Product:
     if alpha is None or not (alpha > 0.5).any() or _along_border(alpha) > BORDER_SHARE_MAX:
         return _print(rgb)
     cut = measured(rgb, alpha)
-    return Product(without_rim(cut.rgb, cut.alpha > 0.5), cut.alpha, cut.sleeves is not None, print_=False)
+    return Product(cut.rgb, cut.alpha, cut)
 
 
 def _along_border(alpha: Plane) -> float:
@@ -56,7 +59,7 @@ def _along_border(alpha: Plane) -> float:
 def _print(rgb: Pixels) -> Product:
     border = max(2, round(FRAME_SHARE * max(rgb.shape[:2])))
     framed = cv2.copyMakeBorder(rgb, *(border,) * 4, cv2.BORDER_CONSTANT, value=(250, 249, 246))
-    return Product(np.asarray(framed, np.uint8), np.ones(framed.shape[:2], np.float32), hangs=False, print_=True)
+    return Product(np.asarray(framed, np.uint8), np.ones(framed.shape[:2], np.float32), None)
 
 
 @dataclass(frozen=True, slots=True)
