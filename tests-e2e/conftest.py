@@ -12,7 +12,13 @@ from whole_system.engines import containers, docker_answers
 from whole_system.world import World
 
 HERE = Path(__file__).parent
-SHORT_PATIENCE = {"ATELIER_SESSION_RESEND_S": "5", "ATELIER_SESSION_STOP_GRACE_S": "5"}
+SETTINGS = {
+    "ATELIER_SESSION_RESEND_S": "5",
+    "ATELIER_SESSION_STOP_GRACE_S": "5",
+    # All tests come from one address within a minute; the limits have tests of their own.
+    "RATE_LIMIT_ENABLED": "false",
+    "ATELIER_FAILED_LOGINS_PER_MINUTE": "100000",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,9 +41,7 @@ def stack() -> Iterator[Stack]:
     """The four services and their servers, with short patience so that takeovers are quick."""
     with containers() as given:
         os.environ.update(given)
-        running = Stack(
-            f"tests-{os.getpid()}", env={"ATELIER_SESSION_RESEND_S": "5", "ATELIER_SESSION_STOP_GRACE_S": "5"}
-        )
+        running = Stack(f"tests-{os.getpid()}", env=SETTINGS)
         try:
             running.up()
             yield running

@@ -5,32 +5,19 @@ counted before and after. What is accepted all the same is allowed to finish, an
 """
 
 import asyncio
-import base64
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 from minio import Minio
 
-from atelier_local import demo_photos
-from whole_system.world import IMAGES, World, eventually
+from whole_system.surfaces import SURFACES, Create, creating_routes
+from whole_system.world import World, eventually
 
-CLOUD = "https://res.cloudinary.com/demo/image/upload/coat.jpg"
-INSTANT = {"X-Atelier-Simulate": "outcome=succeed, picture=none"}
 WRONG: tuple[Any, ...] = (None, 7, -1, "", "x" * 70_000, [], {}, ["x"], {"x": 1}, 1e308, True)
-
-
-@dataclass(frozen=True)
-class Create:
-    """A creating route with a request that it takes."""
-
-    path: str
-    body: dict[str, Any]
-    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -42,60 +29,21 @@ class Spoiled:
     headers: Mapping[str, str]
 
 
-@pytest.fixture(scope="module")
-async def routes(world: World) -> dict[str, Create]:
-    """Every creating route, with credentials and credits for plenty."""
-    store = await world.admin.create_store("spoiled")
-    user = await world.admin.create_user(f"{uuid4()}@example.com")
-    workspace = await world.admin.create_workspace("spoiled", [user])
-    for kind, owner in (("store", store.id), ("user", user), ("workspace", workspace)):
-        await world.admin.grant(kind, owner, 10_000, reason="test")  # type: ignore[arg-type]
-    key = {"X-API-Key": store.api_key, **INSTANT}
-    token = {"Authorization": f"Bearer {await world.admin.issue_token(user)}", **INSTANT}
-    async with httpx.AsyncClient(base_url=world.url, headers=token) as client:
-        told = {"title": "A fox", "text": "A fox went out.", "language": "en"}
-        story = (await client.post("/api/stories", json=told)).raise_for_status().json()["id"]
-    photo = "data:image/png;base64," + base64.b64encode(demo_photos.person_photo()).decode()
-    picture = {"prompt": "a tree", "size": "256x256"}
-    form = {"style": "realistic", "aspectRatio": "1:1", "quality": "standard", "model": "gpt-4.1-dalle-3"}
-    on_model = {"photos": [{"id": "0", "image": photo}], "modelId": "1", "backgroundId": "1"}
-    return {
-        "b2b": Create("/api/v1/generation/create", {"image_urls": IMAGES}, key),
-        "trpc": Create("/api/trpc/tryOn.create", {"imageUrls": IMAGES}, token),
-        "stories": Create("/api/story-generations", {"story_id": story}, token),
-        "form": Create("/api/generate", {"productImages": [CLOUD], **form}, token),
-        "images": Create("/api/ai/images", {**picture, "model": "dall-e-2"}, {**token, "X-Workspace-Id": workspace}),
-        "on-model": Create("/v1/generate?onmodel", on_model, token),
-        "native": Create("/v1/generations", {"kind": "image", **picture}, token),
-        "openai": Create("/v1/images/generations", {**picture, "model": "dall-e-2"}, token),
-    }
-
-
-@pytest.fixture(scope="module")
-async def client(world: World) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=world.url, timeout=60) as opened:
-        yield opened
-
-
-SURFACES = ("b2b", "trpc", "stories", "form", "images", "on-model", "native", "openai")
-
-
 @pytest.mark.parametrize("surface", SURFACES)
-async def test_what_is_not_accepted_leaves_nothing_behind(
-    world: World, routes: Mapping[str, Create], client: httpx.AsyncClient, surface: str
-) -> None:
-    create = routes[surface]
+async def test_what_is_not_accepted_leaves_nothing_behind(world: World, surface: str) -> None:
+    create = (await creating_routes(world))[surface]
     before = await _settled(world)
     refusals = set()
 
-    for spoiled in _spoilings(create):
-        answer = await client.post(create.path, content=spoiled.content, headers=spoiled.headers)
-        if answer.is_success:
-            before = await _settled(world)
-            continue
-        refusals.add(answer.status_code)
-        assert answer.status_code < 500, f"{spoiled.how}: {answer.text}"
-        assert await _counted(world) == before, f"{spoiled.how}: {answer.status_code} {answer.text}"
+    async with httpx.AsyncClient(base_url=world.url, timeout=60) as client:
+        for spoiled in _spoilings(create):
+            answer = await client.post(create.path, content=spoiled.content, headers=spoiled.headers)
+            if answer.is_success:
+                before = await _settled(world)
+                continue
+            refusals.add(answer.status_code)
+            assert answer.status_code < 500, f"{spoiled.how}: {answer.text}"
+            assert await _counted(world) == before, f"{spoiled.how}: {answer.status_code} {answer.text}"
 
     assert {400, 401} <= refusals
 
