@@ -113,7 +113,7 @@ class GenerationRow(SQLModel, table=True):
         CheckConstraint(
             "credits_reserved >= 0 AND credits_captured >= 0 AND credits_refunded >= 0", name="generations_credits"
         ),
-        Index("generations_owner", "owner_kind", "owner_id", sql("created_at DESC")),
+        Index("generations_owner", "owner_kind", "owner_id", sql("id DESC")),
     )
 
     id: UUID = Field(primary_key=True)

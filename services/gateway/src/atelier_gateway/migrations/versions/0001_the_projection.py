@@ -47,7 +47,7 @@ def upgrade() -> None:
     op.create_index(
         "generations_owner",
         "generations",
-        ["owner_kind", "owner_id", sa.literal_column("created_at DESC")],
+        ["owner_kind", "owner_id", sa.literal_column("id DESC")],
         unique=False,
     )
     op.create_table(
