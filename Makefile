@@ -7,7 +7,7 @@ bin := .venv/bin
 is_set_up = @test -x $(bin)/atelier || { echo "Nothing is set up here yet: make up" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs clean demo test check bench format
+.PHONY: help setup up down status logs clean demo test check bench explore format
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ check: setup ## format, lint, types, each package's own tests, schemas, paths in
 
 bench: setup ## whole generations a second, beside a floor
 	@$(bin)/atelier bench
+
+explore: setup ## far more requests derived from the API's description than `make test` sends (minutes)
+	@ATELIER_EXPLORE_EXAMPLES=$${EXAMPLES:-50} $(bin)/python -m pytest tests-e2e/test_openapi.py --timeout 1800
 
 format: setup ## rewrite the code as the checks want it
 	@$(bin)/ruff format --quiet . && $(bin)/ruff check --quiet --fix .
