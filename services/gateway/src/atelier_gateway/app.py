@@ -10,7 +10,7 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_contracts.routes import GATEWAY_PROJECTION, reply_key
-from atelier_gateway import clients, handlers
+from atelier_gateway import clients, handlers, pages
 from atelier_gateway.admission import Admission
 from atelier_gateway.cancelling import Cancelling
 from atelier_gateway.capacity import Capacity
@@ -81,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
             "storage": parts.objects.ready,
         }
         app.include_router(operations_router(checks))
+        app.include_router(pages.router())
         for surface in (b2b, native, admin, admin_credits, trpc, form, images, openai_shape, onmodel, stories):
             app.include_router(surface.router(parts))
         yield
