@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from atelier_contracts import Owner
@@ -28,10 +28,13 @@ PREFIX = "/api/v1"
 CREATE = f"POST {PREFIX}/generation/create"
 UPLOAD = f"POST {PREFIX}/uploads"
 LIST_DEFAULT, LIST_MAX = 20, 100
+EXAMPLE: dict[str, Any] = {"image_urls": ["https://cdn.example.com/person.jpg", "https://cdn.example.com/shirt.jpg"]}
 
 
 class CreateTryOn(Body):
     """``image_urls``: the person first, then the garments; signed URLs, or keys and URLs of own uploads."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     image_urls: list[Annotated[str, Field(min_length=1, max_length=4_096)]] = Field(min_length=1, max_length=INPUTS_MAX)
     prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)] | None = None
