@@ -33,18 +33,9 @@ from atelier_gateway.settings import Settings
 from atelier_gateway.store import claims, events, rates
 from atelier_gateway.surfaces import (
     LARGER_BODIES,
-    admin,
-    admin_credits,
-    b2b,
-    form,
-    images,
-    native,
-    onmodel,
-    openai_shape,
+    ROUTED,
     shape_of,
-    stories,
     surface_of,
-    trpc,
 )
 from atelier_gateway.waiting import POLL_EVERY_S, Waiting
 from atelier_gateway.windows import open_windows
@@ -82,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
         }
         app.include_router(operations_router(checks))
         app.include_router(pages.router())
-        for surface in (b2b, native, admin, admin_credits, trpc, form, images, openai_shape, onmodel, stories):
+        for surface in ROUTED:
             app.include_router(surface.router(parts))
         yield
         await parts.bus.stop()

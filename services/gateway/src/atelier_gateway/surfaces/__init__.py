@@ -2,7 +2,21 @@
 
 from atelier_gateway.edge import Shape
 from atelier_gateway.problems import problem_json
-from atelier_gateway.surfaces import admin, b2b, form, images, native, onmodel, openai_shape, stories, trpc
+from atelier_gateway.surfaces import (
+    admin,
+    admin_credits,
+    b2b,
+    form,
+    images,
+    native,
+    onmodel,
+    openai_shape,
+    stories,
+    trpc,
+)
+
+ROUTED = (b2b, native, admin, admin_credits, trpc, form, images, openai_shape, onmodel, stories)
+"""The surfaces that are served: each has a ``router(parts)``."""
 
 SHAPES: tuple[tuple[str, str, Shape], ...] = (
     (f"{b2b.PREFIX}/", "b2b", b2b.problem),
