@@ -35,6 +35,7 @@ DOWN_TIMEOUT_S = 60.0
 STRAY_GRACE_S = 20.0
 LOOK_EVERY_S = 0.1
 TAIL_LINES = 15
+LINE_CHARS_MAX = 300
 
 Report = Callable[[Status], None]
 
@@ -183,7 +184,8 @@ class Stack:
 
     def _why(self, part: str) -> str:
         log = self.home / "logs" / f"{part}.log"
-        tail = log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if log.exists() else []
+        lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if log.exists() else []
+        tail = [line[:LINE_CHARS_MAX] for line in lines]
         return "\n  ".join([f"{part} did not start; the end of {log} says:", *tail])
 
     def _take_down(self) -> bool:

@@ -13,7 +13,7 @@ from typing import cast
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractRobustConnection
-from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, PublishError
+from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, ChannelPreconditionFailed, PublishError
 from aiormq import Channel
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
@@ -65,7 +65,13 @@ class Publisher:
             self._url, reconnect_interval=RECONNECT_S, client_properties={"connection_name": f"{self._name} publish"}
         )
         self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        await topology.declare(self._channel)
+        try:
+            await topology.declare(self._channel)
+        except ChannelPreconditionFailed as other:
+            raise RuntimeError(
+                f"the broker has a queue of this name declared otherwise, by an older version perhaps; "
+                f"delete it when it is empty, or use a fresh broker: {other}"
+            ) from None
 
     @property
     def connected(self) -> bool:

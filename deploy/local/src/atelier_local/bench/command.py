@@ -46,7 +46,7 @@ class Round:
 def bench(
     generations: Annotated[int, typer.Option(min=50, help="whole generations a round at 50 in flight")] = 3_000,
     rounds: Annotated[int, typer.Option(min=1, max=20)] = 3,
-    profile: Annotated[str, typer.Option(help="Which local stack; it is stopped afterwards.")] = PROFILE,
+    profile: Annotated[str, typer.Option(help="Which local stack; it is made for this and removed.")] = PROFILE,
 ) -> None:
     """Whole generations a second (POST to captured), beside the floor of the database alone, all durable."""
     console = Console(highlight=False, soft_wrap=True)
@@ -61,7 +61,7 @@ def bench(
             )
             asyncio.run(_measure(stack.environment(), generations, rounds, console))
         finally:
-            stack.down()
+            stack.clean()
 
 
 async def _measure(known: dict[str, str], generations: int, rounds: int, console: Console) -> None:
