@@ -4,14 +4,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import httpx
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from atelier_contracts import Artefact, GenerationSucceeded
 from atelier_gateway.edge import Edge
 from atelier_gateway.problems import Problem
 from atelier_gateway.surfaces import form, shape_of, surface_of
+from atelier_storage.keys import artefact_key
 
 from .world import World
 
@@ -45,3 +48,19 @@ async def form_with(world: World, **settings: Any) -> AsyncIterator[httpx.AsyncC
 async def _refuse(_: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)
     return form.problem(problem)
+
+
+def error(refused: httpx.Response) -> tuple[int, str]:
+    """Status and code; every error has its timestamp and the request's id."""
+    body = refused.json()
+    assert body["success"] is False and body["error"] and body["timestamp"].endswith("Z")
+    assert body["requestId"] == refused.headers["X-Request-Id"]
+    return refused.status_code, body["code"]
+
+
+def succeeded(generation: UUID, owner: UUID) -> GenerationSucceeded:
+    key = artefact_key("user", owner, generation, 0, "png")
+    made = Artefact(key=key, content_type="image/png", size=3, sha256="ab" * 32, width=8, height=9)
+    return GenerationSucceeded(
+        generation_id=generation, outputs=(made,), delivered=1, captured=1, refunded=0, provider="local"
+    )
