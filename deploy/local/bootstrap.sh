@@ -61,6 +61,7 @@ install_system_packages() {
   local missing=()
   has_rabbitmq || missing+=(rabbitmq-server)
   command -v setpriv >/dev/null || missing+=(util-linux)
+  command -v curl >/dev/null || missing+=(curl)
   [[ -x $tools/bin/uv ]] || "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("$("$python" -c \
     'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
   ((${#missing[@]})) || return 0

@@ -34,6 +34,16 @@ class Cluster:
         return subprocess.run(command, check=False, capture_output=True, text=True)
 
 
+def programs(home: Path) -> Path:
+    """Where the server's user can run them: a checkout below root's own folder is closed to it."""
+    if os.geteuid() != 0:
+        return BINARIES
+    copied = home / "pginstall"
+    if not copied.exists():
+        shutil.copytree(BINARIES.parent, copied, symlinks=True)
+    return copied / "bin"
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -44,7 +54,7 @@ def free_port() -> int:
 def server(home: Path, port: int) -> Iterator[None]:
     options = [f"-D{home / 'data'}", f"-p{port}", f"-k{home}", "-clisten_addresses=127.0.0.1", "-cfsync=off"]
     with (home / "log").open("wb") as log:
-        command = [str(BINARIES / "postgres"), *options]
+        command = [str(programs(home) / "postgres"), *options]
         process = subprocess.Popen(command, stderr=log, user=SERVER_USER, group=SERVER_USER)
         try:
             yield
@@ -68,7 +78,7 @@ def cluster(root: Path) -> Iterator[Cluster]:
         (home / "password").write_text("postgres")
         if os.geteuid() == 0:
             os.chown(home, NOBODY, NOBODY)
-        initdb = [str(BINARIES / "initdb"), "-Upostgres", "-Ascram-sha-256", "--no-sync"]
+        initdb = [str(programs(home) / "initdb"), "-Upostgres", "-Ascram-sha-256", "--no-sync"]
         places = [f"--pgdata={home / 'data'}", f"--pwfile={home / 'password'}"]
         subprocess.run([*initdb, *places], check=True, capture_output=True, user=SERVER_USER, group=SERVER_USER)
         port = free_port()
