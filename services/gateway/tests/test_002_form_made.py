@@ -172,12 +172,13 @@ async def test_requests_and_errors_are_logged_with_the_seeds_fields(
 ) -> None:
     """002.9 And without what is secret: no URL, no prompt, no token."""
     user_id, user = await world.user()
-    caplog.set_level("INFO", "atelier_gateway.surfaces.form.journal")
+    journal = "atelier_gateway.surfaces.form.journal"
+    caplog.set_level("INFO", journal)
 
     await post(world, user | {"User-Agent": "a browser"}, customPrompt="harmful canary")
     await post(world, user)
 
-    refused, first, second = (vars(record) for record in caplog.records)
+    refused, first, second = (vars(record) for record in caplog.records if record.name == journal)
     assert (refused["msg"], first["msg"], second["msg"]) == ("form error", "form request", "form request")
     assert (first["status"], second["status"], second["endpoint"], second["method"]) == (400, 201, PATH, "POST")
     assert second["duration"] >= 0 and second["timestamp"].endswith("Z")
