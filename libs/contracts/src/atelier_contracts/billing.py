@@ -26,6 +26,8 @@ class CaptureCredit(Command):
     name: ClassVar[str] = "billing.capture_credit.v1"
     delivered: int = Field(ge=1, le=N_MAX)
     """How many of the n outputs exist; more than were held for is a poison message."""
+    reused: bool = False
+    """They are an equal earlier result: charged by the price book's price for that."""
 
 
 class RefundCredit(Command):

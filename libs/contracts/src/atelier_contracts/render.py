@@ -56,6 +56,8 @@ class RenderCompleted(Event):
     delivered: int = Field(ge=1, le=N_MAX)
     requested: int = Field(ge=1, le=N_MAX)
     provider: str
+    reused: bool = False
+    """An equal earlier result was delivered; nothing was rendered."""
 
 
 class RenderFailed(Event):

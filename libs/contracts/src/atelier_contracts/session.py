@@ -32,6 +32,8 @@ class GenerationSucceeded(Event):
     captured: int
     refunded: int
     provider: str
+    reused: bool = False
+    """An equal earlier result was delivered, at the price book's price for that."""
 
 
 class GenerationFailed(Event):

@@ -93,11 +93,14 @@ class RenderSpec(Noun):
     """Code in ``narration.LANGUAGES``; for narrations."""
     audio_format: AudioFormat = "mp3"
     """For narrations."""
+    reuse: bool = False
+    """Whether an equal earlier result of the same owner may be delivered instead of a new render."""
     simulate: Simulation | None = None
 
 
 class Artefact(Noun):
-    """One delivered output: where it lies and what it is. ``sha256`` in hex over the stored bytes, size in bytes."""
+    """One delivered output: where it lies and what it is. ``sha256`` in hex over the stored bytes, size in bytes; sides
+    in pixels, None for what is heard."""
 
     key: str
     content_type: str
@@ -105,3 +108,9 @@ class Artefact(Noun):
     sha256: str
     width: int | None = None
     height: int | None = None
+    thumbnail: str | None = None
+    """Key of a small WebP of it."""
+    colours: tuple[str, ...] = ()
+    """Its dominant colours as ``#rrggbb``, the most frequent first."""
+    tags: tuple[str, ...] = ()
+    """What it is and how it was made, in words to search by."""
