@@ -134,7 +134,7 @@ async def pages_read_by_a_claim(world: Any) -> int:
     async with world.pool.acquire() as connection:
         transaction = connection.transaction()
         await transaction.start()
-        explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {store._CLAIM}"
+        explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {store.queue._CLAIM}"
         plan = json.loads(await connection.fetchval(explain, "paced", 8, "me", 60.0, "late"))[0]["Plan"]
         await transaction.rollback()
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

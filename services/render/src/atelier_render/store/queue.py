@@ -1,9 +1,4 @@
-"""All SQL of render. Each statement serves a whole batch.
-
-Locks are taken in one order in every transaction: jobs by generation id, then, once and last, tenant queues by owner.
-Otherwise handler, claims, beats and endings, which are at work at the same time, would deadlock all day. Time is the
-database's alone.
-"""
+"""The queue: jobs come, are cancelled and are claimed in turns between tenants."""
 
 from collections.abc import Collection, Sequence
 from typing import Literal
@@ -13,12 +8,12 @@ import asyncpg
 
 from atelier_contracts import Owner, RenderSpec
 from atelier_messaging.database import Connection, Pool
-from atelier_render.jobs import ATTEMPTS_MAX, Beat, Completion, Ending, Failure, Freed, Job, Lane, NewJob
+from atelier_render.jobs import Job, Lane, NewJob
 
 LATE = "the deadline had passed before the render could start"
 
 # The tail of every statement that moves claimed jobs: it lists them as ``moved``, and the tenants' counters follow.
-_COUNT = """
+COUNT = """
 sums AS (SELECT lane, owner_id, sum(queued) AS queued, sum(running) AS running, sum(served) AS served
          FROM moved GROUP BY lane, owner_id),
 locked AS (SELECT t.lane, t.owner_id, s.queued, s.running, s.served
@@ -102,84 +97,12 @@ WITH waiting AS (
 ), moved AS (
     SELECT lane, owner_id, -1 AS queued, 1 AS running, 1 AS served FROM started
     UNION ALL SELECT lane, owner_id, -1, 0, 0 FROM late
-), {_COUNT}
+), {COUNT}
 SELECT generation_id, attempt, owner_kind, owner_id, spec, lane, traceparent,
        extract(epoch FROM deadline_at - now())::float8 AS left_s
 FROM taken ORDER BY generation_id
 """  # noqa: S608
 
-_BEAT = """
-WITH mine AS (SELECT generation_id FROM jobs
-              WHERE generation_id = ANY($1::uuid[]) AND state = 'running' AND lease_owner = $2
-              ORDER BY generation_id FOR UPDATE)
-UPDATE jobs j SET lease_until = now() + make_interval(secs => $3) FROM mine m WHERE j.generation_id = m.generation_id
-RETURNING j.generation_id, j.attempt, j.cancel_requested_at IS NOT NULL AS cancelled
-"""
-
-_FREE_LOST = f"""
-WITH lost AS MATERIALIZED (
-    SELECT generation_id, lease_owner AS worker, attempt, cancel_requested_at FROM jobs
-    WHERE state = 'running' AND lease_until < now() ORDER BY generation_id LIMIT $1 FOR UPDATE SKIP LOCKED
-), verdicts AS (
-    SELECT generation_id, worker, CASE WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
-                                       WHEN attempt >= $2 THEN 'failed' ELSE 'queued' END AS state FROM lost
-), freed AS (
-    UPDATE jobs j SET
-        state = v.state, lease_owner = NULL, lease_until = NULL,
-        code = CASE v.state WHEN 'cancelled' THEN 'cancelled' WHEN 'failed' THEN 'provider_failed' END,
-        reason = CASE v.state WHEN 'cancelled' THEN $3 WHEN 'failed' THEN $4 END,
-        finished_at = CASE WHEN v.state <> 'queued' THEN now() END
-    FROM verdicts v WHERE j.generation_id = v.generation_id RETURNING j.*, v.worker
-), ended AS (
-    INSERT INTO attempts (generation_id, attempt, worker, outcome, started_at)
-    SELECT generation_id, attempt, worker, 'lease_lost', started_at FROM freed
-), moved AS (
-    SELECT lane, owner_id, (state = 'queued')::int AS queued, -1 AS running, 0 AS served FROM freed
-), {_COUNT}
-SELECT generation_id, state, code, reason, traceparent FROM freed
-"""  # noqa: S608
-
-_GIVE_BACK = f"""
-WITH mine AS (
-    SELECT generation_id FROM jobs WHERE state = 'running' AND lease_owner = $1 ORDER BY generation_id FOR UPDATE
-), freed AS (
-    UPDATE jobs j SET state = 'queued', attempt = attempt - 1, lease_owner = NULL, lease_until = NULL, started_at = NULL
-    FROM mine m WHERE j.generation_id = m.generation_id RETURNING j.lane, j.owner_id
-), moved AS (
-    SELECT lane, owner_id, 1 AS queued, -1 AS running, -1 AS served FROM freed
-), {_COUNT}
-SELECT count(*) FROM freed
-"""  # noqa: S608
-
-_FINISH = f"""
-WITH ending AS (
-    SELECT * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[])
-           AS e(generation_id, attempt, state, provider, delivered, code, reason)
-), ours AS MATERIALIZED (
-    SELECT e.*, j.lease_owner AS worker FROM jobs j JOIN ending e USING (generation_id, attempt)
-    WHERE j.state = 'running' AND j.lease_owner = $1 ORDER BY j.generation_id FOR UPDATE OF j
-), won AS (
-    UPDATE jobs j SET state = o.state, provider = o.provider, delivered = o.delivered, code = o.code,
-                      reason = o.reason, lease_owner = NULL, lease_until = NULL, finished_at = now()
-    FROM ours o WHERE j.generation_id = o.generation_id RETURNING j.*
-), ended AS (
-    INSERT INTO attempts (generation_id, attempt, worker, provider, outcome, reason, started_at)
-    SELECT generation_id, attempt, $1, provider, state, reason, started_at FROM won
-), stored AS (
-    INSERT INTO artefacts (key, generation_id, content_type, size, sha256, width, height)
-    SELECT a.* FROM unnest($9::text[], $10::uuid[], $11::text[], $12::bigint[], $13::text[], $14::int[], $15::int[])
-                    AS a(key, generation_id, content_type, size, sha256, width, height)
-    JOIN won USING (generation_id)
-), moved AS (
-    SELECT lane, owner_id, 0 AS queued, -1 AS running, 0 AS served FROM won
-), {_COUNT}
-SELECT generation_id FROM won
-"""  # noqa: S608
-
-_KEPT = """
-SELECT j.state, coalesce(array_agg(a.key) FILTER (WHERE a.key IS NOT NULL), '{}') AS keys
-FROM jobs j LEFT JOIN artefacts a USING (generation_id) WHERE j.generation_id = $1 GROUP BY j.state
-"""
 _DEPTHS = "SELECT coalesce(sum(queued), 0) AS queued, coalesce(sum(running), 0) AS running FROM tenant_queues"
 
 
@@ -222,53 +145,6 @@ async def claim_jobs(connection: Connection, lane: Lane, limit: int, *, owner: s
     """Leases up to ``limit`` jobs to ``owner``, taking turns between tenants. Those past their deadline are failed
     instead and are answered with ``left_s`` not above zero."""
     return [_job(row) for row in await connection.fetch(_CLAIM, lane, limit, owner, lease_s, LATE)]
-
-
-async def extend_leases(connection: Pool, ids: Sequence[UUID], *, owner: str, lease_s: float) -> list[Beat]:
-    """Extends the leases that are still ours and answers them; a job that is missing was taken from us."""
-    return [Beat(**row) for row in await connection.fetch(_BEAT, list(ids), owner, lease_s)]
-
-
-async def free_lost_jobs(connection: Connection, limit: int, *, cancelled: str, exhausted: str) -> list[Freed]:
-    """Takes jobs from workers that stopped beating: back into the queue, or to their end after ``ATTEMPTS_MAX``."""
-    rows = await connection.fetch(_FREE_LOST, limit, ATTEMPTS_MAX, cancelled, exhausted)
-    return [Freed(row["generation_id"], row["code"], row["reason"], row["traceparent"]) for row in rows]
-
-
-async def give_back(pool: Pool, owner: str) -> int:
-    """Puts all of this worker's jobs back into their queues, as if it had never claimed them."""
-    return int(await pool.fetchval(_GIVE_BACK, owner))
-
-
-async def finish_jobs(connection: Connection, owner: str, endings: Sequence[Ending]) -> set[UUID]:
-    """Ends the attempts that still hold their lease, with their artefacts. Answers which: the others lost."""
-    made = [(e, a) for e in endings if isinstance(e, Completion) for a in e.artefacts]
-    rows = await connection.fetch(
-        _FINISH,
-        owner,
-        [e.job.generation_id for e in endings],
-        [e.job.attempt for e in endings],
-        [e.state for e in endings],
-        [e.provider for e in endings],
-        [e.delivered if isinstance(e, Completion) else 0 for e in endings],
-        [e.code if isinstance(e, Failure) else None for e in endings],
-        [e.reason if isinstance(e, Failure) else None for e in endings],
-        [a.key for _, a in made],
-        [e.job.generation_id for e, _ in made],
-        [a.content_type for _, a in made],
-        [a.size for _, a in made],
-        [a.sha256 for _, a in made],
-        [a.width for _, a in made],
-        [a.height for _, a in made],
-    )
-    return {row["generation_id"] for row in rows}
-
-
-async def kept_keys(pool: Pool, generation_id: UUID) -> set[str] | None:
-    """The keys of a job's artefacts once it has ended; None while another attempt may still make them."""
-    row = await pool.fetchrow(_KEPT, generation_id)
-    ended = row is None or row["state"] in ("done", "failed", "cancelled")
-    return set(row["keys"] if row else ()) if ended else None
 
 
 async def depths(pool: Pool) -> dict[Literal["queued", "running"], int]:
