@@ -46,6 +46,10 @@ class Snapshot:
     credits_refunded: int = 0
     outputs: tuple[dict[str, Any], ...] = ()
     error: dict[str, Any] | None = None
+    maker: str | None = None
+    """The provider that made the outputs, once they are made; not always the one that was asked."""
+    reused: bool = False
+    """Whether the outputs are an equal earlier result."""
 
     @property
     def rank(self) -> int:
@@ -92,6 +96,8 @@ def _end(now: Snapshot, event: Event) -> Snapshot:
                 credits_captured=event.captured,
                 credits_refunded=event.refunded,
                 outputs=tuple(output.model_dump(mode="json") for output in event.outputs),
+                maker=event.provider,
+                reused=event.reused,
             )
         case GenerationFailed():
             error = {"code": event.code, "message": event.reason}

@@ -33,7 +33,7 @@ INSERT INTO generation_logs (generation_id, user_id, step, progress)
 SELECT id, owner_id, 'accepted', 0 FROM new WHERE surface = 'stories'
 """
 _PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
-_SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error"
+_SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error, maker, reused"
 COLUMNS = f"id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, {_SNAPSHOT}"
 _LOCK = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
 _SNAPSHOTS = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
@@ -44,10 +44,10 @@ WITH changed AS (
     UPDATE generations g
     SET state = n.state, rank = n.rank, progress = n.progress, credits_reserved = n.reserved,
         credits_captured = n.captured, credits_refunded = n.refunded, outputs = n.outputs::jsonb,
-        error = n.error::jsonb, updated_at = now()
+        error = n.error::jsonb, maker = n.maker, reused = n.reused, updated_at = now()
     FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::int[], $6::int[], $7::int[], $8::text[],
-                $9::text[])
-         AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error)
+                $9::text[], $10::text[], $11::bool[])
+         AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error, maker, reused)
     WHERE g.id = n.id AND g.rank <= n.rank
     RETURNING g.id, g.state, g.progress, g.surface, g.owner_id
 ), logged AS (
@@ -144,6 +144,8 @@ async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapsh
         [s.credits_refunded for s in values],
         [json.dumps(s.outputs) for s in values],
         [json.dumps(s.error) if s.error else None for s in values],
+        [s.maker for s in values],
+        [s.reused for s in values],
     )
 
 
@@ -173,6 +175,8 @@ def _snapshot(row: asyncpg.Record) -> Snapshot:
         row["credits_refunded"],
         tuple(row["outputs"]),
         row["error"],
+        row["maker"],
+        row["reused"],
     )
 
 

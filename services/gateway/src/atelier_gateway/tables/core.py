@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
@@ -132,6 +132,8 @@ class GenerationRow(SQLModel, table=True):
     credits_refunded: int = _whole()
     outputs: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False, server_default=sql("'[]'")))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    maker: str | None = Field(default=None, sa_column=Column(Text))
+    reused: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=sql("false")))
     created_at: datetime = _moment()
     updated_at: datetime = _moment()
 
