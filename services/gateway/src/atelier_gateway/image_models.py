@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, GPT_IMAGE_MODELS, IMAGEN_MODELS, ImageProvider
 from atelier_pricing import Unpriced, price
 
-Provider = Literal["openai", "google"]
 Style = Literal["natural", "vivid", "artistic", "photographic"]
 
 DEFAULT_SIZE = "1024x1024"
@@ -23,7 +23,7 @@ GPT_SIZES = {**SQUARE, "1536x1024": "1792x1024", "1024x1536": "1024x1792"}
 SEED_QUALITIES = {"standard": "standard", "hd": "hd"}
 GPT_QUALITIES = {"low": "standard", "medium": "standard", "high": "hd", **SEED_QUALITIES}
 
-STYLES: Mapping[Provider, Mapping[Style, str]] = {
+STYLES: Mapping[ImageProvider, Mapping[Style, str]] = {
     "openai": {"natural": "natural", "vivid": "vivid", "artistic": "vivid", "photographic": "natural"},
     "google": {style: style for style in ("natural", "vivid", "artistic", "photographic")},
 }
@@ -33,7 +33,7 @@ STYLES: Mapping[Provider, Mapping[Style, str]] = {
 class Model(NamedTuple):
     """One model: size → size it is priced by, quality → the price table's quality."""
 
-    provider: Provider
+    provider: ImageProvider
     sizes: Mapping[str, str]
     qualities: Mapping[str, str]
     answers_base64: bool = False
@@ -42,28 +42,13 @@ class Model(NamedTuple):
 
 GPT = Model("openai", GPT_SIZES, GPT_QUALITIES, answers_base64=True)
 GOOGLE = Model("google", SEED_SIZES, SEED_QUALITIES)
-
-
 MODELS: Mapping[str, Model] = {
     "dall-e-2": Model("openai", SMALL_SIZES, SEED_QUALITIES),
     "dall-e-3": Model("openai", SEED_SIZES, SEED_QUALITIES),
-    "gpt-image-1": GPT,
-    "gpt-image-1-mini": GPT,
-    "gpt-image-1.5": GPT,
-    "gpt-image-2": GPT,
-    "gpt-image-2.5-sunburst": GPT,
-    "gpt-image-2.5-flare": GPT,
-    "gpt-image-2.6-sunburst": GPT,
-    "gpt-image-2.6-flare": GPT,
-    "chatgpt-image-latest": GPT,
-    "imagen": GOOGLE,
-    "imagen-4.0-fast-generate-001": GOOGLE,
-    "imagen-4.0-generate-001": GOOGLE,
-    "imagen-4.0-ultra-generate-001": GOOGLE,
-    "gemini-2.5-flash-image": GOOGLE,
-    "gemini-3.1-flash-image-preview": GOOGLE,
+    **dict.fromkeys(GPT_IMAGE_MODELS, GPT),
+    **dict.fromkeys((*IMAGEN_MODELS, *GEMINI_IMAGE_MODELS), GOOGLE),
 }
-DEFAULT_MODELS: Mapping[Provider, str] = {"openai": "dall-e-3", "google": "imagen"}
+DEFAULT_MODELS: Mapping[ImageProvider, str] = {"openai": "dall-e-3", "google": "imagen"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +66,7 @@ class Resolved:
     ``size`` is the picture's, ``priced_size`` and ``quality`` the price table's, ``style`` the provider's own word.
     """
 
-    provider: Provider
+    provider: ImageProvider
     model: str
     size: str
     priced_size: str

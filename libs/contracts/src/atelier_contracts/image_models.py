@@ -1,0 +1,27 @@
+"""The image models that may be asked for by name, by whose they are: the gateway checks and prices requests for them,
+render's providers offer them. ``imagen`` and the two DALL-E are seed 003's words; the rest are the providers' own.
+"""
+
+from typing import Literal
+
+ImageProvider = Literal["openai", "google"]
+
+DALL_E_MODELS = ("dall-e-3", "dall-e-2")
+GPT_IMAGE_MODELS = (
+    "gpt-image-1",
+    "gpt-image-1-mini",
+    "gpt-image-1.5",
+    "gpt-image-2",
+    "gpt-image-2.5-sunburst",
+    "gpt-image-2.5-flare",
+    "gpt-image-2.6-sunburst",
+    "gpt-image-2.6-flare",
+    "chatgpt-image-latest",
+)
+IMAGEN_MODELS = (
+    "imagen",
+    "imagen-4.0-fast-generate-001",
+    "imagen-4.0-generate-001",
+    "imagen-4.0-ultra-generate-001",
+)
+GEMINI_IMAGE_MODELS = ("gemini-2.5-flash-image", "gemini-3.1-flash-image-preview")
