@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from atelier_contracts import Owner, RenderSpec
 from atelier_imaging import ImageWorkers
 from atelier_render.providers import table
-from atelier_render.providers.local import OFFERS, Local, order_of
+from atelier_render.providers.local import OFFER_OF, OFFERS, Local, order_of
 from atelier_render.providers.protocol import Failed, Input, Outcome, ProviderJob, Succeeded
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "providers.md"
@@ -93,7 +93,7 @@ async def test_another_photograph_is_another_picture(case: str, local: Local) ->
 
 @pytest.mark.parametrize("case", ["image", "product_shot"])
 async def test_another_style_is_another_picture(case: str, local: Local) -> None:
-    styles = OFFERS[SPECS[case]["kind"]].styles
+    styles = OFFER_OF[SPECS[case]["kind"]].styles
     made = [checksums(await local.submit(job(case, style=style)))[0] for style in styles]
 
     assert len(set(made)) == len(styles)
@@ -176,14 +176,14 @@ def test_what_is_not_declared_is_objected_to(case: str, changed: dict[str, Any],
 
 
 def test_everything_declared_is_taken() -> None:
-    for kind, offer in OFFERS.items():
+    for offer in OFFERS:
         for field, choices in (
             ("size", offer.sizes), ("style", offer.styles), ("quality", offer.qualities), ("format", offer.formats)
         ):  # fmt: skip
             for choice in choices:
-                spec = RenderSpec(kind=kind, **{field: choice})
+                spec = RenderSpec(kind=offer.kind, **{field: choice})
                 assert Local.capabilities.objection(spec) is None
-                assert order_of(spec, 0).kind == kind
+                assert order_of(spec, 0).kind == offer.kind
 
 
 def test_the_documented_table_is_what_is_declared() -> None:

@@ -23,7 +23,7 @@ Ask = Callable[..., RequestRender]
 async def internal(world: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Render's internal HTTP."""
     app = FastAPI()
-    app.include_router(reads_router(world.pool, SecretStr("token")))
+    app.include_router(reads_router(world.pool, SecretStr("token"), ()))
     headers = {"Authorization": "Bearer token"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://r", headers=headers) as client:
         yield client

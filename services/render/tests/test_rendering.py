@@ -112,7 +112,7 @@ async def test_a_job_can_be_asked_about_by_colleagues_only(world: Any, ask: Ask)
     await process.handle(request)
     await world.until(request.generation_id, "done")
     app = FastAPI()
-    app.include_router(reads_router(world.pool, SecretStr("a secret token...")))
+    app.include_router(reads_router(world.pool, SecretStr("a secret token..."), ()))
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://render") as client:
         stranger = await client.get(f"/internal/jobs/{request.generation_id}")

@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -22,6 +22,7 @@ from atelier_render.narration.readers import Readers
 from atelier_render.progress import TELL_EVERY_S, Progress
 from atelier_render.providers.local import Local
 from atelier_render.providers.narration import Narration
+from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
 from atelier_render.reads import reads_router
 from atelier_render.scheduler import BEATS_A_LEASE, Scheduler
@@ -45,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
         bus = Bus("render", settings, pool)
         checks: dict[str, Check] = {"broker": bus.ready, "database": partial(database.answers, pool)}
         progress = Progress(bus.work)
-        async with _scheduler(settings, bus, pool, progress) as (scheduler, objects):
+        async with _scheduler(settings, bus, pool, progress) as (scheduler, objects, providers):
             simulator = settings.simulator == "on"
             bus.consume(RENDER_COMMANDS, partial(handle_commands, scheduler=scheduler, simulator=simulator))
             await bus.start()
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
             bus.keep(loops.keep_doing("lost leases", every_s, scheduler.free_lost), "lost leases")
             bus.keep(loops.keep_doing("progress", TELL_EVERY_S, progress.tell), "progress")
             app.include_router(operations_router(checks | {"storage": objects.ready}))
-            app.include_router(reads_router(pool, settings.service_token))
+            app.include_router(reads_router(pool, settings.service_token, providers))
             yield
             await scheduler.stop()
             await bus.stop()
@@ -77,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _scheduler(
     settings: Settings, bus: Bus, pool: Pool, progress: Progress
-) -> AsyncIterator[tuple[Scheduler, ObjectStore]]:
+) -> AsyncIterator[tuple[Scheduler, ObjectStore, Sequence[Provider]]]:
     objects = ObjectStore(settings.storage)
     fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX)
     # Every slot's pictures may wait at once: slots are what bounds the work, not this queue.
@@ -87,11 +88,11 @@ async def _scheduler(
     artefacts = Artefacts(objects, spool, pool)
     simulator = Simulator(attempt_s=settings.render_attempt_s) if settings.simulator == "on" else None
     inputs = Inputs(objects, fetcher)
-    providers = (Local(images), Narration(Readers(readers=settings.render_narrators)))
+    providers: Sequence[Provider] = (Local(images), Narration(Readers(readers=settings.render_narrators)))
     worker = Worker(providers, simulator, inputs, artefacts, progress, reconcile_s=settings.render_reconcile_s)
     completions = Completions(bus.work, artefacts, owner=owner)
     lease_s, slots = settings.render_lease_s, settings.render_concurrency
-    yield Scheduler(bus.work, worker, completions, owner=owner, lease_s=lease_s, slots=slots), objects
+    yield Scheduler(bus.work, worker, completions, owner=owner, lease_s=lease_s, slots=slots), objects, providers
     await images.close()
     spool.close()
     fetcher.close()

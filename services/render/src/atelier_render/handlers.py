@@ -1,5 +1,6 @@
 """What render does with the commands it hears: load, decide, save, emit. Work itself is the scheduler's."""
 
+from functools import partial
 from typing import cast
 
 from atelier_contracts import CancelRender, RenderFailed, RequestRender
@@ -18,9 +19,9 @@ async def handle_commands(work: Work, *, scheduler: Scheduler, simulator: bool) 
     for generation_id in await store.change_queues(work.connection, jobs, cancels.keys(), CANCELLED):
         event = RenderFailed(generation_id=generation_id, code="cancelled", reason=CANCELLED)
         work.emit(event, cause=cancels[generation_id])
-    scheduler.wake({job.lane for job in jobs})
+    work.after_commit(partial(scheduler.wake, {job.lane for job in jobs}))
     if cancels:
-        scheduler.look_for_cancels()
+        work.after_commit(scheduler.look_for_cancels)
 
 
 def new_job(delivery: Delivery, *, simulator: bool) -> NewJob:

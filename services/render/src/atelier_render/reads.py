@@ -1,6 +1,6 @@
-"""What render answers its colleagues over internal HTTP: the story of one job."""
+"""What render answers its colleagues over internal HTTP: the story of one job, its place, and what may be asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,8 @@ from fastapi import APIRouter, HTTPException
 from pydantic import SecretStr
 
 from atelier_messaging.database import Pool
+from atelier_render.providers.protocol import Provider
+from atelier_render.providers.registry import offers_of
 from atelier_telemetry.operations import guarded
 
 _JOB = """
@@ -53,7 +55,7 @@ MEASURED_MAX = 200
 """From how many of the latest jobs the usual duration is taken."""
 
 
-def reads_router(pool: Pool, token: SecretStr) -> APIRouter:
+def reads_router(pool: Pool, token: SecretStr, providers: Sequence[Provider]) -> APIRouter:
     """Routes under ``/internal``, for holders of the service token."""
     router = APIRouter(prefix="/internal", dependencies=guarded(token), include_in_schema=False)
 
@@ -78,6 +80,11 @@ def reads_router(pool: Pool, token: SecretStr) -> APIRouter:
         if row is None:
             raise HTTPException(404, "render has no such job that waits or runs")
         return place_of(row)
+
+    @router.get("/offers")
+    async def offers() -> dict[str, Any]:
+        """Who is configured, in order of preference, and what may be asked of each."""
+        return offers_of(providers)
 
     return router
 

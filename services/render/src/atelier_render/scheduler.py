@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
+from typing import TypeVar
 
 from opentelemetry import trace
 
@@ -24,13 +25,12 @@ from atelier_telemetry.tracing import Span, parent_from, tracer
 
 POLL_S = 1.0
 """Seconds between looks at the queue when nobody wakes us: jobs that other processes saved or gave back."""
-SOON_S, SOON_S_MAX = 0.002, 0.15
-"""After a wake: the jobs are visible once the handler's transaction has committed, a moment after it woke us."""
 INSTANT_MAX = 100
 FREED_MAX = 500
 STOP_S_MAX = 4.0
 BEATS_A_LEASE = 3
 CANCELLED = "cancelled at the client's wish"
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 _tracer = tracer(__name__)
 
@@ -53,25 +53,22 @@ class Scheduler:
         self._beat_soon = asyncio.Event()
 
     def wake(self, lanes: Iterable[Lane]) -> None:
-        """There is, or soon will be, something to claim."""
+        """There is something to claim."""
         for lane in lanes:
             self._wakes[lane].set()
 
     def look_for_cancels(self) -> None:
-        """A running job was flagged; the next beat, which comes at once, waits for that commit and sees it."""
+        """A running job was flagged; the next beat comes at once."""
         self._beat_soon.set()
 
     async def run_lane(self, lane: Lane) -> None:
         """For ever: claim and render, at once when woken, else every ``POLL_S``."""
         take = self._take_paced if lane == "paced" else self._take_instant
-        pause = POLL_S
+        more: bool | None = False
         while True:
-            if await _set_within(self._wakes[lane], pause):
-                pause = SOON_S
-                await asyncio.sleep(SOON_S)
+            await _set_within(self._wakes[lane], 0.0 if more else POLL_S)
             async with self._turns[lane]:
                 more = await self._through_outages(take)
-            pause = _pause_after(pause, more)
 
     async def keep_leases(self) -> None:
         """For ever: beat, and take away what others no longer hold."""
@@ -110,21 +107,21 @@ class Scheduler:
                 given_back = await store.give_back(self._unit.pool, self._owner)
                 logger.info("gave %d jobs back", given_back)
 
-    async def _take_paced(self) -> bool | None:
-        """Fills the free slots. None: nothing to do; else whether there may be more."""
+    async def _take_paced(self) -> bool:
+        """Fills the free slots; answers whether more may wait for slots that are free."""
         free = self._slots - len(self._attempts)
         attempts = await self._claim("paced", free) if free > 0 else []
         for attempt in attempts:
             self._attempts[attempt.job.key] = attempt
             attempt.task = asyncio.create_task(self._render(attempt), name=f"render {attempt.job.key}")
             attempt.task.add_done_callback(partial(self._over, attempt))
-        return len(attempts) == free if attempts else None
+        return 0 < len(attempts) == free
 
-    async def _take_instant(self) -> bool | None:
+    async def _take_instant(self) -> bool:
         """Renders a whole batch between two commits: no slot, no task, no timer for any of them."""
         attempts = await self._claim("instant", INSTANT_MAX)
         if not attempts:
-            return None
+            return False
         await self._completions.commit([(a, self._worker.perform_at_once(a.job)) for a in attempts])
         for attempt in attempts:
             attempt.span.end()
@@ -181,7 +178,7 @@ class Scheduler:
             elif beat.cancelled:
                 _stop(attempt, "cancelled")
 
-    async def _through_outages(self, act: Callable[[], Awaitable[bool | None]]) -> bool | None:
+    async def _through_outages(self, act: Callable[[], Awaitable[T]]) -> T | None:
         try:
             return await act()
         except Exception as error:
@@ -206,13 +203,6 @@ def _span(job: Job) -> Span:
         words.ATTEMPT: job.attempt,
     }
     return _tracer.start_span(f"render {job.spec.kind}", context=parent_from(job.traceparent), attributes=attributes)
-
-
-def _pause_after(pause: float, more: bool | None) -> float:
-    """No pause where more may wait; a growing one while what woke us is not visible yet; else the poll's."""
-    if more:
-        return 0.0
-    return pause * 2 if more is None and 0 < pause < SOON_S_MAX else POLL_S
 
 
 async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:

@@ -19,9 +19,10 @@ from atelier_render.providers.protocol import (
     RateLimited,
     Refused,
     Succeeded,
+    Transient,
     Unknown,
 )
-from atelier_render.providers.registry import choose, objection
+from atelier_render.providers.registry import candidates, objection
 from atelier_render.providers.simulator import Simulator
 from atelier_render.providers.verification import flaw
 from atelier_render.spool import Made
@@ -74,7 +75,9 @@ class Worker:
         return _ending(job, self._simulator.name, outcome)
 
     def _provider_for(self, spec: RenderSpec) -> Provider | None:
-        return self._simulator if self._simulator and spec.simulate else choose(self._providers, spec)
+        if self._simulator and spec.simulate:
+            return self._simulator
+        return next(iter(candidates(self._providers, spec)), None)
 
     async def _perform(self, attempt: Attempt, provider: Provider) -> Ending:
         job = attempt.job
@@ -98,22 +101,22 @@ class Worker:
             inputs = await self._inputs.load(job.owner, job.spec.inputs)
             if isinstance(inputs, InputRefused):
                 return Failed("invalid_input", inputs.reason)
-            order = ProviderJob(job.key, job.generation_id, job.owner, job.spec, inputs, tell)
+            order = ProviderJob(order.key, job.generation_id, job.owner, job.spec, inputs, tell)
         outcome = await provider.submit(order)
-        return await self._reconcile(provider, job.key) if isinstance(outcome, Unknown) else outcome
+        return await self._reconcile(provider, order) if isinstance(outcome, Unknown) else outcome
 
-    async def _reconcile(self, provider: Provider, key: str) -> Outcome:
+    async def _reconcile(self, provider: Provider, order: ProviderJob) -> Outcome:
         """Asks what became of a submission whose answer was lost; submitting again could make it twice."""
         for _ in range(max(1, round(self._reconcile_s / RECALL_EVERY_S))):
             await asyncio.sleep(RECALL_EVERY_S)
-            outcome = await provider.recall(key)
+            outcome = await provider.recall(order)
             if not isinstance(outcome, Unknown):
                 return outcome
         return Unknown()
 
 
 def _as_asked(job: Job) -> ProviderJob:
-    return ProviderJob(job.key, job.generation_id, job.owner, job.spec)
+    return ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec)
 
 
 def _ending(job: Job, provider: str, outcome: Outcome) -> Ending:
@@ -127,6 +130,8 @@ def _ending(job: Job, provider: str, outcome: Outcome) -> Ending:
             return Failure(job, provider, "refused", reason)
         case Failed(code, reason):
             return Failure(job, provider, code, reason)
+        case Transient(reason):
+            return Failure(job, provider, "provider_unavailable", reason)
         case RateLimited(retry_after_s):
             return Failure(job, provider, "provider_unavailable", f"the provider is busy for {retry_after_s:g} s")
         case Unknown():

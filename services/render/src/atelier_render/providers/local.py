@@ -19,7 +19,7 @@ from atelier_render.providers.protocol import (
     ProviderJob,
     RateLimited,
     Succeeded,
-    Unknown,
+    Transient,
 )
 
 RETRY_AFTER_S = 1.0
@@ -34,35 +34,41 @@ LONG_SIDE_PX: Mapping[Kind, Mapping[str, int]] = {
 }
 """Of a size given as a ratio, by quality."""
 
-OFFERS: Mapping[Kind, Offer] = {
-    "try_on": Offer(formats=FORMATS, note="The person's photograph decides the size; its long side is 1024 to 1536."),
-    "image": Offer(
+OFFERS = (
+    Offer("try_on", formats=FORMATS, note="The person's photograph decides the size; its long side is 1024 to 1536."),
+    Offer(
+        "image",
+        modes=("words", "edit", "variation"),
         sizes=("1024x1024", "256x256", "512x512", "1792x1024", "1024x1792", "1536x1024", "1024x1536"),
         styles=("natural", "vivid", "artistic", "photographic"),
         qualities=("standard", "hd"),
         formats=FORMATS,
-        note="Words alone, words and a picture (an edit, with or without a mask), or a picture alone (a variation).",
+        note="Edits go with or without a mask.",
     ),
-    "product_shot": Offer(
+    Offer(
+        "product_shot",
         sizes=(*RATIOS, "1024x1024", "1536x864", "864x1536", "1536x1024", "1024x1536"),
         styles=("realistic", "artistic", "minimal"),
         qualities=tuple(LONG_SIDE_PX["product_shot"]),
         formats=FORMATS,
         note="Products on a set; with a photograph of role model they are worn.",
     ),
-    "on_model": Offer(
+    Offer(
+        "on_model",
         sizes=STUDIO_RATIOS,
         qualities=tuple(LONG_SIDE_PX["on_model"]),
         formats=FORMATS,
         note="On a mannequin, before a background of the catalogue.",
     ),
-    "flat_lay": Offer(
+    Offer(
+        "flat_lay",
         sizes=("1:1", *(ratio for ratio in STUDIO_RATIOS if ratio != "1:1")),
         qualities=tuple(LONG_SIDE_PX["flat_lay"]),
         formats=FORMATS,
         note="Seen from above, on a background of the catalogue.",
     ),
-}
+)
+OFFER_OF: Mapping[Kind, Offer] = {offer.kind: offer for offer in OFFERS}
 NEEDED: Mapping[Kind, str] = {"product_shot": "product", "on_model": "photo", "flat_lay": "photo"}
 """The role without which there is nothing to show."""
 
@@ -98,9 +104,9 @@ class Local:
         pictures = tuple(_picture(picture) for picture in made if isinstance(picture, EncodedPicture))
         return Succeeded(pictures, len(pictures))
 
-    async def recall(self, key: str) -> Outcome:  # noqa: ARG002 - the protocol's
-        """Never needed: an answer from our own child cannot be lost on the way."""
-        return Unknown()
+    async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
+        """What our children had not handed over died with us."""
+        return Transient("nothing was made")
 
     async def _one(
         self, job: ProviderJob, given: Given, index: int, done: Counter[str]
@@ -141,7 +147,7 @@ def order_of(spec: RenderSpec, index: int) -> Order:
 
 def _sides(spec: RenderSpec) -> tuple[int, int]:
     """Width and height in pixels; zeros where a photograph decides: in try-ons, and in edits that name no size."""
-    offer = OFFERS[spec.kind]
+    offer = OFFER_OF[spec.kind]
     if not offer.sizes or (spec.kind == "image" and spec.inputs and spec.size is None):
         return 0, 0
     size = spec.size or offer.sizes[0]

@@ -13,7 +13,7 @@ from atelier_render.providers.protocol import (
     Picture,
     ProviderJob,
     Succeeded,
-    Unknown,
+    Transient,
 )
 
 CONTENT_TYPES: Mapping[AudioFormat, str] = {"mp3": "audio/mpeg", "wav": "audio/wav"}
@@ -24,7 +24,7 @@ class Narration:
     """Reads the input of role text, or else the prompt."""
 
     name = "narration"
-    capabilities = Capabilities(offers={"narration": Offer(n_max=1, note=NOTE)}, reads_inputs=True)
+    capabilities = Capabilities(offers=(Offer("narration", n_max=1, note=NOTE),), reads_inputs=True)
 
     def __init__(self, readers: Readers) -> None:
         self._readers = readers
@@ -38,9 +38,9 @@ class Narration:
             return Failed("invalid_input", f"there is no voice for {language}")
         return await self._read(job, text, language)
 
-    async def recall(self, key: str) -> Outcome:  # noqa: ARG002 - the protocol's
-        """Never needed: an answer from our own child cannot be lost on the way."""
-        return Unknown()
+    async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
+        """What our children had not handed over died with us."""
+        return Transient("nothing was made")
 
     async def _read(self, job: ProviderJob, text: str, language: str) -> Outcome:
         audio_format = job.spec.audio_format

@@ -1,20 +1,26 @@
 """What a provider is: something that takes a job under an idempotency key and says honestly what became of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 from atelier_contracts import Kind, Owner, RenderSpec
 from atelier_contracts.render import FailureCode
 from atelier_contracts.vocabulary import N_MAX
 
+Mode = Literal["words", "edit", "variation"]
+"""How a picture of kind ``image`` is asked for: by a prompt, by a prompt and a picture, by a picture alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What may be asked of one kind. The first of each list is made where nothing is asked; of an empty one anything
-    may be asked, and makes no difference."""
+    """What may be asked of one kind, or of one group of models that make it. The first of each list is made where
+    nothing is asked; of an empty one anything may be asked, and makes no difference."""
 
+    kind: Kind
+    modes: tuple[Mode, ...] = ()
+    models: tuple[str, ...] = ()
     sizes: tuple[str, ...] = ()
     styles: tuple[str, ...] = ()
     qualities: tuple[str, ...] = ()
@@ -23,35 +29,53 @@ class Offer:
     note: str = ""
     """One sentence for the reader of the table."""
 
+    def objection(self, spec: RenderSpec) -> str | None:
+        """Why this row does not cover a request for its kind, in words for the client; None where it does."""
+        asked: tuple[tuple[str, str | None, tuple[str, ...]], ...] = (
+            ("mode", mode_of(spec), self.modes),
+            ("model", spec.model, self.models),
+            ("size", spec.size, self.sizes),
+            ("style", spec.style, self.styles),
+            ("quality", spec.quality, self.qualities),
+            ("format", spec.format, self.formats),
+        )
+        for name, value, offered in asked:
+            if value is not None and offered and value not in offered:
+                return f"the {name} of {spec.kind} is one of {', '.join(offered)}, not {value}"
+        return None if spec.n <= self.n_max else f"it makes at most {self.n_max} of {spec.kind} at once"
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a provider can make, and what it needs for it: the one declaration that requests are checked against and
     the documentation's table is made of."""
 
-    offers: Mapping[Kind, Offer]
+    offers: tuple[Offer, ...]
     reads_inputs: bool
+    remote: bool = False
+    """The work is done elsewhere and outlives our process: a submission is written down before it leaves, and whoever
+    takes a lost attempt over first asks what became of it."""
 
     @property
     def kinds(self) -> frozenset[Kind]:
         """Everything offered."""
-        return frozenset(self.offers)
+        return frozenset(offer.kind for offer in self.offers)
 
     def objection(self, spec: RenderSpec) -> str | None:
-        """Why this cannot be asked, in words for the client; None where it can."""
-        offer = self.offers.get(spec.kind)
-        if offer is None:
+        """Why this cannot be asked, in words for the client; None where one of the rows covers it."""
+        objections = [offer.objection(spec) for offer in self.offers if offer.kind == spec.kind]
+        if not objections:
             return f"it cannot make {spec.kind}"
-        asked = (
-            ("size", spec.size, offer.sizes),
-            ("style", spec.style, offer.styles),
-            ("quality", spec.quality, offer.qualities),
-            ("format", spec.format, offer.formats),
-        )
-        for name, value, offered in asked:
-            if value is not None and offered and value not in offered:
-                return f"the {name} of {spec.kind} is one of {', '.join(offered)}, not {value}"
-        return None if spec.n <= offer.n_max else f"it makes at most {offer.n_max} of {spec.kind} at once"
+        return None if None in objections else objections[0]
+
+
+def mode_of(spec: RenderSpec) -> Mode | None:
+    """How a picture is asked for; None for every other kind."""
+    if spec.kind != "image":
+        return None
+    if not any(given.role == "image" for given in spec.inputs):
+        return "words"
+    return "edit" if spec.prompt else "variation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +88,8 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class ProviderJob:
-    """One attempt as a provider sees it. The same ``key`` never makes or costs anything twice."""
+    """What is asked, as a provider sees it. ``key`` is the same for every try and every attempt at one generation: a
+    provider that honours it never makes or charges anything twice."""
 
     key: str
     generation_id: UUID
@@ -112,9 +137,16 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Nothing was made, for certain."""
+    """Nothing was made, for certain, and asking this provider again will not help."""
 
     code: FailureCode
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """Nothing was made, for certain; trying again may help: a connection refused, a 5xx answered."""
+
     reason: str
 
 
@@ -130,7 +162,7 @@ class Unknown:
     """The request left and no answer came: it may or may not have been done. Ask by ``recall``, never submit again."""
 
 
-Outcome = Succeeded | Partial | Refused | Failed | RateLimited | Unknown
+Outcome = Succeeded | Partial | Refused | Failed | Transient | RateLimited | Unknown
 
 
 class Provider(Protocol):
@@ -147,5 +179,6 @@ class Provider(Protocol):
     async def submit(self, job: ProviderJob) -> Outcome:
         """Makes it, at most once a key. Cancelling the call stops the work where it can be stopped."""
 
-    async def recall(self, key: str) -> Outcome:
-        """What became of an earlier submission; Unknown while that cannot be told."""
+    async def recall(self, job: ProviderJob) -> Outcome:
+        """What became of an earlier submission under the job's key; Unknown while that cannot be told. A provider whose
+        work dies with our process answers Transient: nothing was made."""

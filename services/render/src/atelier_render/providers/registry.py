@@ -1,17 +1,59 @@
-"""Who makes what: the first provider, in the order given, that offers what is asked."""
+"""Who makes what: the providers able to do a request, the preferred first, and what all of them offer."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from atelier_contracts import RenderSpec
-from atelier_render.providers.protocol import Provider
+from atelier_render.providers.protocol import Capabilities, Offer, Provider
 
 
-def choose(providers: Sequence[Provider], spec: RenderSpec) -> Provider | None:
-    """None where nobody offers it."""
-    return next((p for p in providers if p.capabilities.objection(spec) is None), None)
+def candidates(providers: Sequence[Provider], spec: RenderSpec) -> tuple[Provider, ...]:
+    """All that can do it: the one the request names first, the others in the order given.
+
+    Naming a provider is a wish, so another may stand in for it. Naming a model that somebody lists is an order: only
+    those who list it are asked. A model that nobody lists is passed over by those who take any.
+    """
+    able = [p for p in providers if p.capabilities.objection(spec) is None]
+    listing = [p for p in able if lists_model(p.capabilities, spec)]
+    known = any(lists_model(p.capabilities, spec) for p in providers)
+    return tuple(sorted(listing if known else able, key=lambda p: p.name != spec.provider))
+
+
+def lists_model(can: Capabilities, spec: RenderSpec) -> bool:
+    """Whether the model asked for is one that it names."""
+    return any(offer.kind == spec.kind and spec.model in offer.models for offer in can.offers)
 
 
 def objection(providers: Sequence[Provider], spec: RenderSpec) -> str:
-    """Why nobody makes it, in words for the client: those of whoever makes the kind at all, else of the first."""
-    able = next((p for p in providers if spec.kind in p.capabilities.kinds), providers[0])
+    """Why nobody makes it, in words for the client: those of the one it asks for, else of whoever makes the kind at
+    all, else of the first."""
+    makers = [p for p in providers if spec.kind in p.capabilities.kinds] or list(providers)
+    able = min(makers, key=lambda p: (p.name != spec.provider, not lists_model(p.capabilities, spec)))
     return f"the {able.name} provider objects: {able.capabilities.objection(spec)}"
+
+
+def offers_of(providers: Sequence[Provider]) -> dict[str, Any]:
+    """What may be asked of whom, in order of preference, for those who check requests before they become jobs."""
+    return {
+        "providers": [
+            {
+                "name": p.name,
+                "remote": p.capabilities.remote,
+                "offers": [_row(offer) for offer in p.capabilities.offers],
+            }
+            for p in providers
+        ]
+    }
+
+
+def _row(offer: Offer) -> dict[str, Any]:
+    return {
+        "kind": offer.kind,
+        "modes": offer.modes,
+        "models": offer.models,
+        "sizes": offer.sizes,
+        "styles": offer.styles,
+        "qualities": offer.qualities,
+        "formats": offer.formats,
+        "n_max": offer.n_max,
+    }

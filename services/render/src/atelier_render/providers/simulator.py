@@ -28,7 +28,7 @@ class Simulator:
     """Obeys ``spec.simulate``. Remembers what it made, so that a lost answer can be asked for again."""
 
     name = "simulator"
-    capabilities = Capabilities(offers={kind: Offer() for kind in get_args(Kind)}, reads_inputs=False)
+    capabilities = Capabilities(offers=tuple(Offer(kind) for kind in get_args(Kind)), reads_inputs=False)
 
     def __init__(self, *, attempt_s: float) -> None:
         self._attempt_s = attempt_s
@@ -63,9 +63,9 @@ class Simulator:
             case "fail":
                 return Failed("provider_failed", "the simulator was told to fail")
 
-    async def recall(self, key: str) -> Outcome:
+    async def recall(self, job: ProviderJob) -> Outcome:
         """What it made under this key."""
-        return self._made.get(key, Unknown())
+        return self._made.get(job.key, Unknown())
 
     def _remember(self, key: str, outcome: Outcome) -> None:
         self._made[key] = outcome
