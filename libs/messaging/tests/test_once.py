@@ -1,6 +1,7 @@
 """``once()``: rows, inbox marks and outbox messages commit together, or none of them does; no message works twice."""
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
@@ -126,3 +127,41 @@ async def _consume(server: Server, begin: Begin, handler: Recorder, count: int) 
 
 async def _count(server: Server) -> int:
     return len(await server.effects())
+
+
+async def test_what_waits_for_the_commit_sees_its_rows(server: Server, begin: Begin) -> None:
+    work_of, cause = (await begin()).work, Delivery(request())
+    seen: list[asyncio.Task[list[UUID]]] = []
+
+    async with work_of.once("a queue", [cause]) as work:
+        work.after_commit(lambda: seen.append(asyncio.create_task(server.effects())))
+        await write_effect(work, cause)
+        assert seen == []
+
+    assert await seen[0] == [cause.envelope.id]
+
+
+async def test_what_waits_for_a_commit_that_never_comes_is_not_called(begin: Begin) -> None:
+    work_of, called = (await begin()).work, list[str]()
+
+    with pytest.raises(ZeroDivisionError):
+        async with work_of.once() as work:
+            work.after_commit(lambda: called.append("called"))
+            raise ZeroDivisionError
+
+    assert called == []
+
+
+async def test_what_breaks_after_the_commit_does_not_undo_it_nor_stop_its_fellows(
+    server: Server, begin: Begin, caplog: pytest.LogCaptureFixture
+) -> None:
+    work_of, cause, called = (await begin()).work, Delivery(request()), list[str]()
+
+    async with work_of.once("a queue", [cause]) as work:
+        work.after_commit(lambda: 1 / 0)
+        work.after_commit(lambda: called.append("called"))
+        await write_effect(work, cause)
+
+    assert await server.effects() == [cause.envelope.id]
+    assert called == ["called"]
+    assert "ZeroDivisionError" in caplog.text

@@ -4,7 +4,8 @@ Rows, outbox messages and the inbox mark of what caused them go into one transac
 it does not, nothing did and the message comes again. A message seen before is not among ``work.fresh``.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ _CLAIM = """
 INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::uuid[])
 ON CONFLICT DO NOTHING RETURNING message_id
 """
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +46,7 @@ class Work:
     source: str
     fresh: Sequence[Delivery] = ()
     emitted: list[Envelope] = field(default_factory=list)
+    afterwards: list[Callable[[], object]] = field(default_factory=list)
 
     def emit(self, message: Message, *, cause: Delivery | Span | None = None, cc: Iterable[str] = ()) -> Envelope:
         """Sends ``message`` if this work commits, as a child of the cause's span (default: the current one)."""
@@ -53,6 +57,11 @@ class Work:
         envelope = wrap(message, source=self.source, traceparent=traceparent, cc=tuple(cc))
         self.emitted.append(envelope)
         return envelope
+
+    def after_commit(self, act: Callable[[], object]) -> None:
+        """Calls ``act`` once this work has committed, in this process alone: a hint to who waits for the rows. It may
+        be lost with the process or the answer to the commit, so whoever relies on it must look by himself too."""
+        self.afterwards.append(act)
 
 
 class UnitOfWork:
@@ -78,6 +87,16 @@ class UnitOfWork:
             await outbox.save(connection, work.emitted)
         if dispatch:
             self.outbox.dispatch_soon(work.emitted)
+        for act in work.afterwards:
+            _call(act)
+
+
+def _call(act: Callable[[], object]) -> None:
+    try:
+        act()
+    except Exception:
+        # The work is done: raised, this would look as if it were not, and it would be done again.
+        logger.exception("what was to follow a commit broke")
 
 
 async def _claim(connection: Connection, consumer: str, deliveries: Sequence[Delivery]) -> list[Delivery]:
