@@ -12,8 +12,9 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from atelier_storage.addresses import IPAddress
+from atelier_storage.connecting import Resolver
 from atelier_storage.errors import FetchFailed
-from atelier_storage.fetch import Fetched, Resolver, SafeFetcher
+from atelier_storage.fetch import Fetched, SafeFetcher
 from atelier_storage.targets import Refusal
 
 from .certificates import self_signed

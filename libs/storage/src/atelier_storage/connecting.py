@@ -1,0 +1,99 @@
+"""Connecting to what clients point at without becoming their way into our network: the name is resolved once, every
+address it has must be public, and the connection goes to that very address.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from ipaddress import ip_address
+
+import h11
+
+from .addresses import IPAddress, parse_address
+from .targets import Refusal, Target, refuse_address, refuse_target
+from .trust import ca_file
+
+ADDRESSES_TRIED_MAX = 4
+_READ_BYTES = 64 * 1024
+_UNKNOWN_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
+
+Resolver = Callable[[str, int], Awaitable[list[IPAddress]]]
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Connector:
+    """Opens connections to targets that clients name; ``threads`` names are resolved at once."""
+
+    def __init__(self, *, connect_timeout_s: float, threads: int, resolve: Resolver | None = None) -> None:
+        self._connect_timeout_s = connect_timeout_s
+        self._resolve = resolve or self._resolve_by_system
+        # Of our own: names that hang must not use up the threads everybody else resolves on.
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+
+    async def open(self, target: Target, *, allow_hosts: frozenset[str]) -> Connection | Refusal:
+        """A connection, encrypted where the target says https, or why there must be none. Raises OSError."""
+        addresses = await self._addresses(target, allow_hosts)
+        return addresses if isinstance(addresses, Refusal) else await self._connect(target, addresses)
+
+    def close(self) -> None:
+        """Let go of the resolver threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _addresses(self, target: Target, allow_hosts: frozenset[str]) -> list[IPAddress] | Refusal:
+        refusal = refuse_target(target, allow_hosts=allow_hosts)
+        if refusal is not None:
+            return refusal
+        literal = parse_address(target.host)
+        addresses = await self._resolve(target.host, target.port) if literal is None else [literal]
+        if not addresses:
+            return Refusal("unknown_host", "The host name is not known.")
+        if target.host_and_port in allow_hosts:
+            return addresses
+        # One internal address among public ones is enough: which one a connection takes is not ours to gamble on.
+        return next((refused for address in addresses if (refused := refuse_address(address))), addresses)
+
+    async def _connect(self, target: Target, addresses: list[IPAddress]) -> Connection:
+        failure: OSError = OSError("no address to connect to")
+        for address in addresses[:ADDRESSES_TRIED_MAX]:
+            try:
+                async with asyncio.timeout(self._connect_timeout_s):
+                    return await asyncio.open_connection(
+                        str(address),
+                        target.port,
+                        ssl=self._tls if target.scheme == "https" else None,
+                        server_hostname=target.host if target.scheme == "https" else None,
+                    )
+            except ssl.SSLCertVerificationError:
+                raise
+            except OSError as error:  # TimeoutError is one
+                failure = error
+        raise failure
+
+    async def _resolve_by_system(self, host: str, port: int) -> list[IPAddress]:
+        def look_up() -> list[IPAddress]:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        except socket.gaierror as error:
+            if error.errno in _UNKNOWN_NAME:
+                return []
+            raise
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=ca_file())
+
+
+async def next_event(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Event:
+    """What the other side says next. Raises h11.RemoteProtocolError where it speaks no HTTP, or too much of it."""
+    while True:
+        event = connection.next_event()
+        if isinstance(event, h11.Event):
+            return event
+        # NEED_DATA; h11 itself refuses heads past 16 KiB and an end of the stream that comes too early.
+        connection.receive_data(await reader.read(_READ_BYTES))

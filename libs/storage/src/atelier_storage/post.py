@@ -1,0 +1,120 @@
+"""POSTing to URLs that clients gave, as carefully as fetching from them: the answer's status, and the beginning of what
+it says. No redirect is followed; what the status means is the caller's to decide.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import h11
+
+from .connecting import Connection, Connector, Resolver, next_event
+from .errors import FetchFailed
+from .targets import Refusal, Target, parse_url
+
+ANSWER_BYTES_MAX = 4096
+ANSWER_READ_S = 2.0
+"""How long we listen to the body of an answer whose status we know already."""
+_USER_AGENT = "atelier-webhooks/1"
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True)
+class Posted:
+    """An answer; `body` is at most its first `ANSWER_BYTES_MAX` bytes, `retry_after` the header as it came."""
+
+    status: int
+    retry_after: str | None = None
+    body: bytes = field(default=b"", repr=False)
+
+
+class SafePoster:
+    """POSTs to URLs that clients gave, each within `timeout_s`.
+
+    `loopback` lets developers and tests reach servers on this machine, at any port; `resolve` is the name service,
+    given for tests. How many posts run at once is the caller's bound.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout_s: float = 10.0,
+        connect_timeout_s: float = 3.0,
+        loopback: bool = False,
+        resolve: Resolver | None = None,
+    ) -> None:
+        self._timeout_s = timeout_s
+        self._loopback = loopback
+        self._connector = Connector(connect_timeout_s=connect_timeout_s, threads=8, resolve=resolve)
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted | Refusal:
+        """The answer, or why this URL must not be posted to. Raises FetchFailed where no answer came."""
+        target = parse_url(url)
+        if isinstance(target, Refusal):
+            return target
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._post(target, body, headers)
+        except ssl.SSLCertVerificationError:
+            return Refusal("certificate", "The host's certificate is not valid for its name.")
+        except TimeoutError as error:
+            raise FetchFailed(f"{target.host} did not answer in time.") from error
+        except (OSError, h11.RemoteProtocolError) as error:
+            raise FetchFailed(f"{target.host} did not answer properly: {type(error).__name__}.") from error
+
+    def close(self) -> None:
+        """Let go of the resolver threads."""
+        self._connector.close()
+
+    async def _post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> Posted | Refusal:
+        opened = await self._connector.open(target, allow_hosts=allowed(target, loopback=self._loopback))
+        if isinstance(opened, Refusal):
+            return opened
+        try:
+            return await _exchange(target, opened, body, headers)
+        finally:
+            # Not a polite close: a peer could make us wait for its goodbye.
+            opened[1].transport.abort()
+
+
+def allowed(target: Target, *, loopback: bool) -> frozenset[str]:
+    """The `allow_hosts` of a target where `loopback` lets this machine's own servers be reached."""
+    return frozenset({target.host_and_port}) if loopback and target.host in _LOOPBACK else frozenset()
+
+
+async def _exchange(target: Target, opened: Connection, body: bytes, headers: Mapping[str, str]) -> Posted:
+    reader, writer = opened
+    connection = h11.Connection(h11.CLIENT)
+    for part in (_request(target, body, headers), h11.Data(body), h11.EndOfMessage()):
+        writer.write(connection.send(part) or b"")
+    await writer.drain()
+    while not isinstance(event := await next_event(connection, reader), h11.Response):
+        pass  # an interim answer
+    retry_after = dict(event.headers).get(b"retry-after")
+    answered = bytearray()
+    # The status is what counts: a body that drips, breaks off or never ends changes nothing about it.
+    with suppress(TimeoutError, OSError, h11.RemoteProtocolError):
+        async with asyncio.timeout(ANSWER_READ_S):
+            await _read(connection, reader, answered)
+    told = retry_after.decode("latin-1") if retry_after else None
+    return Posted(event.status_code, told, bytes(answered[:ANSWER_BYTES_MAX]))
+
+
+async def _read(connection: h11.Connection, reader: asyncio.StreamReader, into: bytearray) -> None:
+    while isinstance(event := await next_event(connection, reader), h11.Data):
+        into += event.data
+        if len(into) >= ANSWER_BYTES_MAX:
+            return
+
+
+def _request(target: Target, body: bytes, headers: Mapping[str, str]) -> h11.Request:
+    own = {
+        "Host": target.authority,
+        "User-Agent": _USER_AGENT,
+        "Accept-Encoding": "identity",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+    }
+    return h11.Request(method="POST", target=target.request_path, headers=list((own | dict(headers)).items()))
