@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atelier_storage.keys import artefact_key, belongs_to, is_server_made, safe_filename, upload_key
+from atelier_storage.keys import (
+    artefact_key,
+    belongs_to,
+    generation_of,
+    is_server_made,
+    safe_filename,
+    thumbnail_key,
+    upload_key,
+)
 
 OWNER = UUID("01990000-0000-7000-8000-000000000001")
 OTHER = UUID("01990000-0000-7000-8000-000000000002")
@@ -17,15 +25,32 @@ UPLOAD = f"stores/{OWNER}/uploads/{ITEM}/me.jpg"
 def test_keys_have_the_shapes_of_the_seed() -> None:
     assert upload_key("store", OWNER, ITEM, "me.jpg") == UPLOAD
     assert upload_key("user", OWNER, ITEM, "me.jpg") == f"users/{OWNER}/uploads/{ITEM}/me.jpg"
-    assert artefact_key("workspace", OWNER, ITEM, 0, "png") == f"workspaces/{OWNER}/generated/{ITEM}/0.png"
+    assert artefact_key("workspace", OWNER, ITEM, 0, "png") == f"workspaces/{OWNER}/generated/{ITEM}/1/0.png"
 
 
 @pytest.mark.parametrize(
-    ("kind", "index", "extension"), [("admin", 0, "png"), ("store", -1, "png"), ("store", 1, "/x")]
+    ("kind", "index", "extension", "attempt"),
+    [("admin", 0, "png", "1"), ("store", -1, "png", "1"), ("store", 1, "/x", "1"), ("store", 1, "png", "../2")],
 )
-def test_a_key_that_would_not_be_recognised_is_not_made(kind: str, index: int, extension: str) -> None:
+def test_a_key_that_would_not_be_recognised_is_not_made(kind: str, index: int, extension: str, attempt: str) -> None:
     with pytest.raises(ValueError):
-        artefact_key(kind, OWNER, ITEM, index, extension)
+        artefact_key(kind, OWNER, ITEM, index, extension, attempt=attempt)
+
+
+def test_each_attempt_has_a_folder_of_its_own_and_keys_from_before_there_were_any_still_belong() -> None:
+    one, other = (artefact_key("store", OWNER, ITEM, 0, "png", attempt=name) for name in ("1-0a", "1-0b"))
+    old = f"stores/{OWNER}/generated/{ITEM}/0.png"
+
+    assert len({one, other, old}) == 3
+    assert all(belongs_to(key, "store", OWNER) for key in (one, other, old))
+
+
+def test_a_thumbnail_lies_beside_its_picture_and_both_tell_their_generation() -> None:
+    key = artefact_key("store", OWNER, ITEM, 3, "png", attempt="2-ab")
+
+    assert thumbnail_key(key) == f"stores/{OWNER}/generated/{ITEM}/2-ab/3.thumbnail.webp"
+    assert belongs_to(thumbnail_key(key), "store", OWNER)
+    assert (generation_of(key), generation_of(thumbnail_key(key)), generation_of(UPLOAD)) == (ITEM, ITEM, None)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +109,8 @@ def test_a_key_belongs_to_its_owner_only() -> None:
         f"STORES/{OWNER}/uploads/{ITEM}/me.jpg",
         f"stores/{OWNER}/generated/{ITEM}/0.png/../1.png",
         f"stores/{OWNER}/generated/{ITEM}/\uff10.png",
+        f"stores/{OWNER}/generated/{ITEM}/../0.png",
+        f"stores/{OWNER}/generated/{ITEM}/1/1/0.png",
         "",
     ],
 )

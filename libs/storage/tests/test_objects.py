@@ -60,6 +60,33 @@ async def test_what_is_put_comes_back_with_its_checksum(store: ObjectStore) -> N
     assert (info.size, info.sha256, info.content_type) == (stored.size, stored.sha256, "image/png")
 
 
+async def test_a_copy_keeps_the_checksum_and_outlives_its_source(store: ObjectStore) -> None:
+    source, copy = new_key(), new_key()
+    await store.put(source, PICTURE, "image/png")
+
+    await store.copy(source, copy)
+    await store.remove(source)
+
+    assert await store.get(copy, max_bytes=len(PICTURE)) == PICTURE
+    info = await store.stat(copy)
+    assert (info.sha256, info.content_type) == (hashlib.sha256(PICTURE).hexdigest(), "image/png")
+    with pytest.raises(ObjectMissing):
+        await store.copy(source, new_key())
+
+
+async def test_a_folder_is_listed_in_pages_in_the_order_of_its_keys(store: ObjectStore) -> None:
+    owner = uuid4()
+    keys = sorted(artefact_key("user", owner, uuid4(), 0, "png") for _ in range(3))
+    for key in keys:
+        await store.put(key, b"x", "image/png")
+
+    first = await store.listed(f"users/{owner}/", after="", limit=2)
+    rest = await store.listed(f"users/{owner}/", after=first[-1].key, limit=2)
+
+    assert [one.key for one in (*first, *rest)] == keys
+    assert all(one.modified_at.tzinfo is not None for one in first)
+
+
 async def test_an_object_past_one_multipart_size_is_still_one_put(store: ObjectStore) -> None:
     key, data = new_key(), b"\x07" * (6 * 1024 * 1024)
 

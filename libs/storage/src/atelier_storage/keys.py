@@ -9,10 +9,11 @@ FILENAME_CHARS_MAX = 100
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _FILENAME = rf"(?=[^/]{{1,{FILENAME_CHARS_MAX}}}$)[A-Za-z0-9_](?:\.?[A-Za-z0-9_-])*"
-_ARTEFACT = r"[0-9]{1,3}\.[a-z0-9]{1,8}"
+_ATTEMPT = r"[0-9]{1,5}(?:-[0-9a-f]{1,16})?"
+_ARTEFACT = r"[0-9]{1,3}(?:\.thumbnail)?\.[a-z0-9]{1,8}"
 _KEY = re.compile(
     rf"(?P<owner>(?:{'|'.join(OWNER_FOLDERS.values())})/{_UUID})/"
-    rf"(?:uploads/{_UUID}/{_FILENAME}|generated/{_UUID}/{_ARTEFACT})",
+    rf"(?:uploads/{_UUID}/{_FILENAME}|generated/(?P<generation>{_UUID})/(?:{_ATTEMPT}/)?{_ARTEFACT})",
     re.ASCII,
 )
 
@@ -25,15 +26,24 @@ def upload_key(owner_kind: str, owner_id: UUID, upload_id: UUID, filename: str) 
     return f"{owner_prefix(owner_kind, owner_id)}uploads/{upload_id}/{safe_filename(filename)}"
 
 
-def artefact_key(owner_kind: str, owner_id: UUID, generation_id: UUID, index: int, extension: str) -> str:
-    """`stores/{store_id}/generated/{generation_id}/{index}.{extension}`; users and workspaces alike.
+def artefact_key(
+    owner_kind: str, owner_id: UUID, generation_id: UUID, index: int, extension: str, *, attempt: str = "1"
+) -> str:
+    """`stores/{store_id}/generated/{generation_id}/{attempt}/{index}.{extension}`; users and workspaces alike.
 
-    Raises ValueError for an unknown kind of owner, an index outside 0..999 or an odd extension.
+    `attempt` is a number, with a hex tag where numbers may come twice: no attempt writes where another one does, so
+    whoever lost a race can neither replace nor remove what the winner has announced. Raises ValueError for an unknown
+    kind of owner, an odd attempt or extension, or an index outside 0..999.
     """
-    name = f"{index}.{extension}"
-    if not re.fullmatch(_ARTEFACT, name, re.ASCII):
-        raise ValueError(f"An artefact is named index.extension, such as 0.png, not {name!r}.")
+    name = f"{attempt}/{index}.{extension}"
+    if not re.fullmatch(f"{_ATTEMPT}/{_ARTEFACT}", name, re.ASCII):
+        raise ValueError(f"An artefact is named attempt/index.extension, such as 1/0.png, not {name!r}.")
     return f"{owner_prefix(owner_kind, owner_id)}generated/{generation_id}/{name}"
+
+
+def thumbnail_key(key: str) -> str:
+    """Where the thumbnail of an artefact lies: beside it, as `{index}.thumbnail.webp`."""
+    return f"{key.rsplit('.', 1)[0]}.thumbnail.webp"
 
 
 def owner_prefix(owner_kind: str, owner_id: UUID) -> str:
@@ -47,6 +57,12 @@ def owner_prefix(owner_kind: str, owner_id: UUID) -> str:
 def is_server_made(key: str) -> bool:
     """Whether the key has a shape made here; no such key holds `..`, `%`, `//`, a backslash or a control character."""
     return _KEY.fullmatch(key) is not None
+
+
+def generation_of(key: str) -> UUID | None:
+    """The generation an artefact or a thumbnail was made for; None for an upload and for what was not made here."""
+    match = _KEY.fullmatch(key)
+    return UUID(match["generation"]) if match and match["generation"] else None
 
 
 def belongs_to(key: str, owner_kind: str, owner_id: UUID) -> bool:

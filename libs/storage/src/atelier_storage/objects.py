@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TypeVar
 from urllib.parse import unquote
 
+from minio.commonconfig import CopySource
 from opentelemetry import trace
 
 from .client import http_pool, in_our_words, minio_client, origin_text
@@ -55,6 +57,14 @@ class ObjectInfo:
     size: int
     sha256: str | None
     content_type: str
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    """What a listing says of an object; `modified_at` is the store's own clock."""
+
+    key: str
+    modified_at: datetime
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,25 @@ class ObjectStore:
         """Remove the object; one that is not there is removed already."""
         with self._span("remove", key):
             await self._on_thread(key, lambda: self._client.remove_object(self._settings.bucket, key))
+
+    async def copy(self, source: str, key: str) -> None:
+        """Copy an object within the store, its type and checksum with it. Raises ObjectMissing."""
+        bucket, origin = self._settings.bucket, CopySource(self._settings.bucket, _server_made(source))
+        with self._span("copy", key):
+            await self._on_thread(key, lambda: self._client.copy_object(bucket, key, origin))
+
+    async def listed(self, folder: str, *, after: str, limit: int) -> list[ListedObject]:
+        """At most `limit` objects under a folder, in the order of their keys, those past the key `after`."""
+
+        def read() -> list[ListedObject]:
+            found = self._client.list_objects(self._settings.bucket, folder, recursive=True, start_after=after)
+            return [
+                ListedObject(one.object_name, one.last_modified)
+                for one in islice(found, limit)
+                if one.object_name and one.last_modified
+            ]
+
+        return await self._on_thread(folder, read)
 
     def presign_put(self, key: str, content_type: str, expires_s: int, size: int | None = None) -> PresignedPut:
         """An upload URL for one key and content type, and for exactly `size` bytes when given. At most 900 s."""
