@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atelier_pricing import Price, Unpriced, price
+from atelier_pricing import REUSED_CREDITS, Price, Unpriced, price, reused
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,8 @@ def test_n_pictures_cost_n_times_one(n: int) -> None:
     quoted = price("image", n=n)
 
     assert quoted == Price(unit_credits=10, units=n)
+
+
+@given(st.integers(min_value=0, max_value=100))
+def test_an_output_that_is_reused_costs_its_own_price_and_never_more_than_a_new_one(unit: int) -> None:
+    assert reused(unit) == (REUSED_CREDITS if unit else 0)

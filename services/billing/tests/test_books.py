@@ -79,6 +79,16 @@ async def test_a_batch_settles_many_generations_of_many_owners_at_once(unit: Uni
     assert [await balance(unit, owner) for owner in owners] == [(8, 0, 2)] * 3
 
 
+async def test_a_reused_result_is_marked_as_such_and_the_books_prove_its_price(unit: UnitOfWork) -> None:
+    owner, generation = await owner_with(unit, 30), uuid4()
+    await handle(unit, [ReserveCredit(generation_id=generation, owner=owner, work=Work(kind="image", n=3))])
+
+    await handle(unit, [CaptureCredit(generation_id=generation, delivered=3, reused=True)])
+
+    assert await balance(unit, owner) == (27, 0, 3)
+    assert await unit.pool.fetchval("SELECT reused FROM holds WHERE generation_id = $1", generation)
+
+
 async def test_refund_and_late_reserve_racing_in_two_processes_hold_nothing_in_the_end(unit: UnitOfWork) -> None:
     owner = await owner_with(unit, 20)
     generations = [uuid4() for _ in range(20)]

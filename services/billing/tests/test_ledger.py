@@ -76,6 +76,20 @@ def test_a_part_delivered_is_charged_and_the_rest_returned_in_one_step() -> None
     assert (balance(made, Account.AVAILABLE), balance(made, Account.CAPTURED), balance(made, Account.HELD)) == (7, 3, 0)
 
 
+@pytest.mark.parametrize(("work", "captured"), [(Work(kind="image", n=2), 2), (Work(kind="try_on", n=3), 3)])
+def test_a_reused_result_is_charged_by_its_own_price_and_never_more_than_held(work: Work, captured: int) -> None:
+    made = books((50, None))
+    held = ledger.apply(made, ReserveCredit(generation_id=GENERATION, owner=OWNER, work=work))
+    command = CaptureCredit(generation_id=GENERATION, delivered=work.n, reused=True)
+
+    event = ledger.apply(made, command)
+
+    assert isinstance(held, CreditDeducted)
+    assert event == CreditCaptured(generation_id=GENERATION, captured=captured, refunded=held.credits - captured)
+    assert (balance(made, Account.CAPTURED), balance(made, Account.HELD)) == (captured, 0)
+    assert ledger.apply(made, command) == event
+
+
 def test_a_refund_returns_everything() -> None:
     made = books((10, None))
     ledger.apply(made, reserve(n=4))

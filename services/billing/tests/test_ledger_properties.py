@@ -47,12 +47,12 @@ class LedgerMachine(RuleBasedStateMachine):
         elif not known:
             assert self.books.holds[generation].credits == n
 
-    @rule(generation=GENERATIONS, delivered=st.integers(1, 10))
-    def capture(self, generation: UUID, delivered: int) -> None:
+    @rule(generation=GENERATIONS, delivered=st.integers(1, 10), reused=st.booleans())
+    def capture(self, generation: UUID, delivered: int, *, reused: bool) -> None:
         hold = self.books.holds.get(generation)
         allowed = hold is not None and hold.state is not HoldState.REFUNDED and delivered <= hold.units
         try:
-            ledger.apply(self.books, CaptureCredit(generation_id=generation, delivered=delivered))
+            ledger.apply(self.books, CaptureCredit(generation_id=generation, delivered=delivered, reused=reused))
         except Poison:
             assert not allowed
         else:

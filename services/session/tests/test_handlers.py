@@ -139,6 +139,22 @@ async def test_billing_that_does_not_answer_is_asked_again(unit: UnitOfWork, han
     assert names == ["billing.capture_credit.v1"]
 
 
+async def test_a_render_that_comes_after_its_refund_is_told_to_throw_away_what_it_made(
+    unit: UnitOfWork, handlers: Handlers
+) -> None:
+    generation = uuid4()
+    await hear(unit, handlers, [requested(generation), CancelRequested(generation_id=generation)])
+
+    sent = await hear(unit, handlers, [completed(generation)])
+
+    assert sent == ["render.discard_render.v1"]
+    assert await state(unit, generation) == "refunding"
+    logged = await unit.pool.fetchval(
+        "SELECT sent FROM saga_log WHERE generation_id = $1 AND outcome = 'lost_race'", generation
+    )
+    assert logged == sent
+
+
 async def test_the_story_tells_every_step_and_every_lost_race(unit: UnitOfWork, handlers: Handlers) -> None:
     generation = uuid4()
     captured = CreditCaptured(generation_id=generation, captured=1, refunded=0)

@@ -15,6 +15,7 @@ from atelier_contracts import (
     CreditDeclined,
     CreditDeducted,
     CreditRefunded,
+    DiscardRender,
     GenerationRequested,
     GenerationSucceeded,
     Owner,
@@ -89,7 +90,10 @@ def test_every_state_that_is_not_an_end_has_a_clock_that_moves_it() -> None:
 def test_no_end_is_ever_left() -> None:
     for ended in (g for g in reached() if g.state in TERMINAL):
         for word in WORDS:
-            assert decide(ended, word) == LostRace(ended.state)
+            outcome = decide(ended, word)
+            assert isinstance(outcome, LostRace)
+            assert outcome.state is ended.state
+            assert {type(sent) for sent in outcome.sends} <= {DiscardRender}
 
 
 def test_a_generation_succeeds_only_after_a_capture_and_is_never_captured_otherwise() -> None:
@@ -102,10 +106,32 @@ def test_a_generation_succeeds_only_after_a_capture_and_is_never_captured_otherw
             assert GenerationSucceeded not in sent
 
 
-def test_a_completion_after_the_refund_was_ordered_is_a_lost_race_and_never_captures() -> None:
+@pytest.mark.parametrize("late", [State.REFUNDING, State.FAILED, State.CANCELLED, State.EXPIRED])
+def test_a_completion_after_the_refund_was_ordered_never_captures_and_is_thrown_away(late: State) -> None:
     completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
 
-    assert decide(replace(generation(State.REFUNDING), ending=State.EXPIRED), completed) == LostRace(State.REFUNDING)
+    outcome = decide(replace(generation(late), ending=State.EXPIRED), completed)
+
+    assert outcome == LostRace(late, (DiscardRender(generation_id=ID),))
+
+
+def test_a_completion_that_is_said_twice_is_not_thrown_away() -> None:
+    completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
+
+    for paid in (State.CAPTURING, State.SUCCEEDED):
+        assert decide(generation(paid), completed) == LostRace(paid)
+
+
+def test_what_was_reused_is_captured_and_announced_as_reused() -> None:
+    completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
+    captured = next(word for word in WORDS if isinstance(word, CreditCaptured))
+
+    capturing = decide(generation(State.RENDERING), completed.model_copy(update={"reused": True}))
+    assert isinstance(capturing, Transition)
+    succeeded = decide(capturing.generation, captured)
+
+    assert isinstance(succeeded, Transition)
+    assert [sent.reused for sent in (*capturing.sends, *succeeded.sends)] == [True, True]  # type: ignore[attr-defined]
 
 
 def test_a_completion_that_beats_the_stop_is_delivered_and_charged() -> None:

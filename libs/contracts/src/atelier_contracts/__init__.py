@@ -11,10 +11,12 @@ from atelier_contracts.billing import (
     RefundCredit,
     ReserveCredit,
 )
-from atelier_contracts.gateway import CancelRequested, GenerationRequested
+from atelier_contracts.gateway import CancelRequested, GenerationDeleted, GenerationRequested
 from atelier_contracts.message import Command, Envelope, Event, Message, Undecodable, unwrap, wrap
 from atelier_contracts.render import (
+    ArtefactsExpired,
     CancelRender,
+    DiscardRender,
     RenderCompleted,
     RenderFailed,
     RenderProgressed,
@@ -32,6 +34,7 @@ from atelier_contracts.vocabulary import Artefact, Channel, InputRef, Kind, Owne
 
 __all__ = [
     "Artefact",
+    "ArtefactsExpired",
     "CancelRender",
     "CancelRequested",
     "CaptureCredit",
@@ -42,9 +45,11 @@ __all__ = [
     "CreditDeducted",
     "CreditGranted",
     "CreditRefunded",
+    "DiscardRender",
     "Envelope",
     "Event",
     "GenerationCancelled",
+    "GenerationDeleted",
     "GenerationFailed",
     "GenerationQueued",
     "GenerationRejected",

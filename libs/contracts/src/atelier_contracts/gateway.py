@@ -26,3 +26,9 @@ class CancelRequested(Command):
     """The client wants the generation stopped; what is already delivered stays charged."""
 
     name: ClassVar[str] = "gateway.cancel_requested.v1"
+
+
+class GenerationDeleted(Event):
+    """Its owner deleted it: nothing that it was made of or that was made for it may stay. Its charge does."""
+
+    name: ClassVar[str] = "gateway.generation_deleted.v1"

@@ -34,6 +34,12 @@ class CancelRender(Command):
     name: ClassVar[str] = "render.cancel_render.v1"
 
 
+class DiscardRender(Command):
+    """What was made came too late: it is refunded and nobody will ever see it. Throw it away and count it."""
+
+    name: ClassVar[str] = "render.discard_render.v1"
+
+
 class RenderStarted(Event):
     """A worker holds the lease and begins."""
 
@@ -67,3 +73,9 @@ class RenderFailed(Event):
     code: FailureCode
     reason: str
     provider: str | None = None
+
+
+class ArtefactsExpired(Event):
+    """The outputs were kept as long as the operator keeps them; they are deleted, the charge stands."""
+
+    name: ClassVar[str] = "render.artefacts_expired.v1"

@@ -33,11 +33,12 @@ ROUTES: Mapping[str, tuple[type[Message], ...]] = {
         billing.RefundCredit,
         billing.GrantCredit,
     ),
-    RENDER_COMMANDS: (render.RequestRender, render.CancelRender),
+    RENDER_COMMANDS: (render.RequestRender, render.CancelRender, render.DiscardRender, gateway.GenerationDeleted),
     GATEWAY_PROJECTION: (
         billing.CreditGranted,
         render.RenderStarted,
         render.RenderProgressed,
+        render.ArtefactsExpired,
         session.GenerationQueued,
         session.GenerationRejected,
         session.GenerationSucceeded,

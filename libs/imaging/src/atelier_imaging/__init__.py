@@ -1,9 +1,10 @@
 """Pictures in bounded child processes. Importing this loads no image library: those live in the children only."""
 
-from .pictures import EncodedPicture, ImageFormat, ImageRefused, Order, PhotoInfo
+from .pictures import Analysis, EncodedPicture, ImageFormat, ImageRefused, Order, PhotoInfo
 from .workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
 
 __all__ = [
+    "Analysis",
     "EncodedPicture",
     "ImageFormat",
     "ImageQueueFull",

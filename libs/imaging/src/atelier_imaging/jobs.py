@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from .pictures import EncodedPicture, ImageRefused, Order, PhotoInfo
+from .pictures import Analysis, EncodedPicture, ImageRefused, Order, PhotoInfo
 
 HEAD_LENGTH = struct.Struct(">I")
 HEAD_BYTES_MAX = 64 * 1024
@@ -18,15 +18,16 @@ BLOBS_BYTES_MAX = 512 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Probe: one picture. Compose: an order and its pictures, each with its role; of a try-on the person first."""
+    """Probe and analyse: one picture. Compose: an order and its pictures, each with its role; of a try-on the person
+    first."""
 
-    kind: Literal["probe", "compose"]
+    kind: Literal["probe", "analyse", "compose"]
     pictures: list[bytes]
     roles: list[str] = field(default_factory=list)
     order: Order | None = None
 
 
-Answer = PhotoInfo | EncodedPicture | ImageRefused
+Answer = PhotoInfo | Analysis | EncodedPicture | ImageRefused
 
 
 class ProtocolBroken(Exception):
@@ -42,6 +43,9 @@ def pack_answer(answer: Answer) -> list[bytes]:
     if isinstance(answer, EncodedPicture):
         said = {key: value for key, value in asdict(answer).items() if key != "data"}
         return _frame({"EncodedPicture": said}, [answer.data])
+    if isinstance(answer, Analysis):
+        said = {key: value for key, value in asdict(answer).items() if key != "thumbnail"}
+        return _frame({"Analysis": said}, [answer.thumbnail])
     return _frame({type(answer).__name__: asdict(answer)}, [])
 
 
@@ -57,11 +61,13 @@ def unpack_answer(head: bytes, blobs: list[bytes]) -> Answer:
         match json.loads(head):
             case {"EncodedPicture": dict(said)}:
                 return EncodedPicture(data=blobs[0], **said)
+            case {"Analysis": dict(said)}:
+                return Analysis(**(said | {"thumbnail": blobs[0], "colours": tuple(said["colours"])}))
             case {"PhotoInfo": dict(said)}:
                 return PhotoInfo(**said)
             case {"ImageRefused": dict(said)}:
                 return ImageRefused(**said)
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, KeyError) as error:
         raise ProtocolBroken("an answer is malformed") from error
     raise ProtocolBroken("an answer of no known kind")
 

@@ -1,6 +1,6 @@
 """What image work hands back: values that cross the process border, so nothing here may import an image library."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 ImageFormat = Literal["png", "jpeg", "webp"]
@@ -12,6 +12,10 @@ PIXELS_MAX = 50_000_000
 GARMENTS_MAX = 10
 COMPOSER_VERSION = 1
 """Raised whenever the same order would come out as other pixels than before."""
+
+THUMBNAIL_SIDE_PX = 256
+"""Long side of a thumbnail; a smaller picture is not enlarged."""
+COLOURS_MAX = 5
 
 RefusalCode = Literal[
     "animated", "broken", "no_garment", "too_many_bytes", "too_many_garments", "too_many_pixels", "unsupported_format"
@@ -34,6 +38,22 @@ class PhotoInfo:
     width: int
     height: int
     has_alpha: bool
+
+    @property
+    def content_type(self) -> str:
+        return CONTENT_TYPES[self.format]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What a finished picture is, told from its pixels alone: measures, a small WebP, and its dominant colours as
+    `#rrggbb`, the most frequent first."""
+
+    format: ImageFormat
+    width: int
+    height: int
+    thumbnail: bytes = field(repr=False)
+    colours: tuple[str, ...]
 
     @property
     def content_type(self) -> str:

@@ -21,9 +21,6 @@ def main() -> None:
 
 
 def _serve(jobs: BinaryIO, answers: BinaryIO) -> None:
-    import cv2  # after the memory limit, which must hold for the libraries too
-
-    cv2.setNumThreads(1)  # sums in another order would be other bytes
     while prefix := jobs.read(HEAD_LENGTH.size):
         head = jobs.read(head_length(prefix))
         job = unpack_job(head, [jobs.read(length) for length in blob_lengths(head)])
@@ -32,8 +29,12 @@ def _serve(jobs: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _done(job: Job) -> Answer:
+    # Libraries are loaded after the memory limit, which must hold for them too, and no sooner than a job needs them.
+    from .analysis import analysed
     from .decode import normalise
 
+    if job.kind == "analyse":
+        return analysed(job.pictures[0])
     if job.kind == "probe":
         photo = normalise(job.pictures[0])
         return photo if isinstance(photo, ImageRefused) else photo.info
@@ -41,10 +42,13 @@ def _done(job: Job) -> Answer:
 
 
 def _composed(job: Job) -> EncodedPicture | ImageRefused:
+    import cv2
+
     from .compose import composed
     from .decode import normalise
     from .encode import LONG_SIDE_MAX, encode
 
+    cv2.setNumThreads(1)  # sums in another order would be other bytes
     assert job.order is not None, "there is nothing to compose without an order"
     order = job.order
     given = []

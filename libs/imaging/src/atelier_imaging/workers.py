@@ -9,7 +9,16 @@ from typing import Any
 
 from .child import Child, ImageWorkerDied
 from .jobs import Answer, Job
-from .pictures import EncodedPicture, ImageFormat, ImageRefused, Order, PhotoInfo, refused_by_count, refused_by_size
+from .pictures import (
+    Analysis,
+    EncodedPicture,
+    ImageFormat,
+    ImageRefused,
+    Order,
+    PhotoInfo,
+    refused_by_count,
+    refused_by_size,
+)
 
 __all__ = ["ImageQueueFull", "ImageWorkerDied", "ImageWorkers"]
 
@@ -66,7 +75,7 @@ class ImageWorkers:
         if refused := next(filter(None, map(refused_by_size, pictures)), None):
             return refused
         answer = await self._answered(Job("compose", pictures, [role for role, _ in given], order))
-        assert not isinstance(answer, PhotoInfo)
+        assert isinstance(answer, EncodedPicture | ImageRefused)
         return answer
 
     async def probe(self, data: bytes) -> PhotoInfo | ImageRefused:
@@ -74,7 +83,15 @@ class ImageWorkers:
         if refused := refused_by_size(data):
             return refused
         answer = await self._answered(Job("probe", [data]))
-        assert not isinstance(answer, EncodedPicture)
+        assert isinstance(answer, PhotoInfo | ImageRefused)
+        return answer
+
+    async def analyse(self, data: bytes) -> Analysis | ImageRefused:
+        """What a finished picture is, with its thumbnail and its colours. Raises ImageWorkerDied and ImageQueueFull."""
+        if refused := refused_by_size(data):
+            return refused
+        answer = await self._answered(Job("analyse", [data]))
+        assert isinstance(answer, Analysis | ImageRefused)
         return answer
 
     @property

@@ -29,6 +29,8 @@ IMAGE = {
 """Credits a picture by (size, quality), seed 003; what the seed marks N/A is absent, hence unpriced."""
 
 TRY_ON_CREDITS = 1
+REUSED_CREDITS = 1
+"""For each output of an equal earlier result that is delivered again; never more than it costs to make."""
 NARRATION_CHARACTERS_PER_CREDIT = 1_000
 
 
@@ -77,6 +79,11 @@ TARIFFS: Mapping[str, Callable[[_Request], int | None]] = {
     "narration": _narration,
 }
 """Credits for one unit, by kind; None where the book has no price."""
+
+
+def reused(unit_credits: int) -> int:
+    """What one output costs that is delivered again, where making it costs ``unit_credits``."""
+    return min(REUSED_CREDITS, unit_credits)
 
 
 def price(

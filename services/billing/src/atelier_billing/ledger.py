@@ -28,7 +28,7 @@ from atelier_contracts import (
     ReserveCredit,
 )
 from atelier_messaging import Poison
-from atelier_pricing import Price, Unpriced, price
+from atelier_pricing import Price, Unpriced, price, reused
 
 MoneyCommand = ReserveCredit | CaptureCredit | RefundCredit | GrantCredit
 MoneyEvent = CreditDeducted | CreditDeclined | CreditCaptured | CreditRefunded | CreditGranted
@@ -129,6 +129,8 @@ class Hold:
     state: HoldState = HoldState.OPEN
     captured: int = 0
     refunded: int = 0
+    reused: bool = False
+    """What was charged is an equal earlier result, at the book's price for that."""
     lots: dict[UUID, int] = field(default_factory=dict)
     """Credits by grant, in the order they were taken."""
 
@@ -215,14 +217,16 @@ def _place(books: Books, wallet: Wallet, generation_id: UUID, quoted: Price) -> 
 
 
 def capture(books: Books, command: CaptureCredit) -> CreditCaptured:
-    """held → captured for what was delivered; the rest goes back to the grants it came from."""
+    """held → captured for what was delivered, made or reused; the rest goes back to the grants it came from."""
     hold = books.holds.get(command.generation_id)
     if hold is None or hold.state is HoldState.REFUNDED:
         raise Poison(f"capture of {command.generation_id}: there is no open hold")
     if command.delivered > hold.units:
         raise Poison(f"capture of {command.generation_id}: {command.delivered} delivered, {hold.units} held for")
     if hold.state is HoldState.OPEN:
-        _settle(books, hold, charge=hold.unit_credits * command.delivered, state=HoldState.CAPTURED)
+        hold.reused = command.reused
+        unit = reused(hold.unit_credits) if command.reused else hold.unit_credits
+        _settle(books, hold, charge=unit * command.delivered, state=HoldState.CAPTURED)
     return CreditCaptured(generation_id=hold.generation_id, captured=hold.captured, refunded=hold.refunded)
 
 

@@ -69,6 +69,7 @@ def reads_router(pool: Pool, token: SecretStr) -> APIRouter:
             "credits": row["unit_credits"] * row["units"],
             "captured": row["captured"],
             "refunded": row["refunded"],
+            "reused": row["reused"],
             "price_book": row["price_book"],
             "unit_credits": row["unit_credits"],
             "units": row["units"],

@@ -44,12 +44,15 @@ UPDATE grants g SET remaining = g.remaining + m.credits
 FROM unnest($1::uuid[], $2::bigint[]) AS m(id, credits) WHERE g.id = m.id
 """
 _SAVE_HOLDS = """
-INSERT INTO holds (generation_id, owner_id, unit_credits, units, price_book, state, captured, refunded, settled_at)
+INSERT INTO holds (generation_id, owner_id, unit_credits, units, price_book, state, captured, refunded, reused,
+                   settled_at)
 SELECT h.*, CASE WHEN h.state <> 'open' THEN now() END
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])
-     AS h(generation_id, owner_id, unit_credits, units, price_book, state, captured, refunded)
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
+            $9::bool[])
+     AS h(generation_id, owner_id, unit_credits, units, price_book, state, captured, refunded, reused)
 ON CONFLICT (generation_id) DO UPDATE
-SET state = excluded.state, captured = excluded.captured, refunded = excluded.refunded, settled_at = now()
+SET state = excluded.state, captured = excluded.captured, refunded = excluded.refunded, reused = excluded.reused,
+    settled_at = now()
 WHERE holds.state = 'open'
 """
 _ADD_POSTINGS = """
@@ -127,6 +130,7 @@ async def _save_holds(connection: Connection, holds: Sequence[Hold]) -> None:
         [h.state for h in holds],
         [h.captured for h in holds],
         [h.refunded for h in holds],
+        [h.reused for h in holds],
     )
     # A hold settled or placed by another replica between our lock and now: start over and see it.
     if saved != f"INSERT 0 {len(holds)}":
@@ -167,5 +171,6 @@ def _hold(row: Any) -> Hold:
         HoldState(row["state"]),
         row["captured"],
         row["refunded"],
+        row["reused"],
         {UUID(lot[0]): lot[1] for lot in row["lots"] or ()},
     )

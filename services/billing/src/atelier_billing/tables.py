@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Integer, Text, text
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, DateTime, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
 import atelier_messaging.tables  # noqa: F401 - outbox and inbox belong to every service's schema
@@ -68,6 +68,7 @@ class HoldRow(SQLModel, table=True):
             name="holds_settled_in_full",
         ),
         CheckConstraint("state = 'captured' OR captured = 0", name="holds_refund_charges_nothing"),
+        CheckConstraint("state = 'captured' OR NOT reused", name="holds_reuse_is_charged"),
         Index("holds_open_by_owner", "owner_id", postgresql_where=text("state = 'open'")),
     )
 
@@ -79,6 +80,7 @@ class HoldRow(SQLModel, table=True):
     state: str = Field(sa_column=Column(Text, nullable=False))
     captured: int = Field(sa_column=_credits())
     refunded: int = Field(sa_column=_credits())
+    reused: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
     settled_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
 

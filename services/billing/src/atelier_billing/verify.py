@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from atelier_messaging.database import Connection
+from atelier_pricing import REUSED_CREDITS
 
 CHECKS = {
     "balances are the sum of their postings": """
@@ -39,6 +40,10 @@ CHECKS = {
         WHERE (p.reserved, p.captured, p.refunded) <> (h.unit_credits * h.units, h.captured, h.refunded)
            OR (h.state <> 'open' AND p.reserved <> p.captured + p.refunded)
            OR (h.state = 'refunded' AND p.captured <> 0)""",
+    "what was reused costs no more than the book says": f"""
+        SELECT format('generation %s: %s captured for at most %s reused outputs of %s credits',
+                      generation_id, captured, units, unit_credits)
+        FROM holds WHERE reused AND captured > units * LEAST(unit_credits, {REUSED_CREDITS})""",  # noqa: S608 - a constant only
     "every settled posting belongs to a hold": """
         SELECT format('posting %s (%s) names generation %s, which has no hold', p.id, p.kind, p.generation_id)
         FROM postings p LEFT JOIN holds h USING (generation_id)

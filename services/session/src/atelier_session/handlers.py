@@ -72,7 +72,10 @@ class Handlers:
         if isinstance(outcome, LostRace):
             metrics.LOST_RACES.labels(before.state, heard.name).inc()
             span.set_attributes({words.OUTCOME: "lost race", words.STATE_FROM: before.state})
-            return LogEntry(id_, before.state, heard.name, message_id, "lost_race", before.state, "")
+            for message in outcome.sends:
+                work.emit(message, cause=span)
+            sent = " ".join(message.name for message in outcome.sends)
+            return LogEntry(id_, before.state, heard.name, message_id, "lost_race", before.state, sent)
         known.generation, known.changed = outcome.generation, True
         known.timer_at = self._timer(outcome.generation, now)
         for message in outcome.sends:

@@ -15,6 +15,7 @@ from atelier_contracts import (
     CreditDeclined,
     CreditDeducted,
     CreditRefunded,
+    DiscardRender,
     GenerationCancelled,
     GenerationFailed,
     GenerationQueued,
@@ -92,6 +93,9 @@ LOST_RACES: Mapping[State, frozenset[type]] = {
 }
 """What may come too late in each state: accepted, logged, counted, without effect. In a terminal state: anything."""
 
+UNPAID = frozenset({S.REFUNDING, S.FAILED, S.CANCELLED, S.EXPIRED})
+"""Where a completion comes after its refund: it never captures, and render is told to throw away what it made."""
+
 TIMERS: Mapping[State, type[Timer]] = {
     S.RESERVING: DeadlinePassed,
     S.QUEUED: DeadlinePassed,
@@ -113,9 +117,10 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class LostRace:
-    """Something faster has decided already; nothing changes."""
+    """Something faster has decided already; nothing changes, and only a renderer that was too slow is told."""
 
     state: State
+    sends: tuple[GenerationMessage, ...] = ()
 
 
 def decide(generation: Generation, heard: Heard) -> Transition | LostRace:
@@ -124,12 +129,18 @@ def decide(generation: Generation, heard: Heard) -> Transition | LostRace:
     step = SAGA.get(state, {}).get(type(heard))
     if step is None:
         if state in TERMINAL or type(heard) in LOST_RACES.get(state, ()):
-            return LostRace(state)
+            return LostRace(state, _told_of_losing(generation, heard))
         raise Poison(f"{heard.name} makes no sense while {state}")
     known = _learn(replace(generation, ending=step.ending or generation.ending), heard)
     if step.to is None:
         return _end(known, heard)
     return Transition(replace(known, state=step.to), tuple(BUILD[kind](known, heard) for kind in step.sends))
+
+
+def _told_of_losing(generation: Generation, heard: Heard) -> tuple[GenerationMessage, ...]:
+    if generation.state in UNPAID and isinstance(heard, RenderCompleted):
+        return (DiscardRender(generation_id=generation.request.generation_id),)
+    return ()
 
 
 def _learn(generation: Generation, heard: Heard) -> Generation:

@@ -37,7 +37,10 @@ def _reserve(generation: Generation, _: Heard) -> ReserveCredit:
 
 def _capture(generation: Generation, _: Heard) -> CaptureCredit:
     assert generation.result is not None, "every way into CAPTURING has a result"
-    return CaptureCredit(generation_id=generation.request.generation_id, delivered=generation.result.delivered)
+    result = generation.result
+    return CaptureCredit(
+        generation_id=generation.request.generation_id, delivered=result.delivered, reused=result.reused
+    )
 
 
 def _queued(generation: Generation, _: Heard) -> GenerationQueued:
@@ -64,6 +67,7 @@ def _succeeded(generation: Generation, heard: Heard) -> GenerationSucceeded:
         captured=heard.captured,
         refunded=heard.refunded,
         provider=generation.result.provider,
+        reused=generation.result.reused,
     )
 
 
