@@ -1,0 +1,31 @@
+"""``python -m atelier_provider_simulator --port N``: serves on the loopback interface until it is ended."""
+
+import argparse
+
+import uvicorn
+
+from atelier_provider_simulator.app import GOOGLE_KEY, OPENAI_KEY, create_app
+from atelier_provider_simulator.connections import CuttableProtocol
+
+
+def main() -> None:
+    """Reads the command line and serves."""
+    parser = argparse.ArgumentParser(prog="atelier_provider_simulator", description=__doc__)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--openai-key", default=OPENAI_KEY, help="the one key that OpenAI's paths accept")
+    parser.add_argument("--google-key", default=GOOGLE_KEY, help="the one key that Google's paths accept")
+    given = parser.parse_args()
+    app = create_app(openai_key=given.openai_key, google_key=given.google_key)
+    uvicorn.run(
+        app,
+        host=given.host,
+        port=given.port,
+        http=CuttableProtocol,
+        timeout_graceful_shutdown=1,
+        log_level="warning",
+    )
+
+
+if __name__ == "__main__":
+    main()

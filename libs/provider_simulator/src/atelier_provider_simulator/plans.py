@@ -1,0 +1,117 @@
+"""What the simulated providers are told to do, and what they have been asked: the memory behind ``/_control``."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+ProviderName = Literal["openai", "google"]
+Behaviour = Literal[
+    "succeed",
+    "slow",
+    "lost_response",
+    "late_success",
+    "rate_limited",
+    "out_of_quota",
+    "server_error",
+    "refused",
+    "corrupt",
+    "oversized",
+    "partial",
+]
+NOTHING_MADE: frozenset[Behaviour] = frozenset({"rate_limited", "out_of_quota", "server_error", "refused"})
+WAIT_MS_MAX = 600_000
+TIMES_MAX = 10_000
+LOG_MAX = 10_000
+
+
+class Plan(BaseModel):
+    """How the next ``times`` requests of a provider end; the fields that a behaviour does not use are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    provider: ProviderName
+    outcome: Behaviour = "succeed"
+    times: int = Field(default=1, ge=1, le=TIMES_MAX)
+    delay_ms: int = Field(default=0, ge=0, le=WAIT_MS_MAX)
+    """Before the answer; with every behaviour. ``late_success`` waits for the caller to hang up besides."""
+    retry_after_s: float | None = Field(default=None, ge=0, le=3_600)
+    """Said with ``rate_limited``."""
+    status: Literal[500, 502, 503, 504] | None = None
+    """Of ``server_error``; 500 where nothing is said."""
+    delivered: int | None = Field(default=None, ge=0, le=100)
+    """Of ``partial``: how many pictures the ``times`` requests get together; 1 where nothing is said."""
+
+    @model_validator(mode="after")
+    def _only_what_is_used(self) -> "Plan":
+        uses = {"retry_after_s": "rate_limited", "status": "server_error", "delivered": "partial"}
+        for name, behaviour in uses.items():
+            if getattr(self, name) is not None and self.outcome != behaviour:
+                raise ValueError(f"{name} belongs to {behaviour}, not to {self.outcome}")
+        if self.outcome == "slow" and self.delay_ms == 0:
+            raise ValueError("slow needs a delay_ms")
+        return self
+
+
+class Arrived(BaseModel):
+    """One request as it came and how it ended: planned behaviours, ``rejected`` (it was wrong), ``replayed``."""
+
+    provider: ProviderName
+    path: str
+    idempotency_key: str | None
+    model: str | None = None
+    outcome: Behaviour | Literal["rejected", "replayed"] = "rejected"
+    made: int = 0
+    """Pictures or sounds made for it; 0 where it was answered from memory."""
+
+
+@dataclass
+class Order:
+    """One request's part of a plan."""
+
+    plan: Plan
+    pictures_left: int | None
+    """Of ``partial``: how many of the plan's pictures this request may still have."""
+
+
+@dataclass
+class _Queued:
+    plan: Plan
+    times_left: int
+    pictures_left: int
+
+
+@dataclass
+class Plans:
+    """Behaviours in the order they were asked for, one queue a provider, and the log of requests."""
+
+    log: deque[Arrived] = field(default_factory=lambda: deque(maxlen=LOG_MAX))
+    _queues: dict[ProviderName, deque[_Queued]] = field(default_factory=dict)
+
+    def add(self, plan: Plan) -> None:
+        """Behind those that wait already."""
+        delivered = 1 if plan.delivered is None else plan.delivered
+        self._queues.setdefault(plan.provider, deque()).append(_Queued(plan, plan.times, delivered))
+
+    def next(self, provider: ProviderName, wanted: int) -> Order:
+        """What becomes of the request at hand, which wants so many pictures; it succeeds where nothing is planned."""
+        queue = self._queues.get(provider)
+        if not queue:
+            return Order(Plan(provider=provider), None)
+        first = queue[0]
+        given = min(first.pictures_left, wanted)
+        first.pictures_left -= given
+        first.times_left -= 1
+        if first.times_left == 0:
+            queue.popleft()
+        return Order(first.plan, given if first.plan.outcome == "partial" else None)
+
+    def waiting(self) -> int:
+        """Requests that are still planned for."""
+        return sum(queued.times_left for queue in self._queues.values() for queued in queue)
+
+    def forget(self) -> None:
+        """Everything."""
+        self.log.clear()
+        self._queues.clear()
