@@ -26,6 +26,7 @@ from atelier_gateway.intake import Intake
 from atelier_gateway.internal import Internal
 from atelier_gateway.keyed import KeyedActs
 from atelier_gateway.limits import Limits
+from atelier_gateway.offers import Offers
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, of_status
 from atelier_gateway.replies import Replies
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         parts.bus.keep(loops.keep_doing("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune")
         parts.bus.keep(loops.keep_doing("event prune", PRUNE_EVERY_S, partial(events.prune, pool)), "event prune")
         parts.bus.keep(loops.keep_doing("waiting poll", POLL_EVERY_S, parts.waiting.poll), "waiting poll")
+        parts.bus.keep(parts.offers.keep_fresh(), "offers")
         checks: dict[str, Check] = {
             "broker": parts.bus.ready,
             "database": partial(database.answers, pool),
@@ -111,6 +113,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
     objects = ObjectStore(settings.storage)
     intake = Intake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS, waiting_max=IMAGES_WAITING_MAX))
     capacity = Capacity(pool, tenant_max=settings.tenant_pending_max, total_max=settings.pending_max)
+    offers = Offers(internal, stands_in=settings.environment == "local")
     admission = Admission(bus, replies, internal, within_s=settings.admission_s)
     return Parts(
         settings=settings,
@@ -125,12 +128,13 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         intake=intake,
         internal=internal,
         capacity=capacity,
-        creating=Creating(pool, admission, capacity, instance),
+        creating=Creating(pool, admission, offers, capacity, instance),
         keyed=KeyedActs(bus.work),
         waiting=waiting,
         cancelling=Cancelling(bus.work, internal, waiting),
         deleting=Deleting(pool, objects),
         limits=_limits(settings, pool),
+        offers=offers,
         client_ip=partial(clients.client_ip, trusted=settings.proxies),
     )
 

@@ -21,6 +21,7 @@ from atelier_gateway.admission import Accepted, Admission, Declined, KeyTaken, O
 from atelier_gateway.capacity import Capacity
 from atelier_gateway.idempotency import REPLAYED, Claim, Rebuild, Reply, judge
 from atelier_gateway.identity.principals import Principal
+from atelier_gateway.offers import Offers, Refuse, unsuitable
 from atelier_gateway.problems import Problem
 from atelier_gateway.store import claims, generations
 from atelier_gateway.store.files import Use
@@ -41,6 +42,8 @@ class Shape:
     accepted: Callable[[NewGeneration], Response]
     """The 201; made of what never changes, so that it can be said again later, byte for byte."""
     problem: Callable[[Problem], Response]
+    unsuitable: Refuse = unsuitable
+    """How it words that nobody here makes what is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,10 @@ class Draft:
 class Creating:
     """Turns drafts into generations."""
 
-    def __init__(self, pool: Pool, admission: Admission, capacity: Capacity, instance: str) -> None:
+    def __init__(self, pool: Pool, admission: Admission, offers: Offers, capacity: Capacity, instance: str) -> None:
         self._pool = pool
         self._admission = admission
+        self._offers = offers
         self._capacity = capacity
         self._reply_to = reply_key(instance)
 
@@ -73,13 +77,15 @@ class Creating:
         with metrics.ADMISSION_SECONDS.labels(shape.surface).time():
             request = self._request(principal, draft, shape)
             request.span.set_attribute(words.GENERATION_ID, str(request.generation.id))
-            await self._enter(request)
+            await self._enter(request, shape)
             outcome = await self._admission.submit(request)
         return await self._answer(request, outcome, shape)
 
-    async def _enter(self, request: Request) -> None:
-        """Raises Problem 429 or 503 where too much is pending; the repetition of an earlier request makes no more."""
+    async def _enter(self, request: Request, shape: Shape) -> None:
+        """Raises Problem where nobody makes it (400, 503) or too much is pending (429, 503); the repetition of an
+        earlier request makes no more."""
         try:
+            self._offers.check(request.event.spec, shape.unsuitable)
             await self._capacity.check(request.generation.surface, request.generation.owner)
         except Problem:
             if request.claim is None or await claims.find(self._pool, request.claim) is None:

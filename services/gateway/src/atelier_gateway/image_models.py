@@ -48,7 +48,9 @@ MODELS: Mapping[str, Model] = {
     **dict.fromkeys(GPT_IMAGE_MODELS, GPT),
     **dict.fromkeys((*IMAGEN_MODELS, *GEMINI_IMAGE_MODELS), GOOGLE),
 }
-DEFAULT_MODELS: Mapping[ImageProvider, str] = {"openai": "dall-e-3", "google": "imagen"}
+DEFAULT_PROVIDER: ImageProvider = "openai"
+DEFAULT_MODELS: Mapping[str, str] = {"openai": "dall-e-3", "google": "imagen"}
+"""By provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,9 @@ def resolve(
 
 
 def _model(provider: str | None, model: str | None) -> tuple[str, Model] | Unsupported:
-    defaults: Mapping[str, str] = {str(name): default for name, default in DEFAULT_MODELS.items()}
-    if provider is not None and provider not in defaults:
-        return Unsupported("provider", f"a provider is one of {_listed(defaults)}, not {provider}")
-    name = model or defaults[provider or "openai"]
+    if provider is not None and provider not in DEFAULT_MODELS:
+        return Unsupported("provider", f"a provider is one of {_listed(DEFAULT_MODELS)}, not {provider}")
+    name = model or DEFAULT_MODELS[provider or DEFAULT_PROVIDER]
     known = MODELS.get(name)
     if known is None:
         return Unsupported("model", f"there is no image model {name}")

@@ -13,10 +13,9 @@ from atelier_contracts import InputRef, Owner, RenderSpec, Work
 from atelier_contracts.vocabulary import ImageFormat
 from atelier_gateway.creating import Draft
 from atelier_gateway.idempotency import HEADER, checked, fingerprint
-from atelier_gateway.image_models import Resolved
+from atelier_gateway.image_models import DEFAULT_MODELS, DEFAULT_PROVIDER, Resolved, Unsupported, resolve
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
-from atelier_gateway.settings import Settings
 from atelier_gateway.simulation import HEADER as SIMULATE
 from atelier_gateway.simulation import simulation
 from atelier_gateway.store import generations
@@ -34,17 +33,32 @@ class Order:
     same: tuple[str, ...]
     inputs: tuple[InputRef, ...] = ()
     format: ImageFormat = "png"
+    model: str | None = None
+    """As the client named it: a name is an order, and no other model stands in for it."""
+    reuse: bool = False
 
 
-def served_by(settings: Settings, choice: Resolved) -> str:
-    """Who makes it: development profiles have no provider's key and say so (REQUIREMENTS, settled question 5)."""
-    return "local" if settings.environment == "local" else choice.provider
+def chosen(
+    parts: Parts,
+    *,
+    provider: str | None = None,
+    model: str | None = None,
+    size: str | None = None,
+    quality: str | None = None,
+    style: str | None = None,
+    usual: str | None = None,
+) -> Resolved | Unsupported:
+    """What the words of a request mean. Where no model is named: ``usual``, else seed 003's default for the provider,
+    else the first that the provider lists here."""
+    if model is None and (asked := provider or DEFAULT_PROVIDER) in DEFAULT_MODELS:
+        model = parts.offers.default_model(asked, usual or DEFAULT_MODELS[asked])
+    return resolve(provider=provider, model=model, size=size, quality=quality, style=style)
 
 
 def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> Draft:
     """The order as ``creating`` takes it. Raises Problem 400."""
     simulate = request.headers.get(SIMULATE)
-    choice, provider = order.choice, served_by(parts.settings, order.choice)
+    choice, maker = order.choice, parts.offers.maker_of(order.choice.provider)
     return Draft(
         work=Work(kind="image", quality=choice.quality, size=choice.priced_size, n=order.n),
         spec=RenderSpec(
@@ -56,11 +70,12 @@ def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> D
             quality=choice.quality,
             format=order.format,
             n=order.n,
-            provider=provider,
-            model=choice.model,
+            provider=maker,
+            model=order.model,
+            reuse=order.reuse,
             simulate=simulation(simulate, allowed=parts.simulating),
         ),
-        request={**order.asked, "provider": provider, "model": choice.model},
+        request={**order.asked, "provider": maker, "model": choice.model, "asked_provider": choice.provider},
         deadline_s=deadline_s,
         key=checked(request.headers.get(HEADER)),
         fingerprint=fingerprint(*order.same, simulate or ""),

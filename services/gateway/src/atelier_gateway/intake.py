@@ -1,4 +1,5 @@
-"""Pictures on their way in: decoded in a bounded child process before anything believes them, then written down.
+"""Pictures and texts on their way in: read, pictures in a bounded child process, before anything believes them, then
+written down.
 
 A client's upload goes to the object store past us; it is looked at when it is first used. What is written down of a
 picture (type, measures, checksum) is what its bytes say, never what somebody said of them.
@@ -13,9 +14,10 @@ from uuid_utils.compat import uuid7
 from atelier_contracts import Owner
 from atelier_contracts.vocabulary import Role
 from atelier_gateway.identity.principals import Principal
+from atelier_gateway.narration import TEXT_BYTES_MAX
 from atelier_gateway.problems import Problem
 from atelier_gateway.store import files
-from atelier_gateway.store.files import CATEGORIES, StoredPicture
+from atelier_gateway.store.files import CATEGORIES, StoredPicture, StoredText
 from atelier_imaging import ImageQueueFull, ImageRefused, ImageWorkerDied, ImageWorkers, PhotoInfo
 from atelier_messaging.database import Pool
 from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
@@ -25,6 +27,7 @@ from atelier_storage.objects import ObjectStore
 __all__ = ["ImageRefused", "Intake", "StoredPicture"]
 
 BYTES_MAX = 25 * 1024 * 1024
+TEXT_FILENAME = "text.txt"
 PROBE_TRIES = 2
 """A child may die of another's bomb, or be killed by an operator; one that dies twice dies of this picture."""
 logger = logging.getLogger(__name__)
@@ -58,6 +61,37 @@ class Intake:
             raise
         return picture
 
+    async def text(self, principal: Principal, text: str) -> StoredText:
+        """Stores a text that came in a request, under the owner's uploads."""
+        owner, data = principal.owner, text.encode()
+        key = upload_key(owner.kind, owner.id, uuid7(), TEXT_FILENAME)
+        stored = StoredText(key, len(data), hashlib.sha256(data).hexdigest())
+        try:
+            await self._objects.put(key, data, f"{stored.content_type}; charset=utf-8")
+        except StorageUnavailable:
+            raise _away() from None
+        try:
+            await self._write(owner, stored, "text", TEXT_FILENAME)
+        except Exception:
+            await self._remove(key)
+            raise
+        return stored
+
+    async def uploaded_text(self, principal: Principal, key: str) -> bytes | None:
+        """The bytes of an upload of the owner's that shall be read aloud, written down; None where they are too many.
+
+        Raises ObjectMissing.
+        """
+        try:
+            data = await self._objects.get(key, TEXT_BYTES_MAX)
+        except ObjectTooLarge:
+            return None
+        except StorageUnavailable:
+            raise _away() from None
+        stored = StoredText(key, len(data), hashlib.sha256(data).hexdigest())
+        await self._write(principal.owner, stored, "text", key.rsplit("/", 1)[-1])
+        return data
+
     async def known(self, principal: Principal, key_or_url: str) -> StoredPicture | None:
         """The picture that a key or URL of the owner's names; None for any other text, and for what is no picture."""
         key = self._objects.key_of(key_or_url) if "://" in key_or_url else key_or_url
@@ -89,18 +123,18 @@ class Intake:
         await self._write(owner, picture, role, key.rsplit("/", 1)[-1])
         return picture
 
-    async def discard(self, principal: Principal, picture: StoredPicture) -> None:
-        """Undoes ``picture``: for a request that came to nothing after all."""
-        await files.delete(self._pool, principal.owner, picture.key)
-        await self._remove(picture.key)
+    async def discard(self, principal: Principal, stored: StoredPicture | StoredText) -> None:
+        """Undoes ``picture`` or ``text``: for a request that came to nothing after all."""
+        await files.delete(self._pool, principal.owner, stored.key)
+        await self._remove(stored.key)
 
     async def close(self) -> None:
         """Ends the children."""
         await self._images.close()
 
-    async def _write(self, owner: Owner, picture: StoredPicture, role: Role, filename: str) -> None:
+    async def _write(self, owner: Owner, stored: StoredPicture | StoredText, role: Role, filename: str) -> None:
         name = safe_filename(filename)
-        await files.insert(self._pool, owner, picture, category=CATEGORIES[role], filename=name)
+        await files.insert(self._pool, owner, stored, category=CATEGORIES[role], filename=name)
 
     async def _remove(self, key: str) -> None:
         try:

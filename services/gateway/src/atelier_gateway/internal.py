@@ -67,6 +67,13 @@ class Internal:
         """The render job of a generation."""
         return await self._find("render", f"/internal/jobs/{generation}")
 
+    async def offers(self) -> list[dict[str, Any]]:
+        """Render's providers, the preferred first, each as ``{name, remote, offers}``. Raises Unanswered."""
+        providers = (await self._ask("GET", "render", "/internal/offers")).get("providers")
+        if not isinstance(providers, list):
+            raise Unanswered("render does not say who its providers are")
+        return providers
+
     async def place_in_queue(self, generation: UUID) -> dict[str, Any]:
         """``{position, eta_s}`` of a render job; each None where there is nothing to say. Raises Unanswered."""
         return await self._find("render", f"/internal/queue/{generation}") or {"position": None, "eta_s": None}

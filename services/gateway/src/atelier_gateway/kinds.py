@@ -11,19 +11,20 @@ from atelier_pricing import Price, price
 
 
 class Needs(NamedTuple):
-    """How many inputs of each role, (least, most); a role that is not named is not taken."""
+    """How many inputs of each role, (least, most); a role that is not named is not taken. ``words``: it needs a prompt,
+    or in its stead an input of this role."""
 
     roles: Mapping[Role, tuple[int, int]]
-    prompt: bool = False
+    words: Role | None = None
 
 
 NEEDS: Mapping[Kind, Needs] = {
     "try_on": Needs({"person": (1, 1), "garment": (1, INPUTS_MAX - 1)}),
     "product_shot": Needs({"product": (1, 5), "model": (0, 3)}),
-    "image": Needs({"image": (0, 4), "mask": (0, 1)}, prompt=True),
+    "image": Needs({"image": (0, 4), "mask": (0, 1)}, words="image"),
     "on_model": Needs({"photo": (1, INPUTS_MAX)}),
     "flat_lay": Needs({"photo": (1, INPUTS_MAX)}),
-    "narration": Needs({}, prompt=True),
+    "narration": Needs({"text": (0, 1)}, words="text"),
 }
 
 
@@ -39,8 +40,10 @@ def check(kind: Kind, roles: Iterable[Role], prompt: str | None) -> None:
     for role, (least, _) in needs.roles.items():
         if counted[role] < least:
             raise Problem("invalid_request", f"inputs: a {kind} needs {least} of role {role}.")
-    if needs.prompt and not (prompt or "").strip():
-        raise Problem("invalid_request", f"prompt: a {kind} needs one.")
+    if needs.words and not counted[needs.words] and not (prompt or "").strip():
+        raise Problem("invalid_request", f"prompt: a {kind} needs one, or an input of role {needs.words}.")
+    if counted["mask"] and not (prompt or "").strip():
+        raise Problem("invalid_request", "prompt: a masked edit needs one.")
 
 
 def priced(work: Work) -> Price:

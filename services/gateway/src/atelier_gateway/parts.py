@@ -14,6 +14,7 @@ from atelier_gateway.intake import Intake
 from atelier_gateway.internal import Internal
 from atelier_gateway.keyed import KeyedActs
 from atelier_gateway.limits import Limits
+from atelier_gateway.offers import Offers
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
 from atelier_gateway.waiting import Waiting
@@ -44,6 +45,7 @@ class Parts:
     cancelling: Cancelling
     deleting: Deleting
     limits: Limits
+    offers: Offers
     client_ip: ClientIp
     """Of a request's scope; what limits by address count is ``clients.subject`` of it."""
 

@@ -45,6 +45,7 @@ KINDS: Mapping[str, Kind] = {
     "internal_error": Kind(500, "Something went wrong on our side"),
     "queue_full": Kind(503, "The queue is full"),
     "provider_failed": Kind(503, "It could not be made"),
+    "provider_unavailable": Kind(503, "Its provider is not set up here"),
     "unavailable": Kind(503, "Cannot be done right now"),
     "endpoint_off": Kind(503, "Switched off here"),
     "outcome_unknown": Kind(503, "It is not known yet whether the request was accepted"),

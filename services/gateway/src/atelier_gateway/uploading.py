@@ -1,4 +1,4 @@
-"""Where a client may put a picture before it asks for something to be made of it. Same rules on every surface."""
+"""Where a client may put a picture or a text before it asks for something to be made of it. Same rules everywhere."""
 
 from typing import Literal
 from uuid import UUID
@@ -17,7 +17,7 @@ class Upload(Body):
     """``POST …/uploads`` (REQUIREMENTS 000.8). With ``size_bytes`` the URL takes exactly that many."""
 
     filename: Line
-    content_type: Literal["image/png", "image/jpeg", "image/webp"]
+    content_type: Literal["image/png", "image/jpeg", "image/webp", "text/plain"]
     size_bytes: int | None = Field(default=None, ge=1, le=INPUT_BYTES_MAX)
 
 

@@ -1,4 +1,4 @@
-"""SQL of the pictures: what lies in the object store or was named by URL, whose it is, and its true measures."""
+"""SQL of the pictures and texts: what lies in the object store or was named by URL, whose it is, its true measures."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from atelier_contracts.vocabulary import Role
 from atelier_gateway.projection import Snapshot
 from atelier_messaging.database import Connection, Pool
 
-Category = Literal["product_image", "model_image", "person", "garment", "photo", "image", "mask", "result"]
+Category = Literal["product_image", "model_image", "person", "garment", "photo", "image", "mask", "text", "result"]
 CATEGORIES: Mapping[Role, Category] = {
     "product": "product_image",
     "model": "model_image",
@@ -21,6 +21,7 @@ CATEGORIES: Mapping[Role, Category] = {
     "photo": "photo",
     "image": "image",
     "mask": "mask",
+    "text": "text",
 }
 
 _INSERT = """
@@ -76,8 +77,21 @@ class StoredPicture:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredText:
+    """A text in the object store, to be read aloud. Size in bytes, ``sha256`` in hex."""
+
+    key: str
+    size: int
+    sha256: str
+    content_type: str = "text/plain"
+    format: str = "plain"
+    width: None = None
+    height: None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
-    """A picture as an input of a generation: an own upload by ``key``, or one out in the world by ``url``."""
+    """An input of a generation: an own upload by ``key``, or one out in the world by ``url``."""
 
     category: Category
     filename: str
@@ -87,7 +101,9 @@ class Use:
     image_order: int = 0
 
 
-async def insert(pool: Pool, owner: Owner, picture: StoredPicture, *, category: Category, filename: str) -> None:
+async def insert(
+    pool: Pool, owner: Owner, stored: StoredPicture | StoredText, *, category: Category, filename: str
+) -> None:
     """Writes an upload down; one that is there already stays as it is."""
     await pool.execute(
         _INSERT,
@@ -96,13 +112,13 @@ async def insert(pool: Pool, owner: Owner, picture: StoredPicture, *, category: 
         owner.id,
         category,
         filename,
-        picture.key,
-        picture.content_type,
-        picture.format,
-        picture.size,
-        picture.width,
-        picture.height,
-        picture.sha256,
+        stored.key,
+        stored.content_type,
+        stored.format,
+        stored.size,
+        stored.width,
+        stored.height,
+        stored.sha256,
     )
 
 

@@ -1,4 +1,4 @@
-"""The table of pictures (``store/files.py``; REQUIREMENTS 002.8)."""
+"""The table of pictures and texts (``store/files.py``; REQUIREMENTS 002.8)."""
 
 from datetime import datetime
 from uuid import UUID
@@ -22,16 +22,18 @@ from atelier_messaging.tables import NOW
 
 
 class FileRow(SQLModel, table=True):
-    """A picture: an object of ours (``key``), or one out in the world (``original_url``) as far as it is known.
+    """A picture, or a text to be read aloud: an object of ours (``key``), or one out in the world (``original_url``) as
+    far as it is known.
 
-    Without ``generation_id`` it is an upload as such; with it, that picture as an input or a result of the generation.
+    Without ``generation_id`` it is an upload as such; with it, that one as an input or a result of the generation.
     """
 
     __tablename__ = "files"
     __table_args__ = (
         CheckConstraint("owner_kind IN ('store', 'user', 'workspace')", name="files_owner_kind"),
         CheckConstraint(
-            "category IN ('product_image', 'model_image', 'person', 'garment', 'photo', 'image', 'mask', 'result')",
+            "category IN ('product_image', 'model_image', 'person', 'garment', 'photo', 'image', 'mask', 'text',"
+            " 'result')",
             name="files_category",
         ),
         CheckConstraint("num_nonnulls(key, original_url) >= 1", name="files_where"),

@@ -40,6 +40,7 @@ CODES: Mapping[str, tuple[str, str | None]] = {
     "tenant_queue_full": ("QUEUE_FULL", None),
     "internal_error": ("SERVER_ERROR", "Internal server error"),
     "unavailable": ("SERVER_ERROR", None),
+    "provider_unavailable": ("SERVER_ERROR", None),
     "outcome_unknown": ("SERVER_ERROR", None),
 }
 """Ours to seed 002's: the code, and its sentence where the seed has one. Others are ours in capitals."""

@@ -19,11 +19,12 @@ Picture = Annotated[str, Field(min_length=1, max_length=4_096)]
 
 
 class CreateImages(Body):
-    """``image`` (to edit or vary) and ``mask``: keys or URLs of the workspace's uploads, or URLs out in the world."""
+    """``image`` (to edit; without a prompt, to vary) and ``mask``: keys or URLs of the workspace's uploads, or URLs out
+    in the world. With ``reuse`` an equal earlier result of the workspace may be the answer, at the price of one."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "a red bicycle", "size": "1024x1024"}]})
 
-    prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)]
+    prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)] | None = None
     workspaceId: Line | None = None
     provider: Annotated[Line | None, one_of(DEFAULT_MODELS)] = None
     model: Annotated[Line | None, one_of(MODELS)] = None
@@ -33,6 +34,7 @@ class CreateImages(Body):
     n: int = Field(default=1, ge=1, le=N_MAX)
     image: Picture | None = None
     mask: Picture | None = None
+    reuse: bool = False
 
 
 BATCH_MAX = 10

@@ -67,7 +67,7 @@ async def _orders(parts: Parts, principal: Principal, user: User, body: CreateBa
 
 
 async def _one(parts: Parts, request: Request, principal: Principal, order: Order, index: int) -> Response:
-    shape = Shape(SURFACE, f"{CREATE}/batches {index}", SHAPE.accepted, problem)
+    shape = Shape(SURFACE, f"{CREATE}/batches {index}", SHAPE.accepted, problem, SHAPE.unsuitable)
     try:
         draft = image_orders.draft(parts, request, order, deadline_s=parts.settings.generation_deadline_s)
         return await parts.creating.create(principal, draft, shape)

@@ -14,7 +14,8 @@ SAMPLE_ID = "019a6b1e-5d1c-7c43-9d2a-3f1c2b4a5d6e"
 
 
 class Image(BaseModel):
-    """One picture. ``url`` is signed as it is read, for 15 minutes; ``size`` in bytes, sides in pixels."""
+    """One picture and what is seen in it. ``url`` and ``thumbnail`` are signed as they are read, for 15 minutes;
+    ``size`` in bytes, sides in pixels, ``colours`` the dominant ones, the most frequent first."""
 
     url: str
     format: str = Field(examples=["png"])
@@ -22,6 +23,9 @@ class Image(BaseModel):
     height: int | None
     size: int
     checksum: str = Field(examples=["sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"])
+    colours: list[str] = Field(examples=[["#c8321e", "#f4f0e8"]])
+    tags: list[str] = Field(examples=[["image", "png", "square", "bicycle"]])
+    thumbnail: str | None
 
 
 class Credits(BaseModel):
@@ -52,11 +56,14 @@ class Record(BaseModel):
 
 
 class Generation(BaseModel):
-    """A generation of pictures; ``provider`` is who makes them, ``local`` on a development installation."""
+    """A generation of pictures. ``provider`` is who made them, or is asked to: another than ``asked_provider`` where
+    that one failed, and ``local`` where a development installation has no account there. ``model`` as it was asked."""
 
     id: str = Field(examples=[SAMPLE_ID])
     status: Status
     provider: str = Field(examples=["local"])
+    asked_provider: str = Field(examples=["openai"])
+    reused: bool
     model: str = Field(examples=["dall-e-3"])
     images: list[Image]
     credits: Credits

@@ -12,11 +12,12 @@ from atelier_gateway.clients import subject
 from atelier_gateway.creating import Shape
 from atelier_gateway.idempotency import REPLAYED
 from atelier_gateway.identity.principals import WORKSPACE_HEADER, Principal
-from atelier_gateway.image_models import Unsupported, resolve
+from atelier_gateway.image_models import Unsupported
 from atelier_gateway.image_orders import Order
 from atelier_gateway.inputs import Given
 from atelier_gateway.internal import Unanswered
 from atelier_gateway.limits import Rule
+from atelier_gateway.offers import Objection
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
 from atelier_gateway.store.generations import NewGeneration
@@ -74,11 +75,17 @@ async def _waited(parts: Parts, principal: Principal, accepted: Response) -> Res
 
 async def order_of(parts: Parts, principal: Principal, user: User, body: CreateImages) -> Order:
     """The request, understood. Raises Problem 400."""
-    choice = resolve(provider=body.provider, model=body.model, size=body.size, quality=body.quality, style=body.style)
+    choice = image_orders.chosen(
+        parts, provider=body.provider, model=body.model, size=body.size, quality=body.quality, style=body.style
+    )
     if isinstance(choice, Unsupported):
         raise _invalid(choice.field, choice.message, "invalid_size" if choice.field == "size" else "invalid_request")
     if body.mask and not body.image:
         raise _invalid("image", "a mask needs the image it belongs to")
+    if body.prompt is None and not body.image:
+        raise _invalid("prompt", "it is required, unless an image is to be varied")
+    if body.mask and body.prompt is None:
+        raise _invalid("prompt", "a masked edit needs one")
     roles: tuple[tuple[Role, str | None], ...] = (("image", body.image), ("mask", body.mask))
     given = [Given(role, role, text) for role, text in roles if text]
     return Order(
@@ -88,6 +95,8 @@ async def order_of(parts: Parts, principal: Principal, user: User, body: CreateI
         asked=body.model_dump(mode="json", exclude_none=True) | {"userId": str(user.id)},
         same=(body.model_dump_json(exclude={"workspaceId"}),),
         inputs=await parts.inputs.references(principal.owner, given),
+        model=body.model,
+        reuse=body.reuse,
     )
 
 
@@ -140,4 +149,9 @@ def _accepted(generation: NewGeneration) -> Response:
     return accepted(generation, PREFIX)
 
 
-SHAPE = Shape(SURFACE, CREATE, _accepted, problem)
+def _unsuitable(found: Objection) -> Problem:
+    field = "image" if found.field == "mode" else found.field
+    return _invalid(field, found.message, "invalid_size" if field == "size" else "invalid_request")
+
+
+SHAPE = Shape(SURFACE, CREATE, _accepted, problem, _unsuitable)

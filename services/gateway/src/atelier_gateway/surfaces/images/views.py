@@ -43,6 +43,9 @@ def _image(output: dict[str, Any], objects: ObjectStore) -> dict[str, Any]:
         "height": output.get("height"),
         "size": output["size"],
         "checksum": f"sha256:{output['sha256']}",
+        "colours": list(output.get("colours", ())),
+        "tags": list(output.get("tags", ())),
+        "thumbnail": objects.presign_get(thumbnail, PRESIGN_S_MAX) if (thumbnail := output.get("thumbnail")) else None,
     }
 
 
@@ -52,8 +55,10 @@ def _shown(
     return {
         "id": str(generation.id),
         "status": STATUSES[snapshot.state],
-        "provider": generation.request["provider"],
+        "provider": _maker(generation, snapshot),
+        "asked_provider": generation.request.get("asked_provider", generation.request["provider"]),
         "model": generation.request["model"],
+        "reused": snapshot.reused,
         "images": images,
         "credits": {
             "reserved": snapshot.credits_reserved,
@@ -62,6 +67,11 @@ def _shown(
         },
         "status_url": f"{prefix}/{generation.id}",
     }
+
+
+def _maker(generation: NewGeneration, snapshot: Snapshot) -> str:
+    """Who made it; until somebody has, who is asked: fail-over may have the last word."""
+    return snapshot.maker or str(generation.request["provider"])
 
 
 def _record(generation: Generation, result: str | None) -> dict[str, Any]:
@@ -74,8 +84,8 @@ def _record(generation: Generation, result: str | None) -> dict[str, Any]:
         "userId": asked["userId"],
         "type": "IMAGE",
         "model": asked["model"],
-        "provider": asked["provider"],
-        "prompt": asked["prompt"],
+        "provider": _maker(generation, snapshot),
+        "prompt": asked.get("prompt", ""),
         "result": result,
         "tokens": 0,
         "credits": snapshot.credits_captured,

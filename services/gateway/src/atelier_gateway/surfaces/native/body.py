@@ -5,14 +5,16 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
-from atelier_contracts import Kind, Work
-from atelier_contracts.vocabulary import INPUTS_MAX, N_MAX, PROMPT_CHARS_MAX, ImageFormat, Role
+from atelier_contracts import Kind
+from atelier_contracts.vocabulary import INPUTS_MAX, N_MAX, PROMPT_CHARS_MAX, AudioFormat, ImageFormat, Role
 from atelier_gateway.bodies import Body, Line, Prose
 from atelier_gateway.inputs import Given
+from atelier_gateway.narration import Language, Spoken
 
 SEED_MAX = 2**31 - 1
 PICTURE_BYTES_MAX = 8 * 1024 * 1024
 DATA_CHARS_MAX = PICTURE_BYTES_MAX // 3 * 4 + 64
+NARRATIONS_ONLY = ("text", "language", "audio_format")
 EXAMPLE: dict[str, JsonValue] = {
     "kind": "image",
     "prompt": "a red bicycle against a white wall",
@@ -23,7 +25,8 @@ EXAMPLE: dict[str, JsonValue] = {
 
 
 class Input(Body):
-    """One input picture: a key of an own upload, a URL, or the picture itself as a ``data:`` URI."""
+    """One input: a key of an own upload, a URL, or the thing itself as a ``data:`` URI. Role ``text`` is what a
+    narration reads, every other role a picture."""
 
     role: Role
     key: Annotated[str, Field(min_length=1, max_length=1_024)] | None = None
@@ -58,10 +61,23 @@ class CreateGeneration(Body):
     seed: int = Field(default=0, ge=0, le=SEED_MAX)
     provider: Line | None = None
     model: Line | None = None
+    text: Spoken | None = None
+    """What a narration reads; longer than a prompt may be."""
+    language: Language | None = None
+    audio_format: AudioFormat = "mp3"
+    reuse: bool = False
+    """Whether an equal earlier result of the same owner may be delivered, at the price of one."""
     deadline_s: int | None = Field(default=None, ge=1, le=86_400)
     metadata: dict[Line, Annotated[Prose, Field(max_length=500)]] = Field(default_factory=dict, max_length=50)
 
-    def work(self) -> Work:
-        """What the price depends on."""
-        characters = len(self.prompt or "") if self.kind == "narration" else 0
-        return Work(kind=self.kind, quality=self.quality, size=self.size, n=self.n, characters=characters)
+    @model_validator(mode="after")
+    def _heard_only(self) -> Self:
+        for field in NARRATIONS_ONLY:
+            if self.kind != "narration" and field in self.model_fields_set:
+                raise PydanticCustomError("narrations_only", "{field} is for narrations only", {"field": field})
+        return self
+
+    @property
+    def roles(self) -> list[Role]:
+        """Of everything that is given."""
+        return [one.role for one in self.inputs] + (["text"] if self.text is not None else [])

@@ -3,36 +3,29 @@
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_contracts import InputRef, RenderSpec, Simulation
 from atelier_gateway import kinds
-from atelier_gateway.bodies import answer, id_from_path, read, takes
-from atelier_gateway.creating import Draft, Shape
-from atelier_gateway.idempotency import HEADER, checked, fingerprint
+from atelier_gateway.bodies import answer, id_from_path, takes
+from atelier_gateway.creating import Shape
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.internal import Unanswered
 from atelier_gateway.paging import page_of
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found, problem_json
-from atelier_gateway.simulation import HEADER as SIMULATE
-from atelier_gateway.simulation import simulation
 from atelier_gateway.store import generations, listing
-from atelier_gateway.store.files import CATEGORIES, Use
 from atelier_gateway.store.generations import Generation
 from atelier_gateway.surfaces import uploads
 from atelier_gateway.surfaces.native import docs
+from atelier_gateway.surfaces.native.asking import asked, draft
 from atelier_gateway.surfaces.native.body import CreateGeneration
-from atelier_gateway.surfaces.native.pictures import created_with
+from atelier_gateway.surfaces.native.carried import created_with
 from atelier_gateway.surfaces.native.views import NOWHERE, STATUSES, accepted, view
 from atelier_gateway.uploading import Upload
-from atelier_storage.keys import safe_filename
 
 PREFIX = "/v1"
 CREATE = f"POST {PREFIX}/generations"
@@ -74,12 +67,13 @@ def router(parts: Parts) -> APIRouter:
     @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
     async def create(request: Request) -> Response:
         principal = await parts.identity.anyone(request.headers)
-        asked = await _asked(parts, request)
+        create = await asked(parts, request, principal)
 
         async def admit(body: CreateGeneration) -> Response:
-            return await parts.creating.create(principal, await _draft(parts, principal, asked, body), shape)
+            return await parts.creating.create(principal, await draft(parts, principal, create, body), shape)
 
-        return await _waited(parts, request, principal, await created_with(parts, principal, asked.body, admit))
+        created = await created_with(parts, principal, create.body, create.text, admit)
+        return await _waited(parts, request, principal, created)
 
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
     async def list_(request: Request) -> Response:
@@ -108,67 +102,6 @@ async def owned(parts: Parts, request: Request, id_: str) -> Generation:
     if generation is None:
         raise not_found("generation")
     return generation
-
-
-async def body_of(parts: Parts, request: Request) -> tuple[CreateGeneration, Simulation | None]:
-    """The body and what shall be pretended, checked as far as this needs no other service. Raises Problem."""
-    simulated = simulation(request.headers.get(SIMULATE), allowed=parts.simulating)
-    body = await read(request, CreateGeneration)
-    kinds.check(body.kind, [given.role for given in body.inputs], body.prompt)
-    return body, simulated
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A create as it came in."""
-
-    body: CreateGeneration
-    simulated: Simulation | None
-    key: str | None
-    fingerprint: bytes
-
-
-async def _asked(parts: Parts, request: Request) -> _Asked:
-    key = checked(request.headers.get(HEADER))
-    body, simulated = await body_of(parts, request)
-    return _Asked(body, simulated, key, fingerprint(body.model_dump_json(), request.headers.get(SIMULATE) or ""))
-
-
-async def _draft(parts: Parts, principal: Principal, asked: _Asked, body: CreateGeneration) -> Draft:
-    """The request, understood; ``body`` has its pictures named by their keys. Raises Problem."""
-    spec = await _spec(parts, principal, body, asked.simulated)
-    return Draft(
-        work=body.work(),
-        spec=spec,
-        uses=[_use(order, one) for order, one in enumerate(spec.inputs)],
-        request=body.model_dump(mode="json", exclude_defaults=True),
-        deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
-        key=asked.key,
-        fingerprint=asked.fingerprint,
-    )
-
-
-def _use(order: int, one: InputRef) -> Use:
-    name = safe_filename(one.key or urlsplit(one.url or "").path)
-    return Use(CATEGORIES[one.role], name, key=one.key, url=one.url, is_primary=order == 0, image_order=order)
-
-
-async def _spec(parts: Parts, principal: Principal, body: CreateGeneration, simulated: Simulation | None) -> RenderSpec:
-    given = [one.given(index) for index, one in enumerate(body.inputs)]
-    return RenderSpec(
-        kind=body.kind,
-        prompt=body.prompt,
-        inputs=await parts.inputs.references(principal.owner, given),
-        size=body.size,
-        style=body.style,
-        quality=body.quality,
-        format=body.format,
-        n=body.n,
-        seed=body.seed,
-        provider=body.provider,
-        model=body.model,
-        simulate=simulated,
-    )
 
 
 def wait_s(prefer: str | None) -> int:

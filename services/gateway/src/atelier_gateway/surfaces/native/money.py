@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from atelier_gateway import kinds
 from atelier_gateway.bodies import answer, takes
-from atelier_gateway.idempotency import HEADER, checked
 from atelier_gateway.internal import Unanswered, unavailable
 from atelier_gateway.paging import page_of
 from atelier_gateway.parts import Parts
 from atelier_gateway.surfaces.native import docs
+from atelier_gateway.surfaces.native.asking import asked
 from atelier_gateway.surfaces.native.body import CreateGeneration
-from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX, body_of
+from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX
 
 QUOTED_FOR = timedelta(minutes=15)
 ENTRY_FIELDS = ("id", "at", "kind", "debit", "credit", "credits", "generation_id")
@@ -34,10 +34,8 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post("/quotes", responses=QUOTED, openapi_extra=takes_create)
     async def quote(request: Request) -> Response:
-        await parts.identity.anyone(request.headers)
-        checked(request.headers.get(HEADER))
-        body, _ = await body_of(parts, request)
-        price = kinds.priced(body.work())
+        principal = await parts.identity.anyone(request.headers)
+        price = kinds.priced((await asked(parts, request, principal)).work)
         until = datetime.now(UTC) + QUOTED_FOR
         return answer({"credits": price.credits, "price_book": price.book, "expires_at": until.isoformat()})
 

@@ -16,6 +16,7 @@ from atelier_gateway.creating import Draft, Shape
 from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint, judge
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.intake import ImageRefused, StoredPicture
+from atelier_gateway.offers import Objection
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.simulation import HEADER as SIMULATE
@@ -61,7 +62,7 @@ async def make(parts: Parts, request: Request) -> Response:
         key=key,
         fingerprint=fingerprint(json.dumps(_kept(body)), *map(_sha256, photos), simulate or ""),
     )
-    shape = Shape(SURFACE, f"POST {CREATE_PATH}?{feature.name}", accepted, problem)
+    shape = Shape(SURFACE, f"POST {CREATE_PATH}?{feature.name}", accepted, problem, _unsuitable)
     response = await _said(parts, principal, draft, shape) or await _made(parts, principal, draft, photos, shape)
     if response.status_code != 202 or not waits(request.headers):
         return response
@@ -71,6 +72,10 @@ async def make(parts: Parts, request: Request) -> Response:
 async def user(parts: Parts, request: Request) -> Principal:
     """The user, acting for themselves. Raises Problem."""
     return Principal(Owner(kind="user", id=(await parts.identity.user(request.headers)).id), "b2c")
+
+
+def _unsuitable(found: Objection) -> Problem:
+    return invalid(f"options.{found.field}", f"{found.message}.")
 
 
 def _decoded(body: FlatLayRequest) -> list[bytes]:

@@ -30,6 +30,7 @@ WORDS: Mapping[str, Worded] = {
     "internal_error": Worded("server_error", None),
     "unavailable": Worded("server_error", "unavailable"),
     "provider_failed": Worded("server_error", "provider_failed"),
+    "provider_unavailable": Worded("server_error", "provider_unavailable", retry=False),
     "outcome_unknown": Worded("server_error", "outcome_unknown", retry=False),
 }
 """Every other refusal is an ``invalid_request_error`` under our own code."""

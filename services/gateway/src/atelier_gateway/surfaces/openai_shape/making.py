@@ -6,7 +6,7 @@ A generation that takes longer than ``MADE_S_MAX`` is stopped and paid back by i
 import asyncio
 import base64
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from fastapi import Request
@@ -18,10 +18,11 @@ from atelier_gateway.bodies import answer
 from atelier_gateway.creating import Shape
 from atelier_gateway.idempotency import REPLAYED
 from atelier_gateway.identity.principals import Principal
-from atelier_gateway.image_models import MODELS, Resolved, Unsupported, resolve
+from atelier_gateway.image_models import MODELS, Resolved, Unsupported
 from atelier_gateway.image_orders import Order
 from atelier_gateway.intake import ImageRefused, StoredPicture
 from atelier_gateway.limits import Rule
+from atelier_gateway.offers import Objection
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
 from atelier_gateway.store.generations import Generation, NewGeneration
@@ -66,7 +67,7 @@ async def make(
     principal = await parts.identity.anyone(request.headers)
     await gate.take(PER_OWNER, f"{principal.owner.kind}:{principal.owner.id}")
     wish = await read()
-    choice = _choice(wish.body)
+    choice = _choice(parts, wish.body)
     _check_files(action, wish.files)
     accepted = await _create(parts, request, principal, action, wish, choice)
     if accepted.status_code != 202:
@@ -91,7 +92,7 @@ async def _create(
     """The 202 that names the generation, or its refusal; what was stored for a refused request is removed again."""
     stored = await _stored(parts, principal, wish.files)
     order = _order(wish, choice, stored)
-    shape = Shape(SURFACE, f"POST /v1/images/{action}", _accepted, problem)
+    shape = Shape(SURFACE, f"POST /v1/images/{action}", _accepted, problem, _unsuitable)
     keeps = False
     try:
         draft = image_orders.draft(parts, request, order, deadline_s=_deadline_s(parts))
@@ -106,11 +107,13 @@ async def _create(
     return accepted
 
 
-def _choice(body: Body) -> Resolved:
+def _choice(parts: Parts, body: Body) -> Resolved:
     """Raises Problem 400, or 404 for an unknown model."""
     quality = getattr(body, "quality", None)
-    choice = resolve(
-        model=body.model or DEFAULT_MODEL,
+    choice = image_orders.chosen(
+        parts,
+        model=body.model,
+        usual=DEFAULT_MODEL,
         size=None if body.size in OPEN else body.size,
         quality=None if quality in OPEN else quality,
         style=getattr(body, "style", None),
@@ -160,6 +163,7 @@ def _order(wish: Wish, choice: Resolved, stored: Sequence[StoredPicture]) -> Ord
         same=(body.model_dump_json(), *(f"{file.role}:{hashlib.sha256(file.data).hexdigest()}" for file in wish.files)),
         inputs=inputs,
         format=_format(body),
+        model=body.model,
     )
 
 
@@ -201,6 +205,15 @@ async def _base64(parts: Parts, key: str) -> str:
         return base64.b64encode(await parts.objects.get(key, PICTURE_BYTES_MAX)).decode()
     except StorageError:
         raise Problem("unavailable", "The picture is made but cannot be read now; ask for its URL instead.") from None
+
+
+FIELDS: Mapping[str, str] = {"mode": "image", "format": "output_format"}
+"""What OpenAI calls them."""
+
+
+def _unsuitable(found: Objection) -> Problem:
+    code = "model_not_found" if found.field == "model" else "invalid_request"
+    return field_problem(FIELDS.get(found.field, found.field), found.message, code)
 
 
 def _accepted(generation: NewGeneration) -> Response:

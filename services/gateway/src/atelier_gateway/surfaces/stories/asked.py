@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Annotated, NamedTuple, cast, get_args
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from atelier_contracts.narration import LANGUAGE_DEFAULT, LANGUAGES, TEXT_CHARS_MAX
-from atelier_gateway.bodies import Body, Line, Prose
+from atelier_contracts.narration import LANGUAGE_DEFAULT
+from atelier_gateway.bodies import Body, Line
+from atelier_gateway.narration import Language, Spoken
 from atelier_gateway.problems import Problem
 from atelier_gateway.surfaces.stories.replies import Status
 
@@ -16,31 +16,11 @@ PAGE_MAX = 1_000_000
 PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 10, 100
 
 
-def _audible(text: str) -> str:
-    if not any(character.isalnum() for character in text):
-        raise PydanticCustomError("inaudible", "there is nothing to read aloud")
-    return text
-
-
-def _spoken(language: str) -> str:
-    if language not in LANGUAGES:
-        raise PydanticCustomError("unknown_language", "one of {languages} is required", {"languages": _TAGS})
-    return language
-
-
-_TAGS = ", ".join(LANGUAGES)
-Language = Annotated[str, AfterValidator(_spoken), Field(json_schema_extra={"enum": list(LANGUAGES)})]
-
-
 class NewStory(Body):
     """``POST /api/stories``."""
 
     title: Annotated[Line, Field(examples=["The lighthouse"])]
-    text: Annotated[
-        Prose,
-        AfterValidator(_audible),
-        Field(min_length=1, max_length=TEXT_CHARS_MAX, examples=["The old keeper climbed the stairs."]),
-    ]
+    text: Annotated[Spoken, Field(examples=["The old keeper climbed the stairs."])]
     language: Language = LANGUAGE_DEFAULT
 
 

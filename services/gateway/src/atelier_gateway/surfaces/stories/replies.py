@@ -39,6 +39,7 @@ ERRORS: Mapping[str, str] = {
     "rate_limited": "Too many requests",
     "internal_error": "Internal server error",
     "unavailable": "Internal server error",
+    "provider_unavailable": "Internal server error",
     "outcome_unknown": "Internal server error",
 }
 """The seed's words where it has any; for the other codes the title they have everywhere."""

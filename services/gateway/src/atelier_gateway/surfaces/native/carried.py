@@ -1,4 +1,4 @@
-"""Pictures that a request brings along as ``data:`` URIs: stored under the owner's uploads while it is created.
+"""Pictures and texts that a request brings along: stored under the owner's uploads while it is created.
 
 A request that comes to nothing leaves none of them behind.
 """
@@ -14,30 +14,40 @@ from atelier_gateway.identity.principals import Principal
 from atelier_gateway.intake import ImageRefused, StoredPicture
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
+from atelier_gateway.store.files import StoredText
 from atelier_gateway.surfaces.native.body import PICTURE_BYTES_MAX, CreateGeneration, Input
+from atelier_gateway.surfaces.native.texts import Text
 
 Create = Callable[[CreateGeneration], Awaitable[Response]]
 
 
-async def created_with(parts: Parts, principal: Principal, body: CreateGeneration, create: Create) -> Response:
-    """The answer to the body with its pictures stored and named by their keys. Raises Problem 400 naming the input."""
-    stored: list[StoredPicture] = []
+async def created_with(
+    parts: Parts, principal: Principal, body: CreateGeneration, text: Text | None, create: Create
+) -> Response:
+    """The answer to the body with what it carried stored and named by keys. Raises Problem 400 naming the input."""
+    stored: list[StoredPicture | StoredText] = []
     keeps = False
     try:
-        inputs = [await _named(parts, principal, index, one, stored) for index, one in enumerate(body.inputs)]
-        response = await create(body.model_copy(update={"inputs": inputs}))
+        pictures = [(index, one) for index, one in enumerate(body.inputs) if one.role != "text" or one.data is None]
+        inputs = [await _named(parts, principal, index, one, stored) for index, one in pictures]
+        if text is not None and text.carried:
+            stored.append(await parts.intake.text(principal, text.content))
+            inputs.append(Input(role="text", key=stored[-1].key))
+        response = await create(body.model_copy(update={"inputs": inputs, "text": None}))
         keeps = response.status_code == 201 and REPLAYED not in response.headers
     except Problem as refusal:
         keeps = refusal.code == "outcome_unknown"  # it may have been accepted after all, and then it needs them
         raise
     finally:
         if not keeps:
-            for picture in stored:
-                await parts.intake.discard(principal, picture)
+            for one in stored:
+                await parts.intake.discard(principal, one)
     return response
 
 
-async def _named(parts: Parts, principal: Principal, index: int, one: Input, stored: list[StoredPicture]) -> Input:
+async def _named(
+    parts: Parts, principal: Principal, index: int, one: Input, stored: list[StoredPicture | StoredText]
+) -> Input:
     if one.data is None:
         return one
     data = data_uris.read(one.data, bytes_max=PICTURE_BYTES_MAX)

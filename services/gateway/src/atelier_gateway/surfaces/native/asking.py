@@ -1,0 +1,109 @@
+"""A create of the native surface, understood: what it costs, what shall be made, and of what."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from atelier_contracts import InputRef, RenderSpec, Simulation, Work
+from atelier_gateway import image_orders, kinds
+from atelier_gateway.bodies import read
+from atelier_gateway.creating import Draft
+from atelier_gateway.idempotency import HEADER, checked, fingerprint
+from atelier_gateway.identity.principals import Principal
+from atelier_gateway.image_models import MODELS, Resolved, Unsupported
+from atelier_gateway.offers import ACCOUNTS, Objection, unsuitable
+from atelier_gateway.parts import Parts
+from atelier_gateway.simulation import HEADER as SIMULATE
+from atelier_gateway.simulation import simulation
+from atelier_gateway.store.files import CATEGORIES, Use
+from atelier_gateway.surfaces.native.body import CreateGeneration
+from atelier_gateway.surfaces.native.texts import Text, text_of
+from atelier_storage.keys import safe_filename
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """A create as it came in, checked as far as that needs nobody's admission."""
+
+    body: CreateGeneration
+    choice: Resolved | None
+    """Where a provider's image model was asked for."""
+    text: Text | None
+    """What is to be read aloud."""
+    simulated: Simulation | None
+    key: str | None
+    fingerprint: bytes
+
+    @property
+    def work(self) -> Work:
+        """What the price depends on."""
+        body, choice = self.body, self.choice
+        quality, size = (choice.quality, choice.priced_size) if choice else (body.quality, body.size)
+        characters = len(self.text.content) if self.text else 0
+        return Work(kind=body.kind, quality=quality, size=size, n=body.n, characters=characters)
+
+
+async def asked(parts: Parts, request: Request, principal: Principal) -> Create:
+    """Raises Problem 400, 413."""
+    simulate = request.headers.get(SIMULATE)
+    key, simulated = checked(request.headers.get(HEADER)), simulation(simulate, allowed=parts.simulating)
+    body = await read(request, CreateGeneration)
+    kinds.check(body.kind, body.roles, body.prompt)
+    choice = _choice(parts, body)
+    text = await text_of(parts, principal, body)
+    return Create(body, choice, text, simulated, key, fingerprint(body.model_dump_json(), simulate or ""))
+
+
+async def draft(parts: Parts, principal: Principal, create: Create, body: CreateGeneration) -> Draft:
+    """As ``creating`` takes it; ``body`` is the create's with what it carried named by keys. Raises Problem."""
+    spec = await _spec(parts, principal, create, body)
+    return Draft(
+        work=create.work,
+        spec=spec,
+        uses=[_use(order, one) for order, one in enumerate(spec.inputs)],
+        request=body.model_dump(mode="json", exclude_defaults=True),
+        deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
+        key=create.key,
+        fingerprint=create.fingerprint,
+    )
+
+
+def _choice(parts: Parts, body: CreateGeneration) -> Resolved | None:
+    """What a provider's image model is asked for; None where none is, or one that we know nothing of. Raises 400."""
+    if body.kind != "image" or not (body.provider in ACCOUNTS or (body.provider is None and body.model in MODELS)):
+        return None
+    choice = image_orders.chosen(
+        parts, provider=body.provider, model=body.model, size=body.size, quality=body.quality, style=body.style
+    )
+    if isinstance(choice, Unsupported):
+        raise unsuitable(Objection(choice.field, choice.message))
+    return choice
+
+
+async def _spec(parts: Parts, principal: Principal, create: Create, body: CreateGeneration) -> RenderSpec:
+    choice = create.choice
+    texts = tuple(InputRef(role="text", key=one.key) for one in body.inputs if one.role == "text")
+    given = [one.given(index) for index, one in enumerate(body.inputs) if one.role != "text"]
+    return RenderSpec(
+        kind=body.kind,
+        prompt=body.prompt,
+        inputs=(*texts, *await parts.inputs.references(principal.owner, given)),
+        size=choice.size if choice else body.size,
+        style=choice.style if choice else body.style,
+        quality=choice.quality if choice else body.quality,
+        format=body.format,
+        n=body.n,
+        seed=body.seed,
+        provider=parts.offers.maker_of(choice.provider) if choice else body.provider,
+        model=body.model,
+        language=body.language,
+        audio_format=body.audio_format,
+        reuse=body.reuse,
+        simulate=create.simulated,
+    )
+
+
+def _use(order: int, one: InputRef) -> Use:
+    name = safe_filename(one.key or urlsplit(one.url or "").path)
+    return Use(CATEGORIES[one.role], name, key=one.key, url=one.url, is_primary=order == 0, image_order=order)

@@ -1,0 +1,66 @@
+"""The surfaces beside the running ones, told of other providers than the tests have."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+from fastapi import FastAPI, Request
+from starlette.responses import Response
+
+from atelier_gateway.admission import Admission
+from atelier_gateway.creating import Creating
+from atelier_gateway.offers import Offers
+from atelier_gateway.problems import Problem
+from atelier_gateway.surfaces import ROUTED, shape_of
+
+from .world import World
+
+
+def row(kind: str, **offered: Any) -> dict[str, Any]:
+    """One row of a provider's offers, as render says it."""
+    lists = dict.fromkeys(("modes", "models", "sizes", "styles", "qualities", "formats"), ())
+    return {"kind": kind, "n_max": 10} | lists | offered
+
+
+LOCAL = {"name": "local", "remote": False, "offers": [row("image"), row("product_shot"), row("on_model", n_max=1)]}
+OPENAI = {
+    "name": "openai",
+    "remote": True,
+    "offers": [
+        row("image", models=["dall-e-3"], modes=["words"], sizes=["1024x1024"], n_max=1),
+        row("image", models=["gpt-image-2"], modes=["words", "edit"], sizes=["1024x1024", "1536x1024"]),
+    ],
+}
+
+
+@asynccontextmanager
+async def surfaces_where(
+    world: World, *providers: dict[str, Any], production: bool = False
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an installation with these providers; with ``production``, of one that lets nobody stand in."""
+    offers = await offers_of(world, providers, stands_in=not production)
+    parts = world.parts
+    admission = Admission(parts.bus, parts.replies, parts.internal, within_s=1.0)
+    creating = Creating(parts.pool, admission, offers, parts.capacity, parts.instance)
+    app = FastAPI()
+    for surface in ROUTED:
+        app.include_router(surface.router(replace(parts, offers=offers, creating=creating)))
+    app.add_exception_handler(Problem, _refuse)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://offers", timeout=30) as client:
+        yield client
+
+
+async def offers_of(world: World, providers: Sequence[dict[str, Any]], *, stands_in: bool) -> Offers:
+    """What the gateway knows after it has asked a render that has these."""
+    world.neighbours.offers = list(providers)
+    offers = Offers(world.parts.internal, stands_in=stands_in)
+    await offers.refresh()
+    world.neighbours.offers = None  # the running gateway goes on knowing of none
+    return offers
+
+
+async def _refuse(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Problem)
+    return shape_of(request.url.path)(problem)
