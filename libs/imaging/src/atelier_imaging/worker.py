@@ -38,7 +38,14 @@ def _done(job: Job) -> Answer:
     if job.kind == "probe":
         photo = normalise(job.pictures[0])
         return photo if isinstance(photo, ImageRefused) else photo.info
-    return _composed(job)
+    return _fitted(job) if job.kind == "fit" else _composed(job)
+
+
+def _fitted(job: Job) -> EncodedPicture | ImageRefused:
+    from .fit import fitted
+
+    assert job.order is not None, "there is nothing to fit to without an order"
+    return fitted(job.order, job.pictures[0])
 
 
 def _composed(job: Job) -> EncodedPicture | ImageRefused:

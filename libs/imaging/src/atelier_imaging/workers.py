@@ -78,6 +78,20 @@ class ImageWorkers:
         assert isinstance(answer, EncodedPicture | ImageRefused)
         return answer
 
+    async def fit(
+        self, data: bytes, *, width: int, height: int, image_format: ImageFormat
+    ) -> EncodedPicture | ImageRefused:
+        """A finished picture in other sides or another format, cut in the middle; zeros leave the sides as they are.
+
+        Raises ImageWorkerDied and ImageQueueFull.
+        """
+        if refused := refused_by_size(data):
+            return refused
+        order = Order("image", image_format=image_format, width=width, height=height)
+        answer = await self._answered(Job("fit", [data], order=order))
+        assert isinstance(answer, EncodedPicture | ImageRefused)
+        return answer
+
     async def probe(self, data: bytes) -> PhotoInfo | ImageRefused:
         """Whether a picture would be accepted, and its measures. Raises ImageWorkerDied and ImageQueueFull."""
         if refused := refused_by_size(data):
