@@ -64,8 +64,6 @@ class Neighbours:
     """Credits available to everybody."""
     stop: Callable[[CancelRequested], Message | None] = cancelled
     records: dict[str, Any] = field(default_factory=dict)
-    offers: list[dict[str, Any]] | None = None
-    """Render's providers; None: it does not answer."""
     heard: list[Envelope] = field(default_factory=list)
     started: list[UUID] = field(default_factory=list)
     tombstones: set[UUID] = field(default_factory=set)
@@ -75,7 +73,6 @@ class Neighbours:
         self.answer, self.verdict, self.stop = queued, "withdrawn", cancelled
         self.balance = 7
         self.records.clear()
-        self.offers = None
         self.heard.clear()
         self.started.clear()
 
@@ -134,10 +131,6 @@ class Neighbours:
             if self.verdict == "withdrawn":
                 self.tombstones.add(id)
             return JSONResponse({"state": self.verdict})
-
-        @app.get("/internal/offers")
-        async def offers() -> JSONResponse:
-            return JSONResponse({"providers": self.offers}) if self.offers is not None else JSONResponse({}, 500)
 
         @app.get("/internal/{kind}/{id}")
         async def record(kind: str, id: UUID) -> JSONResponse:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from atelier_gateway.admission import Admission
 from atelier_gateway.creating import Creating
+from atelier_gateway.internal import Unanswered
 from atelier_gateway.offers import Offers
 from atelier_gateway.problems import Problem
 from atelier_gateway.surfaces import ROUTED, shape_of
@@ -40,7 +41,7 @@ async def surfaces_where(
     world: World, *providers: dict[str, Any], production: bool = False
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an installation with these providers; with ``production``, of one that lets nobody stand in."""
-    offers = await offers_of(world, providers, stands_in=not production)
+    offers = await offers_of(providers, stands_in=not production)
     parts = world.parts
     admission = Admission(parts.bus, parts.replies, parts.internal, within_s=1.0)
     creating = Creating(parts.pool, admission, offers, parts.capacity, parts.instance)
@@ -52,12 +53,17 @@ async def surfaces_where(
         yield client
 
 
-async def offers_of(world: World, providers: Sequence[dict[str, Any]], *, stands_in: bool) -> Offers:
-    """What the gateway knows after it has asked a render that has these."""
-    world.neighbours.offers = list(providers)
-    offers = Offers(world.parts.internal, stands_in=stands_in)
+async def offers_of(providers: Sequence[dict[str, Any]], *, stands_in: bool) -> Offers:
+    """What the gateway knows after it has asked a render that has these, and no longer answers."""
+    answers = [providers]
+
+    async def ask() -> Sequence[dict[str, Any]]:
+        if not answers:
+            raise Unanswered("render does not answer")
+        return answers.pop()
+
+    offers = Offers(ask, stands_in=stands_in)
     await offers.refresh()
-    world.neighbours.offers = None  # the running gateway goes on knowing of none
     return offers
 
 

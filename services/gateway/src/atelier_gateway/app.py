@@ -31,19 +31,27 @@ from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, of_status
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
-from atelier_gateway.store import claims, events, rates
+from atelier_gateway.store import claims, deliveries, events, rates
 from atelier_gateway.surfaces import (
     LARGER_BODIES,
     ROUTED,
     shape_of,
     surface_of,
 )
+from atelier_gateway.surfaces.native.views import view
 from atelier_gateway.waiting import POLL_EVERY_S, Waiting
+from atelier_gateway.webhooks.addresses import Receivers
+from atelier_gateway.webhooks.noting import Noting
+from atelier_gateway.webhooks.payloads import SignedLater
+from atelier_gateway.webhooks.schedule import waits
+from atelier_gateway.webhooks.sending import Rules, Sender
+from atelier_gateway.webhooks.signing import Secrets
 from atelier_gateway.windows import open_windows
 from atelier_imaging import ImageWorkers
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
+from atelier_storage.post import SafePoster
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
 
@@ -66,6 +74,9 @@ def create_app(settings: Settings) -> FastAPI:
         parts.bus.keep(loops.keep_doing("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune")
         parts.bus.keep(loops.keep_doing("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune")
         parts.bus.keep(loops.keep_doing("event prune", PRUNE_EVERY_S, partial(events.prune, pool)), "event prune")
+        forget = partial(deliveries.prune, pool, settings.webhook_kept_days)
+        parts.bus.keep(loops.keep_doing("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
+        parts.bus.keep(parts.sender.run(), "webhooks")
         parts.bus.keep(loops.keep_doing("waiting poll", POLL_EVERY_S, parts.waiting.poll), "waiting poll")
         parts.bus.keep(parts.offers.keep_fresh(), "offers")
         checks: dict[str, Check] = {
@@ -81,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         await parts.bus.stop()
         await parts.internal.close()
         await parts.intake.close()
+        parts.sender.close()
         await pool.close()
         parts.objects.close()
         spans.shutdown()
@@ -90,6 +102,9 @@ def create_app(settings: Settings) -> FastAPI:
         FailedLogins,
         per_minute=settings.failed_logins_per_minute,
         limits_of=lambda scope: scope["app"].state.parts.limits,
+        receivers=Receivers(plain=settings.environment == "local", loopback=settings.webhook_loopback == "on"),
+        secrets=secrets,
+        sender=sender,
         client_ip=partial(clients.client_ip, trusted=settings.proxies),
         shape_of=shape_of,
         surface_of=surface_of,
@@ -106,14 +121,17 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
     instance = uuid7().hex
     bus, replies, internal = Bus("gateway", settings, pool), Replies(), Internal(settings)
     waiting = Waiting(pool)
-    bus.consume(GATEWAY_PROJECTION, partial(handlers.project, waiting))
+    secrets, objects = Secrets(settings.key_pepper), ObjectStore(settings.storage)
+    sender = Sender(bus.work, secrets, objects, _poster(settings), _rules(settings))
+    public_url = str(settings.public_url).rstrip("/")
+    noting = Noting(lambda generation: view(generation, SignedLater(), public_url), sender.wake)
+    bus.consume(GATEWAY_PROJECTION, partial(handlers.project, waiting, noting))
     bus.hear_replies(reply_key(instance), replies.hear)
     dev_issuer = _dev_issuer(settings)
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
-    objects = ObjectStore(settings.storage)
     intake = Intake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS, waiting_max=IMAGES_WAITING_MAX))
     capacity = Capacity(pool, tenant_max=settings.tenant_pending_max, total_max=settings.pending_max)
-    offers = Offers(internal, stands_in=settings.environment == "local")
+    offers = Offers(internal.offers, stands_in=settings.environment == "local")
     admission = Admission(bus, replies, internal, within_s=settings.admission_s)
     return Parts(
         settings=settings,
@@ -135,7 +153,23 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         deleting=Deleting(pool, objects),
         limits=_limits(settings, pool),
         offers=offers,
+        receivers=Receivers(plain=settings.environment == "local", loopback=settings.webhook_loopback == "on"),
+        secrets=secrets,
+        sender=sender,
         client_ip=partial(clients.client_ip, trusted=settings.proxies),
+    )
+
+
+def _poster(settings: Settings) -> SafePoster:
+    return SafePoster(timeout_s=settings.webhook_timeout_s, loopback=settings.webhook_loopback == "on")
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        schedule=waits(settings.webhook_retries_s),
+        timeout_s=settings.webhook_timeout_s,
+        at_once=settings.webhook_concurrency,
+        patience_days=settings.webhook_patience_days,
     )
 
 

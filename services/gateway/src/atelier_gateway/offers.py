@@ -6,13 +6,13 @@ judges every job again itself.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 from atelier_contracts import RenderSpec
 from atelier_contracts.image_models import ImageProvider
-from atelier_gateway.internal import Internal, Unanswered
+from atelier_gateway.internal import Unanswered
 from atelier_gateway.problems import Problem
 
 FRESH_S = 15.0
@@ -33,6 +33,7 @@ class Objection(NamedTuple):
     message: str
 
 
+Ask = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
 Refuse = Callable[[Objection], Problem]
 """How a surface words an objection."""
 
@@ -61,8 +62,9 @@ class Row:
 class Offers:
     """The providers there are. With ``stands_in`` (local settings) ``local`` works for those that have no account."""
 
-    def __init__(self, internal: Internal, *, stands_in: bool) -> None:
-        self._internal = internal
+    def __init__(self, ask: Ask, *, stands_in: bool) -> None:
+        """``ask`` answers render's providers, the preferred first, or raises Unanswered."""
+        self._ask = ask
         self._stands_in = stands_in
         self._said: Sequence[Mapping[str, Any]] | None = None
         self.rows: tuple[Row, ...] = ()
@@ -76,7 +78,7 @@ class Offers:
     async def refresh(self) -> None:
         """Asks once."""
         try:
-            said = await self._internal.offers()
+            said = await self._ask()
             rows = tuple(Row.of(provider["name"], row) for provider in said for row in provider["offers"])
         except Unanswered:
             return
@@ -103,9 +105,14 @@ class Offers:
         present = {provider["name"] for provider in self.providers}
         return tuple(name for name in ACCOUNTS if name not in present)
 
+    @property
+    def stand_in(self) -> str | None:
+        """Who works for the missing; None where nobody does."""
+        return LOCAL if self._stands_in else None
+
     def maker_of(self, provider: str) -> str:
         """Who is asked where this one is meant (REQUIREMENTS, settled question 5)."""
-        return LOCAL if self._stands_in and provider in self.missing else provider
+        return self.stand_in or provider if provider in self.missing else provider
 
     def default_model(self, provider: str, usual: str) -> str:
         """The usual one, unless the provider is there and lists only others: then the first of those."""

@@ -62,7 +62,8 @@ async def draft(parts: Parts, principal: Principal, create: Create, body: Create
         work=create.work,
         spec=spec,
         uses=[_use(order, one) for order, one in enumerate(spec.inputs)],
-        request=body.model_dump(mode="json", exclude_defaults=True),
+        request=body.model_dump(mode="json", exclude_defaults=True)
+        | ({"provider": spec.provider} if spec.provider else {}),
         deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
         key=create.key,
         fingerprint=create.fingerprint,

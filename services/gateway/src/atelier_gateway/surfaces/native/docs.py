@@ -38,7 +38,8 @@ class Output(BaseModel):
 
 
 class GenerationView(BaseModel):
-    """A generation."""
+    """A generation. ``provider`` is who made it, before that who is asked, null where nobody was named; ``reused``
+    whether an equal earlier result was delivered."""
 
     id: UUID
     kind: Kind
@@ -46,6 +47,8 @@ class GenerationView(BaseModel):
     progress: int
     queue_position: int | None
     eta_s: int | None
+    provider: str | None
+    reused: bool
     credits: Credits
     outputs: list[Output]
     error: dict[str, Any] | None

@@ -85,6 +85,8 @@ def _shown(
         "status": status_of(snapshot.state),
         "progress": snapshot.progress,
         **NOWHERE,
+        "provider": snapshot.maker or generation.request.get("provider"),
+        "reused": snapshot.reused,
         "credits": {
             "reserved": snapshot.credits_reserved,
             "captured": snapshot.credits_captured,
