@@ -6,7 +6,6 @@ import pytest
 from pydantic import ValidationError
 
 from atelier_gateway import kinds
-from atelier_gateway.breaker import FAILURES_MAX, PAUSE_S, CircuitBreaker, CircuitOpen
 from atelier_gateway.image_hosts import allowed_hosts, is_allowed
 from atelier_gateway.surfaces.form.asked import GenerationForm, banned_in, prompt_of, work_of
 
@@ -67,53 +66,6 @@ def test_a_banned_word_is_found_in_whatever_case() -> None:
 def test_a_host_is_allowed_as_it_is_parsed(url: str, allowed: bool) -> None:
     """002.6 Never by substring."""
     assert is_allowed(url, allowed_hosts("res.cloudinary.com/image/upload/, cdn.net")) is allowed
-
-
-def _fail(breaker: CircuitBreaker) -> None:
-    with pytest.raises(OSError), breaker.passing(lambda error: isinstance(error, OSError)):
-        raise OSError
-
-
-def test_the_breaker_opens_at_five_failures_and_tries_one_after_a_minute() -> None:
-    """002.9 Closed, open, half-open, and back."""
-    now = [0.0]
-    breaker = CircuitBreaker(clock=lambda: now[0])
-    for _ in range(FAILURES_MAX):
-        assert breaker.state == "closed"
-        _fail(breaker)
-    with pytest.raises(CircuitOpen) as refused, breaker.passing(lambda _: True):
-        pass
-    assert refused.value.wait_s == PAUSE_S
-
-    now[0] = PAUSE_S + 1
-    states = [breaker.state]
-    with breaker.passing(lambda _: True):
-        states.append(breaker.state)
-    assert [*states, breaker.state] == ["half-open", "open", "closed"]
-
-
-def test_a_trial_that_fails_opens_it_again() -> None:
-    """002.9 For another minute."""
-    now = [0.0]
-    breaker = CircuitBreaker(clock=lambda: now[0])
-    for _ in range(FAILURES_MAX):
-        _fail(breaker)
-    now[0] = PAUSE_S + 1
-    _fail(breaker)
-
-    assert breaker.state == "open"
-
-
-def test_a_refusal_is_no_failure() -> None:
-    """002.9 What the backend refuses shows that it works."""
-    breaker = CircuitBreaker()
-    for _ in range(FAILURES_MAX - 1):
-        _fail(breaker)
-    with pytest.raises(ValueError, match="no"), breaker.passing(lambda error: isinstance(error, OSError)):
-        raise ValueError("no")
-    _fail(breaker)
-
-    assert breaker.state == "closed"
 
 
 @pytest.mark.parametrize(

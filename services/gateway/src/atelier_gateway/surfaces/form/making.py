@@ -11,7 +11,6 @@ from starlette.responses import Response
 from atelier_contracts import Owner
 from atelier_gateway import kinds, limits
 from atelier_gateway.bodies import read
-from atelier_gateway.breaker import CircuitBreaker, CircuitOpen
 from atelier_gateway.creating import Draft, Shape
 from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint, judge
 from atelier_gateway.identity.principals import Principal
@@ -32,6 +31,7 @@ from atelier_gateway.surfaces.form.journal import Entry
 from atelier_gateway.surfaces.form.replies import accepted, dressed, problem
 from atelier_gateway.surfaces.form.visitor import visitor
 from atelier_messaging import is_outage
+from atelier_resilience.breaker import CircuitBreaker, CircuitOpen
 from atelier_storage.fetch import SafeFetcher
 
 PREFIX = "/api/generate"

@@ -1,0 +1,1 @@
+"""How to live with others that fail."""
