@@ -114,6 +114,26 @@ async def test_request_and_withdrawal_racing_have_exactly_one_winner(unit: UnitO
         assert (await state(unit, generation) is None) == (verdict == "withdrawn")
 
 
+async def test_a_cancel_that_overtakes_its_request_withdraws_it(unit: UnitOfWork, handlers: Handlers) -> None:
+    generation = uuid4()
+
+    told = await hear(unit, handlers, [CancelRequested(generation_id=generation)])
+    late = await hear(unit, handlers, [requested(generation)])
+
+    assert told == ["session.generation_cancelled.v1"]
+    assert late == []
+    assert await state(unit, generation) is None
+
+
+async def test_a_cancel_that_overtakes_its_request_within_a_batch_ends_it(unit: UnitOfWork, handlers: Handlers) -> None:
+    generation = uuid4()
+
+    sent = await hear(unit, handlers, [CancelRequested(generation_id=generation), requested(generation)])
+
+    assert sent == ["billing.reserve_credit.v1", "billing.refund_credit.v1"]
+    assert await state(unit, generation) == "refunding"
+
+
 async def test_a_deadline_fires_from_the_database_and_ends_in_a_refund(unit: UnitOfWork, handlers: Handlers) -> None:
     generation = uuid4()
     await hear(unit, handlers, [requested(generation, deadline_s=1), deducted(generation)])

@@ -22,7 +22,7 @@ from faststream.rabbit import (
 from atelier_contracts import Envelope, Undecodable, unwrap
 from atelier_contracts.bundle import letters
 from atelier_contracts.routes import EXCHANGE
-from atelier_messaging import loops
+from atelier_messaging import failpoints, loops
 from atelier_messaging.consumer import Consumer, Handler
 from atelier_messaging.database import Pool
 from atelier_messaging.outbox import SWEEP_EVERY_S, Outbox
@@ -73,6 +73,7 @@ class Bus:
     """One service's connections to the broker, its outbox and its consumers."""
 
     def __init__(self, service: str, settings: BrokerSettings, pool: Pool) -> None:
+        failpoints.enable(service, os.environ)
         url = settings.amqp_url.get_secret_value()
         self._settings = settings
         self._pool = pool

@@ -18,7 +18,7 @@ from aiormq.abc import AbstractChannel
 
 from atelier_contracts import Envelope, Undecodable, unwrap
 from atelier_contracts.bundle import Letter, letters
-from atelier_messaging import topology
+from atelier_messaging import failpoints, topology
 from atelier_messaging.errors import Poison, Transient, is_outage
 from atelier_messaging.publisher import Outcome, Outgoing, Publisher
 from atelier_messaging.work import Delivery, UnitOfWork, Work
@@ -75,7 +75,9 @@ class Consumer:
             with metrics.BATCH_SECONDS.labels(self.queue).time():
                 await self._settle(raws)
             metrics.BATCH_MESSAGES.labels(self.queue).observe(len(raws))
+            failpoints.reach("before_ack")
             await tally.acknowledge(raws)
+            failpoints.reach("after_ack")
 
     async def _settle(self, raws: Sequence[AbstractIncomingMessage]) -> None:
         received = []

@@ -14,6 +14,7 @@ import asyncpg
 
 from atelier_contracts import Envelope
 from atelier_contracts.bundle import BUNDLE_TYPE, bundle, by_frame
+from atelier_messaging import failpoints
 from atelier_messaging.batching import Batcher
 from atelier_messaging.database import Connection, Pool
 from atelier_messaging.publisher import Outcome, Outgoing, Publisher
@@ -93,7 +94,9 @@ class Outbox:
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> Sequence[Outcome]:
         frames = by_frame(envelopes)
+        failpoints.reach("before_publish")
         outcomes = await self._publisher.publish([_frame(frame) for frame in frames])
+        failpoints.reach("after_confirm")
         fates = {e.id: outcome for frame, outcome in zip(frames, outcomes, strict=True) for e in frame}
         return [fates[envelope.id] for envelope in envelopes]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from opentelemetry import trace
 
 from atelier_contracts import Envelope, Message, wrap
-from atelier_messaging import outbox
+from atelier_messaging import failpoints, outbox
 from atelier_messaging.database import Connection, Pool
 from atelier_messaging.outbox import Outbox
 from atelier_telemetry.tracing import Span, current_traceparent, traceparent_of
@@ -85,6 +85,8 @@ class UnitOfWork:
             work = Work(connection, self._source, fresh)
             yield work
             await outbox.save(connection, work.emitted)
+            failpoints.reach("before_commit")
+        failpoints.reach("after_commit")
         if dispatch:
             self.outbox.dispatch_soon(work.emitted)
         for act in work.afterwards:

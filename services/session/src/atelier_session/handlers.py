@@ -3,7 +3,13 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from atelier_contracts import GenerationQueued, GenerationRejected, GenerationRequested
+from atelier_contracts import (
+    CancelRequested,
+    GenerationCancelled,
+    GenerationQueued,
+    GenerationRejected,
+    GenerationRequested,
+)
 from atelier_contracts.message import GenerationMessage
 from atelier_messaging import Delivery, Poison, UnitOfWork, Work
 from atelier_session import saga, store
@@ -30,11 +36,11 @@ class Handlers:
         now = await store.db_now(work.connection)
         sagas = await self._load(work, now)
         log = []
-        for delivery in work.fresh:
+        for delivery in sorted(work.fresh, key=_after_its_request):
             message = delivery.message
             assert isinstance(message, GenerationMessage)
             if (known := sagas.get(message.generation_id)) is None:
-                log.append(_withdrawn(delivery))
+                log.append(await _without_saga(work, delivery))
             else:
                 log.append(self._hear(work, known, message, delivery.span, delivery.envelope.id, now))
         await store.save_sagas(work.connection, sagas, log)
@@ -93,13 +99,22 @@ class Handlers:
         return now + waits[timer] if timer else None
 
 
-def _withdrawn(delivery: Delivery) -> LogEntry:
-    """A request that the gateway gave up on, coming late: refused by its tombstone. Anything else is about nothing."""
-    message = delivery.message
-    if not isinstance(message, GenerationRequested):
+def _after_its_request(delivery: Delivery) -> bool:
+    """Sort key: what has overtaken its request on the bus, but not by more than a batch, is heard after it."""
+    return not isinstance(delivery.message, GenerationRequested)
+
+
+async def _without_saga(work: Work, delivery: Delivery) -> LogEntry:
+    """A request that was given up, coming late: refused by its tombstone. A cancel that overtook its request: it leaves
+    that tombstone. Anything else is about nothing."""
+    message, sent = delivery.message, ""
+    if isinstance(message, CancelRequested):
+        await store.withdraw(work.connection, message.subject)
+        sent = work.emit(GenerationCancelled(generation_id=message.subject, refunded=0), cause=delivery).message.name
+    elif not isinstance(message, GenerationRequested):
         raise Poison(f"{message.name}: no generation {message.subject} is known")
     metrics.LOST_RACES.labels("withdrawn", message.name).inc()
-    return LogEntry(message.subject, "withdrawn", message.name, delivery.envelope.id, "lost_race", "withdrawn", "")
+    return LogEntry(message.subject, "withdrawn", message.name, delivery.envelope.id, "lost_race", "withdrawn", sent)
 
 
 def _observe(known: Saga, before: State, span: Span, now: datetime) -> None:

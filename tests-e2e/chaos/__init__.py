@@ -1,0 +1,1 @@
+"""A running system under load and faults, and the questions it must be able to answer afterwards."""

@@ -1,0 +1,58 @@
+"""``make chaos``: a stack of its own under load, every fault once in the order of the seed, then all invariants."""
+
+import asyncio
+import logging
+import random
+import sys
+from typing import Annotated
+
+import typer
+
+from atelier_local.sentences import sentences
+from atelier_local.stack import Stack
+from chaos import faults
+from chaos.findings import Findings
+from chaos.run import SETTINGS, Plan, failpoint_folder, forget, run
+from whole_system.world import World
+
+PROFILE = "chaos"
+
+
+def main(
+    seed: Annotated[int | None, typer.Option(help="Of an earlier run, to do it again.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each fault is done.")] = 1,
+    only: Annotated[str, typer.Option(help="Faults whose name holds this.")] = "",
+    workers: Annotated[int, typer.Option(min=1, help="Clients that ask at once.")] = 8,
+    keep: Annotated[bool, typer.Option(help="Leave the stack running where something was violated.")] = False,
+) -> None:
+    """Exits with 1 where an invariant is violated."""
+    for library in ("asyncpg", "aio_pika", "aiormq"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)  # that connections break is no news here
+    chosen = random.randrange(1_000_000) if seed is None else seed
+    rng = random.Random(f"{chosen}/order")
+    names = [name for _ in range(rounds) for name in faults.shuffled(rng) if only in name]
+    with sentences():
+        findings = asyncio.run(_run(Plan(chosen, names, workers=workers), keep))
+    typer.echo(findings.report())
+    sys.exit(1 if findings.violations else 0)
+
+
+async def _run(plan: Plan, keep: bool) -> Findings:
+    folder = failpoint_folder()
+    stack = Stack(PROFILE, env={**SETTINGS, "ATELIER_FAILPOINTS": str(folder)})
+    typer.echo(f"seed {plan.seed}: {len(plan.names)} faults")
+    violated = False
+    try:
+        await asyncio.to_thread(stack.up)
+        async with World.of(stack) as world:
+            findings = await run(world, folder, plan, lambda line: typer.echo(f"  {line}"))
+        violated = bool(findings.violations)
+        return findings
+    finally:
+        if not (keep and violated):
+            await asyncio.to_thread(stack.clean)
+        forget(folder)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,350 @@
+"""The saga explored exhaustively, with the real rules of session (``saga.decide``) and billing (``ledger.apply``).
+
+One generation, and every order in which its messages can arrive: each may be delivered at any time, again and again, or
+never; each clock may fire at any time; the client may cancel at any time; credits may be granted late; render answers
+as it likes. A crash before a commit is a delivery that did not happen; one after it a delivery that comes again. What
+the outbox and ``once()`` promise is taken as given (their own tests prove it), and is what ``Guards`` can take away.
+"""
+
+import sys
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import NamedTuple
+from uuid import UUID
+
+from atelier_billing import ledger
+from atelier_billing.ledger import Account, Books, Grant, Hold, HoldState, Wallet
+from atelier_contracts import (
+    CancelRender,
+    CancelRequested,
+    CaptureCredit,
+    CreditDeclined,
+    DiscardRender,
+    GenerationRequested,
+    Message,
+    Owner,
+    RefundCredit,
+    RenderCompleted,
+    RenderFailed,
+    RenderSpec,
+    RenderStarted,
+    RequestRender,
+    ReserveCredit,
+    Work,
+)
+from atelier_contracts.message import Command, GenerationMessage
+from atelier_messaging import Poison
+from atelier_session import saga
+from atelier_session.generation import Generation, Heard, ResendDue, State
+from atelier_session.saga import TERMINAL, LostRace
+
+ID, GRANT = UUID(int=1), UUID(int=3)
+OWNER = Owner(kind="store", id=UUID(int=2))
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+UNITS = 2
+REQUEST = GenerationRequested(
+    generation_id=ID,
+    channel="b2b",
+    owner=OWNER,
+    work=Work(kind="try_on", n=UNITS),
+    spec=RenderSpec(kind="try_on", n=UNITS),
+    deadline_s=900,
+)
+CANCEL = CancelRequested(generation_id=ID)
+STARTED = RenderStarted(generation_id=ID, attempt=1)
+FAILED = RenderFailed(generation_id=ID, code="provider_failed", reason="it broke")
+COMPLETED = {
+    made: RenderCompleted(generation_id=ID, outputs=(), delivered=made, requested=UNITS, provider="x")
+    for made in (1, UNITS)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What keeps it right. Without any one of them a violation is found: that is tested, too."""
+
+    inbox: bool = True
+    """A message that was handled is not handled again."""
+    tombstone: bool = True
+    """A refund that comes first refuses the reserve that comes late."""
+    settled_once: bool = True
+    """A hold is settled by compare-and-set: once."""
+    resends: int = 1
+    """How often billing is asked again where its answer does not come."""
+    losses: int = 0
+    """How many messages are lost for good. The outbox loses none, so this takes it away."""
+
+
+class Letter(NamedTuple):
+    """A message on its way. ``copy`` tells it from an equal one that was sent again under its own id."""
+
+    to: str
+    message: Message
+    copy: int
+
+
+class World(NamedTuple):
+    """Everything there is, at one moment."""
+
+    generation: Generation | None
+    hold: tuple[HoldState, int, int] | None
+    """State, captured, refunded."""
+    rich: bool
+    """Whether the owner can afford it; once they can, they stay so."""
+    job: str
+    """``none``, ``queued``, ``running``, ``done``, ``discarded``, ``failed``, ``cancelled``."""
+    sent: frozenset[Letter]
+    handled: frozenset[Letter]
+    resent: int
+    lost: int
+    withdrawn: bool
+    """Whether the request was given up before the session had heard of it."""
+
+
+class Move(NamedTuple):
+    """One thing that can happen, and the world after it."""
+
+    label: str
+    after: World
+
+
+@dataclass
+class Explored:
+    """What was found: every world, the moves between them, and every violation with the shortest way to it."""
+
+    worlds: int = 0
+    moves: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+
+
+def explore(guards: Guards | None = None, *, cancels: bool = True) -> Explored:
+    """Breadth first through everything that can happen."""
+    rules = guards or Guards()
+    first = World(None, None, False, "none", frozenset({Letter("session", REQUEST, 0)}), frozenset(), 0, 0, False)
+    came: dict[World, tuple[World, str] | None] = {first: None}
+    back: dict[World, list[World]] = {}
+    found, waiting = Explored(), deque([first])
+    while waiting:
+        here = waiting.popleft()
+        found.worlds += 1
+        found.states[here.generation.state if here.generation else State.NEW] += 1
+        found.violations += [f"{line}\n{_way(came, here)}" for line in wrong(here)]
+        try:
+            moves = list(_moves(here, rules, cancels))
+        except Poison as dead:
+            found.violations.append(f"a dead letter: {dead}\n{_way(came, here)}")
+            continue
+        if found.violations:
+            return found
+        for label, after in moves:
+            found.moves += 1
+            back.setdefault(after, []).append(here)
+            if after not in came:
+                came[after] = (here, label)
+                waiting.append(after)
+    found.violations += [f"no way to an end\n{_way(came, stuck)}" for stuck in _stuck(came, back)[:3]]
+    return found
+
+
+def wrong(world: World) -> Iterator[str]:
+    """I4 to I7 for one generation at one moment."""
+    state = world.generation.state if world.generation else State.NEW
+    hold, charged, _ = world.hold or (None, 0, 0)
+    if state is State.SUCCEEDED:
+        made = world.generation.result.delivered if world.generation and world.generation.result else 0
+        if hold is not HoldState.CAPTURED or charged != made or world.job != "done":
+            yield f"I5: succeeded with {made} made, {charged} charged, hold {hold}, job {world.job}"
+    elif state in TERMINAL and charged:
+        yield f"I6: {state} and {charged} charged"
+    if state is State.SUCCEEDED and world.job == "discarded":
+        yield "I12: succeeded, and its artefacts thrown away"
+    if world.withdrawn and (world.generation or hold or world.job != "none"):
+        yield "I14: withdrawn, and yet something came of it"
+    if state in TERMINAL and hold is HoldState.OPEN:
+        yield f"I7: {state} and credits held"
+    if charged > UNITS:
+        yield f"I1: {charged} charged of {UNITS} held"
+
+
+def _stuck(came: dict[World, tuple[World, str] | None], back: dict[World, list[World]]) -> list[World]:
+    """Worlds from which no end can be reached any more."""
+    ends = [world for world in came if world.withdrawn or (world.generation and world.generation.state in TERMINAL)]
+    reached, waiting = set(ends), deque(ends)
+    while waiting:
+        for before in back.get(waiting.popleft(), ()):
+            if before not in reached:
+                reached.add(before)
+                waiting.append(before)
+    return [world for world in came if world not in reached]
+
+
+def _moves(world: World, guards: Guards, cancels: bool) -> Iterator[Move]:
+    for letter in world.sent:
+        if letter not in world.handled and world.lost < guards.losses and letter.message is not REQUEST:
+            lost = world._replace(handled=world.handled | {letter}, lost=world.lost + 1)
+            yield Move(f"{type(letter.message).__name__} is lost", lost)
+        if guards.inbox and letter in world.handled:
+            continue  # it may come as often as it likes: the inbox knows it
+        after = _delivered(world._replace(handled=world.handled | {letter}), letter, guards)
+        if after != world:
+            yield Move(f"{letter.to} hears {type(letter.message).__name__}", after)
+    yield from _clocks(world, guards)
+    if not world.rich:
+        yield Move("credits are granted", world._replace(rich=True))
+    if world.generation is None and not world.withdrawn:
+        yield Move("the gateway withdraws", world._replace(withdrawn=True))
+    if cancels:
+        yield from _sending(world, "the client cancels", Letter("session", CANCEL, 0))
+    yield from _render(world)
+
+
+def _clocks(world: World, guards: Guards) -> Iterator[Move]:
+    generation = world.generation
+    timer = saga.TIMERS.get(generation.state) if generation else None
+    if generation is None or timer is None:
+        return
+    resent = world.resent + (timer is ResendDue)
+    if resent <= guards.resends:
+        yield Move(f"clock: {timer.name}", _heard(world._replace(resent=resent), timer()))
+
+
+def _delivered(world: World, letter: Letter, guards: Guards) -> World:
+    message = letter.message
+    match letter.to:
+        case "session" if isinstance(message, CancelRequested) and world.generation is None:
+            return world._replace(withdrawn=True)
+        case "session" if isinstance(message, GenerationRequested) and world.generation is None and not world.withdrawn:
+            return _heard(world._replace(generation=Generation(REQUEST, NOW)), message)
+        case "session" if world.generation is not None:
+            assert isinstance(message, GenerationMessage)
+            return _heard(world, message)
+        case "billing":
+            assert isinstance(message, ReserveCredit | CaptureCredit | RefundCredit)
+            return _billed(world, message, guards)
+        case "render" if isinstance(message, RequestRender) and world.job == "none":
+            return world._replace(job="queued")
+        case "render" if isinstance(message, DiscardRender) and world.job == "done":
+            return world._replace(job="discarded")
+        case "render" if isinstance(message, CancelRender) and world.job in ("none", "queued"):
+            return _send(world._replace(job="cancelled"), "session", FAILED)
+    return world
+
+
+def _heard(world: World, heard: Heard) -> World:
+    assert world.generation is not None
+    after, sends = _decided(world.generation, heard)
+    moved = world._replace(generation=after)
+    for message in sends:
+        to = "billing" if isinstance(message, ReserveCredit | CaptureCredit | RefundCredit) else "render"
+        if isinstance(message, Command):
+            moved = _send(moved, to, message)
+    return moved
+
+
+@cache
+def _decided(generation: Generation, heard: Heard) -> tuple[Generation, tuple[GenerationMessage, ...]]:
+    """The real table."""
+    outcome = saga.decide(generation, heard)
+    return generation if isinstance(outcome, LostRace) else outcome.generation, outcome.sends
+
+
+def _billed(world: World, command: ReserveCredit | CaptureCredit | RefundCredit, guards: Guards) -> World:
+    hold = world.hold
+    if hold and hold[0] is HoldState.REFUNDED and hold[2] == 0 and not guards.tombstone:
+        hold = None
+    if hold and hold[0] is not HoldState.OPEN and not guards.settled_once and not isinstance(command, ReserveCredit):
+        again = UNITS if isinstance(command, RefundCredit) else 0
+        charged = hold[1] + (command.delivered if isinstance(command, CaptureCredit) else 0)
+        return world._replace(hold=(HoldState.CAPTURED if charged else HoldState.REFUNDED, charged, hold[2] + again))
+    after, answer = _applied(hold, world.rich, command)
+    return _send(world._replace(hold=after), "session", answer)
+
+
+@cache
+def _applied(
+    hold: tuple[HoldState, int, int] | None, rich: bool, command: ReserveCredit | CaptureCredit | RefundCredit
+) -> tuple[tuple[HoldState, int, int] | None, Message]:
+    """The real ledger, on books that are as this world has them."""
+    books, wallet = Books(now=NOW), Wallet(OWNER)
+    books.wallets[OWNER.id] = wallet
+    wallet.grants[GRANT] = Grant(GRANT, 10 if rich else 0)
+    wallet.balances[Account.AVAILABLE] = wallet.grants[GRANT].remaining
+    if hold is not None:
+        state, captured, refunded = hold
+        placed = state is HoldState.OPEN or captured + refunded > 0
+        units = UNITS if placed else 0
+        lots = {GRANT: UNITS} if placed else {}
+        owner = OWNER.id if placed else None
+        books.holds[ID] = Hold(ID, owner, int(placed), units, "v1", state, captured, refunded, lots=lots)
+        wallet.balances[Account.HELD] = UNITS if state is HoldState.OPEN else 0
+    answer = ledger.apply(books, command)
+    if isinstance(answer, CreditDeclined):  # what it says of the balance decides nothing
+        answer = answer.model_copy(update={"available": 0})
+    now = books.holds.get(ID)
+    return (now.state, now.captured, now.refunded) if now else None, answer
+
+
+def _render(world: World) -> Iterator[Move]:
+    """Render does what it likes with a job it has; its lease may be lost while it works, which is the queue again."""
+    if world.job == "queued":
+        yield Move("render starts", _send(world._replace(job="running"), "session", STARTED))
+        yield Move("render fails", _send(world._replace(job="failed"), "session", FAILED))
+    if world.job == "running":
+        yield Move("render loses its lease", world._replace(job="queued"))
+        yield Move("render fails", _send(world._replace(job="failed"), "session", FAILED))
+        for made, message in COMPLETED.items():
+            yield Move(f"render makes {made}", _send(world._replace(job="done"), "session", message))
+
+
+def _sending(world: World, label: str, letter: Letter) -> Iterator[Move]:
+    if letter not in world.sent:
+        yield Move(label, world._replace(sent=world.sent | {letter}))
+
+
+def _send(world: World, to: str, message: Message) -> World:
+    copy = sum(1 for letter in world.sent if letter.to == to and letter.message == message)
+    if isinstance(message, RenderStarted | RenderFailed) and copy:
+        return world  # another attempt's says the same
+    return world._replace(sent=world.sent | {Letter(to, message, copy)})
+
+
+def _way(came: dict[World, tuple[World, str] | None], world: World) -> str:
+    """The shortest way there, a step a line."""
+    steps: list[str] = []
+    step = came[world]
+    while step is not None:
+        steps.append(f"    {step[1]}")
+        step = came[step[0]]
+    return "\n".join(reversed(steps))
+
+
+GUARDS: dict[str, Guards] = {
+    "inbox": replace(Guards(), inbox=False),
+    "tombstone": replace(Guards(), tombstone=False),
+    "settled once": replace(Guards(), settled_once=False),
+    "resend": replace(Guards(), resends=0, losses=1),
+}
+"""Each guard taken away."""
+
+
+def main(resends: int = 3, losses: int = 3) -> int:
+    """Prints what was explored, and what happens without each guard; 1 where that is not as it should be."""
+    found = explore(Guards(resends=resends, losses=losses))
+    write = sys.stdout.write
+    write(f"every order of messages: {found.worlds} worlds, {found.moves} moves, {len(found.violations)} violations\n")
+    write("".join(f"  {state:<10} {count:>7} worlds\n" for state, count in found.states.most_common()))
+    write("".join(f"  {line}\n" for line in found.violations[:3]))
+    missed = 0
+    for name, guards in GUARDS.items():
+        without = explore(guards).violations
+        missed += not without
+        write(f"  without {name}: {without[0] if without else 'NOTHING IS FOUND'}\n")
+    return 1 if found.violations or missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""What a run found: each invariant with the number of things it was asked of, and every violation with its story."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chaos.load import Load
+
+VIOLATIONS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One invariant: what was asked, of how many, and what does not hold."""
+
+    name: str
+    asked: str
+    violations: tuple[str, ...]
+
+
+@dataclass
+class Findings:
+    """Everything a run has to say."""
+
+    seed: int
+    faults: Sequence[str]
+    load: Load
+    always: Sequence[str]
+    """What was broken while the faults happened."""
+    answers: list[Answer] = field(default_factory=list)
+    stories: dict[str, str] = field(default_factory=dict)
+    """Explains of the generations that violations name."""
+
+    def add(self, name: str, asked: str, violations: Iterable[str]) -> None:
+        """The answer to one question."""
+        self.answers.append(Answer(name, asked, tuple(violations)))
+
+    @property
+    def violations(self) -> list[str]:
+        """All of them, each with the name of its invariant."""
+        return [f"{answer.name}: {line}" for answer in self.answers for line in answer.violations]
+
+    def report(self) -> str:
+        """For a person: seed, load, faults, invariants, stories, and how to do it again."""
+        load = self.load
+        told = Counter(reply.status for ask in load.asks for reply in ask.replies)
+        lines = [
+            f"seed {self.seed}",
+            f"load: {len(load.asks)} requests of {len(load.accounts)} clients, ordered ends: "
+            + _counted(Counter(ask.outcome for ask in load.asks)),
+            "      manners: " + _counted(Counter(ask.manner for ask in load.asks)),
+            f"      answers: {_counted(told)}, none to {sum(ask.unanswered for ask in load.asks)};"
+            f" cancels: {_counted(load.cancels)}; reads: {load.looks}",
+            f"faults: {sum('not done' not in fault for fault in self.faults)} of {len(self.faults)}",
+            *(f"  {fault}" for fault in self.faults),
+            "invariants:",
+        ]
+        for answer in self.answers:
+            lines.append(f"  {'VIOLATED' if answer.violations else 'holds   '}  {answer.name}: {answer.asked}")
+            lines += [f"            {line}" for line in answer.violations[:VIOLATIONS_SHOWN]]
+        lines += [f"\n{story}" for story in self.stories.values()]
+        lines.append(f"again, with the same requests and the same order of faults: make chaos SEED={self.seed}")
+        return "\n".join(lines)
+
+
+def _counted(counts: Mapping[Any, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"

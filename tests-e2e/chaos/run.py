@@ -1,0 +1,181 @@
+"""One run: load, faults in the order of the seed, quiet, and then the questions."""
+
+import asyncio
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import httpx
+
+from atelier_billing.verify import verify
+from atelier_local.errors import StackError
+from chaos import faults
+from chaos.faults import Site
+from chaos.findings import Findings
+from chaos.invariants import examine
+from chaos.load import Load, id_of, open_accounts
+from chaos.tap import Tap
+from whole_system.world import World
+
+WATCH_EVERY_S = 1.0
+QUIET_S_MAX = 150.0
+RECOVERED_SHARE = 0.8
+"""How often a fault waits until the one before it is over; else it comes on top."""
+SETTINGS = {
+    "ATELIER_SESSION_RESEND_S": "5",
+    "ATELIER_SESSION_STOP_GRACE_S": "5",
+    "ATELIER_RENDER_ATTEMPT_S": "2",
+    "ATELIER_RENDER_RECONCILE_S": "3",
+    "RATE_LIMIT_ENABLED": "false",
+    "ATELIER_FAILED_LOGINS_PER_MINUTE": "100000",
+}
+"""Short patience, so that what waits for a clock ends within a run."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does. ``names`` are the faults in their order."""
+
+    seed: int
+    names: Sequence[str]
+    pause_s: float = 1.5
+    """The longest pause between two faults."""
+    workers: int = 8
+    clients: int = 10
+
+
+@dataclass
+class Watch:
+    """What must hold at every moment, looked at again and again while the faults happen."""
+
+    world: World
+    ends: dict[str, str] = field(default_factory=dict)
+    looks: int = 0
+    broken: list[str] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Until it is cancelled. A database that is away is looked at when it is back."""
+        while True:
+            with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self.look()
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    async def look(self) -> None:
+        """I1, I2, I3 in one snapshot; I4 against all earlier looks."""
+        async with self.world.databases["billing"].acquire(timeout=5) as connection:
+            verdict = await verify(connection)
+        self.broken += [f"while at work: {line}" for line in verdict.violations]
+        rows = await self.world.databases["session"].fetch(
+            "SELECT generation_id, state FROM sagas"
+            " WHERE state IN ('rejected', 'succeeded', 'failed', 'cancelled', 'expired')"
+        )
+        for row in rows:
+            before = self.ends.setdefault(str(row["generation_id"]), row["state"])
+            if before != row["state"]:
+                self.broken.append(f"I4: generation {row['generation_id']} was {before} and is {row['state']}")
+        self.looks += 1
+
+
+async def run(world: World, failpoints: Path, plan: Plan, say: Say) -> Findings:
+    """Does it all; the findings say what was asked of the system afterwards and what it answered."""
+    rng = random.Random(f"{plan.seed}/faults")
+    tap = Tap(world.stack.environment()["ATELIER_AMQP_URL"])
+    site = Site(world.stack, tap, failpoints, rng)
+    load = Load(world, plan.seed, await open_accounts(world, plan.clients))
+    watch = Watch(world)
+    await tap.open()
+    watching = asyncio.create_task(watch.run())
+    try:
+        done = await _under_load(load, site, plan, say)
+        await site.ready()
+        say(f"faults are over; {len(load.asks)} asked, {sum(ask.settled for ask in load.asks)} answered for good")
+        await load.insist()
+        moving = await _quiet(world, say)
+        await _read_everything(load)
+        findings = Findings(plan.seed, done, load, watch.broken)
+        await examine(findings, world, tap, site, watch, moving)
+        return findings
+    finally:
+        watching.cancel()
+        await tap.close()
+
+
+async def _under_load(load: Load, site: Site, plan: Plan, say: Say) -> list[str]:
+    stop, began, done = asyncio.Event(), time.monotonic(), []
+    clients = asyncio.create_task(load.run(plan.workers, stop))
+    try:
+        for name in plan.names:
+            await asyncio.sleep(site.rng.uniform(0.1, plan.pause_s))
+            if site.rng.random() < RECOVERED_SHARE:
+                await site.ready()
+            at = time.monotonic() - began
+            told = await faults.do(name, site)
+            done.append(f"{at:6.1f} s  {name}: {told}")
+            say(done[-1])
+        await asyncio.sleep(plan.pause_s)
+    finally:
+        stop.set()
+        _thaw(site)
+        await clients
+    return done
+
+
+def _thaw(site: Site) -> None:
+    for part in ("rabbitmq", "objectstore", *faults.SERVICES):
+        with suppress(StackError):
+            site.stack.kill(part, signal.SIGCONT)
+
+
+async def _quiet(world: World, say: Say) -> list[str]:
+    """Waits until nothing moves any more. Answers what still moves when the patience is over: it should be nothing."""
+    began, moving = time.monotonic(), [""]
+    while moving and time.monotonic() - began < QUIET_S_MAX:
+        await asyncio.sleep(0.3)
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            moving = await _moving(world)
+    say(f"quiet after {time.monotonic() - began:.1f} s" if not moving else f"never quiet: {moving}")
+    return moving
+
+
+async def _moving(world: World) -> list[str]:
+    databases, moving = world.databases, []
+    for service, pool in databases.items():
+        if rows := await pool.fetchval("SELECT count(*) FROM outbox"):
+            moving.append(f"{rows} messages in the outbox of {service}")
+    for service, what, query in (
+        ("session", "sagas", "SELECT count(*) FROM sagas WHERE timer_at IS NOT NULL"),
+        ("render", "jobs", "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"),
+        ("billing", "holds", "SELECT count(*) FROM holds WHERE state = 'open'"),
+    ):
+        if rows := await databases[service].fetchval(query):
+            moving.append(f"{rows} {what} of {service}")
+    return moving
+
+
+async def _read_everything(load: Load) -> None:
+    """Each client reads once more what it was promised."""
+    async with httpx.AsyncClient(base_url=load.world.url, timeout=30, trust_env=False) as http:
+        promised = [ask for ask in load.asks if ask.accepted]
+        for start in range(0, len(promised), 20):
+            await asyncio.gather(
+                *(load.look(http, ask, id_of(ask, ask.accepted[0])) for ask in promised[start : start + 20])
+            )
+
+
+def failpoint_folder() -> Path:
+    """A folder for failpoints, to be given to a stack as ``ATELIER_FAILPOINTS``."""
+    return Path(tempfile.mkdtemp(prefix="atelier-failpoints-"))
+
+
+def forget(folder: Path) -> None:
+    """Removes it."""
+    shutil.rmtree(folder, ignore_errors=True)

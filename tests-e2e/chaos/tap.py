@@ -1,0 +1,115 @@
+"""Hears every message on the bus, on a queue of its own that survives what the others survive; and can say it again."""
+
+import json
+import random
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import cast
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage, HeadersType
+from uuid_utils.compat import uuid7
+
+from atelier_contracts import Undecodable
+from atelier_contracts.bundle import Letter, letters
+from atelier_contracts.message import REGISTRY
+from atelier_contracts.routes import EXCHANGE, ROUTES
+
+QUEUE = "chaos.tap"
+KEPT_MAX = 2_000
+
+
+class Tap:
+    """What was said, by message id."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: aio_pika.abc.AbstractRobustConnection | None = None
+        self.heard: dict[str, tuple[str, str]] = {}
+        """Message id → its name and its subject."""
+        self.frames: list[Letter] = []
+        """The latest of them, to be said again."""
+        self.repeated = 0
+
+    async def open(self) -> None:
+        """Begins to listen; call it before the load."""
+        self._connection = await aio_pika.connect_robust(self._url, reconnect_interval=0.5)
+        channel = await self._connection.channel()
+        await channel.set_qos(prefetch_count=100)
+        queue = await channel.declare_queue(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+        await queue.bind(EXCHANGE, "#")
+        await queue.consume(self._hear)
+
+    async def close(self) -> None:
+        """Stops listening and takes the queue away."""
+        if self._connection is not None:
+            await self._connection.close()
+        connection = await aio_pika.connect(self._url)
+        async with connection:
+            await (await connection.channel()).queue_delete(QUEUE)
+
+    async def _hear(self, raw: AbstractIncomingMessage) -> None:
+        with suppress(Undecodable):
+            for letter in letters(
+                raw.body, raw.headers or {}, content_type=raw.content_type, message_id=raw.message_id or ""
+            ):
+                name = str(letter.headers.get("cloudEvents:type", ""))
+                if name in REGISTRY and letter.message_id:
+                    self.heard[letter.message_id] = (name, str(letter.headers["cloudEvents:subject"]))
+                    self.frames.append(letter)
+        del self.frames[:-KEPT_MAX]
+        await raw.ack()
+
+    async def repeat(self, rng: random.Random, times: int) -> int:
+        """Says old messages again, in any order, straight into the queues of those who heard them: half under their
+        own id, half (those that are commands or facts for ever) under a new one. Answers how many."""
+        chosen = [rng.choice(self.frames) for _ in range(min(times, len(self.frames)))]
+        connection = await aio_pika.connect(self._url, timeout=5)
+        async with connection:
+            channel = await connection.channel(publisher_confirms=True)
+            for letter in chosen:
+                id_ = letter.message_id if rng.random() < 0.5 or not _bears(letter) else str(uuid7())
+                headers = {**_plain(letter.headers), "cloudEvents:id": id_}
+                for queue in consumers_of(str(headers["cloudEvents:type"])):
+                    message = aio_pika.Message(
+                        letter.body,
+                        headers=cast(HeadersType, headers),
+                        message_id=id_,
+                        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                    )
+                    await channel.default_exchange.publish(message, queue)
+        self.repeated += len(chosen)
+        return len(chosen)
+
+    async def poison(self, rng: random.Random, each: int) -> int:
+        """Messages that nobody can handle, into every queue; answers how many."""
+        connection = await aio_pika.connect(self._url, timeout=5)
+        async with connection:
+            channel = await connection.channel(publisher_confirms=True)
+            for queue in ROUTES:
+                for _ in range(each):
+                    body = rng.choice((b"", b"{}", b"\xff\xfe", json.dumps({"generation_id": "x"}).encode()))
+                    headers = {"cloudEvents:type": rng.choice(("nonsense.v1", ROUTES[queue][0].name))}
+                    message = aio_pika.Message(
+                        body,
+                        headers=cast(HeadersType, headers),
+                        message_id=str(uuid7()),
+                        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                    )
+                    await channel.default_exchange.publish(message, queue)
+        return each * len(ROUTES)
+
+
+def consumers_of(name: str) -> list[str]:
+    """The queues that hear messages of this name."""
+    return [queue for queue, messages in ROUTES.items() if any(message.name == name for message in messages)]
+
+
+def _bears(letter: Letter) -> bool:
+    """A request to reserve is told from its repetition by its id alone: said again under a new one after it was
+    declined, it is a new request. All others say the same however often they are said."""
+    return letter.headers["cloudEvents:type"] != "billing.reserve_credit.v1"
+
+
+def _plain(headers: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in headers.items() if name.startswith("cloudEvents:") or name == "traceparent"}

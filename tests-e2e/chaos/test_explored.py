@@ -1,0 +1,18 @@
+"""Saga and ledger over every order of messages, with a loss and a repetition; no guard can be spared."""
+
+import pytest
+
+from atelier_session.generation import State
+from chaos.explore import GUARDS, Guards, explore
+
+
+def test_every_order_of_messages_ends_well() -> None:
+    found = explore(Guards(resends=1, losses=1))
+
+    assert found.violations == []
+    assert set(found.states) == set(State)
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_without_a_guard_something_breaks(guard: str) -> None:
+    assert explore(GUARDS[guard]).violations
