@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from atelier_contracts import Owner, RequestRender
+from atelier_contracts.vocabulary import Priority
 from atelier_render import store
 from atelier_render.jobs import Job, Lane, NewJob
 
@@ -17,9 +18,9 @@ pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
 
 
-def jobs_of(owner: Owner, ask: Ask, count: int, lane: Lane = "paced") -> list[NewJob]:
+def jobs_of(owner: Owner, ask: Ask, count: int, lane: Lane = "paced", priority: Priority = "normal") -> list[NewJob]:
     deadline = datetime.now(UTC) + timedelta(minutes=5)
-    spec = ask().spec
+    spec = ask(priority=priority).spec
     return [NewJob(ask(owner).generation_id, owner, spec, lane, deadline, None) for _ in range(count)]
 
 
@@ -119,22 +120,55 @@ async def test_lanes_do_not_take_each_others_turns(world: Any, ask: Ask) -> None
     assert (len(paced), len(instant)) == (3, 2)
 
 
-async def test_what_a_claim_reads_does_not_grow_with_the_backlog(world: Any, ask: Ask) -> None:
-    owners = [ask().owner for _ in range(4)]
-    await queue(world, [job for owner in owners for job in jobs_of(owner, ask, 50)])
+async def test_a_tenants_urgent_jobs_go_first_but_take_no_turn_from_another(world: Any, ask: Ask) -> None:
+    mine, theirs = ask().owner, ask().owner
+    low, normal, high = (jobs_of(mine, ask, 2, priority=word) for word in ("low", "normal", "high"))
+    await queue(world, [*low, *normal, *high, *jobs_of(theirs, ask, 6)])
+
+    claimed = [await claim(world, 2) for _ in range(6)]
+
+    assert [job.owner for pair in claimed for job in pair].count(mine) == 6
+    assert all({job.owner for job in pair} == {mine, theirs} for pair in claimed)
+    order = [job.generation_id for pair in claimed for job in pair if job.owner == mine]
+    assert order == [job.generation_id for job in [*high, *normal, *low]]
+
+
+async def test_what_a_claim_reads_does_not_grow_with_the_backlog(world: Any) -> None:
+    await pile_up(world, 1_000)
     small = await pages_read_by_a_claim(world)
 
-    await queue(world, [job for owner in owners for job in jobs_of(owner, ask, 5_000)])
+    await pile_up(world, 50_000)
     large = await pages_read_by_a_claim(world)
 
-    assert large < small + 100, f"{small} pages with 200 jobs waiting, {large} with 20 200"
+    assert large <= 3 * small, f"{small} pages with 1 000 jobs waiting, {large} with 51 000"
+
+
+async def pile_up(world: Any, count: int) -> None:
+    """So many more jobs of four tenants, as the queue's own statements would have written them."""
+    async with world.pool.acquire() as connection, connection.transaction():
+        await connection.execute(
+            """INSERT INTO jobs (generation_id, state, lane, owner_kind, owner_id, spec, deadline_at)
+               SELECT gen_random_uuid(), 'queued', 'paced', 'store', md5((i % 4)::text)::uuid,
+                      '{"kind": "image", "prompt": "a red bicycle"}', now() + interval '1 hour'
+               FROM generate_series(1, $1::int) AS i""",
+            count,
+        )
+        await connection.execute(
+            """INSERT INTO tenant_queues (lane, owner_id, queued)
+               SELECT lane, owner_id, count(*) FROM jobs WHERE state = 'queued' GROUP BY lane, owner_id
+               ON CONFLICT (lane, owner_id) DO UPDATE SET queued = excluded.queued"""
+        )
 
 
 async def pages_read_by_a_claim(world: Any) -> int:
+    """Of the second claim after a look at the statistics: the first one reads the catalogues too."""
+    await world.pool.execute("ANALYZE jobs, tenant_queues")
     async with world.pool.acquire() as connection:
-        transaction = connection.transaction()
-        await transaction.start()
-        explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {store.queue._CLAIM}"
-        plan = json.loads(await connection.fetchval(explain, "paced", 8, "me", 60.0, "late"))[0]["Plan"]
-        await transaction.rollback()
+        for _ in range(2):
+            transaction = connection.transaction()
+            await transaction.start()
+            explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {store.queue._CLAIM}"
+            found = await connection.fetchval(explain, "paced", 8, "me", 60.0, "late", 4)
+            await transaction.rollback()
+    plan = json.loads(found)[0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])

@@ -10,6 +10,7 @@ Channel = Literal["b2b", "b2c"]
 Kind = Literal["try_on", "product_shot", "image", "on_model", "flat_lay", "narration"]
 Role = Literal["person", "garment", "product", "model", "image", "mask", "photo", "text"]
 ImageFormat = Literal["png", "jpeg", "webp"]
+Priority = Literal["high", "normal", "low"]
 AudioFormat = Literal["mp3", "wav"]
 SimulatedOutcome = Literal["succeed", "fail", "timeout", "lost_response", "corrupt", "partial"]
 
@@ -95,6 +96,8 @@ class RenderSpec(Noun):
     """For narrations."""
     reuse: bool = False
     """Whether an equal earlier result of the same owner may be delivered instead of a new render."""
+    priority: Priority = "normal"
+    """Which of its owner's waiting generations goes first; it takes no turn from another owner."""
     simulate: Simulation | None = None
 
 

@@ -39,7 +39,15 @@ class Scheduler:
     """Claims jobs for one process and keeps their leases until they have ended."""
 
     def __init__(
-        self, unit: UnitOfWork, worker: Worker, completions: Completions, *, owner: str, lease_s: float, slots: int
+        self,
+        unit: UnitOfWork,
+        worker: Worker,
+        completions: Completions,
+        *,
+        owner: str,
+        lease_s: float,
+        slots: int,
+        tenant_slots_max: int = 0,
     ) -> None:
         self._unit = unit
         self._worker = worker
@@ -47,6 +55,8 @@ class Scheduler:
         self._owner = owner
         self._lease_s = lease_s
         self._slots = slots
+        # Instant jobs are over with the commit after the one that claims them: there is nothing to hold a tenant to.
+        self._cap_of: dict[Lane, int] = {"paced": tenant_slots_max, "instant": 0}
         self._attempts: dict[str, Attempt] = {}
         self._wakes: dict[Lane, asyncio.Event] = {"paced": asyncio.Event(), "instant": asyncio.Event()}
         self._turns: dict[Lane, asyncio.Lock] = {"paced": asyncio.Lock(), "instant": asyncio.Lock()}
@@ -130,7 +140,9 @@ class Scheduler:
     async def _claim(self, lane: Lane, limit: int) -> list[Attempt]:
         attempts = []
         async with self._unit.once() as work:
-            jobs = await store.claim_jobs(work.connection, lane, limit, owner=self._owner, lease_s=self._lease_s)
+            jobs = await store.claim_jobs(
+                work.connection, lane, limit, owner=self._owner, lease_s=self._lease_s, cap=self._cap_of[lane]
+            )
             for job in jobs:
                 span = _span(job)
                 if job.left_s > 0:

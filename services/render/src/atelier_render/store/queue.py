@@ -1,16 +1,19 @@
 """The queue: jobs come, are cancelled and are claimed in turns between tenants."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 from uuid import UUID
 
 import asyncpg
 
 from atelier_contracts import Owner, RenderSpec
+from atelier_contracts.vocabulary import Priority
 from atelier_messaging.database import Connection, Pool
 from atelier_render.jobs import Job, Lane, NewJob
 
 LATE = "the deadline had passed before the render could start"
+_RANKS: Mapping[Priority, int] = {"high": -1, "normal": 0, "low": 1}
+_UNCAPPED = 2**31 - 1
 
 # The tail of every statement that moves claimed jobs: it lists them as ``moved``, and the tenants' counters follow.
 COUNT = """
@@ -24,10 +27,10 @@ counted AS (UPDATE tenant_queues t
 """
 
 _ADD = """
-INSERT INTO jobs (generation_id, state, lane, owner_kind, owner_id, spec, deadline_at, traceparent)
-SELECT generation_id, 'queued', lane, owner_kind, owner_id, spec, deadline_at, traceparent
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::jsonb[], $6::timestamptz[], $7::text[])
-     AS a(generation_id, lane, owner_kind, owner_id, spec, deadline_at, traceparent)
+INSERT INTO jobs (generation_id, state, lane, priority, owner_kind, owner_id, spec, deadline_at, traceparent)
+SELECT generation_id, 'queued', lane, priority, owner_kind, owner_id, spec, deadline_at, traceparent
+FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::text[], $5::uuid[], $6::jsonb[], $7::timestamptz[], $8::text[])
+     AS a(generation_id, lane, priority, owner_kind, owner_id, spec, deadline_at, traceparent)
 ORDER BY generation_id ON CONFLICT DO NOTHING RETURNING lane, owner_id
 """
 
@@ -69,15 +72,22 @@ SET queued = t.queued + (SELECT change FROM sums s WHERE s.lane = t.lane AND s.o
     served = CASE WHEN t.queued = 0 THEN greatest(t.served, excluded.served) ELSE t.served END
 """
 
+# A claim that is to keep to a cap has to see what the claims before it started.
+_ONE_CLAIM_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('claims of ' || $1))"
+
 # A tenant's k-th waiting job has its turn at ``served + k``; the earliest turns of all are taken. What is read does not
-# grow with the backlog: at most $2 tenants, then one index range for each.
+# grow with the backlog: at most $2 tenants, and those at their cap, then one index range for each. Who is kept waiting
+# by a cap is moved up to the turns of the others, else it would have saved up turns, and newcomers with it.
 _CLAIM = f"""
 WITH waiting AS (
-    SELECT owner_id, queued, served FROM tenant_queues
-    WHERE lane = $1 AND queued > 0 ORDER BY served, owner_id LIMIT $2
+    SELECT owner_id, least(queued, $2, $6 - running) AS room, served FROM tenant_queues
+    WHERE lane = $1 AND queued > 0 AND running < $6 ORDER BY served, owner_id LIMIT $2
 ), turns AS (
-    SELECT owner_id, served + k AS turn FROM waiting, generate_series(0, least(queued, $2) - 1) AS k
+    SELECT owner_id, served + k AS turn FROM waiting, generate_series(0, room - 1) AS k
     ORDER BY turn, owner_id LIMIT $2
+), capped AS (
+    SELECT t.owner_id, l.turn - t.served AS missed FROM tenant_queues t, (SELECT min(turn) AS turn FROM turns) l
+    WHERE t.lane = $1 AND t.queued > 0 AND t.running >= $6 AND t.served < l.turn
 ), shares AS (
     SELECT owner_id, count(*) AS jobs FROM turns GROUP BY owner_id
 ), chosen AS MATERIALIZED (
@@ -97,6 +107,7 @@ WITH waiting AS (
 ), moved AS (
     SELECT lane, owner_id, -1 AS queued, 1 AS running, 1 AS served FROM started
     UNION ALL SELECT lane, owner_id, -1, 0, 0 FROM late
+    UNION ALL SELECT $1, owner_id, 0, 0, missed FROM capped
 ), {COUNT}
 SELECT generation_id, attempt, owner_kind, owner_id, spec, lane, traceparent,
        extract(epoch FROM deadline_at - now())::float8 AS left_s
@@ -132,6 +143,7 @@ async def _add(connection: Connection, jobs: Sequence[NewJob]) -> list[asyncpg.R
         _ADD,
         [job.generation_id for job in jobs],
         [job.lane for job in jobs],
+        [_RANKS[job.spec.priority] for job in jobs],
         [job.owner.kind for job in jobs],
         [job.owner.id for job in jobs],
         [job.spec.model_dump(mode="json", exclude_defaults=True) for job in jobs],
@@ -141,10 +153,16 @@ async def _add(connection: Connection, jobs: Sequence[NewJob]) -> list[asyncpg.R
     return rows
 
 
-async def claim_jobs(connection: Connection, lane: Lane, limit: int, *, owner: str, lease_s: float) -> list[Job]:
-    """Leases up to ``limit`` jobs to ``owner``, taking turns between tenants. Those past their deadline are failed
-    instead and are answered with ``left_s`` not above zero."""
-    return [_job(row) for row in await connection.fetch(_CLAIM, lane, limit, owner, lease_s, LATE)]
+async def claim_jobs(
+    connection: Connection, lane: Lane, limit: int, *, owner: str, lease_s: float, cap: int = 0
+) -> list[Job]:
+    """Leases up to ``limit`` jobs to ``owner``, taking turns between tenants, none of whom comes to run more than
+    ``cap`` (0: any number). Those past their deadline are failed instead and answered with ``left_s`` not above zero.
+    """
+    if cap:
+        await connection.execute(_ONE_CLAIM_AT_A_TIME, lane)
+    rows = await connection.fetch(_CLAIM, lane, limit, owner, lease_s, LATE, cap or _UNCAPPED)
+    return [_job(row) for row in rows]
 
 
 async def depths(pool: Pool) -> dict[Literal["queued", "running"], int]:

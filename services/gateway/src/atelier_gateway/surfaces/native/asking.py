@@ -101,6 +101,7 @@ async def _spec(parts: Parts, principal: Principal, create: Create, body: Create
         language=body.language,
         audio_format=body.audio_format,
         reuse=body.reuse,
+        priority=body.priority,
         simulate=create.simulated,
     )
 

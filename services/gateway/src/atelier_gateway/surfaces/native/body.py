@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from atelier_contracts import Kind
-from atelier_contracts.vocabulary import INPUTS_MAX, N_MAX, PROMPT_CHARS_MAX, AudioFormat, ImageFormat, Role
+from atelier_contracts.vocabulary import INPUTS_MAX, N_MAX, PROMPT_CHARS_MAX, AudioFormat, ImageFormat, Priority, Role
 from atelier_gateway.bodies import Body, Line, Prose
 from atelier_gateway.inputs import Given
 from atelier_gateway.narration import Language, Spoken
@@ -67,6 +67,8 @@ class CreateGeneration(Body):
     audio_format: AudioFormat = "mp3"
     reuse: bool = False
     """Whether an equal earlier result of the same owner may be delivered, at the price of one."""
+    priority: Priority = "normal"
+    """Which of its owner's waiting generations goes first; it takes no turn from another owner."""
     deadline_s: int | None = Field(default=None, ge=1, le=86_400)
     metadata: dict[Line, Annotated[Prose, Field(max_length=500)]] = Field(default_factory=dict, max_length=50)
 
