@@ -31,6 +31,8 @@ from .world import ADMIN_TOKEN, World
 ADMISSION_S = 1.0
 SYNC_WAIT_S = 1.5
 FAILED_LOGINS_PER_MINUTE = 30
+WEBHOOK_RETRIES_S = "0.1,0.1"
+WEBHOOK_TIMEOUT_S = 1.0
 
 
 @pytest.fixture(scope="session")
@@ -147,6 +149,9 @@ def _settings(
         sync_wait_s=SYNC_WAIT_S,
         trusted_proxies="127.0.0.0/8",
         failed_logins_per_minute=FAILED_LOGINS_PER_MINUTE,
+        webhook_loopback="on",
+        webhook_retries_s=WEBHOOK_RETRIES_S,
+        webhook_timeout_s=WEBHOOK_TIMEOUT_S,
         storage=storage,
     )
 

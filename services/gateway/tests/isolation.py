@@ -71,10 +71,19 @@ def posting(path: str, body: Mapping[str, object], *where: str) -> Callable[[Wor
 tell = posting("/api/stories", {"title": "The lighthouse", "text": "The old keeper climbed the stairs."}, "id")
 
 
+hook = posting("/v1/webhooks", {"url": "https://hooks.shop-pictures.net/in"}, "id")
+
+
 async def narrate(world: World, headers: Headers) -> str:
     """The narration of a story of their own."""
     story = await tell(world, headers)
     return await posting("/api/story-generations", {"story_id": story}, "id")(world, headers)
+
+
+async def told(world: World, headers: Headers) -> str:
+    """A delivery to an endpoint of their own."""
+    webhook = await hook(world, headers)
+    return await posting(f"/v1/webhooks/{webhook}/test", {}, "id")(world, headers)
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -92,6 +101,8 @@ FAMILIES: Mapping[str, Family] = {
         user, posting("/v1/generate?onmodel", FLAT_LAY | {"modelId": "123"}, "job_id"), "/v1/onmodel/status/{id}"
     ),
     "/v1/flatlay/status/": Family(user, posting("/v1/generate?flatlay", FLAT_LAY, "job_id"), "/v1/flatlay/status/{id}"),
+    "/v1/webhooks/deliveries/": Family(user, told, "/v1/webhooks/deliveries/{id}", strangers=(store, member)),
+    "/v1/webhooks/": Family(store, hook, "/v1/webhooks/{id}", strangers=(user, member)),
     "/api/stories/": Family(user, tell, "/api/stories/{id}"),
     "/api/story-generations/": Family(user, narrate, "/api/story-generations/{id}"),
 }

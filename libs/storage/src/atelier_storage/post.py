@@ -55,8 +55,8 @@ class SafePoster:
         if isinstance(target, Refusal):
             return target
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._post(target, body, headers)
+            async with asyncio.timeout(self._timeout_s) as bound:
+                return await self._post(target, body, headers, bound)
         except ssl.SSLCertVerificationError:
             return Refusal("certificate", "The host's certificate is not valid for its name.")
         except TimeoutError as error:
@@ -68,12 +68,16 @@ class SafePoster:
         """Let go of the resolver threads."""
         self._connector.close()
 
-    async def _post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> Posted | Refusal:
+    async def _post(
+        self, target: Target, body: bytes, headers: Mapping[str, str], bound: asyncio.Timeout
+    ) -> Posted | Refusal:
         opened = await self._connector.open(target, allow_hosts=allowed(target, loopback=self._loopback))
         if isinstance(opened, Refusal):
             return opened
         try:
-            return await _exchange(target, opened, body, headers)
+            head, connection = await _exchange(target, opened, body, headers)
+            bound.reschedule(None)  # the status is what counts; for the rest there is a time of its own
+            return await _posted(head, connection, opened[0])
         finally:
             # Not a polite close: a peer could make us wait for its goodbye.
             opened[1].transport.abort()
@@ -84,7 +88,9 @@ def allowed(target: Target, *, loopback: bool) -> frozenset[str]:
     return frozenset({target.host_and_port}) if loopback and target.host in _LOOPBACK else frozenset()
 
 
-async def _exchange(target: Target, opened: Connection, body: bytes, headers: Mapping[str, str]) -> Posted:
+async def _exchange(
+    target: Target, opened: Connection, body: bytes, headers: Mapping[str, str]
+) -> tuple[h11.Response, h11.Connection]:
     reader, writer = opened
     connection = h11.Connection(h11.CLIENT)
     for part in (_request(target, body, headers), h11.Data(body), h11.EndOfMessage()):
@@ -92,14 +98,18 @@ async def _exchange(target: Target, opened: Connection, body: bytes, headers: Ma
     await writer.drain()
     while not isinstance(event := await next_event(connection, reader), h11.Response):
         pass  # an interim answer
-    retry_after = dict(event.headers).get(b"retry-after")
+    return event, connection
+
+
+async def _posted(head: h11.Response, connection: h11.Connection, reader: asyncio.StreamReader) -> Posted:
+    """A body that drips, breaks off or never ends changes nothing about the status."""
+    retry_after = dict(head.headers).get(b"retry-after")
     answered = bytearray()
-    # The status is what counts: a body that drips, breaks off or never ends changes nothing about it.
     with suppress(TimeoutError, OSError, h11.RemoteProtocolError):
         async with asyncio.timeout(ANSWER_READ_S):
             await _read(connection, reader, answered)
     told = retry_after.decode("latin-1") if retry_after else None
-    return Posted(event.status_code, told, bytes(answered[:ANSWER_BYTES_MAX]))
+    return Posted(head.status_code, told, bytes(answered[:ANSWER_BYTES_MAX]))
 
 
 async def _read(connection: h11.Connection, reader: asyncio.StreamReader, into: bytearray) -> None:

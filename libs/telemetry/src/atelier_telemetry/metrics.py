@@ -43,9 +43,14 @@ RENDER_SECONDS = Histogram("atelier_render_seconds", "One render attempt", ["pro
 RENDER_QUEUE = Gauge("atelier_render_jobs", "Render jobs by state", ["state"])
 LEASES_LOST = Counter("atelier_render_leases_lost_total", "Leases taken over after their worker stopped beating")
 DISCARDED = Counter("atelier_render_discarded_total", "Outputs that came too late and were thrown away")
+OBJECTS_REMOVED = Counter("atelier_render_objects_removed_total", "Objects removed from the store", ["reason"])
+"""reason: requested, retention, late, lost (by an attempt that did not win), orphan (found by the sweep)."""
 
 # Gateway
 ADMISSION_SECONDS = Histogram(
     "atelier_admission_seconds", "From POST to the admission reply", ["surface"], buckets=_FAST
 )
 REQUESTS = Counter("atelier_requests_total", "HTTP requests", ["surface", "status"])
+WEBHOOKS = Counter("atelier_webhook_attempts_total", "Webhooks tried, by outcome", ["outcome"])
+"""outcome: delivered, retried, failed (no try is left), gone (410)."""
+WEBHOOK_SECONDS = Histogram("atelier_webhook_seconds", "From an event to the webhook that was taken", buckets=_SLOW)

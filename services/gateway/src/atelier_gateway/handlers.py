@@ -4,14 +4,16 @@ from atelier_contracts import Event
 from atelier_gateway import projection
 from atelier_gateway.store import files, generations
 from atelier_gateway.waiting import Waiting
+from atelier_gateway.webhooks.noting import Noting
 from atelier_messaging import Work
 
 
-async def project(waiting: Waiting, work: Work) -> None:
-    """A batch of events: load what they speak of, fold them in, save what changed, wake who waits for it."""
+async def project(waiting: Waiting, noting: Noting, work: Work) -> None:
+    """A batch of events: load what they speak of, fold them in, save what changed, note who is told, wake who waits."""
     events = [delivery.message for delivery in work.fresh if isinstance(delivery.message, Event)]
     snapshots = await generations.lock_snapshots(work.connection, {event.generation_id for event in events})
     changed = projection.fold(snapshots, events)
     await generations.save_snapshots(work.connection, changed)
     await files.add_results(work.connection, changed)
+    await noting.note(work, snapshots)
     waiting.wake(changed)

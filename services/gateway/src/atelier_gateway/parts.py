@@ -18,6 +18,9 @@ from atelier_gateway.offers import Offers
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
 from atelier_gateway.waiting import Waiting
+from atelier_gateway.webhooks.addresses import Receivers
+from atelier_gateway.webhooks.sending import Sender
+from atelier_gateway.webhooks.signing import Secrets
 from atelier_messaging import Bus
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
@@ -46,6 +49,9 @@ class Parts:
     deleting: Deleting
     limits: Limits
     offers: Offers
+    receivers: Receivers
+    secrets: Secrets
+    sender: Sender
     client_ip: ClientIp
     """Of a request's scope; what limits by address count is ``clients.subject`` of it."""
 

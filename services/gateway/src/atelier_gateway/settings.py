@@ -9,6 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from atelier_gateway.clients import Network, networks
 from atelier_gateway.image_hosts import allowed_hosts
+from atelier_gateway.webhooks.schedule import waits
 from atelier_messaging import BrokerSettings
 from atelier_storage.settings import StorageSettings
 from atelier_telemetry.settings import TelemetrySettings
@@ -81,6 +82,19 @@ class Settings(BrokerSettings, TelemetrySettings):
     pending_max: int = Field(default=20_000, ge=1)
     """Pending generations of everybody, on all surfaces together."""
 
+    webhook_loopback: Literal["on", "off"] = "off"
+    """On: webhooks may lead to this machine's own servers; for developers and tests, refused in production."""
+    webhook_timeout_s: float = Field(default=10.0, gt=0, le=60)
+    """Seconds a receiver has to answer."""
+    webhook_retries_s: str = "5,30,120,600,3600,10800,21600,43200,86400"
+    """Seconds before each further try, comma-separated; then a delivery has failed."""
+    webhook_concurrency: int = Field(default=64, ge=4, le=1_000)
+    """Webhooks on their way at once in one process; at most a quarter of them one owner's."""
+    webhook_patience_days: int = Field(default=5, ge=1)
+    """An endpoint that has taken nothing for so long is switched off."""
+    webhook_kept_days: int = Field(default=30, ge=1)
+    """What was told is remembered for so long."""
+
     storage: StorageSettings = Field(default_factory=lambda: StorageSettings())
 
     @field_validator("trusted_proxies")
@@ -100,6 +114,12 @@ class Settings(BrokerSettings, TelemetrySettings):
     def _are_ratios(cls, text: str) -> str:
         if not re.fullmatch(r"[1-9]\d?:[1-9]\d?(,[1-9]\d?:[1-9]\d?)*", text):
             raise ValueError("aspect ratios are written 1:1,16:9")
+        return text
+
+    @field_validator("webhook_retries_s")
+    @classmethod
+    def _are_waits(cls, text: str) -> str:
+        waits(text)
         return text
 
     @field_validator("redis_url")
@@ -123,6 +143,12 @@ class Settings(BrokerSettings, TelemetrySettings):
     def _no_simulator_in_production(self) -> Self:
         if self.environment == "production" and self.simulator == "on":
             raise ValueError("ATELIER_SIMULATOR=on is refused with ATELIER_ENVIRONMENT=production")
+        return self
+
+    @model_validator(mode="after")
+    def _no_loopback_in_production(self) -> Self:
+        if self.environment == "production" and self.webhook_loopback == "on":
+            raise ValueError("ATELIER_WEBHOOK_LOOPBACK=on is refused with ATELIER_ENVIRONMENT=production")
         return self
 
     @model_validator(mode="after")

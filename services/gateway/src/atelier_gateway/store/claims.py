@@ -32,6 +32,8 @@ WHERE (i.owner_kind, i.owner_id, i.route, i.key) = (n.owner_kind, n.owner_id, n.
 """
 _RELEASE = "DELETE FROM idempotency WHERE owner_kind = $1 AND owner_id = $2 AND route = $3 AND key = $4 AND holder = $5"
 _FORGET_GENERATIONS = "DELETE FROM generations WHERE id = ANY($1::uuid[])"
+# A statement of its own, after the one above, which waits for whoever is just noting them.
+_FORGET_DELIVERIES = "DELETE FROM webhook_deliveries WHERE generation_id = ANY($1::uuid[])"
 _FORGET_MESSAGE = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
 _PRUNE = "DELETE FROM idempotency WHERE claimed_at < now() - make_interval(hours => $1)"
 
@@ -70,11 +72,13 @@ async def settle(connection: Connection, replies: Sequence[tuple[Claim, Reply]],
         await connection.execute(_REPLY, *_keys(claims), statuses, [reply.body for _, reply in replies])
     if declined:
         await connection.execute(_FORGET_GENERATIONS, list(declined))
+        await connection.execute(_FORGET_DELIVERIES, list(declined))
 
 
 async def forget_request(connection: Connection, generation: UUID, message: UUID, claimed: Claim | None) -> None:
     """Removes every trace of a request that was withdrawn: its row, its message, its key."""
     await connection.execute(_FORGET_GENERATIONS, [generation])
+    await connection.execute(_FORGET_DELIVERIES, [generation])
     await connection.execute(_FORGET_MESSAGE, [message])
     if claimed is not None:
         where = (claimed.owner_kind, claimed.owner_id, claimed.route, claimed.key)

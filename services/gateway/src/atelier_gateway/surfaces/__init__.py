@@ -13,9 +13,10 @@ from atelier_gateway.surfaces import (
     openai_shape,
     stories,
     trpc,
+    webhooks,
 )
 
-ROUTED = (b2b, native, admin, admin_credits, trpc, form, images, openai_shape, onmodel, stories)
+ROUTED = (b2b, native, admin, admin_credits, trpc, form, images, openai_shape, onmodel, stories, webhooks)
 """The surfaces that are served: each has a ``router(parts)``."""
 
 SHAPES: tuple[tuple[str, str, Shape], ...] = (

@@ -1,14 +1,14 @@
 """How the native surface shows a generation and what it cost. Pure but for the signing of URLs."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.responses import Response
 
 from atelier_gateway.bodies import answer
 from atelier_gateway.projection import Snapshot, State
 from atelier_gateway.store.generations import Generation, NewGeneration
-from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
+from atelier_storage.objects import PRESIGN_S_MAX
 
 NOWHERE: Mapping[str, Any] = {"queue_position": None, "eta_s": None}
 """Its place in the queue, where nobody has asked for it."""
@@ -25,15 +25,21 @@ STATUSES: Mapping[str, tuple[State, ...]] = {
 _WORDS = {state: word for word, states in STATUSES.items() for state in states}
 
 
+class Signs(Protocol):
+    """What can make a URL for an object: the object store, or what leaves that for later."""
+
+    def presign_get(self, key: str, expires_s: int) -> str:
+        """A URL to read it by."""
+        ...
+
+
 def accepted(generation: NewGeneration, public_url: str) -> Response:
     """The 201 of a create: as it was at that moment, whenever it is said again."""
     at_first = Snapshot(state="queued", credits_reserved=generation.price)
     return answer(_shown(generation, at_first, [], public_url), 201)
 
 
-def view(
-    generation: Generation, objects: ObjectStore, public_url: str, place: Mapping[str, Any] = NOWHERE
-) -> dict[str, Any]:
+def view(generation: Generation, objects: Signs, public_url: str, place: Mapping[str, Any] = NOWHERE) -> dict[str, Any]:
     """The generation as it is now; output URLs are signed as they are read, for 15 minutes."""
     outputs = [
         {

@@ -1,0 +1,14 @@
+"""Webhooks: where owners want to be told what became of their generations, and what they were told. RFC 9457 errors."""
+
+from fastapi import APIRouter
+
+from atelier_gateway.parts import Parts
+from atelier_gateway.surfaces.webhooks import endpoints, told
+
+
+def router(parts: Parts) -> APIRouter:
+    """All routes of the surface; what has a name of its own before what could be an id."""
+    routes = APIRouter()
+    for part in (told, endpoints):
+        routes.include_router(part.router(parts))
+    return routes

@@ -1,0 +1,155 @@
+"""Endpoints: made, shown, changed, given another secret, tried out, removed."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from atelier_contracts import Owner
+from atelier_gateway.bodies import answer, id_from_path, read, takes
+from atelier_gateway.paging import page_of
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem, not_found
+from atelier_gateway.store import deliveries, webhooks
+from atelier_gateway.store.deliveries import NewDelivery
+from atelier_gateway.store.webhooks import ENDPOINTS_MAX, Change, Endpoint
+from atelier_gateway.surfaces.webhooks import docs, views
+from atelier_gateway.surfaces.webhooks.acts import once
+from atelier_gateway.surfaces.webhooks.asked import NewWebhook, WebhookChange
+from atelier_gateway.webhooks.happening import TEST
+from atelier_gateway.webhooks.noting import target_of
+from atelier_gateway.webhooks.payloads import payload
+from atelier_messaging import Work
+from atelier_messaging.database import Connection, Pool
+from atelier_telemetry.tracing import current_traceparent
+
+PREFIX = "/v1/webhooks"
+LIST_MAX = 100
+LIST_DEFAULT = 20
+WHAT = "webhook"
+
+
+def router(parts: Parts) -> APIRouter:
+    """The routes of endpoints."""
+    routes = APIRouter(prefix=PREFIX, tags=["Webhooks"])
+    _add_all(routes, parts)
+    _add_one(routes, parts)
+    _add_acts(routes, parts)
+    return routes
+
+
+def _add_all(routes: APIRouter, parts: Parts) -> None:
+    takes_new = takes(NewWebhook) | docs.KEY_AND_OWNER
+
+    @routes.post("", status_code=201, responses=docs.CREATED, openapi_extra=takes_new)
+    async def create(request: Request) -> Response:
+        principal = await parts.identity.anyone(request.headers)
+        body = await read(request, NewWebhook)
+        parts.receivers.check(body.url, "url")
+
+        async def act(work: Work) -> tuple[dict[str, Any], int]:
+            return await _created(work, principal.owner, body), 201
+
+        return await once(parts, request, principal, f"POST {PREFIX}", body.model_dump_json(), act)
+
+    @routes.get("", responses=docs.LISTED, openapi_extra={"parameters": docs.PAGED})
+    async def list_(request: Request) -> Response:
+        principal = await parts.identity.anyone(request.headers)
+        limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+        found = await webhooks.page(parts.pool, principal.owner, before=before, limit=limit + 1)
+        cursor = str(found[limit - 1].id) if len(found) > limit else None
+        return answer({"data": [views.endpoint(one) for one in found[:limit]], "next_cursor": cursor})
+
+
+def _add_one(routes: APIRouter, parts: Parts) -> None:
+    @routes.get("/{id}", responses=docs.READ, openapi_extra=docs.OWNER)
+    async def get(request: Request, id: str) -> Response:
+        principal = await parts.identity.anyone(request.headers)
+        return answer(views.endpoint(await owned(parts.pool, principal.owner, id)))
+
+    @routes.patch("/{id}", responses=docs.CHANGED, openapi_extra=takes(WebhookChange) | docs.OWNER)
+    async def change(request: Request, id: str) -> Response:
+        principal = await parts.identity.anyone(request.headers)
+        body = await read(request, WebhookChange)
+        if body.url is not None:
+            parts.receivers.check(body.url, "url")
+        to = Change(body.url, body.description, body.events, body.disabled)
+        async with parts.bus.work.once(dispatch=False) as work:
+            changed = await webhooks.change(work.connection, principal.owner, id_from_path(id, WHAT), to)
+        return answer(views.endpoint(_there(changed)))
+
+    @routes.delete("/{id}", status_code=204, responses=docs.DELETED, openapi_extra=docs.OWNER)
+    async def delete(request: Request, id: str) -> Response:
+        principal = await parts.identity.anyone(request.headers)
+        async with parts.bus.work.once(dispatch=False) as work:
+            known = await webhooks.delete(work.connection, principal.owner, id_from_path(id, WHAT))
+        if not known:
+            raise not_found(WHAT)
+        return Response(status_code=204)
+
+
+def _add_acts(routes: APIRouter, parts: Parts) -> None:
+    @routes.post("/{id}/rotate-secret", responses=docs.ROTATED, openapi_extra=docs.KEY_AND_OWNER)
+    async def rotate(request: Request, id: str) -> Response:
+        principal = await parts.identity.anyone(request.headers)
+
+        async def act(work: Work) -> tuple[dict[str, Any], int]:
+            changed = await webhooks.rotate(work.connection, principal.owner, id_from_path(id, WHAT), uuid7())
+            return _with_secret(_there(changed)), 200
+
+        return await once(parts, request, principal, f"POST {PREFIX}/{{id}}/rotate-secret", id, act)
+
+    @routes.post("/{id}/test", status_code=202, responses=docs.TESTED, openapi_extra=docs.KEY_AND_OWNER)
+    async def test(request: Request, id: str) -> Response:
+        principal = await parts.identity.anyone(request.headers)
+
+        async def act(work: Work) -> tuple[dict[str, Any], int]:
+            endpoint = await owned(work.connection, principal.owner, id)
+            work.after_commit(parts.sender.wake)
+            return await _tested(work, principal.owner, endpoint), 202
+
+        return await once(parts, request, principal, f"POST {PREFIX}/{{id}}/test", id, act)
+
+
+async def owned(connection: Connection | Pool, owner: Owner, id_: str) -> Endpoint:
+    """The endpoint of a path, if it is the caller's. Raises Problem 404, the same for a foreign one."""
+    return _there(await webhooks.find(connection, owner, id_from_path(id_, WHAT)))
+
+
+def check_on(endpoint: Endpoint) -> None:
+    """Raises Problem 409 for one that is switched off."""
+    if endpoint.disabled_at is not None:
+        raise Problem("conflict", "This webhook is disabled; enable it first.")
+
+
+async def _created(work: Work, owner: Owner, body: NewWebhook) -> dict[str, Any]:
+    made = await webhooks.insert(
+        work.connection, owner, uuid7(), body.url, body.description, list(dict.fromkeys(body.events)), uuid7()
+    )
+    if made is None:
+        raise Problem("conflict", f"There are at most {ENDPOINTS_MAX} webhooks; delete one first.")
+    return _with_secret(made)
+
+
+async def _tested(work: Work, owner: Owner, endpoint: Endpoint) -> dict[str, Any]:
+    check_on(endpoint)
+    told = payload(TEST, datetime.now(UTC), {"webhook_id": str(endpoint.id)})
+    target = target_of(owner, endpoint.id, None)
+    new = NewDelivery(uuid7(), owner, endpoint.id, None, target, TEST, None, told, current_traceparent())
+    await deliveries.insert(work.connection, [new])
+    made = await deliveries.find(work.connection, owner, new.id)
+    assert made is not None, "it was just written"
+    return views.delivery(made)
+
+
+def _with_secret(endpoint: Endpoint) -> dict[str, Any]:
+    """As it is kept: with the id of its secret."""
+    return views.endpoint(endpoint) | {"secret": str(endpoint.secret_ids.current)}
+
+
+def _there(found: Endpoint | None) -> Endpoint:
+    if found is None:
+        raise not_found(WHAT)
+    return found
