@@ -5,6 +5,8 @@ from atelier_storage.post import allowed
 from atelier_storage.targets import Refusal, parse_url, refuse_target
 
 URL_CHARS_MAX = 2_048
+REQUEST_KEY = "webhook_url"
+"""Where the projection keeps the URL of a single request, among what was asked (``store/deliveries.py`` reads it)."""
 
 
 class Receivers:
@@ -21,6 +23,10 @@ class Receivers:
             errors = [{"field": field, "message": refusal.message}]
             raise Problem("invalid_request", f"{field}: {refusal.message}", details={"errors": errors})
         return url
+
+    def asked(self, url: str | None, field: str) -> dict[str, str]:
+        """What a create that names a URL adds to what is kept of its request: its end is told there. Raises Problem."""
+        return {} if url is None else {REQUEST_KEY: self.check(url, field)}
 
     def _refusal(self, url: str) -> Refusal | None:
         target = parse_url(url)

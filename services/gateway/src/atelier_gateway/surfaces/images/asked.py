@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from atelier_contracts.vocabulary import N_MAX, PROMPT_CHARS_MAX
 from atelier_gateway.bodies import Body, Line, Prose
 from atelier_gateway.image_models import DEFAULT_MODELS, MODELS, STYLES
+from atelier_gateway.webhooks.addresses import URL_CHARS_MAX
 
 
 def one_of(*tables: Iterable[str]) -> WithJsonSchema:
@@ -35,6 +36,8 @@ class CreateImages(Body):
     image: Picture | None = None
     mask: Picture | None = None
     reuse: bool = False
+    webhookUrl: Annotated[str, Field(min_length=1, max_length=URL_CHARS_MAX)] | None = None
+    """Is told how it ended, signed with the secret of ``GET /v1/webhooks/secret``."""
 
 
 BATCH_MAX = 10

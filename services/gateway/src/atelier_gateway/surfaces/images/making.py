@@ -92,7 +92,9 @@ async def order_of(parts: Parts, principal: Principal, user: User, body: CreateI
         choice,
         body.prompt,
         body.n,
-        asked=body.model_dump(mode="json", exclude_none=True) | {"userId": str(user.id)},
+        asked=body.model_dump(mode="json", exclude_none=True)
+        | {"userId": str(user.id)}
+        | parts.receivers.asked(body.webhookUrl, "webhookUrl"),
         same=(body.model_dump_json(exclude={"workspaceId"}),),
         inputs=await parts.inputs.references(principal.owner, given),
         model=body.model,

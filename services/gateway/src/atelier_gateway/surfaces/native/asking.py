@@ -50,6 +50,7 @@ async def asked(parts: Parts, request: Request, principal: Principal) -> Create:
     key, simulated = checked(request.headers.get(HEADER)), simulation(simulate, allowed=parts.simulating)
     body = await read(request, CreateGeneration)
     kinds.check(body.kind, body.roles, body.prompt)
+    parts.receivers.asked(body.webhook_url, "webhook_url")
     choice = _choice(parts, body)
     text = await text_of(parts, principal, body)
     return Create(body, choice, text, simulated, key, fingerprint(body.model_dump_json(), simulate or ""))

@@ -10,6 +10,7 @@ from atelier_contracts.vocabulary import INPUTS_MAX, N_MAX, PROMPT_CHARS_MAX, Au
 from atelier_gateway.bodies import Body, Line, Prose
 from atelier_gateway.inputs import Given
 from atelier_gateway.narration import Language, Spoken
+from atelier_gateway.webhooks.addresses import URL_CHARS_MAX
 
 SEED_MAX = 2**31 - 1
 PICTURE_BYTES_MAX = 8 * 1024 * 1024
@@ -70,6 +71,8 @@ class CreateGeneration(Body):
     priority: Priority = "normal"
     """Which of its owner's waiting generations goes first; it takes no turn from another owner."""
     deadline_s: int | None = Field(default=None, ge=1, le=86_400)
+    webhook_url: Annotated[str, Field(min_length=1, max_length=URL_CHARS_MAX)] | None = None
+    """Is told how it ended, signed with the secret of ``GET /v1/webhooks/secret``."""
     metadata: dict[Line, Annotated[Prose, Field(max_length=500)]] = Field(default_factory=dict, max_length=50)
 
     @model_validator(mode="after")
