@@ -38,7 +38,7 @@ class Base64(EncoderProtocol):
         return "base64"
 
 
-Bytes = Annotated[bytes, EncodedBytes(encoder=Base64), Field(repr=False)]
+Bytes = Annotated[bytes, EncodedBytes(encoder=Base64)]
 
 
 class Body(BaseModel):
@@ -51,7 +51,7 @@ class JobInput(Body):
     """A picture or text the client gave, as bytes; whatever type they turn out to be."""
 
     role: Role
-    data: Bytes
+    data: Bytes = Field(repr=False)
 
 
 class Job(Body):
@@ -61,7 +61,8 @@ class Job(Body):
     """Also the ``Idempotency-Key`` header: whatever comes twice under one key is made once."""
     kind: Kind
     mode: str | None = None
-    """Of kind image: ``words`` (a prompt alone), ``edit`` (prompt, picture, perhaps a mask), ``variation`` (a picture)."""
+    """Of kind image: ``words`` (a prompt alone), ``edit`` (prompt and picture, perhaps a mask) or ``variation`` (a
+    picture alone)."""
     model: str | None = None
     prompt: str | None = None
     inputs: tuple[JobInput, ...] = Field(default=(), max_length=INPUTS_MAX)
@@ -89,7 +90,7 @@ class Job(Body):
 class Output(Body):
     """One thing made, in line or by a URL: of the worker's own origin, or of a public address."""
 
-    data: Bytes | None = None
+    data: Bytes | None = Field(default=None, repr=False)
     url: str | None = Field(default=None, max_length=URL_CHARS_MAX)
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     """Of the bytes, in hex; checked where given."""
@@ -124,6 +125,12 @@ class Broken(Body):
     reason: str
     retryable: bool = False
     """Whether a later submission under the same key may succeed."""
+
+
+class Problem(Body):
+    """Why a request is not accepted, beside a status of 400, 413, 415 or 422; the client may read it."""
+
+    reason: str
 
 
 class Hint(Body):

@@ -1,0 +1,64 @@
+"""Callbacks from workers: each ends one wait early and decides nothing, so losing or repeating one does no harm."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from fastapi import APIRouter, HTTPException, Request, Response
+from pydantic import ValidationError
+
+from atelier_render.providers.worker_http.contract import Hint
+from atelier_render.providers.worker_http.signatures import Signer
+
+HINT_BYTES_MAX = 4_096
+CALLBACKS = "/callbacks"
+
+
+class Hints:
+    """Who waits for news of which job, in this process."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, asyncio.Event] = {}
+
+    @contextmanager
+    def of(self, key: str) -> Iterator[asyncio.Event]:
+        """The event that a callback for this job sets."""
+        event = self._waiting.setdefault(key, asyncio.Event())
+        try:
+            yield event
+        finally:
+            self._waiting.pop(key, None)
+
+    def ring(self, key: str) -> None:
+        """There is news; nobody need be waiting for it."""
+        if event := self._waiting.get(key):
+            event.set()
+
+
+def callbacks_router(listeners: Mapping[str, tuple[Signer, Hints]]) -> APIRouter:
+    """``POST /callbacks/{worker}``, by worker name; open to whoever can sign as that worker."""
+    router = APIRouter(prefix=CALLBACKS, include_in_schema=False)
+
+    @router.post("/{worker}", status_code=204)
+    async def called(worker: str, request: Request) -> Response:
+        """204 for a hint that is signed, whoever waits for it; 401 for everything else, an unknown worker included."""
+        body = await _body(request)
+        signer, hints = listeners.get(worker, (None, None))
+        if signer is None or hints is None or not signer.accepts(request.headers, body):
+            raise HTTPException(401, "the signature is not that of a worker we know, or too old")
+        try:
+            hints.ring(Hint.model_validate_json(body).key)
+        except ValidationError as error:
+            raise HTTPException(422, "the body of a callback is a JSON object with the key of a job") from error
+        return Response(status_code=204)
+
+    return router
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > HINT_BYTES_MAX:
+            raise HTTPException(413, f"a callback has at most {HINT_BYTES_MAX} bytes")
+    return bytes(body)

@@ -1,0 +1,136 @@
+"""A team with a worker of its own: the one that the docs show, really run, and made to misbehave."""
+
+import base64
+import importlib.util
+import io
+import json
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from atelier_imaging.pictures import ImageRefused, PhotoInfo
+from atelier_render.providers.worker_http.configuration import WorkerConfiguration
+from atelier_render.providers.worker_http.provider import HttpWorker
+
+SECRET = "whsec_" + base64.b64encode(b"a secret of the team's own, shared").decode()
+Fault = Callable[[Any], None]
+Make = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def _reference() -> Any:
+    path = Path(__file__).parents[1] / "docs/http_worker.py"
+    found = importlib.util.spec_from_file_location("http_worker", path)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+REFERENCE = _reference()
+REFERENCE.SECRET = base64.b64decode(SECRET.removeprefix("whsec_"))
+PNG = base64.b64decode(REFERENCE.make({"seed": 1, "n": 1})["outputs"][0]["data"])
+
+
+@dataclass
+class Team:
+    """The worker of the docs, on a port of its own."""
+
+    make: Make = REFERENCE.make
+    port: int = 0
+    server: Any = None
+    seen: list[tuple[str, str]] = field(default_factory=list)
+    """Method and key of every request."""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    """The bodies of the jobs made."""
+    faults: deque[tuple[str, Fault]] = field(default_factory=deque)
+
+    def start(self) -> None:
+        """Starts, or starts again on the same port having forgotten everything."""
+        team = self
+
+        class Watched(REFERENCE.Worker):  # type: ignore[name-defined, misc]
+            """Notes what comes, and goes wrong when it shall."""
+
+            def parse_request(self) -> bool:
+                if not super().parse_request():
+                    return False
+                team.seen.append((self.command, self.headers["Idempotency-Key"] or self.path.removeprefix("/jobs/")))
+                if not team.faults or team.faults[0][0] != self.command:
+                    return True
+                team.faults.popleft()[1](self)
+                self.wfile.flush()
+                return False
+
+            def log_message(self, *_: Any) -> None:
+                """Quiet."""
+
+        self.server = REFERENCE.Jobs(self.port, self._made, Watched)
+        self.port = self.server.server_port
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """The port answers no more."""
+        self.server.shutdown()
+        self.server.server_close()
+
+    def next(self, method: str, *faults: Fault) -> None:
+        """The next requests of this method go so."""
+        self.faults.extend((method, fault) for fault in faults)
+
+    def count(self, method: str) -> int:
+        """Requests of a method so far."""
+        return sum(one == method for one, _ in self.seen)
+
+    def connected(self, *, callback_url: str | None = None, **settings: Any) -> HttpWorker:
+        """Our side, impatient."""
+        offers = [
+            {"kind": "image", "models": ["ours-1"], "sizes": ["64x64", "128x64"]},
+            {"kind": "narration"},
+        ]
+        given = {"name": "ours", "url": f"http://127.0.0.1:{self.port}", "secrets": [SECRET], "offers": offers}
+        patience = {"poll_s": 0.05, "answer_s": 5.0}
+        return HttpWorker(WorkerConfiguration(**given | patience | settings), measured, callback_url=callback_url)
+
+    def _made(self, job: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(job)
+        return self.make(job)
+
+
+async def measured(data: bytes) -> PhotoInfo | ImageRefused:
+    """As the image workers judge, for the pictures of the reference worker, without a process."""
+    if not data.startswith(b"\x89PNG"):
+        return ImageRefused("unsupported_format", "The file is not a picture.")
+    return PhotoInfo("png", int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"), False)
+
+
+def answering(status: int, content: Any = None, **headers: str) -> Fault:
+    """Another answer than the worker's own."""
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+
+    def fault(handler: Any) -> None:
+        if handler.command == "POST":
+            handler.body()
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    return fault
+
+
+def done_and_lost(handler: Any) -> None:
+    """The worker does as it is asked, and its answer never arrives."""
+    real, handler.wfile = handler.wfile, io.BytesIO()
+    getattr(handler, f"do_{handler.command}")()
+    handler.wfile, handler.close_connection = real, True
+
+
+def lost_on_the_way(handler: Any) -> None:
+    """The connection breaks before the worker has done anything."""
+    handler.close_connection = True

@@ -1,0 +1,346 @@
+"""A team's own worker, over real HTTP: whatever it does, however badly it is reached, the outcome is the true one."""
+
+import asyncio
+import base64
+import hashlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from atelier_contracts import InputRef, Owner, RenderSpec
+from atelier_render.providers.protocol import (
+    Failed,
+    Input,
+    Outcome,
+    Partial,
+    ProviderJob,
+    RateLimited,
+    Refused,
+    Succeeded,
+    Transient,
+    Unknown,
+)
+from atelier_render.providers.worker_http.provider import LOST, HttpWorker
+
+from .http_team import PNG, REFERENCE, Fault, Team, answering, done_and_lost, lost_on_the_way
+
+Connect = Callable[..., HttpWorker]
+SOUND = {"data": base64.b64encode(PNG).decode()}
+BROKEN = {"data": base64.b64encode(PNG[:-20] + bytes(20)).decode()}
+
+
+@pytest.fixture
+def team() -> Iterator[Team]:
+    team = Team()
+    team.start()
+    yield team
+    team.stop()
+
+
+@pytest.fixture
+async def connect(team: Team) -> AsyncIterator[Connect]:
+    connected: list[HttpWorker] = []
+
+    def one(**settings: Any) -> HttpWorker:
+        connected.append(team.connected(**settings))
+        return connected[-1]
+
+    yield one
+    for worker in connected:
+        await worker.close()
+
+
+def job(*data: Input, tell: Callable[[int], None] = lambda _: None, **spec: Any) -> ProviderJob:
+    owner, generation_id = Owner(kind="store", id=uuid4()), uuid4()
+    asked = RenderSpec(**{"kind": "image", "prompt": "a red chair", **spec})
+    return ProviderJob(str(generation_id), generation_id, owner, asked, data, tell)
+
+
+async def at_work(team: Team) -> None:
+    """Until the worker has begun with a job."""
+    while not team.asked:  # noqa: ASYNC110 - the worker is in a thread
+        await asyncio.sleep(0.01)
+
+
+async def test_a_job_arrives_whole_and_its_pictures_come_back(team: Team, connect: Connect) -> None:
+    given = InputRef(role="image", key="stores/1/uploads/2.png")
+    order = job(Input("image", b"\x00\xffnot text"), inputs=(given,), n=2, seed=7, style="vivid")
+
+    outcome = await connect().submit(order)
+
+    assert isinstance(outcome, Succeeded)
+    assert outcome.delivered == len(outcome.pictures) == 2
+    assert [(p.content_type, p.width, p.height) for p in outcome.pictures] == [("image/png", 64, 64)] * 2
+    [asked] = team.asked
+    assert asked["inputs"] == [{"role": "image", "data": base64.b64encode(b"\x00\xffnot text").decode()}]
+    told = {name: asked[name] for name in ("key", "kind", "mode", "model", "size", "prompt", "style", "n", "seed")}
+    assert told == {
+        "key": order.key,
+        "kind": "image",
+        "mode": "edit",
+        "model": "ours-1",
+        "size": "64x64",
+        "prompt": "a red chair",
+        "style": "vivid",
+        "n": 2,
+        "seed": 7,
+    }
+    assert str(order.owner.id) not in str(asked), "whose it is is not the worker's business"
+    assert "uploads" not in str(asked)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "words"),
+    [
+        ({"status": "refused", "reason": "no\x00 chairs\nhere"}, Refused, "no chairs here"),
+        ({"status": "failed", "reason": "the card is broken"}, Failed, "the card is broken"),
+        ({"status": "failed", "reason": "busy card", "retryable": True}, Transient, "busy card"),
+        ({"status": "succeeded", "outputs": [BROKEN]}, Failed, "checksum inside the PNG"),
+        ({"status": "succeeded", "outputs": [{"data": "PGh0bWw+"}]}, Failed, "not a picture"),
+        ({"status": "succeeded", "outputs": [SOUND | {"sha256": "0" * 64}]}, Failed, "own checksum"),
+        ({"status": "succeeded", "outputs": [{"data": "%%%"}]}, Failed, "not base64"),
+        ({"status": "succeeded", "outputs": [{}]}, Failed, "neither data nor a URL"),
+        ({"status": "succeeded", "outputs": []}, Failed, "broke the contract"),
+        ({"status": "succeeded", "outputs": [{"url": "http://10.0.0.1/a.png"}]}, Failed, "not fetched"),
+        ({"status": "well"}, Failed, "broke the contract"),
+    ],
+)
+async def test_what_the_worker_says_has_one_meaning(
+    team: Team, connect: Connect, answer: dict[str, Any], expected: type[Outcome], words: str
+) -> None:
+    team.make = lambda _: answer
+
+    outcome = await connect().submit(job())
+
+    assert isinstance(outcome, expected)
+    assert words in outcome.reason  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("answer", "delivered"),
+    [
+        ({"status": "partial", "outputs": [SOUND]}, 1),
+        ({"status": "succeeded", "outputs": [SOUND, BROKEN, SOUND]}, 2),
+    ],
+)
+async def test_what_is_sound_of_less_than_all_is_delivered(
+    team: Team, connect: Connect, answer: dict[str, Any], delivered: int
+) -> None:
+    team.make = lambda _: answer
+
+    outcome = await connect().submit(job(n=3))
+
+    assert isinstance(outcome, Partial)
+    assert outcome.delivered == len(outcome.pictures) == delivered
+
+
+async def test_more_than_was_asked_for_is_not_taken(team: Team, connect: Connect) -> None:
+    team.make = lambda _: {"status": "succeeded", "outputs": [SOUND] * 4}
+
+    outcome = await connect().submit(job(n=2))
+
+    assert isinstance(outcome, Succeeded)
+    assert outcome.delivered == len(outcome.pictures) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (answering(429, Retry_After="7"), RateLimited(7.0)),
+        (answering(429, Retry_After="Sat, 01 Jan 2000 00:00:00 GMT"), RateLimited(0.0)),
+        (answering(429, Retry_After="soon"), RateLimited(5.0)),
+        (answering(503), Transient("ours answered 503")),
+        (answering(401), Transient("ours answered 401")),
+        (answering(307, Location="http://10.0.0.1/"), Transient("ours answered 307")),
+        (answering(502), Unknown()),
+        (answering(504), Unknown()),
+        (
+            answering(422, {"reason": "64 is too small"}),
+            Failed("provider_failed", "ours does not accept the request: 64 is too small"),
+        ),
+        (
+            answering(400, b"<html>"),
+            Failed("provider_failed", "ours does not accept the request: it does not say why"),
+        ),
+        (
+            answering(200, {}, Content_Encoding="gzip"),
+            Failed("provider_failed", "ours answered more than 2048 bytes"),
+        ),
+        (answering(200, {"status": "x" * 3000}), Failed("provider_failed", "ours answered more than 2048 bytes")),
+    ],
+)
+async def test_every_answer_to_a_submission_has_its_outcome(
+    team: Team, connect: Connect, fault: Fault, expected: Outcome
+) -> None:
+    team.next("POST", fault)
+
+    assert await connect(answer_bytes_max=2048).submit(job()) == expected
+    assert team.asked == []
+
+
+async def test_a_worker_that_is_away_has_made_nothing(team: Team, connect: Connect) -> None:
+    team.stop()
+
+    assert await connect().submit(job()) == Transient("ours could not be reached")
+    assert await connect().recall(job()) == Unknown()
+    team.start()
+
+
+async def test_what_was_made_behind_a_lost_answer_is_fetched_and_not_made_again(team: Team, connect: Connect) -> None:
+    team.next("POST", done_and_lost)
+    order, worker = job(), connect()
+
+    assert await worker.submit(order) == Unknown()
+    assert isinstance(await worker.recall(order), Succeeded)
+
+    assert (team.count("POST"), len(team.asked)) == (1, 1)
+
+
+async def test_what_was_lost_on_the_way_was_never_made(team: Team, connect: Connect) -> None:
+    team.next("POST", lost_on_the_way)
+    order, worker = job(), connect()
+
+    assert await worker.submit(order) == Unknown()
+    assert await worker.recall(order) == Transient("ours does not know the job")
+    assert team.asked == []
+
+
+async def test_an_answer_that_does_not_come_is_an_unknown_outcome(team: Team, connect: Connect) -> None:
+    enough = threading.Event()
+    team.next("POST", lambda handler: (handler.body(), enough.wait(10), None)[2])
+
+    outcome = await connect(answer_s=0.1).submit(job())
+    enough.set()
+
+    assert outcome == Unknown()
+
+
+async def test_trouble_between_two_polls_is_passed_over(team: Team, connect: Connect) -> None:
+    seen: list[int] = []
+    underway = answering(200, {"status": "running", "progress": 40}, Retry_After="0")
+    made = answering(200, {"status": "succeeded", "outputs": [SOUND]})
+    team.next("POST", answering(202, {"status": "queued"}))
+    team.next("GET", answering(503), lost_on_the_way, underway, answering(401), made)
+
+    outcome = await connect().submit(job(tell=seen.append))
+
+    assert isinstance(outcome, Succeeded)
+    assert seen == [0, 40]
+    assert team.count("GET") == 5
+
+
+async def test_one_key_is_made_once_however_often_it_is_submitted(team: Team, connect: Connect) -> None:
+    order, worker = job(), connect()
+
+    outcomes = await asyncio.gather(*(worker.submit(order) for _ in range(5)))
+
+    assert len(team.asked) == 1
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+async def test_a_worker_that_forgot_its_jobs_is_told_again(team: Team, connect: Connect) -> None:
+    order, worker, restarted = job(), connect(), threading.Event()
+    team.make = lambda asked: (restarted.wait(10), REFERENCE.make(asked))[1]
+    following = asyncio.create_task(worker.submit(order))
+    await at_work(team)
+    await asyncio.to_thread(team.stop)
+    team.start()
+    restarted.set()
+
+    assert await following == Transient("ours does not know the job")
+    assert isinstance(await worker.submit(order), Succeeded)
+
+
+async def test_a_cancelled_job_is_cancelled_at_the_worker(team: Team, connect: Connect) -> None:
+    order, worker, enough = job(), connect(), threading.Event()
+    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
+    submitting = asyncio.create_task(worker.submit(order))
+    await at_work(team)
+
+    submitting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await submitting
+    await worker.close()
+    enough.set()
+
+    assert team.seen[-1] == ("DELETE", order.key)
+
+
+async def test_whoever_takes_over_finds_the_job_still_at_work(team: Team, connect: Connect) -> None:
+    order, worker, enough = job(), connect(), threading.Event()
+    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
+    submitting = asyncio.create_task(worker.submit(order))
+    await at_work(team)
+    submitting.cancel(LOST)
+    with pytest.raises(asyncio.CancelledError):
+        await submitting
+    await worker.close()
+
+    recalling = asyncio.create_task(connect().recall(order))
+    enough.set()
+
+    assert isinstance(await recalling, Succeeded)
+    assert (team.count("POST"), team.count("DELETE"), len(team.asked)) == (1, 0, 1)
+
+
+async def test_patience_ends_with_a_cancel(team: Team, connect: Connect) -> None:
+    order, enough = job(), threading.Event()
+    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
+
+    outcome = await connect(job_s=0.2).submit(order)
+    enough.set()
+
+    assert outcome == Failed("provider_timeout", "ours was not done after 0.2 s")
+    assert team.seen[-1] == ("DELETE", order.key)
+
+
+async def test_without_an_answer_to_the_last_cancel_the_outcome_stays_unknown(team: Team, connect: Connect) -> None:
+    enough = threading.Event()
+    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
+    team.next("DELETE", lost_on_the_way)
+
+    outcome = await connect(job_s=0.2).submit(job())
+    enough.set()
+
+    assert outcome == Unknown()
+
+
+async def test_an_output_by_url_is_fetched_from_the_workers_own_origin(team: Team, connect: Connect) -> None:
+    url = f"http://127.0.0.1:{team.port}/pictures/1.png"
+    output = {"url": url, "sha256": hashlib.sha256(PNG).hexdigest()}
+    made = answering(200, {"status": "succeeded", "outputs": [output]})
+    team.next("POST", made)
+    team.next("GET", answering(503), made, answering(200, PNG))
+    order, worker = job(), connect()
+
+    assert await worker.submit(order) == Unknown()
+    outcome = await worker.recall(order)
+
+    assert isinstance(outcome, Succeeded)
+    assert outcome.pictures[0].data == PNG
+
+
+async def test_a_narration_is_the_audio_it_was_asked_to_be(team: Team, connect: Connect) -> None:
+    team.make = lambda _: {"status": "succeeded", "outputs": [{"data": base64.b64encode(b"ID3 a song").decode()}]}
+
+    outcome = await connect().submit(job(kind="narration", prompt="Once"))
+
+    assert isinstance(outcome, Succeeded)
+    assert (outcome.pictures[0].content_type, outcome.pictures[0].data) == ("audio/mpeg", b"ID3 a song")
+
+
+async def test_inputs_past_the_workers_bound_are_not_sent(team: Team, connect: Connect) -> None:
+    outcome = await connect(inputs_bytes_max=10).submit(job(Input("image", bytes(11))))
+
+    assert outcome == Failed("invalid_input", "the inputs together have over 10 bytes")
+    assert team.seen == []
+
+
+async def test_a_new_secret_is_taken_up_without_a_gap(team: Team, connect: Connect) -> None:
+    new = "whsec_" + base64.b64encode(b"the next secret, not known there yet").decode()
+
+    assert isinstance(await connect(secrets=[new, *connect()._worker.secrets]).submit(job()), Succeeded)
+    assert await connect(secrets=[new]).submit(job()) == Transient("ours answered 401")
