@@ -24,4 +24,9 @@ IMAGEN_MODELS = (
     "imagen-4.0-generate-001",
     "imagen-4.0-ultra-generate-001",
 )
-GEMINI_IMAGE_MODELS = ("gemini-2.5-flash-image", "gemini-3.1-flash-image-preview")
+GEMINI_IMAGE_MODELS = (
+    "gemini-2.5-flash-image",
+    "gemini-3.1-flash-image",
+    "gemini-3.1-flash-image-preview",
+    "gemini-3-pro-image",
+)

@@ -1,9 +1,6 @@
 """The provider that reads texts aloud on this machine: espeak-ng in a process a text. Equal texts give equal bytes."""
 
-from collections.abc import Mapping
-
-from atelier_contracts.narration import LANGUAGE_DEFAULT, LANGUAGES, TEXT_CHARS_MAX
-from atelier_contracts.vocabulary import AudioFormat
+from atelier_contracts.narration import LANGUAGES, TEXT_CHARS_MAX
 from atelier_render.narration.readers import Audio, NotRead, ReaderDied, Readers
 from atelier_render.providers.protocol import (
     Capabilities,
@@ -15,8 +12,8 @@ from atelier_render.providers.protocol import (
     Succeeded,
     Transient,
 )
+from atelier_render.providers.spoken import CONTENT_TYPES, Script, script_of
 
-CONTENT_TYPES: Mapping[AudioFormat, str] = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 NOTE = f"At most {TEXT_CHARS_MAX} characters, in {len(LANGUAGES)} languages, as MP3 or WAV."
 
 
@@ -31,21 +28,19 @@ class Narration:
 
     async def submit(self, job: ProviderJob) -> Outcome:
         """One audio file."""
-        language, text = job.spec.language or LANGUAGE_DEFAULT, _text(job)
-        if isinstance(text, Failed):
-            return text
-        if language not in LANGUAGES:
-            return Failed("invalid_input", f"there is no voice for {language}")
-        return await self._read(job, text, language)
+        script = script_of(job)
+        return script if isinstance(script, Failed) else await self._read(job, script)
 
     async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
         """What our children had not handed over died with us."""
         return Transient("nothing was made")
 
-    async def _read(self, job: ProviderJob, text: str, language: str) -> Outcome:
+    async def _read(self, job: ProviderJob, script: Script) -> Outcome:
         audio_format = job.spec.audio_format
         try:
-            made = await self._readers.read(text, language=language, audio_format=audio_format, tell=job.tell)
+            made = await self._readers.read(
+                script.text, language=script.language, audio_format=audio_format, tell=job.tell
+            )
         except ReaderDied as died:
             return Failed("provider_failed", str(died))
         match made:
@@ -53,16 +48,3 @@ class Narration:
                 return Failed("provider_failed", reason)
             case Audio(data):
                 return Succeeded((Picture(data, CONTENT_TYPES[audio_format]),), 1)
-
-
-def _text(job: ProviderJob) -> str | Failed:
-    given = next((one.data for one in job.inputs if one.role == "text"), (job.spec.prompt or "").encode())
-    try:
-        text = given.decode()
-    except UnicodeDecodeError:
-        return Failed("invalid_input", "the text is not UTF-8")
-    if not any(character.isalnum() for character in text):
-        return Failed("invalid_input", "there is nothing to read aloud")
-    if len(text) > TEXT_CHARS_MAX:
-        return Failed("invalid_input", f"the text has more than {TEXT_CHARS_MAX} characters")
-    return text

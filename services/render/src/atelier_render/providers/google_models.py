@@ -1,0 +1,88 @@
+"""Google's picture models: what is offered of them, and how a request is put to each.
+
+Imagen and the preview models were shut down in 2026. Their names live on in clients, so a request for one is made by
+the model that Google's own migration guide names for it. The Gemini models make one picture a call, of a ratio at a
+resolution; an exact size is cut from the smallest of those that holds it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from atelier_contracts import RenderSpec
+from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, IMAGEN_MODELS
+from atelier_imaging.pictures import CONTENT_TYPES
+from atelier_render.providers.protocol import Mode, Offer
+
+FLASH, PRO, SMALL = "gemini-3.1-flash-image", "gemini-3-pro-image", "gemini-2.5-flash-image"
+SQUARE = "1024x1024"
+RATIOS: Mapping[str, str] = {SQUARE: "1:1", "1792x1024": "16:9", "1024x1792": "9:16"}
+RESOLUTIONS: Mapping[str, str] = {SQUARE: "1K", "1792x1024": "2K", "1024x1792": "2K"}
+"""The smallest that holds the size: 16:9 is 1376 x 768 at 1K."""
+FINE_QUALITY, FINE_RESOLUTION = "hd", "2K"
+STYLE_WORDS: Mapping[str, str] = {
+    "natural": "Style: natural and realistic, nothing exaggerated.",
+    "vivid": "Style: vivid, dramatic, rich in colour.",
+    "artistic": "Style: artistic, as if made by hand.",
+    "photographic": "Style: a photograph.",
+}
+VARIATION_WORDS = "Make a variation of this picture: the same subject and style, composed differently."
+ALL_MODES: tuple[Mode, ...] = ("words", "edit", "variation")
+SEEDS = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """The model that is asked, and how hard it is to think about it; None leaves that to the model."""
+
+    model: str
+    thinking: str | None = None
+
+
+WIRE: Mapping[str, Wire] = {
+    "imagen": Wire(FLASH, "HIGH"),
+    "imagen-4.0-generate-001": Wire(FLASH, "HIGH"),
+    "imagen-4.0-fast-generate-001": Wire(FLASH, "MINIMAL"),
+    "imagen-4.0-ultra-generate-001": Wire(PRO),
+    "gemini-3.1-flash-image-preview": Wire(FLASH),
+}
+"""Names that have been retired, and ``imagen``, seed 003's word for Google's pictures."""
+
+
+def offers() -> tuple[Offer, ...]:
+    """What may be asked; the first model of the first row is taken where none is named."""
+    names = (*IMAGEN_MODELS, *GEMINI_IMAGE_MODELS)
+    large = tuple(name for name in names if wire_of(name).model != SMALL)
+    note = f"Imagen's names are made by {FLASH}, those of its ultra by {PRO}; a style becomes words of the prompt."
+    return (
+        _offer(large, sizes=tuple(RATIOS), qualities=("standard", FINE_QUALITY), note=note),
+        _offer((SMALL,), sizes=(SQUARE,), qualities=("standard",), note="Squares only."),
+    )
+
+
+def _offer(models: tuple[str, ...], *, sizes: tuple[str, ...], qualities: tuple[str, ...], note: str) -> Offer:
+    styles, formats = tuple(STYLE_WORDS), tuple(CONTENT_TYPES)
+    return Offer("image", ALL_MODES, models, sizes, styles, qualities, formats, note=note)
+
+
+def wire_of(name: str | None) -> Wire:
+    """What stands for a name that may be asked for."""
+    asked = name or IMAGEN_MODELS[0]
+    return WIRE.get(asked, Wire(asked))
+
+
+def size_of(spec: RenderSpec) -> str:
+    """What is delivered."""
+    return spec.size or SQUARE
+
+
+def resolution_of(spec: RenderSpec) -> str | None:
+    """What is asked for; None for a model that has but one."""
+    if wire_of(spec.model).model == SMALL:
+        return None
+    return FINE_RESOLUTION if spec.quality == FINE_QUALITY else RESOLUTIONS[size_of(spec)]
+
+
+def prompt_of(spec: RenderSpec) -> str:
+    """The words that are sent."""
+    words = spec.prompt or VARIATION_WORDS
+    return f"{words}\n\n{STYLE_WORDS[spec.style]}" if spec.style else words

@@ -1,0 +1,142 @@
+"""OpenAI's models: what is offered of them, and how a request is put to each.
+
+OpenAI retired the two DALL-E models on 2026-05-12 and gpt-image-1 on 2026-10-23. Their names live on in clients, so a
+request for one is made by the model that OpenAI recommends instead; servers that speak OpenAI's format may still have
+the old ones, and are sent the old names on request (``ATELIER_OPENAI_RETIRED_MODELS=send``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from atelier_contracts import RenderSpec
+from atelier_contracts.image_models import DALL_E_MODELS, GPT_IMAGE_MODELS
+from atelier_contracts.narration import TEXT_CHARS_MAX
+from atelier_imaging.pictures import CONTENT_TYPES
+from atelier_render.providers.protocol import Mode, Offer
+
+RetiredModels = Literal["replace", "send"]
+
+DEFAULT_MODEL = "gpt-image-2.5-flare"
+REPLACED: Mapping[str, str] = dict.fromkeys(("dall-e-2", "dall-e-3", "gpt-image-1"), DEFAULT_MODEL)
+"""By OpenAI's page of deprecations."""
+SPEECH_MODELS = ("gpt-4o-mini-tts", "tts-1", "tts-1-hd")
+"""Announced to be shut down on 2027-01-06, as all of OpenAI's speech models are."""
+DIRECTED_SPEECH_MODELS = frozenset({"gpt-4o-mini-tts"})
+"""Those that can be told how to speak, and so in which language."""
+VOICES = (
+    *("alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer"),
+    *("verse", "marin", "cedar"),
+)
+CLASSIC_VOICES = VOICES[:2] + VOICES[3:10]
+"""Those that every speech model has."""
+
+ALL_MODES: tuple[Mode, ...] = ("words", "edit", "variation")
+SQUARE = "1024x1024"
+GPT_SIZES = (SQUARE, "1536x1024", "1024x1536")
+DALL_E_SIZES: Mapping[str, tuple[str, ...]] = {
+    "dall-e-2": (SQUARE, "512x512", "256x256"),
+    "dall-e-3": (SQUARE, "1792x1024", "1024x1792"),
+}
+GPT_QUALITIES: Mapping[str, str] = {
+    "standard": "medium",
+    "hd": "high",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+}
+STYLES: Mapping[str, str] = {"natural": "natural", "vivid": "vivid", "artistic": "vivid", "photographic": "natural"}
+"""Seed 003, style mapping."""
+STYLE_WORDS: Mapping[str, str] = {
+    "natural": "Style: natural and realistic, nothing exaggerated.",
+    "vivid": "Style: vivid, dramatic, rich in colour.",
+}
+"""For the models that take a style as words only."""
+VARIATION_WORDS = "Make a variation of this picture: the same subject and style, composed differently."
+FORMATS = tuple(CONTENT_TYPES)
+CALL_N_MAX: Mapping[str, int] = {"dall-e-3": 1}
+"""Pictures one call can make, where that is fewer than may be asked for."""
+
+
+def offers(retired: RetiredModels) -> tuple[Offer, ...]:
+    """What may be asked; the first row holds the model that is taken where none is named."""
+    gpt = tuple(sorted(GPT_IMAGE_MODELS, key=lambda name: name != DEFAULT_MODEL))
+    pictures = Offer(
+        "image",
+        modes=ALL_MODES,
+        models=gpt,
+        sizes=GPT_SIZES,
+        styles=tuple(STYLES),
+        qualities=tuple(GPT_QUALITIES),
+        formats=FORMATS,
+        note="A style becomes words of the prompt; seeds are passed over.",
+    )
+    speech = Offer(
+        "narration",
+        models=SPEECH_MODELS,
+        styles=VOICES,
+        n_max=1,
+        note=f"At most {TEXT_CHARS_MAX} characters, as MP3 or WAV; the style is the voice.",
+    )
+    return (pictures, *(_dall_e(name, retired) for name in DALL_E_MODELS), speech)
+
+
+def _dall_e(name: str, retired: RetiredModels) -> Offer:
+    sent = retired == "send"
+    note = "As it was." if sent else f"Retired by OpenAI: {REPLACED[name]} makes it."
+    return Offer(
+        "image",
+        modes=("words",) if sent and name == "dall-e-3" else ALL_MODES,
+        models=(name,),
+        sizes=DALL_E_SIZES[name],
+        styles=tuple(STYLES),
+        qualities=("standard",) if sent and name == "dall-e-2" else ("standard", "hd"),
+        formats=FORMATS,
+        note=note,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The parameters of one call; None is not sent."""
+
+    model: str
+    prompt: str
+    n: int
+    size: str
+    quality: str | None = None
+    style: str | None = None
+    output_format: str | None = None
+    response_format: str | None = None
+
+
+def size_of(spec: RenderSpec) -> str:
+    """What is delivered."""
+    return spec.size or SQUARE
+
+
+def calls(spec: RenderSpec, retired: RetiredModels) -> tuple[Call, ...]:
+    """The calls that make a request, each for as many pictures as its model makes at once."""
+    model = wire_model(spec, retired)
+    per_call = CALL_N_MAX.get(model, spec.n)
+    counts = [min(per_call, spec.n - made) for made in range(0, spec.n, per_call)]
+    return tuple(_call(spec, model, count) for count in counts)
+
+
+def wire_model(spec: RenderSpec, retired: RetiredModels) -> str:
+    """The name that is sent."""
+    asked = spec.model or DEFAULT_MODEL
+    return REPLACED.get(asked, asked) if retired == "replace" else asked
+
+
+def _call(spec: RenderSpec, model: str, n: int) -> Call:
+    prompt, style = spec.prompt or VARIATION_WORDS, STYLES.get(spec.style or "")
+    if model == "dall-e-3":
+        return Call(model, prompt, n, size_of(spec), spec.quality, style, response_format="b64_json")
+    if style is not None:
+        prompt = f"{prompt}\n\n{STYLE_WORDS[style]}"
+    if model == "dall-e-2":
+        return Call(model, prompt, n, size_of(spec), response_format="b64_json")
+    # A square smaller than the models make is cut down from the smallest that they do.
+    size = SQUARE if size_of(spec) in DALL_E_SIZES["dall-e-2"] else size_of(spec)
+    return Call(model, prompt, n, size, GPT_QUALITIES.get(spec.quality or "standard"), output_format=spec.format)

@@ -1,0 +1,35 @@
+"""What a narration is asked to say: the checks that every voice shares."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from atelier_contracts.narration import LANGUAGE_DEFAULT, LANGUAGES, TEXT_CHARS_MAX
+from atelier_contracts.vocabulary import AudioFormat
+from atelier_render.providers.protocol import Failed, ProviderJob
+
+CONTENT_TYPES: Mapping[AudioFormat, str] = {"mp3": "audio/mpeg", "wav": "audio/wav"}
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A text that can be read aloud, and in which of ``LANGUAGES``."""
+
+    text: str
+    language: str
+
+
+def script_of(job: ProviderJob) -> Script | Failed:
+    """The input of role text, or else the prompt; or what is wrong with it."""
+    given = next((one.data for one in job.inputs if one.role == "text"), (job.spec.prompt or "").encode())
+    try:
+        text = given.decode()
+    except UnicodeDecodeError:
+        return Failed("invalid_input", "the text is not UTF-8")
+    if not any(character.isalnum() for character in text):
+        return Failed("invalid_input", "there is nothing to read aloud")
+    if len(text) > TEXT_CHARS_MAX:
+        return Failed("invalid_input", f"the text has more than {TEXT_CHARS_MAX} characters")
+    language = job.spec.language or LANGUAGE_DEFAULT
+    if language not in LANGUAGES:
+        return Failed("invalid_input", f"there is no voice for {language}")
+    return Script(text, language)
