@@ -21,12 +21,16 @@ from uuid_utils.compat import uuid7
 
 import atelier_render
 from atelier_contracts import CancelRender, Message, Owner, RenderSpec, RequestRender, Simulation, wrap
+from atelier_imaging import Analysis, ImageRefused
+from atelier_imaging.analysis import analysed
 from atelier_imaging.workers import ImageWorkers
 from atelier_messaging import Delivery, UnitOfWork, database, testing
 from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
+from atelier_render.analysis import Analyst
 from atelier_render.artefacts import Artefacts
+from atelier_render.collecting import Collector
 from atelier_render.completions import Completions
 from atelier_render.handlers import handle_commands
 from atelier_render.inputs import Inputs
@@ -36,14 +40,15 @@ from atelier_render.progress import Progress
 from atelier_render.providers.local import Local
 from atelier_render.providers.narration import Narration
 from atelier_render.providers.simulator import Simulator
+from atelier_render.reuse import Reuse
 from atelier_render.scheduler import Scheduler
 from atelier_render.spool import Spool
 from atelier_render.worker import Worker
 from atelier_storage.errors import ObjectMissing, StorageUnavailable
 from atelier_storage.fetch import SafeFetcher
-from atelier_storage.objects import StoredObject
+from atelier_storage.objects import ListedObject, StoredObject
 
-TABLES = "attempts, artefacts, tenant_queues, inbox, outbox, jobs"
+TABLES = "attempts, artefacts, results, removals, doomed_objects, tenant_queues, inbox, outbox, jobs"
 LEASE_S = 1.0
 
 
@@ -52,6 +57,7 @@ class MemoryStore:
     """An object store in memory that can be away."""
 
     objects: dict[str, bytes] = field(default_factory=dict)
+    written: dict[str, datetime] = field(default_factory=dict)
     puts: int = 0
     away: bool = False
 
@@ -60,6 +66,7 @@ class MemoryStore:
             raise StorageUnavailable("away")
         self.puts += 1
         self.objects[key] = data
+        self.written[key] = datetime.now(UTC)
         return StoredObject(key, len(data), hashlib.sha256(data).hexdigest(), content_type)
 
     async def get(self, key: str, max_bytes: int) -> bytes:
@@ -67,7 +74,16 @@ class MemoryStore:
             raise ObjectMissing(key)
         return self.objects[key]
 
+    async def copy(self, source: str, key: str) -> None:
+        await self.put(key, await self.get(source, 0), "")
+
+    async def listed(self, folder: str, *, after: str, limit: int) -> list[ListedObject]:
+        keys = sorted(key for key in self.objects if key.startswith(folder) and key > after)
+        return [ListedObject(key, self.written[key]) for key in keys[:limit]]
+
     async def remove(self, key: str) -> None:
+        if self.away:
+            raise StorageUnavailable("away")
         self.objects.pop(key, None)
 
     def key_of(self, url: str) -> str | None:
@@ -79,6 +95,7 @@ class Process:
     """One render process of a test: its scheduler and its loops."""
 
     scheduler: Scheduler
+    collector: Collector
     owner: str
     unit: UnitOfWork
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -87,7 +104,7 @@ class Process:
         """Receives messages in one batch."""
         deliveries = [Delivery(wrap(message, source="test")) for message in messages]
         async with self.unit.once("render.commands", deliveries) as work:
-            await handle_commands(work, scheduler=self.scheduler, simulator=True)
+            await handle_commands(work, scheduler=self.scheduler, collector=self.collector, simulator=True)
 
     def start(self) -> None:
         """Begins to claim, to beat and to take over."""
@@ -122,10 +139,11 @@ class World:
         owner = f"worker-{len(self.processes) + 1}"
         unit = UnitOfWork(self.pool, Outbox(self.pool, Publisher("amqp://nowhere", "test")), "atelier/render")
         artefacts = Artefacts(self.objects, self.spool, self.pool)  # type: ignore[arg-type]
-        worker = worker_of(self.objects, artefacts, self.images, Progress(unit))
+        worker = worker_of(self.objects, artefacts, self.images, Progress(unit), self.pool)
         completions = Completions(unit, artefacts, owner=owner)
         scheduler = Scheduler(unit, worker, completions, owner=owner, lease_s=lease_s, slots=slots)
-        self.processes.append(Process(scheduler, owner, unit))
+        collector = Collector(unit, self.objects, retention_days=30, jobs_keep_days=30, grace_s=60)  # type: ignore[arg-type]
+        self.processes.append(Process(scheduler, collector, owner, unit))
         return self.processes[-1]
 
     async def events(self, generation_id: UUID) -> list[str]:
@@ -181,11 +199,20 @@ class Studio:
         return await self.worker.perform(Attempt(job, INVALID_SPAN))
 
 
-def worker_of(objects: MemoryStore, artefacts: Artefacts, images: ImageWorkers, progress: Progress) -> Worker:
+async def look(data: bytes) -> Analysis | ImageRefused:
+    """What an image worker would say, without the wait for one."""
+    return analysed(data)
+
+
+def worker_of(
+    objects: MemoryStore, artefacts: Artefacts, images: ImageWorkers, progress: Progress, pool: Pool | None = None
+) -> Worker:
     """A worker with all its providers, impatient."""
     inputs = Inputs(objects, SafeFetcher())  # type: ignore[arg-type]
     providers = (Local(images), Narration(Readers(readers=1)))
-    return Worker(providers, Simulator(attempt_s=0.3), inputs, artefacts, progress, reconcile_s=1.0)
+    reuse = Reuse(objects, pool, days_max=30)  # type: ignore[arg-type]
+    simulator = Simulator(attempt_s=0.3)
+    return Worker(providers, simulator, inputs, artefacts, reuse, Analyst(look), progress, reconcile_s=1.0)
 
 
 @pytest.fixture

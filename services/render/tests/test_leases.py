@@ -11,6 +11,7 @@ from atelier_contracts import RequestRender, Simulation
 from atelier_render import store
 from atelier_render.completions import Finished
 from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Completion, Job
+from atelier_storage.keys import artefact_key
 from atelier_telemetry import metrics
 
 pytestmark = pytest.mark.stack
@@ -102,20 +103,7 @@ async def test_who_gave_a_job_back_cannot_end_it_under_the_same_number(world: An
     assert await leaving.scheduler._completions.commit([finished(given_back)]) == [False]
 
 
-async def test_what_a_loser_stored_stays_while_another_attempt_may_need_it(world: Any, ask: Ask) -> None:
-    process = world.process()
-    await process.handle(ask(simulate=SLOW))
-    [lost] = await claim(world, process.owner, lease_s=0.0)
-    await process.scheduler.free_lost()
-    world.objects.objects["stores/0.png"] = b""
-
-    attempt = Attempt(lost, INVALID_SPAN, stored=["stores/0.png"])
-    await process.scheduler._completions.settle(attempt, Completion(lost, "simulator", 1))
-
-    assert list(world.objects.objects) == ["stores/0.png"]
-
-
-async def test_what_a_loser_stored_is_removed_unless_it_is_the_winners(world: Any, ask: Ask) -> None:
+async def test_what_a_loser_stored_is_removed_and_what_the_winner_stored_stays(world: Any, ask: Ask) -> None:
     process, heir = world.process(), world.process()
     request = ask(simulate=SLOW)
     await process.handle(request)
@@ -123,13 +111,31 @@ async def test_what_a_loser_stored_is_removed_unless_it_is_the_winners(world: An
     await process.scheduler.free_lost()
     heir.start()
     await world.until(request.generation_id, "done")
-    [key] = world.objects.objects
-    world.objects.objects["stores/other.png"] = b""
+    kept = set(world.objects.objects)
+    owner = request.owner
+    losers = artefact_key(owner.kind, owner.id, request.generation_id, 0, "png", attempt="1-abcdef")
+    world.objects.objects[losers] = b""
 
-    attempt = Attempt(lost, INVALID_SPAN, stored=[key, "stores/other.png"])
+    attempt = Attempt(lost, INVALID_SPAN, stored=[losers, *kept])
     await process.scheduler._completions.settle(attempt, Completion(lost, "simulator", 1))
+    assert set(world.objects.objects) == {losers, *kept}  # a put of the loser's may still be on its way
+    await world.pool.execute("UPDATE doomed_objects SET due_at = now()")
+    await heir.collector.collect()
 
-    assert list(world.objects.objects) == [key]
+    assert set(world.objects.objects) == kept
+
+
+async def test_two_attempts_at_one_job_never_store_under_the_same_key(world: Any, ask: Ask) -> None:
+    process = world.process()
+    await process.handle(ask(simulate=SLOW))
+    [first] = await claim(world, process.owner)
+    await store.give_back(world.pool, process.owner)
+    [again] = await claim(world, process.owner)
+
+    folders = {Attempt(job, INVALID_SPAN).folder for job in (first, again)}
+
+    assert first.attempt == again.attempt
+    assert len(folders) == 2
 
 
 async def test_a_graceful_stop_gives_jobs_back_at_once_and_counts_no_attempt(world: Any, ask: Ask) -> None:

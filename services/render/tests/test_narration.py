@@ -72,8 +72,10 @@ async def test_a_stored_story_becomes_an_mp3_without_width_or_height(studio: Any
     assert isinstance(ending, Completion), ending
     (artefact,) = ending.artefacts
     data = studio.objects.objects[artefact.key]
-    assert artefact.key == f"stores/{request.owner.id}/generated/{request.generation_id}/0.mp3"
+    assert artefact.key.startswith(f"stores/{request.owner.id}/generated/{request.generation_id}/1-")
+    assert artefact.key.endswith("/0.mp3")
     assert (artefact.content_type, artefact.width, artefact.height) == ("audio/mpeg", None, None)
+    assert (artefact.thumbnail, artefact.colours, artefact.tags) == (None, (), ())
     assert (artefact.size, artefact.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert plausible(len(data) * 8 / 48_000, len(STORY) * 5)  # at a constant 48 kbit/s
 

@@ -34,7 +34,7 @@ async def test_a_picture_is_announced_as_it_lies_in_the_store(world: Any, ask: A
     rows = await world.pool.fetch("SELECT key, size, sha256 FROM artefacts ORDER BY key")
     assert (said["delivered"], said["requested"], said["provider"]) == (2, 2, "simulator")
     assert [(o["key"], o["size"], o["sha256"]) for o in said["outputs"]] == [tuple(row) for row in rows]
-    assert set(world.objects.objects) == {row["key"] for row in rows}
+    assert set(world.objects.objects) == {output[name] for output in said["outputs"] for name in ("key", "thumbnail")}
 
 
 async def test_a_failed_render_is_announced_with_its_code(world: Any, ask: Ask) -> None:
@@ -94,7 +94,7 @@ async def test_the_attempt_and_what_it_says_belong_to_the_trace_of_the_request(w
         consuming = provider.get_tracer("test").start_span("process")
         delivery = Delivery(wrap(request, source="test"), consuming)
         async with process.unit.once("render.commands", [delivery]) as work:
-            await handle_commands(work, scheduler=process.scheduler, simulator=True)
+            await handle_commands(work, scheduler=process.scheduler, collector=process.collector, simulator=True)
         process.start()
         await world.until(request.generation_id, "done")
         await process.kill()
@@ -124,7 +124,8 @@ async def test_a_job_can_be_asked_about_by_colleagues_only(world: Any, ask: Ask)
     story = known.json()
     assert (story["state"], story["owner"]["id"]) == ("done", str(request.owner.id))
     assert [(a["attempt"], a["outcome"], a["worker"]) for a in story["attempts"]] == [(1, "done", process.owner)]
-    assert [a["size"] for a in story["artefacts"]] == [len(data) for data in world.objects.objects.values()]
+    assert [a["size"] for a in story["artefacts"]] == [len(world.objects.objects[a["key"]]) for a in story["artefacts"]]
+    assert story["removals"] == []
 
 
 async def test_random_lives_keep_the_tenants_counters_true(world: Any, ask: Ask) -> None:

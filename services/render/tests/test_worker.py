@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Any
 from uuid import uuid4
 
@@ -27,7 +28,10 @@ async def test_pictures_are_stored_under_their_owner_with_their_checksum(studio:
 
     assert isinstance(ending, Completion)
     folder = f"stores/{request.owner.id}/generated/{request.generation_id}"
-    assert [artefact.key for artefact in ending.artefacts] == [f"{folder}/0.png", f"{folder}/1.png"]
+    assert [(str(PurePosixPath(one.key).parents[1]), PurePosixPath(one.key).name) for one in ending.artefacts] == [
+        (folder, "0.png"),
+        (folder, "1.png"),
+    ]
     for artefact in ending.artefacts:
         stored = studio.objects.objects[artefact.key]
         assert (artefact.sha256, artefact.size) == (hashlib.sha256(stored).hexdigest(), len(stored))
@@ -81,7 +85,7 @@ async def test_a_lost_response_is_asked_for_again_not_made_again(studio: Any, as
     ending = await studio.render(ask(simulate=pretend("lost_response")))
 
     assert isinstance(ending, Completion)
-    assert studio.objects.puts == 1
+    assert studio.objects.puts == 2, "the picture and its thumbnail, once each"
 
 
 async def test_a_lost_response_that_nobody_remembers_is_an_unknown_outcome(
@@ -112,7 +116,7 @@ async def test_what_was_rendered_while_the_store_was_away_is_stored_later_and_no
     studio.objects.away = False
 
     assert isinstance(await rendering, Completion)
-    assert studio.objects.puts == 1
+    assert studio.objects.puts == 2, "the picture and its thumbnail, once each"
 
 
 async def test_a_later_attempt_stores_what_an_earlier_one_left_in_the_spool(studio: Any, ask: Ask) -> None:

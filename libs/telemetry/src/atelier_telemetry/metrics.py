@@ -46,6 +46,17 @@ DISCARDED = Counter("atelier_render_discarded_total", "Outputs that came too lat
 OBJECTS_REMOVED = Counter("atelier_render_objects_removed_total", "Objects removed from the store", ["reason"])
 """reason: requested, retention, late, lost (by an attempt that did not win), orphan (found by the sweep)."""
 
+# Providers
+PROVIDER_OUTCOMES = Counter(
+    "atelier_provider_outcomes_total", "What calls of providers came to", ["provider", "outcome"]
+)
+"""outcome: succeeded, partial, refused, failed, transient, rate_limited, unknown; lost: the answer, before recalls."""
+FAILOVERS = Counter("atelier_provider_failovers_total", "Jobs handed to the next provider", ["provider", "successor"])
+PROVIDER_BREAKER = Gauge(
+    "atelier_provider_breaker_state", "The circuit breaker: 0 closed, 1 half-open, 2 open", ["provider"]
+)
+RECONCILING = Gauge("atelier_provider_reconciling", "Submissions whose outcome is being found out", ["provider"])
+
 # Gateway
 ADMISSION_SECONDS = Histogram(
     "atelier_admission_seconds", "From POST to the admission reply", ["surface"], buckets=_FAST

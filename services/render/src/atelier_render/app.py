@@ -14,7 +14,9 @@ from atelier_contracts.vocabulary import N_MAX
 from atelier_imaging.workers import ImageWorkers
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
+from atelier_render.analysis import Analyst
 from atelier_render.artefacts import Artefacts
+from atelier_render.collecting import EXPIRE_EVERY_S, PRUNE_EVERY_S, Collector
 from atelier_render.completions import Completions
 from atelier_render.handlers import handle_commands
 from atelier_render.inputs import INPUT_BYTES_MAX, Inputs
@@ -25,6 +27,7 @@ from atelier_render.providers.narration import Narration
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
 from atelier_render.reads import reads_router
+from atelier_render.reuse import Reuse
 from atelier_render.scheduler import BEATS_A_LEASE, Scheduler
 from atelier_render.settings import Settings
 from atelier_render.spool import Spool
@@ -48,7 +51,9 @@ def create_app(settings: Settings) -> FastAPI:
         progress = Progress(bus.work)
         async with _scheduler(settings, bus, pool, progress) as (scheduler, objects, providers):
             simulator = settings.simulator == "on"
-            bus.consume(RENDER_COMMANDS, partial(handle_commands, scheduler=scheduler, simulator=simulator))
+            collector = _collector(settings, bus, objects)
+            handle = partial(handle_commands, scheduler=scheduler, collector=collector, simulator=simulator)
+            bus.consume(RENDER_COMMANDS, handle)
             await bus.start()
             bus.keep(scheduler.run_lane("paced"), "paced jobs")
             if simulator:
@@ -56,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
             bus.keep(scheduler.keep_leases(), "heartbeats")
             every_s = settings.render_lease_s / BEATS_A_LEASE
             bus.keep(loops.keep_doing("lost leases", every_s, scheduler.free_lost), "lost leases")
+            _keep_collecting(settings, bus, collector)
             bus.keep(loops.keep_doing("progress", TELL_EVERY_S, progress.tell), "progress")
             app.include_router(operations_router(checks | {"storage": objects.ready}))
             app.include_router(reads_router(pool, settings.service_token, providers))
@@ -75,6 +81,26 @@ def create_app(settings: Settings) -> FastAPI:
     )
 
 
+def _collector(settings: Settings, bus: Bus, objects: ObjectStore) -> Collector:
+    return Collector(
+        bus.work,
+        objects,
+        retention_days=settings.render_retention_days,
+        jobs_keep_days=settings.render_jobs_keep_days,
+        grace_s=settings.render_sweep_grace_s,
+    )
+
+
+def _keep_collecting(settings: Settings, bus: Bus, collector: Collector) -> None:
+    bus.keep(collector.keep_collecting(), "doomed objects")
+    if settings.render_retention_days:
+        bus.keep(loops.keep_doing("retention", EXPIRE_EVERY_S, collector.expire), "retention")
+    if settings.render_jobs_keep_days:
+        bus.keep(loops.keep_doing("job prune", PRUNE_EVERY_S, collector.prune), "job prune")
+    if settings.render_sweep_every_s:
+        bus.keep(loops.keep_doing("sweep", settings.render_sweep_every_s, collector.sweep), "sweep")
+
+
 @asynccontextmanager
 async def _scheduler(
     settings: Settings, bus: Bus, pool: Pool, progress: Progress
@@ -89,10 +115,24 @@ async def _scheduler(
     simulator = Simulator(attempt_s=settings.render_attempt_s) if settings.simulator == "on" else None
     inputs = Inputs(objects, fetcher)
     providers: Sequence[Provider] = (Local(images), Narration(Readers(readers=settings.render_narrators)))
-    worker = Worker(providers, simulator, inputs, artefacts, progress, reconcile_s=settings.render_reconcile_s)
+    reuse = Reuse(objects, pool, days_max=settings.render_retention_days)
+    worker = Worker(
+        providers,
+        simulator,
+        inputs,
+        artefacts,
+        reuse,
+        Analyst(images.analyse),
+        progress,
+        reconcile_s=settings.render_reconcile_s,
+    )
     completions = Completions(bus.work, artefacts, owner=owner)
-    lease_s, slots = settings.render_lease_s, settings.render_concurrency
-    yield Scheduler(bus.work, worker, completions, owner=owner, lease_s=lease_s, slots=slots), objects, providers
+    lease_s, slots, cap = settings.render_lease_s, settings.render_concurrency, settings.render_tenant_slots_max
+    yield (
+        Scheduler(bus.work, worker, completions, owner=owner, lease_s=lease_s, slots=slots, tenant_slots_max=cap),
+        objects,
+        providers,
+    )
     await images.close()
     spool.close()
     fetcher.close()

@@ -1,24 +1,32 @@
-"""Brings pictures into the object store under their owner's keys, and takes back what no winner owns."""
+"""Brings outputs into the object store under their owner's keys, and takes back what no winner owns."""
 
 import asyncio
-from collections.abc import Sequence
+import logging
 
 from atelier_contracts import Artefact
+from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
 from atelier_render import store
+from atelier_render.analysis import Output
 from atelier_render.jobs import Attempt, Job
 from atelier_render.patience import patiently
-from atelier_render.providers.protocol import Picture
 from atelier_render.providers.verification import EXTENSIONS
 from atelier_render.spool import Made, Spool
+from atelier_render.tags import tags_of
 from atelier_storage.errors import StorageUnavailable
-from atelier_storage.keys import artefact_key
-from atelier_storage.objects import ObjectStore
+from atelier_storage.keys import artefact_key, thumbnail_key
+from atelier_storage.objects import ObjectStore, StoredObject
 from atelier_telemetry import metrics
+
+LINGER_S = 120.0
+"""Before what a loser stored is removed: a put that was given up may still be on its way, for longer than any put of
+ours may take."""
+THUMBNAIL_TYPE = "image/webp"
+logger = logging.getLogger(__name__)
 
 
 class Artefacts:
-    """Stores what attempts have made."""
+    """Stores what attempts have made. Each attempt has keys of its own, so a loser touches nothing of the winner's."""
 
     def __init__(self, objects: ObjectStore, spool: Spool, pool: Pool) -> None:
         self._objects = objects
@@ -32,46 +40,62 @@ class Artefacts:
         return await asyncio.to_thread(self._spool.recall, job.generation_id)
 
     async def save(self, attempt: Attempt, made: Made) -> tuple[Artefact, ...]:
-        """Stores every picture. While the store is away they wait in the spool; run it under a timeout."""
+        """Stores every output. While the store is away they wait in the spool; run it under a timeout."""
         try:
-            return await self._put_all(attempt, made.pictures)
+            return await self._put_all(attempt, made)
         except StorageUnavailable:
             await asyncio.to_thread(self._spool.keep, attempt.job.generation_id, made)
-        return await patiently(lambda: self._put_all(attempt, made.pictures))
+        return await patiently(lambda: self._put_all(attempt, made))
 
     async def settle(self, attempt: Attempt, *, won: bool, made: bool) -> None:
-        """After the attempt's end: forgets the spool; removes objects that belong to no winner."""
+        """After the attempt's end: forgets the spool; a loser's objects go."""
         if self._spool.holds(attempt.job.generation_id):
             await asyncio.to_thread(self._spool.forget, attempt.job.generation_id)
         if made and not won:
             metrics.DISCARDED.inc()
-        if attempt.stored and not (made and won):
-            await self._remove(attempt)
+        if not (made and won):
+            await self.take_back(attempt)
 
-    async def _remove(self, attempt: Attempt) -> None:
-        """Keys are the same for every attempt, so a winner's stay, and while another is at work all stay."""
-        kept = await store.kept_keys(self._pool, attempt.job.generation_id)
-        if kept is None:
+    async def take_back(self, attempt: Attempt) -> None:
+        """Has everything removed that the attempt has put, or begun to put. What it cannot note down because the
+        database is away is left to the sweep."""
+        if not attempt.stored:
             return
-        for key in attempt.stored:
-            if key not in kept:
-                await self._objects.remove(key)
+        try:
+            await store.doom_objects(self._pool, attempt.stored, "lost", in_s=LINGER_S)
+        except Exception as failed:
+            if not is_outage(failed):
+                raise
+            logger.warning("objects of %s are left to the sweep: %r", attempt.job.key, failed)
 
-    async def _put_all(self, attempt: Attempt, pictures: Sequence[Picture]) -> tuple[Artefact, ...]:
-        return tuple([await self._put(attempt, index, picture) for index, picture in enumerate(pictures)])
+    async def _put_all(self, attempt: Attempt, made: Made) -> tuple[Artefact, ...]:
+        return tuple([await self._put(attempt, made, index, output) for index, output in enumerate(made.outputs)])
 
-    async def _put(self, attempt: Attempt, index: int, picture: Picture) -> Artefact:
-        job = attempt.job
-        extension = EXTENSIONS[picture.content_type]
-        key = artefact_key(job.owner.kind, job.owner.id, job.generation_id, index, extension)
-        if key not in attempt.stored:
-            attempt.stored.append(key)
-        put = await self._objects.put(key, picture.data, picture.content_type)
+    async def _put(self, attempt: Attempt, made: Made, index: int, output: Output) -> Artefact:
+        key = key_of(attempt, index, output.content_type)
+        put = await self._put_one(attempt, key, output.data, output.content_type)
+        small = None
+        if output.thumbnail is not None:
+            small = await self._put_one(attempt, thumbnail_key(key), output.thumbnail, THUMBNAIL_TYPE)
         return Artefact(
             key=key,
             content_type=put.content_type,
             size=put.size,
             sha256=put.sha256,
-            width=picture.width,
-            height=picture.height,
+            width=output.width,
+            height=output.height,
+            thumbnail=small.key if small else None,
+            colours=output.colours,
+            tags=tags_of(attempt.job.spec, made.provider, output),
         )
+
+    async def _put_one(self, attempt: Attempt, key: str, data: bytes, content_type: str) -> StoredObject:
+        if key not in attempt.stored:
+            attempt.stored.append(key)
+        return await self._objects.put(key, data, content_type)
+
+
+def key_of(attempt: Attempt, index: int, content_type: str) -> str:
+    """Where the attempt's output at this place lies, or will."""
+    owner, extension = attempt.job.owner, EXTENSIONS[content_type]
+    return artefact_key(owner.kind, owner.id, attempt.job.generation_id, index, extension, attempt=attempt.folder)

@@ -11,7 +11,6 @@ from atelier_messaging import Batcher, UnitOfWork, is_outage
 from atelier_render import store
 from atelier_render.artefacts import Artefacts
 from atelier_render.jobs import Attempt, Completion, Ending
-from atelier_storage.errors import StorageUnavailable
 from atelier_telemetry import metrics, words
 
 BATCH_MAX = 100
@@ -33,10 +32,7 @@ class Completions:
     async def settle(self, attempt: Attempt, ending: Ending) -> None:
         """Ends one attempt, in the company of those that end at the same time, and tidies up after it."""
         won = await self._batcher.submit((attempt, ending))
-        try:
-            await self._artefacts.settle(attempt, won=won, made=isinstance(ending, Completion))
-        except StorageUnavailable as away:
-            logger.warning("objects of %s are left over: %s", attempt.job.key, away)
+        await self._artefacts.settle(attempt, won=won, made=isinstance(ending, Completion))
 
     async def commit(self, finished: Sequence[Finished]) -> Sequence[bool]:
         """One transaction for all; waits while the database is away. Answers which attempts won."""

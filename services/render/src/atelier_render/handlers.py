@@ -3,17 +3,19 @@
 from functools import partial
 from typing import cast
 
-from atelier_contracts import CancelRender, RenderFailed, RequestRender
+from atelier_contracts import CancelRender, DiscardRender, GenerationDeleted, RenderFailed, RequestRender
 from atelier_messaging import Delivery, Work
 from atelier_render import store
+from atelier_render.collecting import Collector
 from atelier_render.jobs import NewJob, lane_of
 from atelier_render.scheduler import CANCELLED, Scheduler
+from atelier_telemetry import metrics
 from atelier_telemetry.tracing import traceparent_of
 
 
-async def handle_commands(work: Work, *, scheduler: Scheduler, simulator: bool) -> None:
+async def handle_commands(work: Work, *, scheduler: Scheduler, collector: Collector, simulator: bool) -> None:
     """Queue ``render.commands``. A cancelled job is answered here if it ends by this; a running one is answered by its
-    worker, a finished one already was."""
+    worker, a finished one already was. Results that nobody may have any more go."""
     jobs = [new_job(d, simulator=simulator) for d in work.fresh if isinstance(d.message, RequestRender)]
     cancels = {d.message.subject: d for d in work.fresh if isinstance(d.message, CancelRender)}
     for generation_id in await store.change_queues(work.connection, jobs, cancels.keys(), CANCELLED):
@@ -22,6 +24,15 @@ async def handle_commands(work: Work, *, scheduler: Scheduler, simulator: bool) 
     work.after_commit(partial(scheduler.wake, {job.lane for job in jobs}))
     if cancels:
         work.after_commit(scheduler.look_for_cancels)
+    late = {d.message.subject for d in work.fresh if isinstance(d.message, DiscardRender)}
+    if late:
+        metrics.DISCARDED.inc(await store.retire_results(work.connection, late, "late"))
+    deleted = {d.message.subject for d in work.fresh if isinstance(d.message, GenerationDeleted)}
+    if deleted:
+        await store.forget_requests(work.connection, deleted)
+        await store.retire_results(work.connection, deleted, "requested")
+    if late or deleted:
+        work.after_commit(collector.wake)
 
 
 def new_job(delivery: Delivery, *, simulator: bool) -> NewJob:

@@ -1,6 +1,7 @@
 """What a job is apart from how it is stored: the values that scheduler, worker and store hand each other."""
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,6 +72,18 @@ class Freed:
 
 
 @dataclass(slots=True, eq=False)
+class Submission:
+    """What an attempt has sent to a remote provider and, once that is known, what came of it."""
+
+    id: UUID
+    provider: str
+    key: str
+    is_reconciling: bool = False
+    outcome: str | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Attempt:
     """One attempt under way."""
 
@@ -79,7 +92,15 @@ class Attempt:
     phase: Phase = "working"
     stored: list[str] = field(default_factory=list)
     """Keys this attempt has put, or begun to put; removed again unless it wins."""
+    tag: str = field(default_factory=lambda: secrets.token_hex(4))
+    submission: Submission | None = None
+    """The last one that this attempt sent, or found open."""
     task: asyncio.Task[None] | None = None
+
+    @property
+    def folder(self) -> str:
+        """Where this attempt stores, and no other: a job that was given back has the same attempt number again."""
+        return f"{self.job.attempt}-{self.tag}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +111,9 @@ class Completion:
     provider: str
     delivered: int
     artefacts: Sequence[Artefact] = ()
+    fingerprint: bytes | None = None
+    """All that the result depends on, in 32 bytes; None where that is not known any more."""
+    reused: bool = False
     state: Literal["done"] = "done"
 
     def event(self) -> RenderCompleted:
@@ -100,6 +124,7 @@ class Completion:
             delivered=self.delivered,
             requested=self.job.spec.n,
             provider=self.provider,
+            reused=self.reused,
         )
 
 

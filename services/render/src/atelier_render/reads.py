@@ -26,8 +26,10 @@ WHERE generation_id = $1 AND state = 'running'
 ORDER BY attempt
 """
 _ARTEFACTS = """
-SELECT key, content_type, size, sha256, width, height, created_at FROM artefacts WHERE generation_id = $1 ORDER BY key
+SELECT key, content_type, size, sha256, width, height, thumbnail, created_at
+FROM artefacts WHERE generation_id = $1 ORDER BY key
 """
+_REMOVALS = "SELECT reason, outputs, removed_at FROM removals WHERE generation_id = $1 ORDER BY removed_at"
 
 # A tenant's k-th waiting job has its turn at ``served + k``, as the claim has it: ahead of a job are all earlier turns.
 _PLACE = """
@@ -61,7 +63,7 @@ def reads_router(pool: Pool, token: SecretStr, providers: Sequence[Provider]) ->
 
     @router.get("/jobs/{generation_id}")
     async def job(generation_id: UUID) -> dict[str, Any]:
-        """The job, its attempts in order, the one under way included, and its artefacts."""
+        """The job, its attempts in order, the one under way included, its artefacts, and how they went."""
         row = await pool.fetchrow(_JOB, generation_id)
         if row is None:
             raise HTTPException(404, "render knows no job for this generation")
@@ -71,6 +73,7 @@ def reads_router(pool: Pool, token: SecretStr, providers: Sequence[Provider]) ->
             "owner": {"kind": kind, "id": id_} if id_ else None,
             "attempts": [dict(attempt) for attempt in await pool.fetch(_ATTEMPTS, generation_id)],
             "artefacts": [dict(artefact) for artefact in await pool.fetch(_ARTEFACTS, generation_id)],
+            "removals": [dict(removal) for removal in await pool.fetch(_REMOVALS, generation_id)],
         }
 
     @router.get("/queue/{generation_id}")

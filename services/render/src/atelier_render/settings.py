@@ -24,6 +24,9 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Seconds without a heartbeat after which a job is anyone's; a beat is sent three times as often."""
     render_concurrency: int = Field(default=8, ge=1, le=256)
     """Attempts under way at once in this process."""
+    render_tenant_slots_max: int = Field(default=0, ge=0)
+    """Of one tenant's jobs so many run at once, in all processes together and even while others wait for nothing;
+    0: any number. The same in every process."""
     render_narrators: int = Field(default=2, ge=1, le=64)
     """Texts read aloud at once, each by a process of its own."""
     render_image_workers: int = Field(default=2, ge=1, le=64)
@@ -34,6 +37,15 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Seconds to ask a provider what became of an attempt whose answer was lost."""
     render_spool_dir: Path | None = None
     """Where pictures wait while the object store is down; given, they also outlive this process."""
+    render_retention_days: int = Field(default=0, ge=0, le=3_650)
+    """Days after which outputs are deleted; 0: kept until their owner deletes them."""
+    render_jobs_keep_days: int = Field(default=90, ge=0, le=3_650)
+    """Days after which a job that ended is forgotten, its outputs not; 0: never."""
+    render_sweep_every_s: float = Field(default=3_600.0, ge=0)
+    """Seconds between sweeps for objects that no row speaks of; 0: never. Switch it off while a backup of the database
+    is restored."""
+    render_sweep_grace_s: float = Field(default=86_400.0, ge=60.0)
+    """Seconds that an object must be old before a sweep may take it."""
     simulator: Literal["on", "off"] = "off"
     """Whether requests may be rendered by the simulator; never in production."""
 

@@ -8,11 +8,14 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-from atelier_render.providers.protocol import Picture
+from atelier_render.analysis import Output
 
 _MANIFEST = "manifest.json"
+_THUMBNAIL = ".thumbnail"
+_SAID = ("content_type", "width", "height", "colours")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,8 @@ class Made:
     """What a provider delivered and nobody has stored."""
 
     provider: str
-    delivered: int
-    pictures: tuple[Picture, ...]
+    outputs: tuple[Output, ...]
+    fingerprint: bytes | None = None
 
 
 class Spool:
@@ -41,10 +44,15 @@ class Spool:
         if self.holds(generation_id):
             return
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=self._folder))
-        for index, picture in enumerate(made.pictures):
-            (draft / str(index)).write_bytes(picture.data)
-        about = [{"content_type": p.content_type, "width": p.width, "height": p.height} for p in made.pictures]
-        manifest = {"provider": made.provider, "delivered": made.delivered, "pictures": about}
+        for index, output in enumerate(made.outputs):
+            (draft / str(index)).write_bytes(output.data)
+            if output.thumbnail is not None:
+                (draft / f"{index}{_THUMBNAIL}").write_bytes(output.thumbnail)
+        manifest = {
+            "provider": made.provider,
+            "fingerprint": made.fingerprint.hex() if made.fingerprint else None,
+            "outputs": [{name: getattr(output, name) for name in _SAID} for output in made.outputs],
+        }
         (draft / _MANIFEST).write_text(json.dumps(manifest))
         draft.rename(self._place(generation_id))
 
@@ -52,11 +60,9 @@ class Spool:
         """Reads it back."""
         place = self._place(generation_id)
         manifest = json.loads((place / _MANIFEST).read_text())
-        pictures = [
-            Picture((place / str(index)).read_bytes(), about["content_type"], about["width"], about["height"])
-            for index, about in enumerate(manifest["pictures"])
-        ]
-        return Made(manifest["provider"], manifest["delivered"], tuple(pictures))
+        outputs = tuple(_output(place, index, said) for index, said in enumerate(manifest["outputs"]))
+        fingerprint = manifest["fingerprint"]
+        return Made(manifest["provider"], outputs, bytes.fromhex(fingerprint) if fingerprint else None)
 
     def forget(self, generation_id: UUID) -> None:
         """Removes it; what is not there is gone already."""
@@ -69,3 +75,15 @@ class Spool:
 
     def _place(self, generation_id: UUID) -> Path:
         return self._folder / str(generation_id)
+
+
+def _output(place: Path, index: int, said: dict[str, Any]) -> Output:
+    thumbnail = place / f"{index}{_THUMBNAIL}"
+    return Output(
+        (place / str(index)).read_bytes(),
+        said["content_type"],
+        said["width"],
+        said["height"],
+        thumbnail.read_bytes() if thumbnail.exists() else None,
+        tuple(said["colours"]),
+    )

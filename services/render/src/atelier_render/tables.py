@@ -4,8 +4,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Integer, SmallInteger, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field, SQLModel
 
 import atelier_messaging.tables  # noqa: F401 - outbox and inbox belong to every service's schema
@@ -91,8 +102,46 @@ class AttemptRow(SQLModel, table=True):
     ended_at: datetime = Field(sa_column=_time(nullable=False))
 
 
+class SubmissionRow(SQLModel, table=True):
+    """One request to a remote provider, written before it leaves; ``not_sent`` where the provider was passed over.
+
+    At most one of a generation is open, so nobody submits while an earlier answer is owed. One that is open ends with
+    what is known of it, or with its job: ``abandoned`` where nobody waited for its answer any more.
+    """
+
+    __tablename__ = "submissions"
+    __table_args__ = (
+        CheckConstraint("state IN ('sent', 'reconciling', 'ended')", name="submissions_state"),
+        CheckConstraint(
+            "outcome IN ('succeeded', 'partial', 'refused', 'failed', 'transient', 'rate_limited', 'unknown',"
+            " 'abandoned', 'not_sent')",
+            name="submissions_outcome",
+        ),
+        CheckConstraint(
+            "(state = 'ended') = (outcome IS NOT NULL) AND (state = 'ended') = (ended_at IS NOT NULL)",
+            name="submissions_ended",
+        ),
+        Index("submissions_generation", "generation_id"),
+        Index("submissions_open", "generation_id", unique=True, postgresql_where=text("state <> 'ended'")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    generation_id: UUID = Field(sa_column=Column(ForeignKey("jobs.generation_id", ondelete="CASCADE"), nullable=False))
+    attempt: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    provider: str = Field(sa_column=_text())
+    key: str = Field(sa_column=_text())
+    state: str = Field(sa_column=_text())
+    outcome: str | None = Field(sa_column=_text(nullable=True))
+    reason: str | None = Field(sa_column=_text(nullable=True))
+    sent_at: datetime = Field(sa_column=_time(nullable=False))
+    ended_at: datetime | None = Field(sa_column=_time())
+
+
 class ArtefactRow(SQLModel, table=True):
-    """One delivered output: where it lies in the object store and what it is. ``size`` in bytes."""
+    """One delivered output: where it and its thumbnail lie in the object store and what it is. ``size`` in bytes.
+
+    It outlives its job's row: without it, its objects belong to nobody and are swept away.
+    """
 
     __tablename__ = "artefacts"
     __table_args__ = (
@@ -102,13 +151,60 @@ class ArtefactRow(SQLModel, table=True):
     )
 
     key: str = Field(sa_column=Column(Text, primary_key=True))
-    generation_id: UUID = Field(foreign_key="jobs.generation_id")
+    generation_id: UUID
     content_type: str = Field(sa_column=_text())
     size: int = Field(sa_column=Column(BigInteger, nullable=False))
     sha256: str = Field(sa_column=_text())
     width: int | None = Field(sa_column=Column(Integer))
     height: int | None = Field(sa_column=Column(Integer))
+    thumbnail: str | None = Field(sa_column=_text(nullable=True))
+    colours: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    tags: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
     created_at: datetime = Field(sa_column=_time(nullable=False))
+
+
+class ResultRow(SQLModel, table=True):
+    """One generation whose outputs lie in the store, and what they may be delivered again for: all that the picture
+    depends on, as one SHA-256; absent where not all that was asked for was made."""
+
+    __tablename__ = "results"
+    __table_args__ = (
+        CheckConstraint("owner_kind IN ('store', 'user', 'workspace')", name="results_owner_kind"),
+        CheckConstraint("octet_length(fingerprint) = 32", name="results_fingerprint"),
+        Index("results_equal", "owner_id", "fingerprint", "generation_id"),
+        Index("results_age", "created_at"),
+    )
+
+    generation_id: UUID = Field(primary_key=True)
+    owner_kind: str = Field(sa_column=_text())
+    owner_id: UUID
+    provider: str = Field(sa_column=_text())
+    fingerprint: bytes | None = Field(sa_column=Column(LargeBinary))
+    created_at: datetime = Field(sa_column=_time(nullable=False))
+
+
+class RemovalRow(SQLModel, table=True):
+    """That the outputs of a generation were removed, and why: at its owner's wish, at the end of the time they are
+    kept, or because they came after their refund."""
+
+    __tablename__ = "removals"
+    __table_args__ = (CheckConstraint("reason IN ('requested', 'retention', 'late')", name="removals_reason"),)
+
+    generation_id: UUID = Field(primary_key=True)
+    reason: str = Field(sa_column=Column(Text, primary_key=True))
+    outputs: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    removed_at: datetime = Field(sa_column=_time(nullable=False))
+
+
+class DoomedObjectRow(SQLModel, table=True):
+    """An object that is to be removed from the store, not before ``due_at``; the row goes once it is gone."""
+
+    __tablename__ = "doomed_objects"
+    __table_args__ = (Index("doomed_objects_due", "due_at"),)
+
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    reason: str = Field(sa_column=_text())
+    due_at: datetime = Field(sa_column=_time(nullable=False))
 
 
 class TenantQueueRow(SQLModel, table=True):

@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import assert_never
 
 from atelier_contracts import RenderSpec, Simulation
+from atelier_render.analysis import Analyst
 from atelier_render.artefacts import Artefacts
 from atelier_render.inputs import InputRefused, Inputs
 from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
 from atelier_render.progress import Progress
 from atelier_render.providers.protocol import (
     Failed,
+    Input,
     Outcome,
     Partial,
     Provider,
@@ -24,7 +26,7 @@ from atelier_render.providers.protocol import (
 )
 from atelier_render.providers.registry import candidates, objection
 from atelier_render.providers.simulator import Simulator
-from atelier_render.providers.verification import flaw
+from atelier_render.reuse import Reuse, fingerprint_of
 from atelier_render.spool import Made
 from atelier_telemetry import metrics, words
 
@@ -41,6 +43,8 @@ class Worker:
         simulator: Simulator | None,
         inputs: Inputs,
         artefacts: Artefacts,
+        reuse: Reuse,
+        analyst: Analyst,
         progress: Progress,
         *,
         reconcile_s: float,
@@ -49,6 +53,8 @@ class Worker:
         self._simulator = simulator
         self._inputs = inputs
         self._artefacts = artefacts
+        self._reuse = reuse
+        self._analyst = analyst
         self._progress = progress
         self._reconcile_s = reconcile_s
 
@@ -62,6 +68,9 @@ class Worker:
             with metrics.RENDER_SECONDS.labels(provider.name).time():
                 async with asyncio.timeout(job.left_s):
                     return await self._perform(attempt, provider)
+        except asyncio.CancelledError:
+            await self._artefacts.take_back(attempt)
+            raise
         except TimeoutError:
             return Failure(job, provider.name, "provider_timeout", "the deadline passed during the render")
         except Exception as error:
@@ -83,25 +92,30 @@ class Worker:
         job = attempt.job
         made = await self._artefacts.left_by_an_earlier_attempt(job)
         if made is None:
+            inputs = await self._given(job, provider)
+            if isinstance(inputs, InputRefused):
+                return Failure(job, provider.name, "invalid_input", inputs.reason)
+            fingerprint = await fingerprint_of(job.spec, inputs)
+            if job.spec.reuse and (earlier := await self._reuse.deliver(attempt, fingerprint)):
+                return earlier
             with self._progress.of(attempt) as tell:
-                outcome = await self._outcome(job, provider, tell)
+                order = ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec, inputs, tell)
+                outcome = await self._outcome(provider, order)
             if not isinstance(outcome, Succeeded | Partial) or not outcome.pictures:
                 return _ending(job, provider.name, outcome)
-            sound = tuple(picture for picture in outcome.pictures if flaw(picture) is None)
-            if not sound:
-                reason = f"what the provider made is unusable: {flaw(outcome.pictures[0])}"
-                return Failure(job, provider.name, "provider_failed", reason)
-            made = Made(provider.name, len(sound), sound)
+            outputs, wrong = await self._analyst.judge(outcome.pictures)
+            if not outputs:
+                return Failure(job, provider.name, "provider_failed", f"what the provider made is unusable: {wrong}")
+            made = Made(provider.name, outputs, fingerprint)
         artefacts = await self._artefacts.save(attempt, made)
-        return Completion(job, made.provider, made.delivered, artefacts)
+        return Completion(job, made.provider, len(artefacts), artefacts, made.fingerprint)
 
-    async def _outcome(self, job: Job, provider: Provider, tell: Callable[[int], None]) -> Outcome:
-        order = _as_asked(job)
-        if provider.capabilities.reads_inputs:
-            inputs = await self._inputs.load(job.owner, job.spec.inputs)
-            if isinstance(inputs, InputRefused):
-                return Failed("invalid_input", inputs.reason)
-            order = ProviderJob(order.key, job.generation_id, job.owner, job.spec, inputs, tell)
+    async def _given(self, job: Job, provider: Provider) -> tuple[Input, ...] | InputRefused:
+        if not provider.capabilities.reads_inputs:
+            return ()
+        return await self._inputs.load(job.owner, job.spec.inputs)
+
+    async def _outcome(self, provider: Provider, order: ProviderJob) -> Outcome:
         outcome = await provider.submit(order)
         return await self._reconcile(provider, order) if isinstance(outcome, Unknown) else outcome
 

@@ -1,8 +1,10 @@
 """How attempts end, and the artefacts they leave."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
+from atelier_contracts import Artefact, Owner
 from atelier_messaging.database import Connection, Pool
 from atelier_render.jobs import Completion, Ending, Failure
 from atelier_render.store.queue import COUNT
@@ -21,26 +23,37 @@ WITH ending AS (
 ), ended AS (
     INSERT INTO attempts (generation_id, attempt, worker, provider, outcome, reason, started_at)
     SELECT generation_id, attempt, $1, provider, state, reason, started_at FROM won
-), stored AS (
-    INSERT INTO artefacts (key, generation_id, content_type, size, sha256, width, height)
-    SELECT a.* FROM unnest($9::text[], $10::uuid[], $11::text[], $12::bigint[], $13::text[], $14::int[], $15::int[])
-                    AS a(key, generation_id, content_type, size, sha256, width, height)
-    JOIN won USING (generation_id)
 ), moved AS (
     SELECT lane, owner_id, 0 AS queued, -1 AS running, 0 AS served FROM won
 ), {COUNT}
 SELECT generation_id FROM won
 """  # noqa: S608
 
-_KEPT = """
-SELECT j.state, coalesce(array_agg(a.key) FILTER (WHERE a.key IS NOT NULL), '{}') AS keys
-FROM jobs j LEFT JOIN artefacts a USING (generation_id) WHERE j.generation_id = $1 GROUP BY j.state
+_RESULTS = """
+INSERT INTO results (generation_id, owner_kind, owner_id, provider, fingerprint)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bytea[])
+"""
+# Colours and tags hold no line break.
+_ARTEFACTS = """
+INSERT INTO artefacts (key, generation_id, content_type, size, sha256, width, height, thumbnail, colours, tags)
+SELECT key, generation_id, content_type, size, sha256, width, height, thumbnail,
+       string_to_array(colours, chr(10)), string_to_array(tags, chr(10))
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::int[], $7::int[], $8::text[],
+            $9::text[], $10::text[])
+     AS a(key, generation_id, content_type, size, sha256, width, height, thumbnail, colours, tags)
+"""
+_EQUAL = """
+SELECT r.provider, a.* FROM artefacts a JOIN results r USING (generation_id)
+WHERE a.generation_id = (SELECT generation_id FROM results
+                         WHERE owner_kind = $1 AND owner_id = $2 AND fingerprint = $3
+                           AND ($4 = 0 OR created_at > now() - make_interval(days => $4))
+                         ORDER BY generation_id DESC LIMIT 1)
+ORDER BY a.key
 """
 
 
 async def finish_jobs(connection: Connection, owner: str, endings: Sequence[Ending]) -> set[UUID]:
     """Ends the attempts that still hold their lease, with their artefacts. Answers which: the others lost."""
-    made = [(e, a) for e in endings if isinstance(e, Completion) for a in e.artefacts]
     rows = await connection.fetch(
         _FINISH,
         owner,
@@ -51,19 +64,52 @@ async def finish_jobs(connection: Connection, owner: str, endings: Sequence[Endi
         [e.delivered if isinstance(e, Completion) else 0 for e in endings],
         [e.code if isinstance(e, Failure) else None for e in endings],
         [e.reason if isinstance(e, Failure) else None for e in endings],
+    )
+    won = {row["generation_id"] for row in rows}
+    await _record(
+        connection,
+        [e for e in endings if isinstance(e, Completion) and e.artefacts and e.job.generation_id in won],
+    )
+    return won
+
+
+async def _record(connection: Connection, results: Sequence[Completion]) -> None:
+    if not results:
+        return
+    await connection.execute(
+        _RESULTS,
+        [r.job.generation_id for r in results],
+        [r.job.owner.kind for r in results],
+        [r.job.owner.id for r in results],
+        [r.provider for r in results],
+        [r.fingerprint if r.delivered == r.job.spec.n else None for r in results],
+    )
+    made = [(r, a) for r in results for a in r.artefacts]
+    await connection.execute(
+        _ARTEFACTS,
         [a.key for _, a in made],
-        [e.job.generation_id for e, _ in made],
+        [r.job.generation_id for r, _ in made],
         [a.content_type for _, a in made],
         [a.size for _, a in made],
         [a.sha256 for _, a in made],
         [a.width for _, a in made],
         [a.height for _, a in made],
+        [a.thumbnail for _, a in made],
+        ["\n".join(a.colours) for _, a in made],
+        ["\n".join(a.tags) for _, a in made],
     )
-    return {row["generation_id"] for row in rows}
 
 
-async def kept_keys(pool: Pool, generation_id: UUID) -> set[str] | None:
-    """The keys of a job's artefacts once it has ended; None while another attempt may still make them."""
-    row = await pool.fetchrow(_KEPT, generation_id)
-    ended = row is None or row["state"] in ("done", "failed", "cancelled")
-    return set(row["keys"] if row else ()) if ended else None
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A result that may be delivered again: who made it, and its artefacts in order."""
+
+    provider: str
+    artefacts: tuple[Artefact, ...]
+
+
+async def equal_result(pool: Pool, owner: Owner, fingerprint: bytes, *, days_max: int) -> Earlier | None:
+    """The newest result of this owner for the same, not older than ``days_max`` days (0: however old)."""
+    rows = await pool.fetch(_EQUAL, owner.kind, owner.id, fingerprint, days_max)
+    artefacts = tuple(Artefact.model_validate(dict(row)) for row in rows)
+    return Earlier(rows[0]["provider"], artefacts) if rows else None
