@@ -37,18 +37,6 @@ async def test_the_window_slides_so_a_place_is_free_when_the_oldest_leaves(world
     assert [count.allowed for count in later] == [True, False]
 
 
-async def test_looking_tells_the_same_without_counting(world: World) -> None:
-    windows = PostgresWindows(world.pool)
-
-    empty = await windows.look("k", 2, 60)
-    taken = await windows.take("k", 2, 60)
-    looked = [await windows.look("k", 2, 60) for _ in range(3)]
-
-    assert (empty.allowed, empty.used, empty.reset_s) == (True, 0, 0)
-    assert {(count.allowed, count.used) for count in looked} == {(True, 1)}
-    assert taken.used == 1
-
-
 async def test_windows_in_which_nothing_is_left_are_removed(world: World) -> None:
     windows = PostgresWindows(world.pool)
     await windows.take("old", 2, 0)

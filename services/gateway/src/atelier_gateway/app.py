@@ -22,7 +22,7 @@ from atelier_gateway.failed_logins import FailedLogins
 from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import OUTSIDE_ALGORITHMS, DevelopmentIssuer, Issuer, Jwks
 from atelier_gateway.inputs import Inputs
-from atelier_gateway.intake import Intake
+from atelier_gateway.intake import PROBES_MAX, Intake
 from atelier_gateway.internal import Internal
 from atelier_gateway.keyed import KeyedActs
 from atelier_gateway.limits import Limits
@@ -31,7 +31,7 @@ from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, of_status
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
-from atelier_gateway.store import claims, deliveries, events, rates
+from atelier_gateway.store import claims, deliveries, events, hours, rates
 from atelier_gateway.surfaces import (
     LARGER_BODIES,
     ROUTED,
@@ -57,7 +57,6 @@ from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_r
 
 PRUNE_EVERY_S = 600.0
 IMAGE_WORKERS = 1
-IMAGES_WAITING_MAX = 64
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -73,6 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
         await parts.bus.start()
         parts.bus.keep(loops.keep_doing("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune")
         parts.bus.keep(loops.keep_doing("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune")
+        parts.bus.keep(loops.keep_doing("hour prune", PRUNE_EVERY_S, partial(hours.prune, pool)), "hour prune")
         parts.bus.keep(loops.keep_doing("event prune", PRUNE_EVERY_S, partial(events.prune, pool)), "event prune")
         forget = partial(deliveries.prune, pool, settings.webhook_kept_days)
         parts.bus.keep(loops.keep_doing("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
@@ -126,7 +126,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
     bus.hear_replies(reply_key(instance), replies.hear)
     dev_issuer = _dev_issuer(settings)
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
-    intake = Intake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS, waiting_max=IMAGES_WAITING_MAX))
+    intake = Intake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS, waiting_max=PROBES_MAX))
     capacity = Capacity(pool, tenant_max=settings.tenant_pending_max, total_max=settings.pending_max)
     offers = Offers(internal.offers, stands_in=settings.environment == "local")
     admission = Admission(bus, replies, internal, within_s=settings.admission_s)

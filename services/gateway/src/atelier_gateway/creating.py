@@ -3,18 +3,20 @@
 A surface hands over a draft and a shape; what a status code means stays here, how a body looks stays there.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from opentelemetry import trace
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from atelier_contracts import GenerationRequested, RenderSpec, Work
+from atelier_contracts import GenerationRequested, Owner, RenderSpec, Work
 from atelier_contracts.routes import reply_key
 from atelier_gateway import kinds
 from atelier_gateway.admission import Accepted, Admission, Declined, KeyTaken, Outcome, Request, Unavailable
@@ -71,6 +73,7 @@ class Creating:
         self._offers = offers
         self._capacity = capacity
         self._reply_to = reply_key(instance)
+        self._turns: WeakValueDictionary[tuple[Owner, str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def create(self, principal: Principal, draft: Draft, shape: Shape) -> Response:
         """201, 402, or the earlier answer to the same key. Raises Problem for what leaves no trace."""
@@ -80,6 +83,27 @@ class Creating:
             await self._enter(request, shape)
             outcome = await self._admission.submit(request)
         return await self._answer(request, outcome, shape)
+
+    async def once(
+        self,
+        principal: Principal,
+        shape: Shape,
+        key: str | None,
+        fingerprint: bytes,
+        make: Callable[[], Awaitable[Response]],
+    ) -> Response:
+        """What ``make`` answers; but a key that has its answer gets that, before anything is decoded, counted or
+        stored for the request. Equal ones at once take turns, so that all but the first are told what the first was.
+
+        Raises Problem 409 or 422, as ``create`` does.
+        """
+        if key is None:
+            return await make()
+        owner = principal.owner
+        async with self._turns.setdefault((owner, shape.route, key), asyncio.Lock()):
+            stored = await claims.find(self._pool, Claim(owner.kind, owner.id, shape.route, key, fingerprint, uuid7()))
+            verdict = judge(stored, fingerprint) if stored else None
+            return _replay(verdict, shape) if isinstance(verdict, Reply) else await make()
 
     async def _enter(self, request: Request, shape: Shape) -> None:
         """Raises Problem where nobody makes it (400, 503) or too much is pending (429, 503); the repetition of an

@@ -5,6 +5,7 @@ A client's upload goes to the object store past us; it is looked at when it is f
 picture (type, measures, checksum) is what its bytes say, never what somebody said of them.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from atelier_gateway.narration import TEXT_BYTES_MAX
 from atelier_gateway.problems import Problem
 from atelier_gateway.store import files
 from atelier_gateway.store.files import CATEGORIES, StoredPicture, StoredText
-from atelier_imaging import ImageQueueFull, ImageRefused, ImageWorkerDied, ImageWorkers, PhotoInfo
+from atelier_imaging import ImageRefused, ImageWorkerDied, ImageWorkers, PhotoInfo
 from atelier_messaging.database import Pool
 from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
 from atelier_storage.keys import belongs_to, safe_filename, upload_key
@@ -28,6 +29,10 @@ __all__ = ["ImageRefused", "Intake", "StoredPicture"]
 
 BYTES_MAX = 25 * 1024 * 1024
 TEXT_FILENAME = "text.txt"
+PROBES_MAX = 64
+"""Pictures that are handed to the image workers at once; the others wait here."""
+WAIT_S_MAX = 20.0
+WAITING_BYTES_MAX = 512 * 1024 * 1024
 PROBE_TRIES = 2
 """A child may die of another's bomb, or be killed by an operator; one that dies twice dies of this picture."""
 logger = logging.getLogger(__name__)
@@ -40,6 +45,8 @@ class Intake:
         self._pool = pool
         self._objects = objects
         self._images = images
+        self._places = asyncio.Semaphore(PROBES_MAX)
+        self._waiting_bytes = 0
 
     async def picture(
         self, principal: Principal, data: bytes, *, role: Role, filename: str
@@ -143,19 +150,40 @@ class Intake:
             logger.warning("%s is left without a row: %s", key, away)
 
     async def _probe(self, data: bytes) -> PhotoInfo | ImageRefused:
+        """Waits its turn for so long and in such company only: pictures that wait are held in memory."""
+        if self._waiting_bytes + len(data) > WAITING_BYTES_MAX:
+            raise _busy()
+        self._waiting_bytes += len(data)
+        try:
+            async with asyncio.timeout(WAIT_S_MAX):
+                await self._places.acquire()
+        except TimeoutError:
+            raise _busy() from None
+        finally:
+            self._waiting_bytes -= len(data)
+        try:
+            return await self._decoded(data)
+        finally:
+            self._places.release()
+
+    async def _decoded(self, data: bytes) -> PhotoInfo | ImageRefused:
         for _ in range(PROBE_TRIES):
             try:
                 return await self._images.probe(data)
             except ImageWorkerDied as died:
                 logger.warning("a picture of %d bytes was not decoded: %s", len(data), died)
-            except ImageQueueFull:
-                raise Problem("unavailable", "Too many pictures are being looked at; try again later.") from None
         return ImageRefused("broken", "The picture cannot be decoded within the memory and time allowed.")
 
 
 def _picture(key: str, data: bytes, probed: PhotoInfo) -> StoredPicture:
     digest = hashlib.sha256(data).hexdigest()
     return StoredPicture(key, probed.content_type, probed.width, probed.height, len(data), digest)
+
+
+def _busy() -> Problem:
+    return Problem(
+        "unavailable", "Too many pictures are being looked at; try again later.", headers={"Retry-After": "5"}
+    )
 
 
 def _away() -> Problem:

@@ -1,4 +1,5 @@
-"""How often something may be done: sliding windows, shared between replicas, told in headers.
+"""How often something may be done: sliding windows, shared between replicas, told in headers. (What counts only when
+it was accepted is counted with it: ``store/hours.py``.)
 
 Where the windows are kept is decided once, in ``open_windows``: in Redis when ``ATELIER_REDIS_URL`` names one (through
 the ``limits`` library), else in the gateway's own Postgres. Never in the memory of one process: a second replica would
@@ -43,10 +44,6 @@ class Windows(Protocol):
         """Adds one, atomically, unless the window is full."""
         ...
 
-    async def look(self, key: str, limit: int, window_s: int) -> Count:
-        """Adds nothing."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -84,16 +81,6 @@ class Limits:
         if not (self._enabled or always):
             return _uncounted(rule)
         return await _judged(rule, self._windows.take(_key(rule, subject), rule.limit, rule.window_s))
-
-    async def look(self, rule: Rule, subject: str) -> Verdict:
-        """As ``take``, without counting: for limits on accepted requests, before the work of accepting one."""
-        if not self._enabled:
-            return _uncounted(rule)
-        return await _judged(rule, self._windows.look(_key(rule, subject), rule.limit, rule.window_s))
-
-    async def record(self, rule: Rule, subject: str) -> Verdict:
-        """Counts a request that was accepted; what remains after it."""
-        return await self.take(rule, subject)
 
 
 def headers(*verdicts: Verdict) -> dict[str, str]:

@@ -48,16 +48,7 @@ class _LibraryWindows:
         except StorageError as away:
             raise ConnectionError("the storage of the limits does not answer") from away
 
-    async def look(self, key: str, limit: int, window_s: int) -> Count:
-        """Adds nothing. Raises ConnectionError when the storage is away."""
-        from limits.errors import StorageError
-
-        try:
-            return await self._count(key, limit, window_s)
-        except StorageError as away:
-            raise ConnectionError("the storage of the limits does not answer") from away
-
-    async def _count(self, key: str, limit: int, window_s: int, *, allowed: bool | None = None) -> Count:
+    async def _count(self, key: str, limit: int, window_s: int, *, allowed: bool) -> Count:
         began, used = await self._storage.get_moving_window(key, limit, window_s)
         left_s = began + window_s - time.time() if used else 0.0
-        return Count(used < limit if allowed is None else allowed, used, left_s)
+        return Count(allowed, used, left_s)

@@ -7,44 +7,28 @@ request that comes to nothing leaves again, so that only accepted ones count (RE
 from dataclasses import dataclass
 from uuid import UUID
 
-import asyncpg
-
+from atelier_gateway.store import hours
 from atelier_gateway.store.generations import NewGeneration
+from atelier_gateway.store.hours import Hour, Table
 from atelier_messaging.database import Connection, Pool
 
 SURFACE = "form"
-HOUR_S = 3_600
+TABLE: Table = "form_requests"
 ADMITTING_S_MAX = 30
 """Past this age an entry without a generation is that of a process that died: it no longer stands in the queue."""
 QUEUE_LOCK = 0x666F726D
 """Names the queue among PostgreSQL's advisory locks: "form"."""
 
 _LOCK_QUEUE = "SELECT pg_advisory_xact_lock($1)"
-_HOUR = """
-SELECT count(*)::int AS used,
-       coalesce(extract(epoch FROM min(at) + make_interval(secs => $2) - statement_timestamp()), 0)::float8 AS reset_s
-FROM form_requests WHERE user_id = $1 AND at > statement_timestamp() - make_interval(secs => $2)
-"""
 _PENDING = """
 SELECT (SELECT count(*) FROM generations WHERE surface = $1 AND rank < 9)
      + (SELECT count(*) FROM form_requests r
         WHERE r.at > statement_timestamp() - make_interval(secs => $2)
           AND NOT EXISTS (SELECT FROM generations g WHERE g.id = r.id))
 """
-_ENTER = "INSERT INTO form_requests (id, user_id, at) VALUES ($1, $2, statement_timestamp())"
-_LEAVE = "DELETE FROM form_requests WHERE id = $1"
 _AHEAD = """
 SELECT count(*) FROM generations WHERE surface = $1 AND rank < 9 AND (created_at, id) < ($2, $3)
 """
-_PRUNE = "DELETE FROM form_requests WHERE at < now() - make_interval(secs => $1)"
-
-
-@dataclass(frozen=True, slots=True)
-class Hour:
-    """A user's last hour: how many were accepted, and in how many seconds the oldest of them no longer counts."""
-
-    used: int
-    reset_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +43,23 @@ class QueueFull:
     """As many are pending as may be."""
 
 
-async def hour(pool: Pool, user_id: UUID) -> Hour:
-    """What the user's last hour holds."""
-    return _hour(await pool.fetchrow(_HOUR, user_id, float(HOUR_S)))
-
-
 async def enter(
     connection: Connection, id_: UUID, user_id: UUID, *, hourly_max: int | None, pending_max: int
 ) -> Entered | QueueFull | Hour:
     """Lets the request in, inside the caller's transaction, or says what stands against it."""
     await connection.execute(_LOCK_QUEUE, QUEUE_LOCK)
-    await connection.execute(_PRUNE, float(2 * HOUR_S))
     if hourly_max is not None:
-        used = _hour(await connection.fetchrow(_HOUR, user_id, float(HOUR_S)))
+        used = await hours.hour(connection, TABLE, user_id)
         if used.used >= hourly_max:
             return used
     pending: int = await connection.fetchval(_PENDING, SURFACE, float(ADMITTING_S_MAX))
     if pending >= pending_max:
         return QueueFull()
-    await connection.execute(_ENTER, id_, user_id)
+    await hours.enter(connection, TABLE, id_, user_id)
     return Entered(pending + 1)
-
-
-async def leave(pool: Pool, id_: UUID) -> None:
-    """Nothing came of the request: it was never here."""
-    await pool.execute(_LEAVE, id_)
 
 
 async def place(pool: Pool, generation: NewGeneration) -> int:
     """Where it stands now among what is pending; alone it is 1."""
     ahead: int = await pool.fetchval(_AHEAD, SURFACE, generation.created_at, generation.id)
     return ahead + 1
-
-
-def _hour(row: asyncpg.Record | None) -> Hour:
-    assert row is not None, "an aggregate has one row"
-    return Hour(row["used"], row["reset_s"])

@@ -18,12 +18,6 @@ ON CONFLICT (key) DO UPDATE SET (moments, allowed, expires_at) = (
 RETURNING allowed, cardinality(moments) AS used,
           extract(epoch FROM moments[1] + make_interval(secs => $3) - statement_timestamp())::float8 AS reset_s
 """
-_LOOK = """
-SELECT count(m) AS used,
-       coalesce(extract(epoch FROM min(m) + make_interval(secs => $2) - statement_timestamp()), 0)::float8 AS reset_s
-FROM rate_windows w, unnest(w.moments) AS m
-WHERE key = $1 AND m > statement_timestamp() - make_interval(secs => $2)
-"""
 _PRUNE = "DELETE FROM rate_windows WHERE expires_at < now()"
 
 
@@ -38,12 +32,6 @@ class PostgresWindows:
         row = await self._pool.fetchrow(_TAKE, key, limit, float(window_s))
         assert row is not None, "an upsert returns its row"
         return Count(row["allowed"], row["used"], row["reset_s"])
-
-    async def look(self, key: str, limit: int, window_s: int) -> Count:
-        """Adds nothing."""
-        row = await self._pool.fetchrow(_LOOK, key, float(window_s))
-        assert row is not None, "an aggregate has one row"
-        return Count(row["used"] < limit, row["used"], row["reset_s"])
 
 
 async def prune(pool: Pool) -> None:

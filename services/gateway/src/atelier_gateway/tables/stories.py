@@ -1,8 +1,8 @@
 """Stories and their narrations (seed 001). Only migrations read this file.
 
-Every table here has row-level security, forced: what a statement sees is the user's that it names in
-``atelier.tenant``; without one it sees nothing. The rows of narrations are written by the statements that write the
-projection, for many users at once, so writing is not tied to one.
+The tables of what users told and heard have row-level security, forced: what a statement sees is the user's that it
+names in ``atelier.tenant``; without one it sees nothing. The rows of narrations are written by the statements that
+write the projection, for many users at once, so writing is not tied to one.
 """
 
 from datetime import datetime
@@ -61,6 +61,17 @@ class StoryGenerationRow(SQLModel, table=True):
     id: UUID = Field(sa_column=Column(Uuid, ForeignKey("generations.id", ondelete="CASCADE"), primary_key=True))
     user_id: UUID
     story_id: UUID
+
+
+class StoryRequestRow(SQLModel, table=True):
+    """One accepted initiation, or one that is just being admitted (``store/hours.py``); ``id`` is its generation's."""
+
+    __tablename__ = "story_requests"
+    __table_args__ = (Index("story_requests_user", "user_id", "at"), Index("story_requests_at", "at"))
+
+    id: UUID = Field(primary_key=True)
+    user_id: UUID
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 
 
 class GenerationLogRow(SQLModel, table=True):

@@ -2,29 +2,29 @@
 capacity; then admission, behind a circuit breaker.
 """
 
-import asyncio
-from weakref import WeakValueDictionary
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_contracts import Owner
 from atelier_gateway import kinds, limits
 from atelier_gateway.bodies import read
 from atelier_gateway.creating import Draft, Shape
-from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint, judge
+from atelier_gateway.idempotency import HEADER, REPLAYED, checked, fingerprint
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.image_hosts import allowed_hosts
 from atelier_gateway.inputs import INPUT_BYTES_MAX
 from atelier_gateway.internal import Unanswered
 from atelier_gateway.limits import Rule, Verdict
+from atelier_gateway.offers import Objection
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
 from atelier_gateway.simulation import HEADER as SIMULATE
 from atelier_gateway.simulation import simulation
-from atelier_gateway.store import claims
 from atelier_gateway.store import form as queue
-from atelier_gateway.store.form import SURFACE, Entered, Hour
+from atelier_gateway.store import hours
+from atelier_gateway.store.form import SURFACE, Entered
+from atelier_gateway.store.hours import HOUR_S, Hour
 from atelier_gateway.surfaces.form.asked import GenerationForm, banned_in, prompt_of, spec_of, work_of
 from atelier_gateway.surfaces.form.images import Images, uses_of
 from atelier_gateway.surfaces.form.journal import Entry
@@ -36,7 +36,14 @@ from atelier_storage.fetch import SafeFetcher
 
 PREFIX = "/api/generate"
 CREATE = f"POST {PREFIX}"
-SHAPE = Shape(SURFACE, CREATE, accepted, problem)
+
+
+def _unsuitable(found: Objection) -> Problem:
+    field = "aspectRatio" if found.field == "size" else found.field
+    return Problem("model_unsuitable", f"{field}: {found.message}.")
+
+
+SHAPE = Shape(SURFACE, CREATE, accepted, problem, _unsuitable)
 
 
 class Making:
@@ -46,12 +53,11 @@ class Making:
         settings = parts.settings
         self._parts, self._settings = parts, settings
         self._breaker = CircuitBreaker()
-        self._rule = Rule("form-accepted", settings.max_requests_per_hour, queue.HOUR_S)
+        self._rule = Rule("form-accepted", settings.max_requests_per_hour, HOUR_S)
         fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX) if settings.enhanced_validation else None
         hosts = allowed_hosts(settings.image_hosts)
         self._images = Images(parts.inputs, parts.objects.key_of, hosts, fetcher)
         self._banned = tuple(word.strip().lower() for word in settings.banned_words.split(",") if word.strip())
-        self._turns: WeakValueDictionary[tuple[Owner, str], asyncio.Lock] = WeakValueDictionary()
 
     async def answer(self, request: Request, entry: Entry) -> Response:
         """201, or the earlier answer to the same key. Raises Problem."""
@@ -71,11 +77,8 @@ class Making:
             key=key,
             fingerprint=fingerprint(form.model_dump_json(), simulate or ""),
         )
-        if key is None:
-            return await self._make(principal, form, draft)
-        # Equal requests at once take turns, so that all but the first are told what the first was.
-        async with self._turns.setdefault((principal.owner, key), asyncio.Lock()):
-            return await self._said(principal, draft) or await self._make(principal, form, draft)
+        make = partial(self._make, principal, form, draft)
+        return dressed(await self._parts.creating.once(principal, SHAPE, draft.key, draft.fingerprint, make))
 
     def _check(self, form: GenerationForm) -> None:
         """What the schema cannot tell. Raises Problem 400."""
@@ -85,18 +88,8 @@ class Making:
         if form.aspectRatio not in self._settings.form_ratios:
             raise Problem("model_unsuitable", f"Aspect ratio {form.aspectRatio} is not supported by {form.model}")
 
-    async def _said(self, principal: Principal, draft: Draft) -> Response | None:
-        """The kept answer to this key, whatever the limits say now. Raises Problem 409 or 422."""
-        owner, key = principal.owner, draft.key or ""
-        claim = Claim(owner.kind, owner.id, CREATE, key, draft.fingerprint, draft.id)
-        stored = await claims.find(self._parts.pool, claim)
-        verdict = judge(stored, draft.fingerprint) if stored else None
-        if not isinstance(verdict, Reply):
-            return None
-        return dressed(Response(verdict.body, verdict.status, {REPLAYED: "true"}, "application/json"))
-
     async def _make(self, principal: Principal, form: GenerationForm, draft: Draft) -> Response:
-        hour = await queue.hour(self._parts.pool, principal.owner.id)
+        hour = await hours.hour(self._parts.pool, queue.TABLE, principal.owner.id)
         self._judge(hour)
         inputs = await self._images.references(principal.owner, form.given)
         entered = await self._enter(principal, draft)
@@ -112,8 +105,8 @@ class Making:
         )
         response = await self._admitted(principal, ready)
         counted = response.status_code == 201 and REPLAYED not in response.headers
-        response.headers.update(limits.headers(self._verdict(Hour(hour.used + counted, hour.reset_s or queue.HOUR_S))))
-        return dressed(response)
+        response.headers.update(limits.headers(self._verdict(Hour(hour.used + counted, hour.reset_s or HOUR_S))))
+        return response
 
     async def _enter(self, principal: Principal, draft: Draft) -> Entered:
         """A place in the queue. Raises Problem."""
@@ -145,7 +138,7 @@ class Making:
             raise Problem("unavailable", detail, headers=wait) from None
         finally:
             if not stays:
-                await queue.leave(self._parts.pool, draft.id)
+                await hours.leave(self._parts.pool, queue.TABLE, draft.id)
         return response
 
     async def _full(self, principal: Principal, price: int) -> Problem:

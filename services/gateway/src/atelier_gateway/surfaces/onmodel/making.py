@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from atelier_contracts import InputRef, Owner, RenderSpec, Work
 from atelier_gateway import data_uris
 from atelier_gateway.bodies import answer, read
 from atelier_gateway.creating import Draft, Shape
-from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint, judge
+from atelier_gateway.idempotency import HEADER, REPLAYED, checked, fingerprint
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.intake import ImageRefused, StoredPicture
 from atelier_gateway.offers import Objection
@@ -21,7 +22,7 @@ from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.simulation import HEADER as SIMULATE
 from atelier_gateway.simulation import simulation
-from atelier_gateway.store import claims, generations
+from atelier_gateway.store import generations
 from atelier_gateway.store.files import CATEGORIES, Use
 from atelier_gateway.surfaces.gate import waits
 from atelier_gateway.surfaces.onmodel.asked import (
@@ -63,7 +64,8 @@ async def make(parts: Parts, request: Request) -> Response:
         fingerprint=fingerprint(json.dumps(_kept(body)), *map(_sha256, photos), simulate or ""),
     )
     shape = Shape(SURFACE, f"POST {CREATE_PATH}?{feature.name}", accepted, problem, _unsuitable)
-    response = await _said(parts, principal, draft, shape) or await _made(parts, principal, draft, photos, shape)
+    make = partial(_made, parts, principal, draft, photos, shape)
+    response = await parts.creating.once(principal, shape, key, draft.fingerprint, make)
     if response.status_code != 202 or not waits(request.headers):
         return response
     return await _waited(parts, principal, response)
@@ -89,19 +91,6 @@ def _decoded(body: FlatLayRequest) -> list[bytes]:
             raise Problem("request_too_large", f"photos.{index}.image: a photo has at most {PHOTO_BYTES_MAX} bytes.")
         photos.append(data)
     return photos
-
-
-async def _said(parts: Parts, principal: Principal, draft: Draft, shape: Shape) -> Response | None:
-    """The kept answer to this key, before any photo is stored again. Raises Problem 409 or 422."""
-    if draft.key is None:
-        return None
-    owner = principal.owner
-    claim = Claim(owner.kind, owner.id, shape.route, draft.key, draft.fingerprint, draft.id)
-    stored = await claims.find(parts.pool, claim)
-    verdict = judge(stored, draft.fingerprint) if stored else None
-    if not isinstance(verdict, Reply):
-        return None
-    return Response(verdict.body, verdict.status, {REPLAYED: "true"}, "application/json")
 
 
 async def _made(parts: Parts, principal: Principal, draft: Draft, photos: list[bytes], shape: Shape) -> Response:

@@ -1,6 +1,10 @@
 """What seed 001 makes: a story with its text in the object store, where the render reads it, and narrations of it."""
 
+import math
+import sys
 from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,19 +15,20 @@ from atelier_gateway.bodies import answer, read
 from atelier_gateway.creating import Draft
 from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
 from atelier_gateway.identity.principals import Principal
-from atelier_gateway.limits import Rule, headers, refusal
+from atelier_gateway.limits import Rule, Verdict, headers, refusal
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
 from atelier_gateway.simulation import HEADER as SIMULATE
 from atelier_gateway.simulation import simulation
-from atelier_gateway.store import stories
+from atelier_gateway.store import hours, stories
+from atelier_gateway.store.hours import HOUR_S, Hour, Table
 from atelier_gateway.store.stories import Story
 from atelier_gateway.surfaces.stories.asked import NewGeneration, NewStory
 from atelier_gateway.surfaces.stories.replies import SHAPE, TELL, story_view
 from atelier_storage.errors import StorageUnavailable
 from atelier_storage.keys import upload_key
 
-HOUR_S = 3_600
+TABLE: Table = "story_requests"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
 
@@ -51,16 +56,39 @@ class Making:
 
     async def narration(self, request: Request, principal: Principal) -> Response:
         """202. Only what was accepted counts towards the hour (REQUIREMENTS, settled question 9)."""
-        limits, counted = self._parts.limits, str(principal.owner.id)
         draft = await self._draft(request, principal.owner)
-        verdict = await limits.look(self._rule, counted)
-        if not verdict.allowed:
-            raise refusal(verdict)
-        response = await self._parts.creating.create(principal, draft, SHAPE)
-        if response.status_code == 202 and REPLAYED not in response.headers:
-            verdict = await limits.record(self._rule, counted)
-        response.headers.update(headers(verdict))
+        make = partial(self._narrated, principal, draft)
+        return await self._parts.creating.once(principal, SHAPE, draft.key, draft.fingerprint, make)
+
+    async def _narrated(self, principal: Principal, draft: Draft) -> Response:
+        """Counted in before it is asked for, and out again if nothing comes of it."""
+        hour = await self._enter(draft.id, principal.owner.id)
+        counts = False
+        try:
+            response = await self._parts.creating.create(principal, draft, SHAPE)
+            counts = response.status_code == 202 and REPLAYED not in response.headers
+        except Problem as refused:
+            counts = refused.code == "outcome_unknown"
+            raise
+        finally:
+            if not counts:
+                await hours.leave(self._parts.pool, TABLE, draft.id)
+        response.headers.update(headers(self._verdict(Hour(hour.used + counts, hour.reset_s or HOUR_S))))
         return response
+
+    async def _enter(self, id_: UUID, user_id: UUID) -> Hour:
+        """The user's hour before this request. Raises Problem 429 when it is full."""
+        most = self._rule.limit if self._parts.settings.rate_limit_enabled else sys.maxsize
+        async with self._parts.bus.work.once(dispatch=False) as work:
+            hour = await hours.enter_alone(work.connection, TABLE, id_, user_id, most=most)
+        if hour.used >= most:
+            raise refusal(self._verdict(hour))
+        return hour
+
+    def _verdict(self, hour: Hour) -> Verdict:
+        remaining = max(0, self._rule.limit - hour.used)
+        counted = self._parts.settings.rate_limit_enabled
+        return Verdict(self._rule, remaining > 0, remaining, math.ceil(hour.reset_s), counted=counted)
 
     async def _told(self, owner: Owner, asked: NewStory) -> Story:
         id_ = uuid7()

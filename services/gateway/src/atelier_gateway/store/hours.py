@@ -1,0 +1,65 @@
+"""SQL of "so many accepted an hour": who was let in within the last hour, one table a surface.
+
+Counting and entering is one act under a lock, so that of many requests at once exactly as many get in as may; one that
+comes to nothing leaves again, so that only accepted ones count (REQUIREMENTS, settled question 9).
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+from uuid import UUID
+
+from atelier_messaging.database import Connection, Pool
+
+HOUR_S = 3_600
+Table = Literal["form_requests", "story_requests"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """A user's last hour: how many were accepted, and in how many seconds the oldest of them no longer counts."""
+
+    used: int
+    reset_s: float
+
+
+async def hour(reader: Connection | Pool, table: Table, user_id: UUID) -> Hour:
+    """What the user's last hour holds."""
+    row = await reader.fetchrow(
+        f"""
+        SELECT count(*)::int AS used,
+               coalesce(extract(epoch FROM min(at) + make_interval(secs => $2) - statement_timestamp()), 0)::float8
+               AS reset_s
+        FROM {table} WHERE user_id = $1 AND at > statement_timestamp() - make_interval(secs => $2)
+        """,  # noqa: S608 - a constant
+        user_id,
+        float(HOUR_S),
+    )
+    assert row is not None, "an aggregate has one row"
+    return Hour(row["used"], row["reset_s"])
+
+
+async def enter(connection: Connection, table: Table, id_: UUID, user_id: UUID) -> None:
+    """Counts the request in, inside the caller's transaction and under the caller's lock."""
+    insert = f"INSERT INTO {table} (id, user_id, at) VALUES ($1, $2, statement_timestamp())"  # noqa: S608 - a constant
+    await connection.execute(insert, id_, user_id)
+
+
+async def leave(pool: Pool, table: Table, id_: UUID) -> None:
+    """Nothing came of the request: it was never here."""
+    await pool.execute(f"DELETE FROM {table} WHERE id = $1", id_)  # noqa: S608 - a constant
+
+
+async def prune(pool: Pool) -> None:
+    """Forgets what is long past."""
+    for table in get_args(Table):
+        past = f"DELETE FROM {table} WHERE at < now() - make_interval(secs => $1)"  # noqa: S608 - a constant
+        await pool.execute(past, float(2 * HOUR_S))
+
+
+async def enter_alone(connection: Connection, table: Table, id_: UUID, user_id: UUID, *, most: int) -> Hour:
+    """The user's hour before this request, which is counted in unless it is full; of one user's, one at a time."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{table}:{user_id}")
+    before = await hour(connection, table, user_id)
+    if before.used < most:
+        await enter(connection, table, id_, user_id)
+    return before
