@@ -42,6 +42,17 @@ RENDERS = Counter("atelier_renders_total", "Render attempts ended, by provider a
 RENDER_SECONDS = Histogram("atelier_render_seconds", "One render attempt", ["provider"], buckets=_SLOW)
 RENDER_QUEUE = Gauge("atelier_render_jobs", "Render jobs by state", ["state"])
 LEASES_LOST = Counter("atelier_render_leases_lost_total", "Leases taken over after their worker stopped beating")
+ETA_RATIO = Histogram(
+    "atelier_eta_ratio",
+    "Seconds that finished renders took, as a multiple of the seconds told (p50)",
+    ["told"],
+    buckets=(0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10),
+)
+"""told: queued (the first thing said while it waited, of its wait and its render), started (of the render alone)."""
+ETA_KEPT = Counter(
+    "atelier_eta_p90_total", "Finished renders by whether they took no longer than the p90 told", ["told", "within"]
+)
+"""within: yes, no. Nine of ten should be yes."""
 DISCARDED = Counter("atelier_render_discarded_total", "Outputs that came too late and were thrown away")
 OBJECTS_REMOVED = Counter("atelier_render_objects_removed_total", "Objects removed from the store", ["reason"])
 """reason: requested, retention, late, lost (by an attempt that did not win), orphan (found by the sweep)."""
