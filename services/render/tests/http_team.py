@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from atelier_imaging.pictures import ImageRefused, PhotoInfo
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration
 from atelier_render.providers.worker_http.provider import HttpWorker
 
@@ -93,18 +92,11 @@ class Team:
         ]
         given = {"name": "ours", "url": f"http://127.0.0.1:{self.port}", "secrets": [SECRET], "offers": offers}
         patience = {"poll_s": 0.05, "answer_s": 5.0}
-        return HttpWorker(WorkerConfiguration(**given | patience | settings), measured, callback_url=callback_url)
+        return HttpWorker(WorkerConfiguration(**given | patience | settings), callback_url=callback_url)
 
     def _made(self, job: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(job)
         return self.make(job)
-
-
-async def measured(data: bytes) -> PhotoInfo | ImageRefused:
-    """As the image workers judge, for the pictures of the reference worker, without a process."""
-    if not data.startswith(b"\x89PNG"):
-        return ImageRefused("unsupported_format", "The file is not a picture.")
-    return PhotoInfo("png", int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big"), False)
 
 
 def answering(status: int, content: Any = None, **headers: str) -> Fault:

@@ -44,7 +44,7 @@ Bytes = Annotated[bytes, EncodedBytes(encoder=Base64)]
 class Body(BaseModel):
     """What goes over the wire. Fields a reader does not know are passed over, so that either side may learn first."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class JobInput(Body):

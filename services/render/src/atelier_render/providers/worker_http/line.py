@@ -5,18 +5,17 @@ have been received, because what may have been received may have been made.
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
-import httpx
+import httpx2
 from opentelemetry.propagate import inject
 
+from atelier_render.providers.outgoing import NOTHING_SENT, seconds
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration
 from atelier_render.providers.worker_http.signatures import Act, Signer
 
 METHODS: dict[Act, str] = {"submit": "POST", "poll": "GET", "cancel": "DELETE"}
 RETRY_AFTER_S_DEFAULT = 5.0
-RETRY_AFTER_S_MAX = 3_600.0
 USER_AGENT = "atelier-render/1"
 
 
@@ -50,10 +49,10 @@ class Line:
     def __init__(self, worker: WorkerConfiguration) -> None:
         self._worker = worker
         self._signer = Signer(worker.secrets)
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(worker.answer_s, connect=worker.connect_s),
+        self._client = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(worker.answer_s, connect=worker.connect_s),
             # None is kept: one that the worker has just closed would make a lost answer out of nothing.
-            limits=httpx.Limits(max_connections=worker.connections_max, max_keepalive_connections=0),
+            limits=httpx2.Limits(max_connections=worker.connections_max, max_keepalive_connections=0),
             follow_redirects=False,
             trust_env=False,
         )
@@ -67,9 +66,9 @@ class Line:
                 self._client.stream(METHODS[act], url, content=body, headers=self._headers(act, key, body)) as response,
             ):
                 return await self._read(response)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+        except NOTHING_SENT:
             return Unreached()
-        except (httpx.TransportError, TimeoutError):
+        except (httpx2.TransportError, TimeoutError):
             return Unanswered()
 
     async def close(self) -> None:
@@ -83,7 +82,7 @@ class Line:
         inject(headers)
         return headers | self._signer.headers(act, key, body, now=datetime.now(UTC))
 
-    async def _read(self, response: httpx.Response) -> Reply | Overlong:
+    async def _read(self, response: httpx2.Response) -> Reply | Overlong:
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             return Overlong()
         body = bytearray()
@@ -91,19 +90,5 @@ class Line:
             body += chunk
             if len(body) > self._worker.answer_bytes_max:
                 return Overlong()
-        asked = response.headers.get("retry-after")
-        return Reply(response.status_code, bytes(body), None if asked is None else _seconds(asked, datetime.now(UTC)))
-
-
-def _seconds(retry_after: str, now: datetime) -> float:
-    """Of a Retry-After header, which is a number of seconds or a date (RFC 9110, 10.2.3); never more than an hour."""
-    try:
-        wanted = float(retry_after) if retry_after.strip().isdigit() else _until(retry_after, now)
-    except ValueError:
-        return RETRY_AFTER_S_DEFAULT
-    return min(max(wanted, 0.0), RETRY_AFTER_S_MAX)
-
-
-def _until(date: str, now: datetime) -> float:
-    then = parsedate_to_datetime(date)
-    return ((then if then.tzinfo else then.replace(tzinfo=UTC)) - now).total_seconds()
+        wait_s = seconds(response.headers.get("retry-after"), now=datetime.now(UTC))
+        return Reply(response.status_code, bytes(body), wait_s)

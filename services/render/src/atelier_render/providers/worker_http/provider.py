@@ -44,7 +44,7 @@ from atelier_render.providers.worker_http.line import (
     Unanswered,
     Unreached,
 )
-from atelier_render.providers.worker_http.outputs import Outputs, Probe
+from atelier_render.providers.worker_http.outputs import Outputs
 
 FIRST_POLL_S, POLL_S_MIN, POLL_S_MAX = 0.2, 0.05, 60.0
 FORGOTTEN = frozenset({404, 410})
@@ -57,14 +57,14 @@ Answered = Reply | Unreached | Unanswered | Overlong
 class HttpWorker:
     """One configured worker. The same key is made once there, so asking and submitting again are both safe."""
 
-    def __init__(self, worker: WorkerConfiguration, probe: Probe, *, callback_url: str | None = None) -> None:
+    def __init__(self, worker: WorkerConfiguration, *, callback_url: str | None = None) -> None:
         self.name = worker.name
         self.capabilities = Capabilities(tuple(row.offer() for row in worker.offers), reads_inputs=True, remote=True)
         self.hints = Hints()
         self._worker = worker
         self._callback_url = f"{callback_url.rstrip('/')}{CALLBACKS}/{worker.name}" if callback_url else None
         self._line = Line(worker)
-        self._outputs = Outputs(worker.origin, probe)
+        self._outputs = Outputs(worker.origin)
         self._cancels: set[asyncio.Task[Answered]] = set()
 
     async def submit(self, job: ProviderJob) -> Outcome:
