@@ -6,7 +6,7 @@ local launcher starts one for the length of the run.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,26 +30,35 @@ from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
 from atelier_render.analysis import Analyst
 from atelier_render.artefacts import Artefacts
+from atelier_render.calling import Caller
 from atelier_render.collecting import Collector
 from atelier_render.completions import Completions
+from atelier_render.forecasting import Forecaster
+from atelier_render.gates import Gate
 from atelier_render.handlers import handle_commands
 from atelier_render.inputs import Inputs
 from atelier_render.jobs import Attempt, Ending, Job
 from atelier_render.narration.readers import Readers
+from atelier_render.outcomes import Rules
 from atelier_render.progress import Progress
 from atelier_render.providers.local import Local
 from atelier_render.providers.narration import Narration
+from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
 from atelier_render.reuse import Reuse
 from atelier_render.scheduler import Scheduler
 from atelier_render.spool import Spool
+from atelier_render.submissions import Submissions
 from atelier_render.worker import Worker
 from atelier_storage.errors import ObjectMissing, StorageUnavailable
 from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ListedObject, StoredObject
 
-TABLES = "attempts, artefacts, results, removals, doomed_objects, tenant_queues, inbox, outbox, jobs"
+TABLES = (
+    "durations, submissions, attempts, artefacts, results, removals, doomed_objects, tenant_queues, inbox, outbox, jobs"
+)
 LEASE_S = 1.0
+RULES = Rules(backoff_s=0.01, recall_s=0.02, recall_s_max=0.05, reconcile_s=1.0)
 
 
 @dataclass
@@ -134,14 +143,15 @@ class World:
     images: ImageWorkers
     processes: list[Process] = field(default_factory=list)
 
-    def process(self, *, slots: int = 4, lease_s: float = LEASE_S) -> Process:
-        """Another process, not started."""
+    def process(self, *, slots: int = 4, lease_s: float = LEASE_S, preferred: Sequence[Provider] = ()) -> Process:
+        """Another process, not started, with these providers before its own."""
         owner = f"worker-{len(self.processes) + 1}"
         unit = UnitOfWork(self.pool, Outbox(self.pool, Publisher("amqp://nowhere", "test")), "atelier/render")
         artefacts = Artefacts(self.objects, self.spool, self.pool)  # type: ignore[arg-type]
-        worker = worker_of(self.objects, artefacts, self.images, Progress(unit), self.pool)
+        worker = worker_of(self.objects, artefacts, self.images, Progress(unit), self.pool, owner, preferred)
         completions = Completions(unit, artefacts, owner=owner)
-        scheduler = Scheduler(unit, worker, completions, owner=owner, lease_s=lease_s, slots=slots)
+        forecaster = Forecaster(self.pool, (Local(self.images),), Simulator(attempt_s=0.3))
+        scheduler = Scheduler(unit, worker, completions, forecaster, owner=owner, lease_s=lease_s, slots=slots)
         collector = Collector(unit, self.objects, retention_days=30, jobs_keep_days=30, grace_s=60)  # type: ignore[arg-type]
         self.processes.append(Process(scheduler, collector, owner, unit))
         return self.processes[-1]
@@ -205,14 +215,22 @@ async def look(data: bytes) -> Analysis | ImageRefused:
 
 
 def worker_of(
-    objects: MemoryStore, artefacts: Artefacts, images: ImageWorkers, progress: Progress, pool: Pool | None = None
+    objects: MemoryStore,
+    artefacts: Artefacts,
+    images: ImageWorkers,
+    progress: Progress,
+    pool: Pool | None = None,
+    owner: str = "worker",
+    preferred: Sequence[Provider] = (),
 ) -> Worker:
-    """A worker with all its providers, impatient."""
+    """A worker with all its providers, the preferred ones first, impatient."""
     inputs = Inputs(objects, SafeFetcher())  # type: ignore[arg-type]
-    providers = (Local(images), Narration(Readers(readers=1)))
+    providers = (*preferred, Local(images), Narration(Readers(readers=1)))
+    gates = {p.name: Gate(p.name, calls_max=4) for p in preferred if p.capabilities.remote}
+    caller = Caller(providers, gates, Submissions(pool, owner=owner), RULES)  # type: ignore[arg-type]
     reuse = Reuse(objects, pool, days_max=30)  # type: ignore[arg-type]
     simulator = Simulator(attempt_s=0.3)
-    return Worker(providers, simulator, inputs, artefacts, reuse, Analyst(look), progress, reconcile_s=1.0)
+    return Worker(providers, simulator, caller, inputs, artefacts, reuse, Analyst(look), progress)
 
 
 @pytest.fixture

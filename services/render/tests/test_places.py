@@ -1,5 +1,6 @@
 """Where a job stands: the position that the fair claim will prove right, and how long the like of it takes."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,20 +11,31 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from atelier_contracts import Owner, RequestRender
+from atelier_contracts import Owner, RequestRender, Simulation
 from atelier_render import store
+from atelier_render.forecasting import Forecaster
 from atelier_render.jobs import NewJob
-from atelier_render.reads import reads_router
+from atelier_render.places import Places
+from atelier_render.providers.simulator import Simulator
+from atelier_render.reads import places_router
+from atelier_telemetry import metrics
 
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
 
 
 @pytest.fixture
-async def internal(world: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Render's internal HTTP."""
+def forecaster(world: Any) -> Forecaster:
+    """What is known of durations."""
+    return Forecaster(world.pool, (), Simulator(attempt_s=1))
+
+
+@pytest.fixture
+async def internal(world: Any, forecaster: Forecaster) -> AsyncIterator[httpx.AsyncClient]:
+    """Render's internal HTTP, of a process with one slot."""
     app = FastAPI()
-    app.include_router(reads_router(world.pool, SecretStr("token"), ()))
+    places = Places(world.pool, forecaster, slots=1, cap=0)
+    app.include_router(places_router(places, SecretStr("token")))
     headers = {"Authorization": "Bearer token"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://r", headers=headers) as client:
         yield client
@@ -67,23 +79,78 @@ async def test_what_runs_or_has_ended_has_no_position(world: Any, ask: Ask, inte
     await queue(world, jobs_of(ask().owner, ask, 1))
     [running] = await claim(world, 1)
 
-    assert await place(internal, running) == {"position": None, "eta_s": None}
+    assert await place(internal, running) == {"position": None, "eta_s": None, "eta_p90_s": None}
     assert (await internal.get(f"/internal/queue/{ask().generation_id}")).status_code == 404
 
 
-async def test_the_time_left_is_measured_on_the_like(world: Any, ask: Ask, internal: httpx.AsyncClient) -> None:
-    await queue(world, jobs_of(ask().owner, ask, 3))
-    [measured] = await claim(world, 1)
-    await world.pool.execute(
-        """WITH done AS (UPDATE jobs SET state = 'done', delivered = 1, lease_owner = NULL, lease_until = NULL,
-                                         started_at = now() - interval '4 seconds', finished_at = now()
-                         WHERE generation_id = $1 RETURNING lane, owner_id)
-           UPDATE tenant_queues t SET running = running - 1 FROM done d
-           WHERE (t.lane, t.owner_id) = (d.lane, d.owner_id)""",
-        measured,
-    )
-    waiting = await world.pool.fetch("SELECT generation_id FROM jobs WHERE state = 'queued' ORDER BY 1")
+async def test_the_time_left_is_measured_on_the_like(
+    world: Any, ask: Ask, internal: httpx.AsyncClient, forecaster: Forecaster
+) -> None:
+    await measure(world, forecaster, 4.0, 4.0, 4.0)
+    jobs = jobs_of(ask().owner, ask, 3)
+    await queue(world, jobs)
+    [running] = await claim(world, 1)
 
-    told = [await place(internal, row["generation_id"]) for row in waiting]
+    told = [await place(internal, job.generation_id) for job in jobs]
 
-    assert told == [{"position": 1, "eta_s": 4}, {"position": 2, "eta_s": 8}]
+    assert told == [
+        {"position": None, "eta_s": 4, "eta_p90_s": 4},
+        {"position": 1, "eta_s": 8, "eta_p90_s": 8},
+        {"position": 2, "eta_s": 12, "eta_p90_s": 12},
+    ]
+    assert running == jobs[0].generation_id
+
+
+async def test_what_was_told_first_of_a_waiting_job_is_what_it_is_judged_by(
+    world: Any, ask: Ask, internal: httpx.AsyncClient, forecaster: Forecaster
+) -> None:
+    await measure(world, forecaster, 4.0, 4.0, 10.0)
+    [job] = jobs_of(ask().owner, ask, 1)
+    await queue(world, [job])
+    await place(internal, job.generation_id)
+    await measure(world, forecaster, *[60.0] * 10)
+    await place(internal, job.generation_id)
+
+    async with world.pool.acquire() as connection, connection.transaction():
+        [claimed] = await store.claim_jobs(connection, "paced", 1, owner="me", lease_s=60)
+
+    assert claimed.promise is not None
+    assert claimed.promise.forecast == (4.0, 10.0)
+    assert 0 <= claimed.promise.age_s < 60
+
+
+async def test_the_latest_measurements_replace_the_oldest_and_are_everybodys(world: Any) -> None:
+    first = [("local", "image", "", float(second)) for second in range(300)]
+    await store.add_durations(world.pool, first)
+    await store.add_durations(world.pool, [("local", "image", "", 1_000.0)])
+
+    known = await store.durations(world.pool)
+
+    assert len(known["local", "image", ""]) == 200
+    assert known["local", "image", ""][0] == 1_000.0
+
+
+async def test_a_render_that_ends_teaches_and_judges_what_was_told(world: Any, ask: Ask) -> None:
+    process, request = world.process(), ask(simulate=Simulation(delay_ms=50))
+    forecaster = process.scheduler._forecaster
+    await measure(world, forecaster, *[0.001] * 9)
+    kept = metrics.ETA_KEPT.labels("started", "no")._value
+    late = kept.get()
+    process.start()
+
+    await process.handle(request)
+    await world.until(request.generation_id, "done")
+    async with asyncio.timeout(5):
+        while not forecaster._news:  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.01)
+    await forecaster.exchange()
+
+    assert kept.get() == late + 1
+    assert max(forecaster.like(request.spec)) > 0.04
+    assert len(forecaster.latest()) == 1
+
+
+async def measure(world: Any, forecaster: Forecaster, *seconds: float) -> None:
+    """So long took the latest renders of what ``ask`` asks for."""
+    await store.add_durations(world.pool, [("simulator", "try_on", "", one) for one in seconds])
+    await forecaster.exchange()

@@ -16,21 +16,27 @@ from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_render.analysis import Analyst
 from atelier_render.artefacts import Artefacts
+from atelier_render.calling import Caller
 from atelier_render.collecting import EXPIRE_EVERY_S, PRUNE_EVERY_S, Collector
 from atelier_render.completions import Completions
+from atelier_render.forecasting import EXCHANGE_EVERY_S, Forecaster
+from atelier_render.gates import CALLS_MAX, Gate
 from atelier_render.handlers import handle_commands
 from atelier_render.inputs import INPUT_BYTES_MAX, Inputs
 from atelier_render.narration.readers import Readers
+from atelier_render.outcomes import Rules
+from atelier_render.places import Places
 from atelier_render.progress import TELL_EVERY_S, Progress
 from atelier_render.providers.local import Local
 from atelier_render.providers.narration import Narration
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
-from atelier_render.reads import reads_router
+from atelier_render.reads import places_router, reads_router
 from atelier_render.reuse import Reuse
 from atelier_render.scheduler import BEATS_A_LEASE, Scheduler
 from atelier_render.settings import Settings
 from atelier_render.spool import Spool
+from atelier_render.submissions import Submissions
 from atelier_render.worker import Worker
 from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ObjectStore
@@ -49,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
         bus = Bus("render", settings, pool)
         checks: dict[str, Check] = {"broker": bus.ready, "database": partial(database.answers, pool)}
         progress = Progress(bus.work)
-        async with _scheduler(settings, bus, pool, progress) as (scheduler, objects, providers):
+        async with _scheduler(settings, bus, pool, progress) as (scheduler, objects, providers, forecaster):
             simulator = settings.simulator == "on"
             collector = _collector(settings, bus, objects)
             handle = partial(handle_commands, scheduler=scheduler, collector=collector, simulator=simulator)
@@ -64,7 +70,11 @@ def create_app(settings: Settings) -> FastAPI:
             _keep_collecting(settings, bus, collector)
             bus.keep(loops.keep_doing("progress", TELL_EVERY_S, progress.tell), "progress")
             app.include_router(operations_router(checks | {"storage": objects.ready}))
+            bus.keep(loops.keep_doing("durations", EXCHANGE_EVERY_S, forecaster.exchange), "durations")
+            slots, cap = settings.render_concurrency, settings.render_tenant_slots_max
+            places = Places(pool, forecaster, slots=slots, cap=cap)
             app.include_router(reads_router(pool, settings.service_token, providers))
+            app.include_router(places_router(places, settings.service_token))
             yield
             await scheduler.stop()
             await bus.stop()
@@ -104,7 +114,7 @@ def _keep_collecting(settings: Settings, bus: Bus, collector: Collector) -> None
 @asynccontextmanager
 async def _scheduler(
     settings: Settings, bus: Bus, pool: Pool, progress: Progress
-) -> AsyncIterator[tuple[Scheduler, ObjectStore, Sequence[Provider]]]:
+) -> AsyncIterator[tuple[Scheduler, ObjectStore, Sequence[Provider], Forecaster]]:
     objects = ObjectStore(settings.storage)
     fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX)
     # Every slot's pictures may wait at once: slots are what bounds the work, not this queue.
@@ -119,21 +129,33 @@ async def _scheduler(
     worker = Worker(
         providers,
         simulator,
+        _caller(settings, pool, providers, owner),
         inputs,
         artefacts,
         reuse,
         Analyst(images.analyse),
         progress,
-        reconcile_s=settings.render_reconcile_s,
     )
     completions = Completions(bus.work, artefacts, owner=owner)
+    forecaster = Forecaster(pool, providers, simulator)
     lease_s, slots, cap = settings.render_lease_s, settings.render_concurrency, settings.render_tenant_slots_max
-    yield (
-        Scheduler(bus.work, worker, completions, owner=owner, lease_s=lease_s, slots=slots, tenant_slots_max=cap),
-        objects,
-        providers,
+    scheduler = Scheduler(
+        bus.work, worker, completions, forecaster, owner=owner, lease_s=lease_s, slots=slots, tenant_slots_max=cap
     )
+    yield scheduler, objects, providers, forecaster
     await images.close()
     spool.close()
     fetcher.close()
     objects.close()
+
+
+def _caller(settings: Settings, pool: Pool, providers: Sequence[Provider], owner: str) -> Caller:
+    calls_max = settings.render_provider_calls
+    remote = [provider.name for provider in providers if provider.capabilities.remote]
+    gates = {name: Gate(name, calls_max=calls_max.get(name, CALLS_MAX)) for name in remote}
+    rules = Rules(
+        tries_max=settings.render_provider_tries,
+        retry_after_s_max=settings.render_retry_after_max_s,
+        reconcile_s=settings.render_reconcile_s,
+    )
+    return Caller(providers, gates, Submissions(pool, owner=owner), rules)

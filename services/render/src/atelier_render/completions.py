@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from atelier_messaging import Batcher, UnitOfWork, is_outage
 from atelier_render import store
 from atelier_render.artefacts import Artefacts
-from atelier_render.jobs import Attempt, Completion, Ending
+from atelier_render.jobs import Attempt, Completion, Ending, Failure
+from atelier_render.store import Closing
 from atelier_telemetry import metrics, words
 
 BATCH_MAX = 100
@@ -29,10 +30,11 @@ class Completions:
         self._owner = owner
         self._batcher: Batcher[Finished, bool] = Batcher(self.commit, batch_max=BATCH_MAX)
 
-    async def settle(self, attempt: Attempt, ending: Ending) -> None:
-        """Ends one attempt, in the company of those that end at the same time, and tidies up after it."""
+    async def settle(self, attempt: Attempt, ending: Ending) -> bool:
+        """Ends one attempt, in company of those that end at the same time, and tidies up after it: whether it won."""
         won = await self._batcher.submit((attempt, ending))
         await self._artefacts.settle(attempt, won=won, made=isinstance(ending, Completion))
+        return won
 
     async def commit(self, finished: Sequence[Finished]) -> Sequence[bool]:
         """One transaction for all; waits while the database is away. Answers which attempts won."""
@@ -61,4 +63,20 @@ class Completions:
             for attempt, ending in finished:
                 if attempt.job.generation_id in won:
                     work.emit(ending.event(), cause=attempt.span)
+            closings = [_closing(*one) for one in finished if _may_be_open(one[0]) and one[0].job.generation_id in won]
+            if closings:
+                await store.close_submissions(work.connection, closings)
         return set(won)
+
+
+def _may_be_open(attempt: Attempt) -> bool:
+    """Whether something may have been sent for it, by this attempt or by one that was lost."""
+    return attempt.submission is not None or attempt.job.spec.simulate is None
+
+
+def _closing(attempt: Attempt, ending: Ending) -> Closing:
+    """An outcome that is known ends the submission; one that nobody waited for any more is abandoned with the job."""
+    sent, why = attempt.submission, ending.reason if isinstance(ending, Failure) else None
+    if sent is None or sent.outcome is None:
+        return Closing(attempt.job.generation_id, "abandoned", why)
+    return Closing(attempt.job.generation_id, sent.outcome, sent.reason)

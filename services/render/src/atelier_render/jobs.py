@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from atelier_contracts import Artefact, Owner, RenderCompleted, RenderFailed, RenderSpec
 from atelier_contracts.render import FailureCode
+from atelier_render.forecasts import Forecast
 from atelier_telemetry.tracing import Span
 
 Lane = Literal["paced", "instant"]
@@ -34,6 +36,14 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Promise:
+    """What was told first of a job that waited, and how many seconds before it was claimed."""
+
+    age_s: float
+    forecast: Forecast
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A claimed job: this attempt at it is ours until the lease runs out."""
 
@@ -45,6 +55,7 @@ class Job:
     traceparent: str | None
     left_s: float
     """Seconds to the deadline when it was claimed; not positive where it came too late to be started."""
+    promise: Promise | None = None
 
     @property
     def key(self) -> str:
@@ -96,6 +107,8 @@ class Attempt:
     submission: Submission | None = None
     """The last one that this attempt sent, or found open."""
     task: asyncio.Task[None] | None = None
+    forecast: Forecast | None = None
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def folder(self) -> str:

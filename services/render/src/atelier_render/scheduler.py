@@ -18,7 +18,8 @@ from atelier_contracts import RenderFailed, RenderStarted
 from atelier_messaging import UnitOfWork, is_outage
 from atelier_render import store
 from atelier_render.completions import Completions
-from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Ending, Failure, Job, Lane, Phase
+from atelier_render.forecasting import Forecaster
+from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Completion, Ending, Failure, Job, Lane, Phase
 from atelier_render.worker import Worker
 from atelier_telemetry import metrics, words
 from atelier_telemetry.tracing import Span, parent_from, tracer
@@ -43,6 +44,7 @@ class Scheduler:
         unit: UnitOfWork,
         worker: Worker,
         completions: Completions,
+        forecaster: Forecaster,
         *,
         owner: str,
         lease_s: float,
@@ -52,6 +54,7 @@ class Scheduler:
         self._unit = unit
         self._worker = worker
         self._completions = completions
+        self._forecaster = forecaster
         self._owner = owner
         self._lease_s = lease_s
         self._slots = slots
@@ -95,6 +98,9 @@ class Scheduler:
                 if job.code is not None:
                     event = RenderFailed(generation_id=job.generation_id, code=job.code, reason=job.reason or "")
                     work.emit(event, cause=trace.get_current_span(parent_from(job.traceparent)))
+            ended = [store.Closing(job.generation_id, "abandoned", job.reason) for job in freed if job.code]
+            if ended:
+                await store.close_submissions(work.connection, ended)
         if freed:
             logger.warning("%d leases were lost", len(freed))
             metrics.LEASES_LOST.inc(len(freed))
@@ -123,6 +129,7 @@ class Scheduler:
         attempts = await self._claim("paced", free) if free > 0 else []
         for attempt in attempts:
             self._attempts[attempt.job.key] = attempt
+            attempt.forecast = self._forecaster.forecast(attempt.job.spec)
             attempt.task = asyncio.create_task(self._render(attempt), name=f"render {attempt.job.key}")
             attempt.task.add_done_callback(partial(self._over, attempt))
         return 0 < len(attempts) == free
@@ -158,7 +165,8 @@ class Scheduler:
             with trace.use_span(attempt.span, end_on_exit=True):
                 ending = await self._ending(attempt)
                 attempt.phase = "settling"
-                await self._completions.settle(attempt, ending)
+                if await self._completions.settle(attempt, ending) and isinstance(ending, Completion):
+                    self._forecaster.finished(attempt, ending)
         except Exception:
             # Nobody will end this attempt: without its beat the lease runs out and the job is taken over.
             logger.exception("attempt %s could not be ended", attempt.job.key)
@@ -204,7 +212,8 @@ def _stop(attempt: Attempt, phase: Phase) -> None:
     """Stops what still works. What is settling is left alone: its compare-and-set will tell."""
     if attempt.phase == "working" and attempt.task is not None:
         attempt.phase = phase
-        attempt.task.cancel()
+        # The word travels to the provider: work that is lost to us alone goes on for whoever takes over.
+        attempt.task.cancel(phase)
 
 
 def _span(job: Job) -> Span:

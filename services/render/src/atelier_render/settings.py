@@ -35,6 +35,12 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Seconds after which a simulated timeout counts as a known failure."""
     render_reconcile_s: float = Field(default=10.0, gt=0)
     """Seconds to ask a provider what became of an attempt whose answer was lost."""
+    render_provider_tries: int = Field(default=4, ge=1, le=20)
+    """Submissions to one provider within one attempt, while it answers that trying again may help."""
+    render_retry_after_max_s: float = Field(default=30.0, ge=0)
+    """A provider that asks to be left alone for longer is not waited for: the next one is asked."""
+    render_provider_calls: dict[str, int] = Field(default_factory=dict)
+    """Calls under way at once to a remote provider, in this process: ``{"openai": 2}``; 4 where it is not named."""
     render_spool_dir: Path | None = None
     """Where pictures wait while the object store is down; given, they also outlive this process."""
     render_retention_days: int = Field(default=0, ge=0, le=3_650)

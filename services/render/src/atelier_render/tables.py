@@ -5,10 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -54,6 +56,7 @@ class JobRow(SQLModel, table=True):
         CheckConstraint("(state IN ('failed', 'cancelled')) = (code IS NOT NULL)", name="jobs_code_when_failed"),
         CheckConstraint("(state = 'done') = (delivered > 0)", name="jobs_delivered_when_done"),
         CheckConstraint("attempt >= 0", name="jobs_attempt"),
+        CheckConstraint("num_nulls(promised_at, promised_p50_s, promised_p90_s) IN (0, 3)", name="jobs_promise_whole"),
         Index("jobs_queue", "lane", "owner_id", "priority", "generation_id", postgresql_where=text("state = 'queued'")),
         Index("jobs_leases", "lease_until", postgresql_where=text("state = 'running'")),
         {"postgresql_with": {"autovacuum_vacuum_scale_factor": "0.02"}},
@@ -79,6 +82,10 @@ class JobRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column=_time(nullable=False))
     started_at: datetime | None = Field(sa_column=_time())
     finished_at: datetime | None = Field(sa_column=_time())
+    promised_at: datetime | None = Field(sa_column=_time())
+    promised_p50_s: float | None = Field(sa_column=Column(REAL))
+    promised_p90_s: float | None = Field(sa_column=Column(REAL))
+    """What was told first, while it waited, of the seconds from then to its end."""
 
 
 class AttemptRow(SQLModel, table=True):
@@ -227,3 +234,16 @@ class TenantQueueRow(SQLModel, table=True):
     queued: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     running: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     served: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+
+
+class DurationRow(SQLModel, table=True):
+    """The latest renders of one provider, kind and class: how many seconds each took, the newest first. Of all renders
+    together where provider, kind and class are empty."""
+
+    __tablename__ = "durations"
+
+    provider: str = Field(sa_column=Column(Text, primary_key=True))
+    kind: str = Field(sa_column=Column(Text, primary_key=True))
+    class_: str = Field(sa_column=Column("class", Text, primary_key=True))
+    seconds: list[float] = Field(sa_column=Column(ARRAY(REAL), nullable=False))
+    measured_at: datetime = Field(sa_column=_time(nullable=False))

@@ -8,6 +8,7 @@ from typing import assert_never
 from atelier_contracts import RenderSpec, Simulation
 from atelier_render.analysis import Analyst
 from atelier_render.artefacts import Artefacts
+from atelier_render.calling import Call, Caller
 from atelier_render.inputs import InputRefused, Inputs
 from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
 from atelier_render.progress import Progress
@@ -28,54 +29,46 @@ from atelier_render.providers.registry import candidates, objection
 from atelier_render.providers.simulator import Simulator
 from atelier_render.reuse import Reuse, fingerprint_of
 from atelier_render.spool import Made
+from atelier_render.submissions import LeaseLost
 from atelier_telemetry import metrics, words
 
-RECALL_EVERY_S = 0.5
 logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """Performs attempts with the provider each of them calls for."""
+    """Performs attempts with the providers able to make what each of them calls for."""
 
     def __init__(
         self,
         providers: Sequence[Provider],
         simulator: Simulator | None,
+        caller: Caller,
         inputs: Inputs,
         artefacts: Artefacts,
         reuse: Reuse,
         analyst: Analyst,
         progress: Progress,
-        *,
-        reconcile_s: float,
     ) -> None:
         self._providers = providers
         self._simulator = simulator
+        self._caller = caller
         self._inputs = inputs
         self._artefacts = artefacts
         self._reuse = reuse
         self._analyst = analyst
         self._progress = progress
-        self._reconcile_s = reconcile_s
 
     async def perform(self, attempt: Attempt) -> Ending:
         """Ends by the job's deadline at the latest. A cancelled call stops the provider's work too."""
-        job, provider = attempt.job, self._provider_for(attempt.job.spec)
-        if provider is None:
+        job, able = attempt.job, self._able(attempt.job.spec)
+        if not able:
             return Failure(job, None, "invalid_input", objection(self._providers, job.spec))
-        attempt.span.set_attribute(words.PROVIDER, provider.name)
-        try:
-            with metrics.RENDER_SECONDS.labels(provider.name).time():
-                async with asyncio.timeout(job.left_s):
-                    return await self._perform(attempt, provider)
-        except asyncio.CancelledError:
-            await self._artefacts.take_back(attempt)
-            raise
-        except TimeoutError:
-            return Failure(job, provider.name, "provider_timeout", "the deadline passed during the render")
-        except Exception as error:
-            logger.exception("attempt %s broke", job.key)
-            return Failure(job, provider.name, "provider_failed", f"the render broke: {type(error).__name__}")
+        now = asyncio.get_running_loop().time
+        began = now()
+        ending = await self._by_the_deadline(attempt, able, began + job.left_s)
+        attempt.span.set_attribute(words.PROVIDER, ending.provider or able[0].name)
+        metrics.RENDER_SECONDS.labels(ending.provider or able[0].name).observe(now() - began)
+        return ending
 
     def perform_at_once(self, job: Job) -> Ending:
         """An instant job: nothing to wait for, nothing to draw."""
@@ -83,54 +76,65 @@ class Worker:
         outcome = self._simulator.decide(_as_asked(job), job.spec.simulate or Simulation())
         return _ending(job, self._simulator.name, outcome)
 
-    def _provider_for(self, spec: RenderSpec) -> Provider | None:
-        if self._simulator and spec.simulate:
-            return self._simulator
-        return next(iter(candidates(self._providers, spec)), None)
+    def _able(self, spec: RenderSpec) -> Sequence[Provider]:
+        """The simulator stands in for nobody, and nobody for it."""
+        return (self._simulator,) if self._simulator and spec.simulate else candidates(self._providers, spec)
 
-    async def _perform(self, attempt: Attempt, provider: Provider) -> Ending:
+    async def _by_the_deadline(self, attempt: Attempt, able: Sequence[Provider], ends_at: float) -> Ending:
+        job, first = attempt.job, able[0].name
+        try:
+            async with asyncio.timeout_at(ends_at):
+                return await self._perform(attempt, able, ends_at)
+        except asyncio.CancelledError:
+            await self._artefacts.take_back(attempt)
+            raise
+        except TimeoutError:
+            return _late(attempt, first)
+        except LeaseLost:  # said to nobody: whoever has the lease ends the job
+            return Failure(job, first, "provider_failed", "the lease was lost")
+        except Exception as error:
+            logger.exception("attempt %s broke", job.key)
+            return Failure(job, first, "provider_failed", f"the render broke: {type(error).__name__}")
+
+    async def _perform(self, attempt: Attempt, able: Sequence[Provider], ends_at: float) -> Ending:
         job = attempt.job
         made = await self._artefacts.left_by_an_earlier_attempt(job)
         if made is None:
-            inputs = await self._given(job, provider)
+            inputs = await self._given(job, able)
             if isinstance(inputs, InputRefused):
-                return Failure(job, provider.name, "invalid_input", inputs.reason)
+                return Failure(job, able[0].name, "invalid_input", inputs.reason)
             fingerprint = await fingerprint_of(job.spec, inputs)
             if job.spec.reuse and (earlier := await self._reuse.deliver(attempt, fingerprint)):
                 return earlier
             with self._progress.of(attempt) as tell:
                 order = ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec, inputs, tell)
-                outcome = await self._outcome(provider, order)
+                provider, outcome = await self._caller.ask(Call(attempt, order, ends_at), able)
             if not isinstance(outcome, Succeeded | Partial) or not outcome.pictures:
-                return _ending(job, provider.name, outcome)
+                return _ending(job, provider, outcome)
             outputs, wrong = await self._analyst.judge(outcome.pictures)
             if not outputs:
-                return Failure(job, provider.name, "provider_failed", f"what the provider made is unusable: {wrong}")
-            made = Made(provider.name, outputs, fingerprint)
+                return Failure(job, provider, "provider_failed", f"what the provider made is unusable: {wrong}")
+            made = Made(provider, outputs, fingerprint)
         artefacts = await self._artefacts.save(attempt, made)
         return Completion(job, made.provider, len(artefacts), artefacts, made.fingerprint)
 
-    async def _given(self, job: Job, provider: Provider) -> tuple[Input, ...] | InputRefused:
-        if not provider.capabilities.reads_inputs:
+    async def _given(self, job: Job, able: Sequence[Provider]) -> tuple[Input, ...] | InputRefused:
+        if not any(provider.capabilities.reads_inputs for provider in able):
             return ()
         return await self._inputs.load(job.owner, job.spec.inputs)
-
-    async def _outcome(self, provider: Provider, order: ProviderJob) -> Outcome:
-        outcome = await provider.submit(order)
-        return await self._reconcile(provider, order) if isinstance(outcome, Unknown) else outcome
-
-    async def _reconcile(self, provider: Provider, order: ProviderJob) -> Outcome:
-        """Asks what became of a submission whose answer was lost; submitting again could make it twice."""
-        for _ in range(max(1, round(self._reconcile_s / RECALL_EVERY_S))):
-            await asyncio.sleep(RECALL_EVERY_S)
-            outcome = await provider.recall(order)
-            if not isinstance(outcome, Unknown):
-                return outcome
-        return Unknown()
 
 
 def _as_asked(job: Job) -> ProviderJob:
     return ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec)
+
+
+def _late(attempt: Attempt, first: str) -> Failure:
+    """How a job ends by its deadline; what an unanswered provider may still make is nobody's."""
+    sent = attempt.submission
+    if sent and sent.is_reconciling and sent.outcome is None:
+        return Failure(attempt.job, sent.provider, "unknown_outcome", "the deadline passed before it was known")
+    provider = sent.provider if sent else first
+    return Failure(attempt.job, provider, "provider_timeout", "the deadline passed during the render")
 
 
 def _ending(job: Job, provider: str, outcome: Outcome) -> Ending:

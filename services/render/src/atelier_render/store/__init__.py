@@ -6,6 +6,7 @@ database's alone.
 """
 
 from atelier_render.store.artefacts import Earlier, equal_result, finish_jobs
+from atelier_render.store.durations import Measured, add_durations, durations, promise, standing
 from atelier_render.store.leases import extend_leases, free_lost_jobs, give_back
 from atelier_render.store.queue import LATE, change_queues, claim_jobs, depths
 from atelier_render.store.removing import (
@@ -20,16 +21,32 @@ from atelier_render.store.removing import (
     prune_jobs,
     retire_results,
 )
+from atelier_render.store.submissions import (
+    Closing,
+    begin_submission,
+    close_submissions,
+    end_submission,
+    mark_reconciling,
+    note_skipped,
+    open_submission,
+)
 
 __all__ = [
     "LATE",
+    "Closing",
     "Earlier",
+    "Measured",
     "Reason",
+    "add_durations",
+    "begin_submission",
     "change_queues",
     "claim_jobs",
+    "close_submissions",
     "depths",
     "doom_objects",
     "due_objects",
+    "durations",
+    "end_submission",
     "equal_result",
     "extend_leases",
     "finish_jobs",
@@ -38,8 +55,13 @@ __all__ = [
     "free_lost_jobs",
     "give_back",
     "lock_old_results",
+    "mark_reconciling",
     "named_keys",
+    "note_skipped",
     "only_sweeper",
+    "open_submission",
+    "promise",
     "prune_jobs",
     "retire_results",
+    "standing",
 ]

@@ -9,7 +9,8 @@ import asyncpg
 from atelier_contracts import Owner, RenderSpec
 from atelier_contracts.vocabulary import Priority
 from atelier_messaging.database import Connection, Pool
-from atelier_render.jobs import Job, Lane, NewJob
+from atelier_render.forecasts import Forecast
+from atelier_render.jobs import Job, Lane, NewJob, Promise
 
 LATE = "the deadline had passed before the render could start"
 _RANKS: Mapping[Priority, int] = {"high": -1, "normal": 0, "low": 1}
@@ -110,7 +111,8 @@ WITH waiting AS (
     UNION ALL SELECT $1, owner_id, 0, 0, missed FROM capped
 ), {COUNT}
 SELECT generation_id, attempt, owner_kind, owner_id, spec, lane, traceparent,
-       extract(epoch FROM deadline_at - now())::float8 AS left_s
+       extract(epoch FROM deadline_at - now())::float8 AS left_s,
+       extract(epoch FROM now() - promised_at)::float8 AS promise_age_s, promised_p50_s, promised_p90_s
 FROM taken ORDER BY generation_id
 """  # noqa: S608
 
@@ -181,4 +183,11 @@ def _job(row: asyncpg.Record) -> Job:
         lane=row["lane"],
         traceparent=row["traceparent"],
         left_s=row["left_s"],
+        promise=_promise(row),
     )
+
+
+def _promise(row: asyncpg.Record) -> Promise | None:
+    if row["promise_age_s"] is None:
+        return None
+    return Promise(row["promise_age_s"], Forecast(row["promised_p50_s"], row["promised_p90_s"]))
