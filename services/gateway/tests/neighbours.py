@@ -27,7 +27,7 @@ from atelier_contracts import (
     wrap,
 )
 from atelier_contracts.bundle import letters
-from atelier_contracts.routes import BILLING_COMMANDS, EXCHANGE, ROUTES, SESSION_SAGA
+from atelier_contracts.routes import BILLING_COMMANDS, EXCHANGE, RENDER_COMMANDS, ROUTES, SESSION_SAGA
 
 Answer = Callable[[GenerationRequested], Message | None]
 
@@ -83,7 +83,7 @@ class Neighbours:
         self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
         for name in ROUTES:
             await (await channel.get_queue(name, ensure=False)).purge()
-        for name in (SESSION_SAGA, BILLING_COMMANDS):
+        for name in (SESSION_SAGA, BILLING_COMMANDS, RENDER_COMMANDS):
             await (await channel.get_queue(name, ensure=False)).consume(self._hear, no_ack=True)
 
     async def say(self, message: Message, cc: tuple[str, ...] = ()) -> None:

@@ -69,3 +69,11 @@ def test_a_failure_names_its_reason() -> None:
     story = explain("g", failed, {"state": "failed", "log": []}, None, None)
 
     assert story["summary"] == "This try_on failed (provider_failed: no face found); no credits were held."
+
+
+def test_outputs_that_went_are_told_with_the_reason() -> None:
+    removals = [{"reason": "late", "outputs": 2, "removed_at": "2026-01-01T12:00:09Z"}]
+
+    story = explain("g", None, {"state": "expired", "log": []}, HOLD, JOB | {"removals": removals})
+
+    assert story["steps"][-1]["what"] == "2 outputs were deleted: they came after their credits had been returned"

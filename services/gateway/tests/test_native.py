@@ -5,12 +5,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from atelier_contracts import (
-    Artefact,
-)
+from atelier_contracts import Artefact, ArtefactsExpired, GenerationDeleted
 from atelier_gateway.surfaces.native.generations import wait_s
 from atelier_storage.errors import StorageUnavailable
-from atelier_storage.keys import artefact_key
+from atelier_storage.keys import artefact_key, thumbnail_key
 from atelier_storage.objects import ObjectStore
 
 from .native import IMAGE, NARRATION, create, fail, reached, shown, success
@@ -124,6 +122,39 @@ async def test_only_what_has_ended_can_be_deleted(world: World) -> None:
     assert (await world.client.delete(path, headers=headers)).status_code == 404
     assert await world.pool.fetchval("SELECT count(*) FROM generation_events") == 0
 
+    async def render_knows() -> bool:
+        return any(one.message == GenerationDeleted(generation_id=generation) for one in world.neighbours.heard)
+
+    await world.until(render_knows)
+
+
+async def test_an_output_is_shown_with_what_it_looks_like_until_it_is_no_longer_kept(world: World) -> None:
+    user, headers = await world.user()
+    generation = await create(world, headers)
+    key = artefact_key("user", user, generation, 0, "png")
+    small = thumbnail_key(key)
+    made = Artefact(
+        key=key, content_type="image/png", size=3, sha256="ab" * 32, width=8, height=9, thumbnail=small,
+        colours=("#d01010",), tags=("image", "red"),
+    )  # fmt: skip
+    await world.neighbours.say(success(generation, made))
+    await reached(world, headers, generation, "succeeded")
+    (output,) = (await shown(world, headers, generation))["outputs"]
+    told = await world.pool.fetchval("SELECT count(*) FROM generation_events")
+
+    await world.neighbours.say(ArtefactsExpired(generation_id=generation))
+
+    async def gone() -> bool:
+        return not (await shown(world, headers, generation))["outputs"]
+
+    await world.until(gone)
+    assert (f"/{small}?" in output["thumbnail"], output["colours"], output["tags"]) == (
+        True, ["#d01010"], ["image", "red"],
+    )  # fmt: skip
+    expired = await shown(world, headers, generation)
+    assert (expired["status"], expired["error"]["code"]) == ("succeeded", "outputs_expired")
+    assert await world.pool.fetchval("SELECT count(*) FROM generation_events") == told
+
 
 async def test_what_cannot_be_removed_from_the_store_stays_whole(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away(_: ObjectStore, key: str) -> None:
@@ -146,13 +177,13 @@ async def test_what_cannot_be_removed_from_the_store_stays_whole(world: World, m
 async def test_its_place_in_the_queue_is_shown_while_it_waits(world: World) -> None:
     _, headers = await world.user()
     generation = await create(world, headers)
-    world.neighbours.records[f"queue/{generation}"] = {"position": 3, "eta_s": 12}
+    world.neighbours.records[f"queue/{generation}"] = {"position": 3, "eta_s": 12, "eta_p90_s": 20}
 
     waiting = await shown(world, headers, generation)
     await fail(world, headers, generation)
     ended = await shown(world, headers, generation)
 
-    assert (waiting["queue_position"], waiting["eta_s"]) == (3, 12)
+    assert (waiting["queue_position"], waiting["eta_s"], waiting["eta_p90_s"]) == (3, 12, 20)
     assert (ended["queue_position"], ended["eta_s"]) == (None, None)
 
 

@@ -147,7 +147,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         keyed=KeyedActs(bus.work),
         waiting=waiting,
         cancelling=Cancelling(bus.work, internal, waiting),
-        deleting=Deleting(pool, objects),
+        deleting=Deleting(bus.work, objects),
         limits=_limits(settings, pool),
         offers=offers,
         receivers=Receivers(plain=settings.environment == "local", loopback=settings.webhook_loopback == "on"),

@@ -4,11 +4,13 @@ Each service stamps its steps with its own database's clock; with one database s
 order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from atelier_gateway.store.deliveries import Delivery
 from atelier_gateway.store.generations import Generation
+from atelier_gateway.webhooks.addresses import host_of
 
 Record = Mapping[str, Any]
 STANDING: Mapping[str, str] = {
@@ -28,13 +30,25 @@ STANDING: Mapping[str, str] = {
 }
 """What each state of the saga means, to be read after "This try_on"."""
 
+REMOVED: Mapping[str, str] = {
+    "requested": "their owner deleted the generation",
+    "retention": "they were kept as long as outputs are kept",
+    "late": "they came after their credits had been returned",
+}
+"""Why outputs go."""
+
 
 def explain(
-    id_: object, generation: Generation | None, saga: Record | None, hold: Record | None, job: Record | None
+    id_: object,
+    generation: Generation | None,
+    saga: Record | None,
+    hold: Record | None,
+    job: Record | None,
+    told: Sequence[Delivery] = (),
 ) -> dict[str, Any]:
     """``{id, summary, state, steps: [{at, service, what, …}]}``, the steps in order of time."""
     state = str(saga["state"]) if saga else generation.snapshot.state if generation else "unknown"
-    steps = [*_written(generation), *_saga_steps(saga), *_postings(hold), *_job_steps(job)]
+    steps = [*_written(generation), *_saga_steps(saga), *_postings(hold), *_job_steps(job), *_told(told)]
     return {
         "id": str(id_),
         "summary": summary(state, generation, hold),
@@ -98,6 +112,18 @@ def _job_steps(job: Record | None) -> Iterable[dict[str, Any]]:
             why = f": {attempt['reason']}" if attempt["reason"] else ""
             what = f"attempt {number} ended: {attempt['outcome']}{why}"
             yield {"at": attempt["ended_at"], "service": "render", "what": what, "provider": attempt["provider"]}
+    for removal in job.get("removals", ()):
+        what = f"{removal['outputs']} outputs were deleted: {REMOVED[removal['reason']]}"
+        yield {"at": removal["removed_at"], "service": "render", "what": what}
+
+
+def _told(told: Sequence[Delivery]) -> Iterable[dict[str, Any]]:
+    """Of a receiver only the host: the rest of its URL is a secret."""
+    for one in told:
+        for attempt in one.attempts:
+            answered = attempt["error"] or attempt["status"]
+            what = f"webhook {one.type} to {host_of(one.url)}, try {attempt['number']}: {answered}"
+            yield {"at": attempt["at"], "service": "gateway", "what": what, "webhook": str(one.id)}
 
 
 def _moment(at: datetime | str) -> datetime:

@@ -1,6 +1,6 @@
 """What the gateway does with what it hears on the bus: keeps the projection up to date."""
 
-from atelier_contracts import Event
+from atelier_contracts import ArtefactsExpired, Event
 from atelier_gateway import projection
 from atelier_gateway.store import files, generations
 from atelier_gateway.waiting import Waiting
@@ -15,5 +15,8 @@ async def project(waiting: Waiting, noting: Noting, work: Work) -> None:
     changed = projection.fold(snapshots, events)
     await generations.save_snapshots(work.connection, changed)
     await files.add_results(work.connection, changed)
+    expired = {event.generation_id for event in events if isinstance(event, ArtefactsExpired)}
+    if expired:
+        await generations.expire_outputs(work.connection, expired)
     await noting.note(work, snapshots)
     waiting.wake(changed)

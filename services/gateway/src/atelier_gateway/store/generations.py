@@ -64,8 +64,16 @@ WITH gone AS (
 )
 SELECT count(*) FROM gone
 """
+_EXPIRE = """
+UPDATE generations SET outputs = '[]', error = $2, updated_at = now() WHERE id = ANY($1::uuid[]) AND state = 'succeeded'
+"""
 _OWNED = f"SELECT {COLUMNS} FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3"  # noqa: S608 - constants only
 _ANY = f"SELECT {COLUMNS} FROM generations WHERE id = $1"  # noqa: S608 - constants only
+
+OUTPUTS_EXPIRED = {
+    "code": "outputs_expired",
+    "message": "The outputs were kept for as long as this installation keeps them and are deleted.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +157,15 @@ async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapsh
     )
 
 
-async def delete_ended(pool: Pool, id_: UUID, owner: Owner) -> bool:
+async def expire_outputs(connection: Connection, ids: Collection[UUID]) -> None:
+    """Says of succeeded generations that their outputs are not kept any longer. That they succeeded stays; nobody who
+    follows them is told again."""
+    await connection.execute(_EXPIRE, list(ids), OUTPUTS_EXPIRED)
+
+
+async def delete_ended(connection: Connection, id_: UUID, owner: Owner) -> bool:
     """Removes this owner's generation and its events, if it has ended; whether there was such a one."""
-    return bool(await pool.fetchval(_DELETE, id_, owner.kind, owner.id))
+    return bool(await connection.fetchval(_DELETE, id_, owner.kind, owner.id))
 
 
 async def of_owner(pool: Pool, id_: UUID, owner: Owner) -> Generation | None:

@@ -27,7 +27,8 @@ class Credits(BaseModel):
 
 
 class Output(BaseModel):
-    """One delivered artefact; ``url`` is signed for 15 minutes."""
+    """One delivered artefact; ``url`` and ``thumbnail`` (a WebP, its long side 256 pixels) are signed for 15 minutes.
+    ``colours`` are its dominant ones, the most frequent first; what is heard has no such things."""
 
     url: str
     key: str
@@ -35,6 +36,9 @@ class Output(BaseModel):
     width: int | None
     height: int | None
     checksum: str
+    thumbnail: str | None
+    colours: list[str]
+    tags: list[str]
 
 
 class GenerationView(BaseModel):
@@ -47,6 +51,9 @@ class GenerationView(BaseModel):
     progress: int
     queue_position: int | None
     eta_s: int | None
+    """Seconds from now to its end, as half of the like of it took."""
+    eta_p90_s: int | None
+    """Seconds in which nine of ten of the like of it were done."""
     provider: str | None
     reused: bool
     credits: Credits
@@ -88,13 +95,15 @@ class EntryPage(BaseModel):
 
 
 class Receipt(BaseModel):
-    """The itemised charge of a generation."""
+    """The itemised charge of a generation; ``reused``: an equal earlier result was delivered, at the book's price for
+    that."""
 
     generation_id: UUID
     kind: Kind
     status: Status
     price_book: str | None
     units: int
+    reused: bool
     credits: Credits
     entries: list[Posting]
 

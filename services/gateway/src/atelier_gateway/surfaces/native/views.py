@@ -10,7 +10,7 @@ from atelier_gateway.projection import Snapshot, State
 from atelier_gateway.store.generations import Generation, NewGeneration
 from atelier_storage.objects import PRESIGN_S_MAX
 
-NOWHERE: Mapping[str, Any] = {"queue_position": None, "eta_s": None}
+NOWHERE: Mapping[str, Any] = {"queue_position": None, "eta_s": None, "eta_p90_s": None}
 """Its place in the queue, where nobody has asked for it."""
 STATUSES: Mapping[str, tuple[State, ...]] = {
     "queued": ("accepted", "queued"),
@@ -49,6 +49,9 @@ def view(generation: Generation, objects: Signs, public_url: str, place: Mapping
             "width": output.get("width"),
             "height": output.get("height"),
             "checksum": f"sha256:{output['sha256']}",
+            "thumbnail": objects.presign_get(small, PRESIGN_S_MAX) if (small := output.get("thumbnail")) else None,
+            "colours": list(output.get("colours", ())),
+            "tags": list(output.get("tags", ())),
         }
         for output in generation.snapshot.outputs
     ]
@@ -64,6 +67,7 @@ def receipt(generation: Generation, hold: Mapping[str, Any] | None) -> dict[str,
         "status": status_of(generation.snapshot.state),
         "price_book": hold.get("price_book"),
         "units": hold.get("units", 0),
+        "reused": hold.get("reused", False),
         "credits": {
             "reserved": hold.get("credits", 0),
             "captured": hold.get("captured", 0),
