@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from .pictures import PIXELS_MAX, ImageFormat, ImageRefused, PhotoInfo, refused_by_size
+from .whole import is_whole
 
 # What Pillow's decoders raise on hostile bytes; anything else is a bug of ours and must end the child loudly.
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
@@ -39,6 +40,8 @@ def normalise(data: bytes, *, side_max_px: int | None = None) -> Photo | ImageRe
     format_ = _format_of(data)
     if format_ is None:
         return ImageRefused("unsupported_format", "The file is not a PNG, JPEG or WEBP image.")
+    if not is_whole(data, format_):
+        return ImageRefused("broken", f"The {format_.upper()} image is truncated.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about what is refused or repaired below

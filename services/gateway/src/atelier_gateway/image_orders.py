@@ -1,7 +1,7 @@
 """Ordering pictures and waiting for them: what seed 003's surface and OpenAI's shape have in common."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -55,9 +55,15 @@ def chosen(
     return resolve(provider=provider, model=model, size=size, quality=quality, style=style)
 
 
+def identity(request: Request, same: Iterable[str]) -> tuple[str | None, bytes]:
+    """The Idempotency-Key, and what makes two requests the same one. Raises Problem 400."""
+    return checked(request.headers.get(HEADER)), fingerprint(*same, request.headers.get(SIMULATE) or "")
+
+
 def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> Draft:
     """The order as ``creating`` takes it. Raises Problem 400."""
     simulate = request.headers.get(SIMULATE)
+    key, same = identity(request, order.same)
     choice, maker = order.choice, parts.offers.maker_of(order.choice.provider)
     return Draft(
         work=Work(kind="image", quality=choice.quality, size=choice.priced_size, n=order.n),
@@ -77,8 +83,8 @@ def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> D
         ),
         request={**order.asked, "provider": maker, "model": choice.model, "asked_provider": choice.provider},
         deadline_s=deadline_s,
-        key=checked(request.headers.get(HEADER)),
-        fingerprint=fingerprint(*order.same, simulate or ""),
+        key=key,
+        fingerprint=same,
     )
 
 

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from fastapi import Request
@@ -89,10 +90,18 @@ async def make(
 async def _create(
     parts: Parts, request: Request, principal: Principal, action: Action, wish: Wish, choice: Resolved
 ) -> Response:
-    """The 202 that names the generation, or its refusal; what was stored for a refused request is removed again."""
+    """The 202 that names the generation, or its refusal."""
+    shape = Shape(SURFACE, f"POST /v1/images/{action}", _accepted, problem, _unsuitable)
+    make = partial(_made, parts, request, principal, shape, wish, choice)
+    return await parts.creating.once(principal, shape, *image_orders.identity(request, _same(wish)), make)
+
+
+async def _made(
+    parts: Parts, request: Request, principal: Principal, shape: Shape, wish: Wish, choice: Resolved
+) -> Response:
+    """Stores the pictures and has the generation admitted; what was stored for a refused request is removed again."""
     stored = await _stored(parts, principal, wish.files)
     order = _order(wish, choice, stored)
-    shape = Shape(SURFACE, f"POST /v1/images/{action}", _accepted, problem, _unsuitable)
     keeps = False
     try:
         draft = image_orders.draft(parts, request, order, deadline_s=_deadline_s(parts))
@@ -160,11 +169,17 @@ def _order(wish: Wish, choice: Resolved, stored: Sequence[StoredPicture]) -> Ord
         None if isinstance(body, VaryImage) else body.prompt,
         body.n or 1,
         asked=given | ({"inputs": [ref.model_dump(exclude_none=True) for ref in inputs]} if inputs else {}),
-        same=(body.model_dump_json(), *(f"{file.role}:{hashlib.sha256(file.data).hexdigest()}" for file in wish.files)),
+        same=_same(wish),
         inputs=inputs,
         format=_format(body),
         model=body.model,
     )
+
+
+def _same(wish: Wish) -> tuple[str, ...]:
+    """What makes two wishes the same one."""
+    pictures = (f"{file.role}:{hashlib.sha256(file.data).hexdigest()}" for file in wish.files)
+    return (wish.body.model_dump_json(), *pictures)
 
 
 def _format(body: Body) -> Any:
