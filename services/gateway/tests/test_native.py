@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from atelier_contracts import Artefact, ArtefactsExpired, GenerationDeleted
+from atelier_contracts import Artefact, ArtefactsExpired, GenerationDeleted, GenerationRequested
 from atelier_gateway.surfaces.native.generations import wait_s
 from atelier_storage.errors import StorageUnavailable
 from atelier_storage.keys import artefact_key, thumbnail_key
@@ -172,6 +172,16 @@ async def test_what_cannot_be_removed_from_the_store_stays_whole(world: World, m
 
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
     assert (await shown(world, headers, generation))["outputs"][0]["key"] == key
+
+
+async def test_what_its_owner_calls_urgent_is_asked_for_as_urgent(world: World) -> None:
+    _, headers = await world.user()
+
+    await create(world, headers, IMAGE | {"priority": "high"})
+
+    asked = world.neighbours.heard[-1].message
+    assert isinstance(asked, GenerationRequested)
+    assert asked.spec.priority == "high"
 
 
 async def test_its_place_in_the_queue_is_shown_while_it_waits(world: World) -> None:

@@ -12,6 +12,7 @@ from atelier_gateway.settings import Settings
 from atelier_telemetry.tracing import current_traceparent
 
 ANSWER_S_MAX = 3.0
+NO_PLACE = {"position": None, "eta_s": None, "eta_p90_s": None}
 
 
 class Unanswered(Exception):
@@ -75,8 +76,8 @@ class Internal:
         return providers
 
     async def place_in_queue(self, generation: UUID) -> dict[str, Any]:
-        """``{position, eta_s}`` of a render job; each None where there is nothing to say. Raises Unanswered."""
-        return await self._find("render", f"/internal/queue/{generation}") or {"position": None, "eta_s": None}
+        """``{position, eta_s, eta_p90_s}`` of a render job; each None where nothing is known. Raises Unanswered."""
+        return await self._find("render", f"/internal/queue/{generation}") or NO_PLACE
 
     async def close(self) -> None:
         """Lets the connections go."""

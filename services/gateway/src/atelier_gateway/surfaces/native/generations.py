@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -72,7 +73,8 @@ def router(parts: Parts) -> APIRouter:
         async def admit(body: CreateGeneration) -> Response:
             return await parts.creating.create(principal, await draft(parts, principal, create, body), shape)
 
-        created = await created_with(parts, principal, create.body, create.text, admit)
+        make = partial(created_with, parts, principal, create.body, create.text, admit)
+        created = await parts.creating.once(principal, shape, create.key, create.fingerprint, make)
         return await _waited(parts, request, principal, created)
 
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
@@ -164,4 +166,4 @@ async def _place(parts: Parts, generation: Generation) -> Mapping[str, Any]:
         place = await parts.internal.place_in_queue(generation.id)
     except Unanswered:
         return NOWHERE
-    return {"queue_position": place["position"], "eta_s": place["eta_s"]}
+    return {"queue_position": place["position"], "eta_s": place["eta_s"], "eta_p90_s": place["eta_p90_s"]}
