@@ -58,7 +58,7 @@ TABLES = (
     "durations, submissions, attempts, artefacts, results, removals, doomed_objects, tenant_queues, inbox, outbox, jobs"
 )
 LEASE_S = 1.0
-RULES = Rules(backoff_s=0.01, recall_s=0.02, recall_s_max=0.05, reconcile_s=1.0)
+RULES = Rules(backoff_s=0.01, recall_s=0.02, recall_s_max=0.05, reconcile_s=0.3)
 
 
 @dataclass
@@ -191,7 +191,7 @@ class World:
                    SELECT lane, owner_id, count(*) FILTER (WHERE state = 'queued') AS q,
                           count(*) FILTER (WHERE state = 'running') AS r
                    FROM jobs WHERE owner_id IS NOT NULL GROUP BY lane, owner_id) j USING (lane, owner_id)
-               WHERE (t.queued, t.running) IS DISTINCT FROM (j.q, j.r)"""
+               WHERE (t.queued, t.running) IS DISTINCT FROM (coalesce(j.q, 0), coalesce(j.r, 0))"""
         )
 
 
