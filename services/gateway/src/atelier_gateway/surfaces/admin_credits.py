@@ -19,7 +19,7 @@ from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked,
 from atelier_gateway.internal import Unanswered, unavailable
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import not_found
-from atelier_gateway.store import generations, people
+from atelier_gateway.store import deliveries, generations, people
 from atelier_gateway.surfaces import admin_docs as docs
 from atelier_gateway.surfaces.admin import PREFIX
 from atelier_telemetry.operations import guarded
@@ -120,4 +120,4 @@ async def _story(parts: Parts, id_: UUID) -> dict[str, Any]:
         raise unavailable(silent) from silent
     if generation is None and saga is None:
         raise not_found("generation")
-    return explain(id_, generation, saga, hold, job)
+    return explain(id_, generation, saga, hold, job, await deliveries.of_generation(parts.pool, id_))

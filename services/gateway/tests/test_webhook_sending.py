@@ -1,0 +1,345 @@
+"""Senders on a database of their own against real receivers: at least once, in order, nobody in another's way."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import SecretStr
+from uuid_utils.compat import uuid7
+
+import atelier_gateway
+from atelier_contracts import Owner
+from atelier_gateway.store import deliveries, webhooks
+from atelier_gateway.store.deliveries import Delivery, NewDelivery
+from atelier_gateway.webhooks import sending
+from atelier_gateway.webhooks.sending import PER_TARGET, Rules, Sender
+from atelier_gateway.webhooks.signing import Secrets
+from atelier_messaging import UnitOfWork, database
+from atelier_messaging.database import Pool
+from atelier_messaging.outbox import Outbox
+from atelier_messaging.publisher import Publisher
+from atelier_messaging.testing import migrated
+from atelier_storage.objects import ObjectStore
+from atelier_storage.post import SafePoster
+from atelier_storage.settings import StorageSettings
+
+from .receiver import Receiver, receiving
+
+pytestmark = pytest.mark.stack
+SECRETS = Secrets(SecretStr("the pepper of the tests"))
+STORE = StorageSettings(endpoint="http://127.0.0.1:9", access_key="a", secret_key="s", bucket="pictures")
+AGAIN = """
+UPDATE webhook_deliveries
+SET next_try_at = now(), leased_until = CASE WHEN claim IS NOT NULL THEN now() - interval '1 second' END
+WHERE state = 'pending'
+"""
+
+
+@dataclass
+class Desk:
+    """A database with deliveries in it, and senders for them."""
+
+    pool: Pool
+
+    def sender(self, *, loopback: bool = True, schedule: tuple[float, ...] = (60, 60), timeout_s: float = 5) -> Sender:
+        work = UnitOfWork(self.pool, Outbox(self.pool, Publisher("amqp://127.0.0.1/", "tests")), "tests")
+        poster = SafePoster(timeout_s=timeout_s, loopback=loopback)
+        return Sender(work, SECRETS, ObjectStore(STORE), poster, Rules(schedule, timeout_s, 64, 5))
+
+    async def sent(self, sender: Sender) -> None:
+        """Everything that is due, and what that makes due."""
+        while await sender.send_due():
+            await sender.settled()
+
+    async def endpoint(self, url: str, owner: Owner) -> UUID:
+        id_ = uuid7()
+        async with self.pool.acquire() as connection, connection.transaction():
+            assert await webhooks.insert(connection, owner, id_, url, "", [], uuid7())
+        return id_
+
+    async def note(self, owner: Owner, endpoint: UUID, *, about: UUID | None = None, number: int = 1) -> list[UUID]:
+        new = [_delivery(owner, endpoint, about or uuid4()) for _ in range(number)]
+        async with self.pool.acquire() as connection:
+            await deliveries.insert(connection, new)
+        return [one.id for one in new]
+
+    async def shown(self, owner: Owner, id_: UUID) -> Delivery:
+        found = await deliveries.find(self.pool, owner, id_)
+        assert found is not None
+        return found
+
+    async def standing(self, owner: Owner, endpoint: UUID) -> webhooks.Endpoint:
+        found = await webhooks.find(self.pool, owner, endpoint)
+        assert found is not None
+        return found
+
+
+def _delivery(owner: Owner, endpoint: UUID, about: UUID) -> NewDelivery:
+    told: dict[str, Any] = {"type": "generation.queued", "timestamp": "2026-01-01T12:00:00+00:00", "data": {}}
+    return NewDelivery(uuid7(), owner, endpoint, None, str(endpoint), "generation.queued", about, told)
+
+
+@pytest.fixture(scope="module")
+async def own_database(server_urls: tuple[str, str]) -> AsyncIterator[Pool]:
+    async with migrated(server_urls[1], Path(atelier_gateway.__file__).parent / "migrations") as url:
+        pool = await database.connect(url)
+        yield pool
+        await pool.close()
+
+
+@pytest.fixture
+async def desk(own_database: Pool) -> Desk:
+    await own_database.execute("DELETE FROM webhook_deliveries; DELETE FROM webhook_endpoints")
+    return Desk(own_database)
+
+
+@pytest.fixture
+def owner() -> Owner:
+    return Owner(kind="user", id=uuid4())
+
+
+@asynccontextmanager
+async def told(desk: Desk, owner: Owner, *answers: str) -> AsyncIterator[tuple[Receiver, UUID]]:
+    """A receiver, and an endpoint that leads there."""
+    async with receiving(*answers) as receiver:
+        yield receiver, await desk.endpoint(receiver.url, owner)
+
+
+async def until(holds: Any) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - it happens in a server beside us
+            await asyncio.sleep(0.01)
+
+
+async def test_what_fails_is_sent_again_under_the_same_id_until_it_is_taken(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner, "500 Oh", "302 Found\r\nLocation: http://127.0.0.1:9/") as (receiver, endpoint):
+        [id_] = await desk.note(owner, endpoint)
+        sender = desk.sender()
+        for _ in range(3):
+            await desk.sent(sender)
+            await desk.pool.execute(AGAIN)
+        await desk.sent(sender)
+
+    delivery = await desk.shown(owner, id_)
+    assert [message.id for message in receiver.got] == [str(id_)] * 3
+    assert [attempt["status"] for attempt in delivery.attempts] == [500, 302, 204]
+    assert (delivery.state, [attempt["number"] for attempt in delivery.attempts]) == ("delivered", [1, 2, 3])
+    assert (await desk.standing(owner, endpoint)).failing_since is None
+
+
+async def test_when_no_try_is_left_it_has_failed_and_a_replay_begins_anew(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner, "500 Oh", "500 Oh") as (receiver, endpoint):
+        [id_] = await desk.note(owner, endpoint)
+        sender = desk.sender(schedule=(60,))
+        await desk.sent(sender)
+        await desk.pool.execute(AGAIN)
+        await desk.sent(sender)
+        failed = await desk.shown(owner, id_)
+        async with desk.pool.acquire() as connection:
+            await deliveries.replay(connection, owner, id_)
+        await desk.sent(sender)
+
+    assert failed.state == "failed" and len(failed.attempts) == 2
+    assert (await desk.shown(owner, id_)).state == "delivered"
+    assert {message.id for message in receiver.got} == {str(id_)}
+
+
+async def test_410_switches_the_endpoint_off_and_ends_what_was_on_its_way(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner, "410 Gone") as (receiver, endpoint):
+        about = uuid4()
+        ids = [*await desk.note(owner, endpoint, about=about), *await desk.note(owner, endpoint, about=about)]
+        await desk.sent(desk.sender())
+
+    standing = await desk.standing(owner, endpoint)
+    assert len(receiver.got) == 1
+    assert standing.disabled_at is not None and standing.disabled_reason == "gone"
+    assert {(await desk.shown(owner, id_)).state for id_ in ids} == {"failed"}
+
+
+async def test_an_endpoint_that_has_taken_nothing_for_days_is_switched_off(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner, "500 Oh", "500 Oh") as (_, endpoint):
+        await desk.note(owner, endpoint)
+        await desk.sent(desk.sender())
+        assert (await desk.standing(owner, endpoint)).disabled_at is None
+        await desk.pool.execute("UPDATE webhook_endpoints SET failing_since = now() - interval '6 days'")
+        await desk.pool.execute(AGAIN)
+        await desk.sent(desk.sender())
+
+    assert (await desk.standing(owner, endpoint)).disabled_reason == "failing"
+
+
+async def test_retry_after_is_waited_for(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner, "429 Slow\r\nRetry-After: 3600") as (_, endpoint):
+        [id_] = await desk.note(owner, endpoint)
+        await desk.sent(desk.sender(schedule=(1, 1)))
+
+    delivery = await desk.shown(owner, id_)
+    waits_s = await desk.pool.fetchval(
+        "SELECT extract(epoch FROM next_try_at - now())::int FROM webhook_deliveries WHERE id = $1", id_
+    )
+    assert delivery.state == "pending" and waits_s > 3_500
+
+
+async def test_a_receiver_that_does_not_answer_delays_nobody_else(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner) as (slow, slow_endpoint), told(desk, owner) as (quick, quick_endpoint):
+        slow.hold()
+        await desk.note(owner, slow_endpoint, number=3 * PER_TARGET)
+        await desk.note(owner, quick_endpoint, number=PER_TARGET)
+        sender = desk.sender()
+
+        await sender.send_due()
+        await until(lambda: len(quick.got) == PER_TARGET and len(slow.got) == PER_TARGET)
+        await desk.note(owner, quick_endpoint)
+        await sender.send_due()
+        await until(lambda: len(quick.got) == PER_TARGET + 1)
+
+        assert len(slow.got) == PER_TARGET
+        slow.answering.set()
+        await desk.sent(sender)
+        await sender.settled()
+        await desk.sent(sender)
+    assert len(slow.got) == 3 * PER_TARGET
+
+
+async def test_an_owner_with_many_slow_endpoints_leaves_room_for_others(desk: Desk, owner: Owner) -> None:
+    other = Owner(kind="user", id=uuid4())
+    async with receiving() as slow, told(desk, other) as (quick, quick_endpoint):
+        slow.hold()
+        for _ in range(6):
+            await desk.note(owner, await desk.endpoint(slow.url, owner), number=PER_TARGET)
+        await desk.note(other, quick_endpoint)
+        sender = desk.sender()
+
+        began = await sender.send_due()
+        await until(lambda: len(quick.got) == 1)
+        slow.answering.set()
+        await sender.settled()
+
+    assert began == 64 // 4 + 1
+
+
+async def test_a_crash_after_sending_sends_it_again_under_the_same_id(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner) as (receiver, endpoint):
+        receiver.hold()
+        [id_] = await desk.note(owner, endpoint)
+        crashed = asyncio.create_task(desk.sender().run())
+        await until(lambda: len(receiver.got) == 1)
+        crashed.cancel()
+        await asyncio.gather(crashed, return_exceptions=True)
+        receiver.answering.set()
+
+        await desk.sent(desk.sender())
+        leased = len(receiver.got)
+        await desk.pool.execute(AGAIN)
+        await desk.sent(desk.sender())
+
+    assert (leased, [message.id for message in receiver.got]) == (1, [str(id_)] * 2)
+    assert (await desk.shown(owner, id_)).state == "delivered"
+
+
+async def test_who_has_lost_the_lease_changes_nothing_any_more(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner, "500 Oh") as (receiver, endpoint):
+        receiver.hold()
+        [id_] = await desk.note(owner, endpoint)
+        late, quick = desk.sender(), desk.sender()
+        await late.send_due()
+        await until(lambda: len(receiver.got) == 1)
+        await desk.pool.execute(AGAIN)
+        await quick.send_due()
+        await until(lambda: len(receiver.got) == 2)
+        receiver.answering.set()
+        await quick.settled()
+        await late.settled()
+
+    delivery = await desk.shown(owner, id_)
+    assert delivery.state == "delivered" and len(delivery.attempts) == 2
+
+
+async def test_two_senders_never_send_the_same_delivery(desk: Desk, owner: Owner) -> None:
+    async with receiving() as receiver:
+        ids: list[UUID] = []
+        for _ in range(4):
+            ids += await desk.note(owner, await desk.endpoint(receiver.url, owner), number=6)
+
+        await asyncio.gather(*(desk.sent(desk.sender()) for _ in range(2)))
+        await desk.sent(desk.sender())
+
+    assert sorted(message.id for message in receiver.got) == sorted(map(str, ids))
+
+
+async def test_an_event_waits_for_the_first_try_of_the_one_before_it_but_not_for_its_retries(
+    desk: Desk, owner: Owner
+) -> None:
+    async with told(desk, owner, "500 Oh") as (receiver, endpoint):
+        about = uuid4()
+        first, second = *await desk.note(owner, endpoint, about=about), *await desk.note(owner, endpoint, about=about)
+        sender = desk.sender()
+
+        assert await sender.send_due() == 1
+        await sender.settled()
+        assert await sender.send_due() == 1
+        await sender.settled()
+
+    assert [message.id for message in receiver.got] == [str(first), str(second)]
+    assert await _states(desk, owner, (first, second)) == ["pending", "delivered"]
+
+
+async def test_nothing_is_sent_into_our_own_network(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner) as (receiver, endpoint):
+        [id_] = await desk.note(owner, endpoint)
+        await desk.sent(desk.sender(loopback=False))
+
+    [attempt] = (await desk.shown(owner, id_)).attempts
+    assert receiver.got == []
+    assert (attempt["status"], attempt["error"]) == (None, "The URL must use port 80 or 443.")
+
+
+async def test_no_answer_in_time_is_a_failed_try(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner) as (receiver, endpoint):
+        receiver.hold()
+        [id_] = await desk.note(owner, endpoint)
+        await desk.sent(desk.sender(timeout_s=0.1))
+
+    [attempt] = (await desk.shown(owner, id_)).attempts
+    assert attempt["error"] == "127.0.0.1 did not answer in time."
+
+
+async def test_of_what_is_over_and_old_nothing_is_kept(desk: Desk, owner: Owner) -> None:
+    async with told(desk, owner) as (_, endpoint):
+        old, young = await desk.note(owner, endpoint, number=2)
+        await desk.sent(desk.sender())
+        await desk.pool.execute(
+            "UPDATE webhook_deliveries SET created_at = now() - interval '31 days' WHERE id = $1", old
+        )
+        await deliveries.prune(desk.pool, 30)
+
+    assert await deliveries.find(desk.pool, owner, old) is None
+    assert (await desk.shown(owner, young)).state == "delivered"
+
+
+async def test_while_the_database_is_away_the_sender_goes_on_trying(
+    desk: Desk, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "POLL_EVERY_S", 0.01)
+    tried = 0
+
+    async def away() -> int:
+        nonlocal tried
+        tried += 1
+        raise ConnectionRefusedError
+
+    sender = desk.sender()
+    monkeypatch.setattr(sender, "send_due", away)
+    running = asyncio.create_task(sender.run())
+    await until(lambda: tried >= 2)
+    assert not running.done()
+    running.cancel()
+
+
+async def _states(desk: Desk, owner: Owner, ids: Sequence[UUID]) -> list[str]:
+    return [(await desk.shown(owner, id_)).state for id_ in ids]
