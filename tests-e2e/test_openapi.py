@@ -34,6 +34,7 @@ async def test_the_stores_routes_answer_as_described(world: World) -> None:
     "paths",
     [
         "^/v1/(generations|uploads|quotes|credits)",
+        "^/v1/webhooks",
         "^/v1/(images|models)",
         "^/v1/(generate|onmodel|flatlay|backgrounds)",
         "^/api/(generate|stor)",

@@ -23,6 +23,8 @@ TUNING = (
     "ATELIER_RENDER_SWEEP_EVERY_S", "ATELIER_RENDER_SWEEP_GRACE_S",
     "ATELIER_REDIS_URL", "ATELIER_TRUSTED_PROXIES", "ATELIER_IMAGE_HOSTS", "ATELIER_BANNED_WORDS",
     "ATELIER_PENDING_MAX", "ATELIER_TENANT_PENDING_MAX", "ATELIER_STORY_GENERATIONS_PER_HOUR",
+    "ATELIER_WEBHOOK_LOOPBACK", "ATELIER_WEBHOOK_TIMEOUT_S", "ATELIER_WEBHOOK_RETRIES_S", "ATELIER_WEBHOOK_CONCURRENCY",
+    "ATELIER_WEBHOOK_PATIENCE_DAYS", "ATELIER_WEBHOOK_KEPT_DAYS",
     "RATE_LIMIT_ENABLED", "MAX_REQUESTS_PER_HOUR", "QUEUE_MAX_SIZE",
     "GENERATION_ENABLED", "NEW_GENERATION_ENDPOINT", "ENHANCED_VALIDATION",
 )  # fmt: skip
@@ -96,7 +98,8 @@ def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str
     if service == "render":
         values = {"ATELIER_RENDER_LEASE_S": "5"} | values
     if service == "gateway":
-        values |= _gateway(profile)
+        # Who develops receives webhooks on the same machine.
+        values = {"ATELIER_WEBHOOK_LOOPBACK": "on"} | values | _gateway(profile)
     return values | plan.extra
 
 
