@@ -1,11 +1,17 @@
 """``python -m atelier_provider_simulator --port N``: serves on the loopback interface until it is ended."""
 
 import argparse
+import os
+import signal
+import time
+from threading import Thread
 
 import uvicorn
 
 from atelier_provider_simulator.app import GOOGLE_KEY, OPENAI_KEY, create_app
 from atelier_provider_simulator.connections import CuttableProtocol
+
+PARENT_EVERY_S = 1.0
 
 
 def main() -> None:
@@ -15,7 +21,10 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--openai-key", default=OPENAI_KEY, help="the one key that OpenAI's paths accept")
     parser.add_argument("--google-key", default=GOOGLE_KEY, help="the one key that Google's paths accept")
+    parser.add_argument("--parent", type=int, help="a process id: the server ends when this process has ended")
     given = parser.parse_args()
+    if given.parent:
+        Thread(target=_end_with, args=(given.parent,), daemon=True).start()
     app = create_app(openai_key=given.openai_key, google_key=given.google_key)
     uvicorn.run(
         app,
@@ -25,6 +34,13 @@ def main() -> None:
         timeout_graceful_shutdown=1,
         log_level="warning",
     )
+
+
+def _end_with(parent: int) -> None:
+    """A parent that was killed cannot end its children."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_EVERY_S)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

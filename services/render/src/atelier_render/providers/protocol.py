@@ -63,7 +63,9 @@ class Capabilities:
 
     def objection(self, spec: RenderSpec) -> str | None:
         """Why this cannot be asked, in words for the client; None where one of the rows covers it."""
-        objections = [offer.objection(spec) for offer in self.offers if offer.kind == spec.kind]
+        rows = [offer for offer in self.offers if offer.kind == spec.kind]
+        rows.sort(key=lambda offer: spec.model not in offer.models)  # the row of the model asked for explains best
+        objections = [offer.objection(spec) for offer in rows]
         if not objections:
             return f"it cannot make {spec.kind}"
         return None if None in objections else objections[0]

@@ -1,0 +1,96 @@
+"""The simulator from outside: what a test plans, and reads back, over the same HTTP that anybody could use."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from atelier_provider_simulator.app import GOOGLE_KEY, OPENAI_KEY
+from atelier_provider_simulator.plans import Arrived, Behaviour, ProviderName
+
+READY_EVERY_S = 0.05
+START_S_MAX = 30.0
+
+
+class Control:
+    """A simulator that is running at ``url``. To be used as an asynchronous context manager."""
+
+    openai_key = OPENAI_KEY
+    google_key = GOOGLE_KEY
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = httpx.AsyncClient(base_url=url, timeout=5.0, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    @property
+    def openai_url(self) -> str:
+        """What an OpenAI client takes as its base URL."""
+        return f"{self.url}/v1"
+
+    @property
+    def google_url(self) -> str:
+        """What a Gemini client takes as its base URL."""
+        return self.url
+
+    async def plan(self, provider: ProviderName, outcome: Behaviour, **more: Any) -> None:
+        """How the next requests of a provider end: see ``plans.Plan``. Raises httpx.HTTPStatusError for a wrong one."""
+        given = {"provider": provider, "outcome": outcome, **more}
+        (await self._http.post("/_control/plans", json=given)).raise_for_status()
+
+    async def requests(self) -> list[Arrived]:
+        """What has arrived since the last ``forget``, oldest first."""
+        answer = (await self._http.get("/_control/requests")).raise_for_status()
+        return [Arrived.model_validate(one) for one in answer.json()["requests"]]
+
+    async def forget(self) -> None:
+        """Plans, requests and remembered answers."""
+        (await self._http.delete("/_control")).raise_for_status()
+
+
+@contextmanager
+def child(port: int | None = None) -> Iterator[str]:
+    """A simulator in a process of its own, which ends with the block; its URL. Raises RuntimeError if it does not
+    start."""
+    port = port or _free_port()
+    command = (sys.executable, "-m", "atelier_provider_simulator", "--port", str(port), "--parent", str(os.getpid()))
+    process = subprocess.Popen(command)  # noqa: S603 - our own interpreter and module
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_ready(process, url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + START_S_MAX
+    with httpx.Client(trust_env=False) as http:
+        while process.poll() is None and time.monotonic() < deadline:
+            try:
+                http.get(f"{url}/_control/health").raise_for_status()
+            except httpx.TransportError:
+                time.sleep(READY_EVERY_S)
+            else:
+                return
+    raise RuntimeError(f"the provider simulator did not start at {url}")

@@ -1,0 +1,220 @@
+"""Who stands the providers' common suite, and how each is started, told and asked: to add one, write a ``@subject``.
+
+The services elsewhere are played by the provider simulator over real HTTP. With ATELIER_TEST_OPENAI_API_KEY or
+ATELIER_TEST_GOOGLE_API_KEY set, the real service stands the suite as well; that costs money.
+"""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from atelier_contracts import InputRef, Owner, RenderSpec, Simulation
+from atelier_imaging.workers import ImageWorkers
+from atelier_provider_simulator.control import Control
+from atelier_provider_simulator.plans import Arrived, ProviderName
+from atelier_render.narration.readers import Readers
+from atelier_render.providers.finishing import Finishing
+from atelier_render.providers.google import Google
+from atelier_render.providers.local import Local
+from atelier_render.providers.narration import Narration
+from atelier_render.providers.openai import OpenAI
+from atelier_render.providers.openai_models import RetiredModels
+from atelier_render.providers.protocol import Input, Provider, ProviderJob
+from atelier_render.providers.simulator import Simulator
+
+REAL_KEYS = {"openai": "ATELIER_TEST_OPENAI_API_KEY", "google": "ATELIER_TEST_GOOGLE_API_KEY"}
+PATIENT_S, IMPATIENT_S = 60.0, 0.3
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What subjects are made with."""
+
+    images: ImageWorkers
+    simulated: Control
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A provider under test."""
+
+    provider: Provider
+    impatient: Provider | None = None
+    """The same, but that it waits no longer than a moment for an answer."""
+    tell: Callable[[str], Awaitable[dict[str, Any]]] | None = None
+    """Arranges for an outcome; answers what the request must say for it. None for who cannot be told."""
+    arrived: Callable[[], Awaitable[list[Arrived]]] | None = None
+    """What reached the service, where somebody counts."""
+    cases: tuple[Mapping[str, Any], ...] | None = None
+    """The requests that are made of it, where each costs time or money: else every value of every row is tried."""
+    real: bool = False
+    """A service that somebody pays for, and that nobody counts for us."""
+    secret: str | None = None
+    faithful: bool = True
+    """Whether it makes what is asked; the pretending one makes the same small square of everything."""
+
+
+Start = Callable[[Tools], AbstractAsyncContextManager[Subject]]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A subject that has not been started, and the outcomes it can be told to have."""
+
+    start: Start
+    outcomes: tuple[str, ...] = ()
+
+
+SUBJECTS: dict[str, Entry] = {}
+REMOTE = (
+    *("refused", "rate_limited", "out_of_quota", "server_error"),
+    *("lost_response", "late_success", "corrupt", "oversized", "partial"),
+)
+LOCAL_CASES = (
+    {"kind": "image", "size": "256x256", "format": "webp"},
+    {"kind": "image", "size": "256x256", "mode": "masked", "style": "vivid", "format": "jpeg"},
+    {"kind": "image", "size": "256x256", "mode": "variation", "quality": "hd"},
+    {"kind": "product_shot", "size": "1:1"},
+    {"kind": "on_model", "quality": "low"},
+    {"kind": "flat_lay", "quality": "low"},
+    {"kind": "try_on"},
+)
+
+
+def subject(name: str, *, outcomes: tuple[str, ...] = ()) -> Callable[[Start], Start]:
+    """Enters a subject for the suite."""
+
+    def enter(start: Start) -> Start:
+        SUBJECTS[name] = Entry(start, outcomes)
+        return start
+
+    return enter
+
+
+@subject("local")
+@asynccontextmanager
+async def local(tools: Tools) -> AsyncIterator[Subject]:
+    """Composes here."""
+    yield Subject(Local(tools.images), cases=LOCAL_CASES)
+
+
+@subject("narration")
+@asynccontextmanager
+async def narration(tools: Tools) -> AsyncIterator[Subject]:
+    """Reads aloud here."""
+    cases = ({"kind": "narration"}, {"kind": "narration", "audio_format": "wav", "language": "sv"})
+    yield Subject(Narration(Readers(readers=1)), cases=cases)
+
+
+@subject("simulator", outcomes=("lost_response", "corrupt", "partial"))
+@asynccontextmanager
+async def simulator(tools: Tools) -> AsyncIterator[Subject]:
+    """Pretends."""
+
+    async def tell(outcome: str) -> dict[str, Any]:
+        return {"simulate": Simulation.model_validate({"outcome": outcome})}
+
+    yield Subject(Simulator(attempt_s=IMPATIENT_S), tell=tell, faithful=False)
+
+
+@asynccontextmanager
+async def _simulated(
+    tools: Tools, name: ProviderName, make: Callable[[float], OpenAI | Google]
+) -> AsyncIterator[Subject]:
+    patient, impatient = make(PATIENT_S), make(IMPATIENT_S)
+
+    async def tell(outcome: str) -> dict[str, Any]:
+        more = {"rate_limited": {"retry_after_s": 7}, "partial": {"times": 4, "delivered": 2}}.get(outcome, {})
+        await tools.simulated.plan(name, outcome, **more)  # type: ignore[arg-type]  # the suite's words are its words
+        return {}
+
+    secret = tools.simulated.openai_key if name == "openai" else tools.simulated.google_key
+    yield Subject(patient, impatient, tell, tools.simulated.requests, secret=secret)
+    await patient.close()
+    await impatient.close()
+
+
+def _openai(tools: Tools, retired: RetiredModels) -> Callable[[float], OpenAI]:
+    url, key = tools.simulated.openai_url, tools.simulated.openai_key
+    return lambda answer_s_max: OpenAI(
+        key, Finishing(tools.images), base_url=url, retired=retired, answer_s_max=answer_s_max
+    )
+
+
+@subject("openai", outcomes=REMOTE)
+def openai(tools: Tools) -> AbstractAsyncContextManager[Subject]:
+    """OpenAI's format as it is sent to OpenAI."""
+    return _simulated(tools, "openai", _openai(tools, "replace"))
+
+
+@subject("openai-compatible", outcomes=REMOTE)
+def openai_compatible(tools: Tools) -> AbstractAsyncContextManager[Subject]:
+    """OpenAI's format as it is sent to a server that still has the old models."""
+    return _simulated(tools, "openai", _openai(tools, "send"))
+
+
+@subject("google", outcomes=REMOTE)
+def google(tools: Tools) -> AbstractAsyncContextManager[Subject]:
+    """The Gemini API's format."""
+    url, key = tools.simulated.google_url, tools.simulated.google_key
+    return _simulated(
+        tools,
+        "google",
+        lambda answer_s_max: Google(key, Finishing(tools.images), base_url=url, answer_s_max=answer_s_max),
+    )
+
+
+@asynccontextmanager
+async def real_openai(tools: Tools) -> AsyncIterator[Subject]:
+    """OpenAI itself."""
+    key = os.environ[REAL_KEYS["openai"]]
+    provider = OpenAI(key, Finishing(tools.images))
+    cases = ({"kind": "image", "prompt": "a grey pebble", "quality": "low"}, {"kind": "narration", "prompt": "One."})
+    yield Subject(provider, cases=cases, real=True, secret=key)
+    await provider.close()
+
+
+@asynccontextmanager
+async def real_google(tools: Tools) -> AsyncIterator[Subject]:
+    """Google itself."""
+    key = os.environ[REAL_KEYS["google"]]
+    provider = Google(key, Finishing(tools.images))
+    yield Subject(provider, cases=({"kind": "image", "prompt": "a grey pebble"},), real=True, secret=key)
+    await provider.close()
+
+
+for _name, _start in (("openai", real_openai), ("google", real_google)):
+    if os.environ.get(REAL_KEYS[_name]):
+        SUBJECTS[f"{_name}@real-service"] = Entry(_start)
+
+
+def real_services() -> str:
+    """One line for whoever reads the run: which services were real."""
+    said = [
+        f"{name} {'ALSO AT THE REAL SERVICE' if os.environ.get(variable) else f'simulated ({variable} is not set)'}"
+        for name, variable in REAL_KEYS.items()
+    ]
+    return f"the providers' suite: {', '.join(said)}"
+
+
+def job_of(picture: bytes, mask: bytes, key: str = "", **asked: Any) -> ProviderJob:
+    """A request with the inputs that its kind needs. ``mode`` is of pictures: words, edit, masked, variation."""
+    roles = {
+        "try_on": ("person", "garment"),
+        "product_shot": ("product",),
+        "on_model": ("photo",),
+        "flat_lay": ("photo",),
+    }.get(asked["kind"], ())
+    mode = asked.pop("mode", "words")
+    if mode != "words":
+        roles = ("image", "mask") if mode == "masked" else ("image",)
+    if mode == "variation":
+        asked["prompt"] = None
+    inputs = tuple(Input(role, mask if role == "mask" else picture) for role in roles)
+    refs = tuple(InputRef(role=role, key=f"a/{role}") for role in roles)
+    spec = RenderSpec(**({"prompt": "a lake at dawn", "seed": 1, "inputs": refs} | asked))
+    id_ = uuid4()
+    return ProviderJob(key or str(id_), id_, Owner(kind="user", id=uuid4()), spec, inputs)
