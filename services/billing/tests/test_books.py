@@ -101,6 +101,15 @@ async def test_refund_and_late_reserve_racing_in_two_processes_hold_nothing_in_t
     assert await balance(unit, owner) == (20, 0, 0)
 
 
+async def test_one_reservation_said_twice_under_two_ids_to_two_processes_holds_once(unit: UnitOfWork) -> None:
+    owner = await owner_with(unit, 40)
+    generations = [uuid4() for _ in range(20)]
+
+    await asyncio.gather(*(handle(unit, [reserve(owner, generation)]) for generation in generations * 2))
+
+    assert await balance(unit, owner) == (20, 20, 0)
+
+
 async def test_a_message_handled_before_changes_nothing(unit: UnitOfWork) -> None:
     owner = await owner_with(unit, 5)
     delivery = Delivery(wrap(reserve(owner, uuid4()), source="test"))

@@ -133,6 +133,8 @@ class Hold:
     """What was charged is an equal earlier result, at the book's price for that."""
     lots: dict[UUID, int] = field(default_factory=dict)
     """Credits by grant, in the order they were taken."""
+    known: bool = False
+    """Whether it was on the books before this batch."""
 
     @property
     def credits(self) -> int:

@@ -43,17 +43,20 @@ _MOVE_GRANTS = """
 UPDATE grants g SET remaining = g.remaining + m.credits
 FROM unnest($1::uuid[], $2::bigint[]) AS m(id, credits) WHERE g.id = m.id
 """
-_SAVE_HOLDS = """
+_PLACE_HOLDS = """
 INSERT INTO holds (generation_id, owner_id, unit_credits, units, price_book, state, captured, refunded, reused,
                    settled_at)
 SELECT h.*, CASE WHEN h.state <> 'open' THEN now() END
 FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
             $9::bool[])
      AS h(generation_id, owner_id, unit_credits, units, price_book, state, captured, refunded, reused)
-ON CONFLICT (generation_id) DO UPDATE
-SET state = excluded.state, captured = excluded.captured, refunded = excluded.refunded, reused = excluded.reused,
-    settled_at = now()
-WHERE holds.state = 'open'
+ON CONFLICT DO NOTHING
+"""
+_SETTLE_HOLDS = """
+UPDATE holds h SET state = s.state, captured = s.captured, refunded = s.refunded, reused = s.reused, settled_at = now()
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bool[])
+     AS s(generation_id, state, captured, refunded, reused)
+WHERE h.generation_id = s.generation_id AND h.state = 'open'
 """
 _ADD_POSTINGS = """
 INSERT INTO postings (id, kind, owner_id, grant_id, generation_id, debit, credit, credits)
@@ -120,21 +123,31 @@ async def save_books(connection: Connection, books: Books) -> None:
 
 
 async def _save_holds(connection: Connection, holds: Sequence[Hold]) -> None:
-    saved = await connection.execute(
-        _SAVE_HOLDS,
-        [h.generation_id for h in holds],
-        [h.owner_id for h in holds],
-        [h.unit_credits for h in holds],
-        [h.units for h in holds],
-        [h.price_book for h in holds],
+    """Places the new ones and settles the known ones, each by compare-and-set: what is not there cannot be locked, so
+    another replica may have placed a hold since we looked. Then the batch starts over and sees it."""
+    new, known = [h for h in holds if not h.known], [h for h in holds if h.known]
+    placed = await connection.execute(
+        _PLACE_HOLDS,
+        [h.generation_id for h in new],
+        [h.owner_id for h in new],
+        [h.unit_credits for h in new],
+        [h.units for h in new],
+        [h.price_book for h in new],
+        *_condition(new),
+    )
+    settled = await connection.execute(_SETTLE_HOLDS, [h.generation_id for h in known], *_condition(known))
+    if (placed, settled) != (f"INSERT 0 {len(new)}", f"UPDATE {len(known)}"):
+        raise ConnectionAbortedError("a hold was changed by another billing process; the batch starts over")
+
+
+def _condition(holds: Sequence[Hold]) -> list[list[Any]]:
+    """The columns that a settlement changes, one list each."""
+    return [
         [h.state for h in holds],
         [h.captured for h in holds],
         [h.refunded for h in holds],
         [h.reused for h in holds],
-    )
-    # A hold settled or placed by another replica between our lock and now: start over and see it.
-    if saved != f"INSERT 0 {len(holds)}":
-        raise ConnectionAbortedError("a hold was changed by another billing process; the batch starts over")
+    ]
 
 
 async def _post(connection: Connection, postings: Sequence[Posting]) -> None:
@@ -173,4 +186,5 @@ def _hold(row: Any) -> Hold:
         row["refunded"],
         row["reused"],
         {UUID(lot[0]): lot[1] for lot in row["lots"] or ()},
+        known=True,
     )

@@ -1,0 +1,248 @@
+"""Whatever batches come, again, at once or cut off by a crash: real handlers on real Postgres agree with the oracle.
+
+``ATELIER_EXPLORE_EXAMPLES`` sets how many runs are tried.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import UUID, uuid4, uuid5
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from atelier_billing import handlers
+from atelier_billing.verify import verify
+from atelier_contracts import (
+    CaptureCredit,
+    CreditCaptured,
+    CreditDeclined,
+    CreditDeducted,
+    CreditGranted,
+    CreditRefunded,
+    GrantCredit,
+    Message,
+    Owner,
+    RefundCredit,
+    ReserveCredit,
+    Work,
+    wrap,
+)
+from atelier_messaging import Delivery, Poison, UnitOfWork, database, is_outage, testing
+from atelier_messaging.outbox import Outbox
+from atelier_messaging.publisher import Publisher
+
+from .conftest import MIGRATIONS
+from .oracle import Command, Oracle
+
+pytestmark = pytest.mark.stack
+START = datetime.now(UTC)
+EXAMPLES = int(os.environ.get("ATELIER_EXPLORE_EXAMPLES", "12"))
+
+ACTS = st.one_of(
+    st.tuples(st.just("grant"), st.integers(0, 1), st.integers(1, 12), st.sampled_from((None, 1, 2, 5))),
+    st.tuples(st.just("reserve"), st.integers(0, 1), st.integers(0, 7), st.integers(1, 6)),
+    st.tuples(st.just("capture"), st.integers(0, 7), st.integers(1, 6)),
+    st.tuples(st.just("refund"), st.integers(0, 7)),
+)
+BATCHES = st.lists(ACTS, min_size=1, max_size=6)
+
+
+class _Crash(Exception):
+    """The process dies before it commits."""
+
+
+class BooksMachine(RuleBasedStateMachine):
+    """Drives billing as the bus does, and the oracle beside it."""
+
+    runner: asyncio.Runner
+    unit: UnitOfWork
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.space = uuid4()
+        self.owners = [Owner(kind="store", id=uuid5(self.space, f"owner {n}")) for n in range(2)]
+        self.oracle = Oracle()
+        self.granted = 0
+        self.past: list[list[Delivery]] = []
+
+    @rule(acts=BATCHES)
+    def a_batch(self, acts: list[tuple[Any, ...]]) -> None:
+        batch = self._batch(acts)
+        after, [answers] = self.oracle.after(_commands(batch))
+        assert self.runner.run(self._handle(batch)) == answers
+        self._past(after, [batch], [answers])
+
+    @rule(first=BATCHES, second=BATCHES)
+    def two_at_once(self, first: list[tuple[Any, ...]], second: list[tuple[Any, ...]]) -> None:
+        one, two = self._batch(first), self._batch(second)
+        happened = self.runner.run(self._both(one, two))
+        after, answers = self.oracle.after(_commands(one), _commands(two))
+        other, in_turn = self.oracle.after(_commands(two), _commands(one))
+        actual = self.runner.run(self._books())
+        orders = [(after, answers), (other, in_turn[::-1])]
+        same = [books for books, said in orders if _alike(said, happened) and self._expected(books) == actual]
+        assert same, (happened, answers, in_turn)
+        self._past(same[0], [one, two], happened)
+
+    @rule(old=st.integers(0, 99), acts=BATCHES)
+    def old_messages_come_again_with_new_ones(self, old: int, acts: list[tuple[Any, ...]]) -> None:
+        again = self.past[old % len(self.past)] if self.past else []
+        batch = self._batch(acts)
+        after, [answers] = self.oracle.after(_commands(batch))
+        assert self.runner.run(self._handle([*again, *batch])) == answers
+        self._past(after, [batch], [answers])
+
+    @rule(acts=BATCHES)
+    def a_crash_before_the_commit(self, acts: list[tuple[Any, ...]]) -> None:
+        with pytest.raises((_Crash, Poison)):
+            self.runner.run(self._handle(self._batch(acts), crash=True))
+
+    @rule(number=st.integers(0, 99))
+    def a_grant_runs_out(self, number: int) -> None:
+        if not self.oracle.grants:
+            return
+        grant = list(self.oracle.grants)[number % len(self.oracle.grants)]
+        hour_ago = "UPDATE grants SET expires_at = now() - interval '1 hour' WHERE id = $1"
+        self.runner.run(self.unit.pool.execute(hour_ago, grant))
+        self.oracle.run_out(grant)
+
+    @rule()
+    def the_sweep_comes(self) -> None:
+        self.runner.run(handlers.expire_grants(self.unit))
+        self.oracle.sweep()
+
+    @invariant()
+    def accounts_and_holds_are_as_the_oracle_says(self) -> None:
+        assert self.runner.run(self._books()) == self._expected(self.oracle)
+
+    def teardown(self) -> None:
+        verdict = self.runner.run(self._verify())
+        assert verdict.ok, verdict.violations
+
+    def _batch(self, acts: Sequence[tuple[Any, ...]]) -> list[Delivery]:
+        return [Delivery(wrap(self._command(act), source="test")) for act in acts]
+
+    def _past(self, oracle: Oracle, batches: list[list[Delivery]], answers: Sequence[object]) -> None:
+        """What happened, happened: what was handled may come again."""
+        self.oracle = oracle
+        self.past += [batch for batch, said in zip(batches, answers, strict=True) if said is not None]
+
+    def _command(self, act: tuple[Any, ...]) -> Command:
+        match act:
+            case ("grant", owner, credits, hours):
+                self.granted += 1
+                expires = None if hours is None else START + timedelta(hours=hours)
+                id_ = uuid5(self.space, f"grant {self.granted}")
+                return GrantCredit(
+                    grant_id=id_, owner=self.owners[owner], credits=credits, expires_at=expires, reason="test"
+                )
+            case ("reserve", owner, generation, n):
+                work = Work(kind="try_on", n=n)
+                return ReserveCredit(generation_id=self._generation(generation), owner=self.owners[owner], work=work)
+            case ("capture", generation, delivered):
+                return CaptureCredit(generation_id=self._generation(generation), delivered=delivered)
+            case _:
+                return RefundCredit(generation_id=self._generation(act[1]))
+
+    def _generation(self, number: int) -> UUID:
+        return uuid5(self.space, f"generation {number}")
+
+    async def _handle(self, deliveries: list[Delivery], *, crash: bool = False) -> list[tuple[Any, ...]] | None:
+        """As the consumer does; answers what was said, or None where the batch held poison and nothing happened."""
+        while True:
+            try:
+                async with self.unit.once("billing.commands", deliveries, dispatch=False) as work:
+                    if work.fresh:
+                        await handlers.handle_commands(work)
+                    if crash:
+                        raise _Crash
+                return [_said(envelope.message) for envelope in work.emitted]
+            except Poison:
+                if crash:
+                    raise
+                return None
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+
+    async def _both(self, one: list[Delivery], two: list[Delivery]) -> list[list[tuple[Any, ...]] | None]:
+        return list(await asyncio.gather(self._handle(one), self._handle(two)))
+
+    async def _books(self) -> tuple[dict[UUID, tuple[int, ...]], dict[UUID, tuple[str, int, int]]]:
+        accounts = await self.unit.pool.fetch(
+            "SELECT owner_id, -granted, available, held, captured, expired FROM accounts WHERE owner_id = ANY($1)",
+            [owner.id for owner in self.owners],
+        )
+        holds = await self.unit.pool.fetch(
+            "SELECT generation_id, state, captured, refunded FROM holds WHERE generation_id = ANY($1)",
+            [self._generation(number) for number in range(8)],
+        )
+        by_owner = {owner.id: (0, 0, 0, 0, 0) for owner in self.owners}
+        return by_owner | {row[0]: tuple(row)[1:] for row in accounts}, {row[0]: tuple(row)[1:] for row in holds}
+
+    def _expected(self, oracle: Oracle) -> tuple[dict[UUID, tuple[int, ...]], dict[UUID, tuple[str, int, int]]]:
+        return {owner.id: oracle.balances(owner.id) for owner in self.owners}, oracle.state()
+
+    async def _verify(self) -> Any:
+        async with self.unit.pool.acquire() as connection:
+            return await verify(connection)
+
+
+def _alike(one: Sequence[object], other: Sequence[object]) -> bool:
+    """Two declines are alike whatever their reason: neither leaves a row that the other could have seen."""
+    return repr(one).replace("withdrawn", "insufficient_credits") == repr(other).replace(
+        "withdrawn", "insufficient_credits"
+    )
+
+
+def _commands(batch: Sequence[Delivery]) -> list[Command]:
+    return [cast(Command, deepcopy(delivery.message)) for delivery in batch]
+
+
+def _said(event: Message) -> tuple[Any, ...]:
+    match event:
+        case CreditGranted(credits=credits):
+            return "granted", credits
+        case CreditDeducted(credits=credits):
+            return "deducted", credits
+        case CreditDeclined(reason=reason):
+            return "declined", reason
+        case CreditCaptured(captured=captured, refunded=refunded):
+            return "captured", captured, refunded
+        case CreditRefunded(refunded=refunded):
+            return "refunded", refunded
+    raise AssertionError(f"billing does not say {event.name}")
+
+
+@contextmanager
+def _billing(superuser: str) -> Iterator[tuple[asyncio.Runner, UnitOfWork]]:
+    """Billing's tables in a database of its own, on an event loop that a state machine can step."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        place = testing.migrated(superuser, MIGRATIONS)
+        pool = runner.run(database.connect(runner.run(place.__aenter__())))
+        try:
+            yield runner, UnitOfWork(pool, Outbox(pool, Publisher("amqp://nowhere.invalid/", "billing")), "test")
+        finally:
+            runner.run(pool.close())
+            runner.run(place.__aexit__(None, None, None))
+
+
+def test_billing_on_postgres_agrees_with_a_plain_ledger(postgres: str) -> None:
+    with _billing(postgres) as (runner, unit):
+        machine = type("Machine", (BooksMachine,), {"runner": runner, "unit": unit})
+        checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+        how = settings(max_examples=EXAMPLES, stateful_step_count=20, deadline=None, suppress_health_check=checks)
+        how = settings(how, phases=[Phase.generate])  # shrinking a run on a real database takes many minutes
+        run_state_machine_as_test(machine, settings=how)
