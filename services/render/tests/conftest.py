@@ -58,7 +58,7 @@ TABLES = (
     "durations, submissions, attempts, artefacts, results, removals, doomed_objects, tenant_queues, inbox, outbox, jobs"
 )
 LEASE_S = 1.0
-RULES = Rules(backoff_s=0.01, recall_s=0.02, recall_s_max=0.05, reconcile_s=0.3)
+RULES = Rules(backoff_s=0.01, recall_s=0.02, recall_s_max=0.05, reconcile_s=1.0)
 
 
 @dataclass

@@ -1,0 +1,50 @@
+"""A remote provider that answers by a script, and forgets nothing of what it was asked."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from atelier_render.providers.local import OFFERS
+from atelier_render.providers.protocol import Capabilities, Outcome, Picture, ProviderJob, Refused, Succeeded, Unknown
+from atelier_render.providers.simulator import _png
+
+OK = Succeeded((Picture(_png(1), "image/png", 32, 32),), 1)
+
+
+AWAY = Capabilities(OFFERS, reads_inputs=False, remote=True)
+HERE = Capabilities(OFFERS, reads_inputs=False)
+
+
+@dataclass
+class Scripted:
+    """Answers submissions and recalls in the order given; the last recall is answered for ever."""
+
+    name: str
+    answers: Sequence[Outcome | Exception] = ()
+    recalls: Sequence[Outcome] = (Unknown(),)
+    capabilities: Capabilities = AWAY
+    keys: list[str] = field(default_factory=list)
+    recalled: list[str] = field(default_factory=list)
+    hold: asyncio.Event | None = None
+    """Answers to submissions wait for it."""
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def submit(self, job: ProviderJob) -> Outcome:
+        self.keys.append(job.key)
+        self.asked.set()
+        if self.hold is not None:
+            await self.hold.wait()
+        answers = self.answers or (Refused("nothing was scripted"),)
+        answer = answers[min(len(self.keys), len(answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def let_go(self) -> None:
+        """Answers what it held back."""
+        assert self.hold is not None
+        self.hold.set()
+
+    async def recall(self, job: ProviderJob) -> Outcome:
+        self.recalled.append(job.key)
+        return self.recalls[min(len(self.recalled), len(self.recalls)) - 1]
