@@ -13,10 +13,12 @@ SQUARE = 0.03
 """Sides that differ by less are taken as equal."""
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _COMMON = frozenset(
-    "about above after again also another around because been before being below between both could does down each"
-    " from have having here into itself just like made make many more most must near only other over same should some"
-    " such than that their them then there these they this those through under very want were what when where which"
-    " while with without would your".split()  # noqa: SIM905 - sixty lines of strings would say no more
+    _WORD.findall(
+        "about above after again also another around because been before being below between both could does down each"
+        " from have having here into itself just like made make many more most must near only other over same should"
+        " some such than that their them then there these they this those through under very want were what when where"
+        " which while with without would your"
+    )
 )
 _HUES = ((15, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (200, "cyan"), (255, "blue"), (290, "purple"))
 _HUES_END = ((335, "pink"), (360, "red"))
