@@ -34,6 +34,13 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (read.simulator, read.environment, read.admission_s) == ("on", "local", 5.0)
 
 
+def test_the_deadlines_are_the_settled_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settled question 8: admission, the synchronous wait, the whole generation."""
+    read = settings(monkeypatch)
+
+    assert (read.admission_s, read.sync_wait_s, read.generation_deadline_s) == (5, 30, 900)
+
+
 def test_the_simulator_is_refused_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError, match="ATELIER_SIMULATOR"):
         settings(monkeypatch, ATELIER_SIMULATOR="on", ATELIER_ENVIRONMENT="production")

@@ -42,6 +42,18 @@ def test_settings_come_from_the_environment_the_stores_too(environment: pytest.M
     assert (settings.storage.bucket, settings.simulator, settings.render_lease_s) == ("bucket", "on", 15.0)
 
 
+def test_a_lost_answer_is_asked_after_for_two_minutes_and_locally_for_ten_seconds(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """Settled question 8; the simulator's timeout counts as known after the attempt's ten seconds."""
+    assert (Settings().reconcile_s, Settings().render_attempt_s) == (10, 10)
+    environment.setenv("ATELIER_SIMULATOR", "off")
+    environment.setenv("ATELIER_ENVIRONMENT", "production")
+    assert Settings().reconcile_s == 120
+    environment.setenv("ATELIER_RENDER_RECONCILE_S", "3")
+    assert Settings().reconcile_s == 3
+
+
 def test_the_simulator_is_refused_in_production(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("ATELIER_ENVIRONMENT", "production")
 

@@ -9,6 +9,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
+from atelier_contracts.banned_words import BannedWords
 from atelier_contracts.routes import RENDER_COMMANDS
 from atelier_contracts.vocabulary import N_MAX
 from atelier_imaging.workers import ImageWorkers
@@ -19,11 +20,13 @@ from atelier_render.artefacts import Artefacts
 from atelier_render.calling import Caller
 from atelier_render.collecting import EXPIRE_EVERY_S, PRUNE_EVERY_S, Collector
 from atelier_render.completions import Completions
+from atelier_render.content import BannedWordsModerator, ContentRules, Moderator
 from atelier_render.forecasting import EXCHANGE_EVERY_S, Forecaster
 from atelier_render.gates import CALLS_MAX, Gate
 from atelier_render.handlers import handle_commands
 from atelier_render.inputs import INPUT_BYTES_MAX, Inputs
 from atelier_render.narration.readers import Readers
+from atelier_render.moderation_http import HttpModerator
 from atelier_render.outcomes import Rules
 from atelier_render.places import Places
 from atelier_render.progress import TELL_EVERY_S, Progress
@@ -125,11 +128,13 @@ async def _scheduler(
     simulator = Simulator(attempt_s=settings.render_attempt_s) if settings.simulator == "on" else None
     inputs = Inputs(objects, fetcher)
     providers: Sequence[Provider] = (Local(images), Narration(Readers(readers=settings.render_narrators)))
+    rules = _content_rules(settings)
     reuse = Reuse(objects, pool, days_max=settings.render_retention_days)
     worker = Worker(
         providers,
         simulator,
         _caller(settings, pool, providers, owner),
+        rules,
         inputs,
         artefacts,
         reuse,
@@ -143,6 +148,7 @@ async def _scheduler(
         bus.work, worker, completions, forecaster, owner=owner, lease_s=lease_s, slots=slots, tenant_slots_max=cap
     )
     yield scheduler, objects, providers, forecaster
+    await rules.close()
     await images.close()
     spool.close()
     fetcher.close()
@@ -156,6 +162,16 @@ def _caller(settings: Settings, pool: Pool, providers: Sequence[Provider], owner
     rules = Rules(
         tries_max=settings.render_provider_tries,
         retry_after_s_max=settings.render_retry_after_max_s,
-        reconcile_s=settings.render_reconcile_s,
+        reconcile_s=settings.reconcile_s,
     )
     return Caller(providers, gates, Submissions(pool, owner=owner), rules)
+
+
+def _content_rules(settings: Settings) -> ContentRules:
+    moderators: list[Moderator] = []
+    if banned := BannedWords.listed(settings.content_banned_words, whole=True):
+        moderators.append(BannedWordsModerator(banned))
+    if settings.moderation_url:
+        url, token = str(settings.moderation_url), settings.moderation_token
+        moderators.append(HttpModerator(url, token, timeout_s=settings.moderation_timeout_s))
+    return ContentRules(moderators, when_away=settings.moderation_when_away)

@@ -33,8 +33,9 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Processes for image work; started when the first picture is asked for."""
     render_attempt_s: float = Field(default=10.0, gt=0)
     """Seconds after which a simulated timeout counts as a known failure."""
-    render_reconcile_s: float = Field(default=10.0, gt=0)
-    """Seconds to ask a provider what became of an attempt whose answer was lost."""
+    render_reconcile_s: float | None = Field(default=None, gt=0)
+    """Seconds to ask a provider what became of an attempt whose answer was lost; two minutes where it is not said, ten
+    seconds with local settings."""
     render_provider_tries: int = Field(default=4, ge=1, le=20)
     """Submissions to one provider within one attempt, while it answers that trying again may help."""
     render_retry_after_max_s: float = Field(default=30.0, ge=0)
@@ -54,6 +55,11 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Seconds that an object must be old before a sweep may take it."""
     simulator: Literal["on", "off"] = "off"
     """Whether requests may be rendered by the simulator; never in production."""
+
+    @property
+    def reconcile_s(self) -> float:
+        """``render_reconcile_s``, or its default here."""
+        return self.render_reconcile_s or (10.0 if self.environment == "local" else 120.0)
 
     @model_validator(mode="after")
     def _no_pretence_in_production(self) -> Self:
