@@ -46,6 +46,7 @@ async def test_an_equal_result_is_delivered_again_for_a_credit_each_and_the_rece
     assert [one["checksum"] for one in again["outputs"]] == [one["checksum"] for one in first["outputs"]]
     assert not {one["key"] for one in again["outputs"]} & {one["key"] for one in first["outputs"]}
     assert "2 credits were charged" in {step["what"] for step in story["steps"]}
+    assert "succeeded with an earlier result that was delivered again" in story["summary"]
 
 
 async def test_an_output_shows_what_it_looks_like_and_is_deleted_with_its_thumbnail(
@@ -67,7 +68,7 @@ async def test_an_output_shows_what_it_looks_like_and_is_deleted_with_its_thumbn
         story = await world.admin.explain(made["id"])
         return next((step["what"] for step in story["steps"] if "deleted" in step["what"]), None)
 
-    assert await eventually(told) == "1 outputs were deleted: their owner deleted the generation"
+    assert await eventually(told) == "outputs deleted (1): their owner deleted the generation"
     kept = await world.databases["render"].fetchval(
         "SELECT count(*) FROM artefacts WHERE generation_id = $1", UUID(made["id"])
     )

@@ -56,6 +56,12 @@ def test_the_summary_says_where_it_stands_and_where_the_money_is() -> None:
     assert story["summary"] == "This try_on succeeded; credits held 2, charged 1, returned 1."
 
 
+def test_an_operator_sees_that_an_earlier_result_was_delivered_again() -> None:
+    story = explain("g", generation(Snapshot(state="succeeded", reused=True)), SAGA, HOLD | {"reused": True}, JOB)
+
+    assert "charged 1 for an earlier result that was delivered again, returned 1." in story["summary"]
+
+
 def test_one_that_never_left_the_gateway_is_told_as_such() -> None:
     story = explain("g", generation(Snapshot()), None, None, None)
 
@@ -76,4 +82,34 @@ def test_outputs_that_went_are_told_with_the_reason() -> None:
 
     story = explain("g", None, {"state": "expired", "log": []}, HOLD, JOB | {"removals": removals})
 
-    assert story["steps"][-1]["what"] == "2 outputs were deleted: they came after their credits had been returned"
+    assert story["steps"][-1]["what"] == "outputs deleted (2): they came after their credits had been returned"
+
+
+def submission(second: int, provider: str, try_: int, outcome: str, **more: str) -> dict[str, object]:
+    at = f"2026-01-01T12:00:05.{second}"
+    known = {"state": "ended", "sent_at": f"{at}0Z", "lost_at": None, "ended_at": f"{at}5Z", "reason": None}
+    return known | {"provider": provider, "key": "k", "try": try_, "outcome": outcome} | more
+
+
+def test_an_operator_sees_every_try_why_another_stood_in_and_what_was_lost() -> None:
+    submissions = [
+        submission(1, "openai", 1, "transient", reason="503"),
+        submission(2, "openai", 2, "rate_limited", reason="to be left alone for 60 s"),
+        submission(3, "team", 1, "not_sent", reason="left alone for another 9 s"),
+        submission(4, "google", 1, "succeeded", lost_at="2026-01-01T12:00:05.42Z"),
+        submission(5, "google", 2, "", state="sent", ended_at=""),
+    ]
+
+    story = explain("g", None, None, None, JOB | {"submissions": submissions})
+
+    assert [step["what"] for step in story["steps"] if "key" in step] == [
+        "asked openai, try 1",
+        "try 1 at openai ended: transient: 503",
+        "asked openai, try 2",
+        "try 2 at openai ended: rate_limited: to be left alone for 60 s",
+        "team was passed over: left alone for another 9 s",
+        "asked google, try 1, in place of team",
+        "the answer of google was lost: it is asked what became of it",
+        "try 1 at google ended: succeeded",
+        "asked google, try 2",
+    ]

@@ -70,7 +70,8 @@ def _money(hold: Record | None) -> str:
         return "no credits were held"
     if hold["state"] == "open":
         return f"credits held: {hold['credits']}"
-    return f"credits held {hold['credits']}, charged {hold['captured']}, returned {hold['refunded']}"
+    again = " for an earlier result that was delivered again" if hold.get("reused") else ""
+    return f"credits held {hold['credits']}, charged {hold['captured']}{again}, returned {hold['refunded']}"
 
 
 def _written(generation: Generation | None) -> Iterable[dict[str, Any]]:
@@ -112,9 +113,30 @@ def _job_steps(job: Record | None) -> Iterable[dict[str, Any]]:
             why = f": {attempt['reason']}" if attempt["reason"] else ""
             what = f"attempt {number} ended: {attempt['outcome']}{why}"
             yield {"at": attempt["ended_at"], "service": "render", "what": what, "provider": attempt["provider"]}
+    yield from _submissions(job.get("submissions", ()))
     for removal in job.get("removals", ()):
-        what = f"{removal['outputs']} outputs were deleted: {REMOVED[removal['reason']]}"
+        what = f"outputs deleted ({removal['outputs']}): {REMOVED[removal['reason']]}"
         yield {"at": removal["removed_at"], "service": "render", "what": what}
+
+
+def _submissions(submissions: Sequence[Record]) -> Iterable[dict[str, Any]]:
+    """What was asked of remote providers, in the order of asking, and what they made of it."""
+    before = None
+    for one in submissions:
+        provider, why = one["provider"], f": {one['reason']}" if one["reason"] else ""
+        step = {"service": "render", "provider": provider, "key": one["key"]}
+        if one["outcome"] == "not_sent":
+            yield step | {"at": one["sent_at"], "what": f"{provider} was passed over{why}"}
+        else:
+            instead = f", in place of {before}" if before not in (None, provider) else ""
+            yield step | {"at": one["sent_at"], "what": f"asked {provider}, try {one['try']}{instead}"}
+            if one["lost_at"]:
+                what = f"the answer of {provider} was lost: it is asked what became of it"
+                yield step | {"at": one["lost_at"], "what": what}
+            if one["ended_at"]:
+                what = f"try {one['try']} at {provider} ended: {one['outcome']}{why}"
+                yield step | {"at": one["ended_at"], "what": what, "outcome": one["outcome"]}
+        before = provider
 
 
 def _told(told: Sequence[Delivery]) -> Iterable[dict[str, Any]]:

@@ -40,8 +40,9 @@ def _summary(generation: Generation) -> str:
     now = generation.snapshot
     standing = "is being admitted" if now.state == "accepted" else STANDING[now.state]
     why = f" ({now.error['message']})" if now.error and now.error.get("message") else ""
+    again = " with an earlier result that was delivered again" if now.reused else ""
     money = f"credits held {now.credits_reserved}, charged {now.credits_captured}, returned {now.credits_refunded}"
-    return f"This {generation.kind} {standing}{why}; {money}."
+    return f"This {generation.kind} {standing}{again}{why}; {money}."
 
 
 def _asked(generation: Generation) -> dict[str, str]:
