@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from atelier_imaging.workers import ImageWorkers
+from atelier_render.providers.finishing import Finishing
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration
 from atelier_render.providers.worker_http.provider import HttpWorker
 
@@ -40,6 +42,7 @@ class Team:
 
     make: Make = REFERENCE.make
     port: int = 0
+    images: ImageWorkers | None = None
     server: Any = None
     seen: list[tuple[str, str]] = field(default_factory=list)
     """Method and key of every request."""
@@ -92,7 +95,8 @@ class Team:
         ]
         given = {"name": "ours", "url": f"http://127.0.0.1:{self.port}", "secrets": [SECRET], "offers": offers}
         patience = {"poll_s": 0.05, "answer_s": 5.0}
-        return HttpWorker(WorkerConfiguration(**given | patience | settings), callback_url=callback_url)
+        finishing = Finishing(self.images or ImageWorkers(workers=1))
+        return HttpWorker(WorkerConfiguration(**given | patience | settings), finishing, callback_url=callback_url)
 
     def _made(self, job: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(job)

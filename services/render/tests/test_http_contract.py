@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from atelier_render.providers.worker_http.signatures import Signer
 from .http_team import REFERENCE, SECRET
 
 DOCS = Path(__file__).parents[1] / "docs"
-NOW = datetime.now(UTC)
 WORKER: dict[str, Any] = {
     "name": "ours",
     "url": "https://worker.example/atelier/",
@@ -114,11 +113,11 @@ async def render(hints: Hints) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-def news(key: str = "job-1", *, secret: str = SECRET, at: datetime = NOW, body: bytes | None = None) -> dict[str, Any]:
-    """A callback as a worker sends it."""
-    content = json.dumps({"key": key}).encode() if body is None else body
-    headers = Signer([SecretStr(secret)]).headers("poll", key, content, now=at)
-    return {"content": content, "headers": headers}
+def news(*, secret: str = SECRET, minutes: int = 0, body: bytes = b'{"key": "job-1"}') -> dict[str, Any]:
+    """A callback as a worker sends it, so many minutes from now."""
+    now = datetime.now(UTC) + timedelta(minutes=minutes)
+    headers = Signer([SecretStr(secret)]).headers("poll", "job-1", body, now=now)
+    return {"content": body, "headers": headers}
 
 
 async def test_a_signed_callback_ends_the_wait_however_often_it_comes(render: httpx.AsyncClient, hints: Hints) -> None:
@@ -136,21 +135,21 @@ OTHER = "whsec_" + base64.b64encode(b"the secret of quite another team").decode(
 @pytest.mark.parametrize(
     ("worker", "sent", "status"),
     [
-        ("ours", news(secret=OTHER), 401),
-        ("theirs", news(), 401),
-        ("ours", news(at=NOW - timedelta(minutes=6)), 401),
-        ("ours", news(at=NOW + timedelta(minutes=6)), 401),
-        ("ours", {"content": b"{}"}, 401),
-        ("ours", news() | {"content": b'{"key": "job-2"}'}, 401),
-        ("ours", {"content": b"{}", "headers": news()["headers"] | {"webhook-signature": "v1 , ,%"}}, 401),
-        ("ours", news(body=b"[]"), 422),
-        ("ours", news(body=b" " * 5_000), 413),
+        ("ours", lambda: news(secret=OTHER), 401),
+        ("theirs", news, 401),
+        ("ours", lambda: news(minutes=-6), 401),
+        ("ours", lambda: news(minutes=6), 401),
+        ("ours", lambda: {"content": b"{}"}, 401),
+        ("ours", lambda: news() | {"content": b'{"key": "job-2"}'}, 401),
+        ("ours", lambda: {"content": b"{}", "headers": news()["headers"] | {"webhook-signature": "v1 , ,%"}}, 401),
+        ("ours", lambda: news(body=b"[]"), 422),
+        ("ours", lambda: news(body=b" " * 5_000), 413),
     ],
 )
 async def test_no_other_callback_is_heard(
-    render: httpx.AsyncClient, hints: Hints, worker: str, sent: dict[str, Any], status: int
+    render: httpx.AsyncClient, hints: Hints, worker: str, sent: Callable[[], dict[str, Any]], status: int
 ) -> None:
     with hints.of("job-1") as hint:
-        answer = await render.post(f"/callbacks/{worker}", **sent)
+        answer = await render.post(f"/callbacks/{worker}", **sent())
 
         assert (answer.status_code, hint.is_set()) == (status, False)

@@ -67,15 +67,15 @@ async def at_work(team: Team) -> None:
 
 async def test_a_job_arrives_whole_and_its_pictures_come_back(team: Team, connect: Connect) -> None:
     given = InputRef(role="image", key="stores/1/uploads/2.png")
-    order = job(Input("image", b"\x00\xffnot text"), inputs=(given,), n=2, seed=7, style="vivid")
+    order = job(Input("image", PNG), inputs=(given,), n=2, seed=7, style="vivid")
 
     outcome = await connect().submit(order)
 
     assert isinstance(outcome, Succeeded)
     assert outcome.delivered == len(outcome.pictures) == 2
-    assert [picture.content_type for picture in outcome.pictures] == ["image/png"] * 2
+    assert [(p.content_type, p.width, p.height) for p in outcome.pictures] == [("image/png", 64, 64)] * 2
     [asked] = team.asked
-    assert asked["inputs"] == [{"role": "image", "data": base64.b64encode(b"\x00\xffnot text").decode()}]
+    assert asked["inputs"] == [{"role": "image", "data": SOUND["data"]}]
     told = {name: asked[name] for name in ("key", "kind", "mode", "model", "size", "prompt", "style", "n", "seed")}
     assert told == {
         "key": order.key,
@@ -99,7 +99,7 @@ async def test_a_job_arrives_whole_and_its_pictures_come_back(team: Team, connec
         ({"status": "failed", "reason": "the card is broken"}, Failed, "the card is broken"),
         ({"status": "failed", "reason": "busy card", "retryable": True}, Transient, "busy card"),
         ({"status": "succeeded", "outputs": [BROKEN]}, Failed, "checksum inside the PNG"),
-        ({"status": "succeeded", "outputs": [{"data": "PGh0bWw+"}]}, Failed, "no image"),
+        ({"status": "succeeded", "outputs": [{"data": "PGh0bWw+"}]}, Failed, "no picture"),
         ({"status": "succeeded", "outputs": [SOUND | {"sha256": "0" * 64}]}, Failed, "own checksum"),
         ({"status": "succeeded", "outputs": [{"data": "%%%"}]}, Failed, "not base64"),
         ({"status": "succeeded", "outputs": [{}]}, Failed, "neither data nor a URL"),
@@ -335,7 +335,7 @@ async def test_a_narration_is_the_audio_it_was_asked_to_be(team: Team, connect: 
 async def test_inputs_past_the_workers_bound_are_not_sent(team: Team, connect: Connect) -> None:
     outcome = await connect(inputs_bytes_max=10).submit(job(Input("image", bytes(11))))
 
-    assert outcome == Failed("invalid_input", "the inputs together have over 10 bytes")
+    assert outcome == Failed("invalid_input", "the inputs together have more than 10 bytes")
     assert team.seen == []
 
 

@@ -1,9 +1,15 @@
-"""What a worker says it made, as outputs that can be judged. Nothing it says of them is believed: the type is told by
-the bytes, and URLs are fetched like those of strangers, but for its own origin.
+"""What a worker says it made, as outputs that may be delivered. Nothing it says of them is believed: type and size are
+told by the bytes, and URLs are fetched like those of strangers, but for its own origin.
 """
 
+import re
+from hashlib import sha256
+
 from atelier_contracts import RenderSpec
+from atelier_render.providers.finishing import Finishing, Unusable, Wanted
+from atelier_render.providers.measures import sides
 from atelier_render.providers.protocol import Failed, Outcome, Partial, Picture, Succeeded, Unknown
+from atelier_render.providers.spoken import CONTENT_TYPES as SOUND_TYPES
 from atelier_render.providers.verification import flaw, type_of
 from atelier_render.providers.worker_http.contract import Made, Output
 from atelier_storage.errors import FetchFailed
@@ -11,22 +17,24 @@ from atelier_storage.fetch import SafeFetcher
 from atelier_storage.targets import Refusal
 
 OUTPUT_BYTES_MAX = 25 * 1024 * 1024
-NO_TYPE = "application/octet-stream"
+PIXELS = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
 
 
 class Outputs:
     """Has the outputs of one worker."""
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, finishing: Finishing) -> None:
+        self._finishing = finishing
         self._fetcher = SafeFetcher(max_bytes=OUTPUT_BYTES_MAX, allow_hosts=frozenset({origin}))
 
-    async def outcome(self, spec: RenderSpec, made: Made) -> Outcome:
-        """The sound ones of the outputs; Unknown where one cannot be had just now, for it may be asked for again."""
+    async def outcome(self, spec: RenderSpec, size: str | None, made: Made) -> Outcome:
+        """The sound ones of the outputs, in the size asked for; Unknown where one cannot be had just now, for it may be
+        asked for again."""
         sound: list[Picture] = []
         flaws: list[str] = []
         for output in made.outputs[: spec.n]:
             try:
-                judged = await self._judged(spec, output)
+                judged = await self._judged(spec, size, output)
             except FetchFailed:
                 return Unknown()
             if isinstance(judged, Picture):
@@ -41,15 +49,19 @@ class Outputs:
         """Lets go of the fetcher's threads."""
         self._fetcher.close()
 
-    async def _judged(self, spec: RenderSpec, output: Output) -> Picture | str:
+    async def _judged(self, spec: RenderSpec, size: str | None, output: Output) -> Picture | str:
         data = await self._bytes(output)
         if isinstance(data, str):
             return data
-        type_, wanted = type_of(data) or NO_TYPE, "audio" if spec.kind == "narration" else "image"
-        if not type_.startswith(f"{wanted}/"):
-            return f"it is no {wanted} of a type that is stored"
-        picture = Picture(data, type_, sha256=output.sha256)
-        return flaw(picture) or picture
+        if output.sha256 is not None and sha256(data).hexdigest() != output.sha256:
+            return "its bytes do not match the worker's own checksum"
+        if spec.kind == "narration":
+            sound = Picture(data, SOUND_TYPES[spec.audio_format])
+            return (
+                sound if type_of(data) == sound.content_type and flaw(sound) is None else "it is not the sound wanted"
+            )
+        finished = await self._finishing.finished(data, _wanted(spec, size, data))
+        return finished.reason if isinstance(finished, Unusable) else finished
 
     async def _bytes(self, output: Output) -> bytes | str:
         if output.data is not None:
@@ -59,3 +71,11 @@ class Outputs:
             return "an output has neither data nor a URL"
         fetched = await self._fetcher.fetch(output.url)
         return f"its URL is not fetched: {fetched.message}" if isinstance(fetched, Refusal) else fetched.body
+
+
+def _wanted(spec: RenderSpec, size: str | None, data: bytes) -> Wanted:
+    """In pixels as was asked for, where pixels were asked for; else as it came."""
+    if size is not None and PIXELS.fullmatch(size):
+        return Wanted.by(spec, size)
+    width, height = sides(data) or (0, 0)
+    return Wanted(width, height, spec.format)

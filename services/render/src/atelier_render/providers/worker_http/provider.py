@@ -3,17 +3,20 @@ that forget, and the end of our own process.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import cast
 
 from pydantic import ValidationError
 
 from atelier_contracts import RenderSpec
 from atelier_contracts.vocabulary import Role
+from atelier_render.providers.finishing import Finishing
+from atelier_render.providers.measures import sides
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
+    Input,
     Offer,
     Outcome,
     ProviderJob,
@@ -47,6 +50,7 @@ from atelier_render.providers.worker_http.line import (
 from atelier_render.providers.worker_http.outputs import Outputs
 
 FIRST_POLL_S, POLL_S_MIN, POLL_S_MAX = 0.2, 0.05, 60.0
+CANCEL_S_MAX = 2.0
 FORGOTTEN = frozenset({404, 410})
 LOST = "lost"
 """The message of a cancellation when the job is, or will soon be, another process's: the work goes on for that one."""
@@ -57,28 +61,27 @@ Answered = Reply | Unreached | Unanswered | Overlong
 class HttpWorker:
     """One configured worker. The same key is made once there, so asking and submitting again are both safe."""
 
-    def __init__(self, worker: WorkerConfiguration, *, callback_url: str | None = None) -> None:
+    def __init__(self, worker: WorkerConfiguration, finishing: Finishing, *, callback_url: str | None = None) -> None:
         self.name = worker.name
         self.capabilities = Capabilities(tuple(row.offer() for row in worker.offers), reads_inputs=True, remote=True)
         self.hints = Hints()
         self._worker = worker
         self._callback_url = f"{callback_url.rstrip('/')}{CALLBACKS}/{worker.name}" if callback_url else None
         self._line = Line(worker)
-        self._outputs = Outputs(worker.origin)
-        self._cancels: set[asyncio.Task[Answered]] = set()
+        self._outputs = Outputs(worker.origin, finishing)
 
     async def submit(self, job: ProviderJob) -> Outcome:
         """Posts the job and follows it to its end."""
-        if sum(len(given.data) for given in job.inputs) > self._worker.inputs_bytes_max:
-            return Failed("invalid_input", f"the inputs together have over {self._worker.inputs_bytes_max} bytes")
+        if (wrong := self._wrong_with(job.inputs)) is not None:
+            return Failed("invalid_input", wrong)
         body = await asyncio.to_thread(self._body, job)
-        with self._stopped_with_us(job.key), self.hints.of(job.key) as hint:
+        async with self._attending(job.key) as hint:
             outcome = await self._submitted(job, await self._line.ask("submit", job.key, body))
             return await self._followed(job, hint) if outcome is None else outcome
 
     async def recall(self, job: ProviderJob) -> Outcome:
         """Asks for the job by its key, and follows it to its end where the worker is still at it."""
-        with self._stopped_with_us(job.key), self.hints.of(job.key) as hint:
+        async with self._attending(job.key) as hint:
             reply = await self._line.ask("poll", job.key)
             if isinstance(reply, Unreached | Unanswered):
                 return Unknown()
@@ -88,8 +91,7 @@ class HttpWorker:
             return await self._followed(job, hint) if outcome is None else outcome
 
     async def close(self) -> None:
-        """Sends the cancels still due, and lets go of the connections."""
-        await asyncio.gather(*self._cancels, return_exceptions=True)
+        """Lets go of the connections."""
         await self._line.close()
         self._outputs.close()
 
@@ -156,7 +158,7 @@ class HttpWorker:
                 job.tell(progress)
                 return None
             case Made():
-                return await self._outputs.outcome(job.spec, answer)
+                return await self._outputs.outcome(job.spec, self._size(job.spec), answer)
             case Declined(reason=reason):
                 return Refused(_readable(reason))
             case Broken(reason=reason, retryable=True):
@@ -164,17 +166,26 @@ class HttpWorker:
             case Broken(reason=reason):
                 return Failed("provider_failed", f"{self.name}: {_readable(reason)}")
 
-    @contextmanager
-    def _stopped_with_us(self, key: str) -> Iterator[None]:
-        """A cancelled call cancels the job at the worker, unless another process will ask for it."""
+    @asynccontextmanager
+    async def _attending(self, key: str) -> AsyncIterator[asyncio.Event]:
+        """Gives the event that news of the job sets. A cancelled call cancels the job at the worker, unless another
+        process will ask for it."""
         try:
-            yield
+            with self.hints.of(key) as hint:
+                yield hint
         except asyncio.CancelledError as cancelled:
             if cancelled.args != (LOST,):
-                task = asyncio.create_task(self._line.ask("cancel", key), name=f"cancel {key}")
-                self._cancels.add(task)
-                task.add_done_callback(self._cancels.discard)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._line.ask("cancel", key), CANCEL_S_MAX)
             raise
+
+    def _wrong_with(self, inputs: Sequence[Input]) -> str | None:
+        if sum(len(given.data) for given in inputs) > self._worker.inputs_bytes_max:
+            return f"the inputs together have more than {self._worker.inputs_bytes_max} bytes"
+        for place, given in enumerate(inputs, 1):
+            if given.role != "text" and sides(given.data) is None:
+                return f"input {place} ({given.role}) is not a PNG, JPEG or WebP picture"
+        return None
 
     def _body(self, job: ProviderJob) -> bytes:
         spec, offer = job.spec, self._offer_for(job.spec)
@@ -183,7 +194,7 @@ class HttpWorker:
             "key": job.key,
             "mode": mode_of(spec),
             "model": spec.model or _first(offer.models),
-            "size": spec.size or _first(offer.sizes),
+            "size": self._size(spec),
             "style": spec.style or _first(offer.styles),
             "quality": spec.quality or _first(offer.qualities),
             # As they are: validating would take the bytes for base64.
@@ -192,6 +203,9 @@ class HttpWorker:
             "callback_url": self._callback_url,
         }
         return Job.model_validate(named | chosen).model_dump_json(exclude_none=True).encode()
+
+    def _size(self, spec: RenderSpec) -> str | None:
+        return spec.size or _first(self._offer_for(spec).sizes)
 
     def _offer_for(self, spec: RenderSpec) -> Offer:
         rows = self.capabilities.offers
