@@ -91,10 +91,10 @@ async def test_with_enhanced_validation_a_picture_must_be_reachable(world: World
 
 
 async def test_a_banned_word_refuses_the_prompt(world: World) -> None:
-    """002.7 In whatever case; VALIDATION_ERROR on customPrompt."""
+    """002.7 In whatever case, inside another word too; VALIDATION_ERROR on customPrompt."""
     _, user = await world.user()
 
-    refused = await post(world, user, customPrompt="something VIOLENT here")
+    refused = await post(world, user, customPrompt="something VIOLENTLY here")
 
     assert error(refused) == (400, "VALIDATION_ERROR")
     assert refused.json()["validationErrors"][0]["field"] == "customPrompt"

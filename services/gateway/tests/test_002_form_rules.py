@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from atelier_gateway import kinds
 from atelier_gateway.image_hosts import allowed_hosts, is_allowed
-from atelier_gateway.surfaces.form.asked import GenerationForm, banned_in, prompt_of, work_of
+from atelier_gateway.surfaces.form.asked import GenerationForm, prompt_of, work_of
 
 from .form import FORM
 from .test_settings import settings
@@ -40,12 +40,6 @@ def test_the_prompt_is_composed_as_the_seed_does(style: str, quality: str, custo
 def test_the_price_is_the_books(quality: str, tokens: int) -> None:
     """002.5 ceil(1 x 1 | 1.5 | 2)."""
     assert kinds.priced(work_of(GenerationForm.model_validate(FORM | {"quality": quality}))).credits == tokens
-
-
-def test_a_banned_word_is_found_in_whatever_case() -> None:
-    """002.7 As the seed's validatePrompt finds it."""
-    assert banned_in("An EXPLICITLY red coat", ("explicit",)) == "explicit"
-    assert banned_in("a red coat", ("explicit",)) is None and banned_in(None, ("explicit",)) is None
 
 
 @pytest.mark.parametrize(

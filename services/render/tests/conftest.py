@@ -21,6 +21,7 @@ from uuid_utils.compat import uuid7
 
 import atelier_render
 from atelier_contracts import CancelRender, Message, Owner, RenderSpec, RequestRender, Simulation, wrap
+from atelier_contracts.banned_words import BannedWords
 from atelier_imaging import Analysis, ImageRefused
 from atelier_imaging.analysis import analysed
 from atelier_imaging.workers import ImageWorkers
@@ -33,6 +34,7 @@ from atelier_render.artefacts import Artefacts
 from atelier_render.calling import Caller
 from atelier_render.collecting import Collector
 from atelier_render.completions import Completions
+from atelier_render.content import BannedWordsModerator, ContentRules
 from atelier_render.forecasting import Forecaster
 from atelier_render.gates import Gate
 from atelier_render.handlers import handle_commands
@@ -230,7 +232,8 @@ def worker_of(
     caller = Caller(providers, gates, Submissions(pool, owner=owner), RULES)  # type: ignore[arg-type]
     reuse = Reuse(objects, pool, days_max=30)  # type: ignore[arg-type]
     simulator = Simulator(attempt_s=0.3)
-    return Worker(providers, simulator, caller, inputs, artefacts, reuse, Analyst(look), progress)
+    rules = ContentRules([BannedWordsModerator(BannedWords.listed("gore", whole=True))], when_away="refuse")
+    return Worker(providers, simulator, caller, rules, inputs, artefacts, reuse, Analyst(look), progress)
 
 
 @pytest.fixture

@@ -53,6 +53,10 @@ ETA_KEPT = Counter(
     "atelier_eta_p90_total", "Finished renders by whether they took no longer than the p90 told", ["told", "within"]
 )
 """within: yes, no. Nine of ten should be yes."""
+CONTENT_CHECKS = Counter(
+    "atelier_content_checks_total", "Requests judged before a provider was asked", ["moderator", "verdict"]
+)
+"""verdict: allowed, forbidden, away (it did not answer)."""
 DISCARDED = Counter("atelier_render_discarded_total", "Outputs that came too late and were thrown away")
 OBJECTS_REMOVED = Counter("atelier_render_objects_removed_total", "Objects removed from the store", ["reason"])
 """reason: requested, retention, late, lost (by an attempt that did not win), orphan (found by the sweep)."""

@@ -15,6 +15,7 @@ from atelier_contracts.vocabulary import N_MAX
 from atelier_imaging.workers import ImageWorkers
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
+from atelier_render import composition
 from atelier_render.analysis import Analyst
 from atelier_render.artefacts import Artefacts
 from atelier_render.calling import Caller
@@ -25,13 +26,10 @@ from atelier_render.forecasting import EXCHANGE_EVERY_S, Forecaster
 from atelier_render.gates import CALLS_MAX, Gate
 from atelier_render.handlers import handle_commands
 from atelier_render.inputs import INPUT_BYTES_MAX, Inputs
-from atelier_render.narration.readers import Readers
 from atelier_render.moderation_http import HttpModerator
 from atelier_render.outcomes import Rules
 from atelier_render.places import Places
 from atelier_render.progress import TELL_EVERY_S, Progress
-from atelier_render.providers.local import Local
-from atelier_render.providers.narration import Narration
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
 from atelier_render.reads import places_router, reads_router
@@ -127,7 +125,7 @@ async def _scheduler(
     artefacts = Artefacts(objects, spool, pool)
     simulator = Simulator(attempt_s=settings.render_attempt_s) if settings.simulator == "on" else None
     inputs = Inputs(objects, fetcher)
-    providers: Sequence[Provider] = (Local(images), Narration(Readers(readers=settings.render_narrators)))
+    providers = composition.compose(settings, images)
     rules = _content_rules(settings)
     reuse = Reuse(objects, pool, days_max=settings.render_retention_days)
     worker = Worker(
@@ -149,6 +147,7 @@ async def _scheduler(
     )
     yield scheduler, objects, providers, forecaster
     await rules.close()
+    await composition.close(providers)
     await images.close()
     spool.close()
     fetcher.close()

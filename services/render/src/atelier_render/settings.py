@@ -1,16 +1,20 @@
 """Settings of render."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, model_validator
 
 from atelier_messaging import BrokerSettings
+from atelier_render.provider_settings import ProviderSettings
 from atelier_storage.settings import StorageSettings
 from atelier_telemetry.settings import TelemetrySettings
 
+EMPTY_IS_NONE = BeforeValidator(lambda given: given or None)
+"""An environment that passes a name on has it empty where nobody set it."""
 
-class Settings(BrokerSettings, TelemetrySettings):
+
+class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     """Read from the environment, prefix ``ATELIER_``; the object store's own, prefix ``ATELIER_S3_``."""
 
     storage: StorageSettings = Field(default_factory=lambda: StorageSettings())
@@ -53,6 +57,17 @@ class Settings(BrokerSettings, TelemetrySettings):
     is restored."""
     render_sweep_grace_s: float = Field(default=86_400.0, ge=60.0)
     """Seconds that an object must be old before a sweep may take it."""
+    content_banned_words: str = ""
+    """Words and phrases, separated by commas, that no prompt and no text may hold (docs/content-rules.md)."""
+    moderation_url: Annotated[AnyHttpUrl | None, EMPTY_IS_NONE] = None
+    """A service that is asked about each request before a provider is."""
+    moderation_token: Annotated[SecretStr | None, EMPTY_IS_NONE] = None
+    """What it knows us by, as a bearer token."""
+    moderation_timeout_s: float = Field(default=5.0, gt=0, le=60.0)
+    """How long one answer of it is waited for."""
+    moderation_when_away: Literal["refuse", "allow"] = "refuse"
+    """What happens while it does not answer: ``refuse`` asks again until the deadline and then fails, ``allow`` goes on
+    without it."""
     simulator: Literal["on", "off"] = "off"
     """Whether requests may be rendered by the simulator; never in production."""
 

@@ -9,6 +9,7 @@ from atelier_contracts import RenderSpec, Simulation
 from atelier_render.analysis import Analyst
 from atelier_render.artefacts import Artefacts
 from atelier_render.calling import Call, Caller
+from atelier_render.content import ContentRules
 from atelier_render.inputs import InputRefused, Inputs
 from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
 from atelier_render.progress import Progress
@@ -43,6 +44,7 @@ class Worker:
         providers: Sequence[Provider],
         simulator: Simulator | None,
         caller: Caller,
+        rules: ContentRules,
         inputs: Inputs,
         artefacts: Artefacts,
         reuse: Reuse,
@@ -52,6 +54,7 @@ class Worker:
         self._providers = providers
         self._simulator = simulator
         self._caller = caller
+        self._rules = rules
         self._inputs = inputs
         self._artefacts = artefacts
         self._reuse = reuse
@@ -103,6 +106,8 @@ class Worker:
             inputs = await self._given(job, able)
             if isinstance(inputs, InputRefused):
                 return Failure(job, able[0].name, "invalid_input", inputs.reason)
+            if refusal := await self._rules.objection(job, inputs, ends_at):
+                return refusal
             fingerprint = await fingerprint_of(job.spec, inputs)
             if job.spec.reuse and (earlier := await self._reuse.deliver(attempt, fingerprint)):
                 return earlier

@@ -132,9 +132,3 @@ def spec_of(form: GenerationForm) -> RenderSpec:
             strength=tuned.strength,
         ),
     )
-
-
-def banned_in(prompt: str | None, banned: tuple[str, ...]) -> str | None:
-    """The first banned word that the prompt holds anywhere, in whatever case (seed 002, ``validatePrompt``)."""
-    lowered = (prompt or "").lower()
-    return next((word for word in banned if word in lowered), None)

@@ -7,6 +7,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
+from atelier_contracts.banned_words import BannedWords
 from atelier_gateway import kinds, limits
 from atelier_gateway.bodies import read
 from atelier_gateway.creating import Draft, Shape
@@ -25,7 +26,7 @@ from atelier_gateway.store import form as queue
 from atelier_gateway.store import hours
 from atelier_gateway.store.form import SURFACE, Entered
 from atelier_gateway.store.hours import HOUR_S, Hour
-from atelier_gateway.surfaces.form.asked import GenerationForm, banned_in, prompt_of, spec_of, work_of
+from atelier_gateway.surfaces.form.asked import GenerationForm, prompt_of, spec_of, work_of
 from atelier_gateway.surfaces.form.images import Images, uses_of
 from atelier_gateway.surfaces.form.journal import Entry
 from atelier_gateway.surfaces.form.replies import accepted, dressed, problem
@@ -57,7 +58,8 @@ class Making:
         fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX) if settings.enhanced_validation else None
         hosts = allowed_hosts(settings.image_hosts)
         self._images = Images(parts.inputs, parts.objects.key_of, hosts, fetcher)
-        self._banned = tuple(word.strip().lower() for word in settings.banned_words.split(",") if word.strip())
+        self._banned = BannedWords.listed(settings.banned_words, whole=False)
+        """Found anywhere, inside other words too (seed 002, ``validatePrompt``)."""
 
     async def answer(self, request: Request, entry: Entry) -> Response:
         """201, or the earlier answer to the same key. Raises Problem."""
@@ -82,7 +84,7 @@ class Making:
 
     def _check(self, form: GenerationForm) -> None:
         """What the schema cannot tell. Raises Problem 400."""
-        if banned_in(form.customPrompt, self._banned):
+        if self._banned.first_in(form.customPrompt):
             error = {"field": "customPrompt", "message": "Custom prompt contains prohibited content"}
             raise Problem("invalid_request", error["message"], details={"errors": [error]})
         if form.aspectRatio not in self._settings.form_ratios:

@@ -1,0 +1,165 @@
+"""Content rules: a refusal before any provider, in words for the client; and what happens when nobody judges."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from atelier_contracts import Owner, RequestRender, Simulation
+from atelier_contracts.banned_words import BannedWords
+from atelier_render.content import (
+    UNCHECKED,
+    Allowed,
+    Away,
+    BannedWordsModerator,
+    Content,
+    ContentRules,
+    Forbidden,
+    Verdict,
+    WhenAway,
+)
+from atelier_render.jobs import Job
+from atelier_render.moderation_http import UNSAID, HttpModerator
+from atelier_render.providers.protocol import Input
+
+Ask = Callable[..., RequestRender]
+CONTENT = Content(uuid4(), Owner(kind="store", id=uuid4()), "image", ("a red bicycle", "a second text"))
+
+
+class Scripted:
+    """Says what it was told to say, one verdict after the other."""
+
+    name = "scripted"
+
+    def __init__(self, *verdicts: Verdict) -> None:
+        self._verdicts = list(verdicts)
+        self.heard: list[Content] = []
+
+    async def judge(self, content: Content) -> Verdict:
+        self.heard.append(content)
+        return self._verdicts.pop(0) if len(self._verdicts) > 1 else self._verdicts[0]
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+async def objection(
+    ask: Ask, *moderators: Any, when_away: WhenAway = "refuse", left_s: float = 30.0, inputs: tuple[Input, ...] = ()
+) -> tuple[str, str] | None:
+    request = ask(prompt="a red bicycle")
+    job = Job(request.generation_id, 1, request.owner, request.spec, "paced", None, left_s)
+    ends_at = asyncio.get_running_loop().time() + left_s
+    failure = await ContentRules(moderators, when_away=when_away).objection(job, inputs, ends_at)
+    return (failure.code, failure.reason) if failure else None
+
+
+async def test_the_first_refusal_is_final_and_nobody_is_asked_after_it(ask: Ask) -> None:
+    first, second, third = Scripted(Allowed()), Scripted(Forbidden("not here")), Scripted(Allowed())
+
+    assert await objection(ask, first, second, third) == ("refused", "not here")
+    assert (len(first.heard), len(third.heard)) == (1, 0)
+
+
+async def test_the_prompt_and_every_text_to_be_read_are_judged(ask: Ask) -> None:
+    moderator = BannedWordsModerator(BannedWords.listed("gore", whole=True))
+    harmless, banned = Input("text", b"once upon a time"), Input("text", "much g\u00f6re".encode())
+
+    assert await objection(ask, moderator, inputs=(harmless,)) is None
+    found = await objection(ask, moderator, inputs=(harmless, banned))
+
+    assert found == ("refused", "the text holds a word that is not allowed here")
+
+
+async def test_a_moderator_that_is_away_is_asked_again(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("atelier_render.content.PAUSE_S", 0.001)
+    back = Scripted(Away("no answer"), Away("no answer"), Allowed())
+
+    assert await objection(ask, back) is None
+    assert len(back.heard) == 3
+
+
+async def test_nothing_is_made_unchecked_where_that_is_the_policy(ask: Ask) -> None:
+    assert await objection(ask, Scripted(Away("gone")), left_s=0.5) == ("provider_unavailable", UNCHECKED)
+
+
+async def test_a_moderator_that_is_away_is_passed_over_where_that_is_the_policy(ask: Ask) -> None:
+    away, next_one = Scripted(Away("gone")), Scripted(Forbidden("no"))
+
+    assert await objection(ask, away, when_away="allow") is None
+    assert await objection(ask, away, next_one, when_away="allow") == ("refused", "no")
+    assert len(away.heard) == 2
+
+
+async def test_a_refused_job_meets_no_provider(studio: Any, ask: Ask) -> None:
+    ending = await studio.render(ask(prompt="a scene of gore", simulate=Simulation()))
+
+    assert (ending.code, ending.provider) == ("refused", None)
+    assert studio.objects.objects == {}
+
+
+class Service:
+    """A moderation service: what it heard, and what it says."""
+
+    def __init__(self) -> None:
+        self.heard: list[httpx.Request] = []
+        self.says: httpx.Response | Exception = httpx.Response(200, json={"allowed": True})
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        self.heard.append(request)
+        if isinstance(self.says, Exception):
+            raise self.says
+        return self.says
+
+
+@pytest.fixture
+async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+    """Whoever answers httpx's requests."""
+    service, real = Service(), httpx.AsyncClient
+    transport = httpx.MockTransport(service.answer)
+    monkeypatch.setattr(httpx, "AsyncClient", lambda **given: real(transport=transport, **given))
+    yield service
+
+
+async def test_the_service_hears_who_wants_what_and_its_token(service: Service) -> None:
+    moderator = HttpModerator("http://inside/judge", SecretStr("secret"), timeout_s=1)
+
+    assert await moderator.judge(CONTENT) == Allowed()
+    await moderator.close()
+
+    [request] = service.heard
+    assert request.headers["Authorization"] == "Bearer secret"
+    assert json.loads(request.content) == {
+        "generation_id": str(CONTENT.generation_id),
+        "owner": {"kind": "store", "id": str(CONTENT.owner.id)},
+        "kind": "image",
+        "texts": ["a red bicycle", "a second text"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("says", "expected"),
+    [
+        (httpx.Response(200, json={"allowed": False, "reason": "no weapons"}), Forbidden("no weapons")),
+        (httpx.Response(200, json={"allowed": False}), Forbidden(UNSAID)),
+        (httpx.Response(503), Away("it answered 503")),
+        (httpx.Response(302, headers={"Location": "http://elsewhere"}), Away("it answered 302")),
+        (httpx.ConnectError("refused"), Away("ConnectError: refused")),
+        (httpx.ReadTimeout("late"), Away("ReadTimeout: late")),
+    ],
+)
+async def test_only_a_clear_answer_is_a_verdict(service: Service, says: Any, expected: Verdict) -> None:
+    service.says = says
+
+    assert await HttpModerator("http://inside/judge", None, timeout_s=1).judge(CONTENT) == expected
+
+
+@pytest.mark.parametrize("body", ["", "yes", "[]", '{"allowed": "perhaps"}', '{"reason": "no"}'])
+async def test_an_answer_that_is_not_understood_is_none(service: Service, body: str) -> None:
+    service.says = httpx.Response(200, text=body)
+
+    assert isinstance(await HttpModerator("http://inside/judge", None, timeout_s=1).judge(CONTENT), Away)
