@@ -1,0 +1,72 @@
+"""Webhooks of the running system: an endpoint and the URL of a single request are told, signed, how it ended."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from standardwebhooks import Webhook
+
+from whole_system.world import World, eventually
+
+IMAGE = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}
+
+
+@dataclass
+class Receiver:
+    """Takes everything; what came, by path."""
+
+    url: str = ""
+    got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        self.got.append((head.split()[1], headers, await reader.readexactly(int(headers["content-length"]))))
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    def told(self, path: str) -> list[str]:
+        """The types of what came to a path."""
+        return [json.loads(body)["type"] for at, _, body in self.got if at == path]
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """On this machine, as the local profile allows."""
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield receiver
+    server.close()
+
+
+async def test_an_endpoint_and_a_single_request_are_told_signed_that_it_succeeded(
+    world: World, receiver: Receiver
+) -> None:
+    made = await world.admin.create_store("Webhook boutique")
+    await world.admin.grant("store", made.id, 10, reason="test")
+    async with httpx.AsyncClient(base_url=world.url, headers={"X-API-Key": made.api_key}, trust_env=False) as shop:
+        hook = (await shop.post("/v1/webhooks", json={"url": f"{receiver.url}/endpoint"})).json()
+        own = (await shop.get("/v1/webhooks/secret")).json()
+        asked = IMAGE | {"webhook_url": f"{receiver.url}/single"}
+        generation = (await shop.post("/v1/generations", json=asked)).json()["id"]
+
+        async def both() -> bool | None:
+            ends = [path for path in ("/endpoint", "/single") if "generation.succeeded" in receiver.told(path)]
+            return len(ends) == 2 or None
+
+        await eventually(both)
+        told = (await shop.get(f"/v1/webhooks/deliveries?generation_id={generation}")).json()["data"]
+
+    assert receiver.told("/single") == ["generation.succeeded"]
+    for path, headers, body in receiver.got:
+        message = Webhook(hook["secret"] if path == "/endpoint" else own["secret"]).verify(body, headers)
+        assert message["data"]["id"] == generation
+    assert {one["id"] for one in told} == {headers["webhook-id"] for _, headers, _ in receiver.got}
+    [output] = json.loads(receiver.got[-1][2])["data"]["outputs"]
+    async with httpx.AsyncClient(trust_env=False) as anybody:
+        assert (await anybody.get(output["url"])).status_code == 200
