@@ -136,6 +136,7 @@ async def test_a_lost_answer_is_asked_for_and_nothing_is_submitted_anywhere(
     assert (row["state"], row["provider"]) == ("done", "one")
     assert (len(one.keys), one.recalled, two.keys) == (1, one.keys * 3, [])
     assert await written(world, request) == [(1, "one", "ended", "succeeded")]
+    assert await world.pool.fetchval("SELECT sent_at <= lost_at AND lost_at <= ended_at FROM submissions")
 
 
 async def test_a_lost_answer_that_stays_lost_is_refunded_as_unknown(world: Any, ask: Ask) -> None:

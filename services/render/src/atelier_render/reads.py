@@ -25,6 +25,11 @@ SELECT attempt, lease_owner, NULL, 'running', NULL, started_at, NULL FROM jobs
 WHERE generation_id = $1 AND state = 'running'
 ORDER BY attempt
 """
+_SUBMISSIONS = """
+SELECT attempt, provider, key, state, outcome, reason, sent_at, lost_at, ended_at,
+       row_number() OVER (PARTITION BY provider ORDER BY sent_at, id) AS try
+FROM submissions WHERE generation_id = $1 ORDER BY sent_at, id
+"""
 _ARTEFACTS = """
 SELECT key, content_type, size, sha256, width, height, thumbnail, created_at
 FROM artefacts WHERE generation_id = $1 ORDER BY key
@@ -38,7 +43,8 @@ def reads_router(pool: Pool, token: SecretStr, providers: Sequence[Provider]) ->
 
     @router.get("/jobs/{generation_id}")
     async def job(generation_id: UUID) -> dict[str, Any]:
-        """The job, its attempts in order, the one under way included, its artefacts, and how they went."""
+        """The job, its attempts in order, the one under way included, what was sent to remote providers for it and
+        what came of that, its artefacts, and how they went."""
         row = await pool.fetchrow(_JOB, generation_id)
         if row is None:
             raise HTTPException(404, "render knows no job for this generation")
@@ -47,6 +53,7 @@ def reads_router(pool: Pool, token: SecretStr, providers: Sequence[Provider]) ->
         return story | {
             "owner": {"kind": kind, "id": id_} if id_ else None,
             "attempts": [dict(attempt) for attempt in await pool.fetch(_ATTEMPTS, generation_id)],
+            "submissions": [dict(submission) for submission in await pool.fetch(_SUBMISSIONS, generation_id)],
             "artefacts": [dict(artefact) for artefact in await pool.fetch(_ARTEFACTS, generation_id)],
             "removals": [dict(removal) for removal in await pool.fetch(_REMOVALS, generation_id)],
         }

@@ -128,6 +128,7 @@ class SubmissionRow(SQLModel, table=True):
             "(state = 'ended') = (outcome IS NOT NULL) AND (state = 'ended') = (ended_at IS NOT NULL)",
             name="submissions_ended",
         ),
+        CheckConstraint("state <> 'reconciling' OR lost_at IS NOT NULL", name="submissions_lost"),
         Index("submissions_generation", "generation_id"),
         Index("submissions_open", "generation_id", unique=True, postgresql_where=text("state <> 'ended'")),
     )
@@ -141,6 +142,8 @@ class SubmissionRow(SQLModel, table=True):
     outcome: str | None = Field(sa_column=_text(nullable=True))
     reason: str | None = Field(sa_column=_text(nullable=True))
     sent_at: datetime = Field(sa_column=_time(nullable=False))
+    lost_at: datetime | None = Field(sa_column=_time())
+    """When it was found that its answer would not come."""
     ended_at: datetime | None = Field(sa_column=_time())
 
 

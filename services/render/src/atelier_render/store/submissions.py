@@ -21,7 +21,7 @@ WITH ours AS (
 SELECT EXISTS (SELECT FROM ours)
 """
 _OPEN = "SELECT id, provider FROM submissions WHERE generation_id = $1 AND state <> 'ended'"
-_RECONCILING = "UPDATE submissions SET state = 'reconciling' WHERE id = $1 AND state = 'sent'"
+_RECONCILING = "UPDATE submissions SET state = 'reconciling', lost_at = now() WHERE id = $1 AND state = 'sent'"
 _END = "UPDATE submissions SET state = 'ended', outcome = $2, reason = $3, ended_at = now() WHERE id = $1"
 _SKIP = """
 INSERT INTO submissions (id, generation_id, attempt, provider, key, state, outcome, reason, ended_at)
