@@ -29,6 +29,11 @@ TUNING = (
     "GENERATION_ENABLED", "NEW_GENERATION_ENDPOINT", "ENHANCED_VALIDATION",
 )  # fmt: skip
 """Passed on from the caller's environment; all other ATELIER_ names there are left out, they may be another stack's."""
+PROVIDERS = (
+    "ATELIER_OPENAI_API_KEY", "ATELIER_OPENAI_BASE_URL", "ATELIER_OPENAI_RETIRED_MODELS",
+    "ATELIER_GOOGLE_API_KEY", "ATELIER_GOOGLE_BASE_URL", "ATELIER_RENDER_ANSWER_S_MAX",
+)  # fmt: skip
+"""Passed on likewise, to render alone: keys are for whoever uses them."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def given_from(environ: Mapping[str, str], profile: Profile) -> dict[str, str]:
     }
     if "ATELIER_S3_ENDPOINT" in given:
         given.update({name: environ[name] for name in S3_DETAILS if environ.get(name)})
-    given.update({name: environ[name] for name in TUNING if environ.get(name)})
+    given.update({name: environ[name] for name in TUNING + PROVIDERS if environ.get(name)})
     return given
 
 
@@ -96,7 +101,8 @@ def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str
     if service in ("gateway", "render"):
         values |= s3_settings(profile, plan) | {"ATELIER_SIMULATOR": "on"}
     if service == "render":
-        values = {"ATELIER_RENDER_LEASE_S": "5"} | values
+        keys = {name: plan.given[name] for name in PROVIDERS if name in plan.given}
+        values = {"ATELIER_RENDER_LEASE_S": "5"} | values | keys
     if service == "gateway":
         # Who develops receives webhooks on the same machine.
         values = {"ATELIER_WEBHOOK_LOOPBACK": "on"} | values | _gateway(profile)

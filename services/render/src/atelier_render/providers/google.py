@@ -26,6 +26,7 @@ from atelier_render.providers.protocol import (
 )
 from atelier_render.providers.verification import type_of
 
+GOOGLE_URL = "https://generativelanguage.googleapis.com"
 ANSWER_S_MAX = 180.0
 API_VERSION = "v1beta"
 KEY_HEADER = "Idempotency-Key"
@@ -48,8 +49,10 @@ class Google:
         answer_bytes_max: int = ANSWER_BYTES_MAX,
     ) -> None:
         self._http = client(answer_s_max=answer_s_max, answer_bytes_max=answer_bytes_max)
+        # Never None: the SDK would look for an address in the environment.
+        self.url = base_url or GOOGLE_URL
         options = types.HttpOptions(
-            base_url=base_url,
+            base_url=self.url,
             api_version=API_VERSION,
             httpx_async_client=self._http,
             timeout=round(answer_s_max * 1_000),

@@ -35,6 +35,7 @@ from atelier_render.providers.protocol import (
 from atelier_render.providers.spoken import CONTENT_TYPES, Script, script_of
 from atelier_render.providers.verification import EXTENSIONS, type_of
 
+OPENAI_URL = "https://api.openai.com/v1"
 ANSWER_S_MAX = 180.0
 KEY_HEADER = "Idempotency-Key"
 _MISUNDERSTOOD = Failed("provider_failed", "OpenAI's answer could not be understood")
@@ -67,7 +68,9 @@ class OpenAI:
         answer_bytes_max: int = ANSWER_BYTES_MAX,
     ) -> None:
         http = client(answer_s_max=answer_s_max, answer_bytes_max=answer_bytes_max)
-        self._sdk = openai.AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, http_client=http)
+        # Never None: the SDK would look for an address in the environment.
+        self.url = base_url or OPENAI_URL
+        self._sdk = openai.AsyncOpenAI(api_key=key, base_url=self.url, max_retries=0, http_client=http)
         self._finishing = finishing
         self._retired = retired
         self._answer_s_max = answer_s_max

@@ -1,0 +1,60 @@
+"""Which providers this render has, in order of preference: what costs nothing comes first."""
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from atelier_imaging.workers import ImageWorkers
+from atelier_render.narration.readers import Readers
+from atelier_render.providers.finishing import Finishing
+from atelier_render.providers.google import Google
+from atelier_render.providers.local import Local
+from atelier_render.providers.narration import Narration
+from atelier_render.providers.openai import OpenAI
+from atelier_render.providers.protocol import Provider
+from atelier_render.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class _Closing(Protocol):
+    async def close(self) -> None: ...
+
+
+def compose(settings: Settings, images: ImageWorkers) -> Sequence[Provider]:
+    """Makes them, and says in one line which there are and why others are not."""
+    here: list[Provider] = [Local(images), Narration(Readers(readers=settings.render_narrators))]
+    elsewhere, missing = _elsewhere(settings, Finishing(images))
+    names = [provider.name for provider in here] + [f"{one.name} at {one.url}" for one in elsewhere]
+    logger.info("providers: %s; not configured: %s", ", ".join(names), ", ".join(missing) or "none")
+    return [*here, *elsewhere]
+
+
+async def close(providers: Sequence[Provider]) -> None:
+    """Lets go of what they hold."""
+    for provider in providers:
+        if isinstance(provider, _Closing):
+            await provider.close()
+
+
+def _elsewhere(settings: Settings, finishing: Finishing) -> tuple[list[OpenAI | Google], list[str]]:
+    """Those whose key is there, and for each other one what is not."""
+    found, missing = list[OpenAI | Google](), list[str]()
+    patience_s = settings.render_answer_s_max
+    if settings.openai_api_key:
+        url = _text(settings.openai_base_url)
+        key, retired = settings.openai_api_key.get_secret_value(), settings.openai_retired_models
+        found.append(OpenAI(key, finishing, base_url=url, retired=retired, answer_s_max=patience_s))
+    else:
+        missing.append("openai (ATELIER_OPENAI_API_KEY is not set)")
+    if settings.google_api_key:
+        key, url = settings.google_api_key.get_secret_value(), _text(settings.google_base_url)
+        found.append(Google(key, finishing, base_url=url, answer_s_max=patience_s))
+    else:
+        missing.append("google (ATELIER_GOOGLE_API_KEY is not set)")
+    return found, missing
+
+
+def _text(url: object) -> str | None:
+    return None if url is None else str(url).rstrip("/")
