@@ -18,6 +18,7 @@ SETTINGS = {
     # All tests come from one address within a minute; the limits have tests of their own.
     "RATE_LIMIT_ENABLED": "false",
     "ATELIER_FAILED_LOGINS_PER_MINUTE": "100000",
+    "ATELIER_CONTENT_BANNED_WORDS": "unspeakable",
 }
 
 
