@@ -10,7 +10,7 @@ import pytest
 
 from atelier_contracts import InputRef, Owner, RenderSpec, RequestRender, Simulation
 from atelier_render.providers.protocol import Input
-from atelier_render.reuse import fingerprint_of
+from atelier_render.reuse import as_wished, fingerprint_of
 from atelier_storage.keys import upload_key
 
 pytestmark = pytest.mark.stack
@@ -51,6 +51,12 @@ async def test_inputs_count_by_their_bytes_and_roles_and_the_wish_to_reuse_does_
     assert await fingerprint_of(one, [PHOTO]) == await fingerprint_of(same, [PHOTO])
     assert await fingerprint_of(one, [Input("image", b"other")]) != await fingerprint_of(one, [PHOTO])
     assert await fingerprint_of(one, [Input("mask", b"photo")]) != await fingerprint_of(one, [PHOTO])
+
+
+def test_what_a_stand_in_made_is_no_answer_to_the_next_who_asks_for_the_other() -> None:
+    assert as_wished(SPEC, "local")
+    assert as_wished(SPEC.model_copy(update={"provider": "openai"}), "openai")
+    assert not as_wished(SPEC.model_copy(update={"provider": "openai"}), "local")
 
 
 async def test_an_equal_result_is_delivered_under_keys_of_its_own_and_said_to_be_reused(world: Any, ask: Ask) -> None:

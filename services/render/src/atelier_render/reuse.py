@@ -32,6 +32,11 @@ async def fingerprint_of(spec: RenderSpec, inputs: Sequence[Input]) -> bytes:
     return hashlib.sha256(json.dumps([asked, given], sort_keys=True).encode()).digest()
 
 
+def as_wished(spec: RenderSpec, provider: str) -> bool:
+    """Whether the one who was asked made it; what a stand-in made is not what the next one asks for."""
+    return spec.provider in (None, provider) or spec.simulate is not None
+
+
 def _digests(inputs: Sequence[Input]) -> list[tuple[str, str]]:
     return [(one.role, hashlib.sha256(one.data).hexdigest()) for one in inputs]
 

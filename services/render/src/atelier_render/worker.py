@@ -28,7 +28,7 @@ from atelier_render.providers.protocol import (
 )
 from atelier_render.providers.registry import candidates, objection
 from atelier_render.providers.simulator import Simulator
-from atelier_render.reuse import Reuse, fingerprint_of
+from atelier_render.reuse import Reuse, as_wished, fingerprint_of
 from atelier_render.spool import Made
 from atelier_render.submissions import LeaseLost
 from atelier_telemetry import metrics, words
@@ -119,7 +119,7 @@ class Worker:
             outputs, wrong = await self._analyst.judge(outcome.pictures)
             if not outputs:
                 return Failure(job, provider, "provider_failed", f"what the provider made is unusable: {wrong}")
-            made = Made(provider, outputs, fingerprint)
+            made = Made(provider, outputs, fingerprint if as_wished(job.spec, provider) else None)
         artefacts = await self._artefacts.save(attempt, made)
         return Completion(job, made.provider, len(artefacts), artefacts, made.fingerprint)
 
