@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AnyHttpUrl, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AnyHttpUrl, BeforeValidator, Field, PositiveInt, SecretStr, model_validator
+from pydantic_settings import NoDecode
 
 from atelier_messaging import BrokerSettings
 from atelier_render.provider_settings import ProviderSettings
@@ -12,6 +13,12 @@ from atelier_telemetry.settings import TelemetrySettings
 
 EMPTY_IS_NONE = BeforeValidator(lambda given: given or None)
 """An environment that passes a name on has it empty where nobody set it."""
+
+
+def _pairs(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    return {name.strip(): number for name, _, number in (pair.partition("=") for pair in given.split(",") if pair)}
 
 
 class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
@@ -44,8 +51,9 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     """Submissions to one provider within one attempt, while it answers that trying again may help."""
     render_retry_after_max_s: float = Field(default=30.0, ge=0)
     """A provider that asks to be left alone for longer is not waited for: the next one is asked."""
-    render_provider_calls: dict[str, int] = Field(default_factory=dict)
-    """Calls under way at once to a remote provider, in this process: ``{"openai": 2}``; 4 where it is not named."""
+    render_provider_calls: Annotated[dict[str, PositiveInt], NoDecode, BeforeValidator(_pairs)] = Field(default={})
+    """Calls under way at once to a remote provider, in this process, as in ``openai=2,google=8``; 4 where it is not
+    named."""
     render_spool_dir: Path | None = None
     """Where pictures wait while the object store is down; given, they also outlive this process."""
     render_retention_days: int = Field(default=0, ge=0, le=3_650)
