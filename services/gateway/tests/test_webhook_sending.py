@@ -9,6 +9,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
@@ -309,17 +312,43 @@ async def test_no_answer_in_time_is_a_failed_try(desk: Desk, owner: Owner) -> No
     assert attempt["error"] == "127.0.0.1 did not answer in time."
 
 
-async def test_of_what_is_over_and_old_nothing_is_kept(desk: Desk, owner: Owner) -> None:
-    async with told(desk, owner) as (_, endpoint):
-        old, young = await desk.note(owner, endpoint, number=2)
+async def test_each_try_is_a_span_in_the_trace_of_its_generation(
+    desk: Desk, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(sending, "_spans", provider.get_tracer("tests"))
+    async with told(desk, owner, "500 Oh") as (_, endpoint):
+        [id_] = await desk.note(owner, endpoint)
+        await desk.pool.execute("UPDATE webhook_deliveries SET traceparent = $1", f"00-{7:032x}-{8:016x}-01")
         await desk.sent(desk.sender())
-        await desk.pool.execute(
-            "UPDATE webhook_deliveries SET created_at = now() - interval '31 days' WHERE id = $1", old
-        )
+        await desk.pool.execute(AGAIN)
+        await desk.sent(desk.sender())
+
+    spans = exporter.get_finished_spans()
+    assert [(span.context.trace_id, span.parent.span_id) for span in spans if span.context and span.parent] == [
+        (7, 8)
+    ] * 2
+    assert [(span.attributes or {})["atelier.outcome"] for span in spans] == ["retried", "delivered"]
+    assert all((span.attributes or {})["webhook.id"] == str(id_) for span in spans)
+    assert not any("canary" in span.to_json() for span in spans)
+
+
+async def test_of_what_is_over_and_old_nothing_is_kept(
+    desk: Desk, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "PRUNED_AT_ONCE", 1)
+    async with told(desk, owner) as (_, endpoint):
+        ids = await desk.note(owner, endpoint, number=4)
+        old = [UUID(int=id_.int - (31 * 86_400_000 << 80)) for id_ in ids[:3]]
+        for id_, older in zip(ids, old, strict=False):
+            await desk.pool.execute("UPDATE webhook_deliveries SET id = $2 WHERE id = $1", id_, older)
+        await desk.sent(desk.sender())
+        await deliveries.replay(desk.pool, owner, old[0])
         await deliveries.prune(desk.pool, 30)
 
-    assert await deliveries.find(desk.pool, owner, old) is None
-    assert (await desk.shown(owner, young)).state == "delivered"
+    assert [await deliveries.find(desk.pool, owner, id_) is None for id_ in old] == [False, True, True]
+    assert (await desk.shown(owner, ids[3])).state == "delivered"
 
 
 async def test_while_the_database_is_away_the_sender_goes_on_trying(

@@ -1,5 +1,7 @@
 """Webhooks over the API of the running gateway: who is told what, and what of it is shown to whom."""
 
+import json
+import re
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,6 +11,7 @@ import pytest
 from atelier_contracts import Artefact, GenerationFailed, RenderStarted
 from atelier_gateway.store.webhooks import ENDPOINTS_MAX
 from atelier_gateway.webhooks import noting
+from atelier_gateway.webhooks.happening import TYPES
 from atelier_storage.keys import artefact_key
 
 from .isolation import IMAGE
@@ -304,7 +307,21 @@ async def test_the_operators_story_tells_of_webhooks_by_their_hosts(world: World
         [delivery] = await deliveries(world, headers)
         await until_state(world, headers, delivery["id"], "delivered")
 
+    own = await world.client.get(f"/v1/generations/{generation}/explain", headers=headers)
     story = await world.client.get(f"/v1/admin/generations/{generation}/explain", headers=ADMIN)
     told = [step["what"] for step in story.json()["steps"] if "webhook" in step["what"]]
     assert told == [f"webhook generation.failed to 127.0.0.1:{receiver.port}, try 1: 204"]
-    assert "canary" not in story.text
+    steps = [step["what"] for step in own.json()["steps"]]
+    assert f"the webhook generation.failed was taken by 127.0.0.1:{receiver.port}" in steps
+    assert "canary" not in story.text + own.text
+
+
+async def test_what_is_sent_is_described_with_its_body_and_without_loose_ends(world: World) -> None:
+    described = (await world.client.get("/openapi.json")).json()
+
+    assert set(described["webhooks"]) == set(TYPES.values())
+    told = described["webhooks"]["generation.succeeded"]["post"]
+    assert told["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/GenerationEvent")
+    assert {"204", "410", "default"} == set(told["responses"])
+    references = re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(described["webhooks"]))
+    assert set(references) <= set(described["components"]["schemas"])

@@ -39,6 +39,7 @@ from atelier_gateway.surfaces import (
     surface_of,
 )
 from atelier_gateway.surfaces.native.views import view
+from atelier_gateway.surfaces.webhooks.described import describe
 from atelier_gateway.waiting import POLL_EVERY_S, Waiting
 from atelier_gateway.webhooks.addresses import Receivers
 from atelier_gateway.webhooks.noting import Noting
@@ -88,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(pages.router())
         for surface in ROUTED:
             app.include_router(surface.router(parts))
+        describe(app.webhooks)
         yield
         await parts.bus.stop()
         await parts.internal.close()

@@ -3,12 +3,14 @@
 Operators read ``explain.py``; workers, providers, messages and attempts that were repeated are theirs alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from atelier_gateway.explain import STANDING
+from atelier_gateway.store.deliveries import Delivery
 from atelier_gateway.store.generations import Generation
+from atelier_gateway.webhooks.addresses import host_of
 
 Record = Mapping[str, Any]
 BECAME: Mapping[str, str] = {
@@ -26,9 +28,11 @@ BECAME: Mapping[str, str] = {
 POSTED: Mapping[str, str] = {"reserve": "held", "capture": "charged", "refund": "returned"}
 
 
-def tell(generation: Generation, saga: Record | None, hold: Record | None) -> dict[str, Any]:
+def tell(
+    generation: Generation, saga: Record | None, hold: Record | None, told: Sequence[Delivery] = ()
+) -> dict[str, Any]:
     """``{id, summary, steps: [{at, what}]}``, the steps in order of time."""
-    steps = [_asked(generation), *_steps(saga), *_money(hold)]
+    steps = [_asked(generation), *_steps(saga), *_money(hold), *_told(told)]
     return {
         "id": str(generation.id),
         "summary": _summary(generation),
@@ -63,3 +67,10 @@ def _money(hold: Record | None) -> Iterable[dict[str, str]]:
     for posting in (hold or {}).get("postings", ()):
         if posting["kind"] in POSTED:
             yield {"at": posting["at"], "what": f"{posting['credits']} credits were {POSTED[posting['kind']]}"}
+
+
+def _told(told: Sequence[Delivery]) -> Iterable[dict[str, str]]:
+    for one in told:
+        if one.attempts and one.state != "pending":
+            how = "was taken" if one.state == "delivered" else "was not taken"
+            yield {"at": one.attempts[-1]["at"], "what": f"the webhook {one.type} {how} by {host_of(one.url)}"}

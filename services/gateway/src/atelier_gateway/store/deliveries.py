@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,12 +54,14 @@ _REPLAY = """
 UPDATE webhook_deliveries SET state = 'pending', tries = 0, next_try_at = now()
 WHERE owner_kind = $1 AND owner_id = $2 AND id = $3
 """
+PRUNED_AT_ONCE = 1_000
 _PRUNE = """
-DELETE FROM webhook_deliveries WHERE id IN (
-    SELECT id FROM webhook_deliveries
-    WHERE state <> 'pending' AND created_at < now() - make_interval(days => $1)
-    LIMIT 1000
+WITH gone AS (
+    DELETE FROM webhook_deliveries WHERE id IN (
+        SELECT id FROM webhook_deliveries WHERE id < $1 AND state <> 'pending' ORDER BY id LIMIT $2
+    ) RETURNING id
 )
+SELECT count(*) FROM gone
 """
 
 
@@ -158,14 +160,16 @@ async def of_generation(pool: Pool, generation_id: UUID) -> list[Delivery]:
     return [_delivery(row) for row in await pool.fetch(_OF_GENERATION, generation_id)]
 
 
-async def replay(connection: Connection, owner: Owner, id_: UUID) -> None:
+async def replay(connection: Connection | Pool, owner: Owner, id_: UUID) -> None:
     """It is sent again as soon as can be, with a new round of tries."""
     await connection.execute(_REPLAY, owner.kind, owner.id, id_)
 
 
 async def prune(pool: Pool, kept_days: int) -> None:
-    """Forgets what is over and old, so much at a time."""
-    await pool.execute(_PRUNE, kept_days)
+    """Forgets what is over and old, so much at a time. Ids are time-ordered (UUIDv7): the oldest stand first."""
+    oldest_kept = int((datetime.now(UTC) - timedelta(days=kept_days)).timestamp() * 1_000)
+    while await pool.fetchval(_PRUNE, UUID(int=oldest_kept << 80), PRUNED_AT_ONCE) == PRUNED_AT_ONCE:
+        pass
 
 
 def _delivery(row: asyncpg.Record) -> Delivery:

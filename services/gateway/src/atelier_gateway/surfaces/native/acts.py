@@ -13,7 +13,7 @@ from atelier_gateway.internal import Unanswered, unavailable
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import not_found
 from atelier_gateway.projection import TERMINAL
-from atelier_gateway.store import generations
+from atelier_gateway.store import deliveries, generations
 from atelier_gateway.store.generations import Generation
 from atelier_gateway.surfaces.native import docs
 from atelier_gateway.surfaces.native.generations import PREFIX, owned
@@ -55,7 +55,8 @@ def router(parts: Parts) -> APIRouter:
         generation = await owned(parts, request, id)
         saga = await _asked(parts.internal.saga(generation.id))
         hold = await _asked(parts.internal.hold(generation.id))
-        return answer(tell(generation, saga, hold) | {"status": status_of(generation.snapshot.state)})
+        told = await deliveries.of_generation(parts.pool, generation.id)
+        return answer(tell(generation, saga, hold, told) | {"status": status_of(generation.snapshot.state)})
 
     @routes.get("/receipt", responses=RECEIPT)
     async def get_receipt(request: Request, id: str) -> Response:
