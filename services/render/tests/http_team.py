@@ -6,7 +6,8 @@ import io
 import json
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from atelier_render.providers.worker_http.configuration import WorkerConfigurati
 from atelier_render.providers.worker_http.provider import HttpWorker
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the team's own, shared").decode()
+ANSWER_BYTES_MAX = 1024 * 1024
 Fault = Callable[[Any], None]
 Make = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -49,6 +51,8 @@ class Team:
     asked: list[dict[str, Any]] = field(default_factory=list)
     """The bodies of the jobs made."""
     faults: deque[tuple[str, Fault]] = field(default_factory=deque)
+    over: threading.Event = field(default_factory=threading.Event)
+    """Nobody waits for anything any more."""
 
     def start(self) -> None:
         """Starts, or starts again on the same port having forgotten everything."""
@@ -94,13 +98,45 @@ class Team:
             {"kind": "narration"},
         ]
         given = {"name": "ours", "url": f"http://127.0.0.1:{self.port}", "secrets": [SECRET], "offers": offers}
-        patience = {"poll_s": 0.05, "answer_s": 5.0}
+        patience = {"poll_s": 0.05, "answer_s": 5.0, "answer_bytes_max": ANSWER_BYTES_MAX}
         finishing = Finishing(self.images or ImageWorkers(workers=1))
         return HttpWorker(WorkerConfiguration(**given | patience | settings), finishing, callback_url=callback_url)
+
+    def shall(self, outcome: str) -> None:
+        """Has the next request end so, in the words of the providers' suite."""
+        broken = [{"data": base64.b64encode(PNG[:-20] + bytes(20)).decode()}]
+        faults: dict[str, Fault] = {
+            "refused": answering(200, {"status": "refused", "reason": "not this"}),
+            "rate_limited": answering(429, Retry_After="7"),
+            "server_error": answering(500),
+            "lost_response": done_and_lost,
+            "late_success": self._too_late,
+            "corrupt": answering(200, {"status": "succeeded", "outputs": broken}),
+            "oversized": answering(200, b" " * (ANSWER_BYTES_MAX + 1)),
+            "partial": answering(200, {"status": "partial", "outputs": REFERENCE.make({"seed": 1, "n": 2})["outputs"]}),
+        }
+        self.next("POST", faults[outcome])
+
+    def _too_late(self, handler: Any) -> None:
+        handler.body()
+        self.over.wait(0.6)  # longer than the impatient wait; and then there is no answer either
+        handler.close_connection = True
 
     def _made(self, job: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(job)
         return self.make(job)
+
+
+@contextmanager
+def working(images: ImageWorkers | None = None) -> Iterator[Team]:
+    """A team at work."""
+    team = Team(images=images)
+    team.start()
+    try:
+        yield team
+    finally:
+        team.over.set()
+        team.stop()
 
 
 def answering(status: int, content: Any = None, **headers: str) -> Fault:

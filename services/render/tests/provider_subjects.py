@@ -25,6 +25,8 @@ from atelier_render.providers.openai_models import RetiredModels
 from atelier_render.providers.protocol import Input, Provider, ProviderJob
 from atelier_render.providers.simulator import Simulator
 
+from .http_team import SECRET, working
+
 REAL_KEYS = {"openai": "ATELIER_TEST_OPENAI_API_KEY", "google": "ATELIER_TEST_GOOGLE_API_KEY"}
 PATIENT_S, IMPATIENT_S = 60.0, 0.3
 
@@ -165,6 +167,24 @@ def google(tools: Tools) -> AbstractAsyncContextManager[Subject]:
         "google",
         lambda answer_s_max: Google(key, Finishing(tools.images), base_url=url, answer_s_max=answer_s_max),
     )
+
+
+@subject("http", outcomes=tuple(outcome for outcome in REMOTE if outcome != "out_of_quota"))
+@asynccontextmanager
+async def http(tools: Tools) -> AsyncIterator[Subject]:
+    """The worker that the docs show, as a team's own."""
+    with working(tools.images) as team:
+        row = {"kind": "image", "models": ["ours-1", "ours-2"], "sizes": ["64x64", "96x64"], "formats": ["png", "webp"]}
+        offers = [row | {"modes": ["words", "edit", "variation"]}]
+        patient, impatient = team.connected(offers=offers), team.connected(offers=offers, answer_s=IMPATIENT_S)
+
+        async def tell(outcome: str) -> dict[str, Any]:
+            team.shall(outcome)
+            return {}
+
+        yield Subject(patient, impatient, tell, secret=SECRET)
+        await patient.close()
+        await impatient.close()
 
 
 @asynccontextmanager

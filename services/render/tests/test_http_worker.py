@@ -25,7 +25,7 @@ from atelier_render.providers.protocol import (
 )
 from atelier_render.providers.worker_http.provider import LOST, HttpWorker
 
-from .http_team import PNG, REFERENCE, Fault, Team, answering, done_and_lost, lost_on_the_way
+from .http_team import PNG, REFERENCE, Fault, Team, answering, done_and_lost, lost_on_the_way, working
 
 Connect = Callable[..., HttpWorker]
 SOUND = {"data": base64.b64encode(PNG).decode()}
@@ -34,10 +34,8 @@ BROKEN = {"data": base64.b64encode(PNG[:-20] + bytes(20)).decode()}
 
 @pytest.fixture
 def team() -> Iterator[Team]:
-    team = Team()
-    team.start()
-    yield team
-    team.stop()
+    with working() as team:
+        yield team
 
 
 @pytest.fixture
@@ -209,13 +207,9 @@ async def test_what_was_lost_on_the_way_was_never_made(team: Team, connect: Conn
 
 
 async def test_an_answer_that_does_not_come_is_an_unknown_outcome(team: Team, connect: Connect) -> None:
-    enough = threading.Event()
-    team.next("POST", lambda handler: (handler.body(), enough.wait(10), None)[2])
+    team.shall("late_success")
 
-    outcome = await connect(answer_s=0.1).submit(job())
-    enough.set()
-
-    assert outcome == Unknown()
+    assert await connect(answer_s=0.1).submit(job()) == Unknown()
 
 
 async def test_trouble_between_two_polls_is_passed_over(team: Team, connect: Connect) -> None:
