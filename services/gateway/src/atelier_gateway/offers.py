@@ -101,7 +101,9 @@ class Offers:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The providers that could be had with an account and are not there."""
+        """The providers that could be had with an account and are not there; none while nothing is known."""
+        if not self.known:
+            return ()
         present = {provider["name"] for provider in self.providers}
         return tuple(name for name in ACCOUNTS if name not in present)
 
