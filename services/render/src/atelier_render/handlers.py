@@ -16,6 +16,8 @@ from atelier_telemetry.tracing import traceparent_of
 async def handle_commands(work: Work, *, scheduler: Scheduler, collector: Collector, simulator: bool) -> None:
     """Queue ``render.commands``. A cancelled job is answered here if it ends by this; a running one is answered by its
     worker, a finished one already was. Results that nobody may have any more go."""
+    if await _let_go(work):
+        work.after_commit(collector.wake)
     jobs = [new_job(d, simulator=simulator) for d in work.fresh if isinstance(d.message, RequestRender)]
     cancels = {d.message.subject: d for d in work.fresh if isinstance(d.message, CancelRender)}
     for generation_id in await store.change_queues(work.connection, jobs, cancels.keys(), CANCELLED):
@@ -24,15 +26,21 @@ async def handle_commands(work: Work, *, scheduler: Scheduler, collector: Collec
     work.after_commit(partial(scheduler.wake, {job.lane for job in jobs}))
     if cancels:
         work.after_commit(scheduler.look_for_cancels)
-    late = {d.message.subject for d in work.fresh if isinstance(d.message, DiscardRender)}
-    if late:
-        metrics.DISCARDED.inc(await store.retire_results(work.connection, late, "late"))
+
+
+async def _let_go(work: Work) -> bool:
+    """Removes results that are deleted or came too late, and what was asked for them; whether there were any.
+
+    Before the queues change: jobs are locked before tenants.
+    """
     deleted = {d.message.subject for d in work.fresh if isinstance(d.message, GenerationDeleted)}
-    if deleted:
-        await store.forget_requests(work.connection, deleted)
-        await store.retire_results(work.connection, deleted, "requested")
-    if late or deleted:
-        work.after_commit(collector.wake)
+    late = {d.message.subject for d in work.fresh if isinstance(d.message, DiscardRender)}
+    if not deleted and not late:
+        return False
+    await store.forget_requests(work.connection, deleted | late)
+    await store.retire_results(work.connection, deleted, "requested")
+    metrics.DISCARDED.inc(await store.retire_results(work.connection, late, "late"))
+    return True
 
 
 def new_job(delivery: Delivery, *, simulator: bool) -> NewJob:
