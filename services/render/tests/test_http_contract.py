@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration, Workers
 from atelier_render.providers.worker_http.contract import ANSWER, Job
 from atelier_render.providers.worker_http.document import document
-from atelier_render.providers.worker_http.hints import Hints, callbacks_router
+from atelier_render.providers.worker_http.hints import Hints, Listener, callbacks_router
 from atelier_render.providers.worker_http.signatures import Signer
 
 from .http_team import REFERENCE, SECRET
@@ -108,7 +108,7 @@ def hints() -> Hints:
 @pytest.fixture
 async def render(hints: Hints) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    app.include_router(callbacks_router({"ours": (Signer([SecretStr(SECRET)]), hints)}))
+    app.include_router(callbacks_router({"ours": Listener(Signer([SecretStr(SECRET)]), hints)}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://render") as client:
         yield client
 

@@ -33,6 +33,7 @@ TUNING = (
 )  # fmt: skip
 """Passed on from the caller's environment; all other ATELIER_ names there are left out, they may be another stack's."""
 PROVIDERS = (
+    "ATELIER_RENDER_WORKERS", "ATELIER_RENDER_CALLBACK_URL",
     "ATELIER_OPENAI_API_KEY", "ATELIER_OPENAI_BASE_URL", "ATELIER_OPENAI_RETIRED_MODELS",
     "ATELIER_GOOGLE_API_KEY", "ATELIER_GOOGLE_BASE_URL", "ATELIER_RENDER_ANSWER_S_MAX",
 )  # fmt: skip

@@ -32,6 +32,7 @@ from atelier_render.places import Places
 from atelier_render.progress import TELL_EVERY_S, Progress
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
+from atelier_render.providers.worker_http.hints import callbacks_router
 from atelier_render.reads import places_router, reads_router
 from atelier_render.reuse import Reuse
 from atelier_render.scheduler import BEATS_A_LEASE, Scheduler
@@ -76,6 +77,8 @@ def create_app(settings: Settings) -> FastAPI:
             places = Places(pool, forecaster, slots=slots, cap=cap)
             app.include_router(reads_router(pool, settings.service_token, providers))
             app.include_router(places_router(places, settings.service_token))
+            if settings.render_callback_url:
+                app.include_router(callbacks_router(composition.listeners(providers)))
             yield
             await scheduler.stop()
             await bus.stop()

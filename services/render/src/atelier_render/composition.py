@@ -1,7 +1,7 @@
 """Which providers this render has, in order of preference: what costs nothing comes first."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from atelier_imaging.workers import ImageWorkers
@@ -12,6 +12,8 @@ from atelier_render.providers.local import Local
 from atelier_render.providers.narration import Narration
 from atelier_render.providers.openai import OpenAI
 from atelier_render.providers.protocol import Provider
+from atelier_render.providers.worker_http.hints import Listener
+from atelier_render.providers.worker_http.provider import HttpWorker
 from atelier_render.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -25,10 +27,17 @@ class _Closing(Protocol):
 def compose(settings: Settings, images: ImageWorkers) -> Sequence[Provider]:
     """Makes them, and says in one line which there are and why others are not."""
     here: list[Provider] = [Local(images), Narration(Readers(readers=settings.render_narrators))]
-    elsewhere, missing = _elsewhere(settings, Finishing(images))
-    names = [provider.name for provider in here] + [f"{one.name} at {one.url}" for one in elsewhere]
+    finishing, callback_url = Finishing(images), _text(settings.render_callback_url)
+    workers = [HttpWorker(worker, finishing, callback_url=callback_url) for worker in settings.render_workers]
+    elsewhere, missing = _elsewhere(settings, finishing)
+    names = [provider.name for provider in here] + [f"{one.name} at {one.url}" for one in (*workers, *elsewhere)]
     logger.info("providers: %s; not configured: %s", ", ".join(names), ", ".join(missing) or "none")
-    return [*here, *elsewhere]
+    return [*here, *workers, *elsewhere]
+
+
+def listeners(providers: Sequence[Provider]) -> Mapping[str, Listener]:
+    """The workers whose callbacks are heard, by name."""
+    return {provider.name: provider.listener for provider in providers if isinstance(provider, HttpWorker)}
 
 
 async def close(providers: Sequence[Provider]) -> None:

@@ -1,9 +1,11 @@
-"""Settings of the providers that are services of others; without its key a provider is not there."""
+"""Settings of the providers that are services elsewhere; without its key or description a provider is not there."""
 
 from typing import Literal
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from atelier_render.providers.worker_http.configuration import Workers
 
 
 class ProviderSettings(BaseSettings):
@@ -24,8 +26,15 @@ class ProviderSettings(BaseSettings):
     """Where that is, without a version; Google itself where nothing is said."""
     render_answer_s_max: float = Field(default=180.0, gt=0, le=3_600)
     """Seconds to wait for one answer of OpenAI or Google; what comes later counts as lost."""
+    render_workers: Workers = ()
+    """Teams' own models behind HTTP, as JSON or as the path of a JSON file (docs/http-worker.md)."""
+    render_callback_url: AnyHttpUrl | None = None
+    """Where those workers reach this service, to say that there is news; without it they are only polled."""
 
-    @field_validator("openai_api_key", "openai_base_url", "google_api_key", "google_base_url", mode="before")
+    @field_validator(
+        *("openai_api_key", "openai_base_url", "google_api_key", "google_base_url", "render_callback_url"),
+        mode="before",
+    )
     @classmethod
     def _none_where_empty(cls, value: object) -> object:
         return None if value == "" else value

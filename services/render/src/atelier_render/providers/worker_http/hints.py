@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import ValidationError
@@ -35,7 +36,14 @@ class Hints:
             event.set()
 
 
-def callbacks_router(listeners: Mapping[str, tuple[Signer, Hints]]) -> APIRouter:
+class Listener(NamedTuple):
+    """Who may call, and who is told."""
+
+    signer: Signer
+    hints: Hints
+
+
+def callbacks_router(listeners: Mapping[str, Listener]) -> APIRouter:
     """``POST /callbacks/{worker}``, by worker name; open to whoever can sign as that worker."""
     router = APIRouter(prefix=CALLBACKS, include_in_schema=False)
 
@@ -43,11 +51,11 @@ def callbacks_router(listeners: Mapping[str, tuple[Signer, Hints]]) -> APIRouter
     async def called(worker: str, request: Request) -> Response:
         """204 for a hint that is signed, whoever waits for it; 401 for everything else, an unknown worker included."""
         body = await _body(request)
-        signer, hints = listeners.get(worker, (None, None))
-        if signer is None or hints is None or not signer.accepts(request.headers, body):
+        listener = listeners.get(worker)
+        if listener is None or not listener.signer.accepts(request.headers, body):
             raise HTTPException(401, "the signature is not that of a worker we know, or too old")
         try:
-            hints.ring(Hint.model_validate_json(body).key)
+            listener.hints.ring(Hint.model_validate_json(body).key)
         except ValidationError as error:
             raise HTTPException(422, "the body of a callback is a JSON object with the key of a job") from error
         return Response(status_code=204)

@@ -38,7 +38,7 @@ from atelier_render.providers.worker_http.contract import (
     Problem,
     Underway,
 )
-from atelier_render.providers.worker_http.hints import CALLBACKS, Hints
+from atelier_render.providers.worker_http.hints import CALLBACKS, Hints, Listener
 from atelier_render.providers.worker_http.line import (
     RETRY_AFTER_S_DEFAULT,
     Line,
@@ -48,6 +48,7 @@ from atelier_render.providers.worker_http.line import (
     Unreached,
 )
 from atelier_render.providers.worker_http.outputs import Outputs
+from atelier_render.providers.worker_http.signatures import Signer
 
 FIRST_POLL_S, POLL_S_MIN, POLL_S_MAX = 0.2, 0.05, 60.0
 CANCEL_S_MAX = 2.0
@@ -64,7 +65,8 @@ class HttpWorker:
     def __init__(self, worker: WorkerConfiguration, finishing: Finishing, *, callback_url: str | None = None) -> None:
         self.name = worker.name
         self.capabilities = Capabilities(tuple(row.offer() for row in worker.offers), reads_inputs=True, remote=True)
-        self.hints = Hints()
+        self.url = worker.url
+        self.listener = Listener(Signer(worker.secrets), Hints())
         self._worker = worker
         self._callback_url = f"{callback_url.rstrip('/')}{CALLBACKS}/{worker.name}" if callback_url else None
         self._line = Line(worker)
@@ -171,7 +173,7 @@ class HttpWorker:
         """Gives the event that news of the job sets. A cancelled call cancels the job at the worker, unless another
         process will ask for it."""
         try:
-            with self.hints.of(key) as hint:
+            with self.listener.hints.of(key) as hint:
                 yield hint
         except asyncio.CancelledError as cancelled:
             if cancelled.args != (LOST,):
