@@ -8,6 +8,7 @@ import pytest
 
 from atelier_local.client import AdminClient, Client
 from atelier_local.stack import Stack
+from atelier_provider_simulator.control import Control, child
 from whole_system.engines import containers, docker_answers
 from whole_system.world import World
 
@@ -18,6 +19,7 @@ SETTINGS = {
     # All tests come from one address within a minute; the limits have tests of their own.
     "RATE_LIMIT_ENABLED": "false",
     "ATELIER_FAILED_LOGINS_PER_MINUTE": "100000",
+    "ATELIER_RENDER_ANSWER_S_MAX": "10",
     "ATELIER_CONTENT_BANNED_WORDS": "unspeakable",
 }
 
@@ -38,11 +40,24 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
+def providers_url() -> Iterator[str]:
+    """Where OpenAI and Google are played."""
+    with child() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def stack(providers_url: str) -> Iterator[Stack]:
     """The four services and their servers, with short patience so that takeovers are quick."""
     with containers() as given:
         os.environ.update(given)
-        running = Stack(f"tests-{os.getpid()}", env=SETTINGS)
+        accounts = {
+            "ATELIER_OPENAI_API_KEY": Control.openai_key,
+            "ATELIER_OPENAI_BASE_URL": f"{providers_url}/v1",
+            "ATELIER_GOOGLE_API_KEY": Control.google_key,
+            "ATELIER_GOOGLE_BASE_URL": providers_url,
+        }
+        running = Stack(f"tests-{os.getpid()}", env=SETTINGS | accounts)
         try:
             running.up()
             yield running
@@ -55,6 +70,15 @@ async def world(stack: Stack) -> AsyncIterator[World]:
     """The system as a test sees it: its API, its operators' API, its databases."""
     async with World.of(stack) as opened:
         yield opened
+
+
+@pytest.fixture
+async def provider_simulator(providers_url: str) -> AsyncIterator[Control]:
+    """OpenAI and Google: what they shall do (``plan``), and what reached them (``requests``), for this test alone."""
+    async with Control(providers_url) as control:
+        await control.forget()
+        yield control
+        await control.forget()
 
 
 @pytest.fixture

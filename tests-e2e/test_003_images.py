@@ -109,6 +109,39 @@ async def test_an_uploaded_picture_is_edited_and_varied(team: Team) -> None:
     assert pictures[0]["checksum"] != pictures[1]["checksum"]
 
 
+async def test_a_picture_is_analysed(team: Team) -> None:
+    """003.7 Image analysis: colours and tags of what was really made, and a thumbnail that can be fetched."""
+    asked = {"prompt": "a red bicycle", "model": "dall-e-2", "size": "256x256"}
+    [image] = (await team.http.post(PATH, json=asked)).json()["data"]["images"]
+
+    async with httpx.AsyncClient(trust_env=False) as http:
+        small = await http.get(image["thumbnail"])
+    assert (image["format"], image["width"], image["height"]) == ("png", 256, 256)
+    assert image["colours"] and all(colour[0] == "#" and len(colour) == 7 for colour in image["colours"])
+    assert "image" in image["tags"]
+    assert (small.status_code, small.headers["Content-Type"]) == (200, "image/webp")
+
+
+async def test_an_equal_prompt_is_delivered_again_where_that_is_allowed(team: Team) -> None:
+    """003.7 Cost optimization: reuse of an identical earlier result where the caller allows it, at its own price."""
+    first = (await team.ask()).json()["data"]
+    again = (await team.ask(reuse=True)).json()["data"]
+
+    assert (first["reused"], again["reused"]) == (False, True)
+    assert first["images"][0]["checksum"] == again["images"][0]["checksum"]
+    assert again["credits"] == {"reserved": 10, "used": 1, "remaining": 89}
+
+
+async def test_the_reply_says_who_made_it_and_clients_can_ask_who_could(team: Team) -> None:
+    """003.7, settled question 5: with an account there, who was asked makes it; nobody stands in."""
+    asked = await team.http.post(PATH, json={"prompt": "a red bicycle", "provider": "google"})
+    offered = (await team.http.get("/v1/capabilities")).json()
+
+    assert (asked.json()["data"]["provider"], asked.json()["data"]["asked_provider"]) == ("google", "google")
+    assert {"local", "narration", "openai", "google"} <= {provider["name"] for provider in offered["providers"]}
+    assert (offered["missing"], offered["stand_in"]) == ([], "local")
+
+
 async def test_too_few_credits_are_402_and_leave_nothing(team: Team) -> None:
     """003.4 402 with required and available."""
     reply = await team.ask(n=10, quality="hd")
