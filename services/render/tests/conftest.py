@@ -126,7 +126,7 @@ class Process:
         """Dies as by SIGKILL: nothing is given back, nobody beats."""
         dying = [*self.tasks, *(a.task for a in self.scheduler._attempts.values() if a.task)]
         for task in dying:
-            task.cancel()
+            task.cancel("lost")  # a provider that could still call its service would cancel there
         await asyncio.gather(*dying, return_exceptions=True)
 
     async def _take_over(self) -> None:
