@@ -12,6 +12,7 @@ OK = Succeeded((Picture(_png(1), "image/png", 32, 32),), 1)
 
 
 AWAY = Capabilities(OFFERS, reads_inputs=False, remote=True)
+FORGETFUL = Capabilities(OFFERS, reads_inputs=False, remote=True, recalls=False)
 HERE = Capabilities(OFFERS, reads_inputs=False)
 
 

@@ -21,7 +21,7 @@ from atelier_render.providers.protocol import (
 from atelier_resilience.breaker import FAILURES_MAX
 from atelier_telemetry import metrics
 
-from .scripted import HERE, OK, Scripted
+from .scripted import FORGETFUL, HERE, OK, Scripted
 
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
@@ -148,6 +148,15 @@ async def test_a_lost_answer_that_stays_lost_is_refunded_as_unknown(world: Any, 
     assert (row["code"], row["provider"], len(one.keys), two.keys) == ("unknown_outcome", "one", 1, [])
     assert (await world.said(request.generation_id, "render_failed"))["code"] == "unknown_outcome"
     assert await written(world, request) == [(1, "one", "ended", "unknown")]
+
+
+async def test_nobody_waits_for_a_provider_that_can_never_tell(world: Any, ask: Ask) -> None:
+    one, request = Scripted("one", (Unknown(),), capabilities=FORGETFUL), ask(**PICTURE)
+
+    row = await ended(world, request, one)
+
+    assert (row["code"], one.recalled) == ("unknown_outcome", [])
+    assert await world.pool.fetchval("SELECT lost_at FROM submissions") is not None
 
 
 async def test_when_the_recall_says_that_nothing_was_made_it_is_submitted_again(world: Any, ask: Ask) -> None:

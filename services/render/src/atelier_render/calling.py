@@ -132,16 +132,21 @@ class Caller:
         work; not knowing may last ``reconcile_s``."""
         if call.attempt.submission and provider.name in self._gates:
             await self._submissions.reconciling(call.attempt.submission)
+        if not provider.capabilities.recalls:
+            return Unknown()
         _log(call, logging.WARNING, "answer lost, asking again", provider=provider.name)
+        with metrics.RECONCILING.labels(provider.name).track_inprogress():
+            return await self._found_out(call, provider, pause)
+
+    async def _found_out(self, call: Call, provider: Provider, pause: float) -> Outcome:
         now, order = asyncio.get_running_loop().time, call.to(provider.name)
         until = now() + self._rules.reconcile_s
-        with metrics.RECONCILING.labels(provider.name).track_inprogress():
-            while True:
-                await asyncio.sleep(pause)
-                outcome = verified(await _heard(provider.recall, order), order.spec.n)
-                if not isinstance(outcome, Unknown) or now() >= until:
-                    return outcome
-                pause = min(self._rules.recall_s_max, max(self._rules.recall_s, pause * 2))
+        while True:
+            await asyncio.sleep(pause)
+            outcome = verified(await _heard(provider.recall, order), order.spec.n)
+            if not isinstance(outcome, Unknown) or now() >= until:
+                return outcome
+            pause = min(self._rules.recall_s_max, max(self._rules.recall_s, pause * 2))
 
     async def _left_open(self, call: Call) -> Answer | None:
         """What became of a submission whose attempt was lost: it is asked for before anything else is sent."""

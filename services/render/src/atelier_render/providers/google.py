@@ -37,7 +37,7 @@ class Google:
     """Asks the Gemini API."""
 
     name = "google"
-    capabilities = Capabilities(models.offers(), reads_inputs=True, remote=True)
+    capabilities = Capabilities(models.offers(), reads_inputs=True, remote=True, recalls=False)
 
     def __init__(
         self,

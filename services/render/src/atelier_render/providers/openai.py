@@ -74,7 +74,7 @@ class OpenAI:
         self._finishing = finishing
         self._retired = retired
         self._answer_s_max = answer_s_max
-        self.capabilities = Capabilities(models.offers(retired), reads_inputs=True, remote=True)
+        self.capabilities = Capabilities(models.offers(retired), reads_inputs=True, remote=True, recalls=False)
 
     async def submit(self, job: ProviderJob) -> Outcome:
         """The pictures or the sound. Cancelling closes the connections; the work itself may go on at OpenAI."""

@@ -55,6 +55,8 @@ class Capabilities:
     remote: bool = False
     """The work is done elsewhere and outlives our process: a submission is written down before it leaves, and whoever
     takes a lost attempt over first asks what became of it."""
+    recalls: bool = True
+    """Whether it can ever tell what became of a submission whose answer was lost; else nobody waits for that."""
 
     @property
     def kinds(self) -> frozenset[Kind]:
