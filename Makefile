@@ -43,8 +43,9 @@ test: setup ## every test, on a stack of its own
 check: setup ## format, lint, types, each package's own tests, schemas, paths in the READMEs
 	@deploy/check.sh
 
-bench: setup ## whole generations a second, beside a floor
+bench: setup ## whole generations a second, beside a floor; a claim with 1 000 and with 1 000 000 jobs waiting
 	@$(bin)/atelier bench
+	@$(bin)/python -m atelier_render.queue_bench
 
 explore: setup ## far more requests derived from the API's description than `make test` sends (minutes)
 	@ATELIER_EXPLORE_EXAMPLES=$${EXAMPLES:-50} $(bin)/python -m pytest tests-e2e/test_openapi.py --timeout 1800

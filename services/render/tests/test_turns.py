@@ -1,7 +1,6 @@
 """Turns between tenants: nobody waits behind another's backlog, and a claim costs the same however long that is."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from atelier_contracts import Owner, RequestRender
 from atelier_contracts.vocabulary import Priority
 from atelier_render import store
 from atelier_render.jobs import Job, Lane, NewJob
+from atelier_render.queue_bench import pages_of_a_claim
 
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
@@ -161,14 +161,6 @@ async def pile_up(world: Any, count: int) -> None:
 
 
 async def pages_read_by_a_claim(world: Any) -> int:
-    """Of the second claim after a look at the statistics: the first one reads the catalogues too."""
     await world.pool.execute("ANALYZE jobs, tenant_queues")
     async with world.pool.acquire() as connection:
-        for _ in range(2):
-            transaction = connection.transaction()
-            await transaction.start()
-            explain = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {store.queue._CLAIM}"
-            found = await connection.fetchval(explain, "paced", 8, "me", 60.0, "late", 4)
-            await transaction.rollback()
-    plan = json.loads(found)[0]["Plan"]
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+        return await pages_of_a_claim(connection)

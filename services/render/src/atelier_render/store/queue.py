@@ -79,7 +79,7 @@ _ONE_CLAIM_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('claims of ' || $1
 # A tenant's k-th waiting job has its turn at ``served + k``; the earliest turns of all are taken. What is read does not
 # grow with the backlog: at most $2 tenants, and those at their cap, then one index range for each. Who is kept waiting
 # by a cap is moved up to the turns of the others, else it would have saved up turns, and newcomers with it.
-_CLAIM = f"""
+CLAIM = f"""
 WITH waiting AS (
     SELECT owner_id, least(queued, $2, $6 - running) AS room, served FROM tenant_queues
     WHERE lane = $1 AND queued > 0 AND running < $6 ORDER BY served, owner_id LIMIT $2
@@ -163,7 +163,7 @@ async def claim_jobs(
     """
     if cap:
         await connection.execute(_ONE_CLAIM_AT_A_TIME, lane)
-    rows = await connection.fetch(_CLAIM, lane, limit, owner, lease_s, LATE, cap or _UNCAPPED)
+    rows = await connection.fetch(CLAIM, lane, limit, owner, lease_s, LATE, cap or _UNCAPPED)
     return [_job(row) for row in rows]
 
 
