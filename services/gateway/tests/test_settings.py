@@ -46,6 +46,11 @@ def test_the_simulator_is_refused_in_production(monkeypatch: pytest.MonkeyPatch)
         settings(monkeypatch, ATELIER_SIMULATOR="on", ATELIER_ENVIRONMENT="production")
 
 
+def test_webhooks_to_this_machine_are_refused_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError, match="ATELIER_WEBHOOK_LOOPBACK"):
+        settings(monkeypatch, ATELIER_WEBHOOK_LOOPBACK="on", ATELIER_ENVIRONMENT="production")
+
+
 @pytest.mark.parametrize("name", ["JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE"])
 def test_half_an_outside_issuer_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     with pytest.raises(ValidationError, match="together"):
@@ -81,6 +86,8 @@ def test_the_form_is_configured_by_the_names_its_seed_gives(monkeypatch: pytest.
         ("ENHANCED_VALIDATION", "tru"),
         ("ATELIER_TRUSTED_PROXIES", "10.0.0.0/99"),
         ("ATELIER_REDIS_URL", "127.0.0.1:6379"),
+        ("ATELIER_WEBHOOK_RETRIES_S", "5,soon"),
+        ("ATELIER_WEBHOOK_LOOPBACK", "perhaps"),
     ],
 )
 def test_a_malformed_value_stops_start_up_and_names_its_variable(

@@ -94,9 +94,10 @@ def _deliveries() -> None:
     op.create_index(
         "webhook_deliveries_due",
         "webhook_deliveries",
-        ["target", "next_try_at"],
+        ["target", "next_try_at", "id"],
         postgresql_where=sa.text("state = 'pending'"),
     )
+    op.create_index("webhook_deliveries_untried", "webhook_deliveries", ["generation_id", "target", "id"], postgresql_where=sa.text("state = 'pending' AND tries = 0"))
     op.create_index("webhook_deliveries_owner", "webhook_deliveries", ["owner_kind", "owner_id", sa.text("id DESC")])
     op.create_index("webhook_deliveries_endpoint", "webhook_deliveries", ["endpoint_id", sa.text("id DESC")])
     op.create_index("webhook_deliveries_generation", "webhook_deliveries", ["generation_id"])
