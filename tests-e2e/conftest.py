@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -49,7 +50,7 @@ def providers_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def stack(providers_url: str) -> Iterator[Stack]:
     """The four services and their servers, with short patience so that takeovers are quick."""
-    with containers() as given:
+    with containers() as given, TemporaryDirectory(prefix="atelier-failpoints-") as failpoints:
         os.environ.update(given)
         accounts = {
             "ATELIER_OPENAI_API_KEY": Control.openai_key,
@@ -57,7 +58,7 @@ def stack(providers_url: str) -> Iterator[Stack]:
             "ATELIER_GOOGLE_API_KEY": Control.google_key,
             "ATELIER_GOOGLE_BASE_URL": providers_url,
         }
-        running = Stack(f"tests-{os.getpid()}", env=SETTINGS | accounts)
+        running = Stack(f"tests-{os.getpid()}", env={**SETTINGS, **accounts, "ATELIER_FAILPOINTS": failpoints})
         try:
             running.up()
             yield running

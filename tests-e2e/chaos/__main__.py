@@ -3,7 +3,10 @@
 import asyncio
 import logging
 import random
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,10 +15,11 @@ from atelier_local.sentences import sentences
 from atelier_local.stack import Stack
 from chaos import faults
 from chaos.findings import Findings
-from chaos.run import SETTINGS, Plan, failpoint_folder, forget, run
+from chaos.run import SETTINGS, Plan, run
 from whole_system.world import World
 
 PROFILE = "chaos"
+ORPHANS_S = 120.0
 
 
 def main(
@@ -32,26 +36,26 @@ def main(
     rng = random.Random(f"{chosen}/order")
     names = [name for _ in range(rounds) for name in faults.shuffled(rng) if only in name]
     with sentences():
-        findings = asyncio.run(_run(Plan(chosen, names, workers=workers), keep))
+        findings = asyncio.run(_run(Plan(chosen, names, workers=workers, orphans_s=ORPHANS_S), keep))
     typer.echo(findings.report())
     sys.exit(1 if findings.violations else 0)
 
 
 async def _run(plan: Plan, keep: bool) -> Findings:
-    folder = failpoint_folder()
+    folder = Path(tempfile.mkdtemp(prefix="atelier-failpoints-"))
     stack = Stack(PROFILE, env={**SETTINGS, "ATELIER_FAILPOINTS": str(folder)})
     typer.echo(f"seed {plan.seed}: {len(plan.names)} faults")
     violated = False
     try:
         await asyncio.to_thread(stack.up)
         async with World.of(stack) as world:
-            findings = await run(world, folder, plan, lambda line: typer.echo(f"  {line}"))
+            findings = await run(world, plan, lambda line: typer.echo(f"  {line}"))
         violated = bool(findings.violations)
         return findings
     finally:
         if not (keep and violated):
             await asyncio.to_thread(stack.clean)
-        forget(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

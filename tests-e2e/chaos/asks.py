@@ -73,11 +73,16 @@ class Ask:
         return any(200 <= reply.status < 300 or reply.status == 402 for reply in self.replies)
 
 
-def ask_of(seed: int, number: int, *, clients: int) -> Ask:
-    """The n-th ask of this seed."""
+SLOW = ("timeout", "late")
+"""Ends that take seconds."""
+
+
+def ask_of(seed: int, number: int, *, clients: int, slow: bool = True) -> Ask:
+    """The n-th ask of this seed; without ``slow``, what would take seconds fails at once."""
     rng = random.Random(f"{seed}/ask/{number}")
     manner = rng.choices(list(MANNERS), list(MANNERS.values()))[0]
     outcome = rng.choices(list(OUTCOMES), list(OUTCOMES.values()))[0]
+    outcome = outcome if slow or outcome not in SLOW else "fail"
     client = rng.randrange(clients)
     b2b = client % 2 == 0 and outcome != "partial" and outcome != "late" and rng.random() < 0.4
     n = 1 if b2b else rng.randint(2, 4) if outcome == "partial" else rng.choice((1, 1, 1, 2, 4))

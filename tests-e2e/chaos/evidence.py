@@ -29,6 +29,7 @@ SELECT generation_id::text AS id, state, unit_credits * units AS credits, captur
 _JOBS = """
 SELECT generation_id::text AS id, state, attempt, provider, delivered, code, reason FROM jobs
 """
+_ARTEFACTS = "SELECT key, generation_id::text AS id, sha256, thumbnail FROM artefacts"
 _ATTEMPTS = "SELECT generation_id::text AS id, attempt, outcome FROM attempts"
 
 
@@ -42,6 +43,7 @@ class Evidence:
     jobs: dict[str, Row]
     attempts: dict[str, list[Row]]
     artefacts: dict[str, Row]
+    """By key."""
     checksums: dict[str, str]
     """Of the objects under this run's owners, as they lie in the store."""
     by_marker: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -59,14 +61,14 @@ class Evidence:
         for row in await databases["render"].fetch(_ATTEMPTS):
             if row["id"] in ours:
                 attempts[row["id"]].append(row)
-        artefacts = await databases["render"].fetch("SELECT key, generation_id::text AS id, sha256 FROM artefacts")
+        artefacts = await databases["render"].fetch(_ARTEFACTS)
         found = cls(
             sagas=sagas,
             projected=projected,
             holds=_only(ours, await databases["billing"].fetch(_HOLDS)),
             jobs=_only(ours, await databases["render"].fetch(_JOBS)),
             attempts=attempts,
-            artefacts={row["key"]: row for row in artefacts if row["id"] in ours},
+            artefacts={row["key"]: dict(row) for row in artefacts if row["id"] in ours},
             checksums=await asyncio.to_thread(_checksums, world.stack.environment(), owners),
         )
         for id_, row in sagas.items():
@@ -74,6 +76,11 @@ class Evidence:
         for id_, row in projected.items():
             found.by_marker[json.loads(row["request"])["prompt"]].add(id_)
         return found
+
+    def orphans(self) -> list[str]:
+        """Objects that were made for a generation and that no artefact names."""
+        named = {key for row in self.artefacts.values() for key in (row["key"], row["thumbnail"])}
+        return [key for key in self.checksums if "/generated/" in key and key not in named]
 
 
 def _by_id(rows: list[asyncpg.Record]) -> dict[str, Row]:

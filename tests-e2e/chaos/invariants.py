@@ -1,6 +1,8 @@
 """I1 to I14, asked of a system that has come to rest, and of every answer its clients got."""
 
+import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
@@ -17,7 +19,7 @@ from chaos.asks import Ask
 from chaos.evidence import Evidence
 from chaos.faults import Site
 from chaos.findings import Findings
-from chaos.load import id_of
+from chaos.load import Load, id_of
 from chaos.tap import Tap, consumers_of
 from whole_system.world import World, eventually
 
@@ -30,9 +32,11 @@ REFUNDED = {"failed", "cancelled", "expired"}
 SERVICE_OF = {queue: queue.partition(".")[0] for queue in ROUTES}
 
 
-async def examine(findings: Findings, world: World, tap: Tap, site: Site, watch: "Watch", moving: list[str]) -> None:
+async def examine(
+    findings: Findings, world: World, tap: Tap, site: Site, watch: "Watch", moving: list[str], *, orphans_s: float
+) -> None:
     """Asks every question and adds the answers to the findings."""
-    known = await Evidence.gather(world, findings.load)
+    known = await _collected(world, findings.load, orphans_s)
     asks = findings.load.asks
     findings.add("rest", f"nothing moves any more, of {len(known.sagas)} generations", moving)
     await _books(findings, world, watch)
@@ -48,9 +52,8 @@ async def examine(findings: Findings, world: World, tap: Tap, site: Site, watch:
     findings.add(*await _arrived(world, tap, graves))
     findings.add("I10 one key, one answer", _asked_keys(asks), _keys(known, asks))
     findings.add(*await _dead(world, site, graves, known))
-    findings.add(
-        "I12 artefacts", f"{len(known.artefacts)} artefacts, {len(known.checksums)} objects", _artefacts(known)
-    )
+    objects = f"{len(known.artefacts)} artefacts, {len(known.checksums)} objects, {len(known.orphans())} orphans"
+    findings.add("I12 artefacts", objects, _artefacts(known, collected=orphans_s > 0))
     attempts = sum(map(len, known.attempts.values()))
     findings.add(
         "I13 attempts", f"{attempts} attempts at {len(known.attempts)} jobs, no two under one number", _attempts(known)
@@ -58,6 +61,16 @@ async def examine(findings: Findings, world: World, tap: Tap, site: Site, watch:
     findings.add("I14 no is no", f"{sum(_refused(ask) for ask in asks)} refused requests", _refusals(known, asks))
     findings.add("yes is yes", f"{sum(len(ask.accepted) for ask in asks)} acceptances", _promises(known, asks))
     await _tell_stories(findings, world, known)
+
+
+async def _collected(world: World, load: Load, orphans_s: float) -> Evidence:
+    """The evidence, once objects that nobody owns have been collected, or ``orphans_s`` seconds have passed."""
+    until = time.monotonic() + orphans_s
+    while True:
+        known = await Evidence.gather(world, load)
+        if not known.orphans() or time.monotonic() >= until:
+            return known
+        await asyncio.sleep(2)
 
 
 async def _books(findings: Findings, world: World, watch: "Watch") -> None:
@@ -226,16 +239,18 @@ def _keys(known: Evidence, asks: list[Ask]) -> Iterator[str]:
             yield f"{ask.key} never got an answer: {Counter(reply.status for reply in ask.replies)}"
 
 
-def _artefacts(known: Evidence) -> Iterator[str]:
+def _artefacts(known: Evidence, *, collected: bool) -> Iterator[str]:
     for id_, saga in known.sagas.items():
         if saga["state"] != "succeeded":
             continue
         for output in json.loads(saga["result"])["outputs"]:
             if known.checksums.get(output["key"]) != output["sha256"]:
                 yield f"{id_} has no sound artefact {output['key']}"
-    for key in known.checksums.keys() - known.artefacts.keys():
-        if "/generated/" in key:
-            yield f"{key.split('/')[3]} left an object that nobody owns: {key}"
+    for row in known.artefacts.values():
+        if row["thumbnail"] is not None and row["thumbnail"] not in known.checksums:
+            yield f"{row['id']} has lost the thumbnail {row['thumbnail']}"
+    if collected:
+        yield from (f"{key.split('/')[3]} left an object that nobody collects: {key}" for key in known.orphans())
 
 
 def _attempts(known: Evidence) -> Iterator[str]:

@@ -41,6 +41,8 @@ class Load:
     world: World
     seed: int
     accounts: Sequence[Account]
+    slow: bool = True
+    """Whether some of what is asked for takes seconds."""
     asks: list[Ask] = field(default_factory=list)
     seen: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
     """Terminal states that clients read, with the credits they were told: more than one would be a lie."""
@@ -67,7 +69,7 @@ class Load:
 
     async def _work(self, http: httpx.AsyncClient, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            ask = ask_of(self.seed, next(self._numbers), clients=len(self.accounts))
+            ask = ask_of(self.seed, next(self._numbers), clients=len(self.accounts), slow=self.slow)
             self.asks.append(ask)
             match ask.manner:
                 case "plain":

@@ -2,9 +2,7 @@
 
 import asyncio
 import random
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -33,6 +31,8 @@ SETTINGS = {
     "ATELIER_SESSION_STOP_GRACE_S": "5",
     "ATELIER_RENDER_ATTEMPT_S": "2",
     "ATELIER_RENDER_RECONCILE_S": "3",
+    "ATELIER_RENDER_SWEEP_EVERY_S": "10",
+    "ATELIER_RENDER_SWEEP_GRACE_S": "60",
     "RATE_LIMIT_ENABLED": "false",
     "ATELIER_FAILED_LOGINS_PER_MINUTE": "100000",
 }
@@ -51,6 +51,10 @@ class Plan:
     """The longest pause between two faults."""
     workers: int = 8
     clients: int = 10
+    orphans_s: float = 0.0
+    """How long objects that nobody owns may take to be collected; 0: this stack collects none within a run."""
+    slow: bool = True
+    """Whether some of what is asked for takes seconds."""
 
 
 @dataclass
@@ -85,12 +89,13 @@ class Watch:
         self.looks += 1
 
 
-async def run(world: World, failpoints: Path, plan: Plan, say: Say) -> Findings:
+async def run(world: World, plan: Plan, say: Say) -> Findings:
     """Does it all; the findings say what was asked of the system afterwards and what it answered."""
     rng = random.Random(f"{plan.seed}/faults")
-    tap = Tap(world.stack.environment()["ATELIER_AMQP_URL"])
-    site = Site(world.stack, tap, failpoints, rng)
-    load = Load(world, plan.seed, await open_accounts(world, plan.clients))
+    known = world.stack.environment()
+    tap = Tap(known["ATELIER_AMQP_URL"])
+    site = Site(world.stack, tap, Path(known["ATELIER_FAILPOINTS"]), rng)
+    load = Load(world, plan.seed, await open_accounts(world, plan.clients), plan.slow)
     watch = Watch(world)
     await tap.open()
     watching = asyncio.create_task(watch.run())
@@ -99,10 +104,10 @@ async def run(world: World, failpoints: Path, plan: Plan, say: Say) -> Findings:
         await site.ready()
         say(f"faults are over; {len(load.asks)} asked, {sum(ask.settled for ask in load.asks)} answered for good")
         await load.insist()
-        moving = await _quiet(world, say)
+        moving = await _quiet(load, say)
         await _read_everything(load)
         findings = Findings(plan.seed, done, load, watch.broken)
-        await examine(findings, world, tap, site, watch, moving)
+        await examine(findings, world, tap, site, watch, moving, orphans_s=plan.orphans_s)
         return findings
     finally:
         watching.cancel()
@@ -135,28 +140,33 @@ def _thaw(site: Site) -> None:
             site.stack.kill(part, signal.SIGCONT)
 
 
-async def _quiet(world: World, say: Say) -> list[str]:
+async def _quiet(load: Load, say: Say) -> list[str]:
     """Waits until nothing moves any more. Answers what still moves when the patience is over: it should be nothing."""
     began, moving = time.monotonic(), [""]
     while moving and time.monotonic() - began < QUIET_S_MAX:
         await asyncio.sleep(0.3)
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            moving = await _moving(world)
+            moving = await _moving(load)
     say(f"quiet after {time.monotonic() - began:.1f} s" if not moving else f"never quiet: {moving}")
     return moving
 
 
-async def _moving(world: World) -> list[str]:
-    databases, moving = world.databases, []
+async def _moving(load: Load) -> list[str]:
+    databases, moving = load.world.databases, []
+    owners = [account.id for account in load.accounts]
     for service, pool in databases.items():
         if rows := await pool.fetchval("SELECT count(*) FROM outbox"):
             moving.append(f"{rows} messages in the outbox of {service}")
     for service, what, query in (
-        ("session", "sagas", "SELECT count(*) FROM sagas WHERE timer_at IS NOT NULL"),
-        ("render", "jobs", "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"),
-        ("billing", "holds", "SELECT count(*) FROM holds WHERE state = 'open'"),
+        ("session", "sagas", "SELECT count(*) FROM sagas WHERE timer_at IS NOT NULL AND owner_id = ANY($1::uuid[])"),
+        (
+            "render",
+            "jobs",
+            "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running') AND owner_id = ANY($1::uuid[])",
+        ),
+        ("billing", "holds", "SELECT count(*) FROM holds WHERE state = 'open' AND owner_id = ANY($1::uuid[])"),
     ):
-        if rows := await databases[service].fetchval(query):
+        if rows := await databases[service].fetchval(query, owners):
             moving.append(f"{rows} {what} of {service}")
     return moving
 
@@ -169,13 +179,3 @@ async def _read_everything(load: Load) -> None:
             await asyncio.gather(
                 *(load.look(http, ask, id_of(ask, ask.accepted[0])) for ask in promised[start : start + 20])
             )
-
-
-def failpoint_folder() -> Path:
-    """A folder for failpoints, to be given to a stack as ``ATELIER_FAILPOINTS``."""
-    return Path(tempfile.mkdtemp(prefix="atelier-failpoints-"))
-
-
-def forget(folder: Path) -> None:
-    """Removes it."""
-    shutil.rmtree(folder, ignore_errors=True)

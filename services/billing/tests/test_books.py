@@ -1,13 +1,14 @@
 """The ledger's promises, on real Postgres: two processes at once, lost answers, and books that cannot be cooked."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from atelier_billing import handlers
+from atelier_billing import handlers, store
 from atelier_billing.verify import verify
 from atelier_contracts import CaptureCredit, GrantCredit, Message, Owner, RefundCredit, ReserveCredit, Work, wrap
 from atelier_messaging import Delivery, UnitOfWork, is_outage
@@ -108,6 +109,32 @@ async def test_one_reservation_said_twice_under_two_ids_to_two_processes_holds_o
     await asyncio.gather(*(handle(unit, [reserve(owner, generation)]) for generation in generations * 2))
 
     assert await balance(unit, owner) == (20, 20, 0)
+
+
+class _Interrupted:
+    """A connection on which somebody else is quicker: ``meanwhile`` happens once the accounts are locked."""
+
+    def __init__(self, connection: Any, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._connection = connection
+        self._meanwhile = meanwhile
+
+    async def fetchval(self, query: str) -> Any:
+        await self._meanwhile()
+        return await self._connection.fetchval(query)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+async def test_a_reservation_may_meet_the_very_first_grant_of_its_owner(unit: UnitOfWork) -> None:
+    owner = Owner(kind="store", id=uuid4())
+    first = GrantCredit(grant_id=uuid4(), owner=owner, credits=2, reason="test")
+
+    async with unit.once() as work:
+        connection: Any = _Interrupted(work.connection, lambda: handle(unit, [first]))
+        books = await store.lock_books(connection, [reserve(owner, uuid4())])
+
+    assert books.wallets == {}
 
 
 async def test_a_message_handled_before_changes_nothing(unit: UnitOfWork) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from typing import Any, cast
 from uuid import UUID, uuid4, uuid5
 
@@ -48,7 +49,7 @@ from .oracle import Command, Oracle
 
 pytestmark = pytest.mark.stack
 START = datetime.now(UTC)
-EXAMPLES = int(os.environ.get("ATELIER_EXPLORE_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("ATELIER_EXPLORE_EXAMPLES", "8"))
 
 ACTS = st.one_of(
     st.tuples(st.just("grant"), st.integers(0, 1), st.integers(1, 12), st.sampled_from((None, 1, 2, 5))),
@@ -57,6 +58,10 @@ ACTS = st.one_of(
     st.tuples(st.just("refund"), st.integers(0, 7)),
 )
 BATCHES = st.lists(ACTS, min_size=1, max_size=6)
+
+
+Said = list[tuple[Any, ...]]
+"""The answers to one batch."""
 
 
 class _Crash(Exception):
@@ -73,36 +78,25 @@ class BooksMachine(RuleBasedStateMachine):
         super().__init__()
         self.space = uuid4()
         self.owners = [Owner(kind="store", id=uuid5(self.space, f"owner {n}")) for n in range(2)]
-        self.oracle = Oracle()
+        self.oracles = [Oracle()]
+        """All that can be true: two batches at once leave it open from which grant each took its credits."""
         self.granted = 0
         self.past: list[list[Delivery]] = []
 
     @rule(acts=BATCHES)
     def a_batch(self, acts: list[tuple[Any, ...]]) -> None:
         batch = self._batch(acts)
-        after, [answers] = self.oracle.after(_commands(batch))
-        assert self.runner.run(self._handle(batch)) == answers
-        self._past(after, [batch], [answers])
+        self._happened([batch], [self.runner.run(self._handle(batch))])
 
     @rule(first=BATCHES, second=BATCHES)
     def two_at_once(self, first: list[tuple[Any, ...]], second: list[tuple[Any, ...]]) -> None:
-        one, two = self._batch(first), self._batch(second)
-        happened = self.runner.run(self._both(one, two))
-        after, answers = self.oracle.after(_commands(one), _commands(two))
-        other, in_turn = self.oracle.after(_commands(two), _commands(one))
-        actual = self.runner.run(self._books())
-        orders = [(after, answers), (other, in_turn[::-1])]
-        same = [books for books, said in orders if _alike(said, happened) and self._expected(books) == actual]
-        assert same, (happened, answers, in_turn)
-        self._past(same[0], [one, two], happened)
+        batches = [self._batch(first), self._batch(second)]
+        self._happened(batches, self.runner.run(self._both(*batches)))
 
     @rule(old=st.integers(0, 99), acts=BATCHES)
     def old_messages_come_again_with_new_ones(self, old: int, acts: list[tuple[Any, ...]]) -> None:
-        again = self.past[old % len(self.past)] if self.past else []
-        batch = self._batch(acts)
-        after, [answers] = self.oracle.after(_commands(batch))
-        assert self.runner.run(self._handle([*again, *batch])) == answers
-        self._past(after, [batch], [answers])
+        again, batch = self.past[old % len(self.past)] if self.past else [], self._batch(acts)
+        self._happened([batch], [self.runner.run(self._handle([*again, *batch]))])
 
     @rule(acts=BATCHES)
     def a_crash_before_the_commit(self, acts: list[tuple[Any, ...]]) -> None:
@@ -111,21 +105,37 @@ class BooksMachine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 99))
     def a_grant_runs_out(self, number: int) -> None:
-        if not self.oracle.grants:
-            return
-        grant = list(self.oracle.grants)[number % len(self.oracle.grants)]
-        hour_ago = "UPDATE grants SET expires_at = now() - interval '1 hour' WHERE id = $1"
-        self.runner.run(self.unit.pool.execute(hour_ago, grant))
-        self.oracle.run_out(grant)
+        known = sorted(self.oracles[0].grants)
+        if known:
+            grant = known[number % len(known)]
+            hour_ago = "UPDATE grants SET expires_at = now() - interval '1 hour' WHERE id = $1"
+            self.runner.run(self.unit.pool.execute(hour_ago, grant))
+            for oracle in self.oracles:
+                oracle.run_out(grant)
 
     @rule()
     def the_sweep_comes(self) -> None:
         self.runner.run(handlers.expire_grants(self.unit))
-        self.oracle.sweep()
+        for oracle in self.oracles:
+            oracle.sweep()
 
     @invariant()
     def accounts_and_holds_are_as_the_oracle_says(self) -> None:
-        assert self.runner.run(self._books()) == self._expected(self.oracle)
+        actual = self.runner.run(self._books())
+        assert all(self._expected(oracle) == actual for oracle in self.oracles)
+
+    def _happened(self, batches: list[list[Delivery]], said: Sequence[Said | None]) -> None:
+        """Keeps the oracles that can explain what was said and what is on the books, in some order of the batches."""
+        actual, tried = self.runner.run(self._books()), list[Oracle]()
+        for oracle in self.oracles:
+            for order in permutations(range(len(batches))):
+                after, answers = oracle.after(*(_commands(batches[index]) for index in order))
+                heard = [said[index] for index in order]
+                if _alike(answers, heard) and self._expected(after) == actual and after not in tried:
+                    tried.append(after)
+        assert tried, (said, actual, [self._expected(oracle) for oracle in self.oracles])
+        self.oracles = tried
+        self.past += [batch for batch, told in zip(batches, said, strict=True) if told is not None]
 
     def teardown(self) -> None:
         verdict = self.runner.run(self._verify())
@@ -133,11 +143,6 @@ class BooksMachine(RuleBasedStateMachine):
 
     def _batch(self, acts: Sequence[tuple[Any, ...]]) -> list[Delivery]:
         return [Delivery(wrap(self._command(act), source="test")) for act in acts]
-
-    def _past(self, oracle: Oracle, batches: list[list[Delivery]], answers: Sequence[object]) -> None:
-        """What happened, happened: what was handled may come again."""
-        self.oracle = oracle
-        self.past += [batch for batch, said in zip(batches, answers, strict=True) if said is not None]
 
     def _command(self, act: tuple[Any, ...]) -> Command:
         match act:
@@ -159,7 +164,7 @@ class BooksMachine(RuleBasedStateMachine):
     def _generation(self, number: int) -> UUID:
         return uuid5(self.space, f"generation {number}")
 
-    async def _handle(self, deliveries: list[Delivery], *, crash: bool = False) -> list[tuple[Any, ...]] | None:
+    async def _handle(self, deliveries: list[Delivery], *, crash: bool = False) -> Said | None:
         """As the consumer does; answers what was said, or None where the batch held poison and nothing happened."""
         while True:
             try:
@@ -177,7 +182,7 @@ class BooksMachine(RuleBasedStateMachine):
                 if not is_outage(error):
                     raise
 
-    async def _both(self, one: list[Delivery], two: list[Delivery]) -> list[list[tuple[Any, ...]] | None]:
+    async def _both(self, one: list[Delivery], two: list[Delivery]) -> list[Said | None]:
         return list(await asyncio.gather(self._handle(one), self._handle(two)))
 
     async def _books(self) -> tuple[dict[UUID, tuple[int, ...]], dict[UUID, tuple[str, int, int]]]:

@@ -97,7 +97,8 @@ async def _lock_wallets(connection: Connection, owner_ids: set[UUID], grant_ids:
     for row in accounts:
         owner = Owner(kind=row["owner_kind"], id=row["owner_id"])
         books.wallets[owner.id] = Wallet(owner, {account: row[account.value] for account in Account})
-    for row in await connection.fetch(_GRANTS, sorted(owner_ids), list(grant_ids)):
+    # Of the accounts that are locked, and no others: one may have been opened by another process since.
+    for row in await connection.fetch(_GRANTS, list(books.wallets), list(grant_ids)):
         grant = Grant(row["id"], row["remaining"], row["priority"], row["expires_at"])
         books.wallets[row["owner_id"]].grants[grant.id] = grant
     return books

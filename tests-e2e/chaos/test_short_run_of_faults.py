@@ -1,0 +1,26 @@
+"""Chaos in seconds: a steady load, a few faults at exact steps, then every invariant. ``make chaos`` does them all."""
+
+import pytest
+
+from chaos.run import Plan, run
+from whole_system.world import World
+
+FAULTS = (
+    "kill session after_commit",
+    "repeat old messages",
+    "kill billing before_ack",
+    "cut postgres connections",
+    "kill render before_commit",
+    "kill billing after_confirm",
+    "poison",
+)
+
+
+@pytest.mark.parametrize("seed", [20])
+async def test_faults_under_load_leave_every_invariant_standing(world: World, seed: int) -> None:
+    told: list[str] = []
+
+    findings = await run(world, Plan(seed, FAULTS, pause_s=0.4, slow=False), told.append)
+
+    assert findings.violations == [], findings.report()
+    assert len(findings.load.asks) > len(FAULTS)
