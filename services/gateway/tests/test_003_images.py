@@ -36,7 +36,7 @@ async def test_what_is_asked_reaches_the_session_mapped_and_priced(team: Team) -
     assert (asked.work.size, asked.work.quality, asked.work.n) == ("1792x1024", "hd", 3)
     spec = asked.spec
     assert (spec.size, spec.quality, spec.style, spec.n, spec.model) == ("1792x1024", "hd", "vivid", 3, "dall-e-3")
-    assert (spec.prompt, spec.provider) == ("a red bicycle", "local")
+    assert (spec.prompt, spec.provider) == ("a red bicycle", "openai")
     assert await team.world.pool.fetchval("SELECT price FROM generations") == 90
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from atelier_contracts import GenerationQueued, GenerationRequested
 from atelier_gateway.idempotency import REBUILD_AFTER
+from atelier_gateway.store import claims
 
 from .neighbours import declined, silent
 from .world import World
@@ -215,3 +216,26 @@ async def _project_as_declined(world: World, generation: UUID) -> None:
     await world.pool.execute(
         "UPDATE generations SET state = 'rejected', rank = 9, error = $2 WHERE id = $1", generation, error
     )
+
+
+async def test_a_key_is_kept_for_a_day(world: World) -> None:
+    """Settled question 6: 24 hours, a tenant and route."""
+    _, store = await world.store()
+    first = await world.create(store, key="yesterdays")
+    await world.create(store, key="todays")
+    older = "UPDATE idempotency SET claimed_at = now() - make_interval(hours => 24, mins => 1) WHERE key = 'yesterdays'"
+    await world.pool.execute(older)
+
+    await claims.prune(world.pool)
+
+    assert await world.pool.fetchval("SELECT array_agg(key) FROM idempotency") == ["todays"]
+    assert (await world.create(store, key="yesterdays")).json() != first.json()
+
+
+async def test_internal_ids_are_ordered_by_time(world: World) -> None:
+    """Settled question 16: UUIDv7."""
+    store_id, store = await world.store()
+    user_id, _ = await world.user()
+    session = (await world.create(store)).json()["data"]["session_id"]
+
+    assert {UUID(str(id_)).version for id_ in (store_id, user_id, session)} == {7}

