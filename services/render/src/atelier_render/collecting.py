@@ -7,6 +7,7 @@ store's listing with the rows, never touches an upload, and nothing younger than
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -68,8 +69,10 @@ class Collector:
         keys = await store.due_objects(self._unit.pool, OBJECTS_MAX)
         if keys:
             await asyncio.gather(*(self._objects.remove(key) for key in keys))
-            for reason in await store.forget_objects(self._unit.pool, keys):
-                metrics.OBJECTS_REMOVED.labels(reason).inc()
+            reasons = Counter(await store.forget_objects(self._unit.pool, keys))
+            for reason, count in reasons.items():
+                metrics.OBJECTS_REMOVED.labels(reason).inc(count)
+            logger.info("removed objects: %s", dict(reasons))
         return len(keys)
 
     async def expire(self) -> None:

@@ -116,7 +116,8 @@ class Worker:
                 provider, outcome = await self._caller.ask(Call(attempt, order, ends_at), able)
             if not isinstance(outcome, Succeeded | Partial) or not outcome.pictures:
                 return _ending(job, provider, outcome)
-            outputs, wrong = await self._analyst.judge(outcome.pictures)
+            left_s = ends_at - asyncio.get_running_loop().time()
+            outputs, wrong = await self._analyst.judge(outcome.pictures, left_s=left_s)
             if not outputs:
                 return Failure(job, provider, "provider_failed", f"what the provider made is unusable: {wrong}")
             made = Made(provider, outputs, fingerprint if as_wished(job.spec, provider) else None)
