@@ -1,0 +1,135 @@
+"""Cancelling an attempt wherever it waits: for a provider to recover, for its word, for a free line, for the store.
+
+Each time the task itself is stopped, the job ends cancelled, and nobody is asked anything any more.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from atelier_contracts import CancelRender, RequestRender
+from atelier_render.gates import CALLS_MAX
+from atelier_render.providers.protocol import RateLimited, Transient, Unknown
+
+from .scripted import OK, Scripted
+
+pytestmark = pytest.mark.stack
+Ask = Callable[..., RequestRender]
+Cancel = Callable[[RequestRender], CancelRender]
+PICTURE: dict[str, Any] = {"simulate": None, "kind": "image", "prompt": "p", "size": "256x256"}
+PATIENT_S = 60.0
+
+
+async def started(world: Any, *requests: RequestRender, preferred: tuple[Scripted, ...] = ()) -> Any:
+    process = world.process(lease_s=PATIENT_S, slots=8, preferred=preferred)
+    await process.handle(*requests)
+    process.start()
+    return process
+
+
+async def becomes(look: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not look():  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.005)
+
+
+async def nothing_is_left(world: Any, process: Any, request: RequestRender) -> None:
+    """The job is cancelled, its attempt's task is over, its client was told once, nothing was stored."""
+    await world.until(request.generation_id, "cancelled", within_s=5)
+    await becomes(lambda: not process.scheduler._attempts)
+    assert await world.events(request.generation_id) == ["render_started", "render_failed"]
+    assert world.objects.objects == {}
+    open_ = "SELECT count(*) FROM submissions WHERE generation_id = $1 AND state <> 'ended'"
+    assert await world.pool.fetchval(open_, request.generation_id) == 0
+
+
+async def test_while_it_backs_off_nothing_more_is_submitted(world: Any, ask: Ask, cancel: Cancel) -> None:
+    one, request = Scripted("one", (RateLimited(20.0), OK)), ask(**PICTURE)
+    process = await started(world, request, preferred=(one,))
+    ended = "SELECT count(*) FROM submissions WHERE outcome = 'rate_limited'"
+    async with asyncio.timeout(5):
+        while not await world.pool.fetchval(ended):  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.01)
+
+    await process.handle(cancel(request))
+
+    await nothing_is_left(world, process, request)
+    assert len(one.keys) == 1
+
+
+async def test_while_it_reconciles_nothing_more_is_asked(world: Any, ask: Ask, cancel: Cancel) -> None:
+    one, request = Scripted("one", (Unknown(),)), ask(**PICTURE)
+    process = await started(world, request, preferred=(one,))
+    await becomes(lambda: one.recalled)
+
+    await process.handle(cancel(request))
+
+    await nothing_is_left(world, process, request)
+    outcome = "SELECT outcome FROM submissions WHERE generation_id = $1"
+    assert await world.pool.fetchval(outcome, request.generation_id) == "abandoned"
+
+
+async def test_while_it_waits_for_a_free_line_it_sends_nothing_and_holds_up_nobody(
+    world: Any, ask: Ask, cancel: Cancel
+) -> None:
+    one = Scripted("one", (OK,), hold=asyncio.Event())
+    calling, waiting = [ask(**PICTURE) for _ in range(CALLS_MAX)], ask(**PICTURE)
+    process = await started(world, *calling, preferred=(one,))
+    await becomes(lambda: len(one.keys) == CALLS_MAX)
+    await process.handle(waiting)
+    await world.until(waiting.generation_id, "running")
+
+    await process.handle(cancel(waiting))
+    await world.until(waiting.generation_id, "cancelled")
+    one.let_go()
+
+    for request in calling:
+        await world.until(request.generation_id, "done")
+    assert len(one.keys) == CALLS_MAX
+
+
+async def test_while_a_moderator_is_away_no_provider_is_asked(
+    world: Any, ask: Ask, cancel: Cancel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    async def away(*_: object) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("atelier_render.content.ContentRules.objection", away)
+    one, request = Scripted("one", (OK,)), ask(**PICTURE)
+    process = await started(world, request, preferred=(one,))
+    await asyncio.wait_for(asked.wait(), 5)
+
+    await process.handle(cancel(request))
+
+    await nothing_is_left(world, process, request)
+    assert one.keys == []
+
+
+async def test_while_the_store_is_away_what_was_made_is_thrown_away(world: Any, ask: Ask, cancel: Cancel) -> None:
+    world.objects.away = True
+    one, request = Scripted("one", (OK,)), ask(**PICTURE)
+    process = await started(world, request, preferred=(one,))
+    await becomes(lambda: world.spool.holds(request.generation_id))
+
+    await process.handle(cancel(request))
+
+    await world.until(request.generation_id, "cancelled", within_s=5)
+    await becomes(lambda: not world.spool.holds(request.generation_id))
+    world.objects.away = False
+
+
+async def test_after_trouble_the_next_provider_is_not_asked_either(world: Any, ask: Ask, cancel: Cancel) -> None:
+    one, two = Scripted("one", (Transient("503"),)), Scripted("two", (OK,), hold=asyncio.Event())
+    request = ask(**PICTURE)
+    process = await started(world, request, preferred=(one, two))
+    await asyncio.wait_for(two.asked.wait(), 10)
+
+    await process.handle(cancel(request))
+
+    await nothing_is_left(world, process, request)
+    assert len(two.keys) == 1
