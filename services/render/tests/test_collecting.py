@@ -141,3 +141,7 @@ async def test_old_jobs_are_forgotten_tombstones_too_and_their_outputs_stay(worl
     assert {row["generation_id"] for row in await world.pool.fetch("SELECT generation_id FROM jobs")} == {busy, recent}
     assert set(world.objects.objects) == kept
     assert await process.collector.sweep() == 0
+    await process.handle(GenerationDeleted(generation_id=old))
+    await process.collector.collect()
+    assert world.objects.objects == {}
+    assert await removals(world, old) == []

@@ -195,7 +195,7 @@ class ResultRow(SQLModel, table=True):
 
 class RemovalRow(SQLModel, table=True):
     """That the outputs of a generation were removed, and why: at its owner's wish, at the end of the time they are
-    kept, or because they came after their refund."""
+    kept, or because they came after their refund. A part of the job's story, which it goes with."""
 
     __tablename__ = "removals"
     __table_args__ = (CheckConstraint("reason IN ('requested', 'retention', 'late')", name="removals_reason"),)

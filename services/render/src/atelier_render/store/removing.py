@@ -40,7 +40,7 @@ WITH gone AS (
     FROM unnest($1::uuid[]) AS id
 ), told AS (
     INSERT INTO removals (generation_id, reason, outputs) SELECT generation_id, $2, outputs FROM counted
-    ON CONFLICT DO NOTHING
+    WHERE EXISTS (SELECT FROM jobs j WHERE j.generation_id = counted.generation_id) ON CONFLICT DO NOTHING
 )
 SELECT coalesce(sum(outputs), 0)::int FROM counted
 """
