@@ -1,11 +1,6 @@
-"""A real RabbitMQ and a real Postgres for the tests marked ``stack``.
-
-``ATELIER_TEST_AMQP_URL`` (a virtual host that nobody else uses) and ``ATELIER_TEST_DATABASE_URL`` (a role that may
-create schemas) name them; where they are absent, the local launcher starts its own for the length of the run.
-"""
+"""A real RabbitMQ and a real Postgres for the tests marked ``stack``."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 from uuid import uuid4
@@ -16,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from atelier_contracts import CancelRequested
-from atelier_messaging import BrokerSettings, Bus, bus, database, outbox, publisher, topology
+from atelier_messaging import BrokerSettings, Bus, bus, database, outbox, publisher, testing, topology
 from atelier_messaging.consumer import Handler
 from atelier_messaging.database import Pool
 
@@ -33,21 +28,8 @@ SWEEP_AFTER_S = 0.3
 @pytest.fixture(scope="session")
 def server_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Addresses of the broker and of the database."""
-    amqp, postgres = os.environ.get("ATELIER_TEST_AMQP_URL"), os.environ.get("ATELIER_TEST_DATABASE_URL")
-    if amqp and postgres:
-        yield amqp, postgres
-        return
-    # Only here: the tests without servers run in an environment that does not have the launcher.
-    from atelier_local.postgres import admin_url
-    from atelier_local.rabbitmq import amqp_url
-    from atelier_local.stack import Stack
-
-    stack = Stack("messaging", root=tmp_path_factory.mktemp("run"), only=("rabbitmq", "postgres"))
-    try:
-        with stack:
-            yield amqp_url(stack.profile), admin_url(stack.profile)
-    finally:
-        stack.clean()
+    with testing.servers("messaging", tmp_path_factory.mktemp("run")) as urls:
+        yield urls
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,8 @@
-"""The gateway under test: the real application on a real Postgres and a real broker, its neighbours played by us.
+"""The gateway under test: the real application on a real Postgres and a real broker, its neighbours played by us."""
 
-``ATELIER_TEST_AMQP_URL`` (a virtual host that nobody else uses) and ``ATELIER_TEST_DATABASE_URL`` (a role that may
-create databases) name the servers; where they are absent, the local launcher starts its own for the length of the run.
-"""
-
-import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
-from uuid import uuid4
 
-import asyncpg
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -21,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import atelier_gateway
 from atelier_gateway.app import create_app
 from atelier_gateway.settings import Settings
-from atelier_messaging import database
+from atelier_messaging import database, testing
 from atelier_storage.settings import StorageSettings
 
 from .link import Link
@@ -38,21 +28,8 @@ WEBHOOK_TIMEOUT_S = 1.0
 @pytest.fixture(scope="session")
 def server_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Addresses of the broker and of the database."""
-    amqp, postgres = os.environ.get("ATELIER_TEST_AMQP_URL"), os.environ.get("ATELIER_TEST_DATABASE_URL")
-    if amqp and postgres:
-        yield amqp, postgres
-        return
-    # Only here: the tests without servers run in an environment that does not have the launcher.
-    from atelier_local.postgres import admin_url
-    from atelier_local.rabbitmq import amqp_url
-    from atelier_local.stack import Stack
-
-    stack = Stack("gateway", root=tmp_path_factory.mktemp("run"), only=("rabbitmq", "postgres"))
-    try:
-        with stack:
-            yield amqp_url(stack.profile), admin_url(stack.profile)
-    finally:
-        stack.clean()
+    with testing.servers("gateway", tmp_path_factory.mktemp("run")) as urls:
+        yield urls
 
 
 @pytest.fixture(scope="session")
@@ -74,30 +51,8 @@ def storage_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stora
 @pytest.fixture(scope="session")
 async def migrated(server_urls: tuple[str, str]) -> AsyncIterator[str]:
     """URL of a migrated database of this run's own, as the role that owns nothing in it."""
-    from atelier_messaging.migrations import upgrade
-
-    admin_url, name = server_urls[1], f"gateway_{uuid4().hex[:8]}"
-    async with _connected(admin_url) as admin:
-        await admin.execute(f"CREATE DATABASE {name}")
-        await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
-    owner_url = urlsplit(admin_url)._replace(path=f"/{name}").geturl()
-    await asyncio.to_thread(upgrade, Path(atelier_gateway.__file__).parent / "migrations", owner_url)
-    async with _connected(owner_url) as owner:
-        await owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
-    parts = urlsplit(owner_url)
-    yield parts._replace(netloc=f"{name}:{name}@{parts.hostname}:{parts.port}").geturl()
-    async with _connected(admin_url) as admin:
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await admin.execute(f"DROP ROLE {name}")
-
-
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
+    async with testing.migrated(server_urls[1], Path(atelier_gateway.__file__).parent / "migrations") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

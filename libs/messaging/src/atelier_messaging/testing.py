@@ -1,6 +1,8 @@
-"""For the tests of services: a real Postgres, and in it a migrated database that the app role does not own.
+"""For the tests of services: a real Postgres, and in it a migrated database that the app role does not own; where it is
+wanted, a real RabbitMQ.
 
-``ATELIER_TEST_DATABASE_URL`` (of a superuser) names a server to use; without it the local launcher starts one.
+``ATELIER_TEST_DATABASE_URL`` (of a superuser) and ``ATELIER_TEST_AMQP_URL`` (of a virtual host that nobody else uses)
+name servers to use; without them the local launcher starts its own.
 """
 
 import asyncio
@@ -29,6 +31,25 @@ def postgres(profile: str) -> Iterator[str]:
     try:
         stack.up()
         yield admin_url(stack.profile)
+    finally:
+        stack.clean()
+
+
+@contextmanager
+def servers(profile: str, root: Path) -> Iterator[tuple[str, str]]:
+    """URLs of a broker and of a superuser on a Postgres; ``root`` is where those keep their files that are started."""
+    amqp, database = os.environ.get("ATELIER_TEST_AMQP_URL"), os.environ.get("ATELIER_TEST_DATABASE_URL")
+    if amqp and database:
+        yield amqp, database
+        return
+    from atelier_local.postgres import admin_url
+    from atelier_local.rabbitmq import amqp_url
+    from atelier_local.stack import Stack
+
+    stack = Stack(profile, root=root, only=("rabbitmq", "postgres"))
+    try:
+        stack.up()
+        yield amqp_url(stack.profile), admin_url(stack.profile)
     finally:
         stack.clean()
 
