@@ -44,7 +44,7 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     """Processes for image work; started when the first picture is asked for."""
     render_attempt_s: float = Field(default=10.0, gt=0)
     """Seconds after which a simulated timeout counts as a known failure."""
-    render_reconcile_s: float | None = Field(default=None, gt=0)
+    render_reconcile_s: Annotated[float | None, EMPTY_IS_NONE] = Field(default=None, gt=0)
     """Seconds to ask a provider what became of an attempt whose answer was lost; two minutes where it is not said, ten
     seconds with local settings."""
     render_provider_tries: int = Field(default=4, ge=1, le=20)
