@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from atelier_provider_simulator import openai_errors as errors
-from atelier_provider_simulator.pictures import corrupted, mp3_frames, spoken
+from atelier_provider_simulator.pictures import mp3_frames, spoken
 from atelier_provider_simulator.plans import Order
 from atelier_provider_simulator.wire import Asked
 
@@ -16,9 +16,12 @@ VOICES = (
     *("alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer"),
     *("verse", "marin", "cedar"),
 )
+CLASSIC_VOICES = frozenset(VOICES) - {"ballad", "verse", "marin", "cedar"}
+"""Those that the tts-1 models have."""
 MEDIA = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 KNOWN = {"input", "model", "voice", "response_format", "speed", "instructions"}
-OVERSIZED_BYTES = 40 * 1024 * 1024
+OVERSIZED_BYTES = 160 * 1024 * 1024
+"""Zeros; above any sensible limit for a few minutes of sound."""
 
 
 def asked(given: Mapping[str, Any]) -> Asked:
@@ -34,7 +37,7 @@ def asked(given: Mapping[str, Any]) -> Asked:
     if len(text) > INPUT_CHARS_MAX:
         message = f"Invalid 'input': string too long. Expected at most {INPUT_CHARS_MAX} characters."
         raise errors.wrong(message, "input", "string_above_max_length")
-    if given.get("voice") not in VOICES:
+    if given.get("voice") not in (CLASSIC_VOICES if model.startswith("tts-1") else VOICES):
         raise errors.wrong(f"Invalid value: '{given.get('voice')}'.", "voice", "invalid_value")
     sound = given.get("response_format", "mp3")
     if sound not in MEDIA:
@@ -52,7 +55,5 @@ def asked(given: Mapping[str, Any]) -> Asked:
 def _sound(order: Order, text: str, sound: str) -> bytes:
     if order.plan.outcome == "oversized":
         return bytes(OVERSIZED_BYTES)
-    if sound == "wav":
-        made = spoken(text)
-        return made[:-20] if order.plan.outcome == "corrupt" else made
-    return corrupted(bytes(4) + mp3_frames(text)) if order.plan.outcome == "corrupt" else mp3_frames(text)
+    made = spoken(text) if sound == "wav" else mp3_frames(text)
+    return bytes(16) + made[16:] if order.plan.outcome == "corrupt" else made

@@ -71,14 +71,14 @@ def offers(retired: RetiredModels) -> tuple[Offer, ...]:
         formats=FORMATS,
         note="A style becomes words of the prompt; seeds are passed over.",
     )
-    speech = Offer(
-        "narration",
-        models=SPEECH_MODELS,
-        styles=VOICES,
-        n_max=1,
-        note=f"At most {TEXT_CHARS_MAX} characters, as MP3 or WAV; the style is the voice.",
-    )
-    return (pictures, *(_dall_e(name, retired) for name in DALL_E_MODELS), speech)
+    older = tuple(name for name in SPEECH_MODELS if name not in DIRECTED_SPEECH_MODELS)
+    speech = (_speech(tuple(DIRECTED_SPEECH_MODELS), VOICES), _speech(older, CLASSIC_VOICES))
+    return (pictures, *(_dall_e(name, retired) for name in DALL_E_MODELS), *speech)
+
+
+def _speech(names: tuple[str, ...], voices: tuple[str, ...]) -> Offer:
+    note = f"At most {TEXT_CHARS_MAX} characters, as MP3 or WAV; the style is the voice."
+    return Offer("narration", models=names, styles=voices, n_max=1, note=note)
 
 
 def _dall_e(name: str, retired: RetiredModels) -> Offer:

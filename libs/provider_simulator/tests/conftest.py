@@ -1,0 +1,39 @@
+"""A simulator in a process of its own, asked over plain HTTP: no SDK smooths anything over here."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+
+from atelier_provider_simulator.control import Control, child
+
+
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    """Where it is."""
+    with child() as url:
+        yield url
+
+
+@pytest.fixture
+async def control(url: str) -> AsyncIterator[Control]:
+    """What it is told by; it has forgotten everything."""
+    async with Control(url) as control:
+        await control.forget()
+        yield control
+
+
+@pytest.fixture
+async def openai(control: Control) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of OpenAI's paths."""
+    headers = {"Authorization": f"Bearer {control.openai_key}"}
+    async with httpx.AsyncClient(base_url=control.openai_url, headers=headers, trust_env=False) as http:
+        yield http
+
+
+@pytest.fixture
+async def google(control: Control) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of Google's paths."""
+    headers = {"x-goog-api-key": control.google_key}
+    async with httpx.AsyncClient(base_url=f"{control.google_url}/v1beta", headers=headers, trust_env=False) as http:
+        yield http
