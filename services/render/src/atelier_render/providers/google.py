@@ -31,6 +31,8 @@ ANSWER_S_MAX = 180.0
 API_VERSION = "v1beta"
 KEY_HEADER = "Idempotency-Key"
 """The API does not know it; proxies and simulators may."""
+_NOT_READ = (ValueError, TypeError, AttributeError, KeyError)
+"""What the SDK raises where an answer is not of the form it expects."""
 
 
 class Google:
@@ -92,7 +94,6 @@ class Google:
                 answer = await self._sdk.aio.models.generate_content(
                     model=models.wire_of(job.spec.model).model, contents=contents, config=_config(job, index)
                 )
-                return await self._picture(job, answer)
         except TimeoutError:
             return Unknown()
         except errors.APIError as error:
@@ -101,8 +102,9 @@ class Google:
             return lost(error)
         except AnswerTooLarge as large:
             return Failed("provider_failed", f"Google's answer was not taken: {large}")
-        except ValueError:
+        except _NOT_READ:
             return Failed("provider_failed", "Google's answer could not be understood")
+        return await self._picture(job, answer)
 
     async def _picture(self, job: ProviderJob, answer: types.GenerateContentResponse) -> Outcome:
         data = next((part.inline_data.data for part in answer.parts or () if part.inline_data), None)

@@ -119,11 +119,13 @@ class OpenAI:
 
     async def _pictures(self, job: ProviderJob, call: Call, files: _Files, key: str) -> Outcome:
         answer = await self._images(job, call, files, {KEY_HEADER: key})
-        if not isinstance(answer, ImagesResponse):
+        # The SDK does not judge what it reads: fields may be missing, or be of any type.
+        entries = answer.data if isinstance(answer, ImagesResponse) else None
+        if not isinstance(entries, list):
             return _MISUNDERSTOOD
         wanted = Wanted.by(job.spec, models.size_of(job.spec))
-        made = [await self._finishing.from_base64(one.b64_json or "", wanted) for one in (answer.data or ())[: call.n]]
-        return _sound(made, call.n)
+        encoded = [str(getattr(entry, "b64_json", None) or "") for entry in entries[: call.n]]
+        return _sound([await self._finishing.from_base64(text, wanted) for text in encoded], call.n)
 
     async def _images(self, job: ProviderJob, call: Call, files: _Files, headers: dict[str, str]) -> object:
         common: dict[str, Any] = {

@@ -1,0 +1,304 @@
+"""What broken, odd and hostile answers of services elsewhere come to: a socket that says exactly what it is told."""
+
+import asyncio
+import gzip
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from atelier_imaging.workers import ImageWorkers
+from atelier_render.providers.finishing import Finishing, Unusable, Wanted
+from atelier_render.providers.google import Google
+from atelier_render.providers.measures import sides
+from atelier_render.providers.openai import OpenAI
+from atelier_render.providers.outgoing import seconds
+from atelier_render.providers.parts import as_one
+from atelier_render.providers.protocol import (
+    Failed,
+    Outcome,
+    Partial,
+    Picture,
+    RateLimited,
+    Refused,
+    Succeeded,
+    Transient,
+    Unknown,
+)
+
+from .provider_subjects import job_of
+
+KEY = "sk-a-key-nobody-may-see"
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+WORDS = {"kind": "image", "prompt": "a lake"}
+Provider = OpenAI | Google
+Make = Callable[..., Provider]
+
+
+@dataclass
+class Odd:
+    """A server that answers every request with these bytes."""
+
+    answer: bytes
+    url: str = ""
+    seen: list[bytes] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request a connection."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(
+            (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
+        )
+        await reader.readexactly(length)
+        self.seen.append(head)
+        writer.write(self.answer)
+        await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def answering(status: int, body: object, **headers: str) -> AsyncIterator[Odd]:
+    """An odd server for the length of a block."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    said = {"content-type": "application/json", "content-length": str(len(raw)), "connection": "close"} | headers
+    lines = [f"HTTP/1.1 {status} Said", *(f"{name.replace('_', '-')}: {value}" for name, value in said.items())]
+    odd = Odd("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
+    server = await asyncio.start_server(odd.serve, "127.0.0.1", 0)
+    async with server:
+        odd.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield odd
+
+
+@pytest.fixture(scope="module")
+async def finishing() -> AsyncIterator[Finishing]:
+    images = ImageWorkers(workers=1)
+    yield Finishing(images)
+    await images.close()
+
+
+@pytest.fixture(params=[OpenAI, Google], ids=["openai", "google"])
+def make(request: pytest.FixtureRequest, finishing: Finishing) -> Make:
+    """Makes the provider of an address."""
+    return lambda url, **more: request.param(KEY, finishing, base_url=url, **more)
+
+
+async def asked(provider: Provider) -> Outcome:
+    """What becomes of one picture."""
+    try:
+        return await provider.submit(job_of(b"", b"", **WORDS))
+    finally:
+        await provider.close()
+
+
+def openai_error(code: str | None, message: str = "m") -> dict[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+
+
+def google_error(status: int, word: str, message: str = "m", *details: dict[str, Any]) -> dict[str, Any]:
+    return {"error": {"code": status, "message": message, "status": word, "details": list(details)}}
+
+
+async def test_a_refused_connection_means_that_nothing_was_sent(make: Make) -> None:
+    async with answering(200, {}) as odd:
+        gone = odd.url
+
+    assert isinstance(await asked(make(gone)), Transient)
+
+
+@pytest.mark.parametrize("body", [b"<html>busy</html>", b"{", b"[]", b'{"data": 3, "candidates": 3}', b"{}"])
+async def test_an_answer_that_is_no_answer_fails_and_is_not_guessed_at(make: Make, body: bytes) -> None:
+    async with answering(200, body) as odd:
+        outcome = await asked(make(odd.url))
+
+    assert isinstance(outcome, Failed) and outcome.code == "provider_failed", outcome
+
+
+async def test_an_answer_cut_short_leaves_it_unknown(make: Make) -> None:
+    async with answering(200, b'{"data": [', content_length="1000") as odd:
+        assert isinstance(await asked(make(odd.url)), Unknown)
+
+
+async def test_an_endless_answer_is_not_read_to_its_end(make: Make) -> None:
+    async with answering(200, b" " * 100_000) as odd:
+        outcome = await asked(make(odd.url, answer_bytes_max=50_000))
+
+    assert isinstance(outcome, Failed) and "larger than 50000 bytes" in outcome.reason
+
+
+async def test_a_compressed_answer_nobody_asked_for_is_not_unpacked(make: Make) -> None:
+    async with answering(200, gzip.compress(bytes(1_000_000)), content_encoding="gzip") as odd:
+        outcome = await asked(make(odd.url))
+
+        assert isinstance(outcome, Failed) and "compressed" in outcome.reason
+        assert b"accept-encoding: identity" in odd.seen[0].lower()
+
+
+async def test_the_key_does_not_follow_a_redirect(make: Make) -> None:
+    async with answering(200, {}) as elsewhere, answering(307, b"", location=f"{elsewhere.url}/x") as odd:
+        outcome = await asked(make(odd.url))
+
+        assert isinstance(outcome, Failed) and elsewhere.seen == []
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 529])
+async def test_answered_5xx_may_be_tried_again(make: Make, status: int) -> None:
+    async with answering(status, b"oops") as odd:
+        assert isinstance(await asked(make(odd.url)), Transient)
+        assert len(odd.seen) == 1, "the SDK must not retry by itself"
+
+
+OPERATORS = Failed("provider_unavailable", "")
+CLIENTS = Failed("invalid_input", "")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "expected"),
+    [
+        (400, openai_error("moderation_blocked", "Rejected by the safety system"), {}, Refused("")),
+        (400, openai_error("content_policy_violation"), {}, Refused("")),
+        (400, openai_error("invalid_value", "Invalid size"), {}, CLIENTS),
+        (401, openai_error("invalid_api_key", f"Incorrect API key: {KEY}"), {}, OPERATORS),
+        (403, openai_error("unsupported_country", "Not in your country"), {}, OPERATORS),
+        (404, openai_error("model_not_found"), {}, OPERATORS),
+        (409, openai_error(None), {}, Transient("")),
+        (418, openai_error(None), {}, Failed("provider_failed", "")),
+        (429, openai_error("insufficient_quota"), {}, OPERATORS),
+        (429, openai_error("rate_limit_exceeded"), {"retry_after_ms": "2500"}, RateLimited(2.5)),
+        (429, openai_error("rate_limit_exceeded"), {"retry_after": "9"}, RateLimited(9)),
+        (429, openai_error("rate_limit_exceeded"), {"retry_after": "99999999"}, RateLimited(3600)),
+        (429, openai_error("rate_limit_exceeded"), {"retry_after": "soon"}, RateLimited(10)),
+    ],
+)
+async def test_openais_errors_are_told_apart(
+    finishing: Finishing, status: int, body: object, headers: dict[str, str], expected: Outcome
+) -> None:
+    async with answering(status, body, **headers) as odd:
+        judge(await asked(OpenAI(KEY, finishing, base_url=odd.url)), expected)
+
+
+QUOTA = {
+    "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+    "violations": [{"quotaId": "RequestsPerDayPerProject"}],
+}
+RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5s"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, google_error(400, "INVALID_ARGUMENT", "API key not valid."), OPERATORS),
+        (400, google_error(400, "FAILED_PRECONDITION", "Location is not supported"), OPERATORS),
+        (400, google_error(400, "INVALID_ARGUMENT", "Unable to process input image"), CLIENTS),
+        (403, google_error(403, "PERMISSION_DENIED"), OPERATORS),
+        (404, google_error(404, "NOT_FOUND"), OPERATORS),
+        (429, google_error(429, "RESOURCE_EXHAUSTED", "m", RETRY), RateLimited(7.5)),
+        (429, google_error(429, "RESOURCE_EXHAUSTED", "m", QUOTA, RETRY), OPERATORS),
+        (429, google_error(429, "RESOURCE_EXHAUSTED"), RateLimited(10)),
+        (499, google_error(499, "CANCELLED"), Transient("")),
+        (200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, Refused("")),
+        (200, {"candidates": [{"finishReason": "IMAGE_SAFETY"}]}, Refused("")),
+        (200, {"candidates": [{"finishReason": "NO_IMAGE"}]}, Failed("provider_failed", "")),
+        (200, {"candidates": [{"finishReason": "A_WORD_OF_NEXT_YEAR"}]}, Failed("provider_failed", "")),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:A_WORD_OF_NEXT_YEAR:UserWarning")
+async def test_googles_errors_are_told_apart(
+    finishing: Finishing, status: int, body: object, expected: Outcome
+) -> None:
+    async with answering(status, body) as odd:
+        judge(await asked(Google(KEY, finishing, base_url=odd.url)), expected)
+
+
+def judge(outcome: Outcome, expected: Outcome) -> None:
+    """The same kind of outcome with the same figures; in its own words, which give nothing of us away."""
+    assert type(outcome) is type(expected), outcome
+    match outcome, expected:
+        case RateLimited(), RateLimited():
+            assert outcome == expected
+        case Failed(code, reason), Failed(wanted, _):
+            assert code == wanted and reason
+    assert KEY not in repr(outcome)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        (None, None),
+        ("12", 12.0),
+        ("0.5", 0.5),
+        ("-3", 0.0),
+        ("nan", None),
+        ("inf", 3_600.0),
+        ("Sat, 21 Nov 2026 12:00:30 GMT", 30.0),
+        ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0),
+        ("later", None),
+    ],
+)
+def test_a_retry_after_is_seconds_or_a_date(word: str | None, expected: float | None) -> None:
+    assert seconds(word, now=NOW) == expected
+
+
+A, B = Picture(b"a", "image/png"), Picture(b"b", "image/png")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([Succeeded((A,), 1), Succeeded((B,), 1)], Succeeded((A, B), 2)),
+        ([Succeeded((A,), 1), Unknown()], Partial((A,), 1)),
+        ([Partial((A,), 1), Refused("r")], Partial((A,), 1)),
+        ([Transient("t"), Unknown()], Unknown()),
+        ([Transient("t"), RateLimited(3)], RateLimited(3)),
+        ([RateLimited(3), Refused("r")], Refused("r")),
+        ([Transient("t"), Transient("u")], Transient("t")),
+    ],
+)
+def test_several_calls_answer_as_one(outcomes: list[Outcome], expected: Outcome) -> None:
+    assert as_one(outcomes, wanted=2) == expected
+
+
+def drawn(file_format: str, size: tuple[int, int] = (90, 60), **options: Any) -> bytes:
+    out = io.BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize(size).save(out, file_format, **options)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        drawn("PNG"),
+        drawn("JPEG"),
+        drawn("JPEG", progressive=True, comment=b"x" * 300),
+        drawn("WEBP"),
+        drawn("WEBP", lossless=True),
+        drawn("WEBP", exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x00"),
+    ],
+)
+def test_sides_are_read_from_the_bytes_and_from_no_half_of_them(data: bytes) -> None:
+    assert sides(data) == (90, 60)
+    assert sides(data[:11]) is None
+    assert sides(b"GIF89a" + data) is None
+
+
+async def test_a_picture_that_is_as_asked_stays_as_it_came_and_others_are_fitted(finishing: Finishing) -> None:
+    wanted = Wanted(90, 60, "png")
+
+    kept = await finishing.finished(drawn("PNG"), wanted)
+    cut = await finishing.finished(drawn("WEBP", (200, 200)), wanted)
+
+    assert isinstance(kept, Picture) and kept.data == drawn("PNG")
+    assert isinstance(cut, Picture) and (cut.content_type, sides(cut.data)) == ("image/png", (90, 60))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"<html>", drawn("PNG")[:-20] + bytes(20), drawn("JPEG")[:-2], drawn("WEBP", (200, 200))[:-9]]
+)
+async def test_what_is_broken_is_unusable(finishing: Finishing, data: bytes) -> None:
+    assert isinstance(await finishing.finished(data, Wanted(90, 60, "png")), Unusable)
+    assert isinstance(await finishing.from_base64("no base64!", Wanted(90, 60, "png")), Unusable)
