@@ -8,15 +8,16 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from atelier_contracts import Artefact, GenerationFailed, RenderStarted
+from atelier_contracts import Artefact, GenerationFailed, GenerationRejected, RenderStarted
+from atelier_gateway.settings import Settings
 from atelier_gateway.store.webhooks import ENDPOINTS_MAX
 from atelier_gateway.webhooks import noting
 from atelier_gateway.webhooks.happening import TYPES
 from atelier_storage.keys import artefact_key
 
 from .isolation import IMAGE
-from .native import create, fail, projected, success
-from .neighbours import declined
+from .native import cancel, create, fail, projected, success
+from .neighbours import declined, silent
 from .receiver import Receiver, receiving
 from .team import team_of
 from .world import ADMIN, World
@@ -154,20 +155,45 @@ async def test_nobody_else_is_told(world: World) -> None:
     assert await signing_secret(world, owner) != await signing_secret(world, stranger)
 
 
-async def test_what_the_post_itself_declined_is_told_to_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_the_post_itself_declined_is_told_to_nobody(world: World) -> None:
     _, headers = await world.user()
     await make(world, headers, HOOK["url"])
     world.neighbours.answer = declined
 
     refused = await world.client.post("/v1/generations", headers=headers, json=IMAGE)
 
-    async def heard() -> bool:
-        return bool(await world.pool.fetchval("SELECT count(*) = 0 FROM generations"))
-
-    await world.until(heard)
     assert refused.status_code == 402
-    assert await deliveries(world, headers, "?state=delivered") == []
-    assert 2 * world.parts.settings.admission_s < noting.REJECTED_AFTER_S
+    assert await deliveries(world, headers) == []
+    assert Settings.model_fields["admission_s"].default * 2 < noting.REJECTED_AFTER_S
+
+
+async def test_who_was_answered_201_is_told_of_a_later_rejection(world: World) -> None:
+    _, headers = await world.user()
+    world.neighbours.answer, world.neighbours.verdict = silent, "reserving"
+    async with receiving() as receiver:
+        generation = await create(world, headers, IMAGE | {"webhook_url": receiver.url})
+        await world.neighbours.say(
+            GenerationRejected(generation_id=generation, reason="insufficient_credits", required=3, available=0)
+        )
+        await projected(world, generation, "rejected")
+        waiting = await deliveries(world, headers)
+        await world.pool.execute("UPDATE webhook_deliveries SET next_try_at = now()")
+        await came(world, receiver, 1)
+
+    assert [one["state"] for one in waiting] == ["pending"]
+    assert receiver.got[0].type == "generation.rejected"
+
+
+async def test_a_cancel_before_the_saga_heard_of_it_is_told_too(world: World) -> None:
+    _, headers = await world.user()
+    world.neighbours.answer, world.neighbours.verdict = silent, "reserving"
+    async with receiving() as receiver:
+        generation = await create(world, headers, IMAGE | {"webhook_url": receiver.url})
+        world.neighbours.verdict = "withdrawn"
+        await cancel(world, headers, generation)
+        await came(world, receiver, 1)
+
+    assert receiver.got[0].type == "generation.cancelled"
 
 
 async def test_a_secret_is_shown_once_and_stands_nowhere(world: World) -> None:

@@ -148,7 +148,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         creating=Creating(pool, admission, offers, capacity, instance),
         keyed=KeyedActs(bus.work),
         waiting=waiting,
-        cancelling=Cancelling(bus.work, internal, waiting),
+        cancelling=Cancelling(bus.work, internal, waiting, noting),
         deleting=Deleting(bus.work, objects),
         limits=_limits(settings, pool),
         offers=offers,

@@ -14,7 +14,10 @@ from atelier_gateway.projection import TERMINAL
 from atelier_gateway.store import generations
 from atelier_gateway.store.generations import Generation
 from atelier_gateway.waiting import Waiting
+from atelier_gateway.webhooks.happening import Step
+from atelier_gateway.webhooks.noting import Noting
 from atelier_messaging import UnitOfWork
+from atelier_telemetry.tracing import current_traceparent
 
 END_S_MAX = 5.0
 """How long the answer to a cancel waits for the end; a renderer notices a cancel within a third of its lease."""
@@ -23,10 +26,11 @@ END_S_MAX = 5.0
 class Cancelling:
     """Cancels generations."""
 
-    def __init__(self, work: UnitOfWork, internal: Internal, waiting: Waiting) -> None:
+    def __init__(self, work: UnitOfWork, internal: Internal, waiting: Waiting, noting: Noting) -> None:
         self._work = work
         self._internal = internal
         self._waiting = waiting
+        self._noting = noting
 
     async def cancel(self, generation: Generation) -> None:
         """Returns once it has ended, or after ``END_S_MAX``. Raises Problem 409 for one that had ended before."""
@@ -52,5 +56,7 @@ class Cancelling:
         async with self._work.once() as work:
             found = await generations.lock_snapshots(work.connection, [id_])
             alive = {id_: replace(now, state="cancelled") for id_, now in found.items() if now.rank < TERMINAL}
-            await generations.save_snapshots(work.connection, alive)
+            listened_to = await generations.save_snapshots(work.connection, alive)
+            steps = [Step(id_, now, current_traceparent()) for id_, now in alive.items()]
+            await self._noting.note_steps(work, steps, listened_to)
             self._waiting.wake(alive)

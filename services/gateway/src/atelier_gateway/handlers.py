@@ -13,10 +13,10 @@ async def project(waiting: Waiting, noting: Noting, work: Work) -> None:
     events = [delivery.message for delivery in work.fresh if isinstance(delivery.message, Event)]
     snapshots = await generations.lock_snapshots(work.connection, {event.generation_id for event in events})
     changed = projection.fold(snapshots, events)
-    await generations.save_snapshots(work.connection, changed)
+    listened_to = await generations.save_snapshots(work.connection, changed)
     await files.add_results(work.connection, changed)
     expired = {event.generation_id for event in events if isinstance(event, ArtefactsExpired)}
     if expired:
         await generations.expire_outputs(work.connection, expired)
-    await noting.note(work, snapshots)
+    await noting.note(work, snapshots, listened_to)
     waiting.wake(changed)

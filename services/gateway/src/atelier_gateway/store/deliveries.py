@@ -13,7 +13,6 @@ from atelier_gateway.store import generations
 from atelier_gateway.store.generations import Generation
 from atelier_messaging.database import Connection, Pool
 
-# Nearly no generation is listened to, and then this is all that webhooks cost it.
 _LISTENERS = f"""
 SELECT g.*, l.*
 FROM (SELECT {generations.COLUMNS} FROM generations WHERE id = ANY($1::uuid[])) g

@@ -38,7 +38,8 @@ COLUMNS = f"id, channel, owner_kind, owner_id, kind, surface, request, price, cr
 _LOCK = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
 _SNAPSHOTS = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
 _SETTLED = f"{_SNAPSHOTS} ORDER BY id FOR SHARE"
-# One statement also tells those who follow a generation live: a change and its event are one write.
+# One statement also tells those who follow a generation live: a change and its event are one write. It answers which of
+# them somebody wants to hear of by webhook: nearly none, and the others cost no further statement.
 _UPDATE = """
 WITH changed AS (
     UPDATE generations g
@@ -49,12 +50,17 @@ WITH changed AS (
                 $9::text[], $10::text[], $11::bool[])
          AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error, maker, reused)
     WHERE g.id = n.id AND g.rank <= n.rank
-    RETURNING g.id, g.state, g.progress, g.surface, g.owner_id
+    RETURNING g.id, g.state, g.progress, g.surface, g.owner_id, g.request ->> 'webhook_url' IS NOT NULL OR EXISTS (
+        SELECT FROM webhook_endpoints e
+        WHERE e.owner_kind = g.owner_kind AND e.owner_id = g.owner_id AND e.disabled_at IS NULL
+    ) AS listened_to
 ), logged AS (
     INSERT INTO generation_logs (generation_id, user_id, step, progress)
     SELECT id, owner_id, state, progress FROM changed WHERE surface = 'stories'
+), followed AS (
+    INSERT INTO generation_events (generation_id, state, progress) SELECT id, state, progress FROM changed
 )
-INSERT INTO generation_events (generation_id, state, progress) SELECT id, state, progress FROM changed
+SELECT id FROM changed WHERE listened_to
 """
 _DELETE = """
 WITH gone AS (
@@ -137,12 +143,12 @@ async def settled_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Sna
     return {row["id"]: _snapshot(row) for row in await pool.fetch(_SETTLED, list(ids))}
 
 
-async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> None:
-    """Writes them in one statement; a row that has come further meanwhile stays as it is."""
+async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> set[UUID]:
+    """Writes them in one statement; a row that has come further meanwhile stays as it is. Whom webhooks tell of."""
     if not snapshots:
-        return
+        return set()
     values = list(snapshots.values())
-    await connection.execute(
+    rows = await connection.fetch(
         _UPDATE,
         list(snapshots),
         [s.state for s in values],
@@ -156,6 +162,7 @@ async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapsh
         [s.maker for s in values],
         [s.reused for s in values],
     )
+    return {row["id"] for row in rows}
 
 
 async def expire_outputs(connection: Connection, ids: Collection[UUID]) -> None:

@@ -1,6 +1,6 @@
 """Writing down what shall be told, in the transaction that changes the generation: both are committed, or neither."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -33,13 +33,17 @@ class Noting:
         self._show = show
         self._wake = wake
 
-    async def note(self, work: Work, before: Mapping[UUID, Snapshot]) -> None:
-        """What the messages of this work bring about, for everybody who wants to know; ``before`` is how it was."""
-        heard = [(one.message, traceparent_of(one.span)) for one in work.fresh if isinstance(one.message, Event)]
-        found = steps(before, heard)
-        if not found:
+    async def note(self, work: Work, before: Mapping[UUID, Snapshot], listened_to: Collection[UUID]) -> None:
+        """What the messages of this work bring about; ``before`` is how it was, ``listened_to`` whom that concerns."""
+        if listened_to:
+            heard = [(one.message, traceparent_of(one.span)) for one in work.fresh if isinstance(one.message, Event)]
+            await self.note_steps(work, steps(before, heard), listened_to)
+
+    async def note_steps(self, work: Work, found: Sequence[Step], listened_to: Collection[UUID]) -> None:
+        """The same for steps that no message told of."""
+        if not listened_to:
             return
-        listeners = await deliveries.listeners(work.connection, {step.generation_id for step in found})
+        listeners = await deliveries.listeners(work.connection, listened_to)
         now = datetime.now(UTC)
         new = [self._delivery(step, one, now) for step in found for one in listeners if _wants(one, step)]
         if new:
