@@ -21,6 +21,8 @@ ALLOWED = {
     ("uv.lock", "a package registry's host"),
     ("deploy/images/Dockerfile", "a path of somebody's machine"),  # root's cache, in the builder
 }
+CACHES = (".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "__pycache__")
+MADE = frozenset({".git", ".venv", ".run", "node_modules", *CACHES})
 SECRET_FILES = ("*.pem", "*.key", "*.p12", ".env", ".env.*")
 
 
@@ -45,13 +47,26 @@ def findings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def tracked(root: Path) -> list[str]:
-    """Names of the tracked files. Raises CalledProcessError where there is no git repository."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, check=True, capture_output=True)  # noqa: S607
-    return [name for name in listed.stdout.decode().split("\0") if name]
+    """Names of the tracked files; without a repository (an unpacked archive), of all but what set-up makes."""
+    listed = _git(root, "ls-files", "-z")
+    if listed.returncode == 0:
+        return [name for name in listed.stdout.decode().split("\0") if name]
+    files = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file())
+    return [str(file) for file in files if MADE.isdisjoint(file.parts)]
 
 
 def ignored(root: Path, name: str) -> bool:
-    return subprocess.run(["git", "check-ignore", "-q", name], cwd=root, check=False).returncode == 0  # noqa: S603, S607
+    """Whether git would pass this file over."""
+    rules = root / ".gitignore"
+    return _git(root, "check-ignore", "-q", name).returncode == 0 or (
+        rules.is_file() and name in rules.read_text().splitlines()
+    )
+
+
+def _git(root: Path, *words: str) -> "subprocess.CompletedProcess[bytes]":
+    # Whoever may read the tree may have it checked, whoever owns it.
+    command = ["git", "-c", "safe.directory=*", *words]
+    return subprocess.run(command, cwd=root, check=False, capture_output=True)  # noqa: S603
 
 
 def main() -> int:

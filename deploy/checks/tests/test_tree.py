@@ -1,5 +1,6 @@
 """tree.py finds what must not be in the repository, where it is, and does not repeat it."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +60,13 @@ def test_an_env_file_that_git_would_take_is_refused_before_it_exists(tmp_path: P
 
     assert status == 1
     assert ".env must be ignored" in report
+
+
+def test_an_unpacked_archive_is_checked_as_well_but_for_what_set_up_made(tmp_path: Path) -> None:
+    status, report = check(tmp_path, CLEAN | {".venv/key.pem": "x", "b.txt": "-----BEGIN " + "PRIVATE KEY-----\n"})
+    assert (status, report.count("\n")) == (1, 2), "both are tracked"
+
+    shutil.rmtree(tmp_path / ".git")
+    done = subprocess.run([sys.executable, TREE], cwd=tmp_path, check=False, capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout) == (1, "b.txt:1: a private key\n")
