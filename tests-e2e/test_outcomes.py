@@ -84,11 +84,13 @@ async def test_another_provider_stands_in_for_one_that_cannot(
 
     assert done.status == "succeeded"
     assert await paid(world, client) == done.credits.reserved
-    assert (await client.receipt(id))["provider"] == "local"
+    assert done.provider == "local"
     [_, ended] = await told(world, id)
     assert ended == (
         "try 1 at openai ended: failed: provider_unavailable: OpenAI's quota for the configured key is used up"
     )
+    story = await world.admin.explain(id)
+    assert "attempt 1 ended: done, by local" in [step["what"] for step in story["steps"]]
 
 
 @pytest.mark.parametrize(

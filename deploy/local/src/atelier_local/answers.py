@@ -91,4 +91,5 @@ class Generation(Answer):
     credits: Credits
     outputs: tuple[Output, ...] = ()
     error: dict[str, Any] | None = None
+    provider: str | None = None
     created_at: datetime

@@ -111,7 +111,8 @@ def _job_steps(job: Record | None) -> Iterable[dict[str, Any]]:
         yield {"at": attempt["started_at"], "service": "render", "what": f"attempt {number} began on {worker}"}
         if attempt["ended_at"]:
             why = f": {attempt['reason']}" if attempt["reason"] else ""
-            what = f"attempt {number} ended: {attempt['outcome']}{why}"
+            maker = f", by {attempt['provider']}" if attempt["provider"] else ""
+            what = f"attempt {number} ended: {attempt['outcome']}{maker}{why}"
             yield {"at": attempt["ended_at"], "service": "render", "what": what, "provider": attempt["provider"]}
     yield from _submissions(job.get("submissions", ()))
     for removal in job.get("removals", ()):
