@@ -2,19 +2,20 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from atelier_imaging.workers import ImageWorkers
 from atelier_render.narration.readers import Readers
 from atelier_render.providers.finishing import Finishing
-from atelier_render.providers.google import Google
 from atelier_render.providers.local import Local
 from atelier_render.providers.narration import Narration
-from atelier_render.providers.openai import OpenAI
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.worker_http.hints import Listener
 from atelier_render.providers.worker_http.provider import HttpWorker
 from atelier_render.settings import Settings
+
+if TYPE_CHECKING:
+    from atelier_render.providers import google, openai
 
 logger = logging.getLogger(__name__)
 
@@ -47,17 +48,23 @@ async def close(providers: Sequence[Provider]) -> None:
             await provider.close()
 
 
-def _elsewhere(settings: Settings, finishing: Finishing) -> tuple[list[OpenAI | Google], list[str]]:
-    """Those whose key is there, and for each other one what is not."""
-    found, missing = list[OpenAI | Google](), list[str]()
+def _elsewhere(settings: Settings, finishing: Finishing) -> "tuple[list[openai.OpenAI | google.Google], list[str]]":
+    """Those whose key is there, and for each other one what is not. Their SDKs, and the image library that one of them
+    brings along, are loaded only where there is a key."""
+    found: list[openai.OpenAI | google.Google] = []
+    missing: list[str] = []
     patience_s = settings.render_answer_s_max
     if settings.openai_api_key:
+        from atelier_render.providers.openai import OpenAI
+
         url = _text(settings.openai_base_url)
         key, retired = settings.openai_api_key.get_secret_value(), settings.openai_retired_models
         found.append(OpenAI(key, finishing, base_url=url, retired=retired, answer_s_max=patience_s))
     else:
         missing.append("openai (ATELIER_OPENAI_API_KEY is not set)")
     if settings.google_api_key:
+        from atelier_render.providers.google import Google
+
         key, url = settings.google_api_key.get_secret_value(), _text(settings.google_base_url)
         found.append(Google(key, finishing, base_url=url, answer_s_max=patience_s))
     else:
