@@ -52,6 +52,18 @@ def test_nine_of_ten_allows_for_what_is_ahead_to_vary() -> None:
     assert varied.p90_s > steady.p90_s
 
 
+def test_an_average_of_few_is_doubted_more_the_longer_the_queue() -> None:
+    def doubt_s(known: tuple[float, ...], position: int) -> float:
+        told = forecasts.of_waiting((5.0,), known, standing(position))
+        assert told
+        return told.p90_s - told.p50_s
+
+    few, many = (1.0, 9.0), (1.0, 9.0) * 50
+
+    assert doubt_s(few, 400) > 5 * doubt_s(many, 400)
+    assert doubt_s(few, 1) < 2 * doubt_s(many, 1)
+
+
 def test_a_tenant_at_its_cap_waits_for_its_own_to_end() -> None:
     alone = standing(1, running=2, slots=8, own_position=3, own_running=2, cap=2)
 

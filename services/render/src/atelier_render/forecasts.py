@@ -54,8 +54,10 @@ def of_waiting(seconds: Sequence[float], latest: Sequence[float], standing: Stan
     if render is None:
         return None
     ends_before = max(0, standing.position - max(0, standing.slots - standing.running))
-    wait_s = ends_before * fmean(latest or seconds) / standing.slots
-    spread_s = sqrt(ends_before) * pstdev(latest or seconds) / standing.slots
+    each = latest or seconds
+    wait_s = ends_before * fmean(each) / standing.slots
+    # What is ahead varies, and its average is only known from so many: over a long queue that is the greater doubt.
+    spread_s = sqrt(ends_before + ends_before**2 / len(each)) * pstdev(each) / standing.slots
     if standing.cap:
         own_ends_before = max(0, standing.own_position - max(0, standing.cap - standing.own_running))
         wait_s = max(wait_s, own_ends_before * render.p50_s / standing.cap)
