@@ -3,29 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import assert_never
 
 from atelier_contracts import RenderSpec, Simulation
 from atelier_render.analysis import Analyst
 from atelier_render.artefacts import Artefacts
 from atelier_render.calling import Call, Caller
 from atelier_render.content import ContentRules
+from atelier_render.endings import ending_of, late
 from atelier_render.inputs import InputRefused, Inputs
 from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
 from atelier_render.progress import Progress
-from atelier_render.providers.protocol import (
-    Failed,
-    Input,
-    Outcome,
-    Partial,
-    Provider,
-    ProviderJob,
-    RateLimited,
-    Refused,
-    Succeeded,
-    Transient,
-    Unknown,
-)
+from atelier_render.providers.protocol import Input, Partial, Provider, ProviderJob, Succeeded
 from atelier_render.providers.registry import candidates, objection
 from atelier_render.providers.simulator import Simulator
 from atelier_render.reuse import Reuse, as_wished, fingerprint_of
@@ -77,7 +65,7 @@ class Worker:
         """An instant job: nothing to wait for, nothing to draw."""
         assert self._simulator is not None, "only the simulator's jobs are instant"
         outcome = self._simulator.decide(_as_asked(job), job.spec.simulate or Simulation())
-        return _ending(job, self._simulator.name, outcome)
+        return ending_of(job, self._simulator.name, outcome)
 
     def _able(self, spec: RenderSpec) -> Sequence[Provider]:
         """The simulator stands in for nobody, and nobody for it."""
@@ -92,7 +80,7 @@ class Worker:
             await self._artefacts.take_back(attempt)
             raise
         except TimeoutError:
-            return _late(attempt, first)
+            return late(attempt, first)
         except LeaseLost:  # said to nobody: whoever has the lease ends the job
             return Failure(job, first, "provider_failed", "the lease was lost")
         except Exception as error:
@@ -115,7 +103,7 @@ class Worker:
                 order = ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec, inputs, tell)
                 provider, outcome = await self._caller.ask(Call(attempt, order, ends_at), able)
             if not isinstance(outcome, Succeeded | Partial) or not outcome.pictures:
-                return _ending(job, provider, outcome)
+                return ending_of(job, provider, outcome)
             left_s = ends_at - asyncio.get_running_loop().time()
             outputs, wrong = await self._analyst.judge(outcome.pictures, left_s=left_s)
             if not outputs:
@@ -132,33 +120,3 @@ class Worker:
 
 def _as_asked(job: Job) -> ProviderJob:
     return ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec)
-
-
-def _late(attempt: Attempt, first: str) -> Failure:
-    """How a job ends by its deadline; what an unanswered provider may still make is nobody's."""
-    sent = attempt.submission
-    if sent and sent.is_reconciling and sent.outcome is None:
-        return Failure(attempt.job, sent.provider, "unknown_outcome", "the deadline passed before it was known")
-    provider = sent.provider if sent else first
-    return Failure(attempt.job, provider, "provider_timeout", "the deadline passed during the render")
-
-
-def _ending(job: Job, provider: str, outcome: Outcome) -> Ending:
-    """How a job ends by an outcome that brought no pictures."""
-    match outcome:
-        case Succeeded(delivered=delivered) | Partial(delivered=delivered) if delivered > 0:
-            return Completion(job, provider, delivered)
-        case Succeeded() | Partial():
-            return Failure(job, provider, "provider_failed", "the provider made none of the outputs")
-        case Refused(reason):
-            return Failure(job, provider, "refused", reason)
-        case Failed(code, reason):
-            return Failure(job, provider, code, reason)
-        case Transient(reason):
-            return Failure(job, provider, "provider_unavailable", reason)
-        case RateLimited(retry_after_s):
-            return Failure(job, provider, "provider_unavailable", f"the provider is busy for {retry_after_s:g} s")
-        case Unknown():
-            return Failure(job, provider, "unknown_outcome", "the provider never said what became of the render")
-        case _:
-            assert_never(outcome)
