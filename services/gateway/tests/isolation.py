@@ -71,7 +71,7 @@ def posting(path: str, body: Mapping[str, object], *where: str) -> Callable[[Wor
 tell = posting("/api/stories", {"title": "The lighthouse", "text": "The old keeper climbed the stairs."}, "id")
 
 
-hook = posting("/v1/webhooks", {"url": "https://hooks.shop-pictures.net/in"}, "id")
+hook = posting("/v1/webhooks", {"url": "http://127.0.0.1:9/nobody-listens"}, "id")
 
 
 async def narrate(world: World, headers: Headers) -> str:

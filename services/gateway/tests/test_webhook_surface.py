@@ -23,7 +23,7 @@ from .team import team_of
 from .world import ADMIN, World
 
 pytestmark = pytest.mark.stack
-HOOK = {"url": "https://hooks.shop-pictures.net/in?token=canary"}
+HOOK = {"url": "http://127.0.0.1:9/nobody-listens?token=canary"}
 Headers = dict[str, str]
 
 
