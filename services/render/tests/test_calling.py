@@ -282,6 +282,24 @@ async def test_a_cancelled_job_abandons_what_it_sent(world: Any, ask: Ask, cance
     assert await written(world, request) == [(1, "one", "ended", "abandoned")]
 
 
+async def test_what_was_sent_for_a_job_that_ends_between_two_attempts_is_abandoned(
+    world: Any, ask: Ask, cancel: Callable[..., Any]
+) -> None:
+    one, request = Scripted("one", (OK,), hold=asyncio.Event()), ask(**PICTURE)
+    dying, heir = world.process(lease_s=PATIENT_S, preferred=(one,)), world.process(lease_s=PATIENT_S, preferred=(one,))
+    await dying.handle(request)
+    dying.start()
+    await asyncio.wait_for(one.asked.wait(), 5)
+    await lost(world, dying)
+    await heir.scheduler.free_lost()
+
+    await heir.handle(cancel(request))
+    await heir.scheduler.free_lost()
+
+    assert (await world.job(request.generation_id))["state"] == "cancelled"
+    assert await written(world, request) == [(1, "one", "ended", "abandoned")]
+
+
 async def test_the_deadline_ends_reconciling_as_unknown(world: Any, ask: Ask) -> None:
     one, request = Scripted("one", (Unknown(),)), ask(**PICTURE, deadline_s=0.6)
 

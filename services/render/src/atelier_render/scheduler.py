@@ -98,9 +98,7 @@ class Scheduler:
                 if job.code is not None:
                     event = RenderFailed(generation_id=job.generation_id, code=job.code, reason=job.reason or "")
                     work.emit(event, cause=trace.get_current_span(parent_from(job.traceparent)))
-            ended = [store.Closing(job.generation_id, "abandoned", job.reason) for job in freed if job.code]
-            if ended:
-                await store.close_submissions(work.connection, ended)
+            await store.abandon_submissions(work.connection)
         if freed:
             logger.warning("%d leases were lost", len(freed))
             metrics.LEASES_LOST.inc(len(freed))

@@ -23,6 +23,7 @@ from atelier_render.store.removing import (
 )
 from atelier_render.store.submissions import (
     Closing,
+    abandon_submissions,
     begin_submission,
     close_submissions,
     end_submission,
@@ -37,6 +38,7 @@ __all__ = [
     "Earlier",
     "Measured",
     "Reason",
+    "abandon_submissions",
     "add_durations",
     "begin_submission",
     "change_queues",

@@ -32,6 +32,11 @@ UPDATE submissions s SET state = 'ended', outcome = c.outcome, reason = c.reason
 FROM unnest($1::uuid[], $2::text[], $3::text[]) AS c(generation_id, outcome, reason)
 WHERE s.generation_id = c.generation_id AND s.state <> 'ended'
 """
+# Jobs that end between two attempts: cancelled or too late while they wait, or lost too often.
+_ABANDON = """
+UPDATE submissions s SET state = 'ended', outcome = 'abandoned', reason = j.reason, ended_at = now()
+FROM jobs j WHERE s.state <> 'ended' AND j.generation_id = s.generation_id AND j.state NOT IN ('queued', 'running')
+"""
 
 
 class Closing(NamedTuple):
@@ -73,3 +78,8 @@ async def note_skipped(pool: Pool, job: Job, provider: str, key: str, reason: st
 async def close_submissions(connection: Connection, closings: Sequence[Closing]) -> None:
     """In the commit that ends the jobs: what is still open ends with them."""
     await connection.execute(_CLOSE, *map(list, zip(*closings, strict=True)))
+
+
+async def abandon_submissions(connection: Connection) -> None:
+    """Ends what is still open of jobs that have ended without anybody who knew of it."""
+    await connection.execute(_ABANDON)
