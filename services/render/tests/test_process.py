@@ -6,6 +6,7 @@ import sys
 import pytest
 from pydantic import ValidationError
 
+from atelier_render.app import _content_rules
 from atelier_render.settings import Settings
 
 ENVIRONMENT = {
@@ -59,3 +60,21 @@ def test_the_simulator_is_refused_in_production(environment: pytest.MonkeyPatch)
 
     with pytest.raises(ValidationError, match="ATELIER_SIMULATOR=on is refused"):
         Settings()
+
+
+def test_moderators_are_there_as_configured_and_an_empty_name_is_none(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("ATELIER_MODERATION_URL", "")
+    environment.setenv("ATELIER_MODERATION_TOKEN", "")
+    assert _moderators(Settings()) == []
+
+    environment.setenv("ATELIER_CONTENT_BANNED_WORDS", "gore, blood bath")
+    environment.setenv("ATELIER_MODERATION_URL", "http://inside/judge")
+    environment.setenv("ATELIER_MODERATION_OPENAI", "on")
+    with pytest.raises(ValidationError, match="ATELIER_MODERATION_OPENAI=on needs ATELIER_OPENAI_API_KEY"):
+        Settings()
+    environment.setenv("ATELIER_OPENAI_API_KEY", "a key")
+    assert _moderators(Settings()) == ["banned words", "moderation service", "openai"]
+
+
+def _moderators(settings: Settings) -> list[str]:
+    return [moderator.name for moderator in _content_rules(settings)._moderators]

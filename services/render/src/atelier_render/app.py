@@ -176,4 +176,15 @@ def _content_rules(settings: Settings) -> ContentRules:
     if settings.moderation_url:
         url, token = str(settings.moderation_url), settings.moderation_token
         moderators.append(HttpModerator(url, token, timeout_s=settings.moderation_timeout_s))
+    if settings.moderation_openai == "on":
+        moderators.append(_openai_moderator(settings))
     return ContentRules(moderators, when_away=settings.moderation_when_away)
+
+
+def _openai_moderator(settings: Settings) -> Moderator:
+    # Only here: the SDK takes most of a second to load.
+    from atelier_render.moderation_openai import OpenAIModerator
+
+    assert settings.openai_api_key, "the settings say so"
+    key, url = settings.openai_api_key.get_secret_value(), settings.openai_base_url
+    return OpenAIModerator(key, base_url=str(url) if url else None, timeout_s=settings.moderation_timeout_s)

@@ -73,6 +73,8 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     """What it knows us by, as a bearer token."""
     moderation_timeout_s: float = Field(default=5.0, gt=0, le=60.0)
     """How long one answer of it is waited for."""
+    moderation_openai: Literal["on", "off"] = "off"
+    """Whether OpenAI's moderation endpoint is asked too; needs ``ATELIER_OPENAI_API_KEY``."""
     moderation_when_away: Literal["refuse", "allow"] = "refuse"
     """What happens while it does not answer: ``refuse`` asks again until the deadline and then fails, ``allow`` goes on
     without it."""
@@ -83,6 +85,12 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     def reconcile_s(self) -> float:
         """``render_reconcile_s``, or its default here."""
         return self.render_reconcile_s or (10.0 if self.environment == "local" else 120.0)
+
+    @model_validator(mode="after")
+    def _who_asks_openai_has_a_key(self) -> Self:
+        if self.moderation_openai == "on" and self.openai_api_key is None:
+            raise ValueError("ATELIER_MODERATION_OPENAI=on needs ATELIER_OPENAI_API_KEY")
+        return self
 
     @model_validator(mode="after")
     def _no_pretence_in_production(self) -> Self:
