@@ -226,7 +226,10 @@ async def test_an_owner_with_many_slow_endpoints_leaves_room_for_others(desk: De
     assert began == 64 // 4 + 1
 
 
-async def test_a_crash_after_sending_sends_it_again_under_the_same_id(desk: Desk, owner: Owner) -> None:
+async def test_a_crash_after_sending_sends_it_again_under_the_same_id(
+    desk: Desk, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "LEAVING_S", 0)
     async with told(desk, owner) as (receiver, endpoint):
         receiver.hold()
         [id_] = await desk.note(owner, endpoint)

@@ -9,8 +9,10 @@ import httpx
 import pytest
 
 from atelier_contracts import Artefact, GenerationFailed, GenerationRejected, RenderStarted
+from atelier_gateway.limits import Rule
 from atelier_gateway.settings import Settings
 from atelier_gateway.store.webhooks import ENDPOINTS_MAX
+from atelier_gateway.surfaces.webhooks import acts
 from atelier_gateway.webhooks import noting, sending
 from atelier_gateway.webhooks.happening import TYPES
 from atelier_storage.keys import artefact_key
@@ -263,6 +265,20 @@ async def test_a_delivery_shows_its_attempts_and_can_be_replayed(world: World, m
     assert {message.id for message in receiver.got} == {failed["id"]}
     of_hook = f"/v1/webhooks/{hook['id']}/deliveries?state=delivered"
     assert [one["id"] for one in (await world.client.get(of_hook, headers=headers)).json()["data"]] == [failed["id"]]
+
+
+async def test_only_so_many_tests_and_replays_are_sent_a_minute(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acts, "SENDS", Rule("webhook-sends", 2, 60))
+    _, headers = await world.user()
+    hook = await make(world, headers, HOOK["url"])
+
+    tested = [await world.client.post(f"/v1/webhooks/{hook['id']}/test", headers=headers) for _ in range(3)]
+    replay = f"/v1/webhooks/deliveries/{tested[0].json()['id']}/replay"
+    replayed = await world.client.post(replay, headers=headers)
+
+    assert [one.status_code for one in tested] == [202, 202, 429]
+    assert replayed.status_code == 429 and int(replayed.headers["Retry-After"]) > 0
+    assert len(await deliveries(world, headers)) == 2
 
 
 async def test_a_disabled_endpoint_is_told_nothing_until_it_is_enabled(world: World) -> None:

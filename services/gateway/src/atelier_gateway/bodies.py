@@ -36,7 +36,7 @@ Line = Annotated[str, AfterValidator(_one_line), Field(min_length=1, max_length=
 class Body(BaseModel):
     """A request body. An unknown field is refused, so that ``store_id`` or ``credits`` can never be smuggled in."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 Model = TypeVar("Model", bound=Body)

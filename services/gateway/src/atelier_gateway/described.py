@@ -7,6 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from atelier_gateway.surfaces.about import ABOUT
+
 ADDED = ("HTTPValidationError", "ValidationError")
 
 
@@ -23,4 +25,5 @@ class Described(FastAPI):
                         del route["responses"]["422"]
             for name in ADDED:
                 described["components"]["schemas"].pop(name, None)
+            described["tags"] = [{"name": name, "description": about} for name, about in ABOUT.items()]
         return super().openapi()

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -16,7 +17,10 @@ from atelier_gateway.problems import not_found
 
 HERE = Path(__file__).parent
 HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'"}
-_templates = Environment(loader=FileSystemLoader(HERE), autoescape=select_autoescape(), trim_blocks=True)
+WORDS_MAX = 12
+_templates = Environment(
+    loader=FileSystemLoader(HERE), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
+)
 _style = (HERE / "style.css").read_bytes()
 
 
@@ -30,6 +34,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a body: ``kind`` says what it takes, in a few words."""
+
+    name: str
+    kind: str
+    required: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One route as its page shows it."""
 
@@ -38,22 +52,45 @@ class Operation:
     summary: str
     parameters: list[Mapping[str, Any]]
     body: str
+    fields: list[Field]
     answers: list[Answer]
 
+    @property
+    def anchor(self) -> str:
+        """Where it stands on its page."""
+        return slug(f"{self.method} {self.path}")
 
-def surfaces(openapi: Mapping[str, Any]) -> dict[str, list[Operation]]:
-    """The operations of each surface (tag), in the order in which the description names them."""
-    found: dict[str, list[Operation]] = {}
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """One surface: its tag, what it is for, its operations."""
+
+    tag: str
+    about: str
+    operations: list[Operation]
+
+
+def surfaces(openapi: Mapping[str, Any]) -> list[Surface]:
+    """The surfaces (tags) in the order in which the description tells of them, then any it does not tell of."""
+    found: dict[str, Surface] = {
+        tag["name"]: Surface(tag["name"], tag["description"], []) for tag in openapi.get("tags", [])
+    }
     for path, operations in openapi["paths"].items():
         for method, operation in operations.items():
             for tag in operation.get("tags", ["Other"]):
-                found.setdefault(tag, []).append(_operation(openapi, method, path, operation))
-    return found
+                surface = found.setdefault(tag, Surface(tag, "", []))
+                surface.operations.append(_operation(openapi, method, path, operation))
+    return [surface for surface in found.values() if surface.operations]
 
 
 def slug(tag: str) -> str:
     """A tag as it stands in a URL."""
     return re.sub(r"[^a-z0-9]+", "-", tag.lower()).strip("-")
+
+
+def marked(text: str) -> Markup:
+    """Plain text, safe to show; what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text.replace("``", "`")))))  # noqa: S704 - escaped
 
 
 def router() -> APIRouter:
@@ -70,16 +107,16 @@ def router() -> APIRouter:
 
     @routes.get("/{name}")
     async def surface(request: Request, name: str) -> Response:
-        for tag, operations in surfaces(request.app.openapi()).items():
-            if slug(tag) == name:
-                return _page("surface.html", request, tag=tag, operations=operations)
+        for one in surfaces(request.app.openapi()):
+            if slug(one.tag) == name:
+                return _page("surface.html", request, surface=one)
         raise not_found("page")
 
     return routes
 
 
 def _page(template: str, request: Request, **values: object) -> HTMLResponse:
-    html = _templates.get_template(template).render(slug=slug, title=request.app.title, **values)
+    html = _templates.get_template(template).render(slug=slug, marked=marked, title=request.app.title, **values)
     return HTMLResponse(html, headers=HEADERS)
 
 
@@ -87,8 +124,35 @@ def _operation(openapi: Mapping[str, Any], method: str, path: str, operation: Ma
     content = operation.get("requestBody", {}).get("content", {})
     body = next((_sample(openapi, media) for media in content.values()), "")
     answers = [_answer(openapi, status, answer) for status, answer in sorted(operation["responses"].items())]
+    fields = [field for media in content.values() for field in _fields(_resolved(openapi, media.get("schema", {})))]
     summary = operation.get("description") or operation.get("summary", "")
-    return Operation(method.upper(), path, summary, operation.get("parameters", []), body, answers)
+    return Operation(method.upper(), path, summary, operation.get("parameters", []), body, fields, answers)
+
+
+def _fields(schema: Mapping[str, Any]) -> list[Field]:
+    if "anyOf" in schema:
+        return _fields(schema["anyOf"][0])
+    needed = schema.get("required", ())
+    return [
+        Field(name, _kind(field), name in needed, field.get("description", ""))
+        for name, field in schema.get("properties", {}).items()
+    ]
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    """Type and bounds in a few words: ``integer, 1 to 10``, ``png | jpeg | webp``, ``list of objects, 10 at most``."""
+    options = [one for one in field.get("anyOf", [field]) if one.get("type") != "null"]
+    one: Mapping[str, Any] = options[0] if options else field
+    if "enum" in one or "const" in one:
+        words = [str(word) for word in one.get("enum", [one.get("const")]) if word is not None]
+        return " | ".join(words[:WORDS_MAX]) + (" | …" if len(words) > WORDS_MAX else "")
+    words = [f"list of {one['items'].get('type', 'value')}s" if one.get("type") == "array" else one.get("type", "")]
+    low, high = one.get("minimum", one.get("minItems")), one.get("maximum", one.get("maxItems", one.get("maxLength")))
+    if low is not None and high is not None:
+        words.append(f"{low} to {high}")
+    elif high is not None:
+        words.append(f"{high} at most")
+    return ", ".join(word for word in words if word)
 
 
 def _answer(openapi: Mapping[str, Any], status: str, answer: Mapping[str, Any]) -> Answer:

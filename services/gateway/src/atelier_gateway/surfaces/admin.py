@@ -59,6 +59,7 @@ def router(parts: Parts) -> APIRouter:
 def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.post("/stores", status_code=201, responses=docs.STORE, openapi_extra=takes(NewStore))
     async def create_store(request: Request) -> Response:
+        """A store, with its first API key, which is shown this once."""
         body, store_id = await read(request, NewStore), uuid7()
         async with work.once() as unit:
             await people.insert_store(unit.connection, store_id, body.name)
@@ -67,6 +68,7 @@ def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
     @routes.post("/stores/{id}/keys", status_code=201, responses=docs.NEW_KEY)
     async def create_key(id: str) -> Response:
+        """A second key, for changing them without a pause; two are active at most."""
         store_id = id_from_path(id, "store")
         async with work.once() as unit:
             if not await people.lock_store(unit.connection, store_id):
@@ -76,6 +78,7 @@ def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
     @routes.delete("/stores/{id}/keys/{key_id}", status_code=204, responses=docs.NO_KEY)
     async def revoke_key(id: str, key_id: str) -> Response:
+        """From now on this key is as if there had never been one."""
         async with work.once() as unit:
             known = await people.revoke_key(unit.connection, id_from_path(id, "store"), id_from_path(key_id, "key"))
         if not known:
@@ -87,6 +90,7 @@ def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.post("/users", status_code=201, responses=docs.USER, openapi_extra=takes(NewUser))
     async def create_user(request: Request) -> Response:
+        """A person who signs in with tokens."""
         body, user_id = await read(request, NewUser), uuid7()
         async with work.once() as unit:
             made = await people.insert_user(unit.connection, user_id, body.email, body.subject or str(user_id))
@@ -96,6 +100,7 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
     @routes.post("/users/{id}/tokens", status_code=201, responses=docs.TOKEN)
     async def create_token(id: str) -> Response:
+        """A token of the development issuer; local installations only."""
         subject = await people.subject_of(parts.pool, id_from_path(id, "user"))
         if subject is None:
             raise not_found("user")
@@ -105,6 +110,7 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
     @routes.patch("/users/{id}", responses=docs.USER_STATE, openapi_extra=takes(UserChange))
     async def change_user(request: Request, id: str) -> Response:
+        """Disables an account, or enables it again."""
         user_id, body = id_from_path(id, "user"), await read(request, UserChange)
         async with work.once() as unit:
             known = await people.set_disabled(unit.connection, user_id, disabled=body.disabled)
@@ -117,6 +123,7 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 def _add_workspaces(routes: APIRouter, _: Parts, work: UnitOfWork) -> None:
     @routes.post("/workspaces", status_code=201, responses=docs.WORKSPACE, openapi_extra=takes(NewWorkspace))
     async def create_workspace(request: Request) -> Response:
+        """A workspace and who belongs to it."""
         body, workspace_id = await read(request, NewWorkspace), uuid7()
         members = set(body.member_ids)
         async with work.once() as unit:

@@ -67,6 +67,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/credits/{kind}/{id}", responses=docs.BALANCE)
     async def balance(kind: str, id: str) -> Response:
+        """What an owner has."""
         owner_id = id_from_path(id, "account")
         if not await people.exists(parts.pool, kind, owner_id):
             raise not_found("account")
@@ -78,6 +79,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/ledger/verify", responses=docs.VERIFIED)
     async def verify() -> Response:
+        """Proves the books: every posting, every balance."""
         try:
             return answer(await parts.internal.ledger_verify())
         except Unanswered as silent:
@@ -85,6 +87,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/generations/{id}/explain", responses=docs.EXPLAINED)
     async def explain_one(id: str) -> Response:
+        """The whole story of a generation, from the records of four services."""
         return answer(await _story(parts, id_from_path(id, "generation")))
 
     return routes

@@ -46,12 +46,14 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post("/generation/create", status_code=201, responses=docs.CREATED, openapi_extra=takes(CreateTryOn))
     async def create(request: Request) -> Response:
+        """Asks for a try-on; one credit is held."""
         principal = await parts.identity.store(request.headers)
         draft = await _draft(parts, request, principal.owner)
         return await parts.creating.create(principal, draft, SHAPE)
 
     @routes.get("/generation", responses=docs.LISTED, openapi_extra=docs.PAGING)
     async def newest(request: Request) -> Response:
+        """The store's sessions, newest first."""
         principal = await parts.identity.store(request.headers)
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         found = await listing.newest(parts.pool, principal.owner, limit=limit, before=before, surface="b2b")
@@ -60,12 +62,14 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/generation/{id}", responses=docs.READ)
     async def get(request: Request, id: str) -> Response:
+        """One session, with its picture when there is one."""
         principal = await parts.identity.store(request.headers)
         generation = await _of_store(parts, id, principal.owner)
         return answer(_enveloped(_view(generation, parts.objects)))
 
     @routes.post("/uploads", status_code=201, responses=docs.OFFERED, openapi_extra=takes(Upload))
     async def upload(request: Request) -> Response:
+        """Where to put a photograph, to name it in `image_urls` afterwards."""
         principal = await parts.identity.store(request.headers)
         return await uploads.offer(parts, request, principal, UPLOAD, _enveloped)
 

@@ -33,6 +33,8 @@ POLL_EVERY_S = 1.0
 PAUSE_S_MAX = 30.0
 LEASE_MARGIN_S = 20.0
 """Of a lease beyond the time a try may take: to write down what came of it."""
+LEAVING_S = 1.0
+"""A process that stops lets what is under way arrive for so long; the rest is sent again when its lease is over."""
 PER_TARGET = 4
 RESPONSE_CHARS_MAX = 1_024
 logger = logging.getLogger(__name__)
@@ -83,6 +85,8 @@ class Sender:
                     logger.exception("webhooks could not be claimed; again in %.1f s", pause)
                 await self._pause(pause)
         finally:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=LEAVING_S)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

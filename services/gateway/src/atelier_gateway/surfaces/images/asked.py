@@ -26,6 +26,7 @@ class CreateImages(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "a red bicycle", "size": "1024x1024"}]})
 
     prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)] | None = None
+    """Required, unless an ``image`` is to be varied."""
     workspaceId: Line | None = None
     provider: Annotated[Line | None, one_of(DEFAULT_MODELS)] = None
     model: Annotated[Line | None, one_of(MODELS)] = None
@@ -33,9 +34,13 @@ class CreateImages(Body):
     style: Annotated[Line | None, one_of(*STYLES.values())] = None
     quality: Annotated[Line | None, one_of(*(model.qualities for model in MODELS.values()))] = None
     n: int = Field(default=1, ge=1, le=N_MAX)
+    """Reserved as asked, charged as made."""
     image: Picture | None = None
+    """To be edited; without a prompt, to be varied."""
     mask: Picture | None = None
+    """Where the image may change."""
     reuse: bool = False
+    """Whether an equal earlier result may be the answer, at the price of one."""
     webhookUrl: Annotated[str, Field(min_length=1, max_length=URL_CHARS_MAX)] | None = None
     """Is told how it ended, signed with the secret of ``GET /v1/webhooks/secret``."""
 

@@ -21,14 +21,17 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post("", responses=docs.CREATED, openapi_extra=docs.CREATING)
     async def post(request: Request) -> Response:
+        """Pictures from a prompt, edits and variations; waits for them unless told not to."""
         return await gated(parts.limits, lambda gate: create(parts, request, gate))
 
     @routes.post("/batches", status_code=202, responses=docs.BATCHED, openapi_extra=docs.BATCHING)
     async def post_batch(request: Request) -> Response:
+        """Up to ten requests in one; never waits."""
         return await gated(parts.limits, lambda gate: create_batch(parts, request, gate))
 
     @routes.get("/{id}", responses=docs.READ, openapi_extra=docs.READING)
     async def get(request: Request, id: str) -> Response:
+        """One generation with its pictures and its record."""
         principal = await member(parts, request)
         generation = await generations.of_owner(parts.pool, id_from_path(id, "generation"), principal.owner)
         if generation is None or generation.surface != SURFACE:
@@ -37,6 +40,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("", responses=docs.LISTED, openapi_extra=docs.LISTING)
     async def newest(request: Request) -> Response:
+        """The workspace's generations, newest first."""
         principal = await member(parts, request)
         limit, before = page_of(request.query_params, default=20, most=100)
         page = await listing.newest(parts.pool, principal.owner, limit=limit, before=before, surface=SURFACE)

@@ -41,17 +41,20 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [docs.KEY, docs.WORKSPACE]})
     async def cancel(request: Request, id: str) -> Response:
+        """Stops it wherever it stands; the reply says what became of its credits."""
         key = checked(request.headers.get(HEADER))
         generation = await owned(parts, request, id)
         return await _cancelled_once(parts, generation, key)
 
     @routes.delete("", status_code=204, responses=DELETED)
     async def delete(request: Request, id: str) -> Response:
+        """Removes it and its artefacts; its charge stays in the books."""
         await parts.deleting.delete(await owned(parts, request, id))
         return Response(status_code=204)
 
     @routes.get("/explain", responses=STORY)
     async def explain(request: Request, id: str) -> Response:
+        """What became of it, step by step."""
         generation = await owned(parts, request, id)
         saga = await _asked(parts.internal.saga(generation.id))
         hold = await _asked(parts.internal.hold(generation.id))
@@ -60,6 +63,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/receipt", responses=RECEIPT)
     async def get_receipt(request: Request, id: str) -> Response:
+        """The itemised charge, from billing's own postings."""
         generation = await owned(parts, request, id)
         return answer(receipt(generation, await _asked(parts.internal.hold(generation.id))))
 

@@ -53,15 +53,22 @@ class CreateGeneration(Body):
 
     kind: Kind
     prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)] | None = None
+    """What shall be seen; a picture needs one unless it varies another."""
     inputs: list[Input] = Field(default_factory=list, max_length=INPUTS_MAX)
+    """Each with its ``role``, and ``key``, ``url`` or ``data``."""
     size: Annotated[str, Field(pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$")] | None = None
+    """As ``1024x1024``; what is offered: ``GET /v1/capabilities``."""
     style: Line | None = None
     quality: Line | None = None
     format: ImageFormat = "png"
     n: int = Field(default=1, ge=1, le=N_MAX)
+    """How many; charged as delivered."""
     seed: int = Field(default=0, ge=0, le=SEED_MAX)
+    """The same seed, words and pictures give the same result where a provider can keep that promise."""
     provider: Line | None = None
+    """A wish: who makes it if they can."""
     model: Line | None = None
+    """An order, where somebody here lists it."""
     text: Spoken | None = None
     """What a narration reads; longer than a prompt may be."""
     language: Language | None = None

@@ -74,6 +74,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/capabilities", responses=KNOWN, openapi_extra={"parameters": [docs.WORKSPACE]})
     async def capabilities(request: Request) -> Response:
+        """Who is set up here, and what each of them makes."""
         await parts.identity.anyone(request.headers)
         offers = parts.offers
         if not offers.known:

@@ -71,6 +71,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/generations/{id}/events", responses=FOLLOWED, openapi_extra=parameters)
     async def follow(request: Request, id: str) -> Response:
+        """Follows it live: server-sent events until it ends."""
         generation = await owned(parts, request, id)
         last_id = _last_id(request.headers.get("Last-Event-ID"))
         if (

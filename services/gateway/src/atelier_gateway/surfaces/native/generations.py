@@ -41,7 +41,7 @@ CREATED = docs.answers(
     {201: ("It is admitted.", docs.GenerationView), 200: ("It ended within `Prefer: wait`.", docs.GenerationView)},
     *("invalid_request", "invalid_idempotency_key", "simulator_off", "insufficient_credits"),
     *("request_in_progress", "request_too_large", "idempotency_key_reused", "unpriced", "outcome_unknown"),
-    *("tenant_queue_full", "queue_full"),
+    *("tenant_queue_full", "queue_full", "provider_unavailable"),
 )
 PREFER = docs.header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wait=N`: seconds, 30 at most.")
 SHOWN = docs.answers({200: ("The generation as it is now.", docs.GenerationView)}, "not_found")
@@ -67,6 +67,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
     async def create(request: Request) -> Response:
+        """Asks for something to be made; its price is held until it is."""
         principal = await parts.identity.anyone(request.headers)
         create = await asked(parts, request, principal)
 
@@ -79,11 +80,13 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
     async def list_(request: Request) -> Response:
+        """Your generations, newest first."""
         principal = await parts.identity.anyone(request.headers)
         return answer(await _page(parts, request.query_params, principal, public_url))
 
     @routes.get("/generations/{id}", responses=SHOWN)
     async def get(request: Request, id: str) -> Response:
+        """One generation, with its outputs when there are some."""
         generation = await owned(parts, request, id)
         return answer(view(generation, parts.objects, public_url, await _place(parts, generation)))
 
@@ -91,6 +94,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post("/uploads", status_code=201, responses=OFFERED, openapi_extra=takes_upload)
     async def upload(request: Request) -> Response:
+        """Where to put a picture or a text, to name its key as an input afterwards."""
         principal = await parts.identity.anyone(request.headers)
         return await uploads.offer(parts, request, principal, UPLOAD, lambda offered: offered)
 

@@ -34,6 +34,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post("/quotes", responses=QUOTED, openapi_extra=takes_create)
     async def quote(request: Request) -> Response:
+        """What a create with this body would hold; nothing is held."""
         principal = await parts.identity.anyone(request.headers)
         price = kinds.priced((await asked(parts, request, principal)).work)
         until = datetime.now(UTC) + QUOTED_FOR
@@ -41,6 +42,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/credits", responses=BALANCE, openapi_extra={"parameters": [docs.WORKSPACE]})
     async def balance(request: Request) -> Response:
+        """What is there to spend."""
         principal = await parts.identity.anyone(request.headers)
         try:
             return answer(await parts.internal.account(principal.owner))
@@ -51,6 +53,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/credits/entries", responses=ENTRIES, openapi_extra=paged)
     async def entries(request: Request) -> Response:
+        """The statement: every posting, newest first."""
         principal = await parts.identity.anyone(request.headers)
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         try:

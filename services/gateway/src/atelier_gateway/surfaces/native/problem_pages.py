@@ -40,6 +40,7 @@ def router(_: Parts) -> APIRouter:
 
     @routes.get("/{code}", response_class=HTMLResponse, responses=PAGE)
     async def page(code: str) -> HTMLResponse:
+        """What a problem means and what to do about it, for people."""
         if code not in KINDS:
             raise not_found("problem")
         status, title = KINDS[code]

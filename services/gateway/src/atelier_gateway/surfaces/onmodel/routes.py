@@ -22,24 +22,29 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.post(CREATE_PATH, responses=CREATE, openapi_extra=either_body())
     async def generate(request: Request) -> Response:
+        """Photos onto a model (`?onmodel`) or laid flat (`?flatlay`); waits, or answers with a job."""
         return await make(parts, request)
 
     @routes.get("/v1/onmodel/status/{job_id}", responses=STATUS)
     async def onmodel_status(request: Request, job_id: str) -> Response:
+        """What became of a job of `?onmodel`."""
         return await _status(parts, request, FEATURES["onmodel"], job_id)
 
     @routes.get("/v1/flatlay/status/{job_id}", responses=STATUS)
     async def flatlay_status(request: Request, job_id: str) -> Response:
+        """What became of a job of `?flatlay`."""
         return await _status(parts, request, FEATURES["flatlay"], job_id)
 
     @routes.get("/v1/onmodel/models", responses=MODELS)
     async def models(request: Request) -> Response:
+        """The models that can wear it."""
         await user(parts, request)
         return mannequins()
 
     @routes.get("/v1/onmodel/backgrounds", responses=BACKGROUNDS)
     @routes.get("/v1/backgrounds", responses=BACKGROUNDS)
     async def all_backgrounds(request: Request) -> Response:
+        """The backgrounds it can stand before or lie on."""
         await user(parts, request)
         return backgrounds()
 

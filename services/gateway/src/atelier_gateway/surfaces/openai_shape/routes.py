@@ -31,6 +31,8 @@ def router(parts: Parts) -> APIRouter:
 def _add_generations(routes: APIRouter, parts: Parts) -> None:
     @routes.post(f"{PREFIX}/generations", responses=docs.MADE, openapi_extra=docs.GENERATING)
     async def generate(request: Request) -> Response:
+        """Pictures from a prompt, in the answer."""
+
         async def wish() -> Wish:
             return Wish(await read(request, GenerateImages))
 
@@ -40,6 +42,8 @@ def _add_generations(routes: APIRouter, parts: Parts) -> None:
 def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
     @routes.post(EDITS, responses=docs.MADE, openapi_extra=docs.takes_form(EditImages, "image", "mask"))
     async def edit(request: Request) -> Response:
+        """Pictures from pictures and a prompt, a mask if there is one."""
+
         async def wish() -> Wish:
             return Wish(*await read_form(request, EditImages))
 
@@ -47,6 +51,8 @@ def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
 
     @routes.post(VARIATIONS, responses=docs.MADE, openapi_extra=docs.takes_form(VaryImage, "image"))
     async def vary(request: Request) -> Response:
+        """Pictures like a picture."""
+
         async def wish() -> Wish:
             return Wish(*await read_form(request, VaryImage))
 
@@ -56,6 +62,7 @@ def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
 def _add_models(routes: APIRouter, parts: Parts) -> None:
     @routes.get(MODELS_PREFIX, responses=docs.LISTED, openapi_extra=docs.LISTING)
     async def list_models(request: Request) -> Response:
+        """The models that can be named."""
         if (mannequins := await models_alias(parts, request)) is not None:
             return mannequins
         await parts.identity.anyone(request.headers)
@@ -63,6 +70,7 @@ def _add_models(routes: APIRouter, parts: Parts) -> None:
 
     @routes.get(MODELS_PREFIX + "/{model}", responses=docs.FOUND, openapi_extra=docs.READING)
     async def get_model(request: Request, model: str) -> Response:
+        """One of them."""
         await parts.identity.anyone(request.headers)
         if model not in MODELS:
             raise Problem("model_not_found", f"There is no model {model!r} here.")

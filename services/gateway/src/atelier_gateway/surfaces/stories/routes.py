@@ -30,16 +30,19 @@ def router(parts: Parts) -> APIRouter:
         openapi_extra=takes(NewStory),
     )
     async def tell(request: Request) -> Response:
+        """Keeps a story, to be narrated as often as wanted."""
         return await making.story(request, await _user(parts, request))
 
     @routes.get("/stories", responses=docs.answers(200, docs.StoryPage, 400), openapi_extra=docs.PAGING)
     async def list_stories(request: Request) -> Response:
+        """The user's stories, page by page."""
         principal, page = await _user(parts, request), page_of(request.query_params)
         found, total = await stories.page(parts.pool, principal.owner.id, limit=page.size, offset=page.offset)
         return _page([story_view(story) for story in found], page, total)
 
     @routes.get("/stories/{id}", responses=docs.answers(200, docs.StoryView, 400, 404))
     async def get_story(request: Request, id: str) -> Response:
+        """One story with its text."""
         principal = await _user(parts, request)
         return answer(story_view(await _story(parts, principal, id)))
 
@@ -50,10 +53,12 @@ def router(parts: Parts) -> APIRouter:
         openapi_extra=takes(NewGeneration),
     )
     async def initiate(request: Request) -> Response:
+        """Asks for the narration of a story."""
         return await making.narration(request, await _user(parts, request))
 
     @routes.get("/story-generations", responses=docs.answers(200, docs.NarrationPage, 400), openapi_extra=docs.FILTERED)
     async def list_narrations(request: Request) -> Response:
+        """The user's narrations, page by page."""
         principal, page = await _user(parts, request), page_of(request.query_params)
         status = status_of(request.query_params)
         found, total = await stories.narrations(
@@ -67,11 +72,13 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/story-generations/{id}", responses=docs.answers(200, docs.NarrationView, 400, 404))
     async def get_narration(request: Request, id: str) -> Response:
+        """One narration, with its audio when there is some."""
         principal = await _user(parts, request)
         return answer(narration_view(await _narration(parts, principal, id), parts.objects))
 
     @routes.delete("/story-generations/{id}", status_code=204, responses=docs.answers(204, None, 400, 404, 409))
     async def delete(request: Request, id: str) -> Response:
+        """Removes a narration that has ended."""
         principal = await _user(parts, request)
         await parts.deleting.delete((await _narration(parts, principal, id)).generation)
         return Response(status_code=204)

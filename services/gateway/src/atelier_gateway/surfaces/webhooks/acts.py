@@ -15,10 +15,14 @@ from uuid_utils.compat import uuid7
 from atelier_gateway.bodies import answer
 from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
 from atelier_gateway.identity.principals import Principal
+from atelier_gateway.limits import Rule
 from atelier_gateway.parts import Parts
 from atelier_gateway.store import claims
+from atelier_gateway.surfaces.gate import Gate, gated
 from atelier_messaging import Work
 
+SENDS = Rule("webhook-sends", 60, 60)
+"""Tests and replays an owner may ask for: each is a request to somebody else's server."""
 Act = Callable[[Work], Awaitable[tuple[dict[str, Any], int]]]
 """Does it within the work; the body of the reply, and its status."""
 
@@ -40,10 +44,22 @@ async def once(parts: Parts, request: Request, principal: Principal, route: str,
     return _revealed(parts, reply, {REPLAYED: "true"} if replayed else {})
 
 
-def _revealed(parts: Parts, reply: Reply, headers: dict[str, str]) -> Response:
+async def once_limited(
+    parts: Parts, request: Request, principal: Principal, route: str, asked: str, act: Act
+) -> Response:
+    """As ``once``, for acts that send something; the answer tells how many more there may be. Raises Problem 429."""
+
+    async def counted(gate: Gate) -> Response:
+        await gate.take(SENDS, str(principal.owner.id))
+        return await once(parts, request, principal, route, asked, act)
+
+    return await gated(parts.limits, counted)
+
+
+def _revealed(parts: Parts, reply: Reply, more: dict[str, str]) -> Response:
     body = json.loads(reply.body)
     if "secret" in body:
         body["secret"] = parts.secrets.of(UUID(body["secret"]))
     response = answer(body, reply.status)
-    response.headers.update(headers)
+    response.headers.update(more)
     return response

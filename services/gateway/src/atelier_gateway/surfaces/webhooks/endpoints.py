@@ -16,7 +16,7 @@ from atelier_gateway.store import deliveries, webhooks
 from atelier_gateway.store.deliveries import NewDelivery
 from atelier_gateway.store.webhooks import ENDPOINTS_MAX, Change, Endpoint
 from atelier_gateway.surfaces.webhooks import docs, views
-from atelier_gateway.surfaces.webhooks.acts import once
+from atelier_gateway.surfaces.webhooks.acts import once, once_limited
 from atelier_gateway.surfaces.webhooks.asked import NewWebhook, WebhookChange
 from atelier_gateway.webhooks.happening import TEST
 from atelier_gateway.webhooks.noting import target_of
@@ -45,6 +45,7 @@ def _add_all(routes: APIRouter, parts: Parts) -> None:
 
     @routes.post("", status_code=201, responses=docs.CREATED, openapi_extra=takes_new)
     async def create(request: Request) -> Response:
+        """A URL of yours that shall be told; its secret is shown this once."""
         principal = await parts.identity.anyone(request.headers)
         body = await read(request, NewWebhook)
         parts.receivers.check(body.url, "url")
@@ -56,6 +57,7 @@ def _add_all(routes: APIRouter, parts: Parts) -> None:
 
     @routes.get("", responses=docs.LISTED, openapi_extra={"parameters": docs.PAGED})
     async def list_(request: Request) -> Response:
+        """Your endpoints, newest first."""
         principal = await parts.identity.anyone(request.headers)
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         found = await webhooks.page(parts.pool, principal.owner, before=before, limit=limit + 1)
@@ -66,11 +68,13 @@ def _add_all(routes: APIRouter, parts: Parts) -> None:
 def _add_one(routes: APIRouter, parts: Parts) -> None:
     @routes.get("/{id}", responses=docs.READ, openapi_extra=docs.OWNER)
     async def get(request: Request, id: str) -> Response:
+        """One endpoint."""
         principal = await parts.identity.anyone(request.headers)
         return answer(views.endpoint(await owned(parts.pool, principal.owner, id)))
 
     @routes.patch("/{id}", responses=docs.CHANGED, openapi_extra=takes(WebhookChange) | docs.OWNER)
     async def change(request: Request, id: str) -> Response:
+        """Another URL, other events, off or on again."""
         principal = await parts.identity.anyone(request.headers)
         body = await read(request, WebhookChange)
         if body.url is not None:
@@ -82,6 +86,7 @@ def _add_one(routes: APIRouter, parts: Parts) -> None:
 
     @routes.delete("/{id}", status_code=204, responses=docs.DELETED, openapi_extra=docs.OWNER)
     async def delete(request: Request, id: str) -> Response:
+        """It is told nothing any more."""
         principal = await parts.identity.anyone(request.headers)
         async with parts.bus.work.once(dispatch=False) as work:
             known = await webhooks.delete(work.connection, principal.owner, id_from_path(id, WHAT))
@@ -93,6 +98,7 @@ def _add_one(routes: APIRouter, parts: Parts) -> None:
 def _add_acts(routes: APIRouter, parts: Parts) -> None:
     @routes.post("/{id}/rotate-secret", responses=docs.ROTATED, openapi_extra=docs.KEY_AND_OWNER)
     async def rotate(request: Request, id: str) -> Response:
+        """A new secret; the old one signs too until its day is over."""
         principal = await parts.identity.anyone(request.headers)
 
         async def act(work: Work) -> tuple[dict[str, Any], int]:
@@ -103,6 +109,7 @@ def _add_acts(routes: APIRouter, parts: Parts) -> None:
 
     @routes.post("/{id}/test", status_code=202, responses=docs.TESTED, openapi_extra=docs.KEY_AND_OWNER)
     async def test(request: Request, id: str) -> Response:
+        """Sends a test event there."""
         principal = await parts.identity.anyone(request.headers)
 
         async def act(work: Work) -> tuple[dict[str, Any], int]:
@@ -110,7 +117,7 @@ def _add_acts(routes: APIRouter, parts: Parts) -> None:
             work.after_commit(parts.sender.wake)
             return await _tested(work, principal.owner, endpoint), 202
 
-        return await once(parts, request, principal, f"POST {PREFIX}/{{id}}/test", id, act)
+        return await once_limited(parts, request, principal, f"POST {PREFIX}/{{id}}/test", id, act)
 
 
 async def owned(connection: Connection | Pool, owner: Owner, id_: str) -> Endpoint:

@@ -16,7 +16,7 @@ from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.store import deliveries, webhooks
 from atelier_gateway.store.deliveries import Delivery
 from atelier_gateway.surfaces.webhooks import docs, views
-from atelier_gateway.surfaces.webhooks.acts import once
+from atelier_gateway.surfaces.webhooks.acts import once, once_limited
 from atelier_gateway.surfaces.webhooks.endpoints import LIST_DEFAULT, LIST_MAX, PREFIX, check_on, owned
 from atelier_gateway.webhooks.signing import SecretIds
 from atelier_messaging import Work
@@ -37,6 +37,7 @@ def router(parts: Parts) -> APIRouter:
 def _add_secret(routes: APIRouter, parts: Parts) -> None:
     @routes.get("/secret", responses=docs.SIGNING, openapi_extra=docs.OWNER)
     async def secret(request: Request) -> Response:
+        """What requests with a `webhook_url` of their own are signed with."""
         principal = await parts.identity.anyone(request.headers)
         async with parts.bus.work.once(dispatch=False) as work:
             ids = await _secret_of(work.connection, principal.owner)
@@ -44,6 +45,7 @@ def _add_secret(routes: APIRouter, parts: Parts) -> None:
 
     @routes.post("/secret/rotate", responses=docs.SIGNING_ROTATED, openapi_extra=docs.KEY_AND_OWNER)
     async def rotate(request: Request) -> Response:
+        """A new one; the old one signs too until its day is over."""
         principal = await parts.identity.anyone(request.headers)
 
         async def act(work: Work) -> tuple[dict[str, Any], int]:
@@ -60,12 +62,14 @@ def _add_deliveries(routes: APIRouter, parts: Parts) -> None:
 
     @routes.get("/deliveries", responses=docs.ALL_DELIVERIES, openapi_extra=filtered)
     async def all_(request: Request) -> Response:
+        """What you were told, newest first."""
         principal = await parts.identity.anyone(request.headers)
         generation_id = _generation_of(request.query_params)
         return await _page(parts, request, principal.owner, generation_id=generation_id)
 
     @routes.get("/deliveries/{id}", responses=docs.DELIVERY, openapi_extra=docs.OWNER)
     async def get(request: Request, id: str) -> Response:
+        """One delivery with its attempts."""
         principal = await parts.identity.anyone(request.headers)
         return answer(views.delivery(await _owned(parts.pool, principal.owner, id)))
 
@@ -73,6 +77,7 @@ def _add_deliveries(routes: APIRouter, parts: Parts) -> None:
 
     @routes.get("/{id}/deliveries", responses=docs.DELIVERIES, openapi_extra=of_one)
     async def of_endpoint(request: Request, id: str) -> Response:
+        """What this endpoint was told, newest first."""
         principal = await parts.identity.anyone(request.headers)
         endpoint = await owned(parts.pool, principal.owner, id)
         return await _page(parts, request, principal.owner, endpoint_id=endpoint.id)
@@ -83,6 +88,7 @@ def _add_replay(routes: APIRouter, parts: Parts) -> None:
 
     @routes.post(path, status_code=202, responses=docs.REPLAYED, openapi_extra=docs.KEY_AND_OWNER)
     async def replay(request: Request, id: str) -> Response:
+        """Tells it again, under the same id."""
         principal = await parts.identity.anyone(request.headers)
 
         async def act(work: Work) -> tuple[dict[str, Any], int]:
@@ -93,7 +99,7 @@ def _add_replay(routes: APIRouter, parts: Parts) -> None:
             work.after_commit(parts.sender.wake)
             return views.delivery(await _owned(work.connection, principal.owner, id)), 202
 
-        return await once(parts, request, principal, f"POST {PREFIX}{path}", id, act)
+        return await once_limited(parts, request, principal, f"POST {PREFIX}{path}", id, act)
 
 
 async def _page(

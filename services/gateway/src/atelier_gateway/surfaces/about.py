@@ -1,0 +1,35 @@
+"""What each surface is for, in a sentence or two: the description's tags, and what its pages begin with."""
+
+from collections.abc import Mapping
+
+ABOUT: Mapping[str, str] = {
+    "Generations": (
+        "The native surface: any kind of work, for stores (`X-API-Key`, or `Authorization: Bearer`), for users "
+        "(`Authorization: Bearer` with a token) and, with `X-Workspace-Id`, for workspaces. Errors are problems as "
+        "RFC 9457 has them."
+    ),
+    "Credits": "What things cost, what is there to spend, and where the credits went. Credits are whole numbers.",
+    "Webhooks": (
+        "URLs that are told what becomes of generations, signed as Standard Webhooks says. Asked for with the same "
+        "credentials as the native surface."
+    ),
+    "B2B try-on": (
+        "For stores, by API key: a shopper's photograph and a garment become a picture. Every reply is "
+        '`{"data", "error"}`. Shoppers ask over tRPC, at `/api/trpc` (`tryOn.create`, `tryOn.get`, `tryOn.list`).'
+    ),
+    "Stories": "For users, by token: stories, and narrations of them as audio files.",
+    "Generation form": (
+        "For users, by token or session cookie: product photographs become pictures in a style. Replies say `success`."
+    ),
+    "Images (workspaces)": (
+        "For members of a workspace, by token and `X-Workspace-Id`: pictures from prompts, edits, variations, batches. "
+        "The answer waits for the pictures unless `Prefer: respond-async` says otherwise."
+    ),
+    "Images (OpenAI's shape)": (
+        "The stock `openai` client works by changing its base URL to `/v1` here; the key is a store's, or a user's "
+        "token."
+    ),
+    "On-model photos": "For users, by token: product photographs onto a model, or laid flat on a background.",
+    "Problems": "What the `type` of a problem leads to.",
+    "Admin": "For operators, by the admin token: stores, keys, users, workspaces, grants, proofs.",
+}
