@@ -1,0 +1,134 @@
+"""The provider with a model of our own: what a request asks for, in the words of a diffusion model."""
+
+import asyncio
+from collections.abc import Callable
+
+from atelier_contracts import RenderSpec
+from atelier_render.providers.diffusion.batches import Batches, NotMade
+from atelier_render.providers.diffusion.model import Model
+from atelier_render.providers.diffusion.settings import STYLES, DiffusersSettings, sides_of
+from atelier_render.providers.diffusion.work import Drawn, Item, Recipe, Rejected
+from atelier_render.providers.measures import sides
+from atelier_render.providers.parts import as_one
+from atelier_render.providers.protocol import (
+    Capabilities,
+    Failed,
+    Outcome,
+    Picture,
+    ProviderJob,
+    Refused,
+    Succeeded,
+    Transient,
+    mode_of,
+)
+
+SEEDS = 1 << 63
+
+
+class Diffusers:
+    """Makes pictures of kind image. The same request gives the same pictures on the same device."""
+
+    name = "diffusers"
+
+    def __init__(self, settings: DiffusersSettings) -> None:
+        self.capabilities = Capabilities((settings.offer,), reads_inputs=True)
+        self._settings = settings
+        self._model = Model(settings)
+        self._batches = Batches(self._model, batch_max=settings.batch_max, window_s=settings.batch_window_ms / 1_000)
+
+    async def submit(self, job: ProviderJob) -> Outcome:
+        """The n pictures of a job, each from the seed after the one before."""
+        if (wrong := _wrong_with(job)) is not None:
+            return Failed("invalid_input", wrong)
+        recipe, items = self._recipe(job), [self._item(job, index) for index in range(job.spec.n)]
+        tell = _progress(job)
+        made = await asyncio.gather(
+            *(self._batches.make(recipe, item, tell(index)) for index, item in enumerate(items))
+        )
+        return as_one([_outcome(one) for one in made], wanted=job.spec.n)
+
+    async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
+        """What was under way died with us."""
+        return Transient("nothing was made")
+
+    async def close(self) -> None:
+        """Ends the process with the model."""
+        await self._batches.close()
+        await self._model.close()
+
+    def _recipe(self, job: ProviderJob) -> Recipe:
+        spec, settings = job.spec, self._settings
+        mode = mode_of(spec) or "words"
+        masked = mode == "edit" and any(given.role == "mask" for given in job.inputs)
+        width, height = sides_of(spec.size or self._size_like(job))
+        tuning = spec.tuning
+        return Recipe(
+            mode="masked" if masked else mode,
+            width=width,
+            height=height,
+            steps=tuning.num_inference_steps if tuning else settings.steps,
+            guidance_scale=tuning.guidance_scale if tuning else settings.guidance_scale,
+            strength=tuning.strength if tuning else settings.strength,
+        )
+
+    def _size_like(self, job: ProviderJob) -> str:
+        """The first size there is; for a picture that is changed, the one shaped most like it."""
+        given = next((sides(one.data) for one in job.inputs if one.role == "image"), None)
+        if given is None:
+            return self._settings.sizes[0]
+        shape = given[0] / given[1]
+        return min(self._settings.sizes, key=lambda size: abs(sides_of(size)[0] / sides_of(size)[1] - shape))
+
+    def _item(self, job: ProviderJob, index: int) -> Item:
+        spec = job.spec
+        roles = {given.role: given.data for given in reversed(job.inputs)}
+        picture = roles.get("image") if mode_of(spec) != "words" else None
+        return Item(
+            prompt=_prompt(spec),
+            negative_prompt=self._settings.negative_prompt,
+            seed=(spec.seed + index) % SEEDS,
+            image_format=spec.format,
+            picture=picture,
+            mask=roles.get("mask") if picture and spec.prompt else None,
+        )
+
+
+def _wrong_with(job: ProviderJob) -> str | None:
+    if mode_of(job.spec) == "words" and not job.spec.prompt:
+        return "it says neither in words nor by a picture what is wanted"
+    for place, given in enumerate(job.inputs, 1):
+        if sides(given.data) is None:
+            return f"input {place} ({given.role}) is not a PNG, JPEG or WebP picture"
+    return None
+
+
+def _prompt(spec: RenderSpec) -> str:
+    return ", ".join(filter(None, (spec.prompt, STYLES.get(spec.style or ""))))
+
+
+def _progress(job: ProviderJob) -> Callable[[int], Callable[[float], None]]:
+    """For each picture what takes its part of the progress."""
+    done = [0.0] * job.spec.n
+
+    def of(index: int) -> Callable[[float], None]:
+        def tell(fraction: float) -> None:
+            done[index] = fraction
+            job.tell(int(100 * sum(done) / len(done)))
+
+        return tell
+
+    return of
+
+
+def _outcome(made: Drawn | Rejected | NotMade) -> Outcome:
+    match made:
+        case Drawn():
+            return Succeeded((Picture(made.data, made.content_type, made.width, made.height),), 1)
+        case Rejected("refused", reason):
+            return Refused(reason)
+        case Rejected(_, reason):
+            return Failed("invalid_input", reason)
+        case NotMade(reason, passing=True):
+            return Transient(reason)
+        case NotMade(reason):
+            return Failed("provider_failed", reason)

@@ -1,0 +1,103 @@
+"""Settings of the self-hosted model; without ``ATELIER_DIFFUSERS_MODEL`` there is none."""
+
+import re
+from importlib.util import find_spec
+from pathlib import PurePath
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from atelier_contracts.vocabulary import N_MAX
+from atelier_imaging.pictures import CONTENT_TYPES
+from atelier_render.providers.protocol import Mode, Offer
+
+SIDE_MULTIPLE = 8
+"""What every latent diffusion model wants of a side, in pixels."""
+SIDE_PX_MIN, SIDE_PX_MAX = 64, 4096
+NEEDED = ("accelerate", "diffusers", "torch", "transformers")
+HOW = "python -m pip install 'atelier-render[diffusers]'"
+STYLES = {
+    "natural": "natural light, true colours",
+    "vivid": "vivid colours, dramatic light",
+    "artistic": "expressive painting",
+    "photographic": "photograph, sharp focus",
+}
+"""What a style adds to the prompt; a model knows no other way of being told."""
+
+_SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})")
+
+
+class DiffusersSettings(BaseSettings):
+    """Read from the environment, prefix ``ATELIER_DIFFUSERS_``."""
+
+    model_config = SettingsConfigDict(env_prefix="ATELIER_DIFFUSERS_", extra="ignore", frozen=True)
+
+    model: Annotated[str | None, BeforeValidator(lambda given: given or None)] = None
+    """A folder with weights, or an id of the Hugging Face hub. Only safetensors are loaded: pickles run code."""
+    name: str = ""
+    """How clients ask for it; without one, the last part of ``model``."""
+    device: Literal["auto", "cuda", "cpu"] = "auto"
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
+    """float16 on a GPU and float32 on a processor where it is auto."""
+    modes: tuple[Mode, ...] = Field(default=("words", "edit", "variation"), min_length=1)
+    """What the model is offered for; not every one can start from a picture."""
+    sizes: tuple[str, ...] = Field(default=("512x512", "768x512", "512x768"), min_length=1)
+    """Sides in pixels, multiples of 8; the first is made where none is asked for."""
+    side_max_px: int = Field(default=1024, ge=SIDE_PX_MIN, le=SIDE_PX_MAX)
+    """No size may have a longer side; what the memory of the device bears."""
+    steps: int = Field(default=30, ge=1, le=200)
+    guidance_scale: float = Field(default=7.5, ge=0, le=30)
+    strength: float = Field(default=0.8, gt=0, le=1)
+    """These three where a request says nothing."""
+    negative_prompt: str = Field(default="", max_length=4_000)
+    """What no picture shall show; for models that can be told."""
+    batch_max: int = Field(default=4, ge=1, le=64)
+    """Pictures made together."""
+    batch_window_ms: int = Field(default=50, ge=0, le=5_000)
+    """How long the first of a batch waits for others like it."""
+    load_s_max: float = Field(default=600.0, gt=0)
+    """Seconds to load the model, a download included."""
+
+    @field_validator("sizes")
+    @classmethod
+    def _can_be_made(cls, sizes: tuple[str, ...]) -> tuple[str, ...]:
+        for size in sizes:
+            found = _SIZE.fullmatch(size)
+            if found is None or any(int(side) % SIDE_MULTIPLE or int(side) < SIDE_PX_MIN for side in found.groups()):
+                raise ValueError(f"{size} is not of the form 512x768, with multiples of 8 from {SIDE_PX_MIN} on")
+        return sizes
+
+    @model_validator(mode="after")
+    def _fits_here(self) -> Self:
+        for size in self.sizes:
+            if max(sides_of(size)) > self.side_max_px:
+                raise ValueError(f"{size} has a side over ATELIER_DIFFUSERS_SIDE_MAX_PX={self.side_max_px}")
+        if self.model and (missing := [name for name in NEEDED if find_spec(name) is None]):
+            raise ValueError(f"ATELIER_DIFFUSERS_MODEL needs {', '.join(missing)}, not installed here: {HOW}")
+        return self
+
+    @property
+    def model_name(self) -> str:
+        """How clients ask for it."""
+        return self.name or PurePath(self.model or "none").name
+
+    @property
+    def offer(self) -> Offer:
+        """What may be asked."""
+        return Offer(
+            "image",
+            modes=self.modes,
+            models=(self.model_name,),
+            sizes=self.sizes,
+            styles=tuple(STYLES),
+            formats=tuple(CONTENT_TYPES),
+            n_max=N_MAX,
+            note="A self-hosted diffusion model, on this installation's own device.",
+        )
+
+
+def sides_of(size: str) -> tuple[int, int]:
+    """Width and height in pixels of a size such as ``512x768``."""
+    width, _, height = size.partition("x")
+    return int(width), int(height)

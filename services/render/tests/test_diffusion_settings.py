@@ -1,0 +1,45 @@
+"""The self-hosted model's settings: the offer follows from them, and what cannot be is said when render starts."""
+
+import pytest
+from pydantic import ValidationError
+
+from atelier_render.providers.diffusion import settings as module
+from atelier_render.providers.diffusion.settings import DiffusersSettings
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(module, "find_spec", lambda _: object())
+    return monkeypatch
+
+
+def test_without_the_extra_a_model_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: None if name == "torch" else object())
+
+    assert DiffusersSettings(model="").model is None
+    with pytest.raises(ValidationError, match=r"needs torch, not installed here: .*atelier-render\[diffusers\]"):
+        DiffusersSettings(model="/models/sd")
+
+
+def test_the_offer_is_what_is_configured(installed: pytest.MonkeyPatch) -> None:
+    installed.setenv("ATELIER_DIFFUSERS_MODEL", "some/tiny-model")
+    installed.setenv("ATELIER_DIFFUSERS_SIZES", '["256x256", "512x256"]')
+    installed.setenv("ATELIER_DIFFUSERS_MODES", '["words"]')
+
+    offer = DiffusersSettings().offer
+
+    assert (offer.kind, offer.models, offer.sizes, offer.modes) == (
+        "image",
+        ("tiny-model",),
+        ("256x256", "512x256"),
+        ("words",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [(("500x512",), "multiples of 8"), (("wide",), "of the form"), (("2048x512",), "SIDE_MAX_PX"), ((), "at least 1")],
+)
+def test_a_size_that_cannot_be_made_is_refused(sizes: tuple[str, ...], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        DiffusersSettings(sizes=sizes)
