@@ -29,6 +29,7 @@ from atelier_messaging import Delivery, UnitOfWork, database, testing
 from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
+from atelier_provider_simulator.control import child
 from atelier_render.analysis import Analyst
 from atelier_render.artefacts import Artefacts
 from atelier_render.calling import Caller
@@ -56,11 +57,23 @@ from atelier_storage.errors import ObjectMissing, StorageUnavailable
 from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ListedObject, StoredObject
 
+from .real_services import real_services
+
 TABLES = (
     "durations, submissions, attempts, artefacts, results, removals, doomed_objects, tenant_queues, inbox, outbox, jobs"
 )
 LEASE_S = 1.0
 RULES = Rules(backoff_s=0.01, recall_s=0.02, recall_s_max=0.05, reconcile_s=1.0)
+
+
+def pytest_report_header() -> str:
+    """Which services elsewhere are real in the providers' suite."""
+    return real_services()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The same at the end, for runs that begin elsewhere and find this directory later."""
+    terminalreporter.write_line(real_services())
 
 
 @dataclass
@@ -271,6 +284,13 @@ def ask() -> Callable[..., RequestRender]:
 def cancel() -> Callable[[RequestRender], CancelRender]:
     """Makes the cancel of a request."""
     return lambda request: CancelRender(generation_id=request.generation_id)
+
+
+@pytest.fixture(scope="session")
+def simulator_url() -> Iterator[str]:
+    """Where OpenAI and Google are played, by a process of its own."""
+    with child() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

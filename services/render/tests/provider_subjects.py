@@ -26,8 +26,8 @@ from atelier_render.providers.protocol import Input, Provider, ProviderJob
 from atelier_render.providers.simulator import Simulator
 
 from .http_team import SECRET, working
+from .real_services import REAL_KEYS
 
-REAL_KEYS = {"openai": "ATELIER_TEST_OPENAI_API_KEY", "google": "ATELIER_TEST_GOOGLE_API_KEY"}
 PATIENT_S, IMPATIENT_S = 60.0, 0.3
 
 
@@ -209,15 +209,6 @@ async def real_google(tools: Tools) -> AsyncIterator[Subject]:
 for _name, _start in (("openai", real_openai), ("google", real_google)):
     if os.environ.get(REAL_KEYS[_name]):
         SUBJECTS[f"{_name}@real-service"] = Entry(_start)
-
-
-def real_services() -> str:
-    """One line for whoever reads the run: which services were real."""
-    said = [
-        f"{name} {'ALSO AT THE REAL SERVICE' if os.environ.get(variable) else f'simulated ({variable} is not set)'}"
-        for name, variable in REAL_KEYS.items()
-    ]
-    return f"the providers' suite: {', '.join(said)}"
 
 
 def job_of(picture: bytes, mask: bytes, key: str = "", **asked: Any) -> ProviderJob:

@@ -1,0 +1,16 @@
+"""Which services elsewhere are real in a run of the providers' suite; told apart, for it loads none of their SDKs."""
+
+import os
+
+REAL_KEYS = {"openai": "ATELIER_TEST_OPENAI_API_KEY", "google": "ATELIER_TEST_GOOGLE_API_KEY"}
+"""Names of our own: a key that lies in the environment for something else shall pay for no test."""
+
+
+def real_services() -> str:
+    """One line for whoever reads the run."""
+    said = [f"{name} {_how(variable)}" for name, variable in REAL_KEYS.items()]
+    return f"providers' suite: {', '.join(said)}"
+
+
+def _how(variable: str) -> str:
+    return "ALSO AGAINST THE REAL SERVICE" if os.environ.get(variable) else f"simulated ({variable} is not set)"

@@ -1,0 +1,44 @@
+"""Providers are there where they are configured, and the log says in one line which are and why others are not."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from atelier_imaging.workers import ImageWorkers
+from atelier_render import composition
+from atelier_render.settings import Settings
+
+BASE = {
+    "amqp_url": "amqp://nowhere",
+    "service_token": "a token of the tests",
+    "render_database_url": "postgresql://nowhere",
+    "storage": {"endpoint": "http://nowhere", "access_key": "a", "secret_key": "s", "bucket": "pictures"},
+}
+KEYS = {"openai_api_key": "sk-first-secret", "google_api_key": "second-secret"}
+
+
+async def composed(caplog: pytest.LogCaptureFixture, **more: Any) -> tuple[list[str], str]:
+    """Names of the providers, and what was logged."""
+    images = ImageWorkers(workers=1)
+    with caplog.at_level(logging.INFO, composition.__name__):
+        providers = composition.compose(Settings(**(BASE | more)), images)
+    await composition.close(providers)
+    await images.close()
+    (record,) = [record for record in caplog.records if record.name == composition.__name__]
+    return [provider.name for provider in providers], record.getMessage()
+
+
+async def test_without_keys_there_is_what_needs_none(caplog: pytest.LogCaptureFixture) -> None:
+    names, line = await composed(caplog, openai_api_key="", google_api_key="")
+
+    assert names == ["local", "narration"]
+    assert "openai (ATELIER_OPENAI_API_KEY is not set), google (ATELIER_GOOGLE_API_KEY is not set)" in line
+
+
+async def test_with_keys_there_are_both_and_neither_key_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    names, line = await composed(caplog, **KEYS, google_base_url="http://127.0.0.1:9/")
+
+    assert names == ["local", "narration", "openai", "google"]
+    assert "openai at https://api.openai.com/v1, google at http://127.0.0.1:9; not configured: none" in line
+    assert not [key for key in KEYS.values() if key in line]

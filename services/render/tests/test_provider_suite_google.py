@@ -1,0 +1,110 @@
+"""What is Google's own: how a request is put to its models, one picture a call."""
+
+import io
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from atelier_contracts import RenderSpec
+from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, IMAGEN_MODELS
+from atelier_imaging.workers import ImageWorkers
+from atelier_provider_simulator.control import Control
+from atelier_provider_simulator.google_content import MODELS
+from atelier_render.providers import google_models as models
+from atelier_render.providers.finishing import Finishing
+from atelier_render.providers.google import Google
+from atelier_render.providers.protocol import Failed, Partial, Succeeded
+
+from .provider_subjects import job_of
+
+WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake"}
+
+
+@pytest.fixture(scope="module")
+async def finishing() -> AsyncIterator[Finishing]:
+    images = ImageWorkers(workers=1)
+    yield Finishing(images)
+    await images.close()
+
+
+@pytest.fixture
+async def control(simulator_url: str) -> AsyncIterator[Control]:
+    async with Control(simulator_url) as control:
+        await control.forget()
+        yield control
+
+
+@pytest.fixture
+async def google(control: Control, finishing: Finishing) -> AsyncIterator[Google]:
+    provider = Google(control.google_key, finishing, base_url=control.google_url)
+    yield provider
+    await provider.close()
+
+
+def test_every_model_that_clients_may_name_is_offered_and_made_by_one_that_is_there() -> None:
+    named = {name for offer in models.offers() for name in offer.models}
+
+    assert named == {*IMAGEN_MODELS, *GEMINI_IMAGE_MODELS}
+    assert {models.wire_of(name).model for name in named} == set(MODELS)
+
+
+@pytest.mark.parametrize(
+    ("asked", "resolution"),
+    [
+        ({}, "1K"),
+        ({"quality": "hd"}, "2K"),
+        ({"size": "1792x1024"}, "2K"),
+        ({"size": "1024x1024", "model": "gemini-2.5-flash-image"}, None),
+    ],
+)
+def test_the_smallest_resolution_that_holds_the_size_is_asked_for(
+    asked: dict[str, Any], resolution: str | None
+) -> None:
+    assert models.resolution_of(RenderSpec(**(WORDS | asked))) == resolution
+
+
+async def test_each_picture_is_a_call_with_a_key_of_its_own(control: Control, google: Google) -> None:
+    outcome = await google.submit(
+        job_of(b"", b"", key="k", **(WORDS | {"n": 2, "model": "imagen-4.0-ultra-generate-001"}))
+    )
+
+    assert isinstance(outcome, Succeeded) and outcome.delivered == 2
+    arrived = await control.requests()
+    assert {(one.idempotency_key, one.model) for one in arrived} == {
+        ("k-1of2", "gemini-3-pro-image"),
+        ("k-2of2", "gemini-3-pro-image"),
+    }
+
+
+async def test_pictures_that_a_filter_holds_back_are_missing_not_fatal(control: Control, google: Google) -> None:
+    await control.plan("google", "partial", times=3, delivered=1)
+
+    outcome = await google.submit(job_of(b"", b"", **(WORDS | {"n": 3})))
+
+    assert isinstance(outcome, Partial) and outcome.delivered == 1
+
+
+async def test_an_edit_depends_on_its_picture_and_on_its_mask(google: Google) -> None:
+    def drawn(colour: str) -> bytes:
+        out = io.BytesIO()
+        Image.new("RGBA", (64, 64), colour).save(out, "PNG")
+        return out.getvalue()
+
+    red, blue = drawn("red"), drawn("blue")
+    jobs = [job_of(one, other, **WORDS, mode="masked") for one, other in ((red, red), (blue, red), (red, blue))]
+
+    outcomes = [await google.submit(job) for job in jobs]
+
+    assert len({outcome.pictures[0].data for outcome in outcomes if isinstance(outcome, Succeeded)}) == 3
+
+
+async def test_a_key_that_is_not_accepted_is_the_operators_business(control: Control, finishing: Finishing) -> None:
+    provider = Google("mistyped", finishing, base_url=control.google_url)
+
+    outcome = await provider.submit(job_of(b"", b"", **WORDS))
+    await provider.close()
+
+    assert isinstance(outcome, Failed) and outcome.code == "provider_unavailable"
+    assert "ATELIER_GOOGLE_API_KEY" in outcome.reason and "mistyped" not in outcome.reason
