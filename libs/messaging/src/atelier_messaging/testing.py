@@ -19,7 +19,7 @@ import asyncpg
 
 @contextmanager
 def postgres(profile: str) -> Iterator[str]:
-    """URL of a superuser on a Postgres; ``profile`` is what the launcher calls it, if it must start one."""
+    """URL of a superuser on a Postgres; what it is called begins with ``profile``, if the launcher must start one."""
     if given := os.environ.get("ATELIER_TEST_DATABASE_URL"):
         yield given
         return
@@ -27,7 +27,7 @@ def postgres(profile: str) -> Iterator[str]:
     from atelier_local.postgres import admin_url
     from atelier_local.stack import Stack
 
-    stack = Stack(profile, only=("postgres",))
+    stack = Stack(f"{profile}-{os.getpid()}", only=("postgres",))
     try:
         stack.up()
         yield admin_url(stack.profile)
