@@ -22,7 +22,6 @@ ADMISSION_S = 1.0
 SYNC_WAIT_S = 1.5
 FAILED_LOGINS_PER_MINUTE = 30
 WEBHOOK_RETRIES_S = "0.1,0.1"
-WEBHOOK_TIMEOUT_S = 1.0
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +105,6 @@ def _settings(
         failed_logins_per_minute=FAILED_LOGINS_PER_MINUTE,
         webhook_loopback="on",
         webhook_retries_s=WEBHOOK_RETRIES_S,
-        webhook_timeout_s=WEBHOOK_TIMEOUT_S,
         storage=storage,
     )
 
