@@ -7,7 +7,7 @@ bin := .venv/bin
 is_set_up = @test -x $(bin)/atelier || { echo "Nothing is set up here yet: make up" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs clean demo test check bench explore format
+.PHONY: help setup up down status logs clean demo test check bench chaos explore format
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,14 @@ bench: setup ## whole generations a second, beside a floor; a claim with 1 000 a
 	@$(bin)/atelier bench
 	@$(bin)/python -m atelier_render.queue_bench
 
-explore: setup ## far more requests derived from the API's description than `make test` sends (minutes)
+chaos: setup ## every fault under load, then every invariant (minutes): SEED=n does a run again
+	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED))
+
+explore: setup ## what `make test` does in seconds, for minutes: orders, schedules, batches, removed guards, requests
+	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.explore
+	@ATELIER_EXPLORE_EXAMPLES=$${EXAMPLES:-200} $(bin)/python -m pytest services/billing/tests/test_books_machine.py --timeout 1800
+	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.simulation 0 100
+	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.mutants
 	@ATELIER_EXPLORE_EXAMPLES=$${EXAMPLES:-50} $(bin)/python -m pytest tests-e2e/test_openapi.py --timeout 1800
 
 format: setup ## rewrite the code as the checks want it

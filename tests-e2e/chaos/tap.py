@@ -36,7 +36,8 @@ class Tap:
         self._connection = await aio_pika.connect_robust(self._url, reconnect_interval=0.5)
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=100)
-        queue = await channel.declare_queue(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
+        # A classic queue: a quorum queue is sometimes left without a leader by a broker killed right after it was made.
+        queue = await channel.declare_queue(QUEUE, durable=True)
         await queue.bind(EXCHANGE, "#")
         await queue.consume(self._hear)
 

@@ -111,6 +111,20 @@ async def test_one_reservation_said_twice_under_two_ids_to_two_processes_holds_o
     assert await balance(unit, owner) == (20, 20, 0)
 
 
+async def test_batches_of_many_owners_never_deadlock(unit: UnitOfWork) -> None:
+    owners = [await owner_with(unit, 100) for _ in range(10)]
+
+    async def spend() -> None:
+        deliveries = [Delivery(wrap(reserve(owner, uuid4()), source="test")) for owner in owners]
+        async with unit.once("billing.commands", deliveries, dispatch=False) as work:
+            await handlers.handle_commands(work)
+
+    for _ in range(10):
+        await asyncio.gather(*(spend() for _ in range(8)))
+
+    assert {await balance(unit, owner) for owner in owners} == {(20, 80, 0)}
+
+
 class _Interrupted:
     """A connection on which somebody else is quicker: ``meanwhile`` happens once the accounts are locked."""
 

@@ -1,0 +1,199 @@
+"""Each guard taken out of a copy of the code, and the test that must then fail: ``python -m chaos.mutants``.
+
+A guard whose loss no test notices is no guard that anybody can rely on. Each test must pass on the code as it is.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FAILED = 1
+"""How pytest ends when a test failed, and not for some other reason."""
+TEST_S_MAX = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A guard, how it is taken away, and who notices."""
+
+    guard: str
+    file: str
+    code: str
+    instead: str
+    test: str
+
+    def broken(self, text: str) -> str:
+        """The file without the guard. Raises ValueError where its code is not there, once."""
+        if text.count(self.code) != 1:
+            raise ValueError(f"{self.file} has {self.code!r} {text.count(self.code)} times")
+        return text.replace(self.code, self.instead)
+
+
+_MESSAGING, _SESSION = "libs/messaging/src/atelier_messaging", "services/session/src/atelier_session"
+_BILLING, _RENDER = "services/billing/src/atelier_billing", "services/render/src/atelier_render"
+_GATEWAY = "services/gateway/src/atelier_gateway"
+
+MUTANTS = (
+    Mutant(
+        "inbox",
+        f"{_MESSAGING}/work.py",
+        "return [d for d in deliveries if d.envelope.id in claimed and first[d.envelope.id] is d]",
+        "return [d for d in deliveries if claimed is not first]",
+        "libs/messaging/tests/test_once.py::test_a_message_seen_before_is_not_fresh",
+    ),
+    Mutant(
+        "confirm",
+        f"{_MESSAGING}/outbox.py",
+        "if outcome is Outcome.CONFIRMED:\n            task",
+        "if outcome:\n            task",
+        "libs/messaging/tests/test_outbox.py::test_an_unroutable_message_is_reported_and_kept",
+    ),
+    Mutant(
+        "mandatory publish",
+        f"{_MESSAGING}/publisher.py",
+        "mandatory=True",
+        "mandatory=False",
+        "libs/messaging/tests/test_outbox.py::test_an_unroutable_message_is_reported_and_kept",
+    ),
+    Mutant(
+        "sweeper",
+        f"{_MESSAGING}/outbox.py",
+        "if not self._publisher.connected:",
+        "if self._publisher:",
+        "libs/messaging/tests/test_outbox.py::test_a_crash_between_commit_and_publish_is_made_good_by_the_sweeper",
+    ),
+    Mutant(
+        "dead letter before its ack",
+        f"{_MESSAGING}/consumer.py",
+        "while (await self._publisher.publish([outgoing]))[0] is not Outcome.CONFIRMED:",
+        "while not await self._publisher.publish([outgoing]):",
+        "libs/messaging/tests/test_outages.py::test_poison_met_while_the_broker_is_away_is_buried_when_it_is_back",
+    ),
+    Mutant(
+        "ack of an unbroken run only",
+        f"{_MESSAGING}/consumer.py",
+        "while self.acknowledged + 1 in self.settled:\n            self.acknowledged += 1",
+        "while self.settled:\n            self.acknowledged = max(self.settled)",
+        "libs/messaging/tests/test_acknowledging.py::test_a_delivery_that_overtook_another_waits_for_it",
+    ),
+    Mutant(
+        "tombstone of a refund",
+        f"{_BILLING}/ledger.py",
+        'Hold(command.generation_id, None, 0, 0, "", HoldState.REFUNDED)\n'
+        "        books.holds[hold.generation_id] = books.touched[hold.generation_id] = hold",
+        'Hold(command.generation_id, None, 0, 0, "", HoldState.REFUNDED)',
+        "services/billing/tests/test_books.py::"
+        "test_refund_and_late_reserve_racing_in_two_processes_hold_nothing_in_the_end",
+    ),
+    Mutant(
+        "compare-and-set of a new hold",
+        f"{_BILLING}/store.py",
+        'ON CONFLICT DO NOTHING\n"""\n_SETTLE_HOLDS',
+        'ON CONFLICT (generation_id) DO UPDATE SET state = excluded.state\n"""\n_SETTLE_HOLDS',
+        "services/billing/tests/test_books.py::"
+        "test_one_reservation_said_twice_under_two_ids_to_two_processes_holds_once",
+    ),
+    Mutant(
+        "lock on the accounts",
+        f"{_BILLING}/store.py",
+        "SELECT * FROM accounts WHERE owner_id = ANY($1::uuid[]) ORDER BY owner_id FOR UPDATE",
+        "SELECT * FROM accounts WHERE owner_id = ANY($1::uuid[]) ORDER BY owner_id",
+        "services/billing/tests/test_books.py::test_two_processes_cannot_spend_the_same_credit",
+    ),
+    Mutant(
+        "order of locks",
+        f"{_BILLING}/store.py",
+        "SELECT * FROM accounts WHERE owner_id = ANY($1::uuid[]) ORDER BY owner_id FOR UPDATE",
+        "SELECT * FROM accounts WHERE owner_id = ANY($1::uuid[]) ORDER BY random() FOR UPDATE",
+        "services/billing/tests/test_books.py::test_batches_of_many_owners_never_deadlock",
+    ),
+    Mutant(
+        "tombstone of a withdrawal",
+        f"{_SESSION}/store.py",
+        "'admitted'\nON CONFLICT DO NOTHING RETURNING generation_id",
+        "'admitted'\nON CONFLICT (generation_id) DO UPDATE SET verdict = 'admitted' RETURNING generation_id",
+        "services/session/tests/test_handlers.py::test_a_withdrawn_request_that_comes_late_starts_nothing",
+    ),
+    Mutant(
+        "resend to billing",
+        f"{_SESSION}/saga.py",
+        "ResendDue: Step(S.CAPTURING, (CaptureCredit,)),",
+        "ResendDue: Step(S.CAPTURING),",
+        "services/session/tests/test_handlers.py::test_billing_that_does_not_answer_is_asked_again",
+    ),
+    Mutant(
+        "ends are never left",
+        f"{_SESSION}/saga.py",
+        "    S.REFUNDING: {\n        CreditRefunded",
+        "    S.FAILED: {RenderCompleted: Step(S.CAPTURING)},\n    S.REFUNDING: {\n        CreditRefunded",
+        "services/session/tests/test_saga.py::test_no_end_is_ever_left",
+    ),
+    Mutant(
+        "compare-and-set of a lease",
+        f"{_RENDER}/store/artefacts.py",
+        "WHERE j.state = 'running' AND j.lease_owner = $1 ORDER BY",
+        "WHERE j.state = 'running' AND $1 = $1 ORDER BY",
+        "services/render/tests/test_leases.py::test_who_gave_a_job_back_cannot_end_it_under_the_same_number",
+    ),
+    Mutant(
+        "withdrawal before a 503",
+        f"{_GATEWAY}/admission.py",
+        "            state = await self._internal.withdraw(request.generation.id)\n        except",
+        '            state = "withdrawn"\n        except',
+        "services/gateway/tests/test_admission.py::test_a_saga_that_is_slow_to_answer_but_has_begun_is_a_201",
+    ),
+)
+
+
+def copied(to: Path) -> None:
+    """The tracked files of this repository, as they are now."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        target = to / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_file():
+            shutil.copy2(ROOT / name, target)
+
+
+def outcome(copy: Path, tests: Iterable[str]) -> int:
+    """How pytest ends on the copy's own code."""
+    sources = sorted(
+        str(path) for pattern in ("libs/*/src", "services/*/src", "deploy/*/src") for path in copy.glob(pattern)
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sources)}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout", "60", *tests]
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=TEST_S_MAX)
+    return done.returncode
+
+
+def main(only: str = "") -> int:
+    """The table: each guard, and whether its loss was noticed; 1 where one was not."""
+    chosen = [mutant for mutant in MUTANTS if only in mutant.guard]
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="atelier-mutants-") as folder:
+        copy = Path(folder)
+        copied(copy)
+        if outcome(copy, dict.fromkeys(mutant.test for mutant in chosen)) != 0:
+            sys.stdout.write("the tests do not pass on the code as it is\n")
+            return 1
+        for mutant in chosen:
+            file = copy / mutant.file
+            whole = file.read_text()
+            file.write_text(mutant.broken(whole))
+            noticed = outcome(copy, [mutant.test]) == FAILED
+            file.write_text(whole)
+            missed += not noticed
+            verdict = "noticed by" if noticed else "NOT NOTICED by"
+            sys.stdout.write(f"without {mutant.guard:<32} {verdict} {mutant.test.rpartition('::')[2]}\n")
+            sys.stdout.flush()
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:2]))
