@@ -7,10 +7,10 @@ bin := .venv/bin
 is_set_up = @test -x $(bin)/atelier || { echo "Nothing is set up here yet: make up" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs clean demo test check bench chaos explore format
+.PHONY: help setup up down status logs clean demo test test-diffusers check bench chaos explore format
 
 help: ## list these targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what is missing (Debian or Ubuntu); says what
 	@deploy/local/bootstrap.sh
@@ -39,6 +39,9 @@ demo: setup ## one try-on from photographs to receipt: PERSON=a.jpg GARMENT=b.jp
 
 test: setup ## every test, on a stack of its own
 	@$(bin)/python -m pytest
+
+test-diffusers: ## the self-hosted model's tests, with PyTorch in an environment of their own (.run/diffusers)
+	@deploy/local/test_diffusers.sh
 
 check: setup ## format, lint, types, each package's own tests, schemas, paths in the READMEs
 	@deploy/check.sh

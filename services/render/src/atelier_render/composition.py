@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from atelier_imaging.workers import ImageWorkers
 from atelier_render.narration.readers import Readers
+from atelier_render.providers.diffusion.provider import Diffusers
 from atelier_render.providers.finishing import Finishing
 from atelier_render.providers.local import Local
 from atelier_render.providers.narration import Narration
@@ -28,6 +29,8 @@ class _Closing(Protocol):
 def compose(settings: Settings, images: ImageWorkers) -> Sequence[Provider]:
     """Makes them, and says in one line which there are and why others are not."""
     here: list[Provider] = [Local(images), Narration(Readers(readers=settings.render_narrators))]
+    if settings.diffusers.model:
+        here.append(Diffusers(settings.diffusers))
     finishing, callback_url = Finishing(images), _text(settings.render_callback_url)
     workers = [HttpWorker(worker, finishing, callback_url=callback_url) for worker in settings.render_workers]
     elsewhere, missing = _elsewhere(settings, finishing)

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from atelier_render.providers.diffusion.settings import DiffusersSettings
 from atelier_render.providers.worker_http.configuration import Workers
 
 
@@ -26,6 +27,8 @@ class ProviderSettings(BaseSettings):
     """Where that is, without a version; Google itself where nothing is said."""
     render_answer_s_max: float = Field(default=180.0, gt=0, le=3_600)
     """Seconds to wait for one answer of OpenAI or Google; what comes later counts as lost."""
+    diffusers: DiffusersSettings = Field(default_factory=DiffusersSettings)
+    """A model of our own, prefix ``ATELIER_DIFFUSERS_`` (docs/diffusers.md)."""
     render_workers: Workers = ()
     """Teams' own models behind HTTP, as JSON or as the path of a JSON file (docs/http-worker.md)."""
     render_callback_url: AnyHttpUrl | None = None
