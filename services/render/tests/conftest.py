@@ -57,7 +57,7 @@ from atelier_storage.errors import ObjectMissing, StorageUnavailable
 from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ListedObject, StoredObject
 
-from .real_services import real_services
+from .real_services import real_services, self_hosted
 
 TABLES = (
     "durations, submissions, attempts, artefacts, results, removals, doomed_objects, tenant_queues, inbox, outbox, jobs"
@@ -66,14 +66,15 @@ LEASE_S = 1.0
 RULES = Rules(backoff_s=0.01, recall_s=0.02, recall_s_max=0.05, reconcile_s=1.0)
 
 
-def pytest_report_header() -> str:
-    """Which services elsewhere are real in the providers' suite."""
-    return real_services()
+def pytest_report_header() -> list[str]:
+    """Which services elsewhere are real in the providers' suite, and whether the self-hosted model is there."""
+    return [real_services(), self_hosted()]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The same at the end, for runs that begin elsewhere and find this directory later."""
     terminalreporter.write_line(real_services())
+    terminalreporter.write_line(self_hosted())
 
 
 @dataclass

@@ -8,6 +8,8 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +18,8 @@ from atelier_imaging.workers import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.plans import Arrived, ProviderName
 from atelier_render.narration.readers import Readers
+from atelier_render.providers.diffusion.provider import Diffusers
+from atelier_render.providers.diffusion.settings import DiffusersSettings, missing
 from atelier_render.providers.finishing import Finishing
 from atelier_render.providers.google import Google
 from atelier_render.providers.local import Local
@@ -27,6 +31,7 @@ from atelier_render.providers.simulator import Simulator
 
 from .http_team import SECRET, working
 from .real_services import REAL_KEYS
+from .tiny_diffusion import MODES, SIZES, save
 
 PATIENT_S, IMPATIENT_S = 60.0, 0.3
 
@@ -185,6 +190,19 @@ async def http(tools: Tools) -> AsyncIterator[Subject]:
         yield Subject(patient, impatient, tell, secret=SECRET)
         await patient.close()
         await impatient.close()
+
+
+@asynccontextmanager
+async def self_hosted(tools: Tools) -> AsyncIterator[Subject]:
+    """A tiny model made here, in a process of its own."""
+    with TemporaryDirectory() as folder:
+        provider = Diffusers(DiffusersSettings(model=str(save(Path(folder))), sizes=SIZES, steps=3, modes=MODES))
+        yield Subject(provider)
+        await provider.close()
+
+
+if not missing():
+    SUBJECTS["diffusers"] = Entry(self_hosted)
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 import os
 
+from atelier_render.providers.diffusion.settings import missing
+
 REAL_KEYS = {"openai": "ATELIER_TEST_OPENAI_API_KEY", "google": "ATELIER_TEST_GOOGLE_API_KEY"}
 """Names of our own: a key that lies in the environment for something else shall pay for no test."""
 
@@ -10,6 +12,12 @@ def real_services() -> str:
     """One line for whoever reads the run."""
     said = [f"{name} {_how(variable)}" for name, variable in REAL_KEYS.items()]
     return f"providers' suite: {', '.join(said)}"
+
+
+def self_hosted() -> str:
+    """Whether the self-hosted model is tested in this run."""
+    absent = ", ".join(missing())
+    return f"diffusers: {f'NOT TESTED, without {absent}; make test-diffusers does' if absent else 'tested'}"
 
 
 def _how(variable: str) -> str:

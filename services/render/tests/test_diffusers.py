@@ -1,7 +1,6 @@
 """The provider diffusers with a real, tiny model in its real process. Where the extra is: ``make test-diffusers``."""
 
 import asyncio
-import importlib.util
 import io
 import os
 import signal
@@ -17,14 +16,14 @@ from PIL import Image
 from atelier_contracts import InputRef, Owner, RenderSpec
 from atelier_contracts.vocabulary import Tuning
 from atelier_render.providers.diffusion.provider import Diffusers
-from atelier_render.providers.diffusion.settings import NEEDED, DiffusersSettings
+from atelier_render.providers.diffusion.settings import DiffusersSettings, missing
 from atelier_render.providers.protocol import Failed, Input, Outcome, Partial, ProviderJob, Succeeded, Transient
 
 from .tiny_diffusion import SIZES, save
 
-MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-HOW = f"the extra diffusers is not installed here ({', '.join(MISSING)}): make test-diffusers runs these"
-pytestmark = [pytest.mark.skipif(bool(MISSING), reason=HOW), pytest.mark.timeout(300)]
+if missing():
+    pytest.skip(f"without {', '.join(missing())}: make test-diffusers runs these", allow_module_level=True)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from atelier_render.providers.protocol import Mode
+
 SIZES = ("64x64", "96x64", "64x128")
+MODES: tuple[Mode, ...] = ("words", "edit", "variation")
 
 
 def save(folder: Path) -> Path:

@@ -73,8 +73,8 @@ class DiffusersSettings(BaseSettings):
         for size in self.sizes:
             if max(sides_of(size)) > self.side_max_px:
                 raise ValueError(f"{size} has a side over ATELIER_DIFFUSERS_SIDE_MAX_PX={self.side_max_px}")
-        if self.model and (missing := [name for name in NEEDED if find_spec(name) is None]):
-            raise ValueError(f"ATELIER_DIFFUSERS_MODEL needs {', '.join(missing)}, not installed here: {HOW}")
+        if self.model and missing():
+            raise ValueError(f"ATELIER_DIFFUSERS_MODEL needs {', '.join(missing())}, not installed here: {HOW}")
         return self
 
     @property
@@ -95,6 +95,11 @@ class DiffusersSettings(BaseSettings):
             n_max=N_MAX,
             note="A self-hosted diffusion model, on this installation's own device.",
         )
+
+
+def missing() -> list[str]:
+    """What of the extra is not installed here."""
+    return [name for name in NEEDED if find_spec(name) is None]
 
 
 def sides_of(size: str) -> tuple[int, int]:
