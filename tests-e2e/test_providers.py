@@ -1,12 +1,17 @@
 """Pictures by OpenAI and Google, who are played over their own wire formats: delivered, partly, or not at all."""
 
+import itertools
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from atelier_contracts import RenderSpec
+from atelier_gateway.image_models import MODELS, STYLES, Unsupported, resolve
 from atelier_local.answers import TERMINAL, Generation
 from atelier_local.client import Client
 from atelier_provider_simulator.control import Control
+from atelier_render.providers import google_models, openai_models
+from atelier_render.providers.protocol import Capabilities
 from whole_system.world import eventually
 
 NewStore = Callable[[int], Awaitable[Client]]
@@ -84,3 +89,33 @@ async def test_what_the_provider_refuses_is_said_so_and_costs_nothing(
     assert generation.error["code"] == "refused"
     assert (generation.credits.captured, generation.credits.refunded) == (0, generation.credits.reserved)
     assert len(await provider_simulator.requests()) == 1
+
+
+async def test_a_narration_is_read_by_the_model_that_was_named(store: NewStore, provider_simulator: Control) -> None:
+    client = await store(1_000)
+
+    generation = await ended(client, kind="narration", prompt="Once upon a time.", provider="openai", model="tts-1")
+
+    assert generation.status == "succeeded", generation.error
+    assert [output.content_type for output in generation.outputs] == ["audio/mpeg"]
+    assert [one.path for one in await provider_simulator.requests()] == ["/v1/audio/speech"]
+
+
+def test_what_the_gateway_has_prices_for_is_what_the_providers_offer() -> None:
+    can = {
+        "openai": Capabilities(openai_models.offers("replace"), reads_inputs=True),
+        "google": Capabilities(google_models.offers(), reads_inputs=True),
+    }
+    narrower = set()
+    for name, model in MODELS.items():
+        for size, quality, style in itertools.product(model.sizes, model.qualities, (None, *STYLES[model.provider])):
+            found = resolve(provider=model.provider, model=name, size=size, quality=quality, style=style)
+            if isinstance(found, Unsupported):
+                continue
+            spec = RenderSpec(
+                kind="image", prompt="p", model=name, size=found.size, quality=found.quality, style=found.style
+            )
+            if can[model.provider].objection(spec) is not None:
+                narrower.add(name)
+
+    assert narrower == {google_models.SMALL}, "it makes squares only, and says so before anything is charged"
