@@ -1,90 +1,28 @@
 """Senders on a database of their own against real receivers: at least once, in order, nobody in another's way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from pydantic import SecretStr
-from uuid_utils.compat import uuid7
 
 import atelier_gateway
 from atelier_contracts import Owner
-from atelier_gateway.store import deliveries, webhooks
-from atelier_gateway.store.deliveries import Delivery, NewDelivery
+from atelier_gateway.store import deliveries
 from atelier_gateway.webhooks import sending
-from atelier_gateway.webhooks.sending import PER_TARGET, Rules, Sender
-from atelier_gateway.webhooks.signing import Secrets
-from atelier_messaging import UnitOfWork, database
+from atelier_gateway.webhooks.sending import PER_TARGET
+from atelier_messaging import database
 from atelier_messaging.database import Pool
-from atelier_messaging.outbox import Outbox
-from atelier_messaging.publisher import Publisher
 from atelier_messaging.testing import migrated
-from atelier_storage.objects import ObjectStore
-from atelier_storage.post import SafePoster
-from atelier_storage.settings import StorageSettings
 
-from .receiver import Receiver, receiving
+from .receiver import receiving
+from .senders import AGAIN, Desk, counted, sending_until, told, until
 
 pytestmark = pytest.mark.stack
-SECRETS = Secrets(SecretStr("the pepper of the tests"))
-STORE = StorageSettings(endpoint="http://127.0.0.1:9", access_key="a", secret_key="s", bucket="pictures")
-AGAIN = """
-UPDATE webhook_deliveries
-SET next_try_at = now(), leased_until = CASE WHEN claim IS NOT NULL THEN now() - interval '1 second' END
-WHERE state = 'pending'
-"""
-
-
-@dataclass
-class Desk:
-    """A database with deliveries in it, and senders for them."""
-
-    pool: Pool
-
-    def sender(self, *, loopback: bool = True, schedule: tuple[float, ...] = (60, 60), timeout_s: float = 60) -> Sender:
-        work = UnitOfWork(self.pool, Outbox(self.pool, Publisher("amqp://127.0.0.1/", "tests")), "tests")
-        poster = SafePoster(timeout_s=timeout_s, loopback=loopback)
-        return Sender(work, SECRETS, ObjectStore(STORE), poster, Rules(schedule, timeout_s, 64, 5))
-
-    async def sent(self, sender: Sender) -> None:
-        """Everything that is due, and what that makes due."""
-        while await sender.send_due():
-            await sender.settled()
-
-    async def endpoint(self, url: str, owner: Owner) -> UUID:
-        id_ = uuid7()
-        async with self.pool.acquire() as connection, connection.transaction():
-            assert await webhooks.insert(connection, owner, id_, url, "", [], uuid7())
-        return id_
-
-    async def note(self, owner: Owner, endpoint: UUID, *, about: UUID | None = None, number: int = 1) -> list[UUID]:
-        new = [_delivery(owner, endpoint, about or uuid4()) for _ in range(number)]
-        async with self.pool.acquire() as connection:
-            await deliveries.insert(connection, new)
-        return [one.id for one in new]
-
-    async def shown(self, owner: Owner, id_: UUID) -> Delivery:
-        found = await deliveries.find(self.pool, owner, id_)
-        assert found is not None
-        return found
-
-    async def standing(self, owner: Owner, endpoint: UUID) -> webhooks.Endpoint:
-        found = await webhooks.find(self.pool, owner, endpoint)
-        assert found is not None
-        return found
-
-
-def _delivery(owner: Owner, endpoint: UUID, about: UUID) -> NewDelivery:
-    told: dict[str, Any] = {"type": "generation.queued", "timestamp": "2026-01-01T12:00:00+00:00", "data": {}}
-    return NewDelivery(uuid7(), owner, endpoint, None, str(endpoint), "generation.queued", about, told)
 
 
 @pytest.fixture(scope="module")
@@ -106,29 +44,10 @@ def owner() -> Owner:
     return Owner(kind="user", id=uuid4())
 
 
-@asynccontextmanager
-async def told(desk: Desk, owner: Owner, *answers: str) -> AsyncIterator[tuple[Receiver, UUID]]:
-    """A receiver, and an endpoint that leads there."""
-    async with receiving(*answers) as receiver:
-        yield receiver, await desk.endpoint(receiver.url, owner)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():  # noqa: ASYNC110 - it happens in a server beside us
-            await asyncio.sleep(0.01)
-
-
-async def sending_until(sender: Sender, holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not holds():
-            await sender.send_due()
-            await asyncio.sleep(0.01)
-
-
 async def test_what_fails_is_sent_again_under_the_same_id_until_it_is_taken(desk: Desk, owner: Owner) -> None:
     async with told(desk, owner, "500 Oh", "302 Found\r\nLocation: http://127.0.0.1:9/") as (receiver, endpoint):
         [id_] = await desk.note(owner, endpoint)
+        before = counted()
         sender = desk.sender()
         for _ in range(3):
             await desk.sent(sender)
@@ -140,6 +59,7 @@ async def test_what_fails_is_sent_again_under_the_same_id_until_it_is_taken(desk
     assert [attempt["status"] for attempt in delivery.attempts] == [500, 302, 204]
     assert (delivery.state, [attempt["number"] for attempt in delivery.attempts]) == ("delivered", [1, 2, 3])
     assert (await desk.standing(owner, endpoint)).failing_since is None
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 2, 1]
 
 
 async def test_when_no_try_is_left_it_has_failed_and_a_replay_begins_anew(desk: Desk, owner: Owner) -> None:
