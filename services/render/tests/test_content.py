@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
 from pydantic import SecretStr
 
@@ -106,10 +106,10 @@ class Service:
     """A moderation service: what it heard, and what it says."""
 
     def __init__(self) -> None:
-        self.heard: list[httpx.Request] = []
-        self.says: httpx.Response | Exception = httpx.Response(200, json={"allowed": True})
+        self.heard: list[httpx2.Request] = []
+        self.says: httpx2.Response | Exception = httpx2.Response(200, json={"allowed": True})
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
         self.heard.append(request)
         if isinstance(self.says, Exception):
             raise self.says
@@ -118,10 +118,10 @@ class Service:
 
 @pytest.fixture
 async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
-    """Whoever answers httpx's requests."""
-    service, real = Service(), httpx.AsyncClient
-    transport = httpx.MockTransport(service.answer)
-    monkeypatch.setattr(httpx, "AsyncClient", lambda **given: real(transport=transport, **given))
+    """Whoever answers httpx2's requests."""
+    service, real = Service(), httpx2.AsyncClient
+    transport = httpx2.MockTransport(service.answer)
+    monkeypatch.setattr(httpx2, "AsyncClient", lambda **given: real(transport=transport, **given))
     yield service
 
 
@@ -144,12 +144,12 @@ async def test_the_service_hears_who_wants_what_and_its_token(service: Service) 
 @pytest.mark.parametrize(
     ("says", "expected"),
     [
-        (httpx.Response(200, json={"allowed": False, "reason": "no weapons"}), Forbidden("no weapons")),
-        (httpx.Response(200, json={"allowed": False}), Forbidden(UNSAID)),
-        (httpx.Response(503), Away("it answered 503")),
-        (httpx.Response(302, headers={"Location": "http://elsewhere"}), Away("it answered 302")),
-        (httpx.ConnectError("refused"), Away("ConnectError: refused")),
-        (httpx.ReadTimeout("late"), Away("ReadTimeout: late")),
+        (httpx2.Response(200, json={"allowed": False, "reason": "no weapons"}), Forbidden("no weapons")),
+        (httpx2.Response(200, json={"allowed": False}), Forbidden(UNSAID)),
+        (httpx2.Response(503), Away("it answered 503")),
+        (httpx2.Response(302, headers={"Location": "http://elsewhere"}), Away("it answered 302")),
+        (httpx2.ConnectError("refused"), Away("ConnectError: refused")),
+        (httpx2.ReadTimeout("late"), Away("ReadTimeout: late")),
     ],
 )
 async def test_only_a_clear_answer_is_a_verdict(service: Service, says: Any, expected: Verdict) -> None:
@@ -160,6 +160,6 @@ async def test_only_a_clear_answer_is_a_verdict(service: Service, says: Any, exp
 
 @pytest.mark.parametrize("body", ["", "yes", "[]", '{"allowed": "perhaps"}', '{"reason": "no"}'])
 async def test_an_answer_that_is_not_understood_is_none(service: Service, body: str) -> None:
-    service.says = httpx.Response(200, text=body)
+    service.says = httpx2.Response(200, text=body)
 
     assert isinstance(await HttpModerator("http://inside/judge", None, timeout_s=1).judge(CONTENT), Away)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx
+import httpx2
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from atelier_render.content import Allowed, Away, Content, Forbidden, Verdict
@@ -24,7 +24,7 @@ class HttpModerator:
     def __init__(self, url: str, token: SecretStr | None, *, timeout_s: float) -> None:
         headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
         self._url = url
-        self._http = httpx.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
+        self._http = httpx2.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
 
     async def judge(self, content: Content) -> Verdict:
         """Whatever is not a clear answer is none."""
@@ -33,7 +33,7 @@ class HttpModerator:
             if answer.status_code != 200:
                 return Away(f"it answered {answer.status_code}")
             said = _Answer.model_validate_json(answer.content)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             return Away(f"{type(error).__name__}: {error}")
         except ValidationError as error:
             return Away(f"its answer is not understood: {error.errors()[0]['msg']}")
