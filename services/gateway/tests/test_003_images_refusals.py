@@ -118,6 +118,20 @@ async def test_the_sixty_first_request_in_a_minute_is_429(team: Team) -> None:
     assert '"images-user";r=0' in last.headers["RateLimit"]
 
 
+async def test_a_workspace_has_a_thousand_requests_an_hour_whoever_of_it_asks(team: Team) -> None:
+    """003.5 Per workspace."""
+    await team.ask(ASYNC)
+    filled = """
+        UPDATE rate_windows SET moments = array_fill(now(), ARRAY[1000]) WHERE key LIKE 'images-workspace:%'
+    """
+    await team.world.pool.execute(filled)
+
+    refused = await team.ask(ASYNC)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "RATE_LIMIT_EXCEEDED")
+    assert '"images-workspace";q=1000;w=3600' in refused.headers["RateLimit-Policy"]
+
+
 async def test_an_address_has_a_hundred_requests_a_minute_whoever_asks(world: World) -> None:
     """003.5 Per IP."""
     teams = [await team_of(world) for _ in range(3)]

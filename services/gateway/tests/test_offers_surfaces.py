@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from atelier_contracts import GenerationRequested
@@ -106,6 +107,20 @@ async def test_the_default_model_is_one_that_the_provider_has(team: Team) -> Non
         reply = await client.post(PATH, headers=team.headers | ASYNC, json=PROMPT | {"size": "1536x1024"})
 
     assert (reply.status_code, reply.json()["data"]["model"]) == (202, "gpt-image-2")
+
+
+async def test_openais_list_has_the_models_that_can_be_asked_for_here(world: World) -> None:
+    _, headers = await world.store()
+
+    async def listed(client: httpx.AsyncClient) -> set[str]:
+        found = (await client.get("/v1/models", headers=headers)).json()["data"]
+        return {model["id"] for model in found}
+
+    async with surfaces_where(world, OPENAI, LOCAL, production=True) as client:
+        assert await listed(client) == {"dall-e-3", "gpt-image-2"}
+        assert (await client.get("/v1/models/imagen", headers=headers)).status_code == 404
+    async with surfaces_where(world, LOCAL) as client:
+        assert {"dall-e-3", "imagen"} <= await listed(client)
 
 
 async def test_what_render_said_last_stands_while_it_does_not_answer() -> None:

@@ -118,8 +118,14 @@ class Offers:
 
     def default_model(self, provider: str, usual: str) -> str:
         """The usual one, unless the provider is there and lists only others: then the first of those."""
-        listed = [model for row in self.rows if (row.provider, row.kind) == (provider, "image") for model in row.models]
+        listed = self._listed(provider)
         return usual if usual in listed or not listed else listed[0]
+
+    def can_be_named(self, model: str, provider: str) -> bool:
+        """Whether a picture may be asked of this model of the provider's here."""
+        maker = self.maker_of(provider)
+        listed = self._listed(maker)
+        return maker not in self.missing and (not listed or model in listed)
 
     def check(self, spec: RenderSpec, refuse: Refuse) -> None:
         """Raises Problem: 503 where the provider or the kind is not to be had here, 400 where what is asked is not."""
@@ -132,6 +138,9 @@ class Offers:
             raise _not_here(found.message)
         if found is not None:
             raise refuse(found)
+
+    def _listed(self, provider: str) -> list[str]:
+        return [model for row in self.rows if (row.provider, row.kind) == (provider, "image") for model in row.models]
 
     def _tell(self) -> None:
         logger.info("render's providers: %s", ", ".join(provider["name"] for provider in self.providers))

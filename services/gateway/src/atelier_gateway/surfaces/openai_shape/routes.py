@@ -66,15 +66,20 @@ def _add_models(routes: APIRouter, parts: Parts) -> None:
         if (mannequins := await models_alias(parts, request)) is not None:
             return mannequins
         await parts.identity.anyone(request.headers)
-        return answer({"object": "list", "data": [_model(name) for name in MODELS]})
+        return answer({"object": "list", "data": [_model(name) for name in _models(parts)]})
 
     @routes.get(MODELS_PREFIX + "/{model}", responses=docs.FOUND, openapi_extra=docs.READING)
     async def get_model(request: Request, model: str) -> Response:
         """One of them."""
         await parts.identity.anyone(request.headers)
-        if model not in MODELS:
+        if model not in _models(parts):
             raise Problem("model_not_found", f"There is no model {model!r} here.")
         return answer(_model(model))
+
+
+def _models(parts: Parts) -> list[str]:
+    """Those that can be asked for here."""
+    return [name for name, model in MODELS.items() if parts.offers.can_be_named(name, model.provider)]
 
 
 def _model(name: str) -> dict[str, object]:
