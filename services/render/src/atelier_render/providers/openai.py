@@ -5,9 +5,9 @@ stays unknown.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import openai
 from openai import omit
@@ -42,6 +42,16 @@ _MISUNDERSTOOD = Failed("provider_failed", "OpenAI's answer could not be underst
 
 File = tuple[str, bytes, str]
 """Name, bytes and content type."""
+
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _NoAnswer:
+    """A call that brought none, and what that means."""
+
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +106,31 @@ class OpenAI:
 
         async def one(index: int) -> Outcome:
             key = part_key(job.key, index, len(calls))
-            outcome = await self._asked(lambda: self._pictures(job, calls[index], files, key))
+            outcome = await self._pictures(job, calls[index], files, key)
             done.append(index)
             job.tell(100 * len(done) // len(calls))
             return outcome
 
         return as_one(await side_by_side(len(calls), one), wanted=job.spec.n)
 
-    async def _asked(self, ask: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        """What became of one call, whatever it raised."""
+    async def _asked(self, answer: Awaitable[Answer]) -> Answer | _NoAnswer:
+        """The SDK's answer, or what it means that there is none."""
         try:
             async with asyncio.timeout(self._answer_s_max):
-                return await ask()
+                return await answer
         except TimeoutError:
-            return Unknown()
+            return _NoAnswer(Unknown())
         except openai.OpenAIError as error:
-            return outcome_of(error)
+            return _NoAnswer(outcome_of(error))
         except AnswerTooLarge as large:
-            return Failed("provider_failed", f"OpenAI's answer was not taken: {large}")
+            return _NoAnswer(Failed("provider_failed", f"OpenAI's answer was not taken: {large}"))
         except ValueError:
-            return _MISUNDERSTOOD
+            return _NoAnswer(_MISUNDERSTOOD)
 
     async def _pictures(self, job: ProviderJob, call: Call, files: _Files, key: str) -> Outcome:
-        answer = await self._images(job, call, files, {KEY_HEADER: key})
+        answer = await self._asked(self._images(job, call, files, {KEY_HEADER: key}))
+        if isinstance(answer, _NoAnswer):
+            return answer.outcome
         # The SDK does not judge what it reads: fields may be missing, or be of any type.
         entries = answer.data if isinstance(answer, ImagesResponse) else None
         if not isinstance(entries, list):
@@ -152,7 +164,7 @@ class OpenAI:
 
         async def one(index: int) -> Outcome:
             key = part_key(job.key, index, len(passages))
-            outcome = await self._asked(lambda: self._read(job, Script(passages[index], script.language), key))
+            outcome = await self._read(job, Script(passages[index], script.language), key)
             if isinstance(outcome, Succeeded):
                 sounds[index] = outcome.pictures[0].data
                 job.tell(99 * len(sounds) // len(passages))
@@ -167,7 +179,7 @@ class OpenAI:
     async def _read(self, job: ProviderJob, passage: Script, key: str) -> Outcome:
         model = job.spec.model or models.SPEECH_MODELS[0]
         told = f"Read aloud in {LANGUAGES[passage.language]}." if model in models.DIRECTED_SPEECH_MODELS else omit
-        answer = await self._sdk.audio.speech.create(
+        asking = self._sdk.audio.speech.create(
             input=passage.text,
             model=model,
             voice=job.spec.style or models.VOICES[0],
@@ -175,6 +187,9 @@ class OpenAI:
             instructions=told,
             extra_headers={KEY_HEADER: key},
         )
+        answer = await self._asked(asking)
+        if isinstance(answer, _NoAnswer):
+            return answer.outcome
         return Succeeded((Picture(answer.content, CONTENT_TYPES[job.spec.audio_format]),), 1)
 
 
