@@ -97,7 +97,12 @@ def _deliveries() -> None:
         ["target", "next_try_at", "id"],
         postgresql_where=sa.text("state = 'pending'"),
     )
-    op.create_index("webhook_deliveries_untried", "webhook_deliveries", ["generation_id", "target", "id"], postgresql_where=sa.text("state = 'pending' AND tries = 0"))
+    op.create_index(
+        "webhook_deliveries_untried",
+        "webhook_deliveries",
+        ["generation_id", "target", "id"],
+        postgresql_where=sa.text("state = 'pending' AND tries = 0"),
+    )
     op.create_index("webhook_deliveries_owner", "webhook_deliveries", ["owner_kind", "owner_id", sa.text("id DESC")])
     op.create_index("webhook_deliveries_endpoint", "webhook_deliveries", ["endpoint_id", sa.text("id DESC")])
     op.create_index("webhook_deliveries_generation", "webhook_deliveries", ["generation_id"])
