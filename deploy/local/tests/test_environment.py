@@ -47,6 +47,16 @@ def test_only_the_gateway_may_make_users_and_keys(mine: Profile) -> None:
         assert ("ATELIER_ADMIN_TOKEN" in told) == ("ATELIER_KEY_PEPPER" in told) == (service == "gateway")
 
 
+def test_only_render_is_told_the_keys_of_providers(mine: Profile) -> None:
+    keys = {"ATELIER_OPENAI_API_KEY": "sk-theirs", "ATELIER_GOOGLE_API_KEY": "also-theirs"}
+    plan = Plan(given=environment.given_from(keys, mine))
+
+    for service in SERVICES:
+        told = environment.of_service(service, mine, plan, ALL)
+        assert (keys.items() <= told.items()) == (service == "render")
+        assert ("sk-theirs" in told.values()) == ("also-theirs" in told.values()) == (service == "render")
+
+
 def test_an_address_from_outside_replaces_ours(mine: Profile) -> None:
     outside = {
         "ATELIER_AMQP_URL": "amqp://u:p@broker.example:5672/",
