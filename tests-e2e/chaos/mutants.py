@@ -55,6 +55,13 @@ MUTANTS = (
         "libs/messaging/tests/test_outbox.py::test_an_unroutable_message_is_reported_and_kept",
     ),
     Mutant(
+        "confirm of what is swept",
+        f"{_MESSAGING}/outbox.py",
+        "strict=True) if outcome is Outcome.CONFIRMED]",
+        "strict=True) if outcome]",
+        "libs/messaging/tests/test_outbox.py::test_a_sweep_keeps_what_was_not_confirmed",
+    ),
+    Mutant(
         "mandatory publish",
         f"{_MESSAGING}/publisher.py",
         "mandatory=True",
@@ -88,8 +95,7 @@ MUTANTS = (
         'Hold(command.generation_id, None, 0, 0, "", HoldState.REFUNDED)\n'
         "        books.holds[hold.generation_id] = books.touched[hold.generation_id] = hold",
         'Hold(command.generation_id, None, 0, 0, "", HoldState.REFUNDED)',
-        "services/billing/tests/test_books.py::"
-        "test_refund_and_late_reserve_racing_in_two_processes_hold_nothing_in_the_end",
+        "services/billing/tests/test_ledger.py::test_refund_before_reserve_refuses_the_late_reservation",
     ),
     Mutant(
         "compare-and-set of a new hold",

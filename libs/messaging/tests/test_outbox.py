@@ -114,6 +114,7 @@ async def test_an_unroutable_message_is_reported_and_kept(server: Server, begin:
         unheard = work.emit(_unheard().message)
 
     assert await bus.outbox.dispatch(unheard) is Outcome.UNROUTABLE
+    await bus.outbox.drain()
     assert await server.outbox() == [unheard.id]
 
 

@@ -106,7 +106,8 @@ async def test_one_reservation_said_twice_under_two_ids_to_two_processes_holds_o
     owner = await owner_with(unit, 40)
     generations = [uuid4() for _ in range(20)]
 
-    await asyncio.gather(*(handle(unit, [reserve(owner, generation)]) for generation in generations * 2))
+    twice = [generation for generation in generations for _ in range(2)]
+    await asyncio.gather(*(handle(unit, [reserve(owner, generation)]) for generation in twice))
 
     assert await balance(unit, owner) == (20, 20, 0)
 
