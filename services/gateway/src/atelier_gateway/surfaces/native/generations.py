@@ -90,6 +90,11 @@ def router(parts: Parts) -> APIRouter:
         generation = await owned(parts, request, id)
         return answer(view(generation, parts.objects, public_url, await _place(parts, generation)))
 
+    _add_uploads(routes, parts)
+    return routes
+
+
+def _add_uploads(routes: APIRouter, parts: Parts) -> None:
     takes_upload = takes(Upload) | {"parameters": [docs.KEY, docs.WORKSPACE]}
 
     @routes.post("/uploads", status_code=201, responses=OFFERED, openapi_extra=takes_upload)
@@ -97,8 +102,6 @@ def router(parts: Parts) -> APIRouter:
         """Where to put a picture or a text, to name its key as an input afterwards."""
         principal = await parts.identity.anyone(request.headers)
         return await uploads.offer(parts, request, principal, UPLOAD, lambda offered: offered)
-
-    return routes
 
 
 async def owned(parts: Parts, request: Request, id_: str) -> Generation:

@@ -20,9 +20,14 @@ from atelier_gateway.surfaces.stories.replies import narration_view, states_of, 
 
 def router(parts: Parts) -> APIRouter:
     """The routes of the surface."""
-    routes = APIRouter(prefix="/api", tags=["Stories"])
-    making = Making(parts)
+    routes, making = APIRouter(prefix="/api", tags=["Stories"]), Making(parts)
+    _add_stories(routes, parts, making)
+    _add_making(routes, parts, making)
+    _add_narrations(routes, parts)
+    return routes
 
+
+def _add_stories(routes: APIRouter, parts: Parts, making: Making) -> None:
     @routes.post(
         "/stories",
         status_code=201,
@@ -46,6 +51,8 @@ def router(parts: Parts) -> APIRouter:
         principal = await _user(parts, request)
         return answer(story_view(await _story(parts, principal, id)))
 
+
+def _add_making(routes: APIRouter, parts: Parts, making: Making) -> None:
     @routes.post(
         "/story-generations",
         status_code=202,
@@ -56,6 +63,8 @@ def router(parts: Parts) -> APIRouter:
         """Asks for the narration of a story."""
         return await making.narration(request, await _user(parts, request))
 
+
+def _add_narrations(routes: APIRouter, parts: Parts) -> None:
     @routes.get("/story-generations", responses=docs.answers(200, docs.NarrationPage, 400), openapi_extra=docs.FILTERED)
     async def list_narrations(request: Request) -> Response:
         """The user's narrations, page by page."""
@@ -82,8 +91,6 @@ def router(parts: Parts) -> APIRouter:
         principal = await _user(parts, request)
         await parts.deleting.delete((await _narration(parts, principal, id)).generation)
         return Response(status_code=204)
-
-    return routes
 
 
 async def _user(parts: Parts, request: Request) -> Principal:
