@@ -1,5 +1,6 @@
 """A team with a worker of its own: the one that the docs show, really run, and made to misbehave."""
 
+import asyncio
 import base64
 import importlib.util
 import io
@@ -11,9 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+from atelier_contracts import Owner, RenderSpec
 from atelier_imaging.workers import ImageWorkers
 from atelier_render.providers.finishing import Finishing
+from atelier_render.providers.protocol import Input, ProviderJob
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration
 from atelier_render.providers.worker_http.provider import HttpWorker
 
@@ -51,6 +55,7 @@ class Team:
     asked: list[dict[str, Any]] = field(default_factory=list)
     """The bodies of the jobs made."""
     faults: deque[tuple[str, Fault]] = field(default_factory=deque)
+    ours: list[HttpWorker] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
     """Nobody waits for anything any more."""
 
@@ -100,7 +105,14 @@ class Team:
         given = {"name": "ours", "url": f"http://127.0.0.1:{self.port}", "secrets": [SECRET], "offers": offers}
         patience = {"poll_s": 0.05, "answer_s": 5.0, "answer_bytes_max": ANSWER_BYTES_MAX}
         finishing = Finishing(self.images or ImageWorkers(workers=1))
-        return HttpWorker(WorkerConfiguration(**given | patience | settings), finishing, callback_url=callback_url)
+        worker = HttpWorker(WorkerConfiguration(**given | patience | settings), finishing, callback_url=callback_url)
+        self.ours.append(worker)
+        return worker
+
+    async def leave(self) -> None:
+        """Closes our side, which may have been closed before."""
+        for worker in self.ours:
+            await worker.close()
 
     def shall(self, outcome: str) -> None:
         """Has the next request end so, in the words of the providers' suite."""
@@ -125,6 +137,18 @@ class Team:
     def _made(self, job: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(job)
         return self.make(job)
+
+
+def job(*data: Input, tell: Callable[[int], None] = lambda _: None, **spec: Any) -> ProviderJob:
+    owner, generation_id = Owner(kind="store", id=uuid4()), uuid4()
+    asked = RenderSpec(**{"kind": "image", "prompt": "a red chair", **spec})
+    return ProviderJob(str(generation_id), generation_id, owner, asked, data, tell)
+
+
+async def at_work(team: Team) -> None:
+    """Until the worker has begun with a job."""
+    while not team.asked:  # noqa: ASYNC110 - the worker is in a thread
+        await asyncio.sleep(0.01)
 
 
 @contextmanager

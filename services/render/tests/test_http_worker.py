@@ -1,73 +1,43 @@
 """A team's own worker, over real HTTP: whatever it does, however badly it is reached, the outcome is the true one."""
 
-import asyncio
 import base64
 import hashlib
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from atelier_contracts import InputRef, Owner, RenderSpec
+from atelier_contracts import InputRef
 from atelier_render.providers.protocol import (
     Failed,
     Input,
     Outcome,
     Partial,
-    ProviderJob,
     RateLimited,
     Refused,
     Succeeded,
     Transient,
     Unknown,
 )
-from atelier_render.providers.worker_http.provider import LOST, HttpWorker
 
-from .http_team import PNG, REFERENCE, Fault, Team, answering, done_and_lost, lost_on_the_way, working
+from .http_team import PNG, Fault, Team, answering, done_and_lost, job, lost_on_the_way, working
 
-Connect = Callable[..., HttpWorker]
 SOUND = {"data": base64.b64encode(PNG).decode()}
 BROKEN = {"data": base64.b64encode(PNG[:-20] + bytes(20)).decode()}
 
 
 @pytest.fixture
-def team() -> Iterator[Team]:
+async def team() -> AsyncIterator[Team]:
     with working() as team:
         yield team
+        await team.leave()
 
 
-@pytest.fixture
-async def connect(team: Team) -> AsyncIterator[Connect]:
-    connected: list[HttpWorker] = []
-
-    def one(**settings: Any) -> HttpWorker:
-        connected.append(team.connected(**settings))
-        return connected[-1]
-
-    yield one
-    for worker in connected:
-        await worker.close()
-
-
-def job(*data: Input, tell: Callable[[int], None] = lambda _: None, **spec: Any) -> ProviderJob:
-    owner, generation_id = Owner(kind="store", id=uuid4()), uuid4()
-    asked = RenderSpec(**{"kind": "image", "prompt": "a red chair", **spec})
-    return ProviderJob(str(generation_id), generation_id, owner, asked, data, tell)
-
-
-async def at_work(team: Team) -> None:
-    """Until the worker has begun with a job."""
-    while not team.asked:  # noqa: ASYNC110 - the worker is in a thread
-        await asyncio.sleep(0.01)
-
-
-async def test_a_job_arrives_whole_and_its_pictures_come_back(team: Team, connect: Connect) -> None:
+async def test_a_job_arrives_whole_and_its_pictures_come_back(team: Team) -> None:
     given = InputRef(role="image", key="stores/1/uploads/2.png")
     order = job(Input("image", PNG), inputs=(given,), n=2, seed=7, style="vivid")
 
-    outcome = await connect().submit(order)
+    outcome = await team.connected().submit(order)
 
     assert isinstance(outcome, Succeeded)
     assert outcome.delivered == len(outcome.pictures) == 2
@@ -107,11 +77,11 @@ async def test_a_job_arrives_whole_and_its_pictures_come_back(team: Team, connec
     ],
 )
 async def test_what_the_worker_says_has_one_meaning(
-    team: Team, connect: Connect, answer: dict[str, Any], expected: type[Outcome], words: str
+    team: Team, answer: dict[str, Any], expected: type[Outcome], words: str
 ) -> None:
     team.make = lambda _: answer
 
-    outcome = await connect().submit(job())
+    outcome = await team.connected().submit(job())
 
     assert isinstance(outcome, expected)
     assert words in outcome.reason  # type: ignore[union-attr]
@@ -124,21 +94,19 @@ async def test_what_the_worker_says_has_one_meaning(
         ({"status": "succeeded", "outputs": [SOUND, BROKEN, SOUND]}, 2),
     ],
 )
-async def test_what_is_sound_of_less_than_all_is_delivered(
-    team: Team, connect: Connect, answer: dict[str, Any], delivered: int
-) -> None:
+async def test_what_is_sound_of_less_than_all_is_delivered(team: Team, answer: dict[str, Any], delivered: int) -> None:
     team.make = lambda _: answer
 
-    outcome = await connect().submit(job(n=3))
+    outcome = await team.connected().submit(job(n=3))
 
     assert isinstance(outcome, Partial)
     assert outcome.delivered == len(outcome.pictures) == delivered
 
 
-async def test_more_than_was_asked_for_is_not_taken(team: Team, connect: Connect) -> None:
+async def test_more_than_was_asked_for_is_not_taken(team: Team) -> None:
     team.make = lambda _: {"status": "succeeded", "outputs": [SOUND] * 4}
 
-    outcome = await connect().submit(job(n=2))
+    outcome = await team.connected().submit(job(n=2))
 
     assert isinstance(outcome, Succeeded)
     assert outcome.delivered == len(outcome.pictures) == 2
@@ -170,26 +138,24 @@ async def test_more_than_was_asked_for_is_not_taken(team: Team, connect: Connect
         (answering(200, {"status": "x" * 3000}), Failed("provider_failed", "ours answered more than 2048 bytes")),
     ],
 )
-async def test_every_answer_to_a_submission_has_its_outcome(
-    team: Team, connect: Connect, fault: Fault, expected: Outcome
-) -> None:
+async def test_every_answer_to_a_submission_has_its_outcome(team: Team, fault: Fault, expected: Outcome) -> None:
     team.next("POST", fault)
 
-    assert await connect(answer_bytes_max=2048).submit(job()) == expected
+    assert await team.connected(answer_bytes_max=2048).submit(job()) == expected
     assert team.asked == []
 
 
-async def test_a_worker_that_is_away_has_made_nothing(team: Team, connect: Connect) -> None:
+async def test_a_worker_that_is_away_has_made_nothing(team: Team) -> None:
     team.stop()
 
-    assert await connect().submit(job()) == Transient("ours could not be reached")
-    assert await connect().recall(job()) == Unknown()
+    assert await team.connected().submit(job()) == Transient("ours could not be reached")
+    assert await team.connected().recall(job()) == Unknown()
     team.start()
 
 
-async def test_what_was_made_behind_a_lost_answer_is_fetched_and_not_made_again(team: Team, connect: Connect) -> None:
+async def test_what_was_made_behind_a_lost_answer_is_fetched_and_not_made_again(team: Team) -> None:
     team.next("POST", done_and_lost)
-    order, worker = job(), connect()
+    order, worker = job(), team.connected()
 
     assert await worker.submit(order) == Unknown()
     assert isinstance(await worker.recall(order), Succeeded)
@@ -197,118 +163,42 @@ async def test_what_was_made_behind_a_lost_answer_is_fetched_and_not_made_again(
     assert (team.count("POST"), len(team.asked)) == (1, 1)
 
 
-async def test_what_was_lost_on_the_way_was_never_made(team: Team, connect: Connect) -> None:
+async def test_what_was_lost_on_the_way_was_never_made(team: Team) -> None:
     team.next("POST", lost_on_the_way)
-    order, worker = job(), connect()
+    order, worker = job(), team.connected()
 
     assert await worker.submit(order) == Unknown()
     assert await worker.recall(order) == Transient("ours does not know the job")
     assert team.asked == []
 
 
-async def test_an_answer_that_does_not_come_is_an_unknown_outcome(team: Team, connect: Connect) -> None:
+async def test_an_answer_that_does_not_come_is_an_unknown_outcome(team: Team) -> None:
     team.shall("late_success")
 
-    assert await connect(answer_s=0.1).submit(job()) == Unknown()
+    assert await team.connected(answer_s=0.1).submit(job()) == Unknown()
 
 
-async def test_trouble_between_two_polls_is_passed_over(team: Team, connect: Connect) -> None:
+async def test_trouble_between_two_polls_is_passed_over(team: Team) -> None:
     seen: list[int] = []
     underway = answering(200, {"status": "running", "progress": 40}, Retry_After="0")
     made = answering(200, {"status": "succeeded", "outputs": [SOUND]})
     team.next("POST", answering(202, {"status": "queued"}))
     team.next("GET", answering(503), lost_on_the_way, underway, answering(401), made)
 
-    outcome = await connect().submit(job(tell=seen.append))
+    outcome = await team.connected().submit(job(tell=seen.append))
 
     assert isinstance(outcome, Succeeded)
     assert seen == [0, 40]
     assert team.count("GET") == 5
 
 
-async def test_one_key_is_made_once_however_often_it_is_submitted(team: Team, connect: Connect) -> None:
-    order, worker = job(), connect()
-
-    outcomes = await asyncio.gather(*(worker.submit(order) for _ in range(5)))
-
-    assert len(team.asked) == 1
-    assert all(outcome == outcomes[0] for outcome in outcomes)
-
-
-async def test_a_worker_that_forgot_its_jobs_is_told_again(team: Team, connect: Connect) -> None:
-    order, worker, restarted = job(), connect(), threading.Event()
-    team.make = lambda asked: (restarted.wait(10), REFERENCE.make(asked))[1]
-    following = asyncio.create_task(worker.submit(order))
-    await at_work(team)
-    await asyncio.to_thread(team.stop)
-    team.start()
-    restarted.set()
-
-    assert await following == Transient("ours does not know the job")
-    assert isinstance(await worker.submit(order), Succeeded)
-
-
-async def test_a_cancelled_job_is_cancelled_at_the_worker(team: Team, connect: Connect) -> None:
-    order, worker, enough = job(), connect(), threading.Event()
-    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
-    submitting = asyncio.create_task(worker.submit(order))
-    await at_work(team)
-
-    submitting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await submitting
-    await worker.close()
-    enough.set()
-
-    assert team.seen[-1] == ("DELETE", order.key)
-
-
-async def test_whoever_takes_over_finds_the_job_still_at_work(team: Team, connect: Connect) -> None:
-    order, worker, enough = job(), connect(), threading.Event()
-    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
-    submitting = asyncio.create_task(worker.submit(order))
-    await at_work(team)
-    submitting.cancel(LOST)
-    with pytest.raises(asyncio.CancelledError):
-        await submitting
-    await worker.close()
-
-    recalling = asyncio.create_task(connect().recall(order))
-    enough.set()
-
-    assert isinstance(await recalling, Succeeded)
-    assert (team.count("POST"), team.count("DELETE"), len(team.asked)) == (1, 0, 1)
-
-
-async def test_patience_ends_with_a_cancel(team: Team, connect: Connect) -> None:
-    order, enough = job(), threading.Event()
-    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
-
-    outcome = await connect(job_s=0.2).submit(order)
-    enough.set()
-
-    assert outcome == Failed("provider_timeout", "ours was not done after 0.2 s")
-    assert team.seen[-1] == ("DELETE", order.key)
-
-
-async def test_without_an_answer_to_the_last_cancel_the_outcome_stays_unknown(team: Team, connect: Connect) -> None:
-    enough = threading.Event()
-    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
-    team.next("DELETE", lost_on_the_way)
-
-    outcome = await connect(job_s=0.2).submit(job())
-    enough.set()
-
-    assert outcome == Unknown()
-
-
-async def test_an_output_by_url_is_fetched_from_the_workers_own_origin(team: Team, connect: Connect) -> None:
+async def test_an_output_by_url_is_fetched_from_the_workers_own_origin(team: Team) -> None:
     url = f"http://127.0.0.1:{team.port}/pictures/1.png"
     output = {"url": url, "sha256": hashlib.sha256(PNG).hexdigest()}
     made = answering(200, {"status": "succeeded", "outputs": [output]})
     team.next("POST", made)
     team.next("GET", answering(503), made, answering(200, PNG))
-    order, worker = job(), connect()
+    order, worker = job(), team.connected()
 
     assert await worker.submit(order) == Unknown()
     outcome = await worker.recall(order)
@@ -317,24 +207,24 @@ async def test_an_output_by_url_is_fetched_from_the_workers_own_origin(team: Tea
     assert outcome.pictures[0].data == PNG
 
 
-async def test_a_narration_is_the_audio_it_was_asked_to_be(team: Team, connect: Connect) -> None:
+async def test_a_narration_is_the_audio_it_was_asked_to_be(team: Team) -> None:
     team.make = lambda _: {"status": "succeeded", "outputs": [{"data": base64.b64encode(b"ID3 a song").decode()}]}
 
-    outcome = await connect().submit(job(kind="narration", prompt="Once"))
+    outcome = await team.connected().submit(job(kind="narration", prompt="Once"))
 
     assert isinstance(outcome, Succeeded)
     assert (outcome.pictures[0].content_type, outcome.pictures[0].data) == ("audio/mpeg", b"ID3 a song")
 
 
-async def test_inputs_past_the_workers_bound_are_not_sent(team: Team, connect: Connect) -> None:
-    outcome = await connect(inputs_bytes_max=10).submit(job(Input("image", bytes(11))))
+async def test_inputs_past_the_workers_bound_are_not_sent(team: Team) -> None:
+    outcome = await team.connected(inputs_bytes_max=10).submit(job(Input("image", bytes(11))))
 
     assert outcome == Failed("invalid_input", "the inputs together have more than 10 bytes")
     assert team.seen == []
 
 
-async def test_a_new_secret_is_taken_up_without_a_gap(team: Team, connect: Connect) -> None:
+async def test_a_new_secret_is_taken_up_without_a_gap(team: Team) -> None:
     new = "whsec_" + base64.b64encode(b"the next secret, not known there yet").decode()
 
-    assert isinstance(await connect(secrets=[new, *connect()._worker.secrets]).submit(job()), Succeeded)
-    assert await connect(secrets=[new]).submit(job()) == Transient("ours answered 401")
+    assert isinstance(await team.connected(secrets=[new, *team.connected()._worker.secrets]).submit(job()), Succeeded)
+    assert await team.connected(secrets=[new]).submit(job()) == Transient("ours answered 401")

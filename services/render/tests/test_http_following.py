@@ -1,0 +1,95 @@
+"""A team's own worker over time: keys, restarts, cancels, takeovers and the end of patience."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from atelier_render.providers.protocol import Failed, Succeeded, Transient, Unknown
+from atelier_render.providers.worker_http.provider import LOST
+
+from .http_team import REFERENCE, Team, at_work, job, lost_on_the_way, working
+
+
+@pytest.fixture
+async def team() -> AsyncIterator[Team]:
+    with working() as team:
+        yield team
+        await team.leave()
+
+
+async def test_one_key_is_made_once_however_often_it_is_submitted(team: Team) -> None:
+    order, worker = job(), team.connected()
+
+    outcomes = await asyncio.gather(*(worker.submit(order) for _ in range(5)))
+
+    assert len(team.asked) == 1
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+async def test_a_worker_that_forgot_its_jobs_is_told_again(team: Team) -> None:
+    order, worker, restarted = job(), team.connected(), threading.Event()
+    team.make = lambda asked: (restarted.wait(10), REFERENCE.make(asked))[1]
+    following = asyncio.create_task(worker.submit(order))
+    await at_work(team)
+    await asyncio.to_thread(team.stop)
+    team.start()
+    restarted.set()
+
+    assert await following == Transient("ours does not know the job")
+    assert isinstance(await worker.submit(order), Succeeded)
+
+
+async def test_a_cancelled_job_is_cancelled_at_the_worker(team: Team) -> None:
+    order, worker, enough = job(), team.connected(), threading.Event()
+    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
+    submitting = asyncio.create_task(worker.submit(order))
+    await at_work(team)
+
+    submitting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await submitting
+    await worker.close()
+    enough.set()
+
+    assert team.seen[-1] == ("DELETE", order.key)
+
+
+async def test_whoever_takes_over_finds_the_job_still_at_work(team: Team) -> None:
+    order, worker, enough = job(), team.connected(), threading.Event()
+    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
+    submitting = asyncio.create_task(worker.submit(order))
+    await at_work(team)
+    submitting.cancel(LOST)
+    with pytest.raises(asyncio.CancelledError):
+        await submitting
+    await worker.close()
+
+    recalling = asyncio.create_task(team.connected().recall(order))
+    enough.set()
+
+    assert isinstance(await recalling, Succeeded)
+    assert (team.count("POST"), team.count("DELETE"), len(team.asked)) == (1, 0, 1)
+
+
+async def test_patience_ends_with_a_cancel(team: Team) -> None:
+    order, enough = job(), threading.Event()
+    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
+
+    outcome = await team.connected(job_s=0.2).submit(order)
+    enough.set()
+
+    assert outcome == Failed("provider_timeout", "ours was not done after 0.2 s")
+    assert team.seen[-1] == ("DELETE", order.key)
+
+
+async def test_without_an_answer_to_the_last_cancel_the_outcome_stays_unknown(team: Team) -> None:
+    enough = threading.Event()
+    team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
+    team.next("DELETE", lost_on_the_way)
+
+    outcome = await team.connected(job_s=0.2).submit(job())
+    enough.set()
+
+    assert outcome == Unknown()
