@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from atelier_local import demo_photos
+from atelier_provider_simulator.control import Control
 from whole_system.world import World, eventually
 
 PATH = "/api/ai/images"
@@ -140,6 +141,23 @@ async def test_the_reply_says_who_made_it_and_clients_can_ask_who_could(team: Te
     assert (asked.json()["data"]["provider"], asked.json()["data"]["asked_provider"]) == ("google", "google")
     assert {"local", "narration", "openai", "google"} <= {provider["name"] for provider in offered["providers"]}
     assert (offered["missing"], offered["stand_in"]) == ([], "local")
+
+
+async def test_another_provider_stands_in_and_the_reply_says_so_but_never_for_a_model_that_was_named(
+    team: Team, provider_simulator: Control
+) -> None:
+    """003.7 Provider fallback."""
+    asked = {"prompt": "a red bicycle", "provider": "openai"}
+    await provider_simulator.plan("openai", "out_of_quota", times=2)
+
+    instead = await team.http.post(PATH, json=asked)
+    ordered = await team.http.post(PATH, json=asked | {"model": "gpt-image-2"})
+
+    made = instead.json()["data"]
+    assert (made["status"], made["asked_provider"]) == ("COMPLETED", "openai")
+    assert made["provider"] == made["record"]["provider"] != "openai"
+    assert (ordered.status_code, ordered.json()["error"]["code"]) == (503, "PROVIDER_UNAVAILABLE")
+    assert await team.money() == (90, 0, 10)
 
 
 async def test_too_few_credits_are_402_and_leave_nothing(team: Team) -> None:
