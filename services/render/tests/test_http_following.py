@@ -1,15 +1,20 @@
 """A team's own worker over time: keys, restarts, cancels, takeovers and the end of patience."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 
 from atelier_render.providers.protocol import Failed, Succeeded, Transient, Unknown
+from atelier_render.providers.worker_http.hints import callbacks_router
 from atelier_render.providers.worker_http.provider import LOST
 
-from .http_team import REFERENCE, Team, at_work, job, lost_on_the_way, working
+from .http_team import REFERENCE, Team, answering, at_work, job, lost_on_the_way, working
 
 
 @pytest.fixture
@@ -93,3 +98,28 @@ async def test_without_an_answer_to_the_last_cancel_the_outcome_stays_unknown(te
     enough.set()
 
     assert outcome == Unknown()
+
+
+@pytest.mark.timeout(40)
+async def test_a_callback_ends_a_long_wait(team: Team) -> None:
+    polled = threading.Event()
+    app, listening = FastAPI(), socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    worker = team.connected(callback_url=f"http://127.0.0.1:{listening.getsockname()[1]}")
+    app.include_router(callbacks_router({"ours": worker.listener}))
+    team.make = lambda asked: (polled.wait(10), REFERENCE.make(asked))[1]
+    underway = answering(200, {"status": "running"}, Retry_After="60")
+
+    def first_poll(handler: Any) -> None:
+        underway(handler)
+        polled.set()
+
+    team.next("GET", first_poll)
+
+    outcome = await worker.submit(job())  # or it takes a minute, and the test's time is up
+    server.should_exit = True
+    await serving
+
+    assert isinstance(outcome, Succeeded)
+    assert team.count("GET") == 2
