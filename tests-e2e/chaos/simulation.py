@@ -43,7 +43,7 @@ from atelier_contracts import (
 )
 from atelier_contracts.bundle import letters
 from atelier_contracts.routes import BILLING_COMMANDS, GATEWAY_PROJECTION, RENDER_COMMANDS, ROUTES, SESSION_SAGA
-from atelier_gateway.projection import Snapshot, fold
+from atelier_gateway.projection import RANKS, TERMINAL, Snapshot, fold
 from atelier_messaging import Outcome, UnitOfWork, database, testing, topology
 from atelier_messaging import work as works
 from atelier_messaging.consumer import Consumer, Handler
@@ -396,6 +396,8 @@ class Simulation:
                 yield f"I6 I7: {id_} {state}, hold {hold}"
             if state == "rejected" and hold is not None:
                 yield f"I6: {id_} rejected, hold {hold}"
+            if state is None and RANKS[shown] != TERMINAL:
+                yield f"I4: {id_} was withdrawn, and is shown as {shown} for ever"
             if state is not None and shown != state:
                 yield f"I4: {id_} {state}, shown as {shown}"
         for queue, frame in self.broker.dead:

@@ -182,6 +182,20 @@ async def test_an_answer_that_died_with_its_process_is_rebuilt(world: World, ans
     assert (second.status_code, second.headers["Idempotency-Replayed"]) == (status, "true")
     assert status != 201 or second.content == first.content
     assert len(world.neighbours.started) == 1
+    assert (await world.rows())["generations"] == (1 if status == 201 else 0)
+
+
+async def test_what_was_withdrawn_and_not_cleared_away_is_no_answer_to_its_key(world: World) -> None:
+    _, headers = await world.store()
+    first = await world.create(headers, "one-key")
+    await _forget_the_reply(world)
+    await _project_as_declined(world, id_of(first), "withdrawn")
+
+    cleared, again = await world.create(headers, "one-key"), await world.create(headers, "one-key")
+
+    assert (cleared.status_code, again.status_code) == (409, 201)
+    assert id_of(again) != id_of(first)
+    assert (await world.rows())["generations"] == 1
 
 
 async def test_a_reply_nobody_waits_for_any_more_does_no_harm(world: World) -> None:
@@ -210,9 +224,9 @@ async def _forget_the_reply(world: World) -> None:
     )
 
 
-async def _project_as_declined(world: World, generation: UUID) -> None:
+async def _project_as_declined(world: World, generation: UUID, code: str = "insufficient_credits") -> None:
     """As the row stands where the saga declined and the process died before it could remove it."""
-    error = {"code": "insufficient_credits", "required": 1, "available": 0}
+    error = {"code": code, "required": 1, "available": 0}
     await world.pool.execute(
         "UPDATE generations SET state = 'rejected', rank = 9, error = $2 WHERE id = $1", generation, error
     )

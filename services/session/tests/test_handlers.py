@@ -90,7 +90,7 @@ async def test_a_withdrawn_request_that_comes_late_starts_nothing(unit: UnitOfWo
     assert await withdraw(unit, generation) == "withdrawn"
     sent = await hear(unit, handlers, [requested(generation)])
 
-    assert sent == []
+    assert sent == ["session.generation_rejected.v1"]
     assert await state(unit, generation) is None
 
 
@@ -110,7 +110,7 @@ async def test_request_and_withdrawal_racing_have_exactly_one_winner(unit: UnitO
     )
 
     for generation, verdict, sent in zip(generations, answers[:30], answers[30:], strict=True):
-        assert (verdict == "withdrawn") == (sent == [])
+        assert (verdict == "withdrawn") == (sent == ["session.generation_rejected.v1"])
         assert (await state(unit, generation) is None) == (verdict == "withdrawn")
 
 
@@ -121,7 +121,7 @@ async def test_a_cancel_that_overtakes_its_request_withdraws_it(unit: UnitOfWork
     late = await hear(unit, handlers, [requested(generation)])
 
     assert told == ["session.generation_cancelled.v1"]
-    assert late == []
+    assert late == ["session.generation_rejected.v1"]
     assert await state(unit, generation) is None
 
 

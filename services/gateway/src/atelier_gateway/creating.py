@@ -6,7 +6,7 @@ A surface hands over a draft and a shape; what a status code means stays here, h
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -181,13 +181,18 @@ class Creating:
         generation = await generations.of_anyone(self._pool, lost.holder)
         if generation is None:
             raise Problem("request_in_progress", "What became of the first request is not known yet.")
-        if generation.snapshot.state == "rejected":
-            error = generation.snapshot.error or {}
+        error = generation.snapshot.error or {}
+        rejected = lost.holder if generation.snapshot.state == "rejected" else None
+        if rejected and error["code"] == "withdrawn":
+            await claims.release(self._pool, replace(claim, holder=rejected))
+            await self._admission.keep(None, Reply(503, b""), declined=rejected)
+            raise Problem("request_in_progress", "The first request with this key came to nothing; send it again.")
+        if rejected:
             response = shape.problem(_declined(error["code"], error["required"], error["available"]))
         else:
             response = shape.accepted(generation)
         reply = Reply(response.status_code, bytes(response.body))
-        await self._admission.keep(claim, reply)
+        await self._admission.keep(claim, reply, declined=rejected)
         return _replay(reply, shape)
 
 

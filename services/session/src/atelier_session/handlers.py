@@ -105,14 +105,18 @@ def _after_its_request(delivery: Delivery) -> bool:
 
 
 async def _without_saga(work: Work, delivery: Delivery) -> LogEntry:
-    """A request that was given up, coming late: refused by its tombstone. A cancel that overtook its request: it leaves
-    that tombstone. Anything else is about nothing."""
-    message, sent = delivery.message, ""
+    """A request that was given up, coming late: refused by its tombstone, and whoever still shows it is told. A cancel
+    that overtook its request: it leaves that tombstone. Anything else is about nothing."""
+    message = delivery.message
+    end: GenerationCancelled | GenerationRejected
     if isinstance(message, CancelRequested):
         await store.withdraw(work.connection, message.subject)
-        sent = work.emit(GenerationCancelled(generation_id=message.subject, refunded=0), cause=delivery).message.name
-    elif not isinstance(message, GenerationRequested):
+        end = GenerationCancelled(generation_id=message.subject, refunded=0)
+    elif isinstance(message, GenerationRequested):
+        end = GenerationRejected(generation_id=message.subject, reason="withdrawn", required=0, available=0)
+    else:
         raise Poison(f"{message.name}: no generation {message.subject} is known")
+    sent = work.emit(end, cause=delivery).message.name
     metrics.LOST_RACES.labels("withdrawn", message.name).inc()
     return LogEntry(message.subject, "withdrawn", message.name, delivery.envelope.id, "lost_race", "withdrawn", sent)
 
