@@ -11,7 +11,6 @@ FAULTS = (
     "kill billing before_ack",
     "cut postgres connections",
     "kill render before_commit",
-    "kill billing after_confirm",
     "poison",
 )
 

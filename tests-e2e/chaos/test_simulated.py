@@ -16,11 +16,8 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("seed", [1])
-async def test_a_history_of_faults_ends_well(postgres: str, seed: int) -> None:
-    wrong, history = await simulate(postgres, seed, steps=100)
+async def test_a_history_of_faults_ends_well_and_can_be_lived_again(postgres: str, seed: int) -> None:
+    wrong, history = await simulate(postgres, seed, steps=80)
 
     assert wrong == [], "\n".join(history)
-
-
-async def test_a_seed_is_a_whole_history(postgres: str) -> None:
-    assert (await simulate(postgres, 3, steps=40))[1] == (await simulate(postgres, 3, steps=40))[1]
+    assert (await simulate(postgres, seed, steps=80))[1] == history
