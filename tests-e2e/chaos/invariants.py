@@ -60,6 +60,8 @@ async def examine(
     )
     findings.add("I14 no is no", f"{sum(_refused(ask) for ask in asks)} refused requests", _refusals(known, asks))
     findings.add("yes is yes", f"{sum(len(ask.accepted) for ask in asks)} acceptances", _promises(known, asks))
+    answered = sum(len(ask.replies) for ask in asks)
+    findings.add("no surprise", f"{answered} answers, none of them a 500", _surprises(asks))
     await _tell_stories(findings, world, known)
 
 
@@ -295,6 +297,12 @@ def _promises(known: Evidence, asks: list[Ask]) -> Iterator[str]:
             shown = known.projected.get(id_)
             if saga is None and (shown is None or shown["state"] != "cancelled"):
                 yield f"{id_} was accepted, and no saga knows it; its owner is shown {shown and shown['state']}"
+
+
+def _surprises(asks: list[Ask]) -> Iterator[str]:
+    """Whatever breaks, somebody has thought of it."""
+    for ask in asks:
+        yield from (f"{ask.marker}: {reply.body.decode()}" for reply in ask.replies if reply.status == 500)
 
 
 async def _tell_stories(findings: Findings, world: World, known: Evidence) -> None:

@@ -19,6 +19,7 @@ SURPRISE = ZeroDivisionError("surprise")
         asyncpg.ConnectionDoesNotExistError(),
         asyncpg.ConnectionFailureError(),
         asyncpg.InterfaceError("connection is closed"),
+        asyncpg.InternalClientError("cannot switch to state 15; another operation (2) is in progress"),
         asyncpg.CannotConnectNowError(),
         asyncpg.AdminShutdownError(),
         asyncpg.CrashShutdownError(),
