@@ -10,10 +10,8 @@ import sys
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import cache
 from typing import NamedTuple
-from uuid import UUID
 
 from atelier_billing import ledger
 from atelier_billing.ledger import Account, Books, Grant, Hold, HoldState, Wallet
@@ -25,83 +23,32 @@ from atelier_contracts import (
     DiscardRender,
     GenerationRequested,
     Message,
-    Owner,
     RefundCredit,
-    RenderCompleted,
     RenderFailed,
-    RenderSpec,
     RenderStarted,
     RequestRender,
     ReserveCredit,
-    Work,
 )
 from atelier_contracts.message import Command, GenerationMessage
 from atelier_messaging import Poison
 from atelier_session import saga
 from atelier_session.generation import Generation, Heard, ResendDue, State
 from atelier_session.saga import TERMINAL, LostRace
-
-ID, GRANT = UUID(int=1), UUID(int=3)
-OWNER = Owner(kind="store", id=UUID(int=2))
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-UNITS = 2
-REQUEST = GenerationRequested(
-    generation_id=ID,
-    channel="b2b",
-    owner=OWNER,
-    work=Work(kind="try_on", n=UNITS),
-    spec=RenderSpec(kind="try_on", n=UNITS),
-    deadline_s=900,
+from chaos.one_generation import (
+    CANCEL,
+    COMPLETED,
+    FAILED,
+    GRANT,
+    ID,
+    NOW,
+    OWNER,
+    REQUEST,
+    STARTED,
+    UNITS,
+    Guards,
+    Letter,
+    World,
 )
-CANCEL = CancelRequested(generation_id=ID)
-STARTED = RenderStarted(generation_id=ID, attempt=1)
-FAILED = RenderFailed(generation_id=ID, code="provider_failed", reason="it broke")
-COMPLETED = {
-    made: RenderCompleted(generation_id=ID, outputs=(), delivered=made, requested=UNITS, provider="x")
-    for made in (1, UNITS)
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Guards:
-    """What keeps it right. Without any one of them a violation is found: that is tested, too."""
-
-    inbox: bool = True
-    """A message that was handled is not handled again."""
-    tombstone: bool = True
-    """A refund that comes first refuses the reserve that comes late."""
-    settled_once: bool = True
-    """A hold is settled by compare-and-set: once."""
-    resends: int = 1
-    """How often billing is asked again where its answer does not come."""
-    losses: int = 0
-    """How many messages are lost for good. The outbox loses none, so this takes it away."""
-
-
-class Letter(NamedTuple):
-    """A message on its way. ``copy`` tells it from an equal one that was sent again under its own id."""
-
-    to: str
-    message: Message
-    copy: int
-
-
-class World(NamedTuple):
-    """Everything there is, at one moment."""
-
-    generation: Generation | None
-    hold: tuple[HoldState, int, int] | None
-    """State, captured, refunded."""
-    rich: bool
-    """Whether the owner can afford it; once they can, they stay so."""
-    job: str
-    """``none``, ``queued``, ``running``, ``done``, ``discarded``, ``failed``, ``cancelled``."""
-    sent: frozenset[Letter]
-    handled: frozenset[Letter]
-    resent: int
-    lost: int
-    withdrawn: bool
-    """Whether the request was given up before the session had heard of it."""
 
 
 class Move(NamedTuple):

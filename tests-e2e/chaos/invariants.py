@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -12,16 +12,15 @@ from uuid import UUID
 import asyncpg
 
 from atelier_billing.verify import verify
-from atelier_contracts.routes import ROUTES
 from atelier_local.errors import StackError
-from atelier_messaging.dead_letters import DeadLetter, list_dead, redrive
+from chaos import delivery
 from chaos.asks import Ask
 from chaos.evidence import Evidence
 from chaos.faults import Site
 from chaos.findings import Findings
 from chaos.load import Load, id_of
-from chaos.tap import Tap, consumers_of
-from whole_system.world import World, eventually
+from chaos.tap import Tap
+from whole_system.world import World
 
 if TYPE_CHECKING:
     from chaos.run import Watch
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 STORIES_MAX = 5
 ENDS = {"rejected", "succeeded", "failed", "cancelled", "expired"}
 REFUNDED = {"failed", "cancelled", "expired"}
-SERVICE_OF = {queue: queue.partition(".")[0] for queue in ROUTES}
 
 
 async def examine(
@@ -47,11 +45,11 @@ async def examine(
     )
     findings.add("I5 I6 charged is delivered", f"{len(known.sagas)} generations", _charges(known, asks))
     findings.add("I7 no hold outlives its generation", f"{len(known.holds)} holds", _holds(known))
-    findings.add(*await _once(world, known))
-    graves = await _graves(world)
-    findings.add(*await _arrived(world, tap, graves))
+    findings.add(*await delivery.once(world, known))
+    graves = await delivery.graves(world)
+    findings.add(*await delivery.arrived(world, tap, graves))
     findings.add("I10 one key, one answer", _asked_keys(asks), _keys(known, asks))
-    findings.add(*await _dead(world, site, graves, known))
+    findings.add(*await delivery.dead(world, site, graves, known))
     objects = f"{len(known.artefacts)} artefacts, {len(known.checksums)} objects, {len(known.orphans())} orphans"
     findings.add("I12 artefacts", objects, _artefacts(known, collected=orphans_s > 0))
     attempts = sum(map(len, known.attempts.values()))
@@ -150,78 +148,6 @@ def _holds(known: Evidence) -> Iterator[str]:
         if hold["state"] == "open":
             saga = known.sagas.get(id_)
             yield f"{id_} {saga['state'] if saga else 'unknown to the session'}, {hold['credits']} credits held"
-
-
-async def _once(world: World, known: Evidence) -> tuple[str, str, list[str]]:
-    """The saga's log, the ledger and the inboxes: nothing happened twice for one message."""
-    broken, handled = [], 0
-    doubled = "SELECT message_id FROM saga_log WHERE message_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1"
-    broken += [f"message {row[0]} twice in a saga's log" for row in await world.databases["session"].fetch(doubled)]
-    ended = """
-        SELECT generation_id, count(*) FROM saga_log WHERE outcome = 'transition'
-        AND state_to IN ('rejected', 'succeeded', 'failed', 'cancelled', 'expired') GROUP BY 1 HAVING count(*) > 1
-    """
-    broken += [f"{row[0]} ended {row[1]} times" for row in await world.databases["session"].fetch(ended)]
-    reserved = """
-        SELECT p.generation_id FROM postings p JOIN holds h USING (generation_id) GROUP BY 1, h.unit_credits, h.units
-        HAVING sum(p.credits) FILTER (WHERE p.kind = 'reserve') <> h.unit_credits * h.units
-            OR sum(p.credits) FILTER (WHERE p.kind IN ('capture', 'refund')) > h.unit_credits * h.units
-    """
-    broken += [f"{row[0]} moved more than it held" for row in await world.databases["billing"].fetch(reserved)]
-    for pool in world.databases.values():
-        handled += await pool.fetchval("SELECT count(*) FROM inbox")
-    return "I8 one effect a message", f"{handled} messages handled by four consumers", broken
-
-
-async def _arrived(world: World, tap: Tap, graves: dict[str, list[DeadLetter]]) -> tuple[str, str, Iterable[str]]:
-    """Every message that was ever on the bus is in the inbox of each consumer bound to it, or in a grave."""
-    inboxes = {}
-    for queue, service in SERVICE_OF.items():
-        rows = await world.databases[service].fetch("SELECT message_id FROM inbox WHERE consumer = $1", queue)
-        inboxes[queue] = {str(row["message_id"]) for row in rows} | {dead.message_id for dead in graves[queue]}
-    expected = [(id_, name, queue) for id_, (name, _) in tap.heard.items() for queue in consumers_of(name)]
-    lost = [f"{name} {id_} never reached {queue}" for id_, name, queue in expected if id_ not in inboxes[queue]]
-    left = [
-        f"{count} messages in the outbox of {service}"
-        for service, pool in world.databases.items()
-        if (count := await pool.fetchval("SELECT count(*) FROM outbox"))
-    ]
-    asked = f"{len(tap.heard)} messages heard, {len(expected)} arrivals; {tap.repeated} of them said again"
-    return "I9 every message arrives", asked, [*lost, *left]
-
-
-async def _graves(world: World) -> dict[str, list[DeadLetter]]:
-    url = world.stack.environment()["ATELIER_AMQP_URL"]
-    return {queue: await list_dead(url, queue) for queue in ROUTES}
-
-
-async def _dead(
-    world: World, site: Site, graves: dict[str, list[DeadLetter]], known: Evidence
-) -> tuple[str, str, list[str]]:
-    """Dead letters have reasons, are none but the poison that was laid, and can be sent again (and die again)."""
-    letters = [letter for queue in graves.values() for letter in queue]
-    broken = [f"a dead letter without a reason: {letter}" for letter in letters if letter.reason in ("", "unknown")]
-    broken += [
-        f"{queue}: {letter.name} about {letter.subject} is dead: {letter.reason}"
-        for queue, dead in graves.items()
-        for letter in dead
-        if letter.subject in known.sagas or letter.subject in known.projected
-    ]
-    url = world.stack.environment()["ATELIER_AMQP_URL"]
-    laid = {queue: len(dead) for queue, dead in graves.items()}
-    if sum(laid.values()) < site.poisoned:
-        broken.append(f"{site.poisoned} poison messages were laid, {sum(laid.values())} are in the graves")
-    for queue in laid:
-        await redrive(url, queue)
-
-    async def back() -> bool | None:
-        return {queue: len(await list_dead(url, queue)) for queue in laid} == laid or None
-
-    try:
-        await eventually(back, within_s=20)
-    except TimeoutError:
-        broken.append("dead letters that were sent again are neither handled nor dead")
-    return "I11 the dead", f"{len(letters)} dead letters, {site.poisoned} poison messages laid, all sent again", broken
 
 
 def _asked_keys(asks: list[Ask]) -> str:

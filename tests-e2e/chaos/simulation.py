@@ -9,15 +9,10 @@ import asyncio
 import random
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 import atelier_billing
 import atelier_session
@@ -39,157 +34,21 @@ from atelier_contracts import (
     RequestRender,
     Work,
     unwrap,
-    wrap,
 )
 from atelier_contracts.bundle import letters
-from atelier_contracts.routes import BILLING_COMMANDS, GATEWAY_PROJECTION, RENDER_COMMANDS, ROUTES, SESSION_SAGA
+from atelier_contracts.routes import BILLING_COMMANDS, GATEWAY_PROJECTION, RENDER_COMMANDS, SESSION_SAGA
 from atelier_gateway.projection import RANKS, TERMINAL, Snapshot, fold
-from atelier_messaging import Outcome, UnitOfWork, database, testing, topology
-from atelier_messaging import work as works
-from atelier_messaging.consumer import Consumer, Handler
-from atelier_messaging.outbox import Outbox
-from atelier_messaging.publisher import Outgoing, Publisher
+from atelier_messaging import database, testing
 from atelier_session.handlers import Handlers
 from atelier_session.settings import Settings
 from atelier_session.store import withdraw
+from chaos.lying_broker import Broker, Channel, Died, Frame, OneBatch, Process
+from chaos.virtual_time import virtual
 
 OWNERS = [Owner(kind="store", id=UUID(int=n)) for n in (1, 2, 3)]
 CREDITS = (1_000, 1_000, 6)
 DEADLINE_S = 120
 CALM_ROUNDS_MAX = 300
-_CLOCK = """
-CREATE SCHEMA virtual;
-CREATE TABLE virtual.clock AS SELECT pg_catalog.now() + interval '1 hour' AS at;
-CREATE FUNCTION virtual.now() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM virtual.clock';
-CREATE FUNCTION virtual.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM virtual.clock';
-GRANT USAGE ON SCHEMA virtual TO {role};
-GRANT SELECT, UPDATE ON virtual.clock TO {role};
-ALTER ROLE {role} SET search_path = virtual, pg_catalog, public;
-"""
-"""Every ``now()`` of the services' SQL is found here first."""
-
-
-class _Died(BaseException):
-    """The process is killed."""
-
-
-@dataclass(slots=True, eq=False)
-class Frame:
-    """One message in one queue, as a consumer sees it."""
-
-    body: bytes
-    headers: Mapping[str, object]
-    message_id: str
-    content_type: str
-    delivery_tag: int = 1
-    channel: Any = None
-
-
-class _Channel:
-    """Takes acknowledgements, or loses them."""
-
-    def __init__(self, *, deaf: bool) -> None:
-        self.acknowledged = 0
-        self._deaf = deaf
-
-    async def basic_ack(self, tag: int, *, multiple: bool) -> None:
-        if self._deaf:
-            raise ConnectionResetError("the connection broke")
-        self.acknowledged = tag
-
-
-class Broker:
-    """Queues in memory. Speaks as ``Publisher`` does, and is as unreliable as its dice say."""
-
-    connected = True
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self.queues: dict[str, list[Frame]] = {queue: [] for queue in ROUTES}
-        self.history: list[tuple[str, Frame]] = []
-        self.dead: list[tuple[str, Frame]] = []
-        self.faulty = True
-        self.unplugged = False
-
-    async def publish(self, window: Sequence[Outgoing]) -> list[Outcome]:
-        """Each frame is taken or not, and confirmed or not: all four happen."""
-        return [self._take(outgoing) for outgoing in window]
-
-    def _take(self, outgoing: Outgoing) -> Outcome:
-        if self.unplugged:
-            return Outcome.UNKNOWN
-        luck = self._rng.random() if self.faulty else 1.0
-        if luck < 0.08:
-            return Outcome.UNKNOWN  # lost on the way
-        for queue in self._queues_of(outgoing):
-            for _ in range(2 if self.faulty and self._rng.random() < 0.05 else 1):
-                frame = Frame(outgoing.body, outgoing.headers, outgoing.message_id, outgoing.content_type)
-                self.queues[queue].append(frame)
-                self.history.append((queue, frame))
-        return Outcome.UNKNOWN if luck < 0.18 else Outcome.CONFIRMED
-
-    def _queues_of(self, outgoing: Outgoing) -> list[str]:
-        if outgoing.exchange == topology.DEAD_EXCHANGE:
-            frame = Frame(outgoing.body, outgoing.headers, outgoing.message_id, outgoing.content_type)
-            self.dead.append((outgoing.routing_key, frame))
-            return []
-        if outgoing.exchange.startswith("atelier.retry"):
-            return [outgoing.routing_key]
-        return [queue for queue, messages in ROUTES.items() if any(m.name == outgoing.routing_key for m in messages)]
-
-    def say(self, message: Message) -> None:
-        """From a model, which repeats itself until it is heard."""
-        envelope = wrap(message, source="model")
-        self._take_surely(Outgoing(envelope.body.encode(), envelope.headers, str(envelope.id), message.name))
-
-    def _take_surely(self, outgoing: Outgoing) -> None:
-        faulty, self.faulty = self.faulty, False
-        self._take(outgoing)
-        self.faulty = faulty
-
-    def repeat(self) -> None:
-        """Something old comes again."""
-        if self.history:
-            queue, frame = self._rng.choice(self.history)
-            self.queues[queue].append(frame)
-
-
-@dataclass
-class Process:
-    """One service: its consumer, its outbox and its database."""
-
-    queue: str
-    unit: UnitOfWork
-    consumer: Consumer
-    dying: bool = False
-    """Whether it dies at the end of the handler, before the commit."""
-
-    @classmethod
-    def of(cls, service: str, queue: str, pool: database.Pool, broker: Broker, handler: Handler) -> "Process":
-        """Put together as the service does it, but for the broker."""
-        publisher = cast(Publisher, broker)
-        box = Outbox(pool, publisher)
-        unit = UnitOfWork(pool, box, f"atelier/{service}")
-
-        async def handle(work: works.Work) -> None:
-            await handler(work)
-            if made.dying:
-                raise _Died
-
-        made = cls(queue, unit, Consumer(queue, handle, unit, publisher))
-        return made
-
-
-class _OneBatch:
-    """Hands a consumer one batch, and then ends its loop."""
-
-    def __init__(self, frames: list[Frame]) -> None:
-        self._frames = [frames]
-
-    async def next(self) -> Any:
-        if not self._frames:
-            raise _Died
-        return self._frames.pop()
 
 
 @dataclass
@@ -255,13 +114,13 @@ class Simulation:
         return f"{queue}: {len(frames)} delivered, {fate}"
 
     async def _handle(self, process: Process, frames: list[Frame], fate: str) -> None:
-        channel = _Channel(deaf=fate in ("dies after commit", "loses its ack"))
+        channel = Channel(deaf=fate in ("dies after commit", "loses its ack"))
         for tag, frame in enumerate(frames, start=1):
             frame.delivery_tag, frame.channel = tag, channel
         process.dying, self.broker.unplugged = fate == "dies before commit", fate == "dies after commit"
         try:
-            await process.consumer.run(_OneBatch(frames))
-        except _Died:
+            await process.consumer.run(OneBatch(frames))
+        except Died:
             await process.unit.outbox.drain()
         finally:
             process.dying = self.broker.unplugged = False
@@ -405,21 +264,6 @@ class Simulation:
 
     def _id(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128))
-
-
-@asynccontextmanager
-async def virtual(superuser: str, service: Any) -> AsyncIterator[database.Pool]:
-    """A fresh database of this service in which time is what we say."""
-    async with testing.migrated(superuser, Path(service.__file__).parent / "migrations") as url:
-        role = str(urlsplit(url).username)
-        connection = await asyncpg.connect(urlsplit(superuser)._replace(path=f"/{role}").geturl())
-        await connection.execute(_CLOCK.format(role=role))
-        await connection.close()
-        pool = await database.connect(url)
-        try:
-            yield pool
-        finally:
-            await pool.close()
 
 
 async def simulate(superuser: str, seed: int, *, steps: int = 150) -> tuple[list[str], list[str]]:

@@ -3,7 +3,8 @@
 import pytest
 
 from atelier_session.generation import State
-from chaos.explore import GUARDS, Guards, explore
+from chaos.explore import GUARDS, explore
+from chaos.one_generation import Guards
 
 
 def test_every_order_of_messages_ends_well() -> None:
