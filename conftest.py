@@ -9,11 +9,12 @@ ROOT = Path(__file__).parent
 LONGEST = "tests-e2e"
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Names each test's package as its group for pytest-xdist; the longest group starts first."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Names each test's package as its group for pytest-xdist, before that reads it; the longest group starts first."""
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_package(item.path)))
+    yield
     items.sort(key=lambda item: _package(item.path) != LONGEST)
 
 

@@ -61,7 +61,7 @@ def test_what_comes_too_late_is_not_told() -> None:
 def test_a_signature_is_what_the_standard_says() -> None:
     secret_id, delivery = uuid4(), uuid4()
 
-    headers = SECRETS.headers([secret_id], delivery, '{"a": "ü"}', now=NOW)
+    headers = SECRETS.headers([secret_id], delivery, '{"a": "ü"}', now=datetime.now(UTC))
 
     assert Webhook(SECRETS.of(secret_id)).verify('{"a": "ü"}', headers) == {"a": "ü"}
     assert headers["webhook-id"] == str(delivery)
@@ -75,7 +75,7 @@ def test_the_secret_before_a_rotation_signs_too_until_its_day_is_over() -> None:
 
     assert ids.valid(NOW) == (new, old)
     assert ids.valid(NOW + timedelta(hours=24)) == (new,)
-    headers = SECRETS.headers(ids.valid(NOW), uuid4(), "{}", now=NOW)
+    headers = SECRETS.headers(ids.valid(NOW), uuid4(), "{}", now=datetime.now(UTC))
     for secret in (old, new):
         assert Webhook(SECRETS.of(secret)).verify("{}", headers) == {}
 
