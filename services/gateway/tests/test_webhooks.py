@@ -21,7 +21,7 @@ from atelier_gateway.webhooks.signing import SecretIds, Secrets
 from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings
 
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DOCS = Path(__file__).parents[1] / "docs" / "webhooks.md"
 SECRETS = Secrets(SecretStr("the pepper of the tests"))
 
