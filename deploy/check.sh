@@ -18,7 +18,7 @@ fi
 step() {
   local name=$1 began=$SECONDS status=0
   shift
-  printf '%-52s' "$name"
+  printf '%-60s' "$name"
   "$@" >"$log" 2>&1 || status=$?
   if ((status == 0)); then
     printf 'OK      %3d s\n' $((SECONDS - began))

@@ -63,3 +63,12 @@ def test_a_model_that_somebody_lists_is_not_made_by_those_who_take_any() -> None
     found = objection(spec(model="dall-e-3", n=2), (*ROWS, ANYTHING))
 
     assert found is not None and found.field == "n"
+
+
+def test_a_last_resort_is_asked_by_name_or_for_what_nobody_else_makes() -> None:
+    rows = (Row("built-in", "image", last_resort=True), Row("built-in", "try_on", last_resort=True), *ROWS)
+
+    assert objection(spec(provider="built-in", size="17x17"), rows) is None
+    assert objection(spec(kind="try_on"), rows) is None
+    found = objection(spec(size="17x17"), rows)
+    assert found is not None and found.field == "size"

@@ -26,6 +26,8 @@ async def composed(caplog: pytest.LogCaptureFixture, **more: Any) -> tuple[list[
     await composition.close(providers)
     await images.close()
     (record,) = [record for record in caplog.records if record.name == composition.__name__]
+    resorts = [provider.name for provider in providers if provider.capabilities.last_resort]
+    assert resorts == (["local", "narration"] if more.get("environment") == "production" else [])
     return [provider.name for provider in providers], record.getMessage()
 
 
@@ -42,3 +44,9 @@ async def test_with_keys_there_are_both_and_neither_key_is_told(caplog: pytest.L
     assert names == ["local", "narration", "openai", "google"]
     assert "openai at https://api.openai.com/v1, google at http://127.0.0.1:9; not configured: none" in line
     assert not [key for key in KEYS.values() if key in line]
+
+
+async def test_in_production_what_is_built_in_stands_in_for_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    names, _ = await composed(caplog, **KEYS, environment="production")
+
+    assert names == ["local", "narration", "openai", "google"]

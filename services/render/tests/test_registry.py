@@ -38,6 +38,7 @@ LOCAL = named("local", Offer("image"))
 WORDS = named("words", Offer("image", modes=("words",), models=("big", "small"), sizes=("1x1",), n_max=1))
 ROWS = named("rows", Offer("image", models=("big",), n_max=1), Offer("image", models=("old",), sizes=("2x2",)))
 ALL = (LOCAL, WORDS, ROWS)
+BUILT_IN = Named("built-in", Capabilities((Offer("image"), Offer("try_on")), reads_inputs=True, last_resort=True))
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,22 @@ def test_the_able_are_asked_in_order(asked: dict[str, Any], expected: str) -> No
     spec = RenderSpec(**({"kind": "image"} | asked))
 
     assert " ".join(p.name for p in candidates(ALL, spec)) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"prompt": "p"}, "words rows"),
+        ({"prompt": "p", "provider": "rows"}, "rows words"),
+        ({"prompt": "p", "provider": "built-in"}, "built-in words rows"),
+        ({"prompt": "p", "model": "unheard of"}, ""),
+        ({"kind": "try_on"}, "built-in"),
+    ],
+)
+def test_a_last_resort_is_asked_by_name_or_for_what_nobody_else_makes(asked: dict[str, Any], expected: str) -> None:
+    spec = RenderSpec(**({"kind": "image"} | asked))
+
+    assert " ".join(p.name for p in candidates((BUILT_IN, WORDS, ROWS), spec)) == expected
 
 
 @pytest.mark.parametrize(

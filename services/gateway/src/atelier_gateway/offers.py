@@ -51,12 +51,16 @@ class Row:
     qualities: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     n_max: int = 10
+    last_resort: bool = False
+    """Asked by name, or for a kind that no other makes."""
 
     @classmethod
-    def of(cls, provider: str, said: Mapping[str, Any]) -> Self:
+    def of(cls, provider: Mapping[str, Any], said: Mapping[str, Any]) -> Self:
         """As render says it; what we do not know of it is passed over."""
         lists = ("modes", "models", "sizes", "styles", "qualities", "formats")
-        return cls(provider, said["kind"], n_max=said["n_max"], **{name: tuple(said[name]) for name in lists})
+        may = {name: tuple(said[name]) for name in lists}
+        last_resort = provider.get("last_resort", False)
+        return cls(provider["name"], said["kind"], n_max=said["n_max"], last_resort=last_resort, **may)
 
 
 class Offers:
@@ -79,7 +83,7 @@ class Offers:
         """Asks once."""
         try:
             said = await self._ask()
-            rows = tuple(Row.of(provider["name"], row) for provider in said for row in provider["offers"])
+            rows = tuple(Row.of(provider, row) for provider in said for row in provider["offers"])
         except Unanswered:
             return
         except (KeyError, TypeError) as odd:
@@ -159,6 +163,8 @@ def objection(spec: RenderSpec, rows: Sequence[Row]) -> Objection | None:
         if spec.provider not in names:
             return Objection("provider", f"one of {', '.join(names)} is required for {spec.kind}")
         rows = [row for row in rows if row.provider == spec.provider]
+    else:
+        rows = [row for row in rows if not row.last_resort] or rows
     for field, asked, offered in _fields(spec):
         left = [row for row in rows if not offered(row) or asked in offered(row)]
         if not left:

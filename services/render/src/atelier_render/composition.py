@@ -28,7 +28,10 @@ class _Closing(Protocol):
 
 def compose(settings: Settings, images: ImageWorkers) -> Sequence[Provider]:
     """Makes them, and says in one line which there are and why others are not."""
-    here: list[Provider] = [Local(images), Narration(Readers(readers=settings.render_narrators))]
+    # Who pays for a model's picture is not to get a composed one because the model is away.
+    last_resort = settings.environment == "production"
+    readers = Readers(readers=settings.render_narrators)
+    here: list[Provider] = [Local(images, last_resort=last_resort), Narration(readers, last_resort=last_resort)]
     if settings.diffusers.model:
         here.append(Diffusers(settings.diffusers))
     finishing, callback_url = Finishing(images), _text(settings.render_callback_url)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal, cast, get_args
 
 from atelier_contracts import Kind, RenderSpec
@@ -83,8 +84,9 @@ class Local:
     name = "local"
     capabilities = Capabilities(offers=OFFERS, reads_inputs=True)
 
-    def __init__(self, workers: ImageWorkers) -> None:
+    def __init__(self, workers: ImageWorkers, *, last_resort: bool = False) -> None:
         self._workers = workers
+        self.capabilities = replace(Local.capabilities, last_resort=last_resort)
 
     async def submit(self, job: ProviderJob) -> Outcome:
         """The n pictures of a job, each from the seed after the one before."""

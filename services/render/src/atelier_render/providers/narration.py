@@ -1,5 +1,7 @@
 """The provider that reads texts aloud on this machine: espeak-ng in a process a text. Equal texts give equal bytes."""
 
+from dataclasses import replace
+
 from atelier_contracts.narration import LANGUAGES, TEXT_CHARS_MAX
 from atelier_render.narration.readers import Audio, NotRead, ReaderDied, Readers
 from atelier_render.providers.protocol import (
@@ -23,8 +25,9 @@ class Narration:
     name = "narration"
     capabilities = Capabilities(offers=(Offer("narration", n_max=1, note=NOTE),), reads_inputs=True)
 
-    def __init__(self, readers: Readers) -> None:
+    def __init__(self, readers: Readers, *, last_resort: bool = False) -> None:
         self._readers = readers
+        self.capabilities = replace(Narration.capabilities, last_resort=last_resort)
 
     async def submit(self, job: ProviderJob) -> Outcome:
         """One audio file."""

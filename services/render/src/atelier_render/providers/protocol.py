@@ -57,6 +57,8 @@ class Capabilities:
     takes a lost attempt over first asks what became of it."""
     recalls: bool = True
     """Whether it can ever tell what became of a submission whose answer was lost; else nobody waits for that."""
+    last_resort: bool = False
+    """Asked by name, or for a kind that no other makes; stands in for nobody."""
 
     @property
     def kinds(self) -> frozenset[Kind]:

@@ -11,12 +11,20 @@ def candidates(providers: Sequence[Provider], spec: RenderSpec) -> tuple[Provide
     """All that can do it: the one the request names first, the others in the order given.
 
     Naming a provider is a wish, so another may stand in for it. Naming a model that somebody lists is an order: only
-    those who list it are asked. A model that nobody lists is passed over by those who take any.
+    those who list it are asked. A model that nobody lists is passed over by those who take any. A provider of last
+    resort is left out where another makes the kind, unless it is the one named.
     """
+    providers = _within_reach(providers, spec)
     able = [p for p in providers if p.capabilities.objection(spec) is None]
     listing = [p for p in able if lists_model(p.capabilities, spec)]
     known = any(lists_model(p.capabilities, spec) for p in providers)
     return tuple(sorted(listing if known else able, key=lambda p: p.name != spec.provider))
+
+
+def _within_reach(providers: Sequence[Provider], spec: RenderSpec) -> Sequence[Provider]:
+    makers = [p for p in providers if spec.kind in p.capabilities.kinds]
+    others = any(not p.capabilities.last_resort for p in makers)
+    return [p for p in providers if not (p.capabilities.last_resort and others) or p.name == spec.provider]
 
 
 def lists_model(can: Capabilities, spec: RenderSpec) -> bool:
@@ -27,7 +35,7 @@ def lists_model(can: Capabilities, spec: RenderSpec) -> bool:
 def objection(providers: Sequence[Provider], spec: RenderSpec) -> str:
     """Why nobody makes it, in words for the client: those of the one it asks for, else of whoever makes the kind at
     all, else of the first."""
-    makers = [p for p in providers if spec.kind in p.capabilities.kinds] or list(providers)
+    makers = [p for p in _within_reach(providers, spec) if spec.kind in p.capabilities.kinds] or list(providers)
     able = min(makers, key=lambda p: (p.name != spec.provider, not lists_model(p.capabilities, spec)))
     return f"the {able.name} provider objects: {able.capabilities.objection(spec)}"
 
@@ -39,6 +47,7 @@ def offers_of(providers: Sequence[Provider]) -> dict[str, Any]:
             {
                 "name": p.name,
                 "remote": p.capabilities.remote,
+                "last_resort": p.capabilities.last_resort,
                 "offers": [_row(offer) for offer in p.capabilities.offers],
             }
             for p in providers
