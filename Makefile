@@ -38,7 +38,7 @@ demo: setup ## one try-on from photographs to receipt: PERSON=a.jpg GARMENT=b.jp
 	@$(bin)/atelier demo
 
 test: setup ## every test, on a stack of its own
-	@$(bin)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@$(bin)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 test-diffusers: ## the self-hosted model's tests, with PyTorch in an environment of their own (.run/diffusers)
 	@deploy/local/test_diffusers.sh

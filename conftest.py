@@ -1,21 +1,30 @@
-"""How the tests of all packages share the machine's cores: one package's tests stay together, as they share servers."""
+"""How the tests share the machine's cores: two packages at a time; a package's tests stay together, with their servers."""
 
 from collections.abc import Generator
-from pathlib import Path
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent
 LONGEST = "tests-e2e"
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Names each test's package as its group for pytest-xdist, before that reads it; the longest group starts first."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_package(item.path)))
-    yield
-    items.sort(key=lambda item: _package(item.path) != LONGEST)
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest package starts first."""
+    items.sort(key=lambda item: package_of(item.nodeid) != LONGEST)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """A package goes to one process as a whole."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class Packages(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return package_of(nodeid)
+
+    return Packages(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -26,7 +35,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-def _package(path: Path) -> str:
+def package_of(nodeid: str) -> str:
     """``tests-e2e``, ``services/render``."""
-    parts = path.relative_to(ROOT).parts
+    parts = PurePosixPath(nodeid.partition("::")[0]).parts
     return LONGEST if parts[0] == LONGEST else "/".join(parts[:2])

@@ -186,6 +186,7 @@ async def test_a_killed_process_forgets_whom_it_left_alone_but_not_what_it_sent(
     assert (lost.error or {})["code"] == "unknown_outcome"
     assert [one.provider for one in await provider_simulator.requests()].count("google") == 1
     assert await paid(world, client) == 0
+    await provider_simulator.forget()  # a breaker that had counted before leaves some of the plans behind
     again = await end_of(client, await begun(client, model=MODELS["openai"]))
     assert again.status == "succeeded"
 
