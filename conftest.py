@@ -1,4 +1,4 @@
-"""How the tests share the machine's cores: two packages at a time; a package's tests stay together, with their servers."""
+"""How the tests share the cores: two packages at a time; a package's tests stay together, as they share servers."""
 
 from collections.abc import Generator
 from pathlib import PurePosixPath
