@@ -185,7 +185,7 @@ class Stack:
     def _why(self, part: str) -> str:
         log = self.home / "logs" / f"{part}.log"
         lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if log.exists() else []
-        tail = [line[:LINE_CHARS_MAX] for line in lines]
+        tail = [_shortened(line) for line in lines]
         return "\n  ".join([f"{part} did not start; the end of {log} says:", *tail])
 
     def _take_down(self) -> bool:
@@ -210,6 +210,12 @@ class Stack:
         for name in (SOCKET, "supervisor.pid", "env"):
             (self.home / name).unlink(missing_ok=True)
         return count
+
+
+def _shortened(line: str) -> str:
+    """A long line without its middle: a traceback on one line ends with its cause."""
+    half = LINE_CHARS_MAX // 2
+    return line if len(line) <= LINE_CHARS_MAX else f"{line[:half]} … {line[-half:]}"
 
 
 def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""``/docs``: a page for each surface, made from the OpenAPI that is served, so that it cannot say otherwise."""
+"""``/docs``: a page for each surface, made from the OpenAPI that is served; and what all pages have in common."""
 
 import json
 import re
@@ -99,7 +99,7 @@ def router() -> APIRouter:
 
     @routes.get("")
     async def index(request: Request) -> Response:
-        return _page("index.html", request, surfaces=surfaces(request.app.openapi()))
+        return page("index.html", request, surfaces=surfaces(request.app.openapi()))
 
     @routes.get("/style.css")
     async def style() -> Response:
@@ -109,13 +109,14 @@ def router() -> APIRouter:
     async def surface(request: Request, name: str) -> Response:
         for one in surfaces(request.app.openapi()):
             if slug(one.tag) == name:
-                return _page("surface.html", request, surface=one)
+                return page("surface.html", request, surface=one)
         raise not_found("page")
 
     return routes
 
 
-def _page(template: str, request: Request, **values: object) -> HTMLResponse:
+def page(template: str, request: Request, **values: object) -> HTMLResponse:
+    """A page of this folder, which loads nothing but its style and runs nothing."""
     html = _templates.get_template(template).render(slug=slug, marked=marked, title=request.app.title, **values)
     return HTMLResponse(html, headers=HEADERS)
 

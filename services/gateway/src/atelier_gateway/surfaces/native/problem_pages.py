@@ -1,10 +1,10 @@
 """What a problem's ``type`` means, for the person who looks it up: ``GET /problems/{code}``."""
 
-from html import escape
-
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from atelier_gateway import pages
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import KINDS, PROBLEM_ROOT, not_found
 from atelier_gateway.surfaces.native.docs import answers
@@ -24,13 +24,6 @@ ADVICE = {
     503: "Try again later, creating requests with the same `Idempotency-Key`.",
 }
 """What to do about it, by status."""
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{code}</title></head>
-<body><h1>{title}</h1>
-<p><code>{code}</code>, HTTP status {status}, <code>{type}</code></p>
-<p>{advice}</p>
-</body></html>
-"""
 PAGE = answers({}, "not_found")
 
 
@@ -39,14 +32,12 @@ def router(_: Parts) -> APIRouter:
     routes = APIRouter(prefix="/problems", tags=["Problems"])
 
     @routes.get("/{code}", response_class=HTMLResponse, responses=PAGE)
-    async def page(code: str) -> HTMLResponse:
+    async def page(request: Request, code: str) -> HTMLResponse:
         """What a problem means and what to do about it, for people."""
         if code not in KINDS:
             raise not_found("problem")
-        status, title = KINDS[code]
-        advice = escape(ADVICE.get(status, ""))
-        return HTMLResponse(
-            _PAGE.format(code=code, title=escape(title), status=status, type=f"{PROBLEM_ROOT}/{code}", advice=advice)
-        )
+        status, name = KINDS[code]
+        advice, uri = ADVICE.get(status, ""), f"{PROBLEM_ROOT}/{code}"
+        return pages.page("problem.html", request, code=code, name=name, status=status, advice=advice, type=uri)
 
     return routes
