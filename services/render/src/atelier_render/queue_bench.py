@@ -48,14 +48,14 @@ class Cost:
     pages: int
 
 
-async def measure(url: str, lengths: Sequence[int]) -> list[Cost]:
+async def measure(superuser: str, url: str, lengths: Sequence[int]) -> list[Cost]:
     """``url`` is of an empty, migrated database; the queue grows from one length to the next."""
     pool, there = await database.connect(url), 0
     costs = []
     for length in sorted(lengths):
         await pool.execute(_PILE_UP, length - there, TENANTS, timeout=600)
         await pool.execute(_COUNT, timeout=600)
-        await pool.execute("ANALYZE jobs, tenant_queues", timeout=600)
+        await testing.analyze(superuser, url)
         pages = await _pages(pool)
         costs.append(Cost(length, await _claimed_in_ms(pool), pages))
         there = int(await pool.fetchval("SELECT sum(queued) FROM tenant_queues"))
@@ -105,7 +105,7 @@ def main() -> None:
 
 async def _on(superuser: str, lengths: Sequence[int]) -> list[Cost]:
     async with testing.migrated(superuser, Path(__file__).parent / "migrations") as url:
-        return await measure(url, lengths)
+        return await measure(superuser, url, lengths)
 
 
 if __name__ == "__main__":

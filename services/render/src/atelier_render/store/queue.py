@@ -79,6 +79,8 @@ _ONE_CLAIM_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('claims of ' || $1
 # A tenant's k-th waiting job has its turn at ``served + k``; the earliest turns of all are taken. What is read does not
 # grow with the backlog: at most $2 tenants, and those at their cap, then one index range for each. Who is kept waiting
 # by a cap is moved up to the turns of the others, else it would have saved up turns, and newcomers with it.
+# The chosen are joined as an array: how many a LIMIT by variable lets through is a guess to the planner,
+# and guessing a tenth of the backlog made it read the whole table.
 CLAIM = f"""
 WITH waiting AS (
     SELECT owner_id, least(queued, $2, $6 - running) AS room, served FROM tenant_queues
@@ -99,10 +101,10 @@ WITH waiting AS (
 ), started AS (
     UPDATE jobs j SET state = 'running', attempt = attempt + 1, lease_owner = $3,
                       lease_until = now() + make_interval(secs => $4), started_at = now()
-    FROM chosen c WHERE j.generation_id = c.generation_id AND j.deadline_at > now() RETURNING j.*
+    WHERE generation_id = ANY(ARRAY(SELECT generation_id FROM chosen)) AND deadline_at > now() RETURNING j.*
 ), late AS (
     UPDATE jobs j SET state = 'failed', code = 'provider_timeout', reason = $5, finished_at = now()
-    FROM chosen c WHERE j.generation_id = c.generation_id AND j.deadline_at <= now() RETURNING j.*
+    WHERE generation_id = ANY(ARRAY(SELECT generation_id FROM chosen)) AND deadline_at <= now() RETURNING j.*
 ), taken AS (
     SELECT * FROM started UNION ALL SELECT * FROM late
 ), moved AS (
