@@ -1,9 +1,11 @@
 """Every path and every make target that a README names exists; a newcomer's first ten minutes have no dead end.
 
-``python deploy/checks/readme_paths.py README.md services/README.md``, in the root of the repository.
+``python deploy/checks/readme_paths.py README.md services/README.md``, in the root of the repository. The links of all
+other tracked pages are followed, too.
 """
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,17 +30,30 @@ def problems(readme: Path, root: Path) -> list[str]:
     name = readme.relative_to(root)
     paths = {*paths_in(text, {entry.name for entry in root.iterdir()})}
     lost = [f"{name} names {path}, which does not exist" for path in sorted(paths) if not exists(path, readme, root)]
+    lost += broken_links(readme, root)
     unknown = sorted({*targets_in(text)} - make_targets(root))
     return lost + [f"{name} names `make {target}`, which the Makefile does not have" for target in unknown]
 
 
+def broken_links(page: Path, root: Path) -> list[str]:
+    """A link counts from its page alone, as a browser follows it."""
+    links = {link.partition("#")[0] for link in LINK.findall(FENCE.sub("", page.read_text()))}
+    ours = sorted(link for link in links if link and not re.match(r"[a-z]+:|/", link))
+    name = page.relative_to(root)
+    return [f"{name} names {link}, which does not exist" for link in ours if not (page.parent / link).exists()]
+
+
+def pages(root: Path) -> list[Path]:
+    """Every Markdown page that git tracks; none outside of a repository."""
+    listing = ["git", "ls-files", "*.md"]
+    done = subprocess.run(listing, cwd=root, check=False, capture_output=True, text=True)  # noqa: S603 - always this
+    return [root / name for name in done.stdout.splitlines()]
+
+
 def paths_in(text: str, top: set[str]) -> Iterator[str]:
-    """Links, inline code that looks like a path, and in code blocks whatever begins like a path of this repository."""
+    """Inline code that looks like a path, and in code blocks whatever begins like a path of this repository."""
     blocks = "\n".join(match.group(0) for match in FENCE.finditer(text))
     prose = FENCE.sub("", text)
-    for target in LINK.findall(prose):
-        if not re.match(r"[a-z]+:|#|/", target):
-            yield target.partition("#")[0]
     for code in INLINE_CODE.findall(prose):
         if PATH.fullmatch(code) and looks_like_a_path(code):
             yield code
@@ -87,6 +102,8 @@ def make_targets(root: Path) -> set[str]:
 def main(names: list[str]) -> int:
     root = Path.cwd()
     found = [problem for name in names for problem in problems(root / name, root)]
+    others = [page for page in pages(root) if page not in {root / name for name in names} and page.is_file()]
+    found += [problem for page in others for problem in broken_links(page, root)]
     sys.stdout.writelines(f"{problem}\n" for problem in found)
     return 1 if found else 0
 

@@ -50,6 +50,18 @@ def test_a_path_that_leads_nowhere_is_named(tmp_path: Path, text: str, lost: str
     assert check(tmp_path, text) == [f"README.md names {lost}, which does not exist"]
 
 
+def test_the_links_of_every_tracked_page_are_followed_from_where_it_stands(tmp_path: Path) -> None:
+    page = tmp_path / "services/docs/page.md"
+    page.parent.mkdir(parents=True)
+    page.write_text(
+        "[right](../session/saga.py#table) [wrong](services/session/saga.py) [us](https://example.org/x) [here](#x)"
+    )
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+
+    assert check(tmp_path, "") == ["services/docs/page.md names services/session/saga.py, which does not exist"]
+
+
 @pytest.mark.parametrize("text", ["`make dmo`", "```\nmake dmo\n```", "```\n$ make demo dmo\n```"])
 def test_a_make_target_that_does_not_exist_is_named(tmp_path: Path, text: str) -> None:
     assert check(tmp_path, text) == ["README.md names `make dmo`, which the Makefile does not have"]
