@@ -51,6 +51,14 @@ def test_a_field_is_told_in_a_few_words(field: dict[str, Any], kind: str) -> Non
     assert surface.operations[0].fields == [pages.Field("a", kind, True, "")]
 
 
+def test_a_body_is_shown_by_the_examples_of_its_fields_and_never_as_a_schema() -> None:
+    schema = {"properties": {"a": {"examples": ["x"]}, "b": {"type": "string"}}}
+    body = {"content": {"application/json": {"schema": schema}}}
+    (surface,) = pages.surfaces({"paths": {"/a": {"post": {"requestBody": body, "responses": {}}}}})
+
+    assert surface.operations[0].body == '{\n  "a": "x"\n}'
+
+
 def test_nothing_in_a_description_runs_and_backticks_are_code() -> None:
     assert pages.marked("<b> `x<y` ``z``") == "&lt;b&gt; <code>x&lt;y</code> <code>z</code>"
 

@@ -123,7 +123,7 @@ def page(template: str, request: Request, **values: object) -> HTMLResponse:
 
 def _operation(openapi: Mapping[str, Any], method: str, path: str, operation: Mapping[str, Any]) -> Operation:
     content = operation.get("requestBody", {}).get("content", {})
-    body = next((_sample(openapi, media) for media in content.values()), "")
+    body = next((_example(openapi, media) for media in content.values()), "")
     answers = [_answer(openapi, status, answer) for status, answer in sorted(operation["responses"].items())]
     fields = [field for media in content.values() for field in _fields(_resolved(openapi, media.get("schema", {})))]
     summary = operation.get("description") or operation.get("summary", "")
@@ -162,13 +162,20 @@ def _answer(openapi: Mapping[str, Any], status: str, answer: Mapping[str, Any]) 
 
 
 def _sample(openapi: Mapping[str, Any], media: Mapping[str, Any]) -> str:
-    """An example of a body: the declared one, else the schema itself."""
+    """An example of a body, else its schema."""
+    schema = _resolved(openapi, media.get("schema", {}))
+    return _example(openapi, media) or (_json(schema) if schema.get("properties") else "")
+
+
+def _example(openapi: Mapping[str, Any], media: Mapping[str, Any]) -> str:
+    """The declared example of a body, else one made of those of its fields."""
     for example in media.get("examples", {}).values():
         return _json(example["value"])
     schema = _resolved(openapi, media.get("schema", {}))
     if schema.get("examples"):
         return _json(schema["examples"][0])
-    return _json(schema) if schema.get("properties") else ""
+    fields = schema.get("properties", {}).items()
+    return _json(found) if (found := {name: one["examples"][0] for name, one in fields if one.get("examples")}) else ""
 
 
 def _resolved(openapi: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
