@@ -1,11 +1,16 @@
 """The outermost layer, over real ASGI: headers on every answer, a cap on what is read, no leak of what went wrong."""
 
+import asyncio
 import json
+import logging
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI, Request
+from prometheus_client import REGISTRY
 from starlette.responses import Response
 
 from atelier_gateway.bodies import Body, answer, read
@@ -21,7 +26,7 @@ class Anything(Body):
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
+def app() -> FastAPI:
     app = FastAPI()
     app.add_middleware(Edge, body_bytes_max=BYTES_MAX, shape_of=shape_of, surface_of=surface_of)
 
@@ -41,6 +46,11 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     async def away() -> None:
         raise ConnectionRefusedError("postgres at 10.0.0.7")
 
+    return app
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
         yield client
 
@@ -95,3 +105,35 @@ async def test_a_good_body_is_read(client: httpx.AsyncClient) -> None:
     answered = await client.post("/v1/read", content=b'{"name": "hello"}')
 
     assert (answered.status_code, answered.json()) == (200, {"read": 5})
+
+
+async def test_a_client_that_hangs_up_in_mid_request_is_one_line_and_no_answer(
+    app: FastAPI, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+        serving = asyncio.create_task(server.serve([listener]))
+        counted = _answers()
+
+        _, writer = await asyncio.open_connection(*listener.getsockname())
+        writer.write(b"POST /v1/read HTTP/1.1\r\nHost: gateway\r\nContent-Length: 99\r\n\r\n{")
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        async with asyncio.timeout(20):
+            while not (said := [one for one in caplog.records if one.name.startswith("atelier")]):  # noqa: ASYNC110 - a log
+                await asyncio.sleep(0.01)
+        server.should_exit = True
+        await serving
+
+    assert [(one.levelname, one.exc_info) for one in said] == [("INFO", None)]
+    assert "given up by its client" in said[0].getMessage()
+    assert not [one for one in caplog.records if one.levelno >= logging.WARNING]
+    assert _answers() == counted
+
+
+def _answers() -> dict[str, float]:
+    """All that was ever answered, by surface and status."""
+    counters = (metric for metric in REGISTRY.collect() if metric.name == "atelier_requests")
+    return {str(sample.labels): sample.value for one in counters for sample in one.samples if "_total" in sample.name}

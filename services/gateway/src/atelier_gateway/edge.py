@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
@@ -71,6 +72,9 @@ class Edge:
 
         try:
             await self._app(scope, self._capped(receive, self._larger.get(scope["path"], self._bytes_max)), send_framed)
+        except ClientDisconnect:
+            # Nobody is there to be answered, and nothing of ours failed.
+            logger.info("request %s was given up by its client", request_id)
         except Exception as error:
             if started:
                 raise
