@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import aio_pika
+from aio_pika.connection import make_url
 
 from atelier_local.errors import MissingPart
 from atelier_local.part import Part, port_answers
@@ -65,11 +66,14 @@ async def answers(url: str) -> bool:
     default = 5671 if address.scheme == "amqps" else 5672
     if not await port_answers(address.port or default, address.hostname or "127.0.0.1"):
         return False  # spares the logs what aio-pika says about a refused connection
+    # Not aio_pika.connect: what it could not connect it leaves open, to be closed by the collector without a loop.
+    connection = aio_pika.Connection(make_url(url))
     try:
-        connection = await aio_pika.connect(url, timeout=3.0)
+        await connection.connect(timeout=3.0)
     except (OSError, TimeoutError, aio_pika.exceptions.AMQPError):
         return False
-    await connection.close()
+    finally:
+        await connection.close()
     return True
 
 
