@@ -123,3 +123,20 @@ async def test_speech_is_a_sound_that_the_text_decides(openai: httpx.AsyncClient
 
     assert first.content.startswith(magic) and first.content != other.content
     assert [answer.json()["error"]["code"] for answer in (long, voice)] == ["string_above_max_length", "invalid_value"]
+
+
+async def test_texts_are_flagged_for_the_word_that_is_known_or_planned(
+    openai: httpx.AsyncClient, control: Control
+) -> None:
+    texts = ["a lake", "some Simulated-Violence", "a red hill"]
+
+    async def flagged() -> list[bool]:
+        answer = await openai.post("/moderations", json={"model": "omni-moderation-latest", "input": texts})
+        return [one["flagged"] for one in answer.json()["results"]]
+
+    await control.plan("openai", "refused", word="red")
+    assert [await flagged(), await flagged()] == [[False, True, True], [False, True, False]]
+
+    wrong = [await openai.post("/moderations", json=body) for body in ({}, {"input": [1]}, {"input": "a", "n": 1})]
+    codes = [(answer.status_code, answer.json()["error"]["code"]) for answer in wrong]
+    assert codes == [(400, "missing_required_parameter"), (400, "invalid_type"), (400, "unknown_parameter")]

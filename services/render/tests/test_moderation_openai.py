@@ -1,89 +1,118 @@
-"""OpenAI's moderation endpoint as a moderator: what it flags is refused, what it does not say is not known."""
+"""OpenAI's moderation endpoint as a moderator, by the real SDK: what it flags is refused, what it does not say is not
+known."""
 
-import json
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import uuid4
 
-import httpx2
 import pytest
 
-from atelier_contracts import Owner
-from atelier_render.content import Allowed, Away, Content, Forbidden
+from atelier_contracts import Owner, RequestRender
+from atelier_provider_simulator.control import Control
+from atelier_render import content
+from atelier_render.content import UNCHECKED, Allowed, Away, Content, ContentRules, Forbidden, Verdict, WhenAway
+from atelier_render.jobs import Job
 from atelier_render.moderation_openai import OpenAIModerator
 
+Ask = Callable[..., RequestRender]
 OWNER = Owner(kind="store", id=uuid4())
 
 
-def result(*flagged: str) -> dict[str, Any]:
-    categories = {name: name in flagged for name in ("violence", "hate", "self-harm")}
-    return {
-        "flagged": bool(flagged),
-        "categories": categories,
-        "category_scores": {},
-        "category_applied_input_types": {},
-    }
+@pytest.fixture
+async def control(simulator_url: str) -> AsyncIterator[Control]:
+    async with Control(simulator_url) as control:
+        await control.forget()
+        yield control
 
 
-async def verdict(monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response | Exception, *texts: str) -> Any:
-    heard = []
-
-    def say(request: httpx2.Request) -> httpx2.Response:
-        heard.append(request)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    http = httpx2.AsyncClient(transport=httpx2.MockTransport(say))
-    monkeypatch.setattr("atelier_render.moderation_openai.client", lambda **_: http)
-    moderator = OpenAIModerator("a key", base_url="http://openai.test/v1", timeout_s=5)
-    said = await moderator.judge(Content(uuid4(), OWNER, "image", texts))
+@pytest.fixture
+async def moderator(control: Control) -> AsyncIterator[OpenAIModerator]:
+    moderator = OpenAIModerator(control.openai_key, base_url=control.openai_url, timeout_s=5)
+    yield moderator
     await moderator.close()
-    return said, heard
 
 
-async def test_every_text_is_judged_in_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = httpx2.Response(200, json={"id": "m", "model": "omni", "results": [result(), result()]})
-
-    said, [request] = await verdict(monkeypatch, answer, "one", "two")
-
-    assert said == Allowed()
-    assert str(request.url) == "http://openai.test/v1/moderations"
-    assert request.headers["Authorization"] == "Bearer a key"
-    assert json.loads(request.content) == {"input": ["one", "two"], "model": "omni-moderation-latest"}
+async def judged(moderator: OpenAIModerator, *texts: str) -> Verdict:
+    return await moderator.judge(Content(uuid4(), OWNER, "image", texts))
 
 
-async def test_what_is_flagged_is_refused_for_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    results = [result(), result("violence", "self-harm")]
-    answer = httpx2.Response(200, json={"id": "m", "model": "omni", "results": results})
+async def test_every_text_is_judged_in_one_request(moderator: OpenAIModerator, control: Control) -> None:
+    assert await judged(moderator, "one", "two") == Allowed()
 
-    said, _ = await verdict(monkeypatch, answer, "one", "two")
+    (arrived,) = await control.requests()
+    assert (arrived.path, arrived.model, arrived.made) == ("/v1/moderations", "omni-moderation-latest", 2)
 
-    assert said == Forbidden("the text was refused for: self-harm, violence")
+
+async def test_what_is_flagged_is_refused_for_what_it_is(moderator: OpenAIModerator, control: Control) -> None:
+    await control.plan("openai", "refused", word="two")
+
+    said = [await judged(moderator, "one", "two"), await judged(moderator, "one", "of simulated-violence")]
+
+    assert said == [Forbidden("the text was refused for: violence")] * 2
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "plan",
     [
-        httpx2.Response(200, json={"id": "m", "model": "omni", "results": [result()]}),
-        httpx2.Response(200, json={"id": "m", "model": "omni", "results": [{"flagged": "perhaps"}, {}]}),
-        httpx2.Response(200, json={}),
-        httpx2.Response(200, json=[]),
-        httpx2.Response(401, json={"error": {"message": "no such key"}}),
-        httpx2.Response(429),
-        httpx2.Response(503),
-        httpx2.ConnectError("refused"),
-        httpx2.ReadTimeout("late"),
+        {"outcome": "rate_limited", "retry_after_s": 1},
+        {"outcome": "out_of_quota"},
+        {"outcome": "server_error", "status": 503},
+        {"outcome": "lost_response"},
+        {"outcome": "corrupt"},
+        {"outcome": "oversized"},
+        {"outcome": "partial", "delivered": 1},
     ],
+    ids=lambda plan: plan["outcome"],
 )
 async def test_no_clear_answer_for_every_text_is_no_verdict(
-    monkeypatch: pytest.MonkeyPatch, answer: httpx2.Response | Exception
+    moderator: OpenAIModerator, control: Control, plan: dict[str, Any]
 ) -> None:
-    said, _ = await verdict(monkeypatch, answer, "one", "two")
+    await control.plan("openai", **plan)
 
-    assert isinstance(said, Away)
+    assert isinstance(await judged(moderator, "one", "two"), Away)
+    assert len(await control.requests()) == 1
 
 
-async def test_nothing_written_is_nothing_to_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    said, heard = await verdict(monkeypatch, httpx2.Response(503))
+async def test_a_late_answer_a_wrong_key_and_nobody_there_are_no_verdict(control: Control) -> None:
+    await control.plan("openai", "late_success")
 
-    assert (said, heard) == (Allowed(), [])
+    for key, url, timeout_s in (
+        (control.openai_key, control.openai_url, 0.2),
+        ("sk-another", control.openai_url, 5),
+        (control.openai_key, "http://127.0.0.1:1/v1", 5),
+    ):
+        moderator = OpenAIModerator(key, base_url=url, timeout_s=timeout_s)
+        assert isinstance(await judged(moderator, "one"), Away)
+        await moderator.close()
+
+
+@pytest.mark.parametrize(
+    ("when_away", "left_s", "ends", "asked"),
+    [("refuse", 30.0, None, 3), ("refuse", 0.2, ("provider_unavailable", UNCHECKED), 1), ("allow", 30.0, None, 1)],
+)
+async def test_while_it_is_away_the_operators_policy_holds(
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Ask,
+    moderator: OpenAIModerator,
+    control: Control,
+    when_away: WhenAway,
+    left_s: float,
+    ends: tuple[str, str] | None,
+    asked: int,
+) -> None:
+    monkeypatch.setattr(content, "PAUSE_S", 0.01)
+    await control.plan("openai", "rate_limited")
+    await control.plan("openai", "server_error")
+    request = ask(prompt="a red bicycle")
+    job = Job(request.generation_id, 1, request.owner, request.spec, "paced", None, left_s)
+
+    ends_at = asyncio.get_running_loop().time() + left_s
+    failure = await ContentRules([moderator], when_away=when_away).objection(job, (), ends_at)
+
+    assert ((failure.code, failure.reason) if failure else None) == ends
+    assert len(await control.requests()) == asked
+
+
+async def test_nothing_written_is_nothing_to_judge(moderator: OpenAIModerator, control: Control) -> None:
+    assert (await judged(moderator), await control.requests()) == (Allowed(), [])

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.datastructures import FormData
 
-from atelier_provider_simulator import google_content, openai_errors, openai_images, openai_speech
+from atelier_provider_simulator import google_content, openai_errors, openai_images, openai_moderations, openai_speech
 from atelier_provider_simulator.plans import Plan
 from atelier_provider_simulator.wire import Asked, Desk
 
@@ -76,6 +76,13 @@ def _add_openai(app: FastAPI, desk: Desk, files: dict[str, bytes], key: str) -> 
     async def speech(request: Request) -> Response:
         async def read() -> Asked:
             return openai_speech.asked(await _openai_json(request))
+
+        return await desk.serve("openai", request, checked(request, read))
+
+    @app.post("/v1/moderations")
+    async def moderations(request: Request) -> Response:
+        async def read() -> Asked:
+            return openai_moderations.asked(await _openai_json(request))
 
         return await desk.serve("openai", request, checked(request, read))
 

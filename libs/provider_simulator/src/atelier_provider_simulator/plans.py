@@ -43,9 +43,12 @@ class Plan(BaseModel):
     delivered: int | None = Field(default=None, ge=0, le=100)
     """Of ``partial``: how many pictures the ``times`` requests get together; 1 where nothing is said."""
 
+    word: str | None = Field(default=None, min_length=1)
+    """Of ``refused`` where texts are moderated: those that hold it are flagged; all where nothing is said."""
+
     @model_validator(mode="after")
     def _only_what_is_used(self) -> "Plan":
-        uses = {"retry_after_s": "rate_limited", "status": "server_error", "delivered": "partial"}
+        uses = {"retry_after_s": "rate_limited", "status": "server_error", "delivered": "partial", "word": "refused"}
         for name, behaviour in uses.items():
             if getattr(self, name) is not None and self.outcome != behaviour:
                 raise ValueError(f"{name} belongs to {behaviour}, not to {self.outcome}")
