@@ -30,28 +30,28 @@ from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
 from atelier_provider_simulator.control import child
-from atelier_render.analysis import Analyst
-from atelier_render.artefacts import Artefacts
-from atelier_render.calling import Caller
-from atelier_render.collecting import Collector
+from atelier_render.calls.calling import Caller
+from atelier_render.calls.gates import Gate
+from atelier_render.calls.outcomes import Rules
+from atelier_render.calls.submissions import Submissions
 from atelier_render.completions import Completions
-from atelier_render.content import BannedWordsModerator, ContentRules
-from atelier_render.forecasting import Forecaster
-from atelier_render.gates import Gate
+from atelier_render.content.rules import BannedWordsModerator, ContentRules
+from atelier_render.forecast.forecasting import Forecaster
 from atelier_render.handlers import handle_commands
 from atelier_render.inputs import Inputs
 from atelier_render.jobs import Attempt, Ending, Job
 from atelier_render.narration.readers import Readers
-from atelier_render.outcomes import Rules
 from atelier_render.progress import Progress
 from atelier_render.providers.local import Local
 from atelier_render.providers.narration import Narration
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
-from atelier_render.reuse import Reuse
+from atelier_render.results.analysis import Analyst
+from atelier_render.results.artefacts import Artefacts
+from atelier_render.results.collecting import Collector
+from atelier_render.results.reuse import Reuse
+from atelier_render.results.spool import Spool
 from atelier_render.scheduler import Scheduler
-from atelier_render.spool import Spool
-from atelier_render.submissions import Submissions
 from atelier_render.worker import Worker
 from atelier_storage.errors import ObjectMissing, StorageUnavailable
 from atelier_storage.fetch import SafeFetcher

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from atelier_contracts import RenderSpec
-from atelier_render import forecasts
-from atelier_render.forecasts import Forecast, Standing
+from atelier_render.forecast import forecasts
+from atelier_render.forecast.forecasts import Forecast, Standing
 from atelier_render.providers.protocol import Capabilities, Offer
 
 TENS = tuple(float(second) for second in range(1, 11))

@@ -10,10 +10,10 @@ import pytest
 
 from atelier_contracts import Owner, RequestRender
 from atelier_provider_simulator.control import Control
-from atelier_render import content
-from atelier_render.content import UNCHECKED, Allowed, Away, Content, ContentRules, Forbidden, Verdict, WhenAway
+from atelier_render.content import rules
+from atelier_render.content.moderation_openai import OpenAIModerator
+from atelier_render.content.rules import UNCHECKED, Allowed, Away, Content, ContentRules, Forbidden, Verdict, WhenAway
 from atelier_render.jobs import Job
-from atelier_render.moderation_openai import OpenAIModerator
 
 Ask = Callable[..., RequestRender]
 OWNER = Owner(kind="store", id=uuid4())
@@ -101,7 +101,7 @@ async def test_while_it_is_away_the_operators_policy_holds(
     ends: tuple[str, str] | None,
     asked: int,
 ) -> None:
-    monkeypatch.setattr(content, "PAUSE_S", 0.01)
+    monkeypatch.setattr(rules, "PAUSE_S", 0.01)
     await control.plan("openai", "rate_limited")
     await control.plan("openai", "server_error")
     request = ask(prompt="a red bicycle")

@@ -10,7 +10,7 @@ import pytest
 
 from atelier_contracts import InputRef, Owner, RenderSpec, RequestRender, Simulation
 from atelier_render.providers.protocol import Input
-from atelier_render.reuse import as_wished, fingerprint_of
+from atelier_render.results.reuse import as_wished, fingerprint_of
 from atelier_storage.keys import upload_key
 
 pytestmark = pytest.mark.stack

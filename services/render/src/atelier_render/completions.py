@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from atelier_messaging import Batcher, UnitOfWork, is_outage
 from atelier_render import store
-from atelier_render.artefacts import Artefacts
 from atelier_render.jobs import Attempt, Completion, Ending, Failure
+from atelier_render.results.artefacts import Artefacts
 from atelier_render.store import Closing
 from atelier_telemetry import metrics, words
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from atelier_contracts import Artefact, Owner, RenderCompleted, RenderFailed, RenderSpec
 from atelier_contracts.render import FailureCode
-from atelier_render.forecasts import Forecast
+from atelier_render.forecast.forecasts import Forecast
 from atelier_telemetry.tracing import Span
 
 Lane = Literal["paced", "instant"]

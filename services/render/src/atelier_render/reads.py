@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import SecretStr
 
 from atelier_messaging.database import Pool
-from atelier_render.places import Place, Places
+from atelier_render.forecast.places import Place, Places
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.registry import offers_of
 from atelier_telemetry.operations import guarded

@@ -18,7 +18,7 @@ from atelier_contracts import RenderFailed, RenderStarted
 from atelier_messaging import UnitOfWork, is_outage
 from atelier_render import store
 from atelier_render.completions import Completions
-from atelier_render.forecasting import Forecaster
+from atelier_render.forecast.forecasting import Forecaster
 from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Completion, Ending, Failure, Job, Lane, Phase
 from atelier_render.worker import Worker
 from atelier_telemetry import metrics, words

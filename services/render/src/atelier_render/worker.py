@@ -5,20 +5,20 @@ import logging
 from collections.abc import Sequence
 
 from atelier_contracts import RenderSpec, Simulation
-from atelier_render.analysis import Analyst
-from atelier_render.artefacts import Artefacts
-from atelier_render.calling import Call, Caller
-from atelier_render.content import ContentRules
-from atelier_render.endings import ending_of, late
+from atelier_render.calls.calling import Call, Caller
+from atelier_render.calls.endings import ending_of, late
+from atelier_render.calls.submissions import LeaseLost
+from atelier_render.content.rules import ContentRules
 from atelier_render.inputs import InputRefused, Inputs
 from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
 from atelier_render.progress import Progress
 from atelier_render.providers.protocol import Input, Partial, Provider, ProviderJob, Succeeded
 from atelier_render.providers.registry import candidates, objection
 from atelier_render.providers.simulator import Simulator
-from atelier_render.reuse import Reuse, as_wished, fingerprint_of
-from atelier_render.spool import Made
-from atelier_render.submissions import LeaseLost
+from atelier_render.results.analysis import Analyst
+from atelier_render.results.artefacts import Artefacts
+from atelier_render.results.reuse import Reuse, as_wished, fingerprint_of
+from atelier_render.results.spool import Made
 from atelier_telemetry import metrics, words
 
 logger = logging.getLogger(__name__)

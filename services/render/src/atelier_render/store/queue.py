@@ -9,7 +9,7 @@ import asyncpg
 from atelier_contracts import Owner, RenderSpec
 from atelier_contracts.vocabulary import Priority
 from atelier_messaging.database import Connection, Pool
-from atelier_render.forecasts import Forecast
+from atelier_render.forecast.forecasts import Forecast
 from atelier_render.jobs import Job, Lane, NewJob, Promise
 
 LATE = "the deadline had passed before the render could start"

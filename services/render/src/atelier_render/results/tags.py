@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from atelier_contracts import RenderSpec
-from atelier_render.analysis import Output
+from atelier_render.results.analysis import Output
 
 KEYWORDS_MAX = 8
 TAG_CHARS_MAX = 40

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from atelier_render.gates import Gate
+from atelier_render.calls.gates import Gate
+from atelier_render.calls.outcomes import Rules, another_may, shows_health, told, verified
+from atelier_render.calls.submissions import Submissions
 from atelier_render.jobs import Attempt
-from atelier_render.outcomes import Rules, another_may, shows_health, told, verified
 from atelier_render.providers.protocol import Failed, Outcome, Provider, ProviderJob, Unknown
-from atelier_render.submissions import Submissions
 from atelier_resilience.breaker import CircuitOpen
 from atelier_telemetry import metrics, words
 from atelier_telemetry.tracing import tracer

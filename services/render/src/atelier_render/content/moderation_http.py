@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from atelier_render.content import Allowed, Away, Content, Forbidden, Verdict
+from atelier_render.content.rules import Allowed, Away, Content, Forbidden, Verdict
 
 REASON_CHARS_MAX = 500
 UNSAID = "the request breaks the content rules of this installation"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from atelier_render.analysis import Output
+from atelier_render.results.analysis import Output
 
 _MANIFEST = "manifest.json"
 _THUMBNAIL = ".thumbnail"

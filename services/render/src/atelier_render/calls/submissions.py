@@ -13,8 +13,8 @@ from uuid_utils.compat import uuid7
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
 from atelier_render import store
+from atelier_render.calls.outcomes import another_may, told
 from atelier_render.jobs import Attempt, Job, Submission
-from atelier_render.outcomes import another_may, told
 from atelier_render.providers.protocol import Outcome
 
 OUTAGE_PAUSE_S = 0.5

@@ -11,8 +11,9 @@ from typing import Literal
 
 from atelier_contracts import RenderSpec
 from atelier_messaging.database import Pool
-from atelier_render import forecasts, store
-from atelier_render.forecasts import Forecast
+from atelier_render import store
+from atelier_render.forecast import forecasts
+from atelier_render.forecast.forecasts import Forecast
 from atelier_render.jobs import Attempt, Completion
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.registry import candidates

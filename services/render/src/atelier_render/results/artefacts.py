@@ -7,12 +7,12 @@ from atelier_contracts import Artefact
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
 from atelier_render import store
-from atelier_render.analysis import Output
 from atelier_render.jobs import Attempt, Job
 from atelier_render.patience import patiently
 from atelier_render.providers.verification import EXTENSIONS
-from atelier_render.spool import Made, Spool
-from atelier_render.tags import tags_of
+from atelier_render.results.analysis import Output
+from atelier_render.results.spool import Made, Spool
+from atelier_render.results.tags import tags_of
 from atelier_storage.errors import StorageUnavailable
 from atelier_storage.keys import artefact_key, thumbnail_key
 from atelier_storage.objects import ObjectStore, StoredObject

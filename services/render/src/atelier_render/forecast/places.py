@@ -7,9 +7,10 @@ import asyncpg
 
 from atelier_contracts import RenderSpec
 from atelier_messaging.database import Pool
-from atelier_render import forecasts, store
-from atelier_render.forecasting import Forecaster
-from atelier_render.forecasts import Forecast, Standing
+from atelier_render import store
+from atelier_render.forecast import forecasts
+from atelier_render.forecast.forecasting import Forecaster
+from atelier_render.forecast.forecasts import Forecast, Standing
 
 Place = dict[str, int | None]
 

@@ -14,9 +14,9 @@ from atelier_contracts import Artefact, RenderSpec
 from atelier_imaging.pictures import COMPOSER_VERSION
 from atelier_messaging.database import Pool
 from atelier_render import store
-from atelier_render.artefacts import key_of
 from atelier_render.jobs import Attempt, Completion
 from atelier_render.providers.protocol import Input
+from atelier_render.results.artefacts import key_of
 from atelier_storage.errors import ObjectCorrupt, ObjectMissing, ObjectTooLarge, StorageUnavailable
 from atelier_storage.keys import belongs_to, thumbnail_key
 from atelier_storage.objects import PUT_BYTES_MAX, ObjectStore

@@ -5,7 +5,7 @@ import asyncio
 import openai
 from pydantic import BaseModel, ValidationError
 
-from atelier_render.content import Allowed, Away, Content, Forbidden, Verdict
+from atelier_render.content.rules import Allowed, Away, Content, Forbidden, Verdict
 from atelier_render.providers.outgoing import AnswerTooLarge, client
 
 OPENAI_URL = "https://api.openai.com/v1"

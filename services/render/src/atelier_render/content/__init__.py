@@ -1,0 +1,1 @@
+"""What may be made at all, judged before any provider is asked."""

@@ -1,0 +1,1 @@
+"""How long it will take: measured, told, and judged when it is over."""

@@ -1,0 +1,1 @@
+"""What was made: looked at, stored, delivered again, and in the end removed."""
