@@ -16,6 +16,8 @@ async def handle_commands(work: Work) -> None:
     commands = [cast(MoneyCommand, delivery.message) for delivery in work.fresh]
     books = await store.lock_books(work.connection, commands)
     events = [ledger.apply(books, command) for command in commands]
+    declined = [event.generation_id for event in events if isinstance(event, CreditDeclined)]
+    await store.confirm_declines(work.connection, books, declined)
     await store.save_books(work.connection, books)
     for delivery, command, event in zip(work.fresh, commands, events, strict=True):
         reply_to = command.reply_to if isinstance(command, GrantCredit) else None

@@ -17,6 +17,7 @@ SELECT h.*, now() AS db_now,
         FROM postings p WHERE p.generation_id = h.generation_id AND p.kind = 'reserve') AS lots
 FROM holds h WHERE h.generation_id = ANY($1::uuid[]) ORDER BY h.generation_id FOR UPDATE OF h
 """
+_ANY_OPEN = "SELECT EXISTS (SELECT FROM holds WHERE generation_id = ANY($1::uuid[]) AND state = 'open')"
 _OPEN_ACCOUNTS = """
 INSERT INTO accounts (owner_id, owner_kind) SELECT * FROM unnest($1::uuid[], $2::text[]) ON CONFLICT DO NOTHING
 """
@@ -121,6 +122,13 @@ async def save_books(connection: Connection, books: Books) -> None:
         await _save_holds(connection, list(books.touched.values()))
     if books.postings:
         await _post(connection, books.postings)
+
+
+async def confirm_declines(connection: Connection, books: Books, declined: Sequence[UUID]) -> None:
+    """Starts the batch over if another replica has held credits for one of these while we waited for its account."""
+    unseen = [id_ for id_ in declined if (hold := books.holds.get(id_)) is None or not hold.known]
+    if unseen and await connection.fetchval(_ANY_OPEN, unseen):
+        raise ConnectionAbortedError("a hold was placed by another billing process; the batch starts over")
 
 
 async def _save_holds(connection: Connection, holds: Sequence[Hold]) -> None:
