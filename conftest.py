@@ -1,10 +1,16 @@
 """How the tests share the cores: two packages at a time; a package's tests stay together, as they share servers."""
 
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
+
+with suppress(ImportError):
+    # Now and not deep inside the summary, where its plugin would load it: there the parser of CPython 3.11.2 can trip
+    # over a garbage collection ("AST constructor recursion depth mismatch").
+    import hypothesis  # noqa: F401
 
 LONGEST = "tests-e2e"
 
