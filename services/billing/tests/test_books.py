@@ -164,6 +164,27 @@ async def test_a_message_handled_before_changes_nothing(unit: UnitOfWork) -> Non
     assert await balance(unit, owner) == (4, 1, 0)
 
 
+async def test_a_grant_id_of_an_earlier_day_names_its_owner_and_credits_and_gives_the_other_nothing(
+    unit: UnitOfWork,
+) -> None:
+    owner, other = Owner(kind="store", id=uuid4()), await owner_with(unit, 7)
+    first = GrantCredit(grant_id=uuid4(), owner=owner, credits=50, priority=3, reason="monthly")
+    await handle(unit, [first])
+
+    books = await _handled(unit, GrantCredit(grant_id=first.grant_id, owner=other, credits=70, reason="monthly"))
+
+    assert (books["owner"], books["credits"], books["priority"]) == (owner.model_dump(mode="json"), 50, 3)
+    assert (books["available"], books["given_before"]) == (50, True)
+    assert (await balance(unit, owner))[0] == 50 and (await balance(unit, other))[0] == 7
+
+
+async def _handled(unit: UnitOfWork, command: GrantCredit) -> dict[str, Any]:
+    """What billing says to it."""
+    async with unit.once("billing.commands", [Delivery(wrap(command, source="test"))], dispatch=False) as work:
+        await handlers.handle_commands(work)
+    return work.emitted[0].message.model_dump(mode="json")
+
+
 async def test_expired_credits_leave_by_the_sweep(unit: UnitOfWork) -> None:
     owner = await owner_with(unit, 5)
     await unit.pool.execute("UPDATE grants SET expires_at = now() - interval '1 hour' WHERE owner_id = $1", owner.id)

@@ -187,5 +187,16 @@ def test_the_same_grant_id_grants_once() -> None:
 
     event = ledger.apply(made, again)
 
-    assert event == CreditGranted(grant_id=UUID(int=1), owner=OWNER, credits=10, available=10)
+    assert event == CreditGranted(grant_id=UUID(int=1), owner=OWNER, credits=10, available=10, given_before=True)
     assert balance(made, Account.AVAILABLE) == 10
+
+
+def test_a_known_grant_id_answers_with_what_was_granted_under_it_not_with_what_is_asked_now() -> None:
+    made = books((10, None))
+    other = Owner(kind="store", id=UUID(int=2))
+
+    event = ledger.apply(made, GrantCredit(grant_id=UUID(int=1), owner=other, credits=70, reason="again"))
+
+    assert event == CreditGranted(grant_id=UUID(int=1), owner=OWNER, credits=10, available=10, given_before=True)
+    assert balance(made, Account.AVAILABLE) == 10
+    assert other.id not in made.wallets

@@ -67,11 +67,15 @@ class Neighbours:
     heard: list[Envelope] = field(default_factory=list)
     started: list[UUID] = field(default_factory=list)
     tombstones: set[UUID] = field(default_factory=set)
+    grants: dict[UUID, CreditGranted] = field(default_factory=dict)
+    """As billing has them on its books, for good: by id, and as a second command with that id is answered."""
+    grants_answered: bool = True
 
     def reset(self) -> None:
         """Willing again, and with no memory."""
         self.answer, self.verdict, self.stop = queued, "withdrawn", cancelled
         self.balance = 7
+        self.grants_answered = True
         self.records.clear()
         self.heard.clear()
         self.started.clear()
@@ -116,9 +120,26 @@ class Neighbours:
             case CancelRequested() as cancel:
                 if (end := self.stop(cancel)) is not None:
                     await self.say(end)
-            case GrantCredit(grant_id=grant, owner=owner, credits=credits, reply_to=reply_to):
-                granted = CreditGranted(grant_id=grant, owner=owner, credits=credits, available=credits)
-                await self.say(granted, (reply_to,) if reply_to else ())
+            case GrantCredit(
+                grant_id=grant,
+                owner=owner,
+                credits=credits,
+                priority=priority,
+                expires_at=expires_at,
+                reply_to=reply_to,
+            ):
+                known = self.grants.get(grant)
+                given = known or CreditGranted(
+                    grant_id=grant,
+                    owner=owner,
+                    credits=credits,
+                    available=credits,
+                    priority=priority,
+                    expires_at=expires_at,
+                )
+                self.grants[grant] = given.model_copy(update={"given_before": True})
+                if self.grants_answered:
+                    await self.say(given, (reply_to,) if reply_to else ())
 
     async def serve(self) -> str:
         """Starts their internal HTTP; answers its base URL."""

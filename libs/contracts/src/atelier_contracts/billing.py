@@ -94,9 +94,14 @@ class CreditRefunded(Event):
 
 
 class CreditGranted(GrantMessage):
-    """Credits were granted."""
+    """Credits were granted. Owner, credits, priority and expiry are those of the grant, not of who asked last."""
 
     name: ClassVar[str] = "billing.credit_granted.v1"
     owner: Owner
     credits: int
     available: int
+    """What the owner has now."""
+    priority: int = 0
+    expires_at: datetime | None = None
+    given_before: bool = False
+    """Nothing moved now: a grant with this id was on the books already."""

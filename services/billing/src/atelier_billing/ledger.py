@@ -149,8 +149,8 @@ class Books:
     now: datetime
     wallets: dict[UUID, Wallet] = field(default_factory=dict)
     holds: dict[UUID, Hold] = field(default_factory=dict)
-    known_grants: dict[UUID, int] = field(default_factory=dict)
-    """Credits of the grants that this batch would give but that were given before."""
+    known_grants: dict[UUID, CreditGranted] = field(default_factory=dict)
+    """The grants with the ids of this batch that are on the books, each as a second command with its id is answered."""
     postings: list[Posting] = field(default_factory=list)
     new_grants: list[tuple[GrantCredit, Grant]] = field(default_factory=list)
     touched: dict[UUID, Hold] = field(default_factory=dict)
@@ -262,18 +262,31 @@ def _settle(books: Books, hold: Hold, *, charge: int, state: HoldState) -> None:
 
 
 def grant(books: Books, command: GrantCredit) -> CreditGranted:
-    """granted → available. The same grant id grants once."""
-    wallet = books.wallets.setdefault(command.owner.id, Wallet(command.owner))
-    credits = books.known_grants.get(command.grant_id)
-    if credits is None:
-        credits = books.known_grants[command.grant_id] = command.credits
+    """granted → available. The same grant id grants once; asked again, it answers with what was granted under it."""
+    given_before = command.grant_id in books.known_grants
+    if not given_before:
+        wallet = books.wallets.setdefault(command.owner.id, Wallet(command.owner))
         source = Grant(command.grant_id, 0, command.priority, command.expires_at)
         wallet.grants[source.id] = source
         books.new_grants.append((command, source))
         books.move(PostingKind.GRANT, wallet, source, command.credits)
         expire_due(books, wallet)
-    available = wallet.balances[Account.AVAILABLE]
-    return CreditGranted(grant_id=command.grant_id, owner=command.owner, credits=credits, available=available)
+        books.known_grants[source.id] = _granted(command)
+    known = books.known_grants[command.grant_id]
+    wallet_now = books.wallets.get(known.owner.id)
+    available = wallet_now.balances[Account.AVAILABLE] if wallet_now else known.available
+    return known.model_copy(update={"available": available, "given_before": given_before})
+
+
+def _granted(command: GrantCredit) -> CreditGranted:
+    return CreditGranted(
+        grant_id=command.grant_id,
+        owner=command.owner,
+        credits=command.credits,
+        available=0,
+        priority=command.priority,
+        expires_at=command.expires_at,
+    )
 
 
 def expire_due(books: Books, wallet: Wallet) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from atelier_billing.ledger import Account, Books, Grant, Hold, HoldState, MoneyCommand, Posting, Wallet
-from atelier_contracts import GrantCredit, Owner, ReserveCredit
+from atelier_contracts import CreditGranted, GrantCredit, Owner, ReserveCredit
 from atelier_messaging.database import Connection
 
 _LOCK_HOLDS = """
@@ -26,7 +26,10 @@ _GRANTS = """
 SELECT id, owner_id, remaining, priority, expires_at FROM grants
 WHERE (owner_id = ANY($1::uuid[]) AND remaining > 0) OR id = ANY($2::uuid[])
 """
-_KNOWN_GRANTS = "SELECT id, credits FROM grants WHERE id = ANY($1::uuid[])"
+_KNOWN_GRANTS = """
+SELECT g.id, g.owner_id, a.owner_kind, g.credits, g.priority, g.expires_at, a.available
+FROM grants g JOIN accounts a USING (owner_id) WHERE g.id = ANY($1::uuid[])
+"""
 _MOVE_BALANCES = """
 UPDATE accounts a SET granted = a.granted + m.granted, available = a.available + m.available, held = a.held + m.held,
                       captured = a.captured + m.captured, expired = a.expired + m.expired
@@ -82,7 +85,7 @@ async def lock_books(connection: Connection, commands: Sequence[MoneyCommand]) -
     books.holds = {row["generation_id"]: _hold(row) for row in holds}
     if granting:
         known = await connection.fetch(_KNOWN_GRANTS, [c.grant_id for c in granting])
-        books.known_grants = {row["id"]: row["credits"] for row in known}
+        books.known_grants = {row["id"]: _known_grant(row) for row in known}
     return books
 
 
@@ -181,6 +184,17 @@ async def _post(connection: Connection, postings: Sequence[Posting]) -> None:
     columns = (Account.GRANTED, Account.AVAILABLE, Account.HELD, Account.CAPTURED, Account.EXPIRED)
     await connection.execute(_MOVE_BALANCES, owners, *([balances[o, column] for o in owners] for column in columns))
     await connection.execute(_MOVE_GRANTS, list(grants), list(grants.values()))
+
+
+def _known_grant(row: Any) -> CreditGranted:
+    return CreditGranted(
+        grant_id=row["id"],
+        owner=Owner(kind=row["owner_kind"], id=row["owner_id"]),
+        credits=row["credits"],
+        available=row["available"],
+        priority=row["priority"],
+        expires_at=row["expires_at"],
+    )
 
 
 def _hold(row: Any) -> Hold:

@@ -1,18 +1,20 @@
 """The operator's surface, second half: credits, the books, and the story of any generation."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import GrantCredit, Owner
 from atelier_contracts.routes import reply_key
 from atelier_contracts.vocabulary import CREDITS_MAX, OwnerKind
-from atelier_gateway.bodies import Body, Prose, answer, id_from_path, read, takes
+from atelier_gateway.bodies import Body, Prose, answer, field_problem, id_from_path, read, takes
 from atelier_gateway.explain import explain
 from atelier_gateway.granting import grant
 from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
@@ -30,6 +32,8 @@ ADMIN = UUID(int=0)
 GRANT_NAMES = UUID("6f8c64c1-6a0e-4f4e-9f0e-2a3f5a5f0c11")
 """Namespace of grant ids: the same Idempotency-Key names the same grant, which billing posts once."""
 
+YEARS = range(2000, 9000)
+
 
 class GrantOwner(Body):
     """Whose credits."""
@@ -38,12 +42,20 @@ class GrantOwner(Body):
     id: UUID
 
 
+def _year_that_can_be_kept(at: datetime) -> datetime:
+    """The database keeps UTC: a moment of year 1 or 9999 with an offset may have no UTC of its own."""
+    if not YEARS.start <= at.year < YEARS.stop:
+        raise PydanticCustomError("year", "a moment after now and before the year {stop} is required", {"stop": 9000})
+    return at
+
+
 class NewGrant(Body):
     """Credits to be given; lower priority is spent first."""
 
     owner: GrantOwner
     credits: int = Field(ge=1, le=CREDITS_MAX)
-    expires_at: AwareDatetime | None = None
+    expires_at: Annotated[AwareDatetime, AfterValidator(_year_that_can_be_kept)] | None = None
+    """In the future, and before the year 9000."""
     priority: int = Field(default=0, ge=-100, le=100)
     reason: Annotated[Prose, Field(min_length=1, max_length=500)]
 
@@ -94,6 +106,8 @@ def router(parts: Parts) -> APIRouter:
 
 
 async def _grant(parts: Parts, body: NewGrant, grant_id: UUID) -> Reply:
+    if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
+        raise field_problem("expires_at", "a moment after now is required")
     command = GrantCredit(
         grant_id=grant_id,
         owner=Owner(kind=body.owner.kind, id=body.owner.id),
@@ -103,10 +117,15 @@ async def _grant(parts: Parts, body: NewGrant, grant_id: UUID) -> Reply:
         reason=body.reason,
         reply_to=reply_key(parts.instance),
     )
-    available = await grant(parts.bus, parts.replies, command, within_s=parts.settings.admission_s)
-    owner = {"kind": body.owner.kind, "id": body.owner.id}
-    shown = {"id": grant_id, "owner": owner, "credits": body.credits, "available": available}
-    response = answer(shown, 202 if available is None else 201)
+    given = await grant(parts.bus, parts.replies, command, within_s=parts.settings.admission_s)
+    shown = {
+        "id": grant_id,
+        "owner": {"kind": body.owner.kind, "id": body.owner.id},
+        "credits": body.credits,
+        "available": given.available if given else None,
+        "given_before": given.given_before if given else False,
+    }
+    response = answer(shown, 201 if given else 202)
     return Reply(response.status_code, bytes(response.body))
 
 

@@ -55,12 +55,14 @@ class WorkspaceView(BaseModel):
 
 
 class GrantView(BaseModel):
-    """Credits given; ``available`` is null while billing has not answered."""
+    """Credits given; ``available`` is null while billing has not answered. ``given_before``: this very grant was on
+    the books already (its key was used more than a day ago), and nothing was given now."""
 
     id: UUID
     owner: Owner
     credits: int
     available: int | None
+    given_before: bool
 
 
 class Verdict(BaseModel):
