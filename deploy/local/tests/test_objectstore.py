@@ -1,10 +1,10 @@
 """The object store: signed requests only, and what was stored stays."""
 
 import io
+import stat
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,7 +12,7 @@ import pytest
 from minio import Minio
 from minio.error import S3Error
 
-from atelier_local.processes import wait_until
+from atelier_local.processes import listening, marked, wait_until
 from atelier_local.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -79,13 +79,10 @@ def test_what_was_stored_outlives_a_crash(stack: Stack, key: str) -> None:
 
 
 def test_it_listens_on_loopback_only(stack: Stack) -> None:
-    port = f"{stack.profile.ports['objectstore']:04X}"
+    port = stack.profile.ports["objectstore"]
 
-    listening = [
-        line.split()[1]
-        for table in ("tcp", "tcp6")
-        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
-        if line.split()[3] == "0A" and line.split()[1].endswith(f":{port}")
-    ]
+    assert listening(marked(str(stack.home))) == {f"127.0.0.1:{port}"}
 
-    assert listening == [f"0100007F:{port}"]
+
+def test_its_objects_are_for_its_owner_alone(stack: Stack) -> None:
+    assert stat.S_IMODE((stack.home / "objectstore").stat().st_mode) == 0o700

@@ -50,6 +50,17 @@ def test_what_is_secret_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     assert not any(secret in repr(mine) for secret in mine.secrets.values())
 
 
+def test_other_users_of_the_machine_cannot_enter_a_profile(tmp_path: Path) -> None:
+    home = tmp_path / "one"
+    home.mkdir(mode=0o755)
+    (home / "logs").mkdir(mode=0o755)
+
+    mine = profile.open_profile("one", tmp_path)
+
+    assert stat.S_IMODE(mine.home.stat().st_mode) == 0o700
+    assert stat.S_IMODE(mine.logs.stat().st_mode) == 0o700
+
+
 def test_secrets_are_long_and_need_no_quoting(tmp_path: Path) -> None:
     for secret in profile.open_profile("one", tmp_path).secrets.values():
         assert len(secret) >= 32

@@ -91,6 +91,7 @@ def _s3_environment(settings: StorageSettings, port: int, data: Path) -> dict[st
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "SERVICES": "s3,iam,sts",
+        "IOT_MTLS_ENABLED": "0",
         "AUTH": "true",
         "AWS_ACCESS_KEY_ID": settings.access_key,
         "AWS_SECRET_ACCESS_KEY": settings.secret_key.get_secret_value(),

@@ -3,6 +3,7 @@
 import random
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,13 +15,18 @@ from atelier_contracts import (
     GenerationQueued,
     GenerationRejected,
     GenerationSucceeded,
+    Owner,
     RenderProgressed,
     RenderStarted,
 )
 from atelier_gateway.projection import RANKS, TERMINAL, Snapshot, advance, fold
+from atelier_storage.keys import artefact_key, thumbnail_key, upload_key
 
 ID = UUID("01a1fc2b-e840-76c4-840b-55c1df4115f5")
-ARTEFACT = Artefact(key="stores/x/generated/y/0.png", content_type="image/png", size=3, sha256="ab", width=1, height=1)
+OWNER = Owner(kind="store", id=UUID("01a1fc2b-e840-76c4-840b-55c1df4115f6"))
+ARTEFACT = Artefact(
+    key=artefact_key("store", OWNER.id, ID, 0, "png"), content_type="image/png", size=3, sha256="ab", width=1, height=1
+)
 ENDINGS = st.sampled_from(
     [
         GenerationSucceeded(
@@ -94,6 +100,35 @@ def test_a_success_shows_its_outputs_and_what_it_cost() -> None:
     assert (snapshot.state, snapshot.progress) == ("succeeded", 100)
     assert (snapshot.credits_reserved, snapshot.credits_captured, snapshot.credits_refunded) == (2, 1, 1)
     assert snapshot.outputs == (ARTEFACT.model_dump(mode="json"),)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        artefact_key("store", uuid4(), ID, 0, "png"),
+        artefact_key("user", OWNER.id, ID, 0, "png"),
+        artefact_key("store", OWNER.id, uuid4(), 0, "png"),
+        upload_key("store", OWNER.id, ID, "photo.png"),
+        "backups/everything.tar",
+    ],
+)
+def test_an_object_that_was_not_made_for_this_generation_never_becomes_its_output(key: str) -> None:
+    forged = ARTEFACT.model_copy(update={"key": key})
+    succeeded = GenerationSucceeded(
+        generation_id=ID, outputs=(forged, ARTEFACT), delivered=2, captured=2, refunded=0, provider="local"
+    )
+
+    assert [output["key"] for output in advance(Snapshot(owner=OWNER), succeeded).outputs] == [ARTEFACT.key]
+
+
+def test_a_thumbnail_is_kept_only_where_it_lies_beside_its_picture() -> None:
+    own, foreign = thumbnail_key(ARTEFACT.key), thumbnail_key(artefact_key("store", uuid4(), uuid4(), 0, "png"))
+    named = tuple(ARTEFACT.model_copy(update={"thumbnail": key}) for key in (own, foreign))
+    succeeded = GenerationSucceeded(
+        generation_id=ID, outputs=named, delivered=2, captured=2, refunded=0, provider="local"
+    )
+
+    assert [output["thumbnail"] for output in advance(Snapshot(owner=OWNER), succeeded).outputs] == [own, None]
 
 
 def test_only_what_changes_is_saved_and_strangers_are_left_alone() -> None:

@@ -48,6 +48,27 @@ async def test_a_store_follows_its_generation_to_the_picture(world: World) -> No
     assert native["outputs"][0]["checksum"] == f"sha256:{'ab' * 32}"
 
 
+async def test_a_forged_success_never_opens_another_tenants_picture(world: World) -> None:
+    victim, _ = await world.store()
+    _, headers = await world.store()
+    generation = await created(world, headers)
+    foreign = Artefact(
+        key=artefact_key("store", victim, uuid4(), 0, "png"), content_type="image/png", size=3, sha256="ab" * 32
+    )
+
+    await world.neighbours.say(
+        GenerationSucceeded(
+            generation_id=generation, outputs=(foreign,), delivered=1, captured=1, refunded=0, provider="local"
+        )
+    )
+    await _status(world, headers, generation, "completed")
+
+    shown = (await world.client.get(f"/api/v1/generation/{generation}", headers=headers)).json()["data"]
+    native = (await world.client.get(f"/v1/generations/{generation}", headers=headers)).json()
+    assert (shown["generated_image_url"], native["outputs"]) == (None, [])
+    assert await world.pool.fetchval("SELECT count(*) FROM files WHERE key = $1", foreign.key) == 0
+
+
 async def test_a_failure_tells_the_store_why(world: World) -> None:
     _, headers = await world.store()
     generation = await created(world, headers)

@@ -17,7 +17,7 @@ from minio.error import MinioException, S3Error
 
 from atelier_local.errors import MissingPart
 from atelier_local.part import Part
-from atelier_local.profile import Profile
+from atelier_local.profile import Profile, make_private
 
 BUCKET = "atelier"
 REGION = "us-east-1"
@@ -43,11 +43,16 @@ def part(profile: Profile) -> Part:
         name="objectstore",
         command=(sys.executable, "-m", "ministack"),
         env=_environment(profile),
-        prepare=lambda: (profile.home / "objectstore" / "tmp").mkdir(parents=True, exist_ok=True),
+        prepare=lambda: _prepare(profile),
         probe=lambda: answers(own),
         settle=lambda: ensure_bucket(own),
         url=own["ATELIER_S3_ENDPOINT"],
     )
+
+
+def _prepare(profile: Profile) -> None:
+    make_private(profile.home / "objectstore")
+    (profile.home / "objectstore" / "tmp").mkdir(exist_ok=True)
 
 
 async def answers(given: dict[str, str]) -> bool:
@@ -94,6 +99,7 @@ def _environment(profile: Profile) -> dict[str, str]:
         "GATEWAY_PORT": str(profile.ports["objectstore"]),
         "MINISTACK_HOST": "127.0.0.1",
         "SERVICES": "s3,iam,sts",
+        "IOT_MTLS_ENABLED": "0",  # else it listens on every interface, whatever BIND_HOST and SERVICES say
         "AUTH": "true",
         "AWS_ACCESS_KEY_ID": profile.secrets["s3_access_key"],
         "AWS_SECRET_ACCESS_KEY": profile.secrets["s3_secret_key"],

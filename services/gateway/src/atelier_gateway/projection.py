@@ -10,15 +10,18 @@ from typing import Any, Literal
 from uuid import UUID
 
 from atelier_contracts import (
+    Artefact,
     Event,
     GenerationCancelled,
     GenerationFailed,
     GenerationQueued,
     GenerationRejected,
     GenerationSucceeded,
+    Owner,
     RenderProgressed,
     RenderStarted,
 )
+from atelier_storage.keys import belongs_to, generation_of, thumbnail_key
 
 State = Literal["accepted", "queued", "rendering", "succeeded", "failed", "cancelled", "expired", "rejected"]
 
@@ -50,6 +53,8 @@ class Snapshot:
     """The provider that made the outputs, once they are made; not always the one that was asked."""
     reused: bool = False
     """Whether the outputs are an equal earlier result."""
+    owner: Owner | None = None
+    """Whose it is, where that is known: nobody else's objects become its outputs. This never changes."""
 
     @property
     def rank(self) -> int:
@@ -95,7 +100,7 @@ def _end(now: Snapshot, event: Event) -> Snapshot:
                 progress=100,
                 credits_captured=event.captured,
                 credits_refunded=event.refunded,
-                outputs=tuple(output.model_dump(mode="json") for output in event.outputs),
+                outputs=tuple(_kept(output) for output in event.outputs if _is_own(output.key, event, now.owner)),
                 maker=event.provider,
                 reused=event.reused,
             )
@@ -108,3 +113,13 @@ def _end(now: Snapshot, event: Event) -> Snapshot:
             refusal: dict[str, Any] = {"code": event.reason, "required": event.required, "available": event.available}
             return replace(now, state="rejected", credits_reserved=0, error=refusal)
     return now
+
+
+def _is_own(key: str, event: Event, owner: Owner | None) -> bool:
+    """Whether the key was made for this generation: a message can name any key, and what is kept here is signed."""
+    return generation_of(key) == event.generation_id and (owner is None or belongs_to(key, owner.kind, owner.id))
+
+
+def _kept(output: Artefact) -> dict[str, Any]:
+    thumbnail = output.thumbnail if output.thumbnail == thumbnail_key(output.key) else None
+    return output.model_copy(update={"thumbnail": thumbnail}).model_dump(mode="json")

@@ -35,8 +35,10 @@ SELECT id, owner_id, 'accepted', 0 FROM new WHERE surface = 'stories'
 _PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
 _SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error, maker, reused"
 COLUMNS = f"id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, {_SNAPSHOT}"
-_LOCK = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
-_SNAPSHOTS = f"SELECT id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
+_LOCK = (
+    f"SELECT id, owner_kind, owner_id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
+)
+_SNAPSHOTS = f"SELECT id, owner_kind, owner_id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
 _SETTLED = f"{_SNAPSHOTS} ORDER BY id FOR SHARE"
 # One statement also tells those who follow a generation live: a change and its event are one write. It answers which of
 # them somebody wants to hear of by webhook: nearly none, and the others cost no further statement.
@@ -199,7 +201,12 @@ def _snapshot(row: asyncpg.Record) -> Snapshot:
         row["error"],
         row["maker"],
         row["reused"],
+        _owner(row),
     )
+
+
+def _owner(row: asyncpg.Record) -> Owner:
+    return Owner(kind=row["owner_kind"], id=row["owner_id"])
 
 
 def of_row(row: asyncpg.Record) -> Generation:
@@ -207,7 +214,7 @@ def of_row(row: asyncpg.Record) -> Generation:
     return Generation(
         row["id"],
         row["channel"],
-        Owner(kind=row["owner_kind"], id=row["owner_id"]),
+        _owner(row),
         row["kind"],
         row["surface"],
         row["request"],
