@@ -1,9 +1,8 @@
 """The saga explored exhaustively, with the real rules of session (``saga.decide``) and billing (``ledger.apply``).
 
-One generation, and every order in which its messages can arrive: each may be delivered at any time, again and again, or
-never; each clock may fire at any time; the client may cancel at any time; credits may be granted late; render answers
-as it likes. A crash before a commit is a delivery that did not happen; one after it a delivery that comes again. What
-the outbox and ``once()`` promise is taken as given (their own tests prove it), and is what ``Guards`` can take away.
+One generation, and every order in which its messages can arrive: each at any time, again and again or never; each clock
+at any time; a client that cancels or goes; credits granted late; render as it likes. A crash before a commit is one
+that did not come; one after it, a repetition. The outbox and ``once()`` are trusted; ``Guards`` can take that away.
 """
 
 import sys
@@ -35,15 +34,17 @@ from atelier_session import saga
 from atelier_session.generation import Generation, Heard, ResendDue, State
 from atelier_session.saga import TERMINAL, LostRace
 from chaos.one_generation import (
-    CANCEL,
     COMPLETED,
     FAILED,
+    FROM_CLIENTS,
+    GONE,
     GRANT,
     ID,
     NOW,
     OWNER,
     REQUEST,
     STARTED,
+    UNDECIDED,
     UNITS,
     Guards,
     Letter,
@@ -113,6 +114,8 @@ def wrong(world: World) -> Iterator[str]:
         yield "I14: withdrawn, and yet something came of it"
     if state in TERMINAL and hold is HoldState.OPEN:
         yield f"I7: {state} and credits held"
+    if world.gone and charged:
+        yield f"nobody waited any more, and {charged} charged"
     if charged > UNITS:
         yield f"I1: {charged} charged of {UNITS} held"
 
@@ -135,7 +138,7 @@ def _moves(world: World, guards: Guards, cancels: bool) -> Iterator[Move]:
             lost = world._replace(handled=world.handled | {letter}, lost=world.lost + 1)
             yield Move(f"{type(letter.message).__name__} is lost", lost)
         if guards.inbox and letter in world.handled:
-            continue  # it may come as often as it likes: the inbox knows it
+            continue  # the inbox knows it
         after = _delivered(world._replace(handled=world.handled | {letter}), letter, guards)
         if after != world:
             yield Move(f"{letter.to} hears {type(letter.message).__name__}", after)
@@ -145,7 +148,7 @@ def _moves(world: World, guards: Guards, cancels: bool) -> Iterator[Move]:
     if world.generation is None and not world.withdrawn:
         yield Move("the gateway withdraws", world._replace(withdrawn=True))
     if cancels:
-        yield from _sending(world, "the client cancels", Letter("session", CANCEL, 0))
+        yield from _sending(world, FROM_CLIENTS)
     yield from _render(world)
 
 
@@ -168,7 +171,8 @@ def _delivered(world: World, letter: Letter, guards: Guards) -> World:
             return _heard(world._replace(generation=Generation(REQUEST, NOW)), message)
         case "session" if world.generation is not None:
             assert isinstance(message, GenerationMessage)
-            return _heard(world, message)
+            spared = message is GONE and world.generation.state in UNDECIDED
+            return _heard(world._replace(gone=True) if spared else world, message)
         case "billing":
             assert isinstance(message, ReserveCredit | CaptureCredit | RefundCredit)
             return _billed(world, message, guards)
@@ -247,9 +251,10 @@ def _render(world: World) -> Iterator[Move]:
             yield Move(f"render makes {made}", _send(world._replace(job="done"), "session", message))
 
 
-def _sending(world: World, label: str, letter: Letter) -> Iterator[Move]:
-    if letter not in world.sent:
-        yield Move(label, world._replace(sent=world.sent | {letter}))
+def _sending(world: World, letters: dict[str, Letter]) -> Iterator[Move]:
+    for label, letter in letters.items():
+        if letter not in world.sent:
+            yield Move(label, world._replace(sent=world.sent | {letter}))
 
 
 def _send(world: World, to: str, message: Message) -> World:
@@ -262,10 +267,9 @@ def _send(world: World, to: str, message: Message) -> World:
 def _way(came: dict[World, tuple[World, str] | None], world: World) -> str:
     """The shortest way there, a step a line."""
     steps: list[str] = []
-    step = came[world]
-    while step is not None:
+    while (step := came[world]) is not None:
         steps.append(f"    {step[1]}")
-        step = came[step[0]]
+        world = step[0]
     return "\n".join(reversed(steps))
 
 
@@ -287,8 +291,7 @@ def main(resends: int = 3, losses: int = 3) -> int:
     write("".join(f"  {line}\n" for line in found.violations[:3]))
     missed = 0
     for name, guards in GUARDS.items():
-        without = explore(guards).violations
-        missed += not without
+        missed += not (without := explore(guards).violations)
         write(f"  without {name}: {without[0] if without else 'NOTHING IS FOUND'}\n")
     return 1 if found.violations or missed else 0
 

@@ -17,7 +17,7 @@ from atelier_contracts import (
     RenderStarted,
     Work,
 )
-from atelier_session.generation import Generation
+from atelier_session.generation import Generation, State
 
 ID, GRANT = UUID(int=1), UUID(int=3)
 OWNER = Owner(kind="store", id=UUID(int=2))
@@ -32,12 +32,15 @@ REQUEST = GenerationRequested(
     deadline_s=900,
 )
 CANCEL = CancelRequested(generation_id=ID)
+GONE = CancelRequested(generation_id=ID, cause="client_gone")
 STARTED = RenderStarted(generation_id=ID, attempt=1)
 FAILED = RenderFailed(generation_id=ID, code="provider_failed", reason="it broke")
 COMPLETED = {
     made: RenderCompleted(generation_id=ID, outputs=(), delivered=made, requested=UNITS, provider="x")
     for made in (1, UNITS)
 }
+UNDECIDED = frozenset({State.RESERVING, State.QUEUED, State.RENDERING, State.STOPPING})
+"""Where a client that is gone can still be spared its charge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,13 @@ class Letter(NamedTuple):
     copy: int
 
 
+FROM_CLIENTS = {
+    "the client cancels": Letter("session", CANCEL, 0),
+    "the client is gone": Letter("session", GONE, 0),
+}
+"""What a client may lead to at any time, once."""
+
+
 class World(NamedTuple):
     """Everything there is, at one moment."""
 
@@ -80,3 +90,5 @@ class World(NamedTuple):
     lost: int
     withdrawn: bool
     """Whether the request was given up before the session had heard of it."""
+    gone: bool = False
+    """Whether the session knew, before it ordered a capture, that nobody waits for the result any more."""

@@ -183,7 +183,8 @@ class Simulation:
 
     async def _cancel(self) -> str:
         if self.requests:
-            self.broker.say(CancelRequested(generation_id=self.rng.choice(list(self.requests))))
+            cause = "client_gone" if self.rng.random() < 0.5 else None
+            self.broker.say(CancelRequested(generation_id=self.rng.choice(list(self.requests)), cause=cause))
         return "a cancel"
 
     async def _give_up(self) -> str:
@@ -259,6 +260,11 @@ class Simulation:
                 yield f"I4: {id_} was withdrawn, and is shown as {shown} for ever"
             if state is not None and shown != state:
                 yield f"I4: {id_} {state}, shown as {shown}"
+        gone = await self.session.fetch(
+            "SELECT generation_id AS id FROM saga_log WHERE heard = 'client gone' AND outcome = 'transition'"
+        )
+        for id_ in (row["id"] for row in gone if holds.get(row["id"], ("", 0))[1]):
+            yield f"{id_}: nobody waited for it any more, and it is charged"
         for queue, frame in self.broker.dead:
             yield f"I11: a dead letter of {queue}: {frame.headers}"
 

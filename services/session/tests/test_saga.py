@@ -9,6 +9,7 @@ import pytest
 
 from atelier_contracts import (
     Artefact,
+    CancelRender,
     CancelRequested,
     CaptureCredit,
     CreditCaptured,
@@ -52,6 +53,7 @@ WORDS: list[Heard] = [
     RenderCompleted(generation_id=ID, outputs=(PICTURE,), delivered=1, requested=1, provider="local"),
     RenderFailed(generation_id=ID, code="provider_failed", reason="it broke"),
     CancelRequested(generation_id=ID),
+    CancelRequested(generation_id=ID, cause="client_gone"),
     DeadlinePassed(),
     GracePassed(),
     ResendDue(),
@@ -144,6 +146,41 @@ def test_a_completion_that_beats_the_stop_is_delivered_and_charged() -> None:
     assert isinstance(outcome, Transition)
     assert outcome.generation.state is State.CAPTURING
     assert outcome.sends == (CaptureCredit(generation_id=ID, delivered=1),)
+
+
+GONE = CancelRequested(generation_id=ID, cause="client_gone")
+
+
+@pytest.mark.parametrize("at", [State.RESERVING, State.QUEUED, State.RENDERING, State.STOPPING])
+def test_a_client_that_is_gone_pays_nothing_even_when_the_render_completes_afterwards(at: State) -> None:
+    completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
+    refunded = next(word for word in WORDS if isinstance(word, CreditRefunded))
+    before = replace(generation(at), ending=State.CANCELLED if at is State.STOPPING else None)
+
+    gone = decide(before, GONE)
+
+    assert isinstance(gone, Transition)
+    assert gone.generation.state is State.REFUNDING
+    assert RefundCredit(generation_id=ID) in gone.sends
+    assert (CancelRender(generation_id=ID) in gone.sends) is (at in (State.QUEUED, State.RENDERING))
+    assert decide(gone.generation, completed) == LostRace(State.REFUNDING, (DiscardRender(generation_id=ID),))
+    ended = decide(gone.generation, refunded)
+    assert isinstance(ended, Transition)
+    assert ended.generation.state is State.CANCELLED
+
+
+@pytest.mark.parametrize("at", [State.CAPTURING, State.REFUNDING, *sorted(TERMINAL)])
+def test_a_client_that_is_gone_too_late_changes_nothing(at: State) -> None:
+    assert decide(replace(generation(at), ending=State.CANCELLED), GONE) == LostRace(at)
+
+
+def test_a_cancel_from_an_older_gateway_still_lets_the_render_win() -> None:
+    old = CancelRequested.model_validate_json(f'{{"generation_id": "{ID}"}}')
+
+    outcome = decide(generation(State.RENDERING), old)
+
+    assert isinstance(outcome, Transition)
+    assert outcome.generation.state is State.STOPPING
 
 
 def test_what_is_neither_expected_nor_a_listed_loser_is_poison() -> None:

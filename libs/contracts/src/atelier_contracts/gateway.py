@@ -1,6 +1,6 @@
 """What the gateway says: a client asked for something, or no longer wants it."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,8 @@ class CancelRequested(Command):
     """The client wants the generation stopped; what is already delivered stays charged."""
 
     name: ClassVar[str] = "gateway.cancel_requested.v1"
+    cause: Literal["client_gone"] | None = None
+    """``client_gone``: nobody is left to take the result, so that even a completed render is not charged any more."""
 
 
 class GenerationDeleted(Event):

@@ -46,8 +46,15 @@ class ResendDue:
     name = "resend due"
 
 
+@dataclass(frozen=True, slots=True)
+class ClientGone:
+    """A cancel whose cause is that nobody is left to take the result: it is refunded even when it is rendered."""
+
+    name = "client gone"
+
+
 Timer = DeadlinePassed | GracePassed | ResendDue
-Heard = GenerationMessage | Timer
+Heard = GenerationMessage | Timer | ClientGone
 
 
 @dataclass(frozen=True, slots=True)

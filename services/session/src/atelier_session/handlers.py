@@ -72,7 +72,7 @@ class Handlers:
     def _hear(
         self, work: Work, known: Saga, heard: Heard, span: Span, message_id: UUID | None, now: datetime
     ) -> LogEntry:
-        before = known.generation
+        before, heard = known.generation, saga.understood(heard)
         outcome = saga.decide(before, heard)
         id_ = before.request.generation_id
         if isinstance(outcome, LostRace):

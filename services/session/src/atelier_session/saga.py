@@ -31,7 +31,16 @@ from atelier_contracts import (
 )
 from atelier_contracts.message import GenerationMessage
 from atelier_messaging import Poison
-from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, ResendDue, State, Timer
+from atelier_session.generation import (
+    ClientGone,
+    DeadlinePassed,
+    Generation,
+    GracePassed,
+    Heard,
+    ResendDue,
+    State,
+    Timer,
+)
 from atelier_session.sending import BUILD
 
 
@@ -53,6 +62,8 @@ RENDER_ENDS: Mapping[type, Step] = {
     RenderFailed: Step(S.REFUNDING, (RefundCredit,), ending=S.FAILED),
     CancelRequested: Step(S.STOPPING, (CancelRender,), ending=S.CANCELLED),
     DeadlinePassed: Step(S.STOPPING, (CancelRender,), ending=S.EXPIRED),
+    # Straight to the refund: a completion that comes afterwards is a lost race and can capture nothing.
+    ClientGone: Step(S.REFUNDING, (CancelRender, RefundCredit), ending=S.CANCELLED),
 }
 
 SAGA: Mapping[State, Mapping[type, Step]] = {
@@ -61,6 +72,7 @@ SAGA: Mapping[State, Mapping[type, Step]] = {
         CreditDeducted: Step(S.QUEUED, (RequestRender, GenerationQueued)),
         CreditDeclined: Step(S.REJECTED, (GenerationRejected,)),
         CancelRequested: Step(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
+        ClientGone: Step(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
         DeadlinePassed: Step(S.REFUNDING, (RefundCredit,), ending=S.EXPIRED),
     },
     S.QUEUED: {RenderStarted: Step(S.RENDERING), **RENDER_ENDS},
@@ -69,6 +81,7 @@ SAGA: Mapping[State, Mapping[type, Step]] = {
         RenderCompleted: Step(S.CAPTURING, (CaptureCredit,)),
         RenderFailed: Step(S.REFUNDING, (RefundCredit,)),
         GracePassed: Step(S.REFUNDING, (RefundCredit,)),
+        ClientGone: Step(S.REFUNDING, (RefundCredit,)),
     },
     S.CAPTURING: {
         CreditCaptured: Step(S.SUCCEEDED, (GenerationSucceeded,)),
@@ -88,8 +101,10 @@ LOST_RACES: Mapping[State, frozenset[type]] = {
     S.QUEUED: frozenset({GenerationRequested, CreditDeducted}),
     S.RENDERING: frozenset({GenerationRequested, CreditDeducted, RenderStarted}),
     S.STOPPING: frozenset({GenerationRequested, CreditDeducted, RenderStarted, CancelRequested}),
-    S.CAPTURING: frozenset({GenerationRequested, CreditDeducted, CancelRequested, *_RENDER}),
-    S.REFUNDING: frozenset({GenerationRequested, CreditDeducted, CreditDeclined, CancelRequested, *_RENDER}),
+    S.CAPTURING: frozenset({GenerationRequested, CreditDeducted, CancelRequested, ClientGone, *_RENDER}),
+    S.REFUNDING: frozenset(
+        {GenerationRequested, CreditDeducted, CreditDeclined, CancelRequested, ClientGone, *_RENDER}
+    ),
 }
 """What may come too late in each state: accepted, logged, counted, without effect. In a terminal state: anything."""
 
@@ -125,6 +140,7 @@ class LostRace:
 
 def decide(generation: Generation, heard: Heard) -> Transition | LostRace:
     """What hearing this does to the generation. Raises Poison when it makes no sense in its state."""
+    heard = understood(heard)
     state = generation.state
     step = SAGA.get(state, {}).get(type(heard))
     if step is None:
@@ -135,6 +151,11 @@ def decide(generation: Generation, heard: Heard) -> Transition | LostRace:
     if step.to is None:
         return _end(known, heard)
     return Transition(replace(known, state=step.to), tuple(BUILD[kind](known, heard) for kind in step.sends))
+
+
+def understood(heard: Heard) -> Heard:
+    """What a message means to the saga: a cancel without anybody left to take the result is a word of its own."""
+    return ClientGone() if isinstance(heard, CancelRequested) and heard.cause == "client_gone" else heard
 
 
 def _told_of_losing(generation: Generation, heard: Heard) -> tuple[GenerationMessage, ...]:
