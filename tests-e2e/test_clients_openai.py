@@ -222,6 +222,28 @@ async def test_a_failed_render_is_a_server_error_and_is_paid_back(world: World, 
     assert (await world.admin.balance("store", mine.id)).available == 10
 
 
+async def test_a_refusal_of_the_request_is_a_bad_request_that_the_client_sends_once(
+    world: World, shop: MakeShop
+) -> None:
+    """Settled question 18; the client's own two retries are on."""
+    mine, sent = await shop(10), 0
+
+    async def count(_: httpx.Request) -> None:
+        nonlocal sent
+        sent += 1
+
+    http = openai.DefaultAsyncHttpxClient(trust_env=False, event_hooks={"request": [count]})
+    with pytest.raises(openai.BadRequestError) as refused:
+        await mine.client.with_options(max_retries=2, http_client=http).images.generate(
+            prompt="an unspeäkable scene", model="dall-e-3", extra_headers={"X-Atelier-Simulate": openai.Omit()}
+        )
+    await http.aclose()
+
+    assert (refused.value.code, refused.value.param, sent) == ("content_policy_violation", "prompt", 1)
+    balance = await world.admin.balance("store", mine.id)
+    assert (balance.available, balance.captured) == (10, 0)
+
+
 async def test_streaming_is_refused_clearly(shop: MakeShop) -> None:
     mine = await shop(10)
 

@@ -51,7 +51,7 @@ def made(request: GenerationRequested) -> Message:
 
 def broken(request: GenerationRequested) -> Message:
     return GenerationFailed(
-        generation_id=request.generation_id, outcome="failed", code="refused", reason="not a nice prompt", refunded=10
+        generation_id=request.generation_id, outcome="failed", code="provider_failed", reason="it is ill", refunded=10
     )
 
 
@@ -124,7 +124,7 @@ async def test_a_failure_is_a_server_error_that_says_why(world: World, key: dict
     reply = await generate(world, key, broken)
 
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "provider_failed")
-    assert reply.json()["error"]["message"] == "Not a nice prompt. Nothing is charged."
+    assert reply.json()["error"]["message"] == "It is ill. Nothing is charged."
     assert reply.json()["error"]["type"] == "server_error"
 
 

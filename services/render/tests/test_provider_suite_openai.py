@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import httpx2
+import openai
 import pytest
 from PIL import Image
 
@@ -18,8 +20,9 @@ from atelier_provider_simulator.pictures import mp3_frames, spoken
 from atelier_render.providers.finishing import Finishing
 from atelier_render.providers.openai import OpenAI
 from atelier_render.providers.openai_models import Call, RetiredModels, calls, offers
+from atelier_render.providers.openai_outcomes import outcome_of
 from atelier_render.providers.openai_speech import CALL_CHARS_MAX, NotSound, joined, passages
-from atelier_render.providers.protocol import Failed, Input, Partial, ProviderJob, Refused, Succeeded
+from atelier_render.providers.protocol import Failed, Input, Outcome, Partial, ProviderJob, Refused, Succeeded
 
 from .provider_subjects import job_of
 
@@ -135,6 +138,18 @@ async def test_a_key_that_is_not_accepted_is_the_operators_business(control: Con
 
     assert isinstance(outcome, Failed) and outcome.code == "provider_unavailable"
     assert "ATELIER_OPENAI_API_KEY" in outcome.reason and "mistyped" not in outcome.reason
+
+
+def test_what_is_said_with_400_about_our_account_is_no_fault_of_the_request() -> None:
+    def said(code: str) -> Outcome:
+        answer = httpx2.Response(400, request=httpx2.Request("POST", "https://api.example.com"))
+        return outcome_of(openai.BadRequestError("no", response=answer, body={"code": code, "message": "no"}))
+
+    assert said("billing_hard_limit_reached") == Failed(
+        "provider_unavailable", "OpenAI does not serve this account now (billing_hard_limit_reached)"
+    )
+    assert said("moderation_blocked") == Refused("no")
+    assert said("invalid_image") == Failed("invalid_input", "OpenAI objects: no")
 
 
 @pytest.mark.parametrize("sound", ["mp3", "wav"])

@@ -15,7 +15,7 @@ from atelier_gateway.creating import Draft
 from atelier_gateway.idempotency import HEADER, checked, fingerprint
 from atelier_gateway.image_models import DEFAULT_MODELS, DEFAULT_PROVIDER, Resolved, Unsupported, resolve
 from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem, not_found
+from atelier_gateway.problems import not_found
 from atelier_gateway.simulation import HEADER as SIMULATE
 from atelier_gateway.simulation import simulation
 from atelier_gateway.store import generations
@@ -105,10 +105,3 @@ async def outcome(parts: Parts, owner: Owner, accepted: Response, within_s: floa
 def id_of(accepted: Response) -> UUID:
     """The generation that the answer to a create speaks of, be it said for the first time or again."""
     return UUID(json.loads(bytes(accepted.body))["data"]["id"])
-
-
-def failure(generation: Generation, **details: Any) -> Problem:
-    """Why there is no picture; its record stays readable, everything that was held for it is returned."""
-    error = generation.snapshot.error or {}
-    why = str(error.get("message", f"the generation was {generation.snapshot.state}")).rstrip(".")
-    return Problem("provider_failed", f"{why[:1].upper()}{why[1:]}. Nothing is charged.", details=details)

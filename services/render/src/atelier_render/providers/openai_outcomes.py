@@ -13,6 +13,8 @@ RETRY_AFTER_S = 10.0
 """Where a limit is reached and nobody says for how long."""
 MESSAGE_CHARS_MAX = 300
 REFUSED_CODES = frozenset({"moderation_blocked", "content_policy_violation", "content_filter"})
+OUR_ACCOUNT = frozenset({"billing_hard_limit_reached", "billing_not_active", "insufficient_quota", "model_not_found"})
+"""Said with 400 or 403 about the account that the key belongs to, not about the request."""
 COME_AGAIN = frozenset({408, 409, 425})
 _SECRET = re.compile(r"\b(sk|org|proj|req)[-_][\w*-]+")
 
@@ -24,6 +26,8 @@ def outcome_of(error: openai.OpenAIError) -> Outcome:
             return lost(error.__cause__)
         case openai.RateLimitError():
             return _limited(error)
+        case openai.APIStatusError(code=code) if code in OUR_ACCOUNT:
+            return Failed("provider_unavailable", f"OpenAI does not serve this account now ({code})")
         case openai.AuthenticationError() | openai.PermissionDeniedError():
             return Failed(
                 "provider_unavailable", "OpenAI does not accept the key it was given (ATELIER_OPENAI_API_KEY)"

@@ -6,7 +6,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from atelier_contracts.vocabulary import Role
-from atelier_gateway import image_orders
+from atelier_gateway import endings, image_orders
 from atelier_gateway.bodies import answer, read
 from atelier_gateway.clients import subject
 from atelier_gateway.creating import Shape
@@ -35,6 +35,7 @@ CODES = {
     "workspace_forbidden": "FORBIDDEN",
     "rate_limited": "RATE_LIMIT_EXCEEDED",
     "provider_failed": "PROVIDER_UNAVAILABLE",
+    "deadline_passed": "PROVIDER_UNAVAILABLE",
     "unavailable": "SERVICE_UNAVAILABLE",
 }
 """Seed 003's words, where they are not simply ours in capitals."""
@@ -61,12 +62,13 @@ async def create(parts: Parts, request: Request, gate: Gate) -> Response:
 
 
 async def _waited(parts: Parts, principal: Principal, accepted: Response) -> Response:
-    """200 with the pictures, 503 for what failed meanwhile, or the 202 when it takes longer than we wait."""
+    """200 with the pictures, a refusal for what failed meanwhile, or the 202 when it takes longer than we wait."""
     generation = await image_orders.outcome(parts, principal.owner, accepted, parts.settings.sync_wait_s)
     if generation is None:
         return accepted
     if generation.snapshot.state != "succeeded":
-        raise image_orders.failure(generation, id=str(generation.id), status_url=f"{PREFIX}/{generation.id}")
+        record = {"id": str(generation.id), "status_url": f"{PREFIX}/{generation.id}"}
+        raise endings.problem_of(generation, endings.Field("prompt", "image"), **record)
     response = answer(enveloped(view(generation, parts.objects, await remaining(parts, principal), PREFIX)))
     if replayed := accepted.headers.get(REPLAYED):
         response.headers[REPLAYED] = replayed

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from atelier_contracts import InputRef, Owner, RenderSpec, Work
-from atelier_gateway import data_uris
+from atelier_gateway import data_uris, endings
 from atelier_gateway.bodies import answer, read
 from atelier_gateway.creating import Draft, Shape
 from atelier_gateway.idempotency import HEADER, REPLAYED, checked, fingerprint
@@ -34,7 +34,7 @@ from atelier_gateway.surfaces.onmodel.asked import (
     invalid,
     mannequin_of,
 )
-from atelier_gateway.surfaces.onmodel.replies import SURFACE, accepted, message_of, problem, view
+from atelier_gateway.surfaces.onmodel.replies import SURFACE, accepted, problem, view
 
 CREATE_PATH = "/v1/generate"
 
@@ -130,7 +130,7 @@ def _with_photos(draft: Draft, stored: list[StoredPicture]) -> Draft:
 
 
 async def _waited(parts: Parts, principal: Principal, started: Response) -> Response:
-    """200 with the picture, 503 for what failed meanwhile, or the 202 when it takes longer than we wait."""
+    """200 with the picture, a refusal for what failed meanwhile, or the 202 when it takes longer than we wait."""
     job = UUID(json.loads(bytes(started.body))["job_id"])
     if await parts.waiting.ended(job, parts.settings.sync_wait_s) is None:
         return started
@@ -138,7 +138,7 @@ async def _waited(parts: Parts, principal: Principal, started: Response) -> Resp
     if generation is None:
         raise not_found("job")
     if generation.snapshot.state != "succeeded":
-        raise Problem("provider_failed", message_of(generation))
+        raise endings.problem_of(generation, endings.Field(None, "photos"))
     response = answer(view(generation, parts.objects))
     if replayed := started.headers.get(REPLAYED):
         response.headers[REPLAYED] = replayed

@@ -21,6 +21,9 @@ class Worded(NamedTuple):
 
 WORDS: Mapping[str, Worded] = {
     "invalid_request": Worded("invalid_request_error", "invalid_value"),
+    "content_refused": Worded("invalid_request_error", "content_policy_violation", retry=False),
+    "invalid_input": Worded("invalid_request_error", "invalid_input", retry=False),
+    "cancelled": Worded("invalid_request_error", "cancelled", retry=False),
     "unauthorized": Worded("invalid_request_error", "invalid_api_key"),
     "insufficient_credits": Worded("insufficient_quota", "insufficient_quota", 429, retry=False),
     "rate_limited": Worded("requests", "rate_limit_exceeded"),
@@ -30,6 +33,7 @@ WORDS: Mapping[str, Worded] = {
     "internal_error": Worded("server_error", None),
     "unavailable": Worded("server_error", "unavailable"),
     "provider_failed": Worded("server_error", "provider_failed"),
+    "deadline_passed": Worded("server_error", "deadline_passed", retry=False),
     "provider_unavailable": Worded("server_error", "provider_unavailable", retry=False),
     "outcome_unknown": Worded("server_error", "outcome_unknown", retry=False),
 }

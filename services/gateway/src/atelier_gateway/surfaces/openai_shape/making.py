@@ -14,7 +14,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from atelier_contracts import InputRef
-from atelier_gateway import image_orders
+from atelier_gateway import endings, image_orders
 from atelier_gateway.bodies import answer
 from atelier_gateway.creating import Shape
 from atelier_gateway.idempotency import REPLAYED
@@ -79,7 +79,7 @@ async def make(
         here = f"/v1/generations/{image_orders.id_of(accepted)}"
         raise Problem("outcome_unknown", f"It is still being settled; GET {here} will tell.")
     if generation.snapshot.state != "succeeded":
-        raise image_orders.failure(generation)
+        raise endings.problem_of(generation, endings.Field("prompt", "image"))
     response = answer(await _shown(parts, generation, wish.body, choice))
     response.headers["X-Generation-Id"] = str(generation.id)
     if replayed := accepted.headers.get(REPLAYED):
