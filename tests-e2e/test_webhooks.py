@@ -60,6 +60,21 @@ def node_verifies(folder: Path, secret: str, headers: dict[str, str], body: byte
     return done.returncode == 0
 
 
+def test_the_javascript_of_the_docs_says_no_to_any_header_of_a_stranger(tmp_path: Path) -> None:
+    good = {"webhook-id": "m", "webhook-timestamp": "1764428400", "webhook-signature": "v1," + "A" * 44}
+    hostile: list[dict[str, str]] = [{key: value for key, value in good.items() if key != name} for name in good]
+    hostile += [good | {"webhook-timestamp": odd} for odd in ("soon", "", "-1", "9" * 400, "\u0663")]
+    hostile += [good | {"webhook-signature": odd} for odd in ("", "v1,\u00e9", "\u00e9" * 44, "v1," + "\u00e9" * 44)]
+    [code] = re.findall(r"```js\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    said = f"{json.dumps(hostile)}.map((headers) => verified('whsec_AAAA', headers, '{{}}'))"
+    (tmp_path / "verify.mjs").write_text(f"{code}\nconsole.log(JSON.stringify({said}));\n")
+
+    done = subprocess.run([NODE, tmp_path / "verify.mjs"], check=False, timeout=60, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == [False] * len(hostile)
+
+
 async def test_an_endpoint_and_a_single_request_are_told_signed_that_it_succeeded(
     world: World, receiver: Receiver, tmp_path: Path
 ) -> None:

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
+from pydantic import SecretStr
 
-from atelier_telemetry.tracing import current_traceparent, parent_from, traceparent_of
+from atelier_telemetry.settings import TelemetrySettings
+from atelier_telemetry.tracing import configure, current_traceparent, parent_from, sampler, traceparent_of
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -86,3 +88,26 @@ def test_the_current_traceparent_is_that_of_the_span_at_work() -> None:
 
 def _tracer(sampler: Sampler) -> trace.Tracer:
     return TracerProvider(sampler=sampler).get_tracer(__name__)
+
+
+def test_a_public_service_records_by_its_own_ratio_whatever_a_stranger_says() -> None:
+    tracer = _tracer(sampler(0.0, is_public=True))
+
+    assert not tracer.start_span("child", context=parent_from(TRACEPARENT)).is_recording()
+
+
+def test_a_colleague_that_records_a_trace_is_followed() -> None:
+    tracer = _tracer(sampler(0.0, is_public=False))
+
+    assert tracer.start_span("child", context=parent_from(TRACEPARENT)).is_recording()
+
+
+def test_a_query_string_never_reaches_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opentelemetry.trace.set_tracer_provider", lambda provider: None)
+    provider = configure("gateway", TelemetrySettings(service_token=SecretStr("sixteen-characters")), is_public=True)
+
+    span = provider.get_tracer("t").start_span("GET", attributes={"url.path": "/v1/x", "url.query": "api_key=canary"})
+
+    assert isinstance(span, ReadableSpan)
+    assert dict(span.attributes or {}) == {"url.path": "/v1/x", "url.query": "REDACTED"}
+    provider.shutdown()

@@ -64,6 +64,8 @@ class Neighbours:
     """Credits available to everybody."""
     stop: Callable[[CancelRequested], Message | None] = cancelled
     records: dict[str, Any] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    """Kinds of record that are answered 503."""
     heard: list[Envelope] = field(default_factory=list)
     started: list[UUID] = field(default_factory=list)
     tombstones: set[UUID] = field(default_factory=set)
@@ -77,6 +79,7 @@ class Neighbours:
         self.balance = 7
         self.grants_answered = True
         self.records.clear()
+        self.broken.clear()
         self.heard.clear()
         self.started.clear()
 
@@ -155,6 +158,8 @@ class Neighbours:
 
         @app.get("/internal/{kind}/{id}")
         async def record(kind: str, id: UUID) -> JSONResponse:
+            if kind in self.broken:
+                return JSONResponse({}, 503)
             found = self.records.get(f"{kind}/{id}")
             return JSONResponse(found) if found else JSONResponse({"detail": f"no such {kind}"}, 404)
 

@@ -128,7 +128,7 @@ async def test_a_client_that_hangs_up_in_mid_request_is_one_line_and_no_answer(
         await serving
 
     assert [(one.levelname, one.exc_info) for one in said] == [("INFO", None)]
-    assert "given up by its client" in said[0].getMessage()
+    assert "its client is gone" in said[0].getMessage()
     ours = [one for one in caplog.records if one.name.startswith(("atelier", "uvicorn"))]  # not a neighbour's broker
     assert not [one for one in ours if one.levelno >= logging.WARNING]
     assert _answers() == counted

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -170,6 +171,16 @@ def test_of_a_url_only_its_host_is_shown() -> None:
     assert host_of("https://hooks.shop-pictures.net/T0/secret?token=canary") == "hooks.shop-pictures.net:443"
 
 
+def hostile_headers(good: dict[str, str]) -> Iterator[dict[str, str]]:
+    """What a stranger may send to a receiver."""
+    for name in good:
+        yield {key: value for key, value in good.items() if key != name}
+    yield from (good | {"webhook-timestamp": odd} for odd in ("soon", "", "-1", "1e9", "9" * 400, "٣", "²"))
+    yield from (good | {"webhook-signature": odd} for odd in ("", " ", "v1,é", "é" * 44, "v1," + "é" * 44, "\udcff"))
+    yield good | {"webhook-id": "\udcff"}
+    yield {}
+
+
 def test_the_python_of_the_docs_verifies_what_is_sent_and_nothing_else() -> None:
     [code] = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
     documented: dict[str, object] = {}
@@ -184,3 +195,5 @@ def test_the_python_of_the_docs_verifies_what_is_sent_and_nothing_else() -> None
     assert not verified(SECRETS.of(uuid4()), headers, b'{"type":"webhook.test"}')
     old = SECRETS.headers([secret_id], uuid4(), "{}", now=datetime.now(UTC) - timedelta(minutes=6))
     assert not verified(SECRETS.of(secret_id), old, b"{}")
+    for hostile in hostile_headers(headers):
+        assert verified(SECRETS.of(secret_id), hostile, b"{}") is False

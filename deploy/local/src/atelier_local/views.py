@@ -68,7 +68,25 @@ def story(answer: Mapping[str, Any]) -> RenderableType:
         return Group(heading, Text("\nNo service has a record of it.", "dim"))
     began = _at(steps[0])
     since = Text(f"\nTimes count from {began:%Y-%m-%d %H:%M:%S} UTC.\n", "dim")
-    return Group(heading, since, _timeline(steps, began))
+    return Group(heading, *_origin(answer), since, _timeline(steps, began))
+
+
+def _origin(answer: Mapping[str, Any]) -> Iterable[RenderableType]:
+    """Whose it is, its trace and request, how long it has been in its state, and which services did not answer."""
+    owner = answer.get("owner")
+    facts = {
+        "owner": f"{owner['kind']} {owner['id']}" if owner else None,
+        "trace": answer.get("trace_id"),
+        "request": answer.get("request_id"),
+        "state": f"for {answer['in_state_s']:.0f} s" if answer.get("in_state_s") is not None else None,
+        "deadline": answer.get("deadline_at"),
+        "next timer": answer.get("next_timer_at"),
+    }
+    for name, fact in facts.items():
+        if fact:
+            yield Text(f"  {name:<11}{fact}", "dim")
+    for gap in answer.get("missing", ()):
+        yield Text(f"  missing    {gap['lacks']}: {gap['reason']}", "yellow")
 
 
 def dead_letters(queue: str, letters: Iterable[tuple[str, str, str]]) -> RenderableType:

@@ -5,12 +5,15 @@ import gc
 import uvicorn
 from fastapi import FastAPI
 
+from atelier_telemetry.memory_protection import protect_memory
+
 SHUTDOWN_S = 5
 GC_ALLOCATIONS = 20_000
 
 
 def serve(app: FastAPI, *, host: str, port: int) -> None:
     """Blocks until SIGTERM or SIGINT; then finishes requests for at most ``SHUTDOWN_S`` seconds."""
+    protect_memory()
     # What start-up made lives as long as the process: the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)

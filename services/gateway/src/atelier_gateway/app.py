@@ -66,7 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure("gateway", settings)
-        spans = tracing.configure("gateway", settings)
+        spans = tracing.configure("gateway", settings, is_public=True)
         pool = await database.connect(settings.gateway_database_url.get_secret_value())
         parts = _parts(settings, pool)
         app.state.parts = parts

@@ -8,6 +8,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from atelier_contracts import CancelRequested
+from atelier_gateway.generation_log import log_ends
 from atelier_gateway.internal import Internal, Unanswered
 from atelier_gateway.problems import Problem
 from atelier_gateway.projection import TERMINAL
@@ -56,7 +57,8 @@ class Cancelling:
         async with self._work.once() as work:
             found = await generations.lock_snapshots(work.connection, [id_])
             alive = {id_: replace(now, state="cancelled") for id_, now in found.items() if now.rank < TERMINAL}
-            listened_to = await generations.save_snapshots(work.connection, alive)
+            saved = await generations.save_snapshots(work.connection, alive)
             steps = [Step(id_, now, current_traceparent()) for id_, now in alive.items()]
-            await self._noting.note_steps(work, steps, listened_to)
+            await self._noting.note_steps(work, steps, saved.listened_to)
+            work.after_commit(lambda: log_ends(saved.ended, alive))
             self._waiting.wake(alive)

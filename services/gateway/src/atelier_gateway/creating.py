@@ -5,6 +5,7 @@ A surface hands over a draft and a shape; what a status code means stays here, h
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ from atelier_contracts.routes import reply_key
 from atelier_gateway import kinds
 from atelier_gateway.admission import Accepted, Admission, Declined, KeyTaken, Outcome, Request, Unavailable
 from atelier_gateway.capacity import Capacity
+from atelier_gateway.edge import REQUEST_ID
+from atelier_gateway.generation_log import log_admission
 from atelier_gateway.idempotency import REPLAYED, Claim, Rebuild, Reply, judge
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.offers import Offers, Refuse, unsuitable
@@ -31,6 +34,7 @@ from atelier_gateway.store.generations import NewGeneration
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
 from atelier_telemetry import metrics, words
+from atelier_telemetry.tracing import trace_id_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,11 +81,13 @@ class Creating:
 
     async def create(self, principal: Principal, draft: Draft, shape: Shape) -> Response:
         """201, 402, or the earlier answer to the same key. Raises Problem for what leaves no trace."""
+        began = time.monotonic()
         with metrics.ADMISSION_SECONDS.labels(shape.surface).time():
             request = self._request(principal, draft, shape)
             request.span.set_attribute(words.GENERATION_ID, str(request.generation.id))
             await self._enter(request, shape)
             outcome = await self._admission.submit(request)
+        _log(request.generation, outcome, seconds=time.monotonic() - began)
         return await self._answer(request, outcome, shape)
 
     async def once(
@@ -117,6 +123,7 @@ class Creating:
 
     def _request(self, principal: Principal, draft: Draft, shape: Shape) -> Request:
         id_, owner, work = draft.id, principal.owner, draft.work
+        span = trace.get_current_span()
         generation = NewGeneration(
             id=id_,
             channel=principal.channel,
@@ -126,6 +133,8 @@ class Creating:
             request=draft.request,
             price=kinds.priced(work).credits,
             created_at=datetime.now(UTC),
+            request_id=REQUEST_ID.get() or None,
+            trace_id=trace_id_of(span),
         )
         event = GenerationRequested(
             generation_id=id_,
@@ -137,7 +146,7 @@ class Creating:
             reply_to=self._reply_to,
         )
         claim = Claim(owner.kind, owner.id, shape.route, draft.key, draft.fingerprint, id_) if draft.key else None
-        return Request(generation, event, trace.get_current_span(), claim, uses=draft.uses)
+        return Request(generation, event, span, claim, uses=draft.uses)
 
     async def _answer(self, request: Request, outcome: Outcome, shape: Shape) -> Response:
         match outcome:
@@ -194,6 +203,19 @@ class Creating:
         reply = Reply(response.status_code, bytes(response.body))
         await self._admission.keep(claim, reply, declined=rejected)
         return _replay(reply, shape)
+
+
+def _log(new: NewGeneration, outcome: Outcome, *, seconds: float) -> None:
+    """One line an admission. A replayed key admits nothing: its access line says that it was answered."""
+    match outcome:
+        case Accepted():
+            log_admission(new, "accepted", None, seconds=seconds)
+        case Declined(reason):
+            log_admission(new, "rejected", reason, seconds=seconds)
+        case Unavailable(certain):
+            log_admission(new, "unavailable", "unavailable" if certain else "outcome_unknown", seconds=seconds)
+        case KeyTaken():
+            pass
 
 
 def _replay(reply: Reply, shape: Shape) -> Response:

@@ -1,9 +1,11 @@
-"""The outermost layer: a request id, security headers on every answer, a cap on bodies, and no leak of what went wrong.
+"""The outermost layer: a request id, security headers on every answer, an access line, a cap on bodies, and no leak of
+what went wrong.
 
 Pure ASGI: it stands in the way of every request, so it allocates little and awaits nothing of its own.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
@@ -28,8 +30,11 @@ SECURITY_HEADERS = {
 }
 REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 """Of the request at work; also in its answer's ``X-Request-Id``."""
+UNLOGGED = ("/health/", "/metrics")
+"""Paths of probes: too frequent and too dull for an access line."""
 Shape = Callable[[Problem], Response]
 logger = logging.getLogger(__name__)
+access = logging.getLogger("atelier_gateway.access")
 
 
 class Edge:
@@ -57,12 +62,14 @@ class Edge:
             return await self._app(scope, receive, send)
         request_id = str(uuid7())
         REQUEST_ID.set(request_id)
+        began = time.monotonic()
         started = False
+        status: int | None = None
 
         async def send_framed(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                started = True
+                started, status = True, message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 for name, value in SECURITY_HEADERS.items():
@@ -73,14 +80,24 @@ class Edge:
         try:
             await self._app(scope, self._capped(receive, self._larger.get(scope["path"], self._bytes_max)), send_framed)
         except ClientDisconnect:
-            # Nobody is there to be answered, and nothing of ours failed.
-            logger.info("request %s was given up by its client", request_id)
+            pass  # No client is there to be answered and nothing of ours failed: the access line says so.
         except Exception as error:
             if started:
                 raise
             logger.exception("request %s failed", request_id)
             problem = _away() if is_outage(error) else _surprise(request_id)
             await self._shape_of(scope["path"])(problem)(scope, receive, send_framed)
+        finally:
+            self._log_access(scope, request_id, status, time.monotonic() - began)
+
+    def _log_access(self, scope: Scope, request_id: str, status: int | None, seconds: float) -> None:
+        """One line a request, with the id that its client was given; never the query, where credentials get lost."""
+        method, path = scope["method"], scope["path"]
+        if path.startswith(UNLOGGED):
+            return
+        fields = {"request_id": request_id, "method": method, "path": path, "status": status}
+        fields |= {"surface": self._surface_of(path), "seconds": round(seconds, 4)}
+        access.info("%s %s: %s", method, path, status or "no answer, its client is gone", extra=fields)
 
     def _capped(self, receive: Receive, bytes_max: int) -> Receive:
         """Counts the bytes as they come, whatever Content-Length says or hides."""

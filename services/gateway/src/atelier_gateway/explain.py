@@ -4,7 +4,7 @@ Each service stamps its steps with its own database's clock; with one database s
 order.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,13 @@ STANDING: Mapping[str, str] = {
 }
 """What each state of the saga means, to be read after "This try_on"."""
 
+LACKS: Mapping[str, str] = {
+    "session": "the steps of its saga, its deadline and its next timer",
+    "billing": "its credits: what is held, charged or returned",
+    "render": "its render attempts and what providers answered",
+}
+"""What a story lacks while a service does not answer."""
+
 REMOVED: Mapping[str, str] = {
     "requested": "their owner deleted the generation",
     "retention": "they were kept as long as outputs are kept",
@@ -45,24 +52,64 @@ def explain(
     hold: Record | None,
     job: Record | None,
     told: Sequence[Delivery] = (),
+    *,
+    missing: Sequence[Record] = (),
+    now: datetime | None = None,
 ) -> dict[str, Any]:
-    """``{id, summary, state, steps: [{at, service, what, …}]}``, the steps in order of time."""
+    """``{id, summary, state, steps: [{at, service, what, …}], missing: [{service, reason, lacks}], owner, trace_id,
+    request_id, deadline_at, next_timer_at, in_state_s}``, the steps in order of time. ``missing`` names the services
+    that did not answer: what they did is not among the steps."""
     state = str(saga["state"]) if saga else generation.snapshot.state if generation else "unknown"
+    silent = {gap["service"] for gap in missing}
     steps = [*_written(generation), *_saga_steps(saga), *_postings(hold), *_job_steps(job), *_told(told)]
     return {
         "id": str(id_),
-        "summary": summary(state, generation, hold),
+        "summary": summary(state, generation, hold, silent),
         "state": state,
         "steps": sorted(steps, key=lambda step: _moment(step["at"])),
+        "missing": [dict(gap) for gap in missing],
+        **_origin(generation, saga),
+        **_clocks(saga, now),
     }
 
 
-def summary(state: str, generation: Generation | None, hold: Record | None) -> str:
+def gap(service: str, reason: str) -> dict[str, str]:
+    """What is missing from the story while a service does not answer, and why."""
+    return {"service": service, "reason": reason, "lacks": LACKS[service]}
+
+
+def _origin(generation: Generation | None, saga: Record | None) -> dict[str, Any]:
+    owner = None
+    if generation is not None:
+        owner = {"kind": generation.owner.kind, "id": str(generation.owner.id)}
+    elif saga is not None and "owner_kind" in saga:
+        owner = {"kind": saga["owner_kind"], "id": str(saga["owner_id"])}
+    return {
+        "owner": owner,
+        "trace_id": generation.trace_id if generation else None,
+        "request_id": generation.request_id if generation else None,
+    }
+
+
+def _clocks(saga: Record | None, now: datetime | None) -> dict[str, Any]:
+    """Seconds in its present state, its deadline, and when the saga acts next by itself if it hears nothing."""
+    known = saga or {}
+    since = known.get("updated_at")
+    return {
+        "in_state_s": round((now - _moment(since)).total_seconds(), 3) if now and since else None,
+        "deadline_at": known.get("deadline_at"),
+        "next_timer_at": known.get("timer_at"),
+    }
+
+
+def summary(state: str, generation: Generation | None, hold: Record | None, silent: Collection[str] = ()) -> str:
     """One sentence for a tired operator: where it stands, and where the money is."""
     what = f"This {generation.kind}" if generation else "This generation"
     error = (generation.snapshot.error if generation else None) or {}
     why = f" ({error['code']}{': ' + error['message'] if error.get('message') else ''})" if error.get("code") else ""
-    return f"{what} {STANDING.get(state, state)}{why}; {_money(hold)}."
+    gaps = f" Missing: {' and '.join(sorted(silent))} did not answer." if silent else ""
+    money = "where its credits are is not known" if "billing" in silent else _money(hold)
+    return f"{what} {STANDING.get(state, state)}{why}; {money}.{gaps}"
 
 
 def _money(hold: Record | None) -> str:

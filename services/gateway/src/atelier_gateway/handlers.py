@@ -2,6 +2,7 @@
 
 from atelier_contracts import ArtefactsExpired, Event
 from atelier_gateway import projection
+from atelier_gateway.generation_log import log_ends
 from atelier_gateway.store import files, generations
 from atelier_gateway.waiting import Waiting
 from atelier_gateway.webhooks.noting import Noting
@@ -13,10 +14,11 @@ async def project(waiting: Waiting, noting: Noting, work: Work) -> None:
     events = [delivery.message for delivery in work.fresh if isinstance(delivery.message, Event)]
     snapshots = await generations.lock_snapshots(work.connection, {event.generation_id for event in events})
     changed = projection.fold(snapshots, events)
-    listened_to = await generations.save_snapshots(work.connection, changed)
+    saved = await generations.save_snapshots(work.connection, changed)
     await files.add_results(work.connection, changed)
     expired = {event.generation_id for event in events if isinstance(event, ArtefactsExpired)}
     if expired:
         await generations.expire_outputs(work.connection, expired)
-    await noting.note(work, snapshots, listened_to)
+    await noting.note(work, snapshots, saved.listened_to)
+    work.after_commit(lambda: log_ends(saved.ended, changed))
     waiting.wake(changed)

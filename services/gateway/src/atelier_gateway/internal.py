@@ -101,8 +101,19 @@ class Internal:
             answer.raise_for_status()
             body: dict[str, Any] = json.loads(answer.content)
         except (httpx.HTTPError, ValueError) as failed:
-            raise Unanswered(f"{service} does not answer: {type(failed).__name__}") from failed
+            raise Unanswered(f"{service} does not answer: {_reason(failed)}") from failed
         return body
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case httpx.ConnectError():
+            return "no connection (refused, or its host is away)"
+        case httpx.TimeoutException():
+            return f"no answer within {ANSWER_S_MAX:g} s"
+        case httpx.HTTPStatusError():
+            return f"it answered {error.response.status_code}"
+    return type(error).__name__
 
 
 def unavailable(unanswered: Unanswered) -> Problem:

@@ -11,7 +11,7 @@ from atelier_session import store
 from atelier_telemetry.operations import guarded
 
 _SAGA = """
-SELECT generation_id AS id, channel, owner_kind, owner_id, state, credits, created_at, updated_at, deadline_at
+SELECT generation_id AS id, channel, owner_kind, owner_id, state, credits, created_at, updated_at, deadline_at, timer_at
 FROM sagas WHERE generation_id = $1
 """
 _LOG = """

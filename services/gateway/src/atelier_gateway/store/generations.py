@@ -5,7 +5,7 @@ JSON travels to the hot statements as text: the driver takes a list of lists for
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,17 +13,19 @@ from uuid import UUID
 import asyncpg
 
 from atelier_contracts import Channel, Kind, Owner
-from atelier_gateway.projection import Snapshot
+from atelier_gateway.projection import TERMINAL, Snapshot
 from atelier_messaging.database import Connection, Pool
 
 # What is asked of a story is also written beside it (seed 001), in the same statement: both are there, or neither.
 _INSERT = """
 WITH new AS (
-    INSERT INTO generations (id, channel, owner_kind, owner_id, kind, surface, state, rank, request, price, created_at)
-    SELECT id, channel, owner_kind, owner_id, kind, surface, 'accepted', 0, request::jsonb, price, created_at
+    INSERT INTO generations (id, channel, owner_kind, owner_id, kind, surface, state, rank, request, price, created_at,
+                             request_id, trace_id)
+    SELECT id, channel, owner_kind, owner_id, kind, surface, 'accepted', 0, request::jsonb, price, created_at,
+           request_id, trace_id
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[],
-                $9::timestamptz[])
-         AS n(id, channel, owner_kind, owner_id, kind, surface, request, price, created_at)
+                $9::timestamptz[], $10::text[], $11::text[])
+         AS n(id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, request_id, trace_id)
     RETURNING id, owner_id, surface, request
 ), narrations AS (
     INSERT INTO story_generations (id, user_id, story_id)
@@ -34,14 +36,17 @@ SELECT id, owner_id, 'accepted', 0 FROM new WHERE surface = 'stories'
 """
 _PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
 _SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error, maker, reused"
-COLUMNS = f"id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, {_SNAPSHOT}"
+COLUMNS = (
+    "id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, request_id, trace_id,"
+    f" {_SNAPSHOT}"
+)
 _LOCK = (
     f"SELECT id, owner_kind, owner_id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
 )
 _SNAPSHOTS = f"SELECT id, owner_kind, owner_id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
 _SETTLED = f"{_SNAPSHOTS} ORDER BY id FOR SHARE"
 # One statement also tells those who follow a generation live: a change and its event are one write. It answers which of
-# them somebody wants to hear of by webhook: nearly none, and the others cost no further statement.
+# them are listened to by webhook (nearly none, and the others cost no further statement) and which have ended.
 _UPDATE = """
 WITH changed AS (
     UPDATE generations g
@@ -52,7 +57,8 @@ WITH changed AS (
                 $9::text[], $10::text[], $11::bool[])
          AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error, maker, reused)
     WHERE g.id = n.id AND g.rank <= n.rank
-    RETURNING g.id, g.state, g.progress, g.surface, g.owner_id, g.request ->> 'webhook_url' IS NOT NULL OR EXISTS (
+    RETURNING g.id, g.state, g.rank, g.progress, g.surface, g.owner_kind, g.owner_id, g.kind, g.created_at,
+              g.updated_at, g.request_id, g.trace_id, g.request ->> 'webhook_url' IS NOT NULL OR EXISTS (
         SELECT FROM webhook_endpoints e
         WHERE e.owner_kind = g.owner_kind AND e.owner_id = g.owner_id AND e.disabled_at IS NULL
     ) AS listened_to
@@ -62,7 +68,7 @@ WITH changed AS (
 ), followed AS (
     INSERT INTO generation_events (generation_id, state, progress) SELECT id, state, progress FROM changed
 )
-SELECT id FROM changed WHERE listened_to
+SELECT * FROM changed WHERE listened_to OR rank = 9
 """
 _DELETE = """
 WITH gone AS (
@@ -97,6 +103,10 @@ class NewGeneration:
     request: dict[str, Any]
     price: int
     created_at: datetime
+    request_id: str | None = field(default=None, kw_only=True)
+    """``X-Request-Id`` of the POST that created it."""
+    trace_id: str | None = field(default=None, kw_only=True)
+    """Its trace, 32 hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,8 @@ async def insert(connection: Connection, new: Sequence[NewGeneration]) -> None:
         [json.dumps(g.request) for g in new],
         [g.price for g in new],
         [g.created_at for g in new],
+        [g.request_id for g in new],
+        [g.trace_id for g in new],
     )
 
 
@@ -145,10 +157,31 @@ async def settled_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Sna
     return {row["id"]: _snapshot(row) for row in await pool.fetch(_SETTLED, list(ids))}
 
 
-async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> set[UUID]:
-    """Writes them in one statement; a row that has come further meanwhile stays as it is. Whom webhooks tell of."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """A generation that has just ended, for the log: seconds from its POST to its end."""
+
+    id: UUID
+    owner: Owner
+    kind: str
+    surface: str
+    seconds: float
+    request_id: str | None
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a change of snapshots leads to: the generations that webhooks tell of, and those that have ended."""
+
+    listened_to: frozenset[UUID] = frozenset()
+    ended: tuple[End, ...] = ()
+
+
+async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> Saved:
+    """Writes them in one statement; a row that has come further in the meantime stays as it is."""
     if not snapshots:
-        return set()
+        return Saved()
     values = list(snapshots.values())
     rows = await connection.fetch(
         _UPDATE,
@@ -164,7 +197,16 @@ async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapsh
         [s.maker for s in values],
         [s.reused for s in values],
     )
-    return {row["id"] for row in rows}
+    return Saved(
+        frozenset(row["id"] for row in rows if row["listened_to"]),
+        tuple(_end_of(row) for row in rows if row["rank"] == TERMINAL),
+    )
+
+
+def _end_of(row: asyncpg.Record) -> End:
+    owner = Owner(kind=row["owner_kind"], id=row["owner_id"])
+    seconds = (row["updated_at"] - row["created_at"]).total_seconds()
+    return End(row["id"], owner, row["kind"], row["surface"], seconds, row["request_id"], row["trace_id"])
 
 
 async def expire_outputs(connection: Connection, ids: Collection[UUID]) -> None:
@@ -222,4 +264,6 @@ def of_row(row: asyncpg.Record) -> Generation:
         row["created_at"],
         row["updated_at"],
         _snapshot(row),
+        request_id=row["request_id"],
+        trace_id=row["trace_id"],
     )

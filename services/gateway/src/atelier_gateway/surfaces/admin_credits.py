@@ -14,13 +14,14 @@ from uuid_utils.compat import uuid7
 from atelier_contracts import GrantCredit, Owner
 from atelier_contracts.routes import reply_key
 from atelier_contracts.vocabulary import CREDITS_MAX, OwnerKind
+from atelier_gateway import peer_records
 from atelier_gateway.bodies import Body, Prose, answer, field_problem, id_from_path, read, takes
 from atelier_gateway.explain import explain
 from atelier_gateway.granting import grant
 from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
 from atelier_gateway.internal import Unanswered, unavailable
 from atelier_gateway.parts import Parts
-from atelier_gateway.problems import not_found
+from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.store import deliveries, generations, people
 from atelier_gateway.surfaces import admin_docs as docs
 from atelier_gateway.surfaces.admin import PREFIX
@@ -130,16 +131,17 @@ async def _grant(parts: Parts, body: NewGrant, grant_id: UUID) -> Reply:
 
 
 async def _story(parts: Parts, id_: UUID) -> dict[str, Any]:
-    """All four services' records of the generation, merged. Raises Problem 404 when none has any."""
-    try:
-        generation, saga, hold, job = await asyncio.gather(
-            generations.of_anyone(parts.pool, id_),
-            parts.internal.saga(id_),
-            parts.internal.hold(id_),
-            parts.internal.job(id_),
-        )
-    except Unanswered as silent:
-        raise unavailable(silent) from silent
-    if generation is None and saga is None:
+    """The records of the generation from every service that answers, merged, with what is missing and why. Raises
+    Problem 404 when no service has any, 503 when none has and one did not answer."""
+    generation, peers = await asyncio.gather(
+        generations.of_anyone(parts.pool, id_), peer_records.collect(parts.internal, id_)
+    )
+    if generation is None and peers.saga is None and peers.hold is None and peers.job is None:
+        if peers.missing:
+            raise Problem(
+                "unavailable", f"No service that answers knows this generation; {peers.missing[0]['reason']}."
+            )
         raise not_found("generation")
-    return explain(id_, generation, saga, hold, job, await deliveries.of_generation(parts.pool, id_))
+    told = await deliveries.of_generation(parts.pool, id_)
+    now = datetime.now(UTC)
+    return explain(id_, generation, peers.saga, peers.hold, peers.job, told, missing=peers.missing, now=now)

@@ -82,13 +82,30 @@ class Step(BaseModel):
     what: str
 
 
+class Gap(BaseModel):
+    """A service that did not answer, why, and what the story lacks for it."""
+
+    service: Literal["session", "billing", "render"]
+    reason: str
+    lacks: str
+
+
 class Story(BaseModel):
-    """A generation's story across all four services, in order."""
+    """A generation's story across all four services, in order; told by the services that answer."""
 
     id: UUID
     summary: str
     state: str
     steps: list[Step]
+    missing: list[Gap]
+    owner: Owner | None
+    trace_id: str | None
+    request_id: str | None
+    in_state_s: float | None
+    """Seconds in its present state."""
+    deadline_at: datetime | None
+    next_timer_at: datetime | None
+    """When the saga acts by itself if it hears nothing; null when it has ended."""
 
 
 def _refusals(*codes: str) -> Responses:

@@ -147,6 +147,8 @@ class GenerationRow(SQLModel, table=True):
     reused: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=sql("false")))
     created_at: datetime = _moment()
     updated_at: datetime = _moment()
+    request_id: str | None = Field(default=None, sa_column=Column(Text))
+    trace_id: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class IdempotencyRow(SQLModel, table=True):

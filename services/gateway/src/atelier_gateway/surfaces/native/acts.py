@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
+from atelier_gateway import peer_records
 from atelier_gateway.bodies import answer
 from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
 from atelier_gateway.internal import Unanswered, unavailable
@@ -56,10 +57,10 @@ def router(parts: Parts) -> APIRouter:
     async def explain(request: Request, id: str) -> Response:
         """What became of it, step by step."""
         generation = await owned(parts, request, id)
-        saga = await _asked(parts.internal.saga(generation.id))
-        hold = await _asked(parts.internal.hold(generation.id))
-        told = await deliveries.of_generation(parts.pool, generation.id)
-        return answer(tell(generation, saga, hold, told) | {"status": status_of(generation.snapshot.state)})
+        peers = await peer_records.collect(parts.internal, generation.id, with_job=False)
+        webhooks = await deliveries.of_generation(parts.pool, generation.id)
+        story = tell(generation, peers.saga, peers.hold, webhooks)
+        return answer(story | {"status": status_of(generation.snapshot.state), "is_complete": peers.is_complete})
 
     @routes.get("/receipt", responses=RECEIPT)
     async def get_receipt(request: Request, id: str) -> Response:

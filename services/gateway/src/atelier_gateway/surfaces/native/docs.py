@@ -146,6 +146,8 @@ class Story(BaseModel):
     status: Status
     summary: str
     steps: list[Step]
+    is_complete: bool
+    """False while a service does not answer: its steps are missing, ask again later."""
 
 
 class OfferedUpload(BaseModel):
