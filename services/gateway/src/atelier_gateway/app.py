@@ -19,6 +19,7 @@ from atelier_gateway.deleting import Deleting
 from atelier_gateway.described import Described
 from atelier_gateway.edge import Edge
 from atelier_gateway.failed_logins import FailedLogins
+from atelier_gateway.identity.last_use import FLUSH_EVERY_S
 from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import OUTSIDE_ALGORITHMS, DevelopmentIssuer, Issuer, Jwks
 from atelier_gateway.inputs import Inputs
@@ -75,6 +76,8 @@ def create_app(settings: Settings) -> FastAPI:
         parts.bus.keep(loops.keep_doing("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune")
         parts.bus.keep(loops.keep_doing("hour prune", PRUNE_EVERY_S, partial(hours.prune, pool)), "hour prune")
         parts.bus.keep(loops.keep_doing("event prune", PRUNE_EVERY_S, partial(events.prune, pool)), "event prune")
+        keep_use = loops.keep_doing("key use", FLUSH_EVERY_S, parts.identity.key_use.flush)
+        parts.bus.keep(keep_use, "key use")
         forget = partial(deliveries.prune, pool, settings.webhook_kept_days)
         parts.bus.keep(loops.keep_doing("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
         parts.bus.keep(parts.sender.run(), "webhooks")

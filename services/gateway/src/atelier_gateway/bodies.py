@@ -73,11 +73,11 @@ def answer(value: object, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-def takes(model: type[Body]) -> dict[str, Any]:
+def takes(model: type[Body], *, required: bool = True) -> dict[str, Any]:
     """The ``openapi_extra`` of a route that reads this model."""
     schema = model.model_json_schema()
     content = {"application/json": {"schema": _inlined(schema, schema.pop("$defs", {}))}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from uuid import UUID
 PREFIX_BYTES = 6
 SECRET_BYTES = 32
 _KEY = re.compile(r"atl_(?P<prefix>[0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)
+_PREFIX = re.compile(r"(?:atl_)?(?P<prefix>[0-9a-f]{12})", re.ASCII)
 _NO_DIGEST = bytes(32)
 
 
@@ -23,6 +24,8 @@ class StoredKey:
     id: UUID
     store_id: UUID
     digest: bytes
+    suspended: bool = False
+    """Whether its store is."""
 
 
 def new_key() -> str:
@@ -33,6 +36,12 @@ def new_key() -> str:
 def prefix_of(key: str) -> str | None:
     """The part a key is found by, or None for anything that is not a key of ours."""
     match = _KEY.fullmatch(key)
+    return match["prefix"] if match else None
+
+
+def bare_prefix(text: str) -> str | None:
+    """The prefix alone, of ``<prefix>`` or ``atl_<prefix>`` as an operator may have it from a log; else None."""
+    match = _PREFIX.fullmatch(text)
     return match["prefix"] if match else None
 
 

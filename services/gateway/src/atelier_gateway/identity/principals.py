@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -10,9 +11,11 @@ from starlette.datastructures import Headers
 
 from atelier_contracts import Channel, Owner
 from atelier_gateway.identity import api_keys, tokens
+from atelier_gateway.identity.api_keys import StoredKey
+from atelier_gateway.identity.last_use import LastUse
 from atelier_gateway.identity.tokens import Issuer
 from atelier_gateway.problems import Problem
-from atelier_gateway.store import people
+from atelier_gateway.store import people, stores
 from atelier_gateway.store.people import User
 from atelier_messaging.database import Pool
 
@@ -64,12 +67,13 @@ class Identity:
         self._pool = pool
         self._pepper = pepper
         self._issuers = issuers
-        self._stores: Remembered[bytes, Principal] = Remembered()
+        self.key_use = LastUse(partial(stores.note_use, pool))
+        self._keys: Remembered[bytes, StoredKey] = Remembered()
         self._users: Remembered[str, User] = Remembered()
         self._members: Remembered[tuple[UUID, UUID], bool] = Remembered()
 
     async def store(self, headers: Headers) -> Principal:
-        """The store whose API key the request carries. Raises Problem 401."""
+        """The store whose API key the request carries. Raises Problem 401, or 403 for a suspended store."""
         key = headers.get(API_KEY_HEADER) or _bearer(headers)
         if key is None:
             raise _unauthorized()
@@ -108,21 +112,27 @@ class Identity:
 
     def forget(self) -> None:
         """Believes nobody without asking again."""
-        self._stores.clear()
+        self._keys.clear()
         self._users.clear()
         self._members.clear()
 
     async def _store_of(self, key: str) -> Principal:
+        stored = await self._stored(key)
+        self.key_use.note(stored.id)
+        if stored.suspended:
+            raise Problem("account_disabled", "This store is suspended; ask the operator.")
+        return Principal(Owner(kind="store", id=stored.store_id), "b2b")
+
+    async def _stored(self, key: str) -> StoredKey:
         digest = api_keys.digest_of(key, self._pepper)
-        if known := self._stores.get(digest):
+        if known := self._keys.get(digest):
             return known
         prefix = api_keys.prefix_of(key)
-        stored = await people.key_by_prefix(self._pool, prefix) if prefix else None
+        stored = await stores.key_by_prefix(self._pool, prefix) if prefix else None
         if not api_keys.matches(digest, stored) or stored is None:
             raise _unauthorized()
-        principal = Principal(Owner(kind="store", id=stored.store_id), "b2b")
-        self._stores.put(digest, principal)
-        return principal
+        self._keys.put(digest, stored)
+        return stored
 
     async def _user_of(self, subject: str) -> User:
         if known := self._users.get(subject):

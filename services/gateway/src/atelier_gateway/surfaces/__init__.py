@@ -5,6 +5,7 @@ from atelier_gateway.problems import problem_json
 from atelier_gateway.surfaces import (
     admin,
     admin_credits,
+    admin_stores,
     b2b,
     form,
     images,
@@ -16,7 +17,7 @@ from atelier_gateway.surfaces import (
     webhooks,
 )
 
-ROUTED = (b2b, native, admin, admin_credits, trpc, form, images, openai_shape, onmodel, stories, webhooks)
+ROUTED = (b2b, native, admin, admin_stores, admin_credits, trpc, form, images, openai_shape, onmodel, stories, webhooks)
 """The surfaces that are served: each has a ``router(parts)``."""
 
 SHAPES: tuple[tuple[str, str, Shape], ...] = (

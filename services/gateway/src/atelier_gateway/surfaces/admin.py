@@ -1,7 +1,7 @@
-"""The operator's surface, first half: stores and their keys, users, workspaces."""
+"""The operator's surface: users and workspaces."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -10,22 +10,16 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_gateway.bodies import Body, Line, answer, id_from_path, read, takes
-from atelier_gateway.identity import api_keys
-from atelier_gateway.identity.api_keys import StoredKey
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.store import people
+from atelier_gateway.store.people import Person
 from atelier_gateway.surfaces import admin_docs as docs
-from atelier_messaging import UnitOfWork, Work
+from atelier_gateway.surfaces.admin_lists import listed
+from atelier_messaging import UnitOfWork
 from atelier_telemetry.operations import guarded
 
 PREFIX = "/v1/admin"
-
-
-class NewStore(Body):
-    """A store to be."""
-
-    name: Line
 
 
 class NewUser(Body):
@@ -51,40 +45,9 @@ class NewWorkspace(Body):
 def router(parts: Parts) -> APIRouter:
     """Routes under ``/v1/admin`` that make and change people, for holders of the admin token."""
     routes = APIRouter(prefix=PREFIX, tags=["Admin"], dependencies=guarded(parts.settings.admin_token))
-    for add in (_add_stores, _add_users, _add_workspaces):
+    for add in (_add_users, _add_workspaces, _add_members):
         add(routes, parts, parts.bus.work)
     return routes
-
-
-def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
-    @routes.post("/stores", status_code=201, responses=docs.STORE, openapi_extra=takes(NewStore))
-    async def create_store(request: Request) -> Response:
-        """A store, with its first API key, which is shown this once."""
-        body, store_id = await read(request, NewStore), uuid7()
-        async with work.once() as unit:
-            await people.insert_store(unit.connection, store_id, body.name)
-            _, key = await _give_key(unit, store_id, parts)
-        return answer({"id": store_id, "name": body.name, "api_key": key}, 201)
-
-    @routes.post("/stores/{id}/keys", status_code=201, responses=docs.NEW_KEY)
-    async def create_key(id: str) -> Response:
-        """A second key, for changing them without a pause; two are active at most."""
-        store_id = id_from_path(id, "store")
-        async with work.once() as unit:
-            if not await people.lock_store(unit.connection, store_id):
-                raise not_found("store")
-            key_id, key = await _give_key(unit, store_id, parts)
-        return answer({"id": key_id, "api_key": key}, 201)
-
-    @routes.delete("/stores/{id}/keys/{key_id}", status_code=204, responses=docs.NO_KEY)
-    async def revoke_key(id: str, key_id: str) -> Response:
-        """From now on this key is as if there had never been one."""
-        async with work.once() as unit:
-            known = await people.revoke_key(unit.connection, id_from_path(id, "store"), id_from_path(key_id, "key"))
-        if not known:
-            raise not_found("key")
-        parts.identity.forget()
-        return Response(status_code=204)
 
 
 def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
@@ -97,6 +60,16 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         if not made:
             raise Problem("conflict", "A user with this email or subject is there already.")
         return answer({"id": user_id, "email": body.email}, 201)
+
+    @routes.get("/users", responses=docs.USERS, openapi_extra=docs.USERS_PAGED)
+    async def list_users(request: Request) -> Response:
+        """Users, newest first; with `email` the one who has it, whatever its case."""
+        email = request.query_params.get("email")
+        return await listed(
+            request,
+            lambda before, limit: people.users(parts.pool, email=email, before=before, limit=limit),
+            _person,
+        )
 
     @routes.post("/users/{id}/tokens", status_code=201, responses=docs.TOKEN)
     async def create_token(id: str) -> Response:
@@ -132,11 +105,44 @@ def _add_workspaces(routes: APIRouter, _: Parts, work: UnitOfWork) -> None:
         return answer({"id": workspace_id, "name": body.name, "member_ids": sorted(members)}, 201)
 
 
-async def _give_key(unit: Work, store_id: UUID, parts: Parts) -> tuple[UUID, str]:
-    """A fresh key for the store; it is shown now and never again. Raises Problem 409 past two active ones."""
-    key = api_keys.new_key()
-    digest = api_keys.digest_of(key, parts.settings.key_pepper.get_secret_value())
-    stored = StoredKey(uuid7(), store_id, digest)
-    if not await people.insert_key(unit.connection, stored, api_keys.prefix_of(key) or ""):
-        raise Problem("conflict", f"A store has at most {people.KEYS_ACTIVE_MAX} active keys; revoke one first.")
-    return stored.id, key
+def _add_members(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+    @routes.get("/workspaces/{id}/members", responses=docs.MEMBERS, openapi_extra=docs.PAGED)
+    async def list_members(request: Request, id: str) -> Response:
+        """Who may act for a workspace."""
+        workspace_id = id_from_path(id, "workspace")
+        if not await people.exists(parts.pool, "workspace", workspace_id):
+            raise not_found("workspace")
+        return await listed(
+            request,
+            lambda before, limit: people.members(parts.pool, workspace_id, before=before, limit=limit),
+            _person,
+        )
+
+    @routes.put("/workspaces/{id}/members/{user_id}", status_code=204, responses=docs.MEMBER_ADDED)
+    async def add_member(id: str, user_id: str) -> Response:
+        """Lets a user act for a workspace."""
+        async with work.once() as unit:
+            if not await people.add_member(
+                unit.connection, id_from_path(id, "workspace"), id_from_path(user_id, "user")
+            ):
+                raise not_found("workspace or user")
+        return Response(status_code=204)
+
+    @routes.delete("/workspaces/{id}/members/{user_id}", status_code=204, responses=docs.MEMBER_REMOVED)
+    async def remove_member(id: str, user_id: str) -> Response:
+        """From now on this user does not belong to the workspace; effective within 5 s."""
+        workspace_id, member_id = id_from_path(id, "workspace"), id_from_path(user_id, "member")
+        async with work.once() as unit:
+            if not await people.remove_member(unit.connection, workspace_id, member_id):
+                raise not_found("member")
+        parts.identity.forget()
+        return Response(status_code=204)
+
+
+def _person(person: Person) -> dict[str, Any]:
+    return {
+        "id": person.id,
+        "email": person.email,
+        "disabled": person.disabled_at is not None,
+        "created_at": person.created_at,
+    }

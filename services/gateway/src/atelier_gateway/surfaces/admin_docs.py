@@ -8,11 +8,29 @@ from pydantic import BaseModel
 
 from atelier_contracts import Owner
 from atelier_gateway.problems import KINDS, PROBLEM_JSON
-from atelier_gateway.surfaces.native.docs import Balance, ProblemView, Responses, example
+from atelier_gateway.surfaces.native.docs import CURSOR, LIMIT, Balance, ProblemView, Responses, example, query
+
+
+class StoreCreated(BaseModel):
+    """A store with its first key; the key is shown now and never again."""
+
+    id: UUID
+    name: str
+    key_id: UUID
+    api_key: str
 
 
 class StoreView(BaseModel):
-    """A store with its first key; the key is shown now and never again."""
+    """A store; a suspended one gets 403 everywhere."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+    suspended_at: datetime | None
+
+
+class KeyCreated(BaseModel):
+    """A further key; shown now and never again."""
 
     id: UUID
     name: str
@@ -20,10 +38,44 @@ class StoreView(BaseModel):
 
 
 class KeyView(BaseModel):
-    """A further key; shown now and never again."""
+    """A key without its secret. ``last_used_at`` is true to a minute."""
 
     id: UUID
-    api_key: str
+    name: str
+    prefix: str
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class PersonView(BaseModel):
+    """A user as they are listed."""
+
+    id: UUID
+    email: str
+    disabled: bool
+    created_at: datetime
+
+
+class StorePage(BaseModel):
+    """Stores, newest first."""
+
+    data: list[StoreView]
+    next_cursor: UUID | None
+
+
+class KeyPage(BaseModel):
+    """Keys, newest first."""
+
+    data: list[KeyView]
+    next_cursor: UUID | None
+
+
+class PersonPage(BaseModel):
+    """Users, newest first."""
+
+    data: list[PersonView]
+    next_cursor: UUID | None
 
 
 class UserView(BaseModel):
@@ -123,9 +175,20 @@ def _made(model: type[BaseModel], what: str) -> dict[str, Any]:
 
 
 BODY = ("invalid_request", "request_too_large")
-STORE: Responses = {201: _made(StoreView, "The store"), **_refusals(*BODY)}
-NEW_KEY: Responses = {201: _made(KeyView, "The key"), **_refusals("not_found", "conflict")}
+STORE_CREATED: Responses = {201: _made(StoreCreated, "The store"), **_refusals(*BODY)}
+STORE: Responses = {200: _made(StoreView, "The store"), **_refusals("not_found")}
+STORE_CHANGED: Responses = {200: _made(StoreView, "The store as it is now"), **_refusals(*BODY, "not_found")}
+STORES: Responses = {200: _made(StorePage, "Newest first"), **_refusals("invalid_request")}
+KEYS: Responses = {200: _made(KeyPage, "Newest first"), **_refusals("invalid_request", "not_found")}
+NEW_KEY: Responses = {201: _made(KeyCreated, "The key"), **_refusals(*BODY, "not_found", "conflict")}
 NO_KEY: Responses = {204: {"description": "Revoked, effective within 5 s"}, **_refusals("not_found")}
+USERS: Responses = {200: _made(PersonPage, "Newest first"), **_refusals("invalid_request")}
+MEMBERS: Responses = {200: _made(PersonPage, "Newest first"), **_refusals("invalid_request", "not_found")}
+MEMBER_ADDED: Responses = {204: {"description": "They belong to it"}, **_refusals("not_found")}
+MEMBER_REMOVED: Responses = {204: {"description": "Removed, effective within 5 s"}, **_refusals("not_found")}
+PAGED: dict[str, Any] = {"parameters": [LIMIT, CURSOR]}
+EMAIL = query("email", {"type": "string"}, "The user with this e-mail address, in whatever case.")
+USERS_PAGED: dict[str, Any] = {"parameters": [EMAIL, LIMIT, CURSOR]}
 USER: Responses = {201: _made(UserView, "The user"), **_refusals(*BODY, "conflict")}
 TOKEN: Responses = {201: _made(TokenView, "The token"), **_refusals("not_found", "conflict")}
 USER_STATE: Responses = {200: _made(UserState, "The user as it is now"), **_refusals(*BODY, "not_found")}

@@ -87,6 +87,7 @@ REFUSALS: dict[int, str] = {
     400: "A field is not valid, a picture is unknown, or the Idempotency-Key is odd",
     401: "No valid API key",
     402: "Not enough credits; details name the required and the available",
+    403: "The store is suspended",
     404: "No such session of this store",
     409: "A request with this Idempotency-Key is still in progress",
     413: "The body is too large",
@@ -103,19 +104,19 @@ def _refusals(*statuses: int) -> Responses:
 
 CREATED: Responses = {
     201: {"model": Envelope[Created], "description": "Queued, one credit held"},
-    **_refusals(400, 401, 402, 409, 413, 422, 429, 500, 503),
+    **_refusals(400, 401, 403, 402, 409, 413, 422, 429, 500, 503),
 }
 READ: Responses = {
     200: {"model": Envelope[Session], "description": "The session"},
-    **_refusals(401, 404, 429, 500, 503),
+    **_refusals(401, 403, 404, 429, 500, 503),
 }
 LISTED: Responses = {
     200: {"model": Envelope[Sessions], "description": "Sessions, newest first"},
-    **_refusals(400, 401, 429, 500, 503),
+    **_refusals(400, 401, 403, 429, 500, 503),
 }
 OFFERED: Responses = {
     201: {"model": Envelope[Offer], "description": "Where to put the picture"},
-    **_refusals(400, 401, 409, 413, 422, 429, 500, 503),
+    **_refusals(400, 401, 403, 409, 413, 422, 429, 500, 503),
 }
 PAGING = {
     "parameters": [

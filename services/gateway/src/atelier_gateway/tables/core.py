@@ -50,6 +50,7 @@ class StoreRow(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     name: str = _text()
     created_at: datetime = _moment()
+    suspended_at: datetime | None = _later()
 
 
 class ApiKeyRow(SQLModel, table=True):
@@ -59,6 +60,7 @@ class ApiKeyRow(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("octet_length(digest) = 32", name="api_keys_digest"),
         Index("api_keys_active", "store_id", postgresql_where=sql("revoked_at IS NULL")),
+        Index("api_keys_store", "store_id", sql("id DESC")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -67,6 +69,8 @@ class ApiKeyRow(SQLModel, table=True):
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     created_at: datetime = _moment()
     revoked_at: datetime | None = _later()
+    name: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
+    last_used_at: datetime | None = _later()
 
 
 class UserRow(SQLModel, table=True):
