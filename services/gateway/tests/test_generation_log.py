@@ -8,8 +8,10 @@ import pytest
 
 from atelier_contracts import GenerationFailed
 
+from .neighbours import declined
 from .world import ADMIN, World
 
+pytestmark = pytest.mark.stack
 IMAGE = {"kind": "image", "prompt": "a cat", "size": "256x256"}
 
 
@@ -38,8 +40,6 @@ async def test_an_admission_and_an_end_are_one_line_each_with_what_is_searched_f
 
 async def test_a_refused_admission_is_a_line_too(world: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="atelier_gateway.generation_log")
-    from .neighbours import declined
-
     world.neighbours.answer = declined
     _, headers = await world.store()
 
