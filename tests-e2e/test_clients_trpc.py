@@ -1,4 +1,4 @@
-"""000.10: the stock ``@trpc/client`` works unchanged, call by call and batched."""
+"""000.10: the stock ``@trpc/client`` works unchanged: call by call, batched, and batched with streamed answers."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ def client_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("link", ["single", "batch"])
+@pytest.mark.parametrize("link", ["single", "batch", "stream"])
 async def test_the_stock_client_creates_reads_lists_and_understands_every_refusal(
     world: World, client_folder: Path, link: str
 ) -> None:
@@ -48,6 +48,7 @@ async def test_the_stock_client_creates_reads_lists_and_understands_every_refusa
     assert said["again"]["status"] == "completed"
     assert [item["sessionId"] for item in said["page"]["items"]] == [session["sessionId"]]
     assert said["page"]["nextCursor"] is None
+    assert said["shown"] == 24  # of 25 tiles; one session does not exist
     assert (said["noCredits"]["code"], said["noCredits"]["httpStatus"]) == ("PAYMENT_REQUIRED", 402)
     assert (said["invalid"]["code"], said["invalid"]["path"]) == ("BAD_REQUEST", "tryOn.create")
     assert said["unknown"]["code"] == "NOT_FOUND"

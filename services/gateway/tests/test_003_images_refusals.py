@@ -205,3 +205,22 @@ async def test_a_batch_tells_which_of_it_could_not_be_paid(
     last = reply.json()["data"]["items"][1] if paid else reply.json()
     assert (reply.status_code, last["error"]["code"]) == (status, "INSUFFICIENT_CREDITS")
     assert (await team.world.rows())["generations"] == generations
+
+
+async def test_an_outage_at_the_second_request_of_a_batch_hides_nothing_of_the_first(team: Team) -> None:
+    """003.7 Each is told for itself: what was admitted is charged, so its id must be known."""
+
+    def answers(request: GenerationRequested) -> Message:
+        team.world.to_database.cut()
+        return queued(request)
+
+    team.world.neighbours.answer = answers
+
+    reply = await team.world.client.post(
+        f"{PATH}/batches", headers=team.headers, json={"requests": [{"prompt": "a"}, {"prompt": "b"}]}
+    )
+    await team.world.mend()
+
+    first, second = reply.json()["data"]["items"]
+    assert (reply.status_code, second["error"]["code"]) == (202, "SERVICE_UNAVAILABLE")
+    assert str(await team.world.pool.fetchval("SELECT id FROM generations")) == first["data"]["id"]

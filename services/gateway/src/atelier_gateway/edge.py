@@ -84,9 +84,7 @@ class Edge:
         except Exception as error:
             if started:
                 raise
-            logger.exception("request %s failed", request_id)
-            problem = _away() if is_outage(error) else _surprise(request_id)
-            await self._shape_of(scope["path"])(problem)(scope, receive, send_framed)
+            await self._shape_of(scope["path"])(unexpected(error))(scope, receive, send_framed)
         finally:
             self._log_access(scope, request_id, status, time.monotonic() - began)
 
@@ -114,9 +112,10 @@ class Edge:
         return counted
 
 
-def _away() -> Problem:
-    return Problem("unavailable", "A part of this installation does not answer; try again later.")
-
-
-def _surprise(request_id: str) -> Problem:
+def unexpected(error: Exception) -> Problem:
+    """What a client learns of an exception that nobody expected; all of it goes into our log."""
+    request_id = REQUEST_ID.get()
+    logger.error("request %s failed", request_id, exc_info=error)
+    if is_outage(error):
+        return Problem("unavailable", "A part of this installation does not answer; try again later.")
     return Problem("internal_error", f"Ask the operator about request {request_id}.")

@@ -15,6 +15,7 @@ from atelier_gateway import image_orders
 from atelier_gateway.bodies import answer, read
 from atelier_gateway.clients import subject
 from atelier_gateway.creating import Shape
+from atelier_gateway.edge import unexpected
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.image_orders import Order
 from atelier_gateway.parts import Parts
@@ -73,6 +74,9 @@ async def _one(parts: Parts, request: Request, principal: Principal, order: Orde
         return await parts.creating.create(principal, draft, shape)
     except Problem as refusal:
         return problem(refusal)
+    except Exception as error:  # noqa: BLE001 - it is logged, and is this request's alone
+        # An earlier request of the batch may have cost something: its answer must not be lost.
+        return problem(unexpected(error))
 
 
 def _told(responses: Sequence[Response]) -> Response:

@@ -1,0 +1,88 @@
+"""The routes of the surface: one for queries, one for mutations; who asks is settled before anything is read."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from atelier_contracts import Owner
+from atelier_gateway.bodies import answer
+from atelier_gateway.identity.principals import Principal
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import Problem
+from atelier_gateway.surfaces.trpc.calls import Call, Procedure, answered, read
+from atelier_gateway.surfaces.trpc.envelopes import PREFIX, problem
+from atelier_gateway.surfaces.trpc.procedures import Procedures
+
+JSON_LINES = "application/jsonl"
+FULFILLED, PROMISE = 0, 0
+"""Numbers of tRPC's stream: of a promise that was kept, and of a value that is promised."""
+
+
+def router(parts: Parts) -> APIRouter:
+    """The routes of the surface."""
+    # tRPC describes itself by its router type; OpenAPI has no words for its batches.
+    routes = APIRouter(prefix=PREFIX, include_in_schema=False)
+    procedures = Procedures(parts)
+
+    @routes.get("/{paths}")
+    async def query(request: Request, paths: str) -> Response:
+        principal = await _principal(parts, request)
+        return await _respond(request, principal, paths, request.query_params.get("input"), procedures.queries)
+
+    @routes.post("/{paths}")
+    async def mutate(request: Request, paths: str) -> Response:
+        principal = await _principal(parts, request)
+        text = (await request.body()).decode(errors="replace")
+        return await _respond(request, principal, paths, text or None, procedures.mutations)
+
+    return routes
+
+
+async def _principal(parts: Parts, request: Request) -> Principal:
+    """Once a request, so that a batch is one login. Raises Problem 401, 403."""
+    return Principal(Owner(kind="user", id=(await parts.identity.user(request.headers)).id), "b2c")
+
+
+async def _respond(
+    request: Request, principal: Principal, paths: str, text: str | None, procedures: Mapping[str, Procedure]
+) -> Response:
+    """One envelope, a list of them for a batch (207 where its calls differ), or a stream of them."""
+    batched, streamed = request.query_params.get("batch") == "1", _is_stream(request)
+    if streamed and not batched:
+        return problem(Problem("invalid_request", "Streaming requests must be batched (you can do a batch of 1)."))
+    try:
+        calls = read(paths, text, batched=batched)
+    except Problem as refusal:
+        return problem(refusal)
+    if streamed:
+        return StreamingResponse(_lines(request, principal, calls, procedures), media_type="application/json")
+    found = {index: one async for index, one in answered(request, principal, calls, procedures)}
+    statuses = {status for status, _ in found.values()}
+    status = statuses.pop() if len(statuses) == 1 else 207
+    envelopes = [found[index][1] for index in range(len(calls))]
+    return answer(envelopes if batched else envelopes[0], status)
+
+
+def _is_stream(request: Request) -> bool:
+    """``httpBatchStreamLink`` says so in ``trpc-accept``, or in ``Accept`` where it is told to."""
+    if (accepted := request.headers.get("trpc-accept")) is not None:
+        return accepted == JSON_LINES
+    return JSON_LINES in (one.strip() for one in request.headers.get("accept", "").split(","))
+
+
+async def _lines(
+    request: Request, principal: Principal, calls: Sequence[Call], procedures: Mapping[str, Procedure]
+) -> AsyncIterator[str]:
+    """tRPC's JSON lines: a head that promises a value for each call, then a line for each, as it is known.
+
+    A value is ``[[value], *[key, kind, line]]``: what of it is still promised, and under which number it will come.
+    """
+    yield _line({str(index): [[0], [None, PROMISE, index]] for index in range(len(calls))})
+    async for index, (_, envelope) in answered(request, principal, calls, procedures):
+        yield _line([index, FULFILLED, [[envelope]]])
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, separators=(",", ":")) + "\n"
