@@ -67,7 +67,7 @@ async def test_a_picture_in_a_request_is_stored_under_its_owner_with_its_true_me
     picture = await intake.picture(ANN, data, role="product", filename="../shoe .PNG")
 
     assert isinstance(picture, StoredPicture)
-    assert picture.key.startswith(f"users/{ANN.owner.id}/uploads/") and picture.key.endswith("/shoe.PNG")
+    assert picture.key.startswith(f"users/{ANN.owner.id}/inputs/") and picture.key.endswith(f"/{picture.sha256}")
     assert (picture.content_type, picture.width, picture.height) == ("image/jpeg", 30, 20)
     assert (picture.size, picture.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     assert await objects.get(picture.key, 10_000) == data
@@ -94,11 +94,39 @@ async def test_an_upload_gets_its_row_when_it_is_first_used_and_only_then_is_it_
 
     references = await Inputs(objects, intake).references(ANN.owner, [Given("a", "garment", key)])
 
-    assert references[0].key == key
+    assert references[0].key not in (None, key) and references[0].sha256 == hashlib.sha256(drawn("WEBP")).hexdigest()
     (row,) = await world.pool.fetch("SELECT * FROM files")
     assert (row["category"], row["content_type"], row["filename"]) == ("garment", "image/webp", "Me-my-coat.png")
+    assert (row["key"], row["upload_key"]) == (references[0].key, key)
     await objects.remove(key)
     assert await Inputs(objects, intake).references(ANN.owner, [Given("a", "garment", key)]) == references
+
+
+async def test_a_picture_replaced_after_its_first_use_is_not_what_is_made_of(
+    world: World, intake: Intake, objects: ObjectStore
+) -> None:
+    first, second = drawn(size=(8, 9)), drawn(size=(30, 20))
+    key = await uploaded(objects, first)
+    (before,) = await Inputs(objects, intake).references(ANN.owner, [Given("a", "image", key)])
+
+    await objects.put(key, second, "image/png")
+    (after,) = await Inputs(objects, intake).references(ANN.owner, [Given("a", "image", objects.presign_get(key, 60))])
+
+    assert after == before and before.key is not None
+    assert await objects.get(before.key, 10_000) == first
+    assert await world.pool.fetchval("SELECT width FROM files") == 8
+
+
+async def test_an_upload_used_twice_at_once_is_stored_once(world: World, intake: Intake, objects: ObjectStore) -> None:
+    key = await uploaded(objects, drawn())
+    inputs = Inputs(objects, intake)
+
+    found = await asyncio.gather(*(inputs.references(ANN.owner, [Given("a", "image", key)]) for _ in range(4)))
+
+    assert len(set(found)) == 1
+    stored = [one.key for one in await objects.listed(f"users/{ANN.owner.id}/inputs/", after="", limit=1000)]
+    assert [row["key"] for row in await world.pool.fetch("SELECT key FROM files")] == [found[0][0].key]
+    assert len([one for one in stored if one == found[0][0].key]) == 1
 
 
 async def test_an_upload_that_is_no_picture_is_refused_with_the_field(intake: Intake, objects: ObjectStore) -> None:
@@ -137,7 +165,7 @@ async def test_known_tells_a_picture_of_the_owner_by_key_and_by_url_and_nothing_
         await intake.known(ANN, "../../etc/passwd"),
     ]
 
-    assert known[0] is not None and known[0] == known[1] and known[0].key == key
+    assert known[0] is not None and known[0] == known[1] and known[0].key.startswith(f"users/{ANN.owner.id}/inputs/")
     assert unknown == [None] * 5
 
 
@@ -198,6 +226,10 @@ async def test_inputs_are_linked_with_the_measures_of_their_uploads(
     owner = Owner(kind="store", id=store)
     key = await uploaded(objects, drawn("PNG", (5, 6)), owner)
     generation = UUID((await world.create(headers, image_urls=[key, key])).json()["data"]["session_id"])
+    linked = await world.pool.fetch("SELECT key, width FROM files WHERE generation_id = $1", generation)
+    key = linked[0]["key"]
+    assert [(row["key"], row["width"]) for row in linked] == [(key, 5), (key, 5)]
+    await world.pool.execute("DELETE FROM files WHERE generation_id = $1", generation)
     url = "https://res.cloudinary.com/demo/image/upload/coat.png"
 
     uses = [

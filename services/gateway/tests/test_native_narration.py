@@ -1,13 +1,15 @@
 """Narrations on the native surface: the text inline, as data or by key; its characters are the price."""
 
 import base64
+import hashlib
 from typing import Any
+from uuid import UUID
 
 import pytest
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import GenerationRequested
-from atelier_storage.keys import upload_key
+from atelier_storage.keys import input_key, upload_key
 
 from .neighbours import declined
 from .world import World
@@ -26,6 +28,10 @@ def data(text: str) -> str:
     return f"data:text/plain;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
 
 
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 async def narrate(world: World, headers: dict[str, str], **body: Any) -> Any:
     return await world.client.post("/v1/generations", headers=headers, json={"kind": "narration"} | body)
 
@@ -40,7 +46,8 @@ async def test_a_text_in_the_body_is_stored_and_priced_by_its_characters(world: 
     assert (made.status_code, asked.work.characters, asked.spec.prompt) == (201, len(STORY), None)
     assert (asked.spec.language, asked.spec.audio_format) == ("de", "wav")
     [text] = asked.spec.inputs
-    assert text.key is not None and text.key.startswith(f"users/{user}/uploads/")
+    assert text.key is not None and text.key == input_key("user", user, UUID(text.key.split("/")[3]), sha256(STORY))
+    assert text.sha256 == sha256(STORY)
     assert (await world.parts.objects.get(text.key, 10_000)).decode() == STORY
     row = await world.pool.fetchrow("SELECT * FROM files WHERE key = $1 AND generation_id IS NOT NULL", text.key)
     assert row is not None
@@ -59,7 +66,27 @@ async def test_an_uploaded_text_is_read_by_its_key(world: World) -> None:
     made = await narrate(world, headers, **body)
 
     assert (quote.json()["credits"], made.status_code) == (4, 201)
-    assert (requested(world).spec.inputs[0].key, requested(world).work.characters) == (key, len(STORY))
+    [text] = requested(world).spec.inputs
+    assert (text.sha256, requested(world).work.characters) == (sha256(STORY), len(STORY))
+
+
+async def test_a_text_replaced_after_it_was_priced_is_not_what_is_read(world: World) -> None:
+    user, headers = await world.user()
+    key = upload_key("user", user, uuid7(), "story.txt")
+    body = {"inputs": [{"role": "text", "key": key}]}
+    await world.parts.objects.put(key, b"Hi there.", "text/plain")
+    quote = await world.client.post("/v1/quotes", headers=headers, json={"kind": "narration"} | body)
+
+    await world.parts.objects.put(key, STORY.encode(), "text/plain")
+    made = [await narrate(world, headers, **body) for _ in range(2)]
+
+    assert [quote.json()["credits"], *(one.json()["credits"]["reserved"] for one in made)] == [1, 1, 1]
+    asked = [one.message for one in world.neighbours.heard if isinstance(one.message, GenerationRequested)]
+    assert {one.spec.inputs for one in asked} == {asked[0].spec.inputs}
+    [text] = asked[0].spec.inputs
+    assert text.key is not None and text.key != key
+    assert await world.parts.objects.get(text.key, 10_000) == b"Hi there."
+    assert (text.sha256, asked[0].work.characters) == (sha256("Hi there."), len("Hi there."))
 
 
 @pytest.mark.parametrize(

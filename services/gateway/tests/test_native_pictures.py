@@ -1,4 +1,4 @@
-"""Pictures in the body of a create: stored as uploads, and gone again where nothing comes of the request."""
+"""Pictures in the body of a create: stored as inputs, and gone again where nothing comes of the request."""
 
 import base64
 import io
@@ -29,14 +29,15 @@ def with_data(*data: str) -> dict[str, Any]:
     return IMAGE | {"inputs": [{"role": "image", "data": one} for one in data]}
 
 
-async def test_a_picture_in_the_body_is_stored_as_an_upload_and_named_by_its_key(world: World) -> None:
+async def test_a_picture_in_the_body_is_stored_and_named_by_its_key_and_digest(world: World) -> None:
     user, headers = await world.user()
 
     generation = await create(world, headers, with_data(picture()))
 
     [asked] = [e.message for e in world.neighbours.heard if isinstance(e.message, GenerationRequested)]
-    key = asked.spec.inputs[0].key
-    assert key is not None and key.startswith(f"users/{user}/uploads/")
+    [given] = asked.spec.inputs
+    key, sha256 = given.key, given.sha256
+    assert key is not None and key.startswith(f"users/{user}/inputs/") and key.endswith(f"/{sha256}")
     rows = await world.pool.fetch("SELECT width, generation_id FROM files WHERE key = $1", key)
     assert [row["width"] for row in rows] == [64, 64]
     assert {row["generation_id"] for row in rows} == {None, generation}

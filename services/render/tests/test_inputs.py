@@ -1,5 +1,6 @@
 """Inputs: an owner's own objects and the public internet; everything else is refused in words a client may read."""
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -44,6 +45,14 @@ async def test_a_foreign_object_is_refused_like_one_that_is_not_there(load: Load
     refused = await load(InputRef(role="garment", **reference))
 
     assert refused == InputRefused("input 1 (garment): there is no such object")
+
+
+async def test_bytes_with_another_digest_than_was_priced_are_refused(load: Load) -> None:
+    priced = hashlib.sha256(b"mine").hexdigest()
+
+    assert await load(InputRef(role="garment", key=OWN_KEY, sha256=priced)) == (Input("garment", b"mine"),)
+    refused = await load(InputRef(role="text", key=OWN_KEY, sha256=hashlib.sha256(b"less").hexdigest()))
+    assert refused == InputRefused("input 1 (text): its bytes are not those that were checked and priced")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/", "http://169.254.169.254/latest", "ftp://a.example/x", "nonsense"])

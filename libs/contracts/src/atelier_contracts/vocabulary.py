@@ -39,6 +39,8 @@ class InputRef(Noun):
     role: Role
     key: str | None = None
     url: str | None = None
+    sha256: str | None = None
+    """In hex, of the bytes that were checked and priced: no others are used. None for a URL still to be fetched."""
 
 
 class Simulation(Noun):

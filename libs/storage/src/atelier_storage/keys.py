@@ -9,11 +9,12 @@ FILENAME_CHARS_MAX = 100
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _FILENAME = rf"(?=[^/]{{1,{FILENAME_CHARS_MAX}}}$)[A-Za-z0-9_](?:\.?[A-Za-z0-9_-])*"
+_SHA256 = r"[0-9a-f]{64}"
 _ATTEMPT = r"[0-9]{1,5}(?:-[0-9a-f]{1,16})?"
 _ARTEFACT = r"[0-9]{1,3}(?:\.thumbnail)?\.[a-z0-9]{1,8}"
 _KEY = re.compile(
     rf"(?P<owner>(?:{'|'.join(OWNER_FOLDERS.values())})/{_UUID})/"
-    rf"(?:uploads/{_UUID}/{_FILENAME}|generated/(?P<generation>{_UUID})/(?:{_ATTEMPT}/)?{_ARTEFACT})",
+    rf"(?:uploads/(?P<upload>{_UUID})/{_FILENAME}|inputs/(?P<input>{_UUID})/{_SHA256}|generated/(?P<generation>{_UUID})/(?:{_ATTEMPT}/)?{_ARTEFACT})",
     re.ASCII,
 )
 
@@ -24,6 +25,17 @@ def upload_key(owner_kind: str, owner_id: UUID, upload_id: UUID, filename: str) 
     The filename is reduced to safe characters. Raises ValueError for an unknown kind of owner.
     """
     return f"{owner_prefix(owner_kind, owner_id)}uploads/{upload_id}/{safe_filename(filename)}"
+
+
+def input_key(owner_kind: str, owner_id: UUID, input_id: UUID, sha256: str) -> str:
+    """`stores/{store_id}/inputs/{input_id}/{sha256}`; users and workspaces alike: what a generation is made of, named
+    by its digest. No URL to write there is ever signed, so it stays what was checked and priced.
+
+    Raises ValueError for an unknown kind of owner, and for what is no SHA-256 in hexadecimal.
+    """
+    if not re.fullmatch(_SHA256, sha256, re.ASCII):
+        raise ValueError(f"{sha256!r} is not a SHA-256 in hexadecimal.")
+    return f"{owner_prefix(owner_kind, owner_id)}inputs/{input_id}/{sha256}"
 
 
 def artefact_key(
@@ -63,6 +75,18 @@ def generation_of(key: str) -> UUID | None:
     """The generation an artefact or a thumbnail was made for; None for an upload and for what was not made here."""
     match = _KEY.fullmatch(key)
     return UUID(match["generation"]) if match and match["generation"] else None
+
+
+def is_input(key: str) -> bool:
+    """Whether the key is one of `input_key`."""
+    match = _KEY.fullmatch(key)
+    return match is not None and match["input"] is not None
+
+
+def is_upload(key: str) -> bool:
+    """Whether the key is one of `upload_key`; a client may have written there."""
+    match = _KEY.fullmatch(key)
+    return match is not None and match["upload"] is not None
 
 
 def belongs_to(key: str, owner_kind: str, owner_id: UUID) -> bool:

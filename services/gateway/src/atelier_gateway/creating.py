@@ -29,7 +29,7 @@ from atelier_gateway.identity.principals import Principal
 from atelier_gateway.offers import Offers, Refuse, unsuitable
 from atelier_gateway.problems import Problem
 from atelier_gateway.store import claims, generations
-from atelier_gateway.store.files import Use
+from atelier_gateway.store.files import Use, use_of
 from atelier_gateway.store.generations import NewGeneration
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
@@ -65,7 +65,7 @@ class Draft:
     id: UUID = field(default_factory=uuid7)
     """Of the generation it becomes; for surfaces that write something beside it."""
     uses: Sequence[Use] = ()
-    """The pictures it is made of, to be written down with it (``store/files.py``)."""
+    """The pictures it is made of, to be written down with it (``store/files.py``); else the stored ones of ``spec``."""
 
 
 class Creating:
@@ -146,7 +146,8 @@ class Creating:
             reply_to=self._reply_to,
         )
         claim = Claim(owner.kind, owner.id, shape.route, draft.key, draft.fingerprint, id_) if draft.key else None
-        return Request(generation, event, span, claim, uses=draft.uses)
+        uses = draft.uses or [use_of(order, one) for order, one in enumerate(draft.spec.inputs) if one.key is not None]
+        return Request(generation, event, span, claim, uses=uses)
 
     async def _answer(self, request: Request, outcome: Outcome, shape: Shape) -> Response:
         match outcome:

@@ -1,10 +1,10 @@
 """Which pictures a request may name: keys and presigned URLs of its own uploads, and URLs out in the world.
 
-Another tenant's key is refused exactly as an unknown one. A URL that leads to our own store is read as its key, never
-fetched as if it were foreign; one that is plainly internal is refused at once (the render judges it again on fetching).
+Another tenant's key is refused exactly as an unknown one. A key stands for the bytes it had when it was first used.
+A URL that leads to our own store is read as its key, never fetched as if it were foreign; one that is plainly internal
+is refused at once (the render judges it again on fetching).
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from atelier_contracts import InputRef, Owner
 from atelier_contracts.vocabulary import Role
 from atelier_gateway.intake import BYTES_MAX, Intake
 from atelier_gateway.problems import Problem
+from atelier_gateway.store.files import Stored, StoredPicture
 from atelier_imaging import ImageRefused
 from atelier_storage.errors import ObjectMissing
 from atelier_storage.keys import belongs_to
@@ -19,7 +20,6 @@ from atelier_storage.objects import ObjectStore
 from atelier_storage.targets import Refusal, parse_url, refuse_url
 
 INPUT_BYTES_MAX = BYTES_MAX
-KNOWN_KEYS_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +54,33 @@ class Inputs:
     def __init__(self, objects: ObjectStore, intake: Intake) -> None:
         self._objects = objects
         self._intake = intake
-        self._seen: OrderedDict[str, None] = OrderedDict()
 
     async def references(self, owner: Owner, given: Sequence[Given]) -> tuple[InputRef, ...]:
-        """All of them, each key proven to be a picture. Raises Problem 400, or 503 when the store cannot be asked."""
+        """All of them; each key is proven to be a picture, and named by the object that nobody can change and its
+        digest. Raises Problem 400, or 503 when the store cannot be asked."""
         references = [reference(one, owner, self._objects.key_of) for one in given]
-        unseen = {ref.key: one for one, ref in zip(given, references, strict=True) if ref.key not in self._seen}
-        unproven = {key: one for key, one in unseen.items() if key is not None}
-        if unproven:
-            await self._prove(owner, unproven)
-        return tuple(references)
+        named = {ref.key: one for one, ref in zip(given, references, strict=True) if ref.key is not None}
+        pictures = await self._pictures(owner, named) if named else {}
+        return tuple(ref if ref.key is None else stored_input(ref.role, pictures[ref.key]) for ref in references)
 
-    async def _prove(self, owner: Owner, unproven: Mapping[str, Given]) -> None:
-        known = await self._intake.written_down(owner, list(unproven))
-        for key, given in unproven.items():
-            if key not in known:
-                await self._look(owner, key, given)
-            self._seen[key] = None
-            if len(self._seen) > KNOWN_KEYS_MAX:
-                self._seen.popitem(last=False)
+    async def _pictures(self, owner: Owner, named: Mapping[str, Given]) -> dict[str, StoredPicture]:
+        known = await self._intake.written_down(owner, list(named))
+        unknown = {key: given for key, given in named.items() if key not in known}
+        return known | {key: await self._look(owner, key, given) for key, given in unknown.items()}
 
-    async def _look(self, owner: Owner, key: str, given: Given) -> None:
+    async def _look(self, owner: Owner, key: str, given: Given) -> StoredPicture:
         try:
             looked = await self._intake.look(owner, key, given.role)
         except ObjectMissing:
             raise _unknown(given) from None
         if isinstance(looked, ImageRefused):
             raise _refused(given, looked.message)
+        return looked
+
+
+def stored_input(role: Role, stored: Stored) -> InputRef:
+    """What was checked, as render is to take it: by its key and its digest."""
+    return InputRef(role=role, key=stored.key, sha256=stored.sha256)
 
 
 def _unknown(given: Given) -> Problem:

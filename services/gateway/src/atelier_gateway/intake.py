@@ -1,14 +1,17 @@
 """Pictures and texts on their way in: read, pictures in a bounded child process, before anything believes them, then
 written down.
 
-A client's upload goes to the object store past us; it is looked at when it is first used. What is written down of a
-picture (type, measures, checksum) is what its bytes say, never what somebody said of them.
+A client's upload goes to the object store past us, and can be replaced there while its URL is good. So it is read once,
+when it is first used, and what was checked is stored under a key of ours that is named by its SHA-256: everything after
+(price, provider, receipt) speaks of that object. What is written down of a picture (type, measures, checksum) is what
+its bytes say, never what somebody said of them.
 """
 
 import asyncio
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection
+from dataclasses import replace
 
 from uuid_utils.compat import uuid7
 
@@ -18,11 +21,11 @@ from atelier_gateway.identity.principals import Principal
 from atelier_gateway.narration import TEXT_BYTES_MAX
 from atelier_gateway.problems import Problem
 from atelier_gateway.store import files
-from atelier_gateway.store.files import CATEGORIES, StoredPicture, StoredText
+from atelier_gateway.store.files import CATEGORIES, Stored, StoredPicture, StoredText
 from atelier_imaging import ImageRefused, ImageWorkerDied, ImageWorkers, PhotoInfo
 from atelier_messaging.database import Pool
 from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
-from atelier_storage.keys import belongs_to, safe_filename, upload_key
+from atelier_storage.keys import belongs_to, generation_of, input_key, safe_filename
 from atelier_storage.objects import ObjectStore
 
 __all__ = ["ImageRefused", "Intake", "StoredPicture"]
@@ -51,53 +54,37 @@ class Intake:
     async def picture(
         self, principal: Principal, data: bytes, *, role: Role, filename: str
     ) -> StoredPicture | ImageRefused:
-        """Decodes and stores bytes that came in a request, under the owner's uploads."""
+        """Decodes and stores bytes that came in a request, under the owner's inputs."""
         probed = await self._probe(data)
         if isinstance(probed, ImageRefused):
             return probed
-        owner = principal.owner
-        picture = _picture(upload_key(owner.kind, owner.id, uuid7(), filename), data, probed)
-        try:
-            await self._objects.put(picture.key, data, picture.content_type)
-        except StorageUnavailable:
-            raise _away() from None
-        try:
-            await self._write(owner, picture, role, filename)
-        except Exception:
-            await self._remove(picture.key)
-            raise
+        picture = _picture(principal.owner, data, probed)
+        await self._store(principal.owner, picture, data, role=role, filename=filename)
         return picture
 
-    async def text(self, principal: Principal, text: str) -> StoredText:
-        """Stores a text that came in a request, under the owner's uploads."""
+    async def text(self, principal: Principal, text: str, *, upload_key: str | None = None) -> StoredText:
+        """Stores a text that was checked, under the owner's inputs: one that came in a request, or what an upload held
+        when it was first used."""
         owner, data = principal.owner, text.encode()
-        key = upload_key(owner.kind, owner.id, uuid7(), TEXT_FILENAME)
-        stored = StoredText(key, len(data), hashlib.sha256(data).hexdigest())
-        try:
-            await self._objects.put(key, data, f"{stored.content_type}; charset=utf-8")
-        except StorageUnavailable:
-            raise _away() from None
-        try:
-            await self._write(owner, stored, "text", TEXT_FILENAME)
-        except Exception:
-            await self._remove(key)
-            raise
-        return stored
+        sha256 = hashlib.sha256(data).hexdigest()
+        stored = StoredText(input_key(owner.kind, owner.id, uuid7(), sha256), len(data), sha256)
+        name = upload_key.rsplit("/", 1)[-1] if upload_key else TEXT_FILENAME
+        known = await self._store(owner, stored, data, role="text", filename=name, upload_key=upload_key)
+        if not isinstance(known, StoredText):
+            raise Problem("conflict", "This upload is used as a picture already.")
+        return known
 
-    async def uploaded_text(self, principal: Principal, key: str) -> bytes | None:
-        """The bytes of an upload of the owner's that shall be read aloud, written down; None where they are too many.
-
-        Raises ObjectMissing.
-        """
+    async def uploaded_text(self, principal: Principal, key: str) -> tuple[bytes | None, StoredText | None]:
+        """The bytes of an upload of the owner's that shall be read aloud (None where they are too many), and what is
+        stored of them if it was used before. Raises ObjectMissing."""
+        known = (await files.find(self._pool, principal.owner, [key])).get(key)
+        text = known if isinstance(known, StoredText) else None
         try:
-            data = await self._objects.get(key, TEXT_BYTES_MAX)
+            return await self._objects.get(text.key if text else key, TEXT_BYTES_MAX), text
         except ObjectTooLarge:
-            return None
+            return None, None
         except StorageUnavailable:
             raise _away() from None
-        stored = StoredText(key, len(data), hashlib.sha256(data).hexdigest())
-        await self._write(principal.owner, stored, "text", key.rsplit("/", 1)[-1])
-        return data
 
     async def known(self, principal: Principal, key_or_url: str) -> StoredPicture | None:
         """The picture that a key or URL of the owner's names; None for any other text, and for what is no picture."""
@@ -111,12 +98,14 @@ class Intake:
             return None
         return None if isinstance(seen, ImageRefused) else seen
 
-    async def written_down(self, owner: Owner, keys: Sequence[str]) -> dict[str, StoredPicture]:
-        """Those of the keys that have been looked at before."""
-        return await files.find(self._pool, owner, keys)
+    async def written_down(self, owner: Owner, keys: Collection[str]) -> dict[str, StoredPicture]:
+        """The pictures that those of the keys stand for that have been looked at before."""
+        found = await files.find(self._pool, owner, keys)
+        return {key: stored for key, stored in found.items() if isinstance(stored, StoredPicture)}
 
     async def look(self, owner: Owner, key: str, role: Role) -> StoredPicture | ImageRefused:
-        """Reads and decodes an upload of the owner's that is used for the first time. Raises ObjectMissing."""
+        """Reads and decodes an object of the owner's that is used for the first time; an upload is stored as it is
+        now. Raises ObjectMissing."""
         try:
             data = await self._objects.get(key, BYTES_MAX)
         except ObjectTooLarge:
@@ -126,9 +115,14 @@ class Intake:
         probed = await self._probe(data)
         if isinstance(probed, ImageRefused):
             return probed
-        picture = _picture(key, data, probed)
-        await self._write(owner, picture, role, key.rsplit("/", 1)[-1])
-        return picture
+        name = key.rsplit("/", 1)[-1]
+        picture = _picture(owner, data, probed)
+        if generation_of(key) is not None:  # a result: nobody but us writes there
+            picture = replace(picture, key=key)
+            await self._write(owner, picture, role, name)
+            return picture
+        known = await self._store(owner, picture, data, role=role, filename=name, upload_key=key)
+        return known if isinstance(known, StoredPicture) else ImageRefused("broken", "This upload is used as a text.")
 
     async def discard(self, principal: Principal, stored: StoredPicture | StoredText) -> None:
         """Undoes ``picture`` or ``text``: for a request that came to nothing after all."""
@@ -139,9 +133,30 @@ class Intake:
         """Ends the children."""
         await self._images.close()
 
-    async def _write(self, owner: Owner, stored: StoredPicture | StoredText, role: Role, filename: str) -> None:
-        name = safe_filename(filename)
-        await files.insert(self._pool, owner, stored, category=CATEGORIES[role], filename=name)
+    async def _store(
+        self, owner: Owner, stored: Stored, data: bytes, *, role: Role, filename: str, upload_key: str | None = None
+    ) -> Stored:
+        """Puts it and writes it down; where another request has done so for the same upload meanwhile, that one is
+        what it stands for, and this one goes again."""
+        try:
+            await self._objects.put(stored.key, data, stored.media_type)
+        except StorageUnavailable:
+            raise _away() from None
+        try:
+            new = await self._write(owner, stored, role, filename, upload_key)
+        except Exception:
+            await self._remove(stored.key)
+            raise
+        if new or upload_key is None:
+            return stored
+        await self._remove(stored.key)
+        return (await files.find(self._pool, owner, [upload_key]))[upload_key]
+
+    async def _write(
+        self, owner: Owner, stored: Stored, role: Role, filename: str, upload_key: str | None = None
+    ) -> bool:
+        name, category = safe_filename(filename), CATEGORIES[role]
+        return await files.insert(self._pool, owner, stored, category=category, filename=name, upload_key=upload_key)
 
     async def _remove(self, key: str) -> None:
         try:
@@ -175,8 +190,9 @@ class Intake:
         return ImageRefused("broken", "The picture cannot be decoded within the memory and time allowed.")
 
 
-def _picture(key: str, data: bytes, probed: PhotoInfo) -> StoredPicture:
+def _picture(owner: Owner, data: bytes, probed: PhotoInfo) -> StoredPicture:
     digest = hashlib.sha256(data).hexdigest()
+    key = input_key(owner.kind, owner.id, uuid7(), digest)
     return StoredPicture(key, probed.content_type, probed.width, probed.height, len(data), digest)
 
 

@@ -4,6 +4,7 @@ The service judges every key itself: that a message names it proves nothing (SEC
 """
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,10 @@ class Inputs:
                 return await self._fetch(reference.url)
         if key is None:
             return InputRefused("it names neither a key nor a URL")
-        return await self._read(owner, key)
+        data = await self._read(owner, key)
+        if isinstance(data, bytes) and not await _is_as_priced(data, reference.sha256):
+            return InputRefused("its bytes are not those that were checked and priced")
+        return data
 
     async def _read(self, owner: Owner, key: str) -> bytes | InputRefused:
         if not keys.belongs_to(key, owner.kind, owner.id):
@@ -78,3 +82,9 @@ class Inputs:
             else:
                 return InputRefused(fetched.message) if isinstance(fetched, Refusal) else fetched.body
         raise AssertionError("the last try answers")
+
+
+async def _is_as_priced(data: bytes, sha256: str | None) -> bool:
+    if sha256 is None:
+        return True
+    return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest()) == sha256

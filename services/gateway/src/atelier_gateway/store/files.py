@@ -3,14 +3,17 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
+import asyncpg
 from uuid_utils.compat import uuid7
 
-from atelier_contracts import Owner
+from atelier_contracts import InputRef, Owner
 from atelier_contracts.vocabulary import Role
 from atelier_gateway.projection import Snapshot
 from atelier_messaging.database import Connection, Pool
+from atelier_storage.keys import is_upload, safe_filename
 
 Category = Literal["product_image", "model_image", "person", "garment", "photo", "image", "mask", "text", "result"]
 CATEGORIES: Mapping[Role, Category] = {
@@ -26,23 +29,29 @@ CATEGORIES: Mapping[Role, Category] = {
 
 _INSERT = """
 INSERT INTO files (id, owner_kind, owner_id, category, filename, key, content_type, format, size_bytes, width, height,
-                   sha256)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                   sha256, upload_key)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT DO NOTHING
+RETURNING key
 """
 _FIND = """
-SELECT DISTINCT ON (key) key, content_type, width, height, size_bytes, sha256
-FROM files WHERE key = ANY($1::text[]) AND owner_kind = $2 AND owner_id = $3 AND width IS NOT NULL
+SELECT key, upload_key, content_type, width, height, size_bytes, sha256
+FROM files WHERE (key = ANY($1::text[]) OR upload_key = ANY($1::text[])) AND owner_kind = $2 AND owner_id = $3
 """
 _DELETE = "DELETE FROM files WHERE key = $1 AND owner_kind = $2 AND owner_id = $3"
+# A row that is about to be released with its last generation (``store/inputs.py``) is waited for, and then not there.
 _LINK = """
+WITH known AS (
+    SELECT * FROM files WHERE key = ANY($7::text[]) AND generation_id IS NULL AND owner_kind = $1 AND owner_id = $2
+    FOR KEY SHARE
+)
 INSERT INTO files (id, owner_kind, owner_id, generation_id, category, filename, key, original_url, content_type, format,
                    size_bytes, width, height, sha256, is_primary, image_order)
 SELECT n.id, $1, $2, $3, n.category, coalesce(f.filename, n.filename), n.key, n.url, f.content_type, f.format,
        f.size_bytes, f.width, f.height, f.sha256, n.is_primary, n.image_order
 FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::smallint[])
      AS n(id, category, filename, key, url, is_primary, image_order)
-LEFT JOIN files f ON f.key = n.key AND f.generation_id IS NULL AND f.owner_kind = $1 AND f.owner_id = $2
+LEFT JOIN known f ON f.key = n.key
 WHERE n.key IS NULL OR f.key IS NOT NULL
 ON CONFLICT DO NOTHING
 """
@@ -71,6 +80,11 @@ class StoredPicture:
     sha256: str
 
     @property
+    def media_type(self) -> str:
+        """As the object store serves it."""
+        return self.content_type
+
+    @property
     def format(self) -> str:
         """``png``, ``jpeg`` or ``webp``."""
         return self.content_type.partition("/")[2]
@@ -88,6 +102,11 @@ class StoredText:
     width: None = None
     height: None = None
 
+    @property
+    def media_type(self) -> str:
+        """As the object store serves it."""
+        return f"{self.content_type}; charset=utf-8"
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -101,12 +120,21 @@ class Use:
     image_order: int = 0
 
 
+def use_of(order: int, reference: InputRef) -> Use:
+    """An input as a file of its generation, where the surface has no names of its own."""
+    name = safe_filename(reference.key or urlsplit(reference.url or "").path)
+    category = CATEGORIES[reference.role]
+    return Use(category, name, reference.key, reference.url, is_primary=order == 0, image_order=order)
+
+
+Stored = StoredPicture | StoredText
+
+
 async def insert(
-    pool: Pool, owner: Owner, stored: StoredPicture | StoredText, *, category: Category, filename: str
-) -> None:
-    """Writes an upload down; one that is there already stays as it is."""
-    await pool.execute(
-        _INSERT,
+    pool: Pool, owner: Owner, stored: Stored, *, category: Category, filename: str, upload_key: str | None = None
+) -> bool:
+    """Writes an object down, with the upload whose bytes it holds; False where it, or one of that upload, is there."""
+    values = (
         uuid7(),
         owner.kind,
         owner.id,
@@ -119,18 +147,26 @@ async def insert(
         stored.width,
         stored.height,
         stored.sha256,
+        upload_key,
     )
+    return await pool.fetchval(_INSERT, *values) is not None
 
 
-async def find(pool: Pool, owner: Owner, keys: Collection[str]) -> dict[str, StoredPicture]:
-    """Those of the keys that are known pictures of this owner."""
+async def find(pool: Pool, owner: Owner, keys: Collection[str]) -> dict[str, Stored]:
+    """By each of the keys that is known: the object of this owner with the bytes it stands for, which nobody changes.
+
+    An upload itself is never among them: its client may still write there.
+    """
     rows = await pool.fetch(_FIND, list(keys), owner.kind, owner.id)
-    return {
-        row["key"]: StoredPicture(
-            row["key"], row["content_type"], row["width"], row["height"], row["size_bytes"], row["sha256"]
-        )
-        for row in rows
-    }
+    found = {name: _stored(row) for row in rows for name in (row["key"], row["upload_key"]) if name in keys}
+    return {name: stored for name, stored in found.items() if not is_upload(stored.key)}
+
+
+def _stored(row: asyncpg.Record) -> Stored:
+    if row["width"] is None:
+        return StoredText(row["key"], row["size_bytes"], row["sha256"], row["content_type"])
+    sides = row["width"], row["height"]
+    return StoredPicture(row["key"], row["content_type"], *sides, row["size_bytes"], row["sha256"])
 
 
 async def delete(pool: Pool, owner: Owner, key: str) -> None:

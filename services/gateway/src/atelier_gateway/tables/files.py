@@ -43,6 +43,7 @@ class FileRow(SQLModel, table=True):
         Index("files_object", "key", "generation_id", "image_order", unique=True, postgresql_nulls_not_distinct=True,
               postgresql_where=sql("key IS NOT NULL")),
         Index("files_generation", "generation_id"),
+        Index("files_upload", "upload_key", unique=True, postgresql_where=sql("upload_key IS NOT NULL")),
         Index("files_owner", "owner_kind", "owner_id", sql("created_at DESC")),
     )  # fmt: skip
 
@@ -53,6 +54,8 @@ class FileRow(SQLModel, table=True):
     category: str = Field(sa_column=Column(Text, nullable=False))
     filename: str = Field(sa_column=Column(Text, nullable=False))
     key: str | None = Field(default=None, sa_column=Column(Text))
+    upload_key: str | None = Field(default=None, sa_column=Column(Text))
+    """The upload whose bytes these are, as they were when it was first used; in the row of the object as such."""
     original_url: str | None = Field(default=None, sa_column=Column(Text))
     content_type: str | None = Field(default=None, sa_column=Column(Text))
     format: str | None = Field(default=None, sa_column=Column(Text))

@@ -42,7 +42,7 @@ def _digests(inputs: Sequence[Input]) -> list[tuple[str, str]]:
 
 
 def _references(spec: RenderSpec) -> list[tuple[str, str]]:
-    return [(one.role, one.key or one.url or "") for one in spec.inputs]
+    return [(one.role, one.sha256 or one.key or one.url or "") for one in spec.inputs]
 
 
 class Reuse:

@@ -1,7 +1,6 @@
 """A create of the native surface, understood: what it costs, what shall be made, and of what."""
 
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -16,10 +15,9 @@ from atelier_gateway.offers import ACCOUNTS, Objection, unsuitable
 from atelier_gateway.parts import Parts
 from atelier_gateway.simulation import HEADER as SIMULATE
 from atelier_gateway.simulation import simulation
-from atelier_gateway.store.files import CATEGORIES, Use
+from atelier_gateway.store.files import use_of
 from atelier_gateway.surfaces.native.body import CreateGeneration
 from atelier_gateway.surfaces.native.texts import Text, text_of
-from atelier_storage.keys import safe_filename
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ async def draft(parts: Parts, principal: Principal, create: Create, body: Create
     return Draft(
         work=create.work,
         spec=spec,
-        uses=[_use(order, one) for order, one in enumerate(spec.inputs)],
+        uses=[use_of(order, one) for order, one in enumerate(spec.inputs)],
         request=body.model_dump(mode="json", exclude_defaults=True)
         | ({"provider": spec.provider} if spec.provider else {}),
         deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
@@ -85,7 +83,7 @@ def _choice(parts: Parts, body: CreateGeneration) -> Resolved | None:
 
 async def _spec(parts: Parts, principal: Principal, create: Create, body: CreateGeneration) -> RenderSpec:
     choice = create.choice
-    texts = tuple(InputRef(role="text", key=one.key) for one in body.inputs if one.role == "text")
+    texts = _texts(create.text, body)
     given = [one.given(index) for index, one in enumerate(body.inputs) if one.role != "text"]
     return RenderSpec(
         kind=body.kind,
@@ -107,6 +105,10 @@ async def _spec(parts: Parts, principal: Principal, create: Create, body: Create
     )
 
 
-def _use(order: int, one: InputRef) -> Use:
-    name = safe_filename(one.key or urlsplit(one.url or "").path)
-    return Use(CATEGORIES[one.role], name, key=one.key, url=one.url, is_primary=order == 0, image_order=order)
+def _texts(text: Text | None, body: CreateGeneration) -> tuple[InputRef, ...]:
+    """The object that holds the very characters that were counted; none where the prompt is what is read."""
+    if text is None:
+        return ()
+    stored = text.stored.key if text.stored else None
+    keys = (stored or one.key for one in body.inputs if one.role == "text")
+    return tuple(InputRef(role="text", key=key, sha256=text.sha256) for key in keys)

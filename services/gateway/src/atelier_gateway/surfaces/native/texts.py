@@ -4,6 +4,7 @@ Its characters are the price, so it is read before anything is reserved, by the 
 """
 
 import binascii
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from atelier_gateway.inputs import Given, reference
 from atelier_gateway.narration import TEXT_BYTES_MAX, Spoken
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
+from atelier_gateway.store.files import StoredText
 from atelier_gateway.surfaces.native.body import CreateGeneration
 from atelier_storage.errors import ObjectMissing
 
@@ -23,10 +25,17 @@ _SPOKEN: TypeAdapter[str] = TypeAdapter(Spoken)
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """``carried``: it came in the body, and is stored when the generation is made."""
+    """``carried``: it came in the body, and is stored when the generation is made. ``stored``: what an upload held when
+    it was first used."""
 
     content: str
     carried: bool = False
+    stored: StoredText | None = None
+
+    @property
+    def sha256(self) -> str:
+        """In hex, of the characters that are counted."""
+        return self.stored.sha256 if self.stored else hashlib.sha256(self.content.encode()).hexdigest()
 
 
 async def text_of(parts: Parts, principal: Principal, body: CreateGeneration) -> Text | None:
@@ -45,18 +54,19 @@ async def text_of(parts: Parts, principal: Principal, body: CreateGeneration) ->
         return Text(_checked(f"inputs.{index}.data", _decoded(f"inputs.{index}.data", one.data)), carried=True)
     if one.key is None:
         raise _refused(f"inputs.{index}.url", "a text comes as key or data, or in the field text")
-    return Text(await _uploaded(parts, principal, one.given(index)))
+    return await _uploaded(parts, principal, one.given(index))
 
 
-async def _uploaded(parts: Parts, principal: Principal, given: Given) -> str:
+async def _uploaded(parts: Parts, principal: Principal, given: Given) -> Text:
     key = reference(given, principal.owner, parts.objects.key_of).key
     if key is None:
         raise _refused(given.field, "There is no such upload.")
     try:
-        data = await parts.intake.uploaded_text(principal, key)
+        data, known = await parts.intake.uploaded_text(principal, key)
     except ObjectMissing:
         raise _refused(given.field, "There is no such upload.") from None
-    return _checked(given.field, _read(given.field, data))
+    content = _checked(given.field, _read(given.field, data))
+    return Text(content, stored=known or await parts.intake.text(principal, content, upload_key=key))
 
 
 def _decoded(field: str, uri: str) -> str:

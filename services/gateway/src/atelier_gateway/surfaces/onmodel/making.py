@@ -10,12 +10,13 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_contracts import InputRef, Owner, RenderSpec, Work
+from atelier_contracts import Owner, RenderSpec, Work
 from atelier_gateway import data_uris, endings
 from atelier_gateway.bodies import answer, read
 from atelier_gateway.creating import Draft, Shape
 from atelier_gateway.idempotency import HEADER, REPLAYED, checked, fingerprint
 from atelier_gateway.identity.principals import Principal
+from atelier_gateway.inputs import stored_input
 from atelier_gateway.intake import ImageRefused, StoredPicture
 from atelier_gateway.offers import Objection
 from atelier_gateway.parts import Parts
@@ -121,7 +122,7 @@ async def _stored(parts: Parts, principal: Principal, index: int, data: bytes) -
 
 
 def _with_photos(draft: Draft, stored: list[StoredPicture]) -> Draft:
-    inputs = tuple(InputRef(role="photo", key=picture.key) for picture in stored)
+    inputs = tuple(stored_input("photo", picture) for picture in stored)
     uses = [
         Use(CATEGORIES["photo"], f"photo-{order + 1}", key=picture.key, is_primary=order == 0, image_order=order)
         for order, picture in enumerate(stored)

@@ -13,7 +13,6 @@ from typing import Any, Literal, NamedTuple
 from fastapi import Request
 from starlette.responses import Response
 
-from atelier_contracts import InputRef
 from atelier_gateway import endings, image_orders
 from atelier_gateway.bodies import answer
 from atelier_gateway.creating import Shape
@@ -21,6 +20,7 @@ from atelier_gateway.idempotency import REPLAYED
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.image_models import MODELS, Resolved, Unsupported
 from atelier_gateway.image_orders import Order
+from atelier_gateway.inputs import stored_input
 from atelier_gateway.intake import ImageRefused, StoredPicture
 from atelier_gateway.limits import Rule
 from atelier_gateway.offers import Objection
@@ -163,7 +163,7 @@ async def _discard(parts: Parts, principal: Principal, stored: Sequence[StoredPi
 def _order(wish: Wish, choice: Resolved, stored: Sequence[StoredPicture]) -> Order:
     body = wish.body
     given = body.model_dump(mode="json", exclude_none=True)
-    inputs = tuple(InputRef(role=file.role, key=at.key) for file, at in zip(wish.files, stored, strict=True))
+    inputs = tuple(stored_input(file.role, at) for file, at in zip(wish.files, stored, strict=True))
     return Order(
         choice,
         None if isinstance(body, VaryImage) else body.prompt,

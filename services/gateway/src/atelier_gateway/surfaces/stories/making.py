@@ -1,5 +1,6 @@
 """What seed 001 makes: a story with its text in the object store, where the render reads it, and narrations of it."""
 
+import hashlib
 import math
 import sys
 from datetime import UTC, datetime
@@ -122,7 +123,7 @@ class Making:
             raise Problem("not_found", "Story not found")
         spec = RenderSpec(
             kind="narration",
-            inputs=(InputRef(role="text", key=story.key),),
+            inputs=(InputRef(role="text", key=story.key, sha256=_sha256(story.text)),),
             language=story.language,
             simulate=simulated,
         )
@@ -134,3 +135,7 @@ class Making:
             key,
             fingerprint(str(story.id), simulate or ""),
         )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
