@@ -74,7 +74,7 @@ async def test_generate_answers_urls_that_lead_to_pictures(world: World, shop: M
     assert (balance.available, balance.held, balance.captured) == (0, 0, 20)
 
 
-@pytest.mark.parametrize(("model", "asked"), [("dall-e-2", "b64_json"), ("gpt-image-1.5", None)])
+@pytest.mark.parametrize(("model", "asked"), [("dall-e-2", "b64_json"), ("gpt-image-2.6-flare", None)])
 async def test_generate_answers_the_picture_itself_where_the_model_or_the_client_wants_it(
     shop: MakeShop, model: str, asked: str | None
 ) -> None:
@@ -94,8 +94,10 @@ async def test_words_edits_and_variations_are_really_drawn(shop: MakeShop) -> No
     client = mine.client.with_options(set_default_headers={})
     photo = ("me.png", demo_photos.person_photo(), "image/png")
 
-    drawn = await client.images.generate(model="gpt-image-1.5", prompt="a red bicycle", size="1536x1024")
-    edited = await client.images.edit(model="gpt-image-1.5", image=photo, prompt="by the sea", output_format="webp")
+    drawn = await client.images.generate(model="gpt-image-2.6-flare", prompt="a red bicycle", size="1536x1024")
+    edited = await client.images.edit(
+        model="gpt-image-2.6-flare", image=photo, prompt="by the sea", output_format="webp"
+    )
     with pytest.warns(DeprecationWarning):
         varied = await client.images.create_variation(image=photo, n=2, size="256x256", response_format="b64_json")
 
@@ -114,7 +116,7 @@ async def test_edit_takes_pictures_and_a_mask(world: World, shop: MakeShop) -> N
     photo, mask = demo_photos.person_photo(), demo_photos.person_photo()
 
     made = await mine.client.images.edit(
-        model="gpt-image-1.5",
+        model="gpt-image-2.6-flare",
         image=[("me.png", photo, "image/png"), ("coat.jpg", demo_photos.garment_photo(), "image/jpeg")],
         mask=("mask.png", mask, "image/png"),
         prompt="with a hat",
@@ -144,7 +146,7 @@ async def test_models_are_listed_and_retrieved(shop: MakeShop) -> None:
     listed = [model.id async for model in mine.client.models.list()]
     one = await mine.client.models.retrieve("dall-e-3")
 
-    assert {"dall-e-2", "dall-e-3", "gpt-image-1.5", "imagen"} <= set(listed)
+    assert {"dall-e-2", "dall-e-3", "gpt-image-2.6-flare", "imagen"} <= set(listed)
     assert (one.id, one.owned_by) == ("dall-e-3", "openai")
     with pytest.raises(openai.NotFoundError) as missing:
         await mine.client.models.retrieve("gpt-99")
@@ -248,7 +250,7 @@ async def test_streaming_is_refused_clearly(shop: MakeShop) -> None:
     mine = await shop(10)
 
     with pytest.raises(openai.BadRequestError) as refused:
-        await mine.client.images.generate(prompt="x", model="gpt-image-1.5", stream=True)
+        await mine.client.images.generate(prompt="x", model="gpt-image-2.6-flare", stream=True)
 
     assert refused.value.param == "stream"
     assert "streaming is not offered here" in refused.value.message

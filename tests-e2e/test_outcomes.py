@@ -16,7 +16,7 @@ from whole_system.world import World, eventually
 
 MakeStore = Callable[[int], Awaitable[Client]]
 CREDITS = 100
-MODELS: dict[ProviderName, str] = {"openai": "gpt-image-2.5-flare", "google": "imagen"}
+MODELS: dict[ProviderName, str] = {"openai": "gpt-image-2.6-flare", "google": "imagen"}
 """A model that its provider lists is an order: nobody stands in."""
 FAILURES_MAX = 5
 

@@ -1,8 +1,11 @@
 """Seed 003's tables: what each model makes, how styles are mapped, what has a price."""
 
+from datetime import date
+from typing import Any
+
 import pytest
 
-from atelier_gateway.image_models import MODELS, Resolved, Unsupported, resolve
+from atelier_gateway.image_models import MODELS, Model, Resolved, Unsupported, cheaper, default_model, resolve
 from atelier_pricing import Price, price
 
 SEED_TABLE = {
@@ -67,7 +70,8 @@ def test_styles_are_mapped_as_the_seed_says(style: str, openai: str) -> None:
 
 def test_what_is_left_open_is_filled_in() -> None:
     """003.1 Each provider has a default model; DALL-E 3 makes 1024x1024 by default."""
-    assert resolve() == Resolved("openai", "dall-e-3", "1024x1024", "1024x1024", "standard", None)
+    successor = "gpt-image-2.6-flare"
+    assert resolve() == Resolved("openai", "dall-e-3", "1024x1024", "1024x1024", "standard", None, successor)
     assert resolve(provider="google") == Resolved("google", "imagen", "1024x1024", "1024x1024", "standard", None)
     assert resolve(model="imagen") == resolve(provider="google")
 
@@ -82,7 +86,7 @@ def test_what_is_left_open_is_filled_in() -> None:
         ({"quality": "ultra"}, "quality"),
     ],
 )
-def test_a_refusal_names_the_field(asked: dict[str, str], field: str) -> None:
+def test_a_refusal_names_the_field(asked: dict[str, Any], field: str) -> None:
     """003.4 Field-level messages."""
     refused = resolve(**asked)
 
@@ -94,3 +98,55 @@ def test_every_model_has_a_price_for_each_of_its_sizes() -> None:
     for name, model in MODELS.items():
         for size in model.sizes:
             assert isinstance(resolve(model=name, size=size), Resolved), (name, size)
+
+
+LAST_DAY, GONE = date(2026, 11, 30), date(2026, 12, 1)
+
+
+def test_a_model_is_succeeded_from_the_day_it_is_gone_and_not_before() -> None:
+    before, after = (resolve(model="gpt-image-1.5", quality="high", today=day) for day in (LAST_DAY, GONE))
+
+    assert isinstance(before, Resolved) and (before.model, before.successor) == ("gpt-image-1.5", None)
+    assert isinstance(after, Resolved) and (after.model, after.successor) == ("gpt-image-1.5", "gpt-image-2.6-flare")
+
+
+def test_what_the_successor_makes_larger_and_dearer_costs_what_the_withdrawn_model_cost() -> None:
+    """256x256 of dall-e-2 is cut down from 1024x1024 of its successor, which has a price of 10."""
+    made = resolve(model="dall-e-2", size="256x256", today=GONE)
+
+    assert isinstance(made, Resolved) and made.successor == "gpt-image-2.6-flare"
+    assert price("image", size=made.priced_size, quality=made.quality) == Price(3, 1)
+
+
+FINE = Model("openai", {"1024x1024": "1024x1024"}, {"standard": "hd"})
+PLAIN = Model("openai", {"1024x1024": "1024x1024"}, {"standard": "standard"})
+LARGER = Model("openai", {"1792x1024": "1792x1024"}, {"standard": "standard"})
+SMALL = Model("openai", {"256x256": "256x256"}, {"hd": "hd"})
+
+
+@pytest.mark.parametrize(
+    ("named", "maker", "charged"),
+    [
+        (FINE, PLAIN, ("1024x1024", "standard")),
+        (PLAIN, FINE, ("1024x1024", "standard")),
+        (PLAIN, LARGER, ("1024x1024", "standard")),
+        (SMALL, PLAIN, None),
+    ],
+    ids=["the maker's is lower", "the named one's is lower", "the maker has none", "the named one has none"],
+)
+def test_the_lower_of_two_prices_is_charged(named: Model, maker: Model, charged: tuple[str, str] | None) -> None:
+    assert cheaper(named, maker, "1024x1024", "standard") == charged
+
+
+@pytest.mark.parametrize(
+    ("size", "model"),
+    [
+        (None, "gpt-image-2.6-flare"),
+        ("1536x1024", "gpt-image-2.6-flare"),
+        ("256x256", "dall-e-2"),
+        ("1792x1024", "dall-e-3"),
+        ("3x3", "gpt-image-2.6-flare"),
+    ],
+)
+def test_who_names_no_model_gets_the_recommended_one_that_makes_the_size(size: str | None, model: str) -> None:
+    assert default_model("openai", size) == model

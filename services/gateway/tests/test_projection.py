@@ -1,6 +1,7 @@
 """The projection: whatever the order in which events arrive, and however often, clients end up seeing the same."""
 
 import random
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -45,24 +46,36 @@ STEPS = st.lists(
     max_size=8,
 )
 QUEUED = GenerationQueued(generation_id=ID, credits=2)
+AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+Timed = tuple[Event, datetime]
+
+
+def timed(events: list[Event]) -> list[Timed]:
+    """Each event a second after the one before."""
+    return [(event, AT + timedelta(seconds=index)) for index, event in enumerate(events)]
+
+
+def told(events: list[Timed]) -> Snapshot:
+    snapshot = Snapshot()
+    for event, at in events:
+        snapshot = advance(snapshot, event, at)
+    return snapshot
 
 
 def after(events: list[Event]) -> Snapshot:
-    snapshot = Snapshot()
-    for event in events:
-        snapshot = advance(snapshot, event)
-    return snapshot
+    return told(timed(events))
 
 
 @given(STEPS, st.one_of(st.none(), ENDINGS), st.randoms(use_true_random=False))
 def test_any_order_and_any_repetition_of_events_ends_in_the_same_picture(
     steps: list[Event], ending: Event | None, chance: random.Random
 ) -> None:
-    events = [QUEUED, *steps, *([ending] if ending else [])]
+    events = timed([QUEUED, *steps, *([ending] if ending else [])])
     muddled = [*events, *chance.choices(events, k=3)]
     chance.shuffle(muddled)
 
-    assert after(muddled) == after(events)
+    assert told(muddled) == told(events)
 
 
 @given(STEPS, ENDINGS, ENDINGS)
@@ -118,7 +131,7 @@ def test_an_object_that_was_not_made_for_this_generation_never_becomes_its_outpu
         generation_id=ID, outputs=(forged, ARTEFACT), delivered=2, captured=2, refunded=0, provider="local"
     )
 
-    assert [output["key"] for output in advance(Snapshot(owner=OWNER), succeeded).outputs] == [ARTEFACT.key]
+    assert [output["key"] for output in advance(Snapshot(owner=OWNER), succeeded, AT).outputs] == [ARTEFACT.key]
 
 
 def test_a_thumbnail_is_kept_only_where_it_lies_beside_its_picture() -> None:
@@ -128,15 +141,26 @@ def test_a_thumbnail_is_kept_only_where_it_lies_beside_its_picture() -> None:
         generation_id=ID, outputs=named, delivered=2, captured=2, refunded=0, provider="local"
     )
 
-    assert [output["thumbnail"] for output in advance(Snapshot(owner=OWNER), succeeded).outputs] == [own, None]
+    assert [output["thumbnail"] for output in advance(Snapshot(owner=OWNER), succeeded, AT).outputs] == [own, None]
+
+
+def test_it_began_with_its_first_render_and_ended_with_its_end() -> None:
+    started, again = (RenderStarted(generation_id=ID, attempt=attempt) for attempt in (1, 2))
+    ended = GenerationFailed(generation_id=ID, outcome="failed", code="provider_failed", reason="no", refunded=1)
+
+    snapshot = after([QUEUED, started, again, ended])
+
+    assert snapshot.started_at == AT + timedelta(seconds=1)
+    assert snapshot.ended_at == AT + timedelta(seconds=3)
+    assert after([QUEUED]).started_at is None and after([QUEUED, started]).ended_at is None
 
 
 def test_only_what_changes_is_saved_and_strangers_are_left_alone() -> None:
     rendering, stranger = Snapshot(state="rendering", credits_reserved=2), uuid4()
     late = RenderStarted(generation_id=stranger, attempt=1)
 
-    assert fold({ID: rendering}, [QUEUED, late]) == {}
-    assert set(fold({ID: Snapshot()}, [QUEUED, late])) == {ID}
+    assert fold({ID: rendering}, timed([QUEUED, late])) == {}
+    assert set(fold({ID: Snapshot()}, timed([QUEUED, late]))) == {ID}
 
 
 def test_every_state_has_a_rank() -> None:

@@ -33,8 +33,8 @@ def store() -> ObjectStore:
     )
 
 
-def heard(*events: Event) -> list[tuple[Event, str | None]]:
-    return [(event, None) for event in events]
+def heard(*events: Event) -> list[tuple[Event, datetime, str | None]]:
+    return [(event, NOW, None) for event in events]
 
 
 def test_every_state_a_batch_passes_through_is_told_in_order_and_progress_is_not() -> None:

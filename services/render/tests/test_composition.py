@@ -1,13 +1,15 @@
 """Providers are there where they are configured, and the log says in one line which are and why others are not."""
 
 import logging
+from datetime import date
 from typing import Any
 
 import pytest
 
 from atelier_imaging.workers import ImageWorkers
-from atelier_render import composition
+from atelier_render import composition, model_watch
 from atelier_render.settings import Settings
+from atelier_telemetry import metrics
 
 BASE = {
     "amqp_url": "amqp://nowhere",
@@ -50,3 +52,22 @@ async def test_in_production_what_is_built_in_stands_in_for_nobody(caplog: pytes
     names, _ = await composed(caplog, **KEYS, environment="production")
 
     assert names == ["local", "narration", "openai", "google"]
+
+
+async def test_a_model_that_ends_within_thirty_days_is_counted_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    images = ImageWorkers(workers=1)
+    configured: dict[str, Any] = {**BASE, **KEYS}
+    providers = composition.compose(Settings(**configured), images)
+    today = [date(2026, 11, 2)]
+
+    with caplog.at_level(logging.WARNING, model_watch.__name__):
+        model_watch.watch_models(providers, lambda: today[0])
+
+    assert "model gpt-image-1.5 ends on 2026-12-01, gpt-image-2.6-flare makes it from then on" in caplog.messages
+    assert not [message for message in caplog.messages if "gpt-image-2.6" in message.split(" ends on ")[0]]
+    days = metrics.MODEL_DAYS_LEFT.labels("gpt-image-1.5").collect
+    assert [sample.value for metric in days() for sample in metric.samples] == [29]
+    today[0] = date(2026, 12, 2)
+    assert [sample.value for metric in days() for sample in metric.samples] == [-1]
+    await composition.close(providers)
+    await images.close()

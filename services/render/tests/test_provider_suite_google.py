@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import AsyncIterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from atelier_render.providers.protocol import Failed, Partial, Succeeded
 
 from .provider_subjects import job_of
 
+TODAY = date(2026, 12, 1)
 WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake"}
 
 
@@ -44,10 +46,10 @@ async def google(control: Control, finishing: Finishing) -> AsyncIterator[Google
 
 
 def test_every_model_that_clients_may_name_is_offered_and_made_by_one_that_is_there() -> None:
-    named = {name for offer in models.offers() for name in offer.models}
+    named = {name for offer in models.offers(TODAY) for name in offer.models}
 
     assert named == {*IMAGEN_MODELS, *GEMINI_IMAGE_MODELS}
-    assert {models.wire_of(name).model for name in named} == set(MODELS)
+    assert {models.wire_of(name, TODAY).model for name in named} == set(MODELS) - {"gemini-2.5-flash-image"}
 
 
 @pytest.mark.parametrize(
@@ -56,13 +58,32 @@ def test_every_model_that_clients_may_name_is_offered_and_made_by_one_that_is_th
         ({}, "1K"),
         ({"quality": "hd"}, "2K"),
         ({"size": "1792x1024"}, "2K"),
-        ({"size": "1024x1024", "model": "gemini-2.5-flash-image"}, None),
+        ({"size": "1024x1024", "model": "gemini-3.1-flash-lite-image"}, None),
     ],
 )
 def test_the_smallest_resolution_that_holds_the_size_is_asked_for(
     asked: dict[str, Any], resolution: str | None
 ) -> None:
-    assert models.resolution_of(RenderSpec(**(WORDS | asked))) == resolution
+    spec = RenderSpec(**(WORDS | asked))
+
+    assert models.resolution_of(spec, models.wire_of(spec.model, TODAY)) == resolution
+
+
+@pytest.mark.parametrize(
+    ("today", "maker"),
+    [(date(2026, 10, 1), "gemini-2.5-flash-image"), (date(2026, 10, 2), "gemini-3.1-flash-image")],
+    ids=["its last day", "gone"],
+)
+async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_names_its_maker(
+    control: Control, finishing: Finishing, today: date, maker: str
+) -> None:
+    provider = Google(control.google_key, finishing, base_url=control.google_url, today=lambda: today)
+
+    outcome = await provider.submit(job_of(b"", b"", **(WORDS | {"model": "gemini-2.5-flash-image"})))
+    await provider.close()
+
+    assert isinstance(outcome, Succeeded) and outcome.model == maker
+    assert [one.model for one in await control.requests()] == [maker]
 
 
 async def test_each_picture_is_a_call_with_a_key_of_its_own(control: Control, google: Google) -> None:

@@ -4,6 +4,7 @@ import io
 import wave
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import httpx2
@@ -19,13 +20,15 @@ from atelier_provider_simulator.openai_images import MODELS
 from atelier_provider_simulator.pictures import mp3_frames, spoken
 from atelier_render.providers.finishing import Finishing
 from atelier_render.providers.openai import OpenAI
-from atelier_render.providers.openai_models import Call, RetiredModels, calls, offers
+from atelier_render.providers.openai_models import Call, RetiredModels, calls, model_sent, offers
 from atelier_render.providers.openai_outcomes import outcome_of
 from atelier_render.providers.openai_speech import CALL_CHARS_MAX, NotSound, joined, passages
 from atelier_render.providers.protocol import Failed, Input, Outcome, Partial, ProviderJob, Refused, Succeeded
 
 from .provider_subjects import job_of
 
+BEFORE, AFTER = date(2026, 11, 30), date(2026, 12, 1)
+"""The day before three models are gone, and the day they are."""
 SENTENCE = "The old lighthouse keeper climbed the stairs, and lit the lamp. "
 WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake"}
 
@@ -52,9 +55,10 @@ async def old(control: Control, finishing: Finishing) -> AsyncIterator[OpenAI]:
     await provider.close()
 
 
-def put(retired: RetiredModels = "replace", **asked: Any) -> tuple[Call, ...]:
+def put(retired: RetiredModels = "replace", today: date = AFTER, **asked: Any) -> tuple[Call, ...]:
     """The calls that a request becomes."""
-    return calls(RenderSpec(**(WORDS | asked)), retired)
+    spec = RenderSpec(**(WORDS | asked))
+    return calls(spec, model_sent(spec.model, retired, today))
 
 
 def story(text: str, **asked: Any) -> ProviderJob:
@@ -63,28 +67,31 @@ def story(text: str, **asked: Any) -> ProviderJob:
 
 
 def test_every_model_that_clients_may_name_is_offered_and_is_one_that_the_service_knows() -> None:
-    named = {name for offer in offers("replace") if offer.kind == "image" for name in offer.models}
+    named = {name for offer in offers("replace", AFTER) if offer.kind == "image" for name in offer.models}
+    withdrawn = {"dall-e-2", "dall-e-3", "gpt-image-1"}
+    ending = {"gpt-image-1-mini", "gpt-image-1.5", "chatgpt-image-latest"}
 
     assert named == {*DALL_E_MODELS, *GPT_IMAGE_MODELS}
-    assert {call.model for name in named for call in put(model=name)} == named - {"dall-e-2", "dall-e-3", "gpt-image-1"}
+    assert {call.model for name in named for call in put(model=name)} == named - withdrawn - ending
+    assert {call.model for name in named for call in put(today=BEFORE, model=name)} == named - withdrawn
     assert {call.model for name in named for call in put("send", model=name)} == named <= set(MODELS)
 
 
 @pytest.mark.parametrize(
     ("asked", "sent"),
     [
-        ({}, Call("gpt-image-2.5-flare", "a lake", 1, "1024x1024", "medium", output_format="png")),
+        ({}, Call("gpt-image-2.6-flare", "a lake", 1, "1024x1024", "medium", output_format="png")),
         (
             {"model": "gpt-image-2", "quality": "hd", "format": "webp", "n": 4, "size": "1024x1536"},
             Call("gpt-image-2", "a lake", 4, "1024x1536", "high", output_format="webp"),
         ),
         (
             {"model": "dall-e-3", "size": "1792x1024", "quality": "standard"},
-            Call("gpt-image-2.5-flare", "a lake", 1, "1792x1024", "medium", output_format="png"),
+            Call("gpt-image-2.6-flare", "a lake", 1, "1792x1024", "medium", output_format="png"),
         ),
         (
             {"model": "dall-e-2", "size": "256x256"},
-            Call("gpt-image-2.5-flare", "a lake", 1, "1024x1024", "medium", output_format="png"),
+            Call("gpt-image-2.6-flare", "a lake", 1, "1024x1024", "medium", output_format="png"),
         ),
     ],
 )
@@ -106,6 +113,29 @@ async def test_one_picture_a_call_means_as_many_calls_under_keys_of_their_own(co
 
     assert isinstance(outcome, Succeeded) and outcome.delivered == 3
     assert {one.idempotency_key for one in await control.requests()} == {"k-1of3", "k-2of3", "k-3of3"}
+
+
+@pytest.mark.parametrize(
+    ("today", "maker"), [(BEFORE, "gpt-image-1.5"), (AFTER, "gpt-image-2.6-flare")], ids=["its last day", "gone"]
+)
+async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_names_its_maker(
+    control: Control, finishing: Finishing, today: date, maker: str
+) -> None:
+    provider = OpenAI(control.openai_key, finishing, base_url=control.openai_url, today=lambda: today)
+
+    outcome = await provider.submit(job_of(b"", b"", **(WORDS | {"model": "gpt-image-1.5"})))
+    await provider.close()
+
+    assert isinstance(outcome, Succeeded) and outcome.model == maker
+    assert [one.model for one in await control.requests()] == [maker]
+
+
+def test_speech_models_are_offered_until_they_are_gone() -> None:
+    def speech(today: date) -> set[str]:
+        return {name for offer in offers("replace", today) if offer.kind == "narration" for name in offer.models}
+
+    assert speech(date(2027, 1, 5)) == {"gpt-4o-mini-tts", "tts-1", "tts-1-hd"}
+    assert speech(date(2027, 1, 6)) == set()
 
 
 async def test_a_call_that_fails_among_several_costs_one_picture(control: Control, old: OpenAI) -> None:

@@ -2,9 +2,13 @@
 render's providers offer them. ``imagen`` and the two DALL-E are seed 003's words; the rest are the providers' own.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 ImageProvider = Literal["openai", "google"]
+
+RECOMMENDED_MODELS: Mapping[ImageProvider, str] = {"openai": "gpt-image-2.6-flare", "google": "gemini-3.1-flash-image"}
+"""What each provider recommends today; it makes what names no model, and succeeds the withdrawn (model_lifecycles)."""
 
 DALL_E_MODELS = ("dall-e-3", "dall-e-2")
 GPT_IMAGE_MODELS = (
@@ -28,5 +32,7 @@ GEMINI_IMAGE_MODELS = (
     "gemini-2.5-flash-image",
     "gemini-3.1-flash-image",
     "gemini-3.1-flash-image-preview",
+    "gemini-3.1-flash-lite-image",
     "gemini-3-pro-image",
+    "gemini-3-pro-image-preview",
 )

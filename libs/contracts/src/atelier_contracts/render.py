@@ -62,6 +62,8 @@ class RenderCompleted(Event):
     delivered: int = Field(ge=1, le=N_MAX)
     requested: int = Field(ge=1, le=N_MAX)
     provider: str
+    model: str | None = None
+    """The model that made them, where the provider has models with names; not always the one that was asked for."""
     reused: bool = False
     """An equal earlier result was delivered; nothing was rendered."""
 

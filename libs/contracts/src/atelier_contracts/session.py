@@ -32,6 +32,8 @@ class GenerationSucceeded(Event):
     captured: int
     refunded: int
     provider: str
+    model: str | None = None
+    """The model that made them, where the provider has models with names; not always the one that was asked for."""
     reused: bool = False
     """An equal earlier result was delivered, at the price book's price for that."""
 

@@ -44,6 +44,7 @@ class Model:
 MODELS: Mapping[str, Model] = {
     "gemini-2.5-flash-image": Model(("1K",)),
     "gemini-3.1-flash-image": Model(("1K", "2K", "4K"), thinks=True),
+    "gemini-3.1-flash-lite-image": Model(("1K",)),
     "gemini-3-pro-image": Model(("1K", "2K", "4K"), thinks=True),
 }
 GENERATION_KEYS = {"responseModalities", "imageConfig", "seed", "candidateCount", "temperature", "thinkingConfig"}

@@ -86,7 +86,7 @@ class Uploads:
 def asked(endpoint: str, given: Mapping[str, Any], uploads: Uploads, files: dict[str, bytes], base_url: str) -> Asked:
     """The request, checked as the API checks it. ``files`` is where pictures lie that are answered by URL. Raises
     Wrong."""
-    name = given.get("model") or ("dall-e-2" if endpoint == "variations" else "gpt-image-2.5-flare")
+    name = given.get("model") or ("dall-e-2" if endpoint == "variations" else "gpt-image-2.6-flare")
     model = MODELS.get(name)
     if model is None:
         raise errors.wrong(f"The model '{name}' does not exist.", "model", "model_not_found", status=404)

@@ -70,6 +70,10 @@ FAILOVERS = Counter("atelier_provider_failovers_total", "Jobs handed to the next
 PROVIDER_BREAKER = Gauge(
     "atelier_provider_breaker_state", "The circuit breaker: 0 closed, 1 half-open, 2 open", ["provider"]
 )
+MODEL_DAYS_LEFT = Gauge(
+    "atelier_model_days_left", "Days until a model that is offered is withdrawn by its provider", ["model"]
+)
+"""0 and less: it is gone, and its successor makes what it is named for."""
 RECONCILING = Gauge("atelier_provider_reconciling", "Submissions whose outcome is being found out", ["provider"])
 
 # Gateway

@@ -5,6 +5,7 @@ instead: a cancel that overtook its own request on the bus would make no sense t
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 from atelier_contracts import CancelRequested
@@ -56,7 +57,10 @@ class Cancelling:
         """No saga will ever tell the end of what never began, so it is written here."""
         async with self._work.once() as work:
             found = await generations.lock_snapshots(work.connection, [id_])
-            alive = {id_: replace(now, state="cancelled") for id_, now in found.items() if now.rank < TERMINAL}
+            at = datetime.now(UTC)
+            alive = {
+                id_: replace(now, state="cancelled", ended_at=at) for id_, now in found.items() if now.rank < TERMINAL
+            }
             saved = await generations.save_snapshots(work.connection, alive)
             steps = [Step(id_, now, current_traceparent()) for id_, now in alive.items()]
             await self._noting.note_steps(work, steps, saved.listened_to)

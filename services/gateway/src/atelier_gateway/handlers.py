@@ -11,12 +11,12 @@ from atelier_messaging import Work
 
 async def project(waiting: Waiting, noting: Noting, work: Work) -> None:
     """A batch of events: load what they speak of, fold them in, save what changed, note who is told, wake who waits."""
-    events = [delivery.message for delivery in work.fresh if isinstance(delivery.message, Event)]
-    snapshots = await generations.lock_snapshots(work.connection, {event.generation_id for event in events})
+    events = [(d.message, d.envelope.time) for d in work.fresh if isinstance(d.message, Event)]
+    snapshots = await generations.lock_snapshots(work.connection, {event.generation_id for event, _ in events})
     changed = projection.fold(snapshots, events)
     saved = await generations.save_snapshots(work.connection, changed)
     await files.add_results(work.connection, changed)
-    expired = {event.generation_id for event in events if isinstance(event, ArtefactsExpired)}
+    expired = {event.generation_id for event, _ in events if isinstance(event, ArtefactsExpired)}
     if expired:
         await generations.expire_outputs(work.connection, expired)
     await noting.note(work, snapshots, saved.listened_to)

@@ -6,10 +6,19 @@ book's alone: a size here names the row of seed 003's table that it is priced by
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal, NamedTuple
 
-from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, GPT_IMAGE_MODELS, IMAGEN_MODELS, ImageProvider
-from atelier_pricing import Unpriced, price
+from atelier_contracts.image_models import (
+    DALL_E_MODELS,
+    GEMINI_IMAGE_MODELS,
+    GPT_IMAGE_MODELS,
+    IMAGEN_MODELS,
+    RECOMMENDED_MODELS,
+    ImageProvider,
+)
+from atelier_contracts.model_lifecycles import successor_of, utc_today
+from atelier_pricing import Price, price
 
 Style = Literal["natural", "vivid", "artistic", "photographic"]
 
@@ -47,10 +56,11 @@ MODELS: Mapping[str, Model] = {
     "dall-e-3": Model("openai", SEED_SIZES, SEED_QUALITIES),
     **dict.fromkeys(GPT_IMAGE_MODELS, GPT),
     **dict.fromkeys((*IMAGEN_MODELS, *GEMINI_IMAGE_MODELS), GOOGLE),
+    "gemini-3.1-flash-lite-image": Model("google", SQUARE, {"standard": "standard"}),
 }
 DEFAULT_PROVIDER: ImageProvider = "openai"
 DEFAULT_MODELS: Mapping[str, str] = {"openai": "dall-e-3", "google": "imagen"}
-"""By provider."""
+"""By provider, on seed 003's surface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,8 @@ class Resolved:
     priced_size: str
     quality: str
     style: str | None
+    successor: str | None = None
+    """Who makes it, where the model's provider has withdrawn the model."""
 
 
 def resolve(
@@ -83,8 +95,10 @@ def resolve(
     size: str | None = None,
     quality: str | None = None,
     style: str | None = None,
+    today: date | None = None,
 ) -> Resolved | Unsupported:
-    """Fills in what is left open and checks the rest against the tables. Never raises."""
+    """Fills in what is left open and checks the rest against the tables; what a withdrawn model is named for costs the
+    less of its price and its successor's. ``today`` is a day in UTC, by the clock where none is given. Never raises."""
     found = _model(provider, model)
     if isinstance(found, Unsupported):
         return found
@@ -97,10 +111,38 @@ def resolve(
     words: Mapping[str, str] = {str(word): meant for word, meant in STYLES[known.provider].items()}
     if style is not None and style not in words:
         return Unsupported("style", f"a style is one of {_listed(words)}, not {style}")
-    priced_size, tier = known.sizes[asked_size], known.qualities[asked_quality]
-    if isinstance(price("image", size=priced_size, quality=tier), Unpriced):
+    successor = successor_of(name, today=today or utc_today())
+    tariff = cheaper(known, MODELS[successor] if successor else known, asked_size, asked_quality)
+    if tariff is None:
         return Unsupported("quality", f"{asked_quality} is not available at {asked_size}")
-    return Resolved(known.provider, name, asked_size, priced_size, tier, words[style] if style else None)
+    return Resolved(known.provider, name, asked_size, *tariff, words[style] if style else None, successor)
+
+
+def cheaper(named: Model, maker: Model, size: str, quality: str) -> tuple[str, str] | None:
+    """Size and quality of the price table that a picture is charged by, where one model is named and another makes it:
+    those of the lower price. None where the named model has no price; what its maker has none for costs as named."""
+    named_tariff, maker_tariff = (
+        (model.sizes[size], model.qualities[quality]) if size in model.sizes and quality in model.qualities else None
+        for model in (named, maker)
+    )
+    named_price, maker_price = _credits(named_tariff), _credits(maker_tariff)
+    if named_price is None:
+        return None
+    return maker_tariff if maker_price is not None and maker_price < named_price else named_tariff
+
+
+def _credits(tariff: tuple[str, str] | None) -> int | None:
+    found = price("image", size=tariff[0], quality=tariff[1]) if tariff else None
+    return found.credits if isinstance(found, Price) else None
+
+
+def default_model(provider: ImageProvider, size: str | None) -> str:
+    """The model of a request that names none: the one its provider recommends, or where that does not make the size,
+    an earlier one that does."""
+    recommended = RECOMMENDED_MODELS[provider]
+    earlier = DALL_E_MODELS if provider == "openai" else ()
+    makers = [name for name in (recommended, *earlier) if (size or DEFAULT_SIZE) in MODELS[name].sizes]
+    return makers[0] if makers else recommended
 
 
 def _model(provider: str | None, model: str | None) -> tuple[str, Model] | Unsupported:

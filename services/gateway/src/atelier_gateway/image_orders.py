@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from atelier_contracts import InputRef, Owner, RenderSpec, Work
+from atelier_contracts.image_models import RECOMMENDED_MODELS
 from atelier_contracts.vocabulary import ImageFormat
 from atelier_gateway.creating import Draft
 from atelier_gateway.idempotency import HEADER, checked, fingerprint
-from atelier_gateway.image_models import DEFAULT_MODELS, DEFAULT_PROVIDER, Resolved, Unsupported, resolve
+from atelier_gateway.image_models import DEFAULT_PROVIDER, Resolved, Unsupported, default_model, resolve
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import not_found
 from atelier_gateway.simulation import HEADER as SIMULATE
@@ -48,11 +49,14 @@ def chosen(
     style: str | None = None,
     usual: str | None = None,
 ) -> Resolved | Unsupported:
-    """What the words of a request mean. Where no model is named: ``usual``, else seed 003's default for the provider,
-    else the first that the provider lists here."""
-    if model is None and (asked := provider or DEFAULT_PROVIDER) in DEFAULT_MODELS:
-        model = parts.offers.default_model(asked, usual or DEFAULT_MODELS[asked])
-    return resolve(provider=provider, model=model, size=size, quality=quality, style=style)
+    """What the words of a request mean. Where no model is named: ``usual``, else what the provider recommends, else the
+    first that the provider lists here."""
+    if model is None:
+        for known in RECOMMENDED_MODELS:
+            if known == (provider or DEFAULT_PROVIDER):
+                model = parts.offers.default_model(known, usual or default_model(known, size))
+    today = parts.today()
+    return resolve(provider=provider, model=model, size=size, quality=quality, style=style, today=today)
 
 
 def identity(request: Request, same: Iterable[str]) -> tuple[str | None, bytes]:
@@ -81,7 +85,13 @@ def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> D
             reuse=order.reuse,
             simulate=simulation(simulate, allowed=parts.simulating),
         ),
-        request={**order.asked, "provider": maker, "model": choice.model, "asked_provider": choice.provider},
+        request={
+            **order.asked,
+            "provider": maker,
+            "model": choice.model,
+            "asked_provider": choice.provider,
+            **({"successor": choice.successor} if choice.successor else {}),
+        },
         deadline_s=deadline_s,
         key=key,
         fingerprint=same,

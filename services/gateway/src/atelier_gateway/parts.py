@@ -1,7 +1,10 @@
 """What ``app.py`` hands to the surfaces: the working parts of one gateway process."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
+from atelier_contracts.model_lifecycles import utc_today
 from atelier_gateway.cancelling import Cancelling
 from atelier_gateway.capacity import Capacity
 from atelier_gateway.clients import ClientIp
@@ -54,6 +57,8 @@ class Parts:
     sender: Sender
     client_ip: ClientIp
     """Of a request's scope; what limits by address count is ``clients.subject`` of it."""
+    today: Callable[[], date] = utc_today
+    """By which it is judged which models there are."""
 
     @property
     def simulating(self) -> bool:

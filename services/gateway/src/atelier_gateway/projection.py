@@ -6,6 +6,7 @@ redelivered, reordered and day-late events all end in the same picture.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -55,6 +56,11 @@ class Snapshot:
     """Whether the outputs are an equal earlier result."""
     owner: Owner | None = None
     """Whose it is, where that is known: nobody else's objects become its outputs. This never changes."""
+    model: str | None = None
+    """The model that made them, where its provider's models have names; not always the one that was named."""
+    started_at: datetime | None = None
+    """When its first render began."""
+    ended_at: datetime | None = None
 
     @property
     def rank(self) -> int:
@@ -62,29 +68,35 @@ class Snapshot:
         return RANKS[self.state]
 
 
-def fold(snapshots: Mapping[UUID, Snapshot], events: Iterable[Event]) -> dict[UUID, Snapshot]:
-    """The generations that these events change, as they are afterwards. Events about unknown ones are left out."""
+def fold(snapshots: Mapping[UUID, Snapshot], events: Iterable[tuple[Event, datetime]]) -> dict[UUID, Snapshot]:
+    """The generations that these events, each with its time, change, as they are afterwards. Events about unknown ones
+    are left out."""
     after = dict(snapshots)
-    for event in events:
+    for event, at in events:
         if event.generation_id in after:
-            after[event.generation_id] = advance(after[event.generation_id], event)
+            after[event.generation_id] = advance(after[event.generation_id], event, at)
     return {id: snapshot for id, snapshot in after.items() if snapshot != snapshots[id]}
 
 
-def advance(now: Snapshot, event: Event) -> Snapshot:
-    """The snapshot after one event; the same one where the event has nothing new to say."""
+def advance(now: Snapshot, event: Event, at: datetime) -> Snapshot:
+    """The snapshot after one event of this time; the same one where the event has nothing new to say."""
     match event:
         case RenderProgressed():
-            return _climb(replace(now, progress=max(now.progress, event.progress)), "rendering")
+            return _climb(_begun(replace(now, progress=max(now.progress, event.progress)), at), "rendering")
         case RenderStarted():
-            return _climb(now, "rendering")
+            return _climb(_begun(now, at), "rendering")
         case GenerationQueued():
             reserved = now.credits_reserved if now.state == "rejected" else event.credits
             return _climb(replace(now, credits_reserved=reserved), "queued")
         case _ if now.rank == TERMINAL:
             return now
         case _:
-            return _end(now, event)
+            ended = _end(now, event)
+            return ended if ended is now else replace(ended, ended_at=at)
+
+
+def _begun(now: Snapshot, at: datetime) -> Snapshot:
+    return replace(now, started_at=min(now.started_at or at, at))
 
 
 def _climb(now: Snapshot, state: State) -> Snapshot:
@@ -103,6 +115,7 @@ def _end(now: Snapshot, event: Event) -> Snapshot:
                 outputs=tuple(_kept(output) for output in event.outputs if _is_own(output.key, event, now.owner)),
                 maker=event.provider,
                 reused=event.reused,
+                model=event.model,
             )
         case GenerationFailed():
             error = {"code": event.code, "message": event.reason}

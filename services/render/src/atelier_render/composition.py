@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from atelier_imaging.workers import ImageWorkers
+from atelier_render.model_watch import watch_models
 from atelier_render.narration.readers import Readers
 from atelier_render.providers.diffusion.provider import Diffusers
 from atelier_render.providers.finishing import Finishing
@@ -39,7 +40,9 @@ def compose(settings: Settings, images: ImageWorkers) -> Sequence[Provider]:
     elsewhere, missing = _elsewhere(settings, finishing)
     names = [provider.name for provider in here] + [f"{one.name} at {one.url}" for one in (*workers, *elsewhere)]
     logger.info("providers: %s; not configured: %s", ", ".join(names), ", ".join(missing) or "none")
-    return [*here, *workers, *elsewhere]
+    composed: list[Provider] = [*here, *workers, *elsewhere]
+    watch_models(composed)
+    return composed
 
 
 def listeners(providers: Sequence[Provider]) -> Mapping[str, Listener]:

@@ -127,6 +127,8 @@ class Completion:
     fingerprint: bytes | None = None
     """All that the result depends on, in 32 bytes; None where that is not known any more."""
     reused: bool = False
+    model: str | None = None
+    """Of the provider's models the one that made it, where they have names."""
     state: Literal["done"] = "done"
 
     def event(self) -> RenderCompleted:
@@ -137,6 +139,7 @@ class Completion:
             delivered=self.delivered,
             requested=self.job.spec.n,
             provider=self.provider,
+            model=self.model,
             reused=self.reused,
         )
 

@@ -189,6 +189,8 @@ class ResultRow(SQLModel, table=True):
     owner_kind: str = Field(sa_column=_text())
     owner_id: UUID
     provider: str = Field(sa_column=_text())
+    model: str | None = Field(sa_column=Column(Text))
+    """The provider's model that made them, where its models have names."""
     fingerprint: bytes | None = Field(sa_column=Column(LargeBinary))
     created_at: datetime = Field(sa_column=_time(nullable=False))
 

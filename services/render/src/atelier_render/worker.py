@@ -108,9 +108,10 @@ class Worker:
             outputs, wrong = await self._analyst.judge(outcome.pictures, left_s=left_s)
             if not outputs:
                 return Failure(job, provider, "provider_failed", f"what the provider made is unusable: {wrong}")
-            made = Made(provider, outputs, fingerprint if as_wished(job.spec, provider) else None)
+            kept_under = fingerprint if as_wished(job.spec, provider) else None
+            made = Made(provider, outputs, kept_under, outcome.model)
         artefacts = await self._artefacts.save(attempt, made)
-        return Completion(job, made.provider, len(artefacts), artefacts, made.fingerprint)
+        return Completion(job, made.provider, len(artefacts), artefacts, made.fingerprint, model=made.model)
 
     async def _given(self, job: Job, able: Sequence[Provider]) -> tuple[Input, ...] | InputRefused:
         if not any(provider.capabilities.reads_inputs for provider in able):

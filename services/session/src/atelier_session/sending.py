@@ -67,6 +67,7 @@ def _succeeded(generation: Generation, heard: Heard) -> GenerationSucceeded:
         captured=heard.captured,
         refunded=heard.refunded,
         provider=generation.result.provider,
+        model=generation.result.model,
         reused=generation.result.reused,
     )
 

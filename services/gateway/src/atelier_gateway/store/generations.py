@@ -36,6 +36,7 @@ SELECT id, owner_id, 'accepted', 0 FROM new WHERE surface = 'stories'
 """
 _PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
 _SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error, maker, reused"
+_SNAPSHOT += ", model, started_at, ended_at"
 COLUMNS = (
     "id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, request_id, trace_id,"
     f" {_SNAPSHOT}"
@@ -52,10 +53,12 @@ WITH changed AS (
     UPDATE generations g
     SET state = n.state, rank = n.rank, progress = n.progress, credits_reserved = n.reserved,
         credits_captured = n.captured, credits_refunded = n.refunded, outputs = n.outputs::jsonb,
-        error = n.error::jsonb, maker = n.maker, reused = n.reused, updated_at = now()
+        error = n.error::jsonb, maker = n.maker, reused = n.reused, model = n.model,
+        started_at = n.started_at, ended_at = n.ended_at, updated_at = now()
     FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::int[], $6::int[], $7::int[], $8::text[],
-                $9::text[], $10::text[], $11::bool[])
-         AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error, maker, reused)
+                $9::text[], $10::text[], $11::bool[], $12::text[], $13::timestamptz[], $14::timestamptz[])
+         AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error, maker, reused, model,
+              started_at, ended_at)
     WHERE g.id = n.id AND g.rank <= n.rank
     RETURNING g.id, g.state, g.rank, g.progress, g.surface, g.owner_kind, g.owner_id, g.kind, g.created_at,
               g.updated_at, g.request_id, g.trace_id, g.request ->> 'webhook_url' IS NOT NULL OR EXISTS (
@@ -196,6 +199,9 @@ async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapsh
         [json.dumps(s.error) if s.error else None for s in values],
         [s.maker for s in values],
         [s.reused for s in values],
+        [s.model for s in values],
+        [s.started_at for s in values],
+        [s.ended_at for s in values],
     )
     return Saved(
         frozenset(row["id"] for row in rows if row["listened_to"]),
@@ -244,6 +250,9 @@ def _snapshot(row: asyncpg.Record) -> Snapshot:
         row["maker"],
         row["reused"],
         _owner(row),
+        row["model"],
+        row["started_at"],
+        row["ended_at"],
     )
 
 

@@ -148,11 +148,14 @@ class GenerationRow(SQLModel, table=True):
     outputs: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False, server_default=sql("'[]'")))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     maker: str | None = Field(default=None, sa_column=Column(Text))
+    model: str | None = Field(default=None, sa_column=Column(Text))
     reused: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=sql("false")))
     created_at: datetime = _moment()
     updated_at: datetime = _moment()
     request_id: str | None = Field(default=None, sa_column=Column(Text))
     trace_id: str | None = Field(default=None, sa_column=Column(Text))
+    started_at: datetime | None = _later()
+    ended_at: datetime | None = _later()
 
 
 class IdempotencyRow(SQLModel, table=True):

@@ -6,6 +6,7 @@ anything is not.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from atelier_contracts import Event
@@ -43,14 +44,14 @@ class Step:
         return self.snapshot.rank == TERMINAL
 
 
-def steps(before: Mapping[UUID, Snapshot], heard: Iterable[tuple[Event, str | None]]) -> list[Step]:
-    """The states that these events lead to, each with the traceparent of what led there."""
+def steps(before: Mapping[UUID, Snapshot], heard: Iterable[tuple[Event, datetime, str | None]]) -> list[Step]:
+    """The states that these events, each with its time, lead to, with the traceparent of what led there."""
     now, found = dict(before), []
-    for event, traceparent in heard:
+    for event, at, traceparent in heard:
         id_ = event.generation_id
         if id_ not in now:
             continue
-        after = advance(now[id_], event)
+        after = advance(now[id_], event, at)
         if after.state != now[id_].state:
             found.append(Step(id_, after, traceparent))
         now[id_] = after

@@ -36,7 +36,11 @@ class Noting:
     async def note(self, work: Work, before: Mapping[UUID, Snapshot], listened_to: Collection[UUID]) -> None:
         """What the messages of this work bring about; ``before`` is how it was, ``listened_to`` whom that concerns."""
         if listened_to:
-            heard = [(one.message, traceparent_of(one.span)) for one in work.fresh if isinstance(one.message, Event)]
+            heard = [
+                (one.message, one.envelope.time, traceparent_of(one.span))
+                for one in work.fresh
+                if isinstance(one.message, Event)
+            ]
             await self.note_steps(work, steps(before, heard), listened_to)
 
     async def note_steps(self, work: Work, found: Sequence[Step], listened_to: Collection[UUID]) -> None:

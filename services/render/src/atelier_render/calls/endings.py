@@ -18,8 +18,8 @@ from atelier_render.providers.protocol import (
 def ending_of(job: Job, provider: str, outcome: Outcome) -> Ending:
     """How a job ends by an outcome that brought no pictures."""
     match outcome:
-        case Succeeded(delivered=delivered) | Partial(delivered=delivered) if delivered > 0:
-            return Completion(job, provider, delivered)
+        case Succeeded(delivered=delivered, model=model) | Partial(delivered=delivered, model=model) if delivered > 0:
+            return Completion(job, provider, delivered, model=model)
         case Succeeded() | Partial():
             return Failure(job, provider, "provider_failed", "the provider made none of the outputs")
         case Refused(reason):

@@ -5,13 +5,17 @@ stays unknown.
 """
 
 import asyncio
+from collections.abc import Callable
+from datetime import date
 
 import httpx2
 from google import genai
 from google.genai import errors, types
 
+from atelier_contracts.model_lifecycles import utc_today
 from atelier_render.providers import google_models as models
 from atelier_render.providers.finishing import Finishing, Unusable, Wanted
+from atelier_render.providers.google_models import Wire
 from atelier_render.providers.google_outcomes import outcome_of, without_picture
 from atelier_render.providers.outgoing import ANSWER_BYTES_MAX, AnswerTooLarge, client, lost
 from atelier_render.providers.parts import as_one, part_key, side_by_side
@@ -22,6 +26,7 @@ from atelier_render.providers.protocol import (
     ProviderJob,
     Succeeded,
     Unknown,
+    made_by,
     mode_of,
 )
 from atelier_render.providers.verification import type_of
@@ -39,7 +44,6 @@ class Google:
     """Asks the Gemini API."""
 
     name = "google"
-    capabilities = Capabilities(models.offers(), reads_inputs=True, remote=True, recalls=False)
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Google:
         base_url: str | None = None,
         answer_s_max: float = ANSWER_S_MAX,
         answer_bytes_max: int = ANSWER_BYTES_MAX,
+        today: Callable[[], date] = utc_today,
     ) -> None:
         self._http = client(answer_s_max=answer_s_max, answer_bytes_max=answer_bytes_max)
         # Never None: the SDK would look for an address in the environment.
@@ -62,21 +67,27 @@ class Google:
         self._sdk = genai.Client(vertexai=False, api_key=key, http_options=options)
         self._finishing = finishing
         self._answer_s_max = answer_s_max
+        self._today = today
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What may be asked today: models come to their end while this process runs."""
+        return Capabilities(models.offers(self._today()), reads_inputs=True, remote=True, recalls=False)
 
     async def submit(self, job: ProviderJob) -> Outcome:
         """The pictures, each by a call of its own. Cancelling closes the connections; the work may go on at Google."""
         contents = _contents(job)
         if isinstance(contents, Failed):
             return contents
-        done = list[int]()
+        wire, done = models.wire_of(job.spec.model, self._today()), list[int]()
 
         async def one(index: int) -> Outcome:
-            outcome = await self._asked(job, contents, index)
+            outcome = await self._asked(job, wire, contents, index)
             done.append(index)
             job.tell(100 * len(done) // job.spec.n)
             return outcome
 
-        return as_one(await side_by_side(job.spec.n, one), wanted=job.spec.n)
+        return made_by(wire.model, as_one(await side_by_side(job.spec.n, one), wanted=job.spec.n))
 
     async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
         """There is nobody to ask: the API keeps no account of requests."""
@@ -87,12 +98,12 @@ class Google:
         await self._sdk.aio.aclose()
         await self._http.aclose()
 
-    async def _asked(self, job: ProviderJob, contents: types.Content, index: int) -> Outcome:
+    async def _asked(self, job: ProviderJob, wire: Wire, contents: types.Content, index: int) -> Outcome:
         """What became of one call, whatever it raised."""
         try:
             async with asyncio.timeout(self._answer_s_max):
                 answer = await self._sdk.aio.models.generate_content(
-                    model=models.wire_of(job.spec.model).model, contents=contents, config=_config(job, index)
+                    model=wire.model, contents=contents, config=_config(job, wire, index)
                 )
         except TimeoutError:
             return Unknown()
@@ -132,9 +143,9 @@ def _contents(job: ProviderJob) -> types.Content | Failed:
     return types.Content(role="user", parts=[*parts, types.Part.from_text(text=words)])
 
 
-def _config(job: ProviderJob, index: int) -> types.GenerateContentConfig:
-    spec, wire = job.spec, models.wire_of(job.spec.model)
-    picture = types.ImageConfig(aspect_ratio=models.RATIOS[models.size_of(spec)], image_size=models.resolution_of(spec))
+def _config(job: ProviderJob, wire: Wire, index: int) -> types.GenerateContentConfig:
+    spec, resolution = job.spec, models.resolution_of(job.spec, wire)
+    picture = types.ImageConfig(aspect_ratio=models.RATIOS[models.size_of(spec)], image_size=resolution)
     thinking = types.ThinkingConfig(thinking_level=types.ThinkingLevel(wire.thinking)) if wire.thinking else None
     return types.GenerateContentConfig(
         response_modalities=["IMAGE"],

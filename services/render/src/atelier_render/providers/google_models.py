@@ -1,19 +1,24 @@
 """Google's picture models: what is offered of them, and how a request is put to each.
 
-Imagen and the preview models were shut down in 2026. Their names live on in clients, so a request for one is made by
-the model that Google's own migration guide names for it. The Gemini models make one picture a call, of a ratio at a
-resolution; an exact size is cut from the smallest of those that holds it.
+The names of withdrawn models live on in clients, so from the day a model is gone (contracts, model_lifecycles) a
+request for it is made by its successor; the SDK has no call for Imagen, so there is no other way to make what its names
+stand for. The Gemini models make one picture a call, of a ratio at a resolution; an exact size is cut from the smallest
+of those that holds it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from atelier_contracts import RenderSpec
-from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, IMAGEN_MODELS
+from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, IMAGEN_MODELS, RECOMMENDED_MODELS
+from atelier_contracts.model_lifecycles import successor_of
 from atelier_imaging.pictures import CONTENT_TYPES
 from atelier_render.providers.protocol import Mode, Offer
 
-FLASH, PRO, SMALL = "gemini-3.1-flash-image", "gemini-3-pro-image", "gemini-2.5-flash-image"
+FLASH, PRO = RECOMMENDED_MODELS["google"], "gemini-3-pro-image"
+SQUARES_ONLY = frozenset({"gemini-2.5-flash-image", "gemini-3.1-flash-lite-image"})
+"""Those that make 1K pictures and no larger ones: of the sizes offered that holds the square alone."""
 SQUARE = "1024x1024"
 RATIOS: Mapping[str, str] = {SQUARE: "1:1", "1792x1024": "16:9", "1024x1792": "9:16"}
 RESOLUTIONS: Mapping[str, str] = {SQUARE: "1K", "1792x1024": "2K", "1024x1792": "2K"}
@@ -43,19 +48,19 @@ WIRE: Mapping[str, Wire] = {
     "imagen-4.0-generate-001": Wire(FLASH, "HIGH"),
     "imagen-4.0-fast-generate-001": Wire(FLASH, "MINIMAL"),
     "imagen-4.0-ultra-generate-001": Wire(PRO),
-    "gemini-3.1-flash-image-preview": Wire(FLASH),
 }
-"""Names that have been retired, and ``imagen``, seed 003's word for Google's pictures."""
+"""Imagen's names, and ``imagen``, seed 003's word for Google's pictures."""
 
 
-def offers() -> tuple[Offer, ...]:
+def offers(today: date) -> tuple[Offer, ...]:
     """What may be asked; the first model of the first row is taken where none is named."""
     names = (*IMAGEN_MODELS, *GEMINI_IMAGE_MODELS)
-    large = tuple(name for name in names if wire_of(name).model != SMALL)
-    note = f"Imagen's names are made by {FLASH}, those of its ultra by {PRO}; a style becomes words of the prompt."
+    small = tuple(name for name in names if wire_of(name, today).model in SQUARES_ONLY)
+    large = tuple(name for name in names if name not in small)
+    note = f"Imagen's and other withdrawn names are made by {FLASH} and {PRO}; a style becomes words of the prompt."
     return (
         _offer(large, sizes=tuple(RATIOS), qualities=("standard", FINE_QUALITY), note=note),
-        _offer((SMALL,), sizes=(SQUARE,), qualities=("standard",), note="Squares only."),
+        _offer(small, sizes=(SQUARE,), qualities=("standard",), note="Squares only."),
     )
 
 
@@ -64,10 +69,10 @@ def _offer(models: tuple[str, ...], *, sizes: tuple[str, ...], qualities: tuple[
     return Offer("image", ALL_MODES, models, sizes, styles, qualities, formats, note=note)
 
 
-def wire_of(name: str | None) -> Wire:
-    """What stands for a name that may be asked for."""
-    asked = name or IMAGEN_MODELS[0]
-    return WIRE.get(asked, Wire(asked))
+def wire_of(name: str | None, today: date) -> Wire:
+    """What stands for a name that a request may hold: the successor of a model that is gone."""
+    model = name or IMAGEN_MODELS[0]
+    return WIRE.get(model) or Wire(successor_of(model, today=today) or model)
 
 
 def size_of(spec: RenderSpec) -> str:
@@ -75,9 +80,9 @@ def size_of(spec: RenderSpec) -> str:
     return spec.size or SQUARE
 
 
-def resolution_of(spec: RenderSpec) -> str | None:
+def resolution_of(spec: RenderSpec, wire: Wire) -> str | None:
     """What is asked for; None for a model that has but one."""
-    if wire_of(spec.model).model == SMALL:
+    if wire.model in SQUARES_ONLY:
         return None
     return FINE_RESOLUTION if spec.quality == FINE_QUALITY else RESOLUTIONS[size_of(spec)]
 

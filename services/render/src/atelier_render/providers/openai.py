@@ -5,14 +5,16 @@ stays unknown.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, TypeVar, cast
 
 import openai
 from openai import omit
 from openai.types import ImagesResponse
 
+from atelier_contracts.model_lifecycles import utc_today
 from atelier_contracts.narration import LANGUAGES
 from atelier_render.providers import openai_models as models
 from atelier_render.providers import openai_speech as speech
@@ -30,6 +32,7 @@ from atelier_render.providers.protocol import (
     ProviderJob,
     Succeeded,
     Unknown,
+    made_by,
     mode_of,
 )
 from atelier_render.providers.spoken import CONTENT_TYPES, Script, script_of
@@ -76,6 +79,7 @@ class OpenAI:
         retired: RetiredModels = "replace",
         answer_s_max: float = ANSWER_S_MAX,
         answer_bytes_max: int = ANSWER_BYTES_MAX,
+        today: Callable[[], date] = utc_today,
     ) -> None:
         http = client(answer_s_max=answer_s_max, answer_bytes_max=answer_bytes_max)
         # Never None: the SDK would look for an address in the environment.
@@ -84,7 +88,12 @@ class OpenAI:
         self._finishing = finishing
         self._retired = retired
         self._answer_s_max = answer_s_max
-        self.capabilities = Capabilities(models.offers(retired), reads_inputs=True, remote=True, recalls=False)
+        self._today = today
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What may be asked today: models come to their end while this process runs."""
+        return Capabilities(models.offers(self._retired, self._today()), reads_inputs=True, remote=True, recalls=False)
 
     async def submit(self, job: ProviderJob) -> Outcome:
         """The pictures or the sound. Cancelling closes the connections; the work itself may go on at OpenAI."""
@@ -102,7 +111,8 @@ class OpenAI:
         files = _files(job)
         if isinstance(files, Failed):
             return files
-        calls, done = models.calls(job.spec, self._retired), list[int]()
+        model = models.model_sent(job.spec.model, self._retired, self._today())
+        calls, done = models.calls(job.spec, model), list[int]()
 
         async def one(index: int) -> Outcome:
             key = part_key(job.key, index, len(calls))
@@ -111,7 +121,7 @@ class OpenAI:
             job.tell(100 * len(done) // len(calls))
             return outcome
 
-        return as_one(await side_by_side(len(calls), one), wanted=job.spec.n)
+        return made_by(model, as_one(await side_by_side(len(calls), one), wanted=job.spec.n))
 
     async def _asked(self, answer: Awaitable[Answer]) -> Answer | _NoAnswer:
         """The SDK's answer, or what it means that there is none."""
@@ -174,10 +184,10 @@ class OpenAI:
         if len(sounds) < len(passages):
             # A story with a hole in it is no story.
             return as_one([outcome for outcome in outcomes if not isinstance(outcome, Succeeded)], wanted=1)
-        return _one_sound(job, [sounds[index] for index in range(len(passages))])
+        return made_by(_speech_model(job), _one_sound(job, [sounds[index] for index in range(len(passages))]))
 
     async def _read(self, job: ProviderJob, passage: Script, key: str) -> Outcome:
-        model = job.spec.model or models.SPEECH_MODELS[0]
+        model = _speech_model(job)
         told = f"Read aloud in {LANGUAGES[passage.language]}." if model in models.DIRECTED_SPEECH_MODELS else omit
         asking = self._sdk.audio.speech.create(
             input=passage.text,
@@ -218,6 +228,10 @@ def _sound(made: list[Picture | Unusable], wanted: int) -> Outcome:
     reasons = [one.reason for one in made if isinstance(one, Unusable)]
     reason = f"what OpenAI made is unusable: {reasons[0]}" if reasons else "OpenAI made no picture"
     return Failed("provider_failed", reason)
+
+
+def _speech_model(job: ProviderJob) -> str:
+    return job.spec.model or models.SPEECH_MODELS[0]
 
 
 def _one_sound(job: ProviderJob, sounds: list[bytes]) -> Outcome:

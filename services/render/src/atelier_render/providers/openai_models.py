@@ -1,27 +1,27 @@
 """OpenAI's models: what is offered of them, and how a request is put to each.
 
-OpenAI retired the two DALL-E models on 2026-05-12 and gpt-image-1 on 2026-10-23. Their names live on in clients, so a
-request for one is made by the model that OpenAI recommends instead; servers that speak OpenAI's format may still have
-the old ones, and are sent the old names on request (``ATELIER_OPENAI_RETIRED_MODELS=send``).
+The names of withdrawn models live on in clients, so from the day a model is gone (contracts, model_lifecycles) a
+request for it is made by its successor; servers that speak OpenAI's format may still have the old ones, and are sent
+the old names on request (``ATELIER_OPENAI_RETIRED_MODELS=send``).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from atelier_contracts import RenderSpec
-from atelier_contracts.image_models import DALL_E_MODELS, GPT_IMAGE_MODELS
+from atelier_contracts.image_models import DALL_E_MODELS, GPT_IMAGE_MODELS, RECOMMENDED_MODELS
+from atelier_contracts.model_lifecycles import is_gone, successor_of
 from atelier_contracts.narration import TEXT_CHARS_MAX
 from atelier_imaging.pictures import CONTENT_TYPES
 from atelier_render.providers.protocol import Mode, Offer
 
 RetiredModels = Literal["replace", "send"]
 
-DEFAULT_MODEL = "gpt-image-2.5-flare"
-REPLACED: Mapping[str, str] = dict.fromkeys(("dall-e-2", "dall-e-3", "gpt-image-1"), DEFAULT_MODEL)
-"""By OpenAI's page of deprecations."""
+DEFAULT_MODEL = RECOMMENDED_MODELS["openai"]
 SPEECH_MODELS = ("gpt-4o-mini-tts", "tts-1", "tts-1-hd")
-"""Announced to be shut down on 2027-01-06, as all of OpenAI's speech models are."""
+"""Offered until the day they are gone; OpenAI names no successor for them."""
 DIRECTED_SPEECH_MODELS = frozenset({"gpt-4o-mini-tts"})
 """Those that can be told how to speak, and so in which language."""
 VOICES = (
@@ -58,7 +58,7 @@ CALL_N_MAX: Mapping[str, int] = {"dall-e-3": 1}
 """Pictures one call can make, where that is fewer than may be asked for."""
 
 
-def offers(retired: RetiredModels) -> tuple[Offer, ...]:
+def offers(retired: RetiredModels, today: date) -> tuple[Offer, ...]:
     """What may be asked; the first row holds the model that is taken where none is named."""
     gpt = tuple(sorted(GPT_IMAGE_MODELS, key=lambda name: name != DEFAULT_MODEL))
     pictures = Offer(
@@ -71,9 +71,11 @@ def offers(retired: RetiredModels) -> tuple[Offer, ...]:
         formats=FORMATS,
         note="A style becomes words of the prompt; seeds are passed over.",
     )
-    older = tuple(name for name in SPEECH_MODELS if name not in DIRECTED_SPEECH_MODELS)
-    speech = (_speech(tuple(DIRECTED_SPEECH_MODELS), VOICES), _speech(older, CLASSIC_VOICES))
-    return (pictures, *(_dall_e(name, retired) for name in DALL_E_MODELS), *speech)
+    there = [name for name in SPEECH_MODELS if retired == "send" or not is_gone(name, today=today)]
+    directed = tuple(name for name in there if name in DIRECTED_SPEECH_MODELS)
+    older = tuple(name for name in there if name not in DIRECTED_SPEECH_MODELS)
+    speech = [_speech(names, voices) for names, voices in ((directed, VOICES), (older, CLASSIC_VOICES)) if names]
+    return (pictures, *(_dall_e(name, retired, today) for name in DALL_E_MODELS), *speech)
 
 
 def _speech(names: tuple[str, ...], voices: tuple[str, ...]) -> Offer:
@@ -81,9 +83,10 @@ def _speech(names: tuple[str, ...], voices: tuple[str, ...]) -> Offer:
     return Offer("narration", models=names, styles=voices, n_max=1, note=note)
 
 
-def _dall_e(name: str, retired: RetiredModels) -> Offer:
-    sent = retired == "send"
-    note = "As it was." if sent else f"Retired by OpenAI: {REPLACED[name]} makes it."
+def _dall_e(name: str, retired: RetiredModels, today: date) -> Offer:
+    maker = model_sent(name, retired, today)
+    sent = maker == name
+    note = "As it was." if sent else f"Retired by OpenAI: {maker} makes it."
     return Offer(
         "image",
         modes=("words",) if sent and name == "dall-e-3" else ALL_MODES,
@@ -115,18 +118,17 @@ def size_of(spec: RenderSpec) -> str:
     return spec.size or SQUARE
 
 
-def calls(spec: RenderSpec, retired: RetiredModels) -> tuple[Call, ...]:
-    """The calls that make a request, each for as many pictures as its model makes at once."""
-    model = wire_model(spec, retired)
+def calls(spec: RenderSpec, model: str) -> tuple[Call, ...]:
+    """The calls that make a request by this model, each for as many pictures as the model makes at once."""
     per_call = CALL_N_MAX.get(model, spec.n)
     counts = [min(per_call, spec.n - made) for made in range(0, spec.n, per_call)]
     return tuple(_call(spec, model, count) for count in counts)
 
 
-def wire_model(spec: RenderSpec, retired: RetiredModels) -> str:
-    """The name that is sent."""
-    asked = spec.model or DEFAULT_MODEL
-    return REPLACED.get(asked, asked) if retired == "replace" else asked
+def model_sent(name: str | None, retired: RetiredModels, today: date) -> str:
+    """The name that is sent for one that a request may hold: its successor's once the model is gone."""
+    model = name or DEFAULT_MODEL
+    return (successor_of(model, today=today) if retired == "replace" else None) or model
 
 
 def _call(spec: RenderSpec, model: str, n: int) -> Call:

@@ -1,7 +1,7 @@
 """What a provider is: something that takes a job under an idempotency key and says honestly what became of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 from uuid import UUID
 
@@ -124,6 +124,8 @@ class Succeeded:
 
     pictures: tuple[Picture, ...]
     delivered: int
+    model: str | None = None
+    """The model that made them, where the provider has models with names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class Partial:
 
     pictures: tuple[Picture, ...]
     delivered: int
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,11 @@ class Unknown:
 
 
 Outcome = Succeeded | Partial | Refused | Failed | Transient | RateLimited | Unknown
+
+
+def made_by(model: str, outcome: Outcome) -> Outcome:
+    """The same outcome, which names the model where something was made."""
+    return replace(outcome, model=model) if isinstance(outcome, Succeeded | Partial) else outcome
 
 
 class Provider(Protocol):

@@ -86,7 +86,7 @@ class Artefacts:
             height=output.height,
             thumbnail=small.key if small else None,
             colours=output.colours,
-            tags=tags_of(attempt.job.spec, made.provider, output),
+            tags=tags_of(attempt.job.spec, made.provider, output, made.model),
         )
 
     async def _put_one(self, attempt: Attempt, key: str, data: bytes, content_type: str) -> StoredObject:

@@ -64,7 +64,9 @@ class Reuse:
         except GONE as gone:
             logger.warning("an earlier result of %s cannot be delivered again: %r", job.generation_id, gone)
             return None
-        return Completion(job, earlier.provider, len(copies), tuple(copies), fingerprint, reused=True)
+        return Completion(
+            job, earlier.provider, len(copies), tuple(copies), fingerprint, reused=True, model=earlier.model
+        )
 
     async def _copy(self, attempt: Attempt, index: int, earlier: Artefact) -> Artefact:
         """Copied within the store; the copy is read back, for it is what will be delivered. Raises one of ``GONE``."""

@@ -25,6 +25,7 @@ class Made:
     provider: str
     outputs: tuple[Output, ...]
     fingerprint: bytes | None = None
+    model: str | None = None
 
 
 class Spool:
@@ -50,6 +51,7 @@ class Spool:
                 (draft / f"{index}{_THUMBNAIL}").write_bytes(output.thumbnail)
         manifest = {
             "provider": made.provider,
+            "model": made.model,
             "fingerprint": made.fingerprint.hex() if made.fingerprint else None,
             "outputs": [{name: getattr(output, name) for name in _SAID} for output in made.outputs],
         }
@@ -62,7 +64,8 @@ class Spool:
         manifest = json.loads((place / _MANIFEST).read_text())
         outputs = tuple(_output(place, index, said) for index, said in enumerate(manifest["outputs"]))
         fingerprint = manifest["fingerprint"]
-        return Made(manifest["provider"], outputs, bytes.fromhex(fingerprint) if fingerprint else None)
+        model = manifest.get("model")  # absent where the process before this one was of an earlier version
+        return Made(manifest["provider"], outputs, bytes.fromhex(fingerprint) if fingerprint else None, model)
 
     def forget(self, generation_id: UUID) -> None:
         """Removes it; what is not there is gone already."""

@@ -24,12 +24,12 @@ _HUES = ((15, "red"), (45, "orange"), (70, "yellow"), (165, "green"), (200, "cya
 _HUES_END = ((335, "pink"), (360, "red"))
 
 
-def tags_of(spec: RenderSpec, provider: str, output: Output) -> tuple[str, ...]:
+def tags_of(spec: RenderSpec, provider: str, output: Output, model: str | None = None) -> tuple[str, ...]:
     """Kind, style, format, orientation, colours, maker, and words of the prompt; none for what is heard."""
     if output.content_type.startswith("audio/"):
         return ()
     known = (spec.kind, spec.style, output.content_type.removeprefix("image/"), _orientation(output))
-    made_by = (provider, spec.model)
+    made_by = (provider, model or spec.model)
     named = map(colour_name, output.colours)
     words = (" ".join((word or "").split())[:TAG_CHARS_MAX] for word in (*known, *named, *made_by, *_keywords(spec)))
     return tuple(dict.fromkeys(word.lower() for word in words if word))

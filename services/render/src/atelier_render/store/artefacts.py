@@ -30,8 +30,8 @@ SELECT generation_id FROM won
 """  # noqa: S608
 
 _RESULTS = """
-INSERT INTO results (generation_id, owner_kind, owner_id, provider, fingerprint)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bytea[])
+INSERT INTO results (generation_id, owner_kind, owner_id, provider, fingerprint, model)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bytea[], $6::text[])
 """
 # Colours and tags hold no line break.
 _ARTEFACTS = """
@@ -43,7 +43,7 @@ FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::in
      AS a(key, generation_id, content_type, size, sha256, width, height, thumbnail, colours, tags)
 """
 _EQUAL = """
-SELECT r.provider, a.* FROM artefacts a JOIN results r USING (generation_id)
+SELECT r.provider, r.model, a.* FROM artefacts a JOIN results r USING (generation_id)
 WHERE a.generation_id = (SELECT generation_id FROM results
                          WHERE owner_kind = $1 AND owner_id = $2 AND fingerprint = $3
                            AND ($4 = 0 OR created_at > now() - make_interval(days => $4))
@@ -83,6 +83,7 @@ async def _record(connection: Connection, results: Sequence[Completion]) -> None
         [r.job.owner.id for r in results],
         [r.provider for r in results],
         [r.fingerprint if r.delivered == r.job.spec.n else None for r in results],
+        [r.model for r in results],
     )
     made = [(r, a) for r in results for a in r.artefacts]
     await connection.execute(
@@ -106,10 +107,11 @@ class Earlier:
 
     provider: str
     artefacts: tuple[Artefact, ...]
+    model: str | None = None
 
 
 async def equal_result(pool: Pool, owner: Owner, fingerprint: bytes, *, days_max: int) -> Earlier | None:
     """The newest result of this owner for the same, not older than ``days_max`` days (0: however old)."""
     rows = await pool.fetch(_EQUAL, owner.kind, owner.id, fingerprint, days_max)
     artefacts = tuple(Artefact.model_validate(dict(row)) for row in rows)
-    return Earlier(rows[0]["provider"], artefacts) if rows else None
+    return Earlier(rows[0]["provider"], artefacts, rows[0]["model"]) if rows else None

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from atelier_gateway.bodies import takes
 from atelier_gateway.surfaces.images.asked import CreateBatch, CreateImages
-from atelier_gateway.surfaces.native.docs import KEY, LIMIT, header, query
+from atelier_gateway.surfaces.native.docs import KEY, LIMIT, MadeBy, header, query
 
 Status = Literal["PENDING", "COMPLETED", "FAILED"]
 SAMPLE_ID = "019a6b1e-5d1c-7c43-9d2a-3f1c2b4a5d6e"
@@ -65,6 +65,9 @@ class Generation(BaseModel):
     asked_provider: str = Field(examples=["openai"])
     reused: bool
     model: str = Field(examples=["dall-e-3"])
+    successor: str | None
+    """The model that makes it instead, where `model` is withdrawn; it costs the less of both prices."""
+    made_by: MadeBy | None
     images: list[Image]
     credits: Credits
     status_url: str = Field(examples=[f"/api/ai/images/{SAMPLE_ID}"])

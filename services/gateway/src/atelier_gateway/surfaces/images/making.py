@@ -12,11 +12,12 @@ from atelier_gateway.clients import subject
 from atelier_gateway.creating import Shape
 from atelier_gateway.idempotency import REPLAYED
 from atelier_gateway.identity.principals import WORKSPACE_HEADER, Principal
-from atelier_gateway.image_models import Unsupported
+from atelier_gateway.image_models import DEFAULT_MODELS, DEFAULT_PROVIDER, Unsupported
 from atelier_gateway.image_orders import Order
 from atelier_gateway.inputs import Given
 from atelier_gateway.internal import Unanswered
 from atelier_gateway.limits import Rule
+from atelier_gateway.model_notices import notice_headers
 from atelier_gateway.offers import Objection
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
@@ -56,9 +57,10 @@ async def create(parts: Parts, request: Request, gate: Gate) -> Response:
     order = await order_of(parts, principal, user, body)
     draft = image_orders.draft(parts, request, order, deadline_s=parts.settings.generation_deadline_s)
     response = await parts.creating.create(principal, draft, SHAPE)
-    if response.status_code != 202 or not waits(request.headers):
-        return response
-    return await _waited(parts, principal, response)
+    if response.status_code == 202 and waits(request.headers):
+        response = await _waited(parts, principal, response)
+    response.headers.update(notice_headers(body.model))
+    return response
 
 
 async def _waited(parts: Parts, principal: Principal, accepted: Response) -> Response:
@@ -78,7 +80,13 @@ async def _waited(parts: Parts, principal: Principal, accepted: Response) -> Res
 async def order_of(parts: Parts, principal: Principal, user: User, body: CreateImages) -> Order:
     """The request, understood. Raises Problem 400."""
     choice = image_orders.chosen(
-        parts, provider=body.provider, model=body.model, size=body.size, quality=body.quality, style=body.style
+        parts,
+        provider=body.provider,
+        model=body.model,
+        size=body.size,
+        quality=body.quality,
+        style=body.style,
+        usual=DEFAULT_MODELS.get(body.provider or DEFAULT_PROVIDER),
     )
     if isinstance(choice, Unsupported):
         raise _invalid(choice.field, choice.message, "invalid_size" if choice.field == "size" else "invalid_request")

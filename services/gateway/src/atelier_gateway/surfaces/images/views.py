@@ -5,6 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from atelier_gateway.bodies import answer
+from atelier_gateway.model_notices import made_by
 from atelier_gateway.projection import TERMINAL, Snapshot, State
 from atelier_gateway.store.generations import Generation, NewGeneration
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
@@ -58,6 +59,8 @@ def _shown(
         "provider": _maker(generation, snapshot),
         "asked_provider": generation.request.get("asked_provider", generation.request["provider"]),
         "model": generation.request["model"],
+        "successor": generation.request.get("successor"),
+        "made_by": made_by(snapshot),
         "reused": snapshot.reused,
         "images": images,
         "credits": {

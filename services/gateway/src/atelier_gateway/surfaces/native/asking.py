@@ -62,7 +62,8 @@ async def draft(parts: Parts, principal: Principal, create: Create, body: Create
         spec=spec,
         uses=[use_of(order, one) for order, one in enumerate(spec.inputs)],
         request=body.model_dump(mode="json", exclude_defaults=True)
-        | ({"provider": spec.provider} if spec.provider else {}),
+        | ({"provider": spec.provider} if spec.provider else {})
+        | ({"successor": create.choice.successor} if create.choice and create.choice.successor else {}),
         deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
         key=create.key,
         fingerprint=create.fingerprint,

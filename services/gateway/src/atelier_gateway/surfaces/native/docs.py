@@ -41,6 +41,13 @@ class Output(BaseModel):
     tags: list[str]
 
 
+class MadeBy(BaseModel):
+    """Who made the outputs; ``model`` is null where the provider has no models by name."""
+
+    provider: str
+    model: str | None
+
+
 class GenerationView(BaseModel):
     """A generation. ``provider`` is who made it, before that who is asked, null where nobody was named; ``reused``
     whether an equal earlier result was delivered."""
@@ -55,6 +62,12 @@ class GenerationView(BaseModel):
     eta_p90_s: int | None
     """Seconds in which nine of ten of the like of it were done."""
     provider: str | None
+    model: str | None
+    """As it was named."""
+    successor: str | None
+    """The model that makes it instead, where the one that was named is withdrawn; it costs the less of both prices."""
+    made_by: MadeBy | None
+    """What made the outputs, once they are made."""
     reused: bool
     credits: Credits
     outputs: list[Output]
@@ -101,6 +114,11 @@ class Receipt(BaseModel):
     generation_id: UUID
     kind: Kind
     status: Status
+    model: str | None
+    """As it was named."""
+    successor: str | None
+    """The model that makes it instead, where the one that was named is withdrawn."""
+    made_by: MadeBy | None
     price_book: str | None
     units: int
     reused: bool

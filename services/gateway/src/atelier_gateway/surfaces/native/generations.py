@@ -15,6 +15,7 @@ from atelier_gateway.bodies import answer, id_from_path, takes
 from atelier_gateway.creating import Shape
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.internal import Unanswered
+from atelier_gateway.model_notices import notice_headers
 from atelier_gateway.paging import page_of
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found, problem_json
@@ -76,7 +77,9 @@ def router(parts: Parts) -> APIRouter:
 
         make = partial(created_with, parts, principal, create.body, create.text, admit)
         created = await parts.creating.once(principal, shape, create.key, create.fingerprint, make)
-        return await _waited(parts, request, principal, created)
+        reply = await _waited(parts, request, principal, created)
+        reply.headers.update(notice_headers(create.body.model))
+        return reply
 
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
     async def list_(request: Request) -> Response:

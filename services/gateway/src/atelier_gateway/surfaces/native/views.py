@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from starlette.responses import Response
 
 from atelier_gateway.bodies import answer
+from atelier_gateway.model_notices import made_by
 from atelier_gateway.projection import Snapshot, State
 from atelier_gateway.store.generations import Generation, NewGeneration
 from atelier_storage.objects import PRESIGN_S_MAX
@@ -65,6 +66,9 @@ def receipt(generation: Generation, hold: Mapping[str, Any] | None) -> dict[str,
         "generation_id": str(generation.id),
         "kind": generation.kind,
         "status": status_of(generation.snapshot.state),
+        "model": generation.request.get("model"),
+        "successor": generation.request.get("successor"),
+        "made_by": made_by(generation.snapshot),
         "price_book": hold.get("price_book"),
         "units": hold.get("units", 0),
         "reused": hold.get("reused", False),
@@ -96,6 +100,9 @@ def _shown(
         "progress": snapshot.progress,
         **NOWHERE,
         "provider": snapshot.maker or generation.request.get("provider"),
+        "model": generation.request.get("model"),
+        "successor": generation.request.get("successor"),
+        "made_by": made_by(snapshot),
         "reused": snapshot.reused,
         "credits": {
             "reserved": snapshot.credits_reserved,

@@ -1,11 +1,12 @@
 """OpenAI's answers as models, for the API's description, and how its multipart forms are described."""
 
+from datetime import date
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from atelier_gateway.bodies import takes
-from atelier_gateway.surfaces.native.docs import KEY, WORKSPACE, query
+from atelier_gateway.surfaces.native.docs import KEY, WORKSPACE, MadeBy, query
 from atelier_gateway.surfaces.onmodel.docs import Figures, Refusal
 from atelier_gateway.surfaces.openai_shape.bodies import EditImages, GenerateImages, VaryImage
 
@@ -39,6 +40,10 @@ class ImagesResponse(BaseModel):
 
     created: int
     data: list[Image]
+    model: str = Field(examples=["gpt-image-2.6-flare"])
+    successor: str | None
+    """The model that makes it instead, where `model` is withdrawn; it costs the less of both prices."""
+    made_by: MadeBy | None
     size: str = Field(examples=["1024x1024"])
     quality: Literal["medium", "high"]
     output_format: Literal["png", "jpeg", "webp"]
@@ -53,6 +58,9 @@ class Model(BaseModel):
     object: Literal["model"]
     created: int
     owned_by: str = Field(examples=["openai"])
+    shutdown_date: date | None
+    """The day (UTC) from which on `successor` makes what this model is named for; null where no end is announced."""
+    successor: str | None
 
 
 class ModelList(BaseModel):

@@ -23,6 +23,7 @@ from atelier_gateway.image_orders import Order
 from atelier_gateway.inputs import stored_input
 from atelier_gateway.intake import ImageRefused, StoredPicture
 from atelier_gateway.limits import Rule
+from atelier_gateway.model_notices import made_by, notice_headers
 from atelier_gateway.offers import Objection
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
@@ -46,7 +47,6 @@ MADE_S_MAX = 120
 PAID_BACK_S_MAX = 60.0
 """How long after its deadline a generation may take to be stopped and paid back."""
 PICTURE_BYTES_MAX = 64 * 1024 * 1024
-DEFAULT_MODEL = "dall-e-2"
 OPEN = (None, "auto")
 """What leaves a choice to us."""
 
@@ -82,6 +82,7 @@ async def make(
         raise endings.problem_of(generation, endings.Field("prompt", "image"))
     response = answer(await _shown(parts, generation, wish.body, choice))
     response.headers["X-Generation-Id"] = str(generation.id)
+    response.headers.update(notice_headers(wish.body.model))
     if replayed := accepted.headers.get(REPLAYED):
         response.headers[REPLAYED] = replayed
     return response
@@ -122,7 +123,6 @@ def _choice(parts: Parts, body: Body) -> Resolved:
     choice = image_orders.chosen(
         parts,
         model=body.model,
-        usual=DEFAULT_MODEL,
         size=None if body.size in OPEN else body.size,
         quality=None if quality in OPEN else quality,
         style=getattr(body, "style", None),
@@ -193,7 +193,9 @@ def _deadline_s(parts: Parts) -> int:
 async def _shown(parts: Parts, generation: Generation, body: Body, choice: Resolved) -> dict[str, Any]:
     """OpenAI's ImagesResponse. We count credits, not tokens: ``usage`` says both."""
     keys = [output["key"] for output in generation.snapshot.outputs]
-    wanted = body.response_format or ("b64_json" if MODELS[choice.model].answers_base64 else "url")
+    # Who names no model gets URLs, as ever: clients of the time when that meant DALL-E read nothing else.
+    answers_base64 = body.model is not None and MODELS[choice.model].answers_base64
+    wanted = body.response_format or ("b64_json" if answers_base64 else "url")
     if wanted == "url":
         data = [{"url": parts.objects.presign_get(key, PRESIGN_S_MAX)} for key in keys]
     else:
@@ -201,6 +203,9 @@ async def _shown(parts: Parts, generation: Generation, body: Body, choice: Resol
     return {
         "created": int(generation.created_at.timestamp()),
         "data": data,
+        "model": choice.model,
+        "successor": choice.successor,
+        "made_by": made_by(generation.snapshot),
         "size": choice.size,
         "quality": "high" if choice.quality == "hd" else "medium",
         "output_format": _format(body),

@@ -1,10 +1,14 @@
 """The routes of the image API in OpenAI's shape."""
 
+from datetime import date
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from atelier_contracts.model_lifecycles import lifecycle_of
 from atelier_gateway.bodies import answer, read
 from atelier_gateway.image_models import MODELS
+from atelier_gateway.model_notices import midnight, notice_headers
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
 from atelier_gateway.surfaces.gate import gated
@@ -16,8 +20,8 @@ from atelier_gateway.surfaces.openai_shape.making import Wish, make
 PREFIX = "/v1/images"
 EDITS, VARIATIONS = PICTURE_PATHS = f"{PREFIX}/edits", f"{PREFIX}/variations"
 MODELS_PREFIX = "/v1/models"
-LISTED_SINCE = 1_795_132_800
-"""OpenAI's list wants a moment for each model: since when this API has offered them, in Unix seconds."""
+LISTED_SINCE = date(2026, 11, 20)
+"""OpenAI's list wants a moment for each model: since when this API has offered it, where its provider's is unknown."""
 
 
 def router(parts: Parts) -> APIRouter:
@@ -74,7 +78,9 @@ def _add_models(routes: APIRouter, parts: Parts) -> None:
         await parts.identity.anyone(request.headers)
         if model not in _models(parts):
             raise Problem("model_not_found", f"There is no model {model!r} here.")
-        return answer(_model(model))
+        found = answer(_model(model))
+        found.headers.update(notice_headers(model))
+        return found
 
 
 def _models(parts: Parts) -> list[str]:
@@ -83,4 +89,12 @@ def _models(parts: Parts) -> list[str]:
 
 
 def _model(name: str) -> dict[str, object]:
-    return {"id": name, "object": "model", "created": LISTED_SINCE, "owned_by": MODELS[name].provider}
+    known = lifecycle_of(name)
+    return {
+        "id": name,
+        "object": "model",
+        "created": int(midnight(known.offered_on or LISTED_SINCE).timestamp()),
+        "owned_by": MODELS[name].provider,
+        "shutdown_date": known.gone_on.isoformat() if known.gone_on else None,
+        "successor": known.successor,
+    }
