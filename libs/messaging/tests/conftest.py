@@ -11,9 +11,10 @@ import pytest
 from pydantic import SecretStr
 
 from atelier_contracts import CancelRequested
-from atelier_messaging import BrokerSettings, Bus, bus, database, outbox, publisher, testing, topology
+from atelier_messaging import BrokerSettings, Bus, bus, connection, database, outbox, publisher, testing, topology
 from atelier_messaging.consumer import Handler
 from atelier_messaging.database import Pool
+from atelier_messaging.replies import ReplyHandler
 
 from .link import Link, linked
 from .server import Server, create_tables
@@ -36,11 +37,11 @@ def server_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
 async def database_url(server_urls: tuple[str, str]) -> AsyncIterator[str]:
     """A schema of this run's own."""
     schema = f"messaging_{uuid4().hex}"
-    connection = await asyncpg.connect(server_urls[1])
-    await connection.execute(f"CREATE SCHEMA {schema}")
+    admin = await asyncpg.connect(server_urls[1])
+    await admin.execute(f"CREATE SCHEMA {schema}")
     yield f"{server_urls[1]}{'&' if '?' in server_urls[1] else '?'}search_path={schema}"
-    await connection.execute(f"DROP SCHEMA {schema} CASCADE")
-    await connection.close()
+    await admin.execute(f"DROP SCHEMA {schema} CASCADE")
+    await admin.close()
 
 
 @pytest.fixture(scope="session")
@@ -64,13 +65,13 @@ async def server(server_urls: tuple[str, str], pool: Pool, monkeypatch: pytest.M
     queue = f"test.{uuid4().hex}"
     monkeypatch.setattr(topology, "ROUTES", {queue: (CancelRequested,)})
     monkeypatch.setattr(topology, "RETRY_DELAYS_S", RETRY_DELAYS_S)
-    connection = await aio_pika.connect(server_urls[0])
-    channel = await connection.channel()
+    asking = await aio_pika.connect(server_urls[0])
+    channel = await asking.channel()
     await topology.declare(channel)
     yield Server(pool, channel, queue)
-    await connection.close()
-    async with await aio_pika.connect(server_urls[0]) as connection:
-        channel = await connection.channel()
+    await asking.close()
+    async with await aio_pika.connect(server_urls[0]) as tidying:
+        channel = await tidying.channel()
         for name in (queue, topology.dead_queue(queue)):
             await channel.queue_delete(name)
 
@@ -79,10 +80,17 @@ async def server(server_urls: tuple[str, str], pool: Pool, monkeypatch: pytest.M
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Deadlines and pauses short enough to be waited for."""
     monkeypatch.setattr(publisher, "PUBLISH_S_MAX", PUBLISH_S_MAX)
-    monkeypatch.setattr(publisher, "RECONNECT_S", RECONNECT_S)
-    monkeypatch.setattr(bus, "RECONNECT_S", RECONNECT_S)
+    monkeypatch.setattr(connection, "RECONNECT_S", RECONNECT_S)
     monkeypatch.setattr(bus, "SWEEP_EVERY_S", SWEEP_EVERY_S)
     monkeypatch.setattr(outbox, "SWEEP_AFTER_S", SWEEP_AFTER_S)
+
+
+@pytest.fixture
+def watchful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silent node is noticed soon."""
+    monkeypatch.setattr(connection, "PROBE_EVERY_S", 0.1)
+    monkeypatch.setattr(connection, "SILENCE_S_MAX", 0.5)
+    monkeypatch.setattr(connection, "CONNECT_S_MAX", 1.0)
 
 
 @pytest.fixture
@@ -105,16 +113,21 @@ async def database_link(database_url: str) -> AsyncIterator[Link]:
         yield link
 
 
-Replies = tuple[str, bus.ReplyHandler]
+Replies = tuple[str, ReplyHandler]
 
 
 class Begin(Protocol):
     """Starts the bus of one process, with one consumer or none."""
 
     async def __call__(
-        self, handler: Handler | None = None, *, pool: Pool | None = None, replies: Replies | None = None
+        self,
+        handler: Handler | None = None,
+        *,
+        pool: Pool | None = None,
+        replies: Replies | None = None,
+        url: str | None = None,
     ) -> Bus:
-        """Without a pool of its own it works on that of ``server``."""
+        """Without a pool of its own it works on that of ``server``; without addresses it goes by ``amqp_link``."""
 
 
 @pytest.fixture
@@ -131,8 +144,14 @@ async def begin(
 
     monkeypatch.setattr(bus, "_fall_with", fall)
 
-    async def start(handler: Handler | None = None, *, pool: Pool | None = None, replies: Replies | None = None) -> Bus:
-        settings = BrokerSettings(amqp_url=SecretStr(amqp_link.url), prefetch=50, batch_max=20)
+    async def start(
+        handler: Handler | None = None,
+        *,
+        pool: Pool | None = None,
+        replies: Replies | None = None,
+        url: str | None = None,
+    ) -> Bus:
+        settings = BrokerSettings(amqp_url=SecretStr(url or amqp_link.url), prefetch=50, batch_max=20)
         made = Bus("test", settings, pool or server.pool)
         if handler is not None:
             made.consume(server.queue, handler)

@@ -16,6 +16,10 @@ class Link:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._carrying: set[asyncio.Task[None]] = set()
+        self._left: list[asyncio.StreamWriter] = []
+        self._leaving = False
+        self.said = bytearray()
+        """Everything that clients sent, in order of arrival."""
         self._fatal: bytes | None = None
         self.held = asyncio.Event()
         """Set once a frozen link holds something back."""
@@ -39,16 +43,36 @@ class Link:
             task.cancel()
         await asyncio.gather(*self._carrying, return_exceptions=True)
 
+    async def cut_client_side(self) -> int:
+        """Ends every connection for the client alone: the server goes on holding its ends, and nobody tells it. Answers
+        how many it holds."""
+        self._leaving = True
+        await self.cut()
+        self._leaving = False
+        return len(self._left)
+
     async def down(self) -> None:
         """Ends every connection and refuses new ones."""
         assert self._server is not None
         self._server.close()
         await self.cut()
+        self.release()
+
+    def release(self) -> None:
+        """Ends what the server still holds."""
+        for writer in self._left:
+            writer.transport.abort()
+        self._left.clear()
 
     def freeze(self) -> None:
         """What is sent no longer arrives, in either direction, and nobody is told: a server under SIGSTOP."""
         self.held.clear()
         self._flowing.clear()
+
+    @property
+    def flows(self) -> bool:
+        """False while it is frozen."""
+        return self._flowing.is_set()
 
     def thaw(self) -> None:
         """What was sent meanwhile arrives."""
@@ -70,7 +94,10 @@ class Link:
                     both.create_task(self._carry(reader, there[1], doomed))
                     both.create_task(self._carry_back(there[0], writer, doomed))
             finally:
-                there[1].transport.abort()
+                if self._leaving:
+                    self._left.append(there[1])
+                else:
+                    there[1].transport.abort()
         except (asyncio.CancelledError, OSError, BaseExceptionGroup):
             # The end of a connection is this link's daily work; whoever used it notices by itself.
             pass
@@ -80,6 +107,7 @@ class Link:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, doomed: asyncio.Event) -> None:
         while chunk := await reader.read(CHUNK_BYTES):
+            self.said += chunk
             if not self._flowing.is_set():
                 self.held.set()
                 await self._flowing.wait()

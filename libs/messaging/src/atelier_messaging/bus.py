@@ -4,29 +4,21 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage
 from faststream import AckPolicy
-from faststream.rabbit import (
-    Channel,
-    ExchangeType,
-    QueueType,
-    RabbitBroker,
-    RabbitExchange,
-    RabbitMessage,
-    RabbitQueue,
-)
+from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
-from atelier_contracts import Envelope, Undecodable, unwrap
-from atelier_contracts.bundle import letters
-from atelier_contracts.routes import EXCHANGE
 from atelier_messaging import failpoints, loops
+from atelier_messaging.addresses import addresses_of
+from atelier_messaging.connection import BrokerConnection, Preparation
 from atelier_messaging.consumer import Consumer, Handler
 from atelier_messaging.database import Pool
 from atelier_messaging.outbox import SWEEP_EVERY_S, Outbox
-from atelier_messaging.publisher import RECONNECT_S, Publisher
+from atelier_messaging.publisher import START_S_MAX, Publisher
+from atelier_messaging.replies import Replies, ReplyHandler
 from atelier_messaging.settings import BrokerSettings
 from atelier_messaging.work import UnitOfWork
 
@@ -38,8 +30,6 @@ INBOX_DAYS = 7
 PRUNE_EVERY_S = 3_600.0
 _PRUNE = "DELETE FROM inbox WHERE handled_at < now() - make_interval(days => $1)"
 logger = logging.getLogger(__name__)
-
-ReplyHandler = Callable[[Envelope], Awaitable[None]]
 
 
 class _Arrivals:
@@ -80,16 +70,8 @@ class Bus:
         self.publisher = Publisher(url, service)
         self.outbox = Outbox(pool, self.publisher)
         self.work = UnitOfWork(pool, self.outbox, f"atelier/{service}")
-        self.broker = RabbitBroker(
-            url,
-            reconnect_interval=RECONNECT_S,
-            apply_types=False,
-            decoder=_undecoded,
-            logger=None,
-            on_close=[self._lost],
-            on_reconnected=[self._regained],
-        )
-        self._hearing = False
+        self._preparations: list[Preparation] = []
+        self.broker = _Subscriptions(addresses_of(url), f"{service} consume", self._preparations)
         self._consumers: list[tuple[Consumer, _Arrivals]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -107,26 +89,8 @@ class Bus:
             arrivals.add(message.raw_message)
 
     def hear_replies(self, key: str, handler: ReplyHandler) -> None:
-        """Hears what is said to this process alone, on a queue that dies with it. At most once, by nature a hint."""
-        queue = RabbitQueue(key, queue_type=QueueType.CLASSIC, exclusive=True, auto_delete=True, routing_key=key)
-
-        exchange = RabbitExchange(EXCHANGE, type=ExchangeType.TOPIC, declare=False)
-
-        @self.broker.subscriber(queue, exchange, ack_policy=AckPolicy.ACK_FIRST, no_reply=True)
-        async def receive(message: RabbitMessage) -> None:
-            raw = message.raw_message
-            try:
-                opened = letters(raw.body, raw.headers or {}, content_type=raw.content_type, message_id="")
-            except Undecodable as strange:
-                logger.warning("ignored an undecodable bundle of replies: %s", strange)
-                return
-            for letter in opened:
-                try:
-                    reply = unwrap(letter.body, letter.headers)
-                except Undecodable as strange:
-                    logger.warning("ignored an undecodable reply: %s", strange)
-                else:
-                    await handler(reply)
+        """Hears what is said to this process alone. At most once, by nature a hint. Call before ``start``."""
+        self._preparations.append(Replies(key, handler).subscribe)
 
     async def start(self) -> None:
         """Connects, declares, and begins to consume and to sweep. Raises when the broker cannot be reached."""
@@ -135,20 +99,13 @@ class Bus:
             self.keep(consumer.run(arrivals), consumer.queue)
         self.keep(loops.keep_doing("outbox sweep", SWEEP_EVERY_S, self.outbox.sweep_all), "outbox sweep")
         self.keep(loops.keep_doing("inbox prune", PRUNE_EVERY_S, self._prune), "inbox prune")
-        await self.broker.start()
-        self._hearing = True
+        async with asyncio.timeout(START_S_MAX):
+            await self.broker.start()
 
     @property
     def connected(self) -> bool:
         """Whether what we say now can be published, and what is answered to it can be heard."""
-        return self.publisher.connected and self._hearing
-
-    def _lost(self, *_: object) -> None:
-        self._hearing = False
-
-    def _regained(self, *_: object) -> None:
-        """Called once channels, queues and consumers are restored."""
-        self._hearing = True
+        return self.publisher.connected and self.broker.usable
 
     def keep(self, coroutine: Any, name: str) -> None:
         """Runs a coroutine until ``stop``. If it ends before, the process ends too: a service without its loops would
@@ -173,6 +130,26 @@ class Bus:
 
     async def _prune(self) -> None:
         await self._pool.execute(_PRUNE, INBOX_DAYS)
+
+
+class _Subscriptions(RabbitBroker):
+    """FastStream on a connection of ours, which knows several brokers and leaves the silent one."""
+
+    def __init__(self, addresses: Sequence[str], name: str, preparations: Sequence[Preparation]) -> None:
+        super().__init__(addresses[0], apply_types=False, decoder=_undecoded, logger=None)
+        self._to = addresses, name, preparations
+
+    @property
+    def usable(self) -> bool:
+        """Whether every subscriber can receive right now."""
+        return isinstance(self._connection, BrokerConnection) and self._connection.usable
+
+    async def _connect(self) -> BrokerConnection:
+        connection = BrokerConnection(*self._to)
+        await connection.open()
+        self.config.connect(connection)
+        self._channel = await self.config.channel_manager.get_channel()
+        return connection
 
 
 async def _briefly(what: str, step: Awaitable[None]) -> None:

@@ -8,6 +8,7 @@ from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
 from atelier_contracts import Undecodable
 from atelier_contracts.bundle import Letter, letters
+from atelier_messaging.connection import connect_first
 from atelier_messaging.consumer import ATTEMPT_HEADER, REASON_HEADER
 from atelier_messaging.topology import dead_queue, lasting
 
@@ -26,7 +27,7 @@ class DeadLetter:
 
 async def list_dead(url: str, queue: str) -> list[DeadLetter]:
     """The dead letters of a queue, oldest first, left where they are."""
-    connection = await aio_pika.connect(url)
+    connection = await connect_first(url)
     async with connection:
         grave = await (await connection.channel()).get_queue(dead_queue(queue))
         found: list[DeadLetter] = []
@@ -37,7 +38,7 @@ async def list_dead(url: str, queue: str) -> list[DeadLetter]:
 
 async def redrive(url: str, queue: str) -> int:
     """Puts the dead letters that lie there now back into their queue, each with its own id; answers how many."""
-    connection = await aio_pika.connect(url)
+    connection = await connect_first(url)
     async with connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         grave = await channel.get_queue(dead_queue(queue))

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
-import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, ChannelPreconditionFailed, PublishError
 from aiormq import Channel
 from pamqp.commands import Basic
@@ -20,11 +19,15 @@ from pamqp.common import FieldTable
 
 from atelier_contracts.routes import EXCHANGE
 from atelier_messaging import topology
+from atelier_messaging.addresses import addresses_of
+from atelier_messaging.connection import BrokerConnection
 from atelier_telemetry import metrics
 
 PERSISTENT = 2
 PUBLISH_S_MAX = 5.0
-RECONNECT_S = 1.0
+UNCONFIRMED_MAX = 3
+"""A node that let so many publishes in a row go without any confirm is left: it may answer and still store nothing."""
+START_S_MAX = 30.0
 logger = logging.getLogger(__name__)
 
 
@@ -54,17 +57,21 @@ class Publisher:
     """Owns the publishing connection."""
 
     def __init__(self, url: str, name: str) -> None:
-        self._url = url
+        self._addresses = addresses_of(url)
         self._name = name
-        self._connection: AbstractRobustConnection | None = None
+        self._connection: BrokerConnection | None = None
         self._channel: AbstractChannel
+        self._unconfirmed = 0
 
     async def start(self) -> None:
-        """Connects and declares the topology; raises when the broker cannot be reached."""
-        self._connection = await aio_pika.connect_robust(
-            self._url, reconnect_interval=RECONNECT_S, client_properties={"connection_name": f"{self._name} publish"}
-        )
-        self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        """Connects and declares the topology; raises when no broker can be reached."""
+        self._connection = BrokerConnection(self._addresses, f"{self._name} publish")
+        await self._connection.open()
+        async with asyncio.timeout(START_S_MAX):
+            self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            await self._declare()
+
+    async def _declare(self) -> None:
         try:
             await topology.declare(self._channel)
         except ChannelPreconditionFailed as other:
@@ -76,7 +83,7 @@ class Publisher:
     @property
     def connected(self) -> bool:
         """Whether a publish has any chance right now."""
-        return self._connection is not None and self._connection.connected.is_set()
+        return self._connection is not None and self._connection.usable
 
     async def publish(self, window: Sequence[Outgoing]) -> list[Outcome]:
         """Publishes all at once and waits for every confirm, at most ``PUBLISH_S_MAX`` seconds."""
@@ -96,7 +103,14 @@ class Publisher:
             outcomes = [Outcome.UNKNOWN if task in late else task.result() for task in tasks]
         for outcome in outcomes:
             metrics.PUBLISHED.labels(outcome).inc()
+        self._judge_node(outcomes)
         return outcomes
+
+    def _judge_node(self, outcomes: Sequence[Outcome]) -> None:
+        self._unconfirmed = self._unconfirmed + 1 if all(o is Outcome.UNKNOWN for o in outcomes) else 0
+        if self._unconfirmed >= UNCONFIRMED_MAX and self._connection is not None and self.connected:
+            self._unconfirmed = 0
+            self._connection.leave(f"it confirmed none of {UNCONFIRMED_MAX} publishes in a row")
 
     async def _publish_one(self, outgoing: Outgoing) -> Outcome:
         headers = cast(FieldTable, {**outgoing.headers, "CC": list(outgoing.cc)} if outgoing.cc else outgoing.headers)

@@ -1,17 +1,29 @@
 """Settings of the bus and of each service's database pool."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from atelier_messaging.addresses import addresses_of
 
 
 class BrokerSettings(BaseSettings):
     """Read from the environment; a malformed value stops start-up and names the variable."""
 
-    model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore", frozen=True)
+    # A value that is refused may hold a password.
+    model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     amqp_url: SecretStr
-    """AMQP URL of the broker; it carries the password, hence a secret."""
+    """The brokers, as a comma separated list of AMQP URLs or hosts; they carry the password, hence a secret."""
     prefetch: int = Field(default=200, ge=1, le=2_000)
     """Frames a consumer may hold unacknowledged, per queue."""
     batch_max: int = Field(default=100, ge=1, le=1_000)
     """Frames taken into one batch at most."""
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _names_brokers(cls, value: SecretStr) -> SecretStr:
+        try:
+            addresses_of(value.get_secret_value())
+        except ValueError as malformed:
+            raise ValueError(f"ATELIER_AMQP_URL does not name brokers: {malformed}") from None
+        return value

@@ -1,0 +1,229 @@
+"""A connection to whichever broker of the cluster answers: it leaves a node that has gone silent and tries the next.
+
+A frozen node accepts connections and answers nothing, so every step has a time limit, and a node that sends nothing is
+asked every ``PROBE_EVERY_S`` seconds whether it is there. Heartbeats alone notice it after three of them.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, SupportsIndex
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from aio_pika.robust_connection import RobustConnection
+from aiormq.abc import AbstractChannel as RawChannel
+from aiormq.abc import AbstractConnection as RawConnection
+from aiormq.connection import TransportFactory
+from aiormq.exceptions import AMQPConnectionError, AMQPError
+from yarl import URL
+
+from atelier_messaging.addresses import addresses_of, without_password
+
+CONNECT_S_MAX = 5.0
+"""For TCP, TLS and the AMQP handshake with one node."""
+RESTORE_S_MAX = 10.0
+"""For opening the channels and consumers again on a new connection."""
+RECONNECT_S = 1.0
+PROBE_EVERY_S = 2.0
+SILENCE_S_MAX = 3.0
+"""A node that sends no byte for so long after a question is left."""
+BLOCKED_S = 0.05
+READ_AHEAD_BYTES = 65_536
+logger = logging.getLogger(__name__)
+
+Preparation = Callable[[RawConnection], Awaitable[None]]
+"""Done on every new connection before it counts as usable."""
+
+
+class BrokerConnection(RobustConnection):
+    """Robust: it comes back by itself until it is closed, each time to the next address."""
+
+    def __init__(self, addresses: Sequence[str], name: str, preparations: Sequence[Preparation] = ()) -> None:
+        self._addresses = [URL(address) for address in addresses]
+        # From a place of its own: else all services of an installation sit on the first node.
+        self._turn = random.randrange(len(self._addresses))
+        super().__init__(
+            self._addresses[self._turn],
+            client_properties={"connection_name": name},
+            reconnect_interval=RECONNECT_S,
+            fail_fast=False,
+        )
+        self._line = _Line()
+        self.kwargs["transport_factory"] = self._line
+        self._name = name
+        self._preparations = preparations
+        self._usable = asyncio.Event()
+        self._failures: list[str] = []
+        self._refused_by_all = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether channels and consumers are in place right now."""
+        return self._usable.is_set()
+
+    async def open(self) -> None:
+        """Connects to the first address that lets us in; raises ConnectionError when none of them did."""
+        try:
+            await self.connect(timeout=CONNECT_S_MAX)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def connect(self, timeout: float | None = None) -> None:
+        """As ``open``; ends also when it is cancelled in the middle."""
+        opening = asyncio.ensure_future(super().connect(timeout=timeout or CONNECT_S_MAX))
+        up, refused = asyncio.ensure_future(self._usable.wait()), asyncio.ensure_future(self._refused_by_all.wait())
+        try:
+            await asyncio.wait((up, refused), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiting in (opening, up, refused):
+                waiting.cancel()
+            await asyncio.gather(opening, up, refused, return_exceptions=True)
+        if not self.usable:
+            raise ConnectionError(f"no broker of ATELIER_AMQP_URL lets us in: {'; '.join(self._failures)}")
+
+    def leave(self, why: str) -> None:
+        """Gives this node up at once, without a goodbye it might not answer, and goes to the next."""
+        logger.warning("%s: leaving the broker at %s: %s", self._name, without_password(str(self.url)), why)
+        self._line.cut()
+
+    async def close(self, exc: Any = asyncio.CancelledError) -> None:
+        """For good."""
+        if self._watching is not None:
+            self._watching.cancel()
+        await super().close(exc)
+
+    async def _on_connection_close(self, closing: "asyncio.Future[Any]") -> None:
+        self._usable.clear()
+        if self._watching is not None:
+            self._watching.cancel()
+        self._note(closing)
+        self._turn = (self._turn + 1) % len(self._addresses)
+        self.url = self._addresses[self._turn]
+        await super()._on_connection_close(closing)
+
+    async def _on_connected(self) -> None:
+        assert self.transport is not None
+        connection = self.transport.connection
+        try:
+            async with asyncio.timeout(RESTORE_S_MAX):
+                await super()._on_connected()
+                for prepare in self._preparations:
+                    await prepare(connection)
+        except BaseException:
+            self._line.cut()
+            raise
+        self._failures.clear()
+        self._usable.set()
+        self._watching = asyncio.create_task(self._watch(connection), name=f"{self._name} watch")
+
+    def _note(self, closing: "asyncio.Future[Any]") -> None:
+        error = None if closing.cancelled() else closing.exception()
+        self._failures.append(f"{without_password(str(self.url))}: {str(error) or type(error).__name__}")
+        del self._failures[: -len(self._addresses)]
+        if len(self._failures) == len(self._addresses):
+            self._refused_by_all.set()
+
+    async def _watch(self, connection: RawConnection) -> None:
+        """Asks a node that is quiet for a sign of life, again and again; any byte of it counts as one."""
+        clock, probe = asyncio.get_running_loop().time, _Probe(connection)
+        try:
+            while not connection.is_closed:
+                await asyncio.sleep(PROBE_EVERY_S)
+                asked_at = clock()
+                if asked_at - self._line.heard_at < PROBE_EVERY_S:
+                    continue
+                await asyncio.wait([probe.ask()], timeout=SILENCE_S_MAX)
+                if self._line.heard_at < asked_at and not await _is_blocked(connection):
+                    return self.leave(f"it has been silent for {SILENCE_S_MAX:g} s")
+        finally:
+            probe.end()
+
+
+class _Probe:
+    """A question that every user may ask and that changes nothing, on a channel of its own; one at a time."""
+
+    def __init__(self, connection: RawConnection) -> None:
+        self._connection = connection
+        self._channel: RawChannel | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    def ask(self) -> "asyncio.Task[None]":
+        """Done when there is an answer, or when the connection has ended meanwhile."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask())
+        return self._asking
+
+    def end(self) -> None:
+        """Waits for no answer any more."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _ask(self) -> None:
+        with suppress(AMQPError, OSError, RuntimeError):
+            if self._channel is None:
+                self._channel = await self._connection.channel(publisher_confirms=False)
+            await self._channel.basic_qos(prefetch_count=1)
+
+
+class _Line(TransportFactory):
+    """The TCP connection under AMQP: when it last brought a byte, and how to end it at once."""
+
+    def __init__(self) -> None:
+        self.heard_at = 0.0
+        self._transport: asyncio.Transport | None = None
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        loop, contexts = asyncio.get_running_loop(), kwargs.pop("ssl_context_provider")
+        assert url.host and url.port  # aiormq fills in the scheme's usual port
+        reader = _Reader(self, loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        context = await contexts.get_context() if url.scheme == "amqps" else None
+        try:
+            transport, _ = await loop.create_connection(lambda: protocol, url.host, url.port, ssl=context, **kwargs)
+        except OSError as error:
+            raise AMQPConnectionError(*error.args) from error
+        self._transport = transport
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    def cut(self) -> None:
+        """Ends the connection; what was not sent yet is dropped."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class _Reader(asyncio.StreamReader):
+    """Notes when something came."""
+
+    def __init__(self, line: _Line, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=READ_AHEAD_BYTES, loop=loop)
+        self._line, self._clock = line, loop
+
+    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
+        self._line.heard_at = self._clock.time()
+        super().feed_data(data)
+
+
+async def connect_first(text: str) -> AbstractConnection:
+    """A plain connection for one act, to the first broker of a list that answers. Raises what the last one raised."""
+    last: Exception = ConnectionError("no broker is named")
+    for address in addresses_of(text):
+        try:
+            return await aio_pika.connect(address, timeout=CONNECT_S_MAX)
+        except (OSError, AMQPError) as error:
+            last = error
+    raise last
+
+
+async def _is_blocked(connection: RawConnection) -> bool:
+    """Whether the broker has said that it reads nothing from us for now, its disk or memory being full."""
+    try:
+        async with asyncio.timeout(BLOCKED_S):
+            await connection.ready()
+    except TimeoutError:
+        return True
+    return False

@@ -1,0 +1,142 @@
+"""A broker node that freezes, a connection that only we know to be lost: left within seconds, for the next address."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import aio_pika
+import pytest
+from pydantic import SecretStr
+
+from atelier_contracts import Envelope
+from atelier_contracts.routes import EXCHANGE, reply_key
+from atelier_messaging import BrokerSettings, Bus, Outcome, connection
+
+from .conftest import Begin
+from .link import Link, linked
+from .server import Recorder, Server, outgoing, request
+from .waiting import becomes, happens
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+async def other_link(server_urls: tuple[str, str]) -> AsyncIterator[Link]:
+    """A second way to the broker, as to a second node."""
+    async with linked(server_urls[0]) as link:
+        yield link
+
+
+@pytest.fixture
+def first_address_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections begin with the first address of the list."""
+    monkeypatch.setattr(random, "randrange", lambda _: 0)
+
+
+async def test_a_loss_of_our_side_alone_heals_while_the_broker_still_holds_the_old_connection(
+    server: Server, begin: Begin, amqp_link: Link
+) -> None:
+    key, heard = reply_key(uuid4().hex), asyncio.Queue[Envelope]()
+    service = await begin(Recorder(), replies=(key, heard.put))
+    held = await amqp_link.cut_client_side()
+    await becomes(False, service.ready)
+
+    await becomes(True, service.ready)
+    reply, batch = request(), [request() for _ in range(10)]
+    exchange = await server.channel.get_exchange(EXCHANGE, ensure=False)
+    await exchange.publish(aio_pika.Message(reply.body.encode(), headers=dict(reply.headers)), key)
+    await server.send(*batch)
+
+    assert held == 2  # one to publish, one to consume: the broker was told of neither's end
+    assert (await asyncio.wait_for(heard.get(), 15)).id == reply.id
+    await becomes(True, lambda: _some(server))
+    assert (await service.publisher.publish([outgoing(request())])) == [Outcome.CONFIRMED]
+    amqp_link.release()  # as the broker does by itself once it misses our heartbeats
+    await becomes({envelope.id for envelope in batch}, lambda: _effects_of(server, batch))
+
+
+async def test_a_node_that_freezes_is_left_for_the_next_address(
+    server: Server, begin: Begin, amqp_link: Link, other_link: Link, watchful: None, first_address_first: None
+) -> None:
+    service = await begin(Recorder(), url=f"{amqp_link.url},{other_link.url}")
+    amqp_link.freeze()
+
+    async with service.work.once() as work:
+        sent = [work.emit(request().message) for _ in range(10)]
+
+    await becomes([], server.outbox)
+    await becomes(True, service.ready)
+    assert not amqp_link.flows
+    amqp_link.thaw()  # the broker hears that the old connection is gone, and gives what it sent there to the new one
+    await becomes({envelope.id for envelope in sent}, lambda: _effects_of(server, sent))
+
+
+async def test_a_node_that_confirms_nothing_is_left_though_it_may_be_alive(
+    begin: Begin, amqp_link: Link, other_link: Link, first_address_first: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "PROBE_EVERY_S", 3_600.0)  # nobody asks it
+    service = await begin(url=f"{amqp_link.url},{other_link.url}")
+    amqp_link.freeze()
+
+    outcomes = [(await service.publisher.publish([outgoing(request())]))[0] for _ in range(3)]
+
+    assert outcomes == [Outcome.UNKNOWN] * 3
+    await becomes(Outcome.CONFIRMED, lambda: _publish(service))
+
+
+async def test_an_address_that_does_not_answer_is_passed_over_at_the_start(
+    server: Server, begin: Begin, amqp_link: Link, watchful: None, first_address_first: None
+) -> None:
+    service = await begin(Recorder(), url=f"amqp://127.0.0.1:1,{amqp_link.url}")
+    sent = request()
+
+    await server.send(sent)
+
+    await becomes([sent.id], server.effects)
+    assert await service.ready()
+
+
+async def test_a_start_against_a_frozen_broker_ends_when_it_is_cancelled(server: Server, amqp_link: Link) -> None:
+    service = Bus("test", BrokerSettings(amqp_url=SecretStr(amqp_link.url)), server.pool)
+    amqp_link.freeze()
+    starting = asyncio.create_task(service.start())
+    await happens(amqp_link.held)
+
+    starting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+
+
+async def test_a_start_against_a_frozen_broker_gives_up_and_says_which_address(
+    server: Server, amqp_link: Link, watchful: None
+) -> None:
+    service = Bus("test", BrokerSettings(amqp_url=SecretStr(amqp_link.url)), server.pool)
+    amqp_link.freeze()
+
+    with pytest.raises(ConnectionError, match=r"no broker of ATELIER_AMQP_URL lets us in: amqp://127\.0\.0\.1:\d+: "):
+        await service.start()
+
+
+async def test_connections_tell_the_broker_whose_they_are_and_what_for(begin: Begin, amqp_link: Link) -> None:
+    await begin(Recorder())
+
+    assert b"test publish" in amqp_link.said
+    assert b"test consume" in amqp_link.said
+
+
+async def _count(server: Server) -> int:
+    return len(await server.effects())
+
+
+async def _some(server: Server) -> bool:
+    return await _count(server) > 0
+
+
+async def _effects_of(server: Server, batch: list[Envelope]) -> set[UUID]:
+    return set(await server.effects()) & {envelope.id for envelope in batch}
+
+
+async def _publish(service: Bus) -> Outcome:
+    return (await service.publisher.publish([outgoing(request())]))[0]
