@@ -84,9 +84,9 @@ MUTANTS = (
     ),
     Mutant(
         "ack of an unbroken run only",
-        f"{_MESSAGING}/consumer.py",
-        "while self.acknowledged + 1 in self.settled:\n            self.acknowledged += 1",
-        "while self.settled:\n            self.acknowledged = max(self.settled)",
+        f"{_MESSAGING}/tally.py",
+        "while self.end + 1 in self.settled:\n            self.end += 1",
+        "while self.settled:\n            self.end = max(self.settled)",
         "libs/messaging/tests/test_acknowledging.py::test_a_delivery_that_overtook_another_waits_for_it",
     ),
     Mutant(

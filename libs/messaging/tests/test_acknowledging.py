@@ -9,7 +9,7 @@ from aio_pika.exceptions import ChannelInvalidStateError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atelier_messaging.consumer import _Tally
+from atelier_messaging.tally import Tally
 
 
 @dataclass(eq=False)
@@ -17,14 +17,15 @@ class Wire:
     """A channel that keeps what was acknowledged on it."""
 
     acks: list[int] = field(default_factory=list)
+    alone: list[int] = field(default_factory=list)
     closed: bool = False
     broken: bool = False
 
     async def basic_ack(self, tag: int, *, multiple: bool) -> None:
-        assert multiple
         if self.broken:
             raise ConnectionResetError
-        self.acks.append(tag)
+        assert tag not in self.alone, "the broker closes a channel that names a delivery twice"
+        (self.acks if multiple else self.alone).append(tag)
 
     def delivers(self, *tags: int) -> list[AbstractIncomingMessage]:
         return [cast(AbstractIncomingMessage, Delivered(self, tag)) for tag in tags]
@@ -45,7 +46,7 @@ class Delivered:
 
 
 async def test_a_batch_in_order_is_acknowledged_with_one_ack() -> None:
-    wire, tally = Wire(), _Tally()
+    wire, tally = Wire(), Tally()
 
     await tally.acknowledge(wire.delivers(1, 2, 3))
 
@@ -53,7 +54,7 @@ async def test_a_batch_in_order_is_acknowledged_with_one_ack() -> None:
 
 
 async def test_a_delivery_that_overtook_another_waits_for_it() -> None:
-    wire, tally = Wire(), _Tally()
+    wire, tally = Wire(), Tally()
 
     await tally.acknowledge(wire.delivers(2, 3))
     assert wire.acks == []
@@ -64,7 +65,7 @@ async def test_a_delivery_that_overtook_another_waits_for_it() -> None:
 
 @given(data=st.data(), order=st.permutations(range(1, 21)))
 async def test_no_order_of_arrival_acknowledges_what_is_not_settled(data: st.DataObject, order: list[int]) -> None:
-    wire, tally, settled = Wire(), _Tally(), set[int]()
+    wire, tally, settled = Wire(), Tally(), set[int]()
 
     while order:
         size = data.draw(st.integers(1, len(order)))
@@ -78,7 +79,7 @@ async def test_no_order_of_arrival_acknowledges_what_is_not_settled(data: st.Dat
 
 
 async def test_each_channel_counts_for_itself() -> None:
-    old, new, tally = Wire(), Wire(), _Tally()
+    old, new, tally = Wire(), Wire(), Tally()
 
     await tally.acknowledge([*old.delivers(1, 2), *new.delivers(2)])
     assert (old.acks, new.acks) == ([2], [])
@@ -88,7 +89,7 @@ async def test_each_channel_counts_for_itself() -> None:
 
 
 async def test_deliveries_of_a_closed_channel_are_left_to_come_again() -> None:
-    gone, alive, tally = Wire(closed=True), Wire(), _Tally()
+    gone, alive, tally = Wire(closed=True), Wire(), Tally()
 
     await tally.acknowledge([*gone.delivers(1, 2), *alive.delivers(1)])
 
@@ -96,8 +97,29 @@ async def test_deliveries_of_a_closed_channel_are_left_to_come_again() -> None:
 
 
 async def test_a_failing_ack_is_no_failure_of_the_consumer(caplog: pytest.LogCaptureFixture) -> None:
-    wire, tally = Wire(broken=True), _Tally()
+    wire, tally = Wire(broken=True), Tally()
 
     await tally.acknowledge(wire.delivers(1))
 
-    assert "they will come again" in caplog.text
+    assert "it will come again" in caplog.text
+
+
+async def test_one_that_is_acknowledged_alone_takes_no_unsettled_neighbour_along() -> None:
+    wire, tally = Wire(), Tally()
+
+    [third] = wire.delivers(3)
+    await tally.acknowledge_alone(third)
+    assert (wire.acks, wire.alone) == ([], [3])
+    await tally.acknowledge(wire.delivers(1, 2))
+
+    assert (wire.acks, wire.alone) == ([2], [3])
+
+
+async def test_the_first_alone_lets_those_settled_behind_it_be_acknowledged_at_once() -> None:
+    wire, tally = Wire(), Tally()
+
+    await tally.acknowledge(wire.delivers(2, 3))
+    [first] = wire.delivers(1)
+    await tally.acknowledge_alone(first)
+
+    assert (wire.acks, wire.alone) == ([3], [1])

@@ -7,20 +7,20 @@ climbs the retry ladder first; its neighbours go on.
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
-from weakref import WeakKeyDictionary
 
 from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import AMQPException, ChannelInvalidStateError
-from aiormq.abc import AbstractChannel
 
 from atelier_contracts import Envelope, Undecodable, unwrap
-from atelier_contracts.bundle import Letter, letters
+from atelier_contracts.bundle import Letter
+from atelier_contracts.bundle import letters as opened
 from atelier_messaging import failpoints, topology
 from atelier_messaging.errors import Poison, Transient, is_outage
 from atelier_messaging.publisher import Outcome, Outgoing, Publisher
+from atelier_messaging.tally import Tally, is_suspect
 from atelier_messaging.work import Delivery, UnitOfWork, Work
 from atelier_telemetry import metrics, words
 from atelier_telemetry.tracing import SpanKind, parent_from, tracer
@@ -69,19 +69,35 @@ class Consumer:
 
     async def run(self, batches: Batches) -> None:
         """For ever: take what has arrived, settle every message of it, acknowledge all with one ack."""
-        tally = _Tally()
+        tally = Tally()
         while True:
             raws = await batches.next()
-            with metrics.BATCH_SECONDS.labels(self.queue).time():
-                await self._settle(raws)
-            metrics.BATCH_MESSAGES.labels(self.queue).observe(len(raws))
-            failpoints.reach("before_ack")
-            await tally.acknowledge(raws)
-            failpoints.reach("after_ack")
+            plain = [raw for raw in raws if not is_suspect(raw)]
+            if plain:
+                with metrics.BATCH_SECONDS.labels(self.queue).time():
+                    await self._settle(plain)
+                metrics.BATCH_MESSAGES.labels(self.queue).observe(len(plain))
+                failpoints.reach("before_ack")
+                await tally.acknowledge(plain)
+                failpoints.reach("after_ack")
+            await self._settle_singly([raw for raw in raws if is_suspect(raw)], tally)
+
+    async def _settle_singly(self, raws: Sequence[AbstractIncomingMessage], tally: Tally) -> None:
+        """Each frame, and each message in it, for itself, and acknowledged before the next: one of them may kill this
+        process again. In any order, for with a fixed one those behind the killer would never have their turn."""
+        for raw in random.sample(raws, len(raws)):
+            logger.warning("%s: frame %s is delivered once more, alone", self.queue, raw.message_id)
+            letters = await self._opened(raw)
+            for letter in random.sample(letters, len(letters)):
+                await self._settle_letters([letter])
+            await tally.acknowledge_alone(raw)
 
     async def _settle(self, raws: Sequence[AbstractIncomingMessage]) -> None:
+        await self._settle_letters([letter for raw in raws for letter in await self._opened(raw)])
+
+    async def _settle_letters(self, letters: Sequence[Letter]) -> None:
         received = []
-        for letter in [letter for raw in raws for letter in await self._opened(raw)]:
+        for letter in letters:
             try:
                 received.append(_Received(letter, unwrap(letter.body, letter.headers)))
             except Undecodable as poison:
@@ -93,7 +109,7 @@ class Consumer:
         """The messages of a frame: mostly one."""
         whole = Letter(raw.body, raw.headers or {}, raw.message_id or "")
         try:
-            return letters(whole.body, whole.headers, content_type=raw.content_type, message_id=whole.message_id)
+            return opened(whole.body, whole.headers, content_type=raw.content_type, message_id=whole.message_id)
         except Undecodable as poison:
             await self._bury(whole, str(poison))
             return []
@@ -187,48 +203,3 @@ def rung_after(attempt: int, error: Exception) -> int | None:
     if isinstance(error, Poison) or (attempt > last and not isinstance(error, Transient)):
         return None
     return min(attempt, last)
-
-
-@dataclass(slots=True)
-class _Run:
-    """Of one channel: the last tag acknowledged, and the settled tags beyond it."""
-
-    acknowledged: int = 0
-    settled: set[int] = field(default_factory=set)
-
-    def advance(self) -> bool:
-        """Moves to the end of the unbroken run of settled tags; False when that is where it stands."""
-        before = self.acknowledged
-        while self.acknowledged + 1 in self.settled:
-            self.acknowledged += 1
-            self.settled.discard(self.acknowledged)
-        return self.acknowledged > before
-
-
-class _Tally:
-    """Which deliveries are settled, per channel. One ack speaks for all lower tags, so it may only name the end of an
-    unbroken run: deliveries can reach the handler out of order."""
-
-    def __init__(self) -> None:
-        self._runs: WeakKeyDictionary[AbstractChannel, _Run] = WeakKeyDictionary()
-
-    async def acknowledge(self, raws: Sequence[AbstractIncomingMessage]) -> None:
-        """Marks as settled and acknowledges what can be. If a channel is gone, the broker delivers again."""
-        alive = [(channel, raw.delivery_tag or 0) for raw in raws if (channel := _channel_of(raw)) is not None]
-        for channel, tag in alive:
-            self._runs.setdefault(channel, _Run()).settled.add(tag)
-        for channel in {channel for channel, _ in alive}:
-            run = self._runs[channel]
-            if not run.advance():
-                continue
-            try:
-                await channel.basic_ack(run.acknowledged, multiple=True)
-            except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as gone:
-                logger.warning("could not acknowledge %d messages, they will come again: %r", len(raws), gone)
-
-
-def _channel_of(raw: AbstractIncomingMessage) -> AbstractChannel | None:
-    try:
-        return raw.channel
-    except ChannelInvalidStateError:
-        return None

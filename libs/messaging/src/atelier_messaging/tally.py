@@ -1,0 +1,88 @@
+"""Which deliveries are settled, and what is acknowledged of them: mostly one ack for many."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import AMQPException, ChannelInvalidStateError
+from aiormq.abc import AbstractChannel
+
+SUSPECT_DELIVERIES = 3
+"""From so many deliveries without an acknowledgement on, a frame may be the one that kills its consumer."""
+logger = logging.getLogger(__name__)
+
+
+def is_suspect(raw: AbstractIncomingMessage) -> bool:
+    """Whether the broker has delivered this frame so often in vain that it is handled apart from its neighbours."""
+    count = (raw.headers or {}).get("x-delivery-count")
+    return isinstance(count, int) and count >= SUSPECT_DELIVERIES
+
+
+@dataclass(slots=True)
+class _Run:
+    """Of one channel: the last tag of the unbroken run, the settled tags beyond it, and those acknowledged alone."""
+
+    end: int = 0
+    settled: set[int] = field(default_factory=set)
+    alone: set[int] = field(default_factory=set)
+
+    def advance(self) -> int | None:
+        """Moves to the end of the unbroken run of settled tags; the tag to acknowledge up to, None where there is
+        nothing to acknowledge. A tag that was acknowledged alone cannot be named again: the broker would object."""
+        last = None
+        while self.end + 1 in self.settled:
+            self.end += 1
+            self.settled.discard(self.end)
+            if self.end in self.alone:
+                self.alone.discard(self.end)
+            else:
+                last = self.end
+        return last
+
+
+class Tally:
+    """Which deliveries are settled, per channel. One ack speaks for all lower tags, so it may only name the end of an
+    unbroken run: deliveries can reach the handler out of order."""
+
+    def __init__(self) -> None:
+        self._runs: WeakKeyDictionary[AbstractChannel, _Run] = WeakKeyDictionary()
+
+    async def acknowledge(self, raws: Sequence[AbstractIncomingMessage]) -> None:
+        """Marks as settled and acknowledges what can be. If a channel is gone, the broker delivers again."""
+        alive = [(channel, raw.delivery_tag or 0) for raw in raws if (channel := _channel_of(raw)) is not None]
+        for channel, tag in alive:
+            self._run(channel).settled.add(tag)
+        for channel in {channel for channel, _ in alive}:
+            if (last := self._run(channel).advance()) is not None:
+                await _ack(channel, last, multiple=True)
+
+    async def acknowledge_alone(self, raw: AbstractIncomingMessage) -> None:
+        """Acknowledges this one at once, whatever is settled before it."""
+        channel, tag = _channel_of(raw), raw.delivery_tag or 0
+        if channel is None:
+            return
+        run = self._run(channel)
+        run.settled.add(tag)
+        run.alone.add(tag)
+        await _ack(channel, tag, multiple=False)
+        if (last := run.advance()) is not None:
+            await _ack(channel, last, multiple=True)
+
+    def _run(self, channel: AbstractChannel) -> _Run:
+        return self._runs.setdefault(channel, _Run())
+
+
+async def _ack(channel: AbstractChannel, tag: int, *, multiple: bool) -> None:
+    try:
+        await channel.basic_ack(tag, multiple=multiple)
+    except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as gone:
+        logger.warning("could not acknowledge delivery %d, it will come again: %r", tag, gone)
+
+
+def _channel_of(raw: AbstractIncomingMessage) -> AbstractChannel | None:
+    try:
+        return raw.channel
+    except ChannelInvalidStateError:
+        return None
