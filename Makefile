@@ -46,9 +46,10 @@ test-diffusers: ## the self-hosted model's tests, with PyTorch in an environment
 check: setup ## format, lint, types, each package's own tests, schemas, paths in the READMEs
 	@deploy/check.sh
 
-bench: setup ## whole generations a second, beside a floor; a claim with 1 000 and with 1 000 000 jobs waiting
+bench: setup ## generations a second, beside a floor; a claim and a proof of the books in small and in large
 	@$(bin)/atelier bench
 	@$(bin)/python -m atelier_render.queue_bench
+	@$(bin)/python -m atelier_billing.ledger_bench
 
 chaos: setup ## every fault under load, then every invariant (minutes): SEED=n does a run again
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED))

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from atelier_billing.verify import verify
+from atelier_billing.full_proof import prove
 from atelier_local.errors import StackError
 from chaos import delivery
 from chaos.asks import Ask
@@ -75,7 +75,7 @@ async def _collected(world: World, load: Load, orphans_s: float) -> Evidence:
 
 async def _books(findings: Findings, world: World, watch: "Watch") -> None:
     async with world.databases["billing"].acquire() as connection:
-        verdict = await verify(connection)
+        verdict = await prove(connection)
     always = [line for line in watch.broken if not line.startswith("I4")]
     findings.add(
         "I1 I2 I3 the books",

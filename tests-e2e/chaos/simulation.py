@@ -16,8 +16,8 @@ from uuid import UUID
 
 import atelier_billing
 import atelier_session
+from atelier_billing.full_proof import prove
 from atelier_billing.handlers import handle_commands
-from atelier_billing.verify import verify
 from atelier_contracts import (
     CancelRender,
     CancelRequested,
@@ -239,7 +239,7 @@ class Simulation:
 
     async def _wrong(self) -> AsyncIterator[str]:
         async with self.billing.acquire() as connection:
-            for line in (await verify(connection)).violations:
+            for line in (await prove(connection)).violations:
                 yield f"I1 I2 I3: {line}"
         rows = await self.session.fetch("SELECT generation_id AS id, state FROM sagas")
         sagas = {row["id"]: row["state"] for row in rows}

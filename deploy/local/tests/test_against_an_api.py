@@ -17,7 +17,7 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from atelier_local import demo_story
+from atelier_local import client, demo_story
 from atelier_local.access import Access
 from atelier_local.cli import app
 from atelier_local.client import AtelierError
@@ -40,6 +40,7 @@ class Api:
 
     def __init__(self) -> None:
         self.lie = ""
+        self.proof_steps = 0
         self.url = ""
         self.accounts: dict[str, dict[str, int]] = {}
         self.ends: dict[str, str] = {}
@@ -57,6 +58,8 @@ class Api:
             ("POST", "/v1/admin/credits/grants"): self._grant,
             ("GET", "/v1/admin/credits/store/"): lambda id, *_: (200, self.accounts[id]),
             ("GET", "/v1/admin/ledger/verify"): self._verify,
+            ("POST", "/v1/admin/ledger/proofs"): lambda *_: (202, self._proof("running", 0)),
+            ("GET", "/v1/admin/ledger/proofs/"): self._follow_proof,
             ("POST", "/api/v1/uploads"): self._upload,
             ("PUT", "/objects/"): lambda *_: (200, None),
             ("POST", "/api/v1/generation/create"): self._create,
@@ -79,6 +82,17 @@ class Api:
     def _verify(self, *_: Any) -> Answer:
         violations = ["owner a: held 1, open holds 0"] if self.lie == "books" else []
         return 200, {"ok": not violations, "accounts": 2, "entries": 5, "violations": violations}
+
+    def _proof(self, state: str, checked: int) -> dict[str, Any]:
+        violations = ["owner a: held 1, open holds 0"] if state == "failed" else []
+        size = {"checked": checked, "total": 12, "accounts": 2, "entries": 5}
+        return {"id": "proof0", "state": state, **size, "violations": violations}
+
+    def _follow_proof(self, *_: Any) -> Answer:
+        self.proof_steps = self.proof_steps + 1
+        if self.proof_steps % 2:
+            return 200, self._proof("running", 7)
+        return 200, self._proof("failed" if self.lie == "books" else "passed", 12)
 
     def _upload(self, *_: Any) -> Answer:
         url = f"{self.url}/objects/one"
@@ -209,6 +223,19 @@ def test_ledger_verify_exits_0_only_when_the_books_are_in_order(api: Api) -> Non
     broken = commanded(api, "admin", "ledger", "verify")
 
     assert (honest.exit_code, broken.exit_code) == (0, 1)
+    assert "owner a: held 1, open holds 0" in broken.output
+
+
+def test_the_full_proof_shows_its_progress_and_exits_0_only_when_the_books_are_in_order(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PROOF_POLL_S", 0.0)
+    honest = commanded(api, "admin", "ledger", "verify", "--full")
+    api.lie = "books"
+    broken = commanded(api, "admin", "ledger", "verify", "--full")
+
+    assert (honest.exit_code, broken.exit_code) == (0, 1)
+    assert "7 of 12 rows checked" in honest.output
     assert "owner a: held 1, open holds 0" in broken.output
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from atelier_billing import handlers, store
+from atelier_billing import full_proof, handlers, store
 from atelier_billing.verify import verify
 from atelier_contracts import CaptureCredit, GrantCredit, Message, Owner, RefundCredit, ReserveCredit, Work, wrap
 from atelier_messaging import Delivery, UnitOfWork, is_outage
@@ -50,8 +50,8 @@ async def books_balance(unit: UnitOfWork) -> object:
     """After every test the books are right."""
     yield
     async with unit.pool.acquire() as connection:
-        verdict = await verify(connection)
-    assert verdict.ok, verdict.violations
+        verdict, whole = await verify(connection), await full_proof.prove(connection)
+    assert (verdict.ok, whole.ok) == (True, True), (verdict.violations, whole.violations)
 
 
 async def test_two_processes_cannot_spend_the_same_credit(unit: UnitOfWork) -> None:

@@ -240,16 +240,22 @@ async def test_the_operators_routes_are_closed_to_everybody_else(world: World) -
     _, user = await world.user()
 
     for headers in ({}, store, user, {"Authorization": "Bearer "}):
-        for path in (f"/v1/admin/generations/{uuid4()}/explain", "/v1/admin/ledger/verify"):
+        proof = f"/v1/admin/ledger/proofs/{uuid4()}"
+        for path in (f"/v1/admin/generations/{uuid4()}/explain", "/v1/admin/ledger/verify", proof):
             assert (await world.client.get(path, headers=headers)).status_code == 401
         assert (await world.client.post("/v1/admin/stores", headers=headers, json={"name": "x"})).status_code == 401
 
 
 async def test_a_service_that_does_not_answer_is_named(world: World) -> None:
-    silent = await world.client.get("/v1/admin/ledger/verify", headers=ADMIN)
+    for method, path in (("GET", "/v1/admin/ledger/verify"), ("POST", "/v1/admin/ledger/proofs")):
+        silent = await world.client.request(method, path, headers=ADMIN)
 
-    assert (silent.status_code, silent.json()["code"]) == (503, "unavailable")
-    assert "billing" in silent.json()["detail"]
+        assert (silent.status_code, silent.json()["code"]) == (503, "unavailable")
+        assert "billing" in silent.json()["detail"]
+
+
+async def test_a_proof_nobody_ordered_is_404(world: World) -> None:
+    assert (await world.client.get(f"/v1/admin/ledger/proofs/{uuid4()}", headers=ADMIN)).status_code == 404
 
 
 async def test_the_story_of_a_generation_nobody_knows_is_404(world: World) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from atelier_contracts.routes import ROUTES
 from atelier_local import views
 from atelier_local.access import ProfileName, access
-from atelier_local.answers import OwnerKind
+from atelier_local.answers import OwnerKind, Verdict
 from atelier_local.client import AdminClient, AtelierError
 from atelier_local.sentences import sentences
 from atelier_messaging import dead_letters
@@ -104,9 +104,20 @@ def balance(kind: Kind, id: Id, profile: ProfileName = None) -> None:
 
 
 @ledger.command("verify")
-def verify_ledger(profile: ProfileName = None) -> None:
+def verify_ledger(
+    profile: ProfileName = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="every posting from the first on; minutes in large books")
+    ] = False,
+) -> None:
     """Prove the books; exit 1 and say what is wrong when they are."""
-    verdict = _ask(profile, lambda admin: admin.verify_ledger())
+
+    async def act(admin: AdminClient) -> Verdict:
+        if full:
+            return await admin.prove_ledger(lambda proof: console.print(views.progress(proof)))
+        return await admin.verify_ledger()
+
+    verdict = _ask(profile, act)
     console.print(views.books(verdict))
     if not verdict.ok:
         raise typer.Exit(1)

@@ -43,6 +43,25 @@ class Verdict(Answer):
     violations: tuple[str, ...] = ()
 
 
+class Proof(Answer):
+    """A full proof of the books as far as it is; ``checked`` of ``total`` rows."""
+
+    id: str
+    state: Literal["running", "passed", "failed"]
+    checked: int
+    total: int
+    accounts: int
+    entries: int
+    violations: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it found, in the shape of ``ledger verify``."""
+        return Verdict(
+            ok=self.state == "passed", accounts=self.accounts, entries=self.entries, violations=self.violations
+        )
+
+
 class Upload(Answer):
     """Where and how to PUT one file; ``key`` then names it as an input."""
 

@@ -6,7 +6,7 @@ Every failure is an ``AtelierError`` whose text is one sentence for a person.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -20,6 +20,7 @@ from atelier_local.answers import (
     Balance,
     Generation,
     OwnerKind,
+    Proof,
     Store,
     TryOn,
     Upload,
@@ -31,6 +32,7 @@ ANSWER_S_MAX = 40.0
 """Longer than the longest wait the API promises: a synchronous one of 30 s."""
 FOLLOW_EVERY_S = 0.1
 FOLLOW_S_MAX = 120.0
+PROOF_POLL_S = 1.0
 _LOCAL = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
 Model = TypeVar("Model", bound=Answer)
@@ -223,6 +225,16 @@ class AdminClient(_Caller):
     async def verify_ledger(self) -> Verdict:
         """Has billing prove its books."""
         return _read(Verdict, await self.ask("verify the ledger", "GET", "/v1/admin/ledger/verify"))
+
+    async def prove_ledger(self, show: Callable[[Proof], object]) -> Verdict:
+        """Orders a full proof of the books and follows it to its end; ``show`` is called with each step of it."""
+        proof = _read(Proof, await self.ask("start the proof", "POST", "/v1/admin/ledger/proofs"))
+        while proof.state == "running":
+            show(proof)
+            await asyncio.sleep(PROOF_POLL_S)
+            path = f"/v1/admin/ledger/proofs/{proof.id}"
+            proof = _read(Proof, await self.ask("follow the proof", "GET", path))
+        return proof.verdict
 
     async def explain(self, id: str) -> dict[str, Any]:
         """Each step, message and posting of a generation, in order."""

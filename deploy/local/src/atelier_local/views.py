@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from atelier_local.answers import Balance, Verdict
+from atelier_local.answers import Balance, Proof, Verdict
 
 SILENCE_S = 1.0
 """A pause worth pointing at when a story is told."""
@@ -48,6 +48,12 @@ def books(verdict: Verdict) -> Text:
         return labelled("books", f"in order: {size}, every credit accounted for", "green")
     found = "".join(f"\n  - {violation}" for violation in verdict.violations)
     return labelled("books", f"NOT in order: {size}, {len(verdict.violations)} violations{found}", "bold red")
+
+
+def progress(proof: Proof) -> Text:
+    """How far a full proof is."""
+    done = f"{proof.checked} of {proof.total} rows checked" if proof.total else "starting"
+    return labelled("proof", f"{done}, {len(proof.violations)} violations so far")
 
 
 def receipt(answer: Mapping[str, Any]) -> Text:

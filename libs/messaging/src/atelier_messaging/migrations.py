@@ -5,8 +5,11 @@ from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import Connection, MetaData, pool
+from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
+
+MIGRATION_LOCK = 7_283_300
+"""Of the advisory lock under which one process at a time migrates a database; the others then find nothing to do."""
 
 
 def configuration(directory: Path, url: str) -> Config:
@@ -30,6 +33,7 @@ def run(metadata: MetaData) -> None:
 async def _run(url: str, metadata: MetaData) -> None:
     engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool)
     async with engine.begin() as connection:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         await connection.run_sync(_migrate, metadata)
     await engine.dispose()
 

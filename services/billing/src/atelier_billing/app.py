@@ -6,13 +6,17 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from atelier_billing import handlers
+from atelier_billing import full_proof, handlers
 from atelier_billing.reads import reads_router
 from atelier_billing.settings import Settings
+from atelier_billing.verify import advance_checkpoint
 from atelier_contracts.routes import BILLING_COMMANDS
 from atelier_messaging import Bus, database, loops
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, operations_router
+
+PROOF_EVERY_S = 2.0
+"""Seconds until an ordered full proof begins, or one that another process left is carried on."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -28,6 +32,10 @@ def create_app(settings: Settings) -> FastAPI:
         await bus.start()
         expire = partial(handlers.expire_grants, bus.work)
         bus.keep(loops.keep_doing("grant expiry", settings.billing_expire_every_s, expire), "grant expiry")
+        advance = partial(advance_checkpoint, bus.work)
+        bus.keep(loops.keep_doing("checkpoint", settings.billing_checkpoint_every_s, advance), "checkpoint")
+        prove = partial(full_proof.carry_on, pool)
+        bus.keep(loops.keep_doing("full proof", PROOF_EVERY_S, prove), "full proof")
         app.include_router(operations_router({"broker": bus.ready, "database": partial(database.answers, pool)}))
         app.include_router(reads_router(pool, settings.service_token))
         yield

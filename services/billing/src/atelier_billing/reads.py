@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import SecretStr
 
+from atelier_billing import full_proof
 from atelier_billing.verify import verify
 from atelier_messaging.database import Pool
 from atelier_telemetry.operations import guarded
@@ -54,7 +55,21 @@ def reads_router(pool: Pool, token: SecretStr) -> APIRouter:
             "accounts": verdict.accounts,
             "entries": verdict.entries,
             "violations": verdict.violations,
+            "unproven": verdict.unproven,
+            "full_proof": await full_proof.latest(pool),
         }
+
+    @router.post("/ledger/proofs", status_code=202)
+    async def start_proof() -> dict[str, Any]:
+        """Orders a full proof; the one that is running where there is one."""
+        return await full_proof.start(pool)
+
+    @router.get("/ledger/proofs/{id}")
+    async def proof(id: UUID) -> dict[str, Any]:
+        found = await full_proof.find(pool, id)
+        if found is None:
+            raise HTTPException(404, "billing knows no such proof")
+        return found
 
     @router.get("/holds/{generation_id}")
     async def hold(generation_id: UUID) -> dict[str, Any]:

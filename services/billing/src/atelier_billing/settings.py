@@ -17,3 +17,5 @@ class Settings(BrokerSettings, TelemetrySettings):
     billing_port: int = Field(default=8082, ge=1, le=65_535)
     billing_expire_every_s: float = Field(default=30.0, gt=0)
     """Seconds between sweeps for expired grants."""
+    billing_checkpoint_every_s: float = Field(default=5.0, gt=0)
+    """Seconds between steps of the checkpoint from which ``ledger verify`` starts."""

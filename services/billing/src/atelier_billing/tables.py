@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, DateTime, Index, Integer, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 import atelier_messaging.tables  # noqa: F401 - outbox and inbox belong to every service's schema
@@ -109,3 +110,50 @@ class PostingRow(SQLModel, table=True):
     credit: str = Field(sa_column=Column(Text, nullable=False))
     credits: int = Field(sa_column=_credits(None))
     posted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
+
+
+class UnprovenPostingRow(SQLModel, table=True):
+    """A posting that no checkpoint covers yet. A trigger writes it in the transaction of the posting."""
+
+    __tablename__ = "unproven_postings"
+
+    posting_id: UUID = Field(primary_key=True)
+
+
+class ProvenAccountRow(SQLModel, table=True):
+    """What the proven postings of one owner come to: the checkpoint from which ``ledger verify`` starts."""
+
+    __tablename__ = "proven_accounts"
+
+    owner_id: UUID = Field(primary_key=True)
+    granted: int = Field(sa_column=_credits())
+    available: int = Field(sa_column=_credits())
+    held: int = Field(sa_column=_credits())
+    captured: int = Field(sa_column=_credits())
+    expired: int = Field(sa_column=_credits())
+    entries: int = Field(sa_column=_credits())
+
+
+class LedgerProofRow(SQLModel, table=True):
+    """A full proof of the books: a job in slices, one at a time, which any billing process carries on."""
+
+    __tablename__ = "ledger_proofs"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'passed', 'failed')", name="ledger_proofs_state"),
+        CheckConstraint("step IN ('balances', 'holds', 'postings', 'done')", name="ledger_proofs_step"),
+        Index("ledger_proofs_running", "state", unique=True, postgresql_where=text("state = 'running'")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    state: str = Field(sa_column=Column(Text, nullable=False))
+    step: str = Field(sa_column=Column(Text, nullable=False))
+    position: UUID | None = Field(default=None)
+    """The last row of this step that was checked."""
+    checked: int = Field(sa_column=_credits())
+    total: int = Field(sa_column=_credits(None))
+    """Rows to check in all, as counted at the start."""
+    accounts: int = Field(sa_column=_credits())
+    entries: int = Field(sa_column=_credits())
+    violations: list[str] = Field(sa_column=Column(JSONB, nullable=False, server_default="[]"))
+    started_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
+    ended_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))

@@ -1,57 +1,61 @@
-"""``ledger verify``: proves the books from the postings alone, and says each thing that does not hold."""
+"""``ledger verify``: proves the books from the postings after a checkpoint, and says each thing that does not hold.
+
+Triggers keep proven postings and settled holds as they were, so a call looks at whole accounts, open holds and what
+came after the checkpoint: its cost follows the traffic, not the history. ``full_proof.py`` trusts no checkpoint.
+"""
 
 from dataclasses import dataclass
 
+from atelier_billing import checks
+from atelier_messaging import UnitOfWork
 from atelier_messaging.database import Connection
-from atelier_pricing import REUSED_CREDITS
-
-CHECKS = {
-    "balances are the sum of their postings": """
-        SELECT format('owner %s, account %s: balance %s, postings say %s', owner_id, account, balance, posted)
-        FROM (
-          SELECT a.owner_id, v.account, v.balance,
-                 COALESCE((SELECT sum(CASE WHEN p.credit = v.account THEN p.credits ELSE 0 END
-                                    - CASE WHEN p.debit = v.account THEN p.credits ELSE 0 END)
-                           FROM postings p WHERE p.owner_id = a.owner_id), 0) AS posted
-          FROM accounts a CROSS JOIN LATERAL (VALUES ('granted', granted), ('available', available), ('held', held),
-               ('captured', captured), ('expired', expired)) AS v(account, balance)
-        ) x WHERE balance <> posted""",
-    "available + held = granted - captured - expired, none below zero": """
-        SELECT format('owner %s: available %s, held %s, granted %s, captured %s, expired %s',
-                      owner_id, available, held, -granted, captured, expired)
-        FROM accounts WHERE granted + available + held + captured + expired <> 0
-           OR granted > 0 OR LEAST(available, held, captured, expired) < 0""",
-    "held is the sum of open holds": """
-        SELECT format('owner %s: held %s, open holds %s', a.owner_id, a.held, COALESCE(h.credits, 0))
-        FROM accounts a LEFT JOIN (SELECT owner_id, sum(unit_credits * units) AS credits FROM holds
-             WHERE state = 'open' GROUP BY owner_id) h USING (owner_id) WHERE a.held <> COALESCE(h.credits, 0)""",
-    "available is the sum of what grants have left": """
-        SELECT format('owner %s: available %s, grants %s', a.owner_id, a.available, COALESCE(g.remaining, 0))
-        FROM accounts a LEFT JOIN (SELECT owner_id, sum(remaining) AS remaining FROM grants GROUP BY owner_id) g
-             USING (owner_id) WHERE a.available <> COALESCE(g.remaining, 0)""",
-    "every hold agrees with its postings": """
-        SELECT format('generation %s: %s, held %s, captured %s, refunded %s; postings say %s, %s, %s', h.generation_id,
-                      h.state, h.unit_credits * h.units, h.captured, h.refunded, p.reserved, p.captured, p.refunded)
-        FROM holds h CROSS JOIN LATERAL (
-          SELECT COALESCE(sum(credits) FILTER (WHERE kind = 'reserve'), 0) AS reserved,
-                 COALESCE(sum(credits) FILTER (WHERE kind = 'capture'), 0) AS captured,
-                 COALESCE(sum(credits) FILTER (WHERE kind = 'refund'), 0) AS refunded
-          FROM postings WHERE generation_id = h.generation_id) p
-        WHERE (p.reserved, p.captured, p.refunded) <> (h.unit_credits * h.units, h.captured, h.refunded)
-           OR (h.state <> 'open' AND p.reserved <> p.captured + p.refunded)
-           OR (h.state = 'refunded' AND p.captured <> 0)""",
-    "what was reused costs no more than the book says": f"""
-        SELECT format('generation %s: %s captured for at most %s reused outputs of %s credits',
-                      generation_id, captured, units, unit_credits)
-        FROM holds WHERE reused AND captured > units * LEAST(unit_credits, {REUSED_CREDITS})""",  # noqa: S608 - a constant only
-    "every settled posting belongs to a hold": """
-        SELECT format('posting %s (%s) names generation %s, which has no hold', p.id, p.kind, p.generation_id)
-        FROM postings p LEFT JOIN holds h USING (generation_id)
-        WHERE p.kind IN ('reserve', 'capture', 'refund') AND h.generation_id IS NULL""",
-}
-"""Each check selects one sentence for every violation."""
 
 VIOLATIONS_MAX = 100
+ADVANCE_MAX = 20_000
+"""Postings that one step of the checkpoint covers at most."""
+
+_NEW_POSTINGS = "SELECT p.* FROM unproven_postings u JOIN postings p ON p.id = u.posting_id"
+_NEW_GENERATIONS = f"SELECT DISTINCT generation_id FROM ({_NEW_POSTINGS}) n WHERE generation_id IS NOT NULL"  # noqa: S608 - constants only
+_OPEN_OR_NEW = f"SELECT generation_id FROM holds WHERE state = 'open' UNION {_NEW_GENERATIONS}"  # noqa: S608 - constants only
+
+CHECKS = {
+    "balances are the sum of their postings": checks.BALANCES_SINCE_CHECKPOINT,
+    **checks.ACCOUNTS,
+    "every hold agrees with its postings": checks.holds(_OPEN_OR_NEW),
+    "what was reused costs no more than the book says": checks.reuse(_NEW_GENERATIONS),
+    "every settled posting belongs to a hold": checks.orphans(_NEW_POSTINGS),
+}
+_ENTRIES = """
+SELECT (SELECT COALESCE(sum(entries), 0) FROM proven_accounts)::bigint AS proven,
+       (SELECT count(*) FROM unproven_postings) AS unproven
+"""
+CHECKPOINT_LOCK = 7_283_302
+"""Of the advisory lock under which one process at a time moves the checkpoint on."""
+_ALONE = "SELECT pg_try_advisory_xact_lock($1)"
+_BATCH = "SELECT posting_id FROM unproven_postings ORDER BY posting_id LIMIT $1"
+_POSTINGS = "SELECT p.* FROM unnest($1::uuid[]) AS u(posting_id) JOIN postings p ON p.id = u.posting_id"
+_GENERATIONS = f"SELECT DISTINCT generation_id FROM ({_POSTINGS}) n WHERE generation_id IS NOT NULL"  # noqa: S608 - constants only
+_WRONG = " UNION ".join(
+    f"SELECT generation_id FROM ({check}) AS wrong(said, generation_id)"  # noqa: S608 - constants only
+    for check in (checks.holds(_GENERATIONS), checks.reuse(_GENERATIONS), checks.orphans(_POSTINGS))
+)
+_ADVANCE = f"""
+WITH covered AS (
+    DELETE FROM unproven_postings u USING ({_POSTINGS}) n
+    WHERE u.posting_id = n.id AND (n.generation_id IS NULL OR NOT n.generation_id = ANY($2::uuid[]))
+    RETURNING n.*
+), moved AS (
+    SELECT p.owner_id, {checks.MOVED} FROM covered p GROUP BY 1
+), proven AS (
+    INSERT INTO proven_accounts AS t (owner_id, granted, available, held, captured, expired, entries)
+    SELECT owner_id, granted, available, held, captured, expired, entries FROM moved
+    ON CONFLICT (owner_id) DO UPDATE SET
+        granted = t.granted + excluded.granted, available = t.available + excluded.available,
+        held = t.held + excluded.held, captured = t.captured + excluded.captured,
+        expired = t.expired + excluded.expired, entries = t.entries + excluded.entries
+)
+SELECT count(*) FROM covered
+"""  # noqa: S608 - constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class Verdict:
     accounts: int
     entries: int
     violations: list[str]
+    unproven: int = 0
+    """Of the entries, those after the checkpoint: they were added up for this answer."""
 
     @property
     def ok(self) -> bool:
@@ -77,5 +83,19 @@ async def verify(connection: Connection) -> Verdict:
             for row in await connection.fetch(f"{check} LIMIT {VIOLATIONS_MAX}")
         ]
         accounts = await connection.fetchval("SELECT count(*) FROM accounts")
-        entries = await connection.fetchval("SELECT count(*) FROM postings")
-    return Verdict(accounts, entries, violations)
+        entries = await connection.fetchrow(_ENTRIES)
+    assert entries is not None
+    return Verdict(accounts, entries["proven"] + entries["unproven"], violations, entries["unproven"])
+
+
+async def advance_checkpoint(unit: UnitOfWork) -> int:
+    """Proves what is new and moves the checkpoint over it; answers how many postings that were.
+
+    What does not agree stays behind, so every later answer names it again.
+    """
+    async with unit.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+        if not await connection.fetchval(_ALONE, CHECKPOINT_LOCK):
+            return 0
+        batch = [row["posting_id"] for row in await connection.fetch(_BATCH, ADVANCE_MAX)]
+        wrong = [row["generation_id"] for row in await connection.fetch(_WRONG, batch)]
+        return int(await connection.fetchval(_ADVANCE, batch, wrong))

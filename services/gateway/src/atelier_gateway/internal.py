@@ -53,8 +53,16 @@ class Internal:
         return entries
 
     async def ledger_verify(self) -> dict[str, Any]:
-        """``{ok, accounts, entries, violations}``."""
+        """``{ok, accounts, entries, violations, unproven, full_proof}``."""
         return await self._ask("GET", "billing", "/internal/ledger/verify")
+
+    async def start_proof(self) -> dict[str, Any]:
+        """Orders a full proof of the books, or answers the one that is running."""
+        return await self._ask("POST", "billing", "/internal/ledger/proofs")
+
+    async def proof(self, id: UUID) -> dict[str, Any] | None:
+        """How far a full proof is, and what it found."""
+        return await self._find("billing", f"/internal/ledger/proofs/{id}")
 
     async def hold(self, generation: UUID) -> dict[str, Any] | None:
         """The hold of a generation with its postings; None where none was placed."""

@@ -92,11 +92,30 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/ledger/verify", responses=docs.VERIFIED)
     async def verify() -> Response:
-        """Proves the books: every posting, every balance."""
+        """Proves the books: every balance, every open hold, every posting since the last checkpoint."""
         try:
             return answer(await parts.internal.ledger_verify())
         except Unanswered as silent:
             raise unavailable(silent) from silent
+
+    @routes.post("/ledger/proofs", status_code=202, responses=docs.PROOF_ORDERED)
+    async def start_proof() -> Response:
+        """Orders a full proof, from the first posting on; answers the one that is running where there is one."""
+        try:
+            return answer(await parts.internal.start_proof(), 202)
+        except Unanswered as silent:
+            raise unavailable(silent) from silent
+
+    @routes.get("/ledger/proofs/{id}", responses=docs.PROOF)
+    async def proof(id: str) -> Response:
+        """How far a full proof is, and what it has found."""
+        try:
+            found = await parts.internal.proof(id_from_path(id, "proof"))
+        except Unanswered as silent:
+            raise unavailable(silent) from silent
+        if found is None:
+            raise not_found("proof")
+        return answer(found)
 
     @routes.get("/generations/{id}/explain", responses=docs.EXPLAINED)
     async def explain_one(id: str) -> Response:

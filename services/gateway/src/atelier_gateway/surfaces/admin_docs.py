@@ -117,13 +117,30 @@ class GrantView(BaseModel):
     given_before: bool
 
 
+class Proof(BaseModel):
+    """A full proof of the books: ``checked`` of ``total`` rows so far, and each thing that is not right."""
+
+    id: UUID
+    state: Literal["running", "passed", "failed"]
+    step: Literal["balances", "holds", "postings", "done"]
+    checked: int
+    total: int
+    accounts: int
+    entries: int
+    violations: list[str]
+    started_at: datetime
+    ended_at: datetime | None
+
+
 class Verdict(BaseModel):
-    """Whether the books are right, and each thing that is not."""
+    """Whether the books are right, and each thing that is not. ``unproven`` entries came after the last checkpoint."""
 
     ok: bool
     accounts: int
     entries: int
     violations: list[str]
+    unproven: int
+    full_proof: Proof | None
 
 
 class Step(BaseModel):
@@ -200,4 +217,6 @@ GRANT: Responses = {
 }
 BALANCE: Responses = {200: _made(Balance, "The account"), **_refusals("not_found")}
 VERIFIED: Responses = {200: _made(Verdict, "What was checked and found"), **_refusals()}
+PROOF_ORDERED: Responses = {202: _made(Proof, "Ordered, or running already"), **_refusals()}
+PROOF: Responses = {200: _made(Proof, "How far it is"), **_refusals("not_found")}
 EXPLAINED: Responses = {200: _made(Story, "The story"), **_refusals("not_found")}

@@ -1,0 +1,103 @@
+"""The rules of the books as SQL: each check selects one sentence for every violation.
+
+What looks at whole accounts is cheap and is always run in full. What looks at holds and postings takes its subjects
+from the caller: the few that no checkpoint covers yet, or one page of all there are.
+"""
+
+from atelier_pricing import REUSED_CREDITS
+
+MOVED = """
+       sum(p.credits * ((p.credit = 'granted')::int - (p.debit = 'granted')::int)) AS granted,
+       sum(p.credits * ((p.credit = 'available')::int - (p.debit = 'available')::int)) AS available,
+       sum(p.credits * ((p.credit = 'held')::int - (p.debit = 'held')::int)) AS held,
+       sum(p.credits * ((p.credit = 'captured')::int - (p.debit = 'captured')::int)) AS captured,
+       sum(p.credits * ((p.credit = 'expired')::int - (p.debit = 'expired')::int)) AS expired,
+       count(*) AS entries"""
+"""What the postings ``p`` of a group did to the five accounts, and how many they are."""
+
+ACCOUNTS = {
+    "available + held = granted - captured - expired, none below zero": """
+        SELECT format('owner %s: available %s, held %s, granted %s, captured %s, expired %s',
+                      owner_id, available, held, -granted, captured, expired)
+        FROM accounts WHERE granted + available + held + captured + expired <> 0
+           OR granted > 0 OR LEAST(available, held, captured, expired) < 0""",
+    "held is the sum of open holds": """
+        SELECT format('owner %s: held %s, open holds %s', a.owner_id, a.held, COALESCE(h.credits, 0))
+        FROM accounts a LEFT JOIN (SELECT owner_id, sum(unit_credits * units) AS credits FROM holds
+             WHERE state = 'open' GROUP BY owner_id) h USING (owner_id) WHERE a.held <> COALESCE(h.credits, 0)""",
+    "available is the sum of what grants have left": """
+        SELECT format('owner %s: available %s, grants %s', a.owner_id, a.available, COALESCE(g.remaining, 0))
+        FROM accounts a LEFT JOIN (SELECT owner_id, sum(remaining) AS remaining FROM grants
+             WHERE remaining > 0 GROUP BY owner_id) g USING (owner_id) WHERE a.available <> COALESCE(g.remaining, 0)""",
+}
+"""Of whole accounts, without a look at the postings."""
+
+_BALANCES = """
+    SELECT format('owner %s, account %s: balance %s, postings say %s', owner_id, account, balance, posted)
+    FROM accounts a {posted} CROSS JOIN LATERAL (VALUES
+         ('granted', a.granted, {granted}), ('available', a.available, {available}), ('held', a.held, {held}),
+         ('captured', a.captured, {captured}), ('expired', a.expired, {expired})) AS v(account, balance, posted)
+    WHERE balance <> posted"""
+_NAMES = ("granted", "available", "held", "captured", "expired")
+
+UNPROVEN = f"SELECT p.owner_id, {MOVED} FROM unproven_postings u JOIN postings p ON p.id = u.posting_id GROUP BY 1"  # noqa: S608 - constants only
+"""What the postings without a checkpoint did, by owner."""
+
+BALANCES_SINCE_CHECKPOINT = _BALANCES.format(
+    posted=f"LEFT JOIN proven_accounts t USING (owner_id) LEFT JOIN ({UNPROVEN}) m USING (owner_id)",
+    **{name: f"COALESCE(t.{name}, 0) + COALESCE(m.{name}, 0)" for name in _NAMES},
+)
+"""Balances against the checkpoint and what came after it."""
+
+BALANCES_OF_ALL = _BALANCES.format(
+    posted=f"LEFT JOIN (SELECT p.owner_id, {MOVED} FROM postings p GROUP BY 1) m USING (owner_id)",  # noqa: S608 - constants only
+    **{name: f"COALESCE(m.{name}, 0)" for name in _NAMES},
+)
+"""Balances against every posting there is."""
+
+CHECKPOINT = f"""
+    SELECT format('owner %s: the checkpoint covers %s postings, %s are there', owner_id, COALESCE(t.entries, 0),
+                  COALESCE(m.entries, 0))
+    FROM proven_accounts t FULL JOIN (
+      SELECT p.owner_id, {MOVED} FROM postings p
+      WHERE NOT EXISTS (SELECT FROM unproven_postings u WHERE u.posting_id = p.id) GROUP BY 1) m USING (owner_id)
+    WHERE (t.granted, t.available, t.held, t.captured, t.expired, t.entries)
+          IS DISTINCT FROM (m.granted, m.available, m.held, m.captured, m.expired, m.entries)"""  # noqa: S608 - constants only
+"""What was proven once is still there, and adds up to the same."""
+
+_WRONG_HOLD = """
+    (p.reserved, p.captured, p.refunded) <> (h.unit_credits * h.units, h.captured, h.refunded)
+    OR (h.state <> 'open' AND p.reserved <> p.captured + p.refunded)
+    OR (h.state = 'refunded' AND p.captured <> 0)"""
+
+
+def holds(subjects: str) -> str:
+    """Each hold agrees with its postings. ``subjects`` selects ``generation_id``."""
+    return f"""
+        SELECT format('generation %s: %s, held %s, captured %s, refunded %s; postings say %s, %s, %s', h.generation_id,
+                      h.state, h.unit_credits * h.units, h.captured, h.refunded, p.reserved, p.captured, p.refunded),
+               h.generation_id
+        FROM ({subjects}) s JOIN holds h USING (generation_id) CROSS JOIN LATERAL (
+          SELECT COALESCE(sum(credits) FILTER (WHERE kind = 'reserve'), 0) AS reserved,
+                 COALESCE(sum(credits) FILTER (WHERE kind = 'capture'), 0) AS captured,
+                 COALESCE(sum(credits) FILTER (WHERE kind = 'refund'), 0) AS refunded
+          FROM postings WHERE generation_id = h.generation_id) p
+        WHERE {_WRONG_HOLD}"""  # noqa: S608 - constants only
+
+
+def reuse(subjects: str) -> str:
+    """What was reused costs no more than the book says. ``subjects`` selects ``generation_id``."""
+    return f"""
+        SELECT format('generation %s: %s captured for at most %s reused outputs of %s credits',
+                      generation_id, captured, units, unit_credits), generation_id
+        FROM ({subjects}) s JOIN holds USING (generation_id)
+        WHERE reused AND captured > units * LEAST(unit_credits, {REUSED_CREDITS})"""  # noqa: S608 - constants only
+
+
+def orphans(subjects: str) -> str:
+    """Every posting of a generation belongs to a hold. ``subjects`` selects rows of ``postings``."""
+    return f"""
+        SELECT format('posting %s (%s) names generation %s, which has no hold', p.id, p.kind, p.generation_id),
+               p.generation_id
+        FROM ({subjects}) p LEFT JOIN holds h USING (generation_id)
+        WHERE p.kind IN ('reserve', 'capture', 'refund') AND h.generation_id IS NULL"""  # noqa: S608 - constants only
