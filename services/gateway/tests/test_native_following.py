@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from httpx_sse import ServerSentEvent, aconnect_sse
 
 from atelier_contracts import GenerationCancelled, GenerationFailed, RenderProgressed, RenderStarted
 from atelier_gateway.problems import KINDS, PROBLEM_ROOT
@@ -75,6 +76,43 @@ async def test_a_stream_tells_every_step_and_ends_with_the_generation(world: Wor
     assert [name for _, name, _ in told] == ["queued", "rendering", "rendering", "failed"]
     assert [data["progress"] for _, _, data in told] == [0, 0, 50, 50]
     assert told[-1][2]["error"]["message"] == "no face" and told[-1][2]["credits"]["refunded"] == 1
+
+
+async def test_a_stock_sse_library_finds_data_in_each_event_also_past_heartbeats(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "HEARTBEAT_S", 0.0)
+    monkeypatch.setattr(following, "LOOK_EVERY_S", 0.01)
+    _, headers = await world.user()
+    generation = await create(world, headers)
+    following_it = asyncio.create_task(read_by_a_stock_library(world, headers, generation))
+
+    await render(world, generation)
+    events = await following_it
+
+    assert [event.event for event in events] == ["queued", "rendering", "rendering", "failed"]
+    assert [event.json()["status"] for event in events] == [event.event for event in events]
+    assert events[0].retry == following.RETRY_MS
+
+
+async def read_by_a_stock_library(world: World, headers: dict[str, str], generation: UUID) -> list[ServerSentEvent]:
+    path = f"/v1/generations/{generation}/events"
+    async with aconnect_sse(world.client, "GET", path, headers=headers) as source:
+        return [event async for event in source.aiter_sse()]
+
+
+async def test_a_heartbeat_ends_no_block(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "HEARTBEAT_S", 0.0)
+    _, headers = await world.user()
+    generation = await create(world, headers)
+    following_it = asyncio.create_task(world.client.get(f"/v1/generations/{generation}/events", headers=headers))
+
+    await render(world, generation)
+    text = (await following_it).text
+
+    blocks = [[line for line in block.split("\n") if line] for block in text.split("\n\n") if block]
+    assert ": still here" in text
+    assert all(any(line.startswith("data: ") for line in block) for block in blocks), blocks
 
 
 async def test_a_stream_goes_on_after_the_last_event_that_was_seen(world: World) -> None:

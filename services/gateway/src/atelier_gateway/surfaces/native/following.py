@@ -97,21 +97,23 @@ async def _stream(parts: Parts, generation: Generation, last_id: int) -> AsyncIt
     """Events from the table, as they come; a comment where none comes for a while; ends with the generation."""
     clock = asyncio.get_running_loop().time
     ends_at, beats_at = clock() + STREAM_S_MAX, 0.0
-    yield f"retry: {RETRY_MS}\n\n"
+    # No line stands in a block of its own: stock libraries make an event without data of such a block.
+    opening = f"retry: {RETRY_MS}\n"
     while clock() < ends_at:
         for happening in await events.since(parts.pool, generation.id, last_id):
             last_id, beats_at = happening.id, clock() + HEARTBEAT_S
             if RANKS[happening.state] == TERMINAL:
-                yield await _ended(parts, generation, happening.id)
+                yield opening + await _ended(parts, generation, happening.id)
                 return
-            yield _told(generation.id, happening)
+            yield opening + _told(generation.id, happening)
+            opening = ""
         if clock() >= beats_at:
             # Also what came before the events that are still kept, and a generation deleted meanwhile, end here.
             if await _is_over(parts, generation):
-                yield await _ended(parts, generation, None)
+                yield opening + await _ended(parts, generation, None)
                 return
             beats_at = clock() + HEARTBEAT_S
-            yield ": still here\n\n"
+            yield ": still here\n"
         await parts.waiting.changed(generation.id, LOOK_EVERY_S)
 
 
