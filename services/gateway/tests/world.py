@@ -21,7 +21,7 @@ CREATE = "/api/v1/generation/create"
 TABLES = (
     "outbox, inbox, generation_events, generations, idempotency, workspace_members, workspaces, users, api_keys, stores"
 )
-TABLES = f"story_requests, {TABLES}"
+TABLES = f"story_requests, unclaimed_results, {TABLES}"
 TABLES = f"files, rate_windows, form_requests, webhook_deliveries, webhook_endpoints, webhook_secrets, {TABLES}"
 WAIT_S_MAX = 20.0
 

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from atelier_contracts.routes import GATEWAY_PROJECTION, reply_key
 from atelier_gateway import clients, handlers, pages
 from atelier_gateway.admission import Admission
+from atelier_gateway.callers import Callers
 from atelier_gateway.cancelling import Cancelling
 from atelier_gateway.capacity import Capacity
 from atelier_gateway.creating import Creating
@@ -32,7 +33,7 @@ from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, of_status
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
-from atelier_gateway.store import claims, deliveries, events, hours, rates
+from atelier_gateway.store import claims, deliveries, events, hours, rates, unclaimed
 from atelier_gateway.surfaces import (
     LARGER_BODIES,
     ROUTED,
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         parts.bus.keep(loops.keep_doing("event prune", PRUNE_EVERY_S, partial(events.prune, pool)), "event prune")
         keep_use = loops.keep_doing("key use", FLUSH_EVERY_S, parts.identity.key_use.flush)
         parts.bus.keep(keep_use, "key use")
+        parts.bus.keep(loops.keep_doing("result prune", PRUNE_EVERY_S, partial(unclaimed.prune, pool)), "result prune")
         forget = partial(deliveries.prune, pool, settings.webhook_kept_days)
         parts.bus.keep(loops.keep_doing("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
         parts.bus.keep(parts.sender.run(), "webhooks")
@@ -151,6 +153,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         creating=Creating(pool, admission, offers, capacity, instance),
         keyed=KeyedActs(bus.work),
         waiting=waiting,
+        callers=Callers(bus.work, waiting),
         cancelling=Cancelling(bus.work, internal, waiting, noting),
         deleting=Deleting(bus.work, objects),
         limits=_limits(settings, pool),

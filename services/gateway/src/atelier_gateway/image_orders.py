@@ -12,6 +12,7 @@ from starlette.responses import Response
 from atelier_contracts import InputRef, Owner, RenderSpec, Work
 from atelier_contracts.image_models import RECOMMENDED_MODELS
 from atelier_contracts.vocabulary import ImageFormat
+from atelier_gateway.callers import Caller
 from atelier_gateway.creating import Draft
 from atelier_gateway.idempotency import HEADER, checked, fingerprint
 from atelier_gateway.image_models import DEFAULT_PROVIDER, Resolved, Unsupported, default_model, resolve
@@ -98,13 +99,13 @@ def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> D
     )
 
 
-async def outcome(parts: Parts, owner: Owner, accepted: Response, within_s: float) -> Generation | None:
+async def outcome(parts: Parts, owner: Owner, accepted: Response, within_s: float, caller: Caller) -> Generation | None:
     """The generation that an accepted create speaks of, once it has ended; None if it has not within that time.
 
-    Raises Problem 404 for one that was deleted meanwhile.
+    Raises Problem 404 for one that was deleted meanwhile, ClientDisconnect when the caller is gone.
     """
-    id_ = id_of(accepted)
-    if await parts.waiting.ended(id_, within_s) is None:
+    id_ = caller.generation_id = id_of(accepted)
+    if await parts.waiting.ended(id_, within_s, caller) is None:
         return None
     generation = await generations.of_owner(parts.pool, id_, owner)
     if generation is None:

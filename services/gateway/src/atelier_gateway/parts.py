@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from atelier_contracts.model_lifecycles import utc_today
+from atelier_gateway.callers import Callers
 from atelier_gateway.cancelling import Cancelling
 from atelier_gateway.capacity import Capacity
 from atelier_gateway.clients import ClientIp
@@ -48,6 +49,7 @@ class Parts:
     creating: Creating
     keyed: KeyedActs
     waiting: Waiting
+    callers: Callers
     cancelling: Cancelling
     deleting: Deleting
     limits: Limits

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from atelier_gateway.projection import TERMINAL, Snapshot
@@ -23,6 +23,15 @@ WAITERS_MAX = 2_000
 logger = logging.getLogger(__name__)
 
 Told = TypeVar("Told")
+
+
+class Client(Protocol):
+    """Who waits, as far as waiting needs to know."""
+
+    gone: asyncio.Future[None]
+
+    def check(self) -> None:
+        """Raises ClientDisconnect when it is gone."""
 
 
 class Listeners(Generic[Told]):
@@ -67,21 +76,44 @@ class Waiting:
         self._changes: Listeners[None] = Listeners()
         self._woken: set[UUID] = set()
         self._looking: asyncio.Task[None] | None = None
+        self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def ended(self, generation_id: UUID, within_s: float) -> Snapshot | None:
-        """The generation as it ended; None if it has not within ``within_s`` seconds, or too many wait already."""
+    @property
+    def stopping(self) -> bool:
+        """Whether this process is about to end, so that nobody waits any more."""
+        return self._stopped.done()
+
+    def stop(self) -> None:
+        """Ends every wait as if its time were over, those that begin afterwards too."""
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+
+    async def ended(
+        self, generation_id: UUID, within_s: float, client: Client | None = None, *, even_when_stopping: bool = False
+    ) -> Snapshot | None:
+        """The generation as it ended; None if it has not within ``within_s`` seconds, or too many wait already, or this
+        process stops. Raises ClientDisconnect when the ``client`` is gone before that.
+        """
         if self._ends.count >= WAITERS_MAX:
             within_s = 0.0
         with self._ends.listen(generation_id) as end:
             # After listening began, so that an end between this look and the wait wakes us.
             self._tell(await generations.snapshots(self._pool, [generation_id]))
-            await asyncio.wait([end], timeout=within_s)
-            return end.result() if end.done() else None
+            ends: list[asyncio.Future[Any]] = [end]
+            ends += [client.gone] if client else []
+            ends += [] if even_when_stopping else [self._stopped]
+            await asyncio.wait(ends, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            if end.done():
+                return end.result()
+            if client:
+                client.check()
+            return None
 
     async def changed(self, generation_id: UUID, within_s: float) -> None:
-        """Returns when this process has projected something about the generation, or after ``within_s`` seconds."""
+        """Returns when this process has projected something about the generation or stops, or after ``within_s``
+        seconds."""
         with self._changes.listen(generation_id) as change:
-            await asyncio.wait([change], timeout=within_s)
+            await asyncio.wait([change, self._stopped], timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
 
     def wake(self, generation_ids: Collection[UUID]) -> None:
         """Called by the projection inside its transaction; those who wait are told after the commit."""

@@ -8,8 +8,9 @@ from starlette.responses import Response
 from atelier_contracts.vocabulary import Role
 from atelier_gateway import endings, image_orders
 from atelier_gateway.bodies import answer, read
+from atelier_gateway.callers import Caller
 from atelier_gateway.clients import subject
-from atelier_gateway.creating import Shape
+from atelier_gateway.creating import Draft, Shape
 from atelier_gateway.idempotency import REPLAYED
 from atelier_gateway.identity.principals import WORKSPACE_HEADER, Principal
 from atelier_gateway.image_models import DEFAULT_MODELS, DEFAULT_PROVIDER, Unsupported
@@ -56,16 +57,25 @@ async def create(parts: Parts, request: Request, gate: Gate) -> Response:
     await gate.take(PER_WORKSPACE, str(principal.owner.id))
     order = await order_of(parts, principal, user, body)
     draft = image_orders.draft(parts, request, order, deadline_s=parts.settings.generation_deadline_s)
-    response = await parts.creating.create(principal, draft, SHAPE)
-    if response.status_code == 202 and waits(request.headers):
-        response = await _waited(parts, principal, response)
+    response = await _created(parts, request, principal, draft)
     response.headers.update(notice_headers(body.model))
     return response
 
 
-async def _waited(parts: Parts, principal: Principal, accepted: Response) -> Response:
+async def _created(parts: Parts, request: Request, principal: Principal, draft: Draft) -> Response:
+    """What the create answers, waited for where the client waits. Raises Problem, ClientDisconnect."""
+    if not waits(request.headers):
+        return await parts.creating.create(principal, draft, SHAPE)
+    async with parts.callers.waiting(request, key=draft.key) as caller:
+        response = await parts.creating.create(principal, draft, SHAPE)
+        if response.status_code != 202:
+            return response
+        return parts.callers.answer(caller, await _waited(parts, principal, response, caller))
+
+
+async def _waited(parts: Parts, principal: Principal, accepted: Response, caller: Caller) -> Response:
     """200 with the pictures, a refusal for what failed meanwhile, or the 202 when it takes longer than we wait."""
-    generation = await image_orders.outcome(parts, principal.owner, accepted, parts.settings.sync_wait_s)
+    generation = await image_orders.outcome(parts, principal.owner, accepted, parts.settings.sync_wait_s, caller)
     if generation is None:
         return accepted
     if generation.snapshot.state != "succeeded":

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from atelier_gateway import kinds
 from atelier_gateway.bodies import answer, id_from_path, takes
+from atelier_gateway.callers import Caller
 from atelier_gateway.creating import Shape
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.internal import Unanswered
@@ -76,8 +77,8 @@ def router(parts: Parts) -> APIRouter:
             return await parts.creating.create(principal, await draft(parts, principal, create, body), shape)
 
         make = partial(created_with, parts, principal, create.body, create.text, admit)
-        created = await parts.creating.once(principal, shape, create.key, create.fingerprint, make)
-        reply = await _waited(parts, request, principal, created)
+        make_once = partial(parts.creating.once, principal, shape, create.key, create.fingerprint, make)
+        reply = await _created(parts, request, principal, create.key, make_once)
         reply.headers.update(notice_headers(create.body.model))
         return reply
 
@@ -122,14 +123,27 @@ def wait_s(prefer: str | None) -> int:
     return min(int(found[1]), WAIT_S_MAX) if found else 0
 
 
-async def _waited(parts: Parts, request: Request, principal: Principal, created: Response) -> Response:
-    """The generation as it ended, if the client likes to wait and it does so in time; else what was created."""
+async def _created(
+    parts: Parts, request: Request, principal: Principal, key: str | None, make: Callable[[], Awaitable[Response]]
+) -> Response:
+    """What the create answers, waited for where the client waits. Raises Problem, ClientDisconnect."""
     seconds = wait_s(request.headers.get("Prefer"))
-    if created.status_code != 201 or not seconds:
-        return created
-    id_ = UUID(json.loads(bytes(created.body))["id"])  # from the reply, for it may be an earlier one said again
+    if not seconds:
+        return await make()
+    async with parts.callers.waiting(request, key=key) as caller:
+        created = await make()
+        if created.status_code != 201:
+            return created
+        return parts.callers.answer(caller, await _waited(parts, principal, created, seconds, caller))
+
+
+async def _waited(parts: Parts, principal: Principal, created: Response, seconds: int, caller: Caller) -> Response:
+    """The generation as it ended, if it does so in time; else what was created."""
+    id_ = caller.generation_id = UUID(
+        json.loads(bytes(created.body))["id"]
+    )  # from the reply, for it may be an earlier one said again
     created.headers["Preference-Applied"] = f"wait={seconds}"
-    if await parts.waiting.ended(id_, seconds) is None:
+    if await parts.waiting.ended(id_, seconds, caller) is None:
         return created
     generation = await generations.of_owner(parts.pool, id_, principal.owner)
     if generation is None:

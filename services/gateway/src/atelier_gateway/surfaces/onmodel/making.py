@@ -13,6 +13,7 @@ from starlette.responses import Response
 from atelier_contracts import Owner, RenderSpec, Work
 from atelier_gateway import data_uris, endings
 from atelier_gateway.bodies import answer, read
+from atelier_gateway.callers import Caller
 from atelier_gateway.creating import Draft, Shape
 from atelier_gateway.idempotency import HEADER, REPLAYED, checked, fingerprint
 from atelier_gateway.identity.principals import Principal
@@ -66,10 +67,13 @@ async def make(parts: Parts, request: Request) -> Response:
     )
     shape = Shape(SURFACE, f"POST {CREATE_PATH}?{feature.name}", accepted, problem, _unsuitable)
     make = partial(_made, parts, principal, draft, photos, shape)
-    response = await parts.creating.once(principal, shape, key, draft.fingerprint, make)
-    if response.status_code != 202 or not waits(request.headers):
-        return response
-    return await _waited(parts, principal, response)
+    if not waits(request.headers):
+        return await parts.creating.once(principal, shape, key, draft.fingerprint, make)
+    async with parts.callers.waiting(request, key=key) as caller:
+        response = await parts.creating.once(principal, shape, key, draft.fingerprint, make)
+        if response.status_code != 202:
+            return response
+        return parts.callers.answer(caller, await _waited(parts, principal, response, caller))
 
 
 async def user(parts: Parts, request: Request) -> Principal:
@@ -130,10 +134,10 @@ def _with_photos(draft: Draft, stored: list[StoredPicture]) -> Draft:
     return replace(draft, spec=draft.spec.model_copy(update={"inputs": inputs}), uses=uses)
 
 
-async def _waited(parts: Parts, principal: Principal, started: Response) -> Response:
+async def _waited(parts: Parts, principal: Principal, started: Response, caller: Caller) -> Response:
     """200 with the picture, a refusal for what failed meanwhile, or the 202 when it takes longer than we wait."""
-    job = UUID(json.loads(bytes(started.body))["job_id"])
-    if await parts.waiting.ended(job, parts.settings.sync_wait_s) is None:
+    job = caller.generation_id = UUID(json.loads(bytes(started.body))["job_id"])
+    if await parts.waiting.ended(job, parts.settings.sync_wait_s, caller) is None:
         return started
     generation = await generations.of_owner(parts.pool, job, principal.owner)
     if generation is None:

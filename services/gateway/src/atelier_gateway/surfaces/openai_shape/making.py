@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 from fastapi import Request
 from starlette.responses import Response
 
-from atelier_gateway import endings, image_orders
+from atelier_gateway import image_orders
 from atelier_gateway.bodies import answer
 from atelier_gateway.creating import Shape
 from atelier_gateway.idempotency import REPLAYED
@@ -28,7 +28,9 @@ from atelier_gateway.offers import Objection
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
 from atelier_gateway.store.generations import Generation, NewGeneration
+from atelier_gateway.store.unclaimed import SameRequest
 from atelier_gateway.surfaces.gate import Gate
+from atelier_gateway.surfaces.openai_shape import deliveries
 from atelier_gateway.surfaces.openai_shape.bodies import (
     IMAGES_MAX,
     EditImages,
@@ -70,29 +72,38 @@ async def make(
     wish = await read()
     choice = _choice(parts, wish.body)
     _check_files(action, wish.files)
-    accepted = await _create(parts, request, principal, action, wish, choice)
-    if accepted.status_code != 202:
-        return accepted
-    within_s = MADE_S_MAX + PAID_BACK_S_MAX
-    generation = await image_orders.outcome(parts, principal.owner, accepted, within_s)
-    if generation is None:
-        here = f"/v1/generations/{image_orders.id_of(accepted)}"
-        raise Problem("outcome_unknown", f"It is still being settled; GET {here} will tell.")
-    if generation.snapshot.state != "succeeded":
-        raise endings.problem_of(generation, endings.Field("prompt", "image"))
-    response = answer(await _shown(parts, generation, wish.body, choice))
-    response.headers["X-Generation-Id"] = str(generation.id)
-    response.headers.update(notice_headers(wish.body.model))
-    if replayed := accepted.headers.get(REPLAYED):
-        response.headers[REPLAYED] = replayed
+    key, fingerprint = image_orders.identity(request, _same(wish))
+    same = SameRequest(principal.owner, _route(action), fingerprint)
+    async with parts.callers.waiting(request, key=key, same=same) as caller:
+        if (kept := await deliveries.kept(parts, request, caller)) is not None:
+            return parts.callers.answer(caller, await _pictures(parts, kept, wish.body, choice, replayed=True))
+        accepted = await _create(parts, request, principal, action, wish, choice)
+        if accepted.status_code != 202:
+            return accepted
+        generation = await deliveries.made(parts, principal, accepted, caller, MADE_S_MAX + PAID_BACK_S_MAX, key)
+        response = await _pictures(parts, generation, wish.body, choice, replayed=REPLAYED in accepted.headers)
+        return parts.callers.answer(caller, response)
+
+
+async def _pictures(parts: Parts, made: Generation, body: Body, choice: Resolved, *, replayed: bool) -> Response:
+    """The 200. Raises Problem."""
+    response = answer(await _shown(parts, made, body, choice))
+    response.headers["X-Generation-Id"] = str(made.id)
+    response.headers.update(notice_headers(body.model))
+    if replayed:
+        response.headers[REPLAYED] = "true"
     return response
+
+
+def _route(action: Action) -> str:
+    return f"POST /v1/images/{action}"
 
 
 async def _create(
     parts: Parts, request: Request, principal: Principal, action: Action, wish: Wish, choice: Resolved
 ) -> Response:
     """The 202 that names the generation, or its refusal."""
-    shape = Shape(SURFACE, f"POST /v1/images/{action}", _accepted, problem, _unsuitable)
+    shape = Shape(SURFACE, _route(action), _accepted, problem, _unsuitable)
     make = partial(_made, parts, request, principal, shape, wish, choice)
     return await parts.creating.once(principal, shape, *image_orders.identity(request, _same(wish)), make)
 
