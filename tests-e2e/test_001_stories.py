@@ -19,11 +19,8 @@ SPEECH_CHARS_PER_S = (8, 25)
 async def user(world: World, admin: AdminClient) -> Any:
     """A user with 60 credits, and the client that acts for them."""
     async with httpx.AsyncClient(base_url=world.url, timeout=60) as client:
-        operator = {"Authorization": f"Bearer {world.stack.environment()['ATELIER_ADMIN_TOKEN']}"}
-        made = await client.post("/v1/admin/users", headers=operator, json={"email": f"{uuid4().hex}@tales.net"})
-        id_ = made.json()["id"]
-        token = await client.post(f"/v1/admin/users/{id_}/tokens", headers=operator)
-        client.headers["Authorization"] = f"Bearer {token.json()['token']}"
+        id_ = await admin.create_user(f"{uuid4().hex}@tales.net")
+        client.headers["Authorization"] = f"Bearer {await admin.issue_token(id_)}"
         await admin.grant("user", id_, 60, reason="test")
         yield id_, client
 

@@ -34,6 +34,7 @@ class World:
 
     stack: Stack
     url: str
+    operations_url: str
     admin: AdminClient
     databases: Mapping[str, "asyncpg.Pool[Any]"]
     owners: dict[int, str] = field(default_factory=dict)
@@ -44,12 +45,14 @@ class World:
         """Opens the system that ``stack`` runs."""
         known = stack.environment()
         async with AsyncExitStack() as opened:
-            admin = await opened.enter_async_context(AdminClient(known["ATELIER_URL"], known["ATELIER_ADMIN_TOKEN"]))
+            admin = await opened.enter_async_context(
+                AdminClient(known["ATELIER_OPERATIONS_URL"], known["ATELIER_ADMIN_TOKEN"])
+            )
             databases = {}
             for service in ("gateway", "session", "billing", "render"):
                 url = known[f"ATELIER_{service.upper()}_DATABASE_URL"]
                 databases[service] = await opened.enter_async_context(asyncpg.create_pool(url, min_size=1, max_size=2))
-            yield cls(stack, known["ATELIER_URL"], admin, databases)
+            yield cls(stack, known["ATELIER_URL"], known["ATELIER_OPERATIONS_URL"], admin, databases)
 
     async def new_store(self, credits: int) -> Client:
         """A store with that many credits."""

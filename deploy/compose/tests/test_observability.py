@@ -117,8 +117,13 @@ def test_prometheus_scrapes_every_service_at_the_port_it_listens_on(compose: Com
     }
 
     listening = {
-        f"{name}:{compose['services'][name]['environment'][f'ATELIER_{name.upper()}_PORT']}"
-        for name in ("gateway", "session", "billing", "render")
+        f"{name}:{compose['services'][name]['environment'][f'ATELIER_{setting}_PORT']}"
+        for name, setting in (
+            ("gateway", "OPERATIONS"),
+            ("session", "SESSION"),
+            ("billing", "BILLING"),
+            ("render", "RENDER"),
+        )
     }
     assert targets["atelier"] == listening
     assert {target.split(":")[0] for job in targets.values() for target in job} <= compose["services"].keys()

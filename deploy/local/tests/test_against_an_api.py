@@ -165,7 +165,7 @@ def api() -> Iterator[Api]:
 async def played(api: Api, folder: Path) -> str:
     photo: Picture = picture("photo.png", api.delivered)
     console = Console(width=80, color_system=None, file=io.StringIO(), soft_wrap=True)
-    to = Access(url=api.url, admin_token="token", amqp_url="", traces_url=None)
+    to = Access(url=api.url, operations_url=api.url, admin_token="token", amqp_url="", traces_url=None)
     await demo_story.perform(to, (photo, photo), folder, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -213,7 +213,12 @@ async def test_books_that_do_not_balance_end_the_demo(api: Api, tmp_path: Path) 
 
 
 def commanded(api: Api, *arguments: str) -> Result:
-    environment = {"ATELIER_URL": api.url, "ATELIER_ADMIN_TOKEN": "token", "ATELIER_AMQP_URL": "amqp://127.0.0.1:1/"}
+    environment = {
+        "ATELIER_URL": api.url,
+        "ATELIER_OPERATIONS_URL": api.url,
+        "ATELIER_ADMIN_TOKEN": "token",
+        "ATELIER_AMQP_URL": "amqp://127.0.0.1:1/",
+    }
     return CliRunner().invoke(app, list(arguments), env={**environment, "PROFILE": None, "COLUMNS": "80"})
 
 

@@ -116,3 +116,11 @@ def test_a_shell_that_sources_the_env_file_exports_every_value(mine: Profile) ->
     assert values.items() <= exported.items()
     assert exported["ATELIER_RENDER_PID"] == "42"
     assert stat.S_IMODE(mine.env_file.stat().st_mode) == 0o600
+
+
+def test_a_person_is_told_where_operators_are_served_and_it_is_not_where_clients_are(mine: Profile) -> None:
+    told = environment.of_a_person(mine, Plan(), ALL, {})
+    gateway = environment.of_service("gateway", mine, Plan(), ALL)
+
+    assert told["ATELIER_OPERATIONS_URL"].endswith(f":{gateway['ATELIER_OPERATIONS_PORT']}")
+    assert told["ATELIER_OPERATIONS_URL"] != told["ATELIER_URL"]

@@ -82,3 +82,14 @@ def test_a_profile_of_an_older_version_gets_the_secrets_it_lacks(tmp_path: Path)
 
     assert new.secrets["key_pepper"] != pepper
     assert new.secrets["admin_token"] == old.secrets["admin_token"]
+
+
+def test_a_profile_of_an_older_version_gets_the_ports_it_lacks_and_keeps_its_own(tmp_path: Path) -> None:
+    old = profile.open_profile("one", tmp_path)
+    port = old.ports.pop("operations")
+    profile.save(old)
+
+    again = profile.open_profile("one", tmp_path)
+
+    assert {name: again.ports[name] for name in old.ports} == old.ports
+    assert again.ports["operations"] not in old.ports.values() and port

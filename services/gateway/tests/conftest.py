@@ -1,6 +1,7 @@
 """The gateway under test: the real application on a real Postgres and a real broker, its neighbours played by us."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ from atelier_storage.settings import StorageSettings
 
 from .link import Link
 from .neighbours import Neighbours
-from .world import ADMIN_TOKEN, World
+from .world import ADMIN_TOKEN, ByPath, World
 
 ADMISSION_S = 1.0
 SYNC_WAIT_S = 1.5
@@ -72,12 +73,18 @@ async def running(
     broker_url, database_url = await to_broker.open(), await to_database.open()
     internal_url = await neighbours.serve()
     app = create_app(_settings(broker_url, database_url, internal_url, storage_settings, issuer_key))
-    async with app.router.lifespan_context(app):
+    async with app.public.router.lifespan_context(app.public):
         await neighbours.listen(server_urls[0])
         pool = await database.connect(migrated)
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=30) as client:
-            yield World(client, pool, neighbours, to_broker, to_database, app.state.parts)
+        async with AsyncExitStack() as opened:
+            both, public, operations = [
+                await opened.enter_async_context(
+                    httpx.AsyncClient(transport=door, base_url="http://gateway", timeout=30)
+                )
+                for door in (ByPath(app), httpx.ASGITransport(app.public), httpx.ASGITransport(app.operations))
+            ]
+            parts = app.public.state.parts
+            yield World(both, public, operations, pool, neighbours, to_broker, to_database, parts)
         await pool.close()
         await neighbours.close()
     await to_broker.close()

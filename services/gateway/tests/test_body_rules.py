@@ -20,8 +20,7 @@ QUERIES = {"/v1/generate": "?onmodel"}
 
 async def _routes(world: World) -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
     """(method, path, media types) of each route that takes a body."""
-    paths: dict[str, Any] = (await world.client.get("/openapi.json")).json()["paths"]
-    for path, operations in paths.items():
+    for path, operations in (await world.described()).items():
         for method in READ:
             if "requestBody" in operations.get(method, {}):
                 yield (

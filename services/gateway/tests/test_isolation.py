@@ -6,7 +6,6 @@ Byte for byte, headers included, but for what differs between any two answers. A
 
 import re
 from collections.abc import AsyncIterator
-from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -23,8 +22,7 @@ VOLATILE = re.compile(rb'"(timestamp|requestId)":\s*"[^"]*"')
 
 
 async def _operations(world: World) -> AsyncIterator[tuple[str, str]]:
-    paths: dict[str, Any] = (await world.client.get("/openapi.json")).json()["paths"]
-    for path, operations in paths.items():
+    for path, operations in (await world.described()).items():
         for method in METHODS:
             if method in operations:
                 yield method, path

@@ -3,6 +3,7 @@
 import html
 from typing import Any
 
+import httpx
 import pytest
 
 from atelier_gateway import pages
@@ -64,13 +65,15 @@ def test_nothing_in_a_description_runs_and_backticks_are_code() -> None:
 
 
 @pytest.mark.stack
-async def test_every_route_of_the_description_stands_on_the_page_of_its_surface(world: World) -> None:
-    described = (await world.client.get("/openapi.json")).json()
-    index = await world.client.get("/docs")
+@pytest.mark.parametrize("door", ["public", "operations"])
+async def test_every_route_of_the_description_stands_on_the_page_of_its_surface(world: World, door: str) -> None:
+    client: httpx.AsyncClient = getattr(world, door)
+    described = (await client.get("/openapi.json")).json()
+    index = await client.get("/docs")
 
     assert index.status_code == 200
     for surface in pages.surfaces(described):
-        page = await world.client.get(f"/docs/{pages.slug(surface.tag)}")
+        page = await client.get(f"/docs/{pages.slug(surface.tag)}")
         assert page.status_code == 200
         assert f'href="/docs/{pages.slug(surface.tag)}"' in index.text
         assert surface.about and surface.about in ABOUT.values()

@@ -46,6 +46,19 @@ def test_the_simulator_is_refused_in_production(monkeypatch: pytest.MonkeyPatch)
         settings(monkeypatch, ATELIER_SIMULATOR="on", ATELIER_ENVIRONMENT="production")
 
 
+def test_operators_and_clients_do_not_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError, match="ATELIER_OPERATIONS_PORT"):
+        settings(monkeypatch, ATELIER_OPERATIONS_PORT="8000")
+
+
+def test_an_environment_of_an_older_version_has_a_listener_for_operators_on_this_machine_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = settings(monkeypatch)
+
+    assert (read.operations_host, read.operations_port) == ("127.0.0.1", 8090)
+
+
 def test_webhooks_to_this_machine_are_refused_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError, match="ATELIER_WEBHOOK_LOOPBACK"):
         settings(monkeypatch, ATELIER_WEBHOOK_LOOPBACK="on", ATELIER_ENVIRONMENT="production")

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from atelier_gateway.listeners import Listeners
 from atelier_gateway.parts import Parts
 from atelier_messaging.database import Pool
 
@@ -24,8 +25,21 @@ TABLES = (
 TABLES = f"story_requests, unclaimed_results, {TABLES}"
 TABLES = f"files, rate_windows, form_requests, webhook_deliveries, webhook_endpoints, webhook_secrets, {TABLES}"
 WAIT_S_MAX = 20.0
+OPERATORS_PATHS = ("/v1/admin/", "/metrics", "/health/ready")
 
 Headers = Mapping[str, str]
+
+
+class ByPath(httpx.AsyncBaseTransport):
+    """Both doors of a gateway: what only operators reach goes through theirs."""
+
+    def __init__(self, app: Listeners) -> None:
+        self._public, self._operations = httpx.ASGITransport(app.public), httpx.ASGITransport(app.operations)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One request."""
+        is_operators = request.url.path.startswith(OPERATORS_PATHS)
+        return await (self._operations if is_operators else self._public).handle_async_request(request)
 
 
 @dataclass
@@ -33,6 +47,9 @@ class World:
     """The gateway and its surroundings."""
 
     client: httpx.AsyncClient
+    """Through whichever door the path is behind."""
+    public: httpx.AsyncClient
+    operations: httpx.AsyncClient
     pool: Pool
     neighbours: Neighbours
     to_broker: Link
@@ -54,6 +71,13 @@ class World:
         """POSTs a try-on to the B2B surface."""
         keyed = {"Idempotency-Key": key} if key else {}
         return await self.client.post(CREATE, headers={**headers, **keyed}, json={**TRY_ON, **changes})
+
+    async def described(self) -> dict[str, Any]:
+        """The paths of both listeners' descriptions."""
+        paths: dict[str, Any] = {}
+        for door in (self.public, self.operations):
+            paths |= (await door.get("/openapi.json")).json()["paths"]
+        return paths
 
     async def rows(self) -> dict[str, int]:
         """How much there is of what a create writes."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -11,14 +12,18 @@ from atelier_local.client import AtelierError
 from atelier_local.control import start_command
 from atelier_local.stack import Stack
 
+OPERATIONS_PORT = 8090
+"""The gateway's default for ``ATELIER_OPERATIONS_PORT``."""
 ProfileName = Annotated[str | None, typer.Option("--profile", envvar="PROFILE", help="which local stack")]
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What the commands need of an installation. ``traces_url`` is None where no trace viewer runs."""
+    """What the commands need of an installation. The admin API answers at ``operations_url``; ``traces_url`` is None
+    where no trace viewer runs."""
 
     url: str
+    operations_url: str
     admin_token: str
     amqp_url: str
     traces_url: str | None
@@ -47,7 +52,20 @@ def _access(known: Mapping[str, str], source: str) -> Access:
 
     return Access(
         url=needed("ATELIER_URL"),
+        operations_url=known.get("ATELIER_OPERATIONS_URL") or _operations_beside(needed("ATELIER_URL"), source),
         admin_token=needed("ATELIER_ADMIN_TOKEN"),
         amqp_url=needed("ATELIER_AMQP_URL"),
         traces_url=known.get("ATELIER_TRACES_URL") or None,
     )
+
+
+def _operations_beside(url: str, source: str) -> str:
+    """For settings of an older version: on this machine, the default port. Raises AtelierError for another machine: the
+    operator's token does not travel to a guessed address."""
+    at = urlsplit(url)
+    if at.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise AtelierError(
+            f"ATELIER_OPERATIONS_URL, where the admin API of {at.netloc} answers, is not set in {source}."
+        )
+    host = f"[{at.hostname}]" if at.hostname == "::1" else at.hostname
+    return f"{at.scheme}://{host}:{OPERATIONS_PORT}"

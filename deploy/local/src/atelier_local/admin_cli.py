@@ -158,7 +158,7 @@ def _at_the_broker(profile: str | None, queue: str, act: Callable[[str, str], Co
 def _ask(profile: str | None, act: Callable[[AdminClient], Coroutine[Any, Any, T]]) -> T:
     async def asked() -> T:
         to = access(profile)
-        async with AdminClient(to.url, to.admin_token) as admin:
+        async with AdminClient(to.operations_url, to.admin_token) as admin:
             return await act(admin)
 
     with sentences():

@@ -46,7 +46,7 @@ class Shown:
 
 async def perform(to: Access, photos: tuple[Picture, Picture], folder: Path, console: Console) -> Shown:
     """All three acts and the books. Raises AtelierError at the first broken promise."""
-    async with AdminClient(to.url, to.admin_token) as admin:
+    async with AdminClient(to.operations_url, to.admin_token) as admin:
         store = await admin.create_store("Demo boutique")
         async with Client(to.url, store.api_key) as client:
             await admin.grant("store", store.id, GRANTED, reason="the demo")

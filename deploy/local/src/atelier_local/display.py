@@ -17,9 +17,11 @@ from atelier_local.control import USABLE, PartStatus, Status, stop_command
 STYLES = {"ready": "green", "done": "green", "failed": "red", "stopped": "yellow", "restarting": "yellow"}
 LINKS = (
     ("API", "ATELIER_URL"),
+    ("Operations", "ATELIER_OPERATIONS_URL"),
     ("Traces", "ATELIER_TRACES_URL"),
     ("Object store", "ATELIER_S3_ENDPOINT"),
 )
+OF_THE_GATEWAY = ("ATELIER_URL", "ATELIER_OPERATIONS_URL")
 
 
 class Progress:
@@ -85,7 +87,7 @@ def table_of_urls(console: Console, status: Status, env: Mapping[str, str], env_
     table = Table(box=None, pad_edge=False, show_header=False)
     running = {part.name for part in status.parts}
     for title, name in LINKS:
-        if env.get(name) and (name != "ATELIER_URL" or "gateway" in running):
+        if env.get(name) and (name not in OF_THE_GATEWAY or "gateway" in running):
             table.add_row(title, env[name])
     for part in status.parts:
         if part.name in ("rabbitmq", "postgres"):

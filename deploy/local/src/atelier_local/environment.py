@@ -116,6 +116,7 @@ def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str
     if service == "gateway":
         # Who develops receives webhooks on the same machine.
         values = {"ATELIER_WEBHOOK_LOOPBACK": "on"} | values | _gateway(profile)
+        values["ATELIER_OPERATIONS_PORT"] = str(profile.ports["operations"])
     return values | plan.extra
 
 
@@ -127,7 +128,8 @@ def of_migration(service: str, profile: Profile, plan: Plan, parts: Collection[s
 
 def of_a_person(profile: Profile, plan: Plan, parts: Collection[str], pids: Mapping[str, int]) -> dict[str, str]:
     """What ``.run/<profile>/env`` says: everything needed to talk to the stack, and to look inside."""
-    values = {"ATELIER_URL": http_url(profile, "gateway"), **shared(profile, plan, parts), **_gateway(profile)}
+    addresses = {"ATELIER_URL": http_url(profile, "gateway"), "ATELIER_OPERATIONS_URL": http_url(profile, "operations")}
+    values = {**addresses, **shared(profile, plan, parts), **_gateway(profile)}
     values |= s3_settings(profile, plan)
     values["ATELIER_TRACES_URL"] = plan.given.get("ATELIER_TRACES_URL") or (
         traces.base_url(profile) if "traces" in parts else plan.given.get(OTLP, "")
@@ -148,7 +150,7 @@ def write_env_file(profile: Profile, values: Mapping[str, str]) -> None:
 
 
 def http_url(profile: Profile, service: str) -> str:
-    """Where a service answers HTTP."""
+    """Where a service answers HTTP; ``operations`` is the gateway's door for operators."""
     return f"http://127.0.0.1:{profile.ports[service]}"
 
 

@@ -46,7 +46,7 @@ async def _generate(to: Access, photos: tuple[Picture, Picture], key: str | None
 
 
 async def _new_store(to: Access) -> str:
-    async with AdminClient(to.url, to.admin_token) as admin:
+    async with AdminClient(to.operations_url, to.admin_token) as admin:
         store = await admin.create_store("Terminal boutique")
         await admin.grant("store", store.id, GRANTED, reason="atelier generate without a key")
     console.print(views.labelled("store", f"{store.name} {store.id}, {views.credits(GRANTED)} granted"))

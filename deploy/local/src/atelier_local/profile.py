@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[4]
 PORTS = range(20_000, 32_000)
 """Below the kernel's ephemeral range, so that no outgoing connection takes a port while its owner is down."""
 SERVICES = ("gateway", "session", "billing", "render")
-PORT_NAMES = ("rabbitmq", "epmd", "erlang", "postgres", "objectstore", "traces", "traces_grpc", *SERVICES)
+PORT_NAMES = ("rabbitmq", "epmd", "erlang", "postgres", "objectstore", "traces", "traces_grpc", *SERVICES, "operations")
 SECRET_NAMES = (
     "amqp_password", "postgres_password", "s3_access_key", "s3_secret_key",
     "admin_token", "service_token", "key_pepper",
@@ -82,7 +82,7 @@ def open_profile(name: str, root: Path | None = None) -> Profile:
     made = Profile(
         name=name,
         home=home,
-        ports=known.get("ports") or _choose(PORT_NAMES, _taken_by_others(home)),
+        ports=_with_missing_ports(known.get("ports", {}), _taken_by_others(home)),
         secrets={**{name: _secret() for name in SECRET_NAMES}, **known.get("secrets", {})},
     )
     save(made)
@@ -148,6 +148,12 @@ def _read(home: Path) -> dict[str, dict[str, Any]]:
 
 def _taken_by_others(home: Path) -> set[int]:
     return {port for other in _homes(home.parent) if other != home for port in _read(other).get("ports", {}).values()}
+
+
+def _with_missing_ports(known: dict[str, int], taken: set[int]) -> dict[str, int]:
+    """A profile of an older version keeps its ports and gets those it lacks."""
+    missing = [name for name in PORT_NAMES if name not in known]
+    return known | _choose(missing, taken | set(known.values()))
 
 
 def _choose(names: Iterable[str], taken: set[int]) -> dict[str, int]:

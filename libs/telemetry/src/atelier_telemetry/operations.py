@@ -26,6 +26,17 @@ ONE_SPAN_A_REQUEST: TelemetryConfig = {
 
 def operations_router(checks: Mapping[str, Check]) -> APIRouter:
     """``/health/live``, ``/health/ready`` (503 naming each part that fails) and ``/metrics``; not in the public API."""
+    router = health_router(checks, name_parts=True)
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def health_router(checks: Mapping[str, Check], *, name_parts: bool) -> APIRouter:
+    """``/health/live`` and ``/health/ready``. A listener that strangers reach does not name the parts."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/health/live")
@@ -38,11 +49,8 @@ def operations_router(checks: Mapping[str, Check]) -> APIRouter:
         answers = await asyncio.gather(*(_holds(checks[name]) for name in names))
         parts = {name: "ok" if ok else "failing" for name, ok in zip(names, answers, strict=True)}
         healthy = all(answers)
-        return JSONResponse({"status": "ready" if healthy else "not ready", "parts": parts}, 200 if healthy else 503)
-
-    @router.get("/metrics")
-    async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        status = {"status": "ready" if healthy else "not ready"}
+        return JSONResponse(status | ({"parts": parts} if name_parts else {}), 200 if healthy else 503)
 
     return router
 

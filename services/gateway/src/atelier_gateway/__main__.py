@@ -18,7 +18,8 @@ def main(arguments: list[str]) -> None:
     from atelier_gateway.app import create_app
     from atelier_telemetry.serve import serve
 
-    serve(create_app(settings), host=settings.gateway_host, port=settings.gateway_port)
+    operations = (settings.operations_host, settings.operations_port)
+    serve(create_app(settings), host=settings.gateway_host, port=settings.gateway_port, also=[operations])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
@@ -28,6 +29,7 @@ from atelier_gateway.intake import PROBES_MAX, Intake
 from atelier_gateway.internal import Internal
 from atelier_gateway.keyed import KeyedActs
 from atelier_gateway.limits import Limits
+from atelier_gateway.listeners import Listeners
 from atelier_gateway.offers import Offers
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, of_status
@@ -36,7 +38,8 @@ from atelier_gateway.settings import Settings
 from atelier_gateway.store import claims, deliveries, events, hours, rates, unclaimed
 from atelier_gateway.surfaces import (
     LARGER_BODIES,
-    ROUTED,
+    OPERATIONS,
+    PUBLIC,
     shape_of,
     surface_of,
 )
@@ -56,14 +59,15 @@ from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
 from atelier_storage.post import SafePoster
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, health_router, operations_router
 
 PRUNE_EVERY_S = 600.0
 IMAGE_WORKERS = 1
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings) -> Listeners:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
+    operations = _listener(settings, title="Atelier operations")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -71,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         spans = tracing.configure("gateway", settings, is_public=True)
         pool = await database.connect(settings.gateway_database_url.get_secret_value())
         parts = _parts(settings, pool)
-        app.state.parts = parts
+        app.state.parts = operations.state.parts = parts
         await parts.bus.start()
         parts.bus.keep(loops.keep_doing("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune")
         parts.bus.keep(loops.keep_doing("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune")
@@ -90,10 +94,12 @@ def create_app(settings: Settings) -> FastAPI:
             "database": partial(database.answers, pool),
             "storage": parts.objects.ready,
         }
-        app.include_router(operations_router(checks))
-        app.include_router(pages.router())
-        for surface in ROUTED:
-            app.include_router(surface.router(parts))
+        app.include_router(health_router(checks, name_parts=False))
+        operations.include_router(operations_router(checks))
+        for listener, surfaces in ((app, PUBLIC), (operations, OPERATIONS)):
+            listener.include_router(pages.router())
+            for surface in surfaces:
+                listener.include_router(surface.router(parts))
         describe(app.webhooks)
         yield
         await parts.bus.stop()
@@ -104,7 +110,13 @@ def create_app(settings: Settings) -> FastAPI:
         parts.objects.close()
         spans.shutdown()
 
-    app = Described(title="Atelier", lifespan=lifespan, docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST)
+    public = _listener(settings, title="Atelier", lifespan=lifespan)
+    return Listeners(public, operations, operations_port=settings.operations_port)
+
+
+def _listener(settings: Settings, **how: Any) -> FastAPI:
+    """What is reached through one of our doors, with what stands before every route."""
+    app = Described(docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST, **how)
     app.add_middleware(
         FailedLogins,
         per_minute=settings.failed_logins_per_minute,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -69,8 +70,13 @@ def field_problem(field: str, why: str) -> Problem:
 
 def answer(value: object, status: int = 200) -> Response:
     """A JSON response; equal values give equal bytes."""
-    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str).encode()
+    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_worded).encode()
     return Response(body, status, media_type="application/json")
+
+
+def _worded(value: object) -> str:
+    """What JSON has no word for: a moment as RFC 3339 writes it, an id as text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def takes(model: type[Body], *, required: bool = True) -> dict[str, Any]:

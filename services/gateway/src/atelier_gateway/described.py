@@ -25,5 +25,7 @@ class Described(FastAPI):
                         del route["responses"]["422"]
             for name in ADDED:
                 described["components"]["schemas"].pop(name, None)
-            described["tags"] = [{"name": name, "description": about} for name, about in ABOUT.items()]
+            all_routes = [route for routes in described["paths"].values() for route in routes.values()]
+            used = {tag for route in all_routes for tag in route.get("tags", ())}
+            described["tags"] = [{"name": name, "description": ABOUT[name]} for name in ABOUT if name in used]
         return super().openapi()

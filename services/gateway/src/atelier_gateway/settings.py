@@ -22,6 +22,9 @@ class Settings(BrokerSettings, TelemetrySettings):
 
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8000, ge=1, le=65_535)
+    operations_host: str = "127.0.0.1"
+    """Where ``/metrics``, the named health and the admin API answer; never an address that strangers reach."""
+    operations_port: int = Field(default=8090, ge=1, le=65_535)
     gateway_database_url: SecretStr
     """The app role's: it owns nothing."""
     gateway_owner_database_url: SecretStr | None = None
@@ -138,6 +141,12 @@ class Settings(BrokerSettings, TelemetrySettings):
     def proxies(self) -> tuple[Network, ...]:
         """``trusted_proxies``, read."""
         return networks(self.trusted_proxies)
+
+    @model_validator(mode="after")
+    def _operators_have_their_own_port(self) -> Self:
+        if self.operations_port == self.gateway_port:
+            raise ValueError("ATELIER_OPERATIONS_PORT and ATELIER_GATEWAY_PORT are two ports: only one is public")
+        return self
 
     @model_validator(mode="after")
     def _no_simulator_in_production(self) -> Self:

@@ -66,7 +66,7 @@ def bench(
 
 async def _measure(known: dict[str, str], generations: int, rounds: int, console: Console) -> None:
     url, floor_url = known["ATELIER_URL"], known["ATELIER_BILLING_OWNER_DATABASE_URL"]
-    async with AdminClient(url, known["ATELIER_ADMIN_TOKEN"]) as admin:
+    async with AdminClient(known["ATELIER_OPERATIONS_URL"], known["ATELIER_ADMIN_TOKEN"]) as admin:
         keys = await open_accounts(admin)
         endings = load.Endings()
         async with await aio_pika.connect(known["ATELIER_AMQP_URL"]) as connection:

@@ -17,8 +17,14 @@ from atelier_gateway.surfaces import (
     webhooks,
 )
 
-ROUTED = (b2b, native, admin, admin_stores, admin_credits, trpc, form, images, openai_shape, onmodel, stories, webhooks)
-"""The surfaces that are served: each has a ``router(parts)``."""
+PUBLIC = (b2b, native, trpc, form, images, openai_shape, onmodel, stories, webhooks)
+"""The surfaces that clients reach: each has a ``router(parts)``."""
+
+OPERATIONS = (admin, admin_stores, admin_credits)
+"""The surfaces that operators reach, on a listener of their own."""
+
+ROUTED = (*PUBLIC, *OPERATIONS)
+"""All of them."""
 
 SHAPES: tuple[tuple[str, str, Shape], ...] = (
     (f"{b2b.PREFIX}/", "b2b", b2b.problem),

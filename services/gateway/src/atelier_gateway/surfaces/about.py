@@ -31,5 +31,5 @@ ABOUT: Mapping[str, str] = {
     ),
     "On-model photos": "For users, by token: product photographs onto a model, or laid flat on a background.",
     "Problems": "What the `type` of a problem leads to.",
-    "Admin": "For operators, by the admin token: stores, keys, users, workspaces, grants, proofs.",
+    "Admin": "For operators, on a listener of their own: stores, keys, users, workspaces, grants, proofs.",
 }

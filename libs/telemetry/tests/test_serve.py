@@ -1,0 +1,62 @@
+"""One process, several listeners: each request knows the socket that took it, and one signal ends all of them."""
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from atelier_telemetry.serve import bound
+
+SERVICE = """
+import json, sys
+from atelier_telemetry.serve import serve
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (message := await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        print("over", flush=True)
+        return await send({"type": "lifespan.shutdown.complete"})
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": json.dumps(scope["server"][1]).encode()})
+
+first, second = map(int, sys.argv[1:])
+serve(app, host="127.0.0.1", port=first, also=[("127.0.0.1", second)])
+"""
+
+
+def free_ports() -> tuple[int, int]:
+    with bound("127.0.0.1", 0) as one, bound("127.0.0.1", 0) as other:
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def asked(port: int) -> int:
+    """What answers there once it does."""
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            connection.request("GET", "/")
+            return int(json.loads(connection.getresponse().read()))
+        except ConnectionRefusedError:
+            time.sleep(0.02)  # it has not begun to listen
+        finally:
+            connection.close()
+
+
+def test_each_listener_is_told_by_its_own_port_and_one_signal_ends_both() -> None:
+    first, second = free_ports()
+    command = [sys.executable, "-c", SERVICE, str(first), str(second)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+        try:
+            assert [asked(first), asked(second)] == [first, second]
+        finally:
+            service.send_signal(signal.SIGTERM)
+        printed, _ = service.communicate(timeout=30)
+
+    assert printed == "over\n"
+    for port in (first, second):
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0

@@ -1,0 +1,22 @@
+"""Two doors of one process: the public API, and what only operators reach.
+
+Which one a request came through is told by the socket that took it, never by what the request says of itself.
+"""
+
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
+
+
+class Listeners:
+    """The ASGI application of the process. Its life is the public application's; both share its parts."""
+
+    def __init__(self, public: FastAPI, operations: FastAPI, *, operations_port: int) -> None:
+        self.public = public
+        self.operations = operations
+        self._operations_port = operations_port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the life of the process."""
+        _, port = scope.get("server") or (None, None)
+        app = self.operations if scope["type"] == "http" and port == self._operations_port else self.public
+        await app(scope, receive, send)
