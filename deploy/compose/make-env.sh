@@ -8,14 +8,24 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 env_file=${1:-$root/.env}
 secrets=${2:-$root/deploy/compose/.secrets}
 
+secret() { openssl rand -hex 32; }  # hexadecimal, because most of them become part of a URL
+upload_identity() {
+  echo "ATELIER_S3_UPLOAD_ACCESS_KEY=atelier-uploads-$(openssl rand -hex 6)"
+  echo "ATELIER_S3_UPLOAD_SECRET_KEY=$(secret)"
+}
+
+if [[ -e $env_file ]] && ! grep -q '^ATELIER_S3_UPLOAD_ACCESS_KEY=' "$env_file"; then
+  added=$(upload_identity)
+  printf '\n%s\n' "$added" >>"$env_file"
+  echo "Added the identity that signs uploads to $env_file; all else is as it was. Next: docker compose up --build --wait"
+  exit 0
+fi
 if [[ -e $env_file ]]; then
   echo "$env_file exists already, and so do databases made with its passwords: nothing was changed." \
     "To begin anew: docker compose down --volumes, delete it, and run this again." >&2
   exit 1
 fi
 command -v openssl >/dev/null || { echo "openssl is needed to make the secrets: apt-get install openssl" >&2; exit 1; }
-
-secret() { openssl rand -hex 32; }  # hexadecimal, because most of them become part of a URL
 
 # RabbitMQ's form: base64(salt, sha256(salt, password)), the salt being four bytes.
 broker_hash() {
@@ -46,6 +56,7 @@ chmod 0444 "$secrets/rabbitmq-definitions.json" "$secrets/dev-issuer.pem"
     echo "$name=$(secret)"
   done
   echo "ATELIER_S3_ACCESS_KEY=atelier-$(openssl rand -hex 6)"
+  upload_identity
 } >"$env_file.new"
 mv "$env_file.new" "$env_file"
 echo "Wrote $env_file and $secrets. Next: docker compose up --build --wait"

@@ -1,9 +1,12 @@
 """What docker-compose.yml promises about every container: hardened, bounded, loopback only, no secret in the tree."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
+
+from atelier_storage.upload_identity import upload_policy
 
 Compose = dict[str, Any]
 
@@ -99,3 +102,18 @@ def test_every_mounted_path_exists_or_is_made_by_make_env(compose: Compose, root
 def test_scripts_that_containers_run_are_executable_for_everybody(root: Path) -> None:
     for script in (root / "deploy/compose").rglob("*.sh"):
         assert script.stat().st_mode & 0o555 == 0o555, script
+
+
+def test_the_identity_for_uploads_gets_the_policy_that_the_services_expect(root: Path) -> None:
+    script = (root / "deploy/compose/minio/create-bucket.sh").read_text()
+    [policy] = re.findall(r"cat >/tmp/uploads.json <<POLICY\n(.*?)\nPOLICY\n", script, re.DOTALL)
+
+    assert json.loads(policy.replace("$BUCKET", "pictures")) == upload_policy("pictures")
+
+
+def test_the_identity_for_uploads_is_known_to_the_gateway_alone(compose: Compose) -> None:
+    holders = {
+        name for name, service in compose["services"].items() if "UPLOAD_SECRET_KEY" in str(service.get("environment"))
+    }
+
+    assert holders == {"gateway", "migrate-gateway", "bucket"}

@@ -25,7 +25,7 @@ def made(root: Path, tmp_path: Path) -> Path:
 
 
 def secrets_of(env_file: Path) -> dict[str, str]:
-    lines = [line for line in env_file.read_text().splitlines() if not line.startswith("#")]
+    lines = [line for line in env_file.read_text().splitlines() if line and not line.startswith("#")]
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
@@ -41,7 +41,8 @@ def test_only_its_owner_can_reach_what_was_made(made: Path) -> None:
 
 def test_secrets_have_256_bits_and_no_two_are_equal(made: Path) -> None:
     secrets = secrets_of(made / ".env")
-    del secrets["ATELIER_S3_ACCESS_KEY"]  # a name, not a secret
+    for name in ("ATELIER_S3_ACCESS_KEY", "ATELIER_S3_UPLOAD_ACCESS_KEY"):
+        del secrets[name]  # names, not secrets
 
     assert all(len(bytes.fromhex(value)) == 32 for value in secrets.values())
     assert len(set(secrets.values())) == len(secrets)
@@ -72,6 +73,19 @@ def test_a_second_run_refuses_and_changes_nothing(root: Path, made: Path) -> Non
     assert again.returncode == 1
     assert "nothing was changed" in again.stderr
     assert {path: path.read_bytes() for path in made.rglob("*") if path.is_file()} == before
+
+
+def test_an_env_file_from_before_uploads_had_an_identity_gets_one_and_keeps_the_rest(root: Path, made: Path) -> None:
+    file = made / ".env"
+    older = [line for line in file.read_text().splitlines() if "S3_UPLOAD" not in line]
+    file.write_text("\n".join(older) + "\n")
+
+    again = make_env(root, made)
+
+    assert again.returncode == 0, again.stderr
+    assert file.read_text().startswith("\n".join(older) + "\n")
+    assert len(bytes.fromhex(secrets_of(file)["ATELIER_S3_UPLOAD_SECRET_KEY"])) == 32
+    assert mode_of(file) == 0o600
 
 
 def test_a_run_that_was_cut_off_can_be_repeated(root: Path, made: Path) -> None:

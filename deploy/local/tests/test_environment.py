@@ -41,6 +41,14 @@ def test_services_without_pictures_get_no_key_of_the_store(service: str, mine: P
     assert mine.secrets["s3_secret_key"] not in told.values()
 
 
+def test_only_the_gateway_signs_uploads_and_with_an_identity_of_their_own(mine: Profile) -> None:
+    for service in SERVICES:
+        told = environment.of_service(service, mine, Plan(), ALL)
+        assert ("ATELIER_S3_UPLOAD_SECRET_KEY" in told) == (service == "gateway")
+        assert (mine.secrets["s3_upload_secret_key"] in told.values()) == (service == "gateway")
+    assert mine.secrets["s3_upload_access_key"] != mine.secrets["s3_access_key"]
+
+
 def test_only_the_gateway_may_make_users_and_keys(mine: Profile) -> None:
     for service in SERVICES:
         told = environment.of_service(service, mine, Plan(), ALL)

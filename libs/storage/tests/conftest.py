@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from atelier_local.objectstore import identities
 from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings
 
@@ -26,8 +27,15 @@ START_TIMEOUT_S = 20.0
 def s3_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
     port, data = free_port(), tmp_path_factory.mktemp("s3")
     settings = StorageSettings(
-        endpoint=f"http://127.0.0.1:{port}", access_key="atelier-test", secret_key="not-a-secret", bucket="pictures"
+        endpoint=f"http://127.0.0.1:{port}",
+        access_key="atelier-test",
+        secret_key="not-a-secret",
+        upload_access_key="atelier-uploads",
+        upload_secret_key="no-secret-either",
+        bucket="pictures",
     )
+    (data / "state").mkdir()
+    (data / "state" / "iam.json").write_text(identities(_upload_identity(settings)))
     with (data / "log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "ministack"], env=_s3_environment(settings, port, data), stdout=log, stderr=log
@@ -85,6 +93,15 @@ def free_port() -> int:
         return port
 
 
+def _upload_identity(settings: StorageSettings) -> dict[str, str]:
+    assert settings.upload_access_key and settings.upload_secret_key
+    return {
+        "ATELIER_S3_BUCKET": settings.bucket,
+        "ATELIER_S3_UPLOAD_ACCESS_KEY": settings.upload_access_key,
+        "ATELIER_S3_UPLOAD_SECRET_KEY": settings.upload_secret_key.get_secret_value(),
+    }
+
+
 def _s3_environment(settings: StorageSettings, port: int, data: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
@@ -97,6 +114,7 @@ def _s3_environment(settings: StorageSettings, port: int, data: Path) -> dict[st
         "AWS_SECRET_ACCESS_KEY": settings.secret_key.get_secret_value(),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(data / "objects"),
+        "PERSIST_STATE": "1",
         "STATE_DIR": str(data / "state"),
         "HOME": str(data),
     }

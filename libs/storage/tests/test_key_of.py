@@ -20,6 +20,8 @@ def store() -> ObjectStore:
             public_endpoint="https://files.example.com",
             access_key="a",
             secret_key=SecretStr("b"),
+            upload_access_key="u",
+            upload_secret_key=SecretStr("p"),
             bucket="pictures",
         )
     )

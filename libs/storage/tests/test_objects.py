@@ -150,7 +150,7 @@ async def test_an_upload_url_is_good_for_one_type_one_size_one_key_and_one_metho
     upload = store.presign_put(key, "image/png", 60, size=len(PICTURE))
 
     other_key = upload.url.replace("me.png", "you.png")
-    forger = ObjectStore(s3_settings.model_copy(update={"secret_key": SecretStr("guessed")}))
+    forger = ObjectStore(s3_settings.model_copy(update={"upload_secret_key": SecretStr("guessed")}))
     refused = [
         await http("PUT", upload.url, PICTURE, {**upload.headers, "Content-Type": "text/html"}),
         await http("PUT", upload.url, PICTURE + b"!", {"Content-Type": "image/png"}),

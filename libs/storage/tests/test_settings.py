@@ -21,3 +21,14 @@ def test_settings_come_from_the_environment_and_keep_the_secret(monkeypatch: pyt
 
     assert (settings.region, settings.public_endpoint) == ("us-east-1", None)
     assert "canary" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "uploads",
+    [{"upload_access_key": "u"}, {"upload_secret_key": "s"}, {"upload_access_key": "a", "upload_secret_key": "s"}],
+)
+def test_half_an_upload_identity_and_one_that_is_the_services_own_stop_start_up(uploads: dict[str, str]) -> None:
+    own = {"endpoint": "http://minio:9000", "access_key": "a", "secret_key": "b", "bucket": "pictures"}
+
+    with pytest.raises(ValidationError, match="ATELIER_S3_UPLOAD_ACCESS_KEY"):
+        StorageSettings.model_validate(own | uploads)

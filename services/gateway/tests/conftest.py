@@ -42,7 +42,7 @@ def storage_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stora
     try:
         with stack:
             told = settings(stack.profile)
-            names = ("endpoint", "access_key", "secret_key", "bucket")
+            names = ("endpoint", "access_key", "secret_key", "bucket", "upload_access_key", "upload_secret_key")
             yield StorageSettings.model_validate({name: told[f"ATELIER_S3_{name.upper()}"] for name in names})
     finally:
         stack.clean()

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import AnyHttpUrl
 
 from atelier_contracts import (
     Artefact,
@@ -13,7 +14,12 @@ from atelier_contracts import (
     RenderProgressed,
     RenderStarted,
 )
+from atelier_gateway import uploading
+from atelier_gateway.problems import Problem
+from atelier_storage.errors import UploadIdentityUnfit
 from atelier_storage.keys import artefact_key
+from atelier_storage.settings import StorageSettings
+from atelier_storage.upload_identity import UploadIdentity
 
 from .world import ADMIN, World
 
@@ -268,3 +274,21 @@ async def _status(world: World, headers: dict[str, str], generation: UUID, statu
         return bool(shown.json()["data"]["status"] == status)
 
     await world.until(reached)
+
+
+async def test_a_gateway_whose_upload_identity_may_read_refuses_to_start(storage_settings: StorageSettings) -> None:
+    """SECURITY: what the holder of an upload URL can do."""
+    own = {"upload_access_key": storage_settings.access_key, "upload_secret_key": storage_settings.secret_key}
+
+    with pytest.raises(UploadIdentityUnfit, match="must not be able to read an upload"):
+        await uploading.prove_at_start(UploadIdentity(storage_settings.model_copy(update=own)))
+
+
+async def test_no_upload_is_offered_while_its_identity_is_not_proven(storage_settings: StorageSettings) -> None:
+    unproven = UploadIdentity(storage_settings.model_copy(update={"endpoint": AnyHttpUrl("http://127.0.0.1:1")}))
+    await uploading.prove_at_start(unproven)
+
+    with pytest.raises(Problem) as refused:
+        await uploading.prove(unproven)
+
+    assert refused.value.status == 503

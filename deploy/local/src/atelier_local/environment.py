@@ -15,6 +15,8 @@ from atelier_local.roles import database_url
 OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
 ADDRESSES = ("ATELIER_AMQP_URL", "ATELIER_DATABASE_URL", "ATELIER_S3_ENDPOINT", OTLP, "ATELIER_TRACES_URL")
 S3_DETAILS = tuple(f"ATELIER_S3_{name}" for name in ("ACCESS_KEY", "SECRET_KEY", "BUCKET", "REGION", "PUBLIC_ENDPOINT"))
+S3_UPLOADS = ("ATELIER_S3_UPLOAD_ACCESS_KEY", "ATELIER_S3_UPLOAD_SECRET_KEY")
+"""Of the identity that signs uploads: the gateway's alone."""
 TUNING = (
     "ATELIER_LOG_LEVEL", "ATELIER_TRACE_RATIO",
     "ATELIER_RENDER_LEASE_S", "ATELIER_RENDER_CONCURRENCY", "ATELIER_RENDER_IMAGE_WORKERS", "ATELIER_RENDER_NARRATORS",
@@ -68,14 +70,14 @@ def given_from(environ: Mapping[str, str], profile: Profile) -> dict[str, str]:
         name: environ[name] for name in ADDRESSES if environ.get(name) and not _is_loopback(environ[name], among=ours)
     }
     if "ATELIER_S3_ENDPOINT" in given:
-        given.update({name: environ[name] for name in S3_DETAILS if environ.get(name)})
+        given.update({name: environ[name] for name in S3_DETAILS + S3_UPLOADS if environ.get(name)})
     given.update({name: environ[name] for name in TUNING + PROVIDERS if environ.get(name)})
     return given
 
 
 def s3_settings(profile: Profile, plan: Plan) -> dict[str, str]:
     """The given object store's, what is not said of it being as with our own; or our own's."""
-    names = ("ATELIER_S3_ENDPOINT", *S3_DETAILS)
+    names = ("ATELIER_S3_ENDPOINT", *S3_DETAILS, *S3_UPLOADS)
     return {**objectstore.settings(profile), **{name: plan.given[name] for name in names if name in plan.given}}
 
 
@@ -109,7 +111,10 @@ def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str
         f"ATELIER_{name}_PORT": str(profile.ports[service]),
     }
     if service in ("gateway", "render"):
-        values |= s3_settings(profile, plan) | {"ATELIER_SIMULATOR": "on"}
+        store = s3_settings(profile, plan)
+        if service != "gateway":
+            store = {name: value for name, value in store.items() if name not in S3_UPLOADS}
+        values |= store | {"ATELIER_SIMULATOR": "on"}
     if service == "render":
         keys = {name: plan.given[name] for name in PROVIDERS if name in plan.given}
         values = {"ATELIER_RENDER_LEASE_S": "5"} | values | keys

@@ -10,7 +10,8 @@ class StorageError(Exception):
     ├── StorageUnavailable  transient: the store is away, slow or refuses us; try again later
     ├── ObjectMissing       final: no object has this key
     ├── ObjectTooLarge      final: the object is larger than the caller allows
-    └── ObjectCorrupt       final: the bytes do not match the checksum they were stored with
+    ├── ObjectCorrupt       final: the bytes do not match the checksum they were stored with
+    └── UploadIdentityUnfit final: the identity that signs uploads is missing, or may do more than put them
     """
 
     transient: ClassVar[bool] = False
@@ -32,6 +33,10 @@ class ObjectTooLarge(StorageError):
 
 class ObjectCorrupt(StorageError):
     """The bytes read do not match the checksum kept with the object."""
+
+
+class UploadIdentityUnfit(StorageError):
+    """The identity that signs uploads is missing, unknown, or may do more than put uploads: an operator mends that."""
 
 
 class FetchFailed(Exception):

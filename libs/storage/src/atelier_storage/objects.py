@@ -18,7 +18,7 @@ from minio.commonconfig import CopySource
 from opentelemetry import trace
 
 from .client import http_pool, in_our_words, minio_client, origin_text
-from .errors import ObjectCorrupt, ObjectTooLarge, StorageError, StorageUnavailable
+from .errors import ObjectCorrupt, ObjectTooLarge, StorageError, StorageUnavailable, UploadIdentityUnfit
 from .keys import is_server_made
 from .presign import Signer
 from .settings import StorageSettings
@@ -88,6 +88,7 @@ class ObjectStore:
         self._http = http_pool(settings)
         self._client = minio_client(settings, self._http)
         self._signer = Signer(settings.access_key, settings.secret_key.get_secret_value(), settings.region)
+        self._upload_signer = _upload_signer(settings)
         self._public_origin = origin_text(settings.public_endpoint or settings.endpoint)
         self._threads = BoundedThreads(settings.threads, settings.timeout_s)
 
@@ -166,14 +167,17 @@ class ObjectStore:
         return await self._on_thread(folder, read)
 
     def presign_put(self, key: str, content_type: str, expires_s: int, size: int | None = None) -> PresignedPut:
-        """An upload URL for one key and content type, and for exactly `size` bytes when given. At most 900 s."""
+        """An upload URL for one key and content type, and for exactly `size` bytes when given. At most 900 s.
+
+        Signed by the identity that can only put uploads: whoever holds the URL can do no more than that.
+        """
+        if self._upload_signer is None:
+            raise UploadIdentityUnfit(
+                "ATELIER_S3_UPLOAD_ACCESS_KEY and _SECRET_KEY are not set: nothing may sign uploads."
+            )
         headers = {"Content-Type": content_type} | ({} if size is None else {"Content-Length": str(size)})
-        return PresignedPut(
-            self._presign("PUT", key, expires_s, headers=headers),
-            "PUT",
-            headers,
-            self._clock() + timedelta(seconds=expires_s),
-        )
+        url = self._presign("PUT", key, expires_s, signer=self._upload_signer, headers=headers)
+        return PresignedPut(url, "PUT", headers, self._clock() + timedelta(seconds=expires_s))
 
     def presign_get(self, key: str, expires_s: int) -> str:
         """A download URL for one key, answered as an attachment whatever the upload said. At most 900 s."""
@@ -228,13 +232,14 @@ class ObjectStore:
         key: str,
         expires_s: int,
         *,
+        signer: Signer | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> str:
         if not 1 <= expires_s <= PRESIGN_S_MAX:
             raise ValueError(f"A presigned URL lives 1 to {PRESIGN_S_MAX} seconds, not {expires_s}.")
         path = f"/{self._settings.bucket}/{_server_made(key)}"
-        return self._signer.presign(
+        return (signer or self._signer).presign(
             method, self._public_origin, path, now=self._clock(), expires_s=expires_s, headers=headers, query=query
         )
 
@@ -274,6 +279,12 @@ class ObjectStore:
         kind = trace.SpanKind.CLIENT
         with _tracer.start_as_current_span(f"storage {operation}", kind=kind, attributes=attributes) as span:
             yield span
+
+
+def _upload_signer(settings: StorageSettings) -> Signer | None:
+    if settings.upload_access_key is None or settings.upload_secret_key is None:
+        return None
+    return Signer(settings.upload_access_key, settings.upload_secret_key.get_secret_value(), settings.region)
 
 
 def _server_made(key: str) -> str:

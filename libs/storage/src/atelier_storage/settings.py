@@ -1,8 +1,8 @@
 """Where the bucket is and how long we wait for it; read once from ATELIER_S3_* at start-up."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,8 +26,20 @@ class StorageSettings(BaseSettings):
     )
     access_key: str = Field(min_length=1)
     secret_key: SecretStr = Field(min_length=1)
+    upload_access_key: str | None = Field(
+        None, min_length=1, description="of the identity that signs upload URLs; it may put uploads and nothing else"
+    )
+    upload_secret_key: SecretStr | None = Field(None, min_length=1)
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
     region: str = Field("us-east-1", pattern=r"^[a-z0-9-]+$")
     connect_timeout_s: float = Field(3.0, gt=0, description="to open a connection")
     timeout_s: float = Field(20.0, gt=0, description="for one whole operation, waiting for a thread included")
     threads: int = Field(8, ge=1, le=64, description="operations in flight at once in one process")
+
+    @model_validator(mode="after")
+    def _upload_identity_is_whole(self) -> Self:
+        if (self.upload_access_key is None) != (self.upload_secret_key is None):
+            raise ValueError("ATELIER_S3_UPLOAD_ACCESS_KEY and ATELIER_S3_UPLOAD_SECRET_KEY belong together")
+        if self.upload_access_key == self.access_key:
+            raise ValueError("ATELIER_S3_UPLOAD_ACCESS_KEY must be another identity than ATELIER_S3_ACCESS_KEY")
+        return self

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_contracts.routes import GATEWAY_PROJECTION, reply_key
-from atelier_gateway import clients, handlers, pages
+from atelier_gateway import clients, handlers, pages, uploading
 from atelier_gateway.admission import Admission
 from atelier_gateway.callers import Callers
 from atelier_gateway.cancelling import Cancelling
@@ -58,6 +58,7 @@ from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
 from atelier_storage.post import SafePoster
+from atelier_storage.upload_identity import UploadIdentity
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, health_router, operations_router
 
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> Listeners:
         pool = await database.connect(settings.gateway_database_url.get_secret_value())
         parts = _parts(settings, pool)
         app.state.parts = operations.state.parts = parts
+        await uploading.prove_at_start(parts.upload_identity)
         await parts.bus.start()
         parts.bus.keep(loops.keep_doing("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune")
         parts.bus.keep(loops.keep_doing("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune")
@@ -160,6 +162,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         objects=objects,
         inputs=Inputs(objects, intake),
         intake=intake,
+        upload_identity=UploadIdentity(settings.storage),
         internal=internal,
         capacity=capacity,
         creating=Creating(pool, admission, offers, capacity, instance),

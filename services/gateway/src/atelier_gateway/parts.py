@@ -28,6 +28,7 @@ from atelier_gateway.webhooks.signing import Secrets
 from atelier_messaging import Bus
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
+from atelier_storage.upload_identity import UploadIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Parts:
     objects: ObjectStore
     inputs: Inputs
     intake: Intake
+    upload_identity: UploadIdentity
     internal: Internal
     capacity: Capacity
     creating: Creating

@@ -1,5 +1,6 @@
 """Where a client may put a picture or a text before it asks for something to be made of it. Same rules everywhere."""
 
+import logging
 from typing import Literal
 from uuid import UUID
 
@@ -9,8 +10,13 @@ from uuid_utils.compat import uuid7
 from atelier_contracts import Owner
 from atelier_gateway.bodies import Body, Line
 from atelier_gateway.inputs import INPUT_BYTES_MAX
+from atelier_gateway.problems import Problem
+from atelier_storage.errors import StorageUnavailable, UploadIdentityUnfit
 from atelier_storage.keys import upload_key
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
+from atelier_storage.upload_identity import UploadIdentity
+
+logger = logging.getLogger(__name__)
 
 
 class Upload(Body):
@@ -19,6 +25,25 @@ class Upload(Body):
     filename: Line
     content_type: Literal["image/png", "image/jpeg", "image/webp", "text/plain"]
     size_bytes: int | None = Field(default=None, ge=1, le=INPUT_BYTES_MAX)
+
+
+async def prove_at_start(identity: UploadIdentity) -> None:
+    """Raises UploadIdentityUnfit: the process must not start. A store that is away is tried again with each offer."""
+    try:
+        await identity.prove()
+    except StorageUnavailable as error:
+        logger.warning("the identity that signs uploads is not checked yet, none is offered until it is: %s", error)
+
+
+async def prove(identity: UploadIdentity) -> None:
+    """Raises Problem 503 unless the identity is known to be fit."""
+    try:
+        await identity.prove()
+    except StorageUnavailable:
+        raise Problem("unavailable", "The object store does not answer; try again later.") from None
+    except UploadIdentityUnfit as error:
+        logger.error("uploads are refused: %s", error)
+        raise Problem("unavailable", "Uploads cannot be taken at the moment.") from None
 
 
 def offer(objects: ObjectStore, owner: Owner, upload: Upload) -> dict[str, object]:

@@ -20,6 +20,7 @@ async def offer(
     """201 with the upload's URLs, dressed as the surface dresses its data."""
     key = checked(request.headers.get(HEADER))
     upload = await read(request, Upload)
+    await uploading.prove(parts.upload_identity)
     owner = principal.owner
 
     async def act() -> Reply:
