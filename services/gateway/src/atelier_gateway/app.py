@@ -119,6 +119,8 @@ def create_app(settings: Settings) -> Listeners:
 def _listener(settings: Settings, **how: Any) -> FastAPI:
     """What is reached through one of our doors, with what stands before every route."""
     app = Described(docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST, **how)
+    # A redirect would be built from the Host header, and a client that follows it repeats its body and its key there.
+    app.router.redirect_slashes = False
     app.add_middleware(
         FailedLogins,
         per_minute=settings.failed_logins_per_minute,

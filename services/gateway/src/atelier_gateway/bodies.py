@@ -7,31 +7,24 @@ from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from atelier_contracts.vocabulary import PROMPT_CHARS_MAX
+from atelier_gateway import field_errors, text
 from atelier_gateway.problems import Problem, not_found
 
-FIELD_ERRORS_MAX = 20
-
-
-def _printable(text: str) -> str:
-    if any((character < " " and character not in "\n\t") or character == "\x7f" for character in text):
-        raise PydanticCustomError("control_characters", "control characters are not allowed")
-    return text
-
-
-def _one_line(text: str) -> str:
-    if not text.isprintable() or not text.strip():
-        raise PydanticCustomError("one_line", "one line of printable text is required")
-    return text
-
-
-Prose = Annotated[str, AfterValidator(_printable)]
+Prose = Annotated[str, AfterValidator(text.prose)]
 """Text of many lines. PostgreSQL stores no NUL, and no control character belongs into a prompt."""
-Line = Annotated[str, AfterValidator(_one_line), Field(min_length=1, max_length=200)]
+Prompt = Annotated[Prose, AfterValidator(text.not_blank), Field(min_length=1, max_length=PROMPT_CHARS_MAX)]
+"""What shall be seen."""
+Line = Annotated[str, AfterValidator(text.one_line), Field(min_length=1, max_length=200)]
 """A name, a word: nothing that could forge a second line in a log."""
+FileName = Annotated[str, AfterValidator(text.one_line), Field(min_length=1, max_length=1_000)]
+"""As it is called at home, path and all; only a short part of it becomes part of a key."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NOT_UTF8 = (b"\xff\xfe", b"\xfe\xff", b"\x00")
+"""How JSON in UTF-16 and UTF-32 begins."""
 
 
 class Body(BaseModel):
@@ -48,7 +41,9 @@ async def read(request: Request, model: type[Model]) -> Model:
 
     The parser refuses nesting deeper than 200 levels; the cap on bytes stands in ``edge.py``.
     """
-    raw = await request.body()
+    raw = (await request.body()).removeprefix(BYTE_ORDER_MARK)
+    if not raw.strip() or raw.startswith(NOT_UTF8):
+        raise field_problem("body", "a JSON object in UTF-8 is required")
     try:
         return model.model_validate_json(raw)
     except ValidationError as invalid:
@@ -57,10 +52,7 @@ async def read(request: Request, model: type[Model]) -> Model:
 
 def refused(invalid: ValidationError) -> Problem:
     """400, naming each field at fault."""
-    errors = invalid.errors(include_url=False, include_input=False, include_context=False)[:FIELD_ERRORS_MAX]
-    fields = [{"field": ".".join(map(str, e["loc"])) or "body", "message": e["msg"]} for e in errors]
-    first = fields[0]
-    return Problem("invalid_request", f"{first['field']}: {first['message']}", details={"errors": fields})
+    return field_errors.problem_of(invalid.errors(include_url=False))
 
 
 def field_problem(field: str, why: str) -> Problem:
@@ -95,9 +87,9 @@ def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
     return [_inlined(value, definitions) for value in node] if isinstance(node, list) else node
 
 
-def id_from_path(text: str, what: str = "resource") -> UUID:
+def id_from_path(id_: str, what: str = "resource") -> UUID:
     """A malformed id is an unknown id. Raises Problem 404."""
     try:
-        return UUID(text)
+        return UUID(id_)
     except ValueError:
         raise not_found(what) from None

@@ -6,13 +6,25 @@ from uuid import UUID
 from atelier_gateway.problems import Problem
 from atelier_gateway.store.generations import Generation
 
+DIGITS_MAX = 20
+"""Leading zeros included; anything longer is no number of a page."""
+
 
 def page_of(query: Mapping[str, str], *, default: int, most: int) -> tuple[int, UUID | None]:
     """``limit`` and ``cursor`` of a query string. Raises Problem 400 naming the one that is wrong."""
-    limit = query.get("limit", str(default))
-    if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:9]) <= most:
-        raise _invalid("limit", f"a whole number from 1 to {most} is required")
-    return int(limit), cursor_from(query.get("cursor"))
+    return whole(query, "limit", default=default, most=most), cursor_from(query.get("cursor"))
+
+
+def whole(query: Mapping[str, str], name: str, *, default: int, most: int) -> int:
+    """The number that a parameter says, at least 1; the number that is judged is the one that is used.
+
+    Raises Problem 400.
+    """
+    text = query.get(name, str(default))
+    number = int(text) if len(text) <= DIGITS_MAX and text.isascii() and text.isdecimal() else 0
+    if not 1 <= number <= most:
+        raise _invalid(name, f"a whole number from 1 to {most} is required")
+    return number
 
 
 def cursor_from(text: str | None) -> UUID | None:

@@ -1,15 +1,15 @@
 """Where a client may put a picture or a text before it asks for something to be made of it. Same rules everywhere."""
 
 import logging
-from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner
-from atelier_gateway.bodies import Body, Line
+from atelier_gateway.bodies import Body, FileName
 from atelier_gateway.inputs import INPUT_BYTES_MAX
+from atelier_gateway.media_types import UploadType
 from atelier_gateway.problems import Problem
 from atelier_storage.errors import StorageUnavailable, UploadIdentityUnfit
 from atelier_storage.keys import upload_key
@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 class Upload(Body):
     """``POST …/uploads`` (REQUIREMENTS 000.8). With ``size_bytes`` the URL takes exactly that many."""
 
-    filename: Line
-    content_type: Literal["image/png", "image/jpeg", "image/webp", "text/plain"]
+    filename: FileName
+    content_type: UploadType
     size_bytes: int | None = Field(default=None, ge=1, le=INPUT_BYTES_MAX)
 
 

@@ -15,6 +15,9 @@ from typing import Any, Protocol
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic_core import PydanticCustomError
+
+from atelier_gateway.text import one_line
 
 DEV_ISSUER = "https://atelier.example/development"
 DEV_AUDIENCE = "atelier"
@@ -23,6 +26,7 @@ OUTSIDE_ALGORITHMS = ("ES256", "RS256")
 REQUIRED_CLAIMS = ("exp", "iss", "aud", "sub")
 LEEWAY_S = 5
 TOKEN_CHARS_MAX = 8_192
+SUBJECT_CHARS_MAX = 200
 JWKS_KEPT_S = 300.0
 JWKS_REFETCH_S = 30.0
 """An unknown ``kid`` makes us ask again, but not more often than this."""
@@ -66,7 +70,18 @@ class Issuer:
             )
         except (jwt.PyJWTError, ValueError, TypeError) as wrong:
             raise Refused(f"{type(wrong).__name__}: {wrong}") from None
-        return str(claims["sub"])
+        return _subject(str(claims["sub"]))
+
+
+def _subject(text: str) -> str:
+    """As users have it (``NewUser.subject``). Raises Refused."""
+    try:
+        one_line(text)
+    except PydanticCustomError as error:
+        raise Refused(f"sub: {error.message()}") from None
+    if len(text) > SUBJECT_CHARS_MAX:
+        raise Refused("sub: longer than any of ours")
+    return text
 
 
 async def subject_of(token: str, issuers: tuple[Issuer, ...]) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
@@ -16,6 +16,7 @@ from atelier_gateway.store import people
 from atelier_gateway.store.people import Person
 from atelier_gateway.surfaces import admin_docs as docs
 from atelier_gateway.surfaces.admin_lists import listed
+from atelier_gateway.text import one_line
 from atelier_messaging import UnitOfWork
 from atelier_telemetry.operations import guarded
 
@@ -25,7 +26,7 @@ PREFIX = "/v1/admin"
 class NewUser(Body):
     """A user to be; ``subject`` is what an outside issuer calls them."""
 
-    email: Annotated[str, Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")]
+    email: Annotated[str, AfterValidator(one_line), Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")]
     subject: Line | None = None
 
 

@@ -7,9 +7,9 @@ from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from atelier_contracts import Owner
-from atelier_contracts.vocabulary import INPUTS_MAX, PROMPT_CHARS_MAX
+from atelier_contracts.vocabulary import INPUTS_MAX
 from atelier_gateway import try_on
-from atelier_gateway.bodies import Body, Prose, answer, id_from_path, read, takes
+from atelier_gateway.bodies import Body, Prompt, answer, id_from_path, read, takes
 from atelier_gateway.creating import Draft, Shape
 from atelier_gateway.idempotency import HEADER, checked, fingerprint
 from atelier_gateway.paging import cursor_after, page_of
@@ -37,7 +37,7 @@ class CreateTryOn(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     image_urls: list[Annotated[str, Field(min_length=1, max_length=4_096)]] = Field(min_length=1, max_length=INPUTS_MAX)
-    prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)] | None = None
+    prompt: Prompt | None = None
 
 
 def router(parts: Parts) -> APIRouter:

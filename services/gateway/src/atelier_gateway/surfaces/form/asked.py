@@ -10,6 +10,7 @@ from atelier_contracts import RenderSpec, Tuning, Work
 from atelier_contracts.vocabulary import Role
 from atelier_gateway.bodies import Body, Prose
 from atelier_gateway.inputs import Given
+from atelier_gateway.text import not_blank
 
 Style = Literal["realistic", "artistic", "minimal"]
 Quality = Literal["standard", "high", "ultra"]
@@ -57,6 +58,11 @@ def _at_least_one(urls: list[str]) -> list[str]:
     return urls
 
 
+def _empty_or_shown(text: str) -> str:
+    """A form sends an empty field where nothing was typed; blanks alone were typed by mistake."""
+    return text and not_blank(text)
+
+
 class Parameters(Body):
     """How the model is tuned."""
 
@@ -80,7 +86,7 @@ class GenerationForm(Body):
     aspectRatio: AspectRatio
     quality: Quality
     model: Model
-    customPrompt: Annotated[Prose, Field(max_length=500)] | None = None
+    customPrompt: Annotated[Prose, AfterValidator(_empty_or_shown), Field(max_length=500)] | None = None
     parameters: Parameters = Parameters()
 
     @model_validator(mode="before")

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from atelier_contracts.vocabulary import N_MAX, PROMPT_CHARS_MAX
-from atelier_gateway.bodies import Body, Line, Prose
+from atelier_contracts.vocabulary import N_MAX
+from atelier_gateway.bodies import Body, Line, Prompt
 from atelier_gateway.image_models import DEFAULT_MODELS, MODELS, STYLES
 from atelier_gateway.webhooks.addresses import URL_CHARS_MAX
 
@@ -25,7 +25,7 @@ class CreateImages(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "a red bicycle", "size": "1024x1024"}]})
 
-    prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)] | None = None
+    prompt: Prompt | None = None
     """Required, unless an ``image`` is to be varied."""
     workspaceId: Line | None = None
     provider: Annotated[Line | None, one_of(DEFAULT_MODELS)] = None

@@ -6,8 +6,8 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from atelier_contracts import Kind
-from atelier_contracts.vocabulary import INPUTS_MAX, N_MAX, PROMPT_CHARS_MAX, AudioFormat, ImageFormat, Priority, Role
-from atelier_gateway.bodies import Body, Line, Prose
+from atelier_contracts.vocabulary import INPUTS_MAX, N_MAX, AudioFormat, ImageFormat, Priority, Role
+from atelier_gateway.bodies import Body, Line, Prompt, Prose
 from atelier_gateway.inputs import Given
 from atelier_gateway.narration import Language, Spoken
 from atelier_gateway.webhooks.addresses import URL_CHARS_MAX
@@ -52,7 +52,7 @@ class CreateGeneration(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     kind: Kind
-    prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)] | None = None
+    prompt: Prompt | None = None
     """What shall be seen; a picture needs one unless it varies another."""
     inputs: list[Input] = Field(default_factory=list, max_length=INPUTS_MAX)
     """Each with its ``role``, and ``key``, ``url`` or ``data``."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from atelier_gateway.field_errors import sentence_of
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.inputs import Given, reference
 from atelier_gateway.narration import TEXT_BYTES_MAX, Spoken
@@ -92,7 +93,7 @@ def _checked(field: str, text: str) -> str:
     try:
         return _SPOKEN.validate_python(text)
     except ValidationError as invalid:
-        raise _refused(field, invalid.errors(include_url=False, include_input=False)[0]["msg"]) from None
+        raise _refused(field, sentence_of(invalid.errors(include_url=False)[0])) from None
 
 
 def _refused(field: str, why: str) -> Problem:

@@ -11,8 +11,8 @@ from pydantic_core import PydanticCustomError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from atelier_contracts.vocabulary import N_MAX, PROMPT_CHARS_MAX, ImageFormat
-from atelier_gateway.bodies import Body, Line, Prose, refused
+from atelier_contracts.vocabulary import N_MAX, ImageFormat
+from atelier_gateway.bodies import Body, Line, Prompt, Prose, refused
 from atelier_gateway.kinds import NEEDS
 from atelier_gateway.problems import Problem
 
@@ -37,7 +37,6 @@ Unstreamed = Annotated[
     WithJsonSchema({"enum": [False, 0, None]}),
 ]
 Uncompressed = Annotated[int, Field(ge=100, le=100, description="Pictures are not compressed further.")]
-Prompt = Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)]
 
 
 class _Choice(Body):

@@ -9,6 +9,7 @@ from pydantic import Field
 from atelier_contracts.narration import LANGUAGE_DEFAULT
 from atelier_gateway.bodies import Body, Line
 from atelier_gateway.narration import Language, Spoken
+from atelier_gateway.paging import whole
 from atelier_gateway.problems import Problem
 from atelier_gateway.surfaces.stories.replies import Status
 
@@ -44,8 +45,8 @@ class Page(NamedTuple):
 
 def page_of(query: Mapping[str, str]) -> Page:
     """``page`` and ``pageSize``. Raises Problem 400."""
-    size = _whole(query, "pageSize", PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
-    return Page(_whole(query, "page", 1, PAGE_MAX), size)
+    size = whole(query, "pageSize", default=PAGE_SIZE_DEFAULT, most=PAGE_SIZE_MAX)
+    return Page(whole(query, "page", default=1, most=PAGE_MAX), size)
 
 
 def status_of(query: Mapping[str, str]) -> Status | None:
@@ -62,13 +63,6 @@ def id_of(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise _invalid("id", "a UUID is required") from None
-
-
-def _whole(query: Mapping[str, str], name: str, default: int, most: int) -> int:
-    text = query.get(name, str(default))
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:9]) <= most:
-        raise _invalid(name, f"a whole number from 1 to {most} is required")
-    return int(text)
 
 
 def _invalid(field: str, why: str) -> Problem:

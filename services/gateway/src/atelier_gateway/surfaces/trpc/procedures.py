@@ -7,9 +7,9 @@ from fastapi import Request
 from pydantic import Field, ValidationError
 from starlette.responses import Response
 
-from atelier_contracts.vocabulary import INPUTS_MAX, PROMPT_CHARS_MAX
+from atelier_contracts.vocabulary import INPUTS_MAX
 from atelier_gateway import try_on
-from atelier_gateway.bodies import Body, Prose, answer, id_from_path, refused
+from atelier_gateway.bodies import Body, Prompt, answer, id_from_path, refused
 from atelier_gateway.creating import Shape
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.paging import cursor_after, cursor_from
@@ -29,7 +29,7 @@ class Create(Body):
     """``imageUrls``: the person first, then the garments."""
 
     imageUrls: list[Annotated[str, Field(min_length=1, max_length=4_096)]] = Field(min_length=1, max_length=INPUTS_MAX)
-    prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_CHARS_MAX)] | None = None
+    prompt: Prompt | None = None
 
 
 class Get(Body):
