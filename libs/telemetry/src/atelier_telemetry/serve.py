@@ -3,18 +3,25 @@
 import gc
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from atelier_telemetry.memory_protection import protect_memory
+from atelier_telemetry.server import STARTUP_FAILED, Server
+from atelier_telemetry.stop import Stop
 
-SHUTDOWN_S = 5
+REQUESTS_S_MAX = 8
+"""How long requests under way may take once the listener has closed; then they are cancelled."""
 GC_ALLOCATIONS = 20_000
 
 
-def serve(app: ASGIApp, *, host: str, port: int, also: Sequence[tuple[str, int]] = ()) -> None:
-    """Blocks until SIGTERM or SIGINT; then finishes requests for at most ``SHUTDOWN_S`` seconds.
+def serve(
+    app: ASGIApp, *, host: str, port: int, stop: Stop, drain_s: float, also: Sequence[tuple[str, int]] = ()
+) -> None:
+    """Blocks until SIGTERM or SIGINT. Then it is not ready any more, answers for another ``drain_s`` seconds, ends
+    every wait, closes its listeners and finishes requests for at most ``REQUESTS_S_MAX`` seconds.
 
     ``also``: further (host, port) that the same application answers on; ``scope["server"]`` tells it which.
     """
@@ -32,10 +39,14 @@ def serve(app: ASGIApp, *, host: str, port: int, also: Sequence[tuple[str, int]]
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=SHUTDOWN_S,
+        timeout_graceful_shutdown=REQUESTS_S_MAX,
     )
     # One server for all sockets: two servers would each take the process's signals from the other.
-    uvicorn.Server(config).run([bound(*address) for address in ((host, port), *also)])
+    server = Server(config, stop, drain_s)
+    with suppress(KeyboardInterrupt):
+        server.run([bound(*address) for address in ((host, port), *also)])
+    if not server.started:
+        raise SystemExit(STARTUP_FAILED)
 
 
 def bound(host: str, port: int) -> socket.socket:

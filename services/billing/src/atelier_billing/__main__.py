@@ -6,6 +6,7 @@ from pathlib import Path
 from atelier_billing.app import create_app
 from atelier_billing.settings import Settings
 from atelier_telemetry.serve import serve
+from atelier_telemetry.stop import Stop
 
 
 def main(arguments: list[str]) -> None:
@@ -17,7 +18,14 @@ def main(arguments: list[str]) -> None:
         assert settings.billing_owner_database_url, "migrate needs ATELIER_BILLING_OWNER_DATABASE_URL"
         upgrade(Path(__file__).parent / "migrations", settings.billing_owner_database_url.get_secret_value())
         return
-    serve(create_app(settings), host=settings.billing_host, port=settings.billing_port)
+    stop = Stop()
+    serve(
+        create_app(settings, stop),
+        host=settings.billing_host,
+        port=settings.billing_port,
+        stop=stop,
+        drain_s=settings.drain_s,
+    )
 
 
 if __name__ == "__main__":

@@ -13,14 +13,17 @@ from atelier_billing.verify import advance_checkpoint
 from atelier_contracts.routes import BILLING_COMMANDS
 from atelier_messaging import Bus, database, loops
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
+from atelier_telemetry.stop import Stop
 
 PROOF_EVERY_S = 2.0
 """Seconds until an ordered full proof begins, or one that another process left is carried on."""
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
+
+    ending = stop or Stop()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -36,7 +39,12 @@ def create_app(settings: Settings) -> FastAPI:
         bus.keep(loops.keep_doing("checkpoint", settings.billing_checkpoint_every_s, advance), "checkpoint")
         prove = partial(full_proof.carry_on, pool)
         bus.keep(loops.keep_doing("full proof", PROOF_EVERY_S, prove), "full proof")
-        app.include_router(operations_router({"broker": bus.ready, "database": partial(database.answers, pool)}))
+        checks: dict[str, Check] = {
+            "process": ending.not_begun,
+            "broker": bus.ready,
+            "database": partial(database.answers, pool),
+        }
+        app.include_router(operations_router(checks))
         app.include_router(reads_router(pool, settings.service_token))
         yield
         await bus.stop()

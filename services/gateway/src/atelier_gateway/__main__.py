@@ -17,9 +17,17 @@ def main(arguments: list[str]) -> None:
         return
     from atelier_gateway.app import create_app
     from atelier_telemetry.serve import serve
+    from atelier_telemetry.stop import Stop
 
-    operations = (settings.operations_host, settings.operations_port)
-    serve(create_app(settings), host=settings.gateway_host, port=settings.gateway_port, also=[operations])
+    stop, operations = Stop(), (settings.operations_host, settings.operations_port)
+    serve(
+        create_app(settings, stop),
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        also=[operations],
+        stop=stop,
+        drain_s=settings.drain_s,
+    )
 
 
 if __name__ == "__main__":

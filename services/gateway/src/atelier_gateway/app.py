@@ -61,14 +61,17 @@ from atelier_storage.post import SafePoster
 from atelier_storage.upload_identity import UploadIdentity
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, health_router, operations_router
+from atelier_telemetry.stop import Stop
 
 PRUNE_EVERY_S = 600.0
 IMAGE_WORKERS = 1
 
 
-def create_app(settings: Settings) -> Listeners:
+def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
     operations = _listener(settings, title="Atelier operations")
+
+    ending = stop or Stop()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -91,7 +94,9 @@ def create_app(settings: Settings) -> Listeners:
         parts.bus.keep(parts.sender.run(), "webhooks")
         parts.bus.keep(loops.keep_doing("waiting poll", POLL_EVERY_S, parts.waiting.poll), "waiting poll")
         parts.bus.keep(parts.offers.keep_fresh(), "offers")
+        ending.at_end_of_waits(parts.waiting.stop)
         checks: dict[str, Check] = {
+            "process": ending.not_begun,
             "broker": parts.bus.ready,
             "database": partial(database.answers, pool),
             "storage": parts.objects.ready,

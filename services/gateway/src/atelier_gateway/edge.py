@@ -4,6 +4,7 @@ what went wrong.
 Pure ASGI: it stands in the way of every request, so it allocates little and awaits nothing of its own.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -79,6 +80,11 @@ class Edge:
 
         try:
             await self._app(scope, self._capped(receive, self._larger.get(scope["path"], self._bytes_max)), send_framed)
+        except asyncio.CancelledError:
+            # The server ends and no longer waits for this request; a bare 500 would be all that its client sees.
+            if started:
+                raise
+            await self._shape_of(scope["path"])(_ending(scope["method"]))(scope, receive, send_framed)
         except ClientDisconnect:
             pass  # No client is there to be answered and nothing of ours failed: the access line says so.
         except Exception as error:
@@ -110,6 +116,14 @@ class Edge:
             return message
 
         return counted
+
+
+def _ending(method: str) -> Problem:
+    """For a request that was not done when its server had to end."""
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return Problem("unavailable", "This server is being stopped; send it again.", headers={"Retry-After": "1"})
+    detail = "This server is being stopped. Look for what became of this request before you send another."
+    return Problem("outcome_unknown", detail, headers={"Retry-After": "5"})
 
 
 def unexpected(error: Exception) -> Problem:

@@ -6,6 +6,7 @@ from pathlib import Path
 from atelier_render.app import create_app
 from atelier_render.settings import Settings
 from atelier_telemetry.serve import serve
+from atelier_telemetry.stop import Stop
 
 
 def main(arguments: list[str]) -> None:
@@ -17,7 +18,14 @@ def main(arguments: list[str]) -> None:
         assert settings.render_owner_database_url, "migrate needs ATELIER_RENDER_OWNER_DATABASE_URL"
         upgrade(Path(__file__).parent / "migrations", settings.render_owner_database_url.get_secret_value())
         return
-    serve(create_app(settings), host=settings.render_host, port=settings.render_port)
+    stop = Stop()
+    serve(
+        create_app(settings, stop),
+        host=settings.render_host,
+        port=settings.render_port,
+        stop=stop,
+        drain_s=settings.drain_s,
+    )
 
 
 if __name__ == "__main__":

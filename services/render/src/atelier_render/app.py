@@ -44,10 +44,13 @@ from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ObjectStore
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
+from atelier_telemetry.stop import Stop
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, gives its jobs back when it stops."""
+
+    ending = stop or Stop()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -55,7 +58,11 @@ def create_app(settings: Settings) -> FastAPI:
         spans = tracing.configure("render", settings)
         pool = await database.connect(settings.render_database_url.get_secret_value())
         bus = Bus("render", settings, pool)
-        checks: dict[str, Check] = {"broker": bus.ready, "database": partial(database.answers, pool)}
+        checks: dict[str, Check] = {
+            "process": ending.not_begun,
+            "broker": bus.ready,
+            "database": partial(database.answers, pool),
+        }
         progress = Progress(bus.work)
         async with _scheduler(settings, bus, pool, progress) as (scheduler, objects, providers, forecaster):
             simulator = settings.simulator == "on"

@@ -12,11 +12,14 @@ from atelier_session.handlers import Handlers
 from atelier_session.reads import reads_router
 from atelier_session.settings import Settings
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
+from atelier_telemetry.stop import Stop
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
+
+    ending = stop or Stop()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -29,7 +32,12 @@ def create_app(settings: Settings) -> FastAPI:
         await bus.start()
         timers = partial(handlers.fire_timers, bus.work)
         bus.keep(loops.keep_doing("saga timers", settings.session_timer_every_s, timers), "saga timers")
-        app.include_router(operations_router({"broker": bus.ready, "database": partial(database.answers, pool)}))
+        checks: dict[str, Check] = {
+            "process": ending.not_begun,
+            "broker": bus.ready,
+            "database": partial(database.answers, pool),
+        }
+        app.include_router(operations_router(checks))
         app.include_router(reads_router(bus.work, settings.service_token))
         yield
         await bus.stop()

@@ -1,7 +1,7 @@
 """Following a generation live: server-sent events, which a dropped connection picks up where it was (Last-Event-ID).
 
 Each event is named after the status it tells and carries ``{id, status, progress, at}``; the last one carries the whole
-generation. Streams are bounded in number and in time; a browser comes back by itself.
+generation. Streams are bounded in number and in time, and end with the process; a browser comes back by itself.
 """
 
 import asyncio
@@ -99,7 +99,7 @@ async def _stream(parts: Parts, generation: Generation, last_id: int) -> AsyncIt
     ends_at, beats_at = clock() + STREAM_S_MAX, 0.0
     # No line stands in a block of its own: stock libraries make an event without data of such a block.
     opening = f"retry: {RETRY_MS}\n"
-    while clock() < ends_at:
+    while clock() < ends_at and not parts.waiting.stopping:
         for happening in await events.since(parts.pool, generation.id, last_id):
             last_id, beats_at = happening.id, clock() + HEARTBEAT_S
             if RANKS[happening.state] == TERMINAL:

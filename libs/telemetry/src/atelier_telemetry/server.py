@@ -1,0 +1,85 @@
+"""uvicorn's server with an end in steps: SIGTERM ends it in any phase.
+
+A start-up that hangs is given up, a running process drains first (``Stop``), and one that has not ended after all its
+patience is killed, so that it never takes more than its supervisor's grace.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from socket import socket
+from types import FrameType
+
+import uvicorn
+
+from atelier_telemetry.stop import Stop
+
+END_S_MAX = 13.0
+"""How long a process may take to end beside its draining; then it is killed. A supervisor's grace is longer."""
+LOOK_EVERY_S = 0.1
+STARTUP_FAILED = 3
+"""How the process ends then: uvicorn's own code."""
+logger = logging.getLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, with an end in steps."""
+
+    def __init__(self, config: uvicorn.Config, stop: Stop, drain_s: float) -> None:
+        super().__init__(config)
+        self._stop = stop
+        self._drain_s = drain_s
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal begins the end; a second one cuts the draining short."""
+        if self.should_exit:
+            self._drain_s = 0.0
+        else:
+            self._stop.begin()
+            _kill_after(self._drain_s + END_S_MAX)
+        super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Starts, unless it is asked to end before that: what start-up waits for may never come."""
+        starting = asyncio.ensure_future(self._started(sockets))
+        while not starting.done() and not self.should_exit:
+            await asyncio.wait([starting], timeout=LOOK_EVERY_S)
+        if not starting.done():
+            logger.warning("asked to end while starting: start-up is given up")
+            starting.cancel()
+        elif await starting:
+            raise SystemExit(STARTUP_FAILED)
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Drains, ends the waits, then closes."""
+        headers = self.server_state.default_headers
+        # A client that keeps its connection open goes to another replica with its next request.
+        self.server_state.default_headers = [*headers, (b"connection", b"close")]
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._drain_s
+        while clock() < until and self._drain_s:  # noqa: ASYNC110 - a second signal sets no event of the loop
+            await asyncio.sleep(LOOK_EVERY_S)
+        self._stop.end_waits()
+        await super().shutdown(sockets)
+
+    async def _started(self, sockets: list[socket] | None) -> bool:
+        """Whether start-up failed. (A SystemExit inside a task would end the loop behind our back.)"""
+        try:
+            await super().startup(sockets)
+        except SystemExit:
+            return True
+        return False
+
+
+def _kill_after(seconds: float) -> None:
+    """For a process that cannot end: whatever it still waits for survives without it."""
+
+    def kill() -> None:
+        logger.error("not ended %.0f s after it was asked to: killed", seconds)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    timer = threading.Timer(seconds, kill)
+    timer.daemon = True
+    timer.start()
