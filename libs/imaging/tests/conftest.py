@@ -16,6 +16,22 @@ def encoded(image: Image.Image, format_: str = "PNG", **options: object) -> byte
     return out.getvalue()
 
 
+_UNDO = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+def as_stored(upright: Image.Image, orientation: int) -> Image.Image:
+    """The pixels of a file whose EXIF orientation makes them `upright`."""
+    return upright.transpose(_UNDO[orientation]) if orientation in _UNDO else upright
+
+
 def grained(image: Image.Image) -> Image.Image:
     """Soft edges and the noise of a sensor, without which nothing here would resemble a photograph."""
     soft = np.asarray(image.filter(ImageFilter.GaussianBlur(1))).astype(np.float64)

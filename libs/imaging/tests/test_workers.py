@@ -80,13 +80,13 @@ async def test_a_probe_tells_the_size_without_a_picture() -> None:
 
 async def test_a_refused_picture_is_a_value_that_names_it(person: bytes, shirt: Shirt) -> None:
     async with pool() as workers:
-        refused = await workers.try_on(person, [shirt(RED), b"GIF89a"], seed=1, image_format="png")
+        refused = await workers.try_on(person, [shirt(RED), b"GIF88a"], seed=1, image_format="png")
 
         assert isinstance(refused, ImageRefused)
         assert refused.code == "unsupported_format"
         assert refused.message.startswith("Garment photo 2: ")
         assert await workers.probe(b"") == ImageRefused(
-            "unsupported_format", "The file is not a PNG, JPEG or WEBP image."
+            "unsupported_format", "The file is not a PNG, JPEG, WebP, HEIC, AVIF or GIF image."
         )
 
 

@@ -149,8 +149,8 @@ def test_sizes_mean_pixels(case: str, changed: dict[str, Any], sides: tuple[int,
         ("product_shot", {}, (Input("model", RED),), "a product_shot needs at least one product photo"),
         ("on_model", {"mannequin": "nobody"}, (), "there is no mannequin nobody"),
         ("flat_lay", {"background": "nowhere"}, (), "there is no background nowhere"),
-        ("edit", {}, (Input("image", b"GIF89a"),), "Image photo 1: The file is not a PNG, JPEG or WEBP image."),
-        ("edit", {}, (*INPUTS["edit"], Input("mask", b"")), "Mask photo: The file is not a PNG, JPEG or WEBP image."),
+        ("edit", {}, (Input("image", b"GIF89a"),), "Image photo 1: The GIF image is truncated."),
+        ("edit", {}, (*INPUTS["edit"], Input("mask", b"GIF89a")), "Mask photo: The GIF image is truncated."),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_made_is_refused_in_words(

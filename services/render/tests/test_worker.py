@@ -163,4 +163,5 @@ async def test_a_picture_that_is_none_is_refused_with_the_reason(studio: Any, as
 
     ending = await studio.render(ask(owner, simulate=None, inputs=inputs))
 
-    assert (ending.code, ending.reason) == ("invalid_input", "Person photo: The file is not a PNG, JPEG or WEBP image.")
+    assert ending.code == "invalid_input"
+    assert ending.reason == "Person photo: The file is not a PNG, JPEG, WebP, HEIC, AVIF or GIF image."

@@ -5,7 +5,7 @@ from collections import Counter
 
 from PIL import Image
 
-from .decode import Photo, normalise
+from .decode import normalise
 from .pictures import COLOURS_MAX, THUMBNAIL_SIDE_PX, Analysis, ImageRefused
 
 _KMEANS_ROUNDS = 2
@@ -16,18 +16,8 @@ def analysed(data: bytes) -> Analysis | ImageRefused:
     photo = normalise(data, side_max_px=THUMBNAIL_SIDE_PX)
     if isinstance(photo, ImageRefused):
         return photo
-    picture, info = _on_white(photo), photo.info
+    picture, info = Image.fromarray(photo.rgb), photo.info
     return Analysis(info.format, info.width, info.height, _thumbnail(picture), _dominant(picture))
-
-
-def _on_white(photo: Photo) -> Image.Image:
-    """As most pages show it: what is transparent is white."""
-    picture = Image.fromarray(photo.rgb)
-    if photo.alpha is None:
-        return picture
-    white = Image.new("RGB", picture.size, "white")
-    white.paste(picture, mask=Image.fromarray(photo.alpha))
-    return white
 
 
 def _thumbnail(picture: Image.Image) -> bytes:

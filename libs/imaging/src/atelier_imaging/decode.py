@@ -7,108 +7,186 @@ import io
 import struct
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import AvifImagePlugin, Image
 
-from .pictures import PIXELS_MAX, ImageFormat, ImageRefused, PhotoInfo, refused_by_size
+from .colour import in_srgb
+from .container import Essential, essential
+from .pictures import PIXELS_MAX, ImageRefused, PhotoInfo, SourceFormat, refused_by_size
 from .whole import is_whole
 
 # What Pillow's decoders raise on hostile bytes; anything else is a bug of ours and must end the child loudly.
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error, zlib.error)
-_SRGB = ImageCms.createProfile("sRGB")
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_AVIF_BRANDS = (b"avif", b"avis")
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_BRANDS_BYTES_MAX = 256
+_WHITE = 255
+
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each further one takes of the memory allowed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Photo:
-    """Pixels ready to work on: rgb is (height, width, 3) and alpha (height, width), both uint8."""
+    """Pixels ready to work on, all uint8.
 
-    rgb: NDArray[np.uint8]
+    `rgb` (height, width, 3) is what is seen, on white where the picture is transparent. `straight` holds the colours
+    beside `alpha` (height, width), for whoever uses both; what is fully transparent is white there.
+    """
+
+    straight: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None
     info: PhotoInfo
 
+    @cached_property
+    def rgb(self) -> NDArray[np.uint8]:
+        """What is seen of it on white."""
+        if self.alpha is None:
+            return self.straight
+        alpha = self.alpha[..., None].astype(np.uint16)
+        return np.asarray((self.straight * alpha + _WHITE * (255 - alpha) + 127) // 255, np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The whole picture, RGB or RGBA, upright and in sRGB; `unchanged` is the same picture as a JPEG whose pixels are
+    these already, with nothing else in the file."""
+
+    image: Image.Image
+    source: SourceFormat
+    unchanged: bytes | None = field(default=None, repr=False)
+
 
 def normalise(data: bytes, *, side_max_px: int | None = None) -> Photo | ImageRefused:
-    """Decode one PNG, JPEG or WEBP of at most 25 MB and 50 megapixels; every other input is refused, none raises.
+    """Decode one picture of at most 25 MB and 50 megapixels; every other input is refused, none raises.
 
     With `side_max_px` the pixels kept are reduced to that long side; `info` tells the size of what came.
     """
+    decoded = decode(data)
+    if isinstance(decoded, ImageRefused):
+        return decoded
+    upright = decoded.image
+    info = PhotoInfo(decoded.source, upright.width, upright.height, upright.mode == "RGBA")
+    if side_max_px is not None:
+        upright.thumbnail((side_max_px, side_max_px), Image.Resampling.LANCZOS)
+    return _photo(upright, info)
+
+
+def decode(data: bytes) -> Decoded | ImageRefused:
+    """The same as Pillow's own picture; what is refused is told in our words, the same each time."""
     if refused := refused_by_size(data):
         return refused
-    format_ = _format_of(data)
-    if format_ is None:
-        return ImageRefused("unsupported_format", "The file is not a PNG, JPEG or WEBP image.")
-    if not is_whole(data, format_):
-        return ImageRefused("broken", f"The {format_.upper()} image is truncated.")
+    source = _format_of(data)
+    if source is None:
+        return ImageRefused("unsupported_format", "The file is not a PNG, JPEG, WebP, HEIC, AVIF or GIF image.")
+    if not is_whole(data, source):
+        return ImageRefused("broken", f"The {source.upper()} image is truncated.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about what is refused or repaired below
-            return _decode(data, format_, side_max_px)
+            return _decode(essential(data, source), source)
     except Image.DecompressionBombError:
         return _too_many_pixels()
-    except _BROKEN as error:
-        return ImageRefused("broken", f"The {format_.upper()} image cannot be decoded: {error}.")
+    except _BROKEN:
+        return ImageRefused("broken", f"The {source.upper()} image cannot be decoded.")
 
 
-def _format_of(data: bytes) -> ImageFormat | None:
+def _format_of(data: bytes) -> SourceFormat | None:
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     if data.startswith(b"\xff\xd8\xff"):
         return "jpeg"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
-    return None
+    if data[:6] in (b"GIF87a", b"GIF89a"):
+        return "gif"
+    return _boxed_format_of(data) if data[4:8] == b"ftyp" else None
 
 
-def _decode(data: bytes, format_: ImageFormat, side_max_px: int | None) -> Photo | ImageRefused:
-    with Image.open(io.BytesIO(data), formats=[format_]) as image:
+def _boxed_format_of(data: bytes) -> SourceFormat | None:
+    """The brand decides; general ones leave it to the brands beside them."""
+    head = data[8 : min(int.from_bytes(data[:4], "big"), _BRANDS_BYTES_MAX)]
+    brands = [head[:4], *(head[at : at + 4] for at in range(8, len(head), 4))]
+    if any(brand in _AVIF_BRANDS for brand in brands):
+        return "avif"
+    return "heic" if any(brand in _HEIF_BRANDS for brand in brands) else None
+
+
+def _decode(file: Essential, source: SourceFormat) -> Decoded | ImageRefused:
+    if file.animated:
+        return _animated()
+    with Image.open(io.BytesIO(file.data), formats=[_decoder_of(source)]) as image:
         if image.width * image.height > PIXELS_MAX:
             return _too_many_pixels()
-        # Phones write JPEGs with a second picture inside (MPO); its first one is an ordinary still.
-        if getattr(image, "is_animated", False) and image.format != "MPO":
-            return ImageRefused("animated", "The image is animated; send a still image.")
+        # Of a GIF and of a HEIC sequence the first picture is taken; phones write the latter without a word.
+        if source not in ("gif", "heic") and getattr(image, "is_animated", False):
+            return _animated()
         image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        upright = _in_srgb(image)
-    info = PhotoInfo(format_, upright.width, upright.height, upright.mode == "RGBA")
-    if side_max_px is not None:
-        upright.thumbnail((side_max_px, side_max_px), Image.Resampling.LANCZOS)
-    return _photo(upright, info)
+        profile = file.profile or image.info.get("icc_profile")
+        turn = _UPRIGHT.get(_orientation(image.info.get("exif") or file.exif))
+        rgb, converted = in_srgb(image, profile, grey=file.grey)
+        same = file.portable and image.mode == "RGB" and not (turn or converted)
+    upright = rgb if turn is None else rgb.transpose(turn)
+    return Decoded(upright, source, file.data if same else None)
+
+
+def _decoder_of(source: SourceFormat) -> str:
+    if source != "heic":
+        return source
+    # Loaded by the first of its kind: its libraries are large, and most services never see one.
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)
+    return "heif"
+
+
+def _orientation(exif: bytes | None) -> int:
+    """As EXIF says; 1, which is upright, where it says nothing that can be read."""
+    tags = Image.Exif()
+    try:
+        tags.load(exif or b"")
+        told = tags.get(_ORIENTATION, 1)
+        return int(told[0] if isinstance(told, bytes) else told)
+    except _BROKEN:
+        return 1
+
+
+def _animated() -> ImageRefused:
+    return ImageRefused("animated", "The image is animated; send a still image.")
 
 
 def _too_many_pixels() -> ImageRefused:
     return ImageRefused("too_many_pixels", f"The image is larger than {PIXELS_MAX // 1_000_000} megapixels.")
 
 
-def _in_srgb(image: Image.Image) -> Image.Image:
-    """RGB or RGBA in sRGB; a profile that cannot be used is left out, as viewers do."""
-    alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
-    profile = image.info.get("icc_profile")
-    rgb = _through_profile(image, profile) if profile else None
-    if rgb is None:
-        rgb = _eight_bit(image).convert("RGB")
-    if alpha is not None:
-        rgb.putalpha(alpha)
-    return rgb
-
-
-def _through_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
-    source = image if image.mode in ("RGB", "L", "CMYK") else image.convert("RGB")
-    try:
-        return ImageCms.profileToProfile(source, io.BytesIO(profile), _SRGB, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):
-        return None
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey as 8-bit grey: Pillow's own conversion would clip instead of scale."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).clip(0, 255).astype(np.uint8))
-
-
 def _photo(image: Image.Image, info: PhotoInfo) -> Photo:
     pixels = np.asarray(image)
-    return Photo(np.ascontiguousarray(pixels[..., :3]), pixels[..., 3].copy() if info.has_alpha else None, info)
+    if not info.has_alpha:
+        return Photo(np.ascontiguousarray(pixels), None, info)
+    straight, alpha = np.ascontiguousarray(pixels[..., :3]), pixels[..., 3].copy()
+    straight[alpha == 0] = _WHITE
+    return Photo(straight, alpha, info)

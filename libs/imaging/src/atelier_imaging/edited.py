@@ -10,6 +10,7 @@ from .decode import Photo
 from .finish import finished, pixels
 from .geometry import Pixels, Plane, Region, blurred, fit_within
 from .imagined import imagined
+from .mask import is_marked, plane_like
 from .noise import Rng, fractal, generator
 from .pictures import Order
 from .product import cut_product, over, placed, shade
@@ -71,17 +72,11 @@ def _sized(rgb: Pixels, order: Order) -> Pixels:
 
 def _region(photo: Photo, mask: Photo | None, order: Order) -> Region | None:
     """What is to be repainted; None where nothing says so."""
-    source = mask or photo
-    if source.alpha is not None and (source.alpha < 255).any():
-        plane = 255 - source.alpha
-    elif mask is not None:
-        plane = np.asarray(cv2.cvtColor(mask.rgb, cv2.COLOR_RGB2GRAY), np.uint8)
-    else:
+    if mask is None and (photo.alpha is None or (photo.alpha == 255).all()):
         return None
-    if mask is not None and plane.shape != photo.rgb.shape[:2]:
-        plane = np.asarray(cv2.resize(plane, photo.rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
-    region = _sized(np.dstack([plane] * 3), order)[..., 0] > 127
-    return np.asarray(region)
+    height, width = photo.straight.shape[:2]
+    plane = plane_like(mask or photo, width, height)
+    return is_marked(_sized(np.dstack([plane] * 3), order)[..., 0])
 
 
 def _repainted(picture: Pixels, region: Region, order: Order) -> Pixels:

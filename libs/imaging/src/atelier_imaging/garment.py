@@ -16,13 +16,29 @@ def cut_out(photo: Photo) -> Garment:
     """Find the garment by its alpha channel or before its plain ground; a picture of cloth only is cut as a shirt."""
     rgb = fit_within(photo.rgb, WORK_SIDE_PX)
     alpha = standing_out(photo, rgb)
-    return measured(rgb, _shirt_pattern(rgb) if alpha is None else alpha)
+    return measured(own_colours(photo, rgb), _shirt_pattern(rgb) if alpha is None else alpha)
 
 
 def standing_out(photo: Photo, rgb: Pixels) -> Plane | None:
     """What the photograph is of, 0..1 in the size of `rgb`, which is the same picture scaled; None if all of it."""
     alpha = _opaque_part(photo, rgb)
     return _part_before_ground(rgb) if alpha is None else alpha
+
+
+def own_colours(photo: Photo, rgb: Pixels) -> Pixels:
+    """The photograph's colours in the size of `rgb`, without the white that shows through where it is cut out.
+
+    `rgb` itself where its alpha channel cuts nothing out.
+    """
+    if _opaque_part(photo, rgb) is None or photo.alpha is None:
+        return rgb
+    # Weighed by their opacity, or the colour of what is not seen would run over the edge.
+    weight = np.asarray(photo.alpha / 255, np.float32)[..., None]
+    size = rgb.shape[1::-1]
+    colours = cv2.resize(np.asarray(photo.straight * weight, np.float32), size, interpolation=cv2.INTER_AREA)
+    weights = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)[..., None]
+    own = np.clip(np.rint(colours / np.maximum(weights, 1e-6)), 0, 255)
+    return np.asarray(np.where(weights > 0, own, 255), np.uint8)
 
 
 def _opaque_part(photo: Photo, rgb: Pixels) -> Plane | None:

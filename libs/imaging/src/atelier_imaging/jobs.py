@@ -18,10 +18,11 @@ BLOBS_BYTES_MAX = 512 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Probe and analyse: one picture. Fit: one picture and an order's sides and format. Compose: an order and its
-    pictures, each with its role; of a try-on the person first."""
+    """Probe and analyse: one picture. Still: one picture; a mask with the sides of its picture as an order's. Fit: one
+    picture and an order's sides and format. Compose: an order and its pictures, each with its role; of a try-on the
+    person first."""
 
-    kind: Literal["probe", "analyse", "fit", "compose"]
+    kind: Literal["probe", "analyse", "still", "fit", "compose"]
     pictures: list[bytes]
     roles: list[str] = field(default_factory=list)
     order: Order | None = None

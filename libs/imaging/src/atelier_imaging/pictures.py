@@ -4,13 +4,24 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 ImageFormat = Literal["png", "jpeg", "webp"]
+"""What is made."""
+SourceFormat = Literal["png", "jpeg", "webp", "heic", "avif", "gif"]
+"""What is taken; of a GIF and of a HEIC sequence the first picture. `heic` stands for every HEIF with HEVC in it."""
 
 CONTENT_TYPES: dict[ImageFormat, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+SOURCE_TYPES: dict[SourceFormat, str] = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "heic": "image/heic",
+    "avif": "image/avif",
+    "gif": "image/gif",
+}
 
 BYTES_MAX = 25 * 1024 * 1024
 PIXELS_MAX = 50_000_000
 GARMENTS_MAX = 10
-COMPOSER_VERSION = 1
+COMPOSER_VERSION = 2
 """Raised whenever the same order would come out as other pixels than before."""
 
 THUMBNAIL_SIDE_PX = 256
@@ -18,7 +29,14 @@ THUMBNAIL_SIDE_PX = 256
 COLOURS_MAX = 5
 
 RefusalCode = Literal[
-    "animated", "broken", "no_garment", "too_many_bytes", "too_many_garments", "too_many_pixels", "unsupported_format"
+    "animated",
+    "broken",
+    "empty_mask",
+    "no_garment",
+    "too_many_bytes",
+    "too_many_garments",
+    "too_many_pixels",
+    "unsupported_format",
 ]
 
 
@@ -34,14 +52,16 @@ class ImageRefused:
 class PhotoInfo:
     """A decodable photograph; width and height in pixels, as it is looked at (after EXIF orientation)."""
 
-    format: ImageFormat
+    format: SourceFormat
     width: int
     height: int
     has_alpha: bool
+    marks: bool = True
+    """Whether it says what is to be made anew, were it given as a mask."""
 
     @property
     def content_type(self) -> str:
-        return CONTENT_TYPES[self.format]
+        return SOURCE_TYPES[self.format]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +69,7 @@ class Analysis:
     """What a finished picture is, told from its pixels alone: measures, a small WebP, and its dominant colours as
     `#rrggbb`, the most frequent first."""
 
-    format: ImageFormat
+    format: SourceFormat
     width: int
     height: int
     thumbnail: bytes = field(repr=False)
@@ -57,7 +77,7 @@ class Analysis:
 
     @property
     def content_type(self) -> str:
-        return CONTENT_TYPES[self.format]
+        return SOURCE_TYPES[self.format]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +115,14 @@ def refused_by_size(data: bytes) -> ImageRefused | None:
     if len(data) <= BYTES_MAX:
         return None
     return ImageRefused("too_many_bytes", f"The image has {len(data)} bytes; at most {BYTES_MAX} are accepted.")
+
+
+def empty_mask() -> ImageRefused:
+    """A mask without which nothing would be made that was asked for."""
+    return ImageRefused(
+        "empty_mask",
+        "The mask marks nothing: leave transparent what is to be made anew, or in a mask without transparency white.",
+    )
 
 
 def refused_by_count(garments: int) -> ImageRefused | None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from .cloth import Garment, measured
 from .decode import Photo
-from .garment import WORK_SIDE_PX, standing_out
+from .garment import WORK_SIDE_PX, own_colours, standing_out
 from .geometry import Pixels, Plane, blurred, fit_within
 
 FRAME_SHARE = 0.045
@@ -46,7 +46,7 @@ def cut_product(photo: Photo) -> Product:
     alpha = standing_out(photo, rgb)
     if alpha is None or not (alpha > 0.5).any() or _along_border(alpha) > BORDER_SHARE_MAX:
         return _print(rgb)
-    cut = measured(rgb, alpha)
+    cut = measured(own_colours(photo, rgb), alpha)
     return Product(cut.rgb, cut.alpha, cut)
 
 

@@ -23,7 +23,7 @@ def try_on(person: Photo, garments: list[Photo], *, seed: int) -> Pixels:
     A lower garment for which the photograph ends too high is shown as a card in the corner instead.
     """
     cv2.setRNGSeed(seed & 0x7FFFFFFF)
-    undressed = canvas = fit_within(_on_white(person), SIDE_MAX_PX, side_min_px=SIDE_MIN_PX)
+    undressed = canvas = fit_within(person.rgb, SIDE_MAX_PX, side_min_px=SIDE_MIN_PX)
     body = find_body(person, canvas)
     rng = np.random.Generator(np.random.PCG64(seed))
     cuts = [cut_out(photo) for photo in garments]
@@ -34,14 +34,6 @@ def try_on(person: Photo, garments: list[Photo], *, seed: int) -> Pixels:
     for layer, garment in enumerate(garment for garment in cuts if garment.zone == "upper"):
         canvas = drape(canvas, undressed, body, garment, fit_of(rng, 1 - (1 - OPEN_SHARE) ** layer))
     return canvas if worn else _with_cards(canvas, body, lower)
-
-
-def _on_white(photo: Photo) -> Pixels:
-    """What is transparent may hide any colour; cut-out people are shown on white."""
-    if photo.alpha is None:
-        return photo.rgb
-    alpha = photo.alpha[..., None].astype(np.uint16)
-    return np.asarray((photo.rgb * alpha + 255 * (255 - alpha)) // 255, np.uint8)
 
 
 def fit_of(rng: np.random.Generator, open_share: float) -> Fit:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from .confinement import confine
 from .jobs import HEAD_LENGTH, Answer, Job, blob_lengths, head_length, pack_answer, unpack_job
-from .pictures import EncodedPicture, ImageRefused
+from .pictures import EncodedPicture, ImageRefused, PhotoInfo
 
 
 def main() -> None:
@@ -30,15 +30,34 @@ def _serve(jobs: BinaryIO, answers: BinaryIO) -> None:
 
 def _done(job: Job) -> Answer:
     # Libraries are loaded after the memory limit, which must hold for them too, and no sooner than a job needs them.
-    from .analysis import analysed
-    from .decode import normalise
-
     if job.kind == "analyse":
+        from .analysis import analysed
+
         return analysed(job.pictures[0])
     if job.kind == "probe":
-        photo = normalise(job.pictures[0])
-        return photo if isinstance(photo, ImageRefused) else photo.info
+        return _probed(job)
+    if job.kind == "still":
+        return _still(job)
     return _fitted(job) if job.kind == "fit" else _composed(job)
+
+
+def _probed(job: Job) -> PhotoInfo | ImageRefused:
+    from .decode import normalise
+
+    photo = normalise(job.pictures[0])
+    if isinstance(photo, ImageRefused) or "mask" not in job.roles:
+        return photo if isinstance(photo, ImageRefused) else photo.info
+    from .mask import marks_something
+
+    return replace(photo.info, marks=marks_something(photo))
+
+
+def _still(job: Job) -> EncodedPicture | ImageRefused:
+    from .still import mask_still, still
+
+    if job.order is None:
+        return still(job.pictures[0])
+    return mask_still(job.pictures[0], width=job.order.width, height=job.order.height)
 
 
 def _fitted(job: Job) -> EncodedPicture | ImageRefused:

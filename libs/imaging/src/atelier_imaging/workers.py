@@ -92,11 +92,27 @@ class ImageWorkers:
         assert isinstance(answer, EncodedPicture | ImageRefused)
         return answer
 
-    async def probe(self, data: bytes) -> PhotoInfo | ImageRefused:
-        """Whether a picture would be accepted, and its measures. Raises ImageWorkerDied and ImageQueueFull."""
+    async def still(self, data: bytes, *, mask_of: tuple[int, int] | None = None) -> EncodedPicture | ImageRefused:
+        """The one file of a picture that may leave for a provider: upright, in sRGB, without metadata.
+
+        A mask is made to fit its picture's sides, `mask_of`; one that marks nothing is refused. The same arguments give
+        the same bytes. Raises ImageWorkerDied and ImageQueueFull.
+        """
         if refused := refused_by_size(data):
             return refused
-        answer = await self._answered(Job("probe", [data]))
+        order = Order("image", width=mask_of[0], height=mask_of[1]) if mask_of else None
+        answer = await self._answered(Job("still", [data], order=order))
+        assert isinstance(answer, EncodedPicture | ImageRefused)
+        return answer
+
+    async def probe(self, data: bytes, *, mask: bool = False) -> PhotoInfo | ImageRefused:
+        """Whether a picture would be accepted, and its measures; of a mask also whether it marks anything.
+
+        Raises ImageWorkerDied and ImageQueueFull.
+        """
+        if refused := refused_by_size(data):
+            return refused
+        answer = await self._answered(Job("probe", [data], ["mask"] if mask else []))
         assert isinstance(answer, PhotoInfo | ImageRefused)
         return answer
 

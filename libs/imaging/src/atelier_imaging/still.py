@@ -1,0 +1,85 @@
+"""The one file that may leave for a provider: a still, upright, in sRGB, without a word beside its pixels."""
+
+import hashlib
+import io
+
+import numpy as np
+from PIL import Image
+
+from .decode import decode, normalise
+from .mask import is_marked, plane_like
+from .pictures import BYTES_MAX, CONTENT_TYPES, EncodedPicture, ImageFormat, ImageRefused, SourceFormat, empty_mask
+
+LOSSLESS_PIXELS_MAX: dict[SourceFormat, int] = {"png": 4_000_000, "gif": 4_000_000}
+"""Up to this size a picture stays lossless, by what came; larger ones would take more bytes than providers accept."""
+LOSSLESS_PIXELS_MAX_ELSE = 1_000_000
+"""Of formats that lose something anyway."""
+_PNG = {"compress_level": 6}
+_JPEG_QUALITIES = (95, 90, 80)
+
+
+def still(data: bytes) -> EncodedPicture | ImageRefused:
+    """The picture as it is looked at: PNG where it is transparent or small, else JPEG.
+
+    A JPEG in need of no change keeps its pixels. One with transparency whose PNG would be over 25 MB is halved until it
+    is not.
+    """
+    decoded = decode(data)
+    if isinstance(decoded, ImageRefused):
+        return decoded
+    image = decoded.image
+    if decoded.unchanged is not None:
+        return _made(decoded.unchanged, "jpeg", image.size)
+    if image.mode == "RGBA":
+        return _transparent(image)
+    if image.width * image.height <= LOSSLESS_PIXELS_MAX.get(decoded.source, LOSSLESS_PIXELS_MAX_ELSE):
+        return _encoded(image, "png", **_PNG)
+    return _opaque(image)
+
+
+def mask_still(data: bytes, *, width: int, height: int) -> EncodedPicture | ImageRefused:
+    """A mask in its picture's measures: transparent, and white, where something is to be made anew, else opaque black.
+
+    So it says the same to those who read transparency and to those who read light. One that marks nothing is refused.
+    """
+    photo = normalise(data)
+    if isinstance(photo, ImageRefused):
+        return photo
+    plane = plane_like(photo, width, height)
+    if not is_marked(plane).any():
+        return empty_mask()
+    return _encoded(Image.fromarray(np.dstack([plane, plane, plane, 255 - plane])), "png", **_PNG)
+
+
+def _transparent(image: Image.Image) -> EncodedPicture:
+    while True:
+        made = _encoded(_without_hidden(image), "png", **_PNG)
+        if len(made.data) <= BYTES_MAX:
+            return made
+        image = image.reduce(2)
+
+
+def _without_hidden(image: Image.Image) -> Image.Image:
+    """White under full transparency: what cannot be seen is nobody's to see."""
+    pixels = np.array(image)
+    pixels[pixels[..., 3] == 0, :3] = 255
+    return Image.fromarray(pixels)
+
+
+def _opaque(image: Image.Image) -> EncodedPicture:
+    for quality in _JPEG_QUALITIES:
+        made = _encoded(image, "jpeg", quality=quality, subsampling=0)
+        if len(made.data) <= BYTES_MAX:
+            break
+    return made
+
+
+def _encoded(image: Image.Image, image_format: ImageFormat, **options: int) -> EncodedPicture:
+    image.info.clear()  # nothing that came beside the pixels is written again
+    out = io.BytesIO()
+    image.save(out, image_format.upper(), **options)
+    return _made(out.getvalue(), image_format, image.size)
+
+
+def _made(data: bytes, image_format: ImageFormat, size: tuple[int, int]) -> EncodedPicture:
+    return EncodedPicture(data, CONTENT_TYPES[image_format], *size, hashlib.sha256(data).hexdigest())
