@@ -14,6 +14,9 @@ from atelier_pricing import REUSED_CREDITS, Price, Unpriced, price, reused
         ("product_shot", "standard", None, 0, 1),
         ("product_shot", "high", None, 0, 2),
         ("product_shot", "ultra", None, 0, 2),
+        ("image", "low", "1024x1024", 0, 5),
+        ("image", "low", "1792x1024", 0, 8),
+        ("image", "low", "1024x1792", 0, 8),
         ("image", "standard", "256x256", 0, 3),
         ("image", "standard", "512x512", 0, 5),
         ("image", "standard", "1024x1024", 0, 10),
@@ -40,6 +43,7 @@ def test_the_book_charges_what_the_tables_say(
     ("kind", "quality", "size"),
     [
         ("image", "hd", "256x256"),
+        ("image", "low", "256x256"),
         ("image", "standard", "1x1"),
         ("hologram", None, None),
         ("on_model", "ultra", None),

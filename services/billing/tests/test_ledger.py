@@ -52,7 +52,7 @@ def test_a_reservation_moves_credits_from_available_to_held() -> None:
 
     event = ledger.apply(made, reserve(n=3))
 
-    assert event == CreditDeducted(generation_id=GENERATION, owner=OWNER, credits=3, price_book="v1")
+    assert event == CreditDeducted(generation_id=GENERATION, owner=OWNER, credits=3, price_book="v2")
     assert (balance(made, Account.AVAILABLE), balance(made, Account.HELD)) == (7, 3)
 
 

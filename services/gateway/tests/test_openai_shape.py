@@ -95,7 +95,7 @@ async def test_pictures_come_as_urls_with_what_they_cost(world: World, key: dict
         ({"model": "dall-e-3", "quality": "hd"}, "1024x1024", "1024x1024", "hd"),
         ({"model": "gpt-image-1.5", "size": "auto", "quality": "auto"}, "1024x1024", "1024x1024", "standard"),
         ({"model": "gpt-image-2", "size": "1536x1024", "quality": "high"}, "1536x1024", "1792x1024", "hd"),
-        ({"model": "gpt-image-1", "size": "1024x1536", "quality": "low"}, "1024x1536", "1024x1792", "standard"),
+        ({"model": "gpt-image-1", "size": "1024x1536", "quality": "low"}, "1024x1536", "1024x1792", "low"),
     ],
 )
 async def test_every_models_words_lead_to_the_same_tables(

@@ -12,7 +12,7 @@ import openai
 import pytest
 from PIL import Image
 
-from atelier_contracts import RenderSpec
+from atelier_contracts import OpenAIOptions, RenderSpec
 from atelier_contracts.image_models import DALL_E_MODELS, GPT_IMAGE_MODELS
 from atelier_imaging.workers import ImageWorkers
 from atelier_provider_simulator.control import Control
@@ -20,7 +20,7 @@ from atelier_provider_simulator.openai_images import MODELS
 from atelier_provider_simulator.pictures import mp3_frames, spoken
 from atelier_render.providers.finishing import Finishing
 from atelier_render.providers.openai import OpenAI
-from atelier_render.providers.openai_models import Call, RetiredModels, calls, model_sent, offers
+from atelier_render.providers.openai_models import Call, RetiredModels, calls, model_sent, offers, options
 from atelier_render.providers.openai_outcomes import outcome_of
 from atelier_render.providers.openai_speech import CALL_CHARS_MAX, NotSound, joined, passages
 from atelier_render.providers.protocol import Failed, Input, Outcome, Partial, ProviderJob, Refused, Succeeded
@@ -128,6 +128,42 @@ async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_
 
     assert isinstance(outcome, Succeeded) and outcome.model == maker
     assert [one.model for one in await control.requests()] == [maker]
+
+
+@pytest.mark.parametrize(
+    ("mode", "more", "sent"),
+    [
+        (
+            "words",
+            {"moderation": "low", "user": "u", "safety_identifier": "s"},
+            {"moderation", "user", "safety_identifier"},
+        ),
+        ("words", {"background": "opaque", "input_fidelity": "high"}, {"background"}),
+        ("masked", {"input_fidelity": "high", "moderation": "low", "user": "u"}, {"input_fidelity", "user"}),
+    ],
+)
+async def test_what_only_openai_has_words_for_is_sent_as_it_was_given(
+    control: Control, finishing: Finishing, mode: str, more: dict[str, str], sent: set[str]
+) -> None:
+    provider = OpenAI(control.openai_key, finishing, base_url=control.openai_url, today=lambda: BEFORE)
+    asked = {"model": "gpt-image-1.5", "quality": "low", "openai": more, "mode": mode}
+
+    out = io.BytesIO()
+    Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(out, "PNG")
+    outcome = await provider.submit(job_of(out.getvalue(), out.getvalue(), **(WORDS | asked)))
+    await provider.close()
+
+    assert isinstance(outcome, Succeeded), outcome
+    assert {name for call in await control.requests() for name in more if name in call.parameters} == sent
+    assert [call.parameters["quality"] for call in await control.requests()] == ["low"]
+
+
+def test_a_model_without_a_parameter_is_not_sent_it() -> None:
+    spec = RenderSpec(**WORDS, openai=OpenAIOptions(moderation="low", user="u", input_fidelity="high"))
+
+    assert options(spec, "dall-e-3", "words") == {"user": "u"}
+    assert options(spec, "gpt-image-2", "edit") == {"user": "u"}
+    assert options(spec, "gpt-image-1.5", "edit") == {"user": "u", "input_fidelity": "high"}
 
 
 def test_speech_models_are_offered_until_they_are_gone() -> None:

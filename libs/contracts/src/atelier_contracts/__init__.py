@@ -30,7 +30,18 @@ from atelier_contracts.session import (
     GenerationRejected,
     GenerationSucceeded,
 )
-from atelier_contracts.vocabulary import Artefact, Channel, InputRef, Kind, Owner, RenderSpec, Simulation, Tuning, Work
+from atelier_contracts.vocabulary import (
+    Artefact,
+    Channel,
+    InputRef,
+    Kind,
+    OpenAIOptions,
+    Owner,
+    RenderSpec,
+    Simulation,
+    Tuning,
+    Work,
+)
 
 __all__ = [
     "Artefact",
@@ -59,6 +70,7 @@ __all__ = [
     "InputRef",
     "Kind",
     "Message",
+    "OpenAIOptions",
     "Owner",
     "RefundCredit",
     "RenderCompleted",

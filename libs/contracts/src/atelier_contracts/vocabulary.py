@@ -73,6 +73,16 @@ class Tuning(Noun):
     strength: float = Field(default=0.8, ge=0.1, le=1)
 
 
+class OpenAIOptions(Noun):
+    """What only OpenAI's API has parameters for; sent there as the client gave it."""
+
+    moderation: Literal["auto", "low"] | None = None
+    input_fidelity: Literal["low", "high"] | None = None
+    background: Literal["auto", "opaque"] | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+
+
 class RenderSpec(Noun):
     """The part of a request that the picture depends on."""
 
@@ -92,6 +102,7 @@ class RenderSpec(Noun):
     background: str | None = None
     """Id in ``catalogue.BACKGROUNDS``; for on-model and flat-lay pictures."""
     tuning: Tuning | None = None
+    openai: OpenAIOptions | None = None
     language: str | None = None
     """Code in ``narration.LANGUAGES``; for narrations."""
     audio_format: AudioFormat = "mp3"

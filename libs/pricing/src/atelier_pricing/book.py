@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
 
-VERSION = "v1"
+VERSION = "v2"
+"""v2 adds the quality ``low`` of pictures to v1 and changes none of its prices."""
 
 FORM_QUALITY = {"standard": 1, "high": 2, "ultra": 2}
 """ceil(1 x 1 | 1.5 | 2), seed 002."""
@@ -17,6 +18,9 @@ STUDIO_QUALITY = {"low": 1, "medium": 2, "high": 3}
 """On-model and flat-lay."""
 
 IMAGE = {
+    ("1024x1024", "low"): 5,
+    ("1792x1024", "low"): 8,
+    ("1024x1792", "low"): 8,
     ("256x256", "standard"): 3,
     ("512x512", "standard"): 5,
     ("1024x1024", "standard"): 10,
@@ -26,8 +30,10 @@ IMAGE = {
     ("1024x1792", "standard"): 15,
     ("1024x1792", "hd"): 30,
 }
-"""Credits a picture by (size, quality), seed 003; what the seed marks N/A is absent, hence unpriced."""
+"""Credits a picture by (size, quality), seed 003; what the seed marks N/A is absent, hence unpriced. ``low`` is half of
+``standard``, rounded up."""
 
+DEFAULT_IMAGE_SIZE, DEFAULT_IMAGE_QUALITY = "1024x1024", "standard"
 TRY_ON_CREDITS = 1
 REUSED_CREDITS = 1
 """For each output of an equal earlier result that is delivered again; never more than it costs to make."""
@@ -63,7 +69,7 @@ class _Request:
 
 
 def _image(request: _Request) -> int | None:
-    return IMAGE.get((request.size or "1024x1024", request.quality or "standard"))
+    return IMAGE.get((request.size or DEFAULT_IMAGE_SIZE, request.quality or DEFAULT_IMAGE_QUALITY))
 
 
 def _narration(request: _Request) -> int | None:
@@ -79,6 +85,11 @@ TARIFFS: Mapping[str, Callable[[_Request], int | None]] = {
     "narration": _narration,
 }
 """Credits for one unit, by kind; None where the book has no price."""
+
+
+def image_sizes(quality: str | None = None) -> list[str]:
+    """The sizes that a picture of this quality has a price in."""
+    return [size for size, priced in IMAGE if priced == (quality or DEFAULT_IMAGE_QUALITY)]
 
 
 def reused(unit_credits: int) -> int:

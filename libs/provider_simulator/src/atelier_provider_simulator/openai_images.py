@@ -107,7 +107,8 @@ def asked(endpoint: str, given: Mapping[str, Any], uploads: Uploads, files: dict
         entries = [_by_url(picture, files, base_url) if by_url else _inline(picture) for picture in data]
         return _answer(entries, given, size, file_format, old=model.old)
 
-    return Asked(name, n, make, lambda plan: errors.decline(plan, model=name))
+    parameters = {key: str(value) for key, value in given.items() if key != "prompt"}
+    return Asked(name, n, make, lambda plan: errors.decline(plan, model=name), parameters)
 
 
 def _picture(

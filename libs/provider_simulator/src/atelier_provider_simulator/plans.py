@@ -64,6 +64,8 @@ class Arrived(BaseModel):
     path: str
     idempotency_key: str | None
     model: str | None = None
+    parameters: dict[str, str] = {}
+    """Of a request for pictures at OpenAI: what was given, as text, but for prompt and files."""
     outcome: Behaviour | Literal["rejected", "replayed"] = "rejected"
     made: int = 0
     """Pictures or sounds made for it; 0 where it was answered from memory."""

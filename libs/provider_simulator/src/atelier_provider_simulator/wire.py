@@ -35,6 +35,7 @@ class Asked:
     """The answer that brings so many of them; called in a thread, for drawing takes time."""
     decline: Callable[[Plan], Response]
     """The answer to a request for which nothing is made."""
+    parameters: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Desk:
         except Wrong as wrong:
             return wrong.answer
         arrived.model = asked.model
+        arrived.parameters = asked.parameters
         known = self._answers.get((provider, key)) if key else None
         if known is not None:
             arrived.outcome = "replayed"

@@ -130,7 +130,8 @@ class Creating:
             owner=owner,
             kind=work.kind,
             surface=shape.surface,
-            request=draft.request,
+            request=draft.request
+            | {"spec": draft.spec.model_dump(mode="json", exclude_none=True, exclude={"simulate"})},
             price=kinds.priced(work).credits,
             created_at=datetime.now(UTC),
             request_id=REQUEST_ID.get() or None,

@@ -4,9 +4,10 @@ Sources: seed 003 (sizes by model, style mapping, price table) and the providers
 book's alone: a size here names the row of seed 003's table that it is priced by, and what has no price is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from math import log
 from typing import Literal, NamedTuple
 
 from atelier_contracts.image_models import (
@@ -30,7 +31,7 @@ GPT_SIZES = {**SQUARE, "1536x1024": "1792x1024", "1024x1536": "1024x1792"}
 """The providers' later sizes cost what the seed's size of the same orientation costs."""
 
 SEED_QUALITIES = {"standard": "standard", "hd": "hd"}
-GPT_QUALITIES = {"low": "standard", "medium": "standard", "high": "hd", **SEED_QUALITIES}
+GPT_QUALITIES = {"low": "low", "medium": "standard", "high": "hd", **SEED_QUALITIES}
 
 STYLES: Mapping[ImageProvider, Mapping[Style, str]] = {
     "openai": {"natural": "natural", "vivid": "vivid", "artistic": "vivid", "photographic": "natural"},
@@ -61,6 +62,28 @@ MODELS: Mapping[str, Model] = {
 DEFAULT_PROVIDER: ImageProvider = "openai"
 DEFAULT_MODELS: Mapping[str, str] = {"openai": "dall-e-3", "google": "imagen"}
 """By provider, on seed 003's surface."""
+
+
+QUALITY_SHOWN: Mapping[str, str] = {"low": "low", "standard": "medium", "hd": "high"}
+"""The price table's quality in OpenAI's words."""
+
+INPUT_FIDELITIES: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(GPT_IMAGE_MODELS, ("high",)),
+    **dict.fromkeys(("gpt-image-1", "gpt-image-1.5", "chatgpt-image-latest"), ("low", "high")),
+    "gpt-image-1-mini": ("low",),
+}
+"""What ``input_fidelity`` a model can be asked for; the later ones always keep to their pictures (openai 3.52)."""
+
+
+def nearest_size(sizes: Iterable[str], width: int, height: int) -> str:
+    """Of the sizes (``1536x1024``) the one whose shape is nearest to that of a picture of this width and height in
+    pixels; of equally near ones the default, else the first."""
+
+    def distance(size: str) -> tuple[float, bool]:
+        across, down = map(int, size.split("x"))
+        return abs(log((across / down) / (width / height))), size != DEFAULT_SIZE
+
+    return min(sizes, key=distance)
 
 
 @dataclass(frozen=True, slots=True)

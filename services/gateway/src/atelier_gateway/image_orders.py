@@ -9,7 +9,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_contracts import InputRef, Owner, RenderSpec, Work
+from atelier_contracts import InputRef, OpenAIOptions, Owner, RenderSpec, Work
 from atelier_contracts.image_models import RECOMMENDED_MODELS
 from atelier_contracts.vocabulary import ImageFormat
 from atelier_gateway.callers import Caller
@@ -38,6 +38,7 @@ class Order:
     model: str | None = None
     """As the client named it: a name is an order, and no other model stands in for it."""
     reuse: bool = False
+    openai: OpenAIOptions | None = None
 
 
 def chosen(
@@ -84,6 +85,7 @@ def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> D
             provider=maker,
             model=order.model,
             reuse=order.reuse,
+            openai=order.openai,
             simulate=simulation(simulate, allowed=parts.simulating),
         ),
         request={

@@ -62,6 +62,10 @@ class Intake:
         await self._store(principal.owner, picture, data, role=role, filename=filename)
         return picture
 
+    async def measure(self, data: bytes) -> PhotoInfo | ImageRefused:
+        """Decodes bytes and stores nothing."""
+        return await self._probe(data)
+
     async def text(self, principal: Principal, text: str, *, upload_key: str | None = None) -> StoredText:
         """Stores a text that was checked, under the owner's inputs: one that came in a request, or what an upload held
         when it was first used."""

@@ -42,7 +42,7 @@ OFFERS = (
         modes=("words", "edit", "variation"),
         sizes=("1024x1024", "256x256", "512x512", "1792x1024", "1024x1792", "1536x1024", "1024x1536"),
         styles=("natural", "vivid", "artistic", "photographic"),
-        qualities=("standard", "hd"),
+        qualities=("standard", "low", "hd"),
         formats=FORMATS,
         note="Edits go with or without a mask.",
     ),

@@ -157,8 +157,9 @@ class OpenAI:
             "response_format": call.response_format or omit,
             "extra_headers": headers,
         }
-        worded = common | {"quality": call.quality or omit, "output_format": call.output_format or omit}
         mode = mode_of(job.spec)
+        common |= models.options(job.spec, call.model, mode)
+        worded = common | {"quality": call.quality or omit, "output_format": call.output_format or omit}
         if mode == "words":
             return await self._sdk.images.generate(**worded, prompt=call.prompt, style=cast(Any, call.style or omit))
         if mode == "variation" and call.model == "dall-e-2":

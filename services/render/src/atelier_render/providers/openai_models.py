@@ -31,6 +31,8 @@ VOICES = (
 CLASSIC_VOICES = VOICES[:2] + VOICES[3:10]
 """Those that every speech model has."""
 
+FIDELITY_MODELS = frozenset({"gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5", "chatgpt-image-latest"})
+"""Those that have the parameter ``input_fidelity``; later ones always keep to their pictures."""
 ALL_MODES: tuple[Mode, ...] = ("words", "edit", "variation")
 SQUARE = "1024x1024"
 GPT_SIZES = (SQUARE, "1536x1024", "1024x1536")
@@ -129,6 +131,17 @@ def model_sent(name: str | None, retired: RetiredModels, today: date) -> str:
     """The name that is sent for one that a request may hold: its successor's once the model is gone."""
     model = name or DEFAULT_MODEL
     return (successor_of(model, today=today) if retired == "replace" else None) or model
+
+
+def options(spec: RenderSpec, model: str, mode: Mode | None) -> dict[str, str]:
+    """The parameters of OpenAI's own that the client gave, as far as the model has them in this mode."""
+    given = spec.openai.model_dump(exclude_none=True) if spec.openai else {}
+    taken = {"user"}
+    if model not in DALL_E_MODELS:
+        taken |= {"safety_identifier", "background"}
+        taken |= {"moderation"} if mode == "words" else set()
+        taken |= {"input_fidelity"} if mode != "words" and model in FIDELITY_MODELS else set()
+    return {name: value for name, value in given.items() if name in taken}
 
 
 def _call(spec: RenderSpec, model: str, n: int) -> Call:

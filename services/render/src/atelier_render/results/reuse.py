@@ -27,7 +27,10 @@ GONE = (ObjectMissing, ObjectCorrupt, ObjectTooLarge, StorageUnavailable)
 
 async def fingerprint_of(spec: RenderSpec, inputs: Sequence[Input]) -> bytes:
     """All that a result depends on, in 32 bytes. Inputs that the provider does not read count by their reference."""
-    asked = spec.model_dump(mode="json", exclude={"reuse", "inputs", "priority"}) | {"composer": COMPOSER_VERSION}
+    spent = {"reuse", "inputs", "priority", "openai"}
+    asked = spec.model_dump(mode="json", exclude=spent) | {"composer": COMPOSER_VERSION}
+    if spec.openai:
+        asked["openai"] = spec.openai.model_dump(mode="json", exclude={"user", "safety_identifier"})
     given = await asyncio.to_thread(_digests, inputs) if inputs else _references(spec)
     return hashlib.sha256(json.dumps([asked, given], sort_keys=True).encode()).digest()
 

@@ -1,6 +1,7 @@
 """A create of the native surface, understood: what it costs, what shall be made, and of what."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 
@@ -10,7 +11,7 @@ from atelier_gateway.bodies import read
 from atelier_gateway.creating import Draft
 from atelier_gateway.idempotency import HEADER, checked, fingerprint
 from atelier_gateway.identity.principals import Principal
-from atelier_gateway.image_models import MODELS, Resolved, Unsupported
+from atelier_gateway.image_models import DEFAULT_SIZE, MODELS, Resolved, Unsupported, nearest_size
 from atelier_gateway.offers import ACCOUNTS, Objection, unsuitable
 from atelier_gateway.parts import Parts
 from atelier_gateway.simulation import HEADER as SIMULATE
@@ -18,6 +19,7 @@ from atelier_gateway.simulation import simulation
 from atelier_gateway.store.files import use_of
 from atelier_gateway.surfaces.native.body import CreateGeneration
 from atelier_gateway.surfaces.native.texts import Text, text_of
+from atelier_pricing import image_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,19 @@ class Create:
     simulated: Simulation | None
     key: str | None
     fingerprint: bytes
+    size: str | None
+    """As it was asked, or of a picture that is made of another the one that fits."""
+
+    @property
+    def fits_a_picture(self) -> bool:
+        """Whether it is made of a picture whose shape decides the size, since none is named."""
+        return self.body.kind == "image" and self.body.size is None and "image" in self.body.roles
 
     @property
     def work(self) -> Work:
         """What the price depends on."""
         body, choice = self.body, self.choice
-        quality, size = (choice.quality, choice.priced_size) if choice else (body.quality, body.size)
+        quality, size = (choice.quality, choice.priced_size) if choice else (body.quality, self.size)
         characters = len(self.text.content) if self.text else 0
         return Work(kind=body.kind, quality=quality, size=size, n=body.n, characters=characters)
 
@@ -51,12 +60,28 @@ async def asked(parts: Parts, request: Request, principal: Principal) -> Create:
     parts.receivers.asked(body.webhook_url, "webhook_url")
     choice = _choice(parts, body)
     text = await text_of(parts, principal, body)
-    return Create(body, choice, text, simulated, key, fingerprint(body.model_dump_json(), simulate or ""))
+    return Create(body, choice, text, simulated, key, fingerprint(body.model_dump_json(), simulate or ""), body.size)
+
+
+def fitted(parts: Parts, create: Create, shape: tuple[int, int] | None) -> Create:
+    """The create in the size nearest to the shape (width and height) of its first picture, of those that there is a
+    price for, where no size is named; the square where the shape is not known here (URLs in the world)."""
+    if not create.fits_a_picture:
+        return create
+    sizes = MODELS[create.choice.model].sizes if create.choice else image_sizes(create.body.quality)
+    size = nearest_size(sizes, *shape) if shape and sizes else DEFAULT_SIZE
+    return replace(create, size=size, choice=_choice(parts, create.body, size))
 
 
 async def draft(parts: Parts, principal: Principal, create: Create, body: CreateGeneration) -> Draft:
     """As ``creating`` takes it; ``body`` is the create's with what it carried named by keys. Raises Problem."""
-    spec = await _spec(parts, principal, create, body)
+    given = [one.given(index) for index, one in enumerate(body.inputs) if one.role != "text"]
+    references = await parts.inputs.references(principal.owner, given)
+    if create.fits_a_picture:
+        first = next((ref.key for ref in references if ref.role == "image"), None)
+        seen = await parts.intake.known(principal, first) if first else None
+        create = fitted(parts, create, (seen.width, seen.height) if seen else None)
+    spec = _spec(parts, create, body, references)
     return Draft(
         work=create.work,
         spec=spec,
@@ -70,27 +95,30 @@ async def draft(parts: Parts, principal: Principal, create: Create, body: Create
     )
 
 
-def _choice(parts: Parts, body: CreateGeneration) -> Resolved | None:
+def _choice(parts: Parts, body: CreateGeneration, size: str | None = None) -> Resolved | None:
     """What a provider's image model is asked for; None where none is, or one that we know nothing of. Raises 400."""
     if body.kind != "image" or not (body.provider in ACCOUNTS or (body.provider is None and body.model in MODELS)):
         return None
     choice = image_orders.chosen(
-        parts, provider=body.provider, model=body.model, size=body.size, quality=body.quality, style=body.style
+        parts,
+        provider=body.provider,
+        model=body.model,
+        size=size or body.size,
+        quality=body.quality,
+        style=body.style,
     )
     if isinstance(choice, Unsupported):
         raise unsuitable(Objection(choice.field, choice.message))
     return choice
 
 
-async def _spec(parts: Parts, principal: Principal, create: Create, body: CreateGeneration) -> RenderSpec:
+def _spec(parts: Parts, create: Create, body: CreateGeneration, references: Sequence[InputRef]) -> RenderSpec:
     choice = create.choice
-    texts = _texts(create.text, body)
-    given = [one.given(index) for index, one in enumerate(body.inputs) if one.role != "text"]
     return RenderSpec(
         kind=body.kind,
         prompt=body.prompt,
-        inputs=(*texts, *await parts.inputs.references(principal.owner, given)),
-        size=choice.size if choice else body.size,
+        inputs=(*_texts(create.text, body), *references),
+        size=choice.size if choice else create.size,
         style=choice.style if choice else body.style,
         quality=choice.quality if choice else body.quality,
         format=body.format,

@@ -129,7 +129,7 @@ class Receipt(BaseModel):
 class Quote(BaseModel):
     """What a create with this body would reserve."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"credits": 20, "price_book": "v1", "expires_at": AT}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"credits": 20, "price_book": "v2", "expires_at": AT}]})
 
     credits: int
     price_book: str

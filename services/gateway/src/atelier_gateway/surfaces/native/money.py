@@ -15,6 +15,7 @@ from atelier_gateway.surfaces.native import docs
 from atelier_gateway.surfaces.native.asking import asked
 from atelier_gateway.surfaces.native.body import CreateGeneration
 from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX
+from atelier_gateway.surfaces.native.quoting import quoted
 
 QUOTED_FOR = timedelta(minutes=15)
 ENTRY_FIELDS = ("id", "at", "kind", "debit", "credit", "credits", "generation_id")
@@ -36,7 +37,8 @@ def router(parts: Parts) -> APIRouter:
     async def quote(request: Request) -> Response:
         """What a create with this body would hold; nothing is held."""
         principal = await parts.identity.anyone(request.headers)
-        price = kinds.priced((await asked(parts, request, principal)).work)
+        create = await quoted(parts, principal, await asked(parts, request, principal))
+        price = kinds.priced(create.work)
         until = datetime.now(UTC) + QUOTED_FOR
         return answer({"credits": price.credits, "price_book": price.book, "expires_at": until.isoformat()})
 

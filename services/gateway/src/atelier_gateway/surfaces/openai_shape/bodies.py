@@ -6,7 +6,7 @@ What we cannot do is refused, never ignored: streaming, transparent backgrounds,
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -24,17 +24,23 @@ IMAGE_FIELDS = ("image", "image[]")
 
 def _never(why: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
-        if value in (None, False, 0, "", "false", "0"):
-            return None
-        raise PydanticCustomError("unsupported_parameter", "{why}", {"why": why})
+        if value:
+            raise PydanticCustomError("unsupported_parameter", "{why}", {"why": why})
+        return value
 
     return check
 
 
+def _blank_is_absent(value: Any) -> Any:
+    return None if value == "" else value
+
+
+UNSTREAMED = "streaming is not offered here; leave it out or say false"
 Unstreamed = Annotated[
-    None,
-    BeforeValidator(_never("streaming is not offered here; leave it out or say false")),
-    WithJsonSchema({"enum": [False, 0, None]}),
+    bool | None, BeforeValidator(_blank_is_absent), AfterValidator(_never(UNSTREAMED)), Field(description="Only false.")
+]
+NoPartials = Annotated[
+    int | None, BeforeValidator(_blank_is_absent), AfterValidator(_never(UNSTREAMED)), Field(description="Only 0.")
 ]
 Uncompressed = Annotated[int, Field(ge=100, le=100, description="Pictures are not compressed further.")]
 
@@ -59,7 +65,7 @@ class _Finish(_Choice):
     background: Literal["auto", "opaque"] | None = None
     safety_identifier: Annotated[Prose, Field(max_length=500)] | None = None
     stream: Unstreamed = None
-    partial_images: Unstreamed = None
+    partial_images: NoPartials = None
 
 
 class GenerateImages(_Finish):

@@ -45,7 +45,7 @@ class ImagesResponse(BaseModel):
     """The model that makes it instead, where `model` is withdrawn; it costs the less of both prices."""
     made_by: MadeBy | None
     size: str = Field(examples=["1024x1024"])
-    quality: Literal["medium", "high"]
+    quality: Literal["low", "medium", "high"]
     output_format: Literal["png", "jpeg", "webp"]
     background: Literal["opaque"]
     usage: Usage

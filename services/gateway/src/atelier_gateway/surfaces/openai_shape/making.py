@@ -18,7 +18,7 @@ from atelier_gateway.bodies import answer
 from atelier_gateway.creating import Shape
 from atelier_gateway.idempotency import REPLAYED
 from atelier_gateway.identity.principals import Principal
-from atelier_gateway.image_models import MODELS, Resolved, Unsupported
+from atelier_gateway.image_models import MODELS, QUALITY_SHOWN, Resolved, Unsupported, nearest_size
 from atelier_gateway.image_orders import Order
 from atelier_gateway.inputs import stored_input
 from atelier_gateway.intake import ImageRefused, StoredPicture
@@ -40,6 +40,7 @@ from atelier_gateway.surfaces.openai_shape.bodies import (
     field_problem,
 )
 from atelier_gateway.surfaces.openai_shape.errors import problem
+from atelier_gateway.surfaces.openai_shape.options import options_of
 from atelier_storage.errors import StorageError
 from atelier_storage.objects import PRESIGN_S_MAX
 
@@ -70,7 +71,8 @@ async def make(
     principal = await parts.identity.anyone(request.headers)
     await gate.take(PER_OWNER, f"{principal.owner.kind}:{principal.owner.id}")
     wish = await read()
-    choice = _choice(parts, wish.body)
+    choice = _choice(parts, wish.body, wish.body.size)
+    options_of(wish.body, choice)
     _check_files(action, wish.files)
     key, fingerprint = image_orders.identity(request, _same(wish))
     same = SameRequest(principal.owner, _route(action), fingerprint)
@@ -113,9 +115,9 @@ async def _made(
 ) -> Response:
     """Stores the pictures and has the generation admitted; what was stored for a refused request is removed again."""
     stored = await _stored(parts, principal, wish.files)
-    order = _order(wish, choice, stored)
     keeps = False
     try:
+        order = _order(wish, _fitted(parts, wish, choice, stored), stored)
         draft = image_orders.draft(parts, request, order, deadline_s=_deadline_s(parts))
         accepted = await parts.creating.create(principal, draft, shape)
         keeps = accepted.status_code == 202 and REPLAYED not in accepted.headers
@@ -128,13 +130,22 @@ async def _made(
     return accepted
 
 
-def _choice(parts: Parts, body: Body) -> Resolved:
+def _fitted(parts: Parts, wish: Wish, choice: Resolved, stored: Sequence[StoredPicture]) -> Resolved:
+    """The choice in the size nearest to the first picture's shape, where pictures are given and no size is."""
+    first = next((at for file, at in zip(wish.files, stored, strict=True) if file.role == "image"), None)
+    if wish.body.size not in OPEN or first is None:
+        return choice
+    size = nearest_size(MODELS[choice.model].sizes, first.width, first.height)
+    return _choice(parts, wish.body, size)
+
+
+def _choice(parts: Parts, body: Body, size: str | None) -> Resolved:
     """Raises Problem 400, or 404 for an unknown model."""
     quality = getattr(body, "quality", None)
     choice = image_orders.chosen(
         parts,
         model=body.model,
-        size=None if body.size in OPEN else body.size,
+        size=None if size in OPEN else size,
         quality=None if quality in OPEN else quality,
         style=getattr(body, "style", None),
     )
@@ -184,6 +195,7 @@ def _order(wish: Wish, choice: Resolved, stored: Sequence[StoredPicture]) -> Ord
         inputs=inputs,
         format=_format(body),
         model=body.model,
+        openai=options_of(body, choice),
     )
 
 
@@ -211,14 +223,15 @@ async def _shown(parts: Parts, generation: Generation, body: Body, choice: Resol
         data = [{"url": parts.objects.presign_get(key, PRESIGN_S_MAX)} for key in keys]
     else:
         data = [{"b64_json": text} for text in await asyncio.gather(*(_base64(parts, key) for key in keys))]
+    made = generation.request.get("spec", {"size": choice.size, "quality": choice.quality})
     return {
         "created": int(generation.created_at.timestamp()),
         "data": data,
         "model": choice.model,
         "successor": choice.successor,
         "made_by": made_by(generation.snapshot),
-        "size": choice.size,
-        "quality": "high" if choice.quality == "hd" else "medium",
+        "size": made["size"],
+        "quality": QUALITY_SHOWN[made["quality"]],
         "output_format": _format(body),
         "background": "opaque",
         "usage": {
