@@ -29,7 +29,7 @@ class Connection:
             "server": ("gateway", 80),
             "scheme": "http",
         }
-        self._app: Any = world.client._transport.app  # type: ignore[attr-defined]
+        self._app: Any = world.client._transport._public.app  # type: ignore[attr-defined]
         self._coming = [json.dumps(body).encode()]
         self._closed = asyncio.Event()
         self.sent: list[Message] = []
