@@ -153,10 +153,30 @@ async def test_the_catalogues_and_their_aliases(world: World) -> None:
 
     for path in ("/v1/onmodel/models", "/v1/models?onmodel"):
         told = (await world.client.get(path, headers=user)).json()
-        assert [str(one["id"]) for one in told["models"]] == list(MANNEQUINS)
-        assert told["models"][0]["id"] == 123
+        assert [one["id"] for one in told["models"]] == list(MANNEQUINS)
         assert refused_with(await world.client.get(path)) == (401, "UNAUTHORIZED")
     for path in ("/v1/onmodel/backgrounds", "/v1/backgrounds"):
         told = (await world.client.get(path, headers=user)).json()
-        assert [str(one["id"]) for one in told["backgrounds"]] == list(BACKGROUNDS)
+        assert [one["id"] for one in told["backgrounds"]] == list(BACKGROUNDS)
     assert (await world.client.get("/v1/models", headers=user)).json()["object"] == "list"
+
+
+async def test_what_a_catalogue_or_a_reply_gives_can_be_given_back(world: World) -> None:
+    """Settled 21: strings in the catalogues, as creates take them; a reply's numbers name the same things."""
+    _, user = await world.user()
+    model = (await world.client.get("/v1/onmodel/models", headers=user)).json()["models"][0]["id"]
+    ground = (await world.client.get("/v1/onmodel/backgrounds", headers=user)).json()["backgrounds"][0]["id"]
+
+    listed = await world.client.post(CREATE, headers=user | AT_ONCE, json=body(modelId=model, backgroundId=ground))
+    told = listed.json()
+    changed = {"modelId": told["model_id"], "backgroundId": told["background_id"]}
+    again = await world.client.post(
+        CREATE, headers=user | AT_ONCE, json=body(**changed) | {"photos": [{"id": 0, "image": uri(picture())}]}
+    )
+
+    assert (listed.status_code, again.status_code) == (202, 202)
+    assert (again.json()["model_id"], again.json()["background_id"]) == (told["model_id"], told["background_id"])
+    specs = [e.message.spec for e in world.neighbours.heard if isinstance(e.message, GenerationRequested)]
+    assert {(spec.mannequin, spec.background) for spec in specs} == {(model, ground)}
+    kept = await world.pool.fetchval("SELECT request FROM generations ORDER BY created_at DESC LIMIT 1")
+    assert kept["photos"] == ["0"]

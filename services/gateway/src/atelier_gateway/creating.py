@@ -230,6 +230,7 @@ def _replay(reply: Reply, shape: Shape) -> Response:
 def _declined(reason: str, required: int, available: int | None) -> Problem:
     if reason == "unpriced":
         return Problem("unpriced", "The price book has no price for this.")
-    known = "" if available is None else f", {available} are available"
+    known = "" if available is None else f", {available} available"
+    credits = "1 credit" if required == 1 else f"{required} credits"
     amounts = {"required": required} | ({} if available is None else {"available": available})
-    return Problem("insufficient_credits", f"This costs {required} credits{known}.", details=amounts)
+    return Problem("insufficient_credits", f"{credits} required{known}.", details=amounts)

@@ -57,7 +57,7 @@ class Error(BaseModel):
     """Why not; ``details`` names the fields at fault, or the credits required and available."""
 
     code: str = Field(examples=["INSUFFICIENT_CREDITS"])
-    message: str = Field(examples=["This costs 1 credits, 0 are available."])
+    message: str = Field(examples=["1 credit required, 0 available."])
     details: dict[str, Any] | None = None
 
 
@@ -71,7 +71,7 @@ class ErrorEnvelope(BaseModel):
                     "data": None,
                     "error": {
                         "code": "INSUFFICIENT_CREDITS",
-                        "message": "This costs 1 credits, 0 are available.",
+                        "message": "1 credit required, 0 available.",
                         "details": {"required": 1, "available": 0},
                     },
                 }

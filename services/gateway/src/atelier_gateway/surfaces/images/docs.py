@@ -113,7 +113,7 @@ class ErrorReply(BaseModel):
                     "success": False,
                     "error": {
                         "code": "INSUFFICIENT_CREDITS",
-                        "message": "This costs 20 credits, 5 are available.",
+                        "message": "20 credits required, 5 available.",
                         "details": {"required": 20, "available": 5},
                     },
                 }

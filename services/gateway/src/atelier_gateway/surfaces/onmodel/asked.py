@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS
@@ -23,10 +23,23 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+def _as_text(value: Any) -> Any:
+    """Replies show numeric ids as numbers (004.3), so a number is the same id; ``true`` and 1.0 are none."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Id = Annotated[
+    Line,
+    BeforeValidator(_as_text),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 200}, {"type": "integer"}]}),
+]
+"""As the catalogues list it; the number of the same digits is the same id."""
+
+
 class Photo(Body):
     """One product photo, as a ``data:`` URI."""
 
-    id: Line
+    id: Id
     image: Annotated[str, Field(min_length=1, max_length=REQUEST_BYTES_MAX)]
 
 
@@ -49,7 +62,7 @@ class FlatLayRequest(Body):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     photos: Annotated[list[Photo], Field(min_length=1, max_length=INPUTS_MAX), AfterValidator(_unique)]
-    backgroundId: Line
+    backgroundId: Id
     options: Options = Options()
 
 
@@ -58,7 +71,7 @@ class OnModelRequest(FlatLayRequest):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE | {"modelId": "123"}]})
 
-    modelId: Line
+    modelId: Id
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Started(BaseModel):
 class Figure(BaseModel):
     """A mannequin."""
 
-    id: int | str
+    id: str
     name: str
     skin: str = Field(examples=["#eccdb6"])
     hair: str
@@ -56,7 +56,7 @@ class Figures(BaseModel):
 class Ground(BaseModel):
     """A background."""
 
-    id: int | str
+    id: str
     name: str
     backdrop: str
     colors: list[str]

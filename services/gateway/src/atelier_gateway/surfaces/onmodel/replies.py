@@ -80,19 +80,18 @@ def message_of(generation: Generation) -> str:
 
 
 def mannequins() -> Response:
-    """The figures to choose from."""
+    """The figures to choose from, their ids as creates take them (settled question 21)."""
     entries = [
-        {"id": shown_id(one.id), "name": one.name, "skin": _hex(one.skin), "hair": _hex(one.hair)}
-        for one in MANNEQUINS.values()
+        {"id": one.id, "name": one.name, "skin": _hex(one.skin), "hair": _hex(one.hair)} for one in MANNEQUINS.values()
     ]
     return answer({"success": True, "models": entries})
 
 
 def backgrounds() -> Response:
-    """The backgrounds to choose from."""
+    """The backgrounds to choose from, their ids as creates take them (settled question 21)."""
     entries = [
         {
-            "id": shown_id(one.id),
+            "id": one.id,
             "name": one.name,
             "backdrop": one.backdrop,
             "colors": [_hex(one.first), _hex(one.second)],

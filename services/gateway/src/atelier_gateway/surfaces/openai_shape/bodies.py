@@ -15,11 +15,13 @@ from atelier_contracts.vocabulary import N_MAX, ImageFormat
 from atelier_gateway.bodies import Body, Line, Prompt, Prose, refused
 from atelier_gateway.kinds import NEEDS
 from atelier_gateway.problems import Problem
+from atelier_gateway.surfaces.openai_shape.forms import AS_A_FILE, form_of
 
 IMAGES_MAX = NEEDS["image"].roles["image"][1]
-PARTS_MAX = 40
-FIELD_BYTES_MAX = 64 * 1024
 IMAGE_FIELDS = ("image", "image[]")
+FILE_FIELDS = (*IMAGE_FIELDS, "mask")
+NOTHING_SAID = ("", "none", "null")
+"""What a form says where nothing was meant, in any case: other languages than JSON write None."""
 
 
 def _never(why: str) -> Callable[[Any], Any]:
@@ -32,7 +34,7 @@ def _never(why: str) -> Callable[[Any], Any]:
 
 
 def _blank_is_absent(value: Any) -> Any:
-    return None if value == "" else value
+    return None if isinstance(value, str) and value.strip().lower() in NOTHING_SAID else value
 
 
 UNSTREAMED = "streaming is not offered here; leave it out or say false"
@@ -109,14 +111,14 @@ class File:
 
 async def read_form(request: Request, model: type[Fields]) -> tuple[Fields, list[File]]:
     """The fields as a model and the pictures, in the order given. Raises Problem 400."""
-    if not request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
-        raise Problem("invalid_request", "This route takes multipart/form-data.")
     fields: dict[str, str] = {}
     files: list[File] = []
-    async with request.form(max_files=PARTS_MAX, max_fields=PARTS_MAX, max_part_size=FIELD_BYTES_MAX) as form:
+    async with form_of(request) as form:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 files.append(File(_role(name), value.filename or "upload", await value.read()))
+            elif name in FILE_FIELDS:
+                raise field_problem(name, AS_A_FILE)
             elif name in fields:
                 raise field_problem(name, "it is given twice")
             else:
@@ -132,7 +134,7 @@ def _role(name: str) -> Literal["image", "mask"]:
         return "image"
     if name == "mask":
         return "mask"
-    raise field_problem(name, "no file is taken here")
+    raise field_problem(name, "no file is taken here; send it as text, without a file name")
 
 
 def field_problem(field: str, why: str, code: str = "invalid_request") -> Problem:
