@@ -4,10 +4,12 @@ PROFILE ?= default
 export PROFILE
 
 bin := .venv/bin
+quick_tests := $(addprefix libs/,contracts messaging pricing resilience storage telemetry) \
+  $(addprefix services/,session billing gateway) deploy/checks
 is_set_up = @test -x $(bin)/atelier || { echo "Nothing is set up here yet: make up" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs clean demo test test-diffusers check bench chaos explore format
+.PHONY: help setup up down status logs clean demo test quick test-diffusers check bench chaos explore format
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +41,10 @@ demo: setup ## one try-on from photographs to receipt: PERSON=a.jpg GARMENT=b.jp
 
 test: setup ## every test, on a stack of its own
 	@$(bin)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+
+quick: setup ## format, lint, and the tests that need no server: under a minute
+	@$(bin)/ruff format --check --quiet . && $(bin)/ruff check --quiet .
+	@$(bin)/python -m pytest -n 2 --dist loadscope -q -m "not stack" -p no:cacheprovider $(quick_tests)
 
 test-diffusers: ## the self-hosted model's tests, with PyTorch in an environment of their own (.run/diffusers)
 	@deploy/local/test_diffusers.sh

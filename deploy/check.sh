@@ -7,6 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never
 envs=.run/check  # one environment a package, kept so that the second run is fast
 log=$envs/last.log
+sbom=$envs/sbom.cdx.json
+note=
 mkdir -p "$envs"
 
 if [[ -x .run/tools/bin/uv ]]; then
@@ -22,6 +24,10 @@ step() {
   "$@" >"$log" 2>&1 || status=$?
   if ((status == 0)); then
     printf 'OK      %3d s\n' $((SECONDS - began))
+    if [[ $note ]]; then
+      printf '  %s\n' "$note"
+      note=
+    fi
     return
   fi
   printf 'FAILED  %3d s\n\n' $((SECONDS - began))
@@ -48,6 +54,24 @@ own_tests() {
   return "$status"
 }
 
+# What the services are made of, for whoever has to answer for it: CycloneDX, from the lock file.
+bill_of_materials() {
+  "$uv" export --quiet --frozen --all-packages --no-dev --format cyclonedx1.5 --preview-features sbom-export -o "$sbom" &&
+    .venv/bin/python deploy/checks/sbom.py "$sbom" uv.lock
+}
+
+# Known vulnerabilities of the locked packages. Where the advisory database cannot be reached the step says so and does
+# not pass for a check that was made.
+audit() {
+  local status=0
+  UV_HTTP_RETRIES=0 UV_HTTP_TIMEOUT=10 "$uv" audit --frozen --preview-features audit-command || status=$?
+  if ((status == 2)) && grep -q "error sending request" "$log"; then
+    note="Advisories were NOT checked: their database cannot be reached from here."
+    return 0
+  fi
+  return "$status"
+}
+
 began=$SECONDS
 step "environment as locked" "$uv" sync --quiet --frozen --all-packages
 step "format" .venv/bin/ruff format --check .
@@ -60,6 +84,8 @@ step "compose file against its specification" \
 step "compose parts, images, checks" .venv/bin/pytest -q --tb=short deploy/compose/tests deploy/images/tests deploy/checks/tests
 step "paths and targets the READMEs name" \
   .venv/bin/python deploy/checks/readme_paths.py README.md services/README.md deploy/README.md
+step "bill of materials ($sbom)" bill_of_materials
+step "known vulnerabilities of the locked packages" audit
 step "no secret, no host path in the tree" .venv/bin/python deploy/checks/tree.py
 for path in libs/* services/* deploy/local; do
   [[ -f $path/pyproject.toml ]] || continue

@@ -117,7 +117,7 @@ def test_the_owner_can_make_tables_and_the_app_role_cannot(cluster: Cluster, ser
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_role_of_a_service_can_enter_another_database(cluster: Cluster, service: str) -> None:
-    for other in {*SERVICES} - {service}:
+    for other in {*SERVICES, "postgres", "template1"} - {service}:
         for role in ("owner", "app"):
             refused = cluster.run("SELECT 1", user=f"{service}_{role}", database=other)
             assert "does not have CONNECT privilege" in refused.stderr

@@ -178,5 +178,6 @@ async def _make_it_bare_with_a_manager(admin_url: str) -> None:
         await admin.execute(f"DROP DATABASE {service}")
         await admin.execute(f"DROP ROLE {service}_owner")
         await admin.execute(f"DROP ROLE {service}_app")
+    await admin.execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC")  # as a server is when it is new
     await admin.execute("CREATE ROLE manager LOGIN CREATEROLE CREATEDB PASSWORD 'secret'")
     await admin.close()

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 import atelier_billing
 from atelier_messaging import UnitOfWork, database, testing
+from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
 
@@ -21,9 +23,23 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def unit(postgres: str) -> AsyncIterator[UnitOfWork]:
-    """Makes transactions; what they emit stays in the outbox, for there is no broker."""
+async def migrated(postgres: str) -> AsyncIterator[str]:
+    """URL of a migrated database, as the role that owns nothing in it."""
     async with testing.migrated(postgres, MIGRATIONS) as url:
-        pool = await database.connect(url)
-        yield UnitOfWork(pool, Outbox(pool, Publisher("amqp://nowhere.invalid/", "billing")), "atelier/billing")
-        await pool.close()
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def owner_pool(postgres: str, migrated: str) -> AsyncIterator[Pool]:
+    """The same database as a superuser, for what the service itself may not do."""
+    pool = await database.connect(urlsplit(postgres)._replace(path=urlsplit(migrated).path).geturl())
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture(scope="session")
+async def unit(migrated: str) -> AsyncIterator[UnitOfWork]:
+    """Makes transactions; what they emit stays in the outbox, for there is no broker."""
+    pool = await database.connect(migrated)
+    yield UnitOfWork(pool, Outbox(pool, Publisher("amqp://nowhere.invalid/", "billing")), "atelier/billing")
+    await pool.close()

@@ -12,6 +12,7 @@ from atelier_billing import full_proof, handlers, store
 from atelier_billing.verify import verify
 from atelier_contracts import CaptureCredit, GrantCredit, Message, Owner, RefundCredit, ReserveCredit, Work, wrap
 from atelier_messaging import Delivery, UnitOfWork, is_outage
+from atelier_messaging.database import Pool
 
 pytestmark = pytest.mark.stack
 
@@ -185,9 +186,9 @@ async def _handled(unit: UnitOfWork, command: GrantCredit) -> dict[str, Any]:
     return work.emitted[0].message.model_dump(mode="json")
 
 
-async def test_expired_credits_leave_by_the_sweep(unit: UnitOfWork) -> None:
+async def test_expired_credits_leave_by_the_sweep(unit: UnitOfWork, owner_pool: Pool) -> None:
     owner = await owner_with(unit, 5)
-    await unit.pool.execute("UPDATE grants SET expires_at = now() - interval '1 hour' WHERE owner_id = $1", owner.id)
+    await owner_pool.execute("UPDATE grants SET expires_at = now() - interval '1 hour' WHERE owner_id = $1", owner.id)
 
     await handlers.expire_grants(unit)
 
@@ -197,10 +198,31 @@ async def test_expired_credits_leave_by_the_sweep(unit: UnitOfWork) -> None:
 
 
 @pytest.mark.parametrize("forgery", ["UPDATE postings SET credits = credits + 1", "DELETE FROM postings"])
-async def test_postings_cannot_be_changed_or_removed(unit: UnitOfWork, forgery: str) -> None:
+async def test_postings_cannot_be_changed_or_removed(unit: UnitOfWork, owner_pool: Pool, forgery: str) -> None:
     await owner_with(unit, 1)
 
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await unit.pool.execute(forgery)
     with pytest.raises(asyncpg.PostgresError, match="append-only"):
+        await owner_pool.execute(forgery)
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "DELETE FROM holds",
+        "DELETE FROM accounts",
+        "DELETE FROM grants",
+        "TRUNCATE holds",
+        "UPDATE accounts SET owner_id = gen_random_uuid()",
+        "UPDATE holds SET unit_credits = 0",
+        "UPDATE grants SET credits = credits + 1",
+    ],
+)
+async def test_the_service_can_change_no_more_of_the_books_than_a_posting_does(unit: UnitOfWork, forgery: str) -> None:
+    await owner_with(unit, 1)
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await unit.pool.execute(forgery)
 
 

@@ -11,6 +11,7 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4, uuid5
 
 import pytest
@@ -41,6 +42,7 @@ from atelier_contracts import (
     wrap,
 )
 from atelier_messaging import Delivery, Poison, UnitOfWork, database, is_outage, testing
+from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
 
@@ -73,6 +75,7 @@ class BooksMachine(RuleBasedStateMachine):
 
     runner: asyncio.Runner
     unit: UnitOfWork
+    owner_pool: Pool
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +119,7 @@ class BooksMachine(RuleBasedStateMachine):
         if known:
             grant = known[number % len(known)]
             hour_ago = "UPDATE grants SET expires_at = now() - interval '1 hour' WHERE id = $1"
-            self.runner.run(self.unit.pool.execute(hour_ago, grant))
+            self.runner.run(self.owner_pool.execute(hour_ago, grant))
             for oracle in self.oracles:
                 oracle.run_out(grant)
 
@@ -249,21 +252,26 @@ def _said(event: Message) -> tuple[Any, ...]:
 
 
 @contextmanager
-def _billing(superuser: str) -> Iterator[tuple[asyncio.Runner, UnitOfWork]]:
-    """Billing's tables in a database of its own, on an event loop that a state machine can step."""
+def _billing(superuser: str) -> Iterator[tuple[asyncio.Runner, UnitOfWork, Pool]]:
+    """Billing's tables in a database of its own, on an event loop that a state machine can step; the pool is the
+    owner's."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         place = testing.migrated(superuser, MIGRATIONS)
-        pool = runner.run(database.connect(runner.run(place.__aenter__())))
+        url = runner.run(place.__aenter__())
+        pool = runner.run(database.connect(url))
+        owner_pool = runner.run(database.connect(urlsplit(superuser)._replace(path=urlsplit(url).path).geturl()))
+        unit = UnitOfWork(pool, Outbox(pool, Publisher("amqp://nowhere.invalid/", "billing")), "test")
         try:
-            yield runner, UnitOfWork(pool, Outbox(pool, Publisher("amqp://nowhere.invalid/", "billing")), "test")
+            yield runner, unit, owner_pool
         finally:
             runner.run(pool.close())
+            runner.run(owner_pool.close())
             runner.run(place.__aexit__(None, None, None))
 
 
 def test_billing_on_postgres_agrees_with_a_plain_ledger(postgres: str) -> None:
-    with _billing(postgres) as (runner, unit):
-        machine = type("Machine", (BooksMachine,), {"runner": runner, "unit": unit})
+    with _billing(postgres) as (runner, unit, owner_pool):
+        machine = type("Machine", (BooksMachine,), {"runner": runner, "unit": unit, "owner_pool": owner_pool})
         checks = [HealthCheck.too_slow, HealthCheck.filter_too_much]
         how = settings(max_examples=EXAMPLES, stateful_step_count=20, deadline=None, suppress_health_check=checks)
         how = settings(how, phases=[Phase.generate])  # shrinking a run on a real database takes many minutes

@@ -1,5 +1,6 @@
 """Four databases, each with an owner that may change its tables and an app role that may only use them."""
 
+import contextlib
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -23,6 +24,7 @@ async def ensure_databases(server_url: str, profile: Profile) -> None:
             for role in ("owner", "app"):
                 await _ensure_role(connection, f"{service}_{role}", profile.secrets[f"{service}_{role}_password"])
             await _ensure_database(connection, service)
+        await _close_maintenance_databases(connection)
     finally:
         await connection.close()
     for service in SERVICES:
@@ -40,6 +42,14 @@ async def _ensure_database(connection: asyncpg.Connection, service: str) -> None
     if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", service):
         await connection.execute(f"GRANT {service}_owner TO CURRENT_USER")  # an owner must be a role we can be
         await connection.execute(f"CREATE DATABASE {service} OWNER {service}_owner TEMPLATE template0 ENCODING 'UTF8'")
+
+
+async def _close_maintenance_databases(connection: asyncpg.Connection) -> None:
+    """No service has business in ``postgres`` or ``template1``, which let everybody in by default. A server lent to us
+    by someone else may refuse: its databases are its owner's to close."""
+    for database in ("postgres", "template1"):
+        with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(f"REVOKE CONNECT, TEMPORARY ON DATABASE {database} FROM PUBLIC")
 
 
 async def _ensure_privileges(owner_url: str, service: str) -> None:

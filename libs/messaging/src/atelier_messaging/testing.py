@@ -64,9 +64,12 @@ async def migrated(superuser_url: str, migrations: Path) -> AsyncIterator[str]:
         await admin.execute(f"CREATE DATABASE {name}")
         await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
     owner = urlsplit(superuser_url)._replace(path=f"/{name}")
-    await asyncio.to_thread(upgrade, migrations, owner.geturl())
     async with _connected(owner.geturl()) as admin:
-        await admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}")
+        # Before the migrations, as an installation does it: they may take some of it away again.
+        every_table = "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES"
+        await admin.execute(f"{every_table} TO {name}")
+        await admin.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {name}")
+    await asyncio.to_thread(upgrade, migrations, owner.geturl())
     try:
         yield owner._replace(netloc=f"{name}:{name}@{owner.hostname}:{owner.port}").geturl()
     finally:
