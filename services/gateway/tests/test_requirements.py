@@ -32,6 +32,7 @@ REQUIRED = (
     *(f"003.7 {name}" for name in ENHANCEMENTS),
     *NATIVE,
     *(f"settled {number}" for number in range(1, SETTLED + 1)),
+    "settled 24",
 )
 TESTS = ("services/*/tests", "libs/*/tests", "deploy/*/tests", "tests-e2e")
 

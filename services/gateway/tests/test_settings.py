@@ -46,6 +46,15 @@ def test_the_simulator_is_refused_in_production(monkeypatch: pytest.MonkeyPatch)
         settings(monkeypatch, ATELIER_SIMULATOR="on", ATELIER_ENVIRONMENT="production")
 
 
+def test_without_a_token_of_the_settings_there_is_no_first_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ATELIER_ADMIN_TOKEN", raising=False)
+    given = {name: value for name, value in GOOD.items() if name != "ATELIER_ADMIN_TOKEN"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+
+    assert Settings().admin_token is None
+
+
 def test_operators_and_clients_do_not_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError, match="ATELIER_OPERATIONS_PORT"):
         settings(monkeypatch, ATELIER_OPERATIONS_PORT="8000")

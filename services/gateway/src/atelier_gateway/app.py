@@ -22,6 +22,7 @@ from atelier_gateway.described import Described
 from atelier_gateway.edge import Edge
 from atelier_gateway.failed_logins import FailedLogins
 from atelier_gateway.identity.last_use import FLUSH_EVERY_S
+from atelier_gateway.identity.operators import Operators
 from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import OUTSIDE_ALGORITHMS, DevelopmentIssuer, Issuer, Jwks
 from atelier_gateway.inputs import Inputs
@@ -86,8 +87,9 @@ def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
         parts.bus.keep(loops.keep_doing("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune")
         parts.bus.keep(loops.keep_doing("hour prune", PRUNE_EVERY_S, partial(hours.prune, pool)), "hour prune")
         parts.bus.keep(loops.keep_doing("event prune", PRUNE_EVERY_S, partial(events.prune, pool)), "event prune")
-        keep_use = loops.keep_doing("key use", FLUSH_EVERY_S, parts.identity.key_use.flush)
-        parts.bus.keep(keep_use, "key use")
+        await parts.operators.set_first(settings.admin_token.get_secret_value() if settings.admin_token else None)
+        for last_use in (parts.identity.key_use, parts.operators.token_use):
+            parts.bus.keep(loops.keep_doing("last use", FLUSH_EVERY_S, last_use.flush), "last use")
         parts.bus.keep(loops.keep_doing("result prune", PRUNE_EVERY_S, partial(unclaimed.prune, pool)), "result prune")
         forget = partial(deliveries.prune, pool, settings.webhook_kept_days)
         parts.bus.keep(loops.keep_doing("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
@@ -164,6 +166,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         bus=bus,
         replies=replies,
         instance=instance,
+        operators=Operators(pool, settings.key_pepper.get_secret_value()),
         identity=Identity(pool, settings.key_pepper.get_secret_value(), issuers),
         dev_issuer=dev_issuer,
         objects=objects,

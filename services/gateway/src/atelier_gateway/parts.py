@@ -11,6 +11,7 @@ from atelier_gateway.capacity import Capacity
 from atelier_gateway.clients import ClientIp
 from atelier_gateway.creating import Creating
 from atelier_gateway.deleting import Deleting
+from atelier_gateway.identity.operators import Operators
 from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import DevelopmentIssuer
 from atelier_gateway.inputs import Inputs
@@ -41,6 +42,7 @@ class Parts:
     replies: Replies
     instance: str
     identity: Identity
+    operators: Operators
     dev_issuer: DevelopmentIssuer | None
     objects: ObjectStore
     inputs: Inputs

@@ -36,7 +36,8 @@ class Settings(BrokerSettings, TelemetrySettings):
     billing_url: AnyHttpUrl
     render_url: AnyHttpUrl
 
-    admin_token: SecretStr = Field(min_length=16)
+    admin_token: SecretStr | None = Field(default=None, min_length=16)
+    """The token of the first operator, an admin; without it there is none, and those whom it made go on."""
     key_pepper: SecretStr = Field(min_length=16)
     """HMAC secret of the API keys: with the table alone no key can be checked, let alone made."""
     dev_issuer_key_file: Path | None = None

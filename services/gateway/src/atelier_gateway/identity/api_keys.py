@@ -1,7 +1,8 @@
-"""A store's API key: how it looks, how it is kept, how it is checked. Pure.
+"""A store's API key and an operator's token: how they look, how they are kept, how they are checked. Pure.
 
-``atl_<prefix>_<secret>``: the prefix finds the row, the secret carries 256 bits. Kept is HMAC-SHA256 of the whole key
-under the installation's pepper, so that a stolen table neither holds keys nor can be used to check guesses.
+``atl_<prefix>_<secret>`` (``ato_`` for an operator): the prefix finds the row, the secret carries 256 bits. Kept is
+HMAC-SHA256 of the whole key under the installation's pepper, so that a stolen table neither holds keys nor can be used
+to check guesses.
 """
 
 import hmac
@@ -12,7 +13,9 @@ from uuid import UUID
 
 PREFIX_BYTES = 6
 SECRET_BYTES = 32
-_KEY = re.compile(r"atl_(?P<prefix>[0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)
+STORE, OPERATOR = "atl", "ato"
+"""What a key begins with, by whose it is."""
+_KEY = re.compile(r"(?P<kind>atl|ato)_(?P<prefix>[0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)
 _PREFIX = re.compile(r"(?:atl_)?(?P<prefix>[0-9a-f]{12})", re.ASCII)
 _NO_DIGEST = bytes(32)
 
@@ -28,15 +31,15 @@ class StoredKey:
     """Whether its store is."""
 
 
-def new_key() -> str:
+def new_key(kind: str = STORE) -> str:
     """A fresh key; shown once, to the one who asked for it."""
-    return f"atl_{secrets.token_hex(PREFIX_BYTES)}_{secrets.token_hex(SECRET_BYTES)}"
+    return f"{kind}_{secrets.token_hex(PREFIX_BYTES)}_{secrets.token_hex(SECRET_BYTES)}"
 
 
-def prefix_of(key: str) -> str | None:
-    """The part a key is found by, or None for anything that is not a key of ours."""
+def prefix_of(key: str, kind: str = STORE) -> str | None:
+    """The part a key is found by, or None for anything that is not a key of ours, of this kind."""
     match = _KEY.fullmatch(key)
-    return match["prefix"] if match else None
+    return match["prefix"] if match and match["kind"] == kind else None
 
 
 def bare_prefix(text: str) -> str | None:
@@ -52,5 +55,9 @@ def digest_of(key: str, pepper: str) -> bytes:
 
 def matches(digest: bytes, stored: StoredKey | None) -> bool:
     """Whether this is that key. Takes equally long for a wrong secret and for a prefix nobody has."""
-    same = hmac.compare_digest(digest, stored.digest if stored else _NO_DIGEST)
-    return same and stored is not None
+    return is_same(digest, stored.digest if stored else None)
+
+
+def is_same(digest: bytes, kept: bytes | None) -> bool:
+    """Whether a digest is the one that is kept; None where none is."""
+    return hmac.compare_digest(digest, kept or _NO_DIGEST) and kept is not None

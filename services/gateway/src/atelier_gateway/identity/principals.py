@@ -74,20 +74,20 @@ class Identity:
 
     async def store(self, headers: Headers) -> Principal:
         """The store whose API key the request carries. Raises Problem 401, or 403 for a suspended store."""
-        key = headers.get(API_KEY_HEADER) or _bearer(headers)
+        key = headers.get(API_KEY_HEADER) or bearer_of(headers)
         if key is None:
-            raise _unauthorized()
+            raise unauthorized()
         return await self._store_of(key)
 
     async def user(self, headers: Headers) -> User:
         """The person whose token the request carries. Raises Problem 401, or 403 for a disabled account."""
-        token = _bearer(headers)
+        token = bearer_of(headers)
         if token is None:
-            raise _unauthorized()
+            raise unauthorized()
         try:
             subject = await tokens.subject_of(token, self._issuers)
         except tokens.Refused:
-            raise _unauthorized() from None
+            raise unauthorized() from None
         user = await self._user_of(subject)
         if user.disabled:
             raise Problem("account_disabled", "This account is disabled; ask the operator.")
@@ -95,7 +95,7 @@ class Identity:
 
     async def anyone(self, headers: Headers) -> Principal:
         """A store by its key, or a user by their token, for themselves or for a workspace they belong to."""
-        bearer = _bearer(headers)
+        bearer = bearer_of(headers)
         if API_KEY_HEADER in headers or (bearer or "").startswith("atl_"):
             principal = await self.store(headers)
             if WORKSPACE_HEADER in headers:
@@ -130,7 +130,7 @@ class Identity:
         prefix = api_keys.prefix_of(key)
         stored = await stores.key_by_prefix(self._pool, prefix) if prefix else None
         if not api_keys.matches(digest, stored) or stored is None:
-            raise _unauthorized()
+            raise unauthorized()
         self._keys.put(digest, stored)
         return stored
 
@@ -139,7 +139,7 @@ class Identity:
             return known
         user = await people.user_by_subject(self._pool, subject)
         if user is None:
-            raise _unauthorized()
+            raise unauthorized()
         self._users.put(subject, user)
         return user
 
@@ -155,12 +155,14 @@ class Identity:
         return workspace
 
 
-def _bearer(headers: Headers) -> str | None:
+def bearer_of(headers: Headers) -> str | None:
+    """The credential of ``Authorization: Bearer``, where there is one."""
     scheme, _, credential = headers.get("Authorization", "").partition(" ")
     return credential.strip() if scheme.lower() == "bearer" and credential.strip() else None
 
 
-def _unauthorized() -> Problem:
+def unauthorized() -> Problem:
+    """The one answer for a missing, unknown, malformed and revoked credential."""
     return Problem(
         "unauthorized", "The credential is missing, unknown or no longer valid.", headers={"WWW-Authenticate": "Bearer"}
     )

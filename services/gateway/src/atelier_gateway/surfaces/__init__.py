@@ -4,7 +4,9 @@ from atelier_gateway.edge import Shape
 from atelier_gateway.problems import problem_json
 from atelier_gateway.surfaces import (
     admin,
+    admin_access,
     admin_credits,
+    admin_operators,
     admin_stores,
     b2b,
     form,
@@ -20,7 +22,7 @@ from atelier_gateway.surfaces import (
 PUBLIC = (b2b, native, trpc, form, images, openai_shape, onmodel, stories, webhooks)
 """The surfaces that clients reach: each has a ``router(parts)``."""
 
-OPERATIONS = (admin, admin_stores, admin_credits)
+OPERATIONS = (admin_stores, admin, admin_credits, admin_operators)
 """The surfaces that operators reach, on a listener of their own."""
 
 ROUTED = (*PUBLIC, *OPERATIONS)
@@ -28,7 +30,7 @@ ROUTED = (*PUBLIC, *OPERATIONS)
 
 SHAPES: tuple[tuple[str, str, Shape], ...] = (
     (f"{b2b.PREFIX}/", "b2b", b2b.problem),
-    (f"{admin.PREFIX}/", "admin", problem_json),
+    (f"{admin_access.PREFIX}/", "admin", problem_json),
     (form.PREFIX, form.SURFACE, form.problem),
     *((prefix, stories.SURFACE, stories.problem) for prefix in stories.PREFIXES),
     (f"{trpc.PREFIX}/", trpc.SURFACE, trpc.problem),

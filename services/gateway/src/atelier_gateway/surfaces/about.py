@@ -31,5 +31,8 @@ ABOUT: Mapping[str, str] = {
     ),
     "On-model photos": "For users, by token: product photographs onto a model, or laid flat on a background.",
     "Problems": "What the `type` of a problem leads to.",
-    "Admin": "For operators, on a listener of their own: stores, keys, users, workspaces, grants, proofs.",
+    "Admin": (
+        "For operators, each with a token and a role, on a listener of their own: stores, keys, users, workspaces, "
+        "grants, proofs, operators, and what operators did."
+    ),
 }

@@ -15,12 +15,10 @@ from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.store import people
 from atelier_gateway.store.people import Person
 from atelier_gateway.surfaces import admin_docs as docs
+from atelier_gateway.surfaces.admin_access import operators_routes, record
 from atelier_gateway.surfaces.admin_lists import listed
 from atelier_gateway.text import one_line
 from atelier_messaging import UnitOfWork
-from atelier_telemetry.operations import guarded
-
-PREFIX = "/v1/admin"
 
 
 class NewUser(Body):
@@ -44,8 +42,8 @@ class NewWorkspace(Body):
 
 
 def router(parts: Parts) -> APIRouter:
-    """Routes under ``/v1/admin`` that make and change people, for holders of the admin token."""
-    routes = APIRouter(prefix=PREFIX, tags=["Admin"], dependencies=guarded(parts.settings.admin_token))
+    """Routes under ``/v1/admin`` that make and change people, for operators."""
+    routes = operators_routes(parts)
     for add in (_add_users, _add_workspaces, _add_members):
         add(routes, parts, parts.bus.work)
     return routes
@@ -57,9 +55,9 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         """A person who signs in with tokens."""
         body, user_id = await read(request, NewUser), uuid7()
         async with work.once() as unit:
-            made = await people.insert_user(unit.connection, user_id, body.email, body.subject or str(user_id))
-        if not made:
-            raise Problem("conflict", "A user with this email or subject is there already.")
+            if not await people.insert_user(unit.connection, user_id, body.email, body.subject or str(user_id)):
+                raise Problem("conflict", "A user with this email or subject is there already.")
+            await record(unit, request, "user.create", "user", user_id)
         return answer({"id": user_id, "email": body.email}, 201)
 
     @routes.get("/users", responses=docs.USERS, openapi_extra=docs.USERS_PAGED)
@@ -73,13 +71,16 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         )
 
     @routes.post("/users/{id}/tokens", status_code=201, responses=docs.TOKEN)
-    async def create_token(id: str) -> Response:
+    async def create_token(request: Request, id: str) -> Response:
         """A token of the development issuer; local installations only."""
-        subject = await people.subject_of(parts.pool, id_from_path(id, "user"))
+        user_id = id_from_path(id, "user")
+        subject = await people.subject_of(parts.pool, user_id)
         if subject is None:
             raise not_found("user")
         if parts.dev_issuer is None:
             raise Problem("conflict", "This installation has no development issuer: tokens come from outside.")
+        async with work.once() as unit:
+            await record(unit, request, "user.issue_token", "user", user_id)
         return answer({"token": parts.dev_issuer.issue(subject, now=datetime.now(UTC))}, 201)
 
     @routes.patch("/users/{id}", responses=docs.USER_STATE, openapi_extra=takes(UserChange))
@@ -87,9 +88,9 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         """Disables an account, or enables it again."""
         user_id, body = id_from_path(id, "user"), await read(request, UserChange)
         async with work.once() as unit:
-            known = await people.set_disabled(unit.connection, user_id, disabled=body.disabled)
-        if not known:
-            raise not_found("user")
+            if not await people.set_disabled(unit.connection, user_id, disabled=body.disabled):
+                raise not_found("user")
+            await record(unit, request, "user.disable" if body.disabled else "user.enable", "user", user_id)
         parts.identity.forget()
         return answer({"id": user_id, "disabled": body.disabled})
 
@@ -103,6 +104,8 @@ def _add_workspaces(routes: APIRouter, _: Parts, work: UnitOfWork) -> None:
         async with work.once() as unit:
             if not await people.insert_workspace(unit.connection, workspace_id, body.name, members):
                 raise not_found("user among the members")
+            added = {"member_ids": [str(id_) for id_ in sorted(members)]}
+            await record(unit, request, "workspace.create", "workspace", workspace_id, **added)
         return answer({"id": workspace_id, "name": body.name, "member_ids": sorted(members)}, 201)
 
 
@@ -120,22 +123,23 @@ def _add_members(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         )
 
     @routes.put("/workspaces/{id}/members/{user_id}", status_code=204, responses=docs.MEMBER_ADDED)
-    async def add_member(id: str, user_id: str) -> Response:
+    async def add_member(request: Request, id: str, user_id: str) -> Response:
         """Lets a user act for a workspace."""
+        workspace_id, member_id = id_from_path(id, "workspace"), id_from_path(user_id, "user")
         async with work.once() as unit:
-            if not await people.add_member(
-                unit.connection, id_from_path(id, "workspace"), id_from_path(user_id, "user")
-            ):
+            if not await people.add_member(unit.connection, workspace_id, member_id):
                 raise not_found("workspace or user")
+            await record(unit, request, "workspace.add_member", "workspace", workspace_id, member_id=str(member_id))
         return Response(status_code=204)
 
     @routes.delete("/workspaces/{id}/members/{user_id}", status_code=204, responses=docs.MEMBER_REMOVED)
-    async def remove_member(id: str, user_id: str) -> Response:
+    async def remove_member(request: Request, id: str, user_id: str) -> Response:
         """From now on this user does not belong to the workspace; effective within 5 s."""
         workspace_id, member_id = id_from_path(id, "workspace"), id_from_path(user_id, "member")
         async with work.once() as unit:
             if not await people.remove_member(unit.connection, workspace_id, member_id):
                 raise not_found("member")
+            await record(unit, request, "workspace.remove_member", "workspace", workspace_id, member_id=str(member_id))
         parts.identity.forget()
         return Response(status_code=204)
 

@@ -22,18 +22,19 @@ from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked,
 from atelier_gateway.internal import Unanswered, unavailable
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
-from atelier_gateway.store import deliveries, generations, people
+from atelier_gateway.store import admin_acts, deliveries, generations, people
 from atelier_gateway.surfaces import admin_docs as docs
-from atelier_gateway.surfaces.admin import PREFIX
-from atelier_telemetry.operations import guarded
+from atelier_gateway.surfaces.admin_access import PREFIX, operators_routes, record
+from atelier_messaging import Work
 
 GRANT = f"POST {PREFIX}/credits/grants"
 ADMIN = UUID(int=0)
 """The operator as the owner of an Idempotency-Key."""
 GRANT_NAMES = UUID("6f8c64c1-6a0e-4f4e-9f0e-2a3f5a5f0c11")
 """Namespace of grant ids: the same Idempotency-Key names the same grant, which billing posts once."""
-
 YEARS = range(2000, 9000)
+GRANT_DETAILS = {"grant_id", "credits", "priority", "expires_at", "reason"}
+"""What the act of granting tells of the command."""
 
 
 class GrantOwner(Body):
@@ -62,8 +63,8 @@ class NewGrant(Body):
 
 
 def router(parts: Parts) -> APIRouter:
-    """Routes under ``/v1/admin`` that give and account for credits, for holders of the admin token."""
-    routes = APIRouter(prefix=PREFIX, tags=["Admin"], dependencies=guarded(parts.settings.admin_token))
+    """Routes under ``/v1/admin`` that give and account for credits, for operators."""
+    routes = operators_routes(parts)
 
     @routes.post("/credits/grants", status_code=201, responses=docs.GRANT, openapi_extra=takes(NewGrant))
     async def create_grant(request: Request) -> Response:
@@ -74,7 +75,7 @@ def router(parts: Parts) -> APIRouter:
             raise not_found(body.owner.kind)
         grant_id = uuid5(GRANT_NAMES, key) if key else uuid7()
         claim = Claim("admin", ADMIN, GRANT, key, fingerprint(body.model_dump_json()), uuid7()) if key else None
-        reply, replayed = await parts.keyed.once(claim, lambda: _grant(parts, body, grant_id))
+        reply, replayed = await parts.keyed.once(claim, lambda: _grant(parts, request, body, grant_id))
         headers = {REPLAYED: "true"} if replayed else None
         return Response(reply.body, reply.status, headers, "application/json")
 
@@ -99,8 +100,10 @@ def router(parts: Parts) -> APIRouter:
             raise unavailable(silent) from silent
 
     @routes.post("/ledger/proofs", status_code=202, responses=docs.PROOF_ORDERED)
-    async def start_proof() -> Response:
+    async def start_proof(request: Request) -> Response:
         """Orders a full proof, from the first posting on; answers the one that is running where there is one."""
+        async with parts.bus.work.once() as work:
+            await record(work, request, "ledger.prove", "ledger", None)
         try:
             return answer(await parts.internal.start_proof(), 202)
         except Unanswered as silent:
@@ -125,7 +128,7 @@ def router(parts: Parts) -> APIRouter:
     return routes
 
 
-async def _grant(parts: Parts, body: NewGrant, grant_id: UUID) -> Reply:
+async def _grant(parts: Parts, request: Request, body: NewGrant, grant_id: UUID) -> Reply:
     if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
         raise field_problem("expires_at", "a moment after now is required")
     command = GrantCredit(
@@ -133,11 +136,16 @@ async def _grant(parts: Parts, body: NewGrant, grant_id: UUID) -> Reply:
         owner=Owner(kind=body.owner.kind, id=body.owner.id),
         credits=body.credits,
         priority=body.priority,
-        expires_at=body.expires_at,
+        expires_at=body.expires_at.astimezone(UTC) if body.expires_at else None,
         reason=body.reason,
         reply_to=reply_key(parts.instance),
     )
-    given = await grant(parts.bus, parts.replies, command, within_s=parts.settings.admission_s)
+
+    async def note(work: Work) -> None:
+        details = command.model_dump(mode="json", include=GRANT_DETAILS)
+        await record(work, request, admin_acts.GRANT, command.owner.kind, command.owner.id, **details)
+
+    given = await grant(parts.bus, parts.replies, command, note, within_s=parts.settings.admission_s)
     shown = {
         "id": grant_id,
         "owner": {"kind": body.owner.kind, "id": body.owner.id},

@@ -177,46 +177,47 @@ class Story(BaseModel):
     """When the saga acts by itself if it hears nothing; null when it has ended."""
 
 
-def _refusals(*codes: str) -> Responses:
+def refusals(*codes: str) -> Responses:
     """The problems of these codes, and those that every route of this surface can answer."""
     documented: Responses = {}
-    for code in (*codes, "unauthorized", "rate_limited", "internal_error", "unavailable"):
+    for code in (*codes, "unauthorized", "role_required", "rate_limited", "internal_error", "unavailable"):
         kind = KINDS[code]
         content = {"schema": ProblemView.model_json_schema(), "examples": {code: {"value": example(code)}}}
         documented[kind.status] = {"description": f"{kind.title}.", "content": {PROBLEM_JSON: content}}
     return documented
 
 
-def _made(model: type[BaseModel], what: str) -> dict[str, Any]:
+def made(model: type[BaseModel], what: str) -> dict[str, Any]:
+    """An answer with a body of this shape."""
     return {"model": model, "description": what}
 
 
 BODY = ("invalid_request", "request_too_large")
-STORE_CREATED: Responses = {201: _made(StoreCreated, "The store"), **_refusals(*BODY)}
-STORE: Responses = {200: _made(StoreView, "The store"), **_refusals("not_found")}
-STORE_CHANGED: Responses = {200: _made(StoreView, "The store as it is now"), **_refusals(*BODY, "not_found")}
-STORES: Responses = {200: _made(StorePage, "Newest first"), **_refusals("invalid_request")}
-KEYS: Responses = {200: _made(KeyPage, "Newest first"), **_refusals("invalid_request", "not_found")}
-NEW_KEY: Responses = {201: _made(KeyCreated, "The key"), **_refusals(*BODY, "not_found", "conflict")}
-NO_KEY: Responses = {204: {"description": "Revoked, effective within 5 s"}, **_refusals("not_found")}
-USERS: Responses = {200: _made(PersonPage, "Newest first"), **_refusals("invalid_request")}
-MEMBERS: Responses = {200: _made(PersonPage, "Newest first"), **_refusals("invalid_request", "not_found")}
-MEMBER_ADDED: Responses = {204: {"description": "They belong to it"}, **_refusals("not_found")}
-MEMBER_REMOVED: Responses = {204: {"description": "Removed, effective within 5 s"}, **_refusals("not_found")}
+STORE_CREATED: Responses = {201: made(StoreCreated, "The store"), **refusals(*BODY)}
+STORE: Responses = {200: made(StoreView, "The store"), **refusals("not_found")}
+STORE_CHANGED: Responses = {200: made(StoreView, "The store as it is now"), **refusals(*BODY, "not_found")}
+STORES: Responses = {200: made(StorePage, "Newest first"), **refusals("invalid_request")}
+KEYS: Responses = {200: made(KeyPage, "Newest first"), **refusals("invalid_request", "not_found")}
+NEW_KEY: Responses = {201: made(KeyCreated, "The key"), **refusals(*BODY, "not_found", "conflict")}
+NO_KEY: Responses = {204: {"description": "Revoked, effective within 5 s"}, **refusals("not_found")}
+USERS: Responses = {200: made(PersonPage, "Newest first"), **refusals("invalid_request")}
+MEMBERS: Responses = {200: made(PersonPage, "Newest first"), **refusals("invalid_request", "not_found")}
+MEMBER_ADDED: Responses = {204: {"description": "They belong to it"}, **refusals("not_found")}
+MEMBER_REMOVED: Responses = {204: {"description": "Removed, effective within 5 s"}, **refusals("not_found")}
 PAGED: dict[str, Any] = {"parameters": [LIMIT, CURSOR]}
 EMAIL = query("email", {"type": "string"}, "The user with this e-mail address, in whatever case.")
 USERS_PAGED: dict[str, Any] = {"parameters": [EMAIL, LIMIT, CURSOR]}
-USER: Responses = {201: _made(UserView, "The user"), **_refusals(*BODY, "conflict")}
-TOKEN: Responses = {201: _made(TokenView, "The token"), **_refusals("not_found", "conflict")}
-USER_STATE: Responses = {200: _made(UserState, "The user as it is now"), **_refusals(*BODY, "not_found")}
-WORKSPACE: Responses = {201: _made(WorkspaceView, "The workspace"), **_refusals(*BODY, "not_found")}
+USER: Responses = {201: made(UserView, "The user"), **refusals(*BODY, "conflict")}
+TOKEN: Responses = {201: made(TokenView, "The token"), **refusals("not_found", "conflict")}
+USER_STATE: Responses = {200: made(UserState, "The user as it is now"), **refusals(*BODY, "not_found")}
+WORKSPACE: Responses = {201: made(WorkspaceView, "The workspace"), **refusals(*BODY, "not_found")}
 GRANT: Responses = {
-    201: _made(GrantView, "Given"),
-    202: _made(GrantView, "Accepted; billing will post it"),
-    **_refusals(*BODY, "not_found", "request_in_progress", "idempotency_key_reused"),
+    201: made(GrantView, "Given"),
+    202: made(GrantView, "Accepted; billing will post it"),
+    **refusals(*BODY, "not_found", "request_in_progress", "idempotency_key_reused"),
 }
-BALANCE: Responses = {200: _made(Balance, "The account"), **_refusals("not_found")}
-VERIFIED: Responses = {200: _made(Verdict, "What was checked and found"), **_refusals()}
-PROOF_ORDERED: Responses = {202: _made(Proof, "Ordered, or running already"), **_refusals()}
-PROOF: Responses = {200: _made(Proof, "How far it is"), **_refusals("not_found")}
-EXPLAINED: Responses = {200: _made(Story, "The story"), **_refusals("not_found")}
+BALANCE: Responses = {200: made(Balance, "The account"), **refusals("not_found")}
+VERIFIED: Responses = {200: made(Verdict, "What was checked and found"), **refusals()}
+PROOF_ORDERED: Responses = {202: made(Proof, "Ordered, or running already"), **refusals()}
+PROOF: Responses = {200: made(Proof, "How far it is"), **refusals("not_found")}
+EXPLAINED: Responses = {200: made(Story, "The story"), **refusals("not_found")}

@@ -15,10 +15,9 @@ from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.store import people, stores
 from atelier_gateway.surfaces import admin_docs as docs
-from atelier_gateway.surfaces.admin import PREFIX
+from atelier_gateway.surfaces.admin_access import operators_routes, record
 from atelier_gateway.surfaces.admin_lists import listed
 from atelier_messaging import UnitOfWork, Work
-from atelier_telemetry.operations import guarded
 
 FIRST_KEY, FURTHER_KEY = "first", "further"
 
@@ -43,8 +42,8 @@ class StoreChange(Body):
 
 
 def router(parts: Parts) -> APIRouter:
-    """Routes under ``/v1/admin/stores``, for holders of the admin token."""
-    routes = APIRouter(prefix=f"{PREFIX}/stores", tags=["Admin"], dependencies=guarded(parts.settings.admin_token))
+    """Routes under ``/v1/admin/stores``, for operators."""
+    routes = operators_routes(parts, "/stores")
     for add in (_add_stores, _add_one_store, _add_keys):
         add(routes, parts, parts.bus.work)
     return routes
@@ -58,6 +57,7 @@ def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         async with work.once() as unit:
             await stores.insert(unit.connection, store_id, body.name)
             key_id, key = await _give_key(unit, store_id, body.key_name, parts)
+            await record(unit, request, "store.create", "store", store_id, name=body.name, key_id=str(key_id))
         return answer({"id": store_id, "name": body.name, "key_id": key_id, "api_key": key}, 201)
 
     @routes.get("", responses=docs.STORES, openapi_extra=docs.PAGED)
@@ -77,9 +77,10 @@ def _add_one_store(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         """Suspends a store (its keys answer 403 within 5 s, what is in work goes on) or restores it."""
         store_id, body = id_from_path(id, "store"), await read(request, StoreChange)
         async with work.once() as unit:
-            changed = await stores.set_suspended(unit.connection, store_id, suspended=body.suspended)
+            changed = _shown(await stores.set_suspended(unit.connection, store_id, suspended=body.suspended))
+            await record(unit, request, "store.suspend" if body.suspended else "store.restore", "store", store_id)
         parts.identity.forget()
-        return answer(_shown(changed))
+        return answer(changed)
 
 
 def _add_keys(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
@@ -102,15 +103,18 @@ def _add_keys(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
             if not await stores.lock(unit.connection, store_id):
                 raise not_found("store")
             key_id, key = await _give_key(unit, store_id, body.name, parts)
+            await record(unit, request, "key.create", "store", store_id, key_id=str(key_id), name=body.name)
         return answer({"id": key_id, "name": body.name, "api_key": key}, 201)
 
     @routes.delete("/{id}/keys/{key_id}", status_code=204, responses=docs.NO_KEY)
-    async def revoke_key(id: str, key_id: str) -> Response:
+    async def revoke_key(request: Request, id: str, key_id: str) -> Response:
         """From now on this key, named by its id or its prefix, is as if there had never been one."""
+        store_id = id_from_path(id, "store")
         async with work.once() as unit:
-            revoked = await stores.revoke_key(unit.connection, id_from_path(id, "store"), _key_name(key_id))
-        if revoked is None:
-            raise not_found("key")
+            revoked = await stores.revoke_key(unit.connection, store_id, _key_name(key_id))
+            if revoked is None:
+                raise not_found("key")
+            await record(unit, request, "key.revoke", "store", store_id, key_id=str(revoked.id), name=revoked.name)
         parts.identity.forget()
         return Response(status_code=204)
 

@@ -1,0 +1,55 @@
+"""From a request's token to the operator who sends it. Unknown, revoked and malformed tokens answer alike."""
+
+from functools import partial
+
+from starlette.datastructures import Headers
+
+from atelier_gateway.identity import api_keys
+from atelier_gateway.identity.last_use import LastUse
+from atelier_gateway.identity.principals import Remembered, bearer_of, unauthorized
+from atelier_gateway.store import operators
+from atelier_gateway.store.operators import FIRST_PREFIX, StoredOperator
+from atelier_messaging.database import Pool
+
+
+class Operators:
+    """Authenticates operators."""
+
+    def __init__(self, pool: Pool, pepper: str) -> None:
+        self._pool = pool
+        self._pepper = pepper
+        self._known: Remembered[bytes, StoredOperator] = Remembered()
+        self.token_use = LastUse(partial(operators.note_use, pool))
+
+    async def set_first(self, token: str | None) -> None:
+        """Makes the first operator, an admin, of the installation's own token; without one there is no such operator
+        any more."""
+        await operators.set_first(self._pool, self.digest_of(token) if token else None)
+
+    async def authenticate(self, headers: Headers) -> StoredOperator:
+        """Who sends this request. Raises Problem 401."""
+        token = bearer_of(headers)
+        if token is None:
+            raise unauthorized()
+        digest = self.digest_of(token)
+        if not (known := self._known.get(digest)):
+            # The first operator's token is a setting and looks as whoever chose it liked.
+            known = await operators.by_prefix(self._pool, api_keys.prefix_of(token, api_keys.OPERATOR) or FIRST_PREFIX)
+            if not api_keys.is_same(digest, known.digest if known else None) or known is None:
+                raise unauthorized()
+            self._known.put(digest, known)
+        self.token_use.note(known.id)
+        return known
+
+    def new_token(self) -> tuple[str, str, bytes]:
+        """(token, prefix, digest) of a fresh token; shown once."""
+        token = api_keys.new_key(api_keys.OPERATOR)
+        return token, api_keys.prefix_of(token, api_keys.OPERATOR) or "", self.digest_of(token)
+
+    def digest_of(self, token: str) -> bytes:
+        """What is kept of a token."""
+        return api_keys.digest_of(token, self._pepper)
+
+    def forget(self) -> None:
+        """Believes nobody without asking again."""
+        self._known.clear()
