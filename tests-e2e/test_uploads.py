@@ -1,12 +1,14 @@
-"""Uploads on the running system: what is priced is what is made."""
+"""Uploads on the running system: what is priced is what is made, and what is deleted is gone."""
 
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+from minio import Minio
 
 from atelier_local import demo_photos
 from whole_system.world import World, eventually
@@ -94,3 +96,61 @@ async def test_a_picture_replaced_after_it_was_checked_is_not_what_is_made_of(
     same = await ended(shopper, await created(shopper, edit | {"inputs": [{"role": "image", "key": untouched["key"]}]}))
     assert made["status"] == "succeeded"
     assert made["outputs"][0]["checksum"] == same["outputs"][0]["checksum"]
+
+
+async def _places_with(world: World, words: str) -> list[str]:
+    """The tables that hold these words, in all four databases."""
+    found = []
+    for name, database in world.databases.items():
+        tables = await database.fetch(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = 'public' AND c.relkind = 'r' AND has_table_privilege(c.oid, 'SELECT')"
+        )
+        for table in [row["relname"] for row in tables]:
+            if await database.fetchval(f'SELECT count(*) FROM "{table}" t WHERE t::text LIKE $1', f"%{words}%"):
+                found.append(f"{name}.{table}")
+    return found
+
+
+async def test_of_a_deleted_generation_no_word_and_no_input_stays(world: World, shopper: httpx.AsyncClient) -> None:
+    canary = "canary4711"
+    url = f"https://cdn.example.com/{canary}.png?signature={canary}"
+    bodies: list[dict[str, Any]] = [
+        {"kind": "narration", "text": f"My {canary} sings.", "metadata": {"order": canary}},
+        {"kind": "image", "prompt": f"a {canary}", "inputs": [{"role": "image", "url": url}]},
+    ]
+    made = []
+    for body in bodies:
+        answer = await shopper.post("/v1/generations", json=body, headers={"X-Atelier-Simulate": "outcome=succeed"})
+        made.append(await ended(shopper, answer.json()["id"]))
+    [text] = await world.databases["gateway"].fetch(
+        "SELECT key FROM files WHERE generation_id = $1 AND category = 'text'", UUID(made[0]["id"])
+    )
+    assert {"session.store_generation_sessions", "gateway.generations"} <= set(await _places_with(world, canary))
+
+    for one in made:
+        assert (await shopper.delete(f"/v1/generations/{one['id']}")).status_code == 204
+
+    async def nowhere() -> bool | None:
+        return None if await _places_with(world, canary) else True
+
+    async def removed() -> bool | None:
+        held = await world.databases["render"].fetchval(
+            "SELECT count(*) FROM doomed_objects WHERE key = $1", text["key"]
+        )
+        return True if not held and not _is_stored(world, text["key"]) else None
+
+    await eventually(nowhere)
+    await eventually(removed)
+
+
+def _is_stored(world: World, key: str) -> bool:
+    given = world.stack.environment()
+    store = Minio(
+        given["ATELIER_S3_ENDPOINT"].partition("://")[2],
+        given["ATELIER_S3_ACCESS_KEY"],
+        given["ATELIER_S3_SECRET_KEY"],
+        secure=False,
+        region=given["ATELIER_S3_REGION"],
+    )
+    return any(True for _ in store.list_objects(given["ATELIER_S3_BUCKET"], prefix=key, recursive=True))

@@ -2,27 +2,32 @@
 
 import base64
 import io
+import json
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from PIL import Image
 
-from atelier_contracts import (
-    GenerationRequested,
-)
+from atelier_contracts import GenerationDeleted, GenerationRequested
+from atelier_storage.keys import upload_key
 
-from .native import IMAGE, create
+from .native import IMAGE, create, fail
 from .neighbours import declined
 from .world import World
 
 pytestmark = pytest.mark.stack
 
 
-def picture() -> str:
-    """A small picture as a data: URI."""
+def drawn() -> bytes:
     made = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(made, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(made.getvalue()).decode()}"
+    return made.getvalue()
+
+
+def picture() -> str:
+    """A small picture as a data: URI."""
+    return f"data:image/png;base64,{base64.b64encode(drawn()).decode()}"
 
 
 def with_data(*data: str) -> dict[str, Any]:
@@ -83,3 +88,67 @@ async def test_an_input_names_exactly_one_picture(world: World) -> None:
     for inputs in ([both], [{"role": "image"}]):
         refused = await world.client.post("/v1/generations", headers=headers, json=IMAGE | {"inputs": inputs})
         assert refused.status_code == 400
+
+
+async def ended(world: World, headers: dict[str, str], body: dict[str, Any]) -> UUID:
+    generation = await create(world, headers, body)
+    await fail(world, headers, generation)
+    return generation
+
+
+def deleted(world: World) -> list[GenerationDeleted]:
+    """In order; session and render both hear of each."""
+    heard = (one.message for one in world.neighbours.heard if isinstance(one.message, GenerationDeleted))
+    return list({one.generation_id: one for one in heard}.values())
+
+
+async def test_what_a_deleted_generation_was_made_of_goes_with_it(world: World) -> None:
+    _, headers = await world.user()
+    generation = await ended(world, headers, with_data(picture()))
+    key = await world.pool.fetchval("SELECT key FROM files WHERE generation_id = $1", generation)
+
+    assert (await world.client.delete(f"/v1/generations/{generation}", headers=headers)).status_code == 204
+
+    async def told() -> bool:
+        return bool(deleted(world))
+
+    await world.until(told)
+    assert deleted(world) == [GenerationDeleted(generation_id=generation, inputs=(key,))]
+    assert await world.pool.fetchval("SELECT count(*) FROM files") == 0
+
+
+async def test_an_upload_stays_until_the_last_generation_made_of_it_is_deleted(world: World) -> None:
+    user, headers = await world.user()
+    upload = upload_key("user", user, uuid4(), "me.png")
+    await world.parts.objects.put(upload, drawn(), "image/png")
+    body = IMAGE | {"inputs": [{"role": "image", "key": upload}]}
+    generations = [await ended(world, headers, body) for _ in range(2)]
+    [key] = {row["key"] for row in await world.pool.fetch("SELECT key FROM files")}
+
+    for generation in generations:
+        assert (await world.client.delete(f"/v1/generations/{generation}", headers=headers)).status_code == 204
+
+    async def told() -> bool:
+        return len(deleted(world)) == 2
+
+    await world.until(told)
+    assert [one.inputs for one in deleted(world)] == [(), (key, upload)]
+
+
+async def test_of_a_deleted_generation_webhooks_tell_only_which_it_was_and_how_it_ended(world: World) -> None:
+    user, headers = await world.user()
+    canary = "canary-4711"
+    body = IMAGE | {"prompt": canary, "webhook_url": f"https://hooks.shop-pictures.net/{canary}"}
+    generation = await ended(world, headers, body)
+    content = f'{{"type": "generation.failed", "data": {{"id": "{generation}", "metadata": {{"a": "{canary}"}}}}}}'
+    await world.pool.execute(
+        "INSERT INTO webhook_deliveries (id, owner_kind, owner_id, url, target, type, generation_id, payload)"
+        " VALUES ($1, 'user', $2, 'https://hooks.shop-pictures.net/', 't', 'generation.failed', $3, $4)",
+        uuid4(), user, generation, json.loads(content),
+    )  # fmt: skip
+
+    await world.client.delete(f"/v1/generations/{generation}", headers=headers)
+
+    kept = [row["payload"] for row in await world.pool.fetch("SELECT payload FROM webhook_deliveries")]
+    assert kept and canary not in json.dumps(kept)
+    assert {one["data"]["id"] for one in kept} == {str(generation)}

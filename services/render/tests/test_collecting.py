@@ -9,7 +9,7 @@ import pytest
 
 from atelier_contracts import CancelRender, DiscardRender, GenerationDeleted, Owner, RequestRender, Simulation
 from atelier_storage.errors import StorageUnavailable
-from atelier_storage.keys import artefact_key, thumbnail_key, upload_key
+from atelier_storage.keys import artefact_key, input_key, thumbnail_key, upload_key
 from atelier_telemetry import metrics
 
 pytestmark = pytest.mark.stack
@@ -102,6 +102,26 @@ async def test_the_sweep_takes_old_objects_that_no_row_speaks_of_and_nothing_els
 
     assert set(world.objects.objects) == kept
     assert not {orphan, losers, thumbnail_key(orphan)} & kept
+
+
+async def test_inputs_that_nothing_is_made_of_any_more_are_removed_and_nothing_else(world: Any, ask: Ask) -> None:
+    process = world.process()
+    process.start()
+    request = ask(simulate=Simulation())
+    made_keys = await made(world, process, request)
+    owner = request.owner
+    given = input_key(owner.kind, owner.id, uuid4(), "ab" * 32)
+    upload = upload_key(owner.kind, owner.id, uuid4(), "me.png")
+    result = artefact_key("user", uuid4(), uuid4(), 0, "png")
+    for key in (given, upload, result):
+        await world.objects.put(key, b"x", "image/png")
+
+    named = (given, upload, result, "backups/everything.tar")
+    await process.handle(GenerationDeleted(generation_id=request.generation_id, inputs=named))
+    await process.collector.collect()
+
+    assert set(world.objects.objects) == {result}
+    assert made_keys
 
 
 async def test_results_go_when_their_time_has_come_and_everybody_is_told(world: Any, ask: Ask) -> None:

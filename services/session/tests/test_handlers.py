@@ -8,10 +8,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from atelier_contracts import (
+    Artefact,
     CancelRequested,
     CreditCaptured,
     CreditDeducted,
+    GenerationDeleted,
     GenerationRequested,
+    InputRef,
     Message,
     Owner,
     RenderCompleted,
@@ -112,6 +115,38 @@ async def test_request_and_withdrawal_racing_have_exactly_one_winner(unit: UnitO
     for generation, verdict, sent in zip(generations, answers[:30], answers[30:], strict=True):
         assert (verdict == "withdrawn") == (sent == ["session.generation_rejected.v1"])
         assert (await state(unit, generation) is None) == (verdict == "withdrawn")
+
+
+async def test_of_a_deleted_generation_only_what_the_price_needs_is_kept(unit: UnitOfWork, handlers: Handlers) -> None:
+    generation, canary = uuid4(), "canary-4711"
+    work = Work(kind="image", quality="hd", size="1024x1024", n=2)
+    picture = InputRef(role="image", url=f"https://cdn.shop-pictures.net/{canary}.png?signature={canary}")
+    spec = RenderSpec(kind="image", prompt=canary, inputs=(picture,))
+    made = Artefact(key=f"stores/{canary}", content_type="image/png", size=1, sha256="ab" * 32, tags=(canary,))
+    request = requested(generation).model_copy(update={"spec": spec, "work": work})
+    done = completed(generation).model_copy(update={"outputs": (made,)})
+    paid = CreditCaptured(generation_id=generation, owner=OWNER, captured=1, refunded=0, price_book="v1")
+    await hear(unit, handlers, [request, deducted(generation), done, paid])
+
+    sent = await hear(unit, handlers, [GenerationDeleted(generation_id=generation)])
+
+    row = await unit.pool.fetchrow("SELECT * FROM sagas WHERE generation_id = $1", generation)
+    assert row is not None and canary not in repr(dict(row))
+    assert (sent, row["state"], row["request"]["work"]) == ([], "succeeded", work.model_dump(mode="json"))
+    async with unit.once() as again:
+        [known] = (await store.lock_sagas(again.connection, [generation])).values()
+    assert known.generation.request.work == work
+
+
+async def test_a_generation_at_work_is_not_forgotten(unit: UnitOfWork, handlers: Handlers) -> None:
+    generation = uuid4()
+    request = requested(generation).model_copy(update={"spec": RenderSpec(kind="try_on", prompt="in the rain")})
+    await hear(unit, handlers, [request, deducted(generation), GenerationDeleted(generation_id=generation)])
+
+    async with unit.once() as work:
+        [known] = (await store.lock_sagas(work.connection, [generation])).values()
+
+    assert known.generation.request.spec.prompt == "in the rain"
 
 
 async def test_a_cancel_that_overtakes_its_request_withdraws_it(unit: UnitOfWork, handlers: Handlers) -> None:

@@ -34,3 +34,5 @@ class GenerationDeleted(Event):
     """Its owner deleted it: nothing that it was made of or that was made for it may stay. Its charge does."""
 
     name: ClassVar[str] = "gateway.generation_deleted.v1"
+    inputs: tuple[str, ...] = ()
+    """Keys of the stored inputs that no other generation of the owner is made of: their objects go."""

@@ -19,6 +19,7 @@ ROUTES: Mapping[str, tuple[type[Message], ...]] = {
     SESSION_SAGA: (
         gateway.GenerationRequested,
         gateway.CancelRequested,
+        gateway.GenerationDeleted,
         billing.CreditDeducted,
         billing.CreditDeclined,
         billing.CreditCaptured,

@@ -5,7 +5,7 @@ import asyncio
 from atelier_contracts import GenerationDeleted
 from atelier_gateway.problems import Problem
 from atelier_gateway.projection import TERMINAL
-from atelier_gateway.store import generations
+from atelier_gateway.store import deliveries, generations, inputs
 from atelier_gateway.store.generations import Generation
 from atelier_messaging import UnitOfWork
 from atelier_storage.errors import StorageUnavailable
@@ -23,8 +23,9 @@ class Deleting:
     async def delete(self, generation: Generation) -> None:
         """Raises Problem 409 while it runs, 503 while its objects cannot be removed.
 
-        The objects go first: what is left by a crash in between can be deleted again. Render, which hears of it in the
-        same commit, forgets what was asked and what it knows of the objects.
+        The outputs go first: what is left by a crash in between can be deleted again. Render, which hears of it in the
+        same commit, forgets what was asked and removes the inputs that nothing else is made of; the session forgets
+        all but what the price depends on.
         """
         if generation.snapshot.rank != TERMINAL:
             raise Problem("conflict", "This generation has not ended; cancel it first.")
@@ -33,8 +34,11 @@ class Deleting:
         except StorageUnavailable:
             raise Problem("unavailable", "The object store does not answer; try again later.") from None
         async with self._unit.once() as work:
+            keys = await inputs.of_generation(work.connection, generation.id, generation.owner)
             if await generations.delete_ended(work.connection, generation.id, generation.owner):
-                work.emit(GenerationDeleted(generation_id=generation.id))
+                unused = await inputs.release(work.connection, keys)
+                await deliveries.forget_contents(work.connection, generation.id)
+                work.emit(GenerationDeleted(generation_id=generation.id, inputs=tuple(unused)))
 
 
 def artefact_keys(generation: Generation) -> list[str]:

@@ -9,6 +9,7 @@ from atelier_render import store
 from atelier_render.jobs import NewJob, lane_of
 from atelier_render.results.collecting import Collector
 from atelier_render.scheduler import CANCELLED, Scheduler
+from atelier_storage.keys import is_input, is_upload
 from atelier_telemetry import metrics
 from atelier_telemetry.tracing import traceparent_of
 
@@ -39,6 +40,8 @@ async def _let_go(work: Work) -> bool:
         return False
     await store.forget_requests(work.connection, deleted | late)
     await store.retire_results(work.connection, deleted, "requested")
+    named = [key for d in work.fresh if isinstance(d.message, GenerationDeleted) for key in d.message.inputs]
+    await store.doom_inputs(work.connection, [key for key in named if is_input(key) or is_upload(key)])
     metrics.DISCARDED.inc(await store.retire_results(work.connection, late, "late"))
     return True
 

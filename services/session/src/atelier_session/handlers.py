@@ -6,6 +6,7 @@ from uuid import UUID
 from atelier_contracts import (
     CancelRequested,
     GenerationCancelled,
+    GenerationDeleted,
     GenerationQueued,
     GenerationRejected,
     GenerationRequested,
@@ -36,7 +37,9 @@ class Handlers:
         now = await store.db_now(work.connection)
         sagas = await self._load(work, now)
         log = []
-        for delivery in sorted(work.fresh, key=_after_its_request):
+        deleted = [d.message.subject for d in work.fresh if isinstance(d.message, GenerationDeleted)]
+        heard = [delivery for delivery in work.fresh if not isinstance(delivery.message, GenerationDeleted)]
+        for delivery in sorted(heard, key=_after_its_request):
             message = delivery.message
             assert isinstance(message, GenerationMessage)
             if (known := sagas.get(message.generation_id)) is None:
@@ -44,6 +47,8 @@ class Handlers:
             else:
                 log.append(self._hear(work, known, message, delivery.span, delivery.envelope.id, now))
         await store.save_sagas(work.connection, sagas, log)
+        if deleted:
+            await store.forget_requests(work.connection, deleted)
 
     async def fire_timers(self, unit: UnitOfWork) -> None:
         """Lets the clocks speak that have run out. They live in the database, so a restart forgets none."""

@@ -43,6 +43,19 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[
      AS c(id, channel, state, ending, credits, result, failure, timer_at)
 WHERE s.generation_id = c.id AND s.channel = c.channel
 """
+# What the price and the story need stays. It is listed, not what goes: a field that is added later goes as well.
+_FORGET = """
+UPDATE sagas SET
+    request = jsonb_build_object(
+        'generation_id', request -> 'generation_id', 'channel', request -> 'channel', 'owner', request -> 'owner',
+        'work', request -> 'work', 'deadline_s', request -> 'deadline_s',
+        'spec', jsonb_build_object('kind', request -> 'spec' -> 'kind')
+    ),
+    result = jsonb_set(result, '{outputs}', '[]'),
+    failure = jsonb_set(failure, '{reason}', '"forgotten with the generation"'),
+    updated_at = now()
+WHERE generation_id = ANY($1::uuid[]) AND state IN ('rejected', 'succeeded', 'failed', 'cancelled', 'expired')
+"""
 _LOG = """
 INSERT INTO saga_log (generation_id, state_from, heard, message_id, outcome, state_to, sent)
 SELECT l.id, l.state_from, l.heard, l.message_id, l.outcome, l.state_to, string_to_array(l.sent, ' ')
@@ -123,6 +136,11 @@ async def save_sagas(connection: Connection, sagas: Mapping[UUID, Saga], log: Se
     if log:
         columns = ("generation_id", "state_from", "heard", "message_id", "outcome", "state_to", "sent")
         await connection.execute(_LOG, *([getattr(entry, column) for entry in log] for column in columns))
+
+
+async def forget_requests(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Forgets what was asked for and what was made in sagas that have ended, but for what the price depends on."""
+    await connection.execute(_FORGET, sorted(set(ids)))
 
 
 def _birth(sagas: Sequence[Saga]) -> list[list[Any]]:

@@ -52,7 +52,8 @@ class SagaRow(SQLModel, table=True):
     ending: str | None = Field(sa_column=Column(Text))
     credits: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
     request: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
-    """The GenerationRequested as it came: image keys and URLs, prompt, size, what the price depends on."""
+    """The GenerationRequested as it came: image keys and URLs, prompt, size, what the price depends on. Of a deleted
+    generation only the latter."""
     result: dict[str, Any] | None = Field(sa_column=Column(JSONB))
     """The RenderCompleted, once there is one."""
     failure: dict[str, Any] | None = Field(sa_column=Column(JSONB))

@@ -53,6 +53,15 @@ _REPLAY = """
 UPDATE webhook_deliveries SET state = 'pending', tries = 0, next_try_at = now()
 WHERE owner_kind = $1 AND owner_id = $2 AND id = $3
 """
+# What a receiver needs to know which generation it was and how it ended stays, names of fields that are added later go.
+_FORGET_CONTENTS = """
+UPDATE webhook_deliveries d SET payload = jsonb_set(d.payload, '{data}', (
+    SELECT coalesce(jsonb_object_agg(f.key, f.value), '{}') || '{"outputs": []}'
+    FROM jsonb_each(d.payload -> 'data') f WHERE f.key = ANY($2::text[])
+))
+WHERE d.generation_id = $1
+"""
+KEPT_OF_DELETED = ("id", "kind", "status", "progress", "credits", "error", "created_at", "links")
 PRUNED_AT_ONCE = 1_000
 _PRUNE = """
 WITH gone AS (
@@ -157,6 +166,11 @@ async def page(
 async def of_generation(pool: Pool, generation_id: UUID) -> list[Delivery]:
     """What was told of a generation, for whoever has proven to be its owner, and for operators."""
     return [_delivery(row) for row in await pool.fetch(_OF_GENERATION, generation_id)]
+
+
+async def forget_contents(connection: Connection, generation_id: UUID) -> None:
+    """Takes out of what was and will be told about a deleted generation what it was made of and what was made."""
+    await connection.execute(_FORGET_CONTENTS, generation_id, list(KEPT_OF_DELETED))
 
 
 async def replay(connection: Connection | Pool, owner: Owner, id_: UUID) -> None:

@@ -11,6 +11,7 @@ from atelier_render.store.leases import extend_leases, free_lost_jobs, give_back
 from atelier_render.store.queue import LATE, change_queues, claim_jobs, depths
 from atelier_render.store.removing import (
     Reason,
+    doom_inputs,
     doom_objects,
     due_objects,
     forget_objects,
@@ -45,6 +46,7 @@ __all__ = [
     "claim_jobs",
     "close_submissions",
     "depths",
+    "doom_inputs",
     "doom_objects",
     "due_objects",
     "durations",

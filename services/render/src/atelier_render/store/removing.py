@@ -20,6 +20,9 @@ SELECT d.key, $3, now() + make_interval(secs => $4) FROM unnest($1::text[], $2::
 WHERE NOT EXISTS (SELECT FROM artefacts a WHERE a.generation_id = d.generation_id AND d.key IN (a.key, a.thumbnail))
 ON CONFLICT DO NOTHING
 """
+_DOOM_INPUTS = """
+INSERT INTO doomed_objects (key, reason) SELECT unnest($1::text[]), 'requested' ON CONFLICT DO NOTHING
+"""
 _DUE = "SELECT key FROM doomed_objects WHERE due_at <= now() ORDER BY due_at LIMIT $1"
 _GONE = "DELETE FROM doomed_objects WHERE key = ANY($1::text[]) RETURNING reason"
 _OLD = """
@@ -79,6 +82,12 @@ async def doom_objects(pool: Pool, keys: Collection[str], reason: str, *, in_s: 
     """Has these objects removed in so many seconds; those that an artefact names stay."""
     generations = [generation_of(key) for key in keys]
     await pool.execute(_DOOM, list(keys), generations, reason, in_s)
+
+
+async def doom_inputs(connection: Connection, keys: Collection[str]) -> None:
+    """Has inputs removed that nothing is made of any more."""
+    if keys:
+        await connection.execute(_DOOM_INPUTS, sorted(set(keys)))
 
 
 async def due_objects(pool: Pool, limit: int) -> list[str]:

@@ -1,0 +1,34 @@
+"""SQL of what generations are made of: an object of ours stays as long as a generation, or an upload, stands for it."""
+
+from uuid import UUID
+
+from atelier_contracts import Owner
+from atelier_messaging.database import Connection
+from atelier_storage.keys import is_input
+
+_OF_GENERATION = """
+SELECT DISTINCT key FROM files
+WHERE generation_id = $1 AND owner_kind = $2 AND owner_id = $3 AND key IS NOT NULL AND category <> 'result'
+"""
+_LOCK = "SELECT FROM files WHERE key = ANY($1::text[]) AND generation_id IS NULL ORDER BY id FOR UPDATE"
+# A statement of its own: it sees the links that were committed while it waited for the lock.
+_RELEASE = """
+DELETE FROM files f WHERE f.key = ANY($1::text[]) AND f.generation_id IS NULL
+AND NOT EXISTS (SELECT FROM files l WHERE l.key = f.key AND l.generation_id IS NOT NULL)
+RETURNING f.key, f.upload_key
+"""
+
+
+async def of_generation(connection: Connection, id_: UUID, owner: Owner) -> list[str]:
+    """Keys of the stored inputs of this owner's generation."""
+    rows = await connection.fetch(_OF_GENERATION, id_, owner.kind, owner.id)
+    return sorted(row["key"] for row in rows if is_input(row["key"]))
+
+
+async def release(connection: Connection, keys: list[str]) -> list[str]:
+    """Forgets those that no generation is made of any more; answers the objects that have to go, with the uploads that
+    hold the same bytes. A generation that is linked at the same time keeps what it is made of, or does not get it."""
+    if not keys:
+        return []
+    await connection.execute(_LOCK, keys)
+    return [key for row in await connection.fetch(_RELEASE, keys) for key in (row["key"], row["upload_key"]) if key]
