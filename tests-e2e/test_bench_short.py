@@ -1,9 +1,8 @@
 """The short version of ``make bench``: many generations at once, and the books balance after it."""
 
-import aio_pika
-
 from atelier_local.bench import floor, load
 from atelier_local.bench.command import open_accounts
+from atelier_messaging.connection import connect_first
 from whole_system.world import World
 
 GENERATIONS = 200
@@ -15,7 +14,7 @@ async def test_fifty_in_flight_all_succeed_and_each_is_charged_once(world: World
     endings = load.Endings()
     before = await world.databases["billing"].fetchval("SELECT sum(captured) FROM accounts")
 
-    async with await aio_pika.connect(known["ATELIER_AMQP_URL"]) as connection:
+    async with await connect_first(known["ATELIER_AMQP_URL"]) as connection:
         await endings.listen(connection)
         measured = await load.run(world.url, keys, endings, in_flight=50, generations=GENERATIONS)
 

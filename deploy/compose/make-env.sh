@@ -1,31 +1,27 @@
 #!/usr/bin/env bash
-# Makes the secrets that docker-compose.yml asks for, once: `.env` at the root of the repository (mode 0600), and in
-# deploy/compose/.secrets the signing key of the development issuer and the broker's user. Existing ones are kept.
+# Makes the secrets that docker-compose.yml needs, once: `.env` at the root of the repository (mode 0600), and in
+# deploy/compose/.secrets the signing key of the development issuer and the broker's users. Existing ones are kept; an
+# `.env` of an older version gets those it lacks.
 set -euo pipefail
 umask 077
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 env_file=${1:-$root/.env}
 secrets=${2:-$root/deploy/compose/.secrets}
+command -v openssl >/dev/null || { echo "openssl is needed to make the secrets: apt-get install openssl" >&2; exit 1; }
+
+broker_users=(ATELIER GATEWAY SESSION BILLING RENDER)
+names=(
+  RABBITMQ_PASSWORD RABBITMQ_{GATEWAY,SESSION,BILLING,RENDER}_PASSWORD ATELIER_INSTALLATION
+  ATELIER_ADMIN_TOKEN ATELIER_SERVICE_TOKEN ATELIER_KEY_PEPPER ATELIER_S3_SECRET_KEY ATELIER_S3_ACCESS_KEY
+  ATELIER_S3_UPLOAD_ACCESS_KEY ATELIER_S3_UPLOAD_SECRET_KEY
+  POSTGRES_PASSWORD MINIO_ROOT_PASSWORD GRAFANA_PASSWORD
+  {GATEWAY,SESSION,BILLING,RENDER}_{OWNER,APP}_PASSWORD
+)
 
 secret() { openssl rand -hex 32; }  # hexadecimal, because most of them become part of a URL
-upload_identity() {
-  echo "ATELIER_S3_UPLOAD_ACCESS_KEY=atelier-uploads-$(openssl rand -hex 6)"
-  echo "ATELIER_S3_UPLOAD_SECRET_KEY=$(secret)"
-}
 
-if [[ -e $env_file ]] && ! grep -q '^ATELIER_S3_UPLOAD_ACCESS_KEY=' "$env_file"; then
-  added=$(upload_identity)
-  printf '\n%s\n' "$added" >>"$env_file"
-  echo "Added the identity that signs uploads to $env_file; all else is as it was. Next: docker compose up --build --wait"
-  exit 0
-fi
-if [[ -e $env_file ]]; then
-  echo "$env_file exists already, and so do databases made with its passwords: nothing was changed." \
-    "To begin anew: docker compose down --volumes, delete it, and run this again." >&2
-  exit 1
-fi
-command -v openssl >/dev/null || { echo "openssl is needed to make the secrets: apt-get install openssl" >&2; exit 1; }
+value_of() { sed -n "s/^$1=//p" "$env_file.new"; }
 
 # RabbitMQ's form: base64(salt, sha256(salt, password)), the salt being four bytes.
 broker_hash() {
@@ -36,27 +32,51 @@ broker_hash() {
   rm -f "$salt"
 }
 
-mkdir -p "$secrets"
-rm -f "$secrets/rabbitmq-definitions.json" "$secrets/dev-issuer.pem"  # left read-only by a run that was cut off
-rabbitmq_password=$(secret)
+write_definitions() {
+  local user password filled
+  filled=$(<"$root/deploy/compose/rabbitmq/definitions.json")
+  for user in "${broker_users[@]}"; do
+    password=RABBITMQ_PASSWORD
+    [[ $user == ATELIER ]] || password=RABBITMQ_${user}_PASSWORD
+    filled=${filled//"@${user}_HASH@"/$(broker_hash "$(value_of "$password")")}
+  done
+  rm -f "$secrets/rabbitmq-definitions.json"  # it is read-only
+  printf '%s\n' "$filled" >"$secrets/rabbitmq-definitions.json"
+}
+
+if [[ -e $env_file ]]; then
+  cp "$env_file" "$env_file.new"
+else
+  echo "# Secrets of the local compose stack, made by deploy/compose/make-env.sh. Not for the repository." >"$env_file.new"
+fi
+made=()
+for name in "${names[@]}"; do
+  if [[ -z $(value_of "$name") ]]; then
+    case $name in
+      ATELIER_S3_ACCESS_KEY) value=atelier-$(openssl rand -hex 6) ;;
+      ATELIER_S3_UPLOAD_ACCESS_KEY) value=atelier-uploads-$(openssl rand -hex 6) ;;
+      *) value=$(secret) ;;
+    esac
+    echo "$name=$value" >>"$env_file.new"
+    made+=("$name")
+  fi
+done
+if [[ ${#made[@]} == 0 ]]; then
+  rm -f "$env_file.new"
+  echo "$env_file has everything already, and so have databases made with its passwords: nothing was changed." \
+    "To begin anew: docker compose down --volumes, delete it, and run this again." >&2
+  exit 1
+fi
 
 # The containers run as other users and must read these two: the folder keeps everybody else out, not the files.
-hash=$(broker_hash "$rabbitmq_password")
-sed "s|@PASSWORD_HASH@|$hash|" "$root/deploy/compose/rabbitmq/definitions.json" >"$secrets/rabbitmq-definitions.json"
-openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$secrets/dev-issuer.pem"
+mkdir -p "$secrets"
+write_definitions
+if [[ ! -e $env_file || ! -e $secrets/dev-issuer.pem ]]; then
+  rm -f "$secrets/dev-issuer.pem"  # left read-only by a run that was cut off
+  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$secrets/dev-issuer.pem"
+fi
 chmod 0444 "$secrets/rabbitmq-definitions.json" "$secrets/dev-issuer.pem"
 
-# Last, and in one step: a half-written file would be kept for ever.
-{
-  echo "# Secrets of the local compose stack, made by deploy/compose/make-env.sh. Not for the repository."
-  echo "RABBITMQ_PASSWORD=$rabbitmq_password"
-  for name in ATELIER_ADMIN_TOKEN ATELIER_SERVICE_TOKEN ATELIER_KEY_PEPPER ATELIER_S3_SECRET_KEY \
-    POSTGRES_PASSWORD MINIO_ROOT_PASSWORD GRAFANA_PASSWORD \
-    {GATEWAY,SESSION,BILLING,RENDER}_{OWNER,APP}_PASSWORD; do
-    echo "$name=$(secret)"
-  done
-  echo "ATELIER_S3_ACCESS_KEY=atelier-$(openssl rand -hex 6)"
-  upload_identity
-} >"$env_file.new"
+# Last, and in one step: a half-written file would be kept.
 mv "$env_file.new" "$env_file"
-echo "Wrote $env_file and $secrets. Next: docker compose up --build --wait"
+echo "Wrote ${#made[@]} secrets to $env_file, and $secrets. Next: docker compose up --build --wait"

@@ -28,6 +28,7 @@ class Frame:
     content_type: str
     delivery_tag: int = 1
     channel: Any = None
+    user_id: str | None = None
 
 
 class Channel:

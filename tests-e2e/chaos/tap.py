@@ -14,6 +14,9 @@ from atelier_contracts import Undecodable
 from atelier_contracts.bundle import Letter, letters
 from atelier_contracts.message import REGISTRY
 from atelier_contracts.routes import EXCHANGE, ROUTES
+from atelier_messaging.addresses import addresses_of, user_of
+from atelier_messaging.connection import BrokerConnection, connect_first
+from atelier_messaging.senders import SENDER_HEADER
 
 QUEUE = "chaos.tap"
 KEPT_MAX = 2_000
@@ -24,7 +27,7 @@ class Tap:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._connection: aio_pika.abc.AbstractRobustConnection | None = None
+        self._connection: BrokerConnection | None = None
         self.heard: dict[str, tuple[str, str]] = {}
         """Message id → its name and its subject."""
         self.frames: list[Letter] = []
@@ -33,7 +36,8 @@ class Tap:
 
     async def open(self) -> None:
         """Begins to listen; call it before the load."""
-        self._connection = await aio_pika.connect_robust(self._url, reconnect_interval=0.5)
+        self._connection = BrokerConnection(addresses_of(self._url), "chaos tap")
+        await self._connection.open()
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=100)
         # A classic queue: a quorum queue is sometimes left without a leader by a broker killed right after it was made.
@@ -45,7 +49,7 @@ class Tap:
         """Stops listening and takes the queue away."""
         if self._connection is not None:
             await self._connection.close()
-        connection = await aio_pika.connect(self._url)
+        connection = await connect_first(self._url)
         async with connection:
             await (await connection.channel()).queue_delete(QUEUE)
 
@@ -57,7 +61,8 @@ class Tap:
                 name = str(letter.headers.get("cloudEvents:type", ""))
                 if name in REGISTRY and letter.message_id:
                     self.heard[letter.message_id] = (name, str(letter.headers["cloudEvents:subject"]))
-                    self.frames.append(letter)
+                    sender = {SENDER_HEADER: raw.headers.get(SENDER_HEADER) or raw.user_id}
+                    self.frames.append(Letter(letter.body, {**letter.headers, **sender}, letter.message_id))
         del self.frames[:-KEPT_MAX]
         await raw.ack()
 
@@ -65,7 +70,7 @@ class Tap:
         """Says old messages again, in any order, straight into the queues of those who heard them: half under their
         own id, half (those that are commands or facts for ever) under a new one. Answers how many."""
         chosen = [rng.choice(self.frames) for _ in range(min(times, len(self.frames)))]
-        connection = await aio_pika.connect(self._url, timeout=5)
+        connection = await connect_first(self._url)
         async with connection:
             channel = await connection.channel(publisher_confirms=True)
             for letter in chosen:
@@ -76,6 +81,7 @@ class Tap:
                         letter.body,
                         headers=cast(HeadersType, headers),
                         message_id=id_,
+                        user_id=user_of(self._url),
                         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
                     )
                     await channel.default_exchange.publish(message, queue)
@@ -84,7 +90,7 @@ class Tap:
 
     async def poison(self, rng: random.Random, each: int) -> int:
         """Messages that nobody can handle, into every queue; answers how many."""
-        connection = await aio_pika.connect(self._url, timeout=5)
+        connection = await connect_first(self._url)
         async with connection:
             channel = await connection.channel(publisher_confirms=True)
             for queue in ROUTES:
@@ -113,4 +119,5 @@ def _bears(letter: Letter) -> bool:
 
 
 def _plain(headers: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in headers.items() if name.startswith("cloudEvents:") or name == "traceparent"}
+    kept = ("traceparent", SENDER_HEADER)
+    return {name: value for name, value in headers.items() if name.startswith("cloudEvents:") or name in kept}

@@ -11,7 +11,15 @@ from atelier_storage.upload_identity import upload_policy
 Compose = dict[str, Any]
 
 VARIABLE = re.compile(r"\$\{(\w+)(:\?|:-)")
-RUNS_ONCE = {"minio-volume", "bucket", "migrate-gateway", "migrate-session", "migrate-billing", "migrate-render"}
+RUNS_ONCE = {
+    "minio-volume",
+    "bucket",
+    "topology",
+    "migrate-gateway",
+    "migrate-session",
+    "migrate-billing",
+    "migrate-render",
+}
 NO_SHELL_TO_CHECK_WITH = {"otel-collector"}
 ROOT_FOR_ONE_ACT = {"minio-volume": ["CHOWN"]}
 
@@ -67,6 +75,22 @@ def test_an_owner_password_reaches_postgres_and_its_own_migration_only(compose: 
             if f"{owner.upper()}_OWNER_PASSWORD" in str(service.get("environment"))
         }
         assert holders == {"postgres", f"migrate-{owner}"}
+
+
+def test_a_password_of_the_broker_reaches_its_own_service_only_and_the_operators_the_topology_alone(
+    compose: Compose,
+) -> None:
+    services = ("gateway", "session", "billing", "render")
+    for service in services:
+        holders = _holders(compose, f"RABBITMQ_{service.upper()}_PASSWORD")
+        assert holders == {service, f"migrate-{service}"}
+    assert _holders(compose, "RABBITMQ_PASSWORD") == {"topology"}
+    for service in services:
+        assert compose["services"][service]["depends_on"]["topology"] == {"condition": "service_completed_successfully"}
+
+
+def _holders(compose: Compose, secret: str) -> set[str]:
+    return {name for name, service in compose["services"].items() if f"{{{secret}:" in str(service.get("environment"))}
 
 
 def test_every_image_is_pinned_by_a_tag_that_does_not_say_latest(compose: Compose) -> None:

@@ -11,6 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from atelier_contracts.routes import SERVICES
+from atelier_messaging.permissions import USERS, definitions
+from atelier_messaging.senders import OPERATOR
+
 
 def make_env(root: Path, where: Path) -> subprocess.CompletedProcess[str]:
     script = root / "deploy/compose/make-env.sh"
@@ -48,14 +52,37 @@ def test_secrets_have_256_bits_and_no_two_are_equal(made: Path) -> None:
     assert len(set(secrets.values())) == len(secrets)
 
 
-def test_the_broker_knows_one_user_by_the_hash_of_the_password_in_env(made: Path) -> None:
+def test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(made: Path) -> None:
     definitions = json.loads((made / "secrets/rabbitmq-definitions.json").read_text())
-    password = secrets_of(made / ".env")["RABBITMQ_PASSWORD"]
+    secrets = secrets_of(made / ".env")
+    passwords = {user: secrets[f"RABBITMQ_{user.upper()}_PASSWORD"] for user in SERVICES}
 
-    [user] = definitions["users"]
-    raw = base64.b64decode(user["password_hash"])
-    assert user["name"] == "atelier"
-    assert raw[4:] == hashlib.sha256(raw[:4] + password.encode()).digest()
+    hashes = {user["name"]: base64.b64decode(user["password_hash"]) for user in definitions["users"]}
+    assert hashes.keys() == {OPERATOR, *SERVICES}
+    for user, password in (passwords | {OPERATOR: secrets["RABBITMQ_PASSWORD"]}).items():
+        assert hashes[user][4:] == hashlib.sha256(hashes[user][:4] + password.encode()).digest()
+
+
+def test_the_definitions_in_the_tree_are_those_that_the_contracts_ask_for(root: Path) -> None:
+    """``python -m atelier_messaging.permissions deploy/compose/rabbitmq/definitions.json`` writes them."""
+    placeholders = {user: f"@{user.upper()}_HASH@" for user in USERS}
+
+    assert json.loads((root / "deploy/compose/rabbitmq/definitions.json").read_text()) == definitions(placeholders)
+
+
+def test_an_env_file_of_an_older_version_gets_what_it_lacks_and_keeps_what_it_has(root: Path, made: Path) -> None:
+    whole = (made / ".env").read_text().splitlines()
+    old = [line for line in whole if not line.startswith(("RABBITMQ_GATEWAY", "RABBITMQ_BILLING", "ATELIER_INSTALL"))]
+    (made / ".env").write_text("\n".join([*old, "ATELIER_TRACE_RATIO=0.5"]) + "\n")
+    issuer = (made / "secrets/dev-issuer.pem").read_bytes()
+
+    assert make_env(root, made).returncode == 0
+
+    secrets = secrets_of(made / ".env")
+    assert dict(line.split("=", 1) for line in old[1:]).items() <= secrets.items()
+    assert secrets["ATELIER_TRACE_RATIO"] == "0.5"
+    assert (made / "secrets/dev-issuer.pem").read_bytes() == issuer
+    test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(made)
 
 
 def test_the_development_issuer_signs_with_es256(made: Path) -> None:
@@ -92,4 +119,4 @@ def test_a_run_that_was_cut_off_can_be_repeated(root: Path, made: Path) -> None:
     (made / ".env").unlink()
 
     assert make_env(root, made).returncode == 0
-    test_the_broker_knows_one_user_by_the_hash_of_the_password_in_env(made)
+    test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(made)

@@ -8,7 +8,9 @@ import pytest
 
 from atelier_local import environment
 from atelier_local.environment import Plan
+from atelier_local.errors import StackError
 from atelier_local.profile import SERVICES, Profile, open_profile
+from atelier_messaging.addresses import user_of
 
 ALL = ("rabbitmq", "postgres", "objectstore", "traces", *SERVICES)
 
@@ -23,8 +25,8 @@ def test_a_service_is_told_its_own_database_and_no_owner(service: str, mine: Pro
     told = environment.of_service(service, mine, Plan(), ALL)
 
     assert [name for name in told if name.endswith("DATABASE_URL")] == [f"ATELIER_{service.upper()}_DATABASE_URL"]
-    others = {secret for name, secret in mine.secrets.items() if "_password" in name and name != "amqp_password"}
-    others.remove(mine.secrets[f"{service}_app_password"])
+    others = {secret for name, secret in mine.secrets.items() if "_password" in name}
+    others -= {mine.secrets[f"{service}_app_password"], mine.secrets[f"amqp_{service}_password"]}
     assert not any(secret in value for secret in others for value in told.values())
 
 
@@ -84,6 +86,23 @@ def test_an_address_from_outside_replaces_ours(mine: Profile) -> None:
     password = mine.secrets["render_app_password"]
     url = f"postgresql://render_app:{password}@db.example:5433/render?sslmode=require"
     assert told["ATELIER_RENDER_DATABASE_URL"] == url
+
+
+def test_each_service_has_a_user_of_its_own_at_the_broker_and_a_person_the_operators(mine: Profile) -> None:
+    users = {
+        service: environment.of_service(service, mine, Plan(), ALL)["ATELIER_AMQP_URL"] for service in SERVICES
+    } | {"atelier": environment.of_a_person(mine, Plan(), ALL, {})["ATELIER_AMQP_URL"]}
+
+    assert {name: user_of(url) for name, url in users.items()} == {name: name for name in users}
+    assert len({url.rpartition("@")[0].rpartition(":")[2] for url in users.values()}) == 5  # passwords
+
+
+def test_brokers_from_outside_may_be_several_and_must_be_addresses(mine: Profile) -> None:
+    both = {"ATELIER_AMQP_URL": "amqp://u:p@one.example,two.example:5673/"}
+
+    assert environment.given_from(both, mine) == both
+    with pytest.raises(StackError, match="ATELIER_AMQP_URL does not name brokers"):
+        environment.given_from({"ATELIER_AMQP_URL": "amqp://u:p@one.example:port/"}, mine)
 
 
 def test_a_sourced_env_file_does_not_couple_two_stacks(mine: Profile, tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from atelier_contracts import Command
+from atelier_contracts import Command, Event
 from atelier_contracts.message import REGISTRY, Message
-from atelier_contracts.routes import ROUTES
+from atelier_contracts.routes import ROUTES, SERVICES, owner_of, senders_of, sent_by
 
 
 @pytest.mark.parametrize("kind", REGISTRY.values(), ids=list(REGISTRY))
@@ -26,6 +26,30 @@ def test_no_queue_is_bound_twice_to_the_same_message() -> None:
 def test_every_name_says_owner_sentence_and_version(name: str) -> None:
     owner, sentence, version = name.split(".")
 
-    assert owner in {"gateway", "session", "billing", "render"}
+    assert owner in SERVICES
     assert sentence.replace("_", "").isalpha()
     assert version.removeprefix("v").isdigit()
+
+
+def test_money_moves_at_the_word_of_the_session_and_is_given_at_that_of_the_gateway_alone() -> None:
+    money = {name: senders_of(kind) for name, kind in REGISTRY.items() if kind in ROUTES["billing.commands"]}
+
+    assert money == {
+        "billing.reserve_credit.v1": ("session",),
+        "billing.capture_credit.v1": ("session",),
+        "billing.refund_credit.v1": ("session",),
+        "billing.grant_credit.v1": ("gateway",),
+    }
+
+
+@pytest.mark.parametrize("kind", REGISTRY.values(), ids=list(REGISTRY))
+def test_every_message_has_senders_among_the_services(kind: type[Message]) -> None:
+    assert senders_of(kind)
+    assert set(senders_of(kind)) <= set(SERVICES)
+    assert all(kind.name in sent_by(service) for service in senders_of(kind))
+
+
+def test_an_event_is_sent_by_its_owner() -> None:
+    events = [kind for kind in REGISTRY.values() if issubclass(kind, Event)]
+
+    assert [kind.name for kind in events if senders_of(kind) != (owner_of(kind.name),)] == []

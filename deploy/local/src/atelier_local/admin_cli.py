@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -22,6 +23,10 @@ T = TypeVar("T")
 Kind = Annotated[OwnerKind, typer.Argument(help="store, user or workspace")]
 Id = Annotated[UUID, typer.Argument()]
 Queue = Annotated[str, typer.Argument(help=", ".join(ROUTES))]
+Vouch = Annotated[
+    bool,
+    typer.Option("--vouch", help="also for those refused for their sender: you say that the right service sent them"),
+]
 
 app = typer.Typer(no_args_is_help=True, help="What an operator does: stores, credits, books, stories, dead letters.")
 stores = typer.Typer(no_args_is_help=True, help="Businesses with an API key.")
@@ -138,9 +143,9 @@ def list_dead_letters(queue: Queue, profile: ProfileName = None) -> None:
 
 
 @graves.command("redrive")
-def redrive_dead_letters(queue: Queue, profile: ProfileName = None) -> None:
+def redrive_dead_letters(queue: Queue, vouch: Vouch = False, profile: ProfileName = None) -> None:
     """Put a queue's dead letters back into it: to be done once what broke them is mended."""
-    moved = _at_the_broker(profile, queue, dead_letters.redrive)
+    moved = _at_the_broker(profile, queue, partial(dead_letters.redrive, vouch=vouch))
     console.print(views.labelled(queue, f"{moved} sent again"))
 
 

@@ -49,7 +49,7 @@ def _rabbitmq(profile: Profile, plan: Plan) -> list[Part]:
     if "ATELIER_AMQP_URL" not in plan.given:
         return rabbitmq.parts(profile)
     url = amqp_url(profile, plan)
-    return [_given("rabbitmq", lambda: rabbitmq.answers(url))]
+    return [_given("rabbitmq", lambda: rabbitmq.answers(url), lambda: rabbitmq.declare(url, profile))]
 
 
 def _postgres(profile: Profile, plan: Plan) -> Part:

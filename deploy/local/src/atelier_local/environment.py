@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from atelier_local import objectstore, postgres, rabbitmq, traces
+from atelier_local.errors import StackError
 from atelier_local.profile import SERVICES, Profile, ports_of_all, write_private
 from atelier_local.roles import database_url
+from atelier_messaging.addresses import addresses_of
+from atelier_messaging.senders import OPERATOR
 
 OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
 ADDRESSES = ("ATELIER_AMQP_URL", "ATELIER_DATABASE_URL", "ATELIER_S3_ENDPOINT", OTLP, "ATELIER_TRACES_URL")
@@ -67,7 +70,9 @@ def given_from(environ: Mapping[str, str], profile: Profile) -> dict[str, str]:
     because somebody sourced an env file, and two stacks on one broker would take each other's messages."""
     ours = ports_of_all(profile.home.parent)
     given = {
-        name: environ[name] for name in ADDRESSES if environ.get(name) and not _is_loopback(environ[name], among=ours)
+        name: environ[name]
+        for name in ADDRESSES
+        if environ.get(name) and not any(_is_loopback(url, among=ours) for url in _urls(name, environ[name]))
     }
     if "ATELIER_S3_ENDPOINT" in given:
         given.update({name: environ[name] for name in S3_DETAILS + S3_UPLOADS if environ.get(name)})
@@ -86,16 +91,17 @@ def server_url(profile: Profile, plan: Plan) -> str:
     return plan.given.get("ATELIER_DATABASE_URL") or postgres.admin_url(profile)
 
 
-def amqp_url(profile: Profile, plan: Plan) -> str:
-    """The broker in use."""
-    return plan.given.get("ATELIER_AMQP_URL") or rabbitmq.amqp_url(profile)
+def amqp_url(profile: Profile, plan: Plan, user: str = OPERATOR) -> str:
+    """The broker in use, as the operator or as a service; one that was given has the one user of its address."""
+    return plan.given.get("ATELIER_AMQP_URL") or rabbitmq.amqp_url(profile, user)
 
 
-def shared(profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:
-    """What every service is told."""
+def shared(profile: Profile, plan: Plan, parts: Collection[str], user: str) -> dict[str, str]:
+    """What every service is told, each with a user of its own at the broker."""
     values = {
         "ATELIER_ENVIRONMENT": "local",
-        "ATELIER_AMQP_URL": amqp_url(profile, plan),
+        "ATELIER_INSTALLATION": profile.secrets["installation"],
+        "ATELIER_AMQP_URL": amqp_url(profile, plan, user),
         "ATELIER_SERVICE_TOKEN": profile.secrets["service_token"],
     }
     otlp = plan.given.get(OTLP) or (traces.base_url(profile) if "traces" in parts else "")
@@ -105,7 +111,7 @@ def shared(profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, st
 def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:
     """The whole environment of a service, its process's basics left out."""
     name = service.upper()
-    values = shared(profile, plan, parts) | {
+    values = shared(profile, plan, parts, service) | {
         f"ATELIER_{name}_DATABASE_URL": database_url(server_url(profile, plan), service, "app", profile),
         f"ATELIER_{name}_HOST": "127.0.0.1",
         f"ATELIER_{name}_PORT": str(profile.ports[service]),
@@ -134,12 +140,13 @@ def of_migration(service: str, profile: Profile, plan: Plan, parts: Collection[s
 def of_a_person(profile: Profile, plan: Plan, parts: Collection[str], pids: Mapping[str, int]) -> dict[str, str]:
     """What ``.run/<profile>/env`` says: everything needed to talk to the stack, and to look inside."""
     addresses = {"ATELIER_URL": http_url(profile, "gateway"), "ATELIER_OPERATIONS_URL": http_url(profile, "operations")}
-    values = {**addresses, **shared(profile, plan, parts), **_gateway(profile)}
+    values = {**addresses, **shared(profile, plan, parts, OPERATOR), **_gateway(profile)}
     values |= s3_settings(profile, plan)
     values["ATELIER_TRACES_URL"] = plan.given.get("ATELIER_TRACES_URL") or (
         traces.base_url(profile) if "traces" in parts else plan.given.get(OTLP, "")
     )
     for service in SERVICES:
+        values[f"ATELIER_{service.upper()}_AMQP_URL"] = amqp_url(profile, plan, service)
         for role, name in (("app", "DATABASE_URL"), ("owner", "OWNER_DATABASE_URL")):
             url = database_url(server_url(profile, plan), service, role, profile)
             values[f"ATELIER_{service.upper()}_{name}"] = url
@@ -167,6 +174,15 @@ def _gateway(profile: Profile) -> dict[str, str]:
         "ATELIER_KEY_PEPPER": profile.secrets["key_pepper"],
         "ATELIER_DEV_ISSUER_KEY_FILE": str(profile.issuer_key_file),
     }
+
+
+def _urls(name: str, value: str) -> tuple[str, ...]:
+    if name != "ATELIER_AMQP_URL":
+        return (value,)
+    try:
+        return addresses_of(value)
+    except ValueError as malformed:
+        raise StackError(f"{name} does not name brokers: {malformed}") from None
 
 
 def _is_loopback(url: str, *, among: Collection[int]) -> bool:

@@ -23,10 +23,11 @@ PORTS = range(20_000, 32_000)
 SERVICES = ("gateway", "session", "billing", "render")
 PORT_NAMES = ("rabbitmq", "epmd", "erlang", "postgres", "objectstore", "traces", "traces_grpc", *SERVICES, "operations")
 SECRET_NAMES = (
-    "amqp_password", "postgres_password", "s3_access_key", "s3_secret_key",
+    "installation", "amqp_password", "postgres_password", "s3_access_key", "s3_secret_key",
     "s3_upload_access_key", "s3_upload_secret_key",
     "admin_token", "service_token", "key_pepper",
     *(f"{service}_{role}_password" for service in SERVICES for role in ("owner", "app")),
+    *(f"amqp_{service}_password" for service in SERVICES),
 )  # fmt: skip
 RESERVED = {"tools", "check"}
 """Folders under .run that are no profiles."""

@@ -1,26 +1,31 @@
-"""RabbitMQ as a private node: Debian's server, our folder, our ports, loopback only, one user, no guest.
+"""RabbitMQ as a private node: Debian's server, our folder, our ports, loopback only, a user a service, no guest.
 
 Two parts. ``epmd``, Erlang's port mapper, would be started by the node itself as a daemon that outlives it; started
 beforehand as our own child, it goes when we go. The scripts below ``/usr/lib/rabbitmq`` are used and not those on the
 PATH, which insist on the system's user and folders. The node needs about 7 s, 150 MB, and idle 1 % of a core.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import aio_pika
 from aio_pika.connection import make_url
 
-from atelier_local.errors import MissingPart
+from atelier_local.errors import MissingPart, StackError
 from atelier_local.part import Part, port_answers
 from atelier_local.profile import Profile, write_private
+from atelier_messaging import topology
+from atelier_messaging.addresses import addresses_of
+from atelier_messaging.permissions import USERS, definitions
+from atelier_messaging.senders import OPERATOR
 
-USER = "atelier"
 INSTALL = "sudo apt-get install --no-install-recommends rabbitmq-server  (`make setup` does that)"
 SCRIPTS = "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"
 
@@ -28,9 +33,9 @@ SCRIPTS = "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"
 ERLANG_ARGS = "+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}"
 
 
-def amqp_url(profile: Profile) -> str:
-    """Address, user and password of the node."""
-    return f"amqp://{USER}:{profile.secrets['amqp_password']}@127.0.0.1:{profile.ports['rabbitmq']}/"
+def amqp_url(profile: Profile, user: str = OPERATOR) -> str:
+    """Address of the node, with a user's name and password: the operator's, or that of a service."""
+    return f"amqp://{user}:{_password(profile, user)}@127.0.0.1:{profile.ports['rabbitmq']}/"
 
 
 def parts(profile: Profile) -> list[Part]:
@@ -54,14 +59,35 @@ def parts(profile: Profile) -> list[Part]:
             needs=("epmd",),
             prepare=lambda: _configure(profile, home),
             probe=lambda: answers(amqp_url(profile)),
+            settle=lambda: declare(amqp_url(profile), profile),
             url=f"amqp://127.0.0.1:{ports['rabbitmq']}/",
             stop_grace_s=20.0,
         ),
     ]
 
 
-async def answers(url: str) -> bool:
-    """Whether the broker lets us in."""
+async def declare(url: str, profile: Profile) -> None:
+    """Declares the topology and takes the virtual host for this stack. Raises StackError where it is another's."""
+    try:
+        await topology.declare_at(url, profile.secrets["installation"])
+    except topology.OtherTopology as other:
+        raise StackError(str(other)) from None
+    except (OSError, TimeoutError, aio_pika.exceptions.AMQPError) as error:
+        raise StackError(f"the topology could not be declared on the broker: {error!r}") from None
+
+
+def release(profile: Profile, url: str) -> None:
+    """Gives a virtual host back that outlives this stack; where the broker is away, the next stack there says so."""
+    with suppress(topology.OtherTopology, OSError, TimeoutError, aio_pika.exceptions.AMQPError):
+        asyncio.run(topology.release(url, profile.secrets["installation"]))
+
+
+async def answers(text: str) -> bool:
+    """Whether one of the brokers lets us in."""
+    return any([await _answers(url) for url in addresses_of(text)])
+
+
+async def _answers(url: str) -> bool:
     address = urlsplit(url)
     default = 5671 if address.scheme == "amqps" else 5672
     if not await port_answers(address.port or default, address.hostname or "127.0.0.1"):
@@ -115,7 +141,9 @@ def _environment(home: Path, ports: dict[str, int]) -> dict[str, str]:
 def _configure(profile: Profile, home: Path) -> None:
     for folder in (home, home / "data", home / "log", home / "generated", home / "schema"):
         folder.mkdir(exist_ok=True)
-    write_private(home / "definitions.json", json.dumps(_definitions(profile.secrets["amqp_password"])))
+    hashes = {user: _hash(_password(profile, user)) for user in USERS}
+    # Read by the node at each start. With definitions given it makes no guest of its own.
+    write_private(home / "definitions.json", json.dumps(definitions(hashes)))
     (home / "enabled_plugins").write_text("[].\n")
     (home / "rabbitmq.conf").write_text(
         f"""listeners.tcp.1 = 127.0.0.1:{profile.ports["rabbitmq"]}
@@ -130,16 +158,8 @@ log.file = false
     )
 
 
-def _definitions(password: str) -> dict[str, object]:
-    """Read by the node at each start. With definitions given it makes no guest of its own."""
-    user = {
-        "name": USER,
-        "password_hash": _hash(password),
-        "hashing_algorithm": "rabbit_password_hashing_sha256",
-        "tags": "administrator",
-    }
-    everything = {"user": USER, "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
-    return {"users": [user], "vhosts": [{"name": "/"}], "permissions": [everything]}
+def _password(profile: Profile, user: str) -> str:
+    return profile.secrets["amqp_password" if user == OPERATOR else f"amqp_{user}_password"]
 
 
 def _hash(password: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from atelier_local import postgres
+from atelier_local import postgres, rabbitmq
 from atelier_local.blueprint import draw
 from atelier_local.control import SOCKET, USABLE, NotRunning, Status, ask
 from atelier_local.environment import Plan, given_from
@@ -96,6 +96,8 @@ class Stack:
             self._take_down()
             if (self.home / "profile.json").exists():
                 postgres.remove(self.profile)
+                if (given := self._plan().given.get("ATELIER_AMQP_URL")) is not None:
+                    rabbitmq.release(self.profile, given)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def status(self) -> Status | None:

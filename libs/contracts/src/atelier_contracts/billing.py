@@ -16,6 +16,7 @@ class ReserveCredit(Command):
     """Place a hold for this work. Billing prices the work itself, from its own book."""
 
     name: ClassVar[str] = "billing.reserve_credit.v1"
+    senders: ClassVar[tuple[str, ...]] = ("session",)
     owner: Owner
     work: Work
 
@@ -24,6 +25,7 @@ class CaptureCredit(Command):
     """Charge for what was delivered, return the rest of the hold in the same step."""
 
     name: ClassVar[str] = "billing.capture_credit.v1"
+    senders: ClassVar[tuple[str, ...]] = ("session",)
     delivered: int = Field(ge=1, le=N_MAX)
     """How many of the n outputs exist; more than were held for is a poison message."""
     reused: bool = False
@@ -34,6 +36,7 @@ class RefundCredit(Command):
     """Return the whole hold. Before the reservation it leaves a tombstone that refuses the late reserve."""
 
     name: ClassVar[str] = "billing.refund_credit.v1"
+    senders: ClassVar[tuple[str, ...]] = ("session",)
 
 
 class GrantMessage(Message):
@@ -51,6 +54,7 @@ class GrantCredit(GrantMessage):
     """Give credits; the same ``grant_id`` grants once."""
 
     name: ClassVar[str] = "billing.grant_credit.v1"
+    senders: ClassVar[tuple[str, ...]] = ("gateway",)
     owner: Owner
     credits: int = Field(ge=1, le=CREDITS_MAX)
     priority: int = Field(default=0, ge=-100, le=100)

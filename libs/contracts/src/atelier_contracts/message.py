@@ -29,6 +29,8 @@ class Message(BaseModel):
 
     name: ClassVar[str]
     """Owner, sentence and version, e.g. ``billing.credit_deducted.v1``; also the routing key."""
+    senders: ClassVar[tuple[str, ...]] = ()
+    """The services that may send it; empty: the one that its name begins with."""
 
     @property
     def subject(self) -> UUID:

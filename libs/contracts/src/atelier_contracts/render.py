@@ -23,6 +23,7 @@ class RequestRender(Command):
     """Make this; not later than ``deadline_at`` (the session's database clock, UTC)."""
 
     name: ClassVar[str] = "render.request_render.v1"
+    senders: ClassVar[tuple[str, ...]] = ("session",)
     owner: Owner
     spec: RenderSpec
     deadline_at: datetime
@@ -32,12 +33,14 @@ class CancelRender(Command):
     """Stop if it can still be stopped; answered by RenderFailed (cancelled) or by the completion that won."""
 
     name: ClassVar[str] = "render.cancel_render.v1"
+    senders: ClassVar[tuple[str, ...]] = ("session",)
 
 
 class DiscardRender(Command):
     """What was made came too late: it is refunded and nobody will ever see it. Throw it away and count it."""
 
     name: ClassVar[str] = "render.discard_render.v1"
+    senders: ClassVar[tuple[str, ...]] = ("session",)
 
 
 class RenderStarted(Event):

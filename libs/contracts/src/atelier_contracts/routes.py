@@ -1,4 +1,4 @@
-"""Who hears what: every durable queue and the messages bound to it. The one home of the topology.
+"""Who sends and who hears what: every durable queue and the messages bound to it. The one home of the topology.
 
 A queue is named ``<consumer>.<purpose>``; its dead letters lie in ``<queue>.dead``.
 """
@@ -6,9 +6,11 @@ A queue is named ``<consumer>.<purpose>``; its dead letters lie in ``<queue>.dea
 from collections.abc import Mapping
 
 from atelier_contracts import billing, gateway, render, session
-from atelier_contracts.message import Message
+from atelier_contracts.message import REGISTRY, Message
 
 EXCHANGE = "atelier"
+REPLY_PREFIX = "gateway.reply."
+SERVICES = ("gateway", "session", "billing", "render")
 
 BILLING_COMMANDS = "billing.commands"
 SESSION_SAGA = "session.saga"
@@ -51,4 +53,19 @@ ROUTES: Mapping[str, tuple[type[Message], ...]] = {
 
 def reply_key(instance: str) -> str:
     """Routing key and queue name of one gateway instance's replies; the queue dies with the instance."""
-    return f"gateway.reply.{instance}"
+    return f"{REPLY_PREFIX}{instance}"
+
+
+def senders_of(message: type[Message]) -> tuple[str, ...]:
+    """The services that may send it."""
+    return message.senders or (owner_of(message.name),)
+
+
+def sent_by(service: str) -> list[str]:
+    """The names of all messages that a service may send."""
+    return sorted(name for name, message in REGISTRY.items() if service in senders_of(message))
+
+
+def owner_of(name: str) -> str:
+    """The service that the name of a message or of a queue begins with."""
+    return name.partition(".")[0]

@@ -22,9 +22,10 @@ def addresses_of(text: str) -> tuple[str, ...]:
     return tuple(address for part in _NEXT_URL.split(text.strip()) for address in _addresses_of_one(part))
 
 
-def user_of(address: str) -> str:
-    """The broker user that an address logs in as."""
-    return URL(address).user or "guest"
+def user_of(text: str) -> str | None:
+    """The broker user that the addresses log in as; None where they name none, or not the same."""
+    users = {URL(address).user for address in addresses_of(text)}
+    return users.pop() if len(users) == 1 else None
 
 
 def without_password(address: str) -> str:

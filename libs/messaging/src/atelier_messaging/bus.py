@@ -78,7 +78,7 @@ class Bus:
     def consume(self, queue: str, handler: Handler) -> None:
         """Handles the messages of ``queue`` in batches. Call before ``start``."""
         arrivals = _Arrivals(self._settings.batch_max)
-        self._consumers.append((Consumer(queue, handler, self.work, self.publisher), arrivals))
+        self._consumers.append((Consumer(queue, handler, self.work, self.publisher, self.publisher.senders), arrivals))
         # A channel of its own: acknowledging many at once speaks of all deliveries of the channel.
         channel = Channel(prefetch_count=self._settings.prefetch)
 
@@ -90,11 +90,19 @@ class Bus:
 
     def hear_replies(self, key: str, handler: ReplyHandler) -> None:
         """Hears what is said to this process alone. At most once, by nature a hint. Call before ``start``."""
-        self._preparations.append(Replies(key, handler).subscribe)
+        self._preparations.append(Replies(key, handler, self.publisher.senders).subscribe)
 
     async def start(self) -> None:
         """Connects, declares, and begins to consume and to sweep. Raises when the broker cannot be reached."""
+        if not self.publisher.senders.known:
+            logger.warning(
+                "the broker user %r is not this service's own: whoever may publish may say anything, money included; "
+                "give each service its own user (deploy/README.md)",
+                self.publisher.senders.own,
+            )
         await self.publisher.start()
+        if self._settings.installation is not None:
+            await self.publisher.check_installation(self._settings.installation)
         for consumer, arrivals in self._consumers:
             self.keep(consumer.run(arrivals), consumer.queue)
         self.keep(loops.keep_doing("outbox sweep", SWEEP_EVERY_S, self.outbox.sweep_all), "outbox sweep")

@@ -212,10 +212,14 @@ async def connect_first(text: str) -> AbstractConnection:
     """A plain connection for one act, to the first broker of a list that answers. Raises what the last one raised."""
     last: Exception = ConnectionError("no broker is named")
     for address in addresses_of(text):
+        connection = aio_pika.Connection(URL(address))
         try:
-            return await aio_pika.connect(address, timeout=CONNECT_S_MAX)
+            await connection.connect(timeout=CONNECT_S_MAX)
         except (OSError, AMQPError) as error:
             last = error
+            await connection.close()
+        else:
+            return connection
     raise last
 
 

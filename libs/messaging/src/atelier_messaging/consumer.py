@@ -20,6 +20,7 @@ from atelier_contracts.bundle import letters as opened
 from atelier_messaging import failpoints, topology
 from atelier_messaging.errors import Poison, Transient, is_outage
 from atelier_messaging.publisher import Outcome, Outgoing, Publisher
+from atelier_messaging.senders import EVERYBODY, SENDER_HEADER, Senders
 from atelier_messaging.tally import Tally, is_suspect
 from atelier_messaging.work import Delivery, UnitOfWork, Work
 from atelier_telemetry import metrics, words
@@ -61,11 +62,14 @@ class _Received:
 class Consumer:
     """Works off one queue with one handler."""
 
-    def __init__(self, queue: str, handler: Handler, work: UnitOfWork, publisher: Publisher) -> None:
+    def __init__(
+        self, queue: str, handler: Handler, work: UnitOfWork, publisher: Publisher, senders: Senders = EVERYBODY
+    ) -> None:
         self.queue = queue
         self._handler = handler
         self._work = work
         self._publisher = publisher
+        self._senders = senders
 
     async def run(self, batches: Batches) -> None:
         """For ever: take what has arrived, settle every message of it, acknowledge all with one ack."""
@@ -99,17 +103,26 @@ class Consumer:
         received = []
         for letter in letters:
             try:
-                received.append(_Received(letter, unwrap(letter.body, letter.headers)))
+                envelope = unwrap(letter.body, letter.headers)
             except Undecodable as poison:
                 await self._bury(letter, str(poison))
+                continue
+            sender = letter.headers.get(SENDER_HEADER)
+            refusal = self._senders.refusal(sender if isinstance(sender, str) else None, type(envelope.message))
+            if refusal is None:
+                received.append(_Received(letter, envelope))
+            else:
+                await self._bury(letter, refusal)
         for start in range(0, len(received), BATCH_MAX):
             await self._apply(received[start : start + BATCH_MAX])
 
     async def _opened(self, raw: AbstractIncomingMessage) -> list[Letter]:
-        """The messages of a frame: mostly one."""
-        whole = Letter(raw.body, raw.headers or {}, raw.message_id or "")
+        """The messages of a frame, mostly one; each says who sent the frame first."""
+        sender = {SENDER_HEADER: self._senders.of(raw.user_id, raw.headers or {})}
+        whole = Letter(raw.body, {**(raw.headers or {}), **sender}, raw.message_id or "")
         try:
-            return opened(whole.body, whole.headers, content_type=raw.content_type, message_id=whole.message_id)
+            found = opened(whole.body, whole.headers, content_type=raw.content_type, message_id=whole.message_id)
+            return [Letter(letter.body, {**letter.headers, **sender}, letter.message_id) for letter in found]
         except Undecodable as poison:
             await self._bury(whole, str(poison))
             return []

@@ -8,8 +8,11 @@ from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
 from atelier_contracts import Undecodable
 from atelier_contracts.bundle import Letter, letters
+from atelier_contracts.message import REGISTRY
+from atelier_contracts.routes import owner_of, senders_of
 from atelier_messaging.connection import connect_first
 from atelier_messaging.consumer import ATTEMPT_HEADER, REASON_HEADER
+from atelier_messaging.senders import OPERATOR, SENDER_HEADER, Senders
 from atelier_messaging.topology import dead_queue, lasting
 
 LIST_MAX = 1_000
@@ -36,8 +39,12 @@ async def list_dead(url: str, queue: str) -> list[DeadLetter]:
         return found  # closing the connection returns them unacknowledged
 
 
-async def redrive(url: str, queue: str) -> int:
-    """Puts the dead letters that lie there now back into their queue, each with its own id; answers how many."""
+async def redrive(url: str, queue: str, *, vouch: bool = False) -> int:
+    """Puts the dead letters that lie there now back into their queue, each with its own id; answers how many.
+
+    Who sent them first goes with them, so one that was refused for its sender is refused again; ``vouch`` says instead
+    that each comes from the service that may send it."""
+    senders = Senders.by(OPERATOR, url)
     connection = await connect_first(url)
     async with connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
@@ -49,18 +56,31 @@ async def redrive(url: str, queue: str) -> int:
                 continue  # it died again at once; closing the connection leaves it in its grave
             met.add((raw.message_id, raw.body))
             kept = lasting(raw.headers or {}).items()
-            headers = cast(HeadersType, {k: v for k, v in kept if k not in {ATTEMPT_HEADER, REASON_HEADER}})
+            plain = {k: v for k, v in kept if k not in {ATTEMPT_HEADER, REASON_HEADER}}
+            sender = _may_send(raw, senders) if vouch else _sender(raw, senders, queue)
+            headers = cast(HeadersType, {**plain, SENDER_HEADER: sender})
             again = aio_pika.Message(
                 raw.body,
                 headers=headers,
                 message_id=raw.message_id,
                 content_type=raw.content_type,
                 delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+                user_id=senders.own,
             )
             await channel.default_exchange.publish(again, queue, mandatory=True)
             await raw.ack()
             moved += 1
         return moved
+
+
+def _sender(raw: AbstractIncomingMessage, senders: Senders, queue: str) -> str | None:
+    return senders.of(raw.user_id, raw.headers or {}, mover=senders.user_of(owner_of(queue)))
+
+
+def _may_send(raw: AbstractIncomingMessage, senders: Senders) -> str | None:
+    letter = _read(raw)[0] if _read(raw) else None
+    kind = REGISTRY.get(letter.name) if letter else None
+    return senders.user_of(senders_of(kind)[0]) if kind else None
 
 
 def _read(raw: AbstractIncomingMessage) -> list[DeadLetter]:

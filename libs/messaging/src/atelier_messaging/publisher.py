@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import cast
 
 from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, ChannelPreconditionFailed, PublishError
+from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, PublishError
 from aiormq import Channel
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
@@ -21,6 +21,7 @@ from atelier_contracts.routes import EXCHANGE
 from atelier_messaging import topology
 from atelier_messaging.addresses import addresses_of
 from atelier_messaging.connection import BrokerConnection
+from atelier_messaging.senders import Senders
 from atelier_telemetry import metrics
 
 PERSISTENT = 2
@@ -59,26 +60,35 @@ class Publisher:
     def __init__(self, url: str, name: str) -> None:
         self._addresses = addresses_of(url)
         self._name = name
+        self.senders = Senders.by(name, url)
         self._connection: BrokerConnection | None = None
         self._channel: AbstractChannel
         self._unconfirmed = 0
 
     async def start(self) -> None:
-        """Connects and declares the topology; raises when no broker can be reached."""
+        """Connects; raises when no broker can be reached. A user that all services share declares the topology too; a
+        service's own may not."""
         self._connection = BrokerConnection(self._addresses, f"{self._name} publish")
         await self._connection.open()
         async with asyncio.timeout(START_S_MAX):
             self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-            await self._declare()
+            if not self.senders.known:
+                await topology.declare(self._channel)
 
-    async def _declare(self) -> None:
-        try:
-            await topology.declare(self._channel)
-        except ChannelPreconditionFailed as other:
-            raise RuntimeError(
-                f"the broker has a queue of this name declared otherwise, by an older version perhaps; "
-                f"delete it when it is empty, or use a fresh broker: {other}"
-            ) from None
+    async def check_installation(self, installation: str) -> None:
+        """Raises OtherTopology where the virtual host is another installation's, or nobody's yet."""
+        if not self.senders.known:
+            await topology.claim(self._channel, installation)
+            return
+        probe = Outgoing(b"", {}, installation, installation, topology.INSTALLATION)
+        match (await self.publish([probe]))[0]:
+            case Outcome.UNROUTABLE:
+                raise topology.OtherTopology(topology.belongs_to_another(installation))
+            case Outcome.UNKNOWN:
+                raise topology.OtherTopology(
+                    "the broker does not say whose virtual host this is: was the topology declared? "
+                    "(python -m atelier_messaging.topology, as the operator)"
+                )
 
     @property
     def connected(self) -> bool:
@@ -119,6 +129,7 @@ class Publisher:
             message_id=outgoing.message_id,
             content_type=outgoing.content_type,
             delivery_mode=PERSISTENT,
+            user_id=self.senders.own,
         )
         try:
             # The channel under aio-pika's: building one frame instead of three objects halves the cost of a publish.

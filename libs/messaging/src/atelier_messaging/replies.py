@@ -9,6 +9,7 @@ from aiormq.abc import AbstractConnection, DeliveredMessage
 from atelier_contracts import Envelope, Undecodable, unwrap
 from atelier_contracts.bundle import letters
 from atelier_contracts.routes import EXCHANGE
+from atelier_messaging.senders import EVERYBODY, Senders
 
 logger = logging.getLogger(__name__)
 
@@ -18,9 +19,10 @@ ReplyHandler = Callable[[Envelope], Awaitable[None]]
 class Replies:
     """The replies under one key."""
 
-    def __init__(self, key: str, handler: ReplyHandler) -> None:
+    def __init__(self, key: str, handler: ReplyHandler, senders: Senders = EVERYBODY) -> None:
         self._key = key
         self._handler = handler
+        self._senders = senders
 
     async def subscribe(self, connection: AbstractConnection) -> None:
         """On every new connection a queue of a fresh name: one that the broker still holds for a connection of ours
@@ -43,5 +45,8 @@ class Replies:
                 reply = unwrap(letter.body, letter.headers)
             except Undecodable as strange:
                 logger.warning("ignored an undecodable reply: %s", strange)
+                continue
+            if (refusal := self._senders.refusal(properties.user_id, type(reply.message))) is not None:
+                logger.warning("ignored a reply: %s", refusal)
             else:
                 await self._handler(reply)

@@ -14,6 +14,8 @@ class BrokerSettings(BaseSettings):
 
     amqp_url: SecretStr
     """The brokers, as a comma separated list of AMQP URLs or hosts; they carry the password, hence a secret."""
+    installation: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,64}$")
+    """Which installation this is: a virtual host or a database of another one is refused at the start."""
     prefetch: int = Field(default=200, ge=1, le=2_000)
     """Frames a consumer may hold unacknowledged, per queue."""
     batch_max: int = Field(default=100, ge=1, le=1_000)

@@ -1,21 +1,30 @@
-"""Declares exchanges, queues, dead-letter queues and the retry ladder. Idempotent; every service declares the whole.
+"""Declares exchanges, queues, dead-letter queues and the retry ladder, idempotently.
+
+``python -m atelier_messaging.topology`` does it as the operator, before the services start: they may declare nothing.
 
 atelier          topic    every message, by its name
 atelier.dead     direct   <queue> -> <queue>.dead
 atelier.retry.N  fanout   -> atelier.retry.N (TTL N seconds) -> default exchange -> the queue named by the routing key
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import cast
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelPreconditionFailed
 from pamqp import encode
 from pamqp.common import FieldTable, FieldValue
 
 from atelier_contracts.routes import EXCHANGE, ROUTES
+from atelier_messaging.connection import connect_first
+from atelier_messaging.settings import BrokerSettings
 
 DEAD_EXCHANGE = "atelier.dead"
+INSTALLATION = "atelier.installation"
+"""Exchange and queue by which a virtual host says whose it is."""
+DECLARE_S_MAX = 30.0
 RETRY_DELAYS_S = (1, 10, 60)
 """The rungs of the retry ladder; a Transient message stays on the last for ever."""
 BROKER_HISTORY = ("x-death", "x-first-death-", "x-last-death-")
@@ -58,8 +67,60 @@ def _sendable(value: object) -> object:
     return value
 
 
+class OtherTopology(RuntimeError):
+    """What is declared on the broker is not ours; the text is a sentence for an operator."""
+
+
+async def declare_at(url: str, installation: str | None) -> None:
+    """Declares everything that is not there yet on the first broker that answers, and takes its virtual host for this
+    installation. Raises OtherTopology, OSError, TimeoutError or an AMQPError."""
+    async with asyncio.timeout(DECLARE_S_MAX), await connect_first(url) as connection:
+        channel = await connection.channel()
+        if installation is not None:
+            await claim(channel, installation)
+        await declare(channel)
+
+
+async def release(url: str, installation: str) -> None:
+    """Takes the mark of an installation that is gone off its virtual host. Raises as ``declare_at`` does."""
+    async with asyncio.timeout(DECLARE_S_MAX), await connect_first(url) as connection:
+        channel = await connection.channel()
+        await claim(channel, installation)
+        await channel.queue_delete(INSTALLATION)
+
+
+async def claim(channel: AbstractChannel, installation: str) -> None:
+    """Marks the virtual host as this installation's: by a queue that the broker declares once, and with these arguments
+    only. Its binding answers the services, which may declare nothing: what they publish to it under another
+    installation's name is unroutable. Raises OtherTopology where it is another's."""
+    marks = await channel.declare_exchange(INSTALLATION, ExchangeType.DIRECT, durable=True)
+    try:
+        mark = await channel.declare_queue(INSTALLATION, durable=True, arguments=mark_arguments(installation))
+    except ChannelPreconditionFailed:
+        raise OtherTopology(belongs_to_another(installation)) from None
+    await mark.bind(marks, routing_key=installation)
+
+
+def belongs_to_another(installation: str) -> str:
+    """What is said where a virtual host is not this installation's."""
+    return (
+        f"the broker's virtual host belongs to another installation of Atelier, not to {installation}: give this one a "
+        f"virtual host of its own; if the other is gone for good, delete the queue {INSTALLATION}"
+    )
+
+
 async def declare(channel: AbstractChannel) -> None:
-    """Declares everything that is not there yet; fails when something is there with other arguments."""
+    """Declares everything that is not there yet. Raises OtherTopology when something is there with other arguments."""
+    try:
+        await _declare(channel)
+    except ChannelPreconditionFailed as other:
+        raise OtherTopology(
+            f"the broker has a queue of this name declared otherwise, by an older version perhaps; "
+            f"delete it when it is empty, or use a fresh broker: {other}"
+        ) from None
+
+
+async def _declare(channel: AbstractChannel) -> None:
     exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
     dead = await channel.declare_exchange(DEAD_EXCHANGE, ExchangeType.DIRECT, durable=True)
     for queue, messages in ROUTES.items():
@@ -90,3 +151,23 @@ def queue_arguments(queue: str) -> FieldTable:
         "x-dead-letter-exchange": DEAD_EXCHANGE,
         "x-dead-letter-routing-key": queue,
     }
+
+
+def mark_arguments(installation: str) -> FieldTable:
+    """What the queue that marks a virtual host is declared with. Quorum, so that it answers while a node is away."""
+    return {
+        "x-queue-type": "quorum",
+        "x-max-length": 1,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": installation,
+    }
+
+
+def main() -> None:
+    """Declares as the environment says."""
+    settings = BrokerSettings()
+    asyncio.run(declare_at(settings.amqp_url.get_secret_value(), settings.installation))
+
+
+if __name__ == "__main__":
+    main()

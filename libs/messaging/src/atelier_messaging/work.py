@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from opentelemetry import trace
 
 from atelier_contracts import Envelope, Message, wrap
+from atelier_contracts.routes import SERVICES, senders_of
 from atelier_messaging import failpoints, outbox
 from atelier_messaging.database import Connection, Pool
 from atelier_messaging.outbox import Outbox
@@ -22,6 +23,7 @@ INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::uuid[])
 ON CONFLICT DO NOTHING RETURNING message_id
 """
 
+SOURCE_PREFIX = "atelier/"
 logger = logging.getLogger(__name__)
 
 
@@ -48,12 +50,20 @@ class Work:
     emitted: list[Envelope] = field(default_factory=list)
     afterwards: list[Callable[[], object]] = field(default_factory=list)
 
+    @property
+    def service(self) -> str:
+        """Whose work this is."""
+        return self.source.removeprefix(SOURCE_PREFIX)
+
     def emit(self, message: Message, *, cause: Delivery | Span | None = None, cc: Iterable[str] = ()) -> Envelope:
         """Sends ``message`` if this work commits, as a child of the cause's span (default: the current one)."""
         if cause is None:
             traceparent = current_traceparent()
         else:
             traceparent = traceparent_of(cause.span if isinstance(cause, Delivery) else cause)
+        assert self.service not in SERVICES or self.service in senders_of(type(message)), (
+            f"{self.service} may not send {message.name}; say in the contract who may"
+        )
         envelope = wrap(message, source=self.source, traceparent=traceparent, cc=tuple(cc))
         self.emitted.append(envelope)
         return envelope

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import aio_pika
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +18,7 @@ from atelier_local.display import Progress
 from atelier_local.errors import StackError
 from atelier_local.sentences import sentences
 from atelier_local.stack import Stack
+from atelier_messaging.connection import connect_first
 
 PROFILE = "bench"
 ACCOUNTS = 50
@@ -69,7 +69,7 @@ async def _measure(known: dict[str, str], generations: int, rounds: int, console
     async with AdminClient(known["ATELIER_OPERATIONS_URL"], known["ATELIER_ADMIN_TOKEN"]) as admin:
         keys = await open_accounts(admin)
         endings = load.Endings()
-        async with await aio_pika.connect(known["ATELIER_AMQP_URL"]) as connection:
+        async with await connect_first(known["ATELIER_AMQP_URL"]) as connection:
             await endings.listen(connection)
             await load.run(url, keys, endings, in_flight=10, generations=100)  # warm caches and connections
             for in_flight in IN_FLIGHT:

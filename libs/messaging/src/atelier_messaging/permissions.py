@@ -1,0 +1,87 @@
+"""What each broker user may do, derived from the contracts: ``python -m atelier_messaging.permissions`` writes the
+definitions that compose fills in, and the local launcher makes its own from the same.
+
+A service reads its own queues, writes to the exchanges it publishes to, and there only under the names of messages it
+may send. It declares nothing; the gateway alone declares the queues of its replies.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import atelier_contracts  # noqa: F401 - importing fills the registry
+from atelier_contracts.routes import EXCHANGE, REPLY_PREFIX, ROUTES, SERVICES, owner_of, sent_by
+from atelier_messaging.senders import OPERATOR
+from atelier_messaging.topology import DEAD_EXCHANGE, INSTALLATION, RETRY_DELAYS_S, retry_exchange
+
+NOTHING = "^$"
+EVERYTHING = ".*"
+REPLIES = f"{re.escape(REPLY_PREFIX)}[0-9a-f.]+"
+USERS = (OPERATOR, *SERVICES)
+
+
+def definitions(hashes: Mapping[str, str], vhost: str = "/") -> dict[str, Any]:
+    """RabbitMQ's definitions: the virtual host, the users by the hash of their passwords, and their permissions. A
+    broker that is given some at its first start makes no guest."""
+    return {
+        "vhosts": [{"name": vhost}],
+        "users": [
+            {
+                "name": user,
+                "password_hash": hashes[user],
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": ["monitoring"] if user == OPERATOR else [],
+                "limits": {},
+            }
+            for user in USERS
+        ],
+        "permissions": [
+            {"user": OPERATOR, "vhost": vhost, "configure": EVERYTHING, "write": EVERYTHING, "read": EVERYTHING},
+            *({"user": service, "vhost": vhost, **permissions_of(service)} for service in SERVICES),
+        ],
+        "topic_permissions": [
+            {"user": service, "vhost": vhost, "exchange": EXCHANGE, **topics_of(service)} for service in SERVICES
+        ],
+    }
+
+
+def permissions_of(service: str) -> dict[str, str]:
+    """On exchanges and queues."""
+    own = [re.escape(queue) for queue in ROUTES if owner_of(queue) == service]
+    ladder = [re.escape(retry_exchange(rung)) for rung in range(len(RETRY_DELAYS_S))]
+    written = [re.escape(name) for name in (EXCHANGE, DEAD_EXCHANGE, INSTALLATION)] + ladder
+    if not _hears_replies(service):
+        return {"configure": NOTHING, "write": _any_of(written), "read": _any_of(own)}
+    return {
+        "configure": _any_of([REPLIES]),
+        "write": _any_of([*written, REPLIES]),
+        "read": _any_of([*own, re.escape(EXCHANGE), REPLIES]),
+    }
+
+
+def topics_of(service: str) -> dict[str, str]:
+    """On the exchange of all messages: which names it may publish, and to which it may bind a queue. Where the broker
+    looks at extra routing keys too, an answer needs that of the gateway instance that asked."""
+    names = [re.escape(name) for name in sent_by(service)]
+    return {"write": _any_of([*names, REPLIES]), "read": _any_of([REPLIES]) if _hears_replies(service) else NOTHING}
+
+
+def _hears_replies(service: str) -> bool:
+    return service == owner_of(REPLY_PREFIX)
+
+
+def _any_of(patterns: list[str]) -> str:
+    return f"^({'|'.join(patterns)})$" if patterns else NOTHING
+
+
+def main(arguments: list[str]) -> None:
+    """Writes the definitions with a placeholder for each hash into the file that is named."""
+    placeholders = {user: f"@{user.upper()}_HASH@" for user in USERS}
+    Path(arguments[0]).write_text(json.dumps(definitions(placeholders), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
