@@ -54,7 +54,7 @@ async def _tables(database_url: str) -> None:
 async def pool(database_url: str, _tables: None) -> AsyncIterator[Pool]:
     """A pool past every link, on empty tables."""
     pool = await database.connect(database_url)
-    await pool.execute("TRUNCATE outbox, inbox, effects")
+    await pool.execute("TRUNCATE outbox, inbox, installation, effects")
     yield pool
     await pool.close()
 

@@ -23,7 +23,7 @@ EFFECTS = "CREATE TABLE effects (position bigserial, message_id uuid NOT NULL)"
 
 async def create_tables(pool: Pool) -> None:
     """The tables every service has, and ours."""
-    for model in (tables.OutboxRow, tables.InboxRow):
+    for model in (tables.OutboxRow, tables.InboxRow, tables.InstallationRow):
         table = SQLModel.metadata.tables[str(model.__tablename__)]
         await pool.execute(str(CreateTable(table).compile(dialect=DIALECT)))
         for index in table.indexes:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from atelier_contracts import CancelRequested, Envelope, GenerationRequested, RefundCredit, wrap
 from atelier_contracts.message import REGISTRY
 from atelier_contracts.routes import BILLING_COMMANDS, EXCHANGE, ROUTES, SERVICES, owner_of, reply_key, senders_of
-from atelier_messaging import BrokerSettings, Bus, Poison, Transient, topology
+from atelier_messaging import BrokerSettings, Bus, Poison, Transient, database, topology
 from atelier_messaging.database import Pool
 from atelier_messaging.dead_letters import list_dead, redrive
 from atelier_messaging.senders import OPERATOR, SENDER_HEADER
@@ -224,6 +224,16 @@ async def test_a_service_does_not_send_by_mistake_what_is_not_its_own(
     with pytest.raises(AssertionError, match=r"render may not send billing\.refund_credit\.v1"):
         async with service.work.once() as work:
             work.emit(refund().message)
+
+
+async def test_a_stack_is_refused_the_database_of_another(urls: Urls, pool: Pool) -> None:
+    await database.take_for(pool, "the-first")
+    service = Bus("billing", BrokerSettings(amqp_url=SecretStr(urls["billing"]), installation="the-second"), pool)
+
+    with pytest.raises(database.OtherInstallation, match=r"belongs to another installation of Atelier \(the-first\)"):
+        await service.start()
+
+    await database.take_for(pool, "the-first")
 
 
 async def test_a_stack_is_refused_the_virtual_host_of_another(urls: Urls, pool: Pool) -> None:

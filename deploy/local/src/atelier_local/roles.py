@@ -1,6 +1,7 @@
 """Four databases, each with an owner that may change its tables and an app role that may only use them."""
 
 import contextlib
+from contextlib import suppress
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -14,6 +15,17 @@ def database_url(server_url: str, service: str, role: str, profile: Profile) -> 
     password = quote(profile.secrets[f"{service}_{role}_password"])
     host = server.netloc.rpartition("@")[2]
     return urlunsplit(("postgresql", f"{service}_{role}:{password}@{host}", f"/{service}", server.query, ""))
+
+
+async def release_databases(server_url: str, profile: Profile) -> None:
+    """Takes the mark of a stack that is gone off databases that outlive it; what cannot be reached keeps it."""
+    for service in SERVICES:
+        with suppress(OSError, TimeoutError, asyncpg.PostgresError):
+            connection = await asyncpg.connect(database_url(server_url, service, "owner", profile), timeout=10)
+            try:
+                await connection.execute("DELETE FROM installation WHERE id = $1", profile.secrets["installation"])
+            finally:
+                await connection.close()
 
 
 async def ensure_databases(server_url: str, profile: Profile) -> None:

@@ -1,5 +1,6 @@
 """The local stack as an object: what the command line does, and what tests use as a library."""
 
+import asyncio
 import json
 import os
 import shlex
@@ -29,6 +30,7 @@ from atelier_local.profile import (
     run_dir,
     write_private,
 )
+from atelier_local.roles import release_databases
 
 UP_TIMEOUT_S = 180.0
 DOWN_TIMEOUT_S = 60.0
@@ -96,9 +98,16 @@ class Stack:
             self._take_down()
             if (self.home / "profile.json").exists():
                 postgres.remove(self.profile)
-                if (given := self._plan().given.get("ATELIER_AMQP_URL")) is not None:
-                    rabbitmq.release(self.profile, given)
+                self._release_given()
         shutil.rmtree(self.home, ignore_errors=True)
+
+    def _release_given(self) -> None:
+        """The servers that were given outlive this stack, and may serve the next."""
+        given = self._plan().given
+        if (broker := given.get("ATELIER_AMQP_URL")) is not None:
+            rabbitmq.release(self.profile, broker)
+        if (server := given.get("ATELIER_DATABASE_URL")) is not None:
+            asyncio.run(release_databases(server, self.profile))
 
     def status(self) -> Status | None:
         """None where the stack is not up."""

@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
-from atelier_messaging import failpoints, loops
+from atelier_messaging import database, failpoints, loops
 from atelier_messaging.addresses import addresses_of
 from atelier_messaging.connection import BrokerConnection, Preparation
 from atelier_messaging.consumer import Consumer, Handler
@@ -100,6 +100,8 @@ class Bus:
                 "give each service its own user (deploy/README.md)",
                 self.publisher.senders.own,
             )
+        if self._settings.installation is not None:
+            await database.take_for(self._pool, self._settings.installation)
         await self.publisher.start()
         if self._settings.installation is not None:
             await self.publisher.check_installation(self._settings.installation)

@@ -15,6 +15,7 @@ else:
 CONNECTIONS_MIN = 2
 CONNECTIONS_MAX = 8
 COMMAND_S_MAX = 30.0
+_MARK = "INSERT INTO installation (id) VALUES ($1) ON CONFLICT DO NOTHING"
 
 
 async def connect(url: str) -> Pool:
@@ -38,6 +39,22 @@ async def _prepare(connection: Connection) -> None:
 
 async def _as_it_is(_: Connection) -> None:
     """Nothing to undo between uses: all work happens in transactions, and no session state outlives one."""
+
+
+class OtherInstallation(RuntimeError):
+    """The database belongs to another installation; the text is a sentence for an operator."""
+
+
+async def take_for(pool: Pool, installation: str) -> None:
+    """Marks the database as this installation's at its first start. Raises OtherInstallation where it is another's."""
+    await pool.execute(_MARK, installation)
+    found = await pool.fetchval("SELECT id FROM installation")
+    if found != installation:
+        name = await pool.fetchval("SELECT current_database()")
+        raise OtherInstallation(
+            f"the database {name} belongs to another installation of Atelier ({found}), not to {installation}: give "
+            f"this one databases of its own, or set ATELIER_INSTALLATION to the other's"
+        )
 
 
 async def answers(pool: Pool) -> bool:

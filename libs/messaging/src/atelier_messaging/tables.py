@@ -1,10 +1,10 @@
-"""The two tables every service has. Declared here, created by each service's own first migration."""
+"""The three tables every service has. Declared here, created by each service's own first migration."""
 
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Index, Text, text
+from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -34,3 +34,13 @@ class InboxRow(SQLModel, table=True):
     consumer: str = Field(sa_column=Column(Text, primary_key=True))
     message_id: UUID = Field(primary_key=True)
     handled_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+
+
+class InstallationRow(SQLModel, table=True):
+    """Whose database this is: one row, written at the first start that names an installation."""
+
+    __tablename__ = "installation"
+    __table_args__ = (CheckConstraint("here", name="installation_is_one"),)
+
+    here: bool = Field(sa_column=Column(Boolean, primary_key=True, server_default=text("true")))
+    id: str = Field(sa_column=Column(Text, nullable=False))
