@@ -52,6 +52,7 @@ from atelier_render.results.collecting import Collector
 from atelier_render.results.reuse import Reuse
 from atelier_render.results.spool import Spool
 from atelier_render.scheduler import Scheduler
+from atelier_render.stills import Stills
 from atelier_render.worker import Worker
 from atelier_storage.errors import ObjectMissing, StorageUnavailable
 from atelier_storage.fetch import SafeFetcher
@@ -247,7 +248,9 @@ def worker_of(
     reuse = Reuse(objects, pool, days_max=30)  # type: ignore[arg-type]
     simulator = Simulator(attempt_s=0.3)
     rules = ContentRules([BannedWordsModerator(BannedWords.listed("gore", whole=True))], when_away="refuse")
-    return Worker(providers, simulator, caller, rules, inputs, artefacts, reuse, Analyst(look), progress)
+    return Worker(
+        providers, simulator, caller, rules, inputs, Stills(images), artefacts, reuse, Analyst(look), progress
+    )
 
 
 @pytest.fixture

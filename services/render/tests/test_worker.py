@@ -12,6 +12,7 @@ import pytest
 
 from atelier_contracts import InputRef, Owner, RequestRender, Simulation
 from atelier_render.jobs import Completion, Failure
+from atelier_render.providers.simulator import _png
 from atelier_storage import keys
 
 Ask = Callable[..., RequestRender]
@@ -147,7 +148,7 @@ async def test_what_no_provider_makes_is_refused_in_words(studio: Any, ask: Ask)
 async def test_a_try_on_without_a_garment_is_refused(studio: Any, ask: Ask) -> None:
     owner = Owner(kind="store", id=uuid4())
     key = keys.upload_key("store", owner.id, uuid4(), "person.png")
-    studio.objects.objects[key] = b"a picture"
+    studio.objects.objects[key] = _png(1)
 
     ending = await studio.render(ask(owner, simulate=None, inputs=(InputRef(role="person", key=key),)))
 
@@ -164,4 +165,4 @@ async def test_a_picture_that_is_none_is_refused_with_the_reason(studio: Any, as
     ending = await studio.render(ask(owner, simulate=None, inputs=inputs))
 
     assert ending.code == "invalid_input"
-    assert ending.reason == "Person photo: The file is not a PNG, JPEG, WebP, HEIC, AVIF or GIF image."
+    assert ending.reason == "input 1 (person): The file is not a PNG, JPEG, WebP, HEIC, AVIF or GIF image."

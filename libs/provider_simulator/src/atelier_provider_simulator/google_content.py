@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from atelier_provider_simulator.pictures import corrupted, drawn, oversized, readable
+from atelier_provider_simulator.pictures import corrupted, described, drawn, oversized, readable
 from atelier_provider_simulator.plans import Order, Plan
 from atelier_provider_simulator.wire import Asked, Wrong
 
@@ -85,7 +85,7 @@ def asked(name: str, method: str, body: bytes) -> Asked:
             return JSONResponse(_filtered())
         return JSONResponse(_candidate(_picture(order, size, made_of, pictures)))
 
-    return Asked(name, 1, make, _decline)
+    return Asked(name, 1, make, _decline, uploads=tuple(described(picture, "image") for picture in pictures))
 
 
 def _decline(plan: Plan) -> Response:

@@ -14,8 +14,8 @@ from typing import Any, cast
 from starlette.responses import JSONResponse, Response
 
 from atelier_provider_simulator import openai_errors as errors
-from atelier_provider_simulator.pictures import PictureFormat, corrupted, drawn, oversized, readable
-from atelier_provider_simulator.plans import Order
+from atelier_provider_simulator.pictures import PictureFormat, corrupted, described, drawn, oversized, readable
+from atelier_provider_simulator.plans import Order, Upload
 from atelier_provider_simulator.wire import Asked
 
 UPLOAD_BYTES_MAX = 50 * 1024 * 1024
@@ -108,7 +108,12 @@ def asked(endpoint: str, given: Mapping[str, Any], uploads: Uploads, files: dict
         return _answer(entries, given, size, file_format, old=model.old)
 
     parameters = {key: str(value) for key, value in given.items() if key != "prompt"}
-    return Asked(name, n, make, lambda plan: errors.decline(plan, model=name), parameters)
+    return Asked(name, n, make, lambda plan: errors.decline(plan, model=name), parameters, _described(uploads))
+
+
+def _described(uploads: Uploads) -> tuple[Upload, ...]:
+    masks = () if uploads.mask is None else (described(uploads.mask, "mask"),)
+    return (*(described(image, "image") for image in uploads.images), *masks)
 
 
 def _picture(

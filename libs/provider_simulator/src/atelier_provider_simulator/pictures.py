@@ -10,6 +10,8 @@ from typing import Literal
 
 from PIL import Image
 
+from atelier_provider_simulator.plans import Upload
+
 PictureFormat = Literal["png", "jpeg", "webp"]
 TILES = 12
 RATE_HZ = 8_000
@@ -17,6 +19,19 @@ SECONDS_A_CHARACTER = 0.01
 SECONDS_MAX = 30.0
 TOO_WIDE_PX = 16_000
 """A picture of so many pixels squared is above any sensible limit, and yet a few kilobytes."""
+_OF_THE_PICTURE = frozenset(
+    {
+        "jfif",
+        "jfif_version",
+        "jfif_unit",
+        "jfif_density",
+        "adobe",
+        "adobe_transform",
+        "background",
+        "loop",
+        "transparency",
+    }
+)
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -42,6 +57,23 @@ def readable(data: bytes) -> Image.Image:
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"not a picture: {error}") from error
     return image
+
+
+def described(data: bytes, role: Literal["image", "mask"]) -> Upload:
+    """What an upload is, and what lies in it beside the picture. Raises ValueError where it is no picture."""
+    image = readable(data)
+    end = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}.get(image.format or "", b"")
+    beside = {name for name in image.info if name not in _OF_THE_PICTURE} | ({"exif"} if image.getexif() else set())
+    return Upload(
+        role=role,
+        format=image.format or "",
+        mode=image.mode,
+        width=image.width,
+        height=image.height,
+        frames=getattr(image, "n_frames", 1),
+        beside=tuple(sorted(map(str, beside | (set() if data.endswith(end) else {"trailing"})))),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
 
 
 def corrupted(data: bytes) -> bytes:

@@ -57,6 +57,20 @@ class Plan(BaseModel):
         return self
 
 
+class Upload(BaseModel):
+    """One picture of a request as it came, by its own bytes."""
+
+    role: Literal["image", "mask"]
+    format: str
+    mode: str
+    width: int
+    height: int
+    frames: int = 1
+    beside: tuple[str, ...] = ()
+    """What lies in the file beside the picture: ``exif``, ``icc_profile``, texts by their names, ``trailing`` bytes."""
+    sha256: str
+
+
 class Arrived(BaseModel):
     """One request as it came and how it ended: planned behaviours, ``rejected`` (it was wrong), ``replayed``."""
 
@@ -69,6 +83,7 @@ class Arrived(BaseModel):
     outcome: Behaviour | Literal["rejected", "replayed"] = "rejected"
     made: int = 0
     """Pictures or sounds made for it; 0 where it was answered from memory."""
+    uploads: tuple[Upload, ...] = ()
 
 
 @dataclass

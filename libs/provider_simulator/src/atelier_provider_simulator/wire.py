@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from atelier_provider_simulator.connections import cut, hung_up
-from atelier_provider_simulator.plans import NOTHING_MADE, Arrived, Order, Plan, Plans, ProviderName
+from atelier_provider_simulator.plans import NOTHING_MADE, Arrived, Order, Plan, Plans, ProviderName, Upload
 
 _Answer = asyncio.Future[Response]
 
@@ -36,6 +36,8 @@ class Asked:
     decline: Callable[[Plan], Response]
     """The answer to a request for which nothing is made."""
     parameters: dict[str, str] = field(default_factory=dict)
+    uploads: tuple[Upload, ...] = ()
+    """The pictures that came with it."""
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Desk:
             return wrong.answer
         arrived.model = asked.model
         arrived.parameters = asked.parameters
+        arrived.uploads = asked.uploads
         known = self._answers.get((provider, key)) if key else None
         if known is not None:
             arrived.outcome = "replayed"

@@ -39,6 +39,7 @@ from atelier_render.results.reuse import Reuse
 from atelier_render.results.spool import Spool
 from atelier_render.scheduler import BEATS_A_LEASE, Scheduler
 from atelier_render.settings import Settings
+from atelier_render.stills import Stills
 from atelier_render.worker import Worker
 from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ObjectStore
@@ -144,6 +145,7 @@ async def _scheduler(
         _caller(settings, pool, providers, owner),
         rules,
         inputs,
+        Stills(images),
         artefacts,
         reuse,
         Analyst(images.analyse),

@@ -19,6 +19,7 @@ from atelier_render.results.analysis import Analyst
 from atelier_render.results.artefacts import Artefacts
 from atelier_render.results.reuse import Reuse, as_wished, fingerprint_of
 from atelier_render.results.spool import Made
+from atelier_render.stills import Stills
 from atelier_telemetry import metrics, words
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class Worker:
         caller: Caller,
         rules: ContentRules,
         inputs: Inputs,
+        stills: Stills,
         artefacts: Artefacts,
         reuse: Reuse,
         analyst: Analyst,
@@ -44,6 +46,7 @@ class Worker:
         self._caller = caller
         self._rules = rules
         self._inputs = inputs
+        self._stills = stills
         self._artefacts = artefacts
         self._reuse = reuse
         self._analyst = analyst
@@ -116,7 +119,8 @@ class Worker:
     async def _given(self, job: Job, able: Sequence[Provider]) -> tuple[Input, ...] | InputRefused:
         if not any(provider.capabilities.reads_inputs for provider in able):
             return ()
-        return await self._inputs.load(job.owner, job.spec.inputs)
+        loaded = await self._inputs.load(job.owner, job.spec.inputs)
+        return loaded if isinstance(loaded, InputRefused) else await self._stills.make(loaded)
 
 
 def _as_asked(job: Job) -> ProviderJob:
