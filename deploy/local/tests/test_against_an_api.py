@@ -42,6 +42,8 @@ class Api:
         self.lie = ""
         self.proof_steps = 0
         self.url = ""
+        self.grants: dict[str, int] = {}
+        """Credits by Idempotency-Key."""
         self.accounts: dict[str, dict[str, int]] = {}
         self.ends: dict[str, str] = {}
         self.delivered = _png()
@@ -73,11 +75,17 @@ class Api:
         self.accounts[id] = dict(ZEROS)
         return 201, {"id": id, "name": body["name"], "api_key": id}
 
-    def _grant(self, _: str, __: Any, body: Any) -> Answer:
+    def _grant(self, _: str, headers: Any, body: Any) -> Answer:
         if (account := self.accounts.get(body["owner"]["id"])) is None:
             return 404, {"code": "not_found", "detail": "no such account"}
-        account["granted"] = account["available"] = body["credits"]
-        return 201, {"available": body["credits"]}
+        key = headers["Idempotency-Key"]
+        given_before = key in self.grants
+        if key and not given_before:
+            self.grants[key] = body["credits"]
+        if not given_before:
+            account["granted"] += body["credits"]
+            account["available"] += body["credits"]
+        return 201, {"available": account["available"], "given_before": given_before}
 
     def _verify(self, *_: Any) -> Answer:
         violations = ["owner a: held 1, open holds 0"] if self.lie == "books" else []
@@ -250,6 +258,20 @@ def test_a_store_and_its_credits_are_made_by_two_commands(api: Api) -> None:
 
     assert "store0" in made.output
     assert (granted.exit_code, granted.stderr) == (1, "Could not grant the credits: no such account (404 not_found).\n")
+
+
+def test_a_grant_that_is_typed_twice_is_given_once_and_says_so(api: Api) -> None:
+    api.accounts[UNKNOWN] = dict(ZEROS)
+    typed = ("admin", "grant", "store", UNKNOWN, "5", "--reason", "a start")
+
+    first, second = commanded(api, *typed), commanded(api, *typed)
+    other = commanded(api, *typed[:-1], "for December")
+    again = commanded(api, *typed, "--again")
+
+    assert [done.exit_code for done in (first, second, other, again)] == [0, 0, 0, 0]
+    assert "5 granted" in first.output and "5 granted" in second.output
+    assert "given before" in second.output and "given before" not in first.output
+    assert "10 granted" in other.output and "15 granted" in again.output
 
 
 def test_generate_saves_the_picture_and_says_what_it_cost(api: Api, tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """``atelier admin``: what an operator does, one command an act, each one call of the admin API."""
 
 import asyncio
+import hashlib
+import secrets
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, TypeVar
-from uuid import UUID
+from typing import Annotated, Any
 
 import typer
 from aio_pika.exceptions import AMQPError
@@ -14,72 +15,34 @@ from rich.console import Console
 from atelier_contracts.routes import ROUTES
 from atelier_local import views
 from atelier_local.access import ProfileName, access
+from atelier_local.admin_call import Id, T, call, console
+from atelier_local.admin_customers_cli import stores, users, workspaces
+from atelier_local.admin_operators_cli import list_acts, operators
 from atelier_local.answers import OwnerKind, Verdict
 from atelier_local.client import AdminClient, AtelierError
 from atelier_local.sentences import sentences
 from atelier_messaging import dead_letters
 
-T = TypeVar("T")
 Kind = Annotated[OwnerKind, typer.Argument(help="store, user or workspace")]
-Id = Annotated[UUID, typer.Argument()]
 Queue = Annotated[str, typer.Argument(help=", ".join(ROUTES))]
 Vouch = Annotated[
     bool,
     typer.Option("--vouch", help="also for those refused for their sender: you say that the right service sent them"),
 ]
 
-app = typer.Typer(no_args_is_help=True, help="What an operator does: stores, credits, books, stories, dead letters.")
-stores = typer.Typer(no_args_is_help=True, help="Businesses with an API key.")
-users = typer.Typer(no_args_is_help=True, help="People with a token.")
-workspaces = typer.Typer(no_args_is_help=True, help="People who share credits.")
+app = typer.Typer(no_args_is_help=True, help="What an operator does: customers, credits, books, stories, dead letters.")
 ledger = typer.Typer(no_args_is_help=True, help="The books.")
 graves = typer.Typer(no_args_is_help=True, help="Messages that could not be handled.")
 for name, group in {
     "stores": stores,
     "users": users,
     "workspaces": workspaces,
+    "operators": operators,
     "ledger": ledger,
     "dead-letters": graves,
 }.items():
     app.add_typer(group, name=name)
-console = Console(soft_wrap=True, highlight=False)
-
-
-@stores.command("create")
-def create_store(name: str, profile: ProfileName = None) -> None:
-    """Create a store; its API key is shown this once."""
-    store = _ask(profile, lambda admin: admin.create_store(name))
-    console.print(views.labelled("store", store.id), views.labelled("api key", store.api_key), sep="\n")
-
-
-@users.command("create")
-def create_user(email: str, profile: ProfileName = None) -> None:
-    """Create a user."""
-    console.print(views.labelled("user", _ask(profile, lambda admin: admin.create_user(email))))
-
-
-@users.command("token")
-def issue_token(id: Id, profile: ProfileName = None) -> None:
-    """Print a token of the development issuer, and nothing else: good for $(…)."""
-    console.print(_ask(profile, lambda admin: admin.issue_token(str(id))), markup=False)
-
-
-@users.command("disable")
-def disable_user(id: Id, profile: ProfileName = None, undo: bool = False) -> None:
-    """Shut a user out (--undo lets them in again)."""
-    _ask(profile, lambda admin: admin.disable_user(str(id), disabled=not undo))
-    console.print(views.labelled("user", f"{id} is {'enabled' if undo else 'disabled'}"))
-
-
-@workspaces.command("create")
-def create_workspace(
-    name: str,
-    member: Annotated[list[UUID], typer.Option(help="a user's id; repeat it")],
-    profile: ProfileName = None,
-) -> None:
-    """Create a workspace with its members."""
-    members = [str(id) for id in member]
-    console.print(views.labelled("workspace", _ask(profile, lambda admin: admin.create_workspace(name, members))))
+app.command("acts")(list_acts)
 
 
 @app.command()
@@ -90,22 +53,38 @@ def grant(
     reason: Annotated[str, typer.Option(help="why; it stands in the books")],
     expires_at: Annotated[datetime | None, typer.Option(help="UTC unless it says otherwise")] = None,
     priority: Annotated[int | None, typer.Option(help="which grants are spent first")] = None,
+    again: Annotated[bool, typer.Option("--again", help="give it once more, although it was given before")] = False,
     profile: ProfileName = None,
 ) -> None:
-    """Grant credits."""
+    """Grant credits; typed twice it is given once.
+
+    The Idempotency-Key is made of all that is said here (owner, credits, reason, expiry, priority): an equal grant is
+    the same grant, on whatever day and from whatever terminal, unless --again says otherwise.
+    """
     until = expires_at.replace(tzinfo=expires_at.tzinfo or UTC) if expires_at else None
+    key = secrets.token_hex(16) if again else grant_key(kind, id, credits, reason, until, priority)
 
-    async def act(admin: AdminClient) -> str:
-        await admin.grant(kind, str(id), credits, reason=reason, expires_at=until, priority=priority)
-        return views.balance(await admin.balance(kind, str(id)))
+    async def act(admin: AdminClient) -> tuple[bool, str]:
+        given = await admin.grant(
+            kind, str(id), credits, reason=reason, expires_at=until, priority=priority, idempotency_key=key
+        )
+        return given.given_before, views.balance(await admin.balance(kind, str(id)))
 
-    console.print(views.labelled("balance", _ask(profile, act)))
+    given_before, after = call(profile, act)
+    if given_before:
+        console.print(views.labelled("grant", "given before, and not now; --again gives it once more", "yellow"))
+    console.print(views.labelled("balance", after))
+
+
+def grant_key(*said: object) -> str:
+    """The same words, the same key."""
+    return f"cli-{hashlib.sha256(repr([str(word) for word in said]).encode()).hexdigest()[:40]}"
 
 
 @app.command()
 def balance(kind: Kind, id: Id, profile: ProfileName = None) -> None:
     """Show what an owner has, and where it went."""
-    console.print(views.labelled("balance", views.balance(_ask(profile, lambda admin: admin.balance(kind, str(id))))))
+    console.print(views.labelled("balance", views.balance(call(profile, lambda admin: admin.balance(kind, str(id))))))
 
 
 @ledger.command("verify")
@@ -122,7 +101,7 @@ def verify_ledger(
             return await admin.prove_ledger(lambda proof: console.print(views.progress(proof)))
         return await admin.verify_ledger()
 
-    verdict = _ask(profile, act)
+    verdict = call(profile, act)
     console.print(views.books(verdict))
     if not verdict.ok:
         raise typer.Exit(1)
@@ -131,7 +110,7 @@ def verify_ledger(
 @app.command()
 def explain(id: Id, profile: ProfileName = None) -> None:
     """Tell the story of a generation: each step, message and posting in order."""
-    Console(highlight=False).print(views.story(_ask(profile, lambda admin: admin.explain(str(id)))))
+    Console(highlight=False).print(views.story(call(profile, lambda admin: admin.explain(str(id)))))
 
 
 @graves.command("list")
@@ -158,13 +137,3 @@ def _at_the_broker(profile: str | None, queue: str, act: Callable[[str, str], Co
             return asyncio.run(act(url, queue))
         except (AMQPError, OSError) as failed:
             raise AtelierError(f"The broker did not do it: {failed!r}.") from None
-
-
-def _ask(profile: str | None, act: Callable[[AdminClient], Coroutine[Any, Any, T]]) -> T:
-    async def asked() -> T:
-        to = access(profile)
-        async with AdminClient(to.operations_url, to.admin_token) as admin:
-            return await act(admin)
-
-    with sentences():
-        return asyncio.run(asked())

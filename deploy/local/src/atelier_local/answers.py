@@ -22,6 +22,15 @@ class Store(Answer):
     id: str
     name: str
     api_key: str
+    key_id: str = ""
+
+
+class Grant(Answer):
+    """Credits given; ``available`` is None while billing has yet to post them."""
+
+    available: int | None
+    given_before: bool = False
+    """Nothing was given now: it is the answer to an equal grant that was ordered before."""
 
 
 class Balance(Answer):

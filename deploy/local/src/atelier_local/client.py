@@ -19,6 +19,7 @@ from atelier_local.answers import (
     Answer,
     Balance,
     Generation,
+    Grant,
     OwnerKind,
     Proof,
     Store,
@@ -208,15 +209,20 @@ class AdminClient(_Caller):
         reason: str,
         expires_at: datetime | None = None,
         priority: int | None = None,
-    ) -> int | None:
-        """Grants credits; answers what is available then, None while billing has yet to post the grant."""
+        idempotency_key: str | None = None,
+    ) -> Grant:
+        """Grants credits; with a key an equal grant that was ordered before is answered again and not given again."""
         body: dict[str, Any] = {"owner": {"kind": kind, "id": id}, "credits": credits, "reason": reason}
         if expires_at is not None:
             body["expires_at"] = expires_at.isoformat()
         if priority is not None:
             body["priority"] = priority
-        available = (await self.ask("grant the credits", "POST", "/v1/admin/credits/grants", body))["available"]
-        return None if available is None else int(available)
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        request = self._http.build_request("POST", "/v1/admin/credits/grants", json=body, headers=headers)
+        answer = await self._send("grant the credits", request)
+        granted = _read(Grant, answer.json())
+        is_replay = answer.headers.get("Idempotency-Replayed") == "true"
+        return granted.model_copy(update={"given_before": granted.given_before or is_replay})
 
     async def balance(self, kind: OwnerKind, id: str) -> Balance:
         """The account of an owner."""

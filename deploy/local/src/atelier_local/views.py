@@ -15,6 +15,7 @@ SILENCE_S = 1.0
 """A pause worth pointing at when a story is told."""
 COLOURS = {"gateway": "cyan", "session": "magenta", "billing": "green", "render": "yellow"}
 ENDS = {"succeeded": "green", "rejected": "yellow", "cancelled": "yellow", "failed": "red", "expired": "red"}
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _MESSAGE = re.compile(r"\b(?:gateway|session|billing|render)\.([a-z_]+)\.v\d+")
 """A message's full name; between four services its middle is enough for a person."""
 
@@ -103,6 +104,34 @@ def dead_letters(queue: str, letters: Iterable[tuple[str, str, str]]) -> Rendera
     if not table.row_count:
         return Text(f"{queue} has no dead letters.")
     return table
+
+
+def rows(found: Iterable[Mapping[str, Any]], *columns: str) -> RenderableType:
+    """A list of the admin API as a table, a column a field."""
+    table = Table(*(column.removesuffix("_at").replace("_", " ") for column in columns), box=None, header_style="dim")
+    for row in found:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    return table if table.row_count else Text("There are none.")
+
+
+def acts(found: Iterable[Mapping[str, Any]]) -> RenderableType:
+    """What operators did: when, who, what, to what, and what else is known of it."""
+    table = Table("at", "who", "act", "target", "details", box=None, header_style="dim")
+    for act in found:
+        target = " ".join(word for word in (act["target"]["kind"], act["target"]["id"]) if word)
+        details = ", ".join(f"{name} {_cell(value)}" for name, value in act["details"].items() if value is not None)
+        table.add_row(_cell(act["at"]), act["operator"]["name"], act["act"], target, details)
+    return table if table.row_count else Text("There are none.")
+
+
+def _cell(value: object) -> str:
+    """A moment to the second, nothing for nothing."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "–"
+    text = str(value)
+    return text[:19].replace("T", " ") if _MOMENT.match(text) else text
 
 
 def _timeline(steps: Iterable[Mapping[str, Any]], began: datetime) -> Table:

@@ -1,0 +1,30 @@
+"""How a command of ``atelier admin`` calls the admin API: with the profile's address and token."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import typer
+from rich.console import Console
+
+from atelier_local.access import access
+from atelier_local.operations_client import OperationsClient
+from atelier_local.sentences import sentences
+
+T = TypeVar("T")
+Id = Annotated[UUID, typer.Argument()]
+Most = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="how many at most")]
+console = Console(soft_wrap=True, highlight=False)
+
+
+def call(profile: str | None, act: Callable[[OperationsClient], Coroutine[Any, Any, T]]) -> T:
+    """What the API answers to ``act``; a failure is one sentence and ends the command."""
+
+    async def called() -> T:
+        to = access(profile)
+        async with OperationsClient(to.operations_url, to.admin_token) as admin:
+            return await act(admin)
+
+    with sentences():
+        return asyncio.run(called())

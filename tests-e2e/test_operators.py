@@ -1,0 +1,114 @@
+"""An operator at the terminal: keys, a suspended store, a grant typed twice, a colleague who may only read."""
+
+import asyncio
+import re
+from uuid import uuid4
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from atelier_local.cli import app
+from atelier_local.client import Refused
+from whole_system.world import World
+
+PICTURES = ["https://example.com/person.jpg", "https://example.com/shirt.jpg"]
+
+
+async def typed(world: World, *words: str, token: str | None = None) -> Result:
+    """A command of ``atelier admin``."""
+    known = world.stack.environment() | {"COLUMNS": "400"} | ({"ATELIER_ADMIN_TOKEN": token} if token else {})
+    return await asyncio.to_thread(CliRunner().invoke, app, ["admin", *words], env={**known, "PROFILE": None})
+
+
+def told(result: Result, label: str) -> str:
+    """The one value that stands beside a label."""
+    assert result.exit_code == 0, result.output
+    (found,) = re.findall(rf"^  {label} +(\S+)", result.output, re.MULTILINE)
+    return str(found)
+
+
+async def test_a_leaked_first_key_is_replaced_and_revoked(world: World) -> None:
+    made = await typed(world, "stores", "create", "Boutique")
+    store, leaked = told(made, "store"), told(made, "api key")
+    second = await typed(world, "stores", "keys", "create", store, "--name", "web shop")
+    listed = await typed(world, "stores", "keys", "list", store)
+
+    revoked = await typed(world, "stores", "keys", "revoke", store, leaked.rpartition("_")[0])
+
+    assert "web shop" in listed.output and told(made, "key id") in listed.output
+    assert revoked.exit_code == 0
+    async with httpx.AsyncClient(base_url=world.url) as http:
+        for key, status in ((leaked, 401), (told(second, "api key"), 200)):
+            assert (await http.get("/v1/credits", headers={"X-API-Key": key})).status_code == status
+
+
+async def test_a_suspended_store_is_refused_and_its_live_work_ends_well(world: World) -> None:
+    client = await world.new_store(2)
+    store = world.id_of(client)
+    slow = await client.try_on(PICTURES, simulate="outcome=succeed, delay_ms=1500")
+
+    assert (await typed(world, "stores", "suspend", store)).exit_code == 0
+    with pytest.raises(Refused) as refused:
+        await client.try_on(PICTURES)
+    assert (await typed(world, "stores", "restore", store)).exit_code == 0
+
+    assert (refused.value.status, refused.value.code) == (403, "account_disabled")
+    assert (await world.ended(client, slow.session_id)).status == "completed"
+    assert (await world.balance(client)).captured == 1
+    await client.__aexit__(None, None, None)
+
+
+async def test_a_grant_typed_twice_is_given_once(world: World) -> None:
+    store = told(await typed(world, "stores", "create", "Boutique"), "store")
+    command = ("grant", "store", store, "7", "--reason", "a start")
+
+    await typed(world, *command)
+    second = await typed(world, *command)
+    other = await typed(world, *command, "--expires-at", "2400-01-01")
+
+    assert "given before" in second.output and "7 granted" in second.output
+    assert "given before" not in other.output and "14 granted" in other.output
+
+
+async def test_a_colleague_who_may_only_read_sees_who_did_what(world: World) -> None:
+    made = await typed(world, "operators", "create", "Ana", "--role", "viewer")
+    token, store = told(made, "token"), told(await typed(world, "stores", "create", "Boutique"), "store")
+    await typed(world, "stores", "suspend", store)
+
+    refused = await typed(world, "grant", "store", store, "7", "--reason", "x", token=token)
+    seen = await typed(world, "acts", "--target", store, token=token)
+    await typed(world, "operators", "revoke", told(made, "operator"))
+    afterwards = await typed(world, "acts", token=token)
+
+    assert refused.exit_code == 1 and "role" in refused.stderr
+    assert "store.suspend" in seen.output and "store.create" in seen.output and "first" in seen.output
+    assert afterwards.exit_code == 1 and "401" in afterwards.stderr
+
+
+async def test_a_user_is_found_and_taken_out_of_a_workspace(world: World) -> None:
+    email = f"{uuid4()}@example.com"
+    user = told(await typed(world, "users", "create", email), "user")
+    other = await world.admin.create_user(f"{uuid4()}@example.com")
+    workspace = await world.admin.create_workspace("Team", [user, other])
+    token = await world.admin.issue_token(user)
+
+    found = await typed(world, "users", "find", email.upper())
+    removed = await typed(world, "workspaces", "members", "remove", workspace, user)
+    left = await typed(world, "workspaces", "members", "list", workspace)
+
+    assert user in found.output and removed.exit_code == 0
+    assert other in left.output and user not in left.output
+    async with httpx.AsyncClient(base_url=world.url, headers={"Authorization": f"Bearer {token}"}) as http:
+        assert (await http.get("/v1/credits", headers={"X-Workspace-Id": workspace})).status_code == 403
+
+
+async def test_the_public_address_has_no_door_for_operators_and_theirs_none_for_clients(world: World) -> None:
+    token = world.stack.environment()["ATELIER_ADMIN_TOKEN"]
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http:
+        public = [(await http.get(world.url + path)).status_code for path in ("/v1/admin/stores", "/metrics")]
+        paths = ("/v1/admin/stores", "/metrics", "/v1/generations")
+        theirs = [(await http.get(world.operations_url + path)).status_code for path in paths]
+
+    assert public == [404, 404]
+    assert theirs == [200, 200, 404]
