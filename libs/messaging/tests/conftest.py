@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from atelier_contracts import CancelRequested
+from atelier_contracts.routes import ROUTES
 from atelier_messaging import BrokerSettings, Bus, bus, connection, database, outbox, publisher, testing, topology
 from atelier_messaging.consumer import Handler
 from atelier_messaging.database import Pool
@@ -61,12 +62,15 @@ async def pool(database_url: str, _tables: None) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def server(server_urls: tuple[str, str], pool: Pool, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
-    """A queue of this test's own, bound to CancelRequested and nothing else, and a ladder of short rungs."""
+    """A queue of this test's own, bound to CancelRequested and nothing else, and a ladder of short rungs. The queues of
+    the four services are gone."""
     queue = f"test.{uuid4().hex}"
     monkeypatch.setattr(topology, "ROUTES", {queue: (CancelRequested,)})
     monkeypatch.setattr(topology, "RETRY_DELAYS_S", RETRY_DELAYS_S)
     asking = await aio_pika.connect(server_urls[0])
     channel = await asking.channel()
+    for name in ROUTES:
+        await channel.queue_delete(name)
     await topology.declare(channel)
     yield Server(pool, channel, queue)
     await asking.close()
