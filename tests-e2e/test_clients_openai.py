@@ -13,6 +13,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from atelier_local import demo_photos
+from atelier_provider_simulator.control import Control
 from whole_system.world import World
 
 SUCCEED = {"X-Atelier-Simulate": "outcome=succeed"}
@@ -244,6 +245,24 @@ async def test_a_refusal_of_the_request_is_a_bad_request_that_the_client_sends_o
     assert (refused.value.code, refused.value.param, sent) == ("content_policy_violation", "prompt", 1)
     balance = await world.admin.balance("store", mine.id)
     assert (balance.available, balance.captured) == (10, 0)
+
+
+async def test_what_a_provider_refuses_is_asked_for_once(
+    world: World, shop: MakeShop, provider_simulator: Control
+) -> None:
+    """Settled question 18, with a provider of one's own in between."""
+    mine = await shop(20)
+    await provider_simulator.plan("openai", "refused")
+
+    with pytest.raises(openai.BadRequestError) as refused:
+        await mine.client.with_options(max_retries=2).images.generate(
+            prompt="a lake", model="gpt-image-2", extra_headers={"X-Atelier-Simulate": openai.Omit()}
+        )
+
+    assert (refused.value.code, refused.value.param) == ("content_policy_violation", "prompt")
+    pictures = [one for one in await provider_simulator.requests() if one.path.startswith("/v1/images/")]
+    assert len(pictures) == 1
+    assert (await world.admin.balance("store", mine.id)).captured == 0
 
 
 async def test_streaming_is_refused_clearly(shop: MakeShop) -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from atelier_contracts import Kind, Work
 from atelier_contracts.vocabulary import INPUTS_MAX, Role
+from atelier_gateway.bodies import field_problem
 from atelier_gateway.problems import Problem
 from atelier_pricing import Price, price
 
@@ -30,20 +31,20 @@ NEEDS: Mapping[Kind, Needs] = {
 
 def check(kind: Kind, roles: Iterable[Role], prompt: str | None) -> None:
     """Raises Problem 400 naming the role that is missing or too many."""
-    needs = NEEDS[kind]
-    counted = Counter(roles)
+    needs, it = NEEDS[kind], f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    counted, has_prompt = Counter(roles), bool((prompt or "").strip())
     for role, count in counted.items():
         if role not in needs.roles:
-            raise Problem("invalid_request", f"inputs: a {kind} takes no {role}.")
+            raise field_problem("inputs", f"{it} takes no {role}.")
         if count > needs.roles[role][1]:
-            raise Problem("invalid_request", f"inputs: a {kind} takes at most {needs.roles[role][1]} of role {role}.")
+            raise field_problem("inputs", f"{it} takes at most {needs.roles[role][1]} of role {role}.")
     for role, (least, _) in needs.roles.items():
         if counted[role] < least:
-            raise Problem("invalid_request", f"inputs: a {kind} needs {least} of role {role}.")
-    if needs.words and not counted[needs.words] and not (prompt or "").strip():
-        raise Problem("invalid_request", f"prompt: a {kind} needs one, or an input of role {needs.words}.")
-    if counted["mask"] and not (prompt or "").strip():
-        raise Problem("invalid_request", "prompt: a masked edit needs one.")
+            raise field_problem("inputs", f"{it} needs {least} of role {role}.")
+    if needs.words and not counted[needs.words] and not has_prompt:
+        raise field_problem("prompt", f"{it} needs one, or an input of role {needs.words}.")
+    if counted["mask"] and not has_prompt:
+        raise field_problem("prompt", "a masked edit needs one.")
 
 
 def priced(work: Work) -> Price:
