@@ -163,6 +163,16 @@ def test_no_mode_of_the_decoder_is_unknown_and_black_stays_black_and_white_white
     assert pixels[:, -1].min() >= 255 - NEAR
 
 
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16", "P", "RGB", "RGBA"])
+def test_a_picture_of_one_pixel_is_a_picture(mode: str) -> None:
+    one = Image.new("I;16", (1, 1)) if mode == "I;16" else Image.new("RGBA", (1, 1)).convert(mode)
+
+    photo = normalise(encoded(one))
+
+    assert isinstance(photo, Photo)
+    assert photo.rgb.shape == (1, 1, 3)
+
+
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
 def test_the_grey_that_a_file_declares_transparent_is_so_in_every_depth(depth: int) -> None:
     lightest = 2**depth - 1

@@ -170,7 +170,7 @@ async def test_known_tells_a_picture_of_the_owner_by_key_and_by_url_and_nothing_
 
 
 async def test_a_discarded_picture_is_gone(world: World, intake: Intake, objects: ObjectStore) -> None:
-    picture = await intake.picture(ANN, drawn(), role="mask", filename="mask.png")
+    picture = await intake.picture(ANN, drawn(), role="photo", filename="photo.png")
     assert isinstance(picture, StoredPicture)
 
     await intake.discard(ANN, picture)

@@ -187,6 +187,6 @@ def _photo(image: Image.Image, info: PhotoInfo) -> Photo:
     pixels = np.asarray(image)
     if not info.has_alpha:
         return Photo(np.ascontiguousarray(pixels), None, info)
-    straight, alpha = np.ascontiguousarray(pixels[..., :3]), pixels[..., 3].copy()
+    straight, alpha = pixels[..., :3].copy(), pixels[..., 3].copy()
     straight[alpha == 0] = _WHITE
     return Photo(straight, alpha, info)

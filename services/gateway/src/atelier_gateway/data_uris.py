@@ -2,9 +2,12 @@
 
 import binascii
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-_HEAD = re.compile(r"data:image/(?:jpeg|jpg|png|webp);base64,", re.ASCII | re.IGNORECASE)
+SEED_TYPES = ("jpeg", "jpg", "png", "webp")
+"""What on-model photos may call themselves (seed 004)."""
+PICTURE_TYPES = (*SEED_TYPES, "heic", "heif", "avif", "gif")
 HEAD_CHARS_MAX = 32
 
 
@@ -15,14 +18,15 @@ class DataUriRefused:
     message: str
 
 
-def read(text: str, *, bytes_max: int) -> bytes | DataUriRefused:
+def read(text: str, *, bytes_max: int, types: Sequence[str] = PICTURE_TYPES) -> bytes | DataUriRefused:
     """The bytes. Their number is known from the length of the text, so that too many are refused undecoded.
 
     The type in the URI only has to be one of a picture; which one it is, the bytes tell.
     """
-    head = _HEAD.match(text[:HEAD_CHARS_MAX])
+    head = re.match(rf"data:image/(?:{'|'.join(types)});base64,", text[:HEAD_CHARS_MAX], re.ASCII | re.IGNORECASE)
     if head is None:
-        return DataUriRefused("a data:image/(jpeg|png|webp);base64, URI is required")
+        shown = "|".join(type_ for type_ in types if type_ != "jpg")
+        return DataUriRefused(f"a data:image/({shown});base64, URI is required")
     encoded = len(text) - head.end()
     if encoded // 4 * 3 - 2 > bytes_max:
         return DataUriRefused(f"the picture has more than {bytes_max} bytes")

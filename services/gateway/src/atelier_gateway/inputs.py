@@ -61,6 +61,9 @@ class Inputs:
         references = [reference(one, owner, self._objects.key_of) for one in given]
         named = {ref.key: one for one, ref in zip(given, references, strict=True) if ref.key is not None}
         pictures = await self._pictures(owner, named) if named else {}
+        for one, ref in zip(given, references, strict=True):
+            if one.role == "mask" and ref.key is not None:
+                await self._check_mask(one, pictures[ref.key])
         return tuple(ref if ref.key is None else stored_input(ref.role, pictures[ref.key]) for ref in references)
 
     async def _pictures(self, owner: Owner, named: Mapping[str, Given]) -> dict[str, StoredPicture]:
@@ -76,6 +79,15 @@ class Inputs:
         if isinstance(looked, ImageRefused):
             raise _refused(given, looked.message)
         return looked
+
+    async def _check_mask(self, given: Given, stored: StoredPicture) -> None:
+        """A picture may have been stored for another role before."""
+        try:
+            refused = await self._intake.check_mask(stored)
+        except ObjectMissing:
+            raise _unknown(given) from None
+        if refused is not None:
+            raise _refused(given, refused.message)
 
 
 def stored_input(role: Role, stored: Stored) -> InputRef:

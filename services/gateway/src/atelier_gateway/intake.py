@@ -23,6 +23,7 @@ from atelier_gateway.problems import Problem
 from atelier_gateway.store import files
 from atelier_gateway.store.files import CATEGORIES, Stored, StoredPicture, StoredText
 from atelier_imaging import ImageRefused, ImageWorkerDied, ImageWorkers, PhotoInfo
+from atelier_imaging.pictures import empty_mask
 from atelier_messaging.database import Pool
 from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
 from atelier_storage.keys import belongs_to, generation_of, input_key, safe_filename
@@ -54,10 +55,12 @@ class Intake:
     async def picture(
         self, principal: Principal, data: bytes, *, role: Role, filename: str
     ) -> StoredPicture | ImageRefused:
-        """Decodes and stores bytes that came in a request, under the owner's inputs."""
-        probed = await self._probe(data)
+        """Decodes and stores bytes that came in a request, under the owner's inputs; a mask has to mark something."""
+        probed = await self._probe(data, mask=role == "mask")
         if isinstance(probed, ImageRefused):
             return probed
+        if not probed.marks:
+            return empty_mask()
         picture = _picture(principal.owner, data, probed)
         await self._store(principal.owner, picture, data, role=role, filename=filename)
         return picture
@@ -128,6 +131,16 @@ class Intake:
         known = await self._store(owner, picture, data, role=role, filename=name, upload_key=key)
         return known if isinstance(known, StoredPicture) else ImageRefused("broken", "This upload is used as a text.")
 
+    async def check_mask(self, stored: StoredPicture) -> ImageRefused | None:
+        """Why a stored picture cannot be used as a mask; None where it marks something. Raises ObjectMissing."""
+        try:
+            probed = await self._probe(await self._objects.get(stored.key, BYTES_MAX), mask=True)
+        except StorageUnavailable:
+            raise _away() from None
+        if isinstance(probed, ImageRefused):
+            return probed
+        return None if probed.marks else empty_mask()
+
     async def discard(self, principal: Principal, stored: StoredPicture | StoredText) -> None:
         """Undoes ``picture`` or ``text``: for a request that came to nothing after all."""
         await files.delete(self._pool, principal.owner, stored.key)
@@ -168,7 +181,7 @@ class Intake:
         except StorageUnavailable as away:
             logger.warning("%s is left without a row: %s", key, away)
 
-    async def _probe(self, data: bytes) -> PhotoInfo | ImageRefused:
+    async def _probe(self, data: bytes, *, mask: bool = False) -> PhotoInfo | ImageRefused:
         """Waits its turn for so long and in such company only: pictures that wait are held in memory."""
         if self._waiting_bytes + len(data) > WAITING_BYTES_MAX:
             raise _busy()
@@ -181,14 +194,14 @@ class Intake:
         finally:
             self._waiting_bytes -= len(data)
         try:
-            return await self._decoded(data)
+            return await self._decoded(data, mask=mask)
         finally:
             self._places.release()
 
-    async def _decoded(self, data: bytes) -> PhotoInfo | ImageRefused:
+    async def _decoded(self, data: bytes, *, mask: bool) -> PhotoInfo | ImageRefused:
         for _ in range(PROBE_TRIES):
             try:
-                return await self._images.probe(data)
+                return await self._images.probe(data, mask=mask)
             except ImageWorkerDied as died:
                 logger.warning("a picture of %d bytes was not decoded: %s", len(data), died)
         return ImageRefused("broken", "The picture cannot be decoded within the memory and time allowed.")

@@ -9,6 +9,8 @@ ALIASES: Mapping[str, str] = {
     "image/jpg": "image/jpeg",
     "image/pjpeg": "image/jpeg",
     "image/x-png": "image/png",
+    "image/heic-sequence": "image/heic",
+    "image/heif-sequence": "image/heif",
 }
 """Names that were never registered, or that old browsers say."""
 
@@ -24,6 +26,9 @@ def _essence_of_text(value: Any) -> Any:
 
 
 UploadType = Annotated[
-    Literal["image/png", "image/jpeg", "image/webp", "text/plain"], BeforeValidator(_essence_of_text)
+    Literal[
+        "image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "image/avif", "image/gif", "text/plain"
+    ],
+    BeforeValidator(_essence_of_text),
 ]
 """What may be uploaded; the answer's ``headers`` say the type as it has to be sent."""

@@ -86,7 +86,7 @@ class StoredPicture:
 
     @property
     def format(self) -> str:
-        """``png``, ``jpeg`` or ``webp``."""
+        """``png``, ``jpeg``, ``webp``, ``heic``, ``avif`` or ``gif``."""
         return self.content_type.partition("/")[2]
 
 

@@ -11,6 +11,7 @@ from atelier_gateway.bodies import answer
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem
 from atelier_gateway.surfaces.native import docs
+from atelier_imaging.pictures import BYTES_MAX, PIXELS_MAX, SOURCE_TYPES
 
 ROW: dict[str, Any] = {
     "kind": "image",
@@ -45,6 +46,17 @@ class Maker(BaseModel):
     offers: list[Offered]
 
 
+class Pictures(BaseModel):
+    """What is taken as a picture; the type is told from the bytes."""
+
+    content_types: list[str]
+    bytes_max: int
+    pixels_max: int
+
+
+TAKEN = Pictures(content_types=list(SOURCE_TYPES.values()), bytes_max=BYTES_MAX, pixels_max=PIXELS_MAX)
+
+
 class Capabilities(BaseModel):
     """``providers`` in order of preference. For those ``missing`` an account is needed; ``stand_in`` works for them."""
 
@@ -55,6 +67,7 @@ class Capabilities(BaseModel):
                     "providers": [{"name": "local", "remote": False, "offers": [ROW]}],
                     "missing": ["openai", "google"],
                     "stand_in": "local",
+                    "pictures": TAKEN.model_dump(),
                 }
             ]
         }
@@ -63,6 +76,7 @@ class Capabilities(BaseModel):
     providers: list[Maker]
     missing: list[str]
     stand_in: str | None
+    pictures: Pictures
 
 
 KNOWN = docs.answers({200: ("As render said within the last quarter of a minute.", Capabilities)})
@@ -80,6 +94,14 @@ def router(parts: Parts) -> APIRouter:
         if not offers.known:
             raise Problem("unavailable", "The render service has not said yet what it can make; try again later.")
         shown = [{name: provider[name] for name in ("name", "remote", "offers")} for provider in offers.providers]
-        return answer({"providers": shown, "missing": list(offers.missing), "stand_in": offers.stand_in})
+        missing = list(offers.missing)
+        return answer(
+            {
+                "providers": shown,
+                "missing": missing,
+                "stand_in": offers.stand_in,
+                "pictures": TAKEN.model_dump(),
+            }
+        )
 
     return routes

@@ -89,7 +89,7 @@ def _decoded(body: FlatLayRequest) -> list[bytes]:
     """Raises Problem 400, or 413 for a photo that is too large."""
     photos = []
     for index, photo in enumerate(body.photos):
-        data = data_uris.read(photo.image, bytes_max=REQUEST_BYTES_MAX)
+        data = data_uris.read(photo.image, bytes_max=REQUEST_BYTES_MAX, types=data_uris.SEED_TYPES)
         if isinstance(data, data_uris.DataUriRefused):
             raise invalid(f"photos.{index}.image", data.message)
         if len(data) > PHOTO_BYTES_MAX:
