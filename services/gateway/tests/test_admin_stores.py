@@ -1,6 +1,7 @@
 """Stores and their keys in an operator's hands: what is given can be seen, and taken back."""
 
 import asyncio
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -210,3 +211,23 @@ async def test_suspending_while_requests_arrive_leaves_no_half_made_generation(w
 
     assert {reply.status_code for reply in replies} <= {201, 403}
     assert (await world.rows())["generations"] == [reply.status_code for reply in replies].count(201)
+
+
+async def test_a_users_workspaces_are_found(world: World) -> None:
+    (one, _), (other, _) = await world.user(), await world.user()
+    for name, who in (("A", [one, other]), ("B", [other]), ("C", [one])):
+        body = {"name": name, "member_ids": [str(id_) for id_ in who]}
+        await world.client.post("/v1/admin/workspaces", headers=ADMIN, json=body)
+
+    found = await world.client.get("/v1/admin/workspaces", headers=ADMIN, params={"member": str(one)})
+    everything = await world.client.get("/v1/admin/workspaces", headers=ADMIN)
+
+    assert [workspace["name"] for workspace in found.json()["data"]] == ["C", "A"]
+    assert [workspace["name"] for workspace in everything.json()["data"]] == ["C", "B", "A"]
+
+
+@pytest.mark.parametrize("path", ["users?email=a%00@b.c", "users?email=%1b", "acts?act=%00", "workspaces?member=x"])
+async def test_a_filter_that_no_name_holds_is_400_naming_it(world: World, path: str) -> None:
+    refused = await world.client.get(f"/v1/admin/{path}", headers=ADMIN)
+
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, re.split(r"[?=]", path)[1])

@@ -110,6 +110,18 @@ def create_workspace(
     console.print(views.labelled("workspace", call(profile, lambda admin: admin.create_workspace(name, ids))))
 
 
+@workspaces.command("list")
+def list_workspaces(
+    member: Annotated[UUID | None, typer.Option(help="those that this user belongs to")] = None,
+    profile: ProfileName = None,
+    most: Most = 50,
+) -> None:
+    """List workspaces, the newest first."""
+    of = str(member) if member else None
+    rows = call(profile, lambda admin: admin.listed("workspaces", "/v1/admin/workspaces", most, member=of))
+    console.print(views.rows(rows, "id", "name", "created_at"))
+
+
 @members.command("list")
 def list_members(workspace: Id, profile: ProfileName = None, most: Most = 50) -> None:
     """List who may act for a workspace."""

@@ -26,6 +26,12 @@ _MEMBERS = """
 SELECT u.id, u.email, u.created_at, u.disabled_at FROM workspace_members m JOIN users u ON u.id = m.user_id
 WHERE m.workspace_id = $1 AND ($2::uuid IS NULL OR u.id < $2) ORDER BY u.id DESC LIMIT $3
 """
+_WORKSPACES = """
+SELECT id, name, created_at FROM workspaces w
+WHERE ($1::uuid IS NULL OR EXISTS (SELECT FROM workspace_members m WHERE m.workspace_id = w.id AND m.user_id = $1))
+  AND ($2::uuid IS NULL OR id < $2)
+ORDER BY id DESC LIMIT $3
+"""
 _ADD_MEMBER = "INSERT INTO workspace_members (workspace_id, user_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _REMOVE_MEMBER = "DELETE FROM workspace_members WHERE workspace_id = $1 AND user_id = $2 RETURNING user_id"
 _EXISTS = {
@@ -51,6 +57,15 @@ class Person:
     email: str
     created_at: datetime
     disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace as an operator sees it."""
+
+    id: UUID
+    name: str
+    created_at: datetime
 
 
 async def user_by_subject(pool: Pool, subject: str) -> User | None:
@@ -104,6 +119,11 @@ async def users(pool: Pool, *, email: str | None, before: UUID | None, limit: in
 async def members(pool: Pool, workspace_id: UUID, *, before: UUID | None, limit: int) -> list[Person]:
     """Who may act for a workspace, the newest users first."""
     return [Person(**row) for row in await pool.fetch(_MEMBERS, workspace_id, before, limit)]
+
+
+async def workspaces(pool: Pool, *, member: UUID | None, before: UUID | None, limit: int) -> list[Workspace]:
+    """Workspaces, newest first; with a member those that they belong to."""
+    return [Workspace(**row) for row in await pool.fetch(_WORKSPACES, member, before, limit)]
 
 
 async def add_member(connection: Connection, workspace_id: UUID, user_id: UUID) -> bool:

@@ -16,7 +16,7 @@ from atelier_gateway.store import people
 from atelier_gateway.store.people import Person
 from atelier_gateway.surfaces import admin_docs as docs
 from atelier_gateway.surfaces.admin_access import operators_routes, record
-from atelier_gateway.surfaces.admin_lists import listed
+from atelier_gateway.surfaces.admin_lists import id_in, listed, word_in
 from atelier_gateway.text import one_line
 from atelier_messaging import UnitOfWork
 
@@ -63,7 +63,7 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.get("/users", responses=docs.USERS, openapi_extra=docs.USERS_PAGED)
     async def list_users(request: Request) -> Response:
         """Users, newest first; with `email` the one who has it, whatever its case."""
-        email = request.query_params.get("email")
+        email = word_in(request.query_params, "email")
         return await listed(
             request,
             lambda before, limit: people.users(parts.pool, email=email, before=before, limit=limit),
@@ -95,7 +95,16 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         return answer({"id": user_id, "disabled": body.disabled})
 
 
-def _add_workspaces(routes: APIRouter, _: Parts, work: UnitOfWork) -> None:
+def _add_workspaces(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+    @routes.get("/workspaces", responses=docs.WORKSPACES, openapi_extra=docs.WORKSPACES_PAGED)
+    async def list_workspaces(request: Request) -> Response:
+        """Workspaces, newest first; with `member` those that this user belongs to."""
+        member = id_in(request.query_params, "member")
+        return await listed(
+            request,
+            lambda before, limit: people.workspaces(parts.pool, member=member, before=before, limit=limit),
+        )
+
     @routes.post("/workspaces", status_code=201, responses=docs.WORKSPACE, openapi_extra=takes(NewWorkspace))
     async def create_workspace(request: Request) -> Response:
         """A workspace and who belongs to it."""

@@ -57,6 +57,21 @@ class PersonView(BaseModel):
     created_at: datetime
 
 
+class ListedWorkspace(BaseModel):
+    """A workspace as it is listed; its members have a list of their own."""
+
+    id: UUID
+    name: str
+    created_at: datetime
+
+
+class WorkspacePage(BaseModel):
+    """Workspaces, newest first."""
+
+    data: list[ListedWorkspace]
+    next_cursor: UUID | None
+
+
 class StorePage(BaseModel):
     """Stores, newest first."""
 
@@ -201,11 +216,14 @@ KEYS: Responses = {200: made(KeyPage, "Newest first"), **refusals("invalid_reque
 NEW_KEY: Responses = {201: made(KeyCreated, "The key"), **refusals(*BODY, "not_found", "conflict")}
 NO_KEY: Responses = {204: {"description": "Revoked, effective within 5 s"}, **refusals("not_found")}
 USERS: Responses = {200: made(PersonPage, "Newest first"), **refusals("invalid_request")}
+WORKSPACES: Responses = {200: made(WorkspacePage, "Newest first"), **refusals("invalid_request")}
 MEMBERS: Responses = {200: made(PersonPage, "Newest first"), **refusals("invalid_request", "not_found")}
 MEMBER_ADDED: Responses = {204: {"description": "They belong to it"}, **refusals("not_found")}
 MEMBER_REMOVED: Responses = {204: {"description": "Removed, effective within 5 s"}, **refusals("not_found")}
 PAGED: dict[str, Any] = {"parameters": [LIMIT, CURSOR]}
 EMAIL = query("email", {"type": "string"}, "The user with this e-mail address, in whatever case.")
+MEMBER = query("member", {"type": "string", "format": "uuid"}, "Those that this user belongs to.")
+WORKSPACES_PAGED: dict[str, Any] = {"parameters": [MEMBER, LIMIT, CURSOR]}
 USERS_PAGED: dict[str, Any] = {"parameters": [EMAIL, LIMIT, CURSOR]}
 USER: Responses = {201: made(UserView, "The user"), **refusals(*BODY, "conflict")}
 TOKEN: Responses = {201: made(TokenView, "The token"), **refusals("not_found", "conflict")}

@@ -1,6 +1,6 @@
 """Lists of the admin API: one shape, one cursor, for whatever has an id that is ordered by time."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar, Protocol
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_gateway.bodies import answer
+from atelier_gateway.bodies import answer, field_problem
 from atelier_gateway.paging import page_of
 
 LIST_DEFAULT, LIST_MAX = 20, 100
@@ -34,3 +34,19 @@ async def listed(
     found = await load(before, limit + 1)
     cursor = found[limit - 1].id if len(found) > limit else None
     return answer({"data": [view(item) for item in found[:limit]], "next_cursor": cursor})
+
+
+def word_in(query: Mapping[str, str], name: str) -> str | None:
+    """A word to filter by. Raises Problem 400 for what no name holds, and no database."""
+    word = query.get(name)
+    if word is not None and not word.isprintable():
+        raise field_problem(name, "one line of printable text is required")
+    return word
+
+
+def id_in(query: Mapping[str, str], name: str) -> UUID | None:
+    """An id to filter by. Raises Problem 400."""
+    try:
+        return UUID(query[name]) if name in query else None
+    except ValueError:
+        raise field_problem(name, "an id is required") from None

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from atelier_gateway.bodies import Body, Line, answer, field_problem, id_from_path, read, takes
+from atelier_gateway.bodies import Body, Line, answer, id_from_path, read, takes
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.store import admin_acts, operators
@@ -16,7 +16,7 @@ from atelier_gateway.store.operators import FIRST, Operator, Role, StoredOperato
 from atelier_gateway.surfaces import admin_operator_docs as docs
 from atelier_gateway.surfaces.admin_access import operator_of, operators_routes, record
 from atelier_gateway.surfaces.admin_docs import PAGED
-from atelier_gateway.surfaces.admin_lists import listed
+from atelier_gateway.surfaces.admin_lists import id_in, listed, word_in
 from atelier_messaging import Work
 
 WHAT = "operator"
@@ -59,7 +59,7 @@ def _add_reads(routes: APIRouter, parts: Parts) -> None:
     async def list_acts(request: Request) -> Response:
         """What operators did, newest first; each row was written in the transaction of the act."""
         query = request.query_params
-        act, target, operator = query.get("act"), _id_in(query, "target"), _id_in(query, "operator")
+        act, target, operator = word_in(query, "act"), id_in(query, "target"), id_in(query, "operator")
 
         async def load(before: UUID | None, limit: int) -> list[admin_acts.Act]:
             return await admin_acts.page(
@@ -124,14 +124,6 @@ async def _keep_an_admin(work: Work, leaving: UUID) -> None:
     """Raises Problem 409 where nobody would be left who can manage operators."""
     if await operators.lock_admins(work.connection) == {leaving}:
         raise Problem("conflict", "This is the last admin; make another one first.")
-
-
-def _id_in(query: Any, name: str) -> UUID | None:
-    """An id to filter by. Raises Problem 400."""
-    try:
-        return UUID(query[name]) if name in query else None
-    except ValueError:
-        raise field_problem(name, "an id is required") from None
 
 
 def _act(act: admin_acts.Act) -> dict[str, Any]:
