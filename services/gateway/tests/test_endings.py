@@ -75,8 +75,8 @@ async def ask(world: World, surface: str) -> httpx.Response:
             return await post("/v1/generate?flatlay", headers=user, json=flat)
 
 
-async def asked(world: World, surface: str, code: str) -> httpx.Response:
-    """The same, and it ends like that."""
+def answer_with(world: World, code: str) -> None:
+    """From now on every generation ends like that."""
     saying: list[asyncio.Task[None]] = []
 
     def answer(request: GenerationRequested) -> Message:
@@ -84,6 +84,11 @@ async def asked(world: World, surface: str, code: str) -> httpx.Response:
         return queued(request)
 
     world.neighbours.answer = answer
+
+
+async def asked(world: World, surface: str, code: str) -> httpx.Response:
+    """One create that waits, and ends like that."""
+    answer_with(world, code)
     return await ask(world, surface)
 
 
@@ -131,3 +136,17 @@ async def test_a_refusal_of_the_request_names_what_has_to_change(
 
     assert (error["type"], error["param"]) == ("invalid_request_error", param)
     assert error["message"] == "It says why. Nothing is charged."
+
+
+@pytest.mark.parametrize("code", [code for code in TOLD if code not in ("cancelled", "deadline_passed")])
+async def test_the_native_surface_shows_the_record_with_whose_fault_it_was(world: World, code: str) -> None:
+    """Who waits natively waits for a resource, which is there whatever became of it."""
+    _, user = await world.user()
+    answer_with(world, code)
+
+    reply = await world.client.post(
+        "/v1/generations", headers=user | {"Prefer": "wait=5"}, json=PROMPT | {"kind": "image", "size": "256x256"}
+    )
+
+    assert (reply.status_code, reply.json()["status"], reply.json()["error"]["code"]) == (200, "failed", code)
+    assert reply.json()["credits"]["captured"] == 0

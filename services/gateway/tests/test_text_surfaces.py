@@ -96,15 +96,19 @@ async def test_what_is_no_prompt_is_refused_in_plain_words(world: World, surface
 async def test_a_story_and_an_uploaded_text_may_come_from_windows(world: World) -> None:
     headers = await user(world)
     lines = "\ufeffOnce upon a time\r\nthere was\x0ca keeper."
-    carried = f"data:text/plain;base64,{base64.b64encode(lines.encode()).decode()}"
+    carried = f'data:text/plain;charset="UTF8";base64,{base64.b64encode(lines.encode()).decode()}'
 
     told = await post(world, "/api/stories", headers, STORY | {"title": "Où est Roger\u202f?", "text": lines[1:]})
     narrated = {"kind": "narration", "inputs": [{"role": "text", "data": carried}]}
-    quoted = await post(world, "/v1/quotes", headers, narrated)
+    made = await post(world, "/v1/generations", headers, narrated)
 
     assert told.json()["text"] == "Once upon a time\nthere was\na keeper."
     assert told.json()["title"] == "Où est Roger\u202f?"
-    assert quoted.status_code == 200, quoted.text
+    assert made.status_code == 201, made.text
+    message = world.neighbours.heard[-1].message
+    assert isinstance(message, GenerationRequested)
+    assert message.work.characters == len(told.json()["text"])
+    assert await world.parts.objects.get(message.spec.inputs[0].key or "", 1_000) == told.json()["text"].encode()
 
 
 @pytest.mark.parametrize("path", ["/v1/uploads", "/api/v1/uploads"])

@@ -20,7 +20,7 @@ from atelier_gateway.store.files import StoredText
 from atelier_gateway.surfaces.native.body import CreateGeneration
 from atelier_storage.errors import ObjectMissing
 
-_HEAD = re.compile(r"data:text/plain(?:;charset=utf-8)?;base64,", re.ASCII | re.IGNORECASE)
+_HEAD = re.compile(r'data:text/plain(?:;charset="?(?:utf-?8|us-ascii)"?)?;base64,', re.ASCII | re.IGNORECASE)
 _SPOKEN: TypeAdapter[str] = TypeAdapter(Spoken)
 
 
@@ -84,7 +84,7 @@ def _read(field: str, data: bytes | None) -> str:
     if data is None or len(data) > TEXT_BYTES_MAX:
         raise _refused(field, f"the text has more than {TEXT_BYTES_MAX} bytes")
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")  # a byte-order mark, as Windows writes it, is no character of the text
     except UnicodeDecodeError:
         raise _refused(field, "the text is not UTF-8") from None
 

@@ -86,11 +86,12 @@ class ErrorReply(BaseModel):
 
 
 REFUSALS = {
-    400: "A field or a picture is not valid (`param` names it), or something we do not offer, such as streaming",
+    400: "A field or a picture is not valid (`param` names it), the content rules do not allow it"
+    " (`content_policy_violation`), or it is something we do not offer, such as streaming",
     401: "`invalid_api_key`",
     403: "The account is disabled, or not a member of the workspace",
     404: "`model_not_found`",
-    409: "A request with this Idempotency-Key is still in progress",
+    409: "A request with this Idempotency-Key is still in progress, or the generation was cancelled meanwhile",
     413: "The body is too large",
     422: "The Idempotency-Key was used for another request",
     429: "`insufficient_quota`: not enough credits; or `rate_limit_exceeded`: RateLimit and Retry-After tell when",
