@@ -85,7 +85,7 @@ async def test_a_look_that_takes_too_long_is_given_up_in_time_to_store_the_pictu
 
 
 async def test_what_is_heard_is_not_looked_at() -> None:
-    sound = Picture(b"ID3" + bytes(20), "audio/wav")
+    sound = Picture(b"ID3" + bytes(20) + b"\xff\xfb and frames", "audio/wav")
 
     outputs, _ = await Analyst(dying(AssertionError("looked at"))).judge([sound], left_s=60)
 

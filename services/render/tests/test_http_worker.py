@@ -207,13 +207,16 @@ async def test_an_output_by_url_is_fetched_from_the_workers_own_origin(team: Tea
     assert outcome.pictures[0].data == PNG
 
 
+SONG = b"ID3\4\0\0\0\0\0\6a song\xff\xfb and its frames"
+
+
 async def test_a_narration_is_the_audio_it_was_asked_to_be(team: Team) -> None:
-    team.make = lambda _: {"status": "succeeded", "outputs": [{"data": base64.b64encode(b"ID3 a song").decode()}]}
+    team.make = lambda _: {"status": "succeeded", "outputs": [{"data": base64.b64encode(SONG).decode()}]}
 
     outcome = await team.connected().submit(job(kind="narration", prompt="Once"))
 
     assert isinstance(outcome, Succeeded)
-    assert (outcome.pictures[0].content_type, outcome.pictures[0].data) == ("audio/mpeg", b"ID3 a song")
+    assert (outcome.pictures[0].content_type, outcome.pictures[0].data) == ("audio/mpeg", SONG)
 
 
 async def test_inputs_past_the_workers_bound_are_not_sent(team: Team) -> None:

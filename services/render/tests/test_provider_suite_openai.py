@@ -22,8 +22,9 @@ from atelier_render.providers.finishing import Finishing
 from atelier_render.providers.openai import OpenAI
 from atelier_render.providers.openai_models import Call, RetiredModels, calls, model_sent, offers, options
 from atelier_render.providers.openai_outcomes import outcome_of
-from atelier_render.providers.openai_speech import CALL_CHARS_MAX, NotSound, joined, passages
+from atelier_render.providers.openai_speech import CALL_CHARS_MAX, joined, passages
 from atelier_render.providers.protocol import Failed, Input, Outcome, Partial, ProviderJob, Refused, Succeeded
+from atelier_render.providers.wave_files import NotSound
 
 from .provider_subjects import job_of
 

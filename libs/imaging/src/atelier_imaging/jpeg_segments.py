@@ -12,7 +12,8 @@ _START_OF_SCAN, _END = 0xDA, 0xD9
 _APPLICATION = range(0xE0, 0xF0)
 _COMMENT = 0xFE
 _JFIF, _EXIF, _ICC, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Markers of the segment that tells the sides."""
 _PORTABLE_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended and progressive by Huffman's code; few readers know the others."""
 _EXIF_HEAD, _ICC_HEAD = b"Exif\0\0", b"ICC_PROFILE\0"
@@ -51,7 +52,7 @@ class _Profile:
 
 def end_of_jpeg(data: bytes) -> int | None:
     """Where the picture's own end lies; None where the file was cut before it."""
-    return next((end for marker, _, end in _segments(data) if marker == _END), None)
+    return next((end for marker, _, end in segments(data) if marker == _END), None)
 
 
 def essential_jpeg(data: bytes, *, profile_bytes_max: int) -> Jpeg:
@@ -60,7 +61,7 @@ def essential_jpeg(data: bytes, *, profile_bytes_max: int) -> Jpeg:
     end = end_of_jpeg(data)
     if end is None:
         raise ValueError("a JPEG has an end")
-    for marker, start, stop in _segments(data):
+    for marker, start, stop in segments(data):
         if marker == _START_OF_SCAN:
             kept.append(data[start:end])
             break
@@ -69,7 +70,7 @@ def essential_jpeg(data: bytes, *, profile_bytes_max: int) -> Jpeg:
             exif = body
         if marker == _ICC and body.startswith(_ICC_HEAD):
             profile.add(body)
-        if marker in _FRAMES:
+        if marker in FRAMES:
             portable = marker in _PORTABLE_FRAMES
         if _shows(marker):
             kept.append(data[start:stop])
@@ -81,7 +82,7 @@ def _shows(marker: int) -> bool:
     return marker in (_JFIF, _ADOBE) or not (marker in _APPLICATION or marker == _COMMENT)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker, place of its 0xff, and end; entropy-coded data is passed over."""
     at = 2
     while (found := _NEXT_MARKER.search(data, at)) is not None:

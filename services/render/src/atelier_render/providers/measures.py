@@ -3,8 +3,7 @@
 import struct
 from collections.abc import Iterator
 
-_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))
+from atelier_imaging.jpeg_segments import FRAMES, segments
 
 
 def sides(data: bytes) -> tuple[int, int] | None:
@@ -22,16 +21,10 @@ def sides(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_frames(data: bytes) -> Iterator[tuple[int, int]]:
-    at = 2
-    while data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker in _BARE_MARKERS:
-            at += 2
-            continue
-        if marker in _FRAME_MARKERS:
-            height, width = struct.unpack_from(">HH", data, at + 5)
+    for marker, start, _ in segments(data):
+        if marker in FRAMES:
+            height, width = struct.unpack_from(">HH", data, start + 5)
             yield width, height
-        at += 2 + struct.unpack_from(">H", data, at + 2)[0]
 
 
 def _webp(data: bytes) -> tuple[int, int] | None:

@@ -37,6 +37,7 @@ from atelier_render.providers.protocol import (
 )
 from atelier_render.providers.spoken import CONTENT_TYPES, Script, script_of
 from atelier_render.providers.verification import EXTENSIONS, type_of
+from atelier_render.providers.wave_files import NotSound
 
 OPENAI_URL = "https://api.openai.com/v1"
 ANSWER_S_MAX = 180.0
@@ -239,6 +240,6 @@ def _one_sound(job: ProviderJob, sounds: list[bytes]) -> Outcome:
     audio_format = job.spec.audio_format
     try:
         whole = speech.joined(sounds, audio_format)
-    except speech.NotSound as wrong:
+    except NotSound as wrong:
         return Failed("provider_failed", f"what OpenAI made is unusable: {wrong}")
     return Succeeded((Picture(whole, CONTENT_TYPES[audio_format]),), 1)

@@ -1,10 +1,11 @@
 """Long texts for a service that reads short ones: cut where nobody hears it, and the sounds joined into one file."""
 
-import struct
 from collections.abc import Iterator, Sequence
 
 from atelier_contracts.vocabulary import AudioFormat
 from atelier_render.narration.sentences import pieces
+from atelier_render.providers.verification import behind_tag
+from atelier_render.providers.wave_files import NotSound, Wave, read_wave, write_wave
 
 CALL_CHARS_MAX = 4_096
 _FRAME_SYNC = (b"\xff\xe2", b"\xff\xe3", b"\xff\xf2", b"\xff\xf3", b"\xff\xfa", b"\xff\xfb")
@@ -16,10 +17,6 @@ _KBIT_S = {
 """Layer III, by whether it is MPEG-1."""
 _HERTZ = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 """By the version's two bits."""
-
-
-class NotSound(Exception):
-    """What came is not the sound it was said to be."""
 
 
 def passages(text: str) -> list[str]:
@@ -38,30 +35,11 @@ def joined(sounds: Sequence[bytes], audio_format: AudioFormat) -> bytes:
 
 
 def _joined_wav(sounds: Sequence[bytes]) -> bytes:
-    """Lengths are counted anew: services send a WAV before they know its length, and say so by an impossible one."""
-    parts = [_wav_parts(sound) for sound in sounds]
-    if len({format_ for format_, _ in parts}) != 1:
+    """Lengths are counted anew."""
+    waves = [read_wave(sound) for sound in sounds]
+    if len({wave.format for wave in waves}) != 1:
         raise NotSound("the passages came as different kinds of WAV")
-    format_, body = parts[0][0], b"".join(samples for _, samples in parts)
-    head = b"fmt " + struct.pack("<I", len(format_)) + format_ + b"data" + struct.pack("<I", len(body))
-    return b"RIFF" + struct.pack("<I", 4 + len(head) + len(body)) + b"WAVE" + head + body
-
-
-def _wav_parts(sound: bytes) -> tuple[bytes, bytes]:
-    """The format and the samples."""
-    if sound[:4] != b"RIFF" or sound[8:12] != b"WAVE":
-        raise NotSound("what came is no WAV")
-    format_, at = None, 12
-    while at + 8 <= len(sound):
-        name, (length,) = sound[at : at + 4], struct.unpack_from("<I", sound, at + 4)
-        body = sound[at + 8 : at + 8 + length]
-        if name == b"fmt ":
-            format_ = body
-        if name == b"data" and format_:
-            frame_bytes = max(1, struct.unpack_from("<H", format_, 12)[0])
-            return format_, body[: len(body) - len(body) % frame_bytes]
-        at += 8 + length + length % 2
-    raise NotSound("the WAV has no samples")
+    return write_wave(Wave(waves[0].format, b"".join(wave.samples for wave in waves)))
 
 
 def _mp3_frames(sound: bytes) -> bytes:
@@ -75,19 +53,10 @@ def _mp3_frames(sound: bytes) -> bytes:
 
 
 def _frames(sound: bytes) -> Iterator[bytes]:
-    at = _behind_tag(sound)
+    at = behind_tag(sound)
     while (length := _frame_length(sound[at : at + 4])) and at + length <= len(sound):
         yield sound[at : at + length]
         at += length
-
-
-def _behind_tag(sound: bytes) -> int:
-    if sound[:3] != b"ID3" or len(sound) < 10:
-        return 0
-    size = 0
-    for byte in sound[6:10]:
-        size = size << 7 | byte & 0x7F
-    return 10 + size
 
 
 def _frame_length(head: bytes) -> int:

@@ -11,6 +11,7 @@ from atelier_render.providers.measures import sides
 from atelier_render.providers.protocol import Failed, Outcome, Partial, Picture, Succeeded, Unknown
 from atelier_render.providers.spoken import CONTENT_TYPES as SOUND_TYPES
 from atelier_render.providers.verification import flaw, type_of
+from atelier_render.providers.wave_files import with_true_lengths
 from atelier_render.providers.worker_http.contract import Made, Output
 from atelier_storage.errors import FetchFailed
 from atelier_storage.fetch import SafeFetcher
@@ -56,10 +57,7 @@ class Outputs:
         if output.sha256 is not None and sha256(data).hexdigest() != output.sha256:
             return "its bytes do not match the worker's own checksum"
         if spec.kind == "narration":
-            sound = Picture(data, SOUND_TYPES[spec.audio_format])
-            return (
-                sound if type_of(data) == sound.content_type and flaw(sound) is None else "it is not the sound wanted"
-            )
+            return _sound(data, SOUND_TYPES[spec.audio_format])
         finished = await self._finishing.finished(data, _wanted(spec, size, data))
         return finished.reason if isinstance(finished, Unusable) else finished
 
@@ -71,6 +69,14 @@ class Outputs:
             return "an output has neither data nor a URL"
         fetched = await self._fetcher.fetch(output.url)
         return f"its URL is not fetched: {fetched.message}" if isinstance(fetched, Refusal) else fetched.body
+
+
+def _sound(data: bytes, content_type: str) -> Picture | str:
+    if type_of(data) != content_type:
+        return "it is not the sound wanted"
+    if (wrong := flaw(Picture(data, content_type))) is not None:
+        return wrong
+    return Picture(with_true_lengths(data) if content_type == SOUND_TYPES["wav"] else data, content_type)
 
 
 def _wanted(spec: RenderSpec, size: str | None, data: bytes) -> Wanted:
