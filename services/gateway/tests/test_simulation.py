@@ -31,6 +31,7 @@ def test_anything_else_is_refused(header: str) -> None:
         simulation(header, allowed=True)
 
     assert (refused.value.code, refused.value.status) == ("invalid_request", 400)
+    assert "Input" not in refused.value.detail
 
 
 def test_where_the_simulator_is_off_the_header_is_refused_and_its_absence_is_fine() -> None:

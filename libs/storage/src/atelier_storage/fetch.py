@@ -75,7 +75,7 @@ class SafeFetcher:
         except TimeoutError as error:
             raise FetchFailed(f"{target.host} did not answer in time.") from error
         except (OSError, h11.RemoteProtocolError) as error:
-            raise FetchFailed(f"{target.host} did not answer properly: {type(error).__name__}.") from error
+            raise FetchFailed(f"{target.host} cannot be reached, or broke off its answer.") from error
 
     async def _fetch(self, target: Target) -> Fetched | Refusal:
         opened = await self._connector.open(target, allow_hosts=self._allow_hosts)

@@ -3,6 +3,7 @@
 from pydantic import ValidationError
 
 from atelier_contracts import Simulation
+from atelier_gateway.field_errors import problem_of
 from atelier_gateway.problems import Problem
 
 HEADER = "X-Atelier-Simulate"
@@ -40,8 +41,7 @@ def _read(fields: dict[str, object]) -> Simulation:
     try:
         return Simulation.model_validate(values)
     except ValidationError as invalid:
-        error = invalid.errors(include_input=False)[0]
-        raise _unreadable(f"{'.'.join(map(str, error['loc']))}: {error['msg']}") from None
+        raise _unreadable(problem_of(invalid.errors(include_url=False)).detail) from None
 
 
 def _unreadable(why: str) -> Problem:
