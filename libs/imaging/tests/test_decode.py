@@ -112,6 +112,12 @@ def test_transparency_is_kept_whatever_its_form(mode: str) -> None:
     assert photo.alpha[:, 10:].min() == 255
 
 
+def test_a_single_transparent_pixel_is_a_picture() -> None:
+    photo = accepted(encoded(Image.new("RGBA", (1, 1), (9, 9, 9, 0))))
+
+    assert photo.rgb.tolist() == [[[255, 255, 255]]]
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "I;16", "P", "CMYK"])
 def test_every_other_mode_becomes_rgb_with_its_brightness_kept(mode: str) -> None:
     grey = Image.fromarray(np.tile(np.array([0, 255], np.uint8), (20, 10)))

@@ -13,6 +13,7 @@ from .world import ADMIN, TRY_ON, World
 
 Headers = dict[str, str]
 AT_ONCE = {"Prefer": "respond-async"}
+UPLOAD = {"filename": "me.png", "content_type": "image/png", "size_bytes": 3}
 IMAGE = {"kind": "image", "prompt": "a cat", "size": "256x256"}
 
 NO_TENANTS: Mapping[str, str] = {
@@ -93,6 +94,7 @@ FAMILIES: Mapping[str, Family] = {
     "/v1/generations/": Family(
         store, posting("/v1/generations", IMAGE, "id"), "/v1/generations/{id}", strangers=(user, member)
     ),
+    "/v1/uploads/": Family(store, posting("/v1/uploads", UPLOAD, "id"), "/v1/uploads/{id}", strangers=(user, member)),
     "/api/generate/": Family(user, posting("/api/generate", FORM, "data", "_id"), "/api/generate/{id}"),
     "/api/ai/images/": Family(
         member, posting("/api/ai/images", {"prompt": "a cat"}, "data", "id"), "/api/ai/images/{id}"

@@ -23,7 +23,9 @@ TABLES = (
     "outbox, inbox, generation_events, generations, idempotency, workspace_members, workspaces, users, api_keys, stores"
 )
 TABLES = f"story_requests, unclaimed_results, {TABLES}"
-TABLES = f"files, rate_windows, form_requests, webhook_deliveries, webhook_endpoints, webhook_secrets, {TABLES}"
+TABLES = (
+    f"uploads, files, rate_windows, form_requests, webhook_deliveries, webhook_endpoints, webhook_secrets, {TABLES}"
+)
 WAIT_S_MAX = 20.0
 OPERATORS_PATHS = ("/v1/admin/", "/metrics", "/health/ready")
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_contracts.routes import GATEWAY_PROJECTION, reply_key
-from atelier_gateway import clients, handlers, pages, uploading
+from atelier_gateway import clients, handlers, pages
 from atelier_gateway.admission import Admission
 from atelier_gateway.callers import Callers
 from atelier_gateway.cancelling import Cancelling
@@ -46,6 +46,7 @@ from atelier_gateway.surfaces import (
 )
 from atelier_gateway.surfaces.native.views import view
 from atelier_gateway.surfaces.webhooks.described import describe
+from atelier_gateway.uploading import SWEEP_EVERY_S, Uploads
 from atelier_gateway.waiting import POLL_EVERY_S, Waiting
 from atelier_gateway.webhooks.addresses import Receivers
 from atelier_gateway.webhooks.noting import Noting
@@ -81,7 +82,7 @@ def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
         pool = await database.connect(settings.gateway_database_url.get_secret_value())
         parts = _parts(settings, pool)
         app.state.parts = operations.state.parts = parts
-        await uploading.prove_at_start(parts.upload_identity)
+        await parts.uploads.prove_at_start()
         await parts.bus.start()
         parts.bus.keep(loops.keep_doing("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune")
         parts.bus.keep(loops.keep_doing("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune")
@@ -93,6 +94,7 @@ def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
         parts.bus.keep(loops.keep_doing("result prune", PRUNE_EVERY_S, partial(unclaimed.prune, pool)), "result prune")
         forget = partial(deliveries.prune, pool, settings.webhook_kept_days)
         parts.bus.keep(loops.keep_doing("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
+        parts.bus.keep(loops.keep_doing("upload sweep", SWEEP_EVERY_S, parts.uploads.sweep), "upload sweep")
         parts.bus.keep(parts.sender.run(), "webhooks")
         parts.bus.keep(loops.keep_doing("waiting poll", POLL_EVERY_S, parts.waiting.poll), "waiting poll")
         parts.bus.keep(parts.offers.keep_fresh(), "offers")
@@ -172,7 +174,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         objects=objects,
         inputs=Inputs(objects, intake),
         intake=intake,
-        upload_identity=UploadIdentity(settings.storage),
+        uploads=Uploads(bus.work, objects, UploadIdentity(settings.storage), settings.upload_rules),
         internal=internal,
         capacity=capacity,
         creating=Creating(pool, admission, offers, capacity, instance),

@@ -5,11 +5,11 @@ import asyncio
 from atelier_contracts import GenerationDeleted
 from atelier_gateway.problems import Problem
 from atelier_gateway.projection import TERMINAL
-from atelier_gateway.store import deliveries, generations, inputs
+from atelier_gateway.store import deliveries, generations, inputs, uploads
 from atelier_gateway.store.generations import Generation
 from atelier_messaging import UnitOfWork
 from atelier_storage.errors import StorageUnavailable
-from atelier_storage.keys import owner_prefix
+from atelier_storage.keys import is_upload, owner_prefix
 from atelier_storage.objects import ObjectStore
 
 
@@ -37,6 +37,7 @@ class Deleting:
             keys = await inputs.of_generation(work.connection, generation.id, generation.owner)
             if await generations.delete_ended(work.connection, generation.id, generation.owner):
                 unused = await inputs.release(work.connection, keys)
+                await uploads.mark_deleted(work.connection, [key for key in unused if is_upload(key)])
                 await deliveries.forget_contents(work.connection, generation.id)
                 work.emit(GenerationDeleted(generation_id=generation.id, inputs=tuple(unused)))
 

@@ -26,7 +26,7 @@ from atelier_imaging import ImageRefused, ImageWorkerDied, ImageWorkers, PhotoIn
 from atelier_imaging.pictures import empty_mask
 from atelier_messaging.database import Pool
 from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
-from atelier_storage.keys import belongs_to, generation_of, input_key, safe_filename
+from atelier_storage.keys import belongs_to, generation_of, input_key, is_upload, safe_filename
 from atelier_storage.objects import ObjectStore
 
 __all__ = ["ImageRefused", "Intake", "StoredPicture"]
@@ -89,6 +89,7 @@ class Intake:
         try:
             return await self._objects.get(text.key if text else key, TEXT_BYTES_MAX), text
         except ObjectTooLarge:
+            await self._remove(key)  # it can never be used
             return None, None
         except StorageUnavailable:
             raise _away() from None
@@ -116,6 +117,8 @@ class Intake:
         try:
             data = await self._objects.get(key, BYTES_MAX)
         except ObjectTooLarge:
+            if is_upload(key):
+                await self._remove(key)  # it can never be used
             return ImageRefused("too_many_bytes", f"The picture has more than {BYTES_MAX} bytes.")
         except StorageUnavailable:
             raise _away() from None

@@ -22,6 +22,7 @@ from atelier_gateway.limits import Limits
 from atelier_gateway.offers import Offers
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
+from atelier_gateway.uploading import Uploads
 from atelier_gateway.waiting import Waiting
 from atelier_gateway.webhooks.addresses import Receivers
 from atelier_gateway.webhooks.sending import Sender
@@ -29,7 +30,6 @@ from atelier_gateway.webhooks.signing import Secrets
 from atelier_messaging import Bus
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
-from atelier_storage.upload_identity import UploadIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Parts:
     objects: ObjectStore
     inputs: Inputs
     intake: Intake
-    upload_identity: UploadIdentity
+    uploads: Uploads
     internal: Internal
     capacity: Capacity
     creating: Creating

@@ -45,6 +45,7 @@ KINDS: Mapping[str, Kind] = {
     "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
     "unpriced": Kind(422, "The price book has no price for this"),
     "rate_limited": Kind(429, "Too many requests"),
+    "uploads_full": Kind(429, "Too many unused uploads"),
     "tenant_queue_full": Kind(429, "Too much of yours is waiting already"),
     "internal_error": Kind(500, "Something went wrong on our side"),
     "queue_full": Kind(503, "The queue is full"),

@@ -9,6 +9,7 @@ from pydantic_settings import SettingsConfigDict
 
 from atelier_gateway.clients import Network, networks
 from atelier_gateway.image_hosts import allowed_hosts
+from atelier_gateway.upload_rules import UploadRules
 from atelier_gateway.webhooks.schedule import waits
 from atelier_messaging import BrokerSettings
 from atelier_storage.settings import StorageSettings
@@ -81,6 +82,12 @@ class Settings(BrokerSettings, TelemetrySettings):
     """What the form's model can draw here, comma-separated; another ratio is a MODEL_ERROR (002.7)."""
     banned_words: str = "explicit,violent,harmful"
     """Comma-separated; the form refuses a prompt that holds one (002.7)."""
+    uploads_unused_max: int = Field(default=1_000, ge=1)
+    """Uploads of one owner that nothing is made of."""
+    uploads_unused_bytes_max: int = Field(default=8 * 1024**3, ge=1)
+    """Their bytes together; one whose size nobody knows yet counts 25 MiB."""
+    uploads_unused_life_s: int = Field(default=86_400, ge=60)
+    """Seconds after which such an upload is removed."""
     tenant_pending_max: int = Field(default=1_000, ge=1)
     """Pending generations of one tenant, on all surfaces together."""
     pending_max: int = Field(default=20_000, ge=1)
@@ -148,6 +155,11 @@ class Settings(BrokerSettings, TelemetrySettings):
         if self.operations_port == self.gateway_port:
             raise ValueError("ATELIER_OPERATIONS_PORT and ATELIER_GATEWAY_PORT are two ports: only one is public")
         return self
+
+    @property
+    def upload_rules(self) -> UploadRules:
+        """What an owner may have lying about."""
+        return UploadRules(self.uploads_unused_max, self.uploads_unused_bytes_max, self.uploads_unused_life_s)
 
     @model_validator(mode="after")
     def _no_simulator_in_production(self) -> Self:

@@ -44,6 +44,8 @@ _LINK = """
 WITH known AS (
     SELECT * FROM files WHERE key = ANY($7::text[]) AND generation_id IS NULL AND owner_kind = $1 AND owner_id = $2
     FOR KEY SHARE
+), used AS (
+    UPDATE uploads SET used = true WHERE NOT used AND key IN (SELECT upload_key FROM known)
 )
 INSERT INTO files (id, owner_kind, owner_id, generation_id, category, filename, key, original_url, content_type, format,
                    size_bytes, width, height, sha256, is_primary, image_order)

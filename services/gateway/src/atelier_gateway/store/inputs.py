@@ -17,6 +17,16 @@ DELETE FROM files f WHERE f.key = ANY($1::text[]) AND f.generation_id IS NULL
 AND NOT EXISTS (SELECT FROM files l WHERE l.key = f.key AND l.generation_id IS NOT NULL)
 RETURNING f.key, f.upload_key
 """
+# Older ones were looked at before: the window is many times the pause between two looks.
+_UNLINKED = """
+SELECT f.key FROM files f
+WHERE f.generation_id IS NULL AND f.key IS NOT NULL
+  AND f.created_at BETWEEN now() - make_interval(secs => $1, days => 7) AND now() - make_interval(secs => $1)
+  AND NOT EXISTS (SELECT FROM files l WHERE l.key = f.key AND l.generation_id IS NOT NULL)
+ORDER BY f.created_at LIMIT $2
+"""
+_OF_UPLOAD = "SELECT key FROM files WHERE upload_key = $1"
+_DETACH = "UPDATE files SET upload_key = NULL WHERE upload_key = $1"
 
 
 async def of_generation(connection: Connection, id_: UUID, owner: Owner) -> list[str]:
@@ -32,3 +42,18 @@ async def release(connection: Connection, keys: list[str]) -> list[str]:
         return []
     await connection.execute(_LOCK, keys)
     return [key for row in await connection.fetch(_RELEASE, keys) for key in (row["key"], row["upload_key"]) if key]
+
+
+async def release_of_upload(connection: Connection, upload_key: str) -> list[str]:
+    """The same for what holds the bytes of an upload that goes: the upload itself, and what no generation is made of.
+    What one is made of stays with that generation, and the upload does not stand for it any more."""
+    keys = [row["key"] for row in await connection.fetch(_OF_UPLOAD, upload_key)]
+    gone = await release(connection, [key for key in keys if is_input(key)])
+    await connection.execute(_DETACH, upload_key)
+    return list({upload_key: None} | dict.fromkeys(gone))
+
+
+async def unlinked(connection: Connection, *, older_than_s: float, limit: int) -> list[str]:
+    """Some stored inputs that no generation is made of and none was made of for that long."""
+    rows = await connection.fetch(_UNLINKED, older_than_s, limit)
+    return [row["key"] for row in rows if is_input(row["key"])]

@@ -71,7 +71,7 @@ def router(parts: Parts) -> APIRouter:
     async def upload(request: Request) -> Response:
         """Where to put a photograph, to name it in `image_urls` afterwards."""
         principal = await parts.identity.store(request.headers)
-        return await uploads.offer(parts, request, principal, UPLOAD, _enveloped)
+        return await uploads.offer(parts, request, principal, UPLOAD, Upload, _offered)
 
     return routes
 
@@ -112,6 +112,11 @@ def _accepted(generation: NewGeneration) -> Response:
 
 def _enveloped(data: object) -> dict[str, object]:
     return {"data": data, "error": None}
+
+
+def _offered(upload: dict[str, object]) -> object:
+    """Seed 000.8's fields, and no others."""
+    return _enveloped({name: value for name, value in upload.items() if name != "id"})
 
 
 async def _of_store(parts: Parts, id_: str, owner: Owner) -> Generation:

@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from atelier_gateway import uploading
 from atelier_gateway.bodies import answer, read
 from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
 from atelier_gateway.identity.principals import Principal
@@ -15,16 +14,20 @@ from atelier_gateway.uploading import Upload
 
 
 async def offer(
-    parts: Parts, request: Request, principal: Principal, route: str, dress: Callable[[object], object]
+    parts: Parts,
+    request: Request,
+    principal: Principal,
+    route: str,
+    model: type[Upload],
+    dress: Callable[[dict[str, object]], object],
 ) -> Response:
-    """201 with the upload's URLs, dressed as the surface dresses its data."""
+    """201 with the upload's URLs, dressed as the surface dresses its data. Raises Problem."""
     key = checked(request.headers.get(HEADER))
-    upload = await read(request, Upload)
-    await uploading.prove(parts.upload_identity)
+    upload = await read(request, model)
     owner = principal.owner
 
     async def act() -> Reply:
-        offered = answer(dress(uploading.offer(parts.objects, owner, upload)), 201)
+        offered = answer(dress(await parts.uploads.offer(owner, upload)), 201)
         return Reply(offered.status_code, bytes(offered.body))
 
     asked = fingerprint(upload.model_dump_json())

@@ -43,6 +43,7 @@ class FileRow(SQLModel, table=True):
         Index("files_object", "key", "generation_id", "image_order", unique=True, postgresql_nulls_not_distinct=True,
               postgresql_where=sql("key IS NOT NULL")),
         Index("files_generation", "generation_id"),
+        Index("files_unlinked", "created_at", postgresql_where=sql("generation_id IS NULL AND key IS NOT NULL")),
         Index("files_upload", "upload_key", unique=True, postgresql_where=sql("upload_key IS NOT NULL")),
         Index("files_owner", "owner_kind", "owner_id", sql("created_at DESC")),
     )  # fmt: skip

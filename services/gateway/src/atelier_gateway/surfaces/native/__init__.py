@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from atelier_gateway.parts import Parts
-from atelier_gateway.surfaces.native import acts, capabilities, following, generations, money, problem_pages
+from atelier_gateway.surfaces.native import acts, capabilities, following, generations, money, problem_pages, uploads
 
 PICTURE_PATHS = (f"{generations.PREFIX}/generations", f"{generations.PREFIX}/quotes")
 """Where a body may carry pictures."""
@@ -12,6 +12,6 @@ PICTURE_PATHS = (f"{generations.PREFIX}/generations", f"{generations.PREFIX}/quo
 def router(parts: Parts) -> APIRouter:
     """All routes of the surface."""
     routes = APIRouter()
-    for part in (generations, capabilities, acts, following, money, problem_pages):
+    for part in (generations, capabilities, acts, following, money, problem_pages, uploads):
         routes.include_router(part.router(parts))
     return routes

@@ -168,9 +168,30 @@ class Story(BaseModel):
     """False while a service does not answer: its steps are missing, ask again later."""
 
 
+class UploadView(BaseModel):
+    """An upload. ``expires_at`` is null once something is made of it."""
+
+    id: UUID
+    key: str
+    filename: str
+    content_type: str
+    size_bytes: int | None
+    used: bool
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class UploadPage(BaseModel):
+    """Uploads, newest first; ``next_cursor`` leads to older ones."""
+
+    data: list[UploadView]
+    next_cursor: str | None
+
+
 class OfferedUpload(BaseModel):
     """Where to PUT the bytes, with which headers, and how to name them afterwards."""
 
+    id: UUID
     key: str
     upload_url: str
     method: Literal["PUT"]

@@ -1,4 +1,4 @@
-"""Making, looking at and listing generations, and uploads for them."""
+"""Making, looking at and listing generations."""
 
 import json
 import re
@@ -22,17 +22,14 @@ from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found, problem_json
 from atelier_gateway.store import generations, listing
 from atelier_gateway.store.generations import Generation
-from atelier_gateway.surfaces import uploads
 from atelier_gateway.surfaces.native import docs
 from atelier_gateway.surfaces.native.asking import asked, draft
 from atelier_gateway.surfaces.native.body import CreateGeneration
 from atelier_gateway.surfaces.native.carried import created_with
 from atelier_gateway.surfaces.native.views import NOWHERE, STATUSES, accepted, view
-from atelier_gateway.uploading import Upload
 
 PREFIX = "/v1"
 CREATE = f"POST {PREFIX}/generations"
-UPLOAD = f"POST {PREFIX}/uploads"
 LIST_MAX = 100
 LIST_DEFAULT = 20
 WAIT_S_MAX = 30
@@ -48,11 +45,6 @@ CREATED = docs.answers(
 PREFER = docs.header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wait=N`: seconds, 30 at most.")
 SHOWN = docs.answers({200: ("The generation as it is now.", docs.GenerationView)}, "not_found")
 LISTED = docs.answers({200: ("Newest first.", docs.GenerationPage)}, "invalid_request")
-OFFERED = docs.answers(
-    {201: ("PUT the bytes to `upload_url`.", docs.OfferedUpload)},
-    *("invalid_request", "invalid_idempotency_key", "request_in_progress", "request_too_large"),
-    "idempotency_key_reused",
-)
 FILTERS = [
     docs.query("status", {"type": "string", "enum": list(STATUSES)}, "Only those."),
     docs.query("kind", {"type": "string", "enum": list(kinds.NEEDS)}, "Only those."),
@@ -61,7 +53,7 @@ FILTERS = [
 
 
 def router(parts: Parts) -> APIRouter:
-    """Making, looking at and listing generations, and uploads for them."""
+    """Making, looking at and listing generations."""
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
     public_url = str(parts.settings.public_url).rstrip("/")
     shape = Shape("native", CREATE, lambda generation: accepted(generation, public_url), problem_json)
@@ -94,18 +86,7 @@ def router(parts: Parts) -> APIRouter:
         generation = await owned(parts, request, id)
         return answer(view(generation, parts.objects, public_url, await _place(parts, generation)))
 
-    _add_uploads(routes, parts)
     return routes
-
-
-def _add_uploads(routes: APIRouter, parts: Parts) -> None:
-    takes_upload = takes(Upload) | {"parameters": [docs.KEY, docs.WORKSPACE]}
-
-    @routes.post("/uploads", status_code=201, responses=OFFERED, openapi_extra=takes_upload)
-    async def upload(request: Request) -> Response:
-        """Where to put a picture or a text, to name its key as an input afterwards."""
-        principal = await parts.identity.anyone(request.headers)
-        return await uploads.offer(parts, request, principal, UPLOAD, lambda offered: offered)
 
 
 async def owned(parts: Parts, request: Request, id_: str) -> Generation:

@@ -1,0 +1,115 @@
+"""SQL of uploads: what an owner has been offered, how much of it nobody uses, and what has to go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from atelier_contracts import Owner
+from atelier_messaging.database import Connection, Pool
+
+_LOCK_OWNER = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+_UNUSED = """
+SELECT count(*)::int AS number, coalesce(sum(coalesce(size_bytes, $3)), 0)::bigint AS bytes
+FROM uploads WHERE owner_kind = $1 AND owner_id = $2 AND NOT used
+  AND (deleted_at IS NULL OR created_at > now() - make_interval(secs => $4))
+"""
+_INSERT = """
+INSERT INTO uploads (id, owner_kind, owner_id, key, filename, content_type, size_bytes)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+_COLUMNS = "id, key, filename, content_type, size_bytes, used, created_at"
+_ONE = f"""
+SELECT {_COLUMNS} FROM uploads WHERE owner_kind = $1 AND owner_id = $2 AND id = $3 AND deleted_at IS NULL
+"""  # noqa: S608 - constants only
+_PAGE = f"""
+SELECT {_COLUMNS} FROM uploads
+WHERE owner_kind = $1 AND owner_id = $2 AND deleted_at IS NULL AND ($3::uuid IS NULL OR id < $3)
+ORDER BY id DESC LIMIT $4
+"""  # noqa: S608 - constants only
+_MARK_DELETED = "UPDATE uploads SET deleted_at = now(), used = false WHERE key = ANY($1::text[]) AND deleted_at IS NULL"
+_SAY_SIZE = "UPDATE uploads SET size_bytes = $2 WHERE id = $1"
+_LOCK_UNSIZED = f"""
+SELECT {_COLUMNS} FROM uploads
+WHERE size_bytes IS NULL AND deleted_at IS NULL AND created_at < now() - make_interval(secs => $1)
+ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - constants only
+_LOCK_DUE = f"""
+SELECT {_COLUMNS} FROM uploads
+WHERE (NOT used AND deleted_at IS NULL AND created_at < now() - make_interval(secs => $1))
+   OR (deleted_at IS NOT NULL AND created_at < now() - make_interval(secs => $2))
+ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - constants only
+_FORGET = "DELETE FROM uploads WHERE id = ANY($1::uuid[])"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """An upload as it was offered; ``size_bytes`` is None while nobody knows it."""
+
+    id: UUID
+    key: str
+    filename: str
+    content_type: str
+    size_bytes: int | None
+    used: bool
+    created_at: datetime
+
+
+async def unused(connection: Connection, owner: Owner, *, unknown_bytes: int, url_s: float) -> tuple[int, int]:
+    """How many uploads of the owner no generation is made of, and their bytes; one of unknown size counts as
+    ``unknown_bytes``, a deleted one counts until its URL lapses. Until the transaction ends nobody else adds one."""
+    await connection.execute(_LOCK_OWNER, f"uploads of {owner.kind} {owner.id}")
+    row = await connection.fetchrow(_UNUSED, owner.kind, owner.id, unknown_bytes, url_s)
+    assert row is not None, "an aggregate without groups has one row"
+    return row["number"], row["bytes"]
+
+
+async def insert(connection: Connection, owner: Owner, upload: StoredUpload) -> None:
+    """Writes down that it was offered."""
+    await connection.execute(
+        _INSERT, upload.id, owner.kind, owner.id, upload.key, upload.filename, upload.content_type, upload.size_bytes
+    )
+
+
+async def find(connection: Connection | Pool, owner: Owner, id_: UUID) -> StoredUpload | None:
+    """The upload, if it is this owner's and not deleted."""
+    row = await connection.fetchrow(_ONE, owner.kind, owner.id, id_)
+    return _upload(row) if row else None
+
+
+async def page(pool: Pool, owner: Owner, *, before: UUID | None, limit: int) -> list[StoredUpload]:
+    """This owner's, newest first."""
+    return [_upload(row) for row in await pool.fetch(_PAGE, owner.kind, owner.id, before, limit)]
+
+
+async def mark_deleted(connection: Connection, keys: Sequence[str]) -> None:
+    """They are shown no more; their objects are removed once more when nobody can put any there."""
+    if keys:
+        await connection.execute(_MARK_DELETED, keys)
+
+
+async def lock_unsized(connection: Connection, *, older_than_s: float, limit: int) -> list[StoredUpload]:
+    """Some whose URL has lapsed and whose size nobody has looked at."""
+    return [_upload(row) for row in await connection.fetch(_LOCK_UNSIZED, older_than_s, limit)]
+
+
+async def say_size(connection: Connection, id_: UUID, size: int) -> None:
+    """What lies there; 0 where nothing was put."""
+    await connection.execute(_SAY_SIZE, id_, size)
+
+
+async def lock_due(connection: Connection, *, life_s: float, url_s: float, limit: int) -> list[StoredUpload]:
+    """Some that nobody used in their life, and deleted ones to which nothing can be put any more."""
+    return [_upload(row) for row in await connection.fetch(_LOCK_DUE, life_s, url_s, limit)]
+
+
+async def forget(connection: Connection, ids: Sequence[UUID]) -> None:
+    """They were never offered."""
+    await connection.execute(_FORGET, ids)
+
+
+def _upload(row: asyncpg.Record) -> StoredUpload:
+    return StoredUpload(*row.values())

@@ -1,0 +1,67 @@
+"""Uploads of pictures and texts: where to put them, what is there, and taking it away again."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from atelier_gateway.bodies import answer, id_from_path, takes
+from atelier_gateway.paging import page_of
+from atelier_gateway.parts import Parts
+from atelier_gateway.problems import not_found
+from atelier_gateway.store import uploads as store
+from atelier_gateway.surfaces import uploads
+from atelier_gateway.surfaces.native import docs
+from atelier_gateway.uploading import SizedUpload, view
+
+PREFIX = "/v1/uploads"
+LIST_MAX = 100
+LIST_DEFAULT = 20
+OFFERED = docs.answers(
+    {201: ("PUT the bytes to `upload_url`.", docs.OfferedUpload)},
+    *("invalid_request", "invalid_idempotency_key", "request_in_progress", "request_too_large"),
+    *("idempotency_key_reused", "uploads_full"),
+)
+LISTED = docs.answers({200: ("Newest first.", docs.UploadPage)}, "invalid_request")
+SHOWN = docs.answers({200: ("The upload.", docs.UploadView)}, "not_found")
+DELETED = docs.answers({204: ("It is gone.", None)}, "not_found")
+
+
+def router(parts: Parts) -> APIRouter:
+    """The routes of uploads."""
+    routes = APIRouter(prefix=PREFIX, tags=["Generations"])
+    takes_upload = takes(SizedUpload) | {"parameters": [docs.KEY, docs.WORKSPACE]}
+    paged = {"parameters": [docs.LIMIT, docs.CURSOR, docs.WORKSPACE]}
+    one = {"parameters": [docs.WORKSPACE]}
+
+    @routes.post("", status_code=201, responses=OFFERED, openapi_extra=takes_upload)
+    async def upload(request: Request) -> Response:
+        """Where to put a picture or a text, to name its key as an input afterwards."""
+        principal = await parts.identity.anyone(request.headers)
+        return await uploads.offer(parts, request, principal, f"POST {PREFIX}", SizedUpload, lambda offered: offered)
+
+    @routes.get("", responses=LISTED, openapi_extra=paged)
+    async def list_(request: Request) -> Response:
+        """Your uploads, newest first."""
+        principal = await parts.identity.anyone(request.headers)
+        limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+        found = await store.page(parts.pool, principal.owner, before=before, limit=limit + 1)
+        cursor = str(found[limit - 1].id) if len(found) > limit else None
+        rules = parts.settings.upload_rules
+        return answer({"data": [view(upload, rules) for upload in found[:limit]], "next_cursor": cursor})
+
+    @routes.get("/{id}", responses=SHOWN, openapi_extra=one)
+    async def get(request: Request, id: str) -> Response:
+        """One upload."""
+        principal = await parts.identity.anyone(request.headers)
+        found = await store.find(parts.pool, principal.owner, id_from_path(id, "upload"))
+        if found is None:
+            raise not_found("upload")
+        return answer(view(found, parts.settings.upload_rules))
+
+    @routes.delete("/{id}", status_code=204, responses=DELETED, openapi_extra=one)
+    async def delete(request: Request, id: str) -> Response:
+        """Removes it. A generation that was made of it keeps what it was made of until it is deleted too."""
+        principal = await parts.identity.anyone(request.headers)
+        await parts.uploads.delete(principal.owner, id_from_path(id, "upload"))
+        return Response(status_code=204)
+
+    return routes

@@ -1,0 +1,38 @@
+"""The table of uploads (``store/uploads.py``; REQUIREMENTS, settled question 19)."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, DateTime, Index, Text, false
+from sqlalchemy import text as sql
+from sqlmodel import Field, SQLModel
+
+from atelier_messaging.tables import NOW
+
+
+class UploadRow(SQLModel, table=True):
+    """An upload that was offered. ``size_bytes`` is what its URL was signed for, or what lies there once that has been
+    looked at; none while neither is known. A deleted one stays until its URL has lapsed: bytes may still be put there.
+    """
+
+    __tablename__ = "uploads"
+    __table_args__ = (
+        CheckConstraint("owner_kind IN ('store', 'user', 'workspace')", name="uploads_owner_kind"),
+        CheckConstraint("size_bytes >= 0", name="uploads_size"),
+        Index("uploads_key", "key", unique=True),
+        Index("uploads_owner", "owner_kind", "owner_id", sql("id DESC")),
+        Index("uploads_unused", "owner_kind", "owner_id", postgresql_where=sql("NOT used")),
+        Index("uploads_due", "created_at", postgresql_where=sql("NOT used OR deleted_at IS NOT NULL")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    owner_kind: str = Field(sa_column=Column(Text, nullable=False))
+    owner_id: UUID
+    key: str = Field(sa_column=Column(Text, nullable=False))
+    filename: str = Field(sa_column=Column(Text, nullable=False))
+    content_type: str = Field(sa_column=Column(Text, nullable=False))
+    size_bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
+    used: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
+    """Whether a generation is made of it."""
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
