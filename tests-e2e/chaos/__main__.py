@@ -11,14 +11,18 @@ from typing import Annotated
 
 import typer
 
+from atelier_local.rabbitmq import amqp_url
 from atelier_local.sentences import sentences
 from atelier_local.stack import Stack
-from chaos import faults
+from atelier_messaging.link import linked
+from chaos import faults, nodes
 from chaos.findings import Findings
 from chaos.run import SETTINGS, Plan, run
 from whole_system.world import World
 
 PROFILE = "chaos"
+CLUSTER_PROFILE = "cluster-chaos"
+NODES_FAULT = "freeze one broker node of three"
 ORPHANS_S = 120.0
 
 
@@ -35,27 +39,48 @@ def main(
     chosen = random.randrange(1_000_000) if seed is None else seed
     rng = random.Random(f"{chosen}/order")
     names = [name for _ in range(rounds) for name in faults.shuffled(rng) if only in name]
+    violations: list[str] = []
     with sentences():
-        findings = asyncio.run(_run(Plan(chosen, names, workers=workers, orphans_s=ORPHANS_S), keep))
-    typer.echo(findings.report())
-    sys.exit(1 if findings.violations else 0)
+        if names:
+            findings = asyncio.run(_run(Plan(chosen, names, workers=workers, orphans_s=ORPHANS_S), keep))
+            typer.echo(findings.report())
+            violations += findings.violations
+        if only in NODES_FAULT:
+            violations += (frozen := asyncio.run(_freeze_nodes(chosen)))
+            typer.echo("\n".join(frozen) or "all ended in time, the sums agree")
+    sys.exit(1 if violations else 0)
 
 
 async def _run(plan: Plan, keep: bool) -> Findings:
     folder = Path(tempfile.mkdtemp(prefix="atelier-failpoints-"))
-    stack = Stack(PROFILE, env={**SETTINGS, "ATELIER_FAILPOINTS": str(folder)})
     typer.echo(f"seed {plan.seed}: {len(plan.names)} faults")
     violated = False
+    async with linked(amqp_url(Stack(PROFILE).profile, "gateway")) as link:
+        settings = {**SETTINGS, "ATELIER_FAILPOINTS": str(folder), "ATELIER_GATEWAY_AMQP_URL": link.url}
+        stack = Stack(PROFILE, env=settings)
+        try:
+            await asyncio.to_thread(stack.up)
+            async with World.of(stack) as world:
+                findings = await run(world, plan, lambda line: typer.echo(f"  {line}"), link)
+            violated = bool(findings.violations)
+            return findings
+        finally:
+            if not (keep and violated):
+                await asyncio.to_thread(stack.clean)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _freeze_nodes(seed: int) -> list[str]:
+    """On a stack of its own, with a cluster of brokers. Answers what was violated."""
+    stack = Stack(CLUSTER_PROFILE, env=SETTINGS)
+    typer.echo("a cluster of three brokers, one node frozen at a time")
     try:
         await asyncio.to_thread(stack.up)
         async with World.of(stack) as world:
-            findings = await run(world, plan, lambda line: typer.echo(f"  {line}"))
-        violated = bool(findings.violations)
-        return findings
+            rng = random.Random(f"{seed}/nodes")
+            return await nodes.freeze_each_in_turn(world, rng, lambda line: typer.echo(f"  {line}"))
     finally:
-        if not (keep and violated):
-            await asyncio.to_thread(stack.clean)
-        shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.to_thread(stack.clean)
 
 
 if __name__ == "__main__":

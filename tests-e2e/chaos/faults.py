@@ -5,9 +5,10 @@ import os
 import random
 import signal
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,16 +16,21 @@ import aio_pika
 import asyncpg
 
 from atelier_local import postgres, rabbitmq
+from atelier_local.client import Client, Refused, Unreachable
 from atelier_local.errors import StackError
 from atelier_local.stack import Stack
 from atelier_messaging import failpoints
+from atelier_messaging.link import Link
 from chaos.tap import Tap
+from whole_system.world import IMAGES, World
 
 SERVICES = ("gateway", "session", "billing", "render")
 FAILPOINT_S_MAX = 3.0
 """A step that is not reached within this time is disarmed again, and the fault counts as not done."""
 PASSES_MAX = 20
 ALL_READY_S_MAX = 60.0
+GOOD_ANSWER_S_MAX = 15.0
+"""After the gateway's side alone of its broker connections was cut."""
 
 
 @dataclass
@@ -35,8 +41,13 @@ class Site:
     tap: Tap
     failpoints: Path
     rng: random.Random
+    world: World | None = None
+    link: Link | None = None
+    """The gateway's way to the broker, where it goes by one."""
     poisoned: int = 0
     """Poison messages laid so far: each must be found in a grave."""
+    broken: list[str] = field(default_factory=list)
+    """What a fault itself found violated."""
 
     async def ready(self) -> None:
         """Waits until every part can be used."""
@@ -63,6 +74,7 @@ def deck() -> dict[str, Fault]:
         "kill broker": _killing("rabbitmq"),
         "restart broker": _restarting("rabbitmq"),
         "cut broker connections": cut_broker,
+        "cut one side of the gateway's broker connections": cut_one_side,
         "broker out of disk": disk_alarm,
         "freeze postgres": freeze_postgres,
         "postgres immediate restart": _killing("postgres", signal.SIGQUIT),
@@ -172,6 +184,35 @@ async def cut_broker(site: Site) -> str:
     """Every connection to the broker ends."""
     await asyncio.to_thread(_rabbitmqctl, site, "close_all_connections", "chaos")
     return "all broker connections closed"
+
+
+async def cut_one_side(site: Site) -> str:
+    """Only the gateway is told that its connections are gone; the broker goes on holding its ends."""
+    if site.link is None or site.world is None:
+        raise StackError("the gateway of this stack reaches its broker by no link")
+    client = await site.world.new_store(1)
+    held = await site.link.cut_client_side()
+    took = await first_answer(client)
+    if took > GOOD_ANSWER_S_MAX:
+        site.broken.append(f"the first good answer came {took:.1f} s after one side of a connection was cut")
+    began = time.monotonic()
+    async with asyncio.timeout(ALL_READY_S_MAX):
+        await site.link.given_up()  # until then what was on its way there waits
+    return (
+        f"{held} connections cut on the gateway's side alone; the first good answer came after {took:.1f} s, the "
+        f"broker gave its own ends up {time.monotonic() - began:.1f} s later"
+    )
+
+
+async def first_answer(client: Client) -> float:
+    """Seconds until a generation is admitted; it asks again until then."""
+    began = time.monotonic()
+    async with asyncio.timeout(ALL_READY_S_MAX * 4):
+        while True:
+            with suppress(Refused, Unreachable):
+                await client.try_on(IMAGES, simulate="outcome=succeed")
+                return time.monotonic() - began
+            await asyncio.sleep(0.1)
 
 
 async def disk_alarm(site: Site) -> str:

@@ -14,6 +14,7 @@ import httpx
 
 from atelier_billing.verify import verify
 from atelier_local.errors import StackError
+from atelier_messaging.link import Link
 from chaos import faults
 from chaos.faults import Site
 from chaos.findings import Findings
@@ -89,12 +90,13 @@ class Watch:
         self.looks += 1
 
 
-async def run(world: World, plan: Plan, say: Say) -> Findings:
-    """Does it all; the findings say what was asked of the system afterwards and what it answered."""
+async def run(world: World, plan: Plan, say: Say, link: Link | None = None) -> Findings:
+    """Does it all; the findings say what was asked of the system afterwards and what it answered. ``link`` is the
+    gateway's way to the broker."""
     rng = random.Random(f"{plan.seed}/faults")
     known = world.stack.environment()
     tap = Tap(known["ATELIER_AMQP_URL"])
-    site = Site(world.stack, tap, Path(known["ATELIER_FAILPOINTS"]), rng)
+    site = Site(world.stack, tap, Path(known["ATELIER_FAILPOINTS"]), rng, world, link)
     load = Load(world, plan.seed, await open_accounts(world, plan.clients), plan.slow)
     watch = Watch(world)
     await tap.open()
@@ -106,7 +108,7 @@ async def run(world: World, plan: Plan, say: Say) -> Findings:
         await load.insist()
         moving = await _quiet(load, say)
         await _read_everything(load)
-        findings = Findings(plan.seed, done, load, watch.broken)
+        findings = Findings(plan.seed, done, load, watch.broken + site.broken)
         await examine(findings, world, tap, site, watch, moving, orphans_s=plan.orphans_s)
         return findings
     finally:

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
-from atelier_local import rabbitmq, traces
+from atelier_local import rabbitmq_node, traces
 from atelier_local.blueprint import draw
 from atelier_local.environment import Plan
 from atelier_local.errors import MissingPart, StackError
 from atelier_local.profile import Profile, open_profile
+from atelier_messaging.addresses import addresses_of
 
 
 @pytest.fixture
@@ -19,14 +21,14 @@ def mine(tmp_path: Path) -> Profile:
 def test_a_missing_broker_is_named_with_the_command_that_installs_it(
     mine: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rabbitmq, "SCRIPTS", "/nowhere/rabbitmq-server")
+    monkeypatch.setattr(rabbitmq_node, "SCRIPTS", "/nowhere/rabbitmq-server")
 
     with pytest.raises(MissingPart, match=r"RabbitMQ is not installed.*apt-get install .* rabbitmq-server"):
         draw(mine, Plan(only=("rabbitmq",)))
 
 
 def test_a_broker_given_from_outside_need_not_be_installed(mine: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rabbitmq, "SCRIPTS", "/nowhere/rabbitmq-server")
+    monkeypatch.setattr(rabbitmq_node, "SCRIPTS", "/nowhere/rabbitmq-server")
 
     drawn = draw(mine, Plan(only=("rabbitmq",), given={"ATELIER_AMQP_URL": "amqp://elsewhere/"}))
 
@@ -54,3 +56,27 @@ def test_a_service_waits_for_its_own_migration(mine: Profile) -> None:
 def test_a_part_that_does_not_exist_is_refused(mine: Profile) -> None:
     with pytest.raises(StackError, match="there is no part teapot"):
         draw(mine, Plan(only=("teapot",)))
+
+
+def test_a_profile_called_cluster_has_three_brokers_and_its_services_know_them_all(tmp_path: Path) -> None:
+    mine = open_profile("cluster", tmp_path)
+
+    parts = {part.name: part for part in draw(mine, Plan(only=("rabbitmq", "billing"))).parts}
+
+    assert [name for name in parts if name.startswith("rabbitmq")] == ["rabbitmq", "rabbitmq-2", "rabbitmq-3"]
+    told = [URL(address) for address in addresses_of(parts["billing"].env["ATELIER_AMQP_URL"])]
+    assert {address.port for address in told} == {mine.ports[node] for node in mine.brokers}
+    assert {address.user for address in told} == {"billing"}
+    assert set(mine.brokers) <= set(parts["billing"].needs)
+
+
+def test_a_new_node_joins_the_others_and_one_with_data_waits_for_nobody(tmp_path: Path) -> None:
+    mine = open_profile("cluster-of-mine", tmp_path)
+
+    def needs() -> dict[str, tuple[str, ...]]:
+        return {part.name: part.needs for part in draw(mine, Plan(only=("rabbitmq",))).parts if part.name != "epmd"}
+
+    assert needs()["rabbitmq-3"] == ("epmd", "rabbitmq", "rabbitmq-2")
+    for node in mine.brokers:
+        (mine.home / node / "data").mkdir(parents=True)
+    assert set(needs().values()) == {("epmd",)}

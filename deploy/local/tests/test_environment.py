@@ -97,6 +97,14 @@ def test_each_service_has_a_user_of_its_own_at_the_broker_and_a_person_the_opera
     assert len({url.rpartition("@")[0].rpartition(":")[2] for url in users.values()}) == 5  # passwords
 
 
+def test_one_service_may_be_given_a_way_of_its_own_to_the_broker(mine: Profile) -> None:
+    plan = Plan(extra={"ATELIER_GATEWAY_AMQP_URL": "amqp://gateway:p@127.0.0.1:1/"})
+
+    told = {service: environment.of_service(service, mine, plan, ALL)["ATELIER_AMQP_URL"] for service in SERVICES}
+
+    assert [service for service in SERVICES if told[service] == "amqp://gateway:p@127.0.0.1:1/"] == ["gateway"]
+
+
 def test_brokers_from_outside_may_be_several_and_must_be_addresses(mine: Profile) -> None:
     both = {"ATELIER_AMQP_URL": "amqp://u:p@one.example,two.example:5673/"}
 

@@ -15,9 +15,9 @@ from atelier_contracts.routes import ROUTES
 from atelier_messaging import BrokerSettings, Bus, bus, connection, database, outbox, publisher, testing, topology
 from atelier_messaging.consumer import Handler
 from atelier_messaging.database import Pool
+from atelier_messaging.link import Link, linked
 from atelier_messaging.replies import ReplyHandler
 
-from .link import Link, linked
 from .server import Server, create_tables
 
 RETRY_DELAYS_S = (0.05, 0.1, 0.15)

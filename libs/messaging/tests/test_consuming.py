@@ -11,9 +11,9 @@ from atelier_contracts.bundle import BUNDLE_TYPE
 from atelier_messaging import Poison, Transient, topology
 from atelier_messaging.consumer import ATTEMPT_HEADER, REASON_HEADER, Consumer
 from atelier_messaging.dead_letters import list_dead
+from atelier_messaging.link import Link
 
 from .conftest import RETRY_DELAYS_S, Begin
-from .link import Link
 from .server import Exhausted, Recorder, Scripted, Server, request
 from .waiting import becomes
 

@@ -5,9 +5,9 @@ import pytest
 from atelier_contracts.bundle import BUNDLE_TYPE, bundle
 from atelier_messaging import Poison, topology
 from atelier_messaging.dead_letters import DeadLetter, list_dead, redrive
+from atelier_messaging.link import Link
 
 from .conftest import Begin
-from .link import Link
 from .server import Recorder, Server, request
 from .waiting import becomes
 

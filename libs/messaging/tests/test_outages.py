@@ -12,10 +12,10 @@ from atelier_messaging import Outcome, Poison, Work, bus, database
 from atelier_messaging.consumer import Consumer
 from atelier_messaging.database import Pool
 from atelier_messaging.dead_letters import list_dead
+from atelier_messaging.link import Link
 from atelier_messaging.publisher import Publisher
 
 from .conftest import PUBLISH_S_MAX, Begin
-from .link import Link
 from .server import Exhausted, Recorder, Scripted, Server, outgoing, request
 from .waiting import becomes, happens
 

@@ -9,10 +9,10 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from atelier_contracts import CreditRefunded, Envelope, unwrap, wrap
 from atelier_messaging import Outcome, outbox, publisher
+from atelier_messaging.link import Link
 from atelier_messaging.publisher import Outgoing
 
 from .conftest import Begin
-from .link import Link
 from .server import Recorder, Server, outgoing, request
 from .waiting import becomes, happens
 

@@ -129,7 +129,8 @@ def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str
         # Who develops receives webhooks on the same machine.
         values = {"ATELIER_WEBHOOK_LOOPBACK": "on"} | values | _gateway(profile)
         values["ATELIER_OPERATIONS_PORT"] = str(profile.ports["operations"])
-    return values | plan.extra
+    own_way = plan.extra.get(f"ATELIER_{name}_AMQP_URL")
+    return values | plan.extra | ({"ATELIER_AMQP_URL": own_way} if own_way else {})
 
 
 def of_migration(service: str, profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:

@@ -29,6 +29,9 @@ SECRET_NAMES = (
     *(f"{service}_{role}_password" for service in SERVICES for role in ("owner", "app")),
     *(f"amqp_{service}_password" for service in SERVICES),
 )  # fmt: skip
+CLUSTER = "cluster"
+"""A profile of this name, or whose name begins with it and a hyphen, has a cluster of broker nodes."""
+CLUSTER_NODES = ("rabbitmq", "rabbitmq-2", "rabbitmq-3")
 RESERVED = {"tools", "check"}
 """Folders under .run that are no profiles."""
 
@@ -55,9 +58,19 @@ class Profile:
         return self.home / "dev-issuer.pem"
 
     @property
+    def brokers(self) -> tuple[str, ...]:
+        """The parts that are broker nodes."""
+        return brokers_of(self.name)
+
+    @property
     def mark(self) -> str:
         """What each process of this stack carries in its environment."""
         return str(self.home)
+
+
+def brokers_of(name: str) -> tuple[str, ...]:
+    """One node, or those of a cluster, by the profile's name."""
+    return CLUSTER_NODES if name == CLUSTER or name.startswith(f"{CLUSTER}-") else CLUSTER_NODES[:1]
 
 
 def run_dir() -> Path:
@@ -84,7 +97,7 @@ def open_profile(name: str, root: Path | None = None) -> Profile:
     made = Profile(
         name=name,
         home=home,
-        ports=_with_missing_ports(known.get("ports", {}), _taken_by_others(home)),
+        ports=_with_missing_ports(known.get("ports", {}), _taken_by_others(home), _port_names(name)),
         secrets={**{name: _secret() for name in SECRET_NAMES}, **known.get("secrets", {})},
     )
     save(made)
@@ -152,9 +165,14 @@ def _taken_by_others(home: Path) -> set[int]:
     return {port for other in _homes(home.parent) if other != home for port in _read(other).get("ports", {}).values()}
 
 
-def _with_missing_ports(known: dict[str, int], taken: set[int]) -> dict[str, int]:
+def _port_names(profile: str) -> tuple[str, ...]:
+    further = brokers_of(profile)[1:]
+    return (*PORT_NAMES, *further, *(f"erlang{node.removeprefix('rabbitmq')}" for node in further))
+
+
+def _with_missing_ports(known: dict[str, int], taken: set[int], names: Iterable[str]) -> dict[str, int]:
     """A profile of an older version keeps its ports and gets those it lacks."""
-    missing = [name for name in PORT_NAMES if name not in known]
+    missing = [name for name in names if name not in known]
     return known | _choose(missing, taken | set(known.values()))
 
 

@@ -39,7 +39,7 @@ def _service(service: str, profile: Profile, plan: Plan, others: Collection[str]
         command=(sys.executable, "-m", f"atelier_{service}"),
         env=_process_env() | of_service(service, profile, plan, others),
         cwd=profile.home,
-        needs=("postgres", "rabbitmq", "objectstore", f"{service}-migrate"),
+        needs=("postgres", *profile.brokers, "objectstore", f"{service}-migrate"),
         probe=lambda: http_says_ok(port, "/health/ready"),
         url=http_url(profile, service),
         stop_grace_s=15.0,

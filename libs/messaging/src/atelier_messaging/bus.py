@@ -83,7 +83,11 @@ class Bus:
         channel = Channel(prefetch_count=self._settings.prefetch)
 
         @self.broker.subscriber(
-            RabbitQueue(queue, durable=True, declare=False), channel=channel, ack_policy=AckPolicy.MANUAL, no_reply=True
+            RabbitQueue(queue, durable=True, declare=False),
+            channel=channel,
+            ack_policy=AckPolicy.MANUAL,
+            no_reply=True,
+            consume_args=self.broker.rank,
         )
         async def receive(message: RabbitMessage) -> None:
             arrivals.add(message.raw_message)
@@ -147,6 +151,9 @@ class _Subscriptions(RabbitBroker):
 
     def __init__(self, addresses: Sequence[str], name: str, preparations: Sequence[Preparation]) -> None:
         super().__init__(addresses[0], apply_types=False, decoder=_undecoded, logger=None)
+        self.rank: dict[str, Any] = {"x-priority": 0}
+        """Of the consumers on the present connection. It rises with each: what the broker has for a queue goes to the
+        newest connection, and not to an older one that it believes in although we know it to be lost."""
         self._to = addresses, name, preparations
 
     @property
@@ -157,9 +164,13 @@ class _Subscriptions(RabbitBroker):
     async def _connect(self) -> BrokerConnection:
         connection = BrokerConnection(*self._to)
         await connection.open()
+        connection.close_callbacks.add(self._rise)
         self.config.connect(connection)
         self._channel = await self.config.channel_manager.get_channel()
         return connection
+
+    def _rise(self, *_: object) -> None:
+        self.rank["x-priority"] += 1
 
 
 async def _briefly(what: str, step: Awaitable[None]) -> None:

@@ -1,8 +1,8 @@
-"""A TCP link between us and a server that a test can cut, freeze or take down, whoever runs the server."""
+"""For tests and chaos: a TCP link to a server that can be cut, on one side too, frozen or taken down."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 CHUNK_BYTES = 65_536
@@ -16,7 +16,7 @@ class Link:
         self._server: asyncio.Server | None = None
         self._port = 0
         self._carrying: set[asyncio.Task[None]] = set()
-        self._left: list[asyncio.StreamWriter] = []
+        self._left: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self._leaving = False
         self.said = bytearray()
         """Everything that clients sent, in order of arrival."""
@@ -46,10 +46,18 @@ class Link:
     async def cut_client_side(self) -> int:
         """Ends every connection for the client alone: the server goes on holding its ends, and nobody tells it. Answers
         how many it holds."""
+        before = len(self._left)
         self._leaving = True
         await self.cut()
         self._leaving = False
-        return len(self._left)
+        return len(self._left) - before
+
+    async def given_up(self) -> None:
+        """Returns once the server has ended by itself what it was left to hold."""
+        with suppress(OSError):
+            for reader, _ in self._left:
+                await reader.read()
+        self.release()
 
     async def down(self) -> None:
         """Ends every connection and refuses new ones."""
@@ -60,7 +68,7 @@ class Link:
 
     def release(self) -> None:
         """Ends what the server still holds."""
-        for writer in self._left:
+        for _, writer in self._left:
             writer.transport.abort()
         self._left.clear()
 
@@ -95,7 +103,7 @@ class Link:
                     both.create_task(self._carry_back(there[0], writer, doomed))
             finally:
                 if self._leaving:
-                    self._left.append(there[1])
+                    self._left.append(there)
                 else:
                     there[1].transport.abort()
         except (asyncio.CancelledError, OSError, BaseExceptionGroup):
