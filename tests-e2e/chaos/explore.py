@@ -31,7 +31,7 @@ from atelier_contracts import (
 from atelier_contracts.message import Command, GenerationMessage
 from atelier_messaging import Poison
 from atelier_session import saga
-from atelier_session.generation import Generation, Heard, ResendDue, State
+from atelier_session.generation import DeadlinePassed, Generation, Heard, ResendDue, State
 from atelier_session.saga import TERMINAL, LostRace
 from chaos.one_generation import (
     COMPLETED,
@@ -49,6 +49,7 @@ from chaos.one_generation import (
     Guards,
     Letter,
     World,
+    wrong,
 )
 
 
@@ -98,28 +99,6 @@ def explore(guards: Guards | None = None, *, cancels: bool = True) -> Explored:
     return found
 
 
-def wrong(world: World) -> Iterator[str]:
-    """I4 to I7 for one generation at one moment."""
-    state = world.generation.state if world.generation else State.NEW
-    hold, charged, _ = world.hold or (None, 0, 0)
-    if state is State.SUCCEEDED:
-        made = world.generation.result.delivered if world.generation and world.generation.result else 0
-        if hold is not HoldState.CAPTURED or charged != made or world.job != "done":
-            yield f"I5: succeeded with {made} made, {charged} charged, hold {hold}, job {world.job}"
-    elif state in TERMINAL and charged:
-        yield f"I6: {state} and {charged} charged"
-    if state is State.SUCCEEDED and world.job == "discarded":
-        yield "I12: succeeded, and its artefacts thrown away"
-    if world.withdrawn and (world.generation or hold or world.job != "none"):
-        yield "I14: withdrawn, and yet something came of it"
-    if state in TERMINAL and hold is HoldState.OPEN:
-        yield f"I7: {state} and credits held"
-    if world.gone and charged:
-        yield f"nobody waited any more, and {charged} charged"
-    if charged > UNITS:
-        yield f"I1: {charged} charged of {UNITS} held"
-
-
 def _stuck(came: dict[World, tuple[World, str] | None], back: dict[World, list[World]]) -> list[World]:
     """Worlds from which no end can be reached any more."""
     ends = [world for world in came if world.withdrawn or (world.generation and world.generation.state in TERMINAL)]
@@ -157,6 +136,8 @@ def _clocks(world: World, guards: Guards) -> Iterator[Move]:
     timer = saga.TIMERS.get(generation.state) if generation else None
     if generation is None or timer is None:
         return
+    if timer is DeadlinePassed and world.asked < guards.asks:
+        yield Move("clock: ask again", _heard(world._replace(asked=world.asked + 1), ResendDue()))
     resent = world.resent + (timer is ResendDue)
     if resent <= guards.resends:
         yield Move(f"clock: {timer.name}", _heard(world._replace(resent=resent), timer()))
@@ -178,10 +159,22 @@ def _delivered(world: World, letter: Letter, guards: Guards) -> World:
             return _billed(world, message, guards)
         case "render" if isinstance(message, RequestRender) and world.job == "none":
             return world._replace(job="queued")
+        case "render" if isinstance(message, RequestRender) and message.again:
+            return _said_again(world)
         case "render" if isinstance(message, DiscardRender) and world.job == "done":
             return world._replace(job="discarded")
         case "render" if isinstance(message, CancelRender) and world.job in ("none", "queued"):
             return _send(world._replace(job="cancelled"), "session", FAILED)
+    return world
+
+
+def _said_again(world: World) -> World:
+    """A job that is known says once more where it stands."""
+    if world.job in ("failed", "cancelled"):
+        return _send(world, "session", FAILED)
+    if world.job == "done":
+        made = next(made for made in COMPLETED.values() if Letter("session", made, 0) in world.sent)
+        return _send(world, "session", made)
     return world
 
 
@@ -282,9 +275,9 @@ GUARDS: dict[str, Guards] = {
 """Each guard taken away."""
 
 
-def main(resends: int = 3, losses: int = 3) -> int:
+def main(resends: int = 2, losses: int = 2, asks: int = 1) -> int:
     """Prints what was explored, and what happens without each guard; 1 where that is not as it should be."""
-    found = explore(Guards(resends=resends, losses=losses))
+    found = explore(Guards(resends=resends, losses=losses, asks=asks))
     write = sys.stdout.write
     write(f"every order of messages: {found.worlds} worlds, {found.moves} moves, {len(found.violations)} violations\n")
     write("".join(f"  {state:<10} {count:>7} worlds\n" for state, count in found.states.most_common()))

@@ -1,5 +1,6 @@
 """What the exploration explores: everything there is about one generation, at one moment."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from atelier_contracts import (
     Work,
 )
 from atelier_session.generation import Generation, State
+from atelier_session.saga import TERMINAL
 
 ID, GRANT = UUID(int=1), UUID(int=3)
 OWNER = Owner(kind="store", id=UUID(int=2))
@@ -55,6 +57,8 @@ class Guards:
     """A hold is settled by compare-and-set: once."""
     resends: int = 1
     """How often billing is asked again where its answer does not come."""
+    asks: int = 0
+    """How often a reservation or a render is asked for again before the deadline."""
     losses: int = 0
     """How many messages are lost for good. The outbox loses none, so this takes it away."""
 
@@ -90,5 +94,28 @@ class World(NamedTuple):
     lost: int
     withdrawn: bool
     """Whether the request was given up before the session had heard of it."""
+    asked: int = 0
     gone: bool = False
     """Whether the session knew, before it ordered a capture, that nobody waits for the result any more."""
+
+
+def wrong(world: World) -> Iterator[str]:
+    """I4 to I7 for one generation at one moment."""
+    state = world.generation.state if world.generation else State.NEW
+    hold, charged, _ = world.hold or (None, 0, 0)
+    if state is State.SUCCEEDED:
+        made = world.generation.result.delivered if world.generation and world.generation.result else 0
+        if hold is not HoldState.CAPTURED or charged != made or world.job != "done":
+            yield f"I5: succeeded with {made} made, {charged} charged, hold {hold}, job {world.job}"
+    elif state in TERMINAL and charged:
+        yield f"I6: {state} and {charged} charged"
+    if state is State.SUCCEEDED and world.job == "discarded":
+        yield "I12: succeeded, and its artefacts thrown away"
+    if world.withdrawn and (world.generation or hold or world.job != "none"):
+        yield "I14: withdrawn, and yet something came of it"
+    if state in TERMINAL and hold is HoldState.OPEN:
+        yield f"I7: {state} and credits held"
+    if world.gone and charged:
+        yield f"nobody waited any more, and {charged} charged"
+    if charged > UNITS:
+        yield f"I1: {charged} charged of {UNITS} held"

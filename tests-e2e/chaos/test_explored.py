@@ -7,11 +7,16 @@ from chaos.explore import GUARDS, explore
 from chaos.one_generation import Guards
 
 
-def test_every_order_of_messages_ends_well() -> None:
-    found = explore(Guards(resends=1, losses=1))
+@pytest.mark.parametrize(
+    ("guards", "cancels"),
+    [(Guards(resends=1, losses=1), True), (Guards(resends=1, losses=1, asks=1), False)],
+    ids=["one loss", "one loss, asked for again"],
+)
+def test_every_order_of_messages_ends_well(guards: Guards, cancels: bool) -> None:
+    found = explore(guards, cancels=cancels)
 
     assert found.violations == []
-    assert set(found.states) == set(State)
+    assert set(found.states) == set(State) - (set() if cancels else {State.CANCELLED})
 
 
 @pytest.mark.parametrize("guard", GUARDS)

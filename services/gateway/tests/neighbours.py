@@ -69,6 +69,8 @@ class Neighbours:
     heard: list[Envelope] = field(default_factory=list)
     started: list[UUID] = field(default_factory=list)
     tombstones: set[UUID] = field(default_factory=set)
+    standing: dict[UUID, list[Message]] = field(default_factory=dict)
+    """What the session knows of generations, when it is asked."""
     grants: dict[UUID, CreditGranted] = field(default_factory=dict)
     """As billing has them on its books, for good: by id, and as a second command with that id is answered."""
     grants_answered: bool = True
@@ -79,6 +81,7 @@ class Neighbours:
         self.balance = 7
         self.grants_answered = True
         self.records.clear()
+        self.standing.clear()
         self.broken.clear()
         self.heard.clear()
         self.started.clear()
@@ -155,6 +158,17 @@ class Neighbours:
             if self.verdict == "withdrawn":
                 self.tombstones.add(id)
             return JSONResponse({"state": self.verdict})
+
+        @app.post("/internal/generations/standing")
+        async def standing(asked: dict[str, list[UUID]]) -> dict[str, Any]:
+            if "standing" in self.broken:
+                return {}
+            told = [
+                {"id": id_, "events": [{"name": one.name, "body": one.model_dump_json()} for one in self.standing[id_]]}
+                for id_ in asked["ids"]
+                if id_ in self.standing
+            ]
+            return {"generations": told}
 
         @app.get("/internal/{kind}/{id}")
         async def record(kind: str, id: UUID) -> JSONResponse:

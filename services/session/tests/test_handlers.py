@@ -172,7 +172,9 @@ async def test_a_cancel_that_overtakes_its_request_within_a_batch_ends_it(unit: 
 async def test_a_deadline_fires_from_the_database_and_ends_in_a_refund(unit: UnitOfWork, handlers: Handlers) -> None:
     generation = uuid4()
     await hear(unit, handlers, [requested(generation, deadline_s=1), deducted(generation)])
-    await unit.pool.execute("UPDATE sagas SET timer_at = now() WHERE generation_id = $1", generation)
+    await unit.pool.execute(
+        "UPDATE sagas SET timer_at = now(), deadline_at = now() WHERE generation_id = $1", generation
+    )
 
     await handlers.fire_timers(unit)
     assert await state(unit, generation) == "stopping"

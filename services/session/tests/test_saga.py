@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -17,6 +17,7 @@ from atelier_contracts import (
     CreditDeducted,
     CreditRefunded,
     DiscardRender,
+    GenerationRejected,
     GenerationRequested,
     GenerationSucceeded,
     Owner,
@@ -25,11 +26,13 @@ from atelier_contracts import (
     RenderFailed,
     RenderSpec,
     RenderStarted,
+    RequestRender,
+    ReserveCredit,
     Work,
 )
 from atelier_messaging import Poison
-from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, ResendDue, State
-from atelier_session.saga import LOST_RACES, SAGA, TERMINAL, TIMERS, LostRace, Transition, decide
+from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, HoldGone, ResendDue, State
+from atelier_session.saga import LOST_RACES, SAGA, TERMINAL, TIMERS, LostRace, Transition, decide, end_of, fired
 from atelier_session.settings import Settings
 
 ID = UUID(int=1)
@@ -75,7 +78,9 @@ def reached() -> dict[Generation, list[type]]:
                 outcome = decide(here, word)
             except Poison:
                 continue
-            if isinstance(outcome, Transition) and outcome.generation not in found:
+            # Sent again twice or ten times: it is the same condition but for the count.
+            again = isinstance(outcome, Transition) and outcome.generation.resends > 1
+            if isinstance(outcome, Transition) and not again and outcome.generation not in found:
                 found[outcome.generation] = [*found[here], *(type(m) for m in outcome.sends)]
                 waiting.append(outcome.generation)
     return found
@@ -123,6 +128,65 @@ def test_a_completion_that_is_said_twice_is_not_thrown_away() -> None:
 
     for paid in (State.CAPTURING, State.SUCCEEDED):
         assert decide(generation(paid), completed) == LostRace(paid)
+
+
+def test_a_decline_of_a_reservation_that_was_sent_twice_is_made_sure_of_by_a_refund() -> None:
+    declined = next(word for word in WORDS if isinstance(word, CreditDeclined))
+    refunded = next(word for word in WORDS if isinstance(word, CreditRefunded))
+
+    first = decide(replace(generation(State.RESERVING), resends=1), declined)
+    assert isinstance(first, Transition)
+    end = decide(first.generation, refunded)
+
+    assert first.sends == (RefundCredit(generation_id=ID),)
+    assert isinstance(end, Transition)
+    assert end.generation.state is State.REJECTED
+    assert isinstance(end.sends[0], GenerationRejected)
+    assert end.sends[0].reason == declined.reason
+
+
+@pytest.mark.parametrize(
+    ("at", "command"),
+    [(State.RESERVING, ReserveCredit), (State.QUEUED, RequestRender), (State.RENDERING, RequestRender)],
+)
+def test_a_command_without_an_answer_is_sent_again_before_the_deadline(at: State, command: type) -> None:
+    before = generation(at)
+    clock = fired(before, now=before.deadline_at - timedelta(seconds=1))
+
+    outcome = decide(before, clock)
+
+    assert isinstance(outcome, Transition)
+    assert [type(sent) for sent in outcome.sends] == [command]
+    assert (outcome.generation.state, outcome.generation.resends) == (at, 1)
+    assert isinstance(fired(before, now=before.deadline_at), DeadlinePassed)
+
+
+def test_a_capture_without_a_hold_ends_without_a_charge_and_its_result_is_thrown_away() -> None:
+    refunded = next(word for word in WORDS if isinstance(word, CreditRefunded))
+
+    gone = decide(generation(State.CAPTURING), HoldGone())
+    assert isinstance(gone, Transition)
+    end = decide(gone.generation, refunded)
+
+    assert gone.sends == (RefundCredit(generation_id=ID), DiscardRender(generation_id=ID))
+    assert isinstance(end, Transition)
+    assert end.generation.state is State.FAILED
+
+
+def test_every_end_can_be_told_again_word_for_word() -> None:
+    told = set()
+    for condition in reached():
+        for word in WORDS:
+            if condition.state in TERMINAL:
+                continue
+            try:
+                outcome = decide(condition, word)
+            except Poison:
+                continue
+            if isinstance(outcome, Transition) and outcome.generation.state in TERMINAL:
+                assert end_of(outcome.generation) == outcome.sends[0]
+                told.add(outcome.generation.state)
+    assert told == TERMINAL
 
 
 def test_what_was_reused_is_captured_and_announced_as_reused() -> None:

@@ -27,6 +27,8 @@ class RequestRender(Command):
     owner: Owner
     spec: RenderSpec
     deadline_at: datetime
+    again: bool = False
+    """Asked before, and no answer has come: a job that is known says once more where it stands."""
 
 
 class CancelRender(Command):

@@ -31,6 +31,16 @@ LOST_RACES = Counter(
 GENERATIONS_ENDED = Counter("atelier_generations_ended_total", "Generations that reached their end", ["state"])
 GENERATION_SECONDS = Histogram("atelier_generation_seconds", "From admission to the end", ["state"], buckets=_SLOW)
 SAGA_TIMERS = Counter("atelier_saga_timers_total", "Deadlines and resends that fired", ["state"])
+OLDEST_OPEN = Gauge(
+    "atelier_oldest_open_seconds",
+    "Age of the oldest generation that has not ended, as each record shows it",
+    ["record"],
+)
+"""record: saga (the session's), projection (what clients see)."""
+PROJECTION_HEALED = Counter(
+    "atelier_projection_healed_total", "Generations whose projection the session had to be asked for", ["outcome"]
+)
+"""outcome: told (an event was lost), withdrawn (the request itself was)."""
 
 # Money
 CREDITS_MOVED = Counter("atelier_credits_moved_total", "Credits posted, by kind of posting", ["kind"])

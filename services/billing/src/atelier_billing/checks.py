@@ -40,7 +40,12 @@ _BALANCES = """
     WHERE balance <> posted"""
 _NAMES = ("granted", "available", "held", "captured", "expired")
 
-UNPROVEN = f"SELECT p.owner_id, {MOVED} FROM unproven_postings u JOIN postings p ON p.id = u.posting_id GROUP BY 1"  # noqa: S608 - constants only
+UNPROVEN_POSTINGS = """
+SELECT p.* FROM unproven_postings u
+CROSS JOIN LATERAL (SELECT * FROM postings WHERE id = u.posting_id OFFSET 0) p"""
+"""Look-ups, one by one (OFFSET 0 keeps the planner from reading all postings instead): they are few, of very many."""
+
+UNPROVEN = f"SELECT p.owner_id, {MOVED} FROM ({UNPROVEN_POSTINGS}) p GROUP BY 1"  # noqa: S608 - constants only
 """What the postings without a checkpoint did, by owner."""
 
 BALANCES_SINCE_CHECKPOINT = _BALANCES.format(
@@ -77,7 +82,9 @@ def holds(subjects: str) -> str:
         SELECT format('generation %s: %s, held %s, captured %s, refunded %s; postings say %s, %s, %s', h.generation_id,
                       h.state, h.unit_credits * h.units, h.captured, h.refunded, p.reserved, p.captured, p.refunded),
                h.generation_id
-        FROM ({subjects}) s JOIN holds h USING (generation_id) CROSS JOIN LATERAL (
+        FROM ({subjects}) s
+        CROSS JOIN LATERAL (SELECT * FROM holds WHERE generation_id = s.generation_id OFFSET 0) h
+        CROSS JOIN LATERAL (
           SELECT COALESCE(sum(credits) FILTER (WHERE kind = 'reserve'), 0) AS reserved,
                  COALESCE(sum(credits) FILTER (WHERE kind = 'capture'), 0) AS captured,
                  COALESCE(sum(credits) FILTER (WHERE kind = 'refund'), 0) AS refunded
@@ -89,8 +96,9 @@ def reuse(subjects: str) -> str:
     """What was reused costs no more than the book says. ``subjects`` selects ``generation_id``."""
     return f"""
         SELECT format('generation %s: %s captured for at most %s reused outputs of %s credits',
-                      generation_id, captured, units, unit_credits), generation_id
-        FROM ({subjects}) s JOIN holds USING (generation_id)
+                      h.generation_id, captured, units, unit_credits), h.generation_id
+        FROM ({subjects}) s
+        CROSS JOIN LATERAL (SELECT * FROM holds WHERE generation_id = s.generation_id OFFSET 0) h
         WHERE reused AND captured > units * LEAST(unit_credits, {REUSED_CREDITS})"""  # noqa: S608 - constants only
 
 
@@ -99,5 +107,6 @@ def orphans(subjects: str) -> str:
     return f"""
         SELECT format('posting %s (%s) names generation %s, which has no hold', p.id, p.kind, p.generation_id),
                p.generation_id
-        FROM ({subjects}) p LEFT JOIN holds h USING (generation_id)
+        FROM ({subjects}) p
+        LEFT JOIN LATERAL (SELECT generation_id FROM holds WHERE generation_id = p.generation_id OFFSET 0) h ON true
         WHERE p.kind IN ('reserve', 'capture', 'refund') AND h.generation_id IS NULL"""  # noqa: S608 - constants only

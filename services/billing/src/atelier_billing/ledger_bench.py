@@ -38,15 +38,17 @@ SELECT gen_random_uuid(), 'grant', owner_id, id, 'granted', 'available', $2 FROM
 """
 _HOLD = """
 INSERT INTO holds (generation_id, owner_id, unit_credits, units, price_book, state, captured, refunded, settled_at)
-SELECT md5('generation' || i)::uuid, md5('owner' || i % $3)::uuid, 1, 1, 'bench', 'captured', 1, 0, now()
+SELECT lpad(to_hex(i), 32, '0')::uuid, md5('owner' || i % $3)::uuid, 1, 1, 'bench', 'captured', 1, 0, now()
 FROM generate_series($1::int, $2::int - 1) AS i
 """
 _POST = """
 INSERT INTO postings (id, kind, owner_id, grant_id, generation_id, debit, credit, credits)
-SELECT gen_random_uuid(), m.kind, h.owner_id, h.owner_id, h.generation_id, m.debit, m.credit, 1
-FROM (SELECT md5('generation' || i)::uuid AS generation_id, md5('owner' || i % $3)::uuid AS owner_id
+SELECT lpad(m.step || lpad(to_hex(h.i), 15, '0'), 32, '0')::uuid, m.kind, h.owner_id, h.owner_id, h.generation_id,
+       m.debit, m.credit, 1
+FROM (SELECT lpad(to_hex(i), 32, '0')::uuid AS generation_id, md5('owner' || i % $3)::uuid AS owner_id, i
       FROM generate_series($1::int, $2::int - 1) AS i) h,
-     (VALUES ('reserve', 'available', 'held'), ('capture', 'held', 'captured')) AS m(kind, debit, credit)
+     (VALUES ('1', 'reserve', 'available', 'held'),
+             ('2', 'capture', 'held', 'captured')) AS m(step, kind, debit, credit)
 """
 _BALANCE = """
 UPDATE accounts a SET granted = -$1::bigint, captured = c.captured, available = $1 - c.captured

@@ -14,7 +14,7 @@ VIOLATIONS_MAX = 100
 ADVANCE_MAX = 20_000
 """Postings that one step of the checkpoint covers at most."""
 
-_NEW_POSTINGS = "SELECT p.* FROM unproven_postings u JOIN postings p ON p.id = u.posting_id"
+_NEW_POSTINGS = checks.UNPROVEN_POSTINGS
 _NEW_GENERATIONS = f"SELECT DISTINCT generation_id FROM ({_NEW_POSTINGS}) n WHERE generation_id IS NOT NULL"  # noqa: S608 - constants only
 _OPEN_OR_NEW = f"SELECT generation_id FROM holds WHERE state = 'open' UNION {_NEW_GENERATIONS}"  # noqa: S608 - constants only
 
@@ -33,7 +33,7 @@ CHECKPOINT_LOCK = 7_283_302
 """Of the advisory lock under which one process at a time moves the checkpoint on."""
 _ALONE = "SELECT pg_try_advisory_xact_lock($1)"
 _BATCH = "SELECT posting_id FROM unproven_postings ORDER BY posting_id LIMIT $1"
-_POSTINGS = "SELECT p.* FROM unnest($1::uuid[]) AS u(posting_id) JOIN postings p ON p.id = u.posting_id"
+_POSTINGS = "SELECT * FROM postings WHERE id = ANY($1::uuid[])"
 _GENERATIONS = f"SELECT DISTINCT generation_id FROM ({_POSTINGS}) n WHERE generation_id IS NOT NULL"  # noqa: S608 - constants only
 _WRONG = " UNION ".join(
     f"SELECT generation_id FROM ({check}) AS wrong(said, generation_id)"  # noqa: S608 - constants only

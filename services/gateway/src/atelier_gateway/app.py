@@ -36,6 +36,7 @@ from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, of_status
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
+from atelier_gateway.standing import Standing
 from atelier_gateway.store import claims, deliveries, events, hours, rates, unclaimed
 from atelier_gateway.surfaces import (
     LARGER_BODIES,
@@ -99,6 +100,8 @@ def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
         parts.bus.keep(loops.keep_doing("waiting poll", POLL_EVERY_S, parts.waiting.poll), "waiting poll")
         parts.bus.keep(parts.offers.keep_fresh(), "offers")
         ending.at_end_of_waits(parts.waiting.stop)
+        check = parts.standing.check
+        parts.bus.keep(loops.keep_doing("standing", settings.standing_check_every_s, check), "standing")
         checks: dict[str, Check] = {
             "process": ending.not_begun,
             "broker": parts.bus.ready,
@@ -182,6 +185,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         waiting=waiting,
         callers=Callers(bus.work, waiting),
         cancelling=Cancelling(bus.work, internal, waiting, noting),
+        standing=Standing(bus.work, internal, waiting, noting, after_s=settings.standing_after_s),
         deleting=Deleting(bus.work, objects),
         limits=_limits(settings, pool),
         offers=offers,

@@ -1,17 +1,26 @@
 """What the gateway does with what it hears on the bus: keeps the projection up to date."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from atelier_contracts import ArtefactsExpired, Event
 from atelier_gateway import projection
 from atelier_gateway.generation_log import log_ends
 from atelier_gateway.store import files, generations
 from atelier_gateway.waiting import Waiting
 from atelier_gateway.webhooks.noting import Noting
-from atelier_messaging import Work
+from atelier_messaging import Delivery, Work
 
 
 async def project(waiting: Waiting, noting: Noting, work: Work) -> None:
-    """A batch of events: load what they speak of, fold them in, save what changed, note who is told, wake who waits."""
-    events = [(d.message, d.envelope.time) for d in work.fresh if isinstance(d.message, Event)]
+    """A batch of events from the bus."""
+    await project_events(waiting, noting, work, [d for d in work.fresh if isinstance(d.message, Event)])
+
+
+async def project_events(waiting: Waiting, noting: Noting, work: Work, heard: Sequence[Delivery]) -> set[UUID]:
+    """Loads what the events speak of, folds them in, saves what changed, notes who is told, wakes who waits. Answers
+    which generations changed."""
+    events = [(d.message, d.envelope.time) for d in heard if isinstance(d.message, Event)]
     snapshots = await generations.lock_snapshots(work.connection, {event.generation_id for event, _ in events})
     changed = projection.fold(snapshots, events)
     saved = await generations.save_snapshots(work.connection, changed)
@@ -19,6 +28,7 @@ async def project(waiting: Waiting, noting: Noting, work: Work) -> None:
     expired = {event.generation_id for event, _ in events if isinstance(event, ArtefactsExpired)}
     if expired:
         await generations.expire_outputs(work.connection, expired)
-    await noting.note(work, snapshots, saved.listened_to)
+    await noting.note(work, snapshots, saved.listened_to, heard)
     work.after_commit(lambda: log_ends(saved.ended, changed))
     waiting.wake(changed)
+    return set(changed)

@@ -1,6 +1,7 @@
 """Asking the other services over their internal HTTP, with the service token. Rare: never on a path that is hot."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,14 @@ class Internal:
         if "state" not in answer:
             raise Unanswered("session does not say what it withdrew")
         return str(answer["state"])
+
+    async def standing(self, ids: Sequence[UUID]) -> list[dict[str, Any]]:
+        """Of those the session knows ``{id, state, events: [{name, body}]}``. Raises Unanswered."""
+        asked = {"ids": [str(id_) for id_ in ids]}
+        known = (await self._ask("POST", "session", "/internal/generations/standing", asked)).get("generations")
+        if not isinstance(known, list):
+            raise Unanswered("session does not say where the generations stand")
+        return known
 
     async def account(self, owner: Owner) -> dict[str, Any]:
         """``{available, held, captured, granted, expired}``, zeros for an owner billing has not met."""
@@ -100,12 +109,12 @@ class Internal:
                 return None
             raise
 
-    async def _ask(self, method: str, service: str, path: str) -> dict[str, Any]:
+    async def _ask(self, method: str, service: str, path: str, asked: object = None) -> dict[str, Any]:
         """The answer. Raises Unanswered."""
         traceparent = current_traceparent()
         headers = {"traceparent": traceparent} if traceparent else {}
         try:
-            answer = await self._http.request(method, self._roots[service] + path, headers=headers)
+            answer = await self._http.request(method, self._roots[service] + path, headers=headers, json=asked)
             answer.raise_for_status()
             body: dict[str, Any] = json.loads(answer.content)
         except (httpx.HTTPError, ValueError) as failed:

@@ -22,6 +22,7 @@ from atelier_gateway.limits import Limits
 from atelier_gateway.offers import Offers
 from atelier_gateway.replies import Replies
 from atelier_gateway.settings import Settings
+from atelier_gateway.standing import Standing
 from atelier_gateway.uploading import Uploads
 from atelier_gateway.waiting import Waiting
 from atelier_gateway.webhooks.addresses import Receivers
@@ -55,6 +56,7 @@ class Parts:
     waiting: Waiting
     callers: Callers
     cancelling: Cancelling
+    standing: Standing
     deleting: Deleting
     limits: Limits
     offers: Offers

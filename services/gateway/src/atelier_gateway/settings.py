@@ -36,6 +36,9 @@ class Settings(BrokerSettings, TelemetrySettings):
     session_url: AnyHttpUrl
     billing_url: AnyHttpUrl
     render_url: AnyHttpUrl
+    standing_after_s: float = Field(default=60.0, gt=0)
+    """Seconds without news after which the session is asked where a generation stands."""
+    standing_check_every_s: float = Field(default=10.0, gt=0)
 
     admin_token: SecretStr | None = Field(default=None, min_length=16)
     """The token of the first operator, an admin; without it there is none, and those whom it made go on."""

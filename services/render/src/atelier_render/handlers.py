@@ -24,9 +24,17 @@ async def handle_commands(work: Work, *, scheduler: Scheduler, collector: Collec
     for generation_id in await store.change_queues(work.connection, jobs, cancels.keys(), CANCELLED):
         event = RenderFailed(generation_id=generation_id, code="cancelled", reason=CANCELLED)
         work.emit(event, cause=cancels[generation_id])
+    await _tell_again(work)
     work.after_commit(partial(scheduler.wake, {job.lane for job in jobs}))
     if cancels:
         work.after_commit(scheduler.look_for_cancels)
+
+
+async def _tell_again(work: Work) -> None:
+    """Answers once more who asks a second time: what was said first may be lost."""
+    again = {d.message.subject: d for d in work.fresh if isinstance(d.message, RequestRender) and d.message.again}
+    for event in await store.tell_again(work.connection, again) if again else ():
+        work.emit(event, cause=again[event.generation_id])
 
 
 async def _let_go(work: Work) -> bool:

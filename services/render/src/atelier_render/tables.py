@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import (
     REAL,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -191,6 +192,8 @@ class ResultRow(SQLModel, table=True):
     provider: str = Field(sa_column=_text())
     model: str | None = Field(sa_column=Column(Text))
     """The provider's model that made them, where its models have names."""
+    reused: bool = Field(sa_column=Column(Boolean, nullable=False, server_default="false"))
+    """Whether they are an equal earlier result."""
     fingerprint: bytes | None = Field(sa_column=Column(LargeBinary))
     created_at: datetime = Field(sa_column=_time(nullable=False))
 

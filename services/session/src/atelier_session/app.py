@@ -8,12 +8,21 @@ from fastapi import FastAPI
 
 from atelier_contracts.routes import SESSION_SAGA
 from atelier_messaging import Bus, database, loops
+from atelier_session import store
 from atelier_session.handlers import Handlers
+from atelier_session.holds import Holds
 from atelier_session.reads import reads_router
 from atelier_session.settings import Settings
-from atelier_telemetry import logs, tracing
+from atelier_telemetry import logs, metrics, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
 from atelier_telemetry.stop import Stop
+
+OLDEST_EVERY_S = 15.0
+
+
+async def observe_oldest(pool: database.Pool) -> None:
+    """Shows how long the oldest saga has been open."""
+    metrics.OLDEST_OPEN.labels("saga").set(await store.oldest_open_s(pool))
 
 
 def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
@@ -27,20 +36,24 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
         spans = tracing.configure("session", settings)
         pool = await database.connect(settings.session_database_url.get_secret_value())
         bus = Bus("session", settings, pool)
-        handlers = Handlers(settings)
+        holds = Holds(settings.billing_url, settings.service_token)
+        handlers = Handlers(settings, holds)
         bus.consume(SESSION_SAGA, handlers.handle_saga)
         await bus.start()
         timers = partial(handlers.fire_timers, bus.work)
         bus.keep(loops.keep_doing("saga timers", settings.session_timer_every_s, timers), "saga timers")
+        observe = partial(observe_oldest, pool)
+        bus.keep(loops.keep_doing("oldest saga", OLDEST_EVERY_S, observe), "oldest saga")
         checks: dict[str, Check] = {
             "process": ending.not_begun,
             "broker": bus.ready,
             "database": partial(database.answers, pool),
         }
         app.include_router(operations_router(checks))
-        app.include_router(reads_router(bus.work, settings.service_token))
+        app.include_router(reads_router(bus.work, settings.service_token, holds))
         yield
         await bus.stop()
+        await holds.close()
         await pool.close()
         spans.shutdown()
 

@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from atelier_contracts import GenerationRequested, RenderCompleted, RenderFailed
+from atelier_contracts import (
+    CreditCaptured,
+    CreditDeclined,
+    CreditRefunded,
+    GenerationRequested,
+    RenderCompleted,
+    RenderFailed,
+)
 from atelier_contracts.message import GenerationMessage
 
 
@@ -41,7 +48,7 @@ class GracePassed:
 
 @dataclass(frozen=True, slots=True)
 class ResendDue:
-    """Our own clock: billing has not answered; the command is sent again, for ever, and is idempotent there."""
+    """Our own clock: no answer has come; the command is sent again, less and less often, and is idempotent there."""
 
     name = "resend due"
 
@@ -53,8 +60,23 @@ class ClientGone:
     name = "client gone"
 
 
+@dataclass(frozen=True, slots=True)
+class HoldGone:
+    """Billing was asked and holds nothing for this generation any more: there is nothing that could be captured."""
+
+    name = "hold gone"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldCaptured:
+    """Billing was asked and has captured what is to be refunded: databases of different moments. A person decides."""
+
+    name = "hold captured"
+
+
 Timer = DeadlinePassed | GracePassed | ResendDue
-Heard = GenerationMessage | Timer | ClientGone
+Heard = GenerationMessage | Timer | ClientGone | HoldGone | HoldCaptured
+Settlement = CreditCaptured | CreditDeclined | CreditRefunded
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +90,7 @@ class Generation:
     credits: int = 0
     result: RenderCompleted | None = None
     failure: RenderFailed | None = None
+    settlement: Settlement | None = None
+    """What billing said last of the credits: with it the end can be told again."""
+    resends: int = 0
+    """How often a command was sent again in this state."""

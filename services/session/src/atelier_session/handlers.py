@@ -1,5 +1,7 @@
 """What the session does with what it hears: load, decide, save, emit."""
 
+import logging
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,7 +16,16 @@ from atelier_contracts import (
 from atelier_contracts.message import GenerationMessage
 from atelier_messaging import Delivery, Poison, UnitOfWork, Work
 from atelier_session import saga, store
-from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, ResendDue, State
+from atelier_session.generation import (
+    DeadlinePassed,
+    Generation,
+    GracePassed,
+    Heard,
+    HoldCaptured,
+    ResendDue,
+    State,
+)
+from atelier_session.holds import Hold, Holds, heard_of
 from atelier_session.saga import LostRace
 from atelier_session.settings import Settings
 from atelier_session.store import LogEntry, Saga
@@ -22,15 +33,22 @@ from atelier_telemetry import metrics, words
 from atelier_telemetry.tracing import Span, parent_from, traceparent_of, tracer
 
 DUE_MAX = 200
+RESEND_S_MAX = 1_800.0
+ASK_AFTER_RESENDS = 2
+"""So often a settlement is sent again before billing is asked what became of it."""
+ASK_MAX = 20
+DOUBLINGS_MAX = 10
+logger = logging.getLogger(__name__)
 _tracer = tracer(__name__)
 
 
 class Handlers:
     """Binds the settings (how long to wait for what) to the handlers."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, holds: Holds | None = None) -> None:
         self._grace = timedelta(seconds=settings.session_stop_grace_s)
-        self._resend = timedelta(seconds=settings.session_resend_s)
+        self._resend_s = settings.session_resend_s
+        self._holds = holds
 
     async def handle_saga(self, work: Work) -> None:
         """Queue ``session.saga``: every message of the batch, in order, on the locked sagas they speak of."""
@@ -52,16 +70,36 @@ class Handlers:
 
     async def fire_timers(self, unit: UnitOfWork) -> None:
         """Lets the clocks speak that have run out. They live in the database, so a restart forgets none."""
+        holds = await self._ask_billing(unit)
         async with unit.once() as work:
             now = await store.db_now(work.connection)
             sagas = await store.lock_due_sagas(work.connection, rows_max=DUE_MAX)
             log = []
             for known in sagas.values():
-                heard = saga.TIMERS[known.generation.state]()
+                heard = self._fired(known.generation, holds, now)
                 metrics.SAGA_TIMERS.labels(known.generation.state).inc()
                 with _tracer.start_as_current_span(f"timer {heard.name}", parent_from(known.traceparent)) as span:
                     log.append(self._hear(work, known, heard, span, None, now))
             await store.save_sagas(work.connection, sagas, log)
+
+    async def _ask_billing(self, unit: UnitOfWork) -> dict[UUID, Hold]:
+        """The holds of those that stand still although their settlement was sent again: a lost answer, or databases
+        of different moments. Asked before anything is locked."""
+        if self._holds is None:
+            return {}
+        ids = await store.unsettled(unit.pool, resends=ASK_AFTER_RESENDS, rows_max=ASK_MAX)
+        return await self._holds.find(ids) if ids else {}
+
+    def _fired(self, generation: Generation, holds: Mapping[UUID, Hold], now: datetime) -> Heard:
+        heard: Heard = saga.fired(generation, now=now)
+        hold = holds.get(generation.request.generation_id)
+        if hold is None or not isinstance(heard, ResendDue):
+            return heard
+        heard = heard_of(generation, hold)
+        if isinstance(heard, HoldCaptured):
+            id_ = generation.request.generation_id
+            logger.error("generation %s is to be refunded and its hold is captured: it needs a person", id_)
+        return heard
 
     async def _load(self, work: Work, now: datetime) -> dict[UUID, Saga]:
         requests = {d.message.subject: d for d in work.fresh if isinstance(d.message, GenerationRequested)}
@@ -98,10 +136,11 @@ class Handlers:
 
     def _timer(self, generation: Generation, now: datetime) -> datetime | None:
         timer = saga.TIMERS.get(generation.state)
-        if timer is DeadlinePassed:
-            return generation.deadline_at
-        waits = {GracePassed: self._grace, ResendDue: self._resend}
-        return now + waits[timer] if timer else None
+        if timer is None or timer is GracePassed:
+            return now + self._grace if timer else None
+        wait_s = min(RESEND_S_MAX, self._resend_s * 2 ** min(generation.resends, DOUBLINGS_MAX))
+        again_at = now + timedelta(seconds=wait_s)
+        return min(generation.deadline_at, again_at) if timer is DeadlinePassed else again_at
 
 
 def _after_its_request(delivery: Delivery) -> bool:

@@ -4,10 +4,12 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException
-from pydantic import SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from atelier_messaging import UnitOfWork
 from atelier_session import store
+from atelier_session.holds import Holds
+from atelier_session.standing import told_again
 from atelier_telemetry.operations import guarded
 
 _SAGA = """
@@ -19,8 +21,16 @@ SELECT at, state_from, heard AS message, message_id, outcome, state_to, sent
 FROM saga_log WHERE generation_id = $1 ORDER BY id
 """
 
+IDS_MAX = 500
 
-def reads_router(unit: UnitOfWork, token: SecretStr) -> APIRouter:
+
+class Asked(BaseModel):
+    """The generations that somebody has not heard of for long."""
+
+    ids: list[UUID] = Field(max_length=IDS_MAX)
+
+
+def reads_router(unit: UnitOfWork, token: SecretStr, holds: Holds) -> APIRouter:
     """Routes under ``/internal``, for holders of the service token."""
     router = APIRouter(prefix="/internal", dependencies=guarded(token), include_in_schema=False)
 
@@ -30,6 +40,12 @@ def reads_router(unit: UnitOfWork, token: SecretStr) -> APIRouter:
         if row is None:
             raise HTTPException(404, "the session knows no such generation")
         return {**dict(row), "log": [dict(entry) for entry in await unit.pool.fetch(_LOG, id)]}
+
+    @router.post("/generations/standing")
+    async def standing(asked: Asked) -> dict[str, Any]:
+        """Where these stand, each as the events that tell so; those the session does not know are left out."""
+        known = await store.find(unit.pool, asked.ids)
+        return {"generations": await told_again(known, holds)}
 
     @router.post("/generations/{id}/withdraw")
     async def withdraw(id: UUID) -> dict[str, str]:

@@ -6,6 +6,7 @@ Poison (a dead letter). ``services/README.md`` shows the diagram that is generat
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from atelier_contracts import (
     CancelRender,
@@ -37,6 +38,8 @@ from atelier_session.generation import (
     Generation,
     GracePassed,
     Heard,
+    HoldCaptured,
+    HoldGone,
     ResendDue,
     State,
     Timer,
@@ -65,6 +68,8 @@ RENDER_ENDS: Mapping[type, Step] = {
     # Straight to the refund: a completion that comes afterwards is a lost race and can capture nothing.
     ClientGone: Step(S.REFUNDING, (CancelRender, RefundCredit), ending=S.CANCELLED),
 }
+DECLINED_AT_LAST = Step(S.REFUNDING, (RefundCredit,), ending=S.REJECTED)
+"""A decline where the reservation was sent twice: the other one may yet hold credits, so a refund refuses it."""
 
 SAGA: Mapping[State, Mapping[type, Step]] = {
     S.NEW: {GenerationRequested: Step(S.RESERVING, (ReserveCredit,))},
@@ -74,9 +79,10 @@ SAGA: Mapping[State, Mapping[type, Step]] = {
         CancelRequested: Step(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
         ClientGone: Step(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
         DeadlinePassed: Step(S.REFUNDING, (RefundCredit,), ending=S.EXPIRED),
+        ResendDue: Step(S.RESERVING, (ReserveCredit,)),
     },
-    S.QUEUED: {RenderStarted: Step(S.RENDERING), **RENDER_ENDS},
-    S.RENDERING: RENDER_ENDS,
+    S.QUEUED: {RenderStarted: Step(S.RENDERING), **RENDER_ENDS, ResendDue: Step(S.QUEUED, (RequestRender,))},
+    S.RENDERING: {**RENDER_ENDS, ResendDue: Step(S.RENDERING, (RequestRender,))},
     S.STOPPING: {
         RenderCompleted: Step(S.CAPTURING, (CaptureCredit,)),
         RenderFailed: Step(S.REFUNDING, (RefundCredit,)),
@@ -86,25 +92,29 @@ SAGA: Mapping[State, Mapping[type, Step]] = {
     S.CAPTURING: {
         CreditCaptured: Step(S.SUCCEEDED, (GenerationSucceeded,)),
         ResendDue: Step(S.CAPTURING, (CaptureCredit,)),
+        HoldGone: Step(S.REFUNDING, (RefundCredit, DiscardRender), ending=S.FAILED),
     },
     S.REFUNDING: {
         CreditRefunded: Step(ENDING),  # sends GenerationFailed or GenerationCancelled, see _end
         ResendDue: Step(S.REFUNDING, (RefundCredit,)),
+        HoldCaptured: Step(S.REFUNDING),
     },
 }
 
 TERMINAL = frozenset({S.REJECTED, S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED})
 
 _RENDER = {RenderStarted, RenderCompleted, RenderFailed}
+_AFTER_THE_RENDER: frozenset[type] = frozenset(
+    {GenerationRequested, CreditDeducted, CreditDeclined, CancelRequested, ClientGone, *_RENDER}
+)
+# A reservation that is sent twice may be both declined and deducted.
 LOST_RACES: Mapping[State, frozenset[type]] = {
     S.RESERVING: frozenset({GenerationRequested}),
-    S.QUEUED: frozenset({GenerationRequested, CreditDeducted}),
-    S.RENDERING: frozenset({GenerationRequested, CreditDeducted, RenderStarted}),
-    S.STOPPING: frozenset({GenerationRequested, CreditDeducted, RenderStarted, CancelRequested}),
-    S.CAPTURING: frozenset({GenerationRequested, CreditDeducted, CancelRequested, ClientGone, *_RENDER}),
-    S.REFUNDING: frozenset(
-        {GenerationRequested, CreditDeducted, CreditDeclined, CancelRequested, ClientGone, *_RENDER}
-    ),
+    S.QUEUED: frozenset({GenerationRequested, CreditDeducted, CreditDeclined}),
+    S.RENDERING: frozenset({GenerationRequested, CreditDeducted, CreditDeclined, RenderStarted}),
+    S.STOPPING: frozenset({GenerationRequested, CreditDeducted, CreditDeclined, RenderStarted, CancelRequested}),
+    S.CAPTURING: _AFTER_THE_RENDER,
+    S.REFUNDING: _AFTER_THE_RENDER,
 }
 """What may come too late in each state: accepted, logged, counted, without effect. In a terminal state: anything."""
 
@@ -119,7 +129,7 @@ TIMERS: Mapping[State, type[Timer]] = {
     S.CAPTURING: ResendDue,
     S.REFUNDING: ResendDue,
 }
-"""Which clock runs while in a state."""
+"""Which clock ends a state. Where it is the deadline, commands are sent again until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +152,7 @@ def decide(generation: Generation, heard: Heard) -> Transition | LostRace:
     """What hearing this does to the generation. Raises Poison when it makes no sense in its state."""
     heard = understood(heard)
     state = generation.state
-    step = SAGA.get(state, {}).get(type(heard))
+    step = _step(generation, heard)
     if step is None:
         if state in TERMINAL or type(heard) in LOST_RACES.get(state, ()):
             return LostRace(state, _told_of_losing(generation, heard))
@@ -150,7 +160,33 @@ def decide(generation: Generation, heard: Heard) -> Transition | LostRace:
     known = _learn(replace(generation, ending=step.ending or generation.ending), heard)
     if step.to is None:
         return _end(known, heard)
-    return Transition(replace(known, state=step.to), tuple(BUILD[kind](known, heard) for kind in step.sends))
+    sends = tuple(BUILD[kind](known, heard) for kind in step.sends)
+    return Transition(replace(known, state=step.to, resends=known.resends + 1 if step.to is state else 0), sends)
+
+
+def fired(generation: Generation, *, now: datetime) -> Timer:
+    """What the clock says that has run out: there is one a generation, for the deadline and for what is sent again."""
+    timer = TIMERS[generation.state]
+    return ResendDue() if timer is DeadlinePassed and now < generation.deadline_at else timer()
+
+
+def end_of(generation: Generation) -> GenerationMessage | None:
+    """The end as it was told; None where billing's last word on it is not known. For generations that have ended."""
+    settlement = generation.settlement
+    match generation.state, settlement:
+        case S.SUCCEEDED, CreditCaptured():
+            return BUILD[GenerationSucceeded](generation, settlement)
+        case S.REJECTED, CreditDeclined():
+            return BUILD[GenerationRejected](generation, settlement)
+        case (S.FAILED | S.CANCELLED | S.EXPIRED) as ending, CreditRefunded():
+            return _end(replace(generation, ending=ending), settlement).sends[0]
+    return None
+
+
+def _step(generation: Generation, heard: Heard) -> Step | None:
+    if generation.state is S.RESERVING and generation.resends and isinstance(heard, CreditDeclined):
+        return DECLINED_AT_LAST
+    return SAGA.get(generation.state, {}).get(type(heard))
 
 
 def understood(heard: Heard) -> Heard:
@@ -173,7 +209,18 @@ def _learn(generation: Generation, heard: Heard) -> Generation:
             return replace(generation, result=heard)
         case RenderFailed():
             return replace(generation, failure=heard)
+        case CreditRefunded() if generation.ending is State.REJECTED:
+            return generation
+        case CreditCaptured() | CreditDeclined() | CreditRefunded():
+            return replace(generation, settlement=heard)
+        case HoldGone():
+            return replace(generation, failure=_lost(generation))
     return generation
+
+
+def _lost(generation: Generation) -> RenderFailed:
+    reason = "the credits held for it are gone, so nothing was charged and nothing is delivered"
+    return RenderFailed(generation_id=generation.request.generation_id, code="unknown_outcome", reason=reason)
 
 
 def _end(generation: Generation, heard: Heard) -> Transition:
@@ -182,7 +229,10 @@ def _end(generation: Generation, heard: Heard) -> Transition:
     assert isinstance(heard, CreditRefunded)
     id_ = generation.request.generation_id
     event: GenerationMessage
-    if generation.ending is State.CANCELLED:
+    if generation.ending is State.REJECTED:
+        assert generation.settlement is not None, "the decline that led here"
+        event = BUILD[GenerationRejected](generation, generation.settlement)
+    elif generation.ending is State.CANCELLED:
         event = GenerationCancelled(generation_id=id_, refunded=heard.refunded)
     else:
         expired = generation.ending is State.EXPIRED

@@ -7,6 +7,7 @@ from atelier_contracts import (
     CaptureCredit,
     CreditCaptured,
     CreditDeclined,
+    DiscardRender,
     GenerationQueued,
     GenerationRejected,
     GenerationSucceeded,
@@ -15,18 +16,19 @@ from atelier_contracts import (
     ReserveCredit,
 )
 from atelier_contracts.message import GenerationMessage
-from atelier_session.generation import Generation, Heard
+from atelier_session.generation import Generation, Heard, ResendDue
 
 Builder = Callable[[Generation, Heard], GenerationMessage]
 
 
-def _request_render(generation: Generation, _: Heard) -> RequestRender:
+def _request_render(generation: Generation, heard: Heard) -> RequestRender:
     request = generation.request
     return RequestRender(
         generation_id=request.generation_id,
         owner=request.owner,
         spec=request.spec,
         deadline_at=generation.deadline_at,
+        again=isinstance(heard, ResendDue),
     )
 
 
@@ -78,6 +80,7 @@ BUILD: Mapping[type[GenerationMessage], Builder] = {
     CaptureCredit: _capture,
     RefundCredit: lambda generation, _: RefundCredit(generation_id=generation.request.generation_id),
     CancelRender: lambda generation, _: CancelRender(generation_id=generation.request.generation_id),
+    DiscardRender: lambda generation, _: DiscardRender(generation_id=generation.request.generation_id),
     GenerationQueued: _queued,
     GenerationRejected: _rejected,
     GenerationSucceeded: _succeeded,

@@ -1,6 +1,6 @@
 """Settings of the session service."""
 
-from pydantic import Field, SecretStr
+from pydantic import AnyHttpUrl, Field, SecretStr
 
 from atelier_messaging import BrokerSettings
 from atelier_telemetry.settings import TelemetrySettings
@@ -17,7 +17,9 @@ class Settings(BrokerSettings, TelemetrySettings):
     session_port: int = Field(default=8081, ge=1, le=65_535)
     session_stop_grace_s: float = Field(default=30.0, gt=0)
     """How long render may take to answer a cancel before the credits go back without its answer."""
-    session_resend_s: float = Field(default=60.0, gt=0)
-    """How long billing may take to answer before it is asked again."""
+    session_resend_s: float = Field(default=30.0, gt=0)
+    """How long billing or render may take to answer before a command is sent again; doubled each time."""
+    billing_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8082")
+    """Billing's internal HTTP: asked about holds whose settlement stands still."""
     session_timer_every_s: float = Field(default=1.0, gt=0)
     """How often the clocks in the database are looked at."""

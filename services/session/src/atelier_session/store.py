@@ -6,9 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from atelier_contracts import GenerationRequested, RenderCompleted, RenderFailed
-from atelier_messaging.database import Connection
-from atelier_session.generation import Generation, State
+from atelier_contracts import (
+    CreditCaptured,
+    CreditDeclined,
+    CreditRefunded,
+    GenerationRequested,
+    RenderCompleted,
+    RenderFailed,
+)
+from atelier_messaging.database import Connection, Pool
+from atelier_session.generation import Generation, Settlement, State
 
 _ADMIT = """
 INSERT INTO admissions (generation_id, verdict) SELECT unnest($1::uuid[]), 'admitted'
@@ -20,27 +27,38 @@ SELECT COALESCE(s.state, a.verdict) FROM admissions a LEFT JOIN sagas s USING (g
 """
 _COLUMNS = """
 generation_id, state, ending, credits, request::text AS request, result::text AS result, failure::text AS failure,
-traceparent, deadline_at, created_at
+settlement::text AS settlement, resends, traceparent, deadline_at, created_at
 """
 _LOCK = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[]) ORDER BY generation_id FOR UPDATE"  # noqa: S608 - constants only
 _LOCK_DUE = f"""
 SELECT {_COLUMNS} FROM sagas WHERE timer_at <= now() ORDER BY timer_at LIMIT $1 FOR UPDATE SKIP LOCKED
 """  # noqa: S608 - constants only
+_UNSETTLED = """
+SELECT generation_id, state FROM sagas
+WHERE timer_at <= now() AND resends >= $1 AND state IN ('capturing', 'refunding') ORDER BY timer_at LIMIT $2
+"""
+_FIND = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[])"  # noqa: S608 - constants only
+_OLDEST = """
+SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM sagas WHERE timer_at IS NOT NULL
+"""
 _INSERT = """
 INSERT INTO sagas (generation_id, channel, owner_kind, owner_id, request, traceparent, deadline_at,
-                   state, ending, credits, result, failure, timer_at)
+                   state, ending, credits, result, failure, settlement, resends, timer_at)
 SELECT n.id, n.channel, n.owner_kind, n.owner_id, n.request::jsonb, n.traceparent, n.deadline_at,
-       n.state, n.ending, n.credits, n.result::jsonb, n.failure::jsonb, n.timer_at
+       n.state, n.ending, n.credits, n.result::jsonb, n.failure::jsonb, n.settlement::jsonb, n.resends, n.timer_at
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[],
-            $8::text[], $9::text[], $10::int[], $11::text[], $12::text[], $13::timestamptz[])
+            $8::text[], $9::text[], $10::int[], $11::text[], $12::text[], $13::text[], $14::smallint[],
+            $15::timestamptz[])
      AS n(id, channel, owner_kind, owner_id, request, traceparent, deadline_at,
-          state, ending, credits, result, failure, timer_at)
+          state, ending, credits, result, failure, settlement, resends, timer_at)
 """
 _UPDATE = """
 UPDATE sagas s SET state = c.state, ending = c.ending, credits = c.credits, result = c.result::jsonb,
-                   failure = c.failure::jsonb, timer_at = c.timer_at, updated_at = now()
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::timestamptz[])
-     AS c(id, channel, state, ending, credits, result, failure, timer_at)
+                   failure = c.failure::jsonb, settlement = c.settlement::jsonb, resends = c.resends,
+                   timer_at = c.timer_at, updated_at = now()
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[],
+            $9::smallint[], $10::timestamptz[])
+     AS c(id, channel, state, ending, credits, result, failure, settlement, resends, timer_at)
 WHERE s.generation_id = c.id AND s.channel = c.channel
 """
 # What the price and the story need stays. It is listed, not what goes: a field that is added later goes as well.
@@ -117,6 +135,21 @@ async def lock_due_sagas(connection: Connection, *, rows_max: int) -> dict[UUID,
     return {row["generation_id"]: _saga(row) for row in await connection.fetch(_LOCK_DUE, rows_max)}
 
 
+async def unsettled(pool: Pool, *, resends: int, rows_max: int) -> list[UUID]:
+    """Generations whose settlement billing has not answered although it was sent again so often, and is due again."""
+    return [row["generation_id"] for row in await pool.fetch(_UNSETTLED, resends, rows_max)]
+
+
+async def find(pool: Pool, ids: Sequence[UUID]) -> list[Generation]:
+    """Those of the generations that have a saga, as they are now."""
+    return [_generation(row) for row in await pool.fetch(_FIND, list(ids))]
+
+
+async def oldest_open_s(pool: Pool) -> float:
+    """The age of the oldest saga that has not ended, in seconds; 0 where all have."""
+    return float(await pool.fetchval(_OLDEST))
+
+
 def open_saga(request: GenerationRequested, *, now: datetime, traceparent: str | None) -> Saga:
     """A saga that begins with this request."""
     deadline = now + timedelta(seconds=request.deadline_s)
@@ -166,18 +199,33 @@ def _condition(sagas: Sequence[Saga]) -> list[list[Any]]:
         [g.credits for g in known],
         [g.result.model_dump_json() if g.result else None for g in known],
         [g.failure.model_dump_json() if g.failure else None for g in known],
+        [g.settlement.model_dump_json() if g.settlement else None for g in known],
+        [g.resends for g in known],
         [saga.timer_at for saga in sagas],
     ]
 
 
 def _saga(row: Any) -> Saga:
-    generation = Generation(
+    return Saga(_generation(row), row["traceparent"], row["created_at"], new=False)
+
+
+def _generation(row: Any) -> Generation:
+    state, ending = State(row["state"]), State(row["ending"]) if row["ending"] else None
+    return Generation(
         request=GenerationRequested.model_validate_json(row["request"]),
         deadline_at=row["deadline_at"],
-        state=State(row["state"]),
-        ending=State(row["ending"]) if row["ending"] else None,
+        state=state,
+        ending=ending,
         credits=row["credits"],
         result=RenderCompleted.model_validate_json(row["result"]) if row["result"] else None,
         failure=RenderFailed.model_validate_json(row["failure"]) if row["failure"] else None,
+        settlement=_settlement_of(state, ending).model_validate_json(row["settlement"]) if row["settlement"] else None,
+        resends=row["resends"],
     )
-    return Saga(generation, row["traceparent"], row["created_at"], new=False)
+
+
+def _settlement_of(state: State, ending: State | None) -> type[Settlement]:
+    """What billing said last of a generation in this state."""
+    if State.REJECTED in (state, ending):
+        return CreditDeclined
+    return CreditCaptured if state is State.SUCCEEDED else CreditRefunded

@@ -4,7 +4,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Column, DateTime, Identity, Index, Integer, Text, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -38,7 +50,7 @@ class SagaRow(SQLModel, table=True):
             "'rejected', 'succeeded', 'failed', 'cancelled', 'expired')",
             name="sagas_state",
         ),
-        CheckConstraint("ending IN ('failed', 'cancelled', 'expired')", name="sagas_ending"),
+        CheckConstraint("ending IN ('failed', 'cancelled', 'expired', 'rejected')", name="sagas_ending"),
         Index("sagas_timer", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),
         Index("sagas_owner", "owner_id", "generation_id"),
         {"postgresql_partition_by": "LIST (channel)"},
@@ -58,6 +70,9 @@ class SagaRow(SQLModel, table=True):
     """The RenderCompleted, once there is one."""
     failure: dict[str, Any] | None = Field(sa_column=Column(JSONB))
     """The RenderFailed, once there is one."""
+    settlement: dict[str, Any] | None = Field(sa_column=Column(JSONB))
+    """The CreditCaptured, CreditRefunded or CreditDeclined, once there is one."""
+    resends: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default="0"))
     traceparent: str | None = Field(sa_column=Column(Text))
     deadline_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     timer_at: datetime | None = Field(sa_column=_time(default=False))

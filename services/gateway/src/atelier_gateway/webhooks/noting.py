@@ -15,7 +15,7 @@ from atelier_gateway.store.generations import Generation
 from atelier_gateway.webhooks.addresses import host_of
 from atelier_gateway.webhooks.happening import Step, steps
 from atelier_gateway.webhooks.payloads import payload
-from atelier_messaging import Work
+from atelier_messaging import Delivery, Work
 from atelier_telemetry.tracing import traceparent_of
 
 REJECTED_AFTER_S = 15.0
@@ -33,15 +33,17 @@ class Noting:
         self._show = show
         self._wake = wake
 
-    async def note(self, work: Work, before: Mapping[UUID, Snapshot], listened_to: Collection[UUID]) -> None:
-        """What the messages of this work bring about; ``before`` is how it was, ``listened_to`` whom that concerns."""
+    async def note(
+        self, work: Work, before: Mapping[UUID, Snapshot], listened_to: Collection[UUID], heard: Sequence[Delivery]
+    ) -> None:
+        """What these messages bring about; ``before`` is how it was, ``listened_to`` whom that concerns."""
         if listened_to:
-            heard = [
+            events = [
                 (one.message, one.envelope.time, traceparent_of(one.span))
-                for one in work.fresh
+                for one in heard
                 if isinstance(one.message, Event)
             ]
-            await self.note_steps(work, steps(before, heard), listened_to)
+            await self.note_steps(work, steps(before, events), listened_to)
 
     async def note_steps(self, work: Work, found: Sequence[Step], listened_to: Collection[UUID]) -> None:
         """The same for steps that no message told of."""

@@ -5,7 +5,7 @@ Otherwise handler, claims, beats and endings, which are at work at the same time
 database's alone.
 """
 
-from atelier_render.store.artefacts import Earlier, equal_result, finish_jobs
+from atelier_render.store.artefacts import Earlier, equal_result, finish_jobs, tell_again
 from atelier_render.store.durations import Measured, add_durations, durations, promise, standing
 from atelier_render.store.leases import extend_leases, free_lost_jobs, give_back
 from atelier_render.store.queue import LATE, change_queues, claim_jobs, depths
@@ -68,4 +68,5 @@ __all__ = [
     "prune_jobs",
     "retire_results",
     "standing",
+    "tell_again",
 ]

@@ -1,10 +1,12 @@
 """How attempts end, and the artefacts they leave."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from atelier_contracts import Artefact, Owner
+import asyncpg
+
+from atelier_contracts import Artefact, Owner, RenderCompleted, RenderFailed, RenderStarted
 from atelier_messaging.database import Connection, Pool
 from atelier_render.jobs import Completion, Ending, Failure
 from atelier_render.store.queue import COUNT
@@ -30,8 +32,8 @@ SELECT generation_id FROM won
 """  # noqa: S608
 
 _RESULTS = """
-INSERT INTO results (generation_id, owner_kind, owner_id, provider, fingerprint, model)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bytea[], $6::text[])
+INSERT INTO results (generation_id, owner_kind, owner_id, provider, fingerprint, model, reused)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bytea[], $6::text[], $7::bool[])
 """
 # Colours and tags hold no line break.
 _ARTEFACTS = """
@@ -42,6 +44,14 @@ FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::in
             $9::text[], $10::text[])
      AS a(key, generation_id, content_type, size, sha256, width, height, thumbnail, colours, tags)
 """
+_STANDING = """
+SELECT j.generation_id, j.state, j.attempt, j.provider, j.delivered, j.code, j.reason,
+       coalesce((j.spec ->> 'n')::int, 1) AS requested, r.model, coalesce(r.reused, false) AS reused
+FROM jobs j LEFT JOIN results r USING (generation_id)
+WHERE j.generation_id = ANY($1::uuid[]) AND j.state <> 'queued'
+  AND NOT EXISTS (SELECT FROM removals g WHERE g.generation_id = j.generation_id)
+"""
+_OUTPUTS = "SELECT * FROM artefacts WHERE generation_id = ANY($1::uuid[]) ORDER BY key"
 _EQUAL = """
 SELECT r.provider, r.model, a.* FROM artefacts a JOIN results r USING (generation_id)
 WHERE a.generation_id = (SELECT generation_id FROM results
@@ -50,6 +60,37 @@ WHERE a.generation_id = (SELECT generation_id FROM results
                          ORDER BY generation_id DESC LIMIT 1)
 ORDER BY a.key
 """
+
+
+async def tell_again(
+    connection: Connection, ids: Collection[UUID]
+) -> list[RenderStarted | RenderCompleted | RenderFailed]:
+    """Where these jobs stand, as the events that tell so; none of those that wait, are unknown or whose results are
+    removed."""
+    rows = await connection.fetch(_STANDING, sorted(ids))
+    done = [row["generation_id"] for row in rows if row["state"] == "done"]
+    outputs: dict[UUID, list[Artefact]] = {}
+    for row in await connection.fetch(_OUTPUTS, done) if done else ():
+        outputs.setdefault(row["generation_id"], []).append(Artefact.model_validate(dict(row)))
+    return [_event(row, tuple(outputs.get(row["generation_id"], ()))) for row in rows]
+
+
+def _event(row: asyncpg.Record, outputs: tuple[Artefact, ...]) -> RenderStarted | RenderCompleted | RenderFailed:
+    id_ = row["generation_id"]
+    match row["state"]:
+        case "running":
+            return RenderStarted(generation_id=id_, attempt=row["attempt"])
+        case "done":
+            return RenderCompleted(
+                generation_id=id_,
+                outputs=outputs,
+                delivered=row["delivered"],
+                requested=row["requested"],
+                provider=row["provider"],
+                model=row["model"],
+                reused=row["reused"],
+            )
+    return RenderFailed(generation_id=id_, code=row["code"], reason=row["reason"], provider=row["provider"])
 
 
 async def finish_jobs(connection: Connection, owner: str, endings: Sequence[Ending]) -> set[UUID]:
@@ -84,6 +125,7 @@ async def _record(connection: Connection, results: Sequence[Completion]) -> None
         [r.provider for r in results],
         [r.fingerprint if r.delivered == r.job.spec.n else None for r in results],
         [r.model for r in results],
+        [r.reused for r in results],
     )
     made = [(r, a) for r in results for a in r.artefacts]
     await connection.execute(

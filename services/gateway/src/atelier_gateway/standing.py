@@ -1,0 +1,87 @@
+"""Heals the projection where events were lost: asks the session about generations that stand still.
+
+What it answers goes the way of events from the bus, so it changes nothing where they come after all, and live followers
+and webhooks are told. A request that the session never got is withdrawn there first, so it can never begin.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from atelier_contracts import Event, GenerationFailed, wrap
+from atelier_contracts.message import REGISTRY
+from atelier_gateway.handlers import project_events
+from atelier_gateway.internal import Internal, Unanswered
+from atelier_gateway.store import standing
+from atelier_gateway.waiting import Waiting
+from atelier_gateway.webhooks.noting import Noting
+from atelier_messaging import Delivery, UnitOfWork
+from atelier_telemetry import metrics
+
+ROWS_MAX = 200
+SOURCE = "atelier/gateway"
+LOST = "the request was lost before its work began; nothing was charged"
+logger = logging.getLogger(__name__)
+
+
+class Standing:
+    """Asks for what was not heard on the bus."""
+
+    def __init__(
+        self, work: UnitOfWork, internal: Internal, waiting: Waiting, noting: Noting, *, after_s: float
+    ) -> None:
+        self._work = work
+        self._internal = internal
+        self._project = partial(project_events, waiting, noting)
+        self._after_s = after_s
+
+    async def check(self) -> None:
+        """One look at what stands still. A session that does not answer is asked again after ``after_s``."""
+        pool = self._work.pool
+        metrics.OLDEST_OPEN.labels("projection").set(await standing.oldest_open_s(pool))
+        ids = await standing.claim(pool, after_s=self._after_s, rows_max=ROWS_MAX)
+        if not ids:
+            return
+        try:
+            known = {UUID(one["id"]): one["events"] for one in await self._internal.standing(ids)}
+        except Unanswered as silent:
+            logger.warning("%d generations stand still: %s", len(ids), silent)
+            return
+        await self._heal("told", [_event(told) for events in known.values() for told in events])
+        await self._heal("withdrawn", await self._withdrawn([id_ for id_ in ids if id_ not in known]))
+
+    async def _withdrawn(self, unknown: Sequence[UUID]) -> list[Event]:
+        """The ends of requests that the session never got and, after this, never takes."""
+        if not unknown:
+            return []
+        late = await standing.unsent(self._work.pool, unknown)
+        ends: list[Event] = []
+        for id_ in unknown:
+            if id_ not in late and await self._is_withdrawn(id_):
+                end = GenerationFailed(generation_id=id_, outcome="failed", code="unavailable", reason=LOST, refunded=0)
+                ends.append(end)
+        return ends
+
+    async def _is_withdrawn(self, id_: UUID) -> bool:
+        try:
+            return await self._internal.withdraw(id_) == "withdrawn"
+        except Unanswered as silent:
+            logger.warning("generation %s stands still: %s", id_, silent)
+            return False
+
+    async def _heal(self, outcome: str, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        async with self._work.once() as work:
+            changed = await self._project(work, [Delivery(wrap(event, source=SOURCE)) for event in events])
+        if changed:
+            metrics.PROJECTION_HEALED.labels(outcome).inc(len(changed))
+            logger.warning("%d generations healed (%s): events about them were lost", len(changed), outcome)
+
+
+def _event(told: Mapping[str, Any]) -> Event:
+    event = REGISTRY[told["name"]].model_validate_json(told["body"])
+    assert isinstance(event, Event), "where a generation stands is told by events"
+    return event

@@ -1,0 +1,40 @@
+"""SQL of generations that stand still: not ended, and nothing heard of them for long."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from atelier_contracts import GenerationRequested
+from atelier_messaging.database import Pool
+
+# The longest silent come first; while they are asked about no other gateway takes them.
+_CLAIM = """
+WITH standing AS (
+    SELECT id FROM generations
+    WHERE rank < 9 AND greatest(updated_at, checked_at) < now() - make_interval(secs => $1)
+    ORDER BY greatest(updated_at, checked_at) LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE generations g SET checked_at = now() FROM standing s WHERE g.id = s.id RETURNING g.id
+"""
+# A request that still waits in our outbox is late, not lost.
+_UNSENT = """
+SELECT w.id FROM unnest($1::uuid[]) AS w(id)
+WHERE EXISTS (SELECT FROM outbox o WHERE o.name = $2 AND (o.body::jsonb ->> 'generation_id')::uuid = w.id)
+"""
+_OLDEST = """
+SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM generations WHERE rank < 9
+"""
+
+
+async def claim(pool: Pool, *, after_s: float, rows_max: int) -> list[UUID]:
+    """Generations of which nothing was heard for ``after_s`` seconds; each is answered once in that time."""
+    return [row["id"] for row in await pool.fetch(_CLAIM, after_s, rows_max)]
+
+
+async def unsent(pool: Pool, ids: Sequence[UUID]) -> set[UUID]:
+    """Those whose request no broker has confirmed yet."""
+    return {row["id"] for row in await pool.fetch(_UNSENT, list(ids), GenerationRequested.name)}
+
+
+async def oldest_open_s(pool: Pool) -> float:
+    """The age of the oldest generation that is not shown as ended, in seconds; 0 where all are."""
+    return float(await pool.fetchval(_OLDEST))

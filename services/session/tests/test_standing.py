@@ -1,0 +1,184 @@
+"""What stands still is asked for: commands go out again, ever less often; billing is asked; the end is told again."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from atelier_contracts import CancelRequested, CreditCaptured, CreditDeclined, Message
+from atelier_messaging import UnitOfWork
+from atelier_session import store
+from atelier_session.generation import Generation
+from atelier_session.handlers import ASK_AFTER_RESENDS, Handlers
+from atelier_session.holds import Hold
+from atelier_session.settings import Settings
+from atelier_session.standing import told_again
+
+from .test_handlers import completed, deducted, hear, requested, state
+
+pytestmark = pytest.mark.stack
+
+
+class Billing:
+    """Billing's holds, as it would answer them."""
+
+    def __init__(self) -> None:
+        self.holds: dict[UUID, Hold] = {}
+        self.asked: list[UUID] = []
+
+    async def find(self, ids: list[UUID]) -> dict[UUID, Hold]:
+        self.asked += ids
+        return {id_: self.holds[id_] for id_ in ids if id_ in self.holds}
+
+
+@pytest.fixture
+def billing() -> Billing:
+    return Billing()
+
+
+@pytest.fixture
+def handlers(billing: Billing) -> Handlers:
+    """With a clock whose backoff can be read."""
+    settings: Any = Settings.model_construct(session_stop_grace_s=10.0, session_resend_s=10.0)
+    answering: Any = billing
+    return Handlers(settings, answering)
+
+
+async def fire(unit: UnitOfWork, handlers: Handlers, generation: UUID) -> list[str]:
+    """Lets the generation's clock run out; answers what was sent."""
+    await unit.pool.execute("UPDATE sagas SET timer_at = now() WHERE generation_id = $1", generation)
+    await unit.pool.execute("DELETE FROM outbox")
+    await handlers.fire_timers(unit)
+    sent = "SELECT name FROM outbox WHERE body::jsonb ->> 'generation_id' = $1 ORDER BY id"
+    return [row["name"] for row in await unit.pool.fetch(sent, str(generation))]
+
+
+async def wait_s(unit: UnitOfWork, generation: UUID) -> int:
+    waits = "SELECT extract(epoch FROM timer_at - updated_at)::int FROM sagas WHERE generation_id = $1"
+    return int(await unit.pool.fetchval(waits, generation))
+
+
+async def capturing(unit: UnitOfWork, handlers: Handlers) -> UUID:
+    generation = uuid4()
+    for message in (requested(generation), deducted(generation), completed(generation)):
+        await hear(unit, handlers, [message])
+    return generation
+
+
+async def test_a_capture_that_is_not_answered_is_sent_again_less_and_less_often(
+    unit: UnitOfWork, handlers: Handlers
+) -> None:
+    generation = await capturing(unit, handlers)
+
+    waits = [await wait_s(unit, generation)]
+    for _ in range(3):
+        assert await fire(unit, handlers, generation) == ["billing.capture_credit.v1"]
+        waits.append(await wait_s(unit, generation))
+
+    assert waits == [10, 20, 40, 80]
+
+
+@pytest.mark.parametrize(
+    ("said", "lost"),
+    [((), "billing.reserve_credit.v1"), ((deducted,), "render.request_render.v1")],
+    ids=["reserve", "render"],
+)
+async def test_a_lost_command_is_sent_again_long_before_the_deadline(
+    unit: UnitOfWork, handlers: Handlers, said: tuple[Callable[[UUID], Message], ...], lost: str
+) -> None:
+    generation = uuid4()
+    for message in (requested(generation), *(make(generation) for make in said)):
+        await hear(unit, handlers, [message])
+
+    assert await wait_s(unit, generation) == 10
+    assert await fire(unit, handlers, generation) == [lost]
+
+
+@pytest.mark.parametrize(
+    ("hold", "sent", "ends"),
+    [
+        ({"state": "captured", "captured": 1, "refunded": 0}, ["session.generation_succeeded.v1"], "succeeded"),
+        ({"state": "refunded", "captured": 0, "refunded": 1}, ["billing.refund_credit.v1"], "refunding"),
+        ({}, ["billing.refund_credit.v1"], "refunding"),
+        ({"state": "open", "captured": 0, "refunded": 0}, ["billing.capture_credit.v1"], "capturing"),
+    ],
+    ids=["captured", "refunded", "unknown", "open"],
+)
+async def test_a_capture_that_stands_still_ends_as_its_hold_did(
+    unit: UnitOfWork, handlers: Handlers, billing: Billing, hold: Hold, sent: list[str], ends: str
+) -> None:
+    generation = await capturing(unit, handlers)
+    billing.holds[generation] = hold
+    for _ in range(ASK_AFTER_RESENDS):
+        await fire(unit, handlers, generation)
+    assert generation not in billing.asked
+
+    after = await fire(unit, handlers, generation)
+
+    assert generation in billing.asked
+    assert [name for name in after if name != "render.discard_render.v1"] == sent
+    assert await state(unit, generation) == ends
+
+
+@pytest.mark.parametrize(
+    ("hold", "sent", "ends"),
+    [
+        ({"state": "refunded", "captured": 0, "refunded": 1}, ["session.generation_cancelled.v1"], "cancelled"),
+        ({"state": "captured", "captured": 1, "refunded": 0}, [], "refunding"),
+        ({}, ["billing.refund_credit.v1"], "refunding"),
+    ],
+    ids=["refunded", "captured", "unknown"],
+)
+async def test_a_refund_that_stands_still_ends_as_its_hold_did_and_makes_no_dead_letters(
+    unit: UnitOfWork, handlers: Handlers, billing: Billing, hold: Hold, sent: list[str], ends: str
+) -> None:
+    generation = uuid4()
+    await hear(unit, handlers, [requested(generation)])
+    await hear(unit, handlers, [CancelRequested(generation_id=generation, cause="client_gone")])
+    billing.holds[generation] = hold
+    for _ in range(ASK_AFTER_RESENDS):
+        await fire(unit, handlers, generation)
+
+    assert await fire(unit, handlers, generation) == sent
+    assert await state(unit, generation) == ends
+
+
+async def test_where_a_generation_stands_is_told_as_the_events_that_were_lost(
+    unit: UnitOfWork, handlers: Handlers, billing: Billing
+) -> None:
+    succeeded, rejected, waiting = await capturing(unit, handlers), uuid4(), uuid4()
+    await hear(unit, handlers, [CreditCaptured(generation_id=succeeded, captured=1, refunded=0)])
+    await hear(unit, handlers, [requested(rejected), requested(waiting)])
+    declined = CreditDeclined(generation_id=rejected, reason="insufficient_credits", required=1, available=0)
+    await hear(unit, handlers, [declined, deducted(waiting)])
+
+    answers = await told(unit, billing, [succeeded, rejected, waiting, uuid4()])
+
+    assert answers == {
+        succeeded: ("succeeded", ["session.generation_succeeded.v1"]),
+        rejected: ("rejected", ["session.generation_rejected.v1"]),
+        waiting: ("queued", ["session.generation_queued.v1"]),
+    }
+
+
+async def test_an_end_from_before_billings_word_was_kept_takes_it_from_the_hold(
+    unit: UnitOfWork, handlers: Handlers, billing: Billing
+) -> None:
+    generation = await capturing(unit, handlers)
+    await hear(unit, handlers, [CreditCaptured(generation_id=generation, captured=1, refunded=0)])
+    await unit.pool.execute("UPDATE sagas SET settlement = NULL WHERE generation_id = $1", generation)
+
+    before = await told(unit, billing, [generation])
+    billing.holds[generation] = {"state": "captured", "captured": 1, "refunded": 0}
+    after = await told(unit, billing, [generation])
+
+    assert before == {generation: ("succeeded", [])}
+    assert after == {generation: ("succeeded", ["session.generation_succeeded.v1"])}
+
+
+async def told(unit: UnitOfWork, billing: Billing, ids: list[UUID]) -> dict[UUID, tuple[str, list[str]]]:
+    answering: Any = billing
+    known: list[Generation] = await store.find(unit.pool, ids)
+    answers = await told_again(known, answering)
+    return {one["id"]: (one["state"], [event["name"] for event in one["events"]]) for one in answers}
