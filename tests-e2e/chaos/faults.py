@@ -76,6 +76,7 @@ def deck() -> dict[str, Fault]:
         "cut broker connections": cut_broker,
         "cut one side of the gateway's broker connections": cut_one_side,
         "broker out of disk": disk_alarm,
+        "wipe broker": wipe_broker,
         "freeze postgres": freeze_postgres,
         "postgres immediate restart": _killing("postgres", signal.SIGQUIT),
         "cut postgres connections": cut_postgres,
@@ -224,6 +225,17 @@ async def disk_alarm(site: Site) -> str:
     finally:
         await asyncio.to_thread(_rabbitmqctl, site, "set_disk_free_limit", "200MB")
     return f"disk alarm for {seconds:.1f} s"
+
+
+async def wipe_broker(site: Site) -> str:
+    """The virtual host goes, with every queue and every message in it, and comes back empty."""
+    home = site.stack.profile.home / "rabbitmq"
+    await asyncio.to_thread(_rabbitmqctl, site, "delete_vhost", "/")
+    await asyncio.to_thread(_rabbitmqctl, site, "import_definitions", str(home / "definitions.json"))
+    await rabbitmq.declare(rabbitmq.amqp_url(site.stack.profile), site.stack.profile)
+    await site.tap.reopen()
+    site.poisoned = 0
+    return "the virtual host deleted and made anew, empty"
 
 
 async def kill_render_while_storing(site: Site) -> str:

@@ -106,7 +106,8 @@ def _ends(known: Evidence, findings: Findings) -> Iterator[str]:
             yield f"{id_} is shown as {row['state']} for ever: no saga knows it"
     for id_, told in findings.load.seen.items():
         ended, hold = known.sagas.get(id_), known.holds.get(id_)
-        truth = (ended["state"] if ended else "cancelled", hold["captured"] if hold else 0)
+        withdrawn = known.projected[id_]["state"] if id_ in known.projected else "cancelled"
+        truth = (ended["state"] if ended else withdrawn, hold["captured"] if hold else 0)
         if told != {truth}:
             yield f"{id_} ended {truth}, clients read {sorted(told)}"
 
@@ -125,7 +126,7 @@ def _charges(known: Evidence, asks: list[Ask]) -> Iterator[str]:
                 yield f"{id_} was told to deliver {ask.delivered} ({ask.outcome}) and delivered {delivered}"
         elif captured:
             yield f"{id_} {saga['state']} and charged {captured}"
-        elif saga["state"] == "rejected" and hold is not None:
+        elif saga["state"] == "rejected" and hold is not None and hold["state"] != "refunded":
             yield f"{id_} rejected, and a hold was placed"
         elif saga["state"] in REFUNDED and (hold is None or hold["state"] != "refunded"):
             yield f"{id_} {saga['state']}, its hold is {hold['state'] if hold else 'absent'}"

@@ -30,6 +30,8 @@ RECOVERED_SHARE = 0.8
 SETTINGS = {
     "ATELIER_SESSION_RESEND_S": "5",
     "ATELIER_SESSION_STOP_GRACE_S": "5",
+    "ATELIER_STANDING_AFTER_S": "10",
+    "ATELIER_STANDING_CHECK_EVERY_S": "2",
     "ATELIER_RENDER_ATTEMPT_S": "2",
     "ATELIER_RENDER_RECONCILE_S": "3",
     "ATELIER_RENDER_SWEEP_EVERY_S": "10",
@@ -166,6 +168,7 @@ async def _moving(load: Load) -> list[str]:
             "jobs",
             "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running') AND owner_id = ANY($1::uuid[])",
         ),
+        ("gateway", "projections", "SELECT count(*) FROM generations WHERE rank < 9 AND owner_id = ANY($1::uuid[])"),
         ("billing", "holds", "SELECT count(*) FROM holds WHERE state = 'open' AND owner_id = ANY($1::uuid[])"),
     ):
         if rows := await databases[service].fetchval(query, owners):

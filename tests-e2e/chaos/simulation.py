@@ -130,9 +130,10 @@ class Simulation:
     def _hear(self, queue: str, frame: Frame) -> None:
         """The models of gateway and render, which absorb what comes twice."""
         for letter in letters(frame.body, frame.headers, content_type=frame.content_type, message_id=frame.message_id):
-            message = unwrap(letter.body, letter.headers).message
+            envelope = unwrap(letter.body, letter.headers)
+            message = envelope.message
             if queue == GATEWAY_PROJECTION and isinstance(message, Event):
-                self.snapshots |= fold(self.snapshots, [message])
+                self.snapshots |= fold(self.snapshots, [(message, envelope.time)])
             if queue == RENDER_COMMANDS:
                 self._command(message)
 
@@ -254,7 +255,7 @@ class Simulation:
                 yield f"I5: {id_} made {self.made.get(id_)}, hold {hold}"
             if state in ("failed", "cancelled", "expired") and (hold is None or hold[0] != "refunded"):
                 yield f"I6 I7: {id_} {state}, hold {hold}"
-            if state == "rejected" and hold is not None:
+            if state == "rejected" and hold not in (None, ("refunded", 0)):
                 yield f"I6: {id_} rejected, hold {hold}"
             if state is None and RANKS[shown] != TERMINAL:
                 yield f"I4: {id_} was withdrawn, and is shown as {shown} for ever"

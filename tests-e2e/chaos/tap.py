@@ -45,6 +45,13 @@ class Tap:
         await queue.bind(EXCHANGE, "#")
         await queue.consume(self._hear)
 
+    async def reopen(self) -> None:
+        """Begins anew on a broker that has lost everything: what was said before may never have arrived."""
+        if self._connection is not None:
+            await self._connection.close()
+        self.heard.clear()
+        await self.open()
+
     async def close(self) -> None:
         """Stops listening and takes the queue away."""
         if self._connection is not None:

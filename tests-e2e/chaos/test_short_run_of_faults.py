@@ -15,6 +15,15 @@ FAULTS = (
 )
 
 
+async def test_a_wiped_broker_ends_or_refunds_every_generation(world: World) -> None:
+    told: list[str] = []
+
+    findings = await run(world, Plan(21, ("wipe broker",), pause_s=3.0, slow=False), told.append)
+
+    assert "made anew, empty" in "".join(told)
+    assert findings.violations == [], findings.report()
+
+
 @pytest.mark.parametrize("seed", [20])
 async def test_faults_under_load_leave_every_invariant_standing(world: World, seed: int) -> None:
     told: list[str] = []
