@@ -167,7 +167,7 @@ class World:
         artefacts = Artefacts(self.objects, self.spool, self.pool)  # type: ignore[arg-type]
         worker = worker_of(self.objects, artefacts, self.images, Progress(unit), self.pool, owner, preferred)
         completions = Completions(unit, artefacts, owner=owner)
-        forecaster = Forecaster(self.pool, (Local(self.images),), Simulator(attempt_s=0.3))
+        forecaster = Forecaster(self.pool, (Local(self.images),), Simulator(self.images, attempt_s=0.3))
         scheduler = Scheduler(unit, worker, completions, forecaster, owner=owner, lease_s=lease_s, slots=slots)
         collector = Collector(unit, self.objects, retention_days=30, jobs_keep_days=30, grace_s=60)  # type: ignore[arg-type]
         self.processes.append(Process(scheduler, collector, owner, unit))
@@ -246,7 +246,7 @@ def worker_of(
     gates = {p.name: Gate(p.name, calls_max=4) for p in preferred if p.capabilities.remote}
     caller = Caller(providers, gates, Submissions(pool, owner=owner), RULES)  # type: ignore[arg-type]
     reuse = Reuse(objects, pool, days_max=30)  # type: ignore[arg-type]
-    simulator = Simulator(attempt_s=0.3)
+    simulator = Simulator(images, attempt_s=0.3)
     rules = ContentRules([BannedWordsModerator(BannedWords.listed("gore", whole=True))], when_away="refuse")
     return Worker(
         providers, simulator, caller, rules, inputs, Stills(images), artefacts, reuse, Analyst(look), progress

@@ -61,7 +61,7 @@ class Subject:
     """A service that somebody pays for, and that nobody counts for us."""
     secret: str | None = None
     faithful: bool = True
-    """Whether it makes what is asked; the pretending one makes the same small square of everything."""
+    """Whether it makes what is asked of what is given; the pretending one looks at no input."""
 
 
 Start = Callable[[Tools], AbstractAsyncContextManager[Subject]]
@@ -124,7 +124,7 @@ async def simulator(tools: Tools) -> AsyncIterator[Subject]:
     async def tell(outcome: str) -> dict[str, Any]:
         return {"simulate": Simulation.model_validate({"outcome": outcome})}
 
-    yield Subject(Simulator(attempt_s=IMPATIENT_S), tell=tell, faithful=False)
+    yield Subject(Simulator(tools.images, attempt_s=IMPATIENT_S), tell=tell, faithful=False)
 
 
 @asynccontextmanager

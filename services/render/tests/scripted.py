@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from atelier_render.providers.local import OFFERS
 from atelier_render.providers.protocol import Capabilities, Outcome, Picture, ProviderJob, Refused, Succeeded, Unknown
-from atelier_render.providers.simulator import _png
+from atelier_render.providers.sample_outputs import sample_picture
 
-OK = Succeeded((Picture(_png(1), "image/png", 32, 32),), 1)
+OK = Succeeded((Picture(sample_picture(1, 32, 32), "image/png", 32, 32),), 1)
 
 
 AWAY = Capabilities(OFFERS, reads_inputs=False, remote=True)

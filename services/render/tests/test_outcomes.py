@@ -14,10 +14,13 @@ from atelier_render.providers.protocol import (
     Transient,
     Unknown,
 )
-from atelier_render.providers.simulator import _png
+from atelier_render.providers.sample_outputs import sample_picture
 
 RULES = Rules(tries_max=3, backoff_s=1.0, backoff_s_max=3.0, retry_after_s_max=30.0)
-GOOD, BAD = Picture(_png(1), "image/png", 32, 32), Picture(_png(1)[:-9], "image/png", 32, 32)
+GOOD, BAD = (
+    Picture(sample_picture(1, 32, 32), "image/png", 32, 32),
+    Picture(sample_picture(1, 32, 32)[:-9], "image/png", 32, 32),
+)
 
 
 @pytest.mark.parametrize(

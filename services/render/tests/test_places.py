@@ -27,7 +27,7 @@ Ask = Callable[..., RequestRender]
 @pytest.fixture
 def forecaster(world: Any) -> Forecaster:
     """What is known of durations."""
-    return Forecaster(world.pool, (), Simulator(attempt_s=1))
+    return Forecaster(world.pool, (), Simulator(world.images, attempt_s=1))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import logging
 from collections.abc import Callable
 from pathlib import PurePosixPath
@@ -9,10 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from PIL import Image
 
 from atelier_contracts import InputRef, Owner, RequestRender, Simulation
 from atelier_render.jobs import Completion, Failure
-from atelier_render.providers.simulator import _png
+from atelier_render.providers.sample_outputs import sample_picture
 from atelier_storage import keys
 
 Ask = Callable[..., RequestRender]
@@ -36,7 +38,38 @@ async def test_pictures_are_stored_under_their_owner_with_their_checksum(studio:
     for artefact in ending.artefacts:
         stored = studio.objects.objects[artefact.key]
         assert (artefact.sha256, artefact.size) == (hashlib.sha256(stored).hexdigest(), len(stored))
-        assert (artefact.width, artefact.height, artefact.content_type) == (32, 32, "image/png")
+        assert (artefact.width, artefact.height, artefact.content_type) == (768, 1024, "image/png")
+
+
+@pytest.mark.parametrize(
+    ("asked", "sides"),
+    [
+        ({"kind": "image", "size": "256x256", "format": "jpeg"}, (256, 256)),
+        ({"kind": "image", "size": "1536x1024", "format": "webp"}, (1536, 1024)),
+        ({"kind": "image", "format": "png"}, (1024, 1024)),
+        ({"kind": "on_model", "size": "2:3", "quality": "low", "format": "jpeg"}, (512, 768)),
+        ({"kind": "product_shot", "size": "16:9", "quality": "ultra", "format": "webp"}, (1536, 864)),
+        ({"kind": "try_on", "format": "jpeg"}, (768, 1024)),
+    ],
+)
+async def test_simulated_pictures_have_the_size_and_format_asked_for(
+    studio: Any, ask: Ask, asked: dict[str, Any], sides: tuple[int, int]
+) -> None:
+    ending = await studio.render(ask(simulate=Simulation(), n=2, **asked))
+
+    assert isinstance(ending, Completion), ending
+    for artefact in ending.artefacts:
+        assert (artefact.width, artefact.height) == sides
+        with Image.open(io.BytesIO(studio.objects.objects[artefact.key])) as picture:
+            assert (picture.size, picture.format) == (sides, asked["format"].upper())
+
+
+@pytest.mark.parametrize("audio_format", ["wav", "mp3"])
+async def test_simulated_narrations_are_sounds(studio: Any, ask: Ask, audio_format: str) -> None:
+    ending = await studio.render(ask(simulate=Simulation(), kind="narration", prompt="Once", audio_format=audio_format))
+
+    assert isinstance(ending, Completion), ending
+    assert [one.content_type for one in ending.artefacts] == [{"wav": "audio/wav", "mp3": "audio/mpeg"}[audio_format]]
 
 
 async def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(studio: Any, ask: Ask) -> None:
@@ -148,7 +181,7 @@ async def test_what_no_provider_makes_is_refused_in_words(studio: Any, ask: Ask)
 async def test_a_try_on_without_a_garment_is_refused(studio: Any, ask: Ask) -> None:
     owner = Owner(kind="store", id=uuid4())
     key = keys.upload_key("store", owner.id, uuid4(), "person.png")
-    studio.objects.objects[key] = _png(1)
+    studio.objects.objects[key] = sample_picture(1, 32, 32)
 
     ending = await studio.render(ask(owner, simulate=None, inputs=(InputRef(role="person", key=key),)))
 

@@ -134,7 +134,7 @@ async def _scheduler(
     spool = Spool(settings.render_spool_dir)
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     artefacts = Artefacts(objects, spool, pool)
-    simulator = Simulator(attempt_s=settings.render_attempt_s) if settings.simulator == "on" else None
+    simulator = Simulator(images, attempt_s=settings.render_attempt_s) if settings.simulator == "on" else None
     inputs = Inputs(objects, fetcher)
     providers = composition.compose(settings, images)
     rules = _content_rules(settings)

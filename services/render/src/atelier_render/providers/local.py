@@ -132,7 +132,7 @@ class Local:
 def order_of(spec: RenderSpec, index: int) -> Order:
     """What the composer is told of the picture at a place (0 is the first) of those asked for."""
     assert spec.kind in get_args(Scene), "nothing else is offered"
-    width, height = _sides(spec)
+    width, height = sides_of(spec)
     return Order(
         kind=cast(Scene, spec.kind),
         seed=(spec.seed + index) % SEEDS,
@@ -147,7 +147,7 @@ def order_of(spec: RenderSpec, index: int) -> Order:
     )
 
 
-def _sides(spec: RenderSpec) -> tuple[int, int]:
+def sides_of(spec: RenderSpec) -> tuple[int, int]:
     """Width and height in pixels; zeros where a photograph decides: in try-ons, and in edits that name no size."""
     offer = OFFER_OF[spec.kind]
     if not offer.sizes or (spec.kind == "image" and spec.inputs and spec.size is None):

@@ -1,12 +1,15 @@
 """A provider that pretends: every outcome a real one can have, at will and at once. For tests, demos and measuring."""
 
 import asyncio
-import struct
-import zlib
 from collections import OrderedDict
+from dataclasses import replace
 from typing import get_args
 
 from atelier_contracts import Kind, Simulation
+from atelier_contracts.vocabulary import ImageFormat
+from atelier_imaging.pictures import EncodedPicture
+from atelier_imaging.workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
+from atelier_render.providers.local import OFFER_OF, sides_of
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
@@ -16,12 +19,15 @@ from atelier_render.providers.protocol import (
     Picture,
     ProviderJob,
     Succeeded,
+    Transient,
     Unknown,
 )
+from atelier_render.providers.sample_outputs import sample_picture, sample_sound
+from atelier_render.providers.spoken import CONTENT_TYPES as SOUND_TYPES
 
-SIDE_PX = 32
+OPEN_SIDES_PX = (768, 1024)
+"""Where a photograph would decide, which is not looked at here."""
 REMEMBERED_MAX = 1_000
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 class Simulator:
@@ -30,7 +36,8 @@ class Simulator:
     name = "simulator"
     capabilities = Capabilities(offers=tuple(Offer(kind) for kind in get_args(Kind)), reads_inputs=False)
 
-    def __init__(self, *, attempt_s: float) -> None:
+    def __init__(self, images: ImageWorkers, *, attempt_s: float) -> None:
+        self._images = images
         self._attempt_s = attempt_s
         self._made: OrderedDict[str, Outcome] = OrderedDict()
 
@@ -41,22 +48,22 @@ class Simulator:
             await asyncio.sleep(orders.delay_ms / 1_000)
         if orders.outcome == "timeout":
             await asyncio.sleep(self._attempt_s)
-        return self.decide(job, orders)
+        try:
+            return await self._as_asked(job, await asyncio.to_thread(self.decide, job, orders))
+        except (ImageWorkerDied, ImageQueueFull) as error:
+            return Transient(f"the picture could not be encoded: {error}")
 
     def decide(self, job: ProviderJob, orders: Simulation) -> Outcome:
-        """The outcome itself, without any waiting: pure but for the memory of a lost answer."""
+        """The outcome itself, without any waiting: pure but for the memory of a lost answer. Pictures are PNGs."""
         n = job.spec.n
         match orders.outcome:
-            case "succeed":
-                return Succeeded(_pictures(job, orders, n), n)
+            case "succeed" | "corrupt":
+                return Succeeded(_outputs(job, orders, n), n)
             case "partial":
                 made = min(n, max(n - 1, 0) if orders.delivered is None else orders.delivered)
-                return Partial(_pictures(job, orders, made), made)
-            case "corrupt":
-                broken = tuple(_broken(picture) for picture in _pictures(job, orders, n))
-                return Succeeded(broken, n)
+                return Partial(_outputs(job, orders, made), made)
             case "lost_response":
-                self._remember(job.key, Succeeded(_pictures(job, orders, n), n))
+                self._remember(job.key, Succeeded(_outputs(job, orders, n), n))
                 return Unknown()
             case "timeout":
                 return Failed("provider_timeout", f"the simulator did not answer within {self._attempt_s:g} s")
@@ -65,7 +72,23 @@ class Simulator:
 
     async def recall(self, job: ProviderJob) -> Outcome:
         """What it made under this key."""
-        return self._made.get(job.key, Unknown())
+        return await self._as_asked(job, self._made.get(job.key, Unknown()))
+
+    async def _as_asked(self, job: ProviderJob, outcome: Outcome) -> Outcome:
+        """Its pictures in the format asked for; broken ones are broken afterwards."""
+        if not isinstance(outcome, Succeeded | Partial):
+            return outcome
+        made = [await self._encoded(picture, job.spec.format) for picture in outcome.pictures]
+        if (job.spec.simulate or Simulation()).outcome == "corrupt":
+            made = [_broken(picture) for picture in made]
+        return replace(outcome, pictures=tuple(made))
+
+    async def _encoded(self, picture: Picture, image_format: ImageFormat) -> Picture:
+        if picture.content_type != "image/png" or image_format == "png":
+            return picture
+        made = await self._images.fit(picture.data, width=0, height=0, image_format=image_format)
+        assert isinstance(made, EncodedPicture), made
+        return Picture(made.data, made.content_type, made.width, made.height, made.sha256)
 
     def _remember(self, key: str, outcome: Outcome) -> None:
         self._made[key] = outcome
@@ -73,27 +96,18 @@ class Simulator:
             self._made.popitem(last=False)
 
 
-def _pictures(job: ProviderJob, orders: Simulation, count: int) -> tuple[Picture, ...]:
+def _outputs(job: ProviderJob, orders: Simulation, count: int) -> tuple[Picture, ...]:
     if not orders.picture:
         return ()
-    return tuple(Picture(_png(job.spec.seed + index), "image/png", SIDE_PX, SIDE_PX) for index in range(count))
+    spec = job.spec
+    if spec.kind == "narration":
+        return tuple(Picture(sample_sound(spec.audio_format), SOUND_TYPES[spec.audio_format]) for _ in range(count))
+    sides = sides_of(spec) if spec.kind in OFFER_OF else (0, 0)
+    width, height = sides if all(sides) else OPEN_SIDES_PX
+    return tuple(
+        Picture(sample_picture(spec.seed + index, width, height), "image/png", width, height) for index in range(count)
+    )
 
 
 def _broken(picture: Picture) -> Picture:
-    return Picture(picture.data[:-20] + bytes(20), picture.content_type, picture.width, picture.height)
-
-
-def _png(seed: int) -> bytes:
-    """A small gradient in a colour told by the seed: the same seed, the same bytes."""
-    red, green, blue = (zlib.crc32(f"{seed}/{channel}".encode()) & 0xFF for channel in "rgb")
-    rows = (
-        b"\x00" + bytes(value for x in range(SIDE_PX) for value in (red, green ^ (4 * x), blue ^ (4 * y)))
-        for y in range(SIDE_PX)
-    )
-    header = struct.pack(">IIBBBBB", SIDE_PX, SIDE_PX, 8, 2, 0, 0, 0)
-    body = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(b"".join(rows), 1)) + _chunk(b"IEND", b"")
-    return PNG_SIGNATURE + body
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return replace(picture, data=picture.data[:-20])
