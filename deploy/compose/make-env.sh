@@ -32,6 +32,22 @@ broker_hash() {
   rm -f "$salt"
 }
 
+# What outputs are signed with (C2PA): a signer and its authority, whose key is thrown away once it has signed.
+make_provenance() {
+  local folder days=3650 name="/O=Atelier/CN=Provenance"
+  folder=$(mktemp -d)
+  openssl req -x509 -newkey ed25519 -nodes -days "$days" -subj "$name authority of this installation" \
+    -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign \
+    -keyout "$folder/authority.key" -out "$folder/authority.pem" 2>/dev/null
+  openssl req -x509 -newkey ed25519 -nodes -days "$days" -subj "$name signer of this installation" \
+    -CA "$folder/authority.pem" -CAkey "$folder/authority.key" \
+    -addext basicConstraints=critical,CA:FALSE -addext keyUsage=critical,digitalSignature \
+    -addext extendedKeyUsage=critical,emailProtection \
+    -keyout "$folder/signer.key" -out "$folder/signer.pem" 2>/dev/null
+  cat "$folder/signer.pem" "$folder/authority.pem" "$folder/signer.key" >"$secrets/render/provenance.pem"
+  rm -rf "$folder"
+}
+
 write_definitions() {
   local user password filled
   filled=$(<"$root/deploy/compose/rabbitmq/definitions.json")
@@ -68,14 +84,18 @@ if [[ ${#made[@]} == 0 ]]; then
   exit 1
 fi
 
-# The containers run as other users and must read these two: the folder keeps everybody else out, not the files.
-mkdir -p "$secrets"
+# The containers run as other users and must read these: the folder keeps everybody else out, not the files.
+mkdir -p "$secrets/render"
+chmod 0755 "$secrets/render"  # mounted as a folder; the one around it keeps everybody else out
 write_definitions
 if [[ ! -e $env_file || ! -e $secrets/dev-issuer.pem ]]; then
   rm -f "$secrets/dev-issuer.pem"  # left read-only by a run that was cut off
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$secrets/dev-issuer.pem"
 fi
-chmod 0444 "$secrets/rabbitmq-definitions.json" "$secrets/dev-issuer.pem"
+if [[ ! -e $secrets/render/provenance.pem ]]; then
+  make_provenance
+fi
+chmod 0444 "$secrets/rabbitmq-definitions.json" "$secrets/dev-issuer.pem" "$secrets/render/provenance.pem"
 
 # Last, and in one step: a half-written file would be kept.
 mv "$env_file.new" "$env_file"

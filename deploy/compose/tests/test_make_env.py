@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import BasicConstraints, ExtendedKeyUsage, load_pem_x509_certificates
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from atelier_contracts.routes import SERVICES
 from atelier_messaging.permissions import USERS, definitions
@@ -40,7 +42,9 @@ def mode_of(path: Path) -> int:
 def test_only_its_owner_can_reach_what_was_made(made: Path) -> None:
     assert mode_of(made / ".env") == 0o600
     assert mode_of(made / "secrets") == 0o700
-    assert {mode_of(path) for path in (made / "secrets").iterdir()} == {0o444}  # containers run as other users
+    files = [path for path in (made / "secrets").rglob("*") if path.is_file()]
+    assert {mode_of(path) for path in files} == {0o444}  # containers run as other users
+    assert mode_of(made / "secrets/render") == 0o755  # it is mounted as a folder
 
 
 def test_secrets_have_256_bits_and_no_two_are_equal(made: Path) -> None:
@@ -90,6 +94,18 @@ def test_the_development_issuer_signs_with_es256(made: Path) -> None:
 
     assert isinstance(key, EllipticCurvePrivateKey)
     assert isinstance(key.curve, SECP256R1)
+
+
+def test_outputs_are_signed_by_a_certificate_that_its_authority_has_signed(made: Path) -> None:
+    content = (made / "secrets/render/provenance.pem").read_bytes()
+
+    signer, authority = load_pem_x509_certificates(content)
+    signer.verify_directly_issued_by(authority)
+    assert load_pem_private_key(content, password=None).public_key() == signer.public_key()
+    assert signer.extensions.get_extension_for_class(ExtendedKeyUsage).value == ExtendedKeyUsage(
+        [ExtendedKeyUsageOID.EMAIL_PROTECTION]
+    )
+    assert not signer.extensions.get_extension_for_class(BasicConstraints).value.ca
 
 
 def test_a_second_run_refuses_and_changes_nothing(root: Path, made: Path) -> None:

@@ -125,6 +125,8 @@ def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str
     if service == "render":
         keys = {name: plan.given[name] for name in PROVIDERS if name in plan.given}
         values = {"ATELIER_RENDER_LEASE_S": "5"} | values | keys
+    if service == "render":
+        values = {"ATELIER_PROVENANCE_FILE": str(profile.provenance_file)} | values
     if service == "session":
         values["ATELIER_BILLING_URL"] = http_url(profile, "billing")
     if service == "gateway":

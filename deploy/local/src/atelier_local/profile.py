@@ -63,6 +63,11 @@ class Profile:
         return brokers_of(self.name)
 
     @property
+    def provenance_file(self) -> Path:
+        """The certificate and key that outputs are signed with; render makes it."""
+        return self.home / "provenance.pem"
+
+    @property
     def mark(self) -> str:
         """What each process of this stack carries in its environment."""
         return str(self.home)

@@ -70,6 +70,8 @@ CONTENT_CHECKS = Counter(
 DISCARDED = Counter("atelier_render_discarded_total", "Outputs that came too late and were thrown away")
 OBJECTS_REMOVED = Counter("atelier_render_objects_removed_total", "Objects removed from the store", ["reason"])
 """reason: requested, retention, late, lost (by an attempt that did not win), orphan (found by the sweep)."""
+UNMARKED = Counter("atelier_render_unmarked_total", "Outputs delivered without a provenance mark", ["mark"])
+"""mark: tag (XMP, ID3, INFO), manifest (C2PA)."""
 
 # Providers
 PROVIDER_OUTCOMES = Counter(

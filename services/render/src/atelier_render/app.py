@@ -1,5 +1,6 @@
 """Puts render together; decides nothing."""
 
+import logging
 import os
 import secrets
 import socket
@@ -28,6 +29,8 @@ from atelier_render.forecast.places import Places
 from atelier_render.handlers import handle_commands
 from atelier_render.inputs import INPUT_BYTES_MAX, Inputs
 from atelier_render.progress import TELL_EVERY_S, Progress
+from atelier_render.provenance.identity import ensure_identity, make_identity, read_identity
+from atelier_render.provenance.marker import Marker
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
 from atelier_render.providers.worker_http.hints import callbacks_router
@@ -46,6 +49,8 @@ from atelier_storage.objects import ObjectStore
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
 from atelier_telemetry.stop import Stop
+
+logger = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
@@ -139,6 +144,7 @@ async def _scheduler(
     providers = composition.compose(settings, images)
     rules = _content_rules(settings)
     reuse = Reuse(objects, pool, days_max=settings.render_retention_days)
+    marker = _marker(settings)
     worker = Worker(
         providers,
         simulator,
@@ -150,6 +156,7 @@ async def _scheduler(
         reuse,
         Analyst(images.analyse),
         progress,
+        marker,
     )
     completions = Completions(bus.work, artefacts, owner=owner)
     forecaster = Forecaster(pool, providers, simulator)
@@ -162,8 +169,27 @@ async def _scheduler(
     await composition.close(providers)
     await images.close()
     spool.close()
+    if marker is not None:
+        marker.close()
     fetcher.close()
     objects.close()
+
+
+def _marker(settings: Settings) -> Marker | None:
+    if settings.provenance == "off":
+        logger.warning("provenance marks are off: outputs do not say that they are synthetic")
+        return None
+    file = settings.provenance_file
+    if file is None:
+        logger.warning("provenance: ATELIER_PROVENANCE_FILE is not set, outputs are signed by a key of this process")
+        return Marker(make_identity())
+    if settings.environment == "production":
+        return Marker(read_identity(file))
+    try:
+        return Marker(ensure_identity(file))
+    except OSError as error:
+        logger.warning("provenance: %s cannot be made, outputs are signed by a key of this process: %s", file, error)
+        return Marker(make_identity())
 
 
 def _caller(settings: Settings, pool: Pool, providers: Sequence[Provider], owner: str) -> Caller:

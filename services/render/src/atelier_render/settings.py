@@ -65,6 +65,12 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     is restored."""
     render_sweep_grace_s: float = Field(default=86_400.0, ge=60.0)
     """Seconds that an object must be old before a sweep may take it."""
+    provenance: Literal["on", "off"] = "on"
+    """Whether outputs carry machine-readable marks of how they were made (docs/provenance.md). Off is for places
+    without the duty."""
+    provenance_file: Annotated[Path | None, EMPTY_IS_NONE] = None
+    """PEM file with the certificate chain that outputs are signed with, the signer's first, and its private key
+    (Ed25519, or ECDSA with P-256). With local settings a missing one is made; unset, each process makes its own."""
     content_banned_words: str = ""
     """Words and phrases, separated by commas, that no prompt and no text may hold (docs/content-rules.md)."""
     moderation_url: Annotated[AnyHttpUrl | None, EMPTY_IS_NONE] = None

@@ -12,6 +12,7 @@ from atelier_render.content.rules import ContentRules
 from atelier_render.inputs import InputRefused, Inputs
 from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
 from atelier_render.progress import Progress
+from atelier_render.provenance.marker import Marker, Origin
 from atelier_render.providers.protocol import Input, Partial, Provider, ProviderJob, Succeeded
 from atelier_render.providers.registry import candidates, objection
 from atelier_render.providers.simulator import Simulator
@@ -40,6 +41,7 @@ class Worker:
         reuse: Reuse,
         analyst: Analyst,
         progress: Progress,
+        marker: Marker | None = None,
     ) -> None:
         self._providers = providers
         self._simulator = simulator
@@ -51,6 +53,7 @@ class Worker:
         self._reuse = reuse
         self._analyst = analyst
         self._progress = progress
+        self._marker = marker
 
     async def perform(self, attempt: Attempt) -> Ending:
         """Ends by the job's deadline at the latest. A cancelled call stops the provider's work too."""
@@ -111,6 +114,8 @@ class Worker:
             outputs, wrong = await self._analyst.judge(outcome.pictures, left_s=left_s)
             if not outputs:
                 return Failure(job, provider, "provider_failed", f"what the provider made is unusable: {wrong}")
+            if self._marker is not None:
+                outputs = await self._marker.mark(outputs, Origin(provider, outcome.model, job.spec, inputs))
             kept_under = fingerprint if as_wished(job.spec, provider) else None
             made = Made(provider, outputs, kept_under, outcome.model)
         artefacts = await self._artefacts.save(attempt, made)

@@ -1,0 +1,126 @@
+"""Marks outputs before they are stored: the tag, then a C2PA manifest signed by this installation.
+
+The manifest names the software, the provider and its model, what was given as ingredients, and keeps the manifest that
+a provider has put in. An output that cannot be marked is delivered all the same, since it is paid for; it is counted,
+and the log says why.
+"""
+
+import asyncio
+import io
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+from c2pa import Builder, C2paError, C2paSignerInfo, Context, Reader, Settings, Signer
+
+from atelier_contracts import RenderSpec
+from atelier_render.provenance.identity import SigningIdentity
+from atelier_render.provenance.source_types import source_type_of
+from atelier_render.provenance.tags import Tag, Unmarkable, tagged
+from atelier_render.providers.protocol import Input
+from atelier_render.providers.verification import type_of
+from atelier_render.results.analysis import Output
+from atelier_telemetry import metrics
+
+SOFTWARE = {"name": "Atelier", "version": version("atelier-render")}
+PARENT = "made-by-provider"
+THUMBNAIL_TYPE = "image/webp"
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """How outputs came to be: by whom, by which of its models, of what."""
+
+    provider: str
+    model: str | None
+    spec: RenderSpec
+    inputs: tuple[Input, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[Input, ...]:
+        """The inputs that are pictures."""
+        return tuple(given for given in self.inputs if (type_of(given.data) or "").startswith("image/"))
+
+
+class Marker:
+    """Signs with one identity. Safe to use from several threads."""
+
+    def __init__(self, identity: SigningIdentity) -> None:
+        info = C2paSignerInfo(identity.algorithm.encode(), identity.chain, identity.key, None)
+        self._signer = Signer.from_info(info)
+        wanted = {"verify": {"verify_after_sign": False}, "builder": {"thumbnail": {"enabled": False}}}
+        self._context = Context(settings=Settings.from_dict(wanted))
+
+    async def mark(self, outputs: Sequence[Output], origin: Origin) -> tuple[Output, ...]:
+        """The same outputs and their thumbnails, marked; in threads, as it takes milliseconds of one core each."""
+        return tuple(await asyncio.gather(*(asyncio.to_thread(self._mark, output, origin) for output in outputs)))
+
+    def close(self) -> None:
+        """Lets the key go."""
+        self._signer.close()
+
+    def _mark(self, output: Output, origin: Origin) -> Output:
+        data = self._marked(output.data, output.content_type, origin)
+        if output.thumbnail is None:
+            return replace(output, data=data)
+        return replace(output, data=data, thumbnail=self._marked(output.thumbnail, THUMBNAIL_TYPE, origin))
+
+    def _marked(self, data: bytes, content_type: str, origin: Origin) -> bytes:
+        """The best mark that can be had: both, the tag alone, or none."""
+        source = source_type_of(origin.provider, has_pictures=bool(origin.pictures))
+        try:
+            with_tag = tagged(data, content_type, Tag(source, f"Atelier, {origin.model or origin.provider}"))
+        except (Unmarkable, ValueError, IndexError) as error:
+            metrics.UNMARKED.labels("tag").inc()
+            logger.error("an output of %s has no provenance tag, it is delivered without: %s", origin.provider, error)
+            with_tag = data
+        try:
+            return self._signed(with_tag, data, content_type, origin, source)
+        except C2paError as error:
+            metrics.UNMARKED.labels("manifest").inc()
+            logger.error("an output of %s has no signed manifest, it is delivered without: %s", origin.provider, error)
+            return with_tag
+
+    def _signed(self, data: bytes, as_made: bytes, content_type: str, origin: Origin, source: str) -> bytes:
+        """``as_made``: before the tag, for a provider's manifest holds for those very bytes."""
+        parent = _has_manifest(as_made, content_type)
+        agent = {"name": origin.provider} | ({"version": origin.model} if origin.model else {})
+        actions: list[dict[str, Any]] = [
+            {"action": "c2pa.created", "digitalSourceType": source, "softwareAgent": agent}
+        ]
+        if parent:
+            opened = {"action": "c2pa.opened", "softwareAgent": SOFTWARE, "parameters": {"ingredientIds": [PARENT]}}
+            actions = [opened, {"action": "c2pa.edited.metadata", "softwareAgent": SOFTWARE}]
+        ingredients = [(f"input-{place}", given) for place, given in enumerate(origin.pictures, 1)]
+        actions += [{"action": "c2pa.placed", "parameters": {"ingredientIds": [name]}} for name, _ in ingredients]
+        manifest = {
+            "claim_generator_info": [SOFTWARE],
+            "title": f"{origin.spec.kind} by {origin.provider}",
+            "format": content_type,
+            "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": actions}}],
+        }
+        signed = io.BytesIO()
+        with Builder(json.dumps(manifest), context=self._context) as builder:
+            if parent:
+                theirs = {"title": f"made by {origin.provider}", "relationship": "parentOf", "label": PARENT}
+                builder.add_ingredient(json.dumps(theirs), content_type, io.BytesIO(as_made))
+            for name, given in ingredients:
+                used = {"title": f"{given.role} ({name})", "relationship": "componentOf", "label": name}
+                builder.add_ingredient(json.dumps(used), type_of(given.data) or "", io.BytesIO(given.data))
+            builder.sign(self._signer, content_type, io.BytesIO(data), signed)
+        return signed.getvalue()
+
+
+def _has_manifest(data: bytes, content_type: str) -> bool:
+    """Whether a provider has put a readable manifest in. The first look is cheap: nearly none has."""
+    if b"c2pa" not in data:
+        return False
+    try:
+        with Reader(content_type, io.BytesIO(data)) as reader:
+            return reader.get_active_manifest() is not None
+    except C2paError:
+        return False

@@ -1,0 +1,228 @@
+"""Every output says by machine-readable marks that it is synthetic, and the picture in it is not touched."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from c2pa import Context, Reader
+from c2pa import Settings as C2paSettings
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from PIL import Image
+
+from atelier_contracts import RenderSpec
+from atelier_render.narration.sound import Mp3, Wav
+from atelier_render.provenance.identity import (
+    IdentityUnusable,
+    SigningIdentity,
+    ensure_identity,
+    make_identity,
+    read_identity,
+)
+from atelier_render.provenance.marker import Marker, Origin
+from atelier_render.provenance.source_types import ALGORITHM, COMPOSITE, TRAINED, TRAINED_COMPOSITE
+from atelier_render.provenance.tags import Tag, tagged
+from atelier_render.providers.protocol import Input, Picture
+from atelier_render.providers.verification import flaw, type_of
+from atelier_render.results.analysis import Output
+
+TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+WORDS = RenderSpec(kind="image", prompt="a cat")
+
+
+def picture(container: str, mode: str = "RGB", **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((96, 64)).convert(mode).save(out, container, **options)
+    return out.getvalue()
+
+
+def sound(content_type: str) -> bytes:
+    file = Wav(22_050) if content_type == "audio/wav" else Mp3(22_050)
+    file.add(bytes(22_050))
+    return file.whole()
+
+
+OUTPUTS = {
+    "png": picture("PNG"),
+    "png with alpha": picture("PNG", "RGBA"),
+    "jpeg": picture("JPEG"),
+    "webp": picture("WEBP"),
+    "webp lossless": picture("WEBP", lossless=True),
+    "webp with alpha": picture("WEBP", "RGBA", lossless=True),
+    "jpeg with xmp": picture("JPEG", xmp=b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf='
+                             b'"http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'),
+    "mp3": sound("audio/mpeg"),
+    "wav": sound("audio/wav"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def identity() -> SigningIdentity:
+    return make_identity()
+
+
+@pytest.fixture(scope="module")
+def marker(identity: SigningIdentity) -> Iterator[Marker]:
+    marker = Marker(identity)
+    yield marker
+    marker.close()
+
+
+def manifest_of(data: bytes) -> dict[str, object]:
+    with Reader(type_of(data) or "", io.BytesIO(data)) as reader:
+        found: dict[str, object] | None = reader.get_active_manifest()
+        assert found is not None
+        return found
+
+
+async def marked(marker: Marker, data: bytes, origin: Origin) -> bytes:
+    (output,) = await marker.mark([Output(data, type_of(data) or "")], origin)
+    return output.data
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+async def test_an_outputs_manifest_is_valid_and_trusted_by_who_trusts_the_installation(
+    marker: Marker, identity: SigningIdentity, name: str
+) -> None:
+    data = await marked(marker, OUTPUTS[name], Origin("openai", "gpt-image-2.6-flare", WORDS))
+
+    authority = x509.load_pem_x509_certificates(identity.chain)[-1].public_bytes(Encoding.PEM).decode()
+    trusting = Context(settings=C2paSettings.from_dict({"trust": {"user_anchors": authority}}))
+    with Reader(type_of(data) or "", io.BytesIO(data), context=trusting) as reader:
+        assert reader.get_validation_state() == "Trusted"
+    assert TRAINED in json.dumps(manifest_of(data))
+    assert "gpt-image-2.6-flare" in json.dumps(manifest_of(data))
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+async def test_an_output_stays_whole_and_carries_the_tag(marker: Marker, name: str) -> None:
+    data = await marked(marker, OUTPUTS[name], Origin("openai", None, WORDS))
+    content_type = type_of(data) or ""
+
+    assert content_type == type_of(OUTPUTS[name])
+    assert flaw(Picture(data, content_type)) is None
+    assert TRAINED.encode() in data
+
+
+@pytest.mark.parametrize("name", [name for name in OUTPUTS if name not in ("mp3", "wav")])
+async def test_marks_leave_the_pixels_as_they_were(marker: Marker, name: str) -> None:
+    data = await marked(marker, OUTPUTS[name], Origin("openai", None, WORDS))
+
+    before, after = Image.open(io.BytesIO(OUTPUTS[name])), Image.open(io.BytesIO(data))
+    assert (before.mode, before.size, before.tobytes()) == (after.mode, after.size, after.tobytes())
+    assert after.getxmp()["xmpmeta"]["RDF"]["Description"]["DigitalSourceType"] == TRAINED
+
+
+@pytest.mark.parametrize("content_type", ["audio/mpeg", "audio/wav"])
+async def test_marks_leave_the_sound_as_it_was(marker: Marker, content_type: str) -> None:
+    before = sound(content_type)
+
+    data = await marked(marker, before, Origin("narration", None, RenderSpec(kind="narration")))
+
+    stream = before[-1_000:] if content_type == "audio/mpeg" else before[44:]
+    assert stream in data
+    assert ALGORITHM.encode() in data
+
+
+async def test_the_same_output_twice_differs_in_its_manifest_alone(marker: Marker) -> None:
+    """Settled question 14: a manifest has an id and a salt of its own; without it the bytes are the same."""
+    origin = Origin("local", None, WORDS)
+    once, again = await marked(marker, OUTPUTS["png"], origin), await marked(marker, OUTPUTS["png"], origin)
+
+    assert once != again
+    assert Image.open(io.BytesIO(once)).tobytes() == Image.open(io.BytesIO(again)).tobytes()
+    assert tagged(OUTPUTS["png"], "image/png", Tag(ALGORITHM, "Atelier")) == tagged(
+        OUTPUTS["png"], "image/png", Tag(ALGORITHM, "Atelier")
+    )
+
+
+@pytest.mark.parametrize(
+    ("provider", "inputs", "source"),
+    [
+        ("openai", (), TRAINED),
+        ("openai", (Input("image", OUTPUTS["png"]),), TRAINED_COMPOSITE),
+        ("local", (), ALGORITHM),
+        ("local", (Input("person", OUTPUTS["jpeg"]), Input("garment", OUTPUTS["png"])), COMPOSITE),
+    ],
+)
+async def test_the_source_type_says_how_it_was_made_and_inputs_are_its_ingredients(
+    marker: Marker, provider: str, inputs: tuple[Input, ...], source: str
+) -> None:
+    data = await marked(marker, OUTPUTS["png"], Origin(provider, None, WORDS, inputs))
+
+    found = manifest_of(data)
+    assert source in json.dumps(found)
+    ingredients = found.get("ingredients", [])
+    assert isinstance(ingredients, list)
+    assert [one["title"] for one in ingredients] == [
+        f"{one.role} (input-{place})" for place, one in enumerate(inputs, 1)
+    ]
+    with Reader("image/png", io.BytesIO(data)) as reader:
+        assert reader.get_validation_state() == "Valid"
+
+
+async def test_the_manifest_that_a_provider_put_in_is_kept(marker: Marker) -> None:
+    theirs = Marker(make_identity("A provider"))
+    from_provider = await marked(theirs, OUTPUTS["jpeg"], Origin("theirs", "their-model", WORDS))
+    theirs.close()
+
+    data = await marked(marker, from_provider, Origin("openai", None, WORDS))
+
+    found = manifest_of(data)
+    ingredients = found["ingredients"]
+    assert isinstance(ingredients, list)
+    assert [one["relationship"] for one in ingredients] == ["parentOf"]
+    with Reader("image/jpeg", io.BytesIO(data)) as reader:
+        assert "their-model" in reader.json()
+        assert reader.get_validation_state() == "Valid"
+
+
+async def test_thumbnails_are_marked_too(marker: Marker) -> None:
+    output = Output(OUTPUTS["png"], "image/png", 96, 64, OUTPUTS["webp"])
+
+    (done,) = await marker.mark([output], Origin("openai", None, WORDS))
+
+    assert done.thumbnail is not None
+    assert TRAINED in json.dumps(manifest_of(done.thumbnail))
+
+
+async def test_an_output_that_takes_no_mark_is_delivered_without_and_said_so(
+    marker: Marker, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = Output(b"\x89PNG\r\n\x1a\nnothing of it", "image/png")
+
+    (done,) = await marker.mark([odd], Origin("openai", None, WORDS))
+
+    assert done.data == odd.data
+    assert ["delivered without" in record.getMessage() for record in caplog.records] == [True, True]
+
+
+def test_an_identity_is_made_once_and_kept(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "provenance.pem"
+
+    made = ensure_identity(file)
+
+    assert ensure_identity(file) == read_identity(file) == made
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in file.parent.iterdir()] == ["provenance.pem"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "holds no certificate chain"),
+        (make_identity().chain, "holds no certificate chain"),
+        (make_identity().chain + make_identity().key, "of another key"),
+    ],
+)
+def test_an_identity_that_cannot_sign_is_refused_with_its_file_and_the_reason(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    (tmp_path / "mine.pem").write_bytes(content)
+
+    with pytest.raises(IdentityUnusable, match=reason) as refused:
+        read_identity(tmp_path / "mine.pem")
+
+    assert "mine.pem" in str(refused.value)
