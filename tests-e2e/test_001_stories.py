@@ -50,9 +50,9 @@ async def test_a_story_becomes_speech_that_is_charged_by_the_thousand_characters
     assert on_the_way and on_the_way == sorted(on_the_way)
     async with httpx.AsyncClient() as anybody:
         audio = await anybody.get(done["result_url"])
-    assert audio.headers["content-type"] == "audio/mpeg" and audio.content[0] == 0xFF
+    assert audio.headers["content-type"] == "audio/mpeg" and sound_of(audio.content)[0] == 0xFF
     slow, fast = SPEECH_CHARS_PER_S
-    assert len(text) / fast < len(audio.content) / MP3_BYTES_PER_S < len(text) / slow
+    assert len(text) / fast < len(sound_of(audio.content)) / MP3_BYTES_PER_S < len(text) / slow
     assert (await admin.balance("user", id_)).captured == 40
 
     assert (await client.delete(path)).status_code == 204
@@ -60,8 +60,15 @@ async def test_a_story_becomes_speech_that_is_charged_by_the_thousand_characters
         assert (await anybody.get(done["result_url"])).status_code == 404
 
 
+def sound_of(mp3: bytes) -> bytes:
+    """An MP3 without the ID3 tag before it, whose length is told in four times seven bits."""
+    assert mp3.startswith(b"ID3")
+    length = sum(byte << shift for byte, shift in zip(mp3[6:10], (21, 14, 7, 0), strict=True))
+    return mp3[10 + length :]
+
+
 async def test_the_same_story_sounds_the_same(user: Any) -> None:
-    """Settled 14: the same inputs give the same bytes."""
+    """Settled 14: the same inputs give the same sound; the provenance manifest in its tag has an id of its own."""
     _, client = user
     story = (await client.post("/api/stories", json={"title": "Again", "text": TEXT, "language": "de"})).json()
 
@@ -78,4 +85,4 @@ async def test_the_same_story_sounds_the_same(user: Any) -> None:
 
     first, second = await asyncio.gather(narrated(), narrated())
 
-    assert first == second
+    assert sound_of(first) == sound_of(second)
