@@ -9,6 +9,8 @@ from uuid import UUID
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from atelier_contracts.vocabulary import Metadata
+
 Model = TypeVar("Model", bound=BaseModel)
 ITEMS_MAX = 3
 
@@ -41,6 +43,7 @@ def _plain(kind: type[object], constraints: Sequence[Any]) -> st.SearchStrategy[
     if kind is str:
         return st.text(min_size=_bound(constraints, "min_length") or 0, max_size=_bound(constraints, "max_length"))
     return {
+        Metadata: st.dictionaries(st.text(), st.text(), max_size=ITEMS_MAX).map(Metadata),
         bool: st.booleans(),
         NoneType: st.none(),
         UUID: st.uuids(),

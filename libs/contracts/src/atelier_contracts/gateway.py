@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from atelier_contracts.message import Command, Event
-from atelier_contracts.vocabulary import Channel, Owner, RenderSpec, Work
+from atelier_contracts.vocabulary import Channel, Metadata, Owner, RenderSpec, Work
 
 
 class GenerationRequested(Event):
@@ -18,6 +18,8 @@ class GenerationRequested(Event):
     spec: RenderSpec
     deadline_s: int = Field(ge=1, le=86_400)
     """Seconds the whole generation may take, counted by the session's database from admission."""
+    metadata: Metadata = Field(default_factory=Metadata)
+    """The client's own; the session repeats it in what it tells of the generation."""
     reply_to: str | None = None
     """Routing key of the gateway instance whose client waits for admission."""
 

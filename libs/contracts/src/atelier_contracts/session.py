@@ -2,11 +2,20 @@
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from atelier_contracts.message import Event
-from atelier_contracts.vocabulary import Artefact
+from atelier_contracts.vocabulary import Artefact, Metadata
 
 
-class GenerationQueued(Event):
+class GenerationFact(Event):
+    """What all of these tell."""
+
+    metadata: Metadata = Field(default_factory=Metadata)
+    """The client's own, as it stood in the request."""
+
+
+class GenerationQueued(GenerationFact):
     """Admitted: credits are held and the render is requested."""
 
     name: ClassVar[str] = "session.generation_queued.v1"
@@ -14,7 +23,7 @@ class GenerationQueued(Event):
     """Credits held."""
 
 
-class GenerationRejected(Event):
+class GenerationRejected(GenerationFact):
     """Not admitted: nothing was reserved and nothing will be made."""
 
     name: ClassVar[str] = "session.generation_rejected.v1"
@@ -23,7 +32,7 @@ class GenerationRejected(Event):
     available: int
 
 
-class GenerationSucceeded(Event):
+class GenerationSucceeded(GenerationFact):
     """Delivered and charged: ``captured`` for what exists, ``refunded`` for what does not."""
 
     name: ClassVar[str] = "session.generation_succeeded.v1"
@@ -38,7 +47,7 @@ class GenerationSucceeded(Event):
     """An equal earlier result was delivered, at the price book's price for that."""
 
 
-class GenerationFailed(Event):
+class GenerationFailed(GenerationFact):
     """Not delivered, not charged; ``expired`` when its deadline passed first."""
 
     name: ClassVar[str] = "session.generation_failed.v1"
@@ -48,7 +57,7 @@ class GenerationFailed(Event):
     refunded: int
 
 
-class GenerationCancelled(Event):
+class GenerationCancelled(GenerationFact):
     """Stopped at the client's wish, not charged."""
 
     name: ClassVar[str] = "session.generation_cancelled.v1"

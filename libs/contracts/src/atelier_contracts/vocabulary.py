@@ -1,9 +1,10 @@
 """The nouns messages share: who owns a generation, what was asked for, what came out."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 OwnerKind = Literal["store", "user", "workspace"]
 Channel = Literal["b2b", "b2c"]
@@ -24,6 +25,19 @@ class Noun(BaseModel):
     """A value carried inside messages: frozen, tolerant of fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Metadata(dict[str, str]):
+    """What a client wrote on its request for its own use, such as an order's number; it comes back wherever the
+    generation is shown. A value of a frozen message: hashable, never changed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]  # a dict has none, for it may change
+        return hash(frozenset(self.items()))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """A JSON object of strings."""
+        return core_schema.no_info_after_validator_function(cls, handler(dict[str, str]))
 
 
 class Owner(Noun):

@@ -59,6 +59,10 @@ class Unpriced:
     """The book has no price for this; ``reason`` says for what."""
 
     reason: str
+    sizes: tuple[str, ...] = ()
+    """Those that it has a price for in this quality, where the size is what it does not know."""
+    qualities: tuple[str, ...] = ()
+    """Those that it has a price for at all, where the quality is what it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +110,14 @@ def price(
     if unit is None or n < 1:
         wanted = {"kind": kind, "quality": quality, "size": size, "n": n, "characters": characters}
         given = ", ".join(f"{name} {value}" for name, value in wanted.items() if value)
-        return Unpriced(f"price book {VERSION} has no price for {given}")
+        return Unpriced(f"price book {VERSION} has no price for {given}", *_offered(kind, quality))
     return Price(unit, n)
+
+
+def _offered(kind: str, quality: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The sizes that are priced in this quality, or else the qualities that are priced."""
+    if kind == "image":
+        sizes = tuple(image_sizes(quality))
+        return sizes, () if sizes else tuple(dict.fromkeys(quality for _, quality in IMAGE))
+    qualities = FORM_QUALITY if kind == "product_shot" else STUDIO_QUALITY if kind in ("on_model", "flat_lay") else {}
+    return (), tuple(qualities)

@@ -19,6 +19,7 @@ from uuid_utils.compat import uuid7
 
 from atelier_contracts import GenerationRequested, Owner, RenderSpec, Work
 from atelier_contracts.routes import reply_key
+from atelier_contracts.vocabulary import Metadata
 from atelier_gateway import kinds
 from atelier_gateway.admission import Accepted, Admission, Declined, KeyTaken, Outcome, Request, Unavailable
 from atelier_gateway.capacity import Capacity
@@ -144,6 +145,7 @@ class Creating:
             work=work,
             spec=draft.spec,
             deadline_s=draft.deadline_s,
+            metadata=Metadata(draft.request.get("metadata", {})),
             reply_to=self._reply_to,
         )
         claim = Claim(owner.kind, owner.id, shape.route, draft.key, draft.fingerprint, id_) if draft.key else None

@@ -48,8 +48,12 @@ def check(kind: Kind, roles: Iterable[Role], prompt: str | None) -> None:
 
 
 def priced(work: Work) -> Price:
-    """Its price. Raises Problem 422 where the book has none: refused, never free."""
+    """Its price. Raises Problem 422 where the book has none, naming what it has a price for: refused, never free."""
     found = price(work.kind, quality=work.quality, size=work.size, n=work.n, characters=work.characters)
-    if not isinstance(found, Price):
-        raise Problem("unpriced", f"{found.reason[:1].upper()}{found.reason[1:]}.")
-    return found
+    if isinstance(found, Price):
+        return found
+    field = "quality" if found.qualities else "size"
+    there_are = found.qualities or found.sizes
+    why = f"{found.reason}; it has one for {', '.join(there_are)}" if there_are else found.reason
+    errors = {"errors": [{"field": field, "message": why}]} if there_are else None
+    raise Problem("unpriced", f"{why[:1].upper()}{why[1:]}.", details=errors)

@@ -131,6 +131,10 @@ class Offers:
         listed = self._listed(maker)
         return maker not in self.missing and (not listed or model in listed)
 
+    def models(self, kind: str) -> list[str]:
+        """The models that may be named for a kind, in order of preference."""
+        return list(dict.fromkeys(name for row in self.rows if row.kind == kind for name in row.models))
+
     def check(self, spec: RenderSpec, refuse: Refuse) -> None:
         """Raises Problem: 503 where the provider or the kind is not to be had here, 400 where what is asked is not."""
         if not self.known or spec.simulate is not None:

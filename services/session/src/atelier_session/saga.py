@@ -227,19 +227,20 @@ def _end(generation: Generation, heard: Heard) -> Transition:
     """The refund is done: the generation reaches the end that was chosen when it was ordered."""
     assert generation.ending is not None, "every way into REFUNDING chooses an ending"
     assert isinstance(heard, CreditRefunded)
-    id_ = generation.request.generation_id
+    id_, metadata = generation.request.generation_id, generation.request.metadata
     event: GenerationMessage
     if generation.ending is State.REJECTED:
         assert generation.settlement is not None, "the decline that led here"
         event = BUILD[GenerationRejected](generation, generation.settlement)
     elif generation.ending is State.CANCELLED:
-        event = GenerationCancelled(generation_id=id_, refunded=heard.refunded)
+        event = GenerationCancelled(generation_id=id_, metadata=metadata, refunded=heard.refunded)
     else:
         expired = generation.ending is State.EXPIRED
         code = "deadline_passed" if expired or not generation.failure else generation.failure.code
         reason = "the deadline passed" if expired or not generation.failure else generation.failure.reason
         event = GenerationFailed(
             generation_id=id_,
+            metadata=metadata,
             outcome="expired" if expired else "failed",
             code=code,
             reason=reason,

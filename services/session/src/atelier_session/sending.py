@@ -46,13 +46,15 @@ def _capture(generation: Generation, _: Heard) -> CaptureCredit:
 
 
 def _queued(generation: Generation, _: Heard) -> GenerationQueued:
-    return GenerationQueued(generation_id=generation.request.generation_id, credits=generation.credits)
+    request = generation.request
+    return GenerationQueued(generation_id=request.generation_id, metadata=request.metadata, credits=generation.credits)
 
 
 def _rejected(generation: Generation, heard: Heard) -> GenerationRejected:
     assert isinstance(heard, CreditDeclined)
     return GenerationRejected(
         generation_id=generation.request.generation_id,
+        metadata=generation.request.metadata,
         reason=heard.reason,
         required=heard.required,
         available=heard.available,
@@ -64,6 +66,7 @@ def _succeeded(generation: Generation, heard: Heard) -> GenerationSucceeded:
     assert generation.result is not None
     return GenerationSucceeded(
         generation_id=generation.request.generation_id,
+        metadata=generation.request.metadata,
         outputs=generation.result.outputs,
         delivered=generation.result.delivered,
         captured=heard.captured,

@@ -18,7 +18,7 @@ from atelier_gateway.store import deliveries, generations
 from atelier_gateway.store.generations import Generation
 from atelier_gateway.surfaces.native import docs
 from atelier_gateway.surfaces.native.generations import PREFIX, owned
-from atelier_gateway.surfaces.native.views import receipt, status_of, view
+from atelier_gateway.surfaces.native.views import metadata_of, receipt, status_of, view
 from atelier_gateway.telling import tell
 
 CANCEL = f"POST {PREFIX}/generations/{{id}}/cancel"
@@ -60,7 +60,8 @@ def router(parts: Parts) -> APIRouter:
         peers = await peer_records.collect(parts.internal, generation.id, with_job=False)
         webhooks = await deliveries.of_generation(parts.pool, generation.id)
         story = tell(generation, peers.saga, peers.hold, webhooks)
-        return answer(story | {"status": status_of(generation.snapshot.state), "is_complete": peers.is_complete})
+        known = {"status": status_of(generation.snapshot.state), "metadata": metadata_of(generation)}
+        return answer(story | known | {"is_complete": peers.is_complete})
 
     @routes.get("/receipt", responses=RECEIPT)
     async def get_receipt(request: Request, id: str) -> Response:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from atelier_contracts import InputRef, RenderSpec, Simulation, Work
 from atelier_gateway import image_orders, kinds
-from atelier_gateway.bodies import read
+from atelier_gateway.bodies import field_problem, read
 from atelier_gateway.creating import Draft
 from atelier_gateway.idempotency import HEADER, checked, fingerprint
 from atelier_gateway.identity.principals import Principal
@@ -58,6 +58,7 @@ async def asked(parts: Parts, request: Request, principal: Principal) -> Create:
     body = await read(request, CreateGeneration)
     kinds.check(body.kind, body.roles, body.prompt)
     parts.receivers.asked(body.webhook_url, "webhook_url")
+    _check_model(parts, body)
     choice = _choice(parts, body)
     text = await text_of(parts, principal, body)
     return Create(body, choice, text, simulated, key, fingerprint(body.model_dump_json(), simulate or ""), body.size)
@@ -93,6 +94,20 @@ async def draft(parts: Parts, principal: Principal, create: Create, body: Create
         key=create.key,
         fingerprint=create.fingerprint,
     )
+
+
+def _check_model(parts: Parts, body: CreateGeneration) -> None:
+    """Raises Problem 400 for a model that nobody lists for the kind; while nothing is known of render, for none. One of
+    a provider without an account here passes: that it is not there is another answer (503)."""
+    listed, sold = parts.offers.models(body.kind), list[str]()
+    if body.kind == "image":
+        sold = [name for name, model in MODELS.items() if parts.offers.can_be_named(name, model.provider)]
+        listed += [name for name in MODELS if name not in listed]
+    if body.model is None or body.model in listed or not parts.offers.known:
+        return
+    there_are = ", ".join(dict.fromkeys((*sold, *parts.offers.models(body.kind))))
+    known = f"one of {there_are} is required" if there_are else f"nobody here names models of {body.kind}; leave it out"
+    raise field_problem("model", f"there is no model {body.model}; {known}")
 
 
 def _choice(parts: Parts, body: CreateGeneration, size: str | None = None) -> Resolved | None:

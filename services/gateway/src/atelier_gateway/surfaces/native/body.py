@@ -16,6 +16,7 @@ SEED_MAX = 2**31 - 1
 PICTURE_BYTES_MAX = 8 * 1024 * 1024
 DATA_CHARS_MAX = PICTURE_BYTES_MAX // 3 * 4 + 64
 NARRATIONS_ONLY = ("text", "language", "audio_format")
+PICTURES_ONLY = ("size", "quality", "format")
 EXAMPLE: dict[str, JsonValue] = {
     "kind": "image",
     "prompt": "a red bicycle against a white wall",
@@ -68,7 +69,7 @@ class CreateGeneration(Body):
     provider: Line | None = None
     """A wish: who makes it if they can."""
     model: Line | None = None
-    """An order, where somebody here lists it."""
+    """An order: one of those that somebody here lists for the kind, `GET /v1/capabilities`."""
     text: Spoken | None = None
     """What a narration reads; longer than a prompt may be."""
     language: Language | None = None
@@ -83,10 +84,13 @@ class CreateGeneration(Body):
     metadata: dict[Line, Annotated[Prose, Field(max_length=500)]] = Field(default_factory=dict, max_length=50)
 
     @model_validator(mode="after")
-    def _heard_only(self) -> Self:
-        for field in NARRATIONS_ONLY:
-            if self.kind != "narration" and field in self.model_fields_set:
-                raise PydanticCustomError("narrations_only", "{field} is for narrations only", {"field": field})
+    def _has_an_effect(self) -> Self:
+        """What makes no difference to the kind is refused; its default says nothing, whoever writes it down."""
+        heard = self.kind == "narration"
+        for field in PICTURES_ONLY if heard else NARRATIONS_ONLY:
+            if getattr(self, field) != type(self).model_fields[field].default:
+                what = {"field": field, "kinds": "pictures" if heard else "narrations"}
+                raise PydanticCustomError("not_of_this_kind", "{field} is for {kinds} only", what)
         return self
 
     @property

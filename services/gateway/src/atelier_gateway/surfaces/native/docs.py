@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from atelier_contracts import Kind
+from atelier_contracts.vocabulary import AudioFormat, ImageFormat, Priority, Role
 from atelier_gateway.problems import KINDS, PROBLEM_JSON, PROBLEM_ROOT
 
 Responses = dict[int | str, dict[str, Any]]
@@ -48,9 +49,17 @@ class MadeBy(BaseModel):
     model: str | None
 
 
+class GivenInput(BaseModel):
+    """An input, by key or URL; what came in the body lies under a key."""
+
+    role: Role
+    key: str | None
+    url: str | None
+
+
 class GenerationView(BaseModel):
-    """A generation. ``provider`` is who made it, before that who is asked, null where nobody was named; ``reused``
-    whether an equal earlier result was delivered."""
+    """A generation: what was asked, how it stands, what it costs. ``provider`` is who made it, before that who is
+    asked, null where nobody was named; ``reused`` whether an equal earlier result was delivered."""
 
     id: UUID
     kind: Kind
@@ -62,17 +71,39 @@ class GenerationView(BaseModel):
     eta_p90_s: int | None
     """Seconds in which nine of ten of the like of it were done."""
     provider: str | None
+    asked_provider: str | None
+    """As it was named."""
     model: str | None
     """As it was named."""
     successor: str | None
     """The model that makes it instead, where the one that was named is withdrawn; it costs the less of both prices."""
     made_by: MadeBy | None
     """What made the outputs, once they are made."""
+    prompt: str | None
+    inputs: list[GivenInput]
+    size: str | None
+    """As it is made; null where it follows from the inputs."""
+    style: str | None
+    quality: str | None
+    format: ImageFormat | None
+    n: int | None
+    seed: int | None
+    language: str | None
+    audio_format: AudioFormat | None
+    reuse: bool
+    priority: Priority
+    deadline_s: int | None
+    webhook_url: str | None
+    metadata: dict[str, str]
+    """The client's own, as it stood in the request."""
     reused: bool
     credits: Credits
     outputs: list[Output]
     error: dict[str, Any] | None
     created_at: datetime
+    started_at: datetime | None
+    """When its first render began."""
+    ended_at: datetime | None
     links: dict[str, str]
 
 
@@ -119,6 +150,7 @@ class Receipt(BaseModel):
     successor: str | None
     """The model that makes it instead, where the one that was named is withdrawn."""
     made_by: MadeBy | None
+    metadata: dict[str, str]
     price_book: str | None
     units: int
     reused: bool
@@ -163,6 +195,7 @@ class Story(BaseModel):
     id: UUID
     status: Status
     summary: str
+    metadata: dict[str, str]
     steps: list[Step]
     is_complete: bool
     """False while a service does not answer: its steps are missing, ask again later."""

@@ -1,7 +1,7 @@
 """Following a generation live: server-sent events, which a dropped connection picks up where it was (Last-Event-ID).
 
-Each event is named after the status it tells and carries ``{id, status, progress, at}``; the last one carries the whole
-generation. Streams are bounded in number and in time, and end with the process; a browser comes back by itself.
+Each event is named after the status it tells and carries ``{id, status, progress, at, metadata}``; the last one carries
+the whole generation. Streams are bounded in number and in time, and end with the process; a browser comes back itself.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from atelier_gateway.store.events import Happening
 from atelier_gateway.store.generations import Generation
 from atelier_gateway.surfaces.native import docs
 from atelier_gateway.surfaces.native.generations import PREFIX, owned
-from atelier_gateway.surfaces.native.views import status_of, view
+from atelier_gateway.surfaces.native.views import metadata_of, status_of, view
 
 STREAMS_MAX = 500
 STREAMS_OF_OWNER_MAX = 20
@@ -105,7 +105,7 @@ async def _stream(parts: Parts, generation: Generation, last_id: int) -> AsyncIt
             if RANKS[happening.state] == TERMINAL:
                 yield opening + await _ended(parts, generation, happening.id)
                 return
-            yield opening + _told(generation.id, happening)
+            yield opening + _told(generation, happening)
             opening = ""
         if clock() >= beats_at:
             # Also what came before the events that are still kept, and a generation deleted meanwhile, end here.
@@ -122,10 +122,16 @@ async def _is_over(parts: Parts, generation: Generation) -> bool:
     return generation.id not in found or found[generation.id].rank == TERMINAL
 
 
-def _told(id_: UUID, happening: Happening) -> str:
+def _told(generation: Generation, happening: Happening) -> str:
     status = status_of(happening.state)
-    at = happening.at.isoformat()
-    return _event(status, {"id": str(id_), "status": status, "progress": happening.progress, "at": at}, happening.id)
+    told = {
+        "id": str(generation.id),
+        "status": status,
+        "progress": happening.progress,
+        "at": happening.at.isoformat(),
+        "metadata": metadata_of(generation),
+    }
+    return _event(status, told, happening.id)
 
 
 async def _ended(parts: Parts, generation: Generation, event_id: int | None) -> str:

@@ -72,6 +72,8 @@ def router(parts: Parts) -> APIRouter:
         make_once = partial(parts.creating.once, principal, shape, create.key, create.fingerprint, make)
         reply = await _created(parts, request, principal, create.key, make_once)
         reply.headers.update(notice_headers(create.body.model))
+        if reply.status_code == 201:
+            reply.headers["Location"] = json.loads(bytes(reply.body))["links"]["self"]
         return reply
 
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})

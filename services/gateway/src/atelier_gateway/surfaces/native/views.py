@@ -1,6 +1,7 @@
 """How the native surface shows a generation and what it cost. Pure but for the signing of URLs."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from starlette.responses import Response
@@ -23,6 +24,9 @@ STATUSES: Mapping[str, tuple[State, ...]] = {
     "rejected": ("rejected",),
 }
 """The status words of this surface, and what they stand for."""
+AS_MADE = ("size", "format", "n", "seed", "language")
+"""Of what was asked, the fields shown as they are made: filled in where the request left them open."""
+AS_ASKED = ("prompt", "style", "quality")
 _WORDS = {state: word for word, states in STATUSES.items() for state in states}
 
 
@@ -69,6 +73,7 @@ def receipt(generation: Generation, hold: Mapping[str, Any] | None) -> dict[str,
         "model": generation.request.get("model"),
         "successor": generation.request.get("successor"),
         "made_by": made_by(generation.snapshot),
+        "metadata": metadata_of(generation),
         "price_book": hold.get("price_book"),
         "units": hold.get("units", 0),
         "reused": hold.get("reused", False),
@@ -100,9 +105,11 @@ def _shown(
         "progress": snapshot.progress,
         **NOWHERE,
         "provider": snapshot.maker or generation.request.get("provider"),
+        "asked_provider": generation.request.get("asked_provider") or generation.request.get("provider"),
         "model": generation.request.get("model"),
         "successor": generation.request.get("successor"),
         "made_by": made_by(snapshot),
+        **_request(generation),
         "reused": snapshot.reused,
         "credits": {
             "reserved": snapshot.credits_reserved,
@@ -112,5 +119,35 @@ def _shown(
         "outputs": outputs,
         "error": snapshot.error,
         "created_at": generation.created_at.isoformat(),
+        "started_at": _moment(snapshot.started_at),
+        "ended_at": _moment(snapshot.ended_at),
         "links": {"self": here} | {name: f"{here}/{name}" for name in ("cancel", "events", "explain", "receipt")},
     }
+
+
+def metadata_of(generation: NewGeneration) -> dict[str, str]:
+    """What the client wrote on the request for its own use."""
+    return dict(generation.request.get("metadata") or {})
+
+
+def _request(generation: NewGeneration) -> dict[str, Any]:
+    """What was asked, on whatever surface, in this surface's words; what makes no difference to the kind is null."""
+    asked = generation.request
+    spec: Mapping[str, Any] = asked.get("spec", {})
+    heard = generation.kind == "narration"
+    shown = {name: spec.get(name) for name in AS_MADE}
+    shown |= {name: asked.get(name) or spec.get(name) for name in AS_ASKED}
+    return shown | {
+        "format": None if heard else shown["format"],
+        "audio_format": spec.get("audio_format") if heard else None,
+        "inputs": [{name: given.get(name) for name in ("role", "key", "url")} for given in spec.get("inputs", ())],
+        "reuse": bool(spec.get("reuse")),
+        "priority": spec.get("priority", "normal"),
+        "deadline_s": asked.get("deadline_s"),
+        "webhook_url": asked.get("webhook_url"),
+        "metadata": metadata_of(generation),
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
