@@ -124,7 +124,8 @@ def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
         parts.objects.close()
         spans.shutdown()
 
-    public = _listener(settings, title="Atelier", lifespan=lifespan)
+    servers = [{"url": str(settings.public_url).rstrip("/")}]
+    public = _listener(settings, title="Atelier", servers=servers, lifespan=lifespan)
     return Listeners(public, operations, operations_port=settings.operations_port)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from atelier_gateway.openapi_document import finish
 from atelier_gateway.surfaces.about import ABOUT
 
 ADDED = ("HTTPValidationError", "ValidationError")
@@ -28,4 +29,5 @@ class Described(FastAPI):
             all_routes = [route for routes in described["paths"].values() for route in routes.values()]
             used = {tag for route in all_routes for tag in route.get("tags", ())}
             described["tags"] = [{"name": name, "description": ABOUT[name]} for name in ABOUT if name in used]
+            finish(described)
         return super().openapi()
