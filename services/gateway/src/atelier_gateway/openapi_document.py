@@ -135,7 +135,7 @@ def _hoisted(node: Any, schemas: MutableMapping[str, Schema]) -> Any:
 
 
 def _component(schema: Schema, schemas: MutableMapping[str, Schema]) -> str:
-    base = schema["title"]
+    base = str(schema["title"])
     for name in (base, *(f"{base}{number}" for number in range(2, 100))):
         titled = {**schema, "title": name}
         if schemas.setdefault(name, titled) == titled:
