@@ -1,13 +1,14 @@
 """Pages of lists: the number that is judged is the number that is used, on every list there is."""
 
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
 from atelier_gateway.paging import DIGITS_MAX, whole
 from atelier_gateway.problems import Problem
 
-from .isolation import Headers, hook, member, store, user
+from .isolation import FAMILIES, Headers, hook, member, store, user
 from .world import ADMIN, World
 
 OF_PAGES = ("limit", "page", "pageSize")
@@ -71,3 +72,29 @@ async def test_every_list_caps_its_pages_by_value(world: World) -> None:
         tried += 1
 
     assert tried >= 12
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("family", "path"),
+    [
+        ("/api/v1/generation/", "/api/v1/generation"),
+        ("/api/generate/", "/api/generate/list"),
+        ("/api/ai/images/", "/api/ai/images"),
+        ("/v1/generations/", "/v1/generations"),
+    ],
+)
+async def test_a_page_that_is_just_full_leads_nowhere(world: World, family: str, path: str) -> None:
+    tenant = await FAMILIES[family].tenant(world)
+    for _ in range(2):
+        await FAMILIES[family].make(world, tenant)
+
+    full, short = [(await world.client.get(f"{path}?limit={limit}", headers=tenant)).json() for limit in (2, 1)]
+
+    assert cursor_in(full) is None and cursor_in(short) is not None
+
+
+def cursor_in(reply: Any) -> Any:
+    """In either spelling, under whichever envelope."""
+    fields: dict[str, Any] = reply | (reply["data"] if isinstance(reply["data"], dict) else {})
+    return fields["nextCursor" if "nextCursor" in fields else "next_cursor"]

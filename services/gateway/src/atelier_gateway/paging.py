@@ -35,9 +35,11 @@ def cursor_from(text: str | None) -> UUID | None:
         raise _invalid("cursor", "this is no cursor of ours") from None
 
 
-def cursor_after(page: Sequence[Generation], limit: int) -> str | None:
-    """What leads to the page after this one; None where this one was not full."""
-    return str(page[-1].id) if len(page) == limit else None
+def page_and_cursor(found: Sequence[Generation], limit: int) -> tuple[Sequence[Generation], str | None]:
+    """The page, and what leads to the next one; None where there is none. ``found`` holds one more than the page has
+    room for, where there is one: a page that is just full is not mistaken for one with more behind it."""
+    page = found[:limit]
+    return page, str(page[-1].id) if len(found) > limit else None
 
 
 def _invalid(field: str, why: str) -> Problem:

@@ -12,7 +12,7 @@ from atelier_gateway import try_on
 from atelier_gateway.bodies import Body, Prompt, answer, id_from_path, read, takes
 from atelier_gateway.creating import Draft, Shape
 from atelier_gateway.idempotency import HEADER, checked, fingerprint
-from atelier_gateway.paging import cursor_after, page_of
+from atelier_gateway.paging import page_and_cursor, page_of
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.simulation import HEADER as SIMULATE
@@ -56,9 +56,10 @@ def router(parts: Parts) -> APIRouter:
         """The store's sessions, newest first."""
         principal = await parts.identity.store(request.headers)
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
-        found = await listing.newest(parts.pool, principal.owner, limit=limit, before=before, surface="b2b")
-        sessions = [_view(generation, parts.objects) for generation in found]
-        return answer(_enveloped({"sessions": sessions, "next_cursor": cursor_after(found, limit)}))
+        found = await listing.newest(parts.pool, principal.owner, limit=limit + 1, before=before, surface="b2b")
+        page, cursor = page_and_cursor(found, limit)
+        sessions = [_view(generation, parts.objects) for generation in page]
+        return answer(_enveloped({"sessions": sessions, "next_cursor": cursor}))
 
     @routes.get("/generation/{id}", responses=docs.READ)
     async def get(request: Request, id: str) -> Response:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from atelier_gateway.bodies import answer, id_from_path, takes
-from atelier_gateway.paging import cursor_after, page_of
+from atelier_gateway.paging import page_and_cursor, page_of
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import not_found
 from atelier_gateway.store import form as queue
@@ -88,9 +88,10 @@ async def _get(parts: Parts, request: Request, id_: str, entry: Entry) -> Respon
 async def _newest(parts: Parts, request: Request, entry: Entry) -> Response:
     principal = await visitor(parts, request, entry)
     limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
-    page = await listing.newest(parts.pool, principal.owner, limit=limit, before=before, surface=queue.SURFACE)
+    found = await listing.newest(parts.pool, principal.owner, limit=limit + 1, before=before, surface=queue.SURFACE)
+    page, cursor = page_and_cursor(found, limit)
     data = [await _seen(parts, generation) for generation in page]
-    return dressed(answer({"success": True, "data": data, "nextCursor": cursor_after(page, limit)}))
+    return dressed(answer({"success": True, "data": data, "nextCursor": cursor}))
 
 
 async def _seen(parts: Parts, generation: Generation) -> dict[str, Any]:

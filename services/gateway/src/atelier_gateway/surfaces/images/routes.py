@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from atelier_gateway.bodies import answer, id_from_path
-from atelier_gateway.paging import cursor_after, page_of
+from atelier_gateway.paging import page_and_cursor, page_of
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import not_found
 from atelier_gateway.store import generations, listing
@@ -43,9 +43,10 @@ def router(parts: Parts) -> APIRouter:
         """The workspace's generations, newest first."""
         principal = await member(parts, request)
         limit, before = page_of(request.query_params, default=20, most=100)
-        page = await listing.newest(parts.pool, principal.owner, limit=limit, before=before, surface=SURFACE)
+        found = await listing.newest(parts.pool, principal.owner, limit=limit + 1, before=before, surface=SURFACE)
+        page, cursor = page_and_cursor(found, limit)
         left = await remaining(parts, principal)
         items = [view(generation, parts.objects, left, PREFIX) for generation in page]
-        return answer(enveloped({"items": items, "nextCursor": cursor_after(page, limit)}))
+        return answer(enveloped({"items": items, "nextCursor": cursor}))
 
     return routes

@@ -12,7 +12,7 @@ from atelier_gateway import try_on
 from atelier_gateway.bodies import Body, Prompt, answer, id_from_path, refused
 from atelier_gateway.creating import Shape
 from atelier_gateway.identity.principals import Principal
-from atelier_gateway.paging import cursor_after, cursor_from
+from atelier_gateway.paging import cursor_from, page_and_cursor
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found
 from atelier_gateway.simulation import HEADER as SIMULATE
@@ -83,10 +83,11 @@ class Procedures:
         wanted = _checked(List, {} if given is None else given)
         before = cursor_from(wanted.cursor)
         found = await listing.newest(
-            self._parts.pool, principal.owner, limit=wanted.limit, before=before, surface=SURFACE
+            self._parts.pool, principal.owner, limit=wanted.limit + 1, before=before, surface=SURFACE
         )
-        items = [self._view(generation) for generation in found]
-        return 200, result({"items": items, "nextCursor": cursor_after(found, wanted.limit)})
+        page, cursor = page_and_cursor(found, wanted.limit)
+        items = [self._view(generation) for generation in page]
+        return 200, result({"items": items, "nextCursor": cursor})
 
     def _view(self, generation: Generation) -> dict[str, object]:
         return {
