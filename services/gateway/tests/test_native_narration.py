@@ -87,6 +87,8 @@ async def test_a_text_replaced_after_it_was_priced_is_not_what_is_read(world: Wo
     assert text.key is not None and text.key != key
     assert await world.parts.objects.get(text.key, 10_000) == b"Hi there."
     assert (text.sha256, asked[0].work.characters) == (sha256("Hi there."), len("Hi there."))
+    receipt = await world.client.get(f"/v1/generations/{made[0].json()['id']}/receipt", headers=headers)
+    assert receipt.json()["inputs"] == [{"category": "text", "checksum": f"sha256:{sha256('Hi there.')}"}]
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,17 @@
 from uuid import UUID
 
 from atelier_contracts import Owner
-from atelier_messaging.database import Connection
+from atelier_messaging.database import Connection, Pool
 from atelier_storage.keys import is_input
 
 _OF_GENERATION = """
 SELECT DISTINCT key FROM files
 WHERE generation_id = $1 AND owner_kind = $2 AND owner_id = $3 AND key IS NOT NULL AND category <> 'result'
+"""
+_DIGESTS = """
+SELECT category, sha256 FROM files
+WHERE generation_id = $1 AND owner_kind = $2 AND owner_id = $3 AND key IS NOT NULL AND category <> 'result'
+ORDER BY image_order, id
 """
 _LOCK = "SELECT FROM files WHERE key = ANY($1::text[]) AND generation_id IS NULL ORDER BY id FOR UPDATE"
 # A statement of its own: it sees the links that were committed while it waited for the lock.
@@ -33,6 +38,11 @@ async def of_generation(connection: Connection, id_: UUID, owner: Owner) -> list
     """Keys of the stored inputs of this owner's generation."""
     rows = await connection.fetch(_OF_GENERATION, id_, owner.kind, owner.id)
     return sorted(row["key"] for row in rows if is_input(row["key"]))
+
+
+async def digests(pool: Pool, id_: UUID, owner: Owner) -> list[tuple[str, str]]:
+    """What this owner's generation is made of, in order: the category and the SHA-256 of each stored input."""
+    return [(row["category"], row["sha256"]) for row in await pool.fetch(_DIGESTS, id_, owner.kind, owner.id)]
 
 
 async def release(connection: Connection, keys: list[str]) -> list[str]:

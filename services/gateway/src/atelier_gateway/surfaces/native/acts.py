@@ -14,7 +14,7 @@ from atelier_gateway.internal import Unanswered, unavailable
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import not_found
 from atelier_gateway.projection import TERMINAL
-from atelier_gateway.store import deliveries, generations
+from atelier_gateway.store import deliveries, generations, inputs
 from atelier_gateway.store.generations import Generation
 from atelier_gateway.surfaces.native import docs
 from atelier_gateway.surfaces.native.generations import PREFIX, owned
@@ -67,7 +67,8 @@ def router(parts: Parts) -> APIRouter:
     async def get_receipt(request: Request, id: str) -> Response:
         """The itemised charge, from billing's own postings."""
         generation = await owned(parts, request, id)
-        return answer(receipt(generation, await _asked(parts.internal.hold(generation.id))))
+        made_of = await inputs.digests(parts.pool, generation.id, generation.owner)
+        return answer(receipt(generation, await _asked(parts.internal.hold(generation.id)), made_of))
 
     return routes
 

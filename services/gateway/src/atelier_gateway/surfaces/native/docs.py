@@ -138,6 +138,13 @@ class EntryPage(BaseModel):
     next_cursor: str | None
 
 
+class PricedInput(BaseModel):
+    """A stored input, by the digest of the bytes that were checked, priced and made of."""
+
+    category: str
+    checksum: str
+
+
 class Receipt(BaseModel):
     """The itemised charge of a generation; ``reused``: an equal earlier result was delivered, at the book's price for
     that."""
@@ -153,6 +160,7 @@ class Receipt(BaseModel):
     metadata: dict[str, str]
     price_book: str | None
     units: int
+    inputs: list[PricedInput]
     reused: bool
     credits: Credits
     entries: list[Posting]

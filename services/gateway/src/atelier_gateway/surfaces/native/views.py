@@ -1,6 +1,6 @@
 """How the native surface shows a generation and what it cost. Pure but for the signing of URLs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -63,8 +63,11 @@ def view(generation: Generation, objects: Signs, public_url: str, place: Mapping
     return {**_shown(generation, generation.snapshot, outputs, public_url), **place}
 
 
-def receipt(generation: Generation, hold: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The itemised charge, from billing's own postings; all zeros where no hold was ever placed."""
+def receipt(
+    generation: Generation, hold: Mapping[str, Any] | None, made_of: Sequence[tuple[str, str]] = ()
+) -> dict[str, Any]:
+    """The itemised charge, from billing's own postings; all zeros where no hold was ever placed. ``made_of``: category
+    and SHA-256 of the stored inputs, which are what was priced."""
     hold = hold or {}
     return {
         "generation_id": str(generation.id),
@@ -76,6 +79,7 @@ def receipt(generation: Generation, hold: Mapping[str, Any] | None) -> dict[str,
         "metadata": metadata_of(generation),
         "price_book": hold.get("price_book"),
         "units": hold.get("units", 0),
+        "inputs": [{"category": category, "checksum": f"sha256:{sha256}"} for category, sha256 in made_of],
         "reused": hold.get("reused", False),
         "credits": {
             "reserved": hold.get("credits", 0),
