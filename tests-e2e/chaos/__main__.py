@@ -6,6 +6,7 @@ import random
 import shutil
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from atelier_local.rabbitmq import amqp_url
 from atelier_local.sentences import sentences
 from atelier_local.stack import Stack
 from atelier_messaging.link import linked
-from chaos import faults, nodes
+from chaos import client_gone, faults, nodes, rolling_restart
 from chaos.findings import Findings
 from chaos.run import SETTINGS, Plan, run
 from whole_system.world import World
@@ -23,6 +24,11 @@ from whole_system.world import World
 PROFILE = "chaos"
 CLUSTER_PROFILE = "cluster-chaos"
 NODES_FAULT = "freeze one broker node of three"
+Scenario = Callable[[World, Callable[[str], None]], Awaitable[list[str]]]
+SCENARIOS: Mapping[str, Scenario] = {"client gone": client_gone.run, "rolling restart": rolling_restart.run}
+"""Faults with a load and questions of their own."""
+DRAIN_S = "3"
+"""Longer than a balancer takes to see that a gateway is not ready any more, on a busy machine."""
 ORPHANS_S = 120.0
 
 
@@ -38,6 +44,7 @@ def main(
         logging.getLogger(library).setLevel(logging.CRITICAL)  # that connections break is no news here
     chosen = random.randrange(1_000_000) if seed is None else seed
     rng = random.Random(f"{chosen}/order")
+    only = only.replace("_", " ")
     names = [name for _ in range(rounds) for name in faults.shuffled(rng) if only in name]
     violations: list[str] = []
     with sentences():
@@ -45,6 +52,9 @@ def main(
             findings = asyncio.run(_run(Plan(chosen, names, workers=workers, orphans_s=ORPHANS_S), keep))
             typer.echo(findings.report())
             violations += findings.violations
+        for name in (name for name in SCENARIOS if only in name):
+            violations += (wrong := asyncio.run(_play(SCENARIOS[name])))
+            typer.echo("\n".join([f"{name}: {'VIOLATED' if wrong else 'holds'}", *wrong]))
         if only in NODES_FAULT:
             violations += (frozen := asyncio.run(_freeze_nodes(chosen)))
             typer.echo("\n".join(frozen) or "all ended in time, the sums agree")
@@ -68,6 +78,17 @@ async def _run(plan: Plan, keep: bool) -> Findings:
             if not (keep and violated):
                 await asyncio.to_thread(stack.clean)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _play(scenario: Scenario) -> list[str]:
+    """On a stack of its own. Answers what was violated."""
+    stack = Stack(PROFILE, env={**SETTINGS, "ATELIER_DRAIN_S": DRAIN_S})
+    try:
+        await asyncio.to_thread(stack.up)
+        async with World.of(stack) as world:
+            return await scenario(world, lambda line: typer.echo(f"  {line}"))
+    finally:
+        await asyncio.to_thread(stack.clean)
 
 
 async def _freeze_nodes(seed: int) -> list[str]:

@@ -1,0 +1,262 @@
+"""A rolling restart: two replicas of each service, ended and started one after another under a steady load.
+
+The load goes over every surface and through both gateways, as a balancer sends it: to those that say they are ready.
+Nothing has an Idempotency-Key, so that each answer has to be true by itself.
+"""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from chaos.faults import SERVICES
+from whole_system.replicas import Replica, replica
+from whole_system.surfaces import Create, creating_routes
+from whole_system.world import World, eventually
+
+ORDERS = {"X-Atelier-Simulate": "outcome=succeed, picture=none, delay_ms=400"}
+SURFACE_OF = {"on-model": "onmodel"}
+"""What the gateway's table calls a surface, where it has another name than the tests."""
+DECLARED = (503,)
+"""What a client may see of the 5xx: documented on every surface, in its own words."""
+PRICES = {"b2b": 1, "trpc": 1, "stories": 1, "form": 1, "images": 3, "on-model": 3, "native": 3, "openai": 3}
+PROBE_EVERY_S = 0.2
+PROBE_S_MAX = 2.0
+ANSWER_S_MAX = 60.0
+IN_FLIGHT_MAX = 400
+REST_S_MAX = 120.0
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Balancer:
+    """Sends to the gateways that say they are ready, in turn."""
+
+    urls: list[str]
+    ready: set[str] = field(default_factory=set)
+    turn: int = 0
+
+    async def watch(self) -> None:
+        """Until it is cancelled."""
+        async with httpx.AsyncClient(timeout=PROBE_S_MAX, trust_env=False) as http, asyncio.TaskGroup() as group:
+            for url in self.urls:
+                group.create_task(self._watch(http, url))
+
+    async def sees_all(self) -> None:
+        """Waits until every gateway is ready in its eyes."""
+
+        async def all_ready() -> bool | None:
+            return self.ready == set(self.urls) or None
+
+        await eventually(all_ready)
+
+    def next(self) -> str:
+        """The gateway of the next request."""
+        self.turn += 1
+        candidates = sorted(self.ready) or self.urls
+        return candidates[self.turn % len(candidates)]
+
+    async def _watch(self, http: httpx.AsyncClient, url: str) -> None:
+        while True:
+            try:
+                ready = (await http.get(f"{url}/health/ready")).status_code == 200
+            except httpx.HTTPError:
+                ready = False
+            (self.ready.add if ready else self.ready.discard)(url)
+            await asyncio.sleep(PROBE_EVERY_S)
+
+
+@dataclass
+class Told:
+    """Everything that clients were answered."""
+
+    accepted: Counter[str] = field(default_factory=Counter)
+    """Creates answered with 2xx, by surface."""
+    statuses: Counter[int] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    broken: list[str] = field(default_factory=list)
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """So many requests a second, for so many seconds and until it is ``enough``."""
+
+    seconds: float
+    per_second: float
+    enough: asyncio.Event
+
+
+async def run(
+    world: World,
+    say: Say,
+    *,
+    seconds: float = 120.0,
+    per_second: float = 50.0,
+    services: Sequence[str] = SERVICES,
+) -> list[str]:
+    """Does it, with two replicas of these services (the gateway is one of them); answers what is wrong."""
+    routes = await creating_routes(world)
+    told, began = Told(), await world.databases["gateway"].fetchval("SELECT now()")
+    async with AsyncExitStack() as opened:
+        second = {name: await opened.enter_async_context(replica(world.stack, name)) for name in services}
+        http = await opened.enter_async_context(httpx.AsyncClient(timeout=ANSWER_S_MAX, trust_env=False, limits=LIMITS))
+        balancer = Balancer([world.url, second["gateway"].url])
+        watching = asyncio.create_task(balancer.watch())
+        await balancer.sees_all()
+        rolled = asyncio.Event()
+        load = asyncio.create_task(_load(http, balancer, routes, told, Pace(seconds, per_second, rolled)))
+        async for line in _restarted(world, second, balancer):
+            say(line)
+        rolled.set()
+        lasted = await load
+        watching.cancel()
+        wrong = [*told.broken, *[line async for line in _books(world, told, began)]]
+    say(
+        f"{told.requests} requests in {lasted:.0f} s, {told.requests / lasted:.0f}/s: "
+        f"answers {dict(sorted(told.statuses.items()))}, refused {dict(told.refusals)}"
+    )
+    return wrong
+
+
+LIMITS = httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=50)
+
+
+async def _restarted(world: World, replicas: dict[str, Replica], balancer: Balancer) -> AsyncIterator[str]:
+    """Each process of each service, one after another; a line for each that is back."""
+    for service in replicas:
+        await balancer.sees_all()
+        before = world.stack.pid(service)
+        world.stack.kill(service, signal.SIGTERM)
+
+        async def is_another(service: str = service, before: int | None = before) -> bool | None:
+            return world.stack.pid(service) not in (before, None) or None
+
+        await eventually(is_another)
+        await asyncio.to_thread(world.stack.wait_ready, service)
+        yield f"{service}: the first replica was restarted"
+        await balancer.sees_all()
+        second = replicas[service]
+        second.ask_to_end()
+        status = await second.ended()
+        second.start()
+        await second.ready()
+        yield f"{service}: the second replica ended with {status} and was restarted"
+
+
+async def _load(
+    http: httpx.AsyncClient, balancer: Balancer, routes: dict[str, Create], told: Told, pace: Pace
+) -> float:
+    """How many seconds it lasted."""
+    clock = asyncio.get_running_loop().time
+    began, sent = clock(), 0
+    async with asyncio.TaskGroup() as group:
+        while clock() - began < pace.seconds or not pace.enough.is_set():
+            due = int((clock() - began) * pace.per_second)
+            while sent < due and told.requests - sum(told.statuses.values()) - len(told.broken) < IN_FLIGHT_MAX:
+                surface = list(routes)[sent // 2 % len(routes)]
+                act = _create if sent % 2 == 0 else _read
+                group.create_task(act(http, balancer, surface, routes[surface], told))
+                sent += 1
+                told.requests += 1
+            await asyncio.sleep(0.01)
+        return clock() - began
+
+
+async def _create(http: httpx.AsyncClient, balancer: Balancer, surface: str, create: Create, told: Told) -> None:
+    headers = {**create.headers, **ORDERS}
+    body = create.body | ({"response_format": "url"} if surface == "openai" else {})
+    answer = await _sent(http, balancer, f"create on {surface}", told, "POST", create.path, headers=headers, json=body)
+    if answer is not None and answer.is_success:
+        told.accepted[surface] += 1
+
+
+LISTS = {
+    "b2b": "/v1/generations",
+    "trpc": "/api/trpc/tryOn.list",
+    "stories": "/api/story-generations",
+    "form": "/api/generate/list",
+    "images": "/v1/generations",
+    "on-model": "/v1/models?onmodel",
+    "native": "/v1/generations",
+    "openai": "/v1/models",
+}
+"""What is read of each surface."""
+
+
+async def _read(http: httpx.AsyncClient, balancer: Balancer, surface: str, create: Create, told: Told) -> None:
+    await _sent(http, balancer, f"read on {surface}", told, "GET", LISTS[surface], headers=create.headers)
+
+
+async def _sent(
+    http: httpx.AsyncClient, balancer: Balancer, what: str, told: Told, method: str, path: str, **more: Any
+) -> httpx.Response | None:
+    """The answer; None where there was none, which is a violation. A refused connection goes to the next gateway."""
+    for _ in range(len(balancer.urls) * 10):
+        try:
+            answer = await http.request(method, balancer.next() + path, **more)
+        except httpx.ConnectError:
+            await asyncio.sleep(PROBE_EVERY_S)
+            continue
+        except httpx.HTTPError as error:
+            told.broken.append(f"{asyncio.get_running_loop().time():.1f} {what}: no answer: {error!r}")
+            return None
+        told.statuses[answer.status_code] += 1
+        _judge(answer, what, told)
+        return answer
+    told.broken.append(f"{what}: no gateway could be reached")
+    return None
+
+
+def _judge(answer: httpx.Response, what: str, told: Told) -> None:
+    if answer.is_success:
+        return
+    told.refusals[f"{what}: {answer.status_code}"] += 1
+    is_json = "json" in answer.headers.get("content-type", "")
+    if answer.status_code not in DECLARED or not is_json:
+        told.broken.append(f"{what}: {answer.status_code} {answer.text[:200]}")
+
+
+_MADE = """
+SELECT surface, state, count(*) AS count, sum(credits_captured) AS captured FROM generations
+WHERE created_at >= $1 GROUP BY 1, 2
+"""
+
+
+async def _books(world: World, told: Told, began: object) -> AsyncIterator[str]:
+    """What was accepted succeeded and is charged, once; what was not accepted is not charged. And all has ended."""
+
+    async def at_rest() -> bool | None:
+        moving = "SELECT count(*) FROM sagas WHERE timer_at IS NOT NULL"
+        shown = "SELECT count(*) FROM generations WHERE rank < 9 AND created_at >= $1"
+        still = await world.databases["session"].fetchval(moving)
+        return still + await world.databases["gateway"].fetchval(shown, began) == 0 or None
+
+    with suppress(TimeoutError):
+        await eventually(at_rest, within_s=REST_S_MAX)
+    made: dict[str, Counter[str]] = {}
+    captured: Counter[str] = Counter()
+    for row in await world.databases["gateway"].fetch(_MADE, began):
+        made.setdefault(row["surface"], Counter())[row["state"]] = row["count"]
+        captured[row["surface"]] += row["captured"]
+    for surface in PRICES:
+        states = made.get(SURFACE_OF.get(surface, surface), Counter())
+        accepted, charged = told.accepted[surface], captured[SURFACE_OF.get(surface, surface)]
+        others = {
+            state: count for state, count in states.items() if state not in ("succeeded", "cancelled", "rejected")
+        }
+        if others:
+            yield f"{surface}: not ended, or without need: {others}"
+        if states["succeeded"] != accepted:
+            yield f"{surface}: {accepted} accepted, {dict(states)}"
+        if charged != accepted * PRICES[surface]:
+            yield f"{surface}: {accepted} accepted at {PRICES[surface]}, {charged} charged"
+    verdict = await world.admin.verify_ledger()
+    for line in verdict.violations:
+        yield f"the books: {line}"
