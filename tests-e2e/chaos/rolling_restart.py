@@ -26,7 +26,9 @@ DECLARED = (503,)
 """What a client may see of the 5xx: documented on every surface, in its own words."""
 PRICES = {"b2b": 1, "trpc": 1, "stories": 1, "form": 1, "images": 3, "on-model": 3, "native": 3, "openai": 3}
 PROBE_EVERY_S = 0.2
-PROBE_S_MAX = 2.0
+PROBE_S_MAX = 5.0
+STARTED_S_MAX = 180.0
+"""How long a process may take to start on a busy machine."""
 ANSWER_S_MAX = 60.0
 IN_FLIGHT_MAX = 400
 REST_S_MAX = 120.0
@@ -54,7 +56,7 @@ class Balancer:
         async def all_ready() -> bool | None:
             return self.ready == set(self.urls) or None
 
-        await eventually(all_ready)
+        await eventually(all_ready, within_s=STARTED_S_MAX)
 
     def next(self) -> str:
         """The gateway of the next request."""
@@ -64,12 +66,20 @@ class Balancer:
 
     async def _watch(self, http: httpx.AsyncClient, url: str) -> None:
         while True:
-            try:
-                ready = (await http.get(f"{url}/health/ready")).status_code == 200
-            except httpx.HTTPError:
-                ready = False
-            (self.ready.add if ready else self.ready.discard)(url)
+            # One that is slow to say whether it is ready stays what it was.
+            with suppress(httpx.TimeoutException):
+                (self.ready.add if await _is_ready(http, url) else self.ready.discard)(url)
             await asyncio.sleep(PROBE_EVERY_S)
+
+
+async def _is_ready(http: httpx.AsyncClient, url: str) -> bool:
+    """Raises TimeoutException."""
+    try:
+        return (await http.get(f"{url}/health/ready")).status_code == 200
+    except httpx.TimeoutException:
+        raise
+    except httpx.HTTPError:
+        return False
 
 
 @dataclass
@@ -112,11 +122,14 @@ async def run(
         await balancer.sees_all()
         rolled = asyncio.Event()
         load = asyncio.create_task(_load(http, balancer, routes, told, Pace(seconds, per_second, rolled)))
-        async for line in _restarted(world, second, balancer):
-            say(line)
-        rolled.set()
-        lasted = await load
-        watching.cancel()
+        try:
+            async for line in _restarted(world, second, balancer):
+                say(line)
+            rolled.set()
+            lasted = await load
+        finally:
+            load.cancel()
+            watching.cancel()
         wrong = [*told.broken, *[line async for line in _books(world, told, began)]]
     say(
         f"{told.requests} requests in {lasted:.0f} s, {told.requests / lasted:.0f}/s: "
@@ -138,8 +151,8 @@ async def _restarted(world: World, replicas: dict[str, Replica], balancer: Balan
         async def is_another(service: str = service, before: int | None = before) -> bool | None:
             return world.stack.pid(service) not in (before, None) or None
 
-        await eventually(is_another)
-        await asyncio.to_thread(world.stack.wait_ready, service)
+        await eventually(is_another, within_s=STARTED_S_MAX)
+        await asyncio.to_thread(world.stack.wait_ready, service, STARTED_S_MAX)
         yield f"{service}: the first replica was restarted"
         await balancer.sees_all()
         second = replicas[service]

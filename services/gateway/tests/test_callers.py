@@ -236,6 +236,25 @@ async def test_a_retry_whose_first_try_was_cancelled_is_made_anew(world: World) 
     assert (retry.status, retry.headers["x-generation-id"]) == (200, str(second))
 
 
+async def test_pictures_that_are_paid_for_and_cannot_be_read_now_are_given_to_the_retry(world: World) -> None:
+    _, headers = await world.store()
+    body = BICYCLE | {"response_format": "b64_json"}
+    world.neighbours.stop = silent
+    first = Connection(world, GENERATE, headers, body)
+    generation = await started(world)
+    ended = _success(world)
+    await world.neighbours.say(ended)
+    await first.task
+
+    await world.parts.objects.put(ended.outputs[0].key, b"png", "image/png")
+    retry = Connection(world, GENERATE, headers | RETRY, body)
+    await retry.task
+
+    assert first.status == 503
+    assert (retry.status, retry.headers["x-generation-id"]) == (200, str(generation))
+    assert world.neighbours.started == [generation]
+
+
 async def test_a_cancel_that_cannot_be_written_is_written_when_the_database_is_back(world: World) -> None:
     _, headers = await world.store()
     connection = Connection(world, GENERATE, headers, BICYCLE)

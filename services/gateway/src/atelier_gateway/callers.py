@@ -36,10 +36,11 @@ logger = logging.getLogger(__name__)
 class Caller:
     """One waiting client. ``gone`` is done as soon as its connection has closed before the end of its answer."""
 
-    def __init__(self, same: SameRequest | None = None) -> None:
-        """``same``: what recognises its automatic retry, where the surface has one."""
+    def __init__(self, same: SameRequest | None = None, *, keyed: bool = False) -> None:
+        """``same``: what recognises its automatic retry, where the surface has one. ``keyed``: it needs none."""
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.same = same
+        self.keyed = keyed
         self.generation_id: UUID | None = None
         """What it waits for, once that exists."""
         self.answer: Answer | None = None
@@ -72,10 +73,10 @@ class Callers:
 
         Raises ClientDisconnect, its generation cancelled, when the block does because the client is gone.
         """
-        caller = Caller(same)
         if key is not None:
-            yield caller
+            yield Caller(keyed=True)
             return
+        caller = Caller(same)
         watch = asyncio.create_task(caller.watch(request.receive))
         try:
             yield caller
@@ -94,8 +95,9 @@ class Callers:
         return caller.answer
 
     async def leave(self, caller: Caller) -> None:
-        """Cancels what the client waited for, and keeps it for a retry in case it is being captured already."""
-        if caller.generation_id is None:
+        """Cancels what the client waited for, and keeps it for a retry in case it is being captured already; nothing of
+        that for a client with a key, which can come back for its answer."""
+        if caller.generation_id is None or caller.keyed:
             return
         for _ in range(CANCEL_TRIES_MAX):
             try:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from atelier_gateway import image_orders
 from atelier_gateway.bodies import answer
+from atelier_gateway.callers import Caller
 from atelier_gateway.creating import Shape
 from atelier_gateway.idempotency import REPLAYED
 from atelier_gateway.identity.principals import Principal
@@ -78,13 +79,23 @@ async def make(
     same = SameRequest(principal.owner, _route(action), fingerprint)
     async with parts.callers.waiting(request, key=key, same=same) as caller:
         if (kept := await deliveries.kept(parts, request, caller)) is not None:
-            return parts.callers.answer(caller, await _pictures(parts, kept, wish.body, choice, replayed=True))
+            return await _delivered(parts, caller, _pictures(parts, kept, wish.body, choice, replayed=True))
         accepted = await _create(parts, request, principal, action, wish, choice)
         if accepted.status_code != 202:
             return accepted
         generation = await deliveries.made(parts, principal, accepted, caller, MADE_S_MAX + PAID_BACK_S_MAX, key)
-        response = await _pictures(parts, generation, wish.body, choice, replayed=REPLAYED in accepted.headers)
-        return parts.callers.answer(caller, response)
+        pictures = _pictures(parts, generation, wish.body, choice, replayed=REPLAYED in accepted.headers)
+        return await _delivered(parts, caller, pictures)
+
+
+async def _delivered(parts: Parts, caller: Caller, pictures: Awaitable[Response]) -> Response:
+    """The answer with the pictures; where they cannot be read now they are kept for the next try, for they are paid
+    for. Raises Problem."""
+    try:
+        return parts.callers.answer(caller, await pictures)
+    except Problem:
+        await parts.callers.leave(caller)
+        raise
 
 
 async def _pictures(parts: Parts, made: Generation, body: Body, choice: Resolved, *, replayed: bool) -> Response:
