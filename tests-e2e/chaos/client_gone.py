@@ -7,9 +7,10 @@ is one charge for one generation, and no second one.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -50,9 +51,12 @@ async def run(world: World, say: Say, *, each: int = 5) -> list[str]:
         began = await world.databases["gateway"].fetchval("SELECT clock_timestamp()")
         routes = await creating_routes(world)
         routes["openai"].body["response_format"] = "url"
+        log = world.stack.profile.home / "logs" / "gateway.log"
+        read = log.stat().st_size
         await asyncio.gather(
             *(_leave(world, routes[surface], moment, began, each) for surface in WAITING for _ in range(each))
         )
+        await _served(log, read, {routes[surface].path.partition("?")[0] for surface in WAITING}, each * len(WAITING))
         await _at_rest(world, began)
         found = {surface: await _found(world, table, began) for surface, table in WAITING.items()}
         wrong += [line for surface in WAITING for line in _judged(surface, moment, each, found[surface])]
@@ -90,6 +94,18 @@ async def _rendering(world: World, began: object, count: int) -> None:
         return await world.databases["gateway"].fetchval(query, began) >= count or None
 
     await eventually(look)
+
+
+async def _served(log: Path, read: int, paths: Collection[str], count: int) -> None:
+    """Until the gateway is through with so many POSTs: each has a line in its log, also one that nobody waited for."""
+
+    async def look() -> bool | None:
+        with log.open(errors="replace") as lines:
+            lines.seek(read)
+            posts = [line for line in lines if '"method": "POST"' in line]
+        return sum(any(f'"path": "{path}"' in line for path in paths) for line in posts) >= count or None
+
+    await eventually(look, within_s=REST_S_MAX)
 
 
 async def _at_rest(world: World, began: object) -> None:
