@@ -16,7 +16,7 @@ import httpx
 from atelier_local.stack import Stack
 
 READY_S_MAX = 180.0
-GRACE_S = 15.0
+GRACE_S = 30.0
 """How long a process may take to end, as the launcher has it."""
 
 

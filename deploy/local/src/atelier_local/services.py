@@ -42,7 +42,7 @@ def _service(service: str, profile: Profile, plan: Plan, others: Collection[str]
         needs=("postgres", *profile.brokers, "objectstore", f"{service}-migrate"),
         probe=lambda: http_says_ok(port, "/health/ready"),
         url=http_url(profile, service),
-        stop_grace_s=15.0,
+        stop_grace_s=20.0,
     )
 
 

@@ -7,8 +7,10 @@ patience is killed, so that it never takes more than its supervisor's grace.
 import asyncio
 import logging
 import os
+import select
 import signal
 import threading
+from collections.abc import Sequence
 from socket import socket
 from types import FrameType
 
@@ -16,9 +18,12 @@ import uvicorn
 
 from atelier_telemetry.stop import Stop
 
-END_S_MAX = 13.0
+END_S_MAX = 16.0
 """How long a process may take to end beside its draining; then it is killed. A supervisor's grace is longer."""
 LOOK_EVERY_S = 0.1
+QUIET_LOOKS = 3
+ACCEPT_S_MAX = 3.0
+"""How long after the draining connections are accepted that the kernel has already opened."""
 STARTUP_FAILED = 3
 """How the process ends then: uvicorn's own code."""
 logger = logging.getLogger(__name__)
@@ -61,6 +66,7 @@ class Server(uvicorn.Server):
         until = clock() + self._drain_s
         while clock() < until and self._drain_s:  # noqa: ASYNC110 - a second signal sets no event of the loop
             await asyncio.sleep(LOOK_EVERY_S)
+        await _accept_the_rest(sockets or [])
         self._stop.end_waits()
         await super().shutdown(sockets)
 
@@ -71,6 +77,16 @@ class Server(uvicorn.Server):
         except SystemExit:
             return True
         return False
+
+
+async def _accept_the_rest(sockets: Sequence[socket]) -> None:
+    """What waits in a listener's queue is reset when the listener closes: its client would get no answer at all."""
+    clock = asyncio.get_running_loop().time
+    until, quiet = clock() + ACCEPT_S_MAX, 0
+    while quiet < QUIET_LOOKS and clock() < until:
+        await asyncio.sleep(LOOK_EVERY_S)  # also lets the requests of what was just accepted be read
+        waiting, _, _ = select.select(sockets, [], [], 0)
+        quiet = 0 if waiting else quiet + 1
 
 
 def _kill_after(seconds: float) -> None:
