@@ -34,7 +34,7 @@ KINDS: Mapping[str, Kind] = {
     "insufficient_credits": Kind(402, "Not enough credits"),
     "account_disabled": Kind(403, "The account is disabled"),
     "workspace_forbidden": Kind(403, "Not a member of this workspace"),
-    "role_required": Kind(403, "The operator's role does not allow this"),
+    "role_required": Kind(403, "The role does not allow this"),
     "not_found": Kind(404, "Not found"),
     "model_not_found": Kind(404, "There is no such model"),
     "method_not_allowed": Kind(405, "The method is not allowed here"),
