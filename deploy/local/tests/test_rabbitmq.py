@@ -7,6 +7,7 @@ import aio_pika
 import pytest
 
 from atelier_local import rabbitmq
+from atelier_local.errors import StackError
 from atelier_local.processes import marked
 from atelier_local.stack import Stack
 
@@ -54,6 +55,19 @@ def test_nothing_of_it_listens_beyond_this_machine(stack: Stack) -> None:
 
     assert len(listening) >= 3  # AMQP, Erlang's distribution, its port mapper
     assert set(listening) <= {"0100007F", "00000000000000000000000001000000"}
+
+
+def test_another_stack_is_refused_the_virtual_host_and_says_why(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATELIER_AMQP_URL", stack.environment()["ATELIER_AMQP_URL"])
+    other = Stack("two", root=tmp_path, only=["rabbitmq"])
+
+    with pytest.raises(StackError, match="virtual host belongs to another installation of Atelier"):
+        other.up()
+
+    other.clean()
+    assert stack.status()
 
 
 def test_down_ends_the_port_mapper_too(stack: Stack) -> None:
