@@ -181,3 +181,21 @@ async def _make_it_bare_with_a_manager(admin_url: str) -> None:
     await admin.execute("GRANT CONNECT ON DATABASE postgres TO PUBLIC")  # as a server is when it is new
     await admin.execute("CREATE ROLE manager LOGIN CREATEROLE CREATEDB PASSWORD 'secret'")
     await admin.close()
+
+
+def test_a_cluster_from_before_the_profile_was_closed_to_others_is_brought_along(tmp_path: Path) -> None:
+    """Its server, which is another user, cannot enter the profile's folder any more."""
+    old = tmp_path / "home" / "postgres" / "data"
+    old.mkdir(parents=True)
+    (old / "PG_VERSION").write_text("18")
+    (old / "precious").write_text("the books")
+    (tmp_path / "home").chmod(0o700)
+
+    place = postgres._Place(tmp_path / "home" / "postgres", postgres._wheel())
+    place.initialise("a password")
+    place.initialise("a password")
+
+    assert (place.data / "precious").read_text() == "the books"
+    assert place.data == old or not old.exists()
+    if place.data != old:
+        shutil.rmtree(place.data.parent)
