@@ -27,7 +27,7 @@ NODES_FAULT = "freeze one broker node of three"
 Scenario = Callable[[World, Callable[[str], None]], Awaitable[list[str]]]
 SCENARIOS: Mapping[str, Scenario] = {"client gone": client_gone.run, "rolling restart": rolling_restart.run}
 """Faults with a load and questions of their own."""
-DRAIN_S = "3"
+DRAIN_S = "5"
 """Longer than a balancer takes to see that a gateway is not ready any more, on a busy machine."""
 ORPHANS_S = 120.0
 

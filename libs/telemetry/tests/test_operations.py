@@ -41,6 +41,13 @@ async def test_ready_when_every_part_is() -> None:
     assert answer.json() == {"status": "ready", "parts": {"database": "ok", "broker": "ok"}}
 
 
+async def test_a_process_that_ends_is_not_ready_whatever_its_parts_would_say() -> None:
+    async with _client(process=false, database=hanging) as client:
+        answer = await client.get("/health/ready")
+
+    assert (answer.status_code, answer.json()["parts"]) == (503, {"process": "failing"})
+
+
 @pytest.mark.parametrize("check", [false, broken, hanging])
 async def test_not_ready_names_the_part_that_fails(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "CHECK_S_MAX", 0.05)

@@ -15,6 +15,8 @@ Check = Callable[[], Awaitable[bool]]
 """True when the part can be used right now."""
 
 CHECK_S_MAX = 2.0
+PROCESS = "process"
+"""The check that fails once the process has been asked to end."""
 ONE_SPAN_A_REQUEST: TelemetryConfig = {
     "operation_spans": False,
     "metrics": False,
@@ -45,7 +47,9 @@ def health_router(checks: Mapping[str, Check], *, name_parts: bool) -> APIRouter
 
     @router.get("/health/ready")
     async def ready() -> JSONResponse:
-        names = list(checks)
+        # A process that ends says so at once: no balancer waits for what its other parts have to say.
+        ends = PROCESS in checks and not await _holds(checks[PROCESS])
+        names = [PROCESS] if ends else list(checks)
         answers = await asyncio.gather(*(_holds(checks[name]) for name in names))
         parts = {name: "ok" if ok else "failing" for name, ok in zip(names, answers, strict=True)}
         healthy = all(answers)

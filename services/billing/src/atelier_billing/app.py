@@ -13,7 +13,7 @@ from atelier_billing.verify import advance_checkpoint
 from atelier_contracts.routes import BILLING_COMMANDS
 from atelier_messaging import Bus, database, loops
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
 from atelier_telemetry.stop import Stop
 
 PROOF_EVERY_S = 2.0
@@ -40,7 +40,7 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
         prove = partial(full_proof.carry_on, pool)
         bus.keep(loops.keep_doing("full proof", PROOF_EVERY_S, prove), "full proof")
         checks: dict[str, Check] = {
-            "process": ending.not_begun,
+            PROCESS: ending.not_begun,
             "broker": bus.ready,
             "database": partial(database.answers, pool),
         }

@@ -63,7 +63,7 @@ from atelier_storage.objects import ObjectStore
 from atelier_storage.post import SafePoster
 from atelier_storage.upload_identity import UploadIdentity
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, health_router, operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, health_router, operations_router
 from atelier_telemetry.stop import Stop
 
 PRUNE_EVERY_S = 600.0
@@ -103,7 +103,7 @@ def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
         check = parts.standing.check
         parts.bus.keep(loops.keep_doing("standing", settings.standing_check_every_s, check), "standing")
         checks: dict[str, Check] = {
-            "process": ending.not_begun,
+            PROCESS: ending.not_begun,
             "broker": parts.bus.ready,
             "database": partial(database.answers, pool),
             "storage": parts.objects.ready,

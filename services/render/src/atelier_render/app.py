@@ -47,7 +47,7 @@ from atelier_render.worker import Worker
 from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ObjectStore
 from atelier_telemetry import logs, tracing
-from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
 from atelier_telemetry.stop import Stop
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
         pool = await database.connect(settings.render_database_url.get_secret_value())
         bus = Bus("render", settings, pool)
         checks: dict[str, Check] = {
-            "process": ending.not_begun,
+            PROCESS: ending.not_begun,
             "broker": bus.ready,
             "database": partial(database.answers, pool),
         }

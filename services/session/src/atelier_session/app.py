@@ -14,7 +14,7 @@ from atelier_session.holds import Holds
 from atelier_session.reads import reads_router
 from atelier_session.settings import Settings
 from atelier_telemetry import logs, metrics, tracing
-from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, Check, operations_router
+from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
 from atelier_telemetry.stop import Stop
 
 OLDEST_EVERY_S = 15.0
@@ -45,7 +45,7 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
         observe = partial(observe_oldest, pool)
         bus.keep(loops.keep_doing("oldest saga", OLDEST_EVERY_S, observe), "oldest saga")
         checks: dict[str, Check] = {
-            "process": ending.not_begun,
+            PROCESS: ending.not_begun,
             "broker": bus.ready,
             "database": partial(database.answers, pool),
         }
