@@ -30,7 +30,7 @@ _addresses = count(1)
 
 async def _headers(world: World, path: str) -> Headers:
     """Of somebody new from somewhere new, so that no limit answers instead of the route."""
-    address = {"X-Forwarded-For": str(IPv4Address("203.0.113.0") + next(_addresses)), "Prefer": "respond-async"}
+    address = {"X-Forwarded-For": str(IPv4Address("198.18.0.0") + next(_addresses)), "Prefer": "respond-async"}
     if path.startswith("/v1/admin/"):
         return ADMIN | address
     return await next(make for prefix, make in CREDENTIALS.items() if path.startswith(prefix))(world) | address
@@ -38,9 +38,19 @@ async def _headers(world: World, path: str) -> Headers:
 
 async def _operations(world: World) -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
     """(method, path, description) of every route."""
-    for path, operations in (await world.client.get("/openapi.json")).json()["paths"].items():
+    document = (await world.client.get("/openapi.json")).json()
+    for path, operations in document["paths"].items():
         for method, described in operations.items():
-            yield method, path, described
+            yield method, path, _inlined(described, document["components"]["schemas"])
+
+
+def _inlined(node: Any, schemas: Mapping[str, Any]) -> Any:
+    """Without references."""
+    if isinstance(node, dict):
+        if isinstance(reference := node.get("$ref"), str):
+            return _inlined(schemas[reference.rsplit("/", 1)[-1]], schemas)
+        return {name: _inlined(value, schemas) for name, value in node.items() if name != "responses"}
+    return [_inlined(value, schemas) for value in node] if isinstance(node, list) else node
 
 
 def _example(schema: Mapping[str, Any]) -> Any:
