@@ -30,6 +30,8 @@ from atelier_contracts import (
     ReserveCredit,
     Work,
 )
+from atelier_contracts.session import GenerationFact
+from atelier_contracts.vocabulary import Metadata
 from atelier_messaging import Poison
 from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, HoldGone, ResendDue, State
 from atelier_session.saga import LOST_RACES, SAGA, TERMINAL, TIMERS, LostRace, Transition, decide, end_of, fired
@@ -93,6 +95,22 @@ def test_every_state_of_the_table_can_be_reached_and_no_other() -> None:
 def test_every_state_that_is_not_an_end_has_a_clock_that_moves_it() -> None:
     for state in set(State) - TERMINAL - {State.NEW}:
         assert isinstance(decide(next(g for g in reached() if g.state is state), TIMERS[state]()), Transition)
+
+
+def test_every_fact_that_is_told_repeats_the_clients_metadata() -> None:
+    order = Metadata(order="4711")
+    request = REQUEST.model_copy(update={"metadata": order})
+    told: list[GenerationFact] = []
+    for condition in reached():
+        for word in WORDS:
+            try:
+                outcome = decide(replace(condition, request=request), word)
+            except Poison:
+                continue
+            told += [sent for sent in outcome.sends if isinstance(sent, GenerationFact)]
+
+    assert {type(fact) for fact in told} == set(GenerationFact.__subclasses__())
+    assert all(fact.metadata == order for fact in told)
 
 
 def test_no_end_is_ever_left() -> None:
