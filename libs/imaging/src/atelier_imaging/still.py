@@ -15,6 +15,8 @@ LOSSLESS_PIXELS_MAX: dict[SourceFormat, int] = {"png": 4_000_000, "gif": 4_000_0
 LOSSLESS_PIXELS_MAX_ELSE = 1_000_000
 """Of formats that lose something anyway."""
 _PNG = {"compress_level": 6}
+_LARGE_PNG = {"compress_level": 2}
+"""Of a picture of 50 megapixels the best compression would take most of the time that a job is given."""
 _JPEG_QUALITIES = (95, 90, 80)
 
 
@@ -53,7 +55,8 @@ def mask_still(data: bytes, *, width: int, height: int) -> EncodedPicture | Imag
 
 def _transparent(image: Image.Image) -> EncodedPicture:
     while True:
-        made = _encoded(_without_hidden(image), "png", **_PNG)
+        large = image.width * image.height > LOSSLESS_PIXELS_MAX["png"]
+        made = _encoded(_without_hidden(image), "png", **(_LARGE_PNG if large else _PNG))
         if len(made.data) <= BYTES_MAX:
             return made
         image = image.reduce(2)
