@@ -1,5 +1,7 @@
 """Clients that are gone, and a rolling restart, in short: ``make chaos`` does them at length."""
 
+import pytest
+
 from chaos import client_gone, rolling_restart
 from whole_system.world import World
 
@@ -10,6 +12,7 @@ async def test_clients_that_are_gone_at_any_byte_pay_for_nothing_they_did_not_ge
     assert await client_gone.run(world, told.append, each=1) == [], told
 
 
+@pytest.mark.timeout(600)  # six processes start, one after another
 async def test_replicas_that_are_restarted_one_after_another_fail_nobody(world: World) -> None:
     told: list[str] = []
 
