@@ -40,10 +40,11 @@ state_of_inputs() {
 }
 
 is_done() {
-  [[ -f $stamp && $(<"$stamp") == "$1" && -x .venv/bin/atelier && -x $tools/bin/uv ]] && has_rabbitmq && has_viewer
+  [[ -f $stamp && $(<"$stamp") == "$1" && -x .venv/bin/atelier && -x $tools/bin/uv ]] && has_rabbitmq && has_pgbouncer && has_viewer
 }
 
 has_rabbitmq() { compgen -G "$rabbitmq_scripts/rabbitmq_server-*/sbin/rabbitmq-server" >/dev/null; }
+has_pgbouncer() { [[ -x /usr/sbin/pgbouncer ]]; }
 has_viewer() { [[ -f $tools/traces/node_modules/autotel-devtools/dist/cli.js || -f $tools/traces/skipped ]]; }
 
 find_python() {
@@ -60,6 +61,7 @@ find_python() {
 install_system_packages() {
   local missing=()
   has_rabbitmq || missing+=(rabbitmq-server)
+  has_pgbouncer || missing+=(pgbouncer) # for the tests alone
   command -v setpriv >/dev/null || missing+=(util-linux)
   command -v curl >/dev/null || missing+=(curl)
   [[ -x $tools/bin/uv ]] || "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("$("$python" -c \

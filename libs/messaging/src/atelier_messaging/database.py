@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from atelier_messaging import pooler
+
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
     Pool: TypeAlias = asyncpg.Pool[Any]
@@ -15,26 +17,53 @@ else:
 CONNECTIONS_MIN = 2
 CONNECTIONS_MAX = 8
 COMMAND_S_MAX = 30.0
+STATEMENTS_MAX = 100
+"""Prepared statements that a connection keeps."""
+_SESSION = {"timezone": "UTC", "application_name": "atelier"}
+# Statements are look-ups by index, and queues are read in their index's order: a bitmap would have to read and sort all
+# of a backlog that the planner has not heard of yet.
+_PLANNER = {"jit": "off", "enable_bitmapscan": "off"}
 _MARK = "INSERT INTO installation (id) VALUES ($1) ON CONFLICT DO NOTHING"
 
 
-async def connect(url: str) -> Pool:
-    """A pool whose ``jsonb`` columns are Python values and whose statements end within ``COMMAND_S_MAX`` seconds."""
+async def connect(url: str, *, statement_cache: int = STATEMENTS_MAX) -> Pool:
+    """A pool whose ``jsonb`` columns are Python values and whose statements end within ``COMMAND_S_MAX`` seconds.
+
+    Without a statement cache it works behind any pooler in transaction mode. Raises UnfitPooler.
+    """
+    try:
+        pool = await _create_pool(url, _SESSION | _PLANNER, statement_cache)
+    except asyncpg.ProtocolViolationError as error:
+        if "startup parameter" not in str(error):
+            raise
+        pool = await _create_pool(url, _SESSION, statement_cache)
+    try:
+        await pooler.check(pool)
+        if await pool.fetchval("SELECT current_setting('enable_bitmapscan')") == "on":
+            await pooler.plan_by_role(pool, _PLANNER)
+    except BaseException:
+        pool.terminate()
+        raise
+    return pool
+
+
+async def _create_pool(url: str, server_settings: dict[str, str], statement_cache: int) -> Pool:
     return await asyncpg.create_pool(
         url,
+        connection_class=asyncpg.Connection if statement_cache else pooler.OneServerAStatement,
+        statement_cache_size=statement_cache,
         min_size=CONNECTIONS_MIN,
         max_size=CONNECTIONS_MAX,
         command_timeout=COMMAND_S_MAX,
         init=_prepare,
         reset=_as_it_is,
-        # Statements are look-ups by index, and queues are read in their index's order: a bitmap would have to read and
-        # sort all of a backlog that the planner has not heard of yet.
-        server_settings={"timezone": "UTC", "application_name": "atelier", "jit": "off", "enable_bitmapscan": "off"},
+        server_settings=server_settings,
     )
 
 
 async def _prepare(connection: Connection) -> None:
-    await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
+    async with connection.transaction():  # behind a pooler its look-ups belong to one server
+        await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
 async def _as_it_is(_: Connection) -> None:

@@ -21,6 +21,9 @@ class BrokerSettings(BaseSettings):
     batch_max: int = Field(default=100, ge=1, le=1_000)
     """Frames taken into one batch at most."""
 
+    database_statement_cache: int = Field(default=100, ge=0, le=10_000)
+    """Prepared statements a database connection keeps; 0 behind a pooler that does not carry them."""
+
     @field_validator("amqp_url")
     @classmethod
     def _names_brokers(cls, value: SecretStr) -> SecretStr:

@@ -7,6 +7,9 @@ name servers to use; without them the local launcher starts its own.
 
 import asyncio
 import os
+import socket
+import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -15,6 +18,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
+
+PGBOUNCER_S_MAX = 20.0
 
 
 @contextmanager
@@ -52,6 +57,52 @@ def servers(profile: str, root: Path) -> Iterator[tuple[str, str]]:
         yield amqp_url(stack.profile), admin_url(stack.profile)
     finally:
         stack.clean()
+
+
+@contextmanager
+def pgbouncer(url: str, folder: Path, *, servers_max: int = 3) -> Iterator[str]:
+    """URL of a real pgbouncer in transaction mode before this database; ``folder`` is where its files are."""
+    to, port = urlsplit(url), _free_port()
+    file = folder / "pgbouncer.ini"
+    file.write_text(
+        f"""[databases]
+* = host={to.hostname} port={to.port} user={to.username} password={to.password or ""}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = {servers_max}
+"""
+    )
+    as_whom = ["-u", "nobody"] if os.geteuid() == 0 else []
+    running = subprocess.Popen(["/usr/sbin/pgbouncer", "-q", *as_whom, str(file)], stderr=subprocess.DEVNULL)  # noqa: S603 - our own file
+    try:
+        _wait_for(port, running)
+        yield to._replace(netloc=f"{to.username}@127.0.0.1:{port}").geturl()
+    finally:
+        running.terminate()
+        running.wait(PGBOUNCER_S_MAX)
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    give_up = time.monotonic() + PGBOUNCER_S_MAX
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if process.poll() is not None or time.monotonic() > give_up:
+                raise RuntimeError(f"pgbouncer does not listen on {port}; it ended with {process.poll()}") from None
+            time.sleep(0.02)
+        else:
+            return
 
 
 @asynccontextmanager

@@ -29,7 +29,8 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure("billing", settings)
         spans = tracing.configure("billing", settings)
-        pool = await database.connect(settings.billing_database_url.get_secret_value())
+        url, statements = settings.billing_database_url.get_secret_value(), settings.database_statement_cache
+        pool = await database.connect(url, statement_cache=statements)
         bus = Bus("billing", settings, pool)
         bus.consume(BILLING_COMMANDS, handlers.handle_commands)
         await bus.start()

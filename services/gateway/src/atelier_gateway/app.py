@@ -80,7 +80,8 @@ def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure("gateway", settings)
         spans = tracing.configure("gateway", settings, is_public=True)
-        pool = await database.connect(settings.gateway_database_url.get_secret_value())
+        url, statements = settings.gateway_database_url.get_secret_value(), settings.database_statement_cache
+        pool = await database.connect(url, statement_cache=statements)
         parts = _parts(settings, pool)
         app.state.parts = operations.state.parts = parts
         await parts.uploads.prove_at_start()

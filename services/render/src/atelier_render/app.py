@@ -62,7 +62,8 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure("render", settings)
         spans = tracing.configure("render", settings)
-        pool = await database.connect(settings.render_database_url.get_secret_value())
+        url, statements = settings.render_database_url.get_secret_value(), settings.database_statement_cache
+        pool = await database.connect(url, statement_cache=statements)
         bus = Bus("render", settings, pool)
         checks: dict[str, Check] = {
             PROCESS: ending.not_begun,

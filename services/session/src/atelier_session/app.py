@@ -34,7 +34,8 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure("session", settings)
         spans = tracing.configure("session", settings)
-        pool = await database.connect(settings.session_database_url.get_secret_value())
+        url, statements = settings.session_database_url.get_secret_value(), settings.database_statement_cache
+        pool = await database.connect(url, statement_cache=statements)
         bus = Bus("session", settings, pool)
         holds = Holds(settings.billing_url, settings.service_token)
         handlers = Handlers(settings, holds)

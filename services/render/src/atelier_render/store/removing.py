@@ -132,10 +132,6 @@ async def prune_jobs(pool: Pool, *, days: int, limit: int) -> int:
 @asynccontextmanager
 async def only_sweeper(pool: Pool) -> AsyncIterator[bool]:
     """Whether this process is the one that sweeps now; it is until the block ends."""
-    async with pool.acquire() as connection:
-        ours = bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", SWEEP_LOCK))
-        try:
-            yield ours
-        finally:
-            if ours:
-                await connection.execute("SELECT pg_advisory_unlock($1)", SWEEP_LOCK)
+    # The transaction's lock, not the session's: behind a pooler a session is anybody's.
+    async with pool.acquire() as connection, connection.transaction():
+        yield bool(await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", SWEEP_LOCK))
