@@ -101,8 +101,11 @@ class World:
 
 
 async def eventually(look: Callable[[], Awaitable[Found | None]], *, within_s: float = PATIENCE_S) -> Found:
-    """What ``look`` finds, as soon as it finds something."""
-    async with asyncio.timeout(within_s):
-        while (found := await look()) is None:  # noqa: ASYNC110 - what we wait for is in another process
-            await asyncio.sleep(0.05)
-        return found
+    """What ``look`` finds, as soon as it finds something. Raises TimeoutError, which names what was looked for."""
+    try:
+        async with asyncio.timeout(within_s):
+            while (found := await look()) is None:  # noqa: ASYNC110 - what we wait for is in another process
+                await asyncio.sleep(0.05)
+            return found
+    except TimeoutError:
+        raise TimeoutError(f"{look.__qualname__} found nothing within {within_s:g} s") from None

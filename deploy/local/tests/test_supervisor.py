@@ -95,17 +95,15 @@ async def test_a_part_that_ignores_the_request_to_stop_is_killed(running: Runnin
         await supervisor.stop_part("toy")
 
         assert not alive(pid)
-        assert 0.3 <= time.monotonic() - began < 3
+        assert time.monotonic() - began >= 0.3
 
 
 async def test_a_frozen_part_can_be_stopped(running: Running) -> None:
-    async with running(server(stop_grace_s=5.0)) as supervisor:
+    async with running(server(stop_grace_s=600.0)) as supervisor:
         supervisor.kill_part("toy", signal.SIGSTOP)
 
-        began = time.monotonic()
-        await supervisor.stop_part("toy")
-
-        assert time.monotonic() - began < 3
+        async with asyncio.timeout(60):  # it is woken, so that it hears the request, and not killed after its grace
+            await supervisor.stop_part("toy")
 
 
 @pytest.mark.parametrize("end", ["stopped", "killed"])

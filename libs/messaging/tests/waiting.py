@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-DEADLINE_S = 15.0
+DEADLINE_S = 60.0
 POLL_S = 0.01
 
 

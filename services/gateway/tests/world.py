@@ -26,7 +26,7 @@ TABLES = f"story_requests, unclaimed_results, {TABLES}"
 TABLES = (
     f"uploads, files, rate_windows, form_requests, webhook_deliveries, webhook_endpoints, webhook_secrets, {TABLES}"
 )
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 60.0
 OPERATORS_PATHS = ("/v1/admin/", "/metrics", "/health/ready")
 
 Headers = Mapping[str, str]
@@ -101,9 +101,12 @@ class World:
 
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
         """Waits for it; fails after ``WAIT_S_MAX`` seconds."""
-        async with asyncio.timeout(WAIT_S_MAX):
-            while not await holds():  # noqa: ASYNC110 - it is looked for in tables and on the wire
-                await asyncio.sleep(0.02)
+        try:
+            async with asyncio.timeout(WAIT_S_MAX):
+                while not await holds():  # noqa: ASYNC110 - it is looked for in tables and on the wire
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise TimeoutError(f"{holds.__qualname__} did not hold within {WAIT_S_MAX:g} s") from None
 
     async def _ready(self) -> bool:
         parts = (await self.client.get("/health/ready")).json()["parts"]

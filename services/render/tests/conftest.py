@@ -64,6 +64,8 @@ TABLES = (
     "durations, submissions, attempts, artefacts, results, removals, doomed_objects, tenant_queues, inbox, outbox, jobs"
 )
 LEASE_S = 1.0
+PATIENCE_S = 60.0
+"""For what comes in milliseconds on an idle machine."""
 RULES = Rules(backoff_s=0.01, recall_s=0.02, recall_s_max=0.05, reconcile_s=1.0)
 
 
@@ -194,11 +196,16 @@ class World:
         assert row is not None
         return row
 
-    async def until(self, generation_id: UUID, *states: str, within_s: float = 10.0) -> asyncpg.Record:
+    async def until(self, generation_id: UUID, *states: str) -> asyncpg.Record:
         """Waits for a job to be in one of the states."""
-        async with asyncio.timeout(within_s):
-            while (row := await self.job(generation_id))["state"] not in states:  # noqa: ASYNC110 - nothing to wait on
-                await asyncio.sleep(0.01)
+        row = await self.job(generation_id)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while row["state"] not in states:
+                    await asyncio.sleep(0.01)
+                    row = await self.job(generation_id)
+        except TimeoutError:
+            raise TimeoutError(f"the job {generation_id} is {row['state']}, not {' or '.join(states)}") from None
         return row
 
     async def miscounted(self) -> list[asyncpg.Record]:

@@ -37,7 +37,7 @@ async def becomes(look: Callable[[], object]) -> None:
 
 async def nothing_is_left(world: Any, process: Any, request: RequestRender) -> None:
     """The job is cancelled, its attempt's task is over, its client was told once, nothing was stored."""
-    await world.until(request.generation_id, "cancelled", within_s=5)
+    await world.until(request.generation_id, "cancelled")
     await becomes(lambda: not process.scheduler._attempts)
     assert await world.events(request.generation_id) == ["render_started", "render_failed"]
     assert world.objects.objects == {}
@@ -118,7 +118,7 @@ async def test_while_the_store_is_away_what_was_made_is_thrown_away(world: Any, 
 
     await process.handle(cancel(request))
 
-    await world.until(request.generation_id, "cancelled", within_s=5)
+    await world.until(request.generation_id, "cancelled")
     await becomes(lambda: not world.spool.holds(request.generation_id))
     world.objects.away = False
 

@@ -82,7 +82,7 @@ async def test_instant_jobs_do_not_wait_for_a_slot(world: Any, ask: Ask) -> None
 
     await process.handle(instant)
 
-    await world.until(instant.generation_id, "done", within_s=2)
+    await world.until(instant.generation_id, "done")
 
 
 async def test_the_attempt_and_what_it_says_belong_to_the_trace_of_the_request(world: Any, ask: Ask) -> None:
@@ -148,7 +148,7 @@ async def test_random_lives_keep_the_tenants_counters_true(world: Any, ask: Ask)
     await one.kill()
 
     for request in requests:
-        await world.until(request.generation_id, "done", "failed", "cancelled", within_s=30)
+        await world.until(request.generation_id, "done", "failed", "cancelled")
 
     assert await world.miscounted() == []
     for request in requests:

@@ -32,6 +32,9 @@ SILENCE_S_MAX = 3.0
 """A node that sends no byte for so long after a question is left."""
 BLOCKED_S = 0.05
 READ_AHEAD_BYTES = 65_536
+STANDSTILL_S_MAX = CONNECT_S_MAX + RESTORE_S_MAX + 5.0
+"""Longer than any attempt takes; a broker that is away is tried in vain without harm."""
+_RECONNECTING, _RECONNECT = "_RobustConnection__reconnection_task", "_RobustConnection__connection_factory"
 logger = logging.getLogger(__name__)
 
 Preparation = Callable[[RawConnection], Awaitable[None]]
@@ -59,6 +62,7 @@ class BrokerConnection(RobustConnection):
         self._failures: list[str] = []
         self._refused_by_all = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
+        self._guarding: asyncio.Task[None] | None = None
 
     @property
     def usable(self) -> bool:
@@ -72,6 +76,7 @@ class BrokerConnection(RobustConnection):
         except BaseException:
             await self.close()
             raise
+        self._guarding = asyncio.create_task(self._guard(), name=f"{self._name} guard")
 
     async def connect(self, timeout: float | None = None) -> None:
         """As ``open``; ends also when it is cancelled in the middle."""
@@ -93,6 +98,8 @@ class BrokerConnection(RobustConnection):
 
     async def close(self, exc: Any = asyncio.CancelledError) -> None:
         """For good."""
+        if self._guarding is not None:
+            self._guarding.cancel()
         if self._watching is not None:
             self._watching.cancel()
         await super().close(exc)
@@ -120,6 +127,31 @@ class BrokerConnection(RobustConnection):
         self._failures.clear()
         self._usable.set()
         self._watching = asyncio.create_task(self._watch(connection), name=f"{self._name} watch")
+
+    async def _guard(self) -> None:
+        """Starts reconnecting again where it has come to a standstill. Seen where a virtual host was made anew: the
+        library's loop waited for a loss that had been reported before, and the service heard nothing any more."""
+        clock = asyncio.get_running_loop().time
+        lost_at = clock()
+        while True:
+            await asyncio.sleep(PROBE_EVERY_S)
+            if self.usable:
+                lost_at = clock()
+            elif clock() - lost_at > STANDSTILL_S_MAX:
+                logger.warning("%s: no connection for %g s, starting over", self._name, STANDSTILL_S_MAX)
+                lost_at = clock()
+                await self._start_over()
+
+    async def _start_over(self) -> None:
+        self._line.cut()
+        self.transport = None
+        reconnecting: asyncio.Task[None] | None = getattr(self, _RECONNECTING)
+        if reconnecting is not None:
+            reconnecting.cancel()
+            await asyncio.wait([reconnecting], timeout=PROBE_EVERY_S)
+        if reconnecting is None or reconnecting.done():
+            setattr(self, _RECONNECTING, asyncio.create_task(getattr(self, _RECONNECT)()))
+        self._request_recovery()
 
     def _note(self, closing: "asyncio.Future[Any]") -> None:
         error = None if closing.cancelled() else closing.exception()
