@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from atelier_contracts import Artefact, GenerationSucceeded, Owner
+from atelier_gateway.fair_turns import FairTurns
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.inputs import Given, Inputs
 from atelier_gateway.intake import ImageRefused, Intake, StoredPicture
@@ -45,7 +46,7 @@ async def objects(storage_settings: StorageSettings) -> AsyncIterator[ObjectStor
 
 @pytest.fixture
 async def intake(world: World, objects: ObjectStore) -> AsyncIterator[Intake]:
-    taking = Intake(world.pool, objects, ImageWorkers(workers=1))
+    taking = Intake(world.pool, objects, ImageWorkers(workers=1), FairTurns(at_once=1, per_owner=1))
     yield taking
     await taking.close()
 

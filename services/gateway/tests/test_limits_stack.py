@@ -59,12 +59,18 @@ async def _guess(world: World, address: str, path: str = "/api/v1/generation/x")
     return (await world.client.get(path, headers=headers)).status_code
 
 
-async def test_an_address_that_guesses_is_refused_on_every_surface_even_with_a_good_credential(world: World) -> None:
+async def test_guessing_is_refused_on_every_surface_and_never_locks_out_a_good_credential(world: World) -> None:
+    """Settled 9: behind one address, a proxy's or an office's, there are others."""
     _, good = await world.store()
     paths = ("/api/v1/generation/x", "/v1/generations/x", "/v1/generations/x/receipt")
 
     guesses = [await _guess(world, "198.51.100.1", paths[i % 3]) for i in range(FAILED_LOGINS_PER_MINUTE + 1)]
-    refused = await world.client.get("/v1/generations/x", headers={**good, "X-Forwarded-For": "198.51.100.1"})
+    guess = {"X-API-Key": "atl_wrong", "X-Forwarded-For": "198.51.100.1"}
+    refused = await world.client.get("/v1/generations/x", headers=guess)
+    through = [
+        await world.client.get(path, headers={**good, "X-Forwarded-For": "198.51.100.1"})
+        for path in ("/v1/generations/x", "/api/v1/generation/x", "/v1/credits")
+    ]
     other = await world.client.get("/v1/generations/x", headers={**good, "X-Forwarded-For": "198.51.100.2"})
 
     assert guesses == [401] * FAILED_LOGINS_PER_MINUTE + [429]
@@ -72,6 +78,7 @@ async def test_an_address_that_guesses_is_refused_on_every_surface_even_with_a_g
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert refused.headers["X-Request-Id"] and refused.headers["X-Content-Type-Options"] == "nosniff"
     assert other.status_code == 404
+    assert [answered.status_code for answered in through] == [404, 404, 200]
 
 
 async def test_the_refusal_is_in_the_words_of_the_surface(world: World) -> None:

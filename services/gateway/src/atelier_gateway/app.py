@@ -21,12 +21,14 @@ from atelier_gateway.deleting import Deleting
 from atelier_gateway.described import Described
 from atelier_gateway.edge import Edge
 from atelier_gateway.failed_logins import FailedLogins
+from atelier_gateway.fair_turns import FairTurns
+from atelier_gateway.funds import Funds
 from atelier_gateway.identity.last_use import FLUSH_EVERY_S
 from atelier_gateway.identity.operators import Operators
 from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import OUTSIDE_ALGORITHMS, DevelopmentIssuer, Issuer, Jwks
 from atelier_gateway.inputs import Inputs
-from atelier_gateway.intake import PROBES_MAX, Intake
+from atelier_gateway.intake import Intake
 from atelier_gateway.internal import Internal
 from atelier_gateway.keyed import KeyedActs
 from atelier_gateway.limits import Limits
@@ -67,7 +69,9 @@ from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, hea
 from atelier_telemetry.stop import Stop
 
 PRUNE_EVERY_S = 600.0
-IMAGE_WORKERS = 1
+IMAGE_WORKERS = 2
+OWNER_PROBES_MAX = 1
+"""Of one owner so many pictures are decoded at once: the other workers are there for the others."""
 
 
 def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
@@ -144,7 +148,12 @@ def _listener(settings: Settings, **how: Any) -> FastAPI:
         surface_of=surface_of,
     )
     app.add_middleware(
-        Edge, body_bytes_max=settings.body_bytes_max, shape_of=shape_of, surface_of=surface_of, larger=LARGER_BODIES
+        Edge,
+        body_bytes_max=settings.body_bytes_max,
+        shape_of=shape_of,
+        surface_of=surface_of,
+        larger=LARGER_BODIES,
+        bodies_bytes_max=settings.bodies_bytes_max,
     )
     app.add_exception_handler(Problem, _refuse)
     app.add_exception_handler(HTTPException, _refuse_unrouted)
@@ -163,7 +172,8 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
     bus.hear_replies(reply_key(instance), replies.hear)
     dev_issuer = _dev_issuer(settings)
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
-    intake = Intake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS, waiting_max=PROBES_MAX))
+    turns = FairTurns(at_once=IMAGE_WORKERS, per_owner=OWNER_PROBES_MAX)
+    intake = Intake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS), turns)
     capacity = Capacity(pool, tenant_max=settings.tenant_pending_max, total_max=settings.pending_max)
     offers = Offers(internal.offers, stands_in=settings.environment == "local")
     admission = Admission(bus, replies, internal, within_s=settings.admission_s)
@@ -179,6 +189,7 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         objects=objects,
         inputs=Inputs(objects, intake),
         intake=intake,
+        funds=Funds(internal),
         uploads=Uploads(bus.work, objects, UploadIdentity(settings.storage), settings.upload_rules),
         internal=internal,
         capacity=capacity,

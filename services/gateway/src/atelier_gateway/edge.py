@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
+from atelier_gateway.body_limits import BodyBudget, BodyReader
 from atelier_gateway.problems import Problem
 from atelier_messaging import is_outage
 from atelier_telemetry import metrics
@@ -49,11 +50,14 @@ class Edge:
         shape_of: Callable[[str], Shape],
         surface_of: Callable[[str], str],
         larger: Mapping[str, int] | None = None,
+        bodies_bytes_max: int = 1 << 40,
     ) -> None:
-        """``larger``: how many bytes a body may have at these very paths, whose bodies carry pictures."""
+        """``larger``: how many bytes a body may have at these very paths, whose bodies carry pictures;
+        ``bodies_bytes_max``: how many all bodies of this process may hold at once."""
         self._app = app
         self._bytes_max = body_bytes_max
         self._larger = larger or {}
+        self._budget = BodyBudget(bodies_bytes_max)
         self._shape_of = shape_of
         self._surface_of = surface_of
 
@@ -78,8 +82,9 @@ class Edge:
                 metrics.REQUESTS.labels(self._surface_of(scope["path"]), str(message["status"])).inc()
             await send(message)
 
+        body = BodyReader(receive, self._larger.get(scope["path"], self._bytes_max), self._budget)
         try:
-            await self._app(scope, self._capped(receive, self._larger.get(scope["path"], self._bytes_max)), send_framed)
+            await self._app(scope, body.receive, send_framed)
         except asyncio.CancelledError:
             # The server ends and no longer waits for this request; a bare 500 would be all that its client sees.
             if started:
@@ -92,6 +97,7 @@ class Edge:
                 raise
             await self._shape_of(scope["path"])(unexpected(error))(scope, receive, send_framed)
         finally:
+            body.close()
             self._log_access(scope, request_id, status, time.monotonic() - began)
 
     def _log_access(self, scope: Scope, request_id: str, status: int | None, seconds: float) -> None:
@@ -102,20 +108,6 @@ class Edge:
         fields = {"request_id": request_id, "method": method, "path": path, "status": status}
         fields |= {"surface": self._surface_of(path), "seconds": round(seconds, 4)}
         access.info("%s %s: %s", method, path, status or "no answer, its client is gone", extra=fields)
-
-    def _capped(self, receive: Receive, bytes_max: int) -> Receive:
-        """Counts the bytes as they come, whatever Content-Length says or hides."""
-        seen = 0
-
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > bytes_max:
-                raise Problem("request_too_large", f"A body has at most {bytes_max} bytes here.")
-            return message
-
-        return counted
 
 
 def _ending(method: str) -> Problem:

@@ -1,7 +1,8 @@
-"""Nobody guesses credentials for long: after too many 401s in a minute an address is refused on every surface.
+"""Guessing credentials is answered 429 on every surface, once an address has had too many 401s in a minute.
 
-Also with a good credential, else guessing on would still find one. Counting needs the shared windows only when a 401 is
-on its way; whom to refuse is known here, so that a good request pays nothing.
+A good credential is always let through: with keys of 256 bits there is nothing to find by guessing, and behind one
+address, a proxy's or an office's, there may be many. So only what would be a 401 is counted and refused, and a good
+request pays nothing.
 """
 
 import math
@@ -49,8 +50,6 @@ class FailedLogins:
         if scope["type"] != "http" or self._surface_of(scope["path"]) == SURFACELESS:
             return await self._app(scope, receive, send)
         who = subject(self._client_ip(scope))
-        if (verdict := self._known(who)) is not None:
-            return await self._refuse(verdict, scope, receive, send)
         replaced = False
 
         async def counting(message: Message) -> None:
@@ -58,7 +57,7 @@ class FailedLogins:
             if replaced:
                 return
             if message["type"] == "http.response.start" and message["status"] == 401:
-                verdict = await self._limits_of(scope).take(self._rule, who, always=True)
+                verdict = self._known(who) or await self._limits_of(scope).take(self._rule, who, always=True)
                 if not verdict.allowed:
                     replaced = True
                     self._remember(who, verdict)

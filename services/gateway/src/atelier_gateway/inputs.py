@@ -63,7 +63,7 @@ class Inputs:
         pictures = await self._pictures(owner, named) if named else {}
         for one, ref in zip(given, references, strict=True):
             if one.role == "mask" and ref.key is not None:
-                await self._check_mask(one, pictures[ref.key])
+                await self._check_mask(owner, one, pictures[ref.key])
         return tuple(ref if ref.key is None else stored_input(ref.role, pictures[ref.key]) for ref in references)
 
     async def _pictures(self, owner: Owner, named: Mapping[str, Given]) -> dict[str, StoredPicture]:
@@ -80,10 +80,10 @@ class Inputs:
             raise _refused(given, looked.message)
         return looked
 
-    async def _check_mask(self, given: Given, stored: StoredPicture) -> None:
+    async def _check_mask(self, owner: Owner, given: Given, stored: StoredPicture) -> None:
         """A picture may have been stored for another role before."""
         try:
-            refused = await self._intake.check_mask(stored)
+            refused = await self._intake.check_mask(owner, stored)
         except ObjectMissing:
             raise _unknown(given) from None
         if refused is not None:

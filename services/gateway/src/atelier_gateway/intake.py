@@ -7,9 +7,9 @@ when it is first used, and what was checked is stored under a key of ours that i
 its bytes say, never what somebody said of them.
 """
 
-import asyncio
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner
 from atelier_contracts.vocabulary import Role
+from atelier_gateway.fair_turns import FairTurns
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.narration import TEXT_BYTES_MAX
 from atelier_gateway.problems import Problem
@@ -33,10 +34,9 @@ __all__ = ["ImageRefused", "Intake", "StoredPicture"]
 
 BYTES_MAX = 25 * 1024 * 1024
 TEXT_FILENAME = "text.txt"
-PROBES_MAX = 64
-"""Pictures that are handed to the image workers at once; the others wait here."""
-WAIT_S_MAX = 20.0
-WAITING_BYTES_MAX = 512 * 1024 * 1024
+WAIT_S_MAX = 60.0
+WAITING_BYTES_MAX = 96 * 1024 * 1024
+"""Of all pictures that wait for their turn; of one owner's at most half."""
 PROBE_TRIES = 2
 """A child may die of another's bomb, or be killed by an operator; one that dies twice dies of this picture."""
 logger = logging.getLogger(__name__)
@@ -45,18 +45,18 @@ logger = logging.getLogger(__name__)
 class Intake:
     """Takes pictures in. Every method raises Problem 503 where the object store or the workers cannot be had."""
 
-    def __init__(self, pool: Pool, objects: ObjectStore, images: ImageWorkers) -> None:
+    def __init__(self, pool: Pool, objects: ObjectStore, images: ImageWorkers, turns: FairTurns) -> None:
         self._pool = pool
         self._objects = objects
         self._images = images
-        self._places = asyncio.Semaphore(PROBES_MAX)
-        self._waiting_bytes = 0
+        self._turns = turns
+        self._waiting_bytes: Counter[Owner] = Counter()
 
     async def picture(
         self, principal: Principal, data: bytes, *, role: Role, filename: str
     ) -> StoredPicture | ImageRefused:
         """Decodes and stores bytes that came in a request, under the owner's inputs; a mask has to mark something."""
-        probed = await self._probe(data, mask=role == "mask")
+        probed = await self._probe(principal.owner, data, mask=role == "mask")
         if isinstance(probed, ImageRefused):
             return probed
         if not probed.marks:
@@ -65,9 +65,9 @@ class Intake:
         await self._store(principal.owner, picture, data, role=role, filename=filename)
         return picture
 
-    async def measure(self, data: bytes) -> PhotoInfo | ImageRefused:
+    async def measure(self, owner: Owner, data: bytes) -> PhotoInfo | ImageRefused:
         """Decodes bytes and stores nothing."""
-        return await self._probe(data)
+        return await self._probe(owner, data)
 
     async def text(self, principal: Principal, text: str, *, upload_key: str | None = None) -> StoredText:
         """Stores a text that was checked, under the owner's inputs: one that came in a request, or what an upload held
@@ -122,7 +122,7 @@ class Intake:
             return ImageRefused("too_many_bytes", f"The picture has more than {BYTES_MAX} bytes.")
         except StorageUnavailable:
             raise _away() from None
-        probed = await self._probe(data)
+        probed = await self._probe(owner, data)
         if isinstance(probed, ImageRefused):
             return probed
         name = key.rsplit("/", 1)[-1]
@@ -134,10 +134,10 @@ class Intake:
         known = await self._store(owner, picture, data, role=role, filename=name, upload_key=key)
         return known if isinstance(known, StoredPicture) else ImageRefused("broken", "This upload is used as a text.")
 
-    async def check_mask(self, stored: StoredPicture) -> ImageRefused | None:
+    async def check_mask(self, owner: Owner, stored: StoredPicture) -> ImageRefused | None:
         """Why a stored picture cannot be used as a mask; None where it marks something. Raises ObjectMissing."""
         try:
-            probed = await self._probe(await self._objects.get(stored.key, BYTES_MAX), mask=True)
+            probed = await self._probe(owner, await self._objects.get(stored.key, BYTES_MAX), mask=True)
         except StorageUnavailable:
             raise _away() from None
         if isinstance(probed, ImageRefused):
@@ -184,22 +184,21 @@ class Intake:
         except StorageUnavailable as away:
             logger.warning("%s is left without a row: %s", key, away)
 
-    async def _probe(self, data: bytes, *, mask: bool = False) -> PhotoInfo | ImageRefused:
-        """Waits its turn for so long and in such company only: pictures that wait are held in memory."""
-        if self._waiting_bytes + len(data) > WAITING_BYTES_MAX:
+    async def _probe(self, owner: Owner, data: bytes, *, mask: bool = False) -> PhotoInfo | ImageRefused:
+        """Waits its owner's turn for so long, and among so many bytes only: pictures that wait are held in memory."""
+        waiting = self._waiting_bytes
+        if len(data) + max(waiting[owner] * 2, waiting.total()) > WAITING_BYTES_MAX:
             raise _busy()
-        self._waiting_bytes += len(data)
+        waiting[owner] += len(data)
         try:
-            async with asyncio.timeout(WAIT_S_MAX):
-                await self._places.acquire()
+            async with self._turns.turn(owner, within_s=WAIT_S_MAX):
+                return await self._decoded(data, mask=mask)
         except TimeoutError:
             raise _busy() from None
         finally:
-            self._waiting_bytes -= len(data)
-        try:
-            return await self._decoded(data, mask=mask)
-        finally:
-            self._places.release()
+            waiting[owner] -= len(data)
+            if not waiting[owner]:
+                del waiting[owner]
 
     async def _decoded(self, data: bytes, *, mask: bool) -> PhotoInfo | ImageRefused:
         for _ in range(PROBE_TRIES):

@@ -11,6 +11,7 @@ from atelier_gateway.capacity import Capacity
 from atelier_gateway.clients import ClientIp
 from atelier_gateway.creating import Creating
 from atelier_gateway.deleting import Deleting
+from atelier_gateway.funds import Funds
 from atelier_gateway.identity.operators import Operators
 from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import DevelopmentIssuer
@@ -48,6 +49,7 @@ class Parts:
     objects: ObjectStore
     inputs: Inputs
     intake: Intake
+    funds: Funds
     uploads: Uploads
     internal: Internal
     capacity: Capacity

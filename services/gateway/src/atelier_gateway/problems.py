@@ -38,6 +38,7 @@ KINDS: Mapping[str, Kind] = {
     "not_found": Kind(404, "Not found"),
     "model_not_found": Kind(404, "There is no such model"),
     "method_not_allowed": Kind(405, "The method is not allowed here"),
+    "request_timeout": Kind(408, "The request body came too slowly"),
     "conflict": Kind(409, "The request contradicts what is there"),
     "cancelled": Kind(409, "The generation was cancelled"),
     "request_in_progress": Kind(409, "A request with this Idempotency-Key is still in progress"),

@@ -63,6 +63,10 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Where request limits are counted; without it, in the gateway's Postgres (``limits.py``)."""
     trusted_proxies: str = ""
     """CIDRs, comma-separated, whose ``X-Forwarded-For`` is believed (``clients.py``)."""
+    bodies_bytes_max: int = Field(default=72 * 1024 * 1024, ge=26 * 1024 * 1024)
+    """Bytes of all request bodies that this process holds at once; beyond the first 64 KiB of each. Past it: 503."""
+    native_requests_per_minute: int = Field(default=600, ge=1)
+    """Creates and quotes of one owner on the native surface."""
     failed_logins_per_minute: int = Field(default=100, ge=1)
     """Wrong credentials from one address, on all surfaces together."""
 

@@ -16,12 +16,14 @@ from atelier_gateway.callers import Caller
 from atelier_gateway.creating import Shape
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.internal import Unanswered
+from atelier_gateway.limits import Rule
 from atelier_gateway.model_notices import notice_headers
 from atelier_gateway.paging import page_of
 from atelier_gateway.parts import Parts
 from atelier_gateway.problems import Problem, not_found, problem_json
 from atelier_gateway.store import generations, listing
 from atelier_gateway.store.generations import Generation
+from atelier_gateway.surfaces.gate import Gate, gated
 from atelier_gateway.surfaces.native import docs
 from atelier_gateway.surfaces.native.asking import asked, draft
 from atelier_gateway.surfaces.native.body import CreateGeneration
@@ -58,19 +60,28 @@ def router(parts: Parts) -> APIRouter:
     public_url = str(parts.settings.public_url).rstrip("/")
     shape = Shape("native", CREATE, lambda generation: accepted(generation, public_url), problem_json)
     takes_create = takes(CreateGeneration) | {"parameters": [docs.KEY, PREFER, docs.WORKSPACE]}
+    per_owner = request_rule(parts.settings.native_requests_per_minute)
 
     @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
     async def create(request: Request) -> Response:
         """Asks for something to be made; its price is held until it is."""
+        return await gated(parts.limits, lambda gate: make(request, gate))
+
+    async def make(request: Request, gate: Gate) -> Response:
         principal = await parts.identity.anyone(request.headers)
+        await gate.take(per_owner, f"{principal.owner.kind}:{principal.owner.id}")
         create = await asked(parts, request, principal)
 
         async def admit(body: CreateGeneration) -> Response:
             return await parts.creating.create(principal, await draft(parts, principal, create, body), shape)
 
-        make = partial(created_with, parts, principal, create.body, create.text, admit)
-        make_once = partial(parts.creating.once, principal, shape, create.key, create.fingerprint, make)
-        reply = await _created(parts, request, principal, create.key, make_once)
+        async def make_once() -> Response:
+            if any(given.data is not None and given.role != "text" for given in create.body.inputs):
+                await parts.funds.require(principal.owner, None)
+            return await created_with(parts, principal, create.body, create.text, admit)
+
+        run = partial(parts.creating.once, principal, shape, create.key, create.fingerprint, make_once)
+        reply = await _created(parts, request, principal, create.key, run)
         reply.headers.update(notice_headers(create.body.model))
         if reply.status_code == 201:
             reply.headers["Location"] = json.loads(bytes(reply.body))["links"]["self"]
@@ -89,6 +100,11 @@ def router(parts: Parts) -> APIRouter:
         return answer(view(generation, parts.objects, public_url, await _place(parts, generation)))
 
     return routes
+
+
+def request_rule(per_minute: int) -> Rule:
+    """How often one owner may create and ask for quotes."""
+    return Rule("native-owner", per_minute, 60)
 
 
 async def owned(parts: Parts, request: Request, id_: str) -> Generation:

@@ -11,10 +11,11 @@ from atelier_gateway.bodies import answer, takes
 from atelier_gateway.internal import Unanswered, unavailable
 from atelier_gateway.paging import page_of
 from atelier_gateway.parts import Parts
+from atelier_gateway.surfaces.gate import Gate, gated
 from atelier_gateway.surfaces.native import docs
 from atelier_gateway.surfaces.native.asking import asked
 from atelier_gateway.surfaces.native.body import CreateGeneration
-from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX
+from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX, request_rule
 from atelier_gateway.surfaces.native.quoting import quoted
 
 QUOTED_FOR = timedelta(minutes=15)
@@ -32,11 +33,16 @@ def router(parts: Parts) -> APIRouter:
     """Quotes, the balance, the statement."""
     routes = APIRouter(prefix=PREFIX, tags=["Credits"])
     takes_create = takes(CreateGeneration) | {"parameters": [docs.WORKSPACE]}
+    per_owner = request_rule(parts.settings.native_requests_per_minute)
 
     @routes.post("/quotes", responses=QUOTED, openapi_extra=takes_create)
     async def quote(request: Request) -> Response:
         """What a create with this body would hold; nothing is held."""
+        return await gated(parts.limits, lambda gate: priced(request, gate))
+
+    async def priced(request: Request, gate: Gate) -> Response:
         principal = await parts.identity.anyone(request.headers)
+        await gate.take(per_owner, f"{principal.owner.kind}:{principal.owner.id}")
         create = await quoted(parts, principal, await asked(parts, request, principal))
         price = kinds.priced(create.work)
         until = datetime.now(UTC) + QUOTED_FOR

@@ -1,5 +1,6 @@
 """What a create would cost, without storing what it carries or names: a quote leaves nothing behind."""
 
+from atelier_contracts import Owner
 from atelier_gateway import data_uris
 from atelier_gateway.data_uris import DataUriRefused
 from atelier_gateway.identity.principals import Principal
@@ -25,7 +26,7 @@ async def _shape(parts: Parts, principal: Principal, given: Input) -> tuple[int,
     """Width and height of the picture; None where it is none or cannot be had here: the create itself says so."""
     if given.data is not None:
         data = data_uris.read(given.data, bytes_max=PICTURE_BYTES_MAX)
-        return None if isinstance(data, DataUriRefused) else await _measured(parts, data)
+        return None if isinstance(data, DataUriRefused) else await _measured(parts, principal.owner, data)
     text, owner = given.key or given.url or "", principal.owner
     key = parts.objects.key_of(text) if "://" in text else text
     if not key or not belongs_to(key, owner.kind, owner.id):
@@ -34,11 +35,11 @@ async def _shape(parts: Parts, principal: Principal, given: Input) -> tuple[int,
     if known is not None:
         return (known.width, known.height) if known.width and known.height else None
     try:
-        return await _measured(parts, await parts.objects.get(key, INPUT_BYTES_MAX))
+        return await _measured(parts, owner, await parts.objects.get(key, INPUT_BYTES_MAX))
     except (ObjectMissing, ObjectTooLarge, StorageUnavailable):
         return None
 
 
-async def _measured(parts: Parts, data: bytes) -> tuple[int, int] | None:
-    found = await parts.intake.measure(data)
+async def _measured(parts: Parts, owner: Owner, data: bytes) -> tuple[int, int] | None:
+    found = await parts.intake.measure(owner, data)
     return (found.width, found.height) if isinstance(found, PhotoInfo) else None

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from atelier_contracts import Owner, RenderSpec, Work
-from atelier_gateway import data_uris, endings
+from atelier_gateway import data_uris, endings, kinds
 from atelier_gateway.bodies import answer, read
 from atelier_gateway.callers import Caller
 from atelier_gateway.creating import Draft, Shape
@@ -100,6 +100,7 @@ def _decoded(body: FlatLayRequest) -> list[bytes]:
 
 async def _made(parts: Parts, principal: Principal, draft: Draft, photos: list[bytes], shape: Shape) -> Response:
     """Stores the photos and has the generation admitted; if nothing comes of it the photos go again."""
+    await parts.funds.require(principal.owner, kinds.priced(draft.work).credits)
     stored: list[StoredPicture] = []
     keep = False
     try:

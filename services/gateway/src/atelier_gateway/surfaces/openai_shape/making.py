@@ -125,6 +125,8 @@ async def _made(
     parts: Parts, request: Request, principal: Principal, shape: Shape, wish: Wish, choice: Resolved
 ) -> Response:
     """Stores the pictures and has the generation admitted; what was stored for a refused request is removed again."""
+    if wish.files:
+        await parts.funds.require(principal.owner, None)
     stored = await _stored(parts, principal, wish.files)
     keeps = False
     try:
