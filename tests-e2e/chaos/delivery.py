@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from atelier_contracts.routes import ROUTES
 from atelier_messaging.dead_letters import DeadLetter, list_dead, redrive
 from chaos.evidence import Evidence
-from chaos.faults import Site
+from chaos.site import Site
 from chaos.tap import Tap, consumers_of
 from whole_system.world import World, eventually
 

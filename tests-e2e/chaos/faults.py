@@ -4,56 +4,24 @@ import asyncio
 import os
 import random
 import signal
-import subprocess
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import aio_pika
 import asyncpg
 
-from atelier_local import postgres, rabbitmq
-from atelier_local.client import Client, Refused, Unreachable
+from atelier_local import postgres
 from atelier_local.errors import StackError
-from atelier_local.stack import Stack
 from atelier_messaging import failpoints
-from atelier_messaging.link import Link
-from chaos.tap import Tap
-from whole_system.world import IMAGES, World
+from chaos.broker_faults import cut_broker, cut_one_side, disk_alarm, wipe_broker
+from chaos.site import Site
 
 SERVICES = ("gateway", "session", "billing", "render")
 FAILPOINT_S_MAX = 3.0
 """A step that is not reached within this time is disarmed again, and the fault counts as not done."""
 PASSES_MAX = 20
-ALL_READY_S_MAX = 60.0
-GOOD_ANSWER_S_MAX = 15.0
-"""After the gateway's side alone of its broker connections was cut."""
-
-
-@dataclass
-class Site:
-    """What faults act on."""
-
-    stack: Stack
-    tap: Tap
-    failpoints: Path
-    rng: random.Random
-    world: World | None = None
-    link: Link | None = None
-    """The gateway's way to the broker, where it goes by one."""
-    poisoned: int = 0
-    """Poison messages laid so far: each must be found in a grave."""
-    broken: list[str] = field(default_factory=list)
-    """What a fault itself found violated."""
-
-    async def ready(self) -> None:
-        """Waits until every part can be used."""
-        async with asyncio.timeout(ALL_READY_S_MAX):
-            while not ((status := await asyncio.to_thread(self.stack.status)) and status.up):  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
 
 
 Fault = Callable[[Site], Awaitable[str]]
@@ -181,63 +149,6 @@ async def cut_postgres(site: Site) -> str:
     return f"{cut} database sessions ended"
 
 
-async def cut_broker(site: Site) -> str:
-    """Every connection to the broker ends."""
-    await asyncio.to_thread(_rabbitmqctl, site, "close_all_connections", "chaos")
-    return "all broker connections closed"
-
-
-async def cut_one_side(site: Site) -> str:
-    """Only the gateway is told that its connections are gone; the broker goes on holding its ends."""
-    if site.link is None or site.world is None:
-        raise StackError("the gateway of this stack reaches its broker by no link")
-    client = await site.world.new_store(1)
-    held = await site.link.cut_client_side()
-    took = await first_answer(client)
-    if took > GOOD_ANSWER_S_MAX:
-        site.broken.append(f"the first good answer came {took:.1f} s after one side of a connection was cut")
-    began = time.monotonic()
-    async with asyncio.timeout(ALL_READY_S_MAX):
-        await site.link.given_up()  # until then what was on its way there waits
-    return (
-        f"{held} connections cut on the gateway's side alone; the first good answer came after {took:.1f} s, the "
-        f"broker gave its own ends up {time.monotonic() - began:.1f} s later"
-    )
-
-
-async def first_answer(client: Client) -> float:
-    """Seconds until a generation is admitted; it asks again until then."""
-    began = time.monotonic()
-    async with asyncio.timeout(ALL_READY_S_MAX * 4):
-        while True:
-            with suppress(Refused, Unreachable):
-                await client.try_on(IMAGES, simulate="outcome=succeed")
-                return time.monotonic() - began
-            await asyncio.sleep(0.1)
-
-
-async def disk_alarm(site: Site) -> str:
-    """The broker believes that its disk is full, and blocks whoever publishes."""
-    seconds = site.rng.uniform(1.0, 4.0)
-    await asyncio.to_thread(_rabbitmqctl, site, "set_disk_free_limit", "900000GB")
-    try:
-        await asyncio.sleep(seconds)
-    finally:
-        await asyncio.to_thread(_rabbitmqctl, site, "set_disk_free_limit", "200MB")
-    return f"disk alarm for {seconds:.1f} s"
-
-
-async def wipe_broker(site: Site) -> str:
-    """The virtual host goes, with every queue and every message in it, and comes back empty."""
-    home = site.stack.profile.home / "rabbitmq"
-    await asyncio.to_thread(_rabbitmqctl, site, "delete_vhost", "/")
-    await asyncio.to_thread(_rabbitmqctl, site, "import_definitions", str(home / "definitions.json"))
-    await rabbitmq.declare(rabbitmq.amqp_url(site.stack.profile), site.stack.profile)
-    await site.tap.reopen()
-    site.poisoned = 0
-    return "the virtual host deleted and made anew, empty"
-
-
 async def kill_render_while_storing(site: Site) -> str:
     """Pictures are made, their upload hangs, and the process dies."""
     await asyncio.to_thread(site.stack.kill, "objectstore", signal.SIGSTOP)
@@ -275,15 +186,6 @@ async def do(name: str, site: Site) -> str:
         return await deck()[name](site)
     except (StackError, OSError, TimeoutError, asyncpg.PostgresError, aio_pika.exceptions.AMQPError) as missed:
         return f"not done: {missed or type(missed).__name__}"
-
-
-def _rabbitmqctl(site: Site, *words: str) -> None:
-    broker = next(part for part in rabbitmq.parts(site.stack.profile) if part.name == "rabbitmq")
-    program = str(Path(broker.command[0]).with_name("rabbitmqctl"))
-    environment: Mapping[str, Any] = broker.env
-    done = subprocess.run([program, *words], env=environment, capture_output=True, text=True, timeout=30)
-    if done.returncode:
-        raise StackError(f"rabbitmqctl {words[0]}: {done.stderr.strip()[:200] or done.stdout.strip()[:200]}")
 
 
 def _family(pid: int) -> list[int]:

@@ -16,9 +16,9 @@ from atelier_local.errors import StackError
 from chaos import delivery
 from chaos.asks import Ask
 from chaos.evidence import Evidence
-from chaos.faults import Site
 from chaos.findings import Findings
 from chaos.load import Load, id_of
+from chaos.site import Site
 from chaos.tap import Tap
 from whole_system.world import World
 

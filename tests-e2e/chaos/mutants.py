@@ -76,6 +76,21 @@ MUTANTS = (
         "libs/messaging/tests/test_outbox.py::test_a_crash_between_commit_and_publish_is_made_good_by_the_sweeper",
     ),
     Mutant(
+        "sender",
+        f"{_MESSAGING}/consumer.py",
+        "refusal = self._senders.refusal(sender if isinstance(sender, str) else None, type(envelope.message))",
+        "refusal = None if isinstance(sender, str) else self._senders.refusal(None, type(envelope.message))",
+        "libs/messaging/tests/test_permissions.py"
+        "::test_a_command_that_reaches_billing_from_render_is_a_dead_letter_with_that_reason",
+    ),
+    Mutant(
+        "killer apart from its neighbours",
+        f"{_MESSAGING}/tally.py",
+        "isinstance(count, int) and count >= SUSPECT_DELIVERIES",
+        "isinstance(count, int) and count < 0",
+        "libs/messaging/tests/test_killers.py::test_a_message_that_kills_its_consumer_takes_no_neighbours_along",
+    ),
+    Mutant(
         "dead letter before its ack",
         f"{_MESSAGING}/consumer.py",
         "while (await self._publisher.publish([outgoing]))[0] is not Outcome.CONFIRMED:",

@@ -16,10 +16,10 @@ from atelier_billing.verify import verify
 from atelier_local.errors import StackError
 from atelier_messaging.link import Link
 from chaos import faults
-from chaos.faults import Site
 from chaos.findings import Findings
 from chaos.invariants import examine
 from chaos.load import Load, id_of, open_accounts
+from chaos.site import Site
 from chaos.tap import Tap
 from whole_system.world import World
 
