@@ -10,7 +10,11 @@ import pytest
 with suppress(ImportError):
     # Now and not deep inside the summary, where its plugin would load it: there the parser of CPython 3.11.2 can trip
     # over a garbage collection ("AST constructor recursion depth mismatch").
-    import hypothesis  # noqa: F401
+    import hypothesis
+
+    # No example has a deadline: how long one takes says how busy the machine is.
+    hypothesis.settings.register_profile("atelier", deadline=None)
+    hypothesis.settings.load_profile("atelier")
 
 LONGEST = "tests-e2e"
 
