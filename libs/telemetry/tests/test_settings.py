@@ -2,10 +2,11 @@
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atelier_telemetry import tracing
-from atelier_telemetry.settings import TelemetrySettings
+from atelier_telemetry.settings import TelemetrySettings, read
 
 GOOD = {"ATELIER_SERVICE_TOKEN": "sixteen-characters"}
 
@@ -71,3 +72,51 @@ def _settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> TelemetryS
     for name, value in {**GOOD, **environment}.items():
         monkeypatch.setenv(name, value)
     return TelemetrySettings()
+
+
+class _Toy(TelemetrySettings):
+    port: int = 1
+
+    @field_validator("port")
+    @classmethod
+    def _is_odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("it must be odd")
+        return value
+
+
+def test_a_refused_value_ends_the_process_with_a_sentence_a_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ATELIER_SERVICE_TOKEN", "too short")
+    monkeypatch.setenv("ATELIER_PORT", "4")
+
+    with pytest.raises(SystemExit) as ended:
+        read(_Toy)
+
+    assert str(ended.value).splitlines() == [
+        "ATELIER_SERVICE_TOKEN: Value should have at least 16 items after validation, not 9",
+        "ATELIER_PORT: it must be odd",
+    ]
+
+
+class _Store(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ATELIER_STORE_")
+    bucket: str
+
+
+class _WithStore(_Toy):
+    store: _Store = Field(default_factory=_Store)
+
+
+def test_a_variable_of_a_group_inside_is_named_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_SERVICE_TOKEN", "a service token of tests")
+
+    with pytest.raises(SystemExit, match=r"^ATELIER_STORE_BUCKET: Field required$"):
+        read(_WithStore)
+
+
+def test_settings_that_are_right_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATELIER_SERVICE_TOKEN", "a service token of tests")
+
+    assert read(_Toy).port == 1

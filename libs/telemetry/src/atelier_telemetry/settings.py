@@ -1,9 +1,40 @@
 """Settings every service has: where it runs, how loud it is, where its spans go."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Model = TypeVar("Model", bound=BaseSettings)
+
+
+def read(model: type[Model]) -> Model:
+    """The settings as the environment has them. Ends the process with a sentence for each value that is refused, which
+    names its variable and does not repeat it."""
+    try:
+        return model()
+    except ValidationError as refused:
+        errors = refused.errors(include_input=False, include_url=False, include_context=False)
+        prefix = _prefix_of(refused.title)
+        raise SystemExit("\n".join(_sentence(dict(error), prefix) for error in errors)) from None
+
+
+def _prefix_of(name: str) -> str:
+    """Of the settings class of that name: a group of settings inside settings has a prefix of its own."""
+    classes: list[type[BaseSettings]] = [BaseSettings]
+    for known in classes:
+        classes += known.__subclasses__()
+    return next((known.model_config.get("env_prefix", "") for known in classes if known.__name__ == name), "ATELIER_")
+
+
+def _sentence(error: Mapping[str, Any], prefix: str) -> str:
+    """Of one error: the variable, and what is wrong with it."""
+    said = str(error["msg"]).removeprefix("Value error, ")
+    place = "_".join(map(str, error["loc"])).upper()
+    if not place or "ATELIER_" in said:
+        return said
+    return f"{place if place.startswith(('ATELIER_', 'OTEL_')) else f'{prefix}{place}'}: {said}"
 
 
 class TelemetrySettings(BaseSettings):

@@ -6,12 +6,13 @@ from pathlib import Path
 from atelier_billing.app import create_app
 from atelier_billing.settings import Settings
 from atelier_telemetry.serve import serve
+from atelier_telemetry.settings import read
 from atelier_telemetry.stop import Stop
 
 
 def main(arguments: list[str]) -> None:
     """Serves until told to stop, or migrates once."""
-    settings = Settings()
+    settings = read(Settings)
     if arguments == ["migrate"]:
         from atelier_messaging.migrations import upgrade
 

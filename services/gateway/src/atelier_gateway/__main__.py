@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 
 from atelier_gateway.settings import Settings
+from atelier_telemetry.settings import read
 
 
 def main(arguments: list[str]) -> None:
     """Serves until told to stop, or migrates once."""
-    settings = Settings()
+    settings = read(Settings)
     if arguments == ["migrate"]:
         from atelier_messaging.migrations import upgrade
 
