@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from atelier_local.bench import floor, idle, load
+from atelier_local.bench import floor, idle, load, overload
 from atelier_local.bench.load import Measured
 from atelier_local.client import AdminClient
 from atelier_local.display import Progress
@@ -24,6 +24,7 @@ PROFILE = "bench"
 ACCOUNTS = 50
 CREDITS_EACH = 1_000_000
 IN_FLIGHT = (1, 50)
+OVERLOAD_SAMPLES = 40
 ONE_BY_ONE_SHARE = 10
 """With one in flight a tenth of the generations is enough for a median."""
 TRACE_RATIO = "0.01"
@@ -60,6 +61,7 @@ def bench(
                 f"idle: the four services use {resting.core_percent:.1f} % of a core and {resting.memory_mb:.0f} MB"
             )
             asyncio.run(_measure(stack.environment(), generations, rounds, console))
+            asyncio.run(_overload(stack.environment(), console))
         finally:
             stack.clean()
 
@@ -88,6 +90,22 @@ async def _measure(known: dict[str, str], generations: int, rounds: int, console
         f"books in order: {verdict.entries} postings in {verdict.accounts} accounts, every credit accounted for"
     )
     console.print(f"machine: {_machine()}")
+
+
+async def _overload(known: dict[str, str], console: Console) -> None:
+    """What one owner's overload costs another."""
+    url = known["ATELIER_URL"]
+    async with AdminClient(known["ATELIER_OPERATIONS_URL"], known["ATELIER_ADMIN_TOKEN"]) as admin:
+        (key,) = await open_accounts(admin, accounts=1)
+        poor = await admin.create_store("Without credits")
+        user = await admin.create_user("bench@example.com")
+        await admin.grant("user", user, CREDITS_EACH, reason="bench")
+        token = await admin.issue_token(user)
+    pictures = await overload.beside_large_pictures(url, poor.api_key, key, samples=OVERLOAD_SAMPLES)
+    logins = await overload.beside_wrong_logins(url, key, samples=OVERLOAD_SAMPLES * 5)
+    memory = await overload.large_bodies(url, token, int(known["ATELIER_GATEWAY_PID"]))
+    for line in overload.lines(pictures, logins, memory):
+        console.print(line)
 
 
 async def open_accounts(admin: AdminClient, accounts: int = ACCOUNTS) -> list[str]:
