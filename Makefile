@@ -9,7 +9,7 @@ quick_tests := $(addprefix libs/,contracts messaging pricing resilience storage 
 is_set_up = @test -x $(bin)/atelier || { echo "Nothing is set up here yet: make up" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs clean demo test quick test-diffusers check bench chaos explore format
+.PHONY: help setup up down status logs clean demo test quick test-diffusers check bench chaos explore format pin-images
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,3 +69,6 @@ explore: setup ## what `make test` does in seconds, for minutes: orders, schedul
 
 format: setup ## rewrite the code as the checks want it
 	@$(bin)/ruff format --quiet . && $(bin)/ruff check --quiet --fix .
+
+pin-images: ## give each third-party image of compose its digest; needs Docker and a way to the registries
+	@$(bin)/python deploy/checks/pin_images.py

@@ -63,7 +63,12 @@ write_definitions() {
 if [[ -e $env_file ]]; then
   cp "$env_file" "$env_file.new"
 else
-  echo "# Secrets of the local compose stack, made by deploy/compose/make-env.sh. Not for the repository." >"$env_file.new"
+  cat >"$env_file.new" <<'NEW'
+# Secrets of the local compose stack, made by deploy/compose/make-env.sh. Not for the repository.
+# A private stack to try things on: users' tokens by the development issuer, simulated renders and webhooks to this machine
+# can be switched on. Without this line the stack runs with production settings.
+ATELIER_ENVIRONMENT=local
+NEW
 fi
 made=()
 for name in "${names[@]}"; do

@@ -49,8 +49,8 @@ def test_only_its_owner_can_reach_what_was_made(made: Path) -> None:
 
 def test_secrets_have_256_bits_and_no_two_are_equal(made: Path) -> None:
     secrets = secrets_of(made / ".env")
-    for name in ("ATELIER_S3_ACCESS_KEY", "ATELIER_S3_UPLOAD_ACCESS_KEY"):
-        del secrets[name]  # names, not secrets
+    for name in ("ATELIER_ENVIRONMENT", "ATELIER_S3_ACCESS_KEY", "ATELIER_S3_UPLOAD_ACCESS_KEY"):
+        del secrets[name]  # no secrets
 
     assert all(len(bytes.fromhex(value)) == 32 for value in secrets.values())
     assert len(set(secrets.values())) == len(secrets)
@@ -83,10 +83,21 @@ def test_an_env_file_of_an_older_version_gets_what_it_lacks_and_keeps_what_it_ha
     assert make_env(root, made).returncode == 0
 
     secrets = secrets_of(made / ".env")
-    assert dict(line.split("=", 1) for line in old[1:]).items() <= secrets.items()
+    assert dict(line.split("=", 1) for line in old if not line.startswith("#")).items() <= secrets.items()
     assert secrets["ATELIER_TRACE_RATIO"] == "0.5"
     assert (made / "secrets/dev-issuer.pem").read_bytes() == issuer
     test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(made)
+
+
+def test_a_new_env_file_is_for_a_private_stack_and_an_older_one_is_not_made_one(root: Path, made: Path) -> None:
+    file = made / ".env"
+    assert secrets_of(file)["ATELIER_ENVIRONMENT"] == "local"
+    older = [line for line in file.read_text().splitlines() if not line.startswith(("ATELIER_ENV", "ATELIER_INSTALL"))]
+    file.write_text("\n".join(older) + "\n")
+
+    assert make_env(root, made).returncode == 0
+
+    assert "ATELIER_ENVIRONMENT" not in secrets_of(file)
 
 
 def test_the_development_issuer_signs_with_es256(made: Path) -> None:

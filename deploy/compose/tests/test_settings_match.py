@@ -19,7 +19,28 @@ Compose = dict[str, Any]
 
 SERVICES = ("gateway", "session", "billing", "render")
 PREFIXES = ("ATELIER_", "OTEL_")
+CONTAINERS = [
+    *((service, f"atelier_{service}.settings") for service in SERVICES),
+    *((f"migrate-{service}", f"atelier_{service}.migration_settings") for service in SERVICES),
+]
 Names = frozenset[str]
+FIXED = {
+    "ATELIER_{}_HOST": "an address inside the container",
+    "ATELIER_{}_PORT": "an address inside the container; PUBLISH_ settings move what is published",
+    "ATELIER_OPERATIONS_HOST": "as above",
+    "ATELIER_OPERATIONS_PORT": "as above",
+    "ATELIER_AMQP_URL": "each service has a user of its own under this one name; another broker by an override file",
+    "ATELIER_{}_DATABASE_URL": "the database and the role are made by this file; another one by an override file",
+    "ATELIER_SESSION_URL": "another container",
+    "ATELIER_BILLING_URL": "another container",
+    "ATELIER_RENDER_URL": "another container",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "another container, which sends spans on: session and billing reach nothing outside",
+    "ATELIER_DEV_ISSUER_KEY_FILE": "where a secret is mounted",
+    "ATELIER_PROVENANCE_FILE": "where a folder is mounted",
+}
+"""Names that `.env` cannot give, and why."""
+OTHERS = {("render", "ATELIER_S3_UPLOAD_ACCESS_KEY"), ("render", "ATELIER_S3_UPLOAD_SECRET_KEY")}
+"""The storage library reads them, and only the gateway signs uploads."""
 INNERMOST = re.compile(r"\$\{(\w+)(?::[-?]([^{}]*))?\}")
 
 
@@ -97,13 +118,37 @@ def test_a_name_nobody_reads_and_a_required_one_missing_are_found(given: set[str
     assert disagreements(given, [Toy]) == expected
 
 
-@pytest.mark.parametrize("container", [*SERVICES, *(f"migrate-{service}" for service in SERVICES)])
-def test_the_environment_of_a_container_is_what_its_service_reads(compose: Compose, container: str) -> None:
-    service = container.removeprefix("migrate-")
-    models = settings_models(importlib.import_module(f"atelier_{service}.settings"))
+@pytest.mark.parametrize(("container", "module"), CONTAINERS)
+def test_the_environment_of_a_container_is_what_its_service_reads(
+    compose: Compose, container: str, module: str
+) -> None:
+    models = settings_models(importlib.import_module(module))
 
     assert models
     assert disagreements(compose["services"][container]["environment"].keys(), models) == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_setting_that_a_service_reads_can_be_given_by_env(compose: Compose, service: str) -> None:
+    fixed = {name.format(service.upper()) for name in FIXED}
+    given = {
+        name
+        for name, value in compose["services"][service]["environment"].items()
+        if value is None or re.search(rf"\$\{{{name}\b", value)
+    }
+    models = settings_models(importlib.import_module(f"atelier_{service}.settings"))
+    read = {names for model in models for names, _ in fields_of(model)}
+
+    lost = {name for names in read if not names & (given | fixed) for name in names if (service, name) not in OTHERS}
+    assert lost == set()
+    assert given & fixed == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_migration_is_given_the_owners_address_and_nothing_else(compose: Compose, service: str) -> None:
+    given = compose["services"][f"migrate-{service}"]["environment"]
+
+    assert list(given) == [f"ATELIER_{service.upper()}_OWNER_DATABASE_URL"]
 
 
 def interpolated(value: str, variables: Mapping[str, str]) -> str:
@@ -123,17 +168,47 @@ def variables(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
-@pytest.mark.parametrize("container", [*SERVICES, *(f"migrate-{service}" for service in SERVICES)])
-def test_the_settings_accept_the_values_a_container_gets(
-    compose: Compose, container: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def settings_with(
+    compose: Compose, container: str, module: str, variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> BaseSettings:
+    """The settings of a container whose `.env` holds ``variables``."""
     for name in [name for name in os.environ if name.startswith(PREFIXES)]:
         monkeypatch.delenv(name)
     for name, value in compose["services"][container]["environment"].items():
-        if value is not None:
-            monkeypatch.setenv(name, interpolated(value, variables))
+        filled = variables.get(name) if value is None else interpolated(value, variables)
+        if filled is not None:
+            monkeypatch.setenv(name, filled)
+    loaded = importlib.import_module(module)
+    settings: BaseSettings = (loaded.MigrationSettings if container.startswith("migrate-") else loaded.Settings)()
+    return settings
 
-    service = container.removeprefix("migrate-")
-    settings = importlib.import_module(f"atelier_{service}.settings").Settings()
 
-    assert settings.environment == "local"
+@pytest.mark.parametrize(("container", "module"), CONTAINERS)
+def test_the_settings_accept_the_values_a_container_gets(
+    compose: Compose, container: str, module: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_with(compose, container, module, variables, monkeypatch)
+
+    assert getattr(settings, "environment", "local") == "local"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_env_that_does_not_name_an_environment_is_production(
+    compose: Compose, service: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older = {name: value for name, value in variables.items() if name != "ATELIER_ENVIRONMENT"}
+
+    settings = settings_with(compose, service, f"atelier_{service}.settings", older, monkeypatch)
+
+    assert getattr(settings, "environment", None) == "production"
+
+
+def test_the_addresses_that_clients_get_and_the_proxies_that_are_believed_are_those_of_env(
+    compose: Compose, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = {"ATELIER_S3_PUBLIC_ENDPOINT": "https://objects.example.com", "ATELIER_TRUSTED_PROXIES": "10.0.0.0/8"}
+
+    settings: Any = settings_with(compose, "gateway", "atelier_gateway.settings", variables | domain, monkeypatch)
+
+    assert str(settings.storage.public_endpoint) == "https://objects.example.com/"
+    assert [str(network) for network in settings.proxies] == ["10.0.0.0/8"]

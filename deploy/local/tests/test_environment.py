@@ -30,9 +30,10 @@ def test_a_service_is_told_its_own_database_and_no_owner(service: str, mine: Pro
     assert not any(secret in value for secret in others for value in told.values())
 
 
-def test_only_a_migration_is_told_the_owner(mine: Profile) -> None:
-    told = environment.of_migration("billing", mine, Plan(), ALL)
+def test_a_migration_is_told_the_owner_and_nothing_else(mine: Profile) -> None:
+    told = environment.of_migration("billing", mine, Plan())
 
+    assert list(told) == ["ATELIER_BILLING_OWNER_DATABASE_URL"]
     assert mine.secrets["billing_owner_password"] in told["ATELIER_BILLING_OWNER_DATABASE_URL"]
 
 

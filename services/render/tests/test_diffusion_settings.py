@@ -17,7 +17,7 @@ def test_without_the_extra_a_model_is_refused_in_words(monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "torch" else object())
 
     assert DiffusersSettings(model="").model is None
-    with pytest.raises(ValidationError, match=r"needs torch, not installed here: .*atelier-render\[diffusers\]"):
+    with pytest.raises(ValidationError, match=r"needs torch, not installed here: .*--extra diffusers"):
         DiffusersSettings(model="/models/sd")
 
 

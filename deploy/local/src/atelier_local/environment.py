@@ -137,10 +137,10 @@ def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str
     return values | plan.extra | ({"ATELIER_AMQP_URL": own_way} if own_way else {})
 
 
-def of_migration(service: str, profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:
-    """The service's, and the owner's address."""
+def of_migration(service: str, profile: Profile, plan: Plan) -> dict[str, str]:
+    """The owner's address: a migration reads nothing else."""
     owner = database_url(server_url(profile, plan), service, "owner", profile)
-    return {f"ATELIER_{service.upper()}_OWNER_DATABASE_URL": owner} | of_service(service, profile, plan, parts)
+    return {f"ATELIER_{service.upper()}_OWNER_DATABASE_URL": owner}
 
 
 def of_a_person(profile: Profile, plan: Plan, parts: Collection[str], pids: Mapping[str, int]) -> dict[str, str]:

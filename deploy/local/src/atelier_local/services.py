@@ -18,15 +18,15 @@ def parts(profile: Profile, plan: Plan, others: Collection[str]) -> list[Part]:
     return [
         part
         for service in wanted
-        for part in (_migration(service, profile, plan, others), _service(service, profile, plan, others))
+        for part in (_migration(service, profile, plan), _service(service, profile, plan, others))
     ]
 
 
-def _migration(service: str, profile: Profile, plan: Plan, others: Collection[str]) -> Part:
+def _migration(service: str, profile: Profile, plan: Plan) -> Part:
     return Part(
         name=f"{service}-migrate",
         command=(sys.executable, "-m", f"atelier_{service}", "migrate"),
-        env=_process_env() | of_migration(service, profile, plan, others),
+        env=_process_env() | of_migration(service, profile, plan),
         cwd=profile.home,
         needs=("postgres",),
     )

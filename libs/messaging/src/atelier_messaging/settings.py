@@ -1,4 +1,4 @@
-"""Settings of the bus and of each service's database pool."""
+"""Settings of the bus, of each service's database pool, and of what migrates its tables."""
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,3 +32,9 @@ class BrokerSettings(BaseSettings):
         except ValueError as malformed:
             raise ValueError(f"ATELIER_AMQP_URL does not name brokers: {malformed}") from None
         return value
+
+
+class OwnerSettings(BaseSettings):
+    """How each service's migration reads the owner's address, which is all that it reads."""
+
+    model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore", frozen=True, hide_input_in_errors=True)

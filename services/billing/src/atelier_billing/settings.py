@@ -11,8 +11,6 @@ class Settings(BrokerSettings, TelemetrySettings):
 
     billing_database_url: SecretStr
     """As the app role, which owns nothing."""
-    billing_owner_database_url: SecretStr | None = None
-    """As the owner of the tables; used by ``migrate`` alone."""
     billing_host: str = "127.0.0.1"
     billing_port: int = Field(default=8082, ge=1, le=65_535)
     billing_expire_every_s: float = Field(default=30.0, gt=0)

@@ -3,19 +3,20 @@
 import sys
 from pathlib import Path
 
+from atelier_gateway.migration_settings import MigrationSettings
 from atelier_gateway.settings import Settings
 from atelier_telemetry.settings import read
 
 
 def main(arguments: list[str]) -> None:
     """Serves until told to stop, or migrates once."""
-    settings = read(Settings)
     if arguments == ["migrate"]:
         from atelier_messaging.migrations import upgrade
 
-        assert settings.gateway_owner_database_url, "migrate needs ATELIER_GATEWAY_OWNER_DATABASE_URL"
-        upgrade(Path(__file__).parent / "migrations", settings.gateway_owner_database_url.get_secret_value())
+        owner = read(MigrationSettings).gateway_owner_database_url
+        upgrade(Path(__file__).parent / "migrations", owner.get_secret_value())
         return
+    settings = read(Settings)
     from atelier_gateway.app import create_app
     from atelier_telemetry.serve import serve
     from atelier_telemetry.stop import Stop

@@ -28,8 +28,6 @@ class Settings(BrokerSettings, TelemetrySettings):
     operations_port: int = Field(default=8090, ge=1, le=65_535)
     gateway_database_url: SecretStr
     """The app role's: it owns nothing."""
-    gateway_owner_database_url: SecretStr | None = None
-    """The owner's; read by ``migrate`` only."""
     public_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8000")
     """Where clients reach us; the root of the links in replies."""
 

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from atelier_render.app import create_app
+from atelier_render.migration_settings import MigrationSettings
 from atelier_render.settings import Settings
 from atelier_telemetry.serve import serve
 from atelier_telemetry.settings import read
@@ -12,13 +13,13 @@ from atelier_telemetry.stop import Stop
 
 def main(arguments: list[str]) -> None:
     """Serves until told to stop, or migrates once."""
-    settings = read(Settings)
     if arguments == ["migrate"]:
         from atelier_messaging.migrations import upgrade
 
-        assert settings.render_owner_database_url, "migrate needs ATELIER_RENDER_OWNER_DATABASE_URL"
-        upgrade(Path(__file__).parent / "migrations", settings.render_owner_database_url.get_secret_value())
+        owner = read(MigrationSettings).render_owner_database_url
+        upgrade(Path(__file__).parent / "migrations", owner.get_secret_value())
         return
+    settings = read(Settings)
     stop = Stop()
     serve(
         create_app(settings, stop),

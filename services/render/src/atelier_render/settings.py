@@ -27,8 +27,6 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     storage: StorageSettings = Field(default_factory=lambda: StorageSettings())
     render_database_url: SecretStr
     """As the app role, which owns nothing."""
-    render_owner_database_url: SecretStr | None = None
-    """As the owner of the tables; used by ``migrate`` alone."""
     render_host: str = "127.0.0.1"
     render_port: int = Field(default=8083, ge=1, le=65_535)
     render_lease_s: float = Field(default=15.0, ge=1.0, le=600.0)

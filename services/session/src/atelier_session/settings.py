@@ -11,8 +11,6 @@ class Settings(BrokerSettings, TelemetrySettings):
 
     session_database_url: SecretStr
     """As the app role, which owns nothing."""
-    session_owner_database_url: SecretStr | None = None
-    """As the owner of the tables; used by ``migrate`` alone."""
     session_host: str = "127.0.0.1"
     session_port: int = Field(default=8081, ge=1, le=65_535)
     session_stop_grace_s: float = Field(default=30.0, gt=0)

@@ -16,7 +16,7 @@ SIDE_MULTIPLE = 8
 """What every latent diffusion model wants of a side, in pixels."""
 SIDE_PX_MIN, SIDE_PX_MAX = 64, 4096
 NEEDED = ("accelerate", "diffusers", "torch", "transformers")
-HOW = "python -m pip install 'atelier-render[diffusers]'"
+HOW = "in the checkout: .run/tools/bin/uv sync --frozen --all-packages --extra diffusers"
 STYLES = {
     "natural": "natural light, true colours",
     "vivid": "vivid colours, dramatic light",

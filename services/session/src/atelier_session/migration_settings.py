@@ -1,0 +1,12 @@
+"""What ``python -m atelier_session migrate`` reads: a migration has no use for any secret of the service."""
+
+from pydantic import SecretStr
+
+from atelier_messaging.settings import OwnerSettings
+
+
+class MigrationSettings(OwnerSettings):
+    """Read from the environment, prefix ``ATELIER_``."""
+
+    session_owner_database_url: SecretStr
+    """As the owner of the tables."""
