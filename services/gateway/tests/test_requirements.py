@@ -26,7 +26,7 @@ NATIVE = (
     "`/v1/webhooks`",
     "problems",
 )
-SETTLED = 19
+SETTLED = 22
 REQUIRED = (
     *(f"{seed}.{line}" for seed, lines in LINES.items() for line in range(1, lines + 1)),
     *(f"003.7 {name}" for name in ENHANCEMENTS),
