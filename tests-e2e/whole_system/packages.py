@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,20 +44,18 @@ def node_packages(name: str) -> Path:
 
 
 def python_packages(name: str) -> Path:
-    """The interpreter of an environment with what ``clients/<name>/uv.lock`` names."""
-    folder, source = INSTALLED / name, CLIENTS / name
+    """The interpreter of an environment with what ``clients/<name>/requirements.txt`` names and nothing else."""
+    folder, wanted = INSTALLED / name, CLIENTS / name / "requirements.txt"
+    interpreter = folder / "venv" / "bin" / "python"
+    environment = os.environ | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
 
     def install() -> None:
-        environment = os.environ | {
-            "UV_PROJECT_ENVIRONMENT": str(folder / "venv"),
-            "UV_SYSTEM_CERTS": "1",
-            "UV_PYTHON_DOWNLOADS": "never",
-        }
-        environment.pop("VIRTUAL_ENV", None)
-        _run([UV, "sync", "--frozen", "--quiet"], source, environment, INSTALL_S_MAX)
+        _run([UV, "venv", "--clear", "--python", sys.executable, folder / "venv"], folder, environment, INSTALL_S_MAX)
+        packages = ["pip", "sync", "--require-hashes", "--python", interpreter, wanted]
+        _run([UV, *packages], folder, environment, INSTALL_S_MAX)
 
-    with _installed(folder, source / "uv.lock", install):
-        return folder / "venv" / "bin" / "python"
+    with _installed(folder, wanted, install):
+        return interpreter
 
 
 def node(*arguments: str, cwd: Path, within_s: float = RUN_S_MAX) -> str:
