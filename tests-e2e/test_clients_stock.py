@@ -15,7 +15,9 @@ from atelier_local import demo_photos
 from whole_system import packages
 from whole_system.world import World, eventually
 
+MODEL = "gpt-image-2.6-flare"
 GRANTED = 50
+COST = 10
 ENDED = {"succeeded", "failed", "cancelled", "rejected"}
 REFUSED = "content_policy_violation"
 QUOTA = "insufficient_quota"
@@ -23,7 +25,7 @@ QUOTA = "insufficient_quota"
 
 @dataclass(frozen=True)
 class Client:
-    """A client: the program that plays it, what it asks for, and what its user sees of each refusal.
+    """A client: the program that plays it, and what its user sees of each refusal.
 
     ``refused``, ``poor``, ``impatient``: the error of a refused prompt, of too few credits, and of a time-out.
     ``poor_tries``, ``impatient_tries``: how many generations it asks for before it raises them, the most there can be.
@@ -35,8 +37,6 @@ class Client:
     impatient: Mapping[str, object]
     poor_tries: int = 1
     impatient_tries: int = 1
-    model: str = "gpt-image-2.6-flare"
-    cost: int = 10
     options: Mapping[str, str] | None = None
 
 
@@ -96,19 +96,19 @@ CLIENTS = {
         poor=_raised("RateLimitError", 429, QUOTA),
         impatient=_raised("APITimeoutError"),
         impatient_tries=3,
-        model="dall-e-2",
-        cost=3,
     ),
 }
 LACKS = {"langchain": {"edit"}}
 """Calls that a client does not have: the table of clients in ``services/gateway/docs/openai.md`` says so."""
-ADDS = {
+ADDS: dict[str, dict[str, dict[str, object]]] = {
+    "ai-sdk-openai": {"edit_by_dall_e": {"made": ["PNG"]}},
+    "ai-sdk-openai-compatible": {"edit_by_dall_e": {"made": ["PNG"]}},
     "litellm": {
         "edit_refusal": {"raised": _raised("ContentPolicyViolationError", 400)},
         "edit_time_out": {"raised": _raised("Timeout", 408)},
-    }
+    },
 }
-"""Edits that a client makes by another way than creates, with errors of its own."""
+"""Edits that a client makes by another way than creates, or reads by another way than those of other models."""
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -120,7 +120,7 @@ async def test_a_stock_client_pays_for_what_it_got_and_for_nothing_else(
     wanted = {scenario: result for scenario, result in wanted.items() if scenario not in LACKS.get(name, set())}
     stores = {scenario: await _store(world, 0 if scenario == "no_credits" else GRANTED) for scenario in wanted}
     (tmp_path / "me.png").write_bytes(demo_photos.person_photo())
-    order: dict[str, Any] = {"url": world.url, "model": client.model, "photo": str(tmp_path / "me.png")}
+    order: dict[str, Any] = {"url": world.url, "model": MODEL, "photo": str(tmp_path / "me.png")}
     order |= {"keys": {scenario: key for scenario, (_, key) in stores.items()}} | dict(client.options or {})
 
     printed = await asyncio.to_thread(client.run, json.dumps(order))
@@ -132,7 +132,7 @@ async def test_a_stock_client_pays_for_what_it_got_and_for_nothing_else(
     for scenario, (owner, _) in stores.items():
         states = await _ended(world, owner)
         balance = await world.admin.balance("store", owner)
-        paid = client.cost if "made" in wanted[scenario] else 0
+        paid = COST if "made" in wanted[scenario] else 0
         granted = 0 if scenario == "no_credits" else GRANTED
         assert (balance.captured, balance.held, balance.available) == (paid, 0, granted - paid), (scenario, states)
         _check_tries(client, scenario, states)

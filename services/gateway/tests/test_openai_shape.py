@@ -1,6 +1,7 @@
 """OpenAI's shape on real servers: what its clients send, what they are told; the client itself: tests-e2e."""
 
 import asyncio
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,37 @@ async def test_pictures_come_as_urls_with_what_they_cost(world: World, key: dict
     assert isinstance(body["created"], int)
     assert (requested(world).owner.kind, requested(world).spec.model) == ("store", "dall-e-3")
     assert '"openai-owner";q=60;w=60' in reply.headers["RateLimit-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "ways"),
+    [
+        ({}, {"url", "b64_json"}),
+        ({"model": "dall-e-3"}, {"url", "b64_json"}),
+        ({"model": "gpt-image-2"}, {"url", "b64_json"}),
+        ({"model": "gpt-image-2", "response_format": "url"}, {"url"}),
+        ({"model": "dall-e-3", "response_format": "b64_json"}, {"b64_json"}),
+    ],
+)
+async def test_a_picture_comes_as_asked_and_both_ways_where_nothing_is_asked(
+    world: World, key: dict[str, str], asked: dict[str, str], ways: set[str]
+) -> None:
+    """A stock client that cannot say which reads one of them whatever the model; the picture is paid for by then."""
+    waiting = asyncio.create_task(world.client.post(GENERATE, headers=key, json=PROMPT | asked))
+
+    async def started() -> bool:
+        return bool(world.neighbours.started)
+
+    await world.until(started)
+    ended = made(requested(world))
+    assert isinstance(ended, GenerationSucceeded)
+    await world.parts.objects.put(ended.outputs[0].key, b"png", "image/png")
+    await world.neighbours.say(ended)
+
+    [picture] = (await waiting).json()["data"]
+    assert set(picture) == ways
+    assert picture.get("url", "http").startswith("http")
+    assert base64.b64decode(picture.get("b64_json", "cG5n")) == b"png"
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,7 @@ KEY = SUCCEED | {"Idempotency-Key": "bicycle-1"}
 
 def generate(api_key: str, prompt: str = PLAIN, headers: dict[str, str] | None = None, **options: Any) -> list[str]:
     """The format of what the tool's answer, lines of URLs, leads to."""
-    wrapper = DallEAPIWrapper(
-        model=ORDER["model"], base_url=BASE, api_key=api_key, default_headers=headers, size="256x256", **options
-    )
+    wrapper = DallEAPIWrapper(model=ORDER["model"], base_url=BASE, api_key=api_key, default_headers=headers, **options)
     lines = OpenAIDALLEImageGenerationTool(api_wrapper=wrapper).invoke(prompt).splitlines()
     pictures = [httpx.get(line, trust_env=False).content for line in lines]
     return ["PNG" if picture.startswith(b"\x89PNG") else str(picture[:60]) for picture in pictures]

@@ -29,7 +29,7 @@ class Usage(BaseModel):
 
 
 class Image(BaseModel):
-    """One picture; a URL is good for 15 minutes."""
+    """One picture, as `response_format` asks, else both ways; a URL is good for 15 minutes."""
 
     url: str | None = None
     b64_json: str | None = None

@@ -231,11 +231,8 @@ async def _shown(parts: Parts, generation: Generation, body: Body, choice: Resol
     keys = [output["key"] for output in generation.snapshot.outputs]
     # Who names no model gets URLs, as ever: clients of the time when that meant DALL-E read nothing else.
     answers_base64 = body.model is not None and MODELS[choice.model].answers_base64
-    wanted = body.response_format or ("b64_json" if answers_base64 else "url")
-    if wanted == "url":
-        data = [{"url": parts.objects.presign_get(key, PRESIGN_S_MAX)} for key in keys]
-    else:
-        data = [{"b64_json": text} for text in await asyncio.gather(*(_base64(parts, key) for key in keys))]
+    expected = body.response_format or ("b64_json" if answers_base64 else "url")
+    data = await asyncio.gather(*(_picture(parts, key, body.response_format, expected) for key in keys))
     made = generation.request.get("spec", {"size": choice.size, "quality": choice.quality})
     return {
         "created": int(generation.created_at.timestamp()),
@@ -255,6 +252,21 @@ async def _shown(parts: Parts, generation: Generation, body: Body, choice: Resol
             "credits": generation.snapshot.credits_captured,
         },
     }
+
+
+async def _picture(parts: Parts, key: str, asked: str | None, expected: str) -> dict[str, str]:
+    """One picture as ``asked``. Where nothing is asked it comes both ways: stock clients read the one or the other
+    whatever the model, and it is paid for. Raises Problem where what is ``expected`` cannot be read."""
+    url = {"url": parts.objects.presign_get(key, PRESIGN_S_MAX)}
+    if asked == "url":
+        return url
+    try:
+        content = {"b64_json": await _base64(parts, key)}
+    except Problem:
+        if expected == "url":
+            return url
+        raise
+    return content if asked == "b64_json" else url | content
 
 
 async def _base64(parts: Parts, key: str) -> str:
