@@ -22,7 +22,8 @@ from atelier_contracts import (
     Work,
     wrap,
 )
-from atelier_messaging import Delivery, Poison, UnitOfWork
+from atelier_messaging import Delivery, Poison, UnitOfWork, is_outage
+from atelier_messaging.database import Connection
 from atelier_session import store
 from atelier_session.handlers import Handlers
 from atelier_session.settings import Settings
@@ -166,6 +167,26 @@ async def test_a_cancel_that_overtakes_its_request_within_a_batch_ends_it(unit: 
     sent = await hear(unit, handlers, [CancelRequested(generation_id=generation), requested(generation)])
 
     assert sent == ["billing.reserve_credit.v1", "billing.refund_credit.v1"]
+    assert await state(unit, generation) == "refunding"
+
+
+async def test_a_cancel_whose_request_another_process_admits_meanwhile_stops_that(
+    unit: UnitOfWork, handlers: Handlers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation, withdrawn = uuid4(), store.withdraw
+
+    async def after_its_request(connection: Connection, id_: UUID) -> str:
+        await hear(unit, handlers, [requested(id_)])
+        return await withdrawn(connection, id_)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "withdraw", after_its_request)
+        with pytest.raises(ConnectionAbortedError) as aborted:
+            await hear(unit, handlers, [CancelRequested(generation_id=generation)])
+    sent = await hear(unit, handlers, [CancelRequested(generation_id=generation)])
+
+    assert is_outage(aborted.value)
+    assert sent == ["billing.refund_credit.v1"]
     assert await state(unit, generation) == "refunding"
 
 

@@ -154,7 +154,8 @@ async def _without_saga(work: Work, delivery: Delivery) -> LogEntry:
     message = delivery.message
     end: GenerationCancelled | GenerationRejected
     if isinstance(message, CancelRequested):
-        await store.withdraw(work.connection, message.subject)
+        if await store.withdraw(work.connection, message.subject) != "withdrawn":
+            raise ConnectionAbortedError("another process has admitted its request meanwhile; the batch starts over")
         end = GenerationCancelled(generation_id=message.subject, refunded=0)
     elif isinstance(message, GenerationRequested):
         end = GenerationRejected(generation_id=message.subject, reason="withdrawn", required=0, available=0)
