@@ -1,12 +1,16 @@
 """Who gives up waiting pays nothing (settled 17): connections closed before their answer, on every waiting create."""
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from atelier_contracts import CancelRequested, GenerationRequested, GenerationSucceeded
+from atelier_contracts import CancelRequested, GenerationRequested, GenerationSucceeded, Message
+from atelier_gateway import callers
+from atelier_gateway.surfaces.openai_shape import making
 from atelier_gateway.waiting import Waiting
 
 from . import onmodel
@@ -248,6 +252,58 @@ async def test_pictures_that_are_paid_for_and_cannot_be_read_now_are_given_to_th
 
     await world.parts.objects.put(ended.outputs[0].key, b"png", "image/png")
     retry = Connection(world, GENERATE, headers | RETRY, body)
+    await retry.task
+
+    assert first.status == 503
+    assert (retry.status, retry.headers["x-generation-id"]) == (200, str(generation))
+    assert world.neighbours.started == [generation]
+
+
+async def test_what_is_not_settled_in_time_is_stopped_or_given_to_the_retry(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, headers = await world.store()
+    world.neighbours.stop = silent
+    with monkeypatch.context() as patch:
+        patch.setattr(making, "PAID_BACK_S_MAX", -float(making.MADE_S_MAX))
+        first = Connection(world, GENERATE, headers, BICYCLE)
+        await first.task
+    [generation] = world.neighbours.started
+
+    await world.neighbours.say(_success(world))
+    retry = Connection(world, GENERATE, headers | RETRY, BICYCLE)
+    await retry.task
+
+    assert (first.status, first.json["error"]["code"]) == (503, "outcome_unknown")
+    assert [cancel.cause for cancel in cancels(world)] == ["client_gone"]
+    assert (retry.status, retry.headers["x-generation-id"]) == (200, str(generation))
+    assert world.neighbours.started == [generation]
+
+
+async def test_a_database_that_goes_away_while_a_client_waits_does_not_take_what_it_pays_for(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, headers = await world.store()
+    world.neighbours.stop = silent
+    monkeypatch.setattr(callers, "CANCEL_PAUSE_S", 0.05)
+    monkeypatch.setattr(callers, "CANCEL_TRIES_MAX", 10_000)
+    caplog.set_level(logging.WARNING, "atelier_gateway.callers")
+
+    def admitted_and_cut(request: GenerationRequested) -> Message:
+        world.to_database.cut()
+        return queued(request)
+
+    async def tried() -> bool:
+        return "is written again" in caplog.text or first.task.done()
+
+    world.neighbours.answer = admitted_and_cut
+    first = Connection(world, GENERATE, headers, BICYCLE)
+    await world.until(tried)
+    world.to_database.mend()
+    await asyncio.wait([first.task])
+    [generation] = world.neighbours.started
+    await world.neighbours.say(_success(world))
+    retry = Connection(world, GENERATE, headers | RETRY, BICYCLE)
     await retry.task
 
     assert first.status == 503

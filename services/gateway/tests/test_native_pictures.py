@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from atelier_contracts import GenerationDeleted, GenerationRequested
+from atelier_gateway.idempotency import REBUILD_AFTER
 from atelier_storage.keys import upload_key
 
 from .native import IMAGE, create, fail
@@ -47,6 +49,24 @@ async def test_a_picture_in_the_body_is_stored_and_named_by_its_key_and_digest(w
     assert [row["width"] for row in rows] == [64, 64]
     assert {row["generation_id"] for row in rows} == {None, generation}
     assert "base64" not in await world.pool.fetchval("SELECT request::text FROM generations")
+
+
+async def test_a_key_whose_first_request_died_unanswered_leads_to_what_that_paid_for_with_the_last_credits(
+    world: World,
+) -> None:
+    _, headers = await world.user()
+    keyed = headers | {"Idempotency-Key": "p1"}
+    first = await world.client.post("/v1/generations", headers=keyed, json=with_data(picture()))
+    age = REBUILD_AFTER + timedelta(seconds=1)
+    await world.pool.execute(
+        "UPDATE idempotency SET reply_status = NULL, reply_body = NULL, claimed_at = now() - $1::interval", age
+    )
+    world.neighbours.balance = 0
+
+    again = await world.client.post("/v1/generations", headers=keyed, json=with_data(picture()))
+
+    assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+    assert len(world.neighbours.started) == 1
 
 
 async def test_the_same_picture_under_the_same_key_is_stored_once(world: World) -> None:

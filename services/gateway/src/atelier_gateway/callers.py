@@ -71,7 +71,8 @@ class Callers:
     ) -> AsyncIterator[Caller]:
         """The client of a request whose body has been read; with an Idempotency-Key it can be gone and come back.
 
-        Raises ClientDisconnect, its generation cancelled, when the block does because the client is gone.
+        Raises ClientDisconnect, its generation cancelled, when the block does because the client is gone. Where the
+        block fails because something of ours is away, its client does not get the result either.
         """
         if key is not None:
             yield Caller(keyed=True)
@@ -80,8 +81,9 @@ class Callers:
         watch = asyncio.create_task(caller.watch(request.receive))
         try:
             yield caller
-        except ClientDisconnect:
-            await self.leave(caller)
+        except Exception as error:
+            if isinstance(error, ClientDisconnect) or is_outage(error):
+                await self.leave(caller)
             raise
         finally:
             if caller.answer is None:

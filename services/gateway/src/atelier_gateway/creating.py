@@ -25,7 +25,7 @@ from atelier_gateway.admission import Accepted, Admission, Declined, KeyTaken, O
 from atelier_gateway.capacity import Capacity
 from atelier_gateway.edge import REQUEST_ID
 from atelier_gateway.generation_log import log_admission
-from atelier_gateway.idempotency import REPLAYED, Claim, Rebuild, Reply, judge
+from atelier_gateway.idempotency import REPLAYED, Claim, Rebuild, Reply, Stored, judge
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.offers import Offers, Refuse, unsuitable
 from atelier_gateway.problems import Problem
@@ -108,9 +108,9 @@ class Creating:
             return await make()
         owner = principal.owner
         async with self._turns.setdefault((owner, shape.route, key), asyncio.Lock()):
-            stored = await claims.find(self._pool, Claim(owner.kind, owner.id, shape.route, key, fingerprint, uuid7()))
-            verdict = judge(stored, fingerprint) if stored else None
-            return _replay(verdict, shape) if isinstance(verdict, Reply) else await make()
+            claim = Claim(owner.kind, owner.id, shape.route, key, fingerprint, uuid7())
+            stored = await claims.find(self._pool, claim)
+            return await self._said_before(stored, claim, shape) if stored else await make()
 
     async def _enter(self, request: Request, shape: Shape) -> None:
         """Raises Problem where nobody makes it (400, 503) or too much is pending (429, 503); the repetition of an
@@ -185,10 +185,12 @@ class Creating:
         stored = await claims.find(self._pool, request.claim)
         if stored is None:
             raise Problem("request_in_progress", "The first request with this key came to nothing; send it again.")
-        verdict = judge(stored, request.claim.fingerprint)
-        if isinstance(verdict, Reply):
-            return _replay(verdict, shape)
-        return await self._rebuilt(verdict, request.claim, shape)
+        return await self._said_before(stored, request.claim, shape)
+
+    async def _said_before(self, stored: Stored, claim: Claim, shape: Shape) -> Response:
+        """The answer that a key has, or is given because its first request died before it answered."""
+        verdict = judge(stored, claim.fingerprint)
+        return _replay(verdict, shape) if isinstance(verdict, Reply) else await self._rebuilt(verdict, claim, shape)
 
     async def _rebuilt(self, lost: Rebuild, claim: Claim, shape: Shape) -> Response:
         generation = await generations.of_anyone(self._pool, lost.holder)

@@ -36,6 +36,7 @@ async def made(
     if generation is None and parts.waiting.stopping:
         generation = await _stopped(parts, principal, caller, key)
     if generation is None or generation.snapshot.rank < TERMINAL:
+        await parts.callers.leave(caller)
         raise _unsettled(caller)
     if generation.snapshot.state != "succeeded":
         raise endings.problem_of(generation, endings.Field("prompt", "image"))
