@@ -121,6 +121,29 @@ async def test_corruption_of_what_is_new_is_found_by_every_call_and_stays_before
         assert not [line for line in verdict.violations if f"generation {right}" in line]
 
 
+async def test_a_charge_that_names_no_generation_is_found_by_every_call_and_holds_up_nothing_else(
+    ledger: Ledger, store: Owner
+) -> None:
+    wrong, _right = await ledger.generation(store), await ledger.generation(store)
+    await ledger.tamper("UPDATE postings SET generation_id = NULL WHERE generation_id = $1", wrong)
+
+    moved = await advance_checkpoint(ledger.unit)
+
+    assert moved == 3
+    for verdict in (await ledger.verdict(), await ledger.verdict()):
+        assert [line for line in verdict.violations if "(capture)" in line and "has no hold" in line]
+
+
+async def test_a_hold_that_another_owner_paid_for_is_found(ledger: Ledger, store: Owner) -> None:
+    generation, other = await ledger.generation(store), Owner(kind="store", id=uuid4())
+    await ledger.handle(GrantCredit(grant_id=uuid4(), owner=other, credits=100, reason="test"))
+    await ledger.tamper("UPDATE holds SET owner_id = $2 WHERE generation_id = $1", generation, other.id)
+
+    verdict = await ledger.verdict()
+
+    assert [line for line in verdict.violations if f"generation {generation}" in line and "2 of them" in line]
+
+
 async def test_a_balance_that_no_posting_explains_is_found_however_old_the_account(
     ledger: Ledger, store: Owner
 ) -> None:
@@ -150,8 +173,11 @@ async def test_a_posting_that_is_forged_past_the_triggers_does_not_move_the_chec
     ("corruption", "named"),
     [
         ("UPDATE postings SET credits = 2 WHERE kind = 'capture'", "account captured: balance 1, postings say 2"),
-        ("DELETE FROM postings WHERE kind = 'capture'", "the checkpoint covers 3 postings, 2 are there"),
+        ("DELETE FROM postings WHERE kind = 'capture'", "the checkpoint covers 4 postings, 3 are there"),
         ("DELETE FROM holds", "has no hold"),
+        ("UPDATE grants SET credits = 1000", "given 1000, left 99; postings say 100, 99"),
+        ("UPDATE grants SET remaining = CASE priority WHEN 0 THEN 100 ELSE 6 END", "left 100; postings say 100, 99"),
+        ("UPDATE holds SET owner_id = gen_random_uuid()", "2 of them of another owner"),
         ("UPDATE holds SET unit_credits = 2, captured = 2", "captured, held 2, captured 2, refunded 0; postings say 1"),
     ],
 )
@@ -159,6 +185,8 @@ async def test_the_full_proof_finds_corruption_of_rows_that_were_proven_long_ago
     ledger: Ledger, store: Owner, corruption: str, named: str
 ) -> None:
     await ledger.generation(store)
+    more = GrantCredit(grant_id=uuid4(), owner=store, credits=7, priority=1, reason="test")
+    await ledger.handle(more)
     await advance_checkpoint(ledger.unit)
     assert (await ledger.proof())["state"] == "passed"
     await ledger.tamper(corruption)

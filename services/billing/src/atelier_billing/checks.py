@@ -70,8 +70,18 @@ CHECKPOINT = f"""
           IS DISTINCT FROM (m.granted, m.available, m.held, m.captured, m.expired, m.entries)"""  # noqa: S608 - constants only
 """What was proven once is still there, and adds up to the same."""
 
+GRANTS = """
+    SELECT format('grant %s of owner %s: given %s, left %s; postings say %s, %s', COALESCE(g.id, p.grant_id),
+                  COALESCE(g.owner_id, p.owner_id), g.credits, g.remaining, p.given, p.remaining)
+    FROM grants g FULL JOIN (
+      SELECT grant_id, owner_id, sum(credits) FILTER (WHERE kind = 'grant') AS given,
+             sum(credits * ((credit = 'available')::int - (debit = 'available')::int)) AS remaining
+      FROM postings GROUP BY 1, 2) p ON p.grant_id = g.id AND p.owner_id = g.owner_id
+    WHERE (g.credits, g.remaining) IS DISTINCT FROM (p.given, p.remaining)"""
+"""Each grant against every posting there is: two grants of one owner may expire at different times."""
+
 _WRONG_HOLD = """
-    (p.reserved, p.captured, p.refunded) <> (h.unit_credits * h.units, h.captured, h.refunded)
+    p.astray > 0 OR (p.reserved, p.captured, p.refunded) <> (h.unit_credits * h.units, h.captured, h.refunded)
     OR (h.state <> 'open' AND p.reserved <> p.captured + p.refunded)
     OR (h.state = 'refunded' AND p.captured <> 0)"""
 
@@ -79,15 +89,17 @@ _WRONG_HOLD = """
 def holds(subjects: str) -> str:
     """Each hold agrees with its postings. ``subjects`` selects ``generation_id``."""
     return f"""
-        SELECT format('generation %s: %s, held %s, captured %s, refunded %s; postings say %s, %s, %s', h.generation_id,
-                      h.state, h.unit_credits * h.units, h.captured, h.refunded, p.reserved, p.captured, p.refunded),
+        SELECT format('generation %s: %s, held %s, captured %s, refunded %s; postings say %s, %s, %s, '
+                      '%s of them of another owner', h.generation_id, h.state, h.unit_credits * h.units, h.captured,
+                      h.refunded, p.reserved, p.captured, p.refunded, p.astray),
                h.generation_id
         FROM ({subjects}) s
         CROSS JOIN LATERAL (SELECT * FROM holds WHERE generation_id = s.generation_id OFFSET 0) h
         CROSS JOIN LATERAL (
           SELECT COALESCE(sum(credits) FILTER (WHERE kind = 'reserve'), 0) AS reserved,
                  COALESCE(sum(credits) FILTER (WHERE kind = 'capture'), 0) AS captured,
-                 COALESCE(sum(credits) FILTER (WHERE kind = 'refund'), 0) AS refunded
+                 COALESCE(sum(credits) FILTER (WHERE kind = 'refund'), 0) AS refunded,
+                 count(*) FILTER (WHERE owner_id IS DISTINCT FROM h.owner_id) AS astray
           FROM postings WHERE generation_id = h.generation_id) p
         WHERE {_WRONG_HOLD}"""  # noqa: S608 - constants only
 

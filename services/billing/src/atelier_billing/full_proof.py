@@ -61,6 +61,7 @@ _WHOLE = {
     "balances are the sum of their postings": checks.BALANCES_OF_ALL,
     "what was proven is still there": checks.CHECKPOINT,
     **checks.ACCOUNTS,
+    "every grant agrees with its postings": checks.GRANTS,
 }
 
 

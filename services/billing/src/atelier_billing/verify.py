@@ -42,7 +42,8 @@ _WRONG = " UNION ".join(
 _ADVANCE = f"""
 WITH covered AS (
     DELETE FROM unproven_postings u USING ({_POSTINGS}) n
-    WHERE u.posting_id = n.id AND (n.generation_id IS NULL OR NOT n.generation_id = ANY($2::uuid[]))
+    WHERE u.posting_id = n.id AND CASE WHEN n.generation_id IS NULL THEN n.kind IN ('grant', 'expire')
+                                       ELSE NOT n.generation_id = ANY($2::uuid[]) END
     RETURNING n.*
 ), moved AS (
     SELECT p.owner_id, {checks.MOVED} FROM covered p GROUP BY 1
@@ -97,5 +98,6 @@ async def advance_checkpoint(unit: UnitOfWork) -> int:
         if not await connection.fetchval(_ALONE, CHECKPOINT_LOCK):
             return 0
         batch = [row["posting_id"] for row in await connection.fetch(_BATCH, ADVANCE_MAX)]
-        wrong = [row["generation_id"] for row in await connection.fetch(_WRONG, batch)]
+        found = await connection.fetch(_WRONG, batch)
+        wrong = [row["generation_id"] for row in found if row["generation_id"] is not None]
         return int(await connection.fetchval(_ADVANCE, batch, wrong))
