@@ -23,7 +23,7 @@ STORY: dict[str, Any] = {
         {
             "at": "2025-11-21T03:00:00.006000+00:00",
             "service": "billing",
-            "what": "reserve: 1 credits from available to held",
+            "what": "reserve: 1 credit from available to held",
         },
         {
             "at": "2025-11-21T03:00:08.500000+00:00",
@@ -48,7 +48,7 @@ def test_a_story_begins_with_its_verdict_and_counts_time_from_its_first_step() -
     assert lines[0] == f"Generation {ID}"
     assert lines[1].startswith("The try_on is FAILED")
     assert any("2025-11-21 03:00:00 UTC" in line for line in lines)
-    assert next(line for line in lines if "reserve: 1 credits" in line).split()[:2] == ["+0.006", "s"]
+    assert next(line for line in lines if "reserve: 1 credit" in line).split()[:2] == ["+0.006", "s"]
 
 
 def test_a_story_points_at_pauses_and_at_lost_races() -> None:

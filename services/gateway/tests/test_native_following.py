@@ -200,7 +200,7 @@ async def test_an_owner_is_told_the_story_without_what_is_internal(world: World)
     told = [step["what"] for step in story.json()["steps"]]
     assert story.json()["status"] == "failed"
     assert "no face" in story.json()["summary"] and "returned 1" in story.json()["summary"]
-    assert "its rendering began" in told and "1 credits were returned" in told
+    assert "its rendering began" in told and "1 credit was returned" in told
     assert all(set(step) == {"at", "what"} for step in story.json()["steps"])
     assert not any(word in story.text for word in ("render.", "billing", "message", "worker", "refund_credit"))
 

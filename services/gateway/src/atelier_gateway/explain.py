@@ -112,6 +112,16 @@ def summary(state: str, generation: Generation | None, hold: Record | None, sile
     return f"{what} {STANDING.get(state, state)}{why}; {money}.{gaps}"
 
 
+def with_article(kind: str) -> str:
+    """``a try_on``, ``an image``."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def in_credits(amount: int) -> str:
+    """``1 credit``, ``2 credits``."""
+    return f"{amount} credit" if amount == 1 else f"{amount} credits"
+
+
 def _money(hold: Record | None) -> str:
     if hold is None or not hold.get("credits"):
         return "no credits were held"
@@ -123,7 +133,7 @@ def _money(hold: Record | None) -> str:
 
 def _written(generation: Generation | None) -> Iterable[dict[str, Any]]:
     if generation is not None:
-        what = f"accepted a {generation.kind} over the {generation.surface} surface"
+        what = f"accepted {with_article(generation.kind)} over the {generation.surface} surface"
         at = generation.created_at.isoformat()
         yield {"at": at, "service": "gateway", "what": what, "price": generation.price}
 
@@ -145,7 +155,7 @@ def _saga_steps(saga: Record | None) -> Iterable[dict[str, Any]]:
 
 def _postings(hold: Record | None) -> Iterable[dict[str, Any]]:
     for posting in (hold or {}).get("postings", ()):
-        what = f"{posting['kind']}: {posting['credits']} credits from {posting['debit']} to {posting['credit']}"
+        what = f"{posting['kind']}: {in_credits(posting['credits'])} from {posting['debit']} to {posting['credit']}"
         yield {"at": posting["at"], "service": "billing", "what": what, "posting": dict(posting)}
 
 

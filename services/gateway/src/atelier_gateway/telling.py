@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from atelier_gateway.explain import STANDING
+from atelier_gateway.explain import STANDING, in_credits, with_article
 from atelier_gateway.store.deliveries import Delivery
 from atelier_gateway.store.generations import Generation
 from atelier_gateway.webhooks.addresses import host_of
@@ -50,7 +50,7 @@ def _summary(generation: Generation) -> str:
 
 
 def _asked(generation: Generation) -> dict[str, str]:
-    return {"at": generation.created_at.isoformat(), "what": f"a {generation.kind} was asked for"}
+    return {"at": generation.created_at.isoformat(), "what": f"{with_article(generation.kind)} was requested"}
 
 
 def _steps(saga: Record | None) -> Iterable[dict[str, str]]:
@@ -66,7 +66,8 @@ def _steps(saga: Record | None) -> Iterable[dict[str, str]]:
 def _money(hold: Record | None) -> Iterable[dict[str, str]]:
     for posting in (hold or {}).get("postings", ()):
         if posting["kind"] in POSTED:
-            yield {"at": posting["at"], "what": f"{posting['credits']} credits were {POSTED[posting['kind']]}"}
+            was = "was" if posting["credits"] == 1 else "were"
+            yield {"at": posting["at"], "what": f"{in_credits(posting['credits'])} {was} {POSTED[posting['kind']]}"}
 
 
 def _told(told: Sequence[Delivery]) -> Iterable[dict[str, str]]:
