@@ -136,9 +136,14 @@ def test_a_folder_with_a_long_name_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_a_stack_that_cannot_start_says_why_and_leaves_nothing(root: Path) -> None:
-    broken = Stack("broken", root=root, only=["billing"], env={"ATELIER_BILLING_PORT": "none"})
+    broken = Stack(
+        "broken",
+        root=root,
+        only=["billing"],
+        env={"ATELIER_BILLING_OWNER_DATABASE_URL": "postgresql://u:p@127.0.0.1:1/billing"},
+    )
 
-    with pytest.raises(StackError, match=r"billing-migrate did not start(.|\n)*billing_port"):
+    with pytest.raises(StackError, match=r"billing-migrate did not start(.|\n)*Connect call failed"):
         broken.up()
 
     assert marked(str(broken.home)) == []

@@ -1,5 +1,6 @@
 """What a person sees: 80 columns, no colours, the verdict first."""
 
+import io
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -114,3 +115,12 @@ def test_a_dead_letter_shows_its_name_its_generation_and_its_reason() -> None:
 
     assert "billing.reserve_credit.v1" in text
     assert "Poison" in text
+
+
+def test_an_id_is_shown_whole_in_a_terminal_of_any_width() -> None:
+    console = Console(width=60, record=True, file=io.StringIO())
+    found = {"id": ID, "email": f"{'a-long-name' * 9}@example.com", "disabled": False}
+
+    console.print(views.rows([found], "id", "email", "disabled"))
+
+    assert found["id"] in console.export_text()

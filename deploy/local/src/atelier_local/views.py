@@ -16,6 +16,8 @@ SILENCE_S = 1.0
 COLOURS = {"gateway": "cyan", "session": "magenta", "billing": "green", "render": "yellow"}
 ENDS = {"succeeded": "green", "rejected": "yellow", "cancelled": "yellow", "failed": "red", "expired": "red"}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+ID_WIDTH = 36
+NAME_WIDTH = 30
 _MESSAGE = re.compile(r"\b(?:gateway|session|billing|render)\.([a-z_]+)\.v\d+")
 """A message's full name; between four services its middle is enough for a person."""
 
@@ -98,7 +100,7 @@ def _origin(answer: Mapping[str, Any]) -> Iterable[RenderableType]:
 
 def dead_letters(queue: str, letters: Iterable[tuple[str, str, str]]) -> RenderableType:
     """Name, generation and reason of each, oldest first."""
-    table = Table("message", "generation", "reason", box=None, header_style="dim", title_justify="left")
+    table = _table("message", "generation id", "reason")
     for name, subject, reason in letters:
         table.add_row(name, subject, reason)
     if not table.row_count:
@@ -108,7 +110,7 @@ def dead_letters(queue: str, letters: Iterable[tuple[str, str, str]]) -> Rendera
 
 def rows(found: Iterable[Mapping[str, Any]], *columns: str) -> RenderableType:
     """A list of the admin API as a table, a column a field."""
-    table = Table(*(column.removesuffix("_at").replace("_", " ") for column in columns), box=None, header_style="dim")
+    table = _table(*(column.removesuffix("_at").replace("_", " ") for column in columns))
     for row in found:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     return table if table.row_count else Text("There are none.")
@@ -116,12 +118,22 @@ def rows(found: Iterable[Mapping[str, Any]], *columns: str) -> RenderableType:
 
 def acts(found: Iterable[Mapping[str, Any]]) -> RenderableType:
     """What operators did: when, who, what, to what, and what else is known of it."""
-    table = Table("at", "who", "act", "target", "details", box=None, header_style="dim")
+    table = _table("at", "who", "act", "target id", "details")
     for act in found:
         target = " ".join(word for word in (act["target"]["kind"], act["target"]["id"]) if word)
         details = ", ".join(f"{name} {_cell(value)}" for name, value in act["details"].items() if value is not None)
         table.add_row(_cell(act["at"]), act["operator"]["name"], act["act"], target, details)
     return table if table.row_count else Text("There are none.")
+
+
+def _table(*titles: str) -> Table:
+    """Ids and names of messages are whole in a terminal of any width: they are copied into the next command."""
+    table = Table(box=None, header_style="dim")
+    for title in titles:
+        is_id, is_name = title.split()[-1] == "id", title == "message"
+        width = ID_WIDTH if is_id else NAME_WIDTH if is_name else None
+        table.add_column(title, overflow="fold", no_wrap=is_id or is_name, min_width=width)
+    return table
 
 
 def _cell(value: object) -> str:

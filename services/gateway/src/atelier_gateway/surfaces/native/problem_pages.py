@@ -16,6 +16,7 @@ ADVICE = {
     403: "The credential is good, but it may not do this. Ask the operator of this installation.",
     404: "There is no such thing, or it belongs to somebody else: both are answered alike.",
     405: "The path exists; its OpenAPI description names the methods it takes.",
+    408: "Send the body faster, or in a smaller request: upload large pictures first. Nothing was created or charged.",
     409: "The thing is not in a state that allows this, or the same request is still under way. Nothing was changed.",
     413: "Send less, or upload the picture first and name its key.",
     422: "The request can be read but not done as it stands. Nothing was created or charged.",
