@@ -119,7 +119,7 @@ def test_a_dead_letter_shows_its_name_its_generation_and_its_reason() -> None:
 
 def test_an_id_is_shown_whole_in_a_terminal_of_any_width() -> None:
     console = Console(width=60, record=True, file=io.StringIO())
-    found = {"id": ID, "email": f"{'a-long-name' * 9}@example.com", "disabled": False}
+    found: dict[str, Any] = {"id": ID, "email": f"{'a-long-name' * 9}@example.com", "disabled": False}
 
     console.print(views.rows([found], "id", "email", "disabled"))
 
