@@ -69,6 +69,8 @@ class Neighbours:
     heard: list[Envelope] = field(default_factory=list)
     started: list[UUID] = field(default_factory=list)
     tombstones: set[UUID] = field(default_factory=set)
+    refunds: list[UUID] = field(default_factory=list)
+    """Those of them whose hold the session was to give back."""
     standing: dict[UUID, list[Message]] = field(default_factory=dict)
     """What the session knows of generations, when it is asked."""
     grants: dict[UUID, CreditGranted] = field(default_factory=dict)
@@ -152,11 +154,12 @@ class Neighbours:
         app = FastAPI()
 
         @app.post("/internal/generations/{id}/withdraw")
-        async def withdraw(id: UUID) -> JSONResponse:
+        async def withdraw(id: UUID, refund: bool = False) -> JSONResponse:
             if self.verdict is None:
                 return JSONResponse({}, 500)
             if self.verdict == "withdrawn":
                 self.tombstones.add(id)
+                self.refunds += [id] if refund else []
             return JSONResponse({"state": self.verdict})
 
         @app.post("/internal/generations/standing")

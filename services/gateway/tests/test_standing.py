@@ -1,5 +1,6 @@
 """A lost event is no lost generation: what stands still is asked for, shown, told to followers and webhooks."""
 
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -93,6 +94,37 @@ async def test_a_request_the_session_never_got_ends_without_a_charge_and_can_nev
 
     assert await shown(world, id_) == ("failed", 0)
     assert id_ in world.neighbours.tombstones
+
+
+@pytest.mark.parametrize(
+    ("hold", "end"),
+    [
+        ({"state": "open", "credits": 1}, ("failed", [True])),
+        ({"state": "captured", "credits": 1}, ("queued", [])),
+    ],
+)
+async def test_what_the_session_lost_while_credits_were_held_is_refunded_and_what_is_charged_is_not_called_free(
+    world: World, hold: dict[str, Any], end: tuple[str, list[bool]]
+) -> None:
+    id_ = await stand_still(world)
+    world.neighbours.records[f"holds/{id_}"] = hold
+
+    await world.parts.standing.check()
+
+    state, refunds = end
+    assert (await shown(world, id_))[0] == state
+    assert [one == id_ for one in world.neighbours.refunds] == refunds
+    world.neighbours.refunds.clear()
+
+
+async def test_while_billing_is_silent_nothing_is_said_of_what_the_session_lost(world: World) -> None:
+    id_ = await stand_still(world)
+    world.neighbours.broken.add("holds")
+
+    await world.parts.standing.check()
+
+    assert (await shown(world, id_))[0] == "queued"
+    assert id_ not in world.neighbours.tombstones
 
 
 async def test_a_request_that_still_waits_in_the_outbox_is_late_and_not_lost(world: World) -> None:

@@ -5,13 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
 
 from atelier_contracts import (
     Artefact,
     CancelRequested,
     CreditCaptured,
     CreditDeducted,
+    CreditRefunded,
     GenerationDeleted,
     GenerationRequested,
     InputRef,
@@ -19,6 +23,7 @@ from atelier_contracts import (
     Owner,
     RenderCompleted,
     RenderSpec,
+    RenderStarted,
     Work,
     wrap,
 )
@@ -26,6 +31,7 @@ from atelier_messaging import Delivery, Poison, UnitOfWork, is_outage
 from atelier_messaging.database import Connection
 from atelier_session import store
 from atelier_session.handlers import Handlers
+from atelier_session.reads import reads_router
 from atelier_session.settings import Settings
 
 pytestmark = pytest.mark.stack
@@ -249,6 +255,39 @@ async def test_the_story_tells_every_step_and_every_lost_race(unit: UnitOfWork, 
         ("transition", "succeeded"),
         ("lost_race", "succeeded"),
     ]
+
+
+async def test_what_comes_of_work_whose_saga_was_lost_is_thrown_away_and_charged_to_nobody(
+    unit: UnitOfWork, handlers: Handlers
+) -> None:
+    generation = uuid4()
+    assert await withdraw(unit, generation) == "withdrawn"
+    refunded = CreditRefunded(generation_id=generation, refunded=1)
+
+    sent = await hear(unit, handlers, [RenderStarted(generation_id=generation, attempt=1), completed(generation)])
+
+    assert sent == ["render.discard_render.v1"]
+    assert await hear(unit, handlers, [refunded]) == []
+
+
+async def test_a_withdrawal_with_a_refund_stops_the_render_and_gives_the_hold_back(unit: UnitOfWork) -> None:
+    app = FastAPI()
+    silent: Any = None
+    app.include_router(reads_router(unit, SecretStr("token"), silent))
+    client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://session", headers={"Authorization": "Bearer token"}
+    )
+    generation = uuid4()
+
+    answers = [
+        (await client.post(f"/internal/generations/{generation}/withdraw{query}")).json()["state"]
+        for query in ("?refund=true", "")
+    ]
+
+    sent = "SELECT name FROM outbox WHERE body::jsonb ->> 'generation_id' = $1 ORDER BY name"
+    names = [row["name"] for row in await unit.pool.fetch(sent, str(generation))]
+    assert answers == ["withdrawn", "withdrawn"]
+    assert names == ["billing.refund_credit.v1", "render.cancel_render.v1"]
 
 
 async def test_a_message_about_no_generation_is_poison(unit: UnitOfWork, handlers: Handlers) -> None:

@@ -35,9 +35,11 @@ class Internal:
             headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_S_MAX, trust_env=False
         )
 
-    async def withdraw(self, generation: UUID) -> str:
-        """``withdrawn``: it can never start any more. Otherwise the state of its saga. Raises Unanswered."""
-        answer = await self._ask("POST", "session", f"/internal/generations/{generation}/withdraw")
+    async def withdraw(self, generation: UUID, *, refund: bool = False) -> str:
+        """``withdrawn``: it can never start any more, and with ``refund`` what is held for it goes back. Otherwise the
+        state of its saga. Raises Unanswered."""
+        what = "withdraw?refund=true" if refund else "withdraw"
+        answer = await self._ask("POST", "session", f"/internal/generations/{generation}/{what}")
         if "state" not in answer:
             raise Unanswered("session does not say what it withdrew")
         return str(answer["state"])

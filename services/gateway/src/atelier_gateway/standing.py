@@ -1,7 +1,8 @@
 """Heals the projection where events were lost: asks the session about generations that stand still.
 
 What it answers goes the way of events from the bus, so it changes nothing where they come after all, and live followers
-and webhooks are told. A request that the session never got is withdrawn there first, so it can never begin.
+and webhooks are told. A request that the session never got, or lost with its database, is withdrawn there first, so it
+can never begin, and what billing holds for it goes back.
 """
 
 import logging
@@ -23,6 +24,7 @@ from atelier_telemetry import metrics
 ROWS_MAX = 200
 SOURCE = "atelier/gateway"
 LOST = "the request was lost before its work began; nothing was charged"
+LOST_AT_WORK = "what became of it was lost; its credits go back and nothing is charged"
 logger = logging.getLogger(__name__)
 
 
@@ -53,23 +55,33 @@ class Standing:
         await self._heal("withdrawn", await self._withdrawn([id_ for id_ in ids if id_ not in known]))
 
     async def _withdrawn(self, unknown: Sequence[UUID]) -> list[Event]:
-        """The ends of requests that the session never got and, after this, never takes."""
+        """The ends of requests that the session does not know and, after this, never takes."""
         if not unknown:
             return []
         late = await standing.unsent(self._work.pool, unknown)
         ends: list[Event] = []
         for id_ in unknown:
-            if id_ not in late and await self._is_withdrawn(id_):
-                end = GenerationFailed(generation_id=id_, outcome="failed", code="unavailable", reason=LOST, refunded=0)
-                ends.append(end)
+            if id_ in late:
+                continue
+            try:
+                ends += await self._end(id_)
+            except Unanswered as silent:
+                logger.warning("generation %s stands still: %s", id_, silent)
         return ends
 
-    async def _is_withdrawn(self, id_: UUID) -> bool:
-        try:
-            return await self._internal.withdraw(id_) == "withdrawn"
-        except Unanswered as silent:
-            logger.warning("generation %s stands still: %s", id_, silent)
-            return False
+    async def _end(self, id_: UUID) -> list[Event]:
+        """The end, once it is certain that nothing is charged. Raises Unanswered."""
+        hold = await self._internal.hold(id_)
+        if hold and hold["state"] == "captured":
+            logger.error("generation %s is charged and the session does not know it: it needs a person", id_)
+            return []
+        if await self._internal.withdraw(id_, refund=hold is not None) != "withdrawn":
+            return []
+        reason, refunded = (LOST, 0) if hold is None else (LOST_AT_WORK, hold["credits"])
+        end = GenerationFailed(
+            generation_id=id_, outcome="failed", code="unavailable", reason=reason, refunded=refunded
+        )
+        return [end]
 
     async def _heal(self, outcome: str, events: Sequence[Event]) -> None:
         if not events:

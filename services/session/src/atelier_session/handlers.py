@@ -7,11 +7,13 @@ from uuid import UUID
 
 from atelier_contracts import (
     CancelRequested,
+    DiscardRender,
     GenerationCancelled,
     GenerationDeleted,
     GenerationQueued,
     GenerationRejected,
     GenerationRequested,
+    RenderCompleted,
 )
 from atelier_contracts.message import GenerationMessage
 from atelier_messaging import Delivery, Poison, UnitOfWork, Work
@@ -150,18 +152,21 @@ def _after_its_request(delivery: Delivery) -> bool:
 
 async def _without_saga(work: Work, delivery: Delivery) -> LogEntry:
     """A request that was given up, coming late: refused by its tombstone, and whoever still shows it is told. A cancel
-    that overtook its request: it leaves that tombstone. Anything else is about nothing."""
+    that overtook its request: it leaves that tombstone. Of what was at work when its saga was lost nothing is used.
+    Anything else is about nothing."""
     message = delivery.message
-    end: GenerationCancelled | GenerationRejected
+    end: GenerationCancelled | GenerationRejected | DiscardRender | None = None
     if isinstance(message, CancelRequested):
         if await store.withdraw(work.connection, message.subject) != "withdrawn":
             raise ConnectionAbortedError("another process has admitted its request meanwhile; the batch starts over")
         end = GenerationCancelled(generation_id=message.subject, refunded=0)
     elif isinstance(message, GenerationRequested):
         end = GenerationRejected(generation_id=message.subject, reason="withdrawn", required=0, available=0)
-    else:
+    elif not await store.is_withdrawn(work.connection, message.subject):
         raise Poison(f"{message.name}: no generation {message.subject} is known")
-    sent = work.emit(end, cause=delivery).message.name
+    elif isinstance(message, RenderCompleted):
+        end = DiscardRender(generation_id=message.subject)
+    sent = work.emit(end, cause=delivery).message.name if end else ""
     metrics.LOST_RACES.labels("withdrawn", message.name).inc()
     return LogEntry(message.subject, "withdrawn", message.name, delivery.envelope.id, "lost_race", "withdrawn", sent)
 

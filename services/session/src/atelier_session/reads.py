@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field, SecretStr
 
+from atelier_contracts import CancelRender, RefundCredit
 from atelier_messaging import UnitOfWork
 from atelier_session import store
 from atelier_session.holds import Holds
@@ -48,12 +49,17 @@ def reads_router(unit: UnitOfWork, token: SecretStr, holds: Holds) -> APIRouter:
         return {"generations": await told_again(known, holds)}
 
     @router.post("/generations/{id}/withdraw")
-    async def withdraw(id: UUID) -> dict[str, str]:
-        """The gateway could not learn what became of its request: end it, or say how far it got.
+    async def withdraw(id: UUID, refund: bool = False) -> dict[str, str]:
+        """The gateway could not learn what became of its request: end it, or say how far it got. With ``refund`` it was
+        at work before our rows were lost: its render is stopped and its hold goes back.
 
         Synchronous on purpose: it is asked when the bus does not answer (see services/DECISIONS.md).
         """
         async with unit.once() as work:
-            return {"state": await store.withdraw(work.connection, id)}
+            state = await store.withdraw(work.connection, id)
+            if refund and state == "withdrawn":
+                work.emit(CancelRender(generation_id=id))
+                work.emit(RefundCredit(generation_id=id))
+            return {"state": state}
 
     return router

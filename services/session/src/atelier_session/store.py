@@ -22,6 +22,7 @@ INSERT INTO admissions (generation_id, verdict) SELECT unnest($1::uuid[]), 'admi
 ON CONFLICT DO NOTHING RETURNING generation_id
 """
 _WITHDRAW = "INSERT INTO admissions (generation_id, verdict) VALUES ($1, 'withdrawn') ON CONFLICT DO NOTHING"
+_IS_WITHDRAWN = "SELECT EXISTS (SELECT FROM admissions WHERE generation_id = $1 AND verdict = 'withdrawn')"
 _VERDICT = """
 SELECT COALESCE(s.state, a.verdict) FROM admissions a LEFT JOIN sagas s USING (generation_id) WHERE a.generation_id = $1
 """
@@ -117,6 +118,11 @@ async def withdraw(connection: Connection, id_: UUID) -> str:
     """Leaves a tombstone unless the request came first; answers ``withdrawn`` or the state of the saga."""
     await connection.execute(_WITHDRAW, id_)
     return str(await connection.fetchval(_VERDICT, id_))
+
+
+async def is_withdrawn(connection: Connection, id_: UUID) -> bool:
+    """Whether its tombstone stands."""
+    return bool(await connection.fetchval(_IS_WITHDRAWN, id_))
 
 
 async def db_now(connection: Connection) -> datetime:
