@@ -88,17 +88,22 @@ async def large_bodies(url: str, user_token: str, gateway_pid: int, *, bodies: i
 
 async def _beside(ask: Ask, overload: Ask, attackers: int, samples: int, *, pause_s: float) -> Beside:
     answers: Counter[int] = Counter()
+    begun = asyncio.Event()
 
     async def keep_asking(session: aiohttp.ClientSession) -> None:
         while True:
             answers[await overload(session)] += 1
+            begun.set()
             await asyncio.sleep(pause_s)
 
     async with aiohttp.ClientSession() as session, aiohttp.ClientSession() as other:
         alone = await _median_ms(ask, session, samples)
         asking = [asyncio.create_task(keep_asking(other)) for _ in range(attackers)]
+        answered = asyncio.create_task(begun.wait())
+        # What is measured before the overload has had an answer is not beside it; one that fails ends the wait, too.
+        await asyncio.wait([answered, *asking], return_when=asyncio.FIRST_COMPLETED)
         beside = await _median_ms(ask, session, samples)
-        for task in asking:
+        for task in [answered, *asking]:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
     return Beside(alone, beside, answers)
