@@ -34,6 +34,13 @@ async def stand_still(world: World, headers: Headers | None = None) -> UUID:
     return id_
 
 
+async def check_twice(world: World, id_: UUID) -> None:
+    """What the session does not know counts as lost when it says so again."""
+    for _ in range(2):
+        await world.pool.execute("UPDATE generations SET checked_at = NULL WHERE id = $1", id_)
+        await world.parts.standing.check()
+
+
 def succeeded(id_: UUID) -> Message:
     return GenerationSucceeded(generation_id=id_, outputs=(), delivered=1, captured=1, refunded=0, provider="simulator")
 
@@ -90,7 +97,7 @@ async def test_the_event_that_comes_after_all_changes_nothing(world: World) -> N
 async def test_a_request_the_session_never_got_ends_without_a_charge_and_can_never_begin(world: World) -> None:
     id_ = await stand_still(world)
 
-    await world.parts.standing.check()
+    await check_twice(world, id_)
 
     assert await shown(world, id_) == ("failed", 0)
     assert id_ in world.neighbours.tombstones
@@ -109,7 +116,7 @@ async def test_what_the_session_lost_while_credits_were_held_is_refunded_and_wha
     id_ = await stand_still(world)
     world.neighbours.records[f"holds/{id_}"] = hold
 
-    await world.parts.standing.check()
+    await check_twice(world, id_)
 
     state, refunds = end
     assert (await shown(world, id_))[0] == state
@@ -117,11 +124,29 @@ async def test_what_the_session_lost_while_credits_were_held_is_refunded_and_wha
     world.neighbours.refunds.clear()
 
 
+async def test_what_was_accepted_while_the_session_was_away_is_not_lost_because_it_comes_to_it_late(
+    world: World,
+) -> None:
+    id_ = await stand_still(world)
+
+    await world.parts.standing.check()
+    first = await shown(world, id_)
+    world.neighbours.standing[id_] = []
+    await world.pool.execute("UPDATE generations SET checked_at = NULL WHERE id = $1", id_)
+    await world.parts.standing.check()
+    del world.neighbours.standing[id_]
+    await world.pool.execute("UPDATE generations SET checked_at = NULL WHERE id = $1", id_)
+    await world.parts.standing.check()
+
+    assert first == await shown(world, id_) == ("queued", 0)
+    assert id_ not in world.neighbours.tombstones
+
+
 async def test_while_billing_is_silent_nothing_is_said_of_what_the_session_lost(world: World) -> None:
     id_ = await stand_still(world)
     world.neighbours.broken.add("holds")
 
-    await world.parts.standing.check()
+    await check_twice(world, id_)
 
     assert (await shown(world, id_))[0] == "queued"
     assert id_ not in world.neighbours.tombstones
@@ -137,7 +162,7 @@ async def test_a_request_that_still_waits_in_the_outbox_is_late_and_not_lost(wor
         )
         await outbox.save(connection, [wrap(request, source="atelier/gateway")])
 
-    await world.parts.standing.check()
+    await check_twice(world, id_)
 
     assert (await shown(world, id_))[0] in ("accepted", "queued")
     assert id_ not in world.neighbours.tombstones

@@ -2,7 +2,8 @@
 
 What it answers goes the way of events from the bus, so it changes nothing where they come after all, and live followers
 and webhooks are told. A request that the session never got, or lost with its database, is withdrawn there first, so it
-can never begin, and what billing holds for it goes back.
+can never begin, and what billing holds for it goes back. That it does not know one it has to say twice: a session that
+was away first works off what waits in its queue.
 """
 
 import logging
@@ -52,7 +53,8 @@ class Standing:
             logger.warning("%d generations stand still: %s", len(ids), silent)
             return
         await self._heal("told", [_event(told) for events in known.values() for told in events])
-        await self._heal("withdrawn", await self._withdrawn([id_ for id_ in ids if id_ not in known]))
+        lost = await standing.note_answer(pool, ids, [id_ for id_ in ids if id_ not in known])
+        await self._heal("withdrawn", await self._withdrawn(lost))
 
     async def _withdrawn(self, unknown: Sequence[UUID]) -> list[Event]:
         """The ends of requests that the session does not know and, after this, never takes."""

@@ -15,6 +15,11 @@ WITH standing AS (
 )
 UPDATE generations g SET checked_at = now() FROM standing s WHERE g.id = s.id RETURNING g.id
 """
+_NOTE_ANSWER = """
+UPDATE generations SET unknown_at = CASE WHEN id = ANY($2::uuid[]) THEN COALESCE(unknown_at, now()) END
+WHERE id = ANY($1::uuid[]) AND rank < 9 AND (unknown_at IS NOT NULL OR id = ANY($2::uuid[]))
+RETURNING id, unknown_at < now() AS again
+"""
 # A request that still waits in our outbox is late, not lost.
 _UNSENT = """
 SELECT w.id FROM unnest($1::uuid[]) AS w(id)
@@ -28,6 +33,12 @@ SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM gen
 async def claim(pool: Pool, *, after_s: float, rows_max: int) -> list[UUID]:
     """Generations of which nothing was heard for ``after_s`` seconds; each is answered once in that time."""
     return [row["id"] for row in await pool.fetch(_CLAIM, after_s, rows_max)]
+
+
+async def note_answer(pool: Pool, asked: Sequence[UUID], unknown: Sequence[UUID]) -> list[UUID]:
+    """Writes down which of those that were asked about the session does not know; answers the ones that it did not know
+    when it was asked before, either."""
+    return [row["id"] for row in await pool.fetch(_NOTE_ANSWER, asked, unknown) if row["again"]]
 
 
 async def unsent(pool: Pool, ids: Sequence[UUID]) -> set[UUID]:

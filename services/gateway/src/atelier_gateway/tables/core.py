@@ -141,6 +141,8 @@ class GenerationRow(SQLModel, table=True):
     rank: int = _whole(SmallInteger)
     checked_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
     """When the session was last asked where it stands, for want of events."""
+    unknown_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    """When it first answered that it does not know it, and has answered nothing else since."""
     progress: int = _whole(SmallInteger)
     request: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     price: int = Field(sa_column=Column(Integer, nullable=False))
