@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from atelier_local.objectstore import identities
+from atelier_storage.embedded_users import users_state
 from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings
 
@@ -35,7 +35,7 @@ def s3_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSet
         bucket="pictures",
     )
     (data / "state").mkdir()
-    (data / "state" / "iam.json").write_text(identities(_upload_identity(settings)))
+    (data / "state" / "iam.json").write_text(_users(settings))
     with (data / "log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "ministack"], env=_s3_environment(settings, port, data), stdout=log, stderr=log
@@ -93,13 +93,10 @@ def free_port() -> int:
         return port
 
 
-def _upload_identity(settings: StorageSettings) -> dict[str, str]:
+def _users(settings: StorageSettings) -> str:
     assert settings.upload_access_key and settings.upload_secret_key
-    return {
-        "ATELIER_S3_BUCKET": settings.bucket,
-        "ATELIER_S3_UPLOAD_ACCESS_KEY": settings.upload_access_key,
-        "ATELIER_S3_UPLOAD_SECRET_KEY": settings.upload_secret_key.get_secret_value(),
-    }
+    secret = settings.upload_secret_key.get_secret_value()
+    return users_state(settings.bucket, settings.upload_access_key, secret)
 
 
 def _s3_environment(settings: StorageSettings, port: int, data: Path) -> dict[str, str]:

@@ -7,7 +7,6 @@ the root user is also called ``test``. On loopback that will do; a store's own c
 
 import asyncio
 import importlib.util
-import json
 import os
 import sys
 from urllib.parse import urlsplit
@@ -19,11 +18,9 @@ from minio.error import MinioException, S3Error
 from atelier_local.errors import MissingPart
 from atelier_local.part import Part
 from atelier_local.profile import Profile, make_private, write_private
-from atelier_storage.upload_identity import upload_policy
+from atelier_storage.embedded_users import users_state
 
 BUCKET = "atelier"
-ACCOUNT = "000000000000"
-MADE_AT = "2026-01-01T00:00:00Z"
 REGION = "us-east-1"
 
 
@@ -57,46 +54,15 @@ def part(profile: Profile) -> Part:
 
 
 def _prepare(profile: Profile) -> None:
+    own = settings(profile)
     home = profile.home / "objectstore"
     make_private(home)
     for name in ("tmp", "state"):
         (home / name).mkdir(exist_ok=True)
-    write_private(home / "state" / "iam.json", identities(settings(profile)))
-
-
-def identities(given: dict[str, str]) -> str:
-    """The users the server knows beside its root user, in the form in which it keeps its own state: written before each
-    start, so that neither a crash nor an upgrade of the data can lose them or widen what they may do."""
-    user, key = "uploads", given["ATELIER_S3_UPLOAD_ACCESS_KEY"]
-    record = {
-        "UserName": user,
-        "AccessKeyId": key,
-        "SecretAccessKey": given["ATELIER_S3_UPLOAD_SECRET_KEY"],
-        "Status": "Active",
-        "CreateDate": MADE_AT,
-    }
-    whom = {
-        "UserName": user,
-        "Arn": f"arn:aws:iam::{ACCOUNT}:user/{user}",
-        "UserId": "AIDAUPLOADS",
-        "CreateDate": MADE_AT,
-        "Path": "/",
-        "PermissionsBoundary": "",
-        "AttachedPolicies": [],
-        "Tags": [],
-    }
-    policies = {"put-uploads": json.dumps(upload_policy(given["ATELIER_S3_BUCKET"]))}
-    return json.dumps(
-        {
-            "users": _of_account(user, whom),
-            "access_keys": _of_account(key, record),
-            "user_inline_policies": _of_account(user, policies),
-        }
+    write_private(
+        home / "state" / "iam.json",
+        users_state(own["ATELIER_S3_BUCKET"], own["ATELIER_S3_UPLOAD_ACCESS_KEY"], own["ATELIER_S3_UPLOAD_SECRET_KEY"]),
     )
-
-
-def _of_account(name: str, value: object) -> dict[str, object]:
-    return {"__scoped__": True, "data": {f"{ACCOUNT}\x00{name!r}": value}}
 
 
 async def answers(given: dict[str, str]) -> bool:
