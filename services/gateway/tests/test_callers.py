@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from atelier_contracts import CancelRequested, GenerationRequested, GenerationSucceeded, Message
 from atelier_gateway import callers
@@ -323,6 +324,27 @@ async def test_a_cancel_that_cannot_be_written_is_written_when_the_database_is_b
     await connection.task
 
     await projected(world, generation, "cancelled")
+
+
+async def test_a_generation_whose_cancel_is_never_written_is_named_to_operators(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, headers = await world.store()
+    monkeypatch.setattr(callers, "CANCEL_PAUSE_S", 0.0)
+    monkeypatch.setattr(callers, "CANCEL_TRIES_MAX", 2)
+    connection = Connection(world, GENERATE, headers, BICYCLE)
+    generation = await started(world)
+    await projected(world, generation, "queued")
+    before = REGISTRY.get_sample_value("atelier_cancels_lost_total") or 0.0
+
+    world.to_database.cut()
+    connection.close()
+    await asyncio.wait([connection.task])
+    world.to_database.mend()
+
+    [said] = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert said == f"generation {generation} runs on without a client: its cancel could not be written"
+    assert REGISTRY.get_sample_value("atelier_cancels_lost_total") == before + 1
 
 
 async def test_every_wait_ends_at_once_when_the_process_stops(world: World) -> None:

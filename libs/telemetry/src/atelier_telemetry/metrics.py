@@ -93,6 +93,9 @@ ADMISSION_SECONDS = Histogram(
     "atelier_admission_seconds", "From POST to the admission reply", ["surface"], buckets=_FAST
 )
 REQUESTS = Counter("atelier_requests_total", "HTTP requests", ["surface", "status"])
+CANCELS_LOST = Counter(
+    "atelier_cancels_lost_total", "Generations that run on because the cancel of a client that left was not written"
+)
 WEBHOOKS = Counter("atelier_webhook_attempts_total", "Webhooks tried, by outcome", ["outcome"])
 """outcome: delivered, retried, failed (no try is left), gone (410)."""
 WEBHOOK_SECONDS = Histogram("atelier_webhook_seconds", "From an event to the webhook that was taken", buckets=_SLOW)

@@ -22,6 +22,7 @@ from atelier_gateway.store.generations import Generation
 from atelier_gateway.store.unclaimed import SameRequest
 from atelier_gateway.waiting import Waiting
 from atelier_messaging import UnitOfWork, is_outage
+from atelier_telemetry import metrics
 
 RETRY_COUNT = "x-stainless-retry-count"
 """How the SDKs that Stainless generates (OpenAI's among them) mark an automatic retry: 0 for the first try."""
@@ -98,7 +99,8 @@ class Callers:
 
     async def leave(self, caller: Caller) -> None:
         """Cancels what the client waited for, and keeps it for a retry in case it is being captured already; nothing of
-        that for a client with a key, which can come back for its answer."""
+        that for a client with a key, which can come back for its answer. Where the cancel cannot be written in all its
+        tries, an error names the generation: it runs on, for a client that does not get it."""
         if caller.generation_id is None or caller.keyed:
             return
         for _ in range(CANCEL_TRIES_MAX):
@@ -109,6 +111,8 @@ class Callers:
                     raise
                 logger.warning("the cancel of %s is written again: %r", caller.generation_id, error)
             await asyncio.sleep(CANCEL_PAUSE_S)
+        metrics.CANCELS_LOST.inc()
+        logger.error("generation %s runs on without a client: its cancel could not be written", caller.generation_id)
 
     async def cancel(self, caller: Caller, within_s: float) -> None:
         """Cancels what a client waits for that is still there; returns once that has ended, or after ``within_s``."""
