@@ -238,7 +238,8 @@ async def test_inputs_are_linked_with_the_measures_of_their_uploads(
         Use("model_image", "coat.png", url=url),
         Use("model_image", "y", key=upload_key("store", uuid4(), uuid4(), "foreign.png"), image_order=1),
     ]
-    await files.link(world.pool, owner, generation, uses)
+    async with world.pool.acquire() as connection, connection.transaction():
+        await files.link(connection, [(owner, generation, use) for use in uses])
 
     rows = await world.pool.fetch("SELECT * FROM files WHERE generation_id = $1 ORDER BY category DESC", generation)
     assert [(row["key"], row["width"], row["is_primary"]) for row in rows] == [(key, 5, True), (None, None, False)]

@@ -48,6 +48,16 @@ async def uploaded(world: World, headers: dict[str, str], data: bytes) -> dict[s
     return upload
 
 
+async def uploaded_text(world: World, headers: dict[str, str]) -> dict[str, Any]:
+    upload = (await offered(world, headers, filename="a.txt", content_type="text/plain", size_bytes=2)).json()
+    assert await put(upload, b"Hi") == 200
+    return dict(upload)
+
+
+def narration(upload: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "narration", "inputs": [{"role": "text", "key": upload["key"]}]}
+
+
 async def used(world: World, headers: dict[str, str], upload: dict[str, Any]) -> UUID:
     body = IMAGE | {"inputs": [{"role": "image", "key": upload["key"]}]}
     generation = await create(world, headers, body)
@@ -148,21 +158,30 @@ async def test_a_generation_keeps_what_it_was_made_of_when_its_upload_is_deleted
     assert (await is_there(world, key), await is_there(world, upload["key"])) == (True, False)
 
 
-async def test_an_upload_cannot_be_deleted_while_the_store_is_away_and_is_whole(
+async def test_what_is_deleted_while_the_store_is_away_is_no_upload_any_more_and_goes_with_the_sweep(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, headers = await world.store()
-    upload = await uploaded(world, headers, drawn())
+    upload = await uploaded_text(world, headers)
+    body = narration(upload)
+    assert (await world.client.post("/v1/quotes", headers=headers, json=body)).status_code == 200
+    stored = await world.pool.fetchval("SELECT key FROM files")
 
     async def away(_: ObjectStore, key: str) -> None:
         raise StorageUnavailable(f"cannot remove {key}")
 
     with monkeypatch.context() as patch:
         patch.setattr(ObjectStore, "remove", away)
-        refused = await world.client.delete(f"/v1/uploads/{upload['id']}", headers=headers)
+        deleted = await world.client.delete(f"/v1/uploads/{upload['id']}", headers=headers)
+    refused = await world.client.post("/v1/generations", headers=headers, json=body)
 
-    assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
-    assert (await shown(world, headers, upload)).status_code == 200
+    assert deleted.status_code == 204
+    assert (await shown(world, headers, upload)).status_code == 404
+    assert (refused.status_code, refused.json()["detail"]) == (400, "inputs.0.key: There is no such upload.")
+    assert (await is_there(world, stored), await is_there(world, upload["key"])) == (True, True)
+    await world.parts.uploads.sweep()
+    assert (await is_there(world, stored), await is_there(world, upload["key"])) == (False, False)
+    assert await world.pool.fetchval("SELECT count(*) FROM doomed_objects") == 0
 
 
 async def test_what_nobody_used_in_a_day_goes_and_what_is_used_stays(world: World) -> None:
@@ -184,9 +203,8 @@ async def test_what_nobody_used_in_a_day_goes_and_what_is_used_stays(world: Worl
 
 async def test_what_was_stored_for_a_quote_alone_goes_with_its_upload(world: World) -> None:
     _, headers = await world.store()
-    upload = (await offered(world, headers, filename="a.txt", content_type="text/plain", size_bytes=2)).json()
-    assert await put(upload, b"Hi") == 200
-    body = {"kind": "narration", "inputs": [{"role": "text", "key": upload["key"]}]}
+    upload = await uploaded_text(world, headers)
+    body = narration(upload)
     assert (await world.client.post("/v1/quotes", headers=headers, json=body)).status_code == 200
     key = await world.pool.fetchval("SELECT key FROM files")
 

@@ -186,9 +186,9 @@ class Admission:
             taken = await claims.claim(work.connection, [r.claim for r in todo if r.claim is not None])
             fresh = [r for r in todo if r.claim is None or r.claim.holder in taken]
             await generations.insert(work.connection, [request.generation for request in fresh])
+            used = [(one.event.owner, one.generation.id, use) for one in fresh for use in one.uses]
+            await files.link(work.connection, used)
             for request in fresh:
-                if request.uses:
-                    await files.link(work.connection, request.event.owner, request.generation.id, request.uses)
                 request.envelope = work.emit(request.event, cause=request.span)
             for request in requests:
                 request.in_doubt = True

@@ -21,7 +21,7 @@ from atelier_gateway.fair_turns import FairTurns
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.narration import TEXT_BYTES_MAX
 from atelier_gateway.problems import Problem
-from atelier_gateway.store import files
+from atelier_gateway.store import files, uploads
 from atelier_gateway.store.files import CATEGORIES, Stored, StoredPicture, StoredText
 from atelier_imaging import ImageRefused, ImageWorkerDied, ImageWorkers, PhotoInfo
 from atelier_imaging.pictures import empty_mask
@@ -86,6 +86,8 @@ class Intake:
         stored of them if it was used before. Raises ObjectMissing."""
         known = (await files.find(self._pool, principal.owner, [key])).get(key)
         text = known if isinstance(known, StoredText) else None
+        if text is None:
+            await self._check_stands(key)
         try:
             return await self._objects.get(text.key if text else key, TEXT_BYTES_MAX), text
         except ObjectTooLarge:
@@ -114,6 +116,7 @@ class Intake:
     async def look(self, owner: Owner, key: str, role: Role) -> StoredPicture | ImageRefused:
         """Reads and decodes an object of the owner's that is used for the first time; an upload is stored as it is
         now. Raises ObjectMissing."""
+        await self._check_stands(key)
         try:
             data = await self._objects.get(key, BYTES_MAX)
         except ObjectTooLarge:
@@ -177,6 +180,11 @@ class Intake:
     ) -> bool:
         name, category = safe_filename(filename), CATEGORIES[role]
         return await files.insert(self._pool, owner, stored, category=category, filename=name, upload_key=upload_key)
+
+    async def _check_stands(self, key: str) -> None:
+        """Raises ObjectMissing for an upload that was deleted, though its object may not be removed yet."""
+        if is_upload(key) and await uploads.is_deleted(self._pool, key):
+            raise ObjectMissing(key)
 
     async def _remove(self, key: str) -> None:
         try:

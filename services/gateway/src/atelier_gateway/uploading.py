@@ -5,6 +5,7 @@ An upload that no generation is made of lives a day. Its bytes are the client's 
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from atelier_gateway.inputs import INPUT_BYTES_MAX
 from atelier_gateway.media_types import UploadType
 from atelier_gateway.narration import TEXT_BYTES_MAX
 from atelier_gateway.problems import Problem, not_found
-from atelier_gateway.store import inputs
+from atelier_gateway.store import inputs, removals
 from atelier_gateway.store import uploads as store
 from atelier_gateway.store.uploads import StoredUpload
 from atelier_gateway.upload_rules import UploadRules
@@ -97,24 +98,27 @@ class Uploads:
         }
 
     async def delete(self, owner: Owner, id_: UUID) -> None:
-        """Removes it, and what holds its bytes unless a generation is made of that. Raises Problem 404, 503."""
+        """Removes it, and what holds its bytes unless a generation is made of that. Where the object store does not
+        answer it is gone all the same, and its objects follow with the next sweep. Raises Problem 404."""
         async with self._unit.once(dispatch=False) as work:
             upload = await store.find(work.connection, owner, id_)
             if upload is None:
                 raise not_found("upload")
+            locked = await inputs.lock_of_uploads(work.connection, [upload.key])
+            gone = await inputs.release_of_uploads(work.connection, [upload.key], locked)
             await store.mark_deleted(work.connection, [upload.key])
-            try:
-                await self._remove(work, upload)
-            except StorageUnavailable:
-                raise Problem("unavailable", "The object store does not answer; try again later.") from None
+            await removals.doom(work.connection, gone)
+        try:
+            await self._remove(gone)
+        except StorageUnavailable as error:
+            logger.warning("the objects of a deleted upload stay until the next sweep: %s", error)
 
     async def sweep(self) -> None:
         """Removes what nobody used in its life, or deleted, or put although it is too large to be used."""
-        for sweep in (self._sweep_unsized, self._sweep_due, self._sweep_unlinked):
+        for sweep in (self._sweep_unsized, self._sweep_due, self._sweep_unlinked, self._sweep_doomed):
             for _ in range(BATCHES_MAX):
-                async with self._unit.once(dispatch=False) as work:
-                    if await sweep(work) < SWEPT_AT_ONCE:
-                        break
+                if await sweep() < SWEPT_AT_ONCE:
+                    break
 
     async def _check_room(self, work: Work, owner: Owner, size: int) -> None:
         number, size_all = await store.unused(work.connection, owner, unknown_bytes=INPUT_BYTES_MAX, url_s=URL_LAPSED_S)
@@ -123,36 +127,53 @@ class Uploads:
             detail = f"{number} uploads of yours with {size_all} bytes are unused; use or delete some."
             raise Problem("uploads_full", detail, headers={"Retry-After": "60"})
 
-    async def _sweep_unsized(self, work: Work) -> int:
-        found = await store.lock_unsized(work.connection, older_than_s=URL_LAPSED_S, limit=SWEPT_AT_ONCE)
-        for upload in found:
-            size = await self._size(upload.key)
-            await store.say_size(work.connection, upload.id, size)
-            if size > bytes_max(upload.content_type) and not upload.used:
-                await self._remove(work, upload)
-                await store.forget(work.connection, [upload.id])
+    async def _sweep_unsized(self) -> int:
+        found = await store.unsized(self._unit.pool, older_than_s=URL_LAPSED_S, limit=SWEPT_AT_ONCE)
+        sizes = [await self._size(upload.key) for upload in found]
+        await self._let_go([one for one, size in zip(found, sizes, strict=True) if size > bytes_max(one.content_type)])
+        for upload, size in zip(found, sizes, strict=True):
+            async with self._unit.once(dispatch=False) as work:
+                await store.say_size(work.connection, upload.id, size)
         return len(found)
 
-    async def _sweep_due(self, work: Work) -> int:
+    async def _sweep_due(self) -> int:
         life_s = self._rules.unused_life_s
-        due = await store.lock_due(work.connection, life_s=life_s, url_s=URL_LAPSED_S, limit=SWEPT_AT_ONCE)
-        for upload in due:
-            await self._remove(work, upload)
-        await store.forget(work.connection, [upload.id for upload in due])
+        due = await store.due(self._unit.pool, life_s=life_s, url_s=URL_LAPSED_S, limit=SWEPT_AT_ONCE)
+        await self._let_go(due)
         return len(due)
 
-    async def _sweep_unlinked(self, work: Work) -> int:
+    async def _sweep_unlinked(self) -> int:
         life_s = self._rules.unused_life_s
-        keys = await inputs.unlinked(work.connection, older_than_s=life_s, limit=SWEPT_AT_ONCE)
-        gone = await inputs.release(work.connection, keys)
-        await store.mark_deleted(work.connection, gone)
-        await asyncio.gather(*(self._objects.remove(key) for key in gone))
+        async with self._unit.once(dispatch=False) as work:
+            keys = await inputs.unlinked(work.connection, older_than_s=life_s, limit=SWEPT_AT_ONCE)
+            gone = await inputs.release(work.connection, keys)
+            await store.mark_deleted(work.connection, gone)
+            await removals.doom(work.connection, gone)
         return len(keys)
 
-    async def _remove(self, work: Work, upload: StoredUpload) -> None:
-        """The objects go before the commit: what a crash leaves is still written down, and is removed again."""
-        keys = await inputs.release_of_upload(work.connection, upload.key)
+    async def _sweep_doomed(self) -> int:
+        keys = await removals.due(self._unit.pool, SWEPT_AT_ONCE)
+        await self._remove(keys)
+        return len(keys)
+
+    async def _let_go(self, uploads: Sequence[StoredUpload]) -> None:
+        """Forgets those that nobody has begun to use meanwhile, and has their objects removed."""
+        if not uploads:
+            return
+        async with self._unit.once(dispatch=False) as work:
+            locked = await inputs.lock_of_uploads(work.connection, [upload.key for upload in uploads])
+            unused = await store.lock_unused(work.connection, [upload.id for upload in uploads])
+            gone = await inputs.release_of_uploads(work.connection, list(unused.values()), locked)
+            await store.forget(work.connection, list(unused))
+            await removals.doom(work.connection, gone)
+
+    async def _remove(self, keys: Sequence[str]) -> None:
+        """Outside every transaction: the store may be slow. What a crash leaves is still written down."""
+        if not keys:
+            return
         await asyncio.gather(*(self._objects.remove(key) for key in keys))
+        async with self._unit.once(dispatch=False) as work:
+            await removals.forget(work.connection, keys)
 
     async def _size(self, key: str) -> int:
         try:

@@ -40,20 +40,27 @@ FROM files WHERE (key = ANY($1::text[]) OR upload_key = ANY($1::text[])) AND own
 """
 _DELETE = "DELETE FROM files WHERE key = $1 AND owner_kind = $2 AND owner_id = $3"
 # A row that is about to be released with its last generation (``store/inputs.py``) is waited for, and then not there.
+_HOLD = "SELECT id FROM files WHERE key = ANY($1::text[]) AND generation_id IS NULL ORDER BY id FOR KEY SHARE"
 _LINK = """
-WITH known AS (
-    SELECT * FROM files WHERE key = ANY($7::text[]) AND generation_id IS NULL AND owner_kind = $1 AND owner_id = $2
-    FOR KEY SHARE
+WITH n AS (
+    SELECT * FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[],
+                         $9::text[], $10::bool[], $11::smallint[])
+        AS n(id, owner_kind, owner_id, generation_id, category, filename, key, url, is_primary, image_order)
+), known AS (
+    SELECT * FROM files WHERE id = ANY($1::uuid[]) AND (owner_kind, owner_id, key) IN (
+        SELECT owner_kind, owner_id, key FROM n
+    )
 ), used AS (
-    UPDATE uploads SET used = true WHERE NOT used AND key IN (SELECT upload_key FROM known)
+    UPDATE uploads SET used = true WHERE id IN (
+        SELECT id FROM uploads WHERE NOT used AND deleted_at IS NULL AND key IN (SELECT upload_key FROM known)
+        ORDER BY id FOR UPDATE
+    )
 )
 INSERT INTO files (id, owner_kind, owner_id, generation_id, category, filename, key, original_url, content_type, format,
                    size_bytes, width, height, sha256, is_primary, image_order)
-SELECT n.id, $1, $2, $3, n.category, coalesce(f.filename, n.filename), n.key, n.url, f.content_type, f.format,
-       f.size_bytes, f.width, f.height, f.sha256, n.is_primary, n.image_order
-FROM unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bool[], $10::smallint[])
-     AS n(id, category, filename, key, url, is_primary, image_order)
-LEFT JOIN known f ON f.key = n.key
+SELECT n.id, n.owner_kind, n.owner_id, n.generation_id, n.category, coalesce(f.filename, n.filename), n.key, n.url,
+       f.content_type, f.format, f.size_bytes, f.width, f.height, f.sha256, n.is_primary, n.image_order
+FROM n LEFT JOIN known f ON (f.owner_kind, f.owner_id, f.key) = (n.owner_kind, n.owner_id, n.key)
 WHERE n.key IS NULL OR f.key IS NOT NULL
 ON CONFLICT DO NOTHING
 """
@@ -176,14 +183,20 @@ async def delete(pool: Pool, owner: Owner, key: str) -> None:
     await pool.execute(_DELETE, key, owner.kind, owner.id)
 
 
-async def link(connection: Connection | Pool, owner: Owner, generation_id: UUID, uses: Sequence[Use]) -> None:
-    """Writes down which pictures a generation was made of; measures come from the uploads' own rows."""
+async def link(connection: Connection, links: Sequence[tuple[Owner, UUID, Use]]) -> None:
+    """Writes down which pictures these owners' generations (by id) are made of; measures come from the uploads' own
+    rows. All in one call: it locks what they use, and so may not be repeated in a transaction."""
+    if not links:
+        return
+    uses = [use for *_, use in links]
+    held = await connection.fetch(_HOLD, [use.key for use in uses if use.key is not None])
     await connection.execute(
         _LINK,
-        owner.kind,
-        owner.id,
-        generation_id,
-        [uuid7() for _ in uses],
+        [row["id"] for row in held],
+        [uuid7() for _ in links],
+        [owner.kind for owner, *_ in links],
+        [owner.id for owner, *_ in links],
+        [id_ for _, id_, _ in links],
         [use.category for use in uses],
         [use.filename for use in uses],
         [use.key for use in uses],

@@ -1,5 +1,6 @@
 """SQL of what generations are made of: an object of ours stays as long as a generation, or an upload, stands for it."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from atelier_contracts import Owner
@@ -30,8 +31,8 @@ WHERE f.generation_id IS NULL AND f.key IS NOT NULL
   AND NOT EXISTS (SELECT FROM files l WHERE l.key = f.key AND l.generation_id IS NOT NULL)
 ORDER BY f.created_at LIMIT $2
 """
-_OF_UPLOAD = "SELECT key FROM files WHERE upload_key = $1"
-_DETACH = "UPDATE files SET upload_key = NULL WHERE upload_key = $1"
+_LOCK_OF_UPLOADS = "SELECT upload_key, key FROM files WHERE upload_key = ANY($1::text[]) ORDER BY id FOR UPDATE"
+_DETACH = "UPDATE files SET upload_key = NULL WHERE key = ANY($1::text[]) AND generation_id IS NULL"
 
 
 async def of_generation(connection: Connection, id_: UUID, owner: Owner) -> list[str]:
@@ -54,13 +55,18 @@ async def release(connection: Connection, keys: list[str]) -> list[str]:
     return [key for row in await connection.fetch(_RELEASE, keys) for key in (row["key"], row["upload_key"]) if key]
 
 
-async def release_of_upload(connection: Connection, upload_key: str) -> list[str]:
-    """The same for what holds the bytes of an upload that goes: the upload itself, and what no generation is made of.
-    What one is made of stays with that generation, and the upload does not stand for it any more."""
-    keys = [row["key"] for row in await connection.fetch(_OF_UPLOAD, upload_key)]
+async def lock_of_uploads(connection: Connection, upload_keys: list[str]) -> dict[str, str]:
+    """Locks the objects that hold the bytes of these uploads; answers their keys, by the key of the upload."""
+    return {row["upload_key"]: row["key"] for row in await connection.fetch(_LOCK_OF_UPLOADS, upload_keys)}
+
+
+async def release_of_uploads(connection: Connection, upload_keys: list[str], locked: Mapping[str, str]) -> list[str]:
+    """The same for what holds the bytes of uploads that go, as far as it is locked: the uploads themselves, and what no
+    generation is made of. What one is made of stays with it, and its upload does not stand for it any more."""
+    keys = [locked[key] for key in upload_keys if key in locked]
     gone = await release(connection, [key for key in keys if is_input(key)])
-    await connection.execute(_DETACH, upload_key)
-    return list({upload_key: None} | dict.fromkeys(gone))
+    await connection.execute(_DETACH, keys)
+    return list(dict.fromkeys([*upload_keys, *gone]))
 
 
 async def unlinked(connection: Connection, *, older_than_s: float, limit: int) -> list[str]:

@@ -29,19 +29,27 @@ SELECT {_COLUMNS} FROM uploads
 WHERE owner_kind = $1 AND owner_id = $2 AND deleted_at IS NULL AND ($3::uuid IS NULL OR id < $3)
 ORDER BY id DESC LIMIT $4
 """  # noqa: S608 - constants only
-_MARK_DELETED = "UPDATE uploads SET deleted_at = now(), used = false WHERE key = ANY($1::text[]) AND deleted_at IS NULL"
+_IS_DELETED = "SELECT EXISTS (SELECT FROM uploads WHERE key = $1 AND deleted_at IS NOT NULL)"
+_MARK_DELETED = """
+UPDATE uploads SET deleted_at = now(), used = false WHERE id IN (
+    SELECT id FROM uploads WHERE key = ANY($1::text[]) AND deleted_at IS NULL ORDER BY id FOR UPDATE
+)
+"""
 _SAY_SIZE = "UPDATE uploads SET size_bytes = $2 WHERE id = $1"
-_LOCK_UNSIZED = f"""
+_UNSIZED = f"""
 SELECT {_COLUMNS} FROM uploads
 WHERE size_bytes IS NULL AND deleted_at IS NULL AND created_at < now() - make_interval(secs => $1)
-ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+ORDER BY created_at LIMIT $2
 """  # noqa: S608 - constants only
-_LOCK_DUE = f"""
+_DUE = f"""
 SELECT {_COLUMNS} FROM uploads
 WHERE (NOT used AND deleted_at IS NULL AND created_at < now() - make_interval(secs => $1))
    OR (deleted_at IS NOT NULL AND created_at < now() - make_interval(secs => $2))
-ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
+ORDER BY created_at LIMIT $3
 """  # noqa: S608 - constants only
+_LOCK_UNUSED = """
+SELECT id, key FROM uploads WHERE id = ANY($1::uuid[]) AND (NOT used OR deleted_at IS NOT NULL) ORDER BY id FOR UPDATE
+"""
 _FORGET = "DELETE FROM uploads WHERE id = ANY($1::uuid[])"
 
 
@@ -91,9 +99,14 @@ async def mark_deleted(connection: Connection, keys: Sequence[str]) -> None:
         await connection.execute(_MARK_DELETED, keys)
 
 
-async def lock_unsized(connection: Connection, *, older_than_s: float, limit: int) -> list[StoredUpload]:
+async def is_deleted(pool: Pool, key: str) -> bool:
+    """Whether its owner deleted it, or it went with what was made of it; its object may still be there."""
+    return bool(await pool.fetchval(_IS_DELETED, key))
+
+
+async def unsized(pool: Pool, *, older_than_s: float, limit: int) -> list[StoredUpload]:
     """Some whose URL has lapsed and whose size nobody has looked at."""
-    return [_upload(row) for row in await connection.fetch(_LOCK_UNSIZED, older_than_s, limit)]
+    return [_upload(row) for row in await pool.fetch(_UNSIZED, older_than_s, limit)]
 
 
 async def say_size(connection: Connection, id_: UUID, size: int) -> None:
@@ -101,9 +114,15 @@ async def say_size(connection: Connection, id_: UUID, size: int) -> None:
     await connection.execute(_SAY_SIZE, id_, size)
 
 
-async def lock_due(connection: Connection, *, life_s: float, url_s: float, limit: int) -> list[StoredUpload]:
+async def due(pool: Pool, *, life_s: float, url_s: float, limit: int) -> list[StoredUpload]:
     """Some that nobody used in their life, and deleted ones to which nothing can be put any more."""
-    return [_upload(row) for row in await connection.fetch(_LOCK_DUE, life_s, url_s, limit)]
+    return [_upload(row) for row in await pool.fetch(_DUE, life_s, url_s, limit)]
+
+
+async def lock_unused(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Those of them that still no generation is made of, or that are deleted: by id, their keys. None is used from here
+    on until the transaction ends."""
+    return {row["id"]: row["key"] for row in await connection.fetch(_LOCK_UNUSED, ids)}
 
 
 async def forget(connection: Connection, ids: Sequence[UUID]) -> None:

@@ -1,4 +1,4 @@
-"""The table of uploads (``store/uploads.py``; REQUIREMENTS, settled question 19)."""
+"""The tables of uploads and of objects to be removed (``store/uploads.py``, ``store/removals.py``; settled 19)."""
 
 from datetime import datetime
 from uuid import UUID
@@ -36,3 +36,13 @@ class UploadRow(SQLModel, table=True):
     """Whether a generation is made of it."""
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+
+
+class DoomedObjectRow(SQLModel, table=True):
+    """An object that is to be removed from the store: no row stands for it any more. This one goes once it is gone."""
+
+    __tablename__ = "doomed_objects"
+    __table_args__ = (Index("doomed_objects_doomed", "doomed_at"),)
+
+    key: str = Field(sa_column=Column(Text, primary_key=True))
+    doomed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
