@@ -19,7 +19,7 @@ from .link import Link
 from .neighbours import Neighbours
 from .world import ADMIN_TOKEN, ByPath, World
 
-ADMISSION_S = 1.0
+ADMISSION_S = 3.0
 SYNC_WAIT_S = 1.5
 FAILED_LOGINS_PER_MINUTE = 30
 WEBHOOK_RETRIES_S = "0.1,0.1"

@@ -1,6 +1,7 @@
 """How a command of ``atelier admin`` calls the admin API: with the profile's address and token."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -9,13 +10,14 @@ import typer
 from rich.console import Console
 
 from atelier_local.access import access
+from atelier_local.display import WIDTH_IN_A_PIPE
 from atelier_local.operations_client import OperationsClient
 from atelier_local.sentences import sentences
 
 T = TypeVar("T")
 Id = Annotated[UUID, typer.Argument()]
 Most = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="how many at most")]
-console = Console(soft_wrap=True, highlight=False)
+console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_A_PIPE)
 
 
 def call(profile: str | None, act: Callable[[OperationsClient], Coroutine[Any, Any, T]]) -> T:

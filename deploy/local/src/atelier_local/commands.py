@@ -8,13 +8,12 @@ import typer
 from rich.console import Console
 
 from atelier_local.control import start_command, stop_command
-from atelier_local.display import Progress, table_of_parts, table_of_urls
+from atelier_local.display import WIDTH_IN_A_PIPE, Progress, table_of_parts, table_of_urls
 from atelier_local.errors import StackError
 from atelier_local.follow import follow, log_files
 from atelier_local.sentences import sentences
 from atelier_local.stack import Stack
 
-WIDTH_IN_A_PIPE = 160
 Profile = Annotated[str, typer.Option("--profile", envvar="PROFILE", help="Which local stack.")]
 Name = Annotated[str, typer.Argument(help="A part, as `atelier status` names it.")]
 

@@ -22,6 +22,8 @@ LINKS = (
     ("Object store", "ATELIER_S3_ENDPOINT"),
 )
 OF_THE_GATEWAY = ("ATELIER_URL", "ATELIER_OPERATIONS_URL")
+WIDTH_IN_A_PIPE = 160
+"""Columns where no terminal says how many it has: a line of a table is one line for `grep`."""
 
 
 class Progress:
