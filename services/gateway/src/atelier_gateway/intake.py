@@ -173,7 +173,10 @@ class Intake:
         if new or upload_key is None:
             return stored
         await self._remove(stored.key)
-        return (await files.find(self._pool, owner, [upload_key]))[upload_key]
+        known = (await files.find(self._pool, owner, [upload_key])).get(upload_key)
+        if known is None:
+            raise Problem("conflict", "This upload was deleted while it was taken into use.")
+        return known
 
     async def _write(
         self, owner: Owner, stored: Stored, role: Role, filename: str, upload_key: str | None = None
