@@ -39,6 +39,6 @@ async def test_overload_by_one_owner_lets_the_others_through(world: World) -> No
     logins = await overload.beside_wrong_logins(world.url, key, samples=20)
     memory = await overload.large_bodies(world.url, key, int(known["ATELIER_GATEWAY_PID"]), bodies=1)
 
-    assert set(pictures.overload) == {402}
+    assert 402 in pictures.overload and set(pictures.overload) <= {402, 429}
     assert set(logins.overload) <= {401, 429}
     assert set(memory.answers) == {401}  # photos on models are for users

@@ -12,8 +12,10 @@ from starlette.responses import Response
 
 from atelier_gateway import kinds
 from atelier_gateway.bodies import answer, id_from_path, takes
+from atelier_gateway.body_limits import FREE_BYTES
 from atelier_gateway.callers import Caller
 from atelier_gateway.creating import Shape
+from atelier_gateway.idempotency import HEADER
 from atelier_gateway.identity.principals import Principal
 from atelier_gateway.internal import Unanswered
 from atelier_gateway.limits import Rule
@@ -70,6 +72,8 @@ def router(parts: Parts) -> APIRouter:
     async def make(request: Request, gate: Gate) -> Response:
         principal = await parts.identity.anyone(request.headers)
         await gate.take(per_owner, f"{principal.owner.kind}:{principal.owner.id}")
+        if _brings_much(request) and HEADER not in request.headers:  # what a key stands for is answered in any case
+            await parts.funds.require(principal.owner, None)
         create = await asked(parts, request, principal)
 
         async def admit(body: CreateGeneration) -> Response:
@@ -100,6 +104,12 @@ def router(parts: Parts) -> APIRouter:
         return answer(view(generation, parts.objects, public_url, await _place(parts, generation)))
 
     return routes
+
+
+def _brings_much(request: Request) -> bool:
+    """Whether its body is too large to be anything but one with pictures; without credits it is not even read."""
+    length = request.headers.get("Content-Length", "")
+    return length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > FREE_BYTES)
 
 
 def request_rule(per_minute: int) -> Rule:
