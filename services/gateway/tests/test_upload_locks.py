@@ -141,14 +141,14 @@ async def test_nothing_is_locked_while_the_object_store_answers(
     await asked.wait()
     try:
         async with world.pool.acquire() as other, other.transaction():
-            for table in ("files", "uploads", "doomed_objects"):
+            for table in ("files", "uploads", "doomed_uploads"):
                 await other.execute(f"SELECT FROM {table} FOR UPDATE NOWAIT")
     finally:
         answers.set()
         await acting
 
     assert not await is_there(world, client.upload["key"])
-    assert await world.pool.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert await world.pool.fetchval("SELECT count(*) FROM doomed_uploads") == 0
 
 
 async def test_an_upload_that_is_taken_into_use_while_it_is_swept_stays(world: World) -> None:

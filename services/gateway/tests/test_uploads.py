@@ -181,7 +181,7 @@ async def test_what_is_deleted_while_the_store_is_away_is_no_upload_any_more_and
     assert (await is_there(world, stored), await is_there(world, upload["key"])) == (True, True)
     await world.parts.uploads.sweep()
     assert (await is_there(world, stored), await is_there(world, upload["key"])) == (False, False)
-    assert await world.pool.fetchval("SELECT count(*) FROM doomed_objects") == 0
+    assert await world.pool.fetchval("SELECT count(*) FROM doomed_uploads") == 0
 
 
 async def test_what_nobody_used_in_a_day_goes_and_what_is_used_stays(world: World) -> None:

@@ -22,7 +22,7 @@ CREATE = "/api/v1/generation/create"
 TABLES = (
     "outbox, inbox, generation_events, generations, idempotency, workspace_members, workspaces, users, api_keys, stores"
 )
-TABLES = f"doomed_objects, story_requests, unclaimed_results, {TABLES}"
+TABLES = f"doomed_uploads, story_requests, unclaimed_results, {TABLES}"
 TABLES = (
     f"uploads, files, rate_windows, form_requests, webhook_deliveries, webhook_endpoints, webhook_secrets, {TABLES}"
 )

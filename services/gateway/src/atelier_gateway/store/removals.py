@@ -7,11 +7,11 @@ from collections.abc import Collection
 
 from atelier_messaging.database import Connection, Pool
 
-_DOOM = "INSERT INTO doomed_objects (key) SELECT unnest($1::text[]) ORDER BY 1 ON CONFLICT DO NOTHING"
-_DUE = "SELECT key FROM doomed_objects ORDER BY doomed_at LIMIT $1"
+_DOOM = "INSERT INTO doomed_uploads (key) SELECT unnest($1::text[]) ORDER BY 1 ON CONFLICT DO NOTHING"
+_DUE = "SELECT key FROM doomed_uploads ORDER BY doomed_at LIMIT $1"
 _FORGET = """
-DELETE FROM doomed_objects WHERE key IN (
-    SELECT key FROM doomed_objects WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE
+DELETE FROM doomed_uploads WHERE key IN (
+    SELECT key FROM doomed_uploads WHERE key = ANY($1::text[]) ORDER BY key FOR UPDATE
 )
 """
 

@@ -41,8 +41,8 @@ class UploadRow(SQLModel, table=True):
 class DoomedObjectRow(SQLModel, table=True):
     """An object that is to be removed from the store: no row stands for it any more. This one goes once it is gone."""
 
-    __tablename__ = "doomed_objects"
-    __table_args__ = (Index("doomed_objects_doomed", "doomed_at"),)
+    __tablename__ = "doomed_uploads"
+    __table_args__ = (Index("doomed_uploads_doomed", "doomed_at"),)
 
     key: str = Field(sa_column=Column(Text, primary_key=True))
     doomed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))

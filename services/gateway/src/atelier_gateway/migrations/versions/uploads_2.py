@@ -1,4 +1,4 @@
-"""doomed_objects: what is to be removed from the store after the commit that decided it."""
+"""doomed_uploads: what is to be removed from the store after the commit that decided it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,12 +12,12 @@ depends_on = None
 def upgrade() -> None:
     """Applies this version."""
     op.create_table(
-        "doomed_objects",
+        "doomed_uploads",
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("doomed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
-    op.create_index("doomed_objects_doomed", "doomed_objects", ["doomed_at"])
+    op.create_index("doomed_uploads_doomed", "doomed_uploads", ["doomed_at"])
 
 
 def downgrade() -> None:
