@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from atelier_contracts import GenerationQueued, GenerationRequested
+from atelier_contracts import GenerationQueued, GenerationRequested, Message
 from atelier_gateway.idempotency import REBUILD_AFTER
 from atelier_gateway.store import claims
 
@@ -43,6 +43,23 @@ async def test_a_declined_request_is_402_and_nothing_of_it_stays(world: World) -
 
     assert refused.status_code == 402
     assert refused.json()["error"]["details"] == {"required": 1, "available": 0}
+    assert (await world.rows())["generations"] == 0
+
+
+async def test_a_declined_request_leaves_nothing_though_the_database_went_away_as_it_was_declined(world: World) -> None:
+    _, headers = await world.store()
+
+    def decline_as_the_database_goes(request: GenerationRequested) -> Message:
+        world.to_database.cut()
+        asyncio.get_running_loop().call_later(0.5, world.to_database.mend)
+        return declined(request)
+
+    world.neighbours.answer = decline_as_the_database_goes
+
+    refused, repeated = await world.create(headers, "one-key"), await world.create(headers, "one-key")
+
+    assert (refused.status_code, repeated.status_code) == (402, 402)
+    assert repeated.headers["Idempotency-Replayed"] == "true"
     assert (await world.rows())["generations"] == 0
 
 

@@ -15,8 +15,9 @@ such a commit and the session cannot be asked does nobody know: that answer says
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 from atelier_contracts import Envelope, GenerationQueued, GenerationRejected, GenerationRequested, Message
@@ -32,6 +33,7 @@ BATCH_MAX = 100
 WAITING_MAX = 2_000
 COMMIT_PAUSE_S = 0.3
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -115,7 +117,8 @@ class Admission:
         return await self._outcome(request, reply)
 
     async def keep(self, claim: Claim | None, reply: Reply, *, declined: UUID | None = None) -> None:
-        """Keeps the reply for the next request with this key, and removes a declined generation."""
+        """Keeps the reply for the next request with this key, and removes a declined generation. Raises an outage of
+        the database that lasts longer than ``within_s``."""
         if claim is not None or declined is not None:
             await self._settling.submit((claim, reply, declined))
 
@@ -167,14 +170,19 @@ class Admission:
 
     async def _write(self, requests: Sequence[Request]) -> Sequence[bool]:
         """Group commit; while the database is away again whole, with the same ids. Raises an outage in the end."""
+        return await self._until_committed(lambda: self._commit(requests))
+
+    async def _until_committed(self, commit: Callable[[], Awaitable[T]]) -> T:
+        """What ``commit`` returns, tried again while the database is away; it must be safe to run twice. Raises the
+        time-out after ``within_s`` seconds."""
         async with asyncio.timeout(self._within_s):
             while True:
                 try:
-                    return await self._commit(requests)
-                except Exception as failed:
-                    if not is_outage(failed):
+                    return await commit()
+                except Exception as error:
+                    if not is_outage(error):
                         raise
-                    logger.warning("writing %d requests again: %r", len(requests), failed)
+                    logger.warning("commit failed, retrying in %s s: %r", COMMIT_PAUSE_S, error)
                 await asyncio.sleep(COMMIT_PAUSE_S)
 
     async def _commit(self, requests: Sequence[Request]) -> list[bool]:
@@ -198,6 +206,10 @@ class Admission:
     async def _settle(self, items: Sequence[tuple[Claim | None, Reply | None, UUID | None]]) -> Sequence[None]:
         kept = [(claim, reply) for claim, reply, _ in items if claim is not None and reply is not None]
         declined = [generation for *_, generation in items if generation is not None]
-        async with self._bus.work.once(dispatch=False) as work:
-            await claims.settle(work.connection, kept, declined)
+
+        async def commit() -> None:
+            async with self._bus.work.once(dispatch=False) as work:
+                await claims.settle(work.connection, kept, declined)
+
+        await self._until_committed(commit)
         return [None] * len(items)
