@@ -8,7 +8,7 @@
 #            router see no refusal there.
 # Seen:      openai 2.54.0: ContentPolicyViolationError ContentPolicyViolationError
 #            openai 3.57.0: BadRequestError ContentPolicyViolationError
-# Here:      the tests of stock clients expect both, services/gateway/docs/openai.md says which call raises which.
+# Here:      the tests of stock clients expect both, docs/surfaces/openai.md says which call raises which.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

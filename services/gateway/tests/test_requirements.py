@@ -8,7 +8,7 @@ import pytest
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[2]
-DOCS = HERE.parent / "docs"
+DOCS = REPOSITORY / "docs"
 LINES = {"000": 10, "001": 7, "002": 10, "003": 7, "004": 6}
 """How many numbered lines each seed has in the requirements."""
 ENHANCEMENTS = ("own storage", "edits, variations", "batches", "webhooks", "image analysis", "reuse", "fail-over")
@@ -39,7 +39,7 @@ TESTS = ("services/*/tests", "libs/*/tests", "deploy/*/tests", "tests-e2e")
 
 def rows() -> Iterator[tuple[str, str]]:
     """(what is required, which tests prove it) of every table in the docs."""
-    for page in sorted(DOCS.glob("*.md")):
+    for page in sorted(DOCS.rglob("*.md")):
         text = page.read_text()
         section = text.partition("## Requirement → test")[2]
         for line in _spelt_out(section).splitlines():

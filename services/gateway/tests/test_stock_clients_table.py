@@ -1,4 +1,4 @@
-"""The table of stock clients in ``docs/openai.md`` names what ``tests-e2e/clients`` pins, version by version."""
+"""The table of stock clients in ``docs/surfaces/openai.md`` names the versions that ``tests-e2e/clients`` pins."""
 
 import json
 import tomllib
@@ -21,7 +21,7 @@ def pinned() -> Iterator[tuple[str, str]]:
 
 
 def test_every_client_that_is_run_has_its_row_with_its_version() -> None:
-    table = (REPOSITORY / "services" / "gateway" / "docs" / "openai.md").read_text()
+    table = (REPOSITORY / "docs" / "surfaces" / "openai.md").read_text()
 
     assert [f"`{name}` {version}" for name, version in pinned() if f"`{name}` {version}" not in table] == []
 

@@ -23,7 +23,7 @@ from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-DOCS = Path(__file__).parents[1] / "docs" / "webhooks.md"
+DOCS = Path(__file__).parents[3] / "docs" / "surfaces" / "webhooks.md"
 SECRETS = Secrets(SecretStr("the pepper of the tests"))
 
 

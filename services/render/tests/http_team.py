@@ -28,7 +28,7 @@ Make = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def _reference() -> Any:
-    path = Path(__file__).parents[1] / "docs/http_worker.py"
+    path = Path(__file__).parents[3] / "docs/providers/http_worker.py"
     found = importlib.util.spec_from_file_location("http_worker", path)
     assert found is not None
     assert found.loader is not None

@@ -20,7 +20,7 @@ from atelier_render.providers.worker_http.signatures import Signer
 
 from .http_team import REFERENCE, SECRET
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[3] / "docs" / "providers"
 WORKER: dict[str, Any] = {
     "name": "ours",
     "url": "https://worker.example/atelier/",

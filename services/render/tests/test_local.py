@@ -15,7 +15,7 @@ from atelier_render.providers import table
 from atelier_render.providers.local import OFFER_OF, OFFERS, Local, order_of
 from atelier_render.providers.protocol import Failed, Input, Outcome, ProviderJob, Succeeded
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "providers.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "providers" / "providers.md"
 
 
 def picture(colour: tuple[int, int, int], format_: str = "PNG") -> bytes:

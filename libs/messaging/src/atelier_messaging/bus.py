@@ -101,7 +101,7 @@ class Bus:
         if not self.publisher.senders.known:
             logger.warning(
                 "the broker user %r is not this service's own: whoever may publish may say anything, money included; "
-                "give each service its own user (deploy/broker.md)",
+                "give each service its own user (docs/operations/broker.md)",
                 self.publisher.senders.own,
             )
         if self._settings.installation is not None:

@@ -28,9 +28,9 @@ class ProviderSettings(BaseSettings):
     render_answer_s_max: float = Field(default=180.0, gt=0, le=3_600)
     """Seconds to wait for one answer of OpenAI or Google; what comes later counts as lost."""
     diffusers: DiffusersSettings = Field(default_factory=DiffusersSettings)
-    """A model of our own, prefix ``ATELIER_DIFFUSERS_`` (docs/diffusers.md)."""
+    """A model of our own, prefix ``ATELIER_DIFFUSERS_`` (docs/providers/diffusers.md)."""
     render_workers: Workers = ()
-    """Teams' own models behind HTTP, as JSON or as the path of a JSON file (docs/http-worker.md)."""
+    """Teams' own models behind HTTP, as JSON or as the path of a JSON file (docs/providers/http-worker.md)."""
     render_callback_url: AnyHttpUrl | None = None
     """Where those workers reach this service, to say that there is news; without it they are only polled."""
 

@@ -64,13 +64,13 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     render_sweep_grace_s: float = Field(default=86_400.0, ge=60.0)
     """Seconds that an object must be old before a sweep may take it."""
     provenance: Literal["on", "off"] = "on"
-    """Whether outputs carry machine-readable marks of how they were made (docs/provenance.md). Off is for places
-    without the duty."""
+    """Whether outputs carry machine-readable marks of how they were made (docs/providers/provenance.md). Off is for
+    places without that duty."""
     provenance_file: Annotated[Path | None, EMPTY_IS_NONE] = None
     """PEM file with the certificate chain that outputs are signed with, the signer's first, and its private key
     (Ed25519, or ECDSA with P-256). With local settings a missing one is made; unset, each process makes its own."""
     content_banned_words: str = ""
-    """Words and phrases, separated by commas, that no prompt and no text may hold (docs/content-rules.md)."""
+    """Words and phrases, separated by commas, that no prompt and no text may hold (docs/providers/content-rules.md)."""
     moderation_url: Annotated[AnyHttpUrl | None, EMPTY_IS_NONE] = None
     """A service that is asked about each request before a provider is."""
     moderation_token: Annotated[SecretStr | None, EMPTY_IS_NONE] = None

@@ -53,7 +53,7 @@ def reads_router(unit: UnitOfWork, token: SecretStr, holds: Holds) -> APIRouter:
         """The gateway could not learn what became of its request: end it, or say how far it got. With ``refund`` it was
         at work before our rows were lost: its render is stopped and its hold goes back.
 
-        Synchronous on purpose: it is asked when the bus does not answer (see services/DECISIONS.md).
+        Synchronous on purpose: it is asked when the bus does not answer (see docs/decisions.md).
         """
         async with unit.once() as work:
             state = await store.withdraw(work.connection, id)

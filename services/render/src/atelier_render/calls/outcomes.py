@@ -1,4 +1,4 @@
-"""What follows which outcome: try again, ask somebody else, or end. Pure; for a reader: docs/outcomes.md."""
+"""What follows which outcome: try again, ask somebody else, or end. Pure; for a reader: docs/providers/outcomes.md."""
 
 from dataclasses import dataclass
 from typing import assert_never

@@ -1,4 +1,4 @@
-"""Asks a moderation service of the operator's own, by HTTP; the contract is in ``docs/content-rules.md``."""
+"""Asks a moderation service of the operator's own, by HTTP; the contract is in ``docs/providers/content-rules.md``."""
 
 from typing import Any
 

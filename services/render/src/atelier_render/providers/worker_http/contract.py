@@ -1,5 +1,5 @@
 """The bodies that render and a worker exchange: the one place they are written down, from which the description for
-people who write workers is generated (``docs/http-worker.openapi.json``).
+people who write workers is generated (``docs/providers/http-worker.openapi.json``).
 """
 
 import base64

@@ -1,5 +1,5 @@
 """Writes the OpenAPI description of what a worker has to answer, out of the models that render itself uses:
-`python -m atelier_render.providers.worker_http.document > services/render/docs/http-worker.openapi.json`.
+`python -m atelier_render.providers.worker_http.document > docs/providers/http-worker.openapi.json`.
 """
 
 import json
