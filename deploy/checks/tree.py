@@ -29,11 +29,11 @@ SECRET_FILES = ("*.pem", "*.key", "*.p12", ".env", ".env.*")
 def problems(root: Path) -> list[str]:
     """One sentence a finding; the finding itself is not repeated, for it may be a secret."""
     found = []
-    for name in tracked(root):
+    for name in tracked_files(root):
         if any(PurePosixPath(name).match(pattern) for pattern in SECRET_FILES):
             found.append(f"{name}: a file of this kind holds secrets and is not for the repository")
         found += [f"{name}:{line}: {what}" for line, what in findings(root / name) if (name, what) not in ALLOWED]
-    if not ignored(root, ".env"):
+    if not is_ignored(root, ".env"):
         found.append(".gitignore: .env must be ignored, deploy/compose/make-env.sh writes secrets to it")
     return found
 
@@ -46,7 +46,7 @@ def findings(path: Path) -> Iterator[tuple[int, str]]:
             yield content.count(b"\n", 0, match.start()) + 1, what
 
 
-def tracked(root: Path) -> list[str]:
+def tracked_files(root: Path) -> list[str]:
     """Names of the tracked files; without a repository (an unpacked archive), of all but what set-up makes."""
     listed = _git(root, "ls-files", "-z")
     if listed.returncode == 0:
@@ -55,7 +55,7 @@ def tracked(root: Path) -> list[str]:
     return [str(file) for file in files if MADE.isdisjoint(file.parts)]
 
 
-def ignored(root: Path, name: str) -> bool:
+def is_ignored(root: Path, name: str) -> bool:
     """Whether git would pass this file over."""
     rules = root / ".gitignore"
     return _git(root, "check-ignore", "-q", name).returncode == 0 or (

@@ -1,0 +1,26 @@
+"""A state that the saga learns has its words in the gateway, which knows states by their names alone."""
+
+from atelier_gateway.explain import STANDING
+from atelier_gateway.telling import BECAME
+from atelier_session.generation import State
+
+NOT_SEEN_BY_ITS_OWNER = {
+    State.NEW,  # before the first step
+    State.RESERVING,  # follows the request at once; "was requested" says it
+    State.REJECTED,  # the summary says it with its reason
+}
+
+
+def test_operators_read_a_sentence_for_every_state_of_the_saga() -> None:
+    assert set(State) - set(STANDING) == {State.NEW}
+
+
+def test_an_owner_s_timeline_has_a_sentence_for_every_state_but_those_named_here() -> None:
+    assert set(State) - set(BECAME) == NOT_SEEN_BY_ITS_OWNER
+
+
+def test_no_sentence_is_kept_for_a_state_that_the_saga_has_not() -> None:
+    before_the_saga = {"accepted", "withdrawn"}  # the gateway's own two
+
+    assert set(STANDING) - set(State) == before_the_saga
+    assert set(BECAME) <= set(State)
