@@ -5,8 +5,8 @@ from collections import Counter
 
 from PIL import Image
 
-from .decode import normalise
-from .pictures import COLOURS_MAX, THUMBNAIL_SIDE_PX, Analysis, ImageRefused
+from atelier_imaging.decode import normalise
+from atelier_imaging.pictures import COLOURS_MAX, THUMBNAIL_SIDE_PX, Analysis, ImageRefused
 
 _KMEANS_ROUNDS = 2
 

@@ -5,8 +5,8 @@ import numpy as np
 
 from atelier_contracts.catalogue import Background
 
-from .geometry import Plane, smoothstep
-from .noise import Rng, fractal
+from atelier_imaging.geometry import Plane, smoothstep
+from atelier_imaging.noise import Rng, fractal
 
 SEAMLESS = ("plain", "gradient")
 FLOOR_Y = 0.84

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from .noise import Rng
+from atelier_imaging.noise import Rng
 
 Colour = tuple[int, int, int]
 Hour = Literal["day", "sunset", "dawn", "night"]

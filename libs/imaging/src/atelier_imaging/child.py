@@ -5,8 +5,8 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 
-from .confinement import environment
-from .jobs import HEAD_LENGTH, Answer, Job, ProtocolBroken, blob_lengths, head_length, pack_job, unpack_answer
+from atelier_imaging.confinement import environment
+from atelier_imaging.jobs import HEAD_LENGTH, Answer, Job, ProtocolBroken, blob_lengths, head_length, pack_job, unpack_answer
 
 _END_GRACE_S = 2.0
 _PIPE_BUFFER_BYTES = 1024 * 1024

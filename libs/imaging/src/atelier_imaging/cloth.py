@@ -6,7 +6,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from .geometry import Pixels, Plane, Region, blurred
+from atelier_imaging.geometry import Pixels, Plane, Region, blurred
 
 ARMHOLE_X = 0.88
 """Where sleeves turn, in half widths of the trunk."""

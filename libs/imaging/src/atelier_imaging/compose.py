@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 import cv2
 
-from .decode import Photo
-from .edited import edited, varied
-from .flat_lay import flat_lay
-from .geometry import Pixels
-from .imagined import imagined
-from .noise import generator
-from .on_model import on_model
-from .pictures import Order
-from .product_shot import product_shot
-from .try_on import try_on
+from atelier_imaging.decode import Photo
+from atelier_imaging.edited import edited, varied
+from atelier_imaging.flat_lay import flat_lay
+from atelier_imaging.geometry import Pixels
+from atelier_imaging.imagined import imagined
+from atelier_imaging.noise import generator
+from atelier_imaging.on_model import on_model
+from atelier_imaging.pictures import Order
+from atelier_imaging.product_shot import product_shot
+from atelier_imaging.try_on import try_on
 
 Given = Sequence[tuple[str, Photo]]
 """Role and photograph, in the client's order."""

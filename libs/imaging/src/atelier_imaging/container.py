@@ -6,9 +6,9 @@ Texts, thumbnails, second pictures and damaged extras can therefore never decide
 import re
 from dataclasses import dataclass, field
 
-from .jpeg_segments import essential_jpeg
-from .pictures import SourceFormat
-from .png_chunks import essential_png
+from atelier_imaging.jpeg_segments import essential_jpeg
+from atelier_imaging.pictures import SourceFormat
+from atelier_imaging.png_chunks import essential_png
 
 PROFILE_BYTES_MAX = 16 * 1024 * 1024
 """Printers' profiles have up to 4 MB; more is no profile of anything."""

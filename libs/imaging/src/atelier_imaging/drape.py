@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .body import Body
-from .cloth import Garment, Sleeves
-from .geometry import Pixels, Plane, blurred, resized, smoothstep
-from .light import contact_shadow, folds, light_on
+from atelier_imaging.body import Body
+from atelier_imaging.cloth import Garment, Sleeves
+from atelier_imaging.geometry import Pixels, Plane, blurred, resized, smoothstep
+from atelier_imaging.light import contact_shadow, folds, light_on
 
 TRUNK_SHARE = 0.9
 """Of the shoulders' width with arms, what the trunk of a garment spans."""

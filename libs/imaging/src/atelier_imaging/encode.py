@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .pictures import CONTENT_TYPES, EncodedPicture, ImageFormat
+from atelier_imaging.pictures import CONTENT_TYPES, EncodedPicture, ImageFormat
 
 LONG_SIDE_MAX = 1536
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .geometry import Pixels, Plane, Region, fit_within
+from atelier_imaging.geometry import Pixels, Plane, Region, fit_within
 
 SEARCH_SIDE_PX = 640
 FACE_OF_HEAD = 0.6

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from .geometry import Pixels, Plane, blurred
-from .noise import Rng, fractal
+from atelier_imaging.geometry import Pixels, Plane, blurred
+from atelier_imaging.noise import Rng, fractal
 
 
 def pixels(canvas: Plane) -> Pixels:

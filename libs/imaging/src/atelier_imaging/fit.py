@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image, ImageOps
 
-from .decode import normalise
-from .encode import encode
-from .pictures import EncodedPicture, ImageRefused, Order
+from atelier_imaging.decode import normalise
+from atelier_imaging.encode import encode
+from atelier_imaging.pictures import EncodedPicture, ImageRefused, Order
 
 
 def fitted(order: Order, data: bytes) -> EncodedPicture | ImageRefused:

@@ -6,14 +6,14 @@ import numpy as np
 
 from atelier_contracts.catalogue import BACKGROUNDS
 
-from .backdrops import surface
-from .brief import read
-from .decode import Photo
-from .finish import photographic, pixels, sharpened
-from .geometry import Pixels, Plane, blurred
-from .noise import Rng, generator
-from .pictures import Order
-from .product import Product, cut_product, over, placed, shade
+from atelier_imaging.backdrops import surface
+from atelier_imaging.brief import read
+from atelier_imaging.decode import Photo
+from atelier_imaging.finish import photographic, pixels, sharpened
+from atelier_imaging.geometry import Pixels, Plane, blurred
+from atelier_imaging.noise import Rng, generator
+from atelier_imaging.pictures import Order
+from atelier_imaging.product import Product, cut_product, over, placed, shade
 
 DEFAULT_BACKGROUND = "460"
 FILL = 0.8

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Pixels, Plane, Region, clean_region, filled, largest_region
+from atelier_imaging.geometry import Pixels, Plane, Region, clean_region, filled, largest_region
 
 CLEARLY_OTHER_LAB, FAINTLY_OTHER_LAB = 15.0, 5.0
 """Distances in Lab: beyond any soft shadow on a studio ground, and just beyond its noise."""

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from . import land, motifs, sky
-from .brief import Brief, read
-from .finish import finished, pixels
-from .geometry import Pixels, Plane
-from .noise import Rng, generator
-from .pictures import Order
+from atelier_imaging.brief import Brief, read
+from atelier_imaging.finish import finished, pixels
+from atelier_imaging.geometry import Pixels, Plane
+from atelier_imaging.noise import Rng, generator
+from atelier_imaging.pictures import Order
 
 OCTAVES, OCTAVES_FINE = 4, 6
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from .pictures import Analysis, EncodedPicture, ImageRefused, Order, PhotoInfo
+from atelier_imaging.pictures import Analysis, EncodedPicture, ImageRefused, Order, PhotoInfo
 
 HEAD_LENGTH = struct.Struct(">I")
 HEAD_BYTES_MAX = 64 * 1024

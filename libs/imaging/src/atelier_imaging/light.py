@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from .geometry import Pixels, Plane, blurred
+from atelier_imaging.geometry import Pixels, Plane, blurred
 
 
 def light_on(canvas: Pixels, seen: Plane, face_width: float) -> Plane:

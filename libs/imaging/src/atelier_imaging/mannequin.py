@@ -11,9 +11,9 @@ import numpy as np
 
 from atelier_contracts.catalogue import Mannequin
 
-from .body import NECK, SHOULDER, Body
-from .face import FACE_OF_HEAD
-from .geometry import Pixels, Plane, blurred
+from atelier_imaging.body import NECK, SHOULDER, Body
+from atelier_imaging.face import FACE_OF_HEAD
+from atelier_imaging.geometry import Pixels, Plane, blurred
 
 HEADS = 7.5
 ARM_RAD = radians(80)

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from .decode import Photo
-from .geometry import Pixels, Region
+from atelier_imaging.decode import Photo
+from atelier_imaging.geometry import Pixels, Region
 
 HALF = 127
 """Levels above which a place is marked."""

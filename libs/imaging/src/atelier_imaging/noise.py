@@ -5,8 +5,8 @@ import hashlib
 import cv2
 import numpy as np
 
-from .geometry import Plane
-from .pictures import COMPOSER_VERSION
+from atelier_imaging.geometry import Plane
+from atelier_imaging.pictures import COMPOSER_VERSION
 
 CELL_MIN_PX = 2.0
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .cloth import Garment, measured
-from .decode import Photo
-from .garment import WORK_SIDE_PX, own_colours, standing_out
-from .geometry import Pixels, Plane, blurred, fit_within
+from atelier_imaging.cloth import Garment, measured
+from atelier_imaging.decode import Photo
+from atelier_imaging.garment import WORK_SIDE_PX, own_colours, standing_out
+from atelier_imaging.geometry import Pixels, Plane, blurred, fit_within
 
 FRAME_SHARE = 0.045
 """Of the long side of a print, its white border."""

@@ -3,15 +3,15 @@
 import cv2
 import numpy as np
 
-from .brief import read
-from .decode import Photo
-from .finish import painterly, photographic, pixels, sharpened
-from .geometry import Pixels, Plane, blurred, smoothstep
-from .noise import Rng, generator
-from .pictures import Order
-from .product import Placed, Product, cut_product, over, placed, shade
-from .sets import Stage, stage
-from .try_on import try_on
+from atelier_imaging.brief import read
+from atelier_imaging.decode import Photo
+from atelier_imaging.finish import painterly, photographic, pixels, sharpened
+from atelier_imaging.geometry import Pixels, Plane, blurred, smoothstep
+from atelier_imaging.noise import Rng, generator
+from atelier_imaging.pictures import Order
+from atelier_imaging.product import Placed, Product, cut_product, over, placed, shade
+from atelier_imaging.sets import Stage, stage
+from atelier_imaging.try_on import try_on
 
 GAP_SHARE = 0.05
 ROOM_SHARE = 0.84

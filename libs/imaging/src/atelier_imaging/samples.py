@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .compose import Given, composed
-from .decode import Photo, normalise
-from .pictures import ImageRefused, Order
+from atelier_imaging.compose import Given, composed
+from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.pictures import ImageRefused, Order
 
 SIDE_PX = 640
 BYTES_MAX = 60_000

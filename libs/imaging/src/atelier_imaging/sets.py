@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .geometry import Plane, smoothstep
-from .noise import Rng, fractal
+from atelier_imaging.geometry import Plane, smoothstep
+from atelier_imaging.noise import Rng, fractal
 
 FLOOR_Y = 0.72
 """Where the floor meets the wall, as a share of the height."""

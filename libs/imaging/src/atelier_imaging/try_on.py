@@ -3,12 +3,12 @@
 import cv2
 import numpy as np
 
-from .body import Body, find_body
-from .cloth import Garment
-from .decode import Photo
-from .drape import Fit, drape, reaches_waist
-from .garment import cut_out
-from .geometry import Pixels, fit_within
+from atelier_imaging.body import Body, find_body
+from atelier_imaging.cloth import Garment
+from atelier_imaging.decode import Photo
+from atelier_imaging.drape import Fit, drape, reaches_waist
+from atelier_imaging.garment import cut_out
+from atelier_imaging.geometry import Pixels, fit_within
 
 SIDE_MIN_PX, SIDE_MAX_PX = 1024, 1536
 OPEN_SHARE = 0.45

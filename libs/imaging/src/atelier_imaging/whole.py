@@ -2,8 +2,8 @@
 file that was cut is refused all the same, for what it should have been cannot be known.
 """
 
-from .jpeg_segments import end_of_jpeg
-from .pictures import SourceFormat
+from atelier_imaging.jpeg_segments import end_of_jpeg
+from atelier_imaging.pictures import SourceFormat
 
 _GIF_COLOURS, _GIF_IMAGE, _GIF_EXTENSION, _GIF_END = 0x80, 0x2C, 0x21, 0x3B
 

@@ -8,9 +8,9 @@ import sys
 from dataclasses import replace
 from typing import BinaryIO
 
-from .confinement import confine
-from .jobs import HEAD_LENGTH, Answer, Job, blob_lengths, head_length, pack_answer, unpack_job
-from .pictures import EncodedPicture, ImageRefused, PhotoInfo
+from atelier_imaging.confinement import confine
+from atelier_imaging.jobs import HEAD_LENGTH, Answer, Job, blob_lengths, head_length, pack_answer, unpack_job
+from atelier_imaging.pictures import EncodedPicture, ImageRefused, PhotoInfo
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def _serve(jobs: BinaryIO, answers: BinaryIO) -> None:
 def _done(job: Job) -> Answer:
     # Libraries are loaded after the memory limit, which must hold for them too, and no sooner than a job needs them.
     if job.kind == "analyse":
-        from .analysis import analysed
+        from atelier_imaging.analysis import analysed
 
         return analysed(job.pictures[0])
     if job.kind == "probe":
@@ -42,18 +42,18 @@ def _done(job: Job) -> Answer:
 
 
 def _probed(job: Job) -> PhotoInfo | ImageRefused:
-    from .decode import normalise
+    from atelier_imaging.decode import normalise
 
     photo = normalise(job.pictures[0])
     if isinstance(photo, ImageRefused) or "mask" not in job.roles:
         return photo if isinstance(photo, ImageRefused) else photo.info
-    from .mask import marks_something
+    from atelier_imaging.mask import marks_something
 
     return replace(photo.info, marks=marks_something(photo))
 
 
 def _still(job: Job) -> EncodedPicture | ImageRefused:
-    from .still import mask_still, still
+    from atelier_imaging.still import mask_still, still
 
     if job.order is None:
         return still(job.pictures[0])
@@ -61,7 +61,7 @@ def _still(job: Job) -> EncodedPicture | ImageRefused:
 
 
 def _fitted(job: Job) -> EncodedPicture | ImageRefused:
-    from .fit import fitted
+    from atelier_imaging.fit import fitted
 
     assert job.order is not None, "there is nothing to fit to without an order"
     return fitted(job.order, job.pictures[0])
@@ -70,9 +70,9 @@ def _fitted(job: Job) -> EncodedPicture | ImageRefused:
 def _composed(job: Job) -> EncodedPicture | ImageRefused:
     import cv2
 
-    from .compose import composed
-    from .decode import normalise
-    from .encode import LONG_SIDE_MAX, encode
+    from atelier_imaging.compose import composed
+    from atelier_imaging.decode import normalise
+    from atelier_imaging.encode import LONG_SIDE_MAX, encode
 
     cv2.setNumThreads(1)  # sums in another order would be other bytes
     assert job.order is not None, "there is nothing to compose without an order"

@@ -7,9 +7,9 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from .child import Child, ImageWorkerDied
-from .jobs import Answer, Job
-from .pictures import (
+from atelier_imaging.child import Child, ImageWorkerDied
+from atelier_imaging.jobs import Answer, Job
+from atelier_imaging.pictures import (
     Analysis,
     EncodedPicture,
     ImageFormat,

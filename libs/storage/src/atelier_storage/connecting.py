@@ -12,9 +12,9 @@ from ipaddress import ip_address
 
 import h11
 
-from .addresses import IPAddress, parse_address
-from .targets import Refusal, Target, refuse_address, refuse_target
-from .trust import ca_file
+from atelier_storage.addresses import IPAddress, parse_address
+from atelier_storage.targets import Refusal, Target, refuse_address, refuse_target
+from atelier_storage.trust import ca_file
 
 ADDRESSES_TRIED_MAX = 4
 _READ_BYTES = 64 * 1024

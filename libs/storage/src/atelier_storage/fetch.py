@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import h11
 from opentelemetry import trace
 
-from .connecting import Connector, Resolver, next_event
-from .errors import FetchFailed
-from .targets import Refusal, Target, parse_url
+from atelier_storage.connecting import Connector, Resolver, next_event
+from atelier_storage.errors import FetchFailed
+from atelier_storage.targets import Refusal, Target, parse_url
 
 _USER_AGENT = "atelier-fetch/1"
 _TRANSIENT_STATUS = frozenset({408, 425, 429})

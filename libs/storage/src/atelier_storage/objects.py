@@ -17,13 +17,13 @@ from urllib.parse import unquote
 from minio.commonconfig import CopySource
 from opentelemetry import trace
 
-from .client import http_pool, in_our_words, minio_client, origin_text
-from .errors import ObjectCorrupt, ObjectTooLarge, StorageError, StorageUnavailable, UploadIdentityUnfit
-from .keys import is_server_made
-from .presign import Signer
-from .settings import StorageSettings
-from .targets import Target, parse_url
-from .threads import BoundedThreads
+from atelier_storage.client import http_pool, in_our_words, minio_client, origin_text
+from atelier_storage.errors import ObjectCorrupt, ObjectTooLarge, StorageError, StorageUnavailable, UploadIdentityUnfit
+from atelier_storage.keys import is_server_made
+from atelier_storage.presign import Signer
+from atelier_storage.settings import StorageSettings
+from atelier_storage.targets import Target, parse_url
+from atelier_storage.threads import BoundedThreads
 
 PRESIGN_S_MAX = 900
 PUT_BYTES_MAX = 256 * 1024 * 1024

@@ -12,10 +12,10 @@ from uuid import uuid4
 from minio import Minio
 from minio.error import S3Error
 
-from .client import http_pool, in_our_words, minio_client
-from .errors import StorageUnavailable, UploadIdentityUnfit
-from .keys import OWNER_FOLDERS, artefact_key, upload_key
-from .settings import StorageSettings
+from atelier_storage.client import http_pool, in_our_words, minio_client
+from atelier_storage.errors import StorageUnavailable, UploadIdentityUnfit
+from atelier_storage.keys import OWNER_FOLDERS, artefact_key, upload_key
+from atelier_storage.settings import StorageSettings
 
 CHECK_S_MAX = 10.0
 _PROBE = b"checks the identity that signs uploads"
