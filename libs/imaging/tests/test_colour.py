@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from atelier_imaging.colour import in_srgb
-from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.decoder import Photo, normalise
 
 from .conftest import encoded
 from .files import GREY, GREY_ALPHA, PALETTE, RGB, RGB_ALPHA, chunk, png, profile_chunk

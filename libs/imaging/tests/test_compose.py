@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from atelier_imaging import EncodedPicture, ImageWorkers, Order
-from atelier_imaging.compose import composed
-from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.composition import composed
+from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.geometry import Pixels
 
 from .conftest import encoded, grained

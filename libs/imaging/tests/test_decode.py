@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.pictures import BYTES_MAX, ImageRefused
 
 from .conftest import as_stored, encoded

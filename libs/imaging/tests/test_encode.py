@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atelier_imaging.encode import encode
+from atelier_imaging.encoder import encode
 from atelier_imaging.pictures import ImageFormat
 
 PIXELS = np.random.default_rng(3).integers(0, 255, (300, 2000, 3), dtype=np.uint8)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from atelier_imaging.fit import fitted
 from atelier_imaging.pictures import EncodedPicture, ImageFormat, ImageRefused, Order
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 
 
 def drawn(width: int, height: int, mode: str = "RGB") -> bytes:

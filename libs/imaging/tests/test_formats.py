@@ -7,7 +7,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.pictures import ImageRefused
 
 from .conftest import as_stored, encoded

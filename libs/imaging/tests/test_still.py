@@ -7,10 +7,10 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.pictures import EncodedPicture, ImageRefused
-from atelier_imaging.still import mask_still, still
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
+from atelier_imaging.sanitiser import mask_still, still
 
 from .conftest import encoded
 from .files import RGB, chunk, png, profile_chunk, with_chunks, with_segments

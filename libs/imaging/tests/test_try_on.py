@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.garment import cut_out
 from atelier_imaging.geometry import Pixels
 from atelier_imaging.try_on import try_on

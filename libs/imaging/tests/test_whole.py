@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.pictures import ImageRefused
 
 KINDS: dict[str, dict[str, object]] = {

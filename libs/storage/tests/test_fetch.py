@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from atelier_storage.addresses import IPAddress
-from atelier_storage.connecting import Resolver
 from atelier_storage.errors import FetchFailed
-from atelier_storage.fetch import Fetched, SafeFetcher
-from atelier_storage.targets import Refusal
+from atelier_storage.ip_policy import IPAddress
+from atelier_storage.safe_connector import Resolver
+from atelier_storage.safe_fetcher import Fetched, SafeFetcher
+from atelier_storage.url_policy import Refusal
 
 from .certificates import self_signed
 from .conftest import free_port

@@ -5,10 +5,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from atelier_storage.addresses import IPAddress
 from atelier_storage.errors import FetchFailed
-from atelier_storage.post import ANSWER_BYTES_MAX, Posted, SafePoster
-from atelier_storage.targets import Refusal
+from atelier_storage.ip_policy import IPAddress
+from atelier_storage.safe_poster import ANSWER_BYTES_MAX, Posted, SafePoster
+from atelier_storage.url_policy import Refusal
 
 from .test_fetch import Script, resolving_to, serving
 

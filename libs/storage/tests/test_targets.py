@@ -2,8 +2,8 @@
 
 import pytest
 
-from atelier_storage.addresses import is_public, parse_address
-from atelier_storage.targets import Target, parse_url, refuse_url
+from atelier_storage.ip_policy import is_public, parse_address
+from atelier_storage.url_policy import Target, parse_url, refuse_url
 
 REFUSED = {
     # loopback, in every spelling a resolver or browser takes

@@ -21,7 +21,7 @@ from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
 from atelier_storage.objects import ObjectStore
-from atelier_storage.post import SafePoster
+from atelier_storage.safe_poster import SafePoster
 from atelier_storage.settings import StorageSettings
 
 from .receiver import Receiver, receiving

@@ -24,7 +24,7 @@ from atelier_contracts import CancelRender, Message, Owner, RenderSpec, RequestR
 from atelier_contracts.banned_words import BannedWords
 from atelier_imaging import Analysis, ImageRefused
 from atelier_imaging.analysis import analysed
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 from atelier_messaging import Delivery, UnitOfWork, database, testing
 from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
@@ -55,8 +55,8 @@ from atelier_render.scheduler import Scheduler
 from atelier_render.stills import Stills
 from atelier_render.worker import Worker
 from atelier_storage.errors import ObjectMissing, StorageUnavailable
-from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ListedObject, StoredObject
+from atelier_storage.safe_fetcher import SafeFetcher
 
 from .real_services import real_services, self_hosted
 

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from atelier_contracts import InputRef, Owner, RenderSpec, Simulation
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.plans import Arrived, ProviderName
 from atelier_render.narration.readers import Readers

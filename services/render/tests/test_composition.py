@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 from atelier_render import composition, model_watch
 from atelier_render.settings import Settings
 from atelier_telemetry import metrics

@@ -10,8 +10,8 @@ import pytest
 from atelier_contracts import InputRef, Owner
 from atelier_render.inputs import InputRefused, Inputs
 from atelier_render.providers.protocol import Input
-from atelier_storage.fetch import SafeFetcher
 from atelier_storage.keys import upload_key
+from atelier_storage.safe_fetcher import SafeFetcher
 
 OWNER = Owner(kind="store", id=uuid4())
 OWN_KEY = upload_key("store", OWNER.id, uuid4(), "shirt.png")

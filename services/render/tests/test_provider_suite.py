@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from atelier_imaging.pictures import CONTENT_TYPES
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_render.providers.protocol import (
     Failed,

@@ -10,7 +10,7 @@ from PIL import Image
 
 from atelier_contracts import RenderSpec
 from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, IMAGEN_MODELS
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.google_content import MODELS
 from atelier_render.providers import google_models as models

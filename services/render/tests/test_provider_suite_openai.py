@@ -14,7 +14,7 @@ from PIL import Image
 
 from atelier_contracts import OpenAIOptions, RenderSpec
 from atelier_contracts.image_models import DALL_E_MODELS, GPT_IMAGE_MODELS
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.openai_images import MODELS
 from atelier_provider_simulator.pictures import mp3_frames, spoken

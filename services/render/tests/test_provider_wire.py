@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 from atelier_render.providers.finishing import Finishing, Unusable, Wanted
 from atelier_render.providers.google import Google
 from atelier_render.providers.measures import sides

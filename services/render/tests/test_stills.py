@@ -13,7 +13,7 @@ from opentelemetry.trace import INVALID_SPAN
 from PIL import Image
 
 from atelier_contracts import InputRef, Owner, RenderSpec
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.pictures import described
 from atelier_provider_simulator.plans import Upload

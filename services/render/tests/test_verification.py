@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from atelier_contracts import RenderSpec
-from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.decoder import Photo, normalise
 from atelier_provider_simulator.pictures import mp3_frames, spoken
 from atelier_render.providers.finishing import Finishing
 from atelier_render.providers.measures import sides

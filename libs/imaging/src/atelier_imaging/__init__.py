@@ -1,7 +1,7 @@
 """Pictures in bounded child processes. Importing this loads no image library: those live in the children only."""
 
 from atelier_imaging.pictures import Analysis, EncodedPicture, ImageFormat, ImageRefused, Order, PhotoInfo
-from atelier_imaging.workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
+from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 
 __all__ = [
     "Analysis",

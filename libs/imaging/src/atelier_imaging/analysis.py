@@ -5,7 +5,7 @@ from collections import Counter
 
 from PIL import Image
 
-from atelier_imaging.decode import normalise
+from atelier_imaging.decoder import normalise
 from atelier_imaging.pictures import COLOURS_MAX, THUMBNAIL_SIDE_PX, Analysis, ImageRefused
 
 _KMEANS_ROUNDS = 2

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 
 from atelier_contracts.catalogue import Background
-
 from atelier_imaging.geometry import Plane, smoothstep
 from atelier_imaging.noise import Rng, fractal
 

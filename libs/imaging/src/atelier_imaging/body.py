@@ -6,10 +6,10 @@ from math import radians
 import cv2
 import numpy as np
 
-from atelier_imaging.decode import Photo
+from atelier_imaging.background_segmentation import grab_cut, region_before_plain_ground
+from atelier_imaging.decoder import Photo
 from atelier_imaging.face import Face, detected_face, supposed_face
 from atelier_imaging.geometry import Pixels, Region, clean_region, filled, fit_within, largest_region
-from atelier_imaging.ground import grab_cut, region_before_plain_ground
 
 SILHOUETTE_SIDE_PX = 360
 # Proportions in widths of the face box that the Haar cascade draws (brows to lower lip), from upright adults.

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from atelier_imaging.body import Body
-from atelier_imaging.cloth import Garment, Sleeves
+from atelier_imaging.garment_measures import Garment, Sleeves
 from atelier_imaging.geometry import Pixels, Plane, blurred, resized, smoothstep
 from atelier_imaging.light import contact_shadow, folds, light_on
 

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image, ImageOps
 
-from atelier_imaging.decode import normalise
-from atelier_imaging.encode import encode
+from atelier_imaging.decoder import normalise
+from atelier_imaging.encoder import encode
 from atelier_imaging.pictures import EncodedPicture, ImageRefused, Order
 
 

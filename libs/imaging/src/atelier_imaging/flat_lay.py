@@ -5,15 +5,14 @@ from math import ceil, sqrt
 import numpy as np
 
 from atelier_contracts.catalogue import BACKGROUNDS
-
 from atelier_imaging.backdrops import surface
-from atelier_imaging.brief import read
-from atelier_imaging.decode import Photo
-from atelier_imaging.finish import photographic, pixels, sharpened
+from atelier_imaging.cut_outs import Product, cut_product, over, placed, shade
+from atelier_imaging.decoder import Photo
 from atelier_imaging.geometry import Pixels, Plane, blurred
 from atelier_imaging.noise import Rng, generator
 from atelier_imaging.pictures import Order
-from atelier_imaging.product import Product, cut_product, over, placed, shade
+from atelier_imaging.prompt_parser import read
+from atelier_imaging.styles import photographic, pixels, sharpened
 
 DEFAULT_BACKGROUND = "460"
 FILL = 0.8

@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-from atelier_imaging.cloth import Garment, measured
-from atelier_imaging.decode import Photo
+from atelier_imaging.background_segmentation import AREA_MAX, AREA_MIN, region_before_plain_ground
+from atelier_imaging.decoder import Photo
+from atelier_imaging.garment_measures import Garment, measured
 from atelier_imaging.geometry import Pixels, Plane, blurred, fit_within, largest_region, resized
-from atelier_imaging.ground import AREA_MAX, AREA_MIN, region_before_plain_ground
 
 WORK_SIDE_PX = 1024
 MASK_SIDE_PX = 384

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 
 from atelier_contracts.catalogue import Mannequin
-
 from atelier_imaging.body import NECK, SHOULDER, Body
 from atelier_imaging.face import FACE_OF_HEAD
 from atelier_imaging.geometry import Pixels, Plane, blurred

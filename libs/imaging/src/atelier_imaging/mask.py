@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from atelier_imaging.decode import Photo
+from atelier_imaging.decoder import Photo
 from atelier_imaging.geometry import Pixels, Region
 
 HALF = 127

@@ -4,10 +4,10 @@ from math import cos, pi, sin
 
 import numpy as np
 
-from atelier_imaging.brief import Brief, Colour
 from atelier_imaging.geometry import Pixels, Plane, smoothstep
-from atelier_imaging.land import lit, polygon
+from atelier_imaging.landscapes import lit, polygon
 from atelier_imaging.noise import Rng, fractal
+from atelier_imaging.prompt_parser import Brief, Colour
 from atelier_imaging.sky import Sky
 
 PETALS: tuple[Colour, ...] = ((232, 84, 96), (246, 190, 72), (238, 150, 190), (150, 110, 204), (250, 244, 236))

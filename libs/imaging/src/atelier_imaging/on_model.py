@@ -4,17 +4,16 @@ import cv2
 import numpy as np
 
 from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS
-
 from atelier_imaging.backdrops import room
-from atelier_imaging.brief import read
-from atelier_imaging.decode import Photo
+from atelier_imaging.cut_outs import Product, cut_product, placed, shade
+from atelier_imaging.decoder import Photo
 from atelier_imaging.drape import drape
-from atelier_imaging.finish import photographic, pixels, sharpened
 from atelier_imaging.geometry import Pixels, Plane, blurred
 from atelier_imaging.mannequin import HEADS, Figure, stood
 from atelier_imaging.noise import Rng, generator
 from atelier_imaging.pictures import Order
-from atelier_imaging.product import Product, cut_product, placed, shade
+from atelier_imaging.prompt_parser import read
+from atelier_imaging.styles import photographic, pixels, sharpened
 from atelier_imaging.try_on import OPEN_SHARE, fit_of
 
 DEFAULT_MANNEQUIN, DEFAULT_BACKGROUND = "123", "456"

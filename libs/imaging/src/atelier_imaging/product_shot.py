@@ -3,14 +3,14 @@
 import cv2
 import numpy as np
 
-from atelier_imaging.brief import read
-from atelier_imaging.decode import Photo
-from atelier_imaging.finish import painterly, photographic, pixels, sharpened
+from atelier_imaging.cut_outs import Placed, Product, cut_product, over, placed, shade
+from atelier_imaging.decoder import Photo
 from atelier_imaging.geometry import Pixels, Plane, blurred, smoothstep
 from atelier_imaging.noise import Rng, generator
+from atelier_imaging.photo_sets import Stage, stage
 from atelier_imaging.pictures import Order
-from atelier_imaging.product import Placed, Product, cut_product, over, placed, shade
-from atelier_imaging.sets import Stage, stage
+from atelier_imaging.prompt_parser import read
+from atelier_imaging.styles import painterly, photographic, pixels, sharpened
 from atelier_imaging.try_on import try_on
 
 GAP_SHARE = 0.05

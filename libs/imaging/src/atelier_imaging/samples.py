@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from atelier_imaging.compose import Given, composed
-from atelier_imaging.decode import Photo, normalise
+from atelier_imaging.composition import Given, composed
+from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.pictures import ImageRefused, Order
 
 SIDE_PX = 640

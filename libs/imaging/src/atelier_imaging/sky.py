@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from atelier_imaging.brief import Brief, Colour, Hour
 from atelier_imaging.geometry import Plane, blurred, smoothstep
 from atelier_imaging.noise import Rng, fractal
+from atelier_imaging.prompt_parser import Brief, Colour, Hour
 
 STOPS: dict[Hour, tuple[Colour, Colour, Colour]] = {
     "day": (((58, 124, 200)), (136, 186, 228), (222, 234, 240)),

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 
 from atelier_imaging.body import Body, find_body
-from atelier_imaging.cloth import Garment
-from atelier_imaging.decode import Photo
+from atelier_imaging.decoder import Photo
 from atelier_imaging.drape import Fit, drape, reaches_waist
 from atelier_imaging.garment import cut_out
+from atelier_imaging.garment_measures import Garment
 from atelier_imaging.geometry import Pixels, fit_within
 
 SIDE_MIN_PX, SIDE_MAX_PX = 1024, 1536

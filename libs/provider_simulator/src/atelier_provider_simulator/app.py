@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 
 from atelier_provider_simulator import google_content, openai_errors, openai_images, openai_moderations, openai_speech
 from atelier_provider_simulator.plans import Plan
-from atelier_provider_simulator.wire import Asked, Desk
+from atelier_provider_simulator.request_handler import Asked, Desk
 
 OPENAI_KEY = "sk-simulated-openai"
 GOOGLE_KEY = "simulated-google"

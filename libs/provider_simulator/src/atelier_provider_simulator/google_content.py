@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from atelier_provider_simulator.pictures import corrupted, described, drawn, oversized, readable
 from atelier_provider_simulator.plans import Order, Plan
-from atelier_provider_simulator.wire import Asked, Wrong
+from atelier_provider_simulator.request_handler import Asked, Wrong
 
 RETRY_AFTER_S = 1.0
 SIDES: Mapping[str, tuple[int, int]] = {

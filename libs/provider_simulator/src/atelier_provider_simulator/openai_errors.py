@@ -5,7 +5,7 @@ import secrets
 from starlette.responses import JSONResponse, Response
 
 from atelier_provider_simulator.plans import Plan
-from atelier_provider_simulator.wire import Wrong
+from atelier_provider_simulator.request_handler import Wrong
 
 RETRY_AFTER_S = 1.0
 

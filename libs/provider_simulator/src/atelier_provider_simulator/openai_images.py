@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from atelier_provider_simulator import openai_errors as errors
 from atelier_provider_simulator.pictures import PictureFormat, corrupted, described, drawn, oversized, readable
 from atelier_provider_simulator.plans import Order, Upload
-from atelier_provider_simulator.wire import Asked
+from atelier_provider_simulator.request_handler import Asked
 
 UPLOAD_BYTES_MAX = 50 * 1024 * 1024
 OLD_UPLOAD_BYTES_MAX = 4 * 1024 * 1024

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from atelier_provider_simulator import openai_errors as errors
 from atelier_provider_simulator.plans import Order, Plan
-from atelier_provider_simulator.wire import Asked
+from atelier_provider_simulator.request_handler import Asked
 
 FLAGGED_WORD = "simulated-violence"
 """A text that holds it is flagged, whatever is planned."""

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from atelier_provider_simulator import openai_errors as errors
 from atelier_provider_simulator.pictures import mp3_frames, spoken
 from atelier_provider_simulator.plans import Order
-from atelier_provider_simulator.wire import Asked
+from atelier_provider_simulator.request_handler import Asked
 
 INPUT_CHARS_MAX = 4_096
 MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")

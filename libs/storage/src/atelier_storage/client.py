@@ -8,9 +8,9 @@ import urllib3
 from minio import Minio
 from minio.error import InvalidResponseError, MinioException, S3Error
 
+from atelier_storage.ca_bundle import ca_file
 from atelier_storage.errors import ObjectMissing, StorageUnavailable
 from atelier_storage.settings import Origin, StorageSettings
-from atelier_storage.trust import ca_file
 
 T = TypeVar("T")
 _MISSING_CODES = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchVersion"})

@@ -22,8 +22,8 @@ from atelier_storage.errors import ObjectCorrupt, ObjectTooLarge, StorageError, 
 from atelier_storage.keys import is_server_made
 from atelier_storage.presign import Signer
 from atelier_storage.settings import StorageSettings
-from atelier_storage.targets import Target, parse_url
 from atelier_storage.threads import BoundedThreads
+from atelier_storage.url_policy import Target, parse_url
 
 PRESIGN_S_MAX = 900
 PUT_BYTES_MAX = 256 * 1024 * 1024

@@ -62,7 +62,7 @@ from atelier_imaging import ImageWorkers
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
-from atelier_storage.post import SafePoster
+from atelier_storage.safe_poster import SafePoster
 from atelier_storage.upload_identity import UploadIdentity
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, health_router, operations_router

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from atelier_storage.targets import PORTS, Refusal, parse_url
+from atelier_storage.url_policy import PORTS, Refusal, parse_url
 
 CLOUDINARY = "res.cloudinary.com"
 

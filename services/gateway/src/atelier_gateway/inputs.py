@@ -17,7 +17,7 @@ from atelier_imaging import ImageRefused
 from atelier_storage.errors import ObjectMissing
 from atelier_storage.keys import belongs_to
 from atelier_storage.objects import ObjectStore
-from atelier_storage.targets import Refusal, parse_url, refuse_url
+from atelier_storage.url_policy import Refusal, parse_url, refuse_url
 
 INPUT_BYTES_MAX = BYTES_MAX
 

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from atelier_contracts.banned_words import BannedWords
 from atelier_contracts.routes import RENDER_COMMANDS
 from atelier_contracts.vocabulary import N_MAX
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
 from atelier_render import composition
@@ -44,8 +44,8 @@ from atelier_render.scheduler import BEATS_A_LEASE, Scheduler
 from atelier_render.settings import Settings
 from atelier_render.stills import Stills
 from atelier_render.worker import Worker
-from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ObjectStore
+from atelier_storage.safe_fetcher import SafeFetcher
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
 from atelier_telemetry.stop import Stop

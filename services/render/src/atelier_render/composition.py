@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from atelier_imaging.workers import ImageWorkers
+from atelier_imaging.pool import ImageWorkers
 from atelier_render.model_watch import watch_models
 from atelier_render.narration.readers import Readers
 from atelier_render.providers.diffusion.provider import Diffusers

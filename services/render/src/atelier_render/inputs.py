@@ -13,9 +13,9 @@ from atelier_render.patience import patiently
 from atelier_render.providers.protocol import Input
 from atelier_storage import keys
 from atelier_storage.errors import FetchFailed, ObjectCorrupt, ObjectMissing, ObjectTooLarge
-from atelier_storage.fetch import SafeFetcher
 from atelier_storage.objects import ObjectStore
-from atelier_storage.targets import Refusal
+from atelier_storage.safe_fetcher import SafeFetcher
+from atelier_storage.url_policy import Refusal
 
 INPUT_BYTES_MAX = 25 * 1024 * 1024
 FETCH_TRIES_MAX = 3

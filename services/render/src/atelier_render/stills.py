@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from atelier_imaging.pictures import EncodedPicture, ImageRefused
-from atelier_imaging.workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
+from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.inputs import InputRefused
 from atelier_render.providers.protocol import Input
 

@@ -1,8 +1,8 @@
 """Which URLs can be told anything, judged when a client names one; sending judges the addresses behind the name."""
 
 from atelier_gateway.problems import Problem
-from atelier_storage.post import allowed
-from atelier_storage.targets import Refusal, parse_url, refuse_target
+from atelier_storage.safe_poster import allowed
+from atelier_storage.url_policy import Refusal, parse_url, refuse_target
 
 URL_CHARS_MAX = 2_048
 REQUEST_KEY = "webhook_url"

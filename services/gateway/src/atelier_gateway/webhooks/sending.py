@@ -24,7 +24,7 @@ from atelier_gateway.webhooks.signing import Secrets
 from atelier_messaging import UnitOfWork, Work
 from atelier_storage.errors import FetchFailed
 from atelier_storage.objects import ObjectStore
-from atelier_storage.post import Posted, SafePoster
+from atelier_storage.safe_poster import Posted, SafePoster
 from atelier_telemetry import metrics, words
 from atelier_telemetry.tracing import SpanKind, parent_from, tracer
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from atelier_contracts.vocabulary import AudioFormat
-from atelier_imaging.confinement import environment
+from atelier_imaging.sandbox import environment
 from atelier_render.narration.speaker import FRAME
 
 AUDIO_BYTES_MAX = 256 * 1024 * 1024

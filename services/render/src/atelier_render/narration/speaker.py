@@ -9,7 +9,7 @@ import struct
 import sys
 from typing import BinaryIO
 
-from atelier_imaging.confinement import confine
+from atelier_imaging.sandbox import confine
 
 FRAME = struct.Struct(">cI")
 

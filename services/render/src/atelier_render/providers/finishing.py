@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from atelier_contracts import RenderSpec
 from atelier_contracts.vocabulary import ImageFormat
 from atelier_imaging.pictures import BYTES_MAX, CONTENT_TYPES, PIXELS_MAX, ImageRefused
-from atelier_imaging.workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
+from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.measures import sides
 from atelier_render.providers.protocol import Picture
 from atelier_render.providers.verification import flaw, type_of

@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 from atelier_contracts import Kind, RenderSpec
 from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS
 from atelier_imaging.pictures import CONTENT_TYPES, EncodedPicture, ImageRefused, Order
-from atelier_imaging.workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
+from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,

@@ -8,7 +8,7 @@ from typing import get_args
 from atelier_contracts import Kind, Simulation
 from atelier_contracts.vocabulary import ImageFormat
 from atelier_imaging.pictures import EncodedPicture
-from atelier_imaging.workers import ImageQueueFull, ImageWorkerDied, ImageWorkers
+from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.local import OFFER_OF, sides_of
 from atelier_render.providers.protocol import (
     Capabilities,

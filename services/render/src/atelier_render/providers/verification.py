@@ -9,7 +9,7 @@ import re
 import struct
 import zlib
 
-from atelier_imaging.whole import is_whole
+from atelier_imaging.completeness import is_whole
 from atelier_render.providers.protocol import Picture
 from atelier_render.providers.wave_files import NotSound, read_wave
 

@@ -12,9 +12,9 @@ from atelier_gateway.inputs import Given, Inputs
 from atelier_gateway.problems import Problem
 from atelier_gateway.store.files import CATEGORIES, Use
 from atelier_storage.errors import FetchFailed
-from atelier_storage.fetch import SafeFetcher
 from atelier_storage.keys import safe_filename
-from atelier_storage.targets import Refusal, parse_url
+from atelier_storage.safe_fetcher import SafeFetcher
+from atelier_storage.url_policy import Refusal, parse_url
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from atelier_gateway.surfaces.form.replies import accepted, dressed, problem
 from atelier_gateway.surfaces.form.visitor import visitor
 from atelier_messaging import is_outage
 from atelier_resilience.breaker import CircuitBreaker, CircuitOpen
-from atelier_storage.fetch import SafeFetcher
+from atelier_storage.safe_fetcher import SafeFetcher
 
 PREFIX = "/api/generate"
 CREATE = f"POST {PREFIX}"

@@ -12,8 +12,8 @@ import torch
 from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
 from PIL import Image, ImageOps
 
-from atelier_imaging.decode import normalise
-from atelier_imaging.encode import encode
+from atelier_imaging.decoder import normalise
+from atelier_imaging.encoder import encode
 from atelier_imaging.pictures import ImageRefused
 from atelier_render.providers.diffusion.work import Drawn, Item, Recipe, Rejected
 

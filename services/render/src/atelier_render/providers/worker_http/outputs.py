@@ -14,8 +14,8 @@ from atelier_render.providers.verification import flaw, type_of
 from atelier_render.providers.wave_files import with_true_lengths
 from atelier_render.providers.worker_http.contract import Made, Output
 from atelier_storage.errors import FetchFailed
-from atelier_storage.fetch import SafeFetcher
-from atelier_storage.targets import Refusal
+from atelier_storage.safe_fetcher import SafeFetcher
+from atelier_storage.url_policy import Refusal
 
 OUTPUT_BYTES_MAX = 25 * 1024 * 1024
 PIXELS = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")

@@ -7,8 +7,6 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from atelier_imaging.child import Child, ImageWorkerDied
-from atelier_imaging.jobs import Answer, Job
 from atelier_imaging.pictures import (
     Analysis,
     EncodedPicture,
@@ -19,6 +17,8 @@ from atelier_imaging.pictures import (
     refused_by_count,
     refused_by_size,
 )
+from atelier_imaging.process import Child, ImageWorkerDied
+from atelier_imaging.wire import Answer, Job
 
 __all__ = ["ImageQueueFull", "ImageWorkerDied", "ImageWorkers"]
 

@@ -12,9 +12,9 @@ from ipaddress import ip_address
 
 import h11
 
-from atelier_storage.addresses import IPAddress, parse_address
-from atelier_storage.targets import Refusal, Target, refuse_address, refuse_target
-from atelier_storage.trust import ca_file
+from atelier_storage.ca_bundle import ca_file
+from atelier_storage.ip_policy import IPAddress, parse_address
+from atelier_storage.url_policy import Refusal, Target, refuse_address, refuse_target
 
 ADDRESSES_TRIED_MAX = 4
 _READ_BYTES = 64 * 1024

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import land, motifs, sky
-from atelier_imaging.brief import Brief, read
-from atelier_imaging.finish import finished, pixels
+from atelier_imaging import landscapes as land
+from atelier_imaging import motifs, sky
 from atelier_imaging.geometry import Pixels, Plane
 from atelier_imaging.noise import Rng, generator
 from atelier_imaging.pictures import Order
+from atelier_imaging.prompt_parser import Brief, read
+from atelier_imaging.styles import finished, pixels
 
 OCTAVES, OCTAVES_FINE = 4, 6
 

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address
 from typing import Literal
 from urllib.parse import SplitResult, quote, urlsplit
 
-from atelier_storage.addresses import IPAddress, is_public, parse_address
+from atelier_storage.ip_policy import IPAddress, is_public, parse_address
 
 URL_CHARS_MAX = 4096
 PORTS = frozenset({80, 443})

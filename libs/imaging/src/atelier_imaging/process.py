@@ -5,8 +5,17 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 
-from atelier_imaging.confinement import environment
-from atelier_imaging.jobs import HEAD_LENGTH, Answer, Job, ProtocolBroken, blob_lengths, head_length, pack_job, unpack_answer
+from atelier_imaging.sandbox import environment
+from atelier_imaging.wire import (
+    HEAD_LENGTH,
+    Answer,
+    Job,
+    ProtocolBroken,
+    blob_lengths,
+    head_length,
+    pack_job,
+    unpack_answer,
+)
 
 _END_GRACE_S = 2.0
 _PIPE_BUFFER_BYTES = 1024 * 1024
@@ -26,7 +35,7 @@ class Child:
     @classmethod
     async def start(cls, memory_bytes: int) -> "Child":
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "atelier_imaging.worker", str(os.getpid()), str(memory_bytes)),
+            *(sys.executable, "-m", "atelier_imaging.process_main", str(os.getpid()), str(memory_bytes)),
             stdin=PIPE,
             stdout=PIPE,
             limit=_PIPE_BUFFER_BYTES,

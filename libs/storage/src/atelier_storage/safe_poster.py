@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import h11
 
-from atelier_storage.connecting import Connection, Connector, Resolver, next_event
 from atelier_storage.errors import FetchFailed
-from atelier_storage.targets import Refusal, Target, parse_url
+from atelier_storage.safe_connector import Connection, Connector, Resolver, next_event
+from atelier_storage.url_policy import Refusal, Target, parse_url
 
 ANSWER_BYTES_MAX = 4096
 ANSWER_READ_S = 2.0

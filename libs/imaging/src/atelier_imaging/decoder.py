@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image
 
 from atelier_imaging.colour import in_srgb
+from atelier_imaging.completeness import is_whole
 from atelier_imaging.container import Essential, essential
 from atelier_imaging.pictures import PIXELS_MAX, ImageRefused, PhotoInfo, SourceFormat, refused_by_size
-from atelier_imaging.whole import is_whole
 
 # What Pillow's decoders raise on hostile bytes; anything else is a bug of ours and must end the child loudly.
 _BROKEN = (

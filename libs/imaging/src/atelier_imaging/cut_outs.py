@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from atelier_imaging.cloth import Garment, measured
-from atelier_imaging.decode import Photo
+from atelier_imaging.decoder import Photo
 from atelier_imaging.garment import WORK_SIDE_PX, own_colours, standing_out
+from atelier_imaging.garment_measures import Garment, measured
 from atelier_imaging.geometry import Pixels, Plane, blurred, fit_within
 
 FRAME_SHARE = 0.045

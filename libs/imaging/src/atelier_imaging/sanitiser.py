@@ -6,9 +6,17 @@ import io
 import numpy as np
 from PIL import Image
 
-from atelier_imaging.decode import decode, normalise
+from atelier_imaging.decoder import decode, normalise
 from atelier_imaging.mask import is_marked, plane_like
-from atelier_imaging.pictures import BYTES_MAX, CONTENT_TYPES, EncodedPicture, ImageFormat, ImageRefused, SourceFormat, empty_mask
+from atelier_imaging.pictures import (
+    BYTES_MAX,
+    CONTENT_TYPES,
+    EncodedPicture,
+    ImageFormat,
+    ImageRefused,
+    SourceFormat,
+    empty_mask,
+)
 
 LOSSLESS_PIXELS_MAX: dict[SourceFormat, int] = {"png": 4_000_000, "gif": 4_000_000}
 """Up to this size a picture stays lossless, by what came; larger ones would take more bytes than providers accept."""

@@ -1,6 +1,6 @@
 """The child process in which untrusted pictures are decoded and composed: limited, alone, and gone with its parent.
 
-Run as `python -m atelier_imaging.worker PARENT_PID MEMORY_BYTES`; jobs come on stdin, answers go to stdout.
+Run as `python -m atelier_imaging.process_main PARENT_PID MEMORY_BYTES`; jobs come on stdin, answers go to stdout.
 """
 
 import os
@@ -8,9 +8,9 @@ import sys
 from dataclasses import replace
 from typing import BinaryIO
 
-from atelier_imaging.confinement import confine
-from atelier_imaging.jobs import HEAD_LENGTH, Answer, Job, blob_lengths, head_length, pack_answer, unpack_job
 from atelier_imaging.pictures import EncodedPicture, ImageRefused, PhotoInfo
+from atelier_imaging.sandbox import confine
+from atelier_imaging.wire import HEAD_LENGTH, Answer, Job, blob_lengths, head_length, pack_answer, unpack_job
 
 
 def main() -> None:
@@ -42,7 +42,7 @@ def _done(job: Job) -> Answer:
 
 
 def _probed(job: Job) -> PhotoInfo | ImageRefused:
-    from atelier_imaging.decode import normalise
+    from atelier_imaging.decoder import normalise
 
     photo = normalise(job.pictures[0])
     if isinstance(photo, ImageRefused) or "mask" not in job.roles:
@@ -53,7 +53,7 @@ def _probed(job: Job) -> PhotoInfo | ImageRefused:
 
 
 def _still(job: Job) -> EncodedPicture | ImageRefused:
-    from atelier_imaging.still import mask_still, still
+    from atelier_imaging.sanitiser import mask_still, still
 
     if job.order is None:
         return still(job.pictures[0])
@@ -70,9 +70,9 @@ def _fitted(job: Job) -> EncodedPicture | ImageRefused:
 def _composed(job: Job) -> EncodedPicture | ImageRefused:
     import cv2
 
-    from atelier_imaging.compose import composed
-    from atelier_imaging.decode import normalise
-    from atelier_imaging.encode import LONG_SIDE_MAX, encode
+    from atelier_imaging.composition import composed
+    from atelier_imaging.decoder import normalise
+    from atelier_imaging.encoder import LONG_SIDE_MAX, encode
 
     cv2.setNumThreads(1)  # sums in another order would be other bytes
     assert job.order is not None, "there is nothing to compose without an order"

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import cv2
 
-from atelier_imaging.decode import Photo
-from atelier_imaging.edited import edited, varied
+from atelier_imaging.decoder import Photo
 from atelier_imaging.flat_lay import flat_lay
 from atelier_imaging.geometry import Pixels
-from atelier_imaging.imagined import imagined
+from atelier_imaging.image_edits import edited, varied
 from atelier_imaging.noise import generator
 from atelier_imaging.on_model import on_model
 from atelier_imaging.pictures import Order
 from atelier_imaging.product_shot import product_shot
+from atelier_imaging.text_to_image import imagined
 from atelier_imaging.try_on import try_on
 
 Given = Sequence[tuple[str, Photo]]

@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from atelier_imaging.brief import Brief, Colour
 from atelier_imaging.geometry import Pixels, Plane, blurred, smoothstep
 from atelier_imaging.noise import Rng, fractal, skyline
+from atelier_imaging.prompt_parser import Brief, Colour
 from atelier_imaging.sky import Sky
 
 DIM = {"day": 1.0, "sunset": 0.62, "dawn": 0.8, "night": 0.3}

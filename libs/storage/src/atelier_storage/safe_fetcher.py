@@ -1,4 +1,4 @@
-"""Fetching what clients point at: over a connection that cannot lead into our network (``connecting.py``), within
+"""Fetching what clients point at: over a connection that cannot lead into our network (``safe_connector.py``), within
 bounds, and no redirect is followed.
 """
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import h11
 from opentelemetry import trace
 
-from atelier_storage.connecting import Connector, Resolver, next_event
 from atelier_storage.errors import FetchFailed
-from atelier_storage.targets import Refusal, Target, parse_url
+from atelier_storage.safe_connector import Connector, Resolver, next_event
+from atelier_storage.url_policy import Refusal, Target, parse_url
 
 _USER_AGENT = "atelier-fetch/1"
 _TRANSIENT_STATUS = frozenset({408, 425, 429})

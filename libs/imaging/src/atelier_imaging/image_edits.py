@@ -5,16 +5,16 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from atelier_imaging.brief import read
-from atelier_imaging.decode import Photo
-from atelier_imaging.finish import finished, pixels
+from atelier_imaging.cut_outs import cut_product, over, placed, shade
+from atelier_imaging.decoder import Photo
 from atelier_imaging.geometry import Pixels, Plane, Region, blurred, fit_within
-from atelier_imaging.imagined import imagined
 from atelier_imaging.mask import is_marked, plane_like
 from atelier_imaging.noise import Rng, fractal, generator
 from atelier_imaging.pictures import Order
-from atelier_imaging.product import cut_product, over, placed, shade
 from atelier_imaging.product_shot import covering
+from atelier_imaging.prompt_parser import read
+from atelier_imaging.styles import finished, pixels
+from atelier_imaging.text_to_image import imagined
 
 SIDE_MAX_PX = 1536
 SEAM_PX = 3.0
