@@ -7,7 +7,7 @@ import pytest
 
 from atelier_contracts import RenderSpec
 from atelier_contracts.model_lifecycles import utc_today
-from atelier_gateway.image_models import MODELS, STYLES, Unsupported, resolve
+from atelier_gateway.generations.image_models import MODELS, STYLES, Unsupported, resolve
 from atelier_local.answers import TERMINAL, Generation
 from atelier_local.client import Client
 from atelier_provider_simulator.control import Control

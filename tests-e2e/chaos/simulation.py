@@ -37,7 +37,7 @@ from atelier_contracts import (
 )
 from atelier_contracts.bundle import letters
 from atelier_contracts.routes import BILLING_COMMANDS, GATEWAY_PROJECTION, RENDER_COMMANDS, SESSION_SAGA
-from atelier_gateway.projection import RANKS, TERMINAL, Snapshot, fold
+from atelier_gateway.projection.snapshot import RANKS, TERMINAL, Snapshot, fold
 from atelier_messaging import database, testing
 from atelier_session.handlers import Handlers
 from atelier_session.settings import Settings

@@ -11,9 +11,9 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from atelier_contracts import Artefact, GenerationSucceeded
-from atelier_gateway.edge import Edge
-from atelier_gateway.problems import Problem
+from atelier_gateway.middleware.request_guard import Edge
 from atelier_gateway.surfaces import form, shape_of, surface_of
+from atelier_gateway.web.problems import Problem
 from atelier_storage.keys import artefact_key
 
 from .world import World

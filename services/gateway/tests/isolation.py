@@ -6,7 +6,7 @@ A route that is not under one of ``FAMILIES`` and takes an id fails the test: ad
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from atelier_gateway.surfaces.onmodel.asked import EXAMPLE as FLAT_LAY
+from atelier_gateway.surfaces.onmodel.requests import EXAMPLE as FLAT_LAY
 
 from .form import FORM
 from .world import ADMIN, TRY_ON, World

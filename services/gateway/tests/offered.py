@@ -9,12 +9,12 @@ import httpx
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from atelier_gateway.admission import Admission
-from atelier_gateway.creating import Creating
-from atelier_gateway.internal import Unanswered
-from atelier_gateway.offers import Offers
-from atelier_gateway.problems import Problem
+from atelier_gateway.generations.admission import Admission
+from atelier_gateway.generations.creation import Creating
+from atelier_gateway.generations.provider_catalogue import Offers
+from atelier_gateway.peers.client import Unanswered
 from atelier_gateway.surfaces import ROUTED, shape_of
+from atelier_gateway.web.problems import Problem
 
 from .world import World
 

@@ -1,6 +1,6 @@
 """Operators in the hands of a test."""
 
-from atelier_gateway.store.operators import FIRST
+from atelier_gateway.identity.operator_store import FIRST
 
 from .world import ADMIN, ADMIN_TOKEN, World
 

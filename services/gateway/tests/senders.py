@@ -12,9 +12,10 @@ from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner
-from atelier_gateway.store import deliveries, webhooks
-from atelier_gateway.store.deliveries import Delivery, NewDelivery
-from atelier_gateway.webhooks.sending import Rules, Sender
+from atelier_gateway.webhooks import delivery_store as deliveries
+from atelier_gateway.webhooks import endpoint_store as webhooks
+from atelier_gateway.webhooks.delivery_store import Delivery, NewDelivery
+from atelier_gateway.webhooks.dispatcher import Rules, Sender
 from atelier_gateway.webhooks.signing import Secrets
 from atelier_messaging import UnitOfWork
 from atelier_messaging.database import Pool

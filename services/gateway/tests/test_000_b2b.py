@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from atelier_contracts import GenerationFailed, GenerationRequested
-from atelier_gateway.try_on import DEFAULT_PROMPT
+from atelier_gateway.generations.try_on import DEFAULT_PROMPT
 
 from .world import CREATE, TRY_ON, World
 

@@ -10,7 +10,7 @@ from atelier_contracts import (
     RenderStarted,
 )
 from atelier_contracts.narration import LANGUAGES
-from atelier_gateway.store.stories import as_user
+from atelier_gateway.stories.store import as_user
 from atelier_storage.keys import belongs_to
 
 from .stories import (

@@ -9,7 +9,7 @@ from atelier_contracts import (
     RenderProgressed,
     RenderStarted,
 )
-from atelier_gateway.store.stories import as_user
+from atelier_gateway.stories.store import as_user
 
 from .neighbours import declined
 from .stories import (

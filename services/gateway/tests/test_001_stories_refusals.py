@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from atelier_gateway.store.stories import as_user
+from atelier_gateway.stories.store import as_user
 
 from .neighbours import declined
 from .stories import GENERATIONS, STORIES, initiate, started, told

@@ -172,7 +172,7 @@ async def test_requests_and_errors_are_logged_with_the_seeds_fields(
 ) -> None:
     """002.9 And without what is secret: no URL, no prompt, no token."""
     user_id, user = await world.user()
-    journal = "atelier_gateway.surfaces.form.journal"
+    journal = "atelier_gateway.surfaces.form.request_log"
     caplog.set_level("INFO", journal)
 
     await post(world, user | {"User-Agent": "a browser"}, customPrompt="harmful canary")

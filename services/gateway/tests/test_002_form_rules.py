@@ -5,9 +5,9 @@ import itertools
 import pytest
 from pydantic import ValidationError
 
-from atelier_gateway import kinds
-from atelier_gateway.image_hosts import allowed_hosts, is_allowed
-from atelier_gateway.surfaces.form.asked import GenerationForm, prompt_of, work_of
+from atelier_gateway.generations import input_rules as kinds
+from atelier_gateway.media.image_hosts import allowed_hosts, is_allowed
+from atelier_gateway.surfaces.form.requests import GenerationForm, prompt_of, work_of
 
 from .form import FORM
 from .test_settings import settings

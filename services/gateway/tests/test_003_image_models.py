@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from atelier_gateway.image_models import MODELS, Model, Resolved, Unsupported, cheaper, default_model, resolve
+from atelier_gateway.generations.image_models import (
+    MODELS,
+    Model,
+    Resolved,
+    Unsupported,
+    cheaper,
+    default_model,
+    resolve,
+)
 from atelier_pricing import Price, price
 
 SEED_TABLE = {

@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from atelier_gateway.store import claims
+from atelier_gateway.idempotency import store as claims
 
 from .world import ADMIN, World
 

@@ -130,7 +130,7 @@ async def test_a_wrong_key_of_a_suspended_store_is_told_nothing(world: World) ->
 
 
 async def test_another_replica_believes_a_key_for_less_than_five_seconds() -> None:
-    from atelier_gateway.identity.principals import REMEMBERED_S
+    from atelier_gateway.identity.authenticator import REMEMBERED_S
 
     assert REMEMBERED_S < 5
 

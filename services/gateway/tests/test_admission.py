@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from atelier_contracts import GenerationQueued, GenerationRequested, Message
-from atelier_gateway.idempotency import REBUILD_AFTER
-from atelier_gateway.store import claims
+from atelier_gateway.idempotency import store as claims
+from atelier_gateway.idempotency.keys import REBUILD_AFTER
 
 from .neighbours import declined, silent
 from .world import World

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 import pytest
 from starlette.types import Message, Receive
 
-from atelier_gateway import body_limits
-from atelier_gateway.body_limits import FREE_BYTES, BodyBudget, BodyReader
-from atelier_gateway.problems import Problem
+from atelier_gateway.middleware import body_limits
+from atelier_gateway.middleware.body_limits import FREE_BYTES, BodyBudget, BodyReader
+from atelier_gateway.web.problems import Problem
 
 MIB = 1024 * 1024
 

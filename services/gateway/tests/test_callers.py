@@ -10,9 +10,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 from atelier_contracts import CancelRequested, GenerationRequested, GenerationSucceeded, Message
-from atelier_gateway import callers
-from atelier_gateway.surfaces.openai_shape import making
-from atelier_gateway.waiting import Waiting
+from atelier_gateway.generations import client_disconnects as callers
+from atelier_gateway.projection.waiter import Waiting
+from atelier_gateway.surfaces.openai import create as making
 
 from . import onmodel
 from .connection import Connection
@@ -288,7 +288,7 @@ async def test_a_database_that_goes_away_while_a_client_waits_does_not_take_what
     world.neighbours.stop = silent
     monkeypatch.setattr(callers, "CANCEL_PAUSE_S", 0.05)
     monkeypatch.setattr(callers, "CANCEL_TRIES_MAX", 10_000)
-    caplog.set_level(logging.WARNING, "atelier_gateway.callers")
+    caplog.set_level(logging.WARNING, "atelier_gateway.generations.client_disconnects")
 
     def admitted_and_cut(request: GenerationRequested) -> Message:
         world.to_database.cut()

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from atelier_contracts import GenerationCancelled, Owner
-from atelier_gateway import capacity
-from atelier_gateway.capacity import Capacity, Room
-from atelier_gateway.problems import Problem
+from atelier_gateway.generations import capacity
+from atelier_gateway.generations.capacity import Capacity, Room
+from atelier_gateway.web.problems import Problem
 
 from .world import World
 

@@ -13,10 +13,10 @@ from fastapi import FastAPI, Request
 from prometheus_client import REGISTRY
 from starlette.responses import Response
 
-from atelier_gateway.bodies import Body, answer, read
-from atelier_gateway.edge import SECURITY_HEADERS, Edge
-from atelier_gateway.problems import Problem
+from atelier_gateway.middleware.request_guard import SECURITY_HEADERS, Edge
 from atelier_gateway.surfaces import shape_of, surface_of
+from atelier_gateway.web.json_bodies import Body, answer, read
+from atelier_gateway.web.problems import Problem
 
 BYTES_MAX = 1_000
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from atelier_contracts import GenerationFailed, GenerationRequested
-from atelier_gateway.image_models import GPT_SIZES, SEED_SIZES, nearest_size
+from atelier_gateway.generations.image_models import GPT_SIZES, SEED_SIZES, nearest_size
 from atelier_pricing import Price, price
 
 from .team import team_of

@@ -9,7 +9,7 @@ import pytest
 
 from atelier_contracts import GenerationCancelled, GenerationFailed, GenerationRequested, Message
 from atelier_contracts.render import FailureCode
-from atelier_gateway.endings import ENDINGS
+from atelier_gateway.generations.failure_problems import ENDINGS
 
 from .neighbours import queued
 from .onmodel import body, picture

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from atelier_contracts import Owner
-from atelier_gateway.explain import explain
-from atelier_gateway.projection import Snapshot
-from atelier_gateway.store.generations import Generation
+from atelier_gateway.generations.operator_timeline import explain
+from atelier_gateway.projection.snapshot import Snapshot
+from atelier_gateway.projection.store import Generation
 
 BORN = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 SAGA = {

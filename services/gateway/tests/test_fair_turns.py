@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from atelier_contracts import Owner
-from atelier_gateway.fair_turns import FairTurns
+from atelier_gateway.media.fair_turns import FairTurns
 
 MANY, FEW, OTHER = (Owner(kind="store", id=UUID(int=number)) for number in (1, 2, 3))
 LONG_S = 60.0

@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 from pydantic_core._pydantic_core import list_all_errors
 
 from atelier_gateway import surfaces
-from atelier_gateway.bodies import Body
-from atelier_gateway.field_errors import BUILT_IN, SENTENCES, problem_of, sentence_of
+from atelier_gateway.web.field_errors import BUILT_IN, SENTENCES, problem_of, sentence_of
+from atelier_gateway.web.json_bodies import Body
 
 LIBRARYS = re.compile(r"input|valid (string|integer|number|list|dictionary)|permitted|items?\b|pydantic|parse", re.I)
 NUMBERS: tuple[Any, ...] = (True, 0, -1, 10**30, 1.5)

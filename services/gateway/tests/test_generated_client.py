@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from atelier_gateway.openapi_document import finish
+from atelier_gateway.surfaces.openapi_document import finish
 
 from .world import World
 

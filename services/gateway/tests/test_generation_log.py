@@ -39,7 +39,7 @@ async def test_an_admission_and_an_end_are_one_line_each_with_what_is_searched_f
 
 
 async def test_a_refused_admission_is_a_line_too(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="atelier_gateway.generation_log")
+    caplog.set_level(logging.INFO, logger="atelier_gateway.generations.generation_log")
     world.neighbours.answer = declined
     _, headers = await world.store()
 

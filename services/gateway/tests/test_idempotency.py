@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atelier_gateway.idempotency import REBUILD_AFTER, Rebuild, Reply, Stored, checked, fingerprint, judge
-from atelier_gateway.problems import Problem
+from atelier_gateway.idempotency.keys import REBUILD_AFTER, Rebuild, Reply, Stored, checked, fingerprint, judge
+from atelier_gateway.web.problems import Problem
 
 FINGERPRINT = fingerprint("a request")
 YOUNG = timedelta(seconds=1)

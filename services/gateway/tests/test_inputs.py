@@ -5,9 +5,9 @@ from uuid import uuid4
 import pytest
 
 from atelier_contracts import InputRef, Owner
-from atelier_gateway import kinds
-from atelier_gateway.inputs import Given, reference
-from atelier_gateway.problems import Problem
+from atelier_gateway.generations import input_rules as kinds
+from atelier_gateway.media.input_references import Given, reference
+from atelier_gateway.web.problems import Problem
 from atelier_storage.keys import upload_key
 from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from atelier_contracts import Artefact, GenerationSucceeded, Owner
-from atelier_gateway.fair_turns import FairTurns
-from atelier_gateway.identity.principals import Principal
-from atelier_gateway.inputs import Given, Inputs
-from atelier_gateway.intake import ImageRefused, Intake, StoredPicture
-from atelier_gateway.problems import Problem
-from atelier_gateway.store import files
-from atelier_gateway.store.files import Use
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.media import store as files
+from atelier_gateway.media.fair_turns import FairTurns
+from atelier_gateway.media.input_references import Given, Inputs
+from atelier_gateway.media.intake import ImageRefused, Intake, StoredPicture
+from atelier_gateway.media.store import Use
+from atelier_gateway.web.problems import Problem
 from atelier_imaging import ImageWorkers
 from atelier_storage.errors import ObjectMissing
 from atelier_storage.keys import artefact_key, upload_key

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from atelier_gateway import data_uris
-from atelier_gateway.data_uris import DataUriRefused
+from atelier_gateway.media import data_uris
+from atelier_gateway.media.data_uris import DataUriRefused
 
 PNG = b"\x89PNG\r\n\x1a\nrest"
 

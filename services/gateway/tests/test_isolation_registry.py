@@ -6,7 +6,7 @@ from typing import Any, cast
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from atelier_gateway.parts import Parts
+from atelier_gateway.container import Parts
 from atelier_gateway.surfaces import ROUTED
 
 from .isolation import FAMILIES, NO_TENANTS

@@ -3,9 +3,9 @@
 import pytest
 from starlette.types import Scope
 
-from atelier_gateway.clients import client_ip, networks, subject
-from atelier_gateway.limits import Count, Limits, Rule, headers, refusal
-from atelier_gateway.windows import library_windows
+from atelier_gateway.rate_limits.backends import library_windows
+from atelier_gateway.rate_limits.limiter import Count, Limits, Rule, headers, refusal
+from atelier_gateway.web.client_ip import client_ip, networks, subject
 
 PER_USER = Rule("user", 2, 60)
 

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from atelier_gateway.limits import Limits, Rule, Windows
-from atelier_gateway.windows import library_windows
+from atelier_gateway.rate_limits.backends import library_windows
+from atelier_gateway.rate_limits.limiter import Limits, Rule, Windows
 
 pytestmark = pytest.mark.stack
 START_S_MAX = 10.0

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from atelier_gateway.store import rates
-from atelier_gateway.store.rates import PostgresWindows
+from atelier_gateway.rate_limits import postgres_windows as rates
+from atelier_gateway.rate_limits.postgres_windows import PostgresWindows
 
 from .conftest import FAILED_LOGINS_PER_MINUTE
 from .world import ADMIN, World

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from atelier_contracts import GenerationRequested, GenerationSucceeded, Message
-from atelier_gateway.model_notices import notice_headers
+from atelier_gateway.generations.model_notices import notice_headers
 from atelier_gateway.surfaces import ROUTED
 
 from .native import projected, shown

@@ -8,7 +8,7 @@ import pytest
 from atelier_contracts import (
     RenderStarted,
 )
-from atelier_gateway import cancelling
+from atelier_gateway.generations import cancellation as cancelling
 
 from .native import cancel, cancels_heard, create, fail, reached, shown, success
 from .neighbours import silent

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from atelier_contracts import GenerationCancelled, GenerationRequested, RenderStarted
-from atelier_gateway.surfaces.native.body import CreateGeneration
+from atelier_gateway.surfaces.native.requests import CreateGeneration
 
 from .native import IMAGE, create, projected, shown, success
 from .neighbours import declined

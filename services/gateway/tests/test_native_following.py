@@ -10,8 +10,8 @@ import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
 from atelier_contracts import GenerationCancelled, GenerationFailed, RenderProgressed, RenderStarted
-from atelier_gateway.problems import KINDS, PROBLEM_ROOT
-from atelier_gateway.surfaces.native import following
+from atelier_gateway.surfaces.native import event_stream as following
+from atelier_gateway.web.problems import KINDS, PROBLEM_ROOT
 
 from .neighbours import silent
 from .world import World

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from atelier_contracts import GenerationDeleted, GenerationRequested
-from atelier_gateway.idempotency import REBUILD_AFTER
+from atelier_gateway.idempotency.keys import REBUILD_AFTER
 from atelier_storage.keys import upload_key
 
 from .native import IMAGE, create, fail

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from atelier_contracts import GenerationCancelled, RenderProgressed
-from atelier_gateway.waiting import POLL_EVERY_S, Waiting
+from atelier_gateway.projection.waiter import POLL_EVERY_S, Waiting
 
 from .world import World
 

@@ -16,17 +16,17 @@ import pytest
 from pydantic import BaseModel
 
 from atelier_contracts import Artefact, GenerationRequested, GenerationSucceeded, Message
-from atelier_gateway.bodies import Body
-from atelier_gateway.surfaces.b2b import CreateTryOn
-from atelier_gateway.surfaces.form.asked import GenerationForm
-from atelier_gateway.surfaces.images.asked import CreateBatch, CreateImages
-from atelier_gateway.surfaces.native.body import CreateGeneration, Input
-from atelier_gateway.surfaces.onmodel.asked import FlatLayRequest, OnModelRequest
-from atelier_gateway.surfaces.openai_shape.bodies import EditImages, GenerateImages, VaryImage
-from atelier_gateway.surfaces.stories.asked import NewStory
+from atelier_gateway.media.uploads import Upload
+from atelier_gateway.surfaces.b2b.routes import CreateTryOn
+from atelier_gateway.surfaces.form.requests import GenerationForm
+from atelier_gateway.surfaces.images.requests import CreateBatch, CreateImages
+from atelier_gateway.surfaces.native.requests import CreateGeneration, Input
+from atelier_gateway.surfaces.onmodel.requests import FlatLayRequest, OnModelRequest
+from atelier_gateway.surfaces.openai.requests import EditImages, GenerateImages, VaryImage
+from atelier_gateway.surfaces.stories.requests import NewStory
 from atelier_gateway.surfaces.trpc.procedures import Create as CreateOverTrpc
-from atelier_gateway.surfaces.webhooks.asked import NewWebhook
-from atelier_gateway.uploading import Upload
+from atelier_gateway.surfaces.webhooks.requests import NewWebhook
+from atelier_gateway.web.json_bodies import Body
 from atelier_storage.keys import artefact_key
 
 from .form import FORM

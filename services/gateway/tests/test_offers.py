@@ -3,7 +3,7 @@
 import pytest
 
 from atelier_contracts import InputRef, RenderSpec
-from atelier_gateway.offers import Objection, Row, objection
+from atelier_gateway.generations.provider_catalogue import Objection, Row, objection
 
 ROWS = (
     Row("openai", "image", models=("dall-e-3",), modes=("words",), sizes=("1024x1024",), n_max=1),

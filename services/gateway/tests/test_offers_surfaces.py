@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from atelier_contracts import GenerationRequested
-from atelier_gateway.surfaces.onmodel.asked import EXAMPLE as FLAT_LAY
+from atelier_gateway.surfaces.onmodel.requests import EXAMPLE as FLAT_LAY
 
 from .form import FORM
 from .form import PATH as FORM_PATH

@@ -15,7 +15,7 @@ from atelier_contracts import (
     GenerationSucceeded,
     Message,
 )
-from atelier_gateway.image_models import MODELS
+from atelier_gateway.generations.image_models import MODELS
 from atelier_storage.keys import artefact_key
 
 from .neighbours import declined

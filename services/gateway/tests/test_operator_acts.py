@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from atelier_contracts import GrantCredit, Owner
-from atelier_gateway.granting import grant
+from atelier_gateway.peers.credit_grants import grant
 from atelier_messaging import Work
 
 from .operators import operator, renew

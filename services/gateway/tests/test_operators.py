@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from atelier_gateway.store.operators import FIRST
+from atelier_gateway.identity.operator_store import FIRST
 
 from .operators import OPERATORS, operator, renew
 from .world import ADMIN, ADMIN_TOKEN, World

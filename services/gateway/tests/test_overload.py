@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from atelier_gateway.store.rates import PostgresWindows
+from atelier_gateway.rate_limits.postgres_windows import PostgresWindows
 
 from .native import IMAGE
 from .onmodel import CREATE as ON_MODEL

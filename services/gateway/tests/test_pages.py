@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from atelier_gateway import pages
-from atelier_gateway.surfaces.about import ABOUT
+from atelier_gateway.surfaces.descriptions import ABOUT
 
 from .world import World
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from atelier_gateway.paging import DIGITS_MAX, whole
-from atelier_gateway.problems import Problem
+from atelier_gateway.web.pagination import DIGITS_MAX, whole
+from atelier_gateway.web.problems import Problem
 
 from .isolation import FAMILIES, Headers, hook, member, store, user
 from .world import ADMIN, World

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from atelier_contracts import GenerationRequested, Owner
-from atelier_gateway import data_uris
-from atelier_gateway.data_uris import DataUriRefused
+from atelier_gateway.media import data_uris
+from atelier_gateway.media.data_uris import DataUriRefused
 from atelier_storage.keys import upload_key
 
 from .native import IMAGE

@@ -5,10 +5,11 @@ import re
 
 import pytest
 
-from atelier_gateway.bodies import Body, takes
-from atelier_gateway.problems import KINDS, Problem, of_status, problem_json
-from atelier_gateway.surfaces import b2b, shape_of, surface_of
-from atelier_gateway.surfaces.native.body import CreateGeneration
+from atelier_gateway.surfaces import shape_of, surface_of
+from atelier_gateway.surfaces.b2b import routes as b2b
+from atelier_gateway.surfaces.native.requests import CreateGeneration
+from atelier_gateway.web.json_bodies import Body, takes
+from atelier_gateway.web.problems import KINDS, Problem, of_status, problem_json
 
 
 @pytest.mark.parametrize("code", KINDS)

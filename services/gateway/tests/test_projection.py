@@ -20,7 +20,7 @@ from atelier_contracts import (
     RenderProgressed,
     RenderStarted,
 )
-from atelier_gateway.projection import RANKS, TERMINAL, Snapshot, advance, fold
+from atelier_gateway.projection.snapshot import RANKS, TERMINAL, Snapshot, advance, fold
 from atelier_storage.keys import artefact_key, thumbnail_key, upload_key
 
 ID = UUID("01a1fc2b-e840-76c4-840b-55c1df4115f5")

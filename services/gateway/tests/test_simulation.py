@@ -3,8 +3,8 @@
 import pytest
 
 from atelier_contracts import Simulation
-from atelier_gateway.problems import Problem
-from atelier_gateway.simulation import simulation
+from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.simulate_header import simulation
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from atelier_contracts import (
     RenderProgressed,
     RenderStarted,
 )
-from atelier_gateway import uploading
-from atelier_gateway.problems import Problem
+from atelier_gateway.media import uploads as uploading
+from atelier_gateway.web.problems import Problem
 from atelier_storage.errors import UploadIdentityUnfit
 from atelier_storage.keys import artefact_key
 from atelier_storage.settings import StorageSettings

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from atelier_gateway.bodies import FileName, Line, Prompt, Prose
-from atelier_gateway.field_errors import sentence_of
-from atelier_gateway.media_types import UploadType
-from atelier_gateway.narration import Spoken
+from atelier_gateway.media.media_types import UploadType
+from atelier_gateway.media.narration_fields import Spoken
+from atelier_gateway.web.field_errors import sentence_of
+from atelier_gateway.web.json_bodies import FileName, Line, Prompt, Prose
 
 PROSE, PROMPT = TypeAdapter[str](Prose), TypeAdapter[str](Prompt)
 LINE, FILE_NAME = TypeAdapter[str](Line), TypeAdapter[str](FileName)

@@ -9,9 +9,9 @@ import pytest
 from starlette.requests import Request
 
 from atelier_contracts import Owner
-from atelier_gateway.identity.principals import Principal
+from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.surfaces.trpc.calls import AT_ONCE_MAX, Call, answered
-from atelier_gateway.surfaces.trpc.envelopes import Answered, result
+from atelier_gateway.surfaces.trpc.responses import Answered, result
 
 from .conftest import FAILED_LOGINS_PER_MINUTE
 from .isolation import Headers

@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from atelier_contracts import Owner
-from atelier_gateway.store import files
-from atelier_gateway.store.files import Use
+from atelier_gateway.media import store as files
+from atelier_gateway.media.store import Use
 from atelier_messaging.database import Connection
 from atelier_storage.objects import ObjectStore
 

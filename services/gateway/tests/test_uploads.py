@@ -9,10 +9,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from atelier_gateway.inputs import INPUT_BYTES_MAX
-from atelier_gateway.narration import TEXT_BYTES_MAX
-from atelier_gateway.upload_rules import UploadRules
-from atelier_gateway.uploading import Uploads
+from atelier_gateway.media.input_references import INPUT_BYTES_MAX
+from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX
+from atelier_gateway.media.upload_rules import UploadRules
+from atelier_gateway.media.uploads import Uploads
 from atelier_storage.errors import ObjectMissing, StorageUnavailable
 from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings

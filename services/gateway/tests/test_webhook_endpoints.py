@@ -3,10 +3,10 @@
 import httpx
 import pytest
 
-from atelier_gateway.limits import Rule
-from atelier_gateway.store.webhooks import ENDPOINTS_MAX
-from atelier_gateway.surfaces.webhooks import acts
-from atelier_gateway.webhooks import sending
+from atelier_gateway.rate_limits.limiter import Rule
+from atelier_gateway.surfaces.webhooks import idempotent_actions as acts
+from atelier_gateway.webhooks import dispatcher as sending
+from atelier_gateway.webhooks.endpoint_store import ENDPOINTS_MAX
 
 from .hooks import HOOK, deliveries, make, signing_secret, until_state
 from .isolation import IMAGE

@@ -12,9 +12,9 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import atelier_gateway
 from atelier_contracts import Owner
-from atelier_gateway.store import deliveries
-from atelier_gateway.webhooks import sending
-from atelier_gateway.webhooks.sending import PER_TARGET
+from atelier_gateway.webhooks import delivery_store as deliveries
+from atelier_gateway.webhooks import dispatcher as sending
+from atelier_gateway.webhooks.dispatcher import PER_TARGET
 from atelier_messaging import database
 from atelier_messaging.database import Pool
 from atelier_messaging.testing import migrated

@@ -9,8 +9,8 @@ import pytest
 
 from atelier_contracts import GenerationFailed, GenerationRejected
 from atelier_gateway.settings import Settings
-from atelier_gateway.webhooks import noting
-from atelier_gateway.webhooks.happening import TYPES
+from atelier_gateway.webhooks import enqueuer as noting
+from atelier_gateway.webhooks.events import TYPES
 
 from .hooks import HOOK, came, deliveries, make, signing_secret, succeed, until_state
 from .isolation import IMAGE

@@ -12,12 +12,12 @@ from pydantic import SecretStr
 from standardwebhooks import Webhook
 
 from atelier_contracts import Event, GenerationQueued, GenerationSucceeded, Owner, RenderProgressed, RenderStarted
-from atelier_gateway.problems import Problem
-from atelier_gateway.projection import Snapshot
-from atelier_gateway.webhooks.addresses import Receivers, host_of
-from atelier_gateway.webhooks.happening import steps
+from atelier_gateway.projection.snapshot import Snapshot
+from atelier_gateway.web.problems import Problem
+from atelier_gateway.webhooks.events import steps
 from atelier_gateway.webhooks.payloads import SignedLater, body, payload
-from atelier_gateway.webhooks.schedule import Verdict, asked_s, judge, next_wait_s, waits
+from atelier_gateway.webhooks.receiver_urls import Receivers, host_of
+from atelier_gateway.webhooks.retry_policy import Verdict, asked_s, judge, next_wait_s, waits
 from atelier_gateway.webhooks.signing import SecretIds, Secrets
 from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings

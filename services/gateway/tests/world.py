@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from atelier_gateway.container import Parts
 from atelier_gateway.listeners import Listeners
-from atelier_gateway.parts import Parts
 from atelier_messaging.database import Pool
 
 from .link import Link

@@ -11,35 +11,40 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_contracts.routes import GATEWAY_PROJECTION, reply_key
-from atelier_gateway import clients, handlers, pages
-from atelier_gateway.admission import Admission
-from atelier_gateway.callers import Callers
-from atelier_gateway.cancelling import Cancelling
-from atelier_gateway.capacity import Capacity
-from atelier_gateway.creating import Creating
-from atelier_gateway.deleting import Deleting
-from atelier_gateway.described import Described
-from atelier_gateway.edge import Edge
-from atelier_gateway.failed_logins import FailedLogins
-from atelier_gateway.fair_turns import FairTurns
-from atelier_gateway.funds import Funds
+from atelier_gateway import handlers, pages
+from atelier_gateway.container import Parts
+from atelier_gateway.generations import undelivered_results as unclaimed
+from atelier_gateway.generations.admission import Admission
+from atelier_gateway.generations.balance_check import Funds
+from atelier_gateway.generations.cancellation import Cancelling
+from atelier_gateway.generations.capacity import Capacity
+from atelier_gateway.generations.client_disconnects import Callers
+from atelier_gateway.generations.creation import Creating
+from atelier_gateway.generations.deletion import Deleting
+from atelier_gateway.generations.provider_catalogue import Offers
+from atelier_gateway.idempotency import store as claims
+from atelier_gateway.idempotency.runner import KeyedActs
+from atelier_gateway.identity.authenticator import Identity
 from atelier_gateway.identity.last_use import FLUSH_EVERY_S
 from atelier_gateway.identity.operators import Operators
-from atelier_gateway.identity.principals import Identity
 from atelier_gateway.identity.tokens import OUTSIDE_ALGORITHMS, DevelopmentIssuer, Issuer, Jwks
-from atelier_gateway.inputs import Inputs
-from atelier_gateway.intake import Intake
-from atelier_gateway.internal import Internal
-from atelier_gateway.keyed import KeyedActs
-from atelier_gateway.limits import Limits
 from atelier_gateway.listeners import Listeners
-from atelier_gateway.offers import Offers
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem, of_status
-from atelier_gateway.replies import Replies
+from atelier_gateway.media.fair_turns import FairTurns
+from atelier_gateway.media.input_references import Inputs
+from atelier_gateway.media.intake import Intake
+from atelier_gateway.media.uploads import SWEEP_EVERY_S, Uploads
+from atelier_gateway.middleware.failed_logins import FailedLogins
+from atelier_gateway.middleware.request_guard import Edge
+from atelier_gateway.peers.client import Internal
+from atelier_gateway.peers.reply_listener import Replies
+from atelier_gateway.projection import event_log as events
+from atelier_gateway.projection.recovery import Standing
+from atelier_gateway.projection.waiter import POLL_EVERY_S, Waiting
+from atelier_gateway.rate_limits import hourly_quota as hours
+from atelier_gateway.rate_limits import postgres_windows as rates
+from atelier_gateway.rate_limits.backends import open_windows
+from atelier_gateway.rate_limits.limiter import Limits
 from atelier_gateway.settings import Settings
-from atelier_gateway.standing import Standing
-from atelier_gateway.store import claims, deliveries, events, hours, rates, unclaimed
 from atelier_gateway.surfaces import (
     LARGER_BODIES,
     OPERATIONS,
@@ -47,17 +52,18 @@ from atelier_gateway.surfaces import (
     shape_of,
     surface_of,
 )
-from atelier_gateway.surfaces.native.views import view
-from atelier_gateway.surfaces.webhooks.described import describe
-from atelier_gateway.uploading import SWEEP_EVERY_S, Uploads
-from atelier_gateway.waiting import POLL_EVERY_S, Waiting
-from atelier_gateway.webhooks.addresses import Receivers
-from atelier_gateway.webhooks.noting import Noting
+from atelier_gateway.surfaces.native.responses import view
+from atelier_gateway.surfaces.openapi import Described
+from atelier_gateway.surfaces.webhooks.openapi_webhooks import describe
+from atelier_gateway.web import client_ip as clients
+from atelier_gateway.web.problems import Problem, of_status
+from atelier_gateway.webhooks import delivery_store as deliveries
+from atelier_gateway.webhooks.dispatcher import Rules, Sender
+from atelier_gateway.webhooks.enqueuer import Noting
 from atelier_gateway.webhooks.payloads import SignedLater
-from atelier_gateway.webhooks.schedule import waits
-from atelier_gateway.webhooks.sending import Rules, Sender
+from atelier_gateway.webhooks.receiver_urls import Receivers
+from atelier_gateway.webhooks.retry_policy import waits
 from atelier_gateway.webhooks.signing import Secrets
-from atelier_gateway.windows import open_windows
 from atelier_imaging import ImageWorkers
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool

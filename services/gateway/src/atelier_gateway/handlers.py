@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from atelier_contracts import ArtefactsExpired, Event
-from atelier_gateway import projection
-from atelier_gateway.generation_log import log_ends
-from atelier_gateway.store import files, generations
-from atelier_gateway.waiting import Waiting
-from atelier_gateway.webhooks.noting import Noting
+from atelier_gateway.generations.generation_log import log_ends
+from atelier_gateway.media import store as files
+from atelier_gateway.projection import snapshot as projection
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.waiter import Waiting
+from atelier_gateway.webhooks.enqueuer import Noting
 from atelier_messaging import Delivery, Work
 
 

@@ -7,10 +7,10 @@ from typing import Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from atelier_gateway.clients import Network, networks
-from atelier_gateway.image_hosts import allowed_hosts
-from atelier_gateway.upload_rules import UploadRules
-from atelier_gateway.webhooks.schedule import waits
+from atelier_gateway.media.image_hosts import allowed_hosts
+from atelier_gateway.media.upload_rules import UploadRules
+from atelier_gateway.web.client_ip import Network, networks
+from atelier_gateway.webhooks.retry_policy import waits
 from atelier_messaging import BrokerSettings
 from atelier_storage.settings import StorageSettings
 from atelier_telemetry.settings import TelemetrySettings
@@ -58,9 +58,9 @@ class Settings(BrokerSettings, TelemetrySettings):
     body_bytes_max: int = Field(default=1_048_576, ge=1_024)
 
     redis_url: SecretStr | None = None
-    """Where request limits are counted; without it, in the gateway's Postgres (``limits.py``)."""
+    """Where request limits are counted; without it, in the gateway's Postgres (``rate_limits``)."""
     trusted_proxies: str = ""
-    """CIDRs, comma-separated, whose ``X-Forwarded-For`` is believed (``clients.py``)."""
+    """CIDRs, comma-separated, whose ``X-Forwarded-For`` is believed (``web/client_ip.py``)."""
     bodies_bytes_max: int = Field(default=72 * 1024 * 1024, ge=26 * 1024 * 1024)
     """Bytes of all request bodies that this process holds at once; beyond the first 64 KiB of each. Past it: 503."""
     native_requests_per_minute: int = Field(default=600, ge=1)

@@ -5,10 +5,10 @@ from functools import partial
 from starlette.datastructures import Headers
 
 from atelier_gateway.identity import api_keys
+from atelier_gateway.identity import operator_store as operators
+from atelier_gateway.identity.authenticator import Remembered, bearer_of, unauthorized
 from atelier_gateway.identity.last_use import LastUse
-from atelier_gateway.identity.principals import Remembered, bearer_of, unauthorized
-from atelier_gateway.store import operators
-from atelier_gateway.store.operators import FIRST_PREFIX, StoredOperator
+from atelier_gateway.identity.operator_store import FIRST_PREFIX, StoredOperator
 from atelier_messaging.database import Pool
 
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic_core import PydanticCustomError
 
-from atelier_gateway.text import one_line
+from atelier_gateway.web.text import one_line
 
 DEV_ISSUER = "https://atelier.example/development"
 DEV_AUDIENCE = "atelier"

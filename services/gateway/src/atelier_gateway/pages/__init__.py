@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from atelier_gateway.problems import not_found
+from atelier_gateway.web.problems import not_found
 
 HERE = Path(__file__).parent
 HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'self'; frame-ancestors 'none'"}

@@ -1,23 +1,15 @@
 """One module a surface, each only an adapter: authenticate, parse, map, answer."""
 
-from atelier_gateway.edge import Shape
-from atelier_gateway.problems import problem_json
-from atelier_gateway.surfaces import (
-    admin,
-    admin_access,
-    admin_credits,
-    admin_operators,
-    admin_stores,
-    b2b,
-    form,
-    images,
-    native,
-    onmodel,
-    openai_shape,
-    stories,
-    trpc,
-    webhooks,
-)
+from atelier_gateway.middleware.request_guard import Shape
+from atelier_gateway.surfaces import form, images, native, onmodel, stories, trpc, webhooks
+from atelier_gateway.surfaces import openai as openai_shape
+from atelier_gateway.surfaces.admin import access as admin_access
+from atelier_gateway.surfaces.admin import accounts as admin
+from atelier_gateway.surfaces.admin import credits as admin_credits
+from atelier_gateway.surfaces.admin import operators as admin_operators
+from atelier_gateway.surfaces.admin import stores as admin_stores
+from atelier_gateway.surfaces.b2b import routes as b2b
+from atelier_gateway.web.problems import problem_json
 
 PUBLIC = (b2b, native, trpc, form, images, openai_shape, onmodel, stories, webhooks)
 """The surfaces that clients reach: each has a ``router(parts)``."""

@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from atelier_gateway.bodies import answer, read
-from atelier_gateway.idempotency import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
-from atelier_gateway.identity.principals import Principal
-from atelier_gateway.parts import Parts
-from atelier_gateway.uploading import Upload
+from atelier_gateway.container import Parts
+from atelier_gateway.idempotency.keys import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.media.uploads import Upload
+from atelier_gateway.web.json_bodies import answer, read
 
 
 async def offer(

@@ -6,19 +6,20 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway.bodies import answer, id_from_path, takes
-from atelier_gateway.paging import page_and_cursor, page_of
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import not_found
-from atelier_gateway.store import form as queue
-from atelier_gateway.store import generations, listing
-from atelier_gateway.store.generations import Generation
-from atelier_gateway.surfaces.form.asked import GenerationForm
-from atelier_gateway.surfaces.form.docs import CREATE, GET, HEALTH, KEYED, LIST, PAGING
-from atelier_gateway.surfaces.form.journal import Entry, journalled
-from atelier_gateway.surfaces.form.making import PREFIX, Making
-from atelier_gateway.surfaces.form.replies import STATUSES, dressed, timestamp, view
-from atelier_gateway.surfaces.form.visitor import visitor
+from atelier_gateway.container import Parts
+from atelier_gateway.generations import form_queue as queue
+from atelier_gateway.projection import listing
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.store import Generation
+from atelier_gateway.surfaces.form.authentication import visitor
+from atelier_gateway.surfaces.form.create import PREFIX, Making
+from atelier_gateway.surfaces.form.openapi import CREATE, GET, HEALTH, KEYED, LIST, PAGING
+from atelier_gateway.surfaces.form.request_log import Entry, journalled
+from atelier_gateway.surfaces.form.requests import GenerationForm
+from atelier_gateway.surfaces.form.responses import STATUSES, dressed, timestamp, view
+from atelier_gateway.web.json_bodies import answer, id_from_path, takes
+from atelier_gateway.web.pagination import page_and_cursor, page_of
+from atelier_gateway.web.problems import not_found
 from atelier_messaging import database, is_outage
 
 LIST_DEFAULT, LIST_MAX = 20, 100

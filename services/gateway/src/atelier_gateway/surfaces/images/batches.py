@@ -11,19 +11,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_gateway import image_orders
-from atelier_gateway.bodies import answer, read
-from atelier_gateway.clients import subject
-from atelier_gateway.creating import Shape
-from atelier_gateway.edge import unexpected
-from atelier_gateway.identity.principals import Principal
-from atelier_gateway.image_orders import Order
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem
-from atelier_gateway.store.people import User
-from atelier_gateway.surfaces.gate import Gate
-from atelier_gateway.surfaces.images.asked import CreateBatch
-from atelier_gateway.surfaces.images.making import (
+from atelier_gateway.container import Parts
+from atelier_gateway.generations.creation import Shape
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.identity.users import User
+from atelier_gateway.middleware.request_guard import unexpected
+from atelier_gateway.rate_limits.request_limits import Gate
+from atelier_gateway.surfaces import image_requests as image_orders
+from atelier_gateway.surfaces.image_requests import Order
+from atelier_gateway.surfaces.images.create import (
     CREATE,
     PER_IP,
     PER_USER,
@@ -35,6 +31,10 @@ from atelier_gateway.surfaces.images.making import (
     problem,
     workspace_of,
 )
+from atelier_gateway.surfaces.images.requests import CreateBatch
+from atelier_gateway.web.client_ip import subject
+from atelier_gateway.web.json_bodies import answer, read
+from atelier_gateway.web.problems import Problem
 
 
 async def create_batch(parts: Parts, request: Request, gate: Gate) -> Response:

@@ -3,16 +3,17 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway.bodies import answer, id_from_path
-from atelier_gateway.paging import page_and_cursor, page_of
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import not_found
-from atelier_gateway.store import generations, listing
-from atelier_gateway.surfaces.gate import gated
-from atelier_gateway.surfaces.images import docs
+from atelier_gateway.container import Parts
+from atelier_gateway.projection import listing
+from atelier_gateway.projection import store as generations
+from atelier_gateway.rate_limits.request_limits import gated
+from atelier_gateway.surfaces.images import openapi as docs
 from atelier_gateway.surfaces.images.batches import create_batch
-from atelier_gateway.surfaces.images.making import PREFIX, SURFACE, create, enveloped, member, remaining
-from atelier_gateway.surfaces.images.views import view
+from atelier_gateway.surfaces.images.create import PREFIX, SURFACE, create, enveloped, member, remaining
+from atelier_gateway.surfaces.images.responses import view
+from atelier_gateway.web.json_bodies import answer, id_from_path
+from atelier_gateway.web.pagination import page_and_cursor, page_of
+from atelier_gateway.web.problems import not_found
 
 
 def router(parts: Parts) -> APIRouter:

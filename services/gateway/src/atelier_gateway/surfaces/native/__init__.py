@@ -2,8 +2,11 @@
 
 from fastapi import APIRouter
 
-from atelier_gateway.parts import Parts
-from atelier_gateway.surfaces.native import acts, capabilities, following, generations, money, problem_pages, uploads
+from atelier_gateway.container import Parts
+from atelier_gateway.surfaces.native import capabilities, generations, problem_pages, uploads
+from atelier_gateway.surfaces.native import credits as money
+from atelier_gateway.surfaces.native import event_stream as following
+from atelier_gateway.surfaces.native import generation_actions as acts
 
 PICTURE_PATHS = (f"{generations.PREFIX}/generations", f"{generations.PREFIX}/quotes")
 """Where a body may carry pictures."""

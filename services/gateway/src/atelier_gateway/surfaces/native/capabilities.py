@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from atelier_contracts import Kind
-from atelier_gateway.bodies import answer
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem
-from atelier_gateway.surfaces.native import docs
+from atelier_gateway.container import Parts
+from atelier_gateway.surfaces.native import openapi as docs
+from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.problems import Problem
 from atelier_imaging.pictures import BYTES_MAX, PIXELS_MAX, SOURCE_TYPES
 
 ROW: dict[str, Any] = {

@@ -10,27 +10,28 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway import kinds
-from atelier_gateway.bodies import answer, id_from_path, takes
-from atelier_gateway.body_limits import FREE_BYTES
-from atelier_gateway.callers import Caller
-from atelier_gateway.creating import Shape
-from atelier_gateway.idempotency import HEADER
-from atelier_gateway.identity.principals import Principal
-from atelier_gateway.internal import Unanswered
-from atelier_gateway.limits import Rule
-from atelier_gateway.model_notices import notice_headers
-from atelier_gateway.paging import page_of
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem, not_found, problem_json
-from atelier_gateway.store import generations, listing
-from atelier_gateway.store.generations import Generation
-from atelier_gateway.surfaces.gate import Gate, gated
-from atelier_gateway.surfaces.native import docs
-from atelier_gateway.surfaces.native.asking import asked, draft
-from atelier_gateway.surfaces.native.body import CreateGeneration
-from atelier_gateway.surfaces.native.carried import created_with
-from atelier_gateway.surfaces.native.views import NOWHERE, STATUSES, accepted, view
+from atelier_gateway.container import Parts
+from atelier_gateway.generations import input_rules as kinds
+from atelier_gateway.generations.client_disconnects import Caller
+from atelier_gateway.generations.creation import Shape
+from atelier_gateway.generations.model_notices import notice_headers
+from atelier_gateway.idempotency.keys import HEADER
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.middleware.body_limits import FREE_BYTES
+from atelier_gateway.peers.client import Unanswered
+from atelier_gateway.projection import listing
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.store import Generation
+from atelier_gateway.rate_limits.limiter import Rule
+from atelier_gateway.rate_limits.request_limits import Gate, gated
+from atelier_gateway.surfaces.native import openapi as docs
+from atelier_gateway.surfaces.native.create import asked, draft
+from atelier_gateway.surfaces.native.inline_inputs import created_with
+from atelier_gateway.surfaces.native.requests import CreateGeneration
+from atelier_gateway.surfaces.native.responses import NOWHERE, STATUSES, accepted, view
+from atelier_gateway.web.json_bodies import answer, id_from_path, takes
+from atelier_gateway.web.pagination import page_of
+from atelier_gateway.web.problems import Problem, not_found, problem_json
 
 PREFIX = "/v1"
 CREATE = f"POST {PREFIX}/generations"

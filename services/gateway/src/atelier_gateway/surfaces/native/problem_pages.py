@@ -5,9 +5,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from atelier_gateway import pages
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import KINDS, PROBLEM_ROOT, not_found
-from atelier_gateway.surfaces.native.docs import answers
+from atelier_gateway.container import Parts
+from atelier_gateway.surfaces.native.openapi import answers
+from atelier_gateway.web.problems import KINDS, PROBLEM_ROOT, not_found
 
 ADVICE = {
     400: "Correct the request; `errors`, where it is there, names each field. Nothing was created or charged.",

@@ -3,14 +3,14 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway.bodies import answer, id_from_path, takes
-from atelier_gateway.paging import page_of
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import not_found
-from atelier_gateway.store import uploads as store
+from atelier_gateway.container import Parts
+from atelier_gateway.media import upload_store as store
+from atelier_gateway.media.uploads import SizedUpload, view
 from atelier_gateway.surfaces import uploads
-from atelier_gateway.surfaces.native import docs
-from atelier_gateway.uploading import SizedUpload, view
+from atelier_gateway.surfaces.native import openapi as docs
+from atelier_gateway.web.json_bodies import answer, id_from_path, takes
+from atelier_gateway.web.pagination import page_of
+from atelier_gateway.web.problems import not_found
 
 PREFIX = "/v1/uploads"
 LIST_MAX = 100

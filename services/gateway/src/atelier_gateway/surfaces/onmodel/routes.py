@@ -3,14 +3,14 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway.bodies import answer, id_from_path
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem, not_found
-from atelier_gateway.store import generations
-from atelier_gateway.surfaces.onmodel.asked import FEATURES, Feature
-from atelier_gateway.surfaces.onmodel.docs import BACKGROUNDS, CREATE, MODELS, STATUS, either_body
-from atelier_gateway.surfaces.onmodel.making import CREATE_PATH, make, user
-from atelier_gateway.surfaces.onmodel.replies import SURFACE, backgrounds, mannequins, problem, view
+from atelier_gateway.container import Parts
+from atelier_gateway.projection import store as generations
+from atelier_gateway.surfaces.onmodel.create import CREATE_PATH, make, user
+from atelier_gateway.surfaces.onmodel.openapi import BACKGROUNDS, CREATE, MODELS, STATUS, either_body
+from atelier_gateway.surfaces.onmodel.requests import FEATURES, Feature
+from atelier_gateway.surfaces.onmodel.responses import SURFACE, backgrounds, mannequins, problem, view
+from atelier_gateway.web.json_bodies import answer, id_from_path
+from atelier_gateway.web.problems import Problem, not_found
 
 PREFIXES = ("/v1/onmodel/", "/v1/flatlay/", "/v1/backgrounds", CREATE_PATH)
 """Of the paths whose errors are worded here; ``/v1/generations`` begins like one of them and is not."""

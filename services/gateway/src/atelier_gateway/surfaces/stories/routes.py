@@ -6,16 +6,16 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from atelier_contracts import Owner
-from atelier_gateway.bodies import answer, takes
-from atelier_gateway.identity.principals import Principal
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem
-from atelier_gateway.store import stories
-from atelier_gateway.store.stories import Narration, Story
-from atelier_gateway.surfaces.stories import docs
-from atelier_gateway.surfaces.stories.asked import NewGeneration, NewStory, Page, id_of, page_of, status_of
-from atelier_gateway.surfaces.stories.making import Making
-from atelier_gateway.surfaces.stories.replies import narration_view, states_of, story_view
+from atelier_gateway.container import Parts
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.stories import store as stories
+from atelier_gateway.stories.store import Narration, Story
+from atelier_gateway.surfaces.stories import openapi as docs
+from atelier_gateway.surfaces.stories.create import Making
+from atelier_gateway.surfaces.stories.requests import NewGeneration, NewStory, Page, id_of, page_of, status_of
+from atelier_gateway.surfaces.stories.responses import narration_view, states_of, story_view
+from atelier_gateway.web.json_bodies import answer, takes
+from atelier_gateway.web.problems import Problem
 
 
 def router(parts: Parts) -> APIRouter:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
-from atelier_gateway.edge import unexpected
-from atelier_gateway.identity.principals import Principal
-from atelier_gateway.problems import Problem
-from atelier_gateway.surfaces.trpc.envelopes import Answered, refused
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.middleware.request_guard import unexpected
+from atelier_gateway.surfaces.trpc.responses import Answered, refused
+from atelier_gateway.web.problems import Problem
 
 AT_ONCE_MAX = 4
 """Calls of one request in progress at the same time; how many it has is bounded by the cap on bodies alone."""

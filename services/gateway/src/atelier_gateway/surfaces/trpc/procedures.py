@@ -8,19 +8,20 @@ from pydantic import Field, ValidationError
 from starlette.responses import Response
 
 from atelier_contracts.vocabulary import INPUTS_MAX
-from atelier_gateway import try_on
-from atelier_gateway.bodies import Body, Prompt, answer, id_from_path, refused
-from atelier_gateway.creating import Shape
-from atelier_gateway.identity.principals import Principal
-from atelier_gateway.paging import cursor_from, page_and_cursor
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem, not_found
-from atelier_gateway.simulation import HEADER as SIMULATE
-from atelier_gateway.simulation import simulation
-from atelier_gateway.store import generations, listing
-from atelier_gateway.store.generations import Generation, NewGeneration
+from atelier_gateway.container import Parts
+from atelier_gateway.generations import try_on
+from atelier_gateway.generations.creation import Shape
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.projection import listing
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.surfaces.trpc.calls import Procedure
-from atelier_gateway.surfaces.trpc.envelopes import PREFIX, SURFACE, Answered, problem, result
+from atelier_gateway.surfaces.trpc.responses import PREFIX, SURFACE, Answered, problem, result
+from atelier_gateway.web.json_bodies import Body, Prompt, answer, id_from_path, refused
+from atelier_gateway.web.pagination import cursor_from, page_and_cursor
+from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.web.simulate_header import HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import simulation
 
 LIST_DEFAULT, LIST_MAX = 20, 100
 

@@ -7,13 +7,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from atelier_contracts import Owner
-from atelier_gateway.bodies import answer
-from atelier_gateway.identity.principals import Principal
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem
+from atelier_gateway.container import Parts
+from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.surfaces.trpc.calls import Call, Procedure, answered, read
-from atelier_gateway.surfaces.trpc.envelopes import PREFIX, problem
 from atelier_gateway.surfaces.trpc.procedures import Procedures
+from atelier_gateway.surfaces.trpc.responses import PREFIX, problem
+from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.problems import Problem
 
 JSON_LINES = "application/jsonl"
 FULFILLED, PROMISE = 0, 0

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from atelier_gateway.parts import Parts
-from atelier_gateway.surfaces.webhooks import endpoints, told
+from atelier_gateway.container import Parts
+from atelier_gateway.surfaces.webhooks import deliveries as told
+from atelier_gateway.surfaces.webhooks import endpoints
 
 
 def router(parts: Parts) -> APIRouter:

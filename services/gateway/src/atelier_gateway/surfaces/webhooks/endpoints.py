@@ -8,18 +8,20 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner
-from atelier_gateway.bodies import answer, id_from_path, read, takes
-from atelier_gateway.paging import page_of
-from atelier_gateway.parts import Parts
-from atelier_gateway.problems import Problem, not_found
-from atelier_gateway.store import deliveries, webhooks
-from atelier_gateway.store.deliveries import NewDelivery
-from atelier_gateway.store.webhooks import ENDPOINTS_MAX, Change, Endpoint
-from atelier_gateway.surfaces.webhooks import docs, views
-from atelier_gateway.surfaces.webhooks.acts import once, once_limited
-from atelier_gateway.surfaces.webhooks.asked import NewWebhook, WebhookChange
-from atelier_gateway.webhooks.happening import TEST
-from atelier_gateway.webhooks.noting import target_of
+from atelier_gateway.container import Parts
+from atelier_gateway.surfaces.webhooks import openapi as docs
+from atelier_gateway.surfaces.webhooks import responses as views
+from atelier_gateway.surfaces.webhooks.idempotent_actions import once, once_limited
+from atelier_gateway.surfaces.webhooks.requests import NewWebhook, WebhookChange
+from atelier_gateway.web.json_bodies import answer, id_from_path, read, takes
+from atelier_gateway.web.pagination import page_of
+from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.webhooks import delivery_store as deliveries
+from atelier_gateway.webhooks import endpoint_store as webhooks
+from atelier_gateway.webhooks.delivery_store import NewDelivery
+from atelier_gateway.webhooks.endpoint_store import ENDPOINTS_MAX, Change, Endpoint
+from atelier_gateway.webhooks.enqueuer import target_of
+from atelier_gateway.webhooks.events import TEST
 from atelier_gateway.webhooks.payloads import payload
 from atelier_messaging import Work
 from atelier_messaging.database import Connection, Pool

@@ -1,0 +1,1 @@
+"""From a request to a generation and its end: admission, capacity, cancellation, deletion, timelines."""

@@ -1,0 +1,36 @@
+"""The balance, looked at before anything costly is done for a request: who has no credits has no picture decoded.
+
+It only refuses what is certain to be declined. The hold decides, as ever: between this look and it credits may go.
+"""
+
+from atelier_contracts import Owner
+from atelier_gateway.media.fair_turns import FairTurns
+from atelier_gateway.peers.client import Internal, Unanswered
+from atelier_gateway.web.problems import Problem
+
+LOOKS_AT_ONCE = 8
+WAIT_S_MAX = 60.0
+
+
+class Funds:
+    """Asks billing what an owner has; one owner's requests one after the other, so that a flood of what is refused
+    takes its own time and not that of others."""
+
+    def __init__(self, internal: Internal) -> None:
+        self._internal = internal
+        self._turns = FairTurns(at_once=LOOKS_AT_ONCE, per_owner=1)
+
+    async def require(self, owner: Owner, price: int | None) -> None:
+        """Raises Problem 402 where fewer credits are available than the price; where that depends on what is not known
+        yet (None), where there are none at all. Passes while billing does not answer."""
+        try:
+            async with self._turns.turn(owner, within_s=WAIT_S_MAX):
+                available = int((await self._internal.account(owner))["available"])
+        except (Unanswered, TimeoutError):
+            return
+        if available >= (price or 1):
+            return
+        if price is None:
+            raise Problem("insufficient_credits", "No credits are available.", details={"available": available})
+        needed = f"{price} {'credit' if price == 1 else 'credits'} required, {available} available."
+        raise Problem("insufficient_credits", needed, details={"required": price, "available": available})

@@ -1,0 +1,68 @@
+"""Stopping a generation at its owner's wish, however far it has come.
+
+The saga decides; what is delivered already stays charged. A request that the session has not heard of yet is withdrawn
+instead: a cancel that overtook its own request on the bus would make no sense there.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from atelier_contracts import CancelRequested
+from atelier_gateway.generations.generation_log import log_ends
+from atelier_gateway.peers.client import Internal, Unanswered
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.snapshot import TERMINAL
+from atelier_gateway.projection.store import Generation
+from atelier_gateway.projection.waiter import Waiting
+from atelier_gateway.web.problems import Problem
+from atelier_gateway.webhooks.enqueuer import Noting
+from atelier_gateway.webhooks.events import Step
+from atelier_messaging import UnitOfWork
+from atelier_telemetry.tracing import current_traceparent
+
+END_S_MAX = 5.0
+"""How long the answer to a cancel waits for the end; a renderer notices a cancel within a third of its lease."""
+
+
+class Cancelling:
+    """Cancels generations."""
+
+    def __init__(self, work: UnitOfWork, internal: Internal, waiting: Waiting, noting: Noting) -> None:
+        self._work = work
+        self._internal = internal
+        self._waiting = waiting
+        self._noting = noting
+
+    async def cancel(self, generation: Generation) -> None:
+        """Returns once it has ended, or after ``END_S_MAX``. Raises Problem 409 for one that had ended before."""
+        if generation.snapshot.rank == TERMINAL:
+            state = generation.snapshot.state
+            raise Problem("conflict", f"This generation has ended: {state}. Nothing was changed.")
+        if generation.snapshot.state == "accepted" and await self._withdrawn(generation.id):
+            await self._end(generation.id)
+            return
+        async with self._work.once() as work:
+            work.emit(CancelRequested(generation_id=generation.id))
+        await self._waiting.ended(generation.id, END_S_MAX)
+
+    async def _withdrawn(self, id_: UUID) -> bool:
+        """Whether it will never begin. A session that cannot be asked will find request and cancel in order."""
+        try:
+            return await self._internal.withdraw(id_) == "withdrawn"
+        except Unanswered:
+            return False
+
+    async def _end(self, id_: UUID) -> None:
+        """No saga will ever tell the end of what never began, so it is written here."""
+        async with self._work.once() as work:
+            found = await generations.lock_snapshots(work.connection, [id_])
+            at = datetime.now(UTC)
+            alive = {
+                id_: replace(now, state="cancelled", ended_at=at) for id_, now in found.items() if now.rank < TERMINAL
+            }
+            saved = await generations.save_snapshots(work.connection, alive)
+            steps = [Step(id_, now, current_traceparent()) for id_, now in alive.items()]
+            await self._noting.note_steps(work, steps, saved.listened_to)
+            work.after_commit(lambda: log_ends(saved.ended, alive))
+            self._waiting.wake(alive)

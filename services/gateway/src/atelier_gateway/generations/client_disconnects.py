@@ -1,0 +1,185 @@
+"""The client that waits for an answer: whether it is still there, and what becomes of its generation when it is not.
+
+Without an Idempotency-Key the waiting connection is the only way to the result. When it closes first, one commit
+cancels the generation (cause ``client_gone``) and keeps it for the client's automatic retry, should it be past
+cancelling. If this process dies before that commit, the generation runs to its own end or deadline.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from atelier_contracts import CancelRequested
+from atelier_gateway.generations import undelivered_results as unclaimed
+from atelier_gateway.generations.undelivered_results import SameRequest
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.snapshot import TERMINAL
+from atelier_gateway.projection.store import Generation
+from atelier_gateway.projection.waiter import Waiting
+from atelier_messaging import UnitOfWork, is_outage
+from atelier_telemetry import metrics
+
+RETRY_COUNT = "x-stainless-retry-count"
+"""How the SDKs that Stainless generates (OpenAI's among them) mark an automatic retry: 0 for the first try."""
+CANCEL_TRIES_MAX = 30
+CANCEL_PAUSE_S = 1.0
+"""Between tries to write a cancel down while the database is away."""
+CHUNK_BYTES = 64 * 1024
+"""An answer is sent in pieces, so that a connection that closes in the middle of it is noticed."""
+logger = logging.getLogger(__name__)
+
+
+class Caller:
+    """One waiting client. ``gone`` is done as soon as its connection has closed before the end of its answer."""
+
+    def __init__(self, same: SameRequest | None = None, *, keyed: bool = False) -> None:
+        """``same``: what recognises its automatic retry, where the surface has one. ``keyed``: it needs none."""
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.same = same
+        self.keyed = keyed
+        self.generation_id: UUID | None = None
+        """What it waits for, once that exists."""
+        self.answer: Answer | None = None
+
+    def check(self) -> None:
+        """Raises ClientDisconnect when it is gone."""
+        if self.gone.done():
+            raise ClientDisconnect
+
+    async def watch(self, receive: Receive) -> None:
+        """Until its connection closes. Only for a request whose body has been read whole."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+
+class Callers:
+    """Watches the connections of waiting clients, and cancels what their owners cannot get any more."""
+
+    def __init__(self, work: UnitOfWork, waiting: Waiting) -> None:
+        self._work = work
+        self._waiting = waiting
+
+    @asynccontextmanager
+    async def waiting(
+        self, request: Request, *, key: str | None, same: SameRequest | None = None
+    ) -> AsyncIterator[Caller]:
+        """The client of a request whose body has been read; with an Idempotency-Key it can be gone and come back.
+
+        Raises ClientDisconnect, its generation cancelled, when the block does because the client is gone. Where the
+        block fails because something of ours is away, its client does not get the result either.
+        """
+        if key is not None:
+            yield Caller(keyed=True)
+            return
+        caller = Caller(same)
+        watch = asyncio.create_task(caller.watch(request.receive))
+        try:
+            yield caller
+        except Exception as error:
+            if isinstance(error, ClientDisconnect) or is_outage(error):
+                await self.leave(caller)
+            raise
+        finally:
+            if caller.answer is None:
+                watch.cancel()
+            else:
+                caller.answer.watch = watch
+
+    def answer(self, caller: Caller, response: Response) -> Response:
+        """The response, which keeps the result for a retry if the client is gone before it is sent whole."""
+        caller.answer = Answer(self, caller, response)
+        return caller.answer
+
+    async def leave(self, caller: Caller) -> None:
+        """Cancels what the client waited for, and keeps it for a retry in case it is being captured already; nothing of
+        that for a client with a key, which can come back for its answer. Where the cancel cannot be written in all its
+        tries, an error names the generation: it runs on, for a client that does not get it."""
+        if caller.generation_id is None or caller.keyed:
+            return
+        for _ in range(CANCEL_TRIES_MAX):
+            try:
+                return await self._cancel(caller.generation_id, caller.same)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                logger.warning("the cancel of %s is written again: %r", caller.generation_id, error)
+            await asyncio.sleep(CANCEL_PAUSE_S)
+        metrics.CANCELS_LOST.inc()
+        logger.error("generation %s runs on without a client: its cancel could not be written", caller.generation_id)
+
+    async def cancel(self, caller: Caller, within_s: float) -> None:
+        """Cancels what a client waits for that is still there; returns once that has ended, or after ``within_s``."""
+        assert caller.generation_id is not None, "only a generation can be cancelled"
+        await self._cancel(caller.generation_id, None)
+        await self._waiting.ended(caller.generation_id, within_s, even_when_stopping=True)
+
+    async def left_before(self, request: Request, caller: Caller, within_s: float) -> Generation | None:
+        """For an automatic retry: the result that its client was gone for, if there is one.
+
+        Raises ClientDisconnect, or TimeoutError while it is not known yet whether there is one.
+        """
+        if caller.same is None or not _is_retry(request):
+            return None
+        while (id_ := await unclaimed.take(self._work.pool, caller.same)) is not None:
+            caller.generation_id = id_
+            if await self._waiting.ended(id_, within_s, caller) is None:
+                await self.leave(caller)
+                raise TimeoutError
+            generation = await generations.of_owner(self._work.pool, id_, caller.same.owner)
+            if generation and generation.snapshot.rank == TERMINAL and generation.snapshot.state == "succeeded":
+                return generation
+        caller.generation_id = None
+        return None
+
+    async def _cancel(self, id_: UUID, same: SameRequest | None) -> None:
+        async with self._work.once() as work:
+            if same is not None:
+                await unclaimed.keep(work.connection, id_, same)
+            work.emit(CancelRequested(generation_id=id_, cause="client_gone"))
+
+
+class Answer(Response):
+    """A response that knows whether its client was gone before the last byte of it was handed over."""
+
+    def __init__(self, callers: Callers, caller: Caller, response: Response) -> None:
+        super().__init__(response.body, response.status_code, media_type=response.media_type)
+        self.raw_headers = list(response.raw_headers)
+        self.watch: asyncio.Task[None] | None = None
+        self._callers = callers
+        self._caller = caller
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
+        """Sends it."""
+        try:
+            if not await self._sent(send):
+                await self._callers.leave(self._caller)
+        finally:
+            if self.watch is not None:
+                self.watch.cancel()
+
+    async def _sent(self, send: Send) -> bool:
+        """Whether the client was there until the last piece: of what lies in the system's buffers nobody can tell."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        body, sent = bytes(self.body), 0
+        while True:
+            await asyncio.sleep(0)  # a connection that has closed meanwhile is noticed in this turn of the loop
+            if self._caller.gone.done():
+                return False
+            piece = body[sent : sent + CHUNK_BYTES]
+            sent += len(piece)
+            await send({"type": "http.response.body", "body": piece, "more_body": sent < len(body)})
+            if sent >= len(body):
+                return True
+
+
+def _is_retry(request: Request) -> bool:
+    count = request.headers.get(RETRY_COUNT, "")
+    return count.isascii() and count.isdigit() and int(count[:9]) > 0

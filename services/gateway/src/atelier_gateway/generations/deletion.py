@@ -1,0 +1,52 @@
+"""Deleting what a generation made and that it was. Its charge stays in the books: money has no delete."""
+
+import asyncio
+
+from atelier_contracts import GenerationDeleted
+from atelier_gateway.media import input_store as inputs
+from atelier_gateway.media import upload_store as uploads
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.snapshot import TERMINAL
+from atelier_gateway.projection.store import Generation
+from atelier_gateway.web.problems import Problem
+from atelier_gateway.webhooks import delivery_store as deliveries
+from atelier_messaging import UnitOfWork
+from atelier_storage.errors import StorageUnavailable
+from atelier_storage.keys import is_upload, owner_prefix
+from atelier_storage.objects import ObjectStore
+
+
+class Deleting:
+    """Deletes generations that have ended."""
+
+    def __init__(self, unit: UnitOfWork, objects: ObjectStore) -> None:
+        self._unit = unit
+        self._objects = objects
+
+    async def delete(self, generation: Generation) -> None:
+        """Raises Problem 409 while it runs, 503 while its objects cannot be removed.
+
+        The outputs go first: what is left by a crash in between can be deleted again. Render, which hears of it in the
+        same commit, forgets what was asked and removes the inputs that nothing else is made of; the session forgets
+        all but what the price depends on.
+        """
+        if generation.snapshot.rank != TERMINAL:
+            raise Problem("conflict", "This generation has not ended; cancel it first.")
+        try:
+            await asyncio.gather(*(self._objects.remove(key) for key in artefact_keys(generation)))
+        except StorageUnavailable:
+            raise Problem("unavailable", "The object store does not answer; try again later.") from None
+        async with self._unit.once() as work:
+            keys = await inputs.of_generation(work.connection, generation.id, generation.owner)
+            if await generations.delete_ended(work.connection, generation.id, generation.owner):
+                unused = await inputs.release(work.connection, keys)
+                await uploads.mark_deleted(work.connection, [key for key in unused if is_upload(key)])
+                await deliveries.forget_contents(work.connection, generation.id)
+                work.emit(GenerationDeleted(generation_id=generation.id, inputs=tuple(unused)))
+
+
+def artefact_keys(generation: Generation) -> list[str]:
+    """The objects that are this generation's own, its thumbnails among them."""
+    own = f"{owner_prefix(generation.owner.kind, generation.owner.id)}generated/{generation.id}/"
+    named = (output.get(name) for output in generation.snapshot.outputs for name in ("key", "thumbnail"))
+    return [key for key in named if key and key.startswith(own)]

@@ -1,0 +1,59 @@
+"""What each kind of work needs as input. Pure; one table."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from atelier_contracts import Kind, Work
+from atelier_contracts.vocabulary import INPUTS_MAX, Role
+from atelier_gateway.web.json_bodies import field_problem
+from atelier_gateway.web.problems import Problem
+from atelier_pricing import Price, price
+
+
+class Needs(NamedTuple):
+    """How many inputs of each role, (least, most); a role that is not named is not taken. ``words``: it needs a prompt,
+    or in its stead an input of this role."""
+
+    roles: Mapping[Role, tuple[int, int]]
+    words: Role | None = None
+
+
+NEEDS: Mapping[Kind, Needs] = {
+    "try_on": Needs({"person": (1, 1), "garment": (1, INPUTS_MAX - 1)}),
+    "product_shot": Needs({"product": (1, 5), "model": (0, 3)}),
+    "image": Needs({"image": (0, 4), "mask": (0, 1)}, words="image"),
+    "on_model": Needs({"photo": (1, INPUTS_MAX)}),
+    "flat_lay": Needs({"photo": (1, INPUTS_MAX)}),
+    "narration": Needs({"text": (0, 1)}, words="text"),
+}
+
+
+def check(kind: Kind, roles: Iterable[Role], prompt: str | None) -> None:
+    """Raises Problem 400 naming the role that is missing or too many."""
+    needs, it = NEEDS[kind], f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    counted, has_prompt = Counter(roles), bool((prompt or "").strip())
+    for role, count in counted.items():
+        if role not in needs.roles:
+            raise field_problem("inputs", f"{it} takes no {role}.")
+        if count > needs.roles[role][1]:
+            raise field_problem("inputs", f"{it} takes at most {needs.roles[role][1]} of role {role}.")
+    for role, (least, _) in needs.roles.items():
+        if counted[role] < least:
+            raise field_problem("inputs", f"{it} needs {least} of role {role}.")
+    if needs.words and not counted[needs.words] and not has_prompt:
+        raise field_problem("prompt", f"{it} needs one, or an input of role {needs.words}.")
+    if counted["mask"] and not has_prompt:
+        raise field_problem("prompt", "a masked edit needs one.")
+
+
+def priced(work: Work) -> Price:
+    """Its price. Raises Problem 422 where the book has none, naming what it has a price for: refused, never free."""
+    found = price(work.kind, quality=work.quality, size=work.size, n=work.n, characters=work.characters)
+    if isinstance(found, Price):
+        return found
+    field = "quality" if found.qualities else "size"
+    there_are = found.qualities or found.sizes
+    why = f"{found.reason}; it has one for {', '.join(there_are)}" if there_are else found.reason
+    errors = {"errors": [{"field": field, "message": why}]} if there_are else None
+    raise Problem("unpriced", f"{why[:1].upper()}{why[1:]}.", details=errors)

@@ -1,0 +1,213 @@
+"""What the configured providers offer, as render last said: who is there, who stands in, and why nobody makes a thing.
+
+Render is asked in the background, so no request ever waits for it. Until it has answered nothing is refused here: it
+judges every job again itself.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Self, get_args
+
+from atelier_contracts import RenderSpec
+from atelier_contracts.image_models import ImageProvider
+from atelier_gateway.peers.client import Unanswered
+from atelier_gateway.web.problems import Problem
+
+FRESH_S = 15.0
+FIRST_S = 1.0
+"""Between two tries while nothing is known yet."""
+LOCAL = "local"
+ACCOUNTS: tuple[str, ...] = get_args(ImageProvider)
+"""Providers that an installation has only with an account there."""
+
+Field = Literal["kind", "provider", "model", "mode", "size", "style", "quality", "format", "n"]
+logger = logging.getLogger(__name__)
+
+
+class Objection(NamedTuple):
+    """Why nobody here makes what is asked: in which field, and what is offered instead."""
+
+    field: Field
+    message: str
+
+
+Ask = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+Refuse = Callable[[Objection], Problem]
+"""How a surface words an objection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one provider offers of one kind, or of one group of models; of an empty list anything may be asked."""
+
+    provider: str
+    kind: str
+    modes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
+    qualities: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    n_max: int = 10
+    last_resort: bool = False
+    """Asked by name, or for a kind that no other makes."""
+
+    @classmethod
+    def of(cls, provider: Mapping[str, Any], said: Mapping[str, Any]) -> Self:
+        """As render says it; what we do not know of it is passed over."""
+        lists = ("modes", "models", "sizes", "styles", "qualities", "formats")
+        may = {name: tuple(said[name]) for name in lists}
+        last_resort = provider.get("last_resort", False)
+        return cls(provider["name"], said["kind"], n_max=said["n_max"], last_resort=last_resort, **may)
+
+
+class Offers:
+    """The providers there are. With ``stands_in`` (local settings) ``local`` works for those that have no account."""
+
+    def __init__(self, ask: Ask, *, stands_in: bool) -> None:
+        """``ask`` answers render's providers, the preferred first, or raises Unanswered."""
+        self._ask = ask
+        self._stands_in = stands_in
+        self._said: Sequence[Mapping[str, Any]] | None = None
+        self.rows: tuple[Row, ...] = ()
+
+    async def keep_fresh(self) -> None:
+        """Asks for ever; what was said last stands while render does not answer."""
+        while True:
+            await self.refresh()
+            await asyncio.sleep(FRESH_S if self.known else FIRST_S)
+
+    async def refresh(self) -> None:
+        """Asks once."""
+        try:
+            said = await self._ask()
+            rows = tuple(Row.of(provider, row) for provider in said for row in provider["offers"])
+        except Unanswered:
+            return
+        except (KeyError, TypeError) as odd:
+            logger.warning("render's offers cannot be read: %r", odd)
+            return
+        if said != self._said:
+            self._said, self.rows = said, rows
+            self._tell()
+
+    @property
+    def known(self) -> bool:
+        """Whether render has answered yet."""
+        return self._said is not None
+
+    @property
+    def providers(self) -> Sequence[Mapping[str, Any]]:
+        """Each as ``{name, remote, offers}``, the preferred first."""
+        return self._said or ()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The providers that could be had with an account and are not there; none while nothing is known."""
+        if not self.known:
+            return ()
+        present = {provider["name"] for provider in self.providers}
+        return tuple(name for name in ACCOUNTS if name not in present)
+
+    @property
+    def stand_in(self) -> str | None:
+        """Who works for the missing; None where nobody does."""
+        return LOCAL if self._stands_in else None
+
+    def maker_of(self, provider: str) -> str:
+        """Who is asked where this one is meant (REQUIREMENTS, settled question 5)."""
+        return self.stand_in or provider if provider in self.missing else provider
+
+    def default_model(self, provider: str, usual: str) -> str:
+        """The usual one, unless the provider is there and lists only others: then the first of those."""
+        listed = self._listed(provider)
+        return usual if usual in listed or not listed else listed[0]
+
+    def can_be_named(self, model: str, provider: str) -> bool:
+        """Whether a picture may be asked of this model of the provider's here."""
+        maker = self.maker_of(provider)
+        listed = self._listed(maker)
+        return maker not in self.missing and (not listed or model in listed)
+
+    def models(self, kind: str) -> list[str]:
+        """The models that may be named for a kind, in order of preference."""
+        return list(dict.fromkeys(name for row in self.rows if row.kind == kind for name in row.models))
+
+    def check(self, spec: RenderSpec, refuse: Refuse) -> None:
+        """Raises Problem: 503 where the provider or the kind is not to be had here, 400 where what is asked is not."""
+        if not self.known or spec.simulate is not None:
+            return
+        if spec.provider in self.missing:
+            raise _not_here(f"{spec.provider} is not set up here")
+        found = objection(spec, self.rows)
+        if found is not None and found.field == "kind":
+            raise _not_here(found.message)
+        if found is not None:
+            raise refuse(found)
+
+    def _listed(self, provider: str) -> list[str]:
+        return [model for row in self.rows if (row.provider, row.kind) == (provider, "image") for model in row.models]
+
+    def _tell(self) -> None:
+        logger.info("render's providers: %s", ", ".join(provider["name"] for provider in self.providers))
+        for name in self.missing:
+            told = "made by local, and replies say so" if self._stands_in else "answered 503"
+            logger.warning("no account of %s is set up: what is asked of it is %s", name, told)
+
+
+def objection(spec: RenderSpec, rows: Sequence[Row]) -> Objection | None:
+    """The first field that leaves nobody to make it; None where somebody does."""
+    rows = [row for row in rows if row.kind == spec.kind]
+    if not rows:
+        return Objection("kind", f"nobody here makes {spec.kind}")
+    if spec.provider is not None:
+        names = dict.fromkeys(row.provider for row in rows)
+        if spec.provider not in names:
+            return Objection("provider", f"one of {', '.join(names)} is required for {spec.kind}")
+        rows = [row for row in rows if row.provider == spec.provider]
+    else:
+        rows = [row for row in rows if not row.last_resort] or rows
+    for field, asked, offered in _fields(spec):
+        left = [row for row in rows if not offered(row) or asked in offered(row)]
+        if not left:
+            words = ", ".join(dict.fromkeys(word for row in rows for word in offered(row)))
+            return Objection(field, f"{asked} is not offered; one of {words} is")
+        # A model that somebody lists is theirs; to those who take any it would make no difference.
+        listing = [row for row in left if field == "model" and asked in row.models]
+        rows = listing or left
+    n_max = max(row.n_max for row in rows)
+    return Objection("n", f"at most {n_max} of {spec.kind} are made at once") if spec.n > n_max else None
+
+
+def mode_of(spec: RenderSpec) -> str | None:
+    """How a picture of kind ``image`` is asked for; None for every other kind."""
+    if spec.kind != "image":
+        return None
+    if not any(given.role == "image" for given in spec.inputs):
+        return "words"
+    return "edit" if spec.prompt else "variation"
+
+
+def unsuitable(found: Objection) -> Problem:
+    """400, naming the field as the native surface calls it."""
+    field = "inputs" if found.field == "mode" else found.field
+    error = {"field": field, "message": found.message}
+    return Problem("invalid_request", f"{field}: {found.message}.", details={"errors": [error]})
+
+
+def _fields(spec: RenderSpec) -> list[tuple[Field, str, Callable[[Row], tuple[str, ...]]]]:
+    asked: list[tuple[Field, str | None, Callable[[Row], tuple[str, ...]]]] = [
+        ("model", spec.model, lambda row: row.models),
+        ("mode", mode_of(spec), lambda row: row.modes),
+        ("size", spec.size, lambda row: row.sizes),
+        ("style", spec.style, lambda row: row.styles),
+        ("quality", spec.quality, lambda row: row.qualities),
+        ("format", spec.format, lambda row: row.formats),
+    ]
+    return [(field, value, offered) for field, value, offered in asked if value is not None]
+
+
+def _not_here(why: str) -> Problem:
+    return Problem("provider_unavailable", f"{why[:1].upper()}{why[1:]}. Nothing was started and nothing is charged.")

@@ -1,0 +1,88 @@
+"""The same POST twice is one generation: what a repeated ``Idempotency-Key`` is answered. Pure.
+
+A key is kept for a day per tenant and route. A request refused before admission leaves no trace of its key; an
+admitted or declined one is answered again, byte for byte.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from atelier_gateway.web.problems import Problem
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+KEPT_H = 24
+REBUILD_AFTER = timedelta(seconds=10)
+"""The age at which a claim without a reply is taken to be the work of a process that died."""
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as it went out, ready to go out again."""
+
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Somebody's use of a key: of this tenant, on this route, for this request, by the request ``holder``."""
+
+    owner_kind: str
+    owner_id: UUID
+    route: str
+    key: str
+    fingerprint: bytes
+    holder: UUID
+    """The generation (or other deed) that this claim stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A claim found in the table."""
+
+    fingerprint: bytes
+    holder: UUID
+    reply: Reply | None
+    age: timedelta
+    """Since it was claimed, by the database's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """Whoever claimed the key died before it could answer: find out what became of ``holder`` and answer that."""
+
+    holder: UUID
+
+
+def checked(key: str | None) -> str | None:
+    """The key as given. Raises Problem 400 unless it is 1 to 255 visible ASCII characters."""
+    if key is not None and not _VISIBLE_ASCII.fullmatch(key):
+        raise Problem("invalid_idempotency_key", f"{HEADER} has 1 to 255 visible ASCII characters.")
+    return key
+
+
+def fingerprint(*parts: str) -> bytes:
+    """What makes two requests the same: SHA-256 over the parsed parts, so spacing and field order do not matter."""
+    digest = hashlib.sha256()
+    for part in parts:
+        encoded = part.encode()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.digest()
+
+
+def judge(stored: Stored, fingerprint: bytes) -> Reply | Rebuild:
+    """What a second request with the key gets. Raises Problem 422 for another request, 409 while the first runs."""
+    if stored.fingerprint != fingerprint:
+        raise Problem("idempotency_key_reused", f"This {HEADER} belongs to a request with another body.")
+    if stored.reply is not None:
+        return stored.reply
+    if stored.age >= REBUILD_AFTER:
+        return Rebuild(stored.holder)
+    raise Problem(
+        "request_in_progress", "The first request with this key is not answered yet.", headers={"Retry-After": "1"}
+    )

@@ -1,0 +1,104 @@
+"""SQL of idempotency keys: who claimed one, what was answered, and how a withdrawn request leaves no trace."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from atelier_gateway.idempotency.keys import KEPT_H, Claim, Reply, Stored
+from atelier_messaging.database import Connection, Pool
+
+# In key order, so that two gateways that claim the same keys wait for each other instead of locking each other out.
+_CLAIM = """
+INSERT INTO idempotency AS i (owner_kind, owner_id, route, key, fingerprint, holder)
+SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::uuid[])
+ORDER BY 1, 2, 3, 4
+ON CONFLICT DO NOTHING RETURNING holder
+"""
+_FIND = """
+SELECT fingerprint, holder, reply_status, reply_body, now() - claimed_at AS age
+FROM idempotency WHERE owner_kind = $1 AND owner_id = $2 AND route = $3 AND key = $4
+"""
+_TAKE_OVER = """
+UPDATE idempotency SET holder = $5, claimed_at = now()
+WHERE owner_kind = $1 AND owner_id = $2 AND route = $3 AND key = $4 AND holder = $6 AND reply_status IS NULL
+RETURNING holder
+"""
+_REPLY = """
+UPDATE idempotency i SET reply_status = n.status, reply_body = n.body
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::bytea[])
+     AS n(owner_kind, owner_id, route, key, status, body)
+WHERE (i.owner_kind, i.owner_id, i.route, i.key) = (n.owner_kind, n.owner_id, n.route, n.key)
+"""
+_RELEASE = "DELETE FROM idempotency WHERE owner_kind = $1 AND owner_id = $2 AND route = $3 AND key = $4 AND holder = $5"
+_FORGET_GENERATIONS = "DELETE FROM generations WHERE id = ANY($1::uuid[])"
+# A statement of its own, after the one above, which waits for whoever is just noting them.
+_FORGET_DELIVERIES = "DELETE FROM webhook_deliveries WHERE generation_id = ANY($1::uuid[])"
+_FORGET_MESSAGE = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
+_PRUNE = "DELETE FROM idempotency WHERE claimed_at < now() - make_interval(hours => $1)"
+
+
+async def claim(connection: Connection, claims: Sequence[Claim]) -> set[UUID]:
+    """Claims in one statement; answers the holders that got their key. The others find it taken."""
+    if not claims:
+        return set()
+    rows = await connection.fetch(_CLAIM, *_keys(claims), [c.fingerprint for c in claims], [c.holder for c in claims])
+    return {row["holder"] for row in rows}
+
+
+async def find(pool: Pool, wanted: Claim) -> Stored | None:
+    """Who holds the key now, and what was answered."""
+    row = await pool.fetchrow(_FIND, wanted.owner_kind, wanted.owner_id, wanted.route, wanted.key)
+    return _stored(row) if row else None
+
+
+async def take_over(pool: Pool, claimed: Claim, *, dead: UUID) -> bool:
+    """Takes the key from a holder that died without a reply; False if somebody else was quicker."""
+    where = (claimed.owner_kind, claimed.owner_id, claimed.route, claimed.key)
+    return await pool.fetchval(_TAKE_OVER, *where, claimed.holder, dead) is not None
+
+
+async def release(pool: Pool, claimed: Claim) -> None:
+    """Gives the key back: nothing came of the request."""
+    where = (claimed.owner_kind, claimed.owner_id, claimed.route, claimed.key)
+    await pool.execute(_RELEASE, *where, claimed.holder)
+
+
+async def settle(connection: Connection, replies: Sequence[tuple[Claim, Reply]], declined: Sequence[UUID]) -> None:
+    """Keeps the replies and removes the declined generations, of many requests at once."""
+    if replies:
+        claims = [claimed for claimed, _ in replies]
+        statuses = [reply.status for _, reply in replies]
+        await connection.execute(_REPLY, *_keys(claims), statuses, [reply.body for _, reply in replies])
+    if declined:
+        await connection.execute(_FORGET_GENERATIONS, list(declined))
+        await connection.execute(_FORGET_DELIVERIES, list(declined))
+
+
+async def forget_request(connection: Connection, generation: UUID, message: UUID, claimed: Claim | None) -> None:
+    """Removes every trace of a request that was withdrawn: its row, its message, its key."""
+    await connection.execute(_FORGET_GENERATIONS, [generation])
+    await connection.execute(_FORGET_DELIVERIES, [generation])
+    await connection.execute(_FORGET_MESSAGE, [message])
+    if claimed is not None:
+        where = (claimed.owner_kind, claimed.owner_id, claimed.route, claimed.key)
+        await connection.execute(_RELEASE, *where, claimed.holder)
+
+
+async def prune(pool: Pool) -> None:
+    """Forgets the keys of yesterday."""
+    await pool.execute(_PRUNE, KEPT_H)
+
+
+def _keys(claims: Sequence[Claim]) -> tuple[list[str], list[UUID], list[str], list[str]]:
+    return (
+        [c.owner_kind for c in claims],
+        [c.owner_id for c in claims],
+        [c.route for c in claims],
+        [c.key for c in claims],
+    )
+
+
+def _stored(row: asyncpg.Record) -> Stored:
+    reply = None if row["reply_status"] is None else Reply(row["reply_status"], row["reply_body"])
+    return Stored(row["fingerprint"], row["holder"], reply, row["age"])

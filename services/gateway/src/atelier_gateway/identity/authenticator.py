@@ -1,0 +1,172 @@
+"""From a request's headers to the principal it acts for. Unknown, malformed and revoked credentials answer alike."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from starlette.datastructures import Headers
+
+from atelier_contracts import Channel, Owner
+from atelier_gateway.identity import api_keys, stores, tokens
+from atelier_gateway.identity import users as people
+from atelier_gateway.identity.api_keys import StoredKey
+from atelier_gateway.identity.last_use import LastUse
+from atelier_gateway.identity.tokens import Issuer
+from atelier_gateway.identity.users import User
+from atelier_gateway.web.problems import Problem
+from atelier_messaging.database import Pool
+
+REMEMBERED_S = 3.0
+"""How long a credential is believed without asking the table again; a revocation must be effective within 5 s."""
+REMEMBERED_MAX = 10_000
+API_KEY_HEADER = "X-API-Key"
+WORKSPACE_HEADER = "X-Workspace-Id"
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whom a request acts for: who owns what it makes and pays for it, and through which channel (ADR-4)."""
+
+    owner: Owner
+    channel: Channel
+
+
+class Remembered(Generic[Key, Value]):
+    """A small memory that forgets after ``REMEMBERED_S``. Holds only what the table said yes to."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
+
+    def get(self, key: Key) -> Value | None:
+        """What was put under the key, if that was a moment ago."""
+        found = self._entries.get(key)
+        return found[1] if found and found[0] > time.monotonic() else None
+
+    def put(self, key: Key, value: Value) -> None:
+        """Remembers, at the expense of the oldest."""
+        self._entries[key] = (time.monotonic() + REMEMBERED_S, value)
+        self._entries.move_to_end(key)
+        if len(self._entries) > REMEMBERED_MAX:
+            self._entries.popitem(last=False)
+
+    def clear(self) -> None:
+        """After an act that takes something away: this process must not be the last to know."""
+        self._entries.clear()
+
+
+class Identity:
+    """Authenticates requests."""
+
+    def __init__(self, pool: Pool, pepper: str, issuers: tuple[Issuer, ...]) -> None:
+        self._pool = pool
+        self._pepper = pepper
+        self._issuers = issuers
+        self.key_use = LastUse(partial(stores.note_use, pool))
+        self._keys: Remembered[bytes, StoredKey] = Remembered()
+        self._users: Remembered[str, User] = Remembered()
+        self._members: Remembered[tuple[UUID, UUID], bool] = Remembered()
+
+    async def store(self, headers: Headers) -> Principal:
+        """The store whose API key the request carries. Raises Problem 401, or 403 for a suspended store."""
+        key = headers.get(API_KEY_HEADER) or bearer_of(headers)
+        if key is None:
+            raise unauthorized()
+        return await self._store_of(key)
+
+    async def user(self, headers: Headers) -> User:
+        """The person whose token the request carries. Raises Problem 401, or 403 for a disabled account."""
+        token = bearer_of(headers)
+        if token is None:
+            raise unauthorized()
+        try:
+            subject = await tokens.subject_of(token, self._issuers)
+        except tokens.Refused:
+            raise unauthorized() from None
+        user = await self._user_of(subject)
+        if user.disabled:
+            raise Problem("account_disabled", "This account is disabled; ask the operator.")
+        return user
+
+    async def anyone(self, headers: Headers) -> Principal:
+        """A store by its key, or a user by their token, for themselves or for a workspace they belong to."""
+        bearer = bearer_of(headers)
+        if API_KEY_HEADER in headers or (bearer or "").startswith("atl_"):
+            principal = await self.store(headers)
+            if WORKSPACE_HEADER in headers:
+                raise _not_a_member()
+            return principal
+        user = await self.user(headers)
+        if (workspace := headers.get(WORKSPACE_HEADER)) is None:
+            return Principal(Owner(kind="user", id=user.id), "b2c")
+        return await self.member(user, workspace)
+
+    async def member(self, user: User, workspace: str) -> Principal:
+        """The user acting for a workspace. Raises Problem 403, for an unknown workspace as for a foreign one."""
+        return Principal(Owner(kind="workspace", id=await self._workspace(workspace, user)), "b2c")
+
+    def forget(self) -> None:
+        """Believes nobody without asking again."""
+        self._keys.clear()
+        self._users.clear()
+        self._members.clear()
+
+    async def _store_of(self, key: str) -> Principal:
+        stored = await self._stored(key)
+        self.key_use.note(stored.id)
+        if stored.suspended:
+            raise Problem("account_disabled", "This store is suspended; ask the operator.")
+        return Principal(Owner(kind="store", id=stored.store_id), "b2b")
+
+    async def _stored(self, key: str) -> StoredKey:
+        digest = api_keys.digest_of(key, self._pepper)
+        if known := self._keys.get(digest):
+            return known
+        prefix = api_keys.prefix_of(key)
+        stored = await stores.key_by_prefix(self._pool, prefix) if prefix else None
+        if not api_keys.matches(digest, stored) or stored is None:
+            raise unauthorized()
+        self._keys.put(digest, stored)
+        return stored
+
+    async def _user_of(self, subject: str) -> User:
+        if known := self._users.get(subject):
+            return known
+        user = await people.user_by_subject(self._pool, subject)
+        if user is None:
+            raise unauthorized()
+        self._users.put(subject, user)
+        return user
+
+    async def _workspace(self, text: str, user: User) -> UUID:
+        try:
+            workspace = UUID(text)
+        except ValueError:
+            raise _not_a_member() from None
+        if not self._members.get((workspace, user.id)):
+            if not await people.is_member(self._pool, workspace, user.id):
+                raise _not_a_member()
+            self._members.put((workspace, user.id), True)
+        return workspace
+
+
+def bearer_of(headers: Headers) -> str | None:
+    """The credential of ``Authorization: Bearer``, where there is one."""
+    scheme, _, credential = headers.get("Authorization", "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" and credential.strip() else None
+
+
+def unauthorized() -> Problem:
+    """The one answer for a missing, unknown, malformed and revoked credential."""
+    return Problem(
+        "unauthorized", "The credential is missing, unknown or no longer valid.", headers={"WWW-Authenticate": "Bearer"}
+    )
+
+
+def _not_a_member() -> Problem:
+    return Problem("workspace_forbidden", "There is no such workspace, or you do not belong to it.")

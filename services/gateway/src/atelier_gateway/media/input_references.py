@@ -1,0 +1,104 @@
+"""Which pictures a request may name: keys and presigned URLs of its own uploads, and URLs out in the world.
+
+Another tenant's key is refused exactly as an unknown one. A key stands for the bytes it had when it was first used.
+A URL that leads to our own store is read as its key, never fetched as if it were foreign; one that is plainly internal
+is refused at once (the render judges it again on fetching).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from atelier_contracts import InputRef, Owner
+from atelier_contracts.vocabulary import Role
+from atelier_gateway.media.intake import BYTES_MAX, Intake
+from atelier_gateway.media.store import Stored, StoredPicture
+from atelier_gateway.web.problems import Problem
+from atelier_imaging import ImageRefused
+from atelier_storage.errors import ObjectMissing
+from atelier_storage.keys import belongs_to
+from atelier_storage.objects import ObjectStore
+from atelier_storage.url_policy import Refusal, parse_url, refuse_url
+
+INPUT_BYTES_MAX = BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One input as the client wrote it; ``field`` is where, for the error message."""
+
+    field: str
+    role: Role
+    text: str
+
+
+def reference(given: Given, owner: Owner, key_of: Callable[[str], str | None]) -> InputRef:
+    """The input as a key of the owner's or a foreign URL. Raises Problem 400."""
+    if "://" not in given.text:
+        key: str | None = given.text
+    elif isinstance(refused := parse_url(given.text), Refusal):
+        raise _refused(given, refused.message)
+    else:
+        key = key_of(given.text)
+    if key is not None:
+        if not belongs_to(key, owner.kind, owner.id):
+            raise _unknown(given)
+        return InputRef(role=given.role, key=key)
+    if (internal := refuse_url(given.text)) is not None:
+        raise _refused(given, internal.message)
+    return InputRef(role=given.role, url=given.text)
+
+
+class Inputs:
+    """Resolves the inputs of requests against the object store."""
+
+    def __init__(self, objects: ObjectStore, intake: Intake) -> None:
+        self._objects = objects
+        self._intake = intake
+
+    async def references(self, owner: Owner, given: Sequence[Given]) -> tuple[InputRef, ...]:
+        """All of them; each key is proven to be a picture, and named by the object that nobody can change and its
+        digest. Raises Problem 400, or 503 when the store cannot be asked."""
+        references = [reference(one, owner, self._objects.key_of) for one in given]
+        named = {ref.key: one for one, ref in zip(given, references, strict=True) if ref.key is not None}
+        pictures = await self._pictures(owner, named) if named else {}
+        for one, ref in zip(given, references, strict=True):
+            if one.role == "mask" and ref.key is not None:
+                await self._check_mask(owner, one, pictures[ref.key])
+        return tuple(ref if ref.key is None else stored_input(ref.role, pictures[ref.key]) for ref in references)
+
+    async def _pictures(self, owner: Owner, named: Mapping[str, Given]) -> dict[str, StoredPicture]:
+        known = await self._intake.written_down(owner, list(named))
+        unknown = {key: given for key, given in named.items() if key not in known}
+        return known | {key: await self._look(owner, key, given) for key, given in unknown.items()}
+
+    async def _look(self, owner: Owner, key: str, given: Given) -> StoredPicture:
+        try:
+            looked = await self._intake.look(owner, key, given.role)
+        except ObjectMissing:
+            raise _unknown(given) from None
+        if isinstance(looked, ImageRefused):
+            raise _refused(given, looked.message)
+        return looked
+
+    async def _check_mask(self, owner: Owner, given: Given, stored: StoredPicture) -> None:
+        """A picture may have been stored for another role before."""
+        try:
+            refused = await self._intake.check_mask(owner, stored)
+        except ObjectMissing:
+            raise _unknown(given) from None
+        if refused is not None:
+            raise _refused(given, refused.message)
+
+
+def stored_input(role: Role, stored: Stored) -> InputRef:
+    """What was checked, as render is to take it: by its key and its digest."""
+    return InputRef(role=role, key=stored.key, sha256=stored.sha256)
+
+
+def _unknown(given: Given) -> Problem:
+    return _refused(given, "There is no such upload.")
+
+
+def _refused(given: Given, why: str) -> Problem:
+    error = {"field": given.field, "message": why}
+    return Problem("invalid_request", f"{given.field}: {why}", details={"errors": [error]})

@@ -1,0 +1,29 @@
+"""What may be read aloud, and in which language: the fields that seed 001's surface and the native one share."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from atelier_contracts.narration import LANGUAGES, TEXT_CHARS_MAX
+from atelier_gateway.web.json_bodies import Prose
+
+TEXT_BYTES_MAX = 4 * TEXT_CHARS_MAX
+"""In UTF-8."""
+_TAGS = ", ".join(LANGUAGES)
+
+
+def _audible(text: str) -> str:
+    if not any(character.isalnum() for character in text):
+        raise PydanticCustomError("inaudible", "there is nothing to read aloud")
+    return text
+
+
+def _spoken(language: str) -> str:
+    if language not in LANGUAGES:
+        raise PydanticCustomError("unknown_language", "one of {languages} is required", {"languages": _TAGS})
+    return language
+
+
+Spoken = Annotated[Prose, AfterValidator(_audible), Field(min_length=1, max_length=TEXT_CHARS_MAX)]
+Language = Annotated[str, AfterValidator(_spoken), Field(json_schema_extra={"enum": list(LANGUAGES)})]

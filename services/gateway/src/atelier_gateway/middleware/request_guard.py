@@ -1,0 +1,127 @@
+"""The outermost layer: a request id, security headers on every answer, an access line, a cap on bodies, and no leak of
+what went wrong.
+
+Pure ASGI: it stands in the way of every request, so it allocates little and awaits nothing of its own.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from atelier_gateway.middleware.body_limits import BodyBudget, BodyReader
+from atelier_gateway.web.problems import Problem
+from atelier_messaging import is_outage
+from atelier_telemetry import metrics
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "Cache-Control": "no-store",
+}
+REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
+"""Of the request at work; also in its answer's ``X-Request-Id``."""
+UNLOGGED = ("/health/", "/metrics")
+"""Paths of probes: too frequent and too dull for an access line."""
+Shape = Callable[[Problem], Response]
+logger = logging.getLogger(__name__)
+access = logging.getLogger("atelier_gateway.access")
+
+
+class Edge:
+    """Wraps the application. ``shape_of`` tells how the surface at a path words its errors."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        body_bytes_max: int,
+        shape_of: Callable[[str], Shape],
+        surface_of: Callable[[str], str],
+        larger: Mapping[str, int] | None = None,
+        bodies_bytes_max: int = 1 << 40,
+    ) -> None:
+        """``larger``: how many bytes a body may have at these very paths, whose bodies carry pictures;
+        ``bodies_bytes_max``: how many all bodies of this process may hold at once."""
+        self._app = app
+        self._bytes_max = body_bytes_max
+        self._larger = larger or {}
+        self._budget = BodyBudget(bodies_bytes_max)
+        self._shape_of = shape_of
+        self._surface_of = surface_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        request_id = str(uuid7())
+        REQUEST_ID.set(request_id)
+        began = time.monotonic()
+        started = False
+        status: int | None = None
+
+        async def send_framed(message: Message) -> None:
+            nonlocal started, status
+            if message["type"] == "http.response.start":
+                started, status = True, message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                metrics.REQUESTS.labels(self._surface_of(scope["path"]), str(message["status"])).inc()
+            await send(message)
+
+        body = BodyReader(receive, self._larger.get(scope["path"], self._bytes_max), self._budget)
+        try:
+            await self._app(scope, body.receive, send_framed)
+        except asyncio.CancelledError:
+            # The server ends and no longer waits for this request; a bare 500 would be all that its client sees.
+            if started:
+                raise
+            await self._shape_of(scope["path"])(_ending(scope["method"]))(scope, receive, send_framed)
+        except ClientDisconnect:
+            pass  # No client is there to be answered and nothing of ours failed: the access line says so.
+        except Exception as error:
+            if started:
+                raise
+            await self._shape_of(scope["path"])(unexpected(error))(scope, receive, send_framed)
+        finally:
+            body.close()
+            self._log_access(scope, request_id, status, time.monotonic() - began)
+
+    def _log_access(self, scope: Scope, request_id: str, status: int | None, seconds: float) -> None:
+        """One line a request, with the id that its client was given; never the query, where credentials get lost."""
+        method, path = scope["method"], scope["path"]
+        if path.startswith(UNLOGGED):
+            return
+        fields = {"request_id": request_id, "method": method, "path": path, "status": status}
+        fields |= {"surface": self._surface_of(path), "seconds": round(seconds, 4)}
+        access.info("%s %s: %s", method, path, status or "no answer, its client is gone", extra=fields)
+
+
+def _ending(method: str) -> Problem:
+    """For a request that was not done when its server had to end."""
+    if method in ("GET", "HEAD", "OPTIONS"):
+        return Problem("unavailable", "This server is being stopped; send it again.", headers={"Retry-After": "1"})
+    detail = "This server is being stopped. Look for what became of this request before you send another."
+    return Problem("outcome_unknown", detail, headers={"Retry-After": "5"})
+
+
+def unexpected(error: Exception) -> Problem:
+    """What a client learns of an exception that nobody expected; all of it goes into our log."""
+    request_id = REQUEST_ID.get()
+    logger.error("request %s failed", request_id, exc_info=error)
+    if is_outage(error):
+        return Problem("unavailable", "A part of this installation does not answer; try again later.")
+    return Problem("internal_error", f"Ask the operator about request {request_id}.")

@@ -1,0 +1,1 @@
+"""Clients of the other services: their internal APIs, their replies on the bus, their records."""

@@ -1,0 +1,1 @@
+"""What clients see of generations, built from events, kept in Postgres and waited for."""

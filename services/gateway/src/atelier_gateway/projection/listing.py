@@ -1,0 +1,35 @@
+"""Lists of an owner's generations, newest first. Ids are time-ordered (UUIDv7), so the last id seen is the cursor."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from atelier_contracts import Owner
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.store import Generation
+from atelier_messaging.database import Pool
+
+_NEWEST = f"""
+SELECT {generations.COLUMNS} FROM generations
+WHERE owner_kind = $1 AND owner_id = $2 AND state <> 'rejected'
+  AND ($3::uuid IS NULL OR id < $3)
+  AND ($4::text IS NULL OR surface = $4)
+  AND ($5::text IS NULL OR kind = $5)
+  AND ($6::text[] IS NULL OR state = ANY($6))
+ORDER BY id DESC LIMIT $7
+"""  # noqa: S608 - constants only
+
+
+async def newest(
+    pool: Pool,
+    owner: Owner,
+    *,
+    limit: int,
+    before: UUID | None = None,
+    surface: str | None = None,
+    kind: str | None = None,
+    states: Collection[str] | None = None,
+) -> list[Generation]:
+    """At most ``limit`` of this owner's, those older than ``before``; None as a filter means all."""
+    wanted = list(states) if states is not None else None
+    rows = await pool.fetch(_NEWEST, owner.kind, owner.id, before, surface, kind, wanted, limit)
+    return [generations.of_row(row) for row in rows]

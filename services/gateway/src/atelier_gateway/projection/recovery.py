@@ -1,0 +1,101 @@
+"""Heals the projection where events were lost: asks the session about generations that stand still.
+
+What it answers goes the way of events from the bus, so it changes nothing where they come after all, and live followers
+and webhooks are told. A request that the session never got, or lost with its database, is withdrawn there first, so it
+can never begin, and what billing holds for it goes back. That it does not know one it has to say twice: a session that
+was away first works off what waits in its queue.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from atelier_contracts import Event, GenerationFailed, wrap
+from atelier_contracts.message import REGISTRY
+from atelier_gateway.handlers import project_events
+from atelier_gateway.peers.client import Internal, Unanswered
+from atelier_gateway.projection import stalled as standing
+from atelier_gateway.projection.waiter import Waiting
+from atelier_gateway.webhooks.enqueuer import Noting
+from atelier_messaging import Delivery, UnitOfWork
+from atelier_telemetry import metrics
+
+ROWS_MAX = 200
+SOURCE = "atelier/gateway"
+LOST = "the request was lost before its work began; nothing was charged"
+LOST_AT_WORK = "what became of it was lost; its credits go back and nothing is charged"
+logger = logging.getLogger(__name__)
+
+
+class Standing:
+    """Asks for what was not heard on the bus."""
+
+    def __init__(
+        self, work: UnitOfWork, internal: Internal, waiting: Waiting, noting: Noting, *, after_s: float
+    ) -> None:
+        self._work = work
+        self._internal = internal
+        self._project = partial(project_events, waiting, noting)
+        self._after_s = after_s
+
+    async def check(self) -> None:
+        """One look at what stands still. A session that does not answer is asked again after ``after_s``."""
+        pool = self._work.pool
+        metrics.OLDEST_OPEN.labels("projection").set(await standing.oldest_open_s(pool))
+        ids = await standing.claim(pool, after_s=self._after_s, rows_max=ROWS_MAX)
+        if not ids:
+            return
+        try:
+            known = {UUID(one["id"]): one["events"] for one in await self._internal.standing(ids)}
+        except Unanswered as silent:
+            logger.warning("%d generations stand still: %s", len(ids), silent)
+            return
+        await self._heal("told", [_event(told) for events in known.values() for told in events])
+        lost = await standing.note_answer(pool, ids, [id_ for id_ in ids if id_ not in known])
+        await self._heal("withdrawn", await self._withdrawn(lost))
+
+    async def _withdrawn(self, unknown: Sequence[UUID]) -> list[Event]:
+        """The ends of requests that the session does not know and, after this, never takes."""
+        if not unknown:
+            return []
+        late = await standing.unsent(self._work.pool, unknown)
+        ends: list[Event] = []
+        for id_ in unknown:
+            if id_ in late:
+                continue
+            try:
+                ends += await self._end(id_)
+            except Unanswered as silent:
+                logger.warning("generation %s stands still: %s", id_, silent)
+        return ends
+
+    async def _end(self, id_: UUID) -> list[Event]:
+        """The end, once it is certain that nothing is charged. Raises Unanswered."""
+        hold = await self._internal.hold(id_)
+        if hold and hold["state"] == "captured":
+            logger.error("generation %s is charged and the session does not know it: it needs a person", id_)
+            return []
+        if await self._internal.withdraw(id_, refund=hold is not None) != "withdrawn":
+            return []
+        reason, refunded = (LOST, 0) if hold is None else (LOST_AT_WORK, hold["credits"])
+        end = GenerationFailed(
+            generation_id=id_, outcome="failed", code="unavailable", reason=reason, refunded=refunded
+        )
+        return [end]
+
+    async def _heal(self, outcome: str, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        async with self._work.once() as work:
+            changed = await self._project(work, [Delivery(wrap(event, source=SOURCE)) for event in events])
+        if changed:
+            metrics.PROJECTION_HEALED.labels(outcome).inc(len(changed))
+            logger.warning("%d generations healed (%s): events about them were lost", len(changed), outcome)
+
+
+def _event(told: Mapping[str, Any]) -> Event:
+    event = REGISTRY[told["name"]].model_validate_json(told["body"])
+    assert isinstance(event, Event), "where a generation stands is told by events"
+    return event

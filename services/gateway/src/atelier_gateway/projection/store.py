@@ -1,0 +1,278 @@
+"""SQL of the projection: what clients see of their generations. Every read names the owner who asks.
+
+JSON travels to the hot statements as text: the driver takes a list of lists for an array of two dimensions.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from atelier_contracts import Channel, Kind, Owner
+from atelier_gateway.projection.snapshot import TERMINAL, Snapshot
+from atelier_messaging.database import Connection, Pool
+
+# What is asked of a story is also written beside it (seed 001), in the same statement: both are there, or neither.
+_INSERT = """
+WITH new AS (
+    INSERT INTO generations (id, channel, owner_kind, owner_id, kind, surface, state, rank, request, price, created_at,
+                             request_id, trace_id)
+    SELECT id, channel, owner_kind, owner_id, kind, surface, 'accepted', 0, request::jsonb, price, created_at,
+           request_id, trace_id
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[],
+                $9::timestamptz[], $10::text[], $11::text[])
+         AS n(id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, request_id, trace_id)
+    RETURNING id, owner_id, surface, request
+), narrations AS (
+    INSERT INTO story_generations (id, user_id, story_id)
+    SELECT id, owner_id, (request ->> 'story_id')::uuid FROM new WHERE surface = 'stories'
+)
+INSERT INTO generation_logs (generation_id, user_id, step, progress)
+SELECT id, owner_id, 'accepted', 0 FROM new WHERE surface = 'stories'
+"""
+_PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
+_SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error, maker, reused"
+_SNAPSHOT += ", model, started_at, ended_at"
+COLUMNS = (
+    "id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, request_id, trace_id,"
+    f" {_SNAPSHOT}"
+)
+_LOCK = (
+    f"SELECT id, owner_kind, owner_id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
+)
+_SNAPSHOTS = f"SELECT id, owner_kind, owner_id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
+_SETTLED = f"{_SNAPSHOTS} ORDER BY id FOR SHARE"
+# One statement also tells those who follow a generation live: a change and its event are one write. It answers which of
+# them are listened to by webhook (nearly none, and the others cost no further statement) and which have ended.
+_UPDATE = """
+WITH changed AS (
+    UPDATE generations g
+    SET state = n.state, rank = n.rank, progress = n.progress, credits_reserved = n.reserved,
+        credits_captured = n.captured, credits_refunded = n.refunded, outputs = n.outputs::jsonb,
+        error = n.error::jsonb, maker = n.maker, reused = n.reused, model = n.model,
+        started_at = n.started_at, ended_at = n.ended_at, updated_at = now()
+    FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::int[], $6::int[], $7::int[], $8::text[],
+                $9::text[], $10::text[], $11::bool[], $12::text[], $13::timestamptz[], $14::timestamptz[])
+         AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error, maker, reused, model,
+              started_at, ended_at)
+    WHERE g.id = n.id AND g.rank <= n.rank
+    RETURNING g.id, g.state, g.rank, g.progress, g.surface, g.owner_kind, g.owner_id, g.kind, g.created_at,
+              g.updated_at, g.request_id, g.trace_id, g.request ->> 'webhook_url' IS NOT NULL OR EXISTS (
+        SELECT FROM webhook_endpoints e
+        WHERE e.owner_kind = g.owner_kind AND e.owner_id = g.owner_id AND e.disabled_at IS NULL
+    ) AS listened_to
+), logged AS (
+    INSERT INTO generation_logs (generation_id, user_id, step, progress)
+    SELECT id, owner_id, state, progress FROM changed WHERE surface = 'stories'
+), followed AS (
+    INSERT INTO generation_events (generation_id, state, progress) SELECT id, state, progress FROM changed
+)
+SELECT * FROM changed WHERE listened_to OR rank = 9
+"""
+_DELETE = """
+WITH gone AS (
+    DELETE FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3 AND rank = 9 RETURNING id
+), forgotten AS (
+    DELETE FROM generation_events WHERE generation_id IN (SELECT id FROM gone)
+)
+SELECT count(*) FROM gone
+"""
+_EXPIRE = """
+WITH forgotten AS (DELETE FROM files WHERE generation_id = ANY($1::uuid[]) AND category = 'result')
+UPDATE generations SET outputs = '[]', error = $2, updated_at = now() WHERE id = ANY($1::uuid[]) AND state = 'succeeded'
+"""
+_OWNED = f"SELECT {COLUMNS} FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3"  # noqa: S608 - constants only
+_ANY = f"SELECT {COLUMNS} FROM generations WHERE id = $1"  # noqa: S608 - constants only
+
+OUTPUTS_EXPIRED = {
+    "code": "outputs_expired",
+    "message": "The outputs were kept for as long as this installation keeps them and are deleted.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NewGeneration:
+    """What is known of a generation when its POST comes in. ``price`` is the whole price in credits."""
+
+    id: UUID
+    channel: Channel
+    owner: Owner
+    kind: Kind
+    surface: str
+    request: dict[str, Any]
+    price: int
+    created_at: datetime
+    request_id: str | None = field(default=None, kw_only=True)
+    """``X-Request-Id`` of the POST that created it."""
+    trace_id: str | None = field(default=None, kw_only=True)
+    """Its trace, 32 hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation(NewGeneration):
+    """A row of the projection."""
+
+    updated_at: datetime
+    snapshot: Snapshot
+
+
+async def insert(connection: Connection, new: Sequence[NewGeneration]) -> None:
+    """Writes them in one statement."""
+    if not new:
+        return
+    await connection.execute(
+        _INSERT,
+        [g.id for g in new],
+        [g.channel for g in new],
+        [g.owner.kind for g in new],
+        [g.owner.id for g in new],
+        [g.kind for g in new],
+        [g.surface for g in new],
+        [json.dumps(g.request) for g in new],
+        [g.price for g in new],
+        [g.created_at for g in new],
+        [g.request_id for g in new],
+        [g.trace_id for g in new],
+    )
+
+
+async def present(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Those that are there."""
+    return {row["id"] for row in await connection.fetch(_PRESENT, list(ids))} if ids else set()
+
+
+async def lock_snapshots(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
+    """Locks and loads the changing part of those that exist, in id order."""
+    return {row["id"]: _snapshot(row) for row in await connection.fetch(_LOCK, sorted(ids))}
+
+
+async def snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
+    """The changing part of those that exist; for whoever waits for them, the owner has been checked before."""
+    return {row["id"]: _snapshot(row) for row in await pool.fetch(_SNAPSHOTS, list(ids))}
+
+
+async def settled_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
+    """The same, as soon as no transaction is changing them any more."""
+    return {row["id"]: _snapshot(row) for row in await pool.fetch(_SETTLED, list(ids))}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A generation that has just ended, for the log: seconds from its POST to its end."""
+
+    id: UUID
+    owner: Owner
+    kind: str
+    surface: str
+    seconds: float
+    request_id: str | None
+    trace_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a change of snapshots leads to: the generations that webhooks tell of, and those that have ended."""
+
+    listened_to: frozenset[UUID] = frozenset()
+    ended: tuple[End, ...] = ()
+
+
+async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> Saved:
+    """Writes them in one statement; a row that has come further in the meantime stays as it is."""
+    if not snapshots:
+        return Saved()
+    values = list(snapshots.values())
+    rows = await connection.fetch(
+        _UPDATE,
+        list(snapshots),
+        [s.state for s in values],
+        [s.rank for s in values],
+        [s.progress for s in values],
+        [s.credits_reserved for s in values],
+        [s.credits_captured for s in values],
+        [s.credits_refunded for s in values],
+        [json.dumps(s.outputs) for s in values],
+        [json.dumps(s.error) if s.error else None for s in values],
+        [s.maker for s in values],
+        [s.reused for s in values],
+        [s.model for s in values],
+        [s.started_at for s in values],
+        [s.ended_at for s in values],
+    )
+    return Saved(
+        frozenset(row["id"] for row in rows if row["listened_to"]),
+        tuple(_end_of(row) for row in rows if row["rank"] == TERMINAL),
+    )
+
+
+def _end_of(row: asyncpg.Record) -> End:
+    owner = Owner(kind=row["owner_kind"], id=row["owner_id"])
+    seconds = (row["updated_at"] - row["created_at"]).total_seconds()
+    return End(row["id"], owner, row["kind"], row["surface"], seconds, row["request_id"], row["trace_id"])
+
+
+async def expire_outputs(connection: Connection, ids: Collection[UUID]) -> None:
+    """Says of succeeded generations that their outputs are not kept any longer. That they succeeded stays; nobody who
+    follows them is told again."""
+    await connection.execute(_EXPIRE, list(ids), OUTPUTS_EXPIRED)
+
+
+async def delete_ended(connection: Connection, id_: UUID, owner: Owner) -> bool:
+    """Removes this owner's generation and its events, if it has ended; whether there was such a one."""
+    return bool(await connection.fetchval(_DELETE, id_, owner.kind, owner.id))
+
+
+async def of_owner(pool: Pool, id_: UUID, owner: Owner) -> Generation | None:
+    """The generation, if it is this owner's."""
+    row = await pool.fetchrow(_OWNED, id_, owner.kind, owner.id)
+    return of_row(row) if row else None
+
+
+async def of_anyone(pool: Pool, id_: UUID) -> Generation | None:
+    """The generation, for an operator or for the request that made it."""
+    row = await pool.fetchrow(_ANY, id_)
+    return of_row(row) if row else None
+
+
+def _snapshot(row: asyncpg.Record) -> Snapshot:
+    return Snapshot(
+        row["state"],
+        row["progress"],
+        row["credits_reserved"],
+        row["credits_captured"],
+        row["credits_refunded"],
+        tuple(row["outputs"]),
+        row["error"],
+        row["maker"],
+        row["reused"],
+        _owner(row),
+        row["model"],
+        row["started_at"],
+        row["ended_at"],
+    )
+
+
+def _owner(row: asyncpg.Record) -> Owner:
+    return Owner(kind=row["owner_kind"], id=row["owner_id"])
+
+
+def of_row(row: asyncpg.Record) -> Generation:
+    """A row that was selected with ``COLUMNS``."""
+    return Generation(
+        row["id"],
+        row["channel"],
+        _owner(row),
+        row["kind"],
+        row["surface"],
+        row["request"],
+        row["price"],
+        row["created_at"],
+        row["updated_at"],
+        _snapshot(row),
+        request_id=row["request_id"],
+        trace_id=row["trace_id"],
+    )

@@ -1,0 +1,145 @@
+"""Waiting for a generation, for answers that may take their time: woken by what this process projects.
+
+Another replica may be the one that hears the event, so everything waited for is also looked up twice a second, all of
+it in one statement. Who waits costs a future, never a database connection.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.snapshot import TERMINAL, Snapshot
+from atelier_messaging import is_outage
+from atelier_messaging.database import Pool
+
+POLL_EVERY_S = 0.5
+WAITERS_MAX = 2_000
+"""Past this many nobody waits any more: the answer is what there is."""
+
+logger = logging.getLogger(__name__)
+
+Told = TypeVar("Told")
+
+
+class Client(Protocol):
+    """Who waits, as far as waiting needs to know."""
+
+    gone: asyncio.Future[None]
+
+    def check(self) -> None:
+        """Raises ClientDisconnect when it is gone."""
+
+
+class Listeners(Generic[Told]):
+    """Who waits to be told what about which generation."""
+
+    def __init__(self) -> None:
+        self._futures: dict[UUID, set[asyncio.Future[Told]]] = {}
+        self.count = 0
+
+    @property
+    def ids(self) -> Collection[UUID]:
+        """The generations somebody waits for."""
+        return self._futures.keys()
+
+    @contextmanager
+    def listen(self, id_: UUID) -> Iterator[asyncio.Future[Told]]:
+        """A future that ``tell`` fills, for the length of the block."""
+        future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+        self._futures.setdefault(id_, set()).add(future)
+        self.count += 1
+        try:
+            yield future
+        finally:
+            self.count -= 1
+            self._futures[id_].discard(future)
+            if not self._futures[id_]:
+                del self._futures[id_]
+
+    def tell(self, id_: UUID, news: Told) -> None:
+        """Wakes all who wait for this one."""
+        for future in self._futures.get(id_, ()):
+            if not future.done():
+                future.set_result(news)
+
+
+class Waiting:
+    """Those who wait, in one process."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._ends: Listeners[Snapshot] = Listeners()
+        self._changes: Listeners[None] = Listeners()
+        self._woken: set[UUID] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this process is about to end, so that nobody waits any more."""
+        return self._stopped.done()
+
+    def stop(self) -> None:
+        """Ends every wait as if its time were over, those that begin afterwards too."""
+        if not self._stopped.done():
+            self._stopped.set_result(None)
+
+    async def ended(
+        self, generation_id: UUID, within_s: float, client: Client | None = None, *, even_when_stopping: bool = False
+    ) -> Snapshot | None:
+        """The generation as it ended; None if it has not within ``within_s`` seconds, or too many wait already, or this
+        process stops. Raises ClientDisconnect when the ``client`` is gone before that.
+        """
+        if self._ends.count >= WAITERS_MAX:
+            within_s = 0.0
+        with self._ends.listen(generation_id) as end:
+            # After listening began, so that an end between this look and the wait wakes us.
+            self._tell(await generations.snapshots(self._pool, [generation_id]))
+            ends: list[asyncio.Future[Any]] = [end]
+            ends += [client.gone] if client else []
+            ends += [] if even_when_stopping else [self._stopped]
+            await asyncio.wait(ends, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            if end.done():
+                return end.result()
+            if client:
+                client.check()
+            return None
+
+    async def changed(self, generation_id: UUID, within_s: float) -> None:
+        """Returns when this process has projected something about the generation or stops, or after ``within_s``
+        seconds."""
+        with self._changes.listen(generation_id) as change:
+            await asyncio.wait([change, self._stopped], timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+
+    def wake(self, generation_ids: Collection[UUID]) -> None:
+        """Called by the projection inside its transaction; those who wait are told after the commit."""
+        self._woken.update(id_ for id_ in generation_ids if id_ in self._ends.ids or id_ in self._changes.ids)
+        if self._woken and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._look())
+
+    async def poll(self) -> None:
+        """Looks up whatever end is waited for: here is found what other replicas have projected."""
+        if self._ends.ids:
+            self._tell(await generations.snapshots(self._pool, self._ends.ids))
+
+    async def _look(self) -> None:
+        while self._woken:
+            ids, self._woken = self._woken, set()
+            try:
+                # Waits for the transaction that woke us: afterwards it is committed, or undone.
+                self._tell(await generations.settled_snapshots(self._pool, ids))
+            except Exception as failed:
+                if not is_outage(failed):
+                    raise
+                logger.warning("waking is left to the poll: %r", failed)
+            for id_ in ids:
+                self._changes.tell(id_, None)
+
+    def _tell(self, snapshots: dict[UUID, Snapshot]) -> None:
+        for id_, snapshot in snapshots.items():
+            if snapshot.rank == TERMINAL:
+                self._ends.tell(id_, snapshot)

@@ -1,0 +1,1 @@
+"""Request limits: sliding windows in Postgres or Redis, and the quota of an hour."""

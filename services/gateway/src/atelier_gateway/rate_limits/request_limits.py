@@ -1,0 +1,46 @@
+"""What a picture surface asks before it works: whether this is too often. Every answer tells how much is left."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from atelier_gateway.rate_limits.limiter import Limits, Rule, Verdict, headers, refusal
+from atelier_gateway.web.problems import Problem
+
+
+class Gate:
+    """One request's way through its limits; remembers what each of them said."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._verdicts: dict[str, Verdict] = {}
+
+    async def take(self, rule: Rule, counted: str) -> None:
+        """Counts the request. Raises Problem 429."""
+        verdict = self._verdicts[rule.name] = await self._limits.take(rule, counted)
+        if not verdict.allowed:
+            raise refusal(*self._verdicts.values())
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """For the answer, whatever it is."""
+        return headers(*self._verdicts.values())
+
+
+def waits(asked: Headers) -> bool:
+    """Whether the client wants to wait: unless it says ``Prefer: respond-async`` (RFC 7240)."""
+    preferences = ",".join(asked.getlist("Prefer")).split(",")
+    return "respond-async" not in {one.split(";")[0].strip().lower() for one in preferences}
+
+
+async def gated(limits: Limits, act: Callable[[Gate], Awaitable[Response]]) -> Response:
+    """What ``act`` answers or refuses, told how much is left. Raises Problem."""
+    gate = Gate(limits)
+    try:
+        response = await act(gate)
+    except Problem as refusal:
+        refusal.headers.update(gate.headers)
+        raise
+    response.headers.update(gate.headers)
+    return response

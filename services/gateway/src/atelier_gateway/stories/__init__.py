@@ -1,0 +1,1 @@
+"""Stories that narrations are made of (seed 001)."""

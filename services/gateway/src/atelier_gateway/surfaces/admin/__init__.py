@@ -1,0 +1,1 @@
+"""The admin API, for operators alone: accounts, stores and keys, credits, operators and their acts."""

@@ -1,0 +1,162 @@
+"""The operator's surface: users and workspaces."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from pydantic import AfterValidator, Field
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from atelier_gateway.container import Parts
+from atelier_gateway.identity import users as people
+from atelier_gateway.identity.users import Person
+from atelier_gateway.surfaces.admin import openapi as docs
+from atelier_gateway.surfaces.admin.access import operators_routes, record
+from atelier_gateway.surfaces.admin.lists import id_in, listed, word_in
+from atelier_gateway.web.json_bodies import Body, Line, answer, id_from_path, read, takes
+from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.web.text import one_line
+from atelier_messaging import UnitOfWork
+
+
+class NewUser(Body):
+    """A user to be; ``subject`` is what an outside issuer calls them."""
+
+    email: Annotated[str, AfterValidator(one_line), Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")]
+    subject: Line | None = None
+
+
+class UserChange(Body):
+    """What may change of a user."""
+
+    disabled: bool
+
+
+class NewWorkspace(Body):
+    """A workspace to be, with those who may act for it."""
+
+    name: Line
+    member_ids: list[UUID] = Field(min_length=1, max_length=1_000)
+
+
+def router(parts: Parts) -> APIRouter:
+    """Routes under ``/v1/admin`` that make and change people, for operators."""
+    routes = operators_routes(parts)
+    for add in (_add_users, _add_workspaces, _add_members):
+        add(routes, parts, parts.bus.work)
+    return routes
+
+
+def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+    @routes.post("/users", status_code=201, responses=docs.USER, openapi_extra=takes(NewUser))
+    async def create_user(request: Request) -> Response:
+        """A person who signs in with tokens."""
+        body, user_id = await read(request, NewUser), uuid7()
+        async with work.once() as unit:
+            if not await people.insert_user(unit.connection, user_id, body.email, body.subject or str(user_id)):
+                raise Problem("conflict", "A user with this email or subject is there already.")
+            await record(unit, request, "user.create", "user", user_id)
+        return answer({"id": user_id, "email": body.email}, 201)
+
+    @routes.get("/users", responses=docs.USERS, openapi_extra=docs.USERS_PAGED)
+    async def list_users(request: Request) -> Response:
+        """Users, newest first; with `email` the one who has it, whatever its case."""
+        email = word_in(request.query_params, "email")
+        return await listed(
+            request,
+            lambda before, limit: people.users(parts.pool, email=email, before=before, limit=limit),
+            _person,
+        )
+
+    @routes.post("/users/{id}/tokens", status_code=201, responses=docs.TOKEN)
+    async def create_token(request: Request, id: str) -> Response:
+        """A token of the development issuer; local installations only."""
+        user_id = id_from_path(id, "user")
+        subject = await people.subject_of(parts.pool, user_id)
+        if subject is None:
+            raise not_found("user")
+        if parts.dev_issuer is None:
+            raise Problem("conflict", "This installation has no development issuer: tokens come from outside.")
+        async with work.once() as unit:
+            await record(unit, request, "user.issue_token", "user", user_id)
+        return answer({"token": parts.dev_issuer.issue(subject, now=datetime.now(UTC))}, 201)
+
+    @routes.patch("/users/{id}", responses=docs.USER_STATE, openapi_extra=takes(UserChange))
+    async def change_user(request: Request, id: str) -> Response:
+        """Disables an account, or enables it again."""
+        user_id, body = id_from_path(id, "user"), await read(request, UserChange)
+        async with work.once() as unit:
+            if not await people.set_disabled(unit.connection, user_id, disabled=body.disabled):
+                raise not_found("user")
+            await record(unit, request, "user.disable" if body.disabled else "user.enable", "user", user_id)
+        parts.identity.forget()
+        return answer({"id": user_id, "disabled": body.disabled})
+
+
+def _add_workspaces(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+    @routes.get("/workspaces", responses=docs.WORKSPACES, openapi_extra=docs.WORKSPACES_PAGED)
+    async def list_workspaces(request: Request) -> Response:
+        """Workspaces, newest first; with `member` those that this user belongs to."""
+        member = id_in(request.query_params, "member")
+        return await listed(
+            request,
+            lambda before, limit: people.workspaces(parts.pool, member=member, before=before, limit=limit),
+        )
+
+    @routes.post("/workspaces", status_code=201, responses=docs.WORKSPACE, openapi_extra=takes(NewWorkspace))
+    async def create_workspace(request: Request) -> Response:
+        """A workspace and who belongs to it."""
+        body, workspace_id = await read(request, NewWorkspace), uuid7()
+        members = set(body.member_ids)
+        async with work.once() as unit:
+            if not await people.insert_workspace(unit.connection, workspace_id, body.name, members):
+                raise not_found("user among the members")
+            added = {"member_ids": [str(id_) for id_ in sorted(members)]}
+            await record(unit, request, "workspace.create", "workspace", workspace_id, **added)
+        return answer({"id": workspace_id, "name": body.name, "member_ids": sorted(members)}, 201)
+
+
+def _add_members(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+    @routes.get("/workspaces/{id}/members", responses=docs.MEMBERS, openapi_extra=docs.PAGED)
+    async def list_members(request: Request, id: str) -> Response:
+        """Who may act for a workspace."""
+        workspace_id = id_from_path(id, "workspace")
+        if not await people.exists(parts.pool, "workspace", workspace_id):
+            raise not_found("workspace")
+        return await listed(
+            request,
+            lambda before, limit: people.members(parts.pool, workspace_id, before=before, limit=limit),
+            _person,
+        )
+
+    @routes.put("/workspaces/{id}/members/{user_id}", status_code=204, responses=docs.MEMBER_ADDED)
+    async def add_member(request: Request, id: str, user_id: str) -> Response:
+        """Lets a user act for a workspace."""
+        workspace_id, member_id = id_from_path(id, "workspace"), id_from_path(user_id, "user")
+        async with work.once() as unit:
+            if not await people.add_member(unit.connection, workspace_id, member_id):
+                raise not_found("workspace or user")
+            await record(unit, request, "workspace.add_member", "workspace", workspace_id, member_id=str(member_id))
+        return Response(status_code=204)
+
+    @routes.delete("/workspaces/{id}/members/{user_id}", status_code=204, responses=docs.MEMBER_REMOVED)
+    async def remove_member(request: Request, id: str, user_id: str) -> Response:
+        """From now on this user does not belong to the workspace; effective within 5 s."""
+        workspace_id, member_id = id_from_path(id, "workspace"), id_from_path(user_id, "member")
+        async with work.once() as unit:
+            if not await people.remove_member(unit.connection, workspace_id, member_id):
+                raise not_found("member")
+            await record(unit, request, "workspace.remove_member", "workspace", workspace_id, member_id=str(member_id))
+        parts.identity.forget()
+        return Response(status_code=204)
+
+
+def _person(person: Person) -> dict[str, Any]:
+    return {
+        "id": person.id,
+        "email": person.email,
+        "disabled": person.disabled_at is not None,
+        "created_at": person.created_at,
+    }

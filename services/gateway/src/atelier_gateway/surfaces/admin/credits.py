@@ -1,0 +1,177 @@
+"""The operator's surface, second half: credits, the books, and the story of any generation."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID, uuid5
+
+from fastapi import APIRouter, Request
+from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic_core import PydanticCustomError
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from atelier_contracts import GrantCredit, Owner
+from atelier_contracts.routes import reply_key
+from atelier_contracts.vocabulary import CREDITS_MAX, OwnerKind
+from atelier_gateway.container import Parts
+from atelier_gateway.generations.operator_timeline import explain
+from atelier_gateway.idempotency.keys import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
+from atelier_gateway.identity import operator_acts as admin_acts
+from atelier_gateway.identity import users as people
+from atelier_gateway.peers import records as peer_records
+from atelier_gateway.peers.client import Unanswered, unavailable
+from atelier_gateway.peers.credit_grants import grant
+from atelier_gateway.projection import store as generations
+from atelier_gateway.surfaces.admin import openapi as docs
+from atelier_gateway.surfaces.admin.access import PREFIX, operators_routes, record
+from atelier_gateway.web.json_bodies import Body, Prose, answer, field_problem, id_from_path, read, takes
+from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.webhooks import delivery_store as deliveries
+from atelier_messaging import Work
+
+GRANT = f"POST {PREFIX}/credits/grants"
+ADMIN = UUID(int=0)
+"""The operator as the owner of an Idempotency-Key."""
+GRANT_NAMES = UUID("6f8c64c1-6a0e-4f4e-9f0e-2a3f5a5f0c11")
+"""Namespace of grant ids: the same Idempotency-Key names the same grant, which billing posts once."""
+YEARS = range(2000, 9000)
+GRANT_DETAILS = {"grant_id", "credits", "priority", "expires_at", "reason"}
+"""What the act of granting tells of the command."""
+
+
+class GrantOwner(Body):
+    """Whose credits."""
+
+    kind: OwnerKind
+    id: UUID
+
+
+def _year_that_can_be_kept(at: datetime) -> datetime:
+    """The database keeps UTC: a moment of year 1 or 9999 with an offset may have no UTC of its own."""
+    if not YEARS.start <= at.year < YEARS.stop:
+        raise PydanticCustomError("year", "a moment after now and before the year {stop} is required", {"stop": 9000})
+    return at
+
+
+class NewGrant(Body):
+    """Credits to be given; lower priority is spent first."""
+
+    owner: GrantOwner
+    credits: int = Field(ge=1, le=CREDITS_MAX)
+    expires_at: Annotated[AwareDatetime, AfterValidator(_year_that_can_be_kept)] | None = None
+    """In the future, and before the year 9000."""
+    priority: int = Field(default=0, ge=-100, le=100)
+    reason: Annotated[Prose, Field(min_length=1, max_length=500)]
+
+
+def router(parts: Parts) -> APIRouter:
+    """Routes under ``/v1/admin`` that give and account for credits, for operators."""
+    routes = operators_routes(parts)
+
+    @routes.post("/credits/grants", status_code=201, responses=docs.GRANT, openapi_extra=takes(NewGrant))
+    async def create_grant(request: Request) -> Response:
+        """201 with the new balance; 202 without it while billing has not answered: the grant will be posted."""
+        key = checked(request.headers.get(HEADER))
+        body = await read(request, NewGrant)
+        if not await people.exists(parts.pool, body.owner.kind, body.owner.id):
+            raise not_found(body.owner.kind)
+        grant_id = uuid5(GRANT_NAMES, key) if key else uuid7()
+        claim = Claim("admin", ADMIN, GRANT, key, fingerprint(body.model_dump_json()), uuid7()) if key else None
+        reply, replayed = await parts.keyed.once(claim, lambda: _grant(parts, request, body, grant_id))
+        headers = {REPLAYED: "true"} if replayed else None
+        return Response(reply.body, reply.status, headers, "application/json")
+
+    @routes.get("/credits/{kind}/{id}", responses=docs.BALANCE)
+    async def balance(kind: str, id: str) -> Response:
+        """What an owner has."""
+        owner_id = id_from_path(id, "account")
+        if not await people.exists(parts.pool, kind, owner_id):
+            raise not_found("account")
+        owner = Owner.model_validate({"kind": kind, "id": owner_id})
+        try:
+            return answer(await parts.internal.account(owner))
+        except Unanswered as silent:
+            raise unavailable(silent) from silent
+
+    @routes.get("/ledger/verify", responses=docs.VERIFIED)
+    async def verify() -> Response:
+        """Proves the books: every balance, every open hold, every posting since the last checkpoint."""
+        try:
+            return answer(await parts.internal.ledger_verify())
+        except Unanswered as silent:
+            raise unavailable(silent) from silent
+
+    @routes.post("/ledger/proofs", status_code=202, responses=docs.PROOF_ORDERED)
+    async def start_proof(request: Request) -> Response:
+        """Orders a full proof, from the first posting on; answers the one that is running where there is one."""
+        async with parts.bus.work.once() as work:
+            await record(work, request, "ledger.prove", "ledger", None)
+        try:
+            return answer(await parts.internal.start_proof(), 202)
+        except Unanswered as silent:
+            raise unavailable(silent) from silent
+
+    @routes.get("/ledger/proofs/{id}", responses=docs.PROOF)
+    async def proof(id: str) -> Response:
+        """How far a full proof is, and what it has found."""
+        try:
+            found = await parts.internal.proof(id_from_path(id, "proof"))
+        except Unanswered as silent:
+            raise unavailable(silent) from silent
+        if found is None:
+            raise not_found("proof")
+        return answer(found)
+
+    @routes.get("/generations/{id}/explain", responses=docs.EXPLAINED)
+    async def explain_one(id: str) -> Response:
+        """The whole story of a generation, from the records of four services."""
+        return answer(await _story(parts, id_from_path(id, "generation")))
+
+    return routes
+
+
+async def _grant(parts: Parts, request: Request, body: NewGrant, grant_id: UUID) -> Reply:
+    if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
+        raise field_problem("expires_at", "a moment after now is required")
+    command = GrantCredit(
+        grant_id=grant_id,
+        owner=Owner(kind=body.owner.kind, id=body.owner.id),
+        credits=body.credits,
+        priority=body.priority,
+        expires_at=body.expires_at.astimezone(UTC) if body.expires_at else None,
+        reason=body.reason,
+        reply_to=reply_key(parts.instance),
+    )
+
+    async def note(work: Work) -> None:
+        details = command.model_dump(mode="json", include=GRANT_DETAILS)
+        await record(work, request, admin_acts.GRANT, command.owner.kind, command.owner.id, **details)
+
+    given = await grant(parts.bus, parts.replies, command, note, within_s=parts.settings.admission_s)
+    shown = {
+        "id": grant_id,
+        "owner": {"kind": body.owner.kind, "id": body.owner.id},
+        "credits": body.credits,
+        "available": given.available if given else None,
+        "given_before": given.given_before if given else False,
+    }
+    response = answer(shown, 201 if given else 202)
+    return Reply(response.status_code, bytes(response.body))
+
+
+async def _story(parts: Parts, id_: UUID) -> dict[str, Any]:
+    """The records of the generation from every service that answers, merged, with what is missing and why. Raises
+    Problem 404 when no service has any, 503 when none has and one did not answer."""
+    generation, peers = await asyncio.gather(
+        generations.of_anyone(parts.pool, id_), peer_records.collect(parts.internal, id_)
+    )
+    if generation is None and peers.saga is None and peers.hold is None and peers.job is None:
+        if peers.missing:
+            raise Problem(
+                "unavailable", f"No service that answers knows this generation; {peers.missing[0]['reason']}."
+            )
+        raise not_found("generation")
+    told = await deliveries.of_generation(parts.pool, id_)
+    now = datetime.now(UTC)
+    return explain(id_, generation, peers.saga, peers.hold, peers.job, told, missing=peers.missing, now=now)

@@ -1,0 +1,140 @@
+"""The operator's surface: stores and their API keys."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from atelier_gateway.container import Parts
+from atelier_gateway.identity import api_keys, stores
+from atelier_gateway.identity import users as people
+from atelier_gateway.identity.api_keys import StoredKey
+from atelier_gateway.surfaces.admin import openapi as docs
+from atelier_gateway.surfaces.admin.access import operators_routes, record
+from atelier_gateway.surfaces.admin.lists import listed
+from atelier_gateway.web.json_bodies import Body, Line, answer, id_from_path, read, takes
+from atelier_gateway.web.problems import Problem, not_found
+from atelier_messaging import UnitOfWork, Work
+
+FIRST_KEY, FURTHER_KEY = "first", "further"
+
+
+class NewStore(Body):
+    """A store to be, and what its first key is called."""
+
+    name: Line
+    key_name: Line = FIRST_KEY
+
+
+class NewKey(Body):
+    """A key to be; its name says where it is used."""
+
+    name: Line = FURTHER_KEY
+
+
+class StoreChange(Body):
+    """What may change of a store."""
+
+    suspended: bool
+
+
+def router(parts: Parts) -> APIRouter:
+    """Routes under ``/v1/admin/stores``, for operators."""
+    routes = operators_routes(parts, "/stores")
+    for add in (_add_stores, _add_one_store, _add_keys):
+        add(routes, parts, parts.bus.work)
+    return routes
+
+
+def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+    @routes.post("", status_code=201, responses=docs.STORE_CREATED, openapi_extra=takes(NewStore))
+    async def create_store(request: Request) -> Response:
+        """A store, with its first API key, which is shown this once."""
+        body, store_id = await read(request, NewStore), uuid7()
+        async with work.once() as unit:
+            await stores.insert(unit.connection, store_id, body.name)
+            key_id, key = await _give_key(unit, store_id, body.key_name, parts)
+            await record(unit, request, "store.create", "store", store_id, name=body.name, key_id=str(key_id))
+        return answer({"id": store_id, "name": body.name, "key_id": key_id, "api_key": key}, 201)
+
+    @routes.get("", responses=docs.STORES, openapi_extra=docs.PAGED)
+    async def list_stores(request: Request) -> Response:
+        """All stores, newest first."""
+        return await listed(request, lambda before, limit: stores.page(parts.pool, before=before, limit=limit))
+
+
+def _add_one_store(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+    @routes.get("/{id}", responses=docs.STORE)
+    async def get_store(id: str) -> Response:
+        """One store."""
+        return answer(_shown(await stores.find(parts.pool, id_from_path(id, "store"))))
+
+    @routes.patch("/{id}", responses=docs.STORE_CHANGED, openapi_extra=takes(StoreChange))
+    async def change_store(request: Request, id: str) -> Response:
+        """Suspends a store (its keys answer 403 within 5 s, what is in work goes on) or restores it."""
+        store_id, body = id_from_path(id, "store"), await read(request, StoreChange)
+        async with work.once() as unit:
+            changed = _shown(await stores.set_suspended(unit.connection, store_id, suspended=body.suspended))
+            await record(unit, request, "store.suspend" if body.suspended else "store.restore", "store", store_id)
+        parts.identity.forget()
+        return answer(changed)
+
+
+def _add_keys(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+    @routes.get("/{id}/keys", responses=docs.KEYS, openapi_extra=docs.PAGED)
+    async def list_keys(request: Request, id: str) -> Response:
+        """A store's keys, newest first, the revoked ones too. When a key was last used is known to the minute."""
+        store_id = id_from_path(id, "store")
+        if not await people.exists(parts.pool, "store", store_id):
+            raise not_found("store")
+        return await listed(
+            request, lambda before, limit: stores.keys(parts.pool, store_id, before=before, limit=limit)
+        )
+
+    @routes.post("/{id}/keys", status_code=201, responses=docs.NEW_KEY, openapi_extra=takes(NewKey, required=False))
+    async def create_key(request: Request, id: str) -> Response:
+        """A second key, for changing them without a pause; two are active at most."""
+        store_id = id_from_path(id, "store")
+        body = await read(request, NewKey) if await request.body() else NewKey()
+        async with work.once() as unit:
+            if not await stores.lock(unit.connection, store_id):
+                raise not_found("store")
+            key_id, key = await _give_key(unit, store_id, body.name, parts)
+            await record(unit, request, "key.create", "store", store_id, key_id=str(key_id), name=body.name)
+        return answer({"id": key_id, "name": body.name, "api_key": key}, 201)
+
+    @routes.delete("/{id}/keys/{key_id}", status_code=204, responses=docs.NO_KEY)
+    async def revoke_key(request: Request, id: str, key_id: str) -> Response:
+        """From now on this key, named by its id or its prefix, is as if there had never been one."""
+        store_id = id_from_path(id, "store")
+        async with work.once() as unit:
+            revoked = await stores.revoke_key(unit.connection, store_id, _key_name(key_id))
+            if revoked is None:
+                raise not_found("key")
+            await record(unit, request, "key.revoke", "store", store_id, key_id=str(revoked.id), name=revoked.name)
+        parts.identity.forget()
+        return Response(status_code=204)
+
+
+async def _give_key(unit: Work, store_id: UUID, name: str, parts: Parts) -> tuple[UUID, str]:
+    """A fresh key for the store; it is shown now and never again. Raises Problem 409 past two active ones."""
+    key = api_keys.new_key()
+    digest = api_keys.digest_of(key, parts.settings.key_pepper.get_secret_value())
+    stored = StoredKey(uuid7(), store_id, digest)
+    if not await stores.insert_key(unit.connection, stored, api_keys.prefix_of(key) or "", name):
+        raise Problem("conflict", f"A store has at most {stores.KEYS_ACTIVE_MAX} active keys; revoke one first.")
+    return stored.id, key
+
+
+def _key_name(text: str) -> str:
+    """An id as the table writes it, or a prefix, with or without what every key begins with. Raises Problem 404."""
+    return api_keys.bare_prefix(text) or str(id_from_path(text, "key"))
+
+
+def _shown(store: stores.Store | None) -> dict[str, Any]:
+    if store is None:
+        raise not_found("store")
+    return asdict(store)

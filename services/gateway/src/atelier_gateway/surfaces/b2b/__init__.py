@@ -1,0 +1,1 @@
+"""The B2B try-on API of seed 000."""

@@ -1,0 +1,142 @@
+"""Seed 000: a store's virtual try-on. Every reply is ``{"data", "error"}``; only a store's API key gets in."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import ConfigDict, Field
+from starlette.responses import Response
+
+from atelier_contracts import Owner
+from atelier_contracts.vocabulary import INPUTS_MAX
+from atelier_gateway.container import Parts
+from atelier_gateway.generations import try_on
+from atelier_gateway.generations.creation import Draft, Shape
+from atelier_gateway.idempotency.keys import HEADER, checked, fingerprint
+from atelier_gateway.media.uploads import Upload
+from atelier_gateway.projection import listing
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.store import Generation, NewGeneration
+from atelier_gateway.surfaces import uploads
+from atelier_gateway.surfaces.b2b import openapi as docs
+from atelier_gateway.web.json_bodies import Body, Prompt, answer, id_from_path, read, takes
+from atelier_gateway.web.pagination import page_and_cursor, page_of
+from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.web.simulate_header import HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import simulation
+from atelier_storage.objects import ObjectStore
+
+PREFIX = "/api/v1"
+CREATE = f"POST {PREFIX}/generation/create"
+UPLOAD = f"POST {PREFIX}/uploads"
+LIST_DEFAULT, LIST_MAX = 20, 100
+EXAMPLE: dict[str, Any] = {"image_urls": ["https://cdn.example.com/person.jpg", "https://cdn.example.com/shirt.jpg"]}
+
+
+class CreateTryOn(Body):
+    """``image_urls``: the person first, then the garments; signed URLs, or keys and URLs of own uploads."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    image_urls: list[Annotated[str, Field(min_length=1, max_length=4_096)]] = Field(min_length=1, max_length=INPUTS_MAX)
+    prompt: Prompt | None = None
+
+
+def router(parts: Parts) -> APIRouter:
+    """The routes of the surface."""
+    routes = APIRouter(prefix=PREFIX, tags=["B2B try-on"])
+
+    @routes.post("/generation/create", status_code=201, responses=docs.CREATED, openapi_extra=takes(CreateTryOn))
+    async def create(request: Request) -> Response:
+        """Asks for a try-on; one credit is held."""
+        principal = await parts.identity.store(request.headers)
+        draft = await _draft(parts, request, principal.owner)
+        return await parts.creating.create(principal, draft, SHAPE)
+
+    @routes.get("/generation", responses=docs.LISTED, openapi_extra=docs.PAGING)
+    async def newest(request: Request) -> Response:
+        """The store's sessions, newest first."""
+        principal = await parts.identity.store(request.headers)
+        limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+        found = await listing.newest(parts.pool, principal.owner, limit=limit + 1, before=before, surface="b2b")
+        page, cursor = page_and_cursor(found, limit)
+        sessions = [_view(generation, parts.objects) for generation in page]
+        return answer(_enveloped({"sessions": sessions, "next_cursor": cursor}))
+
+    @routes.get("/generation/{id}", responses=docs.READ)
+    async def get(request: Request, id: str) -> Response:
+        """One session, with its picture when there is one."""
+        principal = await parts.identity.store(request.headers)
+        generation = await _of_store(parts, id, principal.owner)
+        return answer(_enveloped(_view(generation, parts.objects)))
+
+    @routes.post("/uploads", status_code=201, responses=docs.OFFERED, openapi_extra=takes(Upload))
+    async def upload(request: Request) -> Response:
+        """Where to put a photograph, to name it in `image_urls` afterwards."""
+        principal = await parts.identity.store(request.headers)
+        return await uploads.offer(parts, request, principal, UPLOAD, Upload, _offered)
+
+    return routes
+
+
+async def _draft(parts: Parts, request: Request, owner: Owner) -> Draft:
+    """The request, understood. Raises Problem."""
+    key = checked(request.headers.get(HEADER))
+    simulate = request.headers.get(SIMULATE)
+    simulated = simulation(simulate, allowed=parts.simulating)
+    body = await read(request, CreateTryOn)
+    return await try_on.draft(
+        parts.inputs,
+        owner,
+        body.image_urls,
+        field="image_urls",
+        prompt=body.prompt,
+        simulate=simulated,
+        request=body.model_dump(mode="json", exclude_none=True),
+        deadline_s=parts.settings.generation_deadline_s,
+        key=key,
+        fingerprint=fingerprint(body.model_dump_json(), simulate or ""),
+    )
+
+
+def problem(refusal: Problem) -> Response:
+    """``{"data": null, "error": {"code", "message", "details"?}}``."""
+    error: dict[str, Any] = {"code": refusal.code.upper(), "message": refusal.detail}
+    if refusal.details:
+        error["details"] = refusal.details
+    response = answer({"data": None, "error": error}, refusal.status)
+    response.headers.update(refusal.headers)
+    return response
+
+
+def _accepted(generation: NewGeneration) -> Response:
+    return answer(_enveloped({"session_id": str(generation.id), "status": "queued"}), 201)
+
+
+def _enveloped(data: object) -> dict[str, object]:
+    return {"data": data, "error": None}
+
+
+def _offered(upload: dict[str, object]) -> object:
+    """Seed 000.8's fields, and no others."""
+    return _enveloped({name: value for name, value in upload.items() if name != "id"})
+
+
+async def _of_store(parts: Parts, id_: str, owner: Owner) -> Generation:
+    generation = await generations.of_owner(parts.pool, id_from_path(id_, "generation"), owner)
+    if generation is None:
+        raise not_found("generation")
+    return generation
+
+
+def _view(generation: Generation, objects: ObjectStore) -> dict[str, object]:
+    """What a store sees of a generation."""
+    return {
+        "session_id": str(generation.id),
+        "status": try_on.STATUSES[generation.snapshot.state],
+        "generated_image_url": try_on.picture_url(generation, objects),
+        "error_message": try_on.error_message(generation),
+        "created_at": generation.created_at.isoformat(),
+    }
+
+
+SHAPE = Shape("b2b", CREATE, _accepted, problem)

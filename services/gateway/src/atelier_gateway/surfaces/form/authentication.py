@@ -1,0 +1,32 @@
+"""Who uses the form: a user, by bearer token or by the session cookie that the web application keeps the token in."""
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from atelier_contracts import Owner
+from atelier_gateway.container import Parts
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.surfaces.form.request_log import Entry
+
+SESSION_COOKIES = ("__Secure-next-auth.session-token", "next-auth.session-token")
+"""The names NextAuth.js gives its cookie (seed 002: NextAuth sessions), over HTTPS and without."""
+
+
+async def visitor(parts: Parts, request: Request, entry: Entry) -> Principal:
+    """The user, acting for themselves. Raises Problem 401, or 403 for a disabled account."""
+    user = await parts.identity.user(_with_session(request))
+    entry.user_id = user.id
+    return Principal(Owner(kind="user", id=user.id), "b2c")
+
+
+def _with_session(request: Request) -> Headers:
+    token = next((request.cookies[name] for name in SESSION_COOKIES if name in request.cookies), None)
+    if token is None or "Authorization" in request.headers or not _from_our_pages(request):
+        return request.headers
+    return Headers({"Authorization": f"Bearer {token}"})
+
+
+def _from_our_pages(request: Request) -> bool:
+    """A browser sends cookies with other sites' forms too, but JSON only with a consent that we never give (CORS)."""
+    declared = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return request.method == "GET" or declared == "application/json"

@@ -1,0 +1,172 @@
+"""From a form to a generation. The order of judgement is seed 002's: flags, auth, size, schema, rate, images, balance,
+capacity; then admission, behind a circuit breaker.
+"""
+
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from atelier_contracts.banned_words import BannedWords
+from atelier_gateway.container import Parts
+from atelier_gateway.generations import form_queue as queue
+from atelier_gateway.generations import input_rules as kinds
+from atelier_gateway.generations.creation import Draft, Shape
+from atelier_gateway.generations.form_queue import SURFACE, Entered
+from atelier_gateway.generations.provider_catalogue import Objection
+from atelier_gateway.idempotency.keys import HEADER, REPLAYED, checked, fingerprint
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.media.image_hosts import allowed_hosts
+from atelier_gateway.media.input_references import INPUT_BYTES_MAX
+from atelier_gateway.peers.client import Unanswered
+from atelier_gateway.rate_limits import hourly_quota as hours
+from atelier_gateway.rate_limits import limiter as limits
+from atelier_gateway.rate_limits.hourly_quota import HOUR_S, Hour
+from atelier_gateway.rate_limits.limiter import Rule, Verdict
+from atelier_gateway.surfaces.form.authentication import visitor
+from atelier_gateway.surfaces.form.input_images import Images, uses_of
+from atelier_gateway.surfaces.form.request_log import Entry
+from atelier_gateway.surfaces.form.requests import GenerationForm, prompt_of, spec_of, work_of
+from atelier_gateway.surfaces.form.responses import accepted, dressed, problem
+from atelier_gateway.web.json_bodies import read
+from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.simulate_header import HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import simulation
+from atelier_messaging import is_outage
+from atelier_resilience.breaker import CircuitBreaker, CircuitOpen
+from atelier_storage.safe_fetcher import SafeFetcher
+
+PREFIX = "/api/generate"
+CREATE = f"POST {PREFIX}"
+
+
+def _unsuitable(found: Objection) -> Problem:
+    field = "aspectRatio" if found.field == "size" else found.field
+    return Problem("model_unsuitable", f"{field}: {found.message}.")
+
+
+SHAPE = Shape(SURFACE, CREATE, accepted, problem, _unsuitable)
+
+
+class Making:
+    """Takes forms, in one process."""
+
+    def __init__(self, parts: Parts) -> None:
+        settings = parts.settings
+        self._parts, self._settings = parts, settings
+        self._breaker = CircuitBreaker()
+        self._rule = Rule("form-accepted", settings.max_requests_per_hour, HOUR_S)
+        fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX) if settings.enhanced_validation else None
+        hosts = allowed_hosts(settings.image_hosts)
+        self._images = Images(parts.inputs, parts.objects.key_of, hosts, fetcher)
+        self._banned = BannedWords.listed(settings.banned_words, whole=False)
+        """Found anywhere, inside other words too (seed 002, ``validatePrompt``)."""
+
+    async def answer(self, request: Request, entry: Entry) -> Response:
+        """201, or the earlier answer to the same key. Raises Problem."""
+        if not (self._settings.new_generation_endpoint and self._settings.generation_enabled):
+            raise Problem("endpoint_off", "Endpoint not available")
+        principal = await visitor(self._parts, request, entry)
+        key, simulate = checked(request.headers.get(HEADER)), request.headers.get(SIMULATE)
+        simulated = simulation(simulate, allowed=self._parts.simulating)
+        form = await read(request, GenerationForm)
+        entry.understood(form)
+        self._check(form)
+        draft = Draft(
+            work=work_of(form),
+            spec=spec_of(form).model_copy(update={"simulate": simulated}),
+            request=form.model_dump(mode="json", exclude_none=True) | {"prompt": prompt_of(form)},
+            deadline_s=self._settings.generation_deadline_s,
+            key=key,
+            fingerprint=fingerprint(form.model_dump_json(), simulate or ""),
+        )
+        make = partial(self._make, principal, form, draft)
+        return dressed(await self._parts.creating.once(principal, SHAPE, draft.key, draft.fingerprint, make))
+
+    def _check(self, form: GenerationForm) -> None:
+        """What the schema cannot tell. Raises Problem 400."""
+        if self._banned.first_in(form.customPrompt):
+            error = {"field": "customPrompt", "message": "Custom prompt contains prohibited content"}
+            raise Problem("invalid_request", error["message"], details={"errors": [error]})
+        if form.aspectRatio not in self._settings.form_ratios:
+            raise Problem("model_unsuitable", f"Aspect ratio {form.aspectRatio} is not supported by {form.model}")
+
+    async def _make(self, principal: Principal, form: GenerationForm, draft: Draft) -> Response:
+        hour = await hours.hour(self._parts.pool, queue.TABLE, principal.owner.id)
+        self._judge(hour)
+        inputs = await self._images.references(principal.owner, form.given)
+        entered = await self._enter(principal, draft)
+        ready = Draft(
+            draft.work,
+            draft.spec.model_copy(update={"inputs": inputs}),
+            draft.request | {"queuePosition": entered.position},
+            draft.deadline_s,
+            draft.key,
+            draft.fingerprint,
+            draft.id,
+            uses_of(form.given, inputs),
+        )
+        response = await self._admitted(principal, ready)
+        counted = response.status_code == 201 and REPLAYED not in response.headers
+        response.headers.update(limits.headers(self._verdict(Hour(hour.used + counted, hour.reset_s or HOUR_S))))
+        return response
+
+    async def _enter(self, principal: Principal, draft: Draft) -> Entered:
+        """A place in the queue. Raises Problem."""
+        hourly_max = self._rule.limit if self._settings.rate_limit_enabled else None
+        async with self._parts.bus.work.once(dispatch=False) as work:
+            entered = await queue.enter(
+                work.connection,
+                draft.id,
+                principal.owner.id,
+                hourly_max=hourly_max,
+                pending_max=self._settings.queue_max_size,
+            )
+        if isinstance(entered, Hour):
+            self._judge(entered)
+        if not isinstance(entered, Entered):
+            raise await self._full(principal, kinds.priced(draft.work).credits)
+        return entered
+
+    async def _admitted(self, principal: Principal, draft: Draft) -> Response:
+        """What admission says; whoever is not let in leaves the queue."""
+        stays = False
+        try:
+            with self._breaker.passing(_is_away):
+                response = await self._parts.creating.create(principal, draft, SHAPE)
+            stays = response.status_code == 201 and REPLAYED not in response.headers
+        except CircuitOpen as opened:
+            wait = {"Retry-After": str(round(opened.wait_s))}
+            detail = "Generation is resting after failures. Nothing was started; try again later."
+            raise Problem("unavailable", detail, headers=wait) from None
+        finally:
+            if not stays:
+                await hours.leave(self._parts.pool, queue.TABLE, draft.id)
+        return response
+
+    async def _full(self, principal: Principal, price: int) -> Problem:
+        """The seed looks at the balance first, so who could not pay anyway is told that."""
+        try:
+            available = int((await self._parts.internal.account(principal.owner))["available"])
+        except Unanswered:
+            available = price
+        if available < price:
+            details = {"required": price, "available": available}
+            return Problem("insufficient_credits", f"This costs {price}.", details=details)
+        return Problem("queue_full", "The queue is full.", headers={"Retry-After": "30"})
+
+    def _judge(self, hour: Hour) -> None:
+        """Raises Problem 429 when the user's hour is full."""
+        if not (verdict := self._verdict(hour)).allowed:
+            raise limits.refusal(verdict)
+
+    def _verdict(self, hour: Hour) -> Verdict:
+        if not self._settings.rate_limit_enabled:
+            return Verdict(self._rule, True, self._rule.limit, 0, counted=False)
+        remaining = max(0, self._rule.limit - hour.used)
+        return Verdict(self._rule, remaining > 0, remaining, round(hour.reset_s))
+
+
+def _is_away(error: Exception) -> bool:
+    """What the circuit breaker counts: an admission that cannot be asked, not one that says no."""
+    return is_outage(error) or (isinstance(error, Problem) and error.code in ("unavailable", "outcome_unknown"))

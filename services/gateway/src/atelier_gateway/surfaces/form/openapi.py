@@ -1,0 +1,127 @@
+"""The form's answers as models, for the API's description."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from atelier_gateway.surfaces.native.openapi import CURSOR, KEY, LIMIT
+
+ID = "0198c0de-0000-7000-8000-000000000002"
+RATE_HEADERS = {
+    name: {"schema": {"type": "string"}, "description": told}
+    for name, told in (
+        ("RateLimit", "What is left of the hour."),
+        ("RateLimit-Policy", "How many requests an hour are accepted."),
+    )
+}
+
+
+class Accepted(BaseModel):
+    """What will be made."""
+
+    id: str = Field(alias="_id", examples=[ID])
+    status: Literal["pending"]
+    estimatedCost: int = Field(examples=[1])
+    estimatedTime: str = Field(examples=["30-60 seconds"])
+    queuePosition: int = Field(examples=[1])
+
+
+class AcceptedReply(BaseModel):
+    """201."""
+
+    success: Literal[True]
+    data: Accepted
+
+
+class Seen(BaseModel):
+    """A generation; URLs of results are good for 15 minutes."""
+
+    id: str = Field(alias="_id", examples=[ID])
+    status: Literal["pending", "processing", "completed", "failed"]
+    progress: int = Field(ge=0, le=100)
+    estimatedCost: int
+    estimatedTime: str
+    queuePosition: int | None
+    tokensUsed: int
+    prompt: str
+    parameters: dict[str, Any]
+    productImageUrl: str
+    modelImageUrl: str | None
+    resultImageUrl: str | None
+    productImages: list[str]
+    modelImages: list[str]
+    resultImages: list[str]
+    error: str | None
+    createdAt: str
+    updatedAt: str
+
+
+class SeenReply(BaseModel):
+    """One."""
+
+    success: Literal[True]
+    data: Seen
+
+
+class ListReply(BaseModel):
+    """Newest first; ``nextCursor`` leads on, None at the end."""
+
+    success: Literal[True]
+    data: list[Seen]
+    nextCursor: str | None
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str = Field(examples=["productImages"])
+    message: str = Field(examples=["At least one product image is required"])
+
+
+class Refusal(BaseModel):
+    """Every error; ``details`` and ``validationErrors`` only where there is something to say."""
+
+    success: Literal[False]
+    error: str = Field(examples=["Invalid request data"])
+    code: str = Field(examples=["VALIDATION_ERROR"])
+    details: str | None = None
+    timestamp: str = Field(examples=["2026-01-01T12:00:00.000Z"])
+    requestId: str
+    validationErrors: list[FieldError] | None = None
+
+
+class Off(BaseModel):
+    """The form is switched off."""
+
+    error: Literal["Endpoint not available"]
+
+
+class Healthy(BaseModel):
+    """A form could be taken."""
+
+    status: Literal["healthy"]
+    timestamp: str
+
+
+class Unhealthy(BaseModel):
+    """What does not answer."""
+
+    status: Literal["unhealthy"]
+    error: str
+    timestamp: str
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Refusal} for status in statuses}
+
+
+CREATE: dict[int | str, dict[str, Any]] = {
+    201: {"model": AcceptedReply, "headers": RATE_HEADERS},
+    **_refusals(400, 401, 403, 409, 413, 422, 429, 500),
+    503: {"model": Refusal | Off},
+}
+HEALTH: dict[int | str, dict[str, Any]] = {200: {"model": Healthy}, 503: {"model": Unhealthy}, **_refusals(500)}
+GET: dict[int | str, dict[str, Any]] = {200: {"model": SeenReply}, **_refusals(401, 403, 404, 429, 500, 503)}
+LIST: dict[int | str, dict[str, Any]] = {200: {"model": ListReply}, **_refusals(400, 401, 403, 429, 500, 503)}
+PAGING: dict[str, Any] = {"parameters": [LIMIT, CURSOR]}
+KEYED: dict[str, Any] = {"parameters": [KEY]}

@@ -1,0 +1,140 @@
+"""How the form's answers look: seed 002's two envelopes, its error words, and the headers it asks for."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.responses import Response
+
+from atelier_gateway.middleware.request_guard import REQUEST_ID
+from atelier_gateway.projection.snapshot import State
+from atelier_gateway.projection.store import Generation, NewGeneration
+from atelier_gateway.surfaces.form.requests import ESTIMATED_TIMES
+from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.problems import Problem
+from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
+
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-XSS-Protection": "1; mode=block",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+"""Seed 002's own; the others stand on every answer (``middleware/request_guard.py``)."""
+
+CODES: Mapping[str, tuple[str, str | None]] = {
+    "unauthorized": ("AUTHENTICATION_REQUIRED", "Authentication required"),
+    "account_disabled": ("ACCOUNT_DISABLED", "Account not active"),
+    "invalid_request": ("VALIDATION_ERROR", "Invalid request data"),
+    "invalid_idempotency_key": ("VALIDATION_ERROR", None),
+    "simulator_off": ("VALIDATION_ERROR", None),
+    "invalid_image": ("IMAGE_VALIDATION_ERROR", None),
+    "model_unsuitable": ("MODEL_ERROR", None),
+    "insufficient_credits": ("INSUFFICIENT_TOKENS", None),
+    "rate_limited": (
+        "RATE_LIMIT_EXCEEDED",
+        "Rate limit exceeded. Please wait before making another request.",
+    ),
+    "request_too_large": ("REQUEST_TOO_LARGE", "Request too large"),
+    "queue_full": ("QUEUE_FULL", "Generation queue is at capacity. Please try again later."),
+    "tenant_queue_full": ("QUEUE_FULL", None),
+    "internal_error": ("SERVER_ERROR", "Internal server error"),
+    "unavailable": ("SERVER_ERROR", None),
+    "provider_unavailable": ("SERVER_ERROR", None),
+    "outcome_unknown": ("SERVER_ERROR", None),
+}
+"""Ours to seed 002's: the code, and its sentence where the seed has one. Others are ours in capitals."""
+STATUS_CODES = {"insufficient_credits": 400}
+
+STATUSES: Mapping[State, str] = {
+    "accepted": "pending",
+    "queued": "pending",
+    "rendering": "processing",
+    "succeeded": "completed",
+    "failed": "failed",
+    "cancelled": "failed",
+    "expired": "failed",
+    "rejected": "failed",
+}
+
+
+def problem(refusal: Problem) -> Response:
+    """``{success: false, error, code, details?, timestamp, requestId, validationErrors?}``."""
+    if refusal.code == "endpoint_off":
+        return dressed(answer({"error": "Endpoint not available"}, refusal.status))
+    code, sentence = CODES.get(refusal.code, (refusal.code.upper(), None))
+    body: dict[str, Any] = {"success": False, "error": sentence or refusal.detail, "code": code}
+    if sentence and sentence != refusal.detail:
+        body["details"] = refusal.detail
+    if refusal.code == "insufficient_credits":
+        body |= _shortfall(refusal.details)
+    body |= {"timestamp": timestamp(), "requestId": REQUEST_ID.get()}
+    if errors := refusal.details.get("errors"):
+        body["validationErrors"] = errors
+    response = answer(body, STATUS_CODES.get(refusal.code, refusal.status))
+    response.headers.update(refusal.headers)
+    return dressed(response)
+
+
+def dressed(response: Response) -> Response:
+    """With the seed's security headers."""
+    response.headers.update(SECURITY_HEADERS)
+    return response
+
+
+def accepted(generation: NewGeneration) -> Response:
+    """The 201 (002.2)."""
+    data = {
+        "_id": str(generation.id),
+        "status": "pending",
+        "estimatedCost": generation.price,
+        "estimatedTime": ESTIMATED_TIMES[generation.request["quality"]],
+        "queuePosition": generation.request["queuePosition"],
+    }
+    return dressed(answer({"success": True, "data": data}, 201))
+
+
+def view(generation: Generation, objects: ObjectStore, place: int | None = None) -> dict[str, Any]:
+    """A generation as the form's user sees it; result URLs are signed as they are read, for 15 minutes."""
+    snapshot, asked = generation.snapshot, generation.request
+    status = STATUSES[snapshot.state]
+    results = [objects.presign_get(output["key"], PRESIGN_S_MAX) for output in snapshot.outputs]
+    models = asked.get("modelImages", [])
+    return {
+        "_id": str(generation.id),
+        "status": status,
+        "progress": snapshot.progress,
+        "estimatedCost": generation.price,
+        "estimatedTime": ESTIMATED_TIMES[asked["quality"]],
+        "queuePosition": place,
+        "tokensUsed": snapshot.credits_captured,
+        "prompt": asked["prompt"],
+        "parameters": {
+            **{name: asked[name] for name in ("model", "style", "quality", "aspectRatio")},
+            **asked["parameters"],
+        },
+        "productImageUrl": asked["productImages"][0],
+        "modelImageUrl": models[0] if models else None,
+        "resultImageUrl": results[0] if results else None,
+        "productImages": asked["productImages"],
+        "modelImages": models,
+        "resultImages": results,
+        "error": (snapshot.error or {}).get("message", snapshot.state) if status == "failed" else None,
+        "createdAt": generation.created_at.isoformat(),
+        "updatedAt": generation.updated_at.isoformat(),
+    }
+
+
+def timestamp() -> str:
+    """Now, as JavaScript's ``toISOString`` writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _shortfall(details: Mapping[str, Any]) -> dict[str, str]:
+    required, available = details["required"], details.get("available")
+    if available is None:
+        return {"error": f"Insufficient tokens. Required: {required}"}
+    return {
+        "error": f"Insufficient tokens. Required: {required}, Available: {available}",
+        "details": f"You need {required - available} more tokens to proceed.",
+    }

@@ -1,0 +1,120 @@
+"""Ordering pictures and waiting for them: what seed 003's surface and OpenAI's shape have in common."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from atelier_contracts import InputRef, OpenAIOptions, Owner, RenderSpec, Work
+from atelier_contracts.image_models import RECOMMENDED_MODELS
+from atelier_contracts.vocabulary import ImageFormat
+from atelier_gateway.container import Parts
+from atelier_gateway.generations.client_disconnects import Caller
+from atelier_gateway.generations.creation import Draft
+from atelier_gateway.generations.image_models import DEFAULT_PROVIDER, Resolved, Unsupported, default_model, resolve
+from atelier_gateway.idempotency.keys import HEADER, checked, fingerprint
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.store import Generation
+from atelier_gateway.web.problems import not_found
+from atelier_gateway.web.simulate_header import HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import simulation
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Pictures to be made. ``asked`` is what the client gave; ``same`` is what makes two requests the same one."""
+
+    choice: Resolved
+    prompt: str | None
+    n: int
+    asked: Mapping[str, Any]
+    same: tuple[str, ...]
+    inputs: tuple[InputRef, ...] = ()
+    format: ImageFormat = "png"
+    model: str | None = None
+    """As the client named it: a name is an order, and no other model stands in for it."""
+    reuse: bool = False
+    openai: OpenAIOptions | None = None
+
+
+def chosen(
+    parts: Parts,
+    *,
+    provider: str | None = None,
+    model: str | None = None,
+    size: str | None = None,
+    quality: str | None = None,
+    style: str | None = None,
+    usual: str | None = None,
+) -> Resolved | Unsupported:
+    """What the words of a request mean. Where no model is named: ``usual``, else what the provider recommends, else the
+    first that the provider lists here."""
+    if model is None:
+        for known in RECOMMENDED_MODELS:
+            if known == (provider or DEFAULT_PROVIDER):
+                model = parts.offers.default_model(known, usual or default_model(known, size))
+    today = parts.today()
+    return resolve(provider=provider, model=model, size=size, quality=quality, style=style, today=today)
+
+
+def identity(request: Request, same: Iterable[str]) -> tuple[str | None, bytes]:
+    """The Idempotency-Key, and what makes two requests the same one. Raises Problem 400."""
+    return checked(request.headers.get(HEADER)), fingerprint(*same, request.headers.get(SIMULATE) or "")
+
+
+def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> Draft:
+    """The order as ``creating`` takes it. Raises Problem 400."""
+    simulate = request.headers.get(SIMULATE)
+    key, same = identity(request, order.same)
+    choice, maker = order.choice, parts.offers.maker_of(order.choice.provider)
+    return Draft(
+        work=Work(kind="image", quality=choice.quality, size=choice.priced_size, n=order.n),
+        spec=RenderSpec(
+            kind="image",
+            prompt=order.prompt,
+            inputs=order.inputs,
+            size=choice.size,
+            style=choice.style,
+            quality=choice.quality,
+            format=order.format,
+            n=order.n,
+            provider=maker,
+            model=order.model,
+            reuse=order.reuse,
+            openai=order.openai,
+            simulate=simulation(simulate, allowed=parts.simulating),
+        ),
+        request={
+            **order.asked,
+            "provider": maker,
+            "model": choice.model,
+            "asked_provider": choice.provider,
+            **({"successor": choice.successor} if choice.successor else {}),
+        },
+        deadline_s=deadline_s,
+        key=key,
+        fingerprint=same,
+    )
+
+
+async def outcome(parts: Parts, owner: Owner, accepted: Response, within_s: float, caller: Caller) -> Generation | None:
+    """The generation that an accepted create speaks of, once it has ended; None if it has not within that time.
+
+    Raises Problem 404 for one that was deleted meanwhile, ClientDisconnect when the caller is gone.
+    """
+    id_ = caller.generation_id = id_of(accepted)
+    if await parts.waiting.ended(id_, within_s, caller) is None:
+        return None
+    generation = await generations.of_owner(parts.pool, id_, owner)
+    if generation is None:
+        raise not_found("generation")
+    return generation
+
+
+def id_of(accepted: Response) -> UUID:
+    """The generation that the answer to a create speaks of, be it said for the first time or again."""
+    return UUID(json.loads(bytes(accepted.body))["data"]["id"])

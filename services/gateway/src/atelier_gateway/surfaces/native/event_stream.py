@@ -1,0 +1,149 @@
+"""Following a generation live: server-sent events, which a dropped connection picks up where it was (Last-Event-ID).
+
+Each event is named after the status it tells and carries ``{id, status, progress, at, metadata}``; the last one carries
+the whole generation. Streams are bounded in number and in time, and end with the process; a browser comes back itself.
+"""
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from atelier_contracts import Owner
+from atelier_gateway.container import Parts
+from atelier_gateway.projection import event_log as events
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.event_log import Happening
+from atelier_gateway.projection.snapshot import RANKS, TERMINAL
+from atelier_gateway.projection.store import Generation
+from atelier_gateway.surfaces.native import openapi as docs
+from atelier_gateway.surfaces.native.generations import PREFIX, owned
+from atelier_gateway.surfaces.native.responses import metadata_of, status_of, view
+from atelier_gateway.web.problems import Problem
+
+STREAMS_MAX = 500
+STREAMS_OF_OWNER_MAX = 20
+STREAM_S_MAX = 600.0
+HEARTBEAT_S = 15.0
+LOOK_EVERY_S = 1.0
+"""A change that another replica has projected is seen after this long."""
+RETRY_MS = 2_000
+_LAST_ID = re.compile(r"[0-9]{1,18}")
+
+FOLLOWED = docs.answers(
+    {200: ("A stream of events.", None), 204: ("There is nothing more to tell.", None)}, "invalid_request", "not_found"
+)
+FOLLOWED[200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+LAST_EVENT = docs.header("Last-Event-ID", {"type": "string"}, "Go on after this event.")
+
+
+class Streams:
+    """How many are open, in all and of each owner."""
+
+    def __init__(self) -> None:
+        self._open: Counter[UUID] = Counter()
+
+    def check(self, owner: Owner) -> None:
+        """Raises Problem 503 when there is no room."""
+        if self._open.total() >= STREAMS_MAX or self._open[owner.id] >= STREAMS_OF_OWNER_MAX:
+            raise Problem("unavailable", "Too many event streams are open; poll instead.", headers={"Retry-After": "5"})
+
+    async def counted(self, owner: Owner, chunks: AsyncIterator[str]) -> AsyncIterator[str]:
+        """The chunks, counted as a stream while they flow; one whose client left before it began never counts."""
+        self._open[owner.id] += 1
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            self._open[owner.id] -= 1
+            if not self._open[owner.id]:
+                del self._open[owner.id]
+
+
+def router(parts: Parts) -> APIRouter:
+    """The one route."""
+    routes, streams = APIRouter(prefix=PREFIX, tags=["Generations"]), Streams()
+    parameters = {"parameters": [LAST_EVENT, docs.WORKSPACE]}
+
+    @routes.get("/generations/{id}/events", responses=FOLLOWED, openapi_extra=parameters)
+    async def follow(request: Request, id: str) -> Response:
+        """Follows it live: server-sent events until it ends."""
+        generation = await owned(parts, request, id)
+        last_id = _last_id(request.headers.get("Last-Event-ID"))
+        if (
+            last_id
+            and generation.snapshot.rank == TERMINAL
+            and not await events.since(parts.pool, generation.id, last_id)
+        ):
+            return Response(status_code=204)  # the word that ends a browser's reconnecting
+        streams.check(generation.owner)
+        chunks = streams.counted(generation.owner, _stream(parts, generation, last_id))
+        return StreamingResponse(chunks, media_type="text/event-stream")
+
+    return routes
+
+
+def _last_id(text: str | None) -> int:
+    if text is not None and not _LAST_ID.fullmatch(text):
+        raise Problem("invalid_request", "Last-Event-ID: this is no event of ours.")
+    return int(text or 0)
+
+
+async def _stream(parts: Parts, generation: Generation, last_id: int) -> AsyncIterator[str]:
+    """Events from the table, as they come; a comment where none comes for a while; ends with the generation."""
+    clock = asyncio.get_running_loop().time
+    ends_at, beats_at = clock() + STREAM_S_MAX, 0.0
+    # No line stands in a block of its own: stock libraries make an event without data of such a block.
+    opening = f"retry: {RETRY_MS}\n"
+    while clock() < ends_at and not parts.waiting.stopping:
+        for happening in await events.since(parts.pool, generation.id, last_id):
+            last_id, beats_at = happening.id, clock() + HEARTBEAT_S
+            if RANKS[happening.state] == TERMINAL:
+                yield opening + await _ended(parts, generation, happening.id)
+                return
+            yield opening + _told(generation, happening)
+            opening = ""
+        if clock() >= beats_at:
+            # Also what came before the events that are still kept, and a generation deleted meanwhile, end here.
+            if await _is_over(parts, generation):
+                yield opening + await _ended(parts, generation, None)
+                return
+            beats_at = clock() + HEARTBEAT_S
+            yield ": still here\n"
+        await parts.waiting.changed(generation.id, LOOK_EVERY_S)
+
+
+async def _is_over(parts: Parts, generation: Generation) -> bool:
+    found = await generations.snapshots(parts.pool, [generation.id])
+    return generation.id not in found or found[generation.id].rank == TERMINAL
+
+
+def _told(generation: Generation, happening: Happening) -> str:
+    status = status_of(happening.state)
+    told = {
+        "id": str(generation.id),
+        "status": status,
+        "progress": happening.progress,
+        "at": happening.at.isoformat(),
+        "metadata": metadata_of(generation),
+    }
+    return _event(status, told, happening.id)
+
+
+async def _ended(parts: Parts, generation: Generation, event_id: int | None) -> str:
+    """The terminal event, with the whole generation; of a deleted one only that it is gone."""
+    now = await generations.of_owner(parts.pool, generation.id, generation.owner)
+    if now is None:
+        return _event("deleted", {"id": str(generation.id)}, event_id)
+    shown = view(now, parts.objects, str(parts.settings.public_url).rstrip("/"))
+    return _event(shown["status"], shown, event_id)
+
+
+def _event(name: str, data: object, event_id: int | None) -> str:
+    numbered = "" if event_id is None else f"id: {event_id}\n"
+    return f"{numbered}event: {name}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"

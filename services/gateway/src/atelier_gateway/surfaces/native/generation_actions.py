@@ -1,0 +1,99 @@
+"""What an owner can do with a generation there is: stop it, delete it, and ask what became of it and of its credits."""
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from atelier_gateway.container import Parts
+from atelier_gateway.generations.owner_timeline import tell
+from atelier_gateway.idempotency.keys import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
+from atelier_gateway.media import input_store as inputs
+from atelier_gateway.peers import records as peer_records
+from atelier_gateway.peers.client import Unanswered, unavailable
+from atelier_gateway.projection import store as generations
+from atelier_gateway.projection.snapshot import TERMINAL
+from atelier_gateway.projection.store import Generation
+from atelier_gateway.surfaces.native import openapi as docs
+from atelier_gateway.surfaces.native.generations import PREFIX, owned
+from atelier_gateway.surfaces.native.responses import metadata_of, receipt, status_of, view
+from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.problems import not_found
+from atelier_gateway.webhooks import delivery_store as deliveries
+
+CANCEL = f"POST {PREFIX}/generations/{{id}}/cancel"
+Answered = TypeVar("Answered")
+
+CANCELLED = docs.answers(
+    {
+        200: ("It has ended; its credits say how.", docs.GenerationView),
+        202: ("It is being stopped.", docs.GenerationView),
+    },
+    *("invalid_idempotency_key", "not_found", "conflict", "request_in_progress", "idempotency_key_reused"),
+)
+DELETED = docs.answers({204: ("It is gone, with its artefacts.", None)}, "not_found", "conflict")
+STORY = docs.answers({200: ("What became of it.", docs.Story)}, "not_found")
+RECEIPT = docs.answers({200: ("What it cost.", docs.Receipt)}, "not_found")
+
+
+def router(parts: Parts) -> APIRouter:
+    """The routes under one generation."""
+    routes = APIRouter(prefix=f"{PREFIX}/generations/{{id}}", tags=["Generations"])
+
+    @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [docs.KEY, docs.WORKSPACE]})
+    async def cancel(request: Request, id: str) -> Response:
+        """Stops it wherever it stands; the reply says what became of its credits."""
+        key = checked(request.headers.get(HEADER))
+        generation = await owned(parts, request, id)
+        return await _cancelled_once(parts, generation, key)
+
+    @routes.delete("", status_code=204, responses=DELETED)
+    async def delete(request: Request, id: str) -> Response:
+        """Removes it and its artefacts; its charge stays in the books."""
+        await parts.deleting.delete(await owned(parts, request, id))
+        return Response(status_code=204)
+
+    @routes.get("/explain", responses=STORY)
+    async def explain(request: Request, id: str) -> Response:
+        """What became of it, step by step."""
+        generation = await owned(parts, request, id)
+        peers = await peer_records.collect(parts.internal, generation.id, with_job=False)
+        webhooks = await deliveries.of_generation(parts.pool, generation.id)
+        story = tell(generation, peers.saga, peers.hold, webhooks)
+        known = {"status": status_of(generation.snapshot.state), "metadata": metadata_of(generation)}
+        return answer(story | known | {"is_complete": peers.is_complete})
+
+    @routes.get("/receipt", responses=RECEIPT)
+    async def get_receipt(request: Request, id: str) -> Response:
+        """The itemised charge, from billing's own postings."""
+        generation = await owned(parts, request, id)
+        made_of = await inputs.digests(parts.pool, generation.id, generation.owner)
+        return answer(receipt(generation, await _asked(parts.internal.hold(generation.id)), made_of))
+
+    return routes
+
+
+async def _cancelled_once(parts: Parts, generation: Generation, key: str | None) -> Response:
+    owner = generation.owner
+    claim = Claim(owner.kind, owner.id, CANCEL, key, fingerprint(str(generation.id)), uuid7()) if key else None
+    reply, replayed = await parts.keyed.once(claim, lambda: _cancelled(parts, generation))
+    return Response(reply.body, reply.status, {REPLAYED: "true"} if replayed else None, "application/json")
+
+
+async def _cancelled(parts: Parts, generation: Generation) -> Reply:
+    """200 with how it ended, 202 while it is still being stopped."""
+    await parts.cancelling.cancel(generation)
+    now = await generations.of_owner(parts.pool, generation.id, generation.owner)
+    if now is None:
+        raise not_found("generation")
+    shown = answer(view(now, parts.objects, str(parts.settings.public_url).rstrip("/")))
+    return Reply(200 if now.snapshot.rank == TERMINAL else 202, bytes(shown.body))
+
+
+async def _asked(answering: Awaitable[Answered]) -> Answered:
+    try:
+        return await answering
+    except Unanswered as silent:
+        raise unavailable(silent) from silent

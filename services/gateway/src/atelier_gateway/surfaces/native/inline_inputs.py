@@ -1,0 +1,65 @@
+"""Pictures and texts that a request brings along: stored under the owner's uploads while it is created.
+
+A request that comes to nothing leaves none of them behind.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.responses import Response
+
+from atelier_gateway.container import Parts
+from atelier_gateway.idempotency.keys import REPLAYED
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.media import data_uris
+from atelier_gateway.media.data_uris import DataUriRefused
+from atelier_gateway.media.intake import ImageRefused, StoredPicture
+from atelier_gateway.media.store import StoredText
+from atelier_gateway.surfaces.native.narration_text import Text
+from atelier_gateway.surfaces.native.requests import PICTURE_BYTES_MAX, CreateGeneration, Input
+from atelier_gateway.web.problems import Problem
+
+Create = Callable[[CreateGeneration], Awaitable[Response]]
+
+
+async def created_with(
+    parts: Parts, principal: Principal, body: CreateGeneration, text: Text | None, create: Create
+) -> Response:
+    """The answer to the body with what it carried stored and named by keys. Raises Problem 400 naming the input."""
+    stored: list[StoredPicture | StoredText] = []
+    keeps = False
+    try:
+        pictures = [(index, one) for index, one in enumerate(body.inputs) if one.role != "text" or one.data is None]
+        inputs = [await _named(parts, principal, index, one, stored) for index, one in pictures]
+        if text is not None and text.carried:
+            stored.append(await parts.intake.text(principal, text.content))
+            inputs.append(Input(role="text", key=stored[-1].key))
+        response = await create(body.model_copy(update={"inputs": inputs, "text": None}))
+        keeps = response.status_code == 201 and REPLAYED not in response.headers
+    except Problem as refusal:
+        keeps = refusal.code == "outcome_unknown"  # it may have been accepted after all, and then it needs them
+        raise
+    finally:
+        if not keeps:
+            for one in stored:
+                await parts.intake.discard(principal, one)
+    return response
+
+
+async def _named(
+    parts: Parts, principal: Principal, index: int, one: Input, stored: list[StoredPicture | StoredText]
+) -> Input:
+    if one.data is None:
+        return one
+    data = data_uris.read(one.data, bytes_max=PICTURE_BYTES_MAX)
+    if isinstance(data, DataUriRefused):
+        raise _refused(index, data.message)
+    picture = await parts.intake.picture(principal, data, role=one.role, filename=f"{one.role}-{index}")
+    if isinstance(picture, ImageRefused):
+        raise _refused(index, picture.message)
+    stored.append(picture)
+    return Input(role=one.role, key=picture.key)
+
+
+def _refused(index: int, why: str) -> Problem:
+    field = f"inputs.{index}.data"
+    return Problem("invalid_request", f"{field}: {why}", details={"errors": [{"field": field, "message": why}]})

@@ -1,0 +1,101 @@
+"""What a narration reads: inline in the body, as a ``data:`` URI, or an uploaded text by its key.
+
+Its characters are the price, so it is read before anything is reserved, by the rules of seed 001's stories.
+"""
+
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter, ValidationError
+
+from atelier_gateway.container import Parts
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.media.input_references import Given, reference
+from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX, Spoken
+from atelier_gateway.media.store import StoredText
+from atelier_gateway.surfaces.native.requests import CreateGeneration
+from atelier_gateway.web.field_errors import sentence_of
+from atelier_gateway.web.problems import Problem
+from atelier_storage.errors import ObjectMissing
+
+_HEAD = re.compile(r'data:text/plain(?:;charset="?(?:utf-?8|us-ascii)"?)?;base64,', re.ASCII | re.IGNORECASE)
+_SPOKEN: TypeAdapter[str] = TypeAdapter(Spoken)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """``carried``: it came in the body, and is stored when the generation is made. ``stored``: what an upload held when
+    it was first used."""
+
+    content: str
+    carried: bool = False
+    stored: StoredText | None = None
+
+    @property
+    def sha256(self) -> str:
+        """In hex, of the characters that are counted."""
+        return self.stored.sha256 if self.stored else hashlib.sha256(self.content.encode()).hexdigest()
+
+
+async def text_of(parts: Parts, principal: Principal, body: CreateGeneration) -> Text | None:
+    """None for every other kind. Raises Problem 400 naming the field."""
+    if body.kind != "narration":
+        return None
+    given = [one for one in body.inputs if one.role == "text"]
+    if len(given) + (body.text is not None) + (body.prompt is not None) != 1:
+        raise _refused("text", "exactly one of text, prompt and an input of role text is required")
+    if body.text is not None:
+        return Text(body.text, carried=True)
+    if not given:
+        return Text(_checked("prompt", body.prompt or ""))
+    index, one = body.inputs.index(given[0]), given[0]
+    if one.data is not None:
+        return Text(_checked(f"inputs.{index}.data", _decoded(f"inputs.{index}.data", one.data)), carried=True)
+    if one.key is None:
+        raise _refused(f"inputs.{index}.url", "a text comes as key or data, or in the field text")
+    return await _uploaded(parts, principal, one.given(index))
+
+
+async def _uploaded(parts: Parts, principal: Principal, given: Given) -> Text:
+    key = reference(given, principal.owner, parts.objects.key_of).key
+    if key is None:
+        raise _refused(given.field, "There is no such upload.")
+    try:
+        data, known = await parts.intake.uploaded_text(principal, key)
+    except ObjectMissing:
+        raise _refused(given.field, "There is no such upload.") from None
+    content = _checked(given.field, _read(given.field, data))
+    return Text(content, stored=known or await parts.intake.text(principal, content, upload_key=key))
+
+
+def _decoded(field: str, uri: str) -> str:
+    head = _HEAD.match(uri[:64])
+    if head is None:
+        raise _refused(field, "a data:text/plain;base64, URI is required")
+    try:
+        return _read(field, binascii.a2b_base64(uri[head.end() :], strict_mode=True))
+    except ValueError:
+        raise _refused(field, "the text is not valid base64") from None
+
+
+def _read(field: str, data: bytes | None) -> str:
+    if data is None or len(data) > TEXT_BYTES_MAX:
+        raise _refused(field, f"the text has more than {TEXT_BYTES_MAX} bytes")
+    try:
+        return data.decode("utf-8-sig")  # a byte-order mark, as Windows writes it, is no character of the text
+    except UnicodeDecodeError:
+        raise _refused(field, "the text is not UTF-8") from None
+
+
+def _checked(field: str, text: str) -> str:
+    try:
+        return _SPOKEN.validate_python(text)
+    except ValidationError as invalid:
+        raise _refused(field, sentence_of(invalid.errors(include_url=False)[0])) from None
+
+
+def _refused(field: str, why: str) -> Problem:
+    error = {"field": field, "message": why}
+    return Problem("invalid_request", f"{field}: {why}", details={"errors": [error]})

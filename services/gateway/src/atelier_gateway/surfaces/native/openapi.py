@@ -1,0 +1,302 @@
+"""What the native surface answers, for its OpenAPI: the shapes with examples, and which refusals each route has."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from atelier_contracts import Kind
+from atelier_contracts.vocabulary import AudioFormat, ImageFormat, Priority, Role
+from atelier_gateway.web.problems import KINDS, PROBLEM_JSON, PROBLEM_ROOT
+
+Responses = dict[int | str, dict[str, Any]]
+ID = "01a1fc2b-e840-76c4-840b-55c1df4115f5"
+AT = "2026-01-01T12:00:00+00:00"
+Status = Literal["queued", "rendering", "succeeded", "failed", "cancelled", "expired", "rejected"]
+
+
+class Credits(BaseModel):
+    """Where the credits of a generation are; whole credits."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reserved": 20, "captured": 10, "refunded": 10}]})
+
+    reserved: int
+    captured: int
+    refunded: int
+
+
+class Output(BaseModel):
+    """One delivered artefact; ``url`` and ``thumbnail`` (a WebP, its long side 256 pixels) are signed for 15 minutes.
+    ``colours`` are its dominant ones, the most frequent first; what is heard has no such things."""
+
+    url: str
+    key: str
+    content_type: str
+    width: int | None
+    height: int | None
+    checksum: str
+    thumbnail: str | None
+    colours: list[str]
+    tags: list[str]
+
+
+class MadeBy(BaseModel):
+    """Who made the outputs; ``model`` is null where the provider has no models by name."""
+
+    provider: str
+    model: str | None
+
+
+class GivenInput(BaseModel):
+    """An input, by key or URL; what came in the body lies under a key."""
+
+    role: Role
+    key: str | None
+    url: str | None
+
+
+class GenerationView(BaseModel):
+    """A generation: what was asked, how it stands, what it costs. ``provider`` is who made it, before that who is
+    asked, null where nobody was named; ``reused`` whether an equal earlier result was delivered."""
+
+    id: UUID
+    kind: Kind
+    status: Status
+    progress: int
+    queue_position: int | None
+    eta_s: int | None
+    """Seconds from now to its end, as half of the like of it took."""
+    eta_p90_s: int | None
+    """Seconds in which nine of ten of the like of it were done."""
+    provider: str | None
+    asked_provider: str | None
+    """As it was named."""
+    model: str | None
+    """As it was named."""
+    successor: str | None
+    """The model that makes it instead, where the one that was named is withdrawn; it costs the less of both prices."""
+    made_by: MadeBy | None
+    """What made the outputs, once they are made."""
+    prompt: str | None
+    inputs: list[GivenInput]
+    size: str | None
+    """As it is made; null where it follows from the inputs."""
+    style: str | None
+    quality: str | None
+    format: ImageFormat | None
+    n: int | None
+    seed: int | None
+    language: str | None
+    audio_format: AudioFormat | None
+    reuse: bool
+    priority: Priority
+    deadline_s: int | None
+    webhook_url: str | None
+    metadata: dict[str, str]
+    """The client's own, as it stood in the request."""
+    reused: bool
+    credits: Credits
+    outputs: list[Output]
+    error: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    """When its first render began."""
+    ended_at: datetime | None
+    links: dict[str, str]
+
+
+class GenerationPage(BaseModel):
+    """Generations, newest first."""
+
+    data: list[GenerationView]
+    next_cursor: str | None
+
+
+class Posting(BaseModel):
+    """Credits that moved from account ``debit`` to account ``credit``."""
+
+    at: datetime
+    kind: Literal["grant", "reserve", "capture", "refund", "expire"]
+    debit: str
+    credit: str
+    credits: int
+
+
+class Entry(Posting):
+    """A posting of the owner's account."""
+
+    id: UUID
+    generation_id: UUID | None
+
+
+class EntryPage(BaseModel):
+    """Postings, newest first."""
+
+    data: list[Entry]
+    next_cursor: str | None
+
+
+class PricedInput(BaseModel):
+    """A stored input, by the digest of the bytes that were checked, priced and made of."""
+
+    category: str
+    checksum: str
+
+
+class Receipt(BaseModel):
+    """The itemised charge of a generation; ``reused``: an equal earlier result was delivered, at the book's price for
+    that."""
+
+    generation_id: UUID
+    kind: Kind
+    status: Status
+    model: str | None
+    """As it was named."""
+    successor: str | None
+    """The model that makes it instead, where the one that was named is withdrawn."""
+    made_by: MadeBy | None
+    metadata: dict[str, str]
+    price_book: str | None
+    units: int
+    inputs: list[PricedInput]
+    reused: bool
+    credits: Credits
+    entries: list[Posting]
+
+
+class Quote(BaseModel):
+    """What a create with this body would reserve."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"credits": 20, "price_book": "v2", "expires_at": AT}]})
+
+    credits: int
+    price_book: str
+    expires_at: datetime
+
+
+class Balance(BaseModel):
+    """The account; ``granted`` is all that was ever given."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"available": 80, "held": 0, "captured": 20, "granted": 100, "expired": 0}]}
+    )
+
+    available: int
+    held: int
+    captured: int
+    granted: int
+    expired: int
+
+
+class Step(BaseModel):
+    """One thing that happened."""
+
+    at: datetime
+    what: str
+
+
+class Story(BaseModel):
+    """What became of a generation, in order."""
+
+    id: UUID
+    status: Status
+    summary: str
+    metadata: dict[str, str]
+    steps: list[Step]
+    is_complete: bool
+    """False while a service does not answer: its steps are missing, ask again later."""
+
+
+class UploadView(BaseModel):
+    """An upload. ``expires_at`` is null once something is made of it."""
+
+    id: UUID
+    key: str
+    filename: str
+    content_type: str
+    size_bytes: int | None
+    used: bool
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class UploadPage(BaseModel):
+    """Uploads, newest first; ``next_cursor`` leads to older ones."""
+
+    data: list[UploadView]
+    next_cursor: str | None
+
+
+class OfferedUpload(BaseModel):
+    """Where to PUT the bytes, with which headers, and how to name them afterwards."""
+
+    id: UUID
+    key: str
+    upload_url: str
+    method: Literal["PUT"]
+    headers: dict[str, str]
+    url: str
+    expires_at: datetime
+
+
+class ProblemView(BaseModel):
+    """RFC 9457; ``code`` is the last part of ``type``. Some problems have further members."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+def answers(given: Mapping[int, tuple[str, type[BaseModel] | None]], *codes: str) -> Responses:
+    """The ``responses=`` of a route: what it gives, and the problems it refuses with; all routes can meet the last."""
+    documented: Responses = {status: _given(what, model) for status, (what, model) in given.items()}
+    for code in (*codes, "unauthorized", "account_disabled", "workspace_forbidden", *ANYWHERE):
+        status = KINDS[code].status
+        known = documented.setdefault(status, _refused())
+        known["content"][PROBLEM_JSON]["examples"][code] = {"value": example(code)}
+        known["description"] = f"{known['description']} {KINDS[code].title}.".strip()
+    return documented
+
+
+ANYWHERE = ("rate_limited", "internal_error", "unavailable")
+
+
+def example(code: str) -> dict[str, Any]:
+    """A problem of this code as it looks on the wire."""
+    status, title = KINDS[code]
+    return {"type": f"{PROBLEM_ROOT}/{code}", "title": title, "status": status, "detail": f"{title}.", "code": code}
+
+
+def query(name: str, schema: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """A query parameter of a route that reads it itself."""
+    return {"name": name, "in": "query", "required": False, "schema": dict(schema), "description": what}
+
+
+def header(name: str, schema: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """A header of a route that reads it itself."""
+    return {"name": name, "in": "header", "required": False, "schema": dict(schema), "description": what}
+
+
+LIMIT = query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "How many at most.")
+CURSOR = query("cursor", {"type": "string"}, "`next_cursor` of the page before.")
+KEY = header(
+    "Idempotency-Key",
+    {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
+    "The same key gives the same answer for 24 hours.",
+)
+WORKSPACE = header("X-Workspace-Id", {"type": "string"}, "A user acts for this workspace.")
+
+
+def _given(what: str, model: type[BaseModel] | None) -> dict[str, Any]:
+    return {"description": what} | ({"model": model} if model else {})
+
+
+def _refused() -> dict[str, Any]:
+    content = {"schema": ProblemView.model_json_schema(), "examples": {}}
+    return {"description": "", "content": {PROBLEM_JSON: content}}

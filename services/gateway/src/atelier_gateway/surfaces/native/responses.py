@@ -1,0 +1,157 @@
+"""How the native surface shows a generation and what it cost. Pure but for the signing of URLs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from starlette.responses import Response
+
+from atelier_gateway.generations.model_notices import made_by
+from atelier_gateway.projection.snapshot import Snapshot, State
+from atelier_gateway.projection.store import Generation, NewGeneration
+from atelier_gateway.web.json_bodies import answer
+from atelier_storage.objects import PRESIGN_S_MAX
+
+NOWHERE: Mapping[str, Any] = {"queue_position": None, "eta_s": None, "eta_p90_s": None}
+"""Its place in the queue, where nobody has asked for it."""
+STATUSES: Mapping[str, tuple[State, ...]] = {
+    "queued": ("accepted", "queued"),
+    "rendering": ("rendering",),
+    "succeeded": ("succeeded",),
+    "failed": ("failed",),
+    "cancelled": ("cancelled",),
+    "expired": ("expired",),
+    "rejected": ("rejected",),
+}
+"""The status words of this surface, and what they stand for."""
+AS_MADE = ("size", "format", "n", "seed", "language")
+"""Of what was asked, the fields shown as they are made: filled in where the request left them open."""
+AS_ASKED = ("prompt", "style", "quality")
+_WORDS = {state: word for word, states in STATUSES.items() for state in states}
+
+
+class Signs(Protocol):
+    """What can make a URL for an object: the object store, or what leaves that for later."""
+
+    def presign_get(self, key: str, expires_s: int) -> str:
+        """A URL to read it by."""
+        ...
+
+
+def accepted(generation: NewGeneration, public_url: str) -> Response:
+    """The 201 of a create: as it was at that moment, whenever it is said again."""
+    at_first = Snapshot(state="queued", credits_reserved=generation.price)
+    return answer(_shown(generation, at_first, [], public_url), 201)
+
+
+def view(generation: Generation, objects: Signs, public_url: str, place: Mapping[str, Any] = NOWHERE) -> dict[str, Any]:
+    """The generation as it is now; output URLs are signed as they are read, for 15 minutes."""
+    outputs = [
+        {
+            "url": objects.presign_get(output["key"], PRESIGN_S_MAX),
+            "key": output["key"],
+            "content_type": output["content_type"],
+            "width": output.get("width"),
+            "height": output.get("height"),
+            "checksum": f"sha256:{output['sha256']}",
+            "thumbnail": objects.presign_get(small, PRESIGN_S_MAX) if (small := output.get("thumbnail")) else None,
+            "colours": list(output.get("colours", ())),
+            "tags": list(output.get("tags", ())),
+        }
+        for output in generation.snapshot.outputs
+    ]
+    return {**_shown(generation, generation.snapshot, outputs, public_url), **place}
+
+
+def receipt(
+    generation: Generation, hold: Mapping[str, Any] | None, made_of: Sequence[tuple[str, str]] = ()
+) -> dict[str, Any]:
+    """The itemised charge, from billing's own postings; all zeros where no hold was ever placed. ``made_of``: category
+    and SHA-256 of the stored inputs, which are what was priced."""
+    hold = hold or {}
+    return {
+        "generation_id": str(generation.id),
+        "kind": generation.kind,
+        "status": status_of(generation.snapshot.state),
+        "model": generation.request.get("model"),
+        "successor": generation.request.get("successor"),
+        "made_by": made_by(generation.snapshot),
+        "metadata": metadata_of(generation),
+        "price_book": hold.get("price_book"),
+        "units": hold.get("units", 0),
+        "inputs": [{"category": category, "checksum": f"sha256:{sha256}"} for category, sha256 in made_of],
+        "reused": hold.get("reused", False),
+        "credits": {
+            "reserved": hold.get("credits", 0),
+            "captured": hold.get("captured", 0),
+            "refunded": hold.get("refunded", 0),
+        },
+        "entries": [
+            {name: posting.get(name) for name in ("at", "kind", "debit", "credit", "credits")}
+            for posting in hold.get("postings", [])
+        ],
+    }
+
+
+def status_of(state: State) -> str:
+    """The word this surface has for it."""
+    return _WORDS[state]
+
+
+def _shown(
+    generation: NewGeneration, snapshot: Snapshot, outputs: list[dict[str, Any]], public_url: str
+) -> dict[str, Any]:
+    here = f"{public_url}/v1/generations/{generation.id}"
+    return {
+        "id": str(generation.id),
+        "kind": generation.kind,
+        "status": status_of(snapshot.state),
+        "progress": snapshot.progress,
+        **NOWHERE,
+        "provider": snapshot.maker or generation.request.get("provider"),
+        "asked_provider": generation.request.get("asked_provider") or generation.request.get("provider"),
+        "model": generation.request.get("model"),
+        "successor": generation.request.get("successor"),
+        "made_by": made_by(snapshot),
+        **_request(generation),
+        "reused": snapshot.reused,
+        "credits": {
+            "reserved": snapshot.credits_reserved,
+            "captured": snapshot.credits_captured,
+            "refunded": snapshot.credits_refunded,
+        },
+        "outputs": outputs,
+        "error": snapshot.error,
+        "created_at": generation.created_at.isoformat(),
+        "started_at": _moment(snapshot.started_at),
+        "ended_at": _moment(snapshot.ended_at),
+        "links": {"self": here} | {name: f"{here}/{name}" for name in ("cancel", "events", "explain", "receipt")},
+    }
+
+
+def metadata_of(generation: NewGeneration) -> dict[str, str]:
+    """What the client wrote on the request for its own use."""
+    return dict(generation.request.get("metadata") or {})
+
+
+def _request(generation: NewGeneration) -> dict[str, Any]:
+    """What was asked, on whatever surface, in this surface's words; what makes no difference to the kind is null."""
+    asked = generation.request
+    spec: Mapping[str, Any] = asked.get("spec", {})
+    heard = generation.kind == "narration"
+    shown = {name: spec.get(name) for name in AS_MADE}
+    shown |= {name: asked.get(name) or spec.get(name) for name in AS_ASKED}
+    return shown | {
+        "format": None if heard else shown["format"],
+        "audio_format": spec.get("audio_format") if heard else None,
+        "inputs": [{name: given.get(name) for name in ("role", "key", "url")} for given in spec.get("inputs", ())],
+        "reuse": bool(spec.get("reuse")),
+        "priority": spec.get("priority", "normal"),
+        "deadline_s": asked.get("deadline_s"),
+        "webhook_url": asked.get("webhook_url"),
+        "metadata": metadata_of(generation),
+    }
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

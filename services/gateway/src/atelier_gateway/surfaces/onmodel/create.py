@@ -1,0 +1,162 @@
+"""From seed 004's photos to a generation: decoded and stored, admitted, and waited for."""
+
+import asyncio
+import hashlib
+import json
+from dataclasses import replace
+from functools import partial
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from atelier_contracts import Owner, RenderSpec, Work
+from atelier_gateway.container import Parts
+from atelier_gateway.generations import failure_problems as endings
+from atelier_gateway.generations import input_rules as kinds
+from atelier_gateway.generations.client_disconnects import Caller
+from atelier_gateway.generations.creation import Draft, Shape
+from atelier_gateway.generations.provider_catalogue import Objection
+from atelier_gateway.idempotency.keys import HEADER, REPLAYED, checked, fingerprint
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.media import data_uris
+from atelier_gateway.media.input_references import stored_input
+from atelier_gateway.media.intake import ImageRefused, StoredPicture
+from atelier_gateway.media.store import CATEGORIES, Use
+from atelier_gateway.projection import store as generations
+from atelier_gateway.rate_limits.request_limits import waits
+from atelier_gateway.surfaces.onmodel.requests import (
+    PHOTO_BYTES_MAX,
+    REQUEST_BYTES_MAX,
+    FlatLayRequest,
+    check_catalogue,
+    feature_of,
+    invalid,
+    mannequin_of,
+)
+from atelier_gateway.surfaces.onmodel.responses import SURFACE, accepted, problem, view
+from atelier_gateway.web.json_bodies import answer, read
+from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.web.simulate_header import HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import simulation
+
+CREATE_PATH = "/v1/generate"
+
+
+async def make(parts: Parts, request: Request) -> Response:
+    """200 with the picture, or 202 while it is being made. Raises Problem."""
+    principal = await user(parts, request)
+    feature = feature_of(request.query_params.keys())
+    key, simulate = checked(request.headers.get(HEADER)), request.headers.get(SIMULATE)
+    simulated = simulation(simulate, allowed=parts.simulating)
+    body = await read(request, feature.body)
+    check_catalogue(body)
+    photos = await asyncio.to_thread(_decoded, body)
+    draft = Draft(
+        work=Work(kind=feature.kind, quality=body.options.quality),
+        spec=RenderSpec(
+            kind=feature.kind,
+            quality=body.options.quality,
+            format=body.options.format,
+            mannequin=mannequin_of(body),
+            background=body.backgroundId,
+            simulate=simulated,
+        ),
+        request=_kept(body),
+        deadline_s=parts.settings.generation_deadline_s,
+        key=key,
+        fingerprint=fingerprint(json.dumps(_kept(body)), *map(_sha256, photos), simulate or ""),
+    )
+    shape = Shape(SURFACE, f"POST {CREATE_PATH}?{feature.name}", accepted, problem, _unsuitable)
+    make = partial(_made, parts, principal, draft, photos, shape)
+    if not waits(request.headers):
+        return await parts.creating.once(principal, shape, key, draft.fingerprint, make)
+    async with parts.callers.waiting(request, key=key) as caller:
+        response = await parts.creating.once(principal, shape, key, draft.fingerprint, make)
+        if response.status_code != 202:
+            return response
+        return parts.callers.answer(caller, await _waited(parts, principal, response, caller))
+
+
+async def user(parts: Parts, request: Request) -> Principal:
+    """The user, acting for themselves. Raises Problem."""
+    return Principal(Owner(kind="user", id=(await parts.identity.user(request.headers)).id), "b2c")
+
+
+def _unsuitable(found: Objection) -> Problem:
+    return invalid(f"options.{found.field}", f"{found.message}.")
+
+
+def _decoded(body: FlatLayRequest) -> list[bytes]:
+    """Raises Problem 400, or 413 for a photo that is too large."""
+    photos = []
+    for index, photo in enumerate(body.photos):
+        data = data_uris.read(photo.image, bytes_max=REQUEST_BYTES_MAX, types=data_uris.SEED_TYPES)
+        if isinstance(data, data_uris.DataUriRefused):
+            raise invalid(f"photos.{index}.image", data.message)
+        if len(data) > PHOTO_BYTES_MAX:
+            raise Problem("request_too_large", f"photos.{index}.image: a photo has at most {PHOTO_BYTES_MAX} bytes.")
+        photos.append(data)
+    return photos
+
+
+async def _made(parts: Parts, principal: Principal, draft: Draft, photos: list[bytes], shape: Shape) -> Response:
+    """Stores the photos and has the generation admitted; if nothing comes of it the photos go again."""
+    await parts.funds.require(principal.owner, kinds.priced(draft.work).credits)
+    stored: list[StoredPicture] = []
+    keep = False
+    try:
+        for index, data in enumerate(photos):
+            stored.append(await _stored(parts, principal, index, data))
+        response = await parts.creating.create(principal, _with_photos(draft, stored), shape)
+        keep = response.status_code == 202 and REPLAYED not in response.headers
+    except Problem as refused:
+        # It may have been admitted after all, and then it needs them.
+        keep = refused.code == "outcome_unknown"
+        raise
+    finally:
+        if not keep:
+            for picture in stored:
+                await parts.intake.discard(principal, picture)
+    return response
+
+
+async def _stored(parts: Parts, principal: Principal, index: int, data: bytes) -> StoredPicture:
+    picture = await parts.intake.picture(principal, data, role="photo", filename=f"photo-{index + 1}")
+    if isinstance(picture, ImageRefused):
+        raise invalid(f"photos.{index}.image", picture.message)
+    return picture
+
+
+def _with_photos(draft: Draft, stored: list[StoredPicture]) -> Draft:
+    inputs = tuple(stored_input("photo", picture) for picture in stored)
+    uses = [
+        Use(CATEGORIES["photo"], f"photo-{order + 1}", key=picture.key, is_primary=order == 0, image_order=order)
+        for order, picture in enumerate(stored)
+    ]
+    return replace(draft, spec=draft.spec.model_copy(update={"inputs": inputs}), uses=uses)
+
+
+async def _waited(parts: Parts, principal: Principal, started: Response, caller: Caller) -> Response:
+    """200 with the picture, a refusal for what failed meanwhile, or the 202 when it takes longer than we wait."""
+    job = caller.generation_id = UUID(json.loads(bytes(started.body))["job_id"])
+    if await parts.waiting.ended(job, parts.settings.sync_wait_s, caller) is None:
+        return started
+    generation = await generations.of_owner(parts.pool, job, principal.owner)
+    if generation is None:
+        raise not_found("job")
+    if generation.snapshot.state != "succeeded":
+        raise endings.problem_of(generation, endings.Field(None, "photos"))
+    response = answer(view(generation, parts.objects))
+    if replayed := started.headers.get(REPLAYED):
+        response.headers[REPLAYED] = replayed
+    return response
+
+
+def _kept(body: FlatLayRequest) -> dict[str, object]:
+    """What the client gave, without the photos' bytes: those lie in the object store."""
+    return body.model_dump(mode="json", exclude={"photos"}) | {"photos": [photo.id for photo in body.photos]}
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

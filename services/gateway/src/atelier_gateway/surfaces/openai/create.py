@@ -1,0 +1,290 @@
+"""Making pictures as OpenAI's clients ask for them: they know no 202, so the answer waits until they are made.
+
+A generation that takes longer than ``MADE_S_MAX`` is stopped and paid back by its own deadline, like any that fails.
+"""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+from fastapi import Request
+from starlette.responses import Response
+
+from atelier_gateway.container import Parts
+from atelier_gateway.generations.client_disconnects import Caller
+from atelier_gateway.generations.creation import Shape
+from atelier_gateway.generations.image_models import MODELS, QUALITY_SHOWN, Resolved, Unsupported, nearest_size
+from atelier_gateway.generations.model_notices import made_by, notice_headers
+from atelier_gateway.generations.provider_catalogue import Objection
+from atelier_gateway.generations.undelivered_results import SameRequest
+from atelier_gateway.idempotency.keys import REPLAYED
+from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.media.input_references import stored_input
+from atelier_gateway.media.intake import ImageRefused, StoredPicture
+from atelier_gateway.projection.store import Generation, NewGeneration
+from atelier_gateway.rate_limits.limiter import Rule
+from atelier_gateway.rate_limits.request_limits import Gate
+from atelier_gateway.surfaces import image_requests as image_orders
+from atelier_gateway.surfaces.image_requests import Order
+from atelier_gateway.surfaces.openai import delivery as deliveries
+from atelier_gateway.surfaces.openai.errors import problem
+from atelier_gateway.surfaces.openai.options import options_of
+from atelier_gateway.surfaces.openai.requests import (
+    IMAGES_MAX,
+    EditImages,
+    File,
+    GenerateImages,
+    VaryImage,
+    field_problem,
+)
+from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.problems import Problem
+from atelier_storage.errors import StorageError
+from atelier_storage.objects import PRESIGN_S_MAX
+
+SURFACE = "openai"
+PER_OWNER = Rule("openai-owner", 60, 60)
+MADE_S_MAX = 120
+PAID_BACK_S_MAX = 60.0
+"""How long after its deadline a generation may take to be stopped and paid back."""
+PICTURE_BYTES_MAX = 64 * 1024 * 1024
+OPEN = (None, "auto")
+"""What leaves a choice to us."""
+
+Body = GenerateImages | EditImages | VaryImage
+Action = Literal["generations", "edits", "variations"]
+
+
+class Wish(NamedTuple):
+    """What a request asks for, and with which pictures."""
+
+    body: Body
+    files: Sequence[File] = ()
+
+
+async def make(
+    parts: Parts, request: Request, gate: Gate, action: Action, read: Callable[[], Awaitable[Wish]]
+) -> Response:
+    """200 with the pictures. Raises Problem."""
+    principal = await parts.identity.anyone(request.headers)
+    await gate.take(PER_OWNER, f"{principal.owner.kind}:{principal.owner.id}")
+    wish = await read()
+    choice = _choice(parts, wish.body, wish.body.size)
+    options_of(wish.body, choice)
+    _check_files(action, wish.files)
+    key, fingerprint = image_orders.identity(request, _same(wish))
+    same = SameRequest(principal.owner, _route(action), fingerprint)
+    async with parts.callers.waiting(request, key=key, same=same) as caller:
+        if (kept := await deliveries.kept(parts, request, caller)) is not None:
+            return await _delivered(parts, caller, _pictures(parts, kept, wish.body, choice, replayed=True))
+        accepted = await _create(parts, request, principal, action, wish, choice)
+        if accepted.status_code != 202:
+            return accepted
+        generation = await deliveries.made(parts, principal, accepted, caller, MADE_S_MAX + PAID_BACK_S_MAX, key)
+        pictures = _pictures(parts, generation, wish.body, choice, replayed=REPLAYED in accepted.headers)
+        return await _delivered(parts, caller, pictures)
+
+
+async def _delivered(parts: Parts, caller: Caller, pictures: Awaitable[Response]) -> Response:
+    """The answer with the pictures; where they cannot be read now they are kept for the next try, for they are paid
+    for. Raises Problem."""
+    try:
+        return parts.callers.answer(caller, await pictures)
+    except Problem:
+        await parts.callers.leave(caller)
+        raise
+
+
+async def _pictures(parts: Parts, made: Generation, body: Body, choice: Resolved, *, replayed: bool) -> Response:
+    """The 200. Raises Problem."""
+    response = answer(await _shown(parts, made, body, choice))
+    response.headers["X-Generation-Id"] = str(made.id)
+    response.headers.update(notice_headers(body.model))
+    if replayed:
+        response.headers[REPLAYED] = "true"
+    return response
+
+
+def _route(action: Action) -> str:
+    return f"POST /v1/images/{action}"
+
+
+async def _create(
+    parts: Parts, request: Request, principal: Principal, action: Action, wish: Wish, choice: Resolved
+) -> Response:
+    """The 202 that names the generation, or its refusal."""
+    shape = Shape(SURFACE, _route(action), _accepted, problem, _unsuitable)
+    make = partial(_made, parts, request, principal, shape, wish, choice)
+    return await parts.creating.once(principal, shape, *image_orders.identity(request, _same(wish)), make)
+
+
+async def _made(
+    parts: Parts, request: Request, principal: Principal, shape: Shape, wish: Wish, choice: Resolved
+) -> Response:
+    """Stores the pictures and has the generation admitted; what was stored for a refused request is removed again."""
+    if wish.files:
+        await parts.funds.require(principal.owner, None)
+    stored = await _stored(parts, principal, wish.files)
+    keeps = False
+    try:
+        order = _order(wish, _fitted(parts, wish, choice, stored), stored)
+        draft = image_orders.draft(parts, request, order, deadline_s=_deadline_s(parts))
+        accepted = await parts.creating.create(principal, draft, shape)
+        keeps = accepted.status_code == 202 and REPLAYED not in accepted.headers
+    except Problem as refusal:
+        keeps = refusal.code == "outcome_unknown"
+        raise
+    finally:
+        if not keeps:
+            await _discard(parts, principal, stored)
+    return accepted
+
+
+def _fitted(parts: Parts, wish: Wish, choice: Resolved, stored: Sequence[StoredPicture]) -> Resolved:
+    """The choice in the size nearest to the first picture's shape, where pictures are given and no size is."""
+    first = next((at for file, at in zip(wish.files, stored, strict=True) if file.role == "image"), None)
+    if wish.body.size not in OPEN or first is None:
+        return choice
+    size = nearest_size(MODELS[choice.model].sizes, first.width, first.height)
+    return _choice(parts, wish.body, size)
+
+
+def _choice(parts: Parts, body: Body, size: str | None) -> Resolved:
+    """Raises Problem 400, or 404 for an unknown model."""
+    quality = getattr(body, "quality", None)
+    choice = image_orders.chosen(
+        parts,
+        model=body.model,
+        size=None if size in OPEN else size,
+        quality=None if quality in OPEN else quality,
+        style=getattr(body, "style", None),
+    )
+    if isinstance(choice, Unsupported):
+        code = "model_not_found" if choice.field == "model" else "invalid_request"
+        raise field_problem(choice.field, choice.message, code)
+    return choice
+
+
+def _check_files(action: Action, files: Sequence[File]) -> None:
+    images = sum(file.role == "image" for file in files)
+    masks = len(files) - images
+    most = IMAGES_MAX if action == "edits" else 1
+    if action != "generations" and not 1 <= images <= most:
+        raise field_problem("image", f"from 1 to {most} pictures are required" if most > 1 else "one is required")
+    if masks > (action == "edits"):
+        raise field_problem("mask", "one at most, and for edits only")
+
+
+async def _stored(parts: Parts, principal: Principal, files: Sequence[File]) -> list[StoredPicture]:
+    """The pictures, decoded and stored. Raises Problem 400, and then none is left."""
+    stored: list[StoredPicture] = []
+    for file in files:
+        found = await parts.intake.picture(principal, file.data, role=file.role, filename=file.filename)
+        if isinstance(found, ImageRefused):
+            await _discard(parts, principal, stored)
+            raise field_problem(file.role, found.message.rstrip("."))
+        stored.append(found)
+    return stored
+
+
+async def _discard(parts: Parts, principal: Principal, stored: Sequence[StoredPicture]) -> None:
+    for picture in stored:
+        await parts.intake.discard(principal, picture)
+
+
+def _order(wish: Wish, choice: Resolved, stored: Sequence[StoredPicture]) -> Order:
+    body = wish.body
+    given = body.model_dump(mode="json", exclude_none=True)
+    inputs = tuple(stored_input(file.role, at) for file, at in zip(wish.files, stored, strict=True))
+    return Order(
+        choice,
+        None if isinstance(body, VaryImage) else body.prompt,
+        body.n or 1,
+        asked=given | ({"inputs": [ref.model_dump(exclude_none=True) for ref in inputs]} if inputs else {}),
+        same=_same(wish),
+        inputs=inputs,
+        format=_format(body),
+        model=body.model,
+        openai=options_of(body, choice),
+    )
+
+
+def _same(wish: Wish) -> tuple[str, ...]:
+    """What makes two wishes the same one."""
+    pictures = (f"{file.role}:{hashlib.sha256(file.data).hexdigest()}" for file in wish.files)
+    return (wish.body.model_dump_json(), *pictures)
+
+
+def _format(body: Body) -> Any:
+    return (None if isinstance(body, VaryImage) else body.output_format) or "png"
+
+
+def _deadline_s(parts: Parts) -> int:
+    return min(MADE_S_MAX, parts.settings.generation_deadline_s)
+
+
+async def _shown(parts: Parts, generation: Generation, body: Body, choice: Resolved) -> dict[str, Any]:
+    """OpenAI's ImagesResponse. We count credits, not tokens: ``usage`` says both."""
+    keys = [output["key"] for output in generation.snapshot.outputs]
+    # Who names no model gets URLs, as ever: clients of the time when that meant DALL-E read nothing else.
+    answers_base64 = body.model is not None and MODELS[choice.model].answers_base64
+    expected = body.response_format or ("b64_json" if answers_base64 else "url")
+    data = await asyncio.gather(*(_picture(parts, key, body.response_format, expected) for key in keys))
+    made = generation.request.get("spec", {"size": choice.size, "quality": choice.quality})
+    return {
+        "created": int(generation.created_at.timestamp()),
+        "data": data,
+        "model": choice.model,
+        "successor": choice.successor,
+        "made_by": made_by(generation.snapshot),
+        "size": made["size"],
+        "quality": QUALITY_SHOWN[made["quality"]],
+        "output_format": _format(body),
+        "background": "opaque",
+        "usage": {
+            "input_tokens": 0,
+            "output_tokens": 0,
+            "total_tokens": 0,
+            "input_tokens_details": {"text_tokens": 0, "image_tokens": 0},
+            "credits": generation.snapshot.credits_captured,
+        },
+    }
+
+
+async def _picture(parts: Parts, key: str, asked: str | None, expected: str) -> dict[str, str]:
+    """One picture as ``asked``. Where nothing is asked it comes both ways: stock clients read the one or the other
+    whatever the model, and it is paid for. Raises Problem where what is ``expected`` cannot be read."""
+    url = {"url": parts.objects.presign_get(key, PRESIGN_S_MAX)}
+    if asked == "url":
+        return url
+    try:
+        content = {"b64_json": await _base64(parts, key)}
+    except Problem:
+        if expected == "url":
+            return url
+        raise
+    return content if asked == "b64_json" else url | content
+
+
+async def _base64(parts: Parts, key: str) -> str:
+    try:
+        return base64.b64encode(await parts.objects.get(key, PICTURE_BYTES_MAX)).decode()
+    except StorageError:
+        raise Problem("unavailable", "The picture is made but cannot be read now; ask for its URL instead.") from None
+
+
+FIELDS: Mapping[str, str] = {"mode": "image", "format": "output_format"}
+"""What OpenAI calls them."""
+
+
+def _unsuitable(found: Objection) -> Problem:
+    code = "model_not_found" if found.field == "model" else "invalid_request"
+    return field_problem(FIELDS.get(found.field, found.field), found.message, code)
+
+
+def _accepted(generation: NewGeneration) -> Response:
+    """Never seen by a client: it is kept under the Idempotency-Key, and leads a repeated request to the pictures."""
+    return answer({"data": {"id": str(generation.id)}}, 202)

@@ -1,0 +1,137 @@
+"""OpenAI's answers as models, for the API's description, and how its multipart forms are described."""
+
+from datetime import date
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from atelier_gateway.surfaces.native.openapi import KEY, WORKSPACE, MadeBy, query
+from atelier_gateway.surfaces.onmodel.openapi import Figures, Refusal
+from atelier_gateway.surfaces.openai.requests import EditImages, GenerateImages, VaryImage
+from atelier_gateway.web.json_bodies import takes
+
+
+class TokenDetails(BaseModel):
+    """Always 0: we do not count tokens."""
+
+    text_tokens: int
+    image_tokens: int
+
+
+class Usage(BaseModel):
+    """What was charged, in ``credits``."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    input_tokens_details: TokenDetails
+    credits: int = Field(examples=[10])
+
+
+class Image(BaseModel):
+    """One picture, as `response_format` asks, else both ways; a URL is good for 15 minutes."""
+
+    url: str | None = None
+    b64_json: str | None = None
+
+
+class ImagesResponse(BaseModel):
+    """The pictures that were made; fewer than asked for are charged as what they are."""
+
+    created: int
+    data: list[Image]
+    model: str = Field(examples=["gpt-image-2.6-flare"])
+    successor: str | None
+    """The model that makes it instead, where `model` is withdrawn; it costs the less of both prices."""
+    made_by: MadeBy | None
+    size: str = Field(examples=["1024x1024"])
+    quality: Literal["low", "medium", "high"]
+    output_format: Literal["png", "jpeg", "webp"]
+    background: Literal["opaque"]
+    usage: Usage
+
+
+class Model(BaseModel):
+    """An image model."""
+
+    id: str = Field(examples=["dall-e-3"])
+    object: Literal["model"]
+    created: int
+    owned_by: str = Field(examples=["openai"])
+    shutdown_date: date | None
+    """The day (UTC) from which on `successor` makes what this model is named for; null where no end is announced."""
+    successor: str | None
+
+
+class ModelList(BaseModel):
+    """All image models."""
+
+    object: Literal["list"]
+    data: list[Model]
+
+
+class Error(BaseModel):
+    """``param`` is the field at fault."""
+
+    message: str
+    type: str = Field(examples=["invalid_request_error"])
+    param: str | None
+    code: str | None = Field(examples=["invalid_value"])
+
+
+class ErrorReply(BaseModel):
+    """Every refusal of this surface."""
+
+    error: Error
+
+
+REFUSALS = {
+    400: "A field or a picture is not valid (`param` names it), the content rules do not allow it"
+    " (`content_policy_violation`), or it is something we do not offer, such as streaming",
+    401: "`invalid_api_key`",
+    403: "The account is disabled, or not a member of the workspace",
+    404: "`model_not_found`",
+    409: "A request with this Idempotency-Key is still in progress, or the generation was cancelled meanwhile",
+    413: "The body is too large",
+    422: "The Idempotency-Key was used for another request",
+    429: "`insufficient_quota`: not enough credits; or `rate_limit_exceeded`: RateLimit and Retry-After tell when",
+    500: "Something went wrong on our side",
+    503: "It could not be made, and nothing is charged; or nothing can be started now",
+}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route for these refusals."""
+    return {status: {"model": ErrorReply, "description": REFUSALS[status]} for status in statuses}
+
+
+LISTED: dict[int | str, dict[str, Any]] = {
+    200: {"model": ModelList | Figures, "description": "The models; with `?onmodel`, seed 004's mannequins"},
+    **{
+        status: {"model": ErrorReply | Refusal, "description": REFUSALS[status]} for status in (401, 403, 429, 500, 503)
+    },
+}
+FOUND: dict[int | str, dict[str, Any]] = {
+    200: {"model": Model, "description": "The model"},
+    **refusals(401, 403, 404, 429, 500, 503),
+}
+MADE: dict[int | str, dict[str, Any]] = {
+    200: {"model": ImagesResponse, "description": "The pictures"},
+    **refusals(*REFUSALS),
+}
+
+
+def takes_form(model: type[EditImages] | type[VaryImage], *files: str) -> dict[str, Any]:
+    """The ``openapi_extra`` of a route that takes these fields and files."""
+    schema = model.model_json_schema()
+    file = {"type": "string", "format": "binary"}
+    schema["properties"] |= dict.fromkeys(files, file)
+    schema["required"] = [*schema.get("required", []), "image"]
+    body = {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    return {"requestBody": body, "parameters": [KEY, WORKSPACE]}
+
+
+GENERATING: dict[str, Any] = takes(GenerateImages) | {"parameters": [KEY, WORKSPACE]}
+READING: dict[str, Any] = {"parameters": [WORKSPACE]}
+ONMODEL = query("onmodel", {"type": "string"}, "Given at all: seed 004's mannequins instead, in its own shape.")
+LISTING: dict[str, Any] = {"parameters": [WORKSPACE, ONMODEL | {"allowEmptyValue": True}]}

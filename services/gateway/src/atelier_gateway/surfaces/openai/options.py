@@ -1,0 +1,20 @@
+"""The parameters that only OpenAI's API has: they reach a provider, or are refused where they would reach nobody."""
+
+from atelier_contracts import OpenAIOptions
+from atelier_gateway.generations.image_models import INPUT_FIDELITIES, Resolved
+from atelier_gateway.surfaces.openai.requests import EditImages, GenerateImages, VaryImage, field_problem
+
+
+def options_of(body: GenerateImages | EditImages | VaryImage, choice: Resolved) -> OpenAIOptions | None:
+    """What goes along with the request; None where nothing does. Raises Problem 400 for a word that the model that
+    makes it does not know."""
+    given = body.model_dump(include=set(OpenAIOptions.model_fields), exclude_none=True)
+    maker = choice.successor or choice.model
+    if given.get("moderation") == "low" and choice.provider != "openai":
+        raise field_problem("moderation", f"{maker} has one level of moderation, auto")
+    if (fidelity := given.get("input_fidelity")) is not None:
+        known = INPUT_FIDELITIES.get(maker, ())
+        if fidelity not in known:
+            why = f"{maker} takes {' or '.join(known)}, not {fidelity}" if known else f"{maker} has no such parameter"
+            raise field_problem("input_fidelity", why)
+    return OpenAIOptions(**given) if given else None

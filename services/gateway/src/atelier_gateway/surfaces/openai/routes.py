@@ -1,0 +1,100 @@
+"""The routes of the image API in OpenAI's shape."""
+
+from datetime import date
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from atelier_contracts.model_lifecycles import lifecycle_of
+from atelier_gateway.container import Parts
+from atelier_gateway.generations.image_models import MODELS
+from atelier_gateway.generations.model_notices import midnight, notice_headers
+from atelier_gateway.rate_limits.request_limits import gated
+from atelier_gateway.surfaces.onmodel import models_alias
+from atelier_gateway.surfaces.openai import openapi as docs
+from atelier_gateway.surfaces.openai.create import Wish, make
+from atelier_gateway.surfaces.openai.requests import EditImages, GenerateImages, VaryImage, read_form
+from atelier_gateway.web.json_bodies import answer, read
+from atelier_gateway.web.problems import Problem
+
+PREFIX = "/v1/images"
+EDITS, VARIATIONS = PICTURE_PATHS = f"{PREFIX}/edits", f"{PREFIX}/variations"
+MODELS_PREFIX = "/v1/models"
+LISTED_SINCE = date(2026, 11, 20)
+"""OpenAI's list wants a moment for each model: since when this API has offered it, where its provider's is unknown."""
+
+
+def router(parts: Parts) -> APIRouter:
+    """The routes of the surface."""
+    routes = APIRouter(tags=["Images (OpenAI's shape)"])
+    for add in (_add_generations, _add_from_pictures, _add_models):
+        add(routes, parts)
+    return routes
+
+
+def _add_generations(routes: APIRouter, parts: Parts) -> None:
+    @routes.post(f"{PREFIX}/generations", responses=docs.MADE, openapi_extra=docs.GENERATING)
+    async def generate(request: Request) -> Response:
+        """Pictures from a prompt, in the answer."""
+
+        async def wish() -> Wish:
+            return Wish(await read(request, GenerateImages))
+
+        return await gated(parts.limits, lambda gate: make(parts, request, gate, "generations", wish))
+
+
+def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
+    @routes.post(EDITS, responses=docs.MADE, openapi_extra=docs.takes_form(EditImages, "image", "mask"))
+    async def edit(request: Request) -> Response:
+        """Pictures from pictures and a prompt, a mask if there is one."""
+
+        async def wish() -> Wish:
+            return Wish(*await read_form(request, EditImages))
+
+        return await gated(parts.limits, lambda gate: make(parts, request, gate, "edits", wish))
+
+    @routes.post(VARIATIONS, responses=docs.MADE, openapi_extra=docs.takes_form(VaryImage, "image"))
+    async def vary(request: Request) -> Response:
+        """Pictures like a picture."""
+
+        async def wish() -> Wish:
+            return Wish(*await read_form(request, VaryImage))
+
+        return await gated(parts.limits, lambda gate: make(parts, request, gate, "variations", wish))
+
+
+def _add_models(routes: APIRouter, parts: Parts) -> None:
+    @routes.get(MODELS_PREFIX, responses=docs.LISTED, openapi_extra=docs.LISTING)
+    async def list_models(request: Request) -> Response:
+        """The models that can be named."""
+        if (mannequins := await models_alias(parts, request)) is not None:
+            return mannequins
+        await parts.identity.anyone(request.headers)
+        return answer({"object": "list", "data": [_model(name) for name in _models(parts)]})
+
+    @routes.get(MODELS_PREFIX + "/{model}", responses=docs.FOUND, openapi_extra=docs.READING)
+    async def get_model(request: Request, model: str) -> Response:
+        """One of them."""
+        await parts.identity.anyone(request.headers)
+        if model not in _models(parts):
+            raise Problem("model_not_found", f"There is no model {model!r} here.")
+        found = answer(_model(model))
+        found.headers.update(notice_headers(model))
+        return found
+
+
+def _models(parts: Parts) -> list[str]:
+    """Those that can be asked for here."""
+    return [name for name, model in MODELS.items() if parts.offers.can_be_named(name, model.provider)]
+
+
+def _model(name: str) -> dict[str, object]:
+    known = lifecycle_of(name)
+    return {
+        "id": name,
+        "object": "model",
+        "created": int(midnight(known.offered_on or LISTED_SINCE).timestamp()),
+        "owned_by": MODELS[name].provider,
+        "shutdown_date": known.gone_on.isoformat() if known.gone_on else None,
+        "successor": known.successor,
+    }

@@ -1,0 +1,99 @@
+"""How seed 001 words its answers: its status words, its shapes, its errors (the seed's table)."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from starlette.responses import Response
+
+from atelier_gateway.generations.creation import Shape
+from atelier_gateway.projection.snapshot import State
+from atelier_gateway.projection.store import NewGeneration
+from atelier_gateway.stories.store import Narration, Story
+from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.problems import KINDS, Problem
+from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
+
+SURFACE = "stories"
+PREFIXES = ("/api/stories", "/api/story-generations")
+CREATE = f"POST {PREFIXES[1]}"
+TELL = f"POST {PREFIXES[0]}"
+
+Status = Literal["pending", "in_progress", "succeeded", "failed"]
+STATUSES: Mapping[State, Status] = {
+    "accepted": "pending",
+    "queued": "pending",
+    "rendering": "in_progress",
+    "succeeded": "succeeded",
+    "failed": "failed",
+    "cancelled": "failed",
+    "expired": "failed",
+    "rejected": "failed",
+}
+ERRORS: Mapping[str, str] = {
+    "unauthorized": "Unauthorized",
+    "invalid_request": "Validation error",
+    "invalid_idempotency_key": "Validation error",
+    "simulator_off": "Validation error",
+    "conflict": "Cannot delete in-progress generation",
+    "insufficient_credits": "Insufficient credits",
+    "rate_limited": "Too many requests",
+    "internal_error": "Internal server error",
+    "unavailable": "Internal server error",
+    "provider_unavailable": "Internal server error",
+    "outcome_unknown": "Internal server error",
+}
+"""The seed's words where it has any; for the other codes the title they have everywhere."""
+
+
+def states_of(status: Status) -> list[State]:
+    """What is meant by the seed's word."""
+    return [state for state, word in STATUSES.items() if word == status]
+
+
+def problem(refusal: Problem) -> Response:
+    """``{"error", "details"?}``. What fails on our side is 500 here: the seed knows no other word for it."""
+    error = ERRORS.get(refusal.code, KINDS[refusal.code].title)
+    body: dict[str, Any] = {"error": refusal.detail if refusal.code == "not_found" else error}
+    if details := _details(refusal):
+        body["details"] = details
+    response = answer(body, min(refusal.status, 500))
+    response.headers.update(refusal.headers)
+    return response
+
+
+def _details(refusal: Problem) -> list[Any]:
+    if refusal.status == 400:
+        return list(refusal.details.get("errors") or [{"field": "request", "message": refusal.detail}])
+    return [refusal.details] if refusal.code == "insufficient_credits" else []
+
+
+def accepted(generation: NewGeneration) -> Response:
+    """202."""
+    return answer({"id": str(generation.id), "status": "pending", "progress": 0}, 202)
+
+
+def narration_view(narration: Narration, objects: ObjectStore) -> dict[str, object]:
+    """A StoryGenerationDto; ``result_url`` is signed as it is read, for 15 minutes."""
+    generation = narration.generation
+    snapshot = generation.snapshot
+    return {
+        "id": str(generation.id),
+        "story_id": str(narration.story_id),
+        "status": STATUSES[snapshot.state],
+        "progress": snapshot.progress,
+        "result_url": objects.presign_get(snapshot.outputs[0]["key"], PRESIGN_S_MAX) if snapshot.outputs else None,
+    }
+
+
+def story_view(story: Story) -> dict[str, object]:
+    """A story, whole."""
+    return {
+        "id": str(story.id),
+        "title": story.title,
+        "text": story.text,
+        "language": story.language,
+        "created_at": story.created_at.isoformat(),
+    }
+
+
+SHAPE = Shape(SURFACE, CREATE, accepted, problem)

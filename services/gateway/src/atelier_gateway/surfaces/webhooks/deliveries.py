@@ -1,0 +1,159 @@
+"""What was told, to endpoints and to the URLs of single requests; telling it again; the secret of single requests."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+from uuid_utils.compat import uuid7
+
+from atelier_contracts import Owner
+from atelier_gateway.container import Parts
+from atelier_gateway.surfaces.webhooks import openapi as docs
+from atelier_gateway.surfaces.webhooks import responses as views
+from atelier_gateway.surfaces.webhooks.endpoints import LIST_DEFAULT, LIST_MAX, PREFIX, check_on, owned
+from atelier_gateway.surfaces.webhooks.idempotent_actions import once, once_limited
+from atelier_gateway.web.json_bodies import answer, id_from_path
+from atelier_gateway.web.pagination import page_of
+from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.webhooks import delivery_store as deliveries
+from atelier_gateway.webhooks import endpoint_store as webhooks
+from atelier_gateway.webhooks.delivery_store import Delivery
+from atelier_gateway.webhooks.signing import SecretIds
+from atelier_messaging import Work
+from atelier_messaging.database import Connection, Pool
+
+WHAT = "delivery"
+
+
+def router(parts: Parts) -> APIRouter:
+    """The routes of deliveries and of the owner's own secret."""
+    routes = APIRouter(prefix=PREFIX, tags=["Webhooks"])
+    _add_secret(routes, parts)
+    _add_deliveries(routes, parts)
+    _add_replay(routes, parts)
+    return routes
+
+
+def _add_secret(routes: APIRouter, parts: Parts) -> None:
+    @routes.get("/secret", responses=docs.SIGNING, openapi_extra=docs.OWNER)
+    async def secret(request: Request) -> Response:
+        """What requests with a `webhook_url` of their own are signed with."""
+        principal = await parts.identity.anyone(request.headers)
+        async with parts.bus.work.once(dispatch=False) as work:
+            ids = await _secret_of(work.connection, principal.owner)
+        return answer(views.secret(parts.secrets.of(ids.current), ids))
+
+    @routes.post("/secret/rotate", responses=docs.SIGNING_ROTATED, openapi_extra=docs.KEY_AND_OWNER)
+    async def rotate(request: Request) -> Response:
+        """A new one; the old one signs too until its day is over."""
+        principal = await parts.identity.anyone(request.headers)
+
+        async def act(work: Work) -> tuple[dict[str, Any], int]:
+            await _secret_of(work.connection, principal.owner)
+            ids = await webhooks.rotate_secret(work.connection, principal.owner, uuid7())
+            assert ids is not None, "it was just made sure of"
+            return dict(views.secret(str(ids.current), ids)), 200
+
+        return await once(parts, request, principal, f"POST {PREFIX}/secret/rotate", "", act)
+
+
+def _add_deliveries(routes: APIRouter, parts: Parts) -> None:
+    filtered = {"parameters": [docs.STATE, docs.GENERATION, *docs.PAGED]}
+
+    @routes.get("/deliveries", responses=docs.ALL_DELIVERIES, openapi_extra=filtered)
+    async def all_(request: Request) -> Response:
+        """What you were told, newest first."""
+        principal = await parts.identity.anyone(request.headers)
+        generation_id = _generation_of(request.query_params)
+        return await _page(parts, request, principal.owner, generation_id=generation_id)
+
+    @routes.get("/deliveries/{id}", responses=docs.DELIVERY, openapi_extra=docs.OWNER)
+    async def get(request: Request, id: str) -> Response:
+        """One delivery with its attempts."""
+        principal = await parts.identity.anyone(request.headers)
+        return answer(views.delivery(await _owned(parts.pool, principal.owner, id)))
+
+    of_one = {"parameters": [docs.STATE, *docs.PAGED]}
+
+    @routes.get("/{id}/deliveries", responses=docs.DELIVERIES, openapi_extra=of_one)
+    async def of_endpoint(request: Request, id: str) -> Response:
+        """What this endpoint was told, newest first."""
+        principal = await parts.identity.anyone(request.headers)
+        endpoint = await owned(parts.pool, principal.owner, id)
+        return await _page(parts, request, principal.owner, endpoint_id=endpoint.id)
+
+
+def _add_replay(routes: APIRouter, parts: Parts) -> None:
+    path = "/deliveries/{id}/replay"
+
+    @routes.post(path, status_code=202, responses=docs.REPLAYED, openapi_extra=docs.KEY_AND_OWNER)
+    async def replay(request: Request, id: str) -> Response:
+        """Tells it again, under the same id."""
+        principal = await parts.identity.anyone(request.headers)
+
+        async def act(work: Work) -> tuple[dict[str, Any], int]:
+            delivery = await _owned(work.connection, principal.owner, id)
+            if delivery.endpoint_id is not None:
+                check_on(await owned(work.connection, principal.owner, str(delivery.endpoint_id)))
+            await deliveries.replay(work.connection, principal.owner, delivery.id)
+            work.after_commit(parts.sender.wake)
+            return views.delivery(await _owned(work.connection, principal.owner, id)), 202
+
+        return await once_limited(parts, request, principal, f"POST {PREFIX}{path}", id, act)
+
+
+async def _page(
+    parts: Parts,
+    request: Request,
+    owner: Owner,
+    *,
+    endpoint_id: UUID | None = None,
+    generation_id: UUID | None = None,
+) -> Response:
+    limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+    found = await deliveries.page(
+        parts.pool,
+        owner,
+        before=before,
+        limit=limit + 1,
+        endpoint_id=endpoint_id,
+        generation_id=generation_id,
+        state=_state_of(request.query_params),
+    )
+    cursor = str(found[limit - 1].id) if len(found) > limit else None
+    return answer({"data": [views.delivery(one) for one in found[:limit]], "next_cursor": cursor})
+
+
+async def _owned(connection: Connection | Pool, owner: Owner, id_: str) -> Delivery:
+    found = await deliveries.find(connection, owner, id_from_path(id_, WHAT))
+    if found is None:
+        raise not_found(WHAT)
+    return found
+
+
+async def _secret_of(connection: Connection, owner: Owner) -> SecretIds:
+    """The owner's; made at the first look."""
+    await webhooks.ensure_secrets(connection, [owner], [uuid7()])
+    ids = await webhooks.secret_of(connection, owner)
+    assert ids is not None, "it was just made sure of"
+    return ids
+
+
+def _state_of(query: Mapping[str, str]) -> str | None:
+    state = query.get("state")
+    if state is not None and state not in docs.STATES:
+        raise _invalid("state", f"one of {', '.join(docs.STATES)} is required")
+    return state
+
+
+def _generation_of(query: Mapping[str, str]) -> UUID | None:
+    try:
+        return UUID(query["generation_id"]) if "generation_id" in query else None
+    except ValueError:
+        raise _invalid("generation_id", "this is no id of a generation") from None
+
+
+def _invalid(field: str, why: str) -> Problem:
+    return Problem("invalid_request", f"{field}: {why}.", details={"errors": [{"field": field, "message": why}]})

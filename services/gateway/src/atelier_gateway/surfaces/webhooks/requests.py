@@ -1,0 +1,48 @@
+"""What the webhook routes take."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from atelier_gateway.web.json_bodies import Body, Prose
+from atelier_gateway.webhooks.receiver_urls import URL_CHARS_MAX
+
+EventType = Literal[
+    "generation.queued",
+    "generation.rendering",
+    "generation.succeeded",
+    "generation.failed",
+    "generation.cancelled",
+    "generation.expired",
+    "generation.rejected",
+]
+"""As ``webhooks.happening.TYPES`` has them."""
+Url = Annotated[str, Field(min_length=1, max_length=URL_CHARS_MAX)]
+Events = Annotated[list[EventType], Field(max_length=20)]
+Description = Annotated[Prose, Field(max_length=500)]
+EXAMPLE: dict[str, JsonValue] = {
+    "url": "https://shop.example.org/atelier",
+    "events": ["generation.succeeded", "generation.failed"],
+    "description": "orders",
+}
+
+
+class NewWebhook(Body):
+    """An endpoint to be. No events named: all of them."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    url: Url
+    events: Events = Field(default_factory=list)
+    description: Description = ""
+
+
+class WebhookChange(Body):
+    """What shall change; what is left out stays. ``disabled: false`` also ends being switched off by us."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"disabled": True}]})
+
+    url: Url | None = None
+    events: Events | None = None
+    description: Description | None = None
+    disabled: bool | None = None

@@ -1,0 +1,1 @@
+"""HTTP building blocks without a rule of the business: bodies, problems, pagination, headers, text."""

@@ -1,0 +1,48 @@
+"""``X-Atelier-Simulate``: what a test asks the simulator to pretend. Never reachable with production settings."""
+
+from pydantic import ValidationError
+
+from atelier_contracts import Simulation
+from atelier_gateway.web.field_errors import problem_of
+from atelier_gateway.web.problems import Problem
+
+HEADER = "X-Atelier-Simulate"
+
+
+def simulation(header: str | None, *, allowed: bool) -> Simulation | None:
+    """``outcome=succeed|fail|timeout|lost_response|corrupt|partial:2, delay_ms=500, picture=none`` as a value.
+
+    Raises Problem 400 where the simulator is off or the header cannot be read.
+    """
+    if header is None:
+        return None
+    if not allowed:
+        raise Problem("simulator_off", f"{HEADER} is taken only where ATELIER_SIMULATOR=on.")
+    fields: dict[str, object] = {}
+    for part in header.split(","):
+        name, _, value = (text.strip() for text in part.partition("="))
+        if name in fields:
+            raise _unreadable(f"{name} is given twice")
+        fields[name] = value
+    return _read(fields)
+
+
+def _read(fields: dict[str, object]) -> Simulation:
+    outcome, _, delivered = str(fields.pop("outcome", "succeed")).partition(":")
+    picture = fields.pop("picture", "made")
+    delay_ms = fields.pop("delay_ms", "0")
+    if fields:
+        raise _unreadable(f"unknown word {next(iter(fields))!r}")
+    if picture not in ("made", "none"):
+        raise _unreadable("picture is made or none")
+    if (outcome == "partial") != bool(delivered):
+        raise _unreadable("partial, and only partial, names how many are made: partial:2")
+    values = {"outcome": outcome, "delivered": delivered or None, "delay_ms": delay_ms, "picture": picture == "made"}
+    try:
+        return Simulation.model_validate(values)
+    except ValidationError as invalid:
+        raise _unreadable(problem_of(invalid.errors(include_url=False)).detail) from None
+
+
+def _unreadable(why: str) -> Problem:
+    return Problem("invalid_request", f"{HEADER}: {why}.")

@@ -1,0 +1,203 @@
+"""Sending what was noted: at least once, in every replica, without one receiver standing in another's way.
+
+What is claimed is leased: if this process dies, or cannot write down what came of a try, another sends it again under
+the same webhook-id when the lease is over. Nothing here is remembered beyond the tries that are under way.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from opentelemetry.trace import StatusCode
+from uuid_utils.compat import uuid7
+
+from atelier_gateway.webhooks import dispatch_store as sending
+from atelier_gateway.webhooks.dispatch_store import Attempt, Bounds, Due
+from atelier_gateway.webhooks.payloads import body
+from atelier_gateway.webhooks.receiver_urls import host_of
+from atelier_gateway.webhooks.retry_policy import Verdict, asked_s, judge, next_wait_s
+from atelier_gateway.webhooks.signing import Secrets
+from atelier_messaging import UnitOfWork, Work
+from atelier_storage.errors import FetchFailed
+from atelier_storage.objects import ObjectStore
+from atelier_storage.safe_poster import Posted, SafePoster
+from atelier_telemetry import metrics, words
+from atelier_telemetry.tracing import SpanKind, parent_from, tracer
+
+POLL_EVERY_S = 1.0
+"""What another replica has noted, and what is due again, is seen after this long."""
+PAUSE_S_MAX = 30.0
+LEASE_MARGIN_S = 20.0
+"""Of a lease beyond the time a try may take: to write down what came of it."""
+LEAVING_S = 1.0
+"""A process that stops lets what is under way arrive for so long; the rest is sent again when its lease is over."""
+PER_TARGET = 4
+RESPONSE_CHARS_MAX = 1_024
+logger = logging.getLogger(__name__)
+_spans = tracer(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How patiently and how much at once."""
+
+    schedule: tuple[float, ...]
+    """Seconds before each further try."""
+    timeout_s: float
+    at_once: int
+    patience_days: int
+    """An endpoint that has taken nothing for so long is switched off."""
+
+
+class Sender:
+    """Sends what is due, as long as it runs."""
+
+    def __init__(
+        self, work: UnitOfWork, secrets: Secrets, objects: ObjectStore, poster: SafePoster, rules: Rules
+    ) -> None:
+        self._work = work
+        self._secrets = secrets
+        self._objects = objects
+        self._poster = poster
+        self._rules = rules
+        self._sending: dict[UUID, Due] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to send; a hint, it is looked for anyway."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """For ever. A failure is logged and slows the loop down; nothing is lost by it."""
+        pause = POLL_EVERY_S
+        try:
+            while True:
+                try:
+                    await self.send_due()
+                    pause = POLL_EVERY_S
+                except Exception:
+                    pause = min(PAUSE_S_MAX, pause * 2)
+                    logger.exception("webhooks could not be claimed; again in %.1f s", pause)
+                await self._pause(pause)
+        finally:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=LEAVING_S)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def send_due(self) -> int:
+        """Claims what is due and has room, and begins to send it; how much that was."""
+        self._woken.clear()
+        room = self._rules.at_once - len(self._sending)
+        if room <= 0:
+            return 0
+        bounds = Bounds(PER_TARGET, max(PER_TARGET, self._rules.at_once // 4), room)
+        lease_s = self._rules.timeout_s + LEASE_MARGIN_S
+        claimed = await sending.claim(self._work.pool, uuid7(), list(self._sending.values()), bounds, lease_s)
+        for due in claimed:
+            self._sending[due.id] = due
+            task = asyncio.create_task(self._send(due))
+            self._tasks.add(task)
+            task.add_done_callback(self._sent)
+        return len(claimed)
+
+    async def settled(self) -> None:
+        """Returns when nothing is under way any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def close(self) -> None:
+        """Lets go of what it sends with."""
+        self._poster.close()
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    def _sent(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (failed := task.exception()) is not None:
+            logger.error("what came of a webhook is not written down; it is sent again: %r", failed)
+        else:
+            self.wake()  # there is room again
+
+    async def _send(self, due: Due) -> None:
+        attributes: dict[str, str | int] = {"webhook.id": str(due.id), "webhook.type": due.type}
+        attributes |= {"server.address": host_of(due.url), words.ATTEMPT: due.tries + 1}
+        if due.generation_id is not None:
+            attributes[words.GENERATION_ID] = str(due.generation_id)
+        parent = parent_from(due.traceparent)
+        try:
+            with _spans.start_as_current_span("webhook", parent, SpanKind.CLIENT, attributes) as span:
+                attempt, retry_after = await self._try(due)
+                outcome = await self._settle(due, attempt, retry_after)
+                span.set_attribute(words.OUTCOME, outcome)
+                if outcome != Verdict.DELIVERED:
+                    span.set_status(StatusCode.ERROR, attempt.error or f"status {attempt.status}")
+        finally:
+            self._sending.pop(due.id, None)
+
+    async def _try(self, due: Due) -> tuple[Attempt, str | None]:
+        """One try, and what it says of Retry-After."""
+        now, began = datetime.now(UTC), time.monotonic()
+        text = body(due.payload, due.owner, self._objects)
+        headers = self._secrets.headers(due.secret_ids.valid(now), due.id, text, now=now)
+        try:
+            answer = await self._poster.post(due.url, text.encode(), headers | {"Content-Type": "application/json"})
+            error = "" if isinstance(answer, Posted) else answer.message
+        except FetchFailed as failed:
+            answer, error = None, str(failed)
+        took_ms = round((time.monotonic() - began) * 1_000)
+        if not isinstance(answer, Posted):
+            return Attempt(now, took_ms, error=error), None
+        said = answer.body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        return Attempt(now, took_ms, answer.status, response=said[:RESPONSE_CHARS_MAX]), answer.retry_after
+
+    async def _settle(self, due: Due, attempt: Attempt, retry_after: str | None) -> str:
+        """Writes down what came of a try; the outcome for metrics and spans."""
+        verdict = judge(attempt.status)
+        asked = asked_s(attempt.status, retry_after, now=attempt.at)
+        wait_s = next_wait_s(self._rules.schedule, due.tries + 1, asked_s=asked, jitter=random.uniform(-1, 1))
+        async with self._work.once(dispatch=False) as work:
+            if verdict is Verdict.DELIVERED:
+                outcome = "delivered"
+                await sending.mark(work.connection, due, "delivered", attempt)
+            elif verdict is Verdict.GONE or wait_s is None:
+                outcome = "gone" if verdict is Verdict.GONE else "failed"
+                await sending.mark(work.connection, due, "failed", attempt)
+            else:
+                outcome = "retried"
+                await sending.mark(work.connection, due, "pending", attempt, wait_s=wait_s)
+            await self._judge_endpoint(work, due, verdict)
+        self._tell(due, attempt, outcome)
+        return outcome
+
+    async def _judge_endpoint(self, work: Work, due: Due, verdict: Verdict) -> None:
+        if due.endpoint_id is None:
+            return
+        if verdict is Verdict.DELIVERED:
+            await sending.succeeded(work.connection, due.endpoint_id)
+        elif await sending.failed(
+            work.connection,
+            due.endpoint_id,
+            gone=verdict is Verdict.GONE,
+            patience_days=self._rules.patience_days,
+        ):
+            logger.warning("webhook endpoint %s is switched off: %s", due.endpoint_id, verdict)
+
+    def _tell(self, due: Due, attempt: Attempt, outcome: str) -> None:
+        metrics.WEBHOOKS.labels(outcome).inc()
+        if outcome == "delivered":
+            metrics.WEBHOOK_SECONDS.observe((attempt.at - due.created_at).total_seconds())
+            return
+        why = attempt.error or f"status {attempt.status}"
+        logger.info("webhook %s to %s is %s: %s", due.id, host_of(due.url), outcome, why)

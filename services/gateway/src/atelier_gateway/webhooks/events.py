@@ -1,0 +1,58 @@
+"""What there is to tell: each state a generation enters is an event. Pure.
+
+Also the states that a batch of messages passes through at once are told, in order; what comes too late to change
+anything is not.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from atelier_contracts import Event
+from atelier_gateway.projection.snapshot import TERMINAL, Snapshot, State, advance
+
+TYPES: Mapping[State, str] = {
+    "queued": "generation.queued",
+    "rendering": "generation.rendering",
+    "succeeded": "generation.succeeded",
+    "failed": "generation.failed",
+    "cancelled": "generation.cancelled",
+    "expired": "generation.expired",
+    "rejected": "generation.rejected",
+}
+"""The events, by the state they tell of. Progress is for those who follow live."""
+TEST = "webhook.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A generation entered a state; ``traceparent`` is of the span in which that was heard."""
+
+    generation_id: UUID
+    snapshot: Snapshot
+    traceparent: str | None
+
+    @property
+    def type(self) -> str:
+        """The event's name."""
+        return TYPES[self.snapshot.state]
+
+    @property
+    def ends(self) -> bool:
+        """Whether nothing comes after it."""
+        return self.snapshot.rank == TERMINAL
+
+
+def steps(before: Mapping[UUID, Snapshot], heard: Iterable[tuple[Event, datetime, str | None]]) -> list[Step]:
+    """The states that these events, each with its time, lead to, with the traceparent of what led there."""
+    now, found = dict(before), []
+    for event, at, traceparent in heard:
+        id_ = event.generation_id
+        if id_ not in now:
+            continue
+        after = advance(now[id_], event, at)
+        if after.state != now[id_].state:
+            found.append(Step(id_, after, traceparent))
+        now[id_] = after
+    return found

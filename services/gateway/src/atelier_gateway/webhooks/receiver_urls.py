@@ -1,0 +1,43 @@
+"""Which URLs can be told anything, judged when a client names one; sending judges the addresses behind the name."""
+
+from atelier_gateway.web.problems import Problem
+from atelier_storage.safe_poster import allowed
+from atelier_storage.url_policy import Refusal, parse_url, refuse_target
+
+URL_CHARS_MAX = 2_048
+REQUEST_KEY = "webhook_url"
+"""Where the projection keeps the URL of a single request, among what was asked (``store/deliveries.py`` reads it)."""
+
+
+class Receivers:
+    """The rules of this installation: ``https`` alone unless ``plain``, this machine's own servers if ``loopback``."""
+
+    def __init__(self, *, plain: bool, loopback: bool) -> None:
+        self._plain = plain
+        self._loopback = loopback
+
+    def check(self, url: str, field: str) -> str:
+        """The URL, if it can be told anything. Raises Problem 400 naming the field."""
+        refusal = self._refusal(url)
+        if refusal is not None:
+            errors = [{"field": field, "message": refusal.message}]
+            raise Problem("invalid_request", f"{field}: {refusal.message}", details={"errors": errors})
+        return url
+
+    def asked(self, url: str | None, field: str) -> dict[str, str]:
+        """What a create that names a URL adds to what is kept of its request: its end is told there. Raises Problem."""
+        return {} if url is None else {REQUEST_KEY: self.check(url, field)}
+
+    def _refusal(self, url: str) -> Refusal | None:
+        target = parse_url(url)
+        if isinstance(target, Refusal):
+            return target
+        if target.scheme != "https" and not self._plain:
+            return Refusal("scheme", "The URL must start with https://.")
+        return refuse_target(target, allow_hosts=allowed(target, loopback=self._loopback))
+
+
+def host_of(url: str) -> str:
+    """Host and port: what may be shown and logged, since paths and queries hold secrets."""
+    target = parse_url(url)
+    return "" if isinstance(target, Refusal) else target.host_and_port
