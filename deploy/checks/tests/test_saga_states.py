@@ -1,7 +1,7 @@
 """A state that the saga learns has its words in the gateway, which knows states by their names alone."""
 
-from atelier_gateway.explain import STANDING
-from atelier_gateway.telling import BECAME
+from atelier_gateway.generations.operator_timeline import STANDING
+from atelier_gateway.generations.owner_timeline import BECAME
 from atelier_session.generation import State
 
 NOT_SEEN_BY_ITS_OWNER = {
