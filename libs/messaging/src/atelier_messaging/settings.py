@@ -13,13 +13,13 @@ class BrokerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     amqp_url: SecretStr
-    """The brokers, as a comma separated list of AMQP URLs or hosts; they carry the password, hence a secret."""
+    """Brokers: a comma-separated list of AMQP URLs or hosts. Holds the password, hence a secret."""
     installation: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,64}$")
-    """Which installation this is: a virtual host or a database of another one is refused at the start."""
+    """Name of this installation. A virtual host or database that belongs to another one is refused at start-up."""
     prefetch: int = Field(default=200, ge=1, le=2_000)
     """Frames a consumer may hold unacknowledged, per queue."""
     batch_max: int = Field(default=100, ge=1, le=1_000)
-    """Frames taken into one batch at most."""
+    """Frames handled together in one batch, at most."""
 
     database_statement_cache: int = Field(default=100, ge=0, le=10_000)
     """Prepared statements a database connection keeps; 0 behind a pooler that does not carry them."""

@@ -25,13 +25,18 @@ class StorageSettings(BaseSettings):
         None, description="address clients use in presigned URLs, where it differs from the endpoint"
     )
     access_key: str = Field(min_length=1)
+    """Identity of the services at the object store."""
     secret_key: SecretStr = Field(min_length=1)
+    """Secret of that identity."""
     upload_access_key: str | None = Field(
         None, min_length=1, description="of the identity that signs upload URLs; it may put uploads and nothing else"
     )
     upload_secret_key: SecretStr | None = Field(None, min_length=1)
+    """Secret of the identity that signs upload URLs."""
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    """Bucket that holds uploads and outputs."""
     region: str = Field("us-east-1", pattern=r"^[a-z0-9-]+$")
+    """Region that requests are signed for."""
     connect_timeout_s: float = Field(3.0, gt=0, description="to open a connection")
     timeout_s: float = Field(20.0, gt=0, description="for one whole operation, waiting for a thread included")
     threads: int = Field(8, ge=1, le=64, description="operations in flight at once in one process")

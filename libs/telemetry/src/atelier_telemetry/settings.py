@@ -43,11 +43,13 @@ class TelemetrySettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore", frozen=True)
 
     environment: Literal["local", "production"] = "local"
+    """``production`` refuses the simulator, the development token issuer and webhooks over plain HTTP."""
     service_token: SecretStr = Field(min_length=16)
     """Bearer token of the internal read APIs."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Lowest level that is logged."""
     drain_s: float = Field(default=1.0, ge=0.0, le=60.0)
-    """Seconds for which a process that is asked to end still answers while its readiness says 503."""
+    """Seconds for which a stopping process still answers requests while its readiness probe says 503."""
     trace_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
     """Share of new traces that are recorded; a sampled parent is always followed."""
     otlp_endpoint: str | None = Field(

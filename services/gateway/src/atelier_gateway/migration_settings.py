@@ -9,4 +9,4 @@ class MigrationSettings(OwnerSettings):
     """Read from the environment, prefix ``ATELIER_``."""
 
     gateway_owner_database_url: SecretStr
-    """As the owner of the tables."""
+    """Postgres, as the role that owns the tables; read by the migration alone."""

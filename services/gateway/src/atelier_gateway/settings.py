@@ -7,10 +7,10 @@ from typing import Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from atelier_gateway.media.image_hosts import allowed_hosts
-from atelier_gateway.media.upload_rules import UploadRules
-from atelier_gateway.web.client_ip import Network, networks
-from atelier_gateway.webhooks.retry_policy import waits
+from atelier_gateway.clients import Network, networks
+from atelier_gateway.image_hosts import allowed_hosts
+from atelier_gateway.upload_rules import UploadRules
+from atelier_gateway.webhooks.schedule import waits
 from atelier_messaging import BrokerSettings
 from atelier_storage.settings import StorageSettings
 from atelier_telemetry.settings import TelemetrySettings
@@ -22,94 +22,107 @@ class Settings(BrokerSettings, TelemetrySettings):
     model_config = SettingsConfigDict(populate_by_name=True)
 
     gateway_host: str = "127.0.0.1"
+    """Address that the public API binds to."""
     gateway_port: int = Field(default=8000, ge=1, le=65_535)
+    """Port of the public API."""
     operations_host: str = "127.0.0.1"
-    """Where ``/metrics``, the named health and the admin API answer; never an address that strangers reach."""
+    """Address of ``/metrics``, health by part and the admin API; never one that strangers can reach."""
     operations_port: int = Field(default=8090, ge=1, le=65_535)
+    """Port of the operations listener."""
     gateway_database_url: SecretStr
-    """The app role's: it owns nothing."""
+    """Postgres, as the app role, which owns no table."""
     public_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8000")
-    """Where clients reach us; the root of the links in replies."""
+    """Address at which clients reach the gateway; root of the links in answers."""
 
     session_url: AnyHttpUrl
+    """The session's internal HTTP API."""
     billing_url: AnyHttpUrl
+    """Billing's internal HTTP API."""
     render_url: AnyHttpUrl
+    """Render's internal HTTP API."""
     standing_after_s: float = Field(default=60.0, gt=0)
-    """Seconds without news after which the session is asked where a generation stands."""
+    """Seconds without news after which the session is asked for the state of a generation."""
     standing_check_every_s: float = Field(default=10.0, gt=0)
+    """Seconds between those checks."""
 
     admin_token: SecretStr | None = Field(default=None, min_length=16)
-    """The token of the first operator, an admin; without it there is none, and those whom it made go on."""
+    """Token of the first operator, an admin. Unset: no first operator; operators that exist keep their access."""
     key_pepper: SecretStr = Field(min_length=16)
-    """HMAC secret of the API keys: with the table alone no key can be checked, let alone made."""
+    """HMAC secret of the API keys: without it the stored keys can neither be checked nor forged."""
     dev_issuer_key_file: Path | None = None
-    """PEM of the development issuer's P-256 key; looked at with local settings only."""
+    """PEM file with the P-256 key of the development token issuer; read only with local settings."""
     jwks_url: AnyHttpUrl | None = None
+    """Key set (JWKS) of the issuer of user tokens."""
     jwt_issuer: str | None = None
+    """Expected ``iss`` of user tokens."""
     jwt_audience: str | None = None
+    """Expected ``aud`` of user tokens."""
 
     simulator: Literal["on", "off"] = "off"
+    """Whether ``X-Atelier-Simulate`` is accepted; refused in production."""
     admission_s: float = Field(default=5.0, gt=0, le=60)
-    """Seconds a POST waits for the saga's answer."""
+    """Seconds that a POST waits for the saga to admit or decline the request."""
     sync_wait_s: float = Field(default=30.0, gt=0, le=300)
-    """Seconds a synchronous answer waits for the end of a generation."""
+    """Seconds that a synchronous answer waits for the end of a generation."""
     generation_deadline_s: int = Field(default=900, ge=1, le=86_400)
     """Seconds a whole generation may take unless the request says otherwise."""
     body_bytes_max: int = Field(default=1_048_576, ge=1_024)
+    """Bytes of a request body without pictures."""
 
     redis_url: SecretStr | None = None
-    """Where request limits are counted; without it, in the gateway's Postgres (``rate_limits``)."""
+    """Redis that counts request limits; by default they are counted in the Postgres of the gateway."""
     trusted_proxies: str = ""
-    """CIDRs, comma-separated, whose ``X-Forwarded-For`` is believed (``web/client_ip.py``)."""
+    """CIDRs, comma-separated, whose ``X-Forwarded-For`` is believed."""
     bodies_bytes_max: int = Field(default=72 * 1024 * 1024, ge=26 * 1024 * 1024)
     """Bytes of all request bodies that this process holds at once; beyond the first 64 KiB of each. Past it: 503."""
     native_requests_per_minute: int = Field(default=600, ge=1)
-    """Creates and quotes of one owner on the native surface."""
+    """Creates and quotes of one owner a minute on the native surface."""
     failed_logins_per_minute: int = Field(default=100, ge=1)
-    """Wrong credentials from one address, on all surfaces together."""
+    """Wrong credentials from one address a minute, on all surfaces together."""
 
     rate_limit_enabled: bool = Field(default=True, validation_alias="RATE_LIMIT_ENABLED")
     """Off: no request limit anywhere; failed logins stay limited."""
     max_requests_per_hour: int = Field(default=10, ge=1, validation_alias="MAX_REQUESTS_PER_HOUR")
-    """Accepted form requests an hour, a user (002.4)."""
+    """Accepted form requests of one user an hour."""
     story_generations_per_hour: int = Field(default=60, ge=1)
-    """Accepted narrations an hour, a user (001.6)."""
+    """Accepted narrations of one user an hour."""
     queue_max_size: int = Field(default=50, ge=1, validation_alias="QUEUE_MAX_SIZE")
-    """Pending generations of the form, of all users together (002.4)."""
+    """Pending generations of the form surface, of all users together."""
     generation_enabled: bool = Field(default=True, validation_alias="GENERATION_ENABLED")
+    """Off: the form surface answers 503."""
     new_generation_endpoint: bool = Field(default=True, validation_alias="NEW_GENERATION_ENDPOINT")
-    """Either of the two off: the form answers 503 (002.4)."""
+    """Off: the form surface answers 503, too."""
     enhanced_validation: bool = Field(default=False, validation_alias="ENHANCED_VALIDATION")
-    """On: the form's image URLs must be reachable before it answers 201."""
+    """On: the image URLs of the form must be reachable before it answers 201."""
     image_hosts: str = "res.cloudinary.com/image/upload/"
-    """Hosts whose pictures the form takes, comma-separated, each with what a path must hold there (002.6)."""
+    """Hosts whose pictures the form accepts, comma-separated, each with the text that a path must contain there."""
     form_aspect_ratios: str = "1:1,16:9,9:16,3:2,2:3"
-    """What the form's model can draw here, comma-separated; another ratio is a MODEL_ERROR (002.7)."""
+    """Aspect ratios that the model of the form supports, comma-separated; another one is a MODEL_ERROR."""
     banned_words: str = "explicit,violent,harmful"
-    """Comma-separated; the form refuses a prompt that holds one (002.7)."""
+    """Words, comma-separated, that the form refuses in a prompt."""
     uploads_unused_max: int = Field(default=1_000, ge=1)
-    """Uploads of one owner that nothing is made of."""
+    """Unused uploads of one owner."""
     uploads_unused_bytes_max: int = Field(default=8 * 1024**3, ge=1)
-    """Their bytes together; one whose size nobody knows yet counts 25 MiB."""
+    """Bytes of the unused uploads of one owner; an unknown size counts 25 MiB."""
     uploads_unused_life_s: int = Field(default=86_400, ge=60)
-    """Seconds after which such an upload is removed."""
+    """Seconds after which an unused upload is deleted."""
     tenant_pending_max: int = Field(default=1_000, ge=1)
     """Pending generations of one tenant, on all surfaces together."""
     pending_max: int = Field(default=20_000, ge=1)
-    """Pending generations of everybody, on all surfaces together."""
+    """Pending generations of all tenants, on all surfaces together."""
 
     webhook_loopback: Literal["on", "off"] = "off"
-    """On: webhooks may lead to this machine's own servers; for developers and tests, refused in production."""
+    """On: webhooks may call servers on this machine. For development and tests, refused in production."""
     webhook_timeout_s: float = Field(default=10.0, gt=0, le=60)
-    """Seconds a receiver has to answer."""
+    """Seconds that a receiver has to answer."""
     webhook_retries_s: str = "5,30,120,600,3600,10800,21600,43200,86400"
-    """Seconds before each further try, comma-separated; then a delivery has failed."""
+    """Seconds before each retry, comma-separated; after the last one the delivery has failed."""
     webhook_concurrency: int = Field(default=64, ge=4, le=1_000)
-    """Webhooks on their way at once in one process; at most a quarter of them one owner's."""
+    """Webhook deliveries in flight at once in one process; at most a quarter of them for one owner."""
     webhook_patience_days: int = Field(default=5, ge=1)
-    """An endpoint that has taken nothing for so long is switched off."""
+    """Days after which an endpoint that accepted nothing is disabled."""
     webhook_kept_days: int = Field(default=30, ge=1)
-    """What was told is remembered for so long."""
+    """Days for which deliveries are kept."""
 
     storage: StorageSettings = Field(default_factory=lambda: StorageSettings())
 

@@ -15,24 +15,24 @@ class ProviderSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore", frozen=True)
 
     openai_api_key: SecretStr | None = None
-    """Pictures and narrations by OpenAI, or by a server that speaks its format."""
+    """Key for OpenAI, or for a server that speaks its format: pictures and narrations."""
     openai_base_url: AnyHttpUrl | None = None
-    """Where that is, with its ``/v1``; OpenAI itself where nothing is said."""
+    """Address of that server, with its ``/v1``; OpenAI itself by default."""
     openai_retired_models: Literal["replace", "send"] = "replace"
-    """Whether the names of models that OpenAI has shut down are replaced by what it recommends instead, or sent as they
-    are, to a server that still has them."""
+    """Whether the names of models that OpenAI has shut down are replaced by their successors, or sent unchanged to a
+    server that still has them."""
     google_api_key: SecretStr | None = None
-    """Pictures by Google's Gemini API."""
+    """Key for Google's Gemini API: pictures."""
     google_base_url: AnyHttpUrl | None = None
-    """Where that is, without a version; Google itself where nothing is said."""
+    """Address of that API, without a version; Google itself by default."""
     render_answer_s_max: float = Field(default=180.0, gt=0, le=3_600)
-    """Seconds to wait for one answer of OpenAI or Google; what comes later counts as lost."""
+    """Seconds to wait for one answer of OpenAI or Google; a later one counts as lost."""
     diffusers: DiffusersSettings = Field(default_factory=DiffusersSettings)
-    """A model of our own, prefix ``ATELIER_DIFFUSERS_`` (docs/providers/diffusers.md)."""
+    """A self-hosted model, prefix ``ATELIER_DIFFUSERS_``."""
     render_workers: Workers = ()
-    """Teams' own models behind HTTP, as JSON or as the path of a JSON file (docs/providers/http-worker.md)."""
+    """Teams' own models behind HTTP, as JSON or as the path of a JSON file."""
     render_callback_url: AnyHttpUrl | None = None
-    """Where those workers reach this service, to say that there is news; without it they are only polled."""
+    """Address at which those workers reach this service to announce news; without it they are only polled."""
 
     @field_validator(
         *("openai_api_key", "openai_base_url", "google_api_key", "google_base_url", "render_callback_url"),

@@ -26,62 +26,64 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
 
     storage: StorageSettings = Field(default_factory=lambda: StorageSettings())
     render_database_url: SecretStr
-    """As the app role, which owns nothing."""
+    """Postgres, as the app role, which owns no table."""
     render_host: str = "127.0.0.1"
+    """Address that the internal HTTP API binds to."""
     render_port: int = Field(default=8083, ge=1, le=65_535)
+    """Port of the internal HTTP API."""
     render_lease_s: float = Field(default=15.0, ge=1.0, le=600.0)
-    """Seconds without a heartbeat after which a job is anyone's; a beat is sent three times as often."""
+    """Seconds without a heartbeat after which another worker may take a job; heartbeats are sent three times as
+    often."""
     render_concurrency: int = Field(default=8, ge=1, le=256)
     """Attempts under way at once in this process."""
     render_tenant_slots_max: int = Field(default=0, ge=0)
-    """Of one tenant's jobs so many run at once, in all processes together and even while others wait for nothing;
-    0: any number. The same in every process."""
+    """Jobs of one tenant that may run at once in all processes together, even while workers are idle; 0: any number.
+    Give every process the same value."""
     render_narrators: int = Field(default=2, ge=1, le=64)
-    """Texts read aloud at once, each by a process of its own."""
+    """Texts read aloud at once, each in a process of its own."""
     render_image_workers: int = Field(default=2, ge=1, le=64)
-    """Processes for image work; started when the first picture is asked for."""
+    """Processes for image work; started with the first picture."""
     render_attempt_s: float = Field(default=10.0, gt=0)
     """Seconds after which a simulated timeout counts as a known failure."""
     render_reconcile_s: Annotated[float | None, EMPTY_IS_NONE] = Field(default=None, gt=0)
-    """Seconds to ask a provider what became of an attempt whose answer was lost; two minutes where it is not said, ten
-    seconds with local settings."""
+    """Seconds to ask a provider what became of a submission whose answer was lost; 120 by default, 10 with local
+    settings."""
     render_provider_tries: int = Field(default=4, ge=1, le=20)
-    """Submissions to one provider within one attempt, while it answers that trying again may help."""
+    """Submissions to one provider within one attempt, as long as its errors are transient."""
     render_retry_after_max_s: float = Field(default=30.0, ge=0)
-    """A provider that asks to be left alone for longer is not waited for: the next one is asked."""
+    """Longest ``Retry-After`` of a provider that is waited for; beyond it the next provider is asked."""
     render_provider_calls: Annotated[dict[str, PositiveInt], NoDecode, BeforeValidator(_pairs)] = Field(default={})
-    """Calls under way at once to a remote provider, in this process, as in ``openai=2,google=8``; 4 where it is not
+    """Concurrent calls to each remote provider in this process, as in ``openai=2,google=8``; 4 for one that is not
     named."""
     render_spool_dir: Path | None = None
-    """Where pictures wait while the object store is down; given, they also outlive this process."""
+    """Folder for pictures that wait while the object store is unavailable; without it they are lost with the
+    process."""
     render_retention_days: int = Field(default=0, ge=0, le=3_650)
     """Days after which outputs are deleted; 0: kept until their owner deletes them."""
     render_jobs_keep_days: int = Field(default=90, ge=0, le=3_650)
-    """Days after which a job that ended is forgotten, its outputs not; 0: never."""
+    """Days after which an ended job is deleted, without its outputs; 0: never."""
     render_sweep_every_s: float = Field(default=3_600.0, ge=0)
-    """Seconds between sweeps for objects that no row speaks of; 0: never. Switch it off while a backup of the database
-    is restored."""
+    """Seconds between sweeps for objects without a row; 0: never. Switch it off while a database backup is restored."""
     render_sweep_grace_s: float = Field(default=86_400.0, ge=60.0)
     """Seconds that an object must be old before a sweep may take it."""
     provenance: Literal["on", "off"] = "on"
-    """Whether outputs carry machine-readable marks of how they were made (docs/providers/provenance.md). Off is for
-    places without that duty."""
+    """Whether outputs carry machine-readable marks of origin. Off is for places without that duty."""
     provenance_file: Annotated[Path | None, EMPTY_IS_NONE] = None
     """PEM file with the certificate chain that outputs are signed with, the signer's first, and its private key
     (Ed25519, or ECDSA with P-256). With local settings a missing one is made; unset, each process makes its own."""
     content_banned_words: str = ""
-    """Words and phrases, separated by commas, that no prompt and no text may hold (docs/providers/content-rules.md)."""
+    """Words and phrases, comma-separated, that no prompt or text may contain."""
     moderation_url: Annotated[AnyHttpUrl | None, EMPTY_IS_NONE] = None
-    """A service that is asked about each request before a provider is."""
+    """Moderation service that is asked about each request before a provider is."""
     moderation_token: Annotated[SecretStr | None, EMPTY_IS_NONE] = None
-    """What it knows us by, as a bearer token."""
+    """Bearer token for the moderation service."""
     moderation_timeout_s: float = Field(default=5.0, gt=0, le=60.0)
-    """How long one answer of it is waited for."""
+    """Seconds to wait for one of its answers."""
     moderation_openai: Literal["on", "off"] = "off"
     """Whether OpenAI's moderation endpoint is asked too; needs ``ATELIER_OPENAI_API_KEY``."""
     moderation_when_away: Literal["refuse", "allow"] = "refuse"
-    """What happens while it does not answer: ``refuse`` asks again until the deadline and then fails, ``allow`` goes on
-    without it."""
+    """What happens while moderation is unavailable: ``refuse`` retries until the deadline and then fails, ``allow``
+    goes on without it."""
     simulator: Literal["on", "off"] = "off"
     """Whether requests may be rendered by the simulator; never in production."""
 

@@ -10,14 +10,16 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Read from the environment, prefix ``ATELIER_``. Durations in seconds."""
 
     session_database_url: SecretStr
-    """As the app role, which owns nothing."""
+    """Postgres, as the app role, which owns no table."""
     session_host: str = "127.0.0.1"
+    """Address that the internal HTTP API binds to."""
     session_port: int = Field(default=8081, ge=1, le=65_535)
+    """Port of the internal HTTP API."""
     session_stop_grace_s: float = Field(default=30.0, gt=0)
-    """How long render may take to answer a cancel before the credits go back without its answer."""
+    """Seconds that render may take to answer a cancel before the credits are returned without its answer."""
     session_resend_s: float = Field(default=30.0, gt=0)
-    """How long billing or render may take to answer before a command is sent again; doubled each time."""
+    """Seconds that billing or render may take to answer before a command is sent again; doubled each time."""
     billing_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8082")
-    """Billing's internal HTTP: asked about holds whose settlement stands still."""
+    """Billing's internal HTTP API, asked about holds whose settlement is overdue."""
     session_timer_every_s: float = Field(default=1.0, gt=0)
-    """How often the clocks in the database are looked at."""
+    """Seconds between looks at the timers in the database."""

@@ -34,30 +34,33 @@ class DiffusersSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ATELIER_DIFFUSERS_", extra="ignore", frozen=True)
 
     model: Annotated[str | None, BeforeValidator(lambda given: given or None)] = None
-    """A folder with weights, or an id of the Hugging Face hub. Only safetensors are loaded: pickles run code."""
+    """Folder with weights, or an id of the Hugging Face hub. Only safetensors are loaded: pickles run code."""
     name: str = ""
-    """How clients ask for it; without one, the last part of ``model``."""
+    """Model name that clients send; by default the last part of ``model``."""
     device: Literal["auto", "cuda", "cpu"] = "auto"
+    """Device the model runs on."""
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
-    """float16 on a GPU and float32 on a processor where it is auto."""
+    """Number type; ``auto`` is float16 on a GPU and float32 on a processor."""
     modes: tuple[Mode, ...] = Field(default=("words", "edit", "variation"), min_length=1)
-    """What the model is offered for; not every one can start from a picture."""
+    """What the model is offered for; not every model can start from a picture."""
     sizes: tuple[str, ...] = Field(default=("512x512", "768x512", "512x768"), min_length=1)
-    """Sides in pixels, multiples of 8; the first is made where none is asked for."""
+    """Sizes in pixels, multiples of 8; the first is the default."""
     side_max_px: int = Field(default=1024, ge=SIDE_PX_MIN, le=SIDE_PX_MAX)
-    """No size may have a longer side; what the memory of the device bears."""
+    """Longest side of any size; limited by the memory of the device."""
     steps: int = Field(default=30, ge=1, le=200)
+    """Inference steps, unless a request says otherwise."""
     guidance_scale: float = Field(default=7.5, ge=0, le=30)
+    """Guidance scale, unless a request says otherwise."""
     strength: float = Field(default=0.8, gt=0, le=1)
-    """These three where a request says nothing."""
+    """Strength of a change to a picture, unless a request says otherwise."""
     negative_prompt: str = Field(default="", max_length=4_000)
-    """What no picture shall show; for models that can be told."""
+    """What pictures must not show, for models that support it."""
     batch_max: int = Field(default=4, ge=1, le=64)
     """Pictures made together."""
     batch_window_ms: int = Field(default=50, ge=0, le=5_000)
-    """How long the first of a batch waits for others like it."""
+    """Milliseconds that the first picture of a batch waits for similar ones."""
     load_s_max: float = Field(default=600.0, gt=0)
-    """Seconds to load the model, a download included."""
+    """Seconds to load the model, including a download."""
 
     @field_validator("sizes")
     @classmethod

@@ -1,0 +1,50 @@
+"""The book's generated tables: current, complete, and named after what makes them."""
+
+from pathlib import Path
+
+import pytest
+from deploy.checks import book, book_settings
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_every_generated_table_of_the_book_is_current() -> None:
+    stale = [str(page.relative_to(ROOT)) for page, _ in book.outdated(ROOT)]
+
+    assert stale == [], "run python -m deploy.checks.book"
+
+
+def test_a_page_with_an_old_table_is_written_anew_and_its_prose_stays() -> None:
+    page = "before\n\n<!-- generated: prices -->\nold\n<!-- end -->\n\nafter\n"
+
+    current = book.rewritten(page)
+
+    assert current.startswith("before\n\n<!-- generated: prices -->\nPrice book `v")
+    assert current.endswith("<!-- end -->\n\nafter\n")
+    assert book.rewritten(current) == current
+
+
+def test_a_table_that_nobody_makes_is_refused_by_its_name() -> None:
+    with pytest.raises(KeyError, match="weather"):
+        book.rewritten("<!-- generated: weather -->\n<!-- end -->")
+
+
+def test_every_setting_of_every_service_has_a_row_with_a_meaning() -> None:
+    table = book_settings.settings_tables()
+
+    for model in book_settings.READERS.values():
+        for setting in book_settings.settings_of(model):
+            assert setting.meaning, setting.name
+            assert f"| `{setting.name}` |" in table
+
+
+@pytest.mark.parametrize(
+    ("heading", "fragment"),
+    [
+        ("5. A posting is a transfer", "5-a-posting-is-a-transfer"),
+        ("Stores: `/api/v1`", "stores-apiv1"),
+        ("[Standard Webhooks](https://x.example), signed", "standard-webhooks-signed"),
+    ],
+)
+def test_a_heading_has_the_fragment_that_code_hosts_give_it(heading: str, fragment: str) -> None:
+    assert book.anchor(heading) == fragment
