@@ -79,7 +79,7 @@ step "lint" .venv/bin/ruff check .
 step "types" .venv/bin/mypy libs services deploy
 step "message schemas as generated" .venv/bin/python -m atelier_contracts.schemas --check
 step "saga diagram as generated" .venv/bin/python -m atelier_session.diagram --check
-step "tables of the book as generated" .venv/bin/python -m deploy.checks.book --check
+step "tables of the book as generated" .venv/bin/python deploy/checks/book.py --check
 step "compose file against its specification" \
   .venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 step "compose parts, images, checks" .venv/bin/pytest -q --tb=short deploy/compose/tests deploy/images/tests deploy/checks/tests

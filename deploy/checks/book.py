@@ -1,6 +1,6 @@
 """The tables of the book that the code knows better: prices, problems, settings, messages, saga, decisions.
 
-A page holds a table between ``<!-- generated: NAME -->`` and ``<!-- end -->``. ``python -m deploy.checks.book`` in the
+A page holds a table between ``<!-- generated: NAME -->`` and ``<!-- end -->``. ``python deploy/checks/book.py`` in the
 root of the repository writes them all; ``--check`` prints each page whose table is out of date and exits 1.
 """
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from deploy.checks.book_settings import settings_tables
+from book_settings import settings_tables
 
 from atelier_contracts.message import REGISTRY
 from atelier_contracts.routes import ROUTES, senders_of
@@ -139,7 +139,7 @@ def main(arguments: list[str]) -> int:
     pages = list(outdated(Path.cwd()))
     for page, text in pages:
         if "--check" in arguments:
-            sys.stdout.write(f"{page.relative_to(Path.cwd())} is out of date: run python -m deploy.checks.book\n")
+            sys.stdout.write(f"{page.relative_to(Path.cwd())} is out of date: run python deploy/checks/book.py\n")
         else:
             page.write_text(text)
     return 1 if pages and "--check" in arguments else 0

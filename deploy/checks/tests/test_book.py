@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+import book
+import book_settings
 import pytest
-from deploy.checks import book, book_settings
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -11,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_every_generated_table_of_the_book_is_current() -> None:
     stale = [str(page.relative_to(ROOT)) for page, _ in book.outdated(ROOT)]
 
-    assert stale == [], "run python -m deploy.checks.book"
+    assert stale == [], "run python deploy/checks/book.py"
 
 
 def test_a_page_with_an_old_table_is_written_anew_and_its_prose_stays() -> None:
