@@ -7,10 +7,10 @@ from typing import Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from atelier_gateway.clients import Network, networks
-from atelier_gateway.image_hosts import allowed_hosts
-from atelier_gateway.upload_rules import UploadRules
-from atelier_gateway.webhooks.schedule import waits
+from atelier_gateway.media.image_hosts import allowed_hosts
+from atelier_gateway.media.upload_rules import UploadRules
+from atelier_gateway.web.client_ip import Network, networks
+from atelier_gateway.webhooks.retry_policy import waits
 from atelier_messaging import BrokerSettings
 from atelier_storage.settings import StorageSettings
 from atelier_telemetry.settings import TelemetrySettings
