@@ -13,8 +13,8 @@ from book_settings import settings_tables
 
 from atelier_contracts.message import REGISTRY
 from atelier_contracts.routes import ROUTES, senders_of
-from atelier_gateway.problems import KINDS
 from atelier_gateway.surfaces.native.problem_pages import ADVICE
+from atelier_gateway.web.problems import KINDS
 from atelier_pricing import VERSION, book
 from atelier_session.saga import ENDING, LOST_RACES, SAGA, TIMERS
 
