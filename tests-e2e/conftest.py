@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from atelier_local.client import AdminClient, Client
-from atelier_local.stack import Stack
+from atelier_local.api_client.client import AdminClient, Client
+from atelier_local.launcher.stack import Stack
 from atelier_provider_simulator.control import Control, child
 from whole_system import packages
 from whole_system.engines import containers, docker_answers

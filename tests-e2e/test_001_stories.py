@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from atelier_local.client import AdminClient
+from atelier_local.api_client.client import AdminClient
 from whole_system.world import World, eventually
 
 TEXT = "The old lighthouse keeper climbed the stairs. Every evening he lit the lamp, and then? He sang! "

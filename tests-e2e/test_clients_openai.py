@@ -13,7 +13,7 @@ import PIL.Image
 import pytest
 from openai import AsyncOpenAI
 
-from atelier_local import demo_photos
+from atelier_local.demo import photos as demo_photos
 from atelier_provider_simulator.control import Control
 from whole_system.world import World
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from atelier_local import demo_photos
+from atelier_local.demo import photos as demo_photos
 from whole_system import packages
 from whole_system.world import World, eventually
 

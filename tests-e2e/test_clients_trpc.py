@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from atelier_local import demo_photos
+from atelier_local.demo import photos as demo_photos
 from whole_system import packages
 from whole_system.world import World
 

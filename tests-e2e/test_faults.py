@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from atelier_local.client import Client, Refused
+from atelier_local.api_client.client import Client, Refused
 from whole_system.world import IMAGES, World, eventually
 
 MakeStore = Callable[[int], Awaitable[Client]]

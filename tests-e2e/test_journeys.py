@@ -8,8 +8,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from atelier_local import demo_photos
-from atelier_local.client import AdminClient, Client, Refused
+from atelier_local.api_client.client import AdminClient, Client, Refused
+from atelier_local.demo import photos as demo_photos
 from whole_system.world import IMAGES, World
 
 MakeStore = Callable[[int], Awaitable[Client]]

@@ -2,8 +2,8 @@
 
 import ipaddress
 
-from atelier_local.processes import listening, marked
-from atelier_local.stack import Stack
+from atelier_local.launcher.processes import listening, marked
+from atelier_local.launcher.stack import Stack
 from whole_system.world import World
 
 

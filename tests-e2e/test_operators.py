@@ -8,8 +8,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
+from atelier_local.api_client.client import Refused
 from atelier_local.cli import app
-from atelier_local.client import Refused
 from whole_system.world import World
 
 PICTURES = ["https://example.com/person.jpg", "https://example.com/shirt.jpg"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from atelier_local.answers import TERMINAL, Generation
-from atelier_local.client import Client
+from atelier_local.api_client.api_models import TERMINAL, Generation
+from atelier_local.api_client.client import Client
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.plans import Behaviour, ProviderName
 from whole_system.world import World, eventually

@@ -8,8 +8,8 @@ import pytest
 from atelier_contracts import RenderSpec
 from atelier_contracts.model_lifecycles import utc_today
 from atelier_gateway.generations.image_models import MODELS, STYLES, Unsupported, resolve
-from atelier_local.answers import TERMINAL, Generation
-from atelier_local.client import Client
+from atelier_local.api_client.api_models import TERMINAL, Generation
+from atelier_local.api_client.client import Client
 from atelier_provider_simulator.control import Control
 from atelier_render.providers import google_models, openai_models
 from atelier_render.providers.protocol import Capabilities

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from atelier_local.client import Client, new_traceparent
+from atelier_local.api_client.client import Client, new_traceparent
 from whole_system.world import IMAGES, World, eventually
 
 CAUSES = {

@@ -12,7 +12,7 @@ import pytest
 from minio import Minio
 from PIL import Image, ImageChops, ImageStat
 
-from atelier_local import demo_photos
+from atelier_local.demo import photos as demo_photos
 from whole_system.world import World, eventually
 
 MARK_BYTES_MAX = 4_096

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from atelier_local.rabbitmq import amqp_url
-from atelier_local.sentences import sentences
-from atelier_local.stack import Stack
+from atelier_local.cli_errors import sentences
+from atelier_local.launcher.rabbitmq import amqp_url
+from atelier_local.launcher.stack import Stack
 from atelier_messaging.link import linked
 from chaos import client_gone, faults, nodes, rolling_restart
 from chaos.findings import Findings

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from atelier_local import rabbitmq
-from atelier_local.client import Client, Refused, Unreachable
+from atelier_local.api_client.client import Client, Refused, Unreachable
 from atelier_local.errors import StackError
+from atelier_local.launcher import rabbitmq
 from chaos.site import ALL_READY_S_MAX, Site
 from whole_system.world import IMAGES
 

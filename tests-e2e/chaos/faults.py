@@ -12,8 +12,8 @@ from typing import get_args
 import aio_pika
 import asyncpg
 
-from atelier_local import postgres
 from atelier_local.errors import StackError
+from atelier_local.launcher import postgres
 from atelier_messaging import failpoints
 from chaos.broker_faults import cut_broker, cut_one_side, disk_alarm, wipe_broker
 from chaos.site import Site

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from atelier_local.answers import TERMINAL
+from atelier_local.api_client.api_models import TERMINAL
 from chaos.asks import Ask, Reply, ask_of
 from whole_system.world import World
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from atelier_local.answers import TERMINAL, Balance
-from atelier_local.client import Client, Refused, Unreachable
+from atelier_local.api_client.api_models import TERMINAL, Balance
+from atelier_local.api_client.client import Client, Refused, Unreachable
 from whole_system.world import IMAGES, World, eventually
 
 GENERATIONS = 24

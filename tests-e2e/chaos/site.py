@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from atelier_local.stack import Stack
+from atelier_local.launcher.stack import Stack
 from atelier_messaging.link import Link
 from chaos.tap import Tap
 from whole_system.world import World

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from atelier_local.stack import Stack
+from atelier_local.launcher.stack import Stack
 
 READY_S_MAX = 180.0
 GRACE_S = 30.0

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import httpx
 
-from atelier_local import demo_photos
+from atelier_local.demo import photos as demo_photos
 from whole_system.world import IMAGES, World
 
 SURFACES = ("b2b", "trpc", "stories", "form", "images", "on-model", "native", "openai")

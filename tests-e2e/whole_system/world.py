@@ -9,9 +9,9 @@ from typing import Any, Self, TypeVar
 
 import asyncpg
 
-from atelier_local.answers import TERMINAL, Balance, TryOn
-from atelier_local.client import AdminClient, Client
-from atelier_local.stack import Stack
+from atelier_local.api_client.api_models import TERMINAL, Balance, TryOn
+from atelier_local.api_client.client import AdminClient, Client
+from atelier_local.launcher.stack import Stack
 
 IMAGES = ["https://example.com/person.jpg", "https://example.com/garment.jpg"]
 """Never fetched where the simulator renders."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from atelier_local.part import Part
-from atelier_local.supervisor import Supervisor
+from atelier_local.launcher.part import Part
+from atelier_local.launcher.supervisor import Supervisor
 
 Running = Callable[..., AbstractAsyncContextManager[Supervisor]]
 

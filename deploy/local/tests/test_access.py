@@ -2,8 +2,8 @@
 
 import pytest
 
-from atelier_local.access import access
-from atelier_local.client import AtelierError
+from atelier_local.api_client.client import AtelierError
+from atelier_local.connection import access
 
 KNOWN = {"ATELIER_ADMIN_TOKEN": "token", "ATELIER_AMQP_URL": "amqp://127.0.0.1:1/"}
 

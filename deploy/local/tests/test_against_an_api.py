@@ -11,12 +11,13 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from atelier_local import client, demo_story
-from atelier_local.access import Access
+from atelier_local.api_client import client
+from atelier_local.api_client.client import AtelierError
 from atelier_local.cli import app
-from atelier_local.client import AtelierError
-from atelier_local.journey import Broken
-from atelier_local.pictures import Picture, picture
+from atelier_local.connection import Access
+from atelier_local.demo import scenario
+from atelier_local.demo.pictures import Picture, picture
+from atelier_local.demo.try_on_flow import Broken
 
 from .lying_api import UNKNOWN, ZEROS, Api, serving
 
@@ -31,7 +32,7 @@ async def played(api: Api, folder: Path) -> str:
     photo: Picture = picture("photo.png", api.delivered)
     console = Console(width=80, color_system=None, file=io.StringIO(), soft_wrap=True)
     to = Access(url=api.url, operations_url=api.url, admin_token="token", amqp_url="", traces_url=None)
-    await demo_story.perform(to, (photo, photo), folder, console)
+    await scenario.perform(to, (photo, photo), folder, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
-from atelier_local import rabbitmq_node, traces
-from atelier_local.blueprint import draw
-from atelier_local.environment import Plan
 from atelier_local.errors import MissingPart, StackError
-from atelier_local.profile import Profile, open_profile
+from atelier_local.launcher import rabbitmq_node, trace_viewer
+from atelier_local.launcher.assembly import draw
+from atelier_local.launcher.environment import Plan
+from atelier_local.launcher.profile import Profile, open_profile
 from atelier_messaging.addresses import addresses_of
 
 
@@ -38,7 +38,7 @@ def test_a_broker_given_from_outside_need_not_be_installed(mine: Profile, monkey
 def test_a_missing_trace_viewer_is_named_and_skipped(
     mine: Profile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(traces, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(trace_viewer, "REPOSITORY", tmp_path)
 
     drawn = draw(mine, Plan(only=("objectstore", "traces")))
 

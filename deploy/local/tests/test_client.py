@@ -6,8 +6,16 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from atelier_local.answers import TryOn
-from atelier_local.client import AdminClient, AtelierError, Client, Refused, Unreachable, new_traceparent, refusal
+from atelier_local.api_client.api_models import TryOn
+from atelier_local.api_client.client import (
+    AdminClient,
+    AtelierError,
+    Client,
+    Refused,
+    Unreachable,
+    new_traceparent,
+    refusal,
+)
 
 URL = "http://gateway.test"
 

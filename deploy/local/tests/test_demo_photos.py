@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from atelier_local.demo_photos import garment_photo, person_photo
+from atelier_local.demo.photos import garment_photo, person_photo
 
 
 def test_the_person_is_the_packaged_portrait() -> None:

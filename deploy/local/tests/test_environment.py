@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from atelier_local import environment
-from atelier_local.environment import Plan
 from atelier_local.errors import StackError
-from atelier_local.profile import SERVICES, Profile, open_profile
+from atelier_local.launcher import environment
+from atelier_local.launcher.environment import Plan
+from atelier_local.launcher.profile import SERVICES, Profile, open_profile
 from atelier_messaging.addresses import user_of
 
 ALL = ("rabbitmq", "postgres", "objectstore", "traces", *SERVICES)

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from atelier_local.errors import StackError
-from atelier_local.follow import _Tail, follow, log_files
+from atelier_local.launcher.log_follower import _Tail, follow, log_files
 
 
 def test_each_line_carries_the_name_of_its_part(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import pytest
 from minio import Minio
 from minio.error import S3Error
 
-from atelier_local.processes import listening, marked, wait_until
-from atelier_local.stack import Stack
+from atelier_local.launcher.processes import listening, marked, wait_until
+from atelier_local.launcher.stack import Stack
 
 pytestmark = pytest.mark.stack
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from atelier_local.client import AtelierError
-from atelier_local.demo_photos import garment_photo, person_photo
-from atelier_local.pictures import picture, proven, read_picture
+from atelier_local.api_client.client import AtelierError
+from atelier_local.demo.photos import garment_photo, person_photo
+from atelier_local.demo.pictures import picture, proven, read_picture
 
 
 def png(size: tuple[int, int], *, flat: bool = False) -> bytes:

@@ -8,10 +8,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from atelier_local import postgres
-from atelier_local.processes import marked, wait_until
-from atelier_local.profile import SERVICES
-from atelier_local.stack import Stack
+from atelier_local.launcher import postgres
+from atelier_local.launcher.processes import marked, wait_until
+from atelier_local.launcher.profile import SERVICES
+from atelier_local.launcher.stack import Stack
 
 pytestmark = pytest.mark.stack
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from atelier_local import profile
 from atelier_local.errors import StackError
+from atelier_local.launcher import profile
 
 
 def test_ports_and_secrets_stay_as_they_were_chosen(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from atelier_local import rabbitmq
 from atelier_local.errors import StackError
-from atelier_local.processes import marked
-from atelier_local.stack import Stack
+from atelier_local.launcher import rabbitmq
+from atelier_local.launcher.processes import marked
+from atelier_local.launcher.stack import Stack
 
 pytestmark = pytest.mark.stack
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from atelier_local.control import NotRunning
 from atelier_local.errors import StackError
-from atelier_local.processes import alive, marked, wait_until
-from atelier_local.stack import Stack
+from atelier_local.launcher.control_socket import NotRunning
+from atelier_local.launcher.processes import alive, marked, wait_until
+from atelier_local.launcher.stack import Stack
 
 pytestmark = pytest.mark.stack
 

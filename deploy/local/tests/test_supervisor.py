@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from atelier_local.errors import StackError
-from atelier_local.keeper import State
-from atelier_local.processes import alive, group_members
-from atelier_local.supervisor import Supervisor
+from atelier_local.launcher.part_runner import State
+from atelier_local.launcher.processes import alive, group_members
+from atelier_local.launcher.supervisor import Supervisor
 
 from .conftest import Running
 from .toys import DEAF, PARENT, server, task

@@ -4,7 +4,7 @@ import socket
 import sys
 from typing import Any
 
-from atelier_local.part import Part, http_says_ok
+from atelier_local.launcher.part import Part, http_says_ok
 
 ENV = {"PATH": "/usr/bin:/bin"}
 SERVER = """

@@ -31,8 +31,8 @@ Urls = Mapping[str, str]
 @pytest.fixture(scope="module")
 def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Urls]:
     """The address of a broker of the launcher's for each of its users."""
-    from atelier_local.rabbitmq import amqp_url
-    from atelier_local.stack import Stack
+    from atelier_local.launcher.rabbitmq import amqp_url
+    from atelier_local.launcher.stack import Stack
 
     with Stack("users", root=tmp_path_factory.mktemp("users"), only=["rabbitmq"]) as stack:
         yield {user: amqp_url(stack.profile, user) for user in (OPERATOR, *SERVICES)}

@@ -35,8 +35,8 @@ def server_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
 @pytest.fixture(scope="session")
 def storage_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
     """A real object store with an empty bucket."""
-    from atelier_local.objectstore import settings
-    from atelier_local.stack import Stack
+    from atelier_local.launcher.objectstore import settings
+    from atelier_local.launcher.stack import Stack
 
     stack = Stack("gateway-store", root=tmp_path_factory.mktemp("store"), only=("objectstore",))
     try:

@@ -2,11 +2,11 @@
 
 import typer
 
-from atelier_local import commands
-from atelier_local.admin_cli import app as admin
 from atelier_local.bench.command import bench
-from atelier_local.demo import demo
-from atelier_local.generate import generate
+from atelier_local.demo.command import demo
+from atelier_local.demo.generate import generate
+from atelier_local.launcher import commands
+from atelier_local.operator_cli.commands import app as admin
 
 app = typer.Typer(name="atelier", no_args_is_help=True, add_completion=False, help="Atelier on this machine.")
 app.command()(commands.up)

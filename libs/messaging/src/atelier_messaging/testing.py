@@ -29,8 +29,8 @@ def postgres(profile: str) -> Iterator[str]:
         yield given
         return
     # Only here: tests that need no server run in an environment without the launcher.
-    from atelier_local.postgres import admin_url
-    from atelier_local.stack import Stack
+    from atelier_local.launcher.postgres import admin_url
+    from atelier_local.launcher.stack import Stack
 
     stack = Stack(f"{profile}-{os.getpid()}", only=("postgres",))
     try:
@@ -47,9 +47,9 @@ def servers(profile: str, root: Path) -> Iterator[tuple[str, str]]:
     if amqp and database:
         yield amqp, database
         return
-    from atelier_local.postgres import admin_url
-    from atelier_local.rabbitmq import amqp_url
-    from atelier_local.stack import Stack
+    from atelier_local.launcher.postgres import admin_url
+    from atelier_local.launcher.rabbitmq import amqp_url
+    from atelier_local.launcher.stack import Stack
 
     stack = Stack(profile, root=root, only=("rabbitmq", "postgres"))
     try:

@@ -11,13 +11,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from atelier_local.api_client.client import AdminClient
 from atelier_local.bench import floor, idle, load, overload
 from atelier_local.bench.load import Measured
-from atelier_local.client import AdminClient
-from atelier_local.display import Progress
+from atelier_local.cli_errors import sentences
 from atelier_local.errors import StackError
-from atelier_local.sentences import sentences
-from atelier_local.stack import Stack
+from atelier_local.launcher.live_display import Progress
+from atelier_local.launcher.stack import Stack
 from atelier_messaging.connection import connect_first
 
 PROFILE = "bench"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from atelier_local.profile import SERVICES
+from atelier_local.launcher.profile import SERVICES
 
 LOOK_S = 15.0
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,67 @@
+"""The admin API's lists and acts on stores, keys, people and operators, for the command line."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from atelier_local.api_client.client import AdminClient
+
+PAGE = 100
+Row = dict[str, Any]
+
+
+class OperationsClient(AdminClient):
+    """``AdminClient`` and what only an operator at a terminal asks for. Rows are as the API shows them."""
+
+    async def listed(self, what: str, path: str, most: int, **filters: str | None) -> list[Row]:
+        """At most so many of a list, the newest first, page by page."""
+        found: list[Row] = []
+        async for row in self._rows(what, path, {name: value for name, value in filters.items() if value}, most):
+            found.append(row)
+            if len(found) == most:
+                break
+        return found
+
+    async def _rows(self, what: str, path: str, filters: dict[str, str], most: int) -> AsyncIterator[Row]:
+        query: dict[str, str | int] = {**filters, "limit": min(PAGE, most)}
+        while True:
+            request = self._http.build_request("GET", path, params=query)
+            page = (await self._send(f"list the {what}", request)).json()
+            for row in page["data"]:
+                yield row
+            if page["next_cursor"] is None:
+                return
+            query["cursor"] = page["next_cursor"]
+
+    async def suspend_store(self, store: str, *, suspended: bool) -> Row:
+        """Suspends a store, or restores it."""
+        body = {"suspended": suspended}
+        return dict(await self.ask("change the store", "PATCH", f"/v1/admin/stores/{store}", body))
+
+    async def create_key(self, store: str, name: str) -> Row:
+        """A further key of a store."""
+        return dict(await self.ask("create the key", "POST", f"/v1/admin/stores/{store}/keys", {"name": name}))
+
+    async def revoke_key(self, store: str, key: str) -> None:
+        """Ends a key, named by its id or its prefix."""
+        await self.ask("revoke the key", "DELETE", f"/v1/admin/stores/{store}/keys/{key}")
+
+    async def change_member(self, workspace: str, user: str, *, belongs: bool) -> None:
+        """Takes a user into a workspace, or out of it."""
+        method = "PUT" if belongs else "DELETE"
+        await self.ask("change the members", method, f"/v1/admin/workspaces/{workspace}/members/{user}")
+
+    async def create_operator(self, name: str, role: str) -> Row:
+        """An operator, with their token."""
+        return dict(await self.ask("create the operator", "POST", "/v1/admin/operators", {"name": name, "role": role}))
+
+    async def change_role(self, operator: str, role: str) -> Row:
+        """Gives an operator another role."""
+        return dict(await self.ask("change the role", "PATCH", f"/v1/admin/operators/{operator}", {"role": role}))
+
+    async def replace_token(self, operator: str) -> Row:
+        """Gives an operator another token."""
+        return dict(await self.ask("replace the token", "POST", f"/v1/admin/operators/{operator}/token"))
+
+    async def revoke_operator(self, operator: str) -> None:
+        """Ends an operator's access."""
+        await self.ask("revoke the operator", "DELETE", f"/v1/admin/operators/{operator}")

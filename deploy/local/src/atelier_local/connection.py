@@ -1,0 +1,71 @@
+"""Where a running stack is and with which secrets: from the environment, else from what ``make up`` wrote down."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from atelier_local.api_client.client import AtelierError
+from atelier_local.launcher.control_socket import start_command
+from atelier_local.launcher.stack import Stack
+
+OPERATIONS_PORT = 8090
+"""The gateway's default for ``ATELIER_OPERATIONS_PORT``."""
+ProfileName = Annotated[str | None, typer.Option("--profile", envvar="PROFILE", help="which local stack")]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the commands need of an installation. The admin API answers at ``operations_url``; ``traces_url`` is None
+    where no trace viewer runs."""
+
+    url: str
+    operations_url: str
+    admin_token: str
+    amqp_url: str
+    traces_url: str | None
+
+
+def access(profile: str | None, environ: Mapping[str, str] = os.environ) -> Access:
+    """To the profile that was named, else to what ATELIER_URL names, else to the default profile.
+
+    Never half of one and half of the other: they may be two stacks. Raises AtelierError naming what is missing.
+    """
+    if profile is None and "ATELIER_URL" in environ:
+        return _access(environ, "the environment")
+    stack = Stack(profile or "default")
+    env_file = stack.home / "env"
+    if not env_file.is_file():
+        raise AtelierError(f"The stack {stack.name} is not up; start it with: {start_command(stack.name)}")
+    return _access(stack.environment(), str(env_file))
+
+
+def _access(known: Mapping[str, str], source: str) -> Access:
+
+    def needed(name: str) -> str:
+        if not known.get(name):
+            raise AtelierError(f"{name} is not set in {source}.")
+        return known[name]
+
+    return Access(
+        url=needed("ATELIER_URL"),
+        operations_url=known.get("ATELIER_OPERATIONS_URL") or _operations_beside(needed("ATELIER_URL"), source),
+        admin_token=needed("ATELIER_ADMIN_TOKEN"),
+        amqp_url=needed("ATELIER_AMQP_URL"),
+        traces_url=known.get("ATELIER_TRACES_URL") or None,
+    )
+
+
+def _operations_beside(url: str, source: str) -> str:
+    """For settings of an older version: on this machine, the default port. Raises AtelierError for another machine: the
+    operator's token does not travel to a guessed address."""
+    at = urlsplit(url)
+    if at.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise AtelierError(
+            f"ATELIER_OPERATIONS_URL, where the admin API of {at.netloc} answers, is not set in {source}."
+        )
+    host = f"[{at.hostname}]" if at.hostname == "::1" else at.hostname
+    return f"{at.scheme}://{host}:{OPERATIONS_PORT}"

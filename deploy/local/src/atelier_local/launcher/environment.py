@@ -1,0 +1,196 @@
+"""Who is told what: the one place where addresses and secrets of a profile become environment variables.
+
+A service gets its own database and nobody else's; its owner's password goes to its migration alone.
+"""
+
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from atelier_local.errors import StackError
+from atelier_local.launcher import objectstore, postgres, rabbitmq, trace_viewer
+from atelier_local.launcher.database_roles import database_url
+from atelier_local.launcher.profile import SERVICES, Profile, ports_of_all, write_private
+from atelier_messaging.addresses import addresses_of
+from atelier_messaging.senders import OPERATOR
+
+OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
+ADDRESSES = ("ATELIER_AMQP_URL", "ATELIER_DATABASE_URL", "ATELIER_S3_ENDPOINT", OTLP, "ATELIER_TRACES_URL")
+S3_DETAILS = tuple(f"ATELIER_S3_{name}" for name in ("ACCESS_KEY", "SECRET_KEY", "BUCKET", "REGION", "PUBLIC_ENDPOINT"))
+S3_UPLOADS = ("ATELIER_S3_UPLOAD_ACCESS_KEY", "ATELIER_S3_UPLOAD_SECRET_KEY")
+"""Of the identity that signs uploads: the gateway's alone."""
+TUNING = (
+    "ATELIER_LOG_LEVEL", "ATELIER_TRACE_RATIO", "ATELIER_DRAIN_S",
+    "ATELIER_RENDER_LEASE_S", "ATELIER_RENDER_CONCURRENCY", "ATELIER_RENDER_IMAGE_WORKERS", "ATELIER_RENDER_NARRATORS",
+    "ATELIER_RENDER_TENANT_SLOTS_MAX",
+    "ATELIER_RENDER_PROVIDER_TRIES", "ATELIER_RENDER_PROVIDER_CALLS", "ATELIER_RENDER_RETRY_AFTER_MAX_S",
+    "ATELIER_RENDER_RECONCILE_S",
+    "ATELIER_CONTENT_BANNED_WORDS", "ATELIER_MODERATION_URL", "ATELIER_MODERATION_TOKEN",
+    "ATELIER_MODERATION_OPENAI", "ATELIER_MODERATION_TIMEOUT_S", "ATELIER_MODERATION_WHEN_AWAY",
+    "ATELIER_RENDER_RETENTION_DAYS", "ATELIER_RENDER_JOBS_KEEP_DAYS",
+    "ATELIER_RENDER_SWEEP_EVERY_S", "ATELIER_RENDER_SWEEP_GRACE_S",
+    "ATELIER_REDIS_URL", "ATELIER_TRUSTED_PROXIES", "ATELIER_IMAGE_HOSTS", "ATELIER_BANNED_WORDS",
+    "ATELIER_UPLOADS_UNUSED_MAX", "ATELIER_UPLOADS_UNUSED_BYTES_MAX", "ATELIER_UPLOADS_UNUSED_LIFE_S",
+    "ATELIER_PENDING_MAX", "ATELIER_TENANT_PENDING_MAX", "ATELIER_STORY_GENERATIONS_PER_HOUR",
+    "ATELIER_WEBHOOK_LOOPBACK", "ATELIER_WEBHOOK_TIMEOUT_S", "ATELIER_WEBHOOK_RETRIES_S", "ATELIER_WEBHOOK_CONCURRENCY",
+    "ATELIER_WEBHOOK_PATIENCE_DAYS", "ATELIER_WEBHOOK_KEPT_DAYS",
+    "RATE_LIMIT_ENABLED", "MAX_REQUESTS_PER_HOUR", "QUEUE_MAX_SIZE",
+    "GENERATION_ENABLED", "NEW_GENERATION_ENDPOINT", "ENHANCED_VALIDATION",
+)  # fmt: skip
+"""Passed on from the caller's environment; all other ATELIER_ names there are left out, they may be another stack's."""
+DIFFUSERS = (
+    "MODEL", "NAME", "DEVICE", "DTYPE", "MODES", "SIZES", "SIDE_MAX_PX", "STEPS", "GUIDANCE_SCALE", "STRENGTH",
+    "NEGATIVE_PROMPT", "BATCH_MAX", "BATCH_WINDOW_MS", "LOAD_S_MAX",
+)  # fmt: skip
+PROVIDERS = (
+    *(f"ATELIER_DIFFUSERS_{name}" for name in DIFFUSERS),
+    "ATELIER_RENDER_WORKERS", "ATELIER_RENDER_CALLBACK_URL",
+    "ATELIER_OPENAI_API_KEY", "ATELIER_OPENAI_BASE_URL", "ATELIER_OPENAI_RETIRED_MODELS",
+    "ATELIER_GOOGLE_API_KEY", "ATELIER_GOOGLE_BASE_URL", "ATELIER_RENDER_ANSWER_S_MAX",
+)  # fmt: skip
+"""Passed on likewise, to render alone: keys are for whoever uses them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What this run of the stack is: which parts, which addresses from outside, what else the services are told."""
+
+    only: tuple[str, ...] = ()
+    """Names of parts; empty for all."""
+    given: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+    """Overrides for the services' environment."""
+
+    def wants(self, name: str) -> bool:
+        return not self.only or name in self.only
+
+
+def given_from(environ: Mapping[str, str], profile: Profile) -> dict[str, str]:
+    """Addresses and tuning the caller's environment names. An address of a stack of ours does not count: it is there
+    because somebody sourced an env file, and two stacks on one broker would take each other's messages."""
+    ours = ports_of_all(profile.home.parent)
+    given = {
+        name: environ[name]
+        for name in ADDRESSES
+        if environ.get(name) and not any(_is_loopback(url, among=ours) for url in _urls(name, environ[name]))
+    }
+    if "ATELIER_S3_ENDPOINT" in given:
+        given.update({name: environ[name] for name in S3_DETAILS + S3_UPLOADS if environ.get(name)})
+    given.update({name: environ[name] for name in TUNING + PROVIDERS if environ.get(name)})
+    return given
+
+
+def s3_settings(profile: Profile, plan: Plan) -> dict[str, str]:
+    """The given object store's, what is not said of it being as with our own; or our own's."""
+    names = ("ATELIER_S3_ENDPOINT", *S3_DETAILS, *S3_UPLOADS)
+    return {**objectstore.settings(profile), **{name: plan.given[name] for name in names if name in plan.given}}
+
+
+def server_url(profile: Profile, plan: Plan) -> str:
+    """The Postgres in use, as a role that may make roles and databases."""
+    return plan.given.get("ATELIER_DATABASE_URL") or postgres.admin_url(profile)
+
+
+def amqp_url(profile: Profile, plan: Plan, user: str = OPERATOR) -> str:
+    """The broker in use, as the operator or as a service; one that was given has the one user of its address."""
+    return plan.given.get("ATELIER_AMQP_URL") or rabbitmq.amqp_url(profile, user)
+
+
+def shared(profile: Profile, plan: Plan, parts: Collection[str], user: str) -> dict[str, str]:
+    """What every service is told, each with a user of its own at the broker."""
+    values = {
+        "ATELIER_ENVIRONMENT": "local",
+        "ATELIER_INSTALLATION": profile.secrets["installation"],
+        "ATELIER_AMQP_URL": amqp_url(profile, plan, user),
+        "ATELIER_SERVICE_TOKEN": profile.secrets["service_token"],
+    }
+    otlp = plan.given.get(OTLP) or (trace_viewer.base_url(profile) if "traces" in parts else "")
+    return values | ({OTLP: otlp} if otlp else {}) | {name: plan.given[name] for name in TUNING if name in plan.given}
+
+
+def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:
+    """The whole environment of a service, its process's basics left out."""
+    name = service.upper()
+    values = shared(profile, plan, parts, service) | {
+        f"ATELIER_{name}_DATABASE_URL": database_url(server_url(profile, plan), service, "app", profile),
+        f"ATELIER_{name}_HOST": "127.0.0.1",
+        f"ATELIER_{name}_PORT": str(profile.ports[service]),
+    }
+    if service in ("gateway", "render"):
+        store = s3_settings(profile, plan)
+        if service != "gateway":
+            store = {name: value for name, value in store.items() if name not in S3_UPLOADS}
+        values |= store | {"ATELIER_SIMULATOR": "on"}
+    if service == "render":
+        keys = {name: plan.given[name] for name in PROVIDERS if name in plan.given}
+        values = {"ATELIER_RENDER_LEASE_S": "5"} | values | keys
+    if service == "render":
+        values = {"ATELIER_PROVENANCE_FILE": str(profile.provenance_file)} | values
+    if service == "session":
+        values["ATELIER_BILLING_URL"] = http_url(profile, "billing")
+    if service == "gateway":
+        # Who develops receives webhooks on the same machine.
+        values = {"ATELIER_WEBHOOK_LOOPBACK": "on"} | values | _gateway(profile)
+        values["ATELIER_OPERATIONS_PORT"] = str(profile.ports["operations"])
+    own_way = plan.extra.get(f"ATELIER_{name}_AMQP_URL")
+    return values | plan.extra | ({"ATELIER_AMQP_URL": own_way} if own_way else {})
+
+
+def of_migration(service: str, profile: Profile, plan: Plan) -> dict[str, str]:
+    """The owner's address: a migration reads nothing else."""
+    owner = database_url(server_url(profile, plan), service, "owner", profile)
+    return {f"ATELIER_{service.upper()}_OWNER_DATABASE_URL": owner}
+
+
+def of_a_person(profile: Profile, plan: Plan, parts: Collection[str], pids: Mapping[str, int]) -> dict[str, str]:
+    """What ``.run/<profile>/env`` says: everything needed to talk to the stack, and to look inside."""
+    addresses = {"ATELIER_URL": http_url(profile, "gateway"), "ATELIER_OPERATIONS_URL": http_url(profile, "operations")}
+    values = {**addresses, **shared(profile, plan, parts, OPERATOR), **_gateway(profile)}
+    values |= s3_settings(profile, plan)
+    values["ATELIER_TRACES_URL"] = plan.given.get("ATELIER_TRACES_URL") or (
+        trace_viewer.base_url(profile) if "traces" in parts else plan.given.get(OTLP, "")
+    )
+    for service in SERVICES:
+        values[f"ATELIER_{service.upper()}_AMQP_URL"] = amqp_url(profile, plan, service)
+        for role, name in (("app", "DATABASE_URL"), ("owner", "OWNER_DATABASE_URL")):
+            url = database_url(server_url(profile, plan), service, role, profile)
+            values[f"ATELIER_{service.upper()}_{name}"] = url
+        if service in pids:
+            values[f"ATELIER_{service.upper()}_PID"] = str(pids[service])
+    return values | plan.extra
+
+
+def write_env_file(profile: Profile, values: Mapping[str, str]) -> None:
+    """Assignments first, one a line, then their export: a shell sources it, and a simple parser reads it too."""
+    lines = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+    write_private(profile.env_file, "\n".join([*lines, f"export {' '.join(values)}"]) + "\n")
+
+
+def http_url(profile: Profile, service: str) -> str:
+    """Where a service answers HTTP; ``operations`` is the gateway's door for operators."""
+    return f"http://127.0.0.1:{profile.ports[service]}"
+
+
+def _gateway(profile: Profile) -> dict[str, str]:
+    return {
+        "ATELIER_PUBLIC_URL": http_url(profile, "gateway"),
+        **{f"ATELIER_{name.upper()}_URL": http_url(profile, name) for name in SERVICES if name != "gateway"},
+        "ATELIER_ADMIN_TOKEN": profile.secrets["admin_token"],
+        "ATELIER_KEY_PEPPER": profile.secrets["key_pepper"],
+        "ATELIER_DEV_ISSUER_KEY_FILE": str(profile.issuer_key_file),
+    }
+
+
+def _urls(name: str, value: str) -> tuple[str, ...]:
+    if name != "ATELIER_AMQP_URL":
+        return (value,)
+    try:
+        return addresses_of(value)
+    except ValueError as malformed:
+        raise StackError(f"{name} does not name brokers: {malformed}") from None
+
+
+def _is_loopback(url: str, *, among: Collection[int]) -> bool:
+    address = urlsplit(url)
+    return address.hostname in ("127.0.0.1", "localhost", "::1") and address.port in among

@@ -1,0 +1,124 @@
+"""The object store: ``ministack`` with nothing but S3, on loopback, its objects in our folder.
+
+It binds every interface and believes any key unless told otherwise; BIND_HOST and AUTH tell it. Even then, of its root
+user (ours) it verifies the signature of presigned requests only: one signed in its headers passes with any secret, and
+the root user is also called ``test``. On loopback that will do; a store's own checks are for MinIO or S3 to show.
+"""
+
+import asyncio
+import importlib.util
+import os
+import sys
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.error import MinioException, S3Error
+
+from atelier_local.errors import MissingPart
+from atelier_local.launcher.part import Part
+from atelier_local.launcher.profile import Profile, make_private, write_private
+from atelier_storage.embedded_users import users_state
+
+BUCKET = "atelier"
+REGION = "us-east-1"
+
+
+def settings(profile: Profile) -> dict[str, str]:
+    """What the services are told about it."""
+    return {
+        "ATELIER_S3_ENDPOINT": f"http://127.0.0.1:{profile.ports['objectstore']}",
+        "ATELIER_S3_ACCESS_KEY": profile.secrets["s3_access_key"],
+        "ATELIER_S3_SECRET_KEY": profile.secrets["s3_secret_key"],
+        "ATELIER_S3_UPLOAD_ACCESS_KEY": profile.secrets["s3_upload_access_key"],
+        "ATELIER_S3_UPLOAD_SECRET_KEY": profile.secrets["s3_upload_secret_key"],
+        "ATELIER_S3_BUCKET": BUCKET,
+        "ATELIER_S3_REGION": REGION,
+    }
+
+
+def part(profile: Profile) -> Part:
+    """The server. Ready once it answers and has the bucket."""
+    if importlib.util.find_spec("ministack") is None:
+        raise MissingPart("the object store (the package ministack)", "make setup")
+    own = settings(profile)
+    return Part(
+        name="objectstore",
+        command=(sys.executable, "-m", "ministack"),
+        env=_environment(profile),
+        prepare=lambda: _prepare(profile),
+        probe=lambda: answers(own),
+        settle=lambda: ensure_bucket(own),
+        url=own["ATELIER_S3_ENDPOINT"],
+    )
+
+
+def _prepare(profile: Profile) -> None:
+    own = settings(profile)
+    home = profile.home / "objectstore"
+    make_private(home)
+    for name in ("tmp", "state"):
+        (home / name).mkdir(exist_ok=True)
+    write_private(
+        home / "state" / "iam.json",
+        users_state(own["ATELIER_S3_BUCKET"], own["ATELIER_S3_UPLOAD_ACCESS_KEY"], own["ATELIER_S3_UPLOAD_SECRET_KEY"]),
+    )
+
+
+async def answers(given: dict[str, str]) -> bool:
+    """Whether the server lets us in."""
+    try:
+        await asyncio.to_thread(_client(given).bucket_exists, given["ATELIER_S3_BUCKET"])
+    except (OSError, MinioException, urllib3.exceptions.HTTPError):
+        return False
+    return True
+
+
+async def ensure_bucket(given: dict[str, str]) -> None:
+    """Makes the bucket unless it is there."""
+    await asyncio.to_thread(_ensure_bucket, given)
+
+
+def _ensure_bucket(given: dict[str, str]) -> None:
+    client, bucket = _client(given), given["ATELIER_S3_BUCKET"]
+    if not client.bucket_exists(bucket):
+        try:
+            client.make_bucket(bucket, given["ATELIER_S3_REGION"])
+        except S3Error as error:
+            if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                raise
+
+
+def _client(given: dict[str, str]) -> Minio:
+    endpoint = urlsplit(given["ATELIER_S3_ENDPOINT"])
+    return Minio(
+        endpoint.netloc,
+        given["ATELIER_S3_ACCESS_KEY"],
+        given["ATELIER_S3_SECRET_KEY"],
+        secure=endpoint.scheme == "https",
+        region=given["ATELIER_S3_REGION"],
+        http_client=urllib3.PoolManager(timeout=5.0, retries=False),
+    )
+
+
+def _environment(profile: Profile) -> dict[str, str]:
+    home = profile.home / "objectstore"
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(profile.ports["objectstore"]),
+        "MINISTACK_HOST": "127.0.0.1",
+        "SERVICES": "s3,iam,sts",
+        "IOT_MTLS_ENABLED": "0",  # else it listens on every interface, whatever BIND_HOST and SERVICES say
+        "AUTH": "true",
+        "AWS_ACCESS_KEY_ID": profile.secrets["s3_access_key"],
+        "AWS_SECRET_ACCESS_KEY": profile.secrets["s3_secret_key"],
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(home / "data"),
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(home / "state"),
+        "TMPDIR": str(home / "tmp"),
+        "HOME": str(home),
+        "LOG_LEVEL": "WARNING",
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,221 @@
+"""A profile is one stack on this machine: its folder under ``.run``, its ports, its secrets. Made once, kept."""
+
+import base64
+import fcntl
+import json
+import os
+import random
+import re
+import secrets
+import socket
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from atelier_local.errors import StackError
+
+REPOSITORY = Path(__file__).resolve().parents[5]
+PORTS = range(20_000, 32_000)
+"""Below the kernel's ephemeral range, so that no outgoing connection takes a port while its owner is down."""
+SERVICES = ("gateway", "session", "billing", "render")
+PORT_NAMES = ("rabbitmq", "epmd", "erlang", "postgres", "objectstore", "traces", "traces_grpc", *SERVICES, "operations")
+SECRET_NAMES = (
+    "installation", "amqp_password", "postgres_password", "s3_access_key", "s3_secret_key",
+    "s3_upload_access_key", "s3_upload_secret_key",
+    "admin_token", "service_token", "key_pepper",
+    *(f"{service}_{role}_password" for service in SERVICES for role in ("owner", "app")),
+    *(f"amqp_{service}_password" for service in SERVICES),
+)  # fmt: skip
+CLUSTER = "cluster"
+"""A profile of this name, or whose name begins with it and a hyphen, has a cluster of broker nodes."""
+CLUSTER_NODES = ("rabbitmq", "rabbitmq-2", "rabbitmq-3")
+RESERVED = {"tools", "check"}
+"""Folders under .run that are no profiles."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Where one stack lives and what it calls its own."""
+
+    name: str
+    home: Path
+    ports: dict[str, int]
+    secrets: dict[str, str] = field(repr=False)
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def env_file(self) -> Path:
+        return self.home / "env"
+
+    @property
+    def issuer_key_file(self) -> Path:
+        return self.home / "dev-issuer.pem"
+
+    @property
+    def brokers(self) -> tuple[str, ...]:
+        """The parts that are broker nodes."""
+        return brokers_of(self.name)
+
+    @property
+    def provenance_file(self) -> Path:
+        """The certificate and key that outputs are signed with; render makes it."""
+        return self.home / "provenance.pem"
+
+    @property
+    def mark(self) -> str:
+        """What each process of this stack carries in its environment."""
+        return str(self.home)
+
+
+def brokers_of(name: str) -> tuple[str, ...]:
+    """One node, or those of a cluster, by the profile's name."""
+    return CLUSTER_NODES if name == CLUSTER or name.startswith(f"{CLUSTER}-") else CLUSTER_NODES[:1]
+
+
+def run_dir() -> Path:
+    """``ATELIER_RUN_DIR``, else ``.run`` in the repository."""
+    given = os.environ.get("ATELIER_RUN_DIR")
+    return Path(given).resolve() if given else REPOSITORY / ".run"
+
+
+def home_of(name: str, root: Path | None = None) -> Path:
+    """The folder of a profile, whether or not it exists."""
+    if name in RESERVED or not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
+        raise StackError(
+            f"{name!r} cannot name a profile: use up to 31 of a-z, 0-9 and -, and not {' or '.join(sorted(RESERVED))}"
+        )
+    return (root or run_dir()).resolve() / name
+
+
+def open_profile(name: str, root: Path | None = None) -> Profile:
+    """The profile of that name, made when it is not there."""
+    home = home_of(name, root)
+    make_private(home)
+    make_private(home / "logs")
+    known = _read(home)
+    made = Profile(
+        name=name,
+        home=home,
+        ports=_with_missing_ports(known.get("ports", {}), _taken_by_others(home), _port_names(name)),
+        secrets={**{name: _secret() for name in SECRET_NAMES}, **known.get("secrets", {})},
+    )
+    save(made)
+    if not made.issuer_key_file.exists():
+        write_private(made.issuer_key_file, _new_issuer_key())
+    return made
+
+
+def move_taken_ports(profile: Profile) -> list[str]:
+    """For a stack that is down: gives another port to each part whose own a stranger holds now; names the parts."""
+    taken = [name for name, port in profile.ports.items() if not _is_free(port)]
+    profile.ports.update(_choose(taken, _taken_by_others(profile.home) | set(profile.ports.values())))
+    save(profile)
+    return taken
+
+
+def save(profile: Profile) -> None:
+    """Writes ports and secrets down, for our eyes only."""
+    content = json.dumps({"ports": profile.ports, "secrets": profile.secrets}, indent=1)
+    write_private(profile.home / "profile.json", content)
+
+
+def ports_of_all(root: Path) -> set[int]:
+    """Every port that a profile under this folder calls its own."""
+    return {port for home in _homes(root) for port in _read(home).get("ports", {}).values()}
+
+
+def write_private(path: Path, content: str) -> None:
+    """Writes a whole file at once, readable by its owner alone from its first moment."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(handle, "w") as file:
+        file.write(content)
+    Path(name).replace(path)
+
+
+def make_private(folder: Path) -> None:
+    """Makes a folder that other users of the machine cannot enter, or closes one that they could: it holds artefacts
+    and logs."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """One `up` or `down` at a time; the next waits."""
+    make_private(home)
+    with (home / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _homes(root: Path) -> Iterable[Path]:
+    return (file.parent for file in root.glob("*/profile.json"))
+
+
+def _read(home: Path) -> dict[str, dict[str, Any]]:
+    try:
+        content: dict[str, dict[str, Any]] = json.loads((home / "profile.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return content
+
+
+def _taken_by_others(home: Path) -> set[int]:
+    return {port for other in _homes(home.parent) if other != home for port in _read(other).get("ports", {}).values()}
+
+
+def _port_names(profile: str) -> tuple[str, ...]:
+    further = brokers_of(profile)[1:]
+    return (*PORT_NAMES, *further, *(f"erlang{node.removeprefix('rabbitmq')}" for node in further))
+
+
+def _with_missing_ports(known: dict[str, int], taken: set[int], names: Iterable[str]) -> dict[str, int]:
+    """A profile of an older version keeps its ports and gets those it lacks."""
+    missing = [name for name in names if name not in known]
+    return known | _choose(missing, taken | set(known.values()))
+
+
+def _choose(names: Iterable[str], taken: set[int]) -> dict[str, int]:
+    """Neighbours, from a random start: a stack is then easy to recognise in `ss -ltn`."""
+    chosen: dict[str, int] = {}
+    port = random.choice(PORTS[:-1000])
+    for name in names:
+        while port in taken or not _is_free(port):
+            port += 1
+            if port not in PORTS:
+                raise StackError(f"there is no free port between {PORTS.start} and {PORTS.stop}")
+        chosen[name] = port
+        port += 1
+    return chosen
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _secret() -> str:
+    """128 bits and more, of letters and digits only: it goes into URLs."""
+    return base64.b32encode(secrets.token_bytes(20)).decode().lower()
+
+
+def _new_issuer_key() -> str:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        .decode()
+    )

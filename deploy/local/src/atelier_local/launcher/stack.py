@@ -1,0 +1,234 @@
+"""The local stack as an object: what the command line does, and what tests use as a library."""
+
+import asyncio
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from atelier_local.errors import StackError
+from atelier_local.launcher import postgres, rabbitmq
+from atelier_local.launcher.assembly import draw
+from atelier_local.launcher.control_socket import SOCKET, USABLE, NotRunning, Status, ask
+from atelier_local.launcher.database_roles import release_databases
+from atelier_local.launcher.environment import Plan, given_from
+from atelier_local.launcher.processes import MARK, end, marked, wait_until
+from atelier_local.launcher.profile import (
+    Profile,
+    home_of,
+    locked,
+    move_taken_ports,
+    open_profile,
+    run_dir,
+    write_private,
+)
+
+UP_TIMEOUT_S = 180.0
+DOWN_TIMEOUT_S = 60.0
+STRAY_GRACE_S = 20.0
+LOOK_EVERY_S = 0.1
+TAIL_LINES = 15
+LINE_CHARS_MAX = 300
+
+Report = Callable[[Status], None]
+
+
+class Stack:
+    """One profile's stack, in a background process of its own: it outlives whoever started it.
+
+    `only` names the parts to start (all by default), `env` is added to the services' environment, `root` is the folder
+    profiles live in (``.run``). Every method raises StackError, whose text is a sentence for a person.
+    """
+
+    def __init__(
+        self,
+        profile: str = "default",
+        *,
+        root: Path | None = None,
+        only: Iterable[str] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = profile
+        self.root = (root or run_dir()).resolve()
+        self.home = home_of(profile, self.root)
+        self._only = tuple(only)
+        self._extra = dict(env or {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def profile(self) -> Profile:
+        """Ports, secrets and paths; made on first use."""
+        return open_profile(self.name, self.root)
+
+    def up(self, report: Report = lambda _: None) -> Status:
+        """Starts what does not run and waits until all of it is ready. `report` hears of every state on the way."""
+        with locked(self.home):
+            running = self.status()
+            if running and not self._serves(running):
+                self._take_down()
+                running = None
+            if running is None:
+                self._start()
+            for part in running.parts if running else ():
+                if part.state in ("stopped", "failed"):
+                    self.start_part(part.name)
+            try:
+                return self._wait_ready(report)
+            except StackError:
+                self._take_down()
+                raise
+
+    def down(self) -> bool:
+        """Stops everything, also what a killed supervisor left; False where there was nothing."""
+        with locked(self.home):
+            return self._take_down()
+
+    def clean(self) -> None:
+        """Down, and the data gone."""
+        with locked(self.home):
+            self._take_down()
+            if (self.home / "profile.json").exists():
+                postgres.remove(self.profile)
+                self._release_given()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _release_given(self) -> None:
+        """The servers that were given outlive this stack, and may serve the next."""
+        given = self._plan().given
+        if (broker := given.get("ATELIER_AMQP_URL")) is not None:
+            rabbitmq.release(self.profile, broker)
+        if (server := given.get("ATELIER_DATABASE_URL")) is not None:
+            asyncio.run(release_databases(server, self.profile))
+
+    def status(self) -> Status | None:
+        """None where the stack is not up."""
+        try:
+            return Status.from_json(ask(self.home, {"do": "status"}))
+        except NotRunning:
+            return None
+
+    def stop_part(self, name: str) -> None:
+        """Stops one part and leaves it stopped."""
+        ask(self.home, {"do": "stop", "part": name}, DOWN_TIMEOUT_S)
+
+    def start_part(self, name: str) -> None:
+        """Starts it again and waits until it is ready."""
+        ask(self.home, {"do": "start", "part": name}, UP_TIMEOUT_S)
+
+    def kill(self, name: str, sign: signal.Signals = signal.SIGKILL) -> None:
+        """Sends a signal to a part's process; when that ends it, the supervisor starts the part again."""
+        ask(self.home, {"do": "kill", "part": name, "signal": int(sign)})
+
+    def pid(self, name: str) -> int | None:
+        """The part's process now."""
+        status = Status.from_json(ask(self.home, {"do": "status"}))
+        return status.part(name).pid
+
+    def wait_ready(self, name: str, timeout_s: float = 60.0) -> None:
+        """Until that part is ready, after a kill for instance."""
+        ready = wait_until(lambda: self._state(name) in USABLE, timeout_s)
+        if not ready:
+            raise StackError(f"{name} was not ready within {timeout_s:.0f} s; its log is {self.home}/logs/{name}.log")
+
+    def environment(self) -> dict[str, str]:
+        """What the env file says now."""
+        words = shlex.split((self.home / "env").read_text(), comments=True)
+        return dict(word.split("=", 1) for word in words if "=" in word)
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.down()
+
+    def _state(self, name: str) -> str:
+        return Status.from_json(ask(self.home, {"do": "status"})).part(name).state
+
+    def _serves(self, running: Status) -> bool:
+        """Whether the stack that runs has all that this one should have."""
+        plan = self._plan()
+        needed = {part.name for part in draw(self.profile, plan).parts}
+        was = Plan(**json.loads((self.home / "plan.json").read_text()))
+        return needed <= {part.name for part in running.parts} and was.extra == plan.extra
+
+    def _plan(self) -> Plan:
+        return Plan(self._only, given_from(os.environ, self.profile), self._extra)
+
+    def _start(self) -> None:
+        profile, plan = self.profile, self._plan()
+        draw(profile, plan)  # a missing program is found here, before anything runs
+        self._end_strays()
+        move_taken_ports(profile)
+        write_private(self.home / "plan.json", json.dumps(asdict(plan)))
+        with (profile.logs / "supervisor.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "atelier_local.launcher.daemon", self.name, str(self.root)],
+                env={**_without_ours(os.environ), MARK: profile.mark},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+            )  # fmt: skip
+
+    def _wait_ready(self, report: Report) -> Status:
+        deadline = time.monotonic() + UP_TIMEOUT_S
+        while time.monotonic() < deadline:
+            status = self.status()
+            if status:
+                report(status)
+                if status.failed:
+                    raise StackError(self._why(status.failed[0]))
+                if status.up:
+                    return status
+            elif self._process and self._process.poll() is not None:
+                raise StackError(self._why("supervisor"))
+            time.sleep(LOOK_EVERY_S)
+        waiting = [part.name for part in status.parts if part.state not in USABLE] if status else ["supervisor"]
+        raise StackError(f"the stack was not ready within {UP_TIMEOUT_S:.0f} s; still waiting for {', '.join(waiting)}")
+
+    def _why(self, part: str) -> str:
+        log = self.home / "logs" / f"{part}.log"
+        lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if log.exists() else []
+        tail = [_shortened(line) for line in lines]
+        return "\n  ".join([f"{part} did not start; the end of {log} says:", *tail])
+
+    def _take_down(self) -> bool:
+        try:
+            ask(self.home, {"do": "down"})
+            was_up = True
+            wait_until(lambda: not self._supervised(), DOWN_TIMEOUT_S)
+        except StackError:  # nobody there, or nobody who answers: what is left is ended below
+            was_up = False
+        strays = self._end_strays()
+        if self._process:
+            self._process.wait(DOWN_TIMEOUT_S)
+            self._process = None
+        return was_up or strays > 0
+
+    def _supervised(self) -> bool:
+        return bool(marked(str(self.home)))
+
+    def _end_strays(self) -> int:
+        """Whatever still carries our mark; normally nothing."""
+        count = end(lambda: marked(str(self.home)), STRAY_GRACE_S)
+        for name in (SOCKET, "supervisor.pid", "env"):
+            (self.home / name).unlink(missing_ok=True)
+        return count
+
+
+def _shortened(line: str) -> str:
+    """A long line without its middle: a traceback on one line ends with its cause."""
+    half = LINE_CHARS_MAX // 2
+    return line if len(line) <= LINE_CHARS_MAX else f"{line[:half]} … {line[-half:]}"
+
+
+def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """Settings reach the parts through the plan; whatever else the caller's shell has is none of theirs."""
+    return {name: value for name, value in environ.items() if not name.startswith(("ATELIER_", "OTEL_"))}

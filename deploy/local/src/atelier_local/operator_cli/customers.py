@@ -1,0 +1,143 @@
+"""``atelier admin stores``, ``users`` and ``workspaces``: whose they are, their keys, their members."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from atelier_local import formatting
+from atelier_local.connection import ProfileName
+from atelier_local.operator_cli.admin_call import Id, Most, call, console
+
+stores = typer.Typer(no_args_is_help=True, help="Businesses with an API key.")
+keys = typer.Typer(no_args_is_help=True, help="A store's API keys; two are active at most.")
+users = typer.Typer(no_args_is_help=True, help="People with a token.")
+workspaces = typer.Typer(no_args_is_help=True, help="People who share credits.")
+members = typer.Typer(no_args_is_help=True, help="Who may act for a workspace.")
+stores.add_typer(keys, name="keys")
+workspaces.add_typer(members, name="members")
+Email = Annotated[str | None, typer.Argument(help="all users without it")]
+
+
+@stores.command("create")
+def create_store(name: str, profile: ProfileName = None) -> None:
+    """Create a store; its API key is shown this once."""
+    store = call(profile, lambda admin: admin.create_store(name))
+    console.print(formatting.labelled("store", store.id), formatting.labelled("api key", store.api_key), sep="\n")
+    console.print(formatting.labelled("key id", store.key_id))
+
+
+@stores.command("list")
+def list_stores(profile: ProfileName = None, most: Most = 50) -> None:
+    """List stores, the newest first."""
+    rows = call(profile, lambda admin: admin.listed("stores", "/v1/admin/stores", most))
+    console.print(formatting.rows(rows, "id", "name", "created_at", "suspended_at"))
+
+
+@stores.command("suspend")
+def suspend_store(id: Id, profile: ProfileName = None) -> None:
+    """Shut a store out: 403 everywhere within 5 s; what is in work goes on."""
+    call(profile, lambda admin: admin.suspend_store(str(id), suspended=True))
+    console.print(formatting.labelled("store", f"{id} is suspended"))
+
+
+@stores.command("restore")
+def restore_store(id: Id, profile: ProfileName = None) -> None:
+    """Let a suspended store in again."""
+    call(profile, lambda admin: admin.suspend_store(str(id), suspended=False))
+    console.print(formatting.labelled("store", f"{id} is restored"))
+
+
+@keys.command("list")
+def list_keys(store: Id, profile: ProfileName = None, most: Most = 50) -> None:
+    """List a store's keys, the newest first, the revoked ones too."""
+    rows = call(profile, lambda admin: admin.listed("keys", f"/v1/admin/stores/{store}/keys", most))
+    console.print(formatting.rows(rows, "id", "name", "prefix", "created_at", "last_used_at", "revoked_at"))
+
+
+@keys.command("create")
+def create_key(
+    store: Id, name: Annotated[str, typer.Option(help="where it is used")], profile: ProfileName = None
+) -> None:
+    """Create a second key, for changing them without a pause; it is shown this once."""
+    key = call(profile, lambda admin: admin.create_key(str(store), name))
+    console.print(formatting.labelled("key id", key["id"]), formatting.labelled("api key", key["api_key"]), sep="\n")
+
+
+@keys.command("revoke")
+def revoke_key(
+    store: Id, key: Annotated[str, typer.Argument(help="its id, or its prefix")], profile: ProfileName = None
+) -> None:
+    """End a key; effective within 5 s."""
+    call(profile, lambda admin: admin.revoke_key(str(store), key))
+    console.print(formatting.labelled("key", f"{key} is revoked"))
+
+
+@users.command("create")
+def create_user(email: str, profile: ProfileName = None) -> None:
+    """Create a user."""
+    console.print(formatting.labelled("user", call(profile, lambda admin: admin.create_user(email))))
+
+
+@users.command("find")
+def find_users(email: Email = None, profile: ProfileName = None, most: Most = 50) -> None:
+    """Find a user by e-mail, whatever its case."""
+    rows = call(profile, lambda admin: admin.listed("users", "/v1/admin/users", most, email=email))
+    console.print(formatting.rows(rows, "id", "email", "disabled", "created_at"))
+
+
+@users.command("token")
+def issue_token(id: Id, profile: ProfileName = None) -> None:
+    """Print a token of the development issuer, and nothing else: good for $(…)."""
+    console.print(call(profile, lambda admin: admin.issue_token(str(id))), markup=False)
+
+
+@users.command("disable")
+def disable_user(id: Id, profile: ProfileName = None, undo: bool = False) -> None:
+    """Shut a user out (--undo lets them in again)."""
+    call(profile, lambda admin: admin.disable_user(str(id), disabled=not undo))
+    console.print(formatting.labelled("user", f"{id} is {'enabled' if undo else 'disabled'}"))
+
+
+@workspaces.command("create")
+def create_workspace(
+    name: str,
+    member: Annotated[list[UUID], typer.Option(help="a user's id; repeat it")],
+    profile: ProfileName = None,
+) -> None:
+    """Create a workspace with its members."""
+    ids = [str(id) for id in member]
+    console.print(formatting.labelled("workspace", call(profile, lambda admin: admin.create_workspace(name, ids))))
+
+
+@workspaces.command("list")
+def list_workspaces(
+    member: Annotated[UUID | None, typer.Option(help="those that this user belongs to")] = None,
+    profile: ProfileName = None,
+    most: Most = 50,
+) -> None:
+    """List workspaces, the newest first."""
+    of = str(member) if member else None
+    rows = call(profile, lambda admin: admin.listed("workspaces", "/v1/admin/workspaces", most, member=of))
+    console.print(formatting.rows(rows, "id", "name", "created_at"))
+
+
+@members.command("list")
+def list_members(workspace: Id, profile: ProfileName = None, most: Most = 50) -> None:
+    """List who may act for a workspace."""
+    rows = call(profile, lambda admin: admin.listed("members", f"/v1/admin/workspaces/{workspace}/members", most))
+    console.print(formatting.rows(rows, "id", "email", "disabled", "created_at"))
+
+
+@members.command("add")
+def add_member(workspace: Id, user: Id, profile: ProfileName = None) -> None:
+    """Let a user act for a workspace."""
+    call(profile, lambda admin: admin.change_member(str(workspace), str(user), belongs=True))
+    console.print(formatting.labelled("member", f"{user} belongs to it"))
+
+
+@members.command("remove")
+def remove_member(workspace: Id, user: Id, profile: ProfileName = None) -> None:
+    """Take a user out of a workspace; effective within 5 s."""
+    call(profile, lambda admin: admin.change_member(str(workspace), str(user), belongs=False))
+    console.print(formatting.labelled("member", f"{user} is removed"))

@@ -1,0 +1,71 @@
+"""``atelier admin operators`` and ``acts``: who operates the installation, and what they did."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import typer
+
+from atelier_local import formatting
+from atelier_local.connection import ProfileName
+from atelier_local.operator_cli.admin_call import Id, Most, call, console
+
+Role = Literal["viewer", "operator", "admin"]
+OPERATORS = "/v1/admin/operators"
+operators = typer.Typer(
+    no_args_is_help=True, help="People who operate this installation, each with a token and a role."
+)
+
+
+@operators.command("list")
+def list_operators(profile: ProfileName = None, most: Most = 50) -> None:
+    """List operators, the newest first, the revoked ones too."""
+    rows = call(profile, lambda admin: admin.listed("operators", OPERATORS, most))
+    console.print(formatting.rows(rows, "id", "name", "role", "prefix", "created_at", "last_used_at", "revoked_at"))
+
+
+@operators.command("create")
+def create_operator(
+    name: str,
+    role: Annotated[Role, typer.Option(help="viewer reads, operator acts on customers, admin manages operators")],
+    profile: ProfileName = None,
+) -> None:
+    """Let a person operate this installation; their token is shown this once."""
+    made = call(profile, lambda admin: admin.create_operator(name, role))
+    console.print(formatting.labelled("operator", made["id"]), formatting.labelled("token", made["token"]), sep="\n")
+
+
+@operators.command("role")
+def change_role(id: Id, role: Role, profile: ProfileName = None) -> None:
+    """Give an operator another role."""
+    changed = call(profile, lambda admin: admin.change_role(str(id), role))
+    console.print(formatting.labelled("operator", f"{changed['name']} is {changed['role']}"))
+
+
+@operators.command("token")
+def replace_token(id: Id, profile: ProfileName = None) -> None:
+    """Give an operator another token, shown this once; the one before opens nothing any more."""
+    changed = call(profile, lambda admin: admin.replace_token(str(id)))
+    console.print(
+        formatting.labelled("operator", changed["name"]), formatting.labelled("token", changed["token"]), sep="\n"
+    )
+
+
+@operators.command("revoke")
+def revoke_operator(id: Id, profile: ProfileName = None) -> None:
+    """End an operator's access; what they did stays listed."""
+    call(profile, lambda admin: admin.revoke_operator(str(id)))
+    console.print(formatting.labelled("operator", f"{id} is revoked"))
+
+
+def list_acts(
+    target: Annotated[UUID | None, typer.Option(help="only on this store, user, workspace or operator")] = None,
+    operator: Annotated[UUID | None, typer.Option(help="only of this operator")] = None,
+    act: Annotated[str | None, typer.Option(help="only these, as store.suspend")] = None,
+    profile: ProfileName = None,
+    most: Most = 50,
+) -> None:
+    """List what operators did, the newest first."""
+    ids = {"target": target, "operator": operator}
+    filters = {name: str(id) for name, id in ids.items() if id} | ({"act": act} if act else {})
+    rows = call(profile, lambda admin: admin.listed("acts", "/v1/admin/acts", most, **filters))
+    console.print(formatting.acts(rows))
