@@ -54,7 +54,7 @@ check: setup ## format, lint, types, each package's own tests, schemas, paths in
 
 bench: setup ## generations a second, beside a floor; a claim and a proof of the books in small and in large
 	@$(bin)/atelier bench
-	@$(bin)/python -m atelier_render.queue_bench
+	@$(bin)/python -m atelier_render.claim_bench
 	@$(bin)/python -m atelier_billing.ledger_bench
 
 chaos: setup ## every fault under load, then every invariant (minutes): SEED=n does a run again

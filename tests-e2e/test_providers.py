@@ -11,7 +11,8 @@ from atelier_gateway.generations.image_models import MODELS, STYLES, Unsupported
 from atelier_local.api_client.api_models import TERMINAL, Generation
 from atelier_local.api_client.client import Client
 from atelier_provider_simulator.control import Control
-from atelier_render.providers import google_models, openai_models
+from atelier_render.providers.google import models as google_models
+from atelier_render.providers.openai import models as openai_models
 from atelier_render.providers.protocol import Capabilities
 from whole_system.world import eventually
 

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 from atelier_contracts import Owner, RenderSpec
 from atelier_imaging.pool import ImageWorkers
-from atelier_render.providers.finishing import Finishing
 from atelier_render.providers.protocol import Input, ProviderJob
+from atelier_render.providers.toolkit.image_normaliser import Finishing
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration
 from atelier_render.providers.worker_http.provider import HttpWorker
 

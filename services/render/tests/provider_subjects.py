@@ -17,17 +17,17 @@ from atelier_contracts import InputRef, Owner, RenderSpec, Simulation
 from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.plans import Arrived, ProviderName
-from atelier_render.narration.readers import Readers
 from atelier_render.providers.diffusion.provider import Diffusers
 from atelier_render.providers.diffusion.settings import DiffusersSettings, missing
-from atelier_render.providers.finishing import Finishing
-from atelier_render.providers.google import Google
-from atelier_render.providers.local import Local
-from atelier_render.providers.narration import Narration
-from atelier_render.providers.openai import OpenAI
-from atelier_render.providers.openai_models import RetiredModels
+from atelier_render.providers.google.provider import Google
+from atelier_render.providers.local.images import Local
+from atelier_render.providers.local.narration import Narration
+from atelier_render.providers.openai.models import RetiredModels
+from atelier_render.providers.openai.provider import OpenAI
 from atelier_render.providers.protocol import Input, Provider, ProviderJob
 from atelier_render.providers.simulator import Simulator
+from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.speech.process_pool import Readers
 
 from .http_team import SECRET, working
 from .real_services import REAL_KEYS

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from atelier_render.providers.local import OFFERS
+from atelier_render.providers.local.images import OFFERS
 from atelier_render.providers.protocol import Capabilities, Outcome, Picture, ProviderJob, Refused, Succeeded, Unknown
 from atelier_render.providers.sample_outputs import sample_picture
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from atelier_imaging import Analysis, ImageQueueFull, ImageRefused, ImageWorkerDied
 from atelier_imaging.analysis import analysed
+from atelier_render.outputs.analysis import Analyst, Output
 from atelier_render.providers.protocol import Picture
-from atelier_render.results.analysis import Analyst, Output
 
 Look = Callable[[bytes], Awaitable[Analysis | ImageRefused]]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from atelier_contracts import CancelRender, RequestRender
-from atelier_render.calls.gates import CALLS_MAX
+from atelier_render.provider_calls.concurrency_gate import CALLS_MAX
 from atelier_render.providers.protocol import RateLimited, Transient, Unknown
 
 from .scripted import OK, Scripted
@@ -99,7 +99,7 @@ async def test_while_a_moderator_is_away_no_provider_is_asked(
         asked.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("atelier_render.content.rules.ContentRules.objection", away)
+    monkeypatch.setattr("atelier_render.moderation.moderators.ContentRules.objection", away)
     one, request = Scripted("one", (OK,)), ask(**PICTURE)
     process = await started(world, request, preferred=(one,))
     await asyncio.wait_for(asked.wait(), 5)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from atelier_imaging.pool import ImageWorkers
-from atelier_render import composition, model_watch
+from atelier_render import model_watch
+from atelier_render import provider_factory as composition
 from atelier_render.settings import Settings
 from atelier_telemetry import metrics
 

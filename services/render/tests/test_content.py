@@ -12,8 +12,9 @@ from pydantic import SecretStr
 
 from atelier_contracts import Owner, RequestRender, Simulation
 from atelier_contracts.banned_words import BannedWords
-from atelier_render.content.moderation_http import UNSAID, HttpModerator
-from atelier_render.content.rules import (
+from atelier_render.jobs import Job
+from atelier_render.moderation.http import UNSAID, HttpModerator
+from atelier_render.moderation.moderators import (
     UNCHECKED,
     Allowed,
     Away,
@@ -24,7 +25,6 @@ from atelier_render.content.rules import (
     Verdict,
     WhenAway,
 )
-from atelier_render.jobs import Job
 from atelier_render.providers.protocol import Input
 
 Ask = Callable[..., RequestRender]
@@ -76,7 +76,7 @@ async def test_the_prompt_and_every_text_to_be_read_are_judged(ask: Ask) -> None
 
 
 async def test_a_moderator_that_is_away_is_asked_again(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("atelier_render.content.rules.PAUSE_S", 0.001)
+    monkeypatch.setattr("atelier_render.moderation.moderators.PAUSE_S", 0.001)
     back = Scripted(Away("no answer"), Away("no answer"), Allowed())
 
     assert await objection(ask, back) is None

@@ -206,7 +206,7 @@ def test_memory_that_does_not_suffice_is_told_from_what_is_broken(model: Path, m
     import torch
 
     from atelier_render.providers.diffusion.pipelines import NoRoom, Pipelines
-    from atelier_render.providers.diffusion.work import Item, Recipe
+    from atelier_render.providers.diffusion.wire import Item, Recipe
 
     pipelines, recipe = Pipelines.load(model=str(model), device="cpu", dtype="auto"), Recipe("words", 64, 64, 2, 5, 1)
 
@@ -227,7 +227,7 @@ def test_memory_that_does_not_suffice_is_told_from_what_is_broken(model: Path, m
 
 def test_a_withheld_picture_is_a_refusal_and_the_others_are_delivered(model: Path) -> None:
     from atelier_render.providers.diffusion.pipelines import FLAGGED, Pipelines
-    from atelier_render.providers.diffusion.work import Drawn, Item, Recipe, Rejected
+    from atelier_render.providers.diffusion.wire import Drawn, Item, Recipe, Rejected
 
     pipelines = Pipelines.load(model=str(model), device="cpu", dtype="auto")
     pipe = pipelines._pipes["words"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from atelier_render.providers.diffusion.batches import Batches, NotMade, Result
-from atelier_render.providers.diffusion.model import ModelDied
-from atelier_render.providers.diffusion.work import (
+from atelier_render.providers.diffusion.batcher import Batches, NotMade, Result
+from atelier_render.providers.diffusion.engine_process import ModelDied
+from atelier_render.providers.diffusion.wire import (
     Batch,
     Broken,
     Drawn,
@@ -172,7 +172,7 @@ async def test_what_is_cancelled_while_it_waits_is_never_begun(painter: Painter,
 def test_orders_pass_over_the_pipe_as_they_are() -> None:
     import io
 
-    from atelier_render.providers.diffusion.work import Make
+    from atelier_render.providers.diffusion.wire import Make
 
     order = Make(3, SQUARE, (Item("a", "b", 1, "webp", bytes(range(256)), b"mask"),))
 

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from atelier_contracts import RenderSpec
-from atelier_render.forecast import forecasts
-from atelier_render.forecast.forecasts import Forecast, Standing
+from atelier_render.eta import quantiles as forecasts
+from atelier_render.eta.quantiles import Standing
+from atelier_render.jobs import Forecast
 from atelier_render.providers.protocol import Capabilities, Offer
 
 TENS = tuple(float(second) for second in range(1, 11))

@@ -12,10 +12,10 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from atelier_render.providers.worker_http.callbacks import Hints, Listener, callbacks_router
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration, Workers
 from atelier_render.providers.worker_http.contract import ANSWER, Job
-from atelier_render.providers.worker_http.document import document
-from atelier_render.providers.worker_http.hints import Hints, Listener, callbacks_router
+from atelier_render.providers.worker_http.openapi import document
 from atelier_render.providers.worker_http.signatures import Signer
 
 from .http_team import REFERENCE, SECRET

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from atelier_render.providers.protocol import Failed, Succeeded, Transient, Unknown
-from atelier_render.providers.worker_http.hints import callbacks_router
+from atelier_render.providers.worker_http.callbacks import callbacks_router
 from atelier_render.providers.worker_http.provider import LOST
 
 from .http_team import REFERENCE, Team, answering, at_work, job, lost_on_the_way, working

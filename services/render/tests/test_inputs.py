@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from atelier_contracts import InputRef, Owner
-from atelier_render.inputs import InputRefused, Inputs
+from atelier_render.execution.inputs import InputRefused, Inputs
 from atelier_render.providers.protocol import Input
 from atelier_storage.keys import upload_key
 from atelier_storage.safe_fetcher import SafeFetcher

@@ -9,7 +9,7 @@ from opentelemetry.trace import INVALID_SPAN
 
 from atelier_contracts import RequestRender, Simulation
 from atelier_render import store
-from atelier_render.completions import Finished
+from atelier_render.execution.completions import Finished
 from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Completion, Job
 from atelier_storage.keys import artefact_key
 from atelier_telemetry import metrics

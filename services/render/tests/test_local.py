@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from atelier_contracts import Owner, RenderSpec
 from atelier_imaging import ImageWorkers
-from atelier_render.providers import table
-from atelier_render.providers.local import OFFER_OF, OFFERS, Local, order_of
+from atelier_render.providers import offers_table as table
+from atelier_render.providers.local.images import OFFER_OF, OFFERS, Local, order_of
 from atelier_render.providers.protocol import Failed, Input, Outcome, ProviderJob, Succeeded
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "providers" / "providers.md"
@@ -187,4 +187,4 @@ def test_everything_declared_is_taken() -> None:
 
 
 def test_the_documented_table_is_what_is_declared() -> None:
-    assert DOCUMENT.read_text() == table.document(), "run python -m atelier_render.providers.table"
+    assert DOCUMENT.read_text() == table.document(), "run python -m atelier_render.providers.offers_table"

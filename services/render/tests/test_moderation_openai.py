@@ -10,10 +10,19 @@ import pytest
 
 from atelier_contracts import Owner, RequestRender
 from atelier_provider_simulator.control import Control
-from atelier_render.content import rules
-from atelier_render.content.moderation_openai import OpenAIModerator
-from atelier_render.content.rules import UNCHECKED, Allowed, Away, Content, ContentRules, Forbidden, Verdict, WhenAway
 from atelier_render.jobs import Job
+from atelier_render.moderation import moderators as rules
+from atelier_render.moderation.moderators import (
+    UNCHECKED,
+    Allowed,
+    Away,
+    Content,
+    ContentRules,
+    Forbidden,
+    Verdict,
+    WhenAway,
+)
+from atelier_render.moderation.openai import OpenAIModerator
 
 Ask = Callable[..., RequestRender]
 OWNER = Owner(kind="store", id=uuid4())

@@ -15,10 +15,10 @@ from opentelemetry.trace import INVALID_SPAN
 
 from atelier_contracts import InputRef, RequestRender
 from atelier_contracts.narration import LANGUAGES, TEXT_CHARS_MAX
+from atelier_render.execution.progress import Progress
 from atelier_render.jobs import Attempt, Completion, Failure, Job
-from atelier_render.narration.readers import Audio, ReaderDied, Readers
-from atelier_render.narration.sentences import PIECE_CHARS_MAX, pieces
-from atelier_render.progress import Progress
+from atelier_render.speech.process_pool import Audio, ReaderDied, Readers
+from atelier_render.speech.sentences import PIECE_CHARS_MAX, pieces
 from atelier_storage.keys import upload_key
 
 Ask = Callable[..., RequestRender]

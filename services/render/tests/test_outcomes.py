@@ -2,7 +2,7 @@
 
 import pytest
 
-from atelier_render.calls.outcomes import Rules, another_may, shows_health, told, verified
+from atelier_render.provider_calls.retry_policy import Rules, another_may, shows_health, told, verified
 from atelier_render.providers.protocol import (
     Failed,
     Outcome,

@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 from atelier_contracts import Owner, RequestRender, Simulation
 from atelier_render import store
-from atelier_render.forecast.forecasting import Forecaster
-from atelier_render.forecast.places import Places
+from atelier_render.eta.estimator import Forecaster
+from atelier_render.eta.queue_position import Places
+from atelier_render.internal_api import places_router
 from atelier_render.jobs import NewJob
 from atelier_render.providers.simulator import Simulator
-from atelier_render.reads import places_router
 from atelier_telemetry import metrics
 
 pytestmark = pytest.mark.stack

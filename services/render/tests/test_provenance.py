@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from PIL import Image
 
 from atelier_contracts import RenderSpec
-from atelier_render.narration.sound import Mp3, Wav
+from atelier_render.outputs.analysis import Output
 from atelier_render.provenance.identity import (
     IdentityUnusable,
     SigningIdentity,
@@ -25,8 +25,8 @@ from atelier_render.provenance.marker import Marker, Origin
 from atelier_render.provenance.source_types import ALGORITHM, COMPOSITE, TRAINED, TRAINED_COMPOSITE
 from atelier_render.provenance.tags import Tag, tagged
 from atelier_render.providers.protocol import Input, Picture
-from atelier_render.providers.verification import flaw, type_of
-from atelier_render.results.analysis import Output
+from atelier_render.providers.toolkit.file_checks import flaw, type_of
+from atelier_render.speech.encoders import Mp3, Wav
 
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 WORDS = RenderSpec(kind="image", prompt="a cat")

@@ -30,8 +30,8 @@ from atelier_render.providers.protocol import (
     Transient,
     Unknown,
 )
-from atelier_render.providers.spoken import CONTENT_TYPES as SOUND_TYPES
-from atelier_render.providers.verification import flaw, type_of
+from atelier_render.providers.toolkit.file_checks import flaw, type_of
+from atelier_render.providers.toolkit.narration_script import CONTENT_TYPES as SOUND_TYPES
 
 from .provider_subjects import SUBJECTS, Subject, Tools, job_of
 
@@ -70,7 +70,7 @@ async def subject(
         await control.forget()
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning:atelier_render.providers.openai")
+pytestmark = pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning:atelier_render.providers.openai.provider")
 every = pytest.mark.parametrize("subject", SUBJECTS, indirect=True)
 
 

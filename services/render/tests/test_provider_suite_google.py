@@ -13,10 +13,10 @@ from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, IMAGEN_MODELS
 from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.google_content import MODELS
-from atelier_render.providers import google_models as models
-from atelier_render.providers.finishing import Finishing
-from atelier_render.providers.google import Google
+from atelier_render.providers.google import models
+from atelier_render.providers.google.provider import Google
 from atelier_render.providers.protocol import Failed, Partial, Succeeded
+from atelier_render.providers.toolkit.image_normaliser import Finishing
 
 from .provider_subjects import job_of
 

@@ -18,13 +18,13 @@ from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.openai_images import MODELS
 from atelier_provider_simulator.pictures import mp3_frames, spoken
-from atelier_render.providers.finishing import Finishing
-from atelier_render.providers.openai import OpenAI
-from atelier_render.providers.openai_models import Call, RetiredModels, calls, model_sent, offers, options
-from atelier_render.providers.openai_outcomes import outcome_of
-from atelier_render.providers.openai_speech import CALL_CHARS_MAX, joined, passages
+from atelier_render.providers.openai.errors import outcome_of
+from atelier_render.providers.openai.long_speech import CALL_CHARS_MAX, joined, passages
+from atelier_render.providers.openai.models import Call, RetiredModels, calls, model_sent, offers, options
+from atelier_render.providers.openai.provider import OpenAI
 from atelier_render.providers.protocol import Failed, Input, Outcome, Partial, ProviderJob, Refused, Succeeded
-from atelier_render.providers.wave_files import NotSound
+from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.wave_files import NotSound
 
 from .provider_subjects import job_of
 

@@ -14,12 +14,8 @@ import pytest
 from PIL import Image
 
 from atelier_imaging.pool import ImageWorkers
-from atelier_render.providers.finishing import Finishing, Unusable, Wanted
-from atelier_render.providers.google import Google
-from atelier_render.providers.measures import sides
-from atelier_render.providers.openai import OpenAI
-from atelier_render.providers.outgoing import seconds
-from atelier_render.providers.parts import as_one
+from atelier_render.providers.google.provider import Google
+from atelier_render.providers.openai.provider import OpenAI
 from atelier_render.providers.protocol import (
     Failed,
     Outcome,
@@ -31,6 +27,10 @@ from atelier_render.providers.protocol import (
     Transient,
     Unknown,
 )
+from atelier_render.providers.toolkit.fan_out import as_one
+from atelier_render.providers.toolkit.http_client import seconds
+from atelier_render.providers.toolkit.image_normaliser import Finishing, Unusable, Wanted
+from atelier_render.providers.toolkit.image_size import sides
 
 from .provider_subjects import job_of
 

@@ -9,9 +9,9 @@ from httpx import ASGITransport, AsyncClient
 from pydantic import SecretStr
 
 from atelier_contracts import InputRef, RenderSpec
+from atelier_render.internal_api import reads_router
 from atelier_render.providers.protocol import Capabilities, Offer, Outcome, ProviderJob
 from atelier_render.providers.registry import candidates, objection
-from atelier_render.reads import reads_router
 
 PICTURE = InputRef(role="image", key="k")
 

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from atelier_contracts import CancelRender, RequestRender, Simulation, wrap
 from atelier_messaging import Delivery
 from atelier_render.handlers import handle_commands
-from atelier_render.reads import reads_router
+from atelier_render.internal_api import reads_router
 from atelier_telemetry.tracing import traceparent_of
 
 pytestmark = pytest.mark.stack
@@ -89,7 +89,7 @@ async def test_the_attempt_and_what_it_says_belong_to_the_trace_of_the_request(w
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("atelier_render.scheduler._tracer", provider.get_tracer("test"))
+        patch.setattr("atelier_render.execution.scheduler._tracer", provider.get_tracer("test"))
         process, request = world.process(), ask(simulate=Simulation())
         consuming = provider.get_tracer("test").start_span("process")
         delivery = Delivery(wrap(request, source="test"), consuming)

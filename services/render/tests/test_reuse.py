@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from atelier_contracts import InputRef, Owner, RenderSpec, RequestRender, Simulation
+from atelier_render.outputs.result_cache import as_wished, fingerprint_of
 from atelier_render.providers.protocol import Input
-from atelier_render.results.reuse import as_wished, fingerprint_of
 from atelier_storage.keys import upload_key
 
 pytestmark = pytest.mark.stack

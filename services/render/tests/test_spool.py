@@ -3,8 +3,8 @@
 from pathlib import Path
 from uuid import uuid4
 
-from atelier_render.results.analysis import Output
-from atelier_render.results.spool import Made, Spool
+from atelier_render.outputs.analysis import Output
+from atelier_render.outputs.spool import Made, Spool
 
 SEEN = Output(b"one", "image/png", 1, 2, b"small", ("#112233", "#ffffff"))
 MADE = Made("simulator", (SEEN, Output(b"two", "image/webp", 3, 4)), bytes(32))

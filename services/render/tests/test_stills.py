@@ -17,17 +17,17 @@ from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.pictures import described
 from atelier_provider_simulator.plans import Upload
-from atelier_render.inputs import InputRefused
+from atelier_render.execution.input_normaliser import Stills
+from atelier_render.execution.inputs import InputRefused
+from atelier_render.execution.progress import Progress
 from atelier_render.jobs import Attempt, Completion, Job
-from atelier_render.progress import Progress
-from atelier_render.providers.finishing import Finishing
-from atelier_render.providers.google import Google
-from atelier_render.providers.local import OFFERS
-from atelier_render.providers.openai import OpenAI
+from atelier_render.outputs.artefact_writer import Artefacts
+from atelier_render.outputs.spool import Spool
+from atelier_render.providers.google.provider import Google
+from atelier_render.providers.local.images import OFFERS
+from atelier_render.providers.openai.provider import OpenAI
 from atelier_render.providers.protocol import Capabilities, Input, Outcome, ProviderJob, Succeeded
-from atelier_render.results.artefacts import Artefacts
-from atelier_render.results.spool import Spool
-from atelier_render.stills import Stills
+from atelier_render.providers.toolkit.image_normaliser import Finishing
 from atelier_storage.keys import upload_key
 
 from .conftest import MemoryStore, worker_of

@@ -3,8 +3,8 @@
 import pytest
 
 from atelier_contracts import RenderSpec
-from atelier_render.results.analysis import Output
-from atelier_render.results.tags import KEYWORDS_MAX, colour_name, tags_of
+from atelier_render.outputs.analysis import Output
+from atelier_render.outputs.tags import KEYWORDS_MAX, colour_name, tags_of
 
 
 def output(width: int = 30, height: int = 20, colours: tuple[str, ...] = ()) -> Output:

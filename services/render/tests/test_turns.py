@@ -12,8 +12,8 @@ from atelier_contracts import Owner, RequestRender
 from atelier_contracts.vocabulary import Priority
 from atelier_messaging import testing
 from atelier_render import store
+from atelier_render.claim_bench import pages_of_a_claim
 from atelier_render.jobs import Job, Lane, NewJob
-from atelier_render.queue_bench import pages_of_a_claim
 
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]

@@ -12,12 +12,12 @@ from PIL import Image
 from atelier_contracts import RenderSpec
 from atelier_imaging.decoder import Photo, normalise
 from atelier_provider_simulator.pictures import mp3_frames, spoken
-from atelier_render.providers.finishing import Finishing
-from atelier_render.providers.measures import sides
-from atelier_render.providers.openai_speech import joined
+from atelier_render.providers.openai.long_speech import joined
 from atelier_render.providers.protocol import Failed, Picture, Succeeded
-from atelier_render.providers.verification import flaw, type_of
-from atelier_render.providers.wave_files import NotSound, read_wave, with_true_lengths
+from atelier_render.providers.toolkit.file_checks import flaw, type_of
+from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_size import sides
+from atelier_render.providers.toolkit.wave_files import NotSound, read_wave, with_true_lengths
 from atelier_render.providers.worker_http.contract import Made, Output
 from atelier_render.providers.worker_http.outputs import Outputs
 

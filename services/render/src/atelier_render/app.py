@@ -16,34 +16,34 @@ from atelier_contracts.vocabulary import N_MAX
 from atelier_imaging.pool import ImageWorkers
 from atelier_messaging import Bus, database, loops
 from atelier_messaging.database import Pool
-from atelier_render import composition
-from atelier_render.calls.calling import Caller
-from atelier_render.calls.gates import CALLS_MAX, Gate
-from atelier_render.calls.outcomes import Rules
-from atelier_render.calls.submissions import Submissions
-from atelier_render.completions import Completions
-from atelier_render.content.moderation_http import HttpModerator
-from atelier_render.content.rules import BannedWordsModerator, ContentRules, Moderator
-from atelier_render.forecast.forecasting import EXCHANGE_EVERY_S, Forecaster
-from atelier_render.forecast.places import Places
+from atelier_render import provider_factory as composition
+from atelier_render.eta.estimator import EXCHANGE_EVERY_S, Forecaster
+from atelier_render.eta.queue_position import Places
+from atelier_render.execution.completions import Completions
+from atelier_render.execution.input_normaliser import Stills
+from atelier_render.execution.inputs import INPUT_BYTES_MAX, Inputs
+from atelier_render.execution.progress import TELL_EVERY_S, Progress
+from atelier_render.execution.scheduler import BEATS_A_LEASE, Scheduler
+from atelier_render.execution.worker import Worker
 from atelier_render.handlers import handle_commands
-from atelier_render.inputs import INPUT_BYTES_MAX, Inputs
-from atelier_render.progress import TELL_EVERY_S, Progress
+from atelier_render.internal_api import places_router, reads_router
+from atelier_render.moderation.http import HttpModerator
+from atelier_render.moderation.moderators import BannedWordsModerator, ContentRules, Moderator
+from atelier_render.outputs.analysis import Analyst
+from atelier_render.outputs.artefact_writer import Artefacts
+from atelier_render.outputs.garbage_collector import EXPIRE_EVERY_S, PRUNE_EVERY_S, Collector
+from atelier_render.outputs.result_cache import Reuse
+from atelier_render.outputs.spool import Spool
 from atelier_render.provenance.identity import ensure_identity, make_identity, read_identity
 from atelier_render.provenance.marker import Marker
+from atelier_render.provider_calls.caller import Caller
+from atelier_render.provider_calls.concurrency_gate import CALLS_MAX, Gate
+from atelier_render.provider_calls.retry_policy import Rules
+from atelier_render.provider_calls.submission_log import Submissions
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
-from atelier_render.providers.worker_http.hints import callbacks_router
-from atelier_render.reads import places_router, reads_router
-from atelier_render.results.analysis import Analyst
-from atelier_render.results.artefacts import Artefacts
-from atelier_render.results.collecting import EXPIRE_EVERY_S, PRUNE_EVERY_S, Collector
-from atelier_render.results.reuse import Reuse
-from atelier_render.results.spool import Spool
-from atelier_render.scheduler import BEATS_A_LEASE, Scheduler
+from atelier_render.providers.worker_http.callbacks import callbacks_router
 from atelier_render.settings import Settings
-from atelier_render.stills import Stills
-from atelier_render.worker import Worker
 from atelier_storage.objects import ObjectStore
 from atelier_storage.safe_fetcher import SafeFetcher
 from atelier_telemetry import logs, tracing
@@ -219,7 +219,7 @@ def _content_rules(settings: Settings) -> ContentRules:
 
 def _openai_moderator(settings: Settings) -> Moderator:
     # Only here: the SDK takes most of a second to load.
-    from atelier_render.content.moderation_openai import OpenAIModerator
+    from atelier_render.moderation.openai import OpenAIModerator
 
     assert settings.openai_api_key, "the settings say so"
     key, url = settings.openai_api_key.get_secret_value(), settings.openai_base_url

@@ -6,9 +6,9 @@ from typing import cast
 from atelier_contracts import CancelRender, DiscardRender, GenerationDeleted, RenderFailed, RequestRender
 from atelier_messaging import Delivery, Work
 from atelier_render import store
+from atelier_render.execution.scheduler import CANCELLED, Scheduler
 from atelier_render.jobs import NewJob, lane_of
-from atelier_render.results.collecting import Collector
-from atelier_render.scheduler import CANCELLED, Scheduler
+from atelier_render.outputs.garbage_collector import Collector
 from atelier_storage.keys import is_input, is_upload
 from atelier_telemetry import metrics
 from atelier_telemetry.tracing import traceparent_of

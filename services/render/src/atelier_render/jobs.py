@@ -6,12 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from atelier_contracts import Artefact, Owner, RenderCompleted, RenderFailed, RenderSpec
 from atelier_contracts.render import FailureCode
-from atelier_render.forecast.forecasts import Forecast
 from atelier_telemetry.tracing import Span
 
 Lane = Literal["paced", "instant"]
@@ -33,6 +32,13 @@ class NewJob:
     lane: Lane
     deadline_at: datetime
     traceparent: str | None
+
+
+class Forecast(NamedTuple):
+    """Seconds from now to the end: half of the like were done in ``p50_s``, nine of ten in ``p90_s``."""
+
+    p50_s: float
+    p90_s: float
 
 
 @dataclass(frozen=True, slots=True)

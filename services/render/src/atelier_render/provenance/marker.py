@@ -17,12 +17,12 @@ from typing import Any
 from c2pa import Builder, C2paError, C2paSignerInfo, Context, Reader, Settings, Signer
 
 from atelier_contracts import RenderSpec
+from atelier_render.outputs.analysis import Output
 from atelier_render.provenance.identity import SigningIdentity
 from atelier_render.provenance.source_types import source_type_of
 from atelier_render.provenance.tags import Tag, Unmarkable, tagged
 from atelier_render.providers.protocol import Input
-from atelier_render.providers.verification import type_of
-from atelier_render.results.analysis import Output
+from atelier_render.providers.toolkit.file_checks import type_of
 from atelier_telemetry import metrics
 
 SOFTWARE = {"name": "Atelier", "version": version("atelier-render")}

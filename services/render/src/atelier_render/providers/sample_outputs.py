@@ -4,7 +4,7 @@ import struct
 import zlib
 
 from atelier_contracts.vocabulary import AudioFormat
-from atelier_render.providers.wave_files import Wave, write_wave
+from atelier_render.providers.toolkit.wave_files import Wave, write_wave
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RATE_HZ = 8_000

@@ -9,7 +9,7 @@ from atelier_contracts import Kind, Simulation
 from atelier_contracts.vocabulary import ImageFormat
 from atelier_imaging.pictures import EncodedPicture
 from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
-from atelier_render.providers.local import OFFER_OF, sides_of
+from atelier_render.providers.local.images import OFFER_OF, sides_of
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
@@ -23,7 +23,7 @@ from atelier_render.providers.protocol import (
     Unknown,
 )
 from atelier_render.providers.sample_outputs import sample_picture, sample_sound
-from atelier_render.providers.spoken import CONTENT_TYPES as SOUND_TYPES
+from atelier_render.providers.toolkit.narration_script import CONTENT_TYPES as SOUND_TYPES
 
 OPEN_SIDES_PX = (768, 1024)
 """Where a photograph would decide, which is not looked at here."""

@@ -9,7 +9,7 @@ from atelier_render.store.artefacts import Earlier, equal_result, finish_jobs, t
 from atelier_render.store.durations import Measured, add_durations, durations, promise, standing
 from atelier_render.store.leases import extend_leases, free_lost_jobs, give_back
 from atelier_render.store.queue import LATE, change_queues, claim_jobs, depths
-from atelier_render.store.removing import (
+from atelier_render.store.retention import (
     Reason,
     doom_inputs,
     doom_objects,

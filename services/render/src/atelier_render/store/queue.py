@@ -9,8 +9,7 @@ import asyncpg
 from atelier_contracts import Owner, RenderSpec
 from atelier_contracts.vocabulary import Priority
 from atelier_messaging.database import Connection, Pool
-from atelier_render.forecast.forecasts import Forecast
-from atelier_render.jobs import Job, Lane, NewJob, Promise
+from atelier_render.jobs import Forecast, Job, Lane, NewJob, Promise
 
 LATE = "the deadline had passed before the render could start"
 _RANKS: Mapping[Priority, int] = {"high": -1, "normal": 0, "low": 1}

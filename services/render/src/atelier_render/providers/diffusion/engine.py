@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from atelier_render.providers.diffusion.pipelines import Interrupted, NoRoom, Pipelines
-from atelier_render.providers.diffusion.work import (
+from atelier_render.providers.diffusion.wire import (
     Batch,
     Broken,
     Make,

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from atelier_imaging.decoder import normalise
 from atelier_imaging.encoder import encode
 from atelier_imaging.pictures import ImageRefused
-from atelier_render.providers.diffusion.work import Drawn, Item, Recipe, Rejected
+from atelier_render.providers.diffusion.wire import Drawn, Item, Recipe, Rejected
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 FLAGGED = "the model's own filter withheld the picture"

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 from atelier_contracts import RenderSpec
-from atelier_render.providers.diffusion.batches import Batches, NotMade
-from atelier_render.providers.diffusion.model import Model
+from atelier_render.providers.diffusion.batcher import Batches, NotMade
+from atelier_render.providers.diffusion.engine_process import Model
 from atelier_render.providers.diffusion.settings import STYLES, DiffusersSettings, sides_of
-from atelier_render.providers.diffusion.work import Drawn, Item, Recipe, Rejected
-from atelier_render.providers.measures import sides
-from atelier_render.providers.parts import as_one
+from atelier_render.providers.diffusion.wire import Drawn, Item, Recipe, Rejected
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
@@ -21,6 +19,8 @@ from atelier_render.providers.protocol import (
     Transient,
     mode_of,
 )
+from atelier_render.providers.toolkit.fan_out import as_one
+from atelier_render.providers.toolkit.image_size import sides
 
 SEEDS = 1 << 63
 

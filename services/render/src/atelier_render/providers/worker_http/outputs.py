@@ -6,12 +6,12 @@ import re
 from hashlib import sha256
 
 from atelier_contracts import RenderSpec
-from atelier_render.providers.finishing import Finishing, Unusable, Wanted
-from atelier_render.providers.measures import sides
 from atelier_render.providers.protocol import Failed, Outcome, Partial, Picture, Succeeded, Unknown
-from atelier_render.providers.spoken import CONTENT_TYPES as SOUND_TYPES
-from atelier_render.providers.verification import flaw, type_of
-from atelier_render.providers.wave_files import with_true_lengths
+from atelier_render.providers.toolkit.file_checks import flaw, type_of
+from atelier_render.providers.toolkit.image_normaliser import Finishing, Unusable, Wanted
+from atelier_render.providers.toolkit.image_size import sides
+from atelier_render.providers.toolkit.narration_script import CONTENT_TYPES as SOUND_TYPES
+from atelier_render.providers.toolkit.wave_files import with_true_lengths
 from atelier_render.providers.worker_http.contract import Made, Output
 from atelier_storage.errors import FetchFailed
 from atelier_storage.safe_fetcher import SafeFetcher

@@ -11,8 +11,6 @@ from pydantic import ValidationError
 
 from atelier_contracts import RenderSpec
 from atelier_contracts.vocabulary import Role
-from atelier_render.providers.finishing import Finishing
-from atelier_render.providers.measures import sides
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
@@ -26,6 +24,17 @@ from atelier_render.providers.protocol import (
     Unknown,
     mode_of,
 )
+from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_size import sides
+from atelier_render.providers.worker_http.callbacks import CALLBACKS, Hints, Listener
+from atelier_render.providers.worker_http.client import (
+    RETRY_AFTER_S_DEFAULT,
+    Line,
+    Overlong,
+    Reply,
+    Unanswered,
+    Unreached,
+)
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration
 from atelier_render.providers.worker_http.contract import (
     ANSWER,
@@ -37,15 +46,6 @@ from atelier_render.providers.worker_http.contract import (
     Made,
     Problem,
     Underway,
-)
-from atelier_render.providers.worker_http.hints import CALLBACKS, Hints, Listener
-from atelier_render.providers.worker_http.line import (
-    RETRY_AFTER_S_DEFAULT,
-    Line,
-    Overlong,
-    Reply,
-    Unanswered,
-    Unreached,
 )
 from atelier_render.providers.worker_http.outputs import Outputs
 from atelier_render.providers.worker_http.signatures import Signer

@@ -1,0 +1,1 @@
+"""From a claimed job to its recorded end: scheduler, worker, inputs, progress, completions."""

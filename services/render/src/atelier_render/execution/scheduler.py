@@ -1,0 +1,235 @@
+"""Who renders what, and when: leases with heartbeats, and turns between tenants.
+
+A claimed job is leased to this process until ``lease_until`` by the database's clock. A beat extends all our leases in
+one statement. A lease that runs out makes the job anyone's; the attempt that lost it can no longer end it, because
+ending is a compare-and-set on (running, lease owner, attempt). The turns are one statement: ``store.claim_jobs``.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+from opentelemetry import trace
+
+from atelier_contracts import RenderFailed, RenderStarted
+from atelier_messaging import UnitOfWork, is_outage
+from atelier_render import store
+from atelier_render.eta.estimator import Forecaster
+from atelier_render.execution.completions import Completions
+from atelier_render.execution.worker import Worker
+from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Completion, Ending, Failure, Job, Lane, Phase
+from atelier_telemetry import metrics, words
+from atelier_telemetry.tracing import Span, parent_from, tracer
+
+POLL_S = 1.0
+"""Seconds between looks at the queue when nobody wakes us: jobs that other processes saved or gave back."""
+INSTANT_MAX = 100
+FREED_MAX = 500
+STOP_S_MAX = 4.0
+BEATS_A_LEASE = 3
+CANCELLED = "cancelled at the client's wish"
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+_tracer = tracer(__name__)
+
+
+class Scheduler:
+    """Claims jobs for one process and keeps their leases until they have ended."""
+
+    def __init__(
+        self,
+        unit: UnitOfWork,
+        worker: Worker,
+        completions: Completions,
+        forecaster: Forecaster,
+        *,
+        owner: str,
+        lease_s: float,
+        slots: int,
+        tenant_slots_max: int = 0,
+    ) -> None:
+        self._unit = unit
+        self._worker = worker
+        self._completions = completions
+        self._forecaster = forecaster
+        self._owner = owner
+        self._lease_s = lease_s
+        self._slots = slots
+        # Instant jobs are over with the commit after the one that claims them: there is nothing to hold a tenant to.
+        self._cap_of: dict[Lane, int] = {"paced": tenant_slots_max, "instant": 0}
+        self._attempts: dict[str, Attempt] = {}
+        self._wakes: dict[Lane, asyncio.Event] = {"paced": asyncio.Event(), "instant": asyncio.Event()}
+        self._turns: dict[Lane, asyncio.Lock] = {"paced": asyncio.Lock(), "instant": asyncio.Lock()}
+        self._beat_soon = asyncio.Event()
+
+    def wake(self, lanes: Iterable[Lane]) -> None:
+        """There is something to claim."""
+        for lane in lanes:
+            self._wakes[lane].set()
+
+    def look_for_cancels(self) -> None:
+        """A running job was flagged; the next beat comes at once."""
+        self._beat_soon.set()
+
+    async def run_lane(self, lane: Lane) -> None:
+        """For ever: claim and render, at once when woken, else every ``POLL_S``."""
+        take = self._take_paced if lane == "paced" else self._take_instant
+        more: bool | None = False
+        while True:
+            await _set_within(self._wakes[lane], 0.0 if more else POLL_S)
+            async with self._turns[lane]:
+                more = await self._through_outages(take)
+
+    async def keep_leases(self) -> None:
+        """For ever: beat, and take away what others no longer hold."""
+        while True:
+            await _set_within(self._beat_soon, self._lease_s / BEATS_A_LEASE)
+            await self._through_outages(self._beat)
+
+    async def free_lost(self) -> None:
+        """Jobs whose worker stopped beating go back to the queue, or to their end after ``ATTEMPTS_MAX`` attempts."""
+        exhausted = f"the render was lost {ATTEMPTS_MAX} times"
+        async with self._unit.once() as work:
+            freed = await store.free_lost_jobs(work.connection, FREED_MAX, cancelled=CANCELLED, exhausted=exhausted)
+            for job in freed:
+                if job.code is not None:
+                    event = RenderFailed(generation_id=job.generation_id, code=job.code, reason=job.reason or "")
+                    work.emit(event, cause=trace.get_current_span(parent_from(job.traceparent)))
+            await store.abandon_submissions(work.connection)
+        if freed:
+            logger.warning("%d leases were lost", len(freed))
+            metrics.LEASES_LOST.inc(len(freed))
+            self.wake(self._wakes)
+        for state, depth in (await store.depths(self._unit.pool)).items():
+            metrics.RENDER_QUEUE.labels(state).set(depth)
+
+    async def stop(self) -> None:
+        """Claims no more, lets endings finish, gives everything else back to the queue. Takes ``STOP_S_MAX`` seconds at
+        most; what it could not give back by then is free when its lease runs out."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_S_MAX):
+                for turn in self._turns.values():
+                    await turn.acquire()  # and never released
+                attempts = list(self._attempts.values())
+                for attempt in attempts:
+                    _stop(attempt, "lost")
+                await asyncio.gather(*(a.task for a in attempts if a.task), return_exceptions=True)
+                await self._completions.drain()
+                given_back = await store.give_back(self._unit.pool, self._owner)
+                logger.info("gave %d jobs back", given_back)
+
+    async def _take_paced(self) -> bool:
+        """Fills the free slots; answers whether more may wait for slots that are free."""
+        free = self._slots - len(self._attempts)
+        attempts = await self._claim("paced", free) if free > 0 else []
+        for attempt in attempts:
+            self._attempts[attempt.job.key] = attempt
+            attempt.forecast = self._forecaster.forecast(attempt.job.spec)
+            attempt.task = asyncio.create_task(self._render(attempt), name=f"render {attempt.job.key}")
+            attempt.task.add_done_callback(partial(self._over, attempt))
+        return 0 < len(attempts) == free
+
+    async def _take_instant(self) -> bool:
+        """Renders a whole batch between two commits: no slot, no task, no timer for any of them."""
+        attempts = await self._claim("instant", INSTANT_MAX)
+        if not attempts:
+            return False
+        await self._completions.commit([(a, self._worker.perform_at_once(a.job)) for a in attempts])
+        for attempt in attempts:
+            attempt.span.end()
+        return len(attempts) == INSTANT_MAX
+
+    async def _claim(self, lane: Lane, limit: int) -> list[Attempt]:
+        attempts = []
+        async with self._unit.once() as work:
+            jobs = await store.claim_jobs(
+                work.connection, lane, limit, owner=self._owner, lease_s=self._lease_s, cap=self._cap_of[lane]
+            )
+            for job in jobs:
+                span = _span(job)
+                if job.left_s > 0:
+                    attempts.append(Attempt(job, span))
+                    work.emit(RenderStarted(generation_id=job.generation_id, attempt=job.attempt), cause=span)
+                else:
+                    work.emit(Failure(job, None, "provider_timeout", store.LATE).event(), cause=span)
+                    span.end()
+        return attempts
+
+    async def _render(self, attempt: Attempt) -> None:
+        try:
+            with trace.use_span(attempt.span, end_on_exit=True):
+                ending = await self._ending(attempt)
+                attempt.phase = "settling"
+                if await self._completions.settle(attempt, ending) and isinstance(ending, Completion):
+                    self._forecaster.finished(attempt, ending)
+        except Exception:
+            # Nobody will end this attempt: without its beat the lease runs out and the job is taken over.
+            logger.exception("attempt %s could not be ended", attempt.job.key)
+
+    def _over(self, attempt: Attempt, _: object) -> None:
+        """However it went, cancelled before its first step included, the slot is free."""
+        del self._attempts[attempt.job.key]
+        self.wake(["paced"])
+
+    async def _ending(self, attempt: Attempt) -> Ending:
+        try:
+            return await self._worker.perform(attempt)
+        except asyncio.CancelledError:
+            if attempt.phase != "cancelled" or attempt.task is None:
+                raise
+            attempt.task.uncancel()
+            return Failure(attempt.job, None, "cancelled", CANCELLED)
+
+    async def _beat(self) -> None:
+        ours = {a.job.generation_id: a for a in self._attempts.values()}
+        if not ours:
+            return
+        beats = await store.extend_leases(self._unit.pool, list(ours), owner=self._owner, lease_s=self._lease_s)
+        held = {beat.generation_id: beat for beat in beats}
+        for generation_id, attempt in ours.items():
+            beat = held.get(generation_id)
+            if beat is None or beat.attempt != attempt.job.attempt:
+                _stop(attempt, "lost")
+            elif beat.cancelled:
+                _stop(attempt, "cancelled")
+
+    async def _through_outages(self, act: Callable[[], Awaitable[T]]) -> T | None:
+        try:
+            return await act()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            logger.warning("database not usable: %r", error)
+            return None
+
+
+def _stop(attempt: Attempt, phase: Phase) -> None:
+    """Stops what still works. What is settling is left alone: its compare-and-set will tell."""
+    if attempt.phase == "working" and attempt.task is not None:
+        attempt.phase = phase
+        # The word travels to the provider: work that is lost to us alone goes on for whoever takes over.
+        attempt.task.cancel(phase)
+
+
+def _span(job: Job) -> Span:
+    attributes: dict[str, str | int] = {
+        words.GENERATION_ID: str(job.generation_id),
+        words.OWNER_KIND: job.owner.kind,
+        words.OWNER_ID: str(job.owner.id),
+        words.ATTEMPT: job.attempt,
+    }
+    return _tracer.start_span(f"render {job.spec.kind}", context=parent_from(job.traceparent), attributes=attributes)
+
+
+async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:
+    """Waits for the event at most so long, and clears it."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    event.clear()
+    return True

@@ -1,0 +1,132 @@
+"""One attempt at one job, from its inputs to its stored pictures; what comes of it is a value, never an exception."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from atelier_contracts import RenderSpec, Simulation
+from atelier_render.execution.input_normaliser import Stills
+from atelier_render.execution.inputs import InputRefused, Inputs
+from atelier_render.execution.progress import Progress
+from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
+from atelier_render.moderation.moderators import ContentRules
+from atelier_render.outputs.analysis import Analyst
+from atelier_render.outputs.artefact_writer import Artefacts
+from atelier_render.outputs.result_cache import Reuse, as_wished, fingerprint_of
+from atelier_render.outputs.spool import Made
+from atelier_render.provenance.marker import Marker, Origin
+from atelier_render.provider_calls.caller import Call, Caller
+from atelier_render.provider_calls.job_endings import ending_of, late
+from atelier_render.provider_calls.submission_log import LeaseLost
+from atelier_render.providers.protocol import Input, Partial, Provider, ProviderJob, Succeeded
+from atelier_render.providers.registry import candidates, objection
+from atelier_render.providers.simulator import Simulator
+from atelier_telemetry import metrics, words
+
+logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Performs attempts with the providers able to make what each of them calls for."""
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        simulator: Simulator | None,
+        caller: Caller,
+        rules: ContentRules,
+        inputs: Inputs,
+        stills: Stills,
+        artefacts: Artefacts,
+        reuse: Reuse,
+        analyst: Analyst,
+        progress: Progress,
+        marker: Marker | None = None,
+    ) -> None:
+        self._providers = providers
+        self._simulator = simulator
+        self._caller = caller
+        self._rules = rules
+        self._inputs = inputs
+        self._stills = stills
+        self._artefacts = artefacts
+        self._reuse = reuse
+        self._analyst = analyst
+        self._progress = progress
+        self._marker = marker
+
+    async def perform(self, attempt: Attempt) -> Ending:
+        """Ends by the job's deadline at the latest. A cancelled call stops the provider's work too."""
+        job, able = attempt.job, self._able(attempt.job.spec)
+        if not able:
+            return Failure(job, None, "invalid_input", objection(self._providers, job.spec))
+        now = asyncio.get_running_loop().time
+        began = now()
+        ending = await self._by_the_deadline(attempt, able, began + job.left_s)
+        attempt.span.set_attribute(words.PROVIDER, ending.provider or able[0].name)
+        metrics.RENDER_SECONDS.labels(ending.provider or able[0].name).observe(now() - began)
+        return ending
+
+    def perform_at_once(self, job: Job) -> Ending:
+        """An instant job: nothing to wait for, nothing to draw."""
+        assert self._simulator is not None, "only the simulator's jobs are instant"
+        outcome = self._simulator.decide(_as_asked(job), job.spec.simulate or Simulation())
+        return ending_of(job, self._simulator.name, outcome)
+
+    def _able(self, spec: RenderSpec) -> Sequence[Provider]:
+        """The simulator stands in for nobody, and nobody for it."""
+        return (self._simulator,) if self._simulator and spec.simulate else candidates(self._providers, spec)
+
+    async def _by_the_deadline(self, attempt: Attempt, able: Sequence[Provider], ends_at: float) -> Ending:
+        job, first = attempt.job, able[0].name
+        try:
+            async with asyncio.timeout_at(ends_at):
+                return await self._perform(attempt, able, ends_at)
+        except asyncio.CancelledError:
+            await self._artefacts.take_back(attempt)
+            raise
+        except TimeoutError:
+            return late(attempt, first)
+        except LeaseLost:  # said to nobody: whoever has the lease ends the job
+            return Failure(job, first, "provider_failed", "the lease was lost")
+        except Exception as error:
+            logger.exception("attempt %s broke", job.key)
+            return Failure(job, first, "provider_failed", f"the render broke: {type(error).__name__}")
+
+    async def _perform(self, attempt: Attempt, able: Sequence[Provider], ends_at: float) -> Ending:
+        job = attempt.job
+        made = await self._artefacts.left_by_an_earlier_attempt(job)
+        if made is None:
+            inputs = await self._given(job, able)
+            if isinstance(inputs, InputRefused):
+                return Failure(job, able[0].name, "invalid_input", inputs.reason)
+            if refusal := await self._rules.objection(job, inputs, ends_at):
+                return refusal
+            fingerprint = await fingerprint_of(job.spec, inputs)
+            if job.spec.reuse and (earlier := await self._reuse.deliver(attempt, fingerprint)):
+                return earlier
+            with self._progress.of(attempt) as tell:
+                order = ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec, inputs, tell)
+                provider, outcome = await self._caller.ask(Call(attempt, order, ends_at), able)
+            if not isinstance(outcome, Succeeded | Partial) or not outcome.pictures:
+                return ending_of(job, provider, outcome)
+            left_s = ends_at - asyncio.get_running_loop().time()
+            outputs, wrong = await self._analyst.judge(outcome.pictures, left_s=left_s)
+            if not outputs:
+                return Failure(job, provider, "provider_failed", f"what the provider made is unusable: {wrong}")
+            if self._marker is not None:
+                outputs = await self._marker.mark(outputs, Origin(provider, outcome.model, job.spec, inputs))
+            kept_under = fingerprint if as_wished(job.spec, provider) else None
+            made = Made(provider, outputs, kept_under, outcome.model)
+        artefacts = await self._artefacts.save(attempt, made)
+        return Completion(job, made.provider, len(artefacts), artefacts, made.fingerprint, model=made.model)
+
+    async def _given(self, job: Job, able: Sequence[Provider]) -> tuple[Input, ...] | InputRefused:
+        if not any(provider.capabilities.reads_inputs for provider in able):
+            return ()
+        loaded = await self._inputs.load(job.owner, job.spec.inputs)
+        return loaded if isinstance(loaded, InputRefused) else await self._stills.make(loaded)
+
+
+def _as_asked(job: Job) -> ProviderJob:
+    return ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec)

@@ -1,0 +1,89 @@
+"""Delivers an equal earlier result of the same owner again, where the client allows it, instead of rendering.
+
+Equal means: everything the picture depends on is the same, the inputs by their bytes. A seed that nobody gave is 0, so
+it needs no rule of its own. What is delivered are copies under the new generation's keys: each can be deleted alone.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+
+from atelier_contracts import Artefact, RenderSpec
+from atelier_imaging.pictures import COMPOSER_VERSION
+from atelier_messaging.database import Pool
+from atelier_render import store
+from atelier_render.jobs import Attempt, Completion
+from atelier_render.outputs.artefact_writer import key_of
+from atelier_render.providers.protocol import Input
+from atelier_storage.errors import ObjectCorrupt, ObjectMissing, ObjectTooLarge, StorageUnavailable
+from atelier_storage.keys import belongs_to, thumbnail_key
+from atelier_storage.objects import PUT_BYTES_MAX, ObjectStore
+
+logger = logging.getLogger(__name__)
+GONE = (ObjectMissing, ObjectCorrupt, ObjectTooLarge, StorageUnavailable)
+
+
+async def fingerprint_of(spec: RenderSpec, inputs: Sequence[Input]) -> bytes:
+    """All that a result depends on, in 32 bytes. Inputs that the provider does not read count by their reference."""
+    spent = {"reuse", "inputs", "priority", "openai"}
+    asked = spec.model_dump(mode="json", exclude=spent) | {"composer": COMPOSER_VERSION}
+    if spec.openai:
+        asked["openai"] = spec.openai.model_dump(mode="json", exclude={"user", "safety_identifier"})
+    given = await asyncio.to_thread(_digests, inputs) if inputs else _references(spec)
+    return hashlib.sha256(json.dumps([asked, given], sort_keys=True).encode()).digest()
+
+
+def as_wished(spec: RenderSpec, provider: str) -> bool:
+    """Whether the one who was asked made it; what a stand-in made is not what the next one asks for."""
+    return spec.provider in (None, provider) or spec.simulate is not None
+
+
+def _digests(inputs: Sequence[Input]) -> list[tuple[str, str]]:
+    return [(one.role, hashlib.sha256(one.data).hexdigest()) for one in inputs]
+
+
+def _references(spec: RenderSpec) -> list[tuple[str, str]]:
+    return [(one.role, one.sha256 or one.key or one.url or "") for one in spec.inputs]
+
+
+class Reuse:
+    """Finds earlier results, not older than ``days_max`` days (0: however old)."""
+
+    def __init__(self, objects: ObjectStore, pool: Pool, *, days_max: int) -> None:
+        self._objects = objects
+        self._pool = pool
+        self._days_max = days_max
+
+    async def deliver(self, attempt: Attempt, fingerprint: bytes) -> Completion | None:
+        """The earlier result as this attempt's own; None where there is none, or none that is whole any more."""
+        job = attempt.job
+        earlier = await store.equal_result(self._pool, job.owner, fingerprint, days_max=self._days_max)
+        if earlier is None or len(earlier.artefacts) != job.spec.n:
+            return None
+        try:
+            copies = [await self._copy(attempt, index, one) for index, one in enumerate(earlier.artefacts)]
+        except GONE as gone:
+            logger.warning("an earlier result of %s cannot be delivered again: %r", job.generation_id, gone)
+            return None
+        return Completion(
+            job, earlier.provider, len(copies), tuple(copies), fingerprint, reused=True, model=earlier.model
+        )
+
+    async def _copy(self, attempt: Attempt, index: int, earlier: Artefact) -> Artefact:
+        """Copied within the store; the copy is read back, for it is what will be delivered. Raises one of ``GONE``."""
+        owner, key = attempt.job.owner, key_of(attempt, index, earlier.content_type)
+        assert belongs_to(earlier.key, owner.kind, owner.id), "results are looked up by their owner"
+        await self._copy_one(attempt, earlier.key, key)
+        data = await self._objects.get(key, PUT_BYTES_MAX)
+        if await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest()) != earlier.sha256:
+            raise ObjectCorrupt(f"{earlier.key} is not what was made")
+        small = thumbnail_key(key) if earlier.thumbnail else None
+        if earlier.thumbnail and small:
+            await self._copy_one(attempt, earlier.thumbnail, small)
+        return earlier.model_copy(update={"key": key, "thumbnail": small})
+
+    async def _copy_one(self, attempt: Attempt, source: str, key: str) -> None:
+        attempt.stored.append(key)
+        await self._objects.copy(source, key)

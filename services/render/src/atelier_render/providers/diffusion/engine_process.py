@@ -1,0 +1,125 @@
+"""The process with the model as render sees it: started with the first batch, kept warm, started anew when it died."""
+
+import asyncio
+import logging
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from pydantic_core import to_json
+
+from atelier_render.providers.diffusion.settings import DiffusersSettings
+from atelier_render.providers.diffusion.wire import (
+    HEAD,
+    Batch,
+    Broken,
+    Item,
+    Make,
+    Order,
+    OutOfMemory,
+    Ready,
+    Recipe,
+    Said,
+    Step,
+    Stop,
+    Stopped,
+    order_framed,
+    said_of,
+)
+
+ENGINE = "atelier_render.providers.diffusion.engine"
+QUIET = {"DIFFUSERS_VERBOSITY": "error", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+END_GRACE_S = 5.0
+ENDED = (asyncio.IncompleteReadError, ConnectionError, ValueError)
+logger = logging.getLogger(__name__)
+
+
+class ModelDied(Exception):
+    """The process ended, or could not be started, without an answer: nothing was made."""
+
+
+class NotLoaded(ModelDied):
+    """It cannot be started; trying again at once will not help."""
+
+
+class Model:
+    """One process; batches go through it in turn, which whoever calls sees to."""
+
+    def __init__(self, settings: DiffusersSettings) -> None:
+        self._settings = settings
+        self._process: Process | None = None
+        self._number = 0
+
+    async def make(
+        self, recipe: Recipe, items: Sequence[Item], tell: Callable[[float], None]
+    ) -> Batch | OutOfMemory | Broken | Stopped:
+        """Raises ModelDied, NotLoaded too."""
+        self._number += 1
+        number = self._number
+        try:
+            await self._started()
+            await self._send(Make(number, recipe, items))
+            while isinstance(said := await self._heard(), Step | Ready):
+                if isinstance(said, Step):
+                    tell(said.fraction)
+        except ENDED as error:
+            await self._end()
+            raise ModelDied("the process with the model died") from error
+        except asyncio.CancelledError:
+            await self._end()  # it would answer the next one with this one's pictures
+            raise
+        return said
+
+    async def stop(self) -> None:
+        """Nobody wants the batch under way any more; it ends after its step as Stopped."""
+        with suppress(*ENDED):
+            await self._send(Stop(self._number))
+
+    async def close(self) -> None:
+        """Ends the process."""
+        await self._end()
+
+    async def _started(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            return
+        asked = self._settings.model_dump(include={"model", "device", "dtype"})
+        # Secrets of ours are no business of a library that talks to the hub.
+        environment = QUIET | {name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")}
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", ENGINE, to_json(asked).decode()), stdin=PIPE, stdout=PIPE, env=environment
+        )
+        try:
+            async with asyncio.timeout(self._settings.load_s_max):
+                ready = await self._heard()
+        except (TimeoutError, *ENDED) as error:
+            await self._end()
+            raise NotLoaded(f"the model {self._settings.model_name} could not be loaded") from error
+        assert isinstance(ready, Ready), "nothing else comes first"
+        logger.info("model %s loaded on %s as %s", self._settings.model_name, ready.device, ready.dtype)
+
+    async def _send(self, order: Order) -> None:
+        if self._process is None or self._process.stdin is None:
+            raise ConnectionError("it is not running")
+        self._process.stdin.write(await asyncio.to_thread(order_framed, order))
+        await self._process.stdin.drain()
+
+    async def _heard(self) -> Said:
+        if self._process is None or self._process.stdout is None:
+            raise ConnectionError("it is not running")
+        (length,) = HEAD.unpack(await self._process.stdout.readexactly(HEAD.size))
+        body = await self._process.stdout.readexactly(length)
+        return await asyncio.to_thread(said_of, body)
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()  # at which it ends by itself
+        try:
+            await asyncio.wait_for(process.wait(), END_GRACE_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,1 @@
+"""What this process makes itself: composed images and spoken narrations."""

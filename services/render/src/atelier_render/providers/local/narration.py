@@ -1,0 +1,53 @@
+"""The provider that reads texts aloud on this machine: espeak-ng in a process a text. Equal texts give equal bytes."""
+
+from dataclasses import replace
+
+from atelier_contracts.narration import LANGUAGES, TEXT_CHARS_MAX
+from atelier_render.providers.protocol import (
+    Capabilities,
+    Failed,
+    Offer,
+    Outcome,
+    Picture,
+    ProviderJob,
+    Succeeded,
+    Transient,
+)
+from atelier_render.providers.toolkit.narration_script import CONTENT_TYPES, Script, script_of
+from atelier_render.speech.process_pool import Audio, NotRead, ReaderDied, Readers
+
+NOTE = f"At most {TEXT_CHARS_MAX} characters, in {len(LANGUAGES)} languages, as MP3 or WAV."
+
+
+class Narration:
+    """Reads the input of role text, or else the prompt."""
+
+    name = "narration"
+    capabilities = Capabilities(offers=(Offer("narration", n_max=1, note=NOTE),), reads_inputs=True)
+
+    def __init__(self, readers: Readers, *, last_resort: bool = False) -> None:
+        self._readers = readers
+        self.capabilities = replace(Narration.capabilities, last_resort=last_resort)
+
+    async def submit(self, job: ProviderJob) -> Outcome:
+        """One audio file."""
+        script = script_of(job)
+        return script if isinstance(script, Failed) else await self._read(job, script)
+
+    async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
+        """What our children had not handed over died with us."""
+        return Transient("nothing was made")
+
+    async def _read(self, job: ProviderJob, script: Script) -> Outcome:
+        audio_format = job.spec.audio_format
+        try:
+            made = await self._readers.read(
+                script.text, language=script.language, audio_format=audio_format, tell=job.tell
+            )
+        except ReaderDied as died:
+            return Failed("provider_failed", str(died))
+        match made:
+            case NotRead(reason):
+                return Failed("provider_failed", reason)
+            case Audio(data):
+                return Succeeded((Picture(data, CONTENT_TYPES[audio_format]),), 1)

@@ -1,0 +1,1 @@
+"""Images and narrations by OpenAI, or by a server that speaks its format."""

@@ -1,0 +1,1 @@
+"""What several providers share: HTTP, file checks, image sizes, and calls side by side."""

@@ -1,0 +1,94 @@
+"""At most so many texts read aloud at once, each by a process of its own, within bounds of time and memory."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from atelier_contracts.vocabulary import AudioFormat
+from atelier_imaging.sandbox import environment
+from atelier_render.speech.child import FRAME
+
+AUDIO_BYTES_MAX = 256 * 1024 * 1024
+MEMORY_BYTES = 1024**3
+READING_S_MAX = 240.0
+_PIPE_BUFFER_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """A finished file."""
+
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """Why the voice would not read it."""
+
+    reason: str
+
+
+class ReaderDied(Exception):
+    """The process ended, or was ended, before it had finished."""
+
+
+class Readers:
+    """Starts a process for each text."""
+
+    def __init__(self, *, readers: int, reading_s_max: float = READING_S_MAX, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._slots = asyncio.Semaphore(readers)
+        self._reading_s_max = reading_s_max
+        self._memory_bytes = memory_bytes
+
+    async def read(
+        self, text: str, *, language: str, audio_format: AudioFormat, tell: Callable[[int], None]
+    ) -> Audio | NotRead:
+        """The text as audio; ``tell`` hears percentages on the way. Raises ReaderDied. Cancelling ends the process."""
+        async with self._slots:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "atelier_render.speech.child", str(os.getpid()), str(self._memory_bytes)),
+                *(language, audio_format),
+                stdin=PIPE,
+                stdout=PIPE,
+                limit=_PIPE_BUFFER_BYTES,
+                env=environment(),
+            )
+            try:
+                async with asyncio.timeout(self._reading_s_max):
+                    return await _listen(process, text, tell)
+            except TimeoutError as late:
+                raise ReaderDied(f"a reader was stopped after {self._reading_s_max:g} s") from late
+            except (asyncio.IncompleteReadError, ConnectionError) as broken:
+                raise ReaderDied("a reader ended in the middle of a text") from broken
+            finally:
+                await _end(process)
+
+
+async def _listen(process: Process, text: str, tell: Callable[[int], None]) -> Audio | NotRead:
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(text.encode())
+    await process.stdin.drain()
+    process.stdin.close()
+    while True:
+        letter, length = FRAME.unpack(await process.stdout.readexactly(FRAME.size))
+        if length > AUDIO_BYTES_MAX:
+            raise ReaderDied("a reader announced a file of impossible size")
+        body = await process.stdout.readexactly(length)
+        match letter:
+            case b"P" if body.isdigit():
+                tell(int(body))
+            case b"A":
+                return Audio(body)
+            case b"R":
+                return NotRead(body.decode(errors="replace"))
+            case _:
+                raise ReaderDied("a reader does not keep to the format")
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
