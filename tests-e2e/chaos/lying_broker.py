@@ -7,11 +7,11 @@ from typing import Any, cast
 
 from atelier_contracts import Message, wrap
 from atelier_contracts.routes import ROUTES
-from atelier_messaging import Outcome, UnitOfWork, database, topology
+from atelier_messaging import PublishOutcome, UnitOfWork, database, topology
 from atelier_messaging.consumer import Consumer, Handler
 from atelier_messaging.outbox import Outbox
-from atelier_messaging.publisher import Outgoing, Publisher
-from atelier_messaging.work import Work
+from atelier_messaging.publisher import OutgoingMessage, Publisher
+from atelier_messaging.unit_of_work import Transaction
 
 
 class Died(BaseException):
@@ -57,24 +57,24 @@ class Broker:
         self.faulty = True
         self.unplugged = False
 
-    async def publish(self, window: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish(self, window: Sequence[OutgoingMessage]) -> list[PublishOutcome]:
         """Each frame is taken or not, and confirmed or not: all four happen."""
         return [self._take(outgoing) for outgoing in window]
 
-    def _take(self, outgoing: Outgoing) -> Outcome:
+    def _take(self, outgoing: OutgoingMessage) -> PublishOutcome:
         if self.unplugged:
-            return Outcome.UNKNOWN
+            return PublishOutcome.UNKNOWN
         luck = self._rng.random() if self.faulty else 1.0
         if luck < 0.08:
-            return Outcome.UNKNOWN  # lost on the way
+            return PublishOutcome.UNKNOWN  # lost on the way
         for queue in self._queues_of(outgoing):
             for _ in range(2 if self.faulty and self._rng.random() < 0.05 else 1):
                 frame = Frame(outgoing.body, outgoing.headers, outgoing.message_id, outgoing.content_type)
                 self.queues[queue].append(frame)
                 self.history.append((queue, frame))
-        return Outcome.UNKNOWN if luck < 0.18 else Outcome.CONFIRMED
+        return PublishOutcome.UNKNOWN if luck < 0.18 else PublishOutcome.CONFIRMED
 
-    def _queues_of(self, outgoing: Outgoing) -> list[str]:
+    def _queues_of(self, outgoing: OutgoingMessage) -> list[str]:
         if outgoing.exchange == topology.DEAD_EXCHANGE:
             frame = Frame(outgoing.body, outgoing.headers, outgoing.message_id, outgoing.content_type)
             self.dead.append((outgoing.routing_key, frame))
@@ -86,9 +86,9 @@ class Broker:
     def say(self, message: Message) -> None:
         """From a model, which repeats itself until it is heard."""
         envelope = wrap(message, source="model")
-        self._take_surely(Outgoing(envelope.body.encode(), envelope.headers, str(envelope.id), message.name))
+        self._take_surely(OutgoingMessage(envelope.body.encode(), envelope.headers, str(envelope.id), message.name))
 
-    def _take_surely(self, outgoing: Outgoing) -> None:
+    def _take_surely(self, outgoing: OutgoingMessage) -> None:
         faulty, self.faulty = self.faulty, False
         self._take(outgoing)
         self.faulty = faulty
@@ -117,7 +117,7 @@ class Process:
         box = Outbox(pool, publisher)
         unit = UnitOfWork(pool, box, f"atelier/{service}")
 
-        async def handle(work: Work) -> None:
+        async def handle(work: Transaction) -> None:
             await handler(work)
             if made.dying:
                 raise Died

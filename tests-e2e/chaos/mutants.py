@@ -42,7 +42,7 @@ _GATEWAY = "services/gateway/src/atelier_gateway"
 MUTANTS = (
     Mutant(
         "inbox",
-        f"{_MESSAGING}/work.py",
+        f"{_MESSAGING}/unit_of_work.py",
         "return [d for d in deliveries if d.envelope.id in claimed and first[d.envelope.id] is d]",
         "return [d for d in deliveries if claimed is not first]",
         "libs/messaging/tests/test_once.py::test_a_message_seen_before_is_not_fresh",
@@ -50,15 +50,15 @@ MUTANTS = (
     Mutant(
         "confirm",
         f"{_MESSAGING}/outbox.py",
-        "if outcome is Outcome.CONFIRMED:\n            task",
+        "if outcome is PublishOutcome.CONFIRMED:\n            task",
         "if outcome:\n            task",
         "libs/messaging/tests/test_outbox.py::test_an_unroutable_message_is_reported_and_kept",
     ),
     Mutant(
         "confirm of what is swept",
         f"{_MESSAGING}/outbox.py",
-        "strict=True) if outcome is Outcome.CONFIRMED]",
-        "strict=True) if outcome]",
+        "in published if outcome is PublishOutcome.CONFIRMED]",
+        "in published if outcome]",
         "libs/messaging/tests/test_outbox.py::test_a_sweep_keeps_what_was_not_confirmed",
     ),
     Mutant(
@@ -85,7 +85,7 @@ MUTANTS = (
     ),
     Mutant(
         "killer apart from its neighbours",
-        f"{_MESSAGING}/tally.py",
+        f"{_MESSAGING}/ack_tracker.py",
         "isinstance(count, int) and count >= SUSPECT_DELIVERIES",
         "isinstance(count, int) and count < 0",
         "libs/messaging/tests/test_killers.py::test_a_message_that_kills_its_consumer_takes_no_neighbours_along",
@@ -93,13 +93,13 @@ MUTANTS = (
     Mutant(
         "dead letter before its ack",
         f"{_MESSAGING}/consumer.py",
-        "while (await self._publisher.publish([outgoing]))[0] is not Outcome.CONFIRMED:",
-        "while not await self._publisher.publish([outgoing]):",
+        "if (await self._publisher.publish([outgoing]))[0] is not PublishOutcome.CONFIRMED:",
+        "if not await self._publisher.publish([outgoing]):",
         "libs/messaging/tests/test_outages.py::test_poison_met_while_the_broker_is_away_is_buried_when_it_is_back",
     ),
     Mutant(
         "ack of an unbroken run only",
-        f"{_MESSAGING}/tally.py",
+        f"{_MESSAGING}/ack_tracker.py",
         "while self.end + 1 in self.settled:\n            self.end += 1",
         "while self.settled:\n            self.end = max(self.settled)",
         "libs/messaging/tests/test_acknowledging.py::test_a_delivery_that_overtook_another_waits_for_it",

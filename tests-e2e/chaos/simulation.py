@@ -35,7 +35,7 @@ from atelier_contracts import (
     Work,
     unwrap,
 )
-from atelier_contracts.bundle import letters
+from atelier_contracts.bundle import unpack
 from atelier_contracts.routes import BILLING_COMMANDS, GATEWAY_PROJECTION, RENDER_COMMANDS, SESSION_SAGA
 from atelier_gateway.projection.snapshot import RANKS, TERMINAL, Snapshot, fold
 from atelier_messaging import database, testing
@@ -129,7 +129,7 @@ class Simulation:
 
     def _hear(self, queue: str, frame: Frame) -> None:
         """The models of gateway and render, which absorb what comes twice."""
-        for letter in letters(frame.body, frame.headers, content_type=frame.content_type, message_id=frame.message_id):
+        for letter in unpack(frame.body, frame.headers, content_type=frame.content_type, message_id=frame.message_id):
             envelope = unwrap(letter.body, letter.headers)
             message = envelope.message
             if queue == GATEWAY_PROJECTION and isinstance(message, Event):

@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage, HeadersType
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import Undecodable
-from atelier_contracts.bundle import Letter, letters
+from atelier_contracts.bundle import RawMessage, unpack
 from atelier_contracts.message import REGISTRY
 from atelier_contracts.routes import EXCHANGE, ROUTES
 from atelier_messaging.addresses import addresses_of, user_of
@@ -30,7 +30,7 @@ class Tap:
         self._connection: BrokerConnection | None = None
         self.heard: dict[str, tuple[str, str]] = {}
         """Message id → its name and its subject."""
-        self.frames: list[Letter] = []
+        self.frames: list[RawMessage] = []
         """The latest of them, to be said again."""
         self.repeated = 0
 
@@ -62,14 +62,14 @@ class Tap:
 
     async def _hear(self, raw: AbstractIncomingMessage) -> None:
         with suppress(Undecodable):
-            for letter in letters(
+            for letter in unpack(
                 raw.body, raw.headers or {}, content_type=raw.content_type, message_id=raw.message_id or ""
             ):
                 name = str(letter.headers.get("cloudEvents:type", ""))
                 if name in REGISTRY and letter.message_id:
                     self.heard[letter.message_id] = (name, str(letter.headers["cloudEvents:subject"]))
                     sender = {SENDER_HEADER: raw.headers.get(SENDER_HEADER) or raw.user_id}
-                    self.frames.append(Letter(letter.body, {**letter.headers, **sender}, letter.message_id))
+                    self.frames.append(RawMessage(letter.body, {**letter.headers, **sender}, letter.message_id))
         del self.frames[:-KEPT_MAX]
         await raw.ack()
 
@@ -119,7 +119,7 @@ def consumers_of(name: str) -> list[str]:
     return [queue for queue, messages in ROUTES.items() if any(message.name == name for message in messages)]
 
 
-def _bears(letter: Letter) -> bool:
+def _bears(letter: RawMessage) -> bool:
     """A request to reserve is told from its repetition by its id alone: said again under a new one after it was
     declined, it is a new request. All others say the same however often they are said."""
     return letter.headers["cloudEvents:type"] != "billing.reserve_credit.v1"

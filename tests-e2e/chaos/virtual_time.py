@@ -25,7 +25,7 @@ ALTER ROLE {role} SET search_path = virtual, pg_catalog, public;
 @asynccontextmanager
 async def virtual(superuser: str, service: Any) -> AsyncIterator[database.Pool]:
     """A fresh database of this service in which time is what we say."""
-    async with testing.migrated(superuser, Path(service.__file__).parent / "migrations") as url:
+    async with testing.migrated_database(superuser, Path(service.__file__).parent / "migrations") as url:
         role = str(urlsplit(url).username)
         connection = await asyncpg.connect(urlsplit(superuser)._replace(path=f"/{role}").geturl())
         await connection.execute(_CLOCK.format(role=role))

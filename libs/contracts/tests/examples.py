@@ -9,7 +9,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from atelier_contracts.vocabulary import Metadata
+from atelier_contracts.value_objects import Metadata
 
 Model = TypeVar("Model", bound=BaseModel)
 ITEMS_MAX = 3

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atelier_contracts import CancelRequested, Envelope, Message, RefundCredit, Undecodable, unwrap, wrap
-from atelier_contracts.bundle import BUNDLE_MAX, BUNDLE_TYPE, Letter, bundle, by_frame, letters
+from atelier_contracts.bundle import BUNDLE_MAX, BUNDLE_TYPE, RawMessage, bundle, by_frame, unpack
 from atelier_contracts.message import REGISTRY
 
 from .examples import models
@@ -23,7 +23,7 @@ def test_what_is_bundled_comes_out_as_it_was(kind: type[Message], data: st.DataO
     messages = data.draw(st.lists(models(kind), min_size=1, max_size=3))
     sent = [wrap(message, source="atelier/test", traceparent=TRACEPARENT) for message in messages]
 
-    opened = letters(bundle(sent), {}, content_type=BUNDLE_TYPE, message_id="the frame")
+    opened = unpack(bundle(sent), {}, content_type=BUNDLE_TYPE, message_id="the frame")
 
     assert [unwrap(letter.body, letter.headers) for letter in opened] == sent
     assert [letter.message_id for letter in opened] == [str(envelope.id) for envelope in sent]
@@ -31,10 +31,10 @@ def test_what_is_bundled_comes_out_as_it_was(kind: type[Message], data: st.DataO
 
 
 def test_a_frame_of_its_own_is_taken_as_it_is() -> None:
-    whole = Letter(b"not even JSON", {"any": "header"}, "its id")
+    whole = RawMessage(b"not even JSON", {"any": "header"}, "its id")
 
-    assert letters(whole.body, whole.headers, content_type="application/json", message_id="its id") == [whole]
-    assert letters(whole.body, whole.headers, content_type=None, message_id="its id") == [whole]
+    assert unpack(whole.body, whole.headers, content_type="application/json", message_id="its id") == [whole]
+    assert unpack(whole.body, whole.headers, content_type=None, message_id="its id") == [whole]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_frame_of_its_own_is_taken_as_it_is() -> None:
 )
 def test_a_bundle_that_is_none_is_undecodable(body: bytes) -> None:
     with pytest.raises(Undecodable, match="not"):
-        letters(body, {}, content_type=BUNDLE_TYPE, message_id="1")
+        unpack(body, {}, content_type=BUNDLE_TYPE, message_id="1")
 
 
 def test_one_bad_message_leaves_its_neighbours_readable() -> None:
@@ -67,7 +67,7 @@ def test_one_bad_message_leaves_its_neighbours_readable() -> None:
     events = json.loads(bundle(good))
     events.insert(1, {"id": "odd", "type": "nobody.knows.v1", "data": {}})
 
-    opened = letters(json.dumps(events).encode(), {}, content_type=BUNDLE_TYPE, message_id="1")
+    opened = unpack(json.dumps(events).encode(), {}, content_type=BUNDLE_TYPE, message_id="1")
 
     assert [unwrap(opened[at].body, opened[at].headers) for at in (0, 2)] == good
     with pytest.raises(Undecodable):

@@ -160,7 +160,7 @@ async def begin(
         if handler is not None:
             made.consume(server.queue, handler)
         if replies is not None:
-            made.hear_replies(*replies)
+            made.consume_replies(*replies)
         await made.start()
         started.append(made)
         return made

@@ -12,9 +12,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlmodel import SQLModel
 
 from atelier_contracts import CancelRequested, Envelope, wrap
-from atelier_messaging import Delivery, Work, tables, topology
+from atelier_messaging import Delivery, Transaction, tables, topology
 from atelier_messaging.database import Pool
-from atelier_messaging.publisher import Outgoing
+from atelier_messaging.publisher import OutgoingMessage
 
 DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 EFFECTS = "CREATE TABLE effects (position bigserial, message_id uuid NOT NULL)"
@@ -36,9 +36,9 @@ def request() -> Envelope:
     return wrap(CancelRequested(generation_id=uuid4()), source="atelier/test")
 
 
-def outgoing(envelope: Envelope) -> Outgoing:
+def outgoing(envelope: Envelope) -> OutgoingMessage:
     """A message in a frame of its own, ready for the wire."""
-    return Outgoing(envelope.body.encode(), envelope.headers, str(envelope.id), envelope.message.name)
+    return OutgoingMessage(envelope.body.encode(), envelope.headers, str(envelope.id), envelope.message.name)
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Recorder:
     handled: list[list[UUID]] = field(default_factory=list)
     """The messages of each call, also of those that failed."""
 
-    async def __call__(self, work: Work) -> None:
+    async def __call__(self, work: Transaction) -> None:
         self.handled.append([delivery.envelope.id for delivery in work.fresh])
         for delivery in work.fresh:
             await write_effect(work, delivery)
@@ -65,7 +65,7 @@ class Recorder:
         return look
 
 
-async def write_effect(work: Work, delivery: Delivery) -> None:
+async def write_effect(work: Transaction, delivery: Delivery) -> None:
     """The row by which a test sees that a message was handled."""
     await work.connection.execute("INSERT INTO effects (message_id) VALUES ($1)", delivery.envelope.id)
 

@@ -9,7 +9,7 @@ from aio_pika.exceptions import ChannelInvalidStateError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atelier_messaging.tally import Tally
+from atelier_messaging.ack_tracker import AckTracker
 
 
 @dataclass(eq=False)
@@ -46,32 +46,32 @@ class Delivered:
 
 
 async def test_a_batch_in_order_is_acknowledged_with_one_ack() -> None:
-    wire, tally = Wire(), Tally()
+    wire, tracker = Wire(), AckTracker()
 
-    await tally.acknowledge(wire.delivers(1, 2, 3))
+    await tracker.acknowledge(wire.delivers(1, 2, 3))
 
     assert wire.acks == [3]
 
 
 async def test_a_delivery_that_overtook_another_waits_for_it() -> None:
-    wire, tally = Wire(), Tally()
+    wire, tracker = Wire(), AckTracker()
 
-    await tally.acknowledge(wire.delivers(2, 3))
+    await tracker.acknowledge(wire.delivers(2, 3))
     assert wire.acks == []
-    await tally.acknowledge(wire.delivers(1))
+    await tracker.acknowledge(wire.delivers(1))
 
     assert wire.acks == [3]
 
 
 @given(data=st.data(), order=st.permutations(range(1, 21)))
 async def test_no_order_of_arrival_acknowledges_what_is_not_settled(data: st.DataObject, order: list[int]) -> None:
-    wire, tally, settled = Wire(), Tally(), set[int]()
+    wire, tracker, settled = Wire(), AckTracker(), set[int]()
 
     while order:
         size = data.draw(st.integers(1, len(order)))
         batch, order = order[:size], order[size:]
         settled |= set(batch)
-        await tally.acknowledge(wire.delivers(*batch))
+        await tracker.acknowledge(wire.delivers(*batch))
         assert settled >= set(range(1, max(wire.acks, default=0) + 1))
 
     assert wire.acks[-1] == 20
@@ -79,47 +79,47 @@ async def test_no_order_of_arrival_acknowledges_what_is_not_settled(data: st.Dat
 
 
 async def test_each_channel_counts_for_itself() -> None:
-    old, new, tally = Wire(), Wire(), Tally()
+    old, new, tracker = Wire(), Wire(), AckTracker()
 
-    await tally.acknowledge([*old.delivers(1, 2), *new.delivers(2)])
+    await tracker.acknowledge([*old.delivers(1, 2), *new.delivers(2)])
     assert (old.acks, new.acks) == ([2], [])
-    await tally.acknowledge(new.delivers(1))
+    await tracker.acknowledge(new.delivers(1))
 
     assert (old.acks, new.acks) == ([2], [2])
 
 
 async def test_deliveries_of_a_closed_channel_are_left_to_come_again() -> None:
-    gone, alive, tally = Wire(closed=True), Wire(), Tally()
+    gone, alive, tracker = Wire(closed=True), Wire(), AckTracker()
 
-    await tally.acknowledge([*gone.delivers(1, 2), *alive.delivers(1)])
+    await tracker.acknowledge([*gone.delivers(1, 2), *alive.delivers(1)])
 
     assert (gone.acks, alive.acks) == ([], [1])
 
 
 async def test_a_failing_ack_is_no_failure_of_the_consumer(caplog: pytest.LogCaptureFixture) -> None:
-    wire, tally = Wire(broken=True), Tally()
+    wire, tracker = Wire(broken=True), AckTracker()
 
-    await tally.acknowledge(wire.delivers(1))
+    await tracker.acknowledge(wire.delivers(1))
 
     assert "it will come again" in caplog.text
 
 
 async def test_one_that_is_acknowledged_alone_takes_no_unsettled_neighbour_along() -> None:
-    wire, tally = Wire(), Tally()
+    wire, tracker = Wire(), AckTracker()
 
     [third] = wire.delivers(3)
-    await tally.acknowledge_alone(third)
+    await tracker.acknowledge_alone(third)
     assert (wire.acks, wire.alone) == ([], [3])
-    await tally.acknowledge(wire.delivers(1, 2))
+    await tracker.acknowledge(wire.delivers(1, 2))
 
     assert (wire.acks, wire.alone) == ([2], [3])
 
 
 async def test_the_first_alone_lets_those_settled_behind_it_be_acknowledged_at_once() -> None:
-    wire, tally = Wire(), Tally()
+    wire, tracker = Wire(), AckTracker()
 
-    await tally.acknowledge(wire.delivers(2, 3))
+    await tracker.acknowledge(wire.delivers(2, 3))
     [first] = wire.delivers(1)
-    await tally.acknowledge_alone(first)
+    await tracker.acknowledge_alone(first)
 
     assert (wire.acks, wire.alone) == ([3], [1])

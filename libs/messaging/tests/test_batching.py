@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from atelier_messaging import Batcher, Overloaded
-
-from .waiting import happens
+from atelier_messaging.testing import happens
 
 
 class Gate:

@@ -12,10 +12,10 @@ from atelier_messaging import Poison, Transient, topology
 from atelier_messaging.consumer import ATTEMPT_HEADER, REASON_HEADER, Consumer
 from atelier_messaging.dead_letters import list_dead
 from atelier_messaging.link import Link
+from atelier_messaging.testing import becomes
 
 from .conftest import RETRY_DELAYS_S, Begin
 from .server import Exhausted, Recorder, Scripted, Server, request
-from .waiting import becomes
 
 pytestmark = pytest.mark.stack
 
@@ -57,7 +57,7 @@ async def test_poison_in_a_bundle_is_buried_alone_and_the_rest_of_it_handled_onc
     server: Server, begin: Begin, amqp_link: Link
 ) -> None:
     sender = await begin()
-    async with sender.work.once(dispatch=False) as work:
+    async with sender.unit.once(dispatch=False) as work:
         sent = [work.emit(request().message) for _ in range(10)]
     await asyncio.gather(*(sender.outbox.dispatch(envelope) for envelope in sent))
     await becomes(1, server.waiting)
@@ -185,7 +185,7 @@ async def _consume(server: Server, begin: Begin, handler: Recorder, batch: list[
     await server.send(*batch)
     bus, raws = await begin(), await server.take(len(batch))
     with pytest.raises(Exhausted):
-        await Consumer(server.queue, handler, bus.work, bus.publisher).run(Scripted(raws))
+        await Consumer(server.queue, handler, bus.unit, bus.publisher).run(Scripted(raws))
 
 
 async def _buried(server: Server, link: Link) -> list[str]:

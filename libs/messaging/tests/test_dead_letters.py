@@ -6,10 +6,10 @@ from atelier_contracts.bundle import BUNDLE_TYPE, bundle
 from atelier_messaging import Poison, topology
 from atelier_messaging.dead_letters import DeadLetter, list_dead, redrive
 from atelier_messaging.link import Link
+from atelier_messaging.testing import becomes
 
 from .conftest import Begin
 from .server import Recorder, Server, request
-from .waiting import becomes
 
 pytestmark = pytest.mark.stack
 

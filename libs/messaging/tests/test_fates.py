@@ -5,7 +5,7 @@ import pytest
 from asyncpg.exceptions import _base as client_side
 
 from atelier_messaging import Poison, Transient, is_outage, topology
-from atelier_messaging.consumer import rung_after
+from atelier_messaging.consumer import retry_step
 
 SURPRISE = ZeroDivisionError("surprise")
 
@@ -80,7 +80,7 @@ def test_trouble_with_one_message_is_none(error: Exception) -> None:
 def test_a_surprise_climbs_three_rungs_a_transient_stays_and_poison_never_climbs(
     attempt: int, error: Exception, rung: int | None
 ) -> None:
-    assert rung_after(attempt, error) == rung
+    assert retry_step(attempt, error) == rung
 
 
 def test_each_rung_waits_longer_than_the_one_before() -> None:

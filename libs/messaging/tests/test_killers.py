@@ -7,12 +7,12 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from atelier_contracts.bundle import BUNDLE_TYPE, bundle
-from atelier_messaging import Bus, Work, topology
+from atelier_messaging import Bus, Transaction, topology
 from atelier_messaging.consumer import Consumer, Handler
+from atelier_messaging.testing import becomes
 
 from .conftest import Begin
 from .server import Exhausted, Scripted, Server, request, write_effect
-from .waiting import becomes
 
 pytestmark = pytest.mark.stack
 FRAMES_MAX = 50
@@ -33,7 +33,7 @@ async def test_a_message_that_kills_its_consumer_takes_no_neighbours_along(
     await server.send(*behind)
     service = await begin()
 
-    async def handler(work: Work) -> None:
+    async def handler(work: Transaction) -> None:
         for delivery in work.fresh:
             if delivery.envelope.id == killer.id:
                 raise Killed
@@ -58,4 +58,4 @@ async def _live_once(server: Server, service: Bus, url: str, handler: Handler) -
             raws.append(raw)
         if raws:
             with suppress(Killed, Exhausted):
-                await Consumer(server.queue, handler, service.work, service.publisher).run(Scripted(raws))
+                await Consumer(server.queue, handler, service.unit, service.publisher).run(Scripted(raws))

@@ -11,12 +11,12 @@ from pydantic import SecretStr
 
 from atelier_contracts import Envelope
 from atelier_contracts.routes import EXCHANGE, reply_key
-from atelier_messaging import BrokerSettings, Bus, Outcome, connection
+from atelier_messaging import BrokerSettings, Bus, PublishOutcome, connection
 from atelier_messaging.link import Link, linked
+from atelier_messaging.testing import becomes, happens
 
 from .conftest import Begin
 from .server import Recorder, Server, outgoing, request
-from .waiting import becomes, happens
 
 pytestmark = pytest.mark.stack
 
@@ -51,7 +51,7 @@ async def test_a_loss_of_our_side_alone_heals_while_the_broker_still_holds_the_o
     assert held == 2  # one to publish, one to consume: the broker was told of neither's end
     assert (await asyncio.wait_for(heard.get(), 15)).id == reply.id
     await becomes({envelope.id for envelope in batch}, lambda: _effects_of(server, batch))
-    assert (await service.publisher.publish([outgoing(request())])) == [Outcome.CONFIRMED]
+    assert (await service.publisher.publish([outgoing(request())])) == [PublishOutcome.CONFIRMED]
 
 
 async def test_a_node_that_freezes_is_left_for_the_next_address(
@@ -60,7 +60,7 @@ async def test_a_node_that_freezes_is_left_for_the_next_address(
     service = await begin(Recorder(), url=f"{amqp_link.url},{other_link.url}")
     amqp_link.freeze()
 
-    async with service.work.once() as work:
+    async with service.unit.once() as work:
         sent = [work.emit(request().message) for _ in range(10)]
 
     await becomes([], server.outbox)
@@ -79,8 +79,8 @@ async def test_a_node_that_confirms_nothing_is_left_though_it_may_be_alive(
 
     outcomes = [(await service.publisher.publish([outgoing(request())]))[0] for _ in range(3)]
 
-    assert outcomes == [Outcome.UNKNOWN] * 3
-    await becomes(Outcome.CONFIRMED, lambda: _publish(service))
+    assert outcomes == [PublishOutcome.UNKNOWN] * 3
+    await becomes(PublishOutcome.CONFIRMED, lambda: _publish(service))
 
 
 async def test_an_address_that_does_not_answer_is_passed_over_at_the_start(
@@ -128,5 +128,5 @@ async def _effects_of(server: Server, batch: list[Envelope]) -> set[UUID]:
     return set(await server.effects()) & {envelope.id for envelope in batch}
 
 
-async def _publish(service: Bus) -> Outcome:
+async def _publish(service: Bus) -> PublishOutcome:
     return (await service.publisher.publish([outgoing(request())]))[0]

@@ -6,20 +6,20 @@ from uuid import UUID
 import pytest
 
 from atelier_contracts import CancelRequested
-from atelier_messaging import Delivery, Work
+from atelier_messaging import Delivery, Transaction
 from atelier_messaging.consumer import Consumer
+from atelier_messaging.testing import becomes
 
 from .conftest import Begin
 from .server import Exhausted, Recorder, Scripted, Server, request, write_effect
-from .waiting import becomes
 
 pytestmark = pytest.mark.stack
 
 
 async def test_rows_marks_and_messages_commit_together(server: Server, begin: Begin) -> None:
-    work_of, cause = (await begin()).work, Delivery(request())
+    unit, cause = (await begin()).unit, Delivery(request())
 
-    async with work_of.once("a queue", [cause], dispatch=False) as work:
+    async with unit.once("a queue", [cause], dispatch=False) as work:
         await write_effect(work, cause)
         sent = work.emit(CancelRequested(generation_id=cause.message.subject))
         assert await server.outbox() == await server.inbox() == await server.effects() == []
@@ -30,10 +30,10 @@ async def test_rows_marks_and_messages_commit_together(server: Server, begin: Be
 
 
 async def test_an_exception_leaves_nothing_behind(server: Server, begin: Begin) -> None:
-    work_of, cause = (await begin()).work, Delivery(request())
+    unit, cause = (await begin()).unit, Delivery(request())
 
     with pytest.raises(ZeroDivisionError):
-        async with work_of.once("a queue", [cause]) as work:
+        async with unit.once("a queue", [cause]) as work:
             await write_effect(work, cause)
             work.emit(CancelRequested(generation_id=cause.message.subject))
             raise ZeroDivisionError
@@ -43,35 +43,35 @@ async def test_an_exception_leaves_nothing_behind(server: Server, begin: Begin) 
 
 
 async def test_a_message_seen_before_is_not_fresh(begin: Begin) -> None:
-    work_of, first, second = (await begin()).work, Delivery(request()), Delivery(request())
-    async with work_of.once("a queue", [first]) as work:
+    unit, first, second = (await begin()).unit, Delivery(request()), Delivery(request())
+    async with unit.once("a queue", [first]) as work:
         assert list(work.fresh) == [first]
 
-    async with work_of.once("a queue", [first, second]) as work:
+    async with unit.once("a queue", [first, second]) as work:
         assert list(work.fresh) == [second]
 
 
 async def test_another_consumer_sees_the_message_for_itself(begin: Begin) -> None:
-    work_of, delivery = (await begin()).work, Delivery(request())
-    async with work_of.once("a queue", [delivery]):
+    unit, delivery = (await begin()).unit, Delivery(request())
+    async with unit.once("a queue", [delivery]):
         pass
 
-    async with work_of.once("another queue", [delivery]) as work:
+    async with unit.once("another queue", [delivery]) as work:
         assert list(work.fresh) == [delivery]
 
 
 async def test_fresh_messages_keep_their_order(begin: Begin) -> None:
     deliveries = [Delivery(request()) for _ in range(20)][::-1]
 
-    async with (await begin()).work.once("a queue", deliveries) as work:
+    async with (await begin()).unit.once("a queue", deliveries) as work:
         assert list(work.fresh) == deliveries
 
 
 async def test_two_processes_with_the_same_message_handle_it_once(server: Server, begin: Begin) -> None:
-    work_of, envelope = (await begin()).work, request()
+    unit, envelope = (await begin()).unit, request()
 
     async def handle() -> int:
-        async with work_of.once("a queue", [Delivery(envelope)]) as work:
+        async with unit.once("a queue", [Delivery(envelope)]) as work:
             for delivery in work.fresh:
                 await write_effect(work, delivery)
             return len(work.fresh)
@@ -105,7 +105,7 @@ async def test_a_redelivered_message_is_not_handled_again(server: Server, begin:
 async def test_what_a_handler_emits_is_published_as_its_child(server: Server, begin: Begin) -> None:
     cause = request()
 
-    async def handler(work: Work) -> None:
+    async def handler(work: Transaction) -> None:
         for delivery in work.fresh:
             await write_effect(work, delivery)
             if delivery.envelope.id == cause.id:
@@ -122,7 +122,7 @@ async def _consume(server: Server, begin: Begin, handler: Recorder, count: int) 
     """Handles that many waiting messages as one batch, to the ack."""
     bus, raws = await begin(), await server.take(count)
     with pytest.raises(Exhausted):
-        await Consumer(server.queue, handler, bus.work, bus.publisher).run(Scripted(raws))
+        await Consumer(server.queue, handler, bus.unit, bus.publisher).run(Scripted(raws))
 
 
 async def _count(server: Server) -> int:
@@ -130,10 +130,10 @@ async def _count(server: Server) -> int:
 
 
 async def test_what_waits_for_the_commit_sees_its_rows(server: Server, begin: Begin) -> None:
-    work_of, cause = (await begin()).work, Delivery(request())
+    unit, cause = (await begin()).unit, Delivery(request())
     seen: list[asyncio.Task[list[UUID]]] = []
 
-    async with work_of.once("a queue", [cause]) as work:
+    async with unit.once("a queue", [cause]) as work:
         work.after_commit(lambda: seen.append(asyncio.create_task(server.effects())))
         await write_effect(work, cause)
         assert seen == []
@@ -142,10 +142,10 @@ async def test_what_waits_for_the_commit_sees_its_rows(server: Server, begin: Be
 
 
 async def test_what_waits_for_a_commit_that_never_comes_is_not_called(begin: Begin) -> None:
-    work_of, called = (await begin()).work, list[str]()
+    unit, called = (await begin()).unit, list[str]()
 
     with pytest.raises(ZeroDivisionError):
-        async with work_of.once() as work:
+        async with unit.once() as work:
             work.after_commit(lambda: called.append("called"))
             raise ZeroDivisionError
 
@@ -155,9 +155,9 @@ async def test_what_waits_for_a_commit_that_never_comes_is_not_called(begin: Beg
 async def test_what_breaks_after_the_commit_does_not_undo_it_nor_stop_its_fellows(
     server: Server, begin: Begin, caplog: pytest.LogCaptureFixture
 ) -> None:
-    work_of, cause, called = (await begin()).work, Delivery(request()), list[str]()
+    unit, cause, called = (await begin()).unit, Delivery(request()), list[str]()
 
-    async with work_of.once("a queue", [cause]) as work:
+    async with unit.once("a queue", [cause]) as work:
         work.after_commit(lambda: 1 / 0)
         work.after_commit(lambda: called.append("called"))
         await write_effect(work, cause)

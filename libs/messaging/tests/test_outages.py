@@ -7,16 +7,16 @@ from uuid import UUID
 import pytest
 
 from atelier_contracts import CancelRequested
-from atelier_messaging import Outcome, Poison, Work, bus, database
+from atelier_messaging import Poison, PublishOutcome, Transaction, bus, database
 from atelier_messaging.consumer import Consumer
 from atelier_messaging.database import Pool
 from atelier_messaging.dead_letters import list_dead
 from atelier_messaging.link import Link
 from atelier_messaging.publisher import Publisher
+from atelier_messaging.testing import WAIT_S_MAX, becomes, happens
 
 from .conftest import Begin
 from .server import Exhausted, Recorder, Scripted, Server, outgoing, request
-from .waiting import DEADLINE_S, becomes, happens
 
 pytestmark = pytest.mark.stack
 
@@ -37,7 +37,7 @@ class Held(Recorder):
         self.written = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def __call__(self, work: Work) -> None:
+    async def __call__(self, work: Transaction) -> None:
         await super().__call__(work)
         self.written.set()
         await self.go_on.wait()
@@ -71,7 +71,7 @@ async def test_a_database_that_is_gone_for_a_while_keeps_the_batch(
     await database_link.down()
 
     consuming = asyncio.create_task(
-        Consumer(server.queue, handler, service.work, service.publisher).run(Scripted(raws))
+        Consumer(server.queue, handler, service.unit, service.publisher).run(Scripted(raws))
     )
     _, waiting = await asyncio.wait([consuming], timeout=0.3)
     assert waiting
@@ -88,7 +88,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_repeated(
 ) -> None:
     handler, envelope, emitted = Recorder(), request(), []
 
-    async def handle(work: Work) -> None:
+    async def handle(work: Transaction) -> None:
         await handler(work)
         emitted.append(work.emit(CancelRequested(generation_id=envelope.message.subject)))
 
@@ -97,7 +97,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_repeated(
     raws = await server.take(1)
     database_link.lose_answer_to(b"COMMIT;")
     with pytest.raises(Exhausted):
-        await Consumer(server.queue, handle, service.work, service.publisher).run(Scripted(raws))
+        await Consumer(server.queue, handle, service.unit, service.publisher).run(Scripted(raws))
 
     assert handler.handled == [[envelope.id]]
     assert await server.effects() == [envelope.id]
@@ -141,7 +141,7 @@ async def test_cuts_under_load_lose_nothing_and_repeat_nothing(server: Server, b
     sent = []
 
     for _ in range(5):
-        async with sender.work.once() as work:
+        async with sender.unit.once() as work:
             sent += [work.emit(request().message).id for _ in range(40)]
         await amqp_link.cut()
 
@@ -154,7 +154,7 @@ async def test_poison_met_while_the_broker_is_away_is_buried_when_it_is_back(
 ) -> None:
     poison, started = request(), asyncio.Event()
 
-    async def handler(work: Work) -> None:
+    async def handler(work: Transaction) -> None:
         await amqp_link.down()
         started.set()
         raise Poison("no")
@@ -163,7 +163,7 @@ async def test_poison_met_while_the_broker_is_away_is_buried_when_it_is_back(
     await server.send(poison)
     raws = await server.take(1)
     consuming = asyncio.create_task(
-        Consumer(server.queue, handler, service.work, service.publisher).run(Scripted(raws))
+        Consumer(server.queue, handler, service.unit, service.publisher).run(Scripted(raws))
     )
     await happens(started)
     assert await server.dead() == 0
@@ -179,10 +179,10 @@ async def test_publishing_to_a_frozen_broker_is_unknown_in_time(begin: Begin, am
     sender = await begin()
     amqp_link.freeze()
 
-    async with asyncio.timeout(DEADLINE_S):
+    async with asyncio.timeout(WAIT_S_MAX):
         outcomes = await sender.publisher.publish([outgoing(request()) for _ in range(frames)])
 
-    assert outcomes == [Outcome.UNKNOWN] * frames
+    assert outcomes == [PublishOutcome.UNKNOWN] * frames
 
 
 async def test_what_a_frozen_broker_did_not_confirm_is_handled_once(
@@ -191,9 +191,9 @@ async def test_what_a_frozen_broker_did_not_confirm_is_handled_once(
     sender, handler = await begin(), Recorder()
     await begin(handler)
     amqp_link.freeze()
-    async with sender.work.once(dispatch=False) as work:
+    async with sender.unit.once(dispatch=False) as work:
         sent = [work.emit(request().message) for _ in range(3)]
-    assert await asyncio.gather(*map(sender.outbox.dispatch, sent)) == [Outcome.UNKNOWN] * 3
+    assert await asyncio.gather(*map(sender.outbox.dispatch, sent)) == [PublishOutcome.UNKNOWN] * 3
     assert sorted(await server.outbox()) == sorted(envelope.id for envelope in sent)
 
     amqp_link.thaw()
@@ -208,14 +208,14 @@ async def test_publishing_while_the_broker_is_away_is_unknown_at_once(begin: Beg
     await amqp_link.down()
     await becomes(False, lambda: _connected(sender.publisher))
 
-    async with sender.work.once(dispatch=False) as work:
+    async with sender.unit.once(dispatch=False) as work:
         envelope = work.emit(request().message)
 
-    assert await sender.outbox.dispatch(envelope) is Outcome.UNKNOWN
+    assert await sender.outbox.dispatch(envelope) is PublishOutcome.UNKNOWN
     assert not await sender.ready()
     await amqp_link.up()
     await becomes(True, sender.ready)
-    await becomes(Outcome.CONFIRMED, lambda: sender.outbox.dispatch(envelope))
+    await becomes(PublishOutcome.CONFIRMED, lambda: sender.outbox.dispatch(envelope))
 
 
 @pytest.mark.parametrize("trouble", ["frozen", "away"])
@@ -228,7 +228,7 @@ async def test_a_stop_ends_whatever_the_broker_does(
         amqp_link.freeze()
     else:
         await amqp_link.down()
-    async with service.work.once() as work:
+    async with service.unit.once() as work:
         left = work.emit(request().message)
 
     await asyncio.wait_for(service.stop(), 5)
@@ -241,7 +241,7 @@ async def test_draining_waits_until_what_was_committed_is_published(
     server: Server, begin: Begin, without_sweeper: None
 ) -> None:
     sender = await begin()
-    async with sender.work.once() as work:
+    async with sender.unit.once() as work:
         sent = [work.emit(request().message).id for _ in range(300)]
 
     await sender.outbox.drain()

@@ -8,13 +8,13 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from atelier_contracts import CreditRefunded, Envelope, unwrap, wrap
-from atelier_messaging import Outcome, outbox, publisher
+from atelier_messaging import PublishOutcome, outbox, publisher
 from atelier_messaging.link import Link
-from atelier_messaging.publisher import Outgoing
+from atelier_messaging.publisher import OutgoingMessage
+from atelier_messaging.testing import becomes, happens
 
 from .conftest import Begin
 from .server import Recorder, Server, outgoing, request
-from .waiting import becomes, happens
 
 pytestmark = pytest.mark.stack
 
@@ -23,10 +23,10 @@ AGED = "UPDATE outbox SET created_at = now() - interval '1 hour'"
 
 async def test_a_confirmed_message_leaves_the_outbox_and_lies_in_its_queue(server: Server, begin: Begin) -> None:
     bus = await begin()
-    async with bus.work.once(dispatch=False) as work:
+    async with bus.unit.once(dispatch=False) as work:
         envelope = work.emit(request().message)
 
-    assert await bus.outbox.dispatch(envelope) is Outcome.CONFIRMED
+    assert await bus.outbox.dispatch(envelope) is PublishOutcome.CONFIRMED
 
     await becomes([], server.outbox)
     (raw,) = await server.take(1)
@@ -39,7 +39,7 @@ async def test_a_row_stays_until_the_confirm(server: Server, begin: Begin, amqp_
     bus = await begin()
     amqp_link.freeze()
 
-    async with bus.work.once() as work:
+    async with bus.unit.once() as work:
         envelope = work.emit(request().message)
     assert await server.outbox() == [envelope.id]
     amqp_link.thaw()
@@ -110,10 +110,10 @@ async def test_a_sweeper_works_off_more_than_one_window(
 
 async def test_an_unroutable_message_is_reported_and_kept(server: Server, begin: Begin) -> None:
     bus = await begin()
-    async with bus.work.once(dispatch=False) as work:
+    async with bus.unit.once(dispatch=False) as work:
         unheard = work.emit(_unheard().message)
 
-    assert await bus.outbox.dispatch(unheard) is Outcome.UNROUTABLE
+    assert await bus.outbox.dispatch(unheard) is PublishOutcome.UNROUTABLE
     await bus.outbox.drain()
     assert await server.outbox() == [unheard.id]
 
@@ -125,7 +125,7 @@ async def test_one_unroutable_message_harms_no_other_of_its_window(server: Serve
 
     outcomes = await bus.publisher.publish([*routable[:2], unroutable, *routable[2:]])
 
-    assert outcomes == [Outcome.CONFIRMED] * 2 + [Outcome.UNROUTABLE] + [Outcome.CONFIRMED] * 3
+    assert outcomes == [PublishOutcome.CONFIRMED] * 2 + [PublishOutcome.UNROUTABLE] + [PublishOutcome.CONFIRMED] * 3
     await becomes(5, server.waiting)
 
 
@@ -137,7 +137,7 @@ async def test_a_message_that_a_queue_refuses_may_have_reached_another(server: S
     exchange = await server.channel.get_exchange("atelier")
     await queue.bind(exchange, "gateway.cancel_requested.v1")
 
-    assert await bus.publisher.publish([outgoing(request())]) == [Outcome.UNKNOWN]
+    assert await bus.publisher.publish([outgoing(request())]) == [PublishOutcome.UNKNOWN]
     await becomes(1, server.waiting)
 
 
@@ -146,10 +146,10 @@ async def test_an_extra_key_brings_a_copy_to_its_queue_and_need_not_exist(server
     copies = await server.channel.declare_queue(exclusive=True)
     await copies.bind(await server.channel.get_exchange("atelier"), "gateway.reply.here")
 
-    async with bus.work.once(dispatch=False) as work:
+    async with bus.unit.once(dispatch=False) as work:
         envelope = work.emit(request().message, cc=["gateway.reply.here", "gateway.reply.gone"])
 
-    assert await bus.outbox.dispatch(envelope) is Outcome.CONFIRMED
+    assert await bus.outbox.dispatch(envelope) is PublishOutcome.CONFIRMED
     assert _read(await copies.get()).id == envelope.id
     await becomes(1, server.waiting)
 
@@ -173,9 +173,9 @@ async def test_replies_reach_the_instance_that_asked_and_survive_nonsense(server
         heard.append(envelope.id)
 
     bus = await begin(replies=("gateway.reply.me", hear))
-    nonsense = Outgoing(b"nonsense", {}, "odd", "gateway.reply.me")
-    async with bus.work.once() as work:
-        assert await bus.publisher.publish([nonsense]) == [Outcome.CONFIRMED]
+    nonsense = OutgoingMessage(b"nonsense", {}, "odd", "gateway.reply.me")
+    async with bus.unit.once() as work:
+        assert await bus.publisher.publish([nonsense]) == [PublishOutcome.CONFIRMED]
         replies = [work.emit(request().message, cc=["gateway.reply.me"]) for _ in range(3)]
 
     await becomes([reply.id for reply in replies], _now(heard))

@@ -20,9 +20,9 @@ from atelier_messaging import BrokerSettings, Bus, Poison, Transient, database, 
 from atelier_messaging.database import Pool
 from atelier_messaging.dead_letters import list_dead, redrive
 from atelier_messaging.senders import OPERATOR, SENDER_HEADER
+from atelier_messaging.testing import becomes
 
 from .server import Recorder
-from .waiting import becomes
 
 pytestmark = pytest.mark.stack
 Urls = Mapping[str, str]
@@ -204,7 +204,7 @@ async def test_a_forgery_that_is_sent_again_is_refused_again_unless_the_operator
 async def test_a_forged_reply_is_not_heard(users: Mapping[str, As], urls: Urls, pool: Pool) -> None:
     heard: asyncio.Queue[Envelope] = asyncio.Queue()
     key, gateway = reply_key(uuid4().hex), Bus("gateway", BrokerSettings(amqp_url=SecretStr(urls["gateway"])), pool)
-    gateway.hear_replies(key, heard.put)
+    gateway.consume_replies(key, heard.put)
     await gateway.start()
     forged = wrap(CancelRequested(generation_id=uuid4()), source="atelier/gateway")
     true = wrap(CancelRequested(generation_id=uuid4()), source="atelier/gateway")
@@ -222,7 +222,7 @@ async def test_a_service_does_not_send_by_mistake_what_is_not_its_own(
     service = Bus("render", BrokerSettings(amqp_url=SecretStr(urls["render"])), pool)
 
     with pytest.raises(AssertionError, match=r"render may not send billing\.refund_credit\.v1"):
-        async with service.work.once() as work:
+        async with service.unit.once() as work:
             work.emit(refund().message)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atelier_pricing import REUSED_CREDITS, Price, Unpriced, price, reused
+from atelier_pricing import REUSED_CREDITS, NoPrice, Price, price, reuse_price
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_book_charges_what_the_tables_say(
     ],
 )
 def test_what_the_book_does_not_know_is_refused_never_free(kind: str, quality: str | None, size: str | None) -> None:
-    assert isinstance(price(kind, quality=quality, size=size), Unpriced)
+    assert isinstance(price(kind, quality=quality, size=size), NoPrice)
 
 
 @given(st.integers(min_value=1, max_value=10))
@@ -63,4 +63,4 @@ def test_n_pictures_cost_n_times_one(n: int) -> None:
 
 @given(st.integers(min_value=0, max_value=100))
 def test_an_output_that_is_reused_costs_its_own_price_and_never_more_than_a_new_one(unit: int) -> None:
-    assert reused(unit) == (REUSED_CREDITS if unit else 0)
+    assert reuse_price(unit) == (REUSED_CREDITS if unit else 0)

@@ -6,7 +6,7 @@ from atelier_resilience.breaker import FAILURES_MAX, PAUSE_S, CircuitBreaker, Ci
 
 
 def _fail(breaker: CircuitBreaker) -> None:
-    with pytest.raises(OSError), breaker.passing(lambda error: isinstance(error, OSError)):
+    with pytest.raises(OSError), breaker.guard_errors(lambda error: isinstance(error, OSError)):
         raise OSError
 
 
@@ -17,13 +17,13 @@ def test_the_breaker_opens_at_five_failures_and_tries_one_after_a_minute() -> No
     for _ in range(FAILURES_MAX):
         assert breaker.state == "closed"
         _fail(breaker)
-    with pytest.raises(CircuitOpen) as refused, breaker.passing(lambda _: True):
+    with pytest.raises(CircuitOpen) as refused, breaker.guard_errors(lambda _: True):
         pass
     assert refused.value.wait_s == PAUSE_S
 
     now[0] = PAUSE_S + 1
     states = [breaker.state]
-    with breaker.passing(lambda _: True):
+    with breaker.guard_errors(lambda _: True):
         states.append(breaker.state)
     assert [*states, breaker.state] == ["half-open", "open", "closed"]
 
@@ -45,7 +45,7 @@ def test_a_refusal_is_no_failure() -> None:
     breaker = CircuitBreaker()
     for _ in range(FAILURES_MAX - 1):
         _fail(breaker)
-    with pytest.raises(ValueError, match="no"), breaker.passing(lambda error: isinstance(error, OSError)):
+    with pytest.raises(ValueError, match="no"), breaker.guard_errors(lambda error: isinstance(error, OSError)):
         raise ValueError("no")
     _fail(breaker)
 
@@ -55,13 +55,13 @@ def test_a_refusal_is_no_failure() -> None:
 def test_who_entered_before_it_opened_does_not_end_the_trial() -> None:
     now = [0.0]
     breaker = CircuitBreaker(clock=lambda: now[0])
-    early = breaker.entered()
+    early = breaker.guard()
     early.__enter__()
     for _ in range(FAILURES_MAX):
-        breaker.count(well=False)
+        breaker.record(success=False)
     now[0] = PAUSE_S + 1
 
-    with breaker.entered():
+    with breaker.guard():
         early.__exit__(None, None, None)
         assert breaker.state == "open"
 
@@ -70,10 +70,10 @@ def test_a_trial_that_showed_nothing_leaves_the_next_one_to_show_it() -> None:
     now = [0.0]
     breaker = CircuitBreaker(pause_s=5.0, clock=lambda: now[0])
     for _ in range(FAILURES_MAX):
-        breaker.count(well=False)
+        breaker.record(success=False)
     now[0] = 6.0
 
-    with breaker.entered():
+    with breaker.guard():
         pass
 
     assert breaker.state == "half-open"

@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr
 
 from atelier_telemetry import operations
-from atelier_telemetry.operations import guarded, operations_router
+from atelier_telemetry.operations import operations_router, require_token
 
 TOKEN = SecretStr("a-token-of-the-operators")
 Check = Callable[[], Awaitable[bool]]
@@ -127,7 +127,7 @@ async def test_no_header_is_refused() -> None:
 def _client(**checks: Check) -> httpx.AsyncClient:
     app = FastAPI()
     app.include_router(operations_router(checks))
-    secret = APIRouter(dependencies=guarded(TOKEN))
+    secret = APIRouter(dependencies=require_token(TOKEN))
 
     @secret.get("/secret")
     async def tell() -> str:

@@ -13,7 +13,7 @@ from atelier_telemetry.serve import bound
 SERVICE = """
 import json, sys
 from atelier_telemetry.serve import serve
-from atelier_telemetry.stop import Stop
+from atelier_telemetry.shutdown import Shutdown
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -25,7 +25,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": json.dumps(scope["server"][1]).encode()})
 
 first, second = map(int, sys.argv[1:])
-serve(app, host="127.0.0.1", port=first, also=[("127.0.0.1", second)], stop=Stop(), drain_s=0)
+serve(app, host="127.0.0.1", port=first, also=[("127.0.0.1", second)], stop=Shutdown(), drain_s=0)
 """
 
 

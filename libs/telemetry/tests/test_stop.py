@@ -19,9 +19,9 @@ from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 from atelier_telemetry import serve, server
 from atelier_telemetry.operations import operations_router
-from atelier_telemetry.stop import Stop
+from atelier_telemetry.shutdown import Shutdown
 
-phase, port, stop = sys.argv[1], int(sys.argv[2]), Stop()
+phase, port, stop = sys.argv[1], int(sys.argv[2]), Shutdown()
 server.END_S_MAX = 0.5 if phase == "deaf" else 30.0
 waits = asyncio.Event()
 
@@ -37,8 +37,8 @@ async def lifespan(app):
         await asyncio.Event().wait()
 
 app = FastAPI(lifespan=lifespan)
-app.include_router(operations_router({"process": stop.not_begun}))
-stop.at_end_of_waits(waits.set)
+app.include_router(operations_router({"process": stop.has_not_begun}))
+stop.call_when_waits_end(waits.set)
 
 @app.get("/wait")
 async def wait():

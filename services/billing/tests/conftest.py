@@ -25,7 +25,7 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def migrated(postgres: str) -> AsyncIterator[str]:
     """URL of a migrated database, as the role that owns nothing in it."""
-    async with testing.migrated(postgres, MIGRATIONS) as url:
+    async with testing.migrated_database(postgres, MIGRATIONS) as url:
         yield url
 
 

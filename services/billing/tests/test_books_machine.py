@@ -256,7 +256,7 @@ def _billing(superuser: str) -> Iterator[tuple[asyncio.Runner, UnitOfWork, Pool]
     """Billing's tables in a database of its own, on an event loop that a state machine can step; the pool is the
     owner's."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        place = testing.migrated(superuser, MIGRATIONS)
+        place = testing.migrated_database(superuser, MIGRATIONS)
         url = runner.run(place.__aenter__())
         pool = runner.run(database.connect(url))
         owner_pool = runner.run(database.connect(urlsplit(superuser)._replace(path=urlsplit(url).path).geturl()))

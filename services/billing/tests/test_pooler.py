@@ -21,7 +21,7 @@ MIGRATIONS = Path(atelier_billing.__file__).parent / "migrations"
 
 @pytest.fixture
 async def pooled(postgres: str, tmp_path: Path) -> AsyncIterator[UnitOfWork]:
-    async with testing.migrated(postgres, MIGRATIONS) as url:
+    async with testing.migrated_database(postgres, MIGRATIONS) as url:
         with testing.pgbouncer(url, tmp_path) as bounced:
             pool = await database.connect(bounced, statement_cache=0)
             yield UnitOfWork(pool, Outbox(pool, Publisher("amqp://nowhere.invalid/", "billing")), "atelier/billing")

@@ -62,7 +62,7 @@ class Ledger:
 
 @asynccontextmanager
 async def ledger_on(postgres: str) -> AsyncIterator[Ledger]:
-    async with testing.migrated(postgres, MIGRATIONS) as url:
+    async with testing.migrated_database(postgres, MIGRATIONS) as url:
         pool = await database.connect(url)
         owner = await asyncpg.connect(urlsplit(postgres)._replace(path=urlsplit(url).path).geturl())
         outbox = Outbox(pool, Publisher("amqp://nowhere.invalid/", "billing"))
@@ -245,7 +245,7 @@ async def test_verify_reads_by_what_is_new_and_not_by_what_is_there(
 ) -> None:
     monkeypatch.setattr(ledger_bench, "SINCE_CHECKPOINT", 10)
     monkeypatch.setattr(ledger_bench, "OWNERS", 50)
-    async with testing.migrated(postgres, MIGRATIONS) as url:
+    async with testing.migrated_database(postgres, MIGRATIONS) as url:
         costs = await ledger_bench.measure(postgres, url, [4_000, 20_000])
         pool = await database.connect(url)
         plan = json.loads(await pool.fetchval(f"EXPLAIN (FORMAT JSON) {checks.BALANCES_SINCE_CHECKPOINT}"))

@@ -51,7 +51,7 @@ def storage_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stora
 @pytest.fixture(scope="session")
 async def migrated(server_urls: tuple[str, str]) -> AsyncIterator[str]:
     """URL of a migrated database of this run's own, as the role that owns nothing in it."""
-    async with testing.migrated(server_urls[1], Path(atelier_gateway.__file__).parent / "migrations") as url:
+    async with testing.migrated_database(server_urls[1], Path(atelier_gateway.__file__).parent / "migrations") as url:
         yield url
 
 

@@ -26,7 +26,7 @@ from atelier_contracts import (
     unwrap,
     wrap,
 )
-from atelier_contracts.bundle import letters
+from atelier_contracts.bundle import unpack
 from atelier_contracts.routes import BILLING_COMMANDS, EXCHANGE, RENDER_COMMANDS, ROUTES, SESSION_SAGA
 
 Answer = Callable[[GenerationRequested], Message | None]
@@ -115,7 +115,7 @@ class Neighbours:
         await self._connection.close()
 
     async def _hear(self, raw: AbstractIncomingMessage) -> None:
-        for letter in letters(raw.body, raw.headers, content_type=raw.content_type, message_id=""):
+        for letter in unpack(raw.body, raw.headers, content_type=raw.content_type, message_id=""):
             await self._act(unwrap(letter.body, letter.headers))
 
     async def _act(self, envelope: Envelope) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from atelier_contracts import GrantCredit, Owner
 from atelier_gateway.peers.credit_grants import grant
-from atelier_messaging import Work
+from atelier_messaging import Transaction
 
 from .operators import operator, renew
 from .world import ADMIN, World
@@ -76,7 +76,7 @@ async def test_a_grant_whose_act_cannot_be_written_is_not_sent(world: World) -> 
     store, _ = await world.store()
     command = GrantCredit(grant_id=uuid4(), owner=Owner(kind="store", id=store), credits=5, reason="x")
 
-    async def fail(_: Work) -> None:
+    async def fail(_: Transaction) -> None:
         raise RuntimeError("no room for the act")
 
     with pytest.raises(RuntimeError, match="no room"):

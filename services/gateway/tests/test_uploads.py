@@ -282,7 +282,7 @@ async def test_a_gateway_whose_upload_identity_may_read_refuses_to_start(
     rules = UploadRules(unused_max=1, unused_bytes_max=1, unused_life_s=1)
 
     with pytest.raises(Exception, match="must not be able to read an upload"):
-        await Uploads(world.parts.bus.work, world.parts.objects, identity, rules).prove_at_start()
+        await Uploads(world.parts.bus.unit, world.parts.objects, identity, rules).prove_at_start()
 
 
 async def test_an_unknown_upload_is_404(world: World) -> None:

@@ -17,7 +17,7 @@ from atelier_gateway.webhooks import dispatcher as sending
 from atelier_gateway.webhooks.dispatcher import PER_TARGET
 from atelier_messaging import database
 from atelier_messaging.database import Pool
-from atelier_messaging.testing import migrated
+from atelier_messaging.testing import migrated_database
 
 from .receiver import receiving
 from .senders import AGAIN, Desk, counted, sending_until, told, until
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.stack
 
 @pytest.fixture(scope="module")
 async def own_database(server_urls: tuple[str, str]) -> AsyncIterator[Pool]:
-    async with migrated(server_urls[1], Path(atelier_gateway.__file__).parent / "migrations") as url:
+    async with migrated_database(server_urls[1], Path(atelier_gateway.__file__).parent / "migrations") as url:
         pool = await database.connect(url)
         yield pool
         await pool.close()

@@ -254,7 +254,7 @@ def worker_of(
     caller = Caller(providers, gates, Submissions(pool, owner=owner), RULES)  # type: ignore[arg-type]
     reuse = Reuse(objects, pool, days_max=30)  # type: ignore[arg-type]
     simulator = Simulator(images, attempt_s=0.3)
-    rules = ContentRules([BannedWordsModerator(BannedWords.listed("gore", whole=True))], when_away="refuse")
+    rules = ContentRules([BannedWordsModerator(BannedWords.from_list("gore", whole=True))], when_away="refuse")
     return Worker(
         providers, simulator, caller, rules, inputs, Stills(images), artefacts, reuse, Analyst(look), progress
     )
@@ -314,7 +314,7 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def migrated(postgres: str) -> AsyncIterator[str]:
     """URL of a migrated database, as the role that owns nothing in it."""
-    async with testing.migrated(postgres, Path(atelier_render.__file__).parent / "migrations") as url:
+    async with testing.migrated_database(postgres, Path(atelier_render.__file__).parent / "migrations") as url:
         yield url
 
 

@@ -66,7 +66,7 @@ async def test_the_first_refusal_is_final_and_nobody_is_asked_after_it(ask: Ask)
 
 
 async def test_the_prompt_and_every_text_to_be_read_are_judged(ask: Ask) -> None:
-    moderator = BannedWordsModerator(BannedWords.listed("gore", whole=True))
+    moderator = BannedWordsModerator(BannedWords.from_list("gore", whole=True))
     harmless, banned = Input("text", b"once upon a time"), Input("text", "much g\u00f6re".encode())
 
     assert await objection(ask, moderator, inputs=(harmless,)) is None

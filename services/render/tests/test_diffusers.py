@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from atelier_contracts import InputRef, Owner, RenderSpec
-from atelier_contracts.vocabulary import Tuning
+from atelier_contracts.value_objects import Tuning
 from atelier_render.providers.diffusion.provider import Diffusers
 from atelier_render.providers.diffusion.settings import DiffusersSettings, missing
 from atelier_render.providers.protocol import Failed, Input, Outcome, Partial, ProviderJob, Succeeded, Transient

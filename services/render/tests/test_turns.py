@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from atelier_contracts import Owner, RequestRender
-from atelier_contracts.vocabulary import Priority
+from atelier_contracts.value_objects import Priority
 from atelier_messaging import testing
 from atelier_render import store
 from atelier_render.claim_bench import pages_of_a_claim

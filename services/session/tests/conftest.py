@@ -23,7 +23,7 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def unit(postgres: str) -> AsyncIterator[UnitOfWork]:
     """Makes transactions; what they emit stays in the outbox, for there is no broker."""
-    async with testing.migrated(postgres, MIGRATIONS) as url:
+    async with testing.migrated_database(postgres, MIGRATIONS) as url:
         pool = await database.connect(url)
         yield UnitOfWork(pool, Outbox(pool, Publisher("amqp://nowhere.invalid/", "session")), "atelier/session")
         await pool.close()

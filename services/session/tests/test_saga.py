@@ -31,7 +31,7 @@ from atelier_contracts import (
     Work,
 )
 from atelier_contracts.session import GenerationFact
-from atelier_contracts.vocabulary import Metadata
+from atelier_contracts.value_objects import Metadata
 from atelier_messaging import Poison
 from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, HoldGone, ResendDue, State
 from atelier_session.saga import LOST_RACES, SAGA, TERMINAL, TIMERS, LostRace, Transition, decide, end_of, fired

@@ -30,7 +30,7 @@ from atelier_contracts.session import (
     GenerationRejected,
     GenerationSucceeded,
 )
-from atelier_contracts.vocabulary import (
+from atelier_contracts.value_objects import (
     Artefact,
     Channel,
     InputRef,

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from atelier_contracts.message import Command, Event, Message
-from atelier_contracts.vocabulary import CREDITS_MAX, N_MAX, Owner, Work
+from atelier_contracts.value_objects import CREDITS_MAX, N_MAX, Owner, Work
 
 DeclineReason = Literal["insufficient_credits", "unpriced", "withdrawn"]
 

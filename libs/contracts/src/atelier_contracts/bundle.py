@@ -18,7 +18,7 @@ _TRACE = "traceparent"
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class RawMessage:
     """One message as it came, not decoded yet: what is set aside or buried when it cannot be handled."""
 
     body: bytes
@@ -31,10 +31,12 @@ def bundle(envelopes: Sequence[Envelope]) -> bytes:
     return f"[{','.join(map(_event, envelopes))}]".encode()
 
 
-def letters(body: bytes, headers: Mapping[str, object], *, content_type: str | None, message_id: str) -> list[Letter]:
+def unpack(
+    body: bytes, headers: Mapping[str, object], *, content_type: str | None, message_id: str
+) -> list[RawMessage]:
     """The single messages of a frame, in order. Raises Undecodable when a bundle is none."""
     if content_type != BUNDLE_TYPE:
-        return [Letter(body, headers, message_id)]
+        return [RawMessage(body, headers, message_id)]
     try:
         events = json.loads(body)
         return [_letter(event) for event in events]
@@ -61,7 +63,7 @@ def _event(envelope: Envelope) -> str:
     return f'{json.dumps(attributes)[:-1]},"datacontenttype":"application/json","data":{envelope.body}}}'
 
 
-def _letter(event: dict[str, object]) -> Letter:
+def _letter(event: dict[str, object]) -> RawMessage:
     data = json.dumps(event.pop("data")).encode()
     headers = {name if name == _TRACE else f"{_PREFIX}{name}": value for name, value in event.items()}
-    return Letter(data, headers, str(event["id"]))
+    return RawMessage(data, headers, str(event["id"]))

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from atelier_contracts.message import Command, Event
-from atelier_contracts.vocabulary import Channel, Metadata, Owner, RenderSpec, Work
+from atelier_contracts.value_objects import Channel, Metadata, Owner, RenderSpec, Work
 
 
 class GenerationRequested(Event):

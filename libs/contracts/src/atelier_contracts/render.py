@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from atelier_contracts.message import Command, Event
-from atelier_contracts.vocabulary import N_MAX, Artefact, Owner, RenderSpec
+from atelier_contracts.value_objects import N_MAX, Artefact, Owner, RenderSpec
 
 FailureCode = Literal[
     "provider_failed",

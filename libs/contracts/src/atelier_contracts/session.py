@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from atelier_contracts.message import Event
-from atelier_contracts.vocabulary import Artefact, Metadata
+from atelier_contracts.value_objects import Artefact, Metadata
 
 
 class GenerationFact(Event):

@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
-from atelier_messaging import database, failpoints, loops
+from atelier_messaging import database, failpoints, periodic
 from atelier_messaging.addresses import addresses_of
 from atelier_messaging.connection import BrokerConnection, Preparation
 from atelier_messaging.consumer import Consumer, Handler
@@ -20,7 +20,7 @@ from atelier_messaging.outbox import SWEEP_EVERY_S, Outbox
 from atelier_messaging.publisher import START_S_MAX, Publisher
 from atelier_messaging.replies import Replies, ReplyHandler
 from atelier_messaging.settings import BrokerSettings
-from atelier_messaging.work import UnitOfWork
+from atelier_messaging.unit_of_work import UnitOfWork
 
 LINGER_S = 0.010
 """How long a batch waits for company while messages keep coming."""
@@ -69,7 +69,7 @@ class Bus:
         self._pool = pool
         self.publisher = Publisher(url, service)
         self.outbox = Outbox(pool, self.publisher)
-        self.work = UnitOfWork(pool, self.outbox, f"atelier/{service}")
+        self.unit = UnitOfWork(pool, self.outbox, f"atelier/{service}")
         self._preparations: list[Preparation] = []
         self.broker = _Subscriptions(addresses_of(url), f"{service} consume", self._preparations)
         self._consumers: list[tuple[Consumer, _Arrivals]] = []
@@ -78,7 +78,7 @@ class Bus:
     def consume(self, queue: str, handler: Handler) -> None:
         """Handles the messages of ``queue`` in batches. Call before ``start``."""
         arrivals = _Arrivals(self._settings.batch_max)
-        self._consumers.append((Consumer(queue, handler, self.work, self.publisher, self.publisher.senders), arrivals))
+        self._consumers.append((Consumer(queue, handler, self.unit, self.publisher, self.publisher.senders), arrivals))
         # A channel of its own: acknowledging many at once speaks of all deliveries of the channel.
         channel = Channel(prefetch_count=self._settings.prefetch)
 
@@ -92,7 +92,7 @@ class Bus:
         async def receive(message: RabbitMessage) -> None:
             arrivals.add(message.raw_message)
 
-    def hear_replies(self, key: str, handler: ReplyHandler) -> None:
+    def consume_replies(self, key: str, handler: ReplyHandler) -> None:
         """Hears what is said to this process alone. At most once, by nature a hint. Call before ``start``."""
         self._preparations.append(Replies(key, handler, self.publisher.senders).subscribe)
 
@@ -110,9 +110,9 @@ class Bus:
         if self._settings.installation is not None:
             await self.publisher.check_installation(self._settings.installation)
         for consumer, arrivals in self._consumers:
-            self.keep(consumer.run(arrivals), consumer.queue)
-        self.keep(loops.keep_doing("outbox sweep", SWEEP_EVERY_S, self.outbox.sweep_all), "outbox sweep")
-        self.keep(loops.keep_doing("inbox prune", PRUNE_EVERY_S, self._prune), "inbox prune")
+            self.run_in_background(consumer.run(arrivals), consumer.queue)
+        self.run_in_background(periodic.run_every("outbox sweep", SWEEP_EVERY_S, self.outbox.sweep_all), "outbox sweep")
+        self.run_in_background(periodic.run_every("inbox prune", PRUNE_EVERY_S, self._prune), "inbox prune")
         async with asyncio.timeout(START_S_MAX):
             await self.broker.start()
 
@@ -121,7 +121,7 @@ class Bus:
         """Whether what we say now can be published, and what is answered to it can be heard."""
         return self.publisher.connected and self.broker.usable
 
-    def keep(self, coroutine: Any, name: str) -> None:
+    def run_in_background(self, coroutine: Any, name: str) -> None:
         """Runs a coroutine until ``stop``. If it ends before, the process ends too: a service without its loops would
         look alive and do nothing; started again it resumes from its tables."""
         task = asyncio.create_task(coroutine, name=name)

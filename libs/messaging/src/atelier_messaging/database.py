@@ -86,6 +86,6 @@ async def take_for(pool: Pool, installation: str) -> None:
         )
 
 
-async def answers(pool: Pool) -> bool:
+async def ping(pool: Pool) -> bool:
     """Whether the database can be used right now."""
     return bool(await pool.fetchval("SELECT true"))

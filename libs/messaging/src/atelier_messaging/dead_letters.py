@@ -7,7 +7,7 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
 from atelier_contracts import Undecodable
-from atelier_contracts.bundle import Letter, letters
+from atelier_contracts.bundle import RawMessage, unpack
 from atelier_contracts.message import REGISTRY
 from atelier_contracts.routes import owner_of, senders_of
 from atelier_messaging.connection import connect_first
@@ -87,9 +87,9 @@ def _read(raw: AbstractIncomingMessage) -> list[DeadLetter]:
     """The messages of one frame: a bundle whose consumer died of it too often is buried whole, by the broker."""
     headers = raw.headers or {}
     reason = str(headers.get(REASON_HEADER) or headers.get("x-first-death-reason") or "unknown")
-    whole = Letter(raw.body, headers, raw.message_id or "")
+    whole = RawMessage(raw.body, headers, raw.message_id or "")
     try:
-        found = letters(raw.body, headers, content_type=raw.content_type, message_id=whole.message_id)
+        found = unpack(raw.body, headers, content_type=raw.content_type, message_id=whole.message_id)
     except Undecodable:
         found = [whole]
     return [

@@ -15,9 +15,9 @@ import asyncpg
 from atelier_contracts import Envelope
 from atelier_contracts.bundle import BUNDLE_TYPE, bundle, by_frame
 from atelier_messaging import failpoints
-from atelier_messaging.batching import Batcher
+from atelier_messaging.batcher import Batcher
 from atelier_messaging.database import Connection, Pool
-from atelier_messaging.publisher import Outcome, Outgoing, Publisher
+from atelier_messaging.publisher import OutgoingMessage, Publisher, PublishOutcome
 from atelier_telemetry import metrics
 
 WINDOW_MAX = 200
@@ -62,7 +62,7 @@ class Outbox:
         self._pool = pool
         self._publisher = publisher
         self._in_flight: set[UUID] = set()
-        self._publishing: Batcher[Envelope, Outcome] = Batcher(self._publish, batch_max=WINDOW_MAX)
+        self._publishing: Batcher[Envelope, PublishOutcome] = Batcher(self._publish, batch_max=WINDOW_MAX)
         self._forgetting: Batcher[UUID, None] = Batcher(self._forget, batch_max=WINDOW_MAX * 4)
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -73,14 +73,14 @@ class Outbox:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def dispatch(self, envelope: Envelope) -> Outcome:
+    async def dispatch(self, envelope: Envelope) -> PublishOutcome:
         """Publishes one committed message and, once confirmed, forgets its row."""
         self._in_flight.add(envelope.id)
         try:
             outcome = await self._publishing.submit(envelope)
         finally:
             self._in_flight.discard(envelope.id)
-        if outcome is Outcome.CONFIRMED:
+        if outcome is PublishOutcome.CONFIRMED:
             task = asyncio.create_task(self._forgetting.submit(envelope.id))
             self._tasks.add(task)
             task.add_done_callback(self._forgotten)
@@ -92,7 +92,7 @@ class Outbox:
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.warning("a published message stays in the outbox for now: %r", error)
 
-    async def _publish(self, envelopes: Sequence[Envelope]) -> Sequence[Outcome]:
+    async def _publish(self, envelopes: Sequence[Envelope]) -> Sequence[PublishOutcome]:
         frames = by_frame(envelopes)
         failpoints.reach("before_publish")
         outcomes = await self._publisher.publish([_frame(frame) for frame in frames])
@@ -119,7 +119,8 @@ class Outbox:
             if not rows:
                 return 0
             outcomes = await self._publisher.publish([_outgoing(row) for row in rows])
-            sent = [row["id"] for row, outcome in zip(rows, outcomes, strict=True) if outcome is Outcome.CONFIRMED]
+            published = zip(rows, outcomes, strict=True)
+            sent = [row["id"] for row, outcome in published if outcome is PublishOutcome.CONFIRMED]
             await connection.execute(_FORGET, sent)
             # To the end of the line: what no queue takes must not stand in the way of what one would.
             await connection.execute(_POSTPONE, [row["id"] for row in rows])
@@ -132,14 +133,16 @@ class Outbox:
             await asyncio.wait(self._tasks)
 
 
-def _frame(envelopes: Sequence[Envelope]) -> Outgoing:
+def _frame(envelopes: Sequence[Envelope]) -> OutgoingMessage:
     """One message as itself, several of a kind in one frame."""
     first = envelopes[0]
     if len(envelopes) == 1:
-        return Outgoing(first.body.encode(), first.headers, str(first.id), first.message.name, cc=first.cc)
-    return Outgoing(bundle(envelopes), {}, str(first.id), first.message.name, cc=first.cc, content_type=BUNDLE_TYPE)
+        return OutgoingMessage(first.body.encode(), first.headers, str(first.id), first.message.name, cc=first.cc)
+    return OutgoingMessage(
+        bundle(envelopes), {}, str(first.id), first.message.name, cc=first.cc, content_type=BUNDLE_TYPE
+    )
 
 
-def _outgoing(row: asyncpg.Record) -> Outgoing:
+def _outgoing(row: asyncpg.Record) -> OutgoingMessage:
     cc = tuple(row["cc"].split(",")) if row["cc"] else ()
-    return Outgoing(row["body"].encode(), row["headers"], str(row["id"]), row["name"], cc=cc)
+    return OutgoingMessage(row["body"].encode(), row["headers"], str(row["id"]), row["name"], cc=cc)

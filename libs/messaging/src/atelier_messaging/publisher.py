@@ -32,7 +32,7 @@ START_S_MAX = 30.0
 logger = logging.getLogger(__name__)
 
 
-class Outcome(StrEnum):
+class PublishOutcome(StrEnum):
     """What became of one publish."""
 
     CONFIRMED = "confirmed"
@@ -42,7 +42,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
+class OutgoingMessage:
     """One message ready for the wire."""
 
     body: bytes
@@ -80,11 +80,11 @@ class Publisher:
         if not self.senders.known:
             await topology.claim(self._channel, installation)
             return
-        probe = Outgoing(b"", {}, installation, installation, topology.INSTALLATION)
+        probe = OutgoingMessage(b"", {}, installation, installation, topology.INSTALLATION)
         match (await self.publish([probe]))[0]:
-            case Outcome.UNROUTABLE:
+            case PublishOutcome.UNROUTABLE:
                 raise topology.OtherTopology(topology.belongs_to_another(installation))
-            case Outcome.UNKNOWN:
+            case PublishOutcome.UNKNOWN:
                 raise topology.OtherTopology(
                     "the broker does not say whose virtual host this is: was the topology declared? "
                     "(python -m atelier_messaging.topology, as the operator)"
@@ -95,34 +95,34 @@ class Publisher:
         """Whether a publish has any chance right now."""
         return self._connection is not None and self._connection.usable
 
-    async def publish(self, window: Sequence[Outgoing]) -> list[Outcome]:
+    async def publish(self, window: Sequence[OutgoingMessage]) -> list[PublishOutcome]:
         """Publishes all at once and waits for every confirm, at most ``PUBLISH_S_MAX`` seconds."""
         if not self.connected:
-            return [Outcome.UNKNOWN] * len(window)
+            return [PublishOutcome.UNKNOWN] * len(window)
         if len(window) == 1:
             try:
                 async with asyncio.timeout(PUBLISH_S_MAX):
                     outcomes = [await self._publish_one(window[0])]
             except TimeoutError:
-                outcomes = [Outcome.UNKNOWN]
+                outcomes = [PublishOutcome.UNKNOWN]
         else:
             tasks = [asyncio.create_task(self._publish_one(outgoing)) for outgoing in window]
             _, late = await asyncio.wait(tasks, timeout=PUBLISH_S_MAX)
             for task in late:
                 task.cancel()
-            outcomes = [Outcome.UNKNOWN if task in late else task.result() for task in tasks]
+            outcomes = [PublishOutcome.UNKNOWN if task in late else task.result() for task in tasks]
         for outcome in outcomes:
             metrics.PUBLISHED.labels(outcome).inc()
         self._judge_node(outcomes)
         return outcomes
 
-    def _judge_node(self, outcomes: Sequence[Outcome]) -> None:
-        self._unconfirmed = self._unconfirmed + 1 if all(o is Outcome.UNKNOWN for o in outcomes) else 0
+    def _judge_node(self, outcomes: Sequence[PublishOutcome]) -> None:
+        self._unconfirmed = self._unconfirmed + 1 if all(o is PublishOutcome.UNKNOWN for o in outcomes) else 0
         if self._unconfirmed >= UNCONFIRMED_MAX and self._connection is not None and self.connected:
             self._unconfirmed = 0
             self._connection.leave(f"it confirmed none of {UNCONFIRMED_MAX} publishes in a row")
 
-    async def _publish_one(self, outgoing: Outgoing) -> Outcome:
+    async def _publish_one(self, outgoing: OutgoingMessage) -> PublishOutcome:
         headers = cast(FieldTable, {**outgoing.headers, "CC": list(outgoing.cc)} if outgoing.cc else outgoing.headers)
         properties = Basic.Properties(
             headers=headers,
@@ -144,18 +144,18 @@ class Publisher:
             )
         except PublishError:
             logger.error("no queue of exchange %r hears %s", outgoing.exchange, outgoing.routing_key)
-            return Outcome.UNROUTABLE
+            return PublishOutcome.UNROUTABLE
         except asyncio.CancelledError:
             # A torn-down connection cancels pending publishes although nobody cancelled this task.
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise
-            return Outcome.UNKNOWN
+            return PublishOutcome.UNKNOWN
         except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as broken:
             # A nack is among them: one queue refused the message, another may have taken it.
             logger.warning("publishing %s: outcome unknown: %r", outgoing.routing_key, broken)
-            return Outcome.UNKNOWN
-        return Outcome.CONFIRMED
+            return PublishOutcome.UNKNOWN
+        return PublishOutcome.CONFIRMED
 
     async def stop(self) -> None:
         """Closes the connection; what is unconfirmed stays in the outbox."""

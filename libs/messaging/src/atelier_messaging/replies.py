@@ -7,7 +7,7 @@ from uuid import uuid4
 from aiormq.abc import AbstractConnection, DeliveredMessage
 
 from atelier_contracts import Envelope, Undecodable, unwrap
-from atelier_contracts.bundle import letters
+from atelier_contracts.bundle import unpack
 from atelier_contracts.routes import EXCHANGE
 from atelier_messaging.senders import EVERYBODY, Senders
 
@@ -36,7 +36,7 @@ class Replies:
     async def _receive(self, raw: DeliveredMessage) -> None:
         properties = raw.header.properties
         try:
-            opened = letters(raw.body, properties.headers or {}, content_type=properties.content_type, message_id="")
+            opened = unpack(raw.body, properties.headers or {}, content_type=properties.content_type, message_id="")
         except Undecodable as strange:
             logger.warning("ignored an undecodable bundle of replies: %s", strange)
             return

@@ -1,5 +1,5 @@
-"""For the tests of services: a real Postgres, and in it a migrated database that the app role does not own; where it is
-wanted, a real RabbitMQ.
+"""For the tests of services and of libraries: a real Postgres, and in it a migrated database that the app
+role does not own; where it is wanted, a real RabbitMQ.
 
 ``ATELIER_TEST_DATABASE_URL`` (of a superuser) and ``ATELIER_TEST_AMQP_URL`` (of a virtual host that nobody else uses)
 name servers to use; without them the local launcher starts its own.
@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,28 @@ from uuid import uuid4
 
 import asyncpg
 
+from atelier_messaging.periodic import wait_event
+
 PGBOUNCER_S_MAX = 20.0
+WAIT_S_MAX = 60.0
+"""For what must become true: long enough for a busy machine, so that only a wrong program runs into it."""
+POLL_S = 0.01
+
+
+async def becomes(expected: object, probe: Callable[[], Awaitable[object]], timeout_s: float = WAIT_S_MAX) -> None:
+    """Returns as soon as ``probe`` returns ``expected``. Raises AssertionError, which names the last value, when it
+    does not within ``timeout_s`` seconds: no test trusts a sleep."""
+    ends_at = time.monotonic() + timeout_s
+    while (last := await probe()) != expected:
+        if time.monotonic() > ends_at:
+            raise AssertionError(f"expected {expected!r} within {timeout_s} s, last seen {last!r}")
+        await asyncio.sleep(POLL_S)
+
+
+async def happens(event: asyncio.Event, timeout_s: float = WAIT_S_MAX) -> None:
+    """Returns when the event is set. Raises AssertionError when it is not within ``timeout_s`` seconds."""
+    if not await wait_event(event, timeout_s):
+        raise AssertionError(f"the event was not set within {timeout_s} s")
 
 
 @contextmanager
@@ -106,7 +127,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 @asynccontextmanager
-async def migrated(superuser_url: str, migrations: Path) -> AsyncIterator[str]:
+async def migrated_database(superuser_url: str, migrations: Path) -> AsyncIterator[str]:
     """URL of a fresh database with these migrations applied, as a role that owns nothing in it."""
     from atelier_messaging.migrations import upgrade
 

@@ -1,5 +1,5 @@
 """The versioned price book: what one request costs, in credits."""
 
-from atelier_pricing.book import REUSED_CREDITS, VERSION, Price, Unpriced, image_sizes, price, reused
+from atelier_pricing.book import REUSED_CREDITS, VERSION, NoPrice, Price, image_sizes, price, reuse_price
 
-__all__ = ["REUSED_CREDITS", "VERSION", "Price", "Unpriced", "image_sizes", "price", "reused"]
+__all__ = ["REUSED_CREDITS", "VERSION", "NoPrice", "Price", "image_sizes", "price", "reuse_price"]

@@ -55,7 +55,7 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
-class Unpriced:
+class NoPrice:
     """The book has no price for this; ``reason`` says for what."""
 
     reason: str
@@ -96,21 +96,21 @@ def image_sizes(quality: str | None = None) -> list[str]:
     return [size for size, priced in IMAGE if priced == (quality or DEFAULT_IMAGE_QUALITY)]
 
 
-def reused(unit_credits: int) -> int:
+def reuse_price(unit_credits: int) -> int:
     """What one output costs that is delivered again, where making it costs ``unit_credits``."""
     return min(REUSED_CREDITS, unit_credits)
 
 
 def price(
     kind: str, *, quality: str | None = None, size: str | None = None, n: int = 1, characters: int = 0
-) -> Price | Unpriced:
+) -> Price | NoPrice:
     """What ``n`` units of this work cost. ``characters`` is the length of a narration's text. Never raises."""
     tariff = TARIFFS.get(kind)
     unit = tariff(_Request(quality, size, characters)) if tariff else None
     if unit is None or n < 1:
         wanted = {"kind": kind, "quality": quality, "size": size, "n": n, "characters": characters}
         given = ", ".join(f"{name} {value}" for name, value in wanted.items() if value)
-        return Unpriced(f"price book {VERSION} has no price for {given}", *_offered(kind, quality))
+        return NoPrice(f"price book {VERSION} has no price for {given}", *_offered(kind, quality))
     return Price(unit, n)
 
 

@@ -40,8 +40,8 @@ class CircuitBreaker:
         return "half-open" if self._clock() - self._failed_at > self._pause_s and not self._trial else "open"
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
-        """One request, which says by ``count`` how it went, or nothing if it showed nothing. Raises CircuitOpen."""
+    def guard(self) -> Iterator[None]:
+        """One request, which says by ``record`` how it went, or nothing if it showed nothing. Raises CircuitOpen."""
         if (state := self.state) == "open":
             raise CircuitOpen(max(1.0, self._pause_s - (self._clock() - self._failed_at)))
         is_trial = state == "half-open"
@@ -52,21 +52,21 @@ class CircuitBreaker:
             # Who entered before it opened may leave while the trial is still under way.
             self._trial = self._trial and not is_trial
 
-    def count(self, *, well: bool) -> None:
+    def record(self, *, success: bool) -> None:
         """How a request went."""
-        if well:
+        if success:
             self._failures = 0
         else:
             self._failures += 1
             self._failed_at = self._clock()
 
     @contextmanager
-    def passing(self, is_failure: Callable[[Exception], bool]) -> Iterator[None]:
+    def guard_errors(self, is_failure: Callable[[Exception], bool]) -> Iterator[None]:
         """One request that went badly if it raises what ``is_failure`` counts. Raises CircuitOpen."""
-        with self.entered():
+        with self.guard():
             try:
                 yield
             except Exception as error:
-                self.count(well=not is_failure(error))
+                self.record(success=not is_failure(error))
                 raise
-            self.count(well=True)
+            self.record(success=True)

@@ -79,6 +79,6 @@ def bearer_guard(token: SecretStr) -> Callable[..., Awaitable[None]]:
     return guard
 
 
-def guarded(token: SecretStr) -> list[Any]:
+def require_token(token: SecretStr) -> list[Any]:
     """The ``dependencies=`` of a router that only a holder of the token may use."""
     return [Depends(bearer_guard(token))]

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from atelier_telemetry.memory_protection import protect_memory
 from atelier_telemetry.server import STARTUP_FAILED, Server
-from atelier_telemetry.stop import Stop
+from atelier_telemetry.shutdown import Shutdown
 
 REQUESTS_S_MAX = 8
 """How long requests under way may take once the listener has closed; then they are cancelled."""
@@ -18,7 +18,7 @@ GC_ALLOCATIONS = 20_000
 
 
 def serve(
-    app: ASGIApp, *, host: str, port: int, stop: Stop, drain_s: float, also: Sequence[tuple[str, int]] = ()
+    app: ASGIApp, *, host: str, port: int, stop: Shutdown, drain_s: float, also: Sequence[tuple[str, int]] = ()
 ) -> None:
     """Blocks until SIGTERM or SIGINT. Then it is not ready any more, answers for another ``drain_s`` seconds, ends
     every wait, closes its listeners and finishes requests for at most ``REQUESTS_S_MAX`` seconds.

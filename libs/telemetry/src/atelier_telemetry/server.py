@@ -1,7 +1,7 @@
 """uvicorn's server with an end in steps: SIGTERM ends it in any phase.
 
-A start-up that hangs is given up, a running process drains first (``Stop``), and one that has not ended after all its
-patience is killed, so that it never takes more than its supervisor's grace.
+A start-up that hangs is given up, a running process drains first (``Shutdown``), and one that has not ended in time is
+killed, so that it never takes longer than its supervisor's grace period.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from types import FrameType
 
 import uvicorn
 
-from atelier_telemetry.stop import Stop
+from atelier_telemetry.shutdown import Shutdown
 
 END_S_MAX = 16.0
 """How long a process may take to end beside its draining; then it is killed. A supervisor's grace is longer."""
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 class Server(uvicorn.Server):
     """uvicorn's, with an end in steps."""
 
-    def __init__(self, config: uvicorn.Config, stop: Stop, drain_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, stop: Shutdown, drain_s: float) -> None:
         super().__init__(config)
         self._stop = stop
         self._drain_s = drain_s

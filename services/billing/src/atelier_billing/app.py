@@ -11,19 +11,19 @@ from atelier_billing.reads import reads_router
 from atelier_billing.settings import Settings
 from atelier_billing.verify import advance_checkpoint
 from atelier_contracts.routes import BILLING_COMMANDS
-from atelier_messaging import Bus, database, loops
+from atelier_messaging import Bus, database, periodic
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
-from atelier_telemetry.stop import Stop
+from atelier_telemetry.shutdown import Shutdown
 
 PROOF_EVERY_S = 2.0
 """Seconds until an ordered full proof begins, or one that another process left is carried on."""
 
 
-def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
+def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
 
-    ending = stop or Stop()
+    ending = stop or Shutdown()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -34,16 +34,20 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
         bus = Bus("billing", settings, pool)
         bus.consume(BILLING_COMMANDS, handlers.handle_commands)
         await bus.start()
-        expire = partial(handlers.expire_grants, bus.work)
-        bus.keep(loops.keep_doing("grant expiry", settings.billing_expire_every_s, expire), "grant expiry")
-        advance = partial(advance_checkpoint, bus.work)
-        bus.keep(loops.keep_doing("checkpoint", settings.billing_checkpoint_every_s, advance), "checkpoint")
+        expire = partial(handlers.expire_grants, bus.unit)
+        bus.run_in_background(
+            periodic.run_every("grant expiry", settings.billing_expire_every_s, expire), "grant expiry"
+        )
+        advance = partial(advance_checkpoint, bus.unit)
+        bus.run_in_background(
+            periodic.run_every("checkpoint", settings.billing_checkpoint_every_s, advance), "checkpoint"
+        )
         prove = partial(full_proof.carry_on, pool)
-        bus.keep(loops.keep_doing("full proof", PROOF_EVERY_S, prove), "full proof")
+        bus.run_in_background(periodic.run_every("full proof", PROOF_EVERY_S, prove), "full proof")
         checks: dict[str, Check] = {
-            PROCESS: ending.not_begun,
+            PROCESS: ending.has_not_begun,
             "broker": bus.ready,
-            "database": partial(database.answers, pool),
+            "database": partial(database.ping, pool),
         }
         app.include_router(operations_router(checks))
         app.include_router(reads_router(pool, settings.service_token))

@@ -5,13 +5,13 @@ from typing import cast
 from atelier_billing import ledger, store
 from atelier_billing.ledger import MoneyCommand
 from atelier_contracts import CreditDeclined, GrantCredit
-from atelier_messaging import UnitOfWork, Work
+from atelier_messaging import Transaction, UnitOfWork
 from atelier_telemetry import metrics
 
 EXPIRE_OWNERS_MAX = 200
 
 
-async def handle_commands(work: Work) -> None:
+async def handle_commands(work: Transaction) -> None:
     """Queue ``billing.commands``: every command of the batch on one set of locked books."""
     commands = [cast(MoneyCommand, delivery.message) for delivery in work.fresh]
     books = await store.lock_books(work.connection, commands)

@@ -28,7 +28,7 @@ from atelier_contracts import (
     ReserveCredit,
 )
 from atelier_messaging import Poison
-from atelier_pricing import Price, Unpriced, price, reused
+from atelier_pricing import NoPrice, Price, price, reuse_price
 
 MoneyCommand = ReserveCredit | CaptureCredit | RefundCredit | GrantCredit
 MoneyEvent = CreditDeducted | CreditDeclined | CreditCaptured | CreditRefunded | CreditGranted
@@ -193,7 +193,7 @@ def reserve(books: Books, command: ReserveCredit) -> CreditDeducted | CreditDecl
         return CreditDeclined(generation_id=id_, reason="withdrawn", required=0, available=0)
     work = command.work
     quoted = price(work.kind, quality=work.quality, size=work.size, n=work.n, characters=work.characters)
-    if isinstance(quoted, Unpriced):
+    if isinstance(quoted, NoPrice):
         return CreditDeclined(generation_id=id_, reason="unpriced", required=0, available=0)
     wallet = books.wallets.setdefault(command.owner.id, Wallet(command.owner))
     expire_due(books, wallet)
@@ -227,7 +227,7 @@ def capture(books: Books, command: CaptureCredit) -> CreditCaptured:
         raise Poison(f"capture of {command.generation_id}: {command.delivered} delivered, {hold.units} held for")
     if hold.state is HoldState.OPEN:
         hold.reused = command.reused
-        unit = reused(hold.unit_credits) if command.reused else hold.unit_credits
+        unit = reuse_price(hold.unit_credits) if command.reused else hold.unit_credits
         _settle(books, hold, charge=unit * command.delivered, state=HoldState.CAPTURED)
     return CreditCaptured(generation_id=hold.generation_id, captured=hold.captured, refunded=hold.refunded)
 

@@ -125,7 +125,7 @@ def main() -> None:
 
 
 async def _on(superuser: str, sizes: Sequence[int]) -> list[Cost]:
-    async with testing.migrated(superuser, Path(__file__).parent / "migrations") as url:
+    async with testing.migrated_database(superuser, Path(__file__).parent / "migrations") as url:
         return await measure(superuser, url, sizes)
 
 

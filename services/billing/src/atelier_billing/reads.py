@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from atelier_billing import full_proof
 from atelier_billing.verify import verify
 from atelier_messaging.database import Pool
-from atelier_telemetry.operations import guarded
+from atelier_telemetry.operations import require_token
 
 _ACCOUNT = """
 SELECT available, held, captured, -granted AS granted, expired FROM accounts WHERE owner_kind = $1 AND owner_id = $2
@@ -33,7 +33,7 @@ _NOTHING = {"available": 0, "held": 0, "captured": 0, "granted": 0, "expired": 0
 
 def reads_router(pool: Pool, token: SecretStr) -> APIRouter:
     """Routes under ``/internal``, for holders of the service token."""
-    router = APIRouter(prefix="/internal", dependencies=guarded(token), include_in_schema=False)
+    router = APIRouter(prefix="/internal", dependencies=require_token(token), include_in_schema=False)
 
     @router.get("/accounts/{kind}/{id}")
     async def account(kind: str, id: UUID) -> dict[str, int]:

@@ -19,9 +19,9 @@ def main(arguments: list[str]) -> None:
     settings = read(Settings)
     from atelier_gateway.app import create_app
     from atelier_telemetry.serve import serve
-    from atelier_telemetry.stop import Stop
+    from atelier_telemetry.shutdown import Shutdown
 
-    stop, operations = Stop(), (settings.operations_host, settings.operations_port)
+    stop, operations = Shutdown(), (settings.operations_host, settings.operations_port)
     serve(
         create_app(settings, stop),
         host=settings.gateway_host,

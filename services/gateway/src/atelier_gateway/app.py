@@ -65,14 +65,14 @@ from atelier_gateway.webhooks.receiver_urls import Receivers
 from atelier_gateway.webhooks.retry_policy import waits
 from atelier_gateway.webhooks.signing import Secrets
 from atelier_imaging import ImageWorkers
-from atelier_messaging import Bus, database, loops
+from atelier_messaging import Bus, database, periodic
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
 from atelier_storage.safe_poster import SafePoster
 from atelier_storage.upload_identity import UploadIdentity
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, health_router, operations_router
-from atelier_telemetry.stop import Stop
+from atelier_telemetry.shutdown import Shutdown
 
 PRUNE_EVERY_S = 600.0
 IMAGE_WORKERS = 2
@@ -80,11 +80,11 @@ OWNER_PROBES_MAX = 1
 """Of one owner so many pictures are decoded at once: the other workers are there for the others."""
 
 
-def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
+def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
     operations = _listener(settings, title="Atelier operations")
 
-    ending = stop or Stop()
+    ending = stop or Shutdown()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -96,27 +96,41 @@ def create_app(settings: Settings, stop: Stop | None = None) -> Listeners:
         app.state.parts = operations.state.parts = parts
         await parts.uploads.prove_at_start()
         await parts.bus.start()
-        parts.bus.keep(loops.keep_doing("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune")
-        parts.bus.keep(loops.keep_doing("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune")
-        parts.bus.keep(loops.keep_doing("hour prune", PRUNE_EVERY_S, partial(hours.prune, pool)), "hour prune")
-        parts.bus.keep(loops.keep_doing("event prune", PRUNE_EVERY_S, partial(events.prune, pool)), "event prune")
+        parts.bus.run_in_background(
+            periodic.run_every("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune"
+        )
+        parts.bus.run_in_background(
+            periodic.run_every("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune"
+        )
+        parts.bus.run_in_background(
+            periodic.run_every("hour prune", PRUNE_EVERY_S, partial(hours.prune, pool)), "hour prune"
+        )
+        parts.bus.run_in_background(
+            periodic.run_every("event prune", PRUNE_EVERY_S, partial(events.prune, pool)), "event prune"
+        )
         await parts.operators.set_first(settings.admin_token.get_secret_value() if settings.admin_token else None)
         for last_use in (parts.identity.key_use, parts.operators.token_use):
-            parts.bus.keep(loops.keep_doing("last use", FLUSH_EVERY_S, last_use.flush), "last use")
-        parts.bus.keep(loops.keep_doing("result prune", PRUNE_EVERY_S, partial(unclaimed.prune, pool)), "result prune")
+            parts.bus.run_in_background(periodic.run_every("last use", FLUSH_EVERY_S, last_use.flush), "last use")
+        parts.bus.run_in_background(
+            periodic.run_every("result prune", PRUNE_EVERY_S, partial(unclaimed.prune, pool)), "result prune"
+        )
         forget = partial(deliveries.prune, pool, settings.webhook_kept_days)
-        parts.bus.keep(loops.keep_doing("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
-        parts.bus.keep(loops.keep_doing("upload sweep", SWEEP_EVERY_S, parts.uploads.sweep), "upload sweep")
-        parts.bus.keep(parts.sender.run(), "webhooks")
-        parts.bus.keep(loops.keep_doing("waiting poll", POLL_EVERY_S, parts.waiting.poll), "waiting poll")
-        parts.bus.keep(parts.offers.keep_fresh(), "offers")
-        ending.at_end_of_waits(parts.waiting.stop)
+        parts.bus.run_in_background(periodic.run_every("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
+        parts.bus.run_in_background(
+            periodic.run_every("upload sweep", SWEEP_EVERY_S, parts.uploads.sweep), "upload sweep"
+        )
+        parts.bus.run_in_background(parts.sender.run(), "webhooks")
+        parts.bus.run_in_background(
+            periodic.run_every("waiting poll", POLL_EVERY_S, parts.waiting.poll), "waiting poll"
+        )
+        parts.bus.run_in_background(parts.offers.keep_fresh(), "offers")
+        ending.call_when_waits_end(parts.waiting.stop)
         check = parts.standing.check
-        parts.bus.keep(loops.keep_doing("standing", settings.standing_check_every_s, check), "standing")
+        parts.bus.run_in_background(periodic.run_every("standing", settings.standing_check_every_s, check), "standing")
         checks: dict[str, Check] = {
-            PROCESS: ending.not_begun,
+            PROCESS: ending.has_not_begun,
             "broker": parts.bus.ready,
-            "database": partial(database.answers, pool),
+            "database": partial(database.ping, pool),
             "storage": parts.objects.ready,
         }
         app.include_router(health_router(checks, name_parts=False))
@@ -171,11 +185,11 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
     bus, replies, internal = Bus("gateway", settings, pool), Replies(), Internal(settings)
     waiting = Waiting(pool)
     secrets, objects = Secrets(settings.key_pepper), ObjectStore(settings.storage)
-    sender = Sender(bus.work, secrets, objects, _poster(settings), _rules(settings))
+    sender = Sender(bus.unit, secrets, objects, _poster(settings), _rules(settings))
     public_url = str(settings.public_url).rstrip("/")
     noting = Noting(lambda generation: view(generation, SignedLater(), public_url), sender.wake)
     bus.consume(GATEWAY_PROJECTION, partial(handlers.project, waiting, noting))
-    bus.hear_replies(reply_key(instance), replies.hear)
+    bus.consume_replies(reply_key(instance), replies.hear)
     dev_issuer = _dev_issuer(settings)
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
     turns = FairTurns(at_once=IMAGE_WORKERS, per_owner=OWNER_PROBES_MAX)
@@ -196,16 +210,16 @@ def _parts(settings: Settings, pool: Pool) -> Parts:
         inputs=Inputs(objects, intake),
         intake=intake,
         funds=Funds(internal),
-        uploads=Uploads(bus.work, objects, UploadIdentity(settings.storage), settings.upload_rules),
+        uploads=Uploads(bus.unit, objects, UploadIdentity(settings.storage), settings.upload_rules),
         internal=internal,
         capacity=capacity,
         creating=Creating(pool, admission, offers, capacity, instance),
-        keyed=KeyedActs(bus.work),
+        keyed=KeyedActs(bus.unit),
         waiting=waiting,
-        callers=Callers(bus.work, waiting),
-        cancelling=Cancelling(bus.work, internal, waiting, noting),
-        standing=Standing(bus.work, internal, waiting, noting, after_s=settings.standing_after_s),
-        deleting=Deleting(bus.work, objects),
+        callers=Callers(bus.unit, waiting),
+        cancelling=Cancelling(bus.unit, internal, waiting, noting),
+        standing=Standing(bus.unit, internal, waiting, noting, after_s=settings.standing_after_s),
+        deleting=Deleting(bus.unit, objects),
         limits=_limits(settings, pool),
         offers=offers,
         receivers=Receivers(plain=settings.environment == "local", loopback=settings.webhook_loopback == "on"),

@@ -10,15 +10,15 @@ from atelier_gateway.projection import snapshot as projection
 from atelier_gateway.projection import store as generations
 from atelier_gateway.projection.waiter import Waiting
 from atelier_gateway.webhooks.enqueuer import Noting
-from atelier_messaging import Delivery, Work
+from atelier_messaging import Delivery, Transaction
 
 
-async def project(waiting: Waiting, noting: Noting, work: Work) -> None:
+async def project(waiting: Waiting, noting: Noting, work: Transaction) -> None:
     """A batch of events from the bus."""
     await project_events(waiting, noting, work, [d for d in work.fresh if isinstance(d.message, Event)])
 
 
-async def project_events(waiting: Waiting, noting: Noting, work: Work, heard: Sequence[Delivery]) -> set[UUID]:
+async def project_events(waiting: Waiting, noting: Noting, work: Transaction, heard: Sequence[Delivery]) -> set[UUID]:
     """Loads what the events speak of, folds them in, saves what changed, notes who is told, wakes who waits. Answers
     which generations changed."""
     events = [(d.message, d.envelope.time) for d in heard if isinstance(d.message, Event)]

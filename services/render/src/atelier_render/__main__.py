@@ -8,7 +8,7 @@ from atelier_render.migration_settings import MigrationSettings
 from atelier_render.settings import Settings
 from atelier_telemetry.serve import serve
 from atelier_telemetry.settings import read
-from atelier_telemetry.stop import Stop
+from atelier_telemetry.shutdown import Shutdown
 
 
 def main(arguments: list[str]) -> None:
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> None:
         upgrade(Path(__file__).parent / "migrations", owner.get_secret_value())
         return
     settings = read(Settings)
-    stop = Stop()
+    stop = Shutdown()
     serve(
         create_app(settings, stop),
         host=settings.render_host,

@@ -12,9 +12,9 @@ from fastapi import FastAPI
 
 from atelier_contracts.banned_words import BannedWords
 from atelier_contracts.routes import RENDER_COMMANDS
-from atelier_contracts.vocabulary import N_MAX
+from atelier_contracts.value_objects import N_MAX
 from atelier_imaging.pool import ImageWorkers
-from atelier_messaging import Bus, database, loops
+from atelier_messaging import Bus, database, periodic
 from atelier_messaging.database import Pool
 from atelier_render import provider_factory as composition
 from atelier_render.eta.estimator import EXCHANGE_EVERY_S, Forecaster
@@ -48,15 +48,15 @@ from atelier_storage.objects import ObjectStore
 from atelier_storage.safe_fetcher import SafeFetcher
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
-from atelier_telemetry.stop import Stop
+from atelier_telemetry.shutdown import Shutdown
 
 logger = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
+def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, gives its jobs back when it stops."""
 
-    ending = stop or Stop()
+    ending = stop or Shutdown()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,27 +66,27 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
         pool = await database.connect(url, statement_cache=statements)
         bus = Bus("render", settings, pool)
         checks: dict[str, Check] = {
-            PROCESS: ending.not_begun,
+            PROCESS: ending.has_not_begun,
             "broker": bus.ready,
-            "database": partial(database.answers, pool),
+            "database": partial(database.ping, pool),
         }
-        progress = Progress(bus.work)
+        progress = Progress(bus.unit)
         async with _scheduler(settings, bus, pool, progress) as (scheduler, objects, providers, forecaster):
             simulator = settings.simulator == "on"
             collector = _collector(settings, bus, objects)
             handle = partial(handle_commands, scheduler=scheduler, collector=collector, simulator=simulator)
             bus.consume(RENDER_COMMANDS, handle)
             await bus.start()
-            bus.keep(scheduler.run_lane("paced"), "paced jobs")
+            bus.run_in_background(scheduler.run_lane("paced"), "paced jobs")
             if simulator:
-                bus.keep(scheduler.run_lane("instant"), "instant jobs")
-            bus.keep(scheduler.keep_leases(), "heartbeats")
+                bus.run_in_background(scheduler.run_lane("instant"), "instant jobs")
+            bus.run_in_background(scheduler.keep_leases(), "heartbeats")
             every_s = settings.render_lease_s / BEATS_A_LEASE
-            bus.keep(loops.keep_doing("lost leases", every_s, scheduler.free_lost), "lost leases")
+            bus.run_in_background(periodic.run_every("lost leases", every_s, scheduler.free_lost), "lost leases")
             _keep_collecting(settings, bus, collector)
-            bus.keep(loops.keep_doing("progress", TELL_EVERY_S, progress.tell), "progress")
+            bus.run_in_background(periodic.run_every("progress", TELL_EVERY_S, progress.tell), "progress")
             app.include_router(operations_router(checks | {"storage": objects.ready}))
-            bus.keep(loops.keep_doing("durations", EXCHANGE_EVERY_S, forecaster.exchange), "durations")
+            bus.run_in_background(periodic.run_every("durations", EXCHANGE_EVERY_S, forecaster.exchange), "durations")
             slots, cap = settings.render_concurrency, settings.render_tenant_slots_max
             places = Places(pool, forecaster, slots=slots, cap=cap)
             app.include_router(reads_router(pool, settings.service_token, providers))
@@ -111,7 +111,7 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
 
 def _collector(settings: Settings, bus: Bus, objects: ObjectStore) -> Collector:
     return Collector(
-        bus.work,
+        bus.unit,
         objects,
         retention_days=settings.render_retention_days,
         jobs_keep_days=settings.render_jobs_keep_days,
@@ -120,13 +120,13 @@ def _collector(settings: Settings, bus: Bus, objects: ObjectStore) -> Collector:
 
 
 def _keep_collecting(settings: Settings, bus: Bus, collector: Collector) -> None:
-    bus.keep(collector.keep_collecting(), "doomed objects")
+    bus.run_in_background(collector.keep_collecting(), "doomed objects")
     if settings.render_retention_days:
-        bus.keep(loops.keep_doing("retention", EXPIRE_EVERY_S, collector.expire), "retention")
+        bus.run_in_background(periodic.run_every("retention", EXPIRE_EVERY_S, collector.expire), "retention")
     if settings.render_jobs_keep_days:
-        bus.keep(loops.keep_doing("job prune", PRUNE_EVERY_S, collector.prune), "job prune")
+        bus.run_in_background(periodic.run_every("job prune", PRUNE_EVERY_S, collector.prune), "job prune")
     if settings.render_sweep_every_s:
-        bus.keep(loops.keep_doing("sweep", settings.render_sweep_every_s, collector.sweep), "sweep")
+        bus.run_in_background(periodic.run_every("sweep", settings.render_sweep_every_s, collector.sweep), "sweep")
 
 
 @asynccontextmanager
@@ -159,11 +159,11 @@ async def _scheduler(
         progress,
         marker,
     )
-    completions = Completions(bus.work, artefacts, owner=owner)
+    completions = Completions(bus.unit, artefacts, owner=owner)
     forecaster = Forecaster(pool, providers, simulator)
     lease_s, slots, cap = settings.render_lease_s, settings.render_concurrency, settings.render_tenant_slots_max
     scheduler = Scheduler(
-        bus.work, worker, completions, forecaster, owner=owner, lease_s=lease_s, slots=slots, tenant_slots_max=cap
+        bus.unit, worker, completions, forecaster, owner=owner, lease_s=lease_s, slots=slots, tenant_slots_max=cap
     )
     yield scheduler, objects, providers, forecaster
     await rules.close()
@@ -207,7 +207,7 @@ def _caller(settings: Settings, pool: Pool, providers: Sequence[Provider], owner
 
 def _content_rules(settings: Settings) -> ContentRules:
     moderators: list[Moderator] = []
-    if banned := BannedWords.listed(settings.content_banned_words, whole=True):
+    if banned := BannedWords.from_list(settings.content_banned_words, whole=True):
         moderators.append(BannedWordsModerator(banned))
     if settings.moderation_url:
         url, token = str(settings.moderation_url), settings.moderation_token

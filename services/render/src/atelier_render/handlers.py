@@ -1,10 +1,10 @@
-"""What render does with the commands it hears: load, decide, save, emit. Work itself is the scheduler's."""
+"""What render does with the commands it hears: load, decide, save, emit. Transaction itself is the scheduler's."""
 
 from functools import partial
 from typing import cast
 
 from atelier_contracts import CancelRender, DiscardRender, GenerationDeleted, RenderFailed, RequestRender
-from atelier_messaging import Delivery, Work
+from atelier_messaging import Delivery, Transaction
 from atelier_render import store
 from atelier_render.execution.scheduler import CANCELLED, Scheduler
 from atelier_render.jobs import NewJob, lane_of
@@ -14,7 +14,7 @@ from atelier_telemetry import metrics
 from atelier_telemetry.tracing import traceparent_of
 
 
-async def handle_commands(work: Work, *, scheduler: Scheduler, collector: Collector, simulator: bool) -> None:
+async def handle_commands(work: Transaction, *, scheduler: Scheduler, collector: Collector, simulator: bool) -> None:
     """Queue ``render.commands``. A cancelled job is answered here if it ends by this; a running one is answered by its
     worker, a finished one already was. Results that nobody may have any more go."""
     if await _let_go(work):
@@ -30,14 +30,14 @@ async def handle_commands(work: Work, *, scheduler: Scheduler, collector: Collec
         work.after_commit(scheduler.look_for_cancels)
 
 
-async def _tell_again(work: Work) -> None:
+async def _tell_again(work: Transaction) -> None:
     """Answers once more who asks a second time: what was said first may be lost."""
     again = {d.message.subject: d for d in work.fresh if isinstance(d.message, RequestRender) and d.message.again}
     for event in await store.tell_again(work.connection, again) if again else ():
         work.emit(event, cause=again[event.generation_id])
 
 
-async def _let_go(work: Work) -> bool:
+async def _let_go(work: Transaction) -> bool:
     """Removes results that are deleted or came too late, and what was asked for them; whether there were any.
 
     Before the queues change: jobs are locked before tenants.

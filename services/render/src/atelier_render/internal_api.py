@@ -11,7 +11,7 @@ from atelier_messaging.database import Pool
 from atelier_render.eta.queue_position import Place, Places
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.registry import offers_of
-from atelier_telemetry.operations import guarded
+from atelier_telemetry.operations import require_token
 
 _JOB = """
 SELECT generation_id, state, lane, priority, owner_kind, owner_id, attempt, lease_owner AS worker, provider, delivered,
@@ -39,7 +39,7 @@ _REMOVALS = "SELECT reason, outputs, removed_at FROM removals WHERE generation_i
 
 def reads_router(pool: Pool, token: SecretStr, providers: Sequence[Provider]) -> APIRouter:
     """Routes under ``/internal``, for holders of the service token."""
-    router = APIRouter(prefix="/internal", dependencies=guarded(token), include_in_schema=False)
+    router = APIRouter(prefix="/internal", dependencies=require_token(token), include_in_schema=False)
 
     @router.get("/jobs/{generation_id}")
     async def job(generation_id: UUID) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def reads_router(pool: Pool, token: SecretStr, providers: Sequence[Provider]) ->
 
 def places_router(places: Places, token: SecretStr) -> APIRouter:
     """The route under ``/internal`` that tells how long it will take."""
-    router = APIRouter(prefix="/internal", dependencies=guarded(token), include_in_schema=False)
+    router = APIRouter(prefix="/internal", dependencies=require_token(token), include_in_schema=False)
 
     @router.get("/queue/{generation_id}")
     async def place(generation_id: UUID) -> Place:

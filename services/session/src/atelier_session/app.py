@@ -7,7 +7,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from atelier_contracts.routes import SESSION_SAGA
-from atelier_messaging import Bus, database, loops
+from atelier_messaging import Bus, database, periodic
 from atelier_session import store
 from atelier_session.handlers import Handlers
 from atelier_session.holds import Holds
@@ -15,7 +15,7 @@ from atelier_session.reads import reads_router
 from atelier_session.settings import Settings
 from atelier_telemetry import logs, metrics, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
-from atelier_telemetry.stop import Stop
+from atelier_telemetry.shutdown import Shutdown
 
 OLDEST_EVERY_S = 15.0
 
@@ -25,10 +25,10 @@ async def observe_oldest(pool: database.Pool) -> None:
     metrics.OLDEST_OPEN.labels("saga").set(await store.oldest_open_s(pool))
 
 
-def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
+def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
 
-    ending = stop or Stop()
+    ending = stop or Shutdown()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -41,17 +41,17 @@ def create_app(settings: Settings, stop: Stop | None = None) -> FastAPI:
         handlers = Handlers(settings, holds)
         bus.consume(SESSION_SAGA, handlers.handle_saga)
         await bus.start()
-        timers = partial(handlers.fire_timers, bus.work)
-        bus.keep(loops.keep_doing("saga timers", settings.session_timer_every_s, timers), "saga timers")
+        timers = partial(handlers.fire_timers, bus.unit)
+        bus.run_in_background(periodic.run_every("saga timers", settings.session_timer_every_s, timers), "saga timers")
         observe = partial(observe_oldest, pool)
-        bus.keep(loops.keep_doing("oldest saga", OLDEST_EVERY_S, observe), "oldest saga")
+        bus.run_in_background(periodic.run_every("oldest saga", OLDEST_EVERY_S, observe), "oldest saga")
         checks: dict[str, Check] = {
-            PROCESS: ending.not_begun,
+            PROCESS: ending.has_not_begun,
             "broker": bus.ready,
-            "database": partial(database.answers, pool),
+            "database": partial(database.ping, pool),
         }
         app.include_router(operations_router(checks))
-        app.include_router(reads_router(bus.work, settings.service_token, holds))
+        app.include_router(reads_router(bus.unit, settings.service_token, holds))
         yield
         await bus.stop()
         await holds.close()

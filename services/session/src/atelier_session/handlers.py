@@ -16,7 +16,7 @@ from atelier_contracts import (
     RenderCompleted,
 )
 from atelier_contracts.message import GenerationMessage
-from atelier_messaging import Delivery, Poison, UnitOfWork, Work
+from atelier_messaging import Delivery, Poison, Transaction, UnitOfWork
 from atelier_session import saga, store
 from atelier_session.generation import (
     DeadlinePassed,
@@ -31,7 +31,7 @@ from atelier_session.holds import Hold, Holds, heard_of
 from atelier_session.saga import LostRace
 from atelier_session.settings import Settings
 from atelier_session.store import LogEntry, Saga
-from atelier_telemetry import metrics, words
+from atelier_telemetry import attributes, metrics
 from atelier_telemetry.tracing import Span, parent_from, traceparent_of, tracer
 
 DUE_MAX = 200
@@ -52,7 +52,7 @@ class Handlers:
         self._resend_s = settings.session_resend_s
         self._holds = holds
 
-    async def handle_saga(self, work: Work) -> None:
+    async def handle_saga(self, work: Transaction) -> None:
         """Queue ``session.saga``: every message of the batch, in order, on the locked sagas they speak of."""
         now = await store.db_now(work.connection)
         sagas = await self._load(work, now)
@@ -103,7 +103,7 @@ class Handlers:
             logger.error("generation %s is to be refunded and its hold is captured: it needs a person", id_)
         return heard
 
-    async def _load(self, work: Work, now: datetime) -> dict[UUID, Saga]:
+    async def _load(self, work: Transaction, now: datetime) -> dict[UUID, Saga]:
         requests = {d.message.subject: d for d in work.fresh if isinstance(d.message, GenerationRequested)}
         admitted = await store.admit(work.connection, list(requests)) if requests else set()
         others = [d.message.subject for d in work.fresh if d.message.subject not in admitted]
@@ -115,14 +115,14 @@ class Handlers:
         return sagas
 
     def _hear(
-        self, work: Work, known: Saga, heard: Heard, span: Span, message_id: UUID | None, now: datetime
+        self, work: Transaction, known: Saga, heard: Heard, span: Span, message_id: UUID | None, now: datetime
     ) -> LogEntry:
         before, heard = known.generation, saga.understood(heard)
         outcome = saga.decide(before, heard)
         id_ = before.request.generation_id
         if isinstance(outcome, LostRace):
             metrics.LOST_RACES.labels(before.state, heard.name).inc()
-            span.set_attributes({words.OUTCOME: "lost race", words.STATE_FROM: before.state})
+            span.set_attributes({attributes.OUTCOME: "lost race", attributes.STATE_FROM: before.state})
             for message in outcome.sends:
                 work.emit(message, cause=span)
             sent = " ".join(message.name for message in outcome.sends)
@@ -150,7 +150,7 @@ def _after_its_request(delivery: Delivery) -> bool:
     return not isinstance(delivery.message, GenerationRequested)
 
 
-async def _without_saga(work: Work, delivery: Delivery) -> LogEntry:
+async def _without_saga(work: Transaction, delivery: Delivery) -> LogEntry:
     """A request that was given up, coming late: refused by its tombstone, and whoever still shows it is told. A cancel
     that overtook its request: it leaves that tombstone. Of what was at work when its saga was lost nothing is used.
     Anything else is about nothing."""
@@ -174,7 +174,7 @@ async def _without_saga(work: Work, delivery: Delivery) -> LogEntry:
 def _observe(known: Saga, before: State, span: Span, now: datetime) -> None:
     state = known.generation.state
     metrics.TRANSITIONS.labels(state).inc()
-    span.set_attributes({words.STATE_FROM: before, words.STATE_TO: state})
+    span.set_attributes({attributes.STATE_FROM: before, attributes.STATE_TO: state})
     if state in saga.TERMINAL:
         metrics.GENERATIONS_ENDED.labels(state).inc()
         metrics.GENERATION_SECONDS.labels(state).observe((now - known.created_at).total_seconds())

@@ -11,7 +11,7 @@ from atelier_messaging import UnitOfWork
 from atelier_session import store
 from atelier_session.holds import Holds
 from atelier_session.standing import told_again
-from atelier_telemetry.operations import guarded
+from atelier_telemetry.operations import require_token
 
 _SAGA = """
 SELECT generation_id AS id, channel, owner_kind, owner_id, state, credits, created_at, updated_at, deadline_at, timer_at
@@ -33,7 +33,7 @@ class Asked(BaseModel):
 
 def reads_router(unit: UnitOfWork, token: SecretStr, holds: Holds) -> APIRouter:
     """Routes under ``/internal``, for holders of the service token."""
-    router = APIRouter(prefix="/internal", dependencies=guarded(token), include_in_schema=False)
+    router = APIRouter(prefix="/internal", dependencies=require_token(token), include_in_schema=False)
 
     @router.get("/generations/{id}")
     async def story(id: UUID) -> dict[str, Any]:

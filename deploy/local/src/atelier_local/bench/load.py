@@ -10,7 +10,7 @@ import aio_pika
 import aiohttp
 from aio_pika.abc import AbstractIncomingMessage
 
-from atelier_contracts.bundle import letters
+from atelier_contracts.bundle import unpack
 from atelier_local.errors import StackError
 
 NULL_RENDER = {"X-Atelier-Simulate": "outcome=succeed, delay_ms=0, picture=none"}
@@ -60,7 +60,7 @@ class Endings:
         await queue.consume(self._hear, no_ack=True)
 
     async def _hear(self, message: AbstractIncomingMessage) -> None:
-        for letter in letters(message.body, message.headers, content_type=message.content_type, message_id=""):
+        for letter in unpack(message.body, message.headers, content_type=message.content_type, message_id=""):
             id_, name = str(letter.headers["cloudEvents:subject"]), str(letter.headers["cloudEvents:type"])
             if (future := self._waiting.pop(id_, None)) is not None:
                 future.set_result(name)

@@ -153,7 +153,7 @@ class Admission:
         envelope = request.envelope
         assert envelope is not None, "what is forgotten was written"
         try:
-            async with self._bus.work.once(dispatch=False) as work:
+            async with self._bus.unit.once(dispatch=False) as work:
                 await claims.forget_request(work.connection, request.generation.id, envelope.id, request.claim)
         except Exception as failed:
             if not is_outage(failed):
@@ -189,7 +189,7 @@ class Admission:
 
     async def _commit(self, requests: Sequence[Request]) -> list[bool]:
         """One transaction; answers for each whether it is written (else its key is taken)."""
-        async with self._bus.work.once(dispatch=False) as work:
+        async with self._bus.unit.once(dispatch=False) as work:
             # What an earlier try committed, though we never heard so, is there with the message it still carries.
             done = await generations.present(work.connection, [r.generation.id for r in requests if r.in_doubt])
             todo = [request for request in requests if request.generation.id not in done]
@@ -210,7 +210,7 @@ class Admission:
         declined = [generation for *_, generation in items if generation is not None]
 
         async def commit() -> None:
-            async with self._bus.work.once(dispatch=False) as work:
+            async with self._bus.unit.once(dispatch=False) as work:
                 await claims.settle(work.connection, kept, declined)
 
         await self._until_committed(commit)

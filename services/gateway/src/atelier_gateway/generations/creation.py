@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 
 from atelier_contracts import GenerationRequested, Owner, RenderSpec, Work
 from atelier_contracts.routes import reply_key
-from atelier_contracts.vocabulary import Metadata
+from atelier_contracts.value_objects import Metadata
 from atelier_gateway.generations import input_rules as kinds
 from atelier_gateway.generations.admission import Accepted, Admission, Declined, KeyTaken, Outcome, Request, Unavailable
 from atelier_gateway.generations.capacity import Capacity
@@ -35,7 +35,7 @@ from atelier_gateway.projection.store import NewGeneration
 from atelier_gateway.web.problems import Problem
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
-from atelier_telemetry import metrics, words
+from atelier_telemetry import attributes, metrics
 from atelier_telemetry.tracing import trace_id_of
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class Creating:
         began = time.monotonic()
         with metrics.ADMISSION_SECONDS.labels(shape.surface).time():
             request = self._request(principal, draft, shape)
-            request.span.set_attribute(words.GENERATION_ID, str(request.generation.id))
+            request.span.set_attribute(attributes.GENERATION_ID, str(request.generation.id))
             await self._enter(request, shape)
             outcome = await self._admission.submit(request)
         _log(request.generation, outcome, seconds=time.monotonic() - began)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from atelier_contracts import InputRef, Owner
-from atelier_contracts.vocabulary import Role
+from atelier_contracts.value_objects import Role
 from atelier_gateway.media.intake import BYTES_MAX, Intake
 from atelier_gateway.media.store import Stored, StoredPicture
 from atelier_gateway.web.problems import Problem

@@ -16,7 +16,7 @@ from dataclasses import replace
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner
-from atelier_contracts.vocabulary import Role
+from atelier_contracts.value_objects import Role
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media import store as files
 from atelier_gateway.media import upload_store as uploads

@@ -10,7 +10,7 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import InputRef, Owner
-from atelier_contracts.vocabulary import Role
+from atelier_contracts.value_objects import Role
 from atelier_gateway.projection.snapshot import Snapshot
 from atelier_messaging.database import Connection, Pool
 from atelier_storage.keys import is_upload, safe_filename

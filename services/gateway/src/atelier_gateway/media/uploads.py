@@ -23,7 +23,7 @@ from atelier_gateway.media.upload_rules import UploadRules
 from atelier_gateway.media.upload_store import StoredUpload
 from atelier_gateway.web.json_bodies import Body, FileName, field_problem
 from atelier_gateway.web.problems import Problem, not_found
-from atelier_messaging import UnitOfWork, Work
+from atelier_messaging import Transaction, UnitOfWork
 from atelier_storage.errors import ObjectMissing, StorageUnavailable, UploadIdentityUnfit
 from atelier_storage.keys import safe_filename, upload_key
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
@@ -121,7 +121,7 @@ class Uploads:
                 if await sweep() < SWEPT_AT_ONCE:
                     break
 
-    async def _check_room(self, work: Work, owner: Owner, size: int) -> None:
+    async def _check_room(self, work: Transaction, owner: Owner, size: int) -> None:
         number, size_all = await store.unused(work.connection, owner, unknown_bytes=INPUT_BYTES_MAX, url_s=URL_LAPSED_S)
         rules = self._rules
         if number >= rules.unused_max or size_all + size > rules.unused_bytes_max:

@@ -7,11 +7,16 @@ from atelier_contracts import CreditGranted, GrantCredit
 from atelier_gateway.identity import operator_acts as admin_acts
 from atelier_gateway.peers.reply_listener import Replies
 from atelier_gateway.web.problems import Problem
-from atelier_messaging import Bus, Work
+from atelier_messaging import Bus, Transaction
 
 
 async def grant(
-    bus: Bus, replies: Replies, command: GrantCredit, record: Callable[[Work], Awaitable[None]], *, within_s: float
+    bus: Bus,
+    replies: Replies,
+    command: GrantCredit,
+    record: Callable[[Transaction], Awaitable[None]],
+    *,
+    within_s: float,
 ) -> CreditGranted | None:
     """Sends the command through the outbox and writes down who ordered it, in one commit; answers what was granted, as
     billing has it on its books.
@@ -21,7 +26,7 @@ async def grant(
     """
     if not bus.connected:
         raise Problem("unavailable", "The message broker cannot be reached; nothing was granted.")
-    async with bus.work.once(dispatch=False) as work:
+    async with bus.unit.once(dispatch=False) as work:
         ordered = await admin_acts.grant_of(work.connection, command.grant_id)
         if ordered is None:
             await record(work)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from uuid import UUID
 
 from atelier_contracts import Envelope, Message
-from atelier_messaging import Outcome
+from atelier_messaging import PublishOutcome
 
 
 class Replies:
@@ -16,13 +16,13 @@ class Replies:
 
     def __init__(self) -> None:
         self._waiting: dict[UUID, asyncio.Future[Message | None]] = {}
-        self._sending: set[asyncio.Future[Outcome]] = set()
+        self._sending: set[asyncio.Future[PublishOutcome]] = set()
 
     async def hear(self, envelope: Envelope) -> None:
         """Wakes whoever waits for this subject."""
         self._resolve(envelope.message.subject, envelope.message)
 
-    async def ask(self, subject: UUID, publishing: Awaitable[Outcome], *, within_s: float) -> Message | None:
+    async def ask(self, subject: UUID, publishing: Awaitable[PublishOutcome], *, within_s: float) -> Message | None:
         """The reply to a message while it is being published; listening starts before it leaves.
 
         None when no reply came in time, or as soon as the broker did not confirm the message: what became of it is
@@ -42,7 +42,7 @@ class Replies:
         finally:
             del self._waiting[subject]
 
-    def _sent(self, subject: UUID, sending: "asyncio.Future[Outcome]") -> None:
+    def _sent(self, subject: UUID, sending: "asyncio.Future[PublishOutcome]") -> None:
         self._sending.discard(sending)
         if not _confirmed(sending):
             self._resolve(subject, None)
@@ -53,5 +53,5 @@ class Replies:
             reply.set_result(message)
 
 
-def _confirmed(sending: "asyncio.Future[Outcome]") -> bool:
-    return not sending.cancelled() and sending.exception() is None and sending.result() is Outcome.CONFIRMED
+def _confirmed(sending: "asyncio.Future[PublishOutcome]") -> bool:
+    return not sending.cancelled() and sending.exception() is None and sending.result() is PublishOutcome.CONFIRMED

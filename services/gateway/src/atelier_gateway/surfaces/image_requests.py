@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from atelier_contracts import InputRef, OpenAIOptions, Owner, RenderSpec, Work
 from atelier_contracts.image_models import RECOMMENDED_MODELS
-from atelier_contracts.vocabulary import ImageFormat
+from atelier_contracts.value_objects import ImageFormat
 from atelier_gateway.container import Parts
 from atelier_gateway.generations.client_disconnects import Caller
 from atelier_gateway.generations.creation import Draft

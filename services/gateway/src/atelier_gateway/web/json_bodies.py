@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_contracts.vocabulary import PROMPT_CHARS_MAX
+from atelier_contracts.value_objects import PROMPT_CHARS_MAX
 from atelier_gateway.web import field_errors, text
 from atelier_gateway.web.problems import Problem, not_found
 

@@ -21,11 +21,11 @@ from atelier_gateway.webhooks.payloads import body
 from atelier_gateway.webhooks.receiver_urls import host_of
 from atelier_gateway.webhooks.retry_policy import Verdict, asked_s, judge, next_wait_s
 from atelier_gateway.webhooks.signing import Secrets
-from atelier_messaging import UnitOfWork, Work
+from atelier_messaging import Transaction, UnitOfWork
 from atelier_storage.errors import FetchFailed
 from atelier_storage.objects import ObjectStore
 from atelier_storage.safe_poster import Posted, SafePoster
-from atelier_telemetry import metrics, words
+from atelier_telemetry import attributes, metrics
 from atelier_telemetry.tracing import SpanKind, parent_from, tracer
 
 POLL_EVERY_S = 1.0
@@ -131,16 +131,16 @@ class Sender:
             self.wake()  # there is room again
 
     async def _send(self, due: Due) -> None:
-        attributes: dict[str, str | int] = {"webhook.id": str(due.id), "webhook.type": due.type}
-        attributes |= {"server.address": host_of(due.url), words.ATTEMPT: due.tries + 1}
+        span_attributes: dict[str, str | int] = {"webhook.id": str(due.id), "webhook.type": due.type}
+        span_attributes |= {"server.address": host_of(due.url), attributes.ATTEMPT: due.tries + 1}
         if due.generation_id is not None:
-            attributes[words.GENERATION_ID] = str(due.generation_id)
+            span_attributes[attributes.GENERATION_ID] = str(due.generation_id)
         parent = parent_from(due.traceparent)
         try:
-            with _spans.start_as_current_span("webhook", parent, SpanKind.CLIENT, attributes) as span:
+            with _spans.start_as_current_span("webhook", parent, SpanKind.CLIENT, span_attributes) as span:
                 attempt, retry_after = await self._try(due)
                 outcome = await self._settle(due, attempt, retry_after)
-                span.set_attribute(words.OUTCOME, outcome)
+                span.set_attribute(attributes.OUTCOME, outcome)
                 if outcome != Verdict.DELIVERED:
                     span.set_status(StatusCode.ERROR, attempt.error or f"status {attempt.status}")
         finally:
@@ -181,7 +181,7 @@ class Sender:
         self._tell(due, attempt, outcome)
         return outcome
 
-    async def _judge_endpoint(self, work: Work, due: Due, verdict: Verdict) -> None:
+    async def _judge_endpoint(self, work: Transaction, due: Due, verdict: Verdict) -> None:
         if due.endpoint_id is None:
             return
         if verdict is Verdict.DELIVERED:

@@ -16,7 +16,7 @@ from atelier_gateway.webhooks.delivery_store import Listener, NewDelivery
 from atelier_gateway.webhooks.events import Step, steps
 from atelier_gateway.webhooks.payloads import payload
 from atelier_gateway.webhooks.receiver_urls import host_of
-from atelier_messaging import Delivery, Work
+from atelier_messaging import Delivery, Transaction
 from atelier_telemetry.tracing import traceparent_of
 
 REJECTED_AFTER_S = 15.0
@@ -35,7 +35,11 @@ class Noting:
         self._wake = wake
 
     async def note(
-        self, work: Work, before: Mapping[UUID, Snapshot], listened_to: Collection[UUID], heard: Sequence[Delivery]
+        self,
+        work: Transaction,
+        before: Mapping[UUID, Snapshot],
+        listened_to: Collection[UUID],
+        heard: Sequence[Delivery],
     ) -> None:
         """What these messages bring about; ``before`` is how it was, ``listened_to`` whom that concerns."""
         if listened_to:
@@ -46,7 +50,7 @@ class Noting:
             ]
             await self.note_steps(work, steps(before, events), listened_to)
 
-    async def note_steps(self, work: Work, found: Sequence[Step], listened_to: Collection[UUID]) -> None:
+    async def note_steps(self, work: Transaction, found: Sequence[Step], listened_to: Collection[UUID]) -> None:
         """The same for steps that no message told of."""
         if not listened_to:
             return
@@ -90,7 +94,7 @@ def _wants(listener: Listener, step: Step) -> bool:
     return step.ends if listener.url is not None else not listener.events or step.type in listener.events
 
 
-async def _ensure_secrets(work: Work, owners: Sequence[Owner]) -> None:
+async def _ensure_secrets(work: Transaction, owners: Sequence[Owner]) -> None:
     if owners:
         distinct = sorted({(owner.kind, owner.id): owner for owner in owners}.values(), key=lambda owner: owner.id)
         await webhooks.ensure_secrets(work.connection, distinct, [uuid7() for _ in distinct])

@@ -12,7 +12,7 @@ from atelier_render import store
 from atelier_render.jobs import Attempt, Completion, Ending, Failure
 from atelier_render.outputs.artefact_writer import Artefacts
 from atelier_render.store import Closing
-from atelier_telemetry import metrics, words
+from atelier_telemetry import attributes, metrics
 
 BATCH_MAX = 100
 OUTAGE_PAUSE_S = 0.5
@@ -49,7 +49,7 @@ class Completions:
                 await asyncio.sleep(OUTAGE_PAUSE_S)
         for attempt, ending in finished:
             outcome = ending.state if attempt.job.generation_id in won else "lost"
-            attempt.span.set_attribute(words.OUTCOME, outcome)
+            attempt.span.set_attribute(attributes.OUTCOME, outcome)
             metrics.RENDERS.labels(ending.provider or "none", outcome).inc()
         return [attempt.job.generation_id in won for attempt, _ in finished]
 

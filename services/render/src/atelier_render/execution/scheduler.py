@@ -21,7 +21,7 @@ from atelier_render.eta.estimator import Forecaster
 from atelier_render.execution.completions import Completions
 from atelier_render.execution.worker import Worker
 from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Completion, Ending, Failure, Job, Lane, Phase
-from atelier_telemetry import metrics, words
+from atelier_telemetry import attributes, metrics
 from atelier_telemetry.tracing import Span, parent_from, tracer
 
 POLL_S = 1.0
@@ -215,13 +215,15 @@ def _stop(attempt: Attempt, phase: Phase) -> None:
 
 
 def _span(job: Job) -> Span:
-    attributes: dict[str, str | int] = {
-        words.GENERATION_ID: str(job.generation_id),
-        words.OWNER_KIND: job.owner.kind,
-        words.OWNER_ID: str(job.owner.id),
-        words.ATTEMPT: job.attempt,
+    span_attributes: dict[str, str | int] = {
+        attributes.GENERATION_ID: str(job.generation_id),
+        attributes.OWNER_KIND: job.owner.kind,
+        attributes.OWNER_ID: str(job.owner.id),
+        attributes.ATTEMPT: job.attempt,
     }
-    return _tracer.start_span(f"render {job.spec.kind}", context=parent_from(job.traceparent), attributes=attributes)
+    return _tracer.start_span(
+        f"render {job.spec.kind}", context=parent_from(job.traceparent), attributes=span_attributes
+    )
 
 
 async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:

@@ -21,7 +21,7 @@ from atelier_render.provider_calls.submission_log import LeaseLost
 from atelier_render.providers.protocol import Input, Partial, Provider, ProviderJob, Succeeded
 from atelier_render.providers.registry import candidates, objection
 from atelier_render.providers.simulator import Simulator
-from atelier_telemetry import metrics, words
+from atelier_telemetry import attributes, metrics
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Worker:
         now = asyncio.get_running_loop().time
         began = now()
         ending = await self._by_the_deadline(attempt, able, began + job.left_s)
-        attempt.span.set_attribute(words.PROVIDER, ending.provider or able[0].name)
+        attempt.span.set_attribute(attributes.PROVIDER, ending.provider or able[0].name)
         metrics.RENDER_SECONDS.labels(ending.provider or able[0].name).observe(now() - began)
         return ending
 

@@ -17,7 +17,7 @@ from atelier_render.provider_calls.retry_policy import Rules, another_may, shows
 from atelier_render.provider_calls.submission_log import Submissions
 from atelier_render.providers.protocol import Failed, Outcome, Provider, ProviderJob, Unknown
 from atelier_resilience.breaker import CircuitOpen
-from atelier_telemetry import metrics, words
+from atelier_telemetry import attributes, metrics
 from atelier_telemetry.tracing import tracer
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class Caller:
             await self._submissions.begin(call.attempt, provider.name, order.key)
             with _tracer.start_as_current_span(f"submit to {provider.name}") as span:
                 outcome = verified(await _heard(provider.submit, order), order.spec.n)
-                span.set_attribute(words.OUTCOME, told(outcome)[0])
+                span.set_attribute(attributes.OUTCOME, told(outcome)[0])
             gate.count(well=shows_health(outcome))
         return await self._concluded(call, provider, outcome)
 

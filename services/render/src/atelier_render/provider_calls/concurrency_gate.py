@@ -25,10 +25,10 @@ class Gate:
     async def entered(self) -> AsyncIterator[None]:
         """One call; waits for its turn. Raises CircuitOpen."""
         async with self._slots:
-            with self._breaker.entered():
+            with self._breaker.guard():
                 yield
 
     def count(self, *, well: bool | None) -> None:
         """How a call went; None shows nothing."""
         if well is not None:
-            self._breaker.count(well=well)
+            self._breaker.record(success=well)

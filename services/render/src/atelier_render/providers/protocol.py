@@ -7,7 +7,7 @@ from uuid import UUID
 
 from atelier_contracts import Kind, Owner, RenderSpec
 from atelier_contracts.render import FailureCode
-from atelier_contracts.vocabulary import N_MAX
+from atelier_contracts.value_objects import N_MAX
 
 Mode = Literal["words", "edit", "variation"]
 """How a picture of kind ``image`` is asked for: by a prompt, by a prompt and a picture, by a picture alone."""

@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from atelier_contracts.vocabulary import AudioFormat
+from atelier_contracts.value_objects import AudioFormat
 from atelier_render.providers.toolkit.wave_files import Wave, write_wave
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import get_args
 
 from atelier_contracts import Kind, Simulation
-from atelier_contracts.vocabulary import ImageFormat
+from atelier_contracts.value_objects import ImageFormat
 from atelier_imaging.pictures import EncodedPicture
 from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.local.images import OFFER_OF, sides_of

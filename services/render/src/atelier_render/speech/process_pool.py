@@ -7,7 +7,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from atelier_contracts.vocabulary import AudioFormat
+from atelier_contracts.value_objects import AudioFormat
 from atelier_imaging.sandbox import environment
 from atelier_render.speech.child import FRAME
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from atelier_contracts import Owner, RenderSpec
-from atelier_contracts.vocabulary import Priority
+from atelier_contracts.value_objects import Priority
 from atelier_messaging.database import Connection, Pool
 from atelier_render.jobs import Forecast, Job, Lane, NewJob, Promise
 

@@ -13,7 +13,7 @@ from atelier_gateway.identity.operator_acts import NewAct
 from atelier_gateway.identity.operator_store import Role, StoredOperator
 from atelier_gateway.middleware.request_guard import REQUEST_ID
 from atelier_gateway.web.problems import Problem
-from atelier_messaging import Work
+from atelier_messaging import Transaction
 
 PREFIX = "/v1/admin"
 RANKS: Mapping[Role, int] = {"viewer": 0, "operator": 1, "admin": 2}
@@ -40,7 +40,7 @@ def operator_of(request: Request) -> StoredOperator:
 
 
 async def record(
-    work: Work, request: Request, act: str, target_kind: str, target_id: UUID | None, **details: Any
+    work: Transaction, request: Request, act: str, target_kind: str, target_id: UUID | None, **details: Any
 ) -> None:
     """The row of an act, in the transaction of the act: ``act`` is what was done, as ``store.suspend``. No secrets, and
     nothing that a person could want forgotten."""

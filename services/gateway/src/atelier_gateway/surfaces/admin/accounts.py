@@ -45,7 +45,7 @@ def router(parts: Parts) -> APIRouter:
     """Routes under ``/v1/admin`` that make and change people, for operators."""
     routes = operators_routes(parts)
     for add in (_add_users, _add_workspaces, _add_members):
-        add(routes, parts, parts.bus.work)
+        add(routes, parts, parts.bus.unit)
     return routes
 
 

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from atelier_contracts import GrantCredit, Owner
 from atelier_contracts.routes import reply_key
-from atelier_contracts.vocabulary import CREDITS_MAX, OwnerKind
+from atelier_contracts.value_objects import CREDITS_MAX, OwnerKind
 from atelier_gateway.container import Parts
 from atelier_gateway.generations.operator_timeline import explain
 from atelier_gateway.idempotency.keys import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
@@ -28,7 +28,7 @@ from atelier_gateway.surfaces.admin.access import PREFIX, operators_routes, reco
 from atelier_gateway.web.json_bodies import Body, Prose, answer, field_problem, id_from_path, read, takes
 from atelier_gateway.web.problems import Problem, not_found
 from atelier_gateway.webhooks import delivery_store as deliveries
-from atelier_messaging import Work
+from atelier_messaging import Transaction
 
 GRANT = f"POST {PREFIX}/credits/grants"
 ADMIN = UUID(int=0)
@@ -105,7 +105,7 @@ def router(parts: Parts) -> APIRouter:
     @routes.post("/ledger/proofs", status_code=202, responses=docs.PROOF_ORDERED)
     async def start_proof(request: Request) -> Response:
         """Orders a full proof, from the first posting on; answers the one that is running where there is one."""
-        async with parts.bus.work.once() as work:
+        async with parts.bus.unit.once() as work:
             await record(work, request, "ledger.prove", "ledger", None)
         try:
             return answer(await parts.internal.start_proof(), 202)
@@ -144,7 +144,7 @@ async def _grant(parts: Parts, request: Request, body: NewGrant, grant_id: UUID)
         reply_to=reply_key(parts.instance),
     )
 
-    async def note(work: Work) -> None:
+    async def note(work: Transaction) -> None:
         details = command.model_dump(mode="json", include=GRANT_DETAILS)
         await record(work, request, admin_acts.GRANT, command.owner.kind, command.owner.id, **details)
 

@@ -18,7 +18,7 @@ from atelier_gateway.surfaces.admin.lists import id_in, listed, word_in
 from atelier_gateway.surfaces.admin.openapi import PAGED
 from atelier_gateway.web.json_bodies import Body, Line, answer, id_from_path, read, takes
 from atelier_gateway.web.problems import Problem, not_found
-from atelier_messaging import Work
+from atelier_messaging import Transaction
 
 WHAT = "operator"
 
@@ -77,7 +77,7 @@ def _add_people(routes: APIRouter, parts: Parts) -> None:
         body = await read(request, NewOperator)
         token, prefix, digest = parts.operators.new_token()
         new = StoredOperator(uuid7(), body.name, body.role, digest)
-        async with parts.bus.work.once() as work:
+        async with parts.bus.unit.once() as work:
             made = await operators.insert(work.connection, new, prefix)
             await record(work, request, "operator.create", WHAT, made.id, name=made.name, role=made.role)
         return answer(asdict(made) | {"token": token}, 201)
@@ -86,7 +86,7 @@ def _add_people(routes: APIRouter, parts: Parts) -> None:
     async def change_operator(request: Request, id: str) -> Response:
         """Gives an operator another role, effective within 5 s."""
         operator_id, body = id_from_path(id, WHAT), await read(request, OperatorChange)
-        async with parts.bus.work.once() as work:
+        async with parts.bus.unit.once() as work:
             if body.role != "admin":
                 await _keep_an_admin(work, operator_id)
             changed = _there(await operators.set_role(work.connection, operator_id, body.role))
@@ -98,7 +98,7 @@ def _add_people(routes: APIRouter, parts: Parts) -> None:
     async def revoke_operator(request: Request, id: str) -> Response:
         """From now on their token is as if there had never been one; what they did stays listed."""
         operator_id = id_from_path(id, WHAT)
-        async with parts.bus.work.once() as work:
+        async with parts.bus.unit.once() as work:
             await _keep_an_admin(work, operator_id)
             revoked = _there(await operators.revoke(work.connection, operator_id))
             await record(work, request, "operator.revoke", WHAT, operator_id, name=revoked.name)
@@ -114,14 +114,14 @@ def _add_access(routes: APIRouter, parts: Parts) -> None:
         if operator_id == FIRST:
             raise Problem("conflict", "The first operator's token is the setting ATELIER_ADMIN_TOKEN; change it there.")
         token, prefix, digest = parts.operators.new_token()
-        async with parts.bus.work.once() as work:
+        async with parts.bus.unit.once() as work:
             changed = _there(await operators.set_token(work.connection, operator_id, prefix, digest))
             await record(work, request, "operator.replace_token", WHAT, operator_id)
         parts.operators.forget()
         return answer(asdict(changed) | {"token": token}, 201)
 
 
-async def _keep_an_admin(work: Work, leaving: UUID) -> None:
+async def _keep_an_admin(work: Transaction, leaving: UUID) -> None:
     """Raises Problem 409 where nobody would be left who can manage operators."""
     if await operators.lock_admins(work.connection) == {leaving}:
         raise Problem("conflict", "This is the last admin; make another one first.")

@@ -17,7 +17,7 @@ from atelier_gateway.surfaces.admin.access import operators_routes, record
 from atelier_gateway.surfaces.admin.lists import listed
 from atelier_gateway.web.json_bodies import Body, Line, answer, id_from_path, read, takes
 from atelier_gateway.web.problems import Problem, not_found
-from atelier_messaging import UnitOfWork, Work
+from atelier_messaging import Transaction, UnitOfWork
 
 FIRST_KEY, FURTHER_KEY = "first", "further"
 
@@ -45,7 +45,7 @@ def router(parts: Parts) -> APIRouter:
     """Routes under ``/v1/admin/stores``, for operators."""
     routes = operators_routes(parts, "/stores")
     for add in (_add_stores, _add_one_store, _add_keys):
-        add(routes, parts, parts.bus.work)
+        add(routes, parts, parts.bus.unit)
     return routes
 
 
@@ -119,7 +119,7 @@ def _add_keys(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         return Response(status_code=204)
 
 
-async def _give_key(unit: Work, store_id: UUID, name: str, parts: Parts) -> tuple[UUID, str]:
+async def _give_key(unit: Transaction, store_id: UUID, name: str, parts: Parts) -> tuple[UUID, str]:
     """A fresh key for the store; it is shown now and never again. Raises Problem 409 past two active ones."""
     key = api_keys.new_key()
     digest = api_keys.digest_of(key, parts.settings.key_pepper.get_secret_value())

@@ -59,7 +59,7 @@ class Making:
         fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX) if settings.enhanced_validation else None
         hosts = allowed_hosts(settings.image_hosts)
         self._images = Images(parts.inputs, parts.objects.key_of, hosts, fetcher)
-        self._banned = BannedWords.listed(settings.banned_words, whole=False)
+        self._banned = BannedWords.from_list(settings.banned_words, whole=False)
         """Found anywhere, inside other words too (seed 002, ``validatePrompt``)."""
 
     async def answer(self, request: Request, entry: Entry) -> Response:
@@ -114,7 +114,7 @@ class Making:
     async def _enter(self, principal: Principal, draft: Draft) -> Entered:
         """A place in the queue. Raises Problem."""
         hourly_max = self._rule.limit if self._settings.rate_limit_enabled else None
-        async with self._parts.bus.work.once(dispatch=False) as work:
+        async with self._parts.bus.unit.once(dispatch=False) as work:
             entered = await queue.enter(
                 work.connection,
                 draft.id,
@@ -132,7 +132,7 @@ class Making:
         """What admission says; whoever is not let in leaves the queue."""
         stays = False
         try:
-            with self._breaker.passing(_is_away):
+            with self._breaker.guard_errors(_is_away):
                 response = await self._parts.creating.create(principal, draft, SHAPE)
             stays = response.status_code == 201 and REPLAYED not in response.headers
         except CircuitOpen as opened:

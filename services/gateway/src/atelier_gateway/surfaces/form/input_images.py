@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from atelier_contracts import InputRef, Owner
-from atelier_contracts.vocabulary import Role
+from atelier_contracts.value_objects import Role
 from atelier_gateway.media.image_hosts import CLOUDINARY, AllowedHost, is_allowed
 from atelier_gateway.media.input_references import Given, Inputs
 from atelier_gateway.media.store import CATEGORIES, Use

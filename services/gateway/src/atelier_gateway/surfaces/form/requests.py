@@ -7,7 +7,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from atelier_contracts import RenderSpec, Tuning, Work
-from atelier_contracts.vocabulary import Role
+from atelier_contracts.value_objects import Role
 from atelier_gateway.media.input_references import Given
 from atelier_gateway.web.json_bodies import Body, Prose
 from atelier_gateway.web.text import not_blank

@@ -71,7 +71,7 @@ async def _health(parts: Parts) -> Response:
 
 async def _database_answers(parts: Parts) -> bool:
     try:
-        return await database.answers(parts.pool)
+        return await database.ping(parts.pool)
     except Exception as failed:
         if not is_outage(failed):
             raise

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from atelier_contracts.vocabulary import Role
+from atelier_contracts.value_objects import Role
 from atelier_gateway.container import Parts
 from atelier_gateway.generations import failure_problems as endings
 from atelier_gateway.generations.client_disconnects import Caller

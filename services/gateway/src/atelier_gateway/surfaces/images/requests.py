@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from atelier_contracts.vocabulary import N_MAX
+from atelier_contracts.value_objects import N_MAX
 from atelier_gateway.generations.image_models import DEFAULT_MODELS, MODELS, STYLES
 from atelier_gateway.web.json_bodies import Body, Line, Prompt
 from atelier_gateway.webhooks.receiver_urls import URL_CHARS_MAX

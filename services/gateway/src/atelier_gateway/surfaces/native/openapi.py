@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from atelier_contracts import Kind
-from atelier_contracts.vocabulary import AudioFormat, ImageFormat, Priority, Role
+from atelier_contracts.value_objects import AudioFormat, ImageFormat, Priority, Role
 from atelier_gateway.web.problems import KINDS, PROBLEM_JSON, PROBLEM_ROOT
 
 Responses = dict[int | str, dict[str, Any]]

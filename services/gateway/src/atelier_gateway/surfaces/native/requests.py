@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from atelier_contracts import Kind
-from atelier_contracts.vocabulary import INPUTS_MAX, N_MAX, AudioFormat, ImageFormat, Priority, Role
+from atelier_contracts.value_objects import INPUTS_MAX, N_MAX, AudioFormat, ImageFormat, Priority, Role
 from atelier_gateway.media.input_references import Given
 from atelier_gateway.media.narration_fields import Language, Spoken
 from atelier_gateway.web.json_bodies import Body, Line, Prompt, Prose

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 from pydantic_core import PydanticCustomError
 
 from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS
-from atelier_contracts.vocabulary import INPUTS_MAX
+from atelier_contracts.value_objects import INPUTS_MAX
 from atelier_gateway.web.json_bodies import Body, Line
 from atelier_gateway.web.problems import Problem
 

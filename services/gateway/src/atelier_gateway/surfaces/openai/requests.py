@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from atelier_contracts.vocabulary import N_MAX, ImageFormat
+from atelier_contracts.value_objects import N_MAX, ImageFormat
 from atelier_gateway.generations.input_rules import NEEDS
 from atelier_gateway.surfaces.openai.multipart_forms import AS_A_FILE, form_of
 from atelier_gateway.web.json_bodies import Body, Line, Prompt, Prose, refused

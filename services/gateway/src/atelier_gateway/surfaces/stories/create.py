@@ -81,7 +81,7 @@ class Making:
     async def _enter(self, id_: UUID, user_id: UUID) -> Hour:
         """The user's hour before this request. Raises Problem 429 when it is full."""
         most = self._rule.limit if self._parts.settings.rate_limit_enabled else sys.maxsize
-        async with self._parts.bus.work.once(dispatch=False) as work:
+        async with self._parts.bus.unit.once(dispatch=False) as work:
             hour = await hours.enter_alone(work.connection, TABLE, id_, user_id, most=most)
         if hour.used >= most:
             raise refusal(self._verdict(hour))

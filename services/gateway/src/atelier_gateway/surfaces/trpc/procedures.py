@@ -7,7 +7,7 @@ from fastapi import Request
 from pydantic import Field, ValidationError
 from starlette.responses import Response
 
-from atelier_contracts.vocabulary import INPUTS_MAX
+from atelier_contracts.value_objects import INPUTS_MAX
 from atelier_gateway.container import Parts
 from atelier_gateway.generations import try_on
 from atelier_gateway.generations.creation import Shape

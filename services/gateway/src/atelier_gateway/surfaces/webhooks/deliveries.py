@@ -21,7 +21,7 @@ from atelier_gateway.webhooks import delivery_store as deliveries
 from atelier_gateway.webhooks import endpoint_store as webhooks
 from atelier_gateway.webhooks.delivery_store import Delivery
 from atelier_gateway.webhooks.signing import SecretIds
-from atelier_messaging import Work
+from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
 
 WHAT = "delivery"
@@ -41,7 +41,7 @@ def _add_secret(routes: APIRouter, parts: Parts) -> None:
     async def secret(request: Request) -> Response:
         """What requests with a `webhook_url` of their own are signed with."""
         principal = await parts.identity.anyone(request.headers)
-        async with parts.bus.work.once(dispatch=False) as work:
+        async with parts.bus.unit.once(dispatch=False) as work:
             ids = await _secret_of(work.connection, principal.owner)
         return answer(views.secret(parts.secrets.of(ids.current), ids))
 
@@ -50,7 +50,7 @@ def _add_secret(routes: APIRouter, parts: Parts) -> None:
         """A new one; the old one signs too until its day is over."""
         principal = await parts.identity.anyone(request.headers)
 
-        async def act(work: Work) -> tuple[dict[str, Any], int]:
+        async def act(work: Transaction) -> tuple[dict[str, Any], int]:
             await _secret_of(work.connection, principal.owner)
             ids = await webhooks.rotate_secret(work.connection, principal.owner, uuid7())
             assert ids is not None, "it was just made sure of"
@@ -93,7 +93,7 @@ def _add_replay(routes: APIRouter, parts: Parts) -> None:
         """Tells it again, under the same id."""
         principal = await parts.identity.anyone(request.headers)
 
-        async def act(work: Work) -> tuple[dict[str, Any], int]:
+        async def act(work: Transaction) -> tuple[dict[str, Any], int]:
             delivery = await _owned(work.connection, principal.owner, id)
             if delivery.endpoint_id is not None:
                 check_on(await owned(work.connection, principal.owner, str(delivery.endpoint_id)))

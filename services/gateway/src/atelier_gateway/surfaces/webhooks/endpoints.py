@@ -23,7 +23,7 @@ from atelier_gateway.webhooks.endpoint_store import ENDPOINTS_MAX, Change, Endpo
 from atelier_gateway.webhooks.enqueuer import target_of
 from atelier_gateway.webhooks.events import TEST
 from atelier_gateway.webhooks.payloads import payload
-from atelier_messaging import Work
+from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
 from atelier_telemetry.tracing import current_traceparent
 
@@ -52,7 +52,7 @@ def _add_all(routes: APIRouter, parts: Parts) -> None:
         body = await read(request, NewWebhook)
         parts.receivers.check(body.url, "url")
 
-        async def act(work: Work) -> tuple[dict[str, Any], int]:
+        async def act(work: Transaction) -> tuple[dict[str, Any], int]:
             return await _created(work, principal.owner, body), 201
 
         return await once(parts, request, principal, f"POST {PREFIX}", body.model_dump_json(), act)
@@ -82,7 +82,7 @@ def _add_one(routes: APIRouter, parts: Parts) -> None:
         if body.url is not None:
             parts.receivers.check(body.url, "url")
         to = Change(body.url, body.description, body.events, body.disabled)
-        async with parts.bus.work.once(dispatch=False) as work:
+        async with parts.bus.unit.once(dispatch=False) as work:
             changed = await webhooks.change(work.connection, principal.owner, id_from_path(id, WHAT), to)
         return answer(views.endpoint(_there(changed)))
 
@@ -90,7 +90,7 @@ def _add_one(routes: APIRouter, parts: Parts) -> None:
     async def delete(request: Request, id: str) -> Response:
         """It is told nothing any more."""
         principal = await parts.identity.anyone(request.headers)
-        async with parts.bus.work.once(dispatch=False) as work:
+        async with parts.bus.unit.once(dispatch=False) as work:
             known = await webhooks.delete(work.connection, principal.owner, id_from_path(id, WHAT))
         if not known:
             raise not_found(WHAT)
@@ -103,7 +103,7 @@ def _add_acts(routes: APIRouter, parts: Parts) -> None:
         """A new secret; the old one signs too until its day is over."""
         principal = await parts.identity.anyone(request.headers)
 
-        async def act(work: Work) -> tuple[dict[str, Any], int]:
+        async def act(work: Transaction) -> tuple[dict[str, Any], int]:
             changed = await webhooks.rotate(work.connection, principal.owner, id_from_path(id, WHAT), uuid7())
             return _with_secret(_there(changed)), 200
 
@@ -114,7 +114,7 @@ def _add_acts(routes: APIRouter, parts: Parts) -> None:
         """Sends a test event there."""
         principal = await parts.identity.anyone(request.headers)
 
-        async def act(work: Work) -> tuple[dict[str, Any], int]:
+        async def act(work: Transaction) -> tuple[dict[str, Any], int]:
             endpoint = await owned(work.connection, principal.owner, id)
             work.after_commit(parts.sender.wake)
             return await _tested(work, principal.owner, endpoint), 202
@@ -133,7 +133,7 @@ def check_on(endpoint: Endpoint) -> None:
         raise Problem("conflict", "This webhook is disabled; enable it first.")
 
 
-async def _created(work: Work, owner: Owner, body: NewWebhook) -> dict[str, Any]:
+async def _created(work: Transaction, owner: Owner, body: NewWebhook) -> dict[str, Any]:
     made = await webhooks.insert(
         work.connection, owner, uuid7(), body.url, body.description, list(dict.fromkeys(body.events)), uuid7()
     )
@@ -142,7 +142,7 @@ async def _created(work: Work, owner: Owner, body: NewWebhook) -> dict[str, Any]
     return _with_secret(made)
 
 
-async def _tested(work: Work, owner: Owner, endpoint: Endpoint) -> dict[str, Any]:
+async def _tested(work: Transaction, owner: Owner, endpoint: Endpoint) -> dict[str, Any]:
     check_on(endpoint)
     told = payload(TEST, datetime.now(UTC), {"webhook_id": str(endpoint.id)})
     target = target_of(owner, endpoint.id, None)

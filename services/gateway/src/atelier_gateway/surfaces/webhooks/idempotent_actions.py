@@ -19,11 +19,11 @@ from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.rate_limits.limiter import Rule
 from atelier_gateway.rate_limits.request_limits import Gate, gated
 from atelier_gateway.web.json_bodies import answer
-from atelier_messaging import Work
+from atelier_messaging import Transaction
 
 SENDS = Rule("webhook-sends", 60, 60)
 """Tests and replays an owner may ask for: each is a request to somebody else's server."""
-Act = Callable[[Work], Awaitable[tuple[dict[str, Any], int]]]
+Act = Callable[[Transaction], Awaitable[tuple[dict[str, Any], int]]]
 """Does it within the work; the body of the reply, and its status."""
 
 
@@ -33,7 +33,7 @@ async def once(parts: Parts, request: Request, principal: Principal, route: str,
     claim = Claim(owner.kind, owner.id, route, key, fingerprint(asked), uuid7()) if key else None
 
     async def run() -> Reply:
-        async with parts.bus.work.once(dispatch=False) as work:
+        async with parts.bus.unit.once(dispatch=False) as work:
             body, status = await act(work)
             reply = Reply(status, bytes(answer(body).body))
             if claim is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from atelier_contracts.vocabulary import N_MAX
+from atelier_contracts.value_objects import N_MAX
 from atelier_imaging.pictures import CONTENT_TYPES
 from atelier_render.providers.protocol import Mode, Offer
 

@@ -9,7 +9,7 @@ from typing import Annotated, BinaryIO, Literal
 
 from pydantic import Field, TypeAdapter
 
-from atelier_contracts.vocabulary import ImageFormat
+from atelier_contracts.value_objects import ImageFormat
 from atelier_render.providers.protocol import Mode
 from atelier_render.providers.worker_http.contract import Bytes
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from atelier_contracts.vocabulary import AudioFormat
+from atelier_contracts.value_objects import AudioFormat
 from atelier_render.providers.toolkit.file_checks import behind_tag
 from atelier_render.providers.toolkit.wave_files import NotSound, Wave, read_wave, write_wave
 from atelier_render.speech.sentences import pieces

@@ -9,7 +9,7 @@ import binascii
 from dataclasses import dataclass
 
 from atelier_contracts import RenderSpec
-from atelier_contracts.vocabulary import ImageFormat
+from atelier_contracts.value_objects import ImageFormat
 from atelier_imaging.pictures import BYTES_MAX, CONTENT_TYPES, PIXELS_MAX, ImageRefused
 from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.protocol import Picture

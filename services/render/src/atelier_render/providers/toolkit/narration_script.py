@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from atelier_contracts.narration import LANGUAGE_DEFAULT, LANGUAGES, TEXT_CHARS_MAX
-from atelier_contracts.vocabulary import AudioFormat
+from atelier_contracts.value_objects import AudioFormat
 from atelier_render.providers.protocol import Failed, ProviderJob
 
 CONTENT_TYPES: Mapping[AudioFormat, str] = {"mp3": "audio/mpeg", "wav": "audio/wav"}

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from pydantic_settings import NoDecode
 
 from atelier_contracts import Kind
-from atelier_contracts.vocabulary import N_MAX
+from atelier_contracts.value_objects import N_MAX
 from atelier_render.providers.protocol import Mode, Offer
 
 MIB = 1024 * 1024

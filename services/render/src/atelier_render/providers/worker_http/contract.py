@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, EncodedBytes, EncoderProtocol, Field
 from pydantic_core import PydanticCustomError
 
 from atelier_contracts import Kind
-from atelier_contracts.vocabulary import INPUTS_MAX, N_MAX, AudioFormat, ImageFormat, Role, Tuning
+from atelier_contracts.value_objects import INPUTS_MAX, N_MAX, AudioFormat, ImageFormat, Role, Tuning
 
 KEY_CHARS_MAX = 200
 REASON_CHARS_MAX = 500

@@ -10,7 +10,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from atelier_contracts import RenderSpec
-from atelier_contracts.vocabulary import Role
+from atelier_contracts.value_objects import Role
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,

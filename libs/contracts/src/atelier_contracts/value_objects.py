@@ -21,7 +21,7 @@ PROMPT_CHARS_MAX = 4000
 CREDITS_MAX = 1_000_000_000
 
 
-class Noun(BaseModel):
+class ValueObject(BaseModel):
     """A value carried inside messages: frozen, tolerant of fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -40,14 +40,14 @@ class Metadata(dict[str, str]):
         return core_schema.no_info_after_validator_function(cls, handler(dict[str, str]))
 
 
-class Owner(Noun):
+class Owner(ValueObject):
     """Whose credits pay and whose prefix the artefacts live under."""
 
     kind: OwnerKind
     id: UUID
 
 
-class InputRef(Noun):
+class InputRef(ValueObject):
     """One input, by the key of a stored object or by a URL still to be fetched; never its bytes."""
 
     role: Role
@@ -57,7 +57,7 @@ class InputRef(Noun):
     """In hex, of the bytes that were checked and priced: no others are used. None for a URL still to be fetched."""
 
 
-class Simulation(Noun):
+class Simulation(ValueObject):
     """What the simulator provider shall pretend; only where the simulator is switched on."""
 
     outcome: SimulatedOutcome = "succeed"
@@ -68,7 +68,7 @@ class Simulation(Noun):
     """False: no artefact is made or stored, for measuring everything but the picture."""
 
 
-class Work(Noun):
+class Work(ValueObject):
     """The part of a request that the price depends on (price book: libs/pricing)."""
 
     kind: Kind
@@ -79,7 +79,7 @@ class Work(Noun):
     """Length of the text for a narration."""
 
 
-class Tuning(Noun):
+class Tuning(ValueObject):
     """What diffusion models can be told beside the prompt (seed 002, parameters); other providers pass it over."""
 
     guidance_scale: float = Field(default=7.5, ge=1, le=20)
@@ -87,7 +87,7 @@ class Tuning(Noun):
     strength: float = Field(default=0.8, ge=0.1, le=1)
 
 
-class OpenAIOptions(Noun):
+class OpenAIOptions(ValueObject):
     """What only OpenAI's API has parameters for; sent there as the client gave it."""
 
     moderation: Literal["auto", "low"] | None = None
@@ -97,7 +97,7 @@ class OpenAIOptions(Noun):
     safety_identifier: str | None = None
 
 
-class RenderSpec(Noun):
+class RenderSpec(ValueObject):
     """The part of a request that the picture depends on."""
 
     kind: Kind
@@ -128,7 +128,7 @@ class RenderSpec(Noun):
     simulate: Simulation | None = None
 
 
-class Artefact(Noun):
+class Artefact(ValueObject):
     """One delivered output: where it lies and what it is. ``sha256`` in hex over the stored bytes, size in bytes; sides
     in pixels, None for what is heard."""
 

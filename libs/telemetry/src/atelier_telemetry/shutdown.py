@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 
-class Stop:
+class Shutdown:
     """Whether this process is to end, and what has to happen then. ``serve`` drives it; the application listens."""
 
     def __init__(self) -> None:
         self._begun = False
         self._acts: list[Callable[[], object]] = []
 
-    async def not_begun(self) -> bool:
+    async def has_not_begun(self) -> bool:
         """A readiness check: False as soon as the process has been asked to end."""
         return not self._begun
 
@@ -18,7 +18,7 @@ class Stop:
         """The process has been asked to end; it still answers."""
         self._begun = True
 
-    def at_end_of_waits(self, act: Callable[[], object]) -> None:
+    def call_when_waits_end(self, act: Callable[[], object]) -> None:
         """Has ``act`` called when every wait is to end."""
         self._acts.append(act)
 

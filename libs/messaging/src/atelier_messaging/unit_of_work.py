@@ -1,7 +1,7 @@
 """``once()``: the only thing that commits.
 
 Rows, outbox messages and the inbox mark of what caused them go into one transaction. If it commits, all happened; if
-it does not, nothing did and the message comes again. A message seen before is not among ``work.fresh``.
+it does not, nothing did and the message comes again. A message seen before is not among ``tx.fresh``.
 """
 
 import logging
@@ -41,7 +41,7 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class Work:
+class Transaction:
     """One transaction at work: the connection to write on, the messages to handle, the messages to send."""
 
     connection: Connection
@@ -85,21 +85,21 @@ class UnitOfWork:
     @asynccontextmanager
     async def once(
         self, consumer: str = "", deliveries: Sequence[Delivery] = (), *, dispatch: bool = True
-    ) -> AsyncIterator[Work]:
+    ) -> AsyncIterator[Transaction]:
         """Commits at the end of the block, or not at all, then publishes what was emitted.
 
         ``dispatch=False`` leaves the publishing to the caller, who wants to know its outcome.
         """
         async with self.pool.acquire() as connection, connection.transaction():
             fresh = await _claim(connection, consumer, deliveries) if deliveries else ()
-            work = Work(connection, self._source, fresh)
-            yield work
-            await outbox.save(connection, work.emitted)
+            tx = Transaction(connection, self._source, fresh)
+            yield tx
+            await outbox.save(connection, tx.emitted)
             failpoints.reach("before_commit")
         failpoints.reach("after_commit")
         if dispatch:
-            self.outbox.dispatch_soon(work.emitted)
-        for act in work.afterwards:
+            self.outbox.dispatch_soon(tx.emitted)
+        for act in tx.afterwards:
             _call(act)
 
 

@@ -21,7 +21,7 @@ def is_suspect(raw: AbstractIncomingMessage) -> bool:
 
 
 @dataclass(slots=True)
-class _Run:
+class _AckRange:
     """Of one channel: the last tag of the unbroken run, the settled tags beyond it, and those acknowledged alone."""
 
     end: int = 0
@@ -42,20 +42,20 @@ class _Run:
         return last
 
 
-class Tally:
+class AckTracker:
     """Which deliveries are settled, per channel. One ack speaks for all lower tags, so it may only name the end of an
     unbroken run: deliveries can reach the handler out of order."""
 
     def __init__(self) -> None:
-        self._runs: WeakKeyDictionary[AbstractChannel, _Run] = WeakKeyDictionary()
+        self._ranges: WeakKeyDictionary[AbstractChannel, _AckRange] = WeakKeyDictionary()
 
     async def acknowledge(self, raws: Sequence[AbstractIncomingMessage]) -> None:
         """Marks as settled and acknowledges what can be. If a channel is gone, the broker delivers again."""
         alive = [(channel, raw.delivery_tag or 0) for raw in raws if (channel := _channel_of(raw)) is not None]
         for channel, tag in alive:
-            self._run(channel).settled.add(tag)
+            self._range_of(channel).settled.add(tag)
         for channel in {channel for channel, _ in alive}:
-            if (last := self._run(channel).advance()) is not None:
+            if (last := self._range_of(channel).advance()) is not None:
                 await _ack(channel, last, multiple=True)
 
     async def acknowledge_alone(self, raw: AbstractIncomingMessage) -> None:
@@ -63,15 +63,15 @@ class Tally:
         channel, tag = _channel_of(raw), raw.delivery_tag or 0
         if channel is None:
             return
-        run = self._run(channel)
-        run.settled.add(tag)
-        run.alone.add(tag)
+        acks = self._range_of(channel)
+        acks.settled.add(tag)
+        acks.alone.add(tag)
         await _ack(channel, tag, multiple=False)
-        if (last := run.advance()) is not None:
+        if (last := acks.advance()) is not None:
             await _ack(channel, last, multiple=True)
 
-    def _run(self, channel: AbstractChannel) -> _Run:
-        return self._runs.setdefault(channel, _Run())
+    def _range_of(self, channel: AbstractChannel) -> _AckRange:
+        return self._ranges.setdefault(channel, _AckRange())
 
 
 async def _ack(channel: AbstractChannel, tag: int, *, multiple: bool) -> None:
