@@ -76,7 +76,7 @@ began=$SECONDS
 step "environment as locked" "$uv" sync --quiet --frozen --all-packages
 step "format" .venv/bin/ruff format --check .
 step "lint" .venv/bin/ruff check .
-step "types" .venv/bin/mypy libs services deploy
+step "types" .venv/bin/mypy libs services deploy tests-e2e
 step "message schemas as generated" .venv/bin/python -m atelier_contracts.schemas --check
 step "saga diagram as generated" .venv/bin/python -m atelier_session.diagram --check
 step "tables of the book as generated" .venv/bin/python deploy/checks/book.py --check

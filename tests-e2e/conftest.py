@@ -82,7 +82,7 @@ async def world(stack: Stack) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def provider_simulator(providers_url: str) -> AsyncIterator[Control]:
-    """OpenAI and Google: what they shall do (``plan``), and what reached them (``requests``), for this test alone."""
+    """OpenAI and Google: what they do (``plan``), and what reached them (``requests``), for this test alone."""
     async with Control(providers_url) as control:
         await control.forget()
         yield control

@@ -1,4 +1,4 @@
-"""001, whole: a user tells a story, follows its narration, hears real speech and pays once, by the thousand."""
+"""001, whole: a user writes a story, follows its narration, gets real speech and pays once, by the thousand."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from atelier_local.api_client.client import AdminClient
-from whole_system.world import World, eventually
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 TEXT = "The old lighthouse keeper climbed the stairs. Every evening he lit the lamp, and then? He sang! "
 MP3_BYTES_PER_S = 48_000 / 8
@@ -38,13 +39,13 @@ async def test_a_story_becomes_speech_that_is_charged_by_the_thousand_characters
     path = f"/api/story-generations/{started.json()['id']}"
     on_the_way: list[int] = []
 
-    async def ended() -> dict[str, Any] | None:
+    async def find_ended() -> dict[str, Any] | None:
         view: dict[str, Any] = (await client.get(path)).json()
         if view["status"] == "in_progress" and 0 < view["progress"] < 100:
             on_the_way.append(view["progress"])
         return view if view["status"] in ("succeeded", "failed") else None
 
-    done = await eventually(ended, within_s=120)
+    done = await eventually(find_ended, within_s=120)
 
     assert (done["status"], done["progress"], done["story_id"]) == ("succeeded", 100, story["id"])
     assert on_the_way and on_the_way == sorted(on_the_way)
@@ -61,7 +62,7 @@ async def test_a_story_becomes_speech_that_is_charged_by_the_thousand_characters
 
 
 def sound_of(mp3: bytes) -> bytes:
-    """An MP3 without the ID3 tag before it, whose length is told in four times seven bits."""
+    """An MP3 without the ID3 tag before it, whose length is encoded in four times seven bits."""
     assert mp3.startswith(b"ID3")
     length = sum(byte << shift for byte, shift in zip(mp3[6:10], (21, 14, 7, 0), strict=True))
     return mp3[10 + length :]
@@ -72,7 +73,7 @@ async def test_the_same_story_sounds_the_same(user: Any) -> None:
     _, client = user
     story = (await client.post("/api/stories", json={"title": "Again", "text": TEXT, "language": "de"})).json()
 
-    async def narrated() -> bytes:
+    async def read_narration() -> bytes:
         started = await client.post("/api/story-generations", json={"story_id": story["id"]})
         path = f"/api/story-generations/{started.json()['id']}"
 
@@ -83,6 +84,6 @@ async def test_the_same_story_sounds_the_same(user: Any) -> None:
         async with httpx.AsyncClient() as anybody:
             return (await anybody.get(await eventually(url))).content
 
-    first, second = await asyncio.gather(narrated(), narrated())
+    first, second = await asyncio.gather(read_narration(), read_narration())
 
     assert sound_of(first) == sound_of(second)

@@ -7,7 +7,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from whole_system.world import World, eventually
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 PATH = "/api/generate"
 SUCCEED, FAIL = {"X-Atelier-Simulate": "outcome=succeed"}, {"X-Atelier-Simulate": "outcome=fail"}
@@ -27,7 +28,7 @@ class Visitor:
     id: str
     http: httpx.AsyncClient
 
-    async def ended(self, id_: str) -> dict[str, object]:
+    async def wait_until_ended(self, id_: str) -> dict[str, object]:
         """The generation once it has ended."""
 
         async def look() -> dict[str, object] | None:
@@ -51,7 +52,7 @@ async def test_a_form_ends_as_a_picture_that_can_be_fetched(world: World, visito
     made = (await visitor.http.post(PATH, headers=SUCCEED, json=FORM)).json()["data"]
     assert (made["status"], made["estimatedCost"]) == ("pending", 2)
 
-    shown = await visitor.ended(made["_id"])
+    shown = await visitor.wait_until_ended(made["_id"])
 
     assert (shown["status"], shown["tokensUsed"]) == ("completed", 2)
     async with httpx.AsyncClient(trust_env=False) as outside:
@@ -69,7 +70,7 @@ async def test_what_fails_is_given_back(world: World, visitor: Visitor) -> None:
     """002.10 Failed, with a reason, and nothing charged."""
     made = (await visitor.http.post(PATH, headers=FAIL, json=FORM)).json()["data"]
 
-    shown = await visitor.ended(made["_id"])
+    shown = await visitor.wait_until_ended(made["_id"])
 
     assert shown["status"] == "failed" and shown["error"] and shown["tokensUsed"] == 0
     assert (await world.admin.balance("user", visitor.id)).available == 3
@@ -78,7 +79,7 @@ async def test_what_fails_is_given_back(world: World, visitor: Visitor) -> None:
 async def test_too_few_tokens_leave_nothing_anywhere(world: World, visitor: Visitor) -> None:
     """002.3 The shortfall, as billing knows it."""
     made = (await visitor.http.post(PATH, headers=SUCCEED, json=FORM)).json()["data"]
-    await visitor.ended(made["_id"])
+    await visitor.wait_until_ended(made["_id"])
     before = await world.rows()
 
     refused = await visitor.http.post(PATH, headers=SUCCEED, json=FORM)

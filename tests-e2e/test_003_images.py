@@ -9,7 +9,8 @@ import pytest
 
 from atelier_local.demo import photos as demo_photos
 from atelier_provider_simulator.control import Control
-from whole_system.world import World, eventually
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 PATH = "/api/ai/images"
 
@@ -131,7 +132,7 @@ async def test_an_equal_prompt_is_delivered_again_where_that_is_allowed(team: Te
 
 
 async def test_the_reply_says_who_made_it_and_clients_can_ask_who_could(team: Team) -> None:
-    """003.7, settled question 5: with an account there, who was asked makes it; nobody stands in."""
+    """003.7, settled question 5: with an account there, the requested provider makes it, with no fallback."""
     asked = await team.http.post(PATH, json={"prompt": "a red bicycle", "provider": "google"})
     offered = (await team.http.get("/v1/capabilities")).json()
 

@@ -9,7 +9,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from whole_system.world import World, eventually
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 SUCCEED = {"X-Atelier-Simulate": "outcome=succeed"}
 SLOW = {"X-Atelier-Simulate": "outcome=succeed, delay_ms=1500", "Prefer": "respond-async"}

@@ -5,7 +5,8 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from whole_system.world import World, eventually
+from whole_system.waiting import becomes
+from whole_system.world import World
 
 SLOW = {"X-Atelier-Simulate": "outcome=succeed, delay_ms=8000"}
 CREDITS = 50
@@ -23,11 +24,8 @@ async def _states(world: World, owner: str) -> list[str]:
     return sorted(row["state"] for row in rows)
 
 
-async def _all_cancelled(world: World, owner: str, count: int) -> None:
-    async def look() -> bool | None:
-        return await _states(world, owner) == ["cancelled"] * count or None
-
-    await eventually(look)
+async def _wait_until_all_cancelled(world: World, owner: str, count: int) -> None:
+    await becomes(["cancelled"] * count, lambda: _states(world, owner))
     balance = await world.admin.balance("store", owner)
     assert (balance.available, balance.held, balance.captured) == (CREDITS, 0, 0)
 
@@ -41,7 +39,7 @@ async def test_a_stock_client_that_times_out_and_tries_again_pays_for_none_of_it
         with pytest.raises(openai.APITimeoutError):
             await client.images.generate(prompt="a tree", size="256x256")
 
-    await _all_cancelled(world, owner, 3)
+    await _wait_until_all_cancelled(world, owner, 3)
 
 
 async def test_a_client_that_leaves_a_waiting_create_pays_nothing(world: World) -> None:
@@ -51,7 +49,7 @@ async def test_a_client_that_leaves_a_waiting_create_pays_nothing(world: World) 
         with pytest.raises(httpx.ReadTimeout):
             await client.post("/v1/generations", json={"kind": "image", "prompt": "a tree", "size": "256x256"})
 
-    await _all_cancelled(world, owner, 1)
+    await _wait_until_all_cancelled(world, owner, 1)
 
 
 async def test_with_a_key_a_client_can_leave_and_have_its_answer_later(world: World) -> None:

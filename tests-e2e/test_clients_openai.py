@@ -91,7 +91,7 @@ async def test_generate_answers_the_picture_itself_where_the_model_or_the_client
 
 
 async def test_words_edits_and_variations_are_really_drawn(shop: MakeShop) -> None:
-    """Without the simulator: in the size asked for, and no two of them alike."""
+    """Without the simulator: in the requested size, and no two of them equal."""
     mine = await shop(40)
     client = mine.client.with_options(set_default_headers={})
     photo = ("me.png", demo_photos.person_photo(), "image/png")
@@ -103,7 +103,7 @@ async def test_words_edits_and_variations_are_really_drawn(shop: MakeShop) -> No
     with pytest.warns(DeprecationWarning):
         varied = await client.images.create_variation(image=photo, n=2, size="256x256", response_format="b64_json")
 
-    pictures = [picture_of(one) for made in (drawn, edited, varied) for one in made.data or []]
+    pictures = [picture_of(image) for made in (drawn, edited, varied) for image in made.data or []]
     assert [(picture.format, picture.size) for picture in pictures] == [
         ("PNG", (1536, 1024)),
         ("WEBP", (1024, 1024)),
@@ -261,7 +261,7 @@ async def test_what_a_provider_refuses_is_asked_for_once(
         )
 
     assert (refused.value.code, refused.value.param) == ("content_policy_violation", "prompt")
-    pictures = [one for one in await provider_simulator.requests() if one.path.startswith("/v1/images/")]
+    pictures = [request for request in await provider_simulator.requests() if request.path.startswith("/v1/images/")]
     assert len(pictures) == 1
     assert (await world.admin.balance("store", mine.id)).captured == 0
 

@@ -13,7 +13,8 @@ import pytest
 
 from atelier_local.demo import photos as demo_photos
 from whole_system import packages
-from whole_system.world import World, eventually
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 MODEL = "gpt-image-2.6-flare"
 GRANTED = 50
@@ -48,53 +49,53 @@ def _python(script: str, order: str) -> str:
     return packages.python(packages.python_packages("python"), script, order, cwd=packages.CLIENTS / "python")
 
 
-def _raised(name: str, status: int | None = None, code: str | None = None, **more: object) -> dict[str, object]:
+def _error_result(name: str, status: int | None = None, code: str | None = None, **more: object) -> dict[str, object]:
     return {"name": name, "status": status, "code": code, **more}
 
 
 CLIENTS = {
     "openai-python": Client(
         partial(_python, "openai_client.py"),
-        refused=_raised("BadRequestError", 400, REFUSED),
-        poor=_raised("RateLimitError", 429, QUOTA),
-        impatient=_raised("APITimeoutError"),
+        refused=_error_result("BadRequestError", 400, REFUSED),
+        poor=_error_result("RateLimitError", 429, QUOTA),
+        impatient=_error_result("APITimeoutError"),
         impatient_tries=3,
     ),
     "openai-node": Client(
         partial(_node, "openai.mjs"),
-        refused=_raised("BadRequestError", 400, REFUSED, param="prompt"),
-        poor=_raised("RateLimitError", 429, QUOTA),
-        impatient=_raised("APIConnectionTimeoutError"),
+        refused=_error_result("BadRequestError", 400, REFUSED, param="prompt"),
+        poor=_error_result("RateLimitError", 429, QUOTA),
+        impatient=_error_result("APIConnectionTimeoutError"),
         impatient_tries=3,
     ),
     "ai-sdk-openai": Client(
         partial(_node, "ai-sdk.mjs"),
-        refused=_raised("AI_APICallError", 400, REFUSED, param="prompt", tries=1),
-        poor=_raised("AI_RetryError", 429, QUOTA, tries=3),
+        refused=_error_result("AI_APICallError", 400, REFUSED, param="prompt", tries=1),
+        poor=_error_result("AI_RetryError", 429, QUOTA, tries=3),
         poor_tries=3,
-        impatient=_raised("TimeoutError", tries=1),
+        impatient=_error_result("TimeoutError", tries=1),
         options={"provider": "openai"},
     ),
     "ai-sdk-openai-compatible": Client(
         partial(_node, "ai-sdk.mjs"),
-        refused=_raised("AI_APICallError", 400, REFUSED, param="prompt", tries=1),
-        poor=_raised("AI_RetryError", 429, QUOTA, tries=3),
+        refused=_error_result("AI_APICallError", 400, REFUSED, param="prompt", tries=1),
+        poor=_error_result("AI_RetryError", 429, QUOTA, tries=3),
         poor_tries=3,
-        impatient=_raised("TimeoutError", tries=1),
+        impatient=_error_result("TimeoutError", tries=1),
         options={"provider": "compatible"},
     ),
     "litellm": Client(
         partial(_python, "litellm_client.py"),
-        refused=_raised("BadRequestError", 400),
-        poor=_raised("RateLimitError", 429, "429"),
-        impatient=_raised("Timeout", 408),
+        refused=_error_result("BadRequestError", 400),
+        poor=_error_result("RateLimitError", 429, "429"),
+        impatient=_error_result("Timeout", 408),
         impatient_tries=3,
     ),
     "langchain": Client(
         partial(_python, "langchain_client.py"),
-        refused=_raised("BadRequestError", 400, REFUSED),
-        poor=_raised("RateLimitError", 429, QUOTA),
-        impatient=_raised("APITimeoutError"),
+        refused=_error_result("BadRequestError", 400, REFUSED),
+        poor=_error_result("RateLimitError", 429, QUOTA),
+        impatient=_error_result("APITimeoutError"),
         impatient_tries=3,
     ),
 }
@@ -104,8 +105,8 @@ ADDS: dict[str, dict[str, dict[str, object]]] = {
     "ai-sdk-openai": {"edit_by_dall_e": {"made": ["PNG"]}},
     "ai-sdk-openai-compatible": {"edit_by_dall_e": {"made": ["PNG"]}},
     "litellm": {
-        "edit_refusal": {"raised": _raised("ContentPolicyViolationError", 400)},
-        "edit_time_out": {"raised": _raised("Timeout", 408)},
+        "edit_refusal": {"raised": _error_result("ContentPolicyViolationError", 400)},
+        "edit_time_out": {"raised": _error_result("Timeout", 408)},
     },
 }
 """Edits that a client makes by another way than creates, or reads by another way than those of other models."""
@@ -130,7 +131,7 @@ async def test_a_stock_client_pays_for_what_it_got_and_for_nothing_else(
         scenario: _without_nothing(result) for scenario, result in wanted.items()
     }
     for scenario, (owner, _) in stores.items():
-        states = await _ended(world, owner)
+        states = await _wait_until_ended(world, owner)
         balance = await world.admin.balance("store", owner)
         paid = COST if "made" in wanted[scenario] else 0
         granted = 0 if scenario == "no_credits" else GRANTED
@@ -152,7 +153,7 @@ def _results(client: Client) -> dict[str, dict[str, object]]:
 
 
 def _check_tries(client: Client, scenario: str, states: list[str]) -> None:
-    """How often the client asked, and what became of each try. Of a try that timed out before a busy machine read it
+    """How often the client tried, and the state of each try. Of a try that timed out before a busy machine read it
     there is nothing to see."""
     if scenario.endswith("time_out"):
         assert set(states) <= {"cancelled"} and len(states) <= client.impatient_tries, (scenario, states)
@@ -177,7 +178,7 @@ async def _store(world: World, credits: int) -> tuple[str, str]:
     return made.id, made.api_key
 
 
-async def _ended(world: World, owner: str) -> list[str]:
+async def _wait_until_ended(world: World, owner: str) -> list[str]:
     """The states of the store's generations, sorted, once all of them have ended."""
 
     async def look() -> list[str] | None:

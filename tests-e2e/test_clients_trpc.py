@@ -19,7 +19,7 @@ LINKS = ("single", "batch", "stream")
 async def test_the_stock_client_creates_reads_lists_and_understands_every_refusal(world: World, link: str) -> None:
     user, token = await _shopper(world, 1)
 
-    said = await _played("session.mjs", world, token, link)
+    said = await _run_script("session.mjs", world, token, link)
 
     session = said["session"]
     assert said["created"] == {"sessionId": session["sessionId"], "status": "queued"}
@@ -39,14 +39,12 @@ async def test_the_stock_client_creates_reads_lists_and_understands_every_refusa
 
 @pytest.mark.parametrize("link", LINKS)
 async def test_the_stock_client_pays_for_what_it_can_get_and_never_for_a_refusal(world: World, link: str) -> None:
-    """A create does not wait, so whoever gives it up finds its session in the list; a try that never arrived costs
+    """A create does not wait, so a client that gives up finds its session in the list; a try that never arrived costs
     nothing."""
     user, token = await _shopper(world, 5)
-    photos = [
-        await _uploaded(world, token, photo) for photo in (demo_photos.person_photo(), demo_photos.person_photo())
-    ]
+    photos = [await _upload(world, token, photo) for photo in (demo_photos.person_photo(), demo_photos.person_photo())]
 
-    said = await _played("patience.mjs", world, token, link, *photos)
+    said = await _run_script("patience.mjs", world, token, link, *photos)
 
     assert said["givenUp"] == {"raised": "TRPCClientError", "cause": "AbortError", "sessions": 1, "status": "completed"}
     assert said["refused"]["status"] == "failed"
@@ -64,7 +62,7 @@ async def _shopper(world: World, credits: int) -> tuple[str, str]:
     return user, await world.admin.issue_token(user)
 
 
-async def _uploaded(world: World, token: str, photo: bytes) -> str:
+async def _upload(world: World, token: str, photo: bytes) -> str:
     """The address of a photograph that render can read."""
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=world.url, headers=headers, trust_env=False) as client:
@@ -75,7 +73,7 @@ async def _uploaded(world: World, token: str, photo: bytes) -> str:
     return str(offer["url"])
 
 
-async def _played(script: str, world: World, token: str, link: str, *more: str) -> dict[str, Any]:
+async def _run_script(script: str, world: World, token: str, link: str, *more: str) -> dict[str, Any]:
     """What a script of the client printed."""
     folder = await asyncio.to_thread(packages.node_packages, "trpc")
     printed = await asyncio.to_thread(packages.node, script, world.url, token, link, *more, cwd=folder)

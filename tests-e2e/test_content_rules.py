@@ -1,4 +1,4 @@
-"""What content rules refuse costs nothing, and everybody who may ask is told why."""
+"""What content rules refuse costs nothing, and owner and operator can read why."""
 
 import httpx
 

@@ -1,4 +1,4 @@
-"""What must survive: killed services, a broker that is away or frozen, a database that restarts. FAULTS, by name."""
+"""What must survive: killed services, a broker that is stopped or frozen, a database that restarts. FAULTS, by name."""
 
 import asyncio
 import signal
@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from atelier_local.api_client.client import Client, Refused
-from whole_system.world import IMAGES, World, eventually
+from whole_system.waiting import eventually
+from whole_system.world import IMAGES, World
 
 MakeStore = Callable[[int], Awaitable[Client]]
 SLOW = "outcome=succeed, delay_ms=3000"
@@ -23,7 +24,7 @@ async def test_a_killed_render_process_has_its_job_taken_over_and_finished_once(
     await eventually(lambda: _rendering(client, started.session_id))
 
     world.stack.kill("render", signal.SIGKILL)
-    done = await world.ended(client, started.session_id)
+    done = await world.wait_until_ended(client, started.session_id)
 
     attempts = await world.databases["render"].fetch(
         "SELECT outcome FROM attempts WHERE generation_id = $1 ORDER BY attempt", started.session_id
@@ -43,11 +44,11 @@ async def test_a_service_killed_among_many_generations_resumes_and_each_ends_onc
 
     await world.kill(service)
 
-    done = [await world.ended(client, one.session_id) for one in started]
-    failed = [await world.ended(client, one.session_id) for one in failing]
+    done = [await world.wait_until_ended(client, session.session_id) for session in started]
+    failed = [await world.wait_until_ended(client, session.session_id) for session in failing]
     balance = await world.balance(client)
-    assert {one.status for one in done} == {"completed"}
-    assert {one.status for one in failed} == {"failed"}
+    assert {session.status for session in done} == {"completed"}
+    assert {session.status for session in failed} == {"failed"}
     assert (balance.available, balance.held, balance.captured) == (20, 0, 20)
 
 
@@ -64,8 +65,8 @@ async def test_without_a_broker_the_answer_is_503_and_nothing_comes_back_to_life
             assert refused.value.status == 503
     finally:
         world.stack.start_part("rabbitmq")
-    sentinel = await eventually(lambda: _accepted(client))
-    await world.ended(client, sentinel)
+    sentinel = await eventually(lambda: _try_create(client))
+    await world.wait_until_ended(client, sentinel)
 
     balance = await world.balance(client)
     after = await world.rows()
@@ -81,15 +82,15 @@ async def test_a_frozen_broker_charges_for_nothing_that_was_not_delivered(world:
         answer = await asyncio.gather(client.try_on(IMAGES, simulate="outcome=succeed"), return_exceptions=True)
     finally:
         world.stack.kill("rabbitmq", signal.SIGCONT)
-    sentinel = await eventually(lambda: _accepted(client))
-    await world.ended(client, sentinel)
+    sentinel = await eventually(lambda: _try_create(client))
+    await world.wait_until_ended(client, sentinel)
 
     accepted = 1 if not isinstance(answer[0], BaseException) else 0
     if isinstance(answer[0], BaseException):
         assert isinstance(answer[0], Refused)
         assert answer[0].status == 503
     else:
-        assert (await world.ended(client, answer[0].session_id)).status == "completed"
+        assert (await world.wait_until_ended(client, answer[0].session_id)).status == "completed"
     assert (await world.balance(client)).captured == 1 + accepted
 
 
@@ -99,19 +100,19 @@ async def test_postgres_killed_among_many_generations_loses_and_doubles_nothing(
 
     await world.kill("postgres", signal.SIGQUIT)  # immediate shutdown: no checkpoint, recovery from the log
 
-    async def completed(id: str) -> bool | None:
+    async def is_completed(id: str) -> bool | None:
         try:
             return (await client.read_try_on(id)).status == "completed" or None
         except Refused:
             return None  # the gateway has not found its way back to the database yet
 
-    for one in started:
-        await eventually(lambda id=one.session_id: completed(id))  # type: ignore[misc]
+    for session in started:
+        await eventually(lambda id=session.session_id: is_completed(id))  # type: ignore[misc]
     balance = await world.balance(client)
     assert (balance.available, balance.held, balance.captured) == (15, 0, 15)
 
 
-async def _accepted(client: Client) -> str | None:
+async def _try_create(client: Client) -> str | None:
     """A new generation, once the gateway takes one again."""
     try:
         return (await client.try_on(IMAGES, simulate="outcome=succeed")).session_id

@@ -1,4 +1,4 @@
-"""A gateway that is asked to end answers what waits: with the id, or by cancelling, and then nothing is charged."""
+"""A gateway that gets SIGTERM answers what waits: with the id, or by cancelling, and then nothing is charged."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,8 +9,9 @@ import pytest
 from httpx_sse import ServerSentEvent, aconnect_sse
 
 from whole_system.replicas import Replica, replica
-from whole_system.surfaces import creating_routes
-from whole_system.world import World, eventually
+from whole_system.surfaces import build_create_requests
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 SLOW = {"X-Atelier-Simulate": "outcome=succeed, delay_ms=12000"}
 IMAGE = {"kind": "image", "prompt": "a tree", "size": "256x256"}
@@ -55,7 +56,7 @@ async def _state(world: World, generation: str) -> str:
 
 
 async def _events(client: httpx.AsyncClient, generation: str) -> list[ServerSentEvent]:
-    """All that a stream tells until it ends; raises when it ends in the middle."""
+    """All events of a stream until it ends; raises when it ends in the middle."""
     async with aconnect_sse(client, "GET", f"/v1/generations/{generation}/events") as stream:
         return [event async for event in stream.aiter_sse()]
 
@@ -66,9 +67,9 @@ async def test_who_waits_is_told_the_id_and_streams_end_whole(world: World, seco
         generation = await _saga(world)
         following = asyncio.create_task(_events(client, generation))
 
-        second.ask_to_end()
+        second.terminate()
         answer, events = await waiting, await following
-        status = await second.ended()
+        status = await second.wait_until_ended()
 
         assert (answer.status_code, answer.json()["id"]) == (201, generation)
         assert all(event.event in ("queued", "rendering") for event in events)
@@ -80,7 +81,7 @@ async def test_who_cannot_be_told_an_id_pays_nothing_and_is_told_so(world: World
         waiting = asyncio.create_task(client.post("/v1/images/generations", json={"prompt": "a tree"}))
         generation = await _saga(world)
 
-        second.ask_to_end()
+        second.terminate()
         answer = await waiting
 
         assert answer.status_code == 503, answer.text
@@ -98,7 +99,7 @@ async def test_with_a_key_the_picture_is_had_from_the_gateway_that_stays(world: 
         waiting = asyncio.create_task(client.post("/v1/images/generations", json=body, headers=keyed))
         generation = await _saga(world)
 
-        second.ask_to_end()
+        second.terminate()
         answer = await waiting
         again = await client.post(f"{world.url}/v1/images/generations", json=body, headers=keyed)
 
@@ -111,13 +112,13 @@ async def test_with_a_key_the_picture_is_had_from_the_gateway_that_stays(world: 
 async def test_seeds_003_and_004_answer_with_what_leads_to_the_picture(
     world: World, second: Replica, surface: str
 ) -> None:
-    create = (await creating_routes(world))[surface]
+    create = (await build_create_requests(world))[surface]
     headers = {**create.headers, **SLOW}
     async with httpx.AsyncClient(base_url=second.url, headers=headers, timeout=60, trust_env=False) as client:
         waiting = asyncio.create_task(client.post(create.path, json=create.body))
         generation = await _saga(world)
 
-        second.ask_to_end()
+        second.terminate()
         answer = await waiting
 
     assert answer.status_code == 202 and generation in answer.text

@@ -23,7 +23,7 @@ async def test_a_try_on_from_uploaded_photographs_is_rendered_stored_and_charged
     garment = await client.upload("garment.jpg", "image/jpeg", demo_photos.garment_photo())
 
     started = await client.try_on([person.url, garment.key])
-    done = await world.ended(client, started.session_id)
+    done = await world.wait_until_ended(client, started.session_id)
     picture = await client.download(str(done.generated_image_url))
     generation = await client.generation(started.session_id)
 
@@ -38,11 +38,11 @@ async def test_without_credits_the_answer_is_402_and_nothing_is_created(world: W
     client = await store(0)
     before = await world.rows()
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as error:
         await client.try_on(IMAGES, simulate="outcome=succeed")
 
     after = await world.rows()
-    assert refused.value.status == 402
+    assert error.value.status == 402
     assert (await world.balance(client)).granted == 0
     # The saga keeps the story of the refusal for operators; nothing a client could see, own or pay for exists.
     assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {"session.sagas": 1}
@@ -52,7 +52,7 @@ async def test_a_failing_render_is_refunded_in_full(world: World, store: MakeSto
     client = await store(3)
 
     started = await client.try_on(IMAGES, simulate="outcome=fail")
-    done = await world.ended(client, started.session_id)
+    done = await world.wait_until_ended(client, started.session_id)
 
     balance = await world.balance(client)
     assert done.status == "failed"
@@ -65,7 +65,7 @@ async def test_two_of_four_delivered_are_charged_and_two_returned(world: World, 
     body = {"kind": "image", "prompt": "a red bicycle", "size": "256x256", "n": 4}
 
     started = await client.create(body, {"X-Atelier-Simulate": "outcome=partial:2"})
-    await world.ended(client, started.id)
+    await world.wait_until_ended(client, started.id)
 
     generation = await client.generation(started.id)
     assert generation.status == "succeeded"
@@ -81,7 +81,7 @@ async def test_a_doubtful_render_is_charged_only_if_its_picture_exists(
     client = await store(2)
 
     started = await client.try_on(IMAGES, simulate=f"outcome={outcome}")
-    done = await world.ended(client, started.session_id)
+    done = await world.wait_until_ended(client, started.session_id)
 
     balance = await world.balance(client)
     assert balance.captured == (1 if done.status == "completed" else 0)
@@ -96,7 +96,7 @@ async def test_the_same_key_twice_is_one_generation_and_the_same_reply(world: Wo
 
     first = await client.try_on(IMAGES, simulate="outcome=succeed", idempotency_key=key)
     again = await client.try_on(IMAGES, simulate="outcome=succeed", idempotency_key=key)
-    await world.ended(client, first.session_id)
+    await world.wait_until_ended(client, first.session_id)
 
     assert again == first
     assert (await world.balance(client)).captured == 1
@@ -105,12 +105,12 @@ async def test_the_same_key_twice_is_one_generation_and_the_same_reply(world: Wo
 async def test_another_body_with_the_same_key_is_422(world: World, store: MakeStore) -> None:
     client = await store(5)
     first = await client.try_on(IMAGES, simulate="outcome=succeed", idempotency_key="one-key")
-    await world.ended(client, first.session_id)
+    await world.wait_until_ended(client, first.session_id)
 
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as error:
         await client.try_on([*IMAGES, IMAGES[1]], simulate="outcome=succeed", idempotency_key="one-key")
 
-    assert refused.value.status == 422
+    assert error.value.status == 422
     assert (await world.balance(client)).captured == 1
 
 
@@ -121,28 +121,28 @@ async def test_a_hundred_equal_posts_at_once_are_one_generation(world: World, st
     async def post() -> str:
         try:
             return (await client.try_on(IMAGES, simulate="outcome=succeed", idempotency_key=key)).session_id
-        except Refused as refused:
-            assert refused.status == 409
+        except Refused as error:
+            assert error.status == 409
             return "in progress"
 
     answers = set(await asyncio.gather(*(post() for _ in range(100)))) - {"in progress"}
 
     assert len(answers) == 1
-    await world.ended(client, answers.pop())
+    await world.wait_until_ended(client, answers.pop())
     assert (await world.balance(client)).captured == 1
 
 
 async def test_another_stores_generation_answers_exactly_as_an_unknown_one(world: World, store: MakeStore) -> None:
     mine, theirs = await store(2), await store(2)
     started = await theirs.try_on(IMAGES, simulate="outcome=succeed")
-    await world.ended(theirs, started.session_id)
+    await world.wait_until_ended(theirs, started.session_id)
 
     answers = []
     for id_ in (started.session_id, str(uuid4())):
         for path in (f"/api/v1/generation/{id_}", f"/v1/generations/{id_}"):
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(Refused) as error:
                 await mine.ask("read", "GET", path)
-            answers.append((path.split("/")[1], refused.value.status, refused.value.code, refused.value.detail))
+            answers.append((path.split("/")[1], error.value.status, error.value.code, error.value.detail))
 
     assert answers[0] == answers[2]
     assert answers[1] == answers[3]
@@ -154,9 +154,9 @@ async def test_another_stores_upload_is_refused_as_unknown(world: World, store: 
     upload = await theirs.upload("person.png", "image/png", demo_photos.person_photo())
 
     for image in (upload.key, upload.url):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(Refused) as error:
             await mine.try_on([image, IMAGES[1]])
-        assert refused.value.status == 400
+        assert error.value.status == 400
 
     assert (await world.balance(mine)).available == 2
 
@@ -183,7 +183,7 @@ async def test_a_disabled_user_is_shut_out_and_a_wrong_key_is_401(world: World, 
 async def test_a_story_is_explained_step_by_step(world: World, store: MakeStore, admin: AdminClient) -> None:
     client = await store(2)
     started = await client.try_on(IMAGES, simulate="outcome=succeed")
-    await world.ended(client, started.session_id)
+    await world.wait_until_ended(client, started.session_id)
 
     story = await admin.explain(started.session_id)
 

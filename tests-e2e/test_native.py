@@ -1,4 +1,4 @@
-"""The native surface on the running system: once a key, stopped in every state, deleted for good, told live."""
+"""The native surface on the running system: once a key, stopped in every state, deleted for good, streamed live."""
 
 import asyncio
 import json
@@ -11,7 +11,8 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from whole_system.world import World, eventually
+from whole_system.waiting import NotYet, becomes, eventually
+from whole_system.world import World
 
 IMAGE = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}
 PRICE = 3
@@ -37,20 +38,19 @@ async def create(shopper: httpx.AsyncClient, headers: dict[str, str], **changes:
     return str(made.json()["id"])
 
 
-async def reached(shopper: httpx.AsyncClient, id_: str, *statuses: str) -> dict[str, Any]:
-    async def look() -> dict[str, Any] | None:
+async def wait_for_status(shopper: httpx.AsyncClient, id_: str, *statuses: str) -> dict[str, Any]:
+    async def find_status() -> dict[str, Any] | NotYet:
         found: dict[str, Any] = (await shopper.get(f"/v1/generations/{id_}")).json()
-        return found if found["status"] in statuses else None
+        return found if found["status"] in statuses else NotYet(found["status"])
 
-    return await eventually(look)
+    return await eventually(find_status)
 
 
-async def saga_is(world: World, id_: str, state: str) -> None:
-    async def look() -> bool | None:
-        sql = "SELECT state FROM sagas WHERE generation_id = $1"
-        return await world.databases["session"].fetchval(sql, UUID(id_)) == state or None
+async def wait_for_saga(world: World, id_: str, state: str) -> None:
+    async def saga_state() -> object:
+        return await world.databases["session"].fetchval("SELECT state FROM sagas WHERE generation_id = $1", UUID(id_))
 
-    await eventually(look)
+    await becomes(state, saga_state)
 
 
 async def balance(shopper: httpx.AsyncClient) -> dict[str, int]:
@@ -59,7 +59,7 @@ async def balance(shopper: httpx.AsyncClient) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def held_still(world: World, part: str) -> AsyncIterator[None]:
+async def freeze(world: World, part: str) -> AsyncIterator[None]:
     """The service neither answers nor dies."""
     world.stack.kill(part, signal.SIGSTOP)
     try:
@@ -79,7 +79,7 @@ async def test_a_hundred_equal_posts_at_once_are_one_generation_one_hold_and_one
     [id_] = {reply.json()["id"] for reply in replies if reply.status_code == 201}
     assert {reply.status_code for reply in replies} <= {201, 409}
     assert len({reply.content for reply in replies if reply.status_code == 201}) == 1
-    await reached(shopper, id_, "succeeded")
+    await wait_for_status(shopper, id_, "succeeded")
     after = await world.rows()
     for service, table in FOUND.items():
         assert after[f"{service}.{table}"] - before[f"{service}.{table}"] == 1, table
@@ -99,17 +99,17 @@ async def test_what_has_not_been_delivered_is_cancelled_and_paid_back(
     world: World, shopper: httpx.AsyncClient, status: str
 ) -> None:
     if status == "queued":
-        async with held_still(world, "render"):
+        async with freeze(world, "render"):
             id_ = await create(shopper, SLOW)
             stopping = await shopper.post(f"/v1/generations/{id_}/cancel")
         assert stopping.status_code == 202
     else:
         id_ = await create(shopper, SLOW)
-        await reached(shopper, id_, "rendering")
+        await wait_for_status(shopper, id_, "rendering")
         stopping = await shopper.post(f"/v1/generations/{id_}/cancel")
         assert stopping.status_code in (200, 202)
 
-    ended = await reached(shopper, id_, "cancelled")
+    ended = await wait_for_status(shopper, id_, "cancelled")
     assert ended["credits"] == {"reserved": PRICE, "captured": 0, "refunded": PRICE}
     assert (await balance(shopper))["available"] == 1_000
     assert (await shopper.post(f"/v1/generations/{id_}/cancel")).status_code == 409
@@ -118,32 +118,32 @@ async def test_what_has_not_been_delivered_is_cancelled_and_paid_back(
 async def test_a_cancel_while_credits_are_being_reserved_gives_them_back(
     world: World, shopper: httpx.AsyncClient
 ) -> None:
-    async with held_still(world, "billing"):
+    async with freeze(world, "billing"):
         id_ = await create(shopper, SLOW)
-        await saga_is(world, id_, "reserving")
+        await wait_for_saga(world, id_, "reserving")
         stopping = await shopper.post(f"/v1/generations/{id_}/cancel")
         assert (stopping.status_code, stopping.json()["status"]) == (202, "queued")
 
-    await reached(shopper, id_, "cancelled")
+    await wait_for_status(shopper, id_, "cancelled")
     now = await balance(shopper)
     assert (now["available"], now["held"]) == (1_000, 0)
 
 
 async def test_a_cancel_while_it_is_being_charged_comes_too_late(world: World, shopper: httpx.AsyncClient) -> None:
     id_ = await create(shopper, {SIMULATE: "outcome=succeed, delay_ms=1500"})
-    async with held_still(world, "billing"):
-        await saga_is(world, id_, "capturing")
+    async with freeze(world, "billing"):
+        await wait_for_saga(world, id_, "capturing")
         stopping = await shopper.post(f"/v1/generations/{id_}/cancel")
         assert stopping.status_code == 202
 
-    ended = await reached(shopper, id_, "succeeded", "cancelled")
+    ended = await wait_for_status(shopper, id_, "succeeded", "cancelled")
     assert (ended["status"], ended["credits"]["captured"], len(ended["outputs"])) == ("succeeded", PRICE, 1)
 
 
 async def test_what_is_deleted_is_gone_with_its_pictures_and_its_charge_stays(shopper: httpx.AsyncClient) -> None:
     id_ = await create(shopper, {SIMULATE: "outcome=succeed, delay_ms=1000"})
     early = await shopper.delete(f"/v1/generations/{id_}")
-    [output] = (await reached(shopper, id_, "succeeded"))["outputs"]
+    [output] = (await wait_for_status(shopper, id_, "succeeded"))["outputs"]
     async with httpx.AsyncClient(trust_env=False) as anybody:
         assert (await anybody.get(output["url"])).status_code == 200
 
@@ -159,8 +159,8 @@ async def test_a_generation_is_followed_live_and_taken_up_again(shopper: httpx.A
     id_ = await create(shopper, {SIMULATE: "outcome=succeed, delay_ms=1000"})
     path = f"/v1/generations/{id_}/events"
 
-    whole = await followed(shopper, path)
-    rest = await followed(shopper, path, str(whole[0][0]))
+    whole = await read_events(shopper, path)
+    rest = await read_events(shopper, path, str(whole[0][0]))
 
     assert [event for _, event, _ in whole][-1] == "succeeded"
     assert "rendering" in [event for _, event, _ in whole]
@@ -168,7 +168,7 @@ async def test_a_generation_is_followed_live_and_taken_up_again(shopper: httpx.A
     assert [id_ for id_, *_ in rest] == [id_ for id_, *_ in whole[1:]]
 
 
-async def followed(shopper: httpx.AsyncClient, path: str, last_id: str | None = None) -> list[tuple[Any, str, Any]]:
+async def read_events(shopper: httpx.AsyncClient, path: str, last_id: str | None = None) -> list[tuple[Any, str, Any]]:
     told = []
     resumed = {"Last-Event-ID": last_id} if last_id else {}
     async with shopper.stream("GET", path, headers=resumed) as stream:
@@ -189,7 +189,7 @@ async def test_quote_receipt_statement_and_story_agree(shopper: httpx.AsyncClien
     body = IMAGE | {"n": 4}
     quote = (await shopper.post("/v1/quotes", json=body)).json()
     id_ = await create(shopper, {SIMULATE: "outcome=partial:3"}, n=4)
-    await reached(shopper, id_, "succeeded")
+    await wait_for_status(shopper, id_, "succeeded")
 
     receipt = (await shopper.get(f"/v1/generations/{id_}/receipt")).json()
     entries = (await shopper.get("/v1/credits/entries?limit=2")).json()
@@ -210,15 +210,15 @@ async def test_who_waits_is_told_its_place(shopper: httpx.AsyncClient) -> None:
     ids = [await create(shopper, SLOW) for _ in range(14)]
     try:
         last = (await shopper.get(f"/v1/generations/{ids[-1]}")).json()
-        place = await eventually(lambda: placed(shopper, ids[-1]))
+        place = await eventually(lambda: queue_position(shopper, ids[-1]))
         assert last["status"] in ("queued", "rendering")
         assert 1 <= place <= 14
     finally:
         await asyncio.gather(*(shopper.post(f"/v1/generations/{id_}/cancel") for id_ in ids))
     for id_ in ids:
-        await reached(shopper, id_, "cancelled")
+        await wait_for_status(shopper, id_, "cancelled")
 
 
-async def placed(shopper: httpx.AsyncClient, id_: str) -> int | None:
+async def queue_position(shopper: httpx.AsyncClient, id_: str) -> int | None:
     position: int | None = (await shopper.get(f"/v1/generations/{id_}")).json()["queue_position"]
     return position

@@ -1,7 +1,7 @@
 """I14 over all surfaces: an answer that is not 2xx has created nothing and charged nothing.
 
 Every creating route gets its valid request spoiled in every way we can think of; rows, balances and objects are
-counted before and after. What is accepted all the same is allowed to finish, and counting starts anew.
+counted before and after. What is accepted all the same is allowed to finish, and counting starts again.
 """
 
 import asyncio
@@ -14,8 +14,9 @@ import httpx
 import pytest
 from minio import Minio
 
-from whole_system.surfaces import SURFACES, Create, creating_routes
-from whole_system.world import World, eventually
+from whole_system.surfaces import SURFACES, CreateRequest, build_create_requests
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 WRONG: tuple[Any, ...] = (None, 7, -1, "", "x" * 70_000, [], {}, ["x"], {"x": 1}, 1e308, True)
 
@@ -31,25 +32,25 @@ class Spoiled:
 
 @pytest.mark.parametrize("surface", SURFACES)
 async def test_what_is_not_accepted_leaves_nothing_behind(world: World, surface: str) -> None:
-    create = (await creating_routes(world))[surface]
-    before = await _settled(world)
+    create = (await build_create_requests(world))[surface]
+    before = await _wait_for_rest(world)
     refusals = set()
 
     async with httpx.AsyncClient(base_url=world.url, timeout=60) as client:
         for spoiled in _spoilings(create):
             answer = await client.post(create.path, content=spoiled.content, headers=spoiled.headers)
             if answer.is_success:
-                before = await _settled(world)
+                before = await _wait_for_rest(world)
                 continue
             refusals.add(answer.status_code)
             assert answer.status_code < 500, f"{spoiled.how}: {answer.text}"
-            assert await _counted(world) == before, f"{spoiled.how}: {answer.status_code} {answer.text}"
+            assert await _count_rows(world) == before, f"{spoiled.how}: {answer.status_code} {answer.text}"
 
     assert {400, 401} <= refusals
 
 
-def _spoilings(create: Create) -> Iterator[Spoiled]:
-    """Each field gone and wrong in turn, fields we never asked for, bodies that are none, credentials that are not."""
+def _spoilings(create: CreateRequest) -> Iterator[Spoiled]:
+    """Each field gone and wrong in turn, unknown fields, bodies that are no JSON, credentials that are not."""
     valid = {**create.headers, "Content-Type": "application/json"}
 
     def with_body(how: str, body: object) -> Spoiled:
@@ -78,7 +79,7 @@ def _spoilings(create: Create) -> Iterator[Spoiled]:
         yield Spoiled(how, body, {**valid, **header})
 
 
-async def _counted(world: World) -> dict[str, int]:
+async def _count_rows(world: World) -> dict[str, int]:
     """Rows, credits in every account, objects in the store."""
     counts = await world.rows()
     # The saga of a declined request stays for operators: it holds nothing and nobody but they can see it.
@@ -91,14 +92,14 @@ async def _counted(world: World) -> dict[str, int]:
     return counts
 
 
-async def _settled(world: World) -> dict[str, int]:
+async def _wait_for_rest(world: World) -> dict[str, int]:
     """The counts, once what was accepted has come to its end and they change no more."""
     last: dict[str, int] = {}
 
     async def quiet() -> dict[str, int] | None:
         nonlocal last
         await asyncio.sleep(0.3)
-        last, before = await _counted(world), last
+        last, before = await _count_rows(world), last
         return last if last == before and last["held"] == 0 and last["gateway.outbox"] == 0 else None
 
     return await eventually(quiet)

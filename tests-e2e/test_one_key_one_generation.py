@@ -6,8 +6,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from whole_system.surfaces import KEYED, creating_routes
-from whole_system.world import World, eventually
+from whole_system.surfaces import KEYED, build_create_requests
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 AT_ONCE = 100
 WATCHED = ("gateway.generations", "session.sagas", "billing.holds", "render.jobs")
@@ -15,7 +16,7 @@ WATCHED = ("gateway.generations", "session.sagas", "billing.holds", "render.jobs
 
 @pytest.mark.parametrize("surface", KEYED)
 async def test_a_hundred_equal_posts_with_one_key_are_one_generation(world: World, surface: str) -> None:
-    create = (await creating_routes(world))[surface]
+    create = (await build_create_requests(world))[surface]
     headers = {**create.headers, "Idempotency-Key": str(uuid4())}
     before = await world.rows()
 

@@ -58,12 +58,12 @@ async def test_the_operators_routes_answer_as_described(world: World) -> None:
 
 
 async def _conforms(world: World, paths: str, headers: Mapping[str, str], *, url: str = "") -> None:
-    printed, status = await asyncio.to_thread(_explored, url or world.url, paths, headers)
+    printed, status = await asyncio.to_thread(_explore, url or world.url, paths, headers)
     assert status == 0, printed[-6_000:]
     assert "generated" in printed, "nothing was sent at all"
 
 
-def _explored(url: str, paths: str, headers: Mapping[str, str]) -> tuple[str, int]:
+def _explore(url: str, paths: str, headers: Mapping[str, str]) -> tuple[str, int]:
     phases = "examples,coverage,fuzzing" if EXAMPLES else "examples,coverage"
     program = Path(sys.executable).with_name("schemathesis")
     arguments = ["run", f"{url}/openapi.json", "--no-color", "--checks", CHECKS, "--phases", phases]

@@ -15,13 +15,13 @@ from whole_system.world import World
 PICTURES = ["https://example.com/person.jpg", "https://example.com/shirt.jpg"]
 
 
-async def typed(world: World, *words: str, token: str | None = None) -> Result:
+async def run_command(world: World, *words: str, token: str | None = None) -> Result:
     """A command of ``atelier admin``."""
     known = world.stack.environment() | {"COLUMNS": "400"} | ({"ATELIER_ADMIN_TOKEN": token} if token else {})
     return await asyncio.to_thread(CliRunner().invoke, app, ["admin", *words], env={**known, "PROFILE": None})
 
 
-def told(result: Result, label: str) -> str:
+def value_of(result: Result, label: str) -> str:
     """The one value that stands beside a label."""
     assert result.exit_code == 0, result.output
     (found,) = re.findall(rf"^  {label} +(\S+)", result.output, re.MULTILINE)
@@ -29,17 +29,17 @@ def told(result: Result, label: str) -> str:
 
 
 async def test_a_leaked_first_key_is_replaced_and_revoked(world: World) -> None:
-    made = await typed(world, "stores", "create", "Boutique")
-    store, leaked = told(made, "store"), told(made, "api key")
-    second = await typed(world, "stores", "keys", "create", store, "--name", "web shop")
-    listed = await typed(world, "stores", "keys", "list", store)
+    made = await run_command(world, "stores", "create", "Boutique")
+    store, leaked = value_of(made, "store"), value_of(made, "api key")
+    second = await run_command(world, "stores", "keys", "create", store, "--name", "web shop")
+    listed = await run_command(world, "stores", "keys", "list", store)
 
-    revoked = await typed(world, "stores", "keys", "revoke", store, leaked.rpartition("_")[0])
+    revoked = await run_command(world, "stores", "keys", "revoke", store, leaked.rpartition("_")[0])
 
-    assert "web shop" in listed.output and told(made, "key id") in listed.output
+    assert "web shop" in listed.output and value_of(made, "key id") in listed.output
     assert revoked.exit_code == 0
     async with httpx.AsyncClient(base_url=world.url) as http:
-        for key, status in ((leaked, 401), (told(second, "api key"), 200)):
+        for key, status in ((leaked, 401), (value_of(second, "api key"), 200)):
             assert (await http.get("/v1/credits", headers={"X-API-Key": key})).status_code == status
 
 
@@ -48,38 +48,38 @@ async def test_a_suspended_store_is_refused_and_its_live_work_ends_well(world: W
     store = world.id_of(client)
     slow = await client.try_on(PICTURES, simulate="outcome=succeed, delay_ms=1500")
 
-    assert (await typed(world, "stores", "suspend", store)).exit_code == 0
+    assert (await run_command(world, "stores", "suspend", store)).exit_code == 0
     with pytest.raises(Refused) as refused:
         await client.try_on(PICTURES)
-    assert (await typed(world, "stores", "restore", store)).exit_code == 0
+    assert (await run_command(world, "stores", "restore", store)).exit_code == 0
 
     assert (refused.value.status, refused.value.code) == (403, "account_disabled")
-    assert (await world.ended(client, slow.session_id)).status == "completed"
+    assert (await world.wait_until_ended(client, slow.session_id)).status == "completed"
     assert (await world.balance(client)).captured == 1
     await client.__aexit__(None, None, None)
 
 
 async def test_a_grant_typed_twice_is_given_once(world: World) -> None:
-    store = told(await typed(world, "stores", "create", "Boutique"), "store")
+    store = value_of(await run_command(world, "stores", "create", "Boutique"), "store")
     command = ("grant", "store", store, "7", "--reason", "a start")
 
-    await typed(world, *command)
-    second = await typed(world, *command)
-    other = await typed(world, *command, "--expires-at", "2400-01-01")
+    await run_command(world, *command)
+    second = await run_command(world, *command)
+    other = await run_command(world, *command, "--expires-at", "2400-01-01")
 
     assert "given before" in second.output and "7 granted" in second.output
     assert "given before" not in other.output and "14 granted" in other.output
 
 
 async def test_a_colleague_who_may_only_read_sees_who_did_what(world: World) -> None:
-    made = await typed(world, "operators", "create", "Ana", "--role", "viewer")
-    token, store = told(made, "token"), told(await typed(world, "stores", "create", "Boutique"), "store")
-    await typed(world, "stores", "suspend", store)
+    made = await run_command(world, "operators", "create", "Ana", "--role", "viewer")
+    token, store = value_of(made, "token"), value_of(await run_command(world, "stores", "create", "Boutique"), "store")
+    await run_command(world, "stores", "suspend", store)
 
-    refused = await typed(world, "grant", "store", store, "7", "--reason", "x", token=token)
-    seen = await typed(world, "acts", "--target", store, token=token)
-    await typed(world, "operators", "revoke", told(made, "operator"))
-    afterwards = await typed(world, "acts", token=token)
+    refused = await run_command(world, "grant", "store", store, "7", "--reason", "x", token=token)
+    seen = await run_command(world, "acts", "--target", store, token=token)
+    await run_command(world, "operators", "revoke", value_of(made, "operator"))
+    afterwards = await run_command(world, "acts", token=token)
 
     assert refused.exit_code == 1 and "role" in refused.stderr
     assert "store.suspend" in seen.output and "store.create" in seen.output and "first" in seen.output
@@ -88,14 +88,14 @@ async def test_a_colleague_who_may_only_read_sees_who_did_what(world: World) -> 
 
 async def test_a_user_is_found_and_taken_out_of_a_workspace(world: World) -> None:
     email = f"{uuid4()}@example.com"
-    user = told(await typed(world, "users", "create", email), "user")
+    user = value_of(await run_command(world, "users", "create", email), "user")
     other = await world.admin.create_user(f"{uuid4()}@example.com")
     workspace = await world.admin.create_workspace("Team", [user, other])
     token = await world.admin.issue_token(user)
 
-    found = await typed(world, "users", "find", email.upper())
-    removed = await typed(world, "workspaces", "members", "remove", workspace, user)
-    left = await typed(world, "workspaces", "members", "list", workspace)
+    found = await run_command(world, "users", "find", email.upper())
+    removed = await run_command(world, "workspaces", "members", "remove", workspace, user)
+    left = await run_command(world, "workspaces", "members", "list", workspace)
 
     assert user in found.output and removed.exit_code == 0
     assert other in left.output and user not in left.output

@@ -14,12 +14,12 @@ from atelier_provider_simulator.control import Control
 from atelier_render.providers.google import models as google_models
 from atelier_render.providers.openai import models as openai_models
 from atelier_render.providers.protocol import Capabilities
-from whole_system.world import eventually
+from whole_system.waiting import eventually
 
 NewStore = Callable[[int], Awaitable[Client]]
 
 
-async def ended(client: Client, **body: object) -> Generation:
+async def run_to_end(client: Client, **body: object) -> Generation:
     """A native request, followed to its end."""
     made = await client.create({"kind": "image", "prompt": "a lake at dawn"} | body)
 
@@ -57,7 +57,7 @@ async def test_a_picture_comes_from_the_provider_that_was_named(
 ) -> None:
     client = await store(100)
 
-    generation = await ended(client, **asked)
+    generation = await run_to_end(client, **asked)
 
     assert generation.status == "succeeded", generation.error
     assert [(output.width, output.height) for output in generation.outputs] == [size]
@@ -72,7 +72,7 @@ async def test_two_of_four_pictures_are_delivered_and_two_are_given_back(
     client = await store(100)
     await provider_simulator.plan("google", "partial", times=4, delivered=2)
 
-    generation = await ended(client, provider="google", model="imagen", n=4)
+    generation = await run_to_end(client, provider="google", model="imagen", n=4)
 
     assert generation.status == "succeeded", generation.error
     assert len(generation.outputs) == 2
@@ -85,7 +85,7 @@ async def test_what_the_provider_refuses_is_said_so_and_costs_nothing(
     client = await store(100)
     await provider_simulator.plan("openai", "refused")
 
-    generation = await ended(client, provider="openai", model="gpt-image-2.6-flare")
+    generation = await run_to_end(client, provider="openai", model="gpt-image-2.6-flare")
 
     assert generation.status == "failed" and generation.error is not None
     assert generation.error["code"] == "refused"
@@ -96,11 +96,13 @@ async def test_what_the_provider_refuses_is_said_so_and_costs_nothing(
 async def test_a_narration_is_read_by_the_model_that_was_named(store: NewStore, provider_simulator: Control) -> None:
     client = await store(1_000)
 
-    generation = await ended(client, kind="narration", prompt="Once upon a time.", provider="openai", model="tts-1")
+    generation = await run_to_end(
+        client, kind="narration", prompt="Once upon a time.", provider="openai", model="tts-1"
+    )
 
     assert generation.status == "succeeded", generation.error
     assert [output.content_type for output in generation.outputs] == ["audio/mpeg"]
-    assert [one.path for one in await provider_simulator.requests()] == ["/v1/audio/speech"]
+    assert [request.path for request in await provider_simulator.requests()] == ["/v1/audio/speech"]
 
 
 def test_what_the_gateway_has_prices_for_is_what_the_providers_offer() -> None:

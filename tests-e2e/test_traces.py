@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 
 from atelier_local.api_client.client import Client, new_traceparent
-from whole_system.world import IMAGES, World, eventually
+from whole_system.waiting import eventually
+from whole_system.world import IMAGES, World
 
 CAUSES = {
     "session.saga process gateway.generation_requested.v1": "POST /api/v1/generation/create",
@@ -30,7 +31,7 @@ async def test_one_trace_covers_all_four_services_with_the_right_parents(
     trace_id, traceparent = new_traceparent()
     viewer = world.stack.environment()["ATELIER_TRACES_URL"]
     started = await client.try_on(IMAGES, simulate="outcome=succeed", traceparent=traceparent)
-    await world.ended(client, started.session_id)
+    await world.wait_until_ended(client, started.session_id)
 
     async def whole_trace() -> list[dict[str, Any]] | None:
         spans = await asyncio.to_thread(_spans, viewer, trace_id)

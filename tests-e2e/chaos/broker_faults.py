@@ -27,7 +27,7 @@ async def cut_broker(site: Site) -> str:
 
 
 async def cut_one_side(site: Site) -> str:
-    """Only the gateway is told that its connections are gone; the broker goes on holding its ends."""
+    """Closes the gateway's ends of its connections; the broker keeps its own ends open."""
     if site.link is None or site.world is None:
         raise StackError("the gateway of this stack reaches its broker by no link")
     client = await site.world.new_store(1)
@@ -45,7 +45,7 @@ async def cut_one_side(site: Site) -> str:
 
 
 async def first_answer(client: Client) -> float:
-    """Seconds until a generation is admitted; it asks again until then."""
+    """Seconds until a generation is admitted; it tries again until then."""
     began = time.monotonic()
     async with asyncio.timeout(ALL_READY_S_MAX * 4):
         while True:
@@ -56,7 +56,7 @@ async def first_answer(client: Client) -> float:
 
 
 async def disk_alarm(site: Site) -> str:
-    """The broker believes that its disk is full, and blocks whoever publishes."""
+    """The broker believes that its disk is full, and blocks publishers."""
     seconds = site.rng.uniform(1.0, 4.0)
     await asyncio.to_thread(_rabbitmqctl, site, "set_disk_free_limit", "900000GB")
     try:
@@ -72,7 +72,7 @@ async def wipe_broker(site: Site) -> str:
     await asyncio.to_thread(_rabbitmqctl, site, "delete_vhost", "/")
     await asyncio.to_thread(_rabbitmqctl, site, "import_definitions", str(home / "definitions.json"))
     await rabbitmq.declare(rabbitmq.amqp_url(site.stack.profile), site.stack.profile)
-    await site.tap.reopen()
+    await site.recorder.reopen()
     site.poisoned = 0
     return "the virtual host deleted and made anew, empty"
 

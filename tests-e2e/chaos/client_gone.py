@@ -1,6 +1,6 @@
 """Clients that are gone, at every class of bytes of a waiting create: what they did not get, they do not pay for.
 
-Without an Idempotency-Key. Where the answer has begun to flow nobody can tell how much of it arrived: there the promise
+Without an Idempotency-Key. Where the answer has begun to flow no one can know how much of it arrived: there the promise
 is one charge for one generation, and no second one.
 """
 
@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from whole_system.surfaces import Create, creating_routes
-from whole_system.world import World, eventually
+from whole_system.surfaces import CreateRequest, build_create_requests
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 Moment = Literal["before the body is whole", "before it is admitted", "while it waits", "while the answer is read"]
 MOMENTS: tuple[Moment, ...] = (
@@ -36,7 +37,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SurfaceResult:
     """What the generations of one surface came to."""
 
     states: Counter[str]
@@ -49,25 +50,27 @@ async def run(world: World, say: Say, *, each: int = 5) -> list[str]:
     wrong: list[str] = []
     for moment in MOMENTS:
         began = await world.databases["gateway"].fetchval("SELECT clock_timestamp()")
-        routes = await creating_routes(world)
+        routes = await build_create_requests(world)
         routes["openai"].body["response_format"] = "url"
         log = world.stack.profile.home / "logs" / "gateway.log"
         read = log.stat().st_size
         await asyncio.gather(
             *(_leave(world, routes[surface], moment, began, each) for surface in WAITING for _ in range(each))
         )
-        await _served(log, read, {routes[surface].path.partition("?")[0] for surface in WAITING}, each * len(WAITING))
-        await _at_rest(world, began)
-        found = {surface: await _found(world, table, began) for surface, table in WAITING.items()}
-        wrong += [line for surface in WAITING for line in _judged(surface, moment, each, found[surface])]
-        say(f"gone {moment}: " + ", ".join(f"{name} {dict(one.states)}" for name, one in found.items()))
+        await _wait_until_served(
+            log, read, {routes[surface].path.partition("?")[0] for surface in WAITING}, each * len(WAITING)
+        )
+        await _wait_for_rest(world, began)
+        found = {surface: await _read_result(world, table, began) for surface, table in WAITING.items()}
+        wrong += [line for surface in WAITING for line in _violations(surface, moment, each, found[surface])]
+        say(f"gone {moment}: " + ", ".join(f"{name} {dict(result.states)}" for name, result in found.items()))
         if moment != "while the answer is read":
-            wrong += [line async for line in _retried(world, routes["openai"], moment)]
+            wrong += [line async for line in _retry_violations(world, routes["openai"], moment)]
     wrong += [f"the books: {line}" for line in (await world.admin.verify_ledger()).violations]
     return wrong
 
 
-async def _leave(world: World, create: Create, moment: Moment, began: object, each: int) -> None:
+async def _leave(world: World, create: CreateRequest, moment: Moment, began: object, each: int) -> None:
     body = json.dumps(create.body).encode()
     orders = f"outcome=succeed, picture=none, delay_ms={200 if moment == 'while the answer is read' else RENDER_MS}"
     headers = {**create.headers, "X-Atelier-Simulate": orders, "Prefer": "wait=30", "Content-Type": "application/json"}
@@ -80,13 +83,13 @@ async def _leave(world: World, create: Create, moment: Moment, began: object, ea
     with suppress(OSError):
         await writer.drain()
         if moment == "while it waits":
-            await _rendering(world, began, each * len(WAITING))
+            await _wait_until_rendering(world, began, each * len(WAITING))
         if moment == "while the answer is read":
             await reader.readexactly(1)
     writer.transport.abort()
 
 
-async def _rendering(world: World, began: object, count: int) -> None:
+async def _wait_until_rendering(world: World, began: object, count: int) -> None:
     """Until all of them are under way."""
 
     async def look() -> bool | None:
@@ -96,8 +99,8 @@ async def _rendering(world: World, began: object, count: int) -> None:
     await eventually(look)
 
 
-async def _served(log: Path, read: int, paths: Collection[str], count: int) -> None:
-    """Until the gateway is through with so many POSTs: each has a line in its log, also one that nobody waited for."""
+async def _wait_until_served(log: Path, read: int, paths: Collection[str], count: int) -> None:
+    """Until the gateway is through with so many POSTs: each has a line in its log, also one whose client has left."""
 
     async def look() -> bool | None:
         with log.open(errors="replace") as lines:
@@ -108,7 +111,7 @@ async def _served(log: Path, read: int, paths: Collection[str], count: int) -> N
     await eventually(look, within_s=REST_S_MAX)
 
 
-async def _at_rest(world: World, began: object) -> None:
+async def _wait_for_rest(world: World, began: object) -> None:
     async def look() -> bool | None:
         moving = await world.databases["session"].fetchval("SELECT count(*) FROM sagas WHERE timer_at IS NOT NULL")
         query = "SELECT count(*) FROM generations WHERE created_at >= $1 AND rank < 9"
@@ -118,38 +121,38 @@ async def _at_rest(world: World, began: object) -> None:
         await eventually(look, within_s=REST_S_MAX)
 
 
-async def _found(world: World, surface: str, began: object) -> Found:
+async def _read_result(world: World, surface: str, began: object) -> SurfaceResult:
     query = (
         "SELECT state, count(*) AS count, sum(credits_captured) AS captured, max(price) AS price"
         " FROM generations WHERE surface = $1 AND created_at >= $2 GROUP BY 1"
     )
     rows = await world.databases["gateway"].fetch(query, surface, began)
     states = Counter({row["state"]: row["count"] for row in rows})
-    return Found(states, sum(row["captured"] for row in rows), max((row["price"] for row in rows), default=0))
+    return SurfaceResult(states, sum(row["captured"] for row in rows), max((row["price"] for row in rows), default=0))
 
 
-def _judged(surface: str, moment: Moment, each: int, found: Found) -> list[str]:
-    states = found.states
+def _violations(surface: str, moment: Moment, each: int, result: SurfaceResult) -> list[str]:
+    states = result.states
     match moment:
         case "before the body is whole":
             right = not states
         case "before it is admitted":
             # One whose connection was closed before its body was read does not exist at all.
-            right = set(states) <= {"cancelled"} and states.total() <= each and not found.captured
+            right = set(states) <= {"cancelled"} and states.total() <= each and not result.captured
         case "while it waits":
-            right = states == {"cancelled": each} and not found.captured
+            right = states == {"cancelled": each} and not result.captured
         case "while the answer is read":
-            right = states == {"succeeded": each} and found.captured == each * found.price
-    return [] if right else [f"{surface}, gone {moment}: {dict(states)}, {found.captured} charged"]
+            right = states == {"succeeded": each} and result.captured == each * result.price
+    return [] if right else [f"{surface}, gone {moment}: {dict(states)}, {result.captured} charged"]
 
 
-async def _retried(world: World, create: Create, moment: Moment) -> AsyncIterator[str]:
+async def _retry_violations(world: World, create: CreateRequest, moment: Moment) -> AsyncIterator[str]:
     """The same call's automatic retry, from a client that stays: it gets its picture, for one charge."""
     headers = {**create.headers, "x-stainless-retry-count": "1"}
     began = await world.databases["gateway"].fetchval("SELECT clock_timestamp()")
     async with httpx.AsyncClient(base_url=world.url, headers=headers, timeout=60, trust_env=False) as client:
         answer = await client.post(create.path, json=create.body)
-    found = await _found(world, "openai", began)
+    found = await _read_result(world, "openai", began)
     if answer.status_code != 200 or found.states != {"succeeded": 1} or found.captured != found.price:
         told = f"{answer.status_code}, {dict(found.states)}, {found.captured} charged"
         yield f"the retry of who was gone {moment}: {told}"

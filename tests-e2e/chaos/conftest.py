@@ -5,4 +5,4 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def books_balance() -> None:
-    """Replaces the look at the running system's books after each test: whoever runs one here looks closer himself."""
+    """Replaces the look at the running system's books after each test: the tests here check more closely themselves."""

@@ -33,7 +33,7 @@ from atelier_messaging import Poison
 from atelier_session import saga
 from atelier_session.generation import DeadlinePassed, Generation, Heard, ResendDue, State
 from atelier_session.saga import TERMINAL, LostRace
-from chaos.one_generation import (
+from chaos.model import (
     COMPLETED,
     FAILED,
     FROM_CLIENTS,
@@ -61,7 +61,7 @@ class Move(NamedTuple):
 
 
 @dataclass
-class Explored:
+class Exploration:
     """What was found: every world, the moves between them, and every violation with the shortest way to it."""
 
     worlds: int = 0
@@ -70,13 +70,13 @@ class Explored:
     violations: list[str] = field(default_factory=list)
 
 
-def explore(guards: Guards | None = None, *, cancels: bool = True) -> Explored:
+def explore(guards: Guards | None = None, *, cancels: bool = True) -> Exploration:
     """Breadth first through everything that can happen."""
     rules = guards or Guards()
     first = World(None, None, False, "none", frozenset({Letter("session", REQUEST, 0)}), frozenset(), 0, 0, False)
     came: dict[World, tuple[World, str] | None] = {first: None}
     back: dict[World, list[World]] = {}
-    found, waiting = Explored(), deque([first])
+    found, waiting = Exploration(), deque([first])
     while waiting:
         here = waiting.popleft()
         found.worlds += 1
@@ -84,8 +84,8 @@ def explore(guards: Guards | None = None, *, cancels: bool = True) -> Explored:
         found.violations += [f"{line}\n{_way(came, here)}" for line in wrong(here)]
         try:
             moves = list(_moves(here, rules, cancels))
-        except Poison as dead:
-            found.violations.append(f"a dead letter: {dead}\n{_way(came, here)}")
+        except Poison as error:
+            found.violations.append(f"a dead letter: {error}\n{_way(came, here)}")
             continue
         if found.violations:
             return found
@@ -95,11 +95,11 @@ def explore(guards: Guards | None = None, *, cancels: bool = True) -> Explored:
             if after not in came:
                 came[after] = (here, label)
                 waiting.append(after)
-    found.violations += [f"no way to an end\n{_way(came, stuck)}" for stuck in _stuck(came, back)[:3]]
+    found.violations += [f"no way to an end\n{_way(came, stuck)}" for stuck in _dead_ends(came, back)[:3]]
     return found
 
 
-def _stuck(came: dict[World, tuple[World, str] | None], back: dict[World, list[World]]) -> list[World]:
+def _dead_ends(came: dict[World, tuple[World, str] | None], back: dict[World, list[World]]) -> list[World]:
     """Worlds from which no end can be reached any more."""
     ends = [world for world in came if world.withdrawn or (world.generation and world.generation.state in TERMINAL)]
     reached, waiting = set(ends), deque(ends)
@@ -118,7 +118,7 @@ def _moves(world: World, guards: Guards, cancels: bool) -> Iterator[Move]:
             yield Move(f"{type(letter.message).__name__} is lost", lost)
         if guards.inbox and letter in world.handled:
             continue  # the inbox knows it
-        after = _delivered(world._replace(handled=world.handled | {letter}), letter, guards)
+        after = _deliver(world._replace(handled=world.handled | {letter}), letter, guards)
         if after != world:
             yield Move(f"{letter.to} hears {type(letter.message).__name__}", after)
     yield from _clocks(world, guards)
@@ -127,7 +127,7 @@ def _moves(world: World, guards: Guards, cancels: bool) -> Iterator[Move]:
     if world.generation is None and not world.withdrawn:
         yield Move("the gateway withdraws", world._replace(withdrawn=True))
     if cancels:
-        yield from _sending(world, FROM_CLIENTS)
+        yield from _client_moves(world, FROM_CLIENTS)
     yield from _render(world)
 
 
@@ -137,30 +137,30 @@ def _clocks(world: World, guards: Guards) -> Iterator[Move]:
     if generation is None or timer is None:
         return
     if timer is DeadlinePassed and world.asked < guards.asks:
-        yield Move("clock: ask again", _heard(world._replace(asked=world.asked + 1), ResendDue()))
+        yield Move("clock: ask again", _apply_trigger(world._replace(asked=world.asked + 1), ResendDue()))
     resent = world.resent + (timer is ResendDue)
     if resent <= guards.resends:
-        yield Move(f"clock: {timer.name}", _heard(world._replace(resent=resent), timer()))
+        yield Move(f"clock: {timer.name}", _apply_trigger(world._replace(resent=resent), timer()))
 
 
-def _delivered(world: World, letter: Letter, guards: Guards) -> World:
+def _deliver(world: World, letter: Letter, guards: Guards) -> World:
     message = letter.message
     match letter.to:
         case "session" if isinstance(message, CancelRequested) and world.generation is None:
             return world._replace(withdrawn=True)
         case "session" if isinstance(message, GenerationRequested) and world.generation is None and not world.withdrawn:
-            return _heard(world._replace(generation=Generation(REQUEST, NOW)), message)
+            return _apply_trigger(world._replace(generation=Generation(REQUEST, NOW)), message)
         case "session" if world.generation is not None:
             assert isinstance(message, GenerationMessage)
             spared = message is GONE and world.generation.state in UNDECIDED
-            return _heard(world._replace(gone=True) if spared else world, message)
+            return _apply_trigger(world._replace(gone=True) if spared else world, message)
         case "billing":
             assert isinstance(message, ReserveCredit | CaptureCredit | RefundCredit)
-            return _billed(world, message, guards)
+            return _bill(world, message, guards)
         case "render" if isinstance(message, RequestRender) and world.job == "none":
             return world._replace(job="queued")
         case "render" if isinstance(message, RequestRender) and message.again:
-            return _said_again(world)
+            return _repeat_job_state(world)
         case "render" if isinstance(message, DiscardRender) and world.job == "done":
             return world._replace(job="discarded")
         case "render" if isinstance(message, CancelRender) and world.job in ("none", "queued"):
@@ -168,7 +168,7 @@ def _delivered(world: World, letter: Letter, guards: Guards) -> World:
     return world
 
 
-def _said_again(world: World) -> World:
+def _repeat_job_state(world: World) -> World:
     """A job that is known says once more where it stands."""
     if world.job in ("failed", "cancelled"):
         return _send(world, "session", FAILED)
@@ -178,9 +178,9 @@ def _said_again(world: World) -> World:
     return world
 
 
-def _heard(world: World, heard: Heard) -> World:
+def _apply_trigger(world: World, heard: Heard) -> World:
     assert world.generation is not None
-    after, sends = _decided(world.generation, heard)
+    after, sends = _decide(world.generation, heard)
     moved = world._replace(generation=after)
     for message in sends:
         to = "billing" if isinstance(message, ReserveCredit | CaptureCredit | RefundCredit) else "render"
@@ -190,13 +190,13 @@ def _heard(world: World, heard: Heard) -> World:
 
 
 @cache
-def _decided(generation: Generation, heard: Heard) -> tuple[Generation, tuple[GenerationMessage, ...]]:
+def _decide(generation: Generation, heard: Heard) -> tuple[Generation, tuple[GenerationMessage, ...]]:
     """The real table."""
     outcome = saga.decide(generation, heard)
     return generation if isinstance(outcome, LostRace) else outcome.generation, outcome.sends
 
 
-def _billed(world: World, command: ReserveCredit | CaptureCredit | RefundCredit, guards: Guards) -> World:
+def _bill(world: World, command: ReserveCredit | CaptureCredit | RefundCredit, guards: Guards) -> World:
     hold = world.hold
     if hold and hold[0] is HoldState.REFUNDED and hold[2] == 0 and not guards.tombstone:
         hold = None
@@ -204,12 +204,12 @@ def _billed(world: World, command: ReserveCredit | CaptureCredit | RefundCredit,
         again = UNITS if isinstance(command, RefundCredit) else 0
         charged = hold[1] + (command.delivered if isinstance(command, CaptureCredit) else 0)
         return world._replace(hold=(HoldState.CAPTURED if charged else HoldState.REFUNDED, charged, hold[2] + again))
-    after, answer = _applied(hold, world.rich, command)
+    after, answer = _apply_command(hold, world.rich, command)
     return _send(world._replace(hold=after), "session", answer)
 
 
 @cache
-def _applied(
+def _apply_command(
     hold: tuple[HoldState, int, int] | None, rich: bool, command: ReserveCredit | CaptureCredit | RefundCredit
 ) -> tuple[tuple[HoldState, int, int] | None, Message]:
     """The real ledger, on books that are as this world has them."""
@@ -244,7 +244,7 @@ def _render(world: World) -> Iterator[Move]:
             yield Move(f"render makes {made}", _send(world._replace(job="done"), "session", message))
 
 
-def _sending(world: World, letters: dict[str, Letter]) -> Iterator[Move]:
+def _client_moves(world: World, letters: dict[str, Letter]) -> Iterator[Move]:
     for label, letter in letters.items():
         if letter not in world.sent:
             yield Move(label, world._replace(sent=world.sent | {letter}))

@@ -32,24 +32,24 @@ def deck() -> dict[str, Fault]:
     """Every fault by name: steps of the protocol, kills, freezes, restarts, cuts, repetitions, poison."""
     cards: dict[str, Fault] = {}
     for service in SERVICES:
-        cards[f"kill {service}"] = _killing(service)
-        cards[f"freeze {service}"] = _freezing(service, 4.0)
+        cards[f"kill {service}"] = _kill(service)
+        cards[f"freeze {service}"] = _freeze(service, 4.0)
         for step in get_args(failpoints.Step):
-            cards[f"kill {service} {step}"] = _dying_at(service, step)
-        cards[f"kill {service} while the broker is frozen"] = _killed_unconfirmed(service)
+            cards[f"kill {service} {step}"] = _kill_at_step(service, step)
+        cards[f"kill {service} while the broker is frozen"] = _kill_before_confirm(service)
     return cards | {
-        "freeze broker": _freezing("rabbitmq", 8.0),
-        "kill broker": _killing("rabbitmq"),
-        "restart broker": _restarting("rabbitmq"),
+        "freeze broker": _freeze("rabbitmq", 8.0),
+        "kill broker": _kill("rabbitmq"),
+        "restart broker": _restart("rabbitmq"),
         "cut broker connections": cut_broker,
         "cut one side of the gateway's broker connections": cut_one_side,
         "broker out of disk": disk_alarm,
         "wipe broker": wipe_broker,
         "freeze postgres": freeze_postgres,
-        "postgres immediate restart": _killing("postgres", signal.SIGQUIT),
+        "postgres immediate restart": _kill("postgres", signal.SIGQUIT),
         "cut postgres connections": cut_postgres,
-        "freeze object store": _freezing("objectstore", 5.0),
-        "restart object store": _restarting("objectstore"),
+        "freeze object store": _freeze("objectstore", 5.0),
+        "restart object store": _restart("objectstore"),
         "kill render while the object store is frozen": kill_render_while_storing,
         "kill all services": kill_all,
         "repeat old messages": repeat,
@@ -57,14 +57,14 @@ def deck() -> dict[str, Fault]:
     }
 
 
-def shuffled(rng: random.Random) -> Sequence[str]:
-    """Each fault once, in an order told by the seed."""
+def shuffle_faults(rng: random.Random) -> Sequence[str]:
+    """Each fault once, in an order given by the seed."""
     names = sorted(deck())
     rng.shuffle(names)
     return names
 
 
-def _killing(part: str, sign: signal.Signals = signal.SIGKILL) -> Fault:
+def _kill(part: str, sign: signal.Signals = signal.SIGKILL) -> Fault:
     async def fault(site: Site) -> str:
         await asyncio.to_thread(site.stack.kill, part, sign)
         return f"{sign.name} to {part}"
@@ -72,7 +72,7 @@ def _killing(part: str, sign: signal.Signals = signal.SIGKILL) -> Fault:
     return fault
 
 
-def _dying_at(service: str, step: str) -> Fault:
+def _kill_at_step(service: str, step: str) -> Fault:
     async def fault(site: Site) -> str:
         file, passes = site.failpoints / f"{service}.{step}", site.rng.randrange(PASSES_MAX)
         file.write_text(str(passes))
@@ -88,7 +88,7 @@ def _dying_at(service: str, step: str) -> Fault:
     return fault
 
 
-def _freezing(part: str, seconds_max: float) -> Fault:
+def _freeze(part: str, seconds_max: float) -> Fault:
     async def fault(site: Site) -> str:
         seconds = site.rng.uniform(0.3, seconds_max)
         await asyncio.to_thread(site.stack.kill, part, signal.SIGSTOP)
@@ -101,7 +101,7 @@ def _freezing(part: str, seconds_max: float) -> Fault:
     return fault
 
 
-def _restarting(part: str) -> Fault:
+def _restart(part: str) -> Fault:
     async def fault(site: Site) -> str:
         await asyncio.to_thread(site.stack.stop_part, part)
         await asyncio.sleep(site.rng.uniform(0, 2.0))
@@ -111,8 +111,8 @@ def _restarting(part: str) -> Fault:
     return fault
 
 
-def _killed_unconfirmed(service: str) -> Fault:
-    """Whatever it has published it has no confirm for: after its death nobody knows what arrived."""
+def _kill_before_confirm(service: str) -> Fault:
+    """Whatever it has published it has no confirm for: after its death it is unknown what arrived."""
 
     async def fault(site: Site) -> str:
         await asyncio.to_thread(site.stack.kill, "rabbitmq", signal.SIGSTOP)
@@ -127,7 +127,7 @@ def _killed_unconfirmed(service: str) -> Fault:
 
 
 async def freeze_postgres(site: Site) -> str:
-    """The postmaster and every backend: nobody is told that the server is gone."""
+    """The postmaster and every backend: no client learns that the server is gone."""
     pid, seconds = await asyncio.to_thread(site.stack.pid, "postgres"), site.rng.uniform(0.3, 4.0)
     assert pid is not None
     family = _family(pid)
@@ -170,12 +170,12 @@ async def kill_all(site: Site) -> str:
 
 async def repeat(site: Site) -> str:
     """Old messages come again, in any order."""
-    return f"{await site.tap.repeat(site.rng, 300)} old messages said again"
+    return f"{await site.recorder.repeat(site.rng, 300)} old messages said again"
 
 
 async def poison(site: Site) -> str:
-    """Messages that nobody can read."""
-    laid = await site.tap.poison(site.rng, 2)
+    """Publishes messages that no consumer can read."""
+    laid = await site.recorder.poison(site.rng, 2)
     site.poisoned += laid
     return f"{laid} poison messages"
 
@@ -184,8 +184,8 @@ async def do(name: str, site: Site) -> str:
     """Does a fault; a part that is just being started again cannot be hurt, which is said and is no error."""
     try:
         return await deck()[name](site)
-    except (StackError, OSError, TimeoutError, asyncpg.PostgresError, aio_pika.exceptions.AMQPError) as missed:
-        return f"not done: {missed or type(missed).__name__}"
+    except (StackError, OSError, TimeoutError, asyncpg.PostgresError, aio_pika.exceptions.AMQPError) as error:
+        return f"not done: {error or type(error).__name__}"
 
 
 def _family(pid: int) -> list[int]:

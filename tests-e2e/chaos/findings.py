@@ -1,4 +1,4 @@
-"""What a run found: each invariant with the number of things it was asked of, and every violation with its story."""
+"""What a run found: each invariant with the number of things it was checked on, each violation with its timeline."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ VIOLATIONS_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One invariant: what was asked, of how many, and what does not hold."""
+    """One invariant: what was checked, on how many things, and what does not hold."""
 
     name: str
     asked: str
@@ -44,14 +44,14 @@ class Findings:
     def report(self) -> str:
         """For a person: seed, load, faults, invariants, stories, and how to do it again."""
         load = self.load
-        told = Counter(reply.status for ask in load.asks for reply in ask.replies)
+        told = Counter(reply.status for request in load.requests for reply in request.replies)
         lines = [
             f"seed {self.seed}",
-            f"load: {len(load.asks)} requests of {len(load.accounts)} clients, ordered ends: "
-            + _counted(Counter(ask.outcome for ask in load.asks)),
-            "      manners: " + _counted(Counter(ask.manner for ask in load.asks)),
-            f"      answers: {_counted(told)}, none to {sum(ask.unanswered for ask in load.asks)};"
-            f" cancels: {_counted(load.cancels)}; reads: {load.looks}",
+            f"load: {len(load.requests)} requests of {len(load.accounts)} clients, ordered ends: "
+            + _format_counts(Counter(request.outcome for request in load.requests)),
+            "      manners: " + _format_counts(Counter(request.manner for request in load.requests)),
+            f"      answers: {_format_counts(told)}, none to {sum(request.unanswered for request in load.requests)};"
+            f" cancels: {_format_counts(load.cancels)}; reads: {load.looks}",
             f"faults: {sum('not done' not in fault for fault in self.faults)} of {len(self.faults)}",
             *(f"  {fault}" for fault in self.faults),
             "invariants:",
@@ -64,5 +64,5 @@ class Findings:
         return "\n".join(lines)
 
 
-def _counted(counts: Mapping[Any, int]) -> str:
+def _format_counts(counts: Mapping[Any, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: -item[1])) or "none"

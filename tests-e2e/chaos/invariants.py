@@ -1,4 +1,4 @@
-"""I1 to I14, asked of a system that has come to rest, and of every answer its clients got."""
+"""I1 to I14, checked on a system that has come to rest, and of every answer its clients got."""
 
 import asyncio
 import json
@@ -14,12 +14,12 @@ import asyncpg
 from atelier_billing.full_proof import prove
 from atelier_local.errors import StackError
 from chaos import delivery
-from chaos.asks import Ask
 from chaos.evidence import Evidence
 from chaos.findings import Findings
 from chaos.load import Load, id_of
+from chaos.message_recorder import MessageRecorder
 from chaos.site import Site
-from chaos.tap import Tap
+from chaos.workload import ClientRequest
 from whole_system.world import World
 
 if TYPE_CHECKING:
@@ -31,11 +31,18 @@ REFUNDED = {"failed", "cancelled", "expired"}
 
 
 async def examine(
-    findings: Findings, world: World, tap: Tap, site: Site, watch: "Watch", moving: list[str], *, orphans_s: float
+    findings: Findings,
+    world: World,
+    recorder: MessageRecorder,
+    site: Site,
+    watch: "Watch",
+    moving: list[str],
+    *,
+    orphans_s: float,
 ) -> None:
     """Asks every question and adds the answers to the findings."""
-    known = await _collected(world, findings.load, orphans_s)
-    asks = findings.load.asks
+    known = await _gather_evidence(world, findings.load, orphans_s)
+    requests = findings.load.requests
     findings.add("rest", f"nothing moves any more, of {len(known.sagas)} generations", moving)
     await _books(findings, world, watch)
     findings.add(
@@ -43,28 +50,34 @@ async def examine(
         f"{watch.looks} looks at {len(watch.ends)} ends, {len(known.sagas)} sagas against what clients see",
         [*(line for line in watch.broken if line.startswith("I4")), *_ends(known, findings)],
     )
-    findings.add("I5 I6 charged is delivered", f"{len(known.sagas)} generations", _charges(known, asks))
+    findings.add("I5 I6 charged is delivered", f"{len(known.sagas)} generations", _charges(known, requests))
     findings.add("I7 no hold outlives its generation", f"{len(known.holds)} holds", _holds(known))
-    findings.add(*await delivery.once(world, known))
-    graves = await delivery.graves(world)
-    findings.add(*await delivery.arrived(world, tap, graves))
-    findings.add("I10 one key, one answer", _asked_keys(asks), _keys(known, asks))
-    findings.add(*await delivery.dead(world, site, graves, known))
+    findings.add(*await delivery.check_single_handling(world, known))
+    dead_letters = await delivery.read_dead_letters(world)
+    findings.add(*await delivery.check_arrival(world, recorder, dead_letters))
+    findings.add("I10 one key, one answer", _describe_keys(requests), _keys(known, requests))
+    findings.add(*await delivery.check_dead_letters(world, site, dead_letters, known))
     objects = f"{len(known.artefacts)} artefacts, {len(known.checksums)} objects, {len(known.orphans())} orphans"
     findings.add("I12 artefacts", objects, _artefacts(known, collected=orphans_s > 0))
     attempts = sum(map(len, known.attempts.values()))
     findings.add(
         "I13 attempts", f"{attempts} attempts at {len(known.attempts)} jobs, no two under one number", _attempts(known)
     )
-    findings.add("I14 no is no", f"{sum(_refused(ask) for ask in asks)} refused requests", _refusals(known, asks))
-    findings.add("yes is yes", f"{sum(len(ask.accepted) for ask in asks)} acceptances", _promises(known, asks))
-    answered = sum(len(ask.replies) for ask in asks)
-    findings.add("no surprise", f"{answered} answers, none of them a 500", _surprises(asks))
-    await _tell_stories(findings, world, known)
+    findings.add(
+        "I14 no is no",
+        f"{sum(_is_refused(request) for request in requests)} refused requests",
+        _refusals(known, requests),
+    )
+    findings.add(
+        "yes is yes", f"{sum(len(request.acceptances) for request in requests)} acceptances", _promises(known, requests)
+    )
+    answered = sum(len(request.replies) for request in requests)
+    findings.add("no surprise", f"{answered} answers, none of them a 500", _surprises(requests))
+    await _add_timelines(findings, world, known)
 
 
-async def _collected(world: World, load: Load, orphans_s: float) -> Evidence:
-    """The evidence, once objects that nobody owns have been collected, or ``orphans_s`` seconds have passed."""
+async def _gather_evidence(world: World, load: Load, orphans_s: float) -> Evidence:
+    """The evidence, once objects without an owner have been collected, or ``orphans_s`` seconds have passed."""
     until = time.monotonic() + orphans_s
     while True:
         known = await Evidence.gather(world, load)
@@ -112,33 +125,33 @@ def _ends(known: Evidence, findings: Findings) -> Iterator[str]:
             yield f"{id_} ended {truth}, clients read {sorted(told)}"
 
 
-def _charges(known: Evidence, asks: list[Ask]) -> Iterator[str]:
-    by_marker = {ask.marker: ask for ask in asks}
+def _charges(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
+    by_marker = {request.marker: request for request in requests}
     for id_, saga in known.sagas.items():
-        ask = by_marker[json.loads(saga["request"])["spec"]["prompt"]]
+        request = by_marker[json.loads(saga["request"])["spec"]["prompt"]]
         hold = known.holds.get(id_)
         captured = hold["captured"] if hold else 0
         if saga["state"] == "succeeded":
             delivered = json.loads(saga["result"])["delivered"]
-            if captured != ask.unit_credits * delivered or hold is None or hold["state"] != "captured":
-                yield f"{id_} delivered {delivered} for {ask.unit_credits} each, charged {captured}"
-            if delivered != ask.delivered:
-                yield f"{id_} was told to deliver {ask.delivered} ({ask.outcome}) and delivered {delivered}"
+            if captured != request.unit_credits * delivered or hold is None or hold["state"] != "captured":
+                yield f"{id_} delivered {delivered} for {request.unit_credits} each, charged {captured}"
+            if delivered != request.delivered:
+                yield f"{id_} was told to deliver {request.delivered} ({request.outcome}) and delivered {delivered}"
         elif captured:
             yield f"{id_} {saga['state']} and charged {captured}"
         elif saga["state"] == "rejected" and hold is not None and hold["state"] != "refunded":
             yield f"{id_} rejected, and a hold was placed"
         elif saga["state"] in REFUNDED and (hold is None or hold["state"] != "refunded"):
             yield f"{id_} {saga['state']}, its hold is {hold['state'] if hold else 'absent'}"
-        yield from _excuse(id_, saga["state"], ask, known)
+        yield from _excuse(id_, saga["state"], request, known)
 
 
-def _excuse(id_: str, state: str, ask: Ask, known: Evidence) -> Iterator[str]:
+def _excuse(id_: str, state: str, request: ClientRequest, known: Evidence) -> Iterator[str]:
     """Who ordered a success and got none must have cancelled, or the render was lost too often or too late."""
-    if state not in REFUNDED or not ask.delivered or ask.outcome in ("late", "lost_response"):
+    if state not in REFUNDED or not request.delivered or request.outcome in ("late", "lost_response"):
         return
     lost = [attempt for attempt in known.attempts.get(id_, ()) if attempt["outcome"] == "lease_lost"]
-    if state == "cancelled" and not ask.cancel_sent:
+    if state == "cancelled" and not request.cancel_sent:
         yield f"{id_} cancelled, and nobody asked for that"
     if state != "cancelled" and not lost:
         yield f"{id_} {state} without need: {dict(known.jobs.get(id_, {}))}"
@@ -151,21 +164,23 @@ def _holds(known: Evidence) -> Iterator[str]:
             yield f"{id_} {saga['state'] if saga else 'unknown to the session'}, {hold['credits']} credits held"
 
 
-def _asked_keys(asks: list[Ask]) -> str:
-    keyed = [ask for ask in asks if ask.key]
-    return f"{len(keyed)} keys, {sum(len(ask.replies) + ask.unanswered for ask in keyed)} requests with them"
+def _describe_keys(requests: list[ClientRequest]) -> str:
+    keyed = [request for request in requests if request.key]
+    return (
+        f"{len(keyed)} keys, {sum(len(request.replies) + request.unanswered for request in keyed)} requests with them"
+    )
 
 
-def _keys(known: Evidence, asks: list[Ask]) -> Iterator[str]:
-    for ask in asks:
-        final = {(reply.status, reply.body) for reply in ask.replies if reply.status in (200, 201, 402)}
-        alive = [id_ for id_ in known.by_marker[ask.marker] if id_ in known.sagas]
-        if ask.key and len(final) > 1:
-            yield f"{ask.key} has {len(final)} answers: {sorted(final)}"
-        if ask.key and len(alive) > 1:
-            yield f"{ask.key} has {len(alive)} generations: {', '.join(alive)}"
-        if ask.key and not ask.settled:
-            yield f"{ask.key} never got an answer: {Counter(reply.status for reply in ask.replies)}"
+def _keys(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
+    for request in requests:
+        final = {(reply.status, reply.body) for reply in request.replies if reply.status in (200, 201, 402)}
+        alive = [id_ for id_ in known.by_marker[request.marker] if id_ in known.sagas]
+        if request.key and len(final) > 1:
+            yield f"{request.key} has {len(final)} answers: {sorted(final)}"
+        if request.key and len(alive) > 1:
+            yield f"{request.key} has {len(alive)} generations: {', '.join(alive)}"
+        if request.key and not request.is_settled:
+            yield f"{request.key} never got an answer: {Counter(reply.status for reply in request.replies)}"
 
 
 def _artefacts(known: Evidence, *, collected: bool) -> Iterator[str]:
@@ -190,9 +205,14 @@ def _attempts(known: Evidence) -> Iterator[str]:
             yield f"{id_} has attempts {[dict(attempt) for attempt in attempts]}"
 
 
-def _refused(ask: Ask) -> bool:
+def _is_refused(request: ClientRequest) -> bool:
     """Whether its client knows for certain that it was refused: each POST was answered, and none in doubt."""
-    return bool(ask.replies) and not ask.unanswered and not ask.accepted and not any(map(_in_doubt, ask.replies))
+    return (
+        bool(request.replies)
+        and not request.unanswered
+        and not request.acceptances
+        and not any(map(_in_doubt, request.replies))
+    )
 
 
 def _in_doubt(reply: object) -> bool:
@@ -200,10 +220,10 @@ def _in_doubt(reply: object) -> bool:
     return b"outcome_unknown" in body or b"request_in_progress" in body
 
 
-def _refusals(known: Evidence, asks: list[Ask]) -> Iterator[str]:
-    for ask in filter(_refused, asks):
-        told = Counter(reply.status for reply in ask.replies)
-        for id_ in known.by_marker[ask.marker]:
+def _refusals(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
+    for request in filter(_is_refused, requests):
+        told = Counter(reply.status for reply in request.replies)
+        for id_ in known.by_marker[request.marker]:
             saga, hold = known.sagas.get(id_), known.holds.get(id_)
             if saga is not None and saga["state"] != "rejected":
                 yield f"{id_} was refused ({told}) and yet is {saga['state']}"
@@ -211,14 +231,14 @@ def _refusals(known: Evidence, asks: list[Ask]) -> Iterator[str]:
                 yield f"{id_} was refused ({told}) and yet {hold['credits']} credits were held"
             if id_ in known.projected:
                 shown = known.projected[id_]["state"]
-                yield f"{id_} was refused ({ask.manner}, {told}), and its owner is shown it as {shown}"
+                yield f"{id_} was refused ({request.manner}, {told}), and its owner is shown it as {shown}"
 
 
-def _promises(known: Evidence, asks: list[Ask]) -> Iterator[str]:
-    for ask in asks:
-        ids = {id_of(ask, reply) for reply in ask.accepted}
-        if len(ids) > (1 if ask.key else len(ask.accepted)):
-            yield f"{ask.key} was promised {len(ids)} generations"
+def _promises(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
+    for request in requests:
+        ids = {id_of(request, reply) for reply in request.acceptances}
+        if len(ids) > (1 if request.key else len(request.acceptances)):
+            yield f"{request.key} was promised {len(ids)} generations"
         for id_ in ids:
             saga = known.sagas.get(id_)
             shown = known.projected.get(id_)
@@ -226,13 +246,13 @@ def _promises(known: Evidence, asks: list[Ask]) -> Iterator[str]:
                 yield f"{id_} was accepted, and no saga knows it; its owner is shown {shown and shown['state']}"
 
 
-def _surprises(asks: list[Ask]) -> Iterator[str]:
-    """Whatever breaks, somebody has thought of it."""
-    for ask in asks:
-        yield from (f"{ask.marker}: {reply.body.decode()}" for reply in ask.replies if reply.status == 500)
+def _surprises(requests: list[ClientRequest]) -> Iterator[str]:
+    """No answer is an unexpected error."""
+    for request in requests:
+        yield from (f"{request.marker}: {reply.body.decode()}" for reply in request.replies if reply.status == 500)
 
 
-async def _tell_stories(findings: Findings, world: World, known: Evidence) -> None:
+async def _add_timelines(findings: Findings, world: World, known: Evidence) -> None:
     """What the operators' console says of the generations that violations name."""
     for line in findings.violations:
         for word in line.replace(",", " ").split():

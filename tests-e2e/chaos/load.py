@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from atelier_local.api_client.api_models import TERMINAL
-from chaos.asks import Ask, Reply, ask_of
+from chaos.workload import ClientRequest, Reply, request_of
 from whole_system.world import World
 
 ANSWER_S_MAX = 60.0
@@ -36,16 +36,16 @@ class Account:
 
 @dataclass
 class Load:
-    """Everything that was asked, and everything that was answered."""
+    """Every request that was sent, and every answer."""
 
     world: World
     seed: int
     accounts: Sequence[Account]
     slow: bool = True
-    """Whether some of what is asked for takes seconds."""
-    asks: list[Ask] = field(default_factory=list)
+    """Whether some requests take seconds."""
+    requests: list[ClientRequest] = field(default_factory=list)
     seen: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
-    """Terminal states that clients read, with the credits they were told: more than one would be a lie."""
+    """Terminal states that clients read, with the credits in each answer: more than one would be a contradiction."""
     cancels: Counter[int] = field(default_factory=Counter)
     looks: int = 0
     _numbers: "count[int]" = field(default_factory=count)
@@ -57,11 +57,11 @@ class Load:
                 group.create_task(self._work(http, stop))
 
     async def insist(self) -> None:
-        """Whoever has a key and no answer asks again until there is one."""
-        open_ = [ask for ask in self.asks if ask.key and not ask.settled]
+        """Repeats every request that has a key and no answer, until there is one."""
+        open_ = [request for request in self.requests if request.key and not request.is_settled]
         async with self._http() as http:
             for start in range(0, len(open_), 20):
-                await asyncio.gather(*(self._until_answered(http, ask) for ask in open_[start : start + 20]))
+                await asyncio.gather(*(self._until_answered(http, request) for request in open_[start : start + 20]))
 
     def _http(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=200)
@@ -69,81 +69,83 @@ class Load:
 
     async def _work(self, http: httpx.AsyncClient, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            ask = ask_of(self.seed, next(self._numbers), clients=len(self.accounts), slow=self.slow)
-            self.asks.append(ask)
-            match ask.manner:
+            request = request_of(self.seed, next(self._numbers), clients=len(self.accounts), slow=self.slow)
+            self.requests.append(request)
+            match request.manner:
                 case "plain":
-                    await self._post(http, ask)
+                    await self._post(http, request)
                 case "keyed":
-                    await self._until_answered(http, ask, stop)
+                    await self._until_answered(http, request, stop)
                 case "twins":
-                    await asyncio.gather(*(self._post(http, ask) for _ in range(ask.twins)))
-                    await self._until_answered(http, ask, stop)
+                    await asyncio.gather(*(self._post(http, request) for _ in range(request.twins)))
+                    await self._until_answered(http, request, stop)
                 case "hang_up":
-                    await self._hang_up(ask)
-            await self._afterwards(http, ask)
-            if not ask.replies or ask.replies[-1].status >= 500:
+                    await self._hang_up(request)
+            await self._afterwards(http, request)
+            if not request.replies or request.replies[-1].status >= 500:
                 await asyncio.sleep(0.2)
 
-    async def _until_answered(self, http: httpx.AsyncClient, ask: Ask, stop: asyncio.Event | None = None) -> None:
+    async def _until_answered(
+        self, http: httpx.AsyncClient, request: ClientRequest, stop: asyncio.Event | None = None
+    ) -> None:
         for _ in range(TRIES_MAX):
-            if ask.settled or (stop and stop.is_set() and ask.replies):
+            if request.is_settled or (stop and stop.is_set() and request.replies):
                 return
-            await self._post(http, ask)
-            if not ask.settled:
+            await self._post(http, request)
+            if not request.is_settled:
                 await asyncio.sleep(0.5)
 
-    async def _post(self, http: httpx.AsyncClient, ask: Ask) -> None:
-        headers = self.accounts[ask.client].headers | ask.headers
+    async def _post(self, http: httpx.AsyncClient, request: ClientRequest) -> None:
+        headers = self.accounts[request.client].headers | request.headers
         try:
-            answer = await http.post(PATHS[ask.surface], json=ask.body, headers=headers)
+            answer = await http.post(PATHS[request.surface], json=request.body, headers=headers)
         except httpx.ConnectError:
             return  # never sent: nothing to answer for
         except httpx.HTTPError:
-            ask.unanswered += 1
+            request.unanswered += 1
             return
-        ask.replies.append(Reply(answer.status_code, answer.content))
+        request.replies.append(Reply(answer.status_code, answer.content))
 
-    async def _hang_up(self, ask: Ask) -> None:
+    async def _hang_up(self, request: ClientRequest) -> None:
         """Sends the head, then some or all of the body, and is gone after a moment."""
-        rng = random.Random(f"{self.seed}/hang up/{ask.number}")
-        headers = self.accounts[ask.client].headers | ask.headers | {"Content-Type": "application/json"}
-        body = json.dumps(ask.body).encode()
+        rng = random.Random(f"{self.seed}/hang up/{request.number}")
+        headers = self.accounts[request.client].headers | request.headers | {"Content-Type": "application/json"}
+        body = json.dumps(request.body).encode()
         sent = body if rng.random() < 0.7 else body[: rng.randrange(len(body))]
-        head = [f"POST {PATHS[ask.surface]} HTTP/1.1", f"Host: {urlsplit(self.world.url).netloc}"]
+        head = [f"POST {PATHS[request.surface]} HTTP/1.1", f"Host: {urlsplit(self.world.url).netloc}"]
         head += [f"{name}: {value}" for name, value in headers.items()] + [f"Content-Length: {len(body)}", "", ""]
         address = urlsplit(self.world.url)
         with suppress(OSError):
             _, writer = await asyncio.open_connection(address.hostname, address.port)
-            ask.unanswered += 1
+            request.unanswered += 1
             writer.write("\r\n".join(head).encode() + sent)
             await asyncio.sleep(rng.choice((0.0, 0.005, 0.02, 0.1)))
             writer.transport.abort()
 
-    async def _afterwards(self, http: httpx.AsyncClient, ask: Ask) -> None:
-        if not ask.accepted:
+    async def _afterwards(self, http: httpx.AsyncClient, request: ClientRequest) -> None:
+        if not request.acceptances:
             return
-        id_ = id_of(ask, ask.accepted[0])
-        if ask.cancel_after_s is not None:
-            await asyncio.sleep(ask.cancel_after_s)
-            await self._cancel(http, ask, id_)
-        if ask.look_after_s is not None:
-            await asyncio.sleep(ask.look_after_s)
-            await self.look(http, ask, id_)
+        id_ = id_of(request, request.acceptances[0])
+        if request.cancel_after_s is not None:
+            await asyncio.sleep(request.cancel_after_s)
+            await self._cancel(http, request, id_)
+        if request.look_after_s is not None:
+            await asyncio.sleep(request.look_after_s)
+            await self.look(http, request, id_)
 
-    async def _cancel(self, http: httpx.AsyncClient, ask: Ask, id_: str) -> None:
-        ask.cancel_sent = True
-        headers = self.accounts[ask.client].headers
+    async def _cancel(self, http: httpx.AsyncClient, request: ClientRequest, id_: str) -> None:
+        request.cancel_sent = True
+        headers = self.accounts[request.client].headers
         with suppress(httpx.HTTPError):
             answer = await http.post(f"/v1/generations/{id_}/cancel", headers=headers)
             self.cancels[answer.status_code] += 1
             if answer.status_code == 200:
                 self._remember(id_, answer.json())
 
-    async def look(self, http: httpx.AsyncClient, ask: Ask, id_: str) -> None:
+    async def look(self, http: httpx.AsyncClient, request: ClientRequest, id_: str) -> None:
         """Reads the generation as its owner."""
         with suppress(httpx.HTTPError):
-            answer = await http.get(f"/v1/generations/{id_}", headers=self.accounts[ask.client].headers)
+            answer = await http.get(f"/v1/generations/{id_}", headers=self.accounts[request.client].headers)
             if answer.status_code == 200:
                 self.looks += 1
                 self._remember(id_, answer.json())
@@ -171,7 +173,7 @@ async def open_accounts(world: World, clients: int) -> list[Account]:
     return accounts
 
 
-def id_of(ask: Ask, reply: Reply) -> str:
+def id_of(request: ClientRequest, reply: Reply) -> str:
     """The generation that a reply speaks of."""
     told = json.loads(reply.body)
-    return str(told["data"]["session_id"] if ask.surface == "b2b" else told["id"])
+    return str(told["data"]["session_id"] if request.surface == "b2b" else told["id"])

@@ -28,7 +28,7 @@ class Mutant:
     instead: str
     test: str
 
-    def broken(self, text: str) -> str:
+    def mutate(self, text: str) -> str:
         """The file without the guard. Raises ValueError where its code is not there, once."""
         if text.count(self.code) != 1:
             raise ValueError(f"{self.file} has {self.code!r} {text.count(self.code)} times")
@@ -172,7 +172,7 @@ MUTANTS = (
 )
 
 
-def copied(to: Path) -> None:
+def copy_tree(to: Path) -> None:
     """The tracked files of this repository, as they are now."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
     for name in filter(None, listed.stdout.split("\0")):
@@ -182,7 +182,7 @@ def copied(to: Path) -> None:
             shutil.copy2(ROOT / name, target)
 
 
-def outcome(copy: Path, tests: Iterable[str]) -> int:
+def run_tests(copy: Path, tests: Iterable[str]) -> int:
     """How pytest ends on the copy's own code."""
     sources = sorted(
         str(path) for pattern in ("libs/*/src", "services/*/src", "deploy/*/src") for path in copy.glob(pattern)
@@ -199,15 +199,15 @@ def main(only: str = "") -> int:
     missed = 0
     with tempfile.TemporaryDirectory(prefix="atelier-mutants-") as folder:
         copy = Path(folder)
-        copied(copy)
-        if outcome(copy, dict.fromkeys(mutant.test for mutant in chosen)) != 0:
+        copy_tree(copy)
+        if run_tests(copy, dict.fromkeys(mutant.test for mutant in chosen)) != 0:
             sys.stdout.write("the tests do not pass on the code as it is\n")
             return 1
         for mutant in chosen:
             file = copy / mutant.file
             whole = file.read_text()
-            file.write_text(mutant.broken(whole))
-            noticed = outcome(copy, [mutant.test]) == FAILED
+            file.write_text(mutant.mutate(whole))
+            noticed = run_tests(copy, [mutant.test]) == FAILED
             file.write_text(whole)
             missed += not noticed
             verdict = "noticed by" if noticed else "NOT NOTICED by"

@@ -9,7 +9,8 @@ from contextlib import suppress
 
 from atelier_local.api_client.api_models import TERMINAL, Balance
 from atelier_local.api_client.client import Client, Refused, Unreachable
-from whole_system.world import IMAGES, World, eventually
+from whole_system.waiting import eventually
+from whole_system.world import IMAGES, World
 
 GENERATIONS = 24
 PER_SECOND = 12.0
@@ -54,7 +55,7 @@ async def freeze_one(world: World, node: str, say: Callable[[str], None]) -> lis
 async def _ask(world: World, client: Client, number: int, refusals: list[int]) -> str:
     """As an honest client does: asks again after a 503, and looks again after a connection that broke."""
     await asyncio.sleep(number / PER_SECOND)
-    id_ = await _admitted(client, refusals)
+    id_ = await _admit(client, refusals)
 
     async def look() -> str | None:
         with suppress(Unreachable):
@@ -65,12 +66,12 @@ async def _ask(world: World, client: Client, number: int, refusals: list[int]) -
     return await eventually(look, within_s=600)
 
 
-async def _admitted(client: Client, refusals: list[int]) -> str:
+async def _admit(client: Client, refusals: list[int]) -> str:
     while True:
         try:
             return (await client.try_on(IMAGES, simulate=ORDER)).session_id
-        except Refused as refused:
-            if refused.status != 503:
+        except Refused as error:
+            if error.status != 503:
                 raise
             refusals[0] += 1
             await asyncio.sleep(0.5)

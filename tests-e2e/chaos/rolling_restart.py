@@ -17,14 +17,15 @@ import httpx
 
 from chaos.faults import SERVICES
 from whole_system.replicas import Replica, replica
-from whole_system.surfaces import Create, creating_routes
-from whole_system.world import World, eventually
+from whole_system.surfaces import CreateRequest, build_create_requests
+from whole_system.waiting import eventually
+from whole_system.world import World
 
 ORDERS = {"X-Atelier-Simulate": "outcome=succeed, picture=none, delay_ms=400"}
 SURFACE_OF = {"on-model": "onmodel"}
 """What the gateway's table calls a surface, where it has another name than the tests."""
 DECLARED = {"stories": 500}
-"""The 5xx of a surface where a part is away and nothing is charged, where it is not 503 (seed 001 knows none)."""
+"""The 5xx of a surface when a part is unavailable and nothing is charged, where it is not 503 (seed 001 knows none)."""
 PRICES = {"b2b": 1, "trpc": 1, "stories": 1, "form": 1, "images": 3, "on-model": 3, "native": 3, "openai": 3}
 PROBE_EVERY_S = 0.2
 PROBE_S_MAX = 2.0
@@ -79,7 +80,7 @@ async def _is_ready(http: httpx.AsyncClient, url: str) -> bool:
 
 
 @dataclass
-class Told:
+class ClientAnswers:
     """Everything that clients were answered."""
 
     accepted: Counter[str] = field(default_factory=Counter)
@@ -108,8 +109,8 @@ async def run(
     services: Sequence[str] = SERVICES,
 ) -> list[str]:
     """Does it, with two replicas of these services (the gateway is one of them); answers what is wrong."""
-    routes = await creating_routes(world)
-    told, began = Told(), await world.databases["gateway"].fetchval("SELECT now()")
+    routes = await build_create_requests(world)
+    answers, began = ClientAnswers(), await world.databases["gateway"].fetchval("SELECT now()")
     async with AsyncExitStack() as opened:
         second = {name: await opened.enter_async_context(replica(world.stack, name)) for name in services}
         http = await opened.enter_async_context(httpx.AsyncClient(timeout=ANSWER_S_MAX, trust_env=False, limits=LIMITS))
@@ -117,9 +118,9 @@ async def run(
         watching = asyncio.create_task(balancer.watch())
         await balancer.sees_all()
         rolled = asyncio.Event()
-        load = asyncio.create_task(_load(http, balancer, routes, told, Pace(seconds, per_second, rolled)))
+        load = asyncio.create_task(_load(http, balancer, routes, answers, Pace(seconds, per_second, rolled)))
         try:
-            async for line in _restarted(world, second, balancer):
+            async for line in _restart_each(world, second, balancer):
                 say(line)
             rolled.set()
             lasted = await load
@@ -127,19 +128,19 @@ async def run(
             load.cancel()
             watching.cancel()
         logs = (world.stack.profile.home / "logs" / "gateway.log", second["gateway"].log)
-        wrong = [*told.broken, *_surprises(logs), *[line async for line in _books(world, told, began)]]
+        wrong = [*answers.broken, *_surprises(logs), *[line async for line in _books(world, answers, began)]]
     say(
-        f"{told.requests} requests in {lasted:.0f} s, {told.requests / lasted:.0f}/s: "
-        f"answers {dict(sorted(told.statuses.items()))}, refused {dict(told.refusals)}"
+        f"{answers.requests} requests in {lasted:.0f} s, {answers.requests / lasted:.0f}/s: "
+        f"answers {dict(sorted(answers.statuses.items()))}, refused {dict(answers.refusals)}"
     )
     return wrong
 
 
 LIMITS = httpx.Limits(max_connections=IN_FLIGHT_MAX, max_keepalive_connections=50, keepalive_expiry=2.0)
-"""An idle connection is given up well before the server closes it, which would lose a request sent meanwhile."""
+"""An idle connection is given up well before the server closes it, which would lose a request sent at that moment."""
 
 
-async def _restarted(world: World, replicas: dict[str, Replica], balancer: Balancer) -> AsyncIterator[str]:
+async def _restart_each(world: World, replicas: dict[str, Replica], balancer: Balancer) -> AsyncIterator[str]:
     """Each process of each service, one after another; a line for each that is back."""
     for service in replicas:
         await balancer.sees_all()
@@ -154,15 +155,15 @@ async def _restarted(world: World, replicas: dict[str, Replica], balancer: Balan
         yield f"{service}: the first replica was restarted"
         await balancer.sees_all()
         second = replicas[service]
-        second.ask_to_end()
-        status = await second.ended()
+        second.terminate()
+        status = await second.wait_until_ended()
         second.start()
-        await second.ready()
+        await second.wait_until_ready()
         yield f"{service}: the second replica ended with {status} and was restarted"
 
 
 async def _load(
-    http: httpx.AsyncClient, balancer: Balancer, routes: dict[str, Create], told: Told, pace: Pace
+    http: httpx.AsyncClient, balancer: Balancer, routes: dict[str, CreateRequest], answers: ClientAnswers, pace: Pace
 ) -> float:
     """How many seconds it lasted."""
     clock = asyncio.get_running_loop().time
@@ -170,22 +171,28 @@ async def _load(
     async with asyncio.TaskGroup() as group:
         while clock() - began < pace.seconds or not pace.enough.is_set():
             due = int((clock() - began) * pace.per_second)
-            while sent < due and told.requests - sum(told.statuses.values()) - len(told.broken) < IN_FLIGHT_MAX:
+            while (
+                sent < due and answers.requests - sum(answers.statuses.values()) - len(answers.broken) < IN_FLIGHT_MAX
+            ):
                 surface = list(routes)[sent // 2 % len(routes)]
                 act = _create if sent % 2 == 0 else _read
-                group.create_task(act(http, balancer, surface, routes[surface], told))
+                group.create_task(act(http, balancer, surface, routes[surface], answers))
                 sent += 1
-                told.requests += 1
+                answers.requests += 1
             await asyncio.sleep(0.01)
         return clock() - began
 
 
-async def _create(http: httpx.AsyncClient, balancer: Balancer, surface: str, create: Create, told: Told) -> None:
+async def _create(
+    http: httpx.AsyncClient, balancer: Balancer, surface: str, create: CreateRequest, answers: ClientAnswers
+) -> None:
     headers = {**create.headers, **ORDERS}
     body = create.body | ({"response_format": "url"} if surface == "openai" else {})
-    answer = await _sent(http, balancer, f"create on {surface}", told, "POST", create.path, headers=headers, json=body)
+    answer = await _send(
+        http, balancer, f"create on {surface}", answers, "POST", create.path, headers=headers, json=body
+    )
     if answer is not None and answer.is_success:
-        told.accepted[surface] += 1
+        answers.accepted[surface] += 1
 
 
 LISTS = {
@@ -201,12 +208,14 @@ LISTS = {
 """What is read of each surface."""
 
 
-async def _read(http: httpx.AsyncClient, balancer: Balancer, surface: str, create: Create, told: Told) -> None:
-    await _sent(http, balancer, f"read on {surface}", told, "GET", LISTS[surface], headers=create.headers)
+async def _read(
+    http: httpx.AsyncClient, balancer: Balancer, surface: str, create: CreateRequest, answers: ClientAnswers
+) -> None:
+    await _send(http, balancer, f"read on {surface}", answers, "GET", LISTS[surface], headers=create.headers)
 
 
-async def _sent(
-    http: httpx.AsyncClient, balancer: Balancer, what: str, told: Told, method: str, path: str, **more: Any
+async def _send(
+    http: httpx.AsyncClient, balancer: Balancer, what: str, answers: ClientAnswers, method: str, path: str, **more: Any
 ) -> httpx.Response | None:
     """The answer; None where there was none, which is a violation. A refused connection goes to the next gateway."""
     for _ in range(len(balancer.urls) * 10):
@@ -216,22 +225,22 @@ async def _sent(
             await asyncio.sleep(PROBE_EVERY_S)
             continue
         except httpx.HTTPError as error:
-            told.broken.append(f"{asyncio.get_running_loop().time():.1f} {what}: no answer: {error!r}")
+            answers.broken.append(f"{asyncio.get_running_loop().time():.1f} {what}: no answer: {error!r}")
             return None
-        told.statuses[answer.status_code] += 1
-        _judge(answer, what, told)
+        answers.statuses[answer.status_code] += 1
+        _classify(answer, what, answers)
         return answer
-    told.broken.append(f"{what}: no gateway could be reached")
+    answers.broken.append(f"{what}: no gateway could be reached")
     return None
 
 
-def _judge(answer: httpx.Response, what: str, told: Told) -> None:
+def _classify(answer: httpx.Response, what: str, answers: ClientAnswers) -> None:
     if answer.is_success:
         return
-    told.refusals[f"{answer.status_code} {_code_of(answer)}"] += 1
+    answers.refusals[f"{answer.status_code} {_code_of(answer)}"] += 1
     is_json = "json" in answer.headers.get("content-type", "")
     if answer.status_code != DECLARED.get(what.rpartition(" ")[2], 503) or not is_json:
-        told.broken.append(f"{what}: {answer.status_code} {answer.text[:200]}")
+        answers.broken.append(f"{what}: {answer.status_code} {answer.text[:200]}")
 
 
 def _code_of(answer: httpx.Response) -> str:
@@ -245,7 +254,7 @@ def _code_of(answer: httpx.Response) -> str:
 
 
 def _surprises(logs: Iterable[Path]) -> Iterator[str]:
-    """What a gateway did not expect, whatever its client was told: a line of its log."""
+    """What a gateway did not expect, whatever the client got: a line of its log."""
     for log in logs:
         for line in log.read_text(errors="replace").splitlines():
             if '"level": "ERROR"' in line and " failed" in line:
@@ -258,7 +267,7 @@ WHERE created_at >= $1 GROUP BY 1, 2
 """
 
 
-async def _books(world: World, told: Told, began: object) -> AsyncIterator[str]:
+async def _books(world: World, answers: ClientAnswers, began: object) -> AsyncIterator[str]:
     """What was accepted succeeded and is charged, once; what was not accepted is not charged. And all has ended."""
 
     async def at_rest() -> bool | None:
@@ -276,7 +285,7 @@ async def _books(world: World, told: Told, began: object) -> AsyncIterator[str]:
         captured[row["surface"]] += row["captured"]
     for surface in PRICES:
         states = made.get(SURFACE_OF.get(surface, surface), Counter())
-        accepted, charged = told.accepted[surface], captured[SURFACE_OF.get(surface, surface)]
+        accepted, charged = answers.accepted[surface], captured[SURFACE_OF.get(surface, surface)]
         others = {
             state: count for state, count in states.items() if state not in ("succeeded", "cancelled", "rejected")
         }

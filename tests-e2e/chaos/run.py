@@ -19,8 +19,8 @@ from chaos import faults
 from chaos.findings import Findings
 from chaos.invariants import examine
 from chaos.load import Load, id_of, open_accounts
+from chaos.message_recorder import MessageRecorder
 from chaos.site import Site
-from chaos.tap import Tap
 from whole_system.world import World
 
 WATCH_EVERY_S = 1.0
@@ -55,9 +55,9 @@ class Plan:
     workers: int = 8
     clients: int = 10
     orphans_s: float = 0.0
-    """How long objects that nobody owns may take to be collected; 0: this stack collects none within a run."""
+    """How long objects without an owner may take to be collected; 0: this stack collects none within a run."""
     slow: bool = True
-    """Whether some of what is asked for takes seconds."""
+    """Whether some requests take seconds."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Watch:
     broken: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Until it is cancelled. A database that is away is looked at when it is back."""
+        """Until it is cancelled. An unavailable database is checked when it is back."""
         while True:
             with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 await self.look()
@@ -93,29 +93,30 @@ class Watch:
 
 
 async def run(world: World, plan: Plan, say: Say, link: Link | None = None) -> Findings:
-    """Does it all; the findings say what was asked of the system afterwards and what it answered. ``link`` is the
+    """Does it all; the findings hold what was checked on the system afterwards and the results. ``link`` is the
     gateway's way to the broker."""
     rng = random.Random(f"{plan.seed}/faults")
     known = world.stack.environment()
-    tap = Tap(known["ATELIER_AMQP_URL"])
-    site = Site(world.stack, tap, Path(known["ATELIER_FAILPOINTS"]), rng, world, link)
+    recorder = MessageRecorder(known["ATELIER_AMQP_URL"])
+    site = Site(world.stack, recorder, Path(known["ATELIER_FAILPOINTS"]), rng, world, link)
     load = Load(world, plan.seed, await open_accounts(world, plan.clients), plan.slow)
     watch = Watch(world)
-    await tap.open()
+    await recorder.open()
     watching = asyncio.create_task(watch.run())
     try:
         done = await _under_load(load, site, plan, say)
-        await site.ready()
-        say(f"faults are over; {len(load.asks)} asked, {sum(ask.settled for ask in load.asks)} answered for good")
+        await site.wait_until_ready()
+        settled = sum(request.is_settled for request in load.requests)
+        say(f"faults are over; {len(load.requests)} sent, {settled} answered for good")
         await load.insist()
         moving = await _quiet(load, say)
         await _read_everything(load)
         findings = Findings(plan.seed, done, load, watch.broken + site.broken)
-        await examine(findings, world, tap, site, watch, moving, orphans_s=plan.orphans_s)
+        await examine(findings, world, recorder, site, watch, moving, orphans_s=plan.orphans_s)
         return findings
     finally:
         watching.cancel()
-        await tap.close()
+        await recorder.close()
 
 
 async def _under_load(load: Load, site: Site, plan: Plan, say: Say) -> list[str]:
@@ -125,7 +126,7 @@ async def _under_load(load: Load, site: Site, plan: Plan, say: Say) -> list[str]
         for name in plan.names:
             await asyncio.sleep(site.rng.uniform(0.1, plan.pause_s))
             if site.rng.random() < RECOVERED_SHARE:
-                await site.ready()
+                await site.wait_until_ready()
             at = time.monotonic() - began
             told = await faults.do(name, site)
             done.append(f"{at:6.1f} s  {name}: {told}")
@@ -150,12 +151,12 @@ async def _quiet(load: Load, say: Say) -> list[str]:
     while moving and time.monotonic() - began < QUIET_S_MAX:
         await asyncio.sleep(0.3)
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            moving = await _moving(load)
+            moving = await _find_moving(load)
     say(f"quiet after {time.monotonic() - began:.1f} s" if not moving else f"never quiet: {moving}")
     return moving
 
 
-async def _moving(load: Load) -> list[str]:
+async def _find_moving(load: Load) -> list[str]:
     databases, moving = load.world.databases, []
     owners = [account.id for account in load.accounts]
     for service, pool in databases.items():
@@ -179,8 +180,11 @@ async def _moving(load: Load) -> list[str]:
 async def _read_everything(load: Load) -> None:
     """Each client reads once more what it was promised."""
     async with httpx.AsyncClient(base_url=load.world.url, timeout=30, trust_env=False) as http:
-        promised = [ask for ask in load.asks if ask.accepted]
+        promised = [request for request in load.requests if request.acceptances]
         for start in range(0, len(promised), 20):
             await asyncio.gather(
-                *(load.look(http, ask, id_of(ask, ask.accepted[0])) for ask in promised[start : start + 20])
+                *(
+                    load.look(http, request, id_of(request, request.acceptances[0]))
+                    for request in promised[start : start + 20]
+                )
             )

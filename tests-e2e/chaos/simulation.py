@@ -42,7 +42,7 @@ from atelier_messaging import database, testing
 from atelier_session.handlers import Handlers
 from atelier_session.settings import Settings
 from atelier_session.store import withdraw
-from chaos.lying_broker import Broker, Channel, Died, Frame, OneBatch, Process
+from chaos.faulty_broker import Broker, Channel, Frame, OneBatch, Process, ProcessKilled
 from chaos.virtual_time import virtual
 
 OWNERS = [Owner(kind="store", id=UUID(int=n)) for n in (1, 2, 3)]
@@ -120,7 +120,7 @@ class Simulation:
         process.dying, self.broker.unplugged = fate == "dies before commit", fate == "dies after commit"
         try:
             await process.consumer.run(OneBatch(frames))
-        except Died:
+        except ProcessKilled:
             await process.unit.outbox.drain()
         finally:
             process.dying = self.broker.unplugged = False

@@ -1,4 +1,4 @@
-"""What faults act on: the running stack, the tap on its bus, and what a fault itself found violated."""
+"""What faults act on: the running stack, the recorder on its bus, and what a fault itself found violated."""
 
 import asyncio
 import random
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from atelier_local.launcher.stack import Stack
 from atelier_messaging.link import Link
-from chaos.tap import Tap
+from chaos.message_recorder import MessageRecorder
+from whole_system.waiting import NotYet, eventually
 from whole_system.world import World
 
 ALL_READY_S_MAX = 60.0
@@ -18,7 +19,7 @@ class Site:
     """What faults act on."""
 
     stack: Stack
-    tap: Tap
+    recorder: MessageRecorder
     failpoints: Path
     rng: random.Random
     world: World | None = None
@@ -29,8 +30,11 @@ class Site:
     broken: list[str] = field(default_factory=list)
     """What a fault itself found violated."""
 
-    async def ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Waits until every part can be used."""
-        async with asyncio.timeout(ALL_READY_S_MAX):
-            while not ((status := await asyncio.to_thread(self.stack.status)) and status.up):  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+
+        async def find_all_up() -> bool | NotYet:
+            status = await asyncio.to_thread(self.stack.status)
+            return True if status and status.up else NotYet(status)
+
+        await eventually(find_all_up, within_s=ALL_READY_S_MAX)

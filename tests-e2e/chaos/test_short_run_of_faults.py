@@ -31,4 +31,4 @@ async def test_faults_under_load_leave_every_invariant_standing(world: World, se
     findings = await run(world, Plan(seed, FAULTS, pause_s=0.4, slow=False), told.append)
 
     assert findings.violations == [], findings.report()
-    assert len(findings.load.asks) > len(FAULTS)
+    assert len(findings.load.requests) > len(FAULTS)

@@ -49,7 +49,7 @@ def node_packages(name: str) -> Path:
         copy(source / "package-lock.json", folder)
         node(str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder, within_s=INSTALL_S_MAX)
 
-    with _installed(folder, name, install):
+    with _install_once(folder, name, install):
         for script in source.glob("*.mjs"):
             if not (folder / script.name).is_file() or (folder / script.name).read_bytes() != script.read_bytes():
                 copy(script, folder)
@@ -67,7 +67,7 @@ def python_packages(name: str) -> Path:
         as_locked: list[str | Path] = ["--require-hashes", "--python", interpreter, wanted]
         _run([UV, "pip", "sync", *as_locked], folder, environment, INSTALL_S_MAX)
 
-    with _installed(folder, name, install):
+    with _install_once(folder, name, install):
         return interpreter
 
 
@@ -85,23 +85,23 @@ def python(interpreter: Path, *arguments: str, cwd: Path) -> str:
 
 
 @contextmanager
-def _installed(folder: Path, name: str, install: Callable[[], None]) -> Iterator[None]:
+def _install_once(folder: Path, name: str, install: Callable[[], None]) -> Iterator[None]:
     """The folder with its packages, to itself: of several processes one installs and the others wait."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _is_installed(folder, name):
             install()
-            (folder / "installed").write_text(_wanted(name))
+            (folder / "installed").write_text(_lock_hash(name))
         yield
 
 
 def _is_installed(folder: Path, name: str) -> bool:
     stamp = folder / "installed"
-    return stamp.is_file() and stamp.read_text() == _wanted(name)
+    return stamp.is_file() and stamp.read_text() == _lock_hash(name)
 
 
-def _wanted(name: str) -> str:
+def _lock_hash(name: str) -> str:
     return hashlib.sha256(_lock_file(name).read_bytes()).hexdigest()
 
 

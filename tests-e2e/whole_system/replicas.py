@@ -1,4 +1,4 @@
-"""A second process of a service beside the stack's own, told the same but for its ports."""
+"""A second process of a service beside the stack's own, settled_environment the same but for its ports."""
 
 import asyncio
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from atelier_local.launcher.stack import Stack
+from whole_system.waiting import NotYet, eventually
 
 READY_S_MAX = 180.0
 GRACE_S = 30.0
@@ -37,19 +38,24 @@ class Replica:
                 [sys.executable, "-m", f"atelier_{self.service}"], env=self.environment, stdout=log, stderr=log
             )
 
-    async def ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Waits until it can be used."""
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http, asyncio.timeout(READY_S_MAX):
-            while not await self._is_ready(http):
-                assert self.process is not None and self.process.poll() is None, f"it ended; its log is {self.log}"
-                await asyncio.sleep(0.1)
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
 
-    def ask_to_end(self) -> None:
+            async def find_ready() -> bool | NotYet:
+                assert self.process is not None and self.process.poll() is None, f"it ended; its log is {self.log}"
+                return (
+                    True if await self._is_ready(http) else NotYet(f"{self.service} not ready; its log is {self.log}")
+                )
+
+            await eventually(find_ready, within_s=READY_S_MAX)
+
+    def terminate(self) -> None:
         """SIGTERM."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
 
-    async def ended(self) -> int:
+    async def wait_until_ended(self) -> int:
         """Waits for its end; its exit status."""
         assert self.process is not None
         return await asyncio.to_thread(self.process.wait, GRACE_S)
@@ -66,13 +72,17 @@ async def replica(stack: Stack, service: str, **settings: str) -> AsyncIterator[
     """A second process of the service, ready; ended with the block."""
     pid = stack.pid(service)
     assert pid is not None, f"the stack runs no {service}"
-    told = _environment_of(pid) | settings
-    told |= {name: str(_free_port()) for name in told if name.startswith("ATELIER_") and name.endswith("_PORT")}
-    url = f"http://127.0.0.1:{told[f'ATELIER_{service.upper()}_PORT']}"
-    second = Replica(service, url, told, stack.profile.home / f"second-{service}.log")
+    settled_environment = _environment_of(pid) | settings
+    settled_environment |= {
+        name: str(_free_port())
+        for name in settled_environment
+        if name.startswith("ATELIER_") and name.endswith("_PORT")
+    }
+    url = f"http://127.0.0.1:{settled_environment[f'ATELIER_{service.upper()}_PORT']}"
+    second = Replica(service, url, settled_environment, stack.profile.home / f"second-{service}.log")
     second.start()
     try:
-        await second.ready()
+        await second.wait_until_ready()
         yield second
     finally:
         assert second.process is not None

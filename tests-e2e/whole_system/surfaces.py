@@ -19,7 +19,7 @@ INSTANT = {"X-Atelier-Simulate": "outcome=succeed, picture=none"}
 
 
 @dataclass(frozen=True)
-class Create:
+class CreateRequest:
     """A creating route with a request that it takes."""
 
     path: str
@@ -27,7 +27,7 @@ class Create:
     headers: Mapping[str, str]
 
 
-async def creating_routes(world: World) -> dict[str, Create]:
+async def build_create_requests(world: World) -> dict[str, CreateRequest]:
     """Every creating route, with credentials and credits for plenty."""
     store = await world.admin.create_store("spoiled")
     user = await world.admin.create_user(f"{uuid4()}@example.com")
@@ -44,12 +44,14 @@ async def creating_routes(world: World) -> dict[str, Create]:
     form = {"style": "realistic", "aspectRatio": "1:1", "quality": "standard", "model": "gpt-4.1-dalle-3"}
     on_model = {"photos": [{"id": "0", "image": photo}], "modelId": "123", "backgroundId": "456"}
     return {
-        "b2b": Create("/api/v1/generation/create", {"image_urls": IMAGES}, key),
-        "trpc": Create("/api/trpc/tryOn.create", {"imageUrls": IMAGES}, token),
-        "stories": Create("/api/story-generations", {"story_id": story}, token),
-        "form": Create("/api/generate", {"productImages": [CLOUD], **form}, token),
-        "images": Create("/api/ai/images", {**picture, "model": "dall-e-2"}, {**token, "X-Workspace-Id": workspace}),
-        "on-model": Create("/v1/generate?onmodel", on_model, token),
-        "native": Create("/v1/generations", {"kind": "image", **picture}, token),
-        "openai": Create("/v1/images/generations", {**picture, "model": "dall-e-2"}, token),
+        "b2b": CreateRequest("/api/v1/generation/create", {"image_urls": IMAGES}, key),
+        "trpc": CreateRequest("/api/trpc/tryOn.create", {"imageUrls": IMAGES}, token),
+        "stories": CreateRequest("/api/story-generations", {"story_id": story}, token),
+        "form": CreateRequest("/api/generate", {"productImages": [CLOUD], **form}, token),
+        "images": CreateRequest(
+            "/api/ai/images", {**picture, "model": "dall-e-2"}, {**token, "X-Workspace-Id": workspace}
+        ),
+        "on-model": CreateRequest("/v1/generate?onmodel", on_model, token),
+        "native": CreateRequest("/v1/generations", {"kind": "image", **picture}, token),
+        "openai": CreateRequest("/v1/images/generations", {**picture, "model": "dall-e-2"}, token),
     }

@@ -2,20 +2,20 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import asyncpg
 
 from atelier_local.api_client.api_models import TERMINAL, Balance, TryOn
 from atelier_local.api_client.client import AdminClient, Client
 from atelier_local.launcher.stack import Stack
+from whole_system.waiting import PATIENCE_S, NotYet, eventually
 
 IMAGES = ["https://example.com/person.jpg", "https://example.com/garment.jpg"]
 """Never fetched where the simulator renders."""
-PATIENCE_S = 60.0
 
 TABLES: Mapping[str, tuple[str, ...]] = {
     "gateway": ("generations", "idempotency", "outbox", "files", "story_generations", "form_requests"),
@@ -24,8 +24,6 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "render": ("jobs", "artefacts"),
 }
 """Where a generation leaves rows."""
-
-Found = TypeVar("Found")
 
 
 @dataclass
@@ -71,41 +69,30 @@ class World:
         """The store's account."""
         return await self.admin.balance("store", self.id_of(client))
 
-    async def ended(self, client: Client, id: str, *, within_s: float = PATIENCE_S) -> TryOn:
+    async def wait_until_ended(self, client: Client, id: str, *, within_s: float = PATIENCE_S) -> TryOn:
         """The try-on once it has reached its end."""
 
-        async def look() -> TryOn | None:
+        async def find_end() -> TryOn | NotYet:
             now = await client.read_try_on(id)
-            return now if now.status in TERMINAL else None
+            return now if now.status in TERMINAL else NotYet(now.status)
 
-        return await eventually(look, within_s=within_s)
+        return await eventually(find_end, within_s=within_s)
 
     async def kill(self, part: str, sign: signal.Signals = signal.SIGKILL) -> None:
         """Kills a part's process and waits until its successor is ready."""
         before = self.stack.pid(part)
         self.stack.kill(part, sign)
 
-        async def replaced() -> bool | None:
+        async def is_replaced() -> bool | None:
             return self.stack.pid(part) not in (before, None) or None
 
-        await eventually(replaced)
+        await eventually(is_replaced)
         await asyncio.to_thread(self.stack.wait_ready, part)
 
     async def rows(self) -> dict[str, int]:
-        """How many rows tell of a generation, an order or money, in every service."""
+        """How many rows of generations, requests and money there are, in every service."""
         return {
             f"{service}.{table}": await self.databases[service].fetchval(f"SELECT count(*) FROM {table}")
             for service, tables in TABLES.items()
             for table in tables
         }
-
-
-async def eventually(look: Callable[[], Awaitable[Found | None]], *, within_s: float = PATIENCE_S) -> Found:
-    """What ``look`` finds, as soon as it finds something. Raises TimeoutError, which names what was looked for."""
-    try:
-        async with asyncio.timeout(within_s):
-            while (found := await look()) is None:  # noqa: ASYNC110 - what we wait for is in another process
-                await asyncio.sleep(0.05)
-            return found
-    except TimeoutError:
-        raise TimeoutError(f"{look.__qualname__} found nothing within {within_s:g} s") from None

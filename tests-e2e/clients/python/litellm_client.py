@@ -16,7 +16,9 @@ KEY = SUCCEED | {"Idempotency-Key": "bicycle-1"}
 
 def formats(made: Any) -> list[str]:
     """The format of each picture."""
-    return ["PNG" if base64.b64decode(one.b64_json or "").startswith(b"\x89PNG") else str(one) for one in made.data]
+    return [
+        "PNG" if base64.b64decode(image.b64_json or "").startswith(b"\x89PNG") else str(image) for image in made.data
+    ]
 
 
 def generate(api_key: str, prompt: str = PLAIN, headers: dict[str, str] | None = None, **options: Any) -> list[str]:

@@ -18,7 +18,9 @@ def client(api_key: str, headers: dict[str, str] | None = SUCCEED, **options: An
 
 def formats(made: Any) -> list[str]:
     """The format of each picture."""
-    return ["PNG" if base64.b64decode(one.b64_json or "").startswith(b"\x89PNG") else str(one) for one in made.data]
+    return [
+        "PNG" if base64.b64decode(image.b64_json or "").startswith(b"\x89PNG") else str(image) for image in made.data
+    ]
 
 
 def generate(by: openai.OpenAI, prompt: str = PLAIN, headers: dict[str, str] | None = None) -> list[str]:

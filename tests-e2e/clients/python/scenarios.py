@@ -1,4 +1,4 @@
-"""What the scripts of all clients share: the order of the test, an HTTP client that tells the simulator what to
+"""What the scripts of all clients share: the order of the test, an HTTP client that orders from the simulator what to
 pretend, and one JSON object written with what each scenario made or raised."""
 
 import json

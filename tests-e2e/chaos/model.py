@@ -56,15 +56,15 @@ class Guards:
     settled_once: bool = True
     """A hold is settled by compare-and-set: once."""
     resends: int = 1
-    """How often billing is asked again where its answer does not come."""
+    """How often a command is sent to billing again when its answer does not come."""
     asks: int = 0
-    """How often a reservation or a render is asked for again before the deadline."""
+    """How often a reservation or a render is requested again before the deadline."""
     losses: int = 0
     """How many messages are lost for good. The outbox loses none, so this takes it away."""
 
 
 class Letter(NamedTuple):
-    """A message on its way. ``copy`` tells it from an equal one that was sent again under its own id."""
+    """A message on its way. ``copy`` distinguishes it from an equal one that was sent again under its own id."""
 
     to: str
     message: Message
@@ -93,10 +93,10 @@ class World(NamedTuple):
     resent: int
     lost: int
     withdrawn: bool
-    """Whether the request was given up before the session had heard of it."""
+    """Whether the request was given up before it reached the session."""
     asked: int = 0
     gone: bool = False
-    """Whether the session knew, before it ordered a capture, that nobody waits for the result any more."""
+    """Whether the session knew, before it ordered a capture, that no client waits for the result any more."""
 
 
 def wrong(world: World) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Hears every message on the bus, on a queue of its own that survives what the others survive; and can say it again."""
+"""Records every message on the bus, on a queue that survives what the others survive; can publish them again."""
 
 import json
 import random
@@ -18,38 +18,38 @@ from atelier_messaging.addresses import addresses_of, user_of
 from atelier_messaging.connection import BrokerConnection, connect_first
 from atelier_messaging.senders import SENDER_HEADER
 
-QUEUE = "chaos.tap"
+QUEUE = "chaos.message_recorder"
 KEPT_MAX = 2_000
 
 
-class Tap:
-    """What was said, by message id."""
+class MessageRecorder:
+    """The messages of a run, by message id."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: BrokerConnection | None = None
-        self.heard: dict[str, tuple[str, str]] = {}
+        self.messages: dict[str, tuple[str, str]] = {}
         """Message id → its name and its subject."""
         self.frames: list[RawMessage] = []
-        """The latest of them, to be said again."""
+        """The latest of them, to be published again."""
         self.repeated = 0
 
     async def open(self) -> None:
         """Begins to listen; call it before the load."""
-        self._connection = BrokerConnection(addresses_of(self._url), "chaos tap")
+        self._connection = BrokerConnection(addresses_of(self._url), "chaos recorder")
         await self._connection.open()
         channel = await self._connection.channel()
         await channel.set_qos(prefetch_count=100)
         # A classic queue: a quorum queue is sometimes left without a leader by a broker killed right after it was made.
         queue = await channel.declare_queue(QUEUE, durable=True)
         await queue.bind(EXCHANGE, "#")
-        await queue.consume(self._hear)
+        await queue.consume(self._record)
 
     async def reopen(self) -> None:
-        """Begins anew on a broker that has lost everything: what was said before may never have arrived."""
+        """Starts again on a broker that has lost everything: earlier messages may never have arrived."""
         if self._connection is not None:
             await self._connection.close()
-        self.heard.clear()
+        self.messages.clear()
         await self.open()
 
     async def close(self) -> None:
@@ -60,29 +60,29 @@ class Tap:
         async with connection:
             await (await connection.channel()).queue_delete(QUEUE)
 
-    async def _hear(self, raw: AbstractIncomingMessage) -> None:
+    async def _record(self, raw: AbstractIncomingMessage) -> None:
         with suppress(Undecodable):
             for letter in unpack(
                 raw.body, raw.headers or {}, content_type=raw.content_type, message_id=raw.message_id or ""
             ):
                 name = str(letter.headers.get("cloudEvents:type", ""))
                 if name in REGISTRY and letter.message_id:
-                    self.heard[letter.message_id] = (name, str(letter.headers["cloudEvents:subject"]))
+                    self.messages[letter.message_id] = (name, str(letter.headers["cloudEvents:subject"]))
                     sender = {SENDER_HEADER: raw.headers.get(SENDER_HEADER) or raw.user_id}
                     self.frames.append(RawMessage(letter.body, {**letter.headers, **sender}, letter.message_id))
         del self.frames[:-KEPT_MAX]
         await raw.ack()
 
     async def repeat(self, rng: random.Random, times: int) -> int:
-        """Says old messages again, in any order, straight into the queues of those who heard them: half under their
-        own id, half (those that are commands or facts for ever) under a new one. Answers how many."""
+        """Publishes old messages again, in any order, into the queues of their consumers: half under their own id, half
+        (those whose repetition changes nothing) under a new one. Returns how many."""
         chosen = [rng.choice(self.frames) for _ in range(min(times, len(self.frames)))]
         connection = await connect_first(self._url)
         async with connection:
             channel = await connection.channel(publisher_confirms=True)
             for letter in chosen:
-                id_ = letter.message_id if rng.random() < 0.5 or not _bears(letter) else str(uuid7())
-                headers = {**_plain(letter.headers), "cloudEvents:id": id_}
+                id_ = letter.message_id if rng.random() < 0.5 or not _is_repeatable(letter) else str(uuid7())
+                headers = {**_portable_headers(letter.headers), "cloudEvents:id": id_}
                 for queue in consumers_of(str(headers["cloudEvents:type"])):
                     message = aio_pika.Message(
                         letter.body,
@@ -96,7 +96,7 @@ class Tap:
         return len(chosen)
 
     async def poison(self, rng: random.Random, each: int) -> int:
-        """Messages that nobody can handle, into every queue; answers how many."""
+        """Publishes messages that no consumer can handle, into every queue; returns how many."""
         connection = await connect_first(self._url)
         async with connection:
             channel = await connection.channel(publisher_confirms=True)
@@ -119,12 +119,12 @@ def consumers_of(name: str) -> list[str]:
     return [queue for queue, messages in ROUTES.items() if any(message.name == name for message in messages)]
 
 
-def _bears(letter: RawMessage) -> bool:
-    """A request to reserve is told from its repetition by its id alone: said again under a new one after it was
-    declined, it is a new request. All others say the same however often they are said."""
+def _is_repeatable(letter: RawMessage) -> bool:
+    """Whether a message keeps its meaning under a new id. Not a request to reserve: repeated under a new id after it
+    was declined, it is a new request."""
     return letter.headers["cloudEvents:type"] != "billing.reserve_credit.v1"
 
 
-def _plain(headers: Mapping[str, object]) -> dict[str, object]:
+def _portable_headers(headers: Mapping[str, object]) -> dict[str, object]:
     kept = ("traceparent", SENDER_HEADER)
     return {name: value for name, value in headers.items() if name.startswith("cloudEvents:") or name in kept}

@@ -1,4 +1,4 @@
-"""What clients ask for: the n-th request of a run is made of the seed and n alone, so a seed replays its load."""
+"""The requests of clients: the n-th of a run is made of the seed and n alone, so a seed replays its load."""
 
 import random
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 Manner = Literal["plain", "keyed", "twins", "hang_up"]
 """plain: one POST, without a key. keyed: again with the same key until there is an answer. twins: several equal ones at
-once with one key, then as keyed. hang_up: the client goes away in the middle, and asks later what became of it."""
+once with one key, then as keyed. hang_up: the client disconnects in the middle, and reads the result later."""
 
 OUTCOMES = {
     "succeed": 40,
@@ -33,8 +33,8 @@ class Reply:
 
 
 @dataclass(slots=True)
-class Ask:
-    """One thing a client wants, and what it was told."""
+class ClientRequest:
+    """One request of a client, and the answers to it."""
 
     number: int
     client: int
@@ -43,10 +43,10 @@ class Ask:
     outcome: str
     n: int
     delivered: int
-    """How many pictures the simulator is told to make."""
+    """How many pictures the simulator has orders to make."""
     unit_credits: int
     marker: str
-    """The prompt: it names this ask in every service's tables."""
+    """The prompt: it names this request in every service's tables."""
     body: dict[str, Any]
     headers: dict[str, str]
     cancel_after_s: float | None
@@ -63,13 +63,13 @@ class Ask:
         return self.headers.get("Idempotency-Key")
 
     @property
-    def accepted(self) -> list[Reply]:
+    def acceptances(self) -> list[Reply]:
         """The replies that promise something."""
         return [reply for reply in self.replies if 200 <= reply.status < 300]
 
     @property
-    def settled(self) -> bool:
-        """Whether its client knows what became of it."""
+    def is_settled(self) -> bool:
+        """Whether its client knows the outcome."""
         return any(200 <= reply.status < 300 or reply.status == 402 for reply in self.replies)
 
 
@@ -77,8 +77,8 @@ SLOW = ("timeout", "late")
 """Ends that take seconds."""
 
 
-def ask_of(seed: int, number: int, *, clients: int, slow: bool = True) -> Ask:
-    """The n-th ask of this seed; without ``slow``, what would take seconds fails at once."""
+def request_of(seed: int, number: int, *, clients: int, slow: bool = True) -> ClientRequest:
+    """The n-th request of this seed; without ``slow``, what would take seconds fails at once."""
     rng = random.Random(f"{seed}/ask/{number}")
     manner = rng.choices(list(MANNERS), list(MANNERS.values()))[0]
     outcome = rng.choices(list(OUTCOMES), list(OUTCOMES.values()))[0]
@@ -97,7 +97,7 @@ def ask_of(seed: int, number: int, *, clients: int, slow: bool = True) -> Ask:
         body["deadline_s"] = 2
     if b2b:
         body = {"image_urls": ["https://example.com/p.jpg", "https://example.com/g.jpg"], "prompt": marker}
-    return Ask(
+    return ClientRequest(
         number=number,
         client=client,
         surface="b2b" if b2b else "native",

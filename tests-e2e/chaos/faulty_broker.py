@@ -14,7 +14,7 @@ from atelier_messaging.publisher import OutgoingMessage, Publisher
 from atelier_messaging.unit_of_work import Transaction
 
 
-class Died(BaseException):
+class ProcessKilled(BaseException):
     """The process is killed."""
 
 
@@ -84,7 +84,7 @@ class Broker:
         return [queue for queue, messages in ROUTES.items() if any(m.name == outgoing.routing_key for m in messages)]
 
     def say(self, message: Message) -> None:
-        """From a model, which repeats itself until it is heard."""
+        """Publishes for a model, which repeats itself until a consumer has the message."""
         envelope = wrap(message, source="model")
         self._take_surely(OutgoingMessage(envelope.body.encode(), envelope.headers, str(envelope.id), message.name))
 
@@ -119,11 +119,11 @@ class Process:
 
         async def handle(work: Transaction) -> None:
             await handler(work)
-            if made.dying:
-                raise Died
+            if process.dying:
+                raise ProcessKilled
 
-        made = cls(queue, unit, Consumer(queue, handle, unit, publisher))
-        return made
+        process = cls(queue, unit, Consumer(queue, handle, unit, publisher))
+        return process
 
 
 class OneBatch:
@@ -134,5 +134,5 @@ class OneBatch:
 
     async def next(self) -> Any:
         if not self._frames:
-            raise Died
+            raise ProcessKilled
         return self._frames.pop()

@@ -4,7 +4,7 @@ import pytest
 
 from atelier_session.generation import State
 from chaos.explore import GUARDS, explore
-from chaos.one_generation import Guards
+from chaos.model import Guards
 
 
 @pytest.mark.parametrize(
