@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -117,12 +117,12 @@ class Service:
 
 
 @pytest.fixture
-async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Service]:
+async def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     """Whoever answers httpx2's requests."""
     service, real = Service(), httpx2.AsyncClient
     transport = httpx2.MockTransport(service.answer)
     monkeypatch.setattr(httpx2, "AsyncClient", lambda **given: real(transport=transport, **given))
-    yield service
+    return service
 
 
 async def test_the_service_hears_who_wants_what_and_its_token(service: Service) -> None:

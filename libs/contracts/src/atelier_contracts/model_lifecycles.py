@@ -8,7 +8,7 @@ google-genai 3.4).
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from datetime import date as Date
+from datetime import date as Date  # noqa: N812 - a field is called date
 
 from atelier_contracts.image_models import DALL_E_MODELS, RECOMMENDED_MODELS
 

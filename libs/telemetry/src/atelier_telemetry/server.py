@@ -71,7 +71,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _started(self, sockets: list[socket] | None) -> bool:
-        """Whether start-up failed. (A SystemExit inside a task would end the loop behind our back.)"""
+        """Whether start-up failed; a SystemExit inside a task would end the loop behind our back."""
         try:
             await super().startup(sockets)
         except SystemExit:

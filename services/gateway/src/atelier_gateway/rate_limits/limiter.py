@@ -1,5 +1,6 @@
-"""How often something may be done: sliding windows, shared between replicas, told in headers. (What counts only when
-it was accepted is counted with it: ``store/hours.py``.)
+"""How often a caller may do something: sliding windows, shared between replicas, shown in headers.
+
+A limit on accepted requests is counted where they are accepted: ``hourly_quota.py``.
 
 Where the windows are kept is decided once, in ``open_windows``: in Redis when ``ATELIER_REDIS_URL`` names one (through
 the ``limits`` library), else in the gateway's own Postgres. Never in the memory of one process: a second replica would
