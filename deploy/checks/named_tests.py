@@ -1,4 +1,4 @@
-"""Every test that a page of ``docs/security`` names exists, and every row of its tables names one.
+"""Every test that a page of ``docs/security`` and ``docs/design`` names exists, and every row of its tables names one.
 
 ``python deploy/checks/named_tests.py`` in the root of the repository prints each gap and exits 1 if there is one. A
 test is named as ``path::name`` in code; a row begins with its label, such as H1, or with the name of its area.
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PAGES = Path("docs/security")
+PAGES = (Path("docs/security"), Path("docs/design"))
 NAMED = re.compile(r"`([\w./-]+\.py)::(\w+)`")
 TABLE = re.compile(r"^\|(?P<head>.*\| tests \|)\n\|[-|]+\|\n(?P<body>(?:\|.*\n)+)", re.MULTILINE)
 
@@ -42,7 +42,7 @@ def tests_of(file: Path) -> set[str]:
 
 
 def main() -> int:
-    pages = sorted(PAGES.glob("*.md"))
+    pages = sorted(page for folder in PAGES for page in folder.glob("*.md"))
     lost = [f"{page}: {gap}" for page in pages for gap in gaps(page.read_text(), Path())]
     sys.stdout.writelines(f"{line}\n" for line in lost)
     return 1 if lost or not pages else 0

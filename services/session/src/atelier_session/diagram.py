@@ -1,4 +1,4 @@
-"""Draws the saga's table as a Mermaid state diagram into ``services/README.md``.
+"""Draws the saga's table as a Mermaid state diagram into ``docs/design/saga.md``.
 
 ``python -m atelier_session.diagram`` writes it; ``--check`` fails when the picture and the table differ.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from atelier_session.generation import State
 from atelier_session.saga import ENDING, SAGA, TERMINAL
 
-README = Path(__file__).resolve().parents[3] / "README.md"
+PAGE = Path(__file__).resolve().parents[4] / "docs" / "design" / "saga.md"
 BEGIN, END = "<!-- saga diagram: begin -->", "<!-- saga diagram: end -->"
 REFUND_ENDS = (State.FAILED, State.CANCELLED, State.EXPIRED)
 
@@ -39,13 +39,13 @@ def redrawn(text: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Command line: write, or compare with ``--check``."""
-    current = README.read_text()
+    current = PAGE.read_text()
     if "--check" in arguments:
         if redrawn(current) == current:
             return 0
-        sys.stdout.write("services/README.md shows another saga: run `python -m atelier_session.diagram`\n")
+        sys.stdout.write("docs/design/saga.md shows another saga: run `python -m atelier_session.diagram`\n")
         return 1
-    README.write_text(redrawn(current))
+    PAGE.write_text(redrawn(current))
     return 0
 
 

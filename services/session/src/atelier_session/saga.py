@@ -1,7 +1,7 @@
 """The whole business on one screen: what a generation does when it hears something.
 
 A pure function over one table. Three outcomes, all visible: a transition, a lost race (accepted, without effect), or
-Poison (a dead letter). ``services/README.md`` shows the diagram that is generated from it.
+Poison (a dead letter). ``docs/design/saga.md`` shows the diagram that is generated from it.
 """
 
 from collections.abc import Mapping
