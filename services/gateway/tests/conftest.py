@@ -15,13 +15,12 @@ from atelier_gateway.settings import Settings
 from atelier_messaging import database, testing
 from atelier_storage.settings import StorageSettings
 
-from .link import Link
-from .neighbours import Neighbours
-from .world import ADMIN_TOKEN, ByPath, World
+from .support.link import Link
+from .support.neighbours import Neighbours
+from .support.world import ADMIN_TOKEN, FAILED_LOGINS_PER_MINUTE, ByPath, World
 
 ADMISSION_S = 3.0
 SYNC_WAIT_S = 1.5
-FAILED_LOGINS_PER_MINUTE = 30
 WEBHOOK_RETRIES_S = "0.1,0.1"
 
 

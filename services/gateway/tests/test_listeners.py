@@ -8,7 +8,7 @@ import pytest
 from atelier_gateway.listeners import Listeners
 from atelier_gateway.surfaces import OPERATIONS, PUBLIC, ROUTED
 
-from .world import ADMIN, World
+from .support.world import ADMIN, World
 
 stack = pytest.mark.stack
 

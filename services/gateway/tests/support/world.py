@@ -1,0 +1,114 @@
+"""What a test holds in its hands: the gateway's HTTP, its tables, its neighbours, and the links between them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from atelier_gateway.container import Parts
+from atelier_gateway.listeners import Listeners
+from atelier_messaging.database import Pool
+
+from .link import Link
+from .neighbours import Neighbours
+
+ADMIN_TOKEN = "the admin token of the tests"
+FAILED_LOGINS_PER_MINUTE = 30
+ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+TRY_ON = {"image_urls": ["https://cdn.shop-pictures.net/me.png", "https://cdn.shop-pictures.net/coat.png"]}
+CREATE = "/api/v1/generation/create"
+TABLES = (
+    "outbox, inbox, generation_events, generations, idempotency, workspace_members, workspaces, users, api_keys, stores"
+)
+TABLES = f"doomed_uploads, story_requests, unclaimed_results, {TABLES}"
+TABLES = (
+    f"uploads, files, rate_windows, form_requests, webhook_deliveries, webhook_endpoints, webhook_secrets, {TABLES}"
+)
+WAIT_S_MAX = 60.0
+OPERATORS_PATHS = ("/v1/admin/", "/metrics", "/health/ready")
+
+Headers = Mapping[str, str]
+
+
+class ByPath(httpx.AsyncBaseTransport):
+    """Both doors of a gateway: what only operators reach goes through theirs."""
+
+    def __init__(self, app: Listeners) -> None:
+        self._public, self._operations = httpx.ASGITransport(app.public), httpx.ASGITransport(app.operations)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One request."""
+        is_operators = request.url.path.startswith(OPERATORS_PATHS)
+        return await (self._operations if is_operators else self._public).handle_async_request(request)
+
+
+@dataclass
+class World:
+    """The gateway and its surroundings."""
+
+    client: httpx.AsyncClient
+    """Through whichever door the path is behind."""
+    public: httpx.AsyncClient
+    operations: httpx.AsyncClient
+    pool: Pool
+    neighbours: Neighbours
+    to_broker: Link
+    to_database: Link
+    parts: Parts
+
+    async def store(self, name: str = "Acme") -> tuple[UUID, dict[str, str]]:
+        """A new store: its id, and the headers that act for it."""
+        made = await self.client.post("/v1/admin/stores", headers=ADMIN, json={"name": name})
+        return UUID(made.json()["id"]), {"X-API-Key": made.json()["api_key"]}
+
+    async def user(self) -> tuple[UUID, dict[str, str]]:
+        """A new user: their id, and the headers that act for them."""
+        made = await self.client.post("/v1/admin/users", headers=ADMIN, json={"email": f"{uuid4().hex}@shop.net"})
+        token = await self.client.post(f"/v1/admin/users/{made.json()['id']}/tokens", headers=ADMIN)
+        return UUID(made.json()["id"]), {"Authorization": f"Bearer {token.json()['token']}"}
+
+    async def create(self, headers: Headers, key: str | None = None, **changes: Any) -> httpx.Response:
+        """POSTs a try-on to the B2B surface."""
+        keyed = {"Idempotency-Key": key} if key else {}
+        return await self.client.post(CREATE, headers={**headers, **keyed}, json={**TRY_ON, **changes})
+
+    async def described(self) -> dict[str, Any]:
+        """The paths of both listeners' descriptions."""
+        paths: dict[str, Any] = {}
+        for door in (self.public, self.operations):
+            paths |= (await door.get("/openapi.json")).json()["paths"]
+        return paths
+
+    async def rows(self) -> dict[str, int]:
+        """How much there is of what a create writes."""
+        tables = ("generations", "idempotency", "outbox")
+        return {name: await self.pool.fetchval(f"SELECT count(*) FROM {name}") for name in tables}
+
+    async def renew(self) -> None:
+        """As if freshly installed."""
+        await self.mend()
+        self.neighbours.reset()
+        await self.pool.execute(f"DELETE FROM {'; DELETE FROM '.join(TABLES.split(', '))}")
+
+    async def mend(self) -> None:
+        """All links whole, and the gateway connected again."""
+        for link in (self.to_broker, self.to_database):
+            link.mend()
+            link.thaw()
+        await self.until(self._ready)
+
+    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Waits for it; fails after ``WAIT_S_MAX`` seconds."""
+        try:
+            async with asyncio.timeout(WAIT_S_MAX):
+                while not await holds():  # noqa: ASYNC110 - it is looked for in tables and on the wire
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise TimeoutError(f"{holds.__qualname__} did not hold within {WAIT_S_MAX:g} s") from None
+
+    async def _ready(self) -> bool:
+        parts = (await self.client.get("/health/ready")).json()["parts"]
+        return bool(parts["broker"] == parts["database"] == "ok")
