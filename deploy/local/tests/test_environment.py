@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from atelier_contracts.image_models import HOSTED_PROVIDERS
 from atelier_local.errors import StackError
 from atelier_local.launcher import environment
 from atelier_local.launcher.environment import Plan
@@ -66,6 +67,14 @@ def test_only_render_is_told_the_keys_of_providers(mine: Profile) -> None:
         told = environment.of_service(service, mine, plan, ALL)
         assert (keys.items() <= told.items()) == (service == "render")
         assert ("sk-theirs" in told.values()) == ("also-theirs" in told.values()) == (service == "render")
+
+
+@pytest.mark.parametrize("provider", HOSTED_PROVIDERS)
+def test_every_setting_of_a_hosted_provider_reaches_render(provider: str, mine: Profile) -> None:
+    setting = {f"ATELIER_{provider.upper()}_ANY_SETTING": "as given"}
+    plan = Plan(given=environment.given_from(setting, mine))
+
+    assert setting.items() <= environment.of_service("render", mine, plan, ALL).items()
 
 
 def test_an_address_from_outside_replaces_ours(mine: Profile) -> None:

@@ -2,9 +2,10 @@
 
 import os
 
+from atelier_contracts.image_models import HOSTED_PROVIDERS
 from atelier_render.providers.diffusion.settings import missing
 
-REAL_KEYS = {"openai": "ATELIER_TEST_OPENAI_API_KEY", "google": "ATELIER_TEST_GOOGLE_API_KEY"}
+REAL_KEYS: dict[str, str] = {name: f"ATELIER_TEST_{name.upper()}_API_KEY" for name in HOSTED_PROVIDERS}
 """Names of our own: a key that lies in the environment for something else shall pay for no test."""
 
 

@@ -18,7 +18,7 @@ BASE = {
     "render_database_url": "postgresql://nowhere",
     "storage": {"endpoint": "http://nowhere", "access_key": "a", "secret_key": "s", "bucket": "pictures"},
 }
-KEYS = {"openai_api_key": "sk-first-secret", "google_api_key": "second-secret"}
+KEYS = {"openai": {"api_key": "sk-first-secret"}, "google": {"api_key": "second-secret"}}
 
 
 async def composed(caplog: pytest.LogCaptureFixture, **more: Any) -> tuple[list[str], str]:
@@ -35,18 +35,20 @@ async def composed(caplog: pytest.LogCaptureFixture, **more: Any) -> tuple[list[
 
 
 async def test_without_keys_there_is_what_needs_none(caplog: pytest.LogCaptureFixture) -> None:
-    names, line = await composed(caplog, openai_api_key="", google_api_key="")
+    names, line = await composed(caplog, openai={"api_key": ""}, google={"api_key": ""})
 
     assert names == ["local", "narration"]
     assert "openai (ATELIER_OPENAI_API_KEY is not set), google (ATELIER_GOOGLE_API_KEY is not set)" in line
 
 
 async def test_with_keys_there_are_both_and_neither_key_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    names, line = await composed(caplog, **KEYS, google_base_url="http://127.0.0.1:9/")
+    names, line = await composed(
+        caplog, openai=KEYS["openai"], google=KEYS["google"] | {"base_url": "http://127.0.0.1:9/"}
+    )
 
     assert names == ["local", "narration", "openai", "google"]
     assert "openai at https://api.openai.com/v1, google at http://127.0.0.1:9; not configured: none" in line
-    assert not [key for key in KEYS.values() if key in line]
+    assert not [own for own in KEYS.values() if own["api_key"] in line]
 
 
 async def test_in_production_what_is_built_in_stands_in_for_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,110 +1,65 @@
-"""Who is asked for what: a provider named is a wish, a model that somebody lists is an order."""
+"""The registry is the only list of hosted providers: what is left out of it, or of what follows from it, fails here."""
 
-from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
-from httpx import ASGITransport, AsyncClient
-from pydantic import SecretStr
 
-from atelier_contracts import InputRef, RenderSpec
-from atelier_render.internal_api import reads_router
-from atelier_render.providers.protocol import Capabilities, Offer, Outcome, ProviderJob
-from atelier_render.providers.registry import candidates, objection
+from atelier_contracts.image_models import HOSTED_PROVIDERS
+from atelier_imaging.pool import ImageWorkers
+from atelier_render import providers
+from atelier_render.providers.declaration import HostedProvider
+from atelier_render.providers.diffusion.provider import Diffusers
+from atelier_render.providers.local.images import Local
+from atelier_render.providers.local.narration import Narration
+from atelier_render.providers.registry import BUILT_IN_NAMES, HOSTED, HostedSettings
+from atelier_render.providers.simulator import Simulator
+from atelier_render.providers.toolkit.image_normaliser import Finishing
 
-PICTURE = InputRef(role="image", key="k")
-
-
-@dataclass
-class Named:
-    """A provider by its declaration alone."""
-
-    name: str
-    capabilities: Capabilities
-
-    async def submit(self, job: ProviderJob) -> Outcome:
-        raise NotImplementedError
-
-    async def recall(self, job: ProviderJob) -> Outcome:
-        raise NotImplementedError
+FOLDER = Path(providers.__file__).parent
+DOCS = Path(__file__).parents[3] / "docs/providers"
+TODAY = date(2026, 12, 1)
+each = pytest.mark.parametrize("provider", HOSTED, ids=lambda provider: str(provider.name))
 
 
-def named(name: str, *offers: Offer) -> Named:
-    return Named(name, Capabilities(offers, reads_inputs=True, remote=name != "local"))
+def test_every_folder_with_a_declaration_is_registered_under_its_name() -> None:
+    folders = {file.parent.name for file in FOLDER.glob("*/declaration.py")}
+
+    assert {provider.name for provider in HOSTED} == folders
 
 
-LOCAL = named("local", Offer("image"))
-WORDS = named("words", Offer("image", modes=("words",), models=("big", "small"), sizes=("1x1",), n_max=1))
-ROWS = named("rows", Offer("image", models=("big",), n_max=1), Offer("image", models=("old",), sizes=("2x2",)))
-ALL = (LOCAL, WORDS, ROWS)
-BUILT_IN = Named("built-in", Capabilities((Offer("image"), Offer("try_on")), reads_inputs=True, last_resort=True))
+def test_the_contract_names_what_is_registered() -> None:
+    assert set(HOSTED_PROVIDERS) == {provider.name for provider in HOSTED}
 
 
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        ({"prompt": "p"}, "local words rows"),
-        ({"prompt": "p", "provider": "rows"}, "rows local words"),
-        ({"prompt": "p", "provider": "unheard of"}, "local words rows"),
-        ({"prompt": "p", "model": "big"}, "words rows"),
-        ({"prompt": "p", "model": "big", "provider": "rows"}, "rows words"),
-        ({"prompt": "p", "model": "unheard of"}, "local"),
-        ({"prompt": "p", "model": "small", "size": "2x2"}, ""),
-        ({"prompt": "p", "inputs": (PICTURE,)}, "local rows"),
-        ({"inputs": (PICTURE,), "n": 2, "size": "2x2"}, "local rows"),
-        ({"prompt": "p", "n": 2, "model": "old"}, "rows"),
-        ({"kind": "try_on"}, ""),
-    ],
-)
-def test_the_able_are_asked_in_order(asked: dict[str, Any], expected: str) -> None:
-    spec = RenderSpec(**({"kind": "image"} | asked))
+def test_every_registered_provider_has_its_settings_field_and_no_other_has() -> None:
+    fields = {name: field.annotation for name, field in HostedSettings.model_fields.items()}
 
-    assert " ".join(p.name for p in candidates(ALL, spec)) == expected
+    assert fields == {provider.name: provider.settings for provider in HOSTED}
 
 
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        ({"prompt": "p"}, "words rows"),
-        ({"prompt": "p", "provider": "rows"}, "rows words"),
-        ({"prompt": "p", "provider": "built-in"}, "built-in words rows"),
-        ({"prompt": "p", "model": "unheard of"}, ""),
-        ({"kind": "try_on"}, "built-in"),
-    ],
-)
-def test_a_last_resort_is_asked_by_name_or_for_what_nobody_else_makes(asked: dict[str, Any], expected: str) -> None:
-    spec = RenderSpec(**({"kind": "image"} | asked))
-
-    assert " ".join(p.name for p in candidates((BUILT_IN, WORDS, ROWS), spec)) == expected
+@each
+def test_the_settings_of_a_provider_begin_with_its_name(provider: HostedProvider[Any]) -> None:
+    assert provider.settings.model_config.get("env_prefix") == f"ATELIER_{provider.name.upper()}_"
 
 
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        ({"model": "small", "size": "2x2"}, "the words provider objects: the size of image is one of 1x1, not 2x2"),
-        (
-            {"provider": "words", "model": "unheard of"},
-            "the words provider objects: the model of image is one of big, small, not unheard of",
-        ),
-        ({"kind": "try_on"}, "the local provider objects: it cannot make try_on"),
-    ],
-)
-def test_the_objection_is_that_of_whom_it_was_meant_for(asked: dict[str, Any], said: str) -> None:
-    assert objection(ALL, RenderSpec(**({"kind": "image", "prompt": "p"} | asked))) == said
+@each
+async def test_what_is_created_is_what_was_declared(provider: HostedProvider[Any]) -> None:
+    images = ImageWorkers(workers=1)
+    created: Any = provider.create("a-key", provider.settings(), Finishing(images), 1.0)
+
+    assert created.name == provider.name
+    assert created.capabilities.remote == provider.capabilities(TODAY).remote is True
+    assert created.capabilities.kinds == provider.capabilities(TODAY).kinds
+    await created.close()
+    await images.close()
 
 
-async def test_the_offers_are_read_by_colleagues_with_the_token() -> None:
-    app = FastAPI()
-    app.include_router(reads_router(None, SecretStr("token"), (LOCAL, WORDS)))  # type: ignore[arg-type]
-    client = AsyncClient(transport=ASGITransport(app), base_url="http://render")
+@each
+def test_every_registered_provider_has_a_page(provider: HostedProvider[Any]) -> None:
+    assert (DOCS / f"provider-{provider.name}.md").is_file()
 
-    unasked = await client.get("/internal/offers")
-    offers = (await client.get("/internal/offers", headers={"Authorization": "Bearer token"})).json()
 
-    assert unasked.status_code == 401
-    assert [(p["name"], p["remote"]) for p in offers["providers"]] == [("local", False), ("words", True)]
-    assert offers["providers"][1]["offers"] == [
-        {"kind": "image", "modes": ["words"], "models": ["big", "small"], "sizes": ["1x1"], "styles": [],
-         "qualities": [], "formats": [], "n_max": 1}
-    ]  # fmt: skip
+def test_built_in_names_are_those_of_the_built_in_classes() -> None:
+    assert {Local.name, Narration.name, Diffusers.name, Simulator.name} == BUILT_IN_NAMES

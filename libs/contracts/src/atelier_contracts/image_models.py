@@ -3,9 +3,11 @@ render's providers offer them. ``imagen`` and the two DALL-E are seed 003's word
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, get_args
 
 ImageProvider = Literal["openai", "google"]
+HOSTED_PROVIDERS: tuple[ImageProvider, ...] = get_args(ImageProvider)
+"""By name. Their settings begin with ``ATELIER_`` and the name."""
 
 RECOMMENDED_MODELS: Mapping[ImageProvider, str] = {"openai": "gpt-image-2.6-flare", "google": "gemini-3.1-flash-image"}
 """What each provider recommends today; it makes what names no model, and succeeds the withdrawn (model_lifecycles)."""

@@ -221,6 +221,6 @@ def _openai_moderator(settings: Settings) -> Moderator:
     # Only here: the SDK takes most of a second to load.
     from atelier_render.moderation.openai import OpenAIModerator
 
-    assert settings.openai_api_key, "the settings say so"
-    key, url = settings.openai_api_key.get_secret_value(), settings.openai_base_url
-    return OpenAIModerator(key, base_url=str(url) if url else None, timeout_s=settings.moderation_timeout_s)
+    assert settings.openai.api_key, "the settings say so"
+    key = settings.openai.api_key.get_secret_value()
+    return OpenAIModerator(key, base_url=settings.openai.url, timeout_s=settings.moderation_timeout_s)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from atelier_messaging.database import Pool
 from atelier_render.eta.queue_position import Place, Places
 from atelier_render.providers.protocol import Provider
-from atelier_render.providers.registry import offers_of
+from atelier_render.providers.selection import offers_of
 from atelier_telemetry.operations import require_token
 
 _JOB = """

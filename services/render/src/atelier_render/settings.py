@@ -94,7 +94,7 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
 
     @model_validator(mode="after")
     def _who_asks_openai_has_a_key(self) -> Self:
-        if self.moderation_openai == "on" and self.openai_api_key is None:
+        if self.moderation_openai == "on" and self.openai.api_key is None:
             raise ValueError("ATELIER_MODERATION_OPENAI=on needs ATELIER_OPENAI_API_KEY")
         return self
 

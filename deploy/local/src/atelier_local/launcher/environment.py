@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from atelier_contracts.image_models import HOSTED_PROVIDERS
 from atelier_local.errors import StackError
 from atelier_local.launcher import objectstore, postgres, rabbitmq, trace_viewer
 from atelier_local.launcher.database_roles import database_url
@@ -39,16 +40,8 @@ TUNING = (
     "GENERATION_ENABLED", "NEW_GENERATION_ENDPOINT", "ENHANCED_VALIDATION",
 )  # fmt: skip
 """Passed on from the caller's environment; all other ATELIER_ names there are left out, they may be another stack's."""
-DIFFUSERS = (
-    "MODEL", "NAME", "DEVICE", "DTYPE", "MODES", "SIZES", "SIDE_MAX_PX", "STEPS", "GUIDANCE_SCALE", "STRENGTH",
-    "NEGATIVE_PROMPT", "BATCH_MAX", "BATCH_WINDOW_MS", "LOAD_S_MAX",
-)  # fmt: skip
-PROVIDERS = (
-    *(f"ATELIER_DIFFUSERS_{name}" for name in DIFFUSERS),
-    "ATELIER_RENDER_WORKERS", "ATELIER_RENDER_CALLBACK_URL",
-    "ATELIER_OPENAI_API_KEY", "ATELIER_OPENAI_BASE_URL", "ATELIER_OPENAI_RETIRED_MODELS",
-    "ATELIER_GOOGLE_API_KEY", "ATELIER_GOOGLE_BASE_URL", "ATELIER_RENDER_ANSWER_S_MAX",
-)  # fmt: skip
+PROVIDERS = ("ATELIER_RENDER_WORKERS", "ATELIER_RENDER_CALLBACK_URL", "ATELIER_RENDER_ANSWER_S_MAX")
+PROVIDER_PREFIXES = tuple(f"ATELIER_{name.upper()}_" for name in ("diffusers", *HOSTED_PROVIDERS))
 """Passed on likewise, to render alone: keys are for whoever uses them."""
 
 
@@ -77,7 +70,8 @@ def given_from(environ: Mapping[str, str], profile: Profile) -> dict[str, str]:
     }
     if "ATELIER_S3_ENDPOINT" in given:
         given.update({name: environ[name] for name in S3_DETAILS + S3_UPLOADS if environ.get(name)})
-    given.update({name: environ[name] for name in TUNING + PROVIDERS if environ.get(name)})
+    given.update({name: environ[name] for name in TUNING if environ.get(name)})
+    given.update({name: value for name, value in environ.items() if value and _is_of_providers(name)})
     return given
 
 
@@ -123,7 +117,7 @@ def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str
             store = {name: value for name, value in store.items() if name not in S3_UPLOADS}
         values |= store | {"ATELIER_SIMULATOR": "on"}
     if service == "render":
-        keys = {name: plan.given[name] for name in PROVIDERS if name in plan.given}
+        keys = {name: value for name, value in plan.given.items() if _is_of_providers(name)}
         values = {"ATELIER_RENDER_LEASE_S": "5"} | values | keys
     if service == "render":
         values = {"ATELIER_PROVENANCE_FILE": str(profile.provenance_file)} | values
@@ -180,6 +174,10 @@ def _gateway(profile: Profile) -> dict[str, str]:
         "ATELIER_KEY_PEPPER": profile.secrets["key_pepper"],
         "ATELIER_DEV_ISSUER_KEY_FILE": str(profile.issuer_key_file),
     }
+
+
+def _is_of_providers(name: str) -> bool:
+    return name in PROVIDERS or name.startswith(PROVIDER_PREFIXES)
 
 
 def _urls(name: str, value: str) -> tuple[str, ...]:

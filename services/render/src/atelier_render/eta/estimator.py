@@ -15,7 +15,7 @@ from atelier_render import store
 from atelier_render.eta import quantiles as forecasts
 from atelier_render.jobs import Attempt, Completion, Forecast
 from atelier_render.providers.protocol import Provider
-from atelier_render.providers.registry import candidates
+from atelier_render.providers.selection import candidates
 from atelier_render.store import Measured
 from atelier_telemetry import metrics
 

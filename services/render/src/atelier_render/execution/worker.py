@@ -19,7 +19,7 @@ from atelier_render.provider_calls.caller import Call, Caller
 from atelier_render.provider_calls.job_endings import ending_of, late
 from atelier_render.provider_calls.submission_log import LeaseLost
 from atelier_render.providers.protocol import Input, Partial, Provider, ProviderJob, Succeeded
-from atelier_render.providers.registry import candidates, objection
+from atelier_render.providers.selection import candidates, objection
 from atelier_render.providers.simulator import Simulator
 from atelier_telemetry import attributes, metrics
 

@@ -1,68 +1,33 @@
-"""Who makes what: the providers able to do a request, the preferred first, and what all of them offer."""
+"""The one list of providers: factory, settings, offers table and reserved names follow from it.
 
-from collections.abc import Sequence
+Loads no SDK. How to add a provider: docs/providers/add-a-provider.md.
+"""
+
 from typing import Any
 
-from atelier_contracts import RenderSpec
-from atelier_render.providers.protocol import Capabilities, Offer, Provider
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from atelier_render.providers.declaration import HostedProvider, HostedProviderSettings
+from atelier_render.providers.google.declaration import GOOGLE, GoogleSettings
+from atelier_render.providers.openai.declaration import OPENAI, OpenAISettings
+
+HOSTED: tuple[HostedProvider[Any], ...] = (OPENAI, GOOGLE)
+"""In order of preference."""
+BUILT_IN_NAMES = frozenset({"local", "narration", "diffusers", "simulator"})
+RESERVED_NAMES = BUILT_IN_NAMES | {provider.name for provider in HOSTED}
+"""What no team's own worker may be called."""
 
 
-def candidates(providers: Sequence[Provider], spec: RenderSpec) -> tuple[Provider, ...]:
-    """All that can do it: the one the request names first, the others in the order given.
+class HostedSettings(BaseSettings):
+    """A field a hosted provider, of its name."""
 
-    Naming a provider is a wish, so another may stand in for it. Naming a model that somebody lists is an order: only
-    those who list it are asked. A model that nobody lists is passed over by those who take any. A provider of last
-    resort is left out where another makes the kind, unless it is the one named.
-    """
-    providers = _within_reach(providers, spec)
-    able = [p for p in providers if p.capabilities.objection(spec) is None]
-    listing = [p for p in able if lists_model(p.capabilities, spec)]
-    known = any(lists_model(p.capabilities, spec) for p in providers)
-    return tuple(sorted(listing if known else able, key=lambda p: p.name != spec.provider))
+    openai: OpenAISettings = Field(default_factory=OpenAISettings)
+    """OpenAI, prefix ``ATELIER_OPENAI_``."""
+    google: GoogleSettings = Field(default_factory=GoogleSettings)
+    """Google, prefix ``ATELIER_GOOGLE_``."""
 
-
-def _within_reach(providers: Sequence[Provider], spec: RenderSpec) -> Sequence[Provider]:
-    makers = [p for p in providers if spec.kind in p.capabilities.kinds]
-    others = any(not p.capabilities.last_resort for p in makers)
-    return [p for p in providers if not (p.capabilities.last_resort and others) or p.name == spec.provider]
-
-
-def lists_model(can: Capabilities, spec: RenderSpec) -> bool:
-    """Whether the model asked for is one that it names."""
-    return any(offer.kind == spec.kind and spec.model in offer.models for offer in can.offers)
-
-
-def objection(providers: Sequence[Provider], spec: RenderSpec) -> str:
-    """Why nobody makes it, in words for the client: those of the one it asks for, else of whoever makes the kind at
-    all, else of the first."""
-    makers = [p for p in _within_reach(providers, spec) if spec.kind in p.capabilities.kinds] or list(providers)
-    able = min(makers, key=lambda p: (p.name != spec.provider, not lists_model(p.capabilities, spec)))
-    return f"the {able.name} provider objects: {able.capabilities.objection(spec)}"
-
-
-def offers_of(providers: Sequence[Provider]) -> dict[str, Any]:
-    """What may be asked of whom, in order of preference, for those who check requests before they become jobs."""
-    return {
-        "providers": [
-            {
-                "name": p.name,
-                "remote": p.capabilities.remote,
-                "last_resort": p.capabilities.last_resort,
-                "offers": [_row(offer) for offer in p.capabilities.offers],
-            }
-            for p in providers
-        ]
-    }
-
-
-def _row(offer: Offer) -> dict[str, Any]:
-    return {
-        "kind": offer.kind,
-        "modes": offer.modes,
-        "models": offer.models,
-        "sizes": offer.sizes,
-        "styles": offer.styles,
-        "qualities": offer.qualities,
-        "formats": offer.formats,
-        "n_max": offer.n_max,
-    }
+    def of_provider(self, provider: HostedProvider[Any]) -> HostedProviderSettings:
+        """The settings of one of ``HOSTED``."""
+        settings: HostedProviderSettings = getattr(self, provider.name)
+        return settings

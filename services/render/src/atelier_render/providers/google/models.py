@@ -14,7 +14,7 @@ from atelier_contracts import RenderSpec
 from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, IMAGEN_MODELS, RECOMMENDED_MODELS
 from atelier_contracts.model_lifecycles import successor_of
 from atelier_imaging.pictures import CONTENT_TYPES
-from atelier_render.providers.protocol import Mode, Offer
+from atelier_render.providers.protocol import Capabilities, Mode, Offer
 
 FLASH, PRO = RECOMMENDED_MODELS["google"], "gemini-3-pro-image"
 SQUARES_ONLY = frozenset({"gemini-2.5-flash-image", "gemini-3.1-flash-lite-image"})
@@ -50,6 +50,11 @@ WIRE: Mapping[str, Wire] = {
     "imagen-4.0-ultra-generate-001": Wire(PRO),
 }
 """Imagen's names, and ``imagen``, seed 003's word for Google's pictures."""
+
+
+def capabilities(today: date) -> Capabilities:
+    """What may be asked on a day."""
+    return Capabilities(offers(today), reads_inputs=True, remote=True, recalls=False)
 
 
 def offers(today: date) -> tuple[Offer, ...]:

@@ -72,7 +72,7 @@ class Google:
     @property
     def capabilities(self) -> Capabilities:
         """What may be asked today: models come to their end while this process runs."""
-        return Capabilities(models.offers(self._today()), reads_inputs=True, remote=True, recalls=False)
+        return models.capabilities(self._today())
 
     async def submit(self, job: ProviderJob) -> Outcome:
         """The pictures, each by a call of its own. Cancelling closes the connections; the work may go on at Google."""

@@ -15,7 +15,7 @@ from atelier_contracts.image_models import DALL_E_MODELS, GPT_IMAGE_MODELS, RECO
 from atelier_contracts.model_lifecycles import is_gone, successor_of
 from atelier_contracts.narration import TEXT_CHARS_MAX
 from atelier_imaging.pictures import CONTENT_TYPES
-from atelier_render.providers.protocol import Mode, Offer
+from atelier_render.providers.protocol import Capabilities, Mode, Offer
 
 RetiredModels = Literal["replace", "send"]
 
@@ -58,6 +58,11 @@ VARIATION_WORDS = "Make a variation of this picture: the same subject and style,
 FORMATS = tuple(CONTENT_TYPES)
 CALL_N_MAX: Mapping[str, int] = {"dall-e-3": 1}
 """Pictures one call can make, where that is fewer than may be asked for."""
+
+
+def capabilities(retired: RetiredModels, today: date) -> Capabilities:
+    """What may be asked on a day."""
+    return Capabilities(offers(retired, today), reads_inputs=True, remote=True, recalls=False)
 
 
 def offers(retired: RetiredModels, today: date) -> tuple[Offer, ...]:

@@ -94,7 +94,7 @@ class OpenAI:
     @property
     def capabilities(self) -> Capabilities:
         """What may be asked today: models come to their end while this process runs."""
-        return Capabilities(models.offers(self._retired, self._today()), reads_inputs=True, remote=True, recalls=False)
+        return models.capabilities(self._retired, self._today())
 
     async def submit(self, job: ProviderJob) -> Outcome:
         """The pictures or the sound. Cancelling closes the connections; the work itself may go on at OpenAI."""

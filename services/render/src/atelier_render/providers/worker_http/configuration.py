@@ -12,11 +12,11 @@ from pydantic_settings import NoDecode
 from atelier_contracts import Kind
 from atelier_contracts.value_objects import N_MAX
 from atelier_render.providers.protocol import Mode, Offer
+from atelier_render.providers.registry import RESERVED_NAMES
 
 MIB = 1024 * 1024
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how every one begins
 SECRET_BYTES_MIN = 24
-OUR_OWN_NAMES = frozenset({"local", "narration", "openai", "google", "diffusers", "simulator"})
 Words = tuple[Annotated[str, Field(min_length=1, max_length=100)], ...]
 
 
@@ -82,7 +82,7 @@ class WorkerConfiguration(Described):
     @field_validator("name")
     @classmethod
     def _not_ours(cls, name: str) -> str:
-        if name in OUR_OWN_NAMES:
+        if name in RESERVED_NAMES:
             raise ValueError(f"{name} is the name of a built-in provider")
         return name
 
