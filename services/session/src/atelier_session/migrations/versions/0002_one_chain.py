@@ -1,0 +1,18 @@
+"""Joins the branches into one chain: from here on each migration follows the one before it."""
+
+revision = "0002"
+down_revision = (
+    "installation_1",
+    "sagas_1_settlement",
+)
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Changes nothing by itself."""
+
+
+def downgrade() -> None:
+    """Versions only go forward."""
+    raise RuntimeError("restore a backup instead")
