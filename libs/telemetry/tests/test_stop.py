@@ -23,6 +23,7 @@ from atelier_telemetry.shutdown import Shutdown
 
 phase, port, stop = sys.argv[1], int(sys.argv[2]), Shutdown()
 server.END_S_MAX = 0.5 if phase == "deaf" else 30.0
+server.FIRST_REQUEST_S_MAX = 30.0
 waits = asyncio.Event()
 
 @asynccontextmanager
@@ -113,6 +114,21 @@ def test_a_start_that_hangs_is_ended_by_sigterm() -> None:
 def test_a_start_that_fails_ends_the_process_with_its_own_code() -> None:
     with running("failing") as (process, _):
         assert process.wait(PATIENCE_S) == 3
+
+
+def test_a_connection_accepted_before_the_end_is_answered_though_its_request_comes_later() -> None:
+    with running("serving") as (process, url):
+        _until(lambda: _is_ready(url) == 200)
+        host, _, port = url.removeprefix("http://").partition(":")
+        with closing(socket.create_connection((host, int(port)), timeout=PATIENCE_S)) as client:
+            process.send_signal(signal.SIGTERM)
+            _until(lambda: _is_ready(url) == 0)
+
+            client.sendall(b"GET /health/live HTTP/1.1\r\nHost: here\r\n\r\n")
+            answer = client.makefile("rb").readline()
+
+        assert answer == b"HTTP/1.1 200 OK\r\n"
+        assert process.wait(PATIENCE_S) == -signal.SIGTERM
 
 
 def test_a_process_that_cannot_end_is_killed() -> None:

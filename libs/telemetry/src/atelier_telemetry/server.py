@@ -18,12 +18,14 @@ import uvicorn
 
 from atelier_telemetry.shutdown import Shutdown
 
-END_S_MAX = 16.0
+END_S_MAX = 17.0
 """How long a process may take to end beside its draining; then it is killed. A supervisor's grace is longer."""
 LOOK_EVERY_S = 0.1
 QUIET_LOOKS = 3
 ACCEPT_S_MAX = 3.0
 """How long after the draining connections are accepted that the kernel has already opened."""
+FIRST_REQUEST_S_MAX = 2.0
+"""How long after the listeners have closed an accepted connection may take to send its first request."""
 STARTUP_FAILED = 3
 """How the process ends then: uvicorn's own code."""
 logger = logging.getLogger(__name__)
@@ -67,8 +69,19 @@ class Server(uvicorn.Server):
         while clock() < until and self._drain_s:  # noqa: ASYNC110 - a second signal sets no event of the loop
             await asyncio.sleep(LOOK_EVERY_S)
         await _accept_the_rest(sockets or [])
+        for server in self.servers:
+            server.close()
+        await self._await_first_requests()
         self._stop.end_waits()
         await super().shutdown(sockets)
+
+    async def _await_first_requests(self) -> None:
+        """Waits for the requests of accepted connections: closing one that has sent none would lose its request to a
+        reset, which its client cannot tell from one that was worked on."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + FIRST_REQUEST_S_MAX
+        while clock() < until and any(_awaits_first_request(each) for each in self.server_state.connections):
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def _started(self, sockets: list[socket] | None) -> bool:
         """Whether start-up failed; a SystemExit inside a task would end the loop behind our back."""
@@ -77,6 +90,11 @@ class Server(uvicorn.Server):
         except SystemExit:
             return True
         return False
+
+
+def _awaits_first_request(connection: object) -> bool:
+    """uvicorn's HTTP protocols keep the request in progress, or the last one, as ``cycle``."""
+    return getattr(connection, "cycle", connection) is None
 
 
 async def _accept_the_rest(sockets: Sequence[socket]) -> None:
