@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
         reset, which its client cannot tell from one that was worked on."""
         clock = asyncio.get_running_loop().time
         until = clock() + FIRST_REQUEST_S_MAX
-        while clock() < until and any(_awaits_first_request(each) for each in self.server_state.connections):
+        while clock() < until and any(_awaits_first_request(each) for each in self.server_state.connections):  # noqa: ASYNC110 - no event says it
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _started(self, sockets: list[socket] | None) -> bool:
