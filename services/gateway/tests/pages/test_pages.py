@@ -1,6 +1,8 @@
 """The pages under ``/docs`` show what is served, all of it, and nothing that could run."""
 
 import html
+import json
+import shlex
 from typing import Any
 
 import httpx
@@ -69,19 +71,55 @@ def test_nothing_in_a_description_runs_and_backticks_are_code() -> None:
 async def test_every_route_of_the_description_stands_on_the_page_of_its_surface(world: World, door: str) -> None:
     client: httpx.AsyncClient = getattr(world, door)
     described = (await client.get("/openapi.json")).json()
-    index = await client.get("/docs")
+    index = await client.get("/docs/api")
 
     assert index.status_code == 200
     for surface in pages.surfaces(described):
-        page = await client.get(f"/docs/{pages.slug(surface.tag)}")
+        page = await client.get(f"/docs/api/{pages.slug(surface.tag)}")
         assert page.status_code == 200
-        assert f'href="/docs/{pages.slug(surface.tag)}"' in index.text
+        assert f'href="/docs/api/{pages.slug(surface.tag)}"' in index.text
         assert surface.about and surface.about in ABOUT.values()
         for operation in surface.operations:
             assert operation.summary.endswith((".", "webhooks")) or operation.path.startswith("generation.")
             assert f'id="{operation.anchor}"' in page.text
             assert html.escape(operation.path) in page.text
         assert "script" not in page.headers["Content-Security-Policy"]
+
+
+def test_an_answer_without_an_example_shows_one_that_is_made_from_its_schema() -> None:
+    schemas = {
+        "Item": {"properties": {"state": {"enum": ["open", "done"]}, "at": {"type": "string", "format": "date-time"}}},
+        "Items": {"properties": {"data": {"type": "array", "items": {"$ref": "#/components/schemas/Item"}}}},
+    }
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Items"}}}
+    answers = {"200": {"description": "Some", "content": content}}
+    paths = {"/items": {"get": {"responses": answers}}}
+
+    (surface,) = pages.surfaces({"paths": paths, "components": {"schemas": schemas}})
+
+    (answer,) = surface.operations[0].answers
+    assert json.loads(answer.example) == {"data": [{"state": "open", "at": "2026-01-01T12:00:00+00:00"}]}
+
+
+def test_a_schema_that_holds_itself_has_an_example_that_ends() -> None:
+    node = {"properties": {"child": {"$ref": "#/components/schemas/Node"}}}
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Node"}}}
+    paths = {"/nodes": {"get": {"responses": {"200": {"content": content}}}}}
+
+    (surface,) = pages.surfaces({"paths": paths, "components": {"schemas": {"Node": node}}})
+
+    assert surface.operations[0].answers[0].example.count("child") == 6
+
+
+def test_an_operation_with_a_json_body_shows_the_call_that_a_shell_takes_as_it_is() -> None:
+    schema = {"properties": {"prompt": {"examples": ["a dog's bowl"]}}}
+    body = {"content": {"application/json": {"schema": schema}}}
+    (surface,) = pages.surfaces({"paths": {"/a": {"post": {"requestBody": body, "responses": {}}}}})
+
+    words = shlex.split(surface.operations[0].curl)
+
+    assert json.loads(words[words.index("-d") + 1]) == {"prompt": "a dog's bowl"}
+    assert words[-1] == "$ATELIER_URL/a"
 
 
 @pytest.mark.stack
