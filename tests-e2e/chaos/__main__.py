@@ -15,7 +15,7 @@ import typer
 from atelier_local.cli_errors import sentences
 from atelier_local.launcher.rabbitmq import amqp_url
 from atelier_local.launcher.stack import Stack
-from atelier_messaging.link import linked
+from atelier_messaging.link import open_link
 from chaos import client_gone, faults, nodes, rolling_restart
 from chaos.findings import Findings
 from chaos.run import SETTINGS, Plan, run
@@ -65,7 +65,7 @@ async def _run(plan: Plan, keep: bool) -> Findings:
     folder = Path(tempfile.mkdtemp(prefix="atelier-failpoints-"))
     typer.echo(f"seed {plan.seed}: {len(plan.names)} faults")
     violated = False
-    async with linked(amqp_url(Stack(PROFILE).profile, "gateway")) as link:
+    async with open_link(amqp_url(Stack(PROFILE).profile, "gateway")) as link:
         settings = {**SETTINGS, "ATELIER_FAILPOINTS": str(folder), "ATELIER_GATEWAY_AMQP_URL": link.url}
         stack = Stack(PROFILE, env=settings)
         try:

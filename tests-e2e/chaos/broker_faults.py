@@ -37,7 +37,7 @@ async def cut_one_side(site: Site) -> str:
         site.broken.append(f"the first good answer came {took:.1f} s after one side of a connection was cut")
     began = time.monotonic()
     async with asyncio.timeout(ALL_READY_S_MAX):
-        await site.link.given_up()  # until then what was on its way there waits
+        await site.link.wait_until_dropped()  # until then what was on its way there waits
     return (
         f"{held} connections cut on the gateway's side alone; the first good answer came after {took:.1f} s, the "
         f"broker gave its own ends up {time.monotonic() - began:.1f} s later"

@@ -31,7 +31,7 @@ from atelier_contracts import (
 from atelier_contracts.message import Command, GenerationMessage
 from atelier_messaging import Poison
 from atelier_session import saga
-from atelier_session.generation import DeadlinePassed, Generation, Heard, ResendDue, State
+from atelier_session.generation import DeadlinePassed, Generation, ResendDue, State, Trigger
 from atelier_session.saga import TERMINAL, LostRace
 from chaos.model import (
     COMPLETED,
@@ -178,7 +178,7 @@ def _repeat_job_state(world: World) -> World:
     return world
 
 
-def _apply_trigger(world: World, heard: Heard) -> World:
+def _apply_trigger(world: World, heard: Trigger) -> World:
     assert world.generation is not None
     after, sends = _decide(world.generation, heard)
     moved = world._replace(generation=after)
@@ -190,7 +190,7 @@ def _apply_trigger(world: World, heard: Heard) -> World:
 
 
 @cache
-def _decide(generation: Generation, heard: Heard) -> tuple[Generation, tuple[GenerationMessage, ...]]:
+def _decide(generation: Generation, heard: Trigger) -> tuple[Generation, tuple[GenerationMessage, ...]]:
     """The real table."""
     outcome = saga.decide(generation, heard)
     return generation if isinstance(outcome, LostRace) else outcome.generation, outcome.sends

@@ -71,7 +71,7 @@ MUTANTS = (
     Mutant(
         "sweeper",
         f"{_MESSAGING}/outbox.py",
-        "if not self._publisher.connected:",
+        "if not self._publisher.is_connected:",
         "if self._publisher:",
         "libs/messaging/tests/test_outbox.py::test_a_crash_between_commit_and_publish_is_made_good_by_the_sweeper",
     ),
@@ -108,7 +108,7 @@ MUTANTS = (
         "tombstone of a refund",
         f"{_BILLING}/ledger.py",
         'Hold(command.generation_id, None, 0, 0, "", HoldState.REFUNDED)\n'
-        "        books.holds[hold.generation_id] = books.touched[hold.generation_id] = hold",
+        "        books.holds[hold.generation_id] = books.changed_holds[hold.generation_id] = hold",
         'Hold(command.generation_id, None, 0, 0, "", HoldState.REFUNDED)',
         "services/billing/tests/test_ledger.py::test_refund_before_reserve_refuses_the_late_reservation",
     ),
@@ -144,8 +144,8 @@ MUTANTS = (
     Mutant(
         "resend to billing",
         f"{_SESSION}/saga.py",
-        "ResendDue: Step(S.CAPTURING, (CaptureCredit,)),",
-        "ResendDue: Step(S.CAPTURING),",
+        "ResendDue: SagaStep(S.CAPTURING, (CaptureCredit,)),",
+        "ResendDue: SagaStep(S.CAPTURING),",
         "services/session/tests/test_handlers.py::test_billing_that_does_not_answer_is_asked_again",
     ),
     Mutant(

@@ -12,7 +12,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 
-from atelier_billing.verify import verify
+from atelier_billing.verification import verify
 from atelier_local.errors import StackError
 from atelier_messaging.link import Link
 from chaos import faults

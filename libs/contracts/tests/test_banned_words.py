@@ -2,7 +2,7 @@
 
 import pytest
 
-from atelier_contracts.banned_words import BannedWords
+from atelier_contracts.word_filter import BannedWords
 
 
 @pytest.mark.parametrize(

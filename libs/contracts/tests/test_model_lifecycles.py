@@ -18,9 +18,9 @@ from atelier_contracts.model_lifecycles import (
     ALARM_DAYS,
     LIFECYCLES,
     days_left,
-    ending_soon,
     is_gone,
     lifecycle_of,
+    models_ending_soon,
     successor_of,
 )
 
@@ -90,7 +90,7 @@ def test_a_model_whose_successor_nobody_names_has_none() -> None:
 def test_the_operator_is_warned_thirty_days_ahead_until_it_is_gone(days_before: int, warned: bool) -> None:
     today = date(2026, 12, 1) - timedelta(days=days_before)
 
-    assert ending_soon(["gpt-image-1.5", "gpt-image-2"], today=today) == (["gpt-image-1.5"] if warned else [])
+    assert models_ending_soon(["gpt-image-1.5", "gpt-image-2"], today=today) == (["gpt-image-1.5"] if warned else [])
 
 
 def test_the_models_of_the_installed_sdk_are_known() -> None:

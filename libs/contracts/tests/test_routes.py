@@ -4,7 +4,7 @@ import pytest
 
 from atelier_contracts import Command, Event
 from atelier_contracts.message import REGISTRY, Message
-from atelier_contracts.routes import ROUTES, SERVICES, owner_of, senders_of, sent_by
+from atelier_contracts.routes import ROUTES, SERVICES, message_names_of, owner_of, senders_of
 
 
 @pytest.mark.parametrize("kind", REGISTRY.values(), ids=list(REGISTRY))
@@ -46,7 +46,7 @@ def test_money_moves_at_the_word_of_the_session_and_is_given_at_that_of_the_gate
 def test_every_message_has_senders_among_the_services(kind: type[Message]) -> None:
     assert senders_of(kind)
     assert set(senders_of(kind)) <= set(SERVICES)
-    assert all(kind.name in sent_by(service) for service in senders_of(kind))
+    assert all(kind.name in message_names_of(service) for service in senders_of(kind))
 
 
 def test_an_event_is_sent_by_its_owner() -> None:

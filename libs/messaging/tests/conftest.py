@@ -15,7 +15,7 @@ from atelier_contracts.routes import ROUTES
 from atelier_messaging import BrokerSettings, Bus, bus, connection, database, outbox, publisher, testing, topology
 from atelier_messaging.consumer import Handler
 from atelier_messaging.database import Pool
-from atelier_messaging.link import Link, linked
+from atelier_messaging.link import Link, open_link
 from atelier_messaging.replies import ReplyHandler
 
 from .server import Server, create_tables
@@ -106,14 +106,14 @@ def without_sweeper(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def amqp_link(server_urls: tuple[str, str]) -> AsyncIterator[Link]:
     """The way to the broker of every bus of this test."""
-    async with linked(server_urls[0]) as link:
+    async with open_link(server_urls[0]) as link:
         yield link
 
 
 @pytest.fixture
 async def database_link(database_url: str) -> AsyncIterator[Link]:
     """The way to the database of those who take it."""
-    async with linked(database_url) as link:
+    async with open_link(database_url) as link:
         yield link
 
 
@@ -146,7 +146,7 @@ async def begin(
         if not task.cancelled():
             fallen.append(f"{task.get_name()}: {task.exception()!r}")
 
-    monkeypatch.setattr(bus, "_fall_with", fall)
+    monkeypatch.setattr(bus, "_stop_service_when_done", fall)
 
     async def start(
         handler: Handler | None = None,

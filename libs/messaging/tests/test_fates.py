@@ -100,4 +100,4 @@ def test_a_moved_message_leaves_the_history_of_its_deaths_behind() -> None:
         "x-delivery-count": 3,
     }
 
-    assert topology.lasting(headers) == {"cloudEvents:id": "1", "traceparent": "00-1", "x-atelier-attempt": 2}
+    assert topology.portable_headers(headers) == {"cloudEvents:id": "1", "traceparent": "00-1", "x-atelier-attempt": 2}

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from atelier_contracts import Envelope
 from atelier_contracts.routes import EXCHANGE, reply_key
 from atelier_messaging import BrokerSettings, Bus, PublishOutcome, connection
-from atelier_messaging.link import Link, linked
+from atelier_messaging.link import Link, open_link
 from atelier_messaging.testing import becomes, happens
 
 from .conftest import Begin
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.stack
 @pytest.fixture
 async def other_link(server_urls: tuple[str, str]) -> AsyncIterator[Link]:
     """A second way to the broker, as to a second node."""
-    async with linked(server_urls[0]) as link:
+    async with open_link(server_urls[0]) as link:
         yield link
 
 

@@ -260,7 +260,7 @@ async def _count(server: Server) -> int:
 
 
 async def _connected(publisher: Publisher) -> bool:
-    return publisher.connected
+    return publisher.is_connected
 
 
 async def _reasons(server: Server, link: Link) -> list[str]:

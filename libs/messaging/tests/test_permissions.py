@@ -227,13 +227,13 @@ async def test_a_service_does_not_send_by_mistake_what_is_not_its_own(
 
 
 async def test_a_stack_is_refused_the_database_of_another(urls: Urls, pool: Pool) -> None:
-    await database.take_for(pool, "the-first")
+    await database.claim_database(pool, "the-first")
     service = Bus("billing", BrokerSettings(amqp_url=SecretStr(urls["billing"]), installation="the-second"), pool)
 
     with pytest.raises(database.OtherInstallation, match=r"belongs to another installation of Atelier \(the-first\)"):
         await service.start()
 
-    await database.take_for(pool, "the-first")
+    await database.claim_database(pool, "the-first")
 
 
 async def test_a_stack_is_refused_the_virtual_host_of_another(urls: Urls, pool: Pool) -> None:

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import time
 
-from atelier_telemetry.serve import bound
+from atelier_telemetry.http_process import bind_socket
 
 SERVICE = """
 import json, sys
-from atelier_telemetry.serve import serve
+from atelier_telemetry.http_process import serve
 from atelier_telemetry.shutdown import Shutdown
 
 async def app(scope, receive, send):
@@ -30,7 +30,7 @@ serve(app, host="127.0.0.1", port=first, also=[("127.0.0.1", second)], stop=Shut
 
 
 def free_ports() -> tuple[int, int]:
-    with bound("127.0.0.1", 0) as one, bound("127.0.0.1", 0) as other:
+    with bind_socket("127.0.0.1", 0) as one, bind_socket("127.0.0.1", 0) as other:
         return one.getsockname()[1], other.getsockname()[1]
 
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from atelier_billing import full_proof, handlers, store
-from atelier_billing.verify import verify
+from atelier_billing.verification import verify
 from atelier_contracts import CaptureCredit, GrantCredit, Message, Owner, RefundCredit, ReserveCredit, Work, wrap
 from atelier_messaging import Delivery, UnitOfWork, is_outage
 from atelier_messaging.database import Pool

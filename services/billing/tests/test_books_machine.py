@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from atelier_billing import handlers
-from atelier_billing.verify import verify
+from atelier_billing.verification import verify
 from atelier_contracts import (
     CaptureCredit,
     CreditCaptured,

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from atelier_billing.handlers import handle_commands
-from atelier_billing.reads import ENTRIES_MAX, reads_router
+from atelier_billing.internal_api import ENTRIES_MAX, internal_router
 from atelier_contracts import CaptureCredit, GrantCredit, Message, Owner, ReserveCredit, wrap
 from atelier_contracts import Work as Wanted
 from atelier_messaging import Delivery, UnitOfWork
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.stack
 async def internal(unit: UnitOfWork) -> AsyncIterator[httpx.AsyncClient]:
     """Billing's internal HTTP."""
     app = FastAPI()
-    app.include_router(reads_router(unit.pool, SecretStr("token")))
+    app.include_router(internal_router(unit.pool, SecretStr("token")))
     headers = {"Authorization": "Bearer token"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://b", headers=headers) as client:
         yield client

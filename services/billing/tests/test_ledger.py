@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from atelier_billing import ledger
-from atelier_billing.ledger import Account, Books, HoldState
+from atelier_billing.ledger import Account, Books, HoldState, PostingKind
 from atelier_contracts import (
     CaptureCredit,
     CreditCaptured,
@@ -200,3 +200,27 @@ def test_a_known_grant_id_answers_with_what_was_granted_under_it_not_with_what_i
     assert event == CreditGranted(grant_id=UUID(int=1), owner=OWNER, credits=10, available=10, given_before=True)
     assert balance(made, Account.AVAILABLE) == 10
     assert other.id not in made.wallets
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (PostingKind.RESERVE, "reserve of 3: the grant .* has too few left"),
+        (PostingKind.CAPTURE, "capture of 3: held of owner .* is below zero"),
+    ],
+)
+def test_no_move_takes_a_grant_or_an_account_below_zero(kind: PostingKind, message: str) -> None:
+    made = books((2, None), (5, None))
+    wallet = made.wallets[OWNER.id]
+
+    with pytest.raises(AssertionError, match=message):
+        made.move(kind, wallet, wallet.grants[UUID(int=1)], 3)
+
+
+def test_a_hold_whose_lots_do_not_sum_to_its_credits_is_not_settled() -> None:
+    made = books((10, None))
+    ledger.apply(made, reserve(n=3))
+    made.holds[GENERATION].lots = {UUID(int=1): 2}
+
+    with pytest.raises(AssertionError, match=r"hold .* is not settled in full"):
+        ledger.apply(made, RefundCredit(generation_id=GENERATION))

@@ -9,7 +9,7 @@ import pytest
 
 import atelier_billing
 from atelier_billing import full_proof, handlers
-from atelier_billing.verify import advance_checkpoint, verify
+from atelier_billing.verification import advance_checkpoint, verify
 from atelier_contracts import CaptureCredit, GrantCredit, Message, Owner, RefundCredit, ReserveCredit, Work, wrap
 from atelier_messaging import Delivery, UnitOfWork, database, is_outage, testing
 from atelier_messaging.outbox import Outbox
@@ -52,7 +52,7 @@ async def test_many_generations_at_once_are_charged_or_refunded_and_proven(poole
     await asyncio.gather(*(live(uuid4(), captured=number % 2 == 0) for number in range(30)))
     await advance_checkpoint(pooled)
     await full_proof.start(pooled.pool)
-    await full_proof.carry_on(pooled.pool)
+    await full_proof.continue_proof(pooled.pool)
 
     row = await pooled.pool.fetchrow("SELECT available, held, captured FROM accounts WHERE owner_id = $1", owner.id)
     assert row is not None

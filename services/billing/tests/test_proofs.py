@@ -13,7 +13,7 @@ import pytest
 
 import atelier_billing
 from atelier_billing import checks, full_proof, handlers, ledger_bench
-from atelier_billing.verify import Verdict, advance_checkpoint, verify
+from atelier_billing.verification import LedgerVerification, advance_checkpoint, verify
 from atelier_contracts import CaptureCredit, GrantCredit, Message, Owner, RefundCredit, ReserveCredit, Work, wrap
 from atelier_messaging import Delivery, UnitOfWork, database, testing
 from atelier_messaging.outbox import Outbox
@@ -48,13 +48,13 @@ class Ledger:
             await self._owner.execute("SET LOCAL session_replication_role = replica")
             await self._owner.execute(statement, *arguments)
 
-    async def verdict(self) -> Verdict:
+    async def verdict(self) -> LedgerVerification:
         async with self.unit.pool.acquire() as connection:
             return await verify(connection)
 
     async def proof(self) -> dict[str, Any]:
         started = await full_proof.start(self.unit.pool)
-        await full_proof.carry_on(self.unit.pool)
+        await full_proof.continue_proof(self.unit.pool)
         found = await full_proof.find(self.unit.pool, started["id"])
         assert found is not None
         return found
@@ -93,7 +93,7 @@ async def test_the_checkpoint_covers_everything_and_verify_then_looks_at_nothing
     moved = await advance_checkpoint(ledger.unit)
 
     assert (before.entries, before.unproven, moved) == (3, 3, 3)
-    assert await ledger.verdict() == Verdict(1, 3, [], 0)
+    assert await ledger.verdict() == LedgerVerification(1, 3, [], 0)
 
 
 async def test_a_hold_that_is_settled_after_its_checkpoint_is_proven_again(ledger: Ledger, store: Owner) -> None:
@@ -234,7 +234,7 @@ async def test_a_full_proof_goes_in_slices_and_shows_how_far_it_is(
 async def test_a_second_order_answers_the_proof_that_is_running(ledger: Ledger) -> None:
     first = await full_proof.start(ledger.unit.pool)
     again = await full_proof.start(ledger.unit.pool)
-    await full_proof.carry_on(ledger.unit.pool)
+    await full_proof.continue_proof(ledger.unit.pool)
     next_one = await full_proof.start(ledger.unit.pool)
 
     assert first["id"] == again["id"] != next_one["id"]

@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 
 import atelier_render
 from atelier_contracts import CancelRender, Message, Owner, RenderSpec, RequestRender, Simulation, wrap
-from atelier_contracts.banned_words import BannedWords
+from atelier_contracts.word_filter import BannedWords
 from atelier_imaging import Analysis, ImageRefused
 from atelier_imaging.analysis import analysed
 from atelier_imaging.pool import ImageWorkers

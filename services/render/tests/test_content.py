@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from atelier_contracts import Owner, RequestRender, Simulation
-from atelier_contracts.banned_words import BannedWords
+from atelier_contracts.word_filter import BannedWords
 from atelier_render.jobs import Job
 from atelier_render.moderation.http import UNSAID, HttpModerator
 from atelier_render.moderation.moderators import (

@@ -31,7 +31,7 @@ from atelier_messaging import Delivery, Poison, UnitOfWork, is_outage
 from atelier_messaging.database import Connection
 from atelier_session import store
 from atelier_session.handlers import Handlers
-from atelier_session.reads import reads_router
+from atelier_session.internal_api import internal_router
 from atelier_session.settings import Settings
 
 pytestmark = pytest.mark.stack
@@ -45,7 +45,7 @@ def handlers() -> Handlers:
     return Handlers(settings)
 
 
-def requested(generation: UUID, *, deadline_s: int = 900) -> GenerationRequested:
+def build_request(generation: UUID, *, deadline_s: int = 900) -> GenerationRequested:
     return GenerationRequested(
         generation_id=generation,
         channel="b2b",
@@ -56,20 +56,20 @@ def requested(generation: UUID, *, deadline_s: int = 900) -> GenerationRequested
     )
 
 
-def deducted(generation: UUID) -> CreditDeducted:
+def build_deduction(generation: UUID) -> CreditDeducted:
     return CreditDeducted(generation_id=generation, owner=OWNER, credits=1, price_book="v1")
 
 
-def completed(generation: UUID) -> RenderCompleted:
+def build_completion(generation: UUID) -> RenderCompleted:
     return RenderCompleted(generation_id=generation, outputs=(), delivered=1, requested=1, provider="local")
 
 
-async def hear(unit: UnitOfWork, handlers: Handlers, messages: Sequence[Message]) -> list[str]:
+async def handle(unit: UnitOfWork, handlers: Handlers, messages: Sequence[Message]) -> list[str]:
     """One batch; answers the names of what was sent."""
     deliveries = [Delivery(wrap(message, source="test")) for message in messages]
-    async with unit.once("session.saga", deliveries, dispatch=False) as work:
-        await handlers.handle_saga(work)
-        return [envelope.message.name for envelope in work.emitted]
+    async with unit.once("session.saga", deliveries, dispatch=False) as tx:
+        await handlers.handle_saga(tx)
+        return [envelope.message.name for envelope in tx.emitted]
 
 
 async def state(unit: UnitOfWork, generation: UUID) -> str | None:
@@ -78,15 +78,15 @@ async def state(unit: UnitOfWork, generation: UUID) -> str | None:
 
 
 async def withdraw(unit: UnitOfWork, generation: UUID) -> str:
-    async with unit.once() as work:
-        return await store.withdraw(work.connection, generation)
+    async with unit.once() as tx:
+        return await store.withdraw(tx.connection, generation)
 
 
 async def test_a_store_and_a_shopper_have_tables_of_their_own(unit: UnitOfWork, handlers: Handlers) -> None:
     theirs, ours = uuid4(), uuid4()
-    shopper = requested(ours).model_copy(update={"channel": "b2c", "owner": Owner(kind="user", id=uuid4())})
+    shopper = build_request(ours).model_copy(update={"channel": "b2c", "owner": Owner(kind="user", id=uuid4())})
 
-    await hear(unit, handlers, [requested(theirs), shopper])
+    await handle(unit, handlers, [build_request(theirs), shopper])
 
     for table, present, absent in (("store_generation_sessions", theirs, ours), ("generation_sessions", ours, theirs)):
         found = await unit.pool.fetch(f"SELECT generation_id FROM {table}")
@@ -98,7 +98,7 @@ async def test_a_withdrawn_request_that_comes_late_starts_nothing(unit: UnitOfWo
     generation = uuid4()
 
     assert await withdraw(unit, generation) == "withdrawn"
-    sent = await hear(unit, handlers, [requested(generation)])
+    sent = await handle(unit, handlers, [build_request(generation)])
 
     assert sent == ["session.generation_rejected.v1"]
     assert await state(unit, generation) is None
@@ -106,7 +106,7 @@ async def test_a_withdrawn_request_that_comes_late_starts_nothing(unit: UnitOfWo
 
 async def test_a_request_that_came_first_cannot_be_withdrawn(unit: UnitOfWork, handlers: Handlers) -> None:
     generation = uuid4()
-    await hear(unit, handlers, [requested(generation)])
+    await handle(unit, handlers, [build_request(generation)])
 
     assert await withdraw(unit, generation) == "reserving"
 
@@ -116,7 +116,7 @@ async def test_request_and_withdrawal_racing_have_exactly_one_winner(unit: UnitO
 
     answers = await asyncio.gather(
         *(withdraw(unit, generation) for generation in generations),
-        *(hear(unit, handlers, [requested(generation)]) for generation in generations),
+        *(handle(unit, handlers, [build_request(generation)]) for generation in generations),
     )
 
     for generation, verdict, sent in zip(generations, answers[:30], answers[30:], strict=True):
@@ -130,12 +130,12 @@ async def test_of_a_deleted_generation_only_what_the_price_needs_is_kept(unit: U
     picture = InputRef(role="image", url=f"https://cdn.shop-pictures.net/{canary}.png?signature={canary}")
     spec = RenderSpec(kind="image", prompt=canary, inputs=(picture,))
     made = Artefact(key=f"stores/{canary}", content_type="image/png", size=1, sha256="ab" * 32, tags=(canary,))
-    request = requested(generation).model_copy(update={"spec": spec, "work": work})
-    done = completed(generation).model_copy(update={"outputs": (made,)})
+    request = build_request(generation).model_copy(update={"spec": spec, "work": work})
+    done = build_completion(generation).model_copy(update={"outputs": (made,)})
     paid = CreditCaptured(generation_id=generation, owner=OWNER, captured=1, refunded=0, price_book="v1")
-    await hear(unit, handlers, [request, deducted(generation), done, paid])
+    await handle(unit, handlers, [request, build_deduction(generation), done, paid])
 
-    sent = await hear(unit, handlers, [GenerationDeleted(generation_id=generation)])
+    sent = await handle(unit, handlers, [GenerationDeleted(generation_id=generation)])
 
     row = await unit.pool.fetchrow("SELECT * FROM sagas WHERE generation_id = $1", generation)
     assert row is not None and canary not in repr(dict(row))
@@ -147,11 +147,11 @@ async def test_of_a_deleted_generation_only_what_the_price_needs_is_kept(unit: U
 
 async def test_a_generation_at_work_is_not_forgotten(unit: UnitOfWork, handlers: Handlers) -> None:
     generation = uuid4()
-    request = requested(generation).model_copy(update={"spec": RenderSpec(kind="try_on", prompt="in the rain")})
-    await hear(unit, handlers, [request, deducted(generation), GenerationDeleted(generation_id=generation)])
+    request = build_request(generation).model_copy(update={"spec": RenderSpec(kind="try_on", prompt="in the rain")})
+    await handle(unit, handlers, [request, build_deduction(generation), GenerationDeleted(generation_id=generation)])
 
-    async with unit.once() as work:
-        [known] = (await store.lock_sagas(work.connection, [generation])).values()
+    async with unit.once() as tx:
+        [known] = (await store.lock_sagas(tx.connection, [generation])).values()
 
     assert known.generation.request.spec.prompt == "in the rain"
 
@@ -159,8 +159,8 @@ async def test_a_generation_at_work_is_not_forgotten(unit: UnitOfWork, handlers:
 async def test_a_cancel_that_overtakes_its_request_withdraws_it(unit: UnitOfWork, handlers: Handlers) -> None:
     generation = uuid4()
 
-    told = await hear(unit, handlers, [CancelRequested(generation_id=generation)])
-    late = await hear(unit, handlers, [requested(generation)])
+    told = await handle(unit, handlers, [CancelRequested(generation_id=generation)])
+    late = await handle(unit, handlers, [build_request(generation)])
 
     assert told == ["session.generation_cancelled.v1"]
     assert late == ["session.generation_rejected.v1"]
@@ -170,7 +170,7 @@ async def test_a_cancel_that_overtakes_its_request_withdraws_it(unit: UnitOfWork
 async def test_a_cancel_that_overtakes_its_request_within_a_batch_ends_it(unit: UnitOfWork, handlers: Handlers) -> None:
     generation = uuid4()
 
-    sent = await hear(unit, handlers, [CancelRequested(generation_id=generation), requested(generation)])
+    sent = await handle(unit, handlers, [CancelRequested(generation_id=generation), build_request(generation)])
 
     assert sent == ["billing.reserve_credit.v1", "billing.refund_credit.v1"]
     assert await state(unit, generation) == "refunding"
@@ -182,14 +182,14 @@ async def test_a_cancel_whose_request_another_process_admits_meanwhile_stops_tha
     generation, withdrawn = uuid4(), store.withdraw
 
     async def after_its_request(connection: Connection, id_: UUID) -> str:
-        await hear(unit, handlers, [requested(id_)])
+        await handle(unit, handlers, [build_request(id_)])
         return await withdrawn(connection, id_)
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "withdraw", after_its_request)
         with pytest.raises(ConnectionAbortedError) as aborted:
-            await hear(unit, handlers, [CancelRequested(generation_id=generation)])
-    sent = await hear(unit, handlers, [CancelRequested(generation_id=generation)])
+            await handle(unit, handlers, [CancelRequested(generation_id=generation)])
+    sent = await handle(unit, handlers, [CancelRequested(generation_id=generation)])
 
     assert is_outage(aborted.value)
     assert sent == ["billing.refund_credit.v1"]
@@ -198,7 +198,7 @@ async def test_a_cancel_whose_request_another_process_admits_meanwhile_stops_tha
 
 async def test_a_deadline_fires_from_the_database_and_ends_in_a_refund(unit: UnitOfWork, handlers: Handlers) -> None:
     generation = uuid4()
-    await hear(unit, handlers, [requested(generation, deadline_s=1), deducted(generation)])
+    await handle(unit, handlers, [build_request(generation, deadline_s=1), build_deduction(generation)])
     await unit.pool.execute(
         "UPDATE sagas SET timer_at = now(), deadline_at = now() WHERE generation_id = $1", generation
     )
@@ -212,7 +212,7 @@ async def test_a_deadline_fires_from_the_database_and_ends_in_a_refund(unit: Uni
 
 async def test_billing_that_does_not_answer_is_asked_again(unit: UnitOfWork, handlers: Handlers) -> None:
     generation = uuid4()
-    await hear(unit, handlers, [requested(generation), deducted(generation), completed(generation)])
+    await handle(unit, handlers, [build_request(generation), build_deduction(generation), build_completion(generation)])
     await unit.pool.execute("DELETE FROM outbox")
 
     await handlers.fire_timers(unit)
@@ -227,9 +227,9 @@ async def test_a_render_that_comes_after_its_refund_is_told_to_throw_away_what_i
     unit: UnitOfWork, handlers: Handlers
 ) -> None:
     generation = uuid4()
-    await hear(unit, handlers, [requested(generation), CancelRequested(generation_id=generation)])
+    await handle(unit, handlers, [build_request(generation), CancelRequested(generation_id=generation)])
 
-    sent = await hear(unit, handlers, [completed(generation)])
+    sent = await handle(unit, handlers, [build_completion(generation)])
 
     assert sent == ["render.discard_render.v1"]
     assert await state(unit, generation) == "refunding"
@@ -242,8 +242,9 @@ async def test_a_render_that_comes_after_its_refund_is_told_to_throw_away_what_i
 async def test_the_story_tells_every_step_and_every_lost_race(unit: UnitOfWork, handlers: Handlers) -> None:
     generation = uuid4()
     captured = CreditCaptured(generation_id=generation, captured=1, refunded=0)
-    await hear(unit, handlers, [requested(generation), deducted(generation), completed(generation), captured])
-    await hear(unit, handlers, [CancelRequested(generation_id=generation)])
+    deduction, completion = build_deduction(generation), build_completion(generation)
+    await handle(unit, handlers, [build_request(generation), deduction, completion, captured])
+    await handle(unit, handlers, [CancelRequested(generation_id=generation)])
 
     rows = await unit.pool.fetch(
         "SELECT outcome, state_to FROM saga_log WHERE generation_id = $1 ORDER BY id", generation
@@ -264,16 +265,17 @@ async def test_what_comes_of_work_whose_saga_was_lost_is_thrown_away_and_charged
     assert await withdraw(unit, generation) == "withdrawn"
     refunded = CreditRefunded(generation_id=generation, refunded=1)
 
-    sent = await hear(unit, handlers, [RenderStarted(generation_id=generation, attempt=1), completed(generation)])
+    started = RenderStarted(generation_id=generation, attempt=1)
+    sent = await handle(unit, handlers, [started, build_completion(generation)])
 
     assert sent == ["render.discard_render.v1"]
-    assert await hear(unit, handlers, [refunded]) == []
+    assert await handle(unit, handlers, [refunded]) == []
 
 
 async def test_a_withdrawal_with_a_refund_stops_the_render_and_gives_the_hold_back(unit: UnitOfWork) -> None:
     app = FastAPI()
     silent: Any = None
-    app.include_router(reads_router(unit, SecretStr("token"), silent))
+    app.include_router(internal_router(unit, SecretStr("token"), silent))
     client = httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://session", headers={"Authorization": "Bearer token"}
     )
@@ -292,4 +294,4 @@ async def test_a_withdrawal_with_a_refund_stops_the_render_and_gives_the_hold_ba
 
 async def test_a_message_about_no_generation_is_poison(unit: UnitOfWork, handlers: Handlers) -> None:
     with pytest.raises(Poison, match="no generation"):
-        await hear(unit, handlers, [deducted(uuid4())])
+        await handle(unit, handlers, [build_deduction(uuid4())])

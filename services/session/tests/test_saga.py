@@ -33,8 +33,8 @@ from atelier_contracts import (
 from atelier_contracts.session import GenerationFact
 from atelier_contracts.value_objects import Metadata
 from atelier_messaging import Poison
-from atelier_session.generation import DeadlinePassed, Generation, GracePassed, Heard, HoldGone, ResendDue, State
-from atelier_session.saga import LOST_RACES, SAGA, TERMINAL, TIMERS, LostRace, Transition, decide, end_of, fired
+from atelier_session.generation import DeadlinePassed, Generation, GracePassed, HoldGone, ResendDue, State, Trigger
+from atelier_session.saga import LOST_RACES, SAGA, TERMINAL, TIMERS, LostRace, Transition, decide, due_timer, end_of
 from atelier_session.settings import Settings
 
 ID = UUID(int=1)
@@ -48,7 +48,7 @@ REQUEST = GenerationRequested(
     deadline_s=900,
 )
 PICTURE = Artefact(key="stores/x/generated/y/0.png", content_type="image/png", size=1, sha256="00")
-WORDS: list[Heard] = [
+TRIGGERS: list[Trigger] = [
     REQUEST,
     CreditDeducted(generation_id=ID, owner=OWNER, credits=1, price_book="v1"),
     CreditDeclined(generation_id=ID, reason="insufficient_credits", required=1, available=0),
@@ -69,15 +69,15 @@ def generation(state: State = State.NEW) -> Generation:
     return Generation(REQUEST, datetime(2026, 1, 1, tzinfo=UTC), state)
 
 
-def reached() -> dict[Generation, list[type]]:
-    """Every condition of a generation that any order of words can lead to, with what was sent on one way there."""
+def reach_all() -> dict[Generation, list[type]]:
+    """Every condition of a generation that any order of triggers leads to, with the messages sent on one way there."""
     found: dict[Generation, list[type]] = {generation(): []}
     waiting = deque(found)
     while waiting:
         here = waiting.popleft()
-        for word in WORDS:
+        for trigger in TRIGGERS:
             try:
-                outcome = decide(here, word)
+                outcome = decide(here, trigger)
             except Poison:
                 continue
             # Sent again twice or ten times: it is the same condition but for the count.
@@ -89,41 +89,41 @@ def reached() -> dict[Generation, list[type]]:
 
 
 def test_every_state_of_the_table_can_be_reached_and_no_other() -> None:
-    assert {g.state for g in reached()} == set(State)
+    assert {g.state for g in reach_all()} == set(State)
 
 
 def test_every_state_that_is_not_an_end_has_a_clock_that_moves_it() -> None:
     for state in set(State) - TERMINAL - {State.NEW}:
-        assert isinstance(decide(next(g for g in reached() if g.state is state), TIMERS[state]()), Transition)
+        assert isinstance(decide(next(g for g in reach_all() if g.state is state), TIMERS[state]()), Transition)
 
 
 def test_every_fact_that_is_told_repeats_the_clients_metadata() -> None:
     order = Metadata(order="4711")
     request = REQUEST.model_copy(update={"metadata": order})
-    told: list[GenerationFact] = []
-    for condition in reached():
-        for word in WORDS:
+    facts: list[GenerationFact] = []
+    for condition in reach_all():
+        for trigger in TRIGGERS:
             try:
-                outcome = decide(replace(condition, request=request), word)
+                outcome = decide(replace(condition, request=request), trigger)
             except Poison:
                 continue
-            told += [sent for sent in outcome.sends if isinstance(sent, GenerationFact)]
+            facts += [sent for sent in outcome.sends if isinstance(sent, GenerationFact)]
 
-    assert {type(fact) for fact in told} == set(GenerationFact.__subclasses__())
-    assert all(fact.metadata == order for fact in told)
+    assert {type(fact) for fact in facts} == set(GenerationFact.__subclasses__())
+    assert all(fact.metadata == order for fact in facts)
 
 
 def test_no_end_is_ever_left() -> None:
-    for ended in (g for g in reached() if g.state in TERMINAL):
-        for word in WORDS:
-            outcome = decide(ended, word)
+    for ended in (g for g in reach_all() if g.state in TERMINAL):
+        for trigger in TRIGGERS:
+            outcome = decide(ended, trigger)
             assert isinstance(outcome, LostRace)
             assert outcome.state is ended.state
             assert {type(sent) for sent in outcome.sends} <= {DiscardRender}
 
 
 def test_a_generation_succeeds_only_after_a_capture_and_is_never_captured_otherwise() -> None:
-    for condition, sent in reached().items():
+    for condition, sent in reach_all().items():
         if condition.state is State.SUCCEEDED:
             assert CaptureCredit in sent
             assert RefundCredit not in sent
@@ -134,7 +134,7 @@ def test_a_generation_succeeds_only_after_a_capture_and_is_never_captured_otherw
 
 @pytest.mark.parametrize("late", [State.REFUNDING, State.FAILED, State.CANCELLED, State.EXPIRED])
 def test_a_completion_after_the_refund_was_ordered_never_captures_and_is_thrown_away(late: State) -> None:
-    completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
+    completed = next(trigger for trigger in TRIGGERS if isinstance(trigger, RenderCompleted))
 
     outcome = decide(replace(generation(late), ending=State.EXPIRED), completed)
 
@@ -142,15 +142,15 @@ def test_a_completion_after_the_refund_was_ordered_never_captures_and_is_thrown_
 
 
 def test_a_completion_that_is_said_twice_is_not_thrown_away() -> None:
-    completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
+    completed = next(trigger for trigger in TRIGGERS if isinstance(trigger, RenderCompleted))
 
     for paid in (State.CAPTURING, State.SUCCEEDED):
         assert decide(generation(paid), completed) == LostRace(paid)
 
 
 def test_a_decline_of_a_reservation_that_was_sent_twice_is_made_sure_of_by_a_refund() -> None:
-    declined = next(word for word in WORDS if isinstance(word, CreditDeclined))
-    refunded = next(word for word in WORDS if isinstance(word, CreditRefunded))
+    declined = next(trigger for trigger in TRIGGERS if isinstance(trigger, CreditDeclined))
+    refunded = next(trigger for trigger in TRIGGERS if isinstance(trigger, CreditRefunded))
 
     first = decide(replace(generation(State.RESERVING), resends=1), declined)
     assert isinstance(first, Transition)
@@ -169,18 +169,18 @@ def test_a_decline_of_a_reservation_that_was_sent_twice_is_made_sure_of_by_a_ref
 )
 def test_a_command_without_an_answer_is_sent_again_before_the_deadline(at: State, command: type) -> None:
     before = generation(at)
-    clock = fired(before, now=before.deadline_at - timedelta(seconds=1))
+    clock = due_timer(before, now=before.deadline_at - timedelta(seconds=1))
 
     outcome = decide(before, clock)
 
     assert isinstance(outcome, Transition)
     assert [type(sent) for sent in outcome.sends] == [command]
     assert (outcome.generation.state, outcome.generation.resends) == (at, 1)
-    assert isinstance(fired(before, now=before.deadline_at), DeadlinePassed)
+    assert isinstance(due_timer(before, now=before.deadline_at), DeadlinePassed)
 
 
 def test_a_capture_without_a_hold_ends_without_a_charge_and_its_result_is_thrown_away() -> None:
-    refunded = next(word for word in WORDS if isinstance(word, CreditRefunded))
+    refunded = next(trigger for trigger in TRIGGERS if isinstance(trigger, CreditRefunded))
 
     gone = decide(generation(State.CAPTURING), HoldGone())
     assert isinstance(gone, Transition)
@@ -192,24 +192,24 @@ def test_a_capture_without_a_hold_ends_without_a_charge_and_its_result_is_thrown
 
 
 def test_every_end_can_be_told_again_word_for_word() -> None:
-    told = set()
-    for condition in reached():
-        for word in WORDS:
+    replayed = set()
+    for condition in reach_all():
+        for trigger in TRIGGERS:
             if condition.state in TERMINAL:
                 continue
             try:
-                outcome = decide(condition, word)
+                outcome = decide(condition, trigger)
             except Poison:
                 continue
             if isinstance(outcome, Transition) and outcome.generation.state in TERMINAL:
                 assert end_of(outcome.generation) == outcome.sends[0]
-                told.add(outcome.generation.state)
-    assert told == TERMINAL
+                replayed.add(outcome.generation.state)
+    assert replayed == TERMINAL
 
 
 def test_what_was_reused_is_captured_and_announced_as_reused() -> None:
-    completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
-    captured = next(word for word in WORDS if isinstance(word, CreditCaptured))
+    completed = next(trigger for trigger in TRIGGERS if isinstance(trigger, RenderCompleted))
+    captured = next(trigger for trigger in TRIGGERS if isinstance(trigger, CreditCaptured))
 
     capturing = decide(generation(State.RENDERING), completed.model_copy(update={"reused": True}))
     assert isinstance(capturing, Transition)
@@ -221,7 +221,7 @@ def test_what_was_reused_is_captured_and_announced_as_reused() -> None:
 
 def test_a_completion_that_beats_the_stop_is_delivered_and_charged() -> None:
     stopping = replace(generation(State.STOPPING), ending=State.CANCELLED)
-    completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
+    completed = next(trigger for trigger in TRIGGERS if isinstance(trigger, RenderCompleted))
 
     outcome = decide(stopping, completed)
 
@@ -235,8 +235,8 @@ GONE = CancelRequested(generation_id=ID, cause="client_gone")
 
 @pytest.mark.parametrize("at", [State.RESERVING, State.QUEUED, State.RENDERING, State.STOPPING])
 def test_a_client_that_is_gone_pays_nothing_even_when_the_render_completes_afterwards(at: State) -> None:
-    completed = next(word for word in WORDS if isinstance(word, RenderCompleted))
-    refunded = next(word for word in WORDS if isinstance(word, CreditRefunded))
+    completed = next(trigger for trigger in TRIGGERS if isinstance(trigger, RenderCompleted))
+    refunded = next(trigger for trigger in TRIGGERS if isinstance(trigger, CreditRefunded))
     before = replace(generation(at), ending=State.CANCELLED if at is State.STOPPING else None)
 
     gone = decide(before, GONE)

@@ -1,4 +1,5 @@
-"""What stands still is asked for: commands go out again, ever less often; billing is asked; the end is told again."""
+"""Generations without progress: commands are sent again with growing pauses, billing's hold is read, the end is
+replayed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +13,10 @@ from atelier_session import store
 from atelier_session.generation import Generation
 from atelier_session.handlers import ASK_AFTER_RESENDS, Handlers
 from atelier_session.holds import Hold
+from atelier_session.replay import replay_states
 from atelier_session.settings import Settings
-from atelier_session.standing import told_again
 
-from .test_handlers import completed, deducted, hear, requested, state
+from .test_handlers import build_completion, build_deduction, build_request, handle, state
 
 pytestmark = pytest.mark.stack
 
@@ -25,10 +26,10 @@ class Billing:
 
     def __init__(self) -> None:
         self.holds: dict[UUID, Hold] = {}
-        self.asked: list[UUID] = []
+        self.requests: list[UUID] = []
 
     async def find(self, ids: list[UUID]) -> dict[UUID, Hold]:
-        self.asked += ids
+        self.requests += ids
         return {id_: self.holds[id_] for id_ in ids if id_ in self.holds}
 
 
@@ -59,17 +60,17 @@ async def wait_s(unit: UnitOfWork, generation: UUID) -> int:
     return int(await unit.pool.fetchval(waits, generation))
 
 
-async def capturing(unit: UnitOfWork, handlers: Handlers) -> UUID:
+async def reach_capturing(unit: UnitOfWork, handlers: Handlers) -> UUID:
     generation = uuid4()
-    for message in (requested(generation), deducted(generation), completed(generation)):
-        await hear(unit, handlers, [message])
+    for message in (build_request(generation), build_deduction(generation), build_completion(generation)):
+        await handle(unit, handlers, [message])
     return generation
 
 
 async def test_a_capture_that_is_not_answered_is_sent_again_less_and_less_often(
     unit: UnitOfWork, handlers: Handlers
 ) -> None:
-    generation = await capturing(unit, handlers)
+    generation = await reach_capturing(unit, handlers)
 
     waits = [await wait_s(unit, generation)]
     for _ in range(3):
@@ -81,15 +82,15 @@ async def test_a_capture_that_is_not_answered_is_sent_again_less_and_less_often(
 
 @pytest.mark.parametrize(
     ("said", "lost"),
-    [((), "billing.reserve_credit.v1"), ((deducted,), "render.request_render.v1")],
+    [((), "billing.reserve_credit.v1"), ((build_deduction,), "render.request_render.v1")],
     ids=["reserve", "render"],
 )
 async def test_a_lost_command_is_sent_again_long_before_the_deadline(
     unit: UnitOfWork, handlers: Handlers, said: tuple[Callable[[UUID], Message], ...], lost: str
 ) -> None:
     generation = uuid4()
-    for message in (requested(generation), *(make(generation) for make in said)):
-        await hear(unit, handlers, [message])
+    for message in (build_request(generation), *(make(generation) for make in said)):
+        await handle(unit, handlers, [message])
 
     assert await wait_s(unit, generation) == 10
     assert await fire(unit, handlers, generation) == [lost]
@@ -108,15 +109,15 @@ async def test_a_lost_command_is_sent_again_long_before_the_deadline(
 async def test_a_capture_that_stands_still_ends_as_its_hold_did(
     unit: UnitOfWork, handlers: Handlers, billing: Billing, hold: Hold, sent: list[str], ends: str
 ) -> None:
-    generation = await capturing(unit, handlers)
+    generation = await reach_capturing(unit, handlers)
     billing.holds[generation] = hold
     for _ in range(ASK_AFTER_RESENDS):
         await fire(unit, handlers, generation)
-    assert generation not in billing.asked
+    assert generation not in billing.requests
 
     after = await fire(unit, handlers, generation)
 
-    assert generation in billing.asked
+    assert generation in billing.requests
     assert [name for name in after if name != "render.discard_render.v1"] == sent
     assert await state(unit, generation) == ends
 
@@ -134,8 +135,8 @@ async def test_a_refund_that_stands_still_ends_as_its_hold_did_and_makes_no_dead
     unit: UnitOfWork, handlers: Handlers, billing: Billing, hold: Hold, sent: list[str], ends: str
 ) -> None:
     generation = uuid4()
-    await hear(unit, handlers, [requested(generation)])
-    await hear(unit, handlers, [CancelRequested(generation_id=generation, cause="client_gone")])
+    await handle(unit, handlers, [build_request(generation)])
+    await handle(unit, handlers, [CancelRequested(generation_id=generation, cause="client_gone")])
     billing.holds[generation] = hold
     for _ in range(ASK_AFTER_RESENDS):
         await fire(unit, handlers, generation)
@@ -147,13 +148,13 @@ async def test_a_refund_that_stands_still_ends_as_its_hold_did_and_makes_no_dead
 async def test_where_a_generation_stands_is_told_as_the_events_that_were_lost(
     unit: UnitOfWork, handlers: Handlers, billing: Billing
 ) -> None:
-    succeeded, rejected, waiting = await capturing(unit, handlers), uuid4(), uuid4()
-    await hear(unit, handlers, [CreditCaptured(generation_id=succeeded, captured=1, refunded=0)])
-    await hear(unit, handlers, [requested(rejected), requested(waiting)])
+    succeeded, rejected, waiting = await reach_capturing(unit, handlers), uuid4(), uuid4()
+    await handle(unit, handlers, [CreditCaptured(generation_id=succeeded, captured=1, refunded=0)])
+    await handle(unit, handlers, [build_request(rejected), build_request(waiting)])
     declined = CreditDeclined(generation_id=rejected, reason="insufficient_credits", required=1, available=0)
-    await hear(unit, handlers, [declined, deducted(waiting)])
+    await handle(unit, handlers, [declined, build_deduction(waiting)])
 
-    answers = await told(unit, billing, [succeeded, rejected, waiting, uuid4()])
+    answers = await replay(unit, billing, [succeeded, rejected, waiting, uuid4()])
 
     assert answers == {
         succeeded: ("succeeded", ["session.generation_succeeded.v1"]),
@@ -165,20 +166,20 @@ async def test_where_a_generation_stands_is_told_as_the_events_that_were_lost(
 async def test_an_end_from_before_billings_word_was_kept_takes_it_from_the_hold(
     unit: UnitOfWork, handlers: Handlers, billing: Billing
 ) -> None:
-    generation = await capturing(unit, handlers)
-    await hear(unit, handlers, [CreditCaptured(generation_id=generation, captured=1, refunded=0)])
+    generation = await reach_capturing(unit, handlers)
+    await handle(unit, handlers, [CreditCaptured(generation_id=generation, captured=1, refunded=0)])
     await unit.pool.execute("UPDATE sagas SET settlement = NULL WHERE generation_id = $1", generation)
 
-    before = await told(unit, billing, [generation])
+    before = await replay(unit, billing, [generation])
     billing.holds[generation] = {"state": "captured", "captured": 1, "refunded": 0}
-    after = await told(unit, billing, [generation])
+    after = await replay(unit, billing, [generation])
 
     assert before == {generation: ("succeeded", [])}
     assert after == {generation: ("succeeded", ["session.generation_succeeded.v1"])}
 
 
-async def told(unit: UnitOfWork, billing: Billing, ids: list[UUID]) -> dict[UUID, tuple[str, list[str]]]:
+async def replay(unit: UnitOfWork, billing: Billing, ids: list[UUID]) -> dict[UUID, tuple[str, list[str]]]:
     answering: Any = billing
     known: list[Generation] = await store.find(unit.pool, ids)
-    answers = await told_again(known, answering)
-    return {one["id"]: (one["state"], [event["name"] for event in one["events"]]) for one in answers}
+    answers = await replay_states(known, answering)
+    return {row["id"]: (row["state"], [event["name"] for event in row["events"]]) for row in answers}

@@ -85,7 +85,7 @@ def days_left(model: str, *, today: Date) -> int | None:
     return None if gone_on is None else (gone_on - today).days
 
 
-def ending_soon(models: Iterable[str], *, today: Date) -> list[str]:
+def models_ending_soon(models: Iterable[str], *, today: Date) -> list[str]:
     """Those that are gone within ``ALARM_DAYS``, in the order given."""
     return [name for name in models if 0 < (days_left(name, today=today) or 0) <= ALARM_DAYS]
 

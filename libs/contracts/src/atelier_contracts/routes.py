@@ -61,7 +61,7 @@ def senders_of(message: type[Message]) -> tuple[str, ...]:
     return message.senders or (owner_of(message.name),)
 
 
-def sent_by(service: str) -> list[str]:
+def message_names_of(service: str) -> list[str]:
     """The names of all messages that a service may send."""
     return sorted(name for name, message in REGISTRY.items() if service in senders_of(message))
 

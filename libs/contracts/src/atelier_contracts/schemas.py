@@ -27,7 +27,7 @@ def schema_of(name: str) -> dict[str, Any]:
     }
 
 
-def breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+def find_breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What a reader of ``old`` could not cope with in ``new``; empty when the change is safe.
 
     A list of words may grow: readers are deployed before writers, so nobody hears a word before knowing it. It may not
@@ -71,7 +71,7 @@ def differences() -> list[str]:
         if name not in stored:
             found.append(f"{name}: new message, not written yet")
         elif stored[name] != current:
-            broken = breaking_changes(stored[name], current)
+            broken = find_breaking_changes(stored[name], current)
             found += [f"{name}: BREAKING: {problem}; give it a new version" for problem in broken] or [
                 f"{name}: changed"
             ]

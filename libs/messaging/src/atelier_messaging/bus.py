@@ -32,7 +32,7 @@ _PRUNE = "DELETE FROM inbox WHERE handled_at < now() - make_interval(days => $1)
 logger = logging.getLogger(__name__)
 
 
-class _Arrivals:
+class _Prefetched:
     """What one subscriber has received and not settled; bounded by the prefetch."""
 
     def __init__(self, batch_max: int) -> None:
@@ -72,12 +72,12 @@ class Bus:
         self.unit = UnitOfWork(pool, self.outbox, f"atelier/{service}")
         self._preparations: list[Preparation] = []
         self.broker = _Subscriptions(addresses_of(url), f"{service} consume", self._preparations)
-        self._consumers: list[tuple[Consumer, _Arrivals]] = []
+        self._consumers: list[tuple[Consumer, _Prefetched]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     def consume(self, queue: str, handler: Handler) -> None:
         """Handles the messages of ``queue`` in batches. Call before ``start``."""
-        arrivals = _Arrivals(self._settings.batch_max)
+        arrivals = _Prefetched(self._settings.batch_max)
         self._consumers.append((Consumer(queue, handler, self.unit, self.publisher, self.publisher.senders), arrivals))
         # A channel of its own: acknowledging many at once speaks of all deliveries of the channel.
         channel = Channel(prefetch_count=self._settings.prefetch)
@@ -105,7 +105,7 @@ class Bus:
                 self.publisher.senders.own,
             )
         if self._settings.installation is not None:
-            await database.take_for(self._pool, self._settings.installation)
+            await database.claim_database(self._pool, self._settings.installation)
         await self.publisher.start()
         if self._settings.installation is not None:
             await self.publisher.check_installation(self._settings.installation)
@@ -117,30 +117,30 @@ class Bus:
             await self.broker.start()
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether what we say now can be published, and what is answered to it can be heard."""
-        return self.publisher.connected and self.broker.usable
+        return self.publisher.is_connected and self.broker.usable
 
     def run_in_background(self, coroutine: Any, name: str) -> None:
         """Runs a coroutine until ``stop``. If it ends before, the process ends too: a service without its loops would
         look alive and do nothing; started again it resumes from its tables."""
         task = asyncio.create_task(coroutine, name=name)
-        task.add_done_callback(_fall_with)
+        task.add_done_callback(_stop_service_when_done)
         self._tasks.append(task)
 
     async def ready(self) -> bool:
         """Whether the broker can be used and every loop of ours is still at work."""
-        return self.connected and all(not task.done() for task in self._tasks)
+        return self.is_connected and all(not task.done() for task in self._tasks)
 
     async def stop(self) -> None:
         """Stops consuming, ends the loops, publishes what is under way, disconnects. A broker that does not answer
         delays each step by at most ``STOP_S_MAX`` seconds; what it did not confirm stays in the outbox."""
-        await _briefly("stopping to consume", self.broker.stop())
+        await _within_stop_deadline("stopping to consume", self.broker.stop())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await _briefly("publishing the rest", self.outbox.drain())
-        await _briefly("disconnecting", self.publisher.stop())
+        await _within_stop_deadline("publishing the rest", self.outbox.drain())
+        await _within_stop_deadline("disconnecting", self.publisher.stop())
 
     async def _prune(self) -> None:
         await self._pool.execute(_PRUNE, INBOX_DAYS)
@@ -150,7 +150,7 @@ class _Subscriptions(RabbitBroker):
     """FastStream on a connection of ours, which knows several brokers and leaves the silent one."""
 
     def __init__(self, addresses: Sequence[str], name: str, preparations: Sequence[Preparation]) -> None:
-        super().__init__(addresses[0], apply_types=False, decoder=_undecoded, logger=None)
+        super().__init__(addresses[0], apply_types=False, decoder=_keep_undecoded, logger=None)
         self.rank: dict[str, Any] = {"x-priority": 0}
         """Of the consumers on the present connection. It rises with each: what the broker has for a queue goes to the
         newest connection, and not to an older one that it believes in although we know it to be lost."""
@@ -173,7 +173,7 @@ class _Subscriptions(RabbitBroker):
         self.rank["x-priority"] += 1
 
 
-async def _briefly(what: str, step: Awaitable[None]) -> None:
+async def _within_stop_deadline(what: str, step: Awaitable[None]) -> None:
     try:
         async with asyncio.timeout(STOP_S_MAX):
             await step
@@ -181,12 +181,12 @@ async def _briefly(what: str, step: Awaitable[None]) -> None:
         logger.warning("%s was left undone: %r", what, failure)
 
 
-async def _undecoded(message: RabbitMessage) -> RabbitMessage:
+async def _keep_undecoded(message: RabbitMessage) -> RabbitMessage:
     """Bodies are decoded by the consumer, where a body that cannot be decoded has a fate."""
     return message
 
 
-def _fall_with(task: "asyncio.Task[Any]") -> None:
+def _stop_service_when_done(task: "asyncio.Task[Any]") -> None:
     if not task.cancelled():
         logger.critical("%s ended: stopping the service", task.get_name(), exc_info=task.exception())
         os.kill(os.getpid(), signal.SIGTERM)

@@ -176,7 +176,7 @@ class Consumer:
             return
         logger.warning("%s: again in %s s: %r", self.queue, topology.RETRY_DELAYS_S[rung], error, exc_info=error)
         metrics.CONSUMED.labels(self.queue, "retried").inc()
-        headers = {**topology.lasting(received.message.headers), ATTEMPT_HEADER: received.attempt + 1}
+        headers = {**topology.portable_headers(received.message.headers), ATTEMPT_HEADER: received.attempt + 1}
         await self._move(received.message, headers, topology.retry_exchange(rung))
 
     async def _dead_letter(self, message: RawMessage, reason: str) -> None:
@@ -185,7 +185,7 @@ class Consumer:
         metrics.DEAD_LETTERS.labels(self.queue).inc()
         # A lone surrogate in an error's text could not be sent, and the message would stop this consumer for ever.
         sendable = reason[:REASON_CHARS_MAX].encode(errors="replace").decode()
-        headers = {**topology.lasting(message.headers), REASON_HEADER: sendable}
+        headers = {**topology.portable_headers(message.headers), REASON_HEADER: sendable}
         await self._move(message, headers, topology.DEAD_EXCHANGE)
 
     async def _move(self, message: RawMessage, headers: Mapping[str, object], exchange: str) -> None:

@@ -74,7 +74,7 @@ class OtherInstallation(RuntimeError):
     """The database belongs to another installation; the text is a sentence for an operator."""
 
 
-async def take_for(pool: Pool, installation: str) -> None:
+async def claim_database(pool: Pool, installation: str) -> None:
     """Marks the database as this installation's at its first start. Raises OtherInstallation where it is another's."""
     await pool.execute(_MARK, installation)
     found = await pool.fetchval("SELECT id FROM installation")

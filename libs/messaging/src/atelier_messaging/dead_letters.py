@@ -13,7 +13,7 @@ from atelier_contracts.routes import owner_of, senders_of
 from atelier_messaging.connection import connect_first
 from atelier_messaging.consumer import ATTEMPT_HEADER, REASON_HEADER
 from atelier_messaging.senders import OPERATOR, SENDER_HEADER, Senders
-from atelier_messaging.topology import dead_queue, lasting
+from atelier_messaging.topology import dead_queue, portable_headers
 
 LIST_MAX = 1_000
 
@@ -55,7 +55,7 @@ async def redrive(url: str, queue: str, *, vouch: bool = False) -> int:
             if (raw.message_id, raw.body) in met:
                 continue  # it died again at once; closing the connection leaves it in its grave
             met.add((raw.message_id, raw.body))
-            kept = lasting(raw.headers or {}).items()
+            kept = portable_headers(raw.headers or {}).items()
             plain = {k: v for k, v in kept if k not in {ATTEMPT_HEADER, REASON_HEADER}}
             sender = _may_send(raw, senders) if vouch else _sender(raw, senders, queue)
             headers = cast(HeadersType, {**plain, SENDER_HEADER: sender})

@@ -52,7 +52,7 @@ class Link:
         self._leaving = False
         return len(self._left) - before
 
-    async def given_up(self) -> None:
+    async def wait_until_dropped(self) -> None:
         """Returns once the server has ended by itself what it was left to hold."""
         with suppress(OSError):
             for reader, _ in self._left:
@@ -139,7 +139,7 @@ class Link:
 
 
 @asynccontextmanager
-async def linked(url: str) -> AsyncIterator[Link]:
+async def open_link(url: str) -> AsyncIterator[Link]:
     """A link for the length of a block."""
     link = Link(url)
     await link.up()

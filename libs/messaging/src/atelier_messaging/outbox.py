@@ -111,7 +111,7 @@ class Outbox:
 
     async def sweep(self) -> int:
         """Sends again what has lain longer than ``SWEEP_AFTER_S``; answers how many were confirmed."""
-        if not self._publisher.connected:
+        if not self._publisher.is_connected:
             return 0
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_SWEEP, SWEEP_AFTER_S, list(self._in_flight), SWEEP_ROWS_MAX)

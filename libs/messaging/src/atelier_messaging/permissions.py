@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import atelier_contracts  # noqa: F401 - importing fills the registry
-from atelier_contracts.routes import EXCHANGE, REPLY_PREFIX, ROUTES, SERVICES, owner_of, sent_by
+from atelier_contracts.routes import EXCHANGE, REPLY_PREFIX, ROUTES, SERVICES, message_names_of, owner_of
 from atelier_messaging.senders import OPERATOR
 from atelier_messaging.topology import DEAD_EXCHANGE, INSTALLATION, RETRY_DELAYS_S, retry_exchange
 
@@ -53,7 +53,7 @@ def permissions_of(service: str) -> dict[str, str]:
     own = [re.escape(queue) for queue in ROUTES if owner_of(queue) == service]
     ladder = [re.escape(retry_exchange(rung)) for rung in range(len(RETRY_DELAYS_S))]
     written = [re.escape(name) for name in (EXCHANGE, DEAD_EXCHANGE, INSTALLATION)] + ladder
-    if not _hears_replies(service):
+    if not _receives_replies(service):
         return {"configure": NOTHING, "write": _any_of(written), "read": _any_of(own)}
     return {
         "configure": _any_of([REPLIES]),
@@ -65,11 +65,11 @@ def permissions_of(service: str) -> dict[str, str]:
 def topics_of(service: str) -> dict[str, str]:
     """On the exchange of all messages: which names it may publish, and to which it may bind a queue. Where the broker
     looks at extra routing keys too, an answer needs that of the gateway instance that asked."""
-    names = [re.escape(name) for name in sent_by(service)]
-    return {"write": _any_of([*names, REPLIES]), "read": _any_of([REPLIES]) if _hears_replies(service) else NOTHING}
+    names = [re.escape(name) for name in message_names_of(service)]
+    return {"write": _any_of([*names, REPLIES]), "read": _any_of([REPLIES]) if _receives_replies(service) else NOTHING}
 
 
-def _hears_replies(service: str) -> bool:
+def _receives_replies(service: str) -> bool:
     return service == owner_of(REPLY_PREFIX)
 
 

@@ -78,7 +78,7 @@ class Publisher:
     async def check_installation(self, installation: str) -> None:
         """Raises OtherTopology where the virtual host is another installation's, or nobody's yet."""
         if not self.senders.known:
-            await topology.claim(self._channel, installation)
+            await topology.mark_virtual_host(self._channel, installation)
             return
         probe = OutgoingMessage(b"", {}, installation, installation, topology.INSTALLATION)
         match (await self.publish([probe]))[0]:
@@ -91,13 +91,13 @@ class Publisher:
                 )
 
     @property
-    def connected(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether a publish has any chance right now."""
         return self._connection is not None and self._connection.usable
 
     async def publish(self, window: Sequence[OutgoingMessage]) -> list[PublishOutcome]:
         """Publishes all at once and waits for every confirm, at most ``PUBLISH_S_MAX`` seconds."""
-        if not self.connected:
+        if not self.is_connected:
             return [PublishOutcome.UNKNOWN] * len(window)
         if len(window) == 1:
             try:
@@ -118,7 +118,7 @@ class Publisher:
 
     def _judge_node(self, outcomes: Sequence[PublishOutcome]) -> None:
         self._unconfirmed = self._unconfirmed + 1 if all(o is PublishOutcome.UNKNOWN for o in outcomes) else 0
-        if self._unconfirmed >= UNCONFIRMED_MAX and self._connection is not None and self.connected:
+        if self._unconfirmed >= UNCONFIRMED_MAX and self._connection is not None and self.is_connected:
             self._unconfirmed = 0
             self._connection.leave(f"it confirmed none of {UNCONFIRMED_MAX} publishes in a row")
 

@@ -31,7 +31,7 @@ BROKER_HISTORY = ("x-death", "x-first-death-", "x-last-death-")
 DELIVERY_LIMIT = 50
 """Deliveries after which the broker itself gives up on a message that keeps killing its consumer."""
 
-GRAVE: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+DEAD_LETTER_ARGUMENTS: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 """Looking at a dead letter is a delivery; from RabbitMQ 4.0 the default limit would drop it after twenty looks."""
 
 
@@ -45,7 +45,7 @@ def retry_exchange(rung: int) -> str:
     return f"atelier.retry.{RETRY_DELAYS_S[rung]}"
 
 
-def lasting(headers: Mapping[str, object]) -> dict[str, object]:
+def portable_headers(headers: Mapping[str, object]) -> dict[str, object]:
     """The headers to keep when a message is moved by us.
 
     The broker's own history of dead-lettering is left behind: with it, the broker takes a second way through the retry
@@ -77,19 +77,19 @@ async def declare_at(url: str, installation: str | None) -> None:
     async with asyncio.timeout(DECLARE_S_MAX), await connect_first(url) as connection:
         channel = await connection.channel()
         if installation is not None:
-            await claim(channel, installation)
+            await mark_virtual_host(channel, installation)
         await declare(channel)
 
 
-async def release(url: str, installation: str) -> None:
+async def unmark_virtual_host(url: str, installation: str) -> None:
     """Takes the mark of an installation that is gone off its virtual host. Raises as ``declare_at`` does."""
     async with asyncio.timeout(DECLARE_S_MAX), await connect_first(url) as connection:
         channel = await connection.channel()
-        await claim(channel, installation)
+        await mark_virtual_host(channel, installation)
         await channel.queue_delete(INSTALLATION)
 
 
-async def claim(channel: AbstractChannel, installation: str) -> None:
+async def mark_virtual_host(channel: AbstractChannel, installation: str) -> None:
     """Marks the virtual host as this installation's: by a queue that the broker declares once, and with these arguments
     only. Its binding answers the services, which may declare nothing: what they publish to it under another
     installation's name is unroutable. Raises OtherTopology where it is another's."""
@@ -127,7 +127,7 @@ async def _declare(channel: AbstractChannel) -> None:
         declared = await channel.declare_queue(queue, durable=True, arguments=queue_arguments(queue))
         for message in messages:
             await declared.bind(exchange, routing_key=message.name)
-        grave = await channel.declare_queue(dead_queue(queue), durable=True, arguments=GRAVE)
+        grave = await channel.declare_queue(dead_queue(queue), durable=True, arguments=DEAD_LETTER_ARGUMENTS)
         await grave.bind(dead, routing_key=queue)
     for rung, delay_s in enumerate(RETRY_DELAYS_S):
         ladder = await channel.declare_exchange(retry_exchange(rung), ExchangeType.FANOUT, durable=True)

@@ -110,11 +110,11 @@ def price(
     if unit is None or n < 1:
         wanted = {"kind": kind, "quality": quality, "size": size, "n": n, "characters": characters}
         given = ", ".join(f"{name} {value}" for name, value in wanted.items() if value)
-        return NoPrice(f"price book {VERSION} has no price for {given}", *_offered(kind, quality))
+        return NoPrice(f"price book {VERSION} has no price for {given}", *_priced_alternatives(kind, quality))
     return Price(unit, n)
 
 
-def _offered(kind: str, quality: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _priced_alternatives(kind: str, quality: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The sizes that are priced in this quality, or else the qualities that are priced."""
     if kind == "image":
         sizes = tuple(image_sizes(quality))

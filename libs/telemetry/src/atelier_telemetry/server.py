@@ -50,7 +50,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Starts, unless it is asked to end before that: what start-up waits for may never come."""
-        starting = asyncio.ensure_future(self._started(sockets))
+        starting = asyncio.ensure_future(self._startup_failed(sockets))
         while not starting.done() and not self.should_exit:
             await asyncio.wait([starting], timeout=LOOK_EVERY_S)
         if not starting.done():
@@ -83,7 +83,7 @@ class Server(uvicorn.Server):
         while clock() < until and any(_awaits_first_request(each) for each in self.server_state.connections):  # noqa: ASYNC110 - no event says it
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _started(self, sockets: list[socket] | None) -> bool:
+    async def _startup_failed(self, sockets: list[socket] | None) -> bool:
         """Whether start-up failed; a SystemExit inside a task would end the loop behind our back."""
         try:
             await super().startup(sockets)

@@ -1,4 +1,4 @@
-"""Puts billing together; decides nothing."""
+"""Builds the billing service; the only place that constructs its parts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,9 +7,9 @@ from functools import partial
 from fastapi import FastAPI
 
 from atelier_billing import full_proof, handlers
-from atelier_billing.reads import reads_router
+from atelier_billing.internal_api import internal_router
 from atelier_billing.settings import Settings
-from atelier_billing.verify import advance_checkpoint
+from atelier_billing.verification import advance_checkpoint
 from atelier_contracts.routes import BILLING_COMMANDS
 from atelier_messaging import Bus, database, periodic
 from atelier_telemetry import logs, tracing
@@ -17,13 +17,13 @@ from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, ope
 from atelier_telemetry.shutdown import Shutdown
 
 PROOF_EVERY_S = 2.0
-"""Seconds until an ordered full proof begins, or one that another process left is carried on."""
+"""Seconds until a requested full proof begins, or one that another process left is continued."""
 
 
 def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
 
-    ending = stop or Shutdown()
+    shutdown = stop or Shutdown()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -42,15 +42,15 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         bus.run_in_background(
             periodic.run_every("checkpoint", settings.billing_checkpoint_every_s, advance), "checkpoint"
         )
-        prove = partial(full_proof.carry_on, pool)
+        prove = partial(full_proof.continue_proof, pool)
         bus.run_in_background(periodic.run_every("full proof", PROOF_EVERY_S, prove), "full proof")
         checks: dict[str, Check] = {
-            PROCESS: ending.has_not_begun,
+            PROCESS: shutdown.has_not_begun,
             "broker": bus.ready,
             "database": partial(database.ping, pool),
         }
         app.include_router(operations_router(checks))
-        app.include_router(reads_router(pool, settings.service_token))
+        app.include_router(internal_router(pool, settings.service_token))
         yield
         await bus.stop()
         await pool.close()

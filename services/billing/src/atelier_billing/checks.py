@@ -1,7 +1,7 @@
 """The rules of the books as SQL: each check selects one sentence for every violation.
 
-What looks at whole accounts is cheap and is always run in full. What looks at holds and postings takes its subjects
-from the caller: the few that no checkpoint covers yet, or one page of all there are.
+Checks of whole accounts are cheap and always run in full. Checks of holds and postings get their subjects from the
+caller: the few that no checkpoint covers yet, or one page of all.
 """
 
 from atelier_pricing import REUSED_CREDITS
@@ -68,7 +68,7 @@ CHECKPOINT = f"""
       WHERE NOT EXISTS (SELECT FROM unproven_postings u WHERE u.posting_id = p.id) GROUP BY 1) m USING (owner_id)
     WHERE (t.granted, t.available, t.held, t.captured, t.expired, t.entries)
           IS DISTINCT FROM (m.granted, m.available, m.held, m.captured, m.expired, m.entries)"""  # noqa: S608 - constants only
-"""What was proven once is still there, and adds up to the same."""
+"""Every proven posting is still there, with the same sums."""
 
 GRANTS = """
     SELECT format('grant %s of owner %s: given %s, left %s; postings say %s, %s', COALESCE(g.id, p.grant_id),

@@ -1,6 +1,7 @@
-"""The full proof of the books, as a job: every posting and every hold, in slices that any billing process carries on.
+"""The full proof of the books, as a job: every posting and every hold, in slices that any billing process can continue.
 
-A slice is one snapshot. That is enough: balances are compared in one, and a hold is compared with its own postings.
+Each slice reads one snapshot. That is enough: all balances are compared in one slice, and a hold is compared with its
+own postings.
 """
 
 from collections.abc import Mapping
@@ -12,12 +13,12 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from atelier_billing import checks
-from atelier_billing.verify import VIOLATIONS_MAX, Verdict
+from atelier_billing.verification import VIOLATIONS_MAX, LedgerVerification
 from atelier_messaging.database import Connection, Pool
 
 SLICE_ROWS = 10_000
 SLICE_S_MAX = 600.0
-"""Adding up all postings is one statement, and a long one in old books."""
+"""Adding up all postings is one statement, and takes long in old books."""
 
 _START = """
 INSERT INTO ledger_proofs (id, state, step, total) VALUES ($1, 'running', 'balances', 0) ON CONFLICT DO NOTHING
@@ -78,7 +79,7 @@ class _Progress:
 
 
 async def start(pool: Pool) -> dict[str, Any]:
-    """Orders a full proof, or answers the one that is running."""
+    """Starts a full proof, or returns the one that is running."""
     while True:
         await pool.execute(_START, uuid7())
         if (row := await pool.fetchrow(_RUNNING)) is not None:
@@ -86,28 +87,28 @@ async def start(pool: Pool) -> dict[str, Any]:
 
 
 async def find(pool: Pool, id_: UUID) -> dict[str, Any] | None:
-    """How far a proof is, and what it found."""
+    """The progress and the violations of a proof; None where there is none with this id."""
     row = await pool.fetchrow(_ONE, id_)
     return dict(row) if row else None
 
 
 async def latest(pool: Pool) -> dict[str, Any] | None:
-    """The proof that was ordered last."""
+    """The proof that was started last; None where there is none."""
     row = await pool.fetchrow(_LATEST)
     return dict(row) if row else None
 
 
-async def carry_on(pool: Pool) -> None:
-    """Works on the running proof until it is done; returns at once where there is none, or another process has it."""
+async def continue_proof(pool: Pool) -> None:
+    """Continues the running proof to its end; returns at once where there is none, or another process works on it."""
     try:
         while await _slice(pool):
             pass
     except asyncpg.SerializationError:
-        return  # another process carries it on
+        return  # another process continues it
 
 
 async def _slice(pool: Pool) -> bool:
-    """One slice in one transaction; whether there is more. A crash repeats the slice, nothing else."""
+    """Runs one slice in one transaction; whether there are more. After a crash the slice alone is repeated."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         if (row := await connection.fetchrow(_CLAIM)) is None:
             return False
@@ -149,13 +150,13 @@ async def advance(connection: Connection, now: _Progress) -> _Progress:
     )
 
 
-async def prove(connection: Connection) -> Verdict:
+async def prove(connection: Connection) -> LedgerVerification:
     """The whole proof at once, in one snapshot; for tests and small books."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         now = _Progress(_BEGINNING, "balances", None, 0, 0, 0, 0, [])
         while now.step != "done":
             now = await advance(connection, now)
-    return Verdict(now.accounts, now.entries, now.violations)
+    return LedgerVerification(now.accounts, now.entries, now.violations)
 
 
 async def _violations(connection: Connection, named: Mapping[str, str], *arguments: object) -> list[str]:

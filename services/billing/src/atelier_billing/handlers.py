@@ -1,4 +1,4 @@
-"""What billing does with the commands it hears: load, decide, save, emit."""
+"""Billing's command handlers and the expiry of grants: load, decide, save, emit."""
 
 from typing import cast
 
@@ -11,27 +11,27 @@ from atelier_telemetry import metrics
 EXPIRE_OWNERS_MAX = 200
 
 
-async def handle_commands(work: Transaction) -> None:
+async def handle_commands(tx: Transaction) -> None:
     """Queue ``billing.commands``: every command of the batch on one set of locked books."""
-    commands = [cast(MoneyCommand, delivery.message) for delivery in work.fresh]
-    books = await store.lock_books(work.connection, commands)
+    commands = [cast(MoneyCommand, delivery.message) for delivery in tx.fresh]
+    books = await store.lock_books(tx.connection, commands)
     events = [ledger.apply(books, command) for command in commands]
     declined = [event.generation_id for event in events if isinstance(event, CreditDeclined)]
-    await store.confirm_declines(work.connection, books, declined)
-    await store.save_books(work.connection, books)
-    for delivery, command, event in zip(work.fresh, commands, events, strict=True):
+    await store.confirm_declines(tx.connection, books, declined)
+    await store.save_books(tx.connection, books)
+    for delivery, command, event in zip(tx.fresh, commands, events, strict=True):
         reply_to = command.reply_to if isinstance(command, GrantCredit) else None
-        work.emit(event, cause=delivery, cc=[reply_to] if reply_to else ())
+        tx.emit(event, cause=delivery, cc=[reply_to] if reply_to else ())
     _measure(books, events)
 
 
 async def expire_grants(unit: UnitOfWork) -> None:
-    """Moves what is left of expired grants, for owners who do not touch their credits themselves."""
-    async with unit.once() as work:
-        books = await store.lock_due_books(work.connection, owners_max=EXPIRE_OWNERS_MAX)
+    """Expires what is left of due grants, for owners without commands of their own."""
+    async with unit.once() as tx:
+        books = await store.lock_due_books(tx.connection, owners_max=EXPIRE_OWNERS_MAX)
         for wallet in books.wallets.values():
             ledger.expire_due(books, wallet)
-        await store.save_books(work.connection, books)
+        await store.save_books(tx.connection, books)
     _measure(books, [])
 
 

@@ -9,7 +9,6 @@ returned in the same step) or refunded. Time is an argument.
                            └────────refund─────────┘
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -102,7 +101,7 @@ class Grant:
     priority: int = 0
     expires_at: datetime | None = None
 
-    def spent_before(self) -> tuple[int, bool, float, UUID]:
+    def spending_order(self) -> tuple[int, bool, float, UUID]:
         """Sort key: lower priority first, then the soonest to expire, then the oldest."""
         expiry = self.expires_at
         return self.priority, expiry is None, expiry.timestamp() if expiry else 0.0, self.id
@@ -150,26 +149,30 @@ class Books:
     wallets: dict[UUID, Wallet] = field(default_factory=dict)
     holds: dict[UUID, Hold] = field(default_factory=dict)
     known_grants: dict[UUID, CreditGranted] = field(default_factory=dict)
-    """The grants with the ids of this batch that are on the books, each as a second command with its id is answered."""
+    """The grants on the books with an id of this batch, each as the event that a repeated command returns."""
     postings: list[Posting] = field(default_factory=list)
     new_grants: list[tuple[GrantCredit, Grant]] = field(default_factory=list)
-    touched: dict[UUID, Hold] = field(default_factory=dict)
+    changed_holds: dict[UUID, Hold] = field(default_factory=dict)
 
     def move(self, kind: PostingKind, wallet: Wallet, grant: Grant, credits: int, hold: Hold | None = None) -> None:
-        """The only way credits move."""
+        """The only way credits move. An account or a grant that would fall below zero is a bug: AssertionError."""
         if credits == 0:
             return
         posting = Posting(kind, wallet.owner.id, grant.id, credits, hold.generation_id if hold else None)
         wallet.balances[posting.debit] -= credits
         wallet.balances[posting.credit] += credits
         grant.remaining += credits * ((posting.credit is Account.AVAILABLE) - (posting.debit is Account.AVAILABLE))
+        assert credits > 0 and grant.remaining >= 0, f"{kind} of {credits}: the grant {grant.id} has too few left"
+        assert posting.debit is Account.GRANTED or wallet.balances[posting.debit] >= 0, (
+            f"{kind} of {credits}: {posting.debit} of owner {posting.owner_id} is below zero"
+        )
         self.postings.append(posting)
 
 
 def apply(books: Books, command: MoneyCommand) -> MoneyEvent:
-    """Carries out one command and answers what happened. Raises Poison for what can never be right.
+    """Carries out one command and returns its event. Raises Poison for a command that can never be right.
 
-    The same command again, under whatever message id, changes nothing and is answered as before.
+    The same command again, under any message id, changes nothing and returns the same event.
     """
     match command:
         case ReserveCredit():
@@ -209,13 +212,13 @@ def reserve(books: Books, command: ReserveCredit) -> CreditDeducted | CreditDecl
 def _place(books: Books, wallet: Wallet, generation_id: UUID, quoted: Price) -> None:
     hold = Hold(generation_id, wallet.owner.id, quoted.unit_credits, quoted.units, quoted.book)
     wanted = quoted.credits
-    for source in sorted(wallet.grants.values(), key=Grant.spent_before):
+    for source in sorted(wallet.grants.values(), key=Grant.spending_order):
         taken = min(wanted, source.remaining)
         if taken:
             hold.lots[source.id] = taken
             books.move(PostingKind.RESERVE, wallet, source, taken, hold)
             wanted -= taken
-    books.holds[generation_id] = books.touched[generation_id] = hold
+    books.holds[generation_id] = books.changed_holds[generation_id] = hold
 
 
 def capture(books: Books, command: CaptureCredit) -> CreditCaptured:
@@ -237,7 +240,7 @@ def refund(books: Books, command: RefundCredit) -> CreditRefunded:
     hold = books.holds.get(command.generation_id)
     if hold is None:
         hold = Hold(command.generation_id, None, 0, 0, "", HoldState.REFUNDED)
-        books.holds[hold.generation_id] = books.touched[hold.generation_id] = hold
+        books.holds[hold.generation_id] = books.changed_holds[hold.generation_id] = hold
     if hold.state is HoldState.CAPTURED:
         raise Poison(f"refund of {command.generation_id}: it is captured already")
     if hold.state is HoldState.OPEN:
@@ -256,13 +259,14 @@ def _settle(books: Books, hold: Hold, *, charge: int, state: HoldState) -> None:
         books.move(PostingKind.REFUND, wallet, source, credits - charged, hold)
         hold.captured += charged
         hold.refunded += credits - charged
+    assert hold.captured + hold.refunded == hold.credits, f"hold {hold.generation_id} is not settled in full"
     hold.state = state
-    books.touched[hold.generation_id] = hold
+    books.changed_holds[hold.generation_id] = hold
     expire_due(books, wallet)
 
 
 def grant(books: Books, command: GrantCredit) -> CreditGranted:
-    """granted → available. The same grant id grants once; asked again, it answers with what was granted under it."""
+    """granted → available. The same grant id grants once; a repeated command returns the event of the first."""
     given_before = command.grant_id in books.known_grants
     if not given_before:
         wallet = books.wallets.setdefault(command.owner.id, Wallet(command.owner))
@@ -271,14 +275,14 @@ def grant(books: Books, command: GrantCredit) -> CreditGranted:
         books.new_grants.append((command, source))
         books.move(PostingKind.GRANT, wallet, source, command.credits)
         expire_due(books, wallet)
-        books.known_grants[source.id] = _granted(command)
+        books.known_grants[source.id] = _event_of_grant(command)
     known = books.known_grants[command.grant_id]
     wallet_now = books.wallets.get(known.owner.id)
     available = wallet_now.balances[Account.AVAILABLE] if wallet_now else known.available
     return known.model_copy(update={"available": available, "given_before": given_before})
 
 
-def _granted(command: GrantCredit) -> CreditGranted:
+def _event_of_grant(command: GrantCredit) -> CreditGranted:
     return CreditGranted(
         grant_id=command.grant_id,
         owner=command.owner,
@@ -291,10 +295,6 @@ def _granted(command: GrantCredit) -> CreditGranted:
 
 def expire_due(books: Books, wallet: Wallet) -> None:
     """available → expired for every grant of this owner whose time has passed."""
-    for source in due(wallet.grants.values(), now=books.now):
-        books.move(PostingKind.EXPIRE, wallet, source, source.remaining)
-
-
-def due(grants: Iterable[Grant], *, now: datetime) -> list[Grant]:
-    """The grants that still hold available credits although they have expired."""
-    return [g for g in grants if g.remaining and g.expires_at is not None and g.expires_at <= now]
+    for source in wallet.grants.values():
+        if source.expires_at is not None and source.expires_at <= books.now:
+            books.move(PostingKind.EXPIRE, wallet, source, source.remaining)

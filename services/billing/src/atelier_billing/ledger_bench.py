@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atelier_billing import full_proof
-from atelier_billing.verify import advance_checkpoint, verify
+from atelier_billing.verification import advance_checkpoint, verify
 from atelier_messaging import UnitOfWork, database, testing
 from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
@@ -102,7 +102,7 @@ async def _measure(pool: Pool, size: int) -> Cost:
         took.append((time.perf_counter() - began) * 1_000)
     began = time.perf_counter()
     await full_proof.start(pool)
-    await full_proof.carry_on(pool)
+    await full_proof.continue_proof(pool)
     full_s = time.perf_counter() - began
     proof = await full_proof.latest(pool)
     assert proof is not None

@@ -73,7 +73,7 @@ WHERE g.remaining > 0 AND g.expires_at <= now() LIMIT $1
 
 
 async def lock_books(connection: Connection, commands: Sequence[MoneyCommand]) -> Books:
-    """Locks and loads all that these commands can touch: holds, accounts, grants with something left."""
+    """Locks and loads all that these commands can change: holds, accounts, grants with a remainder."""
     holds = await connection.fetch(_LOCK_HOLDS, [c.generation_id for c in commands if not isinstance(c, GrantCredit)])
     owners = {c.owner.id: c.owner for c in commands if isinstance(c, ReserveCredit | GrantCredit)}
     granting = [c for c in commands if isinstance(c, GrantCredit)]
@@ -85,12 +85,12 @@ async def lock_books(connection: Connection, commands: Sequence[MoneyCommand]) -
     books.holds = {row["generation_id"]: _hold(row) for row in holds}
     if granting:
         known = await connection.fetch(_KNOWN_GRANTS, [c.grant_id for c in granting])
-        books.known_grants = {row["id"]: _known_grant(row) for row in known}
+        books.known_grants = {row["id"]: _grant_event_of_row(row) for row in known}
     return books
 
 
 async def lock_due_books(connection: Connection, *, owners_max: int) -> Books:
-    """Locks and loads the wallets in which a grant has expired with something left."""
+    """Locks and loads the wallets in which a grant with a remainder has expired."""
     rows = await connection.fetch(_DUE_OWNERS, owners_max)
     return await _lock_wallets(connection, {row["owner_id"] for row in rows}, [])
 
@@ -121,8 +121,8 @@ async def save_books(connection: Connection, books: Books) -> None:
             [c.expires_at for c in given],
             [c.reason for c in given],
         )
-    if books.touched:
-        await _save_holds(connection, list(books.touched.values()))
+    if books.changed_holds:
+        await _save_holds(connection, list(books.changed_holds.values()))
     if books.postings:
         await _post(connection, books.postings)
 
@@ -145,14 +145,14 @@ async def _save_holds(connection: Connection, holds: Sequence[Hold]) -> None:
         [h.unit_credits for h in new],
         [h.units for h in new],
         [h.price_book for h in new],
-        *_condition(new),
+        *_settlement_columns(new),
     )
-    settled = await connection.execute(_SETTLE_HOLDS, [h.generation_id for h in known], *_condition(known))
+    settled = await connection.execute(_SETTLE_HOLDS, [h.generation_id for h in known], *_settlement_columns(known))
     if (placed, settled) != (f"INSERT 0 {len(new)}", f"UPDATE {len(known)}"):
         raise ConnectionAbortedError("a hold was changed by another billing process; the batch starts over")
 
 
-def _condition(holds: Sequence[Hold]) -> list[list[Any]]:
+def _settlement_columns(holds: Sequence[Hold]) -> list[list[Any]]:
     """The columns that a settlement changes, one list each."""
     return [
         [h.state for h in holds],
@@ -186,7 +186,7 @@ async def _post(connection: Connection, postings: Sequence[Posting]) -> None:
     await connection.execute(_MOVE_GRANTS, list(grants), list(grants.values()))
 
 
-def _known_grant(row: Any) -> CreditGranted:
+def _grant_event_of_row(row: Any) -> CreditGranted:
     return CreditGranted(
         grant_id=row["id"],
         owner=Owner(kind=row["owner_kind"], id=row["owner_id"]),

@@ -1,4 +1,4 @@
-"""The tables of billing. Postings are the truth; accounts, grants and holds are what they add up to."""
+"""The tables of billing. Postings are the source of truth; accounts, grants and holds are their sums."""
 
 from datetime import datetime
 from uuid import UUID
@@ -135,7 +135,7 @@ class ProvenAccountRow(SQLModel, table=True):
 
 
 class LedgerProofRow(SQLModel, table=True):
-    """A full proof of the books: a job in slices, one at a time, which any billing process carries on."""
+    """A full proof of the books: a job in slices, one at a time, which any billing process continues."""
 
     __tablename__ = "ledger_proofs"
     __table_args__ = (

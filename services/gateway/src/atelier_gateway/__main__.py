@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> None:
         return
     settings = read(Settings)
     from atelier_gateway.app import create_app
-    from atelier_telemetry.serve import serve
+    from atelier_telemetry.http_process import serve
     from atelier_telemetry.shutdown import Shutdown
 
     stop, operations = Shutdown(), (settings.operations_host, settings.operations_port)

@@ -6,7 +6,7 @@ from pathlib import Path
 from atelier_render.app import create_app
 from atelier_render.migration_settings import MigrationSettings
 from atelier_render.settings import Settings
-from atelier_telemetry.serve import serve
+from atelier_telemetry.http_process import serve
 from atelier_telemetry.settings import read
 from atelier_telemetry.shutdown import Shutdown
 

@@ -10,9 +10,9 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from atelier_contracts.banned_words import BannedWords
 from atelier_contracts.routes import RENDER_COMMANDS
 from atelier_contracts.value_objects import N_MAX
+from atelier_contracts.word_filter import BannedWords
 from atelier_imaging.pool import ImageWorkers
 from atelier_messaging import Bus, database, periodic
 from atelier_messaging.database import Pool

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 
-from atelier_contracts.model_lifecycles import days_left, ending_soon, lifecycle_of, utc_today
+from atelier_contracts.model_lifecycles import days_left, lifecycle_of, models_ending_soon, utc_today
 from atelier_render.providers.protocol import Provider
 from atelier_telemetry import metrics
 
@@ -18,7 +18,7 @@ def watch_models(providers: Sequence[Provider], today: Callable[[], date] = utc_
     ending = [name for name in listed if lifecycle_of(name).gone_on is not None]
     for name in ending:
         metrics.MODEL_DAYS_LEFT.labels(name).set_function(partial(_days_left, name, today))
-    for name in ending_soon(ending, today=today()):
+    for name in models_ending_soon(ending, today=today()):
         known = lifecycle_of(name)
         after = f"{known.successor} makes it from then on" if known.successor else "requests for it fail from then on"
         logger.warning("model %s ends on %s, %s", name, known.gone_on, after)

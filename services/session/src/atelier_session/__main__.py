@@ -6,13 +6,13 @@ from pathlib import Path
 from atelier_session.app import create_app
 from atelier_session.migration_settings import MigrationSettings
 from atelier_session.settings import Settings
-from atelier_telemetry.serve import serve
+from atelier_telemetry.http_process import serve
 from atelier_telemetry.settings import read
 from atelier_telemetry.shutdown import Shutdown
 
 
 def main(arguments: list[str]) -> None:
-    """Serves until told to stop, or migrates once."""
+    """Serves until SIGTERM, or migrates once."""
     if arguments == ["migrate"]:
         from atelier_messaging.migrations import upgrade
 

@@ -1,4 +1,4 @@
-"""Puts the session service together; decides nothing."""
+"""Builds the session service; the only place that constructs its parts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from atelier_messaging import Bus, database, periodic
 from atelier_session import store
 from atelier_session.handlers import Handlers
 from atelier_session.holds import Holds
-from atelier_session.reads import reads_router
+from atelier_session.internal_api import internal_router
 from atelier_session.settings import Settings
 from atelier_telemetry import logs, metrics, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
@@ -21,14 +21,14 @@ OLDEST_EVERY_S = 15.0
 
 
 async def observe_oldest(pool: database.Pool) -> None:
-    """Shows how long the oldest saga has been open."""
+    """Sets the gauge of the oldest open saga's age in seconds."""
     metrics.OLDEST_OPEN.labels("saga").set(await store.oldest_open_s(pool))
 
 
 def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
 
-    ending = stop or Shutdown()
+    shutdown = stop or Shutdown()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -46,12 +46,12 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         observe = partial(observe_oldest, pool)
         bus.run_in_background(periodic.run_every("oldest saga", OLDEST_EVERY_S, observe), "oldest saga")
         checks: dict[str, Check] = {
-            PROCESS: ending.has_not_begun,
+            PROCESS: shutdown.has_not_begun,
             "broker": bus.ready,
             "database": partial(database.ping, pool),
         }
         app.include_router(operations_router(checks))
-        app.include_router(reads_router(bus.unit, settings.service_token, holds))
+        app.include_router(internal_router(bus.unit, settings.service_token, holds))
         yield
         await bus.stop()
         await holds.close()

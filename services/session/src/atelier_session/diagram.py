@@ -15,14 +15,14 @@ REFUND_ENDS = (State.FAILED, State.CANCELLED, State.EXPIRED)
 
 
 def mermaid() -> str:
-    """The diagram, one arrow a transition, labelled with what is heard and what is sent."""
+    """The diagram, one arrow a transition, labelled with its trigger and the messages it sends."""
     lines = ["```mermaid", "stateDiagram-v2"]
     for state, steps in SAGA.items():
-        for heard, step in steps.items():
+        for trigger, step in steps.items():
             label = (
-                f"{heard.__name__} / {', '.join(kind.__name__ for kind in step.sends)}"
+                f"{trigger.__name__} / {', '.join(kind.__name__ for kind in step.sends)}"
                 if step.sends
-                else heard.__name__
+                else trigger.__name__
             )
             for to in REFUND_ENDS if step.to is ENDING else (step.to,):
                 lines.append(f"    {'[*]' if state is State.NEW else state} --> {to}: {label}")
@@ -30,8 +30,8 @@ def mermaid() -> str:
     return "\n".join([*lines, "```"])
 
 
-def redrawn(text: str) -> str:
-    """``text`` with the diagram between its markers made anew."""
+def redraw(text: str) -> str:
+    """``text`` with a new diagram between its markers."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{mermaid()}\n{END}{after}"
@@ -41,11 +41,11 @@ def main(arguments: list[str]) -> int:
     """Command line: write, or compare with ``--check``."""
     current = PAGE.read_text()
     if "--check" in arguments:
-        if redrawn(current) == current:
+        if redraw(current) == current:
             return 0
-        sys.stdout.write("docs/design/saga.md shows another saga: run `python -m atelier_session.diagram`\n")
+        sys.stdout.write("docs/design/saga.md does not match the saga: run `python -m atelier_session.diagram`\n")
         return 1
-    PAGE.write_text(redrawn(current))
+    PAGE.write_text(redraw(current))
     return 0
 
 

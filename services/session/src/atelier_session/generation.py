@@ -1,4 +1,4 @@
-"""A generation as the saga knows it: where it stands, what it can hear, what has been learned."""
+"""A generation as the saga sees it: its state, its triggers, and the data that later steps need."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from atelier_contracts.message import GenerationMessage
 
 
 class State(StrEnum):
-    """Where a generation stands."""
+    """The states of a generation."""
 
     NEW = "new"
     RESERVING = "reserving"
@@ -34,54 +34,55 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """Our own clock: the generation has taken longer than it was allowed to."""
+    """Timer: the generation has taken longer than its deadline allows."""
 
     name = "deadline passed"
 
 
 @dataclass(frozen=True, slots=True)
 class GracePassed:
-    """Our own clock: render was asked to stop and has not answered."""
+    """Timer: render has not answered the request to stop."""
 
     name = "grace passed"
 
 
 @dataclass(frozen=True, slots=True)
 class ResendDue:
-    """Our own clock: no answer has come; the command is sent again, less and less often, and is idempotent there."""
+    """Timer: no answer has come; the command is sent again with growing pauses. The receiver handles it once."""
 
     name = "resend due"
 
 
 @dataclass(frozen=True, slots=True)
 class ClientGone:
-    """A cancel whose cause is that nobody is left to take the result: it is refunded even when it is rendered."""
+    """A cancel because no client is left to take the result: refunded even when the render is complete."""
 
     name = "client gone"
 
 
 @dataclass(frozen=True, slots=True)
 class HoldGone:
-    """Billing was asked and holds nothing for this generation any more: there is nothing that could be captured."""
+    """Billing's answer: it holds nothing for this generation any more, so nothing can be captured."""
 
     name = "hold gone"
 
 
 @dataclass(frozen=True, slots=True)
 class HoldCaptured:
-    """Billing was asked and has captured what is to be refunded: databases of different moments. A person decides."""
+    """Billing's answer: it has captured what is to be refunded, as after a restore of one database to an older backup.
+    An operator must decide."""
 
     name = "hold captured"
 
 
 Timer = DeadlinePassed | GracePassed | ResendDue
-Heard = GenerationMessage | Timer | ClientGone | HoldGone | HoldCaptured
+Trigger = GenerationMessage | Timer | ClientGone | HoldGone | HoldCaptured
 Settlement = CreditCaptured | CreditDeclined | CreditRefunded
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """All that the saga knows of one generation."""
+    """The data of one saga."""
 
     request: GenerationRequested
     deadline_at: datetime
@@ -91,6 +92,6 @@ class Generation:
     result: RenderCompleted | None = None
     failure: RenderFailed | None = None
     settlement: Settlement | None = None
-    """What billing said last of the credits: with it the end can be told again."""
+    """Billing's last event about the credits: the end can be replayed from it."""
     resends: int = 0
-    """How often a command was sent again in this state."""
+    """How many times a command was sent again in this state."""

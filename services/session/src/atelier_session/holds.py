@@ -1,6 +1,6 @@
-"""Asking billing over internal HTTP about holds whose settlement it has not answered on the bus.
+"""Client of billing's internal API, for holds whose settlement has not arrived on the bus.
 
-Rare: only after a command was sent again in vain. The answer is heard by the saga as the lost event would have been.
+Rare: only after a command was sent again without an answer. The saga handles the reply as it would the lost event.
 """
 
 import asyncio
@@ -13,17 +13,17 @@ import httpx
 from pydantic import AnyHttpUrl, SecretStr
 
 from atelier_contracts import CreditCaptured, CreditRefunded
-from atelier_session.generation import Generation, Heard, HoldCaptured, HoldGone, ResendDue, Settlement, State
+from atelier_session.generation import Generation, HoldCaptured, HoldGone, ResendDue, Settlement, State, Trigger
 
 ANSWER_S_MAX = 3.0
 logger = logging.getLogger(__name__)
 
 Hold = Mapping[str, Any]
-"""As billing answers it: ``state``, ``captured`` and ``refunded`` in credits; empty where there is none."""
+"""Billing's JSON: ``state``, ``captured`` and ``refunded`` in credits; empty where there is none."""
 
 
 class Holds:
-    """Billing's holds, seen from the session."""
+    """Reads billing's holds."""
 
     def __init__(self, billing_url: AnyHttpUrl, token: SecretStr) -> None:
         self._root = str(billing_url).rstrip("/")
@@ -32,12 +32,12 @@ class Holds:
         )
 
     async def find(self, ids: Sequence[UUID]) -> dict[UUID, Hold]:
-        """The hold of each; those that billing did not answer for are left out."""
+        """The hold of each generation; those for which billing gave no answer are left out."""
         answers = await asyncio.gather(*(self._find(id_) for id_ in ids))
         return {id_: hold for id_, hold in zip(ids, answers, strict=True) if hold is not None}
 
     async def close(self) -> None:
-        """Lets the connections go."""
+        """Closes the connections."""
         await self._http.aclose()
 
     async def _find(self, id_: UUID) -> Hold | None:
@@ -48,23 +48,23 @@ class Holds:
             answer.raise_for_status()
             hold: Hold = answer.json()
         except (httpx.HTTPError, ValueError) as error:
-            logger.warning("billing does not answer for the hold of %s: %r", id_, error)
+            logger.warning("reading the hold of %s failed, asking billing again at the next timer: %r", id_, error)
             return None
         return hold
 
 
-def heard_of(generation: Generation, hold: Hold) -> Heard:
-    """What the saga hears where the settlement stands still and the hold is like this."""
-    state, settled = hold.get("state"), settlement_of(generation, hold)
+def trigger_of_hold(generation: Generation, hold: Hold) -> Trigger:
+    """The trigger for a saga that waits for a settlement, from the state of its hold."""
+    state, settlement = hold.get("state"), settlement_of(generation, hold)
     if generation.state is State.CAPTURING and state != "open":
-        return settled if isinstance(settled, CreditCaptured) else HoldGone()
-    if generation.state is State.REFUNDING and settled is not None:
-        return settled if isinstance(settled, CreditRefunded) else HoldCaptured()
+        return settlement if isinstance(settlement, CreditCaptured) else HoldGone()
+    if generation.state is State.REFUNDING and settlement is not None:
+        return settlement if isinstance(settlement, CreditRefunded) else HoldCaptured()
     return ResendDue()
 
 
 def settlement_of(generation: Generation, hold: Hold) -> Settlement | None:
-    """The event that billing must have said of a hold like this; None where it is open or absent."""
+    """The event that billing must have published for this hold; None where it is open or absent."""
     id_ = generation.request.generation_id
     match hold.get("state"):
         case "captured":

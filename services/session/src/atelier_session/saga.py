@@ -1,4 +1,4 @@
-"""The whole business on one screen: what a generation does when it hears something.
+"""The whole business on one screen: what a generation does on each trigger.
 
 A pure function over one table. Three outcomes, all visible: a transition, a lost race (accepted, without effect), or
 Poison (a dead letter). ``docs/design/saga.md`` shows the diagram that is generated from it.
@@ -37,19 +37,20 @@ from atelier_session.generation import (
     DeadlinePassed,
     Generation,
     GracePassed,
-    Heard,
     HoldCaptured,
     HoldGone,
     ResendDue,
     State,
     Timer,
+    Trigger,
 )
-from atelier_session.sending import BUILD
+from atelier_session.message_builders import BUILDERS
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Becomes ``to`` and sends these; ``ending`` is the end that a refund will lead to, where this step decides it."""
+class SagaStep:
+    """Moves to the state ``to`` and sends messages of these classes; ``ending`` is the end after the refund, where this
+    step decides it."""
 
     to: State | None
     sends: tuple[type[GenerationMessage], ...] = ()
@@ -60,44 +61,44 @@ S = State
 ENDING = None
 """As a step's target: the end that an earlier step has chosen, failed, cancelled or expired."""
 
-RENDER_ENDS: Mapping[type, Step] = {
-    RenderCompleted: Step(S.CAPTURING, (CaptureCredit,)),
-    RenderFailed: Step(S.REFUNDING, (RefundCredit,), ending=S.FAILED),
-    CancelRequested: Step(S.STOPPING, (CancelRender,), ending=S.CANCELLED),
-    DeadlinePassed: Step(S.STOPPING, (CancelRender,), ending=S.EXPIRED),
+RENDER_ENDS: Mapping[type, SagaStep] = {
+    RenderCompleted: SagaStep(S.CAPTURING, (CaptureCredit,)),
+    RenderFailed: SagaStep(S.REFUNDING, (RefundCredit,), ending=S.FAILED),
+    CancelRequested: SagaStep(S.STOPPING, (CancelRender,), ending=S.CANCELLED),
+    DeadlinePassed: SagaStep(S.STOPPING, (CancelRender,), ending=S.EXPIRED),
     # Straight to the refund: a completion that comes afterwards is a lost race and can capture nothing.
-    ClientGone: Step(S.REFUNDING, (CancelRender, RefundCredit), ending=S.CANCELLED),
+    ClientGone: SagaStep(S.REFUNDING, (CancelRender, RefundCredit), ending=S.CANCELLED),
 }
-DECLINED_AT_LAST = Step(S.REFUNDING, (RefundCredit,), ending=S.REJECTED)
+DECLINED_AFTER_RESEND = SagaStep(S.REFUNDING, (RefundCredit,), ending=S.REJECTED)
 """A decline where the reservation was sent twice: the other one may yet hold credits, so a refund refuses it."""
 
-SAGA: Mapping[State, Mapping[type, Step]] = {
-    S.NEW: {GenerationRequested: Step(S.RESERVING, (ReserveCredit,))},
+SAGA: Mapping[State, Mapping[type, SagaStep]] = {
+    S.NEW: {GenerationRequested: SagaStep(S.RESERVING, (ReserveCredit,))},
     S.RESERVING: {
-        CreditDeducted: Step(S.QUEUED, (RequestRender, GenerationQueued)),
-        CreditDeclined: Step(S.REJECTED, (GenerationRejected,)),
-        CancelRequested: Step(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
-        ClientGone: Step(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
-        DeadlinePassed: Step(S.REFUNDING, (RefundCredit,), ending=S.EXPIRED),
-        ResendDue: Step(S.RESERVING, (ReserveCredit,)),
+        CreditDeducted: SagaStep(S.QUEUED, (RequestRender, GenerationQueued)),
+        CreditDeclined: SagaStep(S.REJECTED, (GenerationRejected,)),
+        CancelRequested: SagaStep(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
+        ClientGone: SagaStep(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
+        DeadlinePassed: SagaStep(S.REFUNDING, (RefundCredit,), ending=S.EXPIRED),
+        ResendDue: SagaStep(S.RESERVING, (ReserveCredit,)),
     },
-    S.QUEUED: {RenderStarted: Step(S.RENDERING), **RENDER_ENDS, ResendDue: Step(S.QUEUED, (RequestRender,))},
-    S.RENDERING: {**RENDER_ENDS, ResendDue: Step(S.RENDERING, (RequestRender,))},
+    S.QUEUED: {RenderStarted: SagaStep(S.RENDERING), **RENDER_ENDS, ResendDue: SagaStep(S.QUEUED, (RequestRender,))},
+    S.RENDERING: {**RENDER_ENDS, ResendDue: SagaStep(S.RENDERING, (RequestRender,))},
     S.STOPPING: {
-        RenderCompleted: Step(S.CAPTURING, (CaptureCredit,)),
-        RenderFailed: Step(S.REFUNDING, (RefundCredit,)),
-        GracePassed: Step(S.REFUNDING, (RefundCredit,)),
-        ClientGone: Step(S.REFUNDING, (RefundCredit,)),
+        RenderCompleted: SagaStep(S.CAPTURING, (CaptureCredit,)),
+        RenderFailed: SagaStep(S.REFUNDING, (RefundCredit,)),
+        GracePassed: SagaStep(S.REFUNDING, (RefundCredit,)),
+        ClientGone: SagaStep(S.REFUNDING, (RefundCredit,)),
     },
     S.CAPTURING: {
-        CreditCaptured: Step(S.SUCCEEDED, (GenerationSucceeded,)),
-        ResendDue: Step(S.CAPTURING, (CaptureCredit,)),
-        HoldGone: Step(S.REFUNDING, (RefundCredit, DiscardRender), ending=S.FAILED),
+        CreditCaptured: SagaStep(S.SUCCEEDED, (GenerationSucceeded,)),
+        ResendDue: SagaStep(S.CAPTURING, (CaptureCredit,)),
+        HoldGone: SagaStep(S.REFUNDING, (RefundCredit, DiscardRender), ending=S.FAILED),
     },
     S.REFUNDING: {
-        CreditRefunded: Step(ENDING),  # sends GenerationFailed or GenerationCancelled, see _end
-        ResendDue: Step(S.REFUNDING, (RefundCredit,)),
-        HoldCaptured: Step(S.REFUNDING),
+        CreditRefunded: SagaStep(ENDING),  # sends GenerationFailed or GenerationCancelled, see _end
+        ResendDue: SagaStep(S.REFUNDING, (RefundCredit,)),
+        HoldCaptured: SagaStep(S.REFUNDING),
     },
 }
 
@@ -116,10 +117,10 @@ LOST_RACES: Mapping[State, frozenset[type]] = {
     S.CAPTURING: _AFTER_THE_RENDER,
     S.REFUNDING: _AFTER_THE_RENDER,
 }
-"""What may come too late in each state: accepted, logged, counted, without effect. In a terminal state: anything."""
+"""What may arrive too late in each state: accepted, logged, counted, without effect. In a terminal state: anything."""
 
 UNPAID = frozenset({S.REFUNDING, S.FAILED, S.CANCELLED, S.EXPIRED})
-"""Where a completion comes after its refund: it never captures, and render is told to throw away what it made."""
+"""Where a completion arrives after the refund: it never captures, and render gets a command to discard the outputs."""
 
 TIMERS: Mapping[State, type[Timer]] = {
     S.RESERVING: DeadlinePassed,
@@ -129,7 +130,7 @@ TIMERS: Mapping[State, type[Timer]] = {
     S.CAPTURING: ResendDue,
     S.REFUNDING: ResendDue,
 }
-"""Which clock ends a state. Where it is the deadline, commands are sent again until then."""
+"""The timer of each state. Where it is the deadline, commands are sent again until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,98 +143,98 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class LostRace:
-    """Something faster has decided already; nothing changes, and only a renderer that was too slow is told."""
+    """An earlier trigger has decided already: nothing changes. ``sends`` discards a render that was too slow."""
 
     state: State
     sends: tuple[GenerationMessage, ...] = ()
 
 
-def decide(generation: Generation, heard: Heard) -> Transition | LostRace:
-    """What hearing this does to the generation. Raises Poison when it makes no sense in its state."""
-    heard = understood(heard)
+def decide(generation: Generation, trigger: Trigger) -> Transition | LostRace:
+    """The effect of the trigger on the generation. Raises Poison when it makes no sense in its state."""
+    trigger = trigger_of(trigger)
     state = generation.state
-    step = _step(generation, heard)
+    step = _step(generation, trigger)
     if step is None:
-        if state in TERMINAL or type(heard) in LOST_RACES.get(state, ()):
-            return LostRace(state, _told_of_losing(generation, heard))
-        raise Poison(f"{heard.name} makes no sense while {state}")
-    known = _learn(replace(generation, ending=step.ending or generation.ending), heard)
+        if state in TERMINAL or type(trigger) in LOST_RACES.get(state, ()):
+            return LostRace(state, _compensation(generation, trigger))
+        raise Poison(f"{trigger.name} makes no sense while {state}")
+    known = _remember(replace(generation, ending=step.ending or generation.ending), trigger)
     if step.to is None:
-        return _end(known, heard)
-    sends = tuple(BUILD[kind](known, heard) for kind in step.sends)
+        return _end(known, trigger)
+    sends = tuple(BUILDERS[message](known, trigger) for message in step.sends)
     return Transition(replace(known, state=step.to, resends=known.resends + 1 if step.to is state else 0), sends)
 
 
-def fired(generation: Generation, *, now: datetime) -> Timer:
-    """What the clock says that has run out: there is one a generation, for the deadline and for what is sent again."""
+def due_timer(generation: Generation, *, now: datetime) -> Timer:
+    """The trigger of the generation's one timer, which serves both its deadline and the resending of commands."""
     timer = TIMERS[generation.state]
     return ResendDue() if timer is DeadlinePassed and now < generation.deadline_at else timer()
 
 
 def end_of(generation: Generation) -> GenerationMessage | None:
-    """The end as it was told; None where billing's last word on it is not known. For generations that have ended."""
+    """The event that announced the end; None where billing's settlement is not stored. For ended generations."""
     settlement = generation.settlement
     match generation.state, settlement:
         case S.SUCCEEDED, CreditCaptured():
-            return BUILD[GenerationSucceeded](generation, settlement)
+            return BUILDERS[GenerationSucceeded](generation, settlement)
         case S.REJECTED, CreditDeclined():
-            return BUILD[GenerationRejected](generation, settlement)
+            return BUILDERS[GenerationRejected](generation, settlement)
         case (S.FAILED | S.CANCELLED | S.EXPIRED) as ending, CreditRefunded():
             return _end(replace(generation, ending=ending), settlement).sends[0]
     return None
 
 
-def _step(generation: Generation, heard: Heard) -> Step | None:
-    if generation.state is S.RESERVING and generation.resends and isinstance(heard, CreditDeclined):
-        return DECLINED_AT_LAST
-    return SAGA.get(generation.state, {}).get(type(heard))
+def _step(generation: Generation, trigger: Trigger) -> SagaStep | None:
+    if generation.state is S.RESERVING and generation.resends and isinstance(trigger, CreditDeclined):
+        return DECLINED_AFTER_RESEND
+    return SAGA.get(generation.state, {}).get(type(trigger))
 
 
-def understood(heard: Heard) -> Heard:
-    """What a message means to the saga: a cancel without anybody left to take the result is a word of its own."""
-    return ClientGone() if isinstance(heard, CancelRequested) and heard.cause == "client_gone" else heard
+def trigger_of(trigger: Trigger) -> Trigger:
+    """The trigger that a message stands for: a cancel because the client is gone is one of its own."""
+    return ClientGone() if isinstance(trigger, CancelRequested) and trigger.cause == "client_gone" else trigger
 
 
-def _told_of_losing(generation: Generation, heard: Heard) -> tuple[GenerationMessage, ...]:
-    if generation.state in UNPAID and isinstance(heard, RenderCompleted):
+def _compensation(generation: Generation, trigger: Trigger) -> tuple[GenerationMessage, ...]:
+    if generation.state in UNPAID and isinstance(trigger, RenderCompleted):
         return (DiscardRender(generation_id=generation.request.generation_id),)
     return ()
 
 
-def _learn(generation: Generation, heard: Heard) -> Generation:
-    """Keeps what later steps need to know."""
-    match heard:
+def _remember(generation: Generation, trigger: Trigger) -> Generation:
+    """Stores what later steps need."""
+    match trigger:
         case CreditDeducted():
-            return replace(generation, credits=heard.credits)
+            return replace(generation, credits=trigger.credits)
         case RenderCompleted():
-            return replace(generation, result=heard)
+            return replace(generation, result=trigger)
         case RenderFailed():
-            return replace(generation, failure=heard)
+            return replace(generation, failure=trigger)
         case CreditRefunded() if generation.ending is State.REJECTED:
             return generation
         case CreditCaptured() | CreditDeclined() | CreditRefunded():
-            return replace(generation, settlement=heard)
+            return replace(generation, settlement=trigger)
         case HoldGone():
-            return replace(generation, failure=_lost(generation))
+            return replace(generation, failure=_failure_of_lost_hold(generation))
     return generation
 
 
-def _lost(generation: Generation) -> RenderFailed:
+def _failure_of_lost_hold(generation: Generation) -> RenderFailed:
     reason = "the credits held for it are gone, so nothing was charged and nothing is delivered"
     return RenderFailed(generation_id=generation.request.generation_id, code="unknown_outcome", reason=reason)
 
 
-def _end(generation: Generation, heard: Heard) -> Transition:
-    """The refund is done: the generation reaches the end that was chosen when it was ordered."""
+def _end(generation: Generation, trigger: Trigger) -> Transition:
+    """The refund is complete: the generation reaches the end that was chosen when the refund was sent."""
     assert generation.ending is not None, "every way into REFUNDING chooses an ending"
-    assert isinstance(heard, CreditRefunded)
+    assert isinstance(trigger, CreditRefunded)
     id_, metadata = generation.request.generation_id, generation.request.metadata
     event: GenerationMessage
     if generation.ending is State.REJECTED:
         assert generation.settlement is not None, "the decline that led here"
-        event = BUILD[GenerationRejected](generation, generation.settlement)
+        event = BUILDERS[GenerationRejected](generation, generation.settlement)
     elif generation.ending is State.CANCELLED:
-        event = GenerationCancelled(generation_id=id_, metadata=metadata, refunded=heard.refunded)
+        event = GenerationCancelled(generation_id=id_, metadata=metadata, refunded=trigger.refunded)
     else:
         expired = generation.ending is State.EXPIRED
         code = "deadline_passed" if expired or not generation.failure else generation.failure.code
@@ -244,6 +245,6 @@ def _end(generation: Generation, heard: Heard) -> Transition:
             outcome="expired" if expired else "failed",
             code=code,
             reason=reason,
-            refunded=heard.refunded,
+            refunded=trigger.refunded,
         )
     return Transition(replace(generation, state=generation.ending), (event,))

@@ -62,8 +62,8 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[
      AS c(id, channel, state, ending, credits, result, failure, settlement, resends, timer_at)
 WHERE s.generation_id = c.id AND s.channel = c.channel
 """
-# What the price and the story need stays. It is listed, not what goes: a field that is added later goes as well.
-_FORGET = """
+# The fields to keep are listed, not those to erase: a field that is added later is erased as well.
+_ERASE = """
 UPDATE sagas SET
     request = jsonb_build_object(
         'generation_id', request -> 'generation_id', 'channel', request -> 'channel', 'owner', request -> 'owner',
@@ -85,7 +85,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text
 
 @dataclass(slots=True)
 class Saga:
-    """A generation in the hands of a batch: as it was loaded, as it is now."""
+    """A generation within a batch: its data, and whether it is new or changed."""
 
     generation: Generation
     traceparent: str | None
@@ -97,7 +97,7 @@ class Saga:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One line of a generation's story."""
+    """One row of ``saga_log``."""
 
     generation_id: UUID
     state_from: str
@@ -109,24 +109,24 @@ class LogEntry:
 
 
 async def admit(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
-    """Those ids that came first with this request: not seen before and not withdrawn."""
+    """The ids that are admitted now: not seen before and not withdrawn."""
     rows = await connection.fetch(_ADMIT, sorted(set(ids)))
     return {row["generation_id"] for row in rows}
 
 
 async def withdraw(connection: Connection, id_: UUID) -> str:
-    """Leaves a tombstone unless the request came first; answers ``withdrawn`` or the state of the saga."""
+    """Writes a tombstone unless the request came first; returns ``withdrawn`` or the state of the saga."""
     await connection.execute(_WITHDRAW, id_)
     return str(await connection.fetchval(_VERDICT, id_))
 
 
 async def is_withdrawn(connection: Connection, id_: UUID) -> bool:
-    """Whether its tombstone stands."""
+    """Whether it has a tombstone."""
     return bool(await connection.fetchval(_IS_WITHDRAWN, id_))
 
 
 async def db_now(connection: Connection) -> datetime:
-    """The transaction's time: no other clock decides anything."""
+    """The transaction's time, the only clock that decides anything."""
     now: datetime = await connection.fetchval("SELECT now()")
     return now
 
@@ -137,12 +137,12 @@ async def lock_sagas(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, 
 
 
 async def lock_due_sagas(connection: Connection, *, rows_max: int) -> dict[UUID, Saga]:
-    """Locks and loads sagas whose clock has fired, leaving those that another process holds."""
+    """Locks and loads sagas whose timer is due, except those that another process has locked."""
     return {row["generation_id"]: _saga(row) for row in await connection.fetch(_LOCK_DUE, rows_max)}
 
 
-async def unsettled(pool: Pool, *, resends: int, rows_max: int) -> list[UUID]:
-    """Generations whose settlement billing has not answered although it was sent again so often, and is due again."""
+async def find_unsettled(pool: Pool, *, resends: int, rows_max: int) -> list[UUID]:
+    """Generations whose settlement was sent again ``resends`` times without an answer, and is due again."""
     return [row["generation_id"] for row in await pool.fetch(_UNSETTLED, resends, rows_max)]
 
 
@@ -156,33 +156,33 @@ async def oldest_open_s(pool: Pool) -> float:
     return float(await pool.fetchval(_OLDEST))
 
 
-def open_saga(request: GenerationRequested, *, now: datetime, traceparent: str | None) -> Saga:
+def new_saga(request: GenerationRequested, *, now: datetime, traceparent: str | None) -> Saga:
     """A saga that begins with this request."""
     deadline = now + timedelta(seconds=request.deadline_s)
     return Saga(Generation(request, deadline), traceparent, now, new=True)
 
 
 async def save_sagas(connection: Connection, sagas: Mapping[UUID, Saga], log: Sequence[LogEntry]) -> None:
-    """Writes what changed, and the story of it."""
+    """Writes the changed sagas and their log."""
     new = [saga for saga in sagas.values() if saga.new and saga.changed]
     old = [saga for saga in sagas.values() if not saga.new and saga.changed]
     if new:
-        await connection.execute(_INSERT, *_birth(new), *_condition(new))
+        await connection.execute(_INSERT, *_insert_columns(new), *_update_columns(new))
     if old:
         requests = [saga.generation.request for saga in old]
         ids, channels = [r.generation_id for r in requests], [r.channel for r in requests]
-        await connection.execute(_UPDATE, ids, channels, *_condition(old))
+        await connection.execute(_UPDATE, ids, channels, *_update_columns(old))
     if log:
         columns = ("generation_id", "state_from", "heard", "message_id", "outcome", "state_to", "sent")
         await connection.execute(_LOG, *([getattr(entry, column) for entry in log] for column in columns))
 
 
-async def forget_requests(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Forgets what was asked for and what was made in sagas that have ended, but for what the price depends on."""
-    await connection.execute(_FORGET, sorted(set(ids)))
+async def erase_requests(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Erases request and result of ended sagas, except for the fields that the price depends on."""
+    await connection.execute(_ERASE, sorted(set(ids)))
 
 
-def _birth(sagas: Sequence[Saga]) -> list[list[Any]]:
+def _insert_columns(sagas: Sequence[Saga]) -> list[list[Any]]:
     """The columns that never change, one list each."""
     requests = [saga.generation.request for saga in sagas]
     return [
@@ -196,7 +196,7 @@ def _birth(sagas: Sequence[Saga]) -> list[list[Any]]:
     ]
 
 
-def _condition(sagas: Sequence[Saga]) -> list[list[Any]]:
+def _update_columns(sagas: Sequence[Saga]) -> list[list[Any]]:
     """The columns that change, one list each."""
     known = [saga.generation for saga in sagas]
     return [
@@ -231,7 +231,7 @@ def _generation(row: Any) -> Generation:
 
 
 def _settlement_of(state: State, ending: State | None) -> type[Settlement]:
-    """What billing said last of a generation in this state."""
+    """The class of billing's last event about a generation in this state."""
     if State.REJECTED in (state, ending):
         return CreditDeclined
     return CreditCaptured if state is State.SUCCEEDED else CreditRefunded

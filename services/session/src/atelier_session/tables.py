@@ -30,7 +30,7 @@ def _time(default: bool = True) -> Column[datetime]:
 
 
 class AdmissionRow(SQLModel, table=True):
-    """Who came first for this id: the request (``admitted``) or the gateway that gave up on it (``withdrawn``)."""
+    """Which came first for this id: the request (``admitted``) or its withdrawal by the gateway (``withdrawn``)."""
 
     __tablename__ = "admissions"
     __table_args__ = (CheckConstraint("verdict IN ('admitted', 'withdrawn')", name="admissions_verdict"),)
@@ -76,13 +76,13 @@ class SagaRow(SQLModel, table=True):
     traceparent: str | None = Field(sa_column=Column(Text))
     deadline_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     timer_at: datetime | None = Field(sa_column=_time(default=False))
-    """When the clock of the present state fires; none in a terminal state."""
+    """When the timer of the present state fires; none in a terminal state."""
     created_at: datetime = Field(sa_column=_time())
     updated_at: datetime = Field(sa_column=_time())
 
 
 class SagaLogRow(SQLModel, table=True):
-    """Each thing a generation heard and what it did: the story an operator reads."""
+    """Each trigger of a generation and its effect: the log an operator reads."""
 
     __tablename__ = "saga_log"
     __table_args__ = (Index("saga_log_generation", "generation_id", "id"),)

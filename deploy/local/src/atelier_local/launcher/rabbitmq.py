@@ -88,7 +88,7 @@ async def declare(url: str, profile: Profile) -> None:
 def release(profile: Profile, url: str) -> None:
     """Gives a virtual host back that outlives this stack; where the broker is away, the next stack there says so."""
     with suppress(topology.OtherTopology, OSError, TimeoutError, aio_pika.exceptions.AMQPError):
-        asyncio.run(topology.release(url, profile.secrets["installation"]))
+        asyncio.run(topology.unmark_virtual_host(url, profile.secrets["installation"]))
 
 
 async def answers(text: str) -> bool:

@@ -99,7 +99,7 @@ class Admission:
 
     async def submit(self, request: Request) -> Outcome:
         """Answers when it is known what becomes of the request, within about twice ``within_s`` seconds."""
-        if not self._bus.connected:
+        if not self._bus.is_connected:
             return Unavailable()
         try:
             written = await self._writing.submit(request)

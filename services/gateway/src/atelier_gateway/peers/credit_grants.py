@@ -24,7 +24,7 @@ async def grant(
     None while billing has not answered: the grant is written down and will be posted. Raises Problem 503 when nothing
     was written, 422 when another grant was given under this id before: then nothing is given now.
     """
-    if not bus.connected:
+    if not bus.is_connected:
         raise Problem("unavailable", "The message broker cannot be reached; nothing was granted.")
     async with bus.unit.once(dispatch=False) as work:
         ordered = await admin_acts.grant_of(work.connection, command.grant_id)

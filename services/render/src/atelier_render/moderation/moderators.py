@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 from uuid import UUID
 
 from atelier_contracts import Kind, Owner
-from atelier_contracts.banned_words import BannedWords
+from atelier_contracts.word_filter import BannedWords
 from atelier_render.jobs import Failure, Job
 from atelier_render.providers.protocol import Input
 from atelier_telemetry import metrics

@@ -7,7 +7,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_contracts.banned_words import BannedWords
+from atelier_contracts.word_filter import BannedWords
 from atelier_gateway.container import Parts
 from atelier_gateway.generations import form_queue as queue
 from atelier_gateway.generations import input_rules as kinds

@@ -61,7 +61,7 @@ def router(parts: Parts) -> APIRouter:
 
 async def _health(parts: Parts) -> Response:
     """200 while a form could be taken, else 503 naming what does not answer (002.9)."""
-    well = {"database": await _database_answers(parts), "broker": parts.bus.connected}
+    well = {"database": await _database_answers(parts), "broker": parts.bus.is_connected}
     ill = [name for name, answers in well.items() if not answers]
     if not ill:
         return dressed(answer({"status": "healthy", "timestamp": timestamp()}))

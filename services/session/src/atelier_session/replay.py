@@ -1,4 +1,4 @@
-"""Where generations stand, told again as events: for whoever missed what was said on the bus."""
+"""The states of generations as events, for a reader that missed some on the bus."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,12 +13,12 @@ from atelier_session.holds import Holds, settlement_of
 STARTED = frozenset({State.RENDERING, State.CAPTURING})
 
 
-async def told_again(known: Sequence[Generation], holds: Holds) -> list[dict[str, Any]]:
-    """``{id, state, events: [{name, body}]}`` of each, the body as JSON text. What ended before billing's last word
-    was kept takes it from the hold; where billing does not answer, its end is told another time."""
-    untold = [g.request.generation_id for g in known if g.state in saga.TERMINAL and saga.end_of(g) is None]
-    found = await holds.find(untold) if untold else {}
-    return [_told(_with_settlement(g, found.get(g.request.generation_id, {}))) for g in known]
+async def replay_states(generations: Sequence[Generation], holds: Holds) -> list[dict[str, Any]]:
+    """``{id, state, events: [{name, body}]}`` of each generation, the body as JSON text. An ended one without a stored
+    settlement takes it from its hold; where billing does not answer, its end is left out and replayed another time."""
+    incomplete = [g.request.generation_id for g in generations if g.state in saga.TERMINAL and saga.end_of(g) is None]
+    found = await holds.find(incomplete) if incomplete else {}
+    return [_to_json(_with_settlement(g, found.get(g.request.generation_id, {}))) for g in generations]
 
 
 def _with_settlement(generation: Generation, hold: Any) -> Generation:
@@ -26,7 +26,7 @@ def _with_settlement(generation: Generation, hold: Any) -> Generation:
     return replace(generation, settlement=settlement) if settlement is not None else generation
 
 
-def _told(generation: Generation) -> dict[str, Any]:
+def _to_json(generation: Generation) -> dict[str, Any]:
     events = [{"name": event.name, "body": event.model_dump_json()} for event in _events(generation)]
     return {"id": generation.request.generation_id, "state": generation.state, "events": events}
 

@@ -1,7 +1,7 @@
-"""``ledger verify``: proves the books from the postings after a checkpoint, and says each thing that does not hold.
+"""``ledger verify``: proves the books from the postings after a checkpoint, and names each violation.
 
-Triggers keep proven postings and settled holds as they were, so a call looks at whole accounts, open holds and what
-came after the checkpoint: its cost follows the traffic, not the history. ``full_proof.py`` trusts no checkpoint.
+Database triggers keep proven postings and settled holds unchanged, so a call reads whole accounts, open holds and the
+postings after the checkpoint: its cost follows the traffic, not the history. ``full_proof.py`` trusts no checkpoint.
 """
 
 from dataclasses import dataclass
@@ -60,23 +60,23 @@ SELECT count(*) FROM covered
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What was checked and what was found; ``violations`` empty means the books are right."""
+class LedgerVerification:
+    """The size of what was checked and the violations; none means that the books are right."""
 
     accounts: int
     entries: int
     violations: list[str]
     unproven: int = 0
-    """Of the entries, those after the checkpoint: they were added up for this answer."""
+    """The entries after the checkpoint, which this verification added up."""
 
     @property
     def ok(self) -> bool:
-        """True when nothing was found."""
+        """Whether there is no violation."""
         return not self.violations
 
 
-async def verify(connection: Connection) -> Verdict:
-    """Checks everything in one snapshot, so that work going on meanwhile cannot make it look wrong."""
+async def verify(connection: Connection) -> LedgerVerification:
+    """Checks everything in one snapshot, so that concurrent commands cannot cause a false violation."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         violations = [
             f"{name}: {row[0]}"
@@ -86,13 +86,13 @@ async def verify(connection: Connection) -> Verdict:
         accounts = await connection.fetchval("SELECT count(*) FROM accounts")
         entries = await connection.fetchrow(_ENTRIES)
     assert entries is not None
-    return Verdict(accounts, entries["proven"] + entries["unproven"], violations, entries["unproven"])
+    return LedgerVerification(accounts, entries["proven"] + entries["unproven"], violations, entries["unproven"])
 
 
 async def advance_checkpoint(unit: UnitOfWork) -> int:
-    """Proves what is new and moves the checkpoint over it; answers how many postings that were.
+    """Proves the new postings and moves the checkpoint over them; returns how many they were.
 
-    What does not agree stays behind, so every later answer names it again.
+    Postings with a violation stay unproven, so every later verification names them again.
     """
     async with unit.pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
         if not await connection.fetchval(_ALONE, CHECKPOINT_LOCK):

@@ -1,4 +1,4 @@
-"""How each message the saga sends is made from what the saga knows."""
+"""Builds each message that the saga sends, from the generation and the trigger."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,28 +16,28 @@ from atelier_contracts import (
     ReserveCredit,
 )
 from atelier_contracts.message import GenerationMessage
-from atelier_session.generation import Generation, Heard, ResendDue
+from atelier_session.generation import Generation, ResendDue, Trigger
 
-Builder = Callable[[Generation, Heard], GenerationMessage]
+Builder = Callable[[Generation, Trigger], GenerationMessage]
 
 
-def _request_render(generation: Generation, heard: Heard) -> RequestRender:
+def _build_request_render(generation: Generation, trigger: Trigger) -> RequestRender:
     request = generation.request
     return RequestRender(
         generation_id=request.generation_id,
         owner=request.owner,
         spec=request.spec,
         deadline_at=generation.deadline_at,
-        again=isinstance(heard, ResendDue),
+        again=isinstance(trigger, ResendDue),
     )
 
 
-def _reserve(generation: Generation, _: Heard) -> ReserveCredit:
+def _build_reserve(generation: Generation, _: Trigger) -> ReserveCredit:
     request = generation.request
     return ReserveCredit(generation_id=request.generation_id, owner=request.owner, work=request.work)
 
 
-def _capture(generation: Generation, _: Heard) -> CaptureCredit:
+def _build_capture(generation: Generation, _: Trigger) -> CaptureCredit:
     assert generation.result is not None, "every way into CAPTURING has a result"
     result = generation.result
     return CaptureCredit(
@@ -45,47 +45,47 @@ def _capture(generation: Generation, _: Heard) -> CaptureCredit:
     )
 
 
-def _queued(generation: Generation, _: Heard) -> GenerationQueued:
+def _build_queued(generation: Generation, _: Trigger) -> GenerationQueued:
     request = generation.request
     return GenerationQueued(generation_id=request.generation_id, metadata=request.metadata, credits=generation.credits)
 
 
-def _rejected(generation: Generation, heard: Heard) -> GenerationRejected:
-    assert isinstance(heard, CreditDeclined)
+def _build_rejected(generation: Generation, trigger: Trigger) -> GenerationRejected:
+    assert isinstance(trigger, CreditDeclined)
     return GenerationRejected(
         generation_id=generation.request.generation_id,
         metadata=generation.request.metadata,
-        reason=heard.reason,
-        required=heard.required,
-        available=heard.available,
+        reason=trigger.reason,
+        required=trigger.required,
+        available=trigger.available,
     )
 
 
-def _succeeded(generation: Generation, heard: Heard) -> GenerationSucceeded:
-    assert isinstance(heard, CreditCaptured)
+def _build_succeeded(generation: Generation, trigger: Trigger) -> GenerationSucceeded:
+    assert isinstance(trigger, CreditCaptured)
     assert generation.result is not None
     return GenerationSucceeded(
         generation_id=generation.request.generation_id,
         metadata=generation.request.metadata,
         outputs=generation.result.outputs,
         delivered=generation.result.delivered,
-        captured=heard.captured,
-        refunded=heard.refunded,
+        captured=trigger.captured,
+        refunded=trigger.refunded,
         provider=generation.result.provider,
         model=generation.result.model,
         reused=generation.result.reused,
     )
 
 
-BUILD: Mapping[type[GenerationMessage], Builder] = {
-    ReserveCredit: _reserve,
-    RequestRender: _request_render,
-    CaptureCredit: _capture,
+BUILDERS: Mapping[type[GenerationMessage], Builder] = {
+    ReserveCredit: _build_reserve,
+    RequestRender: _build_request_render,
+    CaptureCredit: _build_capture,
     RefundCredit: lambda generation, _: RefundCredit(generation_id=generation.request.generation_id),
     CancelRender: lambda generation, _: CancelRender(generation_id=generation.request.generation_id),
     DiscardRender: lambda generation, _: DiscardRender(generation_id=generation.request.generation_id),
-    GenerationQueued: _queued,
-    GenerationRejected: _rejected,
-    GenerationSucceeded: _succeeded,
+    GenerationQueued: _build_queued,
+    GenerationRejected: _build_rejected,
+    GenerationSucceeded: _build_succeeded,
 }
-"""One builder a message kind; the saga's table names the kinds."""
+"""One builder per message class; the saga's table names the classes."""

@@ -44,12 +44,12 @@ def serve(
     # One server for all sockets: two servers would each take the process's signals from the other.
     server = Server(config, stop, drain_s)
     with suppress(KeyboardInterrupt):
-        server.run([bound(*address) for address in ((host, port), *also)])
+        server.run([bind_socket(*address) for address in ((host, port), *also)])
     if not server.started:
         raise SystemExit(STARTUP_FAILED)
 
 
-def bound(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int) -> socket.socket:
     """A socket that holds the address; it listens once the application has started. Raises OSError when it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

@@ -1,13 +1,14 @@
-"""What billing answers its colleagues over internal HTTP: balances, holds, and whether the books are right."""
+"""Billing's internal HTTP API: balances, holds, and the verification of the books."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
+import asyncpg
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import SecretStr
 
 from atelier_billing import full_proof
-from atelier_billing.verify import verify
+from atelier_billing.verification import verify
 from atelier_messaging.database import Pool
 from atelier_telemetry.operations import require_token
 
@@ -31,7 +32,7 @@ EntriesLimit = Annotated[int, Query(ge=1, le=ENTRIES_MAX)]
 _NOTHING = {"available": 0, "held": 0, "captured": 0, "granted": 0, "expired": 0}
 
 
-def reads_router(pool: Pool, token: SecretStr) -> APIRouter:
+def internal_router(pool: Pool, token: SecretStr) -> APIRouter:
     """Routes under ``/internal``, for holders of the service token."""
     router = APIRouter(prefix="/internal", dependencies=require_token(token), include_in_schema=False)
 
@@ -49,46 +50,40 @@ def reads_router(pool: Pool, token: SecretStr) -> APIRouter:
     @router.get("/ledger/verify")
     async def ledger_verify() -> dict[str, Any]:
         async with pool.acquire() as connection:
-            verdict = await verify(connection)
+            result = await verify(connection)
         return {
-            "ok": verdict.ok,
-            "accounts": verdict.accounts,
-            "entries": verdict.entries,
-            "violations": verdict.violations,
-            "unproven": verdict.unproven,
+            "ok": result.ok,
+            "accounts": result.accounts,
+            "entries": result.entries,
+            "violations": result.violations,
+            "unproven": result.unproven,
             "full_proof": await full_proof.latest(pool),
         }
 
     @router.post("/ledger/proofs", status_code=202)
     async def start_proof() -> dict[str, Any]:
-        """Orders a full proof; the one that is running where there is one."""
+        """Starts a full proof; returns the one that is running where there is one."""
         return await full_proof.start(pool)
 
     @router.get("/ledger/proofs/{id}")
     async def proof(id: UUID) -> dict[str, Any]:
         found = await full_proof.find(pool, id)
         if found is None:
-            raise HTTPException(404, "billing knows no such proof")
+            raise HTTPException(404, "billing has no proof with this id")
         return found
 
     @router.get("/holds/{generation_id}")
     async def hold(generation_id: UUID) -> dict[str, Any]:
         row = await pool.fetchrow(_HOLD, generation_id)
         if row is None:
-            raise HTTPException(404, "billing knows no hold for this generation")
-        owner = {"kind": row["owner_kind"], "id": row["owner_id"]} if row["owner_id"] else None
-        return {
-            "generation_id": generation_id,
-            "owner": owner,
-            "state": row["state"],
-            "credits": row["unit_credits"] * row["units"],
-            "captured": row["captured"],
-            "refunded": row["refunded"],
-            "reused": row["reused"],
-            "price_book": row["price_book"],
-            "unit_credits": row["unit_credits"],
-            "units": row["units"],
-            "postings": [dict(posting) for posting in await pool.fetch(_POSTINGS, generation_id)],
-        }
+            raise HTTPException(404, "billing has no hold for this generation")
+        postings = [dict(posting) for posting in await pool.fetch(_POSTINGS, generation_id)]
+        return {**_hold_json(row), "postings": postings}
 
     return router
+
+
+def _hold_json(row: asyncpg.Record) -> dict[str, Any]:
+    columns = ("generation_id", "state", "captured", "refunded", "reused", "price_book", "unit_credits", "units")
+    owner = {"kind": row["owner_kind"], "id": row["owner_id"]} if row["owner_id"] else None
+    return {**{name: row[name] for name in columns}, "owner": owner, "credits": row["unit_credits"] * row["units"]}
