@@ -17,7 +17,7 @@ import asyncio, sys
 from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import StreamingResponse
-from atelier_telemetry import serve, server
+from atelier_telemetry import http_process, server
 from atelier_telemetry.operations import operations_router
 from atelier_telemetry.shutdown import Shutdown
 
@@ -60,7 +60,7 @@ async def stream():
         yield "last"
     return StreamingResponse(chunks())
 
-serve.serve(app, host="127.0.0.1", port=port, stop=stop, drain_s=float(sys.argv[3]))
+http_process.serve(app, host="127.0.0.1", port=port, stop=stop, drain_s=float(sys.argv[3]))
 """
 
 
