@@ -53,7 +53,7 @@ from atelier_gateway.surfaces import (
     surface_of,
 )
 from atelier_gateway.surfaces.native.responses import view
-from atelier_gateway.surfaces.openapi import Described
+from atelier_gateway.surfaces.openapi import DocumentedFastAPI
 from atelier_gateway.surfaces.webhooks.openapi_webhooks import describe
 from atelier_gateway.web import client_ip as clients
 from atelier_gateway.web.problems import Problem, of_status
@@ -156,7 +156,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
 
 def _listener(settings: Settings, **how: Any) -> FastAPI:
     """What is reached through one of our doors, with what stands before every route."""
-    app = Described(docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST, **how)
+    app = DocumentedFastAPI(docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST, **how)
     # A redirect would be built from the Host header, and a client that follows it repeats its body and its key there.
     app.router.redirect_slashes = False
     app.add_middleware(

@@ -16,13 +16,17 @@ import pytest
 from pydantic import BaseModel
 
 from atelier_contracts import Artefact, GenerationRequested, GenerationSucceeded, Message
-from atelier_gateway.media.uploads import Upload
-from atelier_gateway.surfaces.b2b.routes import CreateTryOn
+from atelier_gateway.media.uploads import UploadRequest
+from atelier_gateway.surfaces.b2b.routes import TryOnRequest
 from atelier_gateway.surfaces.form.requests import GenerationForm
-from atelier_gateway.surfaces.images.requests import CreateBatch, CreateImages
-from atelier_gateway.surfaces.native.requests import CreateGeneration, Input
+from atelier_gateway.surfaces.images.requests import ImageBatchRequest, ImageGenerationRequest
+from atelier_gateway.surfaces.native.requests import GenerationInput, GenerationRequest
 from atelier_gateway.surfaces.onmodel.requests import FlatLayRequest, OnModelRequest
-from atelier_gateway.surfaces.openai.requests import EditImages, GenerateImages, VaryImage
+from atelier_gateway.surfaces.openai.requests import (
+    OpenAIImageEditRequest,
+    OpenAIImageRequest,
+    OpenAIImageVariationRequest,
+)
 from atelier_gateway.surfaces.stories.requests import NewStory
 from atelier_gateway.surfaces.trpc.procedures import Create as CreateOverTrpc
 from atelier_gateway.surfaces.webhooks.requests import NewWebhook
@@ -66,7 +70,7 @@ UNSTREAMED = frozenset({"stream", "partial_images", "output_compression"})
 CREATES = {
     "native": Create(
         "/v1/generations",
-        CreateGeneration,
+        GenerationRequest,
         {"kind": "image", "prompt": "a cat"},
         IMAGE_WORDS
         | {"kind": "product_shot", "provider": "openai", "inputs": [{"role": "image", "url": PICTURE}]}
@@ -77,25 +81,25 @@ CREATES = {
     ),
     "openai generations": Create(
         "/v1/images/generations",
-        GenerateImages,
+        OpenAIImageRequest,
         {"prompt": "a cat", "model": "gpt-image-2.6-flare"},
         IMAGE_WORDS,
         never=UNSTREAMED,
     ),
     "openai edits": Create(
         "/v1/images/edits",
-        EditImages,
+        OpenAIImageEditRequest,
         {"prompt": "a hat", "model": "gpt-image-2.6-flare"},
         IMAGE_WORDS | {"input_fidelity": "high"},
         form=True,
         never=UNSTREAMED,
     ),
     "openai variations": Create(
-        "/v1/images/variations", VaryImage, {"model": "gpt-image-2.6-flare"}, IMAGE_WORDS, form=True
+        "/v1/images/variations", OpenAIImageVariationRequest, {"model": "gpt-image-2.6-flare"}, IMAGE_WORDS, form=True
     ),
     "images": Create(
         "/api/ai/images",
-        CreateImages,
+        ImageGenerationRequest,
         {"prompt": "a cat"},
         IMAGE_WORDS
         | {"provider": "google", "image": PICTURE, "mask": PICTURE, "webhookUrl": "https://shop.example.org/hooks"}
@@ -104,7 +108,7 @@ CREATES = {
     ),
     "batch": Create(
         "/api/ai/images/batches",
-        CreateBatch,
+        ImageBatchRequest,
         {"requests": [{"prompt": "a cat"}]},
         {"requests": [{"prompt": "a dog"}], "workspaceId": "00000000-0000-7000-8000-000000000000"},
     ),
@@ -132,7 +136,7 @@ CREATES = {
         | {"parameters": {"strength": 0.5}, "parameters.strength": 0.5, "model": FORM["model"]},
         never=frozenset({"model"}),
     ),
-    "b2b": Create("/api/v1/generation/create", CreateTryOn, TRY_ON, {"image_urls": [PICTURE, OTHER]}),
+    "b2b": Create("/api/v1/generation/create", TryOnRequest, TRY_ON, {"image_urls": [PICTURE, OTHER]}),
     "trpc": Create(
         "/api/trpc/tryOn.create",
         CreateOverTrpc,
@@ -148,14 +152,14 @@ CREATES = {
     ),
     "upload": Create(
         "/v1/uploads",
-        Upload,
+        UploadRequest,
         {"filename": "a.png", "content_type": "image/png", "size_bytes": 7},
         {"content_type": "image/jpeg"},
     ),
 }
 
 
-APART = (CreateImages, Input)
+APART = (ImageGenerationRequest, GenerationInput)
 """Nested bodies that are walked as one of their own, and the input whose fields are each other's alternatives."""
 
 

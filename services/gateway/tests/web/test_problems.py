@@ -7,7 +7,7 @@ import pytest
 
 from atelier_gateway.surfaces import shape_of, surface_of
 from atelier_gateway.surfaces.b2b import routes as b2b
-from atelier_gateway.surfaces.native.requests import CreateGeneration
+from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.json_bodies import Body, takes
 from atelier_gateway.web.problems import KINDS, Problem, of_status, problem_json
 
@@ -52,7 +52,7 @@ def test_what_the_framework_refuses_is_said_in_our_words(status: int) -> None:
     assert of_status(status).status == expected
 
 
-@pytest.mark.parametrize("model", [b2b.CreateTryOn, CreateGeneration])
+@pytest.mark.parametrize("model", [b2b.TryOnRequest, GenerationRequest])
 def test_the_openapi_body_stands_alone(model: type[Body]) -> None:
     assert "$ref" not in json.dumps(takes(model))
     assert takes(model)["requestBody"]["content"]["application/json"]["schema"]["additionalProperties"] is False

@@ -37,7 +37,7 @@ URL_LAPSED_S = PRESIGN_S_MAX + 60.0
 logger = logging.getLogger(__name__)
 
 
-class Upload(Body):
+class UploadRequest(Body):
     """``POST …/uploads`` (REQUIREMENTS 000.8). With ``size_bytes`` the URL takes exactly that many; without, what lies
     there is looked at when it is used, and when the URL has lapsed."""
 
@@ -46,7 +46,7 @@ class Upload(Body):
     size_bytes: int | None = Field(default=None, ge=1, le=INPUT_BYTES_MAX)
 
 
-class SizedUpload(Upload):
+class SizedUploadRequest(UploadRequest):
     """``POST /v1/uploads``: the URL takes exactly ``size_bytes``."""
 
     size_bytes: int = Field(ge=1, le=INPUT_BYTES_MAX)
@@ -71,7 +71,7 @@ class Uploads:
         offer."""
         await prove_at_start(self._identity)
 
-    async def offer(self, owner: Owner, upload: Upload) -> dict[str, object]:
+    async def offer(self, owner: Owner, upload: UploadRequest) -> dict[str, object]:
         """``{id, key, upload_url, method, headers, url, expires_at}``; both URLs are good for 15 minutes.
 
         Raises Problem 400 for a size that the type does not allow, 429 where too much is unused, 503.

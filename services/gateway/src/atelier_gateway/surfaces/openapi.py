@@ -1,33 +1,37 @@
-"""The OpenAPI of the gateway, true: without the 422 that the framework adds to every route with a parameter.
+"""The OpenAPI document of a listener: what its routes declare, completed for client generators and readers.
 
-The surfaces read parameters and bodies themselves and refuse them in their own words, which their routes declare.
+Route functions name the operations: ``create_try_on`` is published as ``createTryOn``. Classes name the schemas.
 """
 
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
-from atelier_gateway.surfaces.descriptions import ABOUT
 from atelier_gateway.surfaces.openapi_document import finish
 
-ADDED = ("HTTPValidationError", "ValidationError")
 
+class DocumentedFastAPI(FastAPI):
+    """FastAPI with an OpenAPI document that holds what is declared and nothing else."""
 
-class Described(FastAPI):
-    """FastAPI, describing only what its routes declare."""
+    def __init__(self, **settings: Any) -> None:
+        """``settings`` as FastAPI takes them."""
+        super().__init__(
+            # One schema for a class, whether it is sent or received: a class has one name.
+            separate_input_output_schemas=False,
+            generate_unique_id_function=operation_id_of,
+            license_info={"name": "MIT", "identifier": "MIT"},
+            **settings,
+        )
 
     def openapi(self) -> dict[str, Any]:
-        """The description; made once."""
+        """The document; built at the first request for it."""
         if self.openapi_schema is None:
-            described = super().openapi()
-            for routes in described["paths"].values():
-                for route in routes.values():
-                    if ADDED[0] in str(route["responses"].get("422")):
-                        del route["responses"]["422"]
-            for name in ADDED:
-                described["components"]["schemas"].pop(name, None)
-            all_routes = [route for routes in described["paths"].values() for route in routes.values()]
-            used = {tag for route in all_routes for tag in route.get("tags", ())}
-            described["tags"] = [{"name": name, "description": ABOUT[name]} for name in ABOUT if name in used]
-            finish(described)
+            finish(super().openapi())
         return super().openapi()
+
+
+def operation_id_of(route: APIRoute) -> str:
+    """The published name of an operation: its function's name in camel case."""
+    first, *others = route.name.split("_")
+    return first + "".join(word.capitalize() for word in others)

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from atelier_gateway.container import Parts
 from atelier_gateway.idempotency.keys import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.media.uploads import Upload
+from atelier_gateway.media.uploads import UploadRequest
 from atelier_gateway.web.json_bodies import answer, read
 
 
@@ -18,7 +18,7 @@ async def offer(
     request: Request,
     principal: Principal,
     route: str,
-    model: type[Upload],
+    model: type[UploadRequest],
     dress: Callable[[dict[str, object]], object],
 ) -> Response:
     """201 with the upload's URLs, dressed as the surface dresses its data. Raises Problem."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from atelier_contracts import GenerationCancelled, GenerationRequested, RenderStarted
-from atelier_gateway.surfaces.native.requests import CreateGeneration
+from atelier_gateway.surfaces.native.requests import GenerationRequest
 
 from ...support.native import IMAGE, create, projected, shown, success
 from ...support.neighbours import declined
@@ -33,11 +33,11 @@ ASKED: dict[str, Any] = {
 
 
 def test_a_default_that_is_written_down_is_no_wish_of_another_kind() -> None:
-    fields = CreateGeneration.model_fields
+    fields = GenerationRequest.model_fields
     written = {name: field.get_default(call_default_factory=True) for name, field in fields.items() if name != "kind"}
 
     for kind in ("image", "try_on", "narration"):
-        CreateGeneration.model_validate({**written, "kind": kind})
+        GenerationRequest.model_validate({**written, "kind": kind})
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def router(parts: Parts) -> APIRouter:
 def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.post("/users", status_code=201, responses=docs.USER, openapi_extra=takes(NewUser))
     async def create_user(request: Request) -> Response:
-        """A person who signs in with tokens."""
+        """Create a user, who signs in with tokens."""
         body, user_id = await read(request, NewUser), uuid7()
         async with work.once() as unit:
             if not await people.insert_user(unit.connection, user_id, body.email, body.subject or str(user_id)):
@@ -62,7 +62,7 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
     @routes.get("/users", responses=docs.USERS, openapi_extra=docs.USERS_PAGED)
     async def list_users(request: Request) -> Response:
-        """Users, newest first; with `email` the one who has it, whatever its case."""
+        """List the users, newest first. With `email`: the user who has that address, in any case of letters."""
         email = word_in(request.query_params, "email")
         return await listed(
             request,
@@ -71,8 +71,8 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         )
 
     @routes.post("/users/{id}/tokens", status_code=201, responses=docs.TOKEN)
-    async def create_token(request: Request, id: str) -> Response:
-        """A token of the development issuer; local installations only."""
+    async def create_user_token(request: Request, id: str) -> Response:
+        """Create a token for a user, from the development issuer of a local installation."""
         user_id = id_from_path(id, "user")
         subject = await people.subject_of(parts.pool, user_id)
         if subject is None:
@@ -84,8 +84,8 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         return answer({"token": parts.dev_issuer.issue(subject, now=datetime.now(UTC))}, 201)
 
     @routes.patch("/users/{id}", responses=docs.USER_STATE, openapi_extra=takes(UserChange))
-    async def change_user(request: Request, id: str) -> Response:
-        """Disables an account, or enables it again."""
+    async def update_user(request: Request, id: str) -> Response:
+        """Disable or enable the account of a user."""
         user_id, body = id_from_path(id, "user"), await read(request, UserChange)
         async with work.once() as unit:
             if not await people.set_disabled(unit.connection, user_id, disabled=body.disabled):
@@ -98,7 +98,7 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 def _add_workspaces(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.get("/workspaces", responses=docs.WORKSPACES, openapi_extra=docs.WORKSPACES_PAGED)
     async def list_workspaces(request: Request) -> Response:
-        """Workspaces, newest first; with `member` those that this user belongs to."""
+        """List the workspaces, newest first. With `member`: those that this user belongs to."""
         member = id_in(request.query_params, "member")
         return await listed(
             request,
@@ -107,7 +107,7 @@ def _add_workspaces(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
     @routes.post("/workspaces", status_code=201, responses=docs.WORKSPACE, openapi_extra=takes(NewWorkspace))
     async def create_workspace(request: Request) -> Response:
-        """A workspace and who belongs to it."""
+        """Create a workspace with its members."""
         body, workspace_id = await read(request, NewWorkspace), uuid7()
         members = set(body.member_ids)
         async with work.once() as unit:
@@ -120,8 +120,8 @@ def _add_workspaces(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
 def _add_members(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.get("/workspaces/{id}/members", responses=docs.MEMBERS, openapi_extra=docs.PAGED)
-    async def list_members(request: Request, id: str) -> Response:
-        """Who may act for a workspace."""
+    async def list_workspace_members(request: Request, id: str) -> Response:
+        """List the members of a workspace."""
         workspace_id = id_from_path(id, "workspace")
         if not await people.exists(parts.pool, "workspace", workspace_id):
             raise not_found("workspace")
@@ -132,8 +132,8 @@ def _add_members(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         )
 
     @routes.put("/workspaces/{id}/members/{user_id}", status_code=204, responses=docs.MEMBER_ADDED)
-    async def add_member(request: Request, id: str, user_id: str) -> Response:
-        """Lets a user act for a workspace."""
+    async def add_workspace_member(request: Request, id: str, user_id: str) -> Response:
+        """Add a user to a workspace."""
         workspace_id, member_id = id_from_path(id, "workspace"), id_from_path(user_id, "user")
         async with work.once() as unit:
             if not await people.add_member(unit.connection, workspace_id, member_id):
@@ -142,8 +142,8 @@ def _add_members(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         return Response(status_code=204)
 
     @routes.delete("/workspaces/{id}/members/{user_id}", status_code=204, responses=docs.MEMBER_REMOVED)
-    async def remove_member(request: Request, id: str, user_id: str) -> Response:
-        """From now on this user does not belong to the workspace; effective within 5 s."""
+    async def remove_workspace_member(request: Request, id: str, user_id: str) -> Response:
+        """Remove a user from a workspace, effective within 5 s."""
         workspace_id, member_id = id_from_path(id, "workspace"), id_from_path(user_id, "member")
         async with work.once() as unit:
             if not await people.remove_member(unit.connection, workspace_id, member_id):

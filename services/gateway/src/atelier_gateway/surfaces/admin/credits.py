@@ -40,7 +40,7 @@ GRANT_DETAILS = {"grant_id", "credits", "priority", "expires_at", "reason"}
 """What the act of granting tells of the command."""
 
 
-class GrantOwner(Body):
+class CreditOwner(Body):
     """Whose credits."""
 
     kind: OwnerKind
@@ -54,10 +54,10 @@ def _year_that_can_be_kept(at: datetime) -> datetime:
     return at
 
 
-class NewGrant(Body):
+class NewCreditGrant(Body):
     """Credits to be given; lower priority is spent first."""
 
-    owner: GrantOwner
+    owner: CreditOwner
     credits: int = Field(ge=1, le=CREDITS_MAX)
     expires_at: Annotated[AwareDatetime, AfterValidator(_year_that_can_be_kept)] | None = None
     """In the future, and before the year 9000."""
@@ -69,11 +69,14 @@ def router(parts: Parts) -> APIRouter:
     """Routes under ``/v1/admin`` that give and account for credits, for operators."""
     routes = operators_routes(parts)
 
-    @routes.post("/credits/grants", status_code=201, responses=docs.GRANT, openapi_extra=takes(NewGrant))
-    async def create_grant(request: Request) -> Response:
-        """201 with the new balance; 202 without it while billing has not answered: the grant will be posted."""
+    @routes.post("/credits/grants", status_code=201, responses=docs.GRANT, openapi_extra=takes(NewCreditGrant))
+    async def create_credit_grant(request: Request) -> Response:
+        """Grant credits to a store, a user or a workspace.
+
+        201 has the new balance; 202 has none, because billing has not answered yet: the grant will be posted.
+        """
         key = checked(request.headers.get(HEADER))
-        body = await read(request, NewGrant)
+        body = await read(request, NewCreditGrant)
         if not await people.exists(parts.pool, body.owner.kind, body.owner.id):
             raise not_found(body.owner.kind)
         grant_id = uuid5(GRANT_NAMES, key) if key else uuid7()
@@ -83,8 +86,8 @@ def router(parts: Parts) -> APIRouter:
         return Response(reply.body, reply.status, headers, "application/json")
 
     @routes.get("/credits/{kind}/{id}", responses=docs.BALANCE)
-    async def balance(kind: str, id: str) -> Response:
-        """What an owner has."""
+    async def get_account_balance(kind: str, id: str) -> Response:
+        """Get the balance of an account."""
         owner_id = id_from_path(id, "account")
         if not await people.exists(parts.pool, kind, owner_id):
             raise not_found("account")
@@ -95,16 +98,16 @@ def router(parts: Parts) -> APIRouter:
             raise unavailable(silent) from silent
 
     @routes.get("/ledger/verify", responses=docs.VERIFIED)
-    async def verify() -> Response:
-        """Proves the books: every balance, every open hold, every posting since the last checkpoint."""
+    async def verify_ledger() -> Response:
+        """Verify the ledger: every balance, every open hold, every posting since the last checkpoint."""
         try:
             return answer(await parts.internal.ledger_verify())
         except Unanswered as silent:
             raise unavailable(silent) from silent
 
     @routes.post("/ledger/proofs", status_code=202, responses=docs.PROOF_ORDERED)
-    async def start_proof(request: Request) -> Response:
-        """Orders a full proof, from the first posting on; answers the one that is running where there is one."""
+    async def start_ledger_proof(request: Request) -> Response:
+        """Start a full proof of the ledger, from its first posting. If one is running, the answer is that one."""
         async with parts.bus.unit.once() as work:
             await record(work, request, "ledger.prove", "ledger", None)
         try:
@@ -113,8 +116,8 @@ def router(parts: Parts) -> APIRouter:
             raise unavailable(silent) from silent
 
     @routes.get("/ledger/proofs/{id}", responses=docs.PROOF)
-    async def proof(id: str) -> Response:
-        """How far a full proof is, and what it has found."""
+    async def get_ledger_proof(id: str) -> Response:
+        """Get the progress and the findings of a full proof."""
         try:
             found = await parts.internal.proof(id_from_path(id, "proof"))
         except Unanswered as silent:
@@ -124,14 +127,14 @@ def router(parts: Parts) -> APIRouter:
         return answer(found)
 
     @routes.get("/generations/{id}/explain", responses=docs.EXPLAINED)
-    async def explain_one(id: str) -> Response:
-        """The whole story of a generation, from the records of four services."""
+    async def get_operator_timeline(id: str) -> Response:
+        """Get the timeline of a generation, from the records of all four services."""
         return answer(await _story(parts, id_from_path(id, "generation")))
 
     return routes
 
 
-async def _grant(parts: Parts, request: Request, body: NewGrant, grant_id: UUID) -> Reply:
+async def _grant(parts: Parts, request: Request, body: NewCreditGrant, grant_id: UUID) -> Reply:
     if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
         raise field_problem("expires_at", "a moment after now is required")
     command = GrantCredit(

@@ -7,11 +7,11 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from atelier_contracts import Owner
-from atelier_gateway.surfaces.native.openapi import CURSOR, LIMIT, Balance, ProblemView, Responses, example, query
+from atelier_gateway.surfaces.native.openapi import CURSOR, LIMIT, CreditBalance, Problem, Responses, example, query
 from atelier_gateway.web.problems import KINDS, PROBLEM_JSON
 
 
-class StoreCreated(BaseModel):
+class StoreWithKey(BaseModel):
     """A store with its first key; the key is shown now and never again."""
 
     id: UUID
@@ -20,7 +20,7 @@ class StoreCreated(BaseModel):
     api_key: str
 
 
-class StoreView(BaseModel):
+class Store(BaseModel):
     """A store; a suspended one gets 403 everywhere."""
 
     id: UUID
@@ -29,7 +29,7 @@ class StoreView(BaseModel):
     suspended_at: datetime | None
 
 
-class KeyCreated(BaseModel):
+class ApiKeyWithSecret(BaseModel):
     """A further key; shown now and never again."""
 
     id: UUID
@@ -37,7 +37,7 @@ class KeyCreated(BaseModel):
     api_key: str
 
 
-class KeyView(BaseModel):
+class ApiKey(BaseModel):
     """A key without its secret. ``last_used_at`` is true to a minute."""
 
     id: UUID
@@ -48,7 +48,7 @@ class KeyView(BaseModel):
     revoked_at: datetime | None
 
 
-class PersonView(BaseModel):
+class User(BaseModel):
     """A user as they are listed."""
 
     id: UUID
@@ -57,7 +57,7 @@ class PersonView(BaseModel):
     created_at: datetime
 
 
-class ListedWorkspace(BaseModel):
+class WorkspaceSummary(BaseModel):
     """A workspace as it is listed; its members have a list of their own."""
 
     id: UUID
@@ -68,52 +68,52 @@ class ListedWorkspace(BaseModel):
 class WorkspacePage(BaseModel):
     """Workspaces, newest first."""
 
-    data: list[ListedWorkspace]
+    data: list[WorkspaceSummary]
     next_cursor: UUID | None
 
 
 class StorePage(BaseModel):
     """Stores, newest first."""
 
-    data: list[StoreView]
+    data: list[Store]
     next_cursor: UUID | None
 
 
-class KeyPage(BaseModel):
+class ApiKeyPage(BaseModel):
     """Keys, newest first."""
 
-    data: list[KeyView]
+    data: list[ApiKey]
     next_cursor: UUID | None
 
 
-class PersonPage(BaseModel):
+class UserPage(BaseModel):
     """Users, newest first."""
 
-    data: list[PersonView]
+    data: list[User]
     next_cursor: UUID | None
 
 
-class UserView(BaseModel):
+class UserIdentity(BaseModel):
     """A user."""
 
     id: UUID
     email: str
 
 
-class TokenView(BaseModel):
+class UserToken(BaseModel):
     """A token of the built-in development issuer."""
 
     token: str
 
 
-class UserState(BaseModel):
+class UserStatus(BaseModel):
     """Whether a user is shut out."""
 
     id: UUID
     disabled: bool
 
 
-class WorkspaceView(BaseModel):
+class Workspace(BaseModel):
     """A workspace and who may act for it."""
 
     id: UUID
@@ -121,7 +121,7 @@ class WorkspaceView(BaseModel):
     member_ids: list[UUID]
 
 
-class GrantView(BaseModel):
+class CreditGrant(BaseModel):
     """Credits given; ``available`` is null while billing has not answered. ``given_before``: this very grant was on
     the books already (its key was used more than a day ago), and nothing was given now."""
 
@@ -132,7 +132,7 @@ class GrantView(BaseModel):
     given_before: bool
 
 
-class Proof(BaseModel):
+class LedgerProof(BaseModel):
     """A full proof of the books: ``checked`` of ``total`` rows so far, and each thing that is not right."""
 
     id: UUID
@@ -147,7 +147,7 @@ class Proof(BaseModel):
     ended_at: datetime | None
 
 
-class Verdict(BaseModel):
+class LedgerVerification(BaseModel):
     """Whether the books are right, and each thing that is not. ``unproven`` entries came after the last checkpoint."""
 
     ok: bool
@@ -155,10 +155,10 @@ class Verdict(BaseModel):
     entries: int
     violations: list[str]
     unproven: int
-    full_proof: Proof | None
+    full_proof: LedgerProof | None
 
 
-class Step(BaseModel):
+class OperatorTimelineStep(BaseModel):
     """One thing that happened; further members tell the message or the posting."""
 
     at: datetime
@@ -166,7 +166,7 @@ class Step(BaseModel):
     what: str
 
 
-class Gap(BaseModel):
+class TimelineGap(BaseModel):
     """A service that did not answer, why, and what the story lacks for it."""
 
     service: Literal["session", "billing", "render"]
@@ -174,14 +174,14 @@ class Gap(BaseModel):
     lacks: str
 
 
-class Story(BaseModel):
+class OperatorTimeline(BaseModel):
     """A generation's story across all four services, in order; told by the services that answer."""
 
     id: UUID
     summary: str
     state: str
-    steps: list[Step]
-    missing: list[Gap]
+    steps: list[OperatorTimelineStep]
+    missing: list[TimelineGap]
     owner: Owner | None
     trace_id: str | None
     request_id: str | None
@@ -197,7 +197,7 @@ def refusals(*codes: str) -> Responses:
     documented: Responses = {}
     for code in (*codes, "unauthorized", "role_required", "rate_limited", "internal_error", "unavailable"):
         kind = KINDS[code]
-        content = {"schema": ProblemView.model_json_schema(), "examples": {code: {"value": example(code)}}}
+        content = {"schema": Problem.model_json_schema(), "examples": {code: {"value": example(code)}}}
         documented[kind.status] = {"description": f"{kind.title}.", "content": {PROBLEM_JSON: content}}
     return documented
 
@@ -208,16 +208,16 @@ def made(model: type[BaseModel], what: str) -> dict[str, Any]:
 
 
 BODY = ("invalid_request", "request_too_large")
-STORE_CREATED: Responses = {201: made(StoreCreated, "The store"), **refusals(*BODY)}
-STORE: Responses = {200: made(StoreView, "The store"), **refusals("not_found")}
-STORE_CHANGED: Responses = {200: made(StoreView, "The store as it is now"), **refusals(*BODY, "not_found")}
+STORE_CREATED: Responses = {201: made(StoreWithKey, "The store"), **refusals(*BODY)}
+STORE: Responses = {200: made(Store, "The store"), **refusals("not_found")}
+STORE_CHANGED: Responses = {200: made(Store, "The store as it is now"), **refusals(*BODY, "not_found")}
 STORES: Responses = {200: made(StorePage, "Newest first"), **refusals("invalid_request")}
-KEYS: Responses = {200: made(KeyPage, "Newest first"), **refusals("invalid_request", "not_found")}
-NEW_KEY: Responses = {201: made(KeyCreated, "The key"), **refusals(*BODY, "not_found", "conflict")}
+KEYS: Responses = {200: made(ApiKeyPage, "Newest first"), **refusals("invalid_request", "not_found")}
+NEW_KEY: Responses = {201: made(ApiKeyWithSecret, "The key"), **refusals(*BODY, "not_found", "conflict")}
 NO_KEY: Responses = {204: {"description": "Revoked, effective within 5 s"}, **refusals("not_found")}
-USERS: Responses = {200: made(PersonPage, "Newest first"), **refusals("invalid_request")}
+USERS: Responses = {200: made(UserPage, "Newest first"), **refusals("invalid_request")}
 WORKSPACES: Responses = {200: made(WorkspacePage, "Newest first"), **refusals("invalid_request")}
-MEMBERS: Responses = {200: made(PersonPage, "Newest first"), **refusals("invalid_request", "not_found")}
+MEMBERS: Responses = {200: made(UserPage, "Newest first"), **refusals("invalid_request", "not_found")}
 MEMBER_ADDED: Responses = {204: {"description": "They belong to it"}, **refusals("not_found")}
 MEMBER_REMOVED: Responses = {204: {"description": "Removed, effective within 5 s"}, **refusals("not_found")}
 PAGED: dict[str, Any] = {"parameters": [LIMIT, CURSOR]}
@@ -225,17 +225,17 @@ EMAIL = query("email", {"type": "string"}, "The user with this e-mail address, i
 MEMBER = query("member", {"type": "string", "format": "uuid"}, "Those that this user belongs to.")
 WORKSPACES_PAGED: dict[str, Any] = {"parameters": [MEMBER, LIMIT, CURSOR]}
 USERS_PAGED: dict[str, Any] = {"parameters": [EMAIL, LIMIT, CURSOR]}
-USER: Responses = {201: made(UserView, "The user"), **refusals(*BODY, "conflict")}
-TOKEN: Responses = {201: made(TokenView, "The token"), **refusals("not_found", "conflict")}
-USER_STATE: Responses = {200: made(UserState, "The user as it is now"), **refusals(*BODY, "not_found")}
-WORKSPACE: Responses = {201: made(WorkspaceView, "The workspace"), **refusals(*BODY, "not_found")}
+USER: Responses = {201: made(UserIdentity, "The user"), **refusals(*BODY, "conflict")}
+TOKEN: Responses = {201: made(UserToken, "The token"), **refusals("not_found", "conflict")}
+USER_STATE: Responses = {200: made(UserStatus, "The user as it is now"), **refusals(*BODY, "not_found")}
+WORKSPACE: Responses = {201: made(Workspace, "The workspace"), **refusals(*BODY, "not_found")}
 GRANT: Responses = {
-    201: made(GrantView, "Given"),
-    202: made(GrantView, "Accepted; billing will post it"),
+    201: made(CreditGrant, "Given"),
+    202: made(CreditGrant, "Accepted; billing will post it"),
     **refusals(*BODY, "not_found", "request_in_progress", "idempotency_key_reused"),
 }
-BALANCE: Responses = {200: made(Balance, "The account"), **refusals("not_found")}
-VERIFIED: Responses = {200: made(Verdict, "What was checked and found"), **refusals()}
-PROOF_ORDERED: Responses = {202: made(Proof, "Ordered, or running already"), **refusals()}
-PROOF: Responses = {200: made(Proof, "How far it is"), **refusals("not_found")}
-EXPLAINED: Responses = {200: made(Story, "The story"), **refusals("not_found")}
+BALANCE: Responses = {200: made(CreditBalance, "The account"), **refusals("not_found")}
+VERIFIED: Responses = {200: made(LedgerVerification, "What was checked and found"), **refusals()}
+PROOF_ORDERED: Responses = {202: made(LedgerProof, "Ordered, or running already"), **refusals()}
+PROOF: Responses = {200: made(LedgerProof, "How far it is"), **refusals("not_found")}
+EXPLAINED: Responses = {200: made(OperatorTimeline, "The story"), **refusals("not_found")}

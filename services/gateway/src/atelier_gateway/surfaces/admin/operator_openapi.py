@@ -11,7 +11,7 @@ from atelier_gateway.surfaces.admin.openapi import BODY, made, refusals
 from atelier_gateway.surfaces.native.openapi import CURSOR, LIMIT, Responses, query
 
 
-class OperatorView(BaseModel):
+class Operator(BaseModel):
     """An operator. ``prefix`` begins their token; ``last_used_at`` is true to a minute."""
 
     id: UUID
@@ -23,7 +23,7 @@ class OperatorView(BaseModel):
     revoked_at: datetime | None
 
 
-class OperatorWithToken(OperatorView):
+class OperatorWithToken(Operator):
     """An operator with their token, which is shown now and never again."""
 
     token: str
@@ -32,48 +32,48 @@ class OperatorWithToken(OperatorView):
 class OperatorPage(BaseModel):
     """Operators, newest first."""
 
-    data: list[OperatorView]
+    data: list[Operator]
     next_cursor: UUID | None
 
 
-class ActTarget(BaseModel):
+class OperatorActTarget(BaseModel):
     """What was acted on; no id where it is the whole installation's."""
 
     kind: str
     id: UUID | None
 
 
-class ActingOperator(BaseModel):
+class OperatorActAuthor(BaseModel):
     """Who acted, by the name they had then."""
 
     id: UUID
     name: str
 
 
-class ActView(BaseModel):
+class OperatorAct(BaseModel):
     """One act of an operator."""
 
     id: UUID
     at: datetime
     act: str
-    target: ActTarget
-    operator: ActingOperator
+    target: OperatorActTarget
+    operator: OperatorActAuthor
     request_id: str
     details: dict[str, Any]
 
 
-class ActPage(BaseModel):
+class OperatorActPage(BaseModel):
     """Acts, newest first."""
 
-    data: list[ActView]
+    data: list[OperatorAct]
     next_cursor: UUID | None
 
 
 OPERATORS: Responses = {200: made(OperatorPage, "Newest first"), **refusals("invalid_request")}
-OPERATOR: Responses = {200: made(OperatorView, "You"), **refusals("not_found")}
+OPERATOR: Responses = {200: made(Operator, "You"), **refusals("not_found")}
 OPERATOR_CREATED: Responses = {201: made(OperatorWithToken, "The operator"), **refusals(*BODY)}
 OPERATOR_CHANGED: Responses = {
-    200: made(OperatorView, "The operator as they are now"),
+    200: made(Operator, "The operator as they are now"),
     **refusals(*BODY, "not_found", "conflict"),
 }
 OPERATOR_REVOKED: Responses = {
@@ -84,7 +84,7 @@ OPERATOR_TOKEN: Responses = {
     201: made(OperatorWithToken, "The operator with their new token"),
     **refusals("not_found", "conflict"),
 }
-ACTS: Responses = {200: made(ActPage, "Newest first"), **refusals("invalid_request")}
+ACTS: Responses = {200: made(OperatorActPage, "Newest first"), **refusals("invalid_request")}
 ACTS_PAGED: dict[str, Any] = {
     "parameters": [
         query("act", {"type": "string"}, "Only these, as `store.suspend` or `credits.grant`."),

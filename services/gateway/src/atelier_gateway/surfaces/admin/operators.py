@@ -48,17 +48,17 @@ def router(parts: Parts) -> APIRouter:
 def _add_reads(routes: APIRouter, parts: Parts) -> None:
     @routes.get("/operators", responses=docs.OPERATORS, openapi_extra=PAGED)
     async def list_operators(request: Request) -> Response:
-        """Who operates this installation, newest first, the revoked ones too."""
+        """List the operators of this installation, newest first, with the revoked ones."""
         return await listed(request, lambda before, limit: operators.page(parts.pool, before=before, limit=limit))
 
     @routes.get("/operators/me", responses=docs.OPERATOR)
-    async def get_own(request: Request) -> Response:
-        """Whose token this is, and with which role."""
+    async def get_current_operator(request: Request) -> Response:
+        """Get the operator whose token this is, with their role."""
         return answer(asdict(_there(await operators.find(parts.pool, operator_of(request).id))))
 
     @routes.get("/acts", responses=docs.ACTS, openapi_extra=docs.ACTS_PAGED)
-    async def list_acts(request: Request) -> Response:
-        """What operators did, newest first; each row was written in the transaction of the act."""
+    async def list_operator_acts(request: Request) -> Response:
+        """List the acts of operators, newest first. Each was recorded in the transaction of the act."""
         query = request.query_params
         act, target, operator = word_in(query, "act"), id_in(query, "target"), id_in(query, "operator")
 
@@ -73,7 +73,7 @@ def _add_reads(routes: APIRouter, parts: Parts) -> None:
 def _add_people(routes: APIRouter, parts: Parts) -> None:
     @routes.post("/operators", status_code=201, responses=docs.OPERATOR_CREATED, openapi_extra=takes(NewOperator))
     async def create_operator(request: Request) -> Response:
-        """Lets a person operate this installation; their token is shown this once."""
+        """Create an operator. Their token is in this answer only."""
         body = await read(request, NewOperator)
         token, prefix, digest = parts.operators.new_token()
         new = StoredOperator(uuid7(), body.name, body.role, digest)
@@ -83,8 +83,8 @@ def _add_people(routes: APIRouter, parts: Parts) -> None:
         return answer(asdict(made) | {"token": token}, 201)
 
     @routes.patch("/operators/{id}", responses=docs.OPERATOR_CHANGED, openapi_extra=takes(OperatorChange))
-    async def change_operator(request: Request, id: str) -> Response:
-        """Gives an operator another role, effective within 5 s."""
+    async def update_operator(request: Request, id: str) -> Response:
+        """Update the role of an operator, effective within 5 s."""
         operator_id, body = id_from_path(id, WHAT), await read(request, OperatorChange)
         async with parts.bus.unit.once() as work:
             if body.role != "admin":
@@ -96,7 +96,7 @@ def _add_people(routes: APIRouter, parts: Parts) -> None:
 
     @routes.delete("/operators/{id}", status_code=204, responses=docs.OPERATOR_REVOKED)
     async def revoke_operator(request: Request, id: str) -> Response:
-        """From now on their token is as if there had never been one; what they did stays listed."""
+        """Revoke an operator. Their token is unknown from now on; their acts stay listed."""
         operator_id = id_from_path(id, WHAT)
         async with parts.bus.unit.once() as work:
             await _keep_an_admin(work, operator_id)
@@ -108,8 +108,11 @@ def _add_people(routes: APIRouter, parts: Parts) -> None:
 
 def _add_access(routes: APIRouter, parts: Parts) -> None:
     @routes.post("/operators/{id}/token", status_code=201, responses=docs.OPERATOR_TOKEN)
-    async def replace_token(request: Request, id: str) -> Response:
-        """Another token, shown this once; the one before opens nothing from now on."""
+    async def replace_operator_token(request: Request, id: str) -> Response:
+        """Replace the token of an operator.
+
+        The new one is in this answer only; the previous one is unknown from now on.
+        """
         operator_id = id_from_path(id, WHAT)
         if operator_id == FIRST:
             raise Problem("conflict", "The first operator's token is the setting ATELIER_ADMIN_TOKEN; change it there.")

@@ -29,7 +29,7 @@ class NewStore(Body):
     key_name: Line = FIRST_KEY
 
 
-class NewKey(Body):
+class NewApiKey(Body):
     """A key to be; its name says where it is used."""
 
     name: Line = FURTHER_KEY
@@ -52,7 +52,7 @@ def router(parts: Parts) -> APIRouter:
 def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.post("", status_code=201, responses=docs.STORE_CREATED, openapi_extra=takes(NewStore))
     async def create_store(request: Request) -> Response:
-        """A store, with its first API key, which is shown this once."""
+        """Create a store with its first API key. The key is in this answer only."""
         body, store_id = await read(request, NewStore), uuid7()
         async with work.once() as unit:
             await stores.insert(unit.connection, store_id, body.name)
@@ -62,19 +62,22 @@ def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
     @routes.get("", responses=docs.STORES, openapi_extra=docs.PAGED)
     async def list_stores(request: Request) -> Response:
-        """All stores, newest first."""
+        """List all stores, newest first."""
         return await listed(request, lambda before, limit: stores.page(parts.pool, before=before, limit=limit))
 
 
 def _add_one_store(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.get("/{id}", responses=docs.STORE)
     async def get_store(id: str) -> Response:
-        """One store."""
+        """Get a store."""
         return answer(_shown(await stores.find(parts.pool, id_from_path(id, "store"))))
 
     @routes.patch("/{id}", responses=docs.STORE_CHANGED, openapi_extra=takes(StoreChange))
-    async def change_store(request: Request, id: str) -> Response:
-        """Suspends a store (its keys answer 403 within 5 s, what is in work goes on) or restores it."""
+    async def update_store(request: Request, id: str) -> Response:
+        """Suspend or restore a store.
+
+        The keys of a suspended store are answered 403 within 5 s; work in progress continues.
+        """
         store_id, body = id_from_path(id, "store"), await read(request, StoreChange)
         async with work.once() as unit:
             changed = _shown(await stores.set_suspended(unit.connection, store_id, suspended=body.suspended))
@@ -85,8 +88,11 @@ def _add_one_store(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
 
 def _add_keys(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     @routes.get("/{id}/keys", responses=docs.KEYS, openapi_extra=docs.PAGED)
-    async def list_keys(request: Request, id: str) -> Response:
-        """A store's keys, newest first, the revoked ones too. When a key was last used is known to the minute."""
+    async def list_store_keys(request: Request, id: str) -> Response:
+        """List the keys of a store, newest first, with the revoked ones.
+
+        When a key was last used is accurate to a minute.
+        """
         store_id = id_from_path(id, "store")
         if not await people.exists(parts.pool, "store", store_id):
             raise not_found("store")
@@ -94,11 +100,11 @@ def _add_keys(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
             request, lambda before, limit: stores.keys(parts.pool, store_id, before=before, limit=limit)
         )
 
-    @routes.post("/{id}/keys", status_code=201, responses=docs.NEW_KEY, openapi_extra=takes(NewKey, required=False))
-    async def create_key(request: Request, id: str) -> Response:
-        """A second key, for changing them without a pause; two are active at most."""
+    @routes.post("/{id}/keys", status_code=201, responses=docs.NEW_KEY, openapi_extra=takes(NewApiKey, required=False))
+    async def create_store_key(request: Request, id: str) -> Response:
+        """Create a second key for a store, to replace the first without an interruption. At most two are active."""
         store_id = id_from_path(id, "store")
-        body = await read(request, NewKey) if await request.body() else NewKey()
+        body = await read(request, NewApiKey) if await request.body() else NewApiKey()
         async with work.once() as unit:
             if not await stores.lock(unit.connection, store_id):
                 raise not_found("store")
@@ -107,8 +113,8 @@ def _add_keys(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         return answer({"id": key_id, "name": body.name, "api_key": key}, 201)
 
     @routes.delete("/{id}/keys/{key_id}", status_code=204, responses=docs.NO_KEY)
-    async def revoke_key(request: Request, id: str, key_id: str) -> Response:
-        """From now on this key, named by its id or its prefix, is as if there had never been one."""
+    async def revoke_store_key(request: Request, id: str, key_id: str) -> Response:
+        """Revoke a key of a store, named by its id or its prefix. It is unknown within 5 s."""
         store_id = id_from_path(id, "store")
         async with work.once() as unit:
             revoked = await stores.revoke_key(unit.connection, store_id, _key_name(key_id))

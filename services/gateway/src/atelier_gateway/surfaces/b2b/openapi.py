@@ -11,14 +11,14 @@ Data = TypeVar("Data")
 Responses = dict[int | str, dict[str, Any]]
 
 
-class Created(BaseModel):
+class TryOnStart(BaseModel):
     """The session that was started."""
 
     session_id: str = Field(examples=[SAMPLE_ID])
     status: Literal["queued"]
 
 
-class Session(BaseModel):
+class TryOnSession(BaseModel):
     """A session; ``generated_image_url`` is signed as it is read, for 15 minutes."""
 
     session_id: str = Field(examples=[SAMPLE_ID])
@@ -28,14 +28,14 @@ class Session(BaseModel):
     created_at: datetime
 
 
-class Sessions(BaseModel):
+class TryOnSessionPage(BaseModel):
     """Sessions of the store, newest first; ``next_cursor`` leads to older ones."""
 
-    sessions: list[Session]
+    sessions: list[TryOnSession]
     next_cursor: str | None
 
 
-class Offer(BaseModel):
+class TryOnUpload(BaseModel):
     """Where to PUT the picture, with exactly these headers; ``key`` and ``url`` may then stand in ``image_urls``."""
 
     key: str = Field(examples=[f"stores/{SAMPLE_ID}/uploads/{SAMPLE_ID}/person.jpg"])
@@ -53,7 +53,23 @@ class Envelope(BaseModel, Generic[Data]):
     error: None
 
 
-class Error(BaseModel):
+class TryOnStartEnvelope(Envelope[TryOnStart]):
+    """The answer to a new try-on."""
+
+
+class TryOnSessionEnvelope(Envelope[TryOnSession]):
+    """The answer with one session."""
+
+
+class TryOnSessionPageEnvelope(Envelope[TryOnSessionPage]):
+    """The answer with a page of sessions."""
+
+
+class TryOnUploadEnvelope(Envelope[TryOnUpload]):
+    """The answer to a new upload."""
+
+
+class TryOnError(BaseModel):
     """Why not; ``details`` names the fields at fault, or the credits required and available."""
 
     code: str = Field(examples=["INSUFFICIENT_CREDITS"])
@@ -61,7 +77,7 @@ class Error(BaseModel):
     details: dict[str, Any] | None = None
 
 
-class ErrorEnvelope(BaseModel):
+class TryOnErrorEnvelope(BaseModel):
     """Every refusal of this surface."""
 
     model_config = ConfigDict(
@@ -80,7 +96,7 @@ class ErrorEnvelope(BaseModel):
     )
 
     data: None
-    error: Error
+    error: TryOnError
 
 
 REFUSALS: dict[int, str] = {
@@ -99,23 +115,23 @@ REFUSALS: dict[int, str] = {
 
 
 def _refusals(*statuses: int) -> Responses:
-    return {status: {"model": ErrorEnvelope, "description": REFUSALS[status]} for status in statuses}
+    return {status: {"model": TryOnErrorEnvelope, "description": REFUSALS[status]} for status in statuses}
 
 
 CREATED: Responses = {
-    201: {"model": Envelope[Created], "description": "Queued, one credit held"},
+    201: {"model": TryOnStartEnvelope, "description": "Queued, one credit held"},
     **_refusals(400, 401, 403, 402, 409, 413, 422, 429, 500, 503),
 }
 READ: Responses = {
-    200: {"model": Envelope[Session], "description": "The session"},
+    200: {"model": TryOnSessionEnvelope, "description": "The session"},
     **_refusals(401, 403, 404, 429, 500, 503),
 }
 LISTED: Responses = {
-    200: {"model": Envelope[Sessions], "description": "Sessions, newest first"},
+    200: {"model": TryOnSessionPageEnvelope, "description": "Sessions, newest first"},
     **_refusals(400, 401, 403, 429, 500, 503),
 }
 OFFERED: Responses = {
-    201: {"model": Envelope[Offer], "description": "Where to put the picture"},
+    201: {"model": TryOnUploadEnvelope, "description": "Where to put the picture"},
     **_refusals(400, 401, 403, 409, 413, 422, 429, 500, 503),
 }
 PAGING = {

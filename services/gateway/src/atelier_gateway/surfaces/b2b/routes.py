@@ -12,7 +12,7 @@ from atelier_gateway.container import Parts
 from atelier_gateway.generations import try_on
 from atelier_gateway.generations.creation import Draft, Shape
 from atelier_gateway.idempotency.keys import HEADER, checked, fingerprint
-from atelier_gateway.media.uploads import Upload
+from atelier_gateway.media.uploads import UploadRequest
 from atelier_gateway.projection import listing
 from atelier_gateway.projection import store as generations
 from atelier_gateway.projection.store import Generation, NewGeneration
@@ -32,7 +32,7 @@ LIST_DEFAULT, LIST_MAX = 20, 100
 EXAMPLE: dict[str, Any] = {"image_urls": ["https://cdn.example.com/person.jpg", "https://cdn.example.com/shirt.jpg"]}
 
 
-class CreateTryOn(Body):
+class TryOnRequest(Body):
     """``image_urls``: the person first, then the garments; signed URLs, or keys and URLs of own uploads."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -45,16 +45,16 @@ def router(parts: Parts) -> APIRouter:
     """The routes of the surface."""
     routes = APIRouter(prefix=PREFIX, tags=["B2B try-on"])
 
-    @routes.post("/generation/create", status_code=201, responses=docs.CREATED, openapi_extra=takes(CreateTryOn))
-    async def create(request: Request) -> Response:
-        """Asks for a try-on; one credit is held."""
+    @routes.post("/generation/create", status_code=201, responses=docs.CREATED, openapi_extra=takes(TryOnRequest))
+    async def create_try_on(request: Request) -> Response:
+        """Create a virtual try-on. One credit is held until the picture is delivered."""
         principal = await parts.identity.store(request.headers)
         draft = await _draft(parts, request, principal.owner)
         return await parts.creating.create(principal, draft, SHAPE)
 
     @routes.get("/generation", responses=docs.LISTED, openapi_extra=docs.PAGING)
-    async def newest(request: Request) -> Response:
-        """The store's sessions, newest first."""
+    async def list_try_ons(request: Request) -> Response:
+        """List the try-on sessions of the store, newest first."""
         principal = await parts.identity.store(request.headers)
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         found = await listing.newest(parts.pool, principal.owner, limit=limit + 1, before=before, surface="b2b")
@@ -63,17 +63,17 @@ def router(parts: Parts) -> APIRouter:
         return answer(_enveloped({"sessions": sessions, "next_cursor": cursor}))
 
     @routes.get("/generation/{id}", responses=docs.READ)
-    async def get(request: Request, id: str) -> Response:
-        """One session, with its picture when there is one."""
+    async def get_try_on(request: Request, id: str) -> Response:
+        """Get a try-on session, with its picture once there is one."""
         principal = await parts.identity.store(request.headers)
         generation = await _of_store(parts, id, principal.owner)
         return answer(_enveloped(_view(generation, parts.objects)))
 
-    @routes.post("/uploads", status_code=201, responses=docs.OFFERED, openapi_extra=takes(Upload))
-    async def upload(request: Request) -> Response:
-        """Where to put a photograph, to name it in `image_urls` afterwards."""
+    @routes.post("/uploads", status_code=201, responses=docs.OFFERED, openapi_extra=takes(UploadRequest))
+    async def create_try_on_upload(request: Request) -> Response:
+        """Create an upload for a photograph. Its key or URL may then stand in `image_urls`."""
         principal = await parts.identity.store(request.headers)
-        return await uploads.offer(parts, request, principal, UPLOAD, Upload, _offered)
+        return await uploads.offer(parts, request, principal, UPLOAD, UploadRequest, _offered)
 
     return routes
 
@@ -83,7 +83,7 @@ async def _draft(parts: Parts, request: Request, owner: Owner) -> Draft:
     key = checked(request.headers.get(HEADER))
     simulate = request.headers.get(SIMULATE)
     simulated = simulation(simulate, allowed=parts.simulating)
-    body = await read(request, CreateTryOn)
+    body = await read(request, TryOnRequest)
     return await try_on.draft(
         parts.inputs,
         owner,

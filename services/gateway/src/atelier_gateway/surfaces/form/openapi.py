@@ -16,7 +16,7 @@ RATE_HEADERS = {
 }
 
 
-class Accepted(BaseModel):
+class FormSubmission(BaseModel):
     """What will be made."""
 
     id: str = Field(alias="_id", examples=[ID])
@@ -26,14 +26,14 @@ class Accepted(BaseModel):
     queuePosition: int = Field(examples=[1])
 
 
-class AcceptedReply(BaseModel):
+class FormSubmissionReply(BaseModel):
     """201."""
 
     success: Literal[True]
-    data: Accepted
+    data: FormSubmission
 
 
-class Seen(BaseModel):
+class FormGeneration(BaseModel):
     """A generation; URLs of results are good for 15 minutes."""
 
     id: str = Field(alias="_id", examples=[ID])
@@ -56,29 +56,29 @@ class Seen(BaseModel):
     updatedAt: str
 
 
-class SeenReply(BaseModel):
+class FormGenerationReply(BaseModel):
     """One."""
 
     success: Literal[True]
-    data: Seen
+    data: FormGeneration
 
 
-class ListReply(BaseModel):
+class FormGenerationListReply(BaseModel):
     """Newest first; ``nextCursor`` leads on, None at the end."""
 
     success: Literal[True]
-    data: list[Seen]
+    data: list[FormGeneration]
     nextCursor: str | None
 
 
-class FieldError(BaseModel):
+class FormFieldError(BaseModel):
     """What is wrong with one field."""
 
     field: str = Field(examples=["productImages"])
     message: str = Field(examples=["At least one product image is required"])
 
 
-class Refusal(BaseModel):
+class FormError(BaseModel):
     """Every error; ``details`` and ``validationErrors`` only where there is something to say."""
 
     success: Literal[False]
@@ -87,23 +87,23 @@ class Refusal(BaseModel):
     details: str | None = None
     timestamp: str = Field(examples=["2026-01-01T12:00:00.000Z"])
     requestId: str
-    validationErrors: list[FieldError] | None = None
+    validationErrors: list[FormFieldError] | None = None
 
 
-class Off(BaseModel):
+class FormDisabledError(BaseModel):
     """The form is switched off."""
 
     error: Literal["Endpoint not available"]
 
 
-class Healthy(BaseModel):
+class FormHealth(BaseModel):
     """A form could be taken."""
 
     status: Literal["healthy"]
     timestamp: str
 
 
-class Unhealthy(BaseModel):
+class FormHealthError(BaseModel):
     """What does not answer."""
 
     status: Literal["unhealthy"]
@@ -112,16 +112,23 @@ class Unhealthy(BaseModel):
 
 
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    return {status: {"model": Refusal} for status in statuses}
+    return {status: {"model": FormError} for status in statuses}
 
 
 CREATE: dict[int | str, dict[str, Any]] = {
-    201: {"model": AcceptedReply, "headers": RATE_HEADERS},
+    201: {"model": FormSubmissionReply, "headers": RATE_HEADERS},
     **_refusals(400, 401, 403, 409, 413, 422, 429, 500),
-    503: {"model": Refusal | Off},
+    503: {"model": FormError | FormDisabledError},
 }
-HEALTH: dict[int | str, dict[str, Any]] = {200: {"model": Healthy}, 503: {"model": Unhealthy}, **_refusals(500)}
-GET: dict[int | str, dict[str, Any]] = {200: {"model": SeenReply}, **_refusals(401, 403, 404, 429, 500, 503)}
-LIST: dict[int | str, dict[str, Any]] = {200: {"model": ListReply}, **_refusals(400, 401, 403, 429, 500, 503)}
+HEALTH: dict[int | str, dict[str, Any]] = {
+    200: {"model": FormHealth},
+    503: {"model": FormHealthError},
+    **_refusals(500),
+}
+GET: dict[int | str, dict[str, Any]] = {200: {"model": FormGenerationReply}, **_refusals(401, 403, 404, 429, 500, 503)}
+LIST: dict[int | str, dict[str, Any]] = {
+    200: {"model": FormGenerationListReply},
+    **_refusals(400, 401, 403, 429, 500, 503),
+}
 PAGING: dict[str, Any] = {"parameters": [LIMIT, CURSOR]}
 KEYED: dict[str, Any] = {"parameters": [KEY]}

@@ -63,7 +63,7 @@ def _empty_or_shown(text: str) -> str:
     return text and not_blank(text)
 
 
-class Parameters(Body):
+class FormParameters(Body):
     """How the model is tuned."""
 
     guidance_scale: float = Field(default=7.5, ge=1, le=20, allow_inf_nan=False)
@@ -87,7 +87,7 @@ class GenerationForm(Body):
     quality: Quality
     model: Model
     customPrompt: Annotated[Prose, AfterValidator(_empty_or_shown), Field(max_length=500)] | None = None
-    parameters: Parameters = Parameters()
+    parameters: FormParameters = FormParameters()
 
     @model_validator(mode="before")
     @classmethod

@@ -37,23 +37,23 @@ def router(parts: Parts) -> APIRouter:
             return response
 
     @routes.post("", status_code=201, responses=CREATE, openapi_extra=takes(GenerationForm) | KEYED)
-    async def create(request: Request) -> Response:
-        """Takes the form; answers before anything is made."""
+    async def create_form_generation(request: Request) -> Response:
+        """Submit the form. The answer comes before anything is rendered."""
         return await logged(request, lambda entry: making.answer(request, entry))
 
     @routes.get("", responses=HEALTH)
-    async def health(request: Request) -> Response:
-        """Whether the form can be used; for monitors."""
+    async def get_form_health(request: Request) -> Response:
+        """Check whether the form can be used, for monitors."""
         return await logged(request, lambda _: _health(parts))
 
     @routes.get("/list", responses=LIST, openapi_extra=PAGING)
-    async def newest(request: Request) -> Response:
-        """The user's generations, newest first."""
+    async def list_form_generations(request: Request) -> Response:
+        """List the generations of the user, newest first."""
         return await logged(request, lambda entry: _newest(parts, request, entry))
 
     @routes.get("/{id}", responses=GET)
-    async def get(request: Request, id: str) -> Response:
-        """One generation, with its picture when there is one."""
+    async def get_form_generation(request: Request, id: str) -> Response:
+        """Get a generation, with its picture once there is one."""
         return await logged(request, lambda entry: _get(parts, request, id, entry))
 
     return routes

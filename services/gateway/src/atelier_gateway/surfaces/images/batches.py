@@ -31,7 +31,7 @@ from atelier_gateway.surfaces.images.create import (
     problem,
     workspace_of,
 )
-from atelier_gateway.surfaces.images.requests import CreateBatch
+from atelier_gateway.surfaces.images.requests import ImageBatchRequest
 from atelier_gateway.web.client_ip import subject
 from atelier_gateway.web.json_bodies import answer, read
 from atelier_gateway.web.problems import Problem
@@ -42,7 +42,7 @@ async def create_batch(parts: Parts, request: Request, gate: Gate) -> Response:
     await gate.take(PER_IP, subject(parts.client_ip(request.scope)))
     user = await parts.identity.user(request.headers)
     await gate.take(PER_USER, str(user.id))
-    body = await read(request, CreateBatch)
+    body = await read(request, ImageBatchRequest)
     principal = await parts.identity.member(user, workspace_of(request, body.workspaceId))
     for further in range(len(body.requests)):
         if further:
@@ -53,7 +53,7 @@ async def create_batch(parts: Parts, request: Request, gate: Gate) -> Response:
     return _told(responses)
 
 
-async def _orders(parts: Parts, principal: Principal, user: User, body: CreateBatch) -> list[Order]:
+async def _orders(parts: Parts, principal: Principal, user: User, body: ImageBatchRequest) -> list[Order]:
     """All of them, before any is admitted. Raises Problem 400 naming the request at fault."""
     orders = []
     for index, one in enumerate(body.requests):

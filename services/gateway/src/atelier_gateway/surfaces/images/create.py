@@ -23,7 +23,7 @@ from atelier_gateway.rate_limits.limiter import Rule
 from atelier_gateway.rate_limits.request_limits import Gate, waits
 from atelier_gateway.surfaces import image_requests as image_orders
 from atelier_gateway.surfaces.image_requests import Order
-from atelier_gateway.surfaces.images.requests import CreateImages
+from atelier_gateway.surfaces.images.requests import ImageGenerationRequest
 from atelier_gateway.surfaces.images.responses import accepted, view
 from atelier_gateway.web.client_ip import subject
 from atelier_gateway.web.json_bodies import answer, read
@@ -53,7 +53,7 @@ async def create(parts: Parts, request: Request, gate: Gate) -> Response:
     await gate.take(PER_IP, subject(parts.client_ip(request.scope)))
     user = await parts.identity.user(request.headers)
     await gate.take(PER_USER, str(user.id))
-    body = await read(request, CreateImages)
+    body = await read(request, ImageGenerationRequest)
     principal = await parts.identity.member(user, workspace_of(request, body.workspaceId))
     await gate.take(PER_WORKSPACE, str(principal.owner.id))
     order = await order_of(parts, principal, user, body)
@@ -88,7 +88,7 @@ async def _waited(parts: Parts, principal: Principal, accepted: Response, caller
     return response
 
 
-async def order_of(parts: Parts, principal: Principal, user: User, body: CreateImages) -> Order:
+async def order_of(parts: Parts, principal: Principal, user: User, body: ImageGenerationRequest) -> Order:
     """The request, understood. Raises Problem 400."""
     choice = image_orders.chosen(
         parts,

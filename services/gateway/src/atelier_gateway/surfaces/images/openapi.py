@@ -5,15 +5,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier_gateway.surfaces.images.requests import CreateBatch, CreateImages
-from atelier_gateway.surfaces.native.openapi import KEY, LIMIT, MadeBy, header, query
+from atelier_gateway.surfaces.images.requests import ImageBatchRequest, ImageGenerationRequest
+from atelier_gateway.surfaces.native.openapi import KEY, LIMIT, ProviderModel, header, query
 from atelier_gateway.web.json_bodies import takes
 
 Status = Literal["PENDING", "COMPLETED", "FAILED"]
 SAMPLE_ID = "019a6b1e-5d1c-7c43-9d2a-3f1c2b4a5d6e"
 
 
-class Image(BaseModel):
+class ImageFile(BaseModel):
     """One picture and what is seen in it. ``url`` and ``thumbnail`` are signed as they are read, for 15 minutes;
     ``size`` in bytes, sides in pixels, ``colours`` the dominant ones, the most frequent first."""
 
@@ -28,7 +28,7 @@ class Image(BaseModel):
     thumbnail: str | None
 
 
-class Credits(BaseModel):
+class ImageCredits(BaseModel):
     """What was held for it, what was charged for it, and what the workspace has left (null where it is not known)."""
 
     reserved: int
@@ -36,7 +36,7 @@ class Credits(BaseModel):
     remaining: int | None
 
 
-class Record(BaseModel):
+class ImageRecord(BaseModel):
     """The generation as the seed's model keeps it."""
 
     id: str
@@ -55,7 +55,7 @@ class Record(BaseModel):
     completedAt: datetime | None
 
 
-class Generation(BaseModel):
+class ImageGeneration(BaseModel):
     """A generation of pictures. ``provider`` is who made them, or is asked to: another than ``asked_provider`` where
     that one failed, and ``local`` where a development installation has no account there. ``model`` as it was asked."""
 
@@ -67,35 +67,35 @@ class Generation(BaseModel):
     model: str = Field(examples=["dall-e-3"])
     successor: str | None
     """The model that makes it instead, where `model` is withdrawn; it costs the less of both prices."""
-    made_by: MadeBy | None
-    images: list[Image]
-    credits: Credits
+    made_by: ProviderModel | None
+    images: list[ImageFile]
+    credits: ImageCredits
     status_url: str = Field(examples=[f"/api/ai/images/{SAMPLE_ID}"])
-    record: Record | None = None
+    record: ImageRecord | None = None
 
 
-class Reply(BaseModel):
+class ImageGenerationReply(BaseModel):
     """One generation."""
 
     success: Literal[True]
-    data: Generation
+    data: ImageGeneration
 
 
-class Page(BaseModel):
+class ImageGenerationPage(BaseModel):
     """Generations, newest first; ``nextCursor`` leads to older ones."""
 
-    items: list[Generation]
+    items: list[ImageGeneration]
     nextCursor: str | None
 
 
-class PageReply(BaseModel):
+class ImageGenerationPageReply(BaseModel):
     """A page of generations."""
 
     success: Literal[True]
-    data: Page
+    data: ImageGenerationPage
 
 
-class Error(BaseModel):
+class ImageError(BaseModel):
     """``details`` names the fields at fault, the credits required and available, or the failed generation."""
 
     code: str = Field(examples=["INVALID_SIZE"])
@@ -103,7 +103,7 @@ class Error(BaseModel):
     details: dict[str, Any] | None = None
 
 
-class ErrorReply(BaseModel):
+class ImageErrorReply(BaseModel):
     """Every refusal of this surface."""
 
     model_config = ConfigDict(
@@ -122,20 +122,20 @@ class ErrorReply(BaseModel):
     )
 
     success: Literal[False]
-    error: Error
+    error: ImageError
 
 
-class Batch(BaseModel):
+class ImageBatch(BaseModel):
     """What became of each request, in their order."""
 
-    items: list[Reply | ErrorReply]
+    items: list[ImageGenerationReply | ImageErrorReply]
 
 
-class BatchReply(BaseModel):
+class ImageBatchReply(BaseModel):
     """A batch of which at least one was admitted."""
 
     success: Literal[True]
-    data: Batch
+    data: ImageBatch
 
 
 REFUSALS: dict[int, str] = {
@@ -155,24 +155,24 @@ REFUSALS: dict[int, str] = {
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route for these refusals."""
-    return {status: {"model": ErrorReply, "description": REFUSALS[status]} for status in statuses}
+    return {status: {"model": ImageErrorReply, "description": REFUSALS[status]} for status in statuses}
 
 
 CREATED: dict[int | str, dict[str, Any]] = {
-    200: {"model": Reply, "description": "The pictures"},
-    202: {"model": Reply, "description": "Not made yet: `status_url` will tell"},
+    200: {"model": ImageGenerationReply, "description": "The pictures"},
+    202: {"model": ImageGenerationReply, "description": "Not made yet: `status_url` will tell"},
     **refusals(400, 401, 402, 403, 409, 413, 422, 429, 500, 503),
 }
 BATCHED: dict[int | str, dict[str, Any]] = {
-    202: {"model": BatchReply, "description": "At least one is admitted: each `status_url` will tell"},
+    202: {"model": ImageBatchReply, "description": "At least one is admitted: each `status_url` will tell"},
     **refusals(400, 401, 402, 403, 409, 413, 422, 429, 500, 503),
 }
 READ: dict[int | str, dict[str, Any]] = {
-    200: {"model": Reply, "description": "The generation"},
+    200: {"model": ImageGenerationReply, "description": "The generation"},
     **refusals(400, 401, 403, 404, 429, 500, 503),
 }
 LISTED: dict[int | str, dict[str, Any]] = {
-    200: {"model": PageReply, "description": "Generations, newest first"},
+    200: {"model": ImageGenerationPageReply, "description": "Generations, newest first"},
     **refusals(400, 401, 403, 429, 500, 503),
 }
 
@@ -182,7 +182,7 @@ NAMED = query("workspaceId", {"type": "string", "format": "uuid"}, "For whom; or
 CURSOR = query("cursor", {"type": "string", "format": "uuid"}, "`nextCursor` of the page before.")
 PREFER = header("Prefer", {"type": "string", "examples": ["respond-async"]}, "`respond-async`: 202 at once.")
 
-CREATING: dict[str, Any] = takes(CreateImages) | {"parameters": [WORKSPACE, KEY, PREFER]}
-BATCHING: dict[str, Any] = takes(CreateBatch) | {"parameters": [WORKSPACE, KEY]}
+CREATING: dict[str, Any] = takes(ImageGenerationRequest) | {"parameters": [WORKSPACE, KEY, PREFER]}
+BATCHING: dict[str, Any] = takes(ImageBatchRequest) | {"parameters": [WORKSPACE, KEY]}
 READING: dict[str, Any] = {"parameters": [WORKSPACE, NAMED]}
 LISTING: dict[str, Any] = {"parameters": [WORKSPACE, NAMED, LIMIT, CURSOR]}

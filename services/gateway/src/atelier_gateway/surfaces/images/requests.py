@@ -19,7 +19,7 @@ def one_of(*tables: Iterable[str]) -> WithJsonSchema:
 Picture = Annotated[str, Field(min_length=1, max_length=4_096)]
 
 
-class CreateImages(Body):
+class ImageGenerationRequest(Body):
     """``image`` (to edit; without a prompt, to vary) and ``mask``: keys or URLs of the workspace's uploads, or URLs out
     in the world. With ``reuse`` an equal earlier result of the workspace may be the answer, at the price of one."""
 
@@ -48,7 +48,7 @@ class CreateImages(Body):
 BATCH_MAX = 10
 
 
-class CreateBatch(Body):
+class ImageBatchRequest(Body):
     """Several requests for one workspace; each is admitted, made and charged for itself."""
 
     model_config = ConfigDict(
@@ -56,4 +56,4 @@ class CreateBatch(Body):
     )
 
     workspaceId: Line | None = None
-    requests: list[CreateImages] = Field(min_length=1, max_length=BATCH_MAX)
+    requests: list[ImageGenerationRequest] = Field(min_length=1, max_length=BATCH_MAX)

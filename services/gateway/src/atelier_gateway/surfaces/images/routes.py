@@ -21,18 +21,21 @@ def router(parts: Parts) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["Images (workspaces)"])
 
     @routes.post("", responses=docs.CREATED, openapi_extra=docs.CREATING)
-    async def post(request: Request) -> Response:
-        """Pictures from a prompt, edits and variations; waits for them unless told not to."""
+    async def create_image_generation(request: Request) -> Response:
+        """Create images from a prompt, by editing, or by variation.
+
+        The answer waits for them unless `Prefer: respond-async` is sent.
+        """
         return await gated(parts.limits, lambda gate: create(parts, request, gate))
 
     @routes.post("/batches", status_code=202, responses=docs.BATCHED, openapi_extra=docs.BATCHING)
-    async def post_batch(request: Request) -> Response:
-        """Up to ten requests in one; never waits."""
+    async def create_image_batch(request: Request) -> Response:
+        """Create a batch of up to ten image generations. The answer never waits for them."""
         return await gated(parts.limits, lambda gate: create_batch(parts, request, gate))
 
     @routes.get("/{id}", responses=docs.READ, openapi_extra=docs.READING)
-    async def get(request: Request, id: str) -> Response:
-        """One generation with its pictures and its record."""
+    async def get_image_generation(request: Request, id: str) -> Response:
+        """Get an image generation with its pictures and its record."""
         principal = await member(parts, request)
         generation = await generations.of_owner(parts.pool, id_from_path(id, "generation"), principal.owner)
         if generation is None or generation.surface != SURFACE:
@@ -40,8 +43,8 @@ def router(parts: Parts) -> APIRouter:
         return answer(enveloped(view(generation, parts.objects, await remaining(parts, principal), PREFIX)))
 
     @routes.get("", responses=docs.LISTED, openapi_extra=docs.LISTING)
-    async def newest(request: Request) -> Response:
-        """The workspace's generations, newest first."""
+    async def list_image_generations(request: Request) -> Response:
+        """List the image generations of the workspace, newest first."""
         principal = await member(parts, request)
         limit, before = page_of(request.query_params, default=20, most=100)
         found = await listing.newest(parts.pool, principal.owner, limit=limit + 1, before=before, surface=SURFACE)

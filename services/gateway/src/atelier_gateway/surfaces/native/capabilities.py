@@ -25,7 +25,7 @@ ROW: dict[str, Any] = {
 }
 
 
-class Offered(BaseModel):
+class ProviderOffer(BaseModel):
     """What is offered of one kind, or of one group of models; of an empty list anything may be asked."""
 
     kind: Kind
@@ -38,15 +38,15 @@ class Offered(BaseModel):
     n_max: int
 
 
-class Maker(BaseModel):
+class Provider(BaseModel):
     """A provider; ``remote`` where the work leaves this installation."""
 
     name: str
     remote: bool
-    offers: list[Offered]
+    offers: list[ProviderOffer]
 
 
-class Pictures(BaseModel):
+class PictureLimits(BaseModel):
     """What is taken as a picture; the type is told from the bytes."""
 
     content_types: list[str]
@@ -54,7 +54,7 @@ class Pictures(BaseModel):
     pixels_max: int
 
 
-TAKEN = Pictures(content_types=list(SOURCE_TYPES.values()), bytes_max=BYTES_MAX, pixels_max=PIXELS_MAX)
+TAKEN = PictureLimits(content_types=list(SOURCE_TYPES.values()), bytes_max=BYTES_MAX, pixels_max=PIXELS_MAX)
 
 
 class Capabilities(BaseModel):
@@ -73,10 +73,10 @@ class Capabilities(BaseModel):
         }
     )
 
-    providers: list[Maker]
+    providers: list[Provider]
     missing: list[str]
     stand_in: str | None
-    pictures: Pictures
+    pictures: PictureLimits
 
 
 KNOWN = docs.answers({200: ("As render said within the last quarter of a minute.", Capabilities)})
@@ -87,8 +87,8 @@ def router(parts: Parts) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["Generations"])
 
     @routes.get("/capabilities", responses=KNOWN, openapi_extra={"parameters": [docs.WORKSPACE]})
-    async def capabilities(request: Request) -> Response:
-        """Who is set up here, and what each of them makes."""
+    async def get_capabilities(request: Request) -> Response:
+        """Get the capabilities of this installation: its providers, and what each of them offers."""
         await parts.identity.anyone(request.headers)
         offers = parts.offers
         if not offers.known:

@@ -16,7 +16,7 @@ from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.store import use_of
 from atelier_gateway.surfaces import image_requests as image_orders
 from atelier_gateway.surfaces.native.narration_text import Text, text_of
-from atelier_gateway.surfaces.native.requests import CreateGeneration
+from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.json_bodies import field_problem, read
 from atelier_gateway.web.simulate_header import HEADER as SIMULATE
 from atelier_gateway.web.simulate_header import simulation
@@ -27,7 +27,7 @@ from atelier_pricing import image_sizes
 class Create:
     """A create as it came in, checked as far as that needs nobody's admission."""
 
-    body: CreateGeneration
+    body: GenerationRequest
     choice: Resolved | None
     """Where a provider's image model was asked for."""
     text: Text | None
@@ -56,7 +56,7 @@ async def asked(parts: Parts, request: Request, principal: Principal) -> Create:
     """Raises Problem 400, 413."""
     simulate = request.headers.get(SIMULATE)
     key, simulated = checked(request.headers.get(HEADER)), simulation(simulate, allowed=parts.simulating)
-    body = await read(request, CreateGeneration)
+    body = await read(request, GenerationRequest)
     kinds.check(body.kind, body.roles, body.prompt)
     parts.receivers.asked(body.webhook_url, "webhook_url")
     _check_model(parts, body)
@@ -75,7 +75,7 @@ def fitted(parts: Parts, create: Create, shape: tuple[int, int] | None) -> Creat
     return replace(create, size=size, choice=_choice(parts, create.body, size))
 
 
-async def draft(parts: Parts, principal: Principal, create: Create, body: CreateGeneration) -> Draft:
+async def draft(parts: Parts, principal: Principal, create: Create, body: GenerationRequest) -> Draft:
     """As ``creating`` takes it; ``body`` is the create's with what it carried named by keys. Raises Problem."""
     given = [one.given(index) for index, one in enumerate(body.inputs) if one.role != "text"]
     references = await parts.inputs.references(principal.owner, given)
@@ -97,7 +97,7 @@ async def draft(parts: Parts, principal: Principal, create: Create, body: Create
     )
 
 
-def _check_model(parts: Parts, body: CreateGeneration) -> None:
+def _check_model(parts: Parts, body: GenerationRequest) -> None:
     """Raises Problem 400 for a model that nobody lists for the kind; while nothing is known of render, for none. One of
     a provider without an account here passes: that it is not there is another answer (503)."""
     listed, sold = parts.offers.models(body.kind), list[str]()
@@ -111,7 +111,7 @@ def _check_model(parts: Parts, body: CreateGeneration) -> None:
     raise field_problem("model", f"there is no model {body.model}; {known}")
 
 
-def _choice(parts: Parts, body: CreateGeneration, size: str | None = None) -> Resolved | None:
+def _choice(parts: Parts, body: GenerationRequest, size: str | None = None) -> Resolved | None:
     """What a provider's image model is asked for; None where none is, or one that we know nothing of. Raises 400."""
     if body.kind != "image" or not (body.provider in ACCOUNTS or (body.provider is None and body.model in MODELS)):
         return None
@@ -128,7 +128,7 @@ def _choice(parts: Parts, body: CreateGeneration, size: str | None = None) -> Re
     return choice
 
 
-def _spec(parts: Parts, create: Create, body: CreateGeneration, references: Sequence[InputRef]) -> RenderSpec:
+def _spec(parts: Parts, create: Create, body: GenerationRequest, references: Sequence[InputRef]) -> RenderSpec:
     choice = create.choice
     return RenderSpec(
         kind=body.kind,
@@ -150,7 +150,7 @@ def _spec(parts: Parts, create: Create, body: CreateGeneration, references: Sequ
     )
 
 
-def _texts(text: Text | None, body: CreateGeneration) -> tuple[InputRef, ...]:
+def _texts(text: Text | None, body: GenerationRequest) -> tuple[InputRef, ...]:
     """The object that holds the very characters that were counted; none where the prompt is what is read."""
     if text is None:
         return ()

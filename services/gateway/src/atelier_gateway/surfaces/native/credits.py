@@ -14,7 +14,7 @@ from atelier_gateway.surfaces.native import openapi as docs
 from atelier_gateway.surfaces.native.create import asked
 from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX, request_rule
 from atelier_gateway.surfaces.native.quotes import quoted
-from atelier_gateway.surfaces.native.requests import CreateGeneration
+from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.json_bodies import answer, takes
 from atelier_gateway.web.pagination import page_of
 
@@ -25,19 +25,19 @@ QUOTED = docs.answers(
     {200: ("What a create with this body would reserve.", docs.Quote)},
     *("invalid_request", "invalid_idempotency_key", "simulator_off", "request_too_large", "unpriced"),
 )
-BALANCE = docs.answers({200: ("The balance.", docs.Balance)})
-ENTRIES = docs.answers({200: ("Newest first.", docs.EntryPage)}, "invalid_request")
+BALANCE = docs.answers({200: ("The balance.", docs.CreditBalance)})
+ENTRIES = docs.answers({200: ("Newest first.", docs.CreditEntryPage)}, "invalid_request")
 
 
 def router(parts: Parts) -> APIRouter:
     """Quotes, the balance, the statement."""
     routes = APIRouter(prefix=PREFIX, tags=["Credits"])
-    takes_create = takes(CreateGeneration) | {"parameters": [docs.WORKSPACE]}
+    takes_create = takes(GenerationRequest) | {"parameters": [docs.WORKSPACE]}
     per_owner = request_rule(parts.settings.native_requests_per_minute)
 
     @routes.post("/quotes", responses=QUOTED, openapi_extra=takes_create)
-    async def quote(request: Request) -> Response:
-        """What a create with this body would hold; nothing is held."""
+    async def create_quote(request: Request) -> Response:
+        """Create a quote: the price of a generation with this body. Nothing is held."""
         return await gated(parts.limits, lambda gate: priced(request, gate))
 
     async def priced(request: Request, gate: Gate) -> Response:
@@ -49,8 +49,8 @@ def router(parts: Parts) -> APIRouter:
         return answer({"credits": price.credits, "price_book": price.book, "expires_at": until.isoformat()})
 
     @routes.get("/credits", responses=BALANCE, openapi_extra={"parameters": [docs.WORKSPACE]})
-    async def balance(request: Request) -> Response:
-        """What is there to spend."""
+    async def get_credit_balance(request: Request) -> Response:
+        """Get the balance of your credits."""
         principal = await parts.identity.anyone(request.headers)
         try:
             return answer(await parts.internal.account(principal.owner))
@@ -60,8 +60,8 @@ def router(parts: Parts) -> APIRouter:
     paged = {"parameters": [docs.LIMIT, docs.CURSOR, docs.WORKSPACE]}
 
     @routes.get("/credits/entries", responses=ENTRIES, openapi_extra=paged)
-    async def entries(request: Request) -> Response:
-        """The statement: every posting, newest first."""
+    async def list_credit_entries(request: Request) -> Response:
+        """List the entries of your account: every posting, newest first."""
         principal = await parts.identity.anyone(request.headers)
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         try:

@@ -71,8 +71,8 @@ def router(parts: Parts) -> APIRouter:
     parameters = {"parameters": [LAST_EVENT, docs.WORKSPACE]}
 
     @routes.get("/generations/{id}/events", responses=FOLLOWED, openapi_extra=parameters)
-    async def follow(request: Request, id: str) -> Response:
-        """Follows it live: server-sent events until it ends."""
+    async def stream_generation_events(request: Request, id: str) -> Response:
+        """Stream the events of a generation. Server-sent events follow it until it ends."""
         generation = await owned(parts, request, id)
         last_id = _last_id(request.headers.get("Last-Event-ID"))
         if (

@@ -28,13 +28,13 @@ Answered = TypeVar("Answered")
 
 CANCELLED = docs.answers(
     {
-        200: ("It has ended; its credits say how.", docs.GenerationView),
-        202: ("It is being stopped.", docs.GenerationView),
+        200: ("It has ended; its credits say how.", docs.Generation),
+        202: ("It is being stopped.", docs.Generation),
     },
     *("invalid_idempotency_key", "not_found", "conflict", "request_in_progress", "idempotency_key_reused"),
 )
 DELETED = docs.answers({204: ("It is gone, with its artefacts.", None)}, "not_found", "conflict")
-STORY = docs.answers({200: ("What became of it.", docs.Story)}, "not_found")
+STORY = docs.answers({200: ("What became of it.", docs.GenerationTimeline)}, "not_found")
 RECEIPT = docs.answers({200: ("What it cost.", docs.Receipt)}, "not_found")
 
 
@@ -43,21 +43,21 @@ def router(parts: Parts) -> APIRouter:
     routes = APIRouter(prefix=f"{PREFIX}/generations/{{id}}", tags=["Generations"])
 
     @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [docs.KEY, docs.WORKSPACE]})
-    async def cancel(request: Request, id: str) -> Response:
-        """Stops it wherever it stands; the reply says what became of its credits."""
+    async def cancel_generation(request: Request, id: str) -> Response:
+        """Cancel a generation in whatever state it is. The answer says what became of its credits."""
         key = checked(request.headers.get(HEADER))
         generation = await owned(parts, request, id)
         return await _cancelled_once(parts, generation, key)
 
     @routes.delete("", status_code=204, responses=DELETED)
-    async def delete(request: Request, id: str) -> Response:
-        """Removes it and its artefacts; its charge stays in the books."""
+    async def delete_generation(request: Request, id: str) -> Response:
+        """Delete a generation and its artefacts. Its charge stays in the ledger."""
         await parts.deleting.delete(await owned(parts, request, id))
         return Response(status_code=204)
 
     @routes.get("/explain", responses=STORY)
-    async def explain(request: Request, id: str) -> Response:
-        """What became of it, step by step."""
+    async def explain_generation(request: Request, id: str) -> Response:
+        """Explain a generation step by step: what happened, when, and why."""
         generation = await owned(parts, request, id)
         peers = await peer_records.collect(parts.internal, generation.id, with_job=False)
         webhooks = await deliveries.of_generation(parts.pool, generation.id)
@@ -67,7 +67,7 @@ def router(parts: Parts) -> APIRouter:
 
     @routes.get("/receipt", responses=RECEIPT)
     async def get_receipt(request: Request, id: str) -> Response:
-        """The itemised charge, from billing's own postings."""
+        """Get the receipt of a generation: its itemised charge, from the postings in the ledger."""
         generation = await owned(parts, request, id)
         made_of = await inputs.digests(parts.pool, generation.id, generation.owner)
         return answer(receipt(generation, await _asked(parts.internal.hold(generation.id)), made_of))

@@ -27,7 +27,7 @@ from atelier_gateway.rate_limits.request_limits import Gate, gated
 from atelier_gateway.surfaces.native import openapi as docs
 from atelier_gateway.surfaces.native.create import asked, draft
 from atelier_gateway.surfaces.native.inline_inputs import created_with
-from atelier_gateway.surfaces.native.requests import CreateGeneration
+from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.surfaces.native.responses import NOWHERE, STATUSES, accepted, view
 from atelier_gateway.web.json_bodies import answer, id_from_path, takes
 from atelier_gateway.web.pagination import page_of
@@ -42,13 +42,13 @@ WAIT_S_MAX = 30
 _WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 CREATED = docs.answers(
-    {201: ("It is admitted.", docs.GenerationView), 200: ("It ended within `Prefer: wait`.", docs.GenerationView)},
+    {201: ("It is admitted.", docs.Generation), 200: ("It ended within `Prefer: wait`.", docs.Generation)},
     *("invalid_request", "invalid_idempotency_key", "simulator_off", "insufficient_credits"),
     *("request_in_progress", "request_too_large", "idempotency_key_reused", "unpriced", "outcome_unknown"),
     *("tenant_queue_full", "queue_full", "provider_unavailable"),
 )
 PREFER = docs.header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wait=N`: seconds, 30 at most.")
-SHOWN = docs.answers({200: ("The generation as it is now.", docs.GenerationView)}, "not_found")
+SHOWN = docs.answers({200: ("The generation as it is now.", docs.Generation)}, "not_found")
 LISTED = docs.answers({200: ("Newest first.", docs.GenerationPage)}, "invalid_request")
 FILTERS = [
     docs.query("status", {"type": "string", "enum": list(STATUSES)}, "Only those."),
@@ -62,12 +62,12 @@ def router(parts: Parts) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
     public_url = str(parts.settings.public_url).rstrip("/")
     shape = Shape("native", CREATE, lambda generation: accepted(generation, public_url), problem_json)
-    takes_create = takes(CreateGeneration) | {"parameters": [docs.KEY, PREFER, docs.WORKSPACE]}
+    takes_create = takes(GenerationRequest) | {"parameters": [docs.KEY, PREFER, docs.WORKSPACE]}
     per_owner = request_rule(parts.settings.native_requests_per_minute)
 
     @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
-    async def create(request: Request) -> Response:
-        """Asks for something to be made; its price is held until it is."""
+    async def create_generation(request: Request) -> Response:
+        """Create a generation. Its price is held until it has ended; only what is delivered is charged."""
         return await gated(parts.limits, lambda gate: make(request, gate))
 
     async def make(request: Request, gate: Gate) -> Response:
@@ -77,7 +77,7 @@ def router(parts: Parts) -> APIRouter:
             await parts.funds.require(principal.owner, None)
         create = await asked(parts, request, principal)
 
-        async def admit(body: CreateGeneration) -> Response:
+        async def admit(body: GenerationRequest) -> Response:
             return await parts.creating.create(principal, await draft(parts, principal, create, body), shape)
 
         async def make_once() -> Response:
@@ -93,14 +93,14 @@ def router(parts: Parts) -> APIRouter:
         return reply
 
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
-    async def list_(request: Request) -> Response:
-        """Your generations, newest first."""
+    async def list_generations(request: Request) -> Response:
+        """List your generations, newest first."""
         principal = await parts.identity.anyone(request.headers)
         return answer(await _page(parts, request.query_params, principal, public_url))
 
     @routes.get("/generations/{id}", responses=SHOWN)
-    async def get(request: Request, id: str) -> Response:
-        """One generation, with its outputs when there are some."""
+    async def get_generation(request: Request, id: str) -> Response:
+        """Get a generation, with its outputs once there are some."""
         generation = await owned(parts, request, id)
         return answer(view(generation, parts.objects, public_url, await _place(parts, generation)))
 

@@ -15,14 +15,14 @@ from atelier_gateway.media.data_uris import DataUriRefused
 from atelier_gateway.media.intake import ImageRefused, StoredPicture
 from atelier_gateway.media.store import StoredText
 from atelier_gateway.surfaces.native.narration_text import Text
-from atelier_gateway.surfaces.native.requests import PICTURE_BYTES_MAX, CreateGeneration, Input
+from atelier_gateway.surfaces.native.requests import PICTURE_BYTES_MAX, GenerationInput, GenerationRequest
 from atelier_gateway.web.problems import Problem
 
-Create = Callable[[CreateGeneration], Awaitable[Response]]
+Create = Callable[[GenerationRequest], Awaitable[Response]]
 
 
 async def created_with(
-    parts: Parts, principal: Principal, body: CreateGeneration, text: Text | None, create: Create
+    parts: Parts, principal: Principal, body: GenerationRequest, text: Text | None, create: Create
 ) -> Response:
     """The answer to the body with what it carried stored and named by keys. Raises Problem 400 naming the input."""
     stored: list[StoredPicture | StoredText] = []
@@ -32,7 +32,7 @@ async def created_with(
         inputs = [await _named(parts, principal, index, one, stored) for index, one in pictures]
         if text is not None and text.carried:
             stored.append(await parts.intake.text(principal, text.content))
-            inputs.append(Input(role="text", key=stored[-1].key))
+            inputs.append(GenerationInput(role="text", key=stored[-1].key))
         response = await create(body.model_copy(update={"inputs": inputs, "text": None}))
         keeps = response.status_code == 201 and REPLAYED not in response.headers
     except Problem as refusal:
@@ -46,8 +46,8 @@ async def created_with(
 
 
 async def _named(
-    parts: Parts, principal: Principal, index: int, one: Input, stored: list[StoredPicture | StoredText]
-) -> Input:
+    parts: Parts, principal: Principal, index: int, one: GenerationInput, stored: list[StoredPicture | StoredText]
+) -> GenerationInput:
     if one.data is None:
         return one
     data = data_uris.read(one.data, bytes_max=PICTURE_BYTES_MAX)
@@ -57,7 +57,7 @@ async def _named(
     if isinstance(picture, ImageRefused):
         raise _refused(index, picture.message)
     stored.append(picture)
-    return Input(role=one.role, key=picture.key)
+    return GenerationInput(role=one.role, key=picture.key)
 
 
 def _refused(index: int, why: str) -> Problem:

@@ -15,7 +15,7 @@ from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.input_references import Given, reference
 from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX, Spoken
 from atelier_gateway.media.store import StoredText
-from atelier_gateway.surfaces.native.requests import CreateGeneration
+from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.field_errors import sentence_of
 from atelier_gateway.web.problems import Problem
 from atelier_storage.errors import ObjectMissing
@@ -39,7 +39,7 @@ class Text:
         return self.stored.sha256 if self.stored else hashlib.sha256(self.content.encode()).hexdigest()
 
 
-async def text_of(parts: Parts, principal: Principal, body: CreateGeneration) -> Text | None:
+async def text_of(parts: Parts, principal: Principal, body: GenerationRequest) -> Text | None:
     """None for every other kind. Raises Problem 400 naming the field."""
     if body.kind != "narration":
         return None

@@ -17,7 +17,7 @@ AT = "2026-01-01T12:00:00+00:00"
 Status = Literal["queued", "rendering", "succeeded", "failed", "cancelled", "expired", "rejected"]
 
 
-class Credits(BaseModel):
+class GenerationCredits(BaseModel):
     """Where the credits of a generation are; whole credits."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reserved": 20, "captured": 10, "refunded": 10}]})
@@ -27,7 +27,7 @@ class Credits(BaseModel):
     refunded: int
 
 
-class Output(BaseModel):
+class GenerationOutput(BaseModel):
     """One delivered artefact; ``url`` and ``thumbnail`` (a WebP, its long side 256 pixels) are signed for 15 minutes.
     ``colours`` are its dominant ones, the most frequent first; what is heard has no such things."""
 
@@ -42,14 +42,14 @@ class Output(BaseModel):
     tags: list[str]
 
 
-class MadeBy(BaseModel):
+class ProviderModel(BaseModel):
     """Who made the outputs; ``model`` is null where the provider has no models by name."""
 
     provider: str
     model: str | None
 
 
-class GivenInput(BaseModel):
+class InputReference(BaseModel):
     """An input, by key or URL; what came in the body lies under a key."""
 
     role: Role
@@ -57,7 +57,7 @@ class GivenInput(BaseModel):
     url: str | None
 
 
-class GenerationView(BaseModel):
+class Generation(BaseModel):
     """A generation: what was asked, how it stands, what it costs. ``provider`` is who made it, before that who is
     asked, null where nobody was named; ``reused`` whether an equal earlier result was delivered."""
 
@@ -77,10 +77,10 @@ class GenerationView(BaseModel):
     """As it was named."""
     successor: str | None
     """The model that makes it instead, where the one that was named is withdrawn; it costs the less of both prices."""
-    made_by: MadeBy | None
+    made_by: ProviderModel | None
     """What made the outputs, once they are made."""
     prompt: str | None
-    inputs: list[GivenInput]
+    inputs: list[InputReference]
     size: str | None
     """As it is made; null where it follows from the inputs."""
     style: str | None
@@ -97,8 +97,8 @@ class GenerationView(BaseModel):
     metadata: dict[str, str]
     """The client's own, as it stood in the request."""
     reused: bool
-    credits: Credits
-    outputs: list[Output]
+    credits: GenerationCredits
+    outputs: list[GenerationOutput]
     error: dict[str, Any] | None
     created_at: datetime
     started_at: datetime | None
@@ -110,11 +110,11 @@ class GenerationView(BaseModel):
 class GenerationPage(BaseModel):
     """Generations, newest first."""
 
-    data: list[GenerationView]
+    data: list[Generation]
     next_cursor: str | None
 
 
-class Posting(BaseModel):
+class LedgerPosting(BaseModel):
     """Credits that moved from account ``debit`` to account ``credit``."""
 
     at: datetime
@@ -124,21 +124,21 @@ class Posting(BaseModel):
     credits: int
 
 
-class Entry(Posting):
+class CreditEntry(LedgerPosting):
     """A posting of the owner's account."""
 
     id: UUID
     generation_id: UUID | None
 
 
-class EntryPage(BaseModel):
+class CreditEntryPage(BaseModel):
     """Postings, newest first."""
 
-    data: list[Entry]
+    data: list[CreditEntry]
     next_cursor: str | None
 
 
-class PricedInput(BaseModel):
+class ReceiptInput(BaseModel):
     """A stored input, by the digest of the bytes that were checked, priced and made of."""
 
     category: str
@@ -156,14 +156,14 @@ class Receipt(BaseModel):
     """As it was named."""
     successor: str | None
     """The model that makes it instead, where the one that was named is withdrawn."""
-    made_by: MadeBy | None
+    made_by: ProviderModel | None
     metadata: dict[str, str]
     price_book: str | None
     units: int
-    inputs: list[PricedInput]
+    inputs: list[ReceiptInput]
     reused: bool
-    credits: Credits
-    entries: list[Posting]
+    credits: GenerationCredits
+    entries: list[LedgerPosting]
 
 
 class Quote(BaseModel):
@@ -176,7 +176,7 @@ class Quote(BaseModel):
     expires_at: datetime
 
 
-class Balance(BaseModel):
+class CreditBalance(BaseModel):
     """The account; ``granted`` is all that was ever given."""
 
     model_config = ConfigDict(
@@ -190,26 +190,26 @@ class Balance(BaseModel):
     expired: int
 
 
-class Step(BaseModel):
+class TimelineStep(BaseModel):
     """One thing that happened."""
 
     at: datetime
     what: str
 
 
-class Story(BaseModel):
+class GenerationTimeline(BaseModel):
     """What became of a generation, in order."""
 
     id: UUID
     status: Status
     summary: str
     metadata: dict[str, str]
-    steps: list[Step]
+    steps: list[TimelineStep]
     is_complete: bool
     """False while a service does not answer: its steps are missing, ask again later."""
 
 
-class UploadView(BaseModel):
+class Upload(BaseModel):
     """An upload. ``expires_at`` is null once something is made of it."""
 
     id: UUID
@@ -225,11 +225,11 @@ class UploadView(BaseModel):
 class UploadPage(BaseModel):
     """Uploads, newest first; ``next_cursor`` leads to older ones."""
 
-    data: list[UploadView]
+    data: list[Upload]
     next_cursor: str | None
 
 
-class OfferedUpload(BaseModel):
+class UploadTarget(BaseModel):
     """Where to PUT the bytes, with which headers, and how to name them afterwards."""
 
     id: UUID
@@ -241,7 +241,7 @@ class OfferedUpload(BaseModel):
     expires_at: datetime
 
 
-class ProblemView(BaseModel):
+class Problem(BaseModel):
     """RFC 9457; ``code`` is the last part of ``type``. Some problems have further members."""
 
     model_config = ConfigDict(extra="allow")
@@ -298,5 +298,5 @@ def _given(what: str, model: type[BaseModel] | None) -> dict[str, Any]:
 
 
 def _refused() -> dict[str, Any]:
-    content = {"schema": ProblemView.model_json_schema(), "examples": {}}
+    content = {"schema": Problem.model_json_schema(), "examples": {}}
     return {"description": "", "content": {PROBLEM_JSON: content}}

@@ -33,8 +33,8 @@ def router(_: Parts) -> APIRouter:
     routes = APIRouter(prefix="/problems", tags=["Problems"])
 
     @routes.get("/{code}", response_class=HTMLResponse, responses=PAGE)
-    async def page(request: Request, code: str) -> HTMLResponse:
-        """What a problem means and what to do about it, for people."""
+    async def get_problem_page(request: Request, code: str) -> HTMLResponse:
+        """Get the page of a problem, for people: what it means and what to do about it."""
         if code not in KINDS:
             raise not_found("problem")
         status, name = KINDS[code]

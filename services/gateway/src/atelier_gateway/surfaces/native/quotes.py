@@ -8,7 +8,7 @@ from atelier_gateway.media import store as files
 from atelier_gateway.media.data_uris import DataUriRefused
 from atelier_gateway.media.input_references import INPUT_BYTES_MAX
 from atelier_gateway.surfaces.native.create import Create, fitted
-from atelier_gateway.surfaces.native.requests import PICTURE_BYTES_MAX, Input
+from atelier_gateway.surfaces.native.requests import PICTURE_BYTES_MAX, GenerationInput
 from atelier_imaging import PhotoInfo
 from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
 from atelier_storage.keys import belongs_to
@@ -22,7 +22,7 @@ async def quoted(parts: Parts, principal: Principal, create: Create) -> Create:
     return fitted(parts, create, await _shape(parts, principal, first))
 
 
-async def _shape(parts: Parts, principal: Principal, given: Input) -> tuple[int, int] | None:
+async def _shape(parts: Parts, principal: Principal, given: GenerationInput) -> tuple[int, int] | None:
     """Width and height of the picture; None where it is none or cannot be had here: the create itself says so."""
     if given.data is not None:
         data = data_uris.read(given.data, bytes_max=PICTURE_BYTES_MAX)

@@ -26,7 +26,7 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class Input(Body):
+class GenerationInput(Body):
     """One input: a key of an own upload, a URL, or the thing itself as a ``data:`` URI. Role ``text`` is what a
     narration reads, every other role a picture."""
 
@@ -47,7 +47,7 @@ class Input(Body):
         return Given(f"inputs.{index}.{name}", self.role, self.url or self.key or "")
 
 
-class CreateGeneration(Body):
+class GenerationRequest(Body):
     """``POST /v1/generations`` and ``POST /v1/quotes`` (REQUIREMENTS, the native surface)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -55,7 +55,7 @@ class CreateGeneration(Body):
     kind: Kind
     prompt: Prompt | None = None
     """What shall be seen; a picture needs one unless it varies another."""
-    inputs: list[Input] = Field(default_factory=list, max_length=INPUTS_MAX)
+    inputs: list[GenerationInput] = Field(default_factory=list, max_length=INPUTS_MAX)
     """Each with its ``role``, and ``key``, ``url`` or ``data``."""
     size: Annotated[str, Field(pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$")] | None = None
     """As ``1024x1024``; what is offered: ``GET /v1/capabilities``."""

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from atelier_gateway.container import Parts
 from atelier_gateway.media import upload_store as store
-from atelier_gateway.media.uploads import SizedUpload, view
+from atelier_gateway.media.uploads import SizedUploadRequest, view
 from atelier_gateway.surfaces import uploads
 from atelier_gateway.surfaces.native import openapi as docs
 from atelier_gateway.web.json_bodies import answer, id_from_path, takes
@@ -16,31 +16,33 @@ PREFIX = "/v1/uploads"
 LIST_MAX = 100
 LIST_DEFAULT = 20
 OFFERED = docs.answers(
-    {201: ("PUT the bytes to `upload_url`.", docs.OfferedUpload)},
+    {201: ("PUT the bytes to `upload_url`.", docs.UploadTarget)},
     *("invalid_request", "invalid_idempotency_key", "request_in_progress", "request_too_large"),
     *("idempotency_key_reused", "uploads_full"),
 )
 LISTED = docs.answers({200: ("Newest first.", docs.UploadPage)}, "invalid_request")
-SHOWN = docs.answers({200: ("The upload.", docs.UploadView)}, "not_found")
+SHOWN = docs.answers({200: ("The upload.", docs.Upload)}, "not_found")
 DELETED = docs.answers({204: ("It is gone.", None)}, "not_found")
 
 
 def router(parts: Parts) -> APIRouter:
     """The routes of uploads."""
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
-    takes_upload = takes(SizedUpload) | {"parameters": [docs.KEY, docs.WORKSPACE]}
+    takes_upload = takes(SizedUploadRequest) | {"parameters": [docs.KEY, docs.WORKSPACE]}
     paged = {"parameters": [docs.LIMIT, docs.CURSOR, docs.WORKSPACE]}
     one = {"parameters": [docs.WORKSPACE]}
 
     @routes.post("", status_code=201, responses=OFFERED, openapi_extra=takes_upload)
-    async def upload(request: Request) -> Response:
-        """Where to put a picture or a text, to name its key as an input afterwards."""
+    async def create_upload(request: Request) -> Response:
+        """Create an upload for a picture or a text. Its key then names it as an input."""
         principal = await parts.identity.anyone(request.headers)
-        return await uploads.offer(parts, request, principal, f"POST {PREFIX}", SizedUpload, lambda offered: offered)
+        return await uploads.offer(
+            parts, request, principal, f"POST {PREFIX}", SizedUploadRequest, lambda offered: offered
+        )
 
     @routes.get("", responses=LISTED, openapi_extra=paged)
-    async def list_(request: Request) -> Response:
-        """Your uploads, newest first."""
+    async def list_uploads(request: Request) -> Response:
+        """List your uploads, newest first."""
         principal = await parts.identity.anyone(request.headers)
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         found = await store.page(parts.pool, principal.owner, before=before, limit=limit + 1)
@@ -49,8 +51,8 @@ def router(parts: Parts) -> APIRouter:
         return answer({"data": [view(upload, rules) for upload in found[:limit]], "next_cursor": cursor})
 
     @routes.get("/{id}", responses=SHOWN, openapi_extra=one)
-    async def get(request: Request, id: str) -> Response:
-        """One upload."""
+    async def get_upload(request: Request, id: str) -> Response:
+        """Get an upload."""
         principal = await parts.identity.anyone(request.headers)
         found = await store.find(parts.pool, principal.owner, id_from_path(id, "upload"))
         if found is None:
@@ -58,8 +60,8 @@ def router(parts: Parts) -> APIRouter:
         return answer(view(found, parts.settings.upload_rules))
 
     @routes.delete("/{id}", status_code=204, responses=DELETED, openapi_extra=one)
-    async def delete(request: Request, id: str) -> Response:
-        """Removes it. A generation that was made of it keeps what it was made of until it is deleted too."""
+    async def delete_upload(request: Request, id: str) -> Response:
+        """Delete an upload. A generation that was made from it keeps its copy until the generation is deleted."""
         principal = await parts.identity.anyone(request.headers)
         await parts.uploads.delete(principal.owner, id_from_path(id, "upload"))
         return Response(status_code=204)

@@ -9,7 +9,7 @@ from atelier_gateway.surfaces.onmodel.requests import FlatLayRequest, OnModelReq
 from atelier_gateway.web.json_bodies import takes
 
 
-class Made(BaseModel):
+class OnModelResult(BaseModel):
     """A job as it stands; flat-lays have no ``model_id``."""
 
     success: bool
@@ -23,7 +23,7 @@ class Made(BaseModel):
     feature: Literal["onmodel", "flatlay"]
 
 
-class Started(BaseModel):
+class OnModelJob(BaseModel):
     """Not made yet: ask ``/v1/onmodel/status/{job_id}`` or ``/v1/flatlay/status/{job_id}``."""
 
     success: Literal[True]
@@ -37,7 +37,7 @@ class Started(BaseModel):
     generated_at: str
 
 
-class Figure(BaseModel):
+class Mannequin(BaseModel):
     """A mannequin."""
 
     id: str
@@ -46,14 +46,14 @@ class Figure(BaseModel):
     hair: str
 
 
-class Figures(BaseModel):
+class MannequinList(BaseModel):
     """All mannequins."""
 
     success: Literal[True]
-    models: list[Figure]
+    models: list[Mannequin]
 
 
-class Ground(BaseModel):
+class Background(BaseModel):
     """A background."""
 
     id: str
@@ -62,14 +62,14 @@ class Ground(BaseModel):
     colors: list[str]
 
 
-class Grounds(BaseModel):
+class BackgroundList(BaseModel):
     """All backgrounds."""
 
     success: Literal[True]
-    backgrounds: list[Ground]
+    backgrounds: list[Background]
 
 
-class Refusal(BaseModel):
+class OnModelError(BaseModel):
     """Every error."""
 
     success: Literal[False]
@@ -81,17 +81,17 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 def _refusals(*statuses: int) -> Responses:
-    return {status: {"model": Refusal} for status in statuses}
+    return {status: {"model": OnModelError} for status in statuses}
 
 
 CREATE: Responses = {
-    200: {"model": Made},
-    202: {"model": Started},
+    200: {"model": OnModelResult},
+    202: {"model": OnModelJob},
     **_refusals(400, 401, 402, 403, 404, 409, 413, 422, 429, 500, 503),
 }
-STATUS: Responses = {200: {"model": Made}, **_refusals(401, 403, 404, 429, 500, 503)}
-MODELS: Responses = {200: {"model": Figures}, **_refusals(401, 403, 429, 500, 503)}
-BACKGROUNDS: Responses = {200: {"model": Grounds}, **_refusals(401, 403, 429, 500, 503)}
+STATUS: Responses = {200: {"model": OnModelResult}, **_refusals(401, 403, 404, 429, 500, 503)}
+MODELS: Responses = {200: {"model": MannequinList}, **_refusals(401, 403, 429, 500, 503)}
+BACKGROUNDS: Responses = {200: {"model": BackgroundList}, **_refusals(401, 403, 429, 500, 503)}
 
 
 def either_body() -> dict[str, Any]:

@@ -36,21 +36,21 @@ Id = Annotated[
 """As the catalogues list it; the number of the same digits is the same id."""
 
 
-class Photo(Body):
+class ProductPhoto(Body):
     """One product photo, as a ``data:`` URI."""
 
     id: Id
     image: Annotated[str, Field(min_length=1, max_length=REQUEST_BYTES_MAX)]
 
 
-class Options(Body):
+class OnModelOptions(Body):
     """How good, and in which format."""
 
     quality: Literal["low", "medium", "high"] = "high"
     format: Literal["png", "jpeg", "webp"] = "png"
 
 
-def _unique(photos: list[Photo]) -> list[Photo]:
+def _unique(photos: list[ProductPhoto]) -> list[ProductPhoto]:
     if len({photo.id for photo in photos}) < len(photos):
         raise PydanticCustomError("not_unique", "each photo needs an id of its own")
     return photos
@@ -61,9 +61,9 @@ class FlatLayRequest(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    photos: Annotated[list[Photo], Field(min_length=1, max_length=INPUTS_MAX), AfterValidator(_unique)]
+    photos: Annotated[list[ProductPhoto], Field(min_length=1, max_length=INPUTS_MAX), AfterValidator(_unique)]
     backgroundId: Id
-    options: Options = Options()
+    options: OnModelOptions = OnModelOptions()
 
 
 class OnModelRequest(FlatLayRequest):

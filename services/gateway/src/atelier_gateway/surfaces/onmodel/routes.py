@@ -21,30 +21,37 @@ def router(parts: Parts) -> APIRouter:
     routes = APIRouter(tags=["On-model photos"])
 
     @routes.post(CREATE_PATH, responses=CREATE, openapi_extra=either_body())
-    async def generate(request: Request) -> Response:
-        """Photos onto a model (`?onmodel`) or laid flat (`?flatlay`); waits, or answers with a job."""
+    async def create_product_photo(request: Request) -> Response:
+        """Create a product photo, worn by a model (`?onmodel`) or laid flat (`?flatlay`).
+
+        The answer waits, or names a job.
+        """
         return await make(parts, request)
 
     @routes.get("/v1/onmodel/status/{job_id}", responses=STATUS)
-    async def onmodel_status(request: Request, job_id: str) -> Response:
-        """What became of a job of `?onmodel`."""
+    async def get_on_model_job(request: Request, job_id: str) -> Response:
+        """Get the result of an on-model job."""
         return await _status(parts, request, FEATURES["onmodel"], job_id)
 
     @routes.get("/v1/flatlay/status/{job_id}", responses=STATUS)
-    async def flatlay_status(request: Request, job_id: str) -> Response:
-        """What became of a job of `?flatlay`."""
+    async def get_flat_lay_job(request: Request, job_id: str) -> Response:
+        """Get the result of a flat-lay job."""
         return await _status(parts, request, FEATURES["flatlay"], job_id)
 
     @routes.get("/v1/onmodel/models", responses=MODELS)
-    async def models(request: Request) -> Response:
-        """The models that can wear it."""
+    async def list_mannequins(request: Request) -> Response:
+        """List the models that can wear a product."""
         await user(parts, request)
         return mannequins()
 
     @routes.get("/v1/onmodel/backgrounds", responses=BACKGROUNDS)
+    async def list_on_model_backgrounds(request: Request) -> Response:
+        """List the backgrounds of product photos, as `/v1/backgrounds` does."""
+        return await list_backgrounds(request)
+
     @routes.get("/v1/backgrounds", responses=BACKGROUNDS)
-    async def all_backgrounds(request: Request) -> Response:
-        """The backgrounds it can stand before or lie on."""
+    async def list_backgrounds(request: Request) -> Response:
+        """List the backgrounds that a product can stand before or lie on."""
         await user(parts, request)
         return backgrounds()
 

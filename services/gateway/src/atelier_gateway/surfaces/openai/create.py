@@ -34,10 +34,10 @@ from atelier_gateway.surfaces.openai.errors import problem
 from atelier_gateway.surfaces.openai.options import options_of
 from atelier_gateway.surfaces.openai.requests import (
     IMAGES_MAX,
-    EditImages,
     File,
-    GenerateImages,
-    VaryImage,
+    OpenAIImageEditRequest,
+    OpenAIImageRequest,
+    OpenAIImageVariationRequest,
     field_problem,
 )
 from atelier_gateway.web.json_bodies import answer
@@ -54,7 +54,7 @@ PICTURE_BYTES_MAX = 64 * 1024 * 1024
 OPEN = (None, "auto")
 """What leaves a choice to us."""
 
-Body = GenerateImages | EditImages | VaryImage
+Body = OpenAIImageRequest | OpenAIImageEditRequest | OpenAIImageVariationRequest
 Action = Literal["generations", "edits", "variations"]
 
 
@@ -201,7 +201,7 @@ def _order(wish: Wish, choice: Resolved, stored: Sequence[StoredPicture]) -> Ord
     inputs = tuple(stored_input(file.role, at) for file, at in zip(wish.files, stored, strict=True))
     return Order(
         choice,
-        None if isinstance(body, VaryImage) else body.prompt,
+        None if isinstance(body, OpenAIImageVariationRequest) else body.prompt,
         body.n or 1,
         asked=given | ({"inputs": [ref.model_dump(exclude_none=True) for ref in inputs]} if inputs else {}),
         same=_same(wish),
@@ -219,7 +219,7 @@ def _same(wish: Wish) -> tuple[str, ...]:
 
 
 def _format(body: Body) -> Any:
-    return (None if isinstance(body, VaryImage) else body.output_format) or "png"
+    return (None if isinstance(body, OpenAIImageVariationRequest) else body.output_format) or "png"
 
 
 def _deadline_s(parts: Parts) -> int:

@@ -5,53 +5,57 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from atelier_gateway.surfaces.native.openapi import KEY, WORKSPACE, MadeBy, query
-from atelier_gateway.surfaces.onmodel.openapi import Figures, Refusal
-from atelier_gateway.surfaces.openai.requests import EditImages, GenerateImages, VaryImage
+from atelier_gateway.surfaces.native.openapi import KEY, WORKSPACE, ProviderModel, query
+from atelier_gateway.surfaces.onmodel.openapi import MannequinList, OnModelError
+from atelier_gateway.surfaces.openai.requests import (
+    OpenAIImageEditRequest,
+    OpenAIImageRequest,
+    OpenAIImageVariationRequest,
+)
 from atelier_gateway.web.json_bodies import takes
 
 
-class TokenDetails(BaseModel):
+class OpenAITokenDetails(BaseModel):
     """Always 0: we do not count tokens."""
 
     text_tokens: int
     image_tokens: int
 
 
-class Usage(BaseModel):
+class OpenAIUsage(BaseModel):
     """What was charged, in ``credits``."""
 
     input_tokens: int
     output_tokens: int
     total_tokens: int
-    input_tokens_details: TokenDetails
+    input_tokens_details: OpenAITokenDetails
     credits: int = Field(examples=[10])
 
 
-class Image(BaseModel):
+class OpenAIImage(BaseModel):
     """One picture, as `response_format` asks, else both ways; a URL is good for 15 minutes."""
 
     url: str | None = None
     b64_json: str | None = None
 
 
-class ImagesResponse(BaseModel):
+class OpenAIImagesResponse(BaseModel):
     """The pictures that were made; fewer than asked for are charged as what they are."""
 
     created: int
-    data: list[Image]
+    data: list[OpenAIImage]
     model: str = Field(examples=["gpt-image-2.6-flare"])
     successor: str | None
     """The model that makes it instead, where `model` is withdrawn; it costs the less of both prices."""
-    made_by: MadeBy | None
+    made_by: ProviderModel | None
     size: str = Field(examples=["1024x1024"])
     quality: Literal["low", "medium", "high"]
     output_format: Literal["png", "jpeg", "webp"]
     background: Literal["opaque"]
-    usage: Usage
+    usage: OpenAIUsage
 
 
-class Model(BaseModel):
+class OpenAIModel(BaseModel):
     """An image model."""
 
     id: str = Field(examples=["dall-e-3"])
@@ -63,14 +67,14 @@ class Model(BaseModel):
     successor: str | None
 
 
-class ModelList(BaseModel):
+class OpenAIModelList(BaseModel):
     """All image models."""
 
     object: Literal["list"]
-    data: list[Model]
+    data: list[OpenAIModel]
 
 
-class Error(BaseModel):
+class OpenAIError(BaseModel):
     """``param`` is the field at fault."""
 
     message: str
@@ -79,10 +83,10 @@ class Error(BaseModel):
     code: str | None = Field(examples=["invalid_value"])
 
 
-class ErrorReply(BaseModel):
+class OpenAIErrorReply(BaseModel):
     """Every refusal of this surface."""
 
-    error: Error
+    error: OpenAIError
 
 
 REFUSALS = {
@@ -102,26 +106,30 @@ REFUSALS = {
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route for these refusals."""
-    return {status: {"model": ErrorReply, "description": REFUSALS[status]} for status in statuses}
+    return {status: {"model": OpenAIErrorReply, "description": REFUSALS[status]} for status in statuses}
 
 
 LISTED: dict[int | str, dict[str, Any]] = {
-    200: {"model": ModelList | Figures, "description": "The models; with `?onmodel`, seed 004's mannequins"},
+    200: {
+        "model": OpenAIModelList | MannequinList,
+        "description": "The models; with `?onmodel`, the mannequins",
+    },
     **{
-        status: {"model": ErrorReply | Refusal, "description": REFUSALS[status]} for status in (401, 403, 429, 500, 503)
+        status: {"model": OpenAIErrorReply | OnModelError, "description": REFUSALS[status]}
+        for status in (401, 403, 429, 500, 503)
     },
 }
 FOUND: dict[int | str, dict[str, Any]] = {
-    200: {"model": Model, "description": "The model"},
+    200: {"model": OpenAIModel, "description": "The model"},
     **refusals(401, 403, 404, 429, 500, 503),
 }
 MADE: dict[int | str, dict[str, Any]] = {
-    200: {"model": ImagesResponse, "description": "The pictures"},
+    200: {"model": OpenAIImagesResponse, "description": "The pictures"},
     **refusals(*REFUSALS),
 }
 
 
-def takes_form(model: type[EditImages] | type[VaryImage], *files: str) -> dict[str, Any]:
+def takes_form(model: type[OpenAIImageEditRequest] | type[OpenAIImageVariationRequest], *files: str) -> dict[str, Any]:
     """The ``openapi_extra`` of a route that takes these fields and files."""
     schema = model.model_json_schema()
     file = {"type": "string", "format": "binary"}
@@ -131,7 +139,7 @@ def takes_form(model: type[EditImages] | type[VaryImage], *files: str) -> dict[s
     return {"requestBody": body, "parameters": [KEY, WORKSPACE]}
 
 
-GENERATING: dict[str, Any] = takes(GenerateImages) | {"parameters": [KEY, WORKSPACE]}
+GENERATING: dict[str, Any] = takes(OpenAIImageRequest) | {"parameters": [KEY, WORKSPACE]}
 READING: dict[str, Any] = {"parameters": [WORKSPACE]}
 ONMODEL = query("onmodel", {"type": "string"}, "Given at all: seed 004's mannequins instead, in its own shape.")
 LISTING: dict[str, Any] = {"parameters": [WORKSPACE, ONMODEL | {"allowEmptyValue": True}]}

@@ -2,10 +2,17 @@
 
 from atelier_contracts import OpenAIOptions
 from atelier_gateway.generations.image_models import INPUT_FIDELITIES, Resolved
-from atelier_gateway.surfaces.openai.requests import EditImages, GenerateImages, VaryImage, field_problem
+from atelier_gateway.surfaces.openai.requests import (
+    OpenAIImageEditRequest,
+    OpenAIImageRequest,
+    OpenAIImageVariationRequest,
+    field_problem,
+)
 
 
-def options_of(body: GenerateImages | EditImages | VaryImage, choice: Resolved) -> OpenAIOptions | None:
+def options_of(
+    body: OpenAIImageRequest | OpenAIImageEditRequest | OpenAIImageVariationRequest, choice: Resolved
+) -> OpenAIOptions | None:
     """What goes along with the request; None where nothing does. Raises Problem 400 for a word that the model that
     makes it does not know."""
     given = body.model_dump(include=set(OpenAIOptions.model_fields), exclude_none=True)

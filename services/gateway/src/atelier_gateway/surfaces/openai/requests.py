@@ -70,7 +70,7 @@ class _Finish(_Choice):
     partial_images: NoPartials = None
 
 
-class GenerateImages(_Finish):
+class OpenAIImageRequest(_Finish):
     """``POST /v1/images/generations``."""
 
     model_config = ConfigDict(
@@ -81,7 +81,7 @@ class GenerateImages(_Finish):
     moderation: Literal["auto", "low"] | None = None
 
 
-class EditImages(_Finish):
+class OpenAIImageEditRequest(_Finish):
     """``POST /v1/images/edits``, but for its files."""
 
     model_config = ConfigDict(strict=False)
@@ -89,13 +89,13 @@ class EditImages(_Finish):
     input_fidelity: Literal["high", "low"] | None = None
 
 
-class VaryImage(_Choice):
+class OpenAIImageVariationRequest(_Choice):
     """``POST /v1/images/variations``, but for its file."""
 
     model_config = ConfigDict(strict=False)
 
 
-Fields = TypeVar("Fields", EditImages, VaryImage)
+Fields = TypeVar("Fields", OpenAIImageEditRequest, OpenAIImageVariationRequest)
 
 
 class File:

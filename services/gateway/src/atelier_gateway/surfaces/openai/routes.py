@@ -13,7 +13,12 @@ from atelier_gateway.rate_limits.request_limits import gated
 from atelier_gateway.surfaces.onmodel import models_alias
 from atelier_gateway.surfaces.openai import openapi as docs
 from atelier_gateway.surfaces.openai.create import Wish, make
-from atelier_gateway.surfaces.openai.requests import EditImages, GenerateImages, VaryImage, read_form
+from atelier_gateway.surfaces.openai.requests import (
+    OpenAIImageEditRequest,
+    OpenAIImageRequest,
+    OpenAIImageVariationRequest,
+    read_form,
+)
 from atelier_gateway.web.json_bodies import answer, read
 from atelier_gateway.web.problems import Problem
 
@@ -34,31 +39,31 @@ def router(parts: Parts) -> APIRouter:
 
 def _add_generations(routes: APIRouter, parts: Parts) -> None:
     @routes.post(f"{PREFIX}/generations", responses=docs.MADE, openapi_extra=docs.GENERATING)
-    async def generate(request: Request) -> Response:
-        """Pictures from a prompt, in the answer."""
+    async def create_image(request: Request) -> Response:
+        """Create images from a prompt. The answer holds them."""
 
         async def wish() -> Wish:
-            return Wish(await read(request, GenerateImages))
+            return Wish(await read(request, OpenAIImageRequest))
 
         return await gated(parts.limits, lambda gate: make(parts, request, gate, "generations", wish))
 
 
 def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
-    @routes.post(EDITS, responses=docs.MADE, openapi_extra=docs.takes_form(EditImages, "image", "mask"))
-    async def edit(request: Request) -> Response:
-        """Pictures from pictures and a prompt, a mask if there is one."""
+    @routes.post(EDITS, responses=docs.MADE, openapi_extra=docs.takes_form(OpenAIImageEditRequest, "image", "mask"))
+    async def create_image_edit(request: Request) -> Response:
+        """Create images from pictures and a prompt, with a mask where only a part may change."""
 
         async def wish() -> Wish:
-            return Wish(*await read_form(request, EditImages))
+            return Wish(*await read_form(request, OpenAIImageEditRequest))
 
         return await gated(parts.limits, lambda gate: make(parts, request, gate, "edits", wish))
 
-    @routes.post(VARIATIONS, responses=docs.MADE, openapi_extra=docs.takes_form(VaryImage, "image"))
-    async def vary(request: Request) -> Response:
-        """Pictures like a picture."""
+    @routes.post(VARIATIONS, responses=docs.MADE, openapi_extra=docs.takes_form(OpenAIImageVariationRequest, "image"))
+    async def create_image_variation(request: Request) -> Response:
+        """Create variations of a picture."""
 
         async def wish() -> Wish:
-            return Wish(*await read_form(request, VaryImage))
+            return Wish(*await read_form(request, OpenAIImageVariationRequest))
 
         return await gated(parts.limits, lambda gate: make(parts, request, gate, "variations", wish))
 
@@ -66,7 +71,7 @@ def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
 def _add_models(routes: APIRouter, parts: Parts) -> None:
     @routes.get(MODELS_PREFIX, responses=docs.LISTED, openapi_extra=docs.LISTING)
     async def list_models(request: Request) -> Response:
-        """The models that can be named."""
+        """List the models that a request can name."""
         if (mannequins := await models_alias(parts, request)) is not None:
             return mannequins
         await parts.identity.anyone(request.headers)
@@ -74,7 +79,7 @@ def _add_models(routes: APIRouter, parts: Parts) -> None:
 
     @routes.get(MODELS_PREFIX + "/{model}", responses=docs.FOUND, openapi_extra=docs.READING)
     async def get_model(request: Request, model: str) -> Response:
-        """One of them."""
+        """Get a model."""
         await parts.identity.anyone(request.headers)
         if model not in _models(parts):
             raise Problem("model_not_found", f"There is no model {model!r} here.")

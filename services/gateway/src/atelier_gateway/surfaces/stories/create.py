@@ -21,7 +21,7 @@ from atelier_gateway.rate_limits.hourly_quota import HOUR_S, Hour, Table
 from atelier_gateway.rate_limits.limiter import Rule, Verdict, headers, refusal
 from atelier_gateway.stories import store as stories
 from atelier_gateway.stories.store import Story
-from atelier_gateway.surfaces.stories.requests import NewGeneration, NewStory
+from atelier_gateway.surfaces.stories.requests import NewStory, StoryGenerationRequest
 from atelier_gateway.surfaces.stories.responses import SHAPE, TELL, story_view
 from atelier_gateway.web.json_bodies import answer, read
 from atelier_gateway.web.problems import Problem
@@ -118,7 +118,7 @@ class Making:
         key = checked(request.headers.get(HEADER))
         simulate = request.headers.get(SIMULATE)
         simulated = simulation(simulate, allowed=self._parts.simulating)
-        asked = await read(request, NewGeneration)
+        asked = await read(request, StoryGenerationRequest)
         story = await stories.find(self._parts.pool, asked.story_id, owner.id)
         if story is None:
             raise Problem("not_found", "Story not found")

@@ -10,14 +10,14 @@ from atelier_gateway.surfaces.stories.responses import ERRORS, Status
 ID = "0198c0de-0000-7000-8000-000000000001"
 
 
-class Refusal(BaseModel):
+class StoryError(BaseModel):
     """Why not."""
 
     error: str
     details: list[dict[str, Any]] | None = None
 
 
-class StoryView(BaseModel):
+class Story(BaseModel):
     """A story."""
 
     id: str = Field(examples=[ID])
@@ -27,7 +27,7 @@ class StoryView(BaseModel):
     created_at: str = Field(examples=["2026-01-01T12:00:00+00:00"])
 
 
-class Started(BaseModel):
+class StoryGenerationStart(BaseModel):
     """What will be narrated."""
 
     id: str = Field(examples=[ID])
@@ -35,7 +35,7 @@ class Started(BaseModel):
     progress: int = Field(ge=0, le=100)
 
 
-class NarrationView(BaseModel):
+class StoryGeneration(BaseModel):
     """A narration; ``result_url`` is null until it has succeeded, then good for 15 minutes."""
 
     id: str = Field(examples=[ID])
@@ -45,7 +45,7 @@ class NarrationView(BaseModel):
     result_url: str | None
 
 
-class Meta(BaseModel):
+class PageMeta(BaseModel):
     """Where in the list this is; ``total`` counts all pages."""
 
     page: int
@@ -56,15 +56,15 @@ class Meta(BaseModel):
 class StoryPage(BaseModel):
     """Stories, newest first."""
 
-    data: list[StoryView]
-    meta: Meta
+    data: list[Story]
+    meta: PageMeta
 
 
-class NarrationPage(BaseModel):
+class StoryGenerationPage(BaseModel):
     """Narrations, newest first."""
 
-    data: list[NarrationView]
-    meta: Meta
+    data: list[StoryGeneration]
+    meta: PageMeta
 
 
 _REFUSALS: dict[int, str] = {
@@ -85,7 +85,7 @@ def answers(success: int, model: type[BaseModel] | None, *refusals: int) -> dict
     """The ``responses`` of a route: its success, those refusals, and the ones every route of a user has."""
     told: dict[int | str, dict[str, Any]] = {success: {"model": model} if model else {"description": "Done"}}
     for status in sorted({401, 403, 429, 500, *refusals}):
-        told[status] = {"model": Refusal, "description": _REFUSALS[status]}
+        told[status] = {"model": StoryError, "description": _REFUSALS[status]}
     return told
 
 

@@ -25,7 +25,7 @@ class NewStory(Body):
     language: Language = LANGUAGE_DEFAULT
 
 
-class NewGeneration(Body):
+class StoryGenerationRequest(Body):
     """``POST /api/story-generations``."""
 
     story_id: UUID

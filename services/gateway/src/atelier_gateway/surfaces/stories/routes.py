@@ -12,7 +12,7 @@ from atelier_gateway.stories import store as stories
 from atelier_gateway.stories.store import Narration, Story
 from atelier_gateway.surfaces.stories import openapi as docs
 from atelier_gateway.surfaces.stories.create import Making
-from atelier_gateway.surfaces.stories.requests import NewGeneration, NewStory, Page, id_of, page_of, status_of
+from atelier_gateway.surfaces.stories.requests import NewStory, Page, StoryGenerationRequest, id_of, page_of, status_of
 from atelier_gateway.surfaces.stories.responses import narration_view, states_of, story_view
 from atelier_gateway.web.json_bodies import answer, takes
 from atelier_gateway.web.problems import Problem
@@ -31,23 +31,23 @@ def _add_stories(routes: APIRouter, parts: Parts, making: Making) -> None:
     @routes.post(
         "/stories",
         status_code=201,
-        responses=docs.answers(201, docs.StoryView, 400, 409, 413, 422),
+        responses=docs.answers(201, docs.Story, 400, 409, 413, 422),
         openapi_extra=takes(NewStory),
     )
-    async def tell(request: Request) -> Response:
-        """Keeps a story, to be narrated as often as wanted."""
+    async def create_story(request: Request) -> Response:
+        """Create a story, which can be narrated any number of times."""
         return await making.story(request, await _user(parts, request))
 
     @routes.get("/stories", responses=docs.answers(200, docs.StoryPage, 400), openapi_extra=docs.PAGING)
     async def list_stories(request: Request) -> Response:
-        """The user's stories, page by page."""
+        """List the stories of the user, page by page."""
         principal, page = await _user(parts, request), page_of(request.query_params)
         found, total = await stories.page(parts.pool, principal.owner.id, limit=page.size, offset=page.offset)
         return _page([story_view(story) for story in found], page, total)
 
-    @routes.get("/stories/{id}", responses=docs.answers(200, docs.StoryView, 400, 404))
+    @routes.get("/stories/{id}", responses=docs.answers(200, docs.Story, 400, 404))
     async def get_story(request: Request, id: str) -> Response:
-        """One story with its text."""
+        """Get a story with its text."""
         principal = await _user(parts, request)
         return answer(story_view(await _story(parts, principal, id)))
 
@@ -56,18 +56,20 @@ def _add_making(routes: APIRouter, parts: Parts, making: Making) -> None:
     @routes.post(
         "/story-generations",
         status_code=202,
-        responses=docs.answers(202, docs.Started, 400, 402, 404, 409, 413, 422),
-        openapi_extra=takes(NewGeneration),
+        responses=docs.answers(202, docs.StoryGenerationStart, 400, 402, 404, 409, 413, 422),
+        openapi_extra=takes(StoryGenerationRequest),
     )
-    async def initiate(request: Request) -> Response:
-        """Asks for the narration of a story."""
+    async def create_story_generation(request: Request) -> Response:
+        """Create a narration of a story."""
         return await making.narration(request, await _user(parts, request))
 
 
 def _add_narrations(routes: APIRouter, parts: Parts) -> None:
-    @routes.get("/story-generations", responses=docs.answers(200, docs.NarrationPage, 400), openapi_extra=docs.FILTERED)
-    async def list_narrations(request: Request) -> Response:
-        """The user's narrations, page by page."""
+    @routes.get(
+        "/story-generations", responses=docs.answers(200, docs.StoryGenerationPage, 400), openapi_extra=docs.FILTERED
+    )
+    async def list_story_generations(request: Request) -> Response:
+        """List the narrations of the user, page by page."""
         principal, page = await _user(parts, request), page_of(request.query_params)
         status = status_of(request.query_params)
         found, total = await stories.narrations(
@@ -79,15 +81,15 @@ def _add_narrations(routes: APIRouter, parts: Parts) -> None:
         )
         return _page([narration_view(narration, parts.objects) for narration in found], page, total)
 
-    @routes.get("/story-generations/{id}", responses=docs.answers(200, docs.NarrationView, 400, 404))
-    async def get_narration(request: Request, id: str) -> Response:
-        """One narration, with its audio when there is some."""
+    @routes.get("/story-generations/{id}", responses=docs.answers(200, docs.StoryGeneration, 400, 404))
+    async def get_story_generation(request: Request, id: str) -> Response:
+        """Get a narration, with its audio once there is some."""
         principal = await _user(parts, request)
         return answer(narration_view(await _narration(parts, principal, id), parts.objects))
 
     @routes.delete("/story-generations/{id}", status_code=204, responses=docs.answers(204, None, 400, 404, 409))
-    async def delete(request: Request, id: str) -> Response:
-        """Removes a narration that has ended."""
+    async def delete_story_generation(request: Request, id: str) -> Response:
+        """Delete a narration that has ended."""
         principal = await _user(parts, request)
         await parts.deleting.delete((await _narration(parts, principal, id)).generation)
         return Response(status_code=204)

@@ -38,16 +38,16 @@ def router(parts: Parts) -> APIRouter:
 
 def _add_secret(routes: APIRouter, parts: Parts) -> None:
     @routes.get("/secret", responses=docs.SIGNING, openapi_extra=docs.OWNER)
-    async def secret(request: Request) -> Response:
-        """What requests with a `webhook_url` of their own are signed with."""
+    async def get_webhook_signing_secret(request: Request) -> Response:
+        """Get the secret that signs the deliveries to the `webhook_url` of single requests."""
         principal = await parts.identity.anyone(request.headers)
         async with parts.bus.unit.once(dispatch=False) as work:
             ids = await _secret_of(work.connection, principal.owner)
         return answer(views.secret(parts.secrets.of(ids.current), ids))
 
     @routes.post("/secret/rotate", responses=docs.SIGNING_ROTATED, openapi_extra=docs.KEY_AND_OWNER)
-    async def rotate(request: Request) -> Response:
-        """A new one; the old one signs too until its day is over."""
+    async def rotate_webhook_signing_secret(request: Request) -> Response:
+        """Rotate the signing secret of single requests. The previous one also signs for 24 hours."""
         principal = await parts.identity.anyone(request.headers)
 
         async def act(work: Transaction) -> tuple[dict[str, Any], int]:
@@ -63,23 +63,23 @@ def _add_deliveries(routes: APIRouter, parts: Parts) -> None:
     filtered = {"parameters": [docs.STATE, docs.GENERATION, *docs.PAGED]}
 
     @routes.get("/deliveries", responses=docs.ALL_DELIVERIES, openapi_extra=filtered)
-    async def all_(request: Request) -> Response:
-        """What you were told, newest first."""
+    async def list_webhook_deliveries(request: Request) -> Response:
+        """List your webhook deliveries, newest first."""
         principal = await parts.identity.anyone(request.headers)
         generation_id = _generation_of(request.query_params)
         return await _page(parts, request, principal.owner, generation_id=generation_id)
 
     @routes.get("/deliveries/{id}", responses=docs.DELIVERY, openapi_extra=docs.OWNER)
-    async def get(request: Request, id: str) -> Response:
-        """One delivery with its attempts."""
+    async def get_webhook_delivery(request: Request, id: str) -> Response:
+        """Get a webhook delivery with its attempts."""
         principal = await parts.identity.anyone(request.headers)
         return answer(views.delivery(await _owned(parts.pool, principal.owner, id)))
 
     of_one = {"parameters": [docs.STATE, *docs.PAGED]}
 
     @routes.get("/{id}/deliveries", responses=docs.DELIVERIES, openapi_extra=of_one)
-    async def of_endpoint(request: Request, id: str) -> Response:
-        """What this endpoint was told, newest first."""
+    async def list_deliveries_of_webhook(request: Request, id: str) -> Response:
+        """List the deliveries of a webhook, newest first."""
         principal = await parts.identity.anyone(request.headers)
         endpoint = await owned(parts.pool, principal.owner, id)
         return await _page(parts, request, principal.owner, endpoint_id=endpoint.id)
@@ -89,8 +89,8 @@ def _add_replay(routes: APIRouter, parts: Parts) -> None:
     path = "/deliveries/{id}/replay"
 
     @routes.post(path, status_code=202, responses=docs.REPLAYED, openapi_extra=docs.KEY_AND_OWNER)
-    async def replay(request: Request, id: str) -> Response:
-        """Tells it again, under the same id."""
+    async def replay_webhook_delivery(request: Request, id: str) -> Response:
+        """Replay a webhook delivery. It is sent again under the same id."""
         principal = await parts.identity.anyone(request.headers)
 
         async def act(work: Transaction) -> tuple[dict[str, Any], int]:

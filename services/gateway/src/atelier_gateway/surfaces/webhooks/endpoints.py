@@ -46,8 +46,8 @@ def _add_all(routes: APIRouter, parts: Parts) -> None:
     takes_new = takes(NewWebhook) | docs.KEY_AND_OWNER
 
     @routes.post("", status_code=201, responses=docs.CREATED, openapi_extra=takes_new)
-    async def create(request: Request) -> Response:
-        """A URL of yours that shall be told; its secret is shown this once."""
+    async def create_webhook(request: Request) -> Response:
+        """Create a webhook: a URL of yours that receives events. Its secret is in this answer only."""
         principal = await parts.identity.anyone(request.headers)
         body = await read(request, NewWebhook)
         parts.receivers.check(body.url, "url")
@@ -58,8 +58,8 @@ def _add_all(routes: APIRouter, parts: Parts) -> None:
         return await once(parts, request, principal, f"POST {PREFIX}", body.model_dump_json(), act)
 
     @routes.get("", responses=docs.LISTED, openapi_extra={"parameters": docs.PAGED})
-    async def list_(request: Request) -> Response:
-        """Your endpoints, newest first."""
+    async def list_webhooks(request: Request) -> Response:
+        """List your webhooks, newest first."""
         principal = await parts.identity.anyone(request.headers)
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         found = await webhooks.page(parts.pool, principal.owner, before=before, limit=limit + 1)
@@ -69,14 +69,14 @@ def _add_all(routes: APIRouter, parts: Parts) -> None:
 
 def _add_one(routes: APIRouter, parts: Parts) -> None:
     @routes.get("/{id}", responses=docs.READ, openapi_extra=docs.OWNER)
-    async def get(request: Request, id: str) -> Response:
-        """One endpoint."""
+    async def get_webhook(request: Request, id: str) -> Response:
+        """Get a webhook."""
         principal = await parts.identity.anyone(request.headers)
         return answer(views.endpoint(await owned(parts.pool, principal.owner, id)))
 
     @routes.patch("/{id}", responses=docs.CHANGED, openapi_extra=takes(WebhookChange) | docs.OWNER)
-    async def change(request: Request, id: str) -> Response:
-        """Another URL, other events, off or on again."""
+    async def update_webhook(request: Request, id: str) -> Response:
+        """Update a webhook: its URL, its events, or whether it is enabled."""
         principal = await parts.identity.anyone(request.headers)
         body = await read(request, WebhookChange)
         if body.url is not None:
@@ -87,8 +87,8 @@ def _add_one(routes: APIRouter, parts: Parts) -> None:
         return answer(views.endpoint(_there(changed)))
 
     @routes.delete("/{id}", status_code=204, responses=docs.DELETED, openapi_extra=docs.OWNER)
-    async def delete(request: Request, id: str) -> Response:
-        """It is told nothing any more."""
+    async def delete_webhook(request: Request, id: str) -> Response:
+        """Delete a webhook and its deliveries."""
         principal = await parts.identity.anyone(request.headers)
         async with parts.bus.unit.once(dispatch=False) as work:
             known = await webhooks.delete(work.connection, principal.owner, id_from_path(id, WHAT))
@@ -99,8 +99,8 @@ def _add_one(routes: APIRouter, parts: Parts) -> None:
 
 def _add_acts(routes: APIRouter, parts: Parts) -> None:
     @routes.post("/{id}/rotate-secret", responses=docs.ROTATED, openapi_extra=docs.KEY_AND_OWNER)
-    async def rotate(request: Request, id: str) -> Response:
-        """A new secret; the old one signs too until its day is over."""
+    async def rotate_webhook_secret(request: Request, id: str) -> Response:
+        """Rotate the secret of a webhook. The previous one also signs for 24 hours."""
         principal = await parts.identity.anyone(request.headers)
 
         async def act(work: Transaction) -> tuple[dict[str, Any], int]:
@@ -110,8 +110,8 @@ def _add_acts(routes: APIRouter, parts: Parts) -> None:
         return await once(parts, request, principal, f"POST {PREFIX}/{{id}}/rotate-secret", id, act)
 
     @routes.post("/{id}/test", status_code=202, responses=docs.TESTED, openapi_extra=docs.KEY_AND_OWNER)
-    async def test(request: Request, id: str) -> Response:
-        """Sends a test event there."""
+    async def test_webhook(request: Request, id: str) -> Response:
+        """Send a test event to a webhook."""
         principal = await parts.identity.anyone(request.headers)
 
         async def act(work: Transaction) -> tuple[dict[str, Any], int]:

@@ -36,7 +36,7 @@ TRIED: dict[str, JsonValue] = {
 }
 
 
-class Disabled(BaseModel):
+class WebhookDisablement(BaseModel):
     """Since when, and why: the owner wished it, it answered 410, or it took nothing for days."""
 
     at: datetime
@@ -53,7 +53,7 @@ class Webhook(BaseModel):
     events: list[str]
     description: str
     state: Literal["enabled", "disabled"]
-    disabled: Disabled | None
+    disabled: WebhookDisablement | None
     failing_since: datetime | None
     previous_secret_until: datetime | None
     created_at: datetime
@@ -108,7 +108,7 @@ class WebhookDeliveryPage(BaseModel):
     next_cursor: str | None
 
 
-class SigningSecret(BaseModel):
+class WebhookSigningSecret(BaseModel):
     """What signs the deliveries to the ``webhook_url`` of single requests."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"secret": SECRET, "previous_secret_until": None}]})
@@ -131,8 +131,8 @@ DELIVERIES = answers({200: ("Newest first.", WebhookDeliveryPage)}, "invalid_req
 ALL_DELIVERIES = answers({200: ("Newest first.", WebhookDeliveryPage)}, "invalid_request")
 DELIVERY = answers({200: ("The delivery.", WebhookDelivery)}, "not_found")
 REPLAYED = answers({202: ("It is sent again.", WebhookDelivery)}, "not_found", "conflict", *KEYED)
-SIGNING = answers({200: ("The secret.", SigningSecret)})
-SIGNING_ROTATED = answers({200: ("The new secret; the old one signs, too, for a day.", SigningSecret)}, *KEYED)
+SIGNING = answers({200: ("The secret.", WebhookSigningSecret)})
+SIGNING_ROTATED = answers({200: ("The new secret; the old one signs, too, for a day.", WebhookSigningSecret)}, *KEYED)
 
 PAGED = [LIMIT, CURSOR, WORKSPACE]
 STATE = query("state", {"type": "string", "enum": list(STATES)}, "Only those.")

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from atelier_gateway.surfaces.native.openapi import AT, GenerationView, header
+from atelier_gateway.surfaces.native.openapi import AT, Generation, header
 from atelier_gateway.surfaces.webhooks.requests import EventType
 from atelier_gateway.webhooks.events import TYPES
 
@@ -32,7 +32,7 @@ class GenerationEvent(BaseModel):
 
     type: EventType
     timestamp: datetime
-    data: GenerationView
+    data: Generation
 
 
 def describe(routes: APIRouter) -> None:
@@ -46,8 +46,8 @@ def describe(routes: APIRouter) -> None:
             responses=ANSWERS,
             openapi_extra={"parameters": HEADERS},
             tags=["Webhooks"],
-            operation_id=type_,
-            summary=type_,
+            operation_id="receive" + "".join(word.capitalize() for word in type_.split(".")),
+            summary=f"Receive a {type_} event",
         )
 
 
