@@ -82,7 +82,7 @@ OWNER_PROBES_MAX = 1
 
 def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
-    operations = _listener(settings, title="Atelier operations")
+    operations = _listener(settings, title="Atelier operations", servers=[{"url": "/"}])
 
     ending = stop or Shutdown()
 
@@ -135,11 +135,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
         }
         app.include_router(health_router(checks, name_parts=False))
         operations.include_router(operations_router(checks))
-        for listener, surfaces in ((app, PUBLIC), (operations, OPERATIONS)):
-            listener.include_router(pages.router())
-            for surface in surfaces:
-                listener.include_router(surface.router(parts))
-        describe(app.webhooks)
+        add_surfaces(app, operations, parts)
         yield
         await parts.bus.stop()
         await parts.internal.close()
@@ -152,6 +148,15 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
     servers = [{"url": str(settings.public_url).rstrip("/")}]
     public = _listener(settings, title="Atelier", servers=servers, lifespan=lifespan)
     return Listeners(public, operations, operations_port=settings.operations_port)
+
+
+def add_surfaces(public: FastAPI, operations: FastAPI, parts: Parts) -> None:
+    """Gives each listener its surfaces and their pages. No server is needed for that."""
+    for listener, surfaces in ((public, PUBLIC), (operations, OPERATIONS)):
+        listener.include_router(pages.router())
+        for surface in surfaces:
+            listener.include_router(surface.router(parts))
+    describe(public.webhooks)
 
 
 def _listener(settings: Settings, **how: Any) -> FastAPI:

@@ -1,0 +1,183 @@
+"""The OpenAPI documents are complete, and their names are those of the field: no server is needed to read them."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from atelier_gateway.surfaces.openapi import operation_id_of
+from atelier_gateway.surfaces.openapi_document import Document, finish, operations
+
+from ..support.documents import LISTENERS, documents
+
+PUBLISHED = Path(__file__).with_name("published_names.json")
+"""The names that clients are generated with. A change here is a breaking change: the CHANGELOG has to announce it."""
+
+
+@cache
+def served() -> dict[str, Document]:
+    return documents()
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_every_published_name_is_on_record(listener: str) -> None:
+    document = served()[listener]
+
+    names = {
+        "operations": {f"{method.upper()} {path}": op["operationId"] for path, method, op in operations(document)},
+        "schemas": sorted(document["components"]["schemas"]),
+    }
+
+    assert names == json.loads(PUBLISHED.read_text())[listener]
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_a_schema_is_named_after_its_class_and_titled_so(listener: str) -> None:
+    schemas = served()[listener]["components"]["schemas"]
+
+    assert [name for name, schema in schemas.items() if schema["title"] != name] == []
+    assert [name for name in schemas if not re.fullmatch(r"[A-Z][A-Za-z0-9]+", name)] == []
+    assert set(schemas) <= {model.__name__ for model in _subclasses(BaseModel)}
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_an_operation_is_a_verb_and_a_noun_in_camel_case_and_no_other_is_called_so(listener: str) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(served()[listener])]
+
+    assert len(set(ids)) == len(ids)
+    assert [name for name in ids if not re.fullmatch(r"[a-z]+([A-Z][a-z0-9]*)+", name)] == []
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_summaries_are_phrases_that_begin_with_a_verb_and_descriptions_are_sentences(listener: str) -> None:
+    for path, method, operation in operations(served()[listener]):
+        assert operation["summary"].split()[0] in VERBS, (method, path, operation["summary"])
+        assert not operation["summary"].endswith("."), (method, path)
+        assert operation["description"].startswith(operation["summary"]), (method, path)
+        assert operation["description"].endswith("."), (method, path)
+
+
+VERBS = frozenset(
+    [
+        "Add",
+        "Cancel",
+        "Check",
+        "Create",
+        "Delete",
+        "Disable",
+        "Explain",
+        "Get",
+        "Grant",
+        "List",
+        "Remove",
+        "Replace",
+        "Replay",
+        "Revoke",
+        "Rotate",
+        "Send",
+        "Start",
+        "Stream",
+        "Submit",
+        "Suspend",
+        "Update",
+        "Verify",
+    ]
+)
+
+
+def test_no_operation_of_one_listener_is_called_like_one_of_the_other() -> None:
+    public, others = ({op["operationId"] for _, _, op in operations(served()[listener])} for listener in LISTENERS)
+
+    assert public.isdisjoint(others)
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_the_problem_is_one_component(listener: str) -> None:
+    text = json.dumps(served()[listener])
+
+    assert text.count('"title": "Problem"') == 1
+    assert "#/components/schemas/Problem" in text
+
+
+def test_switches_are_plain_types() -> None:
+    stream = served()["public"]["components"]["schemas"]["OpenAIImageRequest"]["properties"]["stream"]
+
+    assert [choice["type"] for choice in stream["anyOf"]] == ["boolean", "null"]
+
+
+def test_the_document_has_servers_and_its_operations_the_credentials_they_take() -> None:
+    public, admin = served()["public"], served()["operations"]
+    security = {(method, path): list(map(set, op["security"])) for path, method, op in operations(public)}
+
+    assert public["servers"][0]["url"].startswith("http") and admin["servers"]
+    assert set(admin["components"]["securitySchemes"]) == {"operatorToken"}
+    assert set(public["components"]["securitySchemes"]) == {"bearer", "apiKey", "sessionCookie"}
+    assert security["post", "/v1/generations"] == security["get", "/v1/webhooks"] == [{"bearer"}, {"apiKey"}]
+    assert security["post", "/api/v1/generation/create"] == [{"apiKey"}, {"bearer"}]
+    assert security["post", "/api/generate"] == [{"bearer"}, {"sessionCookie"}]
+    assert security["post", "/api/stories"] == security["post", "/v1/generate"] == [{"bearer"}]
+    assert [key for key, schemes in security.items() if not schemes] == [
+        ("get", "/problems/{code}"),
+        ("get", "/api/generate"),
+    ]
+
+
+def test_every_header_that_a_route_reads_stands_on_it() -> None:
+    headers = {
+        (method, path): {one["name"] for one in operation.get("parameters", []) if one["in"] == "header"}
+        for document in served().values()
+        for path, method, operation in operations(document)
+    }
+
+    for path in ("", "/receipt", "/explain", "/events"):
+        assert "X-Workspace-Id" in headers["get", "/v1/generations/{id}" + path]
+    assert "X-Workspace-Id" in headers["delete", "/v1/generations/{id}"]
+    keyed = ("/api/v1/generation/create", "/api/stories", "/api/story-generations", "/api/generate")
+    for path in (*keyed, "/v1/admin/credits/grants"):
+        assert "Idempotency-Key" in headers["post", path]
+    creates = ("/v1/generations", "/v1/images/edits", "/v1/generate", "/api/v1/generation/create", "/api/ai/images")
+    assert all("X-Atelier-Simulate" in headers["post", path] for path in creates)
+    assert all("Prefer" in headers["post", path] for path in ("/v1/generations", "/v1/generate", "/api/ai/images"))
+
+
+def test_equal_inline_objects_become_one_component() -> None:
+    document = finish({"paths": _paths("string", "string")})
+
+    names = [path["post"]["responses"]["200"]["x"]["$ref"].rsplit("/", 1)[-1] for path in document["paths"].values()]
+    assert names == ["Options", "Options"]
+    assert {name: schema["title"] for name, schema in document["components"]["schemas"].items()} == {
+        "Options": "Options"
+    }
+
+
+def test_two_classes_of_one_name_are_refused_by_that_name() -> None:
+    with pytest.raises(ValueError, match="two different schemas are called Options"):
+        finish({"paths": _paths("string", "integer")})
+
+
+def test_an_operation_is_named_after_its_function() -> None:
+    routes = APIRouter()
+
+    @routes.get("/x")
+    async def list_webhook_deliveries() -> None: ...
+
+    assert [operation_id_of(route) for route in routes.routes if isinstance(route, APIRoute)] == [
+        "listWebhookDeliveries"
+    ]
+
+
+def _paths(*kinds: str) -> dict[str, Any]:
+    def inline(kind: str) -> dict[str, Any]:
+        return {"type": "object", "title": "Options", "properties": {"a": {"type": kind}}}
+
+    return {f"/{i}": {"post": {"responses": {"200": {"x": inline(kind)}}}} for i, kind in enumerate(kinds)}
+
+
+def _subclasses(model: type[BaseModel]) -> set[type[BaseModel]]:
+    return {model}.union(*(_subclasses(below) for below in model.__subclasses__()))
