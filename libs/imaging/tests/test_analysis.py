@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from atelier_imaging import Analysis, ImageRefused, ImageWorkers
-from atelier_imaging.analysis import analysed
+from atelier_imaging.analysis import analyse
 
 from .conftest import encoded
 
@@ -21,7 +21,7 @@ def striped(mode: str = "RGB") -> Image.Image:
 
 @pytest.mark.parametrize("format_", ["PNG", "WEBP", "JPEG"])
 def test_measures_thumbnail_and_colours_come_from_the_pixels(format_: str) -> None:
-    found = analysed(encoded(striped(), format_, **({"lossless": True} if format_ == "WEBP" else {})))
+    found = analyse(encoded(striped(), format_, **({"lossless": True} if format_ == "WEBP" else {})))
 
     assert isinstance(found, Analysis)
     assert (found.format, found.width, found.height) == (format_.lower(), 600, 300)
@@ -37,7 +37,7 @@ def test_measures_thumbnail_and_colours_come_from_the_pixels(format_: str) -> No
 def test_of_one_colour_there_is_one_and_what_is_transparent_is_white() -> None:
     clear = Image.new("RGBA", (40, 20), (10, 20, 30, 0))
 
-    found = analysed(encoded(clear))
+    found = analyse(encoded(clear))
 
     assert isinstance(found, Analysis)
     assert found.colours == ("#ffffff",)
@@ -45,7 +45,7 @@ def test_of_one_colour_there_is_one_and_what_is_transparent_is_white() -> None:
 
 
 def test_what_cannot_be_decoded_is_refused() -> None:
-    found = analysed(encoded(striped(), "JPEG")[:2_000])
+    found = analyse(encoded(striped(), "JPEG")[:2_000])
 
     assert isinstance(found, ImageRefused)
     assert found.code == "broken"
@@ -58,5 +58,5 @@ async def test_a_child_answers_the_same() -> None:
     refused = await workers.analyse(b"no picture")
     await workers.close()
 
-    assert found == analysed(encoded(striped()))
+    assert found == analyse(encoded(striped()))
     assert isinstance(refused, ImageRefused)

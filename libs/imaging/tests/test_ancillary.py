@@ -27,9 +27,9 @@ TURNED = 6
 
 def exif(kind: int, value: bytes, *, little: bool = False) -> bytes:
     """EXIF of one tag, the orientation, as a value of any type."""
-    order = "<" if little else ">"
-    head = (b"II" if little else b"MM") + struct.pack(f"{order}HI", 42, 8)
-    return head + struct.pack(f"{order}HHHI", 1, 0x0112, kind, 1) + value.ljust(4, b"\0") + bytes(4)
+    spec = "<" if little else ">"
+    head = (b"II" if little else b"MM") + struct.pack(f"{spec}HI", 42, 8)
+    return head + struct.pack(f"{spec}HHHI", 1, 0x0112, kind, 1) + value.ljust(4, b"\0") + bytes(4)
 
 
 def long8_beside_the_orientation() -> bytes:

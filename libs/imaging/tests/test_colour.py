@@ -7,7 +7,7 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
-from atelier_imaging.colour import in_srgb
+from atelier_imaging.colour import to_srgb
 from atelier_imaging.decoder import Photo, normalise
 
 from .conftest import encoded
@@ -155,7 +155,7 @@ def test_no_mode_of_the_decoder_is_unknown_and_black_stays_black_and_white_white
         by_way_of = {"La": "LA", "RGBa": "RGBA", "PA": "P", "RGBX": "RGB"}.get(mode, mode)
         image = image.convert(by_way_of).convert(mode)
 
-    made, _ = in_srgb(image, PROFILES[profile])
+    made, _ = to_srgb(image, PROFILES[profile])
 
     pixels = np.asarray(made)[..., :3]
     assert made.mode in ("RGB", "RGBA")

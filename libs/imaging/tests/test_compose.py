@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from atelier_imaging import EncodedPicture, ImageWorkers, Order
-from atelier_imaging.composition import composed
+from atelier_imaging import CompositionSpec, EncodedPicture, ImageWorkers
+from atelier_imaging.composition import compose
 from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.geometry import Pixels
 
@@ -17,30 +17,32 @@ from .conftest import encoded, grained
 
 RED, BLUE = (180, 30, 40), (30, 60, 170)
 Shirt = Callable[..., bytes]
-Given = list[tuple[str, Photo]]
+RolePhotos = list[tuple[str, Photo]]
 
 ORDERS = {
-    "words": Order("image", 7, width=320, height=256, prompt="mountains above a lake", style="natural"),
-    "edit": Order("image", 7, width=320, height=256, prompt="a red sunset", style="natural"),
-    "variation": Order("image", 7, width=320, height=256, style="natural"),
-    "product_shot": Order("product_shot", 7, width=320, height=256, prompt="a summer mood", style="realistic"),
-    "worn": Order("product_shot", 7, width=320, height=256, prompt="a summer mood", style="realistic"),
-    "on_model": Order("on_model", 7, width=256, height=384, prompt="calm", mannequin="123", background="456"),
-    "flat_lay": Order("flat_lay", 7, width=320, height=256, prompt="calm", background="458"),
-    "try_on": Order("try_on", 7, prompt="loose"),
+    "words": CompositionSpec("image", 7, width=320, height=256, prompt="mountains above a lake", style="natural"),
+    "edit": CompositionSpec("image", 7, width=320, height=256, prompt="a red sunset", style="natural"),
+    "variation": CompositionSpec("image", 7, width=320, height=256, style="natural"),
+    "product_shot": CompositionSpec(
+        "product_shot", 7, width=320, height=256, prompt="a summer mood", style="realistic"
+    ),
+    "worn": CompositionSpec("product_shot", 7, width=320, height=256, prompt="a summer mood", style="realistic"),
+    "on_model": CompositionSpec("on_model", 7, width=256, height=384, prompt="calm", mannequin="123", background="456"),
+    "flat_lay": CompositionSpec("flat_lay", 7, width=320, height=256, prompt="calm", background="458"),
+    "try_on": CompositionSpec("try_on", 7, prompt="loose"),
 }
 
 IMAGES = ("words", "edit", "variation")
 
 
 def photo(data: bytes) -> Photo:
-    read = normalise(data)
-    assert isinstance(read, Photo)
-    return read
+    parse_prompt = normalise(data)
+    assert isinstance(parse_prompt, Photo)
+    return parse_prompt
 
 
 @pytest.fixture(scope="module")
-def given(person: bytes, shirt: Shirt) -> dict[str, Given]:
+def given(person: bytes, shirt: Shirt) -> dict[str, RolePhotos]:
     red, blue, someone = photo(shirt(RED)), photo(shirt(BLUE)), photo(person)
     return {
         "words": [],
@@ -65,27 +67,27 @@ def darkened(given: Photo) -> Photo:
 
 
 @pytest.mark.parametrize("kind", ORDERS)
-def test_the_same_order_gives_the_same_pixels_in_the_size_ordered(kind: str, given: dict[str, Given]) -> None:
-    order = ORDERS[kind]
+def test_the_same_order_gives_the_same_pixels_in_the_size_ordered(kind: str, given: dict[str, RolePhotos]) -> None:
+    spec = ORDERS[kind]
 
-    first, second = (composed(order, given[kind]) for _ in range(2))
+    first, second = (compose(spec, given[kind]) for _ in range(2))
 
     assert np.array_equal(first, second)
-    assert kind == "try_on" or first.shape == (order.height, order.width, 3)
+    assert kind == "try_on" or first.shape == (spec.height, spec.width, 3)
 
 
 @pytest.mark.parametrize("kind", ORDERS)
-def test_another_seed_gives_another_picture(kind: str, given: dict[str, Given]) -> None:
-    order = ORDERS[kind]
+def test_another_seed_gives_another_picture(kind: str, given: dict[str, RolePhotos]) -> None:
+    spec = ORDERS[kind]
 
-    assert differ(composed(order, given[kind]), composed(replace(order, seed=8), given[kind])) > 0.05
+    assert differ(compose(spec, given[kind]), compose(replace(spec, seed=8), given[kind])) > 0.05
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ORDERS if kind != "variation"])
-def test_another_prompt_gives_another_picture(kind: str, given: dict[str, Given]) -> None:
-    order = ORDERS[kind]
+def test_another_prompt_gives_another_picture(kind: str, given: dict[str, RolePhotos]) -> None:
+    spec = ORDERS[kind]
 
-    assert differ(composed(order, given[kind]), composed(replace(order, prompt="green night"), given[kind])) > 0.05
+    assert differ(compose(spec, given[kind]), compose(replace(spec, prompt="green night"), given[kind])) > 0.05
 
 
 @pytest.mark.parametrize(
@@ -101,23 +103,23 @@ def test_another_prompt_gives_another_picture(kind: str, given: dict[str, Given]
         ("flat_lay", "background", "461"),
     ],
 )  # fmt: skip
-def test_every_choice_shows(kind: str, field: str, other: str, given: dict[str, Given]) -> None:
-    order: Any = ORDERS[kind]
+def test_every_choice_shows(kind: str, field: str, other: str, given: dict[str, RolePhotos]) -> None:
+    spec: Any = ORDERS[kind]
 
-    assert differ(composed(order, given[kind]), composed(replace(order, **{field: other}), given[kind])) > 0.02
+    assert differ(compose(spec, given[kind]), compose(replace(spec, **{field: other}), given[kind])) > 0.02
 
 
 @pytest.mark.parametrize(("kind", "place"), [(kind, place) for kind in ORDERS if kind != "words" for place in (0, 1)])
-def test_every_photograph_shows(kind: str, place: int, given: dict[str, Given]) -> None:
+def test_every_photograph_shows(kind: str, place: int, given: dict[str, RolePhotos]) -> None:
     inputs = list(given[kind])
     if place == len(inputs):
         inputs.append(("image", inputs[0][1]))
-    before = composed(ORDERS[kind], inputs)
+    before = compose(ORDERS[kind], inputs)
 
     role, one = inputs[place]
     inputs[place] = (role, darkened(one))
 
-    assert differ(before, composed(ORDERS[kind], inputs)) > 0.01
+    assert differ(before, compose(ORDERS[kind], inputs)) > 0.01
 
 
 def test_outside_of_the_mask_no_pixel_changes_and_inside_nearly_all_do(person: bytes) -> None:
@@ -126,7 +128,7 @@ def test_outside_of_the_mask_no_pixel_changes_and_inside_nearly_all_do(person: b
     ImageDraw.Draw(cut).rectangle((50, 300, 250, 450), fill=(0, 0, 0, 0))
     mask = photo(encoded(cut))
 
-    after = composed(Order("image", 1, prompt="red flowers"), [("image", before), ("mask", mask)])
+    after = compose(CompositionSpec("image", 1, prompt="red flowers"), [("image", before), ("mask", mask)])
 
     assert mask.alpha is not None
     changed = (after != before.rgb).any(axis=2)
@@ -139,10 +141,10 @@ def test_an_opaque_mask_is_read_by_its_light_and_a_black_one_changes_nothing(per
     size = before.rgb.shape[1::-1]
     light = Image.new("RGB", size)
     ImageDraw.Draw(light).rectangle((0, 0, size[0], 99), fill=(255, 255, 255))
-    order = Order("image", 1, prompt="red flowers")
+    spec = CompositionSpec("image", 1, prompt="red flowers")
 
-    after = composed(order, [("image", before), ("mask", photo(encoded(light)))])
-    untouched = composed(order, [("image", before), ("mask", photo(encoded(Image.new("RGB", size))))])
+    after = compose(spec, [("image", before), ("mask", photo(encoded(light)))])
+    untouched = compose(spec, [("image", before), ("mask", photo(encoded(Image.new("RGB", size))))])
 
     assert np.array_equal(after[100:], before.rgb[100:])
     assert differ(after[:100], before.rgb[:100]) > 0.9
@@ -150,8 +152,8 @@ def test_an_opaque_mask_is_read_by_its_light_and_a_black_one_changes_nothing(per
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ORDERS if kind != "words"])
-def test_the_colour_hidden_under_full_transparency_changes_nothing(kind: str, given: dict[str, Given]) -> None:
-    def cut_out(hidden: tuple[int, int, int]) -> Given:
+def test_the_colour_hidden_under_full_transparency_changes_nothing(kind: str, given: dict[str, RolePhotos]) -> None:
+    def cut_out(hidden: tuple[int, int, int]) -> RolePhotos:
         cut = []
         for role, photo_ in given[kind]:
             pixels = np.dstack([photo_.rgb, np.full(photo_.rgb.shape[:2], 255, np.uint8)])
@@ -159,7 +161,7 @@ def test_the_colour_hidden_under_full_transparency_changes_nothing(kind: str, gi
             cut.append((role, photo(encoded(Image.fromarray(pixels)))))
         return cut
 
-    magenta, black = (composed(ORDERS[kind], cut_out(hidden)) for hidden in ((255, 0, 255), (0, 0, 0)))
+    magenta, black = (compose(ORDERS[kind], cut_out(hidden)) for hidden in ((255, 0, 255), (0, 0, 0)))
 
     assert np.array_equal(magenta, black)
 
@@ -171,7 +173,7 @@ def test_a_variation_of_a_cut_out_is_one_of_the_same_on_white(person: bytes) -> 
     white[:80] = 255
 
     cut_out, on_white = (
-        composed(ORDERS["variation"], [("image", photo(encoded(Image.fromarray(one))))]) for one in (pixels, white)
+        compose(ORDERS["variation"], [("image", photo(encoded(Image.fromarray(one))))]) for one in (pixels, white)
     )
 
     assert np.array_equal(cut_out, on_white)
@@ -180,7 +182,7 @@ def test_a_variation_of_a_cut_out_is_one_of_the_same_on_white(person: bytes) -> 
 def test_a_variation_is_another_picture_of_related_colours(person: bytes) -> None:
     before = photo(person).rgb
 
-    after = composed(Order("image", 3), [("image", photo(person))])
+    after = compose(CompositionSpec("image", 3), [("image", photo(person))])
 
     assert differ(before, after) > 0.9
     assert np.abs(before.mean(axis=(0, 1)) - after.mean(axis=(0, 1))).max() < 45
@@ -191,7 +193,8 @@ def test_a_variation_is_another_picture_of_related_colours(person: bytes) -> Non
 )
 def test_the_hour_named_is_the_light_shown(prompt: str, darker_than: str) -> None:
     dark, bright = (
-        composed(Order("image", 5, width=256, height=256, prompt=words), []).mean() for words in (prompt, darker_than)
+        compose(CompositionSpec("image", 5, width=256, height=256, prompt=words), []).mean()
+        for words in (prompt, darker_than)
     )
 
     assert dark < bright - 50
@@ -200,8 +203,11 @@ def test_the_hour_named_is_the_light_shown(prompt: str, darker_than: str) -> Non
 @pytest.mark.parametrize(("colour", "channel"), [("red", 0), ("green", 1), ("blue", 2)])
 def test_a_colour_named_prevails(colour: str, channel: int) -> None:
     def prevailing(word: str) -> float:
-        orders = (Order("image", seed, width=192, height=192, prompt=f"{word} abstract pattern") for seed in (5, 6, 7))
-        means = [composed(order, []).mean(axis=(0, 1)) for order in orders]
+        orders = (
+            CompositionSpec("image", seed, width=192, height=192, prompt=f"{word} abstract pattern")
+            for seed in (5, 6, 7)
+        )
+        means = [compose(spec, []).mean(axis=(0, 1)) for spec in orders]
         return float(np.mean([mean[channel] - mean.mean() for mean in means]))
 
     assert prevailing(colour) > prevailing("grey")
@@ -209,9 +215,9 @@ def test_a_colour_named_prevails(colour: str, channel: int) -> None:
 
 @pytest.mark.parametrize("style", ["realistic", "artistic", "minimal"])
 def test_a_product_stands_in_the_middle_of_its_set_without_its_own_ground(style: str, shirt: Shirt) -> None:
-    order = Order("product_shot", 2, width=400, height=400, style=style, quality="high")
+    spec = CompositionSpec("product_shot", 2, width=400, height=400, style=style, quality="high")
 
-    shot = composed(order, [("product", photo(shirt(RED)))])
+    shot = compose(spec, [("product", photo(shirt(RED)))])
 
     middle = shot[180:220, 180:220].reshape(-1, 3).mean(axis=0)
     assert middle[0] > middle[1] + 60
@@ -219,9 +225,9 @@ def test_a_product_stands_in_the_middle_of_its_set_without_its_own_ground(style:
 
 
 def test_a_mannequin_wears_the_shirt_on_its_chest(shirt: Shirt) -> None:
-    order = Order("on_model", 2, width=400, height=600, mannequin="123", background="bg_studio_white")
+    spec = CompositionSpec("on_model", 2, width=400, height=600, mannequin="123", background="bg_studio_white")
 
-    shot = composed(order, [("photo", photo(shirt(RED)))])
+    shot = compose(spec, [("photo", photo(shirt(RED)))])
 
     chest, head, wall = (
         shot[row - 8 : row + 8, column - 8 : column + 8].reshape(-1, 3).mean(axis=0)
@@ -236,7 +242,7 @@ def test_what_cannot_be_cut_out_lies_there_as_a_print() -> None:
     noise = np.random.default_rng(1).integers(0, 255, (200, 300, 3), dtype=np.uint8)
     crowd = photo(encoded(grained(Image.fromarray(noise))))
 
-    shot = composed(Order("flat_lay", 1, width=300, height=300, background="458"), [("photo", crowd)])
+    shot = compose(CompositionSpec("flat_lay", 1, width=300, height=300, background="458"), [("photo", crowd)])
 
     assert (shot.min(axis=2) > 225).sum() > 300
 
@@ -247,15 +253,15 @@ def test_pictures_of_odd_sizes_and_one_colour_are_composed_too(kind: str, size: 
     odd = photo(encoded(Image.new("RGB", size, (120, 90, 60))))
     role = {"product_shot": "product", "edit": "image", "variation": "image"}.get(kind, "photo")
 
-    assert composed(ORDERS[kind], [(role, odd)]).shape == (ORDERS[kind].height, ORDERS[kind].width, 3)
+    assert compose(ORDERS[kind], [(role, odd)]).shape == (ORDERS[kind].height, ORDERS[kind].width, 3)
 
 
 async def test_children_compose_the_same_bytes_in_every_format(shirt: Shirt) -> None:
     workers = ImageWorkers(workers=2)
     try:
         for image_format in ("png", "jpeg", "webp"):
-            order = replace(ORDERS["flat_lay"], image_format=image_format)
-            made = [await workers.compose(order, [("photo", shirt(RED))]) for _ in range(2)]
+            spec = replace(ORDERS["flat_lay"], image_format=image_format)
+            made = [await workers.compose(spec, [("photo", shirt(RED))]) for _ in range(2)]
 
             assert isinstance(made[0], EncodedPicture)
             assert made[0] == made[1]

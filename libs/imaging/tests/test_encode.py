@@ -17,13 +17,13 @@ PIXELS = np.random.default_rng(3).integers(0, 255, (300, 2000, 3), dtype=np.uint
 def test_a_picture_is_bounded_described_and_without_metadata(image_format: ImageFormat) -> None:
     picture = encode(PIXELS, image_format)
 
-    read = Image.open(io.BytesIO(picture.data))
-    assert read.format == image_format.upper()
+    parse_prompt = Image.open(io.BytesIO(picture.data))
+    assert parse_prompt.format == image_format.upper()
     assert picture.content_type == f"image/{image_format}"
-    assert read.size == (picture.width, picture.height) == (1536, 230)
+    assert parse_prompt.size == (picture.width, picture.height) == (1536, 230)
     assert picture.sha256 == hashlib.sha256(picture.data).hexdigest()
-    assert not read.getexif()
-    assert not {"icc_profile", "xmp", "comment", "exif"} & set(read.info)
+    assert not parse_prompt.getexif()
+    assert not {"icc_profile", "xmp", "comment", "exif"} & set(parse_prompt.info)
 
 
 @pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])

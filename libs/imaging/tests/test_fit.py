@@ -5,8 +5,8 @@ import io
 import pytest
 from PIL import Image
 
-from atelier_imaging.fit import fitted
-from atelier_imaging.pictures import EncodedPicture, ImageFormat, ImageRefused, Order
+from atelier_imaging.fit import fit_image
+from atelier_imaging.pictures import CompositionSpec, EncodedPicture, ImageFormat, ImageRefused
 from atelier_imaging.pool import ImageWorkers
 
 
@@ -21,7 +21,7 @@ def drawn(width: int, height: int, mode: str = "RGB") -> bytes:
 
 @pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
 def test_a_picture_gets_the_sides_and_the_format_asked_for_and_keeps_its_middle(image_format: ImageFormat) -> None:
-    made = fitted(Order("image", width=60, height=60, image_format=image_format), drawn(120, 40))
+    made = fit_image(CompositionSpec("image", width=60, height=60, image_format=image_format), drawn(120, 40))
 
     assert isinstance(made, EncodedPicture) and made.content_type == f"image/{image_format}"
     with Image.open(io.BytesIO(made.data)) as picture:
@@ -35,7 +35,7 @@ def test_without_sides_only_the_format_changes_and_what_was_transparent_is_paper
     clear = io.BytesIO()
     Image.new("RGBA", (30, 20), (0, 0, 0, 0)).save(clear, "PNG")
 
-    made = fitted(Order("image", image_format="png"), clear.getvalue())
+    made = fit_image(CompositionSpec("image", image_format="png"), clear.getvalue())
 
     assert isinstance(made, EncodedPicture) and (made.width, made.height) == (30, 20)
     with Image.open(io.BytesIO(made.data)) as picture:

@@ -10,7 +10,7 @@ from PIL import Image
 from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.pictures import EncodedPicture, ImageRefused
 from atelier_imaging.pool import ImageWorkers
-from atelier_imaging.sanitiser import mask_still, still
+from atelier_imaging.sanitiser import sanitise, sanitise_mask
 
 from .conftest import encoded
 from .files import RGB, chunk, png, profile_chunk, with_chunks, with_segments
@@ -53,7 +53,7 @@ FILES = {
 
 
 def made(data: bytes) -> EncodedPicture:
-    found = still(data)
+    found = sanitise(data)
     assert isinstance(found, EncodedPicture), found
     return found
 
@@ -147,7 +147,7 @@ def masks() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("kind", masks())
 def test_a_mask_of_any_kind_says_the_same_to_every_provider_in_its_picture_s_measures(kind: str) -> None:
-    sent = mask_still(masks()[kind], width=80, height=60)
+    sent = sanitise_mask(masks()[kind], width=80, height=60)
 
     assert isinstance(sent, EncodedPicture), sent
     opened = Image.open(io.BytesIO(sent.data))
@@ -163,7 +163,7 @@ def test_a_mask_of_any_kind_says_the_same_to_every_provider_in_its_picture_s_mea
 def test_a_mask_that_marks_nothing_is_refused(mode: str) -> None:
     opaque = encoded(Image.new("RGBA", (40, 30), (0, 0, 0, 255)).convert(mode))
 
-    refused = mask_still(opaque, width=80, height=60)
+    refused = sanitise_mask(opaque, width=80, height=60)
 
     assert isinstance(refused, ImageRefused)
     assert refused.code == "empty_mask"
@@ -173,11 +173,11 @@ async def test_stills_and_masks_are_made_in_a_child() -> None:
     workers = ImageWorkers(workers=1)
     empty = encoded(Image.new("RGB", (40, 30)))
     try:
-        assert await workers.still(FILES["HEIC"]) == made(FILES["HEIC"])
-        assert await workers.still(masks()["light"], mask_of=(80, 60)) == mask_still(
+        assert await workers.sanitise(FILES["HEIC"]) == made(FILES["HEIC"])
+        assert await workers.sanitise(masks()["light"], mask_of=(80, 60)) == sanitise_mask(
             masks()["light"], width=80, height=60
         )
-        assert isinstance(await workers.still(empty, mask_of=(80, 60)), ImageRefused)
+        assert isinstance(await workers.sanitise(empty, mask_of=(80, 60)), ImageRefused)
         probed = [await workers.probe(mask, mask=True) for mask in (masks()["alpha"], empty)]
         assert [getattr(info, "marks", None) for info in probed] == [True, False]
     finally:

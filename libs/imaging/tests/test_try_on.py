@@ -18,9 +18,9 @@ Shirt = Callable[..., bytes]
 
 
 def photo(data: bytes) -> Photo:
-    read = normalise(data)
-    assert isinstance(read, Photo)
-    return read
+    parse_prompt = normalise(data)
+    assert isinstance(parse_prompt, Photo)
+    return parse_prompt
 
 
 def at(picture: Pixels, x: int, y: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

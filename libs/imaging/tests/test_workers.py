@@ -51,15 +51,15 @@ async def until(condition: Callable[[], object]) -> None:
 
 def running(pids: Iterable[int]) -> list[int]:
     """Those that are processes still; a zombie is not, it only waits for its status to be read."""
-    alive = []
+    is_alive = []
     for pid in pids:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
         except OSError:
             continue
         if state != "Z":
-            alive.append(pid)
-    return alive
+            is_alive.append(pid)
+    return is_alive
 
 
 async def test_two_children_make_the_same_bytes(person: bytes, shirt: Shirt) -> None:

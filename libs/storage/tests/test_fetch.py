@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from atelier_storage.errors import FetchFailed
 from atelier_storage.ip_policy import IPAddress
 from atelier_storage.safe_connector import Resolver
-from atelier_storage.safe_fetcher import Fetched, SafeFetcher
-from atelier_storage.url_policy import Refusal
+from atelier_storage.safe_fetcher import FetchedFile, SafeFetcher
+from atelier_storage.url_policy import UrlRefusal
 
 from .certificates import self_signed
 from .conftest import free_port
@@ -71,20 +71,20 @@ def resolving_to(*addresses: str) -> tuple[Resolver, list[str]]:
 
 
 def fetcher(server: Server, *, max_bytes: int = 1000, timeout_s: float = 5.0) -> SafeFetcher:
-    allowed = frozenset({f"127.0.0.1:{server.port}", f"{HOST}:{server.port}"})
+    loopback_allow_list = frozenset({f"127.0.0.1:{server.port}", f"{HOST}:{server.port}"})
     resolve, _ = resolving_to("127.0.0.1")
-    return SafeFetcher(max_bytes=max_bytes, timeout_s=timeout_s, allow_hosts=allowed, resolve=resolve)
+    return SafeFetcher(max_bytes=max_bytes, timeout_s=timeout_s, allow_hosts=loopback_allow_list, resolve=resolve)
 
 
-async def fetch(response: Script | bytes, *, max_bytes: int = 1000, timeout_s: float = 5.0) -> Fetched | Refusal:
+async def fetch(response: Script | bytes, *, max_bytes: int = 1000, timeout_s: float = 5.0) -> FetchedFile | UrlRefusal:
     async with serving(response) as server:
         return await fetcher(server, max_bytes=max_bytes, timeout_s=timeout_s).fetch(
             f"http://127.0.0.1:{server.port}/a.png"
         )
 
 
-def code(outcome: Fetched | Refusal) -> str:
-    return outcome.code if isinstance(outcome, Refusal) else "fetched"
+def code(outcome: FetchedFile | UrlRefusal) -> str:
+    return outcome.code if isinstance(outcome, UrlRefusal) else "fetched"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def code(outcome: Fetched | Refusal) -> str:
     ],
 )
 async def test_a_picture_is_brought_home_however_it_is_framed(response: bytes) -> None:
-    assert await fetch(response) == Fetched(b"bytes", "image/png")
+    assert await fetch(response) == FetchedFile(b"bytes", "image/png")
 
 
 async def test_the_request_names_the_host_and_asks_for_nothing_compressed() -> None:

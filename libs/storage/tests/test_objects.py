@@ -79,8 +79,8 @@ async def test_a_folder_is_listed_in_pages_in_the_order_of_its_keys(store: Objec
     for key in keys:
         await store.put(key, b"x", "image/png")
 
-    first = await store.listed(f"users/{owner}/", after="", limit=2)
-    rest = await store.listed(f"users/{owner}/", after=first[-1].key, limit=2)
+    first = await store.list_page(f"users/{owner}/", after="", limit=2)
+    rest = await store.list_page(f"users/{owner}/", after=first[-1].key, limit=2)
 
     assert [one.key for one in (*first, *rest)] == keys
     assert all(one.modified_at.tzinfo is not None for one in first)
@@ -243,7 +243,7 @@ async def test_a_caller_that_gives_up_leaves_the_thread_counted(store: ObjectSto
     with pytest.raises(asyncio.CancelledError):
         await waiting
 
-    assert frozen._threads.exhausted
+    assert frozen._threads.is_exhausted
 
 
 async def test_each_operation_is_one_span_with_key_and_size(store: ObjectStore, spans: InMemorySpanExporter) -> None:

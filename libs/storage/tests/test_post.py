@@ -7,8 +7,8 @@ import pytest
 
 from atelier_storage.errors import FetchFailed
 from atelier_storage.ip_policy import IPAddress
-from atelier_storage.safe_poster import ANSWER_BYTES_MAX, Posted, SafePoster
-from atelier_storage.url_policy import Refusal
+from atelier_storage.safe_poster import ANSWER_BYTES_MAX, PostResponse, SafePoster
+from atelier_storage.url_policy import UrlRefusal
 
 from .test_fetch import Script, resolving_to, serving
 
@@ -16,7 +16,7 @@ BODY = b'{"type":"generation.succeeded"}'
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
-async def post(response: Script | bytes, *, timeout_s: float = 5.0) -> tuple[Posted | Refusal, str]:
+async def post(response: Script | bytes, *, timeout_s: float = 5.0) -> tuple[PostResponse | UrlRefusal, str]:
     poster = SafePoster(timeout_s=timeout_s, loopback=True)
     async with serving(response) as server:
         try:
@@ -29,7 +29,7 @@ async def post(response: Script | bytes, *, timeout_s: float = 5.0) -> tuple[Pos
 async def test_the_body_and_the_headers_arrive_and_the_status_comes_back() -> None:
     outcome, head = await post(TAKEN)
 
-    assert outcome == Posted(204)
+    assert outcome == PostResponse(204)
     assert head.startswith("POST /in?k=1 HTTP/1.1\r\n")
     assert f"Content-Length: {len(BODY)}\r\n" in head and "webhook-id: m\r\n" in head
     assert "traceparent" not in head.lower()
@@ -40,17 +40,17 @@ async def test_the_body_and_the_headers_arrive_and_the_status_comes_back() -> No
     [
         (
             b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n",
-            Posted(302),
+            PostResponse(302),
         ),
-        (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 3\r\n\r\nno!", Posted(429, "7", b"no!")),
-        (b"HTTP/1.1 103 Early Hints\r\n\r\n" + TAKEN, Posted(204)),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ncut off", Posted(200)),
+        (b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 3\r\n\r\nno!", PostResponse(429, "7", b"no!")),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" + TAKEN, PostResponse(204)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\ncut off", PostResponse(200)),
     ],
 )
-async def test_the_status_is_told_as_it_is_and_no_redirect_is_followed(response: bytes, told: Posted) -> None:
+async def test_the_status_is_told_as_it_is_and_no_redirect_is_followed(response: bytes, told: PostResponse) -> None:
     outcome, _ = await post(response)
 
-    assert isinstance(outcome, Posted)
+    assert isinstance(outcome, PostResponse)
     assert (outcome.status, outcome.retry_after) == (told.status, told.retry_after)
 
 
@@ -63,7 +63,7 @@ async def test_of_an_endless_answer_only_the_beginning_is_read() -> None:
 
     outcome, _ = await post(endless)
 
-    assert isinstance(outcome, Posted)
+    assert isinstance(outcome, PostResponse)
     assert (outcome.status, len(outcome.body)) == (500, ANSWER_BYTES_MAX)
 
 
@@ -107,8 +107,8 @@ async def test_the_name_is_resolved_once_and_the_connection_goes_to_that_address
     async with serving(TAKEN) as server:
         outcome = await SafePoster(loopback=True, resolve=rebind).post(f"http://localhost:{server.port}/", BODY, {})
 
-    assert (outcome, asked) == (Posted(204), ["localhost"])
+    assert (outcome, asked) == (PostResponse(204), ["localhost"])
 
 
-def code_of(outcome: Posted | Refusal) -> str:
-    return outcome.code if isinstance(outcome, Refusal) else "posted"
+def code_of(outcome: PostResponse | UrlRefusal) -> str:
+    return outcome.code if isinstance(outcome, UrlRefusal) else "posted"

@@ -3,7 +3,7 @@
 import pytest
 
 from atelier_storage.ip_policy import is_public, parse_address
-from atelier_storage.url_policy import Target, parse_url, refuse_url
+from atelier_storage.url_policy import HttpTarget, parse_url, refuse_url
 
 REFUSED = {
     # loopback, in every spelling a resolver or browser takes
@@ -140,10 +140,10 @@ def test_a_url_that_may_be_public_is_not_refused_yet(url: str) -> None:
 
 
 def test_an_allowed_host_is_that_host_and_port_only() -> None:
-    allowed = frozenset({"127.0.0.1:8080", "[::1]:80"})
+    loopback_allow_list = frozenset({"127.0.0.1:8080", "[::1]:80"})
 
-    assert refuse_url("http://127.0.0.1:8080/a.png", allow_hosts=allowed) is None
-    assert refuse_url("http://[::1]/a.png", allow_hosts=allowed) is None
+    assert refuse_url("http://127.0.0.1:8080/a.png", allow_hosts=loopback_allow_list) is None
+    assert refuse_url("http://[::1]/a.png", allow_hosts=loopback_allow_list) is None
 
     for url in (
         "http://127.0.0.1:8081/",
@@ -151,7 +151,7 @@ def test_an_allowed_host_is_that_host_and_port_only() -> None:
         "ftp://127.0.0.1:8080/",
         "http://a@127.0.0.1:8080/",
     ):
-        assert refuse_url(url, allow_hosts=allowed) is not None
+        assert refuse_url(url, allow_hosts=loopback_allow_list) is not None
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_an_allowed_host_is_that_host_and_port_only() -> None:
 def test_a_target_goes_on_the_wire_as_plain_ascii(url: str, authority: str, request_path: str) -> None:
     target = parse_url(url)
 
-    assert isinstance(target, Target)
+    assert isinstance(target, HttpTarget)
     assert (target.authority, target.request_path) == (authority, request_path)
 
 

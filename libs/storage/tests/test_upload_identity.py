@@ -74,11 +74,11 @@ async def test_upload_urls_are_signed_by_it_and_download_urls_are_not(
 async def test_an_identity_that_can_only_put_is_fit_and_the_check_leaves_nothing(
     store: ObjectStore, s3_settings: StorageSettings
 ) -> None:
-    before = await store.listed("stores/", after="", limit=1000)
+    before = await store.list_page("stores/", after="", limit=1000)
 
-    await UploadIdentity(s3_settings).prove()
+    await UploadIdentity(s3_settings).verify()
 
-    assert await store.listed("stores/", after="", limit=1000) == before
+    assert await store.list_page("stores/", after="", limit=1000) == before
 
 
 async def test_an_identity_that_may_read_is_refused(store: ObjectStore, s3_settings: StorageSettings) -> None:
@@ -87,7 +87,7 @@ async def test_an_identity_that_may_read_is_refused(store: ObjectStore, s3_setti
     )
 
     with pytest.raises(UploadIdentityUnfit, match="read an upload, read a result, list the bucket"):
-        await UploadIdentity(root).prove()
+        await UploadIdentity(root).verify()
 
 
 @pytest.mark.parametrize("key", [None, "nobody"])
@@ -95,14 +95,14 @@ async def test_without_an_identity_that_the_store_knows_nothing_is_proven(
     store: ObjectStore, s3_settings: StorageSettings, key: str | None
 ) -> None:
     with pytest.raises(UploadIdentityUnfit):
-        await UploadIdentity(s3_settings.model_copy(update={"upload_access_key": key})).prove()
+        await UploadIdentity(s3_settings.model_copy(update={"upload_access_key": key})).verify()
 
 
 async def test_a_store_that_is_away_says_nothing_about_the_identity(s3_settings: StorageSettings) -> None:
     away = StorageSettings.model_validate(s3_settings.model_dump() | {"endpoint": "http://127.0.0.1:1"})
 
     with pytest.raises(StorageUnavailable):
-        await UploadIdentity(away).prove()
+        await UploadIdentity(away).verify()
 
 
 def test_without_an_identity_for_them_no_upload_is_signed(s3_settings: StorageSettings) -> None:

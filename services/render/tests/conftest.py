@@ -23,7 +23,7 @@ import atelier_render
 from atelier_contracts import CancelRender, Message, Owner, RenderSpec, RequestRender, Simulation, wrap
 from atelier_contracts.word_filter import BannedWords
 from atelier_imaging import Analysis, ImageRefused
-from atelier_imaging.analysis import analysed
+from atelier_imaging.analysis import analyse
 from atelier_imaging.pool import ImageWorkers
 from atelier_messaging import Delivery, UnitOfWork, database, testing
 from atelier_messaging.database import Pool
@@ -105,7 +105,7 @@ class MemoryStore:
     async def copy(self, source: str, key: str) -> None:
         await self.put(key, await self.get(source, 0), "")
 
-    async def listed(self, folder: str, *, after: str, limit: int) -> list[ListedObject]:
+    async def list_page(self, folder: str, *, after: str, limit: int) -> list[ListedObject]:
         keys = sorted(key for key in self.objects if key.startswith(folder) and key > after)
         return [ListedObject(key, self.written[key]) for key in keys[:limit]]
 
@@ -235,7 +235,7 @@ class Studio:
 
 async def look(data: bytes) -> Analysis | ImageRefused:
     """What an image worker would say, without the wait for one."""
-    return analysed(data)
+    return analyse(data)
 
 
 def worker_of(

@@ -11,7 +11,7 @@ from atelier_imaging.pictures import COLOURS_MAX, THUMBNAIL_SIDE_PX, Analysis, I
 _KMEANS_ROUNDS = 2
 
 
-def analysed(data: bytes) -> Analysis | ImageRefused:
+def analyse(data: bytes) -> Analysis | ImageRefused:
     """One PNG, JPEG or WEBP; what cannot be decoded is refused with the reason. The same bytes, the same answer."""
     photo = normalise(data, side_max_px=THUMBNAIL_SIDE_PX)
     if isinstance(photo, ImageRefused):

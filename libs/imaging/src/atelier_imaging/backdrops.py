@@ -11,7 +11,7 @@ SEAMLESS = ("plain", "gradient")
 FLOOR_Y = 0.84
 
 
-def surface(ground: Background, rng: Rng, shape: tuple[int, int], *, octaves: int = 5) -> Plane:
+def paint_surface(ground: Background, rng: Rng, shape: tuple[int, int], *, octaves: int = 5) -> Plane:
     """The pattern filling the canvas."""
     tile = {"planks": _planks, "tiles": _tiles, "linen": _linen, "marble": _marble}.get(ground.backdrop)
     share = tile(rng, shape, octaves) if tile else _light(rng, shape, wide=ground.backdrop == "gradient")
@@ -19,9 +19,9 @@ def surface(ground: Background, rng: Rng, shape: tuple[int, int], *, octaves: in
     return np.asarray(second + (first - second) * share[..., None], np.float32)
 
 
-def room(ground: Background, rng: Rng, shape: tuple[int, int], *, octaves: int = 5) -> Plane:
+def paint_room(ground: Background, rng: Rng, shape: tuple[int, int], *, octaves: int = 5) -> Plane:
     """The pattern as a wall that ends in a floor; plain ones run into the floor without a seam."""
-    canvas = surface(ground, rng, shape, octaves=octaves)
+    canvas = paint_surface(ground, rng, shape, octaves=octaves)
     height, width = shape
     rows = np.asarray(np.arange(height)[:, None] / height, np.float32)
     if ground.backdrop in SEAMLESS:

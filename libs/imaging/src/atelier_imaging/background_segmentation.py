@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from atelier_imaging.geometry import Pixels, Plane, Region, clean_region, filled, largest_region
+from atelier_imaging.geometry import Pixels, Plane, Region, clean_region, fill_holes, largest_region
 
 CLEARLY_OTHER_LAB, FAINTLY_OTHER_LAB = 15.0, 5.0
 """Distances in Lab: beyond any soft shadow on a studio ground, and just beyond its noise."""
@@ -19,13 +19,13 @@ def region_before_plain_ground(rgb: Pixels) -> Region | None:
     if not _is_plain(rgb):
         return None
     distance = _distance_from_border(rgb)
-    clear, faint = (filled(clean_region(distance > limit)) for limit in (CLEARLY_OTHER_LAB, FAINTLY_OTHER_LAB))
+    clear, faint = (fill_holes(clean_region(distance > limit)) for limit in (CLEARLY_OTHER_LAB, FAINTLY_OTHER_LAB))
     # What is clear leaves shadows out. But of a white shirt on white only the print is clear, and then the shirt
     # is much more than that.
     rough = faint if largest_region(clear).sum() < 0.7 * largest_region(faint).sum() else clear
     if not AREA_MIN < rough.mean() < AREA_MAX:
         return None
-    return _refined(rgb, rough)
+    return _refine(rgb, rough)
 
 
 def _is_plain(rgb: Pixels) -> bool:
@@ -56,14 +56,14 @@ def _distance_from_border(rgb: Pixels) -> Plane:
     return np.asarray(np.min([np.linalg.norm(lab - centre, axis=2) for centre in common], axis=0), np.float32)
 
 
-def _refined(rgb: Pixels, rough: Region) -> Region:
+def _refine(rgb: Pixels, rough: Region) -> Region:
     """GrabCut in a band about the rough edge; a result that lost or gained too much is not used."""
     band = max(3, rgb.shape[1] // 60)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * band + 1, 2 * band + 1))
     labels = np.where(rough, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[cv2.erode(rough.astype(np.uint8), kernel, borderType=cv2.BORDER_REPLICATE) == 1] = cv2.GC_FGD
     labels[cv2.dilate(rough.astype(np.uint8), kernel) == 0] = cv2.GC_BGD
-    refined = filled(grab_cut(rgb, labels, rounds=3))
+    refined = fill_holes(grab_cut(rgb, labels, rounds=3))
     return refined if 0.85 < refined.sum() / rough.sum() < 1.15 else rough
 
 

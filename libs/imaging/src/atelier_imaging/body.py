@@ -8,8 +8,8 @@ import numpy as np
 
 from atelier_imaging.background_segmentation import grab_cut, region_before_plain_ground
 from atelier_imaging.decoder import Photo
-from atelier_imaging.face import Face, detected_face, supposed_face
-from atelier_imaging.geometry import Pixels, Region, clean_region, filled, fit_within, largest_region
+from atelier_imaging.face import Face, detect_face, estimate_face
+from atelier_imaging.geometry import Pixels, Region, clean_region, fill_holes, fit_within, largest_region
 
 SILHOUETTE_SIDE_PX = 360
 # Proportions in widths of the face box that the Haar cascade draws (brows to lower lip), from upright adults.
@@ -41,11 +41,11 @@ def find_body(photo: Photo, rgb: Pixels) -> Body:
     """Locate the person of `photo` in `rgb`, which is the same picture scaled; there is always an answer."""
     small = fit_within(rgb, SILHOUETTE_SIDE_PX)
     scale = rgb.shape[1] / small.shape[1]
-    detected = detected_face(rgb)
+    detected = detect_face(rgb)
     shown = _opaque(photo, small)
     if shown is None and detected is None:
         shown = region_before_plain_ground(small)
-    face = detected.scaled(1 / scale) if detected else supposed_face(small, shown)
+    face = detected.at_scale(1 / scale) if detected else estimate_face(small, shown)
     region = _with_torso(shown, face)
     if region is None:
         region = _with_torso(_silhouette(small, face), face)
@@ -82,7 +82,7 @@ def _with_torso(region: Region | None, face: Face) -> Region | None:
 def _silhouette(rgb: Pixels, face: Face) -> Region:
     """GrabCut from what anatomy promises."""
     labels = _seeds(rgb.shape[0], rgb.shape[1], face)
-    return filled(largest_region(clean_region(grab_cut(rgb, labels, rounds=4))))
+    return fill_holes(largest_region(clean_region(grab_cut(rgb, labels, rounds=4))))
 
 
 def _seeds(height: int, width: int, face: Face) -> Pixels:

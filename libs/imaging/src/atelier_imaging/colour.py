@@ -22,7 +22,7 @@ _SAME = 1
 """Levels within which a profile's colours are sRGB's."""
 
 
-def in_srgb(image: Image.Image, profile: bytes | None, *, grey: bool = False) -> tuple[Image.Image, bool]:
+def to_srgb(image: Image.Image, profile: bytes | None, *, grey: bool = False) -> tuple[Image.Image, bool]:
     """A decoded picture of any mode as RGB or RGBA in sRGB, and whether the profile made other colours of it.
 
     With `grey` its three channels are one.

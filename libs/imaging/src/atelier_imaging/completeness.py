@@ -8,7 +8,7 @@ from atelier_imaging.pictures import SourceFormat
 _GIF_COLOURS, _GIF_IMAGE, _GIF_EXTENSION, _GIF_END = 0x80, 0x2C, 0x21, 0x3B
 
 
-def is_whole(data: bytes, source: SourceFormat) -> bool:
+def is_complete(data: bytes, source: SourceFormat) -> bool:
     """Whether the format's own end is reached within the bytes; what follows it is of no interest."""
     checks = {"png": _png, "jpeg": _jpeg, "webp": _webp, "gif": _gif, "heic": _boxes, "avif": _boxes}
     return checks[source](data)

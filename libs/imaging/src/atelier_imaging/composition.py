@@ -7,49 +7,49 @@ import cv2
 from atelier_imaging.decoder import Photo
 from atelier_imaging.flat_lay import flat_lay
 from atelier_imaging.geometry import Pixels
-from atelier_imaging.image_edits import edited, varied
+from atelier_imaging.image_edits import edit_image, vary_image
 from atelier_imaging.noise import generator
 from atelier_imaging.on_model import on_model
-from atelier_imaging.pictures import Order
+from atelier_imaging.pictures import CompositionSpec
 from atelier_imaging.product_shot import product_shot
-from atelier_imaging.text_to_image import imagined
+from atelier_imaging.text_to_image import draw_prompt
 from atelier_imaging.try_on import try_on
 
-Given = Sequence[tuple[str, Photo]]
+RolePhotos = Sequence[tuple[str, Photo]]
 """Role and photograph, in the client's order."""
 
 
-def composed(order: Order, given: Given) -> Pixels:
+def compose(spec: CompositionSpec, given: RolePhotos) -> Pixels:
     """The picture of an order: a pure function, the same pixels for the same arguments."""
     # Cutting out starts from OpenCV's own chance, which would go on from the job before.
-    cv2.setRNGSeed(order.seed & 0x7FFFFFFF)
+    cv2.setRNGSeed(spec.seed & 0x7FFFFFFF)
     photos = [photo for _, photo in given]
-    match order.kind:
+    match spec.kind:
         case "try_on":
-            return try_on(photos[0], photos[1:], seed=_worn_as(order))
+            return try_on(photos[0], photos[1:], seed=_try_on_seed(spec))
         case "image":
-            return _image(order, given)
+            return _image(spec, given)
         case "product_shot":
-            return product_shot(_of(given, "product"), _of(given, "model"), order)
+            return product_shot(_photos_of_role(given, "product"), _photos_of_role(given, "model"), spec)
         case "on_model":
-            return on_model(photos, order)
+            return on_model(photos, spec)
         case "flat_lay":
-            return flat_lay(photos, order)
+            return flat_lay(photos, spec)
 
 
-def _worn_as(order: Order) -> int:
+def _try_on_seed(spec: CompositionSpec) -> int:
     """The seed of a try-on, which knows no words: those of a prompt decide about the fit with it."""
-    return int(generator("try_on", order.prompt, order.seed).integers(1 << 62)) if order.prompt else order.seed
+    return int(generator("try_on", spec.prompt, spec.seed).integers(1 << 62)) if spec.prompt else spec.seed
 
 
-def _image(order: Order, given: Given) -> Pixels:
+def _image(spec: CompositionSpec, given: RolePhotos) -> Pixels:
     """Of words alone, of a picture and words, or of a picture alone."""
-    photos = _of(given, "image")
+    photos = _photos_of_role(given, "image")
     if not photos:
-        return imagined(order)
-    mask = next(iter(_of(given, "mask")), None)
-    return edited(photos, mask, order) if order.prompt.strip() else varied(photos, order)
+        return draw_prompt(spec)
+    mask = next(iter(_photos_of_role(given, "mask")), None)
+    return edit_image(photos, mask, spec) if spec.prompt.strip() else vary_image(photos, spec)
 
 
-def _of(given: Given, role: str) -> list[Photo]:
+def _photos_of_role(given: RolePhotos, role: str) -> list[Photo]:
     return [photo for named, photo in given if named == role]

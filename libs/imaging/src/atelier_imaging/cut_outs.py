@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from atelier_imaging.decoder import Photo
-from atelier_imaging.garment import WORK_SIDE_PX, own_colours, standing_out
-from atelier_imaging.garment_measures import Garment, measured
-from atelier_imaging.geometry import Pixels, Plane, blurred, fit_within
+from atelier_imaging.garment import WORK_SIDE_PX, own_colours, subject_alpha
+from atelier_imaging.garment_measures import Garment, measure_garment
+from atelier_imaging.geometry import Pixels, Plane, blur, fit_within
 
 FRAME_SHARE = 0.045
 """Of the long side of a print, its white border."""
@@ -43,10 +43,10 @@ class Product:
 def cut_product(photo: Photo) -> Product:
     """Free the product of a photograph from its ground."""
     rgb = fit_within(photo.rgb, WORK_SIDE_PX)
-    alpha = standing_out(photo, rgb)
+    alpha = subject_alpha(photo, rgb)
     if alpha is None or not (alpha > 0.5).any() or _along_border(alpha) > BORDER_SHARE_MAX:
         return _print(rgb)
-    cut = measured(own_colours(photo, rgb), alpha)
+    cut = measure_garment(own_colours(photo, rgb), alpha)
     return Product(cut.rgb, cut.alpha, cut)
 
 
@@ -63,16 +63,16 @@ def _print(rgb: Pixels) -> Product:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedProduct:
     """A product in the size of the canvas it was put on: colours and opacity."""
 
     rgb: Plane
     alpha: Plane
 
 
-def placed(
+def place(
     product: Product, shape: tuple[int, int], *, middle_x: float, bottom: float, height: float, turn_rad: float = 0.0
-) -> Placed:
+) -> PlacedProduct:
     """The product scaled to `height` pixels, turned about its middle, its foot at `bottom`."""
     scale = height / product.alpha.shape[0]
     across, down = np.cos(turn_rad) * scale, np.sin(turn_rad) * scale
@@ -88,14 +88,14 @@ def placed(
     rgb, alpha = product.rgb, product.alpha
     if scale < 0.7:  # warping down without a blur first would flicker
         rgb = np.asarray(cv2.GaussianBlur(rgb, (0, 0), 0.45 / scale), np.uint8)
-        alpha = blurred(alpha, 0.3 / scale)
+        alpha = blur(alpha, 0.3 / scale)
     size = (shape[1], shape[0])
     moved = cv2.warpAffine(rgb, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     seen = cv2.warpAffine(alpha, move, size, flags=cv2.INTER_LINEAR)
-    return Placed(np.asarray(moved, np.float32), np.asarray(seen, np.float32))
+    return PlacedProduct(np.asarray(moved, np.float32), np.asarray(seen, np.float32))
 
 
-def over(canvas: Plane, thing: Placed, *, light: float = 1.0) -> None:
+def paint_over(canvas: Plane, thing: PlacedProduct, *, light: float = 1.0) -> None:
     """Lay the product on the canvas."""
     canvas += (np.clip(thing.rgb * light, 0, 255) - canvas) * thing.alpha[..., None]
 

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import AvifImagePlugin, Image
 
-from atelier_imaging.colour import in_srgb
-from atelier_imaging.completeness import is_whole
+from atelier_imaging.colour import to_srgb
+from atelier_imaging.completeness import is_complete
 from atelier_imaging.container import Essential, essential
-from atelier_imaging.pictures import PIXELS_MAX, ImageRefused, PhotoInfo, SourceFormat, refused_by_size
+from atelier_imaging.pictures import PIXELS_MAX, ImageRefused, PhotoInfo, SourceFormat, size_refusal
 
 # What Pillow's decoders raise on hostile bytes; anything else is a bug of ours and must end the child loudly.
 _BROKEN = (
@@ -98,19 +98,19 @@ def normalise(data: bytes, *, side_max_px: int | None = None) -> Photo | ImageRe
 
 def decode(data: bytes) -> Decoded | ImageRefused:
     """The same as Pillow's own picture; what is refused is told in our words, the same each time."""
-    if refused := refused_by_size(data):
+    if refused := size_refusal(data):
         return refused
     source = _format_of(data)
     if source is None:
         return ImageRefused("unsupported_format", "The file is not a PNG, JPEG, WebP, HEIC, AVIF or GIF image.")
-    if not is_whole(data, source):
+    if not is_complete(data, source):
         return ImageRefused("broken", f"The {source.upper()} image is truncated.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns about what is refused or repaired below
             return _decode(essential(data, source), source)
     except Image.DecompressionBombError:
-        return _too_many_pixels()
+        return _size_refusal()
     except _BROKEN:
         return ImageRefused("broken", f"The {source.upper()} image cannot be decoded.")
 
@@ -124,10 +124,10 @@ def _format_of(data: bytes) -> SourceFormat | None:
         return "webp"
     if data[:6] in (b"GIF87a", b"GIF89a"):
         return "gif"
-    return _boxed_format_of(data) if data[4:8] == b"ftyp" else None
+    return _iso_media_format_of(data) if data[4:8] == b"ftyp" else None
 
 
-def _boxed_format_of(data: bytes) -> SourceFormat | None:
+def _iso_media_format_of(data: bytes) -> SourceFormat | None:
     """The brand decides; general ones leave it to the brands beside them."""
     head = data[8 : min(int.from_bytes(data[:4], "big"), _BRANDS_BYTES_MAX)]
     brands = [head[:4], *(head[at : at + 4] for at in range(8, len(head), 4))]
@@ -138,17 +138,17 @@ def _boxed_format_of(data: bytes) -> SourceFormat | None:
 
 def _decode(file: Essential, source: SourceFormat) -> Decoded | ImageRefused:
     if file.animated:
-        return _animated()
+        return _animation_refusal()
     with Image.open(io.BytesIO(file.data), formats=[_decoder_of(source)]) as image:
         if image.width * image.height > PIXELS_MAX:
-            return _too_many_pixels()
+            return _size_refusal()
         # Of a GIF and of a HEIC sequence the first picture is taken; phones write the latter without a word.
         if source not in ("gif", "heic") and getattr(image, "is_animated", False):
-            return _animated()
+            return _animation_refusal()
         image.load()
         profile = file.profile or image.info.get("icc_profile")
         turn = _UPRIGHT.get(_orientation(image.info.get("exif") or file.exif))
-        rgb, converted = in_srgb(image, profile, grey=file.grey)
+        rgb, converted = to_srgb(image, profile, grey=file.grey)
         same = file.portable and image.mode == "RGB" and not (turn or converted)
     upright = rgb if turn is None else rgb.transpose(turn)
     return Decoded(upright, source, file.data if same else None)
@@ -175,11 +175,11 @@ def _orientation(exif: bytes | None) -> int:
         return 1
 
 
-def _animated() -> ImageRefused:
+def _animation_refusal() -> ImageRefused:
     return ImageRefused("animated", "The image is animated; send a still image.")
 
 
-def _too_many_pixels() -> ImageRefused:
+def _size_refusal() -> ImageRefused:
     return ImageRefused("too_many_pixels", f"The image is larger than {PIXELS_MAX // 1_000_000} megapixels.")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from atelier_imaging.body import Body
 from atelier_imaging.garment_measures import Garment, Sleeves
-from atelier_imaging.geometry import Pixels, Plane, blurred, resized, smoothstep
+from atelier_imaging.geometry import Pixels, Plane, blur, resize_region, smoothstep
 from atelier_imaging.light import contact_shadow, folds, light_on
 
 TRUNK_SHARE = 0.9
@@ -49,7 +49,7 @@ def drape(canvas: Pixels, person: Pixels, body: Body, garment: Garment, fit: Fit
     worn = _layer(garment, _trunk_weight(garment, fit), across, down)
     if garment.sleeves is not None:
         for side, angle in ((-1, body.arms_rad[0]), (1, body.arms_rad[1])):
-            hung = _turned(across, down, garment.sleeves, side, angle)
+            hung = _rotate_sleeve(across, down, garment.sleeves, side, angle)
             worn = _over(worn, _layer(garment, _sleeve_weight(garment, garment.sleeves, side), *hung))
     seen = np.ascontiguousarray(worn[..., 3])
     if garment.zone == "upper":
@@ -97,13 +97,13 @@ def _rise_to_shoulders(canvas: Pixels, body: Body, garment: Garment, place: _Pla
     wanted = np.clip(shoulders - edge, -0.4 * body.face_width, 0.5 * body.face_width)
     away_from_neck = smoothstep(np.abs(x), 0.3 * half, 0.8 * half)
     moves = np.asarray(wanted * away_from_neck, np.float32)
-    return np.asarray(blurred(moves[None, :], 0.12 * body.face_width)[0], np.float32)
+    return np.asarray(blur(moves[None, :], 0.12 * body.face_width)[0], np.float32)
 
 
 def _upper_edge(canvas: Pixels, body: Body) -> Plane:
     """For each column the first row of the silhouette under the chin."""
     assert body.region is not None
-    silhouette = resized(body.region, canvas) > 0.5
+    silhouette = resize_region(body.region, canvas) > 0.5
     silhouette[: max(0, int(body.neck_y - 0.2 * body.face_width))] = False
     return np.asarray(np.where(silhouette.any(axis=0), silhouette.argmax(axis=0), body.shoulder_y), np.float32)
 
@@ -126,7 +126,7 @@ def _sleeve_weight(garment: Garment, sleeves: Sleeves, side: int) -> Plane:
     return np.asarray(np.maximum(sleeves.weight, 1 - smoothstep(cap, 0.2, 0.34)) * (off_axis > 0), np.float32)
 
 
-def _turned(across: Plane, down: Plane, sleeves: Sleeves, side: int, arm_rad: float) -> tuple[Plane, Plane]:
+def _rotate_sleeve(across: Plane, down: Plane, sleeves: Sleeves, side: int, arm_rad: float) -> tuple[Plane, Plane]:
     """Coordinates for a sleeve turned about its joint from how it was laid out to how the arm hangs, never upwards."""
     turn = max(0.0, arm_rad - sleeves.angle_rad)
     out, under = across * side - sleeves.joint_x, down - sleeves.joint_y
@@ -146,7 +146,7 @@ def _layer(garment: Garment, weight: Plane, across: Plane, down: Plane) -> Plane
 
 def _over(lower: Plane, upper: Plane) -> Plane:
     """One layer upon another, the lower one a little darker along the upper one's edge."""
-    edge = blurred(np.ascontiguousarray(upper[..., 3]), lower.shape[1] / 120)
+    edge = blur(np.ascontiguousarray(upper[..., 3]), lower.shape[1] / 120)
     darkened = np.dstack([lower[..., :3] * (1 - 0.2 * edge)[..., None], lower[..., 3]])
     return np.asarray(upper + darkened * (1 - upper[..., 3:]), np.float32)
 
@@ -158,7 +158,7 @@ def _within_silhouette(canvas: Pixels, body: Body) -> Plane:
         return np.ones((height, width), np.float32)
     reach = max(1, int(0.07 * body.face_width))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    near = blurred(np.asarray(cv2.dilate(resized(body.region, canvas), kernel), np.float32), 0.03 * body.face_width)
+    near = blur(np.asarray(cv2.dilate(resize_region(body.region, canvas), kernel), np.float32), 0.03 * body.face_width)
     off_axis = np.abs(np.arange(width, dtype=np.float32) - body.shoulder_x)
     beside = smoothstep(off_axis, 0.6 * body.half_width, 0.8 * body.half_width)[None, :]
     return np.asarray(1 - beside * (1 - smoothstep(near, 0.3, 0.7)), np.float32)

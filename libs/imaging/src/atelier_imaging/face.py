@@ -28,7 +28,7 @@ class Face:
     def middle(self) -> float:
         return self.x + self.width / 2
 
-    def scaled(self, by: float) -> "Face":
+    def at_scale(self, by: float) -> "Face":
         return Face(self.x * by, self.y * by, self.width * by, self.certainty)
 
     def below(self, faces: float) -> float:
@@ -36,17 +36,17 @@ class Face:
         return self.y + faces * self.width
 
 
-def detected_face(rgb: Pixels) -> Face | None:
+def detect_face(rgb: Pixels) -> Face | None:
     """The most certain face in the upper two thirds of the picture, frontal if there is one, else in profile."""
     small = fit_within(rgb, SEARCH_SIDE_PX)
     grey = np.asarray(cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), np.uint8)
     found = _faces(grey, "frontalface_default") or _profiles(grey)
     if not found:
         return None
-    return max(found, key=lambda face: face.certainty).scaled(rgb.shape[1] / small.shape[1])
+    return max(found, key=lambda face: face.certainty).at_scale(rgb.shape[1] / small.shape[1])
 
 
-def supposed_face(rgb: Pixels, shown: Region | None) -> Face:
+def estimate_face(rgb: Pixels, shown: Region | None) -> Face:
     """A face where one must be: above the neck of what is shown, else at the top by the proportions of people."""
     height, width = rgb.shape[:2]
     if shown is None or not shown.any():

@@ -5,15 +5,15 @@ from PIL import Image, ImageOps
 
 from atelier_imaging.decoder import normalise
 from atelier_imaging.encoder import encode
-from atelier_imaging.pictures import EncodedPicture, ImageRefused, Order
+from atelier_imaging.pictures import CompositionSpec, EncodedPicture, ImageRefused
 
 
-def fitted(order: Order, data: bytes) -> EncodedPicture | ImageRefused:
+def fit_image(spec: CompositionSpec, data: bytes) -> EncodedPicture | ImageRefused:
     """The picture at the order's width and height; zeros leave its own. One that cannot be decoded is refused."""
     photo = normalise(data)
     if isinstance(photo, ImageRefused):
         return photo
     picture = Image.fromarray(photo.rgb)
-    size = (order.width or picture.width, order.height or picture.height)
+    size = (spec.width or picture.width, spec.height or picture.height)
     cut = picture if size == picture.size else ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
-    return encode(np.asarray(cut), order.image_format, long_side_max=max(size))
+    return encode(np.asarray(cut), spec.image_format, long_side_max=max(size))

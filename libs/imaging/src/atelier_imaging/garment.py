@@ -5,8 +5,8 @@ import numpy as np
 
 from atelier_imaging.background_segmentation import AREA_MAX, AREA_MIN, region_before_plain_ground
 from atelier_imaging.decoder import Photo
-from atelier_imaging.garment_measures import Garment, measured
-from atelier_imaging.geometry import Pixels, Plane, blurred, fit_within, largest_region, resized
+from atelier_imaging.garment_measures import Garment, measure_garment
+from atelier_imaging.geometry import Pixels, Plane, blur, fit_within, largest_region, resize_region
 
 WORK_SIDE_PX = 1024
 MASK_SIDE_PX = 384
@@ -15,11 +15,11 @@ MASK_SIDE_PX = 384
 def cut_out(photo: Photo) -> Garment:
     """Find the garment by its alpha channel or before its plain ground; a picture of cloth only is cut as a shirt."""
     rgb = fit_within(photo.rgb, WORK_SIDE_PX)
-    alpha = standing_out(photo, rgb)
-    return measured(own_colours(photo, rgb), _shirt_pattern(rgb) if alpha is None else alpha)
+    alpha = subject_alpha(photo, rgb)
+    return measure_garment(own_colours(photo, rgb), _shirt_pattern(rgb) if alpha is None else alpha)
 
 
-def standing_out(photo: Photo, rgb: Pixels) -> Plane | None:
+def subject_alpha(photo: Photo, rgb: Pixels) -> Plane | None:
     """What the photograph is of, 0..1 in the size of `rgb`, which is the same picture scaled; None if all of it."""
     alpha = _opaque_part(photo, rgb)
     return _part_before_ground(rgb) if alpha is None else alpha
@@ -55,7 +55,7 @@ def _part_before_ground(rgb: Pixels) -> Plane | None:
         return None
     # One pixel less and a ramp inside the edge: there the colours are the cloth's own.
     inner = cv2.erode(largest_region(region).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    return np.asarray(np.clip((resized(inner, rgb) - 0.5) / 0.4, 0, 1), np.float32)
+    return np.asarray(np.clip((resize_region(inner, rgb) - 0.5) / 0.4, 0, 1), np.float32)
 
 
 def _shirt_pattern(rgb: Pixels) -> Plane:
@@ -75,4 +75,4 @@ def _shirt_pattern(rgb: Pixels) -> Plane:
     points = [*right, *((width - x, y) for x, y in reversed(right))]
     region = np.zeros((height, width), np.uint8)
     cv2.fillPoly(region, [np.array(points, np.int32)], 255)
-    return blurred(np.asarray(region / 255, np.float32), width / 200)
+    return blur(np.asarray(region / 255, np.float32), width / 200)

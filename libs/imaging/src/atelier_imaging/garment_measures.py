@@ -6,7 +6,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from atelier_imaging.geometry import Pixels, Plane, Region, blurred
+from atelier_imaging.geometry import Pixels, Plane, Region, blur
 
 ARMHOLE_X = 0.88
 """Where sleeves turn, in half widths of the trunk."""
@@ -42,7 +42,7 @@ class Garment:
     sleeves: Sleeves | None
 
 
-def measured(rgb: Pixels, alpha: Plane) -> Garment:
+def measure_garment(rgb: Pixels, alpha: Plane) -> Garment:
     """The garment cropped to its cloth."""
     solid = alpha > 0.5
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
@@ -53,7 +53,7 @@ def measured(rgb: Pixels, alpha: Plane) -> Garment:
     zone: Zone = "lower" if _is_lower(solid, half_width) else "upper"
     if zone == "lower":
         axis_x, half_width = _across(runs, 0.0, 0.15)
-    top_edge = blurred(_tops(solid)[None, :], solid.shape[1] / 60)[0]
+    top_edge = blur(_tops(solid)[None, :], solid.shape[1] / 60)[0]
     sleeves = _sleeves(solid, runs, axis_x, half_width, top_edge) if zone == "upper" else None
     return Garment(_without_rim(rgb, solid), np.ascontiguousarray(alpha), zone, axis_x, half_width, top_edge, sleeves)
 
@@ -63,7 +63,7 @@ def _without_rim(rgb: Pixels, solid: Region) -> Pixels:
     reach = max(1, solid.shape[1] // 240)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     core = cv2.erode(solid.astype(np.float32), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)[..., None]
-    colours, weight = (blurred(np.asarray(plane, np.float32), 2 * reach) for plane in (rgb * core, core))
+    colours, weight = (blur(np.asarray(plane, np.float32), 2 * reach) for plane in (rgb * core, core))
     known = (core > 0) | (weight[..., None] < 0.01)
     filled_in = np.where(known, rgb, np.clip(colours / np.maximum(weight[..., None], 1e-3) + 0.5, 0, 255))
     return np.asarray(filled_in, np.uint8)
@@ -110,7 +110,7 @@ def _sleeves(solid: Region, runs: Plane, axis_x: float, half_width: float, top_e
     joint_y = float(top_edge[ends].mean() + 0.2 * half_width)
     rows, columns = np.nonzero(part)
     angle = np.arctan2(rows.mean() - joint_y, np.abs(columns - axis_x).mean() - joint_x)
-    return Sleeves(blurred((above | apart).astype(np.float32), width / 300), joint_x, joint_y, float(angle))
+    return Sleeves(blur((above | apart).astype(np.float32), width / 300), joint_x, joint_y, float(angle))
 
 
 def _is_lower(solid: Region, half_width: float) -> bool:

@@ -29,7 +29,7 @@ def clean_region(region: Region) -> Region:
     return np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, kernel) > 0)
 
 
-def filled(region: Region) -> Region:
+def fill_holes(region: Region) -> Region:
     """Everything the border cannot reach: a print in the ground's colour is still part of the garment."""
     canvas = np.pad(region.astype(np.uint8), 1)
     reached = np.zeros((canvas.shape[0] + 2, canvas.shape[1] + 2), np.uint8)
@@ -45,14 +45,14 @@ def largest_region(region: Region) -> Region:
     return np.asarray(labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])))
 
 
-def resized(region: Region, like: Pixels) -> Plane:
+def resize_region(region: Region, like: Pixels) -> Plane:
     """A region as a soft plane 0..1 in the size of another picture."""
     height, width = like.shape[:2]
     plane = cv2.resize(region.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return blurred(np.asarray(plane, np.float32), width / region.shape[1])
+    return blur(np.asarray(plane, np.float32), width / region.shape[1])
 
 
-def blurred(plane: Plane, sigma_px: float) -> Plane:
+def blur(plane: Plane, sigma_px: float) -> Plane:
     return np.asarray(cv2.GaussianBlur(plane, (0, 0), max(sigma_px, 0.3)), np.float32)
 
 

@@ -5,16 +5,16 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from atelier_imaging.cut_outs import cut_product, over, placed, shade
+from atelier_imaging.cut_outs import cut_product, paint_over, place, shade
 from atelier_imaging.decoder import Photo
-from atelier_imaging.geometry import Pixels, Plane, Region, blurred, fit_within
+from atelier_imaging.geometry import Pixels, Plane, Region, blur, fit_within
 from atelier_imaging.mask import is_marked, plane_like
 from atelier_imaging.noise import Rng, fractal, generator
-from atelier_imaging.pictures import Order
-from atelier_imaging.product_shot import covering
-from atelier_imaging.prompt_parser import read
-from atelier_imaging.styles import finished, pixels
-from atelier_imaging.text_to_image import imagined
+from atelier_imaging.pictures import CompositionSpec
+from atelier_imaging.product_shot import cover_size
+from atelier_imaging.prompt_parser import parse_prompt
+from atelier_imaging.styles import apply_style, to_pixels
+from atelier_imaging.text_to_image import draw_prompt
 
 SIDE_MAX_PX = 1536
 SEAM_PX = 3.0
@@ -22,26 +22,26 @@ RELIGHT = 0.5
 """How far the colours of an edit without a mask move towards those of the prompt's own picture."""
 
 
-def edited(photos: list[Photo], mask: Photo | None, order: Order) -> Pixels:
+def edit_image(photos: list[Photo], mask: Photo | None, spec: CompositionSpec) -> Pixels:
     """The first photograph changed as the prompt says, with the things of the others put into it.
 
     Repainted is what the mask leaves transparent (of an opaque mask, what is light), else what the photograph itself
     leaves transparent; everything else keeps its pixels. Without either the whole picture is relit.
     """
-    rng = generator("edit", order.prompt, order.style, order.quality, order.seed)
-    picture = _sized(photos[0].rgb, order)
-    region = _region(photos[0], mask, order)
+    rng = generator("edit", spec.prompt, spec.style, spec.quality, spec.seed)
+    picture = _fit_to_spec(photos[0].rgb, spec)
+    region = _region(photos[0], mask, spec)
     if region is not None and not region.any():
         return picture
     if region is None:
-        return _with_things(_relit(picture, order, rng), photos[1:], None)
-    return _with_things(_repainted(picture, region, order), photos[1:], region)
+        return _add_things(_match_light(picture, spec, rng), photos[1:], None)
+    return _add_things(_repaint(picture, region, spec), photos[1:], region)
 
 
-def varied(photos: list[Photo], order: Order) -> Pixels:
+def vary_image(photos: list[Photo], spec: CompositionSpec) -> Pixels:
     """Another picture of the same matter: seen from a little aside, bent, in another light."""
-    rng = generator("variation", order.style, order.quality, order.seed)
-    picture = _sized(photos[0].rgb, order)
+    rng = generator("variation", spec.style, spec.quality, spec.seed)
+    picture = _fit_to_spec(photos[0].rgb, spec)
     height, width = picture.shape[:2]
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     zoom = float(rng.uniform(0.78, 0.9))
@@ -57,35 +57,35 @@ def varied(photos: list[Photo], order: Order) -> Pixels:
     warm, green = float(rng.uniform(5, 11)) * float(rng.choice((-1, 1))), float(rng.uniform(-5, 5))
     lamp = fractal(rng, (height, width), width * 0.9, octaves=1) - 0.5
     tone += np.dstack([26 * lamp, np.full_like(lamp, green), np.full_like(lamp, warm)])
-    lit = np.asarray(cv2.cvtColor(pixels(tone), cv2.COLOR_LAB2RGB), np.uint8)
-    return _with_things(finished(lit, order.style, rng, fine=order.quality == "hd"), photos[1:], None)
+    lit = np.asarray(cv2.cvtColor(to_pixels(tone), cv2.COLOR_LAB2RGB), np.uint8)
+    return _add_things(apply_style(lit, spec.style, rng, fine=spec.quality == "hd"), photos[1:], None)
 
 
-def _sized(rgb: Pixels, order: Order) -> Pixels:
+def _fit_to_spec(rgb: Pixels, spec: CompositionSpec) -> Pixels:
     """In the size ordered, cropped about the middle; in its own where none is."""
-    if not order.width:
+    if not spec.width:
         return fit_within(rgb, SIDE_MAX_PX)
-    if rgb.shape[:2] == (order.height, order.width):
+    if rgb.shape[:2] == (spec.height, spec.width):
         return rgb
-    return covering(rgb, order.width, order.height, from_top=0.5)
+    return cover_size(rgb, spec.width, spec.height, from_top=0.5)
 
 
-def _region(photo: Photo, mask: Photo | None, order: Order) -> Region | None:
+def _region(photo: Photo, mask: Photo | None, spec: CompositionSpec) -> Region | None:
     """What is to be repainted; None where nothing says so."""
     if mask is None and (photo.alpha is None or (photo.alpha == 255).all()):
         return None
     height, width = photo.straight.shape[:2]
     plane = plane_like(mask or photo, width, height)
-    return is_marked(_sized(np.dstack([plane] * 3), order)[..., 0])
+    return is_marked(_fit_to_spec(np.dstack([plane] * 3), spec)[..., 0])
 
 
-def _repainted(picture: Pixels, region: Region, order: Order) -> Pixels:
+def _repaint(picture: Pixels, region: Region, spec: CompositionSpec) -> Pixels:
     """The prompt's picture inside the region, in the light of what surrounds it."""
     top, bottom, left, right = _bounds(region)
     height, width = picture.shape[:2]
-    whole = imagined(replace(order, width=width, height=height))
+    whole = draw_prompt(replace(spec, width=width, height=height))
     # What the prompt shows is seen whole, and not only the part that happens to lie here.
-    inside = covering(whole, right - left, bottom - top, from_top=0.5).astype(np.float32)
+    inside = cover_size(whole, right - left, bottom - top, from_top=0.5).astype(np.float32)
     near = cv2.dilate(region.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(4, width // 60)) > 0
     around = picture[near & ~region]
     if around.size:
@@ -95,7 +95,7 @@ def _repainted(picture: Pixels, region: Region, order: Order) -> Pixels:
     depth = cv2.distanceTransform(np.pad(region, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
     share = np.clip(depth / SEAM_PX, 0, 1)[top:bottom, left:right, None]
     painted[top:bottom, left:right] += (inside - painted[top:bottom, left:right]) * share
-    return np.where(region[..., None], pixels(painted), picture)
+    return np.where(region[..., None], to_pixels(painted), picture)
 
 
 def _bounds(region: Region) -> tuple[int, int, int, int]:
@@ -103,23 +103,23 @@ def _bounds(region: Region) -> tuple[int, int, int, int]:
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
-def _relit(picture: Pixels, order: Order, rng: Rng) -> Pixels:
+def _match_light(picture: Pixels, spec: CompositionSpec, rng: Rng) -> Pixels:
     """The picture with the colours and the light that the prompt's own picture has, in the style asked for."""
     height, width = picture.shape[:2]
-    scene = imagined(replace(order, width=min(width, 512), height=min(height, 512), quality=""))
-    given, wanted = (cv2.cvtColor(one, cv2.COLOR_RGB2LAB).astype(np.float32) for one in (picture, scene))
+    scene = draw_prompt(replace(spec, width=min(width, 512), height=min(height, 512), quality=""))
+    given, wanted = (cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32) for image in (picture, scene))
     share = np.array((0.35, RELIGHT, RELIGHT), np.float32)
     spread = np.clip(wanted.std(axis=(0, 1)) / np.maximum(given.std(axis=(0, 1)), 1), 0.75, 1.35)
     moved = (given - given.mean(axis=(0, 1))) * (1 + share * (spread - 1))
     moved += given.mean(axis=(0, 1)) * (1 - share) + wanted.mean(axis=(0, 1)) * share
-    relit = cv2.cvtColor(pixels(moved), cv2.COLOR_LAB2RGB).astype(np.float32)
-    tints = read(order.prompt, rng).tints
+    relit = cv2.cvtColor(to_pixels(moved), cv2.COLOR_LAB2RGB).astype(np.float32)
+    tints = parse_prompt(spec.prompt, rng).tints
     if tints:
         relit += (np.array(tints[0], np.float32) * (relit.mean(axis=2, keepdims=True) / 150) - relit) * np.float32(0.35)
-    return finished(pixels(relit), order.style, rng, fine=order.quality == "hd")
+    return apply_style(to_pixels(relit), spec.style, rng, fine=spec.quality == "hd")
 
 
-def _with_things(picture: Pixels, photos: list[Photo], region: Region | None) -> Pixels:
+def _add_things(picture: Pixels, photos: list[Photo], region: Region | None) -> Pixels:
     """What further photographs show, cut out and put side by side into the region, else along the lower edge."""
     if not photos:
         return picture
@@ -132,8 +132,8 @@ def _with_things(picture: Pixels, photos: list[Photo], region: Region | None) ->
         tall = min((bottom - top) * 0.9, across * 0.86 / product.aspect)
         middle_x = left + (index + 0.5) * across
         foot = bottom - 0.04 * (bottom - top)
-        thing = placed(product, (height, width), middle_x=middle_x, bottom=foot, height=tall)
-        shade(painted, blurred(np.roll(thing.alpha, max(1, int(tall * 0.02)), axis=0), max(1.0, tall * 0.02)), 0.4)
-        over(painted, thing)
-    put = pixels(painted)
+        thing = place(product, (height, width), middle_x=middle_x, bottom=foot, height=tall)
+        shade(painted, blur(np.roll(thing.alpha, max(1, int(tall * 0.02)), axis=0), max(1.0, tall * 0.02)), 0.4)
+        paint_over(painted, thing)
+    put = to_pixels(painted)
     return put if region is None else np.where(region[..., None], put, picture)

@@ -72,12 +72,12 @@ def essential_jpeg(data: bytes, *, profile_bytes_max: int) -> Jpeg:
             profile.add(body)
         if marker in FRAMES:
             portable = marker in _PORTABLE_FRAMES
-        if _shows(marker):
+        if _is_needed_by_decoder(marker):
             kept.append(data[start:stop])
     return Jpeg(b"".join(kept), profile.whole, exif, portable)
 
 
-def _shows(marker: int) -> bool:
+def _is_needed_by_decoder(marker: int) -> bool:
     """Whether the decoder needs it: JFIF's and Adobe's segments say how the colours are coded."""
     return marker in (_JFIF, _ADOBE) or not (marker in _APPLICATION or marker == _COMMENT)
 

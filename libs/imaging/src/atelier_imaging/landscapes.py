@@ -3,25 +3,25 @@
 import cv2
 import numpy as np
 
-from atelier_imaging.geometry import Pixels, Plane, blurred, smoothstep
+from atelier_imaging.geometry import Pixels, Plane, blur, smoothstep
 from atelier_imaging.noise import Rng, fractal, skyline
-from atelier_imaging.prompt_parser import Brief, Colour
+from atelier_imaging.prompt_parser import Colour, Scene
 from atelier_imaging.sky import Sky
 
 DIM = {"day": 1.0, "sunset": 0.62, "dawn": 0.8, "night": 0.3}
 """How bright the land is by the hour."""
 
 
-def lit(colour: Colour | Plane, brief: Brief, sky: Sky) -> Plane:
+def lit(colour: Colour | Plane, scene: Scene, sky: Sky) -> Plane:
     """A land colour in the light of the hour."""
-    base = np.asarray(colour, np.float32) * DIM[brief.hour]
-    return np.asarray(base * 0.86 + 0.14 * np.asarray(sky.haze, np.float32) * DIM[brief.hour], np.float32)
+    base = np.asarray(colour, np.float32) * DIM[scene.hour]
+    return np.asarray(base * 0.86 + 0.14 * np.asarray(sky.haze, np.float32) * DIM[scene.hour], np.float32)
 
 
-def ridges(canvas: Plane, brief: Brief, sky: Sky, rng: Rng, horizon: float, octaves: int) -> None:
+def ridges(canvas: Plane, scene: Scene, sky: Sky, rng: Rng, horizon: float, octaves: int) -> None:
     """Four ranges, the farther the paler; snow on the high ones."""
     width = canvas.shape[1]
-    rock = np.array(brief.tints[0], np.float32) * 0.5 + 40 if brief.tints else np.array((92, 98, 112), np.float32)
+    rock = np.array(scene.tints[0], np.float32) * 0.5 + 40 if scene.tints else np.array((92, 98, 112), np.float32)
     for layer in range(4):
         near = (layer + 1) / 4
         line = 1 - np.abs(
@@ -29,10 +29,10 @@ def ridges(canvas: Plane, brief: Brief, sky: Sky, rng: Rng, horizon: float, octa
         )  # creases are peaks
         top = horizon - (0.86 - 0.66 * near) * horizon * (0.12 + 0.95 * line**1.3)
         colour = rock if layer < 3 else np.array((70, 92, 64), np.float32)
-        tone = lit(colour, brief, sky) * near + np.asarray(sky.haze) * (1 - near)
+        tone = lit(colour, scene, sky) * near + np.asarray(sky.haze) * (1 - near)
         _range(
             canvas,
-            brief,
+            scene,
             rng,
             np.asarray(top, np.float32),
             np.asarray(tone, np.float32),
@@ -41,7 +41,7 @@ def ridges(canvas: Plane, brief: Brief, sky: Sky, rng: Rng, horizon: float, octa
         )
 
 
-def _range(canvas: Plane, brief: Brief, rng: Rng, top: Plane, tone: Plane, *, snow: float, octaves: int) -> None:
+def _range(canvas: Plane, scene: Scene, rng: Rng, top: Plane, tone: Plane, *, snow: float, octaves: int) -> None:
     height, width = canvas.shape[:2]
     below = np.arange(height, dtype=np.float32)[:, None] - top[None, :]
     cover = smoothstep(below, -0.7, 0.7)[..., None]
@@ -49,16 +49,16 @@ def _range(canvas: Plane, brief: Brief, rng: Rng, top: Plane, tone: Plane, *, sn
     slope = np.clip(14 * (field - np.roll(field, max(1, width // 160), axis=1)), -1, 1)
     shade = 1 + 0.34 * slope - 0.1 * smoothstep(below, 0, 0.5 * height)
     body = tone * shade[..., None]
-    if snow or brief.weather == "snowy":
-        line = float(np.quantile(top, 0.6)) + (0.35 * height if brief.weather == "snowy" else 0)
+    if snow or scene.weather == "snowy":
+        line = float(np.quantile(top, 0.6)) + (0.35 * height if scene.weather == "snowy" else 0)
         rows = np.arange(height, dtype=np.float32)[:, None] + 0.22 * height * (field - 0.5)
         white = (1 - smoothstep(rows, line - 0.05 * height, line)) * smoothstep(slope, -0.5, 0.3)
-        lightest = np.clip(tone * 0.35 + 165 * DIM[brief.hour] + 10, 0, 250)
-        body += (lightest - body) * (max(snow, 0.6 if brief.weather == "snowy" else 0) * white)[..., None]
+        lightest = np.clip(tone * 0.35 + 165 * DIM[scene.hour] + 10, 0, 250)
+        body += (lightest - body) * (max(snow, 0.6 if scene.weather == "snowy" else 0) * white)[..., None]
     canvas += (body - canvas) * cover
 
 
-def water(canvas: Plane, brief: Brief, sky: Sky, rng: Rng, shore: float, octaves: int) -> None:
+def water(canvas: Plane, scene: Scene, sky: Sky, rng: Rng, shore: float, octaves: int) -> None:
     """The picture above the shore line mirrored in moving water, with the light's glitter."""
     height, width = canvas.shape[:2]
     top = int(shore)
@@ -70,8 +70,8 @@ def water(canvas: Plane, brief: Brief, sky: Sky, rng: Rng, shore: float, octaves
     mirrored = np.clip(top - 1 - rows[:, None] * 0.9 * top / max(deep, 1) + swell * 0.09 * height * near, 0, top - 1)
     seen = cv2.remap(canvas, np.asarray(columns, np.float32), np.asarray(mirrored, np.float32), cv2.INTER_LINEAR,
                      borderMode=cv2.BORDER_REFLECT)  # fmt: skip
-    tint = brief.tints[0] if brief.tints else (22, 82, 112)
-    sea = lit(tint, brief, sky) * (1.05 - 0.45 * near)[..., None]
+    tint = scene.tints[0] if scene.tints else (22, 82, 112)
+    sea = lit(tint, scene, sky) * (1.05 - 0.45 * near)[..., None]
     share = (0.62 - 0.3 * near + 0.5 * swell)[..., None]
     surface = sea + (seen - sea) * np.clip(share, 0.1, 0.9)
     surface *= (1 + 0.42 * swell * (0.4 + near))[..., None]
@@ -81,45 +81,45 @@ def water(canvas: Plane, brief: Brief, sky: Sky, rng: Rng, shore: float, octaves
     canvas[top:] = surface
 
 
-def dunes(canvas: Plane, brief: Brief, sky: Sky, rng: Rng, horizon: float) -> None:
+def dunes(canvas: Plane, scene: Scene, sky: Sky, rng: Rng, horizon: float) -> None:
     """Smooth crests, one flank in the light and one in the shade, with the wind's ripples."""
     height, width = canvas.shape[:2]
-    sand = np.array(brief.tints[0] if brief.tints else (224, 168, 104), np.float32)
+    sand = np.array(scene.tints[0] if scene.tints else (224, 168, 104), np.float32)
     x = np.arange(width, dtype=np.float32)
     for layer in range(5):
         near = (layer + 1) / 5
         line = skyline(rng, width, width * (0.5 + 0.12 * layer), octaves=2)
         top = horizon + height * (0.62 * near**1.5 - 0.1) - 0.16 * height * line * (0.5 + near)
         below = np.arange(height, dtype=np.float32)[:, None] - top[None, :]
-        flank = np.clip(np.gradient(blurred(top[None, :], width / 90)[0]) * 3.2, -1, 1)
+        flank = np.clip(np.gradient(blur(top[None, :], width / 90)[0]) * 3.2, -1, 1)
         turned = np.clip(flank[None, :] * (1 - 0.5 * np.clip(below / (0.3 * height), 0, 1)), -1, 1)
         ripple = np.sin((below + 10 * line[None, :] + 0.08 * x[None, :]) * (0.7 / near)) * 0.03 * near
-        tone = lit(sand, brief, sky) * (0.55 + 0.45 * near) + np.asarray(sky.haze) * 0.5 * (1 - near)
+        tone = lit(sand, scene, sky) * (0.55 + 0.45 * near) + np.asarray(sky.haze) * 0.5 * (1 - near)
         body = tone * (1 + 0.3 * turned * np.sign(sky.lamp_x - width / 2) + ripple)[..., None]
         canvas += (body - canvas) * smoothstep(below, -0.7, 0.7)[..., None]
 
 
-def ground(canvas: Plane, brief: Brief, sky: Sky, rng: Rng, top_y: float, colour: Colour, octaves: int) -> None:
+def ground(canvas: Plane, scene: Scene, sky: Sky, rng: Rng, top_y: float, colour: Colour, octaves: int) -> None:
     """Open land with a grassy grain, coarser towards the viewer."""
     height, width = canvas.shape[:2]
     line = top_y + 0.02 * height * (skyline(rng, width, width * 0.6, octaves=2) - 0.5)
     below = np.arange(height, dtype=np.float32)[:, None] - line[None, :]
     near = np.clip(below / max(height - top_y, 1), 0, 1)
-    if brief.weather == "snowy":
+    if scene.weather == "snowy":
         colour = (226, 232, 242)
     grain = fractal(rng, (height, width), width * 0.03, octaves=octaves, stretch=(0.6, 1.0)) - 0.5
     grass = fractal(rng, (height, width), width * 0.012, octaves=2, stretch=(3.0, 0.25)) - 0.5
-    tone = lit(colour, brief, sky) * (1.12 - 0.45 * near + 0.3 * grain + 0.42 * grass * near)[..., None]
+    tone = lit(colour, scene, sky) * (1.12 - 0.45 * near + 0.3 * grain + 0.42 * grass * near)[..., None]
     canvas += (tone - canvas) * smoothstep(np.asarray(below, np.float32), -0.7, 0.7)[..., None]
 
 
-def firs(canvas: Pixels, brief: Brief, sky: Sky, rng: Rng, top_y: float, octaves: int) -> None:
+def firs(canvas: Pixels, scene: Scene, sky: Sky, rng: Rng, top_y: float, octaves: int) -> None:
     """Rows of firs, the nearest large and dark at the sides."""
     height, width = canvas.shape[:2]
-    base = brief.tints[0] if brief.tints else (44, 84, 58)
+    base = scene.tints[0] if scene.tints else (44, 84, 58)
     for row in range(4):
         near = (row + 1) / 4
-        tone = lit(base, brief, sky) * (0.4 + 0.4 * (1 - near)) + np.asarray(sky.haze) * 0.55 * (1 - near)
+        tone = lit(base, scene, sky) * (0.4 + 0.4 * (1 - near)) + np.asarray(sky.haze) * 0.55 * (1 - near)
         for _ in range(int((46 - 9 * row) * (1.25 if octaves > 4 else 1))):
             x = float(rng.random() * width)
             if row == 3 and abs(x / width - 0.5) < 0.26:
@@ -133,7 +133,7 @@ def firs(canvas: Pixels, brief: Brief, sky: Sky, rng: Rng, top_y: float, octaves
                 foot,
                 tall,
                 np.asarray(tone * rng.uniform(0.85, 1.15), np.float32),
-                snowy=brief.weather == "snowy",
+                snowy=scene.weather == "snowy",
             )
 
 

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from atelier_imaging.geometry import Pixels, Plane, blurred
+from atelier_imaging.geometry import Pixels, Plane, blur
 
 
 def light_on(canvas: Pixels, seen: Plane, face_width: float) -> Plane:
@@ -28,12 +28,12 @@ def contact_shadow(seen: Plane, face_width: float) -> Plane:
     """Darkness that the garment's edge throws on neck, arms and hips."""
     drop = np.array([[1, 0, 0], [0, 1, 0.05 * face_width]], np.float32)
     moved = cv2.warpAffine(seen, drop, (seen.shape[1], seen.shape[0]))
-    return np.asarray(1 - 0.45 * blurred(np.asarray(moved, np.float32), 0.07 * face_width), np.float32)
+    return np.asarray(1 - 0.45 * blur(np.asarray(moved, np.float32), 0.07 * face_width), np.float32)
 
 
 def _spread(plane: Plane, sigma_px: float) -> Plane:
     """A wide blur done on a quarter of the sides: sixteen times less work and nothing to see of it."""
     height, width = plane.shape
     small = cv2.resize(plane, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
-    wide = blurred(np.asarray(small, np.float32), sigma_px / 4)
+    wide = blur(np.asarray(small, np.float32), sigma_px / 4)
     return np.asarray(cv2.resize(wide, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 from atelier_contracts.catalogue import Mannequin
 from atelier_imaging.body import NECK, SHOULDER, Body
 from atelier_imaging.face import FACE_OF_HEAD
-from atelier_imaging.geometry import Pixels, Plane, blurred
+from atelier_imaging.geometry import Pixels, Plane, blur
 
 HEADS = 7.5
 ARM_RAD = radians(80)
@@ -54,7 +54,7 @@ class Figure:
     sole_y: float
 
 
-def stood(
+def draw_mannequin(
     canvas: Pixels, who: Mannequin, *, head_px: float, axis_x: float, sole_y: float, dressed: tuple[bool, bool]
 ) -> Figure:
     """The mannequin on the canvas, with plain clothes above and below where `dressed` says so."""
@@ -113,16 +113,16 @@ class _Painter:
         points = [(x * wide * (side or 1), y) for x, y in half]
         if side == 0:
             points += [(-x, y) for x, y in reversed(points)]
-        placed = np.array([(self._axis_x + x * self._unit, self._crown + y * self._unit) for x, y in points])
-        left, top = np.maximum(placed.min(axis=0).astype(int) - 4, 0)
-        right, bottom = placed.max(axis=0).astype(int) + 5
+        place = np.array([(self._axis_x + x * self._unit, self._crown + y * self._unit) for x, y in points])
+        left, top = np.maximum(place.min(axis=0).astype(int) - 4, 0)
+        right, bottom = place.max(axis=0).astype(int) + 5
         window = np.s_[top : min(bottom, self._canvas.shape[0]), left : min(right, self._canvas.shape[1])]
         mask = np.zeros(self.silhouette[window].shape, np.uint8)
         if not mask.size:
             return
-        cv2.fillPoly(mask, [np.round((placed - (left, top)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+        cv2.fillPoly(mask, [np.round((place - (left, top)) * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
         # Blurred and cut again: corners of the outline become curves.
-        soft = blurred(np.asarray(mask / 255, np.float32), 0.03 * self._unit)
+        soft = blur(np.asarray(mask / 255, np.float32), 0.03 * self._unit)
         cover = np.clip((soft - 0.5) * self._unit * 0.045 + 0.5, 0, 1)
         shaded = np.array(colour, np.float32) * self._light(cover)[..., None]
         self._canvas[window] += (np.clip(shaded, 0, 255) - self._canvas[window]) * cover[..., None]
@@ -136,7 +136,7 @@ class _Painter:
         reach = 0.34 * self._unit
         depth = cv2.distanceTransform((cover > 0.5).astype(np.uint8), cv2.DIST_L2, 5) / reach
         dome = np.sqrt(np.clip(1 - (1 - np.clip(depth, 0, 1)) ** 2, 0, 1)) * reach
-        dome = blurred(np.asarray(dome, np.float32), 0.05 * self._unit)
+        dome = blur(np.asarray(dome, np.float32), 0.05 * self._unit)
         down, across = np.gradient(dome)
         facing = (0.42 * across + 0.3 * down + 0.86) / np.sqrt(across**2 + down**2 + 1)
         return np.asarray(0.56 + 0.5 * np.clip(facing, 0, 1.1), np.float32)

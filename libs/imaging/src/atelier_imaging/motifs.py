@@ -7,20 +7,20 @@ import numpy as np
 from atelier_imaging.geometry import Pixels, Plane, smoothstep
 from atelier_imaging.landscapes import lit, polygon
 from atelier_imaging.noise import Rng, fractal
-from atelier_imaging.prompt_parser import Brief, Colour
+from atelier_imaging.prompt_parser import Colour, Scene
 from atelier_imaging.sky import Sky
 
 PETALS: tuple[Colour, ...] = ((232, 84, 96), (246, 190, 72), (238, 150, 190), (150, 110, 204), (250, 244, 236))
 
 
-def town(canvas: Pixels, brief: Brief, sky: Sky, rng: Rng, base_y: float) -> None:
+def town(canvas: Pixels, scene: Scene, sky: Sky, rng: Rng, base_y: float) -> None:
     """Three rows of towers; at night and dusk their windows are lit."""
     width = canvas.shape[1]
-    dark = brief.hour in ("night", "sunset")
-    stone = brief.tints[0] if brief.tints else (104, 112, 130)
+    dark = scene.hour in ("night", "sunset")
+    stone = scene.tints[0] if scene.tints else (104, 112, 130)
     for row in range(3):
         near = (row + 1) / 3
-        tone = lit(stone, brief, sky) * (1.1 - 0.5 * near) + np.asarray(sky.haze) * 0.6 * (1 - near)
+        tone = lit(stone, scene, sky) * (1.1 - 0.5 * near) + np.asarray(sky.haze) * 0.6 * (1 - near)
         x = -float(rng.random()) * width * 0.05
         while x < width:
             broad = width * float(rng.uniform(0.035, 0.085))
@@ -50,10 +50,10 @@ def _tower(
             polygon(canvas, [(x, y), (x + cell * 0.6, y), (x + cell * 0.6, y + cell * 0.8), (x, y + cell * 0.8)], pane)
 
 
-def flowers(canvas: Pixels, brief: Brief, sky: Sky, rng: Rng, top_y: float, octaves: int) -> None:
+def flowers(canvas: Pixels, scene: Scene, sky: Sky, rng: Rng, top_y: float, octaves: int) -> None:
     """A meadow in bloom, from dots far away to whole blossoms in front."""
     height, width = canvas.shape[:2]
-    colours = brief.tints or PETALS
+    colours = scene.tints or PETALS
     for step in np.linspace(0.02, 1.0, 70 if octaves > 4 else 46):
         near = float(step)
         size = height * (0.004 + 0.05 * near**1.7)
@@ -62,7 +62,7 @@ def flowers(canvas: Pixels, brief: Brief, sky: Sky, rng: Rng, top_y: float, octa
             x = float(rng.random() * width)
             tall = size * float(rng.uniform(1.6, 3.4))
             lean = tall * float(rng.normal(0, 0.16))
-            stem = lit((58, 112, 56), brief, sky) * float(rng.uniform(0.7, 1.1))
+            stem = lit((58, 112, 56), scene, sky) * float(rng.uniform(0.7, 1.1))
             thick = size * 0.07
             head = (x + lean, foot - tall)
             polygon(
@@ -72,7 +72,7 @@ def flowers(canvas: Pixels, brief: Brief, sky: Sky, rng: Rng, top_y: float, octa
             )
             leaf = [(x, foot - tall * 0.3), (x + size * 0.7, foot - tall * 0.62), (x + size * 0.2, foot - tall * 0.3)]
             polygon(canvas, leaf, stem * 1.15)
-            petal = lit(colours[int(rng.integers(len(colours)))], brief, sky) * float(rng.uniform(0.9, 1.12))
+            petal = lit(colours[int(rng.integers(len(colours)))], scene, sky) * float(rng.uniform(0.9, 1.12))
             _blossom(canvas, rng, head, size * float(rng.uniform(0.7, 1.1)), petal)
 
 
@@ -100,11 +100,11 @@ def _ellipse(x: float, y: float, a: float, b: float, turn: float, *, points: int
     ]
 
 
-def planet(canvas: Plane, brief: Brief, rng: Rng, octaves: int) -> None:
+def planet(canvas: Plane, scene: Scene, rng: Rng, octaves: int) -> None:
     """A nebula and a banded planet, lit from one side, perhaps with a ring."""
     height, width = canvas.shape[:2]
-    tint = np.array(brief.tints[0] if brief.tints else PETALS[int(rng.integers(4))], np.float32)
-    other = np.array(brief.tints[1] if len(brief.tints) > 1 else (70, 120, 214), np.float32)
+    tint = np.array(scene.tints[0] if scene.tints else PETALS[int(rng.integers(4))], np.float32)
+    other = np.array(scene.tints[1] if len(scene.tints) > 1 else (70, 120, 214), np.float32)
     cloud = fractal(rng, (height, width), width * 0.45, octaves=octaves + 2)
     hue = fractal(rng, (height, width), width * 0.6, octaves=3)[..., None]
     canvas += (tint * hue + other * (1 - hue)) * (0.75 * smoothstep(cloud, 0.42, 1.0))[..., None]
@@ -128,7 +128,7 @@ def planet(canvas: Plane, brief: Brief, rng: Rng, octaves: int) -> None:
     canvas += (ringed - canvas) * (0.9 * ring * (ring_v >= 0))[..., None]
 
 
-def flow(canvas: Plane, brief: Brief, rng: Rng, octaves: int) -> None:
+def flow(canvas: Plane, scene: Scene, rng: Rng, octaves: int) -> None:
     """Folded bands of colour: noise displaced by noise, shaded as if it were silk."""
     height, width = canvas.shape[:2]
     warp = fractal(rng, (height, width), width * 0.5, octaves=2) * 5
@@ -137,7 +137,7 @@ def flow(canvas: Plane, brief: Brief, rng: Rng, octaves: int) -> None:
     angle = float(rng.random() * pi)
     phase = (columns * cos(angle) + rows * sin(angle)) * 2.5 + warp + 0.6 * twist
     start = int(rng.integers(len(PETALS)))
-    named = [*brief.tints, *(PETALS[(start + index) % len(PETALS)] for index in range(2 if brief.tints else 4))]
+    named = [*scene.tints, *(PETALS[(start + index) % len(PETALS)] for index in range(2 if scene.tints else 4))]
     stops = np.array([*named, named[0]], np.float32)
     place = (phase * 0.45 % 1) * (len(stops) - 1)
     at = np.arange(len(stops))
@@ -147,23 +147,23 @@ def flow(canvas: Plane, brief: Brief, rng: Rng, octaves: int) -> None:
     canvas *= (1 + 0.26 * sheen + 0.1 * folds)[..., None]
 
 
-def things(canvas: Pixels, brief: Brief, sky: Sky, rng: Rng, horizon: float) -> None:
+def things(canvas: Pixels, scene: Scene, sky: Sky, rng: Rng, horizon: float) -> None:
     """Everything named that has a place of its own in a landscape."""
     height, width = canvas.shape[:2]
-    for thing in brief.things:
+    for thing in scene.things:
         x, size = width * float(rng.uniform(0.28, 0.72)), min(height, width) * 0.2
         if thing == "boat":
-            _boat(canvas, brief, sky, x, horizon + 0.3 * (height - horizon), size)
+            _boat(canvas, scene, sky, x, horizon + 0.3 * (height - horizon), size)
         elif thing == "house":
-            _house(canvas, brief, sky, x, horizon + 0.42 * (height - horizon), size)
+            _house(canvas, scene, sky, x, horizon + 0.42 * (height - horizon), size)
         elif thing == "balloon":
-            _balloon(canvas, brief, sky, x, horizon * 0.42, size)
+            _balloon(canvas, scene, sky, x, horizon * 0.42, size)
         else:
             _birds(canvas, rng, x, horizon * 0.35, size)
 
 
-def _boat(canvas: Pixels, brief: Brief, sky: Sky, x: float, y: float, s: float) -> None:
-    hull, cloth = lit((132, 62, 44), brief, sky) * 1.1, np.clip(lit((250, 246, 236), brief, sky) * 1.1, 0, 252)
+def _boat(canvas: Pixels, scene: Scene, sky: Sky, x: float, y: float, s: float) -> None:
+    hull, cloth = lit((132, 62, 44), scene, sky) * 1.1, np.clip(lit((250, 246, 236), scene, sky) * 1.1, 0, 252)
     glass = [(x - 0.4 * s, y), (x + 0.45 * s, y), (x + 0.3 * s, y + 0.14 * s), (x - 0.25 * s, y + 0.14 * s)]
     polygon(canvas, glass, hull * 0.35 + np.asarray(sky.haze) * 0.35)
     polygon(
@@ -187,10 +187,10 @@ def _boat(canvas: Pixels, brief: Brief, sky: Sky, x: float, y: float, s: float) 
     )
 
 
-def _house(canvas: Pixels, brief: Brief, sky: Sky, x: float, y: float, s: float) -> None:
-    wall, roof = lit((214, 190, 156), brief, sky), lit((140, 62, 50), brief, sky)
-    if brief.weather == "snowy":
-        roof = lit((236, 240, 248), brief, sky)
+def _house(canvas: Pixels, scene: Scene, sky: Sky, x: float, y: float, s: float) -> None:
+    wall, roof = lit((214, 190, 156), scene, sky), lit((140, 62, 50), scene, sky)
+    if scene.weather == "snowy":
+        roof = lit((236, 240, 248), scene, sky)
     polygon(canvas, [(x - 0.5 * s, y), (x - 0.5 * s, y - 0.5 * s), (x + 0.5 * s, y - 0.5 * s), (x + 0.5 * s, y)], wall)
     polygon(
         canvas,
@@ -208,7 +208,7 @@ def _house(canvas: Pixels, brief: Brief, sky: Sky, x: float, y: float, s: float)
         [(x - 0.1 * s, y), (x - 0.1 * s, y - 0.3 * s), (x + 0.1 * s, y - 0.3 * s), (x + 0.1 * s, y)],
         roof * 0.55 + 20,
     )
-    glow = np.array((255, 214, 130), np.float32) * (0.75 if brief.hour == "day" else 1.0)
+    glow = np.array((255, 214, 130), np.float32) * (0.75 if scene.hour == "day" else 1.0)
     for side in (-0.3, 0.3):
         left = x + side * s - 0.08 * s
         polygon(
@@ -223,8 +223,8 @@ def _house(canvas: Pixels, brief: Brief, sky: Sky, x: float, y: float, s: float)
         )
 
 
-def _balloon(canvas: Pixels, brief: Brief, sky: Sky, x: float, y: float, s: float) -> None:
-    colours = (brief.tints or PETALS[:2]) + ((246, 238, 224),)
+def _balloon(canvas: Pixels, scene: Scene, sky: Sky, x: float, y: float, s: float) -> None:
+    colours = (scene.tints or PETALS[:2]) + ((246, 238, 224),)
     rows = np.linspace(0, 1, 40)
     half = s * 0.62 * np.sin(pi * rows**0.82) ** 0.62 * (1 - 0.18 * rows)
     gores = 8
@@ -233,8 +233,8 @@ def _balloon(canvas: Pixels, brief: Brief, sky: Sky, x: float, y: float, s: floa
         edge = [(x + left * h, y - s * 0.75 + r * s * 1.45) for h, r in zip(half, rows, strict=True)]
         back = [(x + right * h, y - s * 0.75 + r * s * 1.45) for h, r in zip(half, rows, strict=True)]
         shade = 1.12 - 0.4 * index / gores
-        polygon(canvas, edge + back[::-1], lit(colours[index % len(colours)], brief, sky) * shade)
-    basket = lit((120, 82, 48), brief, sky)
+        polygon(canvas, edge + back[::-1], lit(colours[index % len(colours)], scene, sky) * shade)
+    basket = lit((120, 82, 48), scene, sky)
     for side in (-0.09, 0.09):
         polygon(
             canvas,

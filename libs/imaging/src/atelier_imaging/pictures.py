@@ -81,7 +81,7 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CompositionSpec:
     """What is to be composed beside the photographs; sides in pixels, 0 where the first photograph decides.
 
     `mannequin` and `background` are ids of the catalogue; an empty word leaves the choice to the composer.
@@ -110,14 +110,14 @@ class EncodedPicture:
     sha256: str
 
 
-def refused_by_size(data: bytes) -> ImageRefused | None:
+def size_refusal(data: bytes) -> ImageRefused | None:
     """The one check that is cheaper than sending the bytes to a child process."""
     if len(data) <= BYTES_MAX:
         return None
     return ImageRefused("too_many_bytes", f"The image has {len(data)} bytes; at most {BYTES_MAX} are accepted.")
 
 
-def empty_mask() -> ImageRefused:
+def empty_mask_refusal() -> ImageRefused:
     """A mask without which nothing would be made that was asked for."""
     return ImageRefused(
         "empty_mask",
@@ -125,7 +125,7 @@ def empty_mask() -> ImageRefused:
     )
 
 
-def refused_by_count(garments: int) -> ImageRefused | None:
+def count_refusal(garments: int) -> ImageRefused | None:
     if garments == 0:
         return ImageRefused("no_garment", "A try-on needs a photo of at least one garment.")
     if garments > GARMENTS_MAX:

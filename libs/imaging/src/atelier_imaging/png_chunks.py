@@ -92,7 +92,7 @@ def _transparency(body: bytes, depth: int, colour: int) -> bytes:
 
 def _profile(body: bytes, bytes_max: int) -> bytes | None:
     _, _, packed = body.partition(b"\0")
-    return _inflated(packed[1:], bytes_max)
+    return _inflate(packed[1:], bytes_max)
 
 
 def _raw_exif(chunk: _Chunk) -> bytes | None:
@@ -100,7 +100,7 @@ def _raw_exif(chunk: _Chunk) -> bytes | None:
     if keyword not in _RAW_EXIF:
         return None
     if chunk.kind == b"zTXt":
-        text = _inflated(text[1:], 4 * _EXIF_BYTES_MAX) or b""
+        text = _inflate(text[1:], 4 * _EXIF_BYTES_MAX) or b""
     head = _HEX_HEAD.match(text)
     try:
         return bytes.fromhex(text[head.end() :].decode("ascii")) if head else None
@@ -108,7 +108,7 @@ def _raw_exif(chunk: _Chunk) -> bytes | None:
         return None
 
 
-def _inflated(packed: bytes, bytes_max: int) -> bytes | None:
+def _inflate(packed: bytes, bytes_max: int) -> bytes | None:
     """Unpacked, where that is possible within bounds."""
     unpacking = zlib.decompressobj()
     try:

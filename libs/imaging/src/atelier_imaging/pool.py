@@ -9,16 +9,16 @@ from typing import Any
 
 from atelier_imaging.pictures import (
     Analysis,
+    CompositionSpec,
     EncodedPicture,
     ImageFormat,
     ImageRefused,
-    Order,
     PhotoInfo,
-    refused_by_count,
-    refused_by_size,
+    count_refusal,
+    size_refusal,
 )
-from atelier_imaging.process import Child, ImageWorkerDied
-from atelier_imaging.wire import Answer, Job
+from atelier_imaging.process import ImageProcess, ImageWorkerDied
+from atelier_imaging.wire import ImageJob, JobResult
 
 __all__ = ["ImageQueueFull", "ImageWorkerDied", "ImageWorkers"]
 
@@ -49,8 +49,8 @@ class ImageWorkers:
         self._idle_exit_s = idle_exit_s
         self._memory_bytes = memory_bytes
         self._waiting = 0
-        self._children: set[Child] = set()
-        self._resting: dict[Child, asyncio.TimerHandle] = {}
+        self._children: set[ImageProcess] = set()
+        self._idle: dict[ImageProcess, asyncio.TimerHandle] = {}
         self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -61,20 +61,20 @@ class ImageWorkers:
 
         Raises ImageWorkerDied and ImageQueueFull.
         """
-        if refused := refused_by_count(len(garments)):
+        if refused := count_refusal(len(garments)):
             return refused
-        order = Order("try_on", seed, image_format)
-        return await self.compose(order, [("person", person), *(("garment", garment) for garment in garments)])
+        spec = CompositionSpec("try_on", seed, image_format)
+        return await self.compose(spec, [("person", person), *(("garment", garment) for garment in garments)])
 
-    async def compose(self, order: Order, given: Sequence[tuple[str, bytes]]) -> EncodedPicture | ImageRefused:
+    async def compose(self, spec: CompositionSpec, given: Sequence[tuple[str, bytes]]) -> EncodedPicture | ImageRefused:
         """The picture of an order from photographs, each with its role; the same arguments give the same bytes.
 
         Raises ImageWorkerDied and ImageQueueFull.
         """
         pictures = [data for _, data in given]
-        if refused := next(filter(None, map(refused_by_size, pictures)), None):
+        if refused := next(filter(None, map(size_refusal, pictures)), None):
             return refused
-        answer = await self._answered(Job("compose", pictures, [role for role, _ in given], order))
+        answer = await self._run_job(ImageJob("compose", pictures, [role for role, _ in given], spec))
         assert isinstance(answer, EncodedPicture | ImageRefused)
         return answer
 
@@ -85,23 +85,23 @@ class ImageWorkers:
 
         Raises ImageWorkerDied and ImageQueueFull.
         """
-        if refused := refused_by_size(data):
+        if refused := size_refusal(data):
             return refused
-        order = Order("image", image_format=image_format, width=width, height=height)
-        answer = await self._answered(Job("fit", [data], order=order))
+        spec = CompositionSpec("image", image_format=image_format, width=width, height=height)
+        answer = await self._run_job(ImageJob("fit", [data], spec=spec))
         assert isinstance(answer, EncodedPicture | ImageRefused)
         return answer
 
-    async def still(self, data: bytes, *, mask_of: tuple[int, int] | None = None) -> EncodedPicture | ImageRefused:
+    async def sanitise(self, data: bytes, *, mask_of: tuple[int, int] | None = None) -> EncodedPicture | ImageRefused:
         """The one file of a picture that may leave for a provider: upright, in sRGB, without metadata.
 
         A mask is made to fit its picture's sides, `mask_of`; one that marks nothing is refused. The same arguments give
         the same bytes. Raises ImageWorkerDied and ImageQueueFull.
         """
-        if refused := refused_by_size(data):
+        if refused := size_refusal(data):
             return refused
-        order = Order("image", width=mask_of[0], height=mask_of[1]) if mask_of else None
-        answer = await self._answered(Job("still", [data], order=order))
+        spec = CompositionSpec("image", width=mask_of[0], height=mask_of[1]) if mask_of else None
+        answer = await self._run_job(ImageJob("sanitise", [data], spec=spec))
         assert isinstance(answer, EncodedPicture | ImageRefused)
         return answer
 
@@ -110,34 +110,34 @@ class ImageWorkers:
 
         Raises ImageWorkerDied and ImageQueueFull.
         """
-        if refused := refused_by_size(data):
+        if refused := size_refusal(data):
             return refused
-        answer = await self._answered(Job("probe", [data], ["mask"] if mask else []))
+        answer = await self._run_job(ImageJob("probe", [data], ["mask"] if mask else []))
         assert isinstance(answer, PhotoInfo | ImageRefused)
         return answer
 
     async def analyse(self, data: bytes) -> Analysis | ImageRefused:
         """What a finished picture is, with its thumbnail and its colours. Raises ImageWorkerDied and ImageQueueFull."""
-        if refused := refused_by_size(data):
+        if refused := size_refusal(data):
             return refused
-        answer = await self._answered(Job("analyse", [data]))
+        answer = await self._run_job(ImageJob("analyse", [data]))
         assert isinstance(answer, Analysis | ImageRefused)
         return answer
 
     @property
     def pids(self) -> frozenset[int]:
         """The process ids of the living children."""
-        return frozenset(child.pid for child in self._children if child.alive)
+        return frozenset(child.pid for child in self._children if child.is_alive)
 
     async def close(self) -> None:
         """End every child; jobs under way raise ImageWorkerDied."""
         self._closed = True
         for child in list(self._children):
-            self._dismiss(child, at_once=child not in self._resting)
+            self._dismiss(child, at_once=child not in self._idle)
         while self._endings:
             await asyncio.gather(*self._endings)
 
-    async def _answered(self, job: Job) -> Answer:
+    async def _run_job(self, job: ImageJob) -> JobResult:
         if self._waiting >= self._waiting_max:
             raise ImageQueueFull(f"{self._waiting} image jobs are waiting already.")
         self._waiting += 1
@@ -146,16 +146,16 @@ class ImageWorkers:
         finally:
             self._waiting -= 1
         try:
-            return await self._within_time(job)
+            return await self._run_within_timeout(job)
         finally:
             self._slots.release()
 
-    async def _within_time(self, job: Job) -> Answer:
-        child: Child | None = None
+    async def _run_within_timeout(self, job: ImageJob) -> JobResult:
+        child: ImageProcess | None = None
         try:
             async with asyncio.timeout(self._job_timeout_s):
                 child = await self._child()
-                answer = await child.ask(job)
+                answer = await child.run_job(job)
         except BaseException as error:
             # Whatever it was, a cancelled caller included, the pipe may be in the middle of a message.
             if child is not None:
@@ -163,29 +163,29 @@ class ImageWorkers:
             if isinstance(error, TimeoutError):
                 raise ImageWorkerDied(f"An image job was stopped after {self._job_timeout_s:g} seconds.") from error
             raise
-        self._rest(child)
+        self._keep_idle(child)
         return answer
 
-    async def _child(self) -> Child:
+    async def _child(self) -> ImageProcess:
         """The child that rested last, so that surplus ones grow idle; a new one if none rests."""
         if self._closed:
             raise ImageWorkerDied("The image workers are closed.")
-        while self._resting:
-            child, exit_timer = self._resting.popitem()
+        while self._idle:
+            child, exit_timer = self._idle.popitem()
             exit_timer.cancel()
-            if child.alive:
+            if child.is_alive:
                 return child
             self._dismiss(child, at_once=True)
-        child = await Child.start(self._memory_bytes)
+        child = await ImageProcess.start(self._memory_bytes)
         self._children.add(child)
         return child
 
-    def _rest(self, child: Child) -> None:
+    def _keep_idle(self, child: ImageProcess) -> None:
         loop = asyncio.get_running_loop()
-        self._resting[child] = loop.call_later(self._idle_exit_s, lambda: self._dismiss(child, at_once=False))
+        self._idle[child] = loop.call_later(self._idle_exit_s, lambda: self._dismiss(child, at_once=False))
 
-    def _dismiss(self, child: Child, *, at_once: bool) -> None:
-        if timer := self._resting.pop(child, None):
+    def _dismiss(self, child: ImageProcess, *, at_once: bool) -> None:
+        if timer := self._idle.pop(child, None):
             timer.cancel()
         if child in self._children:
             self._children.discard(child)

@@ -8,13 +8,13 @@ from asyncio.subprocess import PIPE, Process
 from atelier_imaging.sandbox import environment
 from atelier_imaging.wire import (
     HEAD_LENGTH,
-    Answer,
-    Job,
-    ProtocolBroken,
+    ImageJob,
+    JobResult,
+    ProtocolError,
     blob_lengths,
     head_length,
     pack_job,
-    unpack_answer,
+    unpack_result,
 )
 
 _END_GRACE_S = 2.0
@@ -26,14 +26,14 @@ class ImageWorkerDied(Exception):
     """The child process ended, or was ended, during a job. Transient: the job may be tried again, a few times."""
 
 
-class Child:
+class ImageProcess:
     """Start one with `Child.start`; after any exception from `ask` it is of no further use but to be ended."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
     @classmethod
-    async def start(cls, memory_bytes: int) -> "Child":
+    async def start(cls, memory_bytes: int) -> "ImageProcess":
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "atelier_imaging.process_main", str(os.getpid()), str(memory_bytes)),
             stdin=PIPE,
@@ -48,17 +48,17 @@ class Child:
         return self._process.pid
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         return self._process.returncode is None
 
-    async def ask(self, job: Job) -> Answer:
+    async def run_job(self, job: ImageJob) -> JobResult:
         """Raises ImageWorkerDied."""
         try:
             await self._send(job)
             return await self._receive()
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise ImageWorkerDied(f"The image worker {self.pid} died during a job.") from error
-        except ProtocolBroken as error:
+        except ProtocolError as error:
             raise ImageWorkerDied(f"The image worker {self.pid} sent {error}.") from error
 
     async def end(self, *, at_once: bool) -> None:
@@ -74,16 +74,16 @@ class Child:
             await self._process.wait()
 
     def _kill(self) -> None:
-        if self.alive:
+        if self.is_alive:
             self._process.kill()
 
-    async def _send(self, job: Job) -> None:
+    async def _send(self, job: ImageJob) -> None:
         assert self._process.stdin is not None
         self._process.stdin.writelines(pack_job(job))
         await self._process.stdin.drain()
 
-    async def _receive(self) -> Answer:
+    async def _receive(self) -> JobResult:
         assert self._process.stdout is not None
         read = self._process.stdout.readexactly
         head = await read(head_length(await read(HEAD_LENGTH.size)))
-        return unpack_answer(head, [await read(length) for length in blob_lengths(head)])
+        return unpack_result(head, [await read(length) for length in blob_lengths(head)])

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from atelier_imaging.pictures import EncodedPicture, ImageRefused, PhotoInfo
 from atelier_imaging.sandbox import confine
-from atelier_imaging.wire import HEAD_LENGTH, Answer, Job, blob_lengths, head_length, pack_answer, unpack_job
+from atelier_imaging.wire import HEAD_LENGTH, ImageJob, JobResult, blob_lengths, head_length, pack_result, unpack_job
 
 
 def main() -> None:
@@ -24,24 +24,24 @@ def _serve(jobs: BinaryIO, answers: BinaryIO) -> None:
     while prefix := jobs.read(HEAD_LENGTH.size):
         head = jobs.read(head_length(prefix))
         job = unpack_job(head, [jobs.read(length) for length in blob_lengths(head)])
-        answers.writelines(pack_answer(_done(job)))
+        answers.writelines(pack_result(_run_job(job)))
         answers.flush()
 
 
-def _done(job: Job) -> Answer:
+def _run_job(job: ImageJob) -> JobResult:
     # Libraries are loaded after the memory limit, which must hold for them too, and no sooner than a job needs them.
     if job.kind == "analyse":
-        from atelier_imaging.analysis import analysed
+        from atelier_imaging.analysis import analyse
 
-        return analysed(job.pictures[0])
+        return analyse(job.pictures[0])
     if job.kind == "probe":
-        return _probed(job)
-    if job.kind == "still":
-        return _still(job)
-    return _fitted(job) if job.kind == "fit" else _composed(job)
+        return _run_probe(job)
+    if job.kind == "sanitise":
+        return _run_sanitise(job)
+    return _run_fit(job) if job.kind == "fit" else _run_compose(job)
 
 
-def _probed(job: Job) -> PhotoInfo | ImageRefused:
+def _run_probe(job: ImageJob) -> PhotoInfo | ImageRefused:
     from atelier_imaging.decoder import normalise
 
     photo = normalise(job.pictures[0])
@@ -52,40 +52,40 @@ def _probed(job: Job) -> PhotoInfo | ImageRefused:
     return replace(photo.info, marks=marks_something(photo))
 
 
-def _still(job: Job) -> EncodedPicture | ImageRefused:
-    from atelier_imaging.sanitiser import mask_still, still
+def _run_sanitise(job: ImageJob) -> EncodedPicture | ImageRefused:
+    from atelier_imaging.sanitiser import sanitise, sanitise_mask
 
-    if job.order is None:
-        return still(job.pictures[0])
-    return mask_still(job.pictures[0], width=job.order.width, height=job.order.height)
-
-
-def _fitted(job: Job) -> EncodedPicture | ImageRefused:
-    from atelier_imaging.fit import fitted
-
-    assert job.order is not None, "there is nothing to fit to without an order"
-    return fitted(job.order, job.pictures[0])
+    if job.spec is None:
+        return sanitise(job.pictures[0])
+    return sanitise_mask(job.pictures[0], width=job.spec.width, height=job.spec.height)
 
 
-def _composed(job: Job) -> EncodedPicture | ImageRefused:
+def _run_fit(job: ImageJob) -> EncodedPicture | ImageRefused:
+    from atelier_imaging.fit import fit_image
+
+    assert job.spec is not None, "there is nothing to fit to without an order"
+    return fit_image(job.spec, job.pictures[0])
+
+
+def _run_compose(job: ImageJob) -> EncodedPicture | ImageRefused:
     import cv2
 
-    from atelier_imaging.composition import composed
+    from atelier_imaging.composition import compose
     from atelier_imaging.decoder import normalise
     from atelier_imaging.encoder import LONG_SIDE_MAX, encode
 
     cv2.setNumThreads(1)  # sums in another order would be other bytes
-    assert job.order is not None, "there is nothing to compose without an order"
-    order = job.order
+    assert job.spec is not None, "there is nothing to compose without an order"
+    spec = job.spec
     given = []
     for index, (role, data) in enumerate(zip(job.roles, job.pictures, strict=True)):
         # Reduced one by one: eleven photographs of 50 megapixels together would not fit into the memory allowed.
-        photo = normalise(data, side_max_px=max(LONG_SIDE_MAX, order.width, order.height))
+        photo = normalise(data, side_max_px=max(LONG_SIDE_MAX, spec.width, spec.height))
         if isinstance(photo, ImageRefused):
             return replace(photo, message=f"{_name(job.roles, index)}: {photo.message}")
         given.append((role, photo))
-    picture = composed(order, given)
-    return encode(picture, order.image_format, long_side_max=max(LONG_SIDE_MAX, order.width, order.height))
+    picture = compose(spec, given)
+    return encode(picture, spec.image_format, long_side_max=max(LONG_SIDE_MAX, spec.width, spec.height))
 
 
 def _name(roles: list[str], index: int) -> str:

@@ -60,7 +60,7 @@ Name = TypeVar("Name", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
+class Scene:
     """What a picture is to show. `tints` are the colours named, in their order."""
 
     lands: tuple[Land, ...]
@@ -70,25 +70,25 @@ class Brief:
     tints: tuple[Colour, ...]
 
 
-def read(prompt: str, rng: Rng) -> Brief:
+def parse_prompt(prompt: str, rng: Rng) -> Scene:
     """The brief of a prompt; a prompt that names no land is given an abstract picture or, with an hour, a landscape."""
     words = re.findall(r"[a-z]+", prompt.lower())
-    lands, hours, weathers, things = (_named(words, table) for table in (LANDS, HOURS, WEATHERS, THINGS))
+    lands, hours, weathers, things = (_match_entries(words, table) for table in (LANDS, HOURS, WEATHERS, THINGS))
     supposed: tuple[Land, ...] = ("sea",) if "boat" in things else ("mountains",)
-    return Brief(
+    return Scene(
         lands=lands or (supposed if things or hours or weathers else ("abstract",)),
-        hour=hours[0] if hours else _any(rng, ("day", "day", "sunset", "dawn")),
-        weather=weathers[0] if weathers else _any(rng, ("clear", "cloudy")),
+        hour=hours[0] if hours else _choose(rng, ("day", "day", "sunset", "dawn")),
+        weather=weathers[0] if weathers else _choose(rng, ("clear", "cloudy")),
         things=things,
         tints=tuple(TINTS[word] for word in words if word in TINTS),
     )
 
 
-def _any(rng: Rng, choices: tuple[T, ...]) -> T:
+def _choose(rng: Rng, choices: tuple[T, ...]) -> T:
     return choices[int(rng.integers(len(choices)))]
 
 
-def _named(words: list[str], table: Mapping[Name, str]) -> tuple[Name, ...]:
+def _match_entries(words: list[str], table: Mapping[Name, str]) -> tuple[Name, ...]:
     """The entries whose words occur, in the order of the prompt."""
     meaning = {word: entry for entry, listed in table.items() for word in listed.split()}
     found = (meaning.get(word) or meaning.get(word.removesuffix("s")) for word in words)

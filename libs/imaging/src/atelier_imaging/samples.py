@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from atelier_imaging.composition import Given, composed
+from atelier_imaging.composition import RolePhotos, compose
 from atelier_imaging.decoder import Photo, normalise
-from atelier_imaging.pictures import ImageRefused, Order
+from atelier_imaging.pictures import CompositionSpec, ImageRefused
 
 SIDE_PX = 640
 BYTES_MAX = 60_000
@@ -25,58 +25,63 @@ def main() -> None:
     told = options.parse_args()
     told.folder.mkdir(parents=True, exist_ok=True)
     garment = _read(told.garment.read_bytes()) if told.garment else shirt_of_stars()
-    for name, (order, given) in orders(garment).items():
-        (told.folder / f"{name}.jpg").write_bytes(_small(composed(order, given)))
+    for name, (spec, given) in orders(garment).items():
+        (told.folder / f"{name}.jpg").write_bytes(_small(compose(spec, given)))
 
 
-def orders(garment: Photo) -> dict[str, tuple[Order, Given]]:
+def orders(garment: Photo) -> dict[str, tuple[CompositionSpec, RolePhotos]]:
     """What is made, by file name."""
-    person, cup, snake = (packaged(name) for name in ("astronaut.png", "coffee.png", "logo.png"))
+    person, cup, snake = (load_packaged_photo(name) for name in ("astronaut.png", "coffee.png", "logo.png"))
     words = "snowy mountains above a lake at sunset"
     return {
-        "try_on": (Order("try_on", 1), [("person", person), ("garment", garment)]),
-        "image": (Order("image", 11, width=1536, height=1024, prompt=words, style="photographic"), []),
-        "image_vivid": (Order("image", 2, width=1024, height=1024, prompt="city skyline at night", style="vivid"), []),
+        "try_on": (CompositionSpec("try_on", 1), [("person", person), ("garment", garment)]),
+        "image": (CompositionSpec("image", 11, width=1536, height=1024, prompt=words, style="photographic"), []),
+        "image_vivid": (
+            CompositionSpec("image", 2, width=1024, height=1024, prompt="city skyline at night", style="vivid"),
+            [],
+        ),
         "image_artistic": (
-            Order("image", 3, width=1024, height=1024, prompt="balloon over a field of red tulips", style="artistic"),
+            CompositionSpec(
+                "image", 3, width=1024, height=1024, prompt="balloon over a field of red tulips", style="artistic"
+            ),
             [],
         ),
         "edit": (
-            Order("image", 1, width=512, height=512, prompt="a sailing boat on the sea at sunset"),
+            CompositionSpec("image", 1, width=512, height=512, prompt="a sailing boat on the sea at sunset"),
             [("image", person), ("mask", _oval(person, (330, 60, 500, 380)))],
         ),
-        "variation": (Order("image", 2), [("image", cup)]),
+        "variation": (CompositionSpec("image", 2), [("image", cup)]),
         "product_realistic": (
-            Order("product_shot", 3, width=1024, height=1024, style="realistic", quality="high"),
+            CompositionSpec("product_shot", 3, width=1024, height=1024, style="realistic", quality="high"),
             [("product", snake)],
         ),
         "product_artistic": (
-            Order("product_shot", 3, width=1536, height=1024, style="artistic", quality="high"),
+            CompositionSpec("product_shot", 3, width=1536, height=1024, style="artistic", quality="high"),
             [("product", garment)],
         ),
         "product_minimal": (
-            Order("product_shot", 3, width=1024, height=1024, style="minimal", quality="high"),
+            CompositionSpec("product_shot", 3, width=1024, height=1024, style="minimal", quality="high"),
             [("product", garment)],
         ),
         "on_model": (
-            Order("on_model", 3, width=1024, height=1536, mannequin="125", background="458", quality="high"),
+            CompositionSpec("on_model", 3, width=1024, height=1536, mannequin="125", background="458", quality="high"),
             [("photo", garment)],
         ),
         "flat_lay": (
-            Order("flat_lay", 5, width=1536, height=1024, background="461", quality="high"),
+            CompositionSpec("flat_lay", 5, width=1536, height=1024, background="461", quality="high"),
             [("photo", garment), ("photo", snake), ("photo", cup)],
         ),
     }
 
 
-def packaged(name: str) -> Photo:
+def load_packaged_photo(name: str) -> Photo:
     """A photograph out of the scikit-image wheel."""
     return _read((files("skimage.data") / name).read_bytes())
 
 
 def shirt_of_stars() -> Photo:
     """A T-shirt cut from a photograph of stars, lying on plain ground."""
-    cloth = cv2.resize(packaged("hubble_deep_field.jpg").rgb, (900, 960), interpolation=cv2.INTER_AREA)
+    cloth = cv2.resize(load_packaged_photo("hubble_deep_field.jpg").rgb, (900, 960), interpolation=cv2.INTER_AREA)
     dyed = 255 * (1 - (1 - cloth / 255.0) ** 2.2) * 0.86 + np.array((22, 25, 47))
     half = ((0, 0.13), (0.1, 0.12), (0.21, 0.05), (0.42, 0.08), (0.62, 0.16), (0.94, 0.40), (0.73, 0.51), (0.57, 0.40),
             (0.575, 0.95), (0, 0.965))  # fmt: skip

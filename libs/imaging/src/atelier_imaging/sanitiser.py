@@ -15,7 +15,7 @@ from atelier_imaging.pictures import (
     ImageFormat,
     ImageRefused,
     SourceFormat,
-    empty_mask,
+    empty_mask_refusal,
 )
 
 LOSSLESS_PIXELS_MAX: dict[SourceFormat, int] = {"png": 4_000_000, "gif": 4_000_000}
@@ -28,7 +28,7 @@ _LARGE_PNG = {"compress_level": 2}
 _JPEG_QUALITIES = (95, 90, 80)
 
 
-def still(data: bytes) -> EncodedPicture | ImageRefused:
+def sanitise(data: bytes) -> EncodedPicture | ImageRefused:
     """The picture as it is looked at: PNG where it is transparent or small, else JPEG.
 
     A JPEG in need of no change keeps its pixels. One with transparency whose PNG would be over 25 MB is halved until it
@@ -39,15 +39,15 @@ def still(data: bytes) -> EncodedPicture | ImageRefused:
         return decoded
     image = decoded.image
     if decoded.unchanged is not None:
-        return _made(decoded.unchanged, "jpeg", image.size)
+        return _to_encoded_picture(decoded.unchanged, "jpeg", image.size)
     if image.mode == "RGBA":
         return _transparent(image)
     if image.width * image.height <= LOSSLESS_PIXELS_MAX.get(decoded.source, LOSSLESS_PIXELS_MAX_ELSE):
-        return _encoded(image, "png", **_PNG)
+        return _encode(image, "png", **_PNG)
     return _opaque(image)
 
 
-def mask_still(data: bytes, *, width: int, height: int) -> EncodedPicture | ImageRefused:
+def sanitise_mask(data: bytes, *, width: int, height: int) -> EncodedPicture | ImageRefused:
     """A mask in its picture's measures: transparent, and white, where something is to be made anew, else opaque black.
 
     So it says the same to those who read transparency and to those who read light. One that marks nothing is refused.
@@ -57,14 +57,14 @@ def mask_still(data: bytes, *, width: int, height: int) -> EncodedPicture | Imag
         return photo
     plane = plane_like(photo, width, height)
     if not is_marked(plane).any():
-        return empty_mask()
-    return _encoded(Image.fromarray(np.dstack([plane, plane, plane, 255 - plane])), "png", **_PNG)
+        return empty_mask_refusal()
+    return _encode(Image.fromarray(np.dstack([plane, plane, plane, 255 - plane])), "png", **_PNG)
 
 
 def _transparent(image: Image.Image) -> EncodedPicture:
     while True:
         large = image.width * image.height > LOSSLESS_PIXELS_MAX["png"]
-        made = _encoded(_without_hidden(image), "png", **(_LARGE_PNG if large else _PNG))
+        made = _encode(_without_hidden(image), "png", **(_LARGE_PNG if large else _PNG))
         if len(made.data) <= BYTES_MAX:
             return made
         image = image.reduce(2)
@@ -79,18 +79,18 @@ def _without_hidden(image: Image.Image) -> Image.Image:
 
 def _opaque(image: Image.Image) -> EncodedPicture:
     for quality in _JPEG_QUALITIES:
-        made = _encoded(image, "jpeg", quality=quality, subsampling=0)
+        made = _encode(image, "jpeg", quality=quality, subsampling=0)
         if len(made.data) <= BYTES_MAX:
             break
     return made
 
 
-def _encoded(image: Image.Image, image_format: ImageFormat, **options: int) -> EncodedPicture:
+def _encode(image: Image.Image, image_format: ImageFormat, **options: int) -> EncodedPicture:
     image.info.clear()  # nothing that came beside the pixels is written again
     out = io.BytesIO()
     image.save(out, image_format.upper(), **options)
-    return _made(out.getvalue(), image_format, image.size)
+    return _to_encoded_picture(out.getvalue(), image_format, image.size)
 
 
-def _made(data: bytes, image_format: ImageFormat, size: tuple[int, int]) -> EncodedPicture:
+def _to_encoded_picture(data: bytes, image_format: ImageFormat, size: tuple[int, int]) -> EncodedPicture:
     return EncodedPicture(data, CONTENT_TYPES[image_format], *size, hashlib.sha256(data).hexdigest())

@@ -3,15 +3,15 @@
 import cv2
 import numpy as np
 
-from atelier_imaging.geometry import Pixels, Plane, blurred
+from atelier_imaging.geometry import Pixels, Plane, blur
 from atelier_imaging.noise import Rng, fractal
 
 
-def pixels(canvas: Plane) -> Pixels:
+def to_pixels(canvas: Plane) -> Pixels:
     return np.asarray(np.clip(canvas + 0.5, 0, 255), np.uint8)
 
 
-def finished(rgb: Pixels, style: str, rng: Rng, *, fine: bool) -> Pixels:
+def apply_style(rgb: Pixels, style: str, rng: Rng, *, fine: bool) -> Pixels:
     """The picture in its style; `fine` keeps more detail."""
     if style == "vivid":
         rgb = vivid(rgb)
@@ -19,7 +19,7 @@ def finished(rgb: Pixels, style: str, rng: Rng, *, fine: bool) -> Pixels:
         rgb = painterly(rgb, rng, fine=fine)
     elif style == "photographic":
         rgb = photographic(rgb, rng)
-    return sharpened(rgb, 0.9) if fine else rgb
+    return sharpen(rgb, 0.9) if fine else rgb
 
 
 def vivid(rgb: Pixels) -> Pixels:
@@ -28,7 +28,7 @@ def vivid(rgb: Pixels) -> Pixels:
     grey = canvas.mean(axis=2, keepdims=True)
     strong = grey + (canvas - grey) * 1.5
     curve = np.clip(strong / 255, 0, 1)
-    return pixels(np.asarray((0.45 * curve + 0.55 * curve * curve * (3 - 2 * curve)) * 255, np.float32))
+    return to_pixels(np.asarray((0.45 * curve + 0.55 * curve * curve * (3 - 2 * curve)) * 255, np.float32))
 
 
 def painterly(rgb: Pixels, rng: Rng, *, fine: bool) -> Pixels:
@@ -48,7 +48,7 @@ def painterly(rgb: Pixels, rng: Rng, *, fine: bool) -> Pixels:
     relief = np.clip((grain - np.roll(grain, 2, axis=0)) * 0.7, -1, 1)[..., None]
     mixed = total / 6
     grey = mixed.mean(axis=2, keepdims=True)
-    return pixels(np.asarray((grey + (mixed - grey) * 1.25) * (1 + 0.16 * relief), np.float32))
+    return to_pixels(np.asarray((grey + (mixed - grey) * 1.25) * (1 + 0.16 * relief), np.float32))
 
 
 def photographic(rgb: Pixels, rng: Rng) -> Pixels:
@@ -56,15 +56,15 @@ def photographic(rgb: Pixels, rng: Rng) -> Pixels:
     height, width = rgb.shape[:2]
     canvas = rgb.astype(np.float32)
     bright = np.clip(canvas - 190, 0, 65)
-    canvas += 0.8 * blurred(bright, width / 60)
+    canvas += 0.8 * blur(bright, width / 60)
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     corner = np.hypot((columns / width - 0.5) * 1.2, rows / height - 0.5)
     canvas *= (1.03 - 0.5 * np.clip(corner - 0.2, 0, 1) ** 1.6)[..., None]
     canvas += rng.standard_normal((height, width), dtype=np.float32)[..., None] * 3.2
     grey = canvas.mean(axis=2, keepdims=True)
-    return pixels(np.asarray(grey + (canvas - grey) * 0.88, np.float32))
+    return to_pixels(np.asarray(grey + (canvas - grey) * 0.88, np.float32))
 
 
-def sharpened(rgb: Pixels, share: float) -> Pixels:
+def sharpen(rgb: Pixels, share: float) -> Pixels:
     soft = cv2.GaussianBlur(rgb, (0, 0), 1.1)
     return np.asarray(cv2.addWeighted(rgb, 1 + share, soft, -share, 0), np.uint8)

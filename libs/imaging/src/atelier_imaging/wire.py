@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from atelier_imaging.pictures import Analysis, EncodedPicture, ImageRefused, Order, PhotoInfo
+from atelier_imaging.pictures import Analysis, CompositionSpec, EncodedPicture, ImageRefused, PhotoInfo
 
 HEAD_LENGTH = struct.Struct(">I")
 HEAD_BYTES_MAX = 64 * 1024
@@ -17,30 +17,30 @@ BLOBS_BYTES_MAX = 512 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ImageJob:
     """Probe and analyse: one picture. Still: one picture; a mask with the sides of its picture as an order's. Fit: one
     picture and an order's sides and format. Compose: an order and its pictures, each with its role; of a try-on the
     person first."""
 
-    kind: Literal["probe", "analyse", "still", "fit", "compose"]
+    kind: Literal["probe", "analyse", "sanitise", "fit", "compose"]
     pictures: list[bytes]
     roles: list[str] = field(default_factory=list)
-    order: Order | None = None
+    spec: CompositionSpec | None = None
 
 
-Answer = PhotoInfo | Analysis | EncodedPicture | ImageRefused
+JobResult = PhotoInfo | Analysis | EncodedPicture | ImageRefused
 
 
-class ProtocolBroken(Exception):
+class ProtocolError(Exception):
     """The other side did not keep to the format: it is a different version, or no longer itself."""
 
 
-def pack_job(job: Job) -> list[bytes]:
-    order = None if job.order is None else asdict(job.order)
-    return _frame({"kind": job.kind, "roles": job.roles, "order": order}, job.pictures)
+def pack_job(job: ImageJob) -> list[bytes]:
+    spec = None if job.spec is None else asdict(job.spec)
+    return _frame({"kind": job.kind, "roles": job.roles, "order": spec}, job.pictures)
 
 
-def pack_answer(answer: Answer) -> list[bytes]:
+def pack_result(answer: JobResult) -> list[bytes]:
     if isinstance(answer, EncodedPicture):
         said = {key: value for key, value in asdict(answer).items() if key != "data"}
         return _frame({"EncodedPicture": said}, [answer.data])
@@ -50,13 +50,13 @@ def pack_answer(answer: Answer) -> list[bytes]:
     return _frame({type(answer).__name__: asdict(answer)}, [])
 
 
-def unpack_job(head: bytes, blobs: list[bytes]) -> Job:
+def unpack_job(head: bytes, blobs: list[bytes]) -> ImageJob:
     said = json.loads(head)
-    order = None if said["order"] is None else Order(**said["order"])
-    return Job(said["kind"], blobs, said["roles"], order)
+    spec = None if said["order"] is None else CompositionSpec(**said["order"])
+    return ImageJob(said["kind"], blobs, said["roles"], spec)
 
 
-def unpack_answer(head: bytes, blobs: list[bytes]) -> Answer:
+def unpack_result(head: bytes, blobs: list[bytes]) -> JobResult:
     """Raises ProtocolBroken."""
     try:
         match json.loads(head):
@@ -69,15 +69,15 @@ def unpack_answer(head: bytes, blobs: list[bytes]) -> Answer:
             case {"ImageRefused": dict(said)}:
                 return ImageRefused(**said)
     except (ValueError, TypeError, IndexError, KeyError) as error:
-        raise ProtocolBroken("an answer is malformed") from error
-    raise ProtocolBroken("an answer of no known kind")
+        raise ProtocolError("an answer is malformed") from error
+    raise ProtocolError("an answer of no known kind")
 
 
 def head_length(prefix: bytes) -> int:
     """Raises ProtocolBroken."""
     (length,) = HEAD_LENGTH.unpack(prefix)
     if length > HEAD_BYTES_MAX:
-        raise ProtocolBroken("a head is too long")
+        raise ProtocolError("a head is too long")
     return int(length)
 
 
@@ -86,9 +86,9 @@ def blob_lengths(head: bytes) -> list[int]:
     try:
         lengths = [int(length) for length in json.loads(head)["blobs"]]
     except (ValueError, TypeError, KeyError) as error:
-        raise ProtocolBroken("a head is malformed") from error
+        raise ProtocolError("a head is malformed") from error
     if min(lengths, default=0) < 0 or sum(lengths) > BLOBS_BYTES_MAX:
-        raise ProtocolBroken("pictures of impossible size")
+        raise ProtocolError("pictures of impossible size")
     return lengths
 
 

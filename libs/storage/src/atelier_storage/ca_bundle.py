@@ -6,6 +6,6 @@ import os
 import certifi
 
 
-def ca_file() -> str:
+def ca_bundle_path() -> str:
     """Path of the PEM bundle that verifies the store and the hosts we fetch from."""
     return os.environ.get("SSL_CERT_FILE") or certifi.where()

@@ -8,7 +8,7 @@ import urllib3
 from minio import Minio
 from minio.error import InvalidResponseError, MinioException, S3Error
 
-from atelier_storage.ca_bundle import ca_file
+from atelier_storage.ca_bundle import ca_bundle_path
 from atelier_storage.errors import ObjectMissing, StorageUnavailable
 from atelier_storage.settings import Origin, StorageSettings
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 _MISSING_CODES = frozenset({"NoSuchKey", "NoSuchObject", "NoSuchVersion"})
 
 
-def origin_text(url: Origin) -> str:
+def to_origin(url: Origin) -> str:
     """scheme://host[:port], the port left out where it is the scheme's own."""
     return str(url).rstrip("/")
 
@@ -24,7 +24,7 @@ def origin_text(url: Origin) -> str:
 def minio_client(settings: StorageSettings, http: urllib3.PoolManager) -> Minio:
     """A client that never asks the store where the bucket lives, because it is told the region."""
     return Minio(
-        origin_text(settings.endpoint).split("://", 1)[1],
+        to_origin(settings.endpoint).split("://", 1)[1],
         access_key=settings.access_key,
         secret_key=settings.secret_key.get_secret_value(),
         secure=settings.endpoint.scheme == "https",
@@ -45,15 +45,15 @@ def http_pool(settings: StorageSettings) -> urllib3.PoolManager:
         respect_retry_after_header=False,
     )
     timeout = urllib3.Timeout(connect=settings.connect_timeout_s, read=settings.timeout_s)
-    return urllib3.PoolManager(maxsize=settings.threads, timeout=timeout, retries=once_more, ca_certs=ca_file())
+    return urllib3.PoolManager(maxsize=settings.threads, timeout=timeout, retries=once_more, ca_certs=ca_bundle_path())
 
 
-def in_our_words(key: str, call: Callable[[], T]) -> Callable[[], T]:
+def translate_errors(key: str, call: Callable[[], T]) -> Callable[[], T]:
     """The same call, failing with ObjectMissing or StorageUnavailable instead of minio-py's and urllib3's errors."""
-    return partial(_translated, key, call)
+    return partial(_call_translated, key, call)
 
 
-def _translated(key: str, call: Callable[[], T]) -> T:
+def _call_translated(key: str, call: Callable[[], T]) -> T:
     try:
         return call()
     except S3Error as error:

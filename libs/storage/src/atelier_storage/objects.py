@@ -17,13 +17,13 @@ from urllib.parse import unquote
 from minio.commonconfig import CopySource
 from opentelemetry import trace
 
-from atelier_storage.client import http_pool, in_our_words, minio_client, origin_text
+from atelier_storage.client import http_pool, minio_client, to_origin, translate_errors
 from atelier_storage.errors import ObjectCorrupt, ObjectTooLarge, StorageError, StorageUnavailable, UploadIdentityUnfit
 from atelier_storage.keys import is_server_made
 from atelier_storage.presign import Signer
 from atelier_storage.settings import StorageSettings
 from atelier_storage.threads import BoundedThreads
-from atelier_storage.url_policy import Target, parse_url
+from atelier_storage.url_policy import HttpTarget, parse_url
 
 PRESIGN_S_MAX = 900
 PUT_BYTES_MAX = 256 * 1024 * 1024
@@ -89,7 +89,7 @@ class ObjectStore:
         self._client = minio_client(settings, self._http)
         self._signer = Signer(settings.access_key, settings.secret_key.get_secret_value(), settings.region)
         self._upload_signer = _upload_signer(settings)
-        self._public_origin = origin_text(settings.public_endpoint or settings.endpoint)
+        self._public_origin = to_origin(settings.public_endpoint or settings.endpoint)
         self._threads = BoundedThreads(settings.threads, settings.timeout_s)
 
     async def put(
@@ -120,7 +120,7 @@ class ObjectStore:
             return StoredObject(key, len(data), digest, content_type)
 
         with self._span("put", key, len(data)):
-            return await self._on_thread(key, write)
+            return await self._run_in_thread(key, write)
 
     async def get(self, key: str, max_bytes: int) -> bytes:
         """The object's bytes, checked against the SHA-256 kept with it.
@@ -129,14 +129,14 @@ class ObjectStore:
         """
         with self._span("get", key) as span:
             deadline = time.monotonic() + self._settings.timeout_s
-            data = await self._on_thread(key, lambda: self._read(key, max_bytes, deadline))
+            data = await self._run_in_thread(key, lambda: self._read(key, max_bytes, deadline))
             span.set_attribute(SPAN_SIZE, len(data))
             return data
 
     async def stat(self, key: str) -> ObjectInfo:
         """Size, type and checksum without the bytes. Raises ObjectMissing."""
         with self._span("stat", key) as span:
-            found = await self._on_thread(key, lambda: self._client.stat_object(self._settings.bucket, key))
+            found = await self._run_in_thread(key, lambda: self._client.stat_object(self._settings.bucket, key))
             size = found.size or 0
             span.set_attribute(SPAN_SIZE, size)
             sha256 = (found.metadata or {}).get(_META_SHA256)
@@ -145,15 +145,15 @@ class ObjectStore:
     async def remove(self, key: str) -> None:
         """Remove the object; one that is not there is removed already."""
         with self._span("remove", key):
-            await self._on_thread(key, lambda: self._client.remove_object(self._settings.bucket, key))
+            await self._run_in_thread(key, lambda: self._client.remove_object(self._settings.bucket, key))
 
     async def copy(self, source: str, key: str) -> None:
         """Copy an object within the store, its type and checksum with it. Raises ObjectMissing."""
-        bucket, origin = self._settings.bucket, CopySource(self._settings.bucket, _server_made(source))
+        bucket, origin = self._settings.bucket, CopySource(self._settings.bucket, _validated_key(source))
         with self._span("copy", key):
-            await self._on_thread(key, lambda: self._client.copy_object(bucket, key, origin))
+            await self._run_in_thread(key, lambda: self._client.copy_object(bucket, key, origin))
 
-    async def listed(self, folder: str, *, after: str, limit: int) -> list[ListedObject]:
+    async def list_page(self, folder: str, *, after: str, limit: int) -> list[ListedObject]:
         """At most `limit` objects under a folder, in the order of their keys, those past the key `after`."""
 
         def read() -> list[ListedObject]:
@@ -164,7 +164,7 @@ class ObjectStore:
                 if one.object_name and one.last_modified
             ]
 
-        return await self._on_thread(folder, read)
+        return await self._run_in_thread(folder, read)
 
     def presign_put(self, key: str, content_type: str, expires_s: int, size: int | None = None) -> PresignedPut:
         """An upload URL for one key and content type, and for exactly `size` bytes when given. At most 900 s.
@@ -190,7 +190,7 @@ class ObjectStore:
         to be fetched as if it were foreign. The signature is not looked at; ask `belongs_to` who may use the key.
         """
         target = parse_url(url)
-        if not isinstance(target, Target):
+        if not isinstance(target, HttpTarget):
             return None
         path = unquote(target.path).lstrip("/")
         for origin in (self._settings.endpoint, self._settings.public_endpoint):
@@ -208,7 +208,7 @@ class ObjectStore:
         """Whether the bucket answers within two seconds."""
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
-                return await self._on_thread("", lambda: self._client.bucket_exists(self._settings.bucket))
+                return await self._run_in_thread("", lambda: self._client.bucket_exists(self._settings.bucket))
         except (StorageError, TimeoutError):
             return False
 
@@ -219,7 +219,7 @@ class ObjectStore:
             if not self._client.bucket_exists(self._settings.bucket):
                 self._client.make_bucket(self._settings.bucket)
 
-        await self._on_thread("", create)
+        await self._run_in_thread("", create)
 
     def close(self) -> None:
         """Let go of threads and connections; operations still running end by their own timeouts."""
@@ -238,7 +238,7 @@ class ObjectStore:
     ) -> str:
         if not 1 <= expires_s <= PRESIGN_S_MAX:
             raise ValueError(f"A presigned URL lives 1 to {PRESIGN_S_MAX} seconds, not {expires_s}.")
-        path = f"/{self._settings.bucket}/{_server_made(key)}"
+        path = f"/{self._settings.bucket}/{_validated_key(key)}"
         return (signer or self._signer).presign(
             method, self._public_origin, path, now=self._clock(), expires_s=expires_s, headers=headers, query=query
         )
@@ -265,15 +265,15 @@ class ObjectStore:
             raise ObjectCorrupt(f"{key} does not match the SHA-256 it was stored with.")
         return bytes(data)
 
-    async def _on_thread(self, key: str, call: Callable[[], T]) -> T:
+    async def _run_in_thread(self, key: str, call: Callable[[], T]) -> T:
         try:
-            return await self._threads.run(in_our_words(key, call))
+            return await self._threads.run(translate_errors(key, call))
         except TimeoutError as error:
             raise StorageUnavailable(f"The object store took longer than {self._settings.timeout_s} s.") from error
 
     @contextmanager
     def _span(self, operation: str, key: str, size: int | None = None) -> Iterator[trace.Span]:
-        attributes: dict[str, str | int] = {SPAN_KEY: _server_made(key)}
+        attributes: dict[str, str | int] = {SPAN_KEY: _validated_key(key)}
         if size is not None:
             attributes[SPAN_SIZE] = size
         kind = trace.SpanKind.CLIENT
@@ -287,7 +287,7 @@ def _upload_signer(settings: StorageSettings) -> Signer | None:
     return Signer(settings.upload_access_key, settings.upload_secret_key.get_secret_value(), settings.region)
 
 
-def _server_made(key: str) -> str:
+def _validated_key(key: str) -> str:
     if not is_server_made(key):
         raise ValueError(f"{key!r} is not a key made by atelier_storage.keys.")
     return key

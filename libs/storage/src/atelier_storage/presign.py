@@ -36,7 +36,7 @@ class Signer:
         scope = f"{now:%Y%m%d}/{self.region}/s3/aws4_request"
         lines = {"host": origin.split("://", 1)[1]} | {name.lower(): value for name, value in (headers or {}).items()}
         signed_names = ";".join(sorted(lines))
-        signed_query = _encoded_query(
+        signed_query = _encode_query(
             {
                 **(query or {}),
                 "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
@@ -60,6 +60,6 @@ class Signer:
         return hmac.digest(key, text.encode(), "sha256").hex()
 
 
-def _encoded_query(query: Mapping[str, str]) -> str:
+def _encode_query(query: Mapping[str, str]) -> str:
     pairs = sorted((quote(name, safe="~"), quote(value, safe="~")) for name, value in query.items())
     return "&".join(f"{name}={value}" for name, value in pairs)

@@ -12,9 +12,9 @@ from ipaddress import ip_address
 
 import h11
 
-from atelier_storage.ca_bundle import ca_file
+from atelier_storage.ca_bundle import ca_bundle_path
 from atelier_storage.ip_policy import IPAddress, parse_address
-from atelier_storage.url_policy import Refusal, Target, refuse_address, refuse_target
+from atelier_storage.url_policy import HttpTarget, UrlRefusal, refuse_address, refuse_target
 
 ADDRESSES_TRIED_MAX = 4
 _READ_BYTES = 64 * 1024
@@ -24,7 +24,7 @@ Resolver = Callable[[str, int], Awaitable[list[IPAddress]]]
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class Connector:
+class SafeConnector:
     """Opens connections to targets that clients name; ``threads`` names are resolved at once."""
 
     def __init__(self, *, connect_timeout_s: float, threads: int, resolve: Resolver | None = None) -> None:
@@ -33,29 +33,29 @@ class Connector:
         # Of our own: names that hang must not use up the threads everybody else resolves on.
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
 
-    async def open(self, target: Target, *, allow_hosts: frozenset[str]) -> Connection | Refusal:
+    async def open(self, target: HttpTarget, *, allow_hosts: frozenset[str]) -> Connection | UrlRefusal:
         """A connection, encrypted where the target says https, or why there must be none. Raises OSError."""
         addresses = await self._addresses(target, allow_hosts)
-        return addresses if isinstance(addresses, Refusal) else await self._connect(target, addresses)
+        return addresses if isinstance(addresses, UrlRefusal) else await self._connect(target, addresses)
 
     def close(self) -> None:
         """Let go of the resolver threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _addresses(self, target: Target, allow_hosts: frozenset[str]) -> list[IPAddress] | Refusal:
+    async def _addresses(self, target: HttpTarget, allow_hosts: frozenset[str]) -> list[IPAddress] | UrlRefusal:
         refusal = refuse_target(target, allow_hosts=allow_hosts)
         if refusal is not None:
             return refusal
         literal = parse_address(target.host)
         addresses = await self._resolve(target.host, target.port) if literal is None else [literal]
         if not addresses:
-            return Refusal("unknown_host", "The host name is not known.")
+            return UrlRefusal("unknown_host", "The host name is not known.")
         if target.host_and_port in allow_hosts:
             return addresses
         # One internal address among public ones is enough: which one a connection takes is not ours to gamble on.
         return next((refused for address in addresses if (refused := refuse_address(address))), addresses)
 
-    async def _connect(self, target: Target, addresses: list[IPAddress]) -> Connection:
+    async def _connect(self, target: HttpTarget, addresses: list[IPAddress]) -> Connection:
         failure: OSError = OSError("no address to connect to")
         for address in addresses[:ADDRESSES_TRIED_MAX]:
             try:
@@ -86,7 +86,7 @@ class Connector:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=ca_file())
+        return ssl.create_default_context(cafile=ca_bundle_path())
 
 
 async def next_event(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Event:

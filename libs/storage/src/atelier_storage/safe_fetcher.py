@@ -10,8 +10,8 @@ import h11
 from opentelemetry import trace
 
 from atelier_storage.errors import FetchFailed
-from atelier_storage.safe_connector import Connector, Resolver, next_event
-from atelier_storage.url_policy import Refusal, Target, parse_url
+from atelier_storage.safe_connector import Resolver, SafeConnector, next_event
+from atelier_storage.url_policy import HttpTarget, UrlRefusal, parse_url
 
 _USER_AGENT = "atelier-fetch/1"
 _TRANSIENT_STATUS = frozenset({408, 425, 429})
@@ -20,7 +20,7 @@ _tracer = trace.get_tracer("atelier_storage")
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchedFile:
     """The bytes of an answer; `claimed_type` is what its sender says they are, to be trusted by nobody."""
 
     body: bytes = field(repr=False)
@@ -48,38 +48,38 @@ class SafeFetcher:
         self._timeout_s = timeout_s
         self._allow_hosts = allow_hosts
         self._free = asyncio.Semaphore(fetches_max)
-        self._connector = Connector(connect_timeout_s=connect_timeout_s, threads=fetches_max, resolve=resolve)
+        self._connector = SafeConnector(connect_timeout_s=connect_timeout_s, threads=fetches_max, resolve=resolve)
 
-    async def fetch(self, url: str) -> Fetched | Refusal:
+    async def fetch(self, url: str) -> FetchedFile | UrlRefusal:
         """The body of a 2xx answer, or why this URL will never do. Raises FetchFailed when it may do later."""
         target = parse_url(url)
-        if isinstance(target, Refusal):
+        if isinstance(target, UrlRefusal):
             return target
         # The host only: paths and queries of signed URLs are secrets.
         attributes: dict[str, str | int] = {"server.address": target.host, "server.port": target.port}
         with _tracer.start_as_current_span("storage fetch", kind=trace.SpanKind.CLIENT, attributes=attributes) as span:
-            outcome = await self._in_time(target)
-            span.set_attribute("atelier.outcome", outcome.code if isinstance(outcome, Refusal) else "fetched")
+            outcome = await self._fetch_within_timeout(target)
+            span.set_attribute("atelier.outcome", outcome.code if isinstance(outcome, UrlRefusal) else "fetched")
             return outcome
 
     def close(self) -> None:
         """Let go of the resolver threads."""
         self._connector.close()
 
-    async def _in_time(self, target: Target) -> Fetched | Refusal:
+    async def _fetch_within_timeout(self, target: HttpTarget) -> FetchedFile | UrlRefusal:
         try:
             async with asyncio.timeout(self._timeout_s), self._free:
                 return await self._fetch(target)
         except ssl.SSLCertVerificationError:
-            return Refusal("certificate", "The host's certificate is not valid for its name.")
+            return UrlRefusal("certificate", "The host's certificate is not valid for its name.")
         except TimeoutError as error:
             raise FetchFailed(f"{target.host} did not answer in time.") from error
         except (OSError, h11.RemoteProtocolError) as error:
             raise FetchFailed(f"{target.host} cannot be reached, or broke off its answer.") from error
 
-    async def _fetch(self, target: Target) -> Fetched | Refusal:
+    async def _fetch(self, target: HttpTarget) -> FetchedFile | UrlRefusal:
         opened = await self._connector.open(target, allow_hosts=self._allow_hosts)
-        if isinstance(opened, Refusal):
+        if isinstance(opened, UrlRefusal):
             return opened
         reader, writer = opened
         try:
@@ -89,8 +89,8 @@ class SafeFetcher:
             writer.transport.abort()
 
     async def _exchange(
-        self, target: Target, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> Fetched | Refusal:
+        self, target: HttpTarget, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> FetchedFile | UrlRefusal:
         connection = h11.Connection(h11.CLIENT)
         writer.write(connection.send(_request(target)) or b"")
         writer.write(connection.send(h11.EndOfMessage()) or b"")
@@ -107,25 +107,25 @@ class SafeFetcher:
                 body += event.data
                 if len(body) > self._max_bytes:
                     return self._too_large()
-        return Fetched(bytes(body), claimed_type)
+        return FetchedFile(bytes(body), claimed_type)
 
-    def _refuse_answer(self, status: int, headers: dict[bytes, bytes]) -> Refusal | None:
+    def _refuse_answer(self, status: int, headers: dict[bytes, bytes]) -> UrlRefusal | None:
         if status >= 500 or status in _TRANSIENT_STATUS:
             raise FetchFailed(f"The host answered {status}.")
         if 300 <= status < 400:
-            return Refusal("redirect", "The URL redirects; give the address it leads to.")
+            return UrlRefusal("redirect", "The URL redirects; give the address it leads to.")
         if status != 200:
-            return Refusal("status", f"The host answered {status}.")
+            return UrlRefusal("status", f"The host answered {status}.")
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            return Refusal("encoded", "The host sent the picture in a content encoding that was not asked for.")
+            return UrlRefusal("encoded", "The host sent the picture in a content encoding that was not asked for.")
         length = headers.get(b"content-length", b"0")
         return self._too_large() if int(length) > self._max_bytes else None
 
-    def _too_large(self) -> Refusal:
-        return Refusal("too_large", f"The file is larger than {self._max_bytes} bytes.")
+    def _too_large(self) -> UrlRefusal:
+        return UrlRefusal("too_large", f"The file is larger than {self._max_bytes} bytes.")
 
 
-def _request(target: Target) -> h11.Request:
+def _request(target: HttpTarget) -> h11.Request:
     headers = [
         ("Host", target.authority),
         ("User-Agent", _USER_AGENT),

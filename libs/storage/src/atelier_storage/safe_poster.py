@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import h11
 
 from atelier_storage.errors import FetchFailed
-from atelier_storage.safe_connector import Connection, Connector, Resolver, next_event
-from atelier_storage.url_policy import Refusal, Target, parse_url
+from atelier_storage.safe_connector import Connection, Resolver, SafeConnector, next_event
+from atelier_storage.url_policy import HttpTarget, UrlRefusal, parse_url
 
 ANSWER_BYTES_MAX = 4096
 ANSWER_READ_S = 2.0
@@ -22,7 +22,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True)
-class Posted:
+class PostResponse:
     """An answer; `body` is at most its first `ANSWER_BYTES_MAX` bytes, `retry_after` the header as it came."""
 
     status: int
@@ -47,18 +47,18 @@ class SafePoster:
     ) -> None:
         self._timeout_s = timeout_s
         self._loopback = loopback
-        self._connector = Connector(connect_timeout_s=connect_timeout_s, threads=8, resolve=resolve)
+        self._connector = SafeConnector(connect_timeout_s=connect_timeout_s, threads=8, resolve=resolve)
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted | Refusal:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostResponse | UrlRefusal:
         """The answer, or why this URL must not be posted to. Raises FetchFailed where no answer came."""
         target = parse_url(url)
-        if isinstance(target, Refusal):
+        if isinstance(target, UrlRefusal):
             return target
         try:
             async with asyncio.timeout(self._timeout_s) as bound:
                 return await self._post(target, body, headers, bound)
         except ssl.SSLCertVerificationError:
-            return Refusal("certificate", "The host's certificate is not valid for its name.")
+            return UrlRefusal("certificate", "The host's certificate is not valid for its name.")
         except TimeoutError as error:
             raise FetchFailed(f"{target.host} did not answer in time.") from error
         except (OSError, h11.RemoteProtocolError) as error:
@@ -69,27 +69,27 @@ class SafePoster:
         self._connector.close()
 
     async def _post(
-        self, target: Target, body: bytes, headers: Mapping[str, str], bound: asyncio.Timeout
-    ) -> Posted | Refusal:
-        opened = await self._connector.open(target, allow_hosts=allowed(target, loopback=self._loopback))
-        if isinstance(opened, Refusal):
+        self, target: HttpTarget, body: bytes, headers: Mapping[str, str], bound: asyncio.Timeout
+    ) -> PostResponse | UrlRefusal:
+        opened = await self._connector.open(target, allow_hosts=loopback_allow_list(target, loopback=self._loopback))
+        if isinstance(opened, UrlRefusal):
             return opened
         try:
             head, connection = await _exchange(target, opened, body, headers)
             bound.reschedule(None)  # the status is what counts; for the rest there is a time of its own
-            return await _posted(head, connection, opened[0])
+            return await _post_response(head, connection, opened[0])
         finally:
             # Not a polite close: a peer could make us wait for its goodbye.
             opened[1].transport.abort()
 
 
-def allowed(target: Target, *, loopback: bool) -> frozenset[str]:
+def loopback_allow_list(target: HttpTarget, *, loopback: bool) -> frozenset[str]:
     """The `allow_hosts` of a target where `loopback` lets this machine's own servers be reached."""
     return frozenset({target.host_and_port}) if loopback and target.host in _LOOPBACK else frozenset()
 
 
 async def _exchange(
-    target: Target, opened: Connection, body: bytes, headers: Mapping[str, str]
+    target: HttpTarget, opened: Connection, body: bytes, headers: Mapping[str, str]
 ) -> tuple[h11.Response, h11.Connection]:
     reader, writer = opened
     connection = h11.Connection(h11.CLIENT)
@@ -101,7 +101,7 @@ async def _exchange(
     return event, connection
 
 
-async def _posted(head: h11.Response, connection: h11.Connection, reader: asyncio.StreamReader) -> Posted:
+async def _post_response(head: h11.Response, connection: h11.Connection, reader: asyncio.StreamReader) -> PostResponse:
     """A body that drips, breaks off or never ends changes nothing about the status."""
     retry_after = dict(head.headers).get(b"retry-after")
     answered = bytearray()
@@ -109,7 +109,7 @@ async def _posted(head: h11.Response, connection: h11.Connection, reader: asynci
         async with asyncio.timeout(ANSWER_READ_S):
             await _read(connection, reader, answered)
     told = retry_after.decode("latin-1") if retry_after else None
-    return Posted(head.status_code, told, bytes(answered[:ANSWER_BYTES_MAX]))
+    return PostResponse(head.status_code, told, bytes(answered[:ANSWER_BYTES_MAX]))
 
 
 async def _read(connection: h11.Connection, reader: asyncio.StreamReader, into: bytearray) -> None:
@@ -119,7 +119,7 @@ async def _read(connection: h11.Connection, reader: asyncio.StreamReader, into: 
             return
 
 
-def _request(target: Target, body: bytes, headers: Mapping[str, str]) -> h11.Request:
+def _request(target: HttpTarget, body: bytes, headers: Mapping[str, str]) -> h11.Request:
     own = {
         "Host": target.authority,
         "User-Agent": _USER_AGENT,

@@ -42,7 +42,7 @@ class StorageSettings(BaseSettings):
     threads: int = Field(8, ge=1, le=64, description="operations in flight at once in one process")
 
     @model_validator(mode="after")
-    def _upload_identity_is_whole(self) -> Self:
+    def _check_upload_identity(self) -> Self:
         if (self.upload_access_key is None) != (self.upload_secret_key is None):
             raise ValueError("ATELIER_S3_UPLOAD_ACCESS_KEY and ATELIER_S3_UPLOAD_SECRET_KEY belong together")
         if self.upload_access_key == self.access_key:

@@ -17,7 +17,7 @@ class BoundedThreads:
         self._free = asyncio.Semaphore(threads)
 
     @property
-    def exhausted(self) -> bool:
+    def is_exhausted(self) -> bool:
         """Whether every thread is at work."""
         return self._free.locked()
 
@@ -26,7 +26,7 @@ class BoundedThreads:
         async with asyncio.timeout(self._timeout_s):
             await self._free.acquire()
             running = asyncio.get_running_loop().run_in_executor(self._pool, call)
-            running.add_done_callback(self._thread_is_free)
+            running.add_done_callback(self._release_thread)
             # Shielded: a caller who gives up does not free the thread, which ends by its own socket timeouts.
             return await asyncio.shield(running)
 
@@ -34,7 +34,7 @@ class BoundedThreads:
         """Take no more calls; those running end by their own timeouts."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _thread_is_free(self, running: asyncio.Future[T]) -> None:
+    def _release_thread(self, running: asyncio.Future[T]) -> None:
         self._free.release()
         if not running.cancelled():
             running.exception()  # looked at, so that an outcome nobody waits for any more is not logged as forgotten

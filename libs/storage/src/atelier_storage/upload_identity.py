@@ -12,7 +12,7 @@ from uuid import uuid4
 from minio import Minio
 from minio.error import S3Error
 
-from atelier_storage.client import http_pool, in_our_words, minio_client
+from atelier_storage.client import http_pool, minio_client, translate_errors
 from atelier_storage.errors import StorageUnavailable, UploadIdentityUnfit
 from atelier_storage.keys import OWNER_FOLDERS, artefact_key, upload_key
 from atelier_storage.settings import StorageSettings
@@ -34,20 +34,20 @@ class UploadIdentity:
 
     def __init__(self, settings: StorageSettings) -> None:
         self._settings = settings
-        self._fit = False
+        self._is_verified = False
 
-    async def prove(self) -> None:
+    async def verify(self) -> None:
         """Raises UploadIdentityUnfit, or StorageUnavailable when the store cannot say now."""
-        if self._fit:
+        if self._is_verified:
             return
         try:
             async with asyncio.timeout(CHECK_S_MAX):
-                await asyncio.to_thread(in_our_words("the check of the upload identity", self._try_everything))
+                await asyncio.to_thread(translate_errors("the check of the upload identity", self._try_permissions))
         except TimeoutError:
             raise StorageUnavailable(f"The upload identity was not checked within {CHECK_S_MAX} s.") from None
-        self._fit = True
+        self._is_verified = True
 
-    def _try_everything(self) -> None:
+    def _try_permissions(self) -> None:
         settings = self._settings
         if settings.upload_access_key is None or settings.upload_secret_key is None:
             raise UploadIdentityUnfit(

@@ -15,7 +15,7 @@ URL_CHARS_MAX = 4096
 PORTS = frozenset({80, 443})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-RefusalCode = Literal[
+UrlRefusalCode = Literal[
     "malformed_url",
     "scheme",
     "credentials_in_url",
@@ -43,15 +43,15 @@ _PRINTABLE = re.compile(r"[^\x00-\x20\x7f-\xa0\\\ud800-\udfff]+")
 
 
 @dataclass(frozen=True)
-class Refusal:
+class UrlRefusal:
     """Why a URL is not fetched, now or ever; the message may be shown to the client."""
 
-    code: RefusalCode
+    code: UrlRefusalCode
     message: str
 
 
 @dataclass(frozen=True)
-class Target:
+class HttpTarget:
     """A URL taken apart: lower-case host without brackets or final dot, the port always known."""
 
     scheme: str
@@ -78,61 +78,63 @@ class Target:
         return f"{path}?{quote(self.query, safe=_WIRE_SAFE)}" if self.query else path
 
 
-def parse_url(url: str) -> Target | Refusal:
+def parse_url(url: str) -> HttpTarget | UrlRefusal:
     """The one strict reading of a URL: http or https, plain ASCII host, no userinfo, no blank or backslash anywhere."""
     parts = _split(url)
     if parts is None:
-        return Refusal("malformed_url", "The URL is not well formed.")
+        return UrlRefusal("malformed_url", "The URL is not well formed.")
     if parts.scheme not in _DEFAULT_PORTS:
-        return Refusal("scheme", "The URL must start with http:// or https://.")
+        return UrlRefusal("scheme", "The URL must start with http:// or https://.")
     if "@" in parts.netloc:
-        return Refusal("credentials_in_url", "The URL must not carry a user name or password.")
+        return UrlRefusal("credentials_in_url", "The URL must not carry a user name or password.")
     host = (parts.hostname or "").removesuffix(".")
     address = parse_address(host)
     if "[" in parts.netloc and not isinstance(address, IPv6Address):
-        return Refusal("malformed_url", "Only an IPv6 address stands in brackets.")
+        return UrlRefusal("malformed_url", "Only an IPv6 address stands in brackets.")
     if not host.isascii():
-        return Refusal("malformed_url", "The host must be plain ASCII; write an international name in its xn-- form.")
+        return UrlRefusal(
+            "malformed_url", "The host must be plain ASCII; write an international name in its xn-- form."
+        )
     if not host:
-        return Refusal("malformed_url", "The URL names no host.")
+        return UrlRefusal("malformed_url", "The URL names no host.")
     port = _DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
     # One spelling for one address, so that comparing hosts compares addresses.
-    return Target(parts.scheme, host if address is None else str(address), port, parts.path, parts.query)
+    return HttpTarget(parts.scheme, host if address is None else str(address), port, parts.path, parts.query)
 
 
-def refuse_url(url: str, *, allow_hosts: frozenset[str] = frozenset()) -> Refusal | None:
+def refuse_url(url: str, *, allow_hosts: frozenset[str] = frozenset()) -> UrlRefusal | None:
     """Why this URL is plainly not to be fetched, or None when only resolving its name can tell (SECURITY: SSRF).
 
     `allow_hosts` holds `host:port` pairs that an operator or a test lets through; credentials and schemes stay refused.
     """
     target = parse_url(url)
-    return target if isinstance(target, Refusal) else refuse_target(target, allow_hosts=allow_hosts)
+    return target if isinstance(target, UrlRefusal) else refuse_target(target, allow_hosts=allow_hosts)
 
 
-def refuse_target(target: Target, *, allow_hosts: frozenset[str]) -> Refusal | None:
+def refuse_target(target: HttpTarget, *, allow_hosts: frozenset[str]) -> UrlRefusal | None:
     """As `refuse_url`, for a URL that is parsed already."""
     if target.host_and_port in allow_hosts:
         return None
     if target.port not in PORTS:
-        return Refusal("port", "The URL must use port 80 or 443.")
+        return UrlRefusal("port", "The URL must use port 80 or 443.")
     address = parse_address(target.host)
     return _refuse_name(target.host) if address is None else refuse_address(address)
 
 
-def refuse_address(address: IPAddress) -> Refusal | None:
+def refuse_address(address: IPAddress) -> UrlRefusal | None:
     """Refused unless it is out on the public internet."""
-    return None if is_public(address) else Refusal("internal_address", "The URL leads to an internal address.")
+    return None if is_public(address) else UrlRefusal("internal_address", "The URL leads to an internal address.")
 
 
-def _refuse_name(host: str) -> Refusal | None:
+def _refuse_name(host: str) -> UrlRefusal | None:
     labels = host.split(".")
     if _NUMBER.fullmatch(labels[-1]):
         # What browsers and libc read as IPv4 (2130706433, 0x7f.1, 0177.0.0.1): nobody writes these in good faith.
-        return Refusal("odd_address", "The address must be written as four decimal numbers.")
+        return UrlRefusal("odd_address", "The address must be written as four decimal numbers.")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        return Refusal("malformed_url", "The host name is not well formed.")
+        return UrlRefusal("malformed_url", "The host name is not well formed.")
     if len(labels) == 1 or labels[-1] in _INTERNAL_SUFFIXES:
-        return Refusal("internal_name", "The URL leads to an internal name.")
+        return UrlRefusal("internal_name", "The URL leads to an internal name.")
     return None
 
 

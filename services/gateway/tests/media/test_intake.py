@@ -125,7 +125,7 @@ async def test_an_upload_used_twice_at_once_is_stored_once(world: World, intake:
     found = await asyncio.gather(*(inputs.references(ANN.owner, [Given("a", "image", key)]) for _ in range(4)))
 
     assert len(set(found)) == 1
-    stored = [one.key for one in await objects.listed(f"users/{ANN.owner.id}/inputs/", after="", limit=1000)]
+    stored = [stored.key for stored in await objects.list_page(f"users/{ANN.owner.id}/inputs/", after="", limit=1000)]
     assert [row["key"] for row in await world.pool.fetch("SELECT key FROM files")] == [found[0][0].key]
     assert len([one for one in stored if one == found[0][0].key]) == 1
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from atelier_storage.url_policy import PORTS, Refusal, parse_url
+from atelier_storage.url_policy import PORTS, UrlRefusal, parse_url
 
 CLOUDINARY = "res.cloudinary.com"
 
@@ -32,6 +32,6 @@ def allowed_hosts(text: str) -> tuple[AllowedHost, ...]:
 def is_allowed(url: str, hosts: Sequence[AllowedHost]) -> bool:
     """Judged by the host as it is parsed, never by what stands somewhere in the text."""
     target = parse_url(url)
-    if isinstance(target, Refusal) or target.port not in PORTS:
+    if isinstance(target, UrlRefusal) or target.port not in PORTS:
         return False
     return any(target.host == allowed.host and allowed.path_part in target.path for allowed in hosts)

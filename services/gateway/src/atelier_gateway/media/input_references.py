@@ -17,7 +17,7 @@ from atelier_imaging import ImageRefused
 from atelier_storage.errors import ObjectMissing
 from atelier_storage.keys import belongs_to
 from atelier_storage.objects import ObjectStore
-from atelier_storage.url_policy import Refusal, parse_url, refuse_url
+from atelier_storage.url_policy import UrlRefusal, parse_url, refuse_url
 
 INPUT_BYTES_MAX = BYTES_MAX
 
@@ -35,7 +35,7 @@ def reference(given: Given, owner: Owner, key_of: Callable[[str], str | None]) -
     """The input as a key of the owner's or a foreign URL. Raises Problem 400."""
     if "://" not in given.text:
         key: str | None = given.text
-    elif isinstance(refused := parse_url(given.text), Refusal):
+    elif isinstance(refused := parse_url(given.text), UrlRefusal):
         raise _refused(given, refused.message)
     else:
         key = key_of(given.text)

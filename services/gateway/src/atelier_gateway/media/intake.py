@@ -25,7 +25,7 @@ from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX
 from atelier_gateway.media.store import CATEGORIES, Stored, StoredPicture, StoredText
 from atelier_gateway.web.problems import Problem
 from atelier_imaging import ImageRefused, ImageWorkerDied, ImageWorkers, PhotoInfo
-from atelier_imaging.pictures import empty_mask
+from atelier_imaging.pictures import empty_mask_refusal
 from atelier_messaging.database import Pool
 from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
 from atelier_storage.keys import belongs_to, generation_of, input_key, is_upload, safe_filename
@@ -61,7 +61,7 @@ class Intake:
         if isinstance(probed, ImageRefused):
             return probed
         if not probed.marks:
-            return empty_mask()
+            return empty_mask_refusal()
         picture = _picture(principal.owner, data, probed)
         await self._store(principal.owner, picture, data, role=role, filename=filename)
         return picture
@@ -146,7 +146,7 @@ class Intake:
             raise _away() from None
         if isinstance(probed, ImageRefused):
             return probed
-        return None if probed.marks else empty_mask()
+        return None if probed.marks else empty_mask_refusal()
 
     async def discard(self, principal: Principal, stored: StoredPicture | StoredText) -> None:
         """Undoes ``picture`` or ``text``: for a request that came to nothing after all."""

@@ -205,7 +205,7 @@ def _now() -> datetime:
 async def prove_at_start(identity: UploadIdentity) -> None:
     """Raises UploadIdentityUnfit: the process must not start. A store that is away is tried again with each offer."""
     try:
-        await identity.prove()
+        await identity.verify()
     except StorageUnavailable as error:
         logger.warning("the identity that signs uploads is not checked yet, none is offered until it is: %s", error)
 
@@ -213,7 +213,7 @@ async def prove_at_start(identity: UploadIdentity) -> None:
 async def prove(identity: UploadIdentity) -> None:
     """Raises Problem 503 unless the identity is known to be fit."""
     try:
-        await identity.prove()
+        await identity.verify()
     except StorageUnavailable:
         raise Problem("unavailable", "The object store does not answer; try again later.") from None
     except UploadIdentityUnfit as error:

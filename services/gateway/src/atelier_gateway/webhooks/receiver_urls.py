@@ -1,8 +1,8 @@
 """Which URLs can be told anything, judged when a client names one; sending judges the addresses behind the name."""
 
 from atelier_gateway.web.problems import Problem
-from atelier_storage.safe_poster import allowed
-from atelier_storage.url_policy import Refusal, parse_url, refuse_target
+from atelier_storage.safe_poster import loopback_allow_list
+from atelier_storage.url_policy import UrlRefusal, parse_url, refuse_target
 
 URL_CHARS_MAX = 2_048
 REQUEST_KEY = "webhook_url"
@@ -28,16 +28,16 @@ class Receivers:
         """What a create that names a URL adds to what is kept of its request: its end is told there. Raises Problem."""
         return {} if url is None else {REQUEST_KEY: self.check(url, field)}
 
-    def _refusal(self, url: str) -> Refusal | None:
+    def _refusal(self, url: str) -> UrlRefusal | None:
         target = parse_url(url)
-        if isinstance(target, Refusal):
+        if isinstance(target, UrlRefusal):
             return target
         if target.scheme != "https" and not self._plain:
-            return Refusal("scheme", "The URL must start with https://.")
-        return refuse_target(target, allow_hosts=allowed(target, loopback=self._loopback))
+            return UrlRefusal("scheme", "The URL must start with https://.")
+        return refuse_target(target, allow_hosts=loopback_allow_list(target, loopback=self._loopback))
 
 
 def host_of(url: str) -> str:
     """Host and port: what may be shown and logged, since paths and queries hold secrets."""
     target = parse_url(url)
-    return "" if isinstance(target, Refusal) else target.host_and_port
+    return "" if isinstance(target, UrlRefusal) else target.host_and_port

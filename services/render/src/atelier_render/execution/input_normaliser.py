@@ -51,7 +51,7 @@ class Stills:
         tries = 0
         while tries < TRIES:
             try:
-                return await self._images.still(given.data, mask_of=mask_of)
+                return await self._images.sanitise(given.data, mask_of=mask_of)
             except ImageQueueFull:
                 await asyncio.sleep(BUSY_PAUSE_S)
             except ImageWorkerDied as error:

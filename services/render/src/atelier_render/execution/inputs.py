@@ -15,7 +15,7 @@ from atelier_storage import keys
 from atelier_storage.errors import FetchFailed, ObjectCorrupt, ObjectMissing, ObjectTooLarge
 from atelier_storage.objects import ObjectStore
 from atelier_storage.safe_fetcher import SafeFetcher
-from atelier_storage.url_policy import Refusal
+from atelier_storage.url_policy import UrlRefusal
 
 INPUT_BYTES_MAX = 25 * 1024 * 1024
 FETCH_TRIES_MAX = 3
@@ -80,7 +80,7 @@ class Inputs:
                     return InputRefused(f"it could not be fetched: {failed}")
                 await asyncio.sleep(FETCH_PAUSE_S * 2**attempt)
             else:
-                return InputRefused(fetched.message) if isinstance(fetched, Refusal) else fetched.body
+                return InputRefused(fetched.message) if isinstance(fetched, UrlRefusal) else fetched.body
         raise AssertionError("the last try answers")
 
 

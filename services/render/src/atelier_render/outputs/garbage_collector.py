@@ -109,7 +109,7 @@ class Collector:
 
     async def _sweep_folder(self, folder: str) -> int:
         found, after = 0, ""
-        while page := await self._objects.listed(folder, after=after, limit=SWEEP_PAGE):
+        while page := await self._objects.list_page(folder, after=after, limit=SWEEP_PAGE):
             orphans = await self._orphans(page)
             if orphans:
                 await store.doom_objects(self._unit.pool, orphans, "orphan", in_s=0)

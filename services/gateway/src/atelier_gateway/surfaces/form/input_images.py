@@ -14,7 +14,7 @@ from atelier_gateway.web.problems import Problem
 from atelier_storage.errors import FetchFailed
 from atelier_storage.keys import safe_filename
 from atelier_storage.safe_fetcher import SafeFetcher
-from atelier_storage.url_policy import Refusal, parse_url
+from atelier_storage.url_policy import UrlRefusal, parse_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Images:
             outcome = await fetcher.fetch(given.text)
         except FetchFailed as failed:
             raise invalid(given.field, f"Failed to verify image: {given.text}") from failed
-        if isinstance(outcome, Refusal):
+        if isinstance(outcome, UrlRefusal):
             raise invalid(given.field, f"Failed to verify image: {given.text}")
 
     def _names(self) -> str:
@@ -73,7 +73,7 @@ def uses_of(given: Sequence[Given], references: Sequence[InputRef]) -> list[Use]
 
 def _filename(role: Role, order: int, url: str) -> str:
     target = parse_url(url)
-    suffix = "" if isinstance(target, Refusal) else PurePosixPath(target.path).suffix
+    suffix = "" if isinstance(target, UrlRefusal) else PurePosixPath(target.path).suffix
     return safe_filename(f"{role}-{order + 1}{suffix or '.jpg'}")
 
 

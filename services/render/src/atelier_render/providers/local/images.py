@@ -8,7 +8,7 @@ from typing import Literal, cast, get_args
 
 from atelier_contracts import Kind, RenderSpec
 from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS
-from atelier_imaging.pictures import CONTENT_TYPES, EncodedPicture, ImageRefused, Order
+from atelier_imaging.pictures import CONTENT_TYPES, CompositionSpec, EncodedPicture, ImageRefused
 from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.protocol import (
     Capabilities,
@@ -118,7 +118,7 @@ class Local:
         job.tell(100 * done["pictures"] // job.spec.n)
         return picture
 
-    async def _composed(self, order: Order, given: Given) -> EncodedPicture | ImageRefused:
+    async def _composed(self, order: CompositionSpec, given: Given) -> EncodedPicture | ImageRefused:
         for last in (False, True):
             try:
                 return await self._workers.compose(order, given)
@@ -129,11 +129,11 @@ class Local:
         raise AssertionError("the last try answers or raises")
 
 
-def order_of(spec: RenderSpec, index: int) -> Order:
+def order_of(spec: RenderSpec, index: int) -> CompositionSpec:
     """What the composer is told of the picture at a place (0 is the first) of those asked for."""
     assert spec.kind in get_args(Scene), "nothing else is offered"
     width, height = sides_of(spec)
-    return Order(
+    return CompositionSpec(
         kind=cast(Scene, spec.kind),
         seed=(spec.seed + index) % SEEDS,
         image_format=spec.format,

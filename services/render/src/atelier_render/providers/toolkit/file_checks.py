@@ -9,7 +9,7 @@ import re
 import struct
 import zlib
 
-from atelier_imaging.completeness import is_whole
+from atelier_imaging.completeness import is_complete
 from atelier_render.providers.protocol import Picture
 from atelier_render.providers.toolkit.wave_files import NotSound, read_wave
 
@@ -41,9 +41,9 @@ def flaw(picture: Picture) -> str | None:
         case "image/png":
             return _png_flaw(data)
         case "image/jpeg":
-            return None if is_whole(data, "jpeg") else "the JPEG is not whole"
+            return None if is_complete(data, "jpeg") else "the JPEG is not whole"
         case "image/webp":
-            return None if is_whole(data, "webp") else "the WebP is cut short"
+            return None if is_complete(data, "webp") else "the WebP is cut short"
         case "audio/wav":
             return _wave_flaw(data)
         case "audio/mpeg":

@@ -15,7 +15,7 @@ from atelier_render.providers.toolkit.wave_files import with_true_lengths
 from atelier_render.providers.worker_http.contract import Made, Output
 from atelier_storage.errors import FetchFailed
 from atelier_storage.safe_fetcher import SafeFetcher
-from atelier_storage.url_policy import Refusal
+from atelier_storage.url_policy import UrlRefusal
 
 OUTPUT_BYTES_MAX = 25 * 1024 * 1024
 PIXELS = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
@@ -68,7 +68,7 @@ class Outputs:
         if output.url is None:
             return "an output has neither data nor a URL"
         fetched = await self._fetcher.fetch(output.url)
-        return f"its URL is not fetched: {fetched.message}" if isinstance(fetched, Refusal) else fetched.body
+        return f"its URL is not fetched: {fetched.message}" if isinstance(fetched, UrlRefusal) else fetched.body
 
 
 def _sound(data: bytes, content_type: str) -> Picture | str:
