@@ -9,7 +9,7 @@ import pytest
 
 from atelier_local.api_client.client import AdminClient, Client
 from atelier_local.launcher.stack import Stack
-from atelier_provider_simulator.control import Control, child
+from atelier_provider_simulator.control import Control, run_simulator
 from whole_system import packages
 from whole_system.engines import containers, docker_answers
 from whole_system.world import World
@@ -50,7 +50,7 @@ def pytest_report_header() -> list[str]:
 @pytest.fixture(scope="session")
 def providers_url() -> Iterator[str]:
     """Where OpenAI and Google are played."""
-    with child() as url:
+    with run_simulator() as url:
         yield url
 
 

@@ -1,17 +1,17 @@
-"""A simulator in a process of its own, asked over plain HTTP: no SDK smooths anything over here."""
+"""A simulator in a process of its own, called over plain HTTP: no SDK hides anything here."""
 
 from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
-from atelier_provider_simulator.control import Control, child
+from atelier_provider_simulator.control import Control, run_simulator
 
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
     """Where it is."""
-    with child() as url:
+    with run_simulator() as url:
         yield url
 
 

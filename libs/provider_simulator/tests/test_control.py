@@ -39,7 +39,7 @@ async def test_plans_are_used_in_order_and_then_all_is_well(control: Control, op
 
     assert [answer.status_code for answer in answers] == [503, 503, 429, 200]
     assert (answers[2].headers["retry-after"], answers[2].headers["retry-after-ms"]) == ("2", "1500")
-    outcomes = [(one.outcome, one.made) for one in await control.requests()]
+    outcomes = [(request.outcome, request.made) for request in await control.requests()]
     assert outcomes == [("server_error", 0), ("server_error", 0), ("rate_limited", 0), ("succeed", 1)]
 
 
@@ -63,7 +63,7 @@ async def test_the_same_key_is_answered_the_same_and_made_once(control: Control,
 
     assert first.content == second.content
     assert first.json()["data"] != other.json()["data"]
-    assert [(one.outcome, one.made) for one in await control.requests()] == [
+    assert [(request.outcome, request.made) for request in await control.requests()] == [
         ("succeed", 1),
         ("replayed", 0),
         ("succeed", 1),
@@ -79,7 +79,10 @@ async def test_a_lost_answer_is_there_for_whoever_asks_again(control: Control, o
     again = await openai.post(PATH, json=ASKED, headers=headers)
 
     assert again.status_code == 200
-    assert [(one.outcome, one.made) for one in await control.requests()] == [("lost_response", 1), ("replayed", 0)]
+    assert [(request.outcome, request.made) for request in await control.requests()] == [
+        ("lost_response", 1),
+        ("replayed", 0),
+    ]
 
 
 async def test_a_late_success_is_made_for_a_caller_who_has_gone(control: Control, openai: httpx.AsyncClient) -> None:
@@ -90,7 +93,7 @@ async def test_a_late_success_is_made_for_a_caller_who_has_gone(control: Control
         await openai.post(PATH, json=ASKED, headers=headers, timeout=0.3)
 
     assert (await openai.post(PATH, json=ASKED, headers=headers)).status_code == 200
-    assert sum(one.made for one in await control.requests()) == 1
+    assert sum(request.made for request in await control.requests()) == 1
 
 
 async def test_a_failure_is_not_remembered_under_its_key(control: Control, openai: httpx.AsyncClient) -> None:

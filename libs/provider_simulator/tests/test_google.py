@@ -13,7 +13,7 @@ from atelier_provider_simulator.control import Control
 FLASH = "/models/gemini-3.1-flash-image:generateContent"
 
 
-def asked(**generation: Any) -> dict[str, Any]:
+def body(**generation: Any) -> dict[str, Any]:
     return {"contents": [{"parts": [{"text": "a lake"}]}], "generationConfig": generation}
 
 
@@ -28,7 +28,7 @@ def asked(**generation: Any) -> dict[str, Any]:
 async def test_pictures_are_of_the_ratio_and_resolution(
     google: httpx.AsyncClient, config: dict[str, str], size: tuple[int, int]
 ) -> None:
-    answer = await google.post(FLASH, json=asked(imageConfig=config, seed=3))
+    answer = await google.post(FLASH, json=body(imageConfig=config, seed=3))
 
     (candidate,) = answer.json()["candidates"]
     (part,) = candidate["content"]["parts"]
@@ -41,12 +41,12 @@ async def test_pictures_are_of_the_ratio_and_resolution(
     ("path", "body", "status", "word"),
     [
         (FLASH, {"contents": []}, 400, "INVALID_ARGUMENT"),
-        (FLASH, asked(imageConfig={"aspectRatio": "7:5"}), 400, "INVALID_ARGUMENT"),
-        (FLASH, asked(outputFormat="png"), 400, "INVALID_ARGUMENT"),
-        (FLASH, asked(candidateCount=2), 400, "INVALID_ARGUMENT"),
+        (FLASH, body(imageConfig={"aspectRatio": "7:5"}), 400, "INVALID_ARGUMENT"),
+        (FLASH, body(outputFormat="png"), 400, "INVALID_ARGUMENT"),
+        (FLASH, body(candidateCount=2), 400, "INVALID_ARGUMENT"),
         (
             "/models/gemini-2.5-flash-image:generateContent",
-            asked(imageConfig={"imageSize": "2K"}),
+            body(imageConfig={"imageSize": "2K"}),
             400,
             "INVALID_ARGUMENT",
         ),
@@ -63,8 +63,8 @@ async def test_what_the_service_refuses_is_refused_in_its_words(
 
 
 async def test_an_unknown_key_is_400_and_none_is_403(google: httpx.AsyncClient) -> None:
-    wrong = await google.post(FLASH, json=asked(), headers={"x-goog-api-key": "another"})
-    none = await google.post(FLASH, json=asked(), headers={"x-goog-api-key": ""})
+    wrong = await google.post(FLASH, json=body(), headers={"x-goog-api-key": "another"})
+    none = await google.post(FLASH, json=body(), headers={"x-goog-api-key": ""})
 
     assert (wrong.status_code, none.status_code) == (400, 403)
     assert "API key not valid" in wrong.text
@@ -77,7 +77,7 @@ async def test_limits_blocks_and_filters_look_as_the_service_words_them(
     await control.plan("google", "refused")
     await control.plan("google", "partial", delivered=0)
 
-    limited, blocked, filtered = [await google.post(FLASH, json=asked()) for _ in range(3)]
+    limited, blocked, filtered = [await google.post(FLASH, json=body()) for _ in range(3)]
 
     assert limited.json()["error"]["details"][0]["retryDelay"] == "7s"
     assert blocked.json()["promptFeedback"]["blockReason"] == "PROHIBITED_CONTENT"

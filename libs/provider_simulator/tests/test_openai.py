@@ -35,14 +35,14 @@ def sides(encoded: str) -> tuple[int, int]:
     ],
 )
 async def test_pictures_are_of_the_size_that_was_asked(
-    openai: httpx.AsyncClient, asked: dict[str, Any], size: tuple[int, int]
+    openai: httpx.AsyncClient, body: dict[str, Any], size: tuple[int, int]
 ) -> None:
-    answer = await openai.post("/images/generations", json=asked)
+    answer = await openai.post("/images/generations", json=body)
 
     body = answer.json()
     assert answer.status_code == 200, body
     assert answer.headers["x-request-id"].startswith("req_")
-    assert [sides(one["b64_json"]) for one in body["data"]] == [size] * asked.get("n", 1)
+    assert [sides(image["b64_json"]) for image in body["data"]] == [size] * body.get("n", 1)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_what_the_service_refuses_is_refused_in_its_words(
     error = answer.json()["error"]
     assert (answer.status_code, error["param"], error["code"]) == (status, param, code)
     assert error["type"] == "invalid_request_error" and error["message"]
-    assert [one.outcome for one in await control.requests()] == ["rejected"]
+    assert [request.outcome for request in await control.requests()] == ["rejected"]
 
 
 @pytest.mark.parametrize(("header", "code"), [("", None), ("Bearer sk-wrong-key", "invalid_api_key")])
@@ -112,13 +112,13 @@ async def test_the_old_models_answer_with_a_url_and_vary_square_pngs(openai: htt
 
 @pytest.mark.parametrize(("sound", "magic"), [("mp3", b"\xff\xf3"), ("wav", b"RIFF")])
 async def test_speech_is_a_sound_that_the_text_decides(openai: httpx.AsyncClient, sound: str, magic: bytes) -> None:
-    asked = {"model": "tts-1", "voice": "alloy", "input": "Once upon a time.", "response_format": sound}
+    body = {"model": "tts-1", "voice": "alloy", "input": "Once upon a time.", "response_format": sound}
 
     first, other = [
-        await openai.post("/audio/speech", json=asked | {"input": text}) for text in ("Once upon.", "A time.")
+        await openai.post("/audio/speech", json=body | {"input": text}) for text in ("Once upon.", "A time.")
     ]
     long, voice = [
-        await openai.post("/audio/speech", json=asked | wrong) for wrong in ({"input": "a" * 4_097}, {"voice": "cedar"})
+        await openai.post("/audio/speech", json=body | wrong) for wrong in ({"input": "a" * 4_097}, {"voice": "cedar"})
     ]
 
     assert first.content.startswith(magic) and first.content != other.content
@@ -132,7 +132,7 @@ async def test_texts_are_flagged_for_the_word_that_is_known_or_planned(
 
     async def flagged() -> list[bool]:
         answer = await openai.post("/moderations", json={"model": "omni-moderation-latest", "input": texts})
-        return [one["flagged"] for one in answer.json()["results"]]
+        return [result["flagged"] for result in answer.json()["results"]]
 
     await control.plan("openai", "refused", word="red")
     assert [await flagged(), await flagged()] == [[False, True, True], [False, True, False]]

@@ -1,1 +1,1 @@
-"""An HTTP server that speaks two providers' wire formats and misbehaves as it is told."""
+"""An HTTP server that speaks two providers' wire formats and fails as it is configured to."""

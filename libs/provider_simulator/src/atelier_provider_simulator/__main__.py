@@ -22,21 +22,21 @@ def main() -> None:
     parser.add_argument("--openai-key", default=OPENAI_KEY, help="the one key that OpenAI's paths accept")
     parser.add_argument("--google-key", default=GOOGLE_KEY, help="the one key that Google's paths accept")
     parser.add_argument("--parent", type=int, help="a process id: the server ends when this process has ended")
-    given = parser.parse_args()
-    if given.parent:
-        Thread(target=_end_with, args=(given.parent,), daemon=True).start()
-    app = create_app(openai_key=given.openai_key, google_key=given.google_key)
+    arguments = parser.parse_args()
+    if arguments.parent:
+        Thread(target=_end_with_parent, args=(arguments.parent,), daemon=True).start()
+    app = create_app(openai_key=arguments.openai_key, google_key=arguments.google_key)
     uvicorn.run(
         app,
-        host=given.host,
-        port=given.port,
+        host=arguments.host,
+        port=arguments.port,
         http=CuttableProtocol,
         timeout_graceful_shutdown=1,
         log_level="warning",
     )
 
 
-def _end_with(parent: int) -> None:
+def _end_with_parent(parent: int) -> None:
     """A parent that was killed cannot end its children."""
     while os.getppid() == parent:
         time.sleep(PARENT_EVERY_S)

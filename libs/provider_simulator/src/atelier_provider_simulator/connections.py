@@ -24,13 +24,13 @@ class CuttableProtocol(H11Protocol):
         self.app = with_abort
 
 
-async def cut(request: Request) -> None:
-    """Aborts the connection and waits until it is gone; whatever is answered then reaches nobody."""
+async def cut_connection(request: Request) -> None:
+    """Aborts the connection and waits until it is gone; no response reaches the client after that."""
     request.scope["extensions"][_ABORT]()
-    await hung_up(request)
+    await wait_for_hang_up(request)
 
 
-async def hung_up(request: Request) -> None:
+async def wait_for_hang_up(request: Request) -> None:
     """Waits for the caller to go away. The request's body must have been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

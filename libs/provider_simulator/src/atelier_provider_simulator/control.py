@@ -1,4 +1,4 @@
-"""The simulator from outside: what a test plans, and reads back, over the same HTTP that anybody could use."""
+"""The simulator from outside: what a test plans, and reads back, over plain HTTP."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 
 from atelier_provider_simulator.app import GOOGLE_KEY, OPENAI_KEY
-from atelier_provider_simulator.plans import Arrived, Behaviour, ProviderName
+from atelier_provider_simulator.plans import Behaviour, ProviderName, ReceivedRequest
 
 READY_EVERY_S = 0.05
 START_S_MAX = 30.0
@@ -52,10 +52,10 @@ class Control:
         given = {"provider": provider, "outcome": outcome, **more}
         (await self._http.post("/_control/plans", json=given)).raise_for_status()
 
-    async def requests(self) -> list[Arrived]:
+    async def requests(self) -> list[ReceivedRequest]:
         """What has arrived since the last ``forget``, oldest first."""
         answer = (await self._http.get("/_control/requests")).raise_for_status()
-        return [Arrived.model_validate(one) for one in answer.json()["requests"]]
+        return [ReceivedRequest.model_validate(request) for request in answer.json()["requests"]]
 
     async def forget(self) -> None:
         """Plans, requests and remembered answers."""
@@ -63,7 +63,7 @@ class Control:
 
 
 @contextmanager
-def child(port: int | None = None) -> Iterator[str]:
+def run_simulator(port: int | None = None) -> Iterator[str]:
     """A simulator in a process of its own, which ends with the block; its URL. Raises RuntimeError if it does not
     start."""
     port = port or _free_port()

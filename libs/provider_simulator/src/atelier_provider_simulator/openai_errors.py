@@ -5,7 +5,7 @@ import secrets
 from starlette.responses import JSONResponse, Response
 
 from atelier_provider_simulator.plans import Plan
-from atelier_provider_simulator.request_handler import Wrong
+from atelier_provider_simulator.request_handler import ProviderError
 
 RETRY_AFTER_S = 1.0
 
@@ -15,7 +15,7 @@ def headers() -> dict[str, str]:
     return {"x-request-id": f"req_{secrets.token_hex(16)}", "openai-version": "2020-10-01"}
 
 
-def error(
+def error_response(
     status: int,
     message: str,
     *,
@@ -29,9 +29,11 @@ def error(
     return JSONResponse(body, status, headers() | (extra or {}))
 
 
-def wrong(message: str, param: str | None = None, code: str | None = None, *, status: int = 400) -> Wrong:
+def provider_error(
+    message: str, param: str | None = None, code: str | None = None, *, status: int = 400
+) -> ProviderError:
     """The same, to be raised."""
-    return Wrong(error(status, message, param=param, code=code))
+    return ProviderError(error_response(status, message, param=param, code=code))
 
 
 def decline(plan: Plan, *, model: str) -> Response:
@@ -41,21 +43,21 @@ def decline(plan: Plan, *, model: str) -> Response:
             after_s = RETRY_AFTER_S if plan.retry_after_s is None else plan.retry_after_s
             said = {"retry-after": str(max(1, round(after_s))), "retry-after-ms": str(round(after_s * 1_000))}
             words = f"Rate limit reached for {model}. Please try again in {after_s:g}s."
-            return error(429, words, kind="requests", code="rate_limit_exceeded", extra=said)
+            return error_response(429, words, kind="requests", code="rate_limit_exceeded", extra=said)
         case "out_of_quota":
             words = "You exceeded your current quota, please check your plan and billing details."
-            return error(429, words, kind="insufficient_quota", code="insufficient_quota")
+            return error_response(429, words, kind="insufficient_quota", code="insufficient_quota")
         case "server_error":
             words = "The server had an error while processing your request. Sorry about that!"
-            return error(plan.status or 500, words, kind="server_error")
+            return error_response(plan.status or 500, words, kind="server_error")
         case _:
-            return refused(model)
+            return content_policy_error(model)
 
 
-def refused(model: str) -> Response:
+def content_policy_error(model: str) -> Response:
     """Content rules: the older models and the newer ones word them differently."""
     if model.startswith("dall-e"):
         words = "Your request was rejected as a result of our safety system."
-        return error(400, words, code="content_policy_violation")
+        return error_response(400, words, code="content_policy_violation")
     words = "Your request was rejected by the safety system. safety_violations=[violence]."
-    return error(400, words, kind="image_generation_user_error", code="moderation_blocked")
+    return error_response(400, words, kind="image_generation_user_error", code="moderation_blocked")

@@ -14,9 +14,16 @@ from typing import Any, cast
 from starlette.responses import JSONResponse, Response
 
 from atelier_provider_simulator import openai_errors as errors
-from atelier_provider_simulator.pictures import PictureFormat, corrupted, described, drawn, oversized, readable
-from atelier_provider_simulator.plans import Order, Upload
-from atelier_provider_simulator.request_handler import Asked
+from atelier_provider_simulator.pictures import (
+    PictureFormat,
+    corrupt,
+    describe_upload,
+    draw_mosaic,
+    make_oversized_png,
+    open_picture,
+)
+from atelier_provider_simulator.plans import PlannedOutcome, UploadedImage
+from atelier_provider_simulator.request_handler import ParsedRequest
 
 UPLOAD_BYTES_MAX = 50 * 1024 * 1024
 OLD_UPLOAD_BYTES_MAX = 4 * 1024 * 1024
@@ -76,59 +83,65 @@ PARAMETERS: Mapping[str, tuple[set[str], set[str]]] = {
 
 
 @dataclass(frozen=True)
-class Uploads:
+class UploadedImages:
     """The files of a multipart request."""
 
     images: tuple[bytes, ...] = ()
     mask: bytes | None = field(default=None, repr=False)
 
 
-def asked(endpoint: str, given: Mapping[str, Any], uploads: Uploads, files: dict[str, bytes], base_url: str) -> Asked:
+def parse_request(
+    endpoint: str, payload: Mapping[str, Any], uploads: UploadedImages, files: dict[str, bytes], base_url: str
+) -> ParsedRequest:
     """The request, checked as the API checks it. ``files`` is where pictures lie that are answered by URL. Raises
-    Wrong."""
-    name = given.get("model") or ("dall-e-2" if endpoint == "variations" else "gpt-image-2.6-flare")
+    ProviderError."""
+    name = payload.get("model") or ("dall-e-2" if endpoint == "variations" else "gpt-image-2.6-flare")
     model = MODELS.get(name)
     if model is None:
-        raise errors.wrong(f"The model '{name}' does not exist.", "model", "model_not_found", status=404)
+        raise errors.provider_error(f"The model '{name}' does not exist.", "model", "model_not_found", status=404)
     if endpoint not in model.endpoints:
-        raise errors.wrong(f"The model '{name}' cannot be used for images/{endpoint}.", "model", "invalid_value")
-    _check_parameters(endpoint, name, model, given)
-    _check_prompt(endpoint, given.get("prompt"), model)
+        raise errors.provider_error(
+            f"The model '{name}' cannot be used for images/{endpoint}.", "model", "invalid_value"
+        )
+    _check_parameters(endpoint, name, model, payload)
+    _check_prompt(endpoint, payload.get("prompt"), model)
     _check_uploads(endpoint, uploads, model)
-    n, size = _count(given.get("n"), model), _size(given.get("size"), model)
-    by_url = model.old and (given.get("response_format") or "url") == "url"
-    file_format = cast(PictureFormat, given.get("output_format") or "png")
-    made_of = (endpoint, name, *(f"{key}={given[key]}" for key in sorted(given) if key != "n"))
+    n, size = _count(payload.get("n"), model), _size(payload.get("size"), model)
+    by_url = model.old and (payload.get("response_format") or "url") == "url"
+    file_format = cast(PictureFormat, payload.get("output_format") or "png")
+    seeds = (endpoint, name, *(f"{key}={payload[key]}" for key in sorted(payload) if key != "n"))
 
-    def make(order: Order, count: int) -> Response:
+    def make(planned: PlannedOutcome, count: int) -> Response:
         if count == 0:
-            return errors.refused(name)
-        data = [_picture(order, size, file_format, made_of, uploads, index) for index in range(count)]
+            return errors.content_policy_error(name)
+        data = [_picture(planned, size, file_format, seeds, uploads, index) for index in range(count)]
         entries = [_by_url(picture, files, base_url) if by_url else _inline(picture) for picture in data]
-        return _answer(entries, given, size, file_format, old=model.old)
+        return _answer(entries, payload, size, file_format, old=model.old)
 
-    parameters = {key: str(value) for key, value in given.items() if key != "prompt"}
-    return Asked(name, n, make, lambda plan: errors.decline(plan, model=name), parameters, _described(uploads))
+    parameters = {key: str(value) for key, value in payload.items() if key != "prompt"}
+    return ParsedRequest(
+        name, n, make, lambda plan: errors.decline(plan, model=name), parameters, _describe_uploads(uploads)
+    )
 
 
-def _described(uploads: Uploads) -> tuple[Upload, ...]:
-    masks = () if uploads.mask is None else (described(uploads.mask, "mask"),)
-    return (*(described(image, "image") for image in uploads.images), *masks)
+def _describe_uploads(uploads: UploadedImages) -> tuple[UploadedImage, ...]:
+    masks = () if uploads.mask is None else (describe_upload(uploads.mask, "mask"),)
+    return (*(describe_upload(image, "image") for image in uploads.images), *masks)
 
 
 def _picture(
-    order: Order,
+    planned: PlannedOutcome,
     size: tuple[int, int],
     file_format: PictureFormat,
     words: tuple[str, ...],
-    uploads: Uploads,
+    uploads: UploadedImages,
     index: int,
 ) -> bytes:
-    if order.plan.outcome == "oversized":
-        return oversized()
-    made_of = (*(word.encode() for word in words), *uploads.images, uploads.mask or b"", str(index).encode())
-    made = drawn(size, file_format, *made_of, over=uploads.images[0] if uploads.images else None)
-    return corrupted(made) if order.plan.outcome == "corrupt" else made
+    if planned.plan.outcome == "oversized":
+        return make_oversized_png()
+    seeds = (*(word.encode() for word in words), *uploads.images, uploads.mask or b"", str(index).encode())
+    made = draw_mosaic(size, file_format, *seeds, over=uploads.images[0] if uploads.images else None)
+    return corrupt(made) if planned.plan.outcome == "corrupt" else made
 
 
 def _inline(picture: bytes) -> dict[str, str]:
@@ -142,13 +155,13 @@ def _by_url(picture: bytes, files: dict[str, bytes], base_url: str) -> dict[str,
 
 
 def _answer(
-    entries: list[dict[str, str]], given: Mapping[str, Any], size: tuple[int, int], file_format: str, *, old: bool
+    entries: list[dict[str, str]], payload: Mapping[str, Any], size: tuple[int, int], file_format: str, *, old: bool
 ) -> Response:
     body: dict[str, Any] = {"created": int(time.time()), "data": entries}
     if not old:
         tokens = {"input_tokens": 10, "input_tokens_details": {"image_tokens": 0, "text_tokens": 10}}
         usage = {**tokens, "output_tokens": 100 * len(entries), "total_tokens": 10 + 100 * len(entries)}
-        quality = given.get("quality") if given.get("quality") not in (None, "auto") else "medium"
+        quality = payload.get("quality") if payload.get("quality") not in (None, "auto") else "medium"
         sides = f"{size[0]}x{size[1]}"
         body |= {
             "output_format": file_format,
@@ -160,11 +173,11 @@ def _answer(
     return JSONResponse(body, headers=errors.headers())
 
 
-def _check_parameters(endpoint: str, name: str, model: Model, given: Mapping[str, Any]) -> None:
+def _check_parameters(endpoint: str, name: str, model: Model, payload: Mapping[str, Any]) -> None:
     known = PARAMETERS[endpoint][0 if model.old else 1]
-    for parameter in given:
+    for parameter in payload:
         if parameter not in known:
-            raise errors.wrong(f"Unknown parameter: '{parameter}'.", parameter, "unknown_parameter")
+            raise errors.provider_error(f"Unknown parameter: '{parameter}'.", parameter, "unknown_parameter")
     choices = {
         "quality": model.qualities,
         "style": ("vivid", "natural") if name == "dall-e-3" else (),
@@ -172,50 +185,52 @@ def _check_parameters(endpoint: str, name: str, model: Model, given: Mapping[str
         "response_format": ("url", "b64_json"),
     }
     for parameter, values in choices.items():
-        value = given.get(parameter)
+        value = payload.get(parameter)
         if value is not None and value not in values:
-            listed = ", ".join(f"'{one}'" for one in values) or "none for this model"
+            listed = ", ".join(f"'{value}'" for value in values) or "none for this model"
             message = f"Invalid value: '{value}'. Supported values are: {listed}."
-            raise errors.wrong(message, parameter, "invalid_value")
+            raise errors.provider_error(message, parameter, "invalid_value")
 
 
 def _check_prompt(endpoint: str, prompt: object, model: Model) -> None:
     if endpoint == "variations":
         return
     if not isinstance(prompt, str) or not prompt:
-        raise errors.wrong("Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter")
+        raise errors.provider_error("Missing required parameter: 'prompt'.", "prompt", "missing_required_parameter")
     if len(prompt) > model.prompt_chars_max:
         message = f"Invalid 'prompt': string too long. Expected at most {model.prompt_chars_max} characters."
-        raise errors.wrong(message, "prompt", "string_above_max_length")
+        raise errors.provider_error(message, "prompt", "string_above_max_length")
 
 
-def _check_uploads(endpoint: str, uploads: Uploads, model: Model) -> None:
+def _check_uploads(endpoint: str, uploads: UploadedImages, model: Model) -> None:
     if endpoint == "generations":
         return
     if not uploads.images:
-        raise errors.wrong("Missing required parameter: 'image'.", "image", "missing_required_parameter")
+        raise errors.provider_error("Missing required parameter: 'image'.", "image", "missing_required_parameter")
     if len(uploads.images) > (1 if model.old else IMAGES_MAX):
-        raise errors.wrong("Invalid 'image': too many images.", "image", "array_above_max_length")
-    opened = [_opened(data, "image", model) for data in uploads.images]
+        raise errors.provider_error("Invalid 'image': too many images.", "image", "array_above_max_length")
+    opened = [_open_image(data, "image", model) for data in uploads.images]
     if model.old and opened[0][0] != opened[0][1]:
-        raise errors.wrong("Uploaded image must be square.", "image", "invalid_image")
-    if uploads.mask is not None and _opened(uploads.mask, "mask", model) != opened[0]:
-        raise errors.wrong("Invalid mask image format - mask size does not match image size.", "mask", "invalid_mask")
+        raise errors.provider_error("Uploaded image must be square.", "image", "invalid_image")
+    if uploads.mask is not None and _open_image(uploads.mask, "mask", model) != opened[0]:
+        raise errors.provider_error(
+            "Invalid mask image format - mask size does not match image size.", "mask", "invalid_mask"
+        )
 
 
-def _opened(data: bytes, param: str, model: Model) -> tuple[int, int]:
+def _open_image(data: bytes, param: str, model: Model) -> tuple[int, int]:
     if len(data) > (OLD_UPLOAD_BYTES_MAX if model.old else UPLOAD_BYTES_MAX):
-        raise errors.wrong("Uploaded image is too large.", param, "image_too_large")
+        raise errors.provider_error("Uploaded image is too large.", param, "image_too_large")
     try:
-        image = readable(data)
+        image = open_picture(data)
     except ValueError:
-        raise errors.wrong(
+        raise errors.provider_error(
             "Invalid image file or mode, please check your image file.", param, "invalid_image"
         ) from None
     if model.old and image.format != "PNG":
-        raise errors.wrong("Uploaded image must be a PNG.", param, "invalid_image_format")
+        raise errors.provider_error("Uploaded image must be a PNG.", param, "invalid_image_format")
     if param == "mask" and (image.format != "PNG" or not image.has_transparency_data):
-        raise errors.wrong(
+        raise errors.provider_error(
             "Invalid mask image format - mask must be a PNG with an alpha channel.", param, "invalid_mask"
         )
     return image.size
@@ -225,10 +240,12 @@ def _count(n: object, model: Model) -> int:
     try:
         count = 1 if n is None else int(str(n))
     except ValueError:
-        raise errors.wrong(f"Invalid type for 'n': expected an integer, but got '{n}'.", "n", "invalid_type") from None
+        raise errors.provider_error(
+            f"Invalid type for 'n': expected an integer, but got '{n}'.", "n", "invalid_type"
+        ) from None
     if not 1 <= count <= model.n_max:
         message = f"Invalid 'n': integer out of range. Expected a value between 1 and {model.n_max}, but got {count}."
-        raise errors.wrong(message, "n", "integer_above_max_value")
+        raise errors.provider_error(message, "n", "integer_above_max_value")
     return count
 
 
@@ -237,8 +254,8 @@ def _size(size: object, model: Model) -> tuple[int, int]:
     width, _, height = word.partition("x")
     if word in model.sizes or (model.any_size and _is_any_size(width, height)):
         return int(width), int(height)
-    listed = ", ".join(f"'{one}'" for one in model.sizes)
-    raise errors.wrong(f"Invalid value: '{size}'. Supported values are: {listed}.", "size", "invalid_value")
+    listed = ", ".join(f"'{size}'" for size in model.sizes)
+    raise errors.provider_error(f"Invalid value: '{size}'. Supported values are: {listed}.", "size", "invalid_value")
 
 
 def _is_any_size(width: str, height: str) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from atelier_provider_simulator import openai_errors as errors
-from atelier_provider_simulator.plans import Order, Plan
-from atelier_provider_simulator.request_handler import Asked
+from atelier_provider_simulator.plans import Plan, PlannedOutcome
+from atelier_provider_simulator.request_handler import ParsedRequest
 
 FLAGGED_WORD = "simulated-violence"
 """A text that holds it is flagged, whatever is planned."""
@@ -24,32 +24,36 @@ SCORE, SCORE_FLAGGED = 0.0001, 0.97
 OVERSIZED_CHARS = 8 * 1024 * 1024
 
 
-def asked(given: Mapping[str, Any]) -> Asked:
-    """The request, checked as the API checks it. Raises Wrong."""
-    for parameter in given:
+def parse_request(payload: Mapping[str, Any]) -> ParsedRequest:
+    """The request, checked as the API checks it. Raises ProviderError."""
+    for parameter in payload:
         if parameter not in KNOWN:
-            raise errors.wrong(f"Unknown parameter: '{parameter}'.", parameter, "unknown_parameter")
-    model = given.get("model") or MODELS[0]
+            raise errors.provider_error(f"Unknown parameter: '{parameter}'.", parameter, "unknown_parameter")
+    model = payload.get("model") or MODELS[0]
     if model not in MODELS:
-        raise errors.wrong(f"The model '{model}' does not exist.", "model", "model_not_found", status=404)
-    texts = _texts(given.get("input"))
+        raise errors.provider_error(f"The model '{model}' does not exist.", "model", "model_not_found", status=404)
+    texts = _texts(payload.get("input"))
 
-    def make(order: Order, count: int) -> Response:
-        return _answer(model, [_result(text, order.plan) for text in texts[:count]], order.plan)
+    def make(planned: PlannedOutcome, count: int) -> Response:
+        return _answer(model, [_result(text, planned.plan) for text in texts[:count]], planned.plan)
 
     def decline(plan: Plan) -> Response:
         # What is refused elsewhere is flagged here: to be asked about it is what this endpoint is for.
-        return make(Order(plan, None), len(texts)) if plan.outcome == "refused" else errors.decline(plan, model=model)
+        return (
+            make(PlannedOutcome(plan, None), len(texts))
+            if plan.outcome == "refused"
+            else errors.decline(plan, model=model)
+        )
 
-    return Asked(model, len(texts), make, decline)
+    return ParsedRequest(model, len(texts), make, decline)
 
 
-def _texts(given: object) -> list[str]:
-    texts = [given] if isinstance(given, str) else given
+def _texts(payload: object) -> list[str]:
+    texts = [payload] if isinstance(payload, str) else payload
     if texts is None:
-        raise errors.wrong("Missing required parameter: 'input'.", "input", "missing_required_parameter")
+        raise errors.provider_error("Missing required parameter: 'input'.", "input", "missing_required_parameter")
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
-        raise errors.wrong("The simulator judges a text or an array of texts.", "input", "invalid_type")
+        raise errors.provider_error("The simulator judges a text or an array of texts.", "input", "invalid_type")
     return texts
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from starlette.responses import Response
 
 from atelier_provider_simulator import openai_errors as errors
-from atelier_provider_simulator.pictures import mp3_frames, spoken
-from atelier_provider_simulator.plans import Order
-from atelier_provider_simulator.request_handler import Asked
+from atelier_provider_simulator.pictures import mp3_frames, synthesise_tone
+from atelier_provider_simulator.plans import PlannedOutcome
+from atelier_provider_simulator.request_handler import ParsedRequest
 
 INPUT_CHARS_MAX = 4_096
 MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15")
@@ -24,36 +24,38 @@ OVERSIZED_BYTES = 160 * 1024 * 1024
 """Zeros; above any sensible limit for a few minutes of sound."""
 
 
-def asked(given: Mapping[str, Any]) -> Asked:
-    """The request, checked as the API checks it. Raises Wrong."""
-    for parameter in given:
+def parse_request(payload: Mapping[str, Any]) -> ParsedRequest:
+    """The request, checked as the API checks it. Raises ProviderError."""
+    for parameter in payload:
         if parameter not in KNOWN:
-            raise errors.wrong(f"Unknown parameter: '{parameter}'.", parameter, "unknown_parameter")
-    text, model = given.get("input"), given.get("model")
+            raise errors.provider_error(f"Unknown parameter: '{parameter}'.", parameter, "unknown_parameter")
+    text, model = payload.get("input"), payload.get("model")
     if model not in MODELS:
-        raise errors.wrong(f"The model '{model}' does not exist.", "model", "model_not_found", status=404)
+        raise errors.provider_error(f"The model '{model}' does not exist.", "model", "model_not_found", status=404)
     if not isinstance(text, str) or not text:
-        raise errors.wrong("Missing required parameter: 'input'.", "input", "missing_required_parameter")
+        raise errors.provider_error("Missing required parameter: 'input'.", "input", "missing_required_parameter")
     if len(text) > INPUT_CHARS_MAX:
         message = f"Invalid 'input': string too long. Expected at most {INPUT_CHARS_MAX} characters."
-        raise errors.wrong(message, "input", "string_above_max_length")
-    if given.get("voice") not in (CLASSIC_VOICES if model.startswith("tts-1") else VOICES):
-        raise errors.wrong(f"Invalid value: '{given.get('voice')}'.", "voice", "invalid_value")
-    sound = given.get("response_format", "mp3")
+        raise errors.provider_error(message, "input", "string_above_max_length")
+    if payload.get("voice") not in (CLASSIC_VOICES if model.startswith("tts-1") else VOICES):
+        raise errors.provider_error(f"Invalid value: '{payload.get('voice')}'.", "voice", "invalid_value")
+    sound = payload.get("response_format", "mp3")
     if sound not in MEDIA:
-        raise errors.wrong(f"The simulator speaks mp3 and wav, not {sound}.", "response_format", "invalid_value")
+        raise errors.provider_error(
+            f"The simulator speaks mp3 and wav, not {sound}.", "response_format", "invalid_value"
+        )
 
-    def make(order: Order, count: int) -> Response:
+    def make(planned: PlannedOutcome, count: int) -> Response:
         if count == 0:
-            return errors.refused(model)
-        data = _sound(order, text, sound)
+            return errors.content_policy_error(model)
+        data = _sound(planned, text, sound)
         return Response(data, headers=errors.headers(), media_type=MEDIA[sound])
 
-    return Asked(model, 1, make, lambda plan: errors.decline(plan, model=model))
+    return ParsedRequest(model, 1, make, lambda plan: errors.decline(plan, model=model))
 
 
-def _sound(order: Order, text: str, sound: str) -> bytes:
-    if order.plan.outcome == "oversized":
+def _sound(planned: PlannedOutcome, text: str, sound: str) -> bytes:
+    if planned.plan.outcome == "oversized":
         return bytes(OVERSIZED_BYTES)
-    made = spoken(text) if sound == "wav" else mp3_frames(text)
-    return bytes(16) + made[16:] if order.plan.outcome == "corrupt" else made
+    made = synthesise_tone(text) if sound == "wav" else mp3_frames(text)
+    return bytes(16) + made[16:] if planned.plan.outcome == "corrupt" else made

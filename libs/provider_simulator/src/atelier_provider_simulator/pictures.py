@@ -1,4 +1,4 @@
-"""The pictures and sounds of the simulated providers: real files, in the asked size, told by what they are made of."""
+"""Pictures and sounds of the simulated providers: real files of the requested size, determined by their inputs."""
 
 import hashlib
 import io
@@ -10,7 +10,7 @@ from typing import Literal
 
 from PIL import Image
 
-from atelier_provider_simulator.plans import Upload
+from atelier_provider_simulator.plans import UploadedImage
 
 PictureFormat = Literal["png", "jpeg", "webp"]
 TILES = 12
@@ -35,12 +35,12 @@ _OF_THE_PICTURE = frozenset(
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def drawn(size: tuple[int, int], file_format: PictureFormat, *made_of: bytes, over: bytes | None = None) -> bytes:
-    """A mosaic whose colours are told by what it is made of, over a picture if one is given; equal in, equal out."""
-    digest = hashlib.shake_256(b"\x00".join(made_of)).digest(TILES * TILES * 3)
+def draw_mosaic(size: tuple[int, int], file_format: PictureFormat, *seeds: bytes, over: bytes | None = None) -> bytes:
+    """A mosaic whose colours depend on ``seeds`` alone, drawn over a picture if one is given."""
+    digest = hashlib.shake_256(b"\x00".join(seeds)).digest(TILES * TILES * 3)
     mosaic = Image.frombytes("RGB", (TILES, TILES), digest).resize(size, Image.Resampling.NEAREST)
     if over is not None:
-        mosaic = Image.blend(readable(over).convert("RGB").resize(size), mosaic, 0.4)
+        mosaic = Image.blend(open_picture(over).convert("RGB").resize(size), mosaic, 0.4)
     out = io.BytesIO()
     if file_format == "png":
         mosaic.save(out, "PNG", compress_level=1)
@@ -49,7 +49,7 @@ def drawn(size: tuple[int, int], file_format: PictureFormat, *made_of: bytes, ov
     return out.getvalue()
 
 
-def readable(data: bytes) -> Image.Image:
+def open_picture(data: bytes) -> Image.Image:
     """The picture in an upload. Raises ValueError where there is none."""
     try:
         image = Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"])
@@ -59,12 +59,12 @@ def readable(data: bytes) -> Image.Image:
     return image
 
 
-def described(data: bytes, role: Literal["image", "mask"]) -> Upload:
+def describe_upload(data: bytes, role: Literal["image", "mask"]) -> UploadedImage:
     """What an upload is, and what lies in it beside the picture. Raises ValueError where it is no picture."""
-    image = readable(data)
+    image = open_picture(data)
     end = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}.get(image.format or "", b"")
     beside = {name for name in image.info if name not in _OF_THE_PICTURE} | ({"exif"} if image.getexif() else set())
-    return Upload(
+    return UploadedImage(
         role=role,
         format=image.format or "",
         mode=image.mode,
@@ -76,12 +76,12 @@ def described(data: bytes, role: Literal["image", "mask"]) -> Upload:
     )
 
 
-def corrupted(data: bytes) -> bytes:
+def corrupt(data: bytes) -> bytes:
     """The same bytes, but for the last, which are zeros: as a broken disk leaves them."""
     return data[:-20] + bytes(20)
 
 
-def oversized() -> bytes:
+def make_oversized_png() -> bytes:
     """A sound PNG of 256 megapixels."""
     pack, row = zlib.compressobj(1), bytes(1 + TOO_WIDE_PX // 8)
     body = b"".join(pack.compress(row) for _ in range(TOO_WIDE_PX)) + pack.flush()
@@ -89,8 +89,8 @@ def oversized() -> bytes:
     return _PNG_SIGNATURE + _chunk(b"IHDR", head) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
 
 
-def spoken(text: str) -> bytes:
-    """A WAV that hums: a hundredth of a second a character, its note told by the text."""
+def synthesise_tone(text: str) -> bytes:
+    """A WAV with one tone: a hundredth of a second per character, its pitch derived from the text."""
     seconds = min(SECONDS_MAX, max(0.05, len(text) * SECONDS_A_CHARACTER))
     hertz = 200 + zlib.crc32(text.encode()) % 400
     period = [int(8_000 * math.sin(2 * math.pi * step / (RATE_HZ // hertz))) for step in range(RATE_HZ // hertz)]
@@ -102,7 +102,7 @@ def spoken(text: str) -> bytes:
         file.setsampwidth(2)
         file.setframerate(RATE_HZ)
         file.writeframes(tone[: frames * 2])
-    return _streamed(out.getvalue())
+    return _with_unknown_lengths(out.getvalue())
 
 
 def mp3_frames(text: str) -> bytes:
@@ -112,7 +112,7 @@ def mp3_frames(text: str) -> bytes:
     return frame * max(2, int(min(SECONDS_MAX, len(text) * SECONDS_A_CHARACTER) / 0.036))
 
 
-def _streamed(wav: bytes) -> bytes:
+def _with_unknown_lengths(wav: bytes) -> bytes:
     """The WAV as a service sends it that does not know its length in advance: both lengths say as much as they can."""
     return wav[:4] + b"\xff" * 4 + wav[8:40] + b"\xff" * 4 + wav[44:]
 

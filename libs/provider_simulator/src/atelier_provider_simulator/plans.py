@@ -1,4 +1,4 @@
-"""What the simulated providers are told to do, and what they have been asked: the memory behind ``/_control``."""
+"""Planned behaviour of the simulated providers and the log of their requests: the state behind ``/_control``."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ class Plan(BaseModel):
     """Of ``refused`` where texts are moderated: those that hold it are flagged; all where nothing is said."""
 
     @model_validator(mode="after")
-    def _only_what_is_used(self) -> "Plan":
+    def _check_fields(self) -> "Plan":
         uses = {"retry_after_s": "rate_limited", "status": "server_error", "delivered": "partial", "word": "refused"}
         for name, behaviour in uses.items():
             if getattr(self, name) is not None and self.outcome != behaviour:
@@ -57,7 +57,7 @@ class Plan(BaseModel):
         return self
 
 
-class Upload(BaseModel):
+class UploadedImage(BaseModel):
     """One picture of a request as it came, by its own bytes."""
 
     role: Literal["image", "mask"]
@@ -71,7 +71,7 @@ class Upload(BaseModel):
     sha256: str
 
 
-class Arrived(BaseModel):
+class ReceivedRequest(BaseModel):
     """One request as it came and how it ended: planned behaviours, ``rejected`` (it was wrong), ``replayed``."""
 
     provider: ProviderName
@@ -83,11 +83,11 @@ class Arrived(BaseModel):
     outcome: Behaviour | Literal["rejected", "replayed"] = "rejected"
     made: int = 0
     """Pictures or sounds made for it; 0 where it was answered from memory."""
-    uploads: tuple[Upload, ...] = ()
+    uploads: tuple[UploadedImage, ...] = ()
 
 
 @dataclass
-class Order:
+class PlannedOutcome:
     """One request's part of a plan."""
 
     plan: Plan
@@ -104,9 +104,9 @@ class _Queued:
 
 @dataclass
 class Plans:
-    """Behaviours in the order they were asked for, one queue a provider, and the log of requests."""
+    """Behaviours in the order they were planned, one queue per provider, and the log of requests."""
 
-    log: deque[Arrived] = field(default_factory=lambda: deque(maxlen=LOG_MAX))
+    log: deque[ReceivedRequest] = field(default_factory=lambda: deque(maxlen=LOG_MAX))
     _queues: dict[ProviderName, deque[_Queued]] = field(default_factory=dict)
 
     def add(self, plan: Plan) -> None:
@@ -114,20 +114,20 @@ class Plans:
         delivered = 1 if plan.delivered is None else plan.delivered
         self._queues.setdefault(plan.provider, deque()).append(_Queued(plan, plan.times, delivered))
 
-    def next(self, provider: ProviderName, wanted: int) -> Order:
-        """What becomes of the request at hand, which wants so many pictures; it succeeds where nothing is planned."""
+    def next(self, provider: ProviderName, item_count: int) -> PlannedOutcome:
+        """The outcome of the current request for ``item_count`` pictures; success where nothing is planned."""
         queue = self._queues.get(provider)
         if not queue:
-            return Order(Plan(provider=provider), None)
+            return PlannedOutcome(Plan(provider=provider), None)
         first = queue[0]
-        given = min(first.pictures_left, wanted)
+        given = min(first.pictures_left, item_count)
         first.pictures_left -= given
         first.times_left -= 1
         if first.times_left == 0:
             queue.popleft()
-        return Order(first.plan, given if first.plan.outcome == "partial" else None)
+        return PlannedOutcome(first.plan, given if first.plan.outcome == "partial" else None)
 
-    def waiting(self) -> int:
+    def count_pending(self) -> int:
         """Requests that are still planned for."""
         return sum(queued.times_left for queue in self._queues.values() for queued in queue)
 

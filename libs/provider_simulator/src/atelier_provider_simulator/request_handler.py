@@ -1,4 +1,4 @@
-"""How one request is served: refused where it is wrong, answered from memory where its key is known, else by plan.
+"""How one request is served: rejected where it is invalid, replayed where its key is known, else answered by plan.
 
 Both providers pass through here; they differ in how they read a request and in how their answers look.
 """
@@ -10,13 +10,21 @@ from dataclasses import dataclass, field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_provider_simulator.connections import cut, hung_up
-from atelier_provider_simulator.plans import NOTHING_MADE, Arrived, Order, Plan, Plans, ProviderName, Upload
+from atelier_provider_simulator.connections import cut_connection, wait_for_hang_up
+from atelier_provider_simulator.plans import (
+    NOTHING_MADE,
+    Plan,
+    PlannedOutcome,
+    Plans,
+    ProviderName,
+    ReceivedRequest,
+    UploadedImage,
+)
 
 _Answer = asyncio.Future[Response]
 
 
-class Wrong(Exception):
+class ProviderError(Exception):
     """A request that the real service would answer with an error; the answer is complete."""
 
     def __init__(self, answer: Response) -> None:
@@ -25,63 +33,70 @@ class Wrong(Exception):
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request that is understood: what it wants, and how its outcomes look on the wire."""
+class ParsedRequest:
+    """A valid request: what it requests, and how its outcomes look on the wire."""
 
     model: str
-    wanted: int
+    item_count: int
     """Pictures or sounds."""
-    make: Callable[[Order, int], Response]
+    make: Callable[[PlannedOutcome, int], Response]
     """The answer that brings so many of them; called in a thread, for drawing takes time."""
     decline: Callable[[Plan], Response]
     """The answer to a request for which nothing is made."""
     parameters: dict[str, str] = field(default_factory=dict)
-    uploads: tuple[Upload, ...] = ()
+    uploads: tuple[UploadedImage, ...] = ()
     """The pictures that came with it."""
 
 
 @dataclass
-class Desk:
-    """Where requests arrive, and the answers that are remembered under their keys."""
+class RequestHandler:
+    """Serves requests by plan and keeps their answers by idempotency key."""
 
     plans: Plans = field(default_factory=Plans)
     _answers: dict[tuple[ProviderName, str], _Answer] = field(default_factory=dict)
 
-    async def serve(self, provider: ProviderName, request: Request, read: Callable[[], Awaitable[Asked]]) -> Response:
+    async def serve(
+        self, provider: ProviderName, request: Request, read: Callable[[], Awaitable[ParsedRequest]]
+    ) -> Response:
         """The whole life of one request."""
         key = request.headers.get("idempotency-key")
-        arrived = Arrived(provider=provider, path=request.url.path, idempotency_key=key)
-        self.plans.log.append(arrived)
+        received = ReceivedRequest(provider=provider, path=request.url.path, idempotency_key=key)
+        self.plans.log.append(received)
         try:
-            asked = await read()
-        except Wrong as wrong:
-            return wrong.answer
-        arrived.model = asked.model
-        arrived.parameters = asked.parameters
-        arrived.uploads = asked.uploads
+            parsed = await read()
+        except ProviderError as error:
+            return error.answer
+        received.model = parsed.model
+        received.parameters = parsed.parameters
+        received.uploads = parsed.uploads
         known = self._answers.get((provider, key)) if key else None
         if known is not None:
-            arrived.outcome = "replayed"
+            received.outcome = "replayed"
             return await asyncio.shield(known)
-        order = self.plans.next(provider, asked.wanted)
-        arrived.outcome = order.plan.outcome
-        answer = await self._remembered(provider, key, order, asked, arrived)
-        return await _delivered(request, order.plan, answer)
+        planned = self.plans.next(provider, parsed.item_count)
+        received.outcome = planned.plan.outcome
+        answer = await self._perform_once(provider, key, planned, parsed, received)
+        return await _deliver(request, planned.plan, answer)
 
     def forget(self) -> None:
         """Plans, log and answers."""
         self.plans.forget()
         self._answers.clear()
 
-    async def _remembered(
-        self, provider: ProviderName, key: str | None, order: Order, asked: Asked, arrived: Arrived
+    async def _perform_once(
+        self,
+        provider: ProviderName,
+        key: str | None,
+        planned: PlannedOutcome,
+        parsed: ParsedRequest,
+        received: ReceivedRequest,
     ) -> Response:
-        if key is None or order.plan.outcome in NOTHING_MADE:
-            return await _performed(order, asked, arrived)
+        if key is None or planned.plan.outcome in NOTHING_MADE:
+            return await _perform(planned, parsed, received)
         answer: _Answer = asyncio.get_running_loop().create_future()
         self._answers[provider, key] = answer
         try:
-            answer.set_result(await _performed(order, asked, arrived))
+            answer.set_result(await _perform(planned, parsed, received))
         except BaseException:
             answer.cancel()
             del self._answers[provider, key]
@@ -89,19 +104,19 @@ class Desk:
         return answer.result()
 
 
-async def _performed(order: Order, asked: Asked, arrived: Arrived) -> Response:
-    await asyncio.sleep(order.plan.delay_ms / 1_000)
-    if order.plan.outcome in NOTHING_MADE:
-        return asked.decline(order.plan)
-    count = asked.wanted if order.pictures_left is None else order.pictures_left
-    arrived.made = count
-    return await asyncio.to_thread(asked.make, order, count)
+async def _perform(planned: PlannedOutcome, parsed: ParsedRequest, received: ReceivedRequest) -> Response:
+    await asyncio.sleep(planned.plan.delay_ms / 1_000)
+    if planned.plan.outcome in NOTHING_MADE:
+        return parsed.decline(planned.plan)
+    count = parsed.item_count if planned.pictures_left is None else planned.pictures_left
+    received.made = count
+    return await asyncio.to_thread(parsed.make, planned, count)
 
 
-async def _delivered(request: Request, plan: Plan, answer: Response) -> Response:
+async def _deliver(request: Request, plan: Plan, answer: Response) -> Response:
     """The answer, unless the plan is that it gets lost."""
     if plan.outcome == "lost_response":
-        await cut(request)
+        await cut_connection(request)
     elif plan.outcome == "late_success":
-        await hung_up(request)
+        await wait_for_hang_up(request)
     return answer
