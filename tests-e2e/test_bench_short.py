@@ -11,12 +11,12 @@ GENERATIONS = 200
 async def test_fifty_in_flight_all_succeed_and_each_is_charged_once(world: World) -> None:
     known = world.stack.environment()
     keys = await open_accounts(world.admin, accounts=10)
-    endings = load.Endings()
+    outcomes = load.OutcomeListener()
     before = await world.databases["billing"].fetchval("SELECT sum(captured) FROM accounts")
 
     async with await connect_first(known["ATELIER_AMQP_URL"]) as connection:
-        await endings.listen(connection)
-        measured = await load.run(world.url, keys, endings, in_flight=50, generations=GENERATIONS)
+        await outcomes.subscribe(connection)
+        measured = await load.run(world.url, keys, outcomes, in_flight=50, generations=GENERATIONS)
 
     captured = await world.databases["billing"].fetchval("SELECT sum(captured) FROM accounts")
     assert len(measured.journeys_s) == GENERATIONS
@@ -35,9 +35,9 @@ async def test_overload_by_one_owner_lets_the_others_through(world: World) -> No
     (key,) = await open_accounts(world.admin, accounts=1)
     poor = await world.admin.create_store("Without credits")
 
-    pictures = await overload.beside_large_pictures(world.url, poor.api_key, key, samples=5)
-    logins = await overload.beside_wrong_logins(world.url, key, samples=20)
-    memory = await overload.large_bodies(world.url, key, int(known["ATELIER_GATEWAY_PID"]), bodies=1)
+    pictures = await overload.measure_beside_large_pictures(world.url, poor.api_key, key, samples=5)
+    logins = await overload.measure_beside_wrong_logins(world.url, key, samples=20)
+    memory = await overload.measure_large_bodies(world.url, key, int(known["ATELIER_GATEWAY_PID"]), bodies=1)
 
     assert 402 in pictures.overload and set(pictures.overload) <= {402, 429}
     assert set(logins.overload) <= {401, 429}

@@ -17,10 +17,10 @@ def main(path: str) -> int:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=ANSWER_S_MAX) as answer:
             return 0 if answer.status == 200 else 1
-    except urllib.error.HTTPError as refusal:
-        sys.stderr.write(f"{path} answered {refusal.code}: {refusal.read(500)!r}\n")
-    except OSError as failure:
-        sys.stderr.write(f"{path} gave no answer: {failure}\n")
+    except urllib.error.HTTPError as error:
+        sys.stderr.write(f"{path} answered {error.code}: {error.read(500)!r}\n")
+    except OSError as error:
+        sys.stderr.write(f"{path} gave no answer: {error}\n")
     return 1
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from atelier_local.cli_errors import sentences
+from atelier_local.cli_errors import report_errors
 from atelier_local.launcher.rabbitmq import amqp_url
 from atelier_local.launcher.stack import Stack
 from atelier_messaging.link import open_link
@@ -47,7 +47,7 @@ def main(
     only = only.replace("_", " ")
     names = [name for _ in range(rounds) for name in faults.shuffle_faults(rng) if only in name]
     violations: list[str] = []
-    with sentences():
+    with report_errors():
         if names:
             findings = asyncio.run(_run(Plan(chosen, names, workers=workers, orphans_s=ORPHANS_S), keep))
             typer.echo(findings.report())

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from atelier_local.api_client.client import Client, Refused, Unreachable
+from atelier_local.api_client.client import ApiUnreachable, Client, RequestRefused
 from atelier_local.errors import StackError
 from atelier_local.launcher import rabbitmq
 from chaos.site import ALL_READY_S_MAX, Site
@@ -49,7 +49,7 @@ async def first_answer(client: Client) -> float:
     began = time.monotonic()
     async with asyncio.timeout(ALL_READY_S_MAX * 4):
         while True:
-            with suppress(Refused, Unreachable):
+            with suppress(RequestRefused, ApiUnreachable):
                 await client.try_on(IMAGES, simulate="outcome=succeed")
                 return time.monotonic() - began
             await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""make-env.sh: strong secrets, readable by nobody else, made once and in the form their readers want."""
+"""make-env.sh: strong secrets, readable by their owner alone, created once and in the form their readers expect."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""docker-compose.yml and the settings models say the same: no name that nobody reads, no required one missing."""
+"""docker-compose.yml and the settings models agree: every name is read, and no required one is missing."""
 
 import importlib
 import os
@@ -38,7 +38,7 @@ FIXED = {
     "ATELIER_DEV_ISSUER_KEY_FILE": "where a secret is mounted",
     "ATELIER_PROVENANCE_FILE": "where a folder is mounted",
 }
-"""Names that `.env` cannot give, and why."""
+"""Names that ``.env`` cannot give, and why."""
 OTHERS = {("render", "ATELIER_S3_UPLOAD_ACCESS_KEY"), ("render", "ATELIER_S3_UPLOAD_SECRET_KEY")}
 """The storage library reads them, and only the gateway signs uploads."""
 INNERMOST = re.compile(r"\$\{(\w+)(?::[-?]([^{}]*))?\}")
@@ -171,7 +171,7 @@ def variables(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 def settings_with(
     compose: Compose, container: str, module: str, variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> BaseSettings:
-    """The settings of a container whose `.env` holds ``variables``."""
+    """The settings of a container whose ``.env`` holds ``variables``."""
     for name in [name for name in os.environ if name.startswith(PREFIXES)]:
         monkeypatch.delenv(name)
     for name, value in compose["services"][container]["environment"].items():

@@ -1,4 +1,4 @@
-"""healthcheck.py tells an engine the truth about the service beside it."""
+"""healthcheck.py reports the state of the service beside it to the container engine."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).resolve().parents[1] / "healthcheck.py"
 
 
 class Live(BaseHTTPRequestHandler):
-    """Alive, and not ready: its broker is away."""
+    """Alive, and not ready: its broker is unavailable."""
 
     def do_GET(self) -> None:
         self.send_response(200 if self.path == "/health/live" else 503)

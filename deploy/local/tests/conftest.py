@@ -15,7 +15,8 @@ Running = Callable[..., AbstractAsyncContextManager[Supervisor]]
 
 @pytest.fixture
 def running(tmp_path: Path) -> Running:
-    """Supervises the parts given until the end of the block; all of them are ready at its begin, unless told not to."""
+    """Supervises the parts given until the end of the block; all of them, or those of ``wait``, are ready at its
+    start."""
 
     @asynccontextmanager
     async def supervise(*parts: Part, wait: Iterable[str] | None = None) -> AsyncIterator[Supervisor]:
@@ -24,7 +25,7 @@ def running(tmp_path: Path) -> Running:
         try:
             async with asyncio.timeout(20):
                 for name in [part.name for part in parts] if wait is None else wait:
-                    await supervisor.keepers[name].reached.wait()
+                    await supervisor.runners[name].usable.wait()
             yield supervisor
         finally:
             await supervisor.stop()

@@ -1,4 +1,4 @@
-"""An API of our own making, which can be told to lie."""
+"""A fake API that can be set to break one promise."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Whole commands against an API of our own making, which can be told to lie.
+"""Whole commands against a fake API that can be set to break one promise.
 
 The demo proves what it shows: it passes where every promise is kept and ends at the first broken one.
 """
@@ -12,12 +12,11 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from atelier_local.api_client import client
-from atelier_local.api_client.client import AtelierError
 from atelier_local.cli import app
-from atelier_local.connection import Access
+from atelier_local.connection import Connection
 from atelier_local.demo import scenario
-from atelier_local.demo.pictures import Picture, picture
-from atelier_local.demo.try_on_flow import Broken
+from atelier_local.demo.pictures import Picture, to_picture
+from atelier_local.errors import AtelierError, BrokenPromise
 
 from .lying_api import UNKNOWN, ZEROS, Api, serving
 
@@ -29,10 +28,10 @@ def api() -> Iterator[Api]:
 
 
 async def played(api: Api, folder: Path) -> str:
-    photo: Picture = picture("photo.png", api.delivered)
+    photo: Picture = to_picture("photo.png", api.delivered)
     console = Console(width=80, color_system=None, file=io.StringIO(), soft_wrap=True)
-    to = Access(url=api.url, operations_url=api.url, admin_token="token", amqp_url="", traces_url=None)
-    await scenario.perform(to, (photo, photo), folder, console)
+    to = Connection(url=api.url, operations_url=api.url, admin_token="token", amqp_url="", traces_url=None)
+    await scenario.run_scenario(to, (photo, photo), folder, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -65,7 +64,7 @@ async def test_a_broken_promise_ends_the_demo_and_names_its_generation(
 ) -> None:
     api.lie = lie
 
-    with pytest.raises(Broken, match=complaint) as broken:
+    with pytest.raises(BrokenPromise, match=complaint) as broken:
         await played(api, tmp_path)
 
     assert broken.value.generation in api.ends
@@ -120,11 +119,11 @@ def test_a_store_and_its_credits_are_made_by_two_commands(api: Api) -> None:
 
 def test_a_grant_that_is_typed_twice_is_given_once_and_says_so(api: Api) -> None:
     api.accounts[UNKNOWN] = dict(ZEROS)
-    typed = ("admin", "grant", "store", UNKNOWN, "5", "--reason", "a start")
+    command_text = ("admin", "grant", "store", UNKNOWN, "5", "--reason", "a start")
 
-    first, second = commanded(api, *typed), commanded(api, *typed)
-    other = commanded(api, *typed[:-1], "for December")
-    again = commanded(api, *typed, "--again")
+    first, second = commanded(api, *command_text), commanded(api, *command_text)
+    other = commanded(api, *command_text[:-1], "for December")
+    again = commanded(api, *command_text, "--again")
 
     assert [done.exit_code for done in (first, second, other, again)] == [0, 0, 0, 0]
     assert "5 granted" in first.output and "5 granted" in second.output
@@ -148,21 +147,24 @@ def test_a_broken_promise_names_the_command_that_tells_more(api: Api, tmp_path: 
     (tmp_path / "me.png").write_bytes(api.delivered)
     photo = str(tmp_path / "me.png")
 
-    failed = commanded(api, "generate", "--person", photo, "--garment", photo, "--out", str(tmp_path / "out.png"))
+    outcome = commanded(api, "generate", "--person", photo, "--garment", photo, "--out", str(tmp_path / "out.png"))
 
-    assert failed.exit_code == 1
+    assert outcome.exit_code == 1
     assert not (tmp_path / "out.png").exists()
-    assert failed.stderr.splitlines()[1].endswith(" admin explain generation0")
+    assert outcome.stderr.splitlines()[1].endswith(" admin explain generation0")
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (("generate", "--person", "no.jpg", "--garment", "no.jpg"), "There is no file no.jpg."),
-        (("generate", "--person", "a", "--garment", "b", "--out", "c.jpg"), "c.jpg would hold a PNG; name it so."),
+        (
+            ("generate", "--person", "a", "--garment", "b", "--out", "c.jpg"),
+            "c.jpg must end in .png: the result is a PNG.",
+        ),
         (("demo", "no.jpg"), "There is no file no.jpg."),
         (("admin", "dead-letters", "list", "nowhere"), "There is no queue nowhere; there are session.saga"),
-        (("admin", "dead-letters", "list", "session.saga"), "The broker did not do it: "),
+        (("admin", "dead-letters", "list", "session.saga"), "Broker unavailable at the configured address: "),
         (("admin", "balance", "store", UNKNOWN, "--profile", "never-made"), "The stack never-made is not up;"),
         (("admin", "explain", UNKNOWN), "Could not explain the generation: "),
     ],
@@ -170,8 +172,8 @@ def test_a_broken_promise_names_the_command_that_tells_more(api: Api, tmp_path: 
 def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
     api: Api, arguments: tuple[str, ...], complaint: str
 ) -> None:
-    failed = commanded(api, *arguments)
+    outcome = commanded(api, *arguments)
 
-    assert failed.exit_code == 1
-    assert failed.stderr.startswith(complaint)
-    assert failed.stderr.count("\n") == 1
+    assert outcome.exit_code == 1
+    assert outcome.stderr.startswith(complaint)
+    assert outcome.stderr.count("\n") == 1

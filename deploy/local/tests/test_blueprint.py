@@ -7,7 +7,7 @@ from yarl import URL
 
 from atelier_local.errors import MissingPart, StackError
 from atelier_local.launcher import rabbitmq_node, trace_viewer
-from atelier_local.launcher.assembly import draw
+from atelier_local.launcher.assembly import assemble
 from atelier_local.launcher.environment import Plan
 from atelier_local.launcher.profile import Profile, open_profile
 from atelier_messaging.addresses import addresses_of
@@ -24,13 +24,13 @@ def test_a_missing_broker_is_named_with_the_command_that_installs_it(
     monkeypatch.setattr(rabbitmq_node, "SCRIPTS", "/nowhere/rabbitmq-server")
 
     with pytest.raises(MissingPart, match=r"RabbitMQ is not installed.*apt-get install .* rabbitmq-server"):
-        draw(mine, Plan(only=("rabbitmq",)))
+        assemble(mine, Plan(only=("rabbitmq",)))
 
 
 def test_a_broker_given_from_outside_need_not_be_installed(mine: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rabbitmq_node, "SCRIPTS", "/nowhere/rabbitmq-server")
 
-    drawn = draw(mine, Plan(only=("rabbitmq",), given={"ATELIER_AMQP_URL": "amqp://elsewhere/"}))
+    drawn = assemble(mine, Plan(only=("rabbitmq",), given={"ATELIER_AMQP_URL": "amqp://elsewhere/"}))
 
     assert [(part.name, part.command) for part in drawn.parts] == [("rabbitmq", ())]
 
@@ -40,14 +40,14 @@ def test_a_missing_trace_viewer_is_named_and_skipped(
 ) -> None:
     monkeypatch.setattr(trace_viewer, "REPOSITORY", tmp_path)
 
-    drawn = draw(mine, Plan(only=("objectstore", "traces")))
+    drawn = assemble(mine, Plan(only=("objectstore", "traces")))
 
     assert [part.name for part in drawn.parts] == ["objectstore"]
     assert "make setup" in drawn.skipped["traces"]
 
 
 def test_a_service_waits_for_its_own_migration(mine: Profile) -> None:
-    migration, service = draw(mine, Plan(only=("billing",))).parts
+    migration, service = assemble(mine, Plan(only=("billing",))).parts
 
     assert migration.name in service.needs
     assert migration.needs == ("postgres",)
@@ -55,13 +55,13 @@ def test_a_service_waits_for_its_own_migration(mine: Profile) -> None:
 
 def test_a_part_that_does_not_exist_is_refused(mine: Profile) -> None:
     with pytest.raises(StackError, match="there is no part teapot"):
-        draw(mine, Plan(only=("teapot",)))
+        assemble(mine, Plan(only=("teapot",)))
 
 
 def test_a_profile_called_cluster_has_three_brokers_and_its_services_know_them_all(tmp_path: Path) -> None:
     mine = open_profile("cluster", tmp_path)
 
-    parts = {part.name: part for part in draw(mine, Plan(only=("rabbitmq", "billing"))).parts}
+    parts = {part.name: part for part in assemble(mine, Plan(only=("rabbitmq", "billing"))).parts}
 
     assert [name for name in parts if name.startswith("rabbitmq")] == ["rabbitmq", "rabbitmq-2", "rabbitmq-3"]
     told = [URL(address) for address in addresses_of(parts["billing"].env["ATELIER_AMQP_URL"])]
@@ -74,7 +74,7 @@ def test_a_new_node_joins_the_others_and_one_with_data_waits_for_nobody(tmp_path
     mine = open_profile("cluster-of-mine", tmp_path)
 
     def needs() -> dict[str, tuple[str, ...]]:
-        return {part.name: part.needs for part in draw(mine, Plan(only=("rabbitmq",))).parts if part.name != "epmd"}
+        return {part.name: part.needs for part in assemble(mine, Plan(only=("rabbitmq",))).parts if part.name != "epmd"}
 
     assert needs()["rabbitmq-3"] == ("epmd", "rabbitmq", "rabbitmq-2")
     for node in mine.brokers:

@@ -9,13 +9,13 @@ import pytest
 from atelier_local.api_client.api_models import TryOn
 from atelier_local.api_client.client import (
     AdminClient,
-    AtelierError,
+    ApiUnreachable,
     Client,
-    Refused,
-    Unreachable,
+    RequestRefused,
     new_traceparent,
-    refusal,
+    refusal_of,
 )
+from atelier_local.errors import AtelierError
 
 URL = "http://gateway.test"
 
@@ -30,7 +30,7 @@ def test_a_problem_json_becomes_one_sentence_with_its_code() -> None:
         402, json={"detail": "This costs 1 credits, 0 are available.", "code": "insufficient_credits"}
     )
 
-    refused = refusal("request the try-on", answer)
+    refused = refusal_of("request the try-on", answer)
 
     assert str(refused) == (
         "Could not request the try-on: This costs 1 credits, 0 are available (402 insufficient_credits)."
@@ -40,21 +40,21 @@ def test_a_problem_json_becomes_one_sentence_with_its_code() -> None:
 def test_the_stores_envelope_is_read_too() -> None:
     body = {"data": None, "error": {"code": "NOT_FOUND", "message": "There is no such generation."}}
 
-    refused = refusal("read the generation", httpx.Response(404, json=body))
+    refused = refusal_of("read the generation", httpx.Response(404, json=body))
 
     assert (refused.status, refused.code, refused.detail) == (404, "not_found", "There is no such generation.")
 
 
 @pytest.mark.parametrize("content", [b"<html>502</html>", b"[1]", b"", b'{"error": "plain"}'])
 def test_an_answer_of_no_known_shape_still_makes_a_sentence(content: bytes) -> None:
-    assert str(refusal("verify the ledger", httpx.Response(502, content=content))) == (
-        "Could not verify the ledger: the answer says no more (502 bad_gateway)."
+    assert str(refusal_of("verify the ledger", httpx.Response(502, content=content))) == (
+        "Could not verify the ledger: the response gives no reason (502 bad_gateway)."
     )
 
 
 async def test_nobody_listening_names_the_address_and_the_remedy() -> None:
     async with AdminClient("http://127.0.0.1:1", "token") as admin:
-        with pytest.raises(Unreachable, match=r"nothing answers at http://127\.0\.0\.1:1; `make up`"):
+        with pytest.raises(ApiUnreachable, match=r"nothing answers at http://127\.0\.0\.1:1; `make up`"):
             await admin.verify_ledger()
 
 
@@ -122,7 +122,7 @@ async def test_follow_gives_up_with_the_state_it_was_left_in() -> None:
 
 
 def test_a_refusal_is_caught_as_the_one_kind_of_failure_a_person_sees() -> None:
-    assert issubclass(Refused, AtelierError)
+    assert issubclass(RequestRefused, AtelierError)
 
 
 def test_each_traceparent_is_sampled_and_new() -> None:

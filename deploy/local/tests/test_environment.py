@@ -1,4 +1,4 @@
-"""Who is told what."""
+"""Which process gets which setting."""
 
 import stat
 import subprocess
@@ -23,7 +23,7 @@ def mine(tmp_path: Path) -> Profile:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_told_its_own_database_and_no_owner(service: str, mine: Profile) -> None:
-    told = environment.of_service(service, mine, Plan(), ALL)
+    told = environment.service_environment(service, mine, Plan(), ALL)
 
     assert [name for name in told if name.endswith("DATABASE_URL")] == [f"ATELIER_{service.upper()}_DATABASE_URL"]
     others = {secret for name, secret in mine.secrets.items() if "_password" in name}
@@ -32,7 +32,7 @@ def test_a_service_is_told_its_own_database_and_no_owner(service: str, mine: Pro
 
 
 def test_a_migration_is_told_the_owner_and_nothing_else(mine: Profile) -> None:
-    told = environment.of_migration("billing", mine, Plan())
+    told = environment.migration_environment("billing", mine, Plan())
 
     assert list(told) == ["ATELIER_BILLING_OWNER_DATABASE_URL"]
     assert mine.secrets["billing_owner_password"] in told["ATELIER_BILLING_OWNER_DATABASE_URL"]
@@ -40,14 +40,14 @@ def test_a_migration_is_told_the_owner_and_nothing_else(mine: Profile) -> None:
 
 @pytest.mark.parametrize("service", ["session", "billing"])
 def test_services_without_pictures_get_no_key_of_the_store(service: str, mine: Profile) -> None:
-    told = environment.of_service(service, mine, Plan(), ALL)
+    told = environment.service_environment(service, mine, Plan(), ALL)
 
     assert mine.secrets["s3_secret_key"] not in told.values()
 
 
 def test_only_the_gateway_signs_uploads_and_with_an_identity_of_their_own(mine: Profile) -> None:
     for service in SERVICES:
-        told = environment.of_service(service, mine, Plan(), ALL)
+        told = environment.service_environment(service, mine, Plan(), ALL)
         assert ("ATELIER_S3_UPLOAD_SECRET_KEY" in told) == (service == "gateway")
         assert (mine.secrets["s3_upload_secret_key"] in told.values()) == (service == "gateway")
     assert mine.secrets["s3_upload_access_key"] != mine.secrets["s3_access_key"]
@@ -55,16 +55,16 @@ def test_only_the_gateway_signs_uploads_and_with_an_identity_of_their_own(mine: 
 
 def test_only_the_gateway_may_make_users_and_keys(mine: Profile) -> None:
     for service in SERVICES:
-        told = environment.of_service(service, mine, Plan(), ALL)
+        told = environment.service_environment(service, mine, Plan(), ALL)
         assert ("ATELIER_ADMIN_TOKEN" in told) == ("ATELIER_KEY_PEPPER" in told) == (service == "gateway")
 
 
 def test_only_render_is_told_the_keys_of_providers(mine: Profile) -> None:
     keys = {"ATELIER_OPENAI_API_KEY": "sk-theirs", "ATELIER_GOOGLE_API_KEY": "also-theirs"}
-    plan = Plan(given=environment.given_from(keys, mine))
+    plan = Plan(given=environment.external_settings(keys, mine))
 
     for service in SERVICES:
-        told = environment.of_service(service, mine, plan, ALL)
+        told = environment.service_environment(service, mine, plan, ALL)
         assert (keys.items() <= told.items()) == (service == "render")
         assert ("sk-theirs" in told.values()) == ("also-theirs" in told.values()) == (service == "render")
 
@@ -85,9 +85,9 @@ def test_an_address_from_outside_replaces_ours(mine: Profile) -> None:
         "ATELIER_S3_ACCESS_KEY": "theirs",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel.example:4318",
     }
-    plan = Plan(given=environment.given_from(outside, mine))
+    plan = Plan(given=environment.external_settings(outside, mine))
 
-    told = environment.of_service("render", mine, plan, ALL)
+    told = environment.service_environment("render", mine, plan, ALL)
 
     assert told["ATELIER_AMQP_URL"] == outside["ATELIER_AMQP_URL"]
     assert told["ATELIER_S3_ENDPOINT"] == "https://s3.example"
@@ -100,8 +100,8 @@ def test_an_address_from_outside_replaces_ours(mine: Profile) -> None:
 
 def test_each_service_has_a_user_of_its_own_at_the_broker_and_a_person_the_operators(mine: Profile) -> None:
     users = {
-        service: environment.of_service(service, mine, Plan(), ALL)["ATELIER_AMQP_URL"] for service in SERVICES
-    } | {"atelier": environment.of_a_person(mine, Plan(), ALL, {})["ATELIER_AMQP_URL"]}
+        service: environment.service_environment(service, mine, Plan(), ALL)["ATELIER_AMQP_URL"] for service in SERVICES
+    } | {"atelier": environment.user_environment(mine, Plan(), ALL, {})["ATELIER_AMQP_URL"]}
 
     assert {name: user_of(url) for name, url in users.items()} == {name: name for name in users}
     assert len({url.rpartition("@")[0].rpartition(":")[2] for url in users.values()}) == 5  # passwords
@@ -110,7 +110,9 @@ def test_each_service_has_a_user_of_its_own_at_the_broker_and_a_person_the_opera
 def test_one_service_may_be_given_a_way_of_its_own_to_the_broker(mine: Profile) -> None:
     plan = Plan(extra={"ATELIER_GATEWAY_AMQP_URL": "amqp://gateway:p@127.0.0.1:1/"})
 
-    told = {service: environment.of_service(service, mine, plan, ALL)["ATELIER_AMQP_URL"] for service in SERVICES}
+    told = {
+        service: environment.service_environment(service, mine, plan, ALL)["ATELIER_AMQP_URL"] for service in SERVICES
+    }
 
     assert [service for service in SERVICES if told[service] == "amqp://gateway:p@127.0.0.1:1/"] == ["gateway"]
 
@@ -118,16 +120,16 @@ def test_one_service_may_be_given_a_way_of_its_own_to_the_broker(mine: Profile) 
 def test_brokers_from_outside_may_be_several_and_must_be_addresses(mine: Profile) -> None:
     both = {"ATELIER_AMQP_URL": "amqp://u:p@one.example,two.example:5673/"}
 
-    assert environment.given_from(both, mine) == both
+    assert environment.external_settings(both, mine) == both
     with pytest.raises(StackError, match="ATELIER_AMQP_URL does not name brokers"):
-        environment.given_from({"ATELIER_AMQP_URL": "amqp://u:p@one.example:port/"}, mine)
+        environment.external_settings({"ATELIER_AMQP_URL": "amqp://u:p@one.example:port/"}, mine)
 
 
 def test_a_sourced_env_file_does_not_couple_two_stacks(mine: Profile, tmp_path: Path) -> None:
     other = open_profile("two", tmp_path)
-    sourced = environment.of_a_person(other, Plan(), ALL, {}) | {"ATELIER_LOG_LEVEL": "debug"}
+    sourced = environment.user_environment(other, Plan(), ALL, {}) | {"ATELIER_LOG_LEVEL": "debug"}
 
-    given = environment.given_from(sourced, mine)
+    given = environment.external_settings(sourced, mine)
 
     assert given == {"ATELIER_LOG_LEVEL": "debug"}
 
@@ -135,22 +137,22 @@ def test_a_sourced_env_file_does_not_couple_two_stacks(mine: Profile, tmp_path: 
 def test_tuning_and_extras_reach_the_services(mine: Profile) -> None:
     plan = Plan(given={"ATELIER_RENDER_LEASE_S": "9"}, extra={"ATELIER_SIMULATOR": "off"})
 
-    told = environment.of_service("render", mine, plan, ALL)
+    told = environment.service_environment("render", mine, plan, ALL)
 
     assert told["ATELIER_RENDER_LEASE_S"] == "9"
     assert told["ATELIER_SIMULATOR"] == "off"
-    assert environment.of_service("render", mine, Plan(), ALL)["ATELIER_RENDER_LEASE_S"] == "5"
+    assert environment.service_environment("render", mine, Plan(), ALL)["ATELIER_RENDER_LEASE_S"] == "5"
 
 
 def test_without_a_viewer_nobody_is_told_to_send_traces(mine: Profile) -> None:
-    told = environment.of_service("billing", mine, Plan(), ("rabbitmq", "postgres"))
+    told = environment.service_environment("billing", mine, Plan(), ("rabbitmq", "postgres"))
 
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in told
-    assert environment.of_a_person(mine, Plan(), (), {})["ATELIER_TRACES_URL"] == ""
+    assert environment.user_environment(mine, Plan(), (), {})["ATELIER_TRACES_URL"] == ""
 
 
 def test_a_shell_that_sources_the_env_file_exports_every_value(mine: Profile) -> None:
-    values = environment.of_a_person(mine, Plan(extra={"ODD": 'it\'s $HOME; "x"'}), ALL, {"render": 42})
+    values = environment.user_environment(mine, Plan(extra={"ODD": 'it\'s $HOME; "x"'}), ALL, {"render": 42})
 
     environment.write_env_file(mine, values)
 
@@ -164,8 +166,8 @@ def test_a_shell_that_sources_the_env_file_exports_every_value(mine: Profile) ->
 
 
 def test_a_person_is_told_where_operators_are_served_and_it_is_not_where_clients_are(mine: Profile) -> None:
-    told = environment.of_a_person(mine, Plan(), ALL, {})
-    gateway = environment.of_service("gateway", mine, Plan(), ALL)
+    told = environment.user_environment(mine, Plan(), ALL, {})
+    gateway = environment.service_environment("gateway", mine, Plan(), ALL)
 
     assert told["ATELIER_OPERATIONS_URL"].endswith(f":{gateway['ATELIER_OPERATIONS_PORT']}")
     assert told["ATELIER_OPERATIONS_URL"] != told["ATELIER_URL"]

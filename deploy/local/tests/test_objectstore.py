@@ -12,7 +12,7 @@ import pytest
 from minio import Minio
 from minio.error import S3Error
 
-from atelier_local.launcher.processes import listening, marked, wait_until
+from atelier_local.launcher.processes import find_marked, tcp_addresses, wait_until
 from atelier_local.launcher.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -81,7 +81,7 @@ def test_what_was_stored_outlives_a_crash(stack: Stack, key: str) -> None:
 def test_it_listens_on_loopback_only(stack: Stack) -> None:
     port = stack.profile.ports["objectstore"]
 
-    assert listening(marked(str(stack.home))) == {f"127.0.0.1:{port}"}
+    assert tcp_addresses(find_marked(str(stack.home))) == {f"127.0.0.1:{port}"}
 
 
 def test_its_objects_are_for_its_owner_alone(stack: Stack) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from atelier_local.api_client.client import AtelierError
 from atelier_local.demo.photos import garment_photo, person_photo
-from atelier_local.demo.pictures import picture, proven, read_picture
+from atelier_local.demo.pictures import read_picture, to_picture, verify_delivered
+from atelier_local.errors import AtelierError
 
 
 def png(size: tuple[int, int], *, flat: bool = False) -> bytes:
@@ -26,8 +26,8 @@ def checksum(content: bytes) -> str:
 
 
 def test_the_demo_photos_are_pictures_the_api_takes() -> None:
-    assert picture("person", person_photo()).content_type == "image/png"
-    assert picture("garment", garment_photo()).content_type == "image/jpeg"
+    assert to_picture("person", person_photo()).content_type == "image/png"
+    assert to_picture("garment", garment_photo()).content_type == "image/jpeg"
 
 
 def test_a_missing_file_is_named() -> None:
@@ -58,9 +58,9 @@ def test_the_type_is_told_from_the_bytes_not_from_the_name(tmp_path: Path) -> No
 def test_a_delivered_picture_is_proven_by_its_checksum() -> None:
     content = png((512, 512))
 
-    assert proven("it", content, checksum(content)).size == (512, 512)
+    assert verify_delivered("it", content, checksum(content)).size == (512, 512)
     with pytest.raises(AtelierError, match="SHA-256 differs"):
-        proven("it", content, checksum(b"another"))
+        verify_delivered("it", content, checksum(b"another"))
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_a_delivered_picture_is_proven_by_its_checksum() -> None:
 )
 def test_a_stamp_and_an_empty_picture_are_no_result(content: bytes, complaint: str) -> None:
     with pytest.raises(AtelierError, match=complaint):
-        proven("it", content, checksum(content))
+        verify_delivered("it", content, checksum(content))

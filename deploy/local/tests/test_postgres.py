@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from atelier_local.launcher import postgres
-from atelier_local.launcher.processes import marked, wait_until
+from atelier_local.launcher.processes import find_marked, wait_until
 from atelier_local.launcher.profile import SERVICES
 from atelier_local.launcher.stack import Stack
 
@@ -167,7 +167,7 @@ async def test_a_server_lent_to_us_needs_no_superuser(
             await app.close()
 
             borrower.stop_part("postgres")
-            assert len(marked(str(lender.home))) > 1
+            assert len(find_marked(str(lender.home))) > 1
             borrower.start_part("postgres")  # setting it up again finds everything there
         lender.clean()
 

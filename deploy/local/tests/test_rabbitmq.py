@@ -8,7 +8,7 @@ import pytest
 
 from atelier_local.errors import StackError
 from atelier_local.launcher import rabbitmq
-from atelier_local.launcher.processes import marked
+from atelier_local.launcher.processes import find_marked
 from atelier_local.launcher.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -40,21 +40,21 @@ async def test_a_message_in_a_quorum_queue_survives_the_node(stack: Stack) -> No
 async def test_there_is_no_guest(stack: Stack) -> None:
     ours = stack.environment()["ATELIER_AMQP_URL"]
 
-    assert await rabbitmq.answers(ours)
-    assert not await rabbitmq.answers(f"amqp://guest:guest@127.0.0.1:{stack.profile.ports['rabbitmq']}/")
+    assert await rabbitmq.is_ready(ours)
+    assert not await rabbitmq.is_ready(f"amqp://guest:guest@127.0.0.1:{stack.profile.ports['rabbitmq']}/")
 
 
 def test_nothing_of_it_listens_beyond_this_machine(stack: Stack) -> None:
-    inodes = {link for pid in marked(str(stack.home)) for link in _sockets(pid)}
-    listening = [
+    inodes = {link for pid in find_marked(str(stack.home)) for link in _sockets(pid)}
+    tcp_addresses = [
         line.split()[1].rpartition(":")[0]
         for table in ("tcp", "tcp6")
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
         if line.split()[3] == "0A" and f"socket:[{line.split()[9]}]" in inodes
     ]
 
-    assert len(listening) >= 3  # AMQP, Erlang's distribution, its port mapper
-    assert set(listening) <= {"0100007F", "00000000000000000000000001000000"}
+    assert len(tcp_addresses) >= 3  # AMQP, Erlang's distribution, its port mapper
+    assert set(tcp_addresses) <= {"0100007F", "00000000000000000000000001000000"}
 
 
 def test_another_stack_is_refused_the_virtual_host_and_says_why(
@@ -77,7 +77,7 @@ def test_down_ends_the_port_mapper_too(stack: Stack) -> None:
     stack.down()
 
     assert not Path(f"/proc/{mapper}").exists()
-    assert marked(str(stack.home)) == []
+    assert find_marked(str(stack.home)) == []
 
 
 def _sockets(pid: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The stack as a person and a test meet it: up, down, and what happens when somebody kills things."""
+"""The stack as a person and a test use it: up, down, and what happens when processes are killed."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import pytest
 
 from atelier_local.errors import StackError
 from atelier_local.launcher.control_socket import NotRunning
-from atelier_local.launcher.processes import alive, marked, wait_until
+from atelier_local.launcher.processes import find_marked, is_alive, wait_until
 from atelier_local.launcher.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -85,7 +85,7 @@ def test_down_leaves_no_process_no_port_and_no_env_file(stack: Stack) -> None:
 
     assert stack.down() is True
 
-    assert marked(str(stack.home)) == []
+    assert find_marked(str(stack.home)) == []
     assert not (stack.home / "env").exists()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
@@ -98,7 +98,7 @@ def test_when_the_supervisor_is_killed_nothing_outlives_it_and_up_works_again(st
 
     os.kill(dead, signal.SIGKILL)
 
-    assert wait_until(lambda: not alive(part), 5)
+    assert wait_until(lambda: not is_alive(part), 5)
     stack.up()
     assert supervisor(stack) != dead
 
@@ -108,7 +108,7 @@ def test_a_frozen_supervisor_is_put_away(stack: Stack) -> None:
 
     stack.down()
 
-    assert marked(str(stack.home)) == []
+    assert find_marked(str(stack.home)) == []
 
 
 def test_a_stale_pid_never_costs_a_stranger_its_life(stack: Stack) -> None:
@@ -146,7 +146,7 @@ def test_a_stack_that_cannot_start_says_why_and_leaves_nothing(root: Path) -> No
     with pytest.raises(StackError, match=r"billing-migrate did not start(.|\n)*Connect call failed"):
         broken.up()
 
-    assert marked(str(broken.home)) == []
+    assert find_marked(str(broken.home)) == []
     with pytest.raises(NotRunning, match="make up"):
         broken.pid("billing")
 

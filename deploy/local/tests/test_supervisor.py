@@ -10,22 +10,22 @@ from pathlib import Path
 import pytest
 
 from atelier_local.errors import StackError
-from atelier_local.launcher.part_runner import State
-from atelier_local.launcher.processes import alive, group_members
+from atelier_local.launcher.part_runner import PartState
+from atelier_local.launcher.processes import group_members, is_alive
 from atelier_local.launcher.supervisor import Supervisor
 
 from .conftest import Running
 from .toys import DEAF, PARENT, server, task
 
 
-async def until(supervisor: Supervisor, name: str, state: State) -> None:
+async def until(supervisor: Supervisor, name: str, state: PartState) -> None:
     async with asyncio.timeout(10):
-        while supervisor.keepers[name].state is not state:  # noqa: ASYNC110 - a test looks at the state from outside
+        while supervisor.runners[name].state is not state:  # noqa: ASYNC110 - a test looks at the state from outside
             await asyncio.sleep(0.01)
 
 
-def states(supervisor: Supervisor) -> dict[str, State]:
-    return {name: keeper.state for name, keeper in supervisor.keepers.items()}
+def states(supervisor: Supervisor) -> dict[str, PartState]:
+    return {name: runner.state for name, runner in supervisor.runners.items()}
 
 
 async def test_a_part_starts_after_what_it_needs_is_ready(running: Running, tmp_path: Path) -> None:
@@ -33,36 +33,36 @@ async def test_a_part_starts_after_what_it_needs_is_ready(running: Running, tmp_
     eager = replace(task("second", f"open('{tmp_path}/done')"), needs=("first",))
 
     async with running(eager, slow) as supervisor:
-        assert supervisor.keepers["second"].restarts == 0
+        assert supervisor.runners["second"].restarts == 0
 
 
 async def test_a_killed_part_comes_back_with_another_pid(running: Running) -> None:
     async with running(server()) as supervisor:
-        before = supervisor.keepers["toy"].pid
+        before = supervisor.runners["toy"].pid
 
         supervisor.kill_part("toy", signal.SIGKILL)
-        await until(supervisor, "toy", State.RESTARTING)
-        await until(supervisor, "toy", State.READY)
+        await until(supervisor, "toy", PartState.RESTARTING)
+        await until(supervisor, "toy", PartState.READY)
 
-        assert supervisor.keepers["toy"].pid not in (None, before)
-        assert supervisor.keepers["toy"].restarts == 1
+        assert supervisor.runners["toy"].pid not in (None, before)
+        assert supervisor.runners["toy"].restarts == 1
 
 
 async def test_a_part_stopped_on_purpose_stays_stopped_until_it_is_started(running: Running) -> None:
     async with running(server()) as supervisor:
         await supervisor.stop_part("toy")
         await asyncio.sleep(0.3)  # longer than the first pause before a restart
-        assert states(supervisor) == {"toy": State.STOPPED}
-        assert supervisor.keepers["toy"].pid is None
+        assert states(supervisor) == {"toy": PartState.STOPPED}
+        assert supervisor.runners["toy"].pid is None
 
         await supervisor.start_part("toy")
 
-        assert states(supervisor) == {"toy": State.READY}
+        assert states(supervisor) == {"toy": PartState.READY}
 
 
 async def test_a_part_that_never_starts_is_given_up_and_says_so(running: Running, tmp_path: Path) -> None:
     async with running(task("broken", "raise SystemExit('the reason')"), wait=()) as supervisor:
-        await until(supervisor, "broken", State.FAILED)
+        await until(supervisor, "broken", PartState.FAILED)
 
         log = (tmp_path / "broken.log").read_text()
 
@@ -81,20 +81,20 @@ async def test_what_cannot_be_prepared_fails_like_what_cannot_start(running: Run
         raise StackError("no room for the data")
 
     async with running(server(prepare=refuse), wait=()) as supervisor:
-        await until(supervisor, "toy", State.FAILED)
+        await until(supervisor, "toy", PartState.FAILED)
 
     assert "no room for the data" in (tmp_path / "toy.log").read_text()
 
 
 async def test_a_part_that_ignores_the_request_to_stop_is_killed(running: Running) -> None:
     async with running(server(code=DEAF, stop_grace_s=0.3)) as supervisor:
-        pid = supervisor.keepers["toy"].pid
+        pid = supervisor.runners["toy"].pid
         assert pid
 
         began = time.monotonic()
         await supervisor.stop_part("toy")
 
-        assert not alive(pid)
+        assert not is_alive(pid)
         assert time.monotonic() - began >= 0.3
 
 
@@ -109,7 +109,7 @@ async def test_a_frozen_part_can_be_stopped(running: Running) -> None:
 @pytest.mark.parametrize("end", ["stopped", "killed"])
 async def test_a_part_takes_its_own_children_with_it(running: Running, end: str) -> None:
     async with running(server(code=PARENT)) as supervisor:
-        group = supervisor.keepers["toy"].pid
+        group = supervisor.runners["toy"].pid
         assert group
         assert len(group_members(group)) == 2
 
@@ -117,7 +117,7 @@ async def test_a_part_takes_its_own_children_with_it(running: Running, end: str)
             await supervisor.stop_part("toy")
         else:
             supervisor.kill_part("toy", signal.SIGKILL)
-            await until(supervisor, "toy", State.RESTARTING)
+            await until(supervisor, "toy", PartState.RESTARTING)
 
         async with asyncio.timeout(5):
             while group_members(group):  # noqa: ASYNC110 - the kernel sends no event
@@ -129,16 +129,16 @@ async def test_stopping_ends_each_part_before_what_it_needs(running: Running, tm
     first, second = server("first"), server("second", needs=("first",))
     supervisor = Supervisor([first, second], tmp_path)
     supervisor.start()
-    await supervisor.keepers["second"].reached.wait()
-    pids = {name: keeper.pid for name, keeper in supervisor.keepers.items()}
+    await supervisor.runners["second"].usable.wait()
+    pids = {name: runner.pid for name, runner in supervisor.runners.items()}
 
     stopping = asyncio.create_task(supervisor.stop())
     while not stopping.done():
-        order += [name for name, pid in pids.items() if pid and not alive(pid) and name not in order]
+        order += [name for name, pid in pids.items() if pid and not is_alive(pid) and name not in order]
         await asyncio.sleep(0.001)
 
     assert order[:1] == ["second"]
-    assert not any(alive(pid) for pid in pids.values() if pid)
+    assert not any(is_alive(pid) for pid in pids.values() if pid)
 
 
 async def test_a_part_run_by_somebody_else_is_waited_for_and_left_alone(running: Running) -> None:
@@ -149,7 +149,7 @@ async def test_a_part_run_by_somebody_else_is_waited_for_and_left_alone(running:
         return next(probes)
 
     async with running(replace(server(), command=(), probe=probe)) as supervisor:
-        assert supervisor.keepers["toy"].pid is None
+        assert supervisor.runners["toy"].pid is None
         with pytest.raises(StackError, match="no process"):
             supervisor.kill_part("toy", signal.SIGKILL)
 
@@ -162,7 +162,7 @@ async def test_a_part_nobody_knows_is_refused_with_the_names_there_are(running: 
 
 async def test_children_run_in_a_group_of_their_own(running: Running) -> None:
     async with running(server()) as supervisor:
-        pid = supervisor.keepers["toy"].pid
+        pid = supervisor.runners["toy"].pid
 
         assert pid
         assert os.getpgid(pid) == pid != os.getpgid(0)

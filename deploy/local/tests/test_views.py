@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from atelier_local import formatting
+from atelier_local import terminal_text
 from atelier_local.api_client.api_models import Balance, Verdict
 
 ID = "0193a1b2-0000-7000-8000-000000000001"
@@ -44,7 +44,7 @@ def shown(*what: RenderableType) -> list[str]:
 
 
 def test_a_story_begins_with_its_verdict_and_counts_time_from_its_first_step() -> None:
-    lines = shown(formatting.story(STORY))
+    lines = shown(terminal_text.timeline(STORY))
 
     assert lines[0] == f"Generation {ID}"
     assert lines[1].startswith("The try_on is FAILED")
@@ -53,18 +53,18 @@ def test_a_story_begins_with_its_verdict_and_counts_time_from_its_first_step() -
 
 
 def test_a_story_points_at_pauses_and_at_lost_races() -> None:
-    text = "\n".join(shown(formatting.story(STORY)))
+    text = "\n".join(shown(terminal_text.timeline(STORY)))
 
     assert "… 8.5 s pass" in text
     assert text.count("lost race") == 1
 
 
 def test_a_story_fits_80_columns() -> None:
-    assert max(map(len, shown(formatting.story(STORY)))) <= 80
+    assert max(map(len, shown(terminal_text.timeline(STORY)))) <= 80
 
 
 def test_a_story_without_a_record_says_so() -> None:
-    lines = shown(formatting.story({"id": ID, "summary": "Unknown.", "state": "unknown", "steps": []}))
+    lines = shown(terminal_text.timeline({"id": ID, "summary": "Unknown.", "state": "unknown", "steps": []}))
 
     assert "No service has a record of it." in lines
 
@@ -77,7 +77,7 @@ def test_a_receipt_shows_each_posting_and_what_it_comes_to() -> None:
     ]
     credits = {"reserved": 2, "captured": 1, "refunded": 1}
 
-    lines = shown(formatting.receipt({"price_book": "v1", "credits": credits, "entries": entries}))
+    lines = shown(terminal_text.receipt({"price_book": "v1", "credits": credits, "entries": entries}))
 
     assert [line.split() for line in lines] == [
         ["reserve", "2", "credits", "available", "→", "held"],
@@ -91,27 +91,27 @@ def test_a_balance_adds_up_in_words() -> None:
     account = Balance(available=7, held=1, captured=2, granted=10, expired=0)
     with_expiry = Balance(available=4, held=1, captured=2, granted=10, expired=3)
 
-    assert formatting.balance(account) == "10 granted = 7 available + 1 held + 2 captured"
-    assert formatting.balance(with_expiry) == "10 granted = 4 available + 1 held + 2 captured + 3 expired"
+    assert terminal_text.balance(account) == "10 granted = 7 available + 1 held + 2 captured"
+    assert terminal_text.balance(with_expiry) == "10 granted = 4 available + 1 held + 2 captured + 3 expired"
 
 
 def test_broken_books_name_every_violation() -> None:
     verdict = Verdict(ok=False, accounts=2, entries=9, violations=("owner a: held 1, open holds 0", "owner b: lost"))
 
-    lines = shown(formatting.books(verdict))
+    lines = shown(terminal_text.ledger_line(verdict))
 
     assert "NOT in order" in lines[0]
     assert lines[1:] == ["  - owner a: held 1, open holds 0", "  - owner b: lost"]
 
 
 def test_no_dead_letters_is_said_in_words() -> None:
-    assert shown(formatting.dead_letters("billing.commands", [])) == ["billing.commands has no dead letters."]
+    assert shown(terminal_text.dead_letters("billing.commands", [])) == ["billing.commands has no dead letters."]
 
 
 def test_a_dead_letter_shows_its_name_its_generation_and_its_reason() -> None:
     letters = [("billing.reserve_credit.v1", ID, "Poison: no such account")]
 
-    text = " ".join(" ".join(shown(formatting.dead_letters("billing.commands", letters))).split())
+    text = " ".join(" ".join(shown(terminal_text.dead_letters("billing.commands", letters))).split())
 
     assert "billing.reserve_credit.v1" in text
     assert "Poison" in text
@@ -121,6 +121,6 @@ def test_an_id_is_shown_whole_in_a_terminal_of_any_width() -> None:
     console = Console(width=60, record=True, file=io.StringIO())
     found: dict[str, Any] = {"id": ID, "email": f"{'a-long-name' * 9}@example.com", "disabled": False}
 
-    console.print(formatting.rows([found], "id", "email", "disabled"))
+    console.print(terminal_text.table_of([found], "id", "email", "disabled"))
 
     assert found["id"] in console.export_text()

@@ -4,7 +4,7 @@ import socket
 import sys
 from typing import Any
 
-from atelier_local.launcher.part import Part, http_says_ok
+from atelier_local.launcher.part import Part, http_is_ok
 
 ENV = {"PATH": "/usr/bin:/bin"}
 SERVER = """
@@ -31,7 +31,7 @@ def server(name: str = "toy", code: str = SERVER, **more: Any) -> Part:
     """A part that answers HTTP."""
     port = free_port()
     command = (sys.executable, "-S", "-c", code, str(port))
-    return Part(name=name, command=command, env=ENV, probe=lambda: http_says_ok(port, "/"), **more)
+    return Part(name=name, command=command, env=ENV, probe=lambda: http_is_ok(port, "/"), **more)
 
 
 def task(name: str, code: str) -> Part:

@@ -28,7 +28,7 @@ _UNDO = {
 
 
 def as_stored(upright: Image.Image, orientation: int) -> Image.Image:
-    """The pixels of a file whose EXIF orientation makes them `upright`."""
+    """The pixels of a file whose EXIF orientation makes them ``upright``."""
     return upright.transpose(_UNDO[orientation]) if orientation in _UNDO else upright
 
 
@@ -56,7 +56,7 @@ def person() -> bytes:
 
 @pytest.fixture(scope="session")
 def shirt() -> Callable[..., bytes]:
-    """A T-shirt of one colour on a plain ground, 300 x 340, in the format asked for."""
+    """A T-shirt of one colour on a plain ground, 300 x 340, in the requested format."""
 
     def photographed(colour: tuple[int, int, int], format_: str = "PNG") -> bytes:
         image = Image.new("RGB", (300, 340), GROUND)

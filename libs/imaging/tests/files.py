@@ -11,7 +11,7 @@ GREY, RGB, PALETTE, GREY_ALPHA, RGB_ALPHA = 0, 2, 3, 4, 6
 
 
 def chunk(kind: bytes, body: bytes, *, crc: int | None = None) -> bytes:
-    """One chunk of a PNG; with `crc` a checksum of one's own."""
+    """One chunk of a PNG; with ``crc`` a checksum of one's own."""
     checksum = zlib.crc32(kind + body) if crc is None else crc
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
 
@@ -22,7 +22,7 @@ def png(
     *chunks: bytes,
     depth: int | None = None,
 ) -> bytes:
-    """Rows of pixels of 8 or 16 bits a channel, or already packed in `depth` bits, with chunks before the data."""
+    """Rows of pixels of 8 or 16 bits a channel, or already packed in ``depth`` bits, with chunks before the data."""
     bits = depth or pixels.dtype.itemsize * 8
     height, width = pixels.shape[:2]
     rows = pixels.astype(">u2" if bits == 16 else "u1").reshape(height, -1)

@@ -27,7 +27,7 @@ def rgb_profile(gamma: float, primaries: tuple[tuple[float, float, float], ...] 
 
 
 def cmyk_profile(seen: Callable[[int, int, int, int], tuple[int, int, int]]) -> bytes:
-    """Inks by their sixteen full mixtures (each ink 0 or 1), told as sRGB; between them it is mixed in Lab."""
+    """Inks by their sixteen full mixtures (each ink 0 or 1), given as sRGB; between them it is mixed in Lab."""
     mixtures = [(c, m, y, k) for c in (0, 1) for m in (0, 1) for y in (0, 1) for k in (0, 1)]
     rgb = np.array([seen(*mixture) for mixture in mixtures], np.uint8)[None]
     to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
@@ -40,7 +40,7 @@ def cmyk_profile(seen: Callable[[int, int, int, int], tuple[int, int, int]]) -> 
 
 
 def seen_as(level: float, gamma: float) -> float:
-    """The sRGB level (0..255) of what a profile of this gamma calls `level`."""
+    """The sRGB level (0..255) of what a profile of this gamma calls ``level``."""
     light = (level / 255) ** gamma
     return float(255 * (12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055))
 
@@ -53,7 +53,7 @@ def _as_lut(lab: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
 
 
 def _xyz(value: tuple[float, ...]) -> bytes:
-    return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(one * 65536) for one in value))
+    return b"XYZ " + bytes(4) + struct.pack(">3i", *(round(part * 65536) for part in value))
 
 
 def _curve(gamma: float) -> bytes:
@@ -69,7 +69,7 @@ def _profile(space: bytes, between: bytes, tags: Mapping[bytes, bytes], *, kind:
         table += name + struct.pack(">II", start + len(body), len(tag))
         body += tag
     head = struct.pack(">I4sI4s4s4s", 0, b"none", 0x02400000, kind, space, between) + bytes(12) + b"acsp"
-    head += bytes(28) + struct.pack(">3i", *(round(one * 65536) for one in D50))
+    head += bytes(28) + struct.pack(">3i", *(round(part * 65536) for part in D50))
     head += bytes(128 - len(head))
     whole = head + table + body
     return struct.pack(">I", len(whole)) + whole[4:]

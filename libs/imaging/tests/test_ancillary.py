@@ -1,4 +1,4 @@
-"""What is of no use for the pixels never refuses a picture, and what is refused is told in our words."""
+"""Ancillary data never refuses a picture, and every refusal has our own text."""
 
 import struct
 import warnings
@@ -33,7 +33,7 @@ def exif(kind: int, value: bytes, *, little: bool = False) -> bytes:
 
 
 def long8_beside_the_orientation() -> bytes:
-    """A tag of a type that BigTIFF alone knows, in front of an orientation that is well told."""
+    """A tag of a type that BigTIFF alone knows, in front of a valid orientation."""
     entries = struct.pack(">HHII", 0x0100, 16, 1, 38) + struct.pack(">HHIHH", 0x0112, 3, 1, TURNED, 0)
     return b"MM" + struct.pack(">HIH", 42, 8, 2) + entries + bytes(4) + struct.pack(">Q", 1 << 40)
 

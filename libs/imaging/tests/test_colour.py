@@ -1,4 +1,4 @@
-"""Every mode, depth and profile comes out as the colours that the file describes, told by formula."""
+"""Every mode, depth and profile comes out as the colours that the file describes, computed by formula."""
 
 from collections.abc import Callable
 

@@ -173,7 +173,7 @@ def test_a_variation_of_a_cut_out_is_one_of_the_same_on_white(person: bytes) -> 
     white[:80] = 255
 
     cut_out, on_white = (
-        compose(ORDERS["variation"], [("image", photo(encoded(Image.fromarray(one))))]) for one in (pixels, white)
+        compose(ORDERS["variation"], [("image", photo(encoded(Image.fromarray(image))))]) for image in (pixels, white)
     )
 
     assert np.array_equal(cut_out, on_white)

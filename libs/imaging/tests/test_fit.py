@@ -1,4 +1,4 @@
-"""A finished picture is brought into what was asked for: cut in the middle, decoded and encoded anew, or refused."""
+"""A finished picture is brought into the requested size and format, or refused."""
 
 import io
 

@@ -17,7 +17,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 async def control(url: str) -> AsyncIterator[Control]:
-    """What it is told by; it has forgotten everything."""
+    """Its control, with nothing planned or logged."""
     async with Control(url) as control:
         await control.forget()
         yield control

@@ -1,4 +1,4 @@
-"""Telling our own URLs from foreign ones: on parsed parts, never by prefix or substring."""
+"""Our own URLs are distinguished from foreign ones by parsed parts, never by prefix or substring."""
 
 from uuid import UUID
 

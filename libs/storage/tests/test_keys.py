@@ -1,4 +1,4 @@
-"""Keys: made only here, always under their owner, and nobody else's whatever the spelling."""
+"""Keys: created only here, always under their owner, and no other owner's in any spelling."""
 
 from uuid import UUID
 

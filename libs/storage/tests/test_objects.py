@@ -82,8 +82,8 @@ async def test_a_folder_is_listed_in_pages_in_the_order_of_its_keys(store: Objec
     first = await store.list_page(f"users/{owner}/", after="", limit=2)
     rest = await store.list_page(f"users/{owner}/", after=first[-1].key, limit=2)
 
-    assert [one.key for one in (*first, *rest)] == keys
-    assert all(one.modified_at.tzinfo is not None for one in first)
+    assert [listed.key for listed in (*first, *rest)] == keys
+    assert all(listed.modified_at.tzinfo is not None for listed in first)
 
 
 async def test_an_object_past_one_multipart_size_is_still_one_put(store: ObjectStore) -> None:

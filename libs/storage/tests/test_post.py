@@ -1,4 +1,4 @@
-"""POSTing to clients' URLs against real sockets: what is told of the answer, what is refused, how long it may take."""
+"""POSTing to clients' URLs against real sockets: what is reported, what is refused, how long it may take."""
 
 import asyncio
 from ipaddress import ip_address

@@ -1,4 +1,4 @@
-"""Where a running stack is and with which secrets: from the environment, else from what ``make up`` wrote down."""
+"""Addresses and secrets of a running stack: from the environment, else from the env file of ``make up``."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from atelier_local.api_client.client import AtelierError
+from atelier_local.errors import AtelierError
 from atelier_local.launcher.control_socket import start_command
 from atelier_local.launcher.stack import Stack
 
@@ -18,7 +18,7 @@ ProfileName = Annotated[str | None, typer.Option("--profile", envvar="PROFILE", 
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class Connection:
     """What the commands need of an installation. The admin API answers at ``operations_url``; ``traces_url`` is None
     where no trace viewer runs."""
 
@@ -29,7 +29,7 @@ class Access:
     traces_url: str | None
 
 
-def access(profile: str | None, environ: Mapping[str, str] = os.environ) -> Access:
+def find_connection(profile: str | None, environ: Mapping[str, str] = os.environ) -> Connection:
     """To the profile that was named, else to what ATELIER_URL names, else to the default profile.
 
     Never half of one and half of the other: they may be two stacks. Raises AtelierError naming what is missing.
@@ -43,18 +43,18 @@ def access(profile: str | None, environ: Mapping[str, str] = os.environ) -> Acce
     return _access(stack.environment(), str(env_file))
 
 
-def _access(known: Mapping[str, str], source: str) -> Access:
+def _access(known: Mapping[str, str], source: str) -> Connection:
 
-    def needed(name: str) -> str:
+    def needed_setting(name: str) -> str:
         if not known.get(name):
             raise AtelierError(f"{name} is not set in {source}.")
         return known[name]
 
-    return Access(
-        url=needed("ATELIER_URL"),
-        operations_url=known.get("ATELIER_OPERATIONS_URL") or _operations_beside(needed("ATELIER_URL"), source),
-        admin_token=needed("ATELIER_ADMIN_TOKEN"),
-        amqp_url=needed("ATELIER_AMQP_URL"),
+    return Connection(
+        url=needed_setting("ATELIER_URL"),
+        operations_url=known.get("ATELIER_OPERATIONS_URL") or _operations_beside(needed_setting("ATELIER_URL"), source),
+        admin_token=needed_setting("ATELIER_ADMIN_TOKEN"),
+        amqp_url=needed_setting("ATELIER_AMQP_URL"),
         traces_url=known.get("ATELIER_TRACES_URL") or None,
     )
 

@@ -1,4 +1,4 @@
-"""Pictures in bounded child processes. Importing this loads no image library: those live in the children only."""
+"""Image work in bounded child processes. Importing this loads no image library: only the children load them."""
 
 from atelier_imaging.pictures import Analysis, CompositionSpec, EncodedPicture, ImageFormat, ImageRefused, PhotoInfo
 from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers

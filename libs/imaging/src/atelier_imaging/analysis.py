@@ -1,4 +1,4 @@
-"""Looks at a finished picture, whoever made it: its thumbnail and its dominant colours, from the pixels alone."""
+"""Analyses a finished picture of any origin: thumbnail and dominant colours, from the pixels alone."""
 
 import io
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Tells what stands before a plain ground: product photographs and studio portraits share this one trick."""
+"""Separates a subject from a plain ground, as in product photographs and studio portraits."""
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ def region_before_plain_ground(rgb: Pixels) -> Region | None:
 
 
 def _is_plain(rgb: Pixels) -> bool:
-    """Whether most of the border is smooth: brick, grass or a crowd is no ground to tell things from."""
+    """Whether most of the border is smooth: nothing can be separated from brick, grass or a crowd."""
     grey = cv2.GaussianBlur(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (0, 0), 1.0).astype(np.float32)
     steep = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)) > STEEP
     border = np.concatenate([side.ravel() for side in _sides(steep)])
@@ -68,7 +68,7 @@ def _refine(rgb: Pixels, rough: Region) -> Region:
 
 
 def grab_cut(rgb: Pixels, labels: Pixels, *, rounds: int) -> Region:
-    """GrabCut from seeds in `labels`; the seeds themselves where they or the picture leave nothing to decide."""
+    """GrabCut from seeds in ``labels``; the seeds themselves where they or the picture leave nothing to decide."""
     front = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     # In a picture of one colour GrabCut finds no edge either, but takes seconds to look for it.
     if front.all() or not front.any() or rgb.std(axis=(0, 1)).max() < COLOURS_STD_MIN:

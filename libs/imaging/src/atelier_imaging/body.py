@@ -1,4 +1,4 @@
-"""Finds where a garment hangs on the person in a photograph: neck, shoulders, and the silhouette if it can be told."""
+"""Finds where a garment hangs on the person in a photograph: neck, shoulders, and the silhouette if it can be found."""
 
 from dataclasses import dataclass
 from math import radians
@@ -23,8 +23,8 @@ ARM_RAD, ARM_RAD_MIN, ARM_RAD_MAX = radians(72), radians(50), radians(84)
 class Body:
     """A person in the pixels of the picture searched: the neck's foot, and the shoulders' middle and half width.
 
-    `face_width` is the unit in which bodies are measured; `arms_rad` how steeply the left and the right arm of the
-    picture hang (level = 0); `region` is the silhouette, at a scale of its own, None where it cannot be told.
+    ``face_width`` is the unit in which bodies are measured; ``arms_rad`` how steeply the left and the right arm of the
+    picture hang (level = 0); ``region`` is the silhouette, at a scale of its own, None where it cannot be found.
     """
 
     face_width: float
@@ -38,7 +38,7 @@ class Body:
 
 
 def find_body(photo: Photo, rgb: Pixels) -> Body:
-    """Locate the person of `photo` in `rgb`, which is the same picture scaled; there is always an answer."""
+    """Locate the person of ``photo`` in ``rgb``, which is the same picture scaled; there is always an answer."""
     small = fit_within(rgb, SILHOUETTE_SIDE_PX)
     scale = rgb.shape[1] / small.shape[1]
     detected = detect_face(rgb)
@@ -136,7 +136,7 @@ def _arms(region: Region | None, face: Face, middle: float, half_width: float) -
 
 
 def _arm(region: Region, face: Face, middle: float, half_width: float) -> float:
-    """The arm on the right of `region`."""
+    """The arm on the right of ``region``."""
     upper_arm = region[int(face.below(SHOULDER + 0.5)) : int(face.below(SHOULDER + 1.5)), int(middle) :]
     if not upper_arm.size:
         return ARM_RAD

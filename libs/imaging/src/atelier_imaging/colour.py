@@ -25,7 +25,7 @@ _SAME = 1
 def to_srgb(image: Image.Image, profile: bytes | None, *, grey: bool = False) -> tuple[Image.Image, bool]:
     """A decoded picture of any mode as RGB or RGBA in sRGB, and whether the profile made other colours of it.
 
-    With `grey` its three channels are one.
+    With ``grey`` its three channels are one.
     """
     if image.mode in _STRAIGHT:
         image = image.convert(_STRAIGHT[image.mode])

@@ -1,5 +1,5 @@
-"""Whether a picture file is there to its end. Decoders forgive a lost tail where the pixels happen to be complete; a
-file that was cut is refused all the same, for what it should have been cannot be known.
+"""Whether a picture file is complete. Decoders accept a lost tail where the pixels happen to be complete; a truncated
+file is refused all the same, because its intended content is unknown.
 """
 
 from atelier_imaging.jpeg_segments import end_of_jpeg

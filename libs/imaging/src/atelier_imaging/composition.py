@@ -1,4 +1,4 @@
-"""From an order and its photographs to pixels: who makes which kind, and what each needs."""
+"""Composes the picture of a spec from its photographs: which module makes which kind."""
 
 from collections.abc import Sequence
 
@@ -20,8 +20,8 @@ RolePhotos = Sequence[tuple[str, Photo]]
 
 
 def compose(spec: CompositionSpec, given: RolePhotos) -> Pixels:
-    """The picture of an order: a pure function, the same pixels for the same arguments."""
-    # Cutting out starts from OpenCV's own chance, which would go on from the job before.
+    """The picture of a spec: a pure function, the same pixels for the same arguments."""
+    # Segmentation uses OpenCV's own random state, which would continue from the job before.
     cv2.setRNGSeed(spec.seed & 0x7FFFFFFF)
     photos = [photo for _, photo in given]
     match spec.kind:
@@ -38,7 +38,7 @@ def compose(spec: CompositionSpec, given: RolePhotos) -> Pixels:
 
 
 def _try_on_seed(spec: CompositionSpec) -> int:
-    """The seed of a try-on, which knows no words: those of a prompt decide about the fit with it."""
+    """The seed of a try-on; a prompt changes it, and with it the fit."""
     return int(generator("try_on", spec.prompt, spec.seed).integers(1 << 62)) if spec.prompt else spec.seed
 
 

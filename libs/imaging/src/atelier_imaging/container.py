@@ -21,7 +21,7 @@ _EXIF_ITEM = re.compile(rb"(infe(?:\x02.{5}|\x03.{7})..)Exif", re.DOTALL)
 class Essential:
     """A file that holds one still picture, and what was written beside it about looking at it.
 
-    `profile` and `exif` are as they came, unjudged; None where the decoder is to say what there is.
+    ``profile`` and ``exif`` are as they came, unjudged; None where the decoder is to say what there is.
     """
 
     data: bytes = field(repr=False)

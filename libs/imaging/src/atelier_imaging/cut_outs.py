@@ -73,7 +73,7 @@ class PlacedProduct:
 def place(
     product: Product, shape: tuple[int, int], *, middle_x: float, bottom: float, height: float, turn_rad: float = 0.0
 ) -> PlacedProduct:
-    """The product scaled to `height` pixels, turned about its middle, its foot at `bottom`."""
+    """The product scaled to ``height`` pixels, turned about its middle, its foot at ``bottom``."""
     scale = height / product.alpha.shape[0]
     across, down = np.cos(turn_rad) * scale, np.sin(turn_rad) * scale
     rows, columns = product.alpha.shape

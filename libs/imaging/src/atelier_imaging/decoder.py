@@ -1,6 +1,6 @@
-"""The only door for untrusted pictures: whatever comes through is one still photograph, upright, in sRGB.
+"""The only entry for untrusted pictures: the result is one still photograph, upright, in sRGB.
 
-Formats are told from the bytes, never from a name or a header, and size is judged before a pixel is decoded.
+Formats are recognised by the bytes, never by a name or a header, and the size is checked before a pixel is decoded.
 """
 
 import io
@@ -54,8 +54,8 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each further one takes of the memory 
 class Photo:
     """Pixels ready to work on, all uint8.
 
-    `rgb` (height, width, 3) is what is seen, on white where the picture is transparent. `straight` holds the colours
-    beside `alpha` (height, width), for whoever uses both; what is fully transparent is white there.
+    ``rgb`` (height, width, 3) is what is seen, on white where the picture is transparent. ``straight`` holds the
+    colours beside ``alpha`` (height, width), for callers that use both; what is fully transparent is white there.
     """
 
     straight: NDArray[np.uint8]
@@ -73,7 +73,7 @@ class Photo:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The whole picture, RGB or RGBA, upright and in sRGB; `unchanged` is the same picture as a JPEG whose pixels are
+    """The whole picture, RGB or RGBA, upright and in sRGB; ``unchanged`` is the same picture as a JPEG whose pixels are
     these already, with nothing else in the file."""
 
     image: Image.Image
@@ -84,7 +84,7 @@ class Decoded:
 def normalise(data: bytes, *, side_max_px: int | None = None) -> Photo | ImageRefused:
     """Decode one picture of at most 25 MB and 50 megapixels; every other input is refused, none raises.
 
-    With `side_max_px` the pixels kept are reduced to that long side; `info` tells the size of what came.
+    With ``side_max_px`` the pixels kept are reduced to that long side; ``info`` has the size of the original.
     """
     decoded = decode(data)
     if isinstance(decoded, ImageRefused):
@@ -97,7 +97,7 @@ def normalise(data: bytes, *, side_max_px: int | None = None) -> Photo | ImageRe
 
 
 def decode(data: bytes) -> Decoded | ImageRefused:
-    """The same as Pillow's own picture; what is refused is told in our words, the same each time."""
+    """Opens a picture with Pillow; a refusal has our own text, the same each time."""
     if refused := size_refusal(data):
         return refused
     source = _format_of(data)

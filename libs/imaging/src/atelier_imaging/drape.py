@@ -43,7 +43,7 @@ def reaches_waist(canvas: Pixels, body: Body) -> bool:
 
 
 def drape(canvas: Pixels, person: Pixels, body: Body, garment: Garment, fit: Fit) -> Pixels:
-    """The canvas with the garment worn on the body found in it, in the light of `person`, the undressed canvas."""
+    """The canvas with the garment worn on the body found in it, in the light of ``person``, the undressed canvas."""
     place = _place(body, garment, fit)
     across, down = _garment_axes(canvas, body, garment, place, fit)
     worn = _layer(garment, _trunk_weight(garment, fit), across, down)

@@ -19,7 +19,7 @@ _OPTIONS: dict[ImageFormat, dict[str, int | bool]] = {
 
 
 def encode(rgb: NDArray[np.uint8], image_format: ImageFormat, *, long_side_max: int = LONG_SIDE_MAX) -> EncodedPicture:
-    """Encode (height, width, 3) sRGB pixels, reduced so that neither side is longer than `long_side_max` pixels."""
+    """Encode (height, width, 3) sRGB pixels, reduced so that neither side is longer than ``long_side_max`` pixels."""
     # An image made from an array carries no EXIF, profile or text, so none can be written.
     picture = Image.fromarray(rgb)
     picture.thumbnail((long_side_max, long_side_max), Image.Resampling.LANCZOS)

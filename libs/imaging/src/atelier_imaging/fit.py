@@ -1,4 +1,4 @@
-"""Brings a finished picture into the size and format that were asked for: cut in the middle, never distorted."""
+"""Brings a finished picture into the requested size and format: cropped about the middle, never distorted."""
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -9,7 +9,7 @@ from atelier_imaging.pictures import CompositionSpec, EncodedPicture, ImageRefus
 
 
 def fit_image(spec: CompositionSpec, data: bytes) -> EncodedPicture | ImageRefused:
-    """The picture at the order's width and height; zeros leave its own. One that cannot be decoded is refused."""
+    """The picture at the spec's width and height; zeros keep its own. One that cannot be decoded is refused."""
     photo = normalise(data)
     if isinstance(photo, ImageRefused):
         return photo

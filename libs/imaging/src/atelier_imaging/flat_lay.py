@@ -21,7 +21,7 @@ TURN_RAD = 0.14
 
 
 def flat_lay(photos: list[Photo], spec: CompositionSpec) -> Pixels:
-    """(height, width, 3) sRGB of the order's size."""
+    """(height, width, 3) sRGB of the spec's size."""
     rng = generator("flat_lay", spec.prompt, spec.style, spec.background, spec.seed)
     ground = BACKGROUNDS[spec.background or DEFAULT_BACKGROUND]
     canvas = paint_surface(ground, rng, (spec.height, spec.width))

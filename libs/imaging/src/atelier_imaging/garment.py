@@ -20,15 +20,15 @@ def cut_out(photo: Photo) -> Garment:
 
 
 def subject_alpha(photo: Photo, rgb: Pixels) -> Plane | None:
-    """What the photograph is of, 0..1 in the size of `rgb`, which is the same picture scaled; None if all of it."""
+    """What the photograph is of, 0..1 in the size of ``rgb``, which is the same picture scaled; None if all of it."""
     alpha = _opaque_part(photo, rgb)
     return _part_before_ground(rgb) if alpha is None else alpha
 
 
 def own_colours(photo: Photo, rgb: Pixels) -> Pixels:
-    """The photograph's colours in the size of `rgb`, without the white that shows through where it is cut out.
+    """The photograph's colours in the size of ``rgb``, without the white that shows through where it is cut out.
 
-    `rgb` itself where its alpha channel cuts nothing out.
+    ``rgb`` itself where its alpha channel cuts nothing out.
     """
     if _opaque_part(photo, rgb) is None or photo.alpha is None:
         return rgb

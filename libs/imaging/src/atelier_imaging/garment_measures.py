@@ -1,4 +1,4 @@
-"""Measures a cut-out garment where it is hung on a person: trunk, shoulder line, sleeves, waist."""
+"""Measures a cut-out garment: trunk, shoulder line, sleeves, waist."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -29,8 +29,8 @@ class Sleeves:
 class Garment:
     """A cut-out in its own pixels: rgb (height, width, 3) and alpha (height, width) 0..1.
 
-    `axis_x` and `half_width` belong to the trunk of an upper garment and to the waist of a lower one; `top_edge` is,
-    for each column, the first row of cloth; the sleeves' joint lies `joint_x` to either side of the axis.
+    ``axis_x`` and ``half_width`` belong to the trunk of an upper garment and to the waist of a lower one; ``top_edge``
+    is, for each column, the first row of cloth; the sleeves' joint lies ``joint_x`` to either side of the axis.
     """
 
     rgb: Pixels

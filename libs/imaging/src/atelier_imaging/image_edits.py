@@ -62,7 +62,7 @@ def vary_image(photos: list[Photo], spec: CompositionSpec) -> Pixels:
 
 
 def _fit_to_spec(rgb: Pixels, spec: CompositionSpec) -> Pixels:
-    """In the size ordered, cropped about the middle; in its own where none is."""
+    """In the spec's size, cropped about the middle; in its own size where the spec has none."""
     if not spec.width:
         return fit_within(rgb, SIDE_MAX_PX)
     if rgb.shape[:2] == (spec.height, spec.width):
@@ -104,7 +104,7 @@ def _bounds(region: Region) -> tuple[int, int, int, int]:
 
 
 def _match_light(picture: Pixels, spec: CompositionSpec, rng: Rng) -> Pixels:
-    """The picture with the colours and the light that the prompt's own picture has, in the style asked for."""
+    """The picture with the colours and the light that the prompt's own picture has, in the requested style."""
     height, width = picture.shape[:2]
     scene = draw_prompt(replace(spec, width=min(width, 512), height=min(height, 512), quality=""))
     given, wanted = (cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32) for image in (picture, scene))

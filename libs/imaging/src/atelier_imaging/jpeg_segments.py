@@ -13,7 +13,7 @@ _APPLICATION = range(0xE0, 0xF0)
 _COMMENT = 0xFE
 _JFIF, _EXIF, _ICC, _ADOBE = 0xE0, 0xE1, 0xE2, 0xEE
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Markers of the segment that tells the sides."""
+"""Markers of the segment that holds the size."""
 _PORTABLE_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 """Baseline, extended and progressive by Huffman's code; few readers know the others."""
 _EXIF_HEAD, _ICC_HEAD = b"Exif\0\0", b"ICC_PROFILE\0"
@@ -21,7 +21,7 @@ _EXIF_HEAD, _ICC_HEAD = b"Exif\0\0", b"ICC_PROFILE\0"
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
-    """The same picture in fewer segments; `profile` and `exif` as they came, None where they cannot be read."""
+    """The same picture in fewer segments; ``profile`` and ``exif`` as they came, None where they cannot be read."""
 
     data: bytes
     profile: bytes | None

@@ -57,7 +57,7 @@ class Figure:
 def draw_mannequin(
     canvas: Pixels, who: Mannequin, *, head_px: float, axis_x: float, sole_y: float, dressed: tuple[bool, bool]
 ) -> Figure:
-    """The mannequin on the canvas, with plain clothes above and below where `dressed` says so."""
+    """The mannequin on the canvas, with plain clothes above and below where ``dressed`` says so."""
     unit, crown = head_px * who.height, sole_y - HEADS * head_px * who.height
     painter = _Painter(np.asarray(canvas, np.float32), axis_x, crown, unit)
     above = TEE if dressed[0] else who.skin
@@ -85,7 +85,7 @@ def draw_mannequin(
 
 
 def _body(who: Mannequin, axis_x: float, crown: float, unit: float, silhouette: Plane) -> Body:
-    """What `find_body` would find, known here for certain."""
+    """What ``find_body`` would find, known here for certain."""
     face = FACE_OF_HEAD * unit
     eyes = crown + 0.3 * unit
     return Body(
@@ -109,7 +109,7 @@ class _Painter:
         self.silhouette = np.zeros(canvas.shape[:2], np.float32)
 
     def part(self, half: Points, colour: tuple[int, int, int], side: int, *, wide: float = 1.0) -> None:
-        """One part on a `side` (-1, 1), or mirrored about the axis (0)."""
+        """One part on a ``side`` (-1, 1), or mirrored about the axis (0)."""
         points = [(x * wide * (side or 1), y) for x, y in half]
         if side == 0:
             points += [(-x, y) for x, y in reversed(points)]

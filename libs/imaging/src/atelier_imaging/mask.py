@@ -1,4 +1,4 @@
-"""What a mask says: transparent is what is to be made anew; of a mask without transparency, what is light."""
+"""What a mask marks for repainting: what is transparent; in a mask without transparency, what is light."""
 
 import cv2
 import numpy as np
@@ -26,7 +26,7 @@ def plane_like(mask: Photo, width: int, height: int) -> Pixels:
 
 
 def is_marked(plane: Pixels) -> Region:
-    """The places that are to be made anew."""
+    """The pixels that are marked for repainting."""
     return np.asarray(plane > HALF)
 
 

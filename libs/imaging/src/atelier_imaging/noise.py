@@ -1,4 +1,4 @@
-"""Seeded randomness for drawn pictures: a generator for all that was asked, and noise that looks grown."""
+"""Seeded randomness for drawn pictures: a generator seeded by the whole request, and fractal noise."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ Rng = np.random.Generator
 
 
 def generator(*told: object) -> Rng:
-    """A generator that any change of what it is told changes."""
+    """A generator seeded by all its arguments."""
     digest = hashlib.sha256(repr((COMPOSER_VERSION, *told)).encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
 
@@ -22,7 +22,7 @@ def generator(*told: object) -> Rng:
 def fractal(
     rng: Rng, shape: tuple[int, int], cell_px: float, *, octaves: int = 4, stretch: tuple[float, float] = (1.0, 1.0)
 ) -> Plane:
-    """Cloudy noise 0..1, its largest blobs `cell_px` wide; `stretch` (down, across) draws them out."""
+    """Cloudy noise 0..1, its largest blobs ``cell_px`` wide; ``stretch`` (down, across) draws them out."""
     total, weight, reach = np.zeros(shape, np.float32), 1.0, cell_px
     for _ in range(octaves):
         rows, columns = (

@@ -23,7 +23,7 @@ TALLEST = 1.1
 
 
 def on_model(photos: list[Photo], spec: CompositionSpec) -> Pixels:
-    """(height, width, 3) sRGB of the order's size: garments worn, everything else stood beside the figure."""
+    """(height, width, 3) sRGB of the spec's size: garments are worn, everything else stands beside the figure."""
     rng = generator("on_model", spec.prompt, spec.style, spec.mannequin, spec.background, spec.seed)
     products = [cut_product(photo) for photo in photos]
     garments = [product.garment for product in products if product.garment]

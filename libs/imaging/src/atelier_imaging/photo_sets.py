@@ -28,7 +28,8 @@ class Stage:
 def build_stage(
     style: str, rng: Rng, shape: tuple[int, int], colour: Plane, accent: Plane | None, *, wide: bool
 ) -> Stage:
-    """The set of a style, `wide` enough for several; `colour` is the products', `accent` one that the prompt names."""
+    """The set of a style, ``wide`` enough for several; ``colour`` is the products', ``accent`` one that the prompt
+    names."""
     if style == "artistic":
         return _artistic(rng, shape, colour, accent, 0.47 if wide else 0.36)
     if style == "minimal":

@@ -1,4 +1,4 @@
-"""What image work hands back: values that cross the process border, so nothing here may import an image library."""
+"""Values that cross the process border, so nothing here may import an image library."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 ImageFormat = Literal["png", "jpeg", "webp"]
 """What is made."""
 SourceFormat = Literal["png", "jpeg", "webp", "heic", "avif", "gif"]
-"""What is taken; of a GIF and of a HEIC sequence the first picture. `heic` stands for every HEIF with HEVC in it."""
+"""What is taken; of a GIF and of a HEIC sequence the first picture. ``heic`` stands for every HEIF with HEVC in it."""
 
 CONTENT_TYPES: dict[ImageFormat, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 SOURCE_TYPES: dict[SourceFormat, str] = {
@@ -22,7 +22,7 @@ BYTES_MAX = 25 * 1024 * 1024
 PIXELS_MAX = 50_000_000
 GARMENTS_MAX = 10
 COMPOSER_VERSION = 2
-"""Raised whenever the same order would come out as other pixels than before."""
+"""Raised whenever the same spec would give other pixels than before."""
 
 THUMBNAIL_SIDE_PX = 256
 """Long side of a thumbnail; a smaller picture is not enlarged."""
@@ -42,7 +42,7 @@ RefusalCode = Literal[
 
 @dataclass(frozen=True, slots=True)
 class ImageRefused:
-    """Pictures we will never accept, with the sentence that tells their sender why."""
+    """Pictures that are never accepted; the message says why and may be shown to their sender."""
 
     code: RefusalCode
     message: str
@@ -57,7 +57,7 @@ class PhotoInfo:
     height: int
     has_alpha: bool
     marks: bool = True
-    """Whether it says what is to be made anew, were it given as a mask."""
+    """Whether it would mark anything if it were used as a mask."""
 
     @property
     def content_type(self) -> str:
@@ -66,8 +66,8 @@ class PhotoInfo:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What a finished picture is, told from its pixels alone: measures, a small WebP, and its dominant colours as
-    `#rrggbb`, the most frequent first."""
+    """Analysis of a finished picture from its pixels alone: measures, a small WebP, and its dominant colours as
+    ``#rrggbb``, the most frequent first."""
 
     format: SourceFormat
     width: int
@@ -82,9 +82,9 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class CompositionSpec:
-    """What is to be composed beside the photographs; sides in pixels, 0 where the first photograph decides.
+    """What to compose from the photographs; sides in pixels, 0 where the first photograph decides.
 
-    `mannequin` and `background` are ids of the catalogue; an empty word leaves the choice to the composer.
+    ``mannequin`` and ``background`` are ids of the catalogue; an empty word leaves the choice to the composer.
     """
 
     kind: Literal["try_on", "image", "product_shot", "on_model", "flat_lay"]
@@ -111,17 +111,17 @@ class EncodedPicture:
 
 
 def size_refusal(data: bytes) -> ImageRefused | None:
-    """The one check that is cheaper than sending the bytes to a child process."""
+    """The refusal of too many bytes, which is cheaper to check here than in a child process."""
     if len(data) <= BYTES_MAX:
         return None
     return ImageRefused("too_many_bytes", f"The image has {len(data)} bytes; at most {BYTES_MAX} are accepted.")
 
 
 def empty_mask_refusal() -> ImageRefused:
-    """A mask without which nothing would be made that was asked for."""
+    """The refusal of a mask that marks nothing."""
     return ImageRefused(
         "empty_mask",
-        "The mask marks nothing: leave transparent what is to be made anew, or in a mask without transparency white.",
+        "The mask marks nothing: leave transparent what is to be repainted, or white in a mask without transparency.",
     )
 
 

@@ -16,7 +16,7 @@ _HEX_HEAD = re.compile(rb"\s*[a-zA-Z0-9]*\s+\d+\s+")
 
 @dataclass(frozen=True, slots=True)
 class Png:
-    """The same picture in fewer chunks; `profile` and `exif` as they came, None where they cannot be read."""
+    """The same picture in fewer chunks; ``profile`` and ``exif`` as they came, None where they cannot be read."""
 
     data: bytes
     profile: bytes | None

@@ -24,14 +24,14 @@ __all__ = ["ImageQueueFull", "ImageWorkerDied", "ImageWorkers"]
 
 
 class ImageQueueFull(Exception):
-    """As many jobs wait as may wait. Transient: come again later."""
+    """The queue is full. Transient: retry later."""
 
 
 class ImageWorkers:
-    """Runs image jobs in at most `workers` child processes; use it from one event loop.
+    """Runs image jobs in at most ``workers`` child processes; use it from one event loop.
 
-    A child has `memory_bytes` of address space, a job `job_timeout_s` seconds of wall time including the child's start;
-    past that it is killed. At most `waiting_max` jobs wait for a child.
+    A child has ``memory_bytes`` of address space, a job ``job_timeout_s`` seconds of wall time including the child's
+    start; past that it is killed. At most ``waiting_max`` jobs wait for a child.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class ImageWorkers:
         return await self.compose(spec, [("person", person), *(("garment", garment) for garment in garments)])
 
     async def compose(self, spec: CompositionSpec, given: Sequence[tuple[str, bytes]]) -> EncodedPicture | ImageRefused:
-        """The picture of an order from photographs, each with its role; the same arguments give the same bytes.
+        """The picture of a spec from photographs, each with its role; the same arguments give the same bytes.
 
         Raises ImageWorkerDied and ImageQueueFull.
         """
@@ -95,8 +95,8 @@ class ImageWorkers:
     async def sanitise(self, data: bytes, *, mask_of: tuple[int, int] | None = None) -> EncodedPicture | ImageRefused:
         """The one file of a picture that may leave for a provider: upright, in sRGB, without metadata.
 
-        A mask is made to fit its picture's sides, `mask_of`; one that marks nothing is refused. The same arguments give
-        the same bytes. Raises ImageWorkerDied and ImageQueueFull.
+        A mask is made to fit its picture's sides, ``mask_of``; one that marks nothing is refused. The same arguments
+        give the same bytes. Raises ImageWorkerDied and ImageQueueFull.
         """
         if refused := size_refusal(data):
             return refused

@@ -1,4 +1,4 @@
-"""One image child as its parent sees it: a pipe that answers jobs in turn, or breaks."""
+"""The parent's side of an image process: a pipe that answers jobs in turn, or breaks."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ class ImageWorkerDied(Exception):
 
 
 class ImageProcess:
-    """Start one with `Child.start`; after any exception from `ask` it is of no further use but to be ended."""
+    """Start one with ``Child.start``; after any exception from ``run_job`` it can only be ended."""
 
     def __init__(self, process: Process) -> None:
         self._process = process

@@ -1,6 +1,6 @@
 """The child process in which untrusted pictures are decoded and composed: limited, alone, and gone with its parent.
 
-Run as `python -m atelier_imaging.process_main PARENT_PID MEMORY_BYTES`; jobs come on stdin, answers go to stdout.
+Run as ``python -m atelier_imaging.process_main PARENT_PID MEMORY_BYTES``; jobs come on stdin, answers go to stdout.
 """
 
 import os
@@ -16,7 +16,7 @@ from atelier_imaging.wire import HEAD_LENGTH, ImageJob, JobResult, blob_lengths,
 def main() -> None:
     confine(*map(int, sys.argv[1:3]))
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # a library that prints must not print into the answers
+    os.dup2(2, 1)  # output of a library must not get into the answers
     _serve(sys.stdin.buffer, answers)
 
 
@@ -63,7 +63,7 @@ def _run_sanitise(job: ImageJob) -> EncodedPicture | ImageRefused:
 def _run_fit(job: ImageJob) -> EncodedPicture | ImageRefused:
     from atelier_imaging.fit import fit_image
 
-    assert job.spec is not None, "there is nothing to fit to without an order"
+    assert job.spec is not None, "a fit job needs a spec"
     return fit_image(job.spec, job.pictures[0])
 
 
@@ -75,7 +75,7 @@ def _run_compose(job: ImageJob) -> EncodedPicture | ImageRefused:
     from atelier_imaging.encoder import LONG_SIDE_MAX, encode
 
     cv2.setNumThreads(1)  # sums in another order would be other bytes
-    assert job.spec is not None, "there is nothing to compose without an order"
+    assert job.spec is not None, "a compose job needs a spec"
     spec = job.spec
     given = []
     for index, (role, data) in enumerate(zip(job.roles, job.pictures, strict=True)):

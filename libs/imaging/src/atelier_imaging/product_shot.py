@@ -19,7 +19,7 @@ ROOM_SHARE = 0.84
 
 
 def product_shot(products: list[Photo], people: list[Photo], spec: CompositionSpec) -> Pixels:
-    """(height, width, 3) sRGB of the order's size."""
+    """(height, width, 3) sRGB of the spec's size."""
     rng = generator("product_shot", spec.prompt, spec.style, spec.seed)
     tints = parse_prompt(spec.prompt, rng).tints
     accent = np.array(tints[0], np.float32) if tints else None
@@ -105,7 +105,7 @@ def _dress_people(products: list[Photo], people: list[Photo], spec: CompositionS
 
 
 def cover_size(rgb: Pixels, width: int, height: int, *, from_top: float = 0.25) -> Pixels:
-    """The picture scaled until it covers the size, and cropped to it; of the surplus height `from_top` goes above."""
+    """The picture scaled until it covers the size, and cropped to it; of the surplus height ``from_top`` goes above."""
     scale = max(width / rgb.shape[1], height / rgb.shape[0])
     size = (max(width, round(rgb.shape[1] * scale)), max(height, round(rgb.shape[0] * scale)))
     at_scale = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)

@@ -1,4 +1,4 @@
-"""Reads a prompt: a small declared vocabulary decides subject, hour, weather and colour, and chance what is left open.
+"""Parses a prompt: a small vocabulary decides subject, hour, weather and colour, and chance decides the rest.
 
 This is no language model. A word that is not in the vocabulary changes the picture (it is part of the seed), but not
 what it shows.
@@ -61,7 +61,7 @@ Name = TypeVar("Name", bound=str)
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a picture is to show. `tints` are the colours named, in their order."""
+    """What a picture is to show. ``tints`` are the colours named, in their order."""
 
     lands: tuple[Land, ...]
     hour: Hour

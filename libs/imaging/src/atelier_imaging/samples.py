@@ -1,4 +1,5 @@
-"""Small pictures of every kind from photographs that scikit-image carries: `python -m atelier_imaging.samples DIR`."""
+"""Small pictures of every kind from photographs that scikit-image carries: ``python -m atelier_imaging.samples
+DIR``."""
 
 import argparse
 import io

@@ -48,7 +48,7 @@ def sanitise(data: bytes) -> EncodedPicture | ImageRefused:
 
 
 def sanitise_mask(data: bytes, *, width: int, height: int) -> EncodedPicture | ImageRefused:
-    """A mask in its picture's measures: transparent, and white, where something is to be made anew, else opaque black.
+    """A mask in its picture's measures: transparent, and white, where it marks something, else opaque black.
 
     So it says the same to those who read transparency and to those who read light. One that marks nothing is refused.
     """
@@ -71,7 +71,7 @@ def _transparent(image: Image.Image) -> EncodedPicture:
 
 
 def _without_hidden(image: Image.Image) -> Image.Image:
-    """White under full transparency: what cannot be seen is nobody's to see."""
+    """White under full transparency: hidden colours do not leave this system."""
     pixels = np.array(image)
     pixels[pixels[..., 3] == 0, :3] = 255
     return Image.fromarray(pixels)
@@ -86,7 +86,7 @@ def _opaque(image: Image.Image) -> EncodedPicture:
 
 
 def _encode(image: Image.Image, image_format: ImageFormat, **options: int) -> EncodedPicture:
-    image.info.clear()  # nothing that came beside the pixels is written again
+    image.info.clear()  # no metadata is written
     out = io.BytesIO()
     image.save(out, image_format.upper(), **options)
     return _to_encoded_picture(out.getvalue(), image_format, image.size)

@@ -33,7 +33,7 @@ class Sky:
 
 
 def paint_sky(scene: Scene, rng: Rng, height: int, width: int, horizon: float, octaves: int) -> Sky:
-    """Fills the whole canvas; what lies below `horizon` (pixels) has the horizon's colour."""
+    """Fills the whole canvas; what lies below ``horizon`` (pixels) has the horizon's colour."""
     stops = np.array(STOPS[scene.hour], np.float32)
     if scene.tints:
         stops = stops * 0.62 + 0.38 * np.array(scene.tints[0], np.float32)

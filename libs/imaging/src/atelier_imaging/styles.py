@@ -12,7 +12,7 @@ def to_pixels(canvas: Plane) -> Pixels:
 
 
 def apply_style(rgb: Pixels, style: str, rng: Rng, *, fine: bool) -> Pixels:
-    """The picture in its style; `fine` keeps more detail."""
+    """The picture in its style; ``fine`` keeps more detail."""
     if style == "vivid":
         rgb = vivid(rgb)
     elif style == "artistic":

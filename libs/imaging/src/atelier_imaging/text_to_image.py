@@ -1,4 +1,4 @@
-"""The picture of a text prompt, drawn by rule and chance: the same words, style and seed give the same pixels."""
+"""Draws the picture of a text prompt: the same words, style and seed give the same pixels."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ OCTAVES, OCTAVES_FINE = 4, 6
 
 
 def draw_prompt(spec: CompositionSpec) -> Pixels:
-    """(height, width, 3) sRGB of the order's size."""
+    """(height, width, 3) sRGB of the spec's size."""
     rng = generator("image", spec.prompt, spec.seed)
     scene = parse_prompt(spec.prompt, rng)
     fine = spec.quality == "hd"

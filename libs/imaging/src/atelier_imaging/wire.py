@@ -1,6 +1,6 @@
-"""The words between the render process and its image children: a JSON head with sizes, then the pictures' bytes.
+"""The protocol between a service and its image processes: a JSON head with sizes, then the pictures' bytes.
 
-Not pickle: a child has met hostile bytes, and nothing it says may run code in the parent.
+Not pickle: a child has decoded hostile bytes, and nothing it sends may run code in the parent.
 """
 
 import json
@@ -18,8 +18,8 @@ BLOBS_BYTES_MAX = 512 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ImageJob:
-    """Probe and analyse: one picture. Still: one picture; a mask with the sides of its picture as an order's. Fit: one
-    picture and an order's sides and format. Compose: an order and its pictures, each with its role; of a try-on the
+    """Probe and analyse: one picture. Sanitise: one picture; for a mask a spec with the sides of its picture. Fit: one
+    picture and a spec with sides and format. Compose: a spec and its pictures, each with its role; for a try-on the
     person first."""
 
     kind: Literal["probe", "analyse", "sanitise", "fit", "compose"]
@@ -32,7 +32,7 @@ JobResult = PhotoInfo | Analysis | EncodedPicture | ImageRefused
 
 
 class ProtocolError(Exception):
-    """The other side did not keep to the format: it is a different version, or no longer itself."""
+    """The peer broke the format: it is a different version, or compromised."""
 
 
 def pack_job(job: ImageJob) -> list[bytes]:

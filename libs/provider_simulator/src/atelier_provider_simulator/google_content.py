@@ -82,7 +82,7 @@ def parse_request(name: str, method: str, body: bytes) -> ParsedRequest:
 
     def make(planned: PlannedOutcome, count: int) -> Response:
         if count == 0:
-            return JSONResponse(_filtered_candidate())
+            return JSONResponse(_content_filter_answer())
         return JSONResponse(_candidate(_picture(planned, size, seeds, pictures)))
 
     return ParsedRequest(
@@ -121,7 +121,7 @@ def _candidate(picture: bytes) -> dict[str, Any]:
     return {"candidates": [{"content": content, "finishReason": "STOP", "index": 0}], "usageMetadata": _usage()}
 
 
-def _filtered_candidate() -> dict[str, Any]:
+def _content_filter_answer() -> dict[str, Any]:
     """The picture was made and then held back, as the service's filters do."""
     said = "Unable to show the generated image. It was filtered out."
     return {

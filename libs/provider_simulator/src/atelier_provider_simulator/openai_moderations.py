@@ -38,7 +38,7 @@ def parse_request(payload: Mapping[str, Any]) -> ParsedRequest:
         return _answer(model, [_result(text, planned.plan) for text in texts[:count]], planned.plan)
 
     def decline(plan: Plan) -> Response:
-        # What is refused elsewhere is flagged here: to be asked about it is what this endpoint is for.
+        # Moderation flags what other endpoints refuse.
         return (
             make(PlannedOutcome(plan, None), len(texts))
             if plan.outcome == "refused"

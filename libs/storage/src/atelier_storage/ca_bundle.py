@@ -1,5 +1,5 @@
-"""Which certificate authorities we believe: the operator's SSL_CERT_FILE, else the bundle that ships with certifi,
-because slim images carry none of their own."""
+"""The certificate authorities to trust: the operator's SSL_CERT_FILE, else the bundle of certifi, because slim images
+have none of their own."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""How minio-py is set up, and what its failures mean in our words."""
+"""Sets up minio-py and translates its errors into this package's."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +22,7 @@ def to_origin(url: Origin) -> str:
 
 
 def minio_client(settings: StorageSettings, http: urllib3.PoolManager) -> Minio:
-    """A client that never asks the store where the bucket lives, because it is told the region."""
+    """A client with a fixed region, so that it never looks up where the bucket lies."""
     return Minio(
         to_origin(settings.endpoint).split("://", 1)[1],
         access_key=settings.access_key,
@@ -34,7 +34,7 @@ def minio_client(settings: StorageSettings, http: urllib3.PoolManager) -> Minio:
 
 
 def http_pool(settings: StorageSettings) -> urllib3.PoolManager:
-    """Connections with timeouts, without redirects."""
+    """A connection pool with timeouts and without redirects."""
     once_more = urllib3.Retry(
         # For an idle connection that the store closed meanwhile; every operation here may be repeated.
         total=1,
@@ -49,7 +49,7 @@ def http_pool(settings: StorageSettings) -> urllib3.PoolManager:
 
 
 def translate_errors(key: str, call: Callable[[], T]) -> Callable[[], T]:
-    """The same call, failing with ObjectMissing or StorageUnavailable instead of minio-py's and urllib3's errors."""
+    """Wraps a call so that it raises ObjectMissing or StorageUnavailable instead of minio-py's and urllib3's errors."""
     return partial(_call_translated, key, call)
 
 

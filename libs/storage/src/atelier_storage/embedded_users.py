@@ -1,6 +1,6 @@
 """The users of the embedded development server (``ministack``) beside its root user, in the form in which it keeps its
 own state: written before each start, so that neither a crash nor an upgrade of the data can lose them. Other
-servers are told of the same identity by their own means (``deploy/compose``)."""
+servers get the same identity by their own means (``deploy/compose``)."""
 
 import json
 
@@ -32,12 +32,12 @@ def users_state(bucket: str, access_key: str, secret_key: str) -> str:
     }
     return json.dumps(
         {
-            "users": _scoped(USER, user),
-            "access_keys": _scoped(access_key, key),
-            "user_inline_policies": _scoped(USER, {"put-uploads": json.dumps(upload_policy(bucket))}),
+            "users": _with_scope(USER, user),
+            "access_keys": _with_scope(access_key, key),
+            "user_inline_policies": _with_scope(USER, {"put-uploads": json.dumps(upload_policy(bucket))}),
         }
     )
 
 
-def _scoped(name: str, value: object) -> dict[str, object]:
+def _with_scope(name: str, value: object) -> dict[str, object]:
     return {"__scoped__": True, "data": {f"{ACCOUNT}\x00{name!r}": value}}

@@ -1,4 +1,4 @@
-"""What can go wrong with stored and fetched bytes, and whether trying again can help."""
+"""Errors of storing and fetching, and whether a retry can help."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ class StorageError(Exception):
     """An object could not be stored or read.
 
     StorageError
-    ├── StorageUnavailable  transient: the store is away, slow or refuses us; try again later
+    ├── StorageUnavailable  transient: the store is unavailable, slow or refuses us; retry later
     ├── ObjectMissing       final: no object has this key
     ├── ObjectTooLarge      final: the object is larger than the caller allows
     ├── ObjectCorrupt       final: the bytes do not match the checksum they were stored with
@@ -18,7 +18,7 @@ class StorageError(Exception):
 
 
 class StorageUnavailable(StorageError):
-    """The store did not answer, or not usefully. Bad credentials count: an operator mends them, the work waits."""
+    """The store did not answer, or not usefully. Bad credentials count: the work waits until an operator fixes them."""
 
     transient = True
 
@@ -36,7 +36,8 @@ class ObjectCorrupt(StorageError):
 
 
 class UploadIdentityUnfit(StorageError):
-    """The identity that signs uploads is missing, unknown, or may do more than put uploads: an operator mends that."""
+    """The identity that signs uploads is missing, unknown, or may do more than put uploads: an operator must fix
+    that."""
 
 
 class FetchFailed(Exception):

@@ -1,5 +1,5 @@
-"""Which IP addresses are out on the public internet. Written out, because `ipaddress.is_global` differs between Python
-versions and on 3.11 says yes to NAT64, 6to4 and multicast.
+"""Which IP addresses are out on the public internet. Written out, because ``ipaddress.is_global`` differs between
+Python versions and on 3.11 says yes to NAT64, 6to4 and multicast.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -61,7 +61,7 @@ def is_public(address: IPAddress) -> bool:
 
 
 def parse_address(text: str) -> IPAddress | None:
-    """The address in its one canonical spelling, else None: `127.1`, `0x7f000001` and `0177.0.0.1` are None."""
+    """The address in its one canonical spelling, else None: ``127.1``, ``0x7f000001`` and ``0177.0.0.1`` are None."""
     try:
         return ip_address(text)
     except ValueError:

@@ -1,4 +1,5 @@
-"""The only place where object keys are made and judged; a key starts with its owner, and clients never write one."""
+"""The only place where object keys are created and checked; a key starts with its owner, and clients never write
+one."""
 
 import re
 import unicodedata
@@ -20,7 +21,7 @@ _KEY = re.compile(
 
 
 def upload_key(owner_kind: str, owner_id: UUID, upload_id: UUID, filename: str) -> str:
-    """`stores/{store_id}/uploads/{upload_id}/{filename}`; users and workspaces alike (seed 000, storage).
+    """``stores/{store_id}/uploads/{upload_id}/{filename}``; users and workspaces alike.
 
     The filename is reduced to safe characters. Raises ValueError for an unknown kind of owner.
     """
@@ -28,7 +29,7 @@ def upload_key(owner_kind: str, owner_id: UUID, upload_id: UUID, filename: str) 
 
 
 def input_key(owner_kind: str, owner_id: UUID, input_id: UUID, sha256: str) -> str:
-    """`stores/{store_id}/inputs/{input_id}/{sha256}`; users and workspaces alike: what a generation is made of, named
+    """``stores/{store_id}/inputs/{input_id}/{sha256}``; users and workspaces alike: what a generation is made of, named
     by its digest. No URL to write there is ever signed, so it stays what was checked and priced.
 
     Raises ValueError for an unknown kind of owner, and for what is no SHA-256 in hexadecimal.
@@ -41,10 +42,10 @@ def input_key(owner_kind: str, owner_id: UUID, input_id: UUID, sha256: str) -> s
 def artefact_key(
     owner_kind: str, owner_id: UUID, generation_id: UUID, index: int, extension: str, *, attempt: str = "1"
 ) -> str:
-    """`stores/{store_id}/generated/{generation_id}/{attempt}/{index}.{extension}`; users and workspaces alike.
+    """``stores/{store_id}/generated/{generation_id}/{attempt}/{index}.{extension}``; users and workspaces alike.
 
-    `attempt` is a number, with a hex tag where numbers may come twice: no attempt writes where another one does, so
-    whoever lost a race can neither replace nor remove what the winner has announced. Raises ValueError for an unknown
+    ``attempt`` is a number, with a hex tag where numbers may come twice: no attempt writes where another one does, so
+    the loser of a race can neither replace nor remove what the winner has announced. Raises ValueError for an unknown
     kind of owner, an odd attempt or extension, or an index outside 0..999.
     """
     name = f"{attempt}/{index}.{extension}"
@@ -54,7 +55,7 @@ def artefact_key(
 
 
 def thumbnail_key(key: str) -> str:
-    """Where the thumbnail of an artefact lies: beside it, as `{index}.thumbnail.webp`."""
+    """Where the thumbnail of an artefact lies: beside it, as ``{index}.thumbnail.webp``."""
     return f"{key.rsplit('.', 1)[0]}.thumbnail.webp"
 
 
@@ -67,7 +68,8 @@ def owner_prefix(owner_kind: str, owner_id: UUID) -> str:
 
 
 def is_server_made(key: str) -> bool:
-    """Whether the key has a shape made here; no such key holds `..`, `%`, `//`, a backslash or a control character."""
+    """Whether the key has a shape made here; no such key holds ``..``, ``%``, ``//``, a backslash or a control
+    character."""
     return _KEY.fullmatch(key) is not None
 
 
@@ -78,25 +80,26 @@ def generation_of(key: str) -> UUID | None:
 
 
 def is_input(key: str) -> bool:
-    """Whether the key is one of `input_key`."""
+    """Whether the key is one of ``input_key``."""
     match = _KEY.fullmatch(key)
     return match is not None and match["input"] is not None
 
 
 def is_upload(key: str) -> bool:
-    """Whether the key is one of `upload_key`; a client may have written there."""
+    """Whether the key is one of ``upload_key``; a client may have written there."""
     match = _KEY.fullmatch(key)
     return match is not None and match["upload"] is not None
 
 
 def belongs_to(key: str, owner_kind: str, owner_id: UUID) -> bool:
-    """Whether the key was made here for this owner. Any other text, however encoded, belongs to nobody."""
+    """Whether the key was made here for this owner. Any other text, however encoded, belongs to no owner."""
     match = _KEY.fullmatch(key)
     return match is not None and f"{match['owner']}/" == owner_prefix(owner_kind, owner_id)
 
 
 def safe_filename(filename: str) -> str:
-    """The last path segment in plain ASCII, its extension kept, at most 100 characters; `upload` if nothing is left."""
+    """The last path segment in plain ASCII, its extension kept, at most 100 characters; ``upload`` if nothing is
+    left."""
     last = re.split(r"[/\\]", filename)[-1]
     plain = unicodedata.normalize("NFKD", last).encode("ascii", "ignore").decode()
     words = [re.sub(r"[^A-Za-z0-9_-]+", "-", word).strip("-") for word in plain.split(".")]

@@ -1,5 +1,5 @@
-"""The one way to the bucket. minio-py is synchronous, so each operation runs on a bounded thread pool, under a deadline
-and inside a span; presigned URLs are computed here without asking anyone.
+"""The only access to the bucket. minio-py is synchronous, so each operation runs on a bounded thread pool, with a
+timeout and a span; presigned URLs are computed here without a request.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StoredObject:
-    """What `put` stored; `sha256` is hexadecimal and kept with the object."""
+    """What ``put`` stored; ``sha256`` is hexadecimal and kept with the object."""
 
     key: str
     size: int
@@ -51,7 +51,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """What the store says of an object; `sha256` is None for one that a client uploaded."""
+    """What the store says of an object; ``sha256`` is None for one that a client uploaded."""
 
     key: str
     size: int
@@ -61,7 +61,7 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class ListedObject:
-    """What a listing says of an object; `modified_at` is the store's own clock."""
+    """What a listing says of an object; ``modified_at`` is the store's own clock."""
 
     key: str
     modified_at: datetime
@@ -69,7 +69,7 @@ class ListedObject:
 
 @dataclass(frozen=True)
 class PresignedPut:
-    """An upload a client may make: send exactly these headers with the body, before `expires_at`."""
+    """An upload a client may make: send exactly these headers with the body, before ``expires_at``."""
 
     url: str
     method: str
@@ -78,7 +78,7 @@ class PresignedPut:
 
 
 class ObjectStore:
-    """Objects of one bucket. Every operation takes keys made by `atelier_storage.keys` (others: ValueError), raises
+    """Objects of one bucket. Every operation takes keys made by ``atelier_storage.keys`` (others: ValueError), raises
     StorageUnavailable when the store does not answer usefully in time, and may safely be repeated.
     """
 
@@ -95,7 +95,7 @@ class ObjectStore:
     async def put(
         self, key: str, data: bytes, content_type: str, metadata: Mapping[str, str] | None = None
     ) -> StoredObject:
-        """Store the bytes with their SHA-256, to be served as an attachment; an object of this key is replaced.
+        """Stores the bytes with their SHA-256, to be served as an attachment; an object of this key is replaced.
 
         Raises ObjectTooLarge past 256 MiB.
         """
@@ -125,7 +125,7 @@ class ObjectStore:
     async def get(self, key: str, max_bytes: int) -> bytes:
         """The object's bytes, checked against the SHA-256 kept with it.
 
-        Raises ObjectMissing, ObjectTooLarge past `max_bytes` (without reading on), ObjectCorrupt.
+        Raises ObjectMissing, ObjectTooLarge past ``max_bytes`` (without reading on), ObjectCorrupt.
         """
         with self._span("get", key) as span:
             deadline = time.monotonic() + self._settings.timeout_s
@@ -143,33 +143,33 @@ class ObjectStore:
             return ObjectInfo(key, size, sha256, found.content_type or "application/octet-stream")
 
     async def remove(self, key: str) -> None:
-        """Remove the object; one that is not there is removed already."""
+        """Removes the object; a missing one is no error."""
         with self._span("remove", key):
             await self._run_in_thread(key, lambda: self._client.remove_object(self._settings.bucket, key))
 
     async def copy(self, source: str, key: str) -> None:
-        """Copy an object within the store, its type and checksum with it. Raises ObjectMissing."""
-        bucket, origin = self._settings.bucket, CopySource(self._settings.bucket, _validated_key(source))
+        """Copies an object within the store with its type and checksum. Raises ObjectMissing."""
+        bucket, origin = self._settings.bucket, CopySource(self._settings.bucket, _check_key(source))
         with self._span("copy", key):
             await self._run_in_thread(key, lambda: self._client.copy_object(bucket, key, origin))
 
     async def list_page(self, folder: str, *, after: str, limit: int) -> list[ListedObject]:
-        """At most `limit` objects under a folder, in the order of their keys, those past the key `after`."""
+        """At most ``limit`` objects under a folder, in the order of their keys, those past the key ``after``."""
 
         def read() -> list[ListedObject]:
             found = self._client.list_objects(self._settings.bucket, folder, recursive=True, start_after=after)
             return [
-                ListedObject(one.object_name, one.last_modified)
-                for one in islice(found, limit)
-                if one.object_name and one.last_modified
+                ListedObject(entry.object_name, entry.last_modified)
+                for entry in islice(found, limit)
+                if entry.object_name and entry.last_modified
             ]
 
         return await self._run_in_thread(folder, read)
 
     def presign_put(self, key: str, content_type: str, expires_s: int, size: int | None = None) -> PresignedPut:
-        """An upload URL for one key and content type, and for exactly `size` bytes when given. At most 900 s.
+        """An upload URL for one key and content type, and for exactly ``size`` bytes when given. At most 900 s.
 
-        Signed by the identity that can only put uploads: whoever holds the URL can do no more than that.
+        Signed by the identity that can only put uploads: the holder of the URL can do no more than that.
         """
         if self._upload_signer is None:
             raise UploadIdentityUnfit(
@@ -186,8 +186,8 @@ class ObjectStore:
     def key_of(self, url: str) -> str | None:
         """The key a URL of this installation's store names, or None when it leads elsewhere.
 
-        Empty for a URL of our store that names no object of our bucket: such a URL belongs to nobody and is never
-        to be fetched as if it were foreign. The signature is not looked at; ask `belongs_to` who may use the key.
+        Empty for a URL of our store that names no object of our bucket: such a URL has no owner and must
+        not be fetched as a foreign one. The signature is ignored; ``belongs_to`` decides who may use the key.
         """
         target = parse_url(url)
         if not isinstance(target, HttpTarget):
@@ -213,7 +213,7 @@ class ObjectStore:
             return False
 
     async def ensure_bucket(self) -> None:
-        """Create the bucket unless it exists: for launchers and tests, a production bucket is the operator's."""
+        """Creates the bucket unless it exists; for launchers and tests, operators create the production bucket."""
 
         def create() -> None:
             if not self._client.bucket_exists(self._settings.bucket):
@@ -222,7 +222,7 @@ class ObjectStore:
         await self._run_in_thread("", create)
 
     def close(self) -> None:
-        """Let go of threads and connections; operations still running end by their own timeouts."""
+        """Releases threads and connections; operations still running end by their own timeouts."""
         self._threads.close()
         self._http.clear()
 
@@ -238,7 +238,7 @@ class ObjectStore:
     ) -> str:
         if not 1 <= expires_s <= PRESIGN_S_MAX:
             raise ValueError(f"A presigned URL lives 1 to {PRESIGN_S_MAX} seconds, not {expires_s}.")
-        path = f"/{self._settings.bucket}/{_validated_key(key)}"
+        path = f"/{self._settings.bucket}/{_check_key(key)}"
         return (signer or self._signer).presign(
             method, self._public_origin, path, now=self._clock(), expires_s=expires_s, headers=headers, query=query
         )
@@ -273,7 +273,7 @@ class ObjectStore:
 
     @contextmanager
     def _span(self, operation: str, key: str, size: int | None = None) -> Iterator[trace.Span]:
-        attributes: dict[str, str | int] = {SPAN_KEY: _validated_key(key)}
+        attributes: dict[str, str | int] = {SPAN_KEY: _check_key(key)}
         if size is not None:
             attributes[SPAN_SIZE] = size
         kind = trace.SpanKind.CLIENT
@@ -287,7 +287,7 @@ def _upload_signer(settings: StorageSettings) -> Signer | None:
     return Signer(settings.upload_access_key, settings.upload_secret_key.get_secret_value(), settings.region)
 
 
-def _validated_key(key: str) -> str:
+def _check_key(key: str) -> str:
     if not is_server_made(key):
         raise ValueError(f"{key!r} is not a key made by atelier_storage.keys.")
     return key

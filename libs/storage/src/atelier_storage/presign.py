@@ -29,9 +29,9 @@ class Signer:
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> str:
-        """A URL good for one method, path, query and set of headers until `now + expires_s` (now is in UTC).
+        """A URL good for one method, path, query and set of headers until ``now + expires_s`` (now is in UTC).
 
-        `origin` is scheme://host[:port]; `headers` must be sent by the caller exactly as given here.
+        ``origin`` is scheme://host[:port]; ``headers`` must be sent by the caller exactly as given here.
         """
         scope = f"{now:%Y%m%d}/{self.region}/s3/aws4_request"
         lines = {"host": origin.split("://", 1)[1]} | {name.lower(): value for name, value in (headers or {}).items()}

@@ -1,5 +1,5 @@
-"""Connecting to what clients point at without becoming their way into our network: the name is resolved once, every
-address it has must be public, and the connection goes to that very address.
+"""Connects to hosts that clients name, without opening our own network to them (SSRF): the name is resolved once, every
+address must be public, and the connection goes to one of those addresses.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class SafeConnector:
     def __init__(self, *, connect_timeout_s: float, threads: int, resolve: Resolver | None = None) -> None:
         self._connect_timeout_s = connect_timeout_s
         self._resolve = resolve or self._resolve_by_system
-        # Of our own: names that hang must not use up the threads everybody else resolves on.
+        # A pool of our own: names that hang must not use up the threads of the default resolver.
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
 
     async def open(self, target: HttpTarget, *, allow_hosts: frozenset[str]) -> Connection | UrlRefusal:
@@ -39,7 +39,7 @@ class SafeConnector:
         return addresses if isinstance(addresses, UrlRefusal) else await self._connect(target, addresses)
 
     def close(self) -> None:
-        """Let go of the resolver threads."""
+        """Releases the resolver threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _addresses(self, target: HttpTarget, allow_hosts: frozenset[str]) -> list[IPAddress] | UrlRefusal:
@@ -52,7 +52,7 @@ class SafeConnector:
             return UrlRefusal("unknown_host", "The host name is not known.")
         if target.host_and_port in allow_hosts:
             return addresses
-        # One internal address among public ones is enough: which one a connection takes is not ours to gamble on.
+        # One internal address among public ones is enough: the connection may take any of them.
         return next((refused for address in addresses if (refused := refuse_address(address))), addresses)
 
     async def _connect(self, target: HttpTarget, addresses: list[IPAddress]) -> Connection:
@@ -90,7 +90,7 @@ class SafeConnector:
 
 
 async def next_event(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Event:
-    """What the other side says next. Raises h11.RemoteProtocolError where it speaks no HTTP, or too much of it."""
+    """The peer's next event. Raises h11.RemoteProtocolError for what is not HTTP, or too large a head."""
     while True:
         event = connection.next_event()
         if isinstance(event, h11.Event):

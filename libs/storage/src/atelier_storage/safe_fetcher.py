@@ -1,5 +1,5 @@
-"""Fetching what clients point at: over a connection that cannot lead into our network (``safe_connector.py``), within
-bounds, and no redirect is followed.
+"""Fetches URLs that clients name: over a connection that cannot lead into our network (``safe_connector.py``), within
+bounds, without following redirects.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _tracer = trace.get_tracer("atelier_storage")
 
 @dataclass(frozen=True)
 class FetchedFile:
-    """The bytes of an answer; `claimed_type` is what its sender says they are, to be trusted by nobody."""
+    """The body of a response; ``claimed_type`` is its Content-Type, which must not be trusted."""
 
     body: bytes = field(repr=False)
     claimed_type: str | None
@@ -30,8 +30,8 @@ class FetchedFile:
 class SafeFetcher:
     """GETs URLs that clients gave. Bounds: bytes and seconds per fetch, fetches at once.
 
-    `allow_hosts` (`host:port`) lets operators and tests reach addresses that are otherwise refused; `resolve` is the
-    name service, given for tests.
+    ``allow_hosts`` (``host:port``) lets operators and tests reach addresses that are otherwise refused; ``resolve`` is
+    the name service, given for tests.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class SafeFetcher:
             return outcome
 
     def close(self) -> None:
-        """Let go of the resolver threads."""
+        """Releases the resolver threads."""
         self._connector.close()
 
     async def _fetch_within_timeout(self, target: HttpTarget) -> FetchedFile | UrlRefusal:

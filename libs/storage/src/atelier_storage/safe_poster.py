@@ -1,5 +1,5 @@
-"""POSTing to URLs that clients gave, as carefully as fetching from them: the answer's status, and the beginning of what
-it says. No redirect is followed; what the status means is the caller's to decide.
+"""POSTs to URLs that clients name, as carefully as they are fetched; returns the status and the first bytes of the
+body. Redirects are not followed; the caller decides what the status means.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from atelier_storage.url_policy import HttpTarget, UrlRefusal, parse_url
 
 ANSWER_BYTES_MAX = 4096
 ANSWER_READ_S = 2.0
-"""How long we listen to the body of an answer whose status we know already."""
+"""Seconds to read the body of a response whose status is already known."""
 _USER_AGENT = "atelier-webhooks/1"
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True)
 class PostResponse:
-    """An answer; `body` is at most its first `ANSWER_BYTES_MAX` bytes, `retry_after` the header as it came."""
+    """An answer; ``body`` is at most its first ``ANSWER_BYTES_MAX`` bytes, ``retry_after`` the header as it came."""
 
     status: int
     retry_after: str | None = None
@@ -31,9 +31,9 @@ class PostResponse:
 
 
 class SafePoster:
-    """POSTs to URLs that clients gave, each within `timeout_s`.
+    """POSTs to URLs that clients gave, each within ``timeout_s``.
 
-    `loopback` lets developers and tests reach servers on this machine, at any port; `resolve` is the name service,
+    ``loopback`` lets developers and tests reach servers on this machine, at any port; ``resolve`` is the name service,
     given for tests. How many posts run at once is the caller's bound.
     """
 
@@ -65,7 +65,7 @@ class SafePoster:
             raise FetchFailed(f"{target.host} did not answer properly: {type(error).__name__}.") from error
 
     def close(self) -> None:
-        """Let go of the resolver threads."""
+        """Releases the resolver threads."""
         self._connector.close()
 
     async def _post(
@@ -84,7 +84,7 @@ class SafePoster:
 
 
 def loopback_allow_list(target: HttpTarget, *, loopback: bool) -> frozenset[str]:
-    """The `allow_hosts` of a target where `loopback` lets this machine's own servers be reached."""
+    """The ``allow_hosts`` of a target where ``loopback`` lets this machine's own servers be reached."""
     return frozenset({target.host_and_port}) if loopback and target.host in _LOOPBACK else frozenset()
 
 

@@ -1,4 +1,4 @@
-"""Where the bucket is and how long we wait for it; read once from ATELIER_S3_* at start-up."""
+"""Address, credentials and limits of the bucket; read once from ATELIER_S3_* at start-up."""
 
 from typing import Annotated, Self
 

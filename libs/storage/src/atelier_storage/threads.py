@@ -1,4 +1,4 @@
-"""Synchronous calls without blocking the event loop: so many at once, each given up in time."""
+"""Runs synchronous calls without blocking the event loop: a bounded number at once, each with a timeout."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ class BoundedThreads:
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether every thread is at work."""
+        """Whether every thread is busy."""
         return self._free.locked()
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -31,10 +31,10 @@ class BoundedThreads:
             return await asyncio.shield(running)
 
     def close(self) -> None:
-        """Take no more calls; those running end by their own timeouts."""
+        """Accepts no more calls; those running end by their own timeouts."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _release_thread(self, running: asyncio.Future[T]) -> None:
         self._free.release()
         if not running.cancelled():
-            running.exception()  # looked at, so that an outcome nobody waits for any more is not logged as forgotten
+            running.exception()  # retrieved, so that an abandoned call is not logged as 'exception was never retrieved'

@@ -1,7 +1,7 @@
 """The identity that signs upload URLs: it may put objects under the upload prefixes and do nothing else.
 
-What the holder of an upload URL can reach must not depend on the checks of the server, so the identity that signs it
-has nothing to read, list or remove. Whether that is so is tried out, not taken on trust.
+What the holder of an upload URL can reach must not depend on our server's checks, so the identity that signs it cannot
+read, list or remove anything. That is verified by trying, not assumed.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ def upload_policy(bucket: str) -> dict[str, object]:
 
 
 class UploadIdentity:
-    """Proves once, by trying, that the identity of the settings can do what it should and nothing else."""
+    """Verifies once, by trying, that the configured identity can put uploads and do nothing else."""
 
     def __init__(self, settings: StorageSettings) -> None:
         self._settings = settings

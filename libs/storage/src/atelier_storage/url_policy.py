@@ -1,6 +1,6 @@
-"""Judging a client's URL before anything is resolved or connected to: what can be refused at once is refused at create.
+"""Checks a client's URL before anything is resolved or connected to: what can be refused at once is refused at create.
 
-One strict reading serves the judge and the fetcher; two readings of one URL are how such checks are passed by.
+The check and the fetcher use one strict parser: two parsers that disagree are how such checks are bypassed.
 """
 
 import re
@@ -68,7 +68,7 @@ class HttpTarget:
 
     @property
     def host_and_port(self) -> str:
-        """How an allow-list spells this target, such as `127.0.0.1:8080`."""
+        """How an allow-list spells this target, such as ``127.0.0.1:8080``."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
@@ -79,7 +79,7 @@ class HttpTarget:
 
 
 def parse_url(url: str) -> HttpTarget | UrlRefusal:
-    """The one strict reading of a URL: http or https, plain ASCII host, no userinfo, no blank or backslash anywhere."""
+    """Parses a URL strictly: http or https, plain ASCII host, no userinfo, no blank or backslash anywhere."""
     parts = _split(url)
     if parts is None:
         return UrlRefusal("malformed_url", "The URL is not well formed.")
@@ -103,16 +103,17 @@ def parse_url(url: str) -> HttpTarget | UrlRefusal:
 
 
 def refuse_url(url: str, *, allow_hosts: frozenset[str] = frozenset()) -> UrlRefusal | None:
-    """Why this URL is plainly not to be fetched, or None when only resolving its name can tell (SECURITY: SSRF).
+    """Why this URL must not be fetched (SSRF), or None when only resolving its name can decide.
 
-    `allow_hosts` holds `host:port` pairs that an operator or a test lets through; credentials and schemes stay refused.
+    ``allow_hosts`` holds ``host:port`` pairs that an operator or a test lets through; credentials and schemes stay
+    refused.
     """
     target = parse_url(url)
     return target if isinstance(target, UrlRefusal) else refuse_target(target, allow_hosts=allow_hosts)
 
 
 def refuse_target(target: HttpTarget, *, allow_hosts: frozenset[str]) -> UrlRefusal | None:
-    """As `refuse_url`, for a URL that is parsed already."""
+    """As ``refuse_url``, for a URL that is parsed already."""
     if target.host_and_port in allow_hosts:
         return None
     if target.port not in PORTS:
@@ -129,7 +130,7 @@ def refuse_address(address: IPAddress) -> UrlRefusal | None:
 def _refuse_name(host: str) -> UrlRefusal | None:
     labels = host.split(".")
     if _NUMBER.fullmatch(labels[-1]):
-        # What browsers and libc read as IPv4 (2130706433, 0x7f.1, 0177.0.0.1): nobody writes these in good faith.
+        # What browsers and libc read as IPv4 (2130706433, 0x7f.1, 0177.0.0.1): no honest client writes these.
         return UrlRefusal("odd_address", "The address must be written as four decimal numbers.")
     if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         return UrlRefusal("malformed_url", "The host name is not well formed.")

@@ -1,4 +1,4 @@
-"""What the API answers, as values: only the fields our own tools read, so that new ones never break an old tool."""
+"""The API's responses as values: only the fields that our own tools read, so that new ones never break an old tool."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -10,13 +10,13 @@ TERMINAL = frozenset({"completed", "succeeded", "failed", "cancelled", "expired"
 """The words of the try-on surface and of the native one after which nothing changes any more."""
 
 
-class Answer(BaseModel):
+class ApiModel(BaseModel):
     """A part of an answer: frozen, tolerant of fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Store(Answer):
+class Store(ApiModel):
     """A new store; its key is shown this once."""
 
     id: str
@@ -25,7 +25,7 @@ class Store(Answer):
     key_id: str = ""
 
 
-class Grant(Answer):
+class Grant(ApiModel):
     """Credits given; ``available`` is None while billing has yet to post them."""
 
     available: int | None
@@ -33,7 +33,7 @@ class Grant(Answer):
     """Nothing was given now: it is the answer to an equal grant that was ordered before."""
 
 
-class Balance(Answer):
+class Balance(ApiModel):
     """An owner's account in whole credits."""
 
     available: int
@@ -43,7 +43,7 @@ class Balance(Answer):
     expired: int
 
 
-class Verdict(Answer):
+class Verdict(ApiModel):
     """What ``ledger verify`` found; ``violations`` empty means the books are right."""
 
     ok: bool
@@ -52,7 +52,7 @@ class Verdict(Answer):
     violations: tuple[str, ...] = ()
 
 
-class Proof(Answer):
+class Proof(ApiModel):
     """A full proof of the books as far as it is; ``checked`` of ``total`` rows."""
 
     id: str
@@ -71,7 +71,7 @@ class Proof(Answer):
         )
 
 
-class Upload(Answer):
+class Upload(ApiModel):
     """Where and how to PUT one file; ``key`` then names it as an input."""
 
     key: str
@@ -81,7 +81,7 @@ class Upload(Answer):
     url: str
 
 
-class TryOn(Answer):
+class TryOn(ApiModel):
     """A generation as the stores' surface shows it. ``status``: queued, processing, completed, failed."""
 
     session_id: str
@@ -90,7 +90,7 @@ class TryOn(Answer):
     error_message: str | None = None
 
 
-class Credits(Answer):
+class Credits(ApiModel):
     """What a generation has cost so far."""
 
     reserved: int
@@ -98,7 +98,7 @@ class Credits(Answer):
     refunded: int
 
 
-class Output(Answer):
+class Output(ApiModel):
     """One delivered file; ``checksum`` is ``sha256:`` and the hex of its bytes."""
 
     url: str
@@ -109,7 +109,7 @@ class Output(Answer):
     checksum: str | None = None
 
 
-class Generation(Answer):
+class Generation(ApiModel):
     """A generation as the native surface shows it."""
 
     id: str

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from atelier_local.api_client.api_models import (
     TERMINAL,
-    Answer,
+    ApiModel,
     Balance,
     Generation,
     Grant,
@@ -27,7 +27,7 @@ from atelier_local.api_client.api_models import (
     Upload,
     Verdict,
 )
-from atelier_local.errors import StackError
+from atelier_local.errors import AtelierError
 
 ANSWER_S_MAX = 40.0
 """Longer than the longest wait the API promises: a synchronous one of 30 s."""
@@ -36,19 +36,15 @@ FOLLOW_S_MAX = 120.0
 PROOF_POLL_S = 1.0
 _LOCAL = ("all://127.0.0.1", "all://localhost", "all://[::1]")
 
-Model = TypeVar("Model", bound=Answer)
+Model = TypeVar("Model", bound=ApiModel)
 
 
-class AtelierError(StackError):
-    """Something did not work; the text says what, in one sentence."""
+class ApiUnreachable(AtelierError):
+    """The API did not answer."""
 
 
-class Unreachable(AtelierError):
-    """Nobody answered."""
-
-
-class Refused(AtelierError):
-    """The API answered no. ``status`` is HTTP's, ``code`` the API's own word, ``body`` the whole answer."""
+class RequestRefused(AtelierError):
+    """The API refused. ``status`` is HTTP's, ``code`` the API's, ``body`` the whole response."""
 
     def __init__(self, what: str, status: int, code: str, detail: str, body: object = None) -> None:
         super().__init__(f"Could not {what}: {detail.rstrip('.')} ({status} {code}).")
@@ -64,7 +60,7 @@ def new_traceparent() -> tuple[str, str]:
     return trace_id, f"00-{trace_id}-{secrets.token_hex(8)}-01"
 
 
-class _Caller:
+class _HttpClient:
     """One connection pool with one credential."""
 
     def __init__(self, url: str, credential: str, *, connections_max: int = 100) -> None:
@@ -97,15 +93,15 @@ class _Caller:
             answer = await self._http.send(request)
         except httpx.ConnectError:
             where = f"{request.url.scheme}://{request.url.netloc.decode()}"
-            raise Unreachable(f"Could not {what}: nothing answers at {where}; `make up` starts the stack.") from None
-        except httpx.HTTPError as failed:
-            raise Unreachable(f"Could not {what}: {_words(failed)} at {request.url.host}.") from None
+            raise ApiUnreachable(f"Could not {what}: nothing answers at {where}; `make up` starts the stack.") from None
+        except httpx.HTTPError as error:
+            raise ApiUnreachable(f"Could not {what}: {_describe(error)} at {request.url.host}.") from None
         if answer.is_success:
             return answer
-        raise refusal(what, answer)
+        raise refusal_of(what, answer)
 
 
-class Client(_Caller):
+class Client(_HttpClient):
     """The public API with a store's key or a user's token."""
 
     async def upload(self, name: str, content_type: str, content: bytes) -> Upload:
@@ -176,7 +172,7 @@ class Client(_Caller):
         return answer.content
 
 
-class AdminClient(_Caller):
+class AdminClient(_HttpClient):
     """The admin API with the operator's token."""
 
     async def create_store(self, name: str) -> Store:
@@ -249,7 +245,7 @@ class AdminClient(_Caller):
         return story
 
 
-def refusal(what: str, answer: httpx.Response) -> Refused:
+def refusal_of(what: str, answer: httpx.Response) -> RequestRefused:
     """A non-2xx answer as an error, whichever of the API's shapes its body has."""
     try:
         body = answer.json()
@@ -258,18 +254,18 @@ def refusal(what: str, answer: httpx.Response) -> Refused:
     told: dict[str, Any] = body if isinstance(body, dict) else {}
     inner: dict[str, Any] = told["error"] if isinstance(told.get("error"), dict) else told
     code = str(inner.get("code") or answer.reason_phrase or "error").lower().replace(" ", "_")
-    detail = inner.get("detail") or inner.get("message") or "the answer says no more"
-    return Refused(what, answer.status_code, code, str(detail), body)
+    detail = inner.get("detail") or inner.get("message") or "the response gives no reason"
+    return RequestRefused(what, answer.status_code, code, str(detail), body)
 
 
 def _read(model: type[Model], answer: object) -> Model:
     try:
         return model.model_validate(answer)
-    except ValidationError as invalid:
-        first = invalid.errors(include_url=False)[0]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
         raise AtelierError(f"The API's {model.__name__} cannot be read: {where}: {first['msg']}.") from None
 
 
-def _words(failed: httpx.HTTPError) -> str:
-    return "no answer in time" if isinstance(failed, httpx.TimeoutException) else f"the connection broke ({failed!r})"
+def _describe(error: httpx.HTTPError) -> str:
+    return "no answer in time" if isinstance(error, httpx.TimeoutException) else f"the connection broke ({error!r})"

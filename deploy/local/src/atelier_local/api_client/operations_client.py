@@ -12,17 +12,17 @@ Row = dict[str, Any]
 class OperationsClient(AdminClient):
     """``AdminClient`` and what only an operator at a terminal asks for. Rows are as the API shows them."""
 
-    async def listed(self, what: str, path: str, most: int, **filters: str | None) -> list[Row]:
+    async def list_rows(self, what: str, path: str, limit: int, **filters: str | None) -> list[Row]:
         """At most so many of a list, the newest first, page by page."""
         found: list[Row] = []
-        async for row in self._rows(what, path, {name: value for name, value in filters.items() if value}, most):
+        async for row in self._rows(what, path, {name: value for name, value in filters.items() if value}, limit):
             found.append(row)
-            if len(found) == most:
+            if len(found) == limit:
                 break
         return found
 
-    async def _rows(self, what: str, path: str, filters: dict[str, str], most: int) -> AsyncIterator[Row]:
-        query: dict[str, str | int] = {**filters, "limit": min(PAGE, most)}
+    async def _rows(self, what: str, path: str, filters: dict[str, str], limit: int) -> AsyncIterator[Row]:
+        query: dict[str, str | int] = {**filters, "limit": min(PAGE, limit)}
         while True:
             request = self._http.build_request("GET", path, params=query)
             page = (await self._send(f"list the {what}", request)).json()

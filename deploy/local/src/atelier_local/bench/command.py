@@ -13,8 +13,8 @@ from rich.table import Table
 
 from atelier_local.api_client.client import AdminClient
 from atelier_local.bench import floor, idle, load, overload
-from atelier_local.bench.load import Measured
-from atelier_local.cli_errors import sentences
+from atelier_local.bench.load import LoadResult
+from atelier_local.cli_errors import report_errors
 from atelier_local.errors import StackError
 from atelier_local.launcher.live_display import Progress
 from atelier_local.launcher.stack import Stack
@@ -35,7 +35,7 @@ TRACE_RATIO = "0.01"
 class Round:
     """One load and the floor measured right after it, on the same machine in the same minute."""
 
-    load: Measured
+    load: LoadResult
     floor_per_second: float
 
     @property
@@ -51,7 +51,7 @@ def bench(
 ) -> None:
     """Whole generations a second (POST to captured), beside the floor of the database alone, all durable."""
     console = Console(highlight=False, soft_wrap=True)
-    with sentences():
+    with report_errors():
         stack = Stack(profile, env={"ATELIER_TRACE_RATIO": TRACE_RATIO})
         try:
             with Progress(console) as progress:
@@ -70,15 +70,15 @@ async def _measure(known: dict[str, str], generations: int, rounds: int, console
     url, floor_url = known["ATELIER_URL"], known["ATELIER_BILLING_OWNER_DATABASE_URL"]
     async with AdminClient(known["ATELIER_OPERATIONS_URL"], known["ATELIER_ADMIN_TOKEN"]) as admin:
         keys = await open_accounts(admin)
-        endings = load.Endings()
+        outcomes = load.OutcomeListener()
         async with await connect_first(known["ATELIER_AMQP_URL"]) as connection:
-            await endings.listen(connection)
-            await load.run(url, keys, endings, in_flight=10, generations=100)  # warm caches and connections
+            await outcomes.subscribe(connection)
+            await load.run(url, keys, outcomes, in_flight=10, generations=100)  # warm caches and connections
             for in_flight in IN_FLIGHT:
                 count = generations if in_flight > 1 else generations // ONE_BY_ONE_SHARE
                 measured = []
                 for number in range(rounds):
-                    done = await load.run(url, keys, endings, in_flight=in_flight, generations=count)
+                    done = await load.run(url, keys, outcomes, in_flight=in_flight, generations=count)
                     ground = await floor.measure(floor_url, in_flight=in_flight, generations=count)
                     measured.append(Round(done, ground))
                     console.print(_line(number + 1, measured[-1]))
@@ -101,9 +101,9 @@ async def _overload(known: dict[str, str], console: Console) -> None:
         user = await admin.create_user("bench@example.com")
         await admin.grant("user", user, CREDITS_EACH, reason="bench")
         token = await admin.issue_token(user)
-    pictures = await overload.beside_large_pictures(url, poor.api_key, key, samples=OVERLOAD_SAMPLES)
-    logins = await overload.beside_wrong_logins(url, key, samples=OVERLOAD_SAMPLES * 5)
-    memory = await overload.large_bodies(url, token, int(known["ATELIER_GATEWAY_PID"]))
+    pictures = await overload.measure_beside_large_pictures(url, poor.api_key, key, samples=OVERLOAD_SAMPLES)
+    logins = await overload.measure_beside_wrong_logins(url, key, samples=OVERLOAD_SAMPLES * 5)
+    memory = await overload.measure_large_bodies(url, token, int(known["ATELIER_GATEWAY_PID"]))
     for line in overload.lines(pictures, logins, memory):
         console.print(line)
 

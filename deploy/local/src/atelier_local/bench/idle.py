@@ -1,4 +1,4 @@
-"""What the four services use when nobody asks for anything: processor time and memory, as the kernel counts them."""
+"""What the four services use without any request: processor time and memory, as the kernel counts them."""
 
 import os
 import time
@@ -13,20 +13,20 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
-class Idle:
+class IdleUsage:
     """All services together: share of one core in percent, resident memory in MB (1 MB = 1 000 000 bytes)."""
 
     core_percent: float
     memory_mb: float
 
 
-def measure(known: Mapping[str, str], *, over_s: float = LOOK_S) -> Idle:
+def measure(known: Mapping[str, str], *, over_s: float = LOOK_S) -> IdleUsage:
     """Watches the processes that the env file names for ``over_s`` seconds."""
     pids = [int(known[f"ATELIER_{service.upper()}_PID"]) for service in SERVICES]
     before, began = sum(map(_cpu_s, pids)), time.monotonic()
     time.sleep(over_s)
     used = (sum(map(_cpu_s, pids)) - before) / (time.monotonic() - began)
-    return Idle(used * 100, sum(map(_resident_bytes, pids)) / 1e6)
+    return IdleUsage(used * 100, sum(map(_resident_bytes, pids)) / 1e6)
 
 
 def _cpu_s(pid: int) -> float:

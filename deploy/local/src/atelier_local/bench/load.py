@@ -19,7 +19,7 @@ GENERATION_S_MAX = 60.0
 
 
 @dataclass(slots=True)
-class Measured:
+class LoadResult:
     """What one run of ``in_flight`` at a time gave. Times in seconds."""
 
     in_flight: int
@@ -43,23 +43,23 @@ class Measured:
         return statistics.median(self.journeys_s) * 1_000
 
 
-class Endings:
-    """Hears every generation that succeeds or fails, on a queue of its own."""
+class OutcomeListener:
+    """Receives the outcome of every generation, on a queue of its own."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Future[str]] = {}
         self._early: dict[str, str] = {}
 
-    async def listen(self, connection: aio_pika.abc.AbstractConnection) -> None:
+    async def subscribe(self, connection: aio_pika.abc.AbstractConnection) -> None:
         """Starts to hear."""
         channel = await connection.channel()
         exchange = await channel.get_exchange("atelier")
         queue = await channel.declare_queue(exclusive=True)
         for name in ("succeeded", "failed", "rejected"):
             await queue.bind(exchange, f"session.generation_{name}.v1")
-        await queue.consume(self._hear, no_ack=True)
+        await queue.consume(self._on_message, no_ack=True)
 
-    async def _hear(self, message: AbstractIncomingMessage) -> None:
+    async def _on_message(self, message: AbstractIncomingMessage) -> None:
         for letter in unpack(message.body, message.headers, content_type=message.content_type, message_id=""):
             id_, name = str(letter.headers["cloudEvents:subject"]), str(letter.headers["cloudEvents:type"])
             if (future := self._waiting.pop(id_, None)) is not None:
@@ -75,9 +75,11 @@ class Endings:
         return await asyncio.wait_for(self._waiting[id_], GENERATION_S_MAX)
 
 
-async def run(url: str, keys: Sequence[str], endings: Endings, *, in_flight: int, generations: int) -> Measured:
+async def run(
+    url: str, keys: Sequence[str], outcomes: OutcomeListener, *, in_flight: int, generations: int
+) -> LoadResult:
     """``generations`` whole generations, ``in_flight`` at a time, over the accounts of ``keys`` in turn."""
-    measured = Measured(in_flight)
+    measured = LoadResult(in_flight)
     numbers = iter(range(generations))
 
     async def worker(session: aiohttp.ClientSession) -> None:
@@ -89,7 +91,7 @@ async def run(url: str, keys: Sequence[str], endings: Endings, *, in_flight: int
                 if reply.status != 201:
                     raise StackError(f"the gateway answered {reply.status}: {answer}")
             measured.admissions_s.append(time.perf_counter() - started)
-            ended = await endings.of(answer["data"]["session_id"])
+            ended = await outcomes.of(answer["data"]["session_id"])
             if ended != "session.generation_succeeded.v1":
                 raise StackError(f"generation {answer['data']['session_id']} ended with {ended}")
             measured.journeys_s.append(time.perf_counter() - started)

@@ -30,7 +30,7 @@ Ask = Callable[[aiohttp.ClientSession], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class OverloadResult:
     """Medians in milliseconds of the same request alone and beside an overload, and how the overload was answered."""
 
     alone_ms: float
@@ -52,21 +52,21 @@ class Memory:
     answers: Counter[int]
 
 
-async def beside_large_pictures(url: str, poor_key: str, key: str, *, samples: int) -> Beside:
+async def measure_beside_large_pictures(url: str, poor_key: str, key: str, *, samples: int) -> OverloadResult:
     """A tiny picture's intake, alone and while ``ATTACKERS`` requests without credits bring 49 megapixels each."""
     large, tiny = _data_uri(_plain(LARGE_SIDE_PX)), _data_uri(_plain(64))
     attack = _post(f"{url}/v1/generations", poor_key, _edit(large))
     intake = _post(f"{url}/v1/generations", key, _edit(tiny), **{"X-Atelier-Simulate": "outcome=succeed, picture=none"})
-    return await _beside(intake, attack, ATTACKERS, samples, pause_s=0.0)
+    return await _measure_beside(intake, attack, ATTACKERS, samples, pause_s=0.0)
 
 
-async def beside_wrong_logins(url: str, key: str, *, samples: int) -> Beside:
+async def measure_beside_wrong_logins(url: str, key: str, *, samples: int) -> OverloadResult:
     """A balance, alone and while a thousand wrong keys a minute come from the same address."""
     guess = _get(f"{url}/v1/credits", "atl_wrong_key_of_a_stranger")
-    return await _beside(_get(f"{url}/v1/credits", key), guess, 1, samples, pause_s=1 / WRONG_LOGINS_PER_S)
+    return await _measure_beside(_get(f"{url}/v1/credits", key), guess, 1, samples, pause_s=1 / WRONG_LOGINS_PER_S)
 
 
-async def large_bodies(url: str, user_token: str, gateway_pid: int, *, bodies: int = BODIES) -> Memory:
+async def measure_large_bodies(url: str, user_token: str, gateway_pid: int, *, bodies: int = BODIES) -> Memory:
     """The gateway's memory while so many bodies of 23 MB are offered at once."""
     photos = [{"id": str(n), "image": _data_uri(_noise(n))} for n in range(PHOTOS_A_BODY)]
     body = {"photos": photos, "modelId": "123", "backgroundId": "456"}
@@ -87,7 +87,7 @@ async def large_bodies(url: str, user_token: str, gateway_pid: int, *, bodies: i
     return Memory(rest, peak[0], answers)
 
 
-async def _beside(ask: Ask, overload: Ask, attackers: int, samples: int, *, pause_s: float) -> Beside:
+async def _measure_beside(ask: Ask, overload: Ask, attackers: int, samples: int, *, pause_s: float) -> OverloadResult:
     answers: Counter[int] = Counter()
     begun = asyncio.Event()
 
@@ -107,7 +107,7 @@ async def _beside(ask: Ask, overload: Ask, attackers: int, samples: int, *, paus
         for task in [answered, *asking]:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
-    return Beside(alone, beside, answers)
+    return OverloadResult(alone, beside, answers)
 
 
 async def _median_ms(ask: Ask, session: aiohttp.ClientSession, samples: int) -> float:
@@ -167,18 +167,18 @@ def _rss_mb(pid: int) -> float:
     return int(line.split()[1]) / 1_024
 
 
-def lines(pictures: Beside, logins: Beside, memory: Memory) -> Sequence[str]:
+def lines(pictures: OverloadResult, logins: OverloadResult, memory: Memory) -> Sequence[str]:
     """What the three measurements say, a line each."""
     return (
         f"overload: a tiny picture beside {ATTACKERS} intakes of 49 megapixels without credits takes "
         f"{pictures.ratio:.2f} x its time alone ({pictures.alone_ms:.0f} ms; the others were answered "
-        f"{_told(pictures)})",
+        f"{_last_state(pictures)})",
         f"overload: a good key beside 1 000 wrong logins a minute from its address takes {logins.ratio:.2f} x its "
-        f"time alone ({logins.alone_ms:.1f} ms; the others were answered {_told(logins)})",
+        f"time alone ({logins.alone_ms:.1f} ms; the others were answered {_last_state(logins)})",
         f"overload: {BODIES} bodies of 23 MB at once: the gateway at {memory.rest_mb:.0f} MB rises to "
         f"{memory.peak_mb:.0f} MB, answers {dict(sorted(memory.answers.items()))}",
     )
 
 
-def _told(beside: Beside) -> dict[int, int]:
+def _last_state(beside: OverloadResult) -> dict[int, int]:
     return dict(sorted(beside.overload.items()))

@@ -29,29 +29,29 @@ _RIBBING = (176, 184, 210)
 def person_photo() -> bytes:
     """A portrait as PNG, 512 x 512: the astronaut Eileen Collins.
 
-    Source: NASA, Great Images in NASA (https://flic.kr/p/r9qvLn), as `skimage/data/astronaut.png`.
+    Source: NASA, Great Images in NASA (https://flic.kr/p/r9qvLn), as ``skimage/data/astronaut.png``.
     Licence: no known copyright restrictions, released into the public domain.
     """
-    return _packaged("astronaut.png")
+    return _load_photo("astronaut.png")
 
 
 def garment_photo() -> bytes:
     """A T-shirt on a plain light ground as JPEG, 960 x 1040; its cloth is a real photograph, its cut is drawn here.
 
     Source of the cloth: the Hubble eXtreme Deep Field, NASA and ESA
-    (http://hubblesite.org/newscenter/archive/releases/2012/37/image/a/), as `skimage/data/hubble_deep_field.jpg`.
+    (http://hubblesite.org/newscenter/archive/releases/2012/37/image/a/), as ``skimage/data/hubble_deep_field.jpg``.
     Licence: may be freely used, in the public domain.
     """
     silhouette = _silhouette()
     picture = Image.new("RGB", _SHIRT_SIZE, _BACKDROP)
     picture.paste((150, 148, 146), (0, 14), silhouette.filter(ImageFilter.GaussianBlur(18)).point(lambda a: a // 2))
-    picture.paste(_trimmed(_cloth()), (0, 0), silhouette)
+    picture.paste(_add_trim(_cloth()), (0, 0), silhouette)
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=92)
     return out.getvalue()
 
 
-def _packaged(name: str) -> bytes:
+def _load_photo(name: str) -> bytes:
     return (files("skimage.data") / name).read_bytes()
 
 
@@ -72,7 +72,7 @@ def _silhouette() -> Image.Image:
 
 def _cloth() -> Image.Image:
     """The photograph brightened as a print would be, with the folds of cloth that lies flat."""
-    sky = Image.open(io.BytesIO(_packaged("hubble_deep_field.jpg"))).convert("RGB")
+    sky = Image.open(io.BytesIO(_load_photo("hubble_deep_field.jpg"))).convert("RGB")
     side = min(sky.size)
     print_ = sky.crop((0, 0, round(side * _SHIRT_SIZE[0] / _SHIRT_SIZE[1]), side)).resize(_SHIRT_SIZE)
     lifted = 1 - (1 - np.asarray(print_, dtype=np.float64) / 255) ** 2.4
@@ -92,16 +92,18 @@ def _folds() -> NDArray[np.float64]:
     return np.asarray(1.08 + 0.5 * bands - 0.22 * across**2)
 
 
-def _trimmed(cloth: Image.Image) -> Image.Image:
-    """Light ribbing at collar and cuffs and the seams, which tell the eye that this is a shirt."""
-    ribbing = _drawn([(_outline(_SHIRT_HALF[:_NECK_POINTS], closed=False), 64), *((cuff, 46) for cuff in _pair(_CUFF))])
-    seams = _drawn([(_outline(_HEM_SEAM, closed=False), 3), *((seam, 4) for seam in _pair(_ARMHOLE_SEAM))])
+def _add_trim(cloth: Image.Image) -> Image.Image:
+    """Light ribbing at collar and cuffs and the seams, which make it look like a shirt."""
+    ribbing = _draw_trim(
+        [(_outline(_SHIRT_HALF[:_NECK_POINTS], closed=False), 64), *((cuff, 46) for cuff in _pair(_CUFF))]
+    )
+    seams = _draw_trim([(_outline(_HEM_SEAM, closed=False), 3), *((seam, 4) for seam in _pair(_ARMHOLE_SEAM))])
     darker = Image.blend(cloth, Image.new("RGB", _SHIRT_SIZE), 0.35)
     ribs = Image.blend(cloth, Image.new("RGB", _SHIRT_SIZE, _RIBBING), 0.85)
     return Image.composite(ribs, Image.composite(darker, cloth, seams), ribbing)
 
 
-def _drawn(lines: list[tuple[list[tuple[float, float]], int]]) -> Image.Image:
+def _draw_trim(lines: list[tuple[list[tuple[float, float]], int]]) -> Image.Image:
     mask = Image.new("L", _SHIRT_SIZE, 0)
     for points, width in lines:
         ImageDraw.Draw(mask).line(points, fill=255, width=width, joint="curve")

@@ -1,4 +1,4 @@
-"""Pictures a person hands in, and the proof that what came back is one."""
+"""Input pictures, and the verification of the delivered one."""
 
 import hashlib
 import io
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from atelier_local.api_client.client import AtelierError
+from atelier_local.errors import AtelierError
 
 UPLOAD_BYTES_MAX = 25 * 1024 * 1024
 SIDE_PX_MIN = 128
@@ -27,7 +27,7 @@ class Picture:
 
     @property
     def content_type(self) -> str:
-        """Told from the bytes, not from the name."""
+        """By the bytes, not by the file name."""
         return CONTENT_TYPES[self.format]
 
     @property
@@ -45,10 +45,10 @@ def read_picture(path: Path) -> Picture:
         raise AtelierError(f"There is no file {path}.")
     if (size := path.stat().st_size) > UPLOAD_BYTES_MAX:
         raise AtelierError(f"{path} has {_amount(size)}; a picture may have {_amount(UPLOAD_BYTES_MAX)}.")
-    return picture(path.name, path.read_bytes())
+    return to_picture(path.name, path.read_bytes())
 
 
-def picture(name: str, content: bytes) -> Picture:
+def to_picture(name: str, content: bytes) -> Picture:
     """Bytes as a picture. Raises AtelierError unless they are a whole JPEG, PNG or WebP."""
     try:
         with Image.open(io.BytesIO(content), formats=tuple(CONTENT_TYPES)) as image:
@@ -56,23 +56,23 @@ def picture(name: str, content: bytes) -> Picture:
             return Picture(name, content, image.format or "", image.size)
     except UnidentifiedImageError:
         raise AtelierError(f"{name} is not a JPEG, PNG or WebP picture.") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as broken:
-        raise AtelierError(f"{name} cannot be read as a picture: {broken}.") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise AtelierError(f"{name} cannot be read as a picture: {error}.") from None
 
 
-def proven(name: str, content: bytes, checksum: str | None) -> Picture:
+def verify_delivered(name: str, content: bytes, checksum: str | None) -> Picture:
     """What was delivered, as a picture. Raises AtelierError unless it is of a plausible size and has the checksum."""
     if checksum is not None and f"sha256:{hashlib.sha256(content).hexdigest()}" != checksum:
         raise AtelierError(f"{name} is not what was rendered: its SHA-256 differs from the one in the record.")
-    found = picture(name, content)
+    found = to_picture(name, content)
     if not all(SIDE_PX_MIN <= side <= SIDE_PX_MAX for side in found.size):
         raise AtelierError(f"{name} has an implausible size: {found.size[0]} × {found.size[1]}.")
-    if _flat(content):
+    if _is_one_colour(content):
         raise AtelierError(f"{name} shows nothing: all its pixels have one colour.")
     return found
 
 
-def _flat(content: bytes) -> bool:
+def _is_one_colour(content: bytes) -> bool:
     with Image.open(io.BytesIO(content)) as image:
         return all(low == high for low, high in image.convert("RGB").getextrema())  # type: ignore[misc]
 

@@ -1,6 +1,6 @@
-"""What the demo shows, in three acts: one honest charge, a failure that costs nothing, and no credits, no work.
+"""What the demo shows: a charge, a failure that costs nothing, and a refusal without credits.
 
-Each act checks what it shows; the first thing that is not as promised ends the demo with a ``Broken``.
+Each step checks what it shows; the first broken promise ends the demo with a ``BrokenPromise``.
 """
 
 from dataclasses import dataclass
@@ -9,13 +9,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from atelier_local import formatting
+from atelier_local import terminal_text
 from atelier_local.api_client.api_models import Balance, Store
-from atelier_local.api_client.client import AdminClient, AtelierError, Client, Refused, new_traceparent
-from atelier_local.connection import Access
+from atelier_local.api_client.client import AdminClient, Client, RequestRefused, new_traceparent
+from atelier_local.connection import Connection
 from atelier_local.demo import try_on_flow
 from atelier_local.demo.pictures import Picture
-from atelier_local.demo.try_on_flow import Broken, Inputs
+from atelier_local.demo.try_on_flow import Inputs
+from atelier_local.errors import AtelierError, BrokenPromise
 
 GRANTED = 10
 PRICE = 1
@@ -24,8 +25,8 @@ FAILURE = "outcome=fail, delay_ms=700"
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
-    """A store on the stage: who it is, how it speaks, what it uploaded."""
+class DemoStore:
+    """A demo store: its record, its clients, its uploads."""
 
     store: Store
     client: Client
@@ -38,98 +39,100 @@ class Shop:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DemoResult:
     """What the demo leaves behind: the generation and the trace to look at."""
 
     generation: str
     trace_id: str
 
 
-async def perform(to: Access, photos: tuple[Picture, Picture], folder: Path, console: Console) -> Shown:
-    """All three acts and the books. Raises AtelierError at the first broken promise."""
+async def run_scenario(to: Connection, photos: tuple[Picture, Picture], folder: Path, console: Console) -> DemoResult:
+    """Runs all three steps and verifies the ledger. Raises AtelierError at the first broken promise."""
     async with AdminClient(to.operations_url, to.admin_token) as admin:
         store = await admin.create_store("Demo boutique")
         async with Client(to.url, store.api_key) as client:
             await admin.grant("store", store.id, GRANTED, reason="the demo")
             inputs = await try_on_flow.upload(client, *photos)
-            console.print(formatting.labelled("store", f"{store.name} {store.id}"))
-            console.print(formatting.labelled("person", str(photos[0])))
-            console.print(formatting.labelled("garment", str(photos[1])))
-            shop = Shop(store, client, admin, inputs)
-            shown = await _one_honest_charge(shop, folder, console)
-            await _a_failure_costs_nothing(shop, console)
-        await _no_credits_no_work(to, admin, photos, console)
-        await _books(admin, console)
+            console.print(terminal_text.field_line("store", f"{store.name} {store.id}"))
+            console.print(terminal_text.field_line("person", str(photos[0])))
+            console.print(terminal_text.field_line("garment", str(photos[1])))
+            boutique = DemoStore(store, client, admin, inputs)
+            shown = await _show_charge(boutique, folder, console)
+            await _show_free_failure(boutique, console)
+        await _show_refusal(to, admin, photos, console)
+        await _show_ledger(admin, console)
     return shown
 
 
-async def _one_honest_charge(shop: Shop, folder: Path, console: Console) -> Shown:
-    _act(console, "A shopper of the store requests a virtual try-on")
-    before = await shop.balance()
-    console.print(formatting.labelled("before", formatting.balance(before)))
+async def _show_charge(boutique: DemoStore, folder: Path, console: Console) -> DemoResult:
+    _print_heading(console, "A shopper of the store requests a virtual try-on")
+    before = await boutique.balance()
+    console.print(terminal_text.field_line("before", terminal_text.balance(before)))
     trace_id, traceparent = new_traceparent()
-    *_, done = [state async for state in try_on_flow.try_on(shop.client, shop.inputs, console, traceparent=traceparent)]
-    generation, path, picture = await try_on_flow.fetch(shop.client, done, folder)
-    after = await shop.balance()
-    console.print(formatting.labelled("after", formatting.balance(after)))
-    console.print(formatting.labelled("receipt", f"for {generation.id}"))
-    console.print(formatting.receipt(await shop.client.receipt(generation.id)))
-    console.print(formatting.labelled("picture", f"{_short(path)}", "bold"))
-    console.print(formatting.labelled("", f"{picture.facts}, with the checksum on record"))
+    *_, done = [
+        state async for state in try_on_flow.try_on(boutique.client, boutique.inputs, console, traceparent=traceparent)
+    ]
+    generation, path, picture = await try_on_flow.fetch(boutique.client, done, folder)
+    after = await boutique.balance()
+    console.print(terminal_text.field_line("after", terminal_text.balance(after)))
+    console.print(terminal_text.field_line("receipt", f"for {generation.id}"))
+    console.print(terminal_text.receipt(await boutique.client.receipt(generation.id)))
+    console.print(terminal_text.field_line("picture", f"{_short(path)}", "bold"))
+    console.print(terminal_text.field_line("", f"{picture.facts}, with the checksum on record"))
     expected = before.model_copy(update={"available": before.available - PRICE, "captured": before.captured + PRICE})
-    _promised(after == expected, f"The try-on should have cost {formatting.credits(PRICE)}", after, generation.id)
-    return Shown(generation.id, trace_id)
+    _check_balance(
+        after == expected, f"The try-on should have cost {terminal_text.credits(PRICE)}", after, generation.id
+    )
+    return DemoResult(generation.id, trace_id)
 
 
-async def _a_failure_costs_nothing(shop: Shop, console: Console) -> None:
-    _act(console, "The promise: a render that fails costs nothing")
-    before = await shop.balance()
-    console.print(formatting.labelled("before", formatting.balance(before)))
-    async for state in try_on_flow.try_on(shop.client, shop.inputs, console, simulate=FAILURE):
+async def _show_free_failure(boutique: DemoStore, console: Console) -> None:
+    _print_heading(console, "The promise: a render that fails costs nothing")
+    before = await boutique.balance()
+    console.print(terminal_text.field_line("before", terminal_text.balance(before)))
+    async for state in try_on_flow.try_on(boutique.client, boutique.inputs, console, simulate=FAILURE):
         if state.status == "queued":
-            console.print(formatting.labelled("meanwhile", formatting.balance(await shop.balance())))
-    after = await shop.balance()
-    console.print(formatting.labelled("after", formatting.balance(after)))
+            console.print(terminal_text.field_line("in between", terminal_text.balance(await boutique.balance())))
+    after = await boutique.balance()
+    console.print(terminal_text.field_line("after", terminal_text.balance(after)))
     if state.status != "failed":
-        raise Broken(f"The render was told to fail, but the try-on ended as {state.status}.", state.session_id)
-    _promised(after == before, "The failed try-on should have cost nothing", after, state.session_id)
+        raise BrokenPromise(f"The render was told to fail, but the try-on ended as {state.status}.", state.session_id)
+    _check_balance(after == before, "The failed try-on should have cost nothing", after, state.session_id)
 
 
-async def _no_credits_no_work(
-    to: Access, admin: AdminClient, photos: tuple[Picture, Picture], console: Console
-) -> None:
-    _act(console, "No credits, no work")
+async def _show_refusal(to: Connection, admin: AdminClient, photos: tuple[Picture, Picture], console: Console) -> None:
+    _print_heading(console, "No credits, no work")
     store = await admin.create_store("Empty boutique")
     async with Client(to.url, store.api_key) as client:
         inputs = await try_on_flow.upload(client, *photos)
         try:
             created = await client.try_on([inputs.person, inputs.garment])
-        except Refused as refused:
-            if refused.status != 402:
+        except RequestRefused as error:
+            if error.status != 402:
                 raise
-            console.print(formatting.labelled("refused", f"{refused.status} {refused.code}: {refused.detail}"))
+            console.print(terminal_text.field_line("refused", f"{error.status} {error.code}: {error.detail}"))
         else:
-            raise Broken("A store without credits was served.", created.session_id)
+            raise BrokenPromise("A store without credits was served.", created.session_id)
     account = await admin.balance("store", store.id)
-    console.print(formatting.labelled("balance", formatting.balance(account)))
+    console.print(terminal_text.field_line("balance", terminal_text.balance(account)))
     if any(account.model_dump().values()):
         raise AtelierError(f"The refused request moved credits of the store {store.id}.")
 
 
-async def _books(admin: AdminClient, console: Console) -> None:
-    _act(console, "The books")
+async def _show_ledger(admin: AdminClient, console: Console) -> None:
+    _print_heading(console, "The books")
     verdict = await admin.verify_ledger()
-    console.print(formatting.books(verdict))
+    console.print(terminal_text.ledger_line(verdict))
     if not verdict.ok:
         raise AtelierError("The ledger does not balance.")
 
 
-def _promised(kept: bool, what: str, found: Balance, generation: str) -> None:
+def _check_balance(kept: bool, what: str, found: Balance, generation: str) -> None:
     if not kept:
-        raise Broken(f"{what}, but the balance is {formatting.balance(found)}.", generation)
+        raise BrokenPromise(f"{what}, but the balance is {terminal_text.balance(found)}.", generation)
 
 
-def _act(console: Console, title: str) -> None:
+def _print_heading(console: Console, title: str) -> None:
     console.print(Text(f"\n{title}", "bold"))
 
 

@@ -16,14 +16,14 @@ GIVEN_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
-class Blueprint:
+class Assembly:
     """Parts in order of mention, and the optional ones that are left out with the reason."""
 
     parts: list[Part]
     skipped: dict[str, str]
 
 
-def draw(profile: Profile, plan: Plan) -> Blueprint:
+def assemble(profile: Profile, plan: Plan) -> Assembly:
     """Raises MissingPart where a required program is not installed."""
     if unknown := set(plan.only) - set(NAMES):
         raise StackError(f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(NAMES)}")
@@ -42,31 +42,31 @@ def draw(profile: Profile, plan: Plan) -> Blueprint:
         else:
             skipped["traces"] = f"the trace viewer is not installed; `{trace_viewer.INSTALL}` tries again"
     parts += services.parts(profile, plan, {part.name for part in parts})
-    return Blueprint([replace(part, env={**part.env, MARK: profile.mark}) for part in parts], skipped)
+    return Assembly([replace(part, env={**part.env, MARK: profile.mark}) for part in parts], skipped)
 
 
 def _rabbitmq(profile: Profile, plan: Plan) -> list[Part]:
     if "ATELIER_AMQP_URL" not in plan.given:
         return rabbitmq.parts(profile)
     url = amqp_url(profile, plan)
-    return [_given("rabbitmq", lambda: rabbitmq.answers(url), lambda: rabbitmq.declare(url, profile))]
+    return [_external_part("rabbitmq", lambda: rabbitmq.is_ready(url), lambda: rabbitmq.declare(url, profile))]
 
 
 def _postgres(profile: Profile, plan: Plan) -> Part:
     if "ATELIER_DATABASE_URL" not in plan.given:
         return postgres.part(profile)
     url = server_url(profile, plan)
-    return _given("postgres", lambda: postgres.answers(url), lambda: ensure_databases(url, profile))
+    return _external_part("postgres", lambda: postgres.is_ready(url), lambda: ensure_databases(url, profile))
 
 
 def _objectstore(profile: Profile, plan: Plan) -> Part:
     if "ATELIER_S3_ENDPOINT" not in plan.given:
         return objectstore.part(profile)
     store = s3_settings(profile, plan)
-    return _given("objectstore", lambda: objectstore.answers(store), lambda: objectstore.ensure_bucket(store))
+    return _external_part("objectstore", lambda: objectstore.is_ready(store), lambda: objectstore.ensure_bucket(store))
 
 
-def _given(
+def _external_part(
     name: str, probe: Callable[[], Awaitable[bool]], settle: Callable[[], Awaitable[None]] | None = None
 ) -> Part:
     return Part(name=name, probe=probe, settle=settle, ready_timeout_s=GIVEN_TIMEOUT_S, url="given by environment")

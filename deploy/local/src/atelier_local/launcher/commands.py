@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from atelier_local.cli_errors import sentences
+from atelier_local.cli_errors import report_errors
 from atelier_local.errors import StackError
 from atelier_local.launcher.control_socket import start_command, stop_command
-from atelier_local.launcher.live_display import WIDTH_IN_A_PIPE, Progress, table_of_parts, table_of_urls
+from atelier_local.launcher.live_display import WIDTH_IN_A_PIPE, Progress, parts_table, print_urls
 from atelier_local.launcher.log_follower import follow, log_files
 from atelier_local.launcher.stack import Stack
 
@@ -25,7 +25,7 @@ def up(
     only: Annotated[str, typer.Option(help="Start these parts only, separated by commas.")] = "",
 ) -> None:
     """Start the stack and wait until every part is ready."""
-    with sentences():
+    with report_errors():
         stack = Stack(profile, only=[name.strip() for name in only.split(",") if name.strip()])
         already = stack.status()
         try:
@@ -35,23 +35,23 @@ def up(
             raise StackError(f"interrupted; the stack goes on starting until: {stop_command(profile)}") from None
         if already and already.pid == now.pid:
             console.print(f"The stack {profile} is already up.")
-        table_of_urls(console, now, stack.environment(), stack.profile.env_file, profile)
+        print_urls(console, now, stack.environment(), stack.profile.env_file, profile)
 
 
 def down(profile: Profile = "default") -> None:
     """Stop every part; the data stays."""
-    with sentences(), console.status("stopping ..."):
+    with report_errors(), console.status("stopping ..."):
         stopped = Stack(profile).down()
     console.print(f"The stack {profile} is down." if stopped else f"The stack {profile} was not up.")
 
 
 def status(profile: Profile = "default") -> None:
     """Show each part: state, pid, restarts. Exits 1 where the stack is not up."""
-    with sentences():
+    with report_errors():
         now = Stack(profile).status()
         if now is None:
             raise StackError(f"the stack {profile!r} is not up; start it with: {start_command(profile)}")
-        console.print(table_of_parts(now))
+        console.print(parts_table(now))
 
 
 def logs(
@@ -61,7 +61,7 @@ def logs(
     once: Annotated[bool, typer.Option("--once", help="Print what is there and stop.")] = False,
 ) -> None:
     """Follow the logs of all parts together."""
-    with sentences():
+    with report_errors():
         files = log_files(Stack(profile).home / "logs", part or [])
         follow(Console(soft_wrap=True, highlight=False), files, lines=lines, once=once)
 
@@ -73,20 +73,20 @@ def clean(
     """Stop the stack and delete its data, ports and secrets."""
     if not yes and sys.stdin.isatty():
         typer.confirm(f"Delete every generation, picture and credit of the stack {profile}?", abort=True)
-    with sentences():
+    with report_errors():
         Stack(profile).clean()
     console.print(f"The stack {profile} is gone.")
 
 
 def stop_part(name: Name, profile: Profile = "default") -> None:
     """Stop one part and leave it stopped."""
-    with sentences():
+    with report_errors():
         Stack(profile).stop_part(name)
 
 
 def start_part(name: Name, profile: Profile = "default") -> None:
     """Start a stopped part and wait until it is ready."""
-    with sentences(), console.status(f"starting {name} ..."):
+    with report_errors(), console.status(f"starting {name} ..."):
         Stack(profile).start_part(name)
 
 
@@ -96,7 +96,7 @@ def kill_part(
     profile: Profile = "default",
 ) -> None:
     """Send a signal to one part, to see what the rest makes of it."""
-    with sentences():
+    with report_errors():
         full = f"SIG{sign.upper().removeprefix('SIG')}"
         if full not in signal.Signals.__members__:
             raise StackError(f"there is no signal {sign}")

@@ -1,4 +1,4 @@
-"""The line between the command and the supervisor: one JSON question, one JSON answer, over a socket in the profile."""
+"""The connection between command and supervisor: one JSON request, one JSON answer, over a socket in the profile."""
 
 import json
 import os
@@ -37,7 +37,7 @@ class Status:
     skipped: dict[str, str]
 
     @property
-    def failed(self) -> list[str]:
+    def failed_parts(self) -> list[str]:
         return [part.name for part in self.parts if part.state == "failed"]
 
     @property
@@ -75,7 +75,7 @@ def socket_path(home: Path) -> Iterator[str]:
 
 
 def ask(home: Path, question: dict[str, Any], timeout_s: float = 5.0) -> dict[str, Any]:
-    """Raises NotRunning where nobody listens, StackError where the answer is a refusal."""
+    """The supervisor's answer. Raises NotRunning where none listens, StackError where it refuses."""
     try:
         with socket.socket(socket.AF_UNIX) as line, socket_path(home) as path:
             line.settimeout(timeout_s)

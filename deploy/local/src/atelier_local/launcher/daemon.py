@@ -1,4 +1,4 @@
-"""The process behind ``atelier up``: runs one profile's supervisor, answers on its socket, keeps its env file true."""
+"""The process behind ``atelier up``: runs one profile's supervisor, serves its socket, keeps its env file current."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,10 @@ from typing import Any
 
 from atelier_local.errors import StackError
 from atelier_local.launcher import environment
-from atelier_local.launcher.assembly import Blueprint, draw
+from atelier_local.launcher.assembly import Assembly, assemble
 from atelier_local.launcher.control_socket import SOCKET, PartStatus, Status, socket_path
 from atelier_local.launcher.environment import Plan
-from atelier_local.launcher.part_runner import Keeper
+from atelier_local.launcher.part_runner import PartRunner
 from atelier_local.launcher.profile import Profile, open_profile
 from atelier_local.launcher.supervisor import Supervisor
 
@@ -23,16 +23,16 @@ from atelier_local.launcher.supervisor import Supervisor
 class Daemon:
     """One stack, from its start to its end."""
 
-    def __init__(self, profile: Profile, plan: Plan, blueprint: Blueprint) -> None:
+    def __init__(self, profile: Profile, plan: Plan, assembly: Assembly) -> None:
         self.profile = profile
         self.plan = plan
-        self.skipped = blueprint.skipped
-        self.supervisor = Supervisor(blueprint.parts, profile.logs, self._changed)
+        self.skipped = assembly.skipped
+        self.supervisor = Supervisor(assembly.parts, profile.logs, self._on_change)
         self._stop = asyncio.Event()
         self._written: dict[str, str] = {}
 
     async def run(self) -> None:
-        """Until somebody says down, or sends SIGTERM."""
+        """Runs until ``down`` is requested or SIGTERM arrives."""
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self._stop.set)
@@ -42,22 +42,22 @@ class Daemon:
         self.supervisor.start()
         await self._stop.wait()
         await self.supervisor.stop()
-        self._forget()
+        self._remove_files()
         server.close()
 
     def status(self) -> Status:
-        return Status(os.getpid(), [_status_of(keeper) for keeper in self.supervisor.keepers.values()], self.skipped)
+        return Status(os.getpid(), [_status_of(runner) for runner in self.supervisor.runners.values()], self.skipped)
 
-    def _changed(self) -> None:
+    def _on_change(self) -> None:
         """A process came or went: the pids in the env file follow."""
-        keepers = self.supervisor.keepers
-        pids = {name: keeper.pid for name, keeper in keepers.items() if keeper.pid is not None}
-        values = environment.of_a_person(self.profile, self.plan, keepers, pids)
+        runners = self.supervisor.runners
+        pids = {name: runner.pid for name, runner in runners.items() if runner.pid is not None}
+        values = environment.user_environment(self.profile, self.plan, runners, pids)
         if values != self._written and not self._stop.is_set():
             environment.write_env_file(self.profile, values)
             self._written = values
 
-    def _forget(self) -> None:
+    def _remove_files(self) -> None:
         for name in (SOCKET, "supervisor.pid", "env"):
             (self.profile.home / name).unlink(missing_ok=True)
 
@@ -88,19 +88,19 @@ class Daemon:
         return self.status().as_json()
 
 
-def _status_of(keeper: Keeper) -> PartStatus:
-    part = keeper.part
+def _status_of(runner: PartRunner) -> PartStatus:
+    part = runner.part
     return PartStatus(
-        part.name, keeper.state, keeper.pid, keeper.restarts, part.url, keeper.ready_after_s, list(part.needs)
+        part.name, runner.state, runner.pid, runner.restarts, part.url, runner.ready_after_s, list(part.needs)
     )
 
 
 def main(name: str, root: str) -> None:
-    """Entry of the background process; the plan was left in the profile by whoever started us."""
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # a broker that is not ready yet is no news
+    """Entry of the background process; its plan lies in the profile, written by ``Stack``."""
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # connection errors are expected until the broker is ready
     profile = open_profile(name, Path(root))
     plan = Plan(**json.loads((profile.home / "plan.json").read_text()))
-    asyncio.run(Daemon(profile, plan, draw(profile, plan)).run())
+    asyncio.run(Daemon(profile, plan, assemble(profile, plan)).run())
 
 
 if __name__ == "__main__":

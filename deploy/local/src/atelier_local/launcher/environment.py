@@ -1,6 +1,6 @@
-"""Who is told what: the one place where addresses and secrets of a profile become environment variables.
+"""Environment variables from a profile: the one place that decides which process gets which address and secret.
 
-A service gets its own database and nobody else's; its owner's password goes to its migration alone.
+A service gets the address of its own database only; the owner's password goes to its migration alone.
 """
 
 import shlex
@@ -42,12 +42,12 @@ TUNING = (
 """Passed on from the caller's environment; all other ATELIER_ names there are left out, they may be another stack's."""
 PROVIDERS = ("ATELIER_RENDER_WORKERS", "ATELIER_RENDER_CALLBACK_URL", "ATELIER_RENDER_ANSWER_S_MAX")
 PROVIDER_PREFIXES = tuple(f"ATELIER_{name.upper()}_" for name in ("diffusers", *HOSTED_PROVIDERS))
-"""Passed on likewise, to render alone: keys are for whoever uses them."""
+"""Passed on likewise, to render alone, which is the only user of the keys."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What this run of the stack is: which parts, which addresses from outside, what else the services are told."""
+    """What this run of the stack consists of: its parts, external addresses, further settings of the services."""
 
     only: tuple[str, ...] = ()
     """Names of parts; empty for all."""
@@ -59,9 +59,9 @@ class Plan:
         return not self.only or name in self.only
 
 
-def given_from(environ: Mapping[str, str], profile: Profile) -> dict[str, str]:
-    """Addresses and tuning the caller's environment names. An address of a stack of ours does not count: it is there
-    because somebody sourced an env file, and two stacks on one broker would take each other's messages."""
+def external_settings(environ: Mapping[str, str], profile: Profile) -> dict[str, str]:
+    """Addresses and tuning the caller's environment names. The address of a local stack is ignored: it comes
+    from a sourced env file, and two stacks on one broker would take each other's messages."""
     ours = ports_of_all(profile.home.parent)
     given = {
         name: environ[name]
@@ -91,8 +91,8 @@ def amqp_url(profile: Profile, plan: Plan, user: str = OPERATOR) -> str:
     return plan.given.get("ATELIER_AMQP_URL") or rabbitmq.amqp_url(profile, user)
 
 
-def shared(profile: Profile, plan: Plan, parts: Collection[str], user: str) -> dict[str, str]:
-    """What every service is told, each with a user of its own at the broker."""
+def common_environment(profile: Profile, plan: Plan, parts: Collection[str], user: str) -> dict[str, str]:
+    """The settings that all services share; each has its own user at the broker."""
     values = {
         "ATELIER_ENVIRONMENT": "local",
         "ATELIER_INSTALLATION": profile.secrets["installation"],
@@ -103,10 +103,10 @@ def shared(profile: Profile, plan: Plan, parts: Collection[str], user: str) -> d
     return values | ({OTLP: otlp} if otlp else {}) | {name: plan.given[name] for name in TUNING if name in plan.given}
 
 
-def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:
+def service_environment(service: str, profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:
     """The whole environment of a service, its process's basics left out."""
     name = service.upper()
-    values = shared(profile, plan, parts, service) | {
+    values = common_environment(profile, plan, parts, service) | {
         f"ATELIER_{name}_DATABASE_URL": database_url(server_url(profile, plan), service, "app", profile),
         f"ATELIER_{name}_HOST": "127.0.0.1",
         f"ATELIER_{name}_PORT": str(profile.ports[service]),
@@ -131,16 +131,16 @@ def of_service(service: str, profile: Profile, plan: Plan, parts: Collection[str
     return values | plan.extra | ({"ATELIER_AMQP_URL": own_way} if own_way else {})
 
 
-def of_migration(service: str, profile: Profile, plan: Plan) -> dict[str, str]:
+def migration_environment(service: str, profile: Profile, plan: Plan) -> dict[str, str]:
     """The owner's address: a migration reads nothing else."""
     owner = database_url(server_url(profile, plan), service, "owner", profile)
     return {f"ATELIER_{service.upper()}_OWNER_DATABASE_URL": owner}
 
 
-def of_a_person(profile: Profile, plan: Plan, parts: Collection[str], pids: Mapping[str, int]) -> dict[str, str]:
-    """What ``.run/<profile>/env`` says: everything needed to talk to the stack, and to look inside."""
+def user_environment(profile: Profile, plan: Plan, parts: Collection[str], pids: Mapping[str, int]) -> dict[str, str]:
+    """The content of ``.run/<profile>/env``: everything needed to call the stack and to inspect it."""
     addresses = {"ATELIER_URL": http_url(profile, "gateway"), "ATELIER_OPERATIONS_URL": http_url(profile, "operations")}
-    values = {**addresses, **shared(profile, plan, parts, OPERATOR), **_gateway(profile)}
+    values = {**addresses, **common_environment(profile, plan, parts, OPERATOR), **_gateway(profile)}
     values |= s3_settings(profile, plan)
     values["ATELIER_TRACES_URL"] = plan.given.get("ATELIER_TRACES_URL") or (
         trace_viewer.base_url(profile) if "traces" in parts else plan.given.get(OTLP, "")
@@ -185,8 +185,8 @@ def _urls(name: str, value: str) -> tuple[str, ...]:
         return (value,)
     try:
         return addresses_of(value)
-    except ValueError as malformed:
-        raise StackError(f"{name} does not name brokers: {malformed}") from None
+    except ValueError as error:
+        raise StackError(f"{name} does not name brokers: {error}") from None
 
 
 def _is_loopback(url: str, *, among: Collection[int]) -> bool:

@@ -1,4 +1,4 @@
-"""What a person sees of the stack: parts becoming ready, then where everything is."""
+"""What ``up`` and ``status`` print: parts as they become ready, then all addresses."""
 
 import time
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ LINKS = (
     ("Traces", "ATELIER_TRACES_URL"),
     ("Object store", "ATELIER_S3_ENDPOINT"),
 )
-OF_THE_GATEWAY = ("ATELIER_URL", "ATELIER_OPERATIONS_URL")
+GATEWAY_LINKS = ("ATELIER_URL", "ATELIER_OPERATIONS_URL")
 WIDTH_IN_A_PIPE = 160
-"""Columns where no terminal says how many it has: a line of a table is one line for `grep`."""
+"""Columns where no terminal says how many it has: a line of a table is one line for ``grep``."""
 
 
 class Progress:
@@ -32,7 +32,7 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began = time.monotonic()
-        self._told: dict[str, str] = {}
+        self._last_state: dict[str, str] = {}
         self._live = Live(console=console, refresh_per_second=10, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> Self:
@@ -47,19 +47,19 @@ class Progress:
     def show(self, status: Status) -> None:
         """Called with every look at the stack."""
         if self._live:
-            self._live.update(self._moving(status))
-        if not self._told and status.up:
+            self._live.update(self._live_table(status))
+        if not self._last_state and status.up:
             return  # it was up before we looked: nothing becomes ready
         for part in status.parts:
-            if self._told.get(part.name) != part.state and part.state in STYLES:
+            if self._last_state.get(part.name) != part.state and part.state in STYLES:
                 self._console.print(self._line(part), highlight=False)
-            self._told[part.name] = part.state
+            self._last_state[part.name] = part.state
 
     def _line(self, part: PartStatus) -> Text:
         said = Text(f"{time.monotonic() - self._began:6.1f} s  {part.name:<16} ")
         return said.append(part.state, STYLES[part.state])
 
-    def _moving(self, status: Status) -> Table:
+    def _live_table(self, status: Status) -> Table:
         table = Table.grid(padding=(0, 2))
         for part in status.parts:
             if part.state not in STYLES:
@@ -70,8 +70,8 @@ class Progress:
         return table
 
 
-def table_of_parts(status: Status) -> Table:
-    """For `atelier status`."""
+def parts_table(status: Status) -> Table:
+    """For ``atelier status``."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("part", "state", "pid", "restarts", "ready after", "address"):
         table.add_column(title, no_wrap=True)
@@ -84,12 +84,12 @@ def table_of_parts(status: Status) -> Table:
     return table
 
 
-def table_of_urls(console: Console, status: Status, env: Mapping[str, str], env_file: Path, profile: str) -> None:
+def print_urls(console: Console, status: Status, env: Mapping[str, str], env_file: Path, profile: str) -> None:
     """Where everything is, and how to stop it."""
     table = Table(box=None, pad_edge=False, show_header=False)
     running = {part.name for part in status.parts}
     for title, name in LINKS:
-        if env.get(name) and (name not in OF_THE_GATEWAY or "gateway" in running):
+        if env.get(name) and (name not in GATEWAY_LINKS or "gateway" in running):
             table.add_row(title, env[name])
     for part in status.parts:
         if part.name in ("rabbitmq", "postgres"):

@@ -1,6 +1,6 @@
 """The object store: ``ministack`` with nothing but S3, on loopback, its objects in our folder.
 
-It binds every interface and believes any key unless told otherwise; BIND_HOST and AUTH tell it. Even then, of its root
+It binds every interface and accepts any key unless BIND_HOST and AUTH are set. Even then, of its root
 user (ours) it verifies the signature of presigned requests only: one signed in its headers passes with any secret, and
 the root user is also called ``test``. On loopback that will do; a store's own checks are for MinIO or S3 to show.
 """
@@ -25,7 +25,7 @@ REGION = "us-east-1"
 
 
 def settings(profile: Profile) -> dict[str, str]:
-    """What the services are told about it."""
+    """Its address and credentials, as settings of the services."""
     return {
         "ATELIER_S3_ENDPOINT": f"http://127.0.0.1:{profile.ports['objectstore']}",
         "ATELIER_S3_ACCESS_KEY": profile.secrets["s3_access_key"],
@@ -47,7 +47,7 @@ def part(profile: Profile) -> Part:
         command=(sys.executable, "-m", "ministack"),
         env=_environment(profile),
         prepare=lambda: _prepare(profile),
-        probe=lambda: answers(own),
+        probe=lambda: is_ready(own),
         settle=lambda: ensure_bucket(own),
         url=own["ATELIER_S3_ENDPOINT"],
     )
@@ -65,7 +65,7 @@ def _prepare(profile: Profile) -> None:
     )
 
 
-async def answers(given: dict[str, str]) -> bool:
+async def is_ready(given: dict[str, str]) -> bool:
     """Whether the server lets us in."""
     try:
         await asyncio.to_thread(_client(given).bucket_exists, given["ATELIER_S3_BUCKET"])

@@ -12,7 +12,7 @@ Probe = Callable[[], Awaitable[bool]]
 @dataclass(frozen=True, kw_only=True)
 class Part:
     """One child process. A part without a probe is a task: it runs to its end once, and exit 0 is its readiness.
-    A part without a command is run by somebody else: it is waited for and set up, nothing more."""
+    A part without a command is an external server: the stack waits for it and sets it up, nothing more."""
 
     name: str
     command: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Part:
         return self.probe is None
 
 
-async def port_answers(port: int, host: str = "127.0.0.1") -> bool:
+async def port_is_open(port: int, host: str = "127.0.0.1") -> bool:
     """Whether something accepts a connection there."""
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 3.0)
@@ -48,7 +48,7 @@ async def port_answers(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-async def http_says_ok(port: int, path: str) -> bool:
+async def http_is_ok(port: int, path: str) -> bool:
     """Whether a GET on loopback is answered with 200; ten lines, so that the supervisor stays small and idle."""
     try:
         async with asyncio.timeout(5.0):

@@ -1,7 +1,7 @@
-"""One part's life: waiting for others, starting, ready, crashed and started again, stopped on purpose.
+"""Runs one part: waits for others, starts it, probes it, restarts it after a crash, stops it on request.
 
-The child is a direct child in its own process group; the kernel tells it when we die (``setpriv --pdeathsig``), so that
-not even a kill -9 of the supervisor leaves it behind.
+The child is a direct child in its own process group; the kernel signals it when we die (``setpriv --pdeathsig``), so
+that not even a kill -9 of the supervisor leaves it behind.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ STEADY_S = 30.0
 LOG_BYTES_MAX = 20_000_000
 
 
-class State(StrEnum):
-    """Where a part is in its life."""
+class PartState(StrEnum):
+    """The states of a part."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -37,20 +37,20 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class Keeper:
+class PartRunner:
     """One part and its process."""
 
     def __init__(self, part: Part, log: Path, changed: Callable[[], None]) -> None:
         self.part = part
         self.log = log
-        self.state = State.WAITING
+        self.state = PartState.WAITING
         self.restarts = 0
         self.process: asyncio.subprocess.Process | None = None
-        self.reached = asyncio.Event()
+        self.usable = asyncio.Event()
         """Set while others may use the part."""
         self.settled = asyncio.Event()
         """Set when it is ready, or will not become so: what a caller of start waits for."""
-        self._changed = changed
+        self._on_change = changed
         self._life: asyncio.Task[None] | None = None
         self.ready_after_s: float | None = None
 
@@ -59,18 +59,18 @@ class Keeper:
         """Of the process, while there is one."""
         return self.process.pid if self.process and self.process.returncode is None else None
 
-    def enter(self, state: State) -> None:
-        """Says where the part is now, to whoever waits for it."""
+    def enter(self, state: PartState) -> None:
+        """Sets the part's state and wakes what waits for it."""
         self.state = state
-        usable = state in (State.READY, State.DONE)
-        (self.reached.set if usable else self.reached.clear)()
-        (self.settled.set if usable or state in (State.FAILED, State.STOPPED) else self.settled.clear)()
-        self._changed()
+        usable = state in (PartState.READY, PartState.DONE)
+        (self.usable.set if usable else self.usable.clear)()
+        (self.settled.set if usable or state in (PartState.FAILED, PartState.STOPPED) else self.settled.clear)()
+        self._on_change()
 
-    def start(self, needed: Iterable["Keeper"]) -> None:
+    def start(self, needed: Iterable["PartRunner"]) -> None:
         """Begins the part's life, unless it has one."""
         if self._life is None or self._life.done():
-            self.enter(State.WAITING)
+            self.enter(PartState.WAITING)
             self._life = asyncio.create_task(self._live(tuple(needed)), name=f"keep {self.part.name}")
 
     async def stop(self) -> None:
@@ -79,44 +79,44 @@ class Keeper:
             self._life.cancel()
             await asyncio.wait([self._life])
         await self._end_process()
-        self.enter(State.STOPPED)
+        self.enter(PartState.STOPPED)
 
-    async def _live(self, needed: tuple["Keeper", ...]) -> None:
+    async def _live(self, needed: tuple["PartRunner", ...]) -> None:
         for other in needed:
-            await other.reached.wait()
+            await other.usable.wait()
         crashes, was_ready = 0, False
         while True:
             began = time.monotonic()
             failure = await self._once(began)
-            if self.state is State.DONE:
+            if self.state is PartState.DONE:
                 return
             was_ready = was_ready or self.ready_after_s is not None
             crashes = 1 if time.monotonic() - began > STEADY_S else crashes + 1
             self._note(failure)
             if not was_ready and crashes >= FIRST_STARTS_MAX:
-                self.enter(State.FAILED)
+                self.enter(PartState.FAILED)
                 return
             self.restarts += 1
-            self.enter(State.RESTARTING)
+            self.enter(PartState.RESTARTING)
             await asyncio.sleep(BACKOFF_S[min(crashes, len(BACKOFF_S)) - 1])
 
     async def _once(self, began: float) -> str:
         """From start to end of one process; says why it ended."""
-        self.enter(State.STARTING)
+        self.enter(PartState.STARTING)
         try:
             if self.part.prepare:
                 await asyncio.to_thread(self.part.prepare)
             if self.part.command:
                 self.process = await self._spawn()
-            self._changed()
+            self._on_change()
             if self.part.is_task:
                 return await self._run_task()
             if not await self._become_ready():
                 await self._end_process()
                 return f"did not become ready ({self.part.ready_timeout_s:.0f} s at most)"
             self.ready_after_s = time.monotonic() - began
-            self.enter(State.READY)
-            return f"ended with {await self._ended()}"
+            self.enter(PartState.READY)
+            return f"ended with {await self._wait_for_exit()}"
         except (OSError, StackError) as error:
             await self._end_process()
             return str(error)
@@ -127,14 +127,14 @@ class Keeper:
         assert self.process
         code = await self.process.wait()
         if code == 0:
-            self.enter(State.DONE)
+            self.enter(PartState.DONE)
         return f"ended with {code}"
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         _rotate(self.log)
         with self.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *_bound_to_us(self.part),
+                *_command_prefix(self.part),
                 *self.part.command,
                 env=dict(self.part.env),
                 cwd=self.part.cwd,
@@ -156,9 +156,9 @@ class Keeper:
                     await asyncio.sleep(PROBE_EVERY_S)
         return False
 
-    async def _ended(self) -> int:
+    async def _wait_for_exit(self) -> int:
         if self.process is None:
-            return await asyncio.Future()  # somebody else's: its end is not ours to notice
+            return await asyncio.Future()  # an external server: its end is not ours to notice
         return await self.process.wait()
 
     async def _end_process(self) -> None:
@@ -185,7 +185,7 @@ class Keeper:
             log.write(f"[supervisor] {self.part.name} {failure}\n")
 
 
-def _bound_to_us(part: Part) -> list[str]:
+def _command_prefix(part: Part) -> list[str]:
     """setpriv replaces itself by the command, so the pid stays the part's own. It sets the death signal last: a change
     of user would clear it."""
     user = [] if part.user is None else ["--reuid", str(part.user), "--regid", str(part.user), "--clear-groups"]

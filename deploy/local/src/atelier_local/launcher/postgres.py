@@ -54,7 +54,7 @@ def part(profile: Profile) -> Part:
         cwd=Path("/"),
         user=place.user,
         prepare=lambda: place.initialise(profile.secrets["postgres_password"]),
-        probe=lambda: answers(admin_url(profile)),
+        probe=lambda: is_ready(admin_url(profile)),
         settle=lambda: ensure_databases(admin_url(profile), profile),
         url=f"postgresql://127.0.0.1:{profile.ports['postgres']}/",
         stop_signal=signal.SIGINT,  # "fast": ends the sessions, writes a checkpoint
@@ -62,7 +62,7 @@ def part(profile: Profile) -> Part:
     )
 
 
-async def answers(url: str) -> bool:
+async def is_ready(url: str) -> bool:
     """Whether the server lets us in."""
     try:
         connection = await asyncpg.connect(url, timeout=3.0)

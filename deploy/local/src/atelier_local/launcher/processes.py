@@ -1,6 +1,6 @@
 """What Linux knows about processes: whether they live, and which of them belong to a stack.
 
-A pid alone names nobody: it is given again to strangers. Every process of a stack inherits a mark in its environment,
+A pid alone identifies nothing: the kernel reuses it. Every process of a stack inherits a mark in its environment,
 and what the launcher finds again (after a kill -9 of the supervisor, say) is known by it; nothing else gets a signal.
 """
 
@@ -19,8 +19,8 @@ MARK = "ATELIER_STACK"
 POLL_S = 0.02
 
 
-def alive(pid: int) -> bool:
-    """Whether it runs; the remains that nobody has waited for do not."""
+def is_alive(pid: int) -> bool:
+    """Whether it runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -28,18 +28,18 @@ def alive(pid: int) -> bool:
     return state not in "ZX"
 
 
-def marked(mark: str) -> list[int]:
+def find_marked(mark: str) -> list[int]:
     """Living processes that inherited the mark, ourselves left out."""
     wanted = f"{MARK}={mark}".encode()
-    return [pid for pid in _pids() if pid != os.getpid() and wanted in _environment(pid) and alive(pid)]
+    return [pid for pid in _pids() if pid != os.getpid() and wanted in _environment(pid) and is_alive(pid)]
 
 
 def group_members(group: int) -> list[int]:
     """Living processes of that process group."""
-    return [pid for pid in _pids() if _group(pid) == group and alive(pid)]
+    return [pid for pid in _pids() if _group(pid) == group and is_alive(pid)]
 
 
-def listening(pids: Iterable[int]) -> set[str]:
+def tcp_addresses(pids: Iterable[int]) -> set[str]:
     """Where these processes accept TCP connections, as ``address:port``."""
     sockets = {link for pid in pids for link in _sockets(pid)}
     lines = [line.split() for table in ("tcp", "tcp6") for line in _table(table)]

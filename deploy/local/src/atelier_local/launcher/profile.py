@@ -102,7 +102,7 @@ def open_profile(name: str, root: Path | None = None) -> Profile:
     made = Profile(
         name=name,
         home=home,
-        ports=_with_missing_ports(known.get("ports", {}), _taken_by_others(home), _port_names(name)),
+        ports=_with_missing_ports(known.get("ports", {}), _ports_of_others(home), _port_names(name)),
         secrets={**{name: _secret() for name in SECRET_NAMES}, **known.get("secrets", {})},
     )
     save(made)
@@ -114,7 +114,7 @@ def open_profile(name: str, root: Path | None = None) -> Profile:
 def move_taken_ports(profile: Profile) -> list[str]:
     """For a stack that is down: gives another port to each part whose own a stranger holds now; names the parts."""
     taken = [name for name, port in profile.ports.items() if not _is_free(port)]
-    profile.ports.update(_choose(taken, _taken_by_others(profile.home) | set(profile.ports.values())))
+    profile.ports.update(_choose(taken, _ports_of_others(profile.home) | set(profile.ports.values())))
     save(profile)
     return taken
 
@@ -146,8 +146,8 @@ def make_private(folder: Path) -> None:
 
 
 @contextmanager
-def locked(home: Path) -> Iterator[None]:
-    """One `up` or `down` at a time; the next waits."""
+def profile_lock(home: Path) -> Iterator[None]:
+    """One ``up`` or ``down`` at a time; the next waits."""
     make_private(home)
     with (home / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -166,7 +166,7 @@ def _read(home: Path) -> dict[str, dict[str, Any]]:
     return content
 
 
-def _taken_by_others(home: Path) -> set[int]:
+def _ports_of_others(home: Path) -> set[int]:
     return {port for other in _homes(home.parent) if other != home for port in _read(other).get("ports", {}).values()}
 
 
@@ -182,7 +182,7 @@ def _with_missing_ports(known: dict[str, int], taken: set[int], names: Iterable[
 
 
 def _choose(names: Iterable[str], taken: set[int]) -> dict[str, int]:
-    """Neighbours, from a random start: a stack is then easy to recognise in `ss -ltn`."""
+    """Neighbours, from a random start: a stack is then easy to recognise in ``ss -ltn``."""
     chosen: dict[str, int] = {}
     port = random.choice(PORTS[:-1000])
     for name in names:

@@ -17,7 +17,7 @@ from aio_pika.connection import make_url
 
 from atelier_local.errors import MissingPart, StackError
 from atelier_local.launcher import rabbitmq_node
-from atelier_local.launcher.part import Part, port_answers
+from atelier_local.launcher.part import Part, port_is_open
 from atelier_local.launcher.profile import Profile
 from atelier_messaging import topology
 from atelier_messaging.addresses import addresses_of
@@ -46,7 +46,7 @@ def parts(profile: Profile) -> list[Part]:
         name="epmd",
         command=(epmd, "-address", "127.0.0.1", "-port", str(port)),
         env=rabbitmq_node.environment(profile, profile.brokers[0]),
-        probe=lambda: port_answers(port),
+        probe=lambda: port_is_open(port),
     )
     return [mapper, *(_node(profile, node) for node in profile.brokers)]
 
@@ -59,7 +59,7 @@ def _node(profile: Profile, node: str) -> Part:
         env=rabbitmq_node.environment(profile, node),
         needs=("epmd", *_waits_for(profile, node)),
         prepare=lambda: rabbitmq_node.configure(profile, node, definitions(hashes)),
-        probe=lambda: answers(node_url(profile, node)),
+        probe=lambda: is_ready(node_url(profile, node)),
         settle=(lambda: declare(amqp_url(profile), profile)) if node == profile.brokers[-1] else None,
         url=f"amqp://127.0.0.1:{profile.ports[node]}/",
         ready_timeout_s=60.0 * len(profile.brokers),
@@ -68,7 +68,7 @@ def _node(profile: Profile, node: str) -> Part:
 
 
 def _waits_for(profile: Profile, node: str) -> tuple[str, ...]:
-    """A new node joins those before it. One that has been a member waits for nobody: after a stop of all of them none
+    """A new node joins those before it. One that has been a member does not wait: after a stop of all of them none
     starts without the one that stopped last."""
     if rabbitmq_node.has_data(profile, node):
         return ()
@@ -79,27 +79,28 @@ async def declare(url: str, profile: Profile) -> None:
     """Declares the topology and takes the virtual host for this stack. Raises StackError where it is another's."""
     try:
         await topology.declare_at(url, profile.secrets["installation"])
-    except topology.OtherTopology as other:
-        raise StackError(str(other)) from None
+    except topology.OtherTopology as error:
+        raise StackError(str(error)) from None
     except (OSError, TimeoutError, aio_pika.exceptions.AMQPError) as error:
         raise StackError(f"the topology could not be declared on the broker: {error!r}") from None
 
 
 def release(profile: Profile, url: str) -> None:
-    """Gives a virtual host back that outlives this stack; where the broker is away, the next stack there says so."""
+    """Gives a virtual host back that outlives this stack; where the broker is unavailable, the next stack there reports
+    it."""
     with suppress(topology.OtherTopology, OSError, TimeoutError, aio_pika.exceptions.AMQPError):
         asyncio.run(topology.unmark_virtual_host(url, profile.secrets["installation"]))
 
 
-async def answers(text: str) -> bool:
+async def is_ready(text: str) -> bool:
     """Whether one of the brokers lets us in."""
-    return any([await _answers(url) for url in addresses_of(text)])
+    return any([await _accepts_login(url) for url in addresses_of(text)])
 
 
-async def _answers(url: str) -> bool:
+async def _accepts_login(url: str) -> bool:
     address = urlsplit(url)
     default = 5671 if address.scheme == "amqps" else 5672
-    if not await port_answers(address.port or default, address.hostname or "127.0.0.1"):
+    if not await port_is_open(address.port or default, address.hostname or "127.0.0.1"):
         return False  # spares the logs what aio-pika says about a refused connection
     # Not aio_pika.connect: what it could not connect it leaves open, to be closed by the collector without a loop.
     connection = aio_pika.Connection(make_url(url))

@@ -83,11 +83,11 @@ raft.wal_max_size_bytes = 64000000
 log.console = true
 log.console.level = info
 log.file = false
-{_joining(profile)}"""
+{_cluster_settings(profile)}"""
     )
 
 
-def _joining(profile: Profile) -> str:
+def _cluster_settings(profile: Profile) -> str:
     """How a node finds the others, and that the smaller side of a split starts again once it is over."""
     if len(profile.brokers) == 1:
         return ""

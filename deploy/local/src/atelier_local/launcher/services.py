@@ -4,16 +4,16 @@ import os
 import sys
 from collections.abc import Collection
 
-from atelier_local.launcher.environment import Plan, http_url, of_migration, of_service
-from atelier_local.launcher.part import Part, http_says_ok
+from atelier_local.launcher.environment import Plan, http_url, migration_environment, service_environment
+from atelier_local.launcher.part import Part, http_is_ok
 from atelier_local.launcher.profile import SERVICES, Profile
 
 PASSED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""Of our own environment; a secret somebody has in a shell is no business of a service."""
+"""Passed on from our own environment; a service gets no other variable of a person's shell."""
 
 
 def parts(profile: Profile, plan: Plan, others: Collection[str]) -> list[Part]:
-    """Four migrations and four services; `others` are the parts the stack starts beside them."""
+    """Four migrations and four services; ``others`` are the parts the stack starts beside them."""
     wanted = [service for service in SERVICES if plan.wants(service)]
     return [
         part
@@ -26,7 +26,7 @@ def _migration(service: str, profile: Profile, plan: Plan) -> Part:
     return Part(
         name=f"{service}-migrate",
         command=(sys.executable, "-m", f"atelier_{service}", "migrate"),
-        env=_process_env() | of_migration(service, profile, plan),
+        env=_process_env() | migration_environment(service, profile, plan),
         cwd=profile.home,
         needs=("postgres",),
     )
@@ -37,10 +37,10 @@ def _service(service: str, profile: Profile, plan: Plan, others: Collection[str]
     return Part(
         name=service,
         command=(sys.executable, "-m", f"atelier_{service}"),
-        env=_process_env() | of_service(service, profile, plan, others),
+        env=_process_env() | service_environment(service, profile, plan, others),
         cwd=profile.home,
         needs=("postgres", *profile.brokers, "objectstore", f"{service}-migrate"),
-        probe=lambda: http_says_ok(port, "/health/ready"),
+        probe=lambda: http_is_ok(port, "/health/ready"),
         url=http_url(profile, service),
         stop_grace_s=20.0,
     )

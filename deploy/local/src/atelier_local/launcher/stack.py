@@ -17,17 +17,17 @@ from typing import Self
 
 from atelier_local.errors import StackError
 from atelier_local.launcher import postgres, rabbitmq
-from atelier_local.launcher.assembly import draw
+from atelier_local.launcher.assembly import assemble
 from atelier_local.launcher.control_socket import SOCKET, USABLE, NotRunning, Status, ask
 from atelier_local.launcher.database_roles import release_databases
-from atelier_local.launcher.environment import Plan, given_from
-from atelier_local.launcher.processes import MARK, end, marked, wait_until
+from atelier_local.launcher.environment import Plan, external_settings
+from atelier_local.launcher.processes import MARK, end, find_marked, wait_until
 from atelier_local.launcher.profile import (
     Profile,
     home_of,
-    locked,
     move_taken_ports,
     open_profile,
+    profile_lock,
     run_dir,
     write_private,
 )
@@ -43,10 +43,10 @@ Report = Callable[[Status], None]
 
 
 class Stack:
-    """One profile's stack, in a background process of its own: it outlives whoever started it.
+    """One profile's stack, in a background process of its own that outlives its caller.
 
-    `only` names the parts to start (all by default), `env` is added to the services' environment, `root` is the folder
-    profiles live in (``.run``). Every method raises StackError, whose text is a sentence for a person.
+    ``only`` names the parts to start (all by default), ``env`` is added to the services' environment, ``root`` is the
+    folder profiles live in (``.run``). Every method raises StackError, whose text is a sentence for a person.
     """
 
     def __init__(
@@ -70,8 +70,9 @@ class Stack:
         return open_profile(self.name, self.root)
 
     def up(self, report: Report = lambda _: None) -> Status:
-        """Starts what does not run and waits until all of it is ready. `report` hears of every state on the way."""
-        with locked(self.home):
+        """Starts what does not run and waits until all of it is ready. ``report`` is called with every state on the
+        way."""
+        with profile_lock(self.home):
             running = self.status()
             if running and not self._serves(running):
                 self._take_down()
@@ -89,12 +90,12 @@ class Stack:
 
     def down(self) -> bool:
         """Stops everything, also what a killed supervisor left; False where there was nothing."""
-        with locked(self.home):
+        with profile_lock(self.home):
             return self._take_down()
 
     def clean(self) -> None:
         """Down, and the data gone."""
-        with locked(self.home):
+        with profile_lock(self.home):
             self._take_down()
             if (self.home / "profile.json").exists():
                 postgres.remove(self.profile)
@@ -157,23 +158,23 @@ class Stack:
     def _serves(self, running: Status) -> bool:
         """Whether the stack that runs has all that this one should have."""
         plan = self._plan()
-        needed = {part.name for part in draw(self.profile, plan).parts}
+        needed = {part.name for part in assemble(self.profile, plan).parts}
         was = Plan(**json.loads((self.home / "plan.json").read_text()))
         return needed <= {part.name for part in running.parts} and was.extra == plan.extra
 
     def _plan(self) -> Plan:
-        return Plan(self._only, given_from(os.environ, self.profile), self._extra)
+        return Plan(self._only, external_settings(os.environ, self.profile), self._extra)
 
     def _start(self) -> None:
         profile, plan = self.profile, self._plan()
-        draw(profile, plan)  # a missing program is found here, before anything runs
+        assemble(profile, plan)  # a missing program is found here, before anything runs
         self._end_strays()
         move_taken_ports(profile)
         write_private(self.home / "plan.json", json.dumps(asdict(plan)))
         with (profile.logs / "supervisor.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "atelier_local.launcher.daemon", self.name, str(self.root)],
-                env={**_without_ours(os.environ), MARK: profile.mark},
+                env={**_without_settings(os.environ), MARK: profile.mark},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
             )  # fmt: skip
 
@@ -183,8 +184,8 @@ class Stack:
             status = self.status()
             if status:
                 report(status)
-                if status.failed:
-                    raise StackError(self._why(status.failed[0]))
+                if status.failed_parts:
+                    raise StackError(self._why(status.failed_parts[0]))
                 if status.up:
                     return status
             elif self._process and self._process.poll() is not None:
@@ -196,15 +197,15 @@ class Stack:
     def _why(self, part: str) -> str:
         log = self.home / "logs" / f"{part}.log"
         lines = log.read_text(errors="replace").splitlines()[-TAIL_LINES:] if log.exists() else []
-        tail = [_shortened(line) for line in lines]
+        tail = [_shorten(line) for line in lines]
         return "\n  ".join([f"{part} did not start; the end of {log} says:", *tail])
 
     def _take_down(self) -> bool:
         try:
             ask(self.home, {"do": "down"})
             was_up = True
-            wait_until(lambda: not self._supervised(), DOWN_TIMEOUT_S)
-        except StackError:  # nobody there, or nobody who answers: what is left is ended below
+            wait_until(lambda: not self._is_supervised(), DOWN_TIMEOUT_S)
+        except StackError:  # no supervisor, or none that answers: what is left is ended below
             was_up = False
         strays = self._end_strays()
         if self._process:
@@ -212,23 +213,23 @@ class Stack:
             self._process = None
         return was_up or strays > 0
 
-    def _supervised(self) -> bool:
-        return bool(marked(str(self.home)))
+    def _is_supervised(self) -> bool:
+        return bool(find_marked(str(self.home)))
 
     def _end_strays(self) -> int:
         """Whatever still carries our mark; normally nothing."""
-        count = end(lambda: marked(str(self.home)), STRAY_GRACE_S)
+        count = end(lambda: find_marked(str(self.home)), STRAY_GRACE_S)
         for name in (SOCKET, "supervisor.pid", "env"):
             (self.home / name).unlink(missing_ok=True)
         return count
 
 
-def _shortened(line: str) -> str:
+def _shorten(line: str) -> str:
     """A long line without its middle: a traceback on one line ends with its cause."""
     half = LINE_CHARS_MAX // 2
     return line if len(line) <= LINE_CHARS_MAX else f"{line[:half]} … {line[-half:]}"
 
 
-def _without_ours(environ: Mapping[str, str]) -> dict[str, str]:
-    """Settings reach the parts through the plan; whatever else the caller's shell has is none of theirs."""
+def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Settings reach the parts through the plan; other variables of the caller's shell are not passed on."""
     return {name: value for name, value in environ.items() if not name.startswith(("ATELIER_", "OTEL_"))}

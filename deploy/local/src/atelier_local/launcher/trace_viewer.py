@@ -14,7 +14,7 @@ import importlib.util
 import os
 from pathlib import Path
 
-from atelier_local.launcher.part import Part, http_says_ok
+from atelier_local.launcher.part import Part, http_is_ok
 from atelier_local.launcher.profile import REPOSITORY, Profile
 
 TRACES_MAX = 5_000
@@ -44,7 +44,7 @@ def part(profile: Profile) -> Part | None:
         name="traces",
         command=(str(node), str(script), "-H", "127.0.0.1", "-p", str(port), "--grpc-port", str(grpc), *options),
         env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(profile.home), "NO_COLOR": "1"},
-        probe=lambda: http_says_ok(port, "/healthz"),
+        probe=lambda: http_is_ok(port, "/healthz"),
         url=base_url(profile),
         stop_grace_s=3.0,
     )

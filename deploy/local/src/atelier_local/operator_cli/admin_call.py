@@ -10,23 +10,23 @@ import typer
 from rich.console import Console
 
 from atelier_local.api_client.operations_client import OperationsClient
-from atelier_local.cli_errors import sentences
-from atelier_local.connection import access
+from atelier_local.cli_errors import report_errors
+from atelier_local.connection import find_connection
 from atelier_local.launcher.live_display import WIDTH_IN_A_PIPE
 
 T = TypeVar("T")
 Id = Annotated[UUID, typer.Argument()]
-Most = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="how many at most")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000, help="how many at most")]
 console = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_A_PIPE)
 
 
 def call(profile: str | None, act: Callable[[OperationsClient], Coroutine[Any, Any, T]]) -> T:
-    """What the API answers to ``act``; a failure is one sentence and ends the command."""
+    """The API's answer to ``act``; a failure is printed in one sentence and ends the command."""
 
-    async def called() -> T:
-        to = access(profile)
+    async def run() -> T:
+        to = find_connection(profile)
         async with OperationsClient(to.operations_url, to.admin_token) as admin:
             return await act(admin)
 
-    with sentences():
-        return asyncio.run(called())
+    with report_errors():
+        return asyncio.run(run())

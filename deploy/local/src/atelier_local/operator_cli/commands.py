@@ -1,4 +1,4 @@
-"""``atelier admin``: what an operator does, one command an act, each one call of the admin API."""
+"""``atelier admin``: the commands of an operator, each one call of the admin API."""
 
 import asyncio
 import hashlib
@@ -13,11 +13,12 @@ from aio_pika.exceptions import AMQPError
 from rich.console import Console
 
 from atelier_contracts.routes import ROUTES
-from atelier_local import formatting
+from atelier_local import terminal_text
 from atelier_local.api_client.api_models import OwnerKind, Verdict
-from atelier_local.api_client.client import AdminClient, AtelierError
-from atelier_local.cli_errors import sentences
-from atelier_local.connection import ProfileName, access
+from atelier_local.api_client.client import AdminClient
+from atelier_local.cli_errors import report_errors
+from atelier_local.connection import ProfileName, find_connection
+from atelier_local.errors import AtelierError
 from atelier_local.operator_cli.admin_call import Id, T, call, console
 from atelier_local.operator_cli.customers import stores, users, workspaces
 from atelier_local.operator_cli.operators import list_acts, operators
@@ -30,16 +31,18 @@ Vouch = Annotated[
     typer.Option("--vouch", help="also for those refused for their sender: you say that the right service sent them"),
 ]
 
-app = typer.Typer(no_args_is_help=True, help="What an operator does: customers, credits, books, stories, dead letters.")
+app = typer.Typer(
+    no_args_is_help=True, help="What an operator does: customers, credits, the ledger, timelines, dead letters."
+)
 ledger = typer.Typer(no_args_is_help=True, help="The books.")
-graves = typer.Typer(no_args_is_help=True, help="Messages that could not be handled.")
+dead_letter_commands = typer.Typer(no_args_is_help=True, help="Messages that could not be handled.")
 for name, group in {
     "stores": stores,
     "users": users,
     "workspaces": workspaces,
     "operators": operators,
     "ledger": ledger,
-    "dead-letters": graves,
+    "dead-letters": dead_letter_commands,
 }.items():
     app.add_typer(group, name=name)
 app.command("acts")(list_acts)
@@ -68,12 +71,14 @@ def grant(
         given = await admin.grant(
             kind, str(id), credits, reason=reason, expires_at=until, priority=priority, idempotency_key=key
         )
-        return given.given_before, formatting.balance(await admin.balance(kind, str(id)))
+        return given.given_before, terminal_text.balance(await admin.balance(kind, str(id)))
 
     given_before, after = call(profile, act)
     if given_before:
-        console.print(formatting.labelled("grant", "given before, and not now; --again gives it once more", "yellow"))
-    console.print(formatting.labelled("balance", after))
+        console.print(
+            terminal_text.field_line("grant", "given before, and not now; --again gives it once more", "yellow")
+        )
+    console.print(terminal_text.field_line("balance", after))
 
 
 def grant_key(*said: object) -> str:
@@ -85,7 +90,9 @@ def grant_key(*said: object) -> str:
 def balance(kind: Kind, id: Id, profile: ProfileName = None) -> None:
     """Show what an owner has, and where it went."""
     console.print(
-        formatting.labelled("balance", formatting.balance(call(profile, lambda admin: admin.balance(kind, str(id)))))
+        terminal_text.field_line(
+            "balance", terminal_text.balance(call(profile, lambda admin: admin.balance(kind, str(id))))
+        )
     )
 
 
@@ -100,42 +107,44 @@ def verify_ledger(
 
     async def act(admin: AdminClient) -> Verdict:
         if full:
-            return await admin.prove_ledger(lambda proof: console.print(formatting.progress(proof)))
+            return await admin.prove_ledger(lambda proof: console.print(terminal_text.proof_line(proof)))
         return await admin.verify_ledger()
 
     verdict = call(profile, act)
-    console.print(formatting.books(verdict))
+    console.print(terminal_text.ledger_line(verdict))
     if not verdict.ok:
         raise typer.Exit(1)
 
 
 @app.command()
 def explain(id: Id, profile: ProfileName = None) -> None:
-    """Tell the story of a generation: each step, message and posting in order."""
-    Console(highlight=False).print(formatting.story(call(profile, lambda admin: admin.explain(str(id)))))
+    """Show the timeline of a generation: each step, message and posting in order."""
+    Console(highlight=False).print(terminal_text.timeline(call(profile, lambda admin: admin.explain(str(id)))))
 
 
-@graves.command("list")
+@dead_letter_commands.command("list")
 def list_dead_letters(queue: Queue, profile: ProfileName = None) -> None:
     """Show what lies in a queue's dead letters, and leave it there."""
-    letters = _at_the_broker(profile, queue, dead_letters.list_dead)
+    letters = _call_broker(profile, queue, dead_letters.list_dead)
     found = [(letter.name, letter.subject, letter.reason) for letter in letters]
-    Console(highlight=False).print(formatting.dead_letters(queue, found))
+    Console(highlight=False).print(terminal_text.dead_letters(queue, found))
 
 
-@graves.command("redrive")
+@dead_letter_commands.command("redrive")
 def redrive_dead_letters(queue: Queue, vouch: Vouch = False, profile: ProfileName = None) -> None:
     """Put a queue's dead letters back into it: to be done once what broke them is mended."""
-    moved = _at_the_broker(profile, queue, partial(dead_letters.redrive, vouch=vouch))
-    console.print(formatting.labelled(queue, f"{moved} sent again"))
+    moved = _call_broker(profile, queue, partial(dead_letters.redrive, vouch=vouch))
+    console.print(terminal_text.field_line(queue, f"{moved} sent again"))
 
 
-def _at_the_broker(profile: str | None, queue: str, act: Callable[[str, str], Coroutine[Any, Any, T]]) -> T:
-    with sentences():
+def _call_broker(profile: str | None, queue: str, act: Callable[[str, str], Coroutine[Any, Any, T]]) -> T:
+    with report_errors():
         if queue not in ROUTES:
             raise AtelierError(f"There is no queue {queue}; there are {', '.join(ROUTES)}.")
-        url = access(profile).amqp_url
+        url = find_connection(profile).amqp_url
         try:
             return asyncio.run(act(url, queue))
-        except (AMQPError, OSError) as failed:
-            raise AtelierError(f"The broker did not do it: {failed!r}.") from None
+        except (AMQPError, OSError) as error:
+            raise AtelierError(
+                f"Broker unavailable at the configured address: {error!r}. Check `atelier status` and try again."
+            ) from None

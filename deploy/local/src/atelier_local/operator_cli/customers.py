@@ -5,9 +5,9 @@ from uuid import UUID
 
 import typer
 
-from atelier_local import formatting
+from atelier_local import terminal_text
 from atelier_local.connection import ProfileName
-from atelier_local.operator_cli.admin_call import Id, Most, call, console
+from atelier_local.operator_cli.admin_call import Id, Limit, call, console
 
 stores = typer.Typer(no_args_is_help=True, help="Businesses with an API key.")
 keys = typer.Typer(no_args_is_help=True, help="A store's API keys; two are active at most.")
@@ -23,36 +23,38 @@ Email = Annotated[str | None, typer.Argument(help="all users without it")]
 def create_store(name: str, profile: ProfileName = None) -> None:
     """Create a store; its API key is shown this once."""
     store = call(profile, lambda admin: admin.create_store(name))
-    console.print(formatting.labelled("store", store.id), formatting.labelled("api key", store.api_key), sep="\n")
-    console.print(formatting.labelled("key id", store.key_id))
+    console.print(
+        terminal_text.field_line("store", store.id), terminal_text.field_line("api key", store.api_key), sep="\n"
+    )
+    console.print(terminal_text.field_line("key id", store.key_id))
 
 
 @stores.command("list")
-def list_stores(profile: ProfileName = None, most: Most = 50) -> None:
+def list_stores(profile: ProfileName = None, limit: Limit = 50) -> None:
     """List stores, the newest first."""
-    rows = call(profile, lambda admin: admin.listed("stores", "/v1/admin/stores", most))
-    console.print(formatting.rows(rows, "id", "name", "created_at", "suspended_at"))
+    rows = call(profile, lambda admin: admin.list_rows("stores", "/v1/admin/stores", limit))
+    console.print(terminal_text.table_of(rows, "id", "name", "created_at", "suspended_at"))
 
 
 @stores.command("suspend")
 def suspend_store(id: Id, profile: ProfileName = None) -> None:
     """Shut a store out: 403 everywhere within 5 s; what is in work goes on."""
     call(profile, lambda admin: admin.suspend_store(str(id), suspended=True))
-    console.print(formatting.labelled("store", f"{id} is suspended"))
+    console.print(terminal_text.field_line("store", f"{id} is suspended"))
 
 
 @stores.command("restore")
 def restore_store(id: Id, profile: ProfileName = None) -> None:
     """Let a suspended store in again."""
     call(profile, lambda admin: admin.suspend_store(str(id), suspended=False))
-    console.print(formatting.labelled("store", f"{id} is restored"))
+    console.print(terminal_text.field_line("store", f"{id} is restored"))
 
 
 @keys.command("list")
-def list_keys(store: Id, profile: ProfileName = None, most: Most = 50) -> None:
+def list_keys(store: Id, profile: ProfileName = None, limit: Limit = 50) -> None:
     """List a store's keys, the newest first, the revoked ones too."""
-    rows = call(profile, lambda admin: admin.listed("keys", f"/v1/admin/stores/{store}/keys", most))
-    console.print(formatting.rows(rows, "id", "name", "prefix", "created_at", "last_used_at", "revoked_at"))
+    rows = call(profile, lambda admin: admin.list_rows("keys", f"/v1/admin/stores/{store}/keys", limit))
+    console.print(terminal_text.table_of(rows, "id", "name", "prefix", "created_at", "last_used_at", "revoked_at"))
 
 
 @keys.command("create")
@@ -61,7 +63,9 @@ def create_key(
 ) -> None:
     """Create a second key, for changing them without a pause; it is shown this once."""
     key = call(profile, lambda admin: admin.create_key(str(store), name))
-    console.print(formatting.labelled("key id", key["id"]), formatting.labelled("api key", key["api_key"]), sep="\n")
+    console.print(
+        terminal_text.field_line("key id", key["id"]), terminal_text.field_line("api key", key["api_key"]), sep="\n"
+    )
 
 
 @keys.command("revoke")
@@ -70,20 +74,20 @@ def revoke_key(
 ) -> None:
     """End a key; effective within 5 s."""
     call(profile, lambda admin: admin.revoke_key(str(store), key))
-    console.print(formatting.labelled("key", f"{key} is revoked"))
+    console.print(terminal_text.field_line("key", f"{key} is revoked"))
 
 
 @users.command("create")
 def create_user(email: str, profile: ProfileName = None) -> None:
     """Create a user."""
-    console.print(formatting.labelled("user", call(profile, lambda admin: admin.create_user(email))))
+    console.print(terminal_text.field_line("user", call(profile, lambda admin: admin.create_user(email))))
 
 
 @users.command("find")
-def find_users(email: Email = None, profile: ProfileName = None, most: Most = 50) -> None:
+def find_users(email: Email = None, profile: ProfileName = None, limit: Limit = 50) -> None:
     """Find a user by e-mail, whatever its case."""
-    rows = call(profile, lambda admin: admin.listed("users", "/v1/admin/users", most, email=email))
-    console.print(formatting.rows(rows, "id", "email", "disabled", "created_at"))
+    rows = call(profile, lambda admin: admin.list_rows("users", "/v1/admin/users", limit, email=email))
+    console.print(terminal_text.table_of(rows, "id", "email", "disabled", "created_at"))
 
 
 @users.command("token")
@@ -96,7 +100,7 @@ def issue_token(id: Id, profile: ProfileName = None) -> None:
 def disable_user(id: Id, profile: ProfileName = None, undo: bool = False) -> None:
     """Shut a user out (--undo lets them in again)."""
     call(profile, lambda admin: admin.disable_user(str(id), disabled=not undo))
-    console.print(formatting.labelled("user", f"{id} is {'enabled' if undo else 'disabled'}"))
+    console.print(terminal_text.field_line("user", f"{id} is {'enabled' if undo else 'disabled'}"))
 
 
 @workspaces.command("create")
@@ -107,37 +111,37 @@ def create_workspace(
 ) -> None:
     """Create a workspace with its members."""
     ids = [str(id) for id in member]
-    console.print(formatting.labelled("workspace", call(profile, lambda admin: admin.create_workspace(name, ids))))
+    console.print(terminal_text.field_line("workspace", call(profile, lambda admin: admin.create_workspace(name, ids))))
 
 
 @workspaces.command("list")
 def list_workspaces(
     member: Annotated[UUID | None, typer.Option(help="those that this user belongs to")] = None,
     profile: ProfileName = None,
-    most: Most = 50,
+    limit: Limit = 50,
 ) -> None:
     """List workspaces, the newest first."""
     of = str(member) if member else None
-    rows = call(profile, lambda admin: admin.listed("workspaces", "/v1/admin/workspaces", most, member=of))
-    console.print(formatting.rows(rows, "id", "name", "created_at"))
+    rows = call(profile, lambda admin: admin.list_rows("workspaces", "/v1/admin/workspaces", limit, member=of))
+    console.print(terminal_text.table_of(rows, "id", "name", "created_at"))
 
 
 @members.command("list")
-def list_members(workspace: Id, profile: ProfileName = None, most: Most = 50) -> None:
+def list_members(workspace: Id, profile: ProfileName = None, limit: Limit = 50) -> None:
     """List who may act for a workspace."""
-    rows = call(profile, lambda admin: admin.listed("members", f"/v1/admin/workspaces/{workspace}/members", most))
-    console.print(formatting.rows(rows, "id", "email", "disabled", "created_at"))
+    rows = call(profile, lambda admin: admin.list_rows("members", f"/v1/admin/workspaces/{workspace}/members", limit))
+    console.print(terminal_text.table_of(rows, "id", "email", "disabled", "created_at"))
 
 
 @members.command("add")
 def add_member(workspace: Id, user: Id, profile: ProfileName = None) -> None:
     """Let a user act for a workspace."""
     call(profile, lambda admin: admin.change_member(str(workspace), str(user), belongs=True))
-    console.print(formatting.labelled("member", f"{user} belongs to it"))
+    console.print(terminal_text.field_line("member", f"{user} belongs to it"))
 
 
 @members.command("remove")
 def remove_member(workspace: Id, user: Id, profile: ProfileName = None) -> None:
     """Take a user out of a workspace; effective within 5 s."""
     call(profile, lambda admin: admin.change_member(str(workspace), str(user), belongs=False))
-    console.print(formatting.labelled("member", f"{user} is removed"))
+    console.print(terminal_text.field_line("member", f"{user} is removed"))

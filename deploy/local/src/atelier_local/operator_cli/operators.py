@@ -1,13 +1,13 @@
-"""``atelier admin operators`` and ``acts``: who operates the installation, and what they did."""
+"""``atelier admin operators`` and ``operator_actions``: who operates the installation, and what they did."""
 
 from typing import Annotated, Literal
 from uuid import UUID
 
 import typer
 
-from atelier_local import formatting
+from atelier_local import terminal_text
 from atelier_local.connection import ProfileName
-from atelier_local.operator_cli.admin_call import Id, Most, call, console
+from atelier_local.operator_cli.admin_call import Id, Limit, call, console
 
 Role = Literal["viewer", "operator", "admin"]
 OPERATORS = "/v1/admin/operators"
@@ -17,10 +17,12 @@ operators = typer.Typer(
 
 
 @operators.command("list")
-def list_operators(profile: ProfileName = None, most: Most = 50) -> None:
+def list_operators(profile: ProfileName = None, limit: Limit = 50) -> None:
     """List operators, the newest first, the revoked ones too."""
-    rows = call(profile, lambda admin: admin.listed("operators", OPERATORS, most))
-    console.print(formatting.rows(rows, "id", "name", "role", "prefix", "created_at", "last_used_at", "revoked_at"))
+    rows = call(profile, lambda admin: admin.list_rows("operators", OPERATORS, limit))
+    console.print(
+        terminal_text.table_of(rows, "id", "name", "role", "prefix", "created_at", "last_used_at", "revoked_at")
+    )
 
 
 @operators.command("create")
@@ -31,14 +33,16 @@ def create_operator(
 ) -> None:
     """Let a person operate this installation; their token is shown this once."""
     made = call(profile, lambda admin: admin.create_operator(name, role))
-    console.print(formatting.labelled("operator", made["id"]), formatting.labelled("token", made["token"]), sep="\n")
+    console.print(
+        terminal_text.field_line("operator", made["id"]), terminal_text.field_line("token", made["token"]), sep="\n"
+    )
 
 
 @operators.command("role")
 def change_role(id: Id, role: Role, profile: ProfileName = None) -> None:
     """Give an operator another role."""
     changed = call(profile, lambda admin: admin.change_role(str(id), role))
-    console.print(formatting.labelled("operator", f"{changed['name']} is {changed['role']}"))
+    console.print(terminal_text.field_line("operator", f"{changed['name']} is {changed['role']}"))
 
 
 @operators.command("token")
@@ -46,7 +50,9 @@ def replace_token(id: Id, profile: ProfileName = None) -> None:
     """Give an operator another token, shown this once; the one before opens nothing any more."""
     changed = call(profile, lambda admin: admin.replace_token(str(id)))
     console.print(
-        formatting.labelled("operator", changed["name"]), formatting.labelled("token", changed["token"]), sep="\n"
+        terminal_text.field_line("operator", changed["name"]),
+        terminal_text.field_line("token", changed["token"]),
+        sep="\n",
     )
 
 
@@ -54,7 +60,7 @@ def replace_token(id: Id, profile: ProfileName = None) -> None:
 def revoke_operator(id: Id, profile: ProfileName = None) -> None:
     """End an operator's access; what they did stays listed."""
     call(profile, lambda admin: admin.revoke_operator(str(id)))
-    console.print(formatting.labelled("operator", f"{id} is revoked"))
+    console.print(terminal_text.field_line("operator", f"{id} is revoked"))
 
 
 def list_acts(
@@ -62,10 +68,10 @@ def list_acts(
     operator: Annotated[UUID | None, typer.Option(help="only of this operator")] = None,
     act: Annotated[str | None, typer.Option(help="only these, as store.suspend")] = None,
     profile: ProfileName = None,
-    most: Most = 50,
+    limit: Limit = 50,
 ) -> None:
     """List what operators did, the newest first."""
     ids = {"target": target, "operator": operator}
     filters = {name: str(id) for name, id in ids.items() if id} | ({"act": act} if act else {})
-    rows = call(profile, lambda admin: admin.listed("acts", "/v1/admin/acts", most, **filters))
-    console.print(formatting.acts(rows))
+    rows = call(profile, lambda admin: admin.list_rows("acts", "/v1/admin/acts", limit, **filters))
+    console.print(terminal_text.operator_actions(rows))

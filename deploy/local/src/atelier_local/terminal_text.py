@@ -1,4 +1,4 @@
-"""How answers look to a person at a terminal of 80 columns, with or without colours. Pure: values in, text out."""
+"""Formats the API's answers for a terminal of 80 columns, with or without colours. Pure: values in, text out."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from rich.text import Text
 from atelier_local.api_client.api_models import Balance, Proof, Verdict
 
 SILENCE_S = 1.0
-"""A pause worth pointing at when a story is told."""
+"""A pause of this many seconds gets a line of its own in a timeline."""
 COLOURS = {"gateway": "cyan", "session": "magenta", "billing": "green", "render": "yellow"}
 ENDS = {"succeeded": "green", "rejected": "yellow", "cancelled": "yellow", "failed": "red", "expired": "red"}
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
@@ -27,12 +27,12 @@ def credits(amount: int) -> str:
     return f"{amount} credit" if amount == 1 else f"{amount} credits"
 
 
-def labelled(label: str, text: str | Text, style: str = "") -> Text:
+def field_line(label: str, text: str | Text, style: str = "") -> Text:
     """One line of a report: what it is, and the thing."""
     return Text.assemble((f"  {label:<10}", "dim"), text if isinstance(text, Text) else (text, style))
 
 
-def moment(elapsed_s: float, word: str, note: str = "") -> Text:
+def progress_line(elapsed_s: float, word: str, note: str = "") -> Text:
     """One line of a progress report."""
     return Text.assemble((f"  {elapsed_s:7.2f} s  ", "dim"), (f"{word:<11}", "bold"), note)
 
@@ -44,19 +44,19 @@ def balance(account: Balance) -> str:
     return f"{account.granted} granted = {' + '.join(parts + expired)}"
 
 
-def books(verdict: Verdict) -> Text:
+def ledger_line(verdict: Verdict) -> Text:
     """What ``ledger verify`` found, every violation named."""
     size = f"{verdict.entries} postings in {verdict.accounts} {'account' if verdict.accounts == 1 else 'accounts'}"
     if verdict.ok:
-        return labelled("books", f"in order: {size}, every credit accounted for", "green")
+        return field_line("books", f"in order: {size}, every credit accounted for", "green")
     found = "".join(f"\n  - {violation}" for violation in verdict.violations)
-    return labelled("books", f"NOT in order: {size}, {len(verdict.violations)} violations{found}", "bold red")
+    return field_line("books", f"NOT in order: {size}, {len(verdict.violations)} violations{found}", "bold red")
 
 
-def progress(proof: Proof) -> Text:
+def proof_line(proof: Proof) -> Text:
     """How far a full proof is."""
     done = f"{proof.checked} of {proof.total} rows checked" if proof.total else "starting"
-    return labelled("proof", f"{done}, {len(proof.violations)} violations so far")
+    return field_line("proof", f"{done}, {len(proof.violations)} violations so far")
 
 
 def receipt(answer: Mapping[str, Any]) -> Text:
@@ -68,8 +68,8 @@ def receipt(answer: Mapping[str, Any]) -> Text:
     return Text("\n".join([*lines, f"            {'charged':<8} {credits(total['captured']):>10}   {returned}"]))
 
 
-def story(answer: Mapping[str, Any]) -> RenderableType:
-    """``explain`` for a tired operator: the verdict first, then each step with the time since the first one."""
+def timeline(answer: Mapping[str, Any]) -> RenderableType:
+    """The answer of ``explain``: the verdict first, then each step with the time since the first one."""
     state = str(answer["state"])
     heading = Text.assemble((f"Generation {answer['id']}", "bold"), "\n", (answer["summary"], ENDS.get(state, "")))
     steps = list(answer["steps"])
@@ -77,7 +77,7 @@ def story(answer: Mapping[str, Any]) -> RenderableType:
         return Group(heading, Text("\nNo service has a record of it.", "dim"))
     began = _at(steps[0])
     since = Text(f"\nTimes count from {began:%Y-%m-%d %H:%M:%S} UTC.\n", "dim")
-    return Group(heading, *_origin(answer), since, _timeline(steps, began))
+    return Group(heading, *_origin(answer), since, _steps_table(steps, began))
 
 
 def _origin(answer: Mapping[str, Any]) -> Iterable[RenderableType]:
@@ -108,7 +108,7 @@ def dead_letters(queue: str, letters: Iterable[tuple[str, str, str]]) -> Rendera
     return table
 
 
-def rows(found: Iterable[Mapping[str, Any]], *columns: str) -> RenderableType:
+def table_of(found: Iterable[Mapping[str, Any]], *columns: str) -> RenderableType:
     """A list of the admin API as a table, a column a field."""
     table = _table(*(column.removesuffix("_at").replace("_", " ") for column in columns))
     for row in found:
@@ -116,7 +116,7 @@ def rows(found: Iterable[Mapping[str, Any]], *columns: str) -> RenderableType:
     return table if table.row_count else Text("There are none.")
 
 
-def acts(found: Iterable[Mapping[str, Any]]) -> RenderableType:
+def operator_actions(found: Iterable[Mapping[str, Any]]) -> RenderableType:
     """What operators did: when, who, what, to what, and what else is known of it."""
     table = _table("at", "who", "act", "target id", "details")
     for act in found:
@@ -146,7 +146,7 @@ def _cell(value: object) -> str:
     return text[:19].replace("T", " ") if _MOMENT.match(text) else text
 
 
-def _timeline(steps: Iterable[Mapping[str, Any]], began: datetime) -> Table:
+def _steps_table(steps: Iterable[Mapping[str, Any]], began: datetime) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="dim", no_wrap=True)
     table.add_column(no_wrap=True)
@@ -158,12 +158,12 @@ def _timeline(steps: Iterable[Mapping[str, Any]], began: datetime) -> Table:
             table.add_row("", "", Text(f"… {silence:.1f} s pass", "dim"))
         service = str(step["service"])
         elapsed = f"+{(at - began).total_seconds():.3f} s"
-        table.add_row(elapsed, Text(service, COLOURS.get(service, "")), _what(step))
+        table.add_row(elapsed, Text(service, COLOURS.get(service, "")), _step_text(step))
         before = at
     return table
 
 
-def _what(step: Mapping[str, Any]) -> Text:
+def _step_text(step: Mapping[str, Any]) -> Text:
     outcome = str(step.get("outcome") or "transition").replace("_", " ")
     what = _MESSAGE.sub(r"\1", str(step["what"]))
     return Text(what) if outcome == "transition" else Text(f"{outcome}: {what}", "yellow")
