@@ -26,7 +26,7 @@ def sides(encoded: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "size"),
+    ("payload", "size"),
     [
         (GPT | {"n": 2}, (1024, 1024)),
         (GPT | {"size": "1536x864", "output_format": "webp", "quality": "max"}, (1536, 864)),
@@ -35,14 +35,14 @@ def sides(encoded: str) -> tuple[int, int]:
     ],
 )
 async def test_pictures_are_of_the_size_that_was_asked(
-    openai: httpx.AsyncClient, body: dict[str, Any], size: tuple[int, int]
+    openai: httpx.AsyncClient, payload: dict[str, Any], size: tuple[int, int]
 ) -> None:
-    answer = await openai.post("/images/generations", json=body)
+    answer = await openai.post("/images/generations", json=payload)
 
     body = answer.json()
     assert answer.status_code == 200, body
     assert answer.headers["x-request-id"].startswith("req_")
-    assert [sides(image["b64_json"]) for image in body["data"]] == [size] * body.get("n", 1)
+    assert [sides(image["b64_json"]) for image in body["data"]] == [size] * payload.get("n", 1)
 
 
 @pytest.mark.parametrize(

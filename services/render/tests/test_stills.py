@@ -219,8 +219,8 @@ async def test_texts_stay_as_they_are_and_the_order_is_kept(stills: Stills) -> N
         ),
         (
             [Input("mask", file(Image.new("L", (8, 8)), "PNG")), Input("image", PICTURES["GIF"])],
-            "input 1 (mask): The mask marks nothing: leave transparent what is to be made anew, or in a mask without "
-            "transparency white.",
+            "input 1 (mask): The mask marks nothing: leave transparent what is to be repainted, or white in a mask "
+            "without transparency.",
         ),
     ],
 )
