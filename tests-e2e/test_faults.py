@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from atelier_local.api_client.client import Client, Refused
+from atelier_local.api_client.client import Client, RequestRefused
 from whole_system.waiting import eventually
 from whole_system.world import IMAGES, World
 
@@ -60,7 +60,7 @@ async def test_without_a_broker_the_answer_is_503_and_nothing_comes_back_to_life
     world.stack.stop_part("rabbitmq")
     try:
         for _ in range(3):
-            with pytest.raises(Refused) as refused:
+            with pytest.raises(RequestRefused) as refused:
                 await client.try_on(IMAGES, simulate="outcome=succeed")
             assert refused.value.status == 503
     finally:
@@ -87,7 +87,7 @@ async def test_a_frozen_broker_charges_for_nothing_that_was_not_delivered(world:
 
     accepted = 1 if not isinstance(answer[0], BaseException) else 0
     if isinstance(answer[0], BaseException):
-        assert isinstance(answer[0], Refused)
+        assert isinstance(answer[0], RequestRefused)
         assert answer[0].status == 503
     else:
         assert (await world.wait_until_ended(client, answer[0].session_id)).status == "completed"
@@ -103,7 +103,7 @@ async def test_postgres_killed_among_many_generations_loses_and_doubles_nothing(
     async def is_completed(id: str) -> bool | None:
         try:
             return (await client.read_try_on(id)).status == "completed" or None
-        except Refused:
+        except RequestRefused:
             return None  # the gateway has not found its way back to the database yet
 
     for session in started:
@@ -116,6 +116,6 @@ async def _try_create(client: Client) -> str | None:
     """A new generation, once the gateway takes one again."""
     try:
         return (await client.try_on(IMAGES, simulate="outcome=succeed")).session_id
-    except Refused:
+    except RequestRefused:
         await asyncio.sleep(0.2)
         return None

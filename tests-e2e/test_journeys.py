@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from atelier_local.api_client.client import AdminClient, Client, Refused
+from atelier_local.api_client.client import AdminClient, Client, RequestRefused
 from atelier_local.demo import photos as demo_photos
 from whole_system.world import IMAGES, World
 
@@ -38,7 +38,7 @@ async def test_without_credits_the_answer_is_402_and_nothing_is_created(world: W
     client = await store(0)
     before = await world.rows()
 
-    with pytest.raises(Refused) as error:
+    with pytest.raises(RequestRefused) as error:
         await client.try_on(IMAGES, simulate="outcome=succeed")
 
     after = await world.rows()
@@ -107,7 +107,7 @@ async def test_another_body_with_the_same_key_is_422(world: World, store: MakeSt
     first = await client.try_on(IMAGES, simulate="outcome=succeed", idempotency_key="one-key")
     await world.wait_until_ended(client, first.session_id)
 
-    with pytest.raises(Refused) as error:
+    with pytest.raises(RequestRefused) as error:
         await client.try_on([*IMAGES, IMAGES[1]], simulate="outcome=succeed", idempotency_key="one-key")
 
     assert error.value.status == 422
@@ -121,7 +121,7 @@ async def test_a_hundred_equal_posts_at_once_are_one_generation(world: World, st
     async def post() -> str:
         try:
             return (await client.try_on(IMAGES, simulate="outcome=succeed", idempotency_key=key)).session_id
-        except Refused as error:
+        except RequestRefused as error:
             return "in progress" if error.status == 409 else f"refused with {error.status}"
 
     answers = set(await asyncio.gather(*(post() for _ in range(100)))) - {"in progress"}
@@ -139,7 +139,7 @@ async def test_another_stores_generation_answers_exactly_as_an_unknown_one(world
     answers = []
     for id_ in (started.session_id, str(uuid4())):
         for path in (f"/api/v1/generation/{id_}", f"/v1/generations/{id_}"):
-            with pytest.raises(Refused) as error:
+            with pytest.raises(RequestRefused) as error:
                 await mine.ask("read", "GET", path)
             answers.append((path.split("/")[1], error.value.status, error.value.code, error.value.detail))
 
@@ -153,7 +153,7 @@ async def test_another_stores_upload_is_refused_as_unknown(world: World, store: 
     upload = await theirs.upload("person.png", "image/png", demo_photos.person_photo())
 
     for image in (upload.key, upload.url):
-        with pytest.raises(Refused) as error:
+        with pytest.raises(RequestRefused) as error:
             await mine.try_on([image, IMAGES[1]])
         assert error.value.status == 400
 
@@ -170,7 +170,7 @@ async def test_a_disabled_user_is_shut_out_and_a_wrong_key_is_401(world: World, 
     async with Client(world.url, token) as client:
         started = await client.create(body, headers)
         await admin.disable_user(user)
-        with pytest.raises(Refused) as shut_out:
+        with pytest.raises(RequestRefused) as shut_out:
             await client.create(body, headers)
     async with httpx.AsyncClient(base_url=world.url) as stranger:
         unknown = await stranger.get(f"/v1/generations/{started.id}", headers={"Authorization": "Bearer atl_x_y"})

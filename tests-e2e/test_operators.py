@@ -8,7 +8,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from atelier_local.api_client.client import Refused
+from atelier_local.api_client.client import RequestRefused
 from atelier_local.cli import app
 from whole_system.world import World
 
@@ -49,7 +49,7 @@ async def test_a_suspended_store_is_refused_and_its_live_work_ends_well(world: W
     slow = await client.try_on(PICTURES, simulate="outcome=succeed, delay_ms=1500")
 
     assert (await run_command(world, "stores", "suspend", store)).exit_code == 0
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestRefused) as refused:
         await client.try_on(PICTURES)
     assert (await run_command(world, "stores", "restore", store)).exit_code == 0
 

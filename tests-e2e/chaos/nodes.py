@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from atelier_local.api_client.api_models import TERMINAL, Balance
-from atelier_local.api_client.client import Client, Refused, Unreachable
+from atelier_local.api_client.client import ApiUnreachable, Client, RequestRefused
 from whole_system.waiting import eventually
 from whole_system.world import IMAGES, World
 
@@ -58,7 +58,7 @@ async def _ask(world: World, client: Client, number: int, refusals: list[int]) -
     id_ = await _admit(client, refusals)
 
     async def look() -> str | None:
-        with suppress(Unreachable):
+        with suppress(ApiUnreachable):
             now = await client.read_try_on(id_)
             return now.status if now.status in TERMINAL else None
         return None
@@ -70,7 +70,7 @@ async def _admit(client: Client, refusals: list[int]) -> str:
     while True:
         try:
             return (await client.try_on(IMAGES, simulate=ORDER)).session_id
-        except Refused as error:
+        except RequestRefused as error:
             if error.status != 503:
                 raise
             refusals[0] += 1

@@ -72,9 +72,9 @@ def test_only_render_is_told_the_keys_of_providers(mine: Profile) -> None:
 @pytest.mark.parametrize("provider", HOSTED_PROVIDERS)
 def test_every_setting_of_a_hosted_provider_reaches_render(provider: str, mine: Profile) -> None:
     setting = {f"ATELIER_{provider.upper()}_ANY_SETTING": "as given"}
-    plan = Plan(given=environment.given_from(setting, mine))
+    plan = Plan(given=environment.external_settings(setting, mine))
 
-    assert setting.items() <= environment.of_service("render", mine, plan, ALL).items()
+    assert setting.items() <= environment.service_environment("render", mine, plan, ALL).items()
 
 
 def test_an_address_from_outside_replaces_ours(mine: Profile) -> None:

@@ -29,7 +29,7 @@ from atelier_messaging import Delivery, UnitOfWork, database, testing
 from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
-from atelier_provider_simulator.control import child
+from atelier_provider_simulator.control import run_simulator
 from atelier_render.eta.estimator import Forecaster
 from atelier_render.execution.completions import Completions
 from atelier_render.execution.input_normaliser import Stills
@@ -300,7 +300,7 @@ def cancel() -> Callable[[RequestRender], CancelRender]:
 @pytest.fixture(scope="session")
 def simulator_url() -> Iterator[str]:
     """Where OpenAI and Google are played, by a process of its own."""
-    with child() as url:
+    with run_simulator() as url:
         yield url
 
 

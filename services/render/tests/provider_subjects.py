@@ -16,7 +16,7 @@ from uuid import uuid4
 from atelier_contracts import InputRef, Owner, RenderSpec, Simulation
 from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
-from atelier_provider_simulator.plans import Arrived, ProviderName
+from atelier_provider_simulator.plans import ProviderName, ReceivedRequest
 from atelier_render.providers.diffusion.provider import Diffusers
 from atelier_render.providers.diffusion.settings import DiffusersSettings, missing
 from atelier_render.providers.google.provider import Google
@@ -53,7 +53,7 @@ class Subject:
     """The same, but that it waits no longer than a moment for an answer."""
     tell: Callable[[str], Awaitable[dict[str, Any]]] | None = None
     """Arranges for an outcome; answers what the request must say for it. None for who cannot be told."""
-    arrived: Callable[[], Awaitable[list[Arrived]]] | None = None
+    arrived: Callable[[], Awaitable[list[ReceivedRequest]]] | None = None
     """What reached the service, where somebody counts."""
     cases: tuple[Mapping[str, Any], ...] | None = None
     """The requests that are made of it, where each costs time or money: else every value of every row is tried."""

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from atelier_imaging import Analysis, ImageQueueFull, ImageRefused, ImageWorkerDied
-from atelier_imaging.analysis import analysed
+from atelier_imaging.analysis import analyse
 from atelier_render.outputs.analysis import Analyst, Output
 from atelier_render.providers.protocol import Picture
 
@@ -17,7 +17,7 @@ Look = Callable[[bytes], Awaitable[Analysis | ImageRefused]]
 
 
 async def look(data: bytes) -> Analysis | ImageRefused:
-    return analysed(data)
+    return analyse(data)
 
 
 def picture(image_format: str = "PNG") -> Picture:

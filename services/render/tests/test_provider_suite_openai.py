@@ -17,7 +17,7 @@ from atelier_contracts.image_models import DALL_E_MODELS, GPT_IMAGE_MODELS
 from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.openai_images import MODELS
-from atelier_provider_simulator.pictures import mp3_frames, spoken
+from atelier_provider_simulator.pictures import mp3_frames, synthesise_tone
 from atelier_render.providers.openai.errors import outcome_of
 from atelier_render.providers.openai.long_speech import CALL_CHARS_MAX, joined, passages
 from atelier_render.providers.openai.models import Call, RetiredModels, calls, model_sent, offers, options
@@ -231,7 +231,7 @@ async def test_a_long_text_is_read_in_passages_and_is_one_sound(control: Control
     outcome = await old.submit(job)
 
     assert isinstance(outcome, Succeeded), outcome
-    expected = [mp3_frames(part) if sound == "mp3" else spoken(part) for part in passages(text)]
+    expected = [mp3_frames(part) if sound == "mp3" else synthesise_tone(part) for part in passages(text)]
     assert len(expected) == len(await control.requests()) == 3
     assert outcome.pictures[0].data == joined(expected, sound)  # type: ignore[arg-type]  # one of the two
     assert told == sorted(told) and told[-1] == 99
@@ -257,12 +257,12 @@ def test_passages_are_short_enough_end_with_sentences_and_leave_nothing_out() ->
 
 
 def test_joined_waves_say_how_long_they_are() -> None:
-    whole = joined([spoken("Once upon a time."), spoken("The end.")], "wav")
+    whole = joined([synthesise_tone("Once upon a time."), synthesise_tone("The end.")], "wav")
 
     with wave.open(io.BytesIO(whole)) as file:
         frames = file.getnframes()
         assert len(file.readframes(frames)) == frames * 2
-    parts = [joined([spoken(text)], "wav") for text in ("Once upon a time.", "The end.")]
+    parts = [joined([synthesise_tone(text)], "wav") for text in ("Once upon a time.", "The end.")]
     assert len(whole) - 44 == sum(len(part) - 44 for part in parts)
 
 

@@ -15,8 +15,8 @@ from PIL import Image
 from atelier_contracts import InputRef, Owner, RenderSpec
 from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
-from atelier_provider_simulator.pictures import described
-from atelier_provider_simulator.plans import Upload
+from atelier_provider_simulator.pictures import describe_upload
+from atelier_provider_simulator.plans import UploadedImage
 from atelier_render.execution.input_normaliser import Stills
 from atelier_render.execution.inputs import InputRefused
 from atelier_render.execution.progress import Progress
@@ -98,23 +98,23 @@ def job_with(inputs: tuple[Input, ...], **spec: Any) -> ProviderJob:
     return ProviderJob(str(uuid4()), uuid4(), Owner(kind="user", id=uuid4()), asked, inputs)
 
 
-def is_still(upload: Upload) -> bool:
+def is_still(upload: UploadedImage) -> bool:
     """Upright in the measures of `files`, without a word beside the picture."""
     sides = (upload.width, upload.height) == (WIDTH, HEIGHT)
     return sides and upload.mode in ("RGB", "RGBA") and upload.frames == 1 and not upload.beside
 
 
-async def seen_by_openai(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[Upload]:
+async def seen_by_openai(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
     provider = OpenAI(simulated.openai_key, Finishing(images), base_url=simulated.openai_url)
     return await seen(provider, simulated, job_with(inputs, model="gpt-image-1.5"))
 
 
-async def seen_by_google(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[Upload]:
+async def seen_by_google(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
     provider = Google(simulated.google_key, Finishing(images), base_url=simulated.google_url)
     return await seen(provider, simulated, job_with(inputs))
 
 
-async def seen_by_a_worker(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[Upload]:
+async def seen_by_a_worker(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
     with working() as team:
         provider = team.connected()
         assert isinstance(await provider.submit(job_with(inputs, size="64x64")), Succeeded)
@@ -122,7 +122,7 @@ async def seen_by_a_worker(images: ImageWorkers, simulated: Control, inputs: tup
         return given_to(team)
 
 
-async def seen(provider: OpenAI | Google, simulated: Control, job: ProviderJob) -> list[Upload]:
+async def seen(provider: OpenAI | Google, simulated: Control, job: ProviderJob) -> list[UploadedImage]:
     await simulated.forget()
     outcome = await provider.submit(job)
     assert isinstance(outcome, Succeeded), outcome
@@ -131,9 +131,9 @@ async def seen(provider: OpenAI | Google, simulated: Control, job: ProviderJob) 
     return list(arrived.uploads)
 
 
-def given_to(team: Team) -> list[Upload]:
+def given_to(team: Team) -> list[UploadedImage]:
     (asked,) = team.asked
-    return [described(base64.b64decode(one["data"]), one["role"]) for one in asked["inputs"]]
+    return [describe_upload(base64.b64decode(one["data"]), one["role"]) for one in asked["inputs"]]
 
 
 ELSEWHERE: dict[str, Callable[..., Any]] = {
@@ -158,7 +158,7 @@ async def test_a_provider_elsewhere_gets_an_upright_still_and_a_mask_in_its_meas
     assert is_still(picture), picture
     assert is_still(mask), mask
     assert mask.mode == "RGBA" and mask.format == "PNG"
-    assert not {picture.sha256, mask.sha256} & {described(PICTURES["film behind it"], "image").sha256}
+    assert not {picture.sha256, mask.sha256} & {describe_upload(PICTURES["film behind it"], "image").sha256}
 
 
 @pytest.mark.parametrize("kind", ["alpha", "light"])
@@ -183,7 +183,7 @@ async def test_every_provider_is_handed_the_still_and_not_the_file_that_came(
         """Keeps what it is given."""
 
         async def submit(self, job: ProviderJob) -> Outcome:
-            self.given = [described(one.data, "image") for one in job.inputs]
+            self.given = [describe_upload(one.data, "image") for one in job.inputs]
             return OK
 
     provider = Looking("looking", capabilities=Capabilities(OFFERS, reads_inputs=True))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from atelier_contracts import RenderSpec
 from atelier_imaging.decoder import Photo, normalise
-from atelier_provider_simulator.pictures import mp3_frames, spoken
+from atelier_provider_simulator.pictures import mp3_frames, synthesise_tone
 from atelier_render.providers.openai.long_speech import joined
 from atelier_render.providers.protocol import Failed, Picture, Succeeded
 from atelier_render.providers.toolkit.file_checks import flaw, type_of
@@ -113,7 +113,7 @@ STREAMED = {
         *((0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFFFFF, 0x7FFFFFFF), (0x7FFFF024, 0x7FFFF000), (0, 0), (36, 0)),
         *((0xFFFFFFFF, 200), (0, 200), (0xFFFFFFFF, 0)),
     )
-} | {"of a provider": spoken("Once upon a time.")}
+} | {"of a provider": synthesise_tone("Once upon a time.")}
 
 
 @pytest.mark.parametrize("name", STREAMED)

@@ -24,7 +24,7 @@ from atelier_gateway.webhooks.signing import Secrets
 from atelier_messaging import Transaction, UnitOfWork
 from atelier_storage.errors import FetchFailed
 from atelier_storage.objects import ObjectStore
-from atelier_storage.safe_poster import Posted, SafePoster
+from atelier_storage.safe_poster import PostResponse, SafePoster
 from atelier_telemetry import attributes, metrics
 from atelier_telemetry.tracing import SpanKind, parent_from, tracer
 
@@ -153,11 +153,11 @@ class Sender:
         headers = self._secrets.headers(due.secret_ids.valid(now), due.id, text, now=now)
         try:
             answer = await self._poster.post(due.url, text.encode(), headers | {"Content-Type": "application/json"})
-            error = "" if isinstance(answer, Posted) else answer.message
+            error = "" if isinstance(answer, PostResponse) else answer.message
         except FetchFailed as failed:
             answer, error = None, str(failed)
         took_ms = round((time.monotonic() - began) * 1_000)
-        if not isinstance(answer, Posted):
+        if not isinstance(answer, PostResponse):
             return Attempt(now, took_ms, error=error), None
         said = answer.body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
         return Attempt(now, took_ms, answer.status, response=said[:RESPONSE_CHARS_MAX]), answer.retry_after
