@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from book_settings import settings_tables
+from links import anchor
 
 from atelier_contracts.message import REGISTRY
 from atelier_contracts.routes import ROUTES, senders_of
@@ -101,12 +102,6 @@ def decisions() -> str:
     """The list of decisions, each a link to its section."""
     titles = re.findall(r"^## (\d+)\. (.+)$", DECISIONS.read_text(), re.MULTILINE)
     return "\n".join(f"- [{number}. {title}](#{anchor(f'{number}. {title}')})" for number, title in titles)
-
-
-def anchor(heading: str) -> str:
-    """The fragment of a heading, as code hosts and the served book make it."""
-    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
-    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {

@@ -126,10 +126,14 @@ def _values(field: FieldInfo) -> str:
     if literal is not None:
         return ", ".join(f"`{value}`" for value in get_args(literal))
     bounds = {name: getattr(rule, name) for rule in field.metadata for name in BOUNDS if hasattr(rule, name)}
-    return ", ".join(f"{word} {bounds[name]}" for name, word in BOUNDS.items() if _is_number(bounds.get(name)))
+    return ", ".join(f"{word} {_number(bounds[name])}" for name, word in BOUNDS.items() if _is_number(bounds.get(name)))
 
 
 BOUNDS = {"ge": "from", "gt": "more than", "le": "up to", "lt": "less than"}
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import book
 import book_settings
+import links
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,4 +49,4 @@ def test_every_setting_of_every_service_has_a_row_with_a_meaning() -> None:
     ],
 )
 def test_a_heading_has_the_fragment_that_code_hosts_give_it(heading: str, fragment: str) -> None:
-    assert book.anchor(heading) == fragment
+    assert links.anchor(heading) == fragment

@@ -46,9 +46,10 @@ def router() -> APIRouter:
 
     @routes.api_route("/api/{name}", methods=READ)
     async def reference(request: Request, name: str) -> Response:
-        for surface in surfaces(request.app.openapi()):
+        known = surfaces(request.app.openapi())
+        for surface in known:
             if slug(surface.tag) == name:
-                return page("reference_page.html", request, surface=surface, here="api")
+                return page("reference_page.html", request, surface=surface, surfaces=known, here="api")
         raise not_found("page")
 
     @routes.api_route("", methods=READ)

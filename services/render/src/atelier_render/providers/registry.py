@@ -1,6 +1,6 @@
 """The one list of providers: factory, settings, offers table and reserved names follow from it.
 
-Loads no SDK. How to add a provider: docs/providers/add-a-provider.md.
+Loads no SDK. How to add a provider: docs/how-to/add-a-provider.md.
 """
 
 from typing import Any
