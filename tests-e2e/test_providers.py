@@ -7,7 +7,7 @@ import pytest
 
 from atelier_contracts import RenderSpec
 from atelier_contracts.model_lifecycles import utc_today
-from atelier_gateway.generations.image_models import MODELS, STYLES, Unsupported, resolve
+from atelier_gateway.generations.image_models import MODELS, STYLES, UnsupportedModelOption, resolve
 from atelier_local.api_client.api_models import TERMINAL, Generation
 from atelier_local.api_client.client import Client
 from atelier_provider_simulator.control import Control
@@ -114,7 +114,7 @@ def test_what_the_gateway_has_prices_for_is_what_the_providers_offer() -> None:
     for name, model in MODELS.items():
         for size, quality, style in itertools.product(model.sizes, model.qualities, (None, *STYLES[model.provider])):
             found = resolve(provider=model.provider, model=name, size=size, quality=quality, style=style)
-            if isinstance(found, Unsupported):
+            if isinstance(found, UnsupportedModelOption):
                 continue
             spec = RenderSpec(
                 kind="image", prompt="p", model=name, size=found.size, quality=found.quality, style=found.style

@@ -1,6 +1,6 @@
 """A state that the saga learns has its words in the gateway, which knows states by their names alone."""
 
-from atelier_gateway.generations.operator_timeline import STANDING
+from atelier_gateway.generations.operator_timeline import STATE_DESCRIPTIONS
 from atelier_gateway.generations.owner_timeline import BECAME
 from atelier_session.generation import State
 
@@ -12,7 +12,7 @@ NOT_SEEN_BY_ITS_OWNER = {
 
 
 def test_operators_read_a_sentence_for_every_state_of_the_saga() -> None:
-    assert set(State) - set(STANDING) == {State.NEW}
+    assert set(State) - set(STATE_DESCRIPTIONS) == {State.NEW}
 
 
 def test_an_owner_s_timeline_has_a_sentence_for_every_state_but_those_named_here() -> None:
@@ -22,5 +22,5 @@ def test_an_owner_s_timeline_has_a_sentence_for_every_state_but_those_named_here
 def test_no_sentence_is_kept_for_a_state_that_the_saga_has_not() -> None:
     before_the_saga = {"accepted", "withdrawn"}  # the gateway's own two
 
-    assert set(STANDING) - set(State) == before_the_saga
+    assert set(STATE_DESCRIPTIONS) - set(State) == before_the_saga
     assert set(BECAME) <= set(State)

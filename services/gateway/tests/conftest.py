@@ -82,7 +82,7 @@ async def running(
                 )
                 for door in (ByPath(app), httpx.ASGITransport(app.public), httpx.ASGITransport(app.operations))
             ]
-            parts = app.public.state.parts
+            parts = app.public.state.container
             yield World(both, public, operations, pool, neighbours, to_broker, to_database, parts)
         await pool.close()
         await neighbours.close()

@@ -12,38 +12,37 @@ from uuid_utils.compat import uuid7
 
 from atelier_contracts.routes import GATEWAY_PROJECTION, reply_key
 from atelier_gateway import handlers, pages
-from atelier_gateway.container import Parts
-from atelier_gateway.generations import undelivered_results as unclaimed
+from atelier_gateway.container import Container
+from atelier_gateway.generations import undelivered_results
 from atelier_gateway.generations.admission import Admission
-from atelier_gateway.generations.balance_check import Funds
-from atelier_gateway.generations.cancellation import Cancelling
+from atelier_gateway.generations.balance_check import BalanceCheck
+from atelier_gateway.generations.cancellation import GenerationCanceller
 from atelier_gateway.generations.capacity import Capacity
-from atelier_gateway.generations.client_disconnects import Callers
-from atelier_gateway.generations.creation import Creating
-from atelier_gateway.generations.deletion import Deleting
-from atelier_gateway.generations.provider_catalogue import Offers
-from atelier_gateway.idempotency import store as claims
-from atelier_gateway.idempotency.runner import KeyedActs
-from atelier_gateway.identity.authenticator import Identity
+from atelier_gateway.generations.client_disconnects import ClientDisconnects
+from atelier_gateway.generations.creation import GenerationCreator
+from atelier_gateway.generations.deletion import GenerationDeleter
+from atelier_gateway.generations.provider_catalogue import ProviderCatalogue
+from atelier_gateway.idempotency import store as idempotency_store
+from atelier_gateway.idempotency.runner import IdempotentRunner
+from atelier_gateway.identity.authenticator import Authenticator
 from atelier_gateway.identity.last_use import FLUSH_EVERY_S
-from atelier_gateway.identity.operators import Operators
+from atelier_gateway.identity.operators import OperatorAuthenticator
 from atelier_gateway.identity.tokens import OUTSIDE_ALGORITHMS, DevelopmentIssuer, Issuer, Jwks
 from atelier_gateway.listeners import Listeners
 from atelier_gateway.media.fair_turns import FairTurns
-from atelier_gateway.media.input_references import Inputs
-from atelier_gateway.media.intake import Intake
+from atelier_gateway.media.input_references import InputResolver
+from atelier_gateway.media.intake import MediaIntake
 from atelier_gateway.media.uploads import SWEEP_EVERY_S, Uploads
 from atelier_gateway.middleware.failed_logins import FailedLogins
-from atelier_gateway.middleware.request_guard import Edge
-from atelier_gateway.peers.client import Internal
-from atelier_gateway.peers.reply_listener import Replies
-from atelier_gateway.projection import event_log as events
-from atelier_gateway.projection.recovery import Standing
-from atelier_gateway.projection.waiter import POLL_EVERY_S, Waiting
-from atelier_gateway.rate_limits import hourly_quota as hours
-from atelier_gateway.rate_limits import postgres_windows as rates
+from atelier_gateway.middleware.request_guard import RequestGuard
+from atelier_gateway.peers.client import PeerClient
+from atelier_gateway.peers.reply_listener import ReplyListener
+from atelier_gateway.projection import event_log
+from atelier_gateway.projection.recovery import ProjectionRecovery
+from atelier_gateway.projection.waiter import POLL_EVERY_S, GenerationWaiter
+from atelier_gateway.rate_limits import hourly_quota, postgres_windows
 from atelier_gateway.rate_limits.backends import open_windows
-from atelier_gateway.rate_limits.limiter import Limits
+from atelier_gateway.rate_limits.limiter import RateLimiter
 from atelier_gateway.settings import Settings
 from atelier_gateway.surfaces import (
     LARGER_BODIES,
@@ -56,14 +55,14 @@ from atelier_gateway.surfaces.native.responses import view
 from atelier_gateway.surfaces.openapi import DocumentedFastAPI
 from atelier_gateway.surfaces.webhooks.openapi_webhooks import describe
 from atelier_gateway.web import client_ip as clients
-from atelier_gateway.web.problems import Problem, of_status
-from atelier_gateway.webhooks import delivery_store as deliveries
-from atelier_gateway.webhooks.dispatcher import Rules, Sender
-from atelier_gateway.webhooks.enqueuer import Noting
-from atelier_gateway.webhooks.payloads import SignedLater
-from atelier_gateway.webhooks.receiver_urls import Receivers
-from atelier_gateway.webhooks.retry_policy import waits
-from atelier_gateway.webhooks.signing import Secrets
+from atelier_gateway.web.problems import Problem, problem_for_status
+from atelier_gateway.webhooks import delivery_store
+from atelier_gateway.webhooks.dispatcher import DispatchPolicy, WebhookDispatcher
+from atelier_gateway.webhooks.enqueuer import DeliveryEnqueuer
+from atelier_gateway.webhooks.payloads import DeferredSigner
+from atelier_gateway.webhooks.receiver_urls import ReceiverPolicy
+from atelier_gateway.webhooks.retry_policy import parse_retry_delays
+from atelier_gateway.webhooks.signing import SigningSecrets
 from atelier_imaging import ImageWorkers
 from atelier_messaging import Bus, database, periodic
 from atelier_messaging.database import Pool
@@ -92,57 +91,61 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
         spans = tracing.configure("gateway", settings, is_public=True)
         url, statements = settings.gateway_database_url.get_secret_value(), settings.database_statement_cache
         pool = await database.connect(url, statement_cache=statements)
-        parts = _parts(settings, pool)
-        app.state.parts = operations.state.parts = parts
-        await parts.uploads.prove_at_start()
-        await parts.bus.start()
-        parts.bus.run_in_background(
-            periodic.run_every("key prune", PRUNE_EVERY_S, partial(claims.prune, pool)), "key prune"
+        container = _build_container(settings, pool)
+        app.state.container = operations.state.container = container
+        await container.uploads.prove_at_start()
+        await container.bus.start()
+        container.bus.run_in_background(
+            periodic.run_every("key prune", PRUNE_EVERY_S, partial(idempotency_store.prune, pool)), "key prune"
         )
-        parts.bus.run_in_background(
-            periodic.run_every("rate prune", PRUNE_EVERY_S, partial(rates.prune, pool)), "rate prune"
+        container.bus.run_in_background(
+            periodic.run_every("rate prune", PRUNE_EVERY_S, partial(postgres_windows.prune, pool)), "rate prune"
         )
-        parts.bus.run_in_background(
-            periodic.run_every("hour prune", PRUNE_EVERY_S, partial(hours.prune, pool)), "hour prune"
+        container.bus.run_in_background(
+            periodic.run_every("hour prune", PRUNE_EVERY_S, partial(hourly_quota.prune, pool)), "hour prune"
         )
-        parts.bus.run_in_background(
-            periodic.run_every("event prune", PRUNE_EVERY_S, partial(events.prune, pool)), "event prune"
+        container.bus.run_in_background(
+            periodic.run_every("event prune", PRUNE_EVERY_S, partial(event_log.prune, pool)), "event prune"
         )
-        await parts.operators.set_first(settings.admin_token.get_secret_value() if settings.admin_token else None)
-        for last_use in (parts.identity.key_use, parts.operators.token_use):
-            parts.bus.run_in_background(periodic.run_every("last use", FLUSH_EVERY_S, last_use.flush), "last use")
-        parts.bus.run_in_background(
-            periodic.run_every("result prune", PRUNE_EVERY_S, partial(unclaimed.prune, pool)), "result prune"
+        await container.operator_authenticator.set_first(
+            settings.admin_token.get_secret_value() if settings.admin_token else None
         )
-        forget = partial(deliveries.prune, pool, settings.webhook_kept_days)
-        parts.bus.run_in_background(periodic.run_every("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
-        parts.bus.run_in_background(
-            periodic.run_every("upload sweep", SWEEP_EVERY_S, parts.uploads.sweep), "upload sweep"
+        for last_use in (container.authenticator.key_use, container.operator_authenticator.token_use):
+            container.bus.run_in_background(periodic.run_every("last use", FLUSH_EVERY_S, last_use.flush), "last use")
+        container.bus.run_in_background(
+            periodic.run_every("result prune", PRUNE_EVERY_S, partial(undelivered_results.prune, pool)), "result prune"
         )
-        parts.bus.run_in_background(parts.sender.run(), "webhooks")
-        parts.bus.run_in_background(
-            periodic.run_every("waiting poll", POLL_EVERY_S, parts.waiting.poll), "waiting poll"
+        forget = partial(delivery_store.prune, pool, settings.webhook_kept_days)
+        container.bus.run_in_background(periodic.run_every("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
+        container.bus.run_in_background(
+            periodic.run_every("upload sweep", SWEEP_EVERY_S, container.uploads.sweep), "upload sweep"
         )
-        parts.bus.run_in_background(parts.offers.keep_fresh(), "offers")
-        ending.call_when_waits_end(parts.waiting.stop)
-        check = parts.standing.check
-        parts.bus.run_in_background(periodic.run_every("standing", settings.standing_check_every_s, check), "standing")
+        container.bus.run_in_background(container.webhook_dispatcher.run(), "webhooks")
+        container.bus.run_in_background(
+            periodic.run_every("waiting poll", POLL_EVERY_S, container.waiter.poll), "waiting poll"
+        )
+        container.bus.run_in_background(container.catalogue.keep_fresh(), "offers")
+        ending.call_when_waits_end(container.waiter.stop)
+        check = container.recovery.check
+        container.bus.run_in_background(
+            periodic.run_every("standing", settings.standing_check_every_s, check), "standing"
+        )
         checks: dict[str, Check] = {
             PROCESS: ending.has_not_begun,
-            "broker": parts.bus.ready,
+            "broker": container.bus.ready,
             "database": partial(database.ping, pool),
-            "storage": parts.objects.ready,
+            "storage": container.objects.ready,
         }
         app.include_router(health_router(checks, name_parts=False))
         operations.include_router(operations_router(checks))
-        add_surfaces(app, operations, parts)
+        add_surfaces(app, operations, container)
         yield
-        await parts.bus.stop()
-        await parts.internal.close()
-        await parts.intake.close()
-        parts.sender.close()
+        await container.bus.stop()
+        await container.peers.close()
+        await container.media_intake.close()
+        container.webhook_dispatcher.close()
         await pool.close()
-        parts.objects.close()
+        container.objects.close()
         spans.shutdown()
 
     servers = [{"url": str(settings.public_url).rstrip("/")}]
@@ -150,12 +153,12 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
     return Listeners(public, operations, operations_port=settings.operations_port)
 
 
-def add_surfaces(public: FastAPI, operations: FastAPI, parts: Parts) -> None:
+def add_surfaces(public: FastAPI, operations: FastAPI, container: Container) -> None:
     """Gives each listener its surfaces and their pages. No server is needed for that."""
     for listener, surfaces in ((public, PUBLIC), (operations, OPERATIONS)):
         listener.include_router(pages.router())
         for surface in surfaces:
-            listener.include_router(surface.router(parts))
+            listener.include_router(surface.router(container))
     describe(public.webhooks)
 
 
@@ -167,13 +170,13 @@ def _listener(settings: Settings, **how: Any) -> FastAPI:
     app.add_middleware(
         FailedLogins,
         per_minute=settings.failed_logins_per_minute,
-        limits_of=lambda scope: scope["app"].state.parts.limits,
+        limits_of=lambda scope: scope["app"].state.container.rate_limiter,
         client_ip=partial(clients.client_ip, trusted=settings.proxies),
         shape_of=shape_of,
         surface_of=surface_of,
     )
     app.add_middleware(
-        Edge,
+        RequestGuard,
         body_bytes_max=settings.body_bytes_max,
         shape_of=shape_of,
         surface_of=surface_of,
@@ -185,51 +188,53 @@ def _listener(settings: Settings, **how: Any) -> FastAPI:
     return app
 
 
-def _parts(settings: Settings, pool: Pool) -> Parts:
+def _build_container(settings: Settings, pool: Pool) -> Container:
     instance = uuid7().hex
-    bus, replies, internal = Bus("gateway", settings, pool), Replies(), Internal(settings)
-    waiting = Waiting(pool)
-    secrets, objects = Secrets(settings.key_pepper), ObjectStore(settings.storage)
-    sender = Sender(bus.unit, secrets, objects, _poster(settings), _rules(settings))
+    bus, replies, internal = Bus("gateway", settings, pool), ReplyListener(), PeerClient(settings)
+    waiting = GenerationWaiter(pool)
+    secrets, objects = SigningSecrets(settings.key_pepper), ObjectStore(settings.storage)
+    sender = WebhookDispatcher(bus.unit, secrets, objects, _poster(settings), _rules(settings))
     public_url = str(settings.public_url).rstrip("/")
-    noting = Noting(lambda generation: view(generation, SignedLater(), public_url), sender.wake)
+    noting = DeliveryEnqueuer(lambda generation: view(generation, DeferredSigner(), public_url), sender.wake)
     bus.consume(GATEWAY_PROJECTION, partial(handlers.project, waiting, noting))
-    bus.consume_replies(reply_key(instance), replies.hear)
+    bus.consume_replies(reply_key(instance), replies.on_reply)
     dev_issuer = _dev_issuer(settings)
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
     turns = FairTurns(at_once=IMAGE_WORKERS, per_owner=OWNER_PROBES_MAX)
-    intake = Intake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS), turns)
+    intake = MediaIntake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS), turns)
     capacity = Capacity(pool, tenant_max=settings.tenant_pending_max, total_max=settings.pending_max)
-    offers = Offers(internal.offers, stands_in=settings.environment == "local")
+    offers = ProviderCatalogue(internal.get_providers, stands_in=settings.environment == "local")
     admission = Admission(bus, replies, internal, within_s=settings.admission_s)
-    return Parts(
+    return Container(
         settings=settings,
         pool=pool,
         bus=bus,
-        replies=replies,
-        instance=instance,
-        operators=Operators(pool, settings.key_pepper.get_secret_value()),
-        identity=Identity(pool, settings.key_pepper.get_secret_value(), issuers),
+        reply_listener=replies,
+        instance_id=instance,
+        operator_authenticator=OperatorAuthenticator(pool, settings.key_pepper.get_secret_value()),
+        authenticator=Authenticator(pool, settings.key_pepper.get_secret_value(), issuers),
         dev_issuer=dev_issuer,
         objects=objects,
-        inputs=Inputs(objects, intake),
-        intake=intake,
-        funds=Funds(internal),
+        input_resolver=InputResolver(objects, intake),
+        media_intake=intake,
+        balance_check=BalanceCheck(internal),
         uploads=Uploads(bus.unit, objects, UploadIdentity(settings.storage), settings.upload_rules),
-        internal=internal,
+        peers=internal,
         capacity=capacity,
-        creating=Creating(pool, admission, offers, capacity, instance),
-        keyed=KeyedActs(bus.unit),
-        waiting=waiting,
-        callers=Callers(bus.unit, waiting),
-        cancelling=Cancelling(bus.unit, internal, waiting, noting),
-        standing=Standing(bus.unit, internal, waiting, noting, after_s=settings.standing_after_s),
-        deleting=Deleting(bus.unit, objects),
-        limits=_limits(settings, pool),
-        offers=offers,
-        receivers=Receivers(plain=settings.environment == "local", loopback=settings.webhook_loopback == "on"),
-        secrets=secrets,
-        sender=sender,
+        creator=GenerationCreator(pool, admission, offers, capacity, instance),
+        idempotent_runner=IdempotentRunner(bus.unit),
+        waiter=waiting,
+        disconnects=ClientDisconnects(bus.unit, waiting),
+        canceller=GenerationCanceller(bus.unit, internal, waiting, noting),
+        recovery=ProjectionRecovery(bus.unit, internal, waiting, noting, after_s=settings.standing_after_s),
+        deleter=GenerationDeleter(bus.unit, objects),
+        rate_limiter=_limits(settings, pool),
+        catalogue=offers,
+        receiver_policy=ReceiverPolicy(
+            plain=settings.environment == "local", loopback=settings.webhook_loopback == "on"
+        ),
+        signing_secrets=secrets,
+        webhook_dispatcher=sender,
         client_ip=partial(clients.client_ip, trusted=settings.proxies),
     )
 
@@ -238,18 +243,18 @@ def _poster(settings: Settings) -> SafePoster:
     return SafePoster(timeout_s=settings.webhook_timeout_s, loopback=settings.webhook_loopback == "on")
 
 
-def _rules(settings: Settings) -> Rules:
-    return Rules(
-        schedule=waits(settings.webhook_retries_s),
+def _rules(settings: Settings) -> DispatchPolicy:
+    return DispatchPolicy(
+        retry_delays_s=parse_retry_delays(settings.webhook_retries_s),
         timeout_s=settings.webhook_timeout_s,
-        at_once=settings.webhook_concurrency,
+        concurrency=settings.webhook_concurrency,
         patience_days=settings.webhook_patience_days,
     )
 
 
-def _limits(settings: Settings, pool: Pool) -> Limits:
+def _limits(settings: Settings, pool: Pool) -> RateLimiter:
     redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
-    return Limits(open_windows(redis_url, pool), enabled=settings.rate_limit_enabled)
+    return RateLimiter(open_windows(redis_url, pool), enabled=settings.rate_limit_enabled)
 
 
 def _dev_issuer(settings: Settings) -> DevelopmentIssuer | None:
@@ -271,6 +276,6 @@ async def _refuse(request: Request, problem: Exception) -> Response:
 async def _refuse_unrouted(request: Request, refusal: Exception) -> Response:
     """What the framework refused, in the words of the surface it was sent to."""
     assert isinstance(refusal, HTTPException)
-    problem = of_status(refusal.status_code)
+    problem = problem_for_status(refusal.status_code)
     problem.headers.update(refusal.headers or {})
     return shape_of(request.url.path)(problem)

@@ -5,72 +5,72 @@ from dataclasses import dataclass
 from datetime import date
 
 from atelier_contracts.model_lifecycles import utc_today
-from atelier_gateway.generations.balance_check import Funds
-from atelier_gateway.generations.cancellation import Cancelling
+from atelier_gateway.generations.balance_check import BalanceCheck
+from atelier_gateway.generations.cancellation import GenerationCanceller
 from atelier_gateway.generations.capacity import Capacity
-from atelier_gateway.generations.client_disconnects import Callers
-from atelier_gateway.generations.creation import Creating
-from atelier_gateway.generations.deletion import Deleting
-from atelier_gateway.generations.provider_catalogue import Offers
-from atelier_gateway.idempotency.runner import KeyedActs
-from atelier_gateway.identity.authenticator import Identity
-from atelier_gateway.identity.operators import Operators
+from atelier_gateway.generations.client_disconnects import ClientDisconnects
+from atelier_gateway.generations.creation import GenerationCreator
+from atelier_gateway.generations.deletion import GenerationDeleter
+from atelier_gateway.generations.provider_catalogue import ProviderCatalogue
+from atelier_gateway.idempotency.runner import IdempotentRunner
+from atelier_gateway.identity.authenticator import Authenticator
+from atelier_gateway.identity.operators import OperatorAuthenticator
 from atelier_gateway.identity.tokens import DevelopmentIssuer
-from atelier_gateway.media.input_references import Inputs
-from atelier_gateway.media.intake import Intake
+from atelier_gateway.media.input_references import InputResolver
+from atelier_gateway.media.intake import MediaIntake
 from atelier_gateway.media.uploads import Uploads
-from atelier_gateway.peers.client import Internal
-from atelier_gateway.peers.reply_listener import Replies
-from atelier_gateway.projection.recovery import Standing
-from atelier_gateway.projection.waiter import Waiting
-from atelier_gateway.rate_limits.limiter import Limits
+from atelier_gateway.peers.client import PeerClient
+from atelier_gateway.peers.reply_listener import ReplyListener
+from atelier_gateway.projection.recovery import ProjectionRecovery
+from atelier_gateway.projection.waiter import GenerationWaiter
+from atelier_gateway.rate_limits.limiter import RateLimiter
 from atelier_gateway.settings import Settings
 from atelier_gateway.web.client_ip import ClientIp
-from atelier_gateway.webhooks.dispatcher import Sender
-from atelier_gateway.webhooks.receiver_urls import Receivers
-from atelier_gateway.webhooks.signing import Secrets
+from atelier_gateway.webhooks.dispatcher import WebhookDispatcher
+from atelier_gateway.webhooks.receiver_urls import ReceiverPolicy
+from atelier_gateway.webhooks.signing import SigningSecrets
 from atelier_messaging import Bus
 from atelier_messaging.database import Pool
 from atelier_storage.objects import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Container:
     """Constructed once, when the process starts."""
 
     settings: Settings
     pool: Pool
     bus: Bus
-    replies: Replies
-    instance: str
-    identity: Identity
-    operators: Operators
+    reply_listener: ReplyListener
+    instance_id: str
+    authenticator: Authenticator
+    operator_authenticator: OperatorAuthenticator
     dev_issuer: DevelopmentIssuer | None
     objects: ObjectStore
-    inputs: Inputs
-    intake: Intake
-    funds: Funds
+    input_resolver: InputResolver
+    media_intake: MediaIntake
+    balance_check: BalanceCheck
     uploads: Uploads
-    internal: Internal
+    peers: PeerClient
     capacity: Capacity
-    creating: Creating
-    keyed: KeyedActs
-    waiting: Waiting
-    callers: Callers
-    cancelling: Cancelling
-    standing: Standing
-    deleting: Deleting
-    limits: Limits
-    offers: Offers
-    receivers: Receivers
-    secrets: Secrets
-    sender: Sender
+    creator: GenerationCreator
+    idempotent_runner: IdempotentRunner
+    waiter: GenerationWaiter
+    disconnects: ClientDisconnects
+    canceller: GenerationCanceller
+    recovery: ProjectionRecovery
+    deleter: GenerationDeleter
+    rate_limiter: RateLimiter
+    catalogue: ProviderCatalogue
+    receiver_policy: ReceiverPolicy
+    signing_secrets: SigningSecrets
+    webhook_dispatcher: WebhookDispatcher
     client_ip: ClientIp
     """Of a request's scope; what limits by address count is ``clients.subject`` of it."""
     today: Callable[[], date] = utc_today
     """By which it is judged which models there are."""
 
     @property
-    def simulating(self) -> bool:
+    def is_simulator_on(self) -> bool:
         """Whether ``X-Atelier-Simulate`` is taken."""
         return self.settings.simulator == "on"

@@ -10,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from atelier_gateway.media.image_hosts import allowed_hosts
 from atelier_gateway.media.upload_rules import UploadRules
 from atelier_gateway.web.client_ip import Network, networks
-from atelier_gateway.webhooks.retry_policy import waits
+from atelier_gateway.webhooks.retry_policy import parse_retry_delays
 from atelier_messaging import BrokerSettings
 from atelier_storage.settings import StorageSettings
 from atelier_telemetry.settings import TelemetrySettings
@@ -148,7 +148,7 @@ class Settings(BrokerSettings, TelemetrySettings):
     @field_validator("webhook_retries_s")
     @classmethod
     def _are_waits(cls, text: str) -> str:
-        waits(text)
+        parse_retry_delays(text)
         return text
 
     @field_validator("redis_url")

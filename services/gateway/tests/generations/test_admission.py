@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from atelier_contracts import GenerationQueued, GenerationRequested, Message
-from atelier_gateway.idempotency import store as claims
+from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import REBUILD_AFTER
 
 from ..support.neighbours import declined, silent
@@ -257,7 +257,7 @@ async def test_a_key_is_kept_for_a_day(world: World) -> None:
     older = "UPDATE idempotency SET claimed_at = now() - make_interval(hours => 24, mins => 1) WHERE key = 'yesterdays'"
     await world.pool.execute(older)
 
-    await claims.prune(world.pool)
+    await idempotency_store.prune(world.pool)
 
     assert await world.pool.fetchval("SELECT array_agg(key) FROM idempotency") == ["todays"]
     assert (await world.create(store, key="yesterdays")).json() != first.json()

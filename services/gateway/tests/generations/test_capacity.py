@@ -9,7 +9,7 @@ import pytest
 
 from atelier_contracts import GenerationCancelled, Owner
 from atelier_gateway.generations import capacity
-from atelier_gateway.generations.capacity import Capacity, Room
+from atelier_gateway.generations.capacity import Capacity, Headroom
 from atelier_gateway.web.problems import Problem
 
 from ..support.world import World
@@ -50,13 +50,13 @@ async def test_what_has_ended_makes_room(world: World, monkeypatch: pytest.Monke
     generations = [UUID((await world.create(headers)).json()["data"]["session_id"]) for _ in range(3)]
     room = Capacity(world.pool, tenant_max=3, total_max=9)
 
-    full = await room.room("b2b", owner)
+    full = await room.get_headroom("b2b", owner)
     await world.neighbours.say(GenerationCancelled(generation_id=generations[0], refunded=1))
     await world.until(lambda: _ended(world, 1))
-    after = await room.room("b2b", owner)
+    after = await room.get_headroom("b2b", owner)
 
-    assert (full, after) == (Room(ok=False, pending=3), Room(ok=True, pending=2))
-    assert await room.room("form", ANN) == Room(ok=True, pending=0)
+    assert (full, after) == (Headroom(has_room=False, pending=3), Headroom(has_room=True, pending=2))
+    assert await room.get_headroom("form", ANN) == Headroom(has_room=True, pending=0)
 
 
 async def _ended(world: World, number: int) -> bool:
@@ -71,7 +71,7 @@ async def test_while_the_database_is_away_nothing_is_refused(world: World) -> No
     room = Capacity(Nobody(), tenant_max=1, total_max=1)  # type: ignore[arg-type]
 
     await room.check("native", ANN)
-    assert (await room.room("native", ANN)).pending <= 1
+    assert (await room.get_headroom("native", ANN)).pending <= 1
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def _filled(world: World, code: str) -> AsyncIterator[None]:
     async def check(surface: str, owner: Owner) -> None:
         raise capacity._refusal(code)
 
-    room = world.parts.capacity
+    room = world.container.capacity
     room.check, kept = check, room.check  # type: ignore[method-assign]
     try:
         yield
@@ -114,7 +114,7 @@ async def test_a_create_past_the_capacity_leaves_nothing_and_a_repetition_is_sti
 
 async def test_concurrent_creates_in_one_process_do_not_overshoot(world: World) -> None:
     room = Capacity(world.pool, tenant_max=5, total_max=100)
-    await room.room("native", ANN)
+    await room.get_headroom("native", ANN)
 
     outcomes = await asyncio.gather(*(room.check("native", ANN) for _ in range(30)), return_exceptions=True)
 

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 
 from atelier_contracts import CancelRequested, GenerationRequested
 from atelier_gateway.generations import client_disconnects
-from atelier_gateway.projection.waiter import Waiting
+from atelier_gateway.projection.waiter import GenerationWaiter
 
 from ..support import onmodel
 from ..support.connection import BICYCLE, Connection, cancels, started
@@ -149,9 +149,9 @@ async def test_every_wait_ends_at_once_when_the_process_stops(world: World) -> N
     _, headers = await world.store()
     world.neighbours.stop = cancelled
     generation = UUID((await world.create(headers)).json()["data"]["session_id"])
-    room = Waiting(world.pool)
+    room = GenerationWaiter(world.pool)
 
     room.stop()
 
-    assert await room.ended(generation, within_s=600) is None
-    await room.changed(generation, within_s=600)
+    assert await room.wait_until_ended(generation, within_s=600) is None
+    await room.wait_for_change(generation, within_s=600)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from atelier_contracts import Owner
-from atelier_gateway.generations.operator_timeline import explain
+from atelier_gateway.generations.operator_timeline import operator_timeline
 from atelier_gateway.projection.snapshot import Snapshot
 from atelier_gateway.projection.store import Generation
 
@@ -41,7 +41,7 @@ def generation(snapshot: Snapshot) -> Generation:
 
 
 def test_the_steps_of_all_services_are_told_in_order_of_time() -> None:
-    story = explain("g", generation(Snapshot(state="succeeded")), SAGA, HOLD, JOB)
+    story = operator_timeline("g", generation(Snapshot(state="succeeded")), SAGA, HOLD, JOB)
 
     assert [step["service"] for step in story["steps"]] == [
         "gateway", "session", "billing", "session", "render", "render", "render", "render",
@@ -51,19 +51,21 @@ def test_the_steps_of_all_services_are_told_in_order_of_time() -> None:
 
 
 def test_the_summary_says_where_it_stands_and_where_the_money_is() -> None:
-    story = explain("g", generation(Snapshot(state="succeeded")), SAGA, HOLD, JOB)
+    story = operator_timeline("g", generation(Snapshot(state="succeeded")), SAGA, HOLD, JOB)
 
     assert story["summary"] == "This try_on succeeded; credits held 2, charged 1, returned 1."
 
 
 def test_an_operator_sees_that_an_earlier_result_was_delivered_again() -> None:
-    story = explain("g", generation(Snapshot(state="succeeded", reused=True)), SAGA, HOLD | {"reused": True}, JOB)
+    story = operator_timeline(
+        "g", generation(Snapshot(state="succeeded", reused=True)), SAGA, HOLD | {"reused": True}, JOB
+    )
 
     assert "charged 1 for an earlier result that was delivered again, returned 1." in story["summary"]
 
 
 def test_one_that_never_left_the_gateway_is_told_as_such() -> None:
-    story = explain("g", generation(Snapshot()), None, None, None)
+    story = operator_timeline("g", generation(Snapshot()), None, None, None)
 
     assert "still in the gateway's outbox" in story["summary"] and "no credits were held" in story["summary"]
     assert [step["service"] for step in story["steps"]] == ["gateway"]
@@ -72,7 +74,7 @@ def test_one_that_never_left_the_gateway_is_told_as_such() -> None:
 def test_a_failure_names_its_reason() -> None:
     failed = generation(Snapshot(state="failed", error={"code": "provider_failed", "message": "no face found"}))
 
-    story = explain("g", failed, {"state": "failed", "log": []}, None, None)
+    story = operator_timeline("g", failed, {"state": "failed", "log": []}, None, None)
 
     assert story["summary"] == "This try_on failed (provider_failed: no face found); no credits were held."
 
@@ -80,7 +82,7 @@ def test_a_failure_names_its_reason() -> None:
 def test_outputs_that_went_are_told_with_the_reason() -> None:
     removals = [{"reason": "late", "outputs": 2, "removed_at": "2026-01-01T12:00:09Z"}]
 
-    story = explain("g", None, {"state": "expired", "log": []}, HOLD, JOB | {"removals": removals})
+    story = operator_timeline("g", None, {"state": "expired", "log": []}, HOLD, JOB | {"removals": removals})
 
     assert story["steps"][-1]["what"] == "outputs deleted (2): they came after their credits had been returned"
 
@@ -100,7 +102,7 @@ def test_an_operator_sees_every_try_why_another_stood_in_and_what_was_lost() -> 
         submission(5, "google", 2, "", state="sent", ended_at=""),
     ]
 
-    story = explain("g", None, None, None, JOB | {"submissions": submissions})
+    story = operator_timeline("g", None, None, None, JOB | {"submissions": submissions})
 
     assert [step["what"] for step in story["steps"] if "key" in step] == [
         "asked openai, try 1",

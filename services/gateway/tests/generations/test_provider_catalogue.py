@@ -3,14 +3,18 @@
 import pytest
 
 from atelier_contracts import InputRef, RenderSpec
-from atelier_gateway.generations.provider_catalogue import Objection, Row, objection
+from atelier_gateway.generations.provider_catalogue import ProviderOffer, UnsupportedOption, find_unsupported
 
 ROWS = (
-    Row("openai", "image", models=("dall-e-3",), modes=("words",), sizes=("1024x1024",), n_max=1),
-    Row("openai", "image", models=("gpt-image-2",), modes=("words", "edit"), sizes=("1024x1024", "1536x1024")),
-    Row("google", "image", models=("imagen",), modes=("words",), sizes=("1024x1024",), formats=("png",), n_max=4),
+    ProviderOffer("openai", "image", models=("dall-e-3",), modes=("words",), sizes=("1024x1024",), n_max=1),
+    ProviderOffer(
+        "openai", "image", models=("gpt-image-2",), modes=("words", "edit"), sizes=("1024x1024", "1536x1024")
+    ),
+    ProviderOffer(
+        "google", "image", models=("imagen",), modes=("words",), sizes=("1024x1024",), formats=("png",), n_max=4
+    ),
 )
-ANYTHING = Row("local", "image")
+ANYTHING = ProviderOffer("local", "image")
 PICTURE = (InputRef(role="image", key="k"),)
 
 
@@ -28,7 +32,7 @@ def spec(**asked: object) -> RenderSpec:
     ],
 )
 def test_what_one_row_covers_is_not_objected_to(asked: dict[str, object]) -> None:
-    assert objection(spec(**asked), ROWS) is None
+    assert find_unsupported(spec(**asked), ROWS) is None
 
 
 @pytest.mark.parametrize(
@@ -49,26 +53,30 @@ def test_what_one_row_covers_is_not_objected_to(asked: dict[str, object]) -> Non
 def test_what_nobody_makes_is_told_with_its_field_and_what_is_offered(
     asked: dict[str, object], field: str, told: str
 ) -> None:
-    found = objection(spec(**asked), ROWS)
+    found = find_unsupported(spec(**asked), ROWS)
 
-    assert isinstance(found, Objection) and found.field == field
+    assert isinstance(found, UnsupportedOption) and found.field == field
     assert told in found.message
 
 
 def test_an_empty_list_takes_anything() -> None:
-    assert objection(spec(size="17x17", style="baroque", quality="odd", model="mine"), (ANYTHING,)) is None
+    assert find_unsupported(spec(size="17x17", style="baroque", quality="odd", model="mine"), (ANYTHING,)) is None
 
 
 def test_a_model_that_somebody_lists_is_not_made_by_those_who_take_any() -> None:
-    found = objection(spec(model="dall-e-3", n=2), (*ROWS, ANYTHING))
+    found = find_unsupported(spec(model="dall-e-3", n=2), (*ROWS, ANYTHING))
 
     assert found is not None and found.field == "n"
 
 
 def test_a_last_resort_is_asked_by_name_or_for_what_nobody_else_makes() -> None:
-    rows = (Row("built-in", "image", last_resort=True), Row("built-in", "try_on", last_resort=True), *ROWS)
+    rows = (
+        ProviderOffer("built-in", "image", last_resort=True),
+        ProviderOffer("built-in", "try_on", last_resort=True),
+        *ROWS,
+    )
 
-    assert objection(spec(provider="built-in", size="17x17"), rows) is None
-    assert objection(spec(kind="try_on"), rows) is None
-    found = objection(spec(size="17x17"), rows)
+    assert find_unsupported(spec(provider="built-in", size="17x17"), rows) is None
+    assert find_unsupported(spec(kind="try_on"), rows) is None
+    found = find_unsupported(spec(size="17x17"), rows)
     assert found is not None and found.field == "size"

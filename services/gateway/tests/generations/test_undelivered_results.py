@@ -143,7 +143,7 @@ async def test_pictures_that_are_paid_for_and_cannot_be_read_now_are_given_to_th
     await world.neighbours.say(ended)
     await first.task
 
-    await world.parts.objects.put(ended.outputs[0].key, b"png", "image/png")
+    await world.container.objects.put(ended.outputs[0].key, b"png", "image/png")
     retry = Connection(world, GENERATE, headers | RETRY, body)
     await retry.task
 

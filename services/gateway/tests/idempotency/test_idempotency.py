@@ -7,26 +7,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atelier_gateway.idempotency.keys import REBUILD_AFTER, Rebuild, Reply, Stored, checked, fingerprint, judge
+from atelier_gateway.idempotency.keys import (
+    REBUILD_AFTER,
+    RebuildResponse,
+    StoredClaim,
+    StoredResponse,
+    fingerprint,
+    resolve,
+    validated_key,
+)
 from atelier_gateway.web.problems import Problem
 
 FINGERPRINT = fingerprint("a request")
 YOUNG = timedelta(seconds=1)
 
 
-def claimed(reply: Reply | None = None, age: timedelta = YOUNG) -> Stored:
-    return Stored(FINGERPRINT, uuid4(), reply, age)
+def claimed(reply: StoredResponse | None = None, age: timedelta = YOUNG) -> StoredClaim:
+    return StoredClaim(FINGERPRINT, uuid4(), reply, age)
 
 
 @pytest.mark.parametrize("key", ["k", "a" * 255, "!~", None])
 def test_a_key_of_visible_ascii_is_taken_as_it_is(key: str | None) -> None:
-    assert checked(key) == key
+    assert validated_key(key) == key
 
 
 @pytest.mark.parametrize("key", ["", "a" * 256, "a b", "a\tb", "ä", "\x7f", "a\n"])
 def test_any_other_key_is_refused(key: str) -> None:
     with pytest.raises(Problem) as refused:
-        checked(key)
+        validated_key(key)
 
     assert refused.value.status == 400
 
@@ -37,22 +45,22 @@ def test_two_requests_have_one_fingerprint_only_if_they_are_the_same(one: list[s
 
 
 def test_an_answered_request_is_answered_again_byte_for_byte() -> None:
-    reply = Reply(402, b'{"code":"insufficient_credits"}')
+    reply = StoredResponse(402, b'{"code":"insufficient_credits"}')
 
-    assert judge(claimed(reply), FINGERPRINT) == reply
+    assert resolve(claimed(reply), FINGERPRINT) == reply
 
 
 def test_another_request_with_the_key_is_422_even_after_the_first_was_answered() -> None:
-    for stored in (claimed(), claimed(Reply(201, b"{}")), claimed(age=timedelta(hours=1))):
+    for stored in (claimed(), claimed(StoredResponse(201, b"{}")), claimed(age=timedelta(hours=1))):
         with pytest.raises(Problem) as refused:
-            judge(stored, fingerprint("another request"))
+            resolve(stored, fingerprint("another request"))
 
         assert refused.value.status == 422
 
 
 def test_while_the_first_request_is_at_work_the_second_is_409() -> None:
     with pytest.raises(Problem) as refused:
-        judge(claimed(age=REBUILD_AFTER - timedelta(milliseconds=1)), FINGERPRINT)
+        resolve(claimed(age=REBUILD_AFTER - timedelta(milliseconds=1)), FINGERPRINT)
 
     assert refused.value.status == 409
 
@@ -60,4 +68,4 @@ def test_while_the_first_request_is_at_work_the_second_is_409() -> None:
 def test_a_request_that_died_without_an_answer_is_looked_into() -> None:
     stored = claimed(age=REBUILD_AFTER)
 
-    assert judge(stored, FINGERPRINT) == Rebuild(stored.holder)
+    assert resolve(stored, FINGERPRINT) == RebuildResponse(stored.holder)

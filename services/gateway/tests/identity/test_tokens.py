@@ -20,9 +20,9 @@ from atelier_gateway.identity.tokens import (
     DEV_TOKEN_LIFE,
     OUTSIDE_ALGORITHMS,
     DevelopmentIssuer,
+    InvalidToken,
     Issuer,
     Jwks,
-    Refused,
     subject_of,
 )
 
@@ -111,21 +111,21 @@ FORGERIES: dict[str, Callable[[], str]] = {
 
 
 async def test_a_token_of_our_own_names_its_subject(issuer: DevelopmentIssuer) -> None:
-    token = issuer.issue("someone", now=datetime.now(UTC))
+    token = issuer.create_token("someone", now=datetime.now(UTC))
 
     assert await subject_of(token, (issuer.issuer(),)) == "someone"
 
 
 async def test_a_token_of_our_own_ends(issuer: DevelopmentIssuer) -> None:
-    token = issuer.issue("someone", now=datetime.now(UTC) - DEV_TOKEN_LIFE - timedelta(minutes=1))
+    token = issuer.create_token("someone", now=datetime.now(UTC) - DEV_TOKEN_LIFE - timedelta(minutes=1))
 
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidToken):
         await subject_of(token, (issuer.issuer(),))
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
 async def test_a_forged_token_is_refused(issuer: DevelopmentIssuer, forgery: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidToken):
         await subject_of(FORGERIES[forgery](), (issuer.issuer(),))
 
 
@@ -134,8 +134,8 @@ async def test_the_forgeries_differ_from_a_good_token_by_their_fault_alone(issue
 
 
 async def test_without_an_issuer_nobody_is_believed(issuer: DevelopmentIssuer) -> None:
-    with pytest.raises(Refused):
-        await subject_of(issuer.issue("someone", now=datetime.now(UTC)), ())
+    with pytest.raises(InvalidToken):
+        await subject_of(issuer.create_token("someone", now=datetime.now(UTC)), ())
 
 
 def test_a_key_that_is_not_p256_is_refused_at_start(tmp_path: Path) -> None:

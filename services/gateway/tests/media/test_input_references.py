@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 
 from atelier_contracts import InputRef, Owner
-from atelier_gateway.generations import input_rules as kinds
-from atelier_gateway.media.input_references import Given, reference
+from atelier_gateway.generations import input_rules
+from atelier_gateway.media.input_references import RequestedInput, input_reference
 from atelier_gateway.web.problems import Problem
 from atelier_storage.keys import upload_key
 from atelier_storage.objects import ObjectStore
@@ -25,7 +25,7 @@ def objects() -> ObjectStore:
 
 
 def read(text: str, objects: ObjectStore) -> InputRef:
-    return reference(Given("image_urls.0", "person", text), STORE, objects.key_of)
+    return input_reference(RequestedInput("image_urls.0", "person", text), STORE, objects.key_of)
 
 
 def test_an_own_key_is_an_own_key_however_it_is_written(objects: ObjectStore) -> None:
@@ -74,16 +74,16 @@ def test_what_is_plainly_internal_or_malformed_is_refused_at_once(objects: Objec
 
 
 def test_a_try_on_needs_one_person_and_a_garment() -> None:
-    kinds.check("try_on", ["person", "garment", "garment"], None)
+    input_rules.check_inputs("try_on", ["person", "garment", "garment"], None)
 
     for roles in ([], ["person"], ["garment"], ["person", "person", "garment"], ["person", "garment", "product"]):
         with pytest.raises(Problem, match="inputs"):
-            kinds.check("try_on", roles, None)  # type: ignore[arg-type]
+            input_rules.check_inputs("try_on", roles, None)  # type: ignore[arg-type]
 
 
 def test_words_are_needed_where_words_are_the_input() -> None:
-    kinds.check("image", [], "a cat")
+    input_rules.check_inputs("image", [], "a cat")
 
     for kind in ("image", "narration"):
         with pytest.raises(Problem, match="prompt"):
-            kinds.check(kind, [], "  ")
+            input_rules.check_inputs(kind, [], "  ")

@@ -12,11 +12,11 @@ from PIL import Image
 
 from atelier_contracts import Artefact, GenerationSucceeded, Owner
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.media import store as files
+from atelier_gateway.media import store as media_store
 from atelier_gateway.media.fair_turns import FairTurns
-from atelier_gateway.media.input_references import Given, Inputs
-from atelier_gateway.media.intake import ImageRefused, Intake, StoredPicture
-from atelier_gateway.media.store import Use
+from atelier_gateway.media.input_references import InputResolver, RequestedInput
+from atelier_gateway.media.intake import ImageRefused, MediaIntake, StoredPicture
+from atelier_gateway.media.store import FileUse
 from atelier_gateway.web.problems import Problem
 from atelier_imaging import ImageWorkers
 from atelier_storage.errors import ObjectMissing
@@ -45,8 +45,8 @@ async def objects(storage_settings: StorageSettings) -> AsyncIterator[ObjectStor
 
 
 @pytest.fixture
-async def intake(world: World, objects: ObjectStore) -> AsyncIterator[Intake]:
-    taking = Intake(world.pool, objects, ImageWorkers(workers=1), FairTurns(at_once=1, per_owner=1))
+async def intake(world: World, objects: ObjectStore) -> AsyncIterator[MediaIntake]:
+    taking = MediaIntake(world.pool, objects, ImageWorkers(workers=1), FairTurns(at_once=1, per_owner=1))
     yield taking
     await taking.close()
 
@@ -61,11 +61,11 @@ async def uploaded(objects: ObjectStore, data: bytes, owner: Owner = ANN.owner) 
 
 
 async def test_a_picture_in_a_request_is_stored_under_its_owner_with_its_true_measures(
-    world: World, intake: Intake, objects: ObjectStore
+    world: World, intake: MediaIntake, objects: ObjectStore
 ) -> None:
     data = drawn("JPEG", (30, 20))
 
-    picture = await intake.picture(ANN, data, role="product", filename="../shoe .PNG")
+    picture = await intake.store_picture(ANN, data, role="product", filename="../shoe .PNG")
 
     assert isinstance(picture, StoredPicture)
     assert picture.key.startswith(f"users/{ANN.owner.id}/inputs/") and picture.key.endswith(f"/{picture.sha256}")
@@ -80,49 +80,53 @@ async def test_a_picture_in_a_request_is_stored_under_its_owner_with_its_true_me
 @pytest.mark.parametrize(
     "data", [b"", b"GIF89a", b"<svg/>", drawn(size=(200, 200))[:200]], ids=["empty", "gif", "svg", "truncated"]
 )
-async def test_what_is_no_picture_leaves_neither_row_nor_object(world: World, intake: Intake, data: bytes) -> None:
-    refused = await intake.picture(ANN, data, role="image", filename="a.png")
+async def test_what_is_no_picture_leaves_neither_row_nor_object(world: World, intake: MediaIntake, data: bytes) -> None:
+    refused = await intake.store_picture(ANN, data, role="image", filename="a.png")
 
     assert isinstance(refused, ImageRefused) and refused.message.endswith(".")
     assert await world.pool.fetchval("SELECT count(*) FROM files") == 0
 
 
 async def test_an_upload_gets_its_row_when_it_is_first_used_and_only_then_is_it_read(
-    world: World, intake: Intake, objects: ObjectStore
+    world: World, intake: MediaIntake, objects: ObjectStore
 ) -> None:
     key = await uploaded(objects, drawn("WEBP"))
     assert await world.pool.fetchval("SELECT count(*) FROM files") == 0
 
-    references = await Inputs(objects, intake).references(ANN.owner, [Given("a", "garment", key)])
+    references = await InputResolver(objects, intake).resolve(ANN.owner, [RequestedInput("a", "garment", key)])
 
     assert references[0].key not in (None, key) and references[0].sha256 == hashlib.sha256(drawn("WEBP")).hexdigest()
     (row,) = await world.pool.fetch("SELECT * FROM files")
     assert (row["category"], row["content_type"], row["filename"]) == ("garment", "image/webp", "Me-my-coat.png")
     assert (row["key"], row["upload_key"]) == (references[0].key, key)
     await objects.remove(key)
-    assert await Inputs(objects, intake).references(ANN.owner, [Given("a", "garment", key)]) == references
+    assert await InputResolver(objects, intake).resolve(ANN.owner, [RequestedInput("a", "garment", key)]) == references
 
 
 async def test_a_picture_replaced_after_its_first_use_is_not_what_is_made_of(
-    world: World, intake: Intake, objects: ObjectStore
+    world: World, intake: MediaIntake, objects: ObjectStore
 ) -> None:
     first, second = drawn(size=(8, 9)), drawn(size=(30, 20))
     key = await uploaded(objects, first)
-    (before,) = await Inputs(objects, intake).references(ANN.owner, [Given("a", "image", key)])
+    (before,) = await InputResolver(objects, intake).resolve(ANN.owner, [RequestedInput("a", "image", key)])
 
     await objects.put(key, second, "image/png")
-    (after,) = await Inputs(objects, intake).references(ANN.owner, [Given("a", "image", objects.presign_get(key, 60))])
+    (after,) = await InputResolver(objects, intake).resolve(
+        ANN.owner, [RequestedInput("a", "image", objects.presign_get(key, 60))]
+    )
 
     assert after == before and before.key is not None
     assert await objects.get(before.key, 10_000) == first
     assert await world.pool.fetchval("SELECT width FROM files") == 8
 
 
-async def test_an_upload_used_twice_at_once_is_stored_once(world: World, intake: Intake, objects: ObjectStore) -> None:
+async def test_an_upload_used_twice_at_once_is_stored_once(
+    world: World, intake: MediaIntake, objects: ObjectStore
+) -> None:
     key = await uploaded(objects, drawn())
-    inputs = Inputs(objects, intake)
+    inputs = InputResolver(objects, intake)
 
-    found = await asyncio.gather(*(inputs.references(ANN.owner, [Given("a", "image", key)]) for _ in range(4)))
+    found = await asyncio.gather(*(inputs.resolve(ANN.owner, [RequestedInput("a", "image", key)]) for _ in range(4)))
 
     assert len(set(found)) == 1
     stored = [stored.key for stored in await objects.list_page(f"users/{ANN.owner.id}/inputs/", after="", limit=1000)]
@@ -130,48 +134,52 @@ async def test_an_upload_used_twice_at_once_is_stored_once(world: World, intake:
     assert len([one for one in stored if one == found[0][0].key]) == 1
 
 
-async def test_an_upload_that_is_no_picture_is_refused_with_the_field(intake: Intake, objects: ObjectStore) -> None:
+async def test_an_upload_that_is_no_picture_is_refused_with_the_field(
+    intake: MediaIntake, objects: ObjectStore
+) -> None:
     key = await uploaded(objects, b"<html>")
 
     with pytest.raises(Problem) as refused:
-        await Inputs(objects, intake).references(ANN.owner, [Given("image_urls.3", "garment", key)])
+        await InputResolver(objects, intake).resolve(ANN.owner, [RequestedInput("image_urls.3", "garment", key)])
 
     assert (refused.value.status, refused.value.details["errors"][0]["field"]) == (400, "image_urls.3")
 
 
-async def test_unknown_and_foreign_keys_are_refused_in_the_same_words(intake: Intake, objects: ObjectStore) -> None:
+async def test_unknown_and_foreign_keys_are_refused_in_the_same_words(
+    intake: MediaIntake, objects: ObjectStore
+) -> None:
     foreign = await uploaded(objects, drawn(), BOB.owner)
     unknown = upload_key("user", ANN.owner.id, uuid4(), "a.png")
     said = set()
 
     for text in (foreign, objects.presign_get(foreign, 60), unknown, objects.presign_get(unknown, 60), "nonsense"):
         with pytest.raises(Problem) as refused:
-            await Inputs(objects, intake).references(ANN.owner, [Given("image", "image", text)])
+            await InputResolver(objects, intake).resolve(ANN.owner, [RequestedInput("image", "image", text)])
         said.add((refused.value.status, str(refused.value)))
 
     assert said == {(400, "invalid_request: image: There is no such upload.")}
 
 
 async def test_known_tells_a_picture_of_the_owner_by_key_and_by_url_and_nothing_else(
-    intake: Intake, objects: ObjectStore
+    intake: MediaIntake, objects: ObjectStore
 ) -> None:
     key, page = await uploaded(objects, drawn()), await uploaded(objects, b"<html>")
 
-    known = [await intake.known(ANN, text) for text in (key, objects.presign_get(key, 60))]
+    known = [await intake.find_picture(ANN, text) for text in (key, objects.presign_get(key, 60))]
     unknown = [
-        await intake.known(BOB, key),
-        await intake.known(ANN, page),
-        await intake.known(ANN, upload_key("user", ANN.owner.id, uuid4(), "a.png")),
-        await intake.known(ANN, "https://cdn.shop-pictures.net/a.png"),
-        await intake.known(ANN, "../../etc/passwd"),
+        await intake.find_picture(BOB, key),
+        await intake.find_picture(ANN, page),
+        await intake.find_picture(ANN, upload_key("user", ANN.owner.id, uuid4(), "a.png")),
+        await intake.find_picture(ANN, "https://cdn.shop-pictures.net/a.png"),
+        await intake.find_picture(ANN, "../../etc/passwd"),
     ]
 
     assert known[0] is not None and known[0] == known[1] and known[0].key.startswith(f"users/{ANN.owner.id}/inputs/")
     assert unknown == [None] * 5
 
 
-async def test_a_discarded_picture_is_gone(world: World, intake: Intake, objects: ObjectStore) -> None:
-    picture = await intake.picture(ANN, drawn(), role="photo", filename="photo.png")
+async def test_a_discarded_picture_is_gone(world: World, intake: MediaIntake, objects: ObjectStore) -> None:
+    picture = await intake.store_picture(ANN, drawn(), role="photo", filename="photo.png")
     assert isinstance(picture, StoredPicture)
 
     await intake.discard(ANN, picture)
@@ -220,7 +228,7 @@ def _counted(world: World, count: int) -> Callable[[], "asyncio.Future[bool]"]:
 
 
 async def test_inputs_are_linked_with_the_measures_of_their_uploads(
-    world: World, intake: Intake, objects: ObjectStore
+    world: World, intake: MediaIntake, objects: ObjectStore
 ) -> None:
     """002.8 file rows with order, primary picture, generation link."""
     store, headers = await world.store()
@@ -234,12 +242,12 @@ async def test_inputs_are_linked_with_the_measures_of_their_uploads(
     url = "https://res.cloudinary.com/demo/image/upload/coat.png"
 
     uses = [
-        Use("product_image", "x", key=key, is_primary=True),
-        Use("model_image", "coat.png", url=url),
-        Use("model_image", "y", key=upload_key("store", uuid4(), uuid4(), "foreign.png"), image_order=1),
+        FileUse("product_image", "x", key=key, is_primary=True),
+        FileUse("model_image", "coat.png", url=url),
+        FileUse("model_image", "y", key=upload_key("store", uuid4(), uuid4(), "foreign.png"), image_order=1),
     ]
     async with world.pool.acquire() as connection, connection.transaction():
-        await files.link(connection, [(owner, generation, use) for use in uses])
+        await media_store.link(connection, [(owner, generation, use) for use in uses])
 
     rows = await world.pool.fetch("SELECT * FROM files WHERE generation_id = $1 ORDER BY category DESC", generation)
     assert [(row["key"], row["width"], row["is_primary"]) for row in rows] == [(key, 5, True), (None, None, False)]

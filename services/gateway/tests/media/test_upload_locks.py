@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from atelier_contracts import Owner
-from atelier_gateway.media import store as files
-from atelier_gateway.media.store import Use
+from atelier_gateway.media import store as media_store
+from atelier_gateway.media.store import FileUse
 from atelier_messaging.database import Connection
 from atelier_storage.objects import ObjectStore
 
@@ -58,7 +58,7 @@ async def _delete_it(client: Client) -> Callable[[], Awaitable[object]]:
 
 async def _sweep_it(client: Client) -> Callable[[], Awaitable[object]]:
     await age(client.world, DAY_S + 60)
-    return client.world.parts.uploads.sweep
+    return client.world.container.uploads.sweep
 
 
 async def _use_it(client: Client) -> Callable[[], Awaitable[object]]:
@@ -105,12 +105,12 @@ async def test_generations_that_are_written_together_lock_what_they_use_in_the_o
     uploads = [await uploaded(world, headers, drawn()) for _ in range(2)]
     generations = [await used(world, headers, upload) for upload in uploads]
     rows = await world.pool.fetch("SELECT id, key FROM files WHERE generation_id IS NULL ORDER BY id")
-    later_first = [(owner, id_, Use("image", "x", key=row["key"], image_order=1))
+    later_first = [(owner, id_, FileUse("image", "x", key=row["key"], image_order=1))
                    for id_, row in zip(generations, rows[::-1], strict=True)]  # fmt: skip
 
     async def link() -> None:
         async with world.pool.acquire() as connection, connection.transaction():
-            await files.link(connection, later_first)
+            await media_store.link(connection, later_first)
 
     async with world.pool.acquire() as holder, holder.transaction():
         await holder.execute("SELECT FROM files WHERE id = $1 FOR UPDATE", rows[0]["id"])
@@ -160,8 +160,8 @@ async def test_an_upload_that_is_taken_into_use_while_it_is_swept_stays(world: W
         row = await user.fetchrow("SELECT key, owner_id FROM files WHERE upload_key = $1", client.upload["key"])
         assert row is not None
         owner = Owner(kind="store", id=row["owner_id"])
-        await files.link(user, [(owner, generation, Use("text", "x", key=row["key"]))])
-        sweeping = asyncio.ensure_future(world.parts.uploads.sweep())
+        await media_store.link(user, [(owner, generation, FileUse("text", "x", key=row["key"]))])
+        sweeping = asyncio.ensure_future(world.container.uploads.sweep())
         await blocked_by(world, user, sweeping)
     await sweeping
 

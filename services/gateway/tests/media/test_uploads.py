@@ -130,7 +130,7 @@ async def test_what_is_deleted_while_the_store_is_away_is_no_upload_any_more_and
     assert (await shown(world, headers, upload)).status_code == 404
     assert (refused.status_code, refused.json()["detail"]) == (400, "inputs.0.key: There is no such upload.")
     assert (await is_there(world, stored), await is_there(world, upload["key"])) == (True, True)
-    await world.parts.uploads.sweep()
+    await world.container.uploads.sweep()
     assert (await is_there(world, stored), await is_there(world, upload["key"])) == (False, False)
     assert await world.pool.fetchval("SELECT count(*) FROM doomed_uploads") == 0
 
@@ -142,10 +142,10 @@ async def test_what_nobody_used_in_a_day_goes_and_what_is_used_stays(world: Worl
     key = await world.pool.fetchval("SELECT key FROM files WHERE generation_id = $1", generation)
 
     await age(world, DAY_S - 60)
-    await world.parts.uploads.sweep()
+    await world.container.uploads.sweep()
     assert await is_there(world, unused["key"])
     await age(world, 120)
-    await world.parts.uploads.sweep()
+    await world.container.uploads.sweep()
 
     assert (await is_there(world, unused["key"]), await is_there(world, key)) == (False, True)
     assert (await shown(world, headers, unused)).status_code == 404
@@ -160,7 +160,7 @@ async def test_what_was_stored_for_a_quote_alone_goes_with_its_upload(world: Wor
     key = await world.pool.fetchval("SELECT key FROM files")
 
     await age(world, DAY_S + 60)
-    await world.parts.uploads.sweep()
+    await world.container.uploads.sweep()
 
     assert (await is_there(world, key), await is_there(world, upload["key"])) == (False, False)
     assert await world.pool.fetchval("SELECT count(*) FROM files") == 0
@@ -173,7 +173,7 @@ async def test_bytes_put_to_a_deleted_upload_do_not_stay(world: World) -> None:
     assert await put(upload, drawn()) == 200
 
     await age(world, LAPSED_S)
-    await world.parts.uploads.sweep()
+    await world.container.uploads.sweep()
 
     assert not await is_there(world, upload["key"])
     assert await world.pool.fetchval("SELECT count(*) FROM uploads") == 0
@@ -188,7 +188,7 @@ async def test_an_upload_without_a_size_is_measured_when_its_url_has_lapsed(worl
     assert (await put(small, b"Hi"), await put(large, b"x" * (TEXT_BYTES_MAX + 1))) == (200, 200)
 
     await age(world, LAPSED_S)
-    await world.parts.uploads.sweep()
+    await world.container.uploads.sweep()
 
     sizes = {row["key"]: row["size_bytes"] for row in await world.pool.fetch("SELECT key, size_bytes FROM uploads")}
     assert sizes == {small["key"]: 2, never["key"]: 0}
@@ -214,7 +214,7 @@ async def test_an_owner_has_only_so_many_unused_uploads_and_bytes_at_once(
     _, headers = await world.store()
     _, another = await world.store()
     rules = UploadRules(unused_max=3, unused_bytes_max=100, unused_life_s=DAY_S)
-    monkeypatch.setattr(world.parts.uploads, "_rules", rules)
+    monkeypatch.setattr(world.container.uploads, "_rules", rules)
 
     replies = await asyncio.gather(*(offered(world, headers, size_bytes=10) for _ in range(6)))
 
@@ -233,7 +233,7 @@ async def test_a_gateway_whose_upload_identity_may_read_refuses_to_start(
     rules = UploadRules(unused_max=1, unused_bytes_max=1, unused_life_s=1)
 
     with pytest.raises(Exception, match="must not be able to read an upload"):
-        await Uploads(world.parts.bus.unit, world.parts.objects, identity, rules).prove_at_start()
+        await Uploads(world.container.bus.unit, world.container.objects, identity, rules).prove_at_start()
 
 
 async def test_an_unknown_upload_is_404(world: World) -> None:

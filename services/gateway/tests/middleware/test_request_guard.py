@@ -13,22 +13,22 @@ from fastapi import FastAPI, Request
 from prometheus_client import REGISTRY
 from starlette.responses import Response
 
-from atelier_gateway.middleware.request_guard import SECURITY_HEADERS, Edge
+from atelier_gateway.middleware.request_guard import SECURITY_HEADERS, RequestGuard
 from atelier_gateway.surfaces import shape_of, surface_of
-from atelier_gateway.web.json_bodies import Body, answer, read
+from atelier_gateway.web.json_bodies import RequestBody, json_response, parse_body
 from atelier_gateway.web.problems import Problem
 
 BYTES_MAX = 1_000
 
 
-class Anything(Body):
+class Anything(RequestBody):
     name: str
 
 
 @pytest.fixture
 def app() -> FastAPI:
     app = FastAPI()
-    app.add_middleware(Edge, body_bytes_max=BYTES_MAX, shape_of=shape_of, surface_of=surface_of)
+    app.add_middleware(RequestGuard, body_bytes_max=BYTES_MAX, shape_of=shape_of, surface_of=surface_of)
 
     @app.exception_handler(Problem)
     async def refuse(request: Request, problem: Problem) -> Response:
@@ -36,7 +36,7 @@ def app() -> FastAPI:
 
     @app.post("/v1/read")
     async def take(request: Request) -> Response:
-        return answer({"read": len((await read(request, Anything)).name)})
+        return json_response({"read": len((await parse_body(request, Anything)).name)})
 
     @app.get("/v1/broken")
     async def broken() -> None:

@@ -38,7 +38,7 @@ async def check_twice(world: World, id_: UUID) -> None:
     """What the session does not know counts as lost when it says so again."""
     for _ in range(2):
         await world.pool.execute("UPDATE generations SET checked_at = NULL WHERE id = $1", id_)
-        await world.parts.standing.check()
+        await world.container.recovery.check()
 
 
 def succeeded(id_: UUID) -> Message:
@@ -55,7 +55,7 @@ async def test_a_lost_end_is_asked_for_and_shown_and_followed(world: World) -> N
     id_ = await stand_still(world)
     world.neighbours.standing[id_] = [succeeded(id_)]
 
-    await world.parts.standing.check()
+    await world.container.recovery.check()
 
     assert await shown(world, id_) == ("succeeded", 1)
     events = "SELECT state FROM generation_events WHERE generation_id = $1 ORDER BY id"
@@ -69,7 +69,7 @@ async def test_a_lost_end_is_told_by_webhook(world: World) -> None:
     id_ = await stand_still(world, headers)
     world.neighbours.standing[id_] = [succeeded(id_)]
 
-    await world.parts.standing.check()
+    await world.container.recovery.check()
 
     told = await world.pool.fetch("SELECT type FROM webhook_deliveries WHERE generation_id = $1", id_)
     assert "generation.succeeded" in {row["type"] for row in told}
@@ -78,7 +78,7 @@ async def test_a_lost_end_is_told_by_webhook(world: World) -> None:
 async def test_the_event_that_comes_after_all_changes_nothing(world: World) -> None:
     id_ = await stand_still(world)
     world.neighbours.standing[id_] = [GenerationQueued(generation_id=id_, credits=1), succeeded(id_)]
-    await world.parts.standing.check()
+    await world.container.recovery.check()
     before = await world.pool.fetchval("SELECT count(*) FROM generation_events WHERE generation_id = $1", id_)
 
     await world.neighbours.say(succeeded(id_))
@@ -129,14 +129,14 @@ async def test_what_was_accepted_while_the_session_was_away_is_not_lost_because_
 ) -> None:
     id_ = await stand_still(world)
 
-    await world.parts.standing.check()
+    await world.container.recovery.check()
     first = await shown(world, id_)
     world.neighbours.standing[id_] = []
     await world.pool.execute("UPDATE generations SET checked_at = NULL WHERE id = $1", id_)
-    await world.parts.standing.check()
+    await world.container.recovery.check()
     del world.neighbours.standing[id_]
     await world.pool.execute("UPDATE generations SET checked_at = NULL WHERE id = $1", id_)
-    await world.parts.standing.check()
+    await world.container.recovery.check()
 
     assert first == await shown(world, id_) == ("queued", 0)
     assert id_ not in world.neighbours.tombstones
@@ -171,10 +171,10 @@ async def test_a_request_that_still_waits_in_the_outbox_is_late_and_not_lost(wor
 async def test_a_generation_is_asked_about_once_in_its_time_whatever_the_answer(world: World) -> None:
     id_ = await stand_still(world)
     world.neighbours.standing[id_] = []
-    await world.parts.standing.check()
+    await world.container.recovery.check()
     world.neighbours.standing[id_] = [succeeded(id_)]
 
-    await world.parts.standing.check()
+    await world.container.recovery.check()
 
     assert (await shown(world, id_))[0] != "succeeded"
 
@@ -184,6 +184,6 @@ async def test_a_session_that_does_not_answer_leaves_everything_as_it_is(world: 
     before = await shown(world, id_)
     world.neighbours.broken.add("standing")
 
-    await world.parts.standing.check()
+    await world.container.recovery.check()
 
     assert await shown(world, id_) == before

@@ -4,14 +4,20 @@ import pytest
 from starlette.types import Scope
 
 from atelier_gateway.rate_limits.backends import library_windows
-from atelier_gateway.rate_limits.limiter import Count, Limits, Rule, headers, refusal
+from atelier_gateway.rate_limits.limiter import (
+    RateLimiter,
+    RateLimitRule,
+    WindowCount,
+    rate_limit_headers,
+    rate_limited_problem,
+)
 from atelier_gateway.web.client_ip import client_ip, networks, subject
 
-PER_USER = Rule("user", 2, 60)
+PER_USER = RateLimitRule("user", 2, 60)
 
 
-def limits(*, enabled: bool = True) -> Limits:
-    return Limits(library_windows("memory://"), enabled=enabled)
+def limits(*, enabled: bool = True) -> RateLimiter:
+    return RateLimiter(library_windows("memory://"), enabled=enabled)
 
 
 async def test_what_fits_into_the_window_passes_and_the_next_is_told_when_to_come_again() -> None:
@@ -19,11 +25,11 @@ async def test_what_fits_into_the_window_passes_and_the_next_is_told_when_to_com
 
     first, second, third = [await limiter.take(PER_USER, "ann") for _ in range(3)]
 
-    assert [v.allowed for v in (first, second, third)] == [True, True, False]
+    assert [v.is_allowed for v in (first, second, third)] == [True, True, False]
     assert [v.remaining for v in (first, second, third)] == [1, 0, 0]
-    assert headers(first) == {"RateLimit-Policy": '"user";q=2;w=60', "RateLimit": '"user";r=1;t=60'}
-    assert headers(third)["Retry-After"] == "60"
-    assert refusal(first, third).status == 429
+    assert rate_limit_headers(first) == {"RateLimit-Policy": '"user";q=2;w=60', "RateLimit": '"user";r=1;t=60'}
+    assert rate_limit_headers(third)["Retry-After"] == "60"
+    assert rate_limited_problem(first, third).status == 429
 
 
 async def test_one_subject_does_not_use_up_what_another_has() -> None:
@@ -32,14 +38,16 @@ async def test_one_subject_does_not_use_up_what_another_has() -> None:
     for _ in range(3):
         await limiter.take(PER_USER, "ann")
 
-    assert (await limiter.take(PER_USER, "bob")).allowed
-    assert (await limiter.take(Rule("ip", 2, 60), "ann")).allowed
+    assert (await limiter.take(PER_USER, "bob")).is_allowed
+    assert (await limiter.take(RateLimitRule("ip", 2, 60), "ann")).is_allowed
 
 
 async def test_several_limits_are_told_together() -> None:
     limiter = limits()
 
-    told = headers(await limiter.take(PER_USER, "ann"), await limiter.take(Rule("workspace", 9, 3600), "w"))
+    told = rate_limit_headers(
+        await limiter.take(PER_USER, "ann"), await limiter.take(RateLimitRule("workspace", 9, 3600), "w")
+    )
 
     assert told["RateLimit"] == '"user";r=1;t=60, "workspace";r=8;t=3600'
     assert told["RateLimit-Policy"] == '"user";q=2;w=60, "workspace";q=9;w=3600'
@@ -51,8 +59,8 @@ async def test_switched_off_everything_passes_and_nothing_is_told_but_failed_log
     verdicts = [await limiter.take(PER_USER, "ann") for _ in range(5)]
     logins = [await limiter.take(PER_USER, "ann", always=True) for _ in range(3)]
 
-    assert all(verdict.allowed for verdict in verdicts) and headers(*verdicts) == {}
-    assert [verdict.allowed for verdict in logins] == [True, True, False]
+    assert all(verdict.is_allowed for verdict in verdicts) and rate_limit_headers(*verdicts) == {}
+    assert [verdict.is_allowed for verdict in logins] == [True, True, False]
 
 
 class Away:
@@ -61,22 +69,22 @@ class Away:
     def __init__(self, failure: Exception) -> None:
         self._failure = failure
 
-    async def take(self, key: str, limit: int, window_s: int) -> Count:
+    async def take(self, key: str, limit: int, window_s: int) -> WindowCount:
         raise self._failure
 
 
 async def test_while_the_windows_are_away_requests_pass_but_a_fault_of_ours_shows() -> None:
-    verdict = await Limits(Away(ConnectionRefusedError("no redis"))).take(PER_USER, "ann")
+    verdict = await RateLimiter(Away(ConnectionRefusedError("no redis"))).take(PER_USER, "ann")
 
-    assert verdict.allowed and headers(verdict) == {}
+    assert verdict.is_allowed and rate_limit_headers(verdict) == {}
     with pytest.raises(KeyError):
-        await Limits(Away(KeyError("a bug"))).take(PER_USER, "ann")
+        await RateLimiter(Away(KeyError("a bug"))).take(PER_USER, "ann")
 
 
 async def test_a_redis_that_is_away_is_an_outage() -> None:
     windows = library_windows("redis://127.0.0.1:9/0")
 
-    assert (await Limits(windows).take(PER_USER, "ann")).allowed
+    assert (await RateLimiter(windows).take(PER_USER, "ann")).is_allowed
     with pytest.raises(ConnectionError):
         await windows.take("user:60:ann", 2, 60)
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from atelier_gateway.rate_limits import postgres_windows as rates
+from atelier_gateway.rate_limits import postgres_windows
 from atelier_gateway.rate_limits.postgres_windows import PostgresWindows
 
 from ..support.world import ADMIN, FAILED_LOGINS_PER_MINUTE, World
@@ -48,7 +48,7 @@ async def test_windows_in_which_nothing_is_left_are_removed(world: World) -> Non
     await windows.take("old", 2, 0)
     await windows.take("new", 2, 60)
 
-    await rates.prune(world.pool)
+    await postgres_windows.prune(world.pool)
 
     assert await world.pool.fetchval("SELECT array_agg(key) FROM rate_windows") == ["new"]
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from atelier_gateway.rate_limits.backends import library_windows
-from atelier_gateway.rate_limits.limiter import Limits, Rule, Windows
+from atelier_gateway.rate_limits.limiter import RateLimiter, RateLimitRule, WindowBackend
 
 pytestmark = pytest.mark.stack
 START_S_MAX = 10.0
@@ -60,13 +60,13 @@ async def _answers(port: int) -> None:
 
 
 @pytest.fixture
-def replicas(redis_url: str) -> tuple[Windows, Windows]:
+def replicas(redis_url: str) -> tuple[WindowBackend, WindowBackend]:
     """Two gateways' windows in one Redis."""
     return library_windows(redis_url), library_windows(redis_url)
 
 
 async def test_concurrent_takers_on_two_replicas_get_exactly_what_the_window_holds(
-    replicas: tuple[Windows, Windows],
+    replicas: tuple[WindowBackend, WindowBackend],
 ) -> None:
     key = f"user:60:{uuid4()}"
 
@@ -77,12 +77,12 @@ async def test_concurrent_takers_on_two_replicas_get_exactly_what_the_window_hol
     assert all(58 < count.reset_s <= 60 for count in counts)
 
 
-async def test_the_headers_tell_what_redis_counted(replicas: tuple[Windows, Windows]) -> None:
-    rule, subject = Rule("user", 2, 60), str(uuid4())
+async def test_the_headers_tell_what_redis_counted(replicas: tuple[WindowBackend, WindowBackend]) -> None:
+    rule, subject = RateLimitRule("user", 2, 60), str(uuid4())
 
-    verdicts = [await Limits(windows).take(rule, subject) for windows in (*replicas, *replicas)]
+    verdicts = [await RateLimiter(windows).take(rule, subject) for windows in (*replicas, *replicas)]
 
-    assert [(verdict.allowed, verdict.remaining) for verdict in verdicts] == [
+    assert [(verdict.is_allowed, verdict.remaining) for verdict in verdicts] == [
         (True, 1),
         (True, 0),
         (False, 0),
@@ -91,7 +91,7 @@ async def test_the_headers_tell_what_redis_counted(replicas: tuple[Windows, Wind
     assert 58 <= verdicts[-1].retry_after_s <= 60
 
 
-async def test_the_window_slides(replicas: tuple[Windows, Windows]) -> None:
+async def test_the_window_slides(replicas: tuple[WindowBackend, WindowBackend]) -> None:
     windows, key = replicas[0], str(uuid4())
     taken = [await windows.take(key, 1, 1) for _ in range(2)]
 

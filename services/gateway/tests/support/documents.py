@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from atelier_gateway.app import add_surfaces, create_app
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.settings import Settings
 from atelier_gateway.surfaces.openapi_document import Document, operations
 
@@ -29,7 +29,7 @@ class Unbuilt:
         return Unbuilt()
 
 
-UNBUILT = cast(Parts, Unbuilt())
+UNBUILT = cast(Container, Unbuilt())
 
 
 def documents() -> dict[str, Document]:

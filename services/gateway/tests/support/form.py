@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from atelier_contracts import Artefact, GenerationSucceeded
-from atelier_gateway.middleware.request_guard import Edge
+from atelier_gateway.middleware.request_guard import RequestGuard
 from atelier_gateway.surfaces import form, shape_of, surface_of
 from atelier_gateway.web.problems import Problem
 from atelier_storage.keys import artefact_key
@@ -38,9 +38,11 @@ async def post(world: World, headers: Mapping[str, str], **changes: Any) -> http
 async def form_with(world: World, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the form as it is with these settings, on the running gateway's own parts."""
     app = FastAPI()
-    app.include_router(form.router(replace(world.parts, settings=world.parts.settings.model_copy(update=settings))))
+    app.include_router(
+        form.router(replace(world.container, settings=world.container.settings.model_copy(update=settings)))
+    )
     app.add_exception_handler(Problem, _refuse)
-    app.add_middleware(Edge, body_bytes_max=1_048_576, shape_of=shape_of, surface_of=surface_of)
+    app.add_middleware(RequestGuard, body_bytes_max=1_048_576, shape_of=shape_of, surface_of=surface_of)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://form", timeout=30) as client:
         yield client
 

@@ -17,5 +17,5 @@ async def renew(world: World) -> None:
     """There is the first operator alone, with the token of the settings."""
     await world.pool.execute("DELETE FROM operators WHERE id <> $1", FIRST)
     await world.pool.execute("UPDATE operators SET revoked_at = NULL, role = 'admin'")
-    await world.parts.operators.set_first(ADMIN_TOKEN)
-    world.parts.operators.forget()
+    await world.container.operator_authenticator.set_first(ADMIN_TOKEN)
+    world.container.operator_authenticator.clear_cache()

@@ -10,9 +10,9 @@ from fastapi import FastAPI, Request
 from starlette.responses import Response
 
 from atelier_gateway.generations.admission import Admission
-from atelier_gateway.generations.creation import Creating
-from atelier_gateway.generations.provider_catalogue import Offers
-from atelier_gateway.peers.client import Unanswered
+from atelier_gateway.generations.creation import GenerationCreator
+from atelier_gateway.generations.provider_catalogue import ProviderCatalogue
+from atelier_gateway.peers.client import PeerUnavailable
 from atelier_gateway.surfaces import ROUTED, shape_of
 from atelier_gateway.web.problems import Problem
 
@@ -41,28 +41,28 @@ async def surfaces_where(
     world: World, *providers: dict[str, Any], production: bool = False
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an installation with these providers; with ``production``, of one that lets nobody stand in."""
-    offers = await offers_of(providers, stands_in=not production)
-    parts = world.parts
-    admission = Admission(parts.bus, parts.replies, parts.internal, within_s=1.0)
-    creating = Creating(parts.pool, admission, offers, parts.capacity, parts.instance)
+    catalogue = await offers_of(providers, stands_in=not production)
+    container = world.container
+    admission = Admission(container.bus, container.reply_listener, container.peers, within_s=1.0)
+    creator = GenerationCreator(container.pool, admission, catalogue, container.capacity, container.instance_id)
     app = FastAPI()
     for surface in ROUTED:
-        app.include_router(surface.router(replace(parts, offers=offers, creating=creating)))
+        app.include_router(surface.router(replace(container, catalogue=catalogue, creator=creator)))
     app.add_exception_handler(Problem, _refuse)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://offers", timeout=30) as client:
         yield client
 
 
-async def offers_of(providers: Sequence[dict[str, Any]], *, stands_in: bool) -> Offers:
+async def offers_of(providers: Sequence[dict[str, Any]], *, stands_in: bool) -> ProviderCatalogue:
     """What the gateway knows after it has asked a render that has these, and no longer answers."""
     answers = [providers]
 
     async def ask() -> Sequence[dict[str, Any]]:
         if not answers:
-            raise Unanswered("render does not answer")
+            raise PeerUnavailable("render does not answer")
         return answers.pop()
 
-    offers = Offers(ask, stands_in=stands_in)
+    offers = ProviderCatalogue(ask, stands_in=stands_in)
     await offers.refresh()
     return offers
 

@@ -67,7 +67,7 @@ async def age(world: World, seconds: int) -> None:
 
 async def is_there(world: World, key: str) -> bool:
     try:
-        await world.parts.objects.stat(key)
+        await world.container.objects.stat(key)
     except ObjectMissing:
         return False
     return True

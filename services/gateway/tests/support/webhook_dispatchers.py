@@ -12,11 +12,10 @@ from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner
-from atelier_gateway.webhooks import delivery_store as deliveries
-from atelier_gateway.webhooks import endpoint_store as webhooks
-from atelier_gateway.webhooks.delivery_store import Delivery, NewDelivery
-from atelier_gateway.webhooks.dispatcher import Rules, Sender
-from atelier_gateway.webhooks.signing import Secrets
+from atelier_gateway.webhooks import delivery_store, endpoint_store
+from atelier_gateway.webhooks.delivery_store import NewDelivery, WebhookDelivery
+from atelier_gateway.webhooks.dispatcher import DispatchPolicy, WebhookDispatcher
+from atelier_gateway.webhooks.signing import SigningSecrets
 from atelier_messaging import UnitOfWork
 from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
@@ -27,7 +26,7 @@ from atelier_storage.settings import StorageSettings
 
 from .webhook_receiver import Receiver, receiving
 
-SECRETS = Secrets(SecretStr("the pepper of the tests"))
+SECRETS = SigningSecrets(SecretStr("the pepper of the tests"))
 OUTCOMES = ("delivered", "retried")
 STORE = StorageSettings(endpoint="http://127.0.0.1:9", access_key="a", secret_key="s", bucket="pictures")
 AGAIN = """
@@ -44,35 +43,37 @@ class Desk:
 
     pool: Pool
 
-    def sender(self, *, loopback: bool = True, schedule: tuple[float, ...] = (60, 60), timeout_s: float = 60) -> Sender:
+    def sender(
+        self, *, loopback: bool = True, schedule: tuple[float, ...] = (60, 60), timeout_s: float = 60
+    ) -> WebhookDispatcher:
         work = UnitOfWork(self.pool, Outbox(self.pool, Publisher("amqp://127.0.0.1/", "tests")), "tests")
         poster = SafePoster(timeout_s=timeout_s, loopback=loopback)
-        return Sender(work, SECRETS, ObjectStore(STORE), poster, Rules(schedule, timeout_s, 64, 5))
+        return WebhookDispatcher(work, SECRETS, ObjectStore(STORE), poster, DispatchPolicy(schedule, timeout_s, 64, 5))
 
-    async def sent(self, sender: Sender) -> None:
+    async def sent(self, sender: WebhookDispatcher) -> None:
         """Everything that is due, and what that makes due."""
         while await sender.send_due():
-            await sender.settled()
+            await sender.wait_until_idle()
 
     async def endpoint(self, url: str, owner: Owner) -> UUID:
         id_ = uuid7()
         async with self.pool.acquire() as connection, connection.transaction():
-            assert await webhooks.insert(connection, owner, id_, url, "", [], uuid7())
+            assert await endpoint_store.insert(connection, owner, id_, url, "", [], uuid7())
         return id_
 
     async def note(self, owner: Owner, endpoint: UUID, *, about: UUID | None = None, number: int = 1) -> list[UUID]:
         new = [_delivery(owner, endpoint, about or uuid4()) for _ in range(number)]
         async with self.pool.acquire() as connection:
-            await deliveries.insert(connection, new)
+            await delivery_store.insert(connection, new)
         return [one.id for one in new]
 
-    async def shown(self, owner: Owner, id_: UUID) -> Delivery:
-        found = await deliveries.find(self.pool, owner, id_)
+    async def shown(self, owner: Owner, id_: UUID) -> WebhookDelivery:
+        found = await delivery_store.find(self.pool, owner, id_)
         assert found is not None
         return found
 
-    async def standing(self, owner: Owner, endpoint: UUID) -> webhooks.Endpoint:
-        found = await webhooks.find(self.pool, owner, endpoint)
+    async def standing(self, owner: Owner, endpoint: UUID) -> endpoint_store.Endpoint:
+        found = await endpoint_store.find(self.pool, owner, endpoint)
         assert found is not None
         return found
 
@@ -95,7 +96,7 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def sending_until(sender: Sender, holds: Callable[[], bool]) -> None:
+async def sending_until(sender: WebhookDispatcher, holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not holds():
             await sender.send_due()

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.listeners import Listeners
 from atelier_messaging.database import Pool
 
@@ -57,7 +57,7 @@ class World:
     neighbours: Neighbours
     to_broker: Link
     to_database: Link
-    parts: Parts
+    container: Container
 
     async def store(self, name: str = "Acme") -> tuple[UUID, dict[str, str]]:
         """A new store: its id, and the headers that act for it."""

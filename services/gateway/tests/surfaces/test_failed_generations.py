@@ -9,7 +9,7 @@ import pytest
 
 from atelier_contracts import GenerationCancelled, GenerationFailed, GenerationRequested, Message
 from atelier_contracts.render import FailureCode
-from atelier_gateway.generations.failure_problems import ENDINGS
+from atelier_gateway.generations.failure_problems import FAILURE_RULES
 
 from ..support.neighbours import queued
 from ..support.onmodel import body, picture
@@ -93,7 +93,7 @@ async def asked(world: World, surface: str, code: str) -> httpx.Response:
 
 
 def test_every_code_that_render_can_say_has_its_row() -> None:
-    assert set(get_args(FailureCode)) <= set(ENDINGS)
+    assert set(get_args(FailureCode)) <= set(FAILURE_RULES)
 
 
 @pytest.mark.parametrize("surface", SURFACES)
@@ -111,7 +111,7 @@ async def test_an_ending_says_whose_fault_it_was_and_whether_to_try_again(
         assert error["code"] == told.seed_003
         assert error["details"]["status_url"].endswith(error["details"]["id"])
     elif surface in ("onmodel", "flatlay"):
-        mapped = ENDINGS[code].problem if code in ENDINGS else "provider_failed"
+        mapped = FAILURE_RULES[code].problem if code in FAILURE_RULES else "provider_failed"
         assert error["error_code"] == mapped.upper()
     else:
         assert error["code"] == told.openai

@@ -30,7 +30,7 @@ from atelier_gateway.surfaces.openai.requests import (
 from atelier_gateway.surfaces.stories.requests import NewStory
 from atelier_gateway.surfaces.trpc.procedures import Create as CreateOverTrpc
 from atelier_gateway.surfaces.webhooks.requests import NewWebhook
-from atelier_gateway.web.json_bodies import Body
+from atelier_gateway.web.json_bodies import RequestBody
 from atelier_storage.keys import artefact_key
 
 from ..support.form import FORM
@@ -54,7 +54,7 @@ class Create:
     """One create: where it goes, the smallest body that it takes, and values where the model does not tell one."""
 
     path: str
-    model: type[Body]
+    model: type[RequestBody]
     base: Mapping[str, Any]
     samples: Samples = field(default_factory=dict)
     more: Samples = field(default_factory=dict)
@@ -219,7 +219,7 @@ def made_at_once(world: World) -> Callable[[GenerationRequested], Message]:
 
     async def deliver(request: GenerationRequested) -> None:
         key = artefact_key(request.owner.kind, request.owner.id, request.generation_id, 0, "png")
-        await world.parts.objects.put(key, b"png", "image/png")
+        await world.container.objects.put(key, b"png", "image/png")
         output = Artefact(key=key, content_type="image/png", size=3, sha256="ab" * 32, width=8, height=9)
         await world.neighbours.say(
             GenerationSucceeded(

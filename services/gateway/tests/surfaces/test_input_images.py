@@ -39,7 +39,7 @@ def uri(data: bytes, type_: str = "image/png") -> str:
 
 async def uploaded(world: World, owner: Owner, data: bytes) -> str:
     key = upload_key(owner.kind, owner.id, uuid4(), "picture.png")
-    await world.parts.objects.put(key, data, "image/png")
+    await world.container.objects.put(key, data, "image/png")
     return key
 
 

@@ -39,7 +39,7 @@ def client_of(world: World, today: date) -> httpx.AsyncClient:
     """The surfaces as they are on that day."""
     app = FastAPI()
     for surface in ROUTED:
-        app.include_router(surface.router(replace(world.parts, today=lambda: today)))
+        app.include_router(surface.router(replace(world.container, today=lambda: today)))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dated", timeout=30)
 
 

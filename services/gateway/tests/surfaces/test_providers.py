@@ -128,7 +128,7 @@ async def test_what_render_said_last_stands_while_it_does_not_answer() -> None:
 
     await offers.refresh()
 
-    assert offers.known and offers.missing == ("openai", "google")
+    assert offers.is_known and offers.missing == ("openai", "google")
 
 
 async def test_clients_are_told_what_can_be_asked(world: World) -> None:

@@ -14,7 +14,7 @@ from atelier_contracts import (
     RenderProgressed,
     RenderStarted,
 )
-from atelier_gateway.media import uploads as uploading
+from atelier_gateway.media import uploads
 from atelier_gateway.web.problems import Problem
 from atelier_storage.errors import UploadIdentityUnfit
 from atelier_storage.keys import artefact_key
@@ -281,14 +281,14 @@ async def test_a_gateway_whose_upload_identity_may_read_refuses_to_start(storage
     own = {"upload_access_key": storage_settings.access_key, "upload_secret_key": storage_settings.secret_key}
 
     with pytest.raises(UploadIdentityUnfit, match="must not be able to read an upload"):
-        await uploading.prove_at_start(UploadIdentity(storage_settings.model_copy(update=own)))
+        await uploads.prove_at_start(UploadIdentity(storage_settings.model_copy(update=own)))
 
 
 async def test_no_upload_is_offered_while_its_identity_is_not_proven(storage_settings: StorageSettings) -> None:
     unproven = UploadIdentity(storage_settings.model_copy(update={"endpoint": AnyHttpUrl("http://127.0.0.1:1")}))
-    await uploading.prove_at_start(unproven)
+    await uploads.prove_at_start(unproven)
 
     with pytest.raises(Problem) as refused:
-        await uploading.prove(unproven)
+        await uploads.prove(unproven)
 
     assert refused.value.status == 503

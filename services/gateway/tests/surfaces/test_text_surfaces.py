@@ -108,7 +108,7 @@ async def test_a_story_and_an_uploaded_text_may_come_from_windows(world: World) 
     message = world.neighbours.heard[-1].message
     assert isinstance(message, GenerationRequested)
     assert message.work.characters == len(told.json()["text"])
-    assert await world.parts.objects.get(message.spec.inputs[0].key or "", 1_000) == told.json()["text"].encode()
+    assert await world.container.objects.get(message.spec.inputs[0].key or "", 1_000) == told.json()["text"].encode()
 
 
 @pytest.mark.parametrize("path", ["/v1/uploads", "/api/v1/uploads"])

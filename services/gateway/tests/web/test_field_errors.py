@@ -13,7 +13,7 @@ from pydantic_core._pydantic_core import list_all_errors
 
 from atelier_gateway import surfaces
 from atelier_gateway.web.field_errors import BUILT_IN, SENTENCES, problem_of, sentence_of
-from atelier_gateway.web.json_bodies import Body
+from atelier_gateway.web.json_bodies import RequestBody
 
 LIBRARYS = re.compile(r"input|valid (string|integer|number|list|dictionary)|permitted|items?\b|pydantic|parse", re.I)
 NUMBERS: tuple[Any, ...] = (True, 0, -1, 10**30, 1.5)
@@ -36,7 +36,7 @@ def test_every_kind_of_error_has_a_sentence_of_ours(kind: dict[str, Any]) -> Non
     assert sentence != message and not LIBRARYS.search(sentence)
 
 
-def bodies(parent: type[Body] = Body) -> Iterator[type[Body]]:
+def bodies(parent: type[RequestBody] = RequestBody) -> Iterator[type[RequestBody]]:
     """Every model of a request."""
     for child in parent.__subclasses__():
         yield child

@@ -4,7 +4,7 @@ import pytest
 
 from atelier_contracts import Simulation
 from atelier_gateway.web.problems import Problem
-from atelier_gateway.web.simulate_header import simulation
+from atelier_gateway.web.simulate_header import parse_simulation
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from atelier_gateway.web.simulate_header import simulation
     ],
 )
 def test_the_header_says_what_shall_be_pretended(header: str, meant: Simulation) -> None:
-    assert simulation(header, allowed=True) == meant
+    assert parse_simulation(header, allowed=True) == meant
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_the_header_says_what_shall_be_pretended(header: str, meant: Simulation)
 )  # fmt: skip
 def test_anything_else_is_refused(header: str) -> None:
     with pytest.raises(Problem) as refused:
-        simulation(header, allowed=True)
+        parse_simulation(header, allowed=True)
 
     assert (refused.value.code, refused.value.status) == ("invalid_request", 400)
     assert "Input" not in refused.value.detail
@@ -36,7 +36,7 @@ def test_anything_else_is_refused(header: str) -> None:
 
 def test_where_the_simulator_is_off_the_header_is_refused_and_its_absence_is_fine() -> None:
     with pytest.raises(Problem) as refused:
-        simulation("outcome=succeed", allowed=False)
+        parse_simulation("outcome=succeed", allowed=False)
 
     assert (refused.value.code, refused.value.status) == ("simulator_off", 400)
-    assert simulation(None, allowed=False) is None
+    assert parse_simulation(None, allowed=False) is None

@@ -4,13 +4,13 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from atelier_gateway.media.media_types import UploadType
-from atelier_gateway.media.narration_fields import Spoken
+from atelier_gateway.media.narration_fields import NarrationText
 from atelier_gateway.web.field_errors import sentence_of
-from atelier_gateway.web.json_bodies import FileName, Line, Prompt, Prose
+from atelier_gateway.web.json_bodies import FileName, MultilineText, Prompt, SingleLine
 
-PROSE, PROMPT = TypeAdapter[str](Prose), TypeAdapter[str](Prompt)
-LINE, FILE_NAME = TypeAdapter[str](Line), TypeAdapter[str](FileName)
-SPOKEN, UPLOAD_TYPE = TypeAdapter[str](Spoken), TypeAdapter[str](UploadType)
+PROSE, PROMPT = TypeAdapter[str](MultilineText), TypeAdapter[str](Prompt)
+LINE, FILE_NAME = TypeAdapter[str](SingleLine), TypeAdapter[str](FileName)
+SPOKEN, UPLOAD_TYPE = TypeAdapter[str](NarrationText), TypeAdapter[str](UploadType)
 
 
 def why(adapter: TypeAdapter[str], text: str) -> str:

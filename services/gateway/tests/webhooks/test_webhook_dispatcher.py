@@ -12,8 +12,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import atelier_gateway
 from atelier_contracts import Owner
-from atelier_gateway.webhooks import delivery_store as deliveries
-from atelier_gateway.webhooks import dispatcher as sending
+from atelier_gateway.webhooks import delivery_store, dispatcher
 from atelier_gateway.webhooks.dispatcher import PER_TARGET
 from atelier_messaging import database
 from atelier_messaging.database import Pool
@@ -71,7 +70,7 @@ async def test_when_no_try_is_left_it_has_failed_and_a_replay_begins_anew(desk: 
         await desk.sent(sender)
         failed = await desk.shown(owner, id_)
         async with desk.pool.acquire() as connection:
-            await deliveries.replay(connection, owner, id_)
+            await delivery_store.replay(connection, owner, id_)
         await desk.sent(sender)
 
     assert failed.state == "failed" and len(failed.attempts) == 2
@@ -125,7 +124,7 @@ async def test_a_receiver_that_does_not_answer_delays_nobody_else(desk: Desk, ow
         await sending_until(sender, lambda: len(quick.got) == 2 * PER_TARGET and len(slow.got) == PER_TARGET)
         slow.answering.set()
         await sending_until(sender, lambda: len(slow.got) == 3 * PER_TARGET)
-        await sender.settled()
+        await sender.wait_until_idle()
     assert len(slow.got) == 3 * PER_TARGET and len(quick.got) == 2 * PER_TARGET
 
 
@@ -141,7 +140,7 @@ async def test_an_owner_with_many_slow_endpoints_leaves_room_for_others(desk: De
         began = await sender.send_due()
         await until(lambda: len(quick.got) == 1)
         slow.answering.set()
-        await sender.settled()
+        await sender.wait_until_idle()
 
     assert began == 64 // 4 + 1
 
@@ -149,7 +148,7 @@ async def test_an_owner_with_many_slow_endpoints_leaves_room_for_others(desk: De
 async def test_a_crash_after_sending_sends_it_again_under_the_same_id(
     desk: Desk, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "LEAVING_S", 0)
+    monkeypatch.setattr(dispatcher, "LEAVING_S", 0)
     async with told(desk, owner) as (receiver, endpoint):
         receiver.hold()
         [id_] = await desk.note(owner, endpoint)
@@ -179,8 +178,8 @@ async def test_who_has_lost_the_lease_changes_nothing_any_more(desk: Desk, owner
         await quick.send_due()
         await until(lambda: len(receiver.got) == 2)
         receiver.answering.set()
-        await quick.settled()
-        await late.settled()
+        await quick.wait_until_idle()
+        await late.wait_until_idle()
 
     delivery = await desk.shown(owner, id_)
     assert delivery.state == "delivered" and len(delivery.attempts) == 2
@@ -207,9 +206,9 @@ async def test_an_event_waits_for_the_first_try_of_the_one_before_it_but_not_for
         sender = desk.sender()
 
         assert await sender.send_due() == 1
-        await sender.settled()
+        await sender.wait_until_idle()
         assert await sender.send_due() == 1
-        await sender.settled()
+        await sender.wait_until_idle()
 
     assert [message.id for message in receiver.got] == [str(first), str(second)]
     assert await _states(desk, owner, (first, second)) == ["pending", "delivered"]
@@ -240,7 +239,7 @@ async def test_each_try_is_a_span_in_the_trace_of_its_generation(
 ) -> None:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(sending, "_spans", provider.get_tracer("tests"))
+    monkeypatch.setattr(dispatcher, "_spans", provider.get_tracer("tests"))
     async with told(desk, owner, "500 Oh") as (_, endpoint):
         [id_] = await desk.note(owner, endpoint)
         await desk.pool.execute("UPDATE webhook_deliveries SET traceparent = $1", f"00-{7:032x}-{8:016x}-01")
@@ -260,24 +259,24 @@ async def test_each_try_is_a_span_in_the_trace_of_its_generation(
 async def test_of_what_is_over_and_old_nothing_is_kept(
     desk: Desk, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "PRUNED_AT_ONCE", 1)
+    monkeypatch.setattr(delivery_store, "PRUNED_AT_ONCE", 1)
     async with told(desk, owner) as (_, endpoint):
         ids = await desk.note(owner, endpoint, number=4)
         old = [UUID(int=id_.int - (31 * 86_400_000 << 80)) for id_ in ids[:3]]
         for id_, older in zip(ids, old, strict=False):
             await desk.pool.execute("UPDATE webhook_deliveries SET id = $2 WHERE id = $1", id_, older)
         await desk.sent(desk.sender())
-        await deliveries.replay(desk.pool, owner, old[0])
-        await deliveries.prune(desk.pool, 30)
+        await delivery_store.replay(desk.pool, owner, old[0])
+        await delivery_store.prune(desk.pool, 30)
 
-    assert [await deliveries.find(desk.pool, owner, id_) is None for id_ in old] == [False, True, True]
+    assert [await delivery_store.find(desk.pool, owner, id_) is None for id_ in old] == [False, True, True]
     assert (await desk.shown(owner, ids[3])).state == "delivered"
 
 
 async def test_while_the_database_is_away_the_sender_goes_on_trying(
     desk: Desk, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "POLL_EVERY_S", 0.01)
+    monkeypatch.setattr(dispatcher, "POLL_EVERY_S", 0.01)
     tried = 0
 
     async def away() -> int:

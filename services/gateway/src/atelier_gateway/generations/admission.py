@@ -21,12 +21,12 @@ from typing import TypeVar
 from uuid import UUID
 
 from atelier_contracts import Envelope, GenerationQueued, GenerationRejected, GenerationRequested, Message
-from atelier_gateway.idempotency import store as claims
-from atelier_gateway.idempotency.keys import Claim, Reply
-from atelier_gateway.media import store as files
-from atelier_gateway.peers.client import Internal, Unanswered
-from atelier_gateway.peers.reply_listener import Replies
-from atelier_gateway.projection import store as generations
+from atelier_gateway.idempotency import store as idempotency_store
+from atelier_gateway.idempotency.keys import IdempotencyClaim, StoredResponse
+from atelier_gateway.media import store as media_store
+from atelier_gateway.peers.client import PeerClient, PeerUnavailable
+from atelier_gateway.peers.reply_listener import ReplyListener
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import NewGeneration
 from atelier_messaging import Batcher, Bus, Overloaded, is_outage
 from atelier_telemetry.tracing import Span
@@ -39,19 +39,19 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class AdmissionRequest:
     """One POST on its way in. ``claim`` stands for its Idempotency-Key, where it has one."""
 
     generation: NewGeneration
     event: GenerationRequested
     span: Span
     """Of the POST; its message continues this trace although many share the commit."""
-    claim: Claim | None = None
+    claim: IdempotencyClaim | None = None
     envelope: Envelope | None = None
     """Its message, once it is written."""
-    uses: Sequence[files.Use] = ()
+    uses: Sequence[media_store.FileUse] = ()
     """The pictures it is made of."""
-    in_doubt: bool = False
+    is_in_doubt: bool = False
     """Whether a commit was under way when the database went away."""
 
 
@@ -78,26 +78,28 @@ class KeyTaken:
 class Unavailable:
     """Nothing will come of it (``certain``), or nobody can tell."""
 
-    certain: bool = True
+    is_certain: bool = True
 
 
-Outcome = Accepted | Declined | KeyTaken | Unavailable
+AdmissionOutcome = Accepted | Declined | KeyTaken | Unavailable
 
 
 class Admission:
     """Admits generations through the outbox and the saga."""
 
-    def __init__(self, bus: Bus, replies: Replies, internal: Internal, *, within_s: float) -> None:
+    def __init__(self, bus: Bus, replies: ReplyListener, internal: PeerClient, *, within_s: float) -> None:
         self._bus = bus
         self._replies = replies
         self._internal = internal
         self._within_s = within_s
-        self._writing: Batcher[Request, bool] = Batcher(self._write, batch_max=BATCH_MAX, waiting_max=WAITING_MAX)
-        self._settling: Batcher[tuple[Claim | None, Reply | None, UUID | None], None] = Batcher(
-            self._settle, batch_max=BATCH_MAX
+        self._writing: Batcher[AdmissionRequest, bool] = Batcher(
+            self._write, batch_max=BATCH_MAX, waiting_max=WAITING_MAX
+        )
+        self._storing: Batcher[tuple[IdempotencyClaim | None, StoredResponse | None, UUID | None], None] = Batcher(
+            self._store_responses, batch_max=BATCH_MAX
         )
 
-    async def submit(self, request: Request) -> Outcome:
+    async def submit(self, request: AdmissionRequest) -> AdmissionOutcome:
         """Answers when it is known what becomes of the request, within about twice ``within_s`` seconds."""
         if not self._bus.is_connected:
             return Unavailable()
@@ -109,68 +111,72 @@ class Admission:
             if not is_outage(failed):
                 raise
             logger.warning("a request could not be written: %r", failed)
-            return await self._unwritten(request)
+            return await self._resolve_failed_commit(request)
         if not written:
             return KeyTaken()
         assert request.envelope is not None, "what is written has a message"
-        reply = await self._replies.ask(
+        reply = await self._replies.publish_and_wait(
             request.generation.id, self._bus.outbox.dispatch(request.envelope), within_s=self._within_s
         )
         return await self._outcome(request, reply)
 
-    async def keep(self, claim: Claim | None, reply: Reply, *, declined: UUID | None = None) -> None:
+    async def store_response(
+        self, claim: IdempotencyClaim | None, reply: StoredResponse, *, declined: UUID | None = None
+    ) -> None:
         """Keeps the reply for the next request with this key, and removes a declined generation. Raises an outage of
         the database that lasts longer than ``within_s``."""
         if claim is not None or declined is not None:
-            await self._settling.submit((claim, reply, declined))
+            await self._storing.submit((claim, reply, declined))
 
-    async def _outcome(self, request: Request, reply: Message | None) -> Outcome:
+    async def _outcome(self, request: AdmissionRequest, reply: Message | None) -> AdmissionOutcome:
         match reply:
             case GenerationQueued():
                 return Accepted()
             case GenerationRejected(reason="withdrawn"):
-                return await self._forget(request)
+                return await self._erase(request)
             case GenerationRejected(reason=reason, required=required, available=available):
                 return Declined(reason, required, available)
             case _:
                 return await self._withdraw(request)
 
-    async def _withdraw(self, request: Request) -> Outcome:
+    async def _withdraw(self, request: AdmissionRequest) -> AdmissionOutcome:
         """No word from the saga: end it there, unless it got in."""
         try:
             state = await self._internal.withdraw(request.generation.id)
-        except Unanswered as silent:
+        except PeerUnavailable as silent:
             logger.warning("left in the outbox, accepted: %s: %s", request.generation.id, silent)
             return Accepted()
         if state == "withdrawn":
-            return await self._forget(request)
+            return await self._erase(request)
         if state == "rejected":
             return Declined("insufficient_credits", request.generation.price, None)
         return Accepted()
 
-    async def _forget(self, request: Request) -> Unavailable:
+    async def _erase(self, request: AdmissionRequest) -> Unavailable:
         """The tombstone stands, so what is left here is only litter: failing to remove it changes nothing."""
         envelope = request.envelope
         assert envelope is not None, "what is forgotten was written"
         try:
             async with self._bus.unit.once(dispatch=False) as work:
-                await claims.forget_request(work.connection, request.generation.id, envelope.id, request.claim)
+                await idempotency_store.erase_request(
+                    work.connection, request.generation.id, envelope.id, request.claim
+                )
         except Exception as failed:
             if not is_outage(failed):
                 raise
             logger.warning("withdrawn, but its rows stay: %s: %r", request.generation.id, failed)
         return Unavailable()
 
-    async def _unwritten(self, request: Request) -> Unavailable:
+    async def _resolve_failed_commit(self, request: AdmissionRequest) -> Unavailable:
         """The database went away. Before a commit that means nothing was written; after one, a tombstone decides."""
-        if not request.in_doubt:
+        if not request.is_in_doubt:
             return Unavailable()
         try:
-            return Unavailable(certain=await self._internal.withdraw(request.generation.id) == "withdrawn")
-        except Unanswered:
-            return Unavailable(certain=False)
+            return Unavailable(is_certain=await self._internal.withdraw(request.generation.id) == "withdrawn")
+        except PeerUnavailable:
+            return Unavailable(is_certain=False)
 
-    async def _write(self, requests: Sequence[Request]) -> Sequence[bool]:
+    async def _write(self, requests: Sequence[AdmissionRequest]) -> Sequence[bool]:
         """Group commit; while the database is away again whole, with the same ids. Raises an outage in the end."""
         return await self._until_committed(lambda: self._commit(requests))
 
@@ -187,31 +193,37 @@ class Admission:
                     logger.warning("commit failed, retrying in %s s: %r", COMMIT_PAUSE_S, error)
                 await asyncio.sleep(COMMIT_PAUSE_S)
 
-    async def _commit(self, requests: Sequence[Request]) -> list[bool]:
+    async def _commit(self, requests: Sequence[AdmissionRequest]) -> list[bool]:
         """One transaction; answers for each whether it is written (else its key is taken)."""
         async with self._bus.unit.once(dispatch=False) as work:
             # What an earlier try committed, though we never heard so, is there with the message it still carries.
-            done = await generations.present(work.connection, [r.generation.id for r in requests if r.in_doubt])
+            done = await projection_store.find_existing(
+                work.connection, [r.generation.id for r in requests if r.is_in_doubt]
+            )
             todo = [request for request in requests if request.generation.id not in done]
-            taken = await claims.claim(work.connection, [r.claim for r in todo if r.claim is not None])
+            taken = await idempotency_store.insert_claims(
+                work.connection, [r.claim for r in todo if r.claim is not None]
+            )
             fresh = [r for r in todo if r.claim is None or r.claim.holder in taken]
-            await generations.insert(work.connection, [request.generation for request in fresh])
+            await projection_store.insert(work.connection, [request.generation for request in fresh])
             used = [(one.event.owner, one.generation.id, use) for one in fresh for use in one.uses]
-            await files.link(work.connection, used)
+            await media_store.link(work.connection, used)
             for request in fresh:
                 request.envelope = work.emit(request.event, cause=request.span)
             for request in requests:
-                request.in_doubt = True
+                request.is_in_doubt = True
         written = done | {request.generation.id for request in fresh}
         return [request.generation.id in written for request in requests]
 
-    async def _settle(self, items: Sequence[tuple[Claim | None, Reply | None, UUID | None]]) -> Sequence[None]:
+    async def _store_responses(
+        self, items: Sequence[tuple[IdempotencyClaim | None, StoredResponse | None, UUID | None]]
+    ) -> Sequence[None]:
         kept = [(claim, reply) for claim, reply, _ in items if claim is not None and reply is not None]
         declined = [generation for *_, generation in items if generation is not None]
 
         async def commit() -> None:
             async with self._bus.unit.once(dispatch=False) as work:
-                await claims.settle(work.connection, kept, declined)
+                await idempotency_store.save_responses(work.connection, kept, declined)
 
         await self._until_committed(commit)
         return [None] * len(items)

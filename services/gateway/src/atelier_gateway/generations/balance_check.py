@@ -5,18 +5,18 @@ It only refuses what is certain to be declined. The hold decides, as ever: betwe
 
 from atelier_contracts import Owner
 from atelier_gateway.media.fair_turns import FairTurns
-from atelier_gateway.peers.client import Internal, Unanswered
+from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.web.problems import Problem
 
 LOOKS_AT_ONCE = 8
 WAIT_S_MAX = 60.0
 
 
-class Funds:
+class BalanceCheck:
     """Asks billing what an owner has; one owner's requests one after the other, so that a flood of what is refused
     takes its own time and not that of others."""
 
-    def __init__(self, internal: Internal) -> None:
+    def __init__(self, internal: PeerClient) -> None:
         self._internal = internal
         self._turns = FairTurns(at_once=LOOKS_AT_ONCE, per_owner=1)
 
@@ -25,8 +25,8 @@ class Funds:
         yet (None), where there are none at all. Passes while billing does not answer."""
         try:
             async with self._turns.turn(owner, within_s=WAIT_S_MAX):
-                available = int((await self._internal.account(owner))["available"])
-        except (Unanswered, TimeoutError):
+                available = int((await self._internal.get_account(owner))["available"])
+        except (PeerUnavailable, TimeoutError):
             return
         if available >= (price or 1):
             return

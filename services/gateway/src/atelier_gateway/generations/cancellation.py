@@ -10,14 +10,14 @@ from uuid import UUID
 
 from atelier_contracts import CancelRequested
 from atelier_gateway.generations.generation_log import log_ends
-from atelier_gateway.peers.client import Internal, Unanswered
-from atelier_gateway.projection import store as generations
+from atelier_gateway.peers.client import PeerClient, PeerUnavailable
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.projection.waiter import Waiting
+from atelier_gateway.projection.waiter import GenerationWaiter
 from atelier_gateway.web.problems import Problem
-from atelier_gateway.webhooks.enqueuer import Noting
-from atelier_gateway.webhooks.events import Step
+from atelier_gateway.webhooks.enqueuer import DeliveryEnqueuer
+from atelier_gateway.webhooks.events import StateChange
 from atelier_messaging import UnitOfWork
 from atelier_telemetry.tracing import current_traceparent
 
@@ -25,10 +25,12 @@ END_S_MAX = 5.0
 """How long the answer to a cancel waits for the end; a renderer notices a cancel within a third of its lease."""
 
 
-class Cancelling:
+class GenerationCanceller:
     """Cancels generations."""
 
-    def __init__(self, work: UnitOfWork, internal: Internal, waiting: Waiting, noting: Noting) -> None:
+    def __init__(
+        self, work: UnitOfWork, internal: PeerClient, waiting: GenerationWaiter, noting: DeliveryEnqueuer
+    ) -> None:
         self._work = work
         self._internal = internal
         self._waiting = waiting
@@ -44,25 +46,25 @@ class Cancelling:
             return
         async with self._work.once() as work:
             work.emit(CancelRequested(generation_id=generation.id))
-        await self._waiting.ended(generation.id, END_S_MAX)
+        await self._waiting.wait_until_ended(generation.id, END_S_MAX)
 
     async def _withdrawn(self, id_: UUID) -> bool:
         """Whether it will never begin. A session that cannot be asked will find request and cancel in order."""
         try:
             return await self._internal.withdraw(id_) == "withdrawn"
-        except Unanswered:
+        except PeerUnavailable:
             return False
 
     async def _end(self, id_: UUID) -> None:
         """No saga will ever tell the end of what never began, so it is written here."""
         async with self._work.once() as work:
-            found = await generations.lock_snapshots(work.connection, [id_])
+            found = await projection_store.lock_snapshots(work.connection, [id_])
             at = datetime.now(UTC)
             alive = {
                 id_: replace(now, state="cancelled", ended_at=at) for id_, now in found.items() if now.rank < TERMINAL
             }
-            saved = await generations.save_snapshots(work.connection, alive)
-            steps = [Step(id_, now, current_traceparent()) for id_, now in alive.items()]
-            await self._noting.note_steps(work, steps, saved.listened_to)
+            saved = await projection_store.save_snapshots(work.connection, alive)
+            steps = [StateChange(id_, now, current_traceparent()) for id_, now in alive.items()]
+            await self._noting.enqueue_changes(work, steps, saved.subscribed)
             work.after_commit(lambda: log_ends(saved.ended, alive))
             self._waiting.wake(alive)

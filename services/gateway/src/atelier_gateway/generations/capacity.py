@@ -2,7 +2,7 @@
 
 Counted in the projection, so over all replicas, at most once a second; in between each process adds what it lets in
 itself. A burst can therefore overshoot by what the other replicas admit within that second: this guards the queue, it
-sells no places. Seed 002's queue, which does, counts under a lock (``store/form.py``).
+sells no places. Seed 002's queue, which does, counts under a lock (``generations/form_queue.py``).
 """
 
 import asyncio
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Headroom:
     """Whether one more of the owner's is let in, and how many of this surface are pending now, of all owners."""
 
-    ok: bool
+    has_room: bool
     pending: int
 
 
@@ -45,10 +45,10 @@ class Capacity:
         self._counted_at = float("-inf")
         self._counting: asyncio.Task[None] | None = None
 
-    async def room(self, surface: str, owner: Owner) -> Room:
+    async def get_headroom(self, surface: str, owner: Owner) -> Headroom:
         """As it is now, to the second."""
         await self._recount()
-        return Room(self._full(owner) is None, self._surfaces[surface])
+        return Headroom(self._full(owner) is None, self._surfaces[surface])
 
     async def check(self, surface: str, owner: Owner) -> None:
         """Lets one more in. Raises Problem: 429 where the owner has too much pending, 503 where all have.

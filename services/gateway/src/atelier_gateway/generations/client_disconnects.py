@@ -16,12 +16,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from atelier_contracts import CancelRequested
-from atelier_gateway.generations import undelivered_results as unclaimed
-from atelier_gateway.generations.undelivered_results import SameRequest
-from atelier_gateway.projection import store as generations
+from atelier_gateway.generations import undelivered_results
+from atelier_gateway.generations.undelivered_results import RequestIdentity
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.projection.waiter import Waiting
+from atelier_gateway.projection.waiter import GenerationWaiter
 from atelier_messaging import UnitOfWork, is_outage
 from atelier_telemetry import metrics
 
@@ -35,19 +35,19 @@ CHUNK_BYTES = 64 * 1024
 logger = logging.getLogger(__name__)
 
 
-class Caller:
+class WaitingClient:
     """One waiting client. ``gone`` is done as soon as its connection has closed before the end of its answer."""
 
-    def __init__(self, same: SameRequest | None = None, *, keyed: bool = False) -> None:
+    def __init__(self, same: RequestIdentity | None = None, *, keyed: bool = False) -> None:
         """``same``: what recognises its automatic retry, where the surface has one. ``keyed``: it needs none."""
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.same = same
-        self.keyed = keyed
+        self.identity = same
+        self.has_key = keyed
         self.generation_id: UUID | None = None
         """What it waits for, once that exists."""
-        self.answer: Answer | None = None
+        self.response: MonitoredResponse | None = None
 
-    def check(self) -> None:
+    def raise_if_gone(self) -> None:
         """Raises ClientDisconnect when it is gone."""
         if self.gone.done():
             raise ClientDisconnect
@@ -60,53 +60,53 @@ class Caller:
             self.gone.set_result(None)
 
 
-class Callers:
+class ClientDisconnects:
     """Watches the connections of waiting clients, and cancels what their owners cannot get any more."""
 
-    def __init__(self, work: UnitOfWork, waiting: Waiting) -> None:
+    def __init__(self, work: UnitOfWork, waiting: GenerationWaiter) -> None:
         self._work = work
         self._waiting = waiting
 
     @asynccontextmanager
-    async def waiting(
-        self, request: Request, *, key: str | None, same: SameRequest | None = None
-    ) -> AsyncIterator[Caller]:
+    async def watch(
+        self, request: Request, *, key: str | None, same: RequestIdentity | None = None
+    ) -> AsyncIterator[WaitingClient]:
         """The client of a request whose body has been read; with an Idempotency-Key it can be gone and come back.
 
         Raises ClientDisconnect, its generation cancelled, when the block does because the client is gone. Where the
         block fails because something of ours is away, its client does not get the result either.
         """
         if key is not None:
-            yield Caller(keyed=True)
+            yield WaitingClient(keyed=True)
             return
-        caller = Caller(same)
+        caller = WaitingClient(same)
         watch = asyncio.create_task(caller.watch(request.receive))
         try:
             yield caller
         except Exception as error:
             if isinstance(error, ClientDisconnect) or is_outage(error):
-                await self.leave(caller)
+                await self.cancel_abandoned(caller)
             raise
         finally:
-            if caller.answer is None:
+            if caller.response is None:
                 watch.cancel()
             else:
-                caller.answer.watch = watch
+                caller.response.watch = watch
 
-    def answer(self, caller: Caller, response: Response) -> Response:
+    def monitor_response(self, caller: WaitingClient, response: Response) -> Response:
         """The response, which keeps the result for a retry if the client is gone before it is sent whole."""
-        caller.answer = Answer(self, caller, response)
-        return caller.answer
+        caller.response = MonitoredResponse(self, caller, response)
+        return caller.response
 
-    async def leave(self, caller: Caller) -> None:
+    async def cancel_abandoned(self, caller: WaitingClient) -> None:
         """Cancels what the client waited for, and keeps it for a retry in case it is being captured already; nothing of
         that for a client with a key, which can come back for its answer. Where the cancel cannot be written in all its
         tries, an error names the generation: it runs on, for a client that does not get it."""
-        if caller.generation_id is None or caller.keyed:
+        if caller.generation_id is None or caller.has_key:
             return
         for _ in range(CANCEL_TRIES_MAX):
             try:
-                return await self._cancel(caller.generation_id, caller.same)
+                return await self._cancel(caller.generation_id, caller.identity)
             except Exception as error:
                 if not is_outage(error):
                     raise
@@ -115,41 +115,41 @@ class Callers:
         metrics.CANCELS_LOST.inc()
         logger.error("generation %s runs on without a client: its cancel could not be written", caller.generation_id)
 
-    async def cancel(self, caller: Caller, within_s: float) -> None:
+    async def cancel_and_wait(self, caller: WaitingClient, within_s: float) -> None:
         """Cancels what a client waits for that is still there; returns once that has ended, or after ``within_s``."""
         assert caller.generation_id is not None, "only a generation can be cancelled"
         await self._cancel(caller.generation_id, None)
-        await self._waiting.ended(caller.generation_id, within_s, even_when_stopping=True)
+        await self._waiting.wait_until_ended(caller.generation_id, within_s, even_when_stopping=True)
 
-    async def left_before(self, request: Request, caller: Caller, within_s: float) -> Generation | None:
+    async def find_undelivered(self, request: Request, caller: WaitingClient, within_s: float) -> Generation | None:
         """For an automatic retry: the result that its client was gone for, if there is one.
 
         Raises ClientDisconnect, or TimeoutError while it is not known yet whether there is one.
         """
-        if caller.same is None or not _is_retry(request):
+        if caller.identity is None or not _is_retry(request):
             return None
-        while (id_ := await unclaimed.take(self._work.pool, caller.same)) is not None:
+        while (id_ := await undelivered_results.take(self._work.pool, caller.identity)) is not None:
             caller.generation_id = id_
-            if await self._waiting.ended(id_, within_s, caller) is None:
-                await self.leave(caller)
+            if await self._waiting.wait_until_ended(id_, within_s, caller) is None:
+                await self.cancel_abandoned(caller)
                 raise TimeoutError
-            generation = await generations.of_owner(self._work.pool, id_, caller.same.owner)
+            generation = await projection_store.find_for_owner(self._work.pool, id_, caller.identity.owner)
             if generation and generation.snapshot.rank == TERMINAL and generation.snapshot.state == "succeeded":
                 return generation
         caller.generation_id = None
         return None
 
-    async def _cancel(self, id_: UUID, same: SameRequest | None) -> None:
+    async def _cancel(self, id_: UUID, same: RequestIdentity | None) -> None:
         async with self._work.once() as work:
             if same is not None:
-                await unclaimed.keep(work.connection, id_, same)
+                await undelivered_results.insert(work.connection, id_, same)
             work.emit(CancelRequested(generation_id=id_, cause="client_gone"))
 
 
-class Answer(Response):
+class MonitoredResponse(Response):
     """A response that knows whether its client was gone before the last byte of it was handed over."""
 
-    def __init__(self, callers: Callers, caller: Caller, response: Response) -> None:
+    def __init__(self, callers: ClientDisconnects, caller: WaitingClient, response: Response) -> None:
         super().__init__(response.body, response.status_code, media_type=response.media_type)
         self.raw_headers = list(response.raw_headers)
         self.watch: asyncio.Task[None] | None = None
@@ -160,7 +160,7 @@ class Answer(Response):
         """Sends it."""
         try:
             if not await self._sent(send):
-                await self._callers.leave(self._caller)
+                await self._callers.cancel_abandoned(self._caller)
         finally:
             if self.watch is not None:
                 self.watch.cancel()

@@ -20,17 +20,36 @@ from uuid_utils.compat import uuid7
 from atelier_contracts import GenerationRequested, Owner, RenderSpec, Work
 from atelier_contracts.routes import reply_key
 from atelier_contracts.value_objects import Metadata
-from atelier_gateway.generations import input_rules as kinds
-from atelier_gateway.generations.admission import Accepted, Admission, Declined, KeyTaken, Outcome, Request, Unavailable
+from atelier_gateway.generations import input_rules
+from atelier_gateway.generations.admission import (
+    Accepted,
+    Admission,
+    AdmissionOutcome,
+    AdmissionRequest,
+    Declined,
+    KeyTaken,
+    Unavailable,
+)
 from atelier_gateway.generations.capacity import Capacity
 from atelier_gateway.generations.generation_log import log_admission
-from atelier_gateway.generations.provider_catalogue import Offers, Refuse, unsuitable
-from atelier_gateway.idempotency import store as claims
-from atelier_gateway.idempotency.keys import REPLAYED, Claim, Rebuild, Reply, Stored, judge
+from atelier_gateway.generations.provider_catalogue import (
+    ProviderCatalogue,
+    WordUnsupported,
+    unsupported_option_problem,
+)
+from atelier_gateway.idempotency import store as idempotency_store
+from atelier_gateway.idempotency.keys import (
+    REPLAYED_HEADER,
+    IdempotencyClaim,
+    RebuildResponse,
+    StoredClaim,
+    StoredResponse,
+    resolve,
+)
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.media.store import Use, use_of
+from atelier_gateway.media.store import FileUse, file_use_of
 from atelier_gateway.middleware.request_guard import REQUEST_ID
-from atelier_gateway.projection import store as generations
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import NewGeneration
 from atelier_gateway.web.problems import Problem
 from atelier_messaging import is_outage
@@ -42,7 +61,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class SurfaceResponses:
     """How a surface words its answers to a create."""
 
     surface: str
@@ -50,7 +69,7 @@ class Shape:
     accepted: Callable[[NewGeneration], Response]
     """The 201; made of what never changes, so that it can be said again later, byte for byte."""
     problem: Callable[[Problem], Response]
-    unsuitable: Refuse = unsuitable
+    unsupported_option: WordUnsupported = unsupported_option_problem
     """How it words that nobody here makes what is asked."""
 
 
@@ -66,14 +85,16 @@ class Draft:
     fingerprint: bytes = b""
     id: UUID = field(default_factory=uuid7)
     """Of the generation it becomes; for surfaces that write something beside it."""
-    uses: Sequence[Use] = ()
-    """The pictures it is made of, to be written down with it (``store/files.py``); else the stored ones of ``spec``."""
+    uses: Sequence[FileUse] = ()
+    """The pictures it is made of, to be written down with it (``media/store.py``); else the stored ones of ``spec``."""
 
 
-class Creating:
+class GenerationCreator:
     """Turns drafts into generations."""
 
-    def __init__(self, pool: Pool, admission: Admission, offers: Offers, capacity: Capacity, instance: str) -> None:
+    def __init__(
+        self, pool: Pool, admission: Admission, offers: ProviderCatalogue, capacity: Capacity, instance: str
+    ) -> None:
         self._pool = pool
         self._admission = admission
         self._offers = offers
@@ -81,21 +102,21 @@ class Creating:
         self._reply_to = reply_key(instance)
         self._turns: WeakValueDictionary[tuple[Owner, str, str], asyncio.Lock] = WeakValueDictionary()
 
-    async def create(self, principal: Principal, draft: Draft, shape: Shape) -> Response:
+    async def create(self, principal: Principal, draft: Draft, shape: SurfaceResponses) -> Response:
         """201, 402, or the earlier answer to the same key. Raises Problem for what leaves no trace."""
         began = time.monotonic()
         with metrics.ADMISSION_SECONDS.labels(shape.surface).time():
             request = self._request(principal, draft, shape)
             request.span.set_attribute(attributes.GENERATION_ID, str(request.generation.id))
-            await self._enter(request, shape)
+            await self._check_capacity(request, shape)
             outcome = await self._admission.submit(request)
         _log(request.generation, outcome, seconds=time.monotonic() - began)
         return await self._answer(request, outcome, shape)
 
-    async def once(
+    async def replay_or_run(
         self,
         principal: Principal,
-        shape: Shape,
+        shape: SurfaceResponses,
         key: str | None,
         fingerprint: bytes,
         make: Callable[[], Awaitable[Response]],
@@ -109,21 +130,21 @@ class Creating:
             return await make()
         owner = principal.owner
         async with self._turns.setdefault((owner, shape.route, key), asyncio.Lock()):
-            claim = Claim(owner.kind, owner.id, shape.route, key, fingerprint, uuid7())
-            stored = await claims.find(self._pool, claim)
-            return await self._said_before(stored, claim, shape) if stored else await make()
+            claim = IdempotencyClaim(owner.kind, owner.id, shape.route, key, fingerprint, uuid7())
+            stored = await idempotency_store.find(self._pool, claim)
+            return await self._replay_stored(stored, claim, shape) if stored else await make()
 
-    async def _enter(self, request: Request, shape: Shape) -> None:
+    async def _check_capacity(self, request: AdmissionRequest, shape: SurfaceResponses) -> None:
         """Raises Problem where nobody makes it (400, 503) or too much is pending (429, 503); the repetition of an
         earlier request makes no more."""
         try:
-            self._offers.check(request.event.spec, shape.unsuitable)
+            self._offers.check(request.event.spec, shape.unsupported_option)
             await self._capacity.check(request.generation.surface, request.generation.owner)
         except Problem:
-            if request.claim is None or await claims.find(self._pool, request.claim) is None:
+            if request.claim is None or await idempotency_store.find(self._pool, request.claim) is None:
                 raise
 
-    def _request(self, principal: Principal, draft: Draft, shape: Shape) -> Request:
+    def _request(self, principal: Principal, draft: Draft, shape: SurfaceResponses) -> AdmissionRequest:
         id_, owner, work = draft.id, principal.owner, draft.work
         span = trace.get_current_span()
         generation = NewGeneration(
@@ -134,7 +155,7 @@ class Creating:
             surface=shape.surface,
             request=draft.request
             | {"spec": draft.spec.model_dump(mode="json", exclude_none=True, exclude={"simulate"})},
-            price=kinds.priced(work).credits,
+            price=input_rules.price_or_refuse(work).credits,
             created_at=datetime.now(UTC),
             request_id=REQUEST_ID.get() or None,
             trace_id=trace_id_of(span),
@@ -149,70 +170,86 @@ class Creating:
             metadata=Metadata(draft.request.get("metadata", {})),
             reply_to=self._reply_to,
         )
-        claim = Claim(owner.kind, owner.id, shape.route, draft.key, draft.fingerprint, id_) if draft.key else None
-        uses = draft.uses or [use_of(order, one) for order, one in enumerate(draft.spec.inputs) if one.key is not None]
-        return Request(generation, event, span, claim, uses=uses)
+        claim = (
+            IdempotencyClaim(owner.kind, owner.id, shape.route, draft.key, draft.fingerprint, id_)
+            if draft.key
+            else None
+        )
+        uses = draft.uses or [
+            file_use_of(order, one) for order, one in enumerate(draft.spec.inputs) if one.key is not None
+        ]
+        return AdmissionRequest(generation, event, span, claim, uses=uses)
 
-    async def _answer(self, request: Request, outcome: Outcome, shape: Shape) -> Response:
+    async def _answer(self, request: AdmissionRequest, outcome: AdmissionOutcome, shape: SurfaceResponses) -> Response:
         match outcome:
             case Accepted():
-                return await self._kept(request, shape.accepted(request.generation))
+                return await self._store_response(request, shape.accepted(request.generation))
             case Declined(reason, required, available):
                 response = shape.problem(_declined(reason, required, available))
-                return await self._kept(request, response, declined=True)
+                return await self._store_response(request, response, declined=True)
             case KeyTaken():
-                return await self._again(request, shape)
-            case Unavailable(certain=True):
+                return await self._replay_existing(request, shape)
+            case Unavailable(is_certain=True):
                 detail = "Nothing was started and nothing is charged; try again later."
                 raise Problem("unavailable", detail, headers={"Retry-After": "5"})
             case Unavailable():
                 detail = "Ask again with the same Idempotency-Key before you send another request."
                 raise Problem("outcome_unknown", detail, headers={"Retry-After": "30"})
 
-    async def _kept(self, request: Request, response: Response, *, declined: bool = False) -> Response:
+    async def _store_response(
+        self, request: AdmissionRequest, response: Response, *, declined: bool = False
+    ) -> Response:
         """The response, kept under its key. If that fails, the next request with the key rebuilds it."""
-        reply = Reply(response.status_code, bytes(response.body))
+        reply = StoredResponse(response.status_code, bytes(response.body))
         try:
-            await self._admission.keep(request.claim, reply, declined=request.generation.id if declined else None)
+            await self._admission.store_response(
+                request.claim, reply, declined=request.generation.id if declined else None
+            )
         except Exception as failed:
             if not is_outage(failed):
                 raise
             logger.warning("the reply to %s is not kept: %r", request.generation.id, failed)
         return response
 
-    async def _again(self, request: Request, shape: Shape) -> Response:
+    async def _replay_existing(self, request: AdmissionRequest, shape: SurfaceResponses) -> Response:
         """The answer to a key that another request holds. Raises Problem 409 or 422."""
         assert request.claim is not None, "only a request with a key can find it taken"
-        stored = await claims.find(self._pool, request.claim)
+        stored = await idempotency_store.find(self._pool, request.claim)
         if stored is None:
             raise Problem("request_in_progress", "The first request with this key came to nothing; send it again.")
-        return await self._said_before(stored, request.claim, shape)
+        return await self._replay_stored(stored, request.claim, shape)
 
-    async def _said_before(self, stored: Stored, claim: Claim, shape: Shape) -> Response:
+    async def _replay_stored(self, stored: StoredClaim, claim: IdempotencyClaim, shape: SurfaceResponses) -> Response:
         """The answer that a key has, or is given because its first request died before it answered."""
-        verdict = judge(stored, claim.fingerprint)
-        return _replay(verdict, shape) if isinstance(verdict, Reply) else await self._rebuilt(verdict, claim, shape)
+        verdict = resolve(stored, claim.fingerprint)
+        return (
+            _replay(verdict, shape)
+            if isinstance(verdict, StoredResponse)
+            else await self._rebuild_response(verdict, claim, shape)
+        )
 
-    async def _rebuilt(self, lost: Rebuild, claim: Claim, shape: Shape) -> Response:
-        generation = await generations.of_anyone(self._pool, lost.holder)
+    async def _rebuild_response(
+        self, lost: RebuildResponse, claim: IdempotencyClaim, shape: SurfaceResponses
+    ) -> Response:
+        generation = await projection_store.find_by_id(self._pool, lost.holder)
         if generation is None:
             raise Problem("request_in_progress", "What became of the first request is not known yet.")
         error = generation.snapshot.error or {}
         rejected = lost.holder if generation.snapshot.state == "rejected" else None
         if rejected and error["code"] == "withdrawn":
-            await claims.release(self._pool, replace(claim, holder=rejected))
-            await self._admission.keep(None, Reply(503, b""), declined=rejected)
+            await idempotency_store.release(self._pool, replace(claim, holder=rejected))
+            await self._admission.store_response(None, StoredResponse(503, b""), declined=rejected)
             raise Problem("request_in_progress", "The first request with this key came to nothing; send it again.")
         if rejected:
             response = shape.problem(_declined(error["code"], error["required"], error["available"]))
         else:
             response = shape.accepted(generation)
-        reply = Reply(response.status_code, bytes(response.body))
-        await self._admission.keep(claim, reply, declined=rejected)
+        reply = StoredResponse(response.status_code, bytes(response.body))
+        await self._admission.store_response(claim, reply, declined=rejected)
         return _replay(reply, shape)
 
 
-def _log(new: NewGeneration, outcome: Outcome, *, seconds: float) -> None:
+def _log(new: NewGeneration, outcome: AdmissionOutcome, *, seconds: float) -> None:
     """One line an admission. A replayed key admits nothing: its access line says that it was answered."""
     match outcome:
         case Accepted():
@@ -225,11 +262,11 @@ def _log(new: NewGeneration, outcome: Outcome, *, seconds: float) -> None:
             pass
 
 
-def _replay(reply: Reply, shape: Shape) -> Response:
+def _replay(reply: StoredResponse, shape: SurfaceResponses) -> Response:
     """The same bytes under the same media type."""
     error_media = shape.problem(Problem("internal_error", "")).media_type
     media = error_media if reply.status >= 400 else "application/json"
-    return Response(reply.body, reply.status, {REPLAYED: "true"}, media)
+    return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"}, media)
 
 
 def _declined(reason: str, required: int, available: int | None) -> Problem:

@@ -3,20 +3,19 @@
 import asyncio
 
 from atelier_contracts import GenerationDeleted
-from atelier_gateway.media import input_store as inputs
-from atelier_gateway.media import upload_store as uploads
-from atelier_gateway.projection import store as generations
+from atelier_gateway.media import input_store, upload_store
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.web.problems import Problem
-from atelier_gateway.webhooks import delivery_store as deliveries
+from atelier_gateway.webhooks import delivery_store
 from atelier_messaging import UnitOfWork
 from atelier_storage.errors import StorageUnavailable
 from atelier_storage.keys import is_upload, owner_prefix
 from atelier_storage.objects import ObjectStore
 
 
-class Deleting:
+class GenerationDeleter:
     """Deletes generations that have ended."""
 
     def __init__(self, unit: UnitOfWork, objects: ObjectStore) -> None:
@@ -37,11 +36,11 @@ class Deleting:
         except StorageUnavailable:
             raise Problem("unavailable", "The object store does not answer; try again later.") from None
         async with self._unit.once() as work:
-            keys = await inputs.of_generation(work.connection, generation.id, generation.owner)
-            if await generations.delete_ended(work.connection, generation.id, generation.owner):
-                unused = await inputs.release(work.connection, keys)
-                await uploads.mark_deleted(work.connection, [key for key in unused if is_upload(key)])
-                await deliveries.forget_contents(work.connection, generation.id)
+            keys = await input_store.list_for_generation(work.connection, generation.id, generation.owner)
+            if await projection_store.delete_ended(work.connection, generation.id, generation.owner):
+                unused = await input_store.release(work.connection, keys)
+                await upload_store.mark_deleted(work.connection, [key for key in unused if is_upload(key)])
+                await delivery_store.forget_contents(work.connection, generation.id)
                 work.emit(GenerationDeleted(generation_id=generation.id, inputs=tuple(unused)))
 
 

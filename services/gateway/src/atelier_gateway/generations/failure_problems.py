@@ -11,7 +11,7 @@ from atelier_gateway.projection.store import Generation
 from atelier_gateway.web.problems import Problem
 
 
-class Ending(NamedTuple):
+class FailureRule(NamedTuple):
     """The problem's code, and after how many seconds the same request may be sent again; None: not again."""
 
     problem: str
@@ -21,36 +21,36 @@ class Ending(NamedTuple):
 CONTENT_REFUSED, INVALID_INPUT = "content_refused", "invalid_input"
 FAULTS_OF_THE_REQUEST = (CONTENT_REFUSED, INVALID_INPUT)
 RETRY_AFTER_S = 1
-PROVIDER_FAILED = Ending("provider_failed", RETRY_AFTER_S)
-ENDINGS: Mapping[str, Ending] = {
-    "refused": Ending(CONTENT_REFUSED),
-    "invalid_input": Ending(INVALID_INPUT),
+PROVIDER_FAILED = FailureRule("provider_failed", RETRY_AFTER_S)
+FAILURE_RULES: Mapping[str, FailureRule] = {
+    "refused": FailureRule(CONTENT_REFUSED),
+    "invalid_input": FailureRule(INVALID_INPUT),
     "provider_failed": PROVIDER_FAILED,
     "provider_timeout": PROVIDER_FAILED,
     "provider_unavailable": PROVIDER_FAILED,
     "unknown_outcome": PROVIDER_FAILED,
-    "deadline_passed": Ending("deadline_passed"),
-    "cancelled": Ending("cancelled"),
+    "deadline_passed": FailureRule("deadline_passed"),
+    "cancelled": FailureRule("cancelled"),
 }
 """By the generation's ``error.code``, or the state where it has no error. A code that is not here is a provider's."""
 
 
-class Field(NamedTuple):
+class FieldNames(NamedTuple):
     """What a surface calls the words and the pictures of a request, for naming what has to change."""
 
     prompt: str | None
     picture: str
 
 
-def ending_of(snapshot: Snapshot) -> Ending:
+def failure_rule_of(snapshot: Snapshot) -> FailureRule:
     """The row of the table for a generation that has ended without a result."""
     code = (snapshot.error or {}).get("code") or snapshot.state
-    return ENDINGS.get("deadline_passed" if snapshot.state == "expired" else str(code), PROVIDER_FAILED)
+    return FAILURE_RULES.get("deadline_passed" if snapshot.state == "expired" else str(code), PROVIDER_FAILED)
 
 
-def problem_of(generation: Generation, fields: Field, **details: Any) -> Problem:
+def problem_of(generation: Generation, fields: FieldNames, **details: Any) -> Problem:
     """Why there is no result, as the surface raises it; its record stays readable."""
-    ending, why = ending_of(generation.snapshot), _reason(generation.snapshot)
+    ending, why = failure_rule_of(generation.snapshot), _reason(generation.snapshot)
     if ending.problem in FAULTS_OF_THE_REQUEST:
         details |= {"errors": [{"field": _field(generation, ending, fields), "message": why}]}
     wait = {} if ending.retry_after_s is None else {"Retry-After": str(ending.retry_after_s)}
@@ -63,7 +63,7 @@ def _reason(snapshot: Snapshot) -> str:
     return f"{why[:1].upper()}{why[1:]}"
 
 
-def _field(generation: Generation, ending: Ending, fields: Field) -> str:
+def _field(generation: Generation, ending: FailureRule, fields: FieldNames) -> str:
     """The rules of content judge the words first; what cannot be used is a picture, where one was given."""
     asked = generation.request
     prompt = fields.prompt if asked.get("prompt") else None

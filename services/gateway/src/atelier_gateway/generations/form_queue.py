@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from atelier_gateway.projection.store import NewGeneration
-from atelier_gateway.rate_limits import hourly_quota as hours
-from atelier_gateway.rate_limits.hourly_quota import Hour, Table
+from atelier_gateway.rate_limits import hourly_quota
+from atelier_gateway.rate_limits.hourly_quota import HourlyUsage, Table
 from atelier_messaging.database import Connection, Pool
 
 SURFACE = "form"
@@ -32,7 +32,7 @@ SELECT count(*) FROM generations WHERE surface = $1 AND rank < 9 AND (created_at
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class QueuePlace:
     """Let in, at this place in the queue; alone it is 1."""
 
     position: int
@@ -43,23 +43,23 @@ class QueueFull:
     """As many are pending as may be."""
 
 
-async def enter(
+async def enqueue(
     connection: Connection, id_: UUID, user_id: UUID, *, hourly_max: int | None, pending_max: int
-) -> Entered | QueueFull | Hour:
+) -> QueuePlace | QueueFull | HourlyUsage:
     """Lets the request in, inside the caller's transaction, or says what stands against it."""
     await connection.execute(_LOCK_QUEUE, QUEUE_LOCK)
     if hourly_max is not None:
-        used = await hours.hour(connection, TABLE, user_id)
+        used = await hourly_quota.get_usage(connection, TABLE, user_id)
         if used.used >= hourly_max:
             return used
     pending: int = await connection.fetchval(_PENDING, SURFACE, float(ADMITTING_S_MAX))
     if pending >= pending_max:
         return QueueFull()
-    await hours.enter(connection, TABLE, id_, user_id)
-    return Entered(pending + 1)
+    await hourly_quota.count_request(connection, TABLE, id_, user_id)
+    return QueuePlace(pending + 1)
 
 
-async def place(pool: Pool, generation: NewGeneration) -> int:
+async def position(pool: Pool, generation: NewGeneration) -> int:
     """Where it stands now among what is pending; alone it is 1."""
     ahead: int = await pool.fetchval(_AHEAD, SURFACE, generation.created_at, generation.id)
     return ahead + 1

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from atelier_contracts import Owner
 from atelier_gateway.projection.snapshot import Snapshot
-from atelier_gateway.projection.store import End, NewGeneration
+from atelier_gateway.projection.store import GenerationEnd, NewGeneration
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def log_admission(new: NewGeneration, state: str, code: str | None, *, seconds: 
     )
 
 
-def log_ends(ended: Iterable[End], snapshots: Mapping[UUID, Snapshot]) -> None:
+def log_ends(ended: Iterable[GenerationEnd], snapshots: Mapping[UUID, Snapshot]) -> None:
     """``credits`` are those charged. A failure is logged at INFO too: nothing of ours need be broken."""
     for end in ended:
         now = snapshots[end.id]

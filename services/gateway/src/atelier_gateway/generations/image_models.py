@@ -40,7 +40,7 @@ STYLES: Mapping[ImageProvider, Mapping[Style, str]] = {
 """Seed 003, style mapping; it names none for Google, whose models read the word itself."""
 
 
-class Model(NamedTuple):
+class ImageModel(NamedTuple):
     """One model: size → size it is priced by, quality → the price table's quality."""
 
     provider: ImageProvider
@@ -50,14 +50,14 @@ class Model(NamedTuple):
     """Whether OpenAI's API answers with the picture itself unless a URL is asked for."""
 
 
-GPT = Model("openai", GPT_SIZES, GPT_QUALITIES, answers_base64=True)
-GOOGLE = Model("google", SEED_SIZES, SEED_QUALITIES)
-MODELS: Mapping[str, Model] = {
-    "dall-e-2": Model("openai", SMALL_SIZES, SEED_QUALITIES),
-    "dall-e-3": Model("openai", SEED_SIZES, SEED_QUALITIES),
+GPT = ImageModel("openai", GPT_SIZES, GPT_QUALITIES, answers_base64=True)
+GOOGLE = ImageModel("google", SEED_SIZES, SEED_QUALITIES)
+MODELS: Mapping[str, ImageModel] = {
+    "dall-e-2": ImageModel("openai", SMALL_SIZES, SEED_QUALITIES),
+    "dall-e-3": ImageModel("openai", SEED_SIZES, SEED_QUALITIES),
     **dict.fromkeys(GPT_IMAGE_MODELS, GPT),
     **dict.fromkeys((*IMAGEN_MODELS, *GEMINI_IMAGE_MODELS), GOOGLE),
-    "gemini-3.1-flash-lite-image": Model("google", SQUARE, {"standard": "standard"}),
+    "gemini-3.1-flash-lite-image": ImageModel("google", SQUARE, {"standard": "standard"}),
 }
 DEFAULT_PROVIDER: ImageProvider = "openai"
 DEFAULT_MODELS: Mapping[str, str] = {"openai": "dall-e-3", "google": "imagen"}
@@ -87,7 +87,7 @@ def nearest_size(sizes: Iterable[str], width: int, height: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsupported:
+class UnsupportedModelOption:
     """What the named model does not take: in which field, and what it takes instead."""
 
     field: Literal["provider", "model", "size", "style", "quality"]
@@ -95,7 +95,7 @@ class Unsupported:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedModel:
     """A choice that a model can make and the price book has a price for.
 
     ``size`` is the picture's, ``priced_size`` and ``quality`` the price table's, ``style`` the provider's own word.
@@ -119,29 +119,29 @@ def resolve(
     quality: str | None = None,
     style: str | None = None,
     today: date | None = None,
-) -> Resolved | Unsupported:
+) -> ResolvedModel | UnsupportedModelOption:
     """Fills in what is left open and checks the rest against the tables; what a withdrawn model is named for costs the
     less of its price and its successor's. ``today`` is a day in UTC, by the clock where none is given. Never raises."""
     found = _model(provider, model)
-    if isinstance(found, Unsupported):
+    if isinstance(found, UnsupportedModelOption):
         return found
     name, known = found
     asked_size, asked_quality = size or DEFAULT_SIZE, quality or "standard"
     if asked_size not in known.sizes:
-        return Unsupported("size", f"{name} makes {_listed(known.sizes)}, not {asked_size}")
+        return UnsupportedModelOption("size", f"{name} makes {_listed(known.sizes)}, not {asked_size}")
     if asked_quality not in known.qualities:
-        return Unsupported("quality", f"{name} takes {_listed(known.qualities)}, not {asked_quality}")
+        return UnsupportedModelOption("quality", f"{name} takes {_listed(known.qualities)}, not {asked_quality}")
     words: Mapping[str, str] = {str(word): meant for word, meant in STYLES[known.provider].items()}
     if style is not None and style not in words:
-        return Unsupported("style", f"a style is one of {_listed(words)}, not {style}")
+        return UnsupportedModelOption("style", f"a style is one of {_listed(words)}, not {style}")
     successor = successor_of(name, today=today or utc_today())
     tariff = cheaper(known, MODELS[successor] if successor else known, asked_size, asked_quality)
     if tariff is None:
-        return Unsupported("quality", f"{asked_quality} is not available at {asked_size}")
-    return Resolved(known.provider, name, asked_size, *tariff, words[style] if style else None, successor)
+        return UnsupportedModelOption("quality", f"{asked_quality} is not available at {asked_size}")
+    return ResolvedModel(known.provider, name, asked_size, *tariff, words[style] if style else None, successor)
 
 
-def cheaper(named: Model, maker: Model, size: str, quality: str) -> tuple[str, str] | None:
+def cheaper(named: ImageModel, maker: ImageModel, size: str, quality: str) -> tuple[str, str] | None:
     """Size and quality of the price table that a picture is charged by, where one model is named and another makes it:
     those of the lower price. None where the named model has no price; what its maker has none for costs as named."""
     named_tariff, maker_tariff = (
@@ -168,15 +168,15 @@ def default_model(provider: ImageProvider, size: str | None) -> str:
     return makers[0] if makers else recommended
 
 
-def _model(provider: str | None, model: str | None) -> tuple[str, Model] | Unsupported:
+def _model(provider: str | None, model: str | None) -> tuple[str, ImageModel] | UnsupportedModelOption:
     if provider is not None and provider not in DEFAULT_MODELS:
-        return Unsupported("provider", f"a provider is one of {_listed(DEFAULT_MODELS)}, not {provider}")
+        return UnsupportedModelOption("provider", f"a provider is one of {_listed(DEFAULT_MODELS)}, not {provider}")
     name = model or DEFAULT_MODELS[provider or DEFAULT_PROVIDER]
     known = MODELS.get(name)
     if known is None:
-        return Unsupported("model", f"there is no image model {name}")
+        return UnsupportedModelOption("model", f"there is no image model {name}")
     if provider is not None and known.provider != provider:
-        return Unsupported("model", f"{name} is a model of {known.provider}, not of {provider}")
+        return UnsupportedModelOption("model", f"{name} is a model of {known.provider}, not of {provider}")
     return name, known
 
 

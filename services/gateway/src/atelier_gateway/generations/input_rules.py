@@ -11,27 +11,27 @@ from atelier_gateway.web.problems import Problem
 from atelier_pricing import Price, price
 
 
-class Needs(NamedTuple):
+class InputRules(NamedTuple):
     """How many inputs of each role, (least, most); a role that is not named is not taken. ``words``: it needs a prompt,
     or in its stead an input of this role."""
 
     roles: Mapping[Role, tuple[int, int]]
-    words: Role | None = None
+    prompt_substitute: Role | None = None
 
 
-NEEDS: Mapping[Kind, Needs] = {
-    "try_on": Needs({"person": (1, 1), "garment": (1, INPUTS_MAX - 1)}),
-    "product_shot": Needs({"product": (1, 5), "model": (0, 3)}),
-    "image": Needs({"image": (0, 4), "mask": (0, 1)}, words="image"),
-    "on_model": Needs({"photo": (1, INPUTS_MAX)}),
-    "flat_lay": Needs({"photo": (1, INPUTS_MAX)}),
-    "narration": Needs({"text": (0, 1)}, words="text"),
+INPUT_RULES: Mapping[Kind, InputRules] = {
+    "try_on": InputRules({"person": (1, 1), "garment": (1, INPUTS_MAX - 1)}),
+    "product_shot": InputRules({"product": (1, 5), "model": (0, 3)}),
+    "image": InputRules({"image": (0, 4), "mask": (0, 1)}, prompt_substitute="image"),
+    "on_model": InputRules({"photo": (1, INPUTS_MAX)}),
+    "flat_lay": InputRules({"photo": (1, INPUTS_MAX)}),
+    "narration": InputRules({"text": (0, 1)}, prompt_substitute="text"),
 }
 
 
-def check(kind: Kind, roles: Iterable[Role], prompt: str | None) -> None:
+def check_inputs(kind: Kind, roles: Iterable[Role], prompt: str | None) -> None:
     """Raises Problem 400 naming the role that is missing or too many."""
-    needs, it = NEEDS[kind], f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    needs, it = INPUT_RULES[kind], f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
     counted, has_prompt = Counter(roles), bool((prompt or "").strip())
     for role, count in counted.items():
         if role not in needs.roles:
@@ -41,13 +41,13 @@ def check(kind: Kind, roles: Iterable[Role], prompt: str | None) -> None:
     for role, (least, _) in needs.roles.items():
         if counted[role] < least:
             raise field_problem("inputs", f"{it} needs {least} of role {role}.")
-    if needs.words and not counted[needs.words] and not has_prompt:
-        raise field_problem("prompt", f"{it} needs one, or an input of role {needs.words}.")
+    if needs.prompt_substitute and not counted[needs.prompt_substitute] and not has_prompt:
+        raise field_problem("prompt", f"{it} needs one, or an input of role {needs.prompt_substitute}.")
     if counted["mask"] and not has_prompt:
         raise field_problem("prompt", "a masked edit needs one.")
 
 
-def priced(work: Work) -> Price:
+def price_or_refuse(work: Work) -> Price:
     """Its price. Raises Problem 422 where the book has none, naming what it has a price for: refused, never free."""
     found = price(work.kind, quality=work.quality, size=work.size, n=work.n, characters=work.characters)
     if isinstance(found, Price):

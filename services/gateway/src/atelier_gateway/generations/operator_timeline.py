@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.webhooks.delivery_store import Delivery
+from atelier_gateway.webhooks.delivery_store import WebhookDelivery
 from atelier_gateway.webhooks.receiver_urls import host_of
 
 Record = Mapping[str, Any]
-STANDING: Mapping[str, str] = {
+STATE_DESCRIPTIONS: Mapping[str, str] = {
     "accepted": "is written down but the saga has not heard of it: its message is still in the gateway's outbox",
     "withdrawn": "was withdrawn before it began",
     "reserving": "waits for billing to hold its credits",
@@ -45,13 +45,13 @@ REMOVED: Mapping[str, str] = {
 """Why outputs go."""
 
 
-def explain(
+def operator_timeline(
     id_: object,
     generation: Generation | None,
     saga: Record | None,
     hold: Record | None,
     job: Record | None,
-    told: Sequence[Delivery] = (),
+    told: Sequence[WebhookDelivery] = (),
     *,
     missing: Sequence[Record] = (),
     now: datetime | None = None,
@@ -109,7 +109,7 @@ def summary(state: str, generation: Generation | None, hold: Record | None, sile
     why = f" ({error['code']}{': ' + error['message'] if error.get('message') else ''})" if error.get("code") else ""
     gaps = f" Missing: {' and '.join(sorted(silent))} did not answer." if silent else ""
     money = "where its credits are is not known" if "billing" in silent else _money(hold)
-    return f"{what} {STANDING.get(state, state)}{why}; {money}.{gaps}"
+    return f"{what} {STATE_DESCRIPTIONS.get(state, state)}{why}; {money}.{gaps}"
 
 
 def with_article(kind: str) -> str:
@@ -197,7 +197,7 @@ def _submissions(submissions: Sequence[Record]) -> Iterable[dict[str, Any]]:
         before = provider
 
 
-def _told(told: Sequence[Delivery]) -> Iterable[dict[str, Any]]:
+def _told(told: Sequence[WebhookDelivery]) -> Iterable[dict[str, Any]]:
     """Of a receiver only the host: the rest of its URL is a secret."""
     for one in told:
         for attempt in one.attempts:

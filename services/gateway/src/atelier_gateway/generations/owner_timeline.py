@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from atelier_gateway.generations.operator_timeline import STANDING, in_credits, with_article
+from atelier_gateway.generations.operator_timeline import STATE_DESCRIPTIONS, in_credits, with_article
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.webhooks.delivery_store import Delivery
+from atelier_gateway.webhooks.delivery_store import WebhookDelivery
 from atelier_gateway.webhooks.receiver_urls import host_of
 
 Record = Mapping[str, Any]
@@ -29,7 +29,7 @@ POSTED: Mapping[str, str] = {"reserve": "held", "capture": "charged", "refund": 
 
 
 def tell(
-    generation: Generation, saga: Record | None, hold: Record | None, told: Sequence[Delivery] = ()
+    generation: Generation, saga: Record | None, hold: Record | None, told: Sequence[WebhookDelivery] = ()
 ) -> dict[str, Any]:
     """``{id, summary, steps: [{at, what}]}``, the steps in order of time."""
     steps = [_asked(generation), *_steps(saga), *_money(hold), *_told(told)]
@@ -42,7 +42,7 @@ def tell(
 
 def _summary(generation: Generation) -> str:
     now = generation.snapshot
-    standing = "is being admitted" if now.state == "accepted" else STANDING[now.state]
+    standing = "is being admitted" if now.state == "accepted" else STATE_DESCRIPTIONS[now.state]
     why = f" ({now.error['message']})" if now.error and now.error.get("message") else ""
     again = " with an earlier result that was delivered again" if now.reused else ""
     money = f"credits held {now.credits_reserved}, charged {now.credits_captured}, returned {now.credits_refunded}"
@@ -70,7 +70,7 @@ def _money(hold: Record | None) -> Iterable[dict[str, str]]:
             yield {"at": posting["at"], "what": f"{in_credits(posting['credits'])} {was} {POSTED[posting['kind']]}"}
 
 
-def _told(told: Sequence[Delivery]) -> Iterable[dict[str, str]]:
+def _told(told: Sequence[WebhookDelivery]) -> Iterable[dict[str, str]]:
     for one in told:
         if one.attempts and one.state != "pending":
             how = "was taken" if one.state == "delivered" else "was not taken"

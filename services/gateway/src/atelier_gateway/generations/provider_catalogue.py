@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 
 from atelier_contracts import RenderSpec
 from atelier_contracts.image_models import ImageProvider
-from atelier_gateway.peers.client import Unanswered
+from atelier_gateway.peers.client import PeerUnavailable
 from atelier_gateway.web.problems import Problem
 
 FRESH_S = 15.0
@@ -26,20 +26,20 @@ Field = Literal["kind", "provider", "model", "mode", "size", "style", "quality",
 logger = logging.getLogger(__name__)
 
 
-class Objection(NamedTuple):
+class UnsupportedOption(NamedTuple):
     """Why nobody here makes what is asked: in which field, and what is offered instead."""
 
     field: Field
     message: str
 
 
-Ask = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
-Refuse = Callable[[Objection], Problem]
+LoadProviders = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+WordUnsupported = Callable[[UnsupportedOption], Problem]
 """How a surface words an objection."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProviderOffer:
     """What one provider offers of one kind, or of one group of models; of an empty list anything may be asked."""
 
     provider: str
@@ -63,109 +63,109 @@ class Row:
         return cls(provider["name"], said["kind"], n_max=said["n_max"], last_resort=last_resort, **may)
 
 
-class Offers:
+class ProviderCatalogue:
     """The providers there are. With ``stands_in`` (local settings) ``local`` works for those that have no account."""
 
-    def __init__(self, ask: Ask, *, stands_in: bool) -> None:
-        """``ask`` answers render's providers, the preferred first, or raises Unanswered."""
-        self._ask = ask
-        self._stands_in = stands_in
-        self._said: Sequence[Mapping[str, Any]] | None = None
-        self.rows: tuple[Row, ...] = ()
+    def __init__(self, ask: LoadProviders, *, stands_in: bool) -> None:
+        """``ask`` answers render's providers, the preferred first, or raises PeerUnavailable."""
+        self._load = ask
+        self._has_fallback = stands_in
+        self._providers: Sequence[Mapping[str, Any]] | None = None
+        self.offers: tuple[ProviderOffer, ...] = ()
 
     async def keep_fresh(self) -> None:
         """Asks for ever; what was said last stands while render does not answer."""
         while True:
             await self.refresh()
-            await asyncio.sleep(FRESH_S if self.known else FIRST_S)
+            await asyncio.sleep(FRESH_S if self.is_known else FIRST_S)
 
     async def refresh(self) -> None:
         """Asks once."""
         try:
-            said = await self._ask()
-            rows = tuple(Row.of(provider, row) for provider in said for row in provider["offers"])
-        except Unanswered:
+            said = await self._load()
+            rows = tuple(ProviderOffer.of(provider, row) for provider in said for row in provider["offers"])
+        except PeerUnavailable:
             return
         except (KeyError, TypeError) as odd:
             logger.warning("render's offers cannot be read: %r", odd)
             return
-        if said != self._said:
-            self._said, self.rows = said, rows
-            self._tell()
+        if said != self._providers:
+            self._providers, self.offers = said, rows
+            self._log_catalogue()
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
         """Whether render has answered yet."""
-        return self._said is not None
+        return self._providers is not None
 
     @property
     def providers(self) -> Sequence[Mapping[str, Any]]:
         """Each as ``{name, remote, offers}``, the preferred first."""
-        return self._said or ()
+        return self._providers or ()
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The providers that could be had with an account and are not there; none while nothing is known."""
-        if not self.known:
+        if not self.is_known:
             return ()
         present = {provider["name"] for provider in self.providers}
         return tuple(name for name in ACCOUNTS if name not in present)
 
     @property
-    def stand_in(self) -> str | None:
+    def fallback(self) -> str | None:
         """Who works for the missing; None where nobody does."""
-        return LOCAL if self._stands_in else None
+        return LOCAL if self._has_fallback else None
 
-    def maker_of(self, provider: str) -> str:
+    def effective_provider(self, provider: str) -> str:
         """Who is asked where this one is meant (REQUIREMENTS, settled question 5)."""
-        return self.stand_in or provider if provider in self.missing else provider
+        return self.fallback or provider if provider in self.missing else provider
 
     def default_model(self, provider: str, usual: str) -> str:
         """The usual one, unless the provider is there and lists only others: then the first of those."""
         listed = self._listed(provider)
         return usual if usual in listed or not listed else listed[0]
 
-    def can_be_named(self, model: str, provider: str) -> bool:
+    def is_offered(self, model: str, provider: str) -> bool:
         """Whether a picture may be asked of this model of the provider's here."""
-        maker = self.maker_of(provider)
+        maker = self.effective_provider(provider)
         listed = self._listed(maker)
         return maker not in self.missing and (not listed or model in listed)
 
     def models(self, kind: str) -> list[str]:
         """The models that may be named for a kind, in order of preference."""
-        return list(dict.fromkeys(name for row in self.rows if row.kind == kind for name in row.models))
+        return list(dict.fromkeys(name for row in self.offers if row.kind == kind for name in row.models))
 
-    def check(self, spec: RenderSpec, refuse: Refuse) -> None:
+    def check(self, spec: RenderSpec, refuse: WordUnsupported) -> None:
         """Raises Problem: 503 where the provider or the kind is not to be had here, 400 where what is asked is not."""
-        if not self.known or spec.simulate is not None:
+        if not self.is_known or spec.simulate is not None:
             return
         if spec.provider in self.missing:
             raise _not_here(f"{spec.provider} is not set up here")
-        found = objection(spec, self.rows)
+        found = find_unsupported(spec, self.offers)
         if found is not None and found.field == "kind":
             raise _not_here(found.message)
         if found is not None:
             raise refuse(found)
 
     def _listed(self, provider: str) -> list[str]:
-        return [model for row in self.rows if (row.provider, row.kind) == (provider, "image") for model in row.models]
+        return [model for row in self.offers if (row.provider, row.kind) == (provider, "image") for model in row.models]
 
-    def _tell(self) -> None:
+    def _log_catalogue(self) -> None:
         logger.info("render's providers: %s", ", ".join(provider["name"] for provider in self.providers))
         for name in self.missing:
-            told = "made by local, and replies say so" if self._stands_in else "answered 503"
+            told = "made by local, and replies say so" if self._has_fallback else "answered 503"
             logger.warning("no account of %s is set up: what is asked of it is %s", name, told)
 
 
-def objection(spec: RenderSpec, rows: Sequence[Row]) -> Objection | None:
+def find_unsupported(spec: RenderSpec, rows: Sequence[ProviderOffer]) -> UnsupportedOption | None:
     """The first field that leaves nobody to make it; None where somebody does."""
     rows = [row for row in rows if row.kind == spec.kind]
     if not rows:
-        return Objection("kind", f"nobody here makes {spec.kind}")
+        return UnsupportedOption("kind", f"nobody here makes {spec.kind}")
     if spec.provider is not None:
         names = dict.fromkeys(row.provider for row in rows)
         if spec.provider not in names:
-            return Objection("provider", f"one of {', '.join(names)} is required for {spec.kind}")
+            return UnsupportedOption("provider", f"one of {', '.join(names)} is required for {spec.kind}")
         rows = [row for row in rows if row.provider == spec.provider]
     else:
         rows = [row for row in rows if not row.last_resort] or rows
@@ -173,12 +173,12 @@ def objection(spec: RenderSpec, rows: Sequence[Row]) -> Objection | None:
         left = [row for row in rows if not offered(row) or asked in offered(row)]
         if not left:
             words = ", ".join(dict.fromkeys(word for row in rows for word in offered(row)))
-            return Objection(field, f"{asked} is not offered; one of {words} is")
+            return UnsupportedOption(field, f"{asked} is not offered; one of {words} is")
         # A model that somebody lists is theirs; to those who take any it would make no difference.
         listing = [row for row in left if field == "model" and asked in row.models]
         rows = listing or left
     n_max = max(row.n_max for row in rows)
-    return Objection("n", f"at most {n_max} of {spec.kind} are made at once") if spec.n > n_max else None
+    return UnsupportedOption("n", f"at most {n_max} of {spec.kind} are made at once") if spec.n > n_max else None
 
 
 def mode_of(spec: RenderSpec) -> str | None:
@@ -190,15 +190,15 @@ def mode_of(spec: RenderSpec) -> str | None:
     return "edit" if spec.prompt else "variation"
 
 
-def unsuitable(found: Objection) -> Problem:
+def unsupported_option_problem(found: UnsupportedOption) -> Problem:
     """400, naming the field as the native surface calls it."""
     field = "inputs" if found.field == "mode" else found.field
     error = {"field": field, "message": found.message}
     return Problem("invalid_request", f"{field}: {found.message}.", details={"errors": [error]})
 
 
-def _fields(spec: RenderSpec) -> list[tuple[Field, str, Callable[[Row], tuple[str, ...]]]]:
-    asked: list[tuple[Field, str | None, Callable[[Row], tuple[str, ...]]]] = [
+def _fields(spec: RenderSpec) -> list[tuple[Field, str, Callable[[ProviderOffer], tuple[str, ...]]]]:
+    asked: list[tuple[Field, str | None, Callable[[ProviderOffer], tuple[str, ...]]]] = [
         ("model", spec.model, lambda row: row.models),
         ("mode", mode_of(spec), lambda row: row.modes),
         ("size", spec.size, lambda row: row.sizes),

@@ -5,7 +5,7 @@ from typing import Any
 
 from atelier_contracts import Owner, RenderSpec, Simulation, Work
 from atelier_gateway.generations.creation import Draft
-from atelier_gateway.media.input_references import Given, Inputs
+from atelier_gateway.media.input_references import InputResolver, RequestedInput
 from atelier_gateway.projection.snapshot import State
 from atelier_gateway.projection.store import Generation
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
@@ -27,7 +27,7 @@ STATUSES: Mapping[State, str] = {
 
 
 async def draft(
-    inputs: Inputs,
+    inputs: InputResolver,
     owner: Owner,
     images: Sequence[str],
     *,
@@ -40,11 +40,11 @@ async def draft(
     fingerprint: bytes = b"",
 ) -> Draft:
     """A try-on of these images: the person first, then the garments. Raises Problem naming ``field`` and the image."""
-    given = [Given(f"{field}.{i}", "garment" if i else "person", text) for i, text in enumerate(images)]
+    given = [RequestedInput(f"{field}.{i}", "garment" if i else "person", text) for i, text in enumerate(images)]
     spec = RenderSpec(
         kind="try_on",
         prompt=prompt or DEFAULT_PROMPT,
-        inputs=await inputs.references(owner, given),
+        inputs=await inputs.resolve(owner, given),
         simulate=simulate,
     )
     return Draft(Work(kind="try_on"), spec, dict(request), deadline_s, key, fingerprint)

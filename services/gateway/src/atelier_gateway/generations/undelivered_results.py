@@ -23,7 +23,7 @@ _PRUNE = "DELETE FROM unclaimed_results WHERE left_at < now() - make_interval(mi
 
 
 @dataclass(frozen=True, slots=True)
-class SameRequest:
+class RequestIdentity:
     """What a retry has in common with the request that it repeats."""
 
     owner: Owner
@@ -31,13 +31,13 @@ class SameRequest:
     fingerprint: bytes
 
 
-async def keep(connection: Connection, generation_id: UUID, request: SameRequest) -> None:
+async def insert(connection: Connection, generation_id: UUID, request: RequestIdentity) -> None:
     """Keeps the generation for a retry of the request."""
     owner = request.owner
     await connection.execute(_KEEP, generation_id, owner.kind, owner.id, request.route, request.fingerprint)
 
 
-async def take(pool: Pool, request: SameRequest) -> UUID | None:
+async def take(pool: Pool, request: RequestIdentity) -> UUID | None:
     """The oldest generation kept for the request; nobody else gets it any more."""
     owner = request.owner
     found: UUID | None = await pool.fetchval(_TAKE, owner.kind, owner.id, request.route, request.fingerprint, KEPT_MIN)

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from atelier_gateway.web.problems import Problem
 
-HEADER = "Idempotency-Key"
-REPLAYED = "Idempotency-Replayed"
+IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotency-Replayed"
 KEPT_H = 24
 REBUILD_AFTER = timedelta(seconds=10)
 """The age at which a claim without a reply is taken to be the work of a process that died."""
@@ -21,7 +21,7 @@ _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class StoredResponse:
     """An answer as it went out, ready to go out again."""
 
     status: int
@@ -29,7 +29,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class IdempotencyClaim:
     """Somebody's use of a key: of this tenant, on this route, for this request, by the request ``holder``."""
 
     owner_kind: str
@@ -42,27 +42,27 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredClaim:
     """A claim found in the table."""
 
     fingerprint: bytes
     holder: UUID
-    reply: Reply | None
+    reply: StoredResponse | None
     age: timedelta
     """Since it was claimed, by the database's clock."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuild:
+class RebuildResponse:
     """Whoever claimed the key died before it could answer: find out what became of ``holder`` and answer that."""
 
     holder: UUID
 
 
-def checked(key: str | None) -> str | None:
+def validated_key(key: str | None) -> str | None:
     """The key as given. Raises Problem 400 unless it is 1 to 255 visible ASCII characters."""
     if key is not None and not _VISIBLE_ASCII.fullmatch(key):
-        raise Problem("invalid_idempotency_key", f"{HEADER} has 1 to 255 visible ASCII characters.")
+        raise Problem("invalid_idempotency_key", f"{IDEMPOTENCY_KEY_HEADER} has 1 to 255 visible ASCII characters.")
     return key
 
 
@@ -75,14 +75,16 @@ def fingerprint(*parts: str) -> bytes:
     return digest.digest()
 
 
-def judge(stored: Stored, fingerprint: bytes) -> Reply | Rebuild:
+def resolve(stored: StoredClaim, fingerprint: bytes) -> StoredResponse | RebuildResponse:
     """What a second request with the key gets. Raises Problem 422 for another request, 409 while the first runs."""
     if stored.fingerprint != fingerprint:
-        raise Problem("idempotency_key_reused", f"This {HEADER} belongs to a request with another body.")
+        raise Problem(
+            "idempotency_key_reused", f"This {IDEMPOTENCY_KEY_HEADER} belongs to a request with another body."
+        )
     if stored.reply is not None:
         return stored.reply
     if stored.age >= REBUILD_AFTER:
-        return Rebuild(stored.holder)
+        return RebuildResponse(stored.holder)
     raise Problem(
         "request_in_progress", "The first request with this key is not answered yet.", headers={"Retry-After": "1"}
     )

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from atelier_gateway.idempotency.keys import KEPT_H, Claim, Reply, Stored
+from atelier_gateway.idempotency.keys import KEPT_H, IdempotencyClaim, StoredClaim, StoredResponse
 from atelier_messaging.database import Connection, Pool
 
 # In key order, so that two gateways that claim the same keys wait for each other instead of locking each other out.
@@ -38,7 +38,7 @@ _FORGET_MESSAGE = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
 _PRUNE = "DELETE FROM idempotency WHERE claimed_at < now() - make_interval(hours => $1)"
 
 
-async def claim(connection: Connection, claims: Sequence[Claim]) -> set[UUID]:
+async def insert_claims(connection: Connection, claims: Sequence[IdempotencyClaim]) -> set[UUID]:
     """Claims in one statement; answers the holders that got their key. The others find it taken."""
     if not claims:
         return set()
@@ -46,25 +46,27 @@ async def claim(connection: Connection, claims: Sequence[Claim]) -> set[UUID]:
     return {row["holder"] for row in rows}
 
 
-async def find(pool: Pool, wanted: Claim) -> Stored | None:
+async def find(pool: Pool, wanted: IdempotencyClaim) -> StoredClaim | None:
     """Who holds the key now, and what was answered."""
     row = await pool.fetchrow(_FIND, wanted.owner_kind, wanted.owner_id, wanted.route, wanted.key)
     return _stored(row) if row else None
 
 
-async def take_over(pool: Pool, claimed: Claim, *, dead: UUID) -> bool:
+async def take_over(pool: Pool, claimed: IdempotencyClaim, *, dead: UUID) -> bool:
     """Takes the key from a holder that died without a reply; False if somebody else was quicker."""
     where = (claimed.owner_kind, claimed.owner_id, claimed.route, claimed.key)
     return await pool.fetchval(_TAKE_OVER, *where, claimed.holder, dead) is not None
 
 
-async def release(pool: Pool, claimed: Claim) -> None:
+async def release(pool: Pool, claimed: IdempotencyClaim) -> None:
     """Gives the key back: nothing came of the request."""
     where = (claimed.owner_kind, claimed.owner_id, claimed.route, claimed.key)
     await pool.execute(_RELEASE, *where, claimed.holder)
 
 
-async def settle(connection: Connection, replies: Sequence[tuple[Claim, Reply]], declined: Sequence[UUID]) -> None:
+async def save_responses(
+    connection: Connection, replies: Sequence[tuple[IdempotencyClaim, StoredResponse]], declined: Sequence[UUID]
+) -> None:
     """Keeps the replies and removes the declined generations, of many requests at once."""
     if replies:
         claims = [claimed for claimed, _ in replies]
@@ -75,7 +77,9 @@ async def settle(connection: Connection, replies: Sequence[tuple[Claim, Reply]],
         await connection.execute(_FORGET_DELIVERIES, list(declined))
 
 
-async def forget_request(connection: Connection, generation: UUID, message: UUID, claimed: Claim | None) -> None:
+async def erase_request(
+    connection: Connection, generation: UUID, message: UUID, claimed: IdempotencyClaim | None
+) -> None:
     """Removes every trace of a request that was withdrawn: its row, its message, its key."""
     await connection.execute(_FORGET_GENERATIONS, [generation])
     await connection.execute(_FORGET_DELIVERIES, [generation])
@@ -90,7 +94,7 @@ async def prune(pool: Pool) -> None:
     await pool.execute(_PRUNE, KEPT_H)
 
 
-def _keys(claims: Sequence[Claim]) -> tuple[list[str], list[UUID], list[str], list[str]]:
+def _keys(claims: Sequence[IdempotencyClaim]) -> tuple[list[str], list[UUID], list[str], list[str]]:
     return (
         [c.owner_kind for c in claims],
         [c.owner_id for c in claims],
@@ -99,6 +103,6 @@ def _keys(claims: Sequence[Claim]) -> tuple[list[str], list[UUID], list[str], li
     )
 
 
-def _stored(row: asyncpg.Record) -> Stored:
-    reply = None if row["reply_status"] is None else Reply(row["reply_status"], row["reply_body"])
-    return Stored(row["fingerprint"], row["holder"], reply, row["age"])
+def _stored(row: asyncpg.Record) -> StoredClaim:
+    reply = None if row["reply_status"] is None else StoredResponse(row["reply_status"], row["reply_body"])
+    return StoredClaim(row["fingerprint"], row["holder"], reply, row["age"])

@@ -10,8 +10,7 @@ from uuid import UUID
 from starlette.datastructures import Headers
 
 from atelier_contracts import Channel, Owner
-from atelier_gateway.identity import api_keys, stores, tokens
-from atelier_gateway.identity import users as people
+from atelier_gateway.identity import api_keys, stores, tokens, users
 from atelier_gateway.identity.api_keys import StoredKey
 from atelier_gateway.identity.last_use import LastUse
 from atelier_gateway.identity.tokens import Issuer
@@ -19,9 +18,9 @@ from atelier_gateway.identity.users import User
 from atelier_gateway.web.problems import Problem
 from atelier_messaging.database import Pool
 
-REMEMBERED_S = 3.0
+CACHE_TTL_S = 3.0
 """How long a credential is believed without asking the table again; a revocation must be effective within 5 s."""
-REMEMBERED_MAX = 10_000
+CACHE_ENTRIES_MAX = 10_000
 API_KEY_HEADER = "X-API-Key"
 WORKSPACE_HEADER = "X-Workspace-Id"
 
@@ -37,7 +36,7 @@ class Principal:
     channel: Channel
 
 
-class Remembered(Generic[Key, Value]):
+class TtlCache(Generic[Key, Value]):
     """A small memory that forgets after ``REMEMBERED_S``. Holds only what the table said yes to."""
 
     def __init__(self) -> None:
@@ -48,11 +47,11 @@ class Remembered(Generic[Key, Value]):
         found = self._entries.get(key)
         return found[1] if found and found[0] > time.monotonic() else None
 
-    def put(self, key: Key, value: Value) -> None:
+    def set(self, key: Key, value: Value) -> None:
         """Remembers, at the expense of the oldest."""
-        self._entries[key] = (time.monotonic() + REMEMBERED_S, value)
+        self._entries[key] = (time.monotonic() + CACHE_TTL_S, value)
         self._entries.move_to_end(key)
-        if len(self._entries) > REMEMBERED_MAX:
+        if len(self._entries) > CACHE_ENTRIES_MAX:
             self._entries.popitem(last=False)
 
     def clear(self) -> None:
@@ -60,7 +59,7 @@ class Remembered(Generic[Key, Value]):
         self._entries.clear()
 
 
-class Identity:
+class Authenticator:
     """Authenticates requests."""
 
     def __init__(self, pool: Pool, pepper: str, issuers: tuple[Issuer, ...]) -> None:
@@ -68,90 +67,90 @@ class Identity:
         self._pepper = pepper
         self._issuers = issuers
         self.key_use = LastUse(partial(stores.note_use, pool))
-        self._keys: Remembered[bytes, StoredKey] = Remembered()
-        self._users: Remembered[str, User] = Remembered()
-        self._members: Remembered[tuple[UUID, UUID], bool] = Remembered()
+        self._keys: TtlCache[bytes, StoredKey] = TtlCache()
+        self._users: TtlCache[str, User] = TtlCache()
+        self._members: TtlCache[tuple[UUID, UUID], bool] = TtlCache()
 
-    async def store(self, headers: Headers) -> Principal:
+    async def authenticate_store(self, headers: Headers) -> Principal:
         """The store whose API key the request carries. Raises Problem 401, or 403 for a suspended store."""
         key = headers.get(API_KEY_HEADER) or bearer_of(headers)
         if key is None:
             raise unauthorized()
-        return await self._store_of(key)
+        return await self._principal_of_key(key)
 
-    async def user(self, headers: Headers) -> User:
+    async def authenticate_user(self, headers: Headers) -> User:
         """The person whose token the request carries. Raises Problem 401, or 403 for a disabled account."""
         token = bearer_of(headers)
         if token is None:
             raise unauthorized()
         try:
             subject = await tokens.subject_of(token, self._issuers)
-        except tokens.Refused:
+        except tokens.InvalidToken:
             raise unauthorized() from None
-        user = await self._user_of(subject)
+        user = await self._find_user(subject)
         if user.disabled:
             raise Problem("account_disabled", "This account is disabled; ask the operator.")
         return user
 
-    async def anyone(self, headers: Headers) -> Principal:
+    async def authenticate(self, headers: Headers) -> Principal:
         """A store by its key, or a user by their token, for themselves or for a workspace they belong to."""
         bearer = bearer_of(headers)
         if API_KEY_HEADER in headers or (bearer or "").startswith("atl_"):
-            principal = await self.store(headers)
+            principal = await self.authenticate_store(headers)
             if WORKSPACE_HEADER in headers:
                 raise _not_a_member()
             return principal
-        user = await self.user(headers)
+        user = await self.authenticate_user(headers)
         if (workspace := headers.get(WORKSPACE_HEADER)) is None:
             return Principal(Owner(kind="user", id=user.id), "b2c")
-        return await self.member(user, workspace)
+        return await self.authorize_member(user, workspace)
 
-    async def member(self, user: User, workspace: str) -> Principal:
+    async def authorize_member(self, user: User, workspace: str) -> Principal:
         """The user acting for a workspace. Raises Problem 403, for an unknown workspace as for a foreign one."""
-        return Principal(Owner(kind="workspace", id=await self._workspace(workspace, user)), "b2c")
+        return Principal(Owner(kind="workspace", id=await self._check_membership(workspace, user)), "b2c")
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Believes nobody without asking again."""
         self._keys.clear()
         self._users.clear()
         self._members.clear()
 
-    async def _store_of(self, key: str) -> Principal:
-        stored = await self._stored(key)
-        self.key_use.note(stored.id)
+    async def _principal_of_key(self, key: str) -> Principal:
+        stored = await self._find_key(key)
+        self.key_use.record(stored.id)
         if stored.suspended:
             raise Problem("account_disabled", "This store is suspended; ask the operator.")
         return Principal(Owner(kind="store", id=stored.store_id), "b2b")
 
-    async def _stored(self, key: str) -> StoredKey:
+    async def _find_key(self, key: str) -> StoredKey:
         digest = api_keys.digest_of(key, self._pepper)
         if known := self._keys.get(digest):
             return known
         prefix = api_keys.prefix_of(key)
-        stored = await stores.key_by_prefix(self._pool, prefix) if prefix else None
+        stored = await stores.find_key_by_prefix(self._pool, prefix) if prefix else None
         if not api_keys.matches(digest, stored) or stored is None:
             raise unauthorized()
-        self._keys.put(digest, stored)
+        self._keys.set(digest, stored)
         return stored
 
-    async def _user_of(self, subject: str) -> User:
+    async def _find_user(self, subject: str) -> User:
         if known := self._users.get(subject):
             return known
-        user = await people.user_by_subject(self._pool, subject)
+        user = await users.user_by_subject(self._pool, subject)
         if user is None:
             raise unauthorized()
-        self._users.put(subject, user)
+        self._users.set(subject, user)
         return user
 
-    async def _workspace(self, text: str, user: User) -> UUID:
+    async def _check_membership(self, text: str, user: User) -> UUID:
         try:
             workspace = UUID(text)
         except ValueError:
             raise _not_a_member() from None
         if not self._members.get((workspace, user.id)):
-            if not await people.is_member(self._pool, workspace, user.id):
+            if not await users.is_member(self._pool, workspace, user.id):
                 raise _not_a_member()
-            self._members.put((workspace, user.id), True)
+            self._members.set((workspace, user.id), True)
         return workspace
 
 

@@ -15,7 +15,7 @@ class LastUse:
         self._save = save
         self._unsaved: dict[UUID, datetime] = {}
 
-    def note(self, credential: UUID) -> None:
+    def record(self, credential: UUID) -> None:
         """It is being used now."""
         self._unsaved[credential] = datetime.now(UTC)
 

@@ -26,7 +26,7 @@ SELECT target_kind, target_id, details FROM admin_acts WHERE act = 'credits.gran
 
 
 @dataclass(frozen=True, slots=True)
-class NewAct:
+class NewOperatorAct:
     """What an operator does to what, with what is worth knowing later; never a secret."""
 
     id: UUID
@@ -40,13 +40,13 @@ class NewAct:
 
 
 @dataclass(frozen=True, slots=True)
-class Act(NewAct):
+class OperatorAct(NewOperatorAct):
     """An act as it was written."""
 
     at: datetime
 
 
-async def insert(connection: Connection, new: NewAct) -> None:
+async def insert(connection: Connection, new: NewOperatorAct) -> None:
     """Writes the act into the caller's transaction."""
     await connection.execute(
         _INSERT,
@@ -61,7 +61,7 @@ async def insert(connection: Connection, new: NewAct) -> None:
     )
 
 
-async def page(
+async def list_page(
     pool: Pool,
     *,
     before: UUID | None,
@@ -69,12 +69,12 @@ async def page(
     act: str | None = None,
     target: UUID | None = None,
     operator: UUID | None = None,
-) -> list[Act]:
+) -> list[OperatorAct]:
     """Acts, newest first; None as a filter means all."""
-    return [Act(**row) for row in await pool.fetch(_PAGE, act, target, operator, before, limit)]
+    return [OperatorAct(**row) for row in await pool.fetch(_PAGE, act, target, operator, before, limit)]
 
 
-async def grant_of(connection: Connection, grant_id: UUID) -> tuple[str, UUID, dict[str, Any]] | None:
+async def find_grant(connection: Connection, grant_id: UUID) -> tuple[str, UUID, dict[str, Any]] | None:
     """The grant that was ordered under this id: whose, and its details; None where there was none."""
     row = await connection.fetchrow(_GRANT_BY_ID, str(grant_id))
     return (row["target_kind"], row["target_id"], row["details"]) if row else None

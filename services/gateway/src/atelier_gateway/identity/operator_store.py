@@ -61,7 +61,7 @@ class Operator:
     revoked_at: datetime | None
 
 
-async def by_prefix(pool: Pool, prefix: str) -> StoredOperator | None:
+async def find_by_prefix(pool: Pool, prefix: str) -> StoredOperator | None:
     """The operator whose token has this prefix, unless it is revoked."""
     row = await pool.fetchrow(_BY_PREFIX, prefix)
     return StoredOperator(**row) if row else None
@@ -88,7 +88,7 @@ async def insert(connection: Connection, new: StoredOperator, prefix: str) -> Op
     return Operator(**row)
 
 
-async def page(pool: Pool, *, before: UUID | None, limit: int) -> list[Operator]:
+async def list_page(pool: Pool, *, before: UUID | None, limit: int) -> list[Operator]:
     """Operators, newest first, the revoked ones too."""
     return [Operator(**row) for row in await pool.fetch(_PAGE, before, limit)]
 

@@ -4,27 +4,26 @@ from functools import partial
 
 from starlette.datastructures import Headers
 
-from atelier_gateway.identity import api_keys
-from atelier_gateway.identity import operator_store as operators
-from atelier_gateway.identity.authenticator import Remembered, bearer_of, unauthorized
+from atelier_gateway.identity import api_keys, operator_store
+from atelier_gateway.identity.authenticator import TtlCache, bearer_of, unauthorized
 from atelier_gateway.identity.last_use import LastUse
 from atelier_gateway.identity.operator_store import FIRST_PREFIX, StoredOperator
 from atelier_messaging.database import Pool
 
 
-class Operators:
+class OperatorAuthenticator:
     """Authenticates operators."""
 
     def __init__(self, pool: Pool, pepper: str) -> None:
         self._pool = pool
         self._pepper = pepper
-        self._known: Remembered[bytes, StoredOperator] = Remembered()
-        self.token_use = LastUse(partial(operators.note_use, pool))
+        self._known: TtlCache[bytes, StoredOperator] = TtlCache()
+        self.token_use = LastUse(partial(operator_store.note_use, pool))
 
     async def set_first(self, token: str | None) -> None:
         """Makes the first operator, an admin, of the installation's own token; without one there is no such operator
         any more."""
-        await operators.set_first(self._pool, self.digest_of(token) if token else None)
+        await operator_store.set_first(self._pool, self.digest_of(token) if token else None)
 
     async def authenticate(self, headers: Headers) -> StoredOperator:
         """Who sends this request. Raises Problem 401."""
@@ -34,11 +33,13 @@ class Operators:
         digest = self.digest_of(token)
         if not (known := self._known.get(digest)):
             # The first operator's token is a setting and looks as whoever chose it liked.
-            known = await operators.by_prefix(self._pool, api_keys.prefix_of(token, api_keys.OPERATOR) or FIRST_PREFIX)
+            known = await operator_store.find_by_prefix(
+                self._pool, api_keys.prefix_of(token, api_keys.OPERATOR) or FIRST_PREFIX
+            )
             if not api_keys.is_same(digest, known.digest if known else None) or known is None:
                 raise unauthorized()
-            self._known.put(digest, known)
-        self.token_use.note(known.id)
+            self._known.set(digest, known)
+        self.token_use.record(known.id)
         return known
 
     def new_token(self) -> tuple[str, str, bytes]:
@@ -50,6 +51,6 @@ class Operators:
         """What is kept of a token."""
         return api_keys.digest_of(token, self._pepper)
 
-    def forget(self) -> None:
+    def clear_cache(self) -> None:
         """Believes nobody without asking again."""
         self._known.clear()

@@ -52,7 +52,7 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ApiKey:
     """A key as it is listed: all but what opens the door."""
 
     id: UUID
@@ -63,7 +63,7 @@ class Key:
     revoked_at: datetime | None
 
 
-async def key_by_prefix(pool: Pool, prefix: str) -> StoredKey | None:
+async def find_key_by_prefix(pool: Pool, prefix: str) -> StoredKey | None:
     """The key that is found by this prefix, unless it is revoked."""
     row = await pool.fetchrow(_KEY, prefix)
     return StoredKey(**row) if row else None
@@ -86,7 +86,7 @@ async def lock(connection: Connection, id_: UUID) -> bool:
     return bool(await connection.fetchval(_LOCK, id_))
 
 
-async def page(pool: Pool, *, before: UUID | None, limit: int) -> list[Store]:
+async def list_page(pool: Pool, *, before: UUID | None, limit: int) -> list[Store]:
     """Stores, newest first."""
     return [Store(**row) for row in await pool.fetch(_PAGE, before, limit)]
 
@@ -111,12 +111,12 @@ async def insert_key(connection: Connection, key: StoredKey, prefix: str, name: 
     return True
 
 
-async def keys(pool: Pool, store_id: UUID, *, before: UUID | None, limit: int) -> list[Key]:
+async def list_keys(pool: Pool, store_id: UUID, *, before: UUID | None, limit: int) -> list[ApiKey]:
     """A store's keys, newest first, the revoked ones too."""
-    return [Key(**row) for row in await pool.fetch(_KEYS, store_id, before, limit)]
+    return [ApiKey(**row) for row in await pool.fetch(_KEYS, store_id, before, limit)]
 
 
-async def revoke_key(connection: Connection, store_id: UUID, key: str) -> Key | None:
+async def revoke_key(connection: Connection, store_id: UUID, key: str) -> ApiKey | None:
     """Ends a key, named by its id or its prefix; None when the store has no such key."""
     row = await connection.fetchrow(_REVOKE_KEY, store_id, key)
-    return Key(**row) if row else None
+    return ApiKey(**row) if row else None

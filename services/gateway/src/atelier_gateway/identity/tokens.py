@@ -33,7 +33,7 @@ JWKS_REFETCH_S = 30.0
 logger = logging.getLogger(__name__)
 
 
-class Refused(Exception):
+class InvalidToken(Exception):
     """The token proves nothing; the text is for our own log."""
 
 
@@ -58,7 +58,7 @@ class Issuer:
         try:
             key = await self.keys.key_for(jwt.get_unverified_header(token).get("kid"))
             if key is None:
-                raise Refused("no key of that name")
+                raise InvalidToken("no key of that name")
             claims = jwt.decode(
                 token,
                 key,
@@ -69,7 +69,7 @@ class Issuer:
                 options={"require": list(REQUIRED_CLAIMS), "strict_aud": False},
             )
         except (jwt.PyJWTError, ValueError, TypeError) as wrong:
-            raise Refused(f"{type(wrong).__name__}: {wrong}") from None
+            raise InvalidToken(f"{type(wrong).__name__}: {wrong}") from None
         return _subject(str(claims["sub"]))
 
 
@@ -78,23 +78,23 @@ def _subject(text: str) -> str:
     try:
         one_line(text)
     except PydanticCustomError as error:
-        raise Refused(f"sub: {error.message()}") from None
+        raise InvalidToken(f"sub: {error.message()}") from None
     if len(text) > SUBJECT_CHARS_MAX:
-        raise Refused("sub: longer than any of ours")
+        raise InvalidToken("sub: longer than any of ours")
     return text
 
 
 async def subject_of(token: str, issuers: tuple[Issuer, ...]) -> str:
     """Whom the token speaks of, if one of the issuers vouches for it. Raises Refused."""
     if len(token) > TOKEN_CHARS_MAX:
-        raise Refused("longer than any token of ours")
+        raise InvalidToken("longer than any token of ours")
     why = "no issuer is configured"
     for issuer in issuers:
         try:
             return await issuer.subject(token)
-        except Refused as refused:
+        except InvalidToken as refused:
             why = str(refused)
-    raise Refused(why)
+    raise InvalidToken(why)
 
 
 class DevelopmentIssuer:
@@ -106,7 +106,7 @@ class DevelopmentIssuer:
             raise ValueError("ATELIER_DEV_ISSUER_KEY_FILE must hold a P-256 private key in PEM form")
         self._key = key
 
-    def issue(self, subject: str, *, now: datetime) -> str:
+    def create_token(self, subject: str, *, now: datetime) -> str:
         """A token for this subject, good for ``DEV_TOKEN_LIFE``."""
         claims = {"iss": DEV_ISSUER, "aud": DEV_AUDIENCE, "sub": subject, "iat": now, "exp": now + DEV_TOKEN_LIFE}
         return jwt.encode(claims, self._key, algorithm="ES256")
@@ -127,7 +127,7 @@ class Jwks:
         self._client = jwt.PyJWKClient(url, cache_keys=False, cache_jwk_set=False, timeout=5)
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
-        self._fetching = asyncio.Lock()
+        self._fetch_lock = asyncio.Lock()
 
     async def key_for(self, kid: str | None) -> Any:
         """The key of that name; with a single published key the name may be missing."""
@@ -139,7 +139,7 @@ class Jwks:
         return self._keys.get(kid)
 
     async def _fetch(self) -> None:
-        async with self._fetching:
+        async with self._fetch_lock:
             if time.monotonic() - self._fetched_at < JWKS_REFETCH_S:
                 return
             try:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from atelier_contracts import InputRef, Owner
 from atelier_contracts.value_objects import Role
-from atelier_gateway.media.intake import BYTES_MAX, Intake
-from atelier_gateway.media.store import Stored, StoredPicture
+from atelier_gateway.media.intake import BYTES_MAX, MediaIntake
+from atelier_gateway.media.store import StoredFile, StoredPicture
 from atelier_gateway.web.problems import Problem
 from atelier_imaging import ImageRefused
 from atelier_storage.errors import ObjectMissing
@@ -23,7 +23,7 @@ INPUT_BYTES_MAX = BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class RequestedInput:
     """One input as the client wrote it; ``field`` is where, for the error message."""
 
     field: str
@@ -31,7 +31,7 @@ class Given:
     text: str
 
 
-def reference(given: Given, owner: Owner, key_of: Callable[[str], str | None]) -> InputRef:
+def input_reference(given: RequestedInput, owner: Owner, key_of: Callable[[str], str | None]) -> InputRef:
     """The input as a key of the owner's or a foreign URL. Raises Problem 400."""
     if "://" not in given.text:
         key: str | None = given.text
@@ -48,39 +48,39 @@ def reference(given: Given, owner: Owner, key_of: Callable[[str], str | None]) -
     return InputRef(role=given.role, url=given.text)
 
 
-class Inputs:
+class InputResolver:
     """Resolves the inputs of requests against the object store."""
 
-    def __init__(self, objects: ObjectStore, intake: Intake) -> None:
+    def __init__(self, objects: ObjectStore, intake: MediaIntake) -> None:
         self._objects = objects
         self._intake = intake
 
-    async def references(self, owner: Owner, given: Sequence[Given]) -> tuple[InputRef, ...]:
+    async def resolve(self, owner: Owner, given: Sequence[RequestedInput]) -> tuple[InputRef, ...]:
         """All of them; each key is proven to be a picture, and named by the object that nobody can change and its
         digest. Raises Problem 400, or 503 when the store cannot be asked."""
-        references = [reference(one, owner, self._objects.key_of) for one in given]
+        references = [input_reference(one, owner, self._objects.key_of) for one in given]
         named = {ref.key: one for one, ref in zip(given, references, strict=True) if ref.key is not None}
-        pictures = await self._pictures(owner, named) if named else {}
+        pictures = await self._load_pictures(owner, named) if named else {}
         for one, ref in zip(given, references, strict=True):
             if one.role == "mask" and ref.key is not None:
                 await self._check_mask(owner, one, pictures[ref.key])
         return tuple(ref if ref.key is None else stored_input(ref.role, pictures[ref.key]) for ref in references)
 
-    async def _pictures(self, owner: Owner, named: Mapping[str, Given]) -> dict[str, StoredPicture]:
-        known = await self._intake.written_down(owner, list(named))
+    async def _load_pictures(self, owner: Owner, named: Mapping[str, RequestedInput]) -> dict[str, StoredPicture]:
+        known = await self._intake.find_known_pictures(owner, list(named))
         unknown = {key: given for key, given in named.items() if key not in known}
-        return known | {key: await self._look(owner, key, given) for key, given in unknown.items()}
+        return known | {key: await self._inspect(owner, key, given) for key, given in unknown.items()}
 
-    async def _look(self, owner: Owner, key: str, given: Given) -> StoredPicture:
+    async def _inspect(self, owner: Owner, key: str, given: RequestedInput) -> StoredPicture:
         try:
-            looked = await self._intake.look(owner, key, given.role)
+            looked = await self._intake.inspect(owner, key, given.role)
         except ObjectMissing:
             raise _unknown(given) from None
         if isinstance(looked, ImageRefused):
             raise _refused(given, looked.message)
         return looked
 
-    async def _check_mask(self, owner: Owner, given: Given, stored: StoredPicture) -> None:
+    async def _check_mask(self, owner: Owner, given: RequestedInput, stored: StoredPicture) -> None:
         """A picture may have been stored for another role before."""
         try:
             refused = await self._intake.check_mask(owner, stored)
@@ -90,15 +90,15 @@ class Inputs:
             raise _refused(given, refused.message)
 
 
-def stored_input(role: Role, stored: Stored) -> InputRef:
+def stored_input(role: Role, stored: StoredFile) -> InputRef:
     """What was checked, as render is to take it: by its key and its digest."""
     return InputRef(role=role, key=stored.key, sha256=stored.sha256)
 
 
-def _unknown(given: Given) -> Problem:
+def _unknown(given: RequestedInput) -> Problem:
     return _refused(given, "There is no such upload.")
 
 
-def _refused(given: Given, why: str) -> Problem:
+def _refused(given: RequestedInput, why: str) -> Problem:
     error = {"field": given.field, "message": why}
     return Problem("invalid_request", f"{given.field}: {why}", details={"errors": [error]})

@@ -35,13 +35,13 @@ _LOCK_OF_UPLOADS = "SELECT upload_key, key FROM files WHERE upload_key = ANY($1:
 _DETACH = "UPDATE files SET upload_key = NULL WHERE key = ANY($1::text[]) AND generation_id IS NULL"
 
 
-async def of_generation(connection: Connection, id_: UUID, owner: Owner) -> list[str]:
+async def list_for_generation(connection: Connection, id_: UUID, owner: Owner) -> list[str]:
     """Keys of the stored inputs of this owner's generation."""
     rows = await connection.fetch(_OF_GENERATION, id_, owner.kind, owner.id)
     return sorted(row["key"] for row in rows if is_input(row["key"]))
 
 
-async def digests(pool: Pool, id_: UUID, owner: Owner) -> list[tuple[str, str]]:
+async def list_digests(pool: Pool, id_: UUID, owner: Owner) -> list[tuple[str, str]]:
     """What this owner's generation is made of, in order: the category and the SHA-256 of each stored input."""
     return [(row["category"], row["sha256"]) for row in await pool.fetch(_DIGESTS, id_, owner.kind, owner.id)]
 
@@ -55,12 +55,12 @@ async def release(connection: Connection, keys: list[str]) -> list[str]:
     return [key for row in await connection.fetch(_RELEASE, keys) for key in (row["key"], row["upload_key"]) if key]
 
 
-async def lock_of_uploads(connection: Connection, upload_keys: list[str]) -> dict[str, str]:
+async def lock_for_uploads(connection: Connection, upload_keys: list[str]) -> dict[str, str]:
     """Locks the objects that hold the bytes of these uploads; answers their keys, by the key of the upload."""
     return {row["upload_key"]: row["key"] for row in await connection.fetch(_LOCK_OF_UPLOADS, upload_keys)}
 
 
-async def release_of_uploads(connection: Connection, upload_keys: list[str], locked: Mapping[str, str]) -> list[str]:
+async def release_with_uploads(connection: Connection, upload_keys: list[str], locked: Mapping[str, str]) -> list[str]:
     """The same for what holds the bytes of uploads that go, as far as it is locked: the uploads themselves, and what no
     generation is made of. What one is made of stays with it, and its upload does not stand for it any more."""
     keys = [locked[key] for key in upload_keys if key in locked]
@@ -69,7 +69,7 @@ async def release_of_uploads(connection: Connection, upload_keys: list[str], loc
     return list(dict.fromkeys([*upload_keys, *gone]))
 
 
-async def unlinked(connection: Connection, *, older_than_s: float, limit: int) -> list[str]:
+async def list_unlinked(connection: Connection, *, older_than_s: float, limit: int) -> list[str]:
     """Some stored inputs that no generation is made of and none was made of for that long."""
     rows = await connection.fetch(_UNLINKED, older_than_s, limit)
     return [row["key"] for row in rows if is_input(row["key"])]

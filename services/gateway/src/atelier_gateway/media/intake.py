@@ -18,11 +18,11 @@ from uuid_utils.compat import uuid7
 from atelier_contracts import Owner
 from atelier_contracts.value_objects import Role
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.media import store as files
-from atelier_gateway.media import upload_store as uploads
+from atelier_gateway.media import store as media_store
+from atelier_gateway.media import upload_store
 from atelier_gateway.media.fair_turns import FairTurns
 from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX
-from atelier_gateway.media.store import CATEGORIES, Stored, StoredPicture, StoredText
+from atelier_gateway.media.store import CATEGORIES, StoredFile, StoredPicture, StoredText
 from atelier_gateway.web.problems import Problem
 from atelier_imaging import ImageRefused, ImageWorkerDied, ImageWorkers, PhotoInfo
 from atelier_imaging.pictures import empty_mask_refusal
@@ -31,7 +31,7 @@ from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavail
 from atelier_storage.keys import belongs_to, generation_of, input_key, is_upload, safe_filename
 from atelier_storage.objects import ObjectStore
 
-__all__ = ["ImageRefused", "Intake", "StoredPicture"]
+__all__ = ["ImageRefused", "MediaIntake", "StoredPicture"]
 
 BYTES_MAX = 25 * 1024 * 1024
 TEXT_FILENAME = "text.txt"
@@ -43,7 +43,7 @@ PROBE_TRIES = 2
 logger = logging.getLogger(__name__)
 
 
-class Intake:
+class MediaIntake:
     """Takes pictures in. Every method raises Problem 503 where the object store or the workers cannot be had."""
 
     def __init__(self, pool: Pool, objects: ObjectStore, images: ImageWorkers, turns: FairTurns) -> None:
@@ -53,7 +53,7 @@ class Intake:
         self._turns = turns
         self._waiting_bytes: Counter[Owner] = Counter()
 
-    async def picture(
+    async def store_picture(
         self, principal: Principal, data: bytes, *, role: Role, filename: str
     ) -> StoredPicture | ImageRefused:
         """Decodes and stores bytes that came in a request, under the owner's inputs; a mask has to mark something."""
@@ -70,7 +70,7 @@ class Intake:
         """Decodes bytes and stores nothing."""
         return await self._probe(owner, data)
 
-    async def text(self, principal: Principal, text: str, *, upload_key: str | None = None) -> StoredText:
+    async def store_text(self, principal: Principal, text: str, *, upload_key: str | None = None) -> StoredText:
         """Stores a text that was checked, under the owner's inputs: one that came in a request, or what an upload held
         when it was first used."""
         owner, data = principal.owner, text.encode()
@@ -82,10 +82,10 @@ class Intake:
             raise Problem("conflict", "This upload is used as a picture already.")
         return known
 
-    async def uploaded_text(self, principal: Principal, key: str) -> tuple[bytes | None, StoredText | None]:
+    async def read_uploaded_text(self, principal: Principal, key: str) -> tuple[bytes | None, StoredText | None]:
         """The bytes of an upload of the owner's that shall be read aloud (None where they are too many), and what is
         stored of them if it was used before. Raises ObjectMissing."""
-        known = (await files.find(self._pool, principal.owner, [key])).get(key)
+        known = (await media_store.find(self._pool, principal.owner, [key])).get(key)
         text = known if isinstance(known, StoredText) else None
         if text is None:
             await self._check_stands(key)
@@ -97,24 +97,24 @@ class Intake:
         except StorageUnavailable:
             raise _away() from None
 
-    async def known(self, principal: Principal, key_or_url: str) -> StoredPicture | None:
+    async def find_picture(self, principal: Principal, key_or_url: str) -> StoredPicture | None:
         """The picture that a key or URL of the owner's names; None for any other text, and for what is no picture."""
         key = self._objects.key_of(key_or_url) if "://" in key_or_url else key_or_url
         if not key or not belongs_to(key, principal.owner.kind, principal.owner.id):
             return None
-        known = await self.written_down(principal.owner, [key])
+        known = await self.find_known_pictures(principal.owner, [key])
         try:
-            seen = known.get(key) or await self.look(principal.owner, key, "image")
+            seen = known.get(key) or await self.inspect(principal.owner, key, "image")
         except ObjectMissing:
             return None
         return None if isinstance(seen, ImageRefused) else seen
 
-    async def written_down(self, owner: Owner, keys: Collection[str]) -> dict[str, StoredPicture]:
+    async def find_known_pictures(self, owner: Owner, keys: Collection[str]) -> dict[str, StoredPicture]:
         """The pictures that those of the keys stand for that have been looked at before."""
-        found = await files.find(self._pool, owner, keys)
+        found = await media_store.find(self._pool, owner, keys)
         return {key: stored for key, stored in found.items() if isinstance(stored, StoredPicture)}
 
-    async def look(self, owner: Owner, key: str, role: Role) -> StoredPicture | ImageRefused:
+    async def inspect(self, owner: Owner, key: str, role: Role) -> StoredPicture | ImageRefused:
         """Reads and decodes an object of the owner's that is used for the first time; an upload is stored as it is
         now. Raises ObjectMissing."""
         await self._check_stands(key)
@@ -150,7 +150,7 @@ class Intake:
 
     async def discard(self, principal: Principal, stored: StoredPicture | StoredText) -> None:
         """Undoes ``picture`` or ``text``: for a request that came to nothing after all."""
-        await files.delete(self._pool, principal.owner, stored.key)
+        await media_store.delete(self._pool, principal.owner, stored.key)
         await self._remove(stored.key)
 
     async def close(self) -> None:
@@ -158,8 +158,8 @@ class Intake:
         await self._images.close()
 
     async def _store(
-        self, owner: Owner, stored: Stored, data: bytes, *, role: Role, filename: str, upload_key: str | None = None
-    ) -> Stored:
+        self, owner: Owner, stored: StoredFile, data: bytes, *, role: Role, filename: str, upload_key: str | None = None
+    ) -> StoredFile:
         """Puts it and writes it down; where another request has done so for the same upload meanwhile, that one is
         what it stands for, and this one goes again."""
         try:
@@ -174,20 +174,22 @@ class Intake:
         if new or upload_key is None:
             return stored
         await self._remove(stored.key)
-        known = (await files.find(self._pool, owner, [upload_key])).get(upload_key)
+        known = (await media_store.find(self._pool, owner, [upload_key])).get(upload_key)
         if known is None:
             raise Problem("conflict", "This upload was deleted while it was taken into use.")
         return known
 
     async def _write(
-        self, owner: Owner, stored: Stored, role: Role, filename: str, upload_key: str | None = None
+        self, owner: Owner, stored: StoredFile, role: Role, filename: str, upload_key: str | None = None
     ) -> bool:
         name, category = safe_filename(filename), CATEGORIES[role]
-        return await files.insert(self._pool, owner, stored, category=category, filename=name, upload_key=upload_key)
+        return await media_store.insert(
+            self._pool, owner, stored, category=category, filename=name, upload_key=upload_key
+        )
 
     async def _check_stands(self, key: str) -> None:
         """Raises ObjectMissing for an upload that was deleted, though its object may not be removed yet."""
-        if is_upload(key) and await uploads.is_deleted(self._pool, key):
+        if is_upload(key) and await upload_store.is_deleted(self._pool, key):
             raise ObjectMissing(key)
 
     async def _remove(self, key: str) -> None:
@@ -204,7 +206,7 @@ class Intake:
         waiting[owner] += len(data)
         try:
             async with self._turns.turn(owner, within_s=WAIT_S_MAX):
-                return await self._decoded(data, mask=mask)
+                return await self._decode(data, mask=mask)
         except TimeoutError:
             raise _busy() from None
         finally:
@@ -212,7 +214,7 @@ class Intake:
             if not waiting[owner]:
                 del waiting[owner]
 
-    async def _decoded(self, data: bytes, *, mask: bool) -> PhotoInfo | ImageRefused:
+    async def _decode(self, data: bytes, *, mask: bool) -> PhotoInfo | ImageRefused:
         for _ in range(PROBE_TRIES):
             try:
                 return await self._images.probe(data, mask=mask)

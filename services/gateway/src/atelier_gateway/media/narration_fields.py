@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from atelier_contracts.narration import LANGUAGES, TEXT_CHARS_MAX
-from atelier_gateway.web.json_bodies import Prose
+from atelier_gateway.web.json_bodies import MultilineText
 
 TEXT_BYTES_MAX = 4 * TEXT_CHARS_MAX
 """In UTF-8."""
@@ -25,5 +25,5 @@ def _spoken(language: str) -> str:
     return language
 
 
-Spoken = Annotated[Prose, AfterValidator(_audible), Field(min_length=1, max_length=TEXT_CHARS_MAX)]
+NarrationText = Annotated[MultilineText, AfterValidator(_audible), Field(min_length=1, max_length=TEXT_CHARS_MAX)]
 Language = Annotated[str, AfterValidator(_spoken), Field(json_schema_extra={"enum": list(LANGUAGES)})]

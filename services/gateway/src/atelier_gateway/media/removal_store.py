@@ -16,17 +16,17 @@ DELETE FROM doomed_uploads WHERE key IN (
 """
 
 
-async def doom(connection: Connection, keys: Collection[str]) -> None:
+async def schedule_removal(connection: Connection, keys: Collection[str]) -> None:
     """Has these objects removed once this transaction has committed."""
     if keys:
         await connection.execute(_DOOM, list(keys))
 
 
-async def due(pool: Pool, limit: int) -> list[str]:
+async def list_scheduled(pool: Pool, limit: int) -> list[str]:
     """Keys of objects that are to be removed, those that wait longest first."""
     return [row["key"] for row in await pool.fetch(_DUE, limit)]
 
 
-async def forget(connection: Connection, keys: Collection[str]) -> None:
+async def delete(connection: Connection, keys: Collection[str]) -> None:
     """They are gone from the store."""
     await connection.execute(_FORGET, list(keys))

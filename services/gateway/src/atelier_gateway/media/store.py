@@ -39,7 +39,7 @@ SELECT key, upload_key, content_type, width, height, size_bytes, sha256
 FROM files WHERE (key = ANY($1::text[]) OR upload_key = ANY($1::text[])) AND owner_kind = $2 AND owner_id = $3
 """
 _DELETE = "DELETE FROM files WHERE key = $1 AND owner_kind = $2 AND owner_id = $3"
-# A row that is about to be released with its last generation (``store/inputs.py``) is waited for, and then not there.
+# A row that is about to be released with its last generation (``input_store.py``) is waited for, and then not there.
 _HOLD = "SELECT id FROM files WHERE key = ANY($1::text[]) AND generation_id IS NULL ORDER BY id FOR KEY SHARE"
 _LINK = """
 WITH n AS (
@@ -118,7 +118,7 @@ class StoredText:
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class FileUse:
     """An input of a generation: an own upload by ``key``, or one out in the world by ``url``."""
 
     category: Category
@@ -129,18 +129,18 @@ class Use:
     image_order: int = 0
 
 
-def use_of(order: int, reference: InputRef) -> Use:
+def file_use_of(order: int, reference: InputRef) -> FileUse:
     """An input as a file of its generation, where the surface has no names of its own."""
     name = safe_filename(reference.key or urlsplit(reference.url or "").path)
     category = CATEGORIES[reference.role]
-    return Use(category, name, reference.key, reference.url, is_primary=order == 0, image_order=order)
+    return FileUse(category, name, reference.key, reference.url, is_primary=order == 0, image_order=order)
 
 
-Stored = StoredPicture | StoredText
+StoredFile = StoredPicture | StoredText
 
 
 async def insert(
-    pool: Pool, owner: Owner, stored: Stored, *, category: Category, filename: str, upload_key: str | None = None
+    pool: Pool, owner: Owner, stored: StoredFile, *, category: Category, filename: str, upload_key: str | None = None
 ) -> bool:
     """Writes an object down, with the upload whose bytes it holds; False where it, or one of that upload, is there."""
     values = (
@@ -161,7 +161,7 @@ async def insert(
     return await pool.fetchval(_INSERT, *values) is not None
 
 
-async def find(pool: Pool, owner: Owner, keys: Collection[str]) -> dict[str, Stored]:
+async def find(pool: Pool, owner: Owner, keys: Collection[str]) -> dict[str, StoredFile]:
     """By each of the keys that is known: the object of this owner with the bytes it stands for, which nobody changes.
 
     An upload itself is never among them: its client may still write there.
@@ -171,7 +171,7 @@ async def find(pool: Pool, owner: Owner, keys: Collection[str]) -> dict[str, Sto
     return {name: stored for name, stored in found.items() if not is_upload(stored.key)}
 
 
-def _stored(row: asyncpg.Record) -> Stored:
+def _stored(row: asyncpg.Record) -> StoredFile:
     if row["width"] is None:
         return StoredText(row["key"], row["size_bytes"], row["sha256"], row["content_type"])
     sides = row["width"], row["height"]
@@ -183,7 +183,7 @@ async def delete(pool: Pool, owner: Owner, key: str) -> None:
     await pool.execute(_DELETE, key, owner.kind, owner.id)
 
 
-async def link(connection: Connection, links: Sequence[tuple[Owner, UUID, Use]]) -> None:
+async def link(connection: Connection, links: Sequence[tuple[Owner, UUID, FileUse]]) -> None:
     """Writes down which pictures these owners' generations (by id) are made of; measures come from the uploads' own
     rows. All in one call: it locks what they use, and so may not be repeated in a transaction."""
     if not links:

@@ -66,7 +66,7 @@ class StoredUpload:
     created_at: datetime
 
 
-async def unused(connection: Connection, owner: Owner, *, unknown_bytes: int, url_s: float) -> tuple[int, int]:
+async def count_unused(connection: Connection, owner: Owner, *, unknown_bytes: int, url_s: float) -> tuple[int, int]:
     """How many uploads of the owner no generation is made of, and their bytes; one of unknown size counts as
     ``unknown_bytes``, a deleted one counts until its URL lapses. Until the transaction ends nobody else adds one."""
     await connection.execute(_LOCK_OWNER, f"uploads of {owner.kind} {owner.id}")
@@ -88,7 +88,7 @@ async def find(connection: Connection | Pool, owner: Owner, id_: UUID) -> Stored
     return _upload(row) if row else None
 
 
-async def page(pool: Pool, owner: Owner, *, before: UUID | None, limit: int) -> list[StoredUpload]:
+async def list_page(pool: Pool, owner: Owner, *, before: UUID | None, limit: int) -> list[StoredUpload]:
     """This owner's, newest first."""
     return [_upload(row) for row in await pool.fetch(_PAGE, owner.kind, owner.id, before, limit)]
 
@@ -104,17 +104,17 @@ async def is_deleted(pool: Pool, key: str) -> bool:
     return bool(await pool.fetchval(_IS_DELETED, key))
 
 
-async def unsized(pool: Pool, *, older_than_s: float, limit: int) -> list[StoredUpload]:
+async def list_unsized(pool: Pool, *, older_than_s: float, limit: int) -> list[StoredUpload]:
     """Some whose URL has lapsed and whose size nobody has looked at."""
     return [_upload(row) for row in await pool.fetch(_UNSIZED, older_than_s, limit)]
 
 
-async def say_size(connection: Connection, id_: UUID, size: int) -> None:
+async def set_size(connection: Connection, id_: UUID, size: int) -> None:
     """What lies there; 0 where nothing was put."""
     await connection.execute(_SAY_SIZE, id_, size)
 
 
-async def due(pool: Pool, *, life_s: float, url_s: float, limit: int) -> list[StoredUpload]:
+async def list_expired(pool: Pool, *, life_s: float, url_s: float, limit: int) -> list[StoredUpload]:
     """Some that nobody used in their life, and deleted ones to which nothing can be put any more."""
     return [_upload(row) for row in await pool.fetch(_DUE, life_s, url_s, limit)]
 
@@ -125,7 +125,7 @@ async def lock_unused(connection: Connection, ids: Sequence[UUID]) -> dict[UUID,
     return {row["id"]: row["key"] for row in await connection.fetch(_LOCK_UNUSED, ids)}
 
 
-async def forget(connection: Connection, ids: Sequence[UUID]) -> None:
+async def delete(connection: Connection, ids: Sequence[UUID]) -> None:
     """They were never offered."""
     await connection.execute(_FORGET, ids)
 

@@ -13,15 +13,13 @@ from pydantic import Field
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner
-from atelier_gateway.media import input_store as inputs
-from atelier_gateway.media import removal_store as removals
-from atelier_gateway.media import upload_store as store
+from atelier_gateway.media import input_store, removal_store, upload_store
 from atelier_gateway.media.input_references import INPUT_BYTES_MAX
 from atelier_gateway.media.media_types import UploadType
 from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX
 from atelier_gateway.media.upload_rules import UploadRules
 from atelier_gateway.media.upload_store import StoredUpload
-from atelier_gateway.web.json_bodies import Body, FileName, field_problem
+from atelier_gateway.web.json_bodies import FileName, RequestBody, field_problem
 from atelier_gateway.web.problems import Problem, not_found
 from atelier_messaging import Transaction, UnitOfWork
 from atelier_storage.errors import ObjectMissing, StorageUnavailable, UploadIdentityUnfit
@@ -37,7 +35,7 @@ URL_LAPSED_S = PRESIGN_S_MAX + 60.0
 logger = logging.getLogger(__name__)
 
 
-class UploadRequest(Body):
+class UploadRequest(RequestBody):
     """``POST …/uploads`` (REQUIREMENTS 000.8). With ``size_bytes`` the URL takes exactly that many; without, what lies
     there is looked at when it is used, and when the URL has lapsed."""
 
@@ -85,8 +83,8 @@ class Uploads:
         name = safe_filename(upload.filename)
         new = StoredUpload(id_, key, name, upload.content_type, upload.size_bytes, used=False, created_at=_now())
         async with self._unit.once(dispatch=False) as work:
-            await self._check_room(work, owner, upload.size_bytes or most)
-            await store.insert(work.connection, owner, new)
+            await self._check_quota(work, owner, upload.size_bytes or most)
+            await upload_store.insert(work.connection, owner, new)
         put = self._objects.presign_put(key, upload.content_type, PRESIGN_S_MAX, upload.size_bytes)
         return {
             "id": str(id_),
@@ -102,13 +100,13 @@ class Uploads:
         """Removes it, and what holds its bytes unless a generation is made of that. Where the object store does not
         answer it is gone all the same, and its objects follow with the next sweep. Raises Problem 404."""
         async with self._unit.once(dispatch=False) as work:
-            upload = await store.find(work.connection, owner, id_)
+            upload = await upload_store.find(work.connection, owner, id_)
             if upload is None:
                 raise not_found("upload")
-            locked = await inputs.lock_of_uploads(work.connection, [upload.key])
-            gone = await inputs.release_of_uploads(work.connection, [upload.key], locked)
-            await store.mark_deleted(work.connection, [upload.key])
-            await removals.doom(work.connection, gone)
+            locked = await input_store.lock_for_uploads(work.connection, [upload.key])
+            gone = await input_store.release_with_uploads(work.connection, [upload.key], locked)
+            await upload_store.mark_deleted(work.connection, [upload.key])
+            await removal_store.schedule_removal(work.connection, gone)
         try:
             await self._remove(gone)
         except StorageUnavailable as error:
@@ -121,52 +119,56 @@ class Uploads:
                 if await sweep() < SWEPT_AT_ONCE:
                     break
 
-    async def _check_room(self, work: Transaction, owner: Owner, size: int) -> None:
-        number, size_all = await store.unused(work.connection, owner, unknown_bytes=INPUT_BYTES_MAX, url_s=URL_LAPSED_S)
+    async def _check_quota(self, work: Transaction, owner: Owner, size: int) -> None:
+        number, size_all = await upload_store.count_unused(
+            work.connection, owner, unknown_bytes=INPUT_BYTES_MAX, url_s=URL_LAPSED_S
+        )
         rules = self._rules
         if number >= rules.unused_max or size_all + size > rules.unused_bytes_max:
             detail = f"{number} uploads of yours with {size_all} bytes are unused; use or delete some."
             raise Problem("uploads_full", detail, headers={"Retry-After": "60"})
 
     async def _sweep_unsized(self) -> int:
-        found = await store.unsized(self._unit.pool, older_than_s=URL_LAPSED_S, limit=SWEPT_AT_ONCE)
+        found = await upload_store.list_unsized(self._unit.pool, older_than_s=URL_LAPSED_S, limit=SWEPT_AT_ONCE)
         sizes = [await self._size(upload.key) for upload in found]
-        await self._let_go([one for one, size in zip(found, sizes, strict=True) if size > bytes_max(one.content_type)])
+        await self._delete_unused(
+            [one for one, size in zip(found, sizes, strict=True) if size > bytes_max(one.content_type)]
+        )
         for upload, size in zip(found, sizes, strict=True):
             async with self._unit.once(dispatch=False) as work:
-                await store.say_size(work.connection, upload.id, size)
+                await upload_store.set_size(work.connection, upload.id, size)
         return len(found)
 
     async def _sweep_due(self) -> int:
         life_s = self._rules.unused_life_s
-        due = await store.due(self._unit.pool, life_s=life_s, url_s=URL_LAPSED_S, limit=SWEPT_AT_ONCE)
-        await self._let_go(due)
+        due = await upload_store.list_expired(self._unit.pool, life_s=life_s, url_s=URL_LAPSED_S, limit=SWEPT_AT_ONCE)
+        await self._delete_unused(due)
         return len(due)
 
     async def _sweep_unlinked(self) -> int:
         life_s = self._rules.unused_life_s
         async with self._unit.once(dispatch=False) as work:
-            keys = await inputs.unlinked(work.connection, older_than_s=life_s, limit=SWEPT_AT_ONCE)
-            gone = await inputs.release(work.connection, keys)
-            await store.mark_deleted(work.connection, gone)
-            await removals.doom(work.connection, gone)
+            keys = await input_store.list_unlinked(work.connection, older_than_s=life_s, limit=SWEPT_AT_ONCE)
+            gone = await input_store.release(work.connection, keys)
+            await upload_store.mark_deleted(work.connection, gone)
+            await removal_store.schedule_removal(work.connection, gone)
         return len(keys)
 
     async def _sweep_doomed(self) -> int:
-        keys = await removals.due(self._unit.pool, SWEPT_AT_ONCE)
+        keys = await removal_store.list_scheduled(self._unit.pool, SWEPT_AT_ONCE)
         await self._remove(keys)
         return len(keys)
 
-    async def _let_go(self, uploads: Sequence[StoredUpload]) -> None:
+    async def _delete_unused(self, uploads: Sequence[StoredUpload]) -> None:
         """Forgets those that nobody has begun to use meanwhile, and has their objects removed."""
         if not uploads:
             return
         async with self._unit.once(dispatch=False) as work:
-            locked = await inputs.lock_of_uploads(work.connection, [upload.key for upload in uploads])
-            unused = await store.lock_unused(work.connection, [upload.id for upload in uploads])
-            gone = await inputs.release_of_uploads(work.connection, list(unused.values()), locked)
-            await store.forget(work.connection, list(unused))
-            await removals.doom(work.connection, gone)
+            locked = await input_store.lock_for_uploads(work.connection, [upload.key for upload in uploads])
+            unused = await upload_store.lock_unused(work.connection, [upload.id for upload in uploads])
+            gone = await input_store.release_with_uploads(work.connection, list(unused.values()), locked)
+            await upload_store.delete(work.connection, list(unused))
+            await removal_store.schedule_removal(work.connection, gone)
 
     async def _remove(self, keys: Sequence[str]) -> None:
         """Outside every transaction: the store may be slow. What a crash leaves is still written down."""
@@ -174,7 +176,7 @@ class Uploads:
             return
         await asyncio.gather(*(self._objects.remove(key) for key in keys))
         async with self._unit.once(dispatch=False) as work:
-            await removals.forget(work.connection, keys)
+            await removal_store.delete(work.connection, keys)
 
     async def _size(self, key: str) -> int:
         try:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from atelier_gateway.rate_limits.limiter import Limits, Rule, Verdict, refusal
+from atelier_gateway.rate_limits.limiter import RateLimitDecision, RateLimiter, RateLimitRule, rate_limited_problem
 from atelier_gateway.web.client_ip import ClientIp, subject
 from atelier_gateway.web.problems import Problem
 
@@ -25,25 +25,25 @@ SURFACELESS = "other"
 
 
 class FailedLogins:
-    """Middleware, inside ``Edge``. The limits are asked for with each use: they are made when the process starts."""
+    """Middleware, inside ``RequestGuard``. The rate limiter is looked up on each use: it exists only once started."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
         per_minute: int,
-        limits_of: Callable[[Scope], Limits],
+        limits_of: Callable[[Scope], RateLimiter],
         client_ip: ClientIp,
         shape_of: Callable[[str], Callable[[Problem], Response]],
         surface_of: Callable[[str], str],
     ) -> None:
         self._app = app
-        self._rule = Rule("failed-logins", per_minute, WINDOW_S)
+        self._rule = RateLimitRule("failed-logins", per_minute, WINDOW_S)
         self._limits_of = limits_of
         self._client_ip = client_ip
         self._shape_of = shape_of
         self._surface_of = surface_of
-        self._refused: OrderedDict[str, tuple[float, Verdict]] = OrderedDict()
+        self._refused: OrderedDict[str, tuple[float, RateLimitDecision]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -58,7 +58,7 @@ class FailedLogins:
                 return
             if message["type"] == "http.response.start" and message["status"] == 401:
                 verdict = self._known(who) or await self._limits_of(scope).take(self._rule, who, always=True)
-                if not verdict.allowed:
+                if not verdict.is_allowed:
                     replaced = True
                     self._remember(who, verdict)
                     return await self._refuse(verdict, scope, receive, send)
@@ -66,15 +66,15 @@ class FailedLogins:
 
         await self._app(scope, receive, counting)
 
-    async def _refuse(self, verdict: Verdict, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._shape_of(scope["path"])(refusal(verdict))(scope, receive, send)
+    async def _refuse(self, verdict: RateLimitDecision, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._shape_of(scope["path"])(rate_limited_problem(verdict))(scope, receive, send)
 
-    def _known(self, who: str) -> Verdict | None:
+    def _known(self, who: str) -> RateLimitDecision | None:
         until, verdict = self._refused.get(who, (0.0, None))
         left_s = until - time.monotonic()
         return replace(verdict, reset_s=math.ceil(left_s)) if verdict and left_s > 0 else None
 
-    def _remember(self, who: str, verdict: Verdict) -> None:
+    def _remember(self, who: str, verdict: RateLimitDecision) -> None:
         self._refused[who] = (time.monotonic() + verdict.retry_after_s, verdict)
         self._refused.move_to_end(who)
         if len(self._refused) > REMEMBERED_MAX:

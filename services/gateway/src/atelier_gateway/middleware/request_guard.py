@@ -34,12 +34,12 @@ REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
 """Of the request at work; also in its answer's ``X-Request-Id``."""
 UNLOGGED = ("/health/", "/metrics")
 """Paths of probes: too frequent and too dull for an access line."""
-Shape = Callable[[Problem], Response]
+RenderProblem = Callable[[Problem], Response]
 logger = logging.getLogger(__name__)
 access = logging.getLogger("atelier_gateway.access")
 
 
-class Edge:
+class RequestGuard:
     """Wraps the application. ``shape_of`` tells how the surface at a path words its errors."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Edge:
         app: ASGIApp,
         *,
         body_bytes_max: int,
-        shape_of: Callable[[str], Shape],
+        shape_of: Callable[[str], RenderProblem],
         surface_of: Callable[[str], str],
         larger: Mapping[str, int] | None = None,
         bodies_bytes_max: int = 1 << 40,

@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from atelier_contracts import CreditGranted, GrantCredit
-from atelier_gateway.identity import operator_acts as admin_acts
-from atelier_gateway.peers.reply_listener import Replies
+from atelier_gateway.identity import operator_acts
+from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.web.problems import Problem
 from atelier_messaging import Bus, Transaction
 
 
 async def grant(
     bus: Bus,
-    replies: Replies,
+    replies: ReplyListener,
     command: GrantCredit,
     record: Callable[[Transaction], Awaitable[None]],
     *,
@@ -27,13 +27,13 @@ async def grant(
     if not bus.is_connected:
         raise Problem("unavailable", "The message broker cannot be reached; nothing was granted.")
     async with bus.unit.once(dispatch=False) as work:
-        ordered = await admin_acts.grant_of(work.connection, command.grant_id)
+        ordered = await operator_acts.find_grant(work.connection, command.grant_id)
         if ordered is None:
             await record(work)
         elif not _was_ordered(ordered, command):
             raise _another_grant()
         envelope = work.emit(command)
-    reply = await replies.ask(command.grant_id, bus.outbox.dispatch(envelope), within_s=within_s)
+    reply = await replies.publish_and_wait(command.grant_id, bus.outbox.dispatch(envelope), within_s=within_s)
     if not isinstance(reply, CreditGranted):
         return None
     if not _is_given(reply, command):

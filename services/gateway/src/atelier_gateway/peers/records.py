@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from atelier_gateway.generations.operator_timeline import gap
-from atelier_gateway.peers.client import Internal, Unanswered
+from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 
 Record = dict[str, Any]
 
@@ -28,21 +28,21 @@ class PeerRecords:
         return not self.missing
 
 
-async def collect(internal: Internal, id_: UUID, *, with_job: bool = True) -> PeerRecords:
+async def collect(internal: PeerClient, id_: UUID, *, with_job: bool = True) -> PeerRecords:
     """Asks session, billing and, ``with_job``, render at once."""
     missing: list[dict[str, str]] = []
 
     async def ask(service: str, record: Awaitable[Record | None]) -> Record | None:
         try:
             return await record
-        except Unanswered as error:
+        except PeerUnavailable as error:
             missing.append(gap(service, str(error)))
             return None
 
     saga, hold, job = await asyncio.gather(
-        ask("session", internal.saga(id_)),
-        ask("billing", internal.hold(id_)),
-        ask("render", internal.job(id_)) if with_job else _nothing(),
+        ask("session", internal.get_saga(id_)),
+        ask("billing", internal.get_hold(id_)),
+        ask("render", internal.get_job(id_)) if with_job else _nothing(),
     )
     return PeerRecords(saga, hold, job, tuple(sorted(missing, key=lambda absent: absent["service"])))
 

@@ -11,18 +11,20 @@ from atelier_contracts import Envelope, Message
 from atelier_messaging import PublishOutcome
 
 
-class Replies:
+class ReplyListener:
     """Futures by subject: the id of the generation or of the grant."""
 
     def __init__(self) -> None:
         self._waiting: dict[UUID, asyncio.Future[Message | None]] = {}
         self._sending: set[asyncio.Future[PublishOutcome]] = set()
 
-    async def hear(self, envelope: Envelope) -> None:
+    async def on_reply(self, envelope: Envelope) -> None:
         """Wakes whoever waits for this subject."""
         self._resolve(envelope.message.subject, envelope.message)
 
-    async def ask(self, subject: UUID, publishing: Awaitable[PublishOutcome], *, within_s: float) -> Message | None:
+    async def publish_and_wait(
+        self, subject: UUID, publishing: Awaitable[PublishOutcome], *, within_s: float
+    ) -> Message | None:
         """The reply to a message while it is being published; listening starts before it leaves.
 
         None when no reply came in time, or as soon as the broker did not confirm the message: what became of it is

@@ -1,4 +1,4 @@
-"""SQL of what happened to each generation. The rows are written by the projection (``store/generations.py``)."""
+"""SQL of what happened to each generation. The rows are written by the projection (``projection/store.py``)."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ _PRUNE = "DELETE FROM generation_events WHERE at < now() - make_interval(hours =
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class ProjectionEvent:
     """One change, as its followers see it; ``progress`` is 0..100."""
 
     id: int
@@ -26,10 +26,10 @@ class Happening:
     at: datetime
 
 
-async def since(pool: Pool, generation_id: UUID, last_id: int) -> list[Happening]:
+async def list_after(pool: Pool, generation_id: UUID, last_id: int) -> list[ProjectionEvent]:
     """What came after the event with this id, in order; the asker has proven to be the owner."""
     rows = await pool.fetch(_SINCE, generation_id, last_id, PAGE_MAX)
-    return [Happening(row["id"], row["state"], row["progress"], row["at"]) for row in rows]
+    return [ProjectionEvent(row["id"], row["state"], row["progress"], row["at"]) for row in rows]
 
 
 async def prune(pool: Pool) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Collection
 from uuid import UUID
 
 from atelier_contracts import Owner
-from atelier_gateway.projection import store as generations
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation
 from atelier_messaging.database import Pool
 
 _NEWEST = f"""
-SELECT {generations.COLUMNS} FROM generations
+SELECT {projection_store.COLUMNS} FROM generations
 WHERE owner_kind = $1 AND owner_id = $2 AND state <> 'rejected'
   AND ($3::uuid IS NULL OR id < $3)
   AND ($4::text IS NULL OR surface = $4)
@@ -19,7 +19,7 @@ ORDER BY id DESC LIMIT $7
 """  # noqa: S608 - constants only
 
 
-async def newest(
+async def list_newest(
     pool: Pool,
     owner: Owner,
     *,
@@ -32,4 +32,4 @@ async def newest(
     """At most ``limit`` of this owner's, those older than ``before``; None as a filter means all."""
     wanted = list(states) if states is not None else None
     rows = await pool.fetch(_NEWEST, owner.kind, owner.id, before, surface, kind, wanted, limit)
-    return [generations.of_row(row) for row in rows]
+    return [projection_store.generation_of(row) for row in rows]

@@ -15,10 +15,10 @@ from uuid import UUID
 from atelier_contracts import Event, GenerationFailed, wrap
 from atelier_contracts.message import REGISTRY
 from atelier_gateway.handlers import project_events
-from atelier_gateway.peers.client import Internal, Unanswered
-from atelier_gateway.projection import stalled as standing
-from atelier_gateway.projection.waiter import Waiting
-from atelier_gateway.webhooks.enqueuer import Noting
+from atelier_gateway.peers.client import PeerClient, PeerUnavailable
+from atelier_gateway.projection import stalled
+from atelier_gateway.projection.waiter import GenerationWaiter
+from atelier_gateway.webhooks.enqueuer import DeliveryEnqueuer
 from atelier_messaging import Delivery, UnitOfWork
 from atelier_telemetry import metrics
 
@@ -29,11 +29,17 @@ LOST_AT_WORK = "what became of it was lost; its credits go back and nothing is c
 logger = logging.getLogger(__name__)
 
 
-class Standing:
+class ProjectionRecovery:
     """Asks for what was not heard on the bus."""
 
     def __init__(
-        self, work: UnitOfWork, internal: Internal, waiting: Waiting, noting: Noting, *, after_s: float
+        self,
+        work: UnitOfWork,
+        internal: PeerClient,
+        waiting: GenerationWaiter,
+        noting: DeliveryEnqueuer,
+        *,
+        after_s: float,
     ) -> None:
         self._work = work
         self._internal = internal
@@ -43,37 +49,37 @@ class Standing:
     async def check(self) -> None:
         """One look at what stands still. A session that does not answer is asked again after ``after_s``."""
         pool = self._work.pool
-        metrics.OLDEST_OPEN.labels("projection").set(await standing.oldest_open_s(pool))
-        ids = await standing.claim(pool, after_s=self._after_s, rows_max=ROWS_MAX)
+        metrics.OLDEST_OPEN.labels("projection").set(await stalled.get_oldest_open_s(pool))
+        ids = await stalled.claim_stalled(pool, after_s=self._after_s, rows_max=ROWS_MAX)
         if not ids:
             return
         try:
-            known = {UUID(one["id"]): one["events"] for one in await self._internal.standing(ids)}
-        except Unanswered as silent:
+            known = {UUID(one["id"]): one["events"] for one in await self._internal.get_generation_events(ids)}
+        except PeerUnavailable as silent:
             logger.warning("%d generations stand still: %s", len(ids), silent)
             return
         await self._heal("told", [_event(told) for events in known.values() for told in events])
-        lost = await standing.note_answer(pool, ids, [id_ for id_ in ids if id_ not in known])
+        lost = await stalled.record_answer(pool, ids, [id_ for id_ in ids if id_ not in known])
         await self._heal("withdrawn", await self._withdrawn(lost))
 
     async def _withdrawn(self, unknown: Sequence[UUID]) -> list[Event]:
         """The ends of requests that the session does not know and, after this, never takes."""
         if not unknown:
             return []
-        late = await standing.unsent(self._work.pool, unknown)
+        late = await stalled.find_unsent(self._work.pool, unknown)
         ends: list[Event] = []
         for id_ in unknown:
             if id_ in late:
                 continue
             try:
                 ends += await self._end(id_)
-            except Unanswered as silent:
+            except PeerUnavailable as silent:
                 logger.warning("generation %s stands still: %s", id_, silent)
         return ends
 
     async def _end(self, id_: UUID) -> list[Event]:
-        """The end, once it is certain that nothing is charged. Raises Unanswered."""
-        hold = await self._internal.hold(id_)
+        """The end, once it is certain that nothing is charged. Raises PeerUnavailable."""
+        hold = await self._internal.get_hold(id_)
         if hold and hold["state"] == "captured":
             logger.error("generation %s is charged and the session does not know it: it needs a person", id_)
             return []

@@ -30,22 +30,22 @@ SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM gen
 """
 
 
-async def claim(pool: Pool, *, after_s: float, rows_max: int) -> list[UUID]:
+async def claim_stalled(pool: Pool, *, after_s: float, rows_max: int) -> list[UUID]:
     """Generations of which nothing was heard for ``after_s`` seconds; each is answered once in that time."""
     return [row["id"] for row in await pool.fetch(_CLAIM, after_s, rows_max)]
 
 
-async def note_answer(pool: Pool, asked: Sequence[UUID], unknown: Sequence[UUID]) -> list[UUID]:
+async def record_answer(pool: Pool, asked: Sequence[UUID], unknown: Sequence[UUID]) -> list[UUID]:
     """Writes down which of those that were asked about the session does not know; answers the ones that it did not know
     when it was asked before, either."""
     return [row["id"] for row in await pool.fetch(_NOTE_ANSWER, asked, unknown) if row["again"]]
 
 
-async def unsent(pool: Pool, ids: Sequence[UUID]) -> set[UUID]:
+async def find_unsent(pool: Pool, ids: Sequence[UUID]) -> set[UUID]:
     """Those whose request no broker has confirmed yet."""
     return {row["id"] for row in await pool.fetch(_UNSENT, list(ids), GenerationRequested.name)}
 
 
-async def oldest_open_s(pool: Pool) -> float:
+async def get_oldest_open_s(pool: Pool) -> float:
     """The age of the oldest generation that is not shown as ended, in seconds; 0 where all are."""
     return float(await pool.fetchval(_OLDEST))

@@ -140,7 +140,7 @@ async def insert(connection: Connection, new: Sequence[NewGeneration]) -> None:
     )
 
 
-async def present(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+async def find_existing(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
     """Those that are there."""
     return {row["id"] for row in await connection.fetch(_PRESENT, list(ids))} if ids else set()
 
@@ -150,18 +150,18 @@ async def lock_snapshots(connection: Connection, ids: Collection[UUID]) -> dict[
     return {row["id"]: _snapshot(row) for row in await connection.fetch(_LOCK, sorted(ids))}
 
 
-async def snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
+async def load_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
     """The changing part of those that exist; for whoever waits for them, the owner has been checked before."""
     return {row["id"]: _snapshot(row) for row in await pool.fetch(_SNAPSHOTS, list(ids))}
 
 
-async def settled_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
+async def load_settled_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
     """The same, as soon as no transaction is changing them any more."""
     return {row["id"]: _snapshot(row) for row in await pool.fetch(_SETTLED, list(ids))}
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class GenerationEnd:
     """A generation that has just ended, for the log: seconds from its POST to its end."""
 
     id: UUID
@@ -174,17 +174,17 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedChanges:
     """What a change of snapshots leads to: the generations that webhooks tell of, and those that have ended."""
 
-    listened_to: frozenset[UUID] = frozenset()
-    ended: tuple[End, ...] = ()
+    subscribed: frozenset[UUID] = frozenset()
+    ended: tuple[GenerationEnd, ...] = ()
 
 
-async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> Saved:
+async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> SavedChanges:
     """Writes them in one statement; a row that has come further in the meantime stays as it is."""
     if not snapshots:
-        return Saved()
+        return SavedChanges()
     values = list(snapshots.values())
     rows = await connection.fetch(
         _UPDATE,
@@ -203,16 +203,16 @@ async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapsh
         [s.started_at for s in values],
         [s.ended_at for s in values],
     )
-    return Saved(
+    return SavedChanges(
         frozenset(row["id"] for row in rows if row["listened_to"]),
         tuple(_end_of(row) for row in rows if row["rank"] == TERMINAL),
     )
 
 
-def _end_of(row: asyncpg.Record) -> End:
+def _end_of(row: asyncpg.Record) -> GenerationEnd:
     owner = Owner(kind=row["owner_kind"], id=row["owner_id"])
     seconds = (row["updated_at"] - row["created_at"]).total_seconds()
-    return End(row["id"], owner, row["kind"], row["surface"], seconds, row["request_id"], row["trace_id"])
+    return GenerationEnd(row["id"], owner, row["kind"], row["surface"], seconds, row["request_id"], row["trace_id"])
 
 
 async def expire_outputs(connection: Connection, ids: Collection[UUID]) -> None:
@@ -226,16 +226,16 @@ async def delete_ended(connection: Connection, id_: UUID, owner: Owner) -> bool:
     return bool(await connection.fetchval(_DELETE, id_, owner.kind, owner.id))
 
 
-async def of_owner(pool: Pool, id_: UUID, owner: Owner) -> Generation | None:
+async def find_for_owner(pool: Pool, id_: UUID, owner: Owner) -> Generation | None:
     """The generation, if it is this owner's."""
     row = await pool.fetchrow(_OWNED, id_, owner.kind, owner.id)
-    return of_row(row) if row else None
+    return generation_of(row) if row else None
 
 
-async def of_anyone(pool: Pool, id_: UUID) -> Generation | None:
+async def find_by_id(pool: Pool, id_: UUID) -> Generation | None:
     """The generation, for an operator or for the request that made it."""
     row = await pool.fetchrow(_ANY, id_)
-    return of_row(row) if row else None
+    return generation_of(row) if row else None
 
 
 def _snapshot(row: asyncpg.Record) -> Snapshot:
@@ -260,7 +260,7 @@ def _owner(row: asyncpg.Record) -> Owner:
     return Owner(kind=row["owner_kind"], id=row["owner_id"])
 
 
-def of_row(row: asyncpg.Record) -> Generation:
+def generation_of(row: asyncpg.Record) -> Generation:
     """A row that was selected with ``COLUMNS``."""
     return Generation(
         row["id"],

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from atelier_gateway.projection import store as generations
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL, Snapshot
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
@@ -22,7 +22,7 @@ WAITERS_MAX = 2_000
 
 logger = logging.getLogger(__name__)
 
-Told = TypeVar("Told")
+News = TypeVar("News")
 
 
 class Client(Protocol):
@@ -30,15 +30,15 @@ class Client(Protocol):
 
     gone: asyncio.Future[None]
 
-    def check(self) -> None:
+    def raise_if_gone(self) -> None:
         """Raises ClientDisconnect when it is gone."""
 
 
-class Listeners(Generic[Told]):
+class Waiters(Generic[News]):
     """Who waits to be told what about which generation."""
 
     def __init__(self) -> None:
-        self._futures: dict[UUID, set[asyncio.Future[Told]]] = {}
+        self._futures: dict[UUID, set[asyncio.Future[News]]] = {}
         self.count = 0
 
     @property
@@ -47,9 +47,9 @@ class Listeners(Generic[Told]):
         return self._futures.keys()
 
     @contextmanager
-    def listen(self, id_: UUID) -> Iterator[asyncio.Future[Told]]:
+    def subscribe(self, id_: UUID) -> Iterator[asyncio.Future[News]]:
         """A future that ``tell`` fills, for the length of the block."""
-        future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[News] = asyncio.get_running_loop().create_future()
         self._futures.setdefault(id_, set()).add(future)
         self.count += 1
         try:
@@ -60,26 +60,26 @@ class Listeners(Generic[Told]):
             if not self._futures[id_]:
                 del self._futures[id_]
 
-    def tell(self, id_: UUID, news: Told) -> None:
+    def notify(self, id_: UUID, news: News) -> None:
         """Wakes all who wait for this one."""
         for future in self._futures.get(id_, ()):
             if not future.done():
                 future.set_result(news)
 
 
-class Waiting:
+class GenerationWaiter:
     """Those who wait, in one process."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._ends: Listeners[Snapshot] = Listeners()
-        self._changes: Listeners[None] = Listeners()
+        self._end_waiters: Waiters[Snapshot] = Waiters()
+        self._change_waiters: Waiters[None] = Waiters()
         self._woken: set[UUID] = set()
         self._looking: asyncio.Task[None] | None = None
         self._stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
-    def stopping(self) -> bool:
+    def is_stopping(self) -> bool:
         """Whether this process is about to end, so that nobody waits any more."""
         return self._stopped.done()
 
@@ -88,17 +88,17 @@ class Waiting:
         if not self._stopped.done():
             self._stopped.set_result(None)
 
-    async def ended(
+    async def wait_until_ended(
         self, generation_id: UUID, within_s: float, client: Client | None = None, *, even_when_stopping: bool = False
     ) -> Snapshot | None:
         """The generation as it ended; None if it has not within ``within_s`` seconds, or too many wait already, or this
         process stops. Raises ClientDisconnect when the ``client`` is gone before that.
         """
-        if self._ends.count >= WAITERS_MAX:
+        if self._end_waiters.count >= WAITERS_MAX:
             within_s = 0.0
-        with self._ends.listen(generation_id) as end:
+        with self._end_waiters.subscribe(generation_id) as end:
             # After listening began, so that an end between this look and the wait wakes us.
-            self._tell(await generations.snapshots(self._pool, [generation_id]))
+            self._notify_ended(await projection_store.load_snapshots(self._pool, [generation_id]))
             ends: list[asyncio.Future[Any]] = [end]
             ends += [client.gone] if client else []
             ends += [] if even_when_stopping else [self._stopped]
@@ -106,40 +106,42 @@ class Waiting:
             if end.done():
                 return end.result()
             if client:
-                client.check()
+                client.raise_if_gone()
             return None
 
-    async def changed(self, generation_id: UUID, within_s: float) -> None:
+    async def wait_for_change(self, generation_id: UUID, within_s: float) -> None:
         """Returns when this process has projected something about the generation or stops, or after ``within_s``
         seconds."""
-        with self._changes.listen(generation_id) as change:
+        with self._change_waiters.subscribe(generation_id) as change:
             await asyncio.wait([change, self._stopped], timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
 
     def wake(self, generation_ids: Collection[UUID]) -> None:
         """Called by the projection inside its transaction; those who wait are told after the commit."""
-        self._woken.update(id_ for id_ in generation_ids if id_ in self._ends.ids or id_ in self._changes.ids)
+        self._woken.update(
+            id_ for id_ in generation_ids if id_ in self._end_waiters.ids or id_ in self._change_waiters.ids
+        )
         if self._woken and (self._looking is None or self._looking.done()):
-            self._looking = asyncio.create_task(self._look())
+            self._looking = asyncio.create_task(self._look_up())
 
     async def poll(self) -> None:
         """Looks up whatever end is waited for: here is found what other replicas have projected."""
-        if self._ends.ids:
-            self._tell(await generations.snapshots(self._pool, self._ends.ids))
+        if self._end_waiters.ids:
+            self._notify_ended(await projection_store.load_snapshots(self._pool, self._end_waiters.ids))
 
-    async def _look(self) -> None:
+    async def _look_up(self) -> None:
         while self._woken:
             ids, self._woken = self._woken, set()
             try:
                 # Waits for the transaction that woke us: afterwards it is committed, or undone.
-                self._tell(await generations.settled_snapshots(self._pool, ids))
+                self._notify_ended(await projection_store.load_settled_snapshots(self._pool, ids))
             except Exception as failed:
                 if not is_outage(failed):
                     raise
                 logger.warning("waking is left to the poll: %r", failed)
             for id_ in ids:
-                self._changes.tell(id_, None)
+                self._change_waiters.notify(id_, None)
 
-    def _tell(self, snapshots: dict[UUID, Snapshot]) -> None:
+    def _notify_ended(self, snapshots: dict[UUID, Snapshot]) -> None:
         for id_, snapshot in snapshots.items():
             if snapshot.rank == TERMINAL:
-                self._ends.tell(id_, snapshot)
+                self._end_waiters.notify(id_, snapshot)

@@ -1,4 +1,4 @@
-"""Where sliding windows are kept: Redis through the ``limits`` library, or the gateway's Postgres (``store/rates.py``).
+"""Stores of sliding windows: Redis through the ``limits`` library, or the gateway's Postgres (``postgres_windows``).
 
 The library is imported only where Redis is configured; it costs 170 ms and 8 MB.
 """
@@ -6,7 +6,7 @@ The library is imported only where Redis is configured; it costs 170 ms and 8 MB
 import time
 from typing import TYPE_CHECKING
 
-from atelier_gateway.rate_limits.limiter import Count, Windows
+from atelier_gateway.rate_limits.limiter import WindowBackend, WindowCount
 from atelier_gateway.rate_limits.postgres_windows import PostgresWindows
 from atelier_messaging.database import Pool
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 LIBRARY_SCHEMES = ("redis://", "rediss://", "memory://")
 
 
-def open_windows(redis_url: str | None, pool: Pool) -> Windows:
+def open_windows(redis_url: str | None, pool: Pool) -> WindowBackend:
     """Shared between all processes that are given the same Redis or the same database."""
     return library_windows(redis_url) if redis_url else PostgresWindows(pool)
 
 
-def library_windows(url: str) -> Windows:
+def library_windows(url: str) -> WindowBackend:
     """Windows in one of the library's storages: ``redis[s]://…``, or ``memory://`` for a process that is alone."""
     from limits.aio.storage import MovingWindowSupport
     from limits.storage import storage_from_string
@@ -38,7 +38,7 @@ class _LibraryWindows:
     def __init__(self, storage: "MovingWindowSupport") -> None:
         self._storage = storage
 
-    async def take(self, key: str, limit: int, window_s: int) -> Count:
+    async def take(self, key: str, limit: int, window_s: int) -> WindowCount:
         """Adds one, atomically, unless the window is full. Raises ConnectionError when the storage is away."""
         from limits.errors import StorageError
 
@@ -48,7 +48,7 @@ class _LibraryWindows:
         except StorageError as away:
             raise ConnectionError("the storage of the limits does not answer") from away
 
-    async def _count(self, key: str, limit: int, window_s: int, *, allowed: bool) -> Count:
+    async def _count(self, key: str, limit: int, window_s: int, *, allowed: bool) -> WindowCount:
         began, used = await self._storage.get_moving_window(key, limit, window_s)
         left_s = began + window_s - time.time() if used else 0.0
-        return Count(allowed, used, left_s)
+        return WindowCount(allowed, used, left_s)

@@ -15,14 +15,14 @@ Table = Literal["form_requests", "story_requests"]
 
 
 @dataclass(frozen=True, slots=True)
-class Hour:
+class HourlyUsage:
     """A user's last hour: how many were accepted, and in how many seconds the oldest of them no longer counts."""
 
     used: int
     reset_s: float
 
 
-async def hour(reader: Connection | Pool, table: Table, user_id: UUID) -> Hour:
+async def get_usage(reader: Connection | Pool, table: Table, user_id: UUID) -> HourlyUsage:
     """What the user's last hour holds."""
     row = await reader.fetchrow(
         f"""
@@ -35,16 +35,16 @@ async def hour(reader: Connection | Pool, table: Table, user_id: UUID) -> Hour:
         float(HOUR_S),
     )
     assert row is not None, "an aggregate has one row"
-    return Hour(row["used"], row["reset_s"])
+    return HourlyUsage(row["used"], row["reset_s"])
 
 
-async def enter(connection: Connection, table: Table, id_: UUID, user_id: UUID) -> None:
+async def count_request(connection: Connection, table: Table, id_: UUID, user_id: UUID) -> None:
     """Counts the request in, inside the caller's transaction and under the caller's lock."""
     insert = f"INSERT INTO {table} (id, user_id, at) VALUES ($1, $2, statement_timestamp())"  # noqa: S608 - a constant
     await connection.execute(insert, id_, user_id)
 
 
-async def leave(pool: Pool, table: Table, id_: UUID) -> None:
+async def uncount_request(pool: Pool, table: Table, id_: UUID) -> None:
     """Nothing came of the request: it was never here."""
     await pool.execute(f"DELETE FROM {table} WHERE id = $1", id_)  # noqa: S608 - a constant
 
@@ -56,10 +56,10 @@ async def prune(pool: Pool) -> None:
         await pool.execute(past, float(2 * HOUR_S))
 
 
-async def enter_alone(connection: Connection, table: Table, id_: UUID, user_id: UUID, *, most: int) -> Hour:
+async def count_if_below(connection: Connection, table: Table, id_: UUID, user_id: UUID, *, most: int) -> HourlyUsage:
     """The user's hour before this request, which is counted in unless it is full; of one user's, one at a time."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{table}:{user_id}")
-    before = await hour(connection, table, user_id)
+    before = await get_usage(connection, table, user_id)
     if before.used < most:
-        await enter(connection, table, id_, user_id)
+        await count_request(connection, table, id_, user_id)
     return before

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RateLimitRule:
     """At most ``limit`` within any ``window_s`` seconds. The name is shown in the headers."""
 
     name: str
@@ -30,7 +30,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class WindowCount:
     """What a window holds after it was asked: whether one more fitted, how many are in it, when the oldest leaves."""
 
     allowed: bool
@@ -38,23 +38,23 @@ class Count:
     reset_s: float
 
 
-class Windows(Protocol):
+class WindowBackend(Protocol):
     """Where the windows are kept."""
 
-    async def take(self, key: str, limit: int, window_s: int) -> Count:
+    async def take(self, key: str, limit: int, window_s: int) -> WindowCount:
         """Adds one, atomically, unless the window is full."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RateLimitDecision:
     """Whether it may be done, and what the headers say. ``counted`` is False where nobody counts."""
 
-    rule: Rule
-    allowed: bool
+    rule: RateLimitRule
+    is_allowed: bool
     remaining: int
     reset_s: int
-    counted: bool = True
+    is_counted: bool = True
 
     @property
     def limit(self) -> int:
@@ -64,17 +64,17 @@ class Verdict:
     @property
     def retry_after_s(self) -> int:
         """Seconds until it is worth trying again; 0 when it is allowed."""
-        return 0 if self.allowed else max(1, self.reset_s)
+        return 0 if self.is_allowed else max(1, self.reset_s)
 
 
-class Limits:
+class RateLimiter:
     """Counts and judges. With ``enabled`` false (``RATE_LIMIT_ENABLED``) everything is allowed and nothing is told."""
 
-    def __init__(self, windows: Windows, *, enabled: bool = True) -> None:
+    def __init__(self, windows: WindowBackend, *, enabled: bool = True) -> None:
         self._windows = windows
         self._enabled = enabled
 
-    async def take(self, rule: Rule, subject: str, *, always: bool = False) -> Verdict:
+    async def take(self, rule: RateLimitRule, subject: str, *, always: bool = False) -> RateLimitDecision:
         """Counts this request, unless it is refused here: a client that waits is not made to wait longer.
 
         ``always`` is for what no setting may switch off.
@@ -84,9 +84,9 @@ class Limits:
         return await _judged(rule, self._windows.take(_key(rule, subject), rule.limit, rule.window_s))
 
 
-def headers(*verdicts: Verdict) -> dict[str, str]:
+def rate_limit_headers(*verdicts: RateLimitDecision) -> dict[str, str]:
     """``RateLimit`` and ``RateLimit-Policy`` (draft-ietf-httpapi-ratelimit-headers), ``Retry-After`` when refused."""
-    told = [verdict for verdict in verdicts if verdict.counted]
+    told = [verdict for verdict in verdicts if verdict.is_counted]
     if not told:
         return {}
     fields = {
@@ -98,19 +98,19 @@ def headers(*verdicts: Verdict) -> dict[str, str]:
     return fields
 
 
-def refusal(*verdicts: Verdict) -> Problem:
+def rate_limited_problem(*verdicts: RateLimitDecision) -> Problem:
     """The 429 of whichever of the verdicts refused; its headers tell of all of them."""
-    refused = next(verdict for verdict in verdicts if not verdict.allowed)
+    refused = next(verdict for verdict in verdicts if not verdict.is_allowed)
     detail = f"At most {refused.limit} in {refused.rule.window_s} seconds; try again in {refused.retry_after_s} s."
     details: Mapping[str, object] = {"retry_after_s": refused.retry_after_s}
-    return Problem("rate_limited", detail, details=details, headers=headers(*verdicts))
+    return Problem("rate_limited", detail, details=details, headers=rate_limit_headers(*verdicts))
 
 
-def _key(rule: Rule, subject: str) -> str:
+def _key(rule: RateLimitRule, subject: str) -> str:
     return f"{rule.name}:{rule.window_s}:{subject}"
 
 
-async def _judged(rule: Rule, asking: Awaitable[Count]) -> Verdict:
+async def _judged(rule: RateLimitRule, asking: Awaitable[WindowCount]) -> RateLimitDecision:
     try:
         count = await asking
     except Exception as away:
@@ -118,8 +118,8 @@ async def _judged(rule: Rule, asking: Awaitable[Count]) -> Verdict:
             raise
         logger.warning("the limit %s is not counted: %r", rule.name, away)
         return _uncounted(rule)
-    return Verdict(rule, count.allowed, max(0, rule.limit - count.used), max(0, math.ceil(count.reset_s)))
+    return RateLimitDecision(rule, count.allowed, max(0, rule.limit - count.used), max(0, math.ceil(count.reset_s)))
 
 
-def _uncounted(rule: Rule) -> Verdict:
-    return Verdict(rule, True, rule.limit, 0, counted=False)
+def _uncounted(rule: RateLimitRule) -> RateLimitDecision:
+    return RateLimitDecision(rule, True, rule.limit, 0, is_counted=False)

@@ -4,7 +4,7 @@ The row's lock makes counting and adding one act. The table is unlogged: after a
 empty, which costs nothing but a few requests more; every other write to it is half as dear.
 """
 
-from atelier_gateway.rate_limits.limiter import Count
+from atelier_gateway.rate_limits.limiter import WindowCount
 from atelier_messaging.database import Pool
 
 _TAKE = """
@@ -27,11 +27,11 @@ class PostgresWindows:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def take(self, key: str, limit: int, window_s: int) -> Count:
+    async def take(self, key: str, limit: int, window_s: int) -> WindowCount:
         """Adds one, atomically, unless the window is full."""
         row = await self._pool.fetchrow(_TAKE, key, limit, float(window_s))
         assert row is not None, "an upsert returns its row"
-        return Count(row["allowed"], row["used"], row["reset_s"])
+        return WindowCount(row["allowed"], row["used"], row["reset_s"])
 
 
 async def prune(pool: Pool) -> None:

@@ -5,38 +5,44 @@ from collections.abc import Awaitable, Callable
 from starlette.datastructures import Headers
 from starlette.responses import Response
 
-from atelier_gateway.rate_limits.limiter import Limits, Rule, Verdict, headers, refusal
+from atelier_gateway.rate_limits.limiter import (
+    RateLimitDecision,
+    RateLimiter,
+    RateLimitRule,
+    rate_limit_headers,
+    rate_limited_problem,
+)
 from atelier_gateway.web.problems import Problem
 
 
-class Gate:
+class RequestLimits:
     """One request's way through its limits; remembers what each of them said."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RateLimiter) -> None:
         self._limits = limits
-        self._verdicts: dict[str, Verdict] = {}
+        self._verdicts: dict[str, RateLimitDecision] = {}
 
-    async def take(self, rule: Rule, counted: str) -> None:
+    async def take(self, rule: RateLimitRule, counted: str) -> None:
         """Counts the request. Raises Problem 429."""
         verdict = self._verdicts[rule.name] = await self._limits.take(rule, counted)
-        if not verdict.allowed:
-            raise refusal(*self._verdicts.values())
+        if not verdict.is_allowed:
+            raise rate_limited_problem(*self._verdicts.values())
 
     @property
     def headers(self) -> dict[str, str]:
         """For the answer, whatever it is."""
-        return headers(*self._verdicts.values())
+        return rate_limit_headers(*self._verdicts.values())
 
 
-def waits(asked: Headers) -> bool:
+def prefers_waiting(asked: Headers) -> bool:
     """Whether the client wants to wait: unless it says ``Prefer: respond-async`` (RFC 7240)."""
     preferences = ",".join(asked.getlist("Prefer")).split(",")
     return "respond-async" not in {one.split(";")[0].strip().lower() for one in preferences}
 
 
-async def gated(limits: Limits, act: Callable[[Gate], Awaitable[Response]]) -> Response:
+async def with_rate_limits(limits: RateLimiter, act: Callable[[RequestLimits], Awaitable[Response]]) -> Response:
     """What ``act`` answers or refuses, told how much is left. Raises Problem."""
-    gate = Gate(limits)
+    gate = RequestLimits(limits)
     try:
         response = await act(gate)
     except Problem as refusal:

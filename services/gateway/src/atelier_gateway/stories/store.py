@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from atelier_gateway.projection import store as generations
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation
 from atelier_messaging.database import Connection, Pool
 
@@ -25,7 +25,7 @@ SELECT id, user_id, title, text, language, key, created_at FROM stories WHERE us
 ORDER BY id DESC LIMIT $2 OFFSET $3
 """
 _STORIES_COUNT = "SELECT count(*) FROM stories WHERE user_id = $1"
-_COLUMNS = ", ".join(f"g.{name.strip()}" for name in generations.COLUMNS.split(","))
+_COLUMNS = ", ".join(f"g.{name.strip()}" for name in projection_store.COLUMNS.split(","))
 _NARRATIONS = """
 FROM story_generations s JOIN generations g ON g.id = s.id AND g.owner_kind = 'user' AND g.owner_id = s.user_id
 WHERE s.user_id = $1 AND g.state <> 'rejected'
@@ -50,7 +50,7 @@ class Story:
 
 
 @dataclass(frozen=True, slots=True)
-class Narration:
+class StoryNarration:
     """A generation, and the story it narrates."""
 
     story_id: UUID
@@ -80,7 +80,7 @@ async def find(pool: Pool, story_id: UUID, user_id: UUID) -> Story | None:
     return Story(*row) if row else None
 
 
-async def page(pool: Pool, user_id: UUID, *, limit: int, offset: int) -> tuple[list[Story], int]:
+async def list_page(pool: Pool, user_id: UUID, *, limit: int, offset: int) -> tuple[list[Story], int]:
     """Stories of this user, newest first, and how many there are in all."""
     async with as_user(pool, user_id) as connection:
         rows = await connection.fetch(_STORIES, user_id, limit, offset)
@@ -88,16 +88,16 @@ async def page(pool: Pool, user_id: UUID, *, limit: int, offset: int) -> tuple[l
     return [Story(*row) for row in rows], total
 
 
-async def narration(pool: Pool, generation_id: UUID, user_id: UUID) -> Narration | None:
+async def find_narration(pool: Pool, generation_id: UUID, user_id: UUID) -> StoryNarration | None:
     """The narration, if it is this user's."""
     async with as_user(pool, user_id) as connection:
         row = await connection.fetchrow(_ONE, user_id, generation_id)
     return _narration(row) if row else None
 
 
-async def narrations(
+async def list_narrations(
     pool: Pool, user_id: UUID, *, states: Collection[str] | None, limit: int, offset: int
-) -> tuple[list[Narration], int]:
+) -> tuple[list[StoryNarration], int]:
     """Narrations of this user in these states (None: any), newest first, and how many there are in all."""
     wanted = list(states) if states is not None else None
     async with as_user(pool, user_id) as connection:
@@ -106,5 +106,5 @@ async def narrations(
     return [_narration(row) for row in rows], total
 
 
-def _narration(row: asyncpg.Record) -> Narration:
-    return Narration(row["story_id"], generations.of_row(row))
+def _narration(row: asyncpg.Record) -> StoryNarration:
+    return StoryNarration(row["story_id"], projection_store.generation_of(row))

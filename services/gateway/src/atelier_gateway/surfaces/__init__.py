@@ -1,6 +1,6 @@
 """One module a surface, each only an adapter: authenticate, parse, map, answer."""
 
-from atelier_gateway.middleware.request_guard import Shape
+from atelier_gateway.middleware.request_guard import RenderProblem
 from atelier_gateway.surfaces import form, images, native, onmodel, stories, trpc, webhooks
 from atelier_gateway.surfaces import openai as openai_shape
 from atelier_gateway.surfaces.admin import access as admin_access
@@ -20,7 +20,7 @@ OPERATIONS = (admin_stores, admin, admin_credits, admin_operators)
 ROUTED = (*PUBLIC, *OPERATIONS)
 """All of them."""
 
-SHAPES: tuple[tuple[str, str, Shape], ...] = (
+SHAPES: tuple[tuple[str, str, RenderProblem], ...] = (
     (f"{b2b.PREFIX}/", "b2b", b2b.problem),
     (f"{admin_access.PREFIX}/", "admin", problem_json),
     (form.PREFIX, form.SURFACE, form.problem),
@@ -41,7 +41,7 @@ LARGER_BODIES = dict.fromkeys(
 """Bytes a body may have where it carries pictures."""
 
 
-def shape_of(path: str) -> Shape:
+def shape_of(path: str) -> RenderProblem:
     """How the surface at this path words an error, also one that no route has answered."""
     return next((shape for prefix, _, shape in SHAPES if path.startswith(prefix)), problem_json)
 

@@ -12,23 +12,29 @@ from starlette.responses import Response
 from atelier_contracts import InputRef, OpenAIOptions, Owner, RenderSpec, Work
 from atelier_contracts.image_models import RECOMMENDED_MODELS
 from atelier_contracts.value_objects import ImageFormat
-from atelier_gateway.container import Parts
-from atelier_gateway.generations.client_disconnects import Caller
+from atelier_gateway.container import Container
+from atelier_gateway.generations.client_disconnects import WaitingClient
 from atelier_gateway.generations.creation import Draft
-from atelier_gateway.generations.image_models import DEFAULT_PROVIDER, Resolved, Unsupported, default_model, resolve
-from atelier_gateway.idempotency.keys import HEADER, checked, fingerprint
-from atelier_gateway.projection import store as generations
+from atelier_gateway.generations.image_models import (
+    DEFAULT_PROVIDER,
+    ResolvedModel,
+    UnsupportedModelOption,
+    default_model,
+    resolve,
+)
+from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, fingerprint, validated_key
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.web.problems import not_found
-from atelier_gateway.web.simulate_header import HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import simulation
+from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import parse_simulation
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """Pictures to be made. ``asked`` is what the client gave; ``same`` is what makes two requests the same one."""
 
-    choice: Resolved
+    choice: ResolvedModel
     prompt: str | None
     n: int
     asked: Mapping[str, Any]
@@ -42,7 +48,7 @@ class Order:
 
 
 def chosen(
-    parts: Parts,
+    container: Container,
     *,
     provider: str | None = None,
     model: str | None = None,
@@ -50,27 +56,29 @@ def chosen(
     quality: str | None = None,
     style: str | None = None,
     usual: str | None = None,
-) -> Resolved | Unsupported:
+) -> ResolvedModel | UnsupportedModelOption:
     """What the words of a request mean. Where no model is named: ``usual``, else what the provider recommends, else the
     first that the provider lists here."""
     if model is None:
         for known in RECOMMENDED_MODELS:
             if known == (provider or DEFAULT_PROVIDER):
-                model = parts.offers.default_model(known, usual or default_model(known, size))
-    today = parts.today()
+                model = container.catalogue.default_model(known, usual or default_model(known, size))
+    today = container.today()
     return resolve(provider=provider, model=model, size=size, quality=quality, style=style, today=today)
 
 
 def identity(request: Request, same: Iterable[str]) -> tuple[str | None, bytes]:
     """The Idempotency-Key, and what makes two requests the same one. Raises Problem 400."""
-    return checked(request.headers.get(HEADER)), fingerprint(*same, request.headers.get(SIMULATE) or "")
+    return validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), fingerprint(
+        *same, request.headers.get(SIMULATE) or ""
+    )
 
 
-def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> Draft:
+def draft(container: Container, request: Request, order: Order, *, deadline_s: int) -> Draft:
     """The order as ``creating`` takes it. Raises Problem 400."""
     simulate = request.headers.get(SIMULATE)
     key, same = identity(request, order.same)
-    choice, maker = order.choice, parts.offers.maker_of(order.choice.provider)
+    choice, maker = order.choice, container.catalogue.effective_provider(order.choice.provider)
     return Draft(
         work=Work(kind="image", quality=choice.quality, size=choice.priced_size, n=order.n),
         spec=RenderSpec(
@@ -86,7 +94,7 @@ def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> D
             model=order.model,
             reuse=order.reuse,
             openai=order.openai,
-            simulate=simulation(simulate, allowed=parts.simulating),
+            simulate=parse_simulation(simulate, allowed=container.is_simulator_on),
         ),
         request={
             **order.asked,
@@ -101,15 +109,17 @@ def draft(parts: Parts, request: Request, order: Order, *, deadline_s: int) -> D
     )
 
 
-async def outcome(parts: Parts, owner: Owner, accepted: Response, within_s: float, caller: Caller) -> Generation | None:
+async def outcome(
+    container: Container, owner: Owner, accepted: Response, within_s: float, caller: WaitingClient
+) -> Generation | None:
     """The generation that an accepted create speaks of, once it has ended; None if it has not within that time.
 
     Raises Problem 404 for one that was deleted meanwhile, ClientDisconnect when the caller is gone.
     """
     id_ = caller.generation_id = id_of(accepted)
-    if await parts.waiting.ended(id_, within_s, caller) is None:
+    if await container.waiter.wait_until_ended(id_, within_s, caller) is None:
         return None
-    generation = await generations.of_owner(parts.pool, id_, owner)
+    generation = await projection_store.find_for_owner(container.pool, id_, owner)
     if generation is None:
         raise not_found("generation")
     return generation

@@ -6,15 +6,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from atelier_gateway.container import Parts
-from atelier_gateway.idempotency.keys import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
+from atelier_gateway.container import Container
+from atelier_gateway.idempotency.keys import (
+    IDEMPOTENCY_KEY_HEADER,
+    REPLAYED_HEADER,
+    IdempotencyClaim,
+    StoredResponse,
+    fingerprint,
+    validated_key,
+)
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.uploads import UploadRequest
-from atelier_gateway.web.json_bodies import answer, read
+from atelier_gateway.web.json_bodies import json_response, parse_body
 
 
 async def offer(
-    parts: Parts,
+    container: Container,
     request: Request,
     principal: Principal,
     route: str,
@@ -22,16 +29,16 @@ async def offer(
     dress: Callable[[dict[str, object]], object],
 ) -> Response:
     """201 with the upload's URLs, dressed as the surface dresses its data. Raises Problem."""
-    key = checked(request.headers.get(HEADER))
-    upload = await read(request, model)
+    key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
+    upload = await parse_body(request, model)
     owner = principal.owner
 
-    async def act() -> Reply:
-        offered = answer(dress(await parts.uploads.offer(owner, upload)), 201)
-        return Reply(offered.status_code, bytes(offered.body))
+    async def act() -> StoredResponse:
+        offered = json_response(dress(await container.uploads.offer(owner, upload)), 201)
+        return StoredResponse(offered.status_code, bytes(offered.body))
 
     asked = fingerprint(upload.model_dump_json())
-    claim = Claim(owner.kind, owner.id, route, key, asked, uuid7()) if key else None
-    reply, replayed = await parts.keyed.once(claim, act)
-    headers = {REPLAYED: "true"} if replayed else None
+    claim = IdempotencyClaim(owner.kind, owner.id, route, key, asked, uuid7()) if key else None
+    reply, replayed = await container.idempotent_runner.replay_or_run(claim, act)
+    headers = {REPLAYED_HEADER: "true"} if replayed else None
     return Response(reply.body, reply.status, headers, "application/json")

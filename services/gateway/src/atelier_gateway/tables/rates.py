@@ -1,4 +1,4 @@
-"""The table of the sliding windows (``store/rates.py``)."""
+"""The table of the sliding windows (``rate_limits/postgres_windows.py``)."""
 
 from datetime import datetime
 

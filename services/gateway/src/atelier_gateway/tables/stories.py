@@ -64,7 +64,7 @@ class StoryGenerationRow(SQLModel, table=True):
 
 
 class StoryRequestRow(SQLModel, table=True):
-    """One accepted initiation, or one that is just being admitted (``store/hours.py``); ``id`` is its generation's."""
+    """One accepted initiation, or one in admission (``rate_limits/hourly_quota.py``); ``id`` is its generation's."""
 
     __tablename__ = "story_requests"
     __table_args__ = (Index("story_requests_user", "user_id", "at"), Index("story_requests_at", "at"))

@@ -12,7 +12,7 @@ from atelier_messaging.tables import NOW
 class UnclaimedResultRow(SQLModel, table=True):
     """A generation whose client closed its connection before the answer was sent, for that client's automatic retry.
 
-    Kept for ``store/unclaimed.KEPT_MIN`` minutes.
+    Kept for ``generations/undelivered_results.KEPT_MIN`` minutes.
     """
 
     __tablename__ = "unclaimed_results"

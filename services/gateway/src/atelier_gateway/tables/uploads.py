@@ -1,4 +1,4 @@
-"""The tables of uploads and of objects to be removed (``store/uploads.py``, ``store/removals.py``; settled 19)."""
+"""The tables of uploads and of objects to be removed (``media/upload_store.py``, ``media/removal_store.py``)."""
 
 from datetime import datetime
 from uuid import UUID

@@ -14,11 +14,11 @@ from atelier_contracts.value_objects import PROMPT_CHARS_MAX
 from atelier_gateway.web import field_errors, text
 from atelier_gateway.web.problems import Problem, not_found
 
-Prose = Annotated[str, AfterValidator(text.prose)]
+MultilineText = Annotated[str, AfterValidator(text.prose)]
 """Text of many lines. PostgreSQL stores no NUL, and no control character belongs into a prompt."""
-Prompt = Annotated[Prose, AfterValidator(text.not_blank), Field(min_length=1, max_length=PROMPT_CHARS_MAX)]
+Prompt = Annotated[MultilineText, AfterValidator(text.not_blank), Field(min_length=1, max_length=PROMPT_CHARS_MAX)]
 """What shall be seen."""
-Line = Annotated[str, AfterValidator(text.one_line), Field(min_length=1, max_length=200)]
+SingleLine = Annotated[str, AfterValidator(text.one_line), Field(min_length=1, max_length=200)]
 """A name, a word: nothing that could forge a second line in a log."""
 FileName = Annotated[str, AfterValidator(text.one_line), Field(min_length=1, max_length=1_000)]
 """As it is called at home, path and all; only a short part of it becomes part of a key."""
@@ -27,16 +27,16 @@ NOT_UTF8 = (b"\xff\xfe", b"\xfe\xff", b"\x00")
 """How JSON in UTF-16 and UTF-32 begins."""
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     """A request body. An unknown field is refused, so that ``store_id`` or ``credits`` can never be smuggled in."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
-Model = TypeVar("Model", bound=Body)
+BodyModel = TypeVar("BodyModel", bound=RequestBody)
 
 
-async def read(request: Request, model: type[Model]) -> Model:
+async def parse_body(request: Request, model: type[BodyModel]) -> BodyModel:
     """The body as a model. Raises Problem: 400 naming each field at fault, 413 from the byte cap.
 
     The parser refuses nesting deeper than 200 levels; the cap on bytes stands in ``middleware/request_guard.py``.
@@ -47,10 +47,10 @@ async def read(request: Request, model: type[Model]) -> Model:
     try:
         return model.model_validate_json(raw)
     except ValidationError as invalid:
-        raise refused(invalid) from None
+        raise validation_problem(invalid) from None
 
 
-def refused(invalid: ValidationError) -> Problem:
+def validation_problem(invalid: ValidationError) -> Problem:
     """400, naming each field at fault."""
     return field_errors.problem_of(invalid.errors(include_url=False))
 
@@ -60,7 +60,7 @@ def field_problem(field: str, why: str) -> Problem:
     return Problem("invalid_request", f"{field}: {why}", details={"errors": [{"field": field, "message": why}]})
 
 
-def answer(value: object, status: int = 200) -> Response:
+def json_response(value: object, status: int = 200) -> Response:
     """A JSON response; equal values give equal bytes."""
     body = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_worded).encode()
     return Response(body, status, media_type="application/json")
@@ -71,7 +71,7 @@ def _worded(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def takes(model: type[Body], *, required: bool = True) -> dict[str, Any]:
+def body_schema(model: type[RequestBody], *, required: bool = True) -> dict[str, Any]:
     """The ``openapi_extra`` of a route that reads this model."""
     schema = model.model_json_schema()
     content = {"application/json": {"schema": _inlined(schema, schema.pop("$defs", {}))}}

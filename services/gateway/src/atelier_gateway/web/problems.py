@@ -13,49 +13,49 @@ PROBLEM_ROOT = "https://atelier.example/problems"
 PROBLEM_JSON = "application/problem+json"
 
 
-class Kind(NamedTuple):
+class ProblemType(NamedTuple):
     """What all problems of one code have in common."""
 
     status: int
     title: str
 
 
-KINDS: Mapping[str, Kind] = {
-    "invalid_request": Kind(400, "The request is not valid"),
-    "invalid_idempotency_key": Kind(400, "The Idempotency-Key is not valid"),
-    "invalid_size": Kind(400, "The model does not make this size"),
-    "workspace_required": Kind(400, "A workspace is required"),
-    "invalid_image": Kind(400, "A picture cannot be used"),
-    "model_unsuitable": Kind(400, "The model cannot do this"),
-    "content_refused": Kind(400, "The content rules do not allow this"),
-    "invalid_input": Kind(400, "An input cannot be used"),
-    "simulator_off": Kind(400, "This installation does not simulate"),
-    "unauthorized": Kind(401, "A valid credential is required"),
-    "insufficient_credits": Kind(402, "Not enough credits"),
-    "account_disabled": Kind(403, "The account is disabled"),
-    "workspace_forbidden": Kind(403, "Not a member of this workspace"),
-    "role_required": Kind(403, "The role does not allow this"),
-    "not_found": Kind(404, "Not found"),
-    "model_not_found": Kind(404, "There is no such model"),
-    "method_not_allowed": Kind(405, "The method is not allowed here"),
-    "request_timeout": Kind(408, "The request body came too slowly"),
-    "conflict": Kind(409, "The request contradicts what is there"),
-    "cancelled": Kind(409, "The generation was cancelled"),
-    "request_in_progress": Kind(409, "A request with this Idempotency-Key is still in progress"),
-    "request_too_large": Kind(413, "The request body is too large"),
-    "idempotency_key_reused": Kind(422, "The Idempotency-Key was used for another request"),
-    "unpriced": Kind(422, "The price book has no price for this"),
-    "rate_limited": Kind(429, "Too many requests"),
-    "uploads_full": Kind(429, "Too many unused uploads"),
-    "tenant_queue_full": Kind(429, "Too much of yours is waiting already"),
-    "internal_error": Kind(500, "Something went wrong on our side"),
-    "queue_full": Kind(503, "The queue is full"),
-    "provider_failed": Kind(503, "It could not be made"),
-    "deadline_passed": Kind(503, "It was not made in time"),
-    "provider_unavailable": Kind(503, "Its provider is not set up here"),
-    "unavailable": Kind(503, "Cannot be done right now"),
-    "endpoint_off": Kind(503, "Switched off here"),
-    "outcome_unknown": Kind(503, "It is not known yet whether the request was accepted"),
+PROBLEM_TYPES: Mapping[str, ProblemType] = {
+    "invalid_request": ProblemType(400, "The request is not valid"),
+    "invalid_idempotency_key": ProblemType(400, "The Idempotency-Key is not valid"),
+    "invalid_size": ProblemType(400, "The model does not make this size"),
+    "workspace_required": ProblemType(400, "A workspace is required"),
+    "invalid_image": ProblemType(400, "A picture cannot be used"),
+    "model_unsuitable": ProblemType(400, "The model cannot do this"),
+    "content_refused": ProblemType(400, "The content rules do not allow this"),
+    "invalid_input": ProblemType(400, "An input cannot be used"),
+    "simulator_off": ProblemType(400, "This installation does not simulate"),
+    "unauthorized": ProblemType(401, "A valid credential is required"),
+    "insufficient_credits": ProblemType(402, "Not enough credits"),
+    "account_disabled": ProblemType(403, "The account is disabled"),
+    "workspace_forbidden": ProblemType(403, "Not a member of this workspace"),
+    "role_required": ProblemType(403, "The role does not allow this"),
+    "not_found": ProblemType(404, "Not found"),
+    "model_not_found": ProblemType(404, "There is no such model"),
+    "method_not_allowed": ProblemType(405, "The method is not allowed here"),
+    "request_timeout": ProblemType(408, "The request body came too slowly"),
+    "conflict": ProblemType(409, "The request contradicts what is there"),
+    "cancelled": ProblemType(409, "The generation was cancelled"),
+    "request_in_progress": ProblemType(409, "A request with this Idempotency-Key is still in progress"),
+    "request_too_large": ProblemType(413, "The request body is too large"),
+    "idempotency_key_reused": ProblemType(422, "The Idempotency-Key was used for another request"),
+    "unpriced": ProblemType(422, "The price book has no price for this"),
+    "rate_limited": ProblemType(429, "Too many requests"),
+    "uploads_full": ProblemType(429, "Too many unused uploads"),
+    "tenant_queue_full": ProblemType(429, "Too much of yours is waiting already"),
+    "internal_error": ProblemType(500, "Something went wrong on our side"),
+    "queue_full": ProblemType(503, "The queue is full"),
+    "provider_failed": ProblemType(503, "It could not be made"),
+    "deadline_passed": ProblemType(503, "It was not made in time"),
+    "provider_unavailable": ProblemType(503, "Its provider is not set up here"),
+    "unavailable": ProblemType(503, "Cannot be done right now"),
+    "endpoint_off": ProblemType(503, "Switched off here"),
+    "outcome_unknown": ProblemType(503, "It is not known yet whether the request was accepted"),
 }
 
 
@@ -80,7 +80,7 @@ class Problem(Exception):
     @property
     def status(self) -> int:
         """The HTTP status, the same on every surface that does not say otherwise."""
-        return KINDS[self.code].status
+        return PROBLEM_TYPES[self.code].status
 
 
 def not_found(what: str = "resource") -> Problem:
@@ -92,7 +92,7 @@ def problem_json(problem: Problem) -> Response:
     """RFC 9457."""
     body = {
         "type": f"{PROBLEM_ROOT}/{problem.code}",
-        "title": KINDS[problem.code].title,
+        "title": PROBLEM_TYPES[problem.code].title,
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
@@ -101,7 +101,7 @@ def problem_json(problem: Problem) -> Response:
     return Response(json.dumps(body, separators=(",", ":")), problem.status, problem.headers, PROBLEM_JSON)
 
 
-def of_status(status: int) -> Problem:
+def problem_for_status(status: int) -> Problem:
     """For what the framework refuses before a route of ours is asked."""
     match status:
         case 401:

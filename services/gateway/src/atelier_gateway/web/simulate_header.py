@@ -6,10 +6,10 @@ from atelier_contracts import Simulation
 from atelier_gateway.web.field_errors import problem_of
 from atelier_gateway.web.problems import Problem
 
-HEADER = "X-Atelier-Simulate"
+SIMULATE_HEADER = "X-Atelier-Simulate"
 
 
-def simulation(header: str | None, *, allowed: bool) -> Simulation | None:
+def parse_simulation(header: str | None, *, allowed: bool) -> Simulation | None:
     """``outcome=succeed|fail|timeout|lost_response|corrupt|partial:2, delay_ms=500, picture=none`` as a value.
 
     Raises Problem 400 where the simulator is off or the header cannot be read.
@@ -17,7 +17,7 @@ def simulation(header: str | None, *, allowed: bool) -> Simulation | None:
     if header is None:
         return None
     if not allowed:
-        raise Problem("simulator_off", f"{HEADER} is taken only where ATELIER_SIMULATOR=on.")
+        raise Problem("simulator_off", f"{SIMULATE_HEADER} is taken only where ATELIER_SIMULATOR=on.")
     fields: dict[str, object] = {}
     for part in header.split(","):
         name, _, value = (text.strip() for text in part.partition("="))
@@ -45,4 +45,4 @@ def _read(fields: dict[str, object]) -> Simulation:
 
 
 def _unreadable(why: str) -> Problem:
-    return Problem("invalid_request", f"{HEADER}: {why}.")
+    return Problem("invalid_request", f"{SIMULATE_HEADER}: {why}.")

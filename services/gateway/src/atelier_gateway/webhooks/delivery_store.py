@@ -1,4 +1,4 @@
-"""SQL of what owners are told: writing it down, showing it to them, telling it again. Sending: ``store/sending.py``."""
+"""SQL of webhook deliveries: insert, list, replay, prune. For sending them see ``dispatch_store.py``."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from uuid import UUID
 import asyncpg
 
 from atelier_contracts import Owner
-from atelier_gateway.projection import store as generations
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation
 from atelier_messaging.database import Connection, Pool
 
 _LISTENERS = f"""
 SELECT g.*, l.*
-FROM (SELECT {generations.COLUMNS} FROM generations WHERE id = ANY($1::uuid[])) g
+FROM (SELECT {projection_store.COLUMNS} FROM generations WHERE id = ANY($1::uuid[])) g
 CROSS JOIN LATERAL (
     SELECT e.id AS endpoint_id, NULL AS webhook_url, e.events FROM webhook_endpoints e
     WHERE e.owner_kind = g.owner_kind AND e.owner_id = g.owner_id AND e.disabled_at IS NULL
@@ -74,7 +74,7 @@ SELECT count(*) FROM gone
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class Subscriber:
     """Who wants to hear of a generation: an endpoint of its owner, or the URL that came with its request."""
 
     generation: Generation
@@ -101,7 +101,7 @@ class NewDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class WebhookDelivery:
     """A delivery as its owner sees it; the attempts as ``{number, at, duration_ms, status, error, response}``."""
 
     id: UUID
@@ -115,11 +115,13 @@ class Delivery:
     attempts: list[dict[str, Any]]
 
 
-async def listeners(connection: Connection, generation_ids: Collection[UUID]) -> list[Listener]:
+async def find_subscribers(connection: Connection, generation_ids: Collection[UUID]) -> list[Subscriber]:
     """Everybody who wants to hear of these generations."""
     rows = await connection.fetch(_LISTENERS, list(generation_ids))
     return [
-        Listener(generations.of_row(row), row["endpoint_id"], row["webhook_url"], tuple(row["events"] or ()))
+        Subscriber(
+            projection_store.generation_of(row), row["endpoint_id"], row["webhook_url"], tuple(row["events"] or ())
+        )
         for row in rows
     ]
 
@@ -142,13 +144,13 @@ async def insert(connection: Connection, new: Sequence[NewDelivery]) -> None:
     )
 
 
-async def find(connection: Connection | Pool, owner: Owner, id_: UUID) -> Delivery | None:
+async def find(connection: Connection | Pool, owner: Owner, id_: UUID) -> WebhookDelivery | None:
     """The delivery, if it is this owner's."""
     row = await connection.fetchrow(_ONE, owner.kind, owner.id, id_)
     return _delivery(row) if row else None
 
 
-async def page(
+async def list_page(
     pool: Pool,
     owner: Owner,
     *,
@@ -157,13 +159,13 @@ async def page(
     endpoint_id: UUID | None = None,
     generation_id: UUID | None = None,
     state: str | None = None,
-) -> list[Delivery]:
+) -> list[WebhookDelivery]:
     """This owner's, newest first; None as a filter means all."""
     rows = await pool.fetch(_PAGE, owner.kind, owner.id, before, endpoint_id, generation_id, state, limit)
     return [_delivery(row) for row in rows]
 
 
-async def of_generation(pool: Pool, generation_id: UUID) -> list[Delivery]:
+async def list_for_generation(pool: Pool, generation_id: UUID) -> list[WebhookDelivery]:
     """What was told of a generation, for whoever has proven to be its owner, and for operators."""
     return [_delivery(row) for row in await pool.fetch(_OF_GENERATION, generation_id)]
 
@@ -185,8 +187,8 @@ async def prune(pool: Pool, kept_days: int) -> None:
         pass
 
 
-def _delivery(row: asyncpg.Record) -> Delivery:
-    return Delivery(
+def _delivery(row: asyncpg.Record) -> WebhookDelivery:
+    return WebhookDelivery(
         row["id"],
         row["endpoint_id"],
         row["url"],

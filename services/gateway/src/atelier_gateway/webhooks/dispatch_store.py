@@ -84,11 +84,11 @@ WHERE endpoint_id = $1 AND state = 'pending'
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class LeasedDelivery:
     """A delivery that this process has claimed; ``tries`` those that came before."""
 
     id: UUID
-    claim: UUID
+    lease_id: UUID
     owner: Owner
     endpoint_id: UUID | None
     url: str
@@ -103,7 +103,7 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class DispatchLimits:
     """How many may be sent at once: to one target, of one owner, in all that is left."""
 
     per_target: int
@@ -122,11 +122,13 @@ class Attempt:
     response: str | None = None
 
 
-async def claim(pool: Pool, claim_id: UUID, sending: Sequence[Due], bounds: Bounds, lease_s: float) -> list[Due]:
+async def lease_deliveries(
+    pool: Pool, lease_id: UUID, sending: Sequence[LeasedDelivery], bounds: DispatchLimits, lease_s: float
+) -> list[LeasedDelivery]:
     """What is due and has room beside what this process is ``sending``; nobody else sends it for ``lease_s``."""
     rows = await pool.fetch(
         _CLAIM,
-        claim_id,
+        lease_id,
         [one.target for one in sending],
         [one.owner.id for one in sending],
         bounds.per_target,
@@ -135,9 +137,9 @@ async def claim(pool: Pool, claim_id: UUID, sending: Sequence[Due], bounds: Boun
         lease_s,
     )
     return [
-        Due(
+        LeasedDelivery(
             row["id"],
-            claim_id,
+            lease_id,
             Owner(kind=row["owner_kind"], id=row["owner_id"]),
             row["endpoint_id"],
             row["url"],
@@ -154,22 +156,24 @@ async def claim(pool: Pool, claim_id: UUID, sending: Sequence[Due], bounds: Boun
     ]
 
 
-async def mark(connection: Connection, due: Due, state: str, attempt: Attempt, *, wait_s: float = 0.0) -> bool:
+async def record_attempt(
+    connection: Connection, due: LeasedDelivery, state: str, attempt: Attempt, *, wait_s: float = 0.0
+) -> bool:
     """Writes down what came of a try; False where it is gone, was stopped, or somebody else has it by now."""
     if not await connection.fetchval(_LOCK, due.id):
         return False
     await connection.execute(
         _NOTE, due.id, attempt.at, attempt.duration_ms, attempt.status, attempt.error, attempt.response
     )
-    return await connection.fetchrow(_MARK, due.id, due.claim, state, wait_s) is not None
+    return await connection.fetchrow(_MARK, due.id, due.lease_id, state, wait_s) is not None
 
 
-async def succeeded(connection: Connection, endpoint_id: UUID) -> None:
+async def record_success(connection: Connection, endpoint_id: UUID) -> None:
     """The endpoint takes what it is sent."""
     await connection.execute(_SUCCEEDED, endpoint_id)
 
 
-async def failed(connection: Connection, endpoint_id: UUID, *, gone: bool, patience_days: int) -> bool:
+async def record_failure(connection: Connection, endpoint_id: UUID, *, gone: bool, patience_days: int) -> bool:
     """The endpoint did not; whether that made it be switched off, and with it all that was still to be sent."""
     off = bool(await connection.fetchval(_FAILED, endpoint_id, gone, patience_days))
     if off:

@@ -15,12 +15,12 @@ from uuid import UUID
 from opentelemetry.trace import StatusCode
 from uuid_utils.compat import uuid7
 
-from atelier_gateway.webhooks import dispatch_store as sending
-from atelier_gateway.webhooks.dispatch_store import Attempt, Bounds, Due
-from atelier_gateway.webhooks.payloads import body
+from atelier_gateway.webhooks import dispatch_store
+from atelier_gateway.webhooks.dispatch_store import Attempt, DispatchLimits, LeasedDelivery
+from atelier_gateway.webhooks.payloads import render_body
 from atelier_gateway.webhooks.receiver_urls import host_of
-from atelier_gateway.webhooks.retry_policy import Verdict, asked_s, judge, next_wait_s
-from atelier_gateway.webhooks.signing import Secrets
+from atelier_gateway.webhooks.retry_policy import RetryDecision, classify_response, next_wait_s, retry_after_s
+from atelier_gateway.webhooks.signing import SigningSecrets
 from atelier_messaging import Transaction, UnitOfWork
 from atelier_storage.errors import FetchFailed
 from atelier_storage.objects import ObjectStore
@@ -42,29 +42,29 @@ _spans = tracer(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class DispatchPolicy:
     """How patiently and how much at once."""
 
-    schedule: tuple[float, ...]
+    retry_delays_s: tuple[float, ...]
     """Seconds before each further try."""
     timeout_s: float
-    at_once: int
+    concurrency: int
     patience_days: int
     """An endpoint that has taken nothing for so long is switched off."""
 
 
-class Sender:
+class WebhookDispatcher:
     """Sends what is due, as long as it runs."""
 
     def __init__(
-        self, work: UnitOfWork, secrets: Secrets, objects: ObjectStore, poster: SafePoster, rules: Rules
+        self, work: UnitOfWork, secrets: SigningSecrets, objects: ObjectStore, poster: SafePoster, rules: DispatchPolicy
     ) -> None:
         self._work = work
         self._secrets = secrets
         self._objects = objects
         self._poster = poster
-        self._rules = rules
-        self._sending: dict[UUID, Due] = {}
+        self._policy = rules
+        self._sending: dict[UUID, LeasedDelivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
 
@@ -94,20 +94,22 @@ class Sender:
     async def send_due(self) -> int:
         """Claims what is due and has room, and begins to send it; how much that was."""
         self._woken.clear()
-        room = self._rules.at_once - len(self._sending)
+        room = self._policy.concurrency - len(self._sending)
         if room <= 0:
             return 0
-        bounds = Bounds(PER_TARGET, max(PER_TARGET, self._rules.at_once // 4), room)
-        lease_s = self._rules.timeout_s + LEASE_MARGIN_S
-        claimed = await sending.claim(self._work.pool, uuid7(), list(self._sending.values()), bounds, lease_s)
+        bounds = DispatchLimits(PER_TARGET, max(PER_TARGET, self._policy.concurrency // 4), room)
+        lease_s = self._policy.timeout_s + LEASE_MARGIN_S
+        claimed = await dispatch_store.lease_deliveries(
+            self._work.pool, uuid7(), list(self._sending.values()), bounds, lease_s
+        )
         for due in claimed:
             self._sending[due.id] = due
             task = asyncio.create_task(self._send(due))
             self._tasks.add(task)
-            task.add_done_callback(self._sent)
+            task.add_done_callback(self._on_sent)
         return len(claimed)
 
-    async def settled(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Returns when nothing is under way any more."""
         while self._tasks:
             await asyncio.wait(self._tasks)
@@ -123,14 +125,14 @@ class Sender:
         except TimeoutError:
             pass
 
-    def _sent(self, task: "asyncio.Task[None]") -> None:
+    def _on_sent(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (failed := task.exception()) is not None:
             logger.error("what came of a webhook is not written down; it is sent again: %r", failed)
         else:
             self.wake()  # there is room again
 
-    async def _send(self, due: Due) -> None:
+    async def _send(self, due: LeasedDelivery) -> None:
         span_attributes: dict[str, str | int] = {"webhook.id": str(due.id), "webhook.type": due.type}
         span_attributes |= {"server.address": host_of(due.url), attributes.ATTEMPT: due.tries + 1}
         if due.generation_id is not None:
@@ -138,19 +140,19 @@ class Sender:
         parent = parent_from(due.traceparent)
         try:
             with _spans.start_as_current_span("webhook", parent, SpanKind.CLIENT, span_attributes) as span:
-                attempt, retry_after = await self._try(due)
-                outcome = await self._settle(due, attempt, retry_after)
+                attempt, retry_after = await self._attempt(due)
+                outcome = await self._record_outcome(due, attempt, retry_after)
                 span.set_attribute(attributes.OUTCOME, outcome)
-                if outcome != Verdict.DELIVERED:
+                if outcome != RetryDecision.DELIVERED:
                     span.set_status(StatusCode.ERROR, attempt.error or f"status {attempt.status}")
         finally:
             self._sending.pop(due.id, None)
 
-    async def _try(self, due: Due) -> tuple[Attempt, str | None]:
+    async def _attempt(self, due: LeasedDelivery) -> tuple[Attempt, str | None]:
         """One try, and what it says of Retry-After."""
         now, began = datetime.now(UTC), time.monotonic()
-        text = body(due.payload, due.owner, self._objects)
-        headers = self._secrets.headers(due.secret_ids.valid(now), due.id, text, now=now)
+        text = render_body(due.payload, due.owner, self._objects)
+        headers = self._secrets.headers(due.secret_ids.valid_at(now), due.id, text, now=now)
         try:
             answer = await self._poster.post(due.url, text.encode(), headers | {"Content-Type": "application/json"})
             error = "" if isinstance(answer, PostResponse) else answer.message
@@ -162,39 +164,39 @@ class Sender:
         said = answer.body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
         return Attempt(now, took_ms, answer.status, response=said[:RESPONSE_CHARS_MAX]), answer.retry_after
 
-    async def _settle(self, due: Due, attempt: Attempt, retry_after: str | None) -> str:
+    async def _record_outcome(self, due: LeasedDelivery, attempt: Attempt, retry_after: str | None) -> str:
         """Writes down what came of a try; the outcome for metrics and spans."""
-        verdict = judge(attempt.status)
-        asked = asked_s(attempt.status, retry_after, now=attempt.at)
-        wait_s = next_wait_s(self._rules.schedule, due.tries + 1, asked_s=asked, jitter=random.uniform(-1, 1))
+        verdict = classify_response(attempt.status)
+        asked = retry_after_s(attempt.status, retry_after, now=attempt.at)
+        wait_s = next_wait_s(self._policy.retry_delays_s, due.tries + 1, asked_s=asked, jitter=random.uniform(-1, 1))
         async with self._work.once(dispatch=False) as work:
-            if verdict is Verdict.DELIVERED:
+            if verdict is RetryDecision.DELIVERED:
                 outcome = "delivered"
-                await sending.mark(work.connection, due, "delivered", attempt)
-            elif verdict is Verdict.GONE or wait_s is None:
-                outcome = "gone" if verdict is Verdict.GONE else "failed"
-                await sending.mark(work.connection, due, "failed", attempt)
+                await dispatch_store.record_attempt(work.connection, due, "delivered", attempt)
+            elif verdict is RetryDecision.GONE or wait_s is None:
+                outcome = "gone" if verdict is RetryDecision.GONE else "failed"
+                await dispatch_store.record_attempt(work.connection, due, "failed", attempt)
             else:
                 outcome = "retried"
-                await sending.mark(work.connection, due, "pending", attempt, wait_s=wait_s)
-            await self._judge_endpoint(work, due, verdict)
-        self._tell(due, attempt, outcome)
+                await dispatch_store.record_attempt(work.connection, due, "pending", attempt, wait_s=wait_s)
+            await self._update_endpoint_health(work, due, verdict)
+        self._record_metrics(due, attempt, outcome)
         return outcome
 
-    async def _judge_endpoint(self, work: Transaction, due: Due, verdict: Verdict) -> None:
+    async def _update_endpoint_health(self, work: Transaction, due: LeasedDelivery, verdict: RetryDecision) -> None:
         if due.endpoint_id is None:
             return
-        if verdict is Verdict.DELIVERED:
-            await sending.succeeded(work.connection, due.endpoint_id)
-        elif await sending.failed(
+        if verdict is RetryDecision.DELIVERED:
+            await dispatch_store.record_success(work.connection, due.endpoint_id)
+        elif await dispatch_store.record_failure(
             work.connection,
             due.endpoint_id,
-            gone=verdict is Verdict.GONE,
-            patience_days=self._rules.patience_days,
+            gone=verdict is RetryDecision.GONE,
+            patience_days=self._policy.patience_days,
         ):
             logger.warning("webhook endpoint %s is switched off: %s", due.endpoint_id, verdict)
 
-    def _tell(self, due: Due, attempt: Attempt, outcome: str) -> None:
+    def _record_metrics(self, due: LeasedDelivery, attempt: Attempt, outcome: str) -> None:
         metrics.WEBHOOKS.labels(outcome).inc()
         if outcome == "delivered":
             metrics.WEBHOOK_SECONDS.observe((attempt.at - due.created_at).total_seconds())

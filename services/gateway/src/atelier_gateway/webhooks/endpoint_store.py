@@ -75,7 +75,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class EndpointChange:
     """What shall change of an endpoint; None stays as it is."""
 
     url: str | None = None
@@ -102,12 +102,12 @@ async def find(connection: Connection | Pool, owner: Owner, id_: UUID) -> Endpoi
     return _endpoint(row) if row else None
 
 
-async def page(pool: Pool, owner: Owner, *, before: UUID | None, limit: int) -> list[Endpoint]:
+async def list_page(pool: Pool, owner: Owner, *, before: UUID | None, limit: int) -> list[Endpoint]:
     """This owner's, newest first."""
     return [_endpoint(row) for row in await pool.fetch(_PAGE, owner.kind, owner.id, before, limit)]
 
 
-async def change(connection: Connection, owner: Owner, id_: UUID, to: Change) -> Endpoint | None:
+async def change(connection: Connection, owner: Owner, id_: UUID, to: EndpointChange) -> Endpoint | None:
     """The endpoint as it is afterwards, None if it is not this owner's. One that is switched off is told no more."""
     events = None if to.events is None else list(to.events)
     row = await connection.fetchrow(_CHANGE, owner.kind, owner.id, id_, to.url, to.description, events, to.disabled)
@@ -136,7 +136,7 @@ async def ensure_secrets(connection: Connection | Pool, owners: Sequence[Owner],
     )
 
 
-async def secret_of(connection: Connection | Pool, owner: Owner) -> SecretIds | None:
+async def find_secret(connection: Connection | Pool, owner: Owner) -> SecretIds | None:
     """The owner's signing secret, once there is one."""
     row = await connection.fetchrow(_SIGNING, owner.kind, owner.id)
     return secret_ids(row) if row else None

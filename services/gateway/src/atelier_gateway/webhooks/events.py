@@ -26,7 +26,7 @@ TEST = "webhook.test"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StateChange:
     """A generation entered a state; ``traceparent`` is of the span in which that was heard."""
 
     generation_id: UUID
@@ -39,12 +39,14 @@ class Step:
         return TYPES[self.snapshot.state]
 
     @property
-    def ends(self) -> bool:
+    def is_final(self) -> bool:
         """Whether nothing comes after it."""
         return self.snapshot.rank == TERMINAL
 
 
-def steps(before: Mapping[UUID, Snapshot], heard: Iterable[tuple[Event, datetime, str | None]]) -> list[Step]:
+def state_changes(
+    before: Mapping[UUID, Snapshot], heard: Iterable[tuple[Event, datetime, str | None]]
+) -> list[StateChange]:
     """The states that these events, each with its time, lead to, with the traceparent of what led there."""
     now, found = dict(before), []
     for event, at, traceparent in heard:
@@ -53,6 +55,6 @@ def steps(before: Mapping[UUID, Snapshot], heard: Iterable[tuple[Event, datetime
             continue
         after = advance(now[id_], event, at)
         if after.state != now[id_].state:
-            found.append(Step(id_, after, traceparent))
+            found.append(StateChange(id_, after, traceparent))
         now[id_] = after
     return found

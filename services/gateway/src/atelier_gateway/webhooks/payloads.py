@@ -15,7 +15,7 @@ from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
 _MARK = "atelier-object:"
 
 
-class SignedLater:
+class DeferredSigner:
     """Stands where URLs are signed, and leaves marks."""
 
     def presign_get(self, key: str, expires_s: int) -> str:  # noqa: ARG002 - as ObjectStore has it
@@ -23,12 +23,12 @@ class SignedLater:
         return _MARK + key
 
 
-def payload(type_: str, at: datetime, data: dict[str, Any]) -> dict[str, Any]:
+def build_payload(type_: str, at: datetime, data: dict[str, Any]) -> dict[str, Any]:
     """As it is kept."""
     return {"type": type_, "timestamp": at.isoformat(), "data": data}
 
 
-def body(payload: dict[str, Any], owner: Owner, objects: ObjectStore) -> str:
+def render_body(payload: dict[str, Any], owner: Owner, objects: ObjectStore) -> str:
     """As it is sent: marks of the owner's own objects are signed URLs."""
 
     def signed(node: Any) -> Any:

@@ -6,10 +6,10 @@ from atelier_storage.url_policy import UrlRefusal, parse_url, refuse_target
 
 URL_CHARS_MAX = 2_048
 REQUEST_KEY = "webhook_url"
-"""Where the projection keeps the URL of a single request, among what was asked (``store/deliveries.py`` reads it)."""
+"""The key of a single request's URL in the projection's ``request`` (read by ``webhooks/delivery_store.py``)."""
 
 
-class Receivers:
+class ReceiverPolicy:
     """The rules of this installation: ``https`` alone unless ``plain``, this machine's own servers if ``loopback``."""
 
     def __init__(self, *, plain: bool, loopback: bool) -> None:
@@ -24,7 +24,7 @@ class Receivers:
             raise Problem("invalid_request", f"{field}: {refusal.message}", details={"errors": errors})
         return url
 
-    def asked(self, url: str | None, field: str) -> dict[str, str]:
+    def request_fields(self, url: str | None, field: str) -> dict[str, str]:
         """What a create that names a URL adds to what is kept of its request: its end is told there. Raises Problem."""
         return {} if url is None else {REQUEST_KEY: self.check(url, field)}
 

@@ -5,11 +5,11 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-ASKED_S_MAX = 86_400.0
+RETRY_AFTER_S_MAX = 86_400.0
 """However long a receiver asks to be left alone."""
 
 
-class Verdict(StrEnum):
+class RetryDecision(StrEnum):
     """What becomes of a delivery after a try."""
 
     DELIVERED = "delivered"
@@ -17,14 +17,14 @@ class Verdict(StrEnum):
     GONE = "gone"
 
 
-def judge(status: int | None) -> Verdict:
+def classify_response(status: int | None) -> RetryDecision:
     """2xx is delivered, 410 says that nobody is there any more; all else, redirects too, and no answer: again."""
     if status is not None and 200 <= status < 300:
-        return Verdict.DELIVERED
-    return Verdict.GONE if status == 410 else Verdict.RETRY
+        return RetryDecision.DELIVERED
+    return RetryDecision.GONE if status == 410 else RetryDecision.RETRY
 
 
-def waits(text: str) -> tuple[float, ...]:
+def parse_retry_delays(text: str) -> tuple[float, ...]:
     """Of ``ATELIER_WEBHOOK_RETRIES_S``, comma-separated seconds. Raises ValueError."""
     given = tuple(float(part) for part in text.split(","))
     if not all(0 < wait <= 7 * 86_400 for wait in given) or len(given) > 30:
@@ -37,10 +37,10 @@ def next_wait_s(schedule: Sequence[float], tries: int, *, asked_s: float, jitter
     receivers that failed together are not asked again together."""
     if tries > len(schedule):
         return None
-    return max(schedule[tries - 1] * (1 + jitter / 10), min(asked_s, ASKED_S_MAX))
+    return max(schedule[tries - 1] * (1 + jitter / 10), min(asked_s, RETRY_AFTER_S_MAX))
 
 
-def asked_s(status: int | None, retry_after: str | None, *, now: datetime) -> float:
+def retry_after_s(status: int | None, retry_after: str | None, *, now: datetime) -> float:
     """Seconds that a 429 or 503 asks for; 0 where it does not, or not readably."""
     if status not in (429, 503) or retry_after is None:
         return 0.0

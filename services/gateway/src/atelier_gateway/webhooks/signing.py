@@ -28,27 +28,27 @@ class SecretIds:
     previous: UUID | None = None
     previous_until: datetime | None = None
 
-    def valid(self, now: datetime) -> tuple[UUID, ...]:
+    def valid_at(self, now: datetime) -> tuple[UUID, ...]:
         """Those that sign at this moment, the current one first."""
         if self.previous is None or self.previous_until is None or self.previous_until <= now:
             return (self.current,)
         return (self.current, self.previous)
 
 
-class Secrets:
+class SigningSecrets:
     """Makes secrets of their ids."""
 
     def __init__(self, pepper: SecretStr) -> None:
         self._pepper = pepper.get_secret_value().encode()
 
-    def of(self, id_: UUID) -> str:
+    def secret_of(self, id_: UUID) -> str:
         """``whsec_`` and 32 bytes in base64, always the same for an id."""
         digest = hmac.digest(self._pepper, _PURPOSE + id_.bytes, "sha256")
         return f"whsec_{base64.b64encode(digest).decode()}"
 
     def headers(self, ids: Sequence[UUID], delivery: UUID, body: str, *, now: datetime) -> dict[str, str]:
         """The three headers of a message, signed with each of the secrets."""
-        signatures = [Webhook(self.of(id_)).sign(str(delivery), now.astimezone(UTC), body) for id_ in ids]
+        signatures = [Webhook(self.secret_of(id_)).sign(str(delivery), now.astimezone(UTC), body) for id_ in ids]
         return {
             "webhook-id": str(delivery),
             "webhook-timestamp": str(int(now.timestamp())),

@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from atelier_gateway.idempotency import store as claims
+from atelier_gateway.idempotency import store as idempotency_store
 
 from ...support.world import ADMIN, World
 
@@ -25,7 +25,7 @@ async def give(world: World, body: dict[str, object], key: str) -> httpx.Respons
 
 async def a_day_passes(world: World) -> None:
     await world.pool.execute("UPDATE idempotency SET claimed_at = claimed_at - interval '25 hours'")
-    await claims.prune(world.pool)
+    await idempotency_store.prune(world.pool)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from atelier_gateway.identity.authenticator import CACHE_TTL_S
+
 from ...support.world import ADMIN, CREATE, TRY_ON, World
 
 pytestmark = pytest.mark.stack
@@ -90,9 +92,9 @@ async def test_when_a_key_was_last_used_is_written_once_for_many_requests(world:
     row = "SELECT xmin::text, last_used_at FROM api_keys"
     before = await world.pool.fetchrow(row)
 
-    await world.parts.identity.key_use.flush()
+    await world.container.authenticator.key_use.flush()
     after = await world.pool.fetchrow(row)
-    await world.parts.identity.key_use.flush()
+    await world.container.authenticator.key_use.flush()
 
     assert unused is None and before is not None and after is not None
     assert before["last_used_at"] is None and after["last_used_at"] is not None
@@ -130,9 +132,7 @@ async def test_a_wrong_key_of_a_suspended_store_is_told_nothing(world: World) ->
 
 
 async def test_another_replica_believes_a_key_for_less_than_five_seconds() -> None:
-    from atelier_gateway.identity.authenticator import REMEMBERED_S
-
-    assert REMEMBERED_S < 5
+    assert CACHE_TTL_S < 5
 
 
 async def test_what_is_in_work_goes_on_while_its_store_is_suspended(world: World) -> None:

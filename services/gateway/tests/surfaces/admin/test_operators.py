@@ -121,12 +121,12 @@ async def test_the_first_operator_can_be_ended_and_the_same_setting_does_not_bri
     _, other = await operator(world, "admin")
 
     assert (await world.operations.delete(f"{OPERATORS}/{FIRST}", headers=other)).status_code == 204
-    await world.parts.operators.set_first(ADMIN_TOKEN)  # as a restarted process does
+    await world.container.operator_authenticator.set_first(ADMIN_TOKEN)  # as a restarted process does
     same = await world.operations.get(OPERATORS, headers=ADMIN)
-    await world.parts.operators.set_first("another token of the settings")
+    await world.container.operator_authenticator.set_first("another token of the settings")
     changed = await world.operations.get(OPERATORS, headers={"Authorization": "Bearer another token of the settings"})
-    await world.parts.operators.set_first(None)
-    world.parts.operators.forget()
+    await world.container.operator_authenticator.set_first(None)
+    world.container.operator_authenticator.clear_cache()
     absent = await world.operations.get(OPERATORS, headers={"Authorization": "Bearer another token of the settings"})
 
     assert [answer.status_code for answer in (same, changed, absent)] == [401, 200, 401]
@@ -153,7 +153,7 @@ async def test_when_an_operator_was_last_seen_is_known_to_the_minute(world: Worl
     id_, headers = await operator(world, "viewer")
     await world.operations.get(OPERATORS, headers=headers)
 
-    await world.parts.operators.token_use.flush()
+    await world.container.operator_authenticator.token_use.flush()
 
     found = await world.pool.fetchrow("SELECT last_used_at, created_at FROM operators WHERE id = $1", UUID(id_))
     assert found is not None and found["last_used_at"] is not None

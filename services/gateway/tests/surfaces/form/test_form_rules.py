@@ -5,7 +5,7 @@ import itertools
 import pytest
 from pydantic import ValidationError
 
-from atelier_gateway.generations import input_rules as kinds
+from atelier_gateway.generations import input_rules
 from atelier_gateway.media.image_hosts import allowed_hosts, is_allowed
 from atelier_gateway.surfaces.form.requests import GenerationForm, prompt_of, work_of
 
@@ -39,7 +39,10 @@ def test_the_prompt_is_composed_as_the_seed_does(style: str, quality: str, custo
 @pytest.mark.parametrize(("quality", "tokens"), [("standard", 1), ("high", 2), ("ultra", 2)])
 def test_the_price_is_the_books(quality: str, tokens: int) -> None:
     """002.5 ceil(1 x 1 | 1.5 | 2)."""
-    assert kinds.priced(work_of(GenerationForm.model_validate(FORM | {"quality": quality}))).credits == tokens
+    assert (
+        input_rules.price_or_refuse(work_of(GenerationForm.model_validate(FORM | {"quality": quality}))).credits
+        == tokens
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from atelier_contracts import (
     RenderStarted,
 )
-from atelier_gateway.generations import cancellation as cancelling
+from atelier_gateway.generations import cancellation
 
 from ...support.native import cancel, cancels_heard, create, fail, reached, shown, success
 from ...support.neighbours import silent
@@ -41,7 +41,7 @@ async def test_cancelling_what_is_already_being_charged_tells_that_it_was_delive
 
 
 async def test_cancelling_what_takes_longer_to_stop_is_202(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancelling, "END_S_MAX", 0.2)
+    monkeypatch.setattr(cancellation, "END_S_MAX", 0.2)
     _, headers = await world.user()
     generation = await create(world, headers)
     world.neighbours.stop = silent
@@ -111,7 +111,7 @@ async def test_a_cancel_is_said_again_by_its_key(world: World) -> None:
 
 
 async def test_a_cancel_under_way_holds_its_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancelling, "END_S_MAX", 1.0)
+    monkeypatch.setattr(cancellation, "END_S_MAX", 1.0)
     _, headers = await world.user()
     generation = await create(world, headers)
     world.neighbours.stop = silent

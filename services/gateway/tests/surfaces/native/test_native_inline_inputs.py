@@ -140,7 +140,7 @@ async def test_what_a_deleted_generation_was_made_of_goes_with_it(world: World) 
 async def test_an_upload_stays_until_the_last_generation_made_of_it_is_deleted(world: World) -> None:
     user, headers = await world.user()
     upload = upload_key("user", user, uuid4(), "me.png")
-    await world.parts.objects.put(upload, drawn(), "image/png")
+    await world.container.objects.put(upload, drawn(), "image/png")
     body = IMAGE | {"inputs": [{"role": "image", "key": upload}]}
     generations = [await ended(world, headers, body) for _ in range(2)]
     [key] = {row["key"] for row in await world.pool.fetch("SELECT key FROM files")}

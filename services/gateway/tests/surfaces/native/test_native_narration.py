@@ -48,7 +48,7 @@ async def test_a_text_in_the_body_is_stored_and_priced_by_its_characters(world: 
     [text] = asked.spec.inputs
     assert text.key is not None and text.key == input_key("user", user, UUID(text.key.split("/")[3]), sha256(STORY))
     assert text.sha256 == sha256(STORY)
-    assert (await world.parts.objects.get(text.key, 10_000)).decode() == STORY
+    assert (await world.container.objects.get(text.key, 10_000)).decode() == STORY
     row = await world.pool.fetchrow("SELECT * FROM files WHERE key = $1 AND generation_id IS NOT NULL", text.key)
     assert row is not None
     assert (row["category"], row["size_bytes"], row["width"]) == ("text", len(STORY), None)
@@ -59,7 +59,7 @@ async def test_a_text_in_the_body_is_stored_and_priced_by_its_characters(world: 
 async def test_an_uploaded_text_is_read_by_its_key(world: World) -> None:
     user, headers = await world.user()
     key = upload_key("user", user, uuid7(), "story.txt")
-    await world.parts.objects.put(key, STORY.encode(), "text/plain")
+    await world.container.objects.put(key, STORY.encode(), "text/plain")
     body = {"inputs": [{"role": "text", "key": key}]}
 
     quote = await world.client.post("/v1/quotes", headers=headers, json={"kind": "narration"} | body)
@@ -74,10 +74,10 @@ async def test_a_text_replaced_after_it_was_priced_is_not_what_is_read(world: Wo
     user, headers = await world.user()
     key = upload_key("user", user, uuid7(), "story.txt")
     body = {"inputs": [{"role": "text", "key": key}]}
-    await world.parts.objects.put(key, b"Hi there.", "text/plain")
+    await world.container.objects.put(key, b"Hi there.", "text/plain")
     quote = await world.client.post("/v1/quotes", headers=headers, json={"kind": "narration"} | body)
 
-    await world.parts.objects.put(key, STORY.encode(), "text/plain")
+    await world.container.objects.put(key, STORY.encode(), "text/plain")
     made = [await narrate(world, headers, **body) for _ in range(2)]
 
     assert [quote.json()["credits"], *(one.json()["credits"]["reserved"] for one in made)] == [1, 1, 1]
@@ -85,7 +85,7 @@ async def test_a_text_replaced_after_it_was_priced_is_not_what_is_read(world: Wo
     assert {one.spec.inputs for one in asked} == {asked[0].spec.inputs}
     [text] = asked[0].spec.inputs
     assert text.key is not None and text.key != key
-    assert await world.parts.objects.get(text.key, 10_000) == b"Hi there."
+    assert await world.container.objects.get(text.key, 10_000) == b"Hi there."
     assert (text.sha256, asked[0].work.characters) == (sha256("Hi there."), len("Hi there."))
     receipt = await world.client.get(f"/v1/generations/{made[0].json()['id']}/receipt", headers=headers)
     assert receipt.json()["inputs"] == [{"category": "text", "checksum": f"sha256:{sha256('Hi there.')}"}]

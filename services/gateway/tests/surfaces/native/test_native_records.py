@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from atelier_gateway.web.problems import KINDS, PROBLEM_ROOT
+from atelier_gateway.web.problems import PROBLEM_ROOT, PROBLEM_TYPES
 
 from ...support.event_streams import render_and_fail
 from ...support.native import IMAGE, create
@@ -117,7 +117,7 @@ async def test_the_balance_and_the_statement_are_the_owners(world: World) -> Non
 
 
 async def test_every_problem_has_a_page_that_says_what_to_do(world: World) -> None:
-    for code, (status, title) in KINDS.items():
+    for code, (status, title) in PROBLEM_TYPES.items():
         page = await world.client.get(f"/problems/{code}")
 
         assert page.status_code == 200 and page.headers["content-type"].startswith("text/html")

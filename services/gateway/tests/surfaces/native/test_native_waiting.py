@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from atelier_contracts import GenerationCancelled, RenderProgressed
-from atelier_gateway.projection.waiter import POLL_EVERY_S, Waiting
+from atelier_gateway.projection.waiter import POLL_EVERY_S, GenerationWaiter
 
 from ...support.world import World
 
@@ -15,9 +15,9 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
-async def waiting(world: World) -> AsyncIterator[Waiting]:
+async def waiting(world: World) -> AsyncIterator[GenerationWaiter]:
     """A waiting room of a replica that projects nothing itself: only its poll can find anything."""
-    room = Waiting(world.pool)
+    room = GenerationWaiter(world.pool)
 
     async def poll() -> None:
         while True:
@@ -34,9 +34,9 @@ async def created(world: World) -> UUID:
     return UUID((await world.create(headers)).json()["data"]["session_id"])
 
 
-async def test_an_end_heard_by_another_replica_is_found_by_looking(world: World, waiting: Waiting) -> None:
+async def test_an_end_heard_by_another_replica_is_found_by_looking(world: World, waiting: GenerationWaiter) -> None:
     generation = await created(world)
-    ending = asyncio.create_task(waiting.ended(generation, 10))
+    ending = asyncio.create_task(waiting.wait_until_ended(generation, 10))
 
     await world.neighbours.say(GenerationCancelled(generation_id=generation, refunded=1))
     snapshot = await ending
@@ -44,28 +44,28 @@ async def test_an_end_heard_by_another_replica_is_found_by_looking(world: World,
     assert snapshot is not None and (snapshot.state, snapshot.credits_refunded) == ("cancelled", 1)
 
 
-async def test_what_has_ended_already_is_not_waited_for(world: World, waiting: Waiting) -> None:
+async def test_what_has_ended_already_is_not_waited_for(world: World, waiting: GenerationWaiter) -> None:
     generation = await created(world)
     await world.neighbours.say(GenerationCancelled(generation_id=generation, refunded=1))
-    assert await waiting.ended(generation, 10)
+    assert await waiting.wait_until_ended(generation, 10)
 
-    assert await waiting.ended(generation, 0)
+    assert await waiting.wait_until_ended(generation, 0)
 
 
-async def test_whoever_waits_in_vain_is_told_in_time_and_forgotten(world: World, waiting: Waiting) -> None:
+async def test_whoever_waits_in_vain_is_told_in_time_and_forgotten(world: World, waiting: GenerationWaiter) -> None:
     generation = await created(world)
     await world.neighbours.say(RenderProgressed(generation_id=generation, progress=50))
 
-    assert await waiting.ended(generation, 0.7) is None
-    assert await waiting.ended(uuid4(), 0.1) is None
+    assert await waiting.wait_until_ended(generation, 0.7) is None
+    assert await waiting.wait_until_ended(uuid4(), 0.1) is None
     await waiting.poll()
-    assert not waiting._ends.ids
+    assert not waiting._end_waiters.ids
 
 
 async def test_an_undone_transaction_wakes_without_lying(world: World) -> None:
     """The wake comes from inside the transaction; what is told is what was committed."""
-    generation, room = await created(world), Waiting(world.pool)
-    ending = asyncio.create_task(room.ended(generation, 1.0))
+    generation, room = await created(world), GenerationWaiter(world.pool)
+    ending = asyncio.create_task(room.wait_until_ended(generation, 1.0))
     await asyncio.sleep(0.1)
 
     with pytest.raises(RuntimeError, match="undone"):
@@ -79,8 +79,8 @@ async def test_an_undone_transaction_wakes_without_lying(world: World) -> None:
 
 
 async def test_a_committed_end_wakes_at_once(world: World) -> None:
-    generation, room = await created(world), Waiting(world.pool)
-    ending = asyncio.create_task(room.ended(generation, 10))
+    generation, room = await created(world), GenerationWaiter(world.pool)
+    ending = asyncio.create_task(room.wait_until_ended(generation, 10))
     await asyncio.sleep(0.1)
 
     async with world.pool.acquire() as connection, connection.transaction():

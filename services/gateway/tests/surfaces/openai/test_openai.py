@@ -77,7 +77,7 @@ async def test_a_picture_comes_as_asked_and_both_ways_where_nothing_is_asked(
     await world.until(started)
     ended = success_of(requested(world))
     assert isinstance(ended, GenerationSucceeded)
-    await world.parts.objects.put(ended.outputs[0].key, b"png", "image/png")
+    await world.container.objects.put(ended.outputs[0].key, b"png", "image/png")
     await world.neighbours.say(ended)
 
     [picture] = (await waiting).json()["data"]

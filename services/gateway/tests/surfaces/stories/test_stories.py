@@ -47,7 +47,7 @@ async def test_a_story_is_narrated_from_its_stored_text_at_its_price(world: Worl
     assert (request.spec.kind, request.spec.language, request.spec.audio_format) == ("narration", "de", "mp3")
     (reference,) = request.spec.inputs
     assert reference.role == "text" and reference.key and belongs_to(reference.key, "user", user)
-    assert await world.parts.objects.get(reference.key, 10_000) == text.encode()
+    assert await world.container.objects.get(reference.key, 10_000) == text.encode()
     price = await world.pool.fetchval("SELECT price FROM generations WHERE id = $1", request.generation_id)
     assert price == 2
 
@@ -137,7 +137,7 @@ async def test_only_what_has_ended_can_be_deleted(world: World) -> None:
     story = await told(world, headers)
     made, failed, pending = [await started(world, headers, story) for _ in range(3)]
     key = await succeed(world, user, made)
-    await world.parts.objects.put(key, b"mp3", "audio/mpeg")
+    await world.container.objects.put(key, b"mp3", "audio/mpeg")
     await fail(world, failed)
     await becomes(world, headers, made, "succeeded")
     await becomes(world, headers, failed, "failed")
@@ -156,7 +156,7 @@ async def test_only_what_has_ended_can_be_deleted(world: World) -> None:
     assert (again.status_code, again.json()) == (404, {"error": "Generation not found"})
     left = (await world.client.get(GENERATIONS, headers=headers)).json()
     assert [one["id"] for one in left["data"]] == [str(pending)]
-    async with as_user(world.parts.pool, user) as connection:
+    async with as_user(world.container.pool, user) as connection:
         logged = await connection.fetch("SELECT DISTINCT generation_id FROM generation_logs")
     assert [row["generation_id"] for row in logged] == [pending]
 

@@ -32,7 +32,7 @@ async def test_rows_are_seen_by_their_user_only_whatever_the_query(world: World)
     """001.6 row-level security: no tenant, no rows; another tenant, no rows; the app's role cannot switch it off."""
     user, headers = await world.user()
     await started(world, headers)
-    pool = world.parts.pool
+    pool = world.container.pool
 
     async def counts(tenant: str | None) -> list[int]:
         async with pool.acquire() as connection, connection.transaction():
@@ -60,7 +60,7 @@ async def test_nobodys_generation_narrates_anothers_story_even_past_the_surface(
     id_ = await started(world, others_headers)
 
     with pytest.raises(Exception, match="foreign key"):
-        await world.parts.pool.execute(
+        await world.container.pool.execute(
             "INSERT INTO story_generations (id, user_id, story_id) VALUES ($1, $2, $3)", uuid4(), other, UUID(story)
         )
     assert (await seen(world, others_headers, id_))["status"] == "pending"
@@ -81,7 +81,7 @@ async def test_every_step_is_logged_once(world: World) -> None:
     await succeed(world, user, id_)
     await becomes(world, headers, id_, "succeeded")
 
-    async with as_user(world.parts.pool, user) as connection:
+    async with as_user(world.container.pool, user) as connection:
         rows = await connection.fetch("SELECT generation_id, step, progress FROM generation_logs ORDER BY id")
     assert {row["generation_id"] for row in rows} == {id_}
     assert [(row["step"], row["progress"]) for row in rows if row["step"] != "queued"] == [

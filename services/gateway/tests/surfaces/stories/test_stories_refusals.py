@@ -106,7 +106,7 @@ async def test_without_credits_nothing_is_narrated(world: World) -> None:
     assert refused.json() == {"error": "Insufficient credits", "details": [{"required": 1, "available": 0}]}
     assert (await world.client.get(GENERATIONS, headers=headers)).json()["meta"]["total"] == 0
     assert (await world.rows())["generations"] == 0
-    async with as_user(world.parts.pool, user) as connection:
+    async with as_user(world.container.pool, user) as connection:
         assert await connection.fetchval("SELECT count(*) FROM story_generations") == 0
 
 

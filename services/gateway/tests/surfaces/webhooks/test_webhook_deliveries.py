@@ -9,7 +9,7 @@ import pytest
 
 from atelier_contracts import GenerationFailed, GenerationRejected
 from atelier_gateway.settings import Settings
-from atelier_gateway.webhooks import enqueuer as noting
+from atelier_gateway.webhooks import enqueuer
 from atelier_gateway.webhooks.events import TYPES
 
 from ...support.isolation import IMAGE
@@ -115,7 +115,7 @@ async def test_what_the_post_itself_declined_is_told_to_nobody(world: World) -> 
 
     assert refused.status_code == 402
     assert await deliveries(world, headers) == []
-    assert Settings.model_fields["admission_s"].default * 2 < noting.REJECTED_AFTER_S
+    assert Settings.model_fields["admission_s"].default * 2 < enqueuer.REJECTED_AFTER_S
 
 
 async def test_who_was_answered_201_is_told_of_a_later_rejection(world: World) -> None:

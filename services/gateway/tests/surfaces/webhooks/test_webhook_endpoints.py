@@ -3,9 +3,9 @@
 import httpx
 import pytest
 
-from atelier_gateway.rate_limits.limiter import Rule
+from atelier_gateway.rate_limits.limiter import RateLimitRule
 from atelier_gateway.surfaces.webhooks import idempotent_actions as acts
-from atelier_gateway.webhooks import dispatcher as sending
+from atelier_gateway.webhooks import dispatcher
 from atelier_gateway.webhooks.endpoint_store import ENDPOINTS_MAX
 
 from ...support.isolation import IMAGE
@@ -47,7 +47,7 @@ async def test_the_secret_of_single_requests_can_be_replaced(world: World) -> No
 
 
 async def test_a_delivery_shows_its_attempts_and_can_be_replayed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "POLL_EVERY_S", 0.05)
+    monkeypatch.setattr(dispatcher, "POLL_EVERY_S", 0.05)
     _, headers = await world.user()
     async with receiving("500 Oh", "500 Oh", "500 Oh") as receiver:
         hook = await make(world, headers, receiver.url)
@@ -68,7 +68,7 @@ async def test_a_delivery_shows_its_attempts_and_can_be_replayed(world: World, m
 
 
 async def test_only_so_many_tests_and_replays_are_sent_a_minute(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(acts, "SENDS", Rule("webhook-sends", 2, 60))
+    monkeypatch.setattr(acts, "SENDS", RateLimitRule("webhook-sends", 2, 60))
     _, headers = await world.user()
     hook = await make(world, headers, HOOK["url"])
 

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request
 from uuid_utils.compat import uuid7
 
-from atelier_gateway.container import Parts
-from atelier_gateway.identity import operator_acts as admin_acts
-from atelier_gateway.identity.operator_acts import NewAct
+from atelier_gateway.container import Container
+from atelier_gateway.identity import operator_acts
+from atelier_gateway.identity.operator_acts import NewOperatorAct
 from atelier_gateway.identity.operator_store import Role, StoredOperator
 from atelier_gateway.middleware.request_guard import REQUEST_ID
 from atelier_gateway.web.problems import Problem
@@ -20,11 +20,11 @@ RANKS: Mapping[Role, int] = {"viewer": 0, "operator": 1, "admin": 2}
 READS = ("GET", "HEAD")
 
 
-def operators_routes(parts: Parts, path: str = "", *, acts_as: Role = "operator") -> APIRouter:
+def operators_routes(container: Container, path: str = "", *, acts_as: Role = "operator") -> APIRouter:
     """A router under ``/v1/admin``: any operator reads there, one whose role is ``acts_as`` or above acts."""
 
     async def authorize(request: Request) -> None:
-        operator = await parts.operators.authenticate(request.headers)
+        operator = await container.operator_authenticator.authenticate(request.headers)
         needed: Role = "viewer" if request.method in READS else acts_as
         if RANKS[operator.role] < RANKS[needed]:
             raise Problem("role_required", f"This takes the role {needed}; yours is {operator.role}.")
@@ -45,5 +45,5 @@ async def record(
     """The row of an act, in the transaction of the act: ``act`` is what was done, as ``store.suspend``. No secrets, and
     nothing that a person could want forgotten."""
     who = operator_of(request)
-    new = NewAct(uuid7(), act, target_kind, target_id, who.id, who.name, REQUEST_ID.get(), details)
-    await admin_acts.insert(work.connection, new)
+    new = NewOperatorAct(uuid7(), act, target_kind, target_id, who.id, who.name, REQUEST_ID.get(), details)
+    await operator_acts.insert(work.connection, new)

@@ -9,56 +9,63 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from atelier_gateway.container import Parts
-from atelier_gateway.identity import users as people
+from atelier_gateway.container import Container
+from atelier_gateway.identity import users
 from atelier_gateway.identity.users import Person
 from atelier_gateway.surfaces.admin import openapi as docs
 from atelier_gateway.surfaces.admin.access import operators_routes, record
 from atelier_gateway.surfaces.admin.lists import id_in, listed, word_in
-from atelier_gateway.web.json_bodies import Body, Line, answer, id_from_path, read, takes
+from atelier_gateway.web.json_bodies import (
+    RequestBody,
+    SingleLine,
+    body_schema,
+    id_from_path,
+    json_response,
+    parse_body,
+)
 from atelier_gateway.web.problems import Problem, not_found
 from atelier_gateway.web.text import one_line
 from atelier_messaging import UnitOfWork
 
 
-class NewUser(Body):
+class NewUser(RequestBody):
     """A user to be; ``subject`` is what an outside issuer calls them."""
 
     email: Annotated[str, AfterValidator(one_line), Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,255}$")]
-    subject: Line | None = None
+    subject: SingleLine | None = None
 
 
-class UserChange(Body):
+class UserChange(RequestBody):
     """What may change of a user."""
 
     disabled: bool
 
 
-class NewWorkspace(Body):
+class NewWorkspace(RequestBody):
     """A workspace to be, with those who may act for it."""
 
-    name: Line
+    name: SingleLine
     member_ids: list[UUID] = Field(min_length=1, max_length=1_000)
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """Routes under ``/v1/admin`` that make and change people, for operators."""
-    routes = operators_routes(parts)
+    routes = operators_routes(container)
     for add in (_add_users, _add_workspaces, _add_members):
-        add(routes, parts, parts.bus.unit)
+        add(routes, container, container.bus.unit)
     return routes
 
 
-def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
-    @routes.post("/users", status_code=201, responses=docs.USER, openapi_extra=takes(NewUser))
+def _add_users(routes: APIRouter, container: Container, work: UnitOfWork) -> None:
+    @routes.post("/users", status_code=201, responses=docs.USER, openapi_extra=body_schema(NewUser))
     async def create_user(request: Request) -> Response:
         """Create a user, who signs in with tokens."""
-        body, user_id = await read(request, NewUser), uuid7()
+        body, user_id = await parse_body(request, NewUser), uuid7()
         async with work.once() as unit:
-            if not await people.insert_user(unit.connection, user_id, body.email, body.subject or str(user_id)):
+            if not await users.insert_user(unit.connection, user_id, body.email, body.subject or str(user_id)):
                 raise Problem("conflict", "A user with this email or subject is there already.")
             await record(unit, request, "user.create", "user", user_id)
-        return answer({"id": user_id, "email": body.email}, 201)
+        return json_response({"id": user_id, "email": body.email}, 201)
 
     @routes.get("/users", responses=docs.USERS, openapi_extra=docs.USERS_PAGED)
     async def list_users(request: Request) -> Response:
@@ -66,7 +73,7 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         email = word_in(request.query_params, "email")
         return await listed(
             request,
-            lambda before, limit: people.users(parts.pool, email=email, before=before, limit=limit),
+            lambda before, limit: users.users(container.pool, email=email, before=before, limit=limit),
             _person,
         )
 
@@ -74,60 +81,60 @@ def _add_users(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
     async def create_user_token(request: Request, id: str) -> Response:
         """Create a token for a user, from the development issuer of a local installation."""
         user_id = id_from_path(id, "user")
-        subject = await people.subject_of(parts.pool, user_id)
+        subject = await users.subject_of(container.pool, user_id)
         if subject is None:
             raise not_found("user")
-        if parts.dev_issuer is None:
+        if container.dev_issuer is None:
             raise Problem("conflict", "This installation has no development issuer: tokens come from outside.")
         async with work.once() as unit:
             await record(unit, request, "user.issue_token", "user", user_id)
-        return answer({"token": parts.dev_issuer.issue(subject, now=datetime.now(UTC))}, 201)
+        return json_response({"token": container.dev_issuer.create_token(subject, now=datetime.now(UTC))}, 201)
 
-    @routes.patch("/users/{id}", responses=docs.USER_STATE, openapi_extra=takes(UserChange))
+    @routes.patch("/users/{id}", responses=docs.USER_STATE, openapi_extra=body_schema(UserChange))
     async def update_user(request: Request, id: str) -> Response:
         """Disable or enable the account of a user."""
-        user_id, body = id_from_path(id, "user"), await read(request, UserChange)
+        user_id, body = id_from_path(id, "user"), await parse_body(request, UserChange)
         async with work.once() as unit:
-            if not await people.set_disabled(unit.connection, user_id, disabled=body.disabled):
+            if not await users.set_disabled(unit.connection, user_id, disabled=body.disabled):
                 raise not_found("user")
             await record(unit, request, "user.disable" if body.disabled else "user.enable", "user", user_id)
-        parts.identity.forget()
-        return answer({"id": user_id, "disabled": body.disabled})
+        container.authenticator.clear_cache()
+        return json_response({"id": user_id, "disabled": body.disabled})
 
 
-def _add_workspaces(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+def _add_workspaces(routes: APIRouter, container: Container, work: UnitOfWork) -> None:
     @routes.get("/workspaces", responses=docs.WORKSPACES, openapi_extra=docs.WORKSPACES_PAGED)
     async def list_workspaces(request: Request) -> Response:
         """List the workspaces, newest first. With `member`: those that this user belongs to."""
         member = id_in(request.query_params, "member")
         return await listed(
             request,
-            lambda before, limit: people.workspaces(parts.pool, member=member, before=before, limit=limit),
+            lambda before, limit: users.workspaces(container.pool, member=member, before=before, limit=limit),
         )
 
-    @routes.post("/workspaces", status_code=201, responses=docs.WORKSPACE, openapi_extra=takes(NewWorkspace))
+    @routes.post("/workspaces", status_code=201, responses=docs.WORKSPACE, openapi_extra=body_schema(NewWorkspace))
     async def create_workspace(request: Request) -> Response:
         """Create a workspace with its members."""
-        body, workspace_id = await read(request, NewWorkspace), uuid7()
+        body, workspace_id = await parse_body(request, NewWorkspace), uuid7()
         members = set(body.member_ids)
         async with work.once() as unit:
-            if not await people.insert_workspace(unit.connection, workspace_id, body.name, members):
+            if not await users.insert_workspace(unit.connection, workspace_id, body.name, members):
                 raise not_found("user among the members")
             added = {"member_ids": [str(id_) for id_ in sorted(members)]}
             await record(unit, request, "workspace.create", "workspace", workspace_id, **added)
-        return answer({"id": workspace_id, "name": body.name, "member_ids": sorted(members)}, 201)
+        return json_response({"id": workspace_id, "name": body.name, "member_ids": sorted(members)}, 201)
 
 
-def _add_members(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+def _add_members(routes: APIRouter, container: Container, work: UnitOfWork) -> None:
     @routes.get("/workspaces/{id}/members", responses=docs.MEMBERS, openapi_extra=docs.PAGED)
     async def list_workspace_members(request: Request, id: str) -> Response:
         """List the members of a workspace."""
         workspace_id = id_from_path(id, "workspace")
-        if not await people.exists(parts.pool, "workspace", workspace_id):
+        if not await users.exists(container.pool, "workspace", workspace_id):
             raise not_found("workspace")
         return await listed(
             request,
-            lambda before, limit: people.members(parts.pool, workspace_id, before=before, limit=limit),
+            lambda before, limit: users.members(container.pool, workspace_id, before=before, limit=limit),
             _person,
         )
 
@@ -136,7 +143,7 @@ def _add_members(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         """Add a user to a workspace."""
         workspace_id, member_id = id_from_path(id, "workspace"), id_from_path(user_id, "user")
         async with work.once() as unit:
-            if not await people.add_member(unit.connection, workspace_id, member_id):
+            if not await users.add_member(unit.connection, workspace_id, member_id):
                 raise not_found("workspace or user")
             await record(unit, request, "workspace.add_member", "workspace", workspace_id, member_id=str(member_id))
         return Response(status_code=204)
@@ -146,10 +153,10 @@ def _add_members(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         """Remove a user from a workspace, effective within 5 s."""
         workspace_id, member_id = id_from_path(id, "workspace"), id_from_path(user_id, "member")
         async with work.once() as unit:
-            if not await people.remove_member(unit.connection, workspace_id, member_id):
+            if not await users.remove_member(unit.connection, workspace_id, member_id):
                 raise not_found("member")
             await record(unit, request, "workspace.remove_member", "workspace", workspace_id, member_id=str(member_id))
-        parts.identity.forget()
+        container.authenticator.clear_cache()
         return Response(status_code=204)
 
 

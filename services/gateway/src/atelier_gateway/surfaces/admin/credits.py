@@ -14,20 +14,34 @@ from uuid_utils.compat import uuid7
 from atelier_contracts import GrantCredit, Owner
 from atelier_contracts.routes import reply_key
 from atelier_contracts.value_objects import CREDITS_MAX, OwnerKind
-from atelier_gateway.container import Parts
-from atelier_gateway.generations.operator_timeline import explain
-from atelier_gateway.idempotency.keys import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
-from atelier_gateway.identity import operator_acts as admin_acts
-from atelier_gateway.identity import users as people
+from atelier_gateway.container import Container
+from atelier_gateway.generations.operator_timeline import operator_timeline
+from atelier_gateway.idempotency.keys import (
+    IDEMPOTENCY_KEY_HEADER,
+    REPLAYED_HEADER,
+    IdempotencyClaim,
+    StoredResponse,
+    fingerprint,
+    validated_key,
+)
+from atelier_gateway.identity import operator_acts, users
 from atelier_gateway.peers import records as peer_records
-from atelier_gateway.peers.client import Unanswered, unavailable
+from atelier_gateway.peers.client import PeerUnavailable, unavailable_problem
 from atelier_gateway.peers.credit_grants import grant
-from atelier_gateway.projection import store as generations
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.surfaces.admin import openapi as docs
 from atelier_gateway.surfaces.admin.access import PREFIX, operators_routes, record
-from atelier_gateway.web.json_bodies import Body, Prose, answer, field_problem, id_from_path, read, takes
+from atelier_gateway.web.json_bodies import (
+    MultilineText,
+    RequestBody,
+    body_schema,
+    field_problem,
+    id_from_path,
+    json_response,
+    parse_body,
+)
 from atelier_gateway.web.problems import Problem, not_found
-from atelier_gateway.webhooks import delivery_store as deliveries
+from atelier_gateway.webhooks import delivery_store
 from atelier_messaging import Transaction
 
 GRANT = f"POST {PREFIX}/credits/grants"
@@ -40,7 +54,7 @@ GRANT_DETAILS = {"grant_id", "credits", "priority", "expires_at", "reason"}
 """What the act of granting tells of the command."""
 
 
-class CreditOwner(Body):
+class CreditOwner(RequestBody):
     """Whose credits."""
 
     kind: OwnerKind
@@ -54,7 +68,7 @@ def _year_that_can_be_kept(at: datetime) -> datetime:
     return at
 
 
-class NewCreditGrant(Body):
+class NewCreditGrant(RequestBody):
     """Credits to be given; lower priority is spent first."""
 
     owner: CreditOwner
@@ -62,79 +76,83 @@ class NewCreditGrant(Body):
     expires_at: Annotated[AwareDatetime, AfterValidator(_year_that_can_be_kept)] | None = None
     """In the future, and before the year 9000."""
     priority: int = Field(default=0, ge=-100, le=100)
-    reason: Annotated[Prose, Field(min_length=1, max_length=500)]
+    reason: Annotated[MultilineText, Field(min_length=1, max_length=500)]
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """Routes under ``/v1/admin`` that give and account for credits, for operators."""
-    routes = operators_routes(parts)
+    routes = operators_routes(container)
 
-    @routes.post("/credits/grants", status_code=201, responses=docs.GRANT, openapi_extra=takes(NewCreditGrant))
+    @routes.post("/credits/grants", status_code=201, responses=docs.GRANT, openapi_extra=body_schema(NewCreditGrant))
     async def create_credit_grant(request: Request) -> Response:
         """Grant credits to a store, a user or a workspace.
 
         201 has the new balance; 202 has none, because billing has not answered yet: the grant will be posted.
         """
-        key = checked(request.headers.get(HEADER))
-        body = await read(request, NewCreditGrant)
-        if not await people.exists(parts.pool, body.owner.kind, body.owner.id):
+        key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
+        body = await parse_body(request, NewCreditGrant)
+        if not await users.exists(container.pool, body.owner.kind, body.owner.id):
             raise not_found(body.owner.kind)
         grant_id = uuid5(GRANT_NAMES, key) if key else uuid7()
-        claim = Claim("admin", ADMIN, GRANT, key, fingerprint(body.model_dump_json()), uuid7()) if key else None
-        reply, replayed = await parts.keyed.once(claim, lambda: _grant(parts, request, body, grant_id))
-        headers = {REPLAYED: "true"} if replayed else None
+        claim = (
+            IdempotencyClaim("admin", ADMIN, GRANT, key, fingerprint(body.model_dump_json()), uuid7()) if key else None
+        )
+        reply, replayed = await container.idempotent_runner.replay_or_run(
+            claim, lambda: _grant(container, request, body, grant_id)
+        )
+        headers = {REPLAYED_HEADER: "true"} if replayed else None
         return Response(reply.body, reply.status, headers, "application/json")
 
     @routes.get("/credits/{kind}/{id}", responses=docs.BALANCE)
     async def get_account_balance(kind: str, id: str) -> Response:
         """Get the balance of an account."""
         owner_id = id_from_path(id, "account")
-        if not await people.exists(parts.pool, kind, owner_id):
+        if not await users.exists(container.pool, kind, owner_id):
             raise not_found("account")
         owner = Owner.model_validate({"kind": kind, "id": owner_id})
         try:
-            return answer(await parts.internal.account(owner))
-        except Unanswered as silent:
-            raise unavailable(silent) from silent
+            return json_response(await container.peers.get_account(owner))
+        except PeerUnavailable as silent:
+            raise unavailable_problem(silent) from silent
 
     @routes.get("/ledger/verify", responses=docs.VERIFIED)
     async def verify_ledger() -> Response:
         """Verify the ledger: every balance, every open hold, every posting since the last checkpoint."""
         try:
-            return answer(await parts.internal.ledger_verify())
-        except Unanswered as silent:
-            raise unavailable(silent) from silent
+            return json_response(await container.peers.verify_ledger())
+        except PeerUnavailable as silent:
+            raise unavailable_problem(silent) from silent
 
     @routes.post("/ledger/proofs", status_code=202, responses=docs.PROOF_ORDERED)
     async def start_ledger_proof(request: Request) -> Response:
         """Start a full proof of the ledger, from its first posting. If one is running, the answer is that one."""
-        async with parts.bus.unit.once() as work:
+        async with container.bus.unit.once() as work:
             await record(work, request, "ledger.prove", "ledger", None)
         try:
-            return answer(await parts.internal.start_proof(), 202)
-        except Unanswered as silent:
-            raise unavailable(silent) from silent
+            return json_response(await container.peers.start_proof(), 202)
+        except PeerUnavailable as silent:
+            raise unavailable_problem(silent) from silent
 
     @routes.get("/ledger/proofs/{id}", responses=docs.PROOF)
     async def get_ledger_proof(id: str) -> Response:
         """Get the progress and the findings of a full proof."""
         try:
-            found = await parts.internal.proof(id_from_path(id, "proof"))
-        except Unanswered as silent:
-            raise unavailable(silent) from silent
+            found = await container.peers.get_proof(id_from_path(id, "proof"))
+        except PeerUnavailable as silent:
+            raise unavailable_problem(silent) from silent
         if found is None:
             raise not_found("proof")
-        return answer(found)
+        return json_response(found)
 
     @routes.get("/generations/{id}/explain", responses=docs.EXPLAINED)
     async def get_operator_timeline(id: str) -> Response:
         """Get the timeline of a generation, from the records of all four services."""
-        return answer(await _story(parts, id_from_path(id, "generation")))
+        return json_response(await _story(container, id_from_path(id, "generation")))
 
     return routes
 
 
-async def _grant(parts: Parts, request: Request, body: NewCreditGrant, grant_id: UUID) -> Reply:
+async def _grant(container: Container, request: Request, body: NewCreditGrant, grant_id: UUID) -> StoredResponse:
     if body.expires_at is not None and body.expires_at <= datetime.now(UTC):
         raise field_problem("expires_at", "a moment after now is required")
     command = GrantCredit(
@@ -144,14 +162,14 @@ async def _grant(parts: Parts, request: Request, body: NewCreditGrant, grant_id:
         priority=body.priority,
         expires_at=body.expires_at.astimezone(UTC) if body.expires_at else None,
         reason=body.reason,
-        reply_to=reply_key(parts.instance),
+        reply_to=reply_key(container.instance_id),
     )
 
     async def note(work: Transaction) -> None:
         details = command.model_dump(mode="json", include=GRANT_DETAILS)
-        await record(work, request, admin_acts.GRANT, command.owner.kind, command.owner.id, **details)
+        await record(work, request, operator_acts.GRANT, command.owner.kind, command.owner.id, **details)
 
-    given = await grant(parts.bus, parts.replies, command, note, within_s=parts.settings.admission_s)
+    given = await grant(container.bus, container.reply_listener, command, note, within_s=container.settings.admission_s)
     shown = {
         "id": grant_id,
         "owner": {"kind": body.owner.kind, "id": body.owner.id},
@@ -159,15 +177,15 @@ async def _grant(parts: Parts, request: Request, body: NewCreditGrant, grant_id:
         "available": given.available if given else None,
         "given_before": given.given_before if given else False,
     }
-    response = answer(shown, 201 if given else 202)
-    return Reply(response.status_code, bytes(response.body))
+    response = json_response(shown, 201 if given else 202)
+    return StoredResponse(response.status_code, bytes(response.body))
 
 
-async def _story(parts: Parts, id_: UUID) -> dict[str, Any]:
+async def _story(container: Container, id_: UUID) -> dict[str, Any]:
     """The records of the generation from every service that answers, merged, with what is missing and why. Raises
     Problem 404 when no service has any, 503 when none has and one did not answer."""
     generation, peers = await asyncio.gather(
-        generations.of_anyone(parts.pool, id_), peer_records.collect(parts.internal, id_)
+        projection_store.find_by_id(container.pool, id_), peer_records.collect(container.peers, id_)
     )
     if generation is None and peers.saga is None and peers.hold is None and peers.job is None:
         if peers.missing:
@@ -175,6 +193,6 @@ async def _story(parts: Parts, id_: UUID) -> dict[str, Any]:
                 "unavailable", f"No service that answers knows this generation; {peers.missing[0]['reason']}."
             )
         raise not_found("generation")
-    told = await deliveries.of_generation(parts.pool, id_)
+    told = await delivery_store.list_for_generation(container.pool, id_)
     now = datetime.now(UTC)
-    return explain(id_, generation, peers.saga, peers.hold, peers.job, told, missing=peers.missing, now=now)
+    return operator_timeline(id_, generation, peers.saga, peers.hold, peers.job, told, missing=peers.missing, now=now)

@@ -8,7 +8,7 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_gateway.web.json_bodies import answer, field_problem
+from atelier_gateway.web.json_bodies import field_problem, json_response
 from atelier_gateway.web.pagination import page_of
 
 LIST_DEFAULT, LIST_MAX = 20, 100
@@ -33,7 +33,7 @@ async def listed(
     limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
     found = await load(before, limit + 1)
     cursor = found[limit - 1].id if len(found) > limit else None
-    return answer({"data": [view(item) for item in found[:limit]], "next_cursor": cursor})
+    return json_response({"data": [view(item) for item in found[:limit]], "next_cursor": cursor})
 
 
 def word_in(query: Mapping[str, str], name: str) -> str | None:

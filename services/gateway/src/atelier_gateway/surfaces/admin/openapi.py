@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from atelier_contracts import Owner
 from atelier_gateway.surfaces.native.openapi import CURSOR, LIMIT, CreditBalance, Problem, Responses, example, query
-from atelier_gateway.web.problems import KINDS, PROBLEM_JSON
+from atelier_gateway.web.problems import PROBLEM_JSON, PROBLEM_TYPES
 
 
 class StoreWithKey(BaseModel):
@@ -196,7 +196,7 @@ def refusals(*codes: str) -> Responses:
     """The problems of these codes, and those that every route of this surface can answer."""
     documented: Responses = {}
     for code in (*codes, "unauthorized", "role_required", "rate_limited", "internal_error", "unavailable"):
-        kind = KINDS[code]
+        kind = PROBLEM_TYPES[code]
         content = {"schema": Problem.model_json_schema(), "examples": {code: {"value": example(code)}}}
         documented[kind.status] = {"description": f"{kind.title}.", "content": {PROBLEM_JSON: content}}
     return documented

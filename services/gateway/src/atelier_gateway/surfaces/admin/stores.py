@@ -8,85 +8,91 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from atelier_gateway.container import Parts
-from atelier_gateway.identity import api_keys, stores
-from atelier_gateway.identity import users as people
+from atelier_gateway.container import Container
+from atelier_gateway.identity import api_keys, stores, users
 from atelier_gateway.identity.api_keys import StoredKey
 from atelier_gateway.surfaces.admin import openapi as docs
 from atelier_gateway.surfaces.admin.access import operators_routes, record
 from atelier_gateway.surfaces.admin.lists import listed
-from atelier_gateway.web.json_bodies import Body, Line, answer, id_from_path, read, takes
+from atelier_gateway.web.json_bodies import (
+    RequestBody,
+    SingleLine,
+    body_schema,
+    id_from_path,
+    json_response,
+    parse_body,
+)
 from atelier_gateway.web.problems import Problem, not_found
 from atelier_messaging import Transaction, UnitOfWork
 
 FIRST_KEY, FURTHER_KEY = "first", "further"
 
 
-class NewStore(Body):
+class NewStore(RequestBody):
     """A store to be, and what its first key is called."""
 
-    name: Line
-    key_name: Line = FIRST_KEY
+    name: SingleLine
+    key_name: SingleLine = FIRST_KEY
 
 
-class NewApiKey(Body):
+class NewApiKey(RequestBody):
     """A key to be; its name says where it is used."""
 
-    name: Line = FURTHER_KEY
+    name: SingleLine = FURTHER_KEY
 
 
-class StoreChange(Body):
+class StoreChange(RequestBody):
     """What may change of a store."""
 
     suspended: bool
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """Routes under ``/v1/admin/stores``, for operators."""
-    routes = operators_routes(parts, "/stores")
+    routes = operators_routes(container, "/stores")
     for add in (_add_stores, _add_one_store, _add_keys):
-        add(routes, parts, parts.bus.unit)
+        add(routes, container, container.bus.unit)
     return routes
 
 
-def _add_stores(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
-    @routes.post("", status_code=201, responses=docs.STORE_CREATED, openapi_extra=takes(NewStore))
+def _add_stores(routes: APIRouter, container: Container, work: UnitOfWork) -> None:
+    @routes.post("", status_code=201, responses=docs.STORE_CREATED, openapi_extra=body_schema(NewStore))
     async def create_store(request: Request) -> Response:
         """Create a store with its first API key. The key is in this answer only."""
-        body, store_id = await read(request, NewStore), uuid7()
+        body, store_id = await parse_body(request, NewStore), uuid7()
         async with work.once() as unit:
             await stores.insert(unit.connection, store_id, body.name)
-            key_id, key = await _give_key(unit, store_id, body.key_name, parts)
+            key_id, key = await _give_key(unit, store_id, body.key_name, container)
             await record(unit, request, "store.create", "store", store_id, name=body.name, key_id=str(key_id))
-        return answer({"id": store_id, "name": body.name, "key_id": key_id, "api_key": key}, 201)
+        return json_response({"id": store_id, "name": body.name, "key_id": key_id, "api_key": key}, 201)
 
     @routes.get("", responses=docs.STORES, openapi_extra=docs.PAGED)
     async def list_stores(request: Request) -> Response:
         """List all stores, newest first."""
-        return await listed(request, lambda before, limit: stores.page(parts.pool, before=before, limit=limit))
+        return await listed(request, lambda before, limit: stores.list_page(container.pool, before=before, limit=limit))
 
 
-def _add_one_store(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+def _add_one_store(routes: APIRouter, container: Container, work: UnitOfWork) -> None:
     @routes.get("/{id}", responses=docs.STORE)
     async def get_store(id: str) -> Response:
         """Get a store."""
-        return answer(_shown(await stores.find(parts.pool, id_from_path(id, "store"))))
+        return json_response(_shown(await stores.find(container.pool, id_from_path(id, "store"))))
 
-    @routes.patch("/{id}", responses=docs.STORE_CHANGED, openapi_extra=takes(StoreChange))
+    @routes.patch("/{id}", responses=docs.STORE_CHANGED, openapi_extra=body_schema(StoreChange))
     async def update_store(request: Request, id: str) -> Response:
         """Suspend or restore a store.
 
         The keys of a suspended store are answered 403 within 5 s; work in progress continues.
         """
-        store_id, body = id_from_path(id, "store"), await read(request, StoreChange)
+        store_id, body = id_from_path(id, "store"), await parse_body(request, StoreChange)
         async with work.once() as unit:
             changed = _shown(await stores.set_suspended(unit.connection, store_id, suspended=body.suspended))
             await record(unit, request, "store.suspend" if body.suspended else "store.restore", "store", store_id)
-        parts.identity.forget()
-        return answer(changed)
+        container.authenticator.clear_cache()
+        return json_response(changed)
 
 
-def _add_keys(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
+def _add_keys(routes: APIRouter, container: Container, work: UnitOfWork) -> None:
     @routes.get("/{id}/keys", responses=docs.KEYS, openapi_extra=docs.PAGED)
     async def list_store_keys(request: Request, id: str) -> Response:
         """List the keys of a store, newest first, with the revoked ones.
@@ -94,23 +100,25 @@ def _add_keys(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
         When a key was last used is accurate to a minute.
         """
         store_id = id_from_path(id, "store")
-        if not await people.exists(parts.pool, "store", store_id):
+        if not await users.exists(container.pool, "store", store_id):
             raise not_found("store")
         return await listed(
-            request, lambda before, limit: stores.keys(parts.pool, store_id, before=before, limit=limit)
+            request, lambda before, limit: stores.list_keys(container.pool, store_id, before=before, limit=limit)
         )
 
-    @routes.post("/{id}/keys", status_code=201, responses=docs.NEW_KEY, openapi_extra=takes(NewApiKey, required=False))
+    @routes.post(
+        "/{id}/keys", status_code=201, responses=docs.NEW_KEY, openapi_extra=body_schema(NewApiKey, required=False)
+    )
     async def create_store_key(request: Request, id: str) -> Response:
         """Create a second key for a store, to replace the first without an interruption. At most two are active."""
         store_id = id_from_path(id, "store")
-        body = await read(request, NewApiKey) if await request.body() else NewApiKey()
+        body = await parse_body(request, NewApiKey) if await request.body() else NewApiKey()
         async with work.once() as unit:
             if not await stores.lock(unit.connection, store_id):
                 raise not_found("store")
-            key_id, key = await _give_key(unit, store_id, body.name, parts)
+            key_id, key = await _give_key(unit, store_id, body.name, container)
             await record(unit, request, "key.create", "store", store_id, key_id=str(key_id), name=body.name)
-        return answer({"id": key_id, "name": body.name, "api_key": key}, 201)
+        return json_response({"id": key_id, "name": body.name, "api_key": key}, 201)
 
     @routes.delete("/{id}/keys/{key_id}", status_code=204, responses=docs.NO_KEY)
     async def revoke_store_key(request: Request, id: str, key_id: str) -> Response:
@@ -121,14 +129,14 @@ def _add_keys(routes: APIRouter, parts: Parts, work: UnitOfWork) -> None:
             if revoked is None:
                 raise not_found("key")
             await record(unit, request, "key.revoke", "store", store_id, key_id=str(revoked.id), name=revoked.name)
-        parts.identity.forget()
+        container.authenticator.clear_cache()
         return Response(status_code=204)
 
 
-async def _give_key(unit: Transaction, store_id: UUID, name: str, parts: Parts) -> tuple[UUID, str]:
+async def _give_key(unit: Transaction, store_id: UUID, name: str, container: Container) -> tuple[UUID, str]:
     """A fresh key for the store; it is shown now and never again. Raises Problem 409 past two active ones."""
     key = api_keys.new_key()
-    digest = api_keys.digest_of(key, parts.settings.key_pepper.get_secret_value())
+    digest = api_keys.digest_of(key, container.settings.key_pepper.get_secret_value())
     stored = StoredKey(uuid7(), store_id, digest)
     if not await stores.insert_key(unit.connection, stored, api_keys.prefix_of(key) or "", name):
         raise Problem("conflict", f"A store has at most {stores.KEYS_ACTIVE_MAX} active keys; revoke one first.")

@@ -4,7 +4,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 
 from atelier_contracts import Owner
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.surfaces.form.request_log import Entry
 
@@ -12,9 +12,9 @@ SESSION_COOKIES = ("__Secure-next-auth.session-token", "next-auth.session-token"
 """The names NextAuth.js gives its cookie (seed 002: NextAuth sessions), over HTTPS and without."""
 
 
-async def visitor(parts: Parts, request: Request, entry: Entry) -> Principal:
+async def visitor(container: Container, request: Request, entry: Entry) -> Principal:
     """The user, acting for themselves. Raises Problem 401, or 403 for a disabled account."""
-    user = await parts.identity.user(_with_session(request))
+    user = await container.authenticator.authenticate_user(_with_session(request))
     entry.user_id = user.id
     return Principal(Owner(kind="user", id=user.id), "b2c")
 

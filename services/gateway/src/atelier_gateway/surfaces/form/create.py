@@ -8,30 +8,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from atelier_contracts.word_filter import BannedWords
-from atelier_gateway.container import Parts
-from atelier_gateway.generations import form_queue as queue
-from atelier_gateway.generations import input_rules as kinds
-from atelier_gateway.generations.creation import Draft, Shape
-from atelier_gateway.generations.form_queue import SURFACE, Entered
-from atelier_gateway.generations.provider_catalogue import Objection
-from atelier_gateway.idempotency.keys import HEADER, REPLAYED, checked, fingerprint
+from atelier_gateway.container import Container
+from atelier_gateway.generations import form_queue, input_rules
+from atelier_gateway.generations.creation import Draft, SurfaceResponses
+from atelier_gateway.generations.form_queue import SURFACE, QueuePlace
+from atelier_gateway.generations.provider_catalogue import UnsupportedOption
+from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, fingerprint, validated_key
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.image_hosts import allowed_hosts
 from atelier_gateway.media.input_references import INPUT_BYTES_MAX
-from atelier_gateway.peers.client import Unanswered
-from atelier_gateway.rate_limits import hourly_quota as hours
-from atelier_gateway.rate_limits import limiter as limits
-from atelier_gateway.rate_limits.hourly_quota import HOUR_S, Hour
-from atelier_gateway.rate_limits.limiter import Rule, Verdict
+from atelier_gateway.peers.client import PeerUnavailable
+from atelier_gateway.rate_limits import hourly_quota, limiter
+from atelier_gateway.rate_limits.hourly_quota import HOUR_S, HourlyUsage
+from atelier_gateway.rate_limits.limiter import RateLimitDecision, RateLimitRule
 from atelier_gateway.surfaces.form.authentication import visitor
 from atelier_gateway.surfaces.form.input_images import Images, uses_of
 from atelier_gateway.surfaces.form.request_log import Entry
 from atelier_gateway.surfaces.form.requests import GenerationForm, prompt_of, spec_of, work_of
 from atelier_gateway.surfaces.form.responses import accepted, dressed, problem
-from atelier_gateway.web.json_bodies import read
+from atelier_gateway.web.json_bodies import parse_body
 from atelier_gateway.web.problems import Problem
-from atelier_gateway.web.simulate_header import HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import simulation
+from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import parse_simulation
 from atelier_messaging import is_outage
 from atelier_resilience.breaker import CircuitBreaker, CircuitOpen
 from atelier_storage.safe_fetcher import SafeFetcher
@@ -40,25 +38,25 @@ PREFIX = "/api/generate"
 CREATE = f"POST {PREFIX}"
 
 
-def _unsuitable(found: Objection) -> Problem:
+def _unsuitable(found: UnsupportedOption) -> Problem:
     field = "aspectRatio" if found.field == "size" else found.field
     return Problem("model_unsuitable", f"{field}: {found.message}.")
 
 
-SHAPE = Shape(SURFACE, CREATE, accepted, problem, _unsuitable)
+SHAPE = SurfaceResponses(SURFACE, CREATE, accepted, problem, _unsuitable)
 
 
 class Making:
     """Takes forms, in one process."""
 
-    def __init__(self, parts: Parts) -> None:
-        settings = parts.settings
-        self._parts, self._settings = parts, settings
+    def __init__(self, container: Container) -> None:
+        settings = container.settings
+        self._container, self._settings = container, settings
         self._breaker = CircuitBreaker()
-        self._rule = Rule("form-accepted", settings.max_requests_per_hour, HOUR_S)
+        self._rule = RateLimitRule("form-accepted", settings.max_requests_per_hour, HOUR_S)
         fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX) if settings.enhanced_validation else None
         hosts = allowed_hosts(settings.image_hosts)
-        self._images = Images(parts.inputs, parts.objects.key_of, hosts, fetcher)
+        self._images = Images(container.input_resolver, container.objects.key_of, hosts, fetcher)
         self._banned = BannedWords.from_list(settings.banned_words, whole=False)
         """Found anywhere, inside other words too (seed 002, ``validatePrompt``)."""
 
@@ -66,10 +64,10 @@ class Making:
         """201, or the earlier answer to the same key. Raises Problem."""
         if not (self._settings.new_generation_endpoint and self._settings.generation_enabled):
             raise Problem("endpoint_off", "Endpoint not available")
-        principal = await visitor(self._parts, request, entry)
-        key, simulate = checked(request.headers.get(HEADER)), request.headers.get(SIMULATE)
-        simulated = simulation(simulate, allowed=self._parts.simulating)
-        form = await read(request, GenerationForm)
+        principal = await visitor(self._container, request, entry)
+        key, simulate = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), request.headers.get(SIMULATE)
+        simulated = parse_simulation(simulate, allowed=self._container.is_simulator_on)
+        form = await parse_body(request, GenerationForm)
         entry.understood(form)
         self._check(form)
         draft = Draft(
@@ -81,7 +79,9 @@ class Making:
             fingerprint=fingerprint(form.model_dump_json(), simulate or ""),
         )
         make = partial(self._make, principal, form, draft)
-        return dressed(await self._parts.creating.once(principal, SHAPE, draft.key, draft.fingerprint, make))
+        return dressed(
+            await self._container.creator.replay_or_run(principal, SHAPE, draft.key, draft.fingerprint, make)
+        )
 
     def _check(self, form: GenerationForm) -> None:
         """What the schema cannot tell. Raises Problem 400."""
@@ -92,7 +92,7 @@ class Making:
             raise Problem("model_unsuitable", f"Aspect ratio {form.aspectRatio} is not supported by {form.model}")
 
     async def _make(self, principal: Principal, form: GenerationForm, draft: Draft) -> Response:
-        hour = await hours.hour(self._parts.pool, queue.TABLE, principal.owner.id)
+        hour = await hourly_quota.get_usage(self._container.pool, form_queue.TABLE, principal.owner.id)
         self._judge(hour)
         inputs = await self._images.references(principal.owner, form.given)
         entered = await self._enter(principal, draft)
@@ -107,25 +107,27 @@ class Making:
             uses_of(form.given, inputs),
         )
         response = await self._admitted(principal, ready)
-        counted = response.status_code == 201 and REPLAYED not in response.headers
-        response.headers.update(limits.headers(self._verdict(Hour(hour.used + counted, hour.reset_s or HOUR_S))))
+        counted = response.status_code == 201 and REPLAYED_HEADER not in response.headers
+        response.headers.update(
+            limiter.rate_limit_headers(self._verdict(HourlyUsage(hour.used + counted, hour.reset_s or HOUR_S)))
+        )
         return response
 
-    async def _enter(self, principal: Principal, draft: Draft) -> Entered:
+    async def _enter(self, principal: Principal, draft: Draft) -> QueuePlace:
         """A place in the queue. Raises Problem."""
         hourly_max = self._rule.limit if self._settings.rate_limit_enabled else None
-        async with self._parts.bus.unit.once(dispatch=False) as work:
-            entered = await queue.enter(
+        async with self._container.bus.unit.once(dispatch=False) as work:
+            entered = await form_queue.enqueue(
                 work.connection,
                 draft.id,
                 principal.owner.id,
                 hourly_max=hourly_max,
                 pending_max=self._settings.queue_max_size,
             )
-        if isinstance(entered, Hour):
+        if isinstance(entered, HourlyUsage):
             self._judge(entered)
-        if not isinstance(entered, Entered):
-            raise await self._full(principal, kinds.priced(draft.work).credits)
+        if not isinstance(entered, QueuePlace):
+            raise await self._full(principal, input_rules.price_or_refuse(draft.work).credits)
         return entered
 
     async def _admitted(self, principal: Principal, draft: Draft) -> Response:
@@ -133,38 +135,38 @@ class Making:
         stays = False
         try:
             with self._breaker.guard_errors(_is_away):
-                response = await self._parts.creating.create(principal, draft, SHAPE)
-            stays = response.status_code == 201 and REPLAYED not in response.headers
+                response = await self._container.creator.create(principal, draft, SHAPE)
+            stays = response.status_code == 201 and REPLAYED_HEADER not in response.headers
         except CircuitOpen as opened:
             wait = {"Retry-After": str(round(opened.wait_s))}
             detail = "Generation is resting after failures. Nothing was started; try again later."
             raise Problem("unavailable", detail, headers=wait) from None
         finally:
             if not stays:
-                await hours.leave(self._parts.pool, queue.TABLE, draft.id)
+                await hourly_quota.uncount_request(self._container.pool, form_queue.TABLE, draft.id)
         return response
 
     async def _full(self, principal: Principal, price: int) -> Problem:
         """The seed looks at the balance first, so who could not pay anyway is told that."""
         try:
-            available = int((await self._parts.internal.account(principal.owner))["available"])
-        except Unanswered:
+            available = int((await self._container.peers.get_account(principal.owner))["available"])
+        except PeerUnavailable:
             available = price
         if available < price:
             details = {"required": price, "available": available}
             return Problem("insufficient_credits", f"This costs {price}.", details=details)
         return Problem("queue_full", "The queue is full.", headers={"Retry-After": "30"})
 
-    def _judge(self, hour: Hour) -> None:
+    def _judge(self, hour: HourlyUsage) -> None:
         """Raises Problem 429 when the user's hour is full."""
-        if not (verdict := self._verdict(hour)).allowed:
-            raise limits.refusal(verdict)
+        if not (verdict := self._verdict(hour)).is_allowed:
+            raise limiter.rate_limited_problem(verdict)
 
-    def _verdict(self, hour: Hour) -> Verdict:
+    def _verdict(self, hour: HourlyUsage) -> RateLimitDecision:
         if not self._settings.rate_limit_enabled:
-            return Verdict(self._rule, True, self._rule.limit, 0, counted=False)
+            return RateLimitDecision(self._rule, True, self._rule.limit, 0, is_counted=False)
         remaining = max(0, self._rule.limit - hour.used)
-        return Verdict(self._rule, remaining > 0, remaining, round(hour.reset_s))
+        return RateLimitDecision(self._rule, remaining > 0, remaining, round(hour.reset_s))
 
 
 def _is_away(error: Exception) -> bool:

@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from atelier_contracts import InputRef, Owner
 from atelier_contracts.value_objects import Role
 from atelier_gateway.media.image_hosts import CLOUDINARY, AllowedHost, is_allowed
-from atelier_gateway.media.input_references import Given, Inputs
-from atelier_gateway.media.store import CATEGORIES, Use
+from atelier_gateway.media.input_references import InputResolver, RequestedInput
+from atelier_gateway.media.store import CATEGORIES, FileUse
 from atelier_gateway.web.problems import Problem
 from atelier_storage.errors import FetchFailed
 from atelier_storage.keys import safe_filename
@@ -21,18 +21,18 @@ from atelier_storage.url_policy import UrlRefusal, parse_url
 class Images:
     """Judges the pictures of one request. ``fetcher`` is None unless ENHANCED_VALIDATION is on."""
 
-    inputs: Inputs
+    inputs: InputResolver
     key_of: Callable[[str], str | None]
     hosts: tuple[AllowedHost, ...]
     fetcher: SafeFetcher | None = None
 
-    async def references(self, owner: Owner, given: Sequence[Given]) -> tuple[InputRef, ...]:
+    async def references(self, owner: Owner, given: Sequence[RequestedInput]) -> tuple[InputRef, ...]:
         """All of them, each allowed and, where it is asked for, reachable. Raises Problem."""
         for one in given:
             if "://" in one.text and self.key_of(one.text) is None and not is_allowed(one.text, self.hosts):
                 raise invalid(one.field, f"Invalid image URL. Only {self._names()} URLs are allowed.")
         try:
-            references = await self.inputs.references(owner, given)
+            references = await self.inputs.resolve(owner, given)
         except Problem as refused:
             if refused.code != "invalid_request":
                 raise
@@ -42,7 +42,7 @@ class Images:
             await asyncio.gather(*(self._reach(self.fetcher, one) for one in foreign))
         return references
 
-    async def _reach(self, fetcher: SafeFetcher, given: Given) -> None:
+    async def _reach(self, fetcher: SafeFetcher, given: RequestedInput) -> None:
         try:
             outcome = await fetcher.fetch(given.text)
         except FetchFailed as failed:
@@ -55,11 +55,11 @@ class Images:
         return " and ".join(names) or "uploaded"
 
 
-def uses_of(given: Sequence[Given], references: Sequence[InputRef]) -> list[Use]:
+def uses_of(given: Sequence[RequestedInput], references: Sequence[InputRef]) -> list[FileUse]:
     """The rows of 002.8: named ``product-1`` and so on, in the order in which the user gave them."""
     orders = [int(one.field.rpartition(".")[2]) for one in given]
     return [
-        Use(
+        FileUse(
             category=CATEGORIES[ref.role],
             filename=_filename(ref.role, order, ref.url or ""),
             key=ref.key,

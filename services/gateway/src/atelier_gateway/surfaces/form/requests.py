@@ -8,8 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from atelier_contracts import RenderSpec, Tuning, Work
 from atelier_contracts.value_objects import Role
-from atelier_gateway.media.input_references import Given
-from atelier_gateway.web.json_bodies import Body, Prose
+from atelier_gateway.media.input_references import RequestedInput
+from atelier_gateway.web.json_bodies import MultilineText, RequestBody
 from atelier_gateway.web.text import not_blank
 
 Style = Literal["realistic", "artistic", "minimal"]
@@ -63,7 +63,7 @@ def _empty_or_shown(text: str) -> str:
     return text and not_blank(text)
 
 
-class FormParameters(Body):
+class FormParameters(RequestBody):
     """How the model is tuned."""
 
     guidance_scale: float = Field(default=7.5, ge=1, le=20, allow_inf_nan=False)
@@ -72,7 +72,7 @@ class FormParameters(Body):
     seed: int | None = Field(default=None, ge=0, le=SEED_MAX)
 
 
-class GenerationForm(Body):
+class GenerationForm(RequestBody):
     """``POST /api/generate`` (002.1). The older form says ``productImage`` and ``modelImage``, one of each."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -86,7 +86,7 @@ class GenerationForm(Body):
     aspectRatio: AspectRatio
     quality: Quality
     model: Model
-    customPrompt: Annotated[Prose, AfterValidator(_empty_or_shown), Field(max_length=500)] | None = None
+    customPrompt: Annotated[MultilineText, AfterValidator(_empty_or_shown), Field(max_length=500)] | None = None
     parameters: FormParameters = FormParameters()
 
     @model_validator(mode="before")
@@ -102,13 +102,15 @@ class GenerationForm(Body):
         return {"productImages": []} | body
 
     @property
-    def given(self) -> list[Given]:
+    def given(self) -> list[RequestedInput]:
         """The pictures as the client wrote them, and where; products first."""
         named: list[tuple[str, Role, list[str]]] = [
             ("productImages", "product", self.productImages),
             ("modelImages", "model", self.modelImages),
         ]
-        return [Given(f"{field}.{i}", role, text) for field, role, texts in named for i, text in enumerate(texts)]
+        return [
+            RequestedInput(f"{field}.{i}", role, text) for field, role, texts in named for i, text in enumerate(texts)
+        ]
 
 
 def prompt_of(form: GenerationForm) -> str:

@@ -10,7 +10,7 @@ from atelier_gateway.middleware.request_guard import REQUEST_ID
 from atelier_gateway.projection.snapshot import State
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.surfaces.form.requests import ESTIMATED_TIMES
-from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
 
@@ -61,7 +61,7 @@ STATUSES: Mapping[State, str] = {
 def problem(refusal: Problem) -> Response:
     """``{success: false, error, code, details?, timestamp, requestId, validationErrors?}``."""
     if refusal.code == "endpoint_off":
-        return dressed(answer({"error": "Endpoint not available"}, refusal.status))
+        return dressed(json_response({"error": "Endpoint not available"}, refusal.status))
     code, sentence = CODES.get(refusal.code, (refusal.code.upper(), None))
     body: dict[str, Any] = {"success": False, "error": sentence or refusal.detail, "code": code}
     if sentence and sentence != refusal.detail:
@@ -71,7 +71,7 @@ def problem(refusal: Problem) -> Response:
     body |= {"timestamp": timestamp(), "requestId": REQUEST_ID.get()}
     if errors := refusal.details.get("errors"):
         body["validationErrors"] = errors
-    response = answer(body, STATUS_CODES.get(refusal.code, refusal.status))
+    response = json_response(body, STATUS_CODES.get(refusal.code, refusal.status))
     response.headers.update(refusal.headers)
     return dressed(response)
 
@@ -91,7 +91,7 @@ def accepted(generation: NewGeneration) -> Response:
         "estimatedTime": ESTIMATED_TIMES[generation.request["quality"]],
         "queuePosition": generation.request["queuePosition"],
     }
-    return dressed(answer({"success": True, "data": data}, 201))
+    return dressed(json_response({"success": True, "data": data}, 201))
 
 
 def view(generation: Generation, objects: ObjectStore, place: int | None = None) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway.container import Parts
-from atelier_gateway.generations import form_queue as queue
+from atelier_gateway.container import Container
+from atelier_gateway.generations import form_queue
 from atelier_gateway.projection import listing
-from atelier_gateway.projection import store as generations
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.surfaces.form.authentication import visitor
 from atelier_gateway.surfaces.form.create import PREFIX, Making
@@ -17,7 +17,7 @@ from atelier_gateway.surfaces.form.openapi import CREATE, GET, HEALTH, KEYED, LI
 from atelier_gateway.surfaces.form.request_log import Entry, journalled
 from atelier_gateway.surfaces.form.requests import GenerationForm
 from atelier_gateway.surfaces.form.responses import STATUSES, dressed, timestamp, view
-from atelier_gateway.web.json_bodies import answer, id_from_path, takes
+from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
 from atelier_gateway.web.pagination import page_and_cursor, page_of
 from atelier_gateway.web.problems import not_found
 from atelier_messaging import database, is_outage
@@ -25,18 +25,18 @@ from atelier_messaging import database, is_outage
 LIST_DEFAULT, LIST_MAX = 20, 100
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """The routes of the surface."""
     routes = APIRouter(prefix=PREFIX, tags=["Generation form"])
-    making = Making(parts)
+    making = Making(container)
 
     async def logged(request: Request, act: Callable[[Entry], Awaitable[Response]]) -> Response:
-        with journalled(request, parts.client_ip) as entry:
+        with journalled(request, container.client_ip) as entry:
             response = await act(entry)
             entry.status = response.status_code
             return response
 
-    @routes.post("", status_code=201, responses=CREATE, openapi_extra=takes(GenerationForm) | KEYED)
+    @routes.post("", status_code=201, responses=CREATE, openapi_extra=body_schema(GenerationForm) | KEYED)
     async def create_form_generation(request: Request) -> Response:
         """Submit the form. The answer comes before anything is rendered."""
         return await logged(request, lambda entry: making.answer(request, entry))
@@ -44,59 +44,61 @@ def router(parts: Parts) -> APIRouter:
     @routes.get("", responses=HEALTH)
     async def get_form_health(request: Request) -> Response:
         """Check whether the form can be used, for monitors."""
-        return await logged(request, lambda _: _health(parts))
+        return await logged(request, lambda _: _health(container))
 
     @routes.get("/list", responses=LIST, openapi_extra=PAGING)
     async def list_form_generations(request: Request) -> Response:
         """List the generations of the user, newest first."""
-        return await logged(request, lambda entry: _newest(parts, request, entry))
+        return await logged(request, lambda entry: _newest(container, request, entry))
 
     @routes.get("/{id}", responses=GET)
     async def get_form_generation(request: Request, id: str) -> Response:
         """Get a generation, with its picture once there is one."""
-        return await logged(request, lambda entry: _get(parts, request, id, entry))
+        return await logged(request, lambda entry: _get(container, request, id, entry))
 
     return routes
 
 
-async def _health(parts: Parts) -> Response:
+async def _health(container: Container) -> Response:
     """200 while a form could be taken, else 503 naming what does not answer (002.9)."""
-    well = {"database": await _database_answers(parts), "broker": parts.bus.is_connected}
+    well = {"database": await _database_answers(container), "broker": container.bus.is_connected}
     ill = [name for name, answers in well.items() if not answers]
     if not ill:
-        return dressed(answer({"status": "healthy", "timestamp": timestamp()}))
+        return dressed(json_response({"status": "healthy", "timestamp": timestamp()}))
     body = {"status": "unhealthy", "error": f"not answering: {', '.join(ill)}", "timestamp": timestamp()}
-    return dressed(answer(body, 503))
+    return dressed(json_response(body, 503))
 
 
-async def _database_answers(parts: Parts) -> bool:
+async def _database_answers(container: Container) -> bool:
     try:
-        return await database.ping(parts.pool)
+        return await database.ping(container.pool)
     except Exception as failed:
         if not is_outage(failed):
             raise
         return False
 
 
-async def _get(parts: Parts, request: Request, id_: str, entry: Entry) -> Response:
-    principal = await visitor(parts, request, entry)
-    generation = await generations.of_owner(parts.pool, id_from_path(id_, "generation"), principal.owner)
-    if generation is None or generation.surface != queue.SURFACE:
+async def _get(container: Container, request: Request, id_: str, entry: Entry) -> Response:
+    principal = await visitor(container, request, entry)
+    generation = await projection_store.find_for_owner(container.pool, id_from_path(id_, "generation"), principal.owner)
+    if generation is None or generation.surface != form_queue.SURFACE:
         raise not_found("generation")
-    return dressed(answer({"success": True, "data": await _seen(parts, generation)}))
+    return dressed(json_response({"success": True, "data": await _seen(container, generation)}))
 
 
-async def _newest(parts: Parts, request: Request, entry: Entry) -> Response:
-    principal = await visitor(parts, request, entry)
+async def _newest(container: Container, request: Request, entry: Entry) -> Response:
+    principal = await visitor(container, request, entry)
     limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
-    found = await listing.newest(parts.pool, principal.owner, limit=limit + 1, before=before, surface=queue.SURFACE)
+    found = await listing.list_newest(
+        container.pool, principal.owner, limit=limit + 1, before=before, surface=form_queue.SURFACE
+    )
     page, cursor = page_and_cursor(found, limit)
-    data = [await _seen(parts, generation) for generation in page]
-    return dressed(answer({"success": True, "data": data, "nextCursor": cursor}))
+    data = [await _seen(container, generation) for generation in page]
+    return dressed(json_response({"success": True, "data": data, "nextCursor": cursor}))
 
 
-async def _seen(parts: Parts, generation: Generation) -> dict[str, Any]:
+async def _seen(container: Container, generation: Generation) -> dict[str, Any]:
     """As its user sees it; with its true place while it waits."""
     waits = STATUSES[generation.snapshot.state] == "pending"
-    place = await queue.place(parts.pool, generation) if waits else None
-    return view(generation, parts.objects, place)
+    place = await form_queue.position(container.pool, generation) if waits else None
+    return view(generation, container.objects, place)

@@ -11,12 +11,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_gateway.container import Parts
-from atelier_gateway.generations.creation import Shape
+from atelier_gateway.container import Container
+from atelier_gateway.generations.creation import SurfaceResponses
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.identity.users import User
 from atelier_gateway.middleware.request_guard import unexpected
-from atelier_gateway.rate_limits.request_limits import Gate
+from atelier_gateway.rate_limits.request_limits import RequestLimits
 from atelier_gateway.surfaces import image_requests as image_orders
 from atelier_gateway.surfaces.image_requests import Order
 from atelier_gateway.surfaces.images.create import (
@@ -33,45 +33,45 @@ from atelier_gateway.surfaces.images.create import (
 )
 from atelier_gateway.surfaces.images.requests import ImageBatchRequest
 from atelier_gateway.web.client_ip import subject
-from atelier_gateway.web.json_bodies import answer, read
+from atelier_gateway.web.json_bodies import json_response, parse_body
 from atelier_gateway.web.problems import Problem
 
 
-async def create_batch(parts: Parts, request: Request, gate: Gate) -> Response:
+async def create_batch(container: Container, request: Request, gate: RequestLimits) -> Response:
     """202 with one item a request: its ``data``, or its ``error``. Raises Problem."""
-    await gate.take(PER_IP, subject(parts.client_ip(request.scope)))
-    user = await parts.identity.user(request.headers)
+    await gate.take(PER_IP, subject(container.client_ip(request.scope)))
+    user = await container.authenticator.authenticate_user(request.headers)
     await gate.take(PER_USER, str(user.id))
-    body = await read(request, ImageBatchRequest)
-    principal = await parts.identity.member(user, workspace_of(request, body.workspaceId))
+    body = await parse_body(request, ImageBatchRequest)
+    principal = await container.authenticator.authorize_member(user, workspace_of(request, body.workspaceId))
     for further in range(len(body.requests)):
         if further:
             await gate.take(PER_USER, str(user.id))
         await gate.take(PER_WORKSPACE, str(principal.owner.id))
-    orders = await _orders(parts, principal, user, body)
-    responses = [await _one(parts, request, principal, order, index) for index, order in enumerate(orders)]
+    orders = await _orders(container, principal, user, body)
+    responses = [await _one(container, request, principal, order, index) for index, order in enumerate(orders)]
     return _told(responses)
 
 
-async def _orders(parts: Parts, principal: Principal, user: User, body: ImageBatchRequest) -> list[Order]:
+async def _orders(container: Container, principal: Principal, user: User, body: ImageBatchRequest) -> list[Order]:
     """All of them, before any is admitted. Raises Problem 400 naming the request at fault."""
     orders = []
     for index, one in enumerate(body.requests):
         if one.workspaceId is not None:
             raise _at(index, Problem("invalid_request", "workspaceId: it is given once, for all requests."))
         try:
-            order = await order_of(parts, principal, user, one)
+            order = await order_of(container, principal, user, one)
         except Problem as refusal:
             raise _at(index, refusal) from None
         orders.append(replace(order, same=(body.model_dump_json(exclude={"workspaceId"}),)))
     return orders
 
 
-async def _one(parts: Parts, request: Request, principal: Principal, order: Order, index: int) -> Response:
-    shape = Shape(SURFACE, f"{CREATE}/batches {index}", SHAPE.accepted, problem, SHAPE.unsuitable)
+async def _one(container: Container, request: Request, principal: Principal, order: Order, index: int) -> Response:
+    shape = SurfaceResponses(SURFACE, f"{CREATE}/batches {index}", SHAPE.accepted, problem, SHAPE.unsupported_option)
     try:
-        draft = image_orders.draft(parts, request, order, deadline_s=parts.settings.generation_deadline_s)
-        return await parts.creating.create(principal, draft, shape)
+        draft = image_orders.draft(container, request, order, deadline_s=container.settings.generation_deadline_s)
+        return await container.creator.create(principal, draft, shape)
     except Problem as refusal:
         return problem(refusal)
     except Exception as error:  # noqa: BLE001 - it is logged, and is this request's alone
@@ -83,7 +83,7 @@ def _told(responses: Sequence[Response]) -> Response:
     if all(response.status_code != 202 for response in responses):
         return responses[0]
     items: list[Any] = [json.loads(bytes(response.body)) for response in responses]
-    return answer(enveloped({"items": items}), 202)
+    return json_response(enveloped({"items": items}), 202)
 
 
 def _at(index: int, refusal: Problem) -> Problem:

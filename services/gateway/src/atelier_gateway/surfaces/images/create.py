@@ -6,27 +6,27 @@ from fastapi import Request
 from starlette.responses import Response
 
 from atelier_contracts.value_objects import Role
-from atelier_gateway.container import Parts
-from atelier_gateway.generations import failure_problems as endings
-from atelier_gateway.generations.client_disconnects import Caller
-from atelier_gateway.generations.creation import Draft, Shape
-from atelier_gateway.generations.image_models import DEFAULT_MODELS, DEFAULT_PROVIDER, Unsupported
+from atelier_gateway.container import Container
+from atelier_gateway.generations import failure_problems
+from atelier_gateway.generations.client_disconnects import WaitingClient
+from atelier_gateway.generations.creation import Draft, SurfaceResponses
+from atelier_gateway.generations.image_models import DEFAULT_MODELS, DEFAULT_PROVIDER, UnsupportedModelOption
 from atelier_gateway.generations.model_notices import notice_headers
-from atelier_gateway.generations.provider_catalogue import Objection
-from atelier_gateway.idempotency.keys import REPLAYED
+from atelier_gateway.generations.provider_catalogue import UnsupportedOption
+from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import WORKSPACE_HEADER, Principal
 from atelier_gateway.identity.users import User
-from atelier_gateway.media.input_references import Given
-from atelier_gateway.peers.client import Unanswered
+from atelier_gateway.media.input_references import RequestedInput
+from atelier_gateway.peers.client import PeerUnavailable
 from atelier_gateway.projection.store import NewGeneration
-from atelier_gateway.rate_limits.limiter import Rule
-from atelier_gateway.rate_limits.request_limits import Gate, waits
+from atelier_gateway.rate_limits.limiter import RateLimitRule
+from atelier_gateway.rate_limits.request_limits import RequestLimits, prefers_waiting
 from atelier_gateway.surfaces import image_requests as image_orders
 from atelier_gateway.surfaces.image_requests import Order
 from atelier_gateway.surfaces.images.requests import ImageGenerationRequest
 from atelier_gateway.surfaces.images.responses import accepted, view
 from atelier_gateway.web.client_ip import subject
-from atelier_gateway.web.json_bodies import answer, read
+from atelier_gateway.web.json_bodies import json_response, parse_body
 from atelier_gateway.web.problems import Problem
 
 PREFIX = "/api/ai/images"
@@ -42,56 +42,60 @@ CODES = {
     "unavailable": "SERVICE_UNAVAILABLE",
 }
 """Seed 003's words, where they are not simply ours in capitals."""
-PER_USER = Rule("images-user", 60, 60)
-PER_WORKSPACE = Rule("images-workspace", 1_000, 3_600)
-PER_IP = Rule("images-ip", 100, 60)
+PER_USER = RateLimitRule("images-user", 60, 60)
+PER_WORKSPACE = RateLimitRule("images-workspace", 1_000, 3_600)
+PER_IP = RateLimitRule("images-ip", 100, 60)
 """Seed 003, Rate Limiting: every POST counts, also one that is refused for another reason."""
 
 
-async def create(parts: Parts, request: Request, gate: Gate) -> Response:
+async def create(container: Container, request: Request, gate: RequestLimits) -> Response:
     """The answer to a POST. Raises Problem."""
-    await gate.take(PER_IP, subject(parts.client_ip(request.scope)))
-    user = await parts.identity.user(request.headers)
+    await gate.take(PER_IP, subject(container.client_ip(request.scope)))
+    user = await container.authenticator.authenticate_user(request.headers)
     await gate.take(PER_USER, str(user.id))
-    body = await read(request, ImageGenerationRequest)
-    principal = await parts.identity.member(user, workspace_of(request, body.workspaceId))
+    body = await parse_body(request, ImageGenerationRequest)
+    principal = await container.authenticator.authorize_member(user, workspace_of(request, body.workspaceId))
     await gate.take(PER_WORKSPACE, str(principal.owner.id))
-    order = await order_of(parts, principal, user, body)
-    draft = image_orders.draft(parts, request, order, deadline_s=parts.settings.generation_deadline_s)
-    response = await _created(parts, request, principal, draft)
+    order = await order_of(container, principal, user, body)
+    draft = image_orders.draft(container, request, order, deadline_s=container.settings.generation_deadline_s)
+    response = await _created(container, request, principal, draft)
     response.headers.update(notice_headers(body.model))
     return response
 
 
-async def _created(parts: Parts, request: Request, principal: Principal, draft: Draft) -> Response:
+async def _created(container: Container, request: Request, principal: Principal, draft: Draft) -> Response:
     """What the create answers, waited for where the client waits. Raises Problem, ClientDisconnect."""
-    if not waits(request.headers):
-        return await parts.creating.create(principal, draft, SHAPE)
-    async with parts.callers.waiting(request, key=draft.key) as caller:
-        response = await parts.creating.create(principal, draft, SHAPE)
+    if not prefers_waiting(request.headers):
+        return await container.creator.create(principal, draft, SHAPE)
+    async with container.disconnects.watch(request, key=draft.key) as caller:
+        response = await container.creator.create(principal, draft, SHAPE)
         if response.status_code != 202:
             return response
-        return parts.callers.answer(caller, await _waited(parts, principal, response, caller))
+        return container.disconnects.monitor_response(caller, await _waited(container, principal, response, caller))
 
 
-async def _waited(parts: Parts, principal: Principal, accepted: Response, caller: Caller) -> Response:
+async def _waited(container: Container, principal: Principal, accepted: Response, caller: WaitingClient) -> Response:
     """200 with the pictures, a refusal for what failed meanwhile, or the 202 when it takes longer than we wait."""
-    generation = await image_orders.outcome(parts, principal.owner, accepted, parts.settings.sync_wait_s, caller)
+    generation = await image_orders.outcome(
+        container, principal.owner, accepted, container.settings.sync_wait_s, caller
+    )
     if generation is None:
         return accepted
     if generation.snapshot.state != "succeeded":
         record = {"id": str(generation.id), "status_url": f"{PREFIX}/{generation.id}"}
-        raise endings.problem_of(generation, endings.Field("prompt", "image"), **record)
-    response = answer(enveloped(view(generation, parts.objects, await remaining(parts, principal), PREFIX)))
-    if replayed := accepted.headers.get(REPLAYED):
-        response.headers[REPLAYED] = replayed
+        raise failure_problems.problem_of(generation, failure_problems.FieldNames("prompt", "image"), **record)
+    response = json_response(
+        enveloped(view(generation, container.objects, await remaining(container, principal), PREFIX))
+    )
+    if replayed := accepted.headers.get(REPLAYED_HEADER):
+        response.headers[REPLAYED_HEADER] = replayed
     return response
 
 
-async def order_of(parts: Parts, principal: Principal, user: User, body: ImageGenerationRequest) -> Order:
+async def order_of(container: Container, principal: Principal, user: User, body: ImageGenerationRequest) -> Order:
     """The request, understood. Raises Problem 400."""
     choice = image_orders.chosen(
-        parts,
+        container,
         provider=body.provider,
         model=body.model,
         size=body.size,
@@ -99,7 +103,7 @@ async def order_of(parts: Parts, principal: Principal, user: User, body: ImageGe
         style=body.style,
         usual=DEFAULT_MODELS.get(body.provider or DEFAULT_PROVIDER),
     )
-    if isinstance(choice, Unsupported):
+    if isinstance(choice, UnsupportedModelOption):
         raise _invalid(choice.field, choice.message, "invalid_size" if choice.field == "size" else "invalid_request")
     if body.mask and not body.image:
         raise _invalid("image", "a mask needs the image it belongs to")
@@ -108,25 +112,27 @@ async def order_of(parts: Parts, principal: Principal, user: User, body: ImageGe
     if body.mask and body.prompt is None:
         raise _invalid("prompt", "a masked edit needs one")
     roles: tuple[tuple[Role, str | None], ...] = (("image", body.image), ("mask", body.mask))
-    given = [Given(role, role, text) for role, text in roles if text]
+    given = [RequestedInput(role, role, text) for role, text in roles if text]
     return Order(
         choice,
         body.prompt,
         body.n,
         asked=body.model_dump(mode="json", exclude_none=True)
         | {"userId": str(user.id)}
-        | parts.receivers.asked(body.webhookUrl, "webhookUrl"),
+        | container.receiver_policy.request_fields(body.webhookUrl, "webhookUrl"),
         same=(body.model_dump_json(exclude={"workspaceId"}),),
-        inputs=await parts.inputs.references(principal.owner, given),
+        inputs=await container.input_resolver.resolve(principal.owner, given),
         model=body.model,
         reuse=body.reuse,
     )
 
 
-async def member(parts: Parts, request: Request) -> Principal:
+async def member(container: Container, request: Request) -> Principal:
     """Who reads, for which workspace. Raises Problem 400, 401, 403."""
-    user = await parts.identity.user(request.headers)
-    return await parts.identity.member(user, workspace_of(request, request.query_params.get("workspaceId")))
+    user = await container.authenticator.authenticate_user(request.headers)
+    return await container.authenticator.authorize_member(
+        user, workspace_of(request, request.query_params.get("workspaceId"))
+    )
 
 
 def workspace_of(request: Request, named: str | None) -> str:
@@ -140,11 +146,11 @@ def workspace_of(request: Request, named: str | None) -> str:
     return workspace
 
 
-async def remaining(parts: Parts, principal: Principal) -> int | None:
+async def remaining(container: Container, principal: Principal) -> int | None:
     """What the workspace can still spend; None while billing does not answer: the pictures are there all the same."""
     try:
-        return int((await parts.internal.account(principal.owner))["available"])
-    except Unanswered:
+        return int((await container.peers.get_account(principal.owner))["available"])
+    except PeerUnavailable:
         return None
 
 
@@ -154,7 +160,7 @@ def problem(refusal: Problem) -> Response:
     error: dict[str, Any] = {"code": code, "message": refusal.detail}
     if refusal.details:
         error["details"] = refusal.details
-    response = answer({"success": False, "error": error}, refusal.status)
+    response = json_response({"success": False, "error": error}, refusal.status)
     response.headers.update(refusal.headers)
     return response
 
@@ -172,9 +178,9 @@ def _accepted(generation: NewGeneration) -> Response:
     return accepted(generation, PREFIX)
 
 
-def _unsuitable(found: Objection) -> Problem:
+def _unsuitable(found: UnsupportedOption) -> Problem:
     field = "image" if found.field == "mode" else found.field
     return _invalid(field, found.message, "invalid_size" if field == "size" else "invalid_request")
 
 
-SHAPE = Shape(SURFACE, CREATE, _accepted, problem, _unsuitable)
+SHAPE = SurfaceResponses(SURFACE, CREATE, _accepted, problem, _unsuitable)

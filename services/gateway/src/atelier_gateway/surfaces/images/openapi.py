@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from atelier_gateway.surfaces.images.requests import ImageBatchRequest, ImageGenerationRequest
 from atelier_gateway.surfaces.native.openapi import KEY, LIMIT, ProviderModel, header, query
-from atelier_gateway.web.json_bodies import takes
+from atelier_gateway.web.json_bodies import body_schema
 
 Status = Literal["PENDING", "COMPLETED", "FAILED"]
 SAMPLE_ID = "019a6b1e-5d1c-7c43-9d2a-3f1c2b4a5d6e"
@@ -182,7 +182,7 @@ NAMED = query("workspaceId", {"type": "string", "format": "uuid"}, "For whom; or
 CURSOR = query("cursor", {"type": "string", "format": "uuid"}, "`nextCursor` of the page before.")
 PREFER = header("Prefer", {"type": "string", "examples": ["respond-async"]}, "`respond-async`: 202 at once.")
 
-CREATING: dict[str, Any] = takes(ImageGenerationRequest) | {"parameters": [WORKSPACE, KEY, PREFER]}
-BATCHING: dict[str, Any] = takes(ImageBatchRequest) | {"parameters": [WORKSPACE, KEY]}
+CREATING: dict[str, Any] = body_schema(ImageGenerationRequest) | {"parameters": [WORKSPACE, KEY, PREFER]}
+BATCHING: dict[str, Any] = body_schema(ImageBatchRequest) | {"parameters": [WORKSPACE, KEY]}
 READING: dict[str, Any] = {"parameters": [WORKSPACE, NAMED]}
 LISTING: dict[str, Any] = {"parameters": [WORKSPACE, NAMED, LIMIT, CURSOR]}

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from atelier_contracts.value_objects import N_MAX
 from atelier_gateway.generations.image_models import DEFAULT_MODELS, MODELS, STYLES
-from atelier_gateway.web.json_bodies import Body, Line, Prompt
+from atelier_gateway.web.json_bodies import Prompt, RequestBody, SingleLine
 from atelier_gateway.webhooks.receiver_urls import URL_CHARS_MAX
 
 
@@ -19,7 +19,7 @@ def one_of(*tables: Iterable[str]) -> WithJsonSchema:
 Picture = Annotated[str, Field(min_length=1, max_length=4_096)]
 
 
-class ImageGenerationRequest(Body):
+class ImageGenerationRequest(RequestBody):
     """``image`` (to edit; without a prompt, to vary) and ``mask``: keys or URLs of the workspace's uploads, or URLs out
     in the world. With ``reuse`` an equal earlier result of the workspace may be the answer, at the price of one."""
 
@@ -27,12 +27,12 @@ class ImageGenerationRequest(Body):
 
     prompt: Prompt | None = None
     """Required, unless an ``image`` is to be varied."""
-    workspaceId: Line | None = None
-    provider: Annotated[Line | None, one_of(DEFAULT_MODELS)] = None
-    model: Annotated[Line | None, one_of(MODELS)] = None
-    size: Annotated[Line | None, one_of(*(model.sizes for model in MODELS.values()))] = None
-    style: Annotated[Line | None, one_of(*STYLES.values())] = None
-    quality: Annotated[Line | None, one_of(*(model.qualities for model in MODELS.values()))] = None
+    workspaceId: SingleLine | None = None
+    provider: Annotated[SingleLine | None, one_of(DEFAULT_MODELS)] = None
+    model: Annotated[SingleLine | None, one_of(MODELS)] = None
+    size: Annotated[SingleLine | None, one_of(*(model.sizes for model in MODELS.values()))] = None
+    style: Annotated[SingleLine | None, one_of(*STYLES.values())] = None
+    quality: Annotated[SingleLine | None, one_of(*(model.qualities for model in MODELS.values()))] = None
     n: int = Field(default=1, ge=1, le=N_MAX)
     """Reserved as asked, charged as made."""
     image: Picture | None = None
@@ -48,12 +48,12 @@ class ImageGenerationRequest(Body):
 BATCH_MAX = 10
 
 
-class ImageBatchRequest(Body):
+class ImageBatchRequest(RequestBody):
     """Several requests for one workspace; each is admitted, made and charged for itself."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"requests": [{"prompt": "a red bicycle"}, {"prompt": "a blue one", "n": 2}]}]}
     )
 
-    workspaceId: Line | None = None
+    workspaceId: SingleLine | None = None
     requests: list[ImageGenerationRequest] = Field(min_length=1, max_length=BATCH_MAX)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from atelier_gateway.generations.model_notices import made_by
 from atelier_gateway.projection.snapshot import TERMINAL, Snapshot, State
 from atelier_gateway.projection.store import Generation, NewGeneration
-from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.json_bodies import json_response
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
 
 STATUSES: dict[State, str] = {
@@ -26,7 +26,7 @@ STATUSES: dict[State, str] = {
 def accepted(generation: NewGeneration, prefix: str) -> Response:
     """The 202: as it was at that moment, whenever it is said again."""
     at_first = Snapshot(state="queued", credits_reserved=generation.price)
-    return answer({"success": True, "data": _shown(generation, at_first, [], None, prefix)}, 202)
+    return json_response({"success": True, "data": _shown(generation, at_first, [], None, prefix)}, 202)
 
 
 def view(generation: Generation, objects: ObjectStore, remaining: int | None, prefix: str) -> dict[str, Any]:

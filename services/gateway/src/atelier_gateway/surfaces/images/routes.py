@@ -3,20 +3,20 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.projection import listing
-from atelier_gateway.projection import store as generations
-from atelier_gateway.rate_limits.request_limits import gated
+from atelier_gateway.projection import store as projection_store
+from atelier_gateway.rate_limits.request_limits import with_rate_limits
 from atelier_gateway.surfaces.images import openapi as docs
 from atelier_gateway.surfaces.images.batches import create_batch
 from atelier_gateway.surfaces.images.create import PREFIX, SURFACE, create, enveloped, member, remaining
 from atelier_gateway.surfaces.images.responses import view
-from atelier_gateway.web.json_bodies import answer, id_from_path
+from atelier_gateway.web.json_bodies import id_from_path, json_response
 from atelier_gateway.web.pagination import page_and_cursor, page_of
 from atelier_gateway.web.problems import not_found
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """The routes of the surface."""
     routes = APIRouter(prefix=PREFIX, tags=["Images (workspaces)"])
 
@@ -26,31 +26,37 @@ def router(parts: Parts) -> APIRouter:
 
         The answer waits for them unless `Prefer: respond-async` is sent.
         """
-        return await gated(parts.limits, lambda gate: create(parts, request, gate))
+        return await with_rate_limits(container.rate_limiter, lambda gate: create(container, request, gate))
 
     @routes.post("/batches", status_code=202, responses=docs.BATCHED, openapi_extra=docs.BATCHING)
     async def create_image_batch(request: Request) -> Response:
         """Create a batch of up to ten image generations. The answer never waits for them."""
-        return await gated(parts.limits, lambda gate: create_batch(parts, request, gate))
+        return await with_rate_limits(container.rate_limiter, lambda gate: create_batch(container, request, gate))
 
     @routes.get("/{id}", responses=docs.READ, openapi_extra=docs.READING)
     async def get_image_generation(request: Request, id: str) -> Response:
         """Get an image generation with its pictures and its record."""
-        principal = await member(parts, request)
-        generation = await generations.of_owner(parts.pool, id_from_path(id, "generation"), principal.owner)
+        principal = await member(container, request)
+        generation = await projection_store.find_for_owner(
+            container.pool, id_from_path(id, "generation"), principal.owner
+        )
         if generation is None or generation.surface != SURFACE:
             raise not_found("generation")
-        return answer(enveloped(view(generation, parts.objects, await remaining(parts, principal), PREFIX)))
+        return json_response(
+            enveloped(view(generation, container.objects, await remaining(container, principal), PREFIX))
+        )
 
     @routes.get("", responses=docs.LISTED, openapi_extra=docs.LISTING)
     async def list_image_generations(request: Request) -> Response:
         """List the image generations of the workspace, newest first."""
-        principal = await member(parts, request)
+        principal = await member(container, request)
         limit, before = page_of(request.query_params, default=20, most=100)
-        found = await listing.newest(parts.pool, principal.owner, limit=limit + 1, before=before, surface=SURFACE)
+        found = await listing.list_newest(
+            container.pool, principal.owner, limit=limit + 1, before=before, surface=SURFACE
+        )
         page, cursor = page_and_cursor(found, limit)
-        left = await remaining(parts, principal)
-        items = [view(generation, parts.objects, left, PREFIX) for generation in page]
-        return answer(enveloped({"items": items, "nextCursor": cursor}))
+        left = await remaining(container, principal)
+        items = [view(generation, container.objects, left, PREFIX) for generation in page]
+        return json_response(enveloped({"items": items, "nextCursor": cursor}))
 
     return routes

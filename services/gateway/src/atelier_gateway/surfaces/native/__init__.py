@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.surfaces.native import capabilities, generations, problem_pages, uploads
 from atelier_gateway.surfaces.native import credits as money
 from atelier_gateway.surfaces.native import event_stream as following
@@ -12,9 +12,9 @@ PICTURE_PATHS = (f"{generations.PREFIX}/generations", f"{generations.PREFIX}/quo
 """Where a body may carry pictures."""
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """All routes of the surface."""
     routes = APIRouter()
     for part in (generations, capabilities, acts, following, money, problem_pages, uploads):
-        routes.include_router(part.router(parts))
+        routes.include_router(part.router(container))
     return routes

@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from atelier_contracts import Kind
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.surfaces.native import openapi as docs
-from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem
 from atelier_imaging.pictures import BYTES_MAX, PIXELS_MAX, SOURCE_TYPES
 
@@ -82,24 +82,24 @@ class Capabilities(BaseModel):
 KNOWN = docs.answers({200: ("As render said within the last quarter of a minute.", Capabilities)})
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """One route."""
     routes = APIRouter(prefix="/v1", tags=["Generations"])
 
     @routes.get("/capabilities", responses=KNOWN, openapi_extra={"parameters": [docs.WORKSPACE]})
     async def get_capabilities(request: Request) -> Response:
         """Get the capabilities of this installation: its providers, and what each of them offers."""
-        await parts.identity.anyone(request.headers)
-        offers = parts.offers
-        if not offers.known:
+        await container.authenticator.authenticate(request.headers)
+        offers = container.catalogue
+        if not offers.is_known:
             raise Problem("unavailable", "The render service has not said yet what it can make; try again later.")
         shown = [{name: provider[name] for name in ("name", "remote", "offers")} for provider in offers.providers]
         missing = list(offers.missing)
-        return answer(
+        return json_response(
             {
                 "providers": shown,
                 "missing": missing,
-                "stand_in": offers.stand_in,
+                "stand_in": offers.fallback,
                 "pictures": TAKEN.model_dump(),
             }
         )

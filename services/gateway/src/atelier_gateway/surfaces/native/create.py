@@ -6,20 +6,26 @@ from dataclasses import dataclass, replace
 from starlette.requests import Request
 
 from atelier_contracts import InputRef, RenderSpec, Simulation, Work
-from atelier_gateway.container import Parts
-from atelier_gateway.generations import input_rules as kinds
+from atelier_gateway.container import Container
+from atelier_gateway.generations import input_rules
 from atelier_gateway.generations.creation import Draft
-from atelier_gateway.generations.image_models import DEFAULT_SIZE, MODELS, Resolved, Unsupported, nearest_size
-from atelier_gateway.generations.provider_catalogue import ACCOUNTS, Objection, unsuitable
-from atelier_gateway.idempotency.keys import HEADER, checked, fingerprint
+from atelier_gateway.generations.image_models import (
+    DEFAULT_SIZE,
+    MODELS,
+    ResolvedModel,
+    UnsupportedModelOption,
+    nearest_size,
+)
+from atelier_gateway.generations.provider_catalogue import ACCOUNTS, UnsupportedOption, unsupported_option_problem
+from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, fingerprint, validated_key
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.media.store import use_of
+from atelier_gateway.media.store import file_use_of
 from atelier_gateway.surfaces import image_requests as image_orders
 from atelier_gateway.surfaces.native.narration_text import Text, text_of
 from atelier_gateway.surfaces.native.requests import GenerationRequest
-from atelier_gateway.web.json_bodies import field_problem, read
-from atelier_gateway.web.simulate_header import HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import simulation
+from atelier_gateway.web.json_bodies import field_problem, parse_body
+from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import parse_simulation
 from atelier_pricing import image_sizes
 
 
@@ -28,7 +34,7 @@ class Create:
     """A create as it came in, checked as far as that needs nobody's admission."""
 
     body: GenerationRequest
-    choice: Resolved | None
+    choice: ResolvedModel | None
     """Where a provider's image model was asked for."""
     text: Text | None
     """What is to be read aloud."""
@@ -52,83 +58,86 @@ class Create:
         return Work(kind=body.kind, quality=quality, size=size, n=body.n, characters=characters)
 
 
-async def asked(parts: Parts, request: Request, principal: Principal) -> Create:
+async def asked(container: Container, request: Request, principal: Principal) -> Create:
     """Raises Problem 400, 413."""
     simulate = request.headers.get(SIMULATE)
-    key, simulated = checked(request.headers.get(HEADER)), simulation(simulate, allowed=parts.simulating)
-    body = await read(request, GenerationRequest)
-    kinds.check(body.kind, body.roles, body.prompt)
-    parts.receivers.asked(body.webhook_url, "webhook_url")
-    _check_model(parts, body)
-    choice = _choice(parts, body)
-    text = await text_of(parts, principal, body)
+    key, simulated = (
+        validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)),
+        parse_simulation(simulate, allowed=container.is_simulator_on),
+    )
+    body = await parse_body(request, GenerationRequest)
+    input_rules.check_inputs(body.kind, body.roles, body.prompt)
+    container.receiver_policy.request_fields(body.webhook_url, "webhook_url")
+    _check_model(container, body)
+    choice = _choice(container, body)
+    text = await text_of(container, principal, body)
     return Create(body, choice, text, simulated, key, fingerprint(body.model_dump_json(), simulate or ""), body.size)
 
 
-def fitted(parts: Parts, create: Create, shape: tuple[int, int] | None) -> Create:
+def fitted(container: Container, create: Create, shape: tuple[int, int] | None) -> Create:
     """The create in the size nearest to the shape (width and height) of its first picture, of those that there is a
     price for, where no size is named; the square where the shape is not known here (URLs in the world)."""
     if not create.fits_a_picture:
         return create
     sizes = MODELS[create.choice.model].sizes if create.choice else image_sizes(create.body.quality)
     size = nearest_size(sizes, *shape) if shape and sizes else DEFAULT_SIZE
-    return replace(create, size=size, choice=_choice(parts, create.body, size))
+    return replace(create, size=size, choice=_choice(container, create.body, size))
 
 
-async def draft(parts: Parts, principal: Principal, create: Create, body: GenerationRequest) -> Draft:
+async def draft(container: Container, principal: Principal, create: Create, body: GenerationRequest) -> Draft:
     """As ``creating`` takes it; ``body`` is the create's with what it carried named by keys. Raises Problem."""
     given = [one.given(index) for index, one in enumerate(body.inputs) if one.role != "text"]
-    references = await parts.inputs.references(principal.owner, given)
+    references = await container.input_resolver.resolve(principal.owner, given)
     if create.fits_a_picture:
         first = next((ref.key for ref in references if ref.role == "image"), None)
-        seen = await parts.intake.known(principal, first) if first else None
-        create = fitted(parts, create, (seen.width, seen.height) if seen else None)
-    spec = _spec(parts, create, body, references)
+        seen = await container.media_intake.find_picture(principal, first) if first else None
+        create = fitted(container, create, (seen.width, seen.height) if seen else None)
+    spec = _spec(container, create, body, references)
     return Draft(
         work=create.work,
         spec=spec,
-        uses=[use_of(order, one) for order, one in enumerate(spec.inputs)],
+        uses=[file_use_of(order, one) for order, one in enumerate(spec.inputs)],
         request=body.model_dump(mode="json", exclude_defaults=True)
         | ({"provider": spec.provider} if spec.provider else {})
         | ({"successor": create.choice.successor} if create.choice and create.choice.successor else {}),
-        deadline_s=body.deadline_s or parts.settings.generation_deadline_s,
+        deadline_s=body.deadline_s or container.settings.generation_deadline_s,
         key=create.key,
         fingerprint=create.fingerprint,
     )
 
 
-def _check_model(parts: Parts, body: GenerationRequest) -> None:
+def _check_model(container: Container, body: GenerationRequest) -> None:
     """Raises Problem 400 for a model that nobody lists for the kind; while nothing is known of render, for none. One of
     a provider without an account here passes: that it is not there is another answer (503)."""
-    listed, sold = parts.offers.models(body.kind), list[str]()
+    listed, sold = container.catalogue.models(body.kind), list[str]()
     if body.kind == "image":
-        sold = [name for name, model in MODELS.items() if parts.offers.can_be_named(name, model.provider)]
+        sold = [name for name, model in MODELS.items() if container.catalogue.is_offered(name, model.provider)]
         listed += [name for name in MODELS if name not in listed]
-    if body.model is None or body.model in listed or not parts.offers.known:
+    if body.model is None or body.model in listed or not container.catalogue.is_known:
         return
-    there_are = ", ".join(dict.fromkeys((*sold, *parts.offers.models(body.kind))))
+    there_are = ", ".join(dict.fromkeys((*sold, *container.catalogue.models(body.kind))))
     known = f"one of {there_are} is required" if there_are else f"nobody here names models of {body.kind}; leave it out"
     raise field_problem("model", f"there is no model {body.model}; {known}")
 
 
-def _choice(parts: Parts, body: GenerationRequest, size: str | None = None) -> Resolved | None:
+def _choice(container: Container, body: GenerationRequest, size: str | None = None) -> ResolvedModel | None:
     """What a provider's image model is asked for; None where none is, or one that we know nothing of. Raises 400."""
     if body.kind != "image" or not (body.provider in ACCOUNTS or (body.provider is None and body.model in MODELS)):
         return None
     choice = image_orders.chosen(
-        parts,
+        container,
         provider=body.provider,
         model=body.model,
         size=size or body.size,
         quality=body.quality,
         style=body.style,
     )
-    if isinstance(choice, Unsupported):
-        raise unsuitable(Objection(choice.field, choice.message))
+    if isinstance(choice, UnsupportedModelOption):
+        raise unsupported_option_problem(UnsupportedOption(choice.field, choice.message))
     return choice
 
 
-def _spec(parts: Parts, create: Create, body: GenerationRequest, references: Sequence[InputRef]) -> RenderSpec:
+def _spec(container: Container, create: Create, body: GenerationRequest, references: Sequence[InputRef]) -> RenderSpec:
     choice = create.choice
     return RenderSpec(
         kind=body.kind,
@@ -140,7 +149,7 @@ def _spec(parts: Parts, create: Create, body: GenerationRequest, references: Seq
         format=body.format,
         n=body.n,
         seed=body.seed,
-        provider=parts.offers.maker_of(choice.provider) if choice else body.provider,
+        provider=container.catalogue.effective_provider(choice.provider) if choice else body.provider,
         model=body.model,
         language=body.language,
         audio_format=body.audio_format,

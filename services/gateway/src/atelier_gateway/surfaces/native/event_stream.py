@@ -15,10 +15,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from atelier_contracts import Owner
-from atelier_gateway.container import Parts
-from atelier_gateway.projection import event_log as events
-from atelier_gateway.projection import store as generations
-from atelier_gateway.projection.event_log import Happening
+from atelier_gateway.container import Container
+from atelier_gateway.projection import event_log
+from atelier_gateway.projection import store as projection_store
+from atelier_gateway.projection.event_log import ProjectionEvent
 from atelier_gateway.projection.snapshot import RANKS, TERMINAL
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.surfaces.native import openapi as docs
@@ -65,7 +65,7 @@ class Streams:
                 del self._open[owner.id]
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """The one route."""
     routes, streams = APIRouter(prefix=PREFIX, tags=["Generations"]), Streams()
     parameters = {"parameters": [LAST_EVENT, docs.WORKSPACE]}
@@ -73,16 +73,16 @@ def router(parts: Parts) -> APIRouter:
     @routes.get("/generations/{id}/events", responses=FOLLOWED, openapi_extra=parameters)
     async def stream_generation_events(request: Request, id: str) -> Response:
         """Stream the events of a generation. Server-sent events follow it until it ends."""
-        generation = await owned(parts, request, id)
+        generation = await owned(container, request, id)
         last_id = _last_id(request.headers.get("Last-Event-ID"))
         if (
             last_id
             and generation.snapshot.rank == TERMINAL
-            and not await events.since(parts.pool, generation.id, last_id)
+            and not await event_log.list_after(container.pool, generation.id, last_id)
         ):
             return Response(status_code=204)  # the word that ends a browser's reconnecting
         streams.check(generation.owner)
-        chunks = streams.counted(generation.owner, _stream(parts, generation, last_id))
+        chunks = streams.counted(generation.owner, _stream(container, generation, last_id))
         return StreamingResponse(chunks, media_type="text/event-stream")
 
     return routes
@@ -94,36 +94,36 @@ def _last_id(text: str | None) -> int:
     return int(text or 0)
 
 
-async def _stream(parts: Parts, generation: Generation, last_id: int) -> AsyncIterator[str]:
+async def _stream(container: Container, generation: Generation, last_id: int) -> AsyncIterator[str]:
     """Events from the table, as they come; a comment where none comes for a while; ends with the generation."""
     clock = asyncio.get_running_loop().time
     ends_at, beats_at = clock() + STREAM_S_MAX, 0.0
     # No line stands in a block of its own: stock libraries make an event without data of such a block.
     opening = f"retry: {RETRY_MS}\n"
-    while clock() < ends_at and not parts.waiting.stopping:
-        for happening in await events.since(parts.pool, generation.id, last_id):
+    while clock() < ends_at and not container.waiter.is_stopping:
+        for happening in await event_log.list_after(container.pool, generation.id, last_id):
             last_id, beats_at = happening.id, clock() + HEARTBEAT_S
             if RANKS[happening.state] == TERMINAL:
-                yield opening + await _ended(parts, generation, happening.id)
+                yield opening + await _ended(container, generation, happening.id)
                 return
             yield opening + _told(generation, happening)
             opening = ""
         if clock() >= beats_at:
             # Also what came before the events that are still kept, and a generation deleted meanwhile, end here.
-            if await _is_over(parts, generation):
-                yield opening + await _ended(parts, generation, None)
+            if await _is_over(container, generation):
+                yield opening + await _ended(container, generation, None)
                 return
             beats_at = clock() + HEARTBEAT_S
             yield ": still here\n"
-        await parts.waiting.changed(generation.id, LOOK_EVERY_S)
+        await container.waiter.wait_for_change(generation.id, LOOK_EVERY_S)
 
 
-async def _is_over(parts: Parts, generation: Generation) -> bool:
-    found = await generations.snapshots(parts.pool, [generation.id])
+async def _is_over(container: Container, generation: Generation) -> bool:
+    found = await projection_store.load_snapshots(container.pool, [generation.id])
     return generation.id not in found or found[generation.id].rank == TERMINAL
 
 
-def _told(generation: Generation, happening: Happening) -> str:
+def _told(generation: Generation, happening: ProjectionEvent) -> str:
     status = status_of(happening.state)
     told = {
         "id": str(generation.id),
@@ -135,12 +135,12 @@ def _told(generation: Generation, happening: Happening) -> str:
     return _event(status, told, happening.id)
 
 
-async def _ended(parts: Parts, generation: Generation, event_id: int | None) -> str:
+async def _ended(container: Container, generation: Generation, event_id: int | None) -> str:
     """The terminal event, with the whole generation; of a deleted one only that it is gone."""
-    now = await generations.of_owner(parts.pool, generation.id, generation.owner)
+    now = await projection_store.find_for_owner(container.pool, generation.id, generation.owner)
     if now is None:
         return _event("deleted", {"id": str(generation.id)}, event_id)
-    shown = view(now, parts.objects, str(parts.settings.public_url).rstrip("/"))
+    shown = view(now, container.objects, str(container.settings.public_url).rstrip("/"))
     return _event(shown["status"], shown, event_id)
 
 

@@ -7,21 +7,28 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.generations.owner_timeline import tell
-from atelier_gateway.idempotency.keys import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
-from atelier_gateway.media import input_store as inputs
+from atelier_gateway.idempotency.keys import (
+    IDEMPOTENCY_KEY_HEADER,
+    REPLAYED_HEADER,
+    IdempotencyClaim,
+    StoredResponse,
+    fingerprint,
+    validated_key,
+)
+from atelier_gateway.media import input_store
 from atelier_gateway.peers import records as peer_records
-from atelier_gateway.peers.client import Unanswered, unavailable
-from atelier_gateway.projection import store as generations
+from atelier_gateway.peers.client import PeerUnavailable, unavailable_problem
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.surfaces.native import openapi as docs
 from atelier_gateway.surfaces.native.generations import PREFIX, owned
 from atelier_gateway.surfaces.native.responses import metadata_of, receipt, status_of, view
-from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import not_found
-from atelier_gateway.webhooks import delivery_store as deliveries
+from atelier_gateway.webhooks import delivery_store
 
 CANCEL = f"POST {PREFIX}/generations/{{id}}/cancel"
 Answered = TypeVar("Answered")
@@ -38,62 +45,64 @@ STORY = docs.answers({200: ("What became of it.", docs.GenerationTimeline)}, "no
 RECEIPT = docs.answers({200: ("What it cost.", docs.Receipt)}, "not_found")
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """The routes under one generation."""
     routes = APIRouter(prefix=f"{PREFIX}/generations/{{id}}", tags=["Generations"])
 
     @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [docs.KEY, docs.WORKSPACE]})
     async def cancel_generation(request: Request, id: str) -> Response:
         """Cancel a generation in whatever state it is. The answer says what became of its credits."""
-        key = checked(request.headers.get(HEADER))
-        generation = await owned(parts, request, id)
-        return await _cancelled_once(parts, generation, key)
+        key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
+        generation = await owned(container, request, id)
+        return await _cancelled_once(container, generation, key)
 
     @routes.delete("", status_code=204, responses=DELETED)
     async def delete_generation(request: Request, id: str) -> Response:
         """Delete a generation and its artefacts. Its charge stays in the ledger."""
-        await parts.deleting.delete(await owned(parts, request, id))
+        await container.deleter.delete(await owned(container, request, id))
         return Response(status_code=204)
 
     @routes.get("/explain", responses=STORY)
     async def explain_generation(request: Request, id: str) -> Response:
         """Explain a generation step by step: what happened, when, and why."""
-        generation = await owned(parts, request, id)
-        peers = await peer_records.collect(parts.internal, generation.id, with_job=False)
-        webhooks = await deliveries.of_generation(parts.pool, generation.id)
+        generation = await owned(container, request, id)
+        peers = await peer_records.collect(container.peers, generation.id, with_job=False)
+        webhooks = await delivery_store.list_for_generation(container.pool, generation.id)
         story = tell(generation, peers.saga, peers.hold, webhooks)
         known = {"status": status_of(generation.snapshot.state), "metadata": metadata_of(generation)}
-        return answer(story | known | {"is_complete": peers.is_complete})
+        return json_response(story | known | {"is_complete": peers.is_complete})
 
     @routes.get("/receipt", responses=RECEIPT)
     async def get_receipt(request: Request, id: str) -> Response:
         """Get the receipt of a generation: its itemised charge, from the postings in the ledger."""
-        generation = await owned(parts, request, id)
-        made_of = await inputs.digests(parts.pool, generation.id, generation.owner)
-        return answer(receipt(generation, await _asked(parts.internal.hold(generation.id)), made_of))
+        generation = await owned(container, request, id)
+        made_of = await input_store.list_digests(container.pool, generation.id, generation.owner)
+        return json_response(receipt(generation, await _asked(container.peers.get_hold(generation.id)), made_of))
 
     return routes
 
 
-async def _cancelled_once(parts: Parts, generation: Generation, key: str | None) -> Response:
+async def _cancelled_once(container: Container, generation: Generation, key: str | None) -> Response:
     owner = generation.owner
-    claim = Claim(owner.kind, owner.id, CANCEL, key, fingerprint(str(generation.id)), uuid7()) if key else None
-    reply, replayed = await parts.keyed.once(claim, lambda: _cancelled(parts, generation))
-    return Response(reply.body, reply.status, {REPLAYED: "true"} if replayed else None, "application/json")
+    claim = (
+        IdempotencyClaim(owner.kind, owner.id, CANCEL, key, fingerprint(str(generation.id)), uuid7()) if key else None
+    )
+    reply, replayed = await container.idempotent_runner.replay_or_run(claim, lambda: _cancelled(container, generation))
+    return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"} if replayed else None, "application/json")
 
 
-async def _cancelled(parts: Parts, generation: Generation) -> Reply:
+async def _cancelled(container: Container, generation: Generation) -> StoredResponse:
     """200 with how it ended, 202 while it is still being stopped."""
-    await parts.cancelling.cancel(generation)
-    now = await generations.of_owner(parts.pool, generation.id, generation.owner)
+    await container.canceller.cancel(generation)
+    now = await projection_store.find_for_owner(container.pool, generation.id, generation.owner)
     if now is None:
         raise not_found("generation")
-    shown = answer(view(now, parts.objects, str(parts.settings.public_url).rstrip("/")))
-    return Reply(200 if now.snapshot.rank == TERMINAL else 202, bytes(shown.body))
+    shown = json_response(view(now, container.objects, str(container.settings.public_url).rstrip("/")))
+    return StoredResponse(200 if now.snapshot.rank == TERMINAL else 202, bytes(shown.body))
 
 
 async def _asked(answering: Awaitable[Answered]) -> Answered:
     try:
         return await answering
-    except Unanswered as silent:
-        raise unavailable(silent) from silent
+    except PeerUnavailable as silent:
+        raise unavailable_problem(silent) from silent

@@ -10,26 +10,26 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway.container import Parts
-from atelier_gateway.generations import input_rules as kinds
-from atelier_gateway.generations.client_disconnects import Caller
-from atelier_gateway.generations.creation import Shape
+from atelier_gateway.container import Container
+from atelier_gateway.generations import input_rules
+from atelier_gateway.generations.client_disconnects import WaitingClient
+from atelier_gateway.generations.creation import SurfaceResponses
 from atelier_gateway.generations.model_notices import notice_headers
-from atelier_gateway.idempotency.keys import HEADER
+from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.middleware.body_limits import FREE_BYTES
-from atelier_gateway.peers.client import Unanswered
+from atelier_gateway.peers.client import PeerUnavailable
 from atelier_gateway.projection import listing
-from atelier_gateway.projection import store as generations
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.rate_limits.limiter import Rule
-from atelier_gateway.rate_limits.request_limits import Gate, gated
+from atelier_gateway.rate_limits.limiter import RateLimitRule
+from atelier_gateway.rate_limits.request_limits import RequestLimits, with_rate_limits
 from atelier_gateway.surfaces.native import openapi as docs
 from atelier_gateway.surfaces.native.create import asked, draft
 from atelier_gateway.surfaces.native.inline_inputs import created_with
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.surfaces.native.responses import NOWHERE, STATUSES, accepted, view
-from atelier_gateway.web.json_bodies import answer, id_from_path, takes
+from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
 from atelier_gateway.web.pagination import page_of
 from atelier_gateway.web.problems import Problem, not_found, problem_json
 
@@ -52,41 +52,43 @@ SHOWN = docs.answers({200: ("The generation as it is now.", docs.Generation)}, "
 LISTED = docs.answers({200: ("Newest first.", docs.GenerationPage)}, "invalid_request")
 FILTERS = [
     docs.query("status", {"type": "string", "enum": list(STATUSES)}, "Only those."),
-    docs.query("kind", {"type": "string", "enum": list(kinds.NEEDS)}, "Only those."),
+    docs.query("kind", {"type": "string", "enum": list(input_rules.INPUT_RULES)}, "Only those."),
     *(docs.LIMIT, docs.CURSOR, docs.WORKSPACE),
 ]
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """Making, looking at and listing generations."""
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
-    public_url = str(parts.settings.public_url).rstrip("/")
-    shape = Shape("native", CREATE, lambda generation: accepted(generation, public_url), problem_json)
-    takes_create = takes(GenerationRequest) | {"parameters": [docs.KEY, PREFER, docs.WORKSPACE]}
-    per_owner = request_rule(parts.settings.native_requests_per_minute)
+    public_url = str(container.settings.public_url).rstrip("/")
+    shape = SurfaceResponses("native", CREATE, lambda generation: accepted(generation, public_url), problem_json)
+    takes_create = body_schema(GenerationRequest) | {"parameters": [docs.KEY, PREFER, docs.WORKSPACE]}
+    per_owner = request_rule(container.settings.native_requests_per_minute)
 
     @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
     async def create_generation(request: Request) -> Response:
         """Create a generation. Its price is held until it has ended; only what is delivered is charged."""
-        return await gated(parts.limits, lambda gate: make(request, gate))
+        return await with_rate_limits(container.rate_limiter, lambda gate: make(request, gate))
 
-    async def make(request: Request, gate: Gate) -> Response:
-        principal = await parts.identity.anyone(request.headers)
+    async def make(request: Request, gate: RequestLimits) -> Response:
+        principal = await container.authenticator.authenticate(request.headers)
         await gate.take(per_owner, f"{principal.owner.kind}:{principal.owner.id}")
-        if _brings_much(request) and HEADER not in request.headers:  # what a key stands for is answered in any case
-            await parts.funds.require(principal.owner, None)
-        create = await asked(parts, request, principal)
+        if (
+            _brings_much(request) and IDEMPOTENCY_KEY_HEADER not in request.headers
+        ):  # what a key stands for is answered in any case
+            await container.balance_check.require(principal.owner, None)
+        create = await asked(container, request, principal)
 
         async def admit(body: GenerationRequest) -> Response:
-            return await parts.creating.create(principal, await draft(parts, principal, create, body), shape)
+            return await container.creator.create(principal, await draft(container, principal, create, body), shape)
 
         async def make_once() -> Response:
             if any(given.data is not None and given.role != "text" for given in create.body.inputs):
-                await parts.funds.require(principal.owner, None)
-            return await created_with(parts, principal, create.body, create.text, admit)
+                await container.balance_check.require(principal.owner, None)
+            return await created_with(container, principal, create.body, create.text, admit)
 
-        run = partial(parts.creating.once, principal, shape, create.key, create.fingerprint, make_once)
-        reply = await _created(parts, request, principal, create.key, run)
+        run = partial(container.creator.replay_or_run, principal, shape, create.key, create.fingerprint, make_once)
+        reply = await _created(container, request, principal, create.key, run)
         reply.headers.update(notice_headers(create.body.model))
         if reply.status_code == 201:
             reply.headers["Location"] = json.loads(bytes(reply.body))["links"]["self"]
@@ -95,14 +97,14 @@ def router(parts: Parts) -> APIRouter:
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
     async def list_generations(request: Request) -> Response:
         """List your generations, newest first."""
-        principal = await parts.identity.anyone(request.headers)
-        return answer(await _page(parts, request.query_params, principal, public_url))
+        principal = await container.authenticator.authenticate(request.headers)
+        return json_response(await _page(container, request.query_params, principal, public_url))
 
     @routes.get("/generations/{id}", responses=SHOWN)
     async def get_generation(request: Request, id: str) -> Response:
         """Get a generation, with its outputs once there are some."""
-        generation = await owned(parts, request, id)
-        return answer(view(generation, parts.objects, public_url, await _place(parts, generation)))
+        generation = await owned(container, request, id)
+        return json_response(view(generation, container.objects, public_url, await _place(container, generation)))
 
     return routes
 
@@ -113,15 +115,15 @@ def _brings_much(request: Request) -> bool:
     return length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > FREE_BYTES)
 
 
-def request_rule(per_minute: int) -> Rule:
+def request_rule(per_minute: int) -> RateLimitRule:
     """How often one owner may create and ask for quotes."""
-    return Rule("native-owner", per_minute, 60)
+    return RateLimitRule("native-owner", per_minute, 60)
 
 
-async def owned(parts: Parts, request: Request, id_: str) -> Generation:
+async def owned(container: Container, request: Request, id_: str) -> Generation:
     """The generation of a path, if it is the caller's. Raises Problem 404, the same for a foreign one."""
-    principal = await parts.identity.anyone(request.headers)
-    generation = await generations.of_owner(parts.pool, id_from_path(id_, "generation"), principal.owner)
+    principal = await container.authenticator.authenticate(request.headers)
+    generation = await projection_store.find_for_owner(container.pool, id_from_path(id_, "generation"), principal.owner)
     if generation is None:
         raise not_found("generation")
     return generation
@@ -134,31 +136,39 @@ def wait_s(prefer: str | None) -> int:
 
 
 async def _created(
-    parts: Parts, request: Request, principal: Principal, key: str | None, make: Callable[[], Awaitable[Response]]
+    container: Container,
+    request: Request,
+    principal: Principal,
+    key: str | None,
+    make: Callable[[], Awaitable[Response]],
 ) -> Response:
     """What the create answers, waited for where the client waits. Raises Problem, ClientDisconnect."""
     seconds = wait_s(request.headers.get("Prefer"))
     if not seconds:
         return await make()
-    async with parts.callers.waiting(request, key=key) as caller:
+    async with container.disconnects.watch(request, key=key) as caller:
         created = await make()
         if created.status_code != 201:
             return created
-        return parts.callers.answer(caller, await _waited(parts, principal, created, seconds, caller))
+        return container.disconnects.monitor_response(
+            caller, await _waited(container, principal, created, seconds, caller)
+        )
 
 
-async def _waited(parts: Parts, principal: Principal, created: Response, seconds: int, caller: Caller) -> Response:
+async def _waited(
+    container: Container, principal: Principal, created: Response, seconds: int, caller: WaitingClient
+) -> Response:
     """The generation as it ended, if it does so in time; else what was created."""
     id_ = caller.generation_id = UUID(
         json.loads(bytes(created.body))["id"]
     )  # from the reply, for it may be an earlier one said again
     created.headers["Preference-Applied"] = f"wait={seconds}"
-    if await parts.waiting.ended(id_, seconds, caller) is None:
+    if await container.waiter.wait_until_ended(id_, seconds, caller) is None:
         return created
-    generation = await generations.of_owner(parts.pool, id_, principal.owner)
+    generation = await projection_store.find_for_owner(container.pool, id_, principal.owner)
     if generation is None:
         return created
-    done = answer(view(generation, parts.objects, str(parts.settings.public_url).rstrip("/")))
+    done = json_response(view(generation, container.objects, str(container.settings.public_url).rstrip("/")))
     done.headers.update({name: created.headers[name] for name in KEPT_HEADERS if name in created.headers})
     return done
 
@@ -166,11 +176,13 @@ async def _waited(parts: Parts, principal: Principal, created: Response, seconds
 KEPT_HEADERS = ("Preference-Applied", "Idempotency-Replayed")
 
 
-async def _page(parts: Parts, query: Mapping[str, str], principal: Principal, public_url: str) -> dict[str, Any]:
+async def _page(
+    container: Container, query: Mapping[str, str], principal: Principal, public_url: str
+) -> dict[str, Any]:
     limit, before = page_of(query, default=LIST_DEFAULT, most=LIST_MAX)
-    status, kind = _one_of(query, "status", STATUSES), _one_of(query, "kind", kinds.NEEDS)
-    found = await listing.newest(
-        parts.pool,
+    status, kind = _one_of(query, "status", STATUSES), _one_of(query, "kind", input_rules.INPUT_RULES)
+    found = await listing.list_newest(
+        container.pool,
         principal.owner,
         limit=limit + 1,
         before=before,
@@ -179,7 +191,7 @@ async def _page(parts: Parts, query: Mapping[str, str], principal: Principal, pu
     )
     page = found[:limit]
     return {
-        "data": [view(generation, parts.objects, public_url) for generation in page],
+        "data": [view(generation, container.objects, public_url) for generation in page],
         "next_cursor": str(page[-1].id) if len(found) > limit else None,
     }
 
@@ -192,12 +204,12 @@ def _one_of(query: Mapping[str, str], name: str, words: Collection[str]) -> str 
     return given
 
 
-async def _place(parts: Parts, generation: Generation) -> Mapping[str, Any]:
+async def _place(container: Container, generation: Generation) -> Mapping[str, Any]:
     """Where it stands in render's queue; nowhere unless it waits or is at work, or where render does not say."""
     if generation.snapshot.state not in ("queued", "rendering"):
         return NOWHERE
     try:
-        place = await parts.internal.place_in_queue(generation.id)
-    except Unanswered:
+        place = await container.peers.get_queue_position(generation.id)
+    except PeerUnavailable:
         return NOWHERE
     return {"queue_position": place["position"], "eta_s": place["eta_s"], "eta_p90_s": place["eta_p90_s"]}

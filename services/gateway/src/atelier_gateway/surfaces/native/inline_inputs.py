@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 
-from atelier_gateway.container import Parts
-from atelier_gateway.idempotency.keys import REPLAYED
+from atelier_gateway.container import Container
+from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media import data_uris
 from atelier_gateway.media.data_uris import DataUriRefused
@@ -22,38 +22,42 @@ Create = Callable[[GenerationRequest], Awaitable[Response]]
 
 
 async def created_with(
-    parts: Parts, principal: Principal, body: GenerationRequest, text: Text | None, create: Create
+    container: Container, principal: Principal, body: GenerationRequest, text: Text | None, create: Create
 ) -> Response:
     """The answer to the body with what it carried stored and named by keys. Raises Problem 400 naming the input."""
     stored: list[StoredPicture | StoredText] = []
     keeps = False
     try:
         pictures = [(index, one) for index, one in enumerate(body.inputs) if one.role != "text" or one.data is None]
-        inputs = [await _named(parts, principal, index, one, stored) for index, one in pictures]
+        inputs = [await _named(container, principal, index, one, stored) for index, one in pictures]
         if text is not None and text.carried:
-            stored.append(await parts.intake.text(principal, text.content))
+            stored.append(await container.media_intake.store_text(principal, text.content))
             inputs.append(GenerationInput(role="text", key=stored[-1].key))
         response = await create(body.model_copy(update={"inputs": inputs, "text": None}))
-        keeps = response.status_code == 201 and REPLAYED not in response.headers
+        keeps = response.status_code == 201 and REPLAYED_HEADER not in response.headers
     except Problem as refusal:
         keeps = refusal.code == "outcome_unknown"  # it may have been accepted after all, and then it needs them
         raise
     finally:
         if not keeps:
             for one in stored:
-                await parts.intake.discard(principal, one)
+                await container.media_intake.discard(principal, one)
     return response
 
 
 async def _named(
-    parts: Parts, principal: Principal, index: int, one: GenerationInput, stored: list[StoredPicture | StoredText]
+    container: Container,
+    principal: Principal,
+    index: int,
+    one: GenerationInput,
+    stored: list[StoredPicture | StoredText],
 ) -> GenerationInput:
     if one.data is None:
         return one
     data = data_uris.read(one.data, bytes_max=PICTURE_BYTES_MAX)
     if isinstance(data, DataUriRefused):
         raise _refused(index, data.message)
-    picture = await parts.intake.picture(principal, data, role=one.role, filename=f"{one.role}-{index}")
+    picture = await container.media_intake.store_picture(principal, data, role=one.role, filename=f"{one.role}-{index}")
     if isinstance(picture, ImageRefused):
         raise _refused(index, picture.message)
     stored.append(picture)

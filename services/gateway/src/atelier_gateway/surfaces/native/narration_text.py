@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.media.input_references import Given, reference
-from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX, Spoken
+from atelier_gateway.media.input_references import RequestedInput, input_reference
+from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX, NarrationText
 from atelier_gateway.media.store import StoredText
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.field_errors import sentence_of
@@ -21,7 +21,7 @@ from atelier_gateway.web.problems import Problem
 from atelier_storage.errors import ObjectMissing
 
 _HEAD = re.compile(r'data:text/plain(?:;charset="?(?:utf-?8|us-ascii)"?)?;base64,', re.ASCII | re.IGNORECASE)
-_SPOKEN: TypeAdapter[str] = TypeAdapter(Spoken)
+_SPOKEN: TypeAdapter[str] = TypeAdapter(NarrationText)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Text:
         return self.stored.sha256 if self.stored else hashlib.sha256(self.content.encode()).hexdigest()
 
 
-async def text_of(parts: Parts, principal: Principal, body: GenerationRequest) -> Text | None:
+async def text_of(container: Container, principal: Principal, body: GenerationRequest) -> Text | None:
     """None for every other kind. Raises Problem 400 naming the field."""
     if body.kind != "narration":
         return None
@@ -55,19 +55,19 @@ async def text_of(parts: Parts, principal: Principal, body: GenerationRequest) -
         return Text(_checked(f"inputs.{index}.data", _decoded(f"inputs.{index}.data", one.data)), carried=True)
     if one.key is None:
         raise _refused(f"inputs.{index}.url", "a text comes as key or data, or in the field text")
-    return await _uploaded(parts, principal, one.given(index))
+    return await _uploaded(container, principal, one.given(index))
 
 
-async def _uploaded(parts: Parts, principal: Principal, given: Given) -> Text:
-    key = reference(given, principal.owner, parts.objects.key_of).key
+async def _uploaded(container: Container, principal: Principal, given: RequestedInput) -> Text:
+    key = input_reference(given, principal.owner, container.objects.key_of).key
     if key is None:
         raise _refused(given.field, "There is no such upload.")
     try:
-        data, known = await parts.intake.uploaded_text(principal, key)
+        data, known = await container.media_intake.read_uploaded_text(principal, key)
     except ObjectMissing:
         raise _refused(given.field, "There is no such upload.") from None
     content = _checked(given.field, _read(given.field, data))
-    return Text(content, stored=known or await parts.intake.text(principal, content, upload_key=key))
+    return Text(content, stored=known or await container.media_intake.store_text(principal, content, upload_key=key))
 
 
 def _decoded(field: str, uri: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from atelier_contracts import Kind
 from atelier_contracts.value_objects import AudioFormat, ImageFormat, Priority, Role
-from atelier_gateway.web.problems import KINDS, PROBLEM_JSON, PROBLEM_ROOT
+from atelier_gateway.web.problems import PROBLEM_JSON, PROBLEM_ROOT, PROBLEM_TYPES
 
 Responses = dict[int | str, dict[str, Any]]
 ID = "01a1fc2b-e840-76c4-840b-55c1df4115f5"
@@ -257,10 +257,10 @@ def answers(given: Mapping[int, tuple[str, type[BaseModel] | None]], *codes: str
     """The ``responses=`` of a route: what it gives, and the problems it refuses with; all routes can meet the last."""
     documented: Responses = {status: _given(what, model) for status, (what, model) in given.items()}
     for code in (*codes, "unauthorized", "account_disabled", "workspace_forbidden", *ANYWHERE):
-        status = KINDS[code].status
+        status = PROBLEM_TYPES[code].status
         known = documented.setdefault(status, _refused())
         known["content"][PROBLEM_JSON]["examples"][code] = {"value": example(code)}
-        known["description"] = f"{known['description']} {KINDS[code].title}.".strip()
+        known["description"] = f"{known['description']} {PROBLEM_TYPES[code].title}.".strip()
     return documented
 
 
@@ -269,7 +269,7 @@ ANYWHERE = ("rate_limited", "internal_error", "unavailable")
 
 def example(code: str) -> dict[str, Any]:
     """A problem of this code as it looks on the wire."""
-    status, title = KINDS[code]
+    status, title = PROBLEM_TYPES[code]
     return {"type": f"{PROBLEM_ROOT}/{code}", "title": title, "status": status, "detail": f"{title}.", "code": code}
 
 

@@ -5,9 +5,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from atelier_gateway import pages
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.surfaces.native.openapi import answers
-from atelier_gateway.web.problems import KINDS, PROBLEM_ROOT, not_found
+from atelier_gateway.web.problems import PROBLEM_ROOT, PROBLEM_TYPES, not_found
 
 ADVICE = {
     400: "Correct the request; `errors`, where it is there, names each field. Nothing was created or charged.",
@@ -28,16 +28,16 @@ ADVICE = {
 PAGE = answers({}, "not_found")
 
 
-def router(_: Parts) -> APIRouter:
+def router(_: Container) -> APIRouter:
     """One page a problem."""
     routes = APIRouter(prefix="/problems", tags=["Problems"])
 
     @routes.get("/{code}", response_class=HTMLResponse, responses=PAGE)
     async def get_problem_page(request: Request, code: str) -> HTMLResponse:
         """Get the page of a problem, for people: what it means and what to do about it."""
-        if code not in KINDS:
+        if code not in PROBLEM_TYPES:
             raise not_found("problem")
-        status, name = KINDS[code]
+        status, name = PROBLEM_TYPES[code]
         advice, uri = ADVICE.get(status, ""), f"{PROBLEM_ROOT}/{code}"
         return pages.page("problem.html", request, code=code, name=name, status=status, advice=advice, type=uri)
 

@@ -1,10 +1,10 @@
 """What a create would cost, without storing what it carries or names: a quote leaves nothing behind."""
 
 from atelier_contracts import Owner
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media import data_uris
-from atelier_gateway.media import store as files
+from atelier_gateway.media import store as media_store
 from atelier_gateway.media.data_uris import DataUriRefused
 from atelier_gateway.media.input_references import INPUT_BYTES_MAX
 from atelier_gateway.surfaces.native.create import Create, fitted
@@ -14,32 +14,32 @@ from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavail
 from atelier_storage.keys import belongs_to
 
 
-async def quoted(parts: Parts, principal: Principal, create: Create) -> Create:
+async def quoted(container: Container, principal: Principal, create: Create) -> Create:
     """The create in the size that it would be made in."""
     if not create.fits_a_picture:
         return create
     first = next(one for one in create.body.inputs if one.role == "image")
-    return fitted(parts, create, await _shape(parts, principal, first))
+    return fitted(container, create, await _shape(container, principal, first))
 
 
-async def _shape(parts: Parts, principal: Principal, given: GenerationInput) -> tuple[int, int] | None:
+async def _shape(container: Container, principal: Principal, given: GenerationInput) -> tuple[int, int] | None:
     """Width and height of the picture; None where it is none or cannot be had here: the create itself says so."""
     if given.data is not None:
         data = data_uris.read(given.data, bytes_max=PICTURE_BYTES_MAX)
-        return None if isinstance(data, DataUriRefused) else await _measured(parts, principal.owner, data)
+        return None if isinstance(data, DataUriRefused) else await _measured(container, principal.owner, data)
     text, owner = given.key or given.url or "", principal.owner
-    key = parts.objects.key_of(text) if "://" in text else text
+    key = container.objects.key_of(text) if "://" in text else text
     if not key or not belongs_to(key, owner.kind, owner.id):
         return None
-    known = (await files.find(parts.pool, owner, [key])).get(key)
+    known = (await media_store.find(container.pool, owner, [key])).get(key)
     if known is not None:
         return (known.width, known.height) if known.width and known.height else None
     try:
-        return await _measured(parts, owner, await parts.objects.get(key, INPUT_BYTES_MAX))
+        return await _measured(container, owner, await container.objects.get(key, INPUT_BYTES_MAX))
     except (ObjectMissing, ObjectTooLarge, StorageUnavailable):
         return None
 
 
-async def _measured(parts: Parts, owner: Owner, data: bytes) -> tuple[int, int] | None:
-    found = await parts.intake.measure(owner, data)
+async def _measured(container: Container, owner: Owner, data: bytes) -> tuple[int, int] | None:
+    found = await container.media_intake.measure(owner, data)
     return (found.width, found.height) if isinstance(found, PhotoInfo) else None

@@ -7,9 +7,9 @@ from pydantic_core import PydanticCustomError
 
 from atelier_contracts import Kind
 from atelier_contracts.value_objects import INPUTS_MAX, N_MAX, AudioFormat, ImageFormat, Priority, Role
-from atelier_gateway.media.input_references import Given
-from atelier_gateway.media.narration_fields import Language, Spoken
-from atelier_gateway.web.json_bodies import Body, Line, Prompt, Prose
+from atelier_gateway.media.input_references import RequestedInput
+from atelier_gateway.media.narration_fields import Language, NarrationText
+from atelier_gateway.web.json_bodies import MultilineText, Prompt, RequestBody, SingleLine
 from atelier_gateway.webhooks.receiver_urls import URL_CHARS_MAX
 
 SEED_MAX = 2**31 - 1
@@ -26,7 +26,7 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class GenerationInput(Body):
+class GenerationInput(RequestBody):
     """One input: a key of an own upload, a URL, or the thing itself as a ``data:`` URI. Role ``text`` is what a
     narration reads, every other role a picture."""
 
@@ -41,13 +41,13 @@ class GenerationInput(Body):
             raise PydanticCustomError("exactly_one", "exactly one of key, url and data is required")
         return self
 
-    def given(self, index: int) -> Given:
+    def given(self, index: int) -> RequestedInput:
         """The key or URL as the client wrote it, and where."""
         name = "url" if self.key is None else "key"
-        return Given(f"inputs.{index}.{name}", self.role, self.url or self.key or "")
+        return RequestedInput(f"inputs.{index}.{name}", self.role, self.url or self.key or "")
 
 
-class GenerationRequest(Body):
+class GenerationRequest(RequestBody):
     """``POST /v1/generations`` and ``POST /v1/quotes`` (REQUIREMENTS, the native surface)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -59,18 +59,18 @@ class GenerationRequest(Body):
     """Each with its ``role``, and ``key``, ``url`` or ``data``."""
     size: Annotated[str, Field(pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$")] | None = None
     """As ``1024x1024``; what is offered: ``GET /v1/capabilities``."""
-    style: Line | None = None
-    quality: Line | None = None
+    style: SingleLine | None = None
+    quality: SingleLine | None = None
     format: ImageFormat = "png"
     n: int = Field(default=1, ge=1, le=N_MAX)
     """How many; charged as delivered."""
     seed: int = Field(default=0, ge=0, le=SEED_MAX)
     """The same seed, words and pictures give the same result where a provider can keep that promise."""
-    provider: Line | None = None
+    provider: SingleLine | None = None
     """A wish: who makes it if they can."""
-    model: Line | None = None
+    model: SingleLine | None = None
     """An order: one of those that somebody here lists for the kind, `GET /v1/capabilities`."""
-    text: Spoken | None = None
+    text: NarrationText | None = None
     """What a narration reads; longer than a prompt may be."""
     language: Language | None = None
     audio_format: AudioFormat = "mp3"
@@ -81,7 +81,9 @@ class GenerationRequest(Body):
     deadline_s: int | None = Field(default=None, ge=1, le=86_400)
     webhook_url: Annotated[str, Field(min_length=1, max_length=URL_CHARS_MAX)] | None = None
     """Is told how it ended, signed with the secret of ``GET /v1/webhooks/secret``."""
-    metadata: dict[Line, Annotated[Prose, Field(max_length=500)]] = Field(default_factory=dict, max_length=50)
+    metadata: dict[SingleLine, Annotated[MultilineText, Field(max_length=500)]] = Field(
+        default_factory=dict, max_length=50
+    )
 
     @model_validator(mode="after")
     def _has_an_effect(self) -> Self:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from atelier_gateway.generations.model_notices import made_by
 from atelier_gateway.projection.snapshot import Snapshot, State
 from atelier_gateway.projection.store import Generation, NewGeneration
-from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.json_bodies import json_response
 from atelier_storage.objects import PRESIGN_S_MAX
 
 NOWHERE: Mapping[str, Any] = {"queue_position": None, "eta_s": None, "eta_p90_s": None}
@@ -41,7 +41,7 @@ class Signs(Protocol):
 def accepted(generation: NewGeneration, public_url: str) -> Response:
     """The 201 of a create: as it was at that moment, whenever it is said again."""
     at_first = Snapshot(state="queued", credits_reserved=generation.price)
-    return answer(_shown(generation, at_first, [], public_url), 201)
+    return json_response(_shown(generation, at_first, [], public_url), 201)
 
 
 def view(generation: Generation, objects: Signs, public_url: str, place: Mapping[str, Any] = NOWHERE) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway.container import Parts
-from atelier_gateway.media import upload_store as store
+from atelier_gateway.container import Container
+from atelier_gateway.media import upload_store
 from atelier_gateway.media.uploads import SizedUploadRequest, view
 from atelier_gateway.surfaces import uploads
 from atelier_gateway.surfaces.native import openapi as docs
-from atelier_gateway.web.json_bodies import answer, id_from_path, takes
+from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
 from atelier_gateway.web.pagination import page_of
 from atelier_gateway.web.problems import not_found
 
@@ -25,45 +25,45 @@ SHOWN = docs.answers({200: ("The upload.", docs.Upload)}, "not_found")
 DELETED = docs.answers({204: ("It is gone.", None)}, "not_found")
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """The routes of uploads."""
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
-    takes_upload = takes(SizedUploadRequest) | {"parameters": [docs.KEY, docs.WORKSPACE]}
+    takes_upload = body_schema(SizedUploadRequest) | {"parameters": [docs.KEY, docs.WORKSPACE]}
     paged = {"parameters": [docs.LIMIT, docs.CURSOR, docs.WORKSPACE]}
     one = {"parameters": [docs.WORKSPACE]}
 
     @routes.post("", status_code=201, responses=OFFERED, openapi_extra=takes_upload)
     async def create_upload(request: Request) -> Response:
         """Create an upload for a picture or a text. Its key then names it as an input."""
-        principal = await parts.identity.anyone(request.headers)
+        principal = await container.authenticator.authenticate(request.headers)
         return await uploads.offer(
-            parts, request, principal, f"POST {PREFIX}", SizedUploadRequest, lambda offered: offered
+            container, request, principal, f"POST {PREFIX}", SizedUploadRequest, lambda offered: offered
         )
 
     @routes.get("", responses=LISTED, openapi_extra=paged)
     async def list_uploads(request: Request) -> Response:
         """List your uploads, newest first."""
-        principal = await parts.identity.anyone(request.headers)
+        principal = await container.authenticator.authenticate(request.headers)
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
-        found = await store.page(parts.pool, principal.owner, before=before, limit=limit + 1)
+        found = await upload_store.list_page(container.pool, principal.owner, before=before, limit=limit + 1)
         cursor = str(found[limit - 1].id) if len(found) > limit else None
-        rules = parts.settings.upload_rules
-        return answer({"data": [view(upload, rules) for upload in found[:limit]], "next_cursor": cursor})
+        rules = container.settings.upload_rules
+        return json_response({"data": [view(upload, rules) for upload in found[:limit]], "next_cursor": cursor})
 
     @routes.get("/{id}", responses=SHOWN, openapi_extra=one)
     async def get_upload(request: Request, id: str) -> Response:
         """Get an upload."""
-        principal = await parts.identity.anyone(request.headers)
-        found = await store.find(parts.pool, principal.owner, id_from_path(id, "upload"))
+        principal = await container.authenticator.authenticate(request.headers)
+        found = await upload_store.find(container.pool, principal.owner, id_from_path(id, "upload"))
         if found is None:
             raise not_found("upload")
-        return answer(view(found, parts.settings.upload_rules))
+        return json_response(view(found, container.settings.upload_rules))
 
     @routes.delete("/{id}", status_code=204, responses=DELETED, openapi_extra=one)
     async def delete_upload(request: Request, id: str) -> Response:
         """Delete an upload. A generation that was made from it keeps its copy until the generation is deleted."""
-        principal = await parts.identity.anyone(request.headers)
-        await parts.uploads.delete(principal.owner, id_from_path(id, "upload"))
+        principal = await container.authenticator.authenticate(request.headers)
+        await container.uploads.delete(principal.owner, id_from_path(id, "upload"))
         return Response(status_code=204)
 
     return routes

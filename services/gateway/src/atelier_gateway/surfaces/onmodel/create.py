@@ -11,20 +11,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from atelier_contracts import Owner, RenderSpec, Work
-from atelier_gateway.container import Parts
-from atelier_gateway.generations import failure_problems as endings
-from atelier_gateway.generations import input_rules as kinds
-from atelier_gateway.generations.client_disconnects import Caller
-from atelier_gateway.generations.creation import Draft, Shape
-from atelier_gateway.generations.provider_catalogue import Objection
-from atelier_gateway.idempotency.keys import HEADER, REPLAYED, checked, fingerprint
+from atelier_gateway.container import Container
+from atelier_gateway.generations import failure_problems, input_rules
+from atelier_gateway.generations.client_disconnects import WaitingClient
+from atelier_gateway.generations.creation import Draft, SurfaceResponses
+from atelier_gateway.generations.provider_catalogue import UnsupportedOption
+from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, fingerprint, validated_key
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media import data_uris
 from atelier_gateway.media.input_references import stored_input
 from atelier_gateway.media.intake import ImageRefused, StoredPicture
-from atelier_gateway.media.store import CATEGORIES, Use
-from atelier_gateway.projection import store as generations
-from atelier_gateway.rate_limits.request_limits import waits
+from atelier_gateway.media.store import CATEGORIES, FileUse
+from atelier_gateway.projection import store as projection_store
+from atelier_gateway.rate_limits.request_limits import prefers_waiting
 from atelier_gateway.surfaces.onmodel.requests import (
     PHOTO_BYTES_MAX,
     REQUEST_BYTES_MAX,
@@ -35,21 +34,21 @@ from atelier_gateway.surfaces.onmodel.requests import (
     mannequin_of,
 )
 from atelier_gateway.surfaces.onmodel.responses import SURFACE, accepted, problem, view
-from atelier_gateway.web.json_bodies import answer, read
+from atelier_gateway.web.json_bodies import json_response, parse_body
 from atelier_gateway.web.problems import Problem, not_found
-from atelier_gateway.web.simulate_header import HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import simulation
+from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import parse_simulation
 
 CREATE_PATH = "/v1/generate"
 
 
-async def make(parts: Parts, request: Request) -> Response:
+async def make(container: Container, request: Request) -> Response:
     """200 with the picture, or 202 while it is being made. Raises Problem."""
-    principal = await user(parts, request)
+    principal = await user(container, request)
     feature = feature_of(request.query_params.keys())
-    key, simulate = checked(request.headers.get(HEADER)), request.headers.get(SIMULATE)
-    simulated = simulation(simulate, allowed=parts.simulating)
-    body = await read(request, feature.body)
+    key, simulate = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), request.headers.get(SIMULATE)
+    simulated = parse_simulation(simulate, allowed=container.is_simulator_on)
+    body = await parse_body(request, feature.body)
     check_catalogue(body)
     photos = await asyncio.to_thread(_decoded, body)
     draft = Draft(
@@ -63,27 +62,29 @@ async def make(parts: Parts, request: Request) -> Response:
             simulate=simulated,
         ),
         request=_kept(body),
-        deadline_s=parts.settings.generation_deadline_s,
+        deadline_s=container.settings.generation_deadline_s,
         key=key,
         fingerprint=fingerprint(json.dumps(_kept(body)), *map(_sha256, photos), simulate or ""),
     )
-    shape = Shape(SURFACE, f"POST {CREATE_PATH}?{feature.name}", accepted, problem, _unsuitable)
-    make = partial(_made, parts, principal, draft, photos, shape)
-    if not waits(request.headers):
-        return await parts.creating.once(principal, shape, key, draft.fingerprint, make)
-    async with parts.callers.waiting(request, key=key) as caller:
-        response = await parts.creating.once(principal, shape, key, draft.fingerprint, make)
+    shape = SurfaceResponses(SURFACE, f"POST {CREATE_PATH}?{feature.name}", accepted, problem, _unsuitable)
+    make = partial(_made, container, principal, draft, photos, shape)
+    if not prefers_waiting(request.headers):
+        return await container.creator.replay_or_run(principal, shape, key, draft.fingerprint, make)
+    async with container.disconnects.watch(request, key=key) as caller:
+        response = await container.creator.replay_or_run(principal, shape, key, draft.fingerprint, make)
         if response.status_code != 202:
             return response
-        return parts.callers.answer(caller, await _waited(parts, principal, response, caller))
+        return container.disconnects.monitor_response(caller, await _waited(container, principal, response, caller))
 
 
-async def user(parts: Parts, request: Request) -> Principal:
+async def user(container: Container, request: Request) -> Principal:
     """The user, acting for themselves. Raises Problem."""
-    return Principal(Owner(kind="user", id=(await parts.identity.user(request.headers)).id), "b2c")
+    return Principal(
+        Owner(kind="user", id=(await container.authenticator.authenticate_user(request.headers)).id), "b2c"
+    )
 
 
-def _unsuitable(found: Objection) -> Problem:
+def _unsuitable(found: UnsupportedOption) -> Problem:
     return invalid(f"options.{found.field}", f"{found.message}.")
 
 
@@ -100,16 +101,18 @@ def _decoded(body: FlatLayRequest) -> list[bytes]:
     return photos
 
 
-async def _made(parts: Parts, principal: Principal, draft: Draft, photos: list[bytes], shape: Shape) -> Response:
+async def _made(
+    container: Container, principal: Principal, draft: Draft, photos: list[bytes], shape: SurfaceResponses
+) -> Response:
     """Stores the photos and has the generation admitted; if nothing comes of it the photos go again."""
-    await parts.funds.require(principal.owner, kinds.priced(draft.work).credits)
+    await container.balance_check.require(principal.owner, input_rules.price_or_refuse(draft.work).credits)
     stored: list[StoredPicture] = []
     keep = False
     try:
         for index, data in enumerate(photos):
-            stored.append(await _stored(parts, principal, index, data))
-        response = await parts.creating.create(principal, _with_photos(draft, stored), shape)
-        keep = response.status_code == 202 and REPLAYED not in response.headers
+            stored.append(await _stored(container, principal, index, data))
+        response = await container.creator.create(principal, _with_photos(draft, stored), shape)
+        keep = response.status_code == 202 and REPLAYED_HEADER not in response.headers
     except Problem as refused:
         # It may have been admitted after all, and then it needs them.
         keep = refused.code == "outcome_unknown"
@@ -117,12 +120,12 @@ async def _made(parts: Parts, principal: Principal, draft: Draft, photos: list[b
     finally:
         if not keep:
             for picture in stored:
-                await parts.intake.discard(principal, picture)
+                await container.media_intake.discard(principal, picture)
     return response
 
 
-async def _stored(parts: Parts, principal: Principal, index: int, data: bytes) -> StoredPicture:
-    picture = await parts.intake.picture(principal, data, role="photo", filename=f"photo-{index + 1}")
+async def _stored(container: Container, principal: Principal, index: int, data: bytes) -> StoredPicture:
+    picture = await container.media_intake.store_picture(principal, data, role="photo", filename=f"photo-{index + 1}")
     if isinstance(picture, ImageRefused):
         raise invalid(f"photos.{index}.image", picture.message)
     return picture
@@ -131,25 +134,25 @@ async def _stored(parts: Parts, principal: Principal, index: int, data: bytes) -
 def _with_photos(draft: Draft, stored: list[StoredPicture]) -> Draft:
     inputs = tuple(stored_input("photo", picture) for picture in stored)
     uses = [
-        Use(CATEGORIES["photo"], f"photo-{order + 1}", key=picture.key, is_primary=order == 0, image_order=order)
+        FileUse(CATEGORIES["photo"], f"photo-{order + 1}", key=picture.key, is_primary=order == 0, image_order=order)
         for order, picture in enumerate(stored)
     ]
     return replace(draft, spec=draft.spec.model_copy(update={"inputs": inputs}), uses=uses)
 
 
-async def _waited(parts: Parts, principal: Principal, started: Response, caller: Caller) -> Response:
+async def _waited(container: Container, principal: Principal, started: Response, caller: WaitingClient) -> Response:
     """200 with the picture, a refusal for what failed meanwhile, or the 202 when it takes longer than we wait."""
     job = caller.generation_id = UUID(json.loads(bytes(started.body))["job_id"])
-    if await parts.waiting.ended(job, parts.settings.sync_wait_s, caller) is None:
+    if await container.waiter.wait_until_ended(job, container.settings.sync_wait_s, caller) is None:
         return started
-    generation = await generations.of_owner(parts.pool, job, principal.owner)
+    generation = await projection_store.find_for_owner(container.pool, job, principal.owner)
     if generation is None:
         raise not_found("job")
     if generation.snapshot.state != "succeeded":
-        raise endings.problem_of(generation, endings.Field(None, "photos"))
-    response = answer(view(generation, parts.objects))
-    if replayed := started.headers.get(REPLAYED):
-        response.headers[REPLAYED] = replayed
+        raise failure_problems.problem_of(generation, failure_problems.FieldNames(None, "photos"))
+    response = json_response(view(generation, container.objects))
+    if replayed := started.headers.get(REPLAYED_HEADER):
+        response.headers[REPLAYED_HEADER] = replayed
     return response
 
 

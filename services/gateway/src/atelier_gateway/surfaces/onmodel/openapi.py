@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from atelier_gateway.surfaces.native.openapi import KEY
 from atelier_gateway.surfaces.onmodel.requests import FlatLayRequest, OnModelRequest
-from atelier_gateway.web.json_bodies import takes
+from atelier_gateway.web.json_bodies import body_schema
 
 
 class OnModelResult(BaseModel):
@@ -96,7 +96,7 @@ BACKGROUNDS: Responses = {200: {"model": BackgroundList}, **_refusals(401, 403, 
 
 def either_body() -> dict[str, Any]:
     """The ``openapi_extra`` of the one route that takes two bodies, told apart by the query."""
-    described = [takes(model)["requestBody"] for model in (OnModelRequest, FlatLayRequest)]
+    described = [body_schema(model)["requestBody"] for model in (OnModelRequest, FlatLayRequest)]
     bodies = [one["content"]["application/json"]["schema"] for one in described]
     flags = [
         {"name": name, "in": "query", "allowEmptyValue": True, "schema": {"type": "string"}}

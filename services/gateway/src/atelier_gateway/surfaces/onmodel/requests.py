@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS
 from atelier_contracts.value_objects import INPUTS_MAX
-from atelier_gateway.web.json_bodies import Body, Line
+from atelier_gateway.web.json_bodies import RequestBody, SingleLine
 from atelier_gateway.web.problems import Problem
 
 REQUEST_BYTES_MAX = 25 * 1024 * 1024
@@ -29,21 +29,21 @@ def _as_text(value: Any) -> Any:
 
 
 Id = Annotated[
-    Line,
+    SingleLine,
     BeforeValidator(_as_text),
     WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 200}, {"type": "integer"}]}),
 ]
 """As the catalogues list it; the number of the same digits is the same id."""
 
 
-class ProductPhoto(Body):
+class ProductPhoto(RequestBody):
     """One product photo, as a ``data:`` URI."""
 
     id: Id
     image: Annotated[str, Field(min_length=1, max_length=REQUEST_BYTES_MAX)]
 
 
-class OnModelOptions(Body):
+class OnModelOptions(RequestBody):
     """How good, and in which format."""
 
     quality: Literal["low", "medium", "high"] = "high"
@@ -56,7 +56,7 @@ def _unique(photos: list[ProductPhoto]) -> list[ProductPhoto]:
     return photos
 
 
-class FlatLayRequest(Body):
+class FlatLayRequest(RequestBody):
     """``POST /v1/generate?flatlay``: no model, so no ``modelId``."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})

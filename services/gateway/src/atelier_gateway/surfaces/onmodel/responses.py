@@ -10,7 +10,7 @@ from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS, Colour
 from atelier_gateway.projection.snapshot import State
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.surfaces.onmodel.requests import FEATURES, Feature
-from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
 
@@ -31,7 +31,7 @@ STATUSES: Mapping[State, str] = {
 def problem(refusal: Problem) -> Response:
     """``{success: false, message, error_code}`` (004.4); our codes in capitals."""
     body = {"success": False, "message": refusal.detail, "error_code": refusal.code.upper()}
-    response = answer(body, refusal.status)
+    response = json_response(body, refusal.status)
     response.headers.update(refusal.headers)
     return response
 
@@ -48,7 +48,7 @@ def accepted(generation: NewGeneration) -> Response:
         **_chosen(generation),
         "generated_at": _moment(generation.created_at),
     }
-    return answer(body, 202)
+    return json_response(body, 202)
 
 
 def view(generation: Generation, objects: ObjectStore) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def mannequins() -> Response:
     entries = [
         {"id": one.id, "name": one.name, "skin": _hex(one.skin), "hair": _hex(one.hair)} for one in MANNEQUINS.values()
     ]
-    return answer({"success": True, "models": entries})
+    return json_response({"success": True, "models": entries})
 
 
 def backgrounds() -> Response:
@@ -98,7 +98,7 @@ def backgrounds() -> Response:
         }
         for one in BACKGROUNDS.values()
     ]
-    return answer({"success": True, "backgrounds": entries})
+    return json_response({"success": True, "backgrounds": entries})
 
 
 def shown_id(id_: str) -> int | str:

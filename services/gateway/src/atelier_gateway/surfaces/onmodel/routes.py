@@ -3,20 +3,20 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_gateway.container import Parts
-from atelier_gateway.projection import store as generations
+from atelier_gateway.container import Container
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.surfaces.onmodel.create import CREATE_PATH, make, user
 from atelier_gateway.surfaces.onmodel.openapi import BACKGROUNDS, CREATE, MODELS, STATUS, either_body
 from atelier_gateway.surfaces.onmodel.requests import FEATURES, Feature
 from atelier_gateway.surfaces.onmodel.responses import SURFACE, backgrounds, mannequins, problem, view
-from atelier_gateway.web.json_bodies import answer, id_from_path
+from atelier_gateway.web.json_bodies import id_from_path, json_response
 from atelier_gateway.web.problems import Problem, not_found
 
 PREFIXES = ("/v1/onmodel/", "/v1/flatlay/", "/v1/backgrounds", CREATE_PATH)
 """Of the paths whose errors are worded here; ``/v1/generations`` begins like one of them and is not."""
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """The routes of the surface."""
     routes = APIRouter(tags=["On-model photos"])
 
@@ -26,22 +26,22 @@ def router(parts: Parts) -> APIRouter:
 
         The answer waits, or names a job.
         """
-        return await make(parts, request)
+        return await make(container, request)
 
     @routes.get("/v1/onmodel/status/{job_id}", responses=STATUS)
     async def get_on_model_job(request: Request, job_id: str) -> Response:
         """Get the result of an on-model job."""
-        return await _status(parts, request, FEATURES["onmodel"], job_id)
+        return await _status(container, request, FEATURES["onmodel"], job_id)
 
     @routes.get("/v1/flatlay/status/{job_id}", responses=STATUS)
     async def get_flat_lay_job(request: Request, job_id: str) -> Response:
         """Get the result of a flat-lay job."""
-        return await _status(parts, request, FEATURES["flatlay"], job_id)
+        return await _status(container, request, FEATURES["flatlay"], job_id)
 
     @routes.get("/v1/onmodel/models", responses=MODELS)
     async def list_mannequins(request: Request) -> Response:
         """List the models that can wear a product."""
-        await user(parts, request)
+        await user(container, request)
         return mannequins()
 
     @routes.get("/v1/onmodel/backgrounds", responses=BACKGROUNDS)
@@ -52,26 +52,26 @@ def router(parts: Parts) -> APIRouter:
     @routes.get("/v1/backgrounds", responses=BACKGROUNDS)
     async def list_backgrounds(request: Request) -> Response:
         """List the backgrounds that a product can stand before or lie on."""
-        await user(parts, request)
+        await user(container, request)
         return backgrounds()
 
     return routes
 
 
-async def models_alias(parts: Parts, request: Request) -> Response | None:
+async def models_alias(container: Container, request: Request) -> Response | None:
     """What ``GET /v1/models`` answers with ``?onmodel``; None without: that is OpenAI's list (settled question 4)."""
     if "onmodel" not in request.query_params:
         return None
     try:
-        await user(parts, request)
+        await user(container, request)
     except Problem as refused:
         return problem(refused)
     return mannequins()
 
 
-async def _status(parts: Parts, request: Request, feature: Feature, job_id: str) -> Response:
-    principal = await user(parts, request)
-    generation = await generations.of_owner(parts.pool, id_from_path(job_id, "job"), principal.owner)
+async def _status(container: Container, request: Request, feature: Feature, job_id: str) -> Response:
+    principal = await user(container, request)
+    generation = await projection_store.find_for_owner(container.pool, id_from_path(job_id, "job"), principal.owner)
     if generation is None or (generation.surface, generation.kind) != (SURFACE, feature.kind):
         raise not_found("job")
-    return answer(view(generation, parts.objects))
+    return json_response(view(generation, container.objects))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem
 
 
@@ -50,7 +50,7 @@ def problem(refusal: Problem) -> Response:
         "param": errors[0]["field"] if errors else None,
         "code": worded.code,
     }
-    response = answer({"error": error}, worded.status or refusal.status)
+    response = json_response({"error": error}, worded.status or refusal.status)
     response.headers.update(refusal.headers)
     if not worded.retry:
         response.headers["x-should-retry"] = "false"

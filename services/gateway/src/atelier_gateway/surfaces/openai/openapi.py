@@ -12,7 +12,7 @@ from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageRequest,
     OpenAIImageVariationRequest,
 )
-from atelier_gateway.web.json_bodies import takes
+from atelier_gateway.web.json_bodies import body_schema
 
 
 class OpenAITokenDetails(BaseModel):
@@ -139,7 +139,7 @@ def takes_form(model: type[OpenAIImageEditRequest] | type[OpenAIImageVariationRe
     return {"requestBody": body, "parameters": [KEY, WORKSPACE]}
 
 
-GENERATING: dict[str, Any] = takes(OpenAIImageRequest) | {"parameters": [KEY, WORKSPACE]}
+GENERATING: dict[str, Any] = body_schema(OpenAIImageRequest) | {"parameters": [KEY, WORKSPACE]}
 READING: dict[str, Any] = {"parameters": [WORKSPACE]}
 ONMODEL = query("onmodel", {"type": "string"}, "Given at all: seed 004's mannequins instead, in its own shape.")
 LISTING: dict[str, Any] = {"parameters": [WORKSPACE, ONMODEL | {"allowEmptyValue": True}]}

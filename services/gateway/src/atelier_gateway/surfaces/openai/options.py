@@ -1,7 +1,7 @@
 """The parameters that only OpenAI's API has: they reach a provider, or are refused where they would reach nobody."""
 
 from atelier_contracts import OpenAIOptions
-from atelier_gateway.generations.image_models import INPUT_FIDELITIES, Resolved
+from atelier_gateway.generations.image_models import INPUT_FIDELITIES, ResolvedModel
 from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageEditRequest,
     OpenAIImageRequest,
@@ -11,7 +11,7 @@ from atelier_gateway.surfaces.openai.requests import (
 
 
 def options_of(
-    body: OpenAIImageRequest | OpenAIImageEditRequest | OpenAIImageVariationRequest, choice: Resolved
+    body: OpenAIImageRequest | OpenAIImageEditRequest | OpenAIImageVariationRequest, choice: ResolvedModel
 ) -> OpenAIOptions | None:
     """What goes along with the request; None where nothing does. Raises Problem 400 for a word that the model that
     makes it does not know."""

@@ -12,12 +12,12 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from atelier_contracts.value_objects import N_MAX, ImageFormat
-from atelier_gateway.generations.input_rules import NEEDS
+from atelier_gateway.generations.input_rules import INPUT_RULES
 from atelier_gateway.surfaces.openai.multipart_forms import AS_A_FILE, form_of
-from atelier_gateway.web.json_bodies import Body, Line, Prompt, Prose, refused
+from atelier_gateway.web.json_bodies import MultilineText, Prompt, RequestBody, SingleLine, validation_problem
 from atelier_gateway.web.problems import Problem
 
-IMAGES_MAX = NEEDS["image"].roles["image"][1]
+IMAGES_MAX = INPUT_RULES["image"].roles["image"][1]
 IMAGE_FIELDS = ("image", "image[]")
 FILE_FIELDS = (*IMAGE_FIELDS, "mask")
 NOTHING_SAID = ("", "none", "null")
@@ -47,25 +47,25 @@ NoPartials = Annotated[
 Uncompressed = Annotated[int, Field(ge=100, le=100, description="Pictures are not compressed further.")]
 
 
-class _Choice(Body):
+class _Choice(RequestBody):
     """What all three routes take."""
 
-    model: Line | None = None
+    model: SingleLine | None = None
     n: int | None = Field(default=None, ge=1, le=N_MAX)
-    size: Line | None = None
+    size: SingleLine | None = None
     response_format: Literal["url", "b64_json"] | None = None
-    user: Annotated[Prose, Field(max_length=500)] | None = None
+    user: Annotated[MultilineText, Field(max_length=500)] | None = None
 
 
 class _Finish(_Choice):
     """What generations and edits take besides."""
 
     prompt: Prompt
-    quality: Line | None = None
+    quality: SingleLine | None = None
     output_format: ImageFormat | None = None
     output_compression: Uncompressed | None = None
     background: Literal["auto", "opaque"] | None = None
-    safety_identifier: Annotated[Prose, Field(max_length=500)] | None = None
+    safety_identifier: Annotated[MultilineText, Field(max_length=500)] | None = None
     stream: Unstreamed = None
     partial_images: NoPartials = None
 
@@ -77,7 +77,7 @@ class OpenAIImageRequest(_Finish):
         json_schema_extra={"examples": [{"model": "dall-e-3", "prompt": "a red bicycle", "size": "1024x1024"}]}
     )
 
-    style: Line | None = None
+    style: SingleLine | None = None
     moderation: Literal["auto", "low"] | None = None
 
 
@@ -126,7 +126,7 @@ async def read_form(request: Request, model: type[Fields]) -> tuple[Fields, list
     try:
         return model.model_validate(fields), files
     except ValidationError as invalid:
-        raise refused(invalid) from None
+        raise validation_problem(invalid) from None
 
 
 def _role(name: str) -> Literal["image", "mask"]:

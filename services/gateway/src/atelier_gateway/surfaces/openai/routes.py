@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from atelier_contracts.model_lifecycles import lifecycle_of
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.generations.image_models import MODELS
 from atelier_gateway.generations.model_notices import midnight, notice_headers
-from atelier_gateway.rate_limits.request_limits import gated
+from atelier_gateway.rate_limits.request_limits import with_rate_limits
 from atelier_gateway.surfaces.onmodel import models_alias
 from atelier_gateway.surfaces.openai import openapi as docs
 from atelier_gateway.surfaces.openai.create import Wish, make
@@ -19,7 +19,7 @@ from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageVariationRequest,
     read_form,
 )
-from atelier_gateway.web.json_bodies import answer, read
+from atelier_gateway.web.json_bodies import json_response, parse_body
 from atelier_gateway.web.problems import Problem
 
 PREFIX = "/v1/images"
@@ -29,26 +29,28 @@ LISTED_SINCE = date(2026, 11, 20)
 """OpenAI's list wants a moment for each model: since when this API has offered it, where its provider's is unknown."""
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """The routes of the surface."""
     routes = APIRouter(tags=["Images (OpenAI's shape)"])
     for add in (_add_generations, _add_from_pictures, _add_models):
-        add(routes, parts)
+        add(routes, container)
     return routes
 
 
-def _add_generations(routes: APIRouter, parts: Parts) -> None:
+def _add_generations(routes: APIRouter, container: Container) -> None:
     @routes.post(f"{PREFIX}/generations", responses=docs.MADE, openapi_extra=docs.GENERATING)
     async def create_image(request: Request) -> Response:
         """Create images from a prompt. The answer holds them."""
 
         async def wish() -> Wish:
-            return Wish(await read(request, OpenAIImageRequest))
+            return Wish(await parse_body(request, OpenAIImageRequest))
 
-        return await gated(parts.limits, lambda gate: make(parts, request, gate, "generations", wish))
+        return await with_rate_limits(
+            container.rate_limiter, lambda gate: make(container, request, gate, "generations", wish)
+        )
 
 
-def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
+def _add_from_pictures(routes: APIRouter, container: Container) -> None:
     @routes.post(EDITS, responses=docs.MADE, openapi_extra=docs.takes_form(OpenAIImageEditRequest, "image", "mask"))
     async def create_image_edit(request: Request) -> Response:
         """Create images from pictures and a prompt, with a mask where only a part may change."""
@@ -56,7 +58,9 @@ def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
         async def wish() -> Wish:
             return Wish(*await read_form(request, OpenAIImageEditRequest))
 
-        return await gated(parts.limits, lambda gate: make(parts, request, gate, "edits", wish))
+        return await with_rate_limits(
+            container.rate_limiter, lambda gate: make(container, request, gate, "edits", wish)
+        )
 
     @routes.post(VARIATIONS, responses=docs.MADE, openapi_extra=docs.takes_form(OpenAIImageVariationRequest, "image"))
     async def create_image_variation(request: Request) -> Response:
@@ -65,32 +69,34 @@ def _add_from_pictures(routes: APIRouter, parts: Parts) -> None:
         async def wish() -> Wish:
             return Wish(*await read_form(request, OpenAIImageVariationRequest))
 
-        return await gated(parts.limits, lambda gate: make(parts, request, gate, "variations", wish))
+        return await with_rate_limits(
+            container.rate_limiter, lambda gate: make(container, request, gate, "variations", wish)
+        )
 
 
-def _add_models(routes: APIRouter, parts: Parts) -> None:
+def _add_models(routes: APIRouter, container: Container) -> None:
     @routes.get(MODELS_PREFIX, responses=docs.LISTED, openapi_extra=docs.LISTING)
     async def list_models(request: Request) -> Response:
         """List the models that a request can name."""
-        if (mannequins := await models_alias(parts, request)) is not None:
+        if (mannequins := await models_alias(container, request)) is not None:
             return mannequins
-        await parts.identity.anyone(request.headers)
-        return answer({"object": "list", "data": [_model(name) for name in _models(parts)]})
+        await container.authenticator.authenticate(request.headers)
+        return json_response({"object": "list", "data": [_model(name) for name in _models(container)]})
 
     @routes.get(MODELS_PREFIX + "/{model}", responses=docs.FOUND, openapi_extra=docs.READING)
     async def get_model(request: Request, model: str) -> Response:
         """Get a model."""
-        await parts.identity.anyone(request.headers)
-        if model not in _models(parts):
+        await container.authenticator.authenticate(request.headers)
+        if model not in _models(container):
             raise Problem("model_not_found", f"There is no model {model!r} here.")
-        found = answer(_model(model))
+        found = json_response(_model(model))
         found.headers.update(notice_headers(model))
         return found
 
 
-def _models(parts: Parts) -> list[str]:
+def _models(container: Container) -> list[str]:
     """Those that can be asked for here."""
-    return [name for name, model in MODELS.items() if parts.offers.can_be_named(name, model.provider)]
+    return [name for name, model in MODELS.items() if container.catalogue.is_offered(name, model.provider)]
 
 
 def _model(name: str) -> dict[str, object]:

@@ -12,21 +12,33 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import InputRef, Owner, RenderSpec, Work
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.generations.creation import Draft
-from atelier_gateway.idempotency.keys import HEADER, REPLAYED, Claim, Reply, checked, fingerprint
+from atelier_gateway.idempotency.keys import (
+    IDEMPOTENCY_KEY_HEADER,
+    REPLAYED_HEADER,
+    IdempotencyClaim,
+    StoredResponse,
+    fingerprint,
+    validated_key,
+)
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.rate_limits import hourly_quota as hours
-from atelier_gateway.rate_limits.hourly_quota import HOUR_S, Hour, Table
-from atelier_gateway.rate_limits.limiter import Rule, Verdict, headers, refusal
-from atelier_gateway.stories import store as stories
+from atelier_gateway.rate_limits import hourly_quota
+from atelier_gateway.rate_limits.hourly_quota import HOUR_S, HourlyUsage, Table
+from atelier_gateway.rate_limits.limiter import (
+    RateLimitDecision,
+    RateLimitRule,
+    rate_limit_headers,
+    rate_limited_problem,
+)
+from atelier_gateway.stories import store as story_store
 from atelier_gateway.stories.store import Story
 from atelier_gateway.surfaces.stories.requests import NewStory, StoryGenerationRequest
 from atelier_gateway.surfaces.stories.responses import SHAPE, TELL, story_view
-from atelier_gateway.web.json_bodies import answer, read
+from atelier_gateway.web.json_bodies import json_response, parse_body
 from atelier_gateway.web.problems import Problem
-from atelier_gateway.web.simulate_header import HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import simulation
+from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import parse_simulation
 from atelier_storage.errors import StorageUnavailable
 from atelier_storage.keys import upload_key
 
@@ -37,60 +49,62 @@ TEXT_TYPE = "text/plain; charset=utf-8"
 class Making:
     """Takes both POSTs. Every method raises Problem."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._rule = Rule("story-generations", parts.settings.story_generations_per_hour, HOUR_S)
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._rule = RateLimitRule("story-generations", container.settings.story_generations_per_hour, HOUR_S)
 
     async def story(self, request: Request, principal: Principal) -> Response:
         """201 with the story."""
-        key = checked(request.headers.get(HEADER))
-        asked = await read(request, NewStory)
+        key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
+        asked = await parse_body(request, NewStory)
         owner = principal.owner
 
-        async def act() -> Reply:
-            told = answer(story_view(await self._told(owner, asked)), 201)
-            return Reply(told.status_code, bytes(told.body))
+        async def act() -> StoredResponse:
+            told = json_response(story_view(await self._told(owner, asked)), 201)
+            return StoredResponse(told.status_code, bytes(told.body))
 
         same = fingerprint(asked.model_dump_json())
-        claim = Claim(owner.kind, owner.id, TELL, key, same, uuid7()) if key else None
-        reply, replayed = await self._parts.keyed.once(claim, act)
-        return Response(reply.body, reply.status, {REPLAYED: "true"} if replayed else None, "application/json")
+        claim = IdempotencyClaim(owner.kind, owner.id, TELL, key, same, uuid7()) if key else None
+        reply, replayed = await self._container.idempotent_runner.replay_or_run(claim, act)
+        return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"} if replayed else None, "application/json")
 
     async def narration(self, request: Request, principal: Principal) -> Response:
         """202. Only what was accepted counts towards the hour (REQUIREMENTS, settled question 9)."""
         draft = await self._draft(request, principal.owner)
         make = partial(self._narrated, principal, draft)
-        return await self._parts.creating.once(principal, SHAPE, draft.key, draft.fingerprint, make)
+        return await self._container.creator.replay_or_run(principal, SHAPE, draft.key, draft.fingerprint, make)
 
     async def _narrated(self, principal: Principal, draft: Draft) -> Response:
         """Counted in before it is asked for, and out again if nothing comes of it."""
         hour = await self._enter(draft.id, principal.owner.id)
         counts = False
         try:
-            response = await self._parts.creating.create(principal, draft, SHAPE)
-            counts = response.status_code == 202 and REPLAYED not in response.headers
+            response = await self._container.creator.create(principal, draft, SHAPE)
+            counts = response.status_code == 202 and REPLAYED_HEADER not in response.headers
         except Problem as refused:
             counts = refused.code == "outcome_unknown"
             raise
         finally:
             if not counts:
-                await hours.leave(self._parts.pool, TABLE, draft.id)
-        response.headers.update(headers(self._verdict(Hour(hour.used + counts, hour.reset_s or HOUR_S))))
+                await hourly_quota.uncount_request(self._container.pool, TABLE, draft.id)
+        response.headers.update(
+            rate_limit_headers(self._verdict(HourlyUsage(hour.used + counts, hour.reset_s or HOUR_S)))
+        )
         return response
 
-    async def _enter(self, id_: UUID, user_id: UUID) -> Hour:
+    async def _enter(self, id_: UUID, user_id: UUID) -> HourlyUsage:
         """The user's hour before this request. Raises Problem 429 when it is full."""
-        most = self._rule.limit if self._parts.settings.rate_limit_enabled else sys.maxsize
-        async with self._parts.bus.unit.once(dispatch=False) as work:
-            hour = await hours.enter_alone(work.connection, TABLE, id_, user_id, most=most)
+        most = self._rule.limit if self._container.settings.rate_limit_enabled else sys.maxsize
+        async with self._container.bus.unit.once(dispatch=False) as work:
+            hour = await hourly_quota.count_if_below(work.connection, TABLE, id_, user_id, most=most)
         if hour.used >= most:
-            raise refusal(self._verdict(hour))
+            raise rate_limited_problem(self._verdict(hour))
         return hour
 
-    def _verdict(self, hour: Hour) -> Verdict:
+    def _verdict(self, hour: HourlyUsage) -> RateLimitDecision:
         remaining = max(0, self._rule.limit - hour.used)
-        counted = self._parts.settings.rate_limit_enabled
-        return Verdict(self._rule, remaining > 0, remaining, math.ceil(hour.reset_s), counted=counted)
+        counted = self._container.settings.rate_limit_enabled
+        return RateLimitDecision(self._rule, remaining > 0, remaining, math.ceil(hour.reset_s), is_counted=counted)
 
     async def _told(self, owner: Owner, asked: NewStory) -> Story:
         id_ = uuid7()
@@ -104,22 +118,22 @@ class Making:
             created_at=datetime.now(UTC),
         )
         try:
-            await self._parts.objects.put(story.key, story.text.encode(), TEXT_TYPE)
+            await self._container.objects.put(story.key, story.text.encode(), TEXT_TYPE)
         except StorageUnavailable:
             raise Problem("unavailable", "The object store does not answer; try again later.") from None
         try:
-            await stories.insert(self._parts.pool, story)
+            await story_store.insert(self._container.pool, story)
         except Exception:
-            await self._parts.objects.remove(story.key)
+            await self._container.objects.remove(story.key)
             raise
         return story
 
     async def _draft(self, request: Request, owner: Owner) -> Draft:
-        key = checked(request.headers.get(HEADER))
+        key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
         simulate = request.headers.get(SIMULATE)
-        simulated = simulation(simulate, allowed=self._parts.simulating)
-        asked = await read(request, StoryGenerationRequest)
-        story = await stories.find(self._parts.pool, asked.story_id, owner.id)
+        simulated = parse_simulation(simulate, allowed=self._container.is_simulator_on)
+        asked = await parse_body(request, StoryGenerationRequest)
+        story = await story_store.find(self._container.pool, asked.story_id, owner.id)
         if story is None:
             raise Problem("not_found", "Story not found")
         spec = RenderSpec(
@@ -132,7 +146,7 @@ class Making:
             Work(kind="narration", characters=len(story.text)),
             spec,
             {"story_id": str(story.id)},
-            self._parts.settings.generation_deadline_s,
+            self._container.settings.generation_deadline_s,
             key,
             fingerprint(str(story.id), simulate or ""),
         )

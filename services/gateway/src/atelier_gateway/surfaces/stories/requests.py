@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import Field
 
 from atelier_contracts.narration import LANGUAGE_DEFAULT
-from atelier_gateway.media.narration_fields import Language, Spoken
+from atelier_gateway.media.narration_fields import Language, NarrationText
 from atelier_gateway.surfaces.stories.responses import Status
-from atelier_gateway.web.json_bodies import Body, Line
+from atelier_gateway.web.json_bodies import RequestBody, SingleLine
 from atelier_gateway.web.pagination import whole
 from atelier_gateway.web.problems import Problem
 
@@ -17,15 +17,15 @@ PAGE_MAX = 1_000_000
 PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 10, 100
 
 
-class NewStory(Body):
+class NewStory(RequestBody):
     """``POST /api/stories``."""
 
-    title: Annotated[Line, Field(examples=["The lighthouse"])]
-    text: Annotated[Spoken, Field(examples=["The old keeper climbed the stairs."])]
+    title: Annotated[SingleLine, Field(examples=["The lighthouse"])]
+    text: Annotated[NarrationText, Field(examples=["The old keeper climbed the stairs."])]
     language: Language = LANGUAGE_DEFAULT
 
 
-class StoryGenerationRequest(Body):
+class StoryGenerationRequest(RequestBody):
     """``POST /api/story-generations``."""
 
     story_id: UUID

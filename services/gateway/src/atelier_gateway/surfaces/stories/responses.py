@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 from starlette.responses import Response
 
-from atelier_gateway.generations.creation import Shape
+from atelier_gateway.generations.creation import SurfaceResponses
 from atelier_gateway.projection.snapshot import State
 from atelier_gateway.projection.store import NewGeneration
-from atelier_gateway.stories.store import Narration, Story
-from atelier_gateway.web.json_bodies import answer
-from atelier_gateway.web.problems import KINDS, Problem
+from atelier_gateway.stories.store import Story, StoryNarration
+from atelier_gateway.web.json_bodies import json_response
+from atelier_gateway.web.problems import PROBLEM_TYPES, Problem
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
 
 SURFACE = "stories"
@@ -52,11 +52,11 @@ def states_of(status: Status) -> list[State]:
 
 def problem(refusal: Problem) -> Response:
     """``{"error", "details"?}``. What fails on our side is 500 here: the seed knows no other word for it."""
-    error = ERRORS.get(refusal.code, KINDS[refusal.code].title)
+    error = ERRORS.get(refusal.code, PROBLEM_TYPES[refusal.code].title)
     body: dict[str, Any] = {"error": refusal.detail if refusal.code == "not_found" else error}
     if details := _details(refusal):
         body["details"] = details
-    response = answer(body, min(refusal.status, 500))
+    response = json_response(body, min(refusal.status, 500))
     response.headers.update(refusal.headers)
     return response
 
@@ -69,10 +69,10 @@ def _details(refusal: Problem) -> list[Any]:
 
 def accepted(generation: NewGeneration) -> Response:
     """202."""
-    return answer({"id": str(generation.id), "status": "pending", "progress": 0}, 202)
+    return json_response({"id": str(generation.id), "status": "pending", "progress": 0}, 202)
 
 
-def narration_view(narration: Narration, objects: ObjectStore) -> dict[str, object]:
+def narration_view(narration: StoryNarration, objects: ObjectStore) -> dict[str, object]:
     """A StoryGenerationDto; ``result_url`` is signed as it is read, for 15 minutes."""
     generation = narration.generation
     snapshot = generation.snapshot
@@ -96,4 +96,4 @@ def story_view(story: Story) -> dict[str, object]:
     }
 
 
-SHAPE = Shape(SURFACE, CREATE, accepted, problem)
+SHAPE = SurfaceResponses(SURFACE, CREATE, accepted, problem)

@@ -8,38 +8,38 @@ from pydantic import Field, ValidationError
 from starlette.responses import Response
 
 from atelier_contracts.value_objects import INPUTS_MAX
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.generations import try_on
-from atelier_gateway.generations.creation import Shape
+from atelier_gateway.generations.creation import SurfaceResponses
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.projection import listing
-from atelier_gateway.projection import store as generations
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.surfaces.trpc.calls import Procedure
 from atelier_gateway.surfaces.trpc.responses import PREFIX, SURFACE, Answered, problem, result
-from atelier_gateway.web.json_bodies import Body, Prompt, answer, id_from_path, refused
+from atelier_gateway.web.json_bodies import Prompt, RequestBody, id_from_path, json_response, validation_problem
 from atelier_gateway.web.pagination import cursor_from, page_and_cursor
 from atelier_gateway.web.problems import Problem, not_found
-from atelier_gateway.web.simulate_header import HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import simulation
+from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
+from atelier_gateway.web.simulate_header import parse_simulation
 
 LIST_DEFAULT, LIST_MAX = 20, 100
 
 
-class Create(Body):
+class Create(RequestBody):
     """``imageUrls``: the person first, then the garments."""
 
     imageUrls: list[Annotated[str, Field(min_length=1, max_length=4_096)]] = Field(min_length=1, max_length=INPUTS_MAX)
     prompt: Prompt | None = None
 
 
-class Get(Body):
+class Get(RequestBody):
     """One session."""
 
     sessionId: str
 
 
-class List(Body):
+class List(RequestBody):
     """A page, newest first."""
 
     limit: int = Field(default=LIST_DEFAULT, ge=1, le=LIST_MAX)
@@ -49,8 +49,8 @@ class List(Body):
 class Procedures:
     """What can be called."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, container: Container) -> None:
+        self._container = container
         self.queries: dict[str, Procedure] = {"tryOn.get": self.get, "tryOn.list": self.list}
         self.mutations: dict[str, Procedure] = {"tryOn.create": self.create}
 
@@ -58,23 +58,23 @@ class Procedures:
         """``{sessionId, status}``."""
         body = _checked(Create, given)
         draft = await try_on.draft(
-            self._parts.inputs,
+            self._container.input_resolver,
             principal.owner,
             body.imageUrls,
             field="imageUrls",
             prompt=body.prompt,
-            simulate=simulation(request.headers.get(SIMULATE), allowed=self._parts.simulating),
+            simulate=parse_simulation(request.headers.get(SIMULATE), allowed=self._container.is_simulator_on),
             request=body.model_dump(mode="json", exclude_none=True),
-            deadline_s=self._parts.settings.generation_deadline_s,
+            deadline_s=self._container.settings.generation_deadline_s,
         )
-        response = await self._parts.creating.create(principal, draft, SHAPE)
+        response = await self._container.creator.create(principal, draft, SHAPE)
         envelope: dict[str, Any] = json.loads(bytes(response.body))
         return response.status_code, envelope
 
     async def get(self, _: Request, principal: Principal, given: Any) -> Answered:
         """``{sessionId, status, generatedImageUrl, errorMessage}``."""
         id_ = id_from_path(_checked(Get, given).sessionId, "session")
-        found = await generations.of_owner(self._parts.pool, id_, principal.owner)
+        found = await projection_store.find_for_owner(self._container.pool, id_, principal.owner)
         if found is None or found.surface != SURFACE:
             raise not_found("session")
         return 200, result(self._view(found))
@@ -83,8 +83,8 @@ class Procedures:
         """``{items, nextCursor}``."""
         wanted = _checked(List, {} if given is None else given)
         before = cursor_from(wanted.cursor)
-        found = await listing.newest(
-            self._parts.pool, principal.owner, limit=wanted.limit + 1, before=before, surface=SURFACE
+        found = await listing.list_newest(
+            self._container.pool, principal.owner, limit=wanted.limit + 1, before=before, surface=SURFACE
         )
         page, cursor = page_and_cursor(found, wanted.limit)
         items = [self._view(generation) for generation in page]
@@ -94,7 +94,7 @@ class Procedures:
         return {
             "sessionId": str(generation.id),
             "status": try_on.STATUSES[generation.snapshot.state],
-            "generatedImageUrl": try_on.picture_url(generation, self._parts.objects),
+            "generatedImageUrl": try_on.picture_url(generation, self._container.objects),
             "errorMessage": try_on.error_message(generation),
         }
 
@@ -107,11 +107,11 @@ def _checked(model: type[Any], given: Any) -> Any:
     except UnicodeEncodeError:
         raise Problem("invalid_request", "input: half of a surrogate pair is no character") from None
     except ValidationError as error:
-        raise refused(error) from None
+        raise validation_problem(error) from None
 
 
 def _accepted(generation: NewGeneration) -> Response:
-    return answer(result({"sessionId": str(generation.id), "status": "queued"}), 200)
+    return json_response(result({"sessionId": str(generation.id), "status": "queued"}), 200)
 
 
-SHAPE = Shape(SURFACE, f"POST {PREFIX}/tryOn.create", _accepted, problem)
+SHAPE = SurfaceResponses(SURFACE, f"POST {PREFIX}/tryOn.create", _accepted, problem)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
-from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem
 
 PREFIX = "/api/trpc"
@@ -53,6 +53,6 @@ def refused(refusal: Problem, path: str | None = None) -> Answered:
 def problem(refusal: Problem) -> Response:
     """A refusal outside of any call, in tRPC's shape."""
     status, envelope = refused(refusal)
-    response = answer(envelope, status)
+    response = json_response(envelope, status)
     response.headers.update(refusal.headers)
     return response

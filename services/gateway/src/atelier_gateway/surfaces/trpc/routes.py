@@ -7,12 +7,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from atelier_contracts import Owner
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.surfaces.trpc.calls import Call, Procedure, answered, read
 from atelier_gateway.surfaces.trpc.procedures import Procedures
 from atelier_gateway.surfaces.trpc.responses import PREFIX, problem
-from atelier_gateway.web.json_bodies import answer
+from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem
 
 JSON_LINES = "application/jsonl"
@@ -20,29 +20,31 @@ FULFILLED, PROMISE = 0, 0
 """Numbers of tRPC's stream: of a promise that was kept, and of a value that is promised."""
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """The routes of the surface."""
     # tRPC describes itself by its router type; OpenAPI has no words for its batches.
     routes = APIRouter(prefix=PREFIX, include_in_schema=False)
-    procedures = Procedures(parts)
+    procedures = Procedures(container)
 
     @routes.get("/{paths}")
     async def query(request: Request, paths: str) -> Response:
-        principal = await _principal(parts, request)
+        principal = await _principal(container, request)
         return await _respond(request, principal, paths, request.query_params.get("input"), procedures.queries)
 
     @routes.post("/{paths}")
     async def mutate(request: Request, paths: str) -> Response:
-        principal = await _principal(parts, request)
+        principal = await _principal(container, request)
         text = (await request.body()).decode(errors="replace")
         return await _respond(request, principal, paths, text or None, procedures.mutations)
 
     return routes
 
 
-async def _principal(parts: Parts, request: Request) -> Principal:
+async def _principal(container: Container, request: Request) -> Principal:
     """Once a request, so that a batch is one login. Raises Problem 401, 403."""
-    return Principal(Owner(kind="user", id=(await parts.identity.user(request.headers)).id), "b2c")
+    return Principal(
+        Owner(kind="user", id=(await container.authenticator.authenticate_user(request.headers)).id), "b2c"
+    )
 
 
 async def _respond(
@@ -62,7 +64,7 @@ async def _respond(
     statuses = {status for status, _ in found.values()}
     status = statuses.pop() if len(statuses) == 1 else 207
     envelopes = [found[index][1] for index in range(len(calls))]
-    return answer(envelopes if batched else envelopes[0], status)
+    return json_response(envelopes if batched else envelopes[0], status)
 
 
 def _is_stream(request: Request) -> bool:

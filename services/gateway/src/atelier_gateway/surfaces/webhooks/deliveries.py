@@ -9,17 +9,16 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner
-from atelier_gateway.container import Parts
+from atelier_gateway.container import Container
 from atelier_gateway.surfaces.webhooks import openapi as docs
 from atelier_gateway.surfaces.webhooks import responses as views
 from atelier_gateway.surfaces.webhooks.endpoints import LIST_DEFAULT, LIST_MAX, PREFIX, check_on, owned
 from atelier_gateway.surfaces.webhooks.idempotent_actions import once, once_limited
-from atelier_gateway.web.json_bodies import answer, id_from_path
+from atelier_gateway.web.json_bodies import id_from_path, json_response
 from atelier_gateway.web.pagination import page_of
 from atelier_gateway.web.problems import Problem, not_found
-from atelier_gateway.webhooks import delivery_store as deliveries
-from atelier_gateway.webhooks import endpoint_store as webhooks
-from atelier_gateway.webhooks.delivery_store import Delivery
+from atelier_gateway.webhooks import delivery_store, endpoint_store
+from atelier_gateway.webhooks.delivery_store import WebhookDelivery
 from atelier_gateway.webhooks.signing import SecretIds
 from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
@@ -27,85 +26,85 @@ from atelier_messaging.database import Connection, Pool
 WHAT = "delivery"
 
 
-def router(parts: Parts) -> APIRouter:
+def router(container: Container) -> APIRouter:
     """The routes of deliveries and of the owner's own secret."""
     routes = APIRouter(prefix=PREFIX, tags=["Webhooks"])
-    _add_secret(routes, parts)
-    _add_deliveries(routes, parts)
-    _add_replay(routes, parts)
+    _add_secret(routes, container)
+    _add_deliveries(routes, container)
+    _add_replay(routes, container)
     return routes
 
 
-def _add_secret(routes: APIRouter, parts: Parts) -> None:
+def _add_secret(routes: APIRouter, container: Container) -> None:
     @routes.get("/secret", responses=docs.SIGNING, openapi_extra=docs.OWNER)
     async def get_webhook_signing_secret(request: Request) -> Response:
         """Get the secret that signs the deliveries to the `webhook_url` of single requests."""
-        principal = await parts.identity.anyone(request.headers)
-        async with parts.bus.unit.once(dispatch=False) as work:
+        principal = await container.authenticator.authenticate(request.headers)
+        async with container.bus.unit.once(dispatch=False) as work:
             ids = await _secret_of(work.connection, principal.owner)
-        return answer(views.secret(parts.secrets.of(ids.current), ids))
+        return json_response(views.secret(container.signing_secrets.secret_of(ids.current), ids))
 
     @routes.post("/secret/rotate", responses=docs.SIGNING_ROTATED, openapi_extra=docs.KEY_AND_OWNER)
     async def rotate_webhook_signing_secret(request: Request) -> Response:
         """Rotate the signing secret of single requests. The previous one also signs for 24 hours."""
-        principal = await parts.identity.anyone(request.headers)
+        principal = await container.authenticator.authenticate(request.headers)
 
         async def act(work: Transaction) -> tuple[dict[str, Any], int]:
             await _secret_of(work.connection, principal.owner)
-            ids = await webhooks.rotate_secret(work.connection, principal.owner, uuid7())
+            ids = await endpoint_store.rotate_secret(work.connection, principal.owner, uuid7())
             assert ids is not None, "it was just made sure of"
             return dict(views.secret(str(ids.current), ids)), 200
 
-        return await once(parts, request, principal, f"POST {PREFIX}/secret/rotate", "", act)
+        return await once(container, request, principal, f"POST {PREFIX}/secret/rotate", "", act)
 
 
-def _add_deliveries(routes: APIRouter, parts: Parts) -> None:
+def _add_deliveries(routes: APIRouter, container: Container) -> None:
     filtered = {"parameters": [docs.STATE, docs.GENERATION, *docs.PAGED]}
 
     @routes.get("/deliveries", responses=docs.ALL_DELIVERIES, openapi_extra=filtered)
     async def list_webhook_deliveries(request: Request) -> Response:
         """List your webhook deliveries, newest first."""
-        principal = await parts.identity.anyone(request.headers)
+        principal = await container.authenticator.authenticate(request.headers)
         generation_id = _generation_of(request.query_params)
-        return await _page(parts, request, principal.owner, generation_id=generation_id)
+        return await _page(container, request, principal.owner, generation_id=generation_id)
 
     @routes.get("/deliveries/{id}", responses=docs.DELIVERY, openapi_extra=docs.OWNER)
     async def get_webhook_delivery(request: Request, id: str) -> Response:
         """Get a webhook delivery with its attempts."""
-        principal = await parts.identity.anyone(request.headers)
-        return answer(views.delivery(await _owned(parts.pool, principal.owner, id)))
+        principal = await container.authenticator.authenticate(request.headers)
+        return json_response(views.delivery(await _owned(container.pool, principal.owner, id)))
 
     of_one = {"parameters": [docs.STATE, *docs.PAGED]}
 
     @routes.get("/{id}/deliveries", responses=docs.DELIVERIES, openapi_extra=of_one)
     async def list_deliveries_of_webhook(request: Request, id: str) -> Response:
         """List the deliveries of a webhook, newest first."""
-        principal = await parts.identity.anyone(request.headers)
-        endpoint = await owned(parts.pool, principal.owner, id)
-        return await _page(parts, request, principal.owner, endpoint_id=endpoint.id)
+        principal = await container.authenticator.authenticate(request.headers)
+        endpoint = await owned(container.pool, principal.owner, id)
+        return await _page(container, request, principal.owner, endpoint_id=endpoint.id)
 
 
-def _add_replay(routes: APIRouter, parts: Parts) -> None:
+def _add_replay(routes: APIRouter, container: Container) -> None:
     path = "/deliveries/{id}/replay"
 
     @routes.post(path, status_code=202, responses=docs.REPLAYED, openapi_extra=docs.KEY_AND_OWNER)
     async def replay_webhook_delivery(request: Request, id: str) -> Response:
         """Replay a webhook delivery. It is sent again under the same id."""
-        principal = await parts.identity.anyone(request.headers)
+        principal = await container.authenticator.authenticate(request.headers)
 
         async def act(work: Transaction) -> tuple[dict[str, Any], int]:
             delivery = await _owned(work.connection, principal.owner, id)
             if delivery.endpoint_id is not None:
                 check_on(await owned(work.connection, principal.owner, str(delivery.endpoint_id)))
-            await deliveries.replay(work.connection, principal.owner, delivery.id)
-            work.after_commit(parts.sender.wake)
+            await delivery_store.replay(work.connection, principal.owner, delivery.id)
+            work.after_commit(container.webhook_dispatcher.wake)
             return views.delivery(await _owned(work.connection, principal.owner, id)), 202
 
-        return await once_limited(parts, request, principal, f"POST {PREFIX}{path}", id, act)
+        return await once_limited(container, request, principal, f"POST {PREFIX}{path}", id, act)
 
 
 async def _page(
-    parts: Parts,
+    container: Container,
     request: Request,
     owner: Owner,
     *,
@@ -113,8 +112,8 @@ async def _page(
     generation_id: UUID | None = None,
 ) -> Response:
     limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
-    found = await deliveries.page(
-        parts.pool,
+    found = await delivery_store.list_page(
+        container.pool,
         owner,
         before=before,
         limit=limit + 1,
@@ -123,11 +122,11 @@ async def _page(
         state=_state_of(request.query_params),
     )
     cursor = str(found[limit - 1].id) if len(found) > limit else None
-    return answer({"data": [views.delivery(one) for one in found[:limit]], "next_cursor": cursor})
+    return json_response({"data": [views.delivery(one) for one in found[:limit]], "next_cursor": cursor})
 
 
-async def _owned(connection: Connection | Pool, owner: Owner, id_: str) -> Delivery:
-    found = await deliveries.find(connection, owner, id_from_path(id_, WHAT))
+async def _owned(connection: Connection | Pool, owner: Owner, id_: str) -> WebhookDelivery:
+    found = await delivery_store.find(connection, owner, id_from_path(id_, WHAT))
     if found is None:
         raise not_found(WHAT)
     return found
@@ -135,8 +134,8 @@ async def _owned(connection: Connection | Pool, owner: Owner, id_: str) -> Deliv
 
 async def _secret_of(connection: Connection, owner: Owner) -> SecretIds:
     """The owner's; made at the first look."""
-    await webhooks.ensure_secrets(connection, [owner], [uuid7()])
-    ids = await webhooks.secret_of(connection, owner)
+    await endpoint_store.ensure_secrets(connection, [owner], [uuid7()])
+    ids = await endpoint_store.find_secret(connection, owner)
     assert ids is not None, "it was just made sure of"
     return ids
 

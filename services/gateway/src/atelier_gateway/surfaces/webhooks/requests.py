@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from atelier_gateway.web.json_bodies import Body, Prose
+from atelier_gateway.web.json_bodies import MultilineText, RequestBody
 from atelier_gateway.webhooks.receiver_urls import URL_CHARS_MAX
 
 EventType = Literal[
@@ -19,7 +19,7 @@ EventType = Literal[
 """As ``webhooks.happening.TYPES`` has them."""
 Url = Annotated[str, Field(min_length=1, max_length=URL_CHARS_MAX)]
 Events = Annotated[list[EventType], Field(max_length=20)]
-Description = Annotated[Prose, Field(max_length=500)]
+Description = Annotated[MultilineText, Field(max_length=500)]
 EXAMPLE: dict[str, JsonValue] = {
     "url": "https://shop.example.org/atelier",
     "events": ["generation.succeeded", "generation.failed"],
@@ -27,7 +27,7 @@ EXAMPLE: dict[str, JsonValue] = {
 }
 
 
-class NewWebhook(Body):
+class NewWebhook(RequestBody):
     """An endpoint to be. No events named: all of them."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
@@ -37,7 +37,7 @@ class NewWebhook(Body):
     description: Description = ""
 
 
-class WebhookChange(Body):
+class WebhookChange(RequestBody):
     """What shall change; what is left out stays. ``disabled: false`` also ends being switched off by us."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"disabled": True}]})

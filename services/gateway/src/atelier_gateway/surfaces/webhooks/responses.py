@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from atelier_gateway.webhooks.delivery_store import Delivery
+from atelier_gateway.webhooks.delivery_store import WebhookDelivery
 from atelier_gateway.webhooks.endpoint_store import Endpoint
 from atelier_gateway.webhooks.signing import SecretIds
 
@@ -24,7 +24,7 @@ def endpoint(one: Endpoint) -> dict[str, Any]:
     }
 
 
-def delivery(one: Delivery) -> dict[str, Any]:
+def delivery(one: WebhookDelivery) -> dict[str, Any]:
     """With its attempts; the next one only where there will be one."""
     return {
         "id": str(one.id),
