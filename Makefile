@@ -6,10 +6,11 @@ export PROFILE
 bin := .venv/bin
 quick_tests := $(addprefix libs/,contracts messaging pricing resilience storage telemetry) \
   $(addprefix services/,session billing gateway) deploy/checks
+measured := $(addprefix atelier_,contracts messaging pricing resilience storage telemetry session billing gateway)
 is_set_up = @test -x $(bin)/atelier || { echo "Nothing is set up here yet: make up" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs clean demo test quick test-diffusers check bench chaos explore format pin-images
+.PHONY: help setup up down status logs clean demo test quick test-diffusers check coverage bench chaos explore format pin-images
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +52,11 @@ test-diffusers: ## the self-hosted model's tests, with PyTorch in an environment
 
 check: setup ## format, lint, types, each package's own tests, schemas, paths in the READMEs
 	@deploy/check.sh
+
+coverage: setup ## lines and branches that the tests without a server run (make quick's), a row per package: .run/coverage
+	@$(bin)/python -m pytest -n 2 --dist loadscope -q -m "not stack" -p no:cacheprovider --cov-config pyproject.toml \
+	  $(foreach package,$(measured),--cov $(package)) --cov-report= $(quick_tests)
+	@$(bin)/python deploy/checks/coverage_table.py $(measured)
 
 bench: setup ## generations a second, beside a floor; a claim and a proof of the books in small and in large
 	@$(bin)/atelier bench
