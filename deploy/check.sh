@@ -85,7 +85,7 @@ step "compose file against its specification" \
   .venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 step "compose parts, images, checks" .venv/bin/pytest -q --tb=short deploy/compose/tests deploy/images/tests deploy/checks/tests
 step "paths and targets the READMEs name" \
-  .venv/bin/python deploy/checks/readme_paths.py README.md services/README.md deploy/README.md \
+  .venv/bin/python deploy/checks/readme_paths.py README.md CONTRIBUTING.md SECURITY.md services/README.md deploy/README.md \
   docs/how-to/*.md docs/design/*.md docs/start/*.md docs/operations/running.md
 step "links of all Markdown pages" .venv/bin/python deploy/checks/links.py
 step "bill of materials ($sbom)" bill_of_materials

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from atelier_local.api_client.client import AdminClient
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 TEXT = "The old lighthouse keeper climbed the stairs. Every evening he lit the lamp, and then? He sang! "

@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 PATH = "/api/generate"

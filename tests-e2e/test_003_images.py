@@ -9,7 +9,7 @@ import pytest
 
 from atelier_local.demo import photos as demo_photos
 from atelier_provider_simulator.control import Control
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 PATH = "/api/ai/images"

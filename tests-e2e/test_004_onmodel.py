@@ -9,7 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 SUCCEED = {"X-Atelier-Simulate": "outcome=succeed"}

@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 IMAGE = {"kind": "image", "prompt": "a bicycle by the lake", "size": "512x512", "n": 2}

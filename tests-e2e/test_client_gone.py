@@ -5,7 +5,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from whole_system.waiting import becomes
+from whole_system.waits import becomes
 from whole_system.world import World
 
 SLOW = {"X-Atelier-Simulate": "outcome=succeed, delay_ms=8000"}

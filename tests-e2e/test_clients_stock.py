@@ -13,7 +13,7 @@ import pytest
 
 from atelier_local.demo import photos as demo_photos
 from whole_system import packages
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 MODEL = "gpt-image-2.6-flare"

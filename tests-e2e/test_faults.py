@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from atelier_local.api_client.client import Client, RequestRefused
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import IMAGES, World
 
 MakeStore = Callable[[int], Awaitable[Client]]

@@ -10,7 +10,7 @@ from httpx_sse import ServerSentEvent, aconnect_sse
 
 from whole_system.replicas import Replica, replica
 from whole_system.surfaces import build_create_requests
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 SLOW = {"X-Atelier-Simulate": "outcome=succeed, delay_ms=12000"}

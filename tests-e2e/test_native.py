@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from whole_system.waiting import NotYet, becomes, eventually
+from whole_system.waits import NotYet, becomes, eventually
 from whole_system.world import World
 
 IMAGE = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}

@@ -15,7 +15,7 @@ import pytest
 from minio import Minio
 
 from whole_system.surfaces import SURFACES, CreateRequest, build_create_requests
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 WRONG: tuple[Any, ...] = (None, 7, -1, "", "x" * 70_000, [], {}, ["x"], {"x": 1}, 1e308, True)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from whole_system.surfaces import KEYED, build_create_requests
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 AT_ONCE = 100

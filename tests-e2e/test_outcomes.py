@@ -12,7 +12,7 @@ from atelier_local.api_client.api_models import TERMINAL, Generation
 from atelier_local.api_client.client import Client
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.plans import Behaviour, ProviderName
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 MakeStore = Callable[[int], Awaitable[Client]]

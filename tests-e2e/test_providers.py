@@ -14,7 +14,7 @@ from atelier_provider_simulator.control import Control
 from atelier_render.providers.google import models as google_models
 from atelier_render.providers.openai import models as openai_models
 from atelier_render.providers.protocol import Capabilities
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 
 NewStore = Callable[[int], Awaitable[Client]]
 

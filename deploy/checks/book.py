@@ -115,13 +115,13 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
 
 
 def rewritten(text: str) -> str:
-    """The page with each of its generated tables made anew. Raises KeyError for a name that nobody makes."""
+    """The page with each of its generated tables made again. Raises KeyError for a name that no generator makes."""
     return BLOCK.sub(
         lambda found: f"<!-- generated: {found['name']} -->\n{BLOCKS[found['name']]()}\n<!-- end -->", text
     )
 
 
-def outdated(root: Path) -> Iterator[tuple[Path, str]]:
+def find_outdated(root: Path) -> Iterator[tuple[Path, str]]:
     """Each page of the book that differs from what the code says, and what it should be."""
     for page in sorted((root / "docs").rglob("*.md")):
         text = page.read_text()
@@ -131,7 +131,7 @@ def outdated(root: Path) -> Iterator[tuple[Path, str]]:
 
 def main(arguments: list[str]) -> int:
     """Command line: write, or compare with ``--check``."""
-    pages = list(outdated(Path.cwd()))
+    pages = list(find_outdated(Path.cwd()))
     for page, text in pages:
         if "--check" in arguments:
             sys.stdout.write(f"{page.relative_to(Path.cwd())} is out of date: run python deploy/checks/book.py\n")

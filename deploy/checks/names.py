@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tree import tracked_files
+from tree import list_files
 from word_rules import count_words, dialect_in, first_word, is_participle
 
 FILE_LINES_MAX = 300
@@ -76,7 +76,7 @@ def package_of(path: str) -> str:
 def packages_of(root: Path) -> list[Package]:
     """Every package of the tree with its counts."""
     packages: dict[str, Package] = {}
-    for path in sorted(tracked_files(root)):
+    for path in sorted(list_files(root)):
         if path.endswith(".py") and not any(part in path for part in GENERATED) and (root / path).is_file():
             package = packages.setdefault(package_of(path), Package(package_of(path)))
             read_file(path, (root / path).read_text(), package)

@@ -22,12 +22,12 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 LOOK_UP_S_MAX = 60.0
 
 
-def unexplained(text: str) -> list[str]:
+def find_unexplained(text: str) -> list[str]:
     """The images that have neither a digest nor a reason."""
     return [found["name"] for found in _third_party(text) if not found["digest"] and not found["reason"]]
 
 
-def pinned(text: str, digest_of: Callable[[str], str]) -> str:
+def pin(text: str, digest_of: Callable[[str], str]) -> str:
     """``text`` with a digest for each image that lacks one; its reason goes."""
 
     def with_digest(found: re.Match[str]) -> str:
@@ -59,11 +59,13 @@ def main(arguments: list[str]) -> int:
     texts = {Path(name): Path(name).read_text() for name in FILES}
     if arguments == ["--check"]:
         lost = [
-            f"{path}: {image} has neither a digest nor a reason" for path in texts for image in unexplained(texts[path])
+            f"{path}: {image} has neither a digest nor a reason"
+            for path in texts
+            for image in find_unexplained(texts[path])
         ]
         sys.stdout.writelines(f"{line}\n" for line in lost)
         return 1 if lost else 0
-    found = {path: pinned(text, look_up) for path, text in texts.items()}  # all of them, or none is written
+    found = {path: pin(text, look_up) for path, text in texts.items()}  # all of them, or none is written
     for path, text in found.items():
         path.write_text(text)
     return 0

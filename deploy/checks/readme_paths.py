@@ -30,12 +30,12 @@ def problems(readme: Path, root: Path) -> list[str]:
     name = readme.relative_to(root)
     paths = {*paths_in(text, {entry.name for entry in root.iterdir()})}
     lost = [f"{name} names {path}, which does not exist" for path in sorted(paths) if not exists(path, readme, root)]
-    lost += broken_links(readme, root)
+    lost += find_broken_links(readme, root)
     unknown = sorted({*targets_in(text)} - make_targets(root))
     return lost + [f"{name} names `make {target}`, which the Makefile does not have" for target in unknown]
 
 
-def broken_links(page: Path, root: Path) -> list[str]:
+def find_broken_links(page: Path, root: Path) -> list[str]:
     """A link counts from its page alone, as a browser follows it."""
     links = {link.partition("#")[0] for link in LINK.findall(FENCE.sub("", page.read_text()))}
     ours = sorted(link for link in links if link and not re.match(r"[a-z]+:|/", link))
@@ -103,7 +103,7 @@ def main(names: list[str]) -> int:
     root = Path.cwd()
     found = [problem for name in names for problem in problems(root / name, root)]
     others = [page for page in pages(root) if page not in {root / name for name in names} and page.is_file()]
-    found += [problem for page in others for problem in broken_links(page, root)]
+    found += [problem for page in others for problem in find_broken_links(page, root)]
     sys.stdout.writelines(f"{problem}\n" for problem in found)
     return 1 if found else 0
 

@@ -16,7 +16,7 @@ def gaps(sbom: dict[str, Any], lock: dict[str, Any]) -> Iterator[str]:
     """What the bill of materials lacks of the packages that the workspace's members depend on, development aside."""
     named = {(part["name"], part.get("version")): part for part in sbom["components"]}
     packages = {package["name"]: package for package in lock["package"]}
-    for name in sorted(_shipped(packages)):
+    for name in sorted(_production_packages(packages)):
         package = packages[name]
         part = named.get((name, package["version"]))
         if part is None:
@@ -25,7 +25,7 @@ def gaps(sbom: dict[str, Any], lock: dict[str, Any]) -> Iterator[str]:
             yield f"{name} {package['version']} has no digest in the bill of materials"
 
 
-def _shipped(packages: dict[str, dict[str, Any]]) -> set[str]:
+def _production_packages(packages: dict[str, dict[str, Any]]) -> set[str]:
     """Third-party packages that a member needs at run time, directly or through another."""
     ours = {name for name, package in packages.items() if "registry" not in package["source"]}
     found: set[str] = set()

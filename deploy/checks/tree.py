@@ -29,7 +29,7 @@ SECRET_FILES = ("*.pem", "*.key", "*.p12", ".env", ".env.*")
 def problems(root: Path) -> list[str]:
     """One sentence a finding; the finding itself is not repeated, for it may be a secret."""
     found = []
-    for name in tracked_files(root):
+    for name in list_files(root):
         if any(PurePosixPath(name).match(pattern) for pattern in SECRET_FILES):
             found.append(f"{name}: a file of this kind holds secrets and is not for the repository")
         found += [f"{name}:{line}: {what}" for line, what in findings(root / name) if (name, what) not in ALLOWED]
@@ -46,7 +46,7 @@ def findings(path: Path) -> Iterator[tuple[int, str]]:
             yield content.count(b"\n", 0, match.start()) + 1, what
 
 
-def tracked_files(root: Path) -> list[str]:
+def list_files(root: Path) -> list[str]:
     """Names of the tracked files; without a repository (an unpacked archive), of all but what set-up makes."""
     listed = _git(root, "ls-files", "-z")
     if listed.returncode == 0:

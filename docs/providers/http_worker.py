@@ -25,7 +25,7 @@ BODY_BYTES_MAX = 100 * 1024 * 1024
 
 
 def make(job: dict[str, Any]) -> dict[str, Any]:
-    """The model. This one paints a PNG in a colour that its seed tells, as many as are wanted."""
+    """The model. This one paints a PNG in a colour by its seed, as many as are wanted."""
     width, height = map(int, (job.get("size") or "64x64").split("x"))
     pictures = []
     for seed in range(job["seed"], job["seed"] + job["n"]):
@@ -43,7 +43,7 @@ def signature(id_: str, at: str, body: bytes) -> str:
 
 
 class Worker(BaseHTTPRequestHandler):
-    """Takes jobs, remembers them by key, answers what became of them."""
+    """Takes jobs, remembers them by key, answers with their state."""
 
     server: "Jobs"
 
@@ -68,11 +68,11 @@ class Worker(BaseHTTPRequestHandler):
             self.answer(204, None)
 
     def signed(self, id_: str, body: bytes) -> bool:
-        """Whether render sent this, just now, and for this purpose: the signed id says what is asked."""
+        """Whether render sent this, just now, and for this purpose: the signed id names the purpose."""
         at = self.headers.get("webhook-timestamp", "")
         said = self.headers.get("webhook-signature", "").split()
         fresh = at.isdigit() and abs(time.time() - int(at)) < 300
-        if fresh and any(hmac.compare_digest(one, signature(id_, at, body)) for one in said):
+        if fresh and any(hmac.compare_digest(candidate, signature(id_, at, body)) for candidate in said):
             return True
         self.answer(401, {"reason": "the signature is not right"})
         return False

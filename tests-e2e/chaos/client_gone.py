@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from whole_system.surfaces import CreateRequest, build_create_requests
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 Moment = Literal["before the body is whole", "before it is admitted", "while it waits", "while the answer is read"]

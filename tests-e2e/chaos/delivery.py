@@ -7,7 +7,7 @@ from atelier_messaging.dead_letters import DeadLetter, list_dead, redrive
 from chaos.evidence import Evidence
 from chaos.message_recorder import MessageRecorder, consumers_of
 from chaos.site import Site
-from whole_system.waiting import becomes
+from whole_system.waits import becomes
 from whole_system.world import World
 
 SERVICE_OF = {queue: queue.partition(".")[0] for queue in ROUTES}

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from atelier_local.api_client.api_models import TERMINAL, Balance
 from atelier_local.api_client.client import ApiUnreachable, Client, RequestRefused
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import IMAGES, World
 
 GENERATIONS = 24

@@ -18,7 +18,7 @@ import httpx
 from chaos.faults import SERVICES
 from whole_system.replicas import Replica, replica
 from whole_system.surfaces import CreateRequest, build_create_requests
-from whole_system.waiting import eventually
+from whole_system.waits import eventually
 from whole_system.world import World
 
 ORDERS = {"X-Atelier-Simulate": "outcome=succeed, picture=none, delay_ms=400"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from atelier_local.launcher.stack import Stack
 from atelier_messaging.link import Link
 from chaos.message_recorder import MessageRecorder
-from whole_system.waiting import NotYet, eventually
+from whole_system.waits import NotYet, eventually
 from whole_system.world import World
 
 ALL_READY_S_MAX = 60.0

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from atelier_local.launcher.stack import Stack
-from whole_system.waiting import NotYet, eventually
+from whole_system.waits import NotYet, eventually
 
 READY_S_MAX = 180.0
 GRACE_S = 30.0

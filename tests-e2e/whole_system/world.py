@@ -12,7 +12,7 @@ import asyncpg
 from atelier_local.api_client.api_models import TERMINAL, Balance, TryOn
 from atelier_local.api_client.client import AdminClient, Client
 from atelier_local.launcher.stack import Stack
-from whole_system.waiting import PATIENCE_S, NotYet, eventually
+from whole_system.waits import PATIENCE_S, NotYet, eventually
 
 IMAGES = ["https://example.com/person.jpg", "https://example.com/garment.jpg"]
 """Never fetched where the simulator renders."""

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_every_generated_table_of_the_book_is_current() -> None:
-    stale = [str(page.relative_to(ROOT)) for page, _ in book.outdated(ROOT)]
+    stale = [str(page.relative_to(ROOT)) for page, _ in book.find_outdated(ROOT)]
 
     assert stale == [], "run python deploy/checks/book.py"
 

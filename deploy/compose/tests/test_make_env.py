@@ -24,7 +24,7 @@ def make_env(root: Path, where: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def made(root: Path, tmp_path: Path) -> Path:
+def stack_files(root: Path, tmp_path: Path) -> Path:
     done = make_env(root, tmp_path)
     assert done.returncode == 0, done.stderr
     return tmp_path
@@ -39,16 +39,16 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_only_its_owner_can_reach_what_was_made(made: Path) -> None:
-    assert mode_of(made / ".env") == 0o600
-    assert mode_of(made / "secrets") == 0o700
-    files = [path for path in (made / "secrets").rglob("*") if path.is_file()]
+def test_only_its_owner_can_reach_what_was_made(stack_files: Path) -> None:
+    assert mode_of(stack_files / ".env") == 0o600
+    assert mode_of(stack_files / "secrets") == 0o700
+    files = [path for path in (stack_files / "secrets").rglob("*") if path.is_file()]
     assert {mode_of(path) for path in files} == {0o444}  # containers run as other users
-    assert mode_of(made / "secrets/render") == 0o755  # it is mounted as a folder
+    assert mode_of(stack_files / "secrets/render") == 0o755  # it is mounted as a folder
 
 
-def test_secrets_have_256_bits_and_no_two_are_equal(made: Path) -> None:
-    secrets = secrets_of(made / ".env")
+def test_secrets_have_256_bits_and_no_two_are_equal(stack_files: Path) -> None:
+    secrets = secrets_of(stack_files / ".env")
     for name in ("ATELIER_ENVIRONMENT", "ATELIER_S3_ACCESS_KEY", "ATELIER_S3_UPLOAD_ACCESS_KEY"):
         del secrets[name]  # no secrets
 
@@ -56,9 +56,9 @@ def test_secrets_have_256_bits_and_no_two_are_equal(made: Path) -> None:
     assert len(set(secrets.values())) == len(secrets)
 
 
-def test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(made: Path) -> None:
-    definitions = json.loads((made / "secrets/rabbitmq-definitions.json").read_text())
-    secrets = secrets_of(made / ".env")
+def test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(stack_files: Path) -> None:
+    definitions = json.loads((stack_files / "secrets/rabbitmq-definitions.json").read_text())
+    secrets = secrets_of(stack_files / ".env")
     passwords = {user: secrets[f"RABBITMQ_{user.upper()}_PASSWORD"] for user in SERVICES}
 
     hashes = {user["name"]: base64.b64decode(user["password_hash"]) for user in definitions["users"]}
@@ -74,41 +74,43 @@ def test_the_definitions_in_the_tree_are_those_that_the_contracts_ask_for(root: 
     assert json.loads((root / "deploy/compose/rabbitmq/definitions.json").read_text()) == definitions(placeholders)
 
 
-def test_an_env_file_of_an_older_version_gets_what_it_lacks_and_keeps_what_it_has(root: Path, made: Path) -> None:
-    whole = (made / ".env").read_text().splitlines()
+def test_an_env_file_of_an_older_version_gets_what_it_lacks_and_keeps_what_it_has(
+    root: Path, stack_files: Path
+) -> None:
+    whole = (stack_files / ".env").read_text().splitlines()
     old = [line for line in whole if not line.startswith(("RABBITMQ_GATEWAY", "RABBITMQ_BILLING", "ATELIER_INSTALL"))]
-    (made / ".env").write_text("\n".join([*old, "ATELIER_TRACE_RATIO=0.5"]) + "\n")
-    issuer = (made / "secrets/dev-issuer.pem").read_bytes()
+    (stack_files / ".env").write_text("\n".join([*old, "ATELIER_TRACE_RATIO=0.5"]) + "\n")
+    issuer = (stack_files / "secrets/dev-issuer.pem").read_bytes()
 
-    assert make_env(root, made).returncode == 0
+    assert make_env(root, stack_files).returncode == 0
 
-    secrets = secrets_of(made / ".env")
+    secrets = secrets_of(stack_files / ".env")
     assert dict(line.split("=", 1) for line in old if not line.startswith("#")).items() <= secrets.items()
     assert secrets["ATELIER_TRACE_RATIO"] == "0.5"
-    assert (made / "secrets/dev-issuer.pem").read_bytes() == issuer
-    test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(made)
+    assert (stack_files / "secrets/dev-issuer.pem").read_bytes() == issuer
+    test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(stack_files)
 
 
-def test_a_new_env_file_is_for_a_private_stack_and_an_older_one_is_not_made_one(root: Path, made: Path) -> None:
-    file = made / ".env"
+def test_a_new_env_file_is_for_a_private_stack_and_an_older_one_is_not_made_one(root: Path, stack_files: Path) -> None:
+    file = stack_files / ".env"
     assert secrets_of(file)["ATELIER_ENVIRONMENT"] == "local"
     older = [line for line in file.read_text().splitlines() if not line.startswith(("ATELIER_ENV", "ATELIER_INSTALL"))]
     file.write_text("\n".join(older) + "\n")
 
-    assert make_env(root, made).returncode == 0
+    assert make_env(root, stack_files).returncode == 0
 
     assert "ATELIER_ENVIRONMENT" not in secrets_of(file)
 
 
-def test_the_development_issuer_signs_with_es256(made: Path) -> None:
-    key = load_pem_private_key((made / "secrets/dev-issuer.pem").read_bytes(), password=None)
+def test_the_development_issuer_signs_with_es256(stack_files: Path) -> None:
+    key = load_pem_private_key((stack_files / "secrets/dev-issuer.pem").read_bytes(), password=None)
 
     assert isinstance(key, EllipticCurvePrivateKey)
     assert isinstance(key.curve, SECP256R1)
 
 
-def test_outputs_are_signed_by_a_certificate_that_its_authority_has_signed(made: Path) -> None:
-    content = (made / "secrets/render/provenance.pem").read_bytes()
+def test_outputs_are_signed_by_a_certificate_that_its_authority_has_signed(stack_files: Path) -> None:
+    content = (stack_files / "secrets/render/provenance.pem").read_bytes()
 
     signer, authority = load_pem_x509_certificates(content)
     signer.verify_directly_issued_by(authority)
@@ -119,22 +121,24 @@ def test_outputs_are_signed_by_a_certificate_that_its_authority_has_signed(made:
     assert not signer.extensions.get_extension_for_class(BasicConstraints).value.ca
 
 
-def test_a_second_run_refuses_and_changes_nothing(root: Path, made: Path) -> None:
-    before = {path: path.read_bytes() for path in made.rglob("*") if path.is_file()}
+def test_a_second_run_refuses_and_changes_nothing(root: Path, stack_files: Path) -> None:
+    before = {path: path.read_bytes() for path in stack_files.rglob("*") if path.is_file()}
 
-    again = make_env(root, made)
+    again = make_env(root, stack_files)
 
     assert again.returncode == 1
     assert "nothing was changed" in again.stderr
-    assert {path: path.read_bytes() for path in made.rglob("*") if path.is_file()} == before
+    assert {path: path.read_bytes() for path in stack_files.rglob("*") if path.is_file()} == before
 
 
-def test_an_env_file_from_before_uploads_had_an_identity_gets_one_and_keeps_the_rest(root: Path, made: Path) -> None:
-    file = made / ".env"
+def test_an_env_file_from_before_uploads_had_an_identity_gets_one_and_keeps_the_rest(
+    root: Path, stack_files: Path
+) -> None:
+    file = stack_files / ".env"
     older = [line for line in file.read_text().splitlines() if "S3_UPLOAD" not in line]
     file.write_text("\n".join(older) + "\n")
 
-    again = make_env(root, made)
+    again = make_env(root, stack_files)
 
     assert again.returncode == 0, again.stderr
     assert file.read_text().startswith("\n".join(older) + "\n")
@@ -142,8 +146,8 @@ def test_an_env_file_from_before_uploads_had_an_identity_gets_one_and_keeps_the_
     assert mode_of(file) == 0o600
 
 
-def test_a_run_that_was_cut_off_can_be_repeated(root: Path, made: Path) -> None:
-    (made / ".env").unlink()
+def test_a_run_that_was_cut_off_can_be_repeated(root: Path, stack_files: Path) -> None:
+    (stack_files / ".env").unlink()
 
-    assert make_env(root, made).returncode == 0
-    test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(made)
+    assert make_env(root, stack_files).returncode == 0
+    test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(stack_files)

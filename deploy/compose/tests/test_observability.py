@@ -29,7 +29,7 @@ COMPOSE_DIR = Path(__file__).resolve().parents[1]
 DASHBOARDS = sorted((COMPOSE_DIR / "grafana/dashboards").glob("*.json"))
 
 
-def declared() -> dict[str, set[str]]:
+def list_metrics() -> dict[str, set[str]]:
     """Name of every series that a service can expose → its labels."""
     found: dict[str, set[str]] = {}
     for metric in vars(metrics).values():
@@ -49,9 +49,9 @@ def alert_rules() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"]]
 
 
-def unknown_words(expression: str) -> list[str]:
+def find_unknown_words(expression: str) -> list[str]:
     """Series that no service exposes, and labels that none of the named series has."""
-    known = declared()
+    known = list_metrics()
     series = set(SERIES.findall(expression))
     problems = [f"no such series: {name}" for name in sorted(series - known.keys())]
     labels = set(MATCHED_LABEL.findall(expression))
@@ -71,7 +71,7 @@ def unknown_words(expression: str) -> list[str]:
     ],
 )
 def test_a_word_that_is_not_declared_is_found(expression: str) -> None:
-    assert unknown_words(expression)
+    assert find_unknown_words(expression)
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda path: path.stem)
@@ -79,19 +79,21 @@ def test_every_metric_and_label_of_a_dashboard_is_declared(dashboard: Path) -> N
     used = expressions(dashboard)
 
     assert len(used) > 10
-    assert [(expression, unknown_words(expression)) for expression in used if unknown_words(expression)] == []
+    assert [(expression, find_unknown_words(expression)) for expression in used if find_unknown_words(expression)] == []
 
 
 def test_every_metric_and_label_of_an_alert_is_declared() -> None:
     rules = alert_rules()
 
     assert rules
-    assert [(rule["alert"], unknown_words(rule["expr"])) for rule in rules if unknown_words(rule["expr"])] == []
+    assert [
+        (rule["alert"], find_unknown_words(rule["expr"])) for rule in rules if find_unknown_words(rule["expr"])
+    ] == []
 
 
 def test_every_declared_metric_is_shown_on_a_dashboard() -> None:
     shown = {name for dashboard in DASHBOARDS for text in expressions(dashboard) for name in SERIES.findall(text)}
-    stems = {re.sub(r"_(bucket|sum|count)$", "", name) for name in declared()}
+    stems = {re.sub(r"_(bucket|sum|count)$", "", name) for name in list_metrics()}
 
     assert sorted(stem for stem in stems if not any(name.startswith(stem) for name in shown)) == []
 

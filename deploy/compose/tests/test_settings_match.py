@@ -151,7 +151,7 @@ def test_a_migration_is_given_the_owners_address_and_nothing_else(compose: Compo
     assert list(given) == [f"ATELIER_{service.upper()}_OWNER_DATABASE_URL"]
 
 
-def interpolated(value: str, variables: Mapping[str, str]) -> str:
+def interpolate(value: str, variables: Mapping[str, str]) -> str:
     """``value`` as the engine would fill it in: inner ``${NAME:-default}`` before outer."""
     while match := INNERMOST.search(value):
         value = value[: match.start()] + variables.get(match[1], match[2] or "") + value[match.end() :]
@@ -175,7 +175,7 @@ def settings_with(
     for name in [name for name in os.environ if name.startswith(PREFIXES)]:
         monkeypatch.delenv(name)
     for name, value in compose["services"][container]["environment"].items():
-        filled = variables.get(name) if value is None else interpolated(value, variables)
+        filled = variables.get(name) if value is None else interpolate(value, variables)
         if filled is not None:
             monkeypatch.setenv(name, filled)
     loaded = importlib.import_module(module)

@@ -9,7 +9,7 @@ DOCKERFILE = (ROOT / "deploy/images/Dockerfile").read_text()
 COPY = re.compile(r"^COPY (?!--from)(.+) \S+$", re.MULTILINE)
 
 
-def copied() -> set[str]:
+def list_copies() -> set[str]:
     return {source for sources in COPY.findall(DOCKERFILE) for source in sources.split()}
 
 
@@ -17,7 +17,7 @@ def test_the_dependency_layer_sees_every_member_of_the_workspace() -> None:
     workspace = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["workspace"]
     members = {path for pattern in workspace["members"] for path in ROOT.glob(f"{pattern}/pyproject.toml")}
 
-    assert {str(path.relative_to(ROOT)) for path in members} <= copied()
+    assert {str(path.relative_to(ROOT)) for path in members} <= list_copies()
 
 
 def test_what_is_copied_exists_and_is_let_into_the_build_context() -> None:
@@ -25,7 +25,7 @@ def test_what_is_copied_exists_and_is_let_into_the_build_context() -> None:
     let_in = {line.removeprefix("!") for line in lines if line.startswith("!")}
 
     assert "*" in lines
-    for source in copied():
+    for source in list_copies():
         assert (ROOT / source).exists(), source
         assert any(source == entry or source.startswith(f"{entry}/") for entry in let_in), source
 

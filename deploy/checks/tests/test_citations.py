@@ -1,4 +1,4 @@
-"""named_tests.py finds a test that is not there and a row without one; every row of the review is on its page."""
+"""citations.py finds a test that is not there and a row without one; every row of the review is on its page."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-SCRIPT = ROOT / "deploy/checks/named_tests.py"
+SCRIPT = ROOT / "deploy/checks/citations.py"
 REVIEW = {
     "threat-model.md": (
         *(f"H{number}" for number in range(1, 5)),

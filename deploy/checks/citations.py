@@ -1,6 +1,6 @@
 """Every test that a page of ``docs/security`` and ``docs/design`` names exists, and every row of its tables names one.
 
-``python deploy/checks/named_tests.py`` in the root of the repository prints each gap and exits 1 if there is one. A
+``python deploy/checks/citations.py`` in the root of the repository prints each gap and exits 1 if there is one. A
 test is named as ``path::name`` in code; a row begins with its label, such as H1, or with the name of its area.
 """
 
