@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from tree import tracked_files
+from tree import list_files
 
 FENCE = re.compile(r"^ *(```|~~~).*?^ *\1 *$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`[^`\n]*`")
@@ -52,7 +52,7 @@ def anchor(heading: str) -> str:
 
 def main() -> int:
     """Command line: print each broken link of the tracked pages."""
-    pages = [path for path in map(Path, tracked_files(Path())) if path.suffix == ".md" and path.is_file()]
+    pages = [path for path in map(Path, list_files(Path())) if path.suffix == ".md" and path.is_file()]
     lost = [f"{page}: {problem}" for page in pages for problem in broken_links(page)]
     sys.stdout.writelines(f"{line}\n" for line in lost)
     return 1 if lost or not pages else 0
