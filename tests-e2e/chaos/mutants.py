@@ -43,8 +43,8 @@ MUTANTS = (
     Mutant(
         "inbox",
         f"{_MESSAGING}/unit_of_work.py",
-        "return [d for d in deliveries if d.envelope.id in claimed and first[d.envelope.id] is d]",
-        "return [d for d in deliveries if claimed is not first]",
+        "return [d for d in deliveries if d.envelope.id in marked and first[d.envelope.id] is d]",
+        "return [d for d in deliveries if marked is not first]",
         "libs/messaging/tests/test_once.py::test_a_message_seen_before_is_not_fresh",
     ),
     Mutant(

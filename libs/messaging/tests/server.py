@@ -49,10 +49,10 @@ class Recorder:
     handled: list[list[UUID]] = field(default_factory=list)
     """The messages of each call, also of those that failed."""
 
-    async def __call__(self, work: Transaction) -> None:
-        self.handled.append([delivery.envelope.id for delivery in work.fresh])
-        for delivery in work.fresh:
-            await write_effect(work, delivery)
+    async def __call__(self, tx: Transaction) -> None:
+        self.handled.append([delivery.envelope.id for delivery in tx.fresh])
+        for delivery in tx.fresh:
+            await write_effect(tx, delivery)
             if (error := self.failing.get(delivery.envelope.id)) is not None:
                 raise error
 
@@ -65,9 +65,9 @@ class Recorder:
         return look
 
 
-async def write_effect(work: Transaction, delivery: Delivery) -> None:
+async def write_effect(tx: Transaction, delivery: Delivery) -> None:
     """The row by which a test sees that a message was handled."""
-    await work.connection.execute("INSERT INTO effects (message_id) VALUES ($1)", delivery.envelope.id)
+    await tx.connection.execute("INSERT INTO effects (message_id) VALUES ($1)", delivery.envelope.id)
 
 
 class Server:

@@ -101,7 +101,7 @@ async def test_a_failing_ack_is_no_failure_of_the_consumer(caplog: pytest.LogCap
 
     await tracker.acknowledge(wire.delivers(1))
 
-    assert "it will come again" in caplog.text
+    assert "the broker will deliver it again" in caplog.text
 
 
 async def test_one_that_is_acknowledged_alone_takes_no_unsettled_neighbour_along() -> None:

@@ -57,8 +57,8 @@ async def test_poison_in_a_bundle_is_buried_alone_and_the_rest_of_it_handled_onc
     server: Server, begin: Begin, amqp_link: Link
 ) -> None:
     sender = await begin()
-    async with sender.unit.once(dispatch=False) as work:
-        sent = [work.emit(request().message) for _ in range(10)]
+    async with sender.unit.once(dispatch=False) as tx:
+        sent = [tx.emit(request().message) for _ in range(10)]
     await asyncio.gather(*(sender.outbox.dispatch(envelope) for envelope in sent))
     await becomes(1, server.waiting)
 

@@ -33,11 +33,11 @@ async def test_a_message_that_kills_its_consumer_takes_no_neighbours_along(
     await server.send(*behind)
     service = await begin()
 
-    async def handler(work: Transaction) -> None:
-        for delivery in work.fresh:
+    async def handler(tx: Transaction) -> None:
+        for delivery in tx.fresh:
             if delivery.envelope.id == killer.id:
                 raise Killed
-            await write_effect(work, delivery)
+            await write_effect(tx, delivery)
 
     for _ in range(topology.DELIVERY_LIMIT + 1):
         await _live_once(server, service, server_urls[0], handler)

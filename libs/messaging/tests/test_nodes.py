@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from atelier_contracts import Envelope
 from atelier_contracts.routes import EXCHANGE, reply_key
 from atelier_messaging import BrokerSettings, Bus, PublishOutcome, connection
+from atelier_messaging.connection import BrokerConnection
 from atelier_messaging.link import Link, open_link
 from atelier_messaging.testing import becomes, happens
 
@@ -60,8 +61,8 @@ async def test_a_node_that_freezes_is_left_for_the_next_address(
     service = await begin(Recorder(), url=f"{amqp_link.url},{other_link.url}")
     amqp_link.freeze()
 
-    async with service.unit.once() as work:
-        sent = [work.emit(request().message) for _ in range(10)]
+    async with service.unit.once() as tx:
+        sent = [tx.emit(request().message) for _ in range(10)]
 
     await becomes([], server.outbox)
     await becomes(True, service.ready)
@@ -81,6 +82,50 @@ async def test_a_node_that_confirms_nothing_is_left_though_it_may_be_alive(
 
     assert outcomes == [PublishOutcome.UNKNOWN] * 3
     await becomes(PublishOutcome.CONFIRMED, lambda: _publish(service))
+
+
+class LostReports(asyncio.Event):
+    """As the library's wake-up of its reconnection, which goes astray until another task reconnects."""
+
+    def __init__(self, consuming: BrokerConnection) -> None:
+        super().__init__()
+        self.lost = asyncio.Event()
+        self._consuming = consuming
+        self._stalled = self._reconnection
+
+    @property
+    def _reconnection(self) -> object:
+        return getattr(self._consuming, "_RobustConnection__reconnection_task")  # noqa: B009 - the name would be mangled
+
+    def set(self) -> None:
+        if self._reconnection is self._stalled:
+            self.lost.set()
+        else:
+            super().set()
+
+
+async def test_a_consuming_connection_whose_reconnection_stands_still_is_started_over(
+    server: Server,
+    begin: Begin,
+    amqp_link: Link,
+    watchful: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(connection, "STANDSTILL_S_MAX", 2.0)
+    service, sent = await begin(Recorder()), request()
+    consuming = service.broker._connection
+    assert isinstance(consuming, BrokerConnection)
+    reports = LostReports(consuming)
+    monkeypatch.setattr(consuming, "_RobustConnection__restore_event", reports)
+
+    await amqp_link.cut()
+    await happens(reports.lost)
+    await server.send(sent)
+
+    await becomes([sent.id], server.effects)
+    await becomes(True, service.ready)
+    assert "test consume: reconnecting failed for 2 s, starting over" in caplog.text
 
 
 async def test_an_address_that_does_not_answer_is_passed_over_at_the_start(
@@ -113,7 +158,7 @@ async def test_a_start_against_a_frozen_broker_gives_up_and_says_which_address(
     service = Bus("test", BrokerSettings(amqp_url=SecretStr(amqp_link.url)), server.pool)
     amqp_link.freeze()
 
-    with pytest.raises(ConnectionError, match=r"no broker of ATELIER_AMQP_URL lets us in: amqp://127\.0\.0\.1:\d+: "):
+    with pytest.raises(ConnectionError, match=r"no broker of ATELIER_AMQP_URL accepts us: amqp://127\.0\.0\.1:\d+: "):
         await service.start()
 
 

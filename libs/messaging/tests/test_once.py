@@ -1,27 +1,31 @@
 """``once()``: rows, inbox marks and outbox messages commit together, or none of them does; no message works twice."""
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
-from atelier_contracts import CancelRequested
-from atelier_messaging import Delivery, Transaction
+from atelier_contracts import CancelRequested, wrap
+from atelier_messaging import Delivery, Transaction, consumer
 from atelier_messaging.consumer import Consumer
 from atelier_messaging.testing import becomes
+from atelier_telemetry.tracing import traceparent_of
 
 from .conftest import Begin
 from .server import Exhausted, Recorder, Scripted, Server, request, write_effect
 
 pytestmark = pytest.mark.stack
 
+TRACEPARENT = f"00-{0xC0FFEE:032x}-{0xBEEF:016x}-01"
+
 
 async def test_rows_marks_and_messages_commit_together(server: Server, begin: Begin) -> None:
     unit, cause = (await begin()).unit, Delivery(request())
 
-    async with unit.once("a queue", [cause], dispatch=False) as work:
-        await write_effect(work, cause)
-        sent = work.emit(CancelRequested(generation_id=cause.message.subject))
+    async with unit.once("a queue", [cause], dispatch=False) as tx:
+        await write_effect(tx, cause)
+        sent = tx.emit(CancelRequested(generation_id=cause.message.subject))
         assert await server.outbox() == await server.inbox() == await server.effects() == []
 
     assert await server.effects() == [cause.envelope.id]
@@ -33,9 +37,9 @@ async def test_an_exception_leaves_nothing_behind(server: Server, begin: Begin) 
     unit, cause = (await begin()).unit, Delivery(request())
 
     with pytest.raises(ZeroDivisionError):
-        async with unit.once("a queue", [cause]) as work:
-            await write_effect(work, cause)
-            work.emit(CancelRequested(generation_id=cause.message.subject))
+        async with unit.once("a queue", [cause]) as tx:
+            await write_effect(tx, cause)
+            tx.emit(CancelRequested(generation_id=cause.message.subject))
             raise ZeroDivisionError
 
     assert await server.outbox() == await server.inbox() == await server.effects() == []
@@ -44,11 +48,11 @@ async def test_an_exception_leaves_nothing_behind(server: Server, begin: Begin) 
 
 async def test_a_message_seen_before_is_not_fresh(begin: Begin) -> None:
     unit, first, second = (await begin()).unit, Delivery(request()), Delivery(request())
-    async with unit.once("a queue", [first]) as work:
-        assert list(work.fresh) == [first]
+    async with unit.once("a queue", [first]) as tx:
+        assert list(tx.fresh) == [first]
 
-    async with unit.once("a queue", [first, second]) as work:
-        assert list(work.fresh) == [second]
+    async with unit.once("a queue", [first, second]) as tx:
+        assert list(tx.fresh) == [second]
 
 
 async def test_another_consumer_sees_the_message_for_itself(begin: Begin) -> None:
@@ -56,25 +60,25 @@ async def test_another_consumer_sees_the_message_for_itself(begin: Begin) -> Non
     async with unit.once("a queue", [delivery]):
         pass
 
-    async with unit.once("another queue", [delivery]) as work:
-        assert list(work.fresh) == [delivery]
+    async with unit.once("another queue", [delivery]) as tx:
+        assert list(tx.fresh) == [delivery]
 
 
 async def test_fresh_messages_keep_their_order(begin: Begin) -> None:
     deliveries = [Delivery(request()) for _ in range(20)][::-1]
 
-    async with (await begin()).unit.once("a queue", deliveries) as work:
-        assert list(work.fresh) == deliveries
+    async with (await begin()).unit.once("a queue", deliveries) as tx:
+        assert list(tx.fresh) == deliveries
 
 
 async def test_two_processes_with_the_same_message_handle_it_once(server: Server, begin: Begin) -> None:
     unit, envelope = (await begin()).unit, request()
 
     async def handle() -> int:
-        async with unit.once("a queue", [Delivery(envelope)]) as work:
-            for delivery in work.fresh:
-                await write_effect(work, delivery)
-            return len(work.fresh)
+        async with unit.once("a queue", [Delivery(envelope)]) as tx:
+            for delivery in tx.fresh:
+                await write_effect(tx, delivery)
+            return len(tx.fresh)
 
     assert sorted(await asyncio.gather(*(handle() for _ in range(5)))) == [0, 0, 0, 0, 1]
     assert await server.effects() == [envelope.id]
@@ -102,20 +106,30 @@ async def test_a_redelivered_message_is_not_handled_again(server: Server, begin:
     assert [message for batch in handler.handled for message in batch] == [again.id, fence.id]
 
 
-async def test_what_a_handler_emits_is_published_as_its_child(server: Server, begin: Begin) -> None:
-    cause = request()
+async def test_what_a_handler_emits_is_published_as_its_child(
+    server: Server, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "_tracer", TracerProvider().get_tracer("test"))
+    cause = wrap(CancelRequested(generation_id=uuid4()), source="atelier/test", traceparent=TRACEPARENT)
+    parents: list[str | None] = []
+    spans: list[str | None] = []
 
-    async def handler(work: Transaction) -> None:
-        for delivery in work.fresh:
-            await write_effect(work, delivery)
+    async def handler(tx: Transaction) -> None:
+        for delivery in tx.fresh:
+            parents.append(delivery.envelope.traceparent)
+            spans.append(traceparent_of(delivery.span))
+            await write_effect(tx, delivery)
             if delivery.envelope.id == cause.id:
-                work.emit(CancelRequested(generation_id=delivery.message.subject), cause=delivery)
+                tx.emit(CancelRequested(generation_id=delivery.message.subject), cause=delivery)
 
     await begin(handler)
     await server.send(cause)
 
     await becomes(2, lambda: _count(server))
     await becomes([], server.outbox)
+    assert parents == [TRACEPARENT, spans[0]]
+    assert [span[:36] for span in spans if span] == [TRACEPARENT[:36]] * 2  # one trace, a span for each message
+    assert len({TRACEPARENT, *spans}) == 3
 
 
 async def _consume(server: Server, begin: Begin, handler: Recorder, count: int) -> None:
@@ -133,9 +147,9 @@ async def test_what_waits_for_the_commit_sees_its_rows(server: Server, begin: Be
     unit, cause = (await begin()).unit, Delivery(request())
     seen: list[asyncio.Task[list[UUID]]] = []
 
-    async with unit.once("a queue", [cause]) as work:
-        work.after_commit(lambda: seen.append(asyncio.create_task(server.effects())))
-        await write_effect(work, cause)
+    async with unit.once("a queue", [cause]) as tx:
+        tx.after_commit(lambda: seen.append(asyncio.create_task(server.effects())))
+        await write_effect(tx, cause)
         assert seen == []
 
     assert await seen[0] == [cause.envelope.id]
@@ -145,8 +159,8 @@ async def test_what_waits_for_a_commit_that_never_comes_is_not_called(begin: Beg
     unit, called = (await begin()).unit, list[str]()
 
     with pytest.raises(ZeroDivisionError):
-        async with unit.once() as work:
-            work.after_commit(lambda: called.append("called"))
+        async with unit.once() as tx:
+            tx.after_commit(lambda: called.append("called"))
             raise ZeroDivisionError
 
     assert called == []
@@ -157,10 +171,10 @@ async def test_what_breaks_after_the_commit_does_not_undo_it_nor_stop_its_fellow
 ) -> None:
     unit, cause, called = (await begin()).unit, Delivery(request()), list[str]()
 
-    async with unit.once("a queue", [cause]) as work:
-        work.after_commit(lambda: 1 / 0)
-        work.after_commit(lambda: called.append("called"))
-        await write_effect(work, cause)
+    async with unit.once("a queue", [cause]) as tx:
+        tx.after_commit(lambda: 1 / 0)
+        tx.after_commit(lambda: called.append("called"))
+        await write_effect(tx, cause)
 
     assert await server.effects() == [cause.envelope.id]
     assert called == ["called"]

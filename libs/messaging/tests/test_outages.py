@@ -37,8 +37,8 @@ class Held(Recorder):
         self.written = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def __call__(self, work: Transaction) -> None:
-        await super().__call__(work)
+    async def __call__(self, tx: Transaction) -> None:
+        await super().__call__(tx)
         self.written.set()
         await self.go_on.wait()
 
@@ -88,9 +88,9 @@ async def test_a_commit_whose_answer_was_lost_is_not_repeated(
 ) -> None:
     handler, envelope, emitted = Recorder(), request(), []
 
-    async def handle(work: Transaction) -> None:
-        await handler(work)
-        emitted.append(work.emit(CancelRequested(generation_id=envelope.message.subject)))
+    async def handle(tx: Transaction) -> None:
+        await handler(tx)
+        emitted.append(tx.emit(CancelRequested(generation_id=envelope.message.subject)))
 
     service = await begin(pool=linked_pool)
     await server.send(envelope)
@@ -141,8 +141,8 @@ async def test_cuts_under_load_lose_nothing_and_repeat_nothing(server: Server, b
     sent = []
 
     for _ in range(5):
-        async with sender.unit.once() as work:
-            sent += [work.emit(request().message).id for _ in range(40)]
+        async with sender.unit.once() as tx:
+            sent += [tx.emit(request().message).id for _ in range(40)]
         await amqp_link.cut()
 
     await becomes(sorted(sent), lambda: _sorted_effects(server))
@@ -154,7 +154,7 @@ async def test_poison_met_while_the_broker_is_away_is_buried_when_it_is_back(
 ) -> None:
     poison, started = request(), asyncio.Event()
 
-    async def handler(work: Transaction) -> None:
+    async def handler(tx: Transaction) -> None:
         await amqp_link.down()
         started.set()
         raise Poison("no")
@@ -191,8 +191,8 @@ async def test_what_a_frozen_broker_did_not_confirm_is_handled_once(
     sender, handler = await begin(), Recorder()
     await begin(handler)
     amqp_link.freeze()
-    async with sender.unit.once(dispatch=False) as work:
-        sent = [work.emit(request().message) for _ in range(3)]
+    async with sender.unit.once(dispatch=False) as tx:
+        sent = [tx.emit(request().message) for _ in range(3)]
     assert await asyncio.gather(*map(sender.outbox.dispatch, sent)) == [PublishOutcome.UNKNOWN] * 3
     assert sorted(await server.outbox()) == sorted(envelope.id for envelope in sent)
 
@@ -208,8 +208,8 @@ async def test_publishing_while_the_broker_is_away_is_unknown_at_once(begin: Beg
     await amqp_link.down()
     await becomes(False, lambda: _connected(sender.publisher))
 
-    async with sender.unit.once(dispatch=False) as work:
-        envelope = work.emit(request().message)
+    async with sender.unit.once(dispatch=False) as tx:
+        envelope = tx.emit(request().message)
 
     assert await sender.outbox.dispatch(envelope) is PublishOutcome.UNKNOWN
     assert not await sender.ready()
@@ -228,8 +228,8 @@ async def test_a_stop_ends_whatever_the_broker_does(
         amqp_link.freeze()
     else:
         await amqp_link.down()
-    async with service.unit.once() as work:
-        left = work.emit(request().message)
+    async with service.unit.once() as tx:
+        left = tx.emit(request().message)
 
     await asyncio.wait_for(service.stop(), 5)
 
@@ -241,8 +241,8 @@ async def test_draining_waits_until_what_was_committed_is_published(
     server: Server, begin: Begin, without_sweeper: None
 ) -> None:
     sender = await begin()
-    async with sender.unit.once() as work:
-        sent = [work.emit(request().message).id for _ in range(300)]
+    async with sender.unit.once() as tx:
+        sent = [tx.emit(request().message).id for _ in range(300)]
 
     await sender.outbox.drain()
     assert await server.outbox() == []

@@ -23,8 +23,8 @@ AGED = "UPDATE outbox SET created_at = now() - interval '1 hour'"
 
 async def test_a_confirmed_message_leaves_the_outbox_and_lies_in_its_queue(server: Server, begin: Begin) -> None:
     bus = await begin()
-    async with bus.unit.once(dispatch=False) as work:
-        envelope = work.emit(request().message)
+    async with bus.unit.once(dispatch=False) as tx:
+        envelope = tx.emit(request().message)
 
     assert await bus.outbox.dispatch(envelope) is PublishOutcome.CONFIRMED
 
@@ -39,8 +39,8 @@ async def test_a_row_stays_until_the_confirm(server: Server, begin: Begin, amqp_
     bus = await begin()
     amqp_link.freeze()
 
-    async with bus.unit.once() as work:
-        envelope = work.emit(request().message)
+    async with bus.unit.once() as tx:
+        envelope = tx.emit(request().message)
     assert await server.outbox() == [envelope.id]
     amqp_link.thaw()
 
@@ -110,8 +110,8 @@ async def test_a_sweeper_works_off_more_than_one_window(
 
 async def test_an_unroutable_message_is_reported_and_kept(server: Server, begin: Begin) -> None:
     bus = await begin()
-    async with bus.unit.once(dispatch=False) as work:
-        unheard = work.emit(_unheard().message)
+    async with bus.unit.once(dispatch=False) as tx:
+        unheard = tx.emit(_unheard().message)
 
     assert await bus.outbox.dispatch(unheard) is PublishOutcome.UNROUTABLE
     await bus.outbox.drain()
@@ -146,8 +146,8 @@ async def test_an_extra_key_brings_a_copy_to_its_queue_and_need_not_exist(server
     copies = await server.channel.declare_queue(exclusive=True)
     await copies.bind(await server.channel.get_exchange("atelier"), "gateway.reply.here")
 
-    async with bus.unit.once(dispatch=False) as work:
-        envelope = work.emit(request().message, cc=["gateway.reply.here", "gateway.reply.gone"])
+    async with bus.unit.once(dispatch=False) as tx:
+        envelope = tx.emit(request().message, cc=["gateway.reply.here", "gateway.reply.gone"])
 
     assert await bus.outbox.dispatch(envelope) is PublishOutcome.CONFIRMED
     assert _read(await copies.get()).id == envelope.id
@@ -174,9 +174,9 @@ async def test_replies_reach_the_instance_that_asked_and_survive_nonsense(server
 
     bus = await begin(replies=("gateway.reply.me", hear))
     nonsense = OutgoingMessage(b"nonsense", {}, "odd", "gateway.reply.me")
-    async with bus.unit.once() as work:
+    async with bus.unit.once() as tx:
         assert await bus.publisher.publish([nonsense]) == [PublishOutcome.CONFIRMED]
-        replies = [work.emit(request().message, cc=["gateway.reply.me"]) for _ in range(3)]
+        replies = [tx.emit(request().message, cc=["gateway.reply.me"]) for _ in range(3)]
 
     await becomes([reply.id for reply in replies], _now(heard))
 

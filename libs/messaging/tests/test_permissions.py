@@ -222,8 +222,8 @@ async def test_a_service_does_not_send_by_mistake_what_is_not_its_own(
     service = Bus("render", BrokerSettings(amqp_url=SecretStr(urls["render"])), pool)
 
     with pytest.raises(AssertionError, match=r"render may not send billing\.refund_credit\.v1"):
-        async with service.unit.once() as work:
-            work.emit(refund().message)
+        async with service.unit.once() as tx:
+            tx.emit(refund().message)
 
 
 async def test_a_stack_is_refused_the_database_of_another(urls: Urls, pool: Pool) -> None:

@@ -1,4 +1,4 @@
-"""Which deliveries are settled, and what is acknowledged of them: mostly one ack for many."""
+"""Tracks settled deliveries and acknowledges them, mostly many with one ack."""
 
 import logging
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from aio_pika.exceptions import AMQPException, ChannelInvalidStateError
 from aiormq.abc import AbstractChannel
 
 SUSPECT_DELIVERIES = 3
-"""From so many deliveries without an acknowledgement on, a frame may be the one that kills its consumer."""
+"""A frame delivered this often without an acknowledgement may be the one that kills its consumer."""
 logger = logging.getLogger(__name__)
 
 
 def is_suspect(raw: AbstractIncomingMessage) -> bool:
-    """Whether the broker has delivered this frame so often in vain that it is handled apart from its neighbours."""
+    """Whether the broker has delivered this frame ``SUSPECT_DELIVERIES`` times in vain: it is then handled alone."""
     count = (raw.headers or {}).get("x-delivery-count")
     return isinstance(count, int) and count >= SUSPECT_DELIVERIES
 
@@ -59,7 +59,7 @@ class AckTracker:
                 await _ack(channel, last, multiple=True)
 
     async def acknowledge_alone(self, raw: AbstractIncomingMessage) -> None:
-        """Acknowledges this one at once, whatever is settled before it."""
+        """Acknowledges this delivery at once, even while earlier ones are not settled."""
         channel, tag = _channel_of(raw), raw.delivery_tag or 0
         if channel is None:
             return
@@ -77,8 +77,8 @@ class AckTracker:
 async def _ack(channel: AbstractChannel, tag: int, *, multiple: bool) -> None:
     try:
         await channel.basic_ack(tag, multiple=multiple)
-    except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as gone:
-        logger.warning("could not acknowledge delivery %d, it will come again: %r", tag, gone)
+    except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as error:
+        logger.warning("acknowledging delivery %d failed, the broker will deliver it again: %r", tag, error)
 
 
 def _channel_of(raw: AbstractIncomingMessage) -> AbstractChannel | None:

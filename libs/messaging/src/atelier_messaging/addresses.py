@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 from yarl import URL
 
 HEARTBEAT_S = 10
-"""Of an address that names none: 60 s, the clients' usual, leaves a dead connection unnoticed for three minutes."""
+"""Of an address that names none: 60 s, the clients' usual, leaves a dead connection undetected for three minutes."""
 HEARTBEAT_S_MAX = 65_534
 _NEXT_URL = re.compile(r",\s*(?=[a-z]+://)", re.IGNORECASE)
 _URL = re.compile(

@@ -1,4 +1,4 @@
-"""Natural batching: what arrives while one batch is at work becomes the next batch.
+"""Natural batching: the items that arrive while one batch runs become the next batch.
 
 Alone, an item never waits for company; under load, many items share one commit. No timer is involved.
 """
@@ -19,7 +19,7 @@ class Overloaded(Exception):
 class Batcher(Generic[Item, Result]):
     """Runs ``run`` over groups of submitted items, one group at a time.
 
-    ``run`` answers one result an item, in order; an exception from it reaches every submitter of that group.
+    ``run`` returns one result per item, in order; an exception from it reaches every submitter of that group.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Batcher(Generic[Item, Result]):
             except Exception as error:  # noqa: BLE001 - it reaches every submitter of the group
                 _fail(group, error)
             except BaseException:
-                # No one works on after this: whoever still waits must not wait for ever.
+                # The worker ends here: those who still wait must not wait forever.
                 _fail([*group, *self._waiting], ConnectionError("shut down"))
                 self._waiting.clear()
                 raise
@@ -61,7 +61,7 @@ class Batcher(Generic[Item, Result]):
                         future.set_result(result)
 
     async def drain(self) -> None:
-        """Waits until nothing waits any more."""
+        """Returns when no item is waiting."""
         while self._worker is not None and not self._worker.done():
             await asyncio.wait([self._worker])
 

@@ -1,4 +1,4 @@
-"""The bus as a service sees it: FastStream subscribers that feed batched consumers, and a confirmed publisher."""
+"""The bus of a service: FastStream subscribers that feed batched consumers, and a confirmed publisher."""
 
 import asyncio
 import logging
@@ -23,9 +23,9 @@ from atelier_messaging.settings import BrokerSettings
 from atelier_messaging.unit_of_work import UnitOfWork
 
 LINGER_S = 0.010
-"""How long a batch waits for company while messages keep coming."""
+"""Seconds that a batch waits for further messages under load."""
 STOP_S_MAX = 3.0
-"""A frozen broker answers no goodbye; a service must have gone before its supervisor kills it."""
+"""A frozen broker does not answer a close; a service must end before its supervisor kills it."""
 INBOX_DAYS = 7
 PRUNE_EVERY_S = 3_600.0
 _PRUNE = "DELETE FROM inbox WHERE handled_at < now() - make_interval(days => $1)"
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Prefetched:
-    """What one subscriber has received and not settled; bounded by the prefetch."""
+    """The messages that one subscriber has received and not handled; the prefetch bounds them."""
 
     def __init__(self, batch_max: int) -> None:
         self._queue: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
@@ -44,8 +44,8 @@ class _Prefetched:
         self._queue.put_nowait(raw)
 
     async def next(self) -> Sequence[AbstractIncomingMessage]:
-        """What has arrived. Under load it lingers a moment for more: a fuller batch costs little more than a single
-        message, while a message that comes alone never waits."""
+        """The messages that have arrived. Under load it waits ``LINGER_S`` for more: a fuller batch costs little more
+        than a single message, while a message that comes alone never waits."""
         batch = [await self._queue.get()]
         self._take(batch)
         if self._busy and len(batch) < self._batch_max:
@@ -93,15 +93,15 @@ class Bus:
             arrivals.add(message.raw_message)
 
     def consume_replies(self, key: str, handler: ReplyHandler) -> None:
-        """Hears what is said to this process alone. At most once, by nature a hint. Call before ``start``."""
+        """Consumes the replies to this process, each at most once: a reply is a hint. Call before ``start``."""
         self._preparations.append(Replies(key, handler, self.publisher.senders).subscribe)
 
     async def start(self) -> None:
         """Connects, declares, and begins to consume and to sweep. Raises when the broker cannot be reached."""
-        if not self.publisher.senders.known:
+        if not self.publisher.senders.are_known:
             logger.warning(
-                "the broker user %r is not this service's own: whoever may publish may say anything, money included; "
-                "give each service its own user (docs/operations/broker.md)",
+                "senders cannot be verified: all services log in to the broker as %r, so each may send any message, "
+                "money included; give each service its own user (docs/operations/broker.md)",
                 self.publisher.senders.own,
             )
         if self._settings.installation is not None:
@@ -118,42 +118,42 @@ class Bus:
 
     @property
     def is_connected(self) -> bool:
-        """Whether what we say now can be published, and what is answered to it can be heard."""
+        """Whether messages can be published now and their replies received."""
         return self.publisher.is_connected and self.broker.usable
 
     def run_in_background(self, coroutine: Any, name: str) -> None:
         """Runs a coroutine until ``stop``. If it ends before, the process ends too: a service without its loops would
-        look alive and do nothing; started again it resumes from its tables."""
+        look alive and do nothing. After a restart it resumes from its tables."""
         task = asyncio.create_task(coroutine, name=name)
         task.add_done_callback(_stop_service_when_done)
         self._tasks.append(task)
 
     async def ready(self) -> bool:
-        """Whether the broker can be used and every loop of ours is still at work."""
+        """Whether the broker is usable and every background task is running."""
         return self.is_connected and all(not task.done() for task in self._tasks)
 
     async def stop(self) -> None:
-        """Stops consuming, ends the loops, publishes what is under way, disconnects. A broker that does not answer
-        delays each step by at most ``STOP_S_MAX`` seconds; what it did not confirm stays in the outbox."""
-        await _within_stop_deadline("stopping to consume", self.broker.stop())
+        """Stops consuming, ends the loops, waits for the publishes under way, disconnects. A broker that does not
+        answer delays each step by at most ``STOP_S_MAX`` seconds; unconfirmed messages stay in the outbox."""
+        await _within_stop_deadline("closing the consumers", self.broker.stop())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await _within_stop_deadline("publishing the rest", self.outbox.drain())
-        await _within_stop_deadline("disconnecting", self.publisher.stop())
+        await _within_stop_deadline("draining the outbox", self.outbox.drain())
+        await _within_stop_deadline("closing the publisher", self.publisher.stop())
 
     async def _prune(self) -> None:
         await self._pool.execute(_PRUNE, INBOX_DAYS)
 
 
 class _Subscriptions(RabbitBroker):
-    """FastStream on a connection of ours, which knows several brokers and leaves the silent one."""
+    """FastStream on our own connection, which knows several brokers and leaves a silent one."""
 
     def __init__(self, addresses: Sequence[str], name: str, preparations: Sequence[Preparation]) -> None:
         super().__init__(addresses[0], apply_types=False, decoder=_keep_undecoded, logger=None)
         self.rank: dict[str, Any] = {"x-priority": 0}
-        """Of the consumers on the present connection. It rises with each: what the broker has for a queue goes to the
-        newest connection, and not to an older one that it believes in although we know it to be lost."""
+        """Priority of the consumers on the present connection. It rises with each: the broker delivers to the newest
+        connection, and not to an older one that it still holds although we have lost it."""
         self._to = addresses, name, preparations
 
     @property
@@ -164,12 +164,12 @@ class _Subscriptions(RabbitBroker):
     async def _connect(self) -> BrokerConnection:
         connection = BrokerConnection(*self._to)
         await connection.open()
-        connection.close_callbacks.add(self._rise)
+        connection.close_callbacks.add(self._raise_rank)
         self.config.connect(connection)
         self._channel = await self.config.channel_manager.get_channel()
         return connection
 
-    def _rise(self, *_: object) -> None:
+    def _raise_rank(self, *_: object) -> None:
         self.rank["x-priority"] += 1
 
 
@@ -177,12 +177,12 @@ async def _within_stop_deadline(what: str, step: Awaitable[None]) -> None:
     try:
         async with asyncio.timeout(STOP_S_MAX):
             await step
-    except Exception as failure:  # noqa: BLE001 - the service is leaving: the steps after this one matter more
-        logger.warning("%s was left undone: %r", what, failure)
+    except Exception as error:  # noqa: BLE001 - the service is stopping: the steps after this one matter more
+        logger.warning("%s failed, the stop goes on: %r", what, error)
 
 
 async def _keep_undecoded(message: RabbitMessage) -> RabbitMessage:
-    """Bodies are decoded by the consumer, where a body that cannot be decoded has a fate."""
+    """The consumer decodes bodies itself, so that it can dead-letter one that it cannot decode."""
     return message
 
 

@@ -1,7 +1,7 @@
-"""A connection to whichever broker of the cluster answers: it leaves a node that has gone silent and tries the next.
+"""A connection to one broker of the cluster: it leaves a node that has gone silent and connects to the next.
 
 A frozen node accepts connections and answers nothing, so every step has a time limit, and a node that sends nothing is
-asked every ``PROBE_EVERY_S`` seconds whether it is there. Heartbeats alone notice it after three of them.
+probed every ``PROBE_EVERY_S`` seconds. Heartbeats alone detect it after three intervals.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ RESTORE_S_MAX = 10.0
 RECONNECT_S = 1.0
 PROBE_EVERY_S = 2.0
 SILENCE_S_MAX = 3.0
-"""A node that sends no byte for so long after a question is left."""
+"""Seconds without a byte after a probe until the node is left."""
 BLOCKED_S = 0.05
 READ_AHEAD_BYTES = 65_536
 STANDSTILL_S_MAX = CONNECT_S_MAX + RESTORE_S_MAX + 5.0
-"""Longer than any attempt takes; a broker that is away is tried in vain without harm."""
+"""Longer than one attempt may take. Starting over while no broker is available does no harm."""
 _RECONNECTING, _RECONNECT = "_RobustConnection__reconnection_task", "_RobustConnection__connection_factory"
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class BrokerConnection(RobustConnection):
 
     def __init__(self, addresses: Sequence[str], name: str, preparations: Sequence[Preparation] = ()) -> None:
         self._addresses = [URL(address) for address in addresses]
-        # From a place of its own: else all services of an installation sit on the first node.
+        # At random: else all services of an installation would connect to the first node.
         self._turn = random.randrange(len(self._addresses))
         super().__init__(
             self._addresses[self._turn],
@@ -70,7 +70,7 @@ class BrokerConnection(RobustConnection):
         return self._usable.is_set()
 
     async def open(self) -> None:
-        """Connects to the first address that lets us in; raises ConnectionError when none of them did."""
+        """Connects to the first address that accepts us; raises ConnectionError when none does."""
         try:
             await self.connect(timeout=CONNECT_S_MAX)
         except BaseException:
@@ -79,7 +79,7 @@ class BrokerConnection(RobustConnection):
         self._guarding = asyncio.create_task(self._guard(), name=f"{self._name} guard")
 
     async def connect(self, timeout: float | None = None) -> None:
-        """As ``open``; ends also when it is cancelled in the middle."""
+        """As ``open``; it can be cancelled at any point."""
         opening = asyncio.ensure_future(super().connect(timeout=timeout or CONNECT_S_MAX))
         up, refused = asyncio.ensure_future(self._usable.wait()), asyncio.ensure_future(self._refused_by_all.wait())
         try:
@@ -89,15 +89,16 @@ class BrokerConnection(RobustConnection):
                 waiting.cancel()
             await asyncio.gather(opening, up, refused, return_exceptions=True)
         if not self.usable:
-            raise ConnectionError(f"no broker of ATELIER_AMQP_URL lets us in: {'; '.join(self._failures)}")
+            raise ConnectionError(f"no broker of ATELIER_AMQP_URL accepts us: {'; '.join(self._failures)}")
 
     def leave(self, why: str) -> None:
-        """Gives this node up at once, without a goodbye it might not answer, and goes to the next."""
-        logger.warning("%s: leaving the broker at %s: %s", self._name, without_password(str(self.url)), why)
+        """Leaves this node at once, without a close that it might not answer, and connects to the next."""
+        address = without_password(str(self.url))
+        logger.warning("%s: the broker at %s failed (%s), connecting to the next address", self._name, address, why)
         self._line.cut()
 
     async def close(self, exc: Any = asyncio.CancelledError) -> None:
-        """For good."""
+        """Closes the connection and does not reconnect."""
         if self._guarding is not None:
             self._guarding.cancel()
         if self._watching is not None:
@@ -108,7 +109,7 @@ class BrokerConnection(RobustConnection):
         self._usable.clear()
         if self._watching is not None:
             self._watching.cancel()
-        self._note(closing)
+        self._record_failure(closing)
         self._turn = (self._turn + 1) % len(self._addresses)
         self.url = self._addresses[self._turn]
         await super()._on_connection_close(closing)
@@ -129,8 +130,8 @@ class BrokerConnection(RobustConnection):
         self._watching = asyncio.create_task(self._watch(connection), name=f"{self._name} watch")
 
     async def _guard(self) -> None:
-        """Starts reconnecting again where it has come to a standstill. Seen where a virtual host was made anew: the
-        library's loop waited for a loss that had been reported before, and the service heard nothing any more."""
+        """Restarts a reconnection that has come to a standstill. Seen after a virtual host was deleted and created
+        again: the library's loop waited for a loss that had been reported before, and the service received nothing."""
         clock = asyncio.get_running_loop().time
         lost_at = clock()
         while True:
@@ -138,7 +139,7 @@ class BrokerConnection(RobustConnection):
             if self.usable:
                 lost_at = clock()
             elif clock() - lost_at > STANDSTILL_S_MAX:
-                logger.warning("%s: no connection for %g s, starting over", self._name, STANDSTILL_S_MAX)
+                logger.warning("%s: reconnecting failed for %g s, starting over", self._name, STANDSTILL_S_MAX)
                 lost_at = clock()
                 await self._start_over()
 
@@ -153,7 +154,7 @@ class BrokerConnection(RobustConnection):
             setattr(self, _RECONNECTING, asyncio.create_task(getattr(self, _RECONNECT)()))
         self._request_recovery()
 
-    def _note(self, closing: "asyncio.Future[Any]") -> None:
+    def _record_failure(self, closing: "asyncio.Future[Any]") -> None:
         error = None if closing.cancelled() else closing.exception()
         self._failures.append(f"{without_password(str(self.url))}: {str(error) or type(error).__name__}")
         del self._failures[: -len(self._addresses)]
@@ -161,23 +162,23 @@ class BrokerConnection(RobustConnection):
             self._refused_by_all.set()
 
     async def _watch(self, connection: RawConnection) -> None:
-        """Asks a node that is quiet for a sign of life, again and again; any byte of it counts as one."""
+        """Probes a silent node again and again; any byte from it is a sign of life."""
         clock, probe = asyncio.get_running_loop().time, _Probe(connection)
         try:
             while not connection.is_closed:
                 await asyncio.sleep(PROBE_EVERY_S)
-                asked_at = clock()
-                if asked_at - self._line.heard_at < PROBE_EVERY_S:
+                probed_at = clock()
+                if probed_at - self._line.received_at < PROBE_EVERY_S:
                     continue
                 await asyncio.wait([probe.ask()], timeout=SILENCE_S_MAX)
-                if self._line.heard_at < asked_at and not await _is_blocked(connection):
+                if self._line.received_at < probed_at and not await _is_blocked(connection):
                     return self.leave(f"it has been silent for {SILENCE_S_MAX:g} s")
         finally:
             probe.end()
 
 
 class _Probe:
-    """A question that every user may ask and that changes nothing, on a channel of its own; one at a time."""
+    """A request that every user may send and that changes nothing, on its own channel; one at a time."""
 
     def __init__(self, connection: RawConnection) -> None:
         self._connection = connection
@@ -185,13 +186,13 @@ class _Probe:
         self._asking: asyncio.Task[None] | None = None
 
     def ask(self) -> "asyncio.Task[None]":
-        """Done when there is an answer, or when the connection has ended meanwhile."""
+        """Done when there is an answer, or when the connection has ended."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         return self._asking
 
     def end(self) -> None:
-        """Waits for no answer any more."""
+        """Cancels a probe under way."""
         if self._asking is not None:
             self._asking.cancel()
 
@@ -203,10 +204,10 @@ class _Probe:
 
 
 class _Line(TransportFactory):
-    """The TCP connection under AMQP: when it last brought a byte, and how to end it at once."""
+    """The TCP connection under AMQP: when it last received a byte, and how to end it at once."""
 
     def __init__(self) -> None:
-        self.heard_at = 0.0
+        self.received_at = 0.0
         self._transport: asyncio.Transport | None = None
 
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -223,25 +224,25 @@ class _Line(TransportFactory):
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     def cut(self) -> None:
-        """Ends the connection; what was not sent yet is dropped."""
+        """Ends the connection; unsent bytes are dropped."""
         if self._transport is not None:
             self._transport.abort()
 
 
 class _Reader(asyncio.StreamReader):
-    """Notes when something came."""
+    """Records when bytes arrive."""
 
     def __init__(self, line: _Line, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(limit=READ_AHEAD_BYTES, loop=loop)
         self._line, self._clock = line, loop
 
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
-        self._line.heard_at = self._clock.time()
+        self._line.received_at = self._clock.time()
         super().feed_data(data)
 
 
 async def connect_first(text: str) -> AbstractConnection:
-    """A plain connection for one act, to the first broker of a list that answers. Raises what the last one raised."""
+    """A plain connection for one command, to the first broker of a list that answers. Raises the last error."""
     last: Exception = ConnectionError("no broker is named")
     for address in addresses_of(text):
         connection = aio_pika.Connection(URL(address))
@@ -256,7 +257,7 @@ async def connect_first(text: str) -> AbstractConnection:
 
 
 async def _is_blocked(connection: RawConnection) -> bool:
-    """Whether the broker has said that it reads nothing from us for now, its disk or memory being full."""
+    """Whether the broker has announced that it reads nothing for now, because its disk or memory is full."""
     try:
         async with asyncio.timeout(BLOCKED_S):
             await connection.ready()

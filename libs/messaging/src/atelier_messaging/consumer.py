@@ -1,8 +1,8 @@
 """Consuming in batches: one transaction and one acknowledgement for many messages, each handled once.
 
 A batch that fails because the database is gone is kept and tried again. A batch that fails for any other reason is
-halved until the message at fault stands alone: poison goes to the dead-letter queue with its reason, a surprise
-climbs the retry ladder first; its neighbours go on.
+halved until the message at fault stands alone: poison goes to the dead-letter queue with its reason, an
+unexpected error through the retry levels first; the other messages go on.
 """
 
 import logging
@@ -40,7 +40,7 @@ _tracer = tracer(__name__)
 
 
 class Batches(Protocol):
-    """Where a consumer finds what has arrived."""
+    """The source of a consumer's messages."""
 
     async def next(self) -> Sequence[AbstractIncomingMessage]:
         """At least one message, in order of arrival."""
@@ -53,13 +53,13 @@ class _Received:
 
     @property
     def attempt(self) -> int:
-        """How often it was set aside before; a count that is none counts as 0, for anybody may publish to a queue."""
+        """How often it was retried before; an invalid count is 0, for any user of the broker may publish to a queue."""
         count = self.message.headers.get(ATTEMPT_HEADER)
         return count if isinstance(count, int) and count > 0 else 0
 
 
 class Consumer:
-    """Works off one queue with one handler."""
+    """Consumes one queue with one handler."""
 
     def __init__(
         self, queue: str, handler: Handler, unit: UnitOfWork, publisher: Publisher, senders: Senders = EVERYBODY
@@ -71,7 +71,7 @@ class Consumer:
         self._senders = senders
 
     async def run(self, batches: Batches) -> None:
-        """For ever: take what has arrived, settle every message of it, acknowledge all with one ack."""
+        """Without end: takes what has arrived, settles every message of it, acknowledges all with one ack."""
         tracker = AckTracker()
         while True:
             raws = await batches.next()
@@ -86,10 +86,10 @@ class Consumer:
             await self._settle_singly([raw for raw in raws if is_suspect(raw)], tracker)
 
     async def _settle_singly(self, raws: Sequence[AbstractIncomingMessage], tracker: AckTracker) -> None:
-        """Each frame, and each message in it, for itself, and acknowledged before the next: one of them may kill this
-        process again. In any order, for with a fixed one those behind the killer would never have their turn."""
+        """Settles each frame, and each message in it, alone, and acknowledges it before the next: one of them may kill
+        this process again. In random order, for with a fixed one those behind it would never be handled."""
         for raw in random.sample(raws, len(raws)):
-            logger.warning("%s: frame %s is delivered once more, alone", self.queue, raw.message_id)
+            logger.warning("%s: frame %s was delivered before in vain, handling it alone", self.queue, raw.message_id)
             messages = await self._unpack_frame(raw)
             for message in random.sample(messages, len(messages)):
                 await self._settle_messages([message])
@@ -103,8 +103,8 @@ class Consumer:
         for message in messages:
             try:
                 envelope = unwrap(message.body, message.headers)
-            except Undecodable as poison:
-                await self._dead_letter(message, str(poison))
+            except Undecodable as error:
+                await self._dead_letter(message, str(error))
                 continue
             sender = message.headers.get(SENDER_HEADER)
             refusal = self._senders.refusal(sender if isinstance(sender, str) else None, type(envelope.message))
@@ -116,21 +116,21 @@ class Consumer:
             await self._apply(received[start : start + BATCH_MAX])
 
     async def _unpack_frame(self, raw: AbstractIncomingMessage) -> list[RawMessage]:
-        """The messages of a frame, mostly one; each says who sent the frame first."""
+        """The messages of a frame, mostly one, each with the frame's first sender in a header."""
         sender = {SENDER_HEADER: self._senders.of(raw.user_id, raw.headers or {})}
         whole = RawMessage(raw.body, {**(raw.headers or {}), **sender}, raw.message_id or "")
         try:
             found = unpack(whole.body, whole.headers, content_type=raw.content_type, message_id=whole.message_id)
             return [RawMessage(message.body, {**message.headers, **sender}, message.message_id) for message in found]
-        except Undecodable as poison:
-            await self._dead_letter(whole, str(poison))
+        except Undecodable as error:
+            await self._dead_letter(whole, str(error))
             return []
 
     async def _apply(self, received: Sequence[_Received]) -> None:
         """Handles all, halving on failure until the message at fault is alone."""
         try:
             await self._until_available(lambda: self._handle(received), "a batch")
-        except Exception as error:  # noqa: BLE001 - every fate is decided below, none is swallowed
+        except Exception as error:  # noqa: BLE001 - every error is decided below, none is swallowed
             if len(received) > 1:
                 middle = len(received) // 2
                 await self._apply(received[:middle])
@@ -169,27 +169,28 @@ class Consumer:
         return Delivery(envelope, span)
 
     async def _retry_or_dead_letter(self, received: _Received, error: Exception) -> None:
-        """One message failed alone: later again, or never."""
-        rung = retry_step(received.attempt, error)
-        if rung is None:
+        """One message failed alone: it is retried later, or never."""
+        level = retry_step(received.attempt, error)
+        if level is None:
             await self._dead_letter(received.message, f"{type(error).__name__}: {error}")
             return
-        logger.warning("%s: again in %s s: %r", self.queue, topology.RETRY_DELAYS_S[rung], error, exc_info=error)
+        id_, delay_s = received.message.message_id, topology.RETRY_DELAYS_S[level]
+        logger.warning("%s: message %s failed, retrying in %s s: %r", self.queue, id_, delay_s, error, exc_info=error)
         metrics.CONSUMED.labels(self.queue, "retried").inc()
         headers = {**topology.portable_headers(received.message.headers), ATTEMPT_HEADER: received.attempt + 1}
-        await self._move(received.message, headers, topology.retry_exchange(rung))
+        await self._move(received.message, headers, topology.retry_exchange(level))
 
     async def _dead_letter(self, message: RawMessage, reason: str) -> None:
-        logger.error("%s: dead letter %s: %s", self.queue, message.message_id, reason)
+        logger.error("%s: message %s failed, moving it to the dead letters: %s", self.queue, message.message_id, reason)
         metrics.CONSUMED.labels(self.queue, "dead").inc()
         metrics.DEAD_LETTERS.labels(self.queue).inc()
-        # A lone surrogate in an error's text could not be sent, and the message would stop this consumer for ever.
+        # A lone surrogate in an error's text could not be sent, and the message would stop this consumer forever.
         sendable = reason[:REASON_CHARS_MAX].encode(errors="replace").decode()
         headers = {**topology.portable_headers(message.headers), REASON_HEADER: sendable}
         await self._move(message, headers, topology.DEAD_EXCHANGE)
 
     async def _move(self, message: RawMessage, headers: Mapping[str, object], exchange: str) -> None:
-        """Lays the message elsewhere, for certain, before it is acknowledged here."""
+        """Publishes the message to the exchange, with a confirm, before it is acknowledged here."""
         outgoing = OutgoingMessage(message.body, headers, message.message_id, self.queue, exchange)
 
         async def publish() -> None:
@@ -204,7 +205,7 @@ class Consumer:
 
 
 def retry_step(attempt: int, error: Exception) -> int | None:
-    """The rung of the retry ladder on which a message waits that failed alone; None when it is never tried again."""
+    """The retry level (index of ``RETRY_DELAYS_S``) of a message that failed alone; None when it is never retried."""
     last = len(topology.RETRY_DELAYS_S) - 1
     if isinstance(error, Poison) or (attempt > last and not isinstance(error, Transient)):
         return None

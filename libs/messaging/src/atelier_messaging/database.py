@@ -21,7 +21,7 @@ STATEMENTS_MAX = 100
 """Prepared statements that a connection keeps."""
 _SESSION = {"timezone": "UTC", "application_name": "atelier"}
 # Statements are look-ups by index, and queues are read in their index's order: a bitmap would have to read and sort all
-# of a backlog that the planner has not heard of yet.
+# of a backlog that is not in the planner's statistics yet.
 _PLANNER = {"jit": "off", "enable_bitmapscan": "off"}
 _MARK = "INSERT INTO installation (id) VALUES ($1) ON CONFLICT DO NOTHING"
 
@@ -56,7 +56,7 @@ async def _create_pool(url: str, server_settings: dict[str, str], statement_cach
         max_size=CONNECTIONS_MAX,
         command_timeout=COMMAND_S_MAX,
         init=_prepare,
-        reset=_as_it_is,
+        reset=_no_reset,
         server_settings=server_settings,
     )
 
@@ -66,8 +66,8 @@ async def _prepare(connection: Connection) -> None:
         await connection.set_type_codec("jsonb", encoder=json.dumps, decoder=json.loads, schema="pg_catalog")
 
 
-async def _as_it_is(_: Connection) -> None:
-    """Nothing to undo between uses: all work happens in transactions, and no session state outlives one."""
+async def _no_reset(_: Connection) -> None:
+    """Nothing to reset between uses: all statements run in transactions, and no session state outlives one."""
 
 
 class OtherInstallation(RuntimeError):

@@ -1,4 +1,4 @@
-"""What an operator does with dead letters: look at them, and send them again."""
+"""The operator's commands for dead letters: list them and redrive them."""
 
 from dataclasses import dataclass
 from typing import cast
@@ -29,31 +29,31 @@ class DeadLetter:
 
 
 async def list_dead(url: str, queue: str) -> list[DeadLetter]:
-    """The dead letters of a queue, oldest first, left where they are."""
+    """The dead letters of a queue, oldest first; they stay in their queue."""
     connection = await connect_first(url)
     async with connection:
-        grave = await (await connection.channel()).get_queue(dead_queue(queue))
+        dead = await (await connection.channel()).get_queue(dead_queue(queue))
         found: list[DeadLetter] = []
-        while len(found) < LIST_MAX and (raw := await grave.get(fail=False)) is not None:
+        while len(found) < LIST_MAX and (raw := await dead.get(fail=False)) is not None:
             found += _read(raw)
         return found  # closing the connection returns them unacknowledged
 
 
 async def redrive(url: str, queue: str, *, vouch: bool = False) -> int:
-    """Puts the dead letters that lie there now back into their queue, each with its own id; answers how many.
+    """Moves the present dead letters back into their queue, each with its own id; returns how many.
 
-    Who sent them first goes with them, so one that was refused for its sender is refused again; ``vouch`` says instead
-    that each comes from the service that may send it."""
-    senders = Senders.by(OPERATOR, url)
+    Their first sender goes with them, so one that was refused for its sender is refused again; ``vouch`` names instead
+    the service that may send it."""
+    senders = Senders.from_addresses(OPERATOR, url)
     connection = await connect_first(url)
     async with connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        grave = await channel.get_queue(dead_queue(queue))
+        dead = await channel.get_queue(dead_queue(queue))
         met: set[tuple[str | None, bytes]] = set()
         moved = 0
-        while moved < LIST_MAX and (raw := await grave.get(fail=False)) is not None:
+        while moved < LIST_MAX and (raw := await dead.get(fail=False)) is not None:
             if (raw.message_id, raw.body) in met:
-                continue  # it died again at once; closing the connection leaves it in its grave
+                continue  # it failed again at once; closing the connection leaves it in the dead-letter queue
             met.add((raw.message_id, raw.body))
             kept = portable_headers(raw.headers or {}).items()
             plain = {k: v for k, v in kept if k not in {ATTEMPT_HEADER, REASON_HEADER}}
@@ -78,13 +78,13 @@ def _sender(raw: AbstractIncomingMessage, senders: Senders, queue: str) -> str |
 
 
 def _may_send(raw: AbstractIncomingMessage, senders: Senders) -> str | None:
-    letter = _read(raw)[0] if _read(raw) else None
-    kind = REGISTRY.get(letter.name) if letter else None
+    letters = _read(raw)
+    kind = REGISTRY.get(letters[0].name) if letters else None
     return senders.user_of(senders_of(kind)[0]) if kind else None
 
 
 def _read(raw: AbstractIncomingMessage) -> list[DeadLetter]:
-    """The messages of one frame: a bundle whose consumer died of it too often is buried whole, by the broker."""
+    """The messages of one frame: the broker dead-letters a bundle whole when its consumers died of it too often."""
     headers = raw.headers or {}
     reason = str(headers.get(REASON_HEADER) or headers.get("x-first-death-reason") or "unknown")
     whole = RawMessage(raw.body, headers, raw.message_id or "")

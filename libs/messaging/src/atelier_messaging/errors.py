@@ -1,26 +1,26 @@
-"""Every error knows its fate.
+"""Which errors are retried, and how.
 
     DeliveryError
-    ├── Transient   again later, with growing delay, for ever
-    └── Poison      never again: to the dead-letter queue with its reason
+    ├── Transient   retried with a growing delay, without end
+    └── Poison      never retried: to the dead-letter queue with its reason
 
-Beside this tree, ``is_outage`` tells the failures of our own infrastructure (database or network gone): the batch is
-kept and tried again as it is. Anything else is a surprise: a few tries, then a dead letter.
+Beside this tree, ``is_outage`` recognises failures of our own infrastructure (database or network unavailable): the
+batch is kept and retried as it is. Any other error is unexpected: a few retries, then a dead letter.
 """
 
 import asyncpg
 
 
 class DeliveryError(Exception):
-    """What a handler raises to decide over one message."""
+    """Raised by a handler to decide the fate of one message."""
 
 
 class Transient(DeliveryError):
-    """Cannot be done now; may be possible later."""
+    """The message cannot be handled now, perhaps later."""
 
 
 class Poison(DeliveryError):
-    """Can never be done; the text is the reason the operator reads."""
+    """The message can never be handled; the text is the reason that the operator reads."""
 
 
 OUTAGES = (
@@ -28,7 +28,7 @@ OUTAGES = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection whose query was cut off in the middle says this of the rollback
+    asyncpg.InternalClientError,  # a connection whose query was cut off in the middle raises this for the rollback
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.PostgresSystemError,

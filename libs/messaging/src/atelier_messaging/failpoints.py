@@ -1,7 +1,7 @@
-"""Named steps at which a test may have a process die as by kill -9. Off unless the settings say ``local``.
+"""Named steps at which a test can kill a process with SIGKILL. Off unless the settings say ``local``.
 
 ``ATELIER_FAILPOINTS`` names a folder. A file ``<service>.<step>`` in it that holds a number lets that many passes go
-by and kills the process at the next. The file is gone before the process is, so its successor lives.
+by and kills the process at the next. The file is deleted first, so the process that is started next lives.
 """
 
 import os
@@ -15,7 +15,7 @@ _armed: Path | None = None
 
 
 def enable(service: str, environ: Mapping[str, str]) -> None:
-    """Called once, by the service's bus; without folder or outside a local environment nothing is ever looked for."""
+    """Called once, by the service's bus; without a folder or outside a local environment it does nothing."""
     global _armed
     folder = environ.get("ATELIER_FAILPOINTS")
     if folder and environ.get("ATELIER_ENVIRONMENT") == "local":

@@ -44,7 +44,7 @@ class Link:
         await asyncio.gather(*self._carrying, return_exceptions=True)
 
     async def cut_client_side(self) -> int:
-        """Ends every connection for the client alone: the server goes on holding its ends, and nobody tells it. Answers
+        """Ends every connection for the client alone: the server still holds its ends, for it gets no notice. Returns
         how many it holds."""
         before = len(self._left)
         self._leaving = True
@@ -53,7 +53,7 @@ class Link:
         return len(self._left) - before
 
     async def wait_until_dropped(self) -> None:
-        """Returns once the server has ended by itself what it was left to hold."""
+        """Returns once the server has closed the connections that it was left to hold."""
         with suppress(OSError):
             for reader, _ in self._left:
                 await reader.read()
@@ -73,7 +73,7 @@ class Link:
         self._left.clear()
 
     def freeze(self) -> None:
-        """What is sent no longer arrives, in either direction, and nobody is told: a server under SIGSTOP."""
+        """What is sent no longer arrives, in either direction, and neither side learns it: a server under SIGSTOP."""
         self.held.clear()
         self._flowing.clear()
 
@@ -83,7 +83,7 @@ class Link:
         return self._flowing.is_set()
 
     def thaw(self) -> None:
-        """What was sent meanwhile arrives."""
+        """The bytes that were held back arrive."""
         self._flowing.set()
 
     def lose_answer_to(self, words: bytes) -> None:
@@ -107,7 +107,7 @@ class Link:
                 else:
                     there[1].transport.abort()
         except (asyncio.CancelledError, OSError, BaseExceptionGroup):
-            # The end of a connection is this link's daily work; whoever used it notices by itself.
+            # The end of a connection is normal here; its user notices by itself.
             pass
         finally:
             writer.transport.abort()

@@ -1,7 +1,7 @@
-"""The outbox: messages commit with the rows they speak of, are published at once, and swept up after a crash.
+"""The outbox: messages commit with the rows that they describe and are published at once, or by the sweeper.
 
-A row leaves the table only when the broker has confirmed its message. Publishing twice is possible and harmless:
-the inbox of each consumer absorbs it.
+A row is deleted only when the broker has confirmed its message. Publishing twice is possible and harmless: the inbox of
+each consumer drops the second.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from atelier_telemetry import metrics
 
 WINDOW_MAX = 200
 PENDING_MAX = 5_000
-"""Own messages waiting for direct dispatch; beyond this they are left to the sweeper, so memory stays flat."""
+"""Messages waiting for direct dispatch; more are left to the sweeper, so memory stays bounded."""
 SWEEP_ROWS_MAX = 500
 SWEEP_EVERY_S = 2.0
 SWEEP_AFTER_S = 4.0
@@ -33,7 +33,7 @@ _SAVE = """
 INSERT INTO outbox (id, name, headers, body, cc)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::text[])
 """
-_FORGET = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
+_DELETE = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
 _POSTPONE = "UPDATE outbox SET created_at = clock_timestamp() WHERE id = ANY($1::uuid[])"
 _SWEEP = """
 SELECT id, name, headers, body, cc FROM outbox
@@ -56,61 +56,61 @@ async def save(connection: Connection, envelopes: Sequence[Envelope]) -> None:
 
 
 class Outbox:
-    """Publishes what was committed."""
+    """Publishes committed messages."""
 
     def __init__(self, pool: Pool, publisher: Publisher) -> None:
         self._pool = pool
         self._publisher = publisher
         self._in_flight: set[UUID] = set()
-        self._publishing: Batcher[Envelope, PublishOutcome] = Batcher(self._publish, batch_max=WINDOW_MAX)
-        self._forgetting: Batcher[UUID, None] = Batcher(self._forget, batch_max=WINDOW_MAX * 4)
+        self._publishes: Batcher[Envelope, PublishOutcome] = Batcher(self._publish, batch_max=WINDOW_MAX)
+        self._deletes: Batcher[UUID, None] = Batcher(self._delete, batch_max=WINDOW_MAX * 4)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def dispatch_soon(self, envelopes: Sequence[Envelope]) -> None:
-        """Publishes in the background; whatever is not confirmed is left to the sweeper."""
+        """Publishes in the background; the sweeper publishes what is not confirmed."""
         for envelope in envelopes[: max(0, PENDING_MAX - len(self._in_flight))]:
             task = asyncio.create_task(self.dispatch(envelope))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def dispatch(self, envelope: Envelope) -> PublishOutcome:
-        """Publishes one committed message and, once confirmed, forgets its row."""
+        """Publishes one committed message and deletes its row once it is confirmed."""
         self._in_flight.add(envelope.id)
         try:
-            outcome = await self._publishing.submit(envelope)
+            outcome = await self._publishes.submit(envelope)
         finally:
             self._in_flight.discard(envelope.id)
         if outcome is PublishOutcome.CONFIRMED:
-            task = asyncio.create_task(self._forgetting.submit(envelope.id))
+            task = asyncio.create_task(self._deletes.submit(envelope.id))
             self._tasks.add(task)
-            task.add_done_callback(self._forgotten)
+            task.add_done_callback(self._log_failed_delete)
         return outcome
 
-    def _forgotten(self, task: "asyncio.Task[Any]") -> None:
+    def _log_failed_delete(self, task: "asyncio.Task[Any]") -> None:
         """A row that could not be deleted is published again by the sweeper; the inbox absorbs it."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.warning("a published message stays in the outbox for now: %r", error)
+            logger.warning("deleting a published outbox row failed, it will be published again: %r", error)
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> Sequence[PublishOutcome]:
         frames = by_frame(envelopes)
         failpoints.reach("before_publish")
         outcomes = await self._publisher.publish([_frame(frame) for frame in frames])
         failpoints.reach("after_confirm")
-        fates = {e.id: outcome for frame, outcome in zip(frames, outcomes, strict=True) for e in frame}
-        return [fates[envelope.id] for envelope in envelopes]
+        outcome_of = {e.id: outcome for frame, outcome in zip(frames, outcomes, strict=True) for e in frame}
+        return [outcome_of[envelope.id] for envelope in envelopes]
 
-    async def _forget(self, ids: Sequence[UUID]) -> Sequence[None]:
-        await self._pool.execute(_FORGET, list(ids))
+    async def _delete(self, ids: Sequence[UUID]) -> Sequence[None]:
+        await self._pool.execute(_DELETE, list(ids))
         return [None] * len(ids)
 
     async def sweep_all(self) -> None:
-        """Sweeps until little is left, so that what an outage piled up leaves as fast as the broker takes it."""
-        while await self.sweep() == SWEEP_ROWS_MAX:  # noqa: ASYNC110 - the rows are another process's work, too
+        """Sweeps until little is left, so that a backlog leaves as fast as the broker confirms it."""
+        while await self.sweep() == SWEEP_ROWS_MAX:  # noqa: ASYNC110 - other processes add rows, too
             await asyncio.sleep(0)
 
     async def sweep(self) -> int:
-        """Sends again what has lain longer than ``SWEEP_AFTER_S``; answers how many were confirmed."""
+        """Publishes the rows older than ``SWEEP_AFTER_S`` again; returns how many were confirmed."""
         if not self._publisher.is_connected:
             return 0
         async with self._pool.acquire() as connection, connection.transaction():
@@ -118,23 +118,23 @@ class Outbox:
             metrics.OUTBOX_PENDING.set(len(rows))
             if not rows:
                 return 0
-            outcomes = await self._publisher.publish([_outgoing(row) for row in rows])
+            outcomes = await self._publisher.publish([_message_of_row(row) for row in rows])
             published = zip(rows, outcomes, strict=True)
             sent = [row["id"] for row, outcome in published if outcome is PublishOutcome.CONFIRMED]
-            await connection.execute(_FORGET, sent)
-            # To the end of the line: what no queue takes must not stand in the way of what one would.
+            await connection.execute(_DELETE, sent)
+            # To the end of the line: unroutable messages must not block the others.
             await connection.execute(_POSTPONE, [row["id"] for row in rows])
         metrics.OUTBOX_SWEPT.inc(len(sent))
         return len(sent)
 
     async def drain(self) -> None:
-        """Waits for what is under way; for a graceful stop."""
+        """Waits for the publishes under way; for a graceful stop."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
 
 def _frame(envelopes: Sequence[Envelope]) -> OutgoingMessage:
-    """One message as itself, several of a kind in one frame."""
+    """One message unbundled, several of one name in one frame."""
     first = envelopes[0]
     if len(envelopes) == 1:
         return OutgoingMessage(first.body.encode(), first.headers, str(first.id), first.message.name, cc=first.cc)
@@ -143,6 +143,6 @@ def _frame(envelopes: Sequence[Envelope]) -> OutgoingMessage:
     )
 
 
-def _outgoing(row: asyncpg.Record) -> OutgoingMessage:
+def _message_of_row(row: asyncpg.Record) -> OutgoingMessage:
     cc = tuple(row["cc"].split(",")) if row["cc"] else ()
     return OutgoingMessage(row["body"].encode(), row["headers"], str(row["id"]), row["name"], cc=cc)

@@ -1,5 +1,5 @@
-"""What each broker user may do, derived from the contracts: ``python -m atelier_messaging.permissions`` writes the
-definitions that compose fills in, and the local launcher makes its own from the same.
+"""The permissions of each broker user, derived from the contracts: ``python -m atelier_messaging.permissions`` writes
+the definitions that compose fills in, and the local launcher makes its own from the same.
 
 A service reads its own queues, writes to the exchanges it publishes to, and there only under the names of messages it
 may send. It declares nothing; the gateway alone declares the queues of its replies.
@@ -51,8 +51,8 @@ def definitions(hashes: Mapping[str, str], vhost: str = "/") -> dict[str, Any]:
 def permissions_of(service: str) -> dict[str, str]:
     """On exchanges and queues."""
     own = [re.escape(queue) for queue in ROUTES if owner_of(queue) == service]
-    ladder = [re.escape(retry_exchange(rung)) for rung in range(len(RETRY_DELAYS_S))]
-    written = [re.escape(name) for name in (EXCHANGE, DEAD_EXCHANGE, INSTALLATION)] + ladder
+    retries = [re.escape(retry_exchange(level)) for level in range(len(RETRY_DELAYS_S))]
+    written = [re.escape(name) for name in (EXCHANGE, DEAD_EXCHANGE, INSTALLATION)] + retries
     if not _receives_replies(service):
         return {"configure": NOTHING, "write": _any_of(written), "read": _any_of(own)}
     return {
@@ -64,7 +64,7 @@ def permissions_of(service: str) -> dict[str, str]:
 
 def topics_of(service: str) -> dict[str, str]:
     """On the exchange of all messages: which names it may publish, and to which it may bind a queue. Where the broker
-    looks at extra routing keys too, an answer needs that of the gateway instance that asked."""
+    looks at extra routing keys too, a reply needs that of the gateway instance that waits for it."""
     names = [re.escape(name) for name in message_names_of(service)]
     return {"write": _any_of([*names, REPLIES]), "read": _any_of([REPLIES]) if _receives_replies(service) else NOTHING}
 

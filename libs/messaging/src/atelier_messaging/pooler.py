@@ -1,8 +1,8 @@
 """Working behind a pooler in transaction mode (pgbouncer): each transaction may be on another server connection.
 
-Nothing of ours outlives a transaction, but the driver's prepared statements do, and they are prepared in one round trip
-and used in the next. A pooler that carries them along (pgbouncer 1.21 and newer) needs nothing; behind an older one
-there must be no statement cache, and each statement must be a transaction.
+No session state of ours outlives a transaction, but the driver's prepared statements do: they are prepared in one round
+trip and used in the next. A pooler that carries them along (pgbouncer 1.21 and newer) needs nothing; behind an older
+one there must be no statement cache, and each statement must be a transaction.
 """
 
 import logging
@@ -59,15 +59,15 @@ class OneServerAStatement(_Connection):
 
 
 async def check(pool: "asyncpg.Pool[Any]") -> None:
-    """Has one connection's statement meet another server, where there is a pooler. Raises UnfitPooler."""
+    """Moves a prepared statement to another server connection. Raises UnfitPooler if a pooler loses it."""
     try:
-        async with pool.acquire() as one, pool.acquire() as other:
+        async with pool.acquire() as first, pool.acquire() as second:
             for _ in range(CHECKS):
-                await one.fetchval(SERVER, timeout=CHECK_S_MAX)
-                # What the first has just used is taken away, so that its next statement goes elsewhere.
-                async with other.transaction():
-                    await other.execute("SELECT 1")
-                    await one.fetchval(SERVER, timeout=CHECK_S_MAX)
+                await first.fetchval(SERVER, timeout=CHECK_S_MAX)
+                # The server connection of the first is taken away, so that its next statement runs on another.
+                async with second.transaction():
+                    await second.execute("SELECT 1")
+                    await first.fetchval(SERVER, timeout=CHECK_S_MAX)
     except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError) as error:
         raise UnfitPooler(
             "the database is behind a pooler in transaction mode that does not carry prepared statements (pgbouncer "
@@ -75,14 +75,14 @@ async def check(pool: "asyncpg.Pool[Any]") -> None:
             "newer pooler or its session mode"
         ) from error
     except TimeoutError:
-        logger.warning("the database's pooler has one server connection only: everything waits for everything")
+        logger.warning("checking the pooler timed out: with one server connection, statements wait for each other")
 
 
 async def plan_by_role(pool: "asyncpg.Pool[Any]", settings: Mapping[str, str]) -> None:
-    """Puts planner settings on our own role where the pooler takes none: its new server connections have them."""
+    """Sets the planner settings on our own role where the pooler accepts none: new server connections have them."""
     try:
         for name, value in settings.items():
             await pool.execute(f"ALTER ROLE CURRENT_USER SET {name} = {value}")
         logger.info("behind a pooler: %s set on the role, for new server connections", ", ".join(settings))
     except asyncpg.PostgresError as error:
-        logger.warning("behind a pooler, and the planner settings %s cannot be set: %r", dict(settings), error)
+        logger.warning("changing the planner settings %s failed, continuing without: %r", dict(settings), error)

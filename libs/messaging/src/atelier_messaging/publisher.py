@@ -27,13 +27,13 @@ from atelier_telemetry import metrics
 PERSISTENT = 2
 PUBLISH_S_MAX = 5.0
 UNCONFIRMED_MAX = 3
-"""A node that let so many publishes in a row go without any confirm is left: it may answer and still store nothing."""
+"""A node without a confirm for this many publishes in a row is left: it may answer and still store nothing."""
 START_S_MAX = 30.0
 logger = logging.getLogger(__name__)
 
 
 class PublishOutcome(StrEnum):
-    """What became of one publish."""
+    """The outcome of one publish."""
 
     CONFIRMED = "confirmed"
     UNROUTABLE = "unroutable"
@@ -60,7 +60,7 @@ class Publisher:
     def __init__(self, url: str, name: str) -> None:
         self._addresses = addresses_of(url)
         self._name = name
-        self.senders = Senders.by(name, url)
+        self.senders = Senders.from_addresses(name, url)
         self._connection: BrokerConnection | None = None
         self._channel: AbstractChannel
         self._unconfirmed = 0
@@ -72,12 +72,12 @@ class Publisher:
         await self._connection.open()
         async with asyncio.timeout(START_S_MAX):
             self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-            if not self.senders.known:
+            if not self.senders.are_known:
                 await topology.declare(self._channel)
 
     async def check_installation(self, installation: str) -> None:
-        """Raises OtherTopology where the virtual host is another installation's, or nobody's yet."""
-        if not self.senders.known:
+        """Raises OtherTopology where the virtual host belongs to another installation, or to none yet."""
+        if not self.senders.are_known:
             await topology.mark_virtual_host(self._channel, installation)
             return
         probe = OutgoingMessage(b"", {}, installation, installation, topology.INSTALLATION)
@@ -86,13 +86,13 @@ class Publisher:
                 raise topology.OtherTopology(topology.belongs_to_another(installation))
             case PublishOutcome.UNKNOWN:
                 raise topology.OtherTopology(
-                    "the broker does not say whose virtual host this is: was the topology declared? "
+                    "the broker does not confirm whose virtual host this is: was the topology declared? "
                     "(python -m atelier_messaging.topology, as the operator)"
                 )
 
     @property
     def is_connected(self) -> bool:
-        """Whether a publish has any chance right now."""
+        """Whether the connection is usable right now."""
         return self._connection is not None and self._connection.usable
 
     async def publish(self, window: Sequence[OutgoingMessage]) -> list[PublishOutcome]:
@@ -113,10 +113,10 @@ class Publisher:
             outcomes = [PublishOutcome.UNKNOWN if task in late else task.result() for task in tasks]
         for outcome in outcomes:
             metrics.PUBLISHED.labels(outcome).inc()
-        self._judge_node(outcomes)
+        self._leave_unconfirming_node(outcomes)
         return outcomes
 
-    def _judge_node(self, outcomes: Sequence[PublishOutcome]) -> None:
+    def _leave_unconfirming_node(self, outcomes: Sequence[PublishOutcome]) -> None:
         self._unconfirmed = self._unconfirmed + 1 if all(o is PublishOutcome.UNKNOWN for o in outcomes) else 0
         if self._unconfirmed >= UNCONFIRMED_MAX and self._connection is not None and self.is_connected:
             self._unconfirmed = 0
@@ -143,21 +143,23 @@ class Publisher:
                 wait=False,
             )
         except PublishError:
-            logger.error("no queue of exchange %r hears %s", outgoing.exchange, outgoing.routing_key)
+            logger.error(
+                "publishing %s failed: exchange %r has no queue for it", outgoing.routing_key, outgoing.exchange
+            )
             return PublishOutcome.UNROUTABLE
         except asyncio.CancelledError:
-            # A torn-down connection cancels pending publishes although nobody cancelled this task.
+            # A closed connection cancels pending publishes although this task was not cancelled.
             current = asyncio.current_task()
             if current is not None and current.cancelling():
                 raise
             return PublishOutcome.UNKNOWN
-        except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as broken:
+        except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as error:
             # A nack is among them: one queue refused the message, another may have taken it.
-            logger.warning("publishing %s: outcome unknown: %r", outgoing.routing_key, broken)
+            logger.warning("publishing %s failed or was not confirmed, it is retried: %r", outgoing.routing_key, error)
             return PublishOutcome.UNKNOWN
         return PublishOutcome.CONFIRMED
 
     async def stop(self) -> None:
-        """Closes the connection; what is unconfirmed stays in the outbox."""
+        """Closes the connection; unconfirmed messages stay in the outbox."""
         if self._connection is not None:
             await self._connection.close()

@@ -1,4 +1,4 @@
-"""What is said to one process alone, on a queue that dies with its connection. At most once, by nature a hint."""
+"""Replies to one process, on a queue that is deleted with its connection. At most once: a reply is a hint."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -25,8 +25,8 @@ class Replies:
         self._senders = senders
 
     async def subscribe(self, connection: AbstractConnection) -> None:
-        """On every new connection a queue of a fresh name: one that the broker still holds for a connection of ours
-        that only we know to be lost could not be taken back before it misses our heartbeats."""
+        """Declares a queue with a new name on every connection: the broker still holds the old one for a connection
+        that only we know to be lost, until it misses our heartbeats."""
         channel = await connection.channel(publisher_confirms=False)
         queue = f"{self._key}.{uuid4().hex}"
         await channel.queue_declare(queue, exclusive=True, auto_delete=True)
@@ -36,17 +36,17 @@ class Replies:
     async def _receive(self, raw: DeliveredMessage) -> None:
         properties = raw.header.properties
         try:
-            opened = unpack(raw.body, properties.headers or {}, content_type=properties.content_type, message_id="")
-        except Undecodable as strange:
-            logger.warning("ignored an undecodable bundle of replies: %s", strange)
+            messages = unpack(raw.body, properties.headers or {}, content_type=properties.content_type, message_id="")
+        except Undecodable as error:
+            logger.warning("decoding a frame of replies failed, ignoring it: %s", error)
             return
-        for letter in opened:
+        for message in messages:
             try:
-                reply = unwrap(letter.body, letter.headers)
-            except Undecodable as strange:
-                logger.warning("ignored an undecodable reply: %s", strange)
+                reply = unwrap(message.body, message.headers)
+            except Undecodable as error:
+                logger.warning("decoding a reply failed, ignoring it: %s", error)
                 continue
             if (refusal := self._senders.refusal(properties.user_id, type(reply.message))) is not None:
-                logger.warning("ignored a reply: %s", refusal)
+                logger.warning("a reply from an unauthorised sender is ignored: %s", refusal)
             else:
                 await self._handler(reply)

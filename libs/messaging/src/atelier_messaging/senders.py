@@ -1,7 +1,7 @@
-"""Who is behind a message: the broker vouches for its user, and a user may send what its service may send.
+"""Verifies the sender of a message: the broker vouches for its user, and a user may send what its service may send.
 
-The broker checks ``user_id`` against the login of the connection, so nobody can name another. A message that was moved
-(to a later try, to the dead letters and back) carries its first sender in a header, which is believed only from those
+The broker checks ``user_id`` against the login of the connection, so no client can name another. A message that was
+moved (to a retry, to the dead letters and back) carries its first sender in a header, which is trusted only from those
 who move messages of that queue: its own consumer and the operator.
 """
 
@@ -24,11 +24,11 @@ class Senders:
 
     own: str | None
     services: Mapping[str, str]
-    """User → service; empty where everybody logs in as one user, and nothing tells who sent what."""
+    """User → service; empty where all services log in as one user, and senders cannot be verified."""
     operator: str | None
 
     @classmethod
-    def seen_by(cls, role: str, user: str | None) -> "Senders":
+    def for_user(cls, role: str, user: str | None) -> "Senders":
         """``role`` is a service's name or OPERATOR."""
         if user is None or role not in user or role not in {*SERVICES, OPERATOR}:
             return cls(user, {}, None)
@@ -36,12 +36,12 @@ class Senders:
         return cls(user, services, user.replace(role, OPERATOR))
 
     @classmethod
-    def by(cls, role: str, addresses: str) -> "Senders":
+    def from_addresses(cls, role: str, addresses: str) -> "Senders":
         """As the user that the addresses log in as."""
-        return cls.seen_by(role, user_of(addresses))
+        return cls.for_user(role, user_of(addresses))
 
     @property
-    def known(self) -> bool:
+    def are_known(self) -> bool:
         """Whether each service has a user of its own."""
         return bool(self.services)
 
@@ -50,15 +50,15 @@ class Senders:
         return next((user for user, owner in self.services.items() if owner == service), None)
 
     def of(self, user_id: str | None, headers: Mapping[str, object], *, mover: str | None = None) -> str | None:
-        """The user that sent a message first, None where nobody vouches for it. ``mover`` is the user of the queue's
+        """The user that sent a message first, None where it is unknown. ``mover`` is the user of the queue's
         consumer, by default our own."""
         first = headers.get(SENDER_HEADER)
-        moved = user_id in {mover or self.own, self.operator} or not self.known
+        moved = user_id in {mover or self.own, self.operator} or not self.are_known
         return first if moved and isinstance(first, str) else user_id
 
     def refusal(self, sender: str | None, message: type[Message]) -> str | None:
         """Why this message may not be handled; None when its sender may send it."""
-        if not self.known:
+        if not self.are_known:
             return None
         if sender is None:
             return f"no broker user vouches for this {message.name}"

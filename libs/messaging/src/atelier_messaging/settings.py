@@ -13,7 +13,7 @@ class BrokerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     amqp_url: SecretStr
-    """Brokers: a comma-separated list of AMQP URLs or hosts. Holds the password, hence a secret."""
+    """Brokers: a comma-separated list of AMQP URLs or hosts. Secret, for it holds the password."""
     installation: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,64}$")
     """Name of this installation. A virtual host or database that belongs to another one is refused at start-up."""
     prefetch: int = Field(default=200, ge=1, le=2_000)
@@ -29,8 +29,8 @@ class BrokerSettings(BaseSettings):
     def _names_brokers(cls, value: SecretStr) -> SecretStr:
         try:
             addresses_of(value.get_secret_value())
-        except ValueError as malformed:
-            raise ValueError(f"ATELIER_AMQP_URL does not name brokers: {malformed}") from None
+        except ValueError as error:
+            raise ValueError(f"ATELIER_AMQP_URL does not name brokers: {error}") from None
         return value
 
 

@@ -1,7 +1,7 @@
 """For the tests of services and of libraries: a real Postgres, and in it a migrated database that the app
 role does not own; where it is wanted, a real RabbitMQ.
 
-``ATELIER_TEST_DATABASE_URL`` (of a superuser) and ``ATELIER_TEST_AMQP_URL`` (of a virtual host that nobody else uses)
+``ATELIER_TEST_DATABASE_URL`` (of a superuser) and ``ATELIER_TEST_AMQP_URL`` (of a virtual host of its own)
 name servers to use; without them the local launcher starts its own.
 """
 
@@ -132,11 +132,11 @@ async def migrated_database(superuser_url: str, migrations: Path) -> AsyncIterat
     from atelier_messaging.migrations import upgrade
 
     name = f"test_{uuid4().hex[:12]}"
-    async with _connected(superuser_url) as admin:
+    async with _admin_connection(superuser_url) as admin:
         await admin.execute(f"CREATE DATABASE {name}")
         await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
     owner = urlsplit(superuser_url)._replace(path=f"/{name}")
-    async with _connected(owner.geturl()) as admin:
+    async with _admin_connection(owner.geturl()) as admin:
         # Before the migrations, as an installation does it: they may take some of it away again.
         every_table = "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES"
         await admin.execute(f"{every_table} TO {name}")
@@ -145,19 +145,19 @@ async def migrated_database(superuser_url: str, migrations: Path) -> AsyncIterat
     try:
         yield owner._replace(netloc=f"{name}:{name}@{owner.hostname}:{owner.port}").geturl()
     finally:
-        async with _connected(superuser_url) as admin:
+        async with _admin_connection(superuser_url) as admin:
             await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
             await admin.execute(f"DROP ROLE {name}")
 
 
 async def analyze(superuser_url: str, url: str) -> None:
     """Renews the planner's statistics of a migrated database. The app role cannot: its ANALYZE passes over them."""
-    async with _connected(urlsplit(superuser_url)._replace(path=urlsplit(url).path).geturl()) as owner:
+    async with _admin_connection(urlsplit(superuser_url)._replace(path=urlsplit(url).path).geturl()) as owner:
         await owner.execute("ANALYZE", timeout=600)
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+async def _admin_connection(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
     connection = await asyncpg.connect(url)
     try:
         yield connection

@@ -1,4 +1,4 @@
-"""Declares exchanges, queues, dead-letter queues and the retry ladder, idempotently.
+"""Declares exchanges, queues, dead-letter queues and the retry levels, idempotently.
 
 ``python -m atelier_messaging.topology`` does it as the operator, before the services start: they may declare nothing.
 
@@ -26,7 +26,7 @@ INSTALLATION = "atelier.installation"
 """Exchange and queue by which a virtual host says whose it is."""
 DECLARE_S_MAX = 30.0
 RETRY_DELAYS_S = (1, 10, 60)
-"""The rungs of the retry ladder; a Transient message stays on the last for ever."""
+"""The levels of retry; a Transient message stays on the last level without end."""
 BROKER_HISTORY = ("x-death", "x-first-death-", "x-last-death-")
 DELIVERY_LIMIT = 50
 """Deliveries after which the broker itself gives up on a message that keeps killing its consumer."""
@@ -40,16 +40,16 @@ def dead_queue(queue: str) -> str:
     return f"{queue}.dead"
 
 
-def retry_exchange(rung: int) -> str:
-    """The exchange of one rung of the retry ladder."""
-    return f"atelier.retry.{RETRY_DELAYS_S[rung]}"
+def retry_exchange(level: int) -> str:
+    """The exchange of one retry level."""
+    return f"atelier.retry.{RETRY_DELAYS_S[level]}"
 
 
 def portable_headers(headers: Mapping[str, object]) -> dict[str, object]:
     """The headers to keep when a message is moved by us.
 
-    The broker's own history of dead-lettering is left behind: with it, the broker takes a second way through the retry
-    ladder for a cycle and drops the message. So are the extra routing keys, whose hearers had their copy.
+    The broker's own history of dead-lettering is left behind: with it, the broker takes a second pass through the retry
+    levels for a cycle and drops the message. So are the extra routing keys, whose receivers had their copy.
     """
     return {
         name: _sendable(value)
@@ -102,7 +102,7 @@ async def mark_virtual_host(channel: AbstractChannel, installation: str) -> None
 
 
 def belongs_to_another(installation: str) -> str:
-    """What is said where a virtual host is not this installation's."""
+    """The error text for a virtual host of another installation."""
     return (
         f"the broker's virtual host belongs to another installation of Atelier, not to {installation}: give this one a "
         f"virtual host of its own; if the other is gone for good, delete the queue {INSTALLATION}"
@@ -113,10 +113,10 @@ async def declare(channel: AbstractChannel) -> None:
     """Declares everything that is not there yet. Raises OtherTopology when something is there with other arguments."""
     try:
         await _declare(channel)
-    except ChannelPreconditionFailed as other:
+    except ChannelPreconditionFailed as error:
         raise OtherTopology(
             f"the broker has a queue of this name declared otherwise, by an older version perhaps; "
-            f"delete it when it is empty, or use a fresh broker: {other}"
+            f"delete it when it is empty, or use a fresh broker: {error}"
         ) from None
 
 
@@ -127,10 +127,10 @@ async def _declare(channel: AbstractChannel) -> None:
         declared = await channel.declare_queue(queue, durable=True, arguments=queue_arguments(queue))
         for message in messages:
             await declared.bind(exchange, routing_key=message.name)
-        grave = await channel.declare_queue(dead_queue(queue), durable=True, arguments=DEAD_LETTER_ARGUMENTS)
-        await grave.bind(dead, routing_key=queue)
-    for rung, delay_s in enumerate(RETRY_DELAYS_S):
-        ladder = await channel.declare_exchange(retry_exchange(rung), ExchangeType.FANOUT, durable=True)
+        dead_letters = await channel.declare_queue(dead_queue(queue), durable=True, arguments=DEAD_LETTER_ARGUMENTS)
+        await dead_letters.bind(dead, routing_key=queue)
+    for level, delay_s in enumerate(RETRY_DELAYS_S):
+        retries = await channel.declare_exchange(retry_exchange(level), ExchangeType.FANOUT, durable=True)
         arguments: FieldTable = {
             "x-queue-type": "quorum",
             "x-message-ttl": int(delay_s * 1000),
@@ -139,12 +139,12 @@ async def _declare(channel: AbstractChannel) -> None:
             "x-dead-letter-strategy": "at-least-once",
             "x-overflow": "reject-publish",
         }
-        waiting = await channel.declare_queue(retry_exchange(rung), durable=True, arguments=arguments)
-        await waiting.bind(ladder)
+        waiting = await channel.declare_queue(retry_exchange(level), durable=True, arguments=arguments)
+        await waiting.bind(retries)
 
 
 def queue_arguments(queue: str) -> FieldTable:
-    """What a consumer's queue is declared with."""
+    """The arguments of a consumer's queue."""
     return {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
@@ -154,7 +154,7 @@ def queue_arguments(queue: str) -> FieldTable:
 
 
 def mark_arguments(installation: str) -> FieldTable:
-    """What the queue that marks a virtual host is declared with. Quorum, so that it answers while a node is away."""
+    """The arguments of the queue that marks a virtual host. Quorum, so that it works while a node is unavailable."""
     return {
         "x-queue-type": "quorum",
         "x-max-length": 1,

@@ -1,7 +1,7 @@
 """``once()``: the only thing that commits.
 
-Rows, outbox messages and the inbox mark of what caused them go into one transaction. If it commits, all happened; if
-it does not, nothing did and the message comes again. A message seen before is not among ``tx.fresh``.
+Rows, outbox messages and the inbox mark of their cause go into one transaction. If it commits, all happened; if it does
+not, nothing did and the message is delivered again. A message handled before is not in ``tx.fresh``.
 """
 
 import logging
@@ -18,7 +18,7 @@ from atelier_messaging.database import Connection, Pool
 from atelier_messaging.outbox import Outbox
 from atelier_telemetry.tracing import Span, current_traceparent, traceparent_of
 
-_CLAIM = """
+_MARK_HANDLED = """
 INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::uuid[])
 ON CONFLICT DO NOTHING RETURNING message_id
 """
@@ -42,21 +42,21 @@ class Delivery:
 
 @dataclass(slots=True)
 class Transaction:
-    """One transaction at work: the connection to write on, the messages to handle, the messages to send."""
+    """One open transaction: the connection to write on, the messages to handle, the messages to send."""
 
     connection: Connection
     source: str
     fresh: Sequence[Delivery] = ()
     emitted: list[Envelope] = field(default_factory=list)
-    afterwards: list[Callable[[], object]] = field(default_factory=list)
+    after_commit_calls: list[Callable[[], object]] = field(default_factory=list)
 
     @property
     def service(self) -> str:
-        """Whose work this is."""
+        """The service that owns it."""
         return self.source.removeprefix(SOURCE_PREFIX)
 
     def emit(self, message: Message, *, cause: Delivery | Span | None = None, cc: Iterable[str] = ()) -> Envelope:
-        """Sends ``message`` if this work commits, as a child of the cause's span (default: the current one)."""
+        """Sends ``message`` if this transaction commits, as a child of the cause's span (default: the current one)."""
         if cause is None:
             traceparent = current_traceparent()
         else:
@@ -69,9 +69,9 @@ class Transaction:
         return envelope
 
     def after_commit(self, act: Callable[[], object]) -> None:
-        """Calls ``act`` once this work has committed, in this process alone: a hint to who waits for the rows. It may
-        be lost with the process or the answer to the commit, so whoever relies on it must look by himself too."""
-        self.afterwards.append(act)
+        """Calls ``act`` once this transaction has committed, in this process alone: a hint to those who wait for the
+        rows. It may be lost with the process or the answer to the commit, so a waiter must poll as well."""
+        self.after_commit_calls.append(act)
 
 
 class UnitOfWork:
@@ -88,10 +88,10 @@ class UnitOfWork:
     ) -> AsyncIterator[Transaction]:
         """Commits at the end of the block, or not at all, then publishes what was emitted.
 
-        ``dispatch=False`` leaves the publishing to the caller, who wants to know its outcome.
+        ``dispatch=False`` leaves the publishing to the caller, who needs its outcome.
         """
         async with self.pool.acquire() as connection, connection.transaction():
-            fresh = await _claim(connection, consumer, deliveries) if deliveries else ()
+            fresh = await _mark_handled(connection, consumer, deliveries) if deliveries else ()
             tx = Transaction(connection, self._source, fresh)
             yield tx
             await outbox.save(connection, tx.emitted)
@@ -99,7 +99,7 @@ class UnitOfWork:
         failpoints.reach("after_commit")
         if dispatch:
             self.outbox.dispatch_soon(tx.emitted)
-        for act in tx.afterwards:
+        for act in tx.after_commit_calls:
             _call(act)
 
 
@@ -107,13 +107,13 @@ def _call(act: Callable[[], object]) -> None:
     try:
         act()
     except Exception:
-        # The work is done: raised, this would look as if it were not, and it would be done again.
-        logger.exception("what was to follow a commit broke")
+        # The transaction is committed: an error raised here would have it run again.
+        logger.exception("after-commit hook failed, the transaction stays committed")
 
 
-async def _claim(connection: Connection, consumer: str, deliveries: Sequence[Delivery]) -> list[Delivery]:
-    """Marks the messages as handled by this consumer; answers those that were not marked before, in order."""
+async def _mark_handled(connection: Connection, consumer: str, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """Marks the messages as handled by this consumer; returns those that were not marked before, in order."""
     first = {delivery.envelope.id: delivery for delivery in reversed(deliveries)}
-    rows = await connection.fetch(_CLAIM, consumer, sorted(first))
-    claimed = {row["message_id"] for row in rows}
-    return [d for d in deliveries if d.envelope.id in claimed and first[d.envelope.id] is d]
+    rows = await connection.fetch(_MARK_HANDLED, consumer, sorted(first))
+    marked = {row["message_id"] for row in rows}
+    return [d for d in deliveries if d.envelope.id in marked and first[d.envelope.id] is d]
