@@ -88,6 +88,7 @@ step "paths and targets the READMEs name" \
   .venv/bin/python deploy/checks/readme_paths.py README.md CONTRIBUTING.md SECURITY.md services/README.md deploy/README.md \
   docs/how-to/*.md docs/design/*.md docs/start/*.md docs/operations/running.md
 step "links of all Markdown pages" .venv/bin/python deploy/checks/links.py
+step "requirements that are cited" .venv/bin/python deploy/checks/requirements.py
 step "bill of materials ($sbom)" bill_of_materials
 step "known vulnerabilities of the locked packages" audit
 step "no secret, no host path in the tree" .venv/bin/python deploy/checks/tree.py

@@ -1,6 +1,6 @@
 """The price book: one versioned table that says what each kind of work costs, in whole credits.
 
-Source: REQUIREMENTS, settled question 1, and the price tables of seeds 002 and 003. A request without a price is
+Source: settled question 1, and the price tables of seeds 002 and 003. A request without a price is
 refused, never free. A new price is a new book: held credits keep the book they were priced with.
 """
 

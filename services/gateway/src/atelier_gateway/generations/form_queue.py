@@ -1,7 +1,7 @@
 """SQL of seed 002's queue: who was let in within the last hour, and how many are pending.
 
 Counting and entering is one act under one lock, so that of many requests at once exactly as many get in as may; and a
-request that comes to nothing leaves again, so that only accepted ones count (REQUIREMENTS, settled question 9).
+request that comes to nothing leaves again, so that only accepted ones count (settled question 9).
 """
 
 from dataclasses import dataclass

@@ -117,7 +117,7 @@ class ProviderCatalogue:
         return LOCAL if self._has_fallback else None
 
     def effective_provider(self, provider: str) -> str:
-        """Who is asked where this one is meant (REQUIREMENTS, settled question 5)."""
+        """Who is asked where this one is meant (settled question 5)."""
         return self.fallback or provider if provider in self.missing else provider
 
     def default_model(self, provider: str, usual: str) -> str:

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class UploadRequest(RequestBody):
-    """``POST …/uploads`` (REQUIREMENTS 000.8). With ``size_bytes`` the URL takes exactly that many; without, what lies
+    """``POST …/uploads`` (000.8). With ``size_bytes`` the URL takes exactly that many; without, what lies
     there is looked at when it is used, and when the URL has lapsed."""
 
     filename: FileName

@@ -1,7 +1,7 @@
 """SQL of "so many accepted an hour": who was let in within the last hour, one table a surface.
 
 Counting and entering is one act under a lock, so that of many requests at once exactly as many get in as may; one that
-comes to nothing leaves again, so that only accepted ones count (REQUIREMENTS, settled question 9).
+comes to nothing leaves again, so that only accepted ones count (settled question 9).
 """
 
 from dataclasses import dataclass

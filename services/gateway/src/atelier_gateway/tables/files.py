@@ -1,4 +1,4 @@
-"""The table of pictures and texts (``media/store.py``; REQUIREMENTS 002.8)."""
+"""The table of pictures and texts (``media/store.py``; 002.8)."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The native surface on real servers: waiting, listing, deleting (REQUIREMENTS, the native surface)."""
+"""The native surface on real servers: waiting, listing, deleting."""
 
 import asyncio
 from uuid import UUID, uuid4

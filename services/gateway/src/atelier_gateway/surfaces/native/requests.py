@@ -48,7 +48,7 @@ class GenerationInput(RequestBody):
 
 
 class GenerationRequest(RequestBody):
-    """``POST /v1/generations`` and ``POST /v1/quotes`` (REQUIREMENTS, the native surface)."""
+    """``POST /v1/generations`` and ``POST /v1/quotes``."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 

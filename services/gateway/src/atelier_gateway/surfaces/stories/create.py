@@ -69,7 +69,7 @@ class Making:
         return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"} if replayed else None, "application/json")
 
     async def narration(self, request: Request, principal: Principal) -> Response:
-        """202. Only what was accepted counts towards the hour (REQUIREMENTS, settled question 9)."""
+        """202. Only what was accepted counts towards the hour (settled question 9)."""
         draft = await self._draft(request, principal.owner)
         make = partial(self._narrated, principal, draft)
         return await self._container.creator.replay_or_run(principal, SHAPE, draft.key, draft.fingerprint, make)

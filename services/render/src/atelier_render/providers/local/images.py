@@ -177,7 +177,7 @@ def _given(job: ProviderJob) -> Given | Failed:
 
 
 def _person_first(inputs: list[Input]) -> Given | Failed:
-    """The person is the input of that role, else the first; all others are garments (REQUIREMENTS, tRPC: person first,
+    """The person is the input of that role, else the first; all others are garments (settled question 7: person first,
     then garments)."""
     if len(inputs) < 2:
         return Failed("invalid_input", "a try-on needs the photo of a person and at least one of a garment")
