@@ -21,7 +21,9 @@ from atelier_gateway.generations.capacity import Capacity
 from atelier_gateway.generations.client_disconnects import ClientDisconnects
 from atelier_gateway.generations.creation import GenerationCreator
 from atelier_gateway.generations.deletion import GenerationDeleter
+from atelier_gateway.generations.projector import Projector
 from atelier_gateway.generations.provider_catalogue import ProviderCatalogue
+from atelier_gateway.generations.recovery import ProjectionRecovery
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.runner import IdempotentRunner
 from atelier_gateway.identity.authenticator import Authenticator
@@ -38,7 +40,6 @@ from atelier_gateway.middleware.request_guard import RequestGuard
 from atelier_gateway.peers.client import PeerClient
 from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.projection import event_log
-from atelier_gateway.projection.recovery import ProjectionRecovery
 from atelier_gateway.projection.waiter import POLL_EVERY_S, GenerationWaiter
 from atelier_gateway.rate_limits import hourly_quota, postgres_windows
 from atelier_gateway.rate_limits.backends import open_windows
@@ -190,13 +191,14 @@ def _listener(settings: Settings, **how: Any) -> FastAPI:
 
 def _build_container(settings: Settings, pool: Pool) -> Container:
     instance = uuid7().hex
-    bus, replies, internal = Bus("gateway", settings, pool), ReplyListener(), PeerClient(settings)
+    bus, replies, internal = Bus("gateway", settings, pool), ReplyListener(), _peer_client(settings)
     waiting = GenerationWaiter(pool)
     secrets, objects = SigningSecrets(settings.key_pepper), ObjectStore(settings.storage)
     sender = WebhookDispatcher(bus.unit, secrets, objects, _poster(settings), _rules(settings))
     public_url = str(settings.public_url).rstrip("/")
     noting = DeliveryEnqueuer(lambda generation: view(generation, DeferredSigner(), public_url), sender.wake)
-    bus.consume(GATEWAY_PROJECTION, partial(handlers.project, waiting, noting))
+    projector = Projector(waiting, noting)
+    bus.consume(GATEWAY_PROJECTION, partial(handlers.project, projector))
     bus.consume_replies(reply_key(instance), replies.on_reply)
     dev_issuer = _dev_issuer(settings)
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
@@ -204,7 +206,7 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
     intake = MediaIntake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS), turns)
     capacity = Capacity(pool, tenant_max=settings.tenant_pending_max, total_max=settings.pending_max)
     offers = ProviderCatalogue(internal.get_providers, stands_in=settings.environment == "local")
-    admission = Admission(bus, replies, internal, within_s=settings.admission_s)
+    admission = Admission(bus, replies, internal, timeout_s=settings.admission_s)
     return Container(
         settings=settings,
         pool=pool,
@@ -226,7 +228,7 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
         waiter=waiting,
         disconnects=ClientDisconnects(bus.unit, waiting),
         canceller=GenerationCanceller(bus.unit, internal, waiting, noting),
-        recovery=ProjectionRecovery(bus.unit, internal, waiting, noting, after_s=settings.standing_after_s),
+        recovery=ProjectionRecovery(bus.unit, internal, projector, after_s=settings.standing_after_s),
         deleter=GenerationDeleter(bus.unit, objects),
         rate_limiter=_limits(settings, pool),
         catalogue=offers,
@@ -236,6 +238,15 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
         signing_secrets=secrets,
         webhook_dispatcher=sender,
         client_ip=partial(clients.client_ip, trusted=settings.proxies),
+    )
+
+
+def _peer_client(settings: Settings) -> PeerClient:
+    return PeerClient(
+        session_url=str(settings.session_url),
+        billing_url=str(settings.billing_url),
+        render_url=str(settings.render_url),
+        service_token=settings.service_token.get_secret_value(),
     )
 
 

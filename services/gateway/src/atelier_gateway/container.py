@@ -12,6 +12,7 @@ from atelier_gateway.generations.client_disconnects import ClientDisconnects
 from atelier_gateway.generations.creation import GenerationCreator
 from atelier_gateway.generations.deletion import GenerationDeleter
 from atelier_gateway.generations.provider_catalogue import ProviderCatalogue
+from atelier_gateway.generations.recovery import ProjectionRecovery
 from atelier_gateway.idempotency.runner import IdempotentRunner
 from atelier_gateway.identity.authenticator import Authenticator
 from atelier_gateway.identity.operators import OperatorAuthenticator
@@ -21,7 +22,6 @@ from atelier_gateway.media.intake import MediaIntake
 from atelier_gateway.media.uploads import Uploads
 from atelier_gateway.peers.client import PeerClient
 from atelier_gateway.peers.reply_listener import ReplyListener
-from atelier_gateway.projection.recovery import ProjectionRecovery
 from atelier_gateway.projection.waiter import GenerationWaiter
 from atelier_gateway.rate_limits.limiter import RateLimiter
 from atelier_gateway.settings import Settings

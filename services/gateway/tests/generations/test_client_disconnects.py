@@ -153,5 +153,5 @@ async def test_every_wait_ends_at_once_when_the_process_stops(world: World) -> N
 
     room.stop()
 
-    assert await room.wait_until_ended(generation, within_s=600) is None
-    await room.wait_for_change(generation, within_s=600)
+    assert await room.wait_until_ended(generation, timeout_s=600) is None
+    await room.wait_for_change(generation, timeout_s=600)

@@ -32,7 +32,7 @@ class Bench:
             await asyncio.sleep(0)
 
     async def _hold(self, owner: Owner) -> None:
-        async with self.turns.turn(owner, within_s=LONG_S):
+        async with self.turns.turn(owner, timeout_s=LONG_S):
             self.served.append(owner)
             self.ends.append(asyncio.Event())
             await self.ends[-1].wait()
@@ -78,13 +78,13 @@ async def test_who_no_longer_waits_takes_no_turn() -> None:
 
     bench.tasks[1].cancel()
     with pytest.raises(TimeoutError):
-        async with turns.turn(FEW, within_s=0.0):
+        async with turns.turn(FEW, timeout_s=0.0):
             raise AssertionError("there was no turn")
     await bench.end(0)
     assert bench.served == [MANY, OTHER]
     await bench.end(1)
 
-    async with turns.turn(MANY, within_s=LONG_S):
+    async with turns.turn(MANY, timeout_s=LONG_S):
         pass
     await asyncio.gather(*bench.tasks, return_exceptions=True)
 
@@ -93,8 +93,8 @@ async def test_a_turn_is_given_back_when_its_block_fails() -> None:
     turns = FairTurns(at_once=1, per_owner=1)
 
     with pytest.raises(RuntimeError):
-        async with turns.turn(MANY, within_s=LONG_S):
+        async with turns.turn(MANY, timeout_s=LONG_S):
             raise RuntimeError("the picture killed its worker")
 
-    async with turns.turn(FEW, within_s=LONG_S):
+    async with turns.turn(FEW, timeout_s=LONG_S):
         pass

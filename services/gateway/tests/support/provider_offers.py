@@ -43,7 +43,7 @@ async def surfaces_where(
     """A client of an installation with these providers; with ``production``, of one that lets nobody stand in."""
     catalogue = await offers_of(providers, stands_in=not production)
     container = world.container
-    admission = Admission(container.bus, container.reply_listener, container.peers, within_s=1.0)
+    admission = Admission(container.bus, container.reply_listener, container.peers, timeout_s=1.0)
     creator = GenerationCreator(container.pool, admission, catalogue, container.capacity, container.instance_id)
     app = FastAPI()
     for surface in ROUTED:

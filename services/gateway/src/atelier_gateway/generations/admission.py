@@ -1,26 +1,26 @@
-"""A POST becomes a generation: written down, sent, and answered when the saga has admitted or refused it.
+"""Admits a POST: writes the generation, sends it to the saga, and returns the saga's decision.
 
-The rule of the 503: it is only said when it is certain that nothing will come of the request.
+The rule of the 503: it is only returned when it is certain that nothing will come of the request.
 
 1. No broker connection: 503 at once, nothing is written.
 2. Concurrent requests share one transaction: key, row and message of each commit together, or none.
-3. Each message is published and its reply awaited. Admitted: accepted. Declined: the row goes, the answer is kept.
+3. Each message is published and its reply awaited. Admitted: accepted. Declined: the row is removed, the response kept.
 4. Not confirmed or no reply in time: the session is asked to withdraw the id. ``withdrawn`` leaves a tombstone that
-   refuses the message however late it comes; every trace here goes too, 503. Anything else says it got in: accepted.
-5. The session cannot be asked either: the message stays in the outbox and will be delivered: accepted.
+   refuses the message however late it arrives; every trace here is removed too, 503. Any other state: accepted.
+5. The session does not answer either: the message stays in the outbox and will be delivered: accepted.
 
-A commit whose acknowledgement was lost is run again whole, with the same ids. Only if the database stays away after
-such a commit and the session cannot be asked does nobody know: that answer says so (``outcome_unknown``).
+A commit whose acknowledgement was lost is run again whole, with the same ids. Only if the database stays unavailable
+after such a commit and the session does not answer is the outcome unknown: the response says so (``outcome_unknown``).
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import UUID
 
 from atelier_contracts import Envelope, GenerationQueued, GenerationRejected, GenerationRequested, Message
+from atelier_gateway.generations import admission_store
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import IdempotencyClaim, StoredResponse
 from atelier_gateway.media import store as media_store
@@ -29,18 +29,18 @@ from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import NewGeneration
 from atelier_messaging import Batcher, Bus, Overloaded, is_outage
+from atelier_messaging.outages import until_available
 from atelier_telemetry.tracing import Span
 
 BATCH_MAX = 100
 WAITING_MAX = 2_000
 COMMIT_PAUSE_S = 0.3
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
 class AdmissionRequest:
-    """One POST on its way in. ``claim`` stands for its Idempotency-Key, where it has one."""
+    """One POST to be admitted, with the claim of its Idempotency-Key if it has one."""
 
     generation: NewGeneration
     event: GenerationRequested
@@ -50,19 +50,19 @@ class AdmissionRequest:
     envelope: Envelope | None = None
     """Its message, once it is written."""
     uses: Sequence[media_store.FileUse] = ()
-    """The pictures it is made of."""
+    """Its input files."""
     is_in_doubt: bool = False
     """Whether a commit was under way when the database went away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """It will be worked on."""
+    """Admitted: it will be rendered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """It was refused before anything was reserved. ``available`` is None where it is not known."""
+    """Refused before any credits were held. ``available`` is None if unknown."""
 
     reason: str
     required: int
@@ -76,7 +76,7 @@ class KeyTaken:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """Nothing will come of it (``certain``), or nobody can tell."""
+    """Nothing will come of it (``is_certain``), or the outcome is unknown."""
 
     is_certain: bool = True
 
@@ -87,11 +87,11 @@ AdmissionOutcome = Accepted | Declined | KeyTaken | Unavailable
 class Admission:
     """Admits generations through the outbox and the saga."""
 
-    def __init__(self, bus: Bus, replies: ReplyListener, internal: PeerClient, *, within_s: float) -> None:
+    def __init__(self, bus: Bus, replies: ReplyListener, peers: PeerClient, *, timeout_s: float) -> None:
         self._bus = bus
         self._replies = replies
-        self._internal = internal
-        self._within_s = within_s
+        self._peers = peers
+        self._timeout_s = timeout_s
         self._writing: Batcher[AdmissionRequest, bool] = Batcher(
             self._write, batch_max=BATCH_MAX, waiting_max=WAITING_MAX
         )
@@ -100,35 +100,34 @@ class Admission:
         )
 
     async def submit(self, request: AdmissionRequest) -> AdmissionOutcome:
-        """Answers when it is known what becomes of the request, within about twice ``within_s`` seconds."""
+        """Returns the outcome of the request within about twice ``timeout_s`` seconds."""
         if not self._bus.is_connected:
             return Unavailable()
         try:
-            written = await self._writing.submit(request)
+            is_written = await self._writing.submit(request)
         except Overloaded:
             return Unavailable()
-        except Exception as failed:
-            if not is_outage(failed):
+        except Exception as error:
+            if not is_outage(error):
                 raise
-            logger.warning("a request could not be written: %r", failed)
+            logger.warning("request not written, checking whether its commit got through: %r", error)
             return await self._resolve_failed_commit(request)
-        if not written:
+        if not is_written:
             return KeyTaken()
         assert request.envelope is not None, "what is written has a message"
-        reply = await self._replies.publish_and_wait(
-            request.generation.id, self._bus.outbox.dispatch(request.envelope), within_s=self._within_s
-        )
-        return await self._outcome(request, reply)
+        publishing = self._bus.outbox.dispatch(request.envelope)
+        reply = await self._replies.publish_and_wait(request.generation.id, publishing, timeout_s=self._timeout_s)
+        return await self._outcome_of(request, reply)
 
     async def store_response(
-        self, claim: IdempotencyClaim | None, reply: StoredResponse, *, declined: UUID | None = None
+        self, claim: IdempotencyClaim | None, response: StoredResponse, *, declined: UUID | None = None
     ) -> None:
-        """Keeps the reply for the next request with this key, and removes a declined generation. Raises an outage of
-        the database that lasts longer than ``within_s``."""
+        """Stores the response for the next request with this key, and removes a declined generation. Raises an outage
+        of the database that lasts longer than ``timeout_s``."""
         if claim is not None or declined is not None:
-            await self._storing.submit((claim, reply, declined))
+            await self._storing.submit((claim, response, declined))
 
-    async def _outcome(self, request: AdmissionRequest, reply: Message | None) -> AdmissionOutcome:
+    async def _outcome_of(self, request: AdmissionRequest, reply: Message | None) -> AdmissionOutcome:
         match reply:
             case GenerationQueued():
                 return Accepted()
@@ -140,11 +139,11 @@ class Admission:
                 return await self._withdraw(request)
 
     async def _withdraw(self, request: AdmissionRequest) -> AdmissionOutcome:
-        """No word from the saga: end it there, unless it got in."""
+        """The saga did not reply: end the request there, unless it was admitted."""
         try:
-            state = await self._internal.withdraw(request.generation.id)
-        except PeerUnavailable as silent:
-            logger.warning("left in the outbox, accepted: %s: %s", request.generation.id, silent)
+            state = await self._peers.withdraw(request.generation.id)
+        except PeerUnavailable as error:
+            logger.warning("generation %s not withdrawn, it stays in the outbox: %s", request.generation.id, error)
             return Accepted()
         if state == "withdrawn":
             return await self._erase(request)
@@ -153,63 +152,47 @@ class Admission:
         return Accepted()
 
     async def _erase(self, request: AdmissionRequest) -> Unavailable:
-        """The tombstone stands, so what is left here is only litter: failing to remove it changes nothing."""
+        """Removes the rows. The tombstone stands: if removing them fails, nothing changes for the client."""
         envelope = request.envelope
-        assert envelope is not None, "what is forgotten was written"
+        assert envelope is not None, "only a written request is erased"
         try:
-            async with self._bus.unit.once(dispatch=False) as work:
-                await idempotency_store.erase_request(
-                    work.connection, request.generation.id, envelope.id, request.claim
-                )
-        except Exception as failed:
-            if not is_outage(failed):
+            async with self._bus.unit.once(dispatch=False) as tx:
+                await admission_store.erase_request(tx.connection, request.generation.id, envelope.id, request.claim)
+        except Exception as error:
+            if not is_outage(error):
                 raise
-            logger.warning("withdrawn, but its rows stay: %s: %r", request.generation.id, failed)
+            logger.warning("rows of withdrawn generation %s not removed, they stay: %r", request.generation.id, error)
         return Unavailable()
 
     async def _resolve_failed_commit(self, request: AdmissionRequest) -> Unavailable:
-        """The database went away. Before a commit that means nothing was written; after one, a tombstone decides."""
+        """After an outage of the database: before a commit nothing was written; after one, a tombstone decides."""
         if not request.is_in_doubt:
             return Unavailable()
         try:
-            return Unavailable(is_certain=await self._internal.withdraw(request.generation.id) == "withdrawn")
+            return Unavailable(is_certain=await self._peers.withdraw(request.generation.id) == "withdrawn")
         except PeerUnavailable:
             return Unavailable(is_certain=False)
 
     async def _write(self, requests: Sequence[AdmissionRequest]) -> Sequence[bool]:
-        """Group commit; while the database is away again whole, with the same ids. Raises an outage in the end."""
-        return await self._until_committed(lambda: self._commit(requests))
-
-    async def _until_committed(self, commit: Callable[[], Awaitable[T]]) -> T:
-        """What ``commit`` returns, tried again while the database is away; it must be safe to run twice. Raises the
-        time-out after ``within_s`` seconds."""
-        async with asyncio.timeout(self._within_s):
-            while True:
-                try:
-                    return await commit()
-                except Exception as error:
-                    if not is_outage(error):
-                        raise
-                    logger.warning("commit failed, retrying in %s s: %r", COMMIT_PAUSE_S, error)
-                await asyncio.sleep(COMMIT_PAUSE_S)
+        """Group commit, retried whole with the same ids while the database is unavailable. Raises TimeoutError."""
+        async with asyncio.timeout(self._timeout_s):
+            return await until_available(lambda: self._commit(requests), what="commit", pause_s=COMMIT_PAUSE_S)
 
     async def _commit(self, requests: Sequence[AdmissionRequest]) -> list[bool]:
-        """One transaction; answers for each whether it is written (else its key is taken)."""
-        async with self._bus.unit.once(dispatch=False) as work:
-            # What an earlier try committed, though we never heard so, is there with the message it still carries.
-            done = await projection_store.find_existing(
-                work.connection, [r.generation.id for r in requests if r.is_in_doubt]
-            )
+        """One transaction; for each request whether it is written (else its key is taken)."""
+        async with self._bus.unit.once(dispatch=False) as tx:
+            # What an earlier try committed without our knowing is there, with the message that it still carries.
+            in_doubt = [request.generation.id for request in requests if request.is_in_doubt]
+            done = await projection_store.find_existing(tx.connection, in_doubt)
             todo = [request for request in requests if request.generation.id not in done]
-            taken = await idempotency_store.insert_claims(
-                work.connection, [r.claim for r in todo if r.claim is not None]
-            )
-            fresh = [r for r in todo if r.claim is None or r.claim.holder in taken]
-            await projection_store.insert(work.connection, [request.generation for request in fresh])
-            used = [(one.event.owner, one.generation.id, use) for one in fresh for use in one.uses]
-            await media_store.link(work.connection, used)
+            claims = [request.claim for request in todo if request.claim is not None]
+            holders = await idempotency_store.insert_claims(tx.connection, claims)
+            fresh = [request for request in todo if request.claim is None or request.claim.holder in holders]
+            await projection_store.insert(tx.connection, [request.generation for request in fresh])
+            links = [(request.event.owner, request.generation.id, use) for request in fresh for use in request.uses]
+            await media_store.link(tx.connection, links)
             for request in fresh:
-                request.envelope = work.emit(request.event, cause=request.span)
+                request.envelope = tx.emit(request.event, cause=request.span)
             for request in requests:
                 request.is_in_doubt = True
         written = done | {request.generation.id for request in fresh}
@@ -218,12 +201,14 @@ class Admission:
     async def _store_responses(
         self, items: Sequence[tuple[IdempotencyClaim | None, StoredResponse | None, UUID | None]]
     ) -> Sequence[None]:
-        kept = [(claim, reply) for claim, reply, _ in items if claim is not None and reply is not None]
-        declined = [generation for *_, generation in items if generation is not None]
+        responses = [(claim, response) for claim, response, _ in items if claim is not None and response is not None]
+        declined = [generation_id for *_, generation_id in items if generation_id is not None]
 
         async def commit() -> None:
-            async with self._bus.unit.once(dispatch=False) as work:
-                await idempotency_store.save_responses(work.connection, kept, declined)
+            async with self._bus.unit.once(dispatch=False) as tx:
+                await idempotency_store.save_responses(tx.connection, responses)
+                await admission_store.delete_generations(tx.connection, declined)
 
-        await self._until_committed(commit)
+        async with asyncio.timeout(self._timeout_s):
+            await until_available(commit, what="commit", pause_s=COMMIT_PAUSE_S)
         return [None] * len(items)

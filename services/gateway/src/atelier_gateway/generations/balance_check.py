@@ -24,7 +24,7 @@ class BalanceCheck:
         """Raises Problem 402 where fewer credits are available than the price; where that depends on what is not known
         yet (None), where there are none at all. Passes while billing does not answer."""
         try:
-            async with self._turns.turn(owner, within_s=WAIT_S_MAX):
+            async with self._turns.turn(owner, timeout_s=WAIT_S_MAX):
                 available = int((await self._internal.get_account(owner))["available"])
         except (PeerUnavailable, TimeoutError):
             return

@@ -115,13 +115,13 @@ class ClientDisconnects:
         metrics.CANCELS_LOST.inc()
         logger.error("generation %s runs on without a client: its cancel could not be written", caller.generation_id)
 
-    async def cancel_and_wait(self, caller: WaitingClient, within_s: float) -> None:
-        """Cancels what a client waits for that is still there; returns once that has ended, or after ``within_s``."""
+    async def cancel_and_wait(self, caller: WaitingClient, timeout_s: float) -> None:
+        """Cancels what a client waits for that is still there; returns once that has ended, or after ``timeout_s``."""
         assert caller.generation_id is not None, "only a generation can be cancelled"
         await self._cancel(caller.generation_id, None)
-        await self._waiting.wait_until_ended(caller.generation_id, within_s, even_when_stopping=True)
+        await self._waiting.wait_until_ended(caller.generation_id, timeout_s, even_when_stopping=True)
 
-    async def find_undelivered(self, request: Request, caller: WaitingClient, within_s: float) -> Generation | None:
+    async def find_undelivered(self, request: Request, caller: WaitingClient, timeout_s: float) -> Generation | None:
         """For an automatic retry: the result that its client was gone for, if there is one.
 
         Raises ClientDisconnect, or TimeoutError while it is not known yet whether there is one.
@@ -130,7 +130,7 @@ class ClientDisconnects:
             return None
         while (id_ := await undelivered_results.take(self._work.pool, caller.identity)) is not None:
             caller.generation_id = id_
-            if await self._waiting.wait_until_ended(id_, within_s, caller) is None:
+            if await self._waiting.wait_until_ended(id_, timeout_s, caller) is None:
                 await self.cancel_abandoned(caller)
                 raise TimeoutError
             generation = await projection_store.find_for_owner(self._work.pool, id_, caller.identity.owner)

@@ -48,10 +48,10 @@ from atelier_gateway.idempotency.keys import (
 )
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.store import FileUse, file_use_of
-from atelier_gateway.middleware.request_guard import REQUEST_ID
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import NewGeneration
 from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.request_id import REQUEST_ID
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
 from atelier_telemetry import attributes, metrics

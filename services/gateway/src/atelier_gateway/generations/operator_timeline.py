@@ -30,13 +30,6 @@ STATE_DESCRIPTIONS: Mapping[str, str] = {
 }
 """What each state of the saga means, to be read after "This try_on"."""
 
-LACKS: Mapping[str, str] = {
-    "session": "the steps of its saga, its deadline and its next timer",
-    "billing": "its credits: what is held, charged or returned",
-    "render": "its render attempts and what providers answered",
-}
-"""What a story lacks while a service does not answer."""
-
 REMOVED: Mapping[str, str] = {
     "requested": "their owner deleted the generation",
     "retention": "they were kept as long as outputs are kept",
@@ -71,11 +64,6 @@ def operator_timeline(
         **_origin(generation, saga),
         **_clocks(saga, now),
     }
-
-
-def gap(service: str, reason: str) -> dict[str, str]:
-    """What is missing from the story while a service does not answer, and why."""
-    return {"service": service, "reason": reason, "lacks": LACKS[service]}
 
 
 def _origin(generation: Generation | None, saga: Record | None) -> dict[str, Any]:

@@ -46,5 +46,5 @@ class IdempotentRunner:
             await idempotency_store.release(self._work.pool, claim)
             raise
         async with self._work.once(dispatch=False) as work:
-            await idempotency_store.save_responses(work.connection, [(claim, reply)], [])
+            await idempotency_store.save_responses(work.connection, [(claim, reply)])
         return reply

@@ -31,10 +31,6 @@ FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::
 WHERE (i.owner_kind, i.owner_id, i.route, i.key) = (n.owner_kind, n.owner_id, n.route, n.key)
 """
 _RELEASE = "DELETE FROM idempotency WHERE owner_kind = $1 AND owner_id = $2 AND route = $3 AND key = $4 AND holder = $5"
-_FORGET_GENERATIONS = "DELETE FROM generations WHERE id = ANY($1::uuid[])"
-# A statement of its own, after the one above, which waits for whoever is just noting them.
-_FORGET_DELIVERIES = "DELETE FROM webhook_deliveries WHERE generation_id = ANY($1::uuid[])"
-_FORGET_MESSAGE = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
 _PRUNE = "DELETE FROM idempotency WHERE claimed_at < now() - make_interval(hours => $1)"
 
 
@@ -58,35 +54,18 @@ async def take_over(pool: Pool, claimed: IdempotencyClaim, *, dead: UUID) -> boo
     return await pool.fetchval(_TAKE_OVER, *where, claimed.holder, dead) is not None
 
 
-async def release(pool: Pool, claimed: IdempotencyClaim) -> None:
+async def release(connection: Connection | Pool, claimed: IdempotencyClaim) -> None:
     """Gives the key back: nothing came of the request."""
     where = (claimed.owner_kind, claimed.owner_id, claimed.route, claimed.key)
-    await pool.execute(_RELEASE, *where, claimed.holder)
+    await connection.execute(_RELEASE, *where, claimed.holder)
 
 
-async def save_responses(
-    connection: Connection, replies: Sequence[tuple[IdempotencyClaim, StoredResponse]], declined: Sequence[UUID]
-) -> None:
-    """Keeps the replies and removes the declined generations, of many requests at once."""
-    if replies:
-        claims = [claimed for claimed, _ in replies]
-        statuses = [reply.status for _, reply in replies]
-        await connection.execute(_REPLY, *_keys(claims), statuses, [reply.body for _, reply in replies])
-    if declined:
-        await connection.execute(_FORGET_GENERATIONS, list(declined))
-        await connection.execute(_FORGET_DELIVERIES, list(declined))
-
-
-async def erase_request(
-    connection: Connection, generation: UUID, message: UUID, claimed: IdempotencyClaim | None
-) -> None:
-    """Removes every trace of a request that was withdrawn: its row, its message, its key."""
-    await connection.execute(_FORGET_GENERATIONS, [generation])
-    await connection.execute(_FORGET_DELIVERIES, [generation])
-    await connection.execute(_FORGET_MESSAGE, [message])
-    if claimed is not None:
-        where = (claimed.owner_kind, claimed.owner_id, claimed.route, claimed.key)
-        await connection.execute(_RELEASE, *where, claimed.holder)
+async def save_responses(connection: Connection, responses: Sequence[tuple[IdempotencyClaim, StoredResponse]]) -> None:
+    """Saves the responses of many requests in one statement, for the next requests with their keys."""
+    if responses:
+        claims = [claim for claim, _ in responses]
+        statuses = [response.status for _, response in responses]
+        await connection.execute(_REPLY, *_keys(claims), statuses, [response.body for _, response in responses])
 
 
 async def prune(pool: Pool) -> None:

@@ -21,20 +21,20 @@ class FairTurns:
         self._waiting: OrderedDict[Owner, deque[asyncio.Future[None]]] = OrderedDict()
 
     @asynccontextmanager
-    async def turn(self, owner: Owner, *, within_s: float) -> AsyncIterator[None]:
+    async def turn(self, owner: Owner, *, timeout_s: float) -> AsyncIterator[None]:
         """Holds a turn for the length of the block. Raises TimeoutError when none comes in time."""
-        await self._take(owner, within_s)
+        await self._take(owner, timeout_s)
         try:
             yield
         finally:
             self._give_back(owner)
 
-    async def _take(self, owner: Owner, within_s: float) -> None:
+    async def _take(self, owner: Owner, timeout_s: float) -> None:
         granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(owner, deque()).append(granted)
         self._grant()
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(timeout_s):
                 await granted
         except (TimeoutError, asyncio.CancelledError):
             if granted.done() and not granted.cancelled():

@@ -205,7 +205,7 @@ class MediaIntake:
             raise _busy()
         waiting[owner] += len(data)
         try:
-            async with self._turns.turn(owner, within_s=WAIT_S_MAX):
+            async with self._turns.turn(owner, timeout_s=WAIT_S_MAX):
                 return await self._decode(data, mask=mask)
         except TimeoutError:
             raise _busy() from None

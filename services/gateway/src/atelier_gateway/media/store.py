@@ -11,7 +11,6 @@ from uuid_utils.compat import uuid7
 
 from atelier_contracts import InputRef, Owner
 from atelier_contracts.value_objects import Role
-from atelier_gateway.projection.snapshot import Snapshot
 from atelier_messaging.database import Connection, Pool
 from atelier_storage.keys import is_upload, safe_filename
 
@@ -62,17 +61,6 @@ SELECT n.id, n.owner_kind, n.owner_id, n.generation_id, n.category, coalesce(f.f
        f.content_type, f.format, f.size_bytes, f.width, f.height, f.sha256, n.is_primary, n.image_order
 FROM n LEFT JOIN known f ON (f.owner_kind, f.owner_id, f.key) = (n.owner_kind, n.owner_id, n.key)
 WHERE n.key IS NULL OR f.key IS NOT NULL
-ON CONFLICT DO NOTHING
-"""
-_RESULTS = """
-INSERT INTO files (id, owner_kind, owner_id, generation_id, category, filename, key, content_type, format, size_bytes,
-                   width, height, sha256, is_primary, image_order)
-SELECT n.id, g.owner_kind, g.owner_id, g.id, 'result', n.filename, n.key, n.content_type, n.format, n.size, n.width,
-       n.height, n.sha256, n.image_order = 0, n.image_order
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::int[], $9::int[],
-            $10::text[], $11::smallint[])
-     AS n(id, generation_id, filename, key, content_type, format, size, width, height, sha256, image_order)
-JOIN generations g ON g.id = n.generation_id
 ON CONFLICT DO NOTHING
 """
 
@@ -203,25 +191,4 @@ async def link(connection: Connection, links: Sequence[tuple[Owner, UUID, FileUs
         [use.url for use in uses],
         [use.is_primary for use in uses],
         [use.image_order for use in uses],
-    )
-
-
-async def add_results(connection: Connection, ended: Mapping[UUID, Snapshot]) -> None:
-    """What these generations delivered, in one statement; nothing is said to the database where nothing was."""
-    made = [(id_, order, one) for id_, snapshot in ended.items() for order, one in enumerate(snapshot.outputs)]
-    if not made:
-        return
-    await connection.execute(
-        _RESULTS,
-        [uuid7() for _ in made],
-        [id_ for id_, _, _ in made],
-        [one["key"].rsplit("/", 1)[-1] for _, _, one in made],
-        [one["key"] for _, _, one in made],
-        [one["content_type"] for _, _, one in made],
-        [one["content_type"].partition("/")[2] for _, _, one in made],
-        [one["size"] for _, _, one in made],
-        [one.get("width") for _, _, one in made],
-        [one.get("height") for _, _, one in made],
-        [one["sha256"] for _, _, one in made],
-        [order for _, order, _ in made],
     )

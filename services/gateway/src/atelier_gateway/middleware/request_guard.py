@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -18,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from atelier_gateway.middleware.body_limits import BodyBudget, BodyReader
 from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.request_id import REQUEST_ID
 from atelier_messaging import is_outage
 from atelier_telemetry import metrics
 
@@ -30,8 +30,6 @@ SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "Cache-Control": "no-store",
 }
-REQUEST_ID: ContextVar[str] = ContextVar("request_id", default="")
-"""Of the request at work; also in its answer's ``X-Request-Id``."""
 UNLOGGED = ("/health/", "/metrics")
 """Paths of probes: too frequent and too dull for an access line."""
 RenderProblem = Callable[[Problem], Response]

@@ -8,7 +8,6 @@ from uuid import UUID
 import httpx
 
 from atelier_contracts import Owner
-from atelier_gateway.settings import Settings
 from atelier_gateway.web.problems import Problem
 from atelier_telemetry.tracing import current_traceparent
 
@@ -23,16 +22,12 @@ class PeerUnavailable(Exception):
 class PeerClient:
     """The internal routes of billing, session and render."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._roots = {
-            "session": str(settings.session_url).rstrip("/"),
-            "billing": str(settings.billing_url).rstrip("/"),
-            "render": str(settings.render_url).rstrip("/"),
-        }
-        token = settings.service_token.get_secret_value()
+    def __init__(self, *, session_url: str, billing_url: str, render_url: str, service_token: str) -> None:
+        roots = {"session": session_url, "billing": billing_url, "render": render_url}
+        self._roots = {service: url.rstrip("/") for service, url in roots.items()}
         # The environment's proxies are for the outside world.
         self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {token}"}, timeout=ANSWER_S_MAX, trust_env=False
+            headers={"Authorization": f"Bearer {service_token}"}, timeout=ANSWER_S_MAX, trust_env=False
         )
 
     async def withdraw(self, generation: UUID, *, refund: bool = False) -> str:

@@ -16,7 +16,7 @@ async def grant(
     command: GrantCredit,
     record: Callable[[Transaction], Awaitable[None]],
     *,
-    within_s: float,
+    timeout_s: float,
 ) -> CreditGranted | None:
     """Sends the command through the outbox and writes down who ordered it, in one commit; answers what was granted, as
     billing has it on its books.
@@ -33,7 +33,7 @@ async def grant(
         elif not _was_ordered(ordered, command):
             raise _another_grant()
         envelope = work.emit(command)
-    reply = await replies.publish_and_wait(command.grant_id, bus.outbox.dispatch(envelope), within_s=within_s)
+    reply = await replies.publish_and_wait(command.grant_id, bus.outbox.dispatch(envelope), timeout_s=timeout_s)
     if not isinstance(reply, CreditGranted):
         return None
     if not _is_given(reply, command):

@@ -2,15 +2,20 @@
 never hides what the others know."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from atelier_gateway.generations.operator_timeline import gap
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 
 Record = dict[str, Any]
+LACKS: Mapping[str, str] = {
+    "session": "the steps of its saga, its deadline and its next timer",
+    "billing": "its credits: what is held, charged or returned",
+    "render": "its render attempts and what providers answered",
+}
+"""What a timeline lacks while a service does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +54,8 @@ async def collect(internal: PeerClient, id_: UUID, *, with_job: bool = True) -> 
 
 async def _nothing() -> Record | None:
     return None
+
+
+def gap(service: str, reason: str) -> dict[str, str]:
+    """What is missing from the story while a service does not answer, and why."""
+    return {"service": service, "reason": reason, "lacks": LACKS[service]}

@@ -23,7 +23,7 @@ class ReplyListener:
         self._resolve(envelope.message.subject, envelope.message)
 
     async def publish_and_wait(
-        self, subject: UUID, publishing: Awaitable[PublishOutcome], *, within_s: float
+        self, subject: UUID, publishing: Awaitable[PublishOutcome], *, timeout_s: float
     ) -> Message | None:
         """The reply to a message while it is being published; listening starts before it leaves.
 
@@ -36,7 +36,7 @@ class ReplyListener:
         self._sending.add(sending)
         sending.add_done_callback(lambda done: self._sent(subject, done))
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(timeout_s):
                 message: Message | None = await reply
                 return message
         except TimeoutError:

@@ -81,6 +81,7 @@ WITH gone AS (
 )
 SELECT count(*) FROM gone
 """
+_DELETE_DECLINED = "DELETE FROM generations WHERE id = ANY($1::uuid[])"
 _EXPIRE = """
 WITH forgotten AS (DELETE FROM files WHERE generation_id = ANY($1::uuid[]) AND category = 'result')
 UPDATE generations SET outputs = '[]', error = $2, updated_at = now() WHERE id = ANY($1::uuid[]) AND state = 'succeeded'
@@ -224,6 +225,11 @@ async def expire_outputs(connection: Connection, ids: Collection[UUID]) -> None:
 async def delete_ended(connection: Connection, id_: UUID, owner: Owner) -> bool:
     """Removes this owner's generation and its events, if it has ended; whether there was such a one."""
     return bool(await connection.fetchval(_DELETE, id_, owner.kind, owner.id))
+
+
+async def delete(connection: Connection, ids: Collection[UUID]) -> None:
+    """Removes generations that never began: declined or withdrawn ones."""
+    await connection.execute(_DELETE_DECLINED, list(ids))
 
 
 async def find_for_owner(pool: Pool, id_: UUID, owner: Owner) -> Generation | None:

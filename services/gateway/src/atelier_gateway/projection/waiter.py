@@ -89,31 +89,31 @@ class GenerationWaiter:
             self._stopped.set_result(None)
 
     async def wait_until_ended(
-        self, generation_id: UUID, within_s: float, client: Client | None = None, *, even_when_stopping: bool = False
+        self, generation_id: UUID, timeout_s: float, client: Client | None = None, *, even_when_stopping: bool = False
     ) -> Snapshot | None:
-        """The generation as it ended; None if it has not within ``within_s`` seconds, or too many wait already, or this
+        """The snapshot at its end; None if that does not come within ``timeout_s``, or too many wait already, or this
         process stops. Raises ClientDisconnect when the ``client`` is gone before that.
         """
         if self._end_waiters.count >= WAITERS_MAX:
-            within_s = 0.0
+            timeout_s = 0.0
         with self._end_waiters.subscribe(generation_id) as end:
             # After listening began, so that an end between this look and the wait wakes us.
             self._notify_ended(await projection_store.load_snapshots(self._pool, [generation_id]))
             ends: list[asyncio.Future[Any]] = [end]
             ends += [client.gone] if client else []
             ends += [] if even_when_stopping else [self._stopped]
-            await asyncio.wait(ends, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if end.done():
                 return end.result()
             if client:
                 client.raise_if_gone()
             return None
 
-    async def wait_for_change(self, generation_id: UUID, within_s: float) -> None:
-        """Returns when this process has projected something about the generation or stops, or after ``within_s``
+    async def wait_for_change(self, generation_id: UUID, timeout_s: float) -> None:
+        """Returns when this process has projected something about the generation or stops, or after ``timeout_s``
         seconds."""
         with self._change_waiters.subscribe(generation_id) as change:
-            await asyncio.wait([change, self._stopped], timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([change, self._stopped], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
 
     def wake(self, generation_ids: Collection[UUID]) -> None:
         """Called by the projection inside its transaction; those who wait are told after the commit."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from atelier_gateway.rate_limits.limiter import (
@@ -32,12 +31,6 @@ class RequestLimits:
     def headers(self) -> dict[str, str]:
         """For the answer, whatever it is."""
         return rate_limit_headers(*self._verdicts.values())
-
-
-def prefers_waiting(asked: Headers) -> bool:
-    """Whether the client wants to wait: unless it says ``Prefer: respond-async`` (RFC 7240)."""
-    preferences = ",".join(asked.getlist("Prefer")).split(",")
-    return "respond-async" not in {one.split(";")[0].strip().lower() for one in preferences}
 
 
 async def with_rate_limits(limits: RateLimiter, act: Callable[[RequestLimits], Awaitable[Response]]) -> Response:

@@ -110,14 +110,14 @@ def draft(container: Container, request: Request, order: Order, *, deadline_s: i
 
 
 async def outcome(
-    container: Container, owner: Owner, accepted: Response, within_s: float, caller: WaitingClient
+    container: Container, owner: Owner, accepted: Response, timeout_s: float, caller: WaitingClient
 ) -> Generation | None:
     """The generation that an accepted create speaks of, once it has ended; None if it has not within that time.
 
     Raises Problem 404 for one that was deleted meanwhile, ClientDisconnect when the caller is gone.
     """
     id_ = caller.generation_id = id_of(accepted)
-    if await container.waiter.wait_until_ended(id_, within_s, caller) is None:
+    if await container.waiter.wait_until_ended(id_, timeout_s, caller) is None:
         return None
     generation = await projection_store.find_for_owner(container.pool, id_, owner)
     if generation is None:

@@ -4,8 +4,35 @@ Locks are taken in one order, so that no two transactions wait for each other: `
 ``uploads``, then ``doomed_uploads``; several rows of one of the last three by their primary key.
 """
 
-from atelier_gateway.tables import columns as core
-from atelier_gateway.tables import events, files, form, operators, rates, stories, uploads, webhooks
-from atelier_gateway.tables import undelivered as unclaimed
+from atelier_gateway.tables import (
+    events,
+    files,
+    form,
+    generations,
+    idempotency,
+    identity,
+    operators,
+    rates,
+    stories,
+    undelivered,
+    uploads,
+    webhooks,
+)
+from atelier_messaging.tables import InboxRow, OutboxRow
 
-__all__ = ["core", "events", "files", "form", "operators", "rates", "stories", "unclaimed", "uploads", "webhooks"]
+__all__ = [
+    "InboxRow",
+    "OutboxRow",
+    "events",
+    "files",
+    "form",
+    "generations",
+    "idempotency",
+    "identity",
+    "operators",
+    "rates",
+    "stories",
+    "undelivered",
+    "uploads",
+    "webhooks",
+]

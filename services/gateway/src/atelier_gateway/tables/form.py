@@ -7,7 +7,7 @@ from sqlalchemy import Column, DateTime, Index
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
-from atelier_gateway.tables.columns import GenerationRow
+from atelier_gateway.tables.generations import GenerationRow
 from atelier_messaging.tables import NOW
 
 # What is pending is counted at each request; what has ended, nearly everything, stays out of this index.

@@ -7,26 +7,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, DateTime, ForeignKey, Index, Integer, SmallInteger, Text, Uuid
+from sqlalchemy import ARRAY, CheckConstraint, Column, ForeignKey, Index, Integer, SmallInteger, Text, Uuid
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from atelier_messaging.tables import NOW
+from atelier_gateway.tables.columns import created_column, optional_time_column, text_column
 
 OWNER_KINDS = "owner_kind IN ('store', 'user', 'workspace')"
-
-
-def _text() -> Any:
-    return Field(sa_column=Column(Text, nullable=False))
-
-
-def _moment() -> Any:
-    return Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
-
-
-def _later() -> Any:
-    return Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
 class WebhookEndpointRow(SQLModel, table=True):
@@ -45,18 +33,18 @@ class WebhookEndpointRow(SQLModel, table=True):
     )
 
     id: UUID = Field(primary_key=True)
-    owner_kind: str = _text()
+    owner_kind: str = text_column()
     owner_id: UUID
-    url: str = _text()
-    description: str = _text()
+    url: str = text_column()
+    description: str = text_column()
     events: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     secret_id: UUID
     previous_secret_id: UUID | None = Field(default=None, sa_column=Column(Uuid))
-    previous_until: datetime | None = _later()
-    disabled_at: datetime | None = _later()
+    previous_until: datetime | None = optional_time_column()
+    disabled_at: datetime | None = optional_time_column()
     disabled_reason: str | None = Field(default=None, sa_column=Column(Text))
-    failing_since: datetime | None = _later()
-    created_at: datetime = _moment()
+    failing_since: datetime | None = optional_time_column()
+    created_at: datetime = created_column()
 
 
 class WebhookSecretRow(SQLModel, table=True):
@@ -72,7 +60,7 @@ class WebhookSecretRow(SQLModel, table=True):
     owner_id: UUID = Field(primary_key=True)
     secret_id: UUID
     previous_secret_id: UUID | None = Field(default=None, sa_column=Column(Uuid))
-    previous_until: datetime | None = _later()
+    previous_until: datetime | None = optional_time_column()
 
 
 class WebhookDeliveryRow(SQLModel, table=True):
@@ -103,23 +91,23 @@ class WebhookDeliveryRow(SQLModel, table=True):
     )
 
     id: UUID = Field(primary_key=True)
-    owner_kind: str = _text()
+    owner_kind: str = text_column()
     owner_id: UUID
     endpoint_id: UUID | None = Field(
         default=None, sa_column=Column(Uuid, ForeignKey("webhook_endpoints.id", ondelete="CASCADE"))
     )
     url: str | None = Field(default=None, sa_column=Column(Text))
-    target: str = _text()
-    type: str = _text()
+    target: str = text_column()
+    type: str = text_column()
     generation_id: UUID | None = Field(default=None, sa_column=Column(Uuid))
     payload: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     traceparent: str | None = Field(default=None, sa_column=Column(Text))
     state: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("'pending'")))
     tries: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default=sql("0")))
-    next_try_at: datetime = _moment()
+    next_try_at: datetime = created_column()
     claim: UUID | None = Field(default=None, sa_column=Column(Uuid))
-    leased_until: datetime | None = _later()
-    created_at: datetime = _moment()
+    leased_until: datetime | None = optional_time_column()
+    created_at: datetime = created_column()
 
 
 class WebhookAttemptRow(SQLModel, table=True):
@@ -132,7 +120,7 @@ class WebhookAttemptRow(SQLModel, table=True):
         sa_column=Column(Uuid, ForeignKey("webhook_deliveries.id", ondelete="CASCADE"), primary_key=True)
     )
     number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    at: datetime = _moment()
+    at: datetime = created_column()
     duration_ms: int = Field(sa_column=Column(Integer, nullable=False))
     status: int | None = Field(default=None, sa_column=Column(SmallInteger))
     error: str | None = Field(default=None, sa_column=Column(Text))

@@ -62,6 +62,7 @@ UPDATE webhook_deliveries d SET payload = jsonb_set(d.payload, '{data}', (
 WHERE d.generation_id = $1
 """
 KEPT_OF_DELETED = ("id", "kind", "status", "progress", "credits", "error", "created_at", "links")
+_DELETE_OF_GENERATIONS = "DELETE FROM webhook_deliveries WHERE generation_id = ANY($1::uuid[])"
 PRUNED_AT_ONCE = 1_000
 _PRUNE = """
 WITH gone AS (
@@ -173,6 +174,12 @@ async def list_for_generation(pool: Pool, generation_id: UUID) -> list[WebhookDe
 async def forget_contents(connection: Connection, generation_id: UUID) -> None:
     """Takes out of what was and will be told about a deleted generation what it was made of and what was made."""
     await connection.execute(_FORGET_CONTENTS, generation_id, list(KEPT_OF_DELETED))
+
+
+async def delete_for_generations(connection: Connection, generation_ids: Collection[UUID]) -> None:
+    """Removes the deliveries of generations that never began. Call it after their rows are deleted: that waits
+    for a transaction that is enqueuing deliveries for them."""
+    await connection.execute(_DELETE_OF_GENERATIONS, list(generation_ids))
 
 
 async def replay(connection: Connection | Pool, owner: Owner, id_: UUID) -> None:

@@ -80,7 +80,7 @@ async def test_a_grant_whose_act_cannot_be_written_is_not_sent(world: World) -> 
         raise RuntimeError("no room for the act")
 
     with pytest.raises(RuntimeError, match="no room"):
-        await grant(world.container.bus, world.container.reply_listener, command, fail, within_s=1)
+        await grant(world.container.bus, world.container.reply_listener, command, fail, timeout_s=1)
 
     assert world.neighbours.heard == [] and (await world.rows())["outbox"] == 0
 

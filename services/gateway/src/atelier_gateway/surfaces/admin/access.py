@@ -11,8 +11,8 @@ from atelier_gateway.container import Container
 from atelier_gateway.identity import operator_acts
 from atelier_gateway.identity.operator_acts import NewOperatorAct
 from atelier_gateway.identity.operator_store import Role, StoredOperator
-from atelier_gateway.middleware.request_guard import REQUEST_ID
 from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.request_id import REQUEST_ID
 from atelier_messaging import Transaction
 
 PREFIX = "/v1/admin"

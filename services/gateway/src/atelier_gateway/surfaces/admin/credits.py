@@ -169,7 +169,9 @@ async def _grant(container: Container, request: Request, body: NewCreditGrant, g
         details = command.model_dump(mode="json", include=GRANT_DETAILS)
         await record(work, request, operator_acts.GRANT, command.owner.kind, command.owner.id, **details)
 
-    given = await grant(container.bus, container.reply_listener, command, note, within_s=container.settings.admission_s)
+    given = await grant(
+        container.bus, container.reply_listener, command, note, timeout_s=container.settings.admission_s
+    )
     shown = {
         "id": grant_id,
         "owner": {"kind": body.owner.kind, "id": body.owner.id},

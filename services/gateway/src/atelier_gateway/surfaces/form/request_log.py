@@ -13,11 +13,11 @@ from uuid import UUID
 
 from starlette.requests import Request
 
-from atelier_gateway.middleware.request_guard import REQUEST_ID
 from atelier_gateway.surfaces.form.requests import GenerationForm
 from atelier_gateway.surfaces.form.responses import STATUS_CODES, timestamp
 from atelier_gateway.web.client_ip import ClientIp
 from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.request_id import REQUEST_ID
 
 USER_AGENT_CHARS_MAX = 200
 logger = logging.getLogger(__name__)

@@ -6,12 +6,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from atelier_gateway.middleware.request_guard import REQUEST_ID
 from atelier_gateway.projection.snapshot import State
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.surfaces.form.requests import ESTIMATED_TIMES
 from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.request_id import REQUEST_ID
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
 
 SECURITY_HEADERS = {

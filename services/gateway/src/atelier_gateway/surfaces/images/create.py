@@ -20,13 +20,14 @@ from atelier_gateway.media.input_references import RequestedInput
 from atelier_gateway.peers.client import PeerUnavailable
 from atelier_gateway.projection.store import NewGeneration
 from atelier_gateway.rate_limits.limiter import RateLimitRule
-from atelier_gateway.rate_limits.request_limits import RequestLimits, prefers_waiting
+from atelier_gateway.rate_limits.request_limits import RequestLimits
 from atelier_gateway.surfaces import image_requests as image_orders
 from atelier_gateway.surfaces.image_requests import Order
 from atelier_gateway.surfaces.images.requests import ImageGenerationRequest
 from atelier_gateway.surfaces.images.responses import accepted, view
 from atelier_gateway.web.client_ip import subject
 from atelier_gateway.web.json_bodies import json_response, parse_body
+from atelier_gateway.web.prefer import prefers_waiting
 from atelier_gateway.web.problems import Problem
 
 PREFIX = "/api/ai/images"

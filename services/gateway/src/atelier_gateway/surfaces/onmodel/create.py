@@ -23,7 +23,6 @@ from atelier_gateway.media.input_references import stored_input
 from atelier_gateway.media.intake import ImageRefused, StoredPicture
 from atelier_gateway.media.store import CATEGORIES, FileUse
 from atelier_gateway.projection import store as projection_store
-from atelier_gateway.rate_limits.request_limits import prefers_waiting
 from atelier_gateway.surfaces.onmodel.requests import (
     PHOTO_BYTES_MAX,
     REQUEST_BYTES_MAX,
@@ -35,6 +34,7 @@ from atelier_gateway.surfaces.onmodel.requests import (
 )
 from atelier_gateway.surfaces.onmodel.responses import SURFACE, accepted, problem, view
 from atelier_gateway.web.json_bodies import json_response, parse_body
+from atelier_gateway.web.prefer import prefers_waiting
 from atelier_gateway.web.problems import Problem, not_found
 from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
 from atelier_gateway.web.simulate_header import parse_simulation

@@ -34,11 +34,11 @@ async def made(
     principal: Principal,
     accepted: Response,
     caller: WaitingClient,
-    within_s: float,
+    timeout_s: float,
     key: str | None,
 ) -> Generation:
     """The generation that succeeded. Raises Problem: nothing is charged, or nobody knows yet; ClientDisconnect."""
-    generation = await image_orders.outcome(container, principal.owner, accepted, within_s, caller)
+    generation = await image_orders.outcome(container, principal.owner, accepted, timeout_s, caller)
     if generation is None and container.waiter.is_stopping:
         generation = await _stopped(container, principal, caller, key)
     if generation is None or generation.snapshot.rank < TERMINAL:

@@ -46,7 +46,7 @@ async def once(
             body, status = await act(work)
             reply = StoredResponse(status, bytes(json_response(body).body))
             if claim is not None:
-                await idempotency_store.save_responses(work.connection, [(claim, reply)], [])
+                await idempotency_store.save_responses(work.connection, [(claim, reply)])
         return reply
 
     reply, replayed = await container.idempotent_runner.replay_or_run(claim, run)

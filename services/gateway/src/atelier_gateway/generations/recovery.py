@@ -8,17 +8,14 @@ was away first works off what waits in its queue.
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from atelier_contracts import Event, GenerationFailed, wrap
 from atelier_contracts.message import REGISTRY
-from atelier_gateway.handlers import project_events
+from atelier_gateway.generations.projector import Projector
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.projection import stalled
-from atelier_gateway.projection.waiter import GenerationWaiter
-from atelier_gateway.webhooks.enqueuer import DeliveryEnqueuer
 from atelier_messaging import Delivery, UnitOfWork
 from atelier_telemetry import metrics
 
@@ -34,27 +31,26 @@ class ProjectionRecovery:
 
     def __init__(
         self,
-        work: UnitOfWork,
-        internal: PeerClient,
-        waiting: GenerationWaiter,
-        noting: DeliveryEnqueuer,
+        unit: UnitOfWork,
+        peers: PeerClient,
+        projector: Projector,
         *,
         after_s: float,
     ) -> None:
-        self._work = work
-        self._internal = internal
-        self._project = partial(project_events, waiting, noting)
+        self._unit = unit
+        self._peers = peers
+        self._projector = projector
         self._after_s = after_s
 
     async def check(self) -> None:
         """One look at what stands still. A session that does not answer is asked again after ``after_s``."""
-        pool = self._work.pool
+        pool = self._unit.pool
         metrics.OLDEST_OPEN.labels("projection").set(await stalled.get_oldest_open_s(pool))
         ids = await stalled.claim_stalled(pool, after_s=self._after_s, rows_max=ROWS_MAX)
         if not ids:
             return
         try:
-            known = {UUID(one["id"]): one["events"] for one in await self._internal.get_generation_events(ids)}
+            known = {UUID(one["id"]): one["events"] for one in await self._peers.get_generation_events(ids)}
         except PeerUnavailable as silent:
             logger.warning("%d generations stand still: %s", len(ids), silent)
             return
@@ -66,7 +62,7 @@ class ProjectionRecovery:
         """The ends of requests that the session does not know and, after this, never takes."""
         if not unknown:
             return []
-        late = await stalled.find_unsent(self._work.pool, unknown)
+        late = await stalled.find_unsent(self._unit.pool, unknown)
         ends: list[Event] = []
         for id_ in unknown:
             if id_ in late:
@@ -79,11 +75,11 @@ class ProjectionRecovery:
 
     async def _end(self, id_: UUID) -> list[Event]:
         """The end, once it is certain that nothing is charged. Raises PeerUnavailable."""
-        hold = await self._internal.get_hold(id_)
+        hold = await self._peers.get_hold(id_)
         if hold and hold["state"] == "captured":
             logger.error("generation %s is charged and the session does not know it: it needs a person", id_)
             return []
-        if await self._internal.withdraw(id_, refund=hold is not None) != "withdrawn":
+        if await self._peers.withdraw(id_, refund=hold is not None) != "withdrawn":
             return []
         reason, refunded = (LOST, 0) if hold is None else (LOST_AT_WORK, hold["credits"])
         end = GenerationFailed(
@@ -94,8 +90,8 @@ class ProjectionRecovery:
     async def _heal(self, outcome: str, events: Sequence[Event]) -> None:
         if not events:
             return
-        async with self._work.once() as work:
-            changed = await self._project(work, [Delivery(wrap(event, source=SOURCE)) for event in events])
+        async with self._unit.once() as tx:
+            changed = await self._projector.apply(tx, [Delivery(wrap(event, source=SOURCE)) for event in events])
         if changed:
             metrics.PROJECTION_HEALED.labels(outcome).inc(len(changed))
             logger.warning("%d generations healed (%s): events about them were lost", len(changed), outcome)
