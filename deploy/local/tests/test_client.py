@@ -20,7 +20,7 @@ from atelier_local.errors import AtelierError
 URL = "http://gateway.test"
 
 
-def answering(client: Client | AdminClient, answer: Callable[[httpx.Request], httpx.Response]) -> None:
+def answer_with(client: Client | AdminClient, answer: Callable[[httpx.Request], httpx.Response]) -> None:
     """Puts canned answers in place of the network."""
     client._http = httpx.AsyncClient(base_url=URL, headers=client._http.headers, transport=httpx.MockTransport(answer))
 
@@ -60,7 +60,7 @@ async def test_nobody_listening_names_the_address_and_the_remedy() -> None:
 
 async def test_an_answer_without_a_promised_field_is_named_not_passed_on() -> None:
     async with AdminClient(URL, "token") as admin:
-        answering(admin, lambda request: httpx.Response(200, json={"ok": True}))
+        answer_with(admin, lambda request: httpx.Response(200, json={"ok": True}))
 
         with pytest.raises(AtelierError, match=r"The API's Verdict cannot be read: accounts: Field required"):
             await admin.verify_ledger()
@@ -83,7 +83,7 @@ async def test_an_upload_puts_the_bytes_and_never_shows_the_key_to_the_object_st
         return httpx.Response(201, json={"data": offer, "error": None})
 
     async with Client(URL, "atl_secret") as client:
-        answering(client, answer)
+        answer_with(client, answer)
         upload = await client.upload("a.png", "image/png", b"bytes")
 
     asked, put = seen
@@ -98,7 +98,7 @@ async def test_follow_tells_each_state_once_and_ends_with_the_last() -> None:
     answers = iter(["queued", "queued", "processing", "processing", "completed"])
 
     async with Client(URL, "key") as client:
-        answering(
+        answer_with(
             client,
             lambda request: httpx.Response(
                 200, json={"data": {"session_id": "1", "status": next(answers)}, "error": None}
@@ -112,7 +112,7 @@ async def test_follow_tells_each_state_once_and_ends_with_the_last() -> None:
 
 async def test_follow_gives_up_with_the_state_it_was_left_in() -> None:
     async with Client(URL, "key") as client:
-        answering(
+        answer_with(
             client,
             lambda request: httpx.Response(200, json={"data": {"session_id": "1", "status": "queued"}, "error": None}),
         )

@@ -23,40 +23,40 @@ def mine(tmp_path: Path) -> Profile:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_told_its_own_database_and_no_owner(service: str, mine: Profile) -> None:
-    told = environment.service_environment(service, mine, Plan(), ALL)
+    known = environment.service_environment(service, mine, Plan(), ALL)
 
-    assert [name for name in told if name.endswith("DATABASE_URL")] == [f"ATELIER_{service.upper()}_DATABASE_URL"]
+    assert [name for name in known if name.endswith("DATABASE_URL")] == [f"ATELIER_{service.upper()}_DATABASE_URL"]
     others = {secret for name, secret in mine.secrets.items() if "_password" in name}
     others -= {mine.secrets[f"{service}_app_password"], mine.secrets[f"amqp_{service}_password"]}
-    assert not any(secret in value for secret in others for value in told.values())
+    assert not any(secret in value for secret in others for value in known.values())
 
 
 def test_a_migration_is_told_the_owner_and_nothing_else(mine: Profile) -> None:
-    told = environment.migration_environment("billing", mine, Plan())
+    known = environment.migration_environment("billing", mine, Plan())
 
-    assert list(told) == ["ATELIER_BILLING_OWNER_DATABASE_URL"]
-    assert mine.secrets["billing_owner_password"] in told["ATELIER_BILLING_OWNER_DATABASE_URL"]
+    assert list(known) == ["ATELIER_BILLING_OWNER_DATABASE_URL"]
+    assert mine.secrets["billing_owner_password"] in known["ATELIER_BILLING_OWNER_DATABASE_URL"]
 
 
 @pytest.mark.parametrize("service", ["session", "billing"])
 def test_services_without_pictures_get_no_key_of_the_store(service: str, mine: Profile) -> None:
-    told = environment.service_environment(service, mine, Plan(), ALL)
+    known = environment.service_environment(service, mine, Plan(), ALL)
 
-    assert mine.secrets["s3_secret_key"] not in told.values()
+    assert mine.secrets["s3_secret_key"] not in known.values()
 
 
 def test_only_the_gateway_signs_uploads_and_with_an_identity_of_their_own(mine: Profile) -> None:
     for service in SERVICES:
-        told = environment.service_environment(service, mine, Plan(), ALL)
-        assert ("ATELIER_S3_UPLOAD_SECRET_KEY" in told) == (service == "gateway")
-        assert (mine.secrets["s3_upload_secret_key"] in told.values()) == (service == "gateway")
+        known = environment.service_environment(service, mine, Plan(), ALL)
+        assert ("ATELIER_S3_UPLOAD_SECRET_KEY" in known) == (service == "gateway")
+        assert (mine.secrets["s3_upload_secret_key"] in known.values()) == (service == "gateway")
     assert mine.secrets["s3_upload_access_key"] != mine.secrets["s3_access_key"]
 
 
 def test_only_the_gateway_may_make_users_and_keys(mine: Profile) -> None:
     for service in SERVICES:
-        told = environment.service_environment(service, mine, Plan(), ALL)
-        assert ("ATELIER_ADMIN_TOKEN" in told) == ("ATELIER_KEY_PEPPER" in told) == (service == "gateway")
+        known = environment.service_environment(service, mine, Plan(), ALL)
+        assert ("ATELIER_ADMIN_TOKEN" in known) == ("ATELIER_KEY_PEPPER" in known) == (service == "gateway")
 
 
 def test_only_render_is_told_the_keys_of_providers(mine: Profile) -> None:
@@ -64,9 +64,9 @@ def test_only_render_is_told_the_keys_of_providers(mine: Profile) -> None:
     plan = Plan(given=environment.external_settings(keys, mine))
 
     for service in SERVICES:
-        told = environment.service_environment(service, mine, plan, ALL)
-        assert (keys.items() <= told.items()) == (service == "render")
-        assert ("sk-theirs" in told.values()) == ("also-theirs" in told.values()) == (service == "render")
+        known = environment.service_environment(service, mine, plan, ALL)
+        assert (keys.items() <= known.items()) == (service == "render")
+        assert ("sk-theirs" in known.values()) == ("also-theirs" in known.values()) == (service == "render")
 
 
 @pytest.mark.parametrize("provider", HOSTED_PROVIDERS)
@@ -87,15 +87,15 @@ def test_an_address_from_outside_replaces_ours(mine: Profile) -> None:
     }
     plan = Plan(given=environment.external_settings(outside, mine))
 
-    told = environment.service_environment("render", mine, plan, ALL)
+    known = environment.service_environment("render", mine, plan, ALL)
 
-    assert told["ATELIER_AMQP_URL"] == outside["ATELIER_AMQP_URL"]
-    assert told["ATELIER_S3_ENDPOINT"] == "https://s3.example"
-    assert told["ATELIER_S3_ACCESS_KEY"] == "theirs"
-    assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel.example:4318"
+    assert known["ATELIER_AMQP_URL"] == outside["ATELIER_AMQP_URL"]
+    assert known["ATELIER_S3_ENDPOINT"] == "https://s3.example"
+    assert known["ATELIER_S3_ACCESS_KEY"] == "theirs"
+    assert known["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://otel.example:4318"
     password = mine.secrets["render_app_password"]
     url = f"postgresql://render_app:{password}@db.example:5433/render?sslmode=require"
-    assert told["ATELIER_RENDER_DATABASE_URL"] == url
+    assert known["ATELIER_RENDER_DATABASE_URL"] == url
 
 
 def test_each_service_has_a_user_of_its_own_at_the_broker_and_a_person_the_operators(mine: Profile) -> None:
@@ -110,11 +110,11 @@ def test_each_service_has_a_user_of_its_own_at_the_broker_and_a_person_the_opera
 def test_one_service_may_be_given_a_way_of_its_own_to_the_broker(mine: Profile) -> None:
     plan = Plan(extra={"ATELIER_GATEWAY_AMQP_URL": "amqp://gateway:p@127.0.0.1:1/"})
 
-    told = {
+    known = {
         service: environment.service_environment(service, mine, plan, ALL)["ATELIER_AMQP_URL"] for service in SERVICES
     }
 
-    assert [service for service in SERVICES if told[service] == "amqp://gateway:p@127.0.0.1:1/"] == ["gateway"]
+    assert [service for service in SERVICES if known[service] == "amqp://gateway:p@127.0.0.1:1/"] == ["gateway"]
 
 
 def test_brokers_from_outside_may_be_several_and_must_be_addresses(mine: Profile) -> None:
@@ -137,17 +137,17 @@ def test_a_sourced_env_file_does_not_couple_two_stacks(mine: Profile, tmp_path: 
 def test_tuning_and_extras_reach_the_services(mine: Profile) -> None:
     plan = Plan(given={"ATELIER_RENDER_LEASE_S": "9"}, extra={"ATELIER_SIMULATOR": "off"})
 
-    told = environment.service_environment("render", mine, plan, ALL)
+    known = environment.service_environment("render", mine, plan, ALL)
 
-    assert told["ATELIER_RENDER_LEASE_S"] == "9"
-    assert told["ATELIER_SIMULATOR"] == "off"
+    assert known["ATELIER_RENDER_LEASE_S"] == "9"
+    assert known["ATELIER_SIMULATOR"] == "off"
     assert environment.service_environment("render", mine, Plan(), ALL)["ATELIER_RENDER_LEASE_S"] == "5"
 
 
 def test_without_a_viewer_nobody_is_told_to_send_traces(mine: Profile) -> None:
-    told = environment.service_environment("billing", mine, Plan(), ("rabbitmq", "postgres"))
+    known = environment.service_environment("billing", mine, Plan(), ("rabbitmq", "postgres"))
 
-    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in told
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in known
     assert environment.user_environment(mine, Plan(), (), {})["ATELIER_TRACES_URL"] == ""
 
 
@@ -156,18 +156,18 @@ def test_a_shell_that_sources_the_env_file_exports_every_value(mine: Profile) ->
 
     environment.write_env_file(mine, values)
 
-    shown = subprocess.run(
+    plain_text = subprocess.run(
         ["sh", "-c", f". {mine.env_file} && env -0"], env={}, capture_output=True, check=True, text=True
     ).stdout
-    exported = dict(line.split("=", 1) for line in shown.split("\0") if line)
+    exported = dict(line.split("=", 1) for line in plain_text.split("\0") if line)
     assert values.items() <= exported.items()
     assert exported["ATELIER_RENDER_PID"] == "42"
     assert stat.S_IMODE(mine.env_file.stat().st_mode) == 0o600
 
 
 def test_a_person_is_told_where_operators_are_served_and_it_is_not_where_clients_are(mine: Profile) -> None:
-    told = environment.user_environment(mine, Plan(), ALL, {})
+    known = environment.user_environment(mine, Plan(), ALL, {})
     gateway = environment.service_environment("gateway", mine, Plan(), ALL)
 
-    assert told["ATELIER_OPERATIONS_URL"].endswith(f":{gateway['ATELIER_OPERATIONS_PORT']}")
-    assert told["ATELIER_OPERATIONS_URL"] != told["ATELIER_URL"]
+    assert known["ATELIER_OPERATIONS_URL"].endswith(f":{gateway['ATELIER_OPERATIONS_PORT']}")
+    assert known["ATELIER_OPERATIONS_URL"] != known["ATELIER_URL"]

@@ -15,7 +15,7 @@ from atelier_local.launcher.processes import group_members, is_alive
 from atelier_local.launcher.supervisor import Supervisor
 
 from .conftest import Running
-from .toys import DEAF, PARENT, server, task
+from .support.toy_parts import DEAF, PARENT, server, task
 
 
 async def until(supervisor: Supervisor, name: str, state: PartState) -> None:

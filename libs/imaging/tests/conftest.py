@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFilter
 WALL, SKIN, SWEATER, GROUND = (196, 204, 210), (222, 170, 140), (110, 130, 90), (240, 239, 235)
 
 
-def encoded(image: Image.Image, format_: str = "PNG", **options: object) -> bytes:
+def encode_image(image: Image.Image, format_: str = "PNG", **options: object) -> bytes:
     out = io.BytesIO()
     image.save(out, format_, **options)
     return out.getvalue()
@@ -32,7 +32,7 @@ def as_stored(upright: Image.Image, orientation: int) -> Image.Image:
     return upright.transpose(_UNDO[orientation]) if orientation in _UNDO else upright
 
 
-def grained(image: Image.Image) -> Image.Image:
+def add_grain(image: Image.Image) -> Image.Image:
     """Soft edges and the noise of a sensor, without which nothing here would resemble a photograph."""
     soft = np.asarray(image.filter(ImageFilter.GaussianBlur(1))).astype(np.float64)
     noise = np.random.default_rng(0).normal(0, 2, soft.shape)
@@ -51,21 +51,21 @@ def person() -> bytes:
     for x in (180, 220):
         pen.ellipse((x - 8, 105, x + 8, 115), fill=(40, 30, 30))
     pen.arc((180, 125, 220, 150), 20, 160, fill=(150, 60, 60), width=5)
-    return encoded(grained(image))
+    return encode_image(add_grain(image))
 
 
 @pytest.fixture(scope="session")
 def shirt() -> Callable[..., bytes]:
     """A T-shirt of one colour on a plain ground, 300 x 340, in the requested format."""
 
-    def photographed(colour: tuple[int, int, int], format_: str = "PNG") -> bytes:
+    def draw_shirt(colour: tuple[int, int, int], format_: str = "PNG") -> bytes:
         image = Image.new("RGB", (300, 340), GROUND)
         left = [(120, 25), (80, 40), (15, 120), (50, 145), (82, 115), (82, 320)]
         ImageDraw.Draw(image).polygon([*left, *((300 - x, y) for x, y in reversed(left))], fill=colour)
         ImageDraw.Draw(image).ellipse((120, 5, 180, 50), fill=GROUND)
-        return encoded(grained(image), format_)
+        return encode_image(add_grain(image), format_)
 
-    return photographed
+    return draw_shirt
 
 
 @pytest.fixture(scope="session")
@@ -73,4 +73,4 @@ def trousers() -> bytes:
     image = Image.new("RGB", (240, 360), GROUND)
     legs = [(70, 20), (170, 20), (200, 345), (140, 345), (120, 120), (100, 345), (40, 345)]
     ImageDraw.Draw(image).polygon(legs, fill=(40, 60, 150))
-    return encoded(grained(image))
+    return encode_image(add_grain(image))

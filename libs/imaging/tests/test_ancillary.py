@@ -12,15 +12,15 @@ from PIL import Image
 from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.pictures import ImageRefused
 
-from .conftest import encoded
-from .files import chunk, png, profile_chunk, with_chunks, with_segments
+from .conftest import encode_image
+from .support.image_files import chunk, png, profile_chunk, with_chunks, with_segments
 
 pillow_heif.register_heif_opener()
 
 RED_LEFT = np.full((16, 32, 3), 255, np.uint8)
 RED_LEFT[:, :8] = (220, 30, 40)
 PICTURE = Image.fromarray(RED_LEFT)
-PNG, JPEG = png(RED_LEFT, 2), encoded(PICTURE, "JPEG", quality=95, subsampling=0)
+PNG, JPEG = png(RED_LEFT, 2), encode_image(PICTURE, "JPEG", quality=95, subsampling=0)
 GARBAGE = b"garbage that is no TIFF" * 10
 TURNED = 6
 
@@ -86,11 +86,11 @@ TAKEN = {
     "JPEG with XMP that is none": with_segments(JPEG, (0xE1, b"http://ns.adobe.com/xap/1.0/\0\xff\xfe<<")),
     "JPEG with a video behind it": JPEG + b"\0\0\0\x18ftypmp42" + bytes(5000),
     "JPEG with fill bytes": JPEG[:2] + b"\xff\xff\xff" + JPEG[2:],
-    "WebP with EXIF that is none": encoded(PICTURE, "WEBP", lossless=True, exif=GARBAGE),
-    "WebP with a profile that is none": encoded(PICTURE, "WEBP", lossless=True, icc_profile=GARBAGE),
-    "AVIF with a profile that is none": encoded(PICTURE, "AVIF", quality=100, icc_profile=GARBAGE),
-    "AVIF with EXIF that is none": encoded(PICTURE, "AVIF", quality=100, exif=maker()).replace(b"MM\0*", b"XX\0*"),
-    "HEIC with EXIF that is none": encoded(PICTURE, "HEIF", quality=100, exif=b"Exif\0\0" + GARBAGE),
+    "WebP with EXIF that is none": encode_image(PICTURE, "WEBP", lossless=True, exif=GARBAGE),
+    "WebP with a profile that is none": encode_image(PICTURE, "WEBP", lossless=True, icc_profile=GARBAGE),
+    "AVIF with a profile that is none": encode_image(PICTURE, "AVIF", quality=100, icc_profile=GARBAGE),
+    "AVIF with EXIF that is none": encode_image(PICTURE, "AVIF", quality=100, exif=maker()).replace(b"MM\0*", b"XX\0*"),
+    "HEIC with EXIF that is none": encode_image(PICTURE, "HEIF", quality=100, exif=b"Exif\0\0" + GARBAGE),
 }
 
 
@@ -120,7 +120,7 @@ def test_an_orientation_counts_in_every_type_and_place_that_it_is_told_in(carrie
         "PNG": with_chunks(PNG, chunk(b"eXIf", told)),
         "PNG's raw profile": with_chunks(PNG, text(b"Raw profile type exif", raw_profile(b"Exif\0\0" + told))),
         "JPEG": with_segments(JPEG, (0xE1, b"Exif\0\0" + told)),
-        "WebP": encoded(PICTURE, "WEBP", lossless=True, exif=told),
+        "WebP": encode_image(PICTURE, "WEBP", lossless=True, exif=told),
     }[carrier]
 
     photo = normalise(data)

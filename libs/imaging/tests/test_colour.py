@@ -10,9 +10,9 @@ from PIL import Image, ImageCms
 from atelier_imaging.colour import to_srgb
 from atelier_imaging.decoder import Photo, normalise
 
-from .conftest import encoded
-from .files import GREY, GREY_ALPHA, PALETTE, RGB, RGB_ALPHA, chunk, png, profile_chunk
-from .profiles import ROTATED, cmyk_profile, grey_profile, rgb_profile, seen_as
+from .conftest import encode_image
+from .support.icc_profiles import ROTATED, cmyk_profile, grey_profile, rgb_profile, srgb_level
+from .support.image_files import GREY, GREY_ALPHA, PALETTE, RGB, RGB_ALPHA, chunk, png, profile_chunk
 
 pillow_heif.register_heif_opener()
 
@@ -43,47 +43,49 @@ PROFILES: dict[str, bytes | None] = {
     "Lab": ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(),
 }
 GREY_FILES: dict[str, Callable[[bytes | None], bytes]] = {
-    "L": lambda profile: png(GREYS, GREY, *_carrying(profile)),
-    "LA": lambda profile: png(np.dstack([GREYS, GREYS * 0 + 90]), GREY_ALPHA, *_carrying(profile)),
-    "16-bit grey": lambda profile: png(GREYS.astype(np.uint16) * 257, GREY, *_carrying(profile)),
+    "L": lambda profile: png(GREYS, GREY, *_profile_chunks(profile)),
+    "LA": lambda profile: png(np.dstack([GREYS, GREYS * 0 + 90]), GREY_ALPHA, *_profile_chunks(profile)),
+    "16-bit grey": lambda profile: png(GREYS.astype(np.uint16) * 257, GREY, *_profile_chunks(profile)),
     "16-bit grey with alpha": lambda profile: png(
-        np.dstack([GREYS, GREYS * 0 + 90]).astype(np.uint16) * 257, GREY_ALPHA, *_carrying(profile)
+        np.dstack([GREYS, GREYS * 0 + 90]).astype(np.uint16) * 257, GREY_ALPHA, *_profile_chunks(profile)
     ),
-    "JPEG of grey": lambda profile: encoded(Image.fromarray(GREYS), "JPEG", quality=100, icc_profile=profile or b""),
+    "JPEG of grey": lambda profile: encode_image(
+        Image.fromarray(GREYS), "JPEG", quality=100, icc_profile=profile or b""
+    ),
 }
 RGB_FILES: dict[str, Callable[[bytes | None], bytes]] = {
-    "RGB": lambda profile: png(COLOURS, RGB, *_carrying(profile)),
-    "RGBA": lambda profile: png(np.dstack([COLOURS, ALPHA]), RGB_ALPHA, *_carrying(profile)),
-    "16-bit RGB": lambda profile: png(COLOURS.astype(np.uint16) * 257, RGB, *_carrying(profile)),
+    "RGB": lambda profile: png(COLOURS, RGB, *_profile_chunks(profile)),
+    "RGBA": lambda profile: png(np.dstack([COLOURS, ALPHA]), RGB_ALPHA, *_profile_chunks(profile)),
+    "16-bit RGB": lambda profile: png(COLOURS.astype(np.uint16) * 257, RGB, *_profile_chunks(profile)),
     "16-bit RGBA": lambda profile: png(
-        np.dstack([COLOURS, ALPHA]).astype(np.uint16) * 257, RGB_ALPHA, *_carrying(profile)
+        np.dstack([COLOURS, ALPHA]).astype(np.uint16) * 257, RGB_ALPHA, *_profile_chunks(profile)
     ),
     "palette": lambda profile: _palette(profile, b""),
     "palette with alpha": lambda profile: _palette(profile, bytes((255, 128, 128))),
-    "JPEG": lambda profile: encoded(
+    "JPEG": lambda profile: encode_image(
         Image.fromarray(COLOURS), "JPEG", quality=100, subsampling=0, icc_profile=profile or b""
     ),
-    "WebP": lambda profile: encoded(Image.fromarray(COLOURS), "WEBP", lossless=True, icc_profile=profile or b""),
-    "WebP with alpha": lambda profile: encoded(
+    "WebP": lambda profile: encode_image(Image.fromarray(COLOURS), "WEBP", lossless=True, icc_profile=profile or b""),
+    "WebP with alpha": lambda profile: encode_image(
         Image.fromarray(np.dstack([COLOURS, ALPHA])), "WEBP", lossless=True, icc_profile=profile or b""
     ),
-    "AVIF": lambda profile: encoded(
+    "AVIF": lambda profile: encode_image(
         Image.fromarray(COLOURS), "AVIF", quality=100, subsampling="4:4:4", icc_profile=profile or b""
     ),
-    "HEIC": lambda profile: encoded(
+    "HEIC": lambda profile: encode_image(
         Image.fromarray(COLOURS), "HEIF", quality=100, chroma=444, icc_profile=profile or None
     ),
 }
 
 
-def _carrying(profile: bytes | None) -> tuple[bytes, ...]:
+def _profile_chunks(profile: bytes | None) -> tuple[bytes, ...]:
     return () if profile is None else (profile_chunk(profile),)
 
 
 def _palette(profile: bytes | None, alpha: bytes) -> bytes:
     table = chunk(b"PLTE", COLOURS[0, ::16].tobytes())
     places = np.repeat(np.arange(3, dtype=np.uint8)[None], 16, 1).repeat(16, 0)
-    return png(places, PALETTE, *_carrying(profile), table, *((chunk(b"tRNS", alpha),) if alpha else ()))
+    return png(places, PALETTE, *_profile_chunks(profile), table, *((chunk(b"tRNS", alpha),) if alpha else ()))
 
 
 def straight(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
@@ -96,7 +98,7 @@ def straight(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
 @pytest.mark.parametrize("file", GREY_FILES)
 def test_grey_is_what_a_grey_profile_makes_of_it_and_any_other_profile_is_left_out(file: str, profile: str) -> None:
     gamma = GREY_GAMMA if profile == "grey" else None
-    expected = np.array([level if gamma is None else seen_as(level, gamma) for level in GREYS[0]])
+    expected = np.array([level if gamma is None else srgb_level(level, gamma) for level in GREYS[0]])
 
     pixels = straight(GREY_FILES[file](PROFILES[profile]))
 
@@ -110,7 +112,7 @@ def test_colours_are_what_an_rgb_profile_makes_of_them_and_any_other_profile_is_
 ) -> None:
     expected = COLOURS.astype(float)
     if profile == "RGB":
-        seen = np.vectorize(lambda level: seen_as(level, RGB_GAMMA))(COLOURS)
+        seen = np.vectorize(lambda level: srgb_level(level, RGB_GAMMA))(COLOURS)
         expected = np.stack([seen[..., 2], seen[..., 0], seen[..., 1]], axis=-1)
     # Encoders with losses are off at edges; in the middle of each field they are not.
     middle = np.s_[6:10, [6, 7, 8, 22, 23, 24, 38, 39, 40]]
@@ -135,7 +137,7 @@ def test_inks_are_what_their_profile_makes_of_them(profile: str) -> None:
     plain = [(255, 255, 255), (0, 255, 255), (255, 0, 255), (255, 255, 0), (0, 0, 0)]
     described = [inks(*(int(ink) // 255 for ink in field)) for field in fields[0]]
 
-    pixels = straight(encoded(image, "JPEG", quality=100, icc_profile=PROFILES[profile] or b""))
+    pixels = straight(encode_image(image, "JPEG", quality=100, icc_profile=PROFILES[profile] or b""))
 
     expected = np.array(described if profile == "CMYK" else plain)
     assert np.abs(pixels[8, 8::16] - expected).max() <= NEAR
@@ -167,7 +169,7 @@ def test_no_mode_of_the_decoder_is_unknown_and_black_stays_black_and_white_white
 def test_a_picture_of_one_pixel_is_a_picture(mode: str) -> None:
     one = Image.new("I;16", (1, 1)) if mode == "I;16" else Image.new("RGBA", (1, 1)).convert(mode)
 
-    photo = normalise(encoded(one))
+    photo = normalise(encode_image(one))
 
     assert isinstance(photo, Photo)
     assert photo.rgb.shape == (1, 1, 3)
@@ -205,7 +207,7 @@ def test_the_colour_under_full_transparency_is_never_seen(format_: str, hidden: 
     logo[8:24, 8:24] = (200, 30, 30, 255)
     options = {"lossless": True, "exact": True} if format_ == "WEBP" else {}
 
-    photo = normalise(encoded(Image.fromarray(logo), format_, **options))
+    photo = normalise(encode_image(Image.fromarray(logo), format_, **options))
 
     assert isinstance(photo, Photo)
     assert photo.info.has_alpha

@@ -10,7 +10,7 @@ from atelier_imaging.pictures import CompositionSpec, EncodedPicture, ImageForma
 from atelier_imaging.pool import ImageWorkers
 
 
-def drawn(width: int, height: int, mode: str = "RGB") -> bytes:
+def two_halves(width: int, height: int, mode: str = "RGB") -> bytes:
     """Red on the left, blue on the right."""
     picture = Image.new(mode, (width, height), (255, 0, 0))
     picture.paste((0, 0, 255), (width // 2, 0, width, height))
@@ -21,7 +21,7 @@ def drawn(width: int, height: int, mode: str = "RGB") -> bytes:
 
 @pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
 def test_a_picture_gets_the_sides_and_the_format_asked_for_and_keeps_its_middle(image_format: ImageFormat) -> None:
-    made = fit_image(CompositionSpec("image", width=60, height=60, image_format=image_format), drawn(120, 40))
+    made = fit_image(CompositionSpec("image", width=60, height=60, image_format=image_format), two_halves(120, 40))
 
     assert isinstance(made, EncodedPicture) and made.content_type == f"image/{image_format}"
     with Image.open(io.BytesIO(made.data)) as picture:
@@ -44,10 +44,10 @@ def test_without_sides_only_the_format_changes_and_what_was_transparent_is_paper
 
 async def test_what_cannot_be_decoded_is_refused_by_the_child() -> None:
     workers = ImageWorkers(workers=1)
-    broken = drawn(40, 40)[:-30]
+    broken = two_halves(40, 40)[:-30]
 
     assert isinstance(await workers.fit(broken, width=10, height=10, image_format="png"), ImageRefused)
-    made = await workers.fit(drawn(40, 40), width=10, height=10, image_format="webp")
+    made = await workers.fit(two_halves(40, 40), width=10, height=10, image_format="webp")
     await workers.close()
 
     assert isinstance(made, EncodedPicture) and (made.width, made.height) == (10, 10)

@@ -11,7 +11,7 @@ from atelier_imaging.garment import cut_out
 from atelier_imaging.geometry import Pixels
 from atelier_imaging.try_on import try_on
 
-from .conftest import encoded
+from .conftest import encode_image
 
 RED, BLUE = (180, 30, 40), (30, 60, 170)
 Shirt = Callable[..., bytes]
@@ -49,7 +49,7 @@ def test_the_same_inputs_give_the_same_pixels(person: bytes, shirt: Shirt) -> No
 @pytest.mark.parametrize("changed", ["person", "garment", "second garment", "seed"])
 def test_every_input_decides_over_the_picture(changed: str, person: bytes, shirt: Shirt) -> None:
     original = try_on(photo(person), [photo(shirt(RED)), photo(shirt(BLUE))], seed=7)
-    mirrored = encoded(ImageOps.mirror(Image.fromarray(photo(person).rgb)))
+    mirrored = encode_image(ImageOps.mirror(Image.fromarray(photo(person).rgb)))
 
     other = try_on(
         photo(mirrored if changed == "person" else person),
@@ -96,7 +96,7 @@ def test_a_garment_is_told_from_its_plain_ground(shade: tuple[int, int, int], sh
 def test_a_picture_of_nothing_but_cloth_is_cut_as_a_shirt() -> None:
     cloth = np.random.default_rng(4).integers(0, 255, (200, 200, 3), dtype=np.uint8)
 
-    garment = cut_out(photo(encoded(Image.fromarray(cloth))))
+    garment = cut_out(photo(encode_image(Image.fromarray(cloth))))
 
     assert garment.zone == "upper"
     assert garment.sleeves is not None
@@ -107,7 +107,7 @@ def test_alpha_tells_the_garment_where_there_is_one(shirt: Shirt) -> None:
     image = Image.new("RGBA", (200, 200), (90, 90, 90, 0))
     image.paste((200, 20, 20, 255), (50, 40, 150, 190))
 
-    garment = cut_out(photo(encoded(image)))
+    garment = cut_out(photo(encode_image(image)))
 
     assert garment.alpha.shape == (150, 100)
     assert np.abs(garment.rgb.astype(int) - (200, 20, 20)).max() <= 1
@@ -115,7 +115,7 @@ def test_alpha_tells_the_garment_where_there_is_one(shirt: Shirt) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 3), (3, 3000), (64, 64)])
 def test_pictures_of_odd_sizes_are_dressed_too(size: tuple[int, int], shirt: Shirt) -> None:
-    odd = photo(encoded(Image.new("RGB", size, (120, 90, 60))))
+    odd = photo(encode_image(Image.new("RGB", size, (120, 90, 60))))
 
     assert max(try_on(odd, [photo(shirt(RED))], seed=1).shape) <= 1536
     assert max(try_on(odd, [odd], seed=1).shape) <= 1536

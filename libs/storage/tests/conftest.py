@@ -72,7 +72,7 @@ def spans(_exporter: InMemorySpanExporter) -> InMemorySpanExporter:
 
 
 @pytest.fixture
-async def frozen_port() -> AsyncIterator[int]:
+async def silent_port() -> AsyncIterator[int]:
     """A server that takes connections and never says a word."""
     release = asyncio.Event()
 

@@ -222,8 +222,8 @@ async def test_a_store_that_is_down_is_unavailable() -> None:
         await store_at(free_port()).put(new_key(), PICTURE, "image/png")
 
 
-async def test_a_frozen_store_is_given_up_in_time_and_keeps_no_more_threads_than_allowed(frozen_port: int) -> None:
-    store = store_at(frozen_port, timeout_s=0.4, threads=2)
+async def test_a_frozen_store_is_given_up_in_time_and_keeps_no_more_threads_than_allowed(silent_port: int) -> None:
+    store = store_at(silent_port, timeout_s=0.4, threads=2)
     before = set(enumerate_threads())
 
     outcomes = await asyncio.gather(
@@ -234,8 +234,8 @@ async def test_a_frozen_store_is_given_up_in_time_and_keeps_no_more_threads_than
     assert len(set(enumerate_threads()) - before) == 2
 
 
-async def test_a_caller_that_gives_up_leaves_the_thread_counted(store: ObjectStore, frozen_port: int) -> None:
-    frozen = store_at(frozen_port, timeout_s=0.5, threads=1)
+async def test_a_caller_that_gives_up_leaves_the_thread_counted(store: ObjectStore, silent_port: int) -> None:
+    frozen = store_at(silent_port, timeout_s=0.5, threads=1)
     waiting = asyncio.create_task(frozen.stat(new_key()))
     await asyncio.sleep(0.1)
 

@@ -19,16 +19,16 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
-def uploading(s3_settings: StorageSettings) -> Minio:
+def upload_client(s3_settings: StorageSettings) -> Minio:
     keys = {"access_key": s3_settings.upload_access_key, "secret_key": s3_settings.upload_secret_key}
     return minio_client(s3_settings.model_copy(update=keys), http_pool(s3_settings))
 
 
 @pytest.mark.parametrize("kind", ["store", "user", "workspace"])
-async def test_it_puts_an_upload_of_every_kind_of_owner(store: ObjectStore, uploading: Minio, kind: str) -> None:
+async def test_it_puts_an_upload_of_every_kind_of_owner(store: ObjectStore, upload_client: Minio, kind: str) -> None:
     key = upload_key(kind, uuid4(), uuid4(), "me.png")
 
-    uploading.put_object("pictures", key, io.BytesIO(b"x"), 1)
+    upload_client.put_object("pictures", key, io.BytesIO(b"x"), 1)
 
     assert await store.get(key, 10) == b"x"
 
@@ -49,7 +49,7 @@ async def test_it_puts_an_upload_of_every_kind_of_owner(store: ObjectStore, uplo
     ids=["get an upload", "get a result", "stat", "list", "remove", "put a result", "put an input"],
 )
 async def test_it_can_do_nothing_else(
-    store: ObjectStore, uploading: Minio, act: Callable[[Minio, str, str], object]
+    store: ObjectStore, upload_client: Minio, act: Callable[[Minio, str, str], object]
 ) -> None:
     owner = uuid4()
     upload, result = upload_key("store", owner, uuid4(), "me.png"), artefact_key("store", owner, uuid4(), 0, "png")
@@ -57,7 +57,7 @@ async def test_it_can_do_nothing_else(
         await store.put(key, b"theirs", "image/png")
 
     with pytest.raises(S3Error, match="AccessDenied"):
-        act(uploading, upload, result)
+        act(upload_client, upload, result)
 
     assert [await store.get(key, 10) for key in (upload, result)] == [b"theirs"] * 2
 

@@ -130,15 +130,15 @@ class Api:
 
 
 @contextmanager
-def serving() -> Iterator[Api]:
+def run_api() -> Iterator[Api]:
     """One that answers, until the end of the block."""
-    told = Api()
+    known = Api()
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"] or 0))
             body = json.loads(raw) if raw and self.command == "POST" else None
-            status, answer = told.answer(self.command, self.path, self.headers, body)
+            status, answer = known.answer(self.command, self.path, self.headers, body)
             content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
@@ -151,8 +151,8 @@ def serving() -> Iterator[Api]:
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
+    known.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield told
+    yield known
     server.shutdown()
     server.server_close()

@@ -20,7 +20,7 @@ KINDS: dict[str, dict[str, object]] = {
 }
 
 
-def encoded(kind: str) -> bytes:
+def image_file(kind: str) -> bytes:
     pixels = np.random.default_rng(7).integers(0, 255, (70, 90, 3), np.uint8)
     made = io.BytesIO()
     Image.fromarray(pixels).save(made, kind.split()[0], **KINDS[kind])
@@ -29,7 +29,7 @@ def encoded(kind: str) -> bytes:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_whole_picture_is_taken_whatever_follows_it(kind: str) -> None:
-    data = encoded(kind)
+    data = image_file(kind)
 
     assert isinstance(normalise(data), Photo)
     assert isinstance(normalise(data + b"\xff\xda\x00\x08 a video, for instance"), Photo)
@@ -38,7 +38,7 @@ def test_a_whole_picture_is_taken_whatever_follows_it(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("lost", [1, 2, 4, 12, 20, 200])
 def test_a_cut_picture_is_refused(kind: str, lost: int) -> None:
-    refused = normalise(encoded(kind)[:-lost])
+    refused = normalise(image_file(kind)[:-lost])
 
     assert isinstance(refused, ImageRefused)
     assert (refused.code, "truncated" in refused.message) == ("broken", True)

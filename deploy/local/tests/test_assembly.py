@@ -64,9 +64,9 @@ def test_a_profile_called_cluster_has_three_brokers_and_its_services_know_them_a
     parts = {part.name: part for part in assemble(mine, Plan(only=("rabbitmq", "billing"))).parts}
 
     assert [name for name in parts if name.startswith("rabbitmq")] == ["rabbitmq", "rabbitmq-2", "rabbitmq-3"]
-    told = [URL(address) for address in addresses_of(parts["billing"].env["ATELIER_AMQP_URL"])]
-    assert {address.port for address in told} == {mine.ports[node] for node in mine.brokers}
-    assert {address.user for address in told} == {"billing"}
+    known = [URL(address) for address in addresses_of(parts["billing"].env["ATELIER_AMQP_URL"])]
+    assert {address.port for address in known} == {mine.ports[node] for node in mine.brokers}
+    assert {address.user for address in known} == {"billing"}
     assert set(mine.brokers) <= set(parts["billing"].needs)
 
 

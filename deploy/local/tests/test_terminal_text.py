@@ -36,7 +36,7 @@ STORY: dict[str, Any] = {
 }
 
 
-def shown(*what: RenderableType) -> list[str]:
+def plain_text(*what: RenderableType) -> list[str]:
     console = Console(width=80, color_system=None, highlight=False)
     with console.capture() as capture:
         console.print(*what, sep="\n")
@@ -44,7 +44,7 @@ def shown(*what: RenderableType) -> list[str]:
 
 
 def test_a_story_begins_with_its_verdict_and_counts_time_from_its_first_step() -> None:
-    lines = shown(terminal_text.timeline(STORY))
+    lines = plain_text(terminal_text.timeline(STORY))
 
     assert lines[0] == f"Generation {ID}"
     assert lines[1].startswith("The try_on is FAILED")
@@ -53,18 +53,18 @@ def test_a_story_begins_with_its_verdict_and_counts_time_from_its_first_step() -
 
 
 def test_a_story_points_at_pauses_and_at_lost_races() -> None:
-    text = "\n".join(shown(terminal_text.timeline(STORY)))
+    text = "\n".join(plain_text(terminal_text.timeline(STORY)))
 
     assert "… 8.5 s pass" in text
     assert text.count("lost race") == 1
 
 
 def test_a_story_fits_80_columns() -> None:
-    assert max(map(len, shown(terminal_text.timeline(STORY)))) <= 80
+    assert max(map(len, plain_text(terminal_text.timeline(STORY)))) <= 80
 
 
 def test_a_story_without_a_record_says_so() -> None:
-    lines = shown(terminal_text.timeline({"id": ID, "summary": "Unknown.", "state": "unknown", "steps": []}))
+    lines = plain_text(terminal_text.timeline({"id": ID, "summary": "Unknown.", "state": "unknown", "steps": []}))
 
     assert "No service has a record of it." in lines
 
@@ -77,7 +77,7 @@ def test_a_receipt_shows_each_posting_and_what_it_comes_to() -> None:
     ]
     credits = {"reserved": 2, "captured": 1, "refunded": 1}
 
-    lines = shown(terminal_text.receipt({"price_book": "v1", "credits": credits, "entries": entries}))
+    lines = plain_text(terminal_text.receipt({"price_book": "v1", "credits": credits, "entries": entries}))
 
     assert [line.split() for line in lines] == [
         ["reserve", "2", "credits", "available", "→", "held"],
@@ -98,20 +98,20 @@ def test_a_balance_adds_up_in_words() -> None:
 def test_broken_books_name_every_violation() -> None:
     verdict = Verdict(ok=False, accounts=2, entries=9, violations=("owner a: held 1, open holds 0", "owner b: lost"))
 
-    lines = shown(terminal_text.ledger_line(verdict))
+    lines = plain_text(terminal_text.ledger_line(verdict))
 
     assert "NOT in order" in lines[0]
     assert lines[1:] == ["  - owner a: held 1, open holds 0", "  - owner b: lost"]
 
 
 def test_no_dead_letters_is_said_in_words() -> None:
-    assert shown(terminal_text.dead_letters("billing.commands", [])) == ["billing.commands has no dead letters."]
+    assert plain_text(terminal_text.dead_letters("billing.commands", [])) == ["billing.commands has no dead letters."]
 
 
 def test_a_dead_letter_shows_its_name_its_generation_and_its_reason() -> None:
     letters = [("billing.reserve_credit.v1", ID, "Poison: no such account")]
 
-    text = " ".join(" ".join(shown(terminal_text.dead_letters("billing.commands", letters))).split())
+    text = " ".join(" ".join(plain_text(terminal_text.dead_letters("billing.commands", letters))).split())
 
     assert "billing.reserve_credit.v1" in text
     assert "Poison" in text

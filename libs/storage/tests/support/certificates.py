@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
-def self_signed(host: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
+def self_signed_certificate(host: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
     """A server's TLS context for this name, and the PEM file a client must trust to accept it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])

@@ -12,9 +12,9 @@ from atelier_imaging.pictures import EncodedPicture, ImageRefused
 from atelier_imaging.pool import ImageWorkers
 from atelier_imaging.sanitiser import sanitise, sanitise_mask
 
-from .conftest import encoded
-from .files import RGB, chunk, png, profile_chunk, with_chunks, with_segments
-from .profiles import ROTATED, rgb_profile
+from .conftest import encode_image
+from .support.icc_profiles import ROTATED, rgb_profile
+from .support.image_files import RGB, chunk, png, profile_chunk, with_chunks, with_segments
 
 pillow_heif.register_heif_opener()
 
@@ -28,31 +28,33 @@ PLACE = TURNED.tobytes()
 P3 = rgb_profile(2.2, ROTATED)
 
 FILES = {
-    "PNG": encoded(SCENE),
-    "PNG turned, with its place and words": with_chunks(encoded(SCENE, exif=PLACE), chunk(b"tEXt", b"Author\0someone")),
-    "PNG with a profile": with_chunks(encoded(SCENE), profile_chunk(P3)),
+    "PNG": encode_image(SCENE),
+    "PNG turned, with its place and words": with_chunks(
+        encode_image(SCENE, exif=PLACE), chunk(b"tEXt", b"Author\0someone")
+    ),
+    "PNG with a profile": with_chunks(encode_image(SCENE), profile_chunk(P3)),
     "PNG of 16 bits": png(np.asarray(SCENE).astype(np.uint16) * 257, RGB),
-    "PNG of grey": encoded(SCENE.convert("L")),
-    "PNG of 16-bit grey": encoded(Image.fromarray(np.asarray(SCENE.convert("L")).astype(np.uint16) * 257)),
-    "PNG cut out": encoded(CUT_OUT),
-    "PNG of a palette": encoded(SCENE.quantize(16)),
-    "JPEG": encoded(SCENE, "JPEG", quality=90),
-    "JPEG turned, with its place": encoded(SCENE, "JPEG", exif=PLACE),
-    "JPEG with a profile": encoded(SCENE, "JPEG", icc_profile=P3),
-    "JPEG of inks": encoded(SCENE.convert("CMYK"), "JPEG"),
-    "JPEG of grey": encoded(SCENE.convert("L"), "JPEG"),
-    "JPEG with a comment and a film behind it": with_segments(encoded(SCENE, "JPEG"), (0xFE, b"someone"))
+    "PNG of grey": encode_image(SCENE.convert("L")),
+    "PNG of 16-bit grey": encode_image(Image.fromarray(np.asarray(SCENE.convert("L")).astype(np.uint16) * 257)),
+    "PNG cut out": encode_image(CUT_OUT),
+    "PNG of a palette": encode_image(SCENE.quantize(16)),
+    "JPEG": encode_image(SCENE, "JPEG", quality=90),
+    "JPEG turned, with its place": encode_image(SCENE, "JPEG", exif=PLACE),
+    "JPEG with a profile": encode_image(SCENE, "JPEG", icc_profile=P3),
+    "JPEG of inks": encode_image(SCENE.convert("CMYK"), "JPEG"),
+    "JPEG of grey": encode_image(SCENE.convert("L"), "JPEG"),
+    "JPEG with a comment and a film behind it": with_segments(encode_image(SCENE, "JPEG"), (0xFE, b"someone"))
     + b"film" * 99,
-    "MPO": encoded(SCENE, "MPO", save_all=True, append_images=[SCENE.resize((40, 30))], exif=PLACE),
-    "WebP": encoded(SCENE, "WEBP", exif=PLACE),
-    "WebP cut out": encoded(CUT_OUT, "WEBP", lossless=True),
-    "GIF": encoded(SCENE, "GIF"),
-    "HEIC": encoded(SCENE, "HEIF", exif=PLACE),
-    "AVIF": encoded(SCENE, "AVIF", exif=PLACE),
+    "MPO": encode_image(SCENE, "MPO", save_all=True, append_images=[SCENE.resize((40, 30))], exif=PLACE),
+    "WebP": encode_image(SCENE, "WEBP", exif=PLACE),
+    "WebP cut out": encode_image(CUT_OUT, "WEBP", lossless=True),
+    "GIF": encode_image(SCENE, "GIF"),
+    "HEIC": encode_image(SCENE, "HEIF", exif=PLACE),
+    "AVIF": encode_image(SCENE, "AVIF", exif=PLACE),
 }
 
 
-def made(data: bytes) -> EncodedPicture:
+def sanitise_file(data: bytes) -> EncodedPicture:
     found = sanitise(data)
     assert isinstance(found, EncodedPicture), found
     return found
@@ -63,7 +65,7 @@ def test_a_still_is_upright_srgb_without_a_word_beside_its_pixels(name: str) -> 
     seen = normalise(FILES[name])
     assert isinstance(seen, Photo)
 
-    sent = made(FILES[name])
+    sent = sanitise_file(FILES[name])
 
     opened = Image.open(io.BytesIO(sent.data))
     assert opened.format in ("PNG", "JPEG")
@@ -82,7 +84,7 @@ def test_the_pixels_of_an_upright_srgb_jpeg_stay_as_they_are_to_the_last_bit() -
     given = FILES["JPEG with a comment and a film behind it"]
     data = with_segments(given, (0xE1, b"Exif\0\0II*\0"))
 
-    sent = made(data)
+    sent = sanitise_file(data)
 
     assert len(sent.data) < len(given)
     before, after = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(sent.data))
@@ -93,7 +95,7 @@ def test_what_cannot_be_seen_is_not_sent() -> None:
     hidden = np.full((8, 8, 4), (255, 0, 255, 0), np.uint8)
     hidden[4:] = (10, 20, 30, 255)
 
-    sent = Image.open(io.BytesIO(made(encoded(Image.fromarray(hidden))).data))
+    sent = Image.open(io.BytesIO(sanitise_file(encode_image(Image.fromarray(hidden))).data))
 
     assert np.asarray(sent)[0, 0].tolist() == [255, 255, 255, 0]
     assert np.asarray(sent)[7, 7].tolist() == [10, 20, 30, 255]
@@ -102,9 +104,9 @@ def test_what_cannot_be_seen_is_not_sent() -> None:
 def test_a_large_photograph_is_sent_with_little_loss_in_few_bytes() -> None:
     wave = np.linspace(0, 60, 2500)
     large = np.asarray(128 + 60 * np.sin(wave[:, None]) * np.cos(wave[None]), np.uint8)
-    data = encoded(Image.fromarray(np.dstack([large, large // 2, 255 - large])), exif=PLACE)
+    data = encode_image(Image.fromarray(np.dstack([large, large // 2, 255 - large])), exif=PLACE)
 
-    sent = made(data)
+    sent = sanitise_file(data)
 
     assert sent.content_type == "image/jpeg"
     assert (sent.width, sent.height) == (2500, 2500)
@@ -112,7 +114,7 @@ def test_a_large_photograph_is_sent_with_little_loss_in_few_bytes() -> None:
 
 
 def test_equal_pictures_give_equal_bytes() -> None:
-    assert all(made(FILES[name]) == made(FILES[name]) for name in FILES)
+    assert all(sanitise_file(FILES[name]) == sanitise_file(FILES[name]) for name in FILES)
 
 
 def masks() -> dict[str, bytes]:
@@ -125,23 +127,23 @@ def masks() -> dict[str, bytes]:
     turned = Image.Exif()
     turned[0x0112] = 6
     return {
-        "alpha": encoded(see_through),
-        "alpha over colours": encoded(
+        "alpha": encode_image(see_through),
+        "alpha over colours": encode_image(
             Image.merge("RGBA", [*SCENE.resize((40, 30)).split(), Image.fromarray(255 - left)])
         ),
-        "grey with alpha": encoded(Image.merge("LA", [grey, Image.fromarray(255 - left)])),
+        "grey with alpha": encode_image(Image.merge("LA", [grey, Image.fromarray(255 - left)])),
         "a transparent colour": png(np.dstack([key] * 3), RGB, chunk(b"tRNS", bytes((0, 7) * 3))),
-        "light": encoded(grey.convert("RGB")),
-        "light, with alpha that hides nothing": encoded(
+        "light": encode_image(grey.convert("RGB")),
+        "light, with alpha that hides nothing": encode_image(
             Image.merge("RGBA", [grey] * 3 + [Image.new("L", (40, 30), 255)])
         ),
-        "light in grey": encoded(grey),
-        "light in one bit": encoded(grey.convert("1")),
-        "light in 16 bits": encoded(Image.fromarray(left.astype(np.uint16) * 257)),
-        "light in a palette": encoded(grey.convert("P")),
-        "light in a JPEG": encoded(grey, "JPEG", quality=95),
-        "light in a turned PNG": encoded(grey.transpose(Image.Transpose.ROTATE_90), exif=turned.tobytes()),
-        "WebP": encoded(see_through, "WEBP", lossless=True),
+        "light in grey": encode_image(grey),
+        "light in one bit": encode_image(grey.convert("1")),
+        "light in 16 bits": encode_image(Image.fromarray(left.astype(np.uint16) * 257)),
+        "light in a palette": encode_image(grey.convert("P")),
+        "light in a JPEG": encode_image(grey, "JPEG", quality=95),
+        "light in a turned PNG": encode_image(grey.transpose(Image.Transpose.ROTATE_90), exif=turned.tobytes()),
+        "WebP": encode_image(see_through, "WEBP", lossless=True),
     }
 
 
@@ -161,7 +163,7 @@ def test_a_mask_of_any_kind_says_the_same_to_every_provider_in_its_picture_s_mea
 
 @pytest.mark.parametrize("mode", ["RGBA", "RGB", "L", "LA", "1"])
 def test_a_mask_that_marks_nothing_is_refused(mode: str) -> None:
-    opaque = encoded(Image.new("RGBA", (40, 30), (0, 0, 0, 255)).convert(mode))
+    opaque = encode_image(Image.new("RGBA", (40, 30), (0, 0, 0, 255)).convert(mode))
 
     refused = sanitise_mask(opaque, width=80, height=60)
 
@@ -171,9 +173,9 @@ def test_a_mask_that_marks_nothing_is_refused(mode: str) -> None:
 
 async def test_stills_and_masks_are_made_in_a_child() -> None:
     workers = ImageWorkers(workers=1)
-    empty = encoded(Image.new("RGB", (40, 30)))
+    empty = encode_image(Image.new("RGB", (40, 30)))
     try:
-        assert await workers.sanitise(FILES["HEIC"]) == made(FILES["HEIC"])
+        assert await workers.sanitise(FILES["HEIC"]) == sanitise_file(FILES["HEIC"])
         assert await workers.sanitise(masks()["light"], mask_of=(80, 60)) == sanitise_mask(
             masks()["light"], width=80, height=60
         )

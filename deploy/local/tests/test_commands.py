@@ -18,16 +18,16 @@ from atelier_local.demo import scenario
 from atelier_local.demo.pictures import Picture, to_picture
 from atelier_local.errors import AtelierError, BrokenPromise
 
-from .lying_api import UNKNOWN, ZEROS, Api, serving
+from .support.fake_api import UNKNOWN, ZEROS, Api, run_api
 
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    with serving() as told:
-        yield told
+    with run_api() as known:
+        yield known
 
 
-async def played(api: Api, folder: Path) -> str:
+async def play(api: Api, folder: Path) -> str:
     photo: Picture = to_picture("photo.png", api.delivered)
     console = Console(width=80, color_system=None, file=io.StringIO(), soft_wrap=True)
     to = Connection(url=api.url, operations_url=api.url, admin_token="token", amqp_url="", traces_url=None)
@@ -36,18 +36,18 @@ async def played(api: Api, folder: Path) -> str:
     return console.file.getvalue()
 
 
-def saved_in(folder: Path) -> list[bytes]:
+def saved_files(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in folder.iterdir()]
 
 
 async def test_the_demo_shows_the_states_the_balances_the_picture_and_the_refusal(api: Api, tmp_path: Path) -> None:
-    text = await played(api, tmp_path)
+    text = await play(api, tmp_path)
 
     assert "10 granted = 10 available + 0 held + 0 captured" in text
     assert "10 granted = 9 available + 0 held + 1 captured" in text
     assert text.index("queued") < text.index("completed") < text.index("failed")
     assert "402 insufficient_credits" in text
-    assert saved_in(tmp_path) == [api.delivered]
+    assert saved_files(tmp_path) == [api.delivered]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ async def test_a_broken_promise_ends_the_demo_and_names_its_generation(
     api.lie = lie
 
     with pytest.raises(BrokenPromise, match=complaint) as broken:
-        await played(api, tmp_path)
+        await play(api, tmp_path)
 
     assert broken.value.generation in api.ends
 
@@ -74,10 +74,10 @@ async def test_books_that_do_not_balance_end_the_demo(api: Api, tmp_path: Path) 
     api.lie = "books"
 
     with pytest.raises(AtelierError, match="The ledger does not balance"):
-        await played(api, tmp_path)
+        await play(api, tmp_path)
 
 
-def commanded(api: Api, *arguments: str) -> Result:
+def run_command(api: Api, *arguments: str) -> Result:
     environment = {
         "ATELIER_URL": api.url,
         "ATELIER_OPERATIONS_URL": api.url,
@@ -88,9 +88,9 @@ def commanded(api: Api, *arguments: str) -> Result:
 
 
 def test_ledger_verify_exits_0_only_when_the_books_are_in_order(api: Api) -> None:
-    honest = commanded(api, "admin", "ledger", "verify")
+    honest = run_command(api, "admin", "ledger", "verify")
     api.lie = "books"
-    broken = commanded(api, "admin", "ledger", "verify")
+    broken = run_command(api, "admin", "ledger", "verify")
 
     assert (honest.exit_code, broken.exit_code) == (0, 1)
     assert "owner a: held 1, open holds 0" in broken.output
@@ -100,9 +100,9 @@ def test_the_full_proof_shows_its_progress_and_exits_0_only_when_the_books_are_i
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "PROOF_POLL_S", 0.0)
-    honest = commanded(api, "admin", "ledger", "verify", "--full")
+    honest = run_command(api, "admin", "ledger", "verify", "--full")
     api.lie = "books"
-    broken = commanded(api, "admin", "ledger", "verify", "--full")
+    broken = run_command(api, "admin", "ledger", "verify", "--full")
 
     assert (honest.exit_code, broken.exit_code) == (0, 1)
     assert "7 of 12 rows checked" in honest.output
@@ -110,8 +110,8 @@ def test_the_full_proof_shows_its_progress_and_exits_0_only_when_the_books_are_i
 
 
 def test_a_store_and_its_credits_are_made_by_two_commands(api: Api) -> None:
-    made = commanded(api, "admin", "stores", "create", "Boutique")
-    granted = commanded(api, "admin", "grant", "workspace", UNKNOWN, "5", "--reason", "a start")
+    made = run_command(api, "admin", "stores", "create", "Boutique")
+    granted = run_command(api, "admin", "grant", "workspace", UNKNOWN, "5", "--reason", "a start")
 
     assert "store0" in made.output
     assert (granted.exit_code, granted.stderr) == (1, "Could not grant the credits: no such account (404 not_found).\n")
@@ -121,9 +121,9 @@ def test_a_grant_that_is_typed_twice_is_given_once_and_says_so(api: Api) -> None
     api.accounts[UNKNOWN] = dict(ZEROS)
     command_text = ("admin", "grant", "store", UNKNOWN, "5", "--reason", "a start")
 
-    first, second = commanded(api, *command_text), commanded(api, *command_text)
-    other = commanded(api, *command_text[:-1], "for December")
-    again = commanded(api, *command_text, "--again")
+    first, second = run_command(api, *command_text), run_command(api, *command_text)
+    other = run_command(api, *command_text[:-1], "for December")
+    again = run_command(api, *command_text, "--again")
 
     assert [done.exit_code for done in (first, second, other, again)] == [0, 0, 0, 0]
     assert "5 granted" in first.output and "5 granted" in second.output
@@ -135,7 +135,7 @@ def test_generate_saves_the_picture_and_says_what_it_cost(api: Api, tmp_path: Pa
     (tmp_path / "me.png").write_bytes(api.delivered)
     photo, out = str(tmp_path / "me.png"), tmp_path / "new" / "out.png"
 
-    done = commanded(api, "generate", "--person", photo, "--garment", photo, "--out", str(out))
+    done = run_command(api, "generate", "--person", photo, "--garment", photo, "--out", str(out))
 
     assert done.exit_code == 0, done.output
     assert out.read_bytes() == api.delivered
@@ -147,7 +147,7 @@ def test_a_broken_promise_names_the_command_that_tells_more(api: Api, tmp_path: 
     (tmp_path / "me.png").write_bytes(api.delivered)
     photo = str(tmp_path / "me.png")
 
-    outcome = commanded(api, "generate", "--person", photo, "--garment", photo, "--out", str(tmp_path / "out.png"))
+    outcome = run_command(api, "generate", "--person", photo, "--garment", photo, "--out", str(tmp_path / "out.png"))
 
     assert outcome.exit_code == 1
     assert not (tmp_path / "out.png").exists()
@@ -172,7 +172,7 @@ def test_a_broken_promise_names_the_command_that_tells_more(api: Api, tmp_path: 
 def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
     api: Api, arguments: tuple[str, ...], complaint: str
 ) -> None:
-    outcome = commanded(api, *arguments)
+    outcome = run_command(api, *arguments)
 
     assert outcome.exit_code == 1
     assert outcome.stderr.startswith(complaint)

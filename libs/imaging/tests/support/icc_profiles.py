@@ -39,7 +39,7 @@ def cmyk_profile(seen: Callable[[int, int, int, int], tuple[int, int, int]]) -> 
     return _profile(b"CMYK", b"Lab ", {b"wtpt": _xyz(D50), b"A2B0": table}, kind=b"prtr")
 
 
-def seen_as(level: float, gamma: float) -> float:
+def srgb_level(level: float, gamma: float) -> float:
     """The sRGB level (0..255) of what a profile of this gamma calls ``level``."""
     light = (level / 255) ** gamma
     return float(255 * (12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055))

@@ -1,9 +1,6 @@
 """The fetcher against real sockets: what it brings home, what it refuses, and how long it lets itself be held up."""
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -12,72 +9,26 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from atelier_storage.errors import FetchFailed
 from atelier_storage.ip_policy import IPAddress
-from atelier_storage.safe_connector import Resolver
 from atelier_storage.safe_fetcher import FetchedFile, SafeFetcher
 from atelier_storage.url_policy import UrlRefusal
 
-from .certificates import self_signed
 from .conftest import free_port
+from .support.certificates import self_signed_certificate
+from .support.scripted_server import Script, Server, resolver_with, run_server
 
 HOST = "pictures.example.com"
 LOOPBACK = ip_address("127.0.0.1")
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n"
-Script = Callable[[asyncio.StreamWriter], Awaitable[None]]
-
-
-class Server:
-    """Answers every request by a script and remembers the heads it was sent."""
-
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self.heads: list[str] = []
-        self.port = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
-            await self.script(writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the fetcher hung up, as it may
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def serving(script: Script | bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    server = Server(answer(script) if isinstance(script, bytes) else script)
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
-    server.port = listening.sockets[0].getsockname()[1]
-    yield server
-    listening.close()
-
-
-def answer(text: bytes) -> Script:
-    async def write(writer: asyncio.StreamWriter) -> None:
-        writer.write(text)
-        await writer.drain()
-
-    return write
-
-
-def resolving_to(*addresses: str) -> tuple[Resolver, list[str]]:
-    asked: list[str] = []
-
-    async def resolve(host: str, _port: int) -> list[IPAddress]:
-        asked.append(host)
-        return [ip_address(address) for address in addresses]
-
-    return resolve, asked
 
 
 def fetcher(server: Server, *, max_bytes: int = 1000, timeout_s: float = 5.0) -> SafeFetcher:
     loopback_allow_list = frozenset({f"127.0.0.1:{server.port}", f"{HOST}:{server.port}"})
-    resolve, _ = resolving_to("127.0.0.1")
+    resolve, _ = resolver_with("127.0.0.1")
     return SafeFetcher(max_bytes=max_bytes, timeout_s=timeout_s, allow_hosts=loopback_allow_list, resolve=resolve)
 
 
 async def fetch(response: Script | bytes, *, max_bytes: int = 1000, timeout_s: float = 5.0) -> FetchedFile | UrlRefusal:
-    async with serving(response) as server:
+    async with run_server(response) as server:
         return await fetcher(server, max_bytes=max_bytes, timeout_s=timeout_s).fetch(
             f"http://127.0.0.1:{server.port}/a.png"
         )
@@ -101,7 +52,7 @@ async def test_a_picture_is_brought_home_however_it_is_framed(response: bytes) -
 
 
 async def test_the_request_names_the_host_and_asks_for_nothing_compressed() -> None:
-    async with serving(OK + b"Content-Length: 0\r\n\r\n") as server:
+    async with run_server(OK + b"Content-Length: 0\r\n\r\n") as server:
         await fetcher(server).fetch(f"http://{HOST}:{server.port}/a.png?sig=%2F#top")
 
     head = server.heads[0]
@@ -185,41 +136,41 @@ async def test_a_host_that_is_down_fails() -> None:
     [["127.0.0.1"], ["93.184.215.14", "10.0.0.1"], ["::1"], ["::ffff:169.254.169.254"], ["64:ff9b::7f00:1"]],
 )
 async def test_a_public_name_with_any_internal_address_is_refused(addresses: list[str]) -> None:
-    resolve, asked = resolving_to(*addresses)
+    resolve, resolved_hosts = resolver_with(*addresses)
 
     outcome = await SafeFetcher(resolve=resolve).fetch("http://rebind.example.com/")
 
     assert code(outcome) == "internal_address"
-    assert asked == ["rebind.example.com"]
+    assert resolved_hosts == ["rebind.example.com"]
 
 
 async def test_a_plainly_internal_url_is_not_even_resolved() -> None:
-    resolve, asked = resolving_to("93.184.215.14")
+    resolve, resolved_hosts = resolver_with("93.184.215.14")
 
     outcomes = [code(await SafeFetcher(resolve=resolve).fetch(url)) for url in ("http://x.internal/", "http://127.1/")]
 
     assert outcomes == ["internal_name", "odd_address"]
-    assert asked == []
+    assert resolved_hosts == []
 
 
 async def test_the_name_is_resolved_once_and_the_connection_goes_to_that_address() -> None:
-    asked: list[str] = []
+    resolved_hosts: list[str] = []
 
     async def rebind(host: str, _port: int) -> list[IPAddress]:
-        asked.append(host)
-        return [LOOPBACK if len(asked) == 1 else ip_address("192.0.2.1")]
+        resolved_hosts.append(host)
+        return [LOOPBACK if len(resolved_hosts) == 1 else ip_address("192.0.2.1")]
 
-    async with serving(OK + b"Content-Length: 5\r\n\r\nbytes") as server:
+    async with run_server(OK + b"Content-Length: 5\r\n\r\nbytes") as server:
         hosts = frozenset({f"{HOST}:{server.port}"})
         outcome = await SafeFetcher(allow_hosts=hosts, resolve=rebind).fetch(f"http://{HOST}:{server.port}/")
 
     assert code(outcome) == "fetched"
-    assert asked == [HOST]
+    assert resolved_hosts == [HOST]
 
 
 async def test_an_address_that_does_not_answer_is_followed_by_the_next() -> None:
-    async with serving(OK + b"Content-Length: 5\r\n\r\nbytes") as server:
-        resolve, _ = resolving_to("127.0.0.2", "127.0.0.1")
+    async with run_server(OK + b"Content-Length: 5\r\n\r\nbytes") as server:
+        resolve, _ = resolver_with("127.0.0.2", "127.0.0.1")
         hosts = frozenset({f"{HOST}:{server.port}"})
         outcome = await SafeFetcher(allow_hosts=hosts, resolve=resolve).fetch(f"http://{HOST}:{server.port}/")
 
@@ -227,13 +178,13 @@ async def test_an_address_that_does_not_answer_is_followed_by_the_next() -> None
 
 
 async def test_a_name_nobody_knows_is_refused() -> None:
-    resolve, _ = resolving_to()
+    resolve, _ = resolver_with()
 
     assert code(await SafeFetcher(resolve=resolve).fetch("http://nobody.example.com/")) == "unknown_host"
 
 
 async def test_the_system_resolver_is_asked_for_names() -> None:
-    async with serving(OK + b"Content-Length: 5\r\n\r\nbytes") as server:
+    async with run_server(OK + b"Content-Length: 5\r\n\r\nbytes") as server:
         hosts = frozenset({f"localhost:{server.port}"})
         outcome = await SafeFetcher(allow_hosts=hosts).fetch(f"http://localhost:{server.port}/")
 
@@ -244,12 +195,12 @@ async def test_the_system_resolver_is_asked_for_names() -> None:
 async def test_tls_is_verified_for_the_name_not_the_address(
     certified: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tls, certificate_file = self_signed(certified, tmp_path)
+    tls, certificate_file = self_signed_certificate(certified, tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate_file))
     asked_for: list[str | None] = []
     tls.sni_callback = lambda _socket, name, _context: asked_for.append(name)
 
-    async with serving(OK + b"Content-Length: 5\r\n\r\nbytes", tls) as server:
+    async with run_server(OK + b"Content-Length: 5\r\n\r\nbytes", tls) as server:
         outcome = await fetcher(server).fetch(f"https://{HOST}:{server.port}/a.png")
 
     assert code(outcome) == expected
@@ -267,7 +218,7 @@ async def test_only_so_many_fetches_run_at_once() -> None:
         running -= 1
         writer.write(OK + b"Content-Length: 0\r\n\r\n")
 
-    async with serving(count) as server:
+    async with run_server(count) as server:
         url = f"http://127.0.0.1:{server.port}/"
         bounded = SafeFetcher(fetches_max=2, allow_hosts=frozenset({f"127.0.0.1:{server.port}"}))
         await asyncio.gather(*(bounded.fetch(url) for _ in range(6)))
@@ -276,7 +227,7 @@ async def test_only_so_many_fetches_run_at_once() -> None:
 
 
 async def test_a_span_tells_the_host_and_never_the_signed_query(spans: InMemorySpanExporter) -> None:
-    async with serving(OK + b"Content-Length: 0\r\n\r\n") as server:
+    async with run_server(OK + b"Content-Length: 0\r\n\r\n") as server:
         await fetcher(server).fetch(f"http://{HOST}:{server.port}/a.png?sig=canary")
 
     (span,) = spans.get_finished_spans()

@@ -23,7 +23,7 @@ from atelier_imaging import (
     PhotoInfo,
 )
 
-from .conftest import encoded
+from .conftest import encode_image
 
 Shirt = Callable[..., bytes]
 RED = (180, 30, 40)
@@ -49,7 +49,7 @@ async def until(condition: Callable[[], object]) -> None:
         raise TimeoutError(f"what line {line} waits for did not hold within {PATIENCE_S:g} s") from None
 
 
-def running(pids: Iterable[int]) -> list[int]:
+def find_running(pids: Iterable[int]) -> list[int]:
     """Those that are processes still; a zombie is not, it only waits for its status to be read."""
     is_alive = []
     for pid in pids:
@@ -77,7 +77,7 @@ async def test_two_children_make_the_same_bytes(person: bytes, shirt: Shirt) -> 
 
 async def test_a_probe_tells_the_size_without_a_picture() -> None:
     async with pool() as workers:
-        info = await workers.probe(encoded(Image.new("RGBA", (30, 20)), "WEBP"))
+        info = await workers.probe(encode_image(Image.new("RGBA", (30, 20)), "WEBP"))
 
         assert info == PhotoInfo("webp", 30, 20, has_alpha=True)
 
@@ -145,7 +145,7 @@ async def test_a_job_that_takes_too_long_is_stopped_even_if_its_child_hangs(pers
         with pytest.raises(ImageWorkerDied, match="after 3 seconds"):
             await workers.probe(person)
 
-        await until(lambda: not running([pid]))
+        await until(lambda: not find_running([pid]))
         workers._job_timeout_s = 60.0  # its successor may start on a busy machine
         assert isinstance(await workers.probe(person), PhotoInfo)
 
@@ -162,8 +162,8 @@ async def test_a_cancelled_caller_leaves_no_half_read_answer_behind(person: byte
 
 
 async def test_memory_past_the_limit_ends_the_child_and_not_the_service() -> None:
-    huge = encoded(Image.new("RGB", (7000, 7000)), compress_level=1)
-    small = encoded(Image.new("RGB", (70, 70)))
+    huge = encode_image(Image.new("RGB", (7000, 7000)), compress_level=1)
+    small = encode_image(Image.new("RGB", (70, 70)))
     async with pool(memory_bytes=400 * 1024**2) as workers:
         assert await workers.probe(small) == PhotoInfo("png", 70, 70, has_alpha=False)
         with pytest.raises(ImageWorkerDied):
@@ -180,7 +180,7 @@ async def test_children_leave_when_there_is_nothing_to_do_and_come_back(person: 
         pids = workers.pids
         assert len(pids) == 1
 
-        await until(lambda: not running(pids))
+        await until(lambda: not find_running(pids))
 
         assert isinstance(await workers.probe(person), PhotoInfo)
         assert not workers.pids & pids
@@ -204,7 +204,7 @@ async def test_closing_ends_running_jobs_and_leaves_no_process(person: bytes, sh
 
         await workers.close()
 
-        assert not running(pids)
+        assert not find_running(pids)
         results = await asyncio.gather(*jobs, return_exceptions=True)
         assert [type(result) for result in results] == [ImageWorkerDied] * 3
 
@@ -225,14 +225,14 @@ def test_children_die_with_a_parent_that_is_killed(tmp_path: Path, person: bytes
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pids = [int(word) for word in parent.stdout.readline().split()]
-        assert running(pids) == pids != []
+        assert find_running(pids) == pids != []
 
         parent.kill()
 
     deadline = time.monotonic() + PATIENCE_S
-    while running(pids) and time.monotonic() < deadline:
+    while find_running(pids) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not running(pids)
+    assert not find_running(pids)
 
 
 def test_the_service_itself_loads_no_image_library() -> None:

@@ -10,7 +10,7 @@ from atelier_storage.ip_policy import IPAddress
 from atelier_storage.safe_poster import ANSWER_BYTES_MAX, PostResponse, SafePoster
 from atelier_storage.url_policy import UrlRefusal
 
-from .test_fetch import Script, resolving_to, serving
+from .support.scripted_server import Script, resolver_with, run_server
 
 BODY = b'{"type":"generation.succeeded"}'
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
@@ -18,7 +18,7 @@ TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 async def post(response: Script | bytes, *, timeout_s: float = 5.0) -> tuple[PostResponse | UrlRefusal, str]:
     poster = SafePoster(timeout_s=timeout_s, loopback=True)
-    async with serving(response) as server:
+    async with run_server(response) as server:
         try:
             outcome = await poster.post(f"http://127.0.0.1:{server.port}/in?k=1", BODY, {"webhook-id": "m"})
         finally:
@@ -73,11 +73,11 @@ async def test_what_is_no_answer_fails(response: bytes) -> None:
         await post(response)
 
 
-async def test_a_host_that_never_answers_is_given_up_in_time(frozen_port: int) -> None:
+async def test_a_host_that_never_answers_is_given_up_in_time(silent_port: int) -> None:
     poster = SafePoster(timeout_s=0.2, loopback=True)
 
     with pytest.raises(FetchFailed, match="in time"):
-        await poster.post(f"http://127.0.0.1:{frozen_port}/", BODY, {})
+        await poster.post(f"http://127.0.0.1:{silent_port}/", BODY, {})
 
 
 @pytest.mark.parametrize(
@@ -92,22 +92,22 @@ async def test_a_host_that_never_answers_is_given_up_in_time(frozen_port: int) -
     ],
 )
 async def test_nothing_is_posted_into_our_own_network(url: str, refused: str) -> None:
-    resolve, _ = resolving_to("10.0.0.7")
+    resolve, _ = resolver_with("10.0.0.7")
 
     assert code_of(await SafePoster(resolve=resolve).post(url, BODY, {})) == refused
 
 
 async def test_the_name_is_resolved_once_and_the_connection_goes_to_that_address() -> None:
-    asked: list[str] = []
+    resolved_hosts: list[str] = []
 
     async def rebind(host: str, _port: int) -> list[IPAddress]:
-        asked.append(host)
-        return [ip_address("127.0.0.1" if len(asked) == 1 else "192.0.2.1")]
+        resolved_hosts.append(host)
+        return [ip_address("127.0.0.1" if len(resolved_hosts) == 1 else "192.0.2.1")]
 
-    async with serving(TAKEN) as server:
+    async with run_server(TAKEN) as server:
         outcome = await SafePoster(loopback=True, resolve=rebind).post(f"http://localhost:{server.port}/", BODY, {})
 
-    assert (outcome, asked) == (PostResponse(204), ["localhost"])
+    assert (outcome, resolved_hosts) == (PostResponse(204), ["localhost"])
 
 
 def code_of(outcome: PostResponse | UrlRefusal) -> str:

@@ -13,7 +13,7 @@ from atelier_imaging.composition import compose
 from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.geometry import Pixels
 
-from .conftest import encoded, grained
+from .conftest import add_grain, encode_image
 
 RED, BLUE = (180, 30, 40), (30, 60, 170)
 Shirt = Callable[..., bytes]
@@ -42,7 +42,7 @@ def photo(data: bytes) -> Photo:
 
 
 @pytest.fixture(scope="module")
-def given(person: bytes, shirt: Shirt) -> dict[str, RolePhotos]:
+def inputs(person: bytes, shirt: Shirt) -> dict[str, RolePhotos]:
     red, blue, someone = photo(shirt(RED)), photo(shirt(BLUE)), photo(person)
     return {
         "words": [],
@@ -62,32 +62,32 @@ def differ(one: Pixels, other: Pixels) -> float:
     return float((one != other).any(axis=2).mean())
 
 
-def darkened(given: Photo) -> Photo:
-    return replace(given, straight=np.asarray(given.straight * 0.7, np.uint8))
+def darken(photograph: Photo) -> Photo:
+    return replace(photograph, straight=np.asarray(photograph.straight * 0.7, np.uint8))
 
 
 @pytest.mark.parametrize("kind", ORDERS)
-def test_the_same_order_gives_the_same_pixels_in_the_size_ordered(kind: str, given: dict[str, RolePhotos]) -> None:
+def test_the_same_order_gives_the_same_pixels_in_the_size_ordered(kind: str, inputs: dict[str, RolePhotos]) -> None:
     spec = ORDERS[kind]
 
-    first, second = (compose(spec, given[kind]) for _ in range(2))
+    first, second = (compose(spec, inputs[kind]) for _ in range(2))
 
     assert np.array_equal(first, second)
     assert kind == "try_on" or first.shape == (spec.height, spec.width, 3)
 
 
 @pytest.mark.parametrize("kind", ORDERS)
-def test_another_seed_gives_another_picture(kind: str, given: dict[str, RolePhotos]) -> None:
+def test_another_seed_gives_another_picture(kind: str, inputs: dict[str, RolePhotos]) -> None:
     spec = ORDERS[kind]
 
-    assert differ(compose(spec, given[kind]), compose(replace(spec, seed=8), given[kind])) > 0.05
+    assert differ(compose(spec, inputs[kind]), compose(replace(spec, seed=8), inputs[kind])) > 0.05
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ORDERS if kind != "variation"])
-def test_another_prompt_gives_another_picture(kind: str, given: dict[str, RolePhotos]) -> None:
+def test_another_prompt_gives_another_picture(kind: str, inputs: dict[str, RolePhotos]) -> None:
     spec = ORDERS[kind]
 
-    assert differ(compose(spec, given[kind]), compose(replace(spec, prompt="green night"), given[kind])) > 0.05
+    assert differ(compose(spec, inputs[kind]), compose(replace(spec, prompt="green night"), inputs[kind])) > 0.05
 
 
 @pytest.mark.parametrize(
@@ -103,30 +103,30 @@ def test_another_prompt_gives_another_picture(kind: str, given: dict[str, RolePh
         ("flat_lay", "background", "461"),
     ],
 )  # fmt: skip
-def test_every_choice_shows(kind: str, field: str, other: str, given: dict[str, RolePhotos]) -> None:
+def test_every_choice_shows(kind: str, field: str, other: str, inputs: dict[str, RolePhotos]) -> None:
     spec: Any = ORDERS[kind]
 
-    assert differ(compose(spec, given[kind]), compose(replace(spec, **{field: other}), given[kind])) > 0.02
+    assert differ(compose(spec, inputs[kind]), compose(replace(spec, **{field: other}), inputs[kind])) > 0.02
 
 
 @pytest.mark.parametrize(("kind", "place"), [(kind, place) for kind in ORDERS if kind != "words" for place in (0, 1)])
-def test_every_photograph_shows(kind: str, place: int, given: dict[str, RolePhotos]) -> None:
-    inputs = list(given[kind])
-    if place == len(inputs):
-        inputs.append(("image", inputs[0][1]))
-    before = compose(ORDERS[kind], inputs)
+def test_every_photograph_shows(kind: str, place: int, inputs: dict[str, RolePhotos]) -> None:
+    photos = list(inputs[kind])
+    if place == len(photos):
+        photos.append(("image", photos[0][1]))
+    before = compose(ORDERS[kind], photos)
 
-    role, one = inputs[place]
-    inputs[place] = (role, darkened(one))
+    role, photograph = photos[place]
+    photos[place] = (role, darken(photograph))
 
-    assert differ(before, compose(ORDERS[kind], inputs)) > 0.01
+    assert differ(before, compose(ORDERS[kind], photos)) > 0.01
 
 
 def test_outside_of_the_mask_no_pixel_changes_and_inside_nearly_all_do(person: bytes) -> None:
     before = photo(person)
     cut = Image.new("RGBA", before.rgb.shape[1::-1], (0, 0, 0, 255))
     ImageDraw.Draw(cut).rectangle((50, 300, 250, 450), fill=(0, 0, 0, 0))
-    mask = photo(encoded(cut))
+    mask = photo(encode_image(cut))
 
     after = compose(CompositionSpec("image", 1, prompt="red flowers"), [("image", before), ("mask", mask)])
 
@@ -143,8 +143,8 @@ def test_an_opaque_mask_is_read_by_its_light_and_a_black_one_changes_nothing(per
     ImageDraw.Draw(light).rectangle((0, 0, size[0], 99), fill=(255, 255, 255))
     spec = CompositionSpec("image", 1, prompt="red flowers")
 
-    after = compose(spec, [("image", before), ("mask", photo(encoded(light)))])
-    untouched = compose(spec, [("image", before), ("mask", photo(encoded(Image.new("RGB", size))))])
+    after = compose(spec, [("image", before), ("mask", photo(encode_image(light)))])
+    untouched = compose(spec, [("image", before), ("mask", photo(encode_image(Image.new("RGB", size))))])
 
     assert np.array_equal(after[100:], before.rgb[100:])
     assert differ(after[:100], before.rgb[:100]) > 0.9
@@ -152,13 +152,13 @@ def test_an_opaque_mask_is_read_by_its_light_and_a_black_one_changes_nothing(per
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ORDERS if kind != "words"])
-def test_the_colour_hidden_under_full_transparency_changes_nothing(kind: str, given: dict[str, RolePhotos]) -> None:
+def test_the_colour_hidden_under_full_transparency_changes_nothing(kind: str, inputs: dict[str, RolePhotos]) -> None:
     def cut_out(hidden: tuple[int, int, int]) -> RolePhotos:
         cut = []
-        for role, photo_ in given[kind]:
+        for role, photo_ in inputs[kind]:
             pixels = np.dstack([photo_.rgb, np.full(photo_.rgb.shape[:2], 255, np.uint8)])
             pixels[:40, :, 3], pixels[:40, :, :3] = 0, hidden
-            cut.append((role, photo(encoded(Image.fromarray(pixels)))))
+            cut.append((role, photo(encode_image(Image.fromarray(pixels)))))
         return cut
 
     magenta, black = (compose(ORDERS[kind], cut_out(hidden)) for hidden in ((255, 0, 255), (0, 0, 0)))
@@ -173,7 +173,8 @@ def test_a_variation_of_a_cut_out_is_one_of_the_same_on_white(person: bytes) -> 
     white[:80] = 255
 
     cut_out, on_white = (
-        compose(ORDERS["variation"], [("image", photo(encoded(Image.fromarray(image))))]) for image in (pixels, white)
+        compose(ORDERS["variation"], [("image", photo(encode_image(Image.fromarray(image))))])
+        for image in (pixels, white)
     )
 
     assert np.array_equal(cut_out, on_white)
@@ -202,7 +203,7 @@ def test_the_hour_named_is_the_light_shown(prompt: str, darker_than: str) -> Non
 
 @pytest.mark.parametrize(("colour", "channel"), [("red", 0), ("green", 1), ("blue", 2)])
 def test_a_colour_named_prevails(colour: str, channel: int) -> None:
-    def prevailing(word: str) -> float:
+    def channel_excess(word: str) -> float:
         orders = (
             CompositionSpec("image", seed, width=192, height=192, prompt=f"{word} abstract pattern")
             for seed in (5, 6, 7)
@@ -210,7 +211,7 @@ def test_a_colour_named_prevails(colour: str, channel: int) -> None:
         means = [compose(spec, []).mean(axis=(0, 1)) for spec in orders]
         return float(np.mean([mean[channel] - mean.mean() for mean in means]))
 
-    assert prevailing(colour) > prevailing("grey")
+    assert channel_excess(colour) > channel_excess("grey")
 
 
 @pytest.mark.parametrize("style", ["realistic", "artistic", "minimal"])
@@ -240,7 +241,7 @@ def test_a_mannequin_wears_the_shirt_on_its_chest(shirt: Shirt) -> None:
 
 def test_what_cannot_be_cut_out_lies_there_as_a_print() -> None:
     noise = np.random.default_rng(1).integers(0, 255, (200, 300, 3), dtype=np.uint8)
-    crowd = photo(encoded(grained(Image.fromarray(noise))))
+    crowd = photo(encode_image(add_grain(Image.fromarray(noise))))
 
     shot = compose(CompositionSpec("flat_lay", 1, width=300, height=300, background="458"), [("photo", crowd)])
 
@@ -250,7 +251,7 @@ def test_what_cannot_be_cut_out_lies_there_as_a_print() -> None:
 @pytest.mark.parametrize("kind", ["product_shot", "on_model", "flat_lay", "edit", "variation"])
 @pytest.mark.parametrize("size", [(1, 1), (900, 3), (64, 64)])
 def test_pictures_of_odd_sizes_and_one_colour_are_composed_too(kind: str, size: tuple[int, int]) -> None:
-    odd = photo(encoded(Image.new("RGB", size, (120, 90, 60))))
+    odd = photo(encode_image(Image.new("RGB", size, (120, 90, 60))))
     role = {"product_shot": "product", "edit": "image", "variation": "image"}.get(kind, "photo")
 
     assert compose(ORDERS[kind], [(role, odd)]).shape == (ORDERS[kind].height, ORDERS[kind].width, 3)
