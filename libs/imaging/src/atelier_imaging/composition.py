@@ -19,18 +19,18 @@ RolePhotos = Sequence[tuple[str, Photo]]
 """Role and photograph, in the client's order."""
 
 
-def compose(spec: CompositionSpec, given: RolePhotos) -> Pixels:
+def compose(spec: CompositionSpec, role_photos: RolePhotos) -> Pixels:
     """The picture of a spec: a pure function, the same pixels for the same arguments."""
     # Segmentation uses OpenCV's own random state, which would continue from the job before.
     cv2.setRNGSeed(spec.seed & 0x7FFFFFFF)
-    photos = [photo for _, photo in given]
+    photos = [photo for _, photo in role_photos]
     match spec.kind:
         case "try_on":
             return try_on(photos[0], photos[1:], seed=_try_on_seed(spec))
         case "image":
-            return _image(spec, given)
+            return _image(spec, role_photos)
         case "product_shot":
-            return product_shot(_photos_of_role(given, "product"), _photos_of_role(given, "model"), spec)
+            return product_shot(_photos_of_role(role_photos, "product"), _photos_of_role(role_photos, "model"), spec)
         case "on_model":
             return on_model(photos, spec)
         case "flat_lay":
@@ -42,14 +42,14 @@ def _try_on_seed(spec: CompositionSpec) -> int:
     return int(generator("try_on", spec.prompt, spec.seed).integers(1 << 62)) if spec.prompt else spec.seed
 
 
-def _image(spec: CompositionSpec, given: RolePhotos) -> Pixels:
+def _image(spec: CompositionSpec, role_photos: RolePhotos) -> Pixels:
     """Of words alone, of a picture and words, or of a picture alone."""
-    photos = _photos_of_role(given, "image")
+    photos = _photos_of_role(role_photos, "image")
     if not photos:
         return draw_prompt(spec)
-    mask = next(iter(_photos_of_role(given, "mask")), None)
+    mask = next(iter(_photos_of_role(role_photos, "mask")), None)
     return edit_image(photos, mask, spec) if spec.prompt.strip() else vary_image(photos, spec)
 
 
-def _photos_of_role(given: RolePhotos, role: str) -> list[Photo]:
-    return [photo for named, photo in given if named == role]
+def _photos_of_role(role_photos: RolePhotos, role: str) -> list[Photo]:
+    return [photo for named, photo in role_photos if named == role]

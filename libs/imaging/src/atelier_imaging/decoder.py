@@ -169,8 +169,8 @@ def _orientation(exif: bytes | None) -> int:
     tags = Image.Exif()
     try:
         tags.load(exif or b"")
-        told = tags.get(_ORIENTATION, 1)
-        return int(told[0] if isinstance(told, bytes) else told)
+        orientation = tags.get(_ORIENTATION, 1)
+        return int(orientation[0] if isinstance(orientation, bytes) else orientation)
     except _BROKEN:
         return 1
 

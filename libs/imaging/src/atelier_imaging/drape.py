@@ -94,9 +94,9 @@ def _rise_to_shoulders(canvas: Pixels, body: Body, garment: Garment, place: _Pla
     places = np.clip(garment.axis_x + held / place.scale, 0, len(garment.top_edge) - 1)
     edge = place.y + np.interp(places, np.arange(len(garment.top_edge)), garment.top_edge) * place.scale
     shoulders = _upper_edge(canvas, body)[np.clip(held + middle, 0, width - 1).astype(int)]
-    wanted = np.clip(shoulders - edge, -0.4 * body.face_width, 0.5 * body.face_width)
+    rise = np.clip(shoulders - edge, -0.4 * body.face_width, 0.5 * body.face_width)
     away_from_neck = smoothstep(np.abs(x), 0.3 * half, 0.8 * half)
-    moves = np.asarray(wanted * away_from_neck, np.float32)
+    moves = np.asarray(rise * away_from_neck, np.float32)
     return np.asarray(blur(moves[None, :], 0.12 * body.face_width)[0], np.float32)
 
 

@@ -40,10 +40,10 @@ def detect_face(rgb: Pixels) -> Face | None:
     """The most certain face in the upper two thirds of the picture, frontal if there is one, else in profile."""
     small = fit_within(rgb, SEARCH_SIDE_PX)
     grey = np.asarray(cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)), np.uint8)
-    found = _faces(grey, "frontalface_default") or _profiles(grey)
-    if not found:
+    faces = _faces(grey, "frontalface_default") or _profiles(grey)
+    if not faces:
         return None
-    return max(found, key=lambda face: face.certainty).at_scale(rgb.shape[1] / small.shape[1])
+    return max(faces, key=lambda face: face.certainty).at_scale(rgb.shape[1] / small.shape[1])
 
 
 def estimate_face(rgb: Pixels, shown: Region | None) -> Face:

@@ -107,11 +107,11 @@ def _match_light(picture: Pixels, spec: CompositionSpec, rng: Rng) -> Pixels:
     """The picture with the colours and the light that the prompt's own picture has, in the requested style."""
     height, width = picture.shape[:2]
     scene = draw_prompt(replace(spec, width=min(width, 512), height=min(height, 512), quality=""))
-    given, wanted = (cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32) for image in (picture, scene))
+    source, target = (cv2.cvtColor(image, cv2.COLOR_RGB2LAB).astype(np.float32) for image in (picture, scene))
     share = np.array((0.35, RELIGHT, RELIGHT), np.float32)
-    spread = np.clip(wanted.std(axis=(0, 1)) / np.maximum(given.std(axis=(0, 1)), 1), 0.75, 1.35)
-    moved = (given - given.mean(axis=(0, 1))) * (1 + share * (spread - 1))
-    moved += given.mean(axis=(0, 1)) * (1 - share) + wanted.mean(axis=(0, 1)) * share
+    spread = np.clip(target.std(axis=(0, 1)) / np.maximum(source.std(axis=(0, 1)), 1), 0.75, 1.35)
+    moved = (source - source.mean(axis=(0, 1))) * (1 + share * (spread - 1))
+    moved += source.mean(axis=(0, 1)) * (1 - share) + target.mean(axis=(0, 1)) * share
     relit = cv2.cvtColor(to_pixels(moved), cv2.COLOR_LAB2RGB).astype(np.float32)
     tints = parse_prompt(spec.prompt, rng).tints
     if tints:

@@ -13,9 +13,9 @@ CELL_MIN_PX = 2.0
 Rng = np.random.Generator
 
 
-def generator(*told: object) -> Rng:
+def generator(*parts: object) -> Rng:
     """A generator seeded by all its arguments."""
-    digest = hashlib.sha256(repr((COMPOSER_VERSION, *told)).encode()).digest()
+    digest = hashlib.sha256(repr((COMPOSER_VERSION, *parts)).encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
 
 

@@ -112,7 +112,7 @@ def _inflate(packed: bytes, bytes_max: int) -> bytes | None:
     """Unpacked, where that is possible within bounds."""
     unpacking = zlib.decompressobj()
     try:
-        found = unpacking.decompress(packed, bytes_max)
+        inflated = unpacking.decompress(packed, bytes_max)
     except zlib.error:
         return None
-    return found if unpacking.eof else None
+    return inflated if unpacking.eof else None

@@ -66,15 +66,17 @@ class ImageWorkers:
         spec = CompositionSpec("try_on", seed, image_format)
         return await self.compose(spec, [("person", person), *(("garment", garment) for garment in garments)])
 
-    async def compose(self, spec: CompositionSpec, given: Sequence[tuple[str, bytes]]) -> EncodedPicture | ImageRefused:
+    async def compose(
+        self, spec: CompositionSpec, photos: Sequence[tuple[str, bytes]]
+    ) -> EncodedPicture | ImageRefused:
         """The picture of a spec from photographs, each with its role; the same arguments give the same bytes.
 
         Raises ImageWorkerDied and ImageQueueFull.
         """
-        pictures = [data for _, data in given]
+        pictures = [data for _, data in photos]
         if refused := next(filter(None, map(size_refusal, pictures)), None):
             return refused
-        answer = await self._run_job(ImageJob("compose", pictures, [role for role, _ in given], spec))
+        answer = await self._run_job(ImageJob("compose", pictures, [role for role, _ in photos], spec))
         assert isinstance(answer, EncodedPicture | ImageRefused)
         return answer
 

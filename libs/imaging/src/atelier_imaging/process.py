@@ -27,7 +27,7 @@ class ImageWorkerDied(Exception):
 
 
 class ImageProcess:
-    """Start one with ``Child.start``; after any exception from ``run_job`` it can only be ended."""
+    """Start one with ``ImageProcess.start``; after any exception from ``run_job`` it can only be ended."""
 
     def __init__(self, process: Process) -> None:
         self._process = process

@@ -77,14 +77,14 @@ def _run_compose(job: ImageJob) -> EncodedPicture | ImageRefused:
     cv2.setNumThreads(1)  # sums in another order would be other bytes
     assert job.spec is not None, "a compose job needs a spec"
     spec = job.spec
-    given = []
+    role_photos = []
     for index, (role, data) in enumerate(zip(job.roles, job.pictures, strict=True)):
         # Reduced one by one: eleven photographs of 50 megapixels together would not fit into the memory allowed.
         photo = normalise(data, side_max_px=max(LONG_SIDE_MAX, spec.width, spec.height))
         if isinstance(photo, ImageRefused):
             return replace(photo, message=f"{_name(job.roles, index)}: {photo.message}")
-        given.append((role, photo))
-    picture = compose(spec, given)
+        role_photos.append((role, photo))
+    picture = compose(spec, role_photos)
     return encode(picture, spec.image_format, long_side_max=max(LONG_SIDE_MAX, spec.width, spec.height))
 
 

@@ -91,5 +91,5 @@ def _choose(rng: Rng, choices: tuple[T, ...]) -> T:
 def _match_entries(words: list[str], table: Mapping[Name, str]) -> tuple[Name, ...]:
     """The entries whose words occur, in the order of the prompt."""
     meaning = {word: entry for entry, listed in table.items() for word in listed.split()}
-    found = (meaning.get(word) or meaning.get(word.removesuffix("s")) for word in words)
-    return tuple(dict.fromkeys(entry for entry in found if entry))
+    entries = (meaning.get(word) or meaning.get(word.removesuffix("s")) for word in words)
+    return tuple(dict.fromkeys(entry for entry in entries if entry))

@@ -23,11 +23,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("folder", type=Path)
     options.add_argument("--garment", type=Path, help="photograph of a garment on plain ground, instead of a drawn one")
-    told = options.parse_args()
-    told.folder.mkdir(parents=True, exist_ok=True)
-    garment = _read(told.garment.read_bytes()) if told.garment else shirt_of_stars()
-    for name, (spec, given) in orders(garment).items():
-        (told.folder / f"{name}.jpg").write_bytes(_small(compose(spec, given)))
+    arguments = options.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    garment = _read(arguments.garment.read_bytes()) if arguments.garment else shirt_of_stars()
+    for name, (spec, role_photos) in orders(garment).items():
+        (arguments.folder / f"{name}.jpg").write_bytes(_small(compose(spec, role_photos)))
 
 
 def orders(garment: Photo) -> dict[str, tuple[CompositionSpec, RolePhotos]]:

@@ -64,9 +64,9 @@ def sanitise_mask(data: bytes, *, width: int, height: int) -> EncodedPicture | I
 def _transparent(image: Image.Image) -> EncodedPicture:
     while True:
         large = image.width * image.height > LOSSLESS_PIXELS_MAX["png"]
-        made = _encode(_without_hidden(image), "png", **(_LARGE_PNG if large else _PNG))
-        if len(made.data) <= BYTES_MAX:
-            return made
+        encoded = _encode(_without_hidden(image), "png", **(_LARGE_PNG if large else _PNG))
+        if len(encoded.data) <= BYTES_MAX:
+            return encoded
         image = image.reduce(2)
 
 
@@ -79,10 +79,10 @@ def _without_hidden(image: Image.Image) -> Image.Image:
 
 def _opaque(image: Image.Image) -> EncodedPicture:
     for quality in _JPEG_QUALITIES:
-        made = _encode(image, "jpeg", quality=quality, subsampling=0)
-        if len(made.data) <= BYTES_MAX:
+        encoded = _encode(image, "jpeg", quality=quality, subsampling=0)
+        if len(encoded.data) <= BYTES_MAX:
             break
-    return made
+    return encoded
 
 
 def _encode(image: Image.Image, image_format: ImageFormat, **options: int) -> EncodedPicture:

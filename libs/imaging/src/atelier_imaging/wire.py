@@ -42,32 +42,32 @@ def pack_job(job: ImageJob) -> list[bytes]:
 
 def pack_result(answer: JobResult) -> list[bytes]:
     if isinstance(answer, EncodedPicture):
-        said = {key: value for key, value in asdict(answer).items() if key != "data"}
-        return _frame({"EncodedPicture": said}, [answer.data])
+        fields = {key: value for key, value in asdict(answer).items() if key != "data"}
+        return _frame({"EncodedPicture": fields}, [answer.data])
     if isinstance(answer, Analysis):
-        said = {key: value for key, value in asdict(answer).items() if key != "thumbnail"}
-        return _frame({"Analysis": said}, [answer.thumbnail])
+        fields = {key: value for key, value in asdict(answer).items() if key != "thumbnail"}
+        return _frame({"Analysis": fields}, [answer.thumbnail])
     return _frame({type(answer).__name__: asdict(answer)}, [])
 
 
 def unpack_job(head: bytes, blobs: list[bytes]) -> ImageJob:
-    said = json.loads(head)
-    spec = None if said["order"] is None else CompositionSpec(**said["order"])
-    return ImageJob(said["kind"], blobs, said["roles"], spec)
+    fields = json.loads(head)
+    spec = None if fields["order"] is None else CompositionSpec(**fields["order"])
+    return ImageJob(fields["kind"], blobs, fields["roles"], spec)
 
 
 def unpack_result(head: bytes, blobs: list[bytes]) -> JobResult:
     """Raises ProtocolBroken."""
     try:
         match json.loads(head):
-            case {"EncodedPicture": dict(said)}:
-                return EncodedPicture(data=blobs[0], **said)
-            case {"Analysis": dict(said)}:
-                return Analysis(**(said | {"thumbnail": blobs[0], "colours": tuple(said["colours"])}))
-            case {"PhotoInfo": dict(said)}:
-                return PhotoInfo(**said)
-            case {"ImageRefused": dict(said)}:
-                return ImageRefused(**said)
+            case {"EncodedPicture": dict(fields)}:
+                return EncodedPicture(data=blobs[0], **fields)
+            case {"Analysis": dict(fields)}:
+                return Analysis(**(fields | {"thumbnail": blobs[0], "colours": tuple(fields["colours"])}))
+            case {"PhotoInfo": dict(fields)}:
+                return PhotoInfo(**fields)
+            case {"ImageRefused": dict(fields)}:
+                return ImageRefused(**fields)
     except (ValueError, TypeError, IndexError, KeyError) as error:
         raise ProtocolError("an answer is malformed") from error
     raise ProtocolError("an answer of no known kind")
@@ -92,6 +92,6 @@ def blob_lengths(head: bytes) -> list[int]:
     return lengths
 
 
-def _frame(said: dict[str, object], blobs: Sequence[bytes]) -> list[bytes]:
-    head = json.dumps({**said, "blobs": [len(blob) for blob in blobs]}).encode()
+def _frame(fields: dict[str, object], blobs: Sequence[bytes]) -> list[bytes]:
+    head = json.dumps({**fields, "blobs": [len(blob) for blob in blobs]}).encode()
     return [HEAD_LENGTH.pack(len(head)) + head, *blobs]

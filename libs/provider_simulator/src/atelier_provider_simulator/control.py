@@ -49,8 +49,8 @@ class Control:
 
     async def plan(self, provider: ProviderName, outcome: Behaviour, **more: Any) -> None:
         """How the next requests of a provider end: see ``plans.Plan``. Raises httpx.HTTPStatusError for a wrong one."""
-        given = {"provider": provider, "outcome": outcome, **more}
-        (await self._http.post("/_control/plans", json=given)).raise_for_status()
+        body = {"provider": provider, "outcome": outcome, **more}
+        (await self._http.post("/_control/plans", json=body)).raise_for_status()
 
     async def requests(self) -> list[ReceivedRequest]:
         """What has arrived since the last ``forget``, oldest first."""

@@ -111,8 +111,8 @@ def _decline(plan: Plan) -> Response:
 def _picture(planned: PlannedOutcome, size: tuple[int, int], seeds: list[bytes], pictures: list[bytes]) -> bytes:
     if planned.plan.outcome == "oversized":
         return make_oversized_png()
-    made = draw_mosaic(size, "png", *seeds, over=pictures[0] if pictures else None)
-    return corrupt(made) if planned.plan.outcome == "corrupt" else made
+    content = draw_mosaic(size, "png", *seeds, over=pictures[0] if pictures else None)
+    return corrupt(content) if planned.plan.outcome == "corrupt" else content
 
 
 def _candidate(picture: bytes) -> dict[str, Any]:
@@ -123,9 +123,9 @@ def _candidate(picture: bytes) -> dict[str, Any]:
 
 def _content_filter_answer() -> dict[str, Any]:
     """The picture was made and then held back, as the service's filters do."""
-    said = "Unable to show the generated image. It was filtered out."
+    message = "Unable to show the generated image. It was filtered out."
     return {
-        "candidates": [{"finishReason": "IMAGE_SAFETY", "finishMessage": said, "index": 0}],
+        "candidates": [{"finishReason": "IMAGE_SAFETY", "finishMessage": message, "index": 0}],
         "usageMetadata": _usage(),
     }
 

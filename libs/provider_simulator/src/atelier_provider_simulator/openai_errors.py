@@ -41,9 +41,9 @@ def decline(plan: Plan, *, model: str) -> Response:
     match plan.outcome:
         case "rate_limited":
             after_s = RETRY_AFTER_S if plan.retry_after_s is None else plan.retry_after_s
-            said = {"retry-after": str(max(1, round(after_s))), "retry-after-ms": str(round(after_s * 1_000))}
+            retry_headers = {"retry-after": str(max(1, round(after_s))), "retry-after-ms": str(round(after_s * 1_000))}
             words = f"Rate limit reached for {model}. Please try again in {after_s:g}s."
-            return error_response(429, words, kind="requests", code="rate_limit_exceeded", extra=said)
+            return error_response(429, words, kind="requests", code="rate_limit_exceeded", extra=retry_headers)
         case "out_of_quota":
             words = "You exceeded your current quota, please check your plan and billing details."
             return error_response(429, words, kind="insufficient_quota", code="insufficient_quota")

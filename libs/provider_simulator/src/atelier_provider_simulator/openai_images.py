@@ -140,8 +140,8 @@ def _picture(
     if planned.plan.outcome == "oversized":
         return make_oversized_png()
     seeds = (*(word.encode() for word in words), *uploads.images, uploads.mask or b"", str(index).encode())
-    made = draw_mosaic(size, file_format, *seeds, over=uploads.images[0] if uploads.images else None)
-    return corrupt(made) if planned.plan.outcome == "corrupt" else made
+    content = draw_mosaic(size, file_format, *seeds, over=uploads.images[0] if uploads.images else None)
+    return corrupt(content) if planned.plan.outcome == "corrupt" else content
 
 
 def _inline(picture: bytes) -> dict[str, str]:

@@ -57,5 +57,5 @@ def parse_request(payload: Mapping[str, Any]) -> ParsedRequest:
 def _sound(planned: PlannedOutcome, text: str, sound: str) -> bytes:
     if planned.plan.outcome == "oversized":
         return bytes(OVERSIZED_BYTES)
-    made = synthesise_tone(text) if sound == "wav" else mp3_frames(text)
-    return bytes(16) + made[16:] if planned.plan.outcome == "corrupt" else made
+    content = synthesise_tone(text) if sound == "wav" else mp3_frames(text)
+    return bytes(16) + content[16:] if planned.plan.outcome == "corrupt" else content

@@ -120,12 +120,12 @@ class Plans:
         if not queue:
             return PlannedOutcome(Plan(provider=provider), None)
         first = queue[0]
-        given = min(first.pictures_left, item_count)
-        first.pictures_left -= given
+        share = min(first.pictures_left, item_count)
+        first.pictures_left -= share
         first.times_left -= 1
         if first.times_left == 0:
             queue.popleft()
-        return PlannedOutcome(first.plan, given if first.plan.outcome == "partial" else None)
+        return PlannedOutcome(first.plan, share if first.plan.outcome == "partial" else None)
 
     def count_pending(self) -> int:
         """Requests that are still planned for."""

@@ -136,11 +136,11 @@ class ObjectStore:
     async def stat(self, key: str) -> ObjectInfo:
         """Size, type and checksum without the bytes. Raises ObjectMissing."""
         with self._span("stat", key) as span:
-            found = await self._run_in_thread(key, lambda: self._client.stat_object(self._settings.bucket, key))
-            size = found.size or 0
+            head = await self._run_in_thread(key, lambda: self._client.stat_object(self._settings.bucket, key))
+            size = head.size or 0
             span.set_attribute(SPAN_SIZE, size)
-            sha256 = (found.metadata or {}).get(_META_SHA256)
-            return ObjectInfo(key, size, sha256, found.content_type or "application/octet-stream")
+            sha256 = (head.metadata or {}).get(_META_SHA256)
+            return ObjectInfo(key, size, sha256, head.content_type or "application/octet-stream")
 
     async def remove(self, key: str) -> None:
         """Removes the object; a missing one is no error."""
@@ -157,10 +157,10 @@ class ObjectStore:
         """At most ``limit`` objects under a folder, in the order of their keys, those past the key ``after``."""
 
         def read() -> list[ListedObject]:
-            found = self._client.list_objects(self._settings.bucket, folder, recursive=True, start_after=after)
+            entries = self._client.list_objects(self._settings.bucket, folder, recursive=True, start_after=after)
             return [
                 ListedObject(entry.object_name, entry.last_modified)
-                for entry in islice(found, limit)
+                for entry in islice(entries, limit)
                 if entry.object_name and entry.last_modified
             ]
 

@@ -74,8 +74,8 @@ class SafeConnector:
 
     async def _resolve_by_system(self, host: str, port: int) -> list[IPAddress]:
         def look_up() -> list[IPAddress]:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            return list(dict.fromkeys(ip_address(entry[4][0]) for entry in found))
+            infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            return list(dict.fromkeys(ip_address(entry[4][0]) for entry in infos))
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, look_up)

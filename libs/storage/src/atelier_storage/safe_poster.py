@@ -104,12 +104,12 @@ async def _exchange(
 async def _post_response(head: h11.Response, connection: h11.Connection, reader: asyncio.StreamReader) -> PostResponse:
     """A body that drips, breaks off or never ends changes nothing about the status."""
     retry_after = dict(head.headers).get(b"retry-after")
-    answered = bytearray()
+    content = bytearray()
     with suppress(TimeoutError, OSError, h11.RemoteProtocolError):
         async with asyncio.timeout(ANSWER_READ_S):
-            await _read(connection, reader, answered)
-    told = retry_after.decode("latin-1") if retry_after else None
-    return PostResponse(head.status_code, told, bytes(answered[:ANSWER_BYTES_MAX]))
+            await _read(connection, reader, content)
+    header = retry_after.decode("latin-1") if retry_after else None
+    return PostResponse(head.status_code, header, bytes(content[:ANSWER_BYTES_MAX]))
 
 
 async def _read(connection: h11.Connection, reader: asyncio.StreamReader, into: bytearray) -> None:

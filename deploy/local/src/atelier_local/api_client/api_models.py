@@ -26,11 +26,11 @@ class Store(ApiModel):
 
 
 class Grant(ApiModel):
-    """Credits given; ``available`` is None while billing has yet to post them."""
+    """A grant of credits; ``available`` is None until billing has posted it."""
 
     available: int | None
     given_before: bool = False
-    """Nothing was given now: it is the answer to an equal grant that was ordered before."""
+    """True for the replay of an equal earlier grant: nothing was granted now."""
 
 
 class Balance(ApiModel):
@@ -44,7 +44,7 @@ class Balance(ApiModel):
 
 
 class Verdict(ApiModel):
-    """What ``ledger verify`` found; ``violations`` empty means the books are right."""
+    """What ``ledger verify`` found; without ``violations`` the ledger is correct."""
 
     ok: bool
     accounts: int
@@ -53,7 +53,7 @@ class Verdict(ApiModel):
 
 
 class Proof(ApiModel):
-    """A full proof of the books as far as it is; ``checked`` of ``total`` rows."""
+    """The progress of a full proof of the ledger: ``checked`` of ``total`` rows."""
 
     id: str
     state: Literal["running", "passed", "failed"]

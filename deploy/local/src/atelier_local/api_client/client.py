@@ -167,7 +167,7 @@ class Client(_HttpClient):
         return receipt
 
     async def download(self, url: str) -> bytes:
-        """What lies under a presigned URL; the credential does not travel there."""
+        """The object at a presigned URL; the credential is not sent there."""
         answer = await self._send("download the picture", httpx.Request("GET", url))
         return answer.content
 
@@ -207,7 +207,7 @@ class AdminClient(_HttpClient):
         priority: int | None = None,
         idempotency_key: str | None = None,
     ) -> Grant:
-        """Grants credits; with a key an equal grant that was ordered before is answered again and not given again."""
+        """Grants credits; a repeated request with the same key is replayed and grants nothing again."""
         body: dict[str, Any] = {"owner": {"kind": kind, "id": id}, "credits": credits, "reason": reason}
         if expires_at is not None:
             body["expires_at"] = expires_at.isoformat()
@@ -225,11 +225,11 @@ class AdminClient(_HttpClient):
         return _read(Balance, await self.ask("read the balance", "GET", f"/v1/admin/credits/{kind}/{id}"))
 
     async def verify_ledger(self) -> Verdict:
-        """Has billing prove its books."""
+        """Has billing verify the ledger."""
         return _read(Verdict, await self.ask("verify the ledger", "GET", "/v1/admin/ledger/verify"))
 
     async def prove_ledger(self, show: Callable[[Proof], object]) -> Verdict:
-        """Orders a full proof of the books and follows it to its end; ``show`` is called with each step of it."""
+        """Starts a full proof of the ledger and polls it to its end; ``show`` is called with each state."""
         proof = _read(Proof, await self.ask("start the proof", "POST", "/v1/admin/ledger/proofs"))
         while proof.state == "running":
             show(proof)
@@ -251,8 +251,8 @@ def refusal_of(what: str, answer: httpx.Response) -> RequestRefused:
         body = answer.json()
     except ValueError:
         body = None
-    told: dict[str, Any] = body if isinstance(body, dict) else {}
-    inner: dict[str, Any] = told["error"] if isinstance(told.get("error"), dict) else told
+    fields: dict[str, Any] = body if isinstance(body, dict) else {}
+    inner: dict[str, Any] = fields["error"] if isinstance(fields.get("error"), dict) else fields
     code = str(inner.get("code") or answer.reason_phrase or "error").lower().replace(" ", "_")
     detail = inner.get("detail") or inner.get("message") or "the response gives no reason"
     return RequestRefused(what, answer.status_code, code, str(detail), body)

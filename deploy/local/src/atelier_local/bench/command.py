@@ -47,7 +47,7 @@ class Round:
 def bench(
     generations: Annotated[int, typer.Option(min=50, help="whole generations a round at 50 in flight")] = 3_000,
     rounds: Annotated[int, typer.Option(min=1, max=20)] = 3,
-    profile: Annotated[str, typer.Option(help="Which local stack; it is made for this and removed.")] = PROFILE,
+    profile: Annotated[str, typer.Option(help="Which local stack; it is created for this and removed.")] = PROFILE,
 ) -> None:
     """Whole generations a second (POST to captured), beside the floor of the database alone, all durable."""
     console = Console(highlight=False, soft_wrap=True)
@@ -85,7 +85,7 @@ async def _measure(known: dict[str, str], generations: int, rounds: int, console
                 console.print(_table(measured))
         verdict = await admin.verify_ledger()
     if not verdict.ok:
-        raise StackError(f"the books do not balance after it: {'; '.join(verdict.violations)}")
+        raise StackError(f"the ledger does not balance after the load: {'; '.join(verdict.violations)}")
     console.print(
         f"books in order: {verdict.entries} postings in {verdict.accounts} accounts, every credit accounted for"
     )

@@ -1,4 +1,4 @@
-"""``atelier demo``: from nothing running to a picture on disk, with proof of what it cost, in one command."""
+"""``atelier demo``: starts the stack, makes a picture and proves what it cost, in one command."""
 
 import asyncio
 from pathlib import Path
@@ -29,7 +29,7 @@ def demo(
     garment: Annotated[Path | None, typer.Argument(envvar="GARMENT", help="one of a garment, plain ground")] = None,
     profile: Profile = "default",
 ) -> None:
-    """Show one honest charge: start the stack if need be, try a garment on, look at the books."""
+    """Show one honest charge: start the stack if needed, try a garment on, verify the ledger."""
     with report_errors():
         stack, photos = Stack(profile), _photos(person, garment)
     with report_errors(profile, more="logs"):
@@ -69,7 +69,7 @@ def _trace(stack: Stack, status: Status, shown: DemoResult, console: Console) ->
 
 
 def _photos(person: Path | None, garment: Path | None) -> tuple[Picture, Picture]:
-    """Those given, else those that come with an installed package."""
+    """The two given photographs, else two from an installed package."""
     return (
         read_picture(person) if person else to_picture("portrait.png", demo_photos.person_photo()),
         read_picture(garment) if garment else to_picture("shirt.jpg", demo_photos.garment_photo()),

@@ -22,7 +22,9 @@ console = Console(soft_wrap=True, highlight=False)
 def generate(
     person: Annotated[Path, typer.Option(help="a photograph of a person")],
     garment: Annotated[Path, typer.Option(help="a photograph of a garment on a plain ground")],
-    key: Annotated[str | None, typer.Option(envvar="ATELIER_API_KEY", help="a store's; else a store is made")] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="ATELIER_API_KEY", help="a store's; else a store is created")
+    ] = None,
     prompt: Annotated[str | None, typer.Option(help="how the result should look")] = None,
     out: Annotated[Path, typer.Option(help="where the picture goes")] = Path("try-on.png"),
     profile: ProfileName = None,
@@ -56,5 +58,5 @@ async def _new_store(to: Connection) -> str:
     console.print(
         terminal_text.field_line("store", f"{store.name} {store.id}, {terminal_text.credits(GRANTED)} granted")
     )
-    console.print(terminal_text.field_line("api key", f"{store.api_key} (give it as --key next time)"))
+    console.print(terminal_text.field_line("api key", f"{store.api_key} (pass it as --key next time)"))
     return store.api_key

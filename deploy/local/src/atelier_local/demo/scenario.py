@@ -96,7 +96,7 @@ async def _show_free_failure(boutique: DemoStore, console: Console) -> None:
     after = await boutique.balance()
     console.print(terminal_text.field_line("after", terminal_text.balance(after)))
     if state.status != "failed":
-        raise BrokenPromise(f"The render was told to fail, but the try-on ended as {state.status}.", state.session_id)
+        raise BrokenPromise(f"The render should have failed, but the try-on ended as {state.status}.", state.session_id)
     _check_balance(after == before, "The failed try-on should have cost nothing", after, state.session_id)
 
 

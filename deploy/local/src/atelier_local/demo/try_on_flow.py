@@ -67,7 +67,7 @@ async def fetch(client: Client, done: TryOn, folder: Path, name: str | None = No
         raise BrokenPromise(f"The try-on ended as {done.status}: {done.error_message}.", done.session_id)
     generation = await client.generation(done.session_id)
     if len(generation.outputs) != 1:
-        raise BrokenPromise(f"One picture was asked for, {len(generation.outputs)} were delivered.", done.session_id)
+        raise BrokenPromise(f"One picture was requested, {len(generation.outputs)} were delivered.", done.session_id)
     output = generation.outputs[0]
     content = await client.download(output.url)
     try:

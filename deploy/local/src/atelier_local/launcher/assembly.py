@@ -1,4 +1,4 @@
-"""From a profile and a plan to the parts that are started: the composition root of the local stack."""
+"""Assembles the parts of a stack from a profile and a plan: the composition root of the local stack."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from atelier_local.launcher.processes import MARK
 from atelier_local.launcher.profile import SERVICES, Profile
 
 NAMES = ("rabbitmq", "postgres", "objectstore", "traces", *SERVICES)
-GIVEN_TIMEOUT_S = 15.0
+EXTERNAL_TIMEOUT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -69,4 +69,4 @@ def _objectstore(profile: Profile, plan: Plan) -> Part:
 def _external_part(
     name: str, probe: Callable[[], Awaitable[bool]], settle: Callable[[], Awaitable[None]] | None = None
 ) -> Part:
-    return Part(name=name, probe=probe, settle=settle, ready_timeout_s=GIVEN_TIMEOUT_S, url="given by environment")
+    return Part(name=name, probe=probe, settle=settle, ready_timeout_s=EXTERNAL_TIMEOUT_S, url="given by environment")

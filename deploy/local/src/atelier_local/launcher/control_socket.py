@@ -87,7 +87,7 @@ def ask(home: Path, question: dict[str, Any], timeout_s: float = 5.0) -> dict[st
     except TimeoutError as error:
         raise StackError(f"the supervisor of {home.name!r} did not answer within {timeout_s:.0f} s") from error
     if not raw:
-        raise NotRunning(f"the supervisor of {home.name!r} went away before it answered")
+        raise NotRunning(f"the supervisor of {home.name!r} ended before it answered; try again")
     answer: dict[str, Any] = json.loads(raw)
     if "error" in answer:
         raise StackError(answer["error"])
@@ -95,10 +95,10 @@ def ask(home: Path, question: dict[str, Any], timeout_s: float = 5.0) -> dict[st
 
 
 def start_command(profile: str) -> str:
-    """What starts that profile."""
+    """The command that starts that profile."""
     return "make up" if profile == "default" else f"PROFILE={profile} make up"
 
 
 def stop_command(profile: str) -> str:
-    """What stops it."""
+    """The command that stops it."""
     return "make down" if profile == "default" else f"PROFILE={profile} make down"

@@ -18,7 +18,7 @@ def database_url(server_url: str, service: str, role: str, profile: Profile) -> 
 
 
 async def release_databases(server_url: str, profile: Profile) -> None:
-    """Takes the mark of a stack that is gone off databases that outlive it; what cannot be reached keeps it."""
+    """Removes the mark of a deleted stack from databases that outlive it; an unreachable one keeps it."""
     for service in SERVICES:
         with suppress(OSError, TimeoutError, asyncpg.PostgresError):
             connection = await asyncpg.connect(database_url(server_url, service, "owner", profile), timeout=10)
@@ -57,7 +57,7 @@ async def _ensure_database(connection: asyncpg.Connection, service: str) -> None
 
 
 async def _close_maintenance_databases(connection: asyncpg.Connection) -> None:
-    """No service has business in ``postgres`` or ``template1``, which let everybody in by default. A server lent to us
+    """No service needs ``postgres`` or ``template1``, which are open to every role by default. A server lent to us
     by someone else may refuse: its databases are its owner's to close."""
     for database in ("postgres", "template1"):
         with contextlib.suppress(asyncpg.InsufficientPrivilegeError):

@@ -76,7 +76,7 @@ def external_settings(environ: Mapping[str, str], profile: Profile) -> dict[str,
 
 
 def s3_settings(profile: Profile, plan: Plan) -> dict[str, str]:
-    """The given object store's, what is not said of it being as with our own; or our own's."""
+    """Settings of the external object store, completed from our own's; without one, our own's."""
     names = ("ATELIER_S3_ENDPOINT", *S3_DETAILS, *S3_UPLOADS)
     return {**objectstore.settings(profile), **{name: plan.given[name] for name in names if name in plan.given}}
 
@@ -87,7 +87,7 @@ def server_url(profile: Profile, plan: Plan) -> str:
 
 
 def amqp_url(profile: Profile, plan: Plan, user: str = OPERATOR) -> str:
-    """The broker in use, as the operator or as a service; one that was given has the one user of its address."""
+    """The broker in use, as the operator or as a service; an external one has the one user of its address."""
     return plan.given.get("ATELIER_AMQP_URL") or rabbitmq.amqp_url(profile, user)
 
 

@@ -56,8 +56,8 @@ class Progress:
             self._last_state[part.name] = part.state
 
     def _line(self, part: PartStatus) -> Text:
-        said = Text(f"{time.monotonic() - self._began:6.1f} s  {part.name:<16} ")
-        return said.append(part.state, STYLES[part.state])
+        line = Text(f"{time.monotonic() - self._began:6.1f} s  {part.name:<16} ")
+        return line.append(part.state, STYLES[part.state])
 
     def _live_table(self, status: Status) -> Table:
         table = Table.grid(padding=(0, 2))

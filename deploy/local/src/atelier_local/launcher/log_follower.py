@@ -19,7 +19,7 @@ def log_files(folder: Path, parts: Iterable[str]) -> list[Path]:
     files = [folder / f"{part}.log" for part in parts] or sorted(folder.glob("*.log"))
     missing = [file.stem for file in files if not file.exists()]
     if missing or not files:
-        raise StackError(f"there is no log of {', '.join(missing) or 'anything'} in {folder}")
+        raise StackError(f"no log of {', '.join(missing) or 'any part'} in {folder}; `atelier status` names the parts")
     return files
 
 
@@ -41,7 +41,7 @@ def follow(console: Console, files: list[Path], *, lines: int, once: bool) -> No
 
 
 class _Tail:
-    """One file that grows, and now and then begins again."""
+    """One log file, which grows and is sometimes rotated."""
 
     def __init__(self, path: Path, name: Text) -> None:
         self.name = name

@@ -65,38 +65,38 @@ def _prepare(profile: Profile) -> None:
     )
 
 
-async def is_ready(given: dict[str, str]) -> bool:
+async def is_ready(environment: dict[str, str]) -> bool:
     """Whether the server lets us in."""
     try:
-        await asyncio.to_thread(_client(given).bucket_exists, given["ATELIER_S3_BUCKET"])
+        await asyncio.to_thread(_client(environment).bucket_exists, environment["ATELIER_S3_BUCKET"])
     except (OSError, MinioException, urllib3.exceptions.HTTPError):
         return False
     return True
 
 
-async def ensure_bucket(given: dict[str, str]) -> None:
+async def ensure_bucket(environment: dict[str, str]) -> None:
     """Makes the bucket unless it is there."""
-    await asyncio.to_thread(_ensure_bucket, given)
+    await asyncio.to_thread(_ensure_bucket, environment)
 
 
-def _ensure_bucket(given: dict[str, str]) -> None:
-    client, bucket = _client(given), given["ATELIER_S3_BUCKET"]
+def _ensure_bucket(environment: dict[str, str]) -> None:
+    client, bucket = _client(environment), environment["ATELIER_S3_BUCKET"]
     if not client.bucket_exists(bucket):
         try:
-            client.make_bucket(bucket, given["ATELIER_S3_REGION"])
+            client.make_bucket(bucket, environment["ATELIER_S3_REGION"])
         except S3Error as error:
             if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
 
 
-def _client(given: dict[str, str]) -> Minio:
-    endpoint = urlsplit(given["ATELIER_S3_ENDPOINT"])
+def _client(environment: dict[str, str]) -> Minio:
+    endpoint = urlsplit(environment["ATELIER_S3_ENDPOINT"])
     return Minio(
         endpoint.netloc,
-        given["ATELIER_S3_ACCESS_KEY"],
-        given["ATELIER_S3_SECRET_KEY"],
+        environment["ATELIER_S3_ACCESS_KEY"],
+        environment["ATELIER_S3_SECRET_KEY"],
         secure=endpoint.scheme == "https",
-        region=given["ATELIER_S3_REGION"],
+        region=environment["ATELIER_S3_REGION"],
         http_client=urllib3.PoolManager(timeout=5.0, retries=False),
     )
 

@@ -21,7 +21,7 @@ class Part:
     user: int | None = None
     """Runs as this user and group instead of ours."""
     needs: tuple[str, ...] = ()
-    """Parts that must be ready before the first start; those that are not in this stack are taken as given."""
+    """Parts that must be ready before the first start; those that are not in this stack count as ready."""
     prepare: Callable[[], None] | None = None
     """Blocking work on files before every start; safe to repeat."""
     probe: Probe | None = None

@@ -19,9 +19,9 @@ from atelier_local.launcher.processes import group_members, send
 PROBE_EVERY_S = 0.1
 BACKOFF_S = (0.1, 0.3, 1.0, 2.0, 5.0)
 FIRST_STARTS_MAX = 3
-"""A part that never was ready is given up after so many starts: the cause is its settings, not the weather."""
+"""A part that was never ready fails after this many starts: its settings are wrong, and a retry does not help."""
 STEADY_S = 30.0
-"""Ready for so long, and the count of crashes begins again."""
+"""Seconds of readiness after which the count of crashes starts again."""
 LOG_BYTES_MAX = 20_000_000
 
 
@@ -158,7 +158,7 @@ class PartRunner:
 
     async def _wait_for_exit(self) -> int:
         if self.process is None:
-            return await asyncio.Future()  # an external server: its end is not ours to notice
+            return await asyncio.Future()  # an external server: we do not watch its end
         return await self.process.wait()
 
     async def _end_process(self) -> None:

@@ -73,7 +73,7 @@ async def is_ready(url: str) -> bool:
 
 
 def remove(profile: Profile) -> None:
-    """Takes away what lies outside the profile's folder."""
+    """Removes what lies outside the profile's folder."""
     elsewhere = profile.home / "postgres" / "elsewhere"
     if elsewhere.is_symlink():
         shutil.rmtree(elsewhere.resolve(), ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A profile is one stack on this machine: its folder under ``.run``, its ports, its secrets. Made once, kept."""
+"""A profile is one stack on this machine: its folder under ``.run``, its ports, its secrets. Created once and kept."""
 
 import base64
 import fcntl
@@ -80,8 +80,8 @@ def brokers_of(name: str) -> tuple[str, ...]:
 
 def run_dir() -> Path:
     """``ATELIER_RUN_DIR``, else ``.run`` in the repository."""
-    given = os.environ.get("ATELIER_RUN_DIR")
-    return Path(given).resolve() if given else REPOSITORY / ".run"
+    folder = os.environ.get("ATELIER_RUN_DIR")
+    return Path(folder).resolve() if folder else REPOSITORY / ".run"
 
 
 def home_of(name: str, root: Path | None = None) -> Path:
@@ -94,21 +94,21 @@ def home_of(name: str, root: Path | None = None) -> Path:
 
 
 def open_profile(name: str, root: Path | None = None) -> Profile:
-    """The profile of that name, made when it is not there."""
+    """The profile of that name, created if it does not exist."""
     home = home_of(name, root)
     make_private(home)
     make_private(home / "logs")
     known = _read(home)
-    made = Profile(
+    profile = Profile(
         name=name,
         home=home,
         ports=_with_missing_ports(known.get("ports", {}), _ports_of_others(home), _port_names(name)),
         secrets={**{name: _secret() for name in SECRET_NAMES}, **known.get("secrets", {})},
     )
-    save(made)
-    if not made.issuer_key_file.exists():
-        write_private(made.issuer_key_file, _new_issuer_key())
-    return made
+    save(profile)
+    if not profile.issuer_key_file.exists():
+        write_private(profile.issuer_key_file, _new_issuer_key())
+    return profile
 
 
 def move_taken_ports(profile: Profile) -> list[str]:
@@ -120,7 +120,7 @@ def move_taken_ports(profile: Profile) -> list[str]:
 
 
 def save(profile: Profile) -> None:
-    """Writes ports and secrets down, for our eyes only."""
+    """Saves ports and secrets, readable by the owner alone."""
     content = json.dumps({"ports": profile.ports, "secrets": profile.secrets}, indent=1)
     write_private(profile.home / "profile.json", content)
 

@@ -19,7 +19,7 @@ SCRIPTS = "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"
 # Two schedulers: one a core of a big machine would cost memory for nothing. That they do not spin is the default here.
 ERLANG_ARGS = "+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}"
 TICK_S = 8
-"""A frozen node counts as gone for its neighbours after about so long; the usual minute would hold up its queues."""
+"""Seconds after which its neighbours consider a frozen node down; the default minute would block its queues."""
 FOLDERS = ("data", "log", "generated", "schema")
 
 

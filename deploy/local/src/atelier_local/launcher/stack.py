@@ -66,7 +66,7 @@ class Stack:
 
     @property
     def profile(self) -> Profile:
-        """Ports, secrets and paths; made on first use."""
+        """Ports, secrets and paths; created on first use."""
         return open_profile(self.name, self.root)
 
     def up(self, report: Report = lambda _: None) -> Status:
@@ -89,12 +89,12 @@ class Stack:
                 raise
 
     def down(self) -> bool:
-        """Stops everything, also what a killed supervisor left; False where there was nothing."""
+        """Stops everything, also what a killed supervisor left behind; False where nothing ran."""
         with profile_lock(self.home):
             return self._take_down()
 
     def clean(self) -> None:
-        """Down, and the data gone."""
+        """Stops the stack and deletes its data."""
         with profile_lock(self.home):
             self._take_down()
             if (self.home / "profile.json").exists():
@@ -103,7 +103,7 @@ class Stack:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _release_given(self) -> None:
-        """The servers that were given outlive this stack, and may serve the next."""
+        """Releases the external servers, which outlive this stack and may serve the next."""
         given = self._plan().given
         if (broker := given.get("ATELIER_AMQP_URL")) is not None:
             rabbitmq.release(self.profile, broker)
@@ -217,7 +217,7 @@ class Stack:
         return bool(find_marked(str(self.home)))
 
     def _end_strays(self) -> int:
-        """Whatever still carries our mark; normally nothing."""
+        """Ends processes that still carry our mark; normally there are none."""
         count = end(lambda: find_marked(str(self.home)), STRAY_GRACE_S)
         for name in (SOCKET, "supervisor.pid", "env"):
             (self.home / name).unlink(missing_ok=True)

@@ -28,13 +28,13 @@ Kind = Annotated[OwnerKind, typer.Argument(help="store, user or workspace")]
 Queue = Annotated[str, typer.Argument(help=", ".join(ROUTES))]
 Vouch = Annotated[
     bool,
-    typer.Option("--vouch", help="also for those refused for their sender: you say that the right service sent them"),
+    typer.Option("--vouch", help="also those refused for their sender: you confirm that the right service sent them"),
 ]
 
 app = typer.Typer(
     no_args_is_help=True, help="What an operator does: customers, credits, the ledger, timelines, dead letters."
 )
-ledger = typer.Typer(no_args_is_help=True, help="The books.")
+ledger = typer.Typer(no_args_is_help=True, help="The ledger.")
 dead_letter_commands = typer.Typer(no_args_is_help=True, help="Messages that could not be handled.")
 for name, group in {
     "stores": stores,
@@ -53,37 +53,37 @@ def grant(
     kind: Kind,
     id: Id,
     credits: Annotated[int, typer.Argument(min=1)],
-    reason: Annotated[str, typer.Option(help="why; it stands in the books")],
+    reason: Annotated[str, typer.Option(help="why; recorded in the ledger")],
     expires_at: Annotated[datetime | None, typer.Option(help="UTC unless it says otherwise")] = None,
     priority: Annotated[int | None, typer.Option(help="which grants are spent first")] = None,
-    again: Annotated[bool, typer.Option("--again", help="give it once more, although it was given before")] = False,
+    again: Annotated[bool, typer.Option("--again", help="grant it again, although it was granted before")] = False,
     profile: ProfileName = None,
 ) -> None:
-    """Grant credits; typed twice it is given once.
+    """Grant credits; a repeated command grants once.
 
-    The Idempotency-Key is made of all that is said here (owner, credits, reason, expiry, priority): an equal grant is
-    the same grant, on whatever day and from whatever terminal, unless --again says otherwise.
+    The Idempotency-Key is computed from owner, credits, reason, expiry and priority: an equal grant is the same grant,
+    on any day and from any terminal, unless --again is given.
     """
     until = expires_at.replace(tzinfo=expires_at.tzinfo or UTC) if expires_at else None
     key = secrets.token_hex(16) if again else grant_key(kind, id, credits, reason, until, priority)
 
     async def act(admin: AdminClient) -> tuple[bool, str]:
-        given = await admin.grant(
+        grant = await admin.grant(
             kind, str(id), credits, reason=reason, expires_at=until, priority=priority, idempotency_key=key
         )
-        return given.given_before, terminal_text.balance(await admin.balance(kind, str(id)))
+        return grant.given_before, terminal_text.balance(await admin.balance(kind, str(id)))
 
     given_before, after = call(profile, act)
     if given_before:
         console.print(
-            terminal_text.field_line("grant", "given before, and not now; --again gives it once more", "yellow")
+            terminal_text.field_line("grant", "given before, nothing granted now; --again grants it again", "yellow")
         )
     console.print(terminal_text.field_line("balance", after))
 
 
-def grant_key(*said: object) -> str:
-    """The same words, the same key."""
-    return f"cli-{hashlib.sha256(repr([str(word) for word in said]).encode()).hexdigest()[:40]}"
+def grant_key(*parts: object) -> str:
+    """A key that depends on all its arguments."""
+    return f"cli-{hashlib.sha256(repr([str(part) for part in parts]).encode()).hexdigest()[:40]}"
 
 
 @app.command()
@@ -103,7 +103,7 @@ def verify_ledger(
         bool, typer.Option("--full", help="every posting from the first on; minutes in large books")
     ] = False,
 ) -> None:
-    """Prove the books; exit 1 and say what is wrong when they are."""
+    """Verify the ledger; exit 1 and list the violations if there are any."""
 
     async def act(admin: AdminClient) -> Verdict:
         if full:
@@ -124,7 +124,7 @@ def explain(id: Id, profile: ProfileName = None) -> None:
 
 @dead_letter_commands.command("list")
 def list_dead_letters(queue: Queue, profile: ProfileName = None) -> None:
-    """Show what lies in a queue's dead letters, and leave it there."""
+    """List a queue's dead letters without removing them."""
     letters = _call_broker(profile, queue, dead_letters.list_dead)
     found = [(letter.name, letter.subject, letter.reason) for letter in letters]
     Console(highlight=False).print(terminal_text.dead_letters(queue, found))
@@ -132,7 +132,7 @@ def list_dead_letters(queue: Queue, profile: ProfileName = None) -> None:
 
 @dead_letter_commands.command("redrive")
 def redrive_dead_letters(queue: Queue, vouch: Vouch = False, profile: ProfileName = None) -> None:
-    """Put a queue's dead letters back into it: to be done once what broke them is mended."""
+    """Put a queue's dead letters back into it, once their cause is fixed."""
     moved = _call_broker(profile, queue, partial(dead_letters.redrive, vouch=vouch))
     console.print(terminal_text.field_line(queue, f"{moved} sent again"))
 
@@ -140,7 +140,7 @@ def redrive_dead_letters(queue: Queue, vouch: Vouch = False, profile: ProfileNam
 def _call_broker(profile: str | None, queue: str, act: Callable[[str, str], Coroutine[Any, Any, T]]) -> T:
     with report_errors():
         if queue not in ROUTES:
-            raise AtelierError(f"There is no queue {queue}; there are {', '.join(ROUTES)}.")
+            raise AtelierError(f"There is no queue {queue}; the queues are {', '.join(ROUTES)}.")
         url = find_connection(profile).amqp_url
         try:
             return asyncio.run(act(url, queue))

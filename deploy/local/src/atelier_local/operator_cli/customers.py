@@ -1,4 +1,4 @@
-"""``atelier admin stores``, ``users`` and ``workspaces``: whose they are, their keys, their members."""
+"""``atelier admin stores``, ``users`` and ``workspaces``: with their keys and members."""
 
 from typing import Annotated
 from uuid import UUID
@@ -38,14 +38,14 @@ def list_stores(profile: ProfileName = None, limit: Limit = 50) -> None:
 
 @stores.command("suspend")
 def suspend_store(id: Id, profile: ProfileName = None) -> None:
-    """Shut a store out: 403 everywhere within 5 s; what is in work goes on."""
+    """Suspend a store: 403 everywhere within 5 s; generations in progress continue."""
     call(profile, lambda admin: admin.suspend_store(str(id), suspended=True))
     console.print(terminal_text.field_line("store", f"{id} is suspended"))
 
 
 @stores.command("restore")
 def restore_store(id: Id, profile: ProfileName = None) -> None:
-    """Let a suspended store in again."""
+    """Restore a suspended store."""
     call(profile, lambda admin: admin.suspend_store(str(id), suspended=False))
     console.print(terminal_text.field_line("store", f"{id} is restored"))
 
@@ -61,7 +61,7 @@ def list_keys(store: Id, profile: ProfileName = None, limit: Limit = 50) -> None
 def create_key(
     store: Id, name: Annotated[str, typer.Option(help="where it is used")], profile: ProfileName = None
 ) -> None:
-    """Create a second key, for changing them without a pause; it is shown this once."""
+    """Create a second key, for rotation without downtime; it is shown only now."""
     key = call(profile, lambda admin: admin.create_key(str(store), name))
     console.print(
         terminal_text.field_line("key id", key["id"]), terminal_text.field_line("api key", key["api_key"]), sep="\n"
@@ -72,7 +72,7 @@ def create_key(
 def revoke_key(
     store: Id, key: Annotated[str, typer.Argument(help="its id, or its prefix")], profile: ProfileName = None
 ) -> None:
-    """End a key; effective within 5 s."""
+    """Revoke a key; effective within 5 s."""
     call(profile, lambda admin: admin.revoke_key(str(store), key))
     console.print(terminal_text.field_line("key", f"{key} is revoked"))
 
@@ -92,13 +92,13 @@ def find_users(email: Email = None, profile: ProfileName = None, limit: Limit = 
 
 @users.command("token")
 def issue_token(id: Id, profile: ProfileName = None) -> None:
-    """Print a token of the development issuer, and nothing else: good for $(…)."""
+    """Print a token of the development issuer, and nothing else, for use in $(…)."""
     console.print(call(profile, lambda admin: admin.issue_token(str(id))), markup=False)
 
 
 @users.command("disable")
 def disable_user(id: Id, profile: ProfileName = None, undo: bool = False) -> None:
-    """Shut a user out (--undo lets them in again)."""
+    """Disable a user (--undo enables them again)."""
     call(profile, lambda admin: admin.disable_user(str(id), disabled=not undo))
     console.print(terminal_text.field_line("user", f"{id} is {'enabled' if undo else 'disabled'}"))
 

@@ -1,4 +1,4 @@
-"""``atelier admin operators`` and ``operator_actions``: who operates the installation, and what they did."""
+"""``atelier admin operators`` and ``acts``: who operates the installation, and what they did."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -31,23 +31,25 @@ def create_operator(
     role: Annotated[Role, typer.Option(help="viewer reads, operator acts on customers, admin manages operators")],
     profile: ProfileName = None,
 ) -> None:
-    """Let a person operate this installation; their token is shown this once."""
-    made = call(profile, lambda admin: admin.create_operator(name, role))
+    """Create an operator; their token is shown only now."""
+    created = call(profile, lambda admin: admin.create_operator(name, role))
     console.print(
-        terminal_text.field_line("operator", made["id"]), terminal_text.field_line("token", made["token"]), sep="\n"
+        terminal_text.field_line("operator", created["id"]),
+        terminal_text.field_line("token", created["token"]),
+        sep="\n",
     )
 
 
 @operators.command("role")
 def change_role(id: Id, role: Role, profile: ProfileName = None) -> None:
-    """Give an operator another role."""
+    """Change an operator's role."""
     changed = call(profile, lambda admin: admin.change_role(str(id), role))
     console.print(terminal_text.field_line("operator", f"{changed['name']} is {changed['role']}"))
 
 
 @operators.command("token")
 def replace_token(id: Id, profile: ProfileName = None) -> None:
-    """Give an operator another token, shown this once; the one before opens nothing any more."""
+    """Replace an operator's token, shown only now; the old one stops working."""
     changed = call(profile, lambda admin: admin.replace_token(str(id)))
     console.print(
         terminal_text.field_line("operator", changed["name"]),
@@ -58,7 +60,7 @@ def replace_token(id: Id, profile: ProfileName = None) -> None:
 
 @operators.command("revoke")
 def revoke_operator(id: Id, profile: ProfileName = None) -> None:
-    """End an operator's access; what they did stays listed."""
+    """Revoke an operator's access; what they did stays listed."""
     call(profile, lambda admin: admin.revoke_operator(str(id)))
     console.print(terminal_text.field_line("operator", f"{id} is revoked"))
 
