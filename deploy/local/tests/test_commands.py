@@ -163,7 +163,7 @@ def test_a_broken_promise_names_the_command_that_tells_more(api: Api, tmp_path: 
             "c.jpg must end in .png: the result is a PNG.",
         ),
         (("demo", "no.jpg"), "There is no file no.jpg."),
-        (("admin", "dead-letters", "list", "nowhere"), "There is no queue nowhere; there are session.saga"),
+        (("admin", "dead-letters", "list", "nowhere"), "There is no queue nowhere; the queues are session.saga"),
         (("admin", "dead-letters", "list", "session.saga"), "Broker unavailable at the configured address: "),
         (("admin", "balance", "store", UNKNOWN, "--profile", "never-made"), "The stack never-made is not up;"),
         (("admin", "explain", UNKNOWN), "Could not explain the generation: "),
