@@ -68,8 +68,9 @@ def settings_tables() -> str:
     for group, title in TITLES.items():
         rows = [_row(known[name], readers[name]) for name in sorted(known) if _group(name, readers[name]) == group]
         if rows:
-            parts += [f"## {title}", "", "| name | default | values | meaning | read by |", "|---|---|---|---|---|"]
-            parts += [*rows, ""]
+            who = sorted({reader for name in known if _group(name, readers[name]) == group for reader in readers[name]})
+            parts += [f"## {title}", "", f"Read by: {', '.join(who)}.", ""]
+            parts += ["| name | default | meaning |", "|---|---|---|", *rows, ""]
     return "\n".join(parts).rstrip()
 
 
@@ -154,5 +155,6 @@ def _group(name: str, readers: list[str]) -> str:
 def _row(setting: Setting, readers: list[str]) -> str:
     meaning = " ".join(setting.meaning.split()).replace("``", "`").replace("|", "\\|")
     meaning = meaning[0].upper() + meaning[1:]
-    who = "all" if len(readers) == 4 and "gateway" in readers else ", ".join(readers)
-    return f"| `{setting.name}` | {setting.default} | {setting.values or '–'} | {meaning} | {who} |"
+    values = f" Values: {setting.values}." if setting.values else ""
+    who = f" Read by {', '.join(readers)}." if _group(setting.name, readers) in ("several", "migrations") else ""
+    return f"| `{setting.name}` | {setting.default} | {meaning}{values}{who} |"
