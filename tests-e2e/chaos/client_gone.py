@@ -154,5 +154,5 @@ async def _retry_violations(world: World, create: CreateRequest, moment: Moment)
         answer = await client.post(create.path, json=create.body)
     found = await _read_result(world, "openai", began)
     if answer.status_code != 200 or found.states != {"succeeded": 1} or found.captured != found.price:
-        told = f"{answer.status_code}, {dict(found.states)}, {found.captured} charged"
-        yield f"the retry of who was gone {moment}: {told}"
+        outcome = f"{answer.status_code}, {dict(found.states)}, {found.captured} charged"
+        yield f"the retry of who was gone {moment}: {outcome}"

@@ -37,7 +37,7 @@ async def check_single_handling(world: World, known: Evidence) -> tuple[str, str
 async def check_arrival(
     world: World, recorder: MessageRecorder, dead_letters: dict[str, list[DeadLetter]]
 ) -> tuple[str, str, Iterable[str]]:
-    """Every message that was ever on the bus is in the inbox of each consumer bound to it, or in a grave."""
+    """Every message of the bus is in the inbox of each consumer bound to it, or in a dead-letter queue."""
     inboxes = {}
     for queue, service in SERVICE_OF.items():
         rows = await world.databases[service].fetch("SELECT message_id FROM inbox WHERE consumer = $1", queue)
@@ -49,8 +49,10 @@ async def check_arrival(
         for service, pool in world.databases.items()
         if (count := await pool.fetchval("SELECT count(*) FROM outbox"))
     ]
-    asked = f"{len(recorder.messages)} messages heard, {len(expected)} arrivals; {recorder.repeated} of them said again"
-    return "I9 every message arrives", asked, [*lost, *left]
+    checked = (
+        f"{len(recorder.messages)} messages heard, {len(expected)} arrivals; {recorder.repeated} of them said again"
+    )
+    return "I9 every message arrives", checked, [*lost, *left]
 
 
 async def read_dead_letters(world: World) -> dict[str, list[DeadLetter]]:

@@ -136,8 +136,10 @@ def _clocks(world: World, guards: Guards) -> Iterator[Move]:
     timer = saga.TIMERS.get(generation.state) if generation else None
     if generation is None or timer is None:
         return
-    if timer is DeadlinePassed and world.asked < guards.asks:
-        yield Move("clock: ask again", _apply_trigger(world._replace(asked=world.asked + 1), ResendDue()))
+    if timer is DeadlinePassed and world.request_repeats < guards.request_repeats:
+        yield Move(
+            "clock: ask again", _apply_trigger(world._replace(request_repeats=world.request_repeats + 1), ResendDue())
+        )
     resent = world.resent + (timer is ResendDue)
     if resent <= guards.resends:
         yield Move(f"clock: {timer.name}", _apply_trigger(world._replace(resent=resent), timer()))
@@ -275,9 +277,9 @@ GUARDS: dict[str, Guards] = {
 """Each guard taken away."""
 
 
-def main(resends: int = 2, losses: int = 2, asks: int = 1) -> int:
+def main(resends: int = 2, losses: int = 2, request_repeats: int = 1) -> int:
     """Prints what was explored, and what happens without each guard; 1 where that is not as it should be."""
-    found = explore(Guards(resends=resends, losses=losses, asks=asks))
+    found = explore(Guards(resends=resends, losses=losses, request_repeats=request_repeats))
     write = sys.stdout.write
     write(f"every order of messages: {found.worlds} worlds, {found.moves} moves, {len(found.violations)} violations\n")
     write("".join(f"  {state:<10} {count:>7} worlds\n" for state, count in found.states.most_common()))

@@ -11,11 +11,11 @@ VIOLATIONS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class InvariantResult:
     """One invariant: what was checked, on how many things, and what does not hold."""
 
     name: str
-    asked: str
+    checked: str
     violations: tuple[str, ...]
 
 
@@ -28,37 +28,38 @@ class Findings:
     load: Load
     always: Sequence[str]
     """What was broken while the faults happened."""
-    answers: list[Answer] = field(default_factory=list)
+    results: list[InvariantResult] = field(default_factory=list)
     stories: dict[str, str] = field(default_factory=dict)
     """Explains of the generations that violations name."""
 
-    def add(self, name: str, asked: str, violations: Iterable[str]) -> None:
+    def add(self, name: str, checked: str, violations: Iterable[str]) -> None:
         """The answer to one question."""
-        self.answers.append(Answer(name, asked, tuple(violations)))
+        self.results.append(InvariantResult(name, checked, tuple(violations)))
 
     @property
     def violations(self) -> list[str]:
         """All of them, each with the name of its invariant."""
-        return [f"{answer.name}: {line}" for answer in self.answers for line in answer.violations]
+        return [f"{result.name}: {line}" for result in self.results for line in result.violations]
 
     def report(self) -> str:
         """For a person: seed, load, faults, invariants, stories, and how to do it again."""
         load = self.load
-        told = Counter(reply.status for request in load.requests for reply in request.replies)
+        statuses = Counter(reply.status for request in load.requests for reply in request.replies)
+        unanswered = sum(request.unanswered for request in load.requests)
         lines = [
             f"seed {self.seed}",
             f"load: {len(load.requests)} requests of {len(load.accounts)} clients, ordered ends: "
             + _format_counts(Counter(request.outcome for request in load.requests)),
             "      manners: " + _format_counts(Counter(request.manner for request in load.requests)),
-            f"      answers: {_format_counts(told)}, none to {sum(request.unanswered for request in load.requests)};"
+            f"      answers: {_format_counts(statuses)}, none to {unanswered};"
             f" cancels: {_format_counts(load.cancels)}; reads: {load.looks}",
             f"faults: {sum('not done' not in fault for fault in self.faults)} of {len(self.faults)}",
             *(f"  {fault}" for fault in self.faults),
             "invariants:",
         ]
-        for answer in self.answers:
-            lines.append(f"  {'VIOLATED' if answer.violations else 'holds   '}  {answer.name}: {answer.asked}")
-            lines += [f"            {line}" for line in answer.violations[:VIOLATIONS_SHOWN]]
+        for result in self.results:
+            lines.append(f"  {'VIOLATED' if result.violations else 'holds   '}  {result.name}: {result.checked}")
+            lines += [f"            {line}" for line in result.violations[:VIOLATIONS_SHOWN]]
         lines += [f"\n{story}" for story in self.stories.values()]
         lines.append(f"again, with the same requests and the same order of faults: make chaos SEED={self.seed}")
         return "\n".join(lines)

@@ -117,12 +117,12 @@ def _ends(known: Evidence, findings: Findings) -> Iterator[str]:
     for id_, row in known.projected.items():
         if id_ not in known.sagas and row["state"] not in ENDS:
             yield f"{id_} is shown as {row['state']} for ever: no saga knows it"
-    for id_, told in findings.load.seen.items():
+    for id_, seen in findings.load.seen.items():
         ended, hold = known.sagas.get(id_), known.holds.get(id_)
         withdrawn = known.projected[id_]["state"] if id_ in known.projected else "cancelled"
         truth = (ended["state"] if ended else withdrawn, hold["captured"] if hold else 0)
-        if told != {truth}:
-            yield f"{id_} ended {truth}, clients read {sorted(told)}"
+        if seen != {truth}:
+            yield f"{id_} ended {truth}, clients read {sorted(seen)}"
 
 
 def _charges(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _charges(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
             if captured != request.unit_credits * delivered or hold is None or hold["state"] != "captured":
                 yield f"{id_} delivered {delivered} for {request.unit_credits} each, charged {captured}"
             if delivered != request.delivered:
-                yield f"{id_} was told to deliver {request.delivered} ({request.outcome}) and delivered {delivered}"
+                yield f"{id_} had orders to deliver {request.delivered} ({request.outcome}) and delivered {delivered}"
         elif captured:
             yield f"{id_} {saga['state']} and charged {captured}"
         elif saga["state"] == "rejected" and hold is not None and hold["state"] != "refunded":
@@ -152,7 +152,7 @@ def _excuse(id_: str, state: str, request: ClientRequest, known: Evidence) -> It
         return
     lost = [attempt for attempt in known.attempts.get(id_, ()) if attempt["outcome"] == "lease_lost"]
     if state == "cancelled" and not request.cancel_sent:
-        yield f"{id_} cancelled, and nobody asked for that"
+        yield f"{id_} cancelled without a cancel request"
     if state != "cancelled" and not lost:
         yield f"{id_} {state} without need: {dict(known.jobs.get(id_, {}))}"
 
@@ -194,7 +194,7 @@ def _artefacts(known: Evidence, *, collected: bool) -> Iterator[str]:
         if row["thumbnail"] is not None and row["thumbnail"] not in known.checksums:
             yield f"{row['id']} has lost the thumbnail {row['thumbnail']}"
     if collected:
-        yield from (f"{key.split('/')[3]} left an object that nobody collects: {key}" for key in known.orphans())
+        yield from (f"{key.split('/')[3]} left an object that is not collected: {key}" for key in known.orphans())
 
 
 def _attempts(known: Evidence) -> Iterator[str]:
@@ -222,16 +222,16 @@ def _in_doubt(reply: object) -> bool:
 
 def _refusals(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
     for request in filter(_is_refused, requests):
-        told = Counter(reply.status for reply in request.replies)
+        statuses = Counter(reply.status for reply in request.replies)
         for id_ in known.by_marker[request.marker]:
             saga, hold = known.sagas.get(id_), known.holds.get(id_)
             if saga is not None and saga["state"] != "rejected":
-                yield f"{id_} was refused ({told}) and yet is {saga['state']}"
+                yield f"{id_} was refused ({statuses}) and yet is {saga['state']}"
             if hold is not None and hold["credits"]:
-                yield f"{id_} was refused ({told}) and yet {hold['credits']} credits were held"
+                yield f"{id_} was refused ({statuses}) and yet {hold['credits']} credits were held"
             if id_ in known.projected:
                 shown = known.projected[id_]["state"]
-                yield f"{id_} was refused ({request.manner}, {told}), and its owner is shown it as {shown}"
+                yield f"{id_} was refused ({request.manner}, {statuses}), and its owner is shown it as {shown}"
 
 
 def _promises(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:

@@ -175,5 +175,5 @@ async def open_accounts(world: World, clients: int) -> list[Account]:
 
 def id_of(request: ClientRequest, reply: Reply) -> str:
     """The generation that a reply speaks of."""
-    told = json.loads(reply.body)
-    return str(told["data"]["session_id"] if request.surface == "b2b" else told["id"])
+    body = json.loads(reply.body)
+    return str(body["data"]["session_id"] if request.surface == "b2b" else body["id"])

@@ -57,7 +57,7 @@ class Guards:
     """A hold is settled by compare-and-set: once."""
     resends: int = 1
     """How often a command is sent to billing again when its answer does not come."""
-    asks: int = 0
+    request_repeats: int = 0
     """How often a reservation or a render is requested again before the deadline."""
     losses: int = 0
     """How many messages are lost for good. The outbox loses none, so this takes it away."""
@@ -94,7 +94,7 @@ class World(NamedTuple):
     lost: int
     withdrawn: bool
     """Whether the request was given up before it reached the session."""
-    asked: int = 0
+    request_repeats: int = 0
     gone: bool = False
     """Whether the session knew, before it ordered a capture, that no client waits for the result any more."""
 
@@ -116,6 +116,6 @@ def wrong(world: World) -> Iterator[str]:
     if state in TERMINAL and hold is HoldState.OPEN:
         yield f"I7: {state} and credits held"
     if world.gone and charged:
-        yield f"nobody waited any more, and {charged} charged"
+        yield f"no client waited any more, and {charged} charged"
     if charged > UNITS:
         yield f"I1: {charged} charged of {UNITS} held"

@@ -128,8 +128,8 @@ async def _under_load(load: Load, site: Site, plan: Plan, say: Say) -> list[str]
             if site.rng.random() < RECOVERED_SHARE:
                 await site.wait_until_ready()
             at = time.monotonic() - began
-            told = await faults.do(name, site)
-            done.append(f"{at:6.1f} s  {name}: {told}")
+            outcome = await faults.do(name, site)
+            done.append(f"{at:6.1f} s  {name}: {outcome}")
             say(done[-1])
         await asyncio.sleep(plan.pause_s)
     finally:

@@ -265,7 +265,7 @@ class Simulation:
             "SELECT generation_id AS id FROM saga_log WHERE heard = 'client gone' AND outcome = 'transition'"
         )
         for id_ in (row["id"] for row in gone if holds.get(row["id"], ("", 0))[1]):
-            yield f"{id_}: nobody waited for it any more, and it is charged"
+            yield f"{id_}: no client waited for it any more, and it is charged"
         for queue, frame in self.broker.dead:
             yield f"I11: a dead letter of {queue}: {frame.headers}"
 
@@ -286,8 +286,8 @@ async def _many(seeds: range) -> int:
         for seed in seeds:
             wrong, trace = await simulate(superuser, seed)
             bad += bool(wrong)
-            told = [f"seed {seed}: VIOLATED", *wrong, "", *trace] if wrong else []
-            sys.stdout.write("".join(f"{line}\n" for line in told))
+            report = [f"seed {seed}: VIOLATED", *wrong, "", *trace] if wrong else []
+            sys.stdout.write("".join(f"{line}\n" for line in report))
     sys.stdout.write(f"{len(seeds)} histories of session and billing, {bad} of them end badly\n")
     return bad
 

@@ -26,7 +26,7 @@ class Site:
     link: Link | None = None
     """The gateway's way to the broker, where it goes by one."""
     poisoned: int = 0
-    """Poison messages laid so far: each must be found in a grave."""
+    """Poison messages laid so far: each must become a dead letter."""
     broken: list[str] = field(default_factory=list)
     """What a fault itself found violated."""
 

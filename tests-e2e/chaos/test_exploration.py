@@ -9,7 +9,7 @@ from chaos.model import Guards
 
 @pytest.mark.parametrize(
     ("guards", "cancels"),
-    [(Guards(resends=1, losses=1), True), (Guards(resends=1, losses=1, asks=1), False)],
+    [(Guards(resends=1, losses=1), True), (Guards(resends=1, losses=1, request_repeats=1), False)],
     ids=["one loss", "one loss, asked for again"],
 )
 def test_every_order_of_messages_ends_well(guards: Guards, cancels: bool) -> None:

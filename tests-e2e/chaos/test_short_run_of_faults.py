@@ -16,19 +16,19 @@ FAULTS = (
 
 
 async def test_a_wiped_broker_ends_or_refunds_every_generation(world: World) -> None:
-    told: list[str] = []
+    lines: list[str] = []
 
-    findings = await run(world, Plan(21, ("wipe broker",), pause_s=3.0, slow=False), told.append)
+    findings = await run(world, Plan(21, ("wipe broker",), pause_s=3.0, slow=False), lines.append)
 
-    assert "made anew, empty" in "".join(told)
+    assert "made anew, empty" in "".join(lines)
     assert findings.violations == [], findings.report()
 
 
 @pytest.mark.parametrize("seed", [20])
 async def test_faults_under_load_leave_every_invariant_standing(world: World, seed: int) -> None:
-    told: list[str] = []
+    lines: list[str] = []
 
-    findings = await run(world, Plan(seed, FAULTS, pause_s=0.4, slow=False), told.append)
+    findings = await run(world, Plan(seed, FAULTS, pause_s=0.4, slow=False), lines.append)
 
     assert findings.violations == [], findings.report()
     assert len(findings.load.requests) > len(FAULTS)

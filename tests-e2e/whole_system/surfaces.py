@@ -37,8 +37,8 @@ async def build_create_requests(world: World) -> dict[str, CreateRequest]:
     key = {"X-API-Key": store.api_key, **INSTANT}
     token = {"Authorization": f"Bearer {await world.admin.issue_token(user)}", **INSTANT}
     async with httpx.AsyncClient(base_url=world.url, headers=token) as client:
-        told = {"title": "A fox", "text": "A fox went out.", "language": "en"}
-        story = (await client.post("/api/stories", json=told)).raise_for_status().json()["id"]
+        story_request = {"title": "A fox", "text": "A fox went out.", "language": "en"}
+        story = (await client.post("/api/stories", json=story_request)).raise_for_status().json()["id"]
     photo = "data:image/png;base64," + base64.b64encode(demo_photos.person_photo()).decode()
     picture = {"prompt": "a tree", "size": "256x256"}
     form = {"style": "realistic", "aspectRatio": "1:1", "quality": "standard", "model": "gpt-4.1-dalle-3"}
