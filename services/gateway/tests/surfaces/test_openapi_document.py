@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
+import atelier_gateway
 from atelier_gateway.surfaces.openapi import operation_id_of
 from atelier_gateway.surfaces.openapi_document import Document, finish, operations
 
 from ..support.documents import LISTENERS, documents
+from ..support.headers import headers_read
 
 PUBLISHED = Path(__file__).with_name("published_names.json")
 """The names that clients are generated with. A change here is a breaking change: the CHANGELOG has to announce it."""
@@ -146,6 +150,62 @@ def test_every_header_that_a_route_reads_stands_on_it() -> None:
     assert all("Prefer" in headers["post", path] for path in ("/v1/generations", "/v1/generate", "/api/ai/images"))
 
 
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_each_request_and_each_answer_has_an_example_that_its_schema_allows(listener: str) -> None:
+    document, wrong = served()[listener], []
+
+    for path, method, status, kind, media in _bodies(document):
+        examples = [media["example"]] if "example" in media else [one["value"] for one in media["examples"].values()]
+        schema = {"components": document["components"], **media["schema"]}
+        assert examples, (method, path, status)
+        errors = [error for example in examples for error in Draft202012Validator(schema).iter_errors(example)]
+        wrong += [(method, path, status, kind, error.json_path, error.message) for error in errors]
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_each_schema_is_true_of_its_own_examples(listener: str) -> None:
+    components = served()[listener]["components"]
+
+    for name, schema in components["schemas"].items():
+        validator = Draft202012Validator({"components": components, **schema})
+        assert [
+            (name, error.message) for one in schema.get("examples", ()) for error in validator.iter_errors(one)
+        ] == []
+
+
+@pytest.mark.parametrize("listener", LISTENERS)
+def test_each_parameter_is_described_and_a_page_size_has_its_default_and_its_maximum(listener: str) -> None:
+    for path, method, operation in operations(served()[listener]):
+        for parameter in operation["parameters"]:
+            assert parameter["description"].endswith((".", "`")), (method, path, parameter["name"])
+            if parameter["name"] in ("limit", "pageSize"):
+                assert {"default", "minimum", "maximum"} <= set(parameter["schema"]), (method, path)
+
+
+def test_every_header_that_the_source_reads_is_declared_or_has_its_reason() -> None:
+    text = json.dumps(served())
+    declared = {name.lower() for name in re.findall(r'"name": "([^"]+)", "in": "header"', text)}
+
+    read = {name.lower() for name in headers_read(Path(atelier_gateway.__file__).parent)}
+
+    assert len(read & declared) >= 6
+    assert read - declared == UNDECLARED.keys()
+
+
+UNDECLARED = {
+    "authorization": "the security scheme bearer",
+    "x-api-key": "the security scheme apiKey",
+    "content-type": "OpenAPI has the content of the request body for it",
+    "content-length": "each HTTP client sends it",
+    "user-agent": "each HTTP client sends it; only the log of the form has it",
+    "accept": "OpenAPI has the content of the answers for it; only tRPC reads it, which is not in the document",
+    "trpc-accept": "of the tRPC client, which needs no document",
+}
+"""Headers that are read and are no parameters, each with its reason."""
+
+
 def test_equal_inline_objects_become_one_component() -> None:
     document = finish({"paths": _paths("string", "string")})
 
@@ -170,6 +230,17 @@ def test_an_operation_is_named_after_its_function() -> None:
     assert [operation_id_of(route) for route in routes.routes if isinstance(route, APIRoute)] == [
         "listWebhookDeliveries"
     ]
+
+
+def _bodies(document: Document) -> Iterator[tuple[str, str, str, str, dict[str, Any]]]:
+    """Path, method, status (or request), media type and media object."""
+    sections = (*document["paths"].items(), *document.get("webhooks", {}).items())
+    for path, method, operation in ((path, *pair) for path, methods in sections for pair in methods.items()):
+        for kind, media in operation.get("requestBody", {}).get("content", {}).items():
+            yield path, method, "request", kind, media
+        for status, response in operation["responses"].items():
+            for kind, media in response.get("content", {}).items():
+                yield path, method, status, kind, media
 
 
 def _paths(*kinds: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from atelier_gateway.surfaces.openapi_document import finish
+from atelier_gateway.surfaces.openapi_errors import error_example
+from atelier_gateway.surfaces.openapi_examples import add_examples
 
 
 class DocumentedFastAPI(FastAPI):
@@ -27,7 +29,8 @@ class DocumentedFastAPI(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The document; built at the first request for it."""
         if self.openapi_schema is None:
-            finish(super().openapi())
+            document = finish(super().openapi())
+            add_examples(document, error_example)
         return super().openapi()
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 from atelier_gateway.surfaces.descriptions import ABOUT
-from atelier_gateway.surfaces.openapi_headers import declare_headers
+from atelier_gateway.surfaces.openapi_headers import ANSWER_HEADERS, declare_answer_headers, declare_headers
+from atelier_gateway.surfaces.openapi_parameters import describe_parameters
 from atelier_gateway.surfaces.openapi_security import declare_security
 
 Document = dict[str, Any]
@@ -30,11 +31,18 @@ def finish(document: Document) -> Document:
         _drop_framework_answer(operation)
         _summarise(operation)
         declare_headers(path, method, operation)
+        describe_parameters(path, operation)
+        declare_answer_headers(path, method, operation)
     for name, schema in list(schemas.items()):
         schemas[name] = {**{key: _hoisted(value, schemas) for key, value in schema.items()}, "title": name}
     for section in ("paths", "webhooks"):
         document[section] = _hoisted(document.get(section, {}), schemas)
+    answers = (answer for _, _, operation in operations(document) for answer in operation["responses"].values())
+    carried = {name for answer in answers for name in answer.get("headers", ())}
+    document["components"]["headers"] = {name: ANSWER_HEADERS[name] for name in ANSWER_HEADERS if name in carried}
     declare_security(document, operations(document))
+    for method in (method for methods in document["webhooks"].values() for method in methods.values()):
+        method["security"] = []  # What we send is signed; the receiver asks for no credential of ours.
     used = {tag for _, _, operation in operations(document) for tag in operation.get("tags", ())}
     document["tags"] = [{"name": name, "description": ABOUT[name]} for name in ABOUT if name in used]
     return document

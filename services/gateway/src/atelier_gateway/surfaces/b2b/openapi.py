@@ -136,7 +136,17 @@ OFFERED: Responses = {
 }
 PAGING = {
     "parameters": [
-        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}},
-        {"name": "cursor", "in": "query", "schema": {"type": "string", "format": "uuid"}},
+        {
+            "name": "limit",
+            "in": "query",
+            "description": "The most sessions that a page holds.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+        },
+        {
+            "name": "cursor",
+            "in": "query",
+            "description": "`next_cursor` of the previous page; absent for the first one.",
+            "schema": {"type": "string", "format": "uuid"},
+        },
     ]
 }

@@ -51,8 +51,8 @@ PREFER = docs.header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wa
 SHOWN = docs.answers({200: ("The generation as it is now.", docs.Generation)}, "not_found")
 LISTED = docs.answers({200: ("Newest first.", docs.GenerationPage)}, "invalid_request")
 FILTERS = [
-    docs.query("status", {"type": "string", "enum": list(STATUSES)}, "Only those."),
-    docs.query("kind", {"type": "string", "enum": list(input_rules.INPUT_RULES)}, "Only those."),
+    docs.query("status", {"type": "string", "enum": list(STATUSES)}, "Only generations with this status."),
+    docs.query("kind", {"type": "string", "enum": list(input_rules.INPUT_RULES)}, "Only generations of this kind."),
     *(docs.LIMIT, docs.CURSOR, docs.WORKSPACE),
 ]
 

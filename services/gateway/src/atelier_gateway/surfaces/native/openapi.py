@@ -283,8 +283,10 @@ def header(name: str, schema: Mapping[str, Any], what: str) -> dict[str, Any]:
     return {"name": name, "in": "header", "required": False, "schema": dict(schema), "description": what}
 
 
-LIMIT = query("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "How many at most.")
-CURSOR = query("cursor", {"type": "string"}, "`next_cursor` of the page before.")
+LIMIT = query(
+    "limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}, "The most entries that a page holds."
+)
+CURSOR = query("cursor", {"type": "string"}, "The `next_cursor` of the previous page; absent for the first.")
 KEY = header(
     "Idempotency-Key",
     {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},

@@ -99,8 +99,14 @@ def either_body() -> dict[str, Any]:
     described = [body_schema(model)["requestBody"] for model in (OnModelRequest, FlatLayRequest)]
     bodies = [one["content"]["application/json"]["schema"] for one in described]
     flags = [
-        {"name": name, "in": "query", "allowEmptyValue": True, "schema": {"type": "string"}}
-        for name in ("onmodel", "flatlay")
+        {
+            "name": name,
+            "in": "query",
+            "allowEmptyValue": True,
+            "description": f"Present with any value: {meaning}. Exactly one of `onmodel` and `flatlay` is required.",
+            "schema": {"type": "string"},
+        }
+        for name, meaning in (("onmodel", "the product is worn by a model"), ("flatlay", "the product is laid flat"))
     ]
     content = {"application/json": {"schema": {"oneOf": bodies}}}
     return {"requestBody": {"required": True, "content": content}, "parameters": [*flags, KEY]}

@@ -89,21 +89,31 @@ def answers(success: int, model: type[BaseModel] | None, *refusals: int) -> dict
     return told
 
 
-def _in_query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema}
+def _in_query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
 
 
 PAGING: dict[str, Any] = {
     "parameters": [
-        _in_query("page", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1}),
         _in_query(
-            "pageSize", {"type": "integer", "minimum": 1, "maximum": PAGE_SIZE_MAX, "default": PAGE_SIZE_DEFAULT}
+            "page",
+            {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1},
+            "The number of the page, from 1.",
+        ),
+        _in_query(
+            "pageSize",
+            {"type": "integer", "minimum": 1, "maximum": PAGE_SIZE_MAX, "default": PAGE_SIZE_DEFAULT},
+            "The most entries that a page holds.",
         ),
     ]
 }
 FILTERED: dict[str, Any] = {
     "parameters": [
         *PAGING["parameters"],
-        _in_query("status", {"type": "string", "enum": ["pending", "in_progress", "succeeded", "failed"]}),
+        _in_query(
+            "status",
+            {"type": "string", "enum": ["pending", "in_progress", "succeeded", "failed"]},
+            "Only narrations with this status.",
+        ),
     ]
 }

@@ -135,7 +135,7 @@ SIGNING = answers({200: ("The secret.", WebhookSigningSecret)})
 SIGNING_ROTATED = answers({200: ("The new secret; the old one signs, too, for a day.", WebhookSigningSecret)}, *KEYED)
 
 PAGED = [LIMIT, CURSOR, WORKSPACE]
-STATE = query("state", {"type": "string", "enum": list(STATES)}, "Only those.")
-GENERATION = query("generation_id", {"type": "string", "format": "uuid"}, "Only what was told of this generation.")
+STATE = query("state", {"type": "string", "enum": list(STATES)}, "Only deliveries in this state.")
+GENERATION = query("generation_id", {"type": "string", "format": "uuid"}, "Only deliveries about this generation.")
 KEY_AND_OWNER = {"parameters": [KEY, WORKSPACE]}
 OWNER = {"parameters": [WORKSPACE]}
