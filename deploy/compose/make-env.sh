@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the secrets that docker-compose.yml needs, once: `.env` at the root of the repository (mode 0600), and in
+# Creates the secrets that docker-compose.yml needs, once: `.env` at the root of the repository (mode 0600), and in
 # deploy/compose/.secrets the signing key of the development issuer and the broker's users. Existing ones are kept; an
 # `.env` of an older version gets those it lacks.
 set -euo pipefail
@@ -32,7 +32,7 @@ broker_hash() {
   rm -f "$salt"
 }
 
-# What outputs are signed with (C2PA): a signer and its authority, whose key is thrown away once it has signed.
+# What outputs are signed with (C2PA): a signer and its authority, whose key is deleted once it has signed.
 make_provenance() {
   local folder days=3650 name="/O=Atelier/CN=Provenance"
   folder=$(mktemp -d)
@@ -89,12 +89,12 @@ if [[ ${#made[@]} == 0 ]]; then
   exit 1
 fi
 
-# The containers run as other users and must read these: the folder keeps everybody else out, not the files.
+# The containers run as other users and must read these: the folder keeps other users out, not the files.
 mkdir -p "$secrets/render"
-chmod 0755 "$secrets/render"  # mounted as a folder; the one around it keeps everybody else out
+chmod 0755 "$secrets/render"  # mounted as a folder; the folder around it keeps other users out
 write_definitions
 if [[ ! -e $env_file || ! -e $secrets/dev-issuer.pem ]]; then
-  rm -f "$secrets/dev-issuer.pem"  # left read-only by a run that was cut off
+  rm -f "$secrets/dev-issuer.pem"  # left read-only by an interrupted run
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$secrets/dev-issuer.pem"
 fi
 if [[ ! -e $secrets/render/provenance.pem ]]; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the bucket and its two users: the services', and the one that signs upload URLs and can only put uploads. Every
+# Creates the bucket and its two users: the services', and the one that signs upload URLs and can only put uploads. Every
 # step may be repeated: it runs at each `docker compose up`.
 set -eu
 
@@ -36,7 +36,7 @@ POLICY
 user() {
   mc admin policy create store "atelier-$1" "/tmp/$1.json"
   mc admin user add store "$2" "$3"
-  # Attaching what is attached already is an error, so ask first.
+  # Attaching an attached policy is an error, so check first.
   case "$(mc --json admin user info store "$2")" in
     *"atelier-$1"*) ;;
     *) mc admin policy attach store "atelier-$1" --user "$2" ;;

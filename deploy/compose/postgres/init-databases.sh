@@ -3,7 +3,7 @@
 # that owns nothing. Passwords come from the environment and reach the server without passing a command line.
 set -euo pipefail
 
-# PUBLIC may connect to these by default; no service has business there.
+# PUBLIC may connect to these by default; no service needs them.
 psql -v ON_ERROR_STOP=1 --no-psqlrc --quiet --username "${POSTGRES_USER:-postgres}" --dbname postgres <<'SQL'
 REVOKE CONNECT, TEMPORARY ON DATABASE postgres FROM PUBLIC;
 REVOKE CONNECT, TEMPORARY ON DATABASE template1 FROM PUBLIC;

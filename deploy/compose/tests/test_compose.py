@@ -162,16 +162,16 @@ def test_every_image_is_pinned_by_a_tag_that_does_not_say_latest(compose: Compos
 
 
 def test_every_secret_of_the_compose_file_is_required_and_made_by_make_env(root: Path, tmp_path: Path) -> None:
-    asked = VARIABLE.findall((root / "docker-compose.yml").read_text())
-    required = {name for name, operator in asked if operator == ":?"}
-    with_default = {name for name, operator in asked if operator == ":-"}
+    references = VARIABLE.findall((root / "docker-compose.yml").read_text())
+    required = {name for name, operator in references if operator == ":?"}
+    with_default = {name for name, operator in references if operator == ":-"}
 
     subprocess.run(
         [root / "deploy/compose/make-env.sh", tmp_path / ".env", tmp_path / "secrets"], check=True, capture_output=True
     )
-    made = {line.partition("=")[0] for line in (tmp_path / ".env").read_text().splitlines() if not line.startswith("#")}
+    written = {line.partition("=")[0] for line in (tmp_path / ".env").read_text().splitlines() if not line.startswith("#")}
 
-    assert required == made - {"ATELIER_ENVIRONMENT"}
+    assert required == written - {"ATELIER_ENVIRONMENT"}
     assert not {name for name in with_default if re.search("PASSWORD|TOKEN|SECRET|PEPPER|KEY", name)}
 
 
