@@ -169,7 +169,9 @@ def test_every_secret_of_the_compose_file_is_required_and_made_by_make_env(root:
     subprocess.run(
         [root / "deploy/compose/make-env.sh", tmp_path / ".env", tmp_path / "secrets"], check=True, capture_output=True
     )
-    written = {line.partition("=")[0] for line in (tmp_path / ".env").read_text().splitlines() if not line.startswith("#")}
+    written = {
+        line.partition("=")[0] for line in (tmp_path / ".env").read_text().splitlines() if not line.startswith("#")
+    }
 
     assert required == written - {"ATELIER_ENVIRONMENT"}
     assert not {name for name in with_default if re.search("PASSWORD|TOKEN|SECRET|PEPPER|KEY", name)}

@@ -84,7 +84,7 @@ def _repaint(picture: Pixels, region: Region, spec: CompositionSpec) -> Pixels:
     top, bottom, left, right = _bounds(region)
     height, width = picture.shape[:2]
     whole = draw_prompt(replace(spec, width=width, height=height))
-    # What the prompt shows is seen whole, and not only the part that happens to lie here.
+    # The prompt's picture is scaled to the region, not cropped by it.
     inside = cover_size(whole, right - left, bottom - top, from_top=0.5).astype(np.float32)
     near = cv2.dilate(region.astype(np.uint8), np.ones((3, 3), np.uint8), iterations=max(4, width // 60)) > 0
     around = picture[near & ~region]

@@ -1,6 +1,6 @@
-"""The child process in which untrusted pictures are decoded and composed: limited, alone, and gone with its parent.
+"""The child process that decodes and composes untrusted pictures: limited, isolated, and ended with its parent.
 
-Run as ``python -m atelier_imaging.process_main PARENT_PID MEMORY_BYTES``; jobs come on stdin, answers go to stdout.
+Run as ``python -m atelier_imaging.process_main PARENT_PID MEMORY_BYTES``; jobs arrive on stdin, results go to stdout.
 """
 
 import os

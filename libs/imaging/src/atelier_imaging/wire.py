@@ -57,7 +57,7 @@ def unpack_job(head: bytes, blobs: list[bytes]) -> ImageJob:
 
 
 def unpack_result(head: bytes, blobs: list[bytes]) -> JobResult:
-    """Raises ProtocolBroken."""
+    """Raises ProtocolError."""
     try:
         match json.loads(head):
             case {"EncodedPicture": dict(fields)}:
@@ -74,7 +74,7 @@ def unpack_result(head: bytes, blobs: list[bytes]) -> JobResult:
 
 
 def head_length(prefix: bytes) -> int:
-    """Raises ProtocolBroken."""
+    """Raises ProtocolError."""
     (length,) = HEAD_LENGTH.unpack(prefix)
     if length > HEAD_BYTES_MAX:
         raise ProtocolError("a head is too long")
@@ -82,7 +82,7 @@ def head_length(prefix: bytes) -> int:
 
 
 def blob_lengths(head: bytes) -> list[int]:
-    """Raises ProtocolBroken."""
+    """Raises ProtocolError."""
     try:
         lengths = [int(length) for length in json.loads(head)["blobs"]]
     except (ValueError, TypeError, KeyError) as error:

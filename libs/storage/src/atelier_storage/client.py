@@ -35,8 +35,8 @@ def minio_client(settings: StorageSettings, http: urllib3.PoolManager) -> Minio:
 
 def http_pool(settings: StorageSettings) -> urllib3.PoolManager:
     """A connection pool with timeouts and without redirects."""
-    once_more = urllib3.Retry(
-        # For an idle connection that the store closed meanwhile; every operation here may be repeated.
+    retry = urllib3.Retry(
+        # For an idle connection that the store has closed; every operation here may be repeated.
         total=1,
         redirect=False,
         status=0,
@@ -45,7 +45,7 @@ def http_pool(settings: StorageSettings) -> urllib3.PoolManager:
         respect_retry_after_header=False,
     )
     timeout = urllib3.Timeout(connect=settings.connect_timeout_s, read=settings.timeout_s)
-    return urllib3.PoolManager(maxsize=settings.threads, timeout=timeout, retries=once_more, ca_certs=ca_bundle_path())
+    return urllib3.PoolManager(maxsize=settings.threads, timeout=timeout, retries=retry, ca_certs=ca_bundle_path())
 
 
 def translate_errors(key: str, call: Callable[[], T]) -> Callable[[], T]:

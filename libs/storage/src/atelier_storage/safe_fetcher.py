@@ -75,7 +75,7 @@ class SafeFetcher:
         except TimeoutError as error:
             raise FetchFailed(f"{target.host} did not answer in time.") from error
         except (OSError, h11.RemoteProtocolError) as error:
-            raise FetchFailed(f"{target.host} cannot be reached, or broke off its answer.") from error
+            raise FetchFailed(f"{target.host} cannot be reached, or closed the connection early.") from error
 
     async def _fetch(self, target: HttpTarget) -> FetchedFile | UrlRefusal:
         opened = await self._connector.open(target, allow_hosts=self._allow_hosts)

@@ -84,7 +84,7 @@ class _HttpClient:
     async def ask(
         self, what: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Any:
-        """The JSON of a 2xx answer, None for one without a body. Raises Refused, Unreachable."""
+        """The JSON of a 2xx answer, None for one without a body. Raises RequestRefused, ApiUnreachable."""
         answer = await self._send(what, self._http.build_request(method, path, json=body, headers=headers))
         return answer.json() if answer.content else None
 

@@ -32,7 +32,9 @@ def up(
             with Progress(console) as progress:
                 now = stack.up(progress.show)
         except KeyboardInterrupt:
-            raise StackError(f"interrupted; the stack goes on starting until: {stop_command(profile)}") from None
+            raise StackError(
+                f"interrupted; the stack is still starting, stop it with: {stop_command(profile)}"
+            ) from None
         if already and already.pid == now.pid:
             console.print(f"The stack {profile} is already up.")
         print_urls(console, now, stack.environment(), stack.profile.env_file, profile)
@@ -99,5 +101,5 @@ def kill_part(
     with report_errors():
         full = f"SIG{sign.upper().removeprefix('SIG')}"
         if full not in signal.Signals.__members__:
-            raise StackError(f"there is no signal {sign}")
+            raise StackError(f"there is no signal {sign}; use KILL, TERM, STOP or CONT")
         Stack(profile).kill(name, signal.Signals[full])

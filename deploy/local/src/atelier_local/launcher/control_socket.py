@@ -85,7 +85,9 @@ def ask(home: Path, question: dict[str, Any], timeout_s: float = 5.0) -> dict[st
     except (FileNotFoundError, ConnectionError) as error:
         raise NotRunning(f"the stack {home.name!r} is not up; start it with: {start_command(home.name)}") from error
     except TimeoutError as error:
-        raise StackError(f"the supervisor of {home.name!r} did not answer within {timeout_s:.0f} s") from error
+        raise StackError(
+            f"the supervisor of {home.name!r} did not answer within {timeout_s:.0f} s; see its supervisor.log"
+        ) from error
     if not raw:
         raise NotRunning(f"the supervisor of {home.name!r} ended before it answered; try again")
     answer: dict[str, Any] = json.loads(raw)

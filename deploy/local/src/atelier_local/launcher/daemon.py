@@ -84,7 +84,7 @@ class Daemon:
             case {"do": "status"}:
                 pass
             case _:
-                raise StackError(f"the supervisor does not know how to {question.get('do')!r}")
+                raise StackError(f"the supervisor has no command {question.get('do')!r}")
         return self.status().as_json()
 
 

@@ -189,7 +189,7 @@ def _choose(names: Iterable[str], taken: set[int]) -> dict[str, int]:
         while port in taken or not _is_free(port):
             port += 1
             if port not in PORTS:
-                raise StackError(f"there is no free port between {PORTS.start} and {PORTS.stop}")
+                raise StackError(f"there is no free port between {PORTS.start} and {PORTS.stop}; clean unused profiles")
         chosen[name] = port
         port += 1
     return chosen

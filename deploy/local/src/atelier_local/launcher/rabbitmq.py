@@ -82,7 +82,9 @@ async def declare(url: str, profile: Profile) -> None:
     except topology.OtherTopology as error:
         raise StackError(str(error)) from None
     except (OSError, TimeoutError, aio_pika.exceptions.AMQPError) as error:
-        raise StackError(f"the topology could not be declared on the broker: {error!r}") from None
+        raise StackError(
+            f"the topology could not be declared on the broker: {error!r}; see rabbitmq.log and try again"
+        ) from None
 
 
 def release(profile: Profile, url: str) -> None:
