@@ -1,4 +1,4 @@
-"""The words on the bus: versioned messages, their envelope, and who hears them."""
+"""The messages on the bus: versioned classes, their envelope, and which queue receives which."""
 
 from atelier_contracts.billing import (
     CaptureCredit,

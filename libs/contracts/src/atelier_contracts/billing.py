@@ -1,4 +1,4 @@
-"""The words of money. Every amount is a whole number of credits, never negative."""
+"""Billing's messages. Every amount is a whole number of credits, never negative."""
 
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -98,7 +98,7 @@ class CreditRefunded(Event):
 
 
 class CreditGranted(GrantMessage):
-    """Credits were granted. Owner, credits, priority and expiry are those of the grant, not of who asked last."""
+    """Credits were granted. Owner, credits, priority and expiry are those of the grant, not of a repeated command."""
 
     name: ClassVar[str] = "billing.credit_granted.v1"
     owner: Owner
@@ -108,4 +108,4 @@ class CreditGranted(GrantMessage):
     priority: int = 0
     expires_at: datetime | None = None
     given_before: bool = False
-    """Nothing moved now: a grant with this id was on the books already."""
+    """Nothing moved: a grant with this id was on the books already."""

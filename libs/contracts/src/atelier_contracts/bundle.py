@@ -2,7 +2,7 @@
 
 On two cores the price of a message is its frame, its confirm and its ack, not its content. Messages of one name that
 leave a process together share a frame; one that leaves alone travels as it always did (binary mode). Each keeps its
-own id, so inbox, retries and dead letters speak of single messages only.
+own id, so inbox, retries and dead letters hold single messages only.
 """
 
 import json
@@ -19,7 +19,7 @@ _TRACE = "traceparent"
 
 @dataclass(frozen=True, slots=True)
 class RawMessage:
-    """One message as it came, not decoded yet: what is set aside or buried when it cannot be handled."""
+    """One message as it was received, before decoding: it is retried or dead-lettered in this form."""
 
     body: bytes
     headers: Mapping[str, object]
@@ -34,12 +34,12 @@ def bundle(envelopes: Sequence[Envelope]) -> bytes:
 def unpack(
     body: bytes, headers: Mapping[str, object], *, content_type: str | None, message_id: str
 ) -> list[RawMessage]:
-    """The single messages of a frame, in order. Raises Undecodable when a bundle is none."""
+    """The single messages of a frame, in order. Raises Undecodable when a bundle is malformed."""
     if content_type != BUNDLE_TYPE:
         return [RawMessage(body, headers, message_id)]
     try:
         events = json.loads(body)
-        return [_letter(event) for event in events]
+        return [_raw_message(event) for event in events]
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         raise Undecodable("the frame says that it is a bundle of messages, but it is not") from None
 
@@ -63,7 +63,7 @@ def _event(envelope: Envelope) -> str:
     return f'{json.dumps(attributes)[:-1]},"datacontenttype":"application/json","data":{envelope.body}}}'
 
 
-def _letter(event: dict[str, object]) -> RawMessage:
+def _raw_message(event: dict[str, object]) -> RawMessage:
     data = json.dumps(event.pop("data")).encode()
     headers = {name if name == _TRACE else f"{_PREFIX}{name}": value for name, value in event.items()}
     return RawMessage(data, headers, str(event["id"]))

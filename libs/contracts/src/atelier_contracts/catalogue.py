@@ -1,5 +1,5 @@
-"""The mannequins and backgrounds that on-model and flat-lay pictures choose from (seed 004): the gateway offers them,
-render draws them. Ids are strings for ever; a numeric one is shown as a number in seed 004's replies.
+"""The mannequins and backgrounds of on-model and flat-lay pictures: the gateway offers them, render draws them. Ids are
+strings and never change; the on-model surface shows a numeric one as a number.
 """
 
 from collections.abc import Mapping

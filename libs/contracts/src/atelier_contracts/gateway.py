@@ -1,4 +1,4 @@
-"""What the gateway says: a client asked for something, or no longer wants it."""
+"""The gateway's messages: a client requests a generation, or no longer wants it."""
 
 from typing import ClassVar, Literal
 
@@ -19,7 +19,7 @@ class GenerationRequested(Event):
     deadline_s: int = Field(ge=1, le=86_400)
     """Seconds the whole generation may take, counted by the session's database from admission."""
     metadata: Metadata = Field(default_factory=Metadata)
-    """The client's own; the session repeats it in what it tells of the generation."""
+    """The client's own; the session repeats it in its events."""
     reply_to: str | None = None
     """Routing key of the gateway instance whose client waits for admission."""
 
@@ -29,7 +29,7 @@ class CancelRequested(Command):
 
     name: ClassVar[str] = "gateway.cancel_requested.v1"
     cause: Literal["client_gone"] | None = None
-    """``client_gone``: nobody is left to take the result, so that even a completed render is not charged any more."""
+    """``client_gone``: no client is left to take the result, so that even a completed render is no longer charged."""
 
 
 class GenerationDeleted(Event):

@@ -1,5 +1,5 @@
-"""The image models that may be asked for by name, by whose they are: the gateway checks and prices requests for them,
-render's providers offer them. ``imagen`` and the two DALL-E are seed 003's words; the rest are the providers' own.
+"""The image models that a request can name, by provider: the gateway checks and prices requests for them, render's
+providers offer them. ``imagen`` and the two DALL-E are names of our surfaces; the rest are the providers' own.
 """
 
 from collections.abc import Mapping

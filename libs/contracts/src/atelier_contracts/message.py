@@ -1,4 +1,4 @@
-"""What every message on the bus is: a frozen model with a versioned name and a subject.
+"""The base of every message on the bus: a frozen model with a versioned name and a subject.
 
 Source of the envelope: CloudEvents 1.0, AMQP protocol binding (binary content mode).
 """
@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 
 class Message(BaseModel):
-    """One word on the bus. Immutable; unknown fields are ignored, so that adding an optional field breaks no reader."""
+    """A message on the bus. Immutable; unknown fields are ignored, so that a new optional field breaks no reader."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -35,7 +35,7 @@ class Message(BaseModel):
     @property
     def subject(self) -> UUID:
         """What this message is about: the CloudEvents ``subject``."""
-        raise AssertionError(f"{type(self).__name__} does not say what it is about")
+        raise AssertionError(f"{type(self).__name__} does not define its subject")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -72,7 +72,7 @@ class Undecodable(ValueError):
 
 @dataclass(frozen=True)
 class Envelope:
-    """A message on its way: who said it, when, and in which trace."""
+    """A message in transit: its sender, time and trace."""
 
     message: Message
     id: UUID
@@ -110,7 +110,7 @@ def wrap(message: Message, *, source: str, traceparent: str | None = None, cc: t
 
 
 def unwrap(body: bytes, headers: Mapping[str, object]) -> Envelope:
-    """Reads an envelope back. Raises Undecodable, saying what was wrong but never repeating a value of the body."""
+    """Reads an envelope back. Raises Undecodable, which names the fault but never repeats a value of the body."""
     name = str(headers.get("cloudEvents:type", ""))
     kind = REGISTRY.get(name)
     if kind is None:
@@ -124,8 +124,8 @@ def unwrap(body: bytes, headers: Mapping[str, object]) -> Envelope:
             time=_header(datetime.fromisoformat, headers, "cloudEvents:time"),
             traceparent=str(traceparent) if traceparent else None,
         )
-    except ValidationError as invalid:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in invalid.errors(include_input=False))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
         raise Undecodable(f"{name}: {problems}") from None
 
 
@@ -133,5 +133,5 @@ def _header(read: Callable[[str], Value], headers: Mapping[str, object], header:
     try:
         return read(str(headers.get(header)))
     except ValueError:
-        # The parser's own words repeat the value, which nobody has vetted for a log.
+        # The parser's own text repeats the value, which must not reach a log.
         raise Undecodable(f"the header {header} is absent or malformed") from None

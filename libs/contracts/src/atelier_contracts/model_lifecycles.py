@@ -60,7 +60,7 @@ _UNKNOWN = Lifecycle()
 
 
 def lifecycle_of(model: str) -> Lifecycle:
-    """What is known of the model's days; nothing for one that is not in the table."""
+    """The known dates of the model; empty for one that is not in the table."""
     return LIFECYCLES.get(model, _UNKNOWN)
 
 
@@ -71,8 +71,8 @@ def is_gone(model: str, *, today: Date) -> bool:
 
 
 def successor_of(model: str, *, today: Date) -> str | None:
-    """Who makes what a withdrawn model is named for, the first in line that is still there; None for one that is not
-    withdrawn, and for one that nothing stands in for."""
+    """The first available successor of a withdrawn model; None for one that is not withdrawn, and for one without
+    a successor."""
     if not is_gone(model, today=today):
         return None
     successor = lifecycle_of(model).successor

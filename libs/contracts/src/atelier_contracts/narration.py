@@ -1,4 +1,4 @@
-"""What narrations can be spoken in (seed 001): the gateway offers these languages, render has a voice for each."""
+"""The languages of narrations: the gateway offers them, render has a voice for each."""
 
 from collections.abc import Mapping
 

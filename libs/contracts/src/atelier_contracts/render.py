@@ -1,4 +1,4 @@
-"""What render is asked and what it answers."""
+"""Render's commands and events."""
 
 from datetime import datetime
 from typing import ClassVar, Literal
@@ -28,7 +28,7 @@ class RequestRender(Command):
     spec: RenderSpec
     deadline_at: datetime
     again: bool = False
-    """Asked before, and no answer has come: a job that is known says once more where it stands."""
+    """Sent before without an answer: render publishes the state of a known job again."""
 
 
 class CancelRender(Command):
@@ -39,7 +39,7 @@ class CancelRender(Command):
 
 
 class DiscardRender(Command):
-    """What was made came too late: it is refunded and nobody will ever see it. Throw it away and count it."""
+    """The outputs came too late: they are refunded and never shown. Delete and count them."""
 
     name: ClassVar[str] = "render.discard_render.v1"
     senders: ClassVar[tuple[str, ...]] = ("session",)
@@ -68,7 +68,7 @@ class RenderCompleted(Event):
     requested: int = Field(ge=1, le=N_MAX)
     provider: str
     model: str | None = None
-    """The model that made them, where the provider has models with names; not always the one that was asked for."""
+    """The model that made them, where the provider has models with names; not always the requested one."""
     reused: bool = False
     """An equal earlier result was delivered; nothing was rendered."""
 

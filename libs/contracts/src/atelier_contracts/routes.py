@@ -1,4 +1,5 @@
-"""Who sends and who hears what: every durable queue and the messages bound to it. The one home of the topology.
+"""Which service sends and which receives what: every durable queue and the messages bound to it. The only home of the
+topology.
 
 A queue is named ``<consumer>.<purpose>``; its dead letters lie in ``<queue>.dead``.
 """

@@ -2,7 +2,7 @@
 
 ``python -m atelier_contracts.schemas`` writes them; ``--check`` fails when the files and the code differ, naming a
 breaking change as such: a removed message, a removed or newly required field, a changed type,
-a word that is no longer taken.
+an enum value that is no longer accepted.
 """
 
 import json
@@ -28,10 +28,10 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 def find_breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What a reader of ``old`` could not cope with in ``new``; empty when the change is safe.
+    """The changes from ``old`` to ``new`` that break a reader; empty when the change is safe.
 
-    A list of words may grow: readers are deployed before writers, so nobody hears a word before knowing it. It may not
-    shrink, for old messages still lie in queues.
+    An enum may grow: readers are deployed before writers, so no reader receives a value that it does not know. It may
+    not shrink, for old messages still lie in queues.
     """
     problems = []
     parts = [("", old, new)]
@@ -50,7 +50,7 @@ def find_breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]
 
 
 def _still_reads(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Whether ``after`` is ``before``, its list of words grown at most."""
+    """Whether ``after`` is ``before``, with at most a grown enum."""
     had, has = before.get("enum"), after.get("enum")
     if not had or not has:
         return before == after
@@ -58,7 +58,7 @@ def _still_reads(before: dict[str, Any], after: dict[str, Any]) -> bool:
 
 
 def _shape(field: dict[str, Any]) -> dict[str, Any]:
-    """A field without what may change freely: its words and its default."""
+    """A field without what may change freely: its texts and its default."""
     return {key: value for key, value in field.items() if key not in {"description", "title", "default"}}
 
 

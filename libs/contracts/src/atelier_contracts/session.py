@@ -1,4 +1,4 @@
-"""What the saga tells the world about a generation."""
+"""The session's events about a generation."""
 
 from typing import ClassVar, Literal
 
@@ -9,7 +9,7 @@ from atelier_contracts.value_objects import Artefact, Metadata
 
 
 class GenerationFact(Event):
-    """What all of these tell."""
+    """The fields of all these events."""
 
     metadata: Metadata = Field(default_factory=Metadata)
     """The client's own, as it stood in the request."""
@@ -42,7 +42,7 @@ class GenerationSucceeded(GenerationFact):
     refunded: int
     provider: str
     model: str | None = None
-    """The model that made them, where the provider has models with names; not always the one that was asked for."""
+    """The model that made them, where the provider has models with names; not always the requested one."""
     reused: bool = False
     """An equal earlier result was delivered, at the price book's price for that."""
 

@@ -1,4 +1,4 @@
-"""The nouns messages share: who owns a generation, what was asked for, what came out."""
+"""The values that messages share: the owner of a generation, its request, its outputs."""
 
 from typing import Any, Literal
 from uuid import UUID
@@ -28,7 +28,7 @@ class ValueObject(BaseModel):
 
 
 class Metadata(dict[str, str]):
-    """What a client wrote on its request for its own use, such as an order's number; it comes back wherever the
+    """A client's own data on its request, such as an order number; it is returned wherever the
     generation is shown. A value of a frozen message: hashable, never changed."""
 
     def __hash__(self) -> int:  # type: ignore[override]  # a dict has none, for it may change
@@ -58,7 +58,7 @@ class InputRef(ValueObject):
 
 
 class Simulation(ValueObject):
-    """What the simulator provider shall pretend; only where the simulator is switched on."""
+    """The behaviour of the simulator provider; only where the simulator is enabled."""
 
     outcome: SimulatedOutcome = "succeed"
     delivered: int | None = Field(default=None, ge=0, le=N_MAX)
@@ -80,7 +80,7 @@ class Work(ValueObject):
 
 
 class Tuning(ValueObject):
-    """What diffusion models can be told beside the prompt (seed 002, parameters); other providers pass it over."""
+    """Parameters of diffusion models beside the prompt; other providers ignore them."""
 
     guidance_scale: float = Field(default=7.5, ge=1, le=20)
     num_inference_steps: int = Field(default=50, ge=20, le=100)
@@ -129,8 +129,7 @@ class RenderSpec(ValueObject):
 
 
 class Artefact(ValueObject):
-    """One delivered output: where it lies and what it is. ``sha256`` in hex over the stored bytes, size in bytes; sides
-    in pixels, None for what is heard."""
+    """One delivered output. ``sha256`` in hex over the stored bytes, size in bytes; sides in pixels, None for audio."""
 
     key: str
     content_type: str
@@ -143,4 +142,4 @@ class Artefact(ValueObject):
     colours: tuple[str, ...] = ()
     """Its dominant colours as ``#rrggbb``, the most frequent first."""
     tags: tuple[str, ...] = ()
-    """What it is and how it was made, in words to search by."""
+    """Search words for its content and for how it was made."""

@@ -31,5 +31,5 @@ class BannedWords:
 
 def fold(text: str) -> str:
     """Without case, accents and invisible characters, every run of blanks a single space."""
-    seen = (one for one in unicodedata.normalize("NFKD", text) if unicodedata.category(one) not in ("Mn", "Cf"))
-    return " ".join("".join(seen).casefold().split())
+    visible = (char for char in unicodedata.normalize("NFKD", text) if unicodedata.category(char) not in ("Mn", "Cf"))
+    return " ".join("".join(visible).casefold().split())

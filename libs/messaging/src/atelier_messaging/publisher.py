@@ -144,7 +144,9 @@ class Publisher:
             )
         except PublishError:
             logger.error(
-                "publishing %s failed: exchange %r has no queue for it", outgoing.routing_key, outgoing.exchange
+                "publishing %s failed: exchange %r has no queue for it; the sender keeps it",
+                outgoing.routing_key,
+                outgoing.exchange,
             )
             return PublishOutcome.UNROUTABLE
         except asyncio.CancelledError:

@@ -1,7 +1,7 @@
 """The price book: one versioned table that says what each kind of work costs, in whole credits.
 
-Source: settled question 1, and the price tables of seeds 002 and 003. A request without a price is
-refused, never free. A new price is a new book: held credits keep the book they were priced with.
+Sources: docs/requirements/settled.md (question 1) and docs/start/prices.md. A request without a price is refused, never
+free. A new price is a new book: held credits keep the book that they were priced with.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ VERSION = "v2"
 """v2 adds the quality ``low`` of pictures to v1 and changes none of its prices."""
 
 FORM_QUALITY = {"standard": 1, "high": 2, "ultra": 2}
-"""ceil(1 x 1 | 1.5 | 2), seed 002."""
+"""ceil(1 x 1 | 1.5 | 2)."""
 
 STUDIO_QUALITY = {"low": 1, "medium": 2, "high": 3}
 """On-model and flat-lay."""
@@ -30,7 +30,7 @@ IMAGE = {
     ("1024x1792", "standard"): 15,
     ("1024x1792", "hd"): 30,
 }
-"""Credits a picture by (size, quality), seed 003; what the seed marks N/A is absent, hence unpriced. ``low`` is half of
+"""Credits per picture by (size, quality); a pair that is absent has no price. ``low`` is half of
 ``standard``, rounded up."""
 
 DEFAULT_IMAGE_SIZE, DEFAULT_IMAGE_QUALITY = "1024x1024", "standard"
@@ -110,11 +110,11 @@ def price(
     if unit is None or n < 1:
         wanted = {"kind": kind, "quality": quality, "size": size, "n": n, "characters": characters}
         given = ", ".join(f"{name} {value}" for name, value in wanted.items() if value)
-        return NoPrice(f"price book {VERSION} has no price for {given}", *_priced_alternatives(kind, quality))
+        return NoPrice(f"price book {VERSION} has no price for {given}", *_find_alternatives(kind, quality))
     return Price(unit, n)
 
 
-def _priced_alternatives(kind: str, quality: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _find_alternatives(kind: str, quality: str | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The sizes that are priced in this quality, or else the qualities that are priced."""
     if kind == "image":
         sizes = tuple(image_sizes(quality))

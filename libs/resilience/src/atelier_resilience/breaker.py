@@ -1,6 +1,6 @@
-"""A circuit breaker: what has failed again and again is left alone for a while (seed 002, rollback plan).
+"""A circuit breaker: after repeated failures no request is made for a while.
 
-Closed, it lets everything pass; open, nothing; after a pause, half-open, one request that shows how things stand.
+Closed, it admits every request; open, none; after a pause, half-open, a single trial request.
 """
 
 import time
@@ -15,7 +15,7 @@ State = Literal["closed", "half-open", "open"]
 
 
 class CircuitOpen(Exception):
-    """Not tried. ``wait_s`` seconds from now it may be."""
+    """The request was not made; it may be tried again in ``wait_s`` seconds."""
 
     def __init__(self, wait_s: float) -> None:
         super().__init__("the circuit breaker is open")
@@ -23,7 +23,7 @@ class CircuitOpen(Exception):
 
 
 class CircuitBreaker:
-    """Counts failures in a row, in this process. Whoever passes says how it went."""
+    """Counts consecutive failures in this process. Each request records its outcome."""
 
     def __init__(self, *, pause_s: float = PAUSE_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._pause_s = pause_s
@@ -41,7 +41,7 @@ class CircuitBreaker:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """One request, which says by ``record`` how it went, or nothing if it showed nothing. Raises CircuitOpen."""
+        """One request, whose outcome is given to ``record``, if it has one. Raises CircuitOpen."""
         if (state := self.state) == "open":
             raise CircuitOpen(max(1.0, self._pause_s - (self._clock() - self._failed_at)))
         is_trial = state == "half-open"
@@ -49,11 +49,11 @@ class CircuitBreaker:
         try:
             yield
         finally:
-            # Who entered before it opened may leave while the trial is still under way.
+            # A request from before it opened may end while the trial is still under way.
             self._trial = self._trial and not is_trial
 
     def record(self, *, success: bool) -> None:
-        """How a request went."""
+        """Counts the outcome of a request."""
         if success:
             self._failures = 0
         else:
@@ -62,7 +62,7 @@ class CircuitBreaker:
 
     @contextmanager
     def guard_errors(self, is_failure: Callable[[Exception], bool]) -> Iterator[None]:
-        """One request that went badly if it raises what ``is_failure`` counts. Raises CircuitOpen."""
+        """One request, which fails if it raises an error that ``is_failure`` accepts. Raises CircuitOpen."""
         with self.guard():
             try:
                 yield

@@ -1,4 +1,4 @@
-"""Running a service's HTTP: one uvicorn process, logs and shutdown as ours."""
+"""Runs a service's HTTP server: one uvicorn process with our logs and our shutdown."""
 
 import gc
 import socket
@@ -23,10 +23,10 @@ def serve(
     """Blocks until SIGTERM or SIGINT. Then it is not ready any more, answers for another ``drain_s`` seconds, ends
     every wait, closes its listeners and finishes requests for at most ``REQUESTS_S_MAX`` seconds.
 
-    ``also``: further (host, port) that the same application answers on; ``scope["server"]`` tells it which.
+    ``also``: further (host, port) that the same application answers on; ``scope["server"]`` names it.
     """
     protect_memory()
-    # What start-up made lives as long as the process: the collector need not look at it again and again.
+    # Objects of the start-up live as long as the process: the collector need not scan them again.
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
     config = uvicorn.Config(

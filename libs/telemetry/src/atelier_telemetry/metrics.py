@@ -38,7 +38,7 @@ OLDEST_OPEN = Gauge(
 )
 """record: saga (the session's), projection (what clients see)."""
 PROJECTION_HEALED = Counter(
-    "atelier_projection_healed_total", "Generations whose projection the session had to be asked for", ["outcome"]
+    "atelier_projection_healed_total", "Generations whose projection was repaired from the session", ["outcome"]
 )
 """outcome: told (an event was lost), withdrawn (the request itself was)."""
 
@@ -54,13 +54,15 @@ RENDER_QUEUE = Gauge("atelier_render_jobs", "Render jobs by state", ["state"])
 LEASES_LOST = Counter("atelier_render_leases_lost_total", "Leases taken over after their worker stopped beating")
 ETA_RATIO = Histogram(
     "atelier_eta_ratio",
-    "Seconds that finished renders took, as a multiple of the seconds told (p50)",
+    "Seconds that finished renders took, as a multiple of the estimated seconds (p50)",
     ["told"],
     buckets=(0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10),
 )
-"""told: queued (the first thing said while it waited, of its wait and its render), started (of the render alone)."""
+"""told: queued (the first estimate, of waiting and rendering), started (of the render alone)."""
 ETA_KEPT = Counter(
-    "atelier_eta_p90_total", "Finished renders by whether they took no longer than the p90 told", ["told", "within"]
+    "atelier_eta_p90_total",
+    "Finished renders by whether they took no longer than the estimated p90",
+    ["told", "within"],
 )
 """within: yes, no. Nine of ten should be yes."""
 CONTENT_CHECKS = Counter(

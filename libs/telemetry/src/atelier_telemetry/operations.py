@@ -1,4 +1,4 @@
-"""What every service answers to its operators: is it alive, is it ready, what does it measure."""
+"""The operations API of every service: liveness, readiness and metrics."""
 
 import asyncio
 import hmac
@@ -16,7 +16,7 @@ Check = Callable[[], Awaitable[bool]]
 
 CHECK_S_MAX = 2.0
 PROCESS = "process"
-"""The check that fails once the process has been asked to end."""
+"""The check that fails once the process is shutting down."""
 ONE_SPAN_A_REQUEST: TelemetryConfig = {
     "operation_spans": False,
     "metrics": False,
@@ -38,7 +38,7 @@ def operations_router(checks: Mapping[str, Check]) -> APIRouter:
 
 
 def health_router(checks: Mapping[str, Check], *, name_parts: bool) -> APIRouter:
-    """``/health/live`` and ``/health/ready``. A listener that strangers reach does not name the parts."""
+    """``/health/live`` and ``/health/ready``. A public listener does not name the parts."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/health/live")
@@ -47,7 +47,7 @@ def health_router(checks: Mapping[str, Check], *, name_parts: bool) -> APIRouter
 
     @router.get("/health/ready")
     async def ready() -> JSONResponse:
-        # A process that ends says so at once: no balancer waits for what its other parts have to say.
+        # A process that shuts down answers at once, without the other checks, so that no load balancer waits.
         ends = PROCESS in checks and not await _holds(checks[PROCESS])
         names = [PROCESS] if ends else list(checks)
         answers = await asyncio.gather(*(_holds(checks[name]) for name in names))

@@ -49,12 +49,12 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Starts, unless it is asked to end before that: what start-up waits for may never come."""
+        """Starts, unless a signal ends it before: start-up may wait for something that never comes."""
         starting = asyncio.ensure_future(self._startup_failed(sockets))
         while not starting.done() and not self.should_exit:
             await asyncio.wait([starting], timeout=LOOK_EVERY_S)
         if not starting.done():
-            logger.warning("asked to end while starting: start-up is given up")
+            logger.warning("start-up interrupted by a signal, stopping")
             starting.cancel()
         elif await starting:
             raise SystemExit(STARTUP_FAILED)
@@ -77,7 +77,7 @@ class Server(uvicorn.Server):
 
     async def _await_first_requests(self) -> None:
         """Waits for the requests of accepted connections: closing one that has sent none would lose its request to a
-        reset, which its client cannot tell from one that was worked on."""
+        reset, which its client cannot distinguish from a request that was handled."""
         clock = asyncio.get_running_loop().time
         until = clock() + FIRST_REQUEST_S_MAX
         while clock() < until and any(_awaits_first_request(each) for each in self.server_state.connections):  # noqa: ASYNC110 - no event says it
@@ -108,10 +108,10 @@ async def _accept_the_rest(sockets: Sequence[socket]) -> None:
 
 
 def _kill_after(seconds: float) -> None:
-    """For a process that cannot end: whatever it still waits for survives without it."""
+    """For a process that cannot end: all that it still waits for survives without it."""
 
     def kill() -> None:
-        logger.error("not ended %.0f s after it was asked to: killed", seconds)
+        logger.error("shutdown failed to end within %.0f s, killing the process", seconds)
         os.kill(os.getpid(), signal.SIGKILL)
 
     timer = threading.Timer(seconds, kill)

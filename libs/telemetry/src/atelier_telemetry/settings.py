@@ -14,10 +14,10 @@ def read(model: type[Model]) -> Model:
     names its variable and does not repeat it."""
     try:
         return model()
-    except ValidationError as refused:
-        errors = refused.errors(include_input=False, include_url=False, include_context=False)
-        prefix = _prefix_of(refused.title)
-        raise SystemExit("\n".join(_sentence(dict(error), prefix) for error in errors)) from None
+    except ValidationError as error:
+        errors = error.errors(include_input=False, include_url=False, include_context=False)
+        prefix = _prefix_of(error.title)
+        raise SystemExit("\n".join(_sentence(dict(detail), prefix) for detail in errors)) from None
 
 
 def _prefix_of(name: str) -> str:

@@ -1,28 +1,28 @@
-"""The end of a process, in its steps: first it is no longer ready, then nobody waits any more, then it is gone."""
+"""The shutdown of a process in steps: it is no longer ready, its waits end, it closes."""
 
 from collections.abc import Callable
 
 
 class Shutdown:
-    """Whether this process is to end, and what has to happen then. ``serve`` drives it; the application listens."""
+    """The state of this process's shutdown, and callbacks for it. ``serve`` drives it; the application subscribes."""
 
     def __init__(self) -> None:
         self._begun = False
         self._acts: list[Callable[[], object]] = []
 
     async def has_not_begun(self) -> bool:
-        """A readiness check: False as soon as the process has been asked to end."""
+        """A readiness check: False as soon as the shutdown begins."""
         return not self._begun
 
     def begin(self) -> None:
-        """The process has been asked to end; it still answers."""
+        """Marks the shutdown as begun; the process still answers."""
         self._begun = True
 
     def call_when_waits_end(self, act: Callable[[], object]) -> None:
-        """Has ``act`` called when every wait is to end."""
+        """Registers ``act`` to be called when every wait must end."""
         self._acts.append(act)
 
     def end_waits(self) -> None:
-        """The listener is about to close: whatever waits is to answer now."""
+        """Calls the registered callbacks: the listener is about to close, and waiting requests must be answered."""
         for act in self._acts:
             act()
