@@ -37,11 +37,11 @@ def _values(annotation: Any, constraints: Sequence[Any]) -> st.SearchStrategy[An
 
 def _plain(kind: type[object], constraints: Sequence[Any]) -> st.SearchStrategy[Any]:
     if kind is int:
-        return st.integers(_bound(constraints, "ge"), _bound(constraints, "le"))
+        return st.integers(_limit(constraints, "ge"), _limit(constraints, "le"))
     if kind is float:
-        return st.floats(_bound(constraints, "ge"), _bound(constraints, "le"))
+        return st.floats(_limit(constraints, "ge"), _limit(constraints, "le"))
     if kind is str:
-        return st.text(min_size=_bound(constraints, "min_length") or 0, max_size=_bound(constraints, "max_length"))
+        return st.text(min_size=_limit(constraints, "min_length") or 0, max_size=_limit(constraints, "max_length"))
     return {
         Metadata: st.dictionaries(st.text(), st.text(), max_size=ITEMS_MAX).map(Metadata),
         bool: st.booleans(),
@@ -51,5 +51,5 @@ def _plain(kind: type[object], constraints: Sequence[Any]) -> st.SearchStrategy[
     }[kind]
 
 
-def _bound(constraints: Sequence[Any], name: str) -> int | None:
+def _limit(constraints: Sequence[Any], name: str) -> int | None:
     return next((getattr(each, name) for each in constraints if hasattr(each, name)), None)

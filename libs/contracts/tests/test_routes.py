@@ -1,4 +1,4 @@
-"""Every message has a hearer: one that has none would lie in its sender's outbox for ever."""
+"""Every message has a consumer: one without would lie in its sender's outbox forever."""
 
 import pytest
 

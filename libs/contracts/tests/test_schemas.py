@@ -30,51 +30,51 @@ def test_one_schema_is_stored_for_every_message() -> None:
 
 
 def test_a_removed_field_breaks() -> None:
-    new = _changed("properties", {"generation_id": OLD["properties"]["generation_id"], "owner": {}})
+    new = _schema_with("properties", {"generation_id": OLD["properties"]["generation_id"], "owner": {}})
 
     assert "field credits was removed" in find_breaking_changes(OLD, new)
 
 
 def test_a_field_that_becomes_required_breaks() -> None:
-    new = _changed("required", ["generation_id", "credits"])
+    new = _schema_with("required", ["generation_id", "credits"])
 
     assert find_breaking_changes(OLD, new) == ["field credits became required"]
 
 
 def test_a_new_field_that_is_required_breaks() -> None:
-    new = _changed("properties", {**OLD["properties"], "reason": {"type": "string"}})
+    new = _schema_with("properties", {**OLD["properties"], "reason": {"type": "string"}})
     new["required"] = ["generation_id", "reason"]
 
     assert find_breaking_changes(OLD, new) == ["field reason became required"]
 
 
 def test_a_changed_type_breaks() -> None:
-    new = _changed("properties", {**OLD["properties"], "credits": {"type": "string"}})
+    new = _schema_with("properties", {**OLD["properties"], "credits": {"type": "string"}})
 
     assert find_breaking_changes(OLD, new) == ["field credits changed its type"]
 
 
 def test_a_change_inside_a_noun_breaks_too() -> None:
-    new = _changed("$defs", {"Owner": {"properties": {}, "required": []}})
+    new = _schema_with("$defs", {"Owner": {"properties": {}, "required": []}})
 
     assert find_breaking_changes(OLD, new) == ["field Owner.kind was removed"]
 
 
 def test_a_list_of_words_may_grow() -> None:
-    new = _changed("$defs", {"Owner": {"properties": {"kind": {"enum": ["store", "user", "team"]}}}})
+    new = _schema_with("$defs", {"Owner": {"properties": {"kind": {"enum": ["store", "user", "team"]}}}})
 
     assert find_breaking_changes(OLD, new) == []
 
 
 @pytest.mark.parametrize("kind", [{"enum": ["store"]}, {"enum": ["store", "team"]}, {"type": "string"}])
 def test_a_list_of_words_may_not_lose_one(kind: dict[str, Any]) -> None:
-    new = _changed("$defs", {"Owner": {"properties": {"kind": kind}}})
+    new = _schema_with("$defs", {"Owner": {"properties": {"kind": kind}}})
 
     assert find_breaking_changes(OLD, new) == ["field Owner.kind changed its type"]
 
 
 def test_an_added_optional_field_is_safe() -> None:
-    new = _changed("properties", {**OLD["properties"], "reason": {"anyOf": [{"type": "string"}, {"type": "null"}]}})
+    new = _schema_with("properties", {**OLD["properties"], "reason": {"anyOf": [{"type": "string"}, {"type": "null"}]}})
 
     assert find_breaking_changes(OLD, new) == []
 
@@ -82,7 +82,7 @@ def test_an_added_optional_field_is_safe() -> None:
 def test_other_words_and_another_default_are_safe() -> None:
     credits = {"type": "integer", "description": "How many are held.", "title": "Credits", "default": 1}
 
-    assert find_breaking_changes(OLD, _changed("properties", {**OLD["properties"], "credits": credits})) == []
+    assert find_breaking_changes(OLD, _schema_with("properties", {**OLD["properties"], "credits": credits})) == []
 
 
 def test_the_check_names_a_removed_message_a_new_one_and_a_broken_one(
@@ -113,5 +113,5 @@ def test_writing_makes_the_check_pass(tmp_path: Path, monkeypatch: pytest.Monkey
     assert schemas.main(["--check"]) == 0
 
 
-def _changed(part: str, value: object) -> dict[str, Any]:
+def _schema_with(part: str, value: object) -> dict[str, Any]:
     return {**OLD, part: value}

@@ -36,14 +36,14 @@ def request() -> Envelope:
     return wrap(CancelRequested(generation_id=uuid4()), source="atelier/test")
 
 
-def outgoing(envelope: Envelope) -> OutgoingMessage:
+def to_outgoing(envelope: Envelope) -> OutgoingMessage:
     """A message in a frame of its own, ready for the wire."""
     return OutgoingMessage(envelope.body.encode(), envelope.headers, str(envelope.id), envelope.message.name)
 
 
 @dataclass
 class Recorder:
-    """A handler that leaves one row for each message, and fails for those it was told to fail for."""
+    """A handler that leaves one row for each message, and fails for those in ``failing``."""
 
     failing: dict[UUID, Exception] = field(default_factory=dict)
     handled: list[list[UUID]] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Recorder:
             if (error := self.failing.get(delivery.envelope.id)) is not None:
                 raise error
 
-    def tried(self, envelope: Envelope, times: int) -> Callable[[], Awaitable[bool]]:
+    def has_tried(self, envelope: Envelope, times: int) -> Callable[[], Awaitable[bool]]:
         """Whether it met the message that often, for ``becomes``."""
 
         async def look() -> bool:
@@ -102,17 +102,17 @@ class Server:
         return [await source.get(timeout=5) for _ in range(count)]
 
     async def is_empty(self) -> bool:
-        """Whether the queue has nothing to deliver, asked of the queue itself and not of its statistics."""
+        """Whether the queue has nothing to deliver, read from the queue itself and not from its statistics."""
         return await (await self.channel.get_queue(self.queue)).get(fail=False) is None
 
-    async def waiting(self, queue: str | None = None) -> int:
-        """How many messages of the queue nobody holds."""
+    async def count(self, queue: str | None = None) -> int:
+        """How many messages of the queue no consumer holds."""
         found = await self.channel.declare_queue(queue or self.queue, passive=True)
         return found.declaration_result.message_count or 0
 
     async def dead(self) -> int:
-        """How many dead letters lie in the queue's grave."""
-        return await self.waiting(topology.dead_queue(self.queue))
+        """How many dead letters the queue has."""
+        return await self.count(topology.dead_queue(self.queue))
 
     async def effects(self) -> list[UUID]:
         """The messages that had an effect, in the order of their effects."""

@@ -10,7 +10,7 @@ from atelier_messaging.testing import happens
 
 
 class Gate:
-    """A ``run`` that doubles its items, keeps the groups it saw, and waits at the gate when told to."""
+    """A ``run`` that doubles its items, keeps the groups it saw, and waits at a closed gate."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
@@ -30,7 +30,7 @@ async def test_what_arrives_during_one_group_becomes_the_next() -> None:
     gate = Gate()
     batcher = Batcher(gate.run, batch_max=10)
 
-    tasks = await _submitted(batcher, gate, [1], [2, 3, 4])
+    tasks = await _submit_all(batcher, gate, [1], [2, 3, 4])
     gate.open.set()
 
     assert await asyncio.gather(*tasks) == [2, 4, 6, 8]
@@ -41,7 +41,7 @@ async def test_no_group_is_larger_than_allowed() -> None:
     gate = Gate()
     batcher = Batcher(gate.run, batch_max=2)
 
-    tasks = await _submitted(batcher, gate, [1], [2, 3, 4, 5, 6])
+    tasks = await _submit_all(batcher, gate, [1], [2, 3, 4, 5, 6])
     gate.open.set()
     await asyncio.gather(*tasks)
 
@@ -52,7 +52,7 @@ async def test_an_error_reaches_each_submitter_of_its_group_and_no_other() -> No
     gate = Gate()
     batcher = Batcher(gate.run, batch_max=2)
 
-    tasks = await _submitted(batcher, gate, [1], [13, 14, 15])
+    tasks = await _submit_all(batcher, gate, [1], [13, 14, 15])
     gate.open.set()
     answers = await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -72,11 +72,11 @@ async def test_a_run_that_answers_too_few_strands_nobody() -> None:
 async def test_a_cancelled_run_strands_nobody() -> None:
     gate = Gate()
 
-    async def torn_down(items: Sequence[int]) -> list[int]:
+    async def shut_down(items: Sequence[int]) -> list[int]:
         await gate.run(items)
         raise asyncio.CancelledError
 
-    tasks = await _submitted(Batcher(torn_down, batch_max=1), gate, [1], [2, 3])
+    tasks = await _submit_all(Batcher(shut_down, batch_max=1), gate, [1], [2, 3])
     gate.open.set()
     answers = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
 
@@ -87,7 +87,7 @@ async def test_too_many_waiting_are_refused_and_the_others_answered() -> None:
     gate = Gate()
     batcher = Batcher(gate.run, batch_max=10, waiting_max=2)
 
-    tasks = await _submitted(batcher, gate, [1], [2, 3])
+    tasks = await _submit_all(batcher, gate, [1], [2, 3])
     with pytest.raises(Overloaded):
         await batcher.submit(4)
     gate.open.set()
@@ -99,7 +99,7 @@ async def test_cancelling_one_waiter_harms_no_other() -> None:
     gate = Gate()
     batcher = Batcher(gate.run, batch_max=10)
 
-    at_work, neighbour, waiting, other = await _submitted(batcher, gate, [1], [2, 3, 4])
+    at_work, neighbour, waiting, other = await _submit_all(batcher, gate, [1], [2, 3, 4])
     at_work.cancel()
     waiting.cancel()
     gate.open.set()
@@ -111,7 +111,7 @@ async def test_cancelling_one_waiter_harms_no_other() -> None:
 async def test_draining_waits_for_all() -> None:
     gate = Gate()
     batcher = Batcher(gate.run, batch_max=1)
-    tasks = await _submitted(batcher, gate, [1], [2, 3])
+    tasks = await _submit_all(batcher, gate, [1], [2, 3])
 
     draining = asyncio.create_task(batcher.drain())
     await asyncio.sleep(0)
@@ -127,7 +127,7 @@ async def test_draining_an_idle_batcher_returns_at_once() -> None:
     await asyncio.wait_for(Batcher(Gate().run, batch_max=1).drain(), 1)
 
 
-async def _submitted(
+async def _submit_all(
     batcher: Batcher[int, int], gate: Gate, first: Sequence[int], then: Sequence[int]
 ) -> list[asyncio.Task[int]]:
     """Submits ``first``, waits until it is at work, then submits the others behind it."""

@@ -60,12 +60,12 @@ async def test_poison_in_a_bundle_is_buried_alone_and_the_rest_of_it_handled_onc
     async with sender.unit.once(dispatch=False) as tx:
         sent = [tx.emit(request().message) for _ in range(10)]
     await asyncio.gather(*(sender.outbox.dispatch(envelope) for envelope in sent))
-    await becomes(1, server.waiting)
+    await becomes(1, server.count)
 
     await begin(Recorder(failing={sent[4].id: Poison("no")}))
 
     await becomes([envelope.id for envelope in sent if envelope is not sent[4]], server.effects)
-    await becomes([str(sent[4].id)], lambda: _buried(server, amqp_link))
+    await becomes([str(sent[4].id)], lambda: _find_dead_letters(server, amqp_link))
 
 
 async def test_a_bundle_that_is_none_is_buried_whole(server: Server, begin: Begin, amqp_link: Link) -> None:
@@ -76,7 +76,7 @@ async def test_a_bundle_that_is_none_is_buried_whole(server: Server, begin: Begi
     await server.send(after)
 
     await becomes([after.id], server.effects)
-    await becomes(["no bundle"], lambda: _buried(server, amqp_link))
+    await becomes(["no bundle"], lambda: _find_dead_letters(server, amqp_link))
 
 
 async def test_a_message_that_cannot_be_decoded_is_buried_and_its_neighbours_handled(
@@ -147,7 +147,7 @@ async def test_a_surprise_that_passes_is_handled_once(server: Server, begin: Beg
     await begin(handler)
 
     await server.send(strange)
-    await becomes(True, handler.tried(strange, 2))
+    await becomes(True, handler.has_tried(strange, 2))
     handler.failing.clear()
 
     await becomes([strange.id], server.effects)
@@ -160,7 +160,7 @@ async def test_a_transient_message_is_tried_for_ever_and_never_buried(server: Se
     await begin(handler)
 
     await server.send(later)
-    await becomes(True, handler.tried(later, 2 * len(RETRY_DELAYS_S) + 2))
+    await becomes(True, handler.has_tried(later, 2 * len(RETRY_DELAYS_S) + 2))
     assert await server.dead() == 0
     handler.failing.clear()
 
@@ -172,7 +172,7 @@ async def test_no_message_waits_behind_one_that_is_tried_again(server: Server, b
     handler = Recorder(failing={later.id: Transient("not yet")})
     await begin(handler)
     await server.send(later)
-    await becomes(True, handler.tried(later, 1))
+    await becomes(True, handler.has_tried(later, 1))
 
     others = [request() for _ in range(20)]
     await server.send(*others)
@@ -188,5 +188,5 @@ async def _consume(server: Server, begin: Begin, handler: Recorder, batch: list[
         await Consumer(server.queue, handler, bus.unit, bus.publisher).run(Scripted(raws))
 
 
-async def _buried(server: Server, link: Link) -> list[str]:
+async def _find_dead_letters(server: Server, link: Link) -> list[str]:
     return [letter.message_id for letter in await list_dead(link.url, server.queue)]

@@ -100,7 +100,7 @@ async def test_a_message_the_broker_gave_up_is_not_lost_when_it_is_tried_again(
     await begin(handler)
 
     assert await redrive(amqp_link.url, server.queue) == 1
-    await becomes(True, handler.tried(fatal, 1))
+    await becomes(True, handler.has_tried(fatal, 1))
     handler.failing.clear()
 
     await becomes([fatal.id], server.effects)

@@ -17,7 +17,7 @@ from atelier_messaging.link import Link, open_link
 from atelier_messaging.testing import becomes, happens
 
 from .conftest import Begin
-from .server import Recorder, Server, outgoing, request
+from .server import Recorder, Server, request, to_outgoing
 
 pytestmark = pytest.mark.stack
 
@@ -52,7 +52,7 @@ async def test_a_loss_of_our_side_alone_heals_while_the_broker_still_holds_the_o
     assert held == 2  # one to publish, one to consume: the broker was told of neither's end
     assert (await asyncio.wait_for(heard.get(), 15)).id == reply.id
     await becomes({envelope.id for envelope in batch}, lambda: _effects_of(server, batch))
-    assert (await service.publisher.publish([outgoing(request())])) == [PublishOutcome.CONFIRMED]
+    assert (await service.publisher.publish([to_outgoing(request())])) == [PublishOutcome.CONFIRMED]
 
 
 async def test_a_node_that_freezes_is_left_for_the_next_address(
@@ -78,7 +78,7 @@ async def test_a_node_that_confirms_nothing_is_left_though_it_may_be_alive(
     service = await begin(url=f"{amqp_link.url},{other_link.url}")
     amqp_link.freeze()
 
-    outcomes = [(await service.publisher.publish([outgoing(request())]))[0] for _ in range(3)]
+    outcomes = [(await service.publisher.publish([to_outgoing(request())]))[0] for _ in range(3)]
 
     assert outcomes == [PublishOutcome.UNKNOWN] * 3
     await becomes(PublishOutcome.CONFIRMED, lambda: _publish(service))
@@ -174,4 +174,4 @@ async def _effects_of(server: Server, batch: list[Envelope]) -> set[UUID]:
 
 
 async def _publish(service: Bus) -> PublishOutcome:
-    return (await service.publisher.publish([outgoing(request())]))[0]
+    return (await service.publisher.publish([to_outgoing(request())]))[0]

@@ -43,7 +43,7 @@ async def test_an_exception_leaves_nothing_behind(server: Server, begin: Begin) 
             raise ZeroDivisionError
 
     assert await server.outbox() == await server.inbox() == await server.effects() == []
-    assert await server.waiting() == 0
+    assert await server.count() == 0
 
 
 async def test_a_message_seen_before_is_not_fresh(begin: Begin) -> None:

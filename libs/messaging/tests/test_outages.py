@@ -16,13 +16,13 @@ from atelier_messaging.publisher import Publisher
 from atelier_messaging.testing import WAIT_S_MAX, becomes, happens
 
 from .conftest import Begin
-from .server import Exhausted, Recorder, Scripted, Server, outgoing, request
+from .server import Exhausted, Recorder, Scripted, Server, request, to_outgoing
 
 pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
-async def linked_pool(server: Server, database_link: Link) -> AsyncIterator[Pool]:
+async def pool_by_link(server: Server, database_link: Link) -> AsyncIterator[Pool]:
     """A pool that reaches the database through ``database_link``."""
     pool = await database.connect(database_link.url)
     yield pool
@@ -44,10 +44,10 @@ class Held(Recorder):
 
 
 async def test_backends_that_are_terminated_within_a_batch_cost_nothing_but_time(
-    server: Server, begin: Begin, linked_pool: Pool
+    server: Server, begin: Begin, pool_by_link: Pool
 ) -> None:
     handler, batch = Held(), [request() for _ in range(10)]
-    await begin(handler, pool=linked_pool)
+    await begin(handler, pool=pool_by_link)
     await server.send(*batch)
     await happens(handler.written)
 
@@ -57,15 +57,15 @@ async def test_backends_that_are_terminated_within_a_batch_cost_nothing_but_time
     )
     handler.go_on.set()
 
-    await becomes(sorted(envelope.id for envelope in batch), lambda: _sorted_effects(server))
+    await becomes(sorted(envelope.id for envelope in batch), lambda: _effects_in_order(server))
     assert await server.dead() == 0
 
 
 async def test_a_database_that_is_gone_for_a_while_keeps_the_batch(
-    server: Server, begin: Begin, linked_pool: Pool, database_link: Link
+    server: Server, begin: Begin, pool_by_link: Pool, database_link: Link
 ) -> None:
     handler, batch = Recorder(), [request() for _ in range(10)]
-    service = await begin(pool=linked_pool)
+    service = await begin(pool=pool_by_link)
     await server.send(*batch)
     raws = await server.take(10)
     await database_link.down()
@@ -84,7 +84,7 @@ async def test_a_database_that_is_gone_for_a_while_keeps_the_batch(
 
 
 async def test_a_commit_whose_answer_was_lost_is_not_repeated(
-    server: Server, begin: Begin, linked_pool: Pool, database_link: Link
+    server: Server, begin: Begin, pool_by_link: Pool, database_link: Link
 ) -> None:
     handler, envelope, emitted = Recorder(), request(), []
 
@@ -92,7 +92,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_repeated(
         await handler(tx)
         emitted.append(tx.emit(CancelRequested(generation_id=envelope.message.subject)))
 
-    service = await begin(pool=linked_pool)
+    service = await begin(pool=pool_by_link)
     await server.send(envelope)
     raws = await server.take(1)
     database_link.lose_answer_to(b"COMMIT;")
@@ -125,7 +125,7 @@ async def test_a_connection_cut_within_a_batch_handles_it_once(server: Server, b
 
     await amqp_link.cut()
     handler.go_on.set()
-    await becomes(sorted(envelope.id for envelope in batch), lambda: _sorted_effects(server))
+    await becomes(sorted(envelope.id for envelope in batch), lambda: _effects_in_order(server))
     await server.send(fence)
     await becomes(11, lambda: _count(server))
 
@@ -145,7 +145,7 @@ async def test_cuts_under_load_lose_nothing_and_repeat_nothing(server: Server, b
             sent += [tx.emit(request().message).id for _ in range(40)]
         await amqp_link.cut()
 
-    await becomes(sorted(sent), lambda: _sorted_effects(server))
+    await becomes(sorted(sent), lambda: _effects_in_order(server))
     await becomes([], server.outbox)
 
 
@@ -180,7 +180,7 @@ async def test_publishing_to_a_frozen_broker_is_unknown_in_time(begin: Begin, am
     amqp_link.freeze()
 
     async with asyncio.timeout(WAIT_S_MAX):
-        outcomes = await sender.publisher.publish([outgoing(request()) for _ in range(frames)])
+        outcomes = await sender.publisher.publish([to_outgoing(request()) for _ in range(frames)])
 
     assert outcomes == [PublishOutcome.UNKNOWN] * frames
 
@@ -199,14 +199,14 @@ async def test_what_a_frozen_broker_did_not_confirm_is_handled_once(
     amqp_link.thaw()
 
     await becomes([], server.outbox)
-    await becomes(sorted(envelope.id for envelope in sent), lambda: _sorted_effects(server))
+    await becomes(sorted(envelope.id for envelope in sent), lambda: _effects_in_order(server))
     assert sorted(message for group in handler.handled for message in group) == sorted(e.id for e in sent)
 
 
 async def test_publishing_while_the_broker_is_away_is_unknown_at_once(begin: Begin, amqp_link: Link) -> None:
     sender = await begin()
     await amqp_link.down()
-    await becomes(False, lambda: _connected(sender.publisher))
+    await becomes(False, lambda: _is_connected(sender.publisher))
 
     async with sender.unit.once(dispatch=False) as tx:
         envelope = tx.emit(request().message)
@@ -248,10 +248,10 @@ async def test_draining_waits_until_what_was_committed_is_published(
     assert await server.outbox() == []
 
     await begin(Recorder())
-    await becomes(sorted(sent), lambda: _sorted_effects(server))
+    await becomes(sorted(sent), lambda: _effects_in_order(server))
 
 
-async def _sorted_effects(server: Server) -> list[UUID]:
+async def _effects_in_order(server: Server) -> list[UUID]:
     return sorted(await server.effects())
 
 
@@ -259,7 +259,7 @@ async def _count(server: Server) -> int:
     return len(await server.effects())
 
 
-async def _connected(publisher: Publisher) -> bool:
+async def _is_connected(publisher: Publisher) -> bool:
     return publisher.is_connected
 
 

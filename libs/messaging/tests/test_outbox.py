@@ -1,4 +1,4 @@
-"""The outbox: a row goes only when its message is confirmed, and what a crash left is sent by whoever sweeps next."""
+"""The outbox: a row goes only when its message is confirmed, and what a crash left is sent by the next sweep."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from atelier_messaging.publisher import OutgoingMessage
 from atelier_messaging.testing import becomes, happens
 
 from .conftest import Begin
-from .server import Recorder, Server, outgoing, request
+from .server import Recorder, Server, request, to_outgoing
 
 pytestmark = pytest.mark.stack
 
@@ -50,7 +50,7 @@ async def test_a_row_stays_until_the_confirm(server: Server, begin: Begin, amqp_
 
 async def test_a_crash_between_commit_and_publish_is_made_good_by_the_sweeper(server: Server, begin: Begin) -> None:
     left = request()
-    await _left_behind(server, left)
+    await _leave_behind(server, left)
 
     await begin(Recorder())
 
@@ -75,7 +75,7 @@ async def test_two_sweepers_send_each_row_once(
 ) -> None:
     monkeypatch.setattr(publisher, "PUBLISH_S_MAX", 30.0)
     left = [request() for _ in range(20)]
-    await _left_behind(server, *left)
+    await _leave_behind(server, *left)
     first, second = await begin(), await begin()
 
     amqp_link.freeze()
@@ -91,8 +91,8 @@ async def test_two_sweepers_send_each_row_once(
 
 
 async def test_a_sweep_keeps_what_was_not_confirmed(server: Server, begin: Begin, without_sweeper: None) -> None:
-    routable, unroutable = request(), _unheard()
-    await _left_behind(server, unroutable, routable)
+    routable, unroutable = request(), _unroutable_message()
+    await _leave_behind(server, unroutable, routable)
 
     assert await (await begin()).outbox.sweep() == 1
     assert await server.outbox() == [unroutable.id]
@@ -102,7 +102,7 @@ async def test_a_sweeper_works_off_more_than_one_window(
     server: Server, begin: Begin, without_sweeper: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "SWEEP_ROWS_MAX", 20)
-    await _left_behind(server, *(request() for _ in range(50)))
+    await _leave_behind(server, *(request() for _ in range(50)))
     bus = await begin()
 
     assert [await bus.outbox.sweep() for _ in range(4)] == [20, 20, 10, 0]
@@ -111,7 +111,7 @@ async def test_a_sweeper_works_off_more_than_one_window(
 async def test_an_unroutable_message_is_reported_and_kept(server: Server, begin: Begin) -> None:
     bus = await begin()
     async with bus.unit.once(dispatch=False) as tx:
-        unheard = tx.emit(_unheard().message)
+        unheard = tx.emit(_unroutable_message().message)
 
     assert await bus.outbox.dispatch(unheard) is PublishOutcome.UNROUTABLE
     await bus.outbox.drain()
@@ -120,13 +120,13 @@ async def test_an_unroutable_message_is_reported_and_kept(server: Server, begin:
 
 async def test_one_unroutable_message_harms_no_other_of_its_window(server: Server, begin: Begin) -> None:
     bus = await begin()
-    routable = [outgoing(request()) for _ in range(5)]
-    unroutable = outgoing(_unheard())
+    routable = [to_outgoing(request()) for _ in range(5)]
+    unroutable = to_outgoing(_unroutable_message())
 
     outcomes = await bus.publisher.publish([*routable[:2], unroutable, *routable[2:]])
 
     assert outcomes == [PublishOutcome.CONFIRMED] * 2 + [PublishOutcome.UNROUTABLE] + [PublishOutcome.CONFIRMED] * 3
-    await becomes(5, server.waiting)
+    await becomes(5, server.count)
 
 
 async def test_a_message_that_a_queue_refuses_may_have_reached_another(server: Server, begin: Begin) -> None:
@@ -137,8 +137,8 @@ async def test_a_message_that_a_queue_refuses_may_have_reached_another(server: S
     exchange = await server.channel.get_exchange("atelier")
     await queue.bind(exchange, "gateway.cancel_requested.v1")
 
-    assert await bus.publisher.publish([outgoing(request())]) == [PublishOutcome.UNKNOWN]
-    await becomes(1, server.waiting)
+    assert await bus.publisher.publish([to_outgoing(request())]) == [PublishOutcome.UNKNOWN]
+    await becomes(1, server.count)
 
 
 async def test_an_extra_key_brings_a_copy_to_its_queue_and_need_not_exist(server: Server, begin: Begin) -> None:
@@ -151,14 +151,14 @@ async def test_an_extra_key_brings_a_copy_to_its_queue_and_need_not_exist(server
 
     assert await bus.outbox.dispatch(envelope) is PublishOutcome.CONFIRMED
     assert _read(await copies.get()).id == envelope.id
-    await becomes(1, server.waiting)
+    await becomes(1, server.count)
 
 
 async def test_the_sweeper_sends_the_copies_too(server: Server, begin: Begin) -> None:
     copies = await server.channel.declare_queue(exclusive=True)
     await copies.bind(await server.channel.get_exchange("atelier"), "gateway.reply.here")
     left = wrap(request().message, source="atelier/test", cc=("gateway.reply.here",))
-    await _left_behind(server, left)
+    await _leave_behind(server, left)
 
     await begin()
 
@@ -188,12 +188,12 @@ def _now(heard: list[UUID]) -> Callable[[], Awaitable[list[UUID]]]:
     return look
 
 
-def _unheard() -> Envelope:
-    """A message that no queue of these tests hears."""
+def _unroutable_message() -> Envelope:
+    """A message that no queue of these tests receives."""
     return wrap(CreditRefunded(generation_id=request().message.subject, refunded=1), source="atelier/test")
 
 
-async def _left_behind(server: Server, *envelopes: Envelope) -> None:
+async def _leave_behind(server: Server, *envelopes: Envelope) -> None:
     """Rows as a process leaves them that committed and then died."""
     async with server.pool.acquire() as connection:
         await outbox.save(connection, envelopes)

@@ -1,4 +1,4 @@
-"""The broker trusts nobody: a service says what is its to say, hears what is its to hear, and declares nothing."""
+"""The broker trusts no service: each publishes and consumes its own messages alone, and declares nothing."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -49,7 +49,7 @@ class As:
         return await self.connection.channel(publisher_confirms=True, on_return_raises=True)
 
     async def publish(self, envelope: Envelope, key: str, exchange: str = EXCHANGE, **properties: Any) -> None:
-        """Says it as this user would, or as somebody else with ``user_id``."""
+        """Publishes it as this user, or as another with ``user_id``."""
         headers = {**envelope.headers, **properties.pop("headers", {})}
         properties.setdefault("user_id", self.user)
         message = aio_pika.Message(envelope.body.encode(), headers=headers, message_id=str(envelope.id), **properties)
@@ -63,8 +63,8 @@ async def users(urls: Urls) -> AsyncIterator[Mapping[str, As]]:
     """A connection for each."""
     made = {user: As(user, await aio_pika.connect(url)) for user, url in urls.items()}
     yield made
-    for one in made.values():
-        await one.connection.close()
+    for user in made.values():
+        await user.connection.close()
     async with await aio_pika.connect(urls[OPERATOR]) as connection:
         channel = await connection.channel()
         for queue in ROUTES:
@@ -115,7 +115,7 @@ async def test_no_service_taps_the_bus_or_opens_anothers_queue(users: Mapping[st
     attempts: list[Callable[[AbstractChannel], Any]] = [
         lambda channel: channel.declare_queue("tap"),
         lambda channel: channel.declare_queue(""),
-        lambda channel: _bound(channel, "session.saga", "#"),
+        lambda channel: _bind(channel, "session.saga", "#"),
         lambda channel: channel.queue_delete("billing.commands"),
         lambda channel: channel.exchange_delete(EXCHANGE),
         lambda channel: channel.default_exchange.publish(aio_pika.Message(b""), "billing.commands"),
@@ -126,7 +126,7 @@ async def test_no_service_taps_the_bus_or_opens_anothers_queue(users: Mapping[st
         ),
     ]
     if service == "gateway":
-        attempts.append(lambda channel: _bound(channel, mine, "#", declare=True))
+        attempts.append(lambda channel: _bind(channel, mine, "#", declare=True))
     else:
         attempts.append(lambda channel: channel.declare_queue(mine, exclusive=True))
 
@@ -138,7 +138,7 @@ async def test_no_service_taps_the_bus_or_opens_anothers_queue(users: Mapping[st
 async def test_the_gateway_binds_a_queue_of_its_own_to_its_replies(users: Mapping[str, As]) -> None:
     key = reply_key(uuid4().hex)
 
-    await _bound(await users["gateway"].channel(), f"{key}.1", key, declare=True)
+    await _bind(await users["gateway"].channel(), f"{key}.1", key, declare=True)
 
 
 async def test_a_user_cannot_pass_for_another(users: Mapping[str, As]) -> None:
@@ -176,7 +176,7 @@ async def test_the_retry_ladder_and_a_redrive_keep_who_sent_a_message_first(
     await users["session"].publish(later, "billing.refund_credit.v1")
     await users["session"].publish(poison, "billing.refund_credit.v1")
     await becomes({str(poison.id): "Poison: never"}, lambda: _reasons(urls))
-    await becomes(True, billing.tried(later, 1))
+    await becomes(True, billing.has_tried(later, 1))
 
     billing.failing.clear()
     assert await redrive(urls[OPERATOR], BILLING_COMMANDS) == 1
@@ -251,7 +251,7 @@ def test_a_request_is_the_gateways_word() -> None:
     assert senders_of(GenerationRequested) == ("gateway",)
 
 
-async def _bound(channel: AbstractChannel, queue: str, key: str, *, declare: bool = False) -> None:
+async def _bind(channel: AbstractChannel, queue: str, key: str, *, declare: bool = False) -> None:
     if declare:
         await channel.declare_queue(queue, exclusive=True)
     found = await channel.get_queue(queue, ensure=False)

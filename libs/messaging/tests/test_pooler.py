@@ -20,24 +20,24 @@ AT_ONCE = 40
 
 
 @pytest.fixture
-def bounced(server_urls: tuple[str, str], tmp_path: Path) -> Iterator[str]:
+def pooler_url(server_urls: tuple[str, str], tmp_path: Path) -> Iterator[str]:
     """URL of the database behind a pgbouncer that has three server connections."""
     with testing.pgbouncer(server_urls[1], tmp_path) as url:
         yield url
 
 
-async def test_a_pooler_that_loses_prepared_statements_is_refused_with_the_reason(bounced: str) -> None:
+async def test_a_pooler_that_loses_prepared_statements_is_refused_with_the_reason(pooler_url: str) -> None:
     """Debian 12 has pgbouncer 1.18; from 1.21 on it carries them, and this connects."""
     if _version() >= (1, 21):
-        pool = await database.connect(bounced)
+        pool = await database.connect(pooler_url)
         await pool.close()
         return
     with pytest.raises(UnfitPooler, match="ATELIER_DATABASE_STATEMENT_CACHE=0"):
-        await database.connect(bounced)
+        await database.connect(pooler_url)
 
 
-async def test_without_a_statement_cache_many_at_once_work_on_few_servers(bounced: str) -> None:
-    pool = await database.connect(bounced, statement_cache=0)
+async def test_without_a_statement_cache_many_at_once_work_on_few_servers(pooler_url: str) -> None:
+    pool = await database.connect(pooler_url, statement_cache=0)
     await pool.execute("CREATE TABLE IF NOT EXISTS pooled (number int, told jsonb)")
 
     async def write(number: int) -> object:
@@ -55,15 +55,15 @@ async def test_without_a_statement_cache_many_at_once_work_on_few_servers(bounce
 
 
 async def test_planner_settings_that_the_pooler_takes_no_more_are_put_on_the_role(
-    bounced: str, server_urls: tuple[str, str], tmp_path: Path
+    pooler_url: str, server_urls: tuple[str, str], tmp_path: Path
 ) -> None:
-    await (await database.connect(bounced, statement_cache=0)).close()
+    await (await database.connect(pooler_url, statement_cache=0)).close()
     folder = tmp_path / "next"
     folder.mkdir()
 
     with testing.pgbouncer(server_urls[1], folder) as later:
         pool = await database.connect(later, statement_cache=0)
-        planned = await _planned(pool)
+        planned = await _planner_settings(pool)
         await pool.execute("ALTER ROLE CURRENT_USER RESET jit")
         await pool.execute("ALTER ROLE CURRENT_USER RESET enable_bitmapscan")
         await pool.close()
@@ -83,10 +83,10 @@ async def test_a_statement_that_another_server_does_not_know_is_an_outage_and_no
 
 
 async def test_directly_at_the_database_nothing_is_refused(pool: Pool) -> None:
-    assert await _planned(pool) == ("off", "off")
+    assert await _planner_settings(pool) == ("off", "off")
 
 
-async def _planned(pool: Pool) -> tuple[str, str]:
+async def _planner_settings(pool: Pool) -> tuple[str, str]:
     row = await pool.fetchrow("SELECT current_setting('jit') AS jit, current_setting('enable_bitmapscan') AS bitmaps")
     assert row is not None
     return row["jit"], row["bitmaps"]

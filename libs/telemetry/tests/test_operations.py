@@ -23,11 +23,11 @@ async def false() -> bool:
     return False
 
 
-async def broken() -> bool:
+async def fail() -> bool:
     raise ConnectionRefusedError("no database here")
 
 
-async def hanging() -> bool:
+async def hang() -> bool:
     await asyncio.Event().wait()
     return True
 
@@ -41,13 +41,13 @@ async def test_ready_when_every_part_is() -> None:
 
 
 async def test_a_process_that_ends_is_not_ready_whatever_its_parts_would_say() -> None:
-    async with _client(process=false, database=hanging) as client:
+    async with _client(process=false, database=hang) as client:
         answer = await client.get("/health/ready")
 
     assert (answer.status_code, answer.json()["parts"]) == (503, {"process": "failing"})
 
 
-@pytest.mark.parametrize("check", [false, broken, hanging])
+@pytest.mark.parametrize("check", [false, fail, hang])
 async def test_not_ready_names_the_part_that_fails(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(operations, "CHECK_S_MAX", 0.05)
 
@@ -65,7 +65,7 @@ async def test_hanging_parts_are_waited_for_together(monkeypatch: pytest.MonkeyP
 
     async def meets_the_others() -> bool:
         met.append(await at_once.wait())
-        return await hanging()
+        return await hang()
 
     async with _client(**dict.fromkeys("abcdefghij", meets_the_others)) as client:
         await client.get("/health/ready")
@@ -74,7 +74,7 @@ async def test_hanging_parts_are_waited_for_together(monkeypatch: pytest.MonkeyP
 
 
 async def test_alive_whatever_its_parts_say() -> None:
-    async with _client(database=broken) as client:
+    async with _client(database=fail) as client:
         answer = await client.get("/health/live")
 
     assert answer.status_code == 200

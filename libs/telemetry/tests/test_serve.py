@@ -34,7 +34,7 @@ def free_ports() -> tuple[int, int]:
         return one.getsockname()[1], other.getsockname()[1]
 
 
-def asked(port: int) -> int:
+def request_status(port: int) -> int:
     """What answers there once it does."""
     while True:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -52,7 +52,7 @@ def test_each_listener_is_told_by_its_own_port_and_one_signal_ends_both() -> Non
     command = [sys.executable, "-c", SERVICE, str(first), str(second)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
         try:
-            assert [asked(first), asked(second)] == [first, second]
+            assert [request_status(first), request_status(second)] == [first, second]
         finally:
             service.send_signal(signal.SIGTERM)
         printed, _ = service.communicate(timeout=30)

@@ -71,7 +71,7 @@ def _free_port() -> int:
 
 
 @contextmanager
-def running(phase: str, drain_s: float = 0.0) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def run_server(phase: str, drain_s: float = 0.0) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """The program in that phase, and its address."""
     port = _free_port()
     command = [sys.executable, "-c", PROGRAM, phase, str(port), str(drain_s)]
@@ -105,19 +105,19 @@ def _alive(url: str) -> httpx.Response:
 
 
 def test_a_start_that_hangs_is_ended_by_sigterm() -> None:
-    with running("starting") as (process, _):
+    with run_server("starting") as (process, _):
         process.send_signal(signal.SIGTERM)
 
         assert process.wait(PATIENCE_S) == -signal.SIGTERM
 
 
 def test_a_start_that_fails_ends_the_process_with_its_own_code() -> None:
-    with running("failing") as (process, _):
+    with run_server("failing") as (process, _):
         assert process.wait(PATIENCE_S) == 3
 
 
 def test_a_connection_accepted_before_the_end_is_answered_though_its_request_comes_later() -> None:
-    with running("serving") as (process, url):
+    with run_server("serving") as (process, url):
         _until(lambda: _is_ready(url) == 200)
         host, _, port = url.removeprefix("http://").partition(":")
         with closing(socket.create_connection((host, int(port)), timeout=PATIENCE_S)) as client:
@@ -132,7 +132,7 @@ def test_a_connection_accepted_before_the_end_is_answered_though_its_request_com
 
 
 def test_a_process_that_cannot_end_is_killed() -> None:
-    with running("deaf") as (process, url):
+    with run_server("deaf") as (process, url):
         _until(lambda: _is_ready(url) == 200)
         process.send_signal(signal.SIGTERM)
 
@@ -140,7 +140,7 @@ def test_a_process_that_cannot_end_is_killed() -> None:
 
 
 def test_a_process_that_drains_answers_but_is_not_ready() -> None:
-    with running("serving", drain_s=60.0) as (process, url):
+    with run_server("serving", drain_s=60.0) as (process, url):
         _until(lambda: _is_ready(url) == 200)
         process.send_signal(signal.SIGTERM)
 
@@ -154,7 +154,7 @@ def test_a_process_that_drains_answers_but_is_not_ready() -> None:
 
 def test_who_waits_is_answered_and_a_stream_ends_whole_when_the_process_ends() -> None:
     with (
-        running("serving") as (process, url),
+        run_server("serving") as (process, url),
         httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE_S) as client,
     ):
         _until(lambda: _is_ready(url) == 200)
@@ -175,7 +175,7 @@ def test_who_waits_is_answered_and_a_stream_ends_whole_when_the_process_ends() -
 
 
 def test_a_connection_that_waits_to_be_accepted_is_answered_before_the_listener_closes() -> None:
-    with running("busy") as (process, url):
+    with run_server("busy") as (process, url):
         _until(lambda: _is_ready(url) == 200)
         address = ("127.0.0.1", int(url.rpartition(":")[2]))
         with closing(socket.create_connection(address)) as busy:

@@ -23,23 +23,23 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def migrated(postgres: str) -> AsyncIterator[str]:
+async def database_url(postgres: str) -> AsyncIterator[str]:
     """URL of a migrated database, as the role that owns nothing in it."""
     async with testing.migrated_database(postgres, MIGRATIONS) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-async def owner_pool(postgres: str, migrated: str) -> AsyncIterator[Pool]:
+async def owner_pool(postgres: str, database_url: str) -> AsyncIterator[Pool]:
     """The same database as a superuser, for what the service itself may not do."""
-    pool = await database.connect(urlsplit(postgres)._replace(path=urlsplit(migrated).path).geturl())
+    pool = await database.connect(urlsplit(postgres)._replace(path=urlsplit(database_url).path).geturl())
     yield pool
     await pool.close()
 
 
 @pytest.fixture(scope="session")
-async def unit(migrated: str) -> AsyncIterator[UnitOfWork]:
+async def unit(database_url: str) -> AsyncIterator[UnitOfWork]:
     """Makes transactions; what they emit stays in the outbox, for there is no broker."""
-    pool = await database.connect(migrated)
+    pool = await database.connect(database_url)
     yield UnitOfWork(pool, Outbox(pool, Publisher("amqp://nowhere.invalid/", "billing")), "atelier/billing")
     await pool.close()

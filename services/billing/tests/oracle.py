@@ -78,11 +78,11 @@ class Oracle:
                 return "refunded", hold["refunded"]
 
     def run_out(self, grant: UUID) -> None:
-        """Its time has passed; what is left of it goes when somebody looks."""
+        """Its time has passed; its remainder expires with the next command or sweep."""
         self.grants[grant]["expires"] = -1.0
 
     def sweep(self) -> None:
-        """Somebody looks at everybody."""
+        """Expires the due grants of every owner."""
         for owner in {grant["owner"] for grant in self.grants.values()}:
             self._expire(owner)
 

@@ -22,8 +22,8 @@ async def handle(unit: UnitOfWork, messages: Sequence[Message]) -> None:
     deliveries = [Delivery(wrap(message, source="test")) for message in messages]
     while True:
         try:
-            async with unit.once("billing.commands", deliveries, dispatch=False) as work:
-                await handlers.handle_commands(work)
+            async with unit.once("billing.commands", deliveries, dispatch=False) as tx:
+                await handlers.handle_commands(tx)
             return
         except Exception as error:
             if not is_outage(error):
@@ -118,8 +118,8 @@ async def test_batches_of_many_owners_never_deadlock(unit: UnitOfWork) -> None:
 
     async def spend() -> None:
         deliveries = [Delivery(wrap(reserve(owner, uuid4()), source="test")) for owner in owners]
-        async with unit.once("billing.commands", deliveries, dispatch=False) as work:
-            await handlers.handle_commands(work)
+        async with unit.once("billing.commands", deliveries, dispatch=False) as tx:
+            await handlers.handle_commands(tx)
 
     for _ in range(10):
         await asyncio.gather(*(spend() for _ in range(8)))
@@ -128,7 +128,7 @@ async def test_batches_of_many_owners_never_deadlock(unit: UnitOfWork) -> None:
 
 
 class _Interrupted:
-    """A connection on which somebody else is quicker: ``meanwhile`` happens once the accounts are locked."""
+    """A connection on which another process is faster: ``meanwhile`` runs once the accounts are locked."""
 
     def __init__(self, connection: Any, meanwhile: Callable[[], Awaitable[object]]) -> None:
         self._connection = connection
@@ -146,8 +146,8 @@ async def test_a_reservation_may_meet_the_very_first_grant_of_its_owner(unit: Un
     owner = Owner(kind="store", id=uuid4())
     first = GrantCredit(grant_id=uuid4(), owner=owner, credits=2, reason="test")
 
-    async with unit.once() as work:
-        connection: Any = _Interrupted(work.connection, lambda: handle(unit, [first]))
+    async with unit.once() as tx:
+        connection: Any = _Interrupted(tx.connection, lambda: handle(unit, [first]))
         books = await store.lock_books(connection, [reserve(owner, uuid4())])
 
     assert books.wallets == {}
@@ -158,9 +158,9 @@ async def test_a_message_handled_before_changes_nothing(unit: UnitOfWork) -> Non
     delivery = Delivery(wrap(reserve(owner, uuid4()), source="test"))
 
     for _ in range(3):
-        async with unit.once("billing.commands", [delivery], dispatch=False) as work:
-            if work.fresh:
-                await handlers.handle_commands(work)
+        async with unit.once("billing.commands", [delivery], dispatch=False) as tx:
+            if tx.fresh:
+                await handlers.handle_commands(tx)
 
     assert await balance(unit, owner) == (4, 1, 0)
 
@@ -172,18 +172,18 @@ async def test_a_grant_id_of_an_earlier_day_names_its_owner_and_credits_and_give
     first = GrantCredit(grant_id=uuid4(), owner=owner, credits=50, priority=3, reason="monthly")
     await handle(unit, [first])
 
-    books = await _handled(unit, GrantCredit(grant_id=first.grant_id, owner=other, credits=70, reason="monthly"))
+    books = await _handle(unit, GrantCredit(grant_id=first.grant_id, owner=other, credits=70, reason="monthly"))
 
     assert (books["owner"], books["credits"], books["priority"]) == (owner.model_dump(mode="json"), 50, 3)
     assert (books["available"], books["given_before"]) == (50, True)
     assert (await balance(unit, owner))[0] == 50 and (await balance(unit, other))[0] == 7
 
 
-async def _handled(unit: UnitOfWork, command: GrantCredit) -> dict[str, Any]:
+async def _handle(unit: UnitOfWork, command: GrantCredit) -> dict[str, Any]:
     """What billing says to it."""
-    async with unit.once("billing.commands", [Delivery(wrap(command, source="test"))], dispatch=False) as work:
-        await handlers.handle_commands(work)
-    return work.emitted[0].message.model_dump(mode="json")
+    async with unit.once("billing.commands", [Delivery(wrap(command, source="test"))], dispatch=False) as tx:
+        await handlers.handle_commands(tx)
+    return tx.emitted[0].message.model_dump(mode="json")
 
 
 async def test_expired_credits_leave_by_the_sweep(unit: UnitOfWork, owner_pool: Pool) -> None:

@@ -89,7 +89,7 @@ class BooksMachine(RuleBasedStateMachine):
     @rule(acts=BATCHES)
     def a_batch(self, acts: list[tuple[Any, ...]]) -> None:
         batch = self._batch(acts)
-        self._happened([batch], [self.runner.run(self._handle(batch))])
+        self._keep_oracles([batch], [self.runner.run(self._handle(batch))])
 
     @rule(owner=st.integers(0, 1), first=BATCHES, second=BATCHES)
     def two_at_once(self, owner: int, first: list[tuple[Any, ...]], second: list[tuple[Any, ...]]) -> None:
@@ -101,12 +101,12 @@ class BooksMachine(RuleBasedStateMachine):
         # A reservation that is declined looks for expired grants unless its generation was withdrawn before; which of
         # two it is can differ from either order, as neither leaves a row for the other to see. So everybody looks.
         self.runner.run(handlers.expire_grants(self.unit))
-        self._happened(batches, said, swept=True)
+        self._keep_oracles(batches, said, swept=True)
 
     @rule(old=st.integers(0, 99), acts=BATCHES)
     def old_messages_come_again_with_new_ones(self, old: int, acts: list[tuple[Any, ...]]) -> None:
         again, batch = self.past[old % len(self.past)] if self.past else [], self._batch(acts)
-        self._happened([batch], [self.runner.run(self._handle([*again, *batch]))])
+        self._keep_oracles([batch], [self.runner.run(self._handle([*again, *batch]))])
 
     @rule(acts=BATCHES)
     def a_crash_before_the_commit(self, acts: list[tuple[Any, ...]]) -> None:
@@ -137,7 +137,7 @@ class BooksMachine(RuleBasedStateMachine):
         actual = self.runner.run(self._books())
         assert all(self._expected(oracle) == actual for oracle in self.oracles)
 
-    def _happened(self, batches: list[list[Delivery]], said: Sequence[Said | None], *, swept: bool = False) -> None:
+    def _keep_oracles(self, batches: list[list[Delivery]], said: Sequence[Said | None], *, swept: bool = False) -> None:
         """Keeps the oracles that can explain what was said and what is on the books, in some order of the batches."""
         actual, tried = self.runner.run(self._books()), list[Oracle]()
         for oracle in self.oracles:
@@ -183,12 +183,12 @@ class BooksMachine(RuleBasedStateMachine):
         """As the consumer does; answers what was said, or None where the batch held poison and nothing happened."""
         while True:
             try:
-                async with self.unit.once("billing.commands", deliveries, dispatch=False) as work:
-                    if work.fresh:
-                        await handlers.handle_commands(work)
+                async with self.unit.once("billing.commands", deliveries, dispatch=False) as tx:
+                    if tx.fresh:
+                        await handlers.handle_commands(tx)
                     if crash:
                         raise _Crash
-                return [_said(envelope.message) for envelope in work.emitted]
+                return [_comparable(envelope.message) for envelope in tx.emitted]
             except Poison:
                 if crash:
                     raise
@@ -236,7 +236,7 @@ def _commands(batch: Sequence[Delivery]) -> list[Command]:
     return [cast(Command, deepcopy(delivery.message)) for delivery in batch]
 
 
-def _said(event: Message) -> tuple[Any, ...]:
+def _comparable(event: Message) -> tuple[Any, ...]:
     match event:
         case CreditGranted(credits=credits):
             return "granted", credits

@@ -29,11 +29,11 @@ async def internal(unit: UnitOfWork) -> AsyncIterator[httpx.AsyncClient]:
 
 async def hear(unit: UnitOfWork, *messages: Message) -> None:
     for message in messages:
-        async with unit.once("billing.commands", [Delivery(wrap(message, source="test"))]) as work:
-            await handle_commands(work)
+        async with unit.once("billing.commands", [Delivery(wrap(message, source="test"))]) as tx:
+            await handle_commands(tx)
 
 
-async def charged(unit: UnitOfWork) -> tuple[Owner, UUID]:
+async def charge_one(unit: UnitOfWork) -> tuple[Owner, UUID]:
     """An owner who was given 50 credits, of which one generation took 3."""
     owner, generation = Owner(kind="store", id=uuid4()), uuid4()
     await hear(
@@ -48,7 +48,7 @@ async def charged(unit: UnitOfWork) -> tuple[Owner, UUID]:
 async def test_the_newest_posting_comes_first_and_names_its_generation(
     unit: UnitOfWork, internal: httpx.AsyncClient
 ) -> None:
-    owner, generation = await charged(unit)
+    owner, generation = await charge_one(unit)
 
     told = (await internal.get(f"/internal/accounts/store/{owner.id}/entries?limit=10")).json()["entries"]
 
@@ -57,7 +57,7 @@ async def test_the_newest_posting_comes_first_and_names_its_generation(
 
 
 async def test_a_page_goes_on_where_the_last_one_ended(unit: UnitOfWork, internal: httpx.AsyncClient) -> None:
-    owner, _ = await charged(unit)
+    owner, _ = await charge_one(unit)
     path = f"/internal/accounts/store/{owner.id}/entries?limit=2"
 
     first = (await internal.get(path)).json()["entries"]
@@ -67,7 +67,7 @@ async def test_a_page_goes_on_where_the_last_one_ended(unit: UnitOfWork, interna
 
 
 async def test_an_account_is_shown_only_under_its_own_kind(unit: UnitOfWork, internal: httpx.AsyncClient) -> None:
-    owner, _ = await charged(unit)
+    owner, _ = await charge_one(unit)
 
     assert (await internal.get(f"/internal/accounts/user/{owner.id}/entries?limit=2")).json() == {"entries": []}
     for limit in (0, ENTRIES_MAX + 1):

@@ -1,4 +1,4 @@
-"""Whatever is asked in whatever order, the books balance. The oracle is a few lines of plain Python."""
+"""The books balance after any commands in any order. The oracle is a few lines of plain Python."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -84,7 +84,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert sum(wallet.balances.values()) == 0
 
     @invariant()
-    def held_is_the_sum_of_open_holds_and_available_of_what_grants_have_left(self) -> None:
+    def check_that_held_is_the_sum_of_open_holds_and_available_of_grants(self) -> None:
         for owner_id, wallet in self.books.wallets.items():
             holds = [h for h in self.books.holds.values() if h.owner_id == owner_id and h.state is HoldState.OPEN]
             assert wallet.balances[Account.HELD] == sum(h.credits for h in holds)

@@ -32,8 +32,8 @@ class Ledger:
 
     async def handle(self, *messages: Message) -> None:
         deliveries = [Delivery(wrap(message, source="test")) for message in messages]
-        async with self.unit.once("billing.commands", deliveries, dispatch=False) as work:
-            await handlers.handle_commands(work)
+        async with self.unit.once("billing.commands", deliveries, dispatch=False) as tx:
+            await handlers.handle_commands(tx)
 
     async def generation(self, owner: Owner, *, settled: bool = True) -> UUID:
         id_ = uuid4()

@@ -101,7 +101,7 @@ class Grant:
     priority: int = 0
     expires_at: datetime | None = None
 
-    def spending_order(self) -> tuple[int, bool, float, UUID]:
+    def order_of_spending(self) -> tuple[int, bool, float, UUID]:
         """Sort key: lower priority first, then the soonest to expire, then the oldest."""
         expiry = self.expires_at
         return self.priority, expiry is None, expiry.timestamp() if expiry else 0.0, self.id
@@ -212,7 +212,7 @@ def reserve(books: Books, command: ReserveCredit) -> CreditDeducted | CreditDecl
 def _place(books: Books, wallet: Wallet, generation_id: UUID, quoted: Price) -> None:
     hold = Hold(generation_id, wallet.owner.id, quoted.unit_credits, quoted.units, quoted.book)
     wanted = quoted.credits
-    for source in sorted(wallet.grants.values(), key=Grant.spending_order):
+    for source in sorted(wallet.grants.values(), key=Grant.order_of_spending):
         taken = min(wanted, source.remaining)
         if taken:
             hold.lots[source.id] = taken
