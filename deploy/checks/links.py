@@ -19,8 +19,8 @@ IDENTIFIER = re.compile(r"""<\w+[^>]*\b(?:id|name)=["']([^"']+)["']""")
 OUTSIDE = re.compile(r"[a-z][a-z0-9+.-]*:|/")
 
 
-def broken_links(page: Path) -> Iterator[str]:
-    """One sentence for each link of the page that leads nowhere. Addresses on the network are not asked."""
+def find_broken_links(page: Path) -> Iterator[str]:
+    """One sentence for each link of the page that leads nowhere. Addresses on the network are not checked."""
     for link in LINK.findall(CODE.sub("", FENCE.sub("", page.read_text()))):
         if OUTSIDE.match(link):
             continue
@@ -53,7 +53,7 @@ def anchor(heading: str) -> str:
 def main() -> int:
     """Command line: print each broken link of the tracked pages."""
     pages = [path for path in map(Path, list_files(Path())) if path.suffix == ".md" and path.is_file()]
-    lost = [f"{page}: {problem}" for page in pages for problem in broken_links(page)]
+    lost = [f"{page}: {problem}" for page in pages for problem in find_broken_links(page)]
     sys.stdout.writelines(f"{line}\n" for line in lost)
     return 1 if lost or not pages else 0
 
