@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from book_pictures import saga_svg, services_svg
 from book_settings import settings_tables
 from links import anchor
 
@@ -114,6 +115,12 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
 }
 
 
+PICTURES: Mapping[str, Callable[[], str]] = {
+    "docs/pictures/saga.svg": saga_svg,
+    "docs/pictures/services.svg": services_svg,
+}
+
+
 def rewritten(text: str) -> str:
     """The page with each of its generated tables made again. Raises KeyError for a name that no generator makes."""
     return BLOCK.sub(
@@ -122,11 +129,15 @@ def rewritten(text: str) -> str:
 
 
 def find_outdated(root: Path) -> Iterator[tuple[Path, str]]:
-    """Each page of the book that differs from what the code says, and what it should be."""
+    """Each page and picture of the book that differs from what the code says, and what it should be."""
     for page in sorted((root / "docs").rglob("*.md")):
         text = page.read_text()
         if (current := rewritten(text)) != text:
             yield page, current
+    for name, draw in PICTURES.items():
+        picture = root / name
+        if not picture.is_file() or picture.read_text() != draw():
+            yield picture, draw()
 
 
 def main(arguments: list[str]) -> int:

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import book
+import book_pictures
 import book_settings
 import links
 import pytest
+
+from atelier_session.saga import SAGA
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -50,3 +53,19 @@ def test_every_setting_of_every_service_has_a_row_with_a_meaning() -> None:
 )
 def test_a_heading_has_the_fragment_that_code_hosts_give_it(heading: str, fragment: str) -> None:
     assert links.anchor(heading) == fragment
+
+
+def test_the_picture_of_the_saga_shows_every_state_and_every_message_that_leads_to_another() -> None:
+    picture = book_pictures.saga_svg()
+
+    for state, steps in SAGA.items():
+        assert str(state) == "new" or f">{state}</text>" in picture
+        for heard, step in steps.items():
+            assert step.to is state or str(state) == "new" or f">{heard.__name__}</text>" in picture
+
+
+def test_a_state_without_a_place_in_the_picture_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(book_pictures, "STATES", {k: v for k, v in book_pictures.STATES.items() if k != "stopping"})
+
+    with pytest.raises(KeyError, match="stopping"):
+        book_pictures.saga_svg()

@@ -24,7 +24,7 @@ QUERY_CHARS_MAX = 100
 _templates = Environment(
     loader=FileSystemLoader(HERE), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
 )
-_style = (HERE / "style.css").read_bytes()
+_style, _icon = (HERE / "style.css").read_bytes(), (HERE / "icon.svg").read_bytes()
 
 
 def router() -> APIRouter:
@@ -34,6 +34,10 @@ def router() -> APIRouter:
     @routes.api_route("/style.css", methods=READ)
     async def style() -> Response:
         return Response(_style, media_type="text/css")
+
+    @routes.api_route("/icon.svg", methods=READ)
+    async def icon() -> Response:
+        return Response(_icon, media_type="image/svg+xml")
 
     @routes.api_route("/search", methods=READ)
     async def search(request: Request, q: str = "") -> Response:
