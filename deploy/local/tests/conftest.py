@@ -14,7 +14,7 @@ Running = Callable[..., AbstractAsyncContextManager[Supervisor]]
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Running:
+def run_parts(tmp_path: Path) -> Running:
     """Supervises the parts given until the end of the block; all of them, or those of ``wait``, are ready at its
     start."""
 

@@ -36,7 +36,7 @@ async def play(api: Api, folder: Path) -> str:
     return console.file.getvalue()
 
 
-def saved_files(folder: Path) -> list[bytes]:
+def list_saved(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in folder.iterdir()]
 
 
@@ -47,7 +47,7 @@ async def test_the_demo_shows_the_states_the_balances_the_picture_and_the_refusa
     assert "10 granted = 9 available + 0 held + 1 captured" in text
     assert text.index("queued") < text.index("completed") < text.index("failed")
     assert "402 insufficient_credits" in text
-    assert saved_files(tmp_path) == [api.delivered]
+    assert list_saved(tmp_path) == [api.delivered]
 
 
 @pytest.mark.parametrize(

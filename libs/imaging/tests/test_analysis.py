@@ -11,7 +11,7 @@ from atelier_imaging.analysis import analyse
 from .conftest import encode_image
 
 
-def striped_image(mode: str = "RGB") -> Image.Image:
+def stripes(mode: str = "RGB") -> Image.Image:
     """Half red, a third green, the rest blue; 600 x 300."""
     image = Image.new(mode, (600, 300), "#d01010")
     image.paste("#10b020", (300, 0, 500, 300))
@@ -21,7 +21,7 @@ def striped_image(mode: str = "RGB") -> Image.Image:
 
 @pytest.mark.parametrize("format_", ["PNG", "WEBP", "JPEG"])
 def test_measures_thumbnail_and_colours_come_from_the_pixels(format_: str) -> None:
-    found = analyse(encode_image(striped_image(), format_, **({"lossless": True} if format_ == "WEBP" else {})))
+    found = analyse(encode_image(stripes(), format_, **({"lossless": True} if format_ == "WEBP" else {})))
 
     assert isinstance(found, Analysis)
     assert (found.format, found.width, found.height) == (format_.lower(), 600, 300)
@@ -45,7 +45,7 @@ def test_of_one_colour_there_is_one_and_what_is_transparent_is_white() -> None:
 
 
 def test_what_cannot_be_decoded_is_refused() -> None:
-    found = analyse(encode_image(striped_image(), "JPEG")[:2_000])
+    found = analyse(encode_image(stripes(), "JPEG")[:2_000])
 
     assert isinstance(found, ImageRefused)
     assert found.code == "broken"
@@ -54,9 +54,9 @@ def test_what_cannot_be_decoded_is_refused() -> None:
 async def test_a_child_answers_the_same() -> None:
     workers = ImageWorkers(workers=1)
 
-    found = await workers.analyse(encode_image(striped_image()))
+    found = await workers.analyse(encode_image(stripes()))
     refused = await workers.analyse(b"no picture")
     await workers.close()
 
-    assert found == analyse(encode_image(striped_image()))
+    assert found == analyse(encode_image(stripes()))
     assert isinstance(refused, ImageRefused)

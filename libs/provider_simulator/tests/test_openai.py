@@ -130,12 +130,12 @@ async def test_texts_are_flagged_for_the_word_that_is_known_or_planned(
 ) -> None:
     texts = ["a lake", "some Simulated-Violence", "a red hill"]
 
-    async def flagged() -> list[bool]:
+    async def flags_of() -> list[bool]:
         answer = await openai.post("/moderations", json={"model": "omni-moderation-latest", "input": texts})
         return [result["flagged"] for result in answer.json()["results"]]
 
     await control.plan("openai", "refused", word="red")
-    assert [await flagged(), await flagged()] == [[False, True, True], [False, True, False]]
+    assert [await flags_of(), await flags_of()] == [[False, True, True], [False, True, False]]
 
     wrong = [await openai.post("/moderations", json=body) for body in ({}, {"input": [1]}, {"input": "a", "n": 1})]
     codes = [(answer.status_code, answer.json()["error"]["code"]) for answer in wrong]

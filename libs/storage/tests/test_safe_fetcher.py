@@ -14,7 +14,7 @@ from atelier_storage.url_policy import UrlRefusal
 
 from .conftest import free_port
 from .support.certificates import self_signed_certificate
-from .support.scripted_server import Script, Server, resolver_with, run_server
+from .support.http_server import Script, Server, resolver_with, run_server
 
 HOST = "pictures.example.com"
 LOOPBACK = ip_address("127.0.0.1")

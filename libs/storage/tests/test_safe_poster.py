@@ -10,7 +10,7 @@ from atelier_storage.ip_policy import IPAddress
 from atelier_storage.safe_poster import ANSWER_BYTES_MAX, PostResponse, SafePoster
 from atelier_storage.url_policy import UrlRefusal
 
-from .support.scripted_server import Script, resolver_with, run_server
+from .support.http_server import Script, resolver_with, run_server
 
 BODY = b'{"type":"generation.succeeded"}'
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"

@@ -45,16 +45,16 @@ def find_connection(profile: str | None, environ: Mapping[str, str] = os.environ
 
 def _access(known: Mapping[str, str], source: str) -> Connection:
 
-    def needed_setting(name: str) -> str:
+    def require(name: str) -> str:
         if not known.get(name):
             raise AtelierError(f"{name} is not set in {source}.")
         return known[name]
 
     return Connection(
-        url=needed_setting("ATELIER_URL"),
-        operations_url=known.get("ATELIER_OPERATIONS_URL") or _operations_beside(needed_setting("ATELIER_URL"), source),
-        admin_token=needed_setting("ATELIER_ADMIN_TOKEN"),
-        amqp_url=needed_setting("ATELIER_AMQP_URL"),
+        url=require("ATELIER_URL"),
+        operations_url=known.get("ATELIER_OPERATIONS_URL") or _operations_beside(require("ATELIER_URL"), source),
+        admin_token=require("ATELIER_ADMIN_TOKEN"),
+        amqp_url=require("ATELIER_AMQP_URL"),
         traces_url=known.get("ATELIER_TRACES_URL") or None,
     )
 
