@@ -4,7 +4,6 @@ import asyncio
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from atelier_local.api_client.client import ApiUnreachable, Client, RequestRefus
 from atelier_local.errors import StackError
 from atelier_local.launcher import rabbitmq
 from chaos.site import ALL_READY_S_MAX, Site
+from whole_system.waits import NotYet, eventually
 from whole_system.world import IMAGES
 
 CTL_S_MAX = 90.0
@@ -47,12 +47,15 @@ async def cut_one_side(site: Site) -> str:
 async def first_answer(client: Client) -> float:
     """Seconds until a generation is admitted; it tries again until then."""
     began = time.monotonic()
-    async with asyncio.timeout(ALL_READY_S_MAX * 4):
-        while True:
-            with suppress(RequestRefused, ApiUnreachable):
-                await client.try_on(IMAGES, simulate="outcome=succeed")
-                return time.monotonic() - began
-            await asyncio.sleep(0.1)
+
+    async def find_answer() -> float | NotYet:
+        try:
+            await client.try_on(IMAGES, simulate="outcome=succeed")
+        except (RequestRefused, ApiUnreachable) as error:
+            return NotYet(error)
+        return time.monotonic() - began
+
+    return await eventually(find_answer, within_s=ALL_READY_S_MAX * 4)
 
 
 async def disk_alarm(site: Site) -> str:
