@@ -52,7 +52,7 @@ from atelier_gateway.surfaces import (
     shape_of,
     surface_of,
 )
-from atelier_gateway.surfaces.native.responses import view
+from atelier_gateway.surfaces.native.responses import generation_view
 from atelier_gateway.surfaces.openapi import DocumentedFastAPI
 from atelier_gateway.surfaces.webhooks.openapi_webhooks import describe
 from atelier_gateway.web import client_ip as clients
@@ -196,7 +196,7 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
     secrets, objects = SigningSecrets(settings.key_pepper), ObjectStore(settings.storage)
     sender = WebhookDispatcher(bus.unit, secrets, objects, _poster(settings), _rules(settings))
     public_url = str(settings.public_url).rstrip("/")
-    noting = DeliveryEnqueuer(lambda generation: view(generation, DeferredSigner(), public_url), sender.wake)
+    noting = DeliveryEnqueuer(lambda generation: generation_view(generation, DeferredSigner(), public_url), sender.wake)
     projector = Projector(waiting, noting)
     bus.consume(GATEWAY_PROJECTION, partial(handlers.project, projector))
     bus.consume_replies(reply_key(instance), replies.on_reply)

@@ -49,7 +49,7 @@ async def form_with(world: World, **settings: Any) -> AsyncIterator[httpx.AsyncC
 
 async def _refuse(_: Request, problem: Exception) -> Response:
     assert isinstance(problem, Problem)
-    return form.problem(problem)
+    return form.render_problem(problem)
 
 
 def error(refused: httpx.Response) -> tuple[int, str]:

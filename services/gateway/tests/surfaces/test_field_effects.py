@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from atelier_contracts import Artefact, GenerationRequested, GenerationSucceeded, Message
 from atelier_gateway.media.uploads import UploadRequest
-from atelier_gateway.surfaces.b2b.routes import TryOnRequest
+from atelier_gateway.surfaces.b2b.requests import TryOnRequest
 from atelier_gateway.surfaces.form.requests import GenerationForm
 from atelier_gateway.surfaces.images.requests import ImageBatchRequest, ImageGenerationRequest
 from atelier_gateway.surfaces.native.requests import GenerationInput, GenerationRequest
@@ -28,7 +28,7 @@ from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageVariationRequest,
 )
 from atelier_gateway.surfaces.stories.requests import NewStory
-from atelier_gateway.surfaces.trpc.procedures import Create as CreateOverTrpc
+from atelier_gateway.surfaces.trpc.requests import CreateInput as CreateOverTrpc
 from atelier_gateway.surfaces.webhooks.requests import NewWebhook
 from atelier_gateway.web.json_bodies import RequestBody
 from atelier_storage.keys import artefact_key

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from atelier_gateway.surfaces import shape_of, surface_of
-from atelier_gateway.surfaces.b2b import routes as b2b
+from atelier_gateway.surfaces import b2b, shape_of, surface_of
+from atelier_gateway.surfaces.b2b.requests import TryOnRequest
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.json_bodies import RequestBody, body_schema
 from atelier_gateway.web.problems import PROBLEM_TYPES, Problem, problem_for_status, problem_json
@@ -30,7 +30,7 @@ def test_a_problem_has_a_stable_type_and_says_its_status_and_code(code: str) -> 
 
 @pytest.mark.parametrize("code", PROBLEM_TYPES)
 def test_the_b2b_surface_puts_the_same_refusal_into_its_envelope(code: str) -> None:
-    response = b2b.problem(Problem(code, "Because.", headers={"Retry-After": "1"}))
+    response = b2b.render_problem(Problem(code, "Because.", headers={"Retry-After": "1"}))
 
     assert json.loads(bytes(response.body)) == {"data": None, "error": {"code": code.upper(), "message": "Because."}}
     assert (response.status_code, response.media_type) == (PROBLEM_TYPES[code].status, "application/json")
@@ -42,7 +42,7 @@ def test_codes_are_words_and_not_one_of_them_means_success() -> None:
 
 
 def test_each_path_is_answered_in_its_surfaces_words_even_where_no_route_is() -> None:
-    assert shape_of("/api/v1/nothing") is b2b.problem
+    assert shape_of("/api/v1/nothing") is b2b.render_problem
     assert shape_of("/v1/nothing") is problem_json
     assert shape_of("/elsewhere") is problem_json
     assert [surface_of(path) for path in ("/api/v1/x", "/v1/x", "/v1/admin/x", "/x")] == [
@@ -57,7 +57,7 @@ def test_what_the_framework_refuses_is_said_in_our_words(status: int) -> None:
     assert problem_for_status(status).status == expected
 
 
-@pytest.mark.parametrize("model", [b2b.TryOnRequest, GenerationRequest])
+@pytest.mark.parametrize("model", [TryOnRequest, GenerationRequest])
 def test_the_openapi_body_stands_alone(model: type[RequestBody]) -> None:
     assert "$ref" not in json.dumps(body_schema(model))
     assert body_schema(model)["requestBody"]["content"]["application/json"]["schema"]["additionalProperties"] is False

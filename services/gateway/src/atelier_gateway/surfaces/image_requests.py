@@ -1,4 +1,4 @@
-"""Ordering pictures and waiting for them: what seed 003's surface and OpenAI's shape have in common."""
+"""Image requests and the wait for their outcome: what the images and the OpenAI surface have in common."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -26,13 +26,12 @@ from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, fingerprint
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.web.problems import not_found
-from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import parse_simulation
+from atelier_gateway.web.simulate_header import SIMULATE_HEADER, parse_simulation
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """Pictures to be made. ``asked`` is what the client gave; ``same`` is what makes two requests the same one."""
+class ImageRequest:
+    """Requested images. ``body`` is what the client sent; ``fingerprint_parts`` are what makes two requests equal."""
 
     choice: ResolvedModel
     prompt: str | None
@@ -47,7 +46,7 @@ class Order:
     openai: OpenAIOptions | None = None
 
 
-def chosen(
+def choose_model(
     container: Container,
     *,
     provider: str | None = None,
@@ -57,8 +56,8 @@ def chosen(
     style: str | None = None,
     usual: str | None = None,
 ) -> ResolvedModel | UnsupportedModelOption:
-    """What the words of a request mean. Where no model is named: ``usual``, else what the provider recommends, else the
-    first that the provider lists here."""
+    """Resolves the words of a request. Without a model: ``usual``, else what the provider recommends, else the first
+    that the provider lists here."""
     if model is None:
         for known in RECOMMENDED_MODELS:
             if known == (provider or DEFAULT_PROVIDER):
@@ -67,17 +66,17 @@ def chosen(
     return resolve(provider=provider, model=model, size=size, quality=quality, style=style, today=today)
 
 
-def identity(request: Request, same: Iterable[str]) -> tuple[str | None, bytes]:
-    """The Idempotency-Key, and what makes two requests the same one. Raises Problem 400."""
+def key_and_fingerprint(request: Request, same: Iterable[str]) -> tuple[str | None, bytes]:
+    """The Idempotency-Key, and the fingerprint of the request. Raises Problem 400."""
     return validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), fingerprint(
-        *same, request.headers.get(SIMULATE) or ""
+        *same, request.headers.get(SIMULATE_HEADER) or ""
     )
 
 
-def draft(container: Container, request: Request, order: Order, *, deadline_s: int) -> Draft:
-    """The order as ``creating`` takes it. Raises Problem 400."""
-    simulate = request.headers.get(SIMULATE)
-    key, same = identity(request, order.same)
+def build_draft(container: Container, request: Request, order: ImageRequest, *, deadline_s: int) -> Draft:
+    """The request as a draft. Raises Problem 400."""
+    simulate = request.headers.get(SIMULATE_HEADER)
+    key, same = key_and_fingerprint(request, order.same)
     choice, maker = order.choice, container.catalogue.effective_provider(order.choice.provider)
     return Draft(
         work=Work(kind="image", quality=choice.quality, size=choice.priced_size, n=order.n),
@@ -109,14 +108,14 @@ def draft(container: Container, request: Request, order: Order, *, deadline_s: i
     )
 
 
-async def outcome(
+async def wait_for_outcome(
     container: Container, owner: Owner, accepted: Response, timeout_s: float, caller: WaitingClient
 ) -> Generation | None:
-    """The generation that an accepted create speaks of, once it has ended; None if it has not within that time.
+    """The generation of an accepted create, once it has ended; None if it has not within that time.
 
-    Raises Problem 404 for one that was deleted meanwhile, ClientDisconnect when the caller is gone.
+    Raises Problem 404 for one that was deleted in the meantime, ClientDisconnect when the client has left.
     """
-    id_ = caller.generation_id = id_of(accepted)
+    id_ = caller.generation_id = generation_id_of(accepted)
     if await container.waiter.wait_until_ended(id_, timeout_s, caller) is None:
         return None
     generation = await projection_store.find_for_owner(container.pool, id_, owner)
@@ -125,6 +124,6 @@ async def outcome(
     return generation
 
 
-def id_of(accepted: Response) -> UUID:
-    """The generation that the answer to a create speaks of, be it said for the first time or again."""
+def generation_id_of(accepted: Response) -> UUID:
+    """The id of the generation in the response to a create, replayed or not."""
     return UUID(json.loads(bytes(accepted.body))["data"]["id"])

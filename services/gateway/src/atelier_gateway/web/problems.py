@@ -82,6 +82,11 @@ class Problem(Exception):
         """The HTTP status, the same on every surface that does not say otherwise."""
         return PROBLEM_TYPES[self.code].status
 
+    def respond(self, body: object, status: int | None = None) -> Response:
+        """This refusal as a JSON response with its headers; ``body`` is how a surface words it."""
+        content = json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+        return Response(content, status or self.status, self.headers, "application/json")
+
 
 def not_found(what: str = "resource") -> Problem:
     """The one answer for an unknown id, a malformed id and another tenant's id."""

@@ -10,8 +10,8 @@ from starlette.requests import Request
 
 from atelier_contracts import Owner
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.surfaces.trpc.calls import AT_ONCE_MAX, Call, answered
-from atelier_gateway.surfaces.trpc.responses import Answered, result
+from atelier_gateway.surfaces.trpc.calls import AT_ONCE_MAX, run_calls
+from atelier_gateway.surfaces.trpc.protocol import Call, CallResult, result_envelope
 
 from ...support.isolation import Headers
 from ...support.world import FAILED_LOGINS_PER_MINUTE, World
@@ -38,13 +38,13 @@ def request_of(method: str = "POST") -> Request:
     return Request({"type": "http", "method": method, "path": "/", "headers": []})
 
 
-async def run(calls: list[Call], procedure: Any) -> dict[int, Answered]:
-    return {index: one async for index, one in answered(request_of(), SOMEBODY, calls, {"do": procedure})}
+async def run(calls: list[Call], procedure: Any) -> dict[int, CallResult]:
+    return {index: one async for index, one in run_calls(request_of(), SOMEBODY, calls, {"do": procedure})}
 
 
 async def test_an_exception_in_one_call_is_that_calls_own_answer() -> None:
-    async def do(_: Request, __: Principal, given: Any) -> Answered:
-        return 200, result(1 // given)
+    async def do(_: Request, __: Principal, given: Any) -> CallResult:
+        return 200, result_envelope(1 // given)
 
     found = await run([Call("do", 1), Call("do", 0), Call("do", 1)], do)
 
@@ -55,29 +55,29 @@ async def test_an_exception_in_one_call_is_that_calls_own_answer() -> None:
 async def test_a_request_has_a_few_calls_in_progress_at_a_time() -> None:
     running, most = 0, 0
 
-    async def do(_: Request, __: Principal, given: Any) -> Answered:
+    async def do(_: Request, __: Principal, given: Any) -> CallResult:
         nonlocal running, most
         running += 1
         most = max(most, running)
         await asyncio.sleep(0)
         running -= 1
-        return 200, result(given)
+        return 200, result_envelope(given)
 
     found = await run([Call("do", index) for index in range(100)], do)
 
-    assert [found[index][1] for index in range(100)] == [result(index) for index in range(100)]
+    assert [found[index][1] for index in range(100)] == [result_envelope(index) for index in range(100)]
     assert most == AT_ONCE_MAX
 
 
 async def test_who_stops_reading_has_no_further_call_begun() -> None:
     begun: list[int] = []
 
-    async def do(_: Request, __: Principal, given: int) -> Answered:
+    async def do(_: Request, __: Principal, given: int) -> CallResult:
         begun.append(given)
         await asyncio.sleep(0)
-        return 200, result(given)
+        return 200, result_envelope(given)
 
-    reading = answered(request_of(), SOMEBODY, [Call("do", index) for index in range(100)], {"do": do})
+    reading = run_calls(request_of(), SOMEBODY, [Call("do", index) for index in range(100)], {"do": do})
     await anext(reading)
     await reading.aclose()  # type: ignore[attr-defined]  # it is a generator
 

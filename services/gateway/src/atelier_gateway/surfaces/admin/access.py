@@ -1,4 +1,4 @@
-"""Which operator may do what, and the row that stays of each act."""
+"""What each operator role may do, and the audit row of each act."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ READS = ("GET", "HEAD")
 
 
 def operators_routes(container: Container, path: str = "", *, acts_as: Role = "operator") -> APIRouter:
-    """A router under ``/v1/admin``: any operator reads there, one whose role is ``acts_as`` or above acts."""
+    """A router under ``/v1/admin``: any operator may read, those whose role is ``acts_as`` or above may act."""
 
     async def authorize(request: Request) -> None:
         operator = await container.operator_authenticator.authenticate(request.headers)
@@ -34,16 +34,16 @@ def operators_routes(container: Container, path: str = "", *, acts_as: Role = "o
 
 
 def operator_of(request: Request) -> StoredOperator:
-    """Who sends this request, on a route of ``operators_routes``."""
+    """The operator who sends this request, on a route of ``operators_routes``."""
     operator: StoredOperator = request.state.operator
     return operator
 
 
 async def record(
-    work: Transaction, request: Request, act: str, target_kind: str, target_id: UUID | None, **details: Any
+    tx: Transaction, request: Request, act: str, target_kind: str, target_id: UUID | None, **details: Any
 ) -> None:
-    """The row of an act, in the transaction of the act: ``act`` is what was done, as ``store.suspend``. No secrets, and
-    nothing that a person could want forgotten."""
+    """Writes the audit row of an act, in the transaction of the act; ``act`` names it, such as ``store.suspend``. No
+    secrets, and no personal data."""
     who = operator_of(request)
     new = NewOperatorAct(uuid7(), act, target_kind, target_id, who.id, who.name, REQUEST_ID.get(), details)
-    await operator_acts.insert(work.connection, new)
+    await operator_acts.insert(tx.connection, new)

@@ -1,19 +1,16 @@
-"""The operator's surface, second half: credits, the books, and the story of any generation."""
+"""Routes for operators: credit grants, the ledger, and the timeline of any generation."""
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID, uuid5
 
 from fastapi import APIRouter, Request
-from pydantic import AfterValidator, AwareDatetime, Field
-from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import GrantCredit, Owner
 from atelier_contracts.routes import reply_key
-from atelier_contracts.value_objects import CREDITS_MAX, OwnerKind
 from atelier_gateway.container import Container
 from atelier_gateway.generations.operator_timeline import operator_timeline
 from atelier_gateway.idempotency.keys import (
@@ -29,11 +26,10 @@ from atelier_gateway.peers import records as peer_records
 from atelier_gateway.peers.client import PeerUnavailable, unavailable_problem
 from atelier_gateway.peers.credit_grants import grant
 from atelier_gateway.projection import store as projection_store
-from atelier_gateway.surfaces.admin import openapi as docs
+from atelier_gateway.surfaces.admin import openapi
 from atelier_gateway.surfaces.admin.access import PREFIX, operators_routes, record
+from atelier_gateway.surfaces.admin.requests import NewCreditGrant
 from atelier_gateway.web.json_bodies import (
-    MultilineText,
-    RequestBody,
     body_schema,
     field_problem,
     id_from_path,
@@ -49,41 +45,15 @@ ADMIN = UUID(int=0)
 """The operator as the owner of an Idempotency-Key."""
 GRANT_NAMES = UUID("6f8c64c1-6a0e-4f4e-9f0e-2a3f5a5f0c11")
 """Namespace of grant ids: the same Idempotency-Key names the same grant, which billing posts once."""
-YEARS = range(2000, 9000)
 GRANT_DETAILS = {"grant_id", "credits", "priority", "expires_at", "reason"}
-"""What the act of granting tells of the command."""
-
-
-class CreditOwner(RequestBody):
-    """Whose credits."""
-
-    kind: OwnerKind
-    id: UUID
-
-
-def _year_that_can_be_kept(at: datetime) -> datetime:
-    """The database keeps UTC: a moment of year 1 or 9999 with an offset may have no UTC of its own."""
-    if not YEARS.start <= at.year < YEARS.stop:
-        raise PydanticCustomError("year", "a moment after now and before the year {stop} is required", {"stop": 9000})
-    return at
-
-
-class NewCreditGrant(RequestBody):
-    """Credits to be given; lower priority is spent first."""
-
-    owner: CreditOwner
-    credits: int = Field(ge=1, le=CREDITS_MAX)
-    expires_at: Annotated[AwareDatetime, AfterValidator(_year_that_can_be_kept)] | None = None
-    """In the future, and before the year 9000."""
-    priority: int = Field(default=0, ge=-100, le=100)
-    reason: Annotated[MultilineText, Field(min_length=1, max_length=500)]
+"""The fields of the command that the audit row of a grant holds."""
 
 
 def router(container: Container) -> APIRouter:
-    """Routes under ``/v1/admin`` that give and account for credits, for operators."""
+    """Routes under ``/v1/admin`` for credits, the ledger and timelines."""
     routes = operators_routes(container)
 
-    @routes.post("/credits/grants", status_code=201, responses=docs.GRANT, openapi_extra=body_schema(NewCreditGrant))
+    @routes.post("/credits/grants", status_code=201, responses=openapi.GRANT, openapi_extra=body_schema(NewCreditGrant))
     async def create_credit_grant(request: Request) -> Response:
         """Grant credits to a store, a user or a workspace.
 
@@ -103,7 +73,7 @@ def router(container: Container) -> APIRouter:
         headers = {REPLAYED_HEADER: "true"} if replayed else None
         return Response(reply.body, reply.status, headers, "application/json")
 
-    @routes.get("/credits/{kind}/{id}", responses=docs.BALANCE)
+    @routes.get("/credits/{kind}/{id}", responses=openapi.BALANCE)
     async def get_account_balance(kind: str, id: str) -> Response:
         """Get the balance of an account."""
         owner_id = id_from_path(id, "account")
@@ -112,39 +82,39 @@ def router(container: Container) -> APIRouter:
         owner = Owner.model_validate({"kind": kind, "id": owner_id})
         try:
             return json_response(await container.peers.get_account(owner))
-        except PeerUnavailable as silent:
-            raise unavailable_problem(silent) from silent
+        except PeerUnavailable as error:
+            raise unavailable_problem(error) from error
 
-    @routes.get("/ledger/verify", responses=docs.VERIFIED)
+    @routes.get("/ledger/verify", responses=openapi.VERIFIED)
     async def verify_ledger() -> Response:
         """Verify the ledger: every balance, every open hold, every posting since the last checkpoint."""
         try:
             return json_response(await container.peers.verify_ledger())
-        except PeerUnavailable as silent:
-            raise unavailable_problem(silent) from silent
+        except PeerUnavailable as error:
+            raise unavailable_problem(error) from error
 
-    @routes.post("/ledger/proofs", status_code=202, responses=docs.PROOF_ORDERED)
+    @routes.post("/ledger/proofs", status_code=202, responses=openapi.PROOF_ORDERED)
     async def start_ledger_proof(request: Request) -> Response:
         """Start a full proof of the ledger, from its first posting. If one is running, the answer is that one."""
-        async with container.bus.unit.once() as work:
-            await record(work, request, "ledger.prove", "ledger", None)
+        async with container.bus.unit.once() as tx:
+            await record(tx, request, "ledger.prove", "ledger", None)
         try:
             return json_response(await container.peers.start_proof(), 202)
-        except PeerUnavailable as silent:
-            raise unavailable_problem(silent) from silent
+        except PeerUnavailable as error:
+            raise unavailable_problem(error) from error
 
-    @routes.get("/ledger/proofs/{id}", responses=docs.PROOF)
+    @routes.get("/ledger/proofs/{id}", responses=openapi.PROOF)
     async def get_ledger_proof(id: str) -> Response:
         """Get the progress and the findings of a full proof."""
         try:
             found = await container.peers.get_proof(id_from_path(id, "proof"))
-        except PeerUnavailable as silent:
-            raise unavailable_problem(silent) from silent
+        except PeerUnavailable as error:
+            raise unavailable_problem(error) from error
         if found is None:
             raise not_found("proof")
         return json_response(found)
 
-    @routes.get("/generations/{id}/explain", responses=docs.EXPLAINED)
+    @routes.get("/generations/{id}/explain", responses=openapi.EXPLAINED)
     async def get_operator_timeline(id: str) -> Response:
         """Get the timeline of a generation, from the records of all four services."""
         return json_response(await _story(container, id_from_path(id, "generation")))
@@ -165,9 +135,9 @@ async def _grant(container: Container, request: Request, body: NewCreditGrant, g
         reply_to=reply_key(container.instance_id),
     )
 
-    async def note(work: Transaction) -> None:
+    async def note(tx: Transaction) -> None:
         details = command.model_dump(mode="json", include=GRANT_DETAILS)
-        await record(work, request, operator_acts.GRANT, command.owner.kind, command.owner.id, **details)
+        await record(tx, request, operator_acts.GRANT, command.owner.kind, command.owner.id, **details)
 
     given = await grant(
         container.bus, container.reply_listener, command, note, timeout_s=container.settings.admission_s

@@ -1,4 +1,4 @@
-"""The operator's surface: stores and their API keys."""
+"""Routes for operators: stores and their API keys."""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,12 +11,11 @@ from uuid_utils.compat import uuid7
 from atelier_gateway.container import Container
 from atelier_gateway.identity import api_keys, stores, users
 from atelier_gateway.identity.api_keys import StoredKey
-from atelier_gateway.surfaces.admin import openapi as docs
+from atelier_gateway.surfaces.admin import openapi
 from atelier_gateway.surfaces.admin.access import operators_routes, record
-from atelier_gateway.surfaces.admin.lists import listed
+from atelier_gateway.surfaces.admin.requests import NewApiKey, NewStore, StoreChange
+from atelier_gateway.surfaces.admin.responses import list_response
 from atelier_gateway.web.json_bodies import (
-    RequestBody,
-    SingleLine,
     body_schema,
     id_from_path,
     json_response,
@@ -24,27 +23,6 @@ from atelier_gateway.web.json_bodies import (
 )
 from atelier_gateway.web.problems import Problem, not_found
 from atelier_messaging import Transaction, UnitOfWork
-
-FIRST_KEY, FURTHER_KEY = "first", "further"
-
-
-class NewStore(RequestBody):
-    """A store to be, and what its first key is called."""
-
-    name: SingleLine
-    key_name: SingleLine = FIRST_KEY
-
-
-class NewApiKey(RequestBody):
-    """A key to be; its name says where it is used."""
-
-    name: SingleLine = FURTHER_KEY
-
-
-class StoreChange(RequestBody):
-    """What may change of a store."""
-
-    suspended: bool
 
 
 def router(container: Container) -> APIRouter:
@@ -55,45 +33,47 @@ def router(container: Container) -> APIRouter:
     return routes
 
 
-def _add_stores(routes: APIRouter, container: Container, work: UnitOfWork) -> None:
-    @routes.post("", status_code=201, responses=docs.STORE_CREATED, openapi_extra=body_schema(NewStore))
+def _add_stores(routes: APIRouter, container: Container, unit: UnitOfWork) -> None:
+    @routes.post("", status_code=201, responses=openapi.STORE_CREATED, openapi_extra=body_schema(NewStore))
     async def create_store(request: Request) -> Response:
         """Create a store with its first API key. The key is in this answer only."""
         body, store_id = await parse_body(request, NewStore), uuid7()
-        async with work.once() as unit:
-            await stores.insert(unit.connection, store_id, body.name)
-            key_id, key = await _give_key(unit, store_id, body.key_name, container)
-            await record(unit, request, "store.create", "store", store_id, name=body.name, key_id=str(key_id))
+        async with unit.once() as tx:
+            await stores.insert(tx.connection, store_id, body.name)
+            key_id, key = await _issue_key(tx, store_id, body.key_name, container)
+            await record(tx, request, "store.create", "store", store_id, name=body.name, key_id=str(key_id))
         return json_response({"id": store_id, "name": body.name, "key_id": key_id, "api_key": key}, 201)
 
-    @routes.get("", responses=docs.STORES, openapi_extra=docs.PAGED)
+    @routes.get("", responses=openapi.STORES, openapi_extra=openapi.PAGED)
     async def list_stores(request: Request) -> Response:
         """List all stores, newest first."""
-        return await listed(request, lambda before, limit: stores.list_page(container.pool, before=before, limit=limit))
+        return await list_response(
+            request, lambda before, limit: stores.list_page(container.pool, before=before, limit=limit)
+        )
 
 
-def _add_one_store(routes: APIRouter, container: Container, work: UnitOfWork) -> None:
-    @routes.get("/{id}", responses=docs.STORE)
+def _add_one_store(routes: APIRouter, container: Container, unit: UnitOfWork) -> None:
+    @routes.get("/{id}", responses=openapi.STORE)
     async def get_store(id: str) -> Response:
         """Get a store."""
-        return json_response(_shown(await stores.find(container.pool, id_from_path(id, "store"))))
+        return json_response(_store_view(await stores.find(container.pool, id_from_path(id, "store"))))
 
-    @routes.patch("/{id}", responses=docs.STORE_CHANGED, openapi_extra=body_schema(StoreChange))
+    @routes.patch("/{id}", responses=openapi.STORE_CHANGED, openapi_extra=body_schema(StoreChange))
     async def update_store(request: Request, id: str) -> Response:
         """Suspend or restore a store.
 
         The keys of a suspended store are answered 403 within 5 s; work in progress continues.
         """
         store_id, body = id_from_path(id, "store"), await parse_body(request, StoreChange)
-        async with work.once() as unit:
-            changed = _shown(await stores.set_suspended(unit.connection, store_id, suspended=body.suspended))
-            await record(unit, request, "store.suspend" if body.suspended else "store.restore", "store", store_id)
+        async with unit.once() as tx:
+            changed = _store_view(await stores.set_suspended(tx.connection, store_id, suspended=body.suspended))
+            await record(tx, request, "store.suspend" if body.suspended else "store.restore", "store", store_id)
         container.authenticator.clear_cache()
         return json_response(changed)
 
 
-def _add_keys(routes: APIRouter, container: Container, work: UnitOfWork) -> None:
-    @routes.get("/{id}/keys", responses=docs.KEYS, openapi_extra=docs.PAGED)
+def _add_keys(routes: APIRouter, container: Container, unit: UnitOfWork) -> None:
+    @routes.get("/{id}/keys", responses=openapi.KEYS, openapi_extra=openapi.PAGED)
     async def list_store_keys(request: Request, id: str) -> Response:
         """List the keys of a store, newest first, with the revoked ones.
 
@@ -102,53 +82,53 @@ def _add_keys(routes: APIRouter, container: Container, work: UnitOfWork) -> None
         store_id = id_from_path(id, "store")
         if not await users.exists(container.pool, "store", store_id):
             raise not_found("store")
-        return await listed(
+        return await list_response(
             request, lambda before, limit: stores.list_keys(container.pool, store_id, before=before, limit=limit)
         )
 
     @routes.post(
-        "/{id}/keys", status_code=201, responses=docs.NEW_KEY, openapi_extra=body_schema(NewApiKey, required=False)
+        "/{id}/keys", status_code=201, responses=openapi.NEW_KEY, openapi_extra=body_schema(NewApiKey, required=False)
     )
     async def create_store_key(request: Request, id: str) -> Response:
         """Create a second key for a store, to replace the first without an interruption. At most two are active."""
         store_id = id_from_path(id, "store")
         body = await parse_body(request, NewApiKey) if await request.body() else NewApiKey()
-        async with work.once() as unit:
-            if not await stores.lock(unit.connection, store_id):
+        async with unit.once() as tx:
+            if not await stores.lock(tx.connection, store_id):
                 raise not_found("store")
-            key_id, key = await _give_key(unit, store_id, body.name, container)
-            await record(unit, request, "key.create", "store", store_id, key_id=str(key_id), name=body.name)
+            key_id, key = await _issue_key(tx, store_id, body.name, container)
+            await record(tx, request, "key.create", "store", store_id, key_id=str(key_id), name=body.name)
         return json_response({"id": key_id, "name": body.name, "api_key": key}, 201)
 
-    @routes.delete("/{id}/keys/{key_id}", status_code=204, responses=docs.NO_KEY)
+    @routes.delete("/{id}/keys/{key_id}", status_code=204, responses=openapi.NO_KEY)
     async def revoke_store_key(request: Request, id: str, key_id: str) -> Response:
         """Revoke a key of a store, named by its id or its prefix. It is unknown within 5 s."""
         store_id = id_from_path(id, "store")
-        async with work.once() as unit:
-            revoked = await stores.revoke_key(unit.connection, store_id, _key_name(key_id))
+        async with unit.once() as tx:
+            revoked = await stores.revoke_key(tx.connection, store_id, _key_name(key_id))
             if revoked is None:
                 raise not_found("key")
-            await record(unit, request, "key.revoke", "store", store_id, key_id=str(revoked.id), name=revoked.name)
+            await record(tx, request, "key.revoke", "store", store_id, key_id=str(revoked.id), name=revoked.name)
         container.authenticator.clear_cache()
         return Response(status_code=204)
 
 
-async def _give_key(unit: Transaction, store_id: UUID, name: str, container: Container) -> tuple[UUID, str]:
-    """A fresh key for the store; it is shown now and never again. Raises Problem 409 past two active ones."""
+async def _issue_key(tx: Transaction, store_id: UUID, name: str, container: Container) -> tuple[UUID, str]:
+    """A new key for the store; it is shown once. Raises Problem 409 past two active ones."""
     key = api_keys.new_key()
     digest = api_keys.digest_of(key, container.settings.key_pepper.get_secret_value())
     stored = StoredKey(uuid7(), store_id, digest)
-    if not await stores.insert_key(unit.connection, stored, api_keys.prefix_of(key) or "", name):
+    if not await stores.insert_key(tx.connection, stored, api_keys.prefix_of(key) or "", name):
         raise Problem("conflict", f"A store has at most {stores.KEYS_ACTIVE_MAX} active keys; revoke one first.")
     return stored.id, key
 
 
 def _key_name(text: str) -> str:
-    """An id as the table writes it, or a prefix, with or without what every key begins with. Raises Problem 404."""
+    """The id as the table writes it, or the prefix of the key without ``atl_``. Raises Problem 404."""
     return api_keys.bare_prefix(text) or str(id_from_path(text, "key"))
 
 
-def _shown(store: stores.Store | None) -> dict[str, Any]:
+def _store_view(store: stores.Store | None) -> dict[str, Any]:
     if store is None:
         raise not_found("store")
     return asdict(store)

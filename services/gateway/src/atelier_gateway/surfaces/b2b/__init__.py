@@ -1,1 +1,6 @@
-"""The B2B try-on API of seed 000."""
+"""Stores: virtual try-ons over REST, by API key. Every reply is ``{"data", "error"}``."""
+
+from atelier_gateway.surfaces.b2b.responses import PREFIX, SURFACE, render_problem
+from atelier_gateway.surfaces.b2b.routes import router
+
+__all__ = ["PREFIX", "SURFACE", "render_problem", "router"]

@@ -1,4 +1,4 @@
-"""Who uses the form: a user, by bearer token or by the session cookie that the web application keeps the token in."""
+"""Authenticates the user of the form by bearer token, or by the session cookie of the web application."""
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -6,13 +6,13 @@ from starlette.requests import Request
 from atelier_contracts import Owner
 from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.surfaces.form.request_log import Entry
+from atelier_gateway.surfaces.form.request_log import RequestLogEntry
 
 SESSION_COOKIES = ("__Secure-next-auth.session-token", "next-auth.session-token")
 """The names NextAuth.js gives its cookie (seed 002: NextAuth sessions), over HTTPS and without."""
 
 
-async def visitor(container: Container, request: Request, entry: Entry) -> Principal:
+async def authenticate_form_user(container: Container, request: Request, entry: RequestLogEntry) -> Principal:
     """The user, acting for themselves. Raises Problem 401, or 403 for a disabled account."""
     user = await container.authenticator.authenticate_user(_with_session(request))
     entry.user_id = user.id

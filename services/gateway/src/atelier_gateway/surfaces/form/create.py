@@ -1,6 +1,5 @@
-"""From a form to a generation. The order of judgement is seed 002's: flags, auth, size, schema, rate, images, balance,
-capacity; then admission, behind a circuit breaker.
-"""
+"""Creates a generation from a form. Checks run in the order of seed 002: flags, auth, size, schema, rate, images,
+balance, capacity; then admission, behind a circuit breaker."""
 
 from functools import partial
 
@@ -10,10 +9,9 @@ from starlette.responses import Response
 from atelier_contracts.word_filter import BannedWords
 from atelier_gateway.container import Container
 from atelier_gateway.generations import form_queue, input_rules
-from atelier_gateway.generations.creation import Draft, SurfaceResponses
-from atelier_gateway.generations.form_queue import SURFACE, QueuePlace
-from atelier_gateway.generations.provider_catalogue import UnsupportedOption
-from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, fingerprint, validated_key
+from atelier_gateway.generations.creation import Draft
+from atelier_gateway.generations.form_queue import QueuePlace
+from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.image_hosts import allowed_hosts
 from atelier_gateway.media.input_references import INPUT_BYTES_MAX
@@ -21,33 +19,21 @@ from atelier_gateway.peers.client import PeerUnavailable
 from atelier_gateway.rate_limits import hourly_quota, limiter
 from atelier_gateway.rate_limits.hourly_quota import HOUR_S, HourlyUsage
 from atelier_gateway.rate_limits.limiter import RateLimitDecision, RateLimitRule
-from atelier_gateway.surfaces.form.authentication import visitor
-from atelier_gateway.surfaces.form.input_images import Images, uses_of
-from atelier_gateway.surfaces.form.request_log import Entry
+from atelier_gateway.surfaces.create_headers import CreateHeaders
+from atelier_gateway.surfaces.form.authentication import authenticate_form_user
+from atelier_gateway.surfaces.form.input_images import InputImages, uses_of
+from atelier_gateway.surfaces.form.request_log import RequestLogEntry
 from atelier_gateway.surfaces.form.requests import GenerationForm, prompt_of, spec_of, work_of
-from atelier_gateway.surfaces.form.responses import accepted, dressed, problem
+from atelier_gateway.surfaces.form.responses import RESPONSES, with_security_headers
 from atelier_gateway.web.json_bodies import parse_body
 from atelier_gateway.web.problems import Problem
-from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import parse_simulation
 from atelier_messaging import is_outage
 from atelier_resilience.breaker import CircuitBreaker, CircuitOpen
 from atelier_storage.safe_fetcher import SafeFetcher
 
-PREFIX = "/api/generate"
-CREATE = f"POST {PREFIX}"
 
-
-def _unsuitable(found: UnsupportedOption) -> Problem:
-    field = "aspectRatio" if found.field == "size" else found.field
-    return Problem("model_unsuitable", f"{field}: {found.message}.")
-
-
-SHAPE = SurfaceResponses(SURFACE, CREATE, accepted, problem, _unsuitable)
-
-
-class Making:
-    """Takes forms, in one process."""
+class FormCreator:
+    """Accepts forms; one instance a process, since it holds the circuit breaker."""
 
     def __init__(self, container: Container) -> None:
         settings = container.settings
@@ -56,89 +42,88 @@ class Making:
         self._rule = RateLimitRule("form-accepted", settings.max_requests_per_hour, HOUR_S)
         fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX) if settings.enhanced_validation else None
         hosts = allowed_hosts(settings.image_hosts)
-        self._images = Images(container.input_resolver, container.objects.key_of, hosts, fetcher)
+        self._images = InputImages(container.input_resolver, container.objects.key_of, hosts, fetcher)
         self._banned = BannedWords.from_list(settings.banned_words, whole=False)
         """Found anywhere, inside other words too (seed 002, ``validatePrompt``)."""
 
-    async def answer(self, request: Request, entry: Entry) -> Response:
+    async def submit(self, request: Request, entry: RequestLogEntry) -> Response:
         """201, or the earlier answer to the same key. Raises Problem."""
         if not (self._settings.new_generation_endpoint and self._settings.generation_enabled):
             raise Problem("endpoint_off", "Endpoint not available")
-        principal = await visitor(self._container, request, entry)
-        key, simulate = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), request.headers.get(SIMULATE)
-        simulated = parse_simulation(simulate, allowed=self._container.is_simulator_on)
+        principal = await authenticate_form_user(self._container, request, entry)
+        headers = CreateHeaders.read(request, allowed=self._container.is_simulator_on)
         form = await parse_body(request, GenerationForm)
-        entry.understood(form)
+        entry.set_form(form)
         self._check(form)
         draft = Draft(
             work=work_of(form),
-            spec=spec_of(form).model_copy(update={"simulate": simulated}),
+            spec=spec_of(form).model_copy(update={"simulate": headers.simulation}),
             request=form.model_dump(mode="json", exclude_none=True) | {"prompt": prompt_of(form)},
             deadline_s=self._settings.generation_deadline_s,
-            key=key,
-            fingerprint=fingerprint(form.model_dump_json(), simulate or ""),
+            key=headers.key,
+            fingerprint=headers.fingerprint(form.model_dump_json()),
         )
-        make = partial(self._make, principal, form, draft)
-        return dressed(
-            await self._container.creator.replay_or_run(principal, SHAPE, draft.key, draft.fingerprint, make)
+        make = partial(self._create, principal, form, draft)
+        return with_security_headers(
+            await self._container.creator.replay_or_run(principal, RESPONSES, draft.key, draft.fingerprint, make)
         )
 
     def _check(self, form: GenerationForm) -> None:
-        """What the schema cannot tell. Raises Problem 400."""
+        """Checks what the schema cannot express. Raises Problem 400."""
         if self._banned.first_in(form.customPrompt):
             error = {"field": "customPrompt", "message": "Custom prompt contains prohibited content"}
             raise Problem("invalid_request", error["message"], details={"errors": [error]})
         if form.aspectRatio not in self._settings.form_ratios:
             raise Problem("model_unsuitable", f"Aspect ratio {form.aspectRatio} is not supported by {form.model}")
 
-    async def _make(self, principal: Principal, form: GenerationForm, draft: Draft) -> Response:
+    async def _create(self, principal: Principal, form: GenerationForm, draft: Draft) -> Response:
         hour = await hourly_quota.get_usage(self._container.pool, form_queue.TABLE, principal.owner.id)
-        self._judge(hour)
-        inputs = await self._images.references(principal.owner, form.given)
-        entered = await self._enter(principal, draft)
+        self._enforce(hour)
+        inputs = await self._images.references(principal.owner, form.images)
+        place = await self._enqueue(principal, draft)
         ready = Draft(
             draft.work,
             draft.spec.model_copy(update={"inputs": inputs}),
-            draft.request | {"queuePosition": entered.position},
+            draft.request | {"queuePosition": place.position},
             draft.deadline_s,
             draft.key,
             draft.fingerprint,
             draft.id,
-            uses_of(form.given, inputs),
+            uses_of(form.images, inputs),
         )
-        response = await self._admitted(principal, ready)
+        response = await self._admit(principal, ready)
         counted = response.status_code == 201 and REPLAYED_HEADER not in response.headers
         response.headers.update(
-            limiter.rate_limit_headers(self._verdict(HourlyUsage(hour.used + counted, hour.reset_s or HOUR_S)))
+            limiter.rate_limit_headers(self._decision(HourlyUsage(hour.used + counted, hour.reset_s or HOUR_S)))
         )
         return response
 
-    async def _enter(self, principal: Principal, draft: Draft) -> QueuePlace:
+    async def _enqueue(self, principal: Principal, draft: Draft) -> QueuePlace:
         """A place in the queue. Raises Problem."""
         hourly_max = self._rule.limit if self._settings.rate_limit_enabled else None
-        async with self._container.bus.unit.once(dispatch=False) as work:
-            entered = await form_queue.enqueue(
-                work.connection,
+        async with self._container.bus.unit.once(dispatch=False) as tx:
+            place = await form_queue.enqueue(
+                tx.connection,
                 draft.id,
                 principal.owner.id,
                 hourly_max=hourly_max,
                 pending_max=self._settings.queue_max_size,
             )
-        if isinstance(entered, HourlyUsage):
-            self._judge(entered)
-        if not isinstance(entered, QueuePlace):
-            raise await self._full(principal, input_rules.price_or_refuse(draft.work).credits)
-        return entered
+        if isinstance(place, HourlyUsage):
+            self._enforce(place)
+        if not isinstance(place, QueuePlace):
+            raise await self._queue_full_problem(principal, input_rules.price_or_refuse(draft.work).credits)
+        return place
 
-    async def _admitted(self, principal: Principal, draft: Draft) -> Response:
-        """What admission says; whoever is not let in leaves the queue."""
+    async def _admit(self, principal: Principal, draft: Draft) -> Response:
+        """The response of admission; a request that is not admitted leaves the queue."""
         stays = False
         try:
-            with self._breaker.guard_errors(_is_away):
-                response = await self._container.creator.create(principal, draft, SHAPE)
+            with self._breaker.guard_errors(_is_unavailable):
+                response = await self._container.creator.create(principal, draft, RESPONSES)
             stays = response.status_code == 201 and REPLAYED_HEADER not in response.headers
-        except CircuitOpen as opened:
-            wait = {"Retry-After": str(round(opened.wait_s))}
+        except CircuitOpen as error:
+            wait = {"Retry-After": str(round(error.wait_s))}
             detail = "Generation is resting after failures. Nothing was started; try again later."
             raise Problem("unavailable", detail, headers=wait) from None
         finally:
@@ -146,8 +131,8 @@ class Making:
                 await hourly_quota.uncount_request(self._container.pool, form_queue.TABLE, draft.id)
         return response
 
-    async def _full(self, principal: Principal, price: int) -> Problem:
-        """The seed looks at the balance first, so who could not pay anyway is told that."""
+    async def _queue_full_problem(self, principal: Principal, price: int) -> Problem:
+        """Why the queue refuses; seed 002 checks the balance first, so without enough credits that is the error."""
         try:
             available = int((await self._container.peers.get_account(principal.owner))["available"])
         except PeerUnavailable:
@@ -157,18 +142,18 @@ class Making:
             return Problem("insufficient_credits", f"This costs {price}.", details=details)
         return Problem("queue_full", "The queue is full.", headers={"Retry-After": "30"})
 
-    def _judge(self, hour: HourlyUsage) -> None:
-        """Raises Problem 429 when the user's hour is full."""
-        if not (verdict := self._verdict(hour)).is_allowed:
-            raise limiter.rate_limited_problem(verdict)
+    def _enforce(self, hour: HourlyUsage) -> None:
+        """Raises Problem 429 when the user's hourly quota is used up."""
+        if not (decision := self._decision(hour)).is_allowed:
+            raise limiter.rate_limited_problem(decision)
 
-    def _verdict(self, hour: HourlyUsage) -> RateLimitDecision:
+    def _decision(self, hour: HourlyUsage) -> RateLimitDecision:
         if not self._settings.rate_limit_enabled:
             return RateLimitDecision(self._rule, True, self._rule.limit, 0, is_counted=False)
         remaining = max(0, self._rule.limit - hour.used)
         return RateLimitDecision(self._rule, remaining > 0, remaining, round(hour.reset_s))
 
 
-def _is_away(error: Exception) -> bool:
-    """What the circuit breaker counts: an admission that cannot be asked, not one that says no."""
+def _is_unavailable(error: Exception) -> bool:
+    """What the circuit breaker counts: an admission that does not answer, not one that declines."""
     return is_outage(error) or (isinstance(error, Problem) and error.code in ("unavailable", "outcome_unknown"))

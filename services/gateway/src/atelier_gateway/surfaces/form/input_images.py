@@ -1,4 +1,4 @@
-"""Which pictures the form takes: its user's own uploads, and URLs of the hosts that the operator allows (002.6)."""
+"""Which input images the form accepts: the user's uploads, and URLs of hosts that the operator allows (002.6)."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,46 +18,46 @@ from atelier_storage.url_policy import UrlRefusal, parse_url
 
 
 @dataclass(frozen=True, slots=True)
-class Images:
-    """Judges the pictures of one request. ``fetcher`` is None unless ENHANCED_VALIDATION is on."""
+class InputImages:
+    """Checks the input images of a request. ``fetcher`` is None unless ENHANCED_VALIDATION is on."""
 
     inputs: InputResolver
     key_of: Callable[[str], str | None]
     hosts: tuple[AllowedHost, ...]
     fetcher: SafeFetcher | None = None
 
-    async def references(self, owner: Owner, given: Sequence[RequestedInput]) -> tuple[InputRef, ...]:
-        """All of them, each allowed and, where it is asked for, reachable. Raises Problem."""
-        for one in given:
-            if "://" in one.text and self.key_of(one.text) is None and not is_allowed(one.text, self.hosts):
-                raise invalid(one.field, f"Invalid image URL. Only {self._names()} URLs are allowed.")
+    async def references(self, owner: Owner, images: Sequence[RequestedInput]) -> tuple[InputRef, ...]:
+        """All images as references, each allowed and, with ENHANCED_VALIDATION, reachable. Raises Problem."""
+        for image in images:
+            if "://" in image.text and self.key_of(image.text) is None and not is_allowed(image.text, self.hosts):
+                raise image_problem(image.field, f"Invalid image URL. Only {self._names()} URLs are allowed.")
         try:
-            references = await self.inputs.resolve(owner, given)
-        except Problem as refused:
-            if refused.code != "invalid_request":
+            references = await self.inputs.resolve(owner, images)
+        except Problem as error:
+            if error.code != "invalid_request":
                 raise
-            raise Problem("invalid_image", refused.detail, details=refused.details) from None
-        foreign = [one for one, ref in zip(given, references, strict=True) if ref.url is not None]
+            raise Problem("invalid_image", error.detail, details=error.details) from None
+        foreign = [image for image, ref in zip(images, references, strict=True) if ref.url is not None]
         if self.fetcher is not None:
-            await asyncio.gather(*(self._reach(self.fetcher, one) for one in foreign))
+            await asyncio.gather(*(self._check_reachable(self.fetcher, image) for image in foreign))
         return references
 
-    async def _reach(self, fetcher: SafeFetcher, given: RequestedInput) -> None:
+    async def _check_reachable(self, fetcher: SafeFetcher, images: RequestedInput) -> None:
         try:
-            outcome = await fetcher.fetch(given.text)
-        except FetchFailed as failed:
-            raise invalid(given.field, f"Failed to verify image: {given.text}") from failed
+            outcome = await fetcher.fetch(images.text)
+        except FetchFailed as error:
+            raise image_problem(images.field, f"Failed to verify image: {images.text}") from error
         if isinstance(outcome, UrlRefusal):
-            raise invalid(given.field, f"Failed to verify image: {given.text}")
+            raise image_problem(images.field, f"Failed to verify image: {images.text}")
 
     def _names(self) -> str:
         names = ["Cloudinary" if allowed.host == CLOUDINARY else allowed.host for allowed in self.hosts]
         return " and ".join(names) or "uploaded"
 
 
-def uses_of(given: Sequence[RequestedInput], references: Sequence[InputRef]) -> list[FileUse]:
-    """The rows of 002.8: named ``product-1`` and so on, in the order in which the user gave them."""
-    orders = [int(one.field.rpartition(".")[2]) for one in given]
+def uses_of(images: Sequence[RequestedInput], references: Sequence[InputRef]) -> list[FileUse]:
+    """The file rows of 002.8, named ``product-1`` and so on, in the order of the request."""
+    orders = [int(image.field.rpartition(".")[2]) for image in images]
     return [
         FileUse(
             category=CATEGORIES[ref.role],
@@ -77,6 +77,6 @@ def _filename(role: Role, order: int, url: str) -> str:
     return safe_filename(f"{role}-{order + 1}{suffix or '.jpg'}")
 
 
-def invalid(field: str, why: str) -> Problem:
+def image_problem(field: str, why: str) -> Problem:
     """400 IMAGE_VALIDATION_ERROR."""
     return Problem("invalid_image", why, details={"errors": [{"field": field, "message": why}]})

@@ -1,6 +1,7 @@
-"""What the form logs of each request: the fields that seed 002's monitoring and error logging list, as JSON ``extra``.
+"""What the form logs of each request: the fields that seed 002 lists for monitoring and error logging, as JSON
+``extra``.
 
-Never the pictures' URLs, which may be signed and so are secrets, and never a prompt: how much there was of each.
+Never image URLs, which may be signed and so are secrets, and never a prompt: only how many or how long.
 """
 
 import logging
@@ -24,16 +25,16 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Entry:
-    """One request's line while it is being written."""
+class RequestLogEntry:
+    """The log entry of a request while the request runs."""
 
     status: int = 500
     user_id: UUID | None = None
-    asked: Mapping[str, Any] = field(default_factory=dict)
+    form_fields: Mapping[str, Any] = field(default_factory=dict)
 
-    def understood(self, form: GenerationForm) -> None:
-        """The request, sanitised."""
-        self.asked = {
+    def set_form(self, form: GenerationForm) -> None:
+        """Records the sanitised form."""
+        self.form_fields = {
             "productImages": len(form.productImages),
             "modelImages": len(form.modelImages),
             "customPromptChars": len(form.customPrompt or ""),
@@ -42,9 +43,9 @@ class Entry:
 
 
 @contextmanager
-def journalled(request: Request, client_ip: ClientIp) -> Iterator[Entry]:
-    """Logs the request when it is over, and what went wrong, if something did."""
-    started, entry = time.perf_counter(), Entry()
+def logged_request(request: Request, client_ip: ClientIp) -> Iterator[RequestLogEntry]:
+    """Logs the request when it ends, and its error if it fails."""
+    started, entry = time.perf_counter(), RequestLogEntry()
     try:
         yield entry
     except Exception as error:
@@ -55,8 +56,8 @@ def journalled(request: Request, client_ip: ClientIp) -> Iterator[Entry]:
         logger.info("form request", extra=_line(request, entry) | {"duration": _ms_since(started)})
 
 
-def _log_error(request: Request, client_ip: ClientIp, entry: Entry, error: Exception) -> None:
-    surprise = not isinstance(error, Problem)
+def _log_error(request: Request, client_ip: ClientIp, entry: RequestLogEntry, error: Exception) -> None:
+    is_surprise = not isinstance(error, Problem)
     context = {
         "userId": str(entry.user_id) if entry.user_id else None,
         "endpoint": request.url.path,
@@ -64,13 +65,13 @@ def _log_error(request: Request, client_ip: ClientIp, entry: Entry, error: Excep
         "userAgent": request.headers.get("user-agent", "")[:USER_AGENT_CHARS_MAX],
         "ip": client_ip(request.scope),
     }
-    described = {"message": str(error) if not surprise else repr(error), "name": type(error).__name__}
-    extra = _line(request, entry) | {"error": described, "context": context, "requestData": entry.asked}
+    error_fields = {"message": str(error) if not is_surprise else repr(error), "name": type(error).__name__}
+    extra = _line(request, entry) | {"error": error_fields, "context": context, "requestData": entry.form_fields}
     # The stack of a refusal tells nothing; that of a surprise is all there is.
-    logger.log(logging.ERROR if surprise else logging.WARNING, "form error", extra=extra, exc_info=surprise)
+    logger.log(logging.ERROR if is_surprise else logging.WARNING, "form error", extra=extra, exc_info=is_surprise)
 
 
-def _line(request: Request, entry: Entry) -> dict[str, Any]:
+def _line(request: Request, entry: RequestLogEntry) -> dict[str, Any]:
     return {
         "endpoint": request.url.path,
         "method": request.method,

@@ -1,4 +1,4 @@
-"""What the form sends, and the tables of seed 002 that turn it into work. Pure."""
+"""The body of the form, and the tables of seed 002 that map it to a render. Pure."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -102,8 +102,8 @@ class GenerationForm(RequestBody):
         return {"productImages": []} | body
 
     @property
-    def given(self) -> list[RequestedInput]:
-        """The pictures as the client wrote them, and where; products first."""
+    def images(self) -> list[RequestedInput]:
+        """The input images as the client wrote them, with their fields; products first."""
         named: list[tuple[str, Role, list[str]]] = [
             ("productImages", "product", self.productImages),
             ("modelImages", "model", self.modelImages),
@@ -114,7 +114,7 @@ class GenerationForm(RequestBody):
 
 
 def prompt_of(form: GenerationForm) -> str:
-    """Composed exactly as seed 002's ``generatePrompt`` does."""
+    """The prompt, composed exactly as ``generatePrompt`` of seed 002 does."""
     custom = f", {form.customPrompt}" if form.customPrompt else ""
     return f"Fashion model wearing the clothing item, {STYLE_WORDS[form.style]}{custom}{QUALITY_WORDS[form.quality]}"
 
@@ -125,7 +125,7 @@ def work_of(form: GenerationForm) -> Work:
 
 
 def spec_of(form: GenerationForm) -> RenderSpec:
-    """What the picture depends on, but for its inputs."""
+    """The render specification without its inputs."""
     tuned = form.parameters
     return RenderSpec(
         kind="product_shot",

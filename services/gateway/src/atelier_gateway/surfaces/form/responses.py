@@ -1,4 +1,4 @@
-"""How the form's answers look: seed 002's two envelopes, its error words, and the headers it asks for."""
+"""How the form renders generations and errors: the two envelopes of seed 002, its error codes, its security headers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,6 +6,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from atelier_gateway.generations.creation import SurfaceResponses
+from atelier_gateway.generations.form_queue import SURFACE
+from atelier_gateway.generations.provider_catalogue import UnsupportedOption
 from atelier_gateway.projection.snapshot import State
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.surfaces.form.requests import ESTIMATED_TIMES
@@ -20,7 +23,7 @@ SECURITY_HEADERS = {
     "X-XSS-Protection": "1; mode=block",
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
-"""Seed 002's own; the others stand on every answer (``middleware/request_guard.py``)."""
+"""Those that seed 002 lists; others are on every response (``middleware/request_guard.py``)."""
 
 CODES: Mapping[str, tuple[str, str | None]] = {
     "unauthorized": ("AUTHENTICATION_REQUIRED", "Authentication required"),
@@ -43,7 +46,7 @@ CODES: Mapping[str, tuple[str, str | None]] = {
     "provider_unavailable": ("SERVER_ERROR", None),
     "outcome_unknown": ("SERVER_ERROR", None),
 }
-"""Ours to seed 002's: the code, and its sentence where the seed has one. Others are ours in capitals."""
+"""Our codes to those of seed 002, with its sentence where it has one. Other codes are ours in capitals."""
 STATUS_CODES = {"insufficient_credits": 400}
 
 STATUSES: Mapping[State, str] = {
@@ -56,33 +59,34 @@ STATUSES: Mapping[State, str] = {
     "expired": "failed",
     "rejected": "failed",
 }
+PREFIX = "/api/generate"
+CREATE = f"POST {PREFIX}"
 
 
-def problem(refusal: Problem) -> Response:
+def render_problem(problem: Problem) -> Response:
     """``{success: false, error, code, details?, timestamp, requestId, validationErrors?}``."""
-    if refusal.code == "endpoint_off":
-        return dressed(json_response({"error": "Endpoint not available"}, refusal.status))
-    code, sentence = CODES.get(refusal.code, (refusal.code.upper(), None))
-    body: dict[str, Any] = {"success": False, "error": sentence or refusal.detail, "code": code}
-    if sentence and sentence != refusal.detail:
-        body["details"] = refusal.detail
-    if refusal.code == "insufficient_credits":
-        body |= _shortfall(refusal.details)
+    if problem.code == "endpoint_off":
+        return with_security_headers(json_response({"error": "Endpoint not available"}, problem.status))
+    code, sentence = CODES.get(problem.code, (problem.code.upper(), None))
+    body: dict[str, Any] = {"success": False, "error": sentence or problem.detail, "code": code}
+    if sentence and sentence != problem.detail:
+        body["details"] = problem.detail
+    if problem.code == "insufficient_credits":
+        body |= _shortfall(problem.details)
     body |= {"timestamp": timestamp(), "requestId": REQUEST_ID.get()}
-    if errors := refusal.details.get("errors"):
+    if errors := problem.details.get("errors"):
         body["validationErrors"] = errors
-    response = json_response(body, STATUS_CODES.get(refusal.code, refusal.status))
-    response.headers.update(refusal.headers)
-    return dressed(response)
+    response = problem.respond(body, STATUS_CODES.get(problem.code, problem.status))
+    return with_security_headers(response)
 
 
-def dressed(response: Response) -> Response:
-    """With the seed's security headers."""
+def with_security_headers(response: Response) -> Response:
+    """The response with the security headers of seed 002."""
     response.headers.update(SECURITY_HEADERS)
     return response
 
 
-def accepted(generation: NewGeneration) -> Response:
+def render_accepted(generation: NewGeneration) -> Response:
     """The 201 (002.2)."""
     data = {
         "_id": str(generation.id),
@@ -91,32 +95,32 @@ def accepted(generation: NewGeneration) -> Response:
         "estimatedTime": ESTIMATED_TIMES[generation.request["quality"]],
         "queuePosition": generation.request["queuePosition"],
     }
-    return dressed(json_response({"success": True, "data": data}, 201))
+    return with_security_headers(json_response({"success": True, "data": data}, 201))
 
 
-def view(generation: Generation, objects: ObjectStore, place: int | None = None) -> dict[str, Any]:
+def generation_view(generation: Generation, objects: ObjectStore, place: int | None = None) -> dict[str, Any]:
     """A generation as the form's user sees it; result URLs are signed as they are read, for 15 minutes."""
-    snapshot, asked = generation.snapshot, generation.request
+    snapshot, fields = generation.snapshot, generation.request
     status = STATUSES[snapshot.state]
     results = [objects.presign_get(output["key"], PRESIGN_S_MAX) for output in snapshot.outputs]
-    models = asked.get("modelImages", [])
+    models = fields.get("modelImages", [])
     return {
         "_id": str(generation.id),
         "status": status,
         "progress": snapshot.progress,
         "estimatedCost": generation.price,
-        "estimatedTime": ESTIMATED_TIMES[asked["quality"]],
+        "estimatedTime": ESTIMATED_TIMES[fields["quality"]],
         "queuePosition": place,
         "tokensUsed": snapshot.credits_captured,
-        "prompt": asked["prompt"],
+        "prompt": fields["prompt"],
         "parameters": {
-            **{name: asked[name] for name in ("model", "style", "quality", "aspectRatio")},
-            **asked["parameters"],
+            **{name: fields[name] for name in ("model", "style", "quality", "aspectRatio")},
+            **fields["parameters"],
         },
-        "productImageUrl": asked["productImages"][0],
+        "productImageUrl": fields["productImages"][0],
         "modelImageUrl": models[0] if models else None,
         "resultImageUrl": results[0] if results else None,
-        "productImages": asked["productImages"],
+        "productImages": fields["productImages"],
         "modelImages": models,
         "resultImages": results,
         "error": (snapshot.error or {}).get("message", snapshot.state) if status == "failed" else None,
@@ -138,3 +142,11 @@ def _shortfall(details: Mapping[str, Any]) -> dict[str, str]:
         "error": f"Insufficient tokens. Required: {required}, Available: {available}",
         "details": f"You need {required - available} more tokens to proceed.",
     }
+
+
+def _unsupported_option_problem(found: UnsupportedOption) -> Problem:
+    field = "aspectRatio" if found.field == "size" else found.field
+    return Problem("model_unsuitable", f"{field}: {found.message}.")
+
+
+RESPONSES = SurfaceResponses(SURFACE, CREATE, render_accepted, render_problem, _unsupported_option_problem)

@@ -4,7 +4,7 @@ Waits for the pictures, unless the client prefers not to. Several pictures are c
 is returned.
 """
 
-from atelier_gateway.surfaces.images.create import PREFIX, SURFACE, problem
+from atelier_gateway.surfaces.images.responses import PREFIX, SURFACE, render_problem
 from atelier_gateway.surfaces.images.routes import router
 
-__all__ = ["PREFIX", "SURFACE", "problem", "router"]
+__all__ = ["PREFIX", "SURFACE", "render_problem", "router"]

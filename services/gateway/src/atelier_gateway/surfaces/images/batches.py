@@ -1,6 +1,6 @@
-"""Several prompts in one POST: each becomes a generation of its own, and the reply says what became of each.
+"""Several prompts in one POST: each becomes a generation of its own, with its own outcome in the response.
 
-Never waits. Where none is admitted, the reply is the first one's refusal: nothing was created.
+Never waits. Where none is admitted, the response is the error of the first: nothing was created.
 """
 
 import json
@@ -17,77 +17,79 @@ from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.identity.users import User
 from atelier_gateway.middleware.request_guard import unexpected
 from atelier_gateway.rate_limits.request_limits import RequestLimits
-from atelier_gateway.surfaces import image_requests as image_orders
-from atelier_gateway.surfaces.image_requests import Order
-from atelier_gateway.surfaces.images.create import (
-    CREATE,
-    PER_IP,
-    PER_USER,
-    PER_WORKSPACE,
-    SHAPE,
-    SURFACE,
-    enveloped,
-    order_of,
-    problem,
-    workspace_of,
-)
+from atelier_gateway.surfaces import image_requests
+from atelier_gateway.surfaces.image_requests import ImageRequest
+from atelier_gateway.surfaces.images.authentication import workspace_of
+from atelier_gateway.surfaces.images.create import PER_IP, PER_USER, PER_WORKSPACE, parse_image_request
 from atelier_gateway.surfaces.images.requests import ImageBatchRequest
+from atelier_gateway.surfaces.images.responses import CREATE, RESPONSES, SURFACE, envelope, render_problem
 from atelier_gateway.web.client_ip import subject
 from atelier_gateway.web.json_bodies import json_response, parse_body
 from atelier_gateway.web.problems import Problem
 
 
 async def create_batch(container: Container, request: Request, gate: RequestLimits) -> Response:
-    """202 with one item a request: its ``data``, or its ``error``. Raises Problem."""
+    """202 with an item for each request: its ``data``, or its ``error``. Raises Problem."""
     await gate.take(PER_IP, subject(container.client_ip(request.scope)))
     user = await container.authenticator.authenticate_user(request.headers)
     await gate.take(PER_USER, str(user.id))
     body = await parse_body(request, ImageBatchRequest)
     principal = await container.authenticator.authorize_member(user, workspace_of(request, body.workspaceId))
-    for further in range(len(body.requests)):
-        if further:
+    for index in range(len(body.requests)):
+        if index:
             await gate.take(PER_USER, str(user.id))
         await gate.take(PER_WORKSPACE, str(principal.owner.id))
-    orders = await _orders(container, principal, user, body)
-    responses = [await _one(container, request, principal, order, index) for index, order in enumerate(orders)]
-    return _told(responses)
+    image_requests_of_batch = await _parse_requests(container, principal, user, body)
+    responses = [
+        await _create_one(container, request, principal, order, index)
+        for index, order in enumerate(image_requests_of_batch)
+    ]
+    return _batch_response(responses)
 
 
-async def _orders(container: Container, principal: Principal, user: User, body: ImageBatchRequest) -> list[Order]:
-    """All of them, before any is admitted. Raises Problem 400 naming the request at fault."""
-    orders = []
-    for index, one in enumerate(body.requests):
-        if one.workspaceId is not None:
-            raise _at(index, Problem("invalid_request", "workspaceId: it is given once, for all requests."))
+async def _parse_requests(
+    container: Container, principal: Principal, user: User, body: ImageBatchRequest
+) -> list[ImageRequest]:
+    """Parses all of them before any is admitted. Raises Problem 400 naming the request at fault."""
+    image_requests_of_batch = []
+    for index, item in enumerate(body.requests):
+        if item.workspaceId is not None:
+            raise _problem_at(index, Problem("invalid_request", "workspaceId: it is given once, for all requests."))
         try:
-            order = await order_of(container, principal, user, one)
-        except Problem as refusal:
-            raise _at(index, refusal) from None
-        orders.append(replace(order, same=(body.model_dump_json(exclude={"workspaceId"}),)))
-    return orders
+            order = await parse_image_request(container, principal, user, item)
+        except Problem as error:
+            raise _problem_at(index, error) from None
+        image_requests_of_batch.append(replace(order, same=(body.model_dump_json(exclude={"workspaceId"}),)))
+    return image_requests_of_batch
 
 
-async def _one(container: Container, request: Request, principal: Principal, order: Order, index: int) -> Response:
-    shape = SurfaceResponses(SURFACE, f"{CREATE}/batches {index}", SHAPE.accepted, problem, SHAPE.unsupported_option)
+async def _create_one(
+    container: Container, request: Request, principal: Principal, order: ImageRequest, index: int
+) -> Response:
+    shape = SurfaceResponses(
+        SURFACE, f"{CREATE}/batches {index}", RESPONSES.accepted, render_problem, RESPONSES.unsupported_option
+    )
     try:
-        draft = image_orders.draft(container, request, order, deadline_s=container.settings.generation_deadline_s)
+        draft = image_requests.build_draft(
+            container, request, order, deadline_s=container.settings.generation_deadline_s
+        )
         return await container.creator.create(principal, draft, shape)
-    except Problem as refusal:
-        return problem(refusal)
+    except Problem as error:
+        return render_problem(error)
     except Exception as error:  # noqa: BLE001 - it is logged, and is this request's alone
         # An earlier request of the batch may have cost something: its answer must not be lost.
-        return problem(unexpected(error))
+        return render_problem(unexpected(error))
 
 
-def _told(responses: Sequence[Response]) -> Response:
+def _batch_response(responses: Sequence[Response]) -> Response:
     if all(response.status_code != 202 for response in responses):
         return responses[0]
     items: list[Any] = [json.loads(bytes(response.body)) for response in responses]
-    return json_response(enveloped({"items": items}), 202)
+    return json_response(envelope({"items": items}), 202)
 
 
-def _at(index: int, refusal: Problem) -> Problem:
-    """The same refusal, its fields named as they stand in the batch."""
+def _problem_at(index: int, refusal: Problem) -> Problem:
+    """The same problem, its fields named by their place in the batch."""
     where = f"requests.{index}."
     errors = [error | {"field": where + error["field"]} for error in refusal.details.get("errors", [])]
     return Problem(refusal.code, where + refusal.detail, details={"errors": errors} if errors else None)

@@ -1,4 +1,4 @@
-"""What seed 003's surface takes."""
+"""Request bodies of the images surface (seed 003)."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -12,7 +12,7 @@ from atelier_gateway.webhooks.receiver_urls import URL_CHARS_MAX
 
 
 def one_of(*tables: Iterable[str]) -> WithJsonSchema:
-    """What the description says of a word that the tables know; they are asked when it is used, with the model."""
+    """The schema of a word from these tables; validated later, together with the model."""
     return WithJsonSchema({"enum": [*sorted({word for table in tables for word in table}), None]})
 
 
@@ -34,7 +34,7 @@ class ImageGenerationRequest(RequestBody):
     style: Annotated[SingleLine | None, one_of(*STYLES.values())] = None
     quality: Annotated[SingleLine | None, one_of(*(model.qualities for model in MODELS.values()))] = None
     n: int = Field(default=1, ge=1, le=N_MAX)
-    """Reserved as asked, charged as made."""
+    """Reserved as requested, charged as delivered."""
     image: Picture | None = None
     """To be edited; without a prompt, to be varied."""
     mask: Picture | None = None
@@ -42,14 +42,14 @@ class ImageGenerationRequest(RequestBody):
     reuse: bool = False
     """Whether an equal earlier result may be the answer, at the price of one."""
     webhookUrl: Annotated[str, Field(min_length=1, max_length=URL_CHARS_MAX)] | None = None
-    """Is told how it ended, signed with the secret of ``GET /v1/webhooks/secret``."""
+    """Receives the end of the generation, signed with the secret of ``GET /v1/webhooks/secret``."""
 
 
 BATCH_MAX = 10
 
 
 class ImageBatchRequest(RequestBody):
-    """Several requests for one workspace; each is admitted, made and charged for itself."""
+    """Several requests for one workspace; each is admitted, rendered and charged on its own."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"requests": [{"prompt": "a red bicycle"}, {"prompt": "a blue one", "n": 2}]}]}

@@ -1,13 +1,16 @@
-"""How seed 003's surface shows a generation. Pure but for the signing of URLs."""
+"""How the images surface (seed 003) renders generations and errors. Pure but for the signing of URLs."""
 
 from typing import Any
 
 from starlette.responses import Response
 
+from atelier_gateway.generations.creation import SurfaceResponses
 from atelier_gateway.generations.model_notices import made_by
+from atelier_gateway.generations.provider_catalogue import UnsupportedOption
 from atelier_gateway.projection.snapshot import TERMINAL, Snapshot, State
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.web.json_bodies import json_response
+from atelier_gateway.web.problems import Problem
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
 
 STATUSES: dict[State, str] = {
@@ -21,18 +24,33 @@ STATUSES: dict[State, str] = {
     "rejected": "FAILED",
 }
 """Seed 003, GenerationStatus."""
+PREFIX = "/api/ai/images"
+SURFACE = "images"
+CREATE = f"POST {PREFIX}"
+CODES = {
+    "invalid_request": "VALIDATION_ERROR",
+    "insufficient_credits": "INSUFFICIENT_CREDITS",
+    "workspace_forbidden": "FORBIDDEN",
+    "rate_limited": "RATE_LIMIT_EXCEEDED",
+    "provider_failed": "PROVIDER_UNAVAILABLE",
+    "deadline_passed": "PROVIDER_UNAVAILABLE",
+    "unavailable": "SERVICE_UNAVAILABLE",
+}
+"""The error codes of seed 003, where they are not ours in capitals."""
 
 
 def accepted(generation: NewGeneration, prefix: str) -> Response:
-    """The 202: as it was at that moment, whenever it is said again."""
+    """The 202: the generation as it was at that moment, also when it is replayed later."""
     at_first = Snapshot(state="queued", credits_reserved=generation.price)
-    return json_response({"success": True, "data": _shown(generation, at_first, [], None, prefix)}, 202)
+    return json_response({"success": True, "data": _generation_fields(generation, at_first, [], None, prefix)}, 202)
 
 
-def view(generation: Generation, objects: ObjectStore, remaining: int | None, prefix: str) -> dict[str, Any]:
-    """The generation as it is now, with the seed's record of it; image URLs are signed as they are read."""
+def generation_view(
+    generation: Generation, objects: ObjectStore, remaining_credits: int | None, prefix: str
+) -> dict[str, Any]:
+    """The generation as it is now, with its record of seed 003; image URLs are signed at each read."""
     images = [_image(output, objects) for output in generation.snapshot.outputs]
-    shown = _shown(generation, generation.snapshot, images, remaining, prefix)
+    shown = _generation_fields(generation, generation.snapshot, images, remaining_credits, prefix)
     return shown | {"record": _record(generation, images[0]["url"] if images else None)}
 
 
@@ -50,8 +68,12 @@ def _image(output: dict[str, Any], objects: ObjectStore) -> dict[str, Any]:
     }
 
 
-def _shown(
-    generation: NewGeneration, snapshot: Snapshot, images: list[dict[str, Any]], remaining: int | None, prefix: str
+def _generation_fields(
+    generation: NewGeneration,
+    snapshot: Snapshot,
+    images: list[dict[str, Any]],
+    remaining_credits: int | None,
+    prefix: str,
 ) -> dict[str, Any]:
     return {
         "id": str(generation.id),
@@ -66,34 +88,64 @@ def _shown(
         "credits": {
             "reserved": snapshot.credits_reserved,
             "used": snapshot.credits_captured,
-            "remaining": remaining,
+            "remaining": remaining_credits,
         },
         "status_url": f"{prefix}/{generation.id}",
     }
 
 
 def _maker(generation: NewGeneration, snapshot: Snapshot) -> str:
-    """Who made it; until somebody has, who is asked: fail-over may have the last word."""
+    """The provider that made it; before that the one it was requested of, since fail-over may change it."""
     return snapshot.maker or str(generation.request["provider"])
 
 
 def _record(generation: Generation, result: str | None) -> dict[str, Any]:
     """Seed 003, model Generation. Pictures are not counted in tokens."""
-    snapshot, asked = generation.snapshot, generation.request
-    failed = STATUSES[snapshot.state] == "FAILED"
+    snapshot, fields = generation.snapshot, generation.request
+    is_failed = STATUSES[snapshot.state] == "FAILED"
     return {
         "id": str(generation.id),
         "workspaceId": str(generation.owner.id),
-        "userId": asked["userId"],
+        "userId": fields["userId"],
         "type": "IMAGE",
-        "model": asked["model"],
+        "model": fields["model"],
         "provider": _maker(generation, snapshot),
-        "prompt": asked.get("prompt", ""),
+        "prompt": fields.get("prompt", ""),
         "result": result,
         "tokens": 0,
         "credits": snapshot.credits_captured,
         "status": STATUSES[snapshot.state],
-        "error": (snapshot.error or {}).get("message", snapshot.state) if failed else None,
+        "error": (snapshot.error or {}).get("message", snapshot.state) if is_failed else None,
         "createdAt": generation.created_at.isoformat(),
         "completedAt": generation.updated_at.isoformat() if snapshot.rank == TERMINAL else None,
     }
+
+
+def render_problem(problem: Problem) -> Response:
+    """``{"success": false, "error": {"code", "message", "details"?}}``."""
+    code = CODES.get(problem.code, problem.code.upper())
+    error: dict[str, Any] = {"code": code, "message": problem.detail}
+    if problem.details:
+        error["details"] = problem.details
+    return problem.respond({"success": False, "error": error})
+
+
+def envelope(data: object) -> dict[str, object]:
+    """The envelope of every response with data."""
+    return {"success": True, "data": data}
+
+
+def _invalid(field: str, why: str, code: str = "invalid_request") -> Problem:
+    return Problem(code, f"{field}: {why}.", details={"errors": [{"field": field, "message": why}]})
+
+
+def _accepted(generation: NewGeneration) -> Response:
+    return accepted(generation, PREFIX)
+
+
+def _unsupported_option_problem(found: UnsupportedOption) -> Problem:
+    field = "image" if found.field == "mode" else found.field
+    return _invalid(field, found.message, "invalid_size" if field == "size" else "invalid_request")
+
+
+RESPONSES = SurfaceResponses(SURFACE, CREATE, _accepted, render_problem, _unsupported_option_problem)

@@ -1,4 +1,4 @@
-"""What can be asked of whom: the providers set up here, and what each of them makes."""
+"""The providers configured here, and what each of them offers."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from atelier_contracts import Kind
 from atelier_gateway.container import Container
-from atelier_gateway.surfaces.native import openapi as docs
+from atelier_gateway.surfaces.native import openapi
 from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem
 from atelier_imaging.pictures import BYTES_MAX, PIXELS_MAX, SOURCE_TYPES
@@ -79,14 +79,14 @@ class Capabilities(BaseModel):
     pictures: PictureLimits
 
 
-KNOWN = docs.answers({200: ("As render said within the last quarter of a minute.", Capabilities)})
+KNOWN = openapi.answers({200: ("As render said within the last quarter of a minute.", Capabilities)})
 
 
 def router(container: Container) -> APIRouter:
     """One route."""
     routes = APIRouter(prefix="/v1", tags=["Generations"])
 
-    @routes.get("/capabilities", responses=KNOWN, openapi_extra={"parameters": [docs.WORKSPACE]})
+    @routes.get("/capabilities", responses=KNOWN, openapi_extra={"parameters": [openapi.WORKSPACE]})
     async def get_capabilities(request: Request) -> Response:
         """Get the capabilities of this installation: its providers, and what each of them offers."""
         await container.authenticator.authenticate(request.headers)

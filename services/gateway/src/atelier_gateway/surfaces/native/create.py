@@ -1,4 +1,4 @@
-"""A create of the native surface, understood: what it costs, what shall be made, and of what."""
+"""Parses and validates a create request of the native surface."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,36 +17,34 @@ from atelier_gateway.generations.image_models import (
     nearest_size,
 )
 from atelier_gateway.generations.provider_catalogue import ACCOUNTS, UnsupportedOption, unsupported_option_problem
-from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, fingerprint, validated_key
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.store import file_use_of
-from atelier_gateway.surfaces import image_requests as image_orders
-from atelier_gateway.surfaces.native.narration_text import Text, text_of
+from atelier_gateway.surfaces import image_requests
+from atelier_gateway.surfaces.create_headers import CreateHeaders
+from atelier_gateway.surfaces.native.narration_text import Text, resolve_text
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.json_bodies import field_problem, parse_body
-from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import parse_simulation
 from atelier_pricing import image_sizes
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
-    """A create as it came in, checked as far as that needs nobody's admission."""
+class ParsedCreate:
+    """A create request, parsed and validated; nothing is admitted yet."""
 
     body: GenerationRequest
     choice: ResolvedModel | None
-    """Where a provider's image model was asked for."""
+    """The image model, where the request names a provider's."""
     text: Text | None
-    """What is to be read aloud."""
+    """The text of a narration."""
     simulated: Simulation | None
     key: str | None
     fingerprint: bytes
     size: str | None
-    """As it was asked, or of a picture that is made of another the one that fits."""
+    """As requested, or, for an image made from another, the nearest in shape."""
 
     @property
-    def fits_a_picture(self) -> bool:
-        """Whether it is made of a picture whose shape decides the size, since none is named."""
+    def is_sized_by_image(self) -> bool:
+        """Whether the size follows from an input image, since the request has none."""
         return self.body.kind == "image" and self.body.size is None and "image" in self.body.roles
 
     @property
@@ -58,40 +56,39 @@ class Create:
         return Work(kind=body.kind, quality=quality, size=size, n=body.n, characters=characters)
 
 
-async def asked(container: Container, request: Request, principal: Principal) -> Create:
-    """Raises Problem 400, 413."""
-    simulate = request.headers.get(SIMULATE)
-    key, simulated = (
-        validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)),
-        parse_simulation(simulate, allowed=container.is_simulator_on),
-    )
+async def parse_create(container: Container, request: Request, principal: Principal) -> ParsedCreate:
+    """The request, parsed. Raises Problem 400, 413."""
+    headers = CreateHeaders.read(request, allowed=container.is_simulator_on)
     body = await parse_body(request, GenerationRequest)
     input_rules.check_inputs(body.kind, body.roles, body.prompt)
     container.receiver_policy.request_fields(body.webhook_url, "webhook_url")
     _check_model(container, body)
-    choice = _choice(container, body)
-    text = await text_of(container, principal, body)
-    return Create(body, choice, text, simulated, key, fingerprint(body.model_dump_json(), simulate or ""), body.size)
+    choice = _choose_model(container, body)
+    text = await resolve_text(container, principal, body)
+    fingerprint = headers.fingerprint(body.model_dump_json())
+    return ParsedCreate(body, choice, text, headers.simulation, headers.key, fingerprint, body.size)
 
 
-def fitted(container: Container, create: Create, shape: tuple[int, int] | None) -> Create:
-    """The create in the size nearest to the shape (width and height) of its first picture, of those that there is a
-    price for, where no size is named; the square where the shape is not known here (URLs in the world)."""
-    if not create.fits_a_picture:
+def fit_size(container: Container, create: ParsedCreate, shape: tuple[int, int] | None) -> ParsedCreate:
+    """Without a size in the request: the priced size nearest to the shape (width and height) of its first input image;
+    the square where the shape is unknown (foreign URLs)."""
+    if not create.is_sized_by_image:
         return create
     sizes = MODELS[create.choice.model].sizes if create.choice else image_sizes(create.body.quality)
     size = nearest_size(sizes, *shape) if shape and sizes else DEFAULT_SIZE
-    return replace(create, size=size, choice=_choice(container, create.body, size))
+    return replace(create, size=size, choice=_choose_model(container, create.body, size))
 
 
-async def draft(container: Container, principal: Principal, create: Create, body: GenerationRequest) -> Draft:
-    """As ``creating`` takes it; ``body`` is the create's with what it carried named by keys. Raises Problem."""
+async def build_draft(
+    container: Container, principal: Principal, create: ParsedCreate, body: GenerationRequest
+) -> Draft:
+    """The request as a draft; ``body`` is its body with inline inputs replaced by keys. Raises Problem."""
     given = [one.given(index) for index, one in enumerate(body.inputs) if one.role != "text"]
     references = await container.input_resolver.resolve(principal.owner, given)
-    if create.fits_a_picture:
+    if create.is_sized_by_image:
         first = next((ref.key for ref in references if ref.role == "image"), None)
         seen = await container.media_intake.find_picture(principal, first) if first else None
-        create = fitted(container, create, (seen.width, seen.height) if seen else None)
+        create = fit_size(container, create, (seen.width, seen.height) if seen else None)
     spec = _spec(container, create, body, references)
     return Draft(
         work=create.work,
@@ -107,8 +104,8 @@ async def draft(container: Container, principal: Principal, create: Create, body
 
 
 def _check_model(container: Container, body: GenerationRequest) -> None:
-    """Raises Problem 400 for a model that nobody lists for the kind; while nothing is known of render, for none. One of
-    a provider without an account here passes: that it is not there is another answer (503)."""
+    """Raises Problem 400 for a model that no provider lists for the kind; for none while the catalogue is unknown. A
+    model of a provider without an account here passes: its error is another (503)."""
     listed, sold = container.catalogue.models(body.kind), list[str]()
     if body.kind == "image":
         sold = [name for name, model in MODELS.items() if container.catalogue.is_offered(name, model.provider)]
@@ -120,11 +117,11 @@ def _check_model(container: Container, body: GenerationRequest) -> None:
     raise field_problem("model", f"there is no model {body.model}; {known}")
 
 
-def _choice(container: Container, body: GenerationRequest, size: str | None = None) -> ResolvedModel | None:
-    """What a provider's image model is asked for; None where none is, or one that we know nothing of. Raises 400."""
+def _choose_model(container: Container, body: GenerationRequest, size: str | None = None) -> ResolvedModel | None:
+    """The resolved image model of a provider; None without one, or for a model unknown here. Raises Problem 400."""
     if body.kind != "image" or not (body.provider in ACCOUNTS or (body.provider is None and body.model in MODELS)):
         return None
-    choice = image_orders.chosen(
+    choice = image_requests.choose_model(
         container,
         provider=body.provider,
         model=body.model,
@@ -137,12 +134,14 @@ def _choice(container: Container, body: GenerationRequest, size: str | None = No
     return choice
 
 
-def _spec(container: Container, create: Create, body: GenerationRequest, references: Sequence[InputRef]) -> RenderSpec:
+def _spec(
+    container: Container, create: ParsedCreate, body: GenerationRequest, references: Sequence[InputRef]
+) -> RenderSpec:
     choice = create.choice
     return RenderSpec(
         kind=body.kind,
         prompt=body.prompt,
-        inputs=(*_texts(create.text, body), *references),
+        inputs=(*_text_inputs(create.text, body), *references),
         size=choice.size if choice else create.size,
         style=choice.style if choice else body.style,
         quality=choice.quality if choice else body.quality,
@@ -159,8 +158,8 @@ def _spec(container: Container, create: Create, body: GenerationRequest, referen
     )
 
 
-def _texts(text: Text | None, body: GenerationRequest) -> tuple[InputRef, ...]:
-    """The object that holds the very characters that were counted; none where the prompt is what is read."""
+def _text_inputs(text: Text | None, body: GenerationRequest) -> tuple[InputRef, ...]:
+    """The stored object with exactly the characters that were counted; none where the prompt is the text."""
     if text is None:
         return ()
     stored = text.stored.key if text.stored else None

@@ -1,4 +1,4 @@
-"""What things cost and where the credits went, for whoever pays."""
+"""Quotes, the balance, and the statement of an account."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,10 +10,10 @@ from atelier_gateway.container import Container
 from atelier_gateway.generations import input_rules
 from atelier_gateway.peers.client import PeerUnavailable, unavailable_problem
 from atelier_gateway.rate_limits.request_limits import RequestLimits, with_rate_limits
-from atelier_gateway.surfaces.native import openapi as docs
-from atelier_gateway.surfaces.native.create import asked
-from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX, request_rule
-from atelier_gateway.surfaces.native.quotes import quoted
+from atelier_gateway.surfaces.native import openapi
+from atelier_gateway.surfaces.native.create import parse_create
+from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX, owner_rule
+from atelier_gateway.surfaces.native.quotes import fit_quote_size
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.json_bodies import body_schema, json_response
 from atelier_gateway.web.pagination import page_of
@@ -21,43 +21,43 @@ from atelier_gateway.web.pagination import page_of
 QUOTED_FOR = timedelta(minutes=15)
 ENTRY_FIELDS = ("id", "at", "kind", "debit", "credit", "credits", "generation_id")
 
-QUOTED = docs.answers(
-    {200: ("What a create with this body would reserve.", docs.Quote)},
+QUOTED = openapi.answers(
+    {200: ("What a create with this body would reserve.", openapi.Quote)},
     *("invalid_request", "invalid_idempotency_key", "simulator_off", "request_too_large", "unpriced"),
 )
-BALANCE = docs.answers({200: ("The balance.", docs.CreditBalance)})
-ENTRIES = docs.answers({200: ("Newest first.", docs.CreditEntryPage)}, "invalid_request")
+BALANCE = openapi.answers({200: ("The balance.", openapi.CreditBalance)})
+ENTRIES = openapi.answers({200: ("Newest first.", openapi.CreditEntryPage)}, "invalid_request")
 
 
 def router(container: Container) -> APIRouter:
-    """Quotes, the balance, the statement."""
+    """The routes of quotes, the balance and the statement."""
     routes = APIRouter(prefix=PREFIX, tags=["Credits"])
-    takes_create = body_schema(GenerationRequest) | {"parameters": [docs.WORKSPACE]}
-    per_owner = request_rule(container.settings.native_requests_per_minute)
+    takes_create = body_schema(GenerationRequest) | {"parameters": [openapi.WORKSPACE]}
+    per_owner = owner_rule(container.settings.native_requests_per_minute)
 
     @routes.post("/quotes", responses=QUOTED, openapi_extra=takes_create)
     async def create_quote(request: Request) -> Response:
         """Create a quote: the price of a generation with this body. Nothing is held."""
-        return await with_rate_limits(container.rate_limiter, lambda gate: priced(request, gate))
+        return await with_rate_limits(container.rate_limiter, lambda gate: quote_limited(request, gate))
 
-    async def priced(request: Request, gate: RequestLimits) -> Response:
+    async def quote_limited(request: Request, gate: RequestLimits) -> Response:
         principal = await container.authenticator.authenticate(request.headers)
         await gate.take(per_owner, f"{principal.owner.kind}:{principal.owner.id}")
-        create = await quoted(container, principal, await asked(container, request, principal))
+        create = await fit_quote_size(container, principal, await parse_create(container, request, principal))
         price = input_rules.price_or_refuse(create.work)
         until = datetime.now(UTC) + QUOTED_FOR
         return json_response({"credits": price.credits, "price_book": price.book, "expires_at": until.isoformat()})
 
-    @routes.get("/credits", responses=BALANCE, openapi_extra={"parameters": [docs.WORKSPACE]})
+    @routes.get("/credits", responses=BALANCE, openapi_extra={"parameters": [openapi.WORKSPACE]})
     async def get_credit_balance(request: Request) -> Response:
         """Get the balance of your credits."""
         principal = await container.authenticator.authenticate(request.headers)
         try:
             return json_response(await container.peers.get_account(principal.owner))
-        except PeerUnavailable as silent:
-            raise unavailable_problem(silent) from silent
+        except PeerUnavailable as error:
+            raise unavailable_problem(error) from error
 
-    paged = {"parameters": [docs.LIMIT, docs.CURSOR, docs.WORKSPACE]}
+    paged = {"parameters": [openapi.LIMIT, openapi.CURSOR, openapi.WORKSPACE]}
 
     @routes.get("/credits/entries", responses=ENTRIES, openapi_extra=paged)
     async def list_credit_entries(request: Request) -> Response:
@@ -66,8 +66,8 @@ def router(container: Container) -> APIRouter:
         limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         try:
             found = await container.peers.get_entries(principal.owner, before=before, limit=limit + 1)
-        except PeerUnavailable as silent:
-            raise unavailable_problem(silent) from silent
+        except PeerUnavailable as error:
+            raise unavailable_problem(error) from error
         return json_response(_page(found, limit))
 
     return routes

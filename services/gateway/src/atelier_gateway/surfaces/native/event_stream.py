@@ -1,7 +1,7 @@
-"""Following a generation live: server-sent events, which a dropped connection picks up where it was (Last-Event-ID).
+"""Follows a generation live by server-sent events; a dropped connection resumes where it was (Last-Event-ID).
 
-Each event is named after the status it tells and carries ``{id, status, progress, at, metadata}``; the last one carries
-the whole generation. Streams are bounded in number and in time, and end with the process; a browser comes back itself.
+Each event is named by its status and carries ``{id, status, progress, at, metadata}``; the last one carries the whole
+generation. Streams are bounded in number and in time, and end with the process; a browser reconnects by itself.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.event_log import ProjectionEvent
 from atelier_gateway.projection.snapshot import RANKS, TERMINAL
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.surfaces.native import openapi as docs
-from atelier_gateway.surfaces.native.generations import PREFIX, owned
-from atelier_gateway.surfaces.native.responses import metadata_of, status_of, view
+from atelier_gateway.surfaces.native import openapi
+from atelier_gateway.surfaces.native.generations import PREFIX, load_owned
+from atelier_gateway.surfaces.native.responses import generation_view, metadata_of, status_of
 from atelier_gateway.web.problems import Problem
 
 STREAMS_MAX = 500
@@ -31,19 +31,19 @@ STREAMS_OF_OWNER_MAX = 20
 STREAM_S_MAX = 600.0
 HEARTBEAT_S = 15.0
 LOOK_EVERY_S = 1.0
-"""A change that another replica has projected is seen after this long."""
+"""A change that another replica has projected is read after this long at most."""
 RETRY_MS = 2_000
 _LAST_ID = re.compile(r"[0-9]{1,18}")
 
-FOLLOWED = docs.answers(
+FOLLOWED = openapi.answers(
     {200: ("A stream of events.", None), 204: ("There is nothing more to tell.", None)}, "invalid_request", "not_found"
 )
 FOLLOWED[200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
-LAST_EVENT = docs.header("Last-Event-ID", {"type": "string"}, "Go on after this event.")
+LAST_EVENT = openapi.header("Last-Event-ID", {"type": "string"}, "Go on after this event.")
 
 
 class Streams:
-    """How many are open, in all and of each owner."""
+    """How many streams are open, in total and for each owner."""
 
     def __init__(self) -> None:
         self._open: Counter[UUID] = Counter()
@@ -53,8 +53,9 @@ class Streams:
         if self._open.total() >= STREAMS_MAX or self._open[owner.id] >= STREAMS_OF_OWNER_MAX:
             raise Problem("unavailable", "Too many event streams are open; poll instead.", headers={"Retry-After": "5"})
 
-    async def counted(self, owner: Owner, chunks: AsyncIterator[str]) -> AsyncIterator[str]:
-        """The chunks, counted as a stream while they flow; one whose client left before it began never counts."""
+    async def count(self, owner: Owner, chunks: AsyncIterator[str]) -> AsyncIterator[str]:
+        """The chunks, counted as a stream while they are sent; a stream whose client leaves before it begins never
+        counts."""
         self._open[owner.id] += 1
         try:
             async for chunk in chunks:
@@ -68,12 +69,12 @@ class Streams:
 def router(container: Container) -> APIRouter:
     """The one route."""
     routes, streams = APIRouter(prefix=PREFIX, tags=["Generations"]), Streams()
-    parameters = {"parameters": [LAST_EVENT, docs.WORKSPACE]}
+    parameters = {"parameters": [LAST_EVENT, openapi.WORKSPACE]}
 
     @routes.get("/generations/{id}/events", responses=FOLLOWED, openapi_extra=parameters)
     async def stream_generation_events(request: Request, id: str) -> Response:
         """Stream the events of a generation. Server-sent events follow it until it ends."""
-        generation = await owned(container, request, id)
+        generation = await load_owned(container, request, id)
         last_id = _last_id(request.headers.get("Last-Event-ID"))
         if (
             last_id
@@ -82,7 +83,7 @@ def router(container: Container) -> APIRouter:
         ):
             return Response(status_code=204)  # the word that ends a browser's reconnecting
         streams.check(generation.owner)
-        chunks = streams.counted(generation.owner, _stream(container, generation, last_id))
+        chunks = streams.count(generation.owner, _stream(container, generation, last_id))
         return StreamingResponse(chunks, media_type="text/event-stream")
 
     return routes
@@ -95,23 +96,23 @@ def _last_id(text: str | None) -> int:
 
 
 async def _stream(container: Container, generation: Generation, last_id: int) -> AsyncIterator[str]:
-    """Events from the table, as they come; a comment where none comes for a while; ends with the generation."""
+    """Events from the table as they arrive; a comment while none arrives; ends with the generation."""
     clock = asyncio.get_running_loop().time
     ends_at, beats_at = clock() + STREAM_S_MAX, 0.0
     # No line stands in a block of its own: stock libraries make an event without data of such a block.
     opening = f"retry: {RETRY_MS}\n"
     while clock() < ends_at and not container.waiter.is_stopping:
-        for happening in await event_log.list_after(container.pool, generation.id, last_id):
-            last_id, beats_at = happening.id, clock() + HEARTBEAT_S
-            if RANKS[happening.state] == TERMINAL:
-                yield opening + await _ended(container, generation, happening.id)
+        for event in await event_log.list_after(container.pool, generation.id, last_id):
+            last_id, beats_at = event.id, clock() + HEARTBEAT_S
+            if RANKS[event.state] == TERMINAL:
+                yield opening + await _end_event(container, generation, event.id)
                 return
-            yield opening + _told(generation, happening)
+            yield opening + _state_event(generation, event)
             opening = ""
         if clock() >= beats_at:
             # Also what came before the events that are still kept, and a generation deleted meanwhile, end here.
             if await _is_over(container, generation):
-                yield opening + await _ended(container, generation, None)
+                yield opening + await _end_event(container, generation, None)
                 return
             beats_at = clock() + HEARTBEAT_S
             yield ": still here\n"
@@ -123,24 +124,24 @@ async def _is_over(container: Container, generation: Generation) -> bool:
     return generation.id not in found or found[generation.id].rank == TERMINAL
 
 
-def _told(generation: Generation, happening: ProjectionEvent) -> str:
-    status = status_of(happening.state)
+def _state_event(generation: Generation, event: ProjectionEvent) -> str:
+    status = status_of(event.state)
     told = {
         "id": str(generation.id),
         "status": status,
-        "progress": happening.progress,
-        "at": happening.at.isoformat(),
+        "progress": event.progress,
+        "at": event.at.isoformat(),
         "metadata": metadata_of(generation),
     }
-    return _event(status, told, happening.id)
+    return _event(status, told, event.id)
 
 
-async def _ended(container: Container, generation: Generation, event_id: int | None) -> str:
-    """The terminal event, with the whole generation; of a deleted one only that it is gone."""
+async def _end_event(container: Container, generation: Generation, event_id: int | None) -> str:
+    """The terminal event, with the whole generation; for a deleted one only its id."""
     now = await projection_store.find_for_owner(container.pool, generation.id, generation.owner)
     if now is None:
         return _event("deleted", {"id": str(generation.id)}, event_id)
-    shown = view(now, container.objects, str(container.settings.public_url).rstrip("/"))
+    shown = generation_view(now, container.objects, str(container.settings.public_url).rstrip("/"))
     return _event(shown["status"], shown, event_id)
 
 

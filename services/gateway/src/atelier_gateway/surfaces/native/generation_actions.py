@@ -1,4 +1,4 @@
-"""What an owner can do with a generation there is: stop it, delete it, and ask what became of it and of its credits."""
+"""Cancel a generation, delete it, explain it, and its receipt."""
 
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -23,49 +23,49 @@ from atelier_gateway.peers.client import PeerUnavailable, unavailable_problem
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.surfaces.native import openapi as docs
-from atelier_gateway.surfaces.native.generations import PREFIX, owned
-from atelier_gateway.surfaces.native.responses import metadata_of, receipt, status_of, view
+from atelier_gateway.surfaces.native import openapi
+from atelier_gateway.surfaces.native.generations import PREFIX, load_owned
+from atelier_gateway.surfaces.native.responses import generation_view, metadata_of, receipt, status_of
 from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import not_found
 from atelier_gateway.webhooks import delivery_store
 
 CANCEL = f"POST {PREFIX}/generations/{{id}}/cancel"
-Answered = TypeVar("Answered")
+Record = TypeVar("Record")
 
-CANCELLED = docs.answers(
+CANCELLED = openapi.answers(
     {
-        200: ("It has ended; its credits say how.", docs.Generation),
-        202: ("It is being stopped.", docs.Generation),
+        200: ("It has ended; its credits say how.", openapi.Generation),
+        202: ("It is being stopped.", openapi.Generation),
     },
     *("invalid_idempotency_key", "not_found", "conflict", "request_in_progress", "idempotency_key_reused"),
 )
-DELETED = docs.answers({204: ("It is gone, with its artefacts.", None)}, "not_found", "conflict")
-STORY = docs.answers({200: ("What became of it.", docs.GenerationTimeline)}, "not_found")
-RECEIPT = docs.answers({200: ("What it cost.", docs.Receipt)}, "not_found")
+DELETED = openapi.answers({204: ("It is gone, with its artefacts.", None)}, "not_found", "conflict")
+STORY = openapi.answers({200: ("What became of it.", openapi.GenerationTimeline)}, "not_found")
+RECEIPT = openapi.answers({200: ("What it cost.", openapi.Receipt)}, "not_found")
 
 
 def router(container: Container) -> APIRouter:
     """The routes under one generation."""
     routes = APIRouter(prefix=f"{PREFIX}/generations/{{id}}", tags=["Generations"])
 
-    @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [docs.KEY, docs.WORKSPACE]})
+    @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [openapi.KEY, openapi.WORKSPACE]})
     async def cancel_generation(request: Request, id: str) -> Response:
         """Cancel a generation in whatever state it is. The answer says what became of its credits."""
         key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
-        generation = await owned(container, request, id)
-        return await _cancelled_once(container, generation, key)
+        generation = await load_owned(container, request, id)
+        return await _replay_or_cancel(container, generation, key)
 
     @routes.delete("", status_code=204, responses=DELETED)
     async def delete_generation(request: Request, id: str) -> Response:
         """Delete a generation and its artefacts. Its charge stays in the ledger."""
-        await container.deleter.delete(await owned(container, request, id))
+        await container.deleter.delete(await load_owned(container, request, id))
         return Response(status_code=204)
 
     @routes.get("/explain", responses=STORY)
     async def explain_generation(request: Request, id: str) -> Response:
         """Explain a generation step by step: what happened, when, and why."""
-        generation = await owned(container, request, id)
+        generation = await load_owned(container, request, id)
         peers = await peer_records.collect(container.peers, generation.id, with_job=False)
         webhooks = await delivery_store.list_for_generation(container.pool, generation.id)
         story = tell(generation, peers.saga, peers.hold, webhooks)
@@ -75,34 +75,34 @@ def router(container: Container) -> APIRouter:
     @routes.get("/receipt", responses=RECEIPT)
     async def get_receipt(request: Request, id: str) -> Response:
         """Get the receipt of a generation: its itemised charge, from the postings in the ledger."""
-        generation = await owned(container, request, id)
+        generation = await load_owned(container, request, id)
         made_of = await input_store.list_digests(container.pool, generation.id, generation.owner)
-        return json_response(receipt(generation, await _asked(container.peers.get_hold(generation.id)), made_of))
+        return json_response(receipt(generation, await _record_of(container.peers.get_hold(generation.id)), made_of))
 
     return routes
 
 
-async def _cancelled_once(container: Container, generation: Generation, key: str | None) -> Response:
+async def _replay_or_cancel(container: Container, generation: Generation, key: str | None) -> Response:
     owner = generation.owner
     claim = (
         IdempotencyClaim(owner.kind, owner.id, CANCEL, key, fingerprint(str(generation.id)), uuid7()) if key else None
     )
-    reply, replayed = await container.idempotent_runner.replay_or_run(claim, lambda: _cancelled(container, generation))
+    reply, replayed = await container.idempotent_runner.replay_or_run(claim, lambda: _cancel(container, generation))
     return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"} if replayed else None, "application/json")
 
 
-async def _cancelled(container: Container, generation: Generation) -> StoredResponse:
-    """200 with how it ended, 202 while it is still being stopped."""
+async def _cancel(container: Container, generation: Generation) -> StoredResponse:
+    """200 with its end, 202 while it is still being cancelled."""
     await container.canceller.cancel(generation)
     now = await projection_store.find_for_owner(container.pool, generation.id, generation.owner)
     if now is None:
         raise not_found("generation")
-    shown = json_response(view(now, container.objects, str(container.settings.public_url).rstrip("/")))
+    shown = json_response(generation_view(now, container.objects, str(container.settings.public_url).rstrip("/")))
     return StoredResponse(200 if now.snapshot.rank == TERMINAL else 202, bytes(shown.body))
 
 
-async def _asked(answering: Awaitable[Answered]) -> Answered:
+async def _record_of(answering: Awaitable[Record]) -> Record:
     try:
         return await answering
-    except PeerUnavailable as silent:
-        raise unavailable_problem(silent) from silent
+    except PeerUnavailable as error:
+        raise unavailable_problem(error) from error

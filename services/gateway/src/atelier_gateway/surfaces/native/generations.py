@@ -1,4 +1,4 @@
-"""Making, looking at and listing generations."""
+"""Routes that create, read and list generations."""
 
 import json
 import re
@@ -24,11 +24,11 @@ from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.rate_limits.limiter import RateLimitRule
 from atelier_gateway.rate_limits.request_limits import RequestLimits, with_rate_limits
-from atelier_gateway.surfaces.native import openapi as docs
-from atelier_gateway.surfaces.native.create import asked, draft
-from atelier_gateway.surfaces.native.inline_inputs import created_with
+from atelier_gateway.surfaces.native import openapi
+from atelier_gateway.surfaces.native.create import build_draft, parse_create
+from atelier_gateway.surfaces.native.inline_inputs import create_with_inline_inputs
 from atelier_gateway.surfaces.native.requests import GenerationRequest
-from atelier_gateway.surfaces.native.responses import NOWHERE, STATUSES, accepted, view
+from atelier_gateway.surfaces.native.responses import NO_QUEUE_POSITION, STATUSES, generation_view, render_accepted
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
 from atelier_gateway.web.pagination import page_of
 from atelier_gateway.web.problems import Problem, not_found, problem_json
@@ -38,57 +38,59 @@ CREATE = f"POST {PREFIX}/generations"
 LIST_MAX = 100
 LIST_DEFAULT = 20
 WAIT_S_MAX = 30
-"""Longer waits are cut to this (settled question 8)."""
+"""Longer waits are shortened to this (settled question 8)."""
 _WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
-CREATED = docs.answers(
-    {201: ("It is admitted.", docs.Generation), 200: ("It ended within `Prefer: wait`.", docs.Generation)},
+CREATED = openapi.answers(
+    {201: ("It is admitted.", openapi.Generation), 200: ("It ended within `Prefer: wait`.", openapi.Generation)},
     *("invalid_request", "invalid_idempotency_key", "simulator_off", "insufficient_credits"),
     *("request_in_progress", "request_too_large", "idempotency_key_reused", "unpriced", "outcome_unknown"),
     *("tenant_queue_full", "queue_full", "provider_unavailable"),
 )
-PREFER = docs.header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wait=N`: seconds, 30 at most.")
-SHOWN = docs.answers({200: ("The generation as it is now.", docs.Generation)}, "not_found")
-LISTED = docs.answers({200: ("Newest first.", docs.GenerationPage)}, "invalid_request")
+PREFER = openapi.header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wait=N`: seconds, 30 at most.")
+SHOWN = openapi.answers({200: ("The generation as it is now.", openapi.Generation)}, "not_found")
+LISTED = openapi.answers({200: ("Newest first.", openapi.GenerationPage)}, "invalid_request")
 FILTERS = [
-    docs.query("status", {"type": "string", "enum": list(STATUSES)}, "Only generations with this status."),
-    docs.query("kind", {"type": "string", "enum": list(input_rules.INPUT_RULES)}, "Only generations of this kind."),
-    *(docs.LIMIT, docs.CURSOR, docs.WORKSPACE),
+    openapi.query("status", {"type": "string", "enum": list(STATUSES)}, "Only generations with this status."),
+    openapi.query("kind", {"type": "string", "enum": list(input_rules.INPUT_RULES)}, "Only generations of this kind."),
+    *(openapi.LIMIT, openapi.CURSOR, openapi.WORKSPACE),
 ]
 
 
 def router(container: Container) -> APIRouter:
-    """Making, looking at and listing generations."""
+    """Routes that create, read and list generations."""
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
     public_url = str(container.settings.public_url).rstrip("/")
-    shape = SurfaceResponses("native", CREATE, lambda generation: accepted(generation, public_url), problem_json)
-    takes_create = body_schema(GenerationRequest) | {"parameters": [docs.KEY, PREFER, docs.WORKSPACE]}
-    per_owner = request_rule(container.settings.native_requests_per_minute)
+    shape = SurfaceResponses("native", CREATE, lambda generation: render_accepted(generation, public_url), problem_json)
+    takes_create = body_schema(GenerationRequest) | {"parameters": [openapi.KEY, PREFER, openapi.WORKSPACE]}
+    per_owner = owner_rule(container.settings.native_requests_per_minute)
 
     @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
     async def create_generation(request: Request) -> Response:
         """Create a generation. Its price is held until it has ended; only what is delivered is charged."""
-        return await with_rate_limits(container.rate_limiter, lambda gate: make(request, gate))
+        return await with_rate_limits(container.rate_limiter, lambda gate: create_limited(request, gate))
 
-    async def make(request: Request, gate: RequestLimits) -> Response:
+    async def create_limited(request: Request, gate: RequestLimits) -> Response:
         principal = await container.authenticator.authenticate(request.headers)
         await gate.take(per_owner, f"{principal.owner.kind}:{principal.owner.id}")
         if (
-            _brings_much(request) and IDEMPOTENCY_KEY_HEADER not in request.headers
+            _has_large_body(request) and IDEMPOTENCY_KEY_HEADER not in request.headers
         ):  # what a key stands for is answered in any case
             await container.balance_check.require(principal.owner, None)
-        create = await asked(container, request, principal)
+        create = await parse_create(container, request, principal)
 
         async def admit(body: GenerationRequest) -> Response:
-            return await container.creator.create(principal, await draft(container, principal, create, body), shape)
+            return await container.creator.create(
+                principal, await build_draft(container, principal, create, body), shape
+            )
 
         async def make_once() -> Response:
             if any(given.data is not None and given.role != "text" for given in create.body.inputs):
                 await container.balance_check.require(principal.owner, None)
-            return await created_with(container, principal, create.body, create.text, admit)
+            return await create_with_inline_inputs(container, principal, create.body, create.text, admit)
 
         run = partial(container.creator.replay_or_run, principal, shape, create.key, create.fingerprint, make_once)
-        reply = await _created(container, request, principal, create.key, run)
+        reply = await _create_and_wait(container, request, principal, create.key, run)
         reply.headers.update(notice_headers(create.body.model))
         if reply.status_code == 201:
             reply.headers["Location"] = json.loads(bytes(reply.body))["links"]["self"]
@@ -103,25 +105,27 @@ def router(container: Container) -> APIRouter:
     @routes.get("/generations/{id}", responses=SHOWN)
     async def get_generation(request: Request, id: str) -> Response:
         """Get a generation, with its outputs once there are some."""
-        generation = await owned(container, request, id)
-        return json_response(view(generation, container.objects, public_url, await _place(container, generation)))
+        generation = await load_owned(container, request, id)
+        return json_response(
+            generation_view(generation, container.objects, public_url, await _queue_position(container, generation))
+        )
 
     return routes
 
 
-def _brings_much(request: Request) -> bool:
-    """Whether its body is too large to be anything but one with pictures; without credits it is not even read."""
+def _has_large_body(request: Request) -> bool:
+    """Whether the body is so large that it carries images; it is read only for owners with credits."""
     length = request.headers.get("Content-Length", "")
     return length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > FREE_BYTES)
 
 
-def request_rule(per_minute: int) -> RateLimitRule:
-    """How often one owner may create and ask for quotes."""
+def owner_rule(per_minute: int) -> RateLimitRule:
+    """How often an owner may create generations and quotes."""
     return RateLimitRule("native-owner", per_minute, 60)
 
 
-async def owned(container: Container, request: Request, id_: str) -> Generation:
-    """The generation of a path, if it is the caller's. Raises Problem 404, the same for a foreign one."""
+async def load_owned(container: Container, request: Request, id_: str) -> Generation:
+    """The generation of a path, if it is the caller's. Raises Problem 404, equally for another owner's."""
     principal = await container.authenticator.authenticate(request.headers)
     generation = await projection_store.find_for_owner(container.pool, id_from_path(id_, "generation"), principal.owner)
     if generation is None:
@@ -129,36 +133,37 @@ async def owned(container: Container, request: Request, id_: str) -> Generation:
     return generation
 
 
-def wait_s(prefer: str | None) -> int:
-    """The seconds of ``Prefer: wait=N`` (RFC 7240); 0 where it is absent or cannot be read, as a preference may be."""
+def preferred_wait_s(prefer: str | None) -> int:
+    """The seconds of ``Prefer: wait=N`` (RFC 7240); 0 where it is absent or malformed, since a preference may be
+    ignored."""
     found = _WAIT.search(prefer or "")
     return min(int(found[1]), WAIT_S_MAX) if found else 0
 
 
-async def _created(
+async def _create_and_wait(
     container: Container,
     request: Request,
     principal: Principal,
     key: str | None,
-    make: Callable[[], Awaitable[Response]],
+    create_limited: Callable[[], Awaitable[Response]],
 ) -> Response:
-    """What the create answers, waited for where the client waits. Raises Problem, ClientDisconnect."""
-    seconds = wait_s(request.headers.get("Prefer"))
+    """Creates the generation and waits for its end where the client waits. Raises Problem, ClientDisconnect."""
+    seconds = preferred_wait_s(request.headers.get("Prefer"))
     if not seconds:
-        return await make()
+        return await create_limited()
     async with container.disconnects.watch(request, key=key) as caller:
-        created = await make()
+        created = await create_limited()
         if created.status_code != 201:
             return created
         return container.disconnects.monitor_response(
-            caller, await _waited(container, principal, created, seconds, caller)
+            caller, await _wait_for_result(container, principal, created, seconds, caller)
         )
 
 
-async def _waited(
+async def _wait_for_result(
     container: Container, principal: Principal, created: Response, seconds: int, caller: WaitingClient
 ) -> Response:
-    """The generation as it ended, if it does so in time; else what was created."""
+    """The generation as it ended, if it ends in time; else the response of the create."""
     id_ = caller.generation_id = UUID(
         json.loads(bytes(created.body))["id"]
     )  # from the reply, for it may be an earlier one said again
@@ -168,7 +173,7 @@ async def _waited(
     generation = await projection_store.find_for_owner(container.pool, id_, principal.owner)
     if generation is None:
         return created
-    done = json_response(view(generation, container.objects, str(container.settings.public_url).rstrip("/")))
+    done = json_response(generation_view(generation, container.objects, str(container.settings.public_url).rstrip("/")))
     done.headers.update({name: created.headers[name] for name in KEPT_HEADERS if name in created.headers})
     return done
 
@@ -191,7 +196,7 @@ async def _page(
     )
     page = found[:limit]
     return {
-        "data": [view(generation, container.objects, public_url) for generation in page],
+        "data": [generation_view(generation, container.objects, public_url) for generation in page],
         "next_cursor": str(page[-1].id) if len(found) > limit else None,
     }
 
@@ -204,12 +209,12 @@ def _one_of(query: Mapping[str, str], name: str, words: Collection[str]) -> str 
     return given
 
 
-async def _place(container: Container, generation: Generation) -> Mapping[str, Any]:
-    """Where it stands in render's queue; nowhere unless it waits or is at work, or where render does not say."""
+async def _queue_position(container: Container, generation: Generation) -> Mapping[str, Any]:
+    """The position in render's queue; none unless it is queued or rendering, or while render is unavailable."""
     if generation.snapshot.state not in ("queued", "rendering"):
-        return NOWHERE
+        return NO_QUEUE_POSITION
     try:
         place = await container.peers.get_queue_position(generation.id)
     except PeerUnavailable:
-        return NOWHERE
+        return NO_QUEUE_POSITION
     return {"queue_position": place["position"], "eta_s": place["eta_s"], "eta_p90_s": place["eta_p90_s"]}

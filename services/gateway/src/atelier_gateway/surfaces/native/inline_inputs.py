@@ -1,6 +1,6 @@
-"""Pictures and texts that a request brings along: stored under the owner's uploads while it is created.
+"""Inline images and texts of a request: stored under the owner's uploads while it is created.
 
-A request that comes to nothing leaves none of them behind.
+A request that is not admitted leaves none of them behind.
 """
 
 from collections.abc import Awaitable, Callable
@@ -21,31 +21,31 @@ from atelier_gateway.web.problems import Problem
 Create = Callable[[GenerationRequest], Awaitable[Response]]
 
 
-async def created_with(
+async def create_with_inline_inputs(
     container: Container, principal: Principal, body: GenerationRequest, text: Text | None, create: Create
 ) -> Response:
-    """The answer to the body with what it carried stored and named by keys. Raises Problem 400 naming the input."""
+    """Stores the inline inputs and creates with their keys in the body. Raises Problem 400 naming the input."""
     stored: list[StoredPicture | StoredText] = []
-    keeps = False
+    is_admitted = False
     try:
         pictures = [(index, one) for index, one in enumerate(body.inputs) if one.role != "text" or one.data is None]
-        inputs = [await _named(container, principal, index, one, stored) for index, one in pictures]
-        if text is not None and text.carried:
+        inputs = [await _store_inline_input(container, principal, index, one, stored) for index, one in pictures]
+        if text is not None and text.is_inline:
             stored.append(await container.media_intake.store_text(principal, text.content))
             inputs.append(GenerationInput(role="text", key=stored[-1].key))
         response = await create(body.model_copy(update={"inputs": inputs, "text": None}))
-        keeps = response.status_code == 201 and REPLAYED_HEADER not in response.headers
-    except Problem as refusal:
-        keeps = refusal.code == "outcome_unknown"  # it may have been accepted after all, and then it needs them
+        is_admitted = response.status_code == 201 and REPLAYED_HEADER not in response.headers
+    except Problem as error:
+        is_admitted = error.code == "outcome_unknown"  # it may have been accepted after all, and then it needs them
         raise
     finally:
-        if not keeps:
+        if not is_admitted:
             for one in stored:
                 await container.media_intake.discard(principal, one)
     return response
 
 
-async def _named(
+async def _store_inline_input(
     container: Container,
     principal: Principal,
     index: int,

@@ -1,6 +1,6 @@
-"""What a narration reads: inline in the body, as a ``data:`` URI, or an uploaded text by its key.
+"""The text of a narration: inline in the body, as a ``data:`` URI, or an uploaded text by its key.
 
-Its characters are the price, so it is read before anything is reserved, by the rules of seed 001's stories.
+Its characters are the price, so it is read before anything is reserved, by the rules of stories (seed 001).
 """
 
 import binascii
@@ -26,11 +26,11 @@ _SPOKEN: TypeAdapter[str] = TypeAdapter(NarrationText)
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """``carried``: it came in the body, and is stored when the generation is made. ``stored``: what an upload held when
-    it was first used."""
+    """``is_inline``: it came in the body, and is stored when the generation is created. ``stored``: the content of an
+    upload when it was first used."""
 
     content: str
-    carried: bool = False
+    is_inline: bool = False
     stored: StoredText | None = None
 
     @property
@@ -39,7 +39,7 @@ class Text:
         return self.stored.sha256 if self.stored else hashlib.sha256(self.content.encode()).hexdigest()
 
 
-async def text_of(container: Container, principal: Principal, body: GenerationRequest) -> Text | None:
+async def resolve_text(container: Container, principal: Principal, body: GenerationRequest) -> Text | None:
     """None for every other kind. Raises Problem 400 naming the field."""
     if body.kind != "narration":
         return None
@@ -47,18 +47,20 @@ async def text_of(container: Container, principal: Principal, body: GenerationRe
     if len(given) + (body.text is not None) + (body.prompt is not None) != 1:
         raise _refused("text", "exactly one of text, prompt and an input of role text is required")
     if body.text is not None:
-        return Text(body.text, carried=True)
+        return Text(body.text, is_inline=True)
     if not given:
-        return Text(_checked("prompt", body.prompt or ""))
+        return Text(_validated("prompt", body.prompt or ""))
     index, one = body.inputs.index(given[0]), given[0]
     if one.data is not None:
-        return Text(_checked(f"inputs.{index}.data", _decoded(f"inputs.{index}.data", one.data)), carried=True)
+        return Text(
+            _validated(f"inputs.{index}.data", _decode_data_uri(f"inputs.{index}.data", one.data)), is_inline=True
+        )
     if one.key is None:
         raise _refused(f"inputs.{index}.url", "a text comes as key or data, or in the field text")
-    return await _uploaded(container, principal, one.given(index))
+    return await _read_upload(container, principal, one.given(index))
 
 
-async def _uploaded(container: Container, principal: Principal, given: RequestedInput) -> Text:
+async def _read_upload(container: Container, principal: Principal, given: RequestedInput) -> Text:
     key = input_reference(given, principal.owner, container.objects.key_of).key
     if key is None:
         raise _refused(given.field, "There is no such upload.")
@@ -66,21 +68,21 @@ async def _uploaded(container: Container, principal: Principal, given: Requested
         data, known = await container.media_intake.read_uploaded_text(principal, key)
     except ObjectMissing:
         raise _refused(given.field, "There is no such upload.") from None
-    content = _checked(given.field, _read(given.field, data))
+    content = _validated(given.field, _decode_utf8(given.field, data))
     return Text(content, stored=known or await container.media_intake.store_text(principal, content, upload_key=key))
 
 
-def _decoded(field: str, uri: str) -> str:
+def _decode_data_uri(field: str, uri: str) -> str:
     head = _HEAD.match(uri[:64])
     if head is None:
         raise _refused(field, "a data:text/plain;base64, URI is required")
     try:
-        return _read(field, binascii.a2b_base64(uri[head.end() :], strict_mode=True))
+        return _decode_utf8(field, binascii.a2b_base64(uri[head.end() :], strict_mode=True))
     except ValueError:
         raise _refused(field, "the text is not valid base64") from None
 
 
-def _read(field: str, data: bytes | None) -> str:
+def _decode_utf8(field: str, data: bytes | None) -> str:
     if data is None or len(data) > TEXT_BYTES_MAX:
         raise _refused(field, f"the text has more than {TEXT_BYTES_MAX} bytes")
     try:
@@ -89,11 +91,11 @@ def _read(field: str, data: bytes | None) -> str:
         raise _refused(field, "the text is not UTF-8") from None
 
 
-def _checked(field: str, text: str) -> str:
+def _validated(field: str, text: str) -> str:
     try:
         return _SPOKEN.validate_python(text)
-    except ValidationError as invalid:
-        raise _refused(field, sentence_of(invalid.errors(include_url=False)[0])) from None
+    except ValidationError as error:
+        raise _refused(field, sentence_of(error.errors(include_url=False)[0])) from None
 
 
 def _refused(field: str, why: str) -> Problem:

@@ -1,4 +1,4 @@
-"""What the native surface is asked for: the body of a create, which is the body of a quote too."""
+"""Request bodies of the native surface: a create, which is also the body of a quote."""
 
 from typing import Annotated, Self
 
@@ -54,7 +54,7 @@ class GenerationRequest(RequestBody):
 
     kind: Kind
     prompt: Prompt | None = None
-    """What shall be seen; a picture needs one unless it varies another."""
+    """What the image shows; required unless another is varied."""
     inputs: list[GenerationInput] = Field(default_factory=list, max_length=INPUTS_MAX)
     """Each with its ``role``, and ``key``, ``url`` or ``data``."""
     size: Annotated[str, Field(pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$")] | None = None
@@ -67,9 +67,9 @@ class GenerationRequest(RequestBody):
     seed: int = Field(default=0, ge=0, le=SEED_MAX)
     """The same seed, words and pictures give the same result where a provider can keep that promise."""
     provider: SingleLine | None = None
-    """A wish: who makes it if they can."""
+    """A preference: this provider makes it if it can."""
     model: SingleLine | None = None
-    """An order: one of those that somebody here lists for the kind, `GET /v1/capabilities`."""
+    """Binding: one of those that a provider here lists for the kind, `GET /v1/capabilities`."""
     text: NarrationText | None = None
     """What a narration reads; longer than a prompt may be."""
     language: Language | None = None
@@ -80,14 +80,14 @@ class GenerationRequest(RequestBody):
     """Which of its owner's waiting generations goes first; it takes no turn from another owner."""
     deadline_s: int | None = Field(default=None, ge=1, le=86_400)
     webhook_url: Annotated[str, Field(min_length=1, max_length=URL_CHARS_MAX)] | None = None
-    """Is told how it ended, signed with the secret of ``GET /v1/webhooks/secret``."""
+    """Receives the end of the generation, signed with the secret of ``GET /v1/webhooks/secret``."""
     metadata: dict[SingleLine, Annotated[MultilineText, Field(max_length=500)]] = Field(
         default_factory=dict, max_length=50
     )
 
     @model_validator(mode="after")
     def _has_an_effect(self) -> Self:
-        """What makes no difference to the kind is refused; its default says nothing, whoever writes it down."""
+        """A field without effect on the kind is refused, unless it has its default."""
         heard = self.kind == "narration"
         for field in PICTURES_ONLY if heard else NARRATIONS_ONLY:
             if getattr(self, field) != type(self).model_fields[field].default:

@@ -1,4 +1,4 @@
-"""How the native surface shows a generation and what it cost. Pure but for the signing of URLs."""
+"""How the native surface renders generations and receipts. Pure but for the signing of URLs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,8 +12,8 @@ from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.web.json_bodies import json_response
 from atelier_storage.objects import PRESIGN_S_MAX
 
-NOWHERE: Mapping[str, Any] = {"queue_position": None, "eta_s": None, "eta_p90_s": None}
-"""Its place in the queue, where nobody has asked for it."""
+NO_QUEUE_POSITION: Mapping[str, Any] = {"queue_position": None, "eta_s": None, "eta_p90_s": None}
+"""The queue position, where none is known."""
 STATUSES: Mapping[str, tuple[State, ...]] = {
     "queued": ("accepted", "queued"),
     "rendering": ("rendering",),
@@ -25,26 +25,28 @@ STATUSES: Mapping[str, tuple[State, ...]] = {
 }
 """The status words of this surface, and what they stand for."""
 AS_MADE = ("size", "format", "n", "seed", "language")
-"""Of what was asked, the fields shown as they are made: filled in where the request left them open."""
+"""The fields shown as they are rendered: filled in where the request left them open."""
 AS_ASKED = ("prompt", "style", "quality")
 _WORDS = {state: word for word, states in STATUSES.items() for state in states}
 
 
-class Signs(Protocol):
-    """What can make a URL for an object: the object store, or what leaves that for later."""
+class UrlSigner(Protocol):
+    """Signs URLs of objects: the object store, or a signer that defers it."""
 
     def presign_get(self, key: str, expires_s: int) -> str:
         """A URL to read it by."""
         ...
 
 
-def accepted(generation: NewGeneration, public_url: str) -> Response:
-    """The 201 of a create: as it was at that moment, whenever it is said again."""
+def render_accepted(generation: NewGeneration, public_url: str) -> Response:
+    """The 201 of a create: the generation as it was at that moment, also when it is replayed later."""
     at_first = Snapshot(state="queued", credits_reserved=generation.price)
-    return json_response(_shown(generation, at_first, [], public_url), 201)
+    return json_response(_fields(generation, at_first, [], public_url), 201)
 
 
-def view(generation: Generation, objects: Signs, public_url: str, place: Mapping[str, Any] = NOWHERE) -> dict[str, Any]:
+def generation_view(
+    generation: Generation, objects: UrlSigner, public_url: str, place: Mapping[str, Any] = NO_QUEUE_POSITION
+) -> dict[str, Any]:
     """The generation as it is now; output URLs are signed as they are read, for 15 minutes."""
     outputs = [
         {
@@ -60,7 +62,7 @@ def view(generation: Generation, objects: Signs, public_url: str, place: Mapping
         }
         for output in generation.snapshot.outputs
     ]
-    return {**_shown(generation, generation.snapshot, outputs, public_url), **place}
+    return {**_fields(generation, generation.snapshot, outputs, public_url), **place}
 
 
 def receipt(
@@ -98,7 +100,7 @@ def status_of(state: State) -> str:
     return _WORDS[state]
 
 
-def _shown(
+def _fields(
     generation: NewGeneration, snapshot: Snapshot, outputs: list[dict[str, Any]], public_url: str
 ) -> dict[str, Any]:
     here = f"{public_url}/v1/generations/{generation.id}"
@@ -107,7 +109,7 @@ def _shown(
         "kind": generation.kind,
         "status": status_of(snapshot.state),
         "progress": snapshot.progress,
-        **NOWHERE,
+        **NO_QUEUE_POSITION,
         "provider": snapshot.maker or generation.request.get("provider"),
         "asked_provider": generation.request.get("asked_provider") or generation.request.get("provider"),
         "model": generation.request.get("model"),
@@ -135,20 +137,20 @@ def metadata_of(generation: NewGeneration) -> dict[str, str]:
 
 
 def _request(generation: NewGeneration) -> dict[str, Any]:
-    """What was asked, on whatever surface, in this surface's words; what makes no difference to the kind is null."""
-    asked = generation.request
-    spec: Mapping[str, Any] = asked.get("spec", {})
-    heard = generation.kind == "narration"
+    """The request, from any surface, in the words of this one; fields without effect on the kind are null."""
+    request = generation.request
+    spec: Mapping[str, Any] = request.get("spec", {})
+    is_narration = generation.kind == "narration"
     shown = {name: spec.get(name) for name in AS_MADE}
-    shown |= {name: asked.get(name) or spec.get(name) for name in AS_ASKED}
+    shown |= {name: request.get(name) or spec.get(name) for name in AS_ASKED}
     return shown | {
-        "format": None if heard else shown["format"],
-        "audio_format": spec.get("audio_format") if heard else None,
+        "format": None if is_narration else shown["format"],
+        "audio_format": spec.get("audio_format") if is_narration else None,
         "inputs": [{name: given.get(name) for name in ("role", "key", "url")} for given in spec.get("inputs", ())],
         "reuse": bool(spec.get("reuse")),
         "priority": spec.get("priority", "normal"),
-        "deadline_s": asked.get("deadline_s"),
-        "webhook_url": asked.get("webhook_url"),
+        "deadline_s": request.get("deadline_s"),
+        "webhook_url": request.get("webhook_url"),
         "metadata": metadata_of(generation),
     }
 

@@ -1,4 +1,4 @@
-"""Uploads of pictures and texts: where to put them, what is there, and taking it away again."""
+"""Routes for uploads of images and texts: create, list, read, delete."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -6,8 +6,8 @@ from starlette.responses import Response
 from atelier_gateway.container import Container
 from atelier_gateway.media import upload_store
 from atelier_gateway.media.uploads import SizedUploadRequest, view
-from atelier_gateway.surfaces import uploads
-from atelier_gateway.surfaces.native import openapi as docs
+from atelier_gateway.surfaces import upload_creation
+from atelier_gateway.surfaces.native import openapi
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
 from atelier_gateway.web.pagination import page_of
 from atelier_gateway.web.problems import not_found
@@ -15,28 +15,28 @@ from atelier_gateway.web.problems import not_found
 PREFIX = "/v1/uploads"
 LIST_MAX = 100
 LIST_DEFAULT = 20
-OFFERED = docs.answers(
-    {201: ("PUT the bytes to `upload_url`.", docs.UploadTarget)},
+OFFERED = openapi.answers(
+    {201: ("PUT the bytes to `upload_url`.", openapi.UploadTarget)},
     *("invalid_request", "invalid_idempotency_key", "request_in_progress", "request_too_large"),
     *("idempotency_key_reused", "uploads_full"),
 )
-LISTED = docs.answers({200: ("Newest first.", docs.UploadPage)}, "invalid_request")
-SHOWN = docs.answers({200: ("The upload.", docs.Upload)}, "not_found")
-DELETED = docs.answers({204: ("It is gone.", None)}, "not_found")
+LISTED = openapi.answers({200: ("Newest first.", openapi.UploadPage)}, "invalid_request")
+SHOWN = openapi.answers({200: ("The upload.", openapi.Upload)}, "not_found")
+DELETED = openapi.answers({204: ("It is gone.", None)}, "not_found")
 
 
 def router(container: Container) -> APIRouter:
     """The routes of uploads."""
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
-    takes_upload = body_schema(SizedUploadRequest) | {"parameters": [docs.KEY, docs.WORKSPACE]}
-    paged = {"parameters": [docs.LIMIT, docs.CURSOR, docs.WORKSPACE]}
-    one = {"parameters": [docs.WORKSPACE]}
+    takes_upload = body_schema(SizedUploadRequest) | {"parameters": [openapi.KEY, openapi.WORKSPACE]}
+    paged = {"parameters": [openapi.LIMIT, openapi.CURSOR, openapi.WORKSPACE]}
+    one = {"parameters": [openapi.WORKSPACE]}
 
     @routes.post("", status_code=201, responses=OFFERED, openapi_extra=takes_upload)
     async def create_upload(request: Request) -> Response:
         """Create an upload for a picture or a text. Its key then names it as an input."""
         principal = await container.authenticator.authenticate(request.headers)
-        return await uploads.offer(
+        return await upload_creation.create_upload(
             container, request, principal, f"POST {PREFIX}", SizedUploadRequest, lambda offered: offered
         )
 

@@ -1,4 +1,4 @@
-"""From seed 004's photos to a generation: decoded and stored, admitted, and waited for."""
+"""Creates a generation from product photos (seed 004): decodes, stores, admits, waits."""
 
 import asyncio
 import hashlib
@@ -15,42 +15,44 @@ from atelier_gateway.container import Container
 from atelier_gateway.generations import failure_problems, input_rules
 from atelier_gateway.generations.client_disconnects import WaitingClient
 from atelier_gateway.generations.creation import Draft, SurfaceResponses
-from atelier_gateway.generations.provider_catalogue import UnsupportedOption
-from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, REPLAYED_HEADER, fingerprint, validated_key
+from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media import data_uris
 from atelier_gateway.media.input_references import stored_input
 from atelier_gateway.media.intake import ImageRefused, StoredPicture
 from atelier_gateway.media.store import CATEGORIES, FileUse
 from atelier_gateway.projection import store as projection_store
+from atelier_gateway.surfaces.create_headers import CreateHeaders
 from atelier_gateway.surfaces.onmodel.requests import (
     PHOTO_BYTES_MAX,
     REQUEST_BYTES_MAX,
     FlatLayRequest,
     check_catalogue,
     feature_of,
-    invalid,
+    invalid_field,
     mannequin_of,
 )
-from atelier_gateway.surfaces.onmodel.responses import SURFACE, accepted, problem, view
+from atelier_gateway.surfaces.onmodel.responses import (
+    CREATE_PATH,
+    SURFACE,
+    _unsupported_option_problem,
+    job_view,
+    render_accepted,
+    render_problem,
+)
 from atelier_gateway.web.json_bodies import json_response, parse_body
 from atelier_gateway.web.prefer import prefers_waiting
 from atelier_gateway.web.problems import Problem, not_found
-from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import parse_simulation
-
-CREATE_PATH = "/v1/generate"
 
 
-async def make(container: Container, request: Request) -> Response:
-    """200 with the picture, or 202 while it is being made. Raises Problem."""
+async def create(container: Container, request: Request) -> Response:
+    """200 with the picture, or 202 while it is rendered. Raises Problem."""
     principal = await user(container, request)
     feature = feature_of(request.query_params.keys())
-    key, simulate = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), request.headers.get(SIMULATE)
-    simulated = parse_simulation(simulate, allowed=container.is_simulator_on)
+    headers = CreateHeaders.read(request, allowed=container.is_simulator_on)
     body = await parse_body(request, feature.body)
     check_catalogue(body)
-    photos = await asyncio.to_thread(_decoded, body)
+    photos = await asyncio.to_thread(_decode_photos, body)
     draft = Draft(
         work=Work(kind=feature.kind, quality=body.options.quality),
         spec=RenderSpec(
@@ -59,22 +61,26 @@ async def make(container: Container, request: Request) -> Response:
             format=body.options.format,
             mannequin=mannequin_of(body),
             background=body.backgroundId,
-            simulate=simulated,
+            simulate=headers.simulation,
         ),
-        request=_kept(body),
+        request=_request_record(body),
         deadline_s=container.settings.generation_deadline_s,
-        key=key,
-        fingerprint=fingerprint(json.dumps(_kept(body)), *map(_sha256, photos), simulate or ""),
+        key=headers.key,
+        fingerprint=headers.fingerprint(json.dumps(_request_record(body)), *map(_sha256, photos)),
     )
-    shape = SurfaceResponses(SURFACE, f"POST {CREATE_PATH}?{feature.name}", accepted, problem, _unsuitable)
-    make = partial(_made, container, principal, draft, photos, shape)
+    shape = SurfaceResponses(
+        SURFACE, f"POST {CREATE_PATH}?{feature.name}", render_accepted, render_problem, _unsupported_option_problem
+    )
+    create = partial(_store_and_admit, container, principal, draft, photos, shape)
     if not prefers_waiting(request.headers):
-        return await container.creator.replay_or_run(principal, shape, key, draft.fingerprint, make)
-    async with container.disconnects.watch(request, key=key) as caller:
-        response = await container.creator.replay_or_run(principal, shape, key, draft.fingerprint, make)
+        return await container.creator.replay_or_run(principal, shape, draft.key, draft.fingerprint, create)
+    async with container.disconnects.watch(request, key=draft.key) as caller:
+        response = await container.creator.replay_or_run(principal, shape, draft.key, draft.fingerprint, create)
         if response.status_code != 202:
             return response
-        return container.disconnects.monitor_response(caller, await _waited(container, principal, response, caller))
+        return container.disconnects.monitor_response(
+            caller, await _wait_for_result(container, principal, response, caller)
+        )
 
 
 async def user(container: Container, request: Request) -> Principal:
@@ -84,50 +90,46 @@ async def user(container: Container, request: Request) -> Principal:
     )
 
 
-def _unsuitable(found: UnsupportedOption) -> Problem:
-    return invalid(f"options.{found.field}", f"{found.message}.")
-
-
-def _decoded(body: FlatLayRequest) -> list[bytes]:
+def _decode_photos(body: FlatLayRequest) -> list[bytes]:
     """Raises Problem 400, or 413 for a photo that is too large."""
     photos = []
     for index, photo in enumerate(body.photos):
         data = data_uris.read(photo.image, bytes_max=REQUEST_BYTES_MAX, types=data_uris.SEED_TYPES)
         if isinstance(data, data_uris.DataUriRefused):
-            raise invalid(f"photos.{index}.image", data.message)
+            raise invalid_field(f"photos.{index}.image", data.message)
         if len(data) > PHOTO_BYTES_MAX:
             raise Problem("request_too_large", f"photos.{index}.image: a photo has at most {PHOTO_BYTES_MAX} bytes.")
         photos.append(data)
     return photos
 
 
-async def _made(
+async def _store_and_admit(
     container: Container, principal: Principal, draft: Draft, photos: list[bytes], shape: SurfaceResponses
 ) -> Response:
-    """Stores the photos and has the generation admitted; if nothing comes of it the photos go again."""
+    """Stores the photos and admits the generation; removes the photos if it is not admitted."""
     await container.balance_check.require(principal.owner, input_rules.price_or_refuse(draft.work).credits)
     stored: list[StoredPicture] = []
-    keep = False
+    is_admitted = False
     try:
         for index, data in enumerate(photos):
-            stored.append(await _stored(container, principal, index, data))
+            stored.append(await _store_photo(container, principal, index, data))
         response = await container.creator.create(principal, _with_photos(draft, stored), shape)
-        keep = response.status_code == 202 and REPLAYED_HEADER not in response.headers
-    except Problem as refused:
+        is_admitted = response.status_code == 202 and REPLAYED_HEADER not in response.headers
+    except Problem as error:
         # It may have been admitted after all, and then it needs them.
-        keep = refused.code == "outcome_unknown"
+        is_admitted = error.code == "outcome_unknown"
         raise
     finally:
-        if not keep:
+        if not is_admitted:
             for picture in stored:
                 await container.media_intake.discard(principal, picture)
     return response
 
 
-async def _stored(container: Container, principal: Principal, index: int, data: bytes) -> StoredPicture:
+async def _store_photo(container: Container, principal: Principal, index: int, data: bytes) -> StoredPicture:
     picture = await container.media_intake.store_picture(principal, data, role="photo", filename=f"photo-{index + 1}")
     if isinstance(picture, ImageRefused):
-        raise invalid(f"photos.{index}.image", picture.message)
+        raise invalid_field(f"photos.{index}.image", picture.message)
     return picture
 
 
@@ -140,7 +142,9 @@ def _with_photos(draft: Draft, stored: list[StoredPicture]) -> Draft:
     return replace(draft, spec=draft.spec.model_copy(update={"inputs": inputs}), uses=uses)
 
 
-async def _waited(container: Container, principal: Principal, started: Response, caller: WaitingClient) -> Response:
+async def _wait_for_result(
+    container: Container, principal: Principal, started: Response, caller: WaitingClient
+) -> Response:
     """200 with the picture, a refusal for what failed meanwhile, or the 202 when it takes longer than we wait."""
     job = caller.generation_id = UUID(json.loads(bytes(started.body))["job_id"])
     if await container.waiter.wait_until_ended(job, container.settings.sync_wait_s, caller) is None:
@@ -150,14 +154,14 @@ async def _waited(container: Container, principal: Principal, started: Response,
         raise not_found("job")
     if generation.snapshot.state != "succeeded":
         raise failure_problems.problem_of(generation, failure_problems.FieldNames(None, "photos"))
-    response = json_response(view(generation, container.objects))
+    response = json_response(job_view(generation, container.objects))
     if replayed := started.headers.get(REPLAYED_HEADER):
         response.headers[REPLAYED_HEADER] = replayed
     return response
 
 
-def _kept(body: FlatLayRequest) -> dict[str, object]:
-    """What the client gave, without the photos' bytes: those lie in the object store."""
+def _request_record(body: FlatLayRequest) -> dict[str, object]:
+    """The request without the bytes of the photos, which are in the object store."""
     return body.model_dump(mode="json", exclude={"photos"}) | {"photos": [photo.id for photo in body.photos]}
 
 

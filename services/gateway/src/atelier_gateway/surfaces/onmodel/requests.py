@@ -1,4 +1,4 @@
-"""What seed 004's client sends, and the two features it chooses between by the query. Pure."""
+"""Request bodies of seed 004, and the two features that the query selects. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ FEATURES: Mapping[str, Feature] = {
 
 
 def feature_of(query: Iterable[str]) -> Feature:
-    """The one that the query names. Raises Problem 400 for none and for both."""
+    """The feature that the query names. Raises Problem 400 for none and for both."""
     named = [FEATURES[name] for name in dict.fromkeys(query) if name in FEATURES]
     if len(named) != 1:
         raise Problem("invalid_request", "Ask for either ?onmodel or ?flatlay.")
@@ -110,11 +110,11 @@ def check_catalogue(body: FlatLayRequest) -> None:
     """Raises Problem 400 for a model or background that does not exist."""
     mannequin = mannequin_of(body)
     if mannequin is not None and mannequin not in MANNEQUINS:
-        raise invalid("modelId", "There is no such model.")
+        raise invalid_field("modelId", "There is no such model.")
     if body.backgroundId not in BACKGROUNDS:
-        raise invalid("backgroundId", "There is no such background.")
+        raise invalid_field("backgroundId", "There is no such background.")
 
 
-def invalid(field: str, why: str) -> Problem:
+def invalid_field(field: str, why: str) -> Problem:
     """400 INVALID_REQUEST naming the field."""
     return Problem("invalid_request", f"{field}: {why}")

@@ -1,4 +1,4 @@
-"""How seed 004's answers look."""
+"""How the on-model surface (seed 004) renders jobs, catalogues and errors."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -7,9 +7,10 @@ from typing import Any
 from starlette.responses import Response
 
 from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS, Colour
+from atelier_gateway.generations.provider_catalogue import UnsupportedOption
 from atelier_gateway.projection.snapshot import State
 from atelier_gateway.projection.store import Generation, NewGeneration
-from atelier_gateway.surfaces.onmodel.requests import FEATURES, Feature
+from atelier_gateway.surfaces.onmodel.requests import FEATURES, Feature, invalid_field
 from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
@@ -26,17 +27,16 @@ STATUSES: Mapping[State, str] = {
     "expired": "failed",
     "rejected": "failed",
 }
+CREATE_PATH = "/v1/generate"
 
 
-def problem(refusal: Problem) -> Response:
+def render_problem(problem: Problem) -> Response:
     """``{success: false, message, error_code}`` (004.4); our codes in capitals."""
-    body = {"success": False, "message": refusal.detail, "error_code": refusal.code.upper()}
-    response = json_response(body, refusal.status)
-    response.headers.update(refusal.headers)
-    return response
+    body = {"success": False, "message": problem.detail, "error_code": problem.code.upper()}
+    return problem.respond(body)
 
 
-def accepted(generation: NewGeneration) -> Response:
+def render_accepted(generation: NewGeneration) -> Response:
     """The 202 (004.2)."""
     feature = _feature(generation)
     body = {
@@ -45,13 +45,13 @@ def accepted(generation: NewGeneration) -> Response:
         "message": f"{feature.words.capitalize()} generation started",
         "estimated_time": ESTIMATED_S,
         "status": "processing",
-        **_chosen(generation),
-        "generated_at": _moment(generation.created_at),
+        **_request_fields(generation),
+        "generated_at": _timestamp(generation.created_at),
     }
     return json_response(body, 202)
 
 
-def view(generation: Generation, objects: ObjectStore) -> dict[str, Any]:
+def job_view(generation: Generation, objects: ObjectStore) -> dict[str, Any]:
     """The 200, also of a status question; the URL is signed as it is read, for 15 minutes."""
     snapshot, feature = generation.snapshot, _feature(generation)
     status = STATUSES[snapshot.state]
@@ -59,8 +59,8 @@ def view(generation: Generation, objects: ObjectStore) -> dict[str, Any]:
     return {
         "success": status != "failed",
         "message": message_of(generation),
-        **_chosen(generation),
-        "generated_at": _moment(generation.updated_at),
+        **_request_fields(generation),
+        "generated_at": _timestamp(generation.updated_at),
         "image_url": objects.presign_get(output["key"], PRESIGN_S_MAX) if output else None,
         "status": status,
         "feature": feature.name,
@@ -68,7 +68,7 @@ def view(generation: Generation, objects: ObjectStore) -> dict[str, Any]:
 
 
 def message_of(generation: Generation) -> str:
-    """What a person is told about how it stands."""
+    """A sentence about the state of the job."""
     snapshot, words = generation.snapshot, _feature(generation).words
     match STATUSES[snapshot.state]:
         case "completed":
@@ -79,16 +79,16 @@ def message_of(generation: Generation) -> str:
             return str((snapshot.error or {}).get("message", f"{words} image generation was {snapshot.state}"))
 
 
-def mannequins() -> Response:
-    """The figures to choose from, their ids as creates take them (settled question 21)."""
+def mannequin_list() -> Response:
+    """The models to choose from; creates take their ids (settled question 21)."""
     entries = [
         {"id": one.id, "name": one.name, "skin": _hex(one.skin), "hair": _hex(one.hair)} for one in MANNEQUINS.values()
     ]
     return json_response({"success": True, "models": entries})
 
 
-def backgrounds() -> Response:
-    """The backgrounds to choose from, their ids as creates take them (settled question 21)."""
+def background_list() -> Response:
+    """The backgrounds to choose from; creates take their ids (settled question 21)."""
     entries = [
         {
             "id": one.id,
@@ -110,15 +110,19 @@ def _feature(generation: NewGeneration) -> Feature:
     return next(feature for feature in FEATURES.values() if feature.kind == generation.kind)
 
 
-def _chosen(generation: NewGeneration) -> dict[str, int | str]:
-    asked = generation.request
-    model = {"model_id": shown_id(asked["modelId"])} if "modelId" in asked else {}
-    return {**model, "background_id": shown_id(asked["backgroundId"]), "photo_count": len(asked["photos"])}
+def _request_fields(generation: NewGeneration) -> dict[str, int | str]:
+    fields = generation.request
+    model = {"model_id": shown_id(fields["modelId"])} if "modelId" in fields else {}
+    return {**model, "background_id": shown_id(fields["backgroundId"]), "photo_count": len(fields["photos"])}
 
 
-def _moment(at: datetime) -> str:
+def _timestamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _hex(colour: Colour) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def _unsupported_option_problem(found: UnsupportedOption) -> Problem:
+    return invalid_field(f"options.{found.field}", f"{found.message}.")

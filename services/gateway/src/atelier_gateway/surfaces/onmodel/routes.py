@@ -5,15 +5,22 @@ from starlette.responses import Response
 
 from atelier_gateway.container import Container
 from atelier_gateway.projection import store as projection_store
-from atelier_gateway.surfaces.onmodel.create import CREATE_PATH, make, user
+from atelier_gateway.surfaces.onmodel.create import create, user
 from atelier_gateway.surfaces.onmodel.openapi import BACKGROUNDS, CREATE, MODELS, STATUS, either_body
 from atelier_gateway.surfaces.onmodel.requests import FEATURES, Feature
-from atelier_gateway.surfaces.onmodel.responses import SURFACE, backgrounds, mannequins, problem, view
+from atelier_gateway.surfaces.onmodel.responses import (
+    CREATE_PATH,
+    SURFACE,
+    background_list,
+    job_view,
+    mannequin_list,
+    render_problem,
+)
 from atelier_gateway.web.json_bodies import id_from_path, json_response
 from atelier_gateway.web.problems import Problem, not_found
 
 PREFIXES = ("/v1/onmodel/", "/v1/flatlay/", "/v1/backgrounds", CREATE_PATH)
-"""Of the paths whose errors are worded here; ``/v1/generations`` begins like one of them and is not."""
+"""Prefixes of the paths whose errors are rendered here; ``/v1/generations`` begins like one of them and is not."""
 
 
 def router(container: Container) -> APIRouter:
@@ -26,7 +33,7 @@ def router(container: Container) -> APIRouter:
 
         The answer waits, or names a job.
         """
-        return await make(container, request)
+        return await create(container, request)
 
     @routes.get("/v1/onmodel/status/{job_id}", responses=STATUS)
     async def get_on_model_job(request: Request, job_id: str) -> Response:
@@ -42,7 +49,7 @@ def router(container: Container) -> APIRouter:
     async def list_mannequins(request: Request) -> Response:
         """List the models that can wear a product."""
         await user(container, request)
-        return mannequins()
+        return mannequin_list()
 
     @routes.get("/v1/onmodel/backgrounds", responses=BACKGROUNDS)
     async def list_on_model_backgrounds(request: Request) -> Response:
@@ -53,7 +60,7 @@ def router(container: Container) -> APIRouter:
     async def list_backgrounds(request: Request) -> Response:
         """List the backgrounds that a product can stand before or lie on."""
         await user(container, request)
-        return backgrounds()
+        return background_list()
 
     return routes
 
@@ -64,9 +71,9 @@ async def models_alias(container: Container, request: Request) -> Response | Non
         return None
     try:
         await user(container, request)
-    except Problem as refused:
-        return problem(refused)
-    return mannequins()
+    except Problem as error:
+        return render_problem(error)
+    return mannequin_list()
 
 
 async def _status(container: Container, request: Request, feature: Feature, job_id: str) -> Response:
@@ -74,4 +81,4 @@ async def _status(container: Container, request: Request, feature: Feature, job_
     generation = await projection_store.find_for_owner(container.pool, id_from_path(job_id, "job"), principal.owner)
     if generation is None or (generation.surface, generation.kind) != (SURFACE, feature.kind):
         raise not_found("job")
-    return json_response(view(generation, container.objects))
+    return json_response(job_view(generation, container.objects))

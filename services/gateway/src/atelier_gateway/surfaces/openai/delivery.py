@@ -1,4 +1,4 @@
-"""Waiting for pictures whose only way to their client is the answer: they are delivered in it, or they cost nothing."""
+"""Waits for images that reach their client only in the response: they are delivered in it, or they cost nothing."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,18 +10,18 @@ from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.surfaces import image_requests as image_orders
+from atelier_gateway.surfaces import image_requests
 from atelier_gateway.web.problems import Problem
 
 KEPT_S_MAX = 60.0
-"""How long a retry waits to know what became of the generation that its first try left."""
+"""How long a retry waits for the outcome of the generation that its first attempt left."""
 STOPPED_S_MAX = 5.0
-"""How long a process that stops waits for a cancel to be settled."""
+"""How long a stopping process waits for a cancel to be settled."""
 AGAIN = {"Retry-After": "1"}
 
 
-async def kept(container: Container, request: Request, caller: WaitingClient) -> Generation | None:
-    """What an earlier try of the same call left behind, paid for and delivered to nobody. Raises Problem."""
+async def find_undelivered(container: Container, request: Request, caller: WaitingClient) -> Generation | None:
+    """The charged and undelivered result of an earlier attempt of the same call. Raises Problem."""
     try:
         return await container.disconnects.find_undelivered(request, caller, KEPT_S_MAX)
     except TimeoutError:
@@ -29,7 +29,7 @@ async def kept(container: Container, request: Request, caller: WaitingClient) ->
         raise Problem("request_in_progress", detail, headers=AGAIN) from None
 
 
-async def made(
+async def wait_for_images(
     container: Container,
     principal: Principal,
     accepted: Response,
@@ -37,22 +37,22 @@ async def made(
     timeout_s: float,
     key: str | None,
 ) -> Generation:
-    """The generation that succeeded. Raises Problem: nothing is charged, or nobody knows yet; ClientDisconnect."""
-    generation = await image_orders.outcome(container, principal.owner, accepted, timeout_s, caller)
+    """The succeeded generation. Raises Problem where nothing is charged or the outcome is unknown, ClientDisconnect."""
+    generation = await image_requests.wait_for_outcome(container, principal.owner, accepted, timeout_s, caller)
     if generation is None and container.waiter.is_stopping:
-        generation = await _stopped(container, principal, caller, key)
+        generation = await _cancel_on_shutdown(container, principal, caller, key)
     if generation is None or generation.snapshot.rank < TERMINAL:
         await container.disconnects.cancel_abandoned(caller)
-        raise _unsettled(caller)
+        raise _outcome_unknown(caller)
     if generation.snapshot.state != "succeeded":
         raise failure_problems.problem_of(generation, failure_problems.FieldNames("prompt", "image"))
     return generation
 
 
-async def _stopped(
+async def _cancel_on_shutdown(
     container: Container, principal: Principal, caller: WaitingClient, key: str | None
 ) -> Generation | None:
-    """This process ends: with a key the pictures can be had from another one, without it they are cancelled.
+    """This process stops: with a key the images can be had from another one, without it they are cancelled.
 
     Raises Problem, which says that nothing is charged only when that is certain.
     """
@@ -67,7 +67,7 @@ async def _stopped(
     return generation
 
 
-def _unsettled(caller: WaitingClient) -> Problem:
+def _outcome_unknown(caller: WaitingClient) -> Problem:
     return Problem(
         "outcome_unknown", f"It is still being settled; GET /v1/generations/{caller.generation_id} will tell."
     )

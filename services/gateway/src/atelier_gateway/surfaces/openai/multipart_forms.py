@@ -1,4 +1,4 @@
-"""Multipart forms: read within bounds, and where one cannot be read, what its sender has to change."""
+"""Parses multipart forms within bounds; an unreadable form is refused with what its sender has to change."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ ADVICE: Mapping[str, str] = {
     "Too many": f"A form has at most {PARTS_MAX} fields and {PARTS_MAX} files.",
     "The Content-Disposition": "Every part needs a name in its Content-Disposition.",
 }
-"""By how the parser's own words begin."""
+"""By the beginning of the parser's own message."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The parameters that only OpenAI's API has: they reach a provider, or are refused where they would reach nobody."""
+"""Parameters that only OpenAI's API has: they reach a provider, or are refused where none would take them."""
 
 from atelier_contracts import OpenAIOptions
 from atelier_gateway.generations.image_models import INPUT_FIDELITIES, ResolvedModel
@@ -13,8 +13,7 @@ from atelier_gateway.surfaces.openai.requests import (
 def options_of(
     body: OpenAIImageRequest | OpenAIImageEditRequest | OpenAIImageVariationRequest, choice: ResolvedModel
 ) -> OpenAIOptions | None:
-    """What goes along with the request; None where nothing does. Raises Problem 400 for a word that the model that
-    makes it does not know."""
+    """The options of the request; None without any. Raises Problem 400 for a value that the model does not know."""
     given = body.model_dump(include=set(OpenAIOptions.model_fields), exclude_none=True)
     maker = choice.successor or choice.model
     if given.get("moderation") == "low" and choice.provider != "openai":

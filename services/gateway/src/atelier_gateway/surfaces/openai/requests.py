@@ -1,6 +1,6 @@
-"""What OpenAI's image routes take: JSON for a generation, multipart forms for edits and variations.
+"""Requests of OpenAI's image routes: JSON for a generation, multipart forms for edits and variations.
 
-What we cannot do is refused, never ignored: streaming, transparent backgrounds, compression levels.
+What is not supported is refused, never ignored: streaming, transparent backgrounds, compression levels.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ IMAGES_MAX = INPUT_RULES["image"].roles["image"][1]
 IMAGE_FIELDS = ("image", "image[]")
 FILE_FIELDS = (*IMAGE_FIELDS, "mask")
 NOTHING_SAID = ("", "none", "null")
-"""What a form says where nothing was meant, in any case: other languages than JSON write None."""
+"""Form values that mean absence, in any case of letters: other languages than JSON write None."""
 
 
-def _never(why: str) -> Callable[[Any], Any]:
+def _refuse(why: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if value:
             raise PydanticCustomError("unsupported_parameter", "{why}", {"why": why})
@@ -39,16 +39,19 @@ def _blank_is_absent(value: Any) -> Any:
 
 UNSTREAMED = "streaming is not offered here; leave it out or say false"
 Unstreamed = Annotated[
-    bool | None, BeforeValidator(_blank_is_absent), AfterValidator(_never(UNSTREAMED)), Field(description="Only false.")
+    bool | None,
+    BeforeValidator(_blank_is_absent),
+    AfterValidator(_refuse(UNSTREAMED)),
+    Field(description="Only false."),
 ]
 NoPartials = Annotated[
-    int | None, BeforeValidator(_blank_is_absent), AfterValidator(_never(UNSTREAMED)), Field(description="Only 0.")
+    int | None, BeforeValidator(_blank_is_absent), AfterValidator(_refuse(UNSTREAMED)), Field(description="Only 0.")
 ]
 Uncompressed = Annotated[int, Field(ge=100, le=100, description="Pictures are not compressed further.")]
 
 
 class _Choice(RequestBody):
-    """What all three routes take."""
+    """The fields of all three routes."""
 
     model: SingleLine | None = None
     n: int | None = Field(default=None, ge=1, le=N_MAX)
@@ -58,7 +61,7 @@ class _Choice(RequestBody):
 
 
 class _Finish(_Choice):
-    """What generations and edits take besides."""
+    """The further fields of generations and edits."""
 
     prompt: Prompt
     quality: SingleLine | None = None
@@ -125,8 +128,8 @@ async def read_form(request: Request, model: type[Fields]) -> tuple[Fields, list
                 fields[name] = value
     try:
         return model.model_validate(fields), files
-    except ValidationError as invalid:
-        raise validation_problem(invalid) from None
+    except ValidationError as error:
+        raise validation_problem(error) from None
 
 
 def _role(name: str) -> Literal["image", "mask"]:

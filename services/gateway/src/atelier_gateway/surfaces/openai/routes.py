@@ -11,8 +11,8 @@ from atelier_gateway.generations.image_models import MODELS
 from atelier_gateway.generations.model_notices import midnight, notice_headers
 from atelier_gateway.rate_limits.request_limits import with_rate_limits
 from atelier_gateway.surfaces.onmodel import models_alias
-from atelier_gateway.surfaces.openai import openapi as docs
-from atelier_gateway.surfaces.openai.create import Wish, make
+from atelier_gateway.surfaces.openai import openapi
+from atelier_gateway.surfaces.openai.create import ParsedRequest, create
 from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageEditRequest,
     OpenAIImageRequest,
@@ -26,7 +26,7 @@ PREFIX = "/v1/images"
 EDITS, VARIATIONS = PICTURE_PATHS = f"{PREFIX}/edits", f"{PREFIX}/variations"
 MODELS_PREFIX = "/v1/models"
 LISTED_SINCE = date(2026, 11, 20)
-"""OpenAI's list wants a moment for each model: since when this API has offered it, where its provider's is unknown."""
+"""OpenAI's list has a date for each model: since when this API offers it, where the provider's date is unknown."""
 
 
 def router(container: Container) -> APIRouter:
@@ -38,74 +38,78 @@ def router(container: Container) -> APIRouter:
 
 
 def _add_generations(routes: APIRouter, container: Container) -> None:
-    @routes.post(f"{PREFIX}/generations", responses=docs.MADE, openapi_extra=docs.GENERATING)
+    @routes.post(f"{PREFIX}/generations", responses=openapi.MADE, openapi_extra=openapi.GENERATING)
     async def create_image(request: Request) -> Response:
         """Create images from a prompt. The answer holds them."""
 
-        async def wish() -> Wish:
-            return Wish(await parse_body(request, OpenAIImageRequest))
+        async def parsed() -> ParsedRequest:
+            return ParsedRequest(await parse_body(request, OpenAIImageRequest))
 
         return await with_rate_limits(
-            container.rate_limiter, lambda gate: make(container, request, gate, "generations", wish)
+            container.rate_limiter, lambda gate: create(container, request, gate, "generations", parsed)
         )
 
 
 def _add_from_pictures(routes: APIRouter, container: Container) -> None:
-    @routes.post(EDITS, responses=docs.MADE, openapi_extra=docs.takes_form(OpenAIImageEditRequest, "image", "mask"))
+    @routes.post(
+        EDITS, responses=openapi.MADE, openapi_extra=openapi.takes_form(OpenAIImageEditRequest, "image", "mask")
+    )
     async def create_image_edit(request: Request) -> Response:
         """Create images from pictures and a prompt, with a mask where only a part may change."""
 
-        async def wish() -> Wish:
-            return Wish(*await read_form(request, OpenAIImageEditRequest))
+        async def parsed() -> ParsedRequest:
+            return ParsedRequest(*await read_form(request, OpenAIImageEditRequest))
 
         return await with_rate_limits(
-            container.rate_limiter, lambda gate: make(container, request, gate, "edits", wish)
+            container.rate_limiter, lambda gate: create(container, request, gate, "edits", parsed)
         )
 
-    @routes.post(VARIATIONS, responses=docs.MADE, openapi_extra=docs.takes_form(OpenAIImageVariationRequest, "image"))
+    @routes.post(
+        VARIATIONS, responses=openapi.MADE, openapi_extra=openapi.takes_form(OpenAIImageVariationRequest, "image")
+    )
     async def create_image_variation(request: Request) -> Response:
         """Create variations of a picture."""
 
-        async def wish() -> Wish:
-            return Wish(*await read_form(request, OpenAIImageVariationRequest))
+        async def parsed() -> ParsedRequest:
+            return ParsedRequest(*await read_form(request, OpenAIImageVariationRequest))
 
         return await with_rate_limits(
-            container.rate_limiter, lambda gate: make(container, request, gate, "variations", wish)
+            container.rate_limiter, lambda gate: create(container, request, gate, "variations", parsed)
         )
 
 
 def _add_models(routes: APIRouter, container: Container) -> None:
-    @routes.get(MODELS_PREFIX, responses=docs.LISTED, openapi_extra=docs.LISTING)
+    @routes.get(MODELS_PREFIX, responses=openapi.LISTED, openapi_extra=openapi.LISTING)
     async def list_models(request: Request) -> Response:
         """List the models that a request can name."""
         if (mannequins := await models_alias(container, request)) is not None:
             return mannequins
         await container.authenticator.authenticate(request.headers)
-        return json_response({"object": "list", "data": [_model(name) for name in _models(container)]})
+        return json_response({"object": "list", "data": [_model_view(name) for name in _offered_models(container)]})
 
-    @routes.get(MODELS_PREFIX + "/{model}", responses=docs.FOUND, openapi_extra=docs.READING)
+    @routes.get(MODELS_PREFIX + "/{model}", responses=openapi.FOUND, openapi_extra=openapi.READING)
     async def get_model(request: Request, model: str) -> Response:
         """Get a model."""
         await container.authenticator.authenticate(request.headers)
-        if model not in _models(container):
+        if model not in _offered_models(container):
             raise Problem("model_not_found", f"There is no model {model!r} here.")
-        found = json_response(_model(model))
-        found.headers.update(notice_headers(model))
-        return found
+        response = json_response(_model_view(model))
+        response.headers.update(notice_headers(model))
+        return response
 
 
-def _models(container: Container) -> list[str]:
-    """Those that can be asked for here."""
+def _offered_models(container: Container) -> list[str]:
+    """The models that requests can name here."""
     return [name for name, model in MODELS.items() if container.catalogue.is_offered(name, model.provider)]
 
 
-def _model(name: str) -> dict[str, object]:
-    known = lifecycle_of(name)
+def _model_view(name: str) -> dict[str, object]:
+    lifecycle = lifecycle_of(name)
     return {
         "id": name,
         "object": "model",
-        "created": int(midnight(known.offered_on or LISTED_SINCE).timestamp()),
+        "created": int(midnight(lifecycle.offered_on or LISTED_SINCE).timestamp()),
         "owned_by": MODELS[name].provider,
-        "shutdown_date": known.gone_on.isoformat() if known.gone_on else None,
-        "successor": known.successor,
+        "shutdown_date": lifecycle.gone_on.isoformat() if lifecycle.gone_on else None,
+        "successor": lifecycle.successor,
     }

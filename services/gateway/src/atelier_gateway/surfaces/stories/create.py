@@ -1,4 +1,4 @@
-"""What seed 001 makes: a story with its text in the object store, where the render reads it, and narrations of it."""
+"""Creates stories, with their text in the object store for the render, and narrations of them (seed 001)."""
 
 import hashlib
 import math
@@ -33,12 +33,11 @@ from atelier_gateway.rate_limits.limiter import (
 )
 from atelier_gateway.stories import store as story_store
 from atelier_gateway.stories.store import Story
+from atelier_gateway.surfaces.create_headers import CreateHeaders
 from atelier_gateway.surfaces.stories.requests import NewStory, StoryGenerationRequest
-from atelier_gateway.surfaces.stories.responses import SHAPE, TELL, story_view
+from atelier_gateway.surfaces.stories.responses import CREATE_STORY, RESPONSES, story_view
 from atelier_gateway.web.json_bodies import json_response, parse_body
 from atelier_gateway.web.problems import Problem
-from atelier_gateway.web.simulate_header import SIMULATE_HEADER as SIMULATE
-from atelier_gateway.web.simulate_header import parse_simulation
 from atelier_storage.errors import StorageUnavailable
 from atelier_storage.keys import upload_key
 
@@ -46,74 +45,74 @@ TABLE: Table = "story_requests"
 TEXT_TYPE = "text/plain; charset=utf-8"
 
 
-class Making:
-    """Takes both POSTs. Every method raises Problem."""
+class StoryCreator:
+    """Handles both POSTs. Every method raises Problem."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
         self._rule = RateLimitRule("story-generations", container.settings.story_generations_per_hour, HOUR_S)
 
-    async def story(self, request: Request, principal: Principal) -> Response:
+    async def create_story(self, request: Request, principal: Principal) -> Response:
         """201 with the story."""
         key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
-        asked = await parse_body(request, NewStory)
+        body = await parse_body(request, NewStory)
         owner = principal.owner
 
         async def act() -> StoredResponse:
-            told = json_response(story_view(await self._told(owner, asked)), 201)
-            return StoredResponse(told.status_code, bytes(told.body))
+            response = json_response(story_view(await self._store_story(owner, body)), 201)
+            return StoredResponse(response.status_code, bytes(response.body))
 
-        same = fingerprint(asked.model_dump_json())
-        claim = IdempotencyClaim(owner.kind, owner.id, TELL, key, same, uuid7()) if key else None
+        same = fingerprint(body.model_dump_json())
+        claim = IdempotencyClaim(owner.kind, owner.id, CREATE_STORY, key, same, uuid7()) if key else None
         reply, replayed = await self._container.idempotent_runner.replay_or_run(claim, act)
         return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"} if replayed else None, "application/json")
 
-    async def narration(self, request: Request, principal: Principal) -> Response:
-        """202. Only what was accepted counts towards the hour (settled question 9)."""
-        draft = await self._draft(request, principal.owner)
-        make = partial(self._narrated, principal, draft)
-        return await self._container.creator.replay_or_run(principal, SHAPE, draft.key, draft.fingerprint, make)
+    async def create_narration(self, request: Request, principal: Principal) -> Response:
+        """202. Only accepted requests count towards the hourly quota (settled question 9)."""
+        draft = await self._build_draft(request, principal.owner)
+        make = partial(self._create_counted, principal, draft)
+        return await self._container.creator.replay_or_run(principal, RESPONSES, draft.key, draft.fingerprint, make)
 
-    async def _narrated(self, principal: Principal, draft: Draft) -> Response:
-        """Counted in before it is asked for, and out again if nothing comes of it."""
-        hour = await self._enter(draft.id, principal.owner.id)
+    async def _create_counted(self, principal: Principal, draft: Draft) -> Response:
+        """Counts the request before it is admitted, and takes it back if it is not admitted."""
+        hour = await self._count_request(draft.id, principal.owner.id)
         counts = False
         try:
-            response = await self._container.creator.create(principal, draft, SHAPE)
+            response = await self._container.creator.create(principal, draft, RESPONSES)
             counts = response.status_code == 202 and REPLAYED_HEADER not in response.headers
-        except Problem as refused:
-            counts = refused.code == "outcome_unknown"
+        except Problem as error:
+            counts = error.code == "outcome_unknown"
             raise
         finally:
             if not counts:
                 await hourly_quota.uncount_request(self._container.pool, TABLE, draft.id)
         response.headers.update(
-            rate_limit_headers(self._verdict(HourlyUsage(hour.used + counts, hour.reset_s or HOUR_S)))
+            rate_limit_headers(self._decision(HourlyUsage(hour.used + counts, hour.reset_s or HOUR_S)))
         )
         return response
 
-    async def _enter(self, id_: UUID, user_id: UUID) -> HourlyUsage:
-        """The user's hour before this request. Raises Problem 429 when it is full."""
+    async def _count_request(self, id_: UUID, user_id: UUID) -> HourlyUsage:
+        """The user's hourly usage before this request. Raises Problem 429 when the quota is used up."""
         most = self._rule.limit if self._container.settings.rate_limit_enabled else sys.maxsize
-        async with self._container.bus.unit.once(dispatch=False) as work:
-            hour = await hourly_quota.count_if_below(work.connection, TABLE, id_, user_id, most=most)
+        async with self._container.bus.unit.once(dispatch=False) as tx:
+            hour = await hourly_quota.count_if_below(tx.connection, TABLE, id_, user_id, most=most)
         if hour.used >= most:
-            raise rate_limited_problem(self._verdict(hour))
+            raise rate_limited_problem(self._decision(hour))
         return hour
 
-    def _verdict(self, hour: HourlyUsage) -> RateLimitDecision:
+    def _decision(self, hour: HourlyUsage) -> RateLimitDecision:
         remaining = max(0, self._rule.limit - hour.used)
         counted = self._container.settings.rate_limit_enabled
         return RateLimitDecision(self._rule, remaining > 0, remaining, math.ceil(hour.reset_s), is_counted=counted)
 
-    async def _told(self, owner: Owner, asked: NewStory) -> Story:
+    async def _store_story(self, owner: Owner, body: NewStory) -> Story:
         id_ = uuid7()
         story = Story(
             id=id_,
             user_id=owner.id,
-            title=asked.title,
-            text=asked.text,
-            language=asked.language,
+            title=body.title,
+            text=body.text,
+            language=body.language,
             key=upload_key(owner.kind, owner.id, id_, "story.txt"),
             created_at=datetime.now(UTC),
         )
@@ -128,27 +127,25 @@ class Making:
             raise
         return story
 
-    async def _draft(self, request: Request, owner: Owner) -> Draft:
-        key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
-        simulate = request.headers.get(SIMULATE)
-        simulated = parse_simulation(simulate, allowed=self._container.is_simulator_on)
-        asked = await parse_body(request, StoryGenerationRequest)
-        story = await story_store.find(self._container.pool, asked.story_id, owner.id)
+    async def _build_draft(self, request: Request, owner: Owner) -> Draft:
+        headers = CreateHeaders.read(request, allowed=self._container.is_simulator_on)
+        body = await parse_body(request, StoryGenerationRequest)
+        story = await story_store.find(self._container.pool, body.story_id, owner.id)
         if story is None:
             raise Problem("not_found", "Story not found")
         spec = RenderSpec(
             kind="narration",
             inputs=(InputRef(role="text", key=story.key, sha256=_sha256(story.text)),),
             language=story.language,
-            simulate=simulated,
+            simulate=headers.simulation,
         )
         return Draft(
             Work(kind="narration", characters=len(story.text)),
             spec,
             {"story_id": str(story.id)},
             self._container.settings.generation_deadline_s,
-            key,
-            fingerprint(str(story.id), simulate or ""),
+            headers.key,
+            headers.fingerprint(str(story.id)),
         )
 
 

@@ -1,4 +1,4 @@
-"""What seed 001 may be asked: bodies, query strings and ids, checked."""
+"""Bodies, query strings and ids of seed 001, validated."""
 
 from collections.abc import Mapping
 from typing import Annotated, NamedTuple, cast, get_args
@@ -39,7 +39,7 @@ class Page(NamedTuple):
 
     @property
     def offset(self) -> int:
-        """How many come before it."""
+        """How many items come before it."""
         return (self.number - 1) * self.size
 
 
@@ -50,7 +50,7 @@ def page_of(query: Mapping[str, str]) -> Page:
 
 
 def status_of(query: Mapping[str, str]) -> Status | None:
-    """``status``, where it is asked for. Raises Problem 400."""
+    """The ``status`` filter, if any. Raises Problem 400."""
     status = query.get("status")
     if status is not None and status not in get_args(Status):
         raise _invalid("status", f"one of {', '.join(get_args(Status))} is required")

@@ -1,4 +1,4 @@
-"""How seed 001 words its answers: its status words, its shapes, its errors (the seed's table)."""
+"""How the stories surface (seed 001) renders stories, narrations and errors."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
 SURFACE = "stories"
 PREFIXES = ("/api/stories", "/api/story-generations")
 CREATE = f"POST {PREFIXES[1]}"
-TELL = f"POST {PREFIXES[0]}"
+CREATE_STORY = f"POST {PREFIXES[0]}"
 
 Status = Literal["pending", "in_progress", "succeeded", "failed"]
 STATUSES: Mapping[State, Status] = {
@@ -42,32 +42,30 @@ ERRORS: Mapping[str, str] = {
     "provider_unavailable": "Internal server error",
     "outcome_unknown": "Internal server error",
 }
-"""The seed's words where it has any; for the other codes the title they have everywhere."""
+"""The words of seed 001; other codes have their usual title."""
 
 
 def states_of(status: Status) -> list[State]:
-    """What is meant by the seed's word."""
+    """The states behind a status of seed 001."""
     return [state for state, word in STATUSES.items() if word == status]
 
 
-def problem(refusal: Problem) -> Response:
-    """``{"error", "details"?}``. What fails on our side is 500 here: the seed knows no other word for it."""
-    error = ERRORS.get(refusal.code, PROBLEM_TYPES[refusal.code].title)
-    body: dict[str, Any] = {"error": refusal.detail if refusal.code == "not_found" else error}
-    if details := _details(refusal):
+def render_problem(problem: Problem) -> Response:
+    """``{"error", "details"?}``. Failures of this service are 500 here: the only status of seed 001 for them."""
+    error = ERRORS.get(problem.code, PROBLEM_TYPES[problem.code].title)
+    body: dict[str, Any] = {"error": problem.detail if problem.code == "not_found" else error}
+    if details := _details(problem):
         body["details"] = details
-    response = json_response(body, min(refusal.status, 500))
-    response.headers.update(refusal.headers)
-    return response
+    return problem.respond(body, min(problem.status, 500))
 
 
-def _details(refusal: Problem) -> list[Any]:
-    if refusal.status == 400:
-        return list(refusal.details.get("errors") or [{"field": "request", "message": refusal.detail}])
-    return [refusal.details] if refusal.code == "insufficient_credits" else []
+def _details(problem: Problem) -> list[Any]:
+    if problem.status == 400:
+        return list(problem.details.get("errors") or [{"field": "request", "message": problem.detail}])
+    return [problem.details] if problem.code == "insufficient_credits" else []
 
 
-def accepted(generation: NewGeneration) -> Response:
+def render_accepted(generation: NewGeneration) -> Response:
     """202."""
     return json_response({"id": str(generation.id), "status": "pending", "progress": 0}, 202)
 
@@ -96,4 +94,4 @@ def story_view(story: Story) -> dict[str, object]:
     }
 
 
-SHAPE = SurfaceResponses(SURFACE, CREATE, accepted, problem)
+RESPONSES = SurfaceResponses(SURFACE, CREATE, render_accepted, render_problem)

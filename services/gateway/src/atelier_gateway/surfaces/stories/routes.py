@@ -1,4 +1,4 @@
-"""The routes of seed 001: stories, and what becomes of narrating them."""
+"""The routes of seed 001: stories and their narrations."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.stories import store as story_store
 from atelier_gateway.stories.store import Story, StoryNarration
-from atelier_gateway.surfaces.stories import openapi as docs
-from atelier_gateway.surfaces.stories.create import Making
+from atelier_gateway.surfaces.stories import openapi
+from atelier_gateway.surfaces.stories.create import StoryCreator
 from atelier_gateway.surfaces.stories.requests import NewStory, Page, StoryGenerationRequest, id_of, page_of, status_of
 from atelier_gateway.surfaces.stories.responses import narration_view, states_of, story_view
 from atelier_gateway.web.json_bodies import body_schema, json_response
@@ -20,25 +20,25 @@ from atelier_gateway.web.problems import Problem
 
 def router(container: Container) -> APIRouter:
     """The routes of the surface."""
-    routes, making = APIRouter(prefix="/api", tags=["Stories"]), Making(container)
-    _add_stories(routes, container, making)
-    _add_making(routes, container, making)
+    routes, creator = APIRouter(prefix="/api", tags=["Stories"]), StoryCreator(container)
+    _add_stories(routes, container, creator)
+    _add_creates(routes, container, creator)
     _add_narrations(routes, container)
     return routes
 
 
-def _add_stories(routes: APIRouter, container: Container, making: Making) -> None:
+def _add_stories(routes: APIRouter, container: Container, creator: StoryCreator) -> None:
     @routes.post(
         "/stories",
         status_code=201,
-        responses=docs.answers(201, docs.Story, 400, 409, 413, 422),
+        responses=openapi.answers(201, openapi.Story, 400, 409, 413, 422),
         openapi_extra=body_schema(NewStory),
     )
     async def create_story(request: Request) -> Response:
         """Create a story, which can be narrated any number of times."""
-        return await making.story(request, await _user(container, request))
+        return await creator.create_story(request, await _user(container, request))
 
-    @routes.get("/stories", responses=docs.answers(200, docs.StoryPage, 400), openapi_extra=docs.PAGING)
+    @routes.get("/stories", responses=openapi.answers(200, openapi.StoryPage, 400), openapi_extra=openapi.PAGING)
     async def list_stories(request: Request) -> Response:
         """List the stories of the user, page by page."""
         principal, page = await _user(container, request), page_of(request.query_params)
@@ -47,28 +47,30 @@ def _add_stories(routes: APIRouter, container: Container, making: Making) -> Non
         )
         return _page([story_view(story) for story in found], page, total)
 
-    @routes.get("/stories/{id}", responses=docs.answers(200, docs.Story, 400, 404))
+    @routes.get("/stories/{id}", responses=openapi.answers(200, openapi.Story, 400, 404))
     async def get_story(request: Request, id: str) -> Response:
         """Get a story with its text."""
         principal = await _user(container, request)
         return json_response(story_view(await _story(container, principal, id)))
 
 
-def _add_making(routes: APIRouter, container: Container, making: Making) -> None:
+def _add_creates(routes: APIRouter, container: Container, creator: StoryCreator) -> None:
     @routes.post(
         "/story-generations",
         status_code=202,
-        responses=docs.answers(202, docs.StoryGenerationStart, 400, 402, 404, 409, 413, 422),
+        responses=openapi.answers(202, openapi.StoryGenerationStart, 400, 402, 404, 409, 413, 422),
         openapi_extra=body_schema(StoryGenerationRequest),
     )
     async def create_story_generation(request: Request) -> Response:
         """Create a narration of a story."""
-        return await making.narration(request, await _user(container, request))
+        return await creator.create_narration(request, await _user(container, request))
 
 
 def _add_narrations(routes: APIRouter, container: Container) -> None:
     @routes.get(
-        "/story-generations", responses=docs.answers(200, docs.StoryGenerationPage, 400), openapi_extra=docs.FILTERED
+        "/story-generations",
+        responses=openapi.answers(200, openapi.StoryGenerationPage, 400),
+        openapi_extra=openapi.FILTERED,
     )
     async def list_story_generations(request: Request) -> Response:
         """List the narrations of the user, page by page."""
@@ -83,13 +85,13 @@ def _add_narrations(routes: APIRouter, container: Container) -> None:
         )
         return _page([narration_view(narration, container.objects) for narration in found], page, total)
 
-    @routes.get("/story-generations/{id}", responses=docs.answers(200, docs.StoryGeneration, 400, 404))
+    @routes.get("/story-generations/{id}", responses=openapi.answers(200, openapi.StoryGeneration, 400, 404))
     async def get_story_generation(request: Request, id: str) -> Response:
         """Get a narration, with its audio once there is some."""
         principal = await _user(container, request)
         return json_response(narration_view(await _narration(container, principal, id), container.objects))
 
-    @routes.delete("/story-generations/{id}", status_code=204, responses=docs.answers(204, None, 400, 404, 409))
+    @routes.delete("/story-generations/{id}", status_code=204, responses=openapi.answers(204, None, 400, 404, 409))
     async def delete_story_generation(request: Request, id: str) -> Response:
         """Delete a narration that has ended."""
         principal = await _user(container, request)

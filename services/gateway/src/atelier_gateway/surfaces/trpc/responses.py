@@ -1,58 +1,28 @@
-"""tRPC's envelopes: what a call answers, as a result or as an error, with tRPC's words for our statuses."""
-
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+"""How shoppers see their try-ons over tRPC."""
 
 from starlette.responses import Response
 
+from atelier_gateway.generations import try_on
+from atelier_gateway.generations.creation import SurfaceResponses
+from atelier_gateway.projection.store import Generation, NewGeneration
+from atelier_gateway.surfaces.trpc.protocol import PREFIX, SURFACE, render_problem, result_envelope
 from atelier_gateway.web.json_bodies import json_response
-from atelier_gateway.web.problems import Problem
-
-PREFIX = "/api/trpc"
-SURFACE = "trpc"
+from atelier_storage.objects import ObjectStore
 
 
-class Code(NamedTuple):
-    """tRPC's word for a status, and its JSON-RPC number."""
-
-    word: str
-    number: int
+def render_accepted(generation: NewGeneration) -> Response:
+    """200 with ``{sessionId, status}``."""
+    return json_response(result_envelope({"sessionId": str(generation.id), "status": "queued"}), 200)
 
 
-CODES: Mapping[int, Code] = {
-    400: Code("BAD_REQUEST", -32600),
-    401: Code("UNAUTHORIZED", -32001),
-    402: Code("PAYMENT_REQUIRED", -32002),
-    403: Code("FORBIDDEN", -32003),
-    404: Code("NOT_FOUND", -32004),
-    405: Code("METHOD_NOT_SUPPORTED", -32005),
-    409: Code("CONFLICT", -32009),
-    413: Code("PAYLOAD_TOO_LARGE", -32013),
-    422: Code("UNPROCESSABLE_CONTENT", -32022),
-    429: Code("TOO_MANY_REQUESTS", -32029),
-    500: Code("INTERNAL_SERVER_ERROR", -32603),
-    503: Code("SERVICE_UNAVAILABLE", -32603),
-}
-
-Answered = tuple[int, dict[str, Any]]
-"""A status and what tRPC calls an envelope: ``{"result"}`` or ``{"error"}``."""
+def try_on_view(generation: Generation, objects: ObjectStore) -> dict[str, object]:
+    """``{sessionId, status, generatedImageUrl, errorMessage}``."""
+    return {
+        "sessionId": str(generation.id),
+        "status": try_on.STATUSES[generation.snapshot.state],
+        "generatedImageUrl": try_on.picture_url(generation, objects),
+        "errorMessage": try_on.error_message(generation),
+    }
 
 
-def result(data: object) -> dict[str, Any]:
-    """The envelope of a call that worked."""
-    return {"result": {"data": data}}
-
-
-def refused(refusal: Problem, path: str | None = None) -> Answered:
-    """The envelope of a call that did not; ``path`` is the procedure's."""
-    code = CODES[refusal.status]
-    data = {"code": code.word, "httpStatus": refusal.status} | ({"path": path} if path else {})
-    return refusal.status, {"error": {"message": refusal.detail, "code": code.number, "data": data}}
-
-
-def problem(refusal: Problem) -> Response:
-    """A refusal outside of any call, in tRPC's shape."""
-    status, envelope = refused(refusal)
-    response = json_response(envelope, status)
-    response.headers.update(refusal.headers)
-    return response
+RESPONSES = SurfaceResponses(SURFACE, f"POST {PREFIX}/tryOn.create", render_accepted, render_problem)

@@ -1,4 +1,4 @@
-"""The routes of the surface: one for queries, one for mutations; who asks is settled before anything is read."""
+"""The routes of the surface: one for queries, one for mutations; authentication comes before parsing."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -9,15 +9,15 @@ from starlette.responses import Response, StreamingResponse
 from atelier_contracts import Owner
 from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.surfaces.trpc.calls import Call, Procedure, answered, read
+from atelier_gateway.surfaces.trpc.calls import Procedure, run_calls
 from atelier_gateway.surfaces.trpc.procedures import Procedures
-from atelier_gateway.surfaces.trpc.responses import PREFIX, problem
+from atelier_gateway.surfaces.trpc.protocol import PREFIX, Call, parse_calls, render_problem
 from atelier_gateway.web.json_bodies import json_response
 from atelier_gateway.web.problems import Problem
 
 JSON_LINES = "application/jsonl"
 FULFILLED, PROMISE = 0, 0
-"""Numbers of tRPC's stream: of a promise that was kept, and of a value that is promised."""
+"""Numbers of tRPC's stream: a fulfilled promise, and a promised value."""
 
 
 def router(container: Container) -> APIRouter:
@@ -41,7 +41,7 @@ def router(container: Container) -> APIRouter:
 
 
 async def _principal(container: Container, request: Request) -> Principal:
-    """Once a request, so that a batch is one login. Raises Problem 401, 403."""
+    """Authenticates once a request, so that a batch counts as one login. Raises Problem 401, 403."""
     return Principal(
         Owner(kind="user", id=(await container.authenticator.authenticate_user(request.headers)).id), "b2c"
     )
@@ -53,14 +53,16 @@ async def _respond(
     """One envelope, a list of them for a batch (207 where its calls differ), or a stream of them."""
     batched, streamed = request.query_params.get("batch") == "1", _is_stream(request)
     if streamed and not batched:
-        return problem(Problem("invalid_request", "Streaming requests must be batched (you can do a batch of 1)."))
+        return render_problem(
+            Problem("invalid_request", "Streaming requests must be batched (you can do a batch of 1).")
+        )
     try:
-        calls = read(paths, text, batched=batched)
-    except Problem as refusal:
-        return problem(refusal)
+        calls = parse_calls(paths, text, batched=batched)
+    except Problem as error:
+        return render_problem(error)
     if streamed:
         return StreamingResponse(_lines(request, principal, calls, procedures), media_type="application/json")
-    found = {index: one async for index, one in answered(request, principal, calls, procedures)}
+    found = {index: one async for index, one in run_calls(request, principal, calls, procedures)}
     statuses = {status for status, _ in found.values()}
     status = statuses.pop() if len(statuses) == 1 else 207
     envelopes = [found[index][1] for index in range(len(calls))]
@@ -68,7 +70,7 @@ async def _respond(
 
 
 def _is_stream(request: Request) -> bool:
-    """``httpBatchStreamLink`` says so in ``trpc-accept``, or in ``Accept`` where it is told to."""
+    """``httpBatchStreamLink`` says so in ``trpc-accept``, or in ``Accept`` where it is configured to."""
     if (accepted := request.headers.get("trpc-accept")) is not None:
         return accepted == JSON_LINES
     return JSON_LINES in (one.strip() for one in request.headers.get("accept", "").split(","))
@@ -77,12 +79,12 @@ def _is_stream(request: Request) -> bool:
 async def _lines(
     request: Request, principal: Principal, calls: Sequence[Call], procedures: Mapping[str, Procedure]
 ) -> AsyncIterator[str]:
-    """tRPC's JSON lines: a head that promises a value for each call, then a line for each, as it is known.
+    """tRPC's JSON lines: a head that promises a value for each call, then a line for each value.
 
-    A value is ``[[value], *[key, kind, line]]``: what of it is still promised, and under which number it will come.
+    A value is ``[[value], *[key, kind, line]]``: which parts are still promised, and under which number they will come.
     """
     yield _line({str(index): [[0], [None, PROMISE, index]] for index in range(len(calls))})
-    async for index, (_, envelope) in answered(request, principal, calls, procedures):
+    async for index, (_, envelope) in run_calls(request, principal, calls, procedures):
         yield _line([index, FULFILLED, [[envelope]]])
 
 

@@ -1,4 +1,4 @@
-"""What was told, to endpoints and to the URLs of single requests; telling it again; the secret of single requests."""
+"""Routes for webhook deliveries, replay, and the owner's signing secret."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,9 @@ from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner
 from atelier_gateway.container import Container
-from atelier_gateway.surfaces.webhooks import openapi as docs
-from atelier_gateway.surfaces.webhooks import responses as views
-from atelier_gateway.surfaces.webhooks.endpoints import LIST_DEFAULT, LIST_MAX, PREFIX, check_on, owned
-from atelier_gateway.surfaces.webhooks.idempotent_actions import once, once_limited
+from atelier_gateway.surfaces.webhooks import openapi, responses
+from atelier_gateway.surfaces.webhooks.endpoints import LIST_DEFAULT, LIST_MAX, PREFIX, check_enabled, load_owned
+from atelier_gateway.surfaces.webhooks.idempotent_actions import replay_or_run, replay_or_run_limited
 from atelier_gateway.web.json_bodies import id_from_path, json_response
 from atelier_gateway.web.pagination import page_of
 from atelier_gateway.web.problems import Problem, not_found
@@ -36,71 +35,71 @@ def router(container: Container) -> APIRouter:
 
 
 def _add_secret(routes: APIRouter, container: Container) -> None:
-    @routes.get("/secret", responses=docs.SIGNING, openapi_extra=docs.OWNER)
+    @routes.get("/secret", responses=openapi.SIGNING, openapi_extra=openapi.OWNER)
     async def get_webhook_signing_secret(request: Request) -> Response:
         """Get the secret that signs the deliveries to the `webhook_url` of single requests."""
         principal = await container.authenticator.authenticate(request.headers)
-        async with container.bus.unit.once(dispatch=False) as work:
-            ids = await _secret_of(work.connection, principal.owner)
-        return json_response(views.secret(container.signing_secrets.secret_of(ids.current), ids))
+        async with container.bus.unit.once(dispatch=False) as tx:
+            ids = await _ensure_secret(tx.connection, principal.owner)
+        return json_response(responses.secret_view(container.signing_secrets.secret_of(ids.current), ids))
 
-    @routes.post("/secret/rotate", responses=docs.SIGNING_ROTATED, openapi_extra=docs.KEY_AND_OWNER)
+    @routes.post("/secret/rotate", responses=openapi.SIGNING_ROTATED, openapi_extra=openapi.KEY_AND_OWNER)
     async def rotate_webhook_signing_secret(request: Request) -> Response:
         """Rotate the signing secret of single requests. The previous one also signs for 24 hours."""
         principal = await container.authenticator.authenticate(request.headers)
 
-        async def act(work: Transaction) -> tuple[dict[str, Any], int]:
-            await _secret_of(work.connection, principal.owner)
-            ids = await endpoint_store.rotate_secret(work.connection, principal.owner, uuid7())
+        async def act(tx: Transaction) -> tuple[dict[str, Any], int]:
+            await _ensure_secret(tx.connection, principal.owner)
+            ids = await endpoint_store.rotate_secret(tx.connection, principal.owner, uuid7())
             assert ids is not None, "it was just made sure of"
-            return dict(views.secret(str(ids.current), ids)), 200
+            return dict(responses.secret_view(str(ids.current), ids)), 200
 
-        return await once(container, request, principal, f"POST {PREFIX}/secret/rotate", "", act)
+        return await replay_or_run(container, request, principal, f"POST {PREFIX}/secret/rotate", "", act)
 
 
 def _add_deliveries(routes: APIRouter, container: Container) -> None:
-    filtered = {"parameters": [docs.STATE, docs.GENERATION, *docs.PAGED]}
+    filtered = {"parameters": [openapi.STATE, openapi.GENERATION, *openapi.PAGED]}
 
-    @routes.get("/deliveries", responses=docs.ALL_DELIVERIES, openapi_extra=filtered)
+    @routes.get("/deliveries", responses=openapi.ALL_DELIVERIES, openapi_extra=filtered)
     async def list_webhook_deliveries(request: Request) -> Response:
         """List your webhook deliveries, newest first."""
         principal = await container.authenticator.authenticate(request.headers)
         generation_id = _generation_of(request.query_params)
         return await _page(container, request, principal.owner, generation_id=generation_id)
 
-    @routes.get("/deliveries/{id}", responses=docs.DELIVERY, openapi_extra=docs.OWNER)
+    @routes.get("/deliveries/{id}", responses=openapi.DELIVERY, openapi_extra=openapi.OWNER)
     async def get_webhook_delivery(request: Request, id: str) -> Response:
         """Get a webhook delivery with its attempts."""
         principal = await container.authenticator.authenticate(request.headers)
-        return json_response(views.delivery(await _owned(container.pool, principal.owner, id)))
+        return json_response(responses.delivery_view(await _load_owned(container.pool, principal.owner, id)))
 
-    of_one = {"parameters": [docs.STATE, *docs.PAGED]}
+    of_one = {"parameters": [openapi.STATE, *openapi.PAGED]}
 
-    @routes.get("/{id}/deliveries", responses=docs.DELIVERIES, openapi_extra=of_one)
+    @routes.get("/{id}/deliveries", responses=openapi.DELIVERIES, openapi_extra=of_one)
     async def list_deliveries_of_webhook(request: Request, id: str) -> Response:
         """List the deliveries of a webhook, newest first."""
         principal = await container.authenticator.authenticate(request.headers)
-        endpoint = await owned(container.pool, principal.owner, id)
+        endpoint = await load_owned(container.pool, principal.owner, id)
         return await _page(container, request, principal.owner, endpoint_id=endpoint.id)
 
 
 def _add_replay(routes: APIRouter, container: Container) -> None:
     path = "/deliveries/{id}/replay"
 
-    @routes.post(path, status_code=202, responses=docs.REPLAYED, openapi_extra=docs.KEY_AND_OWNER)
+    @routes.post(path, status_code=202, responses=openapi.REPLAYED, openapi_extra=openapi.KEY_AND_OWNER)
     async def replay_webhook_delivery(request: Request, id: str) -> Response:
         """Replay a webhook delivery. It is sent again under the same id."""
         principal = await container.authenticator.authenticate(request.headers)
 
-        async def act(work: Transaction) -> tuple[dict[str, Any], int]:
-            delivery = await _owned(work.connection, principal.owner, id)
+        async def act(tx: Transaction) -> tuple[dict[str, Any], int]:
+            delivery = await _load_owned(tx.connection, principal.owner, id)
             if delivery.endpoint_id is not None:
-                check_on(await owned(work.connection, principal.owner, str(delivery.endpoint_id)))
-            await delivery_store.replay(work.connection, principal.owner, delivery.id)
-            work.after_commit(container.webhook_dispatcher.wake)
-            return views.delivery(await _owned(work.connection, principal.owner, id)), 202
+                check_enabled(await load_owned(tx.connection, principal.owner, str(delivery.endpoint_id)))
+            await delivery_store.replay(tx.connection, principal.owner, delivery.id)
+            tx.after_commit(container.webhook_dispatcher.wake)
+            return responses.delivery_view(await _load_owned(tx.connection, principal.owner, id)), 202
 
-        return await once_limited(container, request, principal, f"POST {PREFIX}{path}", id, act)
+        return await replay_or_run_limited(container, request, principal, f"POST {PREFIX}{path}", id, act)
 
 
 async def _page(
@@ -122,18 +121,18 @@ async def _page(
         state=_state_of(request.query_params),
     )
     cursor = str(found[limit - 1].id) if len(found) > limit else None
-    return json_response({"data": [views.delivery(one) for one in found[:limit]], "next_cursor": cursor})
+    return json_response({"data": [responses.delivery_view(item) for item in found[:limit]], "next_cursor": cursor})
 
 
-async def _owned(connection: Connection | Pool, owner: Owner, id_: str) -> WebhookDelivery:
+async def _load_owned(connection: Connection | Pool, owner: Owner, id_: str) -> WebhookDelivery:
     found = await delivery_store.find(connection, owner, id_from_path(id_, WHAT))
     if found is None:
         raise not_found(WHAT)
     return found
 
 
-async def _secret_of(connection: Connection, owner: Owner) -> SecretIds:
-    """The owner's; made at the first look."""
+async def _ensure_secret(connection: Connection, owner: Owner) -> SecretIds:
+    """The ids of the owner's secrets, created at the first read."""
     await endpoint_store.ensure_secrets(connection, [owner], [uuid7()])
     ids = await endpoint_store.find_secret(connection, owner)
     assert ids is not None, "it was just made sure of"
@@ -142,8 +141,8 @@ async def _secret_of(connection: Connection, owner: Owner) -> SecretIds:
 
 def _state_of(query: Mapping[str, str]) -> str | None:
     state = query.get("state")
-    if state is not None and state not in docs.STATES:
-        raise _invalid("state", f"one of {', '.join(docs.STATES)} is required")
+    if state is not None and state not in openapi.STATES:
+        raise _invalid("state", f"one of {', '.join(openapi.STATES)} is required")
     return state
 
 

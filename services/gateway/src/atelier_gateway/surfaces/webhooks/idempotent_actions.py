@@ -1,6 +1,7 @@
-"""Acts on webhooks, each once per ``Idempotency-Key``: the reply commits with what was done, so nothing is done twice.
+"""Actions on webhooks, each once per ``Idempotency-Key``: the response commits with the action, so nothing is done
+twice.
 
-A kept reply carries the id of a secret in the place of the secret, which is put there on the way out.
+A stored response holds the id of a secret in the place of the secret, which is filled in as it is sent.
 """
 
 import json
@@ -29,43 +30,43 @@ from atelier_gateway.web.json_bodies import json_response
 from atelier_messaging import Transaction
 
 SENDS = RateLimitRule("webhook-sends", 60, 60)
-"""Tests and replays an owner may ask for: each is a request to somebody else's server."""
+"""Tests and replays of an owner: each is a request to another server."""
 Act = Callable[[Transaction], Awaitable[tuple[dict[str, Any], int]]]
-"""Does it within the work; the body of the reply, and its status."""
+"""Runs in the transaction; returns the body of the response and its status."""
 
 
-async def once(
-    container: Container, request: Request, principal: Principal, route: str, asked: str, act: Act
+async def replay_or_run(
+    container: Container, request: Request, principal: Principal, route: str, content: str, act: Act
 ) -> Response:
-    """The reply, or the earlier one to the same key; ``asked`` is what makes two requests the same. Raises Problem."""
+    """The response, or the earlier one to the same key; equal requests have equal ``content``. Raises Problem."""
     key, owner = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), principal.owner
-    claim = IdempotencyClaim(owner.kind, owner.id, route, key, fingerprint(asked), uuid7()) if key else None
+    claim = IdempotencyClaim(owner.kind, owner.id, route, key, fingerprint(content), uuid7()) if key else None
 
     async def run() -> StoredResponse:
-        async with container.bus.unit.once(dispatch=False) as work:
-            body, status = await act(work)
+        async with container.bus.unit.once(dispatch=False) as tx:
+            body, status = await act(tx)
             reply = StoredResponse(status, bytes(json_response(body).body))
             if claim is not None:
-                await idempotency_store.save_responses(work.connection, [(claim, reply)])
+                await idempotency_store.save_responses(tx.connection, [(claim, reply)])
         return reply
 
     reply, replayed = await container.idempotent_runner.replay_or_run(claim, run)
-    return _revealed(container, reply, {REPLAYED_HEADER: "true"} if replayed else {})
+    return _reveal_secret(container, reply, {REPLAYED_HEADER: "true"} if replayed else {})
 
 
-async def once_limited(
-    container: Container, request: Request, principal: Principal, route: str, asked: str, act: Act
+async def replay_or_run_limited(
+    container: Container, request: Request, principal: Principal, route: str, content: str, act: Act
 ) -> Response:
-    """As ``once``, for acts that send something; the answer tells how many more there may be. Raises Problem 429."""
+    """As ``replay_or_run``, for actions that send something; headers say how many are left. Raises Problem 429."""
 
-    async def counted(gate: RequestLimits) -> Response:
+    async def run_counted(gate: RequestLimits) -> Response:
         await gate.take(SENDS, str(principal.owner.id))
-        return await once(container, request, principal, route, asked, act)
+        return await replay_or_run(container, request, principal, route, content, act)
 
-    return await with_rate_limits(container.rate_limiter, counted)
+    return await with_rate_limits(container.rate_limiter, run_counted)
 
 
-def _revealed(container: Container, reply: StoredResponse, more: dict[str, str]) -> Response:
+def _reveal_secret(container: Container, reply: StoredResponse, more: dict[str, str]) -> Response:
     body = json.loads(reply.body)
     if "secret" in body:
         body["secret"] = container.signing_secrets.secret_of(UUID(body["secret"]))

@@ -1,4 +1,4 @@
-"""What the webhook routes take."""
+"""Request bodies of the webhook routes."""
 
 from typing import Annotated, Literal
 
@@ -28,7 +28,7 @@ EXAMPLE: dict[str, JsonValue] = {
 
 
 class NewWebhook(RequestBody):
-    """An endpoint to be. No events named: all of them."""
+    """A new endpoint. Without events: all of them."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
@@ -38,7 +38,7 @@ class NewWebhook(RequestBody):
 
 
 class WebhookChange(RequestBody):
-    """What shall change; what is left out stays. ``disabled: false`` also ends being switched off by us."""
+    """The fields to change. ``disabled: false`` also enables an endpoint that the service has disabled."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"disabled": True}]})
 

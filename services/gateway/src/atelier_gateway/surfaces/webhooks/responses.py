@@ -1,4 +1,4 @@
-"""How endpoints and deliveries are shown. Pure."""
+"""How endpoints, deliveries and secrets are rendered. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,37 +9,39 @@ from atelier_gateway.webhooks.endpoint_store import Endpoint
 from atelier_gateway.webhooks.signing import SecretIds
 
 
-def endpoint(one: Endpoint) -> dict[str, Any]:
-    """Without its secret."""
+def endpoint_view(endpoint: Endpoint) -> dict[str, Any]:
+    """An endpoint without its secret."""
     return {
-        "id": str(one.id),
-        "url": one.url,
-        "events": list(one.events),
-        "description": one.description,
-        "state": "enabled" if one.disabled_at is None else "disabled",
-        "disabled": None if one.disabled_at is None else {"at": _at(one.disabled_at), "reason": one.disabled_reason},
-        "failing_since": _at(one.failing_since),
-        "previous_secret_until": _at(one.secret_ids.previous_until),
-        "created_at": _at(one.created_at),
+        "id": str(endpoint.id),
+        "url": endpoint.url,
+        "events": list(endpoint.events),
+        "description": endpoint.description,
+        "state": "enabled" if endpoint.disabled_at is None else "disabled",
+        "disabled": None
+        if endpoint.disabled_at is None
+        else {"at": _at(endpoint.disabled_at), "reason": endpoint.disabled_reason},
+        "failing_since": _at(endpoint.failing_since),
+        "previous_secret_until": _at(endpoint.secret_ids.previous_until),
+        "created_at": _at(endpoint.created_at),
     }
 
 
-def delivery(one: WebhookDelivery) -> dict[str, Any]:
-    """With its attempts; the next one only where there will be one."""
+def delivery_view(delivery: WebhookDelivery) -> dict[str, Any]:
+    """With its attempts; the next one only where there will be delivery."""
     return {
-        "id": str(one.id),
-        "webhook_id": str(one.endpoint_id) if one.endpoint_id else None,
-        "url": one.url,
-        "type": one.type,
-        "generation_id": str(one.generation_id) if one.generation_id else None,
-        "state": one.state,
-        "attempts": one.attempts,
-        "next_try_at": _at(one.next_try_at) if one.state == "pending" else None,
-        "created_at": _at(one.created_at),
+        "id": str(delivery.id),
+        "webhook_id": str(delivery.endpoint_id) if delivery.endpoint_id else None,
+        "url": delivery.url,
+        "type": delivery.type,
+        "generation_id": str(delivery.generation_id) if delivery.generation_id else None,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "next_try_at": _at(delivery.next_try_at) if delivery.state == "pending" else None,
+        "created_at": _at(delivery.created_at),
     }
 
 
-def secret(text: str, ids: SecretIds) -> Mapping[str, Any]:
+def secret_view(text: str, ids: SecretIds) -> Mapping[str, Any]:
     """The secret of single requests."""
     return {"secret": text, "previous_secret_until": _at(ids.previous_until)}
 

@@ -1,4 +1,4 @@
-"""Answering an upload request, for the surfaces that offer one; they differ only in the envelope."""
+"""Creates an upload, for the surfaces that offer them; they differ only in the envelope."""
 
 from collections.abc import Callable
 
@@ -20,21 +20,21 @@ from atelier_gateway.media.uploads import UploadRequest
 from atelier_gateway.web.json_bodies import json_response, parse_body
 
 
-async def offer(
+async def create_upload(
     container: Container,
     request: Request,
     principal: Principal,
     route: str,
     model: type[UploadRequest],
-    dress: Callable[[dict[str, object]], object],
+    envelope: Callable[[dict[str, object]], object],
 ) -> Response:
-    """201 with the upload's URLs, dressed as the surface dresses its data. Raises Problem."""
+    """201 with the upload's URLs, in the envelope of the surface. Raises Problem."""
     key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
     upload = await parse_body(request, model)
     owner = principal.owner
 
     async def act() -> StoredResponse:
-        offered = json_response(dress(await container.uploads.offer(owner, upload)), 201)
+        offered = json_response(envelope(await container.uploads.offer(owner, upload)), 201)
         return StoredResponse(offered.status_code, bytes(offered.body))
 
     asked = fingerprint(upload.model_dump_json())

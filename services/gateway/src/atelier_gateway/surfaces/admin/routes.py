@@ -1,0 +1,14 @@
+"""All routes of the surface."""
+
+from fastapi import APIRouter
+
+from atelier_gateway.container import Container
+from atelier_gateway.surfaces.admin import accounts, credits, operators, stores
+
+
+def router(container: Container) -> APIRouter:
+    """All routes of the surface."""
+    routes = APIRouter()
+    for module in (stores, accounts, credits, operators):
+        routes.include_router(module.router(container))
+    return routes

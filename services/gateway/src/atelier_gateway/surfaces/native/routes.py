@@ -1,0 +1,25 @@
+"""All routes of the surface."""
+
+from fastapi import APIRouter
+
+from atelier_gateway.container import Container
+from atelier_gateway.surfaces.native import (
+    capabilities,
+    credits,
+    event_stream,
+    generation_actions,
+    generations,
+    problem_pages,
+    uploads,
+)
+
+PICTURE_PATHS = (f"{generations.PREFIX}/generations", f"{generations.PREFIX}/quotes")
+"""The paths whose bodies may carry images."""
+
+
+def router(container: Container) -> APIRouter:
+    """All routes of the surface."""
+    routes = APIRouter()
+    for module in (generations, capabilities, generation_actions, event_stream, credits, problem_pages, uploads):
+        routes.include_router(module.router(container))
+    return routes
