@@ -80,7 +80,7 @@ async def test_a_passed_deadline_answers_202_with_a_status_url(team: Team) -> No
 
 async def test_who_prefers_not_to_wait_is_answered_at_once(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     """003.4 Prefer: respond-async."""
-    monkeypatch.setattr(team.world.container.waiter, "ended", None)  # whoever waits breaks
+    monkeypatch.setattr(team.world.container.waiter, "wait_until_ended", None)  # a create that waits breaks
     reply = await team.ask({"Prefer": "handling=lenient, Respond-Async; x=1"})
 
     assert reply.status_code == 202
