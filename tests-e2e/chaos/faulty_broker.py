@@ -47,7 +47,7 @@ class Channel:
 class Broker:
     """Queues in memory. Speaks as ``Publisher`` does, and is as unreliable as its dice say."""
 
-    connected = True
+    is_connected = True
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
