@@ -10,7 +10,7 @@ from PIL import Image
 
 from atelier_imaging import Analysis, ImageQueueFull, ImageRefused, ImageWorkerDied
 from atelier_imaging.analysis import analyse
-from atelier_render.outputs.analysis import Analyst, Output
+from atelier_render.outputs.analysis import Output, OutputAnalyser
 from atelier_render.providers.protocol import Picture
 
 Look = Callable[[bytes], Awaitable[Analysis | ImageRefused]]
@@ -37,8 +37,8 @@ def dying(error: Exception) -> Look:
 async def test_a_mislabelled_picture_is_relabelled_as_what_its_bytes_are(image_format: str) -> None:
     whole = picture(image_format)
 
-    (output,), wrong = await Analyst(look).judge(
-        [replace(whole, content_type="image/gif", width=1, height=None)], left_s=60
+    (output,), wrong = await OutputAnalyser(look).analyse(
+        [replace(whole, content_type="image/gif", width=1, height=None)], remaining_s=60
     )
 
     assert (output.content_type, output.width, output.height, wrong) == (whole.content_type, 40, 30, None)
@@ -48,7 +48,7 @@ async def test_a_mislabelled_picture_is_relabelled_as_what_its_bytes_are(image_f
 async def test_what_is_no_picture_is_refused_and_its_neighbours_stay() -> None:
     pictures = [picture(), Picture(b"<html>busy</html>", "image/png", 1, 1)]
 
-    outputs, wrong = await Analyst(look).judge(pictures, left_s=60)
+    outputs, wrong = await OutputAnalyser(look).analyse(pictures, remaining_s=60)
 
     assert [output.data for output in outputs] == [pictures[0].data]
     assert wrong == "what is said to be image/png is of no type that is stored"
@@ -58,7 +58,7 @@ async def test_a_picture_that_only_looks_whole_is_found_out_by_decoding_it() -> 
     whole = picture("JPEG")
     hollow = replace(whole, data=whole.data[:60] + b"\xff\xd9")
 
-    outputs, wrong = await Analyst(look).judge([hollow], left_s=60)
+    outputs, wrong = await OutputAnalyser(look).analyse([hollow], remaining_s=60)
 
     assert outputs == ()
     assert wrong is not None and "JPEG" in wrong
@@ -68,7 +68,7 @@ async def test_a_picture_that_only_looks_whole_is_found_out_by_decoding_it() -> 
 async def test_a_sound_picture_that_nobody_could_look_at_is_stored_all_the_same(error: Exception) -> None:
     whole = picture()
 
-    outputs, wrong = await Analyst(dying(error)).judge([whole], left_s=60)
+    outputs, wrong = await OutputAnalyser(dying(error)).analyse([whole], remaining_s=60)
 
     assert outputs == (Output(whole.data, "image/png", 40, 30),)
     assert wrong is None
@@ -79,7 +79,7 @@ async def test_a_look_that_takes_too_long_is_given_up_in_time_to_store_the_pictu
         await asyncio.Event().wait()
         raise AssertionError("nobody sets it")
 
-    outputs, _ = await Analyst(never).judge([picture()], left_s=0.02)
+    outputs, _ = await OutputAnalyser(never).analyse([picture()], remaining_s=0.02)
 
     assert [output.thumbnail for output in outputs] == [None]
 
@@ -87,6 +87,6 @@ async def test_a_look_that_takes_too_long_is_given_up_in_time_to_store_the_pictu
 async def test_what_is_heard_is_not_looked_at() -> None:
     sound = Picture(b"ID3" + bytes(20) + b"\xff\xfb and frames", "audio/wav")
 
-    outputs, _ = await Analyst(dying(AssertionError("looked at"))).judge([sound], left_s=60)
+    outputs, _ = await OutputAnalyser(dying(AssertionError("looked at"))).analyse([sound], remaining_s=60)
 
     assert outputs == (Output(sound.data, "audio/mpeg"),)

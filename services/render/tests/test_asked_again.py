@@ -50,7 +50,7 @@ async def test_a_reused_result_is_said_to_be_reused_again(world: Any, ask: Ask) 
 
     await process.handle(again(second))
 
-    assert [one["reused"] for one in await completions(world, second)] == [True, True]
+    assert [event["reused"] for event in await completions(world, second)] == [True, True]
 
 
 async def test_a_cancelled_job_says_so_again(world: Any, ask: Ask, cancel: Cancel) -> None:

@@ -83,9 +83,9 @@ async def test_a_completion_that_comes_first_wins_over_the_cancel(world: Any, as
     attempts = await process.scheduler._claim("instant", 1)
 
     await process.handle(cancel(request))
-    finished = [(a, process.scheduler._worker.perform_at_once(a.job)) for a in attempts]
+    normalise = [(a, process.scheduler._worker.perform_instant(a.job)) for a in attempts]
 
-    assert await process.scheduler._completions.commit(finished) == [True]
+    assert await process.scheduler._completions.commit(normalise) == [True]
     assert await world.events(request.generation_id) == ["render_started", "render_completed"]
 
 
@@ -110,7 +110,7 @@ async def test_a_cancelled_job_whose_worker_died_is_answered_by_who_takes_it_ove
         await store.claim_jobs(connection, "paced", 1, owner="ghost", lease_s=0.0)
 
     await process.handle(cancel(request))
-    await process.scheduler.free_lost()
+    await process.scheduler.release_lost_leases()
 
     assert (await world.said(request.generation_id, "render_failed"))["code"] == "cancelled"
     assert (await world.job(request.generation_id))["state"] == "cancelled"

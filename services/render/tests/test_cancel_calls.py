@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from atelier_contracts import CancelRender, RequestRender
+from atelier_messaging.testing import becomes
 from atelier_render.provider_calls.concurrency_gate import CALLS_MAX
 from atelier_render.providers.protocol import RateLimited, Transient, Unknown
 
-from .scripted import OK, Scripted
+from .support.scripted_provider import OK, Scripted
 
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
@@ -29,16 +30,19 @@ async def started(world: Any, *requests: RequestRender, preferred: tuple[Scripte
     return process
 
 
-async def becomes(look: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not look():  # noqa: ASYNC110 - nothing to wait on
-            await asyncio.sleep(0.005)
+async def holds(look: Callable[[], object]) -> None:
+    """Waits until what is looked at is true."""
+
+    async def probe() -> bool:
+        return bool(look())
+
+    await becomes(True, probe)
 
 
 async def nothing_is_left(world: Any, process: Any, request: RequestRender) -> None:
     """The job is cancelled, its attempt's task is over, its client was told once, nothing was stored."""
     await world.until(request.generation_id, "cancelled")
-    await becomes(lambda: not process.scheduler._attempts)
+    await holds(lambda: not process.scheduler._attempts)
     assert await world.events(request.generation_id) == ["render_started", "render_failed"]
     assert world.objects.objects == {}
     open_ = "SELECT count(*) FROM submissions WHERE generation_id = $1 AND state <> 'ended'"
@@ -49,9 +53,7 @@ async def test_while_it_backs_off_nothing_more_is_submitted(world: Any, ask: Ask
     one, request = Scripted("one", (RateLimited(20.0), OK)), ask(**PICTURE)
     process = await started(world, request, preferred=(one,))
     ended = "SELECT count(*) FROM submissions WHERE outcome = 'rate_limited'"
-    async with asyncio.timeout(5):
-        while not await world.pool.fetchval(ended):  # noqa: ASYNC110 - nothing to wait on
-            await asyncio.sleep(0.01)
+    await becomes(1, lambda: world.pool.fetchval(ended))
 
     await process.handle(cancel(request))
 
@@ -62,7 +64,7 @@ async def test_while_it_backs_off_nothing_more_is_submitted(world: Any, ask: Ask
 async def test_while_it_reconciles_nothing_more_is_asked(world: Any, ask: Ask, cancel: Cancel) -> None:
     one, request = Scripted("one", (Unknown(),)), ask(**PICTURE)
     process = await started(world, request, preferred=(one,))
-    await becomes(lambda: one.recalled)
+    await holds(lambda: one.recalled)
 
     await process.handle(cancel(request))
 
@@ -77,7 +79,7 @@ async def test_while_it_waits_for_a_free_line_it_sends_nothing_and_holds_up_nobo
     one = Scripted("one", (OK,), hold=asyncio.Event())
     calling, waiting = [ask(**PICTURE) for _ in range(CALLS_MAX)], ask(**PICTURE)
     process = await started(world, *calling, preferred=(one,))
-    await becomes(lambda: len(one.keys) == CALLS_MAX)
+    await holds(lambda: len(one.keys) == CALLS_MAX)
     await process.handle(waiting)
     await world.until(waiting.generation_id, "running")
 
@@ -99,7 +101,7 @@ async def test_while_a_moderator_is_away_no_provider_is_asked(
         asked.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("atelier_render.moderation.moderators.ContentRules.objection", away)
+    monkeypatch.setattr("atelier_render.moderation.moderators.ContentModeration.reject_reason", away)
     one, request = Scripted("one", (OK,)), ask(**PICTURE)
     process = await started(world, request, preferred=(one,))
     await asyncio.wait_for(asked.wait(), 5)
@@ -114,12 +116,12 @@ async def test_while_the_store_is_away_what_was_made_is_thrown_away(world: Any, 
     world.objects.away = True
     one, request = Scripted("one", (OK,)), ask(**PICTURE)
     process = await started(world, request, preferred=(one,))
-    await becomes(lambda: world.spool.holds(request.generation_id))
+    await holds(lambda: world.spool.holds(request.generation_id))
 
     await process.handle(cancel(request))
 
     await world.until(request.generation_id, "cancelled")
-    await becomes(lambda: not world.spool.holds(request.generation_id))
+    await holds(lambda: not world.spool.holds(request.generation_id))
     world.objects.away = False
 
 

@@ -25,8 +25,8 @@ async def composed(caplog: pytest.LogCaptureFixture, **more: Any) -> tuple[list[
     """Names of the providers, and what was logged."""
     images = ImageWorkers(workers=1)
     with caplog.at_level(logging.INFO, composition.__name__):
-        providers = composition.compose(Settings(**(BASE | more)), images)
-    await composition.close(providers)
+        providers = composition.create_providers(Settings(**(BASE | more)), images)
+    await composition.close_providers(providers)
     await images.close()
     (record,) = [record for record in caplog.records if record.name == composition.__name__]
     resorts = [provider.name for provider in providers if provider.capabilities.last_resort]
@@ -60,7 +60,7 @@ async def test_in_production_what_is_built_in_stands_in_for_nobody(caplog: pytes
 async def test_a_model_that_ends_within_thirty_days_is_counted_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     images = ImageWorkers(workers=1)
     configured: dict[str, Any] = {**BASE, **KEYS}
-    providers = composition.compose(Settings(**configured), images)
+    providers = composition.create_providers(Settings(**configured), images)
     today = [date(2026, 11, 2)]
 
     with caplog.at_level(logging.WARNING, model_watch.__name__):
@@ -72,5 +72,5 @@ async def test_a_model_that_ends_within_thirty_days_is_counted_and_warned_of(cap
     assert [sample.value for metric in days() for sample in metric.samples] == [29]
     today[0] = date(2026, 12, 2)
     assert [sample.value for metric in days() for sample in metric.samples] == [-1]
-    await composition.close(providers)
+    await composition.close_providers(providers)
     await images.close()

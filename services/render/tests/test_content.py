@@ -17,12 +17,12 @@ from atelier_render.moderation.http import UNSAID, HttpModerator
 from atelier_render.moderation.moderators import (
     UNCHECKED,
     Allowed,
-    Away,
     BannedWordsModerator,
     Content,
-    ContentRules,
+    ContentModeration,
     Forbidden,
-    Verdict,
+    ModerationVerdict,
+    ModeratorUnavailable,
     WhenAway,
 )
 from atelier_render.providers.protocol import Input
@@ -36,11 +36,11 @@ class Scripted:
 
     name = "scripted"
 
-    def __init__(self, *verdicts: Verdict) -> None:
+    def __init__(self, *verdicts: ModerationVerdict) -> None:
         self._verdicts = list(verdicts)
         self.heard: list[Content] = []
 
-    async def judge(self, content: Content) -> Verdict:
+    async def moderate(self, content: Content) -> ModerationVerdict:
         self.heard.append(content)
         return self._verdicts.pop(0) if len(self._verdicts) > 1 else self._verdicts[0]
 
@@ -48,20 +48,24 @@ class Scripted:
         """Nothing to let go of."""
 
 
-async def objection(
-    ask: Ask, *moderators: Any, when_away: WhenAway = "refuse", left_s: float = 30.0, inputs: tuple[Input, ...] = ()
+async def reject_reason(
+    ask: Ask,
+    *moderators: Any,
+    when_away: WhenAway = "refuse",
+    remaining_s: float = 30.0,
+    inputs: tuple[Input, ...] = (),
 ) -> tuple[str, str] | None:
     request = ask(prompt="a red bicycle")
-    job = Job(request.generation_id, 1, request.owner, request.spec, "paced", None, left_s)
-    ends_at = asyncio.get_running_loop().time() + left_s
-    failure = await ContentRules(moderators, when_away=when_away).objection(job, inputs, ends_at)
+    job = Job(request.generation_id, 1, request.owner, request.spec, "paced", None, remaining_s)
+    ends_at = asyncio.get_running_loop().time() + remaining_s
+    failure = await ContentModeration(moderators, when_away=when_away).reject_reason(job, inputs, ends_at)
     return (failure.code, failure.reason) if failure else None
 
 
 async def test_the_first_refusal_is_final_and_nobody_is_asked_after_it(ask: Ask) -> None:
     first, second, third = Scripted(Allowed()), Scripted(Forbidden("not here")), Scripted(Allowed())
 
-    assert await objection(ask, first, second, third) == ("refused", "not here")
+    assert await reject_reason(ask, first, second, third) == ("refused", "not here")
     assert (len(first.heard), len(third.heard)) == (1, 0)
 
 
@@ -69,29 +73,32 @@ async def test_the_prompt_and_every_text_to_be_read_are_judged(ask: Ask) -> None
     moderator = BannedWordsModerator(BannedWords.from_list("gore", whole=True))
     harmless, banned = Input("text", b"once upon a time"), Input("text", "much g\u00f6re".encode())
 
-    assert await objection(ask, moderator, inputs=(harmless,)) is None
-    found = await objection(ask, moderator, inputs=(harmless, banned))
+    assert await reject_reason(ask, moderator, inputs=(harmless,)) is None
+    found = await reject_reason(ask, moderator, inputs=(harmless, banned))
 
     assert found == ("refused", "the text holds a word that is not allowed here")
 
 
 async def test_a_moderator_that_is_away_is_asked_again(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("atelier_render.moderation.moderators.PAUSE_S", 0.001)
-    back = Scripted(Away("no answer"), Away("no answer"), Allowed())
+    back = Scripted(ModeratorUnavailable("no answer"), ModeratorUnavailable("no answer"), Allowed())
 
-    assert await objection(ask, back) is None
+    assert await reject_reason(ask, back) is None
     assert len(back.heard) == 3
 
 
 async def test_nothing_is_made_unchecked_where_that_is_the_policy(ask: Ask) -> None:
-    assert await objection(ask, Scripted(Away("gone")), left_s=0.5) == ("provider_unavailable", UNCHECKED)
+    assert await reject_reason(ask, Scripted(ModeratorUnavailable("gone")), remaining_s=0.5) == (
+        "provider_unavailable",
+        UNCHECKED,
+    )
 
 
 async def test_a_moderator_that_is_away_is_passed_over_where_that_is_the_policy(ask: Ask) -> None:
-    away, next_one = Scripted(Away("gone")), Scripted(Forbidden("no"))
+    away, next_one = Scripted(ModeratorUnavailable("gone")), Scripted(Forbidden("no"))
 
-    assert await objection(ask, away, when_away="allow") is None
-    assert await objection(ask, away, next_one, when_away="allow") == ("refused", "no")
+    assert await reject_reason(ask, away, when_away="allow") is None
+    assert await reject_reason(ask, away, next_one, when_away="allow") == ("refused", "no")
     assert len(away.heard) == 2
 
 
@@ -128,7 +135,7 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> Service:
 async def test_the_service_hears_who_wants_what_and_its_token(service: Service) -> None:
     moderator = HttpModerator("http://inside/judge", SecretStr("secret"), timeout_s=1)
 
-    assert await moderator.judge(CONTENT) == Allowed()
+    assert await moderator.moderate(CONTENT) == Allowed()
     await moderator.close()
 
     [request] = service.heard
@@ -146,20 +153,22 @@ async def test_the_service_hears_who_wants_what_and_its_token(service: Service) 
     [
         (httpx2.Response(200, json={"allowed": False, "reason": "no weapons"}), Forbidden("no weapons")),
         (httpx2.Response(200, json={"allowed": False}), Forbidden(UNSAID)),
-        (httpx2.Response(503), Away("it answered 503")),
-        (httpx2.Response(302, headers={"Location": "http://elsewhere"}), Away("it answered 302")),
-        (httpx2.ConnectError("refused"), Away("ConnectError: refused")),
-        (httpx2.ReadTimeout("late"), Away("ReadTimeout: late")),
+        (httpx2.Response(503), ModeratorUnavailable("it answered 503")),
+        (httpx2.Response(302, headers={"Location": "http://elsewhere"}), ModeratorUnavailable("it answered 302")),
+        (httpx2.ConnectError("refused"), ModeratorUnavailable("ConnectError: refused")),
+        (httpx2.ReadTimeout("late"), ModeratorUnavailable("ReadTimeout: late")),
     ],
 )
-async def test_only_a_clear_answer_is_a_verdict(service: Service, says: Any, expected: Verdict) -> None:
+async def test_only_a_clear_answer_is_a_verdict(service: Service, says: Any, expected: ModerationVerdict) -> None:
     service.says = says
 
-    assert await HttpModerator("http://inside/judge", None, timeout_s=1).judge(CONTENT) == expected
+    assert await HttpModerator("http://inside/judge", None, timeout_s=1).moderate(CONTENT) == expected
 
 
 @pytest.mark.parametrize("body", ["", "yes", "[]", '{"allowed": "perhaps"}', '{"reason": "no"}'])
 async def test_an_answer_that_is_not_understood_is_none(service: Service, body: str) -> None:
     service.says = httpx2.Response(200, text=body)
 
-    assert isinstance(await HttpModerator("http://inside/judge", None, timeout_s=1).judge(CONTENT), Away)
+    assert isinstance(
+        await HttpModerator("http://inside/judge", None, timeout_s=1).moderate(CONTENT), ModeratorUnavailable
+    )

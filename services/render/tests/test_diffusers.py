@@ -17,9 +17,9 @@ from atelier_contracts import InputRef, Owner, RenderSpec
 from atelier_contracts.value_objects import Tuning
 from atelier_render.providers.diffusion.provider import Diffusers
 from atelier_render.providers.diffusion.settings import DiffusersSettings, missing
-from atelier_render.providers.protocol import Failed, Input, Outcome, Partial, ProviderJob, Succeeded, Transient
+from atelier_render.providers.protocol import Failed, Input, Partial, ProviderJob, ProviderOutcome, Succeeded, Transient
 
-from .tiny_diffusion import SIZES, save
+from .support.tiny_diffusion import SIZES, save
 
 if missing():
     pytest.skip(f"without {', '.join(missing())}: make test-diffusers runs these", allow_module_level=True)
@@ -57,9 +57,9 @@ def job(*inputs: Input, heard: list[int] | None = None, **spec: Any) -> Provider
     return ProviderJob(str(uuid4()), uuid4(), Owner(kind="user", id=uuid4()), asked, inputs, tell)
 
 
-def made(outcome: Outcome) -> list[bytes]:
+def made(outcome: ProviderOutcome) -> list[bytes]:
     assert isinstance(outcome, Succeeded), outcome
-    return [one.data for one in outcome.pictures]
+    return [picture.data for picture in outcome.pictures]
 
 
 def apart(one: bytes, other: bytes) -> float:
@@ -94,7 +94,7 @@ async def test_pictures_of_a_job_have_seeds_in_a_row_and_progress_is_told(provid
     assert heard == sorted(heard)
     assert {25, 50, 75, 100} <= set(heard)
     # Sums in another order round otherwise; it is the same picture to the eye.
-    assert max(apart(one, other) for one, other in zip(three, alone, strict=True)) < 1.5
+    assert max(apart(first, other) for first, other in zip(three, alone, strict=True)) < 1.5
     assert apart(alone[0], alone[1]) > 5
 
 

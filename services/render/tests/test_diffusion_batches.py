@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from atelier_render.providers.diffusion.batcher import Batches, NotMade, Result
+from atelier_render.providers.diffusion.batcher import Batcher, NotMade, Result
 from atelier_render.providers.diffusion.engine_process import ModelDied
 from atelier_render.providers.diffusion.wire import (
     Batch,
@@ -17,8 +17,8 @@ from atelier_render.providers.diffusion.wire import (
     Recipe,
     Rejected,
     Stopped,
-    order_framed,
-    read_order,
+    frame_command,
+    read_command,
 )
 
 SQUARE = Recipe("words", 64, 64, 20, 7.5, 0.8)
@@ -73,36 +73,36 @@ def painter() -> Painter:
 
 
 @pytest.fixture
-async def batches(painter: Painter) -> AsyncIterator[Batches]:
-    batches = Batches(painter, batch_max=4, window_s=0.05)
+async def batches(painter: Painter) -> AsyncIterator[Batcher]:
+    batches = Batcher(painter, batch_max=4, window_s=0.05)
     yield batches
     await batches.close()
 
 
 def ask(
-    batches: Batches, prompt: str, recipe: Recipe = SQUARE, tell: Callable[[float], None] = lambda _: None
+    batches: Batcher, prompt: str, recipe: Recipe = SQUARE, tell: Callable[[float], None] = lambda _: None
 ) -> asyncio.Task[Result]:
     return asyncio.create_task(batches.make(recipe, Item(prompt, "", 1, "png"), tell))
 
 
-async def asked(batches: Batches, prompts: str, recipe: Recipe = SQUARE) -> list[Result]:
+async def asked(batches: Batcher, prompts: str, recipe: Recipe = SQUARE) -> list[Result]:
     return await asyncio.gather(*(ask(batches, prompt, recipe) for prompt in prompts))
 
 
-async def test_what_is_asked_alike_is_made_together_up_to_a_number(painter: Painter, batches: Batches) -> None:
+async def test_what_is_asked_alike_is_made_together_up_to_a_number(painter: Painter, batches: Batcher) -> None:
     made = await asked(batches, "abcdef")
 
     assert made == [drawn(prompt) for prompt in "abcdef"]
     assert painter.made == [["a", "b", "c", "d"], ["e", "f"]]
 
 
-async def test_what_differs_is_made_apart_the_oldest_first(painter: Painter, batches: Batches) -> None:
+async def test_what_differs_is_made_apart_the_oldest_first(painter: Painter, batches: Batcher) -> None:
     await asyncio.gather(ask(batches, "a", WIDE), ask(batches, "b"), ask(batches, "c", WIDE))
 
     assert painter.made == [["a", "c"], ["b"]]
 
 
-async def test_each_hears_of_the_progress_and_a_bad_neighbour_spoils_nothing(batches: Batches) -> None:
+async def test_each_hears_of_the_progress_and_a_bad_neighbour_spoils_nothing(batches: Batcher) -> None:
     heard: list[float] = []
 
     made = await asyncio.gather(ask(batches, "a", tell=heard.append), ask(batches, "bad", tell=heard.append))
@@ -111,7 +111,7 @@ async def test_each_hears_of_the_progress_and_a_bad_neighbour_spoils_nothing(bat
     assert heard == [0.5, 0.5]
 
 
-async def test_what_does_not_fit_is_made_in_halves_and_is_remembered(painter: Painter, batches: Batches) -> None:
+async def test_what_does_not_fit_is_made_in_halves_and_is_remembered(painter: Painter, batches: Batcher) -> None:
     painter.holds_max = 1
 
     assert await asked(batches, "abcd") == [drawn(prompt) for prompt in "abcd"]
@@ -120,7 +120,7 @@ async def test_what_does_not_fit_is_made_in_halves_and_is_remembered(painter: Pa
     assert [len(batch) for batch in painter.made] == [4, 2, 1, 1, 1, 1, 1, 1]
 
 
-async def test_what_does_not_fit_alone_is_not_made(painter: Painter, batches: Batches) -> None:
+async def test_what_does_not_fit_alone_is_not_made(painter: Painter, batches: Batcher) -> None:
     painter.holds_max = 0
 
     [made] = await asked(batches, "a")
@@ -128,7 +128,7 @@ async def test_what_does_not_fit_alone_is_not_made(painter: Painter, batches: Ba
     assert made == NotMade("the device has too little memory for it just now", passing=True)
 
 
-async def test_a_death_is_tried_again_once(painter: Painter, batches: Batches) -> None:
+async def test_a_death_is_tried_again_once(painter: Painter, batches: Batcher) -> None:
     painter.dies = 1
     assert await asked(batches, "ab") == [drawn("a"), drawn("b")]
 
@@ -136,14 +136,14 @@ async def test_a_death_is_tried_again_once(painter: Painter, batches: Batches) -
     assert await asked(batches, "c") == [NotMade("the process with the model died", passing=True)]
 
 
-async def test_what_the_model_breaks_at_is_final(painter: Painter, batches: Batches) -> None:
+async def test_what_the_model_breaks_at_is_final(painter: Painter, batches: Batcher) -> None:
     painter.breaks = True
 
     assert await asked(batches, "a") == [NotMade("the model broke: ValueError: no", passing=False)]
 
 
 async def test_a_batch_that_nobody_wants_is_stopped_and_one_that_somebody_wants_goes_on(
-    painter: Painter, batches: Batches
+    painter: Painter, batches: Batcher
 ) -> None:
     painter.let_go = asyncio.Event()
     first, second = ask(batches, "a"), ask(batches, "b")
@@ -158,7 +158,7 @@ async def test_a_batch_that_nobody_wants_is_stopped_and_one_that_somebody_wants_
     assert (second.cancelled(), painter.stopped) == (True, 1)
 
 
-async def test_what_is_cancelled_while_it_waits_is_never_begun(painter: Painter, batches: Batches) -> None:
+async def test_what_is_cancelled_while_it_waits_is_never_begun(painter: Painter, batches: Batcher) -> None:
     task = ask(batches, "a")
     await asyncio.sleep(0)
 
@@ -176,8 +176,8 @@ def test_orders_pass_over_the_pipe_as_they_are() -> None:
 
     order = Make(3, SQUARE, (Item("a", "b", 1, "webp", bytes(range(256)), b"mask"),))
 
-    passed = read_order(io.BytesIO(order_framed(order)))
+    passed = read_command(io.BytesIO(frame_command(order)))
 
     assert isinstance(passed, Make)
     assert (passed.number, passed.recipe, list(passed.items)) == (3, SQUARE, list(order.items))
-    assert read_order(io.BytesIO()) is None
+    assert read_command(io.BytesIO()) is None

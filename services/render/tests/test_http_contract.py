@@ -12,13 +12,13 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from atelier_render.providers.worker_http.callbacks import Hints, Listener, callbacks_router
+from atelier_render.providers.worker_http.callbacks import CallbackWaiters, Listener, callbacks_router
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration, Workers
 from atelier_render.providers.worker_http.contract import ANSWER, Job
 from atelier_render.providers.worker_http.openapi import document
 from atelier_render.providers.worker_http.signatures import Signer
 
-from .http_team import REFERENCE, SECRET
+from .support.http_team import REFERENCE, SECRET
 
 DOCS = Path(__file__).parents[3] / "docs" / "providers"
 WORKER: dict[str, Any] = {
@@ -101,12 +101,12 @@ def test_workers_are_given_as_json_or_as_the_path_of_a_file(tmp_path: Path) -> N
 
 
 @pytest.fixture
-def hints() -> Hints:
-    return Hints()
+def hints() -> CallbackWaiters:
+    return CallbackWaiters()
 
 
 @pytest.fixture
-async def render(hints: Hints) -> AsyncIterator[httpx.AsyncClient]:
+async def render(hints: CallbackWaiters) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     app.include_router(callbacks_router({"ours": Listener(Signer([SecretStr(SECRET)]), hints)}))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://render") as client:
@@ -120,7 +120,9 @@ def news(*, secret: str = SECRET, minutes: int = 0, body: bytes = b'{"key": "job
     return {"content": body, "headers": headers}
 
 
-async def test_a_signed_callback_ends_the_wait_however_often_it_comes(render: httpx.AsyncClient, hints: Hints) -> None:
+async def test_a_signed_callback_ends_the_wait_however_often_it_comes(
+    render: httpx.AsyncClient, hints: CallbackWaiters
+) -> None:
     with hints.of("job-1") as hint, hints.of("job-2") as other:
         answers = [await render.post("/callbacks/ours", **news()) for _ in range(2)]
 
@@ -147,7 +149,7 @@ OTHER = "whsec_" + base64.b64encode(b"the secret of quite another team").decode(
     ],
 )
 async def test_no_other_callback_is_heard(
-    render: httpx.AsyncClient, hints: Hints, worker: str, sent: Callable[[], dict[str, Any]], status: int
+    render: httpx.AsyncClient, hints: CallbackWaiters, worker: str, sent: Callable[[], dict[str, Any]], status: int
 ) -> None:
     with hints.of("job-1") as hint:
         answer = await render.post(f"/callbacks/{worker}", **sent())

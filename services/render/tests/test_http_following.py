@@ -14,7 +14,7 @@ from atelier_render.providers.protocol import Failed, Succeeded, Transient, Unkn
 from atelier_render.providers.worker_http.callbacks import callbacks_router
 from atelier_render.providers.worker_http.provider import LOST
 
-from .http_team import REFERENCE, Team, answering, at_work, job, lost_on_the_way, working
+from .support.http_team import REFERENCE, Team, answering, at_work, job, lost_on_the_way, working
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from atelier_contracts import RequestRender
 
-from .http_team import REFERENCE, working
+from .support.http_team import REFERENCE, working
 
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
@@ -17,11 +17,11 @@ Ask = Callable[..., RequestRender]
 
 async def test_a_worker_makes_a_job_once_although_render_was_killed(world: Any, ask: Ask) -> None:
     with working() as team:
-        finished, begun = threading.Event(), threading.Event()
+        normalise, begun = threading.Event(), threading.Event()
 
         def make(job: dict[str, Any]) -> dict[str, Any]:
             begun.set()
-            finished.wait(30)
+            normalise.wait(30)
             made: dict[str, Any] = REFERENCE.make(job)
             return made
 
@@ -36,7 +36,7 @@ async def test_a_worker_makes_a_job_once_although_render_was_killed(world: Any, 
         await dying.kill()
         await world.pool.execute("UPDATE jobs SET lease_until = now() - interval '1 s'")
         world.process(lease_s=60.0, preferred=(second,)).start()
-        finished.set()
+        normalise.set()
         row = await world.until(request.generation_id, "done", "failed")
 
         assert (row["state"], row["provider"], row["attempt"]) == ("done", "ours", 2)

@@ -11,8 +11,8 @@ from atelier_contracts import InputRef
 from atelier_render.providers.protocol import (
     Failed,
     Input,
-    Outcome,
     Partial,
+    ProviderOutcome,
     RateLimited,
     Refused,
     Succeeded,
@@ -20,7 +20,7 @@ from atelier_render.providers.protocol import (
     Unknown,
 )
 
-from .http_team import PNG, Fault, Team, answering, done_and_lost, job, lost_on_the_way, working
+from .support.http_team import PNG, Fault, Team, answering, done_and_lost, job, lost_on_the_way, working
 
 SOUND = {"data": base64.b64encode(PNG).decode()}
 BROKEN = {"data": base64.b64encode(PNG[:-20] + bytes(20)).decode()}
@@ -77,7 +77,7 @@ async def test_a_job_arrives_whole_and_its_pictures_come_back(team: Team) -> Non
     ],
 )
 async def test_what_the_worker_says_has_one_meaning(
-    team: Team, answer: dict[str, Any], expected: type[Outcome], words: str
+    team: Team, answer: dict[str, Any], expected: type[ProviderOutcome], words: str
 ) -> None:
     team.make = lambda _: answer
 
@@ -138,7 +138,9 @@ async def test_more_than_was_asked_for_is_not_taken(team: Team) -> None:
         (answering(200, {"status": "x" * 3000}), Failed("provider_failed", "ours answered more than 2048 bytes")),
     ],
 )
-async def test_every_answer_to_a_submission_has_its_outcome(team: Team, fault: Fault, expected: Outcome) -> None:
+async def test_every_answer_to_a_submission_has_its_outcome(
+    team: Team, fault: Fault, expected: ProviderOutcome
+) -> None:
     team.next("POST", fault)
 
     assert await team.connected(answer_bytes_max=2048).submit(job()) == expected

@@ -1,6 +1,5 @@
 """Leases: a job whose worker dies is taken over and ends once; whoever lost the lease ends nothing."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -55,7 +54,7 @@ async def test_a_job_lost_too_often_fails_and_is_refunded(world: Any, ask: Ask) 
 
     for _ in range(ATTEMPTS_MAX):
         assert len(await claim(world, "ghost", lease_s=0.0)) == 1
-        await process.scheduler.free_lost()
+        await process.scheduler.release_lost_leases()
 
     said = await world.said(request.generation_id, "render_failed")
     assert said["code"] == "provider_failed"
@@ -67,7 +66,7 @@ async def test_a_worker_that_lost_its_lease_cannot_end_the_job(world: Any, ask: 
     request = ask(simulate=SLOW)
     await zombie.handle(request)
     [lost] = await claim(world, zombie.owner, lease_s=0.0)
-    await heir.scheduler.free_lost()
+    await heir.scheduler.release_lost_leases()
     [held] = await claim(world, heir.owner)
     discarded = metrics.DISCARDED._value.get()
 
@@ -85,10 +84,10 @@ async def test_the_same_worker_cannot_end_an_earlier_attempt_of_its_own(world: A
     request = ask(simulate=SLOW)
     await process.handle(request)
     [early] = await claim(world, process.owner, lease_s=0.0)
-    await process.scheduler.free_lost()
+    await process.scheduler.release_lost_leases()
     await claim(world, process.owner)
 
-    assert await process.scheduler._completions.commit([finished(early)]) == [False]
+    assert await process.scheduler._completions.commit([finished_job(early)]) == [False]
 
 
 async def test_who_gave_a_job_back_cannot_end_it_under_the_same_number(world: Any, ask: Ask) -> None:
@@ -100,7 +99,7 @@ async def test_who_gave_a_job_back_cannot_end_it_under_the_same_number(world: An
     [held] = await claim(world, heir.owner)
 
     assert held.attempt == given_back.attempt
-    assert await leaving.scheduler._completions.commit([finished(given_back)]) == [False]
+    assert await leaving.scheduler._completions.commit([finished_job(given_back)]) == [False]
 
 
 async def test_what_a_loser_stored_is_removed_and_what_the_winner_stored_stays(world: Any, ask: Ask) -> None:
@@ -108,7 +107,7 @@ async def test_what_a_loser_stored_is_removed_and_what_the_winner_stored_stays(w
     request = ask(simulate=SLOW)
     await process.handle(request)
     [lost] = await claim(world, process.owner, lease_s=0.0)
-    await process.scheduler.free_lost()
+    await process.scheduler.release_lost_leases()
     heir.start()
     await world.until(request.generation_id, "done")
     kept = set(world.objects.objects)
@@ -155,15 +154,16 @@ async def test_a_graceful_stop_gives_jobs_back_at_once_and_counts_no_attempt(wor
 
 
 async def test_a_stopped_process_claims_no_more(world: Any, ask: Ask) -> None:
-    process = world.process()
+    process, staying = world.process(), world.process()
     process.start()
     await process.scheduler.stop()
 
-    request = ask()
+    request = ask(simulate=SLOW)
     await process.handle(request)
-    await asyncio.sleep(0.2)
-
     assert (await world.job(request.generation_id))["state"] == "queued"
+    staying.start()
+
+    assert (await world.until(request.generation_id, "running"))["lease_owner"] == staying.owner
 
 
 async def test_many_jobs_end_in_one_commit_with_their_events(world: Any, ask: Ask) -> None:
@@ -185,9 +185,9 @@ async def claim(world: Any, owner: str, *, lease_s: float = 60.0) -> list[Job]:
         return await store.claim_jobs(connection, "paced", 10, owner=owner, lease_s=lease_s)
 
 
-def finished(job: Job) -> Finished:
+def finished_job(job: Job) -> Finished:
     return Attempt(job, INVALID_SPAN), Completion(job, "simulator", 1)
 
 
 async def settle(process: Any, job: Job) -> None:
-    await process.scheduler._completions.settle(*finished(job))
+    await process.scheduler._completions.settle(*finished_job(job))

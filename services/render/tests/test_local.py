@@ -13,7 +13,7 @@ from atelier_contracts import Owner, RenderSpec
 from atelier_imaging import ImageWorkers
 from atelier_render.providers import offers_table as table
 from atelier_render.providers.local.images import OFFER_OF, OFFERS, Local, order_of
-from atelier_render.providers.protocol import Failed, Input, Outcome, ProviderJob, Succeeded
+from atelier_render.providers.protocol import Failed, Input, ProviderJob, ProviderOutcome, Succeeded
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "providers" / "providers.md"
 
@@ -61,7 +61,7 @@ def job(case: str, *inputs: Input, **changed: Any) -> ProviderJob:
     return ProviderJob("key", uuid4(), Owner(kind="user", id=uuid4()), spec, inputs or INPUTS[case])
 
 
-def checksums(outcome: Outcome) -> list[str]:
+def checksums(outcome: ProviderOutcome) -> list[str]:
     assert isinstance(outcome, Succeeded)
     return [str(made.sha256) for made in outcome.pictures]
 

@@ -15,11 +15,11 @@ from atelier_render.moderation import moderators as rules
 from atelier_render.moderation.moderators import (
     UNCHECKED,
     Allowed,
-    Away,
     Content,
-    ContentRules,
+    ContentModeration,
     Forbidden,
-    Verdict,
+    ModerationVerdict,
+    ModeratorUnavailable,
     WhenAway,
 )
 from atelier_render.moderation.openai import OpenAIModerator
@@ -42,8 +42,8 @@ async def moderator(control: Control) -> AsyncIterator[OpenAIModerator]:
     await moderator.close()
 
 
-async def judged(moderator: OpenAIModerator, *texts: str) -> Verdict:
-    return await moderator.judge(Content(uuid4(), OWNER, "image", texts))
+async def judged(moderator: OpenAIModerator, *texts: str) -> ModerationVerdict:
+    return await moderator.moderate(Content(uuid4(), OWNER, "image", texts))
 
 
 async def test_every_text_is_judged_in_one_request(moderator: OpenAIModerator, control: Control) -> None:
@@ -79,7 +79,7 @@ async def test_no_clear_answer_for_every_text_is_no_verdict(
 ) -> None:
     await control.plan("openai", **plan)
 
-    assert isinstance(await judged(moderator, "one", "two"), Away)
+    assert isinstance(await judged(moderator, "one", "two"), ModeratorUnavailable)
     assert len(await control.requests()) == 1
 
 
@@ -92,12 +92,12 @@ async def test_a_late_answer_a_wrong_key_and_nobody_there_are_no_verdict(control
         (control.openai_key, "http://127.0.0.1:1/v1", 5),
     ):
         moderator = OpenAIModerator(key, base_url=url, timeout_s=timeout_s)
-        assert isinstance(await judged(moderator, "one"), Away)
+        assert isinstance(await judged(moderator, "one"), ModeratorUnavailable)
         await moderator.close()
 
 
 @pytest.mark.parametrize(
-    ("when_away", "left_s", "ends", "asked"),
+    ("when_away", "remaining_s", "ends", "asked"),
     [("refuse", 30.0, None, 3), ("refuse", 0.2, ("provider_unavailable", UNCHECKED), 1), ("allow", 30.0, None, 1)],
 )
 async def test_while_it_is_away_the_operators_policy_holds(
@@ -106,7 +106,7 @@ async def test_while_it_is_away_the_operators_policy_holds(
     moderator: OpenAIModerator,
     control: Control,
     when_away: WhenAway,
-    left_s: float,
+    remaining_s: float,
     ends: tuple[str, str] | None,
     asked: int,
 ) -> None:
@@ -114,10 +114,10 @@ async def test_while_it_is_away_the_operators_policy_holds(
     await control.plan("openai", "rate_limited")
     await control.plan("openai", "server_error")
     request = ask(prompt="a red bicycle")
-    job = Job(request.generation_id, 1, request.owner, request.spec, "paced", None, left_s)
+    job = Job(request.generation_id, 1, request.owner, request.spec, "paced", None, remaining_s)
 
-    ends_at = asyncio.get_running_loop().time() + left_s
-    failure = await ContentRules([moderator], when_away=when_away).objection(job, (), ends_at)
+    ends_at = asyncio.get_running_loop().time() + remaining_s
+    failure = await ContentModeration([moderator], when_away=when_away).reject_reason(job, (), ends_at)
 
     assert ((failure.code, failure.reason) if failure else None) == ends
     assert len(await control.requests()) == asked

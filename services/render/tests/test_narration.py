@@ -15,9 +15,10 @@ from opentelemetry.trace import INVALID_SPAN
 
 from atelier_contracts import InputRef, RequestRender
 from atelier_contracts.narration import LANGUAGES, TEXT_CHARS_MAX
+from atelier_messaging.testing import happens
 from atelier_render.execution.progress import Progress
 from atelier_render.jobs import Attempt, Completion, Failure, Job
-from atelier_render.speech.process_pool import Audio, ReaderDied, Readers
+from atelier_render.speech.process_pool import Audio, ReaderDied, SpeechProcessPool
 from atelier_render.speech.sentences import PIECE_CHARS_MAX, pieces
 from atelier_storage.keys import upload_key
 
@@ -49,7 +50,7 @@ def told(story: str, ask: Ask, studio: Any, **spec: Any) -> RequestRender:
 
 
 async def read(text: str, language: str = "en") -> bytes:
-    made = await Readers(readers=1).read(text, language=language, audio_format="wav", tell=lambda _: None)
+    made = await SpeechProcessPool(readers=1).read(text, language=language, audio_format="wav", tell=lambda _: None)
     assert isinstance(made, Audio)
     return made.data
 
@@ -58,7 +59,7 @@ async def test_ten_thousand_characters_are_valid_audio_of_plausible_length_with_
     story = (STORY * 110)[:10_000]
     heard: list[int] = []
 
-    made = await Readers(readers=1).read(story, language="en", audio_format="wav", tell=heard.append)
+    made = await SpeechProcessPool(readers=1).read(story, language="en", audio_format="wav", tell=heard.append)
 
     assert isinstance(made, Audio) and plausible(seconds_of(made.data), len(story))
     assert len(heard) > 50 and heard == sorted(set(heard)) and heard[-1] == 99
@@ -130,20 +131,24 @@ async def test_another_tenants_text_is_answered_as_an_unknown_one(studio: Any, a
 
 async def test_a_reader_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(ReaderDied, match=r"stopped after 0\.01 s"):
-        await Readers(readers=1, reading_s_max=0.01).read(STORY, language="en", audio_format="wav", tell=print)
+        await SpeechProcessPool(readers=1, reading_s_max=0.01).read(
+            STORY, language="en", audio_format="wav", tell=print
+        )
 
 
 async def test_a_reader_without_memory_ends_alone() -> None:
     with pytest.raises(ReaderDied):
-        await Readers(readers=1, memory_bytes=48 * 1024**2).read(
+        await SpeechProcessPool(readers=1, memory_bytes=48 * 1024**2).read(
             STORY * 500, language="en", audio_format="wav", tell=lambda _: None
         )
 
 
 async def test_a_cancelled_narration_leaves_no_process_and_frees_its_slot() -> None:
-    readers = Readers(readers=1)
-    long = asyncio.create_task(readers.read(STORY * 500, language="en", audio_format="mp3", tell=lambda _: None))
-    await asyncio.sleep(0.3)
+    readers = SpeechProcessPool(readers=1)
+    reading = asyncio.Event()
+    text = STORY * 500
+    long = asyncio.create_task(readers.read(text, language="en", audio_format="mp3", tell=lambda _: reading.set()))
+    await happens(reading)
     long.cancel()
     await asyncio.gather(long, return_exceptions=True)
 

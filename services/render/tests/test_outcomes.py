@@ -2,12 +2,18 @@
 
 import pytest
 
-from atelier_render.provider_calls.retry_policy import Rules, another_may, shows_health, told, verified
+from atelier_render.provider_calls.retry_policy import (
+    RetryPolicy,
+    breaker_signal,
+    may_fail_over,
+    outcome_label,
+    usable_outcome,
+)
 from atelier_render.providers.protocol import (
     Failed,
-    Outcome,
     Partial,
     Picture,
+    ProviderOutcome,
     RateLimited,
     Refused,
     Succeeded,
@@ -16,7 +22,7 @@ from atelier_render.providers.protocol import (
 )
 from atelier_render.providers.sample_outputs import sample_picture
 
-RULES = Rules(tries_max=3, backoff_s=1.0, backoff_s_max=3.0, retry_after_s_max=30.0)
+RULES = RetryPolicy(tries_max=3, backoff_s=1.0, backoff_s_max=3.0, retry_after_s_max=30.0)
 GOOD, BAD = (
     Picture(sample_picture(1, 32, 32), "image/png", 32, 32),
     Picture(sample_picture(1, 32, 32)[:-9], "image/png", 32, 32),
@@ -40,14 +46,14 @@ GOOD, BAD = (
     ],
 )
 def test_another_is_asked_only_where_nothing_was_made_for_certain(
-    outcome: Outcome, may: bool, healthy: bool | None
+    outcome: ProviderOutcome, may: bool, healthy: bool | None
 ) -> None:
-    assert (another_may(outcome), shows_health(outcome)) == (may, healthy)
-    assert told(outcome)[0] != ""
+    assert (may_fail_over(outcome), breaker_signal(outcome)) == (may, healthy)
+    assert outcome_label(outcome)[0] != ""
 
 
 @pytest.mark.parametrize(
-    ("outcome", "tries", "left_s", "expected"),
+    ("outcome", "tries", "remaining_s", "expected"),
     [
         (Transient("no"), 1, 60.0, 0.75),
         (Transient("no"), 2, 60.0, 1.5),
@@ -61,9 +67,9 @@ def test_another_is_asked_only_where_nothing_was_made_for_certain(
     ],
 )
 def test_the_same_one_is_tried_again_while_tries_and_half_of_the_time_are_left(
-    outcome: Outcome, tries: int, left_s: float, expected: float | None
+    outcome: ProviderOutcome, tries: int, remaining_s: float, expected: float | None
 ) -> None:
-    assert RULES.pause_s(outcome, tries=tries, left_s=left_s, chance=0.5) == expected
+    assert RULES.pause_s(outcome, tries=tries, remaining_s=remaining_s, chance=0.5) == expected
 
 
 @pytest.mark.parametrize(
@@ -76,13 +82,13 @@ def test_the_same_one_is_tried_again_while_tries_and_half_of_the_time_are_left(
         (Partial((GOOD,), 1), 4, Partial((GOOD,), 1)),
     ],
 )
-def test_only_what_is_whole_and_was_asked_for_counts(made: Outcome, n: int, expected: Outcome) -> None:
-    assert verified(made, n) == expected
+def test_only_what_is_whole_and_was_asked_for_counts(made: ProviderOutcome, n: int, expected: ProviderOutcome) -> None:
+    assert usable_outcome(made, n) == expected
 
 
 @pytest.mark.parametrize("made", [Succeeded((BAD,), 1), Partial((), 0)])
-def test_without_anything_usable_the_provider_failed(made: Outcome) -> None:
-    outcome = verified(made, 1)
+def test_without_anything_usable_the_provider_failed(made: ProviderOutcome) -> None:
+    outcome = usable_outcome(made, 1)
 
     assert isinstance(outcome, Failed)
     assert outcome.code == "provider_failed"

@@ -23,7 +23,7 @@ from atelier_render.provenance.identity import (
 )
 from atelier_render.provenance.marker import Marker, Origin
 from atelier_render.provenance.source_types import ALGORITHM, COMPOSITE, TRAINED, TRAINED_COMPOSITE
-from atelier_render.provenance.tags import Tag, tagged
+from atelier_render.provenance.tags import Tag, add_tag
 from atelier_render.providers.protocol import Input, Picture
 from atelier_render.providers.toolkit.file_checks import flaw, type_of
 from atelier_render.speech.encoders import Mp3, Wav
@@ -133,7 +133,7 @@ async def test_the_same_output_twice_differs_in_its_manifest_alone(marker: Marke
 
     assert once != again
     assert Image.open(io.BytesIO(once)).tobytes() == Image.open(io.BytesIO(again)).tobytes()
-    assert tagged(OUTPUTS["png"], "image/png", Tag(ALGORITHM, "Atelier")) == tagged(
+    assert add_tag(OUTPUTS["png"], "image/png", Tag(ALGORITHM, "Atelier")) == add_tag(
         OUTPUTS["png"], "image/png", Tag(ALGORITHM, "Atelier")
     )
 
@@ -156,8 +156,8 @@ async def test_the_source_type_says_how_it_was_made_and_inputs_are_its_ingredien
     assert source in json.dumps(found)
     ingredients = found.get("ingredients", [])
     assert isinstance(ingredients, list)
-    assert [one["title"] for one in ingredients] == [
-        f"{one.role} (input-{place})" for place, one in enumerate(inputs, 1)
+    assert [ingredient["title"] for ingredient in ingredients] == [
+        f"{given.role} (input-{place})" for place, given in enumerate(inputs, 1)
     ]
     with Reader("image/png", io.BytesIO(data)) as reader:
         assert reader.get_validation_state() == "Valid"
@@ -173,7 +173,7 @@ async def test_the_manifest_that_a_provider_put_in_is_kept(marker: Marker) -> No
     found = manifest_of(data)
     ingredients = found["ingredients"]
     assert isinstance(ingredients, list)
-    assert [one["relationship"] for one in ingredients] == ["parentOf"]
+    assert [ingredient["relationship"] for ingredient in ingredients] == ["parentOf"]
     with Reader("image/jpeg", io.BytesIO(data)) as reader:
         assert "their-model" in reader.json()
         assert reader.get_validation_state() == "Valid"

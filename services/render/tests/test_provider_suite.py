@@ -14,29 +14,25 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from atelier_imaging.pictures import CONTENT_TYPES
 from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_render.providers.protocol import (
     Failed,
-    Offer,
-    Outcome,
     Partial,
-    Picture,
-    ProviderJob,
+    ProviderOutcome,
     RateLimited,
     Refused,
     Succeeded,
     Transient,
     Unknown,
 )
-from atelier_render.providers.toolkit.file_checks import flaw, type_of
-from atelier_render.providers.toolkit.narration_script import CONTENT_TYPES as SOUND_TYPES
+from atelier_render.providers.toolkit.file_checks import flaw
 
-from .provider_subjects import SUBJECTS, Subject, Tools, job_of
+from .support.provider_subjects import SUBJECTS, Subject, Tools, job_of
+from .support.suite_checks import asked_of, check, pictures, rows
 
 TOLD = [(name, outcome) for name, entry in SUBJECTS.items() for outcome in entry.outcomes]
-EXPECTED: dict[str, type[Outcome]] = {
+EXPECTED: dict[str, type[ProviderOutcome]] = {
     "refused": Refused,
     "rate_limited": RateLimited,
     "out_of_quota": Failed,
@@ -88,54 +84,6 @@ def mask() -> bytes:
     image.paste((0, 0, 0, 0), (20, 20, 60, 60))
     image.save(out, "PNG")
     return out.getvalue()
-
-
-def asked_of(offer: Offer, place: int) -> dict[str, Any]:
-    """A request that the row covers: the value at a place of each of its lists, beginning anew where one is short."""
-    lists = {
-        "mode": offer.modes,
-        "model": offer.models,
-        "size": offer.sizes,
-        "style": offer.styles,
-        "quality": offer.qualities,
-        "format": offer.formats,
-    }
-    chosen: dict[str, Any] = {name: values[place % len(values)] for name, values in lists.items() if values}
-    sound = {"audio_format": ("mp3", "wav")[place % 2]} if offer.kind == "narration" else {}
-    return {"kind": offer.kind} | chosen | sound
-
-
-def rows(subject: Subject) -> list[dict[str, Any]]:
-    """Requests that touch every mode, model and size of every row, or those that were chosen."""
-    if subject.cases is not None:
-        return [dict(case) for case in subject.cases]
-    found = []
-    for offer in subject.provider.capabilities.offers:
-        longest = max(2, len(offer.modes), len(offer.models), len(offer.sizes))
-        found += [asked_of(offer, place) for place in range(longest)]
-    return found
-
-
-def pictures(outcome: Outcome) -> tuple[Picture, ...]:
-    assert isinstance(outcome, Succeeded | Partial), outcome
-    return outcome.pictures
-
-
-def check(subject: Subject, job: ProviderJob, made: Picture) -> None:
-    """What is said of a picture or a sound is what its bytes are, and is what was asked for."""
-    spec = job.spec
-    assert flaw(made) is None
-    assert type_of(made.data) == made.content_type
-    if made.content_type in SOUND_TYPES.values():
-        assert (made.width, made.height) == (None, None)
-    else:
-        with Image.open(io.BytesIO(made.data)) as image:
-            image.load()
-            assert image.size == (made.width, made.height)
-    sound = spec.kind == "narration"
-    assert made.content_type == (SOUND_TYPES[spec.audio_format] if sound else CONTENT_TYPES[spec.format])
-    if spec.size and "x" in spec.size:
-        assert f"{made.width}x{made.height}" == spec.size
 
 
 @every
@@ -220,8 +168,8 @@ async def test_outcomes_are_told_apart(subject: Subject, told: str, picture: byt
             assert code == ("provider_unavailable" if told == "out_of_quota" else "provider_failed") and reason
         case Partial(made, delivered):
             assert len(made) == delivered and 0 < delivered < 4
-            for one in made:
-                check(subject, job, one)
+            for delivered_picture in made:
+                check(subject, job, delivered_picture)
         case Refused(reason) | Transient(reason):
             assert reason
 
@@ -239,7 +187,7 @@ async def test_the_same_key_again_gives_the_same_and_makes_nothing_twice(
     assert [made.data for made in pictures(first)] == [made.data for made in pictures(second)]
     if subject.arrived is not None:
         arrived = await subject.arrived()
-        assert sum(one.made for one in arrived) == 1
+        assert sum(request.made for request in arrived) == 1
         assert arrived[-1].outcome == "replayed"
 
 
@@ -256,7 +204,7 @@ async def test_a_lost_answer_is_found_again_and_not_made_twice(subject: Subject,
         return
     assert isinstance(recalled, Unknown), "the real service cannot be asked"
     assert isinstance(await subject.provider.submit(job), Succeeded)
-    assert sum(one.made for one in await subject.arrived()) == 1
+    assert sum(request.made for request in await subject.arrived()) == 1
 
 
 @every

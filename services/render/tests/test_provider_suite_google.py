@@ -16,18 +16,18 @@ from atelier_provider_simulator.google_content import MODELS
 from atelier_render.providers.google import models
 from atelier_render.providers.google.provider import Google
 from atelier_render.providers.protocol import Failed, Partial, Succeeded
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 
-from .provider_subjects import job_of
+from .support.provider_subjects import job_of
 
 TODAY = date(2026, 12, 1)
 WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake"}
 
 
 @pytest.fixture(scope="module")
-async def finishing() -> AsyncIterator[Finishing]:
+async def finishing() -> AsyncIterator[ImageNormaliser]:
     images = ImageWorkers(workers=1)
-    yield Finishing(images)
+    yield ImageNormaliser(images)
     await images.close()
 
 
@@ -39,7 +39,7 @@ async def control(simulator_url: str) -> AsyncIterator[Control]:
 
 
 @pytest.fixture
-async def google(control: Control, finishing: Finishing) -> AsyncIterator[Google]:
+async def google(control: Control, finishing: ImageNormaliser) -> AsyncIterator[Google]:
     provider = Google(control.google_key, finishing, base_url=control.google_url)
     yield provider
     await provider.close()
@@ -75,7 +75,7 @@ def test_the_smallest_resolution_that_holds_the_size_is_asked_for(
     ids=["its last day", "gone"],
 )
 async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_names_its_maker(
-    control: Control, finishing: Finishing, today: date, maker: str
+    control: Control, finishing: ImageNormaliser, today: date, maker: str
 ) -> None:
     provider = Google(control.google_key, finishing, base_url=control.google_url, today=lambda: today)
 
@@ -83,7 +83,7 @@ async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_
     await provider.close()
 
     assert isinstance(outcome, Succeeded) and outcome.model == maker
-    assert [one.model for one in await control.requests()] == [maker]
+    assert [request.model for request in await control.requests()] == [maker]
 
 
 async def test_each_picture_is_a_call_with_a_key_of_its_own(control: Control, google: Google) -> None:
@@ -93,7 +93,7 @@ async def test_each_picture_is_a_call_with_a_key_of_its_own(control: Control, go
 
     assert isinstance(outcome, Succeeded) and outcome.delivered == 2
     arrived = await control.requests()
-    assert {(one.idempotency_key, one.model) for one in arrived} == {
+    assert {(request.idempotency_key, request.model) for request in arrived} == {
         ("k-1of2", "gemini-3-pro-image"),
         ("k-2of2", "gemini-3-pro-image"),
     }
@@ -114,14 +114,16 @@ async def test_an_edit_depends_on_its_picture_and_on_its_mask(google: Google) ->
         return out.getvalue()
 
     red, blue = drawn("red"), drawn("blue")
-    jobs = [job_of(one, other, **WORDS, mode="masked") for one, other in ((red, red), (blue, red), (red, blue))]
+    jobs = [job_of(request, other, **WORDS, mode="masked") for request, other in ((red, red), (blue, red), (red, blue))]
 
     outcomes = [await google.submit(job) for job in jobs]
 
     assert len({outcome.pictures[0].data for outcome in outcomes if isinstance(outcome, Succeeded)}) == 3
 
 
-async def test_a_key_that_is_not_accepted_is_the_operators_business(control: Control, finishing: Finishing) -> None:
+async def test_a_key_that_is_not_accepted_is_the_operators_business(
+    control: Control, finishing: ImageNormaliser
+) -> None:
     provider = Google("mistyped", finishing, base_url=control.google_url)
 
     outcome = await provider.submit(job_of(b"", b"", **WORDS))

@@ -19,14 +19,14 @@ from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.openai_images import MODELS
 from atelier_provider_simulator.pictures import mp3_frames, synthesise_tone
 from atelier_render.providers.openai.errors import outcome_of
-from atelier_render.providers.openai.long_speech import CALL_CHARS_MAX, joined, passages
+from atelier_render.providers.openai.long_speech import CALL_CHARS_MAX, join_sounds, passages
 from atelier_render.providers.openai.models import Call, RetiredModels, calls, model_sent, offers, options
 from atelier_render.providers.openai.provider import OpenAI
-from atelier_render.providers.protocol import Failed, Input, Outcome, Partial, ProviderJob, Refused, Succeeded
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.protocol import Failed, Input, Partial, ProviderJob, ProviderOutcome, Refused, Succeeded
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_render.providers.toolkit.wave_files import NotSound
 
-from .provider_subjects import job_of
+from .support.provider_subjects import job_of
 
 BEFORE, AFTER = date(2026, 11, 30), date(2026, 12, 1)
 """The day before three models are gone, and the day they are."""
@@ -35,9 +35,9 @@ WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake"}
 
 
 @pytest.fixture(scope="module")
-async def finishing() -> AsyncIterator[Finishing]:
+async def finishing() -> AsyncIterator[ImageNormaliser]:
     images = ImageWorkers(workers=1)
-    yield Finishing(images)
+    yield ImageNormaliser(images)
     await images.close()
 
 
@@ -49,7 +49,7 @@ async def control(simulator_url: str) -> AsyncIterator[Control]:
 
 
 @pytest.fixture
-async def old(control: Control, finishing: Finishing) -> AsyncIterator[OpenAI]:
+async def old(control: Control, finishing: ImageNormaliser) -> AsyncIterator[OpenAI]:
     """A provider that sends the old names as they are."""
     provider = OpenAI(control.openai_key, finishing, base_url=control.openai_url, retired="send")
     yield provider
@@ -113,14 +113,14 @@ async def test_one_picture_a_call_means_as_many_calls_under_keys_of_their_own(co
     outcome = await old.submit(job)
 
     assert isinstance(outcome, Succeeded) and outcome.delivered == 3
-    assert {one.idempotency_key for one in await control.requests()} == {"k-1of3", "k-2of3", "k-3of3"}
+    assert {request.idempotency_key for request in await control.requests()} == {"k-1of3", "k-2of3", "k-3of3"}
 
 
 @pytest.mark.parametrize(
     ("today", "maker"), [(BEFORE, "gpt-image-1.5"), (AFTER, "gpt-image-2.6-flare")], ids=["its last day", "gone"]
 )
 async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_names_its_maker(
-    control: Control, finishing: Finishing, today: date, maker: str
+    control: Control, finishing: ImageNormaliser, today: date, maker: str
 ) -> None:
     provider = OpenAI(control.openai_key, finishing, base_url=control.openai_url, today=lambda: today)
 
@@ -128,7 +128,7 @@ async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_
     await provider.close()
 
     assert isinstance(outcome, Succeeded) and outcome.model == maker
-    assert [one.model for one in await control.requests()] == [maker]
+    assert [request.model for request in await control.requests()] == [maker]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_
     ],
 )
 async def test_what_only_openai_has_words_for_is_sent_as_it_was_given(
-    control: Control, finishing: Finishing, mode: str, more: dict[str, str], sent: set[str]
+    control: Control, finishing: ImageNormaliser, mode: str, more: dict[str, str], sent: set[str]
 ) -> None:
     provider = OpenAI(control.openai_key, finishing, base_url=control.openai_url, today=lambda: BEFORE)
     asked = {"model": "gpt-image-1.5", "quality": "low", "openai": more, "mode": mode}
@@ -194,10 +194,12 @@ async def test_the_old_model_varies_square_pngs_and_says_what_it_wants_of_others
 
     assert isinstance(varied, Succeeded)
     assert refused == Failed("invalid_input", "OpenAI objects: Uploaded image must be square")
-    assert {one.path for one in await control.requests()} == {"/v1/images/variations"}
+    assert {request.path for request in await control.requests()} == {"/v1/images/variations"}
 
 
-async def test_a_key_that_is_not_accepted_is_the_operators_business(control: Control, finishing: Finishing) -> None:
+async def test_a_key_that_is_not_accepted_is_the_operators_business(
+    control: Control, finishing: ImageNormaliser
+) -> None:
     provider = OpenAI("sk-mistyped", finishing, base_url=control.openai_url)
 
     outcome = await provider.submit(job_of(b"", b"", **WORDS))
@@ -208,7 +210,7 @@ async def test_a_key_that_is_not_accepted_is_the_operators_business(control: Con
 
 
 def test_what_is_said_with_400_about_our_account_is_no_fault_of_the_request() -> None:
-    def said(code: str) -> Outcome:
+    def said(code: str) -> ProviderOutcome:
         answer = httpx2.Response(400, request=httpx2.Request("POST", "https://api.example.com"))
         return outcome_of(openai.BadRequestError("no", response=answer, body={"code": code, "message": "no"}))
 
@@ -233,7 +235,7 @@ async def test_a_long_text_is_read_in_passages_and_is_one_sound(control: Control
     assert isinstance(outcome, Succeeded), outcome
     expected = [mp3_frames(part) if sound == "mp3" else synthesise_tone(part) for part in passages(text)]
     assert len(expected) == len(await control.requests()) == 3
-    assert outcome.pictures[0].data == joined(expected, sound)  # type: ignore[arg-type]  # one of the two
+    assert outcome.pictures[0].data == join_sounds(expected, sound)  # type: ignore[arg-type]  # one of the two
     assert told == sorted(told) and told[-1] == 99
 
 
@@ -243,7 +245,7 @@ async def test_a_story_with_a_hole_in_it_is_not_delivered(control: Control, old:
     outcome = await old.submit(story(SENTENCE * 150))
 
     assert isinstance(outcome, Refused)
-    assert sorted(one.made for one in await control.requests()) == [0, 1, 1]
+    assert sorted(request.made for request in await control.requests()) == [0, 1, 1]
 
 
 def test_passages_are_short_enough_end_with_sentences_and_leave_nothing_out() -> None:
@@ -257,12 +259,12 @@ def test_passages_are_short_enough_end_with_sentences_and_leave_nothing_out() ->
 
 
 def test_joined_waves_say_how_long_they_are() -> None:
-    whole = joined([synthesise_tone("Once upon a time."), synthesise_tone("The end.")], "wav")
+    whole = join_sounds([synthesise_tone("Once upon a time."), synthesise_tone("The end.")], "wav")
 
     with wave.open(io.BytesIO(whole)) as file:
         frames = file.getnframes()
         assert len(file.readframes(frames)) == frames * 2
-    parts = [joined([synthesise_tone(text)], "wav") for text in ("Once upon a time.", "The end.")]
+    parts = [join_sounds([synthesise_tone(text)], "wav") for text in ("Once upon a time.", "The end.")]
     assert len(whole) - 44 == sum(len(part) - 44 for part in parts)
 
 
@@ -270,7 +272,7 @@ def test_joined_mp3s_are_frames_alone() -> None:
     tag, frames = b"ID3\x04\x00\x00\x00\x00\x00\x05" + b"title", mp3_frames("One.")
     contents = frames[:4] + b"Info" + frames[8:72]
 
-    assert joined([tag + frames, contents + frames], "mp3") == frames + frames
+    assert join_sounds([tag + frames, contents + frames], "mp3") == frames + frames
 
 
 @pytest.mark.parametrize(
@@ -278,4 +280,4 @@ def test_joined_mp3s_are_frames_alone() -> None:
 )
 def test_what_is_no_sound_is_not_joined(sounds: list[bytes], sound: Any) -> None:
     with pytest.raises(NotSound):
-        joined(sounds, sound)
+        join_sounds(sounds, sound)

@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,28 +10,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from atelier_imaging.pool import ImageWorkers
 from atelier_render.providers.google.provider import Google
 from atelier_render.providers.openai.provider import OpenAI
 from atelier_render.providers.protocol import (
     Failed,
-    Outcome,
-    Partial,
-    Picture,
+    ProviderOutcome,
     RateLimited,
     Refused,
-    Succeeded,
     Transient,
     Unknown,
 )
-from atelier_render.providers.toolkit.fan_out import as_one
-from atelier_render.providers.toolkit.http_client import seconds
-from atelier_render.providers.toolkit.image_normaliser import Finishing, Unusable, Wanted
-from atelier_render.providers.toolkit.image_size import sides
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 
-from .provider_subjects import job_of
+from .support.provider_subjects import job_of
 
 KEY = "sk-a-key-nobody-may-see"
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -76,19 +68,19 @@ async def answering(status: int, body: object, **headers: str) -> AsyncIterator[
 
 
 @pytest.fixture(scope="module")
-async def finishing() -> AsyncIterator[Finishing]:
+async def finishing() -> AsyncIterator[ImageNormaliser]:
     images = ImageWorkers(workers=1)
-    yield Finishing(images)
+    yield ImageNormaliser(images)
     await images.close()
 
 
 @pytest.fixture(params=[OpenAI, Google], ids=["openai", "google"])
-def make(request: pytest.FixtureRequest, finishing: Finishing) -> Make:
+def make(request: pytest.FixtureRequest, finishing: ImageNormaliser) -> Make:
     """Makes the provider of an address."""
     return lambda url, **more: request.param(KEY, finishing, base_url=url, **more)
 
 
-async def asked(provider: Provider) -> Outcome:
+async def asked(provider: Provider) -> ProviderOutcome:
     """What becomes of one picture."""
     try:
         return await provider.submit(job_of(b"", b"", **WORDS))
@@ -176,7 +168,7 @@ CLIENTS = Failed("invalid_input", "")
     ],
 )
 async def test_openais_errors_are_told_apart(
-    finishing: Finishing, status: int, body: object, headers: dict[str, str], expected: Outcome
+    finishing: ImageNormaliser, status: int, body: object, headers: dict[str, str], expected: ProviderOutcome
 ) -> None:
     async with answering(status, body, **headers) as odd:
         judge(await asked(OpenAI(KEY, finishing, base_url=odd.url)), expected)
@@ -209,13 +201,13 @@ RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5
 )
 @pytest.mark.filterwarnings("ignore:A_WORD_OF_NEXT_YEAR:UserWarning")
 async def test_googles_errors_are_told_apart(
-    finishing: Finishing, status: int, body: object, expected: Outcome
+    finishing: ImageNormaliser, status: int, body: object, expected: ProviderOutcome
 ) -> None:
     async with answering(status, body) as odd:
         judge(await asked(Google(KEY, finishing, base_url=odd.url)), expected)
 
 
-def judge(outcome: Outcome, expected: Outcome) -> None:
+def judge(outcome: ProviderOutcome, expected: ProviderOutcome) -> None:
     """The same kind of outcome with the same figures; in its own words, which give nothing of us away."""
     assert type(outcome) is type(expected), outcome
     match outcome, expected:
@@ -224,81 +216,3 @@ def judge(outcome: Outcome, expected: Outcome) -> None:
         case Failed(code, reason), Failed(wanted, _):
             assert code == wanted and reason
     assert KEY not in repr(outcome)
-
-
-@pytest.mark.parametrize(
-    ("word", "expected"),
-    [
-        (None, None),
-        ("12", 12.0),
-        ("0.5", 0.5),
-        ("-3", 0.0),
-        ("nan", None),
-        ("inf", 3_600.0),
-        ("Sat, 21 Nov 2026 12:00:30 GMT", 30.0),
-        ("Sat, 21 Nov 2026 11:00:00 GMT", 0.0),
-        ("later", None),
-    ],
-)
-def test_a_retry_after_is_seconds_or_a_date(word: str | None, expected: float | None) -> None:
-    assert seconds(word, now=NOW) == expected
-
-
-A, B = Picture(b"a", "image/png"), Picture(b"b", "image/png")
-
-
-@pytest.mark.parametrize(
-    ("outcomes", "expected"),
-    [
-        ([Succeeded((A,), 1), Succeeded((B,), 1)], Succeeded((A, B), 2)),
-        ([Succeeded((A,), 1), Unknown()], Partial((A,), 1)),
-        ([Partial((A,), 1), Refused("r")], Partial((A,), 1)),
-        ([Transient("t"), Unknown()], Unknown()),
-        ([Transient("t"), RateLimited(3)], RateLimited(3)),
-        ([RateLimited(3), Refused("r")], Refused("r")),
-        ([Transient("t"), Transient("u")], Transient("t")),
-    ],
-)
-def test_several_calls_answer_as_one(outcomes: list[Outcome], expected: Outcome) -> None:
-    assert as_one(outcomes, wanted=2) == expected
-
-
-def drawn(file_format: str, size: tuple[int, int] = (90, 60), **options: Any) -> bytes:
-    out = io.BytesIO()
-    Image.linear_gradient("L").convert("RGB").resize(size).save(out, file_format, **options)
-    return out.getvalue()
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        drawn("PNG"),
-        drawn("JPEG"),
-        drawn("JPEG", progressive=True, comment=b"x" * 300),
-        drawn("WEBP"),
-        drawn("WEBP", lossless=True),
-        drawn("WEBP", exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x00"),
-    ],
-)
-def test_sides_are_read_from_the_bytes_and_from_no_half_of_them(data: bytes) -> None:
-    assert sides(data) == (90, 60)
-    assert sides(data[:11]) is None
-    assert sides(b"GIF89a" + data) is None
-
-
-async def test_a_picture_that_is_as_asked_stays_as_it_came_and_others_are_fitted(finishing: Finishing) -> None:
-    wanted = Wanted(90, 60, "png")
-
-    kept = await finishing.finished(drawn("PNG"), wanted)
-    cut = await finishing.finished(drawn("WEBP", (200, 200)), wanted)
-
-    assert isinstance(kept, Picture) and kept.data == drawn("PNG")
-    assert isinstance(cut, Picture) and (cut.content_type, sides(cut.data)) == ("image/png", (90, 60))
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"<html>", drawn("PNG")[:-20] + bytes(20), drawn("JPEG")[:-2], drawn("WEBP", (200, 200))[:-9]]
-)
-async def test_what_is_broken_is_unusable(finishing: Finishing, data: bytes) -> None:
-    assert isinstance(await finishing.finished(data, Wanted(90, 60, "png")), Unusable)
-    assert isinstance(await finishing.from_base64("no base64!", Wanted(90, 60, "png")), Unusable)

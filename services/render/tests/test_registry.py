@@ -15,7 +15,7 @@ from atelier_render.providers.local.images import Local
 from atelier_render.providers.local.narration import Narration
 from atelier_render.providers.registry import BUILT_IN_NAMES, HOSTED, HostedSettings
 from atelier_render.providers.simulator import Simulator
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 
 FOLDER = Path(providers.__file__).parent
 DOCS = Path(__file__).parents[3] / "docs/providers"
@@ -47,7 +47,7 @@ def test_the_settings_of_a_provider_begin_with_its_name(provider: HostedProvider
 @each
 async def test_what_is_created_is_what_was_declared(provider: HostedProvider[Any]) -> None:
     images = ImageWorkers(workers=1)
-    created: Any = provider.create("a-key", provider.settings(), Finishing(images), 1.0)
+    created: Any = provider.create("a-key", provider.settings(), ImageNormaliser(images), 1.0)
 
     assert created.name == provider.name
     assert created.capabilities.remote == provider.capabilities(TODAY).remote is True

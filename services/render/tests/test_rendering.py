@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from atelier_contracts import CancelRender, RequestRender, Simulation, wrap
 from atelier_messaging import Delivery
 from atelier_render.handlers import handle_commands
-from atelier_render.internal_api import reads_router
+from atelier_render.internal_api import internal_router
 from atelier_telemetry.tracing import traceparent_of
 
 pytestmark = pytest.mark.stack
@@ -93,8 +93,8 @@ async def test_the_attempt_and_what_it_says_belong_to_the_trace_of_the_request(w
         process, request = world.process(), ask(simulate=Simulation())
         consuming = provider.get_tracer("test").start_span("process")
         delivery = Delivery(wrap(request, source="test"), consuming)
-        async with process.unit.once("render.commands", [delivery]) as work:
-            await handle_commands(work, scheduler=process.scheduler, collector=process.collector, simulator=True)
+        async with process.unit.once("render.commands", [delivery]) as tx:
+            await handle_commands(tx, scheduler=process.scheduler, collector=process.collector, simulator=True)
         process.start()
         await world.until(request.generation_id, "done")
         await process.kill()
@@ -112,7 +112,7 @@ async def test_a_job_can_be_asked_about_by_colleagues_only(world: Any, ask: Ask)
     await process.handle(request)
     await world.until(request.generation_id, "done")
     app = FastAPI()
-    app.include_router(reads_router(world.pool, SecretStr("a secret token..."), ()))
+    app.include_router(internal_router(world.pool, SecretStr("a secret token..."), ()))
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://render") as client:
         stranger = await client.get(f"/internal/jobs/{request.generation_id}")

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from atelier_contracts import InputRef, Owner, RenderSpec, RequestRender, Simulation
-from atelier_render.outputs.result_cache import as_wished, fingerprint_of
+from atelier_render.outputs.result_cache import fingerprint_of, is_made_by_requested_provider
 from atelier_render.providers.protocol import Input
 from atelier_storage.keys import upload_key
 
@@ -54,9 +54,9 @@ async def test_inputs_count_by_their_bytes_and_roles_and_the_wish_to_reuse_does_
 
 
 def test_what_a_stand_in_made_is_no_answer_to_the_next_who_asks_for_the_other() -> None:
-    assert as_wished(SPEC, "local")
-    assert as_wished(SPEC.model_copy(update={"provider": "openai"}), "openai")
-    assert not as_wished(SPEC.model_copy(update={"provider": "openai"}), "local")
+    assert is_made_by_requested_provider(SPEC, "local")
+    assert is_made_by_requested_provider(SPEC.model_copy(update={"provider": "openai"}), "openai")
+    assert not is_made_by_requested_provider(SPEC.model_copy(update={"provider": "openai"}), "local")
 
 
 async def test_an_equal_result_is_delivered_under_keys_of_its_own_and_said_to_be_reused(world: Any, ask: Ask) -> None:
@@ -67,12 +67,12 @@ async def test_an_equal_result_is_delivered_under_keys_of_its_own_and_said_to_be
     second = await done(world, process, again(ask, owner, reuse=True))
 
     assert (first["reused"], second["reused"], second["delivered"]) == (False, True, 2)
-    for one, other in zip(first["outputs"], second["outputs"], strict=True):
-        assert one["key"] != other["key"] and one["thumbnail"] != other["thumbnail"]
-        assert {k: v for k, v in one.items() if k not in ("key", "thumbnail")} == {
+    for earlier, other in zip(first["outputs"], second["outputs"], strict=True):
+        assert earlier["key"] != other["key"] and earlier["thumbnail"] != other["thumbnail"]
+        assert {k: v for k, v in earlier.items() if k not in ("key", "thumbnail")} == {
             k: v for k, v in other.items() if k not in ("key", "thumbnail")
         }
-        assert hashlib.sha256(world.objects.objects[other["key"]]).hexdigest() == one["sha256"]
+        assert hashlib.sha256(world.objects.objects[other["key"]]).hexdigest() == earlier["sha256"]
 
 
 async def test_nobody_else_is_given_it_and_who_did_not_ask_for_it_is_not_either(world: Any, ask: Ask) -> None:
@@ -100,7 +100,7 @@ async def test_what_is_not_whole_any_more_is_rendered_anew(world: Any, ask: Ask,
     second = await done(world, process, again(ask, owner, reuse=True))
 
     assert second["reused"] is False
-    assert [one["sha256"] for one in second["outputs"]] == [one["sha256"] for one in first["outputs"]]
+    assert [output["sha256"] for output in second["outputs"]] == [output["sha256"] for output in first["outputs"]]
 
 
 async def test_a_result_past_its_time_or_not_complete_is_no_result(world: Any, ask: Ask) -> None:
@@ -139,6 +139,6 @@ async def test_many_at_once_of_an_earlier_result_each_get_copies_of_their_own(wo
 
     said = await asyncio.gather(*(done(world, process, again(ask, owner, reuse=True)) for _ in range(8)))
 
-    assert all(one["reused"] for one in said)
-    keys = {output["key"] for one in said for output in one["outputs"]}
+    assert all(message["reused"] for message in said)
+    keys = {output["key"] for message in said for output in message["outputs"]}
     assert len(keys) == 16 and keys <= set(world.objects.objects)

@@ -9,8 +9,8 @@ from httpx import ASGITransport, AsyncClient
 from pydantic import SecretStr
 
 from atelier_contracts import InputRef, RenderSpec
-from atelier_render.internal_api import reads_router
-from atelier_render.providers.protocol import Capabilities, Offer, Outcome, ProviderJob
+from atelier_render.internal_api import internal_router
+from atelier_render.providers.protocol import Capabilities, Offer, ProviderJob, ProviderOutcome
 from atelier_render.providers.selection import candidates, objection
 
 PICTURE = InputRef(role="image", key="k")
@@ -23,10 +23,10 @@ class Named:
     name: str
     capabilities: Capabilities
 
-    async def submit(self, job: ProviderJob) -> Outcome:
+    async def submit(self, job: ProviderJob) -> ProviderOutcome:
         raise NotImplementedError
 
-    async def recall(self, job: ProviderJob) -> Outcome:
+    async def recall(self, job: ProviderJob) -> ProviderOutcome:
         raise NotImplementedError
 
 
@@ -96,7 +96,7 @@ def test_the_objection_is_that_of_whom_it_was_meant_for(asked: dict[str, Any], s
 
 async def test_the_offers_are_read_by_colleagues_with_the_token() -> None:
     app = FastAPI()
-    app.include_router(reads_router(None, SecretStr("token"), (LOCAL, WORDS)))  # type: ignore[arg-type]
+    app.include_router(internal_router(None, SecretStr("token"), (LOCAL, WORDS)))  # type: ignore[arg-type]
     client = AsyncClient(transport=ASGITransport(app), base_url="http://render")
 
     unasked = await client.get("/internal/offers")

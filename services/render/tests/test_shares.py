@@ -102,7 +102,7 @@ async def test_no_claimers_at_once_exceed_a_cap(world: Any, ask: Ask) -> None:
         await queue(world, ask, owner, 60)
     most = "SELECT max(c) FROM (SELECT count(*) AS c FROM jobs WHERE state = 'running' GROUP BY owner_id) AS running"
 
-    async def work(dice: random.Random) -> int:
+    async def tx(dice: random.Random) -> int:
         seen = 0
         for _ in range(12):
             async with world.pool.acquire() as connection, connection.transaction():
@@ -112,6 +112,6 @@ async def test_no_claimers_at_once_exceed_a_cap(world: Any, ask: Ask) -> None:
             await end(world, jobs)
         return seen
 
-    seen = await asyncio.gather(*(work(random.Random(seed)) for seed in range(5)))
+    seen = await asyncio.gather(*(tx(random.Random(seed)) for seed in range(5)))
 
     assert max(seen) == 3

@@ -4,10 +4,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from atelier_render.outputs.analysis import Output
-from atelier_render.outputs.spool import Made, Spool
+from atelier_render.outputs.spool import RenderedOutputs, Spool
 
 SEEN = Output(b"one", "image/png", 1, 2, b"small", ("#112233", "#ffffff"))
-MADE = Made("simulator", (SEEN, Output(b"two", "image/webp", 3, 4)), bytes(32))
+MADE = RenderedOutputs("simulator", (SEEN, Output(b"two", "image/webp", 3, 4)), bytes(32))
 
 
 def test_another_process_finds_what_was_kept(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_what_is_kept_already_stays(tmp_path: Path) -> None:
     spool, generation_id = Spool(tmp_path), uuid4()
     spool.keep(generation_id, MADE)
 
-    spool.keep(generation_id, Made("other", ()))
+    spool.keep(generation_id, RenderedOutputs("other", ()))
 
     assert spool.recall(generation_id) == MADE
 

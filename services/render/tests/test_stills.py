@@ -17,22 +17,22 @@ from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.pictures import describe_upload
 from atelier_provider_simulator.plans import UploadedImage
-from atelier_render.execution.input_normaliser import Stills
+from atelier_render.execution.input_normaliser import InputNormaliser
 from atelier_render.execution.inputs import InputRefused
 from atelier_render.execution.progress import Progress
 from atelier_render.jobs import Attempt, Completion, Job
-from atelier_render.outputs.artefact_writer import Artefacts
+from atelier_render.outputs.artefact_writer import ArtefactWriter
 from atelier_render.outputs.spool import Spool
 from atelier_render.providers.google.provider import Google
 from atelier_render.providers.local.images import OFFERS
 from atelier_render.providers.openai.provider import OpenAI
-from atelier_render.providers.protocol import Capabilities, Input, Outcome, ProviderJob, Succeeded
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.protocol import Capabilities, Input, ProviderJob, ProviderOutcome, Succeeded
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_storage.keys import upload_key
 
-from .conftest import MemoryStore, worker_of
-from .http_team import Team, working
-from .scripted import OK, Scripted
+from .support.http_team import Team, working
+from .support.scripted_provider import OK, Scripted
+from .support.world import MemoryStore, worker_of
 
 WIDTH, HEIGHT = 64, 48
 SCENE = Image.fromarray(np.random.default_rng(5).integers(90, 110, (HEIGHT, WIDTH, 3), dtype=np.uint8))
@@ -88,8 +88,8 @@ async def simulated(simulator_url: str) -> AsyncIterator[Control]:
 
 
 @pytest.fixture
-async def stills(images: ImageWorkers) -> Stills:
-    return Stills(images)
+async def stills(images: ImageWorkers) -> InputNormaliser:
+    return InputNormaliser(images)
 
 
 def job_with(inputs: tuple[Input, ...], **spec: Any) -> ProviderJob:
@@ -105,12 +105,12 @@ def is_still(upload: UploadedImage) -> bool:
 
 
 async def seen_by_openai(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
-    provider = OpenAI(simulated.openai_key, Finishing(images), base_url=simulated.openai_url)
+    provider = OpenAI(simulated.openai_key, ImageNormaliser(images), base_url=simulated.openai_url)
     return await seen(provider, simulated, job_with(inputs, model="gpt-image-1.5"))
 
 
 async def seen_by_google(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
-    provider = Google(simulated.google_key, Finishing(images), base_url=simulated.google_url)
+    provider = Google(simulated.google_key, ImageNormaliser(images), base_url=simulated.google_url)
     return await seen(provider, simulated, job_with(inputs))
 
 
@@ -133,7 +133,7 @@ async def seen(provider: OpenAI | Google, simulated: Control, job: ProviderJob) 
 
 def given_to(team: Team) -> list[UploadedImage]:
     (asked,) = team.asked
-    return [describe_upload(base64.b64decode(one["data"]), one["role"]) for one in asked["inputs"]]
+    return [describe_upload(base64.b64decode(reference["data"]), reference["role"]) for reference in asked["inputs"]]
 
 
 ELSEWHERE: dict[str, Callable[..., Any]] = {
@@ -146,7 +146,7 @@ ELSEWHERE: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("provider", ELSEWHERE)
 @pytest.mark.parametrize("name", PICTURES)
 async def test_a_provider_elsewhere_gets_an_upright_still_and_a_mask_in_its_measures(
-    name: str, provider: str, images: ImageWorkers, stills: Stills, simulated: Control
+    name: str, provider: str, images: ImageWorkers, stills: InputNormaliser, simulated: Control
 ) -> None:
     inputs = await stills.make([Input("mask", masked(kind="light")), Input("image", PICTURES[name])])
     assert isinstance(inputs, tuple), inputs
@@ -163,7 +163,7 @@ async def test_a_provider_elsewhere_gets_an_upright_still_and_a_mask_in_its_meas
 
 @pytest.mark.parametrize("kind", ["alpha", "light"])
 async def test_a_mask_of_another_size_is_brought_into_its_picture_s_whatever_says_what_is_marked(
-    kind: str, stills: Stills
+    kind: str, stills: InputNormaliser
 ) -> None:
     small = Image.open(io.BytesIO(masked(kind=kind))).resize((WIDTH // 2, HEIGHT // 2), Image.Resampling.NEAREST)
 
@@ -182,15 +182,15 @@ async def test_every_provider_is_handed_the_still_and_not_the_file_that_came(
     class Looking(Scripted):
         """Keeps what it is given."""
 
-        async def submit(self, job: ProviderJob) -> Outcome:
-            self.given = [describe_upload(one.data, "image") for one in job.inputs]
+        async def submit(self, job: ProviderJob) -> ProviderOutcome:
+            self.given = [describe_upload(given.data, "image") for given in job.inputs]
             return OK
 
     provider = Looking("looking", capabilities=Capabilities(OFFERS, reads_inputs=True))
     objects, owner = MemoryStore(), Owner(kind="user", id=uuid4())
     key = upload_key("user", owner.id, uuid4(), "phone.jpg")
     objects.objects[key] = PICTURES["turned MPO"]
-    artefacts = Artefacts(objects, Spool(tmp_path), pool=None)  # type: ignore[arg-type]
+    artefacts = ArtefactWriter(objects, Spool(tmp_path), pool=None)  # type: ignore[arg-type]
     worker = worker_of(objects, artefacts, images, Progress(None), preferred=[provider])  # type: ignore[arg-type]
 
     spec = RenderSpec(kind="image", prompt="a hat", inputs=(InputRef(role="image", key=key),))
@@ -200,13 +200,13 @@ async def test_every_provider_is_handed_the_still_and_not_the_file_that_came(
     assert all(map(is_still, provider.given))
 
 
-async def test_texts_stay_as_they_are_and_the_order_is_kept(stills: Stills) -> None:
+async def test_texts_stay_as_they_are_and_the_order_is_kept(stills: InputNormaliser) -> None:
     given = [Input("text", b"words"), Input("mask", masked()), Input("image", PICTURES["GIF"])]
 
     made = await stills.make(given)
 
     assert isinstance(made, tuple)
-    assert [one.role for one in made] == ["text", "mask", "image"]
+    assert [item.role for item in made] == ["text", "mask", "image"]
     assert made[0] == given[0]
 
 
@@ -225,12 +225,12 @@ async def test_texts_stay_as_they_are_and_the_order_is_kept(stills: Stills) -> N
     ],
 )
 async def test_what_is_no_picture_or_no_mask_is_refused_in_words(
-    inputs: list[Input], reason: str, stills: Stills
+    inputs: list[Input], reason: str, stills: InputNormaliser
 ) -> None:
     assert await stills.make(inputs) == InputRefused(reason)
 
 
-async def test_two_makings_give_the_same_bytes(stills: Stills) -> None:
+async def test_two_makings_give_the_same_bytes(stills: InputNormaliser) -> None:
     inputs = [Input("image", data) for data in PICTURES.values()]
 
     assert await stills.make(inputs) == await stills.make(inputs)

@@ -12,10 +12,10 @@ from PIL import Image
 from atelier_contracts import RenderSpec
 from atelier_imaging.decoder import Photo, normalise
 from atelier_provider_simulator.pictures import mp3_frames, synthesise_tone
-from atelier_render.providers.openai.long_speech import joined
+from atelier_render.providers.openai.long_speech import join_sounds
 from atelier_render.providers.protocol import Failed, Picture, Succeeded
 from atelier_render.providers.toolkit.file_checks import flaw, type_of
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_render.providers.toolkit.image_size import sides
 from atelier_render.providers.toolkit.wave_files import NotSound, read_wave, with_true_lengths
 from atelier_render.providers.worker_http.contract import Made, Output
@@ -121,7 +121,7 @@ def test_a_wave_that_was_streamed_is_a_sound_and_is_delivered_with_true_lengths(
     data = STREAMED[name]
     assert flaw(Picture(data, "audio/wav")) is None
 
-    for whole in (joined([data], "wav"), with_true_lengths(data)):
+    for whole in (join_sounds([data], "wav"), with_true_lengths(data)):
         with wave.open(io.BytesIO(whole)) as file:
             assert file.readframes(file.getnframes()) == data[44:]
         assert struct.unpack_from("<I", whole, 4)[0] + 8 == len(whole)
@@ -151,9 +151,9 @@ SILENT = {
 def test_a_wave_without_sound_or_cut_short_is_no_success(name: str) -> None:
     assert flaw(Picture(SILENT[name], "audio/wav")) is not None
     with pytest.raises(NotSound):
-        joined([SILENT[name]], "wav")
+        join_sounds([SILENT[name]], "wav")
     with pytest.raises(NotSound):
-        joined([sound(), SILENT[name]], "wav")
+        join_sounds([sound(), SILENT[name]], "wav")
 
 
 @pytest.mark.parametrize("data", [b"ID3\4\0\0\0\0\0\4abcd", b"ID3\4\0\0\0\0\0\2\xff\xfb"])
@@ -164,7 +164,7 @@ def test_an_mp3_of_tags_alone_is_no_success(data: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["no samples", "cut short"])
 async def test_a_worker_s_sound_is_delivered_where_there_is_one(name: str) -> None:
-    outputs, spec = Outputs("", Finishing(None)), RenderSpec(kind="narration", audio_format="wav")  # type: ignore[arg-type]
+    outputs, spec = Outputs("", ImageNormaliser(None)), RenderSpec(kind="narration", audio_format="wav")  # type: ignore[arg-type]
 
     made, silent = [
         await outputs.outcome(spec, None, Made(status="succeeded", outputs=(Output.model_construct(data=data),)))

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from atelier_contracts import InputRef, Owner, RequestRender, Simulation
+from atelier_messaging.testing import becomes
 from atelier_render.jobs import Completion, Failure
 from atelier_render.providers.sample_outputs import sample_picture
 from atelier_storage import keys
@@ -31,7 +32,9 @@ async def test_pictures_are_stored_under_their_owner_with_their_checksum(studio:
 
     assert isinstance(ending, Completion)
     folder = f"stores/{request.owner.id}/generated/{request.generation_id}"
-    assert [(str(PurePosixPath(one.key).parents[1]), PurePosixPath(one.key).name) for one in ending.artefacts] == [
+    assert [
+        (str(PurePosixPath(artefact.key).parents[1]), PurePosixPath(artefact.key).name) for artefact in ending.artefacts
+    ] == [
         (folder, "0.png"),
         (folder, "1.png"),
     ]
@@ -69,7 +72,9 @@ async def test_simulated_narrations_are_sounds(studio: Any, ask: Ask, audio_form
     ending = await studio.render(ask(simulate=Simulation(), kind="narration", prompt="Once", audio_format=audio_format))
 
     assert isinstance(ending, Completion), ending
-    assert [one.content_type for one in ending.artefacts] == [{"wav": "audio/wav", "mp3": "audio/mpeg"}[audio_format]]
+    assert [artefact.content_type for artefact in ending.artefacts] == [
+        {"wav": "audio/wav", "mp3": "audio/mpeg"}[audio_format]
+    ]
 
 
 async def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(studio: Any, ask: Ask) -> None:
@@ -133,7 +138,7 @@ async def test_a_lost_response_that_nobody_remembers_is_an_unknown_outcome(
 
 
 async def test_the_deadline_ends_a_render_under_way(studio: Any, ask: Ask) -> None:
-    ending = await studio.render(ask(simulate=Simulation(delay_ms=5_000)), left_s=0.1)
+    ending = await studio.render(ask(simulate=Simulation(delay_ms=5_000)), remaining_s=0.1)
 
     assert ending.code == "provider_timeout"
 
@@ -143,8 +148,9 @@ async def test_what_was_rendered_while_the_store_was_away_is_stored_later_and_no
 ) -> None:
     caplog.set_level(logging.ERROR)
     studio.objects.away = True
-    rendering = asyncio.create_task(studio.render(ask(simulate=Simulation())))
-    await asyncio.sleep(0.3)
+    request = ask(simulate=Simulation())
+    rendering = asyncio.create_task(studio.render(request))
+    await is_spooled(studio, request)
     assert not rendering.done()
 
     studio.objects.away = False
@@ -157,7 +163,7 @@ async def test_a_later_attempt_stores_what_an_earlier_one_left_in_the_spool(stud
     request = ask(simulate=Simulation())
     studio.objects.away = True
     first = asyncio.create_task(studio.render(request))
-    await asyncio.sleep(0.2)
+    await is_spooled(studio, request)
     first.cancel()
     studio.objects.away = False
 
@@ -199,3 +205,12 @@ async def test_a_picture_that_is_none_is_refused_with_the_reason(studio: Any, as
 
     assert ending.code == "invalid_input"
     assert ending.reason == "input 1 (person): The file is not a PNG, JPEG, WebP, HEIC, AVIF or GIF image."
+
+
+async def is_spooled(studio: Any, request: RequestRender) -> None:
+    """Waits until the outputs are rendered and wait for the object store."""
+
+    async def spooled() -> bool:
+        return bool(studio.spool.holds(request.generation_id))
+
+    await becomes(True, spooled)

@@ -8,8 +8,9 @@ from threading import Thread
 
 import uvicorn
 
-from atelier_provider_simulator.app import GOOGLE_KEY, OPENAI_KEY, create_app
+from atelier_provider_simulator.app import create_app
 from atelier_provider_simulator.connections import CuttableProtocol
+from atelier_provider_simulator.providers import PROVIDERS
 
 PARENT_EVERY_S = 1.0
 
@@ -19,13 +20,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="atelier_provider_simulator", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--openai-key", default=OPENAI_KEY, help="the one key that OpenAI's paths accept")
-    parser.add_argument("--google-key", default=GOOGLE_KEY, help="the one key that Google's paths accept")
+    for name, provider in PROVIDERS.items():
+        parser.add_argument(f"--{name}-key", default=provider.KEY, help=f"the one key that the paths of {name} accept")
     parser.add_argument("--parent", type=int, help="a process id: the server ends when this process has ended")
     arguments = parser.parse_args()
     if arguments.parent:
         Thread(target=_end_with_parent, args=(arguments.parent,), daemon=True).start()
-    app = create_app(openai_key=arguments.openai_key, google_key=arguments.google_key)
+    app = create_app({name: getattr(arguments, f"{name}_key") for name in PROVIDERS})
     uvicorn.run(
         app,
         host=arguments.host,

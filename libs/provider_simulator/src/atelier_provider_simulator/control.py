@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import httpx
 
-from atelier_provider_simulator.app import GOOGLE_KEY, OPENAI_KEY
 from atelier_provider_simulator.plans import Behaviour, ProviderName, ReceivedRequest
+from atelier_provider_simulator.providers import PROVIDERS
 
 READY_EVERY_S = 0.05
 START_S_MAX = 30.0
@@ -22,8 +22,8 @@ START_S_MAX = 30.0
 class Control:
     """A simulator that is running at ``url``. To be used as an asynchronous context manager."""
 
-    openai_key = OPENAI_KEY
-    google_key = GOOGLE_KEY
+    openai_key = PROVIDERS["openai"].KEY
+    google_key = PROVIDERS["google"].KEY
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -40,12 +40,20 @@ class Control:
     @property
     def openai_url(self) -> str:
         """What an OpenAI client takes as its base URL."""
-        return f"{self.url}/v1"
+        return self.url_of("openai")
 
     @property
     def google_url(self) -> str:
         """What a Gemini client takes as its base URL."""
-        return self.url
+        return self.url_of("google")
+
+    def url_of(self, provider: ProviderName) -> str:
+        """What a client of the provider takes as its base URL."""
+        return f"{self.url}{PROVIDERS[provider].BASE_PATH}"
+
+    def key_of(self, provider: ProviderName) -> str:
+        """The key that the provider accepts."""
+        return PROVIDERS[provider].KEY
 
     async def plan(self, provider: ProviderName, outcome: Behaviour, **more: Any) -> None:
         """How the next requests of a provider end: see ``plans.Plan``. Raises httpx.HTTPStatusError for a wrong one."""

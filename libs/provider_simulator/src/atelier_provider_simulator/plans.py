@@ -2,11 +2,28 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-ProviderName = Literal["openai", "google"]
+ROUTES_SUFFIX = "_routes"
+PROVIDER_NAMES = tuple(
+    module.name.removesuffix(ROUTES_SUFFIX)
+    for module in iter_modules([str(Path(__file__).parent)])
+    if module.name.endswith(ROUTES_SUFFIX)
+)
+"""Of all that are simulated."""
+
+
+def _known(name: str) -> str:
+    if name not in PROVIDER_NAMES:
+        raise ValueError(f"provider is one of {', '.join(PROVIDER_NAMES)}, not {name}")
+    return name
+
+
+ProviderName = Annotated[str, AfterValidator(_known)]
 Behaviour = Literal[
     "succeed",
     "slow",

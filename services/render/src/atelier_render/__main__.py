@@ -12,7 +12,7 @@ from atelier_telemetry.shutdown import Shutdown
 
 
 def main(arguments: list[str]) -> None:
-    """Serves until told to stop, or migrates once."""
+    """Serves until stopped, or migrates once."""
     if arguments == ["migrate"]:
         from atelier_messaging.migrations import upgrade
 

@@ -16,30 +16,30 @@ from atelier_contracts.word_filter import BannedWords
 from atelier_imaging.pool import ImageWorkers
 from atelier_messaging import Bus, database, periodic
 from atelier_messaging.database import Pool
-from atelier_render import provider_factory as composition
-from atelier_render.eta.estimator import EXCHANGE_EVERY_S, Forecaster
-from atelier_render.eta.queue_position import Places
+from atelier_render import provider_factory
+from atelier_render.eta.estimator import EXCHANGE_EVERY_S, EtaEstimator
+from atelier_render.eta.queue_position import QueuePositions
 from atelier_render.execution.completions import Completions
-from atelier_render.execution.input_normaliser import Stills
+from atelier_render.execution.input_normaliser import InputNormaliser
 from atelier_render.execution.inputs import INPUT_BYTES_MAX, Inputs
 from atelier_render.execution.progress import TELL_EVERY_S, Progress
 from atelier_render.execution.scheduler import BEATS_A_LEASE, Scheduler
 from atelier_render.execution.worker import Worker
 from atelier_render.handlers import handle_commands
-from atelier_render.internal_api import places_router, reads_router
+from atelier_render.internal_api import internal_router, queue_positions_router
 from atelier_render.moderation.http import HttpModerator
-from atelier_render.moderation.moderators import BannedWordsModerator, ContentRules, Moderator
-from atelier_render.outputs.analysis import Analyst
-from atelier_render.outputs.artefact_writer import Artefacts
-from atelier_render.outputs.garbage_collector import EXPIRE_EVERY_S, PRUNE_EVERY_S, Collector
-from atelier_render.outputs.result_cache import Reuse
+from atelier_render.moderation.moderators import BannedWordsModerator, ContentModeration, Moderator
+from atelier_render.outputs.analysis import OutputAnalyser
+from atelier_render.outputs.artefact_writer import ArtefactWriter
+from atelier_render.outputs.garbage_collector import EXPIRE_EVERY_S, PRUNE_EVERY_S, GarbageCollector
+from atelier_render.outputs.result_cache import ResultCache
 from atelier_render.outputs.spool import Spool
 from atelier_render.provenance.identity import ensure_identity, make_identity, read_identity
 from atelier_render.provenance.marker import Marker
-from atelier_render.provider_calls.caller import Caller
-from atelier_render.provider_calls.concurrency_gate import CALLS_MAX, Gate
-from atelier_render.provider_calls.retry_policy import Rules
-from atelier_render.provider_calls.submission_log import Submissions
+from atelier_render.provider_calls.caller import ProviderCaller
+from atelier_render.provider_calls.concurrency_gate import CALLS_MAX, ProviderGate
+from atelier_render.provider_calls.retry_policy import RetryPolicy
+from atelier_render.provider_calls.submission_log import SubmissionLog
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
 from atelier_render.providers.worker_http.callbacks import callbacks_router
@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, gives its jobs back when it stops."""
 
-    ending = stop or Shutdown()
+    shutdown = stop or Shutdown()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,33 +66,28 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         pool = await database.connect(url, statement_cache=statements)
         bus = Bus("render", settings, pool)
         checks: dict[str, Check] = {
-            PROCESS: ending.has_not_begun,
+            PROCESS: shutdown.has_not_begun,
             "broker": bus.ready,
             "database": partial(database.ping, pool),
         }
         progress = Progress(bus.unit)
-        async with _scheduler(settings, bus, pool, progress) as (scheduler, objects, providers, forecaster):
-            simulator = settings.simulator == "on"
-            collector = _collector(settings, bus, objects)
+        async with _scheduler(settings, bus, pool, progress) as (scheduler, objects, providers, eta_estimator):
+            collector, simulator = _collector(settings, bus, objects), settings.simulator == "on"
             handle = partial(handle_commands, scheduler=scheduler, collector=collector, simulator=simulator)
             bus.consume(RENDER_COMMANDS, handle)
             await bus.start()
-            bus.run_in_background(scheduler.run_lane("paced"), "paced jobs")
-            if simulator:
-                bus.run_in_background(scheduler.run_lane("instant"), "instant jobs")
-            bus.run_in_background(scheduler.keep_leases(), "heartbeats")
-            every_s = settings.render_lease_s / BEATS_A_LEASE
-            bus.run_in_background(periodic.run_every("lost leases", every_s, scheduler.free_lost), "lost leases")
+            _run_scheduler(settings, bus, scheduler)
             _keep_collecting(settings, bus, collector)
             bus.run_in_background(periodic.run_every("progress", TELL_EVERY_S, progress.tell), "progress")
-            app.include_router(operations_router(checks | {"storage": objects.ready}))
-            bus.run_in_background(periodic.run_every("durations", EXCHANGE_EVERY_S, forecaster.exchange), "durations")
+            exchange = periodic.run_every("durations", EXCHANGE_EVERY_S, eta_estimator.exchange)
+            bus.run_in_background(exchange, "durations")
             slots, cap = settings.render_concurrency, settings.render_tenant_slots_max
-            places = Places(pool, forecaster, slots=slots, cap=cap)
-            app.include_router(reads_router(pool, settings.service_token, providers))
-            app.include_router(places_router(places, settings.service_token))
+            positions = QueuePositions(pool, eta_estimator, slots=slots, cap=cap)
+            app.include_router(operations_router(checks | {"storage": objects.ready}))
+            app.include_router(internal_router(pool, settings.service_token, providers))
+            app.include_router(queue_positions_router(positions, settings.service_token))
             if settings.render_callback_url:
-                app.include_router(callbacks_router(composition.listeners(providers)))
+                app.include_router(callbacks_router(provider_factory.callback_listeners(providers)))
             yield
             await scheduler.stop()
             await bus.stop()
@@ -109,8 +104,17 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     )
 
 
-def _collector(settings: Settings, bus: Bus, objects: ObjectStore) -> Collector:
-    return Collector(
+def _run_scheduler(settings: Settings, bus: Bus, scheduler: Scheduler) -> None:
+    bus.run_in_background(scheduler.run_lane("paced"), "paced jobs")
+    if settings.simulator == "on":
+        bus.run_in_background(scheduler.run_lane("instant"), "instant jobs")
+    bus.run_in_background(scheduler.renew_leases_forever(), "heartbeats")
+    every_s = settings.render_lease_s / BEATS_A_LEASE
+    bus.run_in_background(periodic.run_every("lost leases", every_s, scheduler.release_lost_leases), "lost leases")
+
+
+def _collector(settings: Settings, bus: Bus, objects: ObjectStore) -> GarbageCollector:
+    return GarbageCollector(
         bus.unit,
         objects,
         retention_days=settings.render_retention_days,
@@ -119,8 +123,8 @@ def _collector(settings: Settings, bus: Bus, objects: ObjectStore) -> Collector:
     )
 
 
-def _keep_collecting(settings: Settings, bus: Bus, collector: Collector) -> None:
-    bus.run_in_background(collector.keep_collecting(), "doomed objects")
+def _keep_collecting(settings: Settings, bus: Bus, collector: GarbageCollector) -> None:
+    bus.run_in_background(collector.collect_forever(), "doomed objects")
     if settings.render_retention_days:
         bus.run_in_background(periodic.run_every("retention", EXPIRE_EVERY_S, collector.expire), "retention")
     if settings.render_jobs_keep_days:
@@ -132,19 +136,19 @@ def _keep_collecting(settings: Settings, bus: Bus, collector: Collector) -> None
 @asynccontextmanager
 async def _scheduler(
     settings: Settings, bus: Bus, pool: Pool, progress: Progress
-) -> AsyncIterator[tuple[Scheduler, ObjectStore, Sequence[Provider], Forecaster]]:
+) -> AsyncIterator[tuple[Scheduler, ObjectStore, Sequence[Provider], EtaEstimator]]:
     objects = ObjectStore(settings.storage)
     fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX)
     # Every slot's pictures may wait at once: slots are what bounds the work, not this queue.
     images = ImageWorkers(workers=settings.render_image_workers, waiting_max=settings.render_concurrency * N_MAX)
     spool = Spool(settings.render_spool_dir)
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-    artefacts = Artefacts(objects, spool, pool)
+    artefacts = ArtefactWriter(objects, spool, pool)
     simulator = Simulator(images, attempt_s=settings.render_attempt_s) if settings.simulator == "on" else None
     inputs = Inputs(objects, fetcher)
-    providers = composition.compose(settings, images)
+    providers = provider_factory.create_providers(settings, images)
     rules = _content_rules(settings)
-    reuse = Reuse(objects, pool, days_max=settings.render_retention_days)
+    reuse = ResultCache(objects, pool, days_max=settings.render_retention_days)
     marker = _marker(settings)
     worker = Worker(
         providers,
@@ -152,22 +156,22 @@ async def _scheduler(
         _caller(settings, pool, providers, owner),
         rules,
         inputs,
-        Stills(images),
+        InputNormaliser(images),
         artefacts,
         reuse,
-        Analyst(images.analyse),
+        OutputAnalyser(images.analyse),
         progress,
         marker,
     )
     completions = Completions(bus.unit, artefacts, owner=owner)
-    forecaster = Forecaster(pool, providers, simulator)
+    eta_estimator = EtaEstimator(pool, providers, simulator)
     lease_s, slots, cap = settings.render_lease_s, settings.render_concurrency, settings.render_tenant_slots_max
     scheduler = Scheduler(
-        bus.unit, worker, completions, forecaster, owner=owner, lease_s=lease_s, slots=slots, tenant_slots_max=cap
+        bus.unit, worker, completions, eta_estimator, owner=owner, lease_s=lease_s, slots=slots, tenant_slots_max=cap
     )
-    yield scheduler, objects, providers, forecaster
+    yield scheduler, objects, providers, eta_estimator
     await rules.close()
-    await composition.close(providers)
+    await provider_factory.close_providers(providers)
     await images.close()
     spool.close()
     if marker is not None:
@@ -189,23 +193,25 @@ def _marker(settings: Settings) -> Marker | None:
     try:
         return Marker(ensure_identity(file))
     except OSError as error:
-        logger.warning("provenance: %s cannot be made, outputs are signed by a key of this process: %s", file, error)
+        logger.warning(
+            "creating provenance file %s failed, outputs are signed by a key of this process: %s", file, error
+        )
         return Marker(make_identity())
 
 
-def _caller(settings: Settings, pool: Pool, providers: Sequence[Provider], owner: str) -> Caller:
+def _caller(settings: Settings, pool: Pool, providers: Sequence[Provider], owner: str) -> ProviderCaller:
     calls_max = settings.render_provider_calls
     remote = [provider.name for provider in providers if provider.capabilities.remote]
-    gates = {name: Gate(name, calls_max=calls_max.get(name, CALLS_MAX)) for name in remote}
-    rules = Rules(
+    gates = {name: ProviderGate(name, calls_max=calls_max.get(name, CALLS_MAX)) for name in remote}
+    rules = RetryPolicy(
         tries_max=settings.render_provider_tries,
         retry_after_s_max=settings.render_retry_after_max_s,
         reconcile_s=settings.reconcile_s,
     )
-    return Caller(providers, gates, Submissions(pool, owner=owner), rules)
+    return ProviderCaller(providers, gates, SubmissionLog(pool, owner=owner), rules)
 
 
-def _content_rules(settings: Settings) -> ContentRules:
+def _content_rules(settings: Settings) -> ContentModeration:
     moderators: list[Moderator] = []
     if banned := BannedWords.from_list(settings.content_banned_words, whole=True):
         moderators.append(BannedWordsModerator(banned))
@@ -214,7 +220,7 @@ def _content_rules(settings: Settings) -> ContentRules:
         moderators.append(HttpModerator(url, token, timeout_s=settings.moderation_timeout_s))
     if settings.moderation_openai == "on":
         moderators.append(_openai_moderator(settings))
-    return ContentRules(moderators, when_away=settings.moderation_when_away)
+    return ContentModeration(moderators, when_away=settings.moderation_when_away)
 
 
 def _openai_moderator(settings: Settings) -> Moderator:

@@ -57,13 +57,13 @@ async def measure(superuser: str, url: str, lengths: Sequence[int]) -> list[Cost
         await pool.execute(_COUNT, timeout=600)
         await testing.analyze(superuser, url)
         pages = await _pages(pool)
-        costs.append(Cost(length, await _claimed_in_ms(pool), pages))
+        costs.append(Cost(length, await _claim_ms(pool), pages))
         there = int(await pool.fetchval("SELECT sum(queued) FROM tenant_queues"))
     await pool.close()
     return costs
 
 
-async def _claimed_in_ms(pool: Pool) -> float:
+async def _claim_ms(pool: Pool) -> float:
     took = []
     for _ in range(WARM_UP + CLAIMS):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What render does with the commands it hears: load, decide, save, emit. Transaction itself is the scheduler's."""
+"""Handlers of render's commands: load, decide, save, emit. The scheduler does the rendering."""
 
 from functools import partial
 from typing import cast
@@ -8,49 +8,51 @@ from atelier_messaging import Delivery, Transaction
 from atelier_render import store
 from atelier_render.execution.scheduler import CANCELLED, Scheduler
 from atelier_render.jobs import NewJob, lane_of
-from atelier_render.outputs.garbage_collector import Collector
+from atelier_render.outputs.garbage_collector import GarbageCollector
 from atelier_storage.keys import is_input, is_upload
 from atelier_telemetry import metrics
 from atelier_telemetry.tracing import traceparent_of
 
 
-async def handle_commands(work: Transaction, *, scheduler: Scheduler, collector: Collector, simulator: bool) -> None:
+async def handle_commands(
+    tx: Transaction, *, scheduler: Scheduler, collector: GarbageCollector, simulator: bool
+) -> None:
     """Queue ``render.commands``. A cancelled job is answered here if it ends by this; a running one is answered by its
-    worker, a finished one already was. Results that nobody may have any more go."""
-    if await _let_go(work):
-        work.after_commit(collector.wake)
-    jobs = [new_job(d, simulator=simulator) for d in work.fresh if isinstance(d.message, RequestRender)]
-    cancels = {d.message.subject: d for d in work.fresh if isinstance(d.message, CancelRender)}
-    for generation_id in await store.change_queues(work.connection, jobs, cancels.keys(), CANCELLED):
+    worker, a finished one already was. Results of deleted generations are removed."""
+    if await _let_go(tx):
+        tx.after_commit(collector.wake)
+    jobs = [new_job(d, simulator=simulator) for d in tx.fresh if isinstance(d.message, RequestRender)]
+    cancels = {d.message.subject: d for d in tx.fresh if isinstance(d.message, CancelRender)}
+    for generation_id in await store.change_queues(tx.connection, jobs, cancels.keys(), CANCELLED):
         event = RenderFailed(generation_id=generation_id, code="cancelled", reason=CANCELLED)
-        work.emit(event, cause=cancels[generation_id])
-    await _tell_again(work)
-    work.after_commit(partial(scheduler.wake, {job.lane for job in jobs}))
+        tx.emit(event, cause=cancels[generation_id])
+    await _tell_again(tx)
+    tx.after_commit(partial(scheduler.wake, {job.lane for job in jobs}))
     if cancels:
-        work.after_commit(scheduler.look_for_cancels)
+        tx.after_commit(scheduler.check_cancels_now)
 
 
-async def _tell_again(work: Transaction) -> None:
-    """Answers once more who asks a second time: what was said first may be lost."""
-    again = {d.message.subject: d for d in work.fresh if isinstance(d.message, RequestRender) and d.message.again}
-    for event in await store.tell_again(work.connection, again) if again else ():
-        work.emit(event, cause=again[event.generation_id])
+async def _tell_again(tx: Transaction) -> None:
+    """Answers a repeated request again: the first answer may be lost."""
+    again = {d.message.subject: d for d in tx.fresh if isinstance(d.message, RequestRender) and d.message.again}
+    for event in await store.tell_again(tx.connection, again) if again else ():
+        tx.emit(event, cause=again[event.generation_id])
 
 
-async def _let_go(work: Transaction) -> bool:
-    """Removes results that are deleted or came too late, and what was asked for them; whether there were any.
+async def _let_go(tx: Transaction) -> bool:
+    """Removes results that are deleted or came too late, and their requests; whether there were any.
 
     Before the queues change: jobs are locked before tenants.
     """
-    deleted = {d.message.subject for d in work.fresh if isinstance(d.message, GenerationDeleted)}
-    late = {d.message.subject for d in work.fresh if isinstance(d.message, DiscardRender)}
+    deleted = {d.message.subject for d in tx.fresh if isinstance(d.message, GenerationDeleted)}
+    late = {d.message.subject for d in tx.fresh if isinstance(d.message, DiscardRender)}
     if not deleted and not late:
         return False
-    await store.forget_requests(work.connection, deleted | late)
-    await store.retire_results(work.connection, deleted, "requested")
-    named = [key for d in work.fresh if isinstance(d.message, GenerationDeleted) for key in d.message.inputs]
-    await store.doom_inputs(work.connection, [key for key in named if is_input(key) or is_upload(key)])
-    metrics.DISCARDED.inc(await store.retire_results(work.connection, late, "late"))
+    await store.forget_requests(tx.connection, deleted | late)
+    await store.retire_results(tx.connection, deleted, "requested")
+    named = [key for d in tx.fresh if isinstance(d.message, GenerationDeleted) for key in d.message.inputs]
+    await store.schedule_input_deletion(tx.connection, [key for key in named if is_input(key) or is_upload(key)])
+    metrics.DISCARDED.inc(await store.retire_results(tx.connection, late, "late"))
     return True
 
 

@@ -1,4 +1,4 @@
-"""What render answers its colleagues over internal HTTP: the story of one job, its place, and what may be asked."""
+"""Internal HTTP API for the other services: the history of one job, its queue position, and the providers' offers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 from pydantic import SecretStr
 
 from atelier_messaging.database import Pool
-from atelier_render.eta.queue_position import Place, Places
+from atelier_render.eta.queue_position import Place, QueuePositions
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.selection import offers_of
 from atelier_telemetry.operations import require_token
@@ -37,14 +37,14 @@ FROM artefacts WHERE generation_id = $1 ORDER BY key
 _REMOVALS = "SELECT reason, outputs, removed_at FROM removals WHERE generation_id = $1 ORDER BY removed_at"
 
 
-def reads_router(pool: Pool, token: SecretStr, providers: Sequence[Provider]) -> APIRouter:
+def internal_router(pool: Pool, token: SecretStr, providers: Sequence[Provider]) -> APIRouter:
     """Routes under ``/internal``, for holders of the service token."""
     router = APIRouter(prefix="/internal", dependencies=require_token(token), include_in_schema=False)
 
     @router.get("/jobs/{generation_id}")
     async def job(generation_id: UUID) -> dict[str, Any]:
         """The job, its attempts in order, the one under way included, what was sent to remote providers for it and
-        what came of that, its artefacts, and how they went."""
+        their outcomes, its artefacts, and how those were removed."""
         row = await pool.fetchrow(_JOB, generation_id)
         if row is None:
             raise HTTPException(404, "render knows no job for this generation")
@@ -60,14 +60,14 @@ def reads_router(pool: Pool, token: SecretStr, providers: Sequence[Provider]) ->
 
     @router.get("/offers")
     async def offers() -> dict[str, Any]:
-        """Who is configured, in order of preference, and what may be asked of each."""
+        """The configured providers in order of preference, and the offers of each."""
         return offers_of(providers)
 
     return router
 
 
-def places_router(places: Places, token: SecretStr) -> APIRouter:
-    """The route under ``/internal`` that tells how long it will take."""
+def queue_positions_router(places: QueuePositions, token: SecretStr) -> APIRouter:
+    """The route under ``/internal`` for the queue position and the estimate."""
     router = APIRouter(prefix="/internal", dependencies=require_token(token), include_in_schema=False)
 
     @router.get("/queue/{generation_id}")

@@ -24,7 +24,7 @@ ATTEMPTS_MAX = 3
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job as it is asked for."""
+    """A job as it is requested."""
 
     generation_id: UUID
     owner: Owner
@@ -34,7 +34,7 @@ class NewJob:
     traceparent: str | None
 
 
-class Forecast(NamedTuple):
+class Eta(NamedTuple):
     """Seconds from now to the end: half of the like were done in ``p50_s``, nine of ten in ``p90_s``."""
 
     p50_s: float
@@ -42,11 +42,11 @@ class Forecast(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Promise:
-    """What was told first of a job that waited, and how many seconds before it was claimed."""
+class EtaPromise:
+    """The first estimate published for a job that waited, and its age in seconds at the claim."""
 
     age_s: float
-    forecast: Forecast
+    eta: Eta
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ class Job:
     spec: RenderSpec
     lane: Lane
     traceparent: str | None
-    left_s: float
+    remaining_s: float
     """Seconds to the deadline when it was claimed; not positive where it came too late to be started."""
-    promise: Promise | None = None
+    promise: EtaPromise | None = None
 
     @property
     def key(self) -> str:
@@ -70,7 +70,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """A lease that was extended, and whether its client wants the job stopped."""
 
     generation_id: UUID
@@ -79,7 +79,7 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
-class Freed:
+class ReleasedJob:
     """A job whose worker stopped beating. ``code`` is None where it waits for another attempt."""
 
     generation_id: UUID
@@ -90,7 +90,7 @@ class Freed:
 
 @dataclass(slots=True, eq=False)
 class Submission:
-    """What an attempt has sent to a remote provider and, once that is known, what came of it."""
+    """What an attempt has sent to a remote provider and, once known, the outcome."""
 
     id: UUID
     provider: str
@@ -113,7 +113,7 @@ class Attempt:
     submission: Submission | None = None
     """The last one that this attempt sent, or found open."""
     task: asyncio.Task[None] | None = None
-    forecast: Forecast | None = None
+    eta: Eta | None = None
     begun: float = field(default_factory=time.monotonic)
 
     @property
@@ -124,7 +124,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """Something was made: ``delivered`` of the ``n`` asked for."""
+    """Something was made: ``delivered`` of the ``n`` requested."""
 
     job: Job
     provider: str
@@ -138,7 +138,7 @@ class Completion:
     state: Literal["done"] = "done"
 
     def event(self) -> RenderCompleted:
-        """What the world is told."""
+        """The event to publish."""
         return RenderCompleted(
             generation_id=self.job.generation_id,
             outputs=tuple(self.artefacts),
@@ -165,13 +165,13 @@ class Failure:
         return "cancelled" if self.code == "cancelled" else "failed"
 
     def event(self) -> RenderFailed:
-        """What the world is told."""
+        """The event to publish."""
         return RenderFailed(
             generation_id=self.job.generation_id, code=self.code, reason=self.reason, provider=self.provider
         )
 
 
-Ending = Completion | Failure
+JobResult = Completion | Failure
 
 
 def lane_of(spec: RenderSpec, *, simulator: bool) -> Lane:

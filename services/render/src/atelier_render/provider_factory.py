@@ -12,31 +12,31 @@ from atelier_render.providers.local.images import Local
 from atelier_render.providers.local.narration import Narration
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.registry import HOSTED
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_render.providers.worker_http.callbacks import Listener
 from atelier_render.providers.worker_http.provider import HttpWorker
 from atelier_render.settings import Settings
-from atelier_render.speech.process_pool import Readers
+from atelier_render.speech.process_pool import SpeechProcessPool
 
 logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
 class _Closing(Protocol):
-    async def close(self) -> None: ...
+    async def close_providers(self) -> None: ...
 
 
-def compose(settings: Settings, images: ImageWorkers) -> Sequence[Provider]:
+def create_providers(settings: Settings, images: ImageWorkers) -> Sequence[Provider]:
     """Makes them, and says in one line which there are and why others are not."""
     # Who pays for a model's picture is not to get a composed one because the model is away.
     last_resort = settings.environment == "production"
-    readers = Readers(readers=settings.render_narrators)
+    readers = SpeechProcessPool(readers=settings.render_narrators)
     here: list[Provider] = [Local(images, last_resort=last_resort), Narration(readers, last_resort=last_resort)]
     if settings.diffusers.model:
         here.append(Diffusers(settings.diffusers))
-    finishing, callback_url = Finishing(images), _text(settings.render_callback_url)
+    finishing, callback_url = ImageNormaliser(images), _text(settings.render_callback_url)
     workers = [HttpWorker(worker, finishing, callback_url=callback_url) for worker in settings.render_workers]
-    hosted, missing = _hosted_providers(settings, finishing)
+    hosted, missing = _create_hosted_providers(settings, finishing)
     names = [provider.name for provider in here] + [f"{remote.name} at {remote.url}" for remote in (*workers, *hosted)]
     logger.info("providers: %s; not configured: %s", ", ".join(names), ", ".join(missing) or "none")
     composed: list[Provider] = [*here, *workers, *hosted]
@@ -44,19 +44,19 @@ def compose(settings: Settings, images: ImageWorkers) -> Sequence[Provider]:
     return composed
 
 
-def listeners(providers: Sequence[Provider]) -> Mapping[str, Listener]:
-    """The workers whose callbacks are heard, by name."""
+def callback_listeners(providers: Sequence[Provider]) -> Mapping[str, Listener]:
+    """The workers whose callbacks are received, by name."""
     return {provider.name: provider.listener for provider in providers if isinstance(provider, HttpWorker)}
 
 
-async def close(providers: Sequence[Provider]) -> None:
+async def close_providers(providers: Sequence[Provider]) -> None:
     """Lets go of what they hold."""
     for provider in providers:
         if isinstance(provider, _Closing):
-            await provider.close()
+            await provider.close_providers()
 
 
-def _hosted_providers(settings: Settings, finishing: Finishing) -> tuple[list[RemoteProvider], list[str]]:
+def _create_hosted_providers(settings: Settings, finishing: ImageNormaliser) -> tuple[list[RemoteProvider], list[str]]:
     """Those with a key, and for each other one what is not set. Their SDKs, and the image library that one of them
     brings along, are loaded only where there is a key."""
     found: list[RemoteProvider] = []

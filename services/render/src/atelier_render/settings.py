@@ -12,7 +12,7 @@ from atelier_storage.settings import StorageSettings
 from atelier_telemetry.settings import TelemetrySettings
 
 EMPTY_IS_NONE = BeforeValidator(lambda given: given or None)
-"""An environment that passes a name on has it empty where nobody set it."""
+"""An environment that passes a name on has it empty where it is not set."""
 
 
 def _pairs(given: object) -> object:

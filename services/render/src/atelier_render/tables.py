@@ -37,8 +37,8 @@ def _time(*, nullable: bool = True) -> Column[datetime]:
 
 
 class JobRow(SQLModel, table=True):
-    """One generation to be rendered. ``attempt`` counts the leases given; a tombstone (cancelled before it was asked
-    for) has no owner, no spec and no deadline."""
+    """One generation to be rendered. ``attempt`` counts the leases given; a tombstone (cancelled before it was
+    requested) has no owner, no spec and no deadline."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -86,7 +86,7 @@ class JobRow(SQLModel, table=True):
     promised_at: datetime | None = Field(sa_column=_time())
     promised_p50_s: float | None = Field(sa_column=Column(REAL))
     promised_p90_s: float | None = Field(sa_column=Column(REAL))
-    """What was told first, while it waited, of the seconds from then to its end."""
+    """The first estimate while it waited, in seconds from then to its end."""
 
 
 class AttemptRow(SQLModel, table=True):
@@ -113,8 +113,8 @@ class AttemptRow(SQLModel, table=True):
 class SubmissionRow(SQLModel, table=True):
     """One request to a remote provider, written before it leaves; ``not_sent`` where the provider was passed over.
 
-    At most one of a generation is open, so nobody submits while an earlier answer is owed. One that is open ends with
-    what is known of it, or with its job: ``abandoned`` where nobody waited for its answer any more.
+    At most one of a generation is open, so no process submits while an earlier answer is owed. One that is open ends
+    with what is known of it, or with its job: ``abandoned`` where its answer was not awaited any more.
     """
 
     __tablename__ = "submissions"
@@ -151,7 +151,7 @@ class SubmissionRow(SQLModel, table=True):
 class ArtefactRow(SQLModel, table=True):
     """One delivered output: where it and its thumbnail lie in the object store and what it is. ``size`` in bytes.
 
-    It outlives its job's row: without it, its objects belong to nobody and are swept away.
+    It outlives its job's row: without it, its objects have no owner and are swept away.
     """
 
     __tablename__ = "artefacts"
@@ -176,7 +176,7 @@ class ArtefactRow(SQLModel, table=True):
 
 class ResultRow(SQLModel, table=True):
     """One generation whose outputs lie in the store, and what they may be delivered again for: all that the picture
-    depends on, as one SHA-256; absent where not all that was asked for was made."""
+    depends on, as one SHA-256; absent where not all that was requested was made."""
 
     __tablename__ = "results"
     __table_args__ = (

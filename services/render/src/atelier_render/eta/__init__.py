@@ -1,1 +1,1 @@
-"""How long it will take: measured, told, and judged when it is over."""
+"""Estimates of completion times: measured durations, quantiles, and how good past estimates were."""

@@ -1,5 +1,5 @@
 """What this process knows of how long renders take: it learns from what it ends, shares that with its fellows through
-a small table, and tells how true its forecasts were.
+a small table, and measures how good its estimates were.
 
 Measurements are kept in memory and exchanged every few seconds: no claim and no ending waits for them, and a crash
 loses some, which changes nothing.
@@ -12,8 +12,8 @@ from typing import Literal
 from atelier_contracts import RenderSpec
 from atelier_messaging.database import Pool
 from atelier_render import store
-from atelier_render.eta import quantiles as forecasts
-from atelier_render.jobs import Attempt, Completion, Forecast
+from atelier_render.eta import quantiles
+from atelier_render.jobs import Attempt, Completion, Eta
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.selection import candidates
 from atelier_render.store import Measured
@@ -28,42 +28,42 @@ ALL = ("", "", "")
 Key = tuple[str, str, str]
 
 
-class Forecaster:
+class EtaEstimator:
     """How long renders take in this installation."""
 
     def __init__(self, pool: Pool, providers: Sequence[Provider], simulator: Provider | None) -> None:
         self._pool = pool
         self._providers = providers
         self._simulator = simulator
-        self._known: Mapping[Key, Sequence[float]] = {}
+        self._durations: Mapping[Key, Sequence[float]] = {}
         self._news: list[Measured] = []
 
-    def forecast(self, spec: RenderSpec) -> Forecast | None:
+    def estimate(self, spec: RenderSpec) -> Eta | None:
         """For a render that starts now; None where nothing like it has been measured."""
-        return forecasts.of_render(self.like(spec))
+        return quantiles.of_render(self.like(spec))
 
     def like(self, spec: RenderSpec) -> Sequence[float]:
-        """How many seconds the latest renders like it took: by the provider that will be asked first, of its kind and
+        """How many seconds the latest renders like it took: by the provider that will be called first, of its kind and
         class, or of its kind alone while those are few."""
-        provider = self._asked_first(spec)
+        provider = self._first_candidate(spec)
         if provider is None:
             return ()
-        own = self._known.get((provider.name, spec.kind, forecasts.class_of(spec, provider.capabilities)), ())
-        return own if len(own) >= MEASURED_MIN else self._known.get((provider.name, spec.kind, ""), ())
+        own = self._durations.get((provider.name, spec.kind, quantiles.class_of(spec, provider.capabilities)), ())
+        return own if len(own) >= MEASURED_MIN else self._durations.get((provider.name, spec.kind, ""), ())
 
     def latest(self) -> Sequence[float]:
         """How many seconds the latest renders took, of whatever kind."""
-        return self._known.get(ALL, ())
+        return self._durations.get(ALL, ())
 
-    def finished(self, attempt: Attempt, ending: Completion) -> None:
-        """Learns from a render that has ended well, and tells how true was what was told of it."""
+    def record_duration(self, attempt: Attempt, ending: Completion) -> None:
+        """Records the duration of a successful render and how good its estimates were."""
         if ending.reused:
             return
         job, took_s = attempt.job, time.monotonic() - attempt.begun
-        if attempt.forecast:
-            _tell("started", attempt.forecast, took_s)
+        if attempt.eta:
+            _tell("started", attempt.eta, took_s)
         if job.promise:
-            _tell("queued", job.promise.forecast, job.promise.age_s + took_s)
+            _tell("queued", job.promise.eta, job.promise.age_s + took_s)
         if len(self._news) < NEWS_MAX:
             self._news += [(*key, took_s) for key in self._keys(job.spec, ending.provider)]
 
@@ -72,20 +72,20 @@ class Forecaster:
         news, self._news = self._news, []
         if news:
             await store.add_durations(self._pool, news)
-        self._known = await store.durations(self._pool)
+        self._durations = await store.durations(self._pool)
 
-    def _asked_first(self, spec: RenderSpec) -> Provider | None:
+    def _first_candidate(self, spec: RenderSpec) -> Provider | None:
         if self._simulator and spec.simulate:
             return self._simulator
         return next(iter(candidates(self._providers, spec)), None)
 
     def _keys(self, spec: RenderSpec, name: str) -> set[Key]:
         """Everything that a render counts for."""
-        made_by = next((p for p in (*self._providers, self._simulator) if p and p.name == name), None)
-        own = forecasts.class_of(spec, made_by.capabilities) if made_by else ""
+        maker = next((p for p in (*self._providers, self._simulator) if p and p.name == name), None)
+        own = quantiles.class_of(spec, maker.capabilities) if maker else ""
         return {ALL, (name, spec.kind, ""), (name, spec.kind, own)}
 
 
-def _tell(told: Literal["queued", "started"], forecast: Forecast, took_s: float) -> None:
-    metrics.ETA_RATIO.labels(told).observe(took_s / max(forecast.p50_s, 0.001))
-    metrics.ETA_KEPT.labels(told, "yes" if took_s <= forecast.p90_s else "no").inc()
+def _tell(told: Literal["queued", "started"], eta: Eta, took_s: float) -> None:
+    metrics.ETA_RATIO.labels(told).observe(took_s / max(eta.p50_s, 0.001))
+    metrics.ETA_KEPT.labels(told, "yes" if took_s <= eta.p90_s else "no").inc()

@@ -1,7 +1,6 @@
-"""How long renders take, told from how long the like of them took: pure rules, no clock and no storage.
+"""Estimates how long renders take from the durations of similar ones. Pure: no clock, no storage.
 
-A forecast is a pair, what half of the like were done in and what nine of ten were done in; never an average, which one
-slow render spoils.
+An estimate is a pair, the median and the 90th percentile; never an average, which one slow render distorts.
 """
 
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ from math import ceil, sqrt
 from statistics import fmean, pstdev
 
 from atelier_contracts import RenderSpec
-from atelier_render.jobs import Forecast
+from atelier_render.jobs import Eta
 from atelier_render.providers.protocol import Capabilities, mode_of
 
 NINE_OF_TEN_SIGMAS = 1.28
@@ -18,7 +17,7 @@ NINE_OF_TEN_SIGMAS = 1.28
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QueueState:
     """Where a waiting job stands. Positions begin with 1; ``cap`` is 0 where its tenant is held to none."""
 
     position: int
@@ -29,18 +28,18 @@ class Standing:
     cap: int
 
 
-def of_render(seconds: Sequence[float]) -> Forecast | None:
+def of_render(seconds: Sequence[float]) -> Eta | None:
     """For a render that starts now."""
-    return Forecast(_quantile(seconds, 0.5), _quantile(seconds, 0.9)) if seconds else None
+    return Eta(_quantile(seconds, 0.5), _quantile(seconds, 0.9)) if seconds else None
 
 
-def of_running(seconds: Sequence[float], running_s: float) -> Forecast | None:
+def of_running(seconds: Sequence[float], running_s: float) -> Eta | None:
     """For what has run so long: those that were over by then say nothing any more. None where none took longer."""
-    render = of_render([one for one in seconds if one > running_s])
-    return render and Forecast(render.p50_s - running_s, render.p90_s - running_s)
+    render = of_render([took_s for took_s in seconds if took_s > running_s])
+    return render and Eta(render.p50_s - running_s, render.p90_s - running_s)
 
 
-def of_waiting(seconds: Sequence[float], latest: Sequence[float], standing: Standing) -> Forecast | None:
+def of_waiting(seconds: Sequence[float], latest: Sequence[float], standing: QueueState) -> Eta | None:
     """For what waits: its turn comes when as many renders as are ahead of it have ended, ``slots`` of them at a time,
     each taking as long as the ``latest`` ones of all; then its own. A tenant's cap may let others go before."""
     render = of_render(seconds)
@@ -55,13 +54,13 @@ def of_waiting(seconds: Sequence[float], latest: Sequence[float], standing: Stan
         own_ends_before = max(0, standing.own_position - max(0, standing.cap - standing.own_running))
         wait_s = max(wait_s, own_ends_before * render.p50_s / standing.cap)
     late_s = sqrt((render.p90_s - render.p50_s) ** 2 + (NINE_OF_TEN_SIGMAS * spread_s) ** 2)
-    return Forecast(wait_s + render.p50_s, wait_s + render.p50_s + late_s)
+    return Eta(wait_s + render.p50_s, wait_s + render.p50_s + late_s)
 
 
 def class_of(spec: RenderSpec, can: Capabilities) -> str:
     """What requests of one kind have in common that take about the same time. Made of offered words only, so that
     clients cannot make up classes."""
-    offer = next((one for one in can.offers if one.kind == spec.kind and one.objection(spec) is None), None)
+    offer = next((offer for offer in can.offers if offer.kind == spec.kind and offer.objection(spec) is None), None)
     if offer is None:
         return ""
     asked = ((spec.model, offer.models), (spec.size, offer.sizes), (spec.quality, offer.qualities))

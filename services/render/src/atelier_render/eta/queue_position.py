@@ -8,42 +8,42 @@ import asyncpg
 from atelier_contracts import RenderSpec
 from atelier_messaging.database import Pool
 from atelier_render import store
-from atelier_render.eta import quantiles as forecasts
-from atelier_render.eta.estimator import Forecaster
-from atelier_render.eta.quantiles import Standing
-from atelier_render.jobs import Forecast
+from atelier_render.eta import quantiles
+from atelier_render.eta.estimator import EtaEstimator
+from atelier_render.eta.quantiles import QueueState
+from atelier_render.jobs import Eta
 
 Place = dict[str, int | None]
 
 
-class Places:
+class QueuePositions:
     """Answers for the jobs of all processes; ``slots`` and ``cap`` are those of this one."""
 
-    def __init__(self, pool: Pool, forecaster: Forecaster, *, slots: int, cap: int) -> None:
+    def __init__(self, pool: Pool, eta_estimator: EtaEstimator, *, slots: int, cap: int) -> None:
         self._pool = pool
-        self._forecaster = forecaster
+        self._eta_estimator = eta_estimator
         self._slots = slots
         self._cap = cap
 
     async def find(self, generation_id: UUID) -> Place | None:
         """``position`` (1: next) while it waits; ``eta_s`` and ``eta_p90_s`` where the like of it has been measured.
-        None for what neither waits nor runs. What is told of a waiting job for the first time is written down."""
-        row = await store.standing(self._pool, generation_id)
+        None for what neither waits nor runs. The first estimate for a waiting job is stored."""
+        row = await store.job_queue_state(self._pool, generation_id)
         if row is None:
             return None
-        like = self._forecaster.like(RenderSpec.model_validate(row["spec"]))
+        like = self._eta_estimator.like(RenderSpec.model_validate(row["spec"]))
         if row["state"] == "running":
-            return _told(None, forecasts.of_running(like, row["running_s"]))
+            return _position_of(None, quantiles.of_running(like, row["running_s"]))
         # Instant jobs are not measured: a thousand of them are over in the time it takes to ask about one.
         paced = row["lane"] == "paced"
-        forecast = forecasts.of_waiting(like, self._forecaster.latest(), self._standing(row)) if paced else None
-        if forecast and not row["promised"]:
-            await store.promise(self._pool, generation_id, *forecast)
-        return _told(row["ahead"] + 1, forecast)
+        eta = quantiles.of_waiting(like, self._eta_estimator.latest(), self._queue_state(row)) if paced else None
+        if eta and not row["promised"]:
+            await store.promise(self._pool, generation_id, *eta)
+        return _position_of(row["ahead"] + 1, eta)
 
-    def _standing(self, row: asyncpg.Record) -> Standing:
+    def _queue_state(self, row: asyncpg.Record) -> QueueState:
         """There are at least as many slots as this process has, and as many as are taken."""
-        return Standing(
+        return QueueState(
             position=row["ahead"] + 1,
             running=row["running"],
             slots=max(self._slots, row["running"]),
@@ -53,6 +53,6 @@ class Places:
         )
 
 
-def _told(position: int | None, forecast: Forecast | None) -> Place:
-    p50_s, p90_s = (ceil(forecast.p50_s), ceil(forecast.p90_s)) if forecast else (None, None)
+def _position_of(position: int | None, eta: Eta | None) -> Place:
+    p50_s, p90_s = (ceil(eta.p50_s), ceil(eta.p90_s)) if eta else (None, None)
     return {"position": position, "eta_s": p50_s, "eta_p90_s": p90_s}

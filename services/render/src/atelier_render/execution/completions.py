@@ -1,16 +1,15 @@
 """Ends attempts in groups: rows, artefacts and events of many finished jobs in one commit.
 
-Whoever still holds the lease wins, by compare-and-set; what a loser made is thrown away and counted.
+The holder of the lease wins, by compare-and-set; what a loser made is discarded and counted.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 
-from atelier_messaging import Batcher, UnitOfWork, is_outage
+from atelier_messaging import Batcher, UnitOfWork, until_available
 from atelier_render import store
-from atelier_render.jobs import Attempt, Completion, Ending, Failure
-from atelier_render.outputs.artefact_writer import Artefacts
+from atelier_render.jobs import Attempt, Completion, Failure, JobResult
+from atelier_render.outputs.artefact_writer import ArtefactWriter
 from atelier_render.store import Closing
 from atelier_telemetry import attributes, metrics
 
@@ -18,35 +17,28 @@ BATCH_MAX = 100
 OUTAGE_PAUSE_S = 0.5
 logger = logging.getLogger(__name__)
 
-Finished = tuple[Attempt, Ending]
+Finished = tuple[Attempt, JobResult]
 
 
 class Completions:
     """Commits endings on behalf of one worker, the holder of the leases."""
 
-    def __init__(self, unit: UnitOfWork, artefacts: Artefacts, *, owner: str) -> None:
+    def __init__(self, unit: UnitOfWork, artefacts: ArtefactWriter, *, owner: str) -> None:
         self._unit = unit
         self._artefacts = artefacts
         self._owner = owner
         self._batcher: Batcher[Finished, bool] = Batcher(self.commit, batch_max=BATCH_MAX)
 
-    async def settle(self, attempt: Attempt, ending: Ending) -> bool:
+    async def settle(self, attempt: Attempt, ending: JobResult) -> bool:
         """Ends one attempt, in company of those that end at the same time, and tidies up after it: whether it won."""
         won = await self._batcher.submit((attempt, ending))
         await self._artefacts.settle(attempt, won=won, made=isinstance(ending, Completion))
         return won
 
     async def commit(self, finished: Sequence[Finished]) -> Sequence[bool]:
-        """One transaction for all; waits while the database is away. Answers which attempts won."""
-        while True:
-            try:
-                won = await self._commit(finished)
-                break
-            except Exception as error:
-                if not is_outage(error):
-                    raise
-                logger.warning("cannot end %d attempts now: %r", len(finished), error)
-                await asyncio.sleep(OUTAGE_PAUSE_S)
+        """One transaction for all; retries while the database is unavailable. Returns which attempts won."""
+        what = f"ending {len(finished)} attempts"
+        won = await until_available(lambda: self._commit(finished), what=what, pause_s=OUTAGE_PAUSE_S)
         for attempt, ending in finished:
             outcome = ending.state if attempt.job.generation_id in won else "lost"
             attempt.span.set_attribute(attributes.OUTCOME, outcome)
@@ -58,14 +50,18 @@ class Completions:
         await self._batcher.drain()
 
     async def _commit(self, finished: Sequence[Finished]) -> set[object]:
-        async with self._unit.once() as work:
-            won = await store.finish_jobs(work.connection, self._owner, [ending for _, ending in finished])
+        async with self._unit.once() as tx:
+            won = await store.finish_jobs(tx.connection, self._owner, [ending for _, ending in finished])
             for attempt, ending in finished:
                 if attempt.job.generation_id in won:
-                    work.emit(ending.event(), cause=attempt.span)
-            closings = [_closing(*one) for one in finished if _may_be_open(one[0]) and one[0].job.generation_id in won]
+                    tx.emit(ending.event(), cause=attempt.span)
+            closings = [
+                _submission_closing(*pair)
+                for pair in finished
+                if _may_be_open(pair[0]) and pair[0].job.generation_id in won
+            ]
             if closings:
-                await store.close_submissions(work.connection, closings)
+                await store.close_submissions(tx.connection, closings)
         return set(won)
 
 
@@ -74,8 +70,8 @@ def _may_be_open(attempt: Attempt) -> bool:
     return attempt.submission is not None or attempt.job.spec.simulate is None
 
 
-def _closing(attempt: Attempt, ending: Ending) -> Closing:
-    """An outcome that is known ends the submission; one that nobody waited for any more is abandoned with the job."""
+def _submission_closing(attempt: Attempt, ending: JobResult) -> Closing:
+    """A known outcome ends the submission; an unknown one is abandoned together with the job."""
     sent, why = attempt.submission, ending.reason if isinstance(ending, Failure) else None
     if sent is None or sent.outcome is None:
         return Closing(attempt.job.generation_id, "abandoned", why)

@@ -1,6 +1,6 @@
 """Makes of every picture that a client gave the one file that providers see: upright, in sRGB, without metadata.
 
-Providers here and elsewhere get the same bytes, so that all of them work on what was checked and what `files` tells.
+Providers here and elsewhere get the same bytes, so that all of them work on what was checked and what `files` reports.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Sides = tuple[int, int]
 """Width and height in pixels."""
 
 
-class Stills:
+class InputNormaliser:
     """Runs in the image workers; use it under a timeout."""
 
     def __init__(self, images: ImageWorkers) -> None:
@@ -55,6 +55,8 @@ class Stills:
             except ImageQueueFull:
                 await asyncio.sleep(BUSY_PAUSE_S)
             except ImageWorkerDied as error:
-                logger.warning("decoding an input of %d bytes failed: %s", len(given.data), error)
+                logger.warning(
+                    "decoding an input of %d bytes failed, trying %d times in all: %s", len(given.data), TRIES, error
+                )
                 tries += 1
         return ImageRefused("broken", "The picture cannot be decoded within the memory and time allowed.")

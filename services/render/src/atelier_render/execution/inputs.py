@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from atelier_contracts import InputRef, Owner
 from atelier_render.providers.protocol import Input
-from atelier_render.retrying import patiently
+from atelier_render.retrying import retry_while_storage_unavailable
 from atelier_storage import keys
 from atelier_storage.errors import FetchFailed, ObjectCorrupt, ObjectMissing, ObjectTooLarge
 from atelier_storage.objects import ObjectStore
@@ -63,7 +63,7 @@ class Inputs:
         if not keys.belongs_to(key, owner.kind, owner.id):
             return InputRefused("there is no such object")  # the same answer for another tenant's key
         try:
-            return await patiently(lambda: self._store.get(key, INPUT_BYTES_MAX))
+            return await retry_while_storage_unavailable(lambda: self._store.get(key, INPUT_BYTES_MAX))
         except ObjectMissing:
             return InputRefused("there is no such object")
         except ObjectTooLarge:
@@ -75,9 +75,9 @@ class Inputs:
         for attempt in range(1, FETCH_TRIES_MAX + 1):
             try:
                 fetched = await self._fetcher.fetch(url)
-            except FetchFailed as failed:
+            except FetchFailed as error:
                 if attempt == FETCH_TRIES_MAX:
-                    return InputRefused(f"it could not be fetched: {failed}")
+                    return InputRefused(f"it could not be fetched: {error}")
                 await asyncio.sleep(FETCH_PAUSE_S * 2**attempt)
             else:
                 return InputRefused(fetched.message) if isinstance(fetched, UrlRefusal) else fetched.body

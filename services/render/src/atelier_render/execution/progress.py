@@ -1,7 +1,7 @@
-"""How far renders have come, told to the world at most once a second each, all of them in one commit.
+"""Progress of renders, published at most once a second each, all of them in one commit.
 
-Reporting writes a number into memory; a loop tells what has changed. What is not told before the end is never told:
-the end says more.
+Reporting writes a number into memory; a loop publishes what has changed. Progress that is not published
+before the end never is: the end says more.
 """
 
 from collections.abc import Callable, Iterator
@@ -49,8 +49,8 @@ class Progress:
         news = [report for report in self._reports.values() if report.percent > report.told]
         if not news:
             return
-        async with self._unit.once() as work:
+        async with self._unit.once() as tx:
             for report in news:
                 report.told = report.percent
                 event = RenderProgressed(generation_id=report.attempt.job.generation_id, progress=report.percent)
-                work.emit(event, cause=report.attempt.span)
+                tx.emit(event, cause=report.attempt.span)

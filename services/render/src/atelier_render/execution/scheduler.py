@@ -15,17 +15,17 @@ from typing import TypeVar
 from opentelemetry import trace
 
 from atelier_contracts import RenderFailed, RenderStarted
-from atelier_messaging import UnitOfWork, is_outage
+from atelier_messaging import UnitOfWork, is_outage, wait_event
 from atelier_render import store
-from atelier_render.eta.estimator import Forecaster
+from atelier_render.eta.estimator import EtaEstimator
 from atelier_render.execution.completions import Completions
 from atelier_render.execution.worker import Worker
-from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Completion, Ending, Failure, Job, Lane, Phase
+from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Completion, Failure, Job, JobResult, Lane, Phase
 from atelier_telemetry import attributes, metrics
 from atelier_telemetry.tracing import Span, parent_from, tracer
 
 POLL_S = 1.0
-"""Seconds between looks at the queue when nobody wakes us: jobs that other processes saved or gave back."""
+"""Seconds between polls of the queue without a wake-up: for jobs that other processes saved or gave back."""
 INSTANT_MAX = 100
 FREED_MAX = 500
 STOP_S_MAX = 4.0
@@ -44,7 +44,7 @@ class Scheduler:
         unit: UnitOfWork,
         worker: Worker,
         completions: Completions,
-        forecaster: Forecaster,
+        eta_estimator: EtaEstimator,
         *,
         owner: str,
         lease_s: float,
@@ -54,7 +54,7 @@ class Scheduler:
         self._unit = unit
         self._worker = worker
         self._completions = completions
-        self._forecaster = forecaster
+        self._eta_estimator = eta_estimator
         self._owner = owner
         self._lease_s = lease_s
         self._slots = slots
@@ -70,37 +70,39 @@ class Scheduler:
         for lane in lanes:
             self._wakes[lane].set()
 
-    def look_for_cancels(self) -> None:
+    def check_cancels_now(self) -> None:
         """A running job was flagged; the next beat comes at once."""
         self._beat_soon.set()
 
     async def run_lane(self, lane: Lane) -> None:
-        """For ever: claim and render, at once when woken, else every ``POLL_S``."""
+        """Runs until cancelled: claims and renders, at once when woken, else every ``POLL_S``."""
         take = self._take_paced if lane == "paced" else self._take_instant
         more: bool | None = False
         while True:
-            await _set_within(self._wakes[lane], 0.0 if more else POLL_S)
+            await wait_event(self._wakes[lane], 0.0 if more else POLL_S)
+            self._wakes[lane].clear()
             async with self._turns[lane]:
-                more = await self._through_outages(take)
+                more = await self._skip_when_database_unavailable(take)
 
-    async def keep_leases(self) -> None:
-        """For ever: beat, and take away what others no longer hold."""
+    async def renew_leases_forever(self) -> None:
+        """Runs until cancelled: renews the leases and stops attempts that lost theirs."""
         while True:
-            await _set_within(self._beat_soon, self._lease_s / BEATS_A_LEASE)
-            await self._through_outages(self._beat)
+            await wait_event(self._beat_soon, self._lease_s / BEATS_A_LEASE)
+            self._beat_soon.clear()
+            await self._skip_when_database_unavailable(self._renew_leases)
 
-    async def free_lost(self) -> None:
+    async def release_lost_leases(self) -> None:
         """Jobs whose worker stopped beating go back to the queue, or to their end after ``ATTEMPTS_MAX`` attempts."""
         exhausted = f"the render was lost {ATTEMPTS_MAX} times"
-        async with self._unit.once() as work:
-            freed = await store.free_lost_jobs(work.connection, FREED_MAX, cancelled=CANCELLED, exhausted=exhausted)
+        async with self._unit.once() as tx:
+            freed = await store.release_lost_jobs(tx.connection, FREED_MAX, cancelled=CANCELLED, exhausted=exhausted)
             for job in freed:
                 if job.code is not None:
                     event = RenderFailed(generation_id=job.generation_id, code=job.code, reason=job.reason or "")
-                    work.emit(event, cause=trace.get_current_span(parent_from(job.traceparent)))
-            await store.abandon_submissions(work.connection)
+                    tx.emit(event, cause=trace.get_current_span(parent_from(job.traceparent)))
+            await store.abandon_submissions(tx.connection)
         if freed:
-            logger.warning("%d leases were lost", len(freed))
+            logger.warning("leases lost: %d, their jobs are queued again or ended", len(freed))
             metrics.LEASES_LOST.inc(len(freed))
             self.wake(self._wakes)
         for state, depth in (await store.depths(self._unit.pool)).items():
@@ -127,9 +129,9 @@ class Scheduler:
         attempts = await self._claim("paced", free) if free > 0 else []
         for attempt in attempts:
             self._attempts[attempt.job.key] = attempt
-            attempt.forecast = self._forecaster.forecast(attempt.job.spec)
+            attempt.eta = self._eta_estimator.estimate(attempt.job.spec)
             attempt.task = asyncio.create_task(self._render(attempt), name=f"render {attempt.job.key}")
-            attempt.task.add_done_callback(partial(self._over, attempt))
+            attempt.task.add_done_callback(partial(self._on_task_done, attempt))
         return 0 < len(attempts) == free
 
     async def _take_instant(self) -> bool:
@@ -137,44 +139,44 @@ class Scheduler:
         attempts = await self._claim("instant", INSTANT_MAX)
         if not attempts:
             return False
-        await self._completions.commit([(a, self._worker.perform_at_once(a.job)) for a in attempts])
+        await self._completions.commit([(a, self._worker.perform_instant(a.job)) for a in attempts])
         for attempt in attempts:
             attempt.span.end()
         return len(attempts) == INSTANT_MAX
 
     async def _claim(self, lane: Lane, limit: int) -> list[Attempt]:
         attempts = []
-        async with self._unit.once() as work:
+        async with self._unit.once() as tx:
             jobs = await store.claim_jobs(
-                work.connection, lane, limit, owner=self._owner, lease_s=self._lease_s, cap=self._cap_of[lane]
+                tx.connection, lane, limit, owner=self._owner, lease_s=self._lease_s, cap=self._cap_of[lane]
             )
             for job in jobs:
                 span = _span(job)
-                if job.left_s > 0:
+                if job.remaining_s > 0:
                     attempts.append(Attempt(job, span))
-                    work.emit(RenderStarted(generation_id=job.generation_id, attempt=job.attempt), cause=span)
+                    tx.emit(RenderStarted(generation_id=job.generation_id, attempt=job.attempt), cause=span)
                 else:
-                    work.emit(Failure(job, None, "provider_timeout", store.LATE).event(), cause=span)
+                    tx.emit(Failure(job, None, "provider_timeout", store.LATE).event(), cause=span)
                     span.end()
         return attempts
 
     async def _render(self, attempt: Attempt) -> None:
         try:
             with trace.use_span(attempt.span, end_on_exit=True):
-                ending = await self._ending(attempt)
+                ending = await self._run_attempt(attempt)
                 attempt.phase = "settling"
                 if await self._completions.settle(attempt, ending) and isinstance(ending, Completion):
-                    self._forecaster.finished(attempt, ending)
+                    self._eta_estimator.record_duration(attempt, ending)
         except Exception:
             # Nobody will end this attempt: without its beat the lease runs out and the job is taken over.
-            logger.exception("attempt %s could not be ended", attempt.job.key)
+            logger.exception("ending attempt %s failed, the job is taken over when its lease runs out", attempt.job.key)
 
-    def _over(self, attempt: Attempt, _: object) -> None:
+    def _on_task_done(self, attempt: Attempt, _: object) -> None:
         """However it went, cancelled before its first step included, the slot is free."""
         del self._attempts[attempt.job.key]
         self.wake(["paced"])
 
-    async def _ending(self, attempt: Attempt) -> Ending:
+    async def _run_attempt(self, attempt: Attempt) -> JobResult:
         try:
             return await self._worker.perform(attempt)
         except asyncio.CancelledError:
@@ -183,7 +185,7 @@ class Scheduler:
             attempt.task.uncancel()
             return Failure(attempt.job, None, "cancelled", CANCELLED)
 
-    async def _beat(self) -> None:
+    async def _renew_leases(self) -> None:
         ours = {a.job.generation_id: a for a in self._attempts.values()}
         if not ours:
             return
@@ -196,18 +198,18 @@ class Scheduler:
             elif beat.cancelled:
                 _stop(attempt, "cancelled")
 
-    async def _through_outages(self, act: Callable[[], Awaitable[T]]) -> T | None:
+    async def _skip_when_database_unavailable(self, act: Callable[[], Awaitable[T]]) -> T | None:
         try:
             return await act()
         except Exception as error:
             if not is_outage(error):
                 raise
-            logger.warning("database not usable: %r", error)
+            logger.warning("database unavailable, trying again with the next round: %r", error)
             return None
 
 
 def _stop(attempt: Attempt, phase: Phase) -> None:
-    """Stops what still works. What is settling is left alone: its compare-and-set will tell."""
+    """Stops what still works. What is settling goes on: its compare-and-set decides."""
     if attempt.phase == "working" and attempt.task is not None:
         attempt.phase = phase
         # The word travels to the provider: work that is lost to us alone goes on for whoever takes over.
@@ -224,14 +226,3 @@ def _span(job: Job) -> Span:
     return _tracer.start_span(
         f"render {job.spec.kind}", context=parent_from(job.traceparent), attributes=span_attributes
     )
-
-
-async def _set_within(event: asyncio.Event, timeout_s: float) -> bool:
-    """Waits for the event at most so long, and clears it."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return False
-    event.clear()
-    return True

@@ -1,22 +1,22 @@
-"""One attempt at one job, from its inputs to its stored pictures; what comes of it is a value, never an exception."""
+"""One attempt at one job, from its inputs to its stored pictures; the result is a value, never an exception."""
 
 import asyncio
 import logging
 from collections.abc import Sequence
 
 from atelier_contracts import RenderSpec, Simulation
-from atelier_render.execution.input_normaliser import Stills
+from atelier_render.execution.input_normaliser import InputNormaliser
 from atelier_render.execution.inputs import InputRefused, Inputs
 from atelier_render.execution.progress import Progress
-from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
-from atelier_render.moderation.moderators import ContentRules
-from atelier_render.outputs.analysis import Analyst
-from atelier_render.outputs.artefact_writer import Artefacts
-from atelier_render.outputs.result_cache import Reuse, as_wished, fingerprint_of
-from atelier_render.outputs.spool import Made
+from atelier_render.jobs import Attempt, Completion, Failure, Job, JobResult
+from atelier_render.moderation.moderators import ContentModeration
+from atelier_render.outputs.analysis import OutputAnalyser
+from atelier_render.outputs.artefact_writer import ArtefactWriter
+from atelier_render.outputs.result_cache import ResultCache, fingerprint_of, is_made_by_requested_provider
+from atelier_render.outputs.spool import RenderedOutputs
 from atelier_render.provenance.marker import Marker, Origin
-from atelier_render.provider_calls.caller import Call, Caller
-from atelier_render.provider_calls.job_endings import ending_of, late
+from atelier_render.provider_calls.caller import ProviderCall, ProviderCaller
+from atelier_render.provider_calls.job_endings import deadline_failure, job_result
 from atelier_render.provider_calls.submission_log import LeaseLost
 from atelier_render.providers.protocol import Input, Partial, Provider, ProviderJob, Succeeded
 from atelier_render.providers.selection import candidates, objection
@@ -33,13 +33,13 @@ class Worker:
         self,
         providers: Sequence[Provider],
         simulator: Simulator | None,
-        caller: Caller,
-        rules: ContentRules,
+        caller: ProviderCaller,
+        rules: ContentModeration,
         inputs: Inputs,
-        stills: Stills,
-        artefacts: Artefacts,
-        reuse: Reuse,
-        analyst: Analyst,
+        stills: InputNormaliser,
+        artefacts: ArtefactWriter,
+        reuse: ResultCache,
+        analyst: OutputAnalyser,
         progress: Progress,
         marker: Marker | None = None,
     ) -> None:
@@ -55,78 +55,78 @@ class Worker:
         self._progress = progress
         self._marker = marker
 
-    async def perform(self, attempt: Attempt) -> Ending:
+    async def perform(self, attempt: Attempt) -> JobResult:
         """Ends by the job's deadline at the latest. A cancelled call stops the provider's work too."""
-        job, able = attempt.job, self._able(attempt.job.spec)
+        job, able = attempt.job, self._eligible_providers(attempt.job.spec)
         if not able:
             return Failure(job, None, "invalid_input", objection(self._providers, job.spec))
         now = asyncio.get_running_loop().time
         began = now()
-        ending = await self._by_the_deadline(attempt, able, began + job.left_s)
+        ending = await self._perform_with_deadline(attempt, able, began + job.remaining_s)
         attempt.span.set_attribute(attributes.PROVIDER, ending.provider or able[0].name)
         metrics.RENDER_SECONDS.labels(ending.provider or able[0].name).observe(now() - began)
         return ending
 
-    def perform_at_once(self, job: Job) -> Ending:
+    def perform_instant(self, job: Job) -> JobResult:
         """An instant job: nothing to wait for, nothing to draw."""
         assert self._simulator is not None, "only the simulator's jobs are instant"
-        outcome = self._simulator.decide(_as_asked(job), job.spec.simulate or Simulation())
-        return ending_of(job, self._simulator.name, outcome)
+        outcome = self._simulator.decide(_provider_job(job), job.spec.simulate or Simulation())
+        return job_result(job, self._simulator.name, outcome)
 
-    def _able(self, spec: RenderSpec) -> Sequence[Provider]:
-        """The simulator stands in for nobody, and nobody for it."""
+    def _eligible_providers(self, spec: RenderSpec) -> Sequence[Provider]:
+        """The simulator never replaces another provider, and none replaces it."""
         return (self._simulator,) if self._simulator and spec.simulate else candidates(self._providers, spec)
 
-    async def _by_the_deadline(self, attempt: Attempt, able: Sequence[Provider], ends_at: float) -> Ending:
+    async def _perform_with_deadline(self, attempt: Attempt, able: Sequence[Provider], ends_at: float) -> JobResult:
         job, first = attempt.job, able[0].name
         try:
             async with asyncio.timeout_at(ends_at):
                 return await self._perform(attempt, able, ends_at)
         except asyncio.CancelledError:
-            await self._artefacts.take_back(attempt)
+            await self._artefacts.discard(attempt)
             raise
         except TimeoutError:
-            return late(attempt, first)
+            return deadline_failure(attempt, first)
         except LeaseLost:  # said to nobody: whoever has the lease ends the job
             return Failure(job, first, "provider_failed", "the lease was lost")
         except Exception as error:
-            logger.exception("attempt %s broke", job.key)
+            logger.exception("attempt %s failed unexpectedly, the job ends as provider_failed", job.key)
             return Failure(job, first, "provider_failed", f"the render broke: {type(error).__name__}")
 
-    async def _perform(self, attempt: Attempt, able: Sequence[Provider], ends_at: float) -> Ending:
+    async def _perform(self, attempt: Attempt, able: Sequence[Provider], ends_at: float) -> JobResult:
         job = attempt.job
-        made = await self._artefacts.left_by_an_earlier_attempt(job)
+        made = await self._artefacts.recover_spooled(job)
         if made is None:
-            inputs = await self._given(job, able)
+            inputs = await self._load_inputs(job, able)
             if isinstance(inputs, InputRefused):
                 return Failure(job, able[0].name, "invalid_input", inputs.reason)
-            if refusal := await self._rules.objection(job, inputs, ends_at):
+            if refusal := await self._rules.reject_reason(job, inputs, ends_at):
                 return refusal
             fingerprint = await fingerprint_of(job.spec, inputs)
             if job.spec.reuse and (earlier := await self._reuse.deliver(attempt, fingerprint)):
                 return earlier
             with self._progress.of(attempt) as tell:
                 order = ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec, inputs, tell)
-                provider, outcome = await self._caller.ask(Call(attempt, order, ends_at), able)
+                provider, outcome = await self._caller.ask(ProviderCall(attempt, order, ends_at), able)
             if not isinstance(outcome, Succeeded | Partial) or not outcome.pictures:
-                return ending_of(job, provider, outcome)
-            left_s = ends_at - asyncio.get_running_loop().time()
-            outputs, wrong = await self._analyst.judge(outcome.pictures, left_s=left_s)
+                return job_result(job, provider, outcome)
+            remaining_s = ends_at - asyncio.get_running_loop().time()
+            outputs, wrong = await self._analyst.analyse(outcome.pictures, remaining_s=remaining_s)
             if not outputs:
                 return Failure(job, provider, "provider_failed", f"what the provider made is unusable: {wrong}")
             if self._marker is not None:
                 outputs = await self._marker.mark(outputs, Origin(provider, outcome.model, job.spec, inputs))
-            kept_under = fingerprint if as_wished(job.spec, provider) else None
-            made = Made(provider, outputs, kept_under, outcome.model)
+            kept_under = fingerprint if is_made_by_requested_provider(job.spec, provider) else None
+            made = RenderedOutputs(provider, outputs, kept_under, outcome.model)
         artefacts = await self._artefacts.save(attempt, made)
         return Completion(job, made.provider, len(artefacts), artefacts, made.fingerprint, model=made.model)
 
-    async def _given(self, job: Job, able: Sequence[Provider]) -> tuple[Input, ...] | InputRefused:
+    async def _load_inputs(self, job: Job, able: Sequence[Provider]) -> tuple[Input, ...] | InputRefused:
         if not any(provider.capabilities.reads_inputs for provider in able):
             return ()
         loaded = await self._inputs.load(job.owner, job.spec.inputs)
         return loaded if isinstance(loaded, InputRefused) else await self._stills.make(loaded)
 
 
-def _as_asked(job: Job) -> ProviderJob:
+def _provider_job(job: Job) -> ProviderJob:
     return ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec)

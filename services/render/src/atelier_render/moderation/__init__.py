@@ -1,1 +1,1 @@
-"""What may be made at all, judged before any provider is asked."""
+"""Moderation of requests before any provider is called."""

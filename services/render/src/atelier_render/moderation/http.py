@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from atelier_render.moderation.moderators import Allowed, Away, Content, Forbidden, Verdict
+from atelier_render.moderation.moderators import Allowed, Content, Forbidden, ModerationVerdict, ModeratorUnavailable
 
 REASON_CHARS_MAX = 500
 UNSAID = "the request breaks the content rules of this installation"
@@ -26,17 +26,17 @@ class HttpModerator:
         self._url = url
         self._http = httpx2.AsyncClient(headers=headers, timeout=timeout_s, trust_env=False)
 
-    async def judge(self, content: Content) -> Verdict:
+    async def moderate(self, content: Content) -> ModerationVerdict:
         """Whatever is not a clear answer is none."""
         try:
-            answer = await self._http.post(self._url, json=_asked(content))
+            answer = await self._http.post(self._url, json=_request_body(content))
             if answer.status_code != 200:
-                return Away(f"it answered {answer.status_code}")
+                return ModeratorUnavailable(f"it answered {answer.status_code}")
             said = _Answer.model_validate_json(answer.content)
         except httpx2.HTTPError as error:
-            return Away(f"{type(error).__name__}: {error}")
+            return ModeratorUnavailable(f"{type(error).__name__}: {error}")
         except ValidationError as error:
-            return Away(f"its answer is not understood: {error.errors()[0]['msg']}")
+            return ModeratorUnavailable(f"its answer is not understood: {error.errors()[0]['msg']}")
         return Allowed() if said.allowed else Forbidden(said.reason or UNSAID)
 
     async def close(self) -> None:
@@ -44,7 +44,7 @@ class HttpModerator:
         await self._http.aclose()
 
 
-def _asked(content: Content) -> dict[str, Any]:
+def _request_body(content: Content) -> dict[str, Any]:
     return {
         "generation_id": str(content.generation_id),
         "owner": content.owner.model_dump(mode="json"),

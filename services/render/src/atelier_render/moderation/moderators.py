@@ -1,6 +1,6 @@
-"""What may be made here at all, asked before any provider is: banned words, then whoever else the operator asks.
+"""Moderation before any provider is called: banned words, then the moderators that the operator configured.
 
-A refusal is said to the client in its words and costs nothing. A moderator that does not answer is asked again until
+A refusal is said to the client in its words and costs nothing. A moderator that does not answer is called again until
 the deadline nears; what then, or at once, is the operator's decision and never ours.
 """
 
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is judged: everything that the client wrote, and for whom it would be made."""
+    """What is moderated: everything that the client wrote, and the owner of the request."""
 
     generation_id: UUID
     owner: Owner
@@ -48,23 +48,23 @@ class Forbidden:
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
+class ModeratorUnavailable:
     """The moderator did not answer, or not in words we know; ``reason`` is for the operator."""
 
     reason: str
 
 
-Verdict = Allowed | Forbidden | Away
+ModerationVerdict = Allowed | Forbidden | ModeratorUnavailable
 
 
 class Moderator(Protocol):
-    """Somebody who is asked about every request before a provider is."""
+    """A check of every request before a provider is called."""
 
     @property
     def name(self) -> str:
         """How metrics and logs call it."""
 
-    async def judge(self, content: Content) -> Verdict:
+    async def moderate(self, content: Content) -> ModerationVerdict:
         """Says so within a few seconds; raises nothing."""
 
     async def close(self) -> None:
@@ -79,7 +79,7 @@ class BannedWordsModerator:
     def __init__(self, banned: BannedWords) -> None:
         self._banned = banned
 
-    async def judge(self, content: Content) -> Verdict:
+    async def moderate(self, content: Content) -> ModerationVerdict:
         """The word is not named: the list is the operator's."""
         if any(self._banned.first_in(text) for text in content.texts):
             return Forbidden("the text holds a word that is not allowed here")
@@ -89,22 +89,22 @@ class BannedWordsModerator:
         """It holds nothing."""
 
 
-class ContentRules:
+class ContentModeration:
     """Asks the moderators in order; the first refusal is final."""
 
     def __init__(self, moderators: Sequence[Moderator], *, when_away: WhenAway) -> None:
         self._moderators = moderators
         self._when_away = when_away
 
-    async def objection(self, job: Job, inputs: Sequence[Input], ends_at: float) -> Failure | None:
+    async def reject_reason(self, job: Job, inputs: Sequence[Input], ends_at: float) -> Failure | None:
         """How the job ends where it may not be made; None where it may. ``ends_at`` by the loop's clock."""
         content = Content(job.generation_id, job.owner, job.spec.kind, _texts(job, inputs))
         for moderator in self._moderators:
-            verdict = await self._judged(moderator, content, ends_at)
+            verdict = await self._verdict_of(moderator, content, ends_at)
             metrics.CONTENT_CHECKS.labels(moderator.name, type(verdict).__name__.lower()).inc()
             if isinstance(verdict, Forbidden):
                 return Failure(job, None, "refused", verdict.reason)
-            if isinstance(verdict, Away) and self._when_away == "refuse":
+            if isinstance(verdict, ModeratorUnavailable) and self._when_away == "refuse":
                 return Failure(job, None, "provider_unavailable", UNCHECKED)
         return None
 
@@ -113,14 +113,19 @@ class ContentRules:
         for moderator in self._moderators:
             await moderator.close()
 
-    async def _judged(self, moderator: Moderator, content: Content, ends_at: float) -> Verdict:
+    async def _verdict_of(self, moderator: Moderator, content: Content, ends_at: float) -> ModerationVerdict:
         """A verdict; Away at once where that is as good as one, else not before there is no more time."""
         now, pause = asyncio.get_running_loop().time, PAUSE_S
         while True:
-            verdict = await moderator.judge(content)
-            if not isinstance(verdict, Away):
+            verdict = await moderator.moderate(content)
+            if not isinstance(verdict, ModeratorUnavailable):
                 return verdict
-            logger.warning("%s did not judge %s: %s", moderator.name, content.generation_id, verdict.reason)
+            logger.warning(
+                "moderation by %s of %s failed, retrying: %s",
+                moderator.name,
+                content.generation_id,
+                verdict.reason,
+            )
             if self._when_away == "allow" or now() + pause + RESERVE_S >= ends_at:
                 return verdict
             await asyncio.sleep(pause)
@@ -129,5 +134,5 @@ class ContentRules:
 
 def _texts(job: Job, inputs: Sequence[Input]) -> tuple[str, ...]:
     """The prompt, and the texts to be read."""
-    read = (one.data.decode(errors="replace") for one in inputs if one.role == "text")
+    read = (text_input.data.decode(errors="replace") for text_input in inputs if text_input.role == "text")
     return tuple(text for text in (job.spec.prompt, *read) if text)

@@ -5,7 +5,7 @@ import asyncio
 import openai
 from pydantic import BaseModel, ValidationError
 
-from atelier_render.moderation.moderators import Allowed, Away, Content, Forbidden, Verdict
+from atelier_render.moderation.moderators import Allowed, Content, Forbidden, ModerationVerdict, ModeratorUnavailable
 from atelier_render.providers.toolkit.http_client import AnswerTooLarge, client
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -33,7 +33,7 @@ class OpenAIModerator:
         self._sdk = openai.AsyncOpenAI(api_key=key, base_url=base_url or OPENAI_URL, max_retries=0, http_client=http)
         self._timeout_s = timeout_s
 
-    async def judge(self, content: Content) -> Verdict:
+    async def moderate(self, content: Content) -> ModerationVerdict:
         """One request for all texts; whatever is not a clear answer for each of them is none."""
         if not content.texts:
             return Allowed()
@@ -43,11 +43,11 @@ class OpenAIModerator:
             # The SDK itself would hand over whatever came, whether it has the right shape or not.
             results = _Answer.model_validate_json(raw.http_response.content).results
         except (openai.OpenAIError, AnswerTooLarge, TimeoutError) as error:
-            return Away(f"{type(error).__name__}: {error}")
+            return ModeratorUnavailable(f"{type(error).__name__}: {error}")
         except ValidationError:
-            return Away("its answer is not understood")
+            return ModeratorUnavailable("its answer is not understood")
         if len(results) != len(content.texts):
-            return Away("it did not judge every text")
+            return ModeratorUnavailable("it did not judge every text")
         return _verdict(results)
 
     async def close(self) -> None:
@@ -55,7 +55,7 @@ class OpenAIModerator:
         await self._sdk.close()
 
 
-def _verdict(results: list[_Result]) -> Verdict:
+def _verdict(results: list[_Result]) -> ModerationVerdict:
     flagged = [result.categories for result in results if result.flagged]
     if not flagged:
         return Allowed()

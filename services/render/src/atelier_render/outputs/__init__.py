@@ -1,1 +1,1 @@
-"""What was made: looked at, stored, delivered again, and in the end removed."""
+"""Rendered outputs: analysed, stored, reused, and in the end deleted."""

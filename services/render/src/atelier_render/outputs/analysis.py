@@ -1,6 +1,6 @@
-"""What outputs are, told from their bytes: a provider's word about type and size is not believed.
+"""Analyses outputs by their bytes: a provider's word about type and size is not trusted.
 
-Pictures are decoded in the image workers, never here. Whatever befalls the looking, a sound output is not lost by it.
+Pictures are decoded in the image workers, never here. A failed analysis never loses a sound output.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One output that may be stored; the thumbnail is a WebP. What is heard has neither sides nor colours."""
+    """One output that may be stored; the thumbnail is a WebP. Audio has neither sides nor colours."""
 
     data: bytes = field(repr=False)
     content_type: str
@@ -28,21 +28,23 @@ class Output:
     colours: tuple[str, ...] = ()
 
 
-class Analyst:
+class OutputAnalyser:
     """Judges what providers deliver; ``analyse`` is the image workers'."""
 
     def __init__(self, analyse: Callable[[bytes], Awaitable[Analysis | ImageRefused]]) -> None:
-        self._analyse = analyse
+        self._look_at = analyse
 
-    async def judge(self, pictures: Sequence[Picture], *, left_s: float) -> tuple[tuple[Output, ...], str | None]:
+    async def analyse(
+        self, pictures: Sequence[Picture], *, remaining_s: float
+    ) -> tuple[tuple[Output, ...], str | None]:
         """The sound ones, relabelled as what they are, and what is wrong with the first of the others. Takes at most
         half of the time that is left: the other half is for storing them."""
-        within_s = min(ANALYSIS_S_MAX, left_s / 2)
-        judged = await asyncio.gather(*(self._judge(picture, within_s) for picture in pictures))
-        flaws = (one for one in judged if isinstance(one, str))
-        return tuple(one for one in judged if isinstance(one, Output)), next(flaws, None)
+        within_s = min(ANALYSIS_S_MAX, remaining_s / 2)
+        judged = await asyncio.gather(*(self._analyse(picture, within_s) for picture in pictures))
+        flaws = (result for result in judged if isinstance(result, str))
+        return tuple(result for result in judged if isinstance(result, Output)), next(flaws, None)
 
-    async def _judge(self, picture: Picture, within_s: float) -> Output | str:
+    async def _analyse(self, picture: Picture, within_s: float) -> Output | str:
         content_type, wrong = type_of(picture.data), flaw(picture)
         if wrong is not None or content_type is None:
             return wrong or "it is of no type that is stored"
@@ -59,7 +61,7 @@ class Analyst:
     async def _look(self, data: bytes, within_s: float) -> Analysis | ImageRefused | None:
         try:
             async with asyncio.timeout(within_s):
-                return await self._analyse(data)
-        except (ImageWorkerDied, ImageQueueFull, TimeoutError) as failed:
-            logger.warning("an output of %d bytes is stored unseen: %r", len(data), failed)
+                return await self._look_at(data)
+        except (ImageWorkerDied, ImageQueueFull, TimeoutError) as error:
+            logger.warning("analysis of an output of %d bytes failed, storing it without: %r", len(data), error)
             return None

@@ -9,10 +9,10 @@ from atelier_messaging.database import Pool
 from atelier_render import store
 from atelier_render.jobs import Attempt, Job
 from atelier_render.outputs.analysis import Output
-from atelier_render.outputs.spool import Made, Spool
+from atelier_render.outputs.spool import RenderedOutputs, Spool
 from atelier_render.outputs.tags import tags_of
 from atelier_render.providers.toolkit.file_checks import EXTENSIONS
-from atelier_render.retrying import patiently
+from atelier_render.retrying import retry_while_storage_unavailable
 from atelier_storage.errors import StorageUnavailable
 from atelier_storage.keys import artefact_key, thumbnail_key
 from atelier_storage.objects import ObjectStore, StoredObject
@@ -25,7 +25,7 @@ THUMBNAIL_TYPE = "image/webp"
 logger = logging.getLogger(__name__)
 
 
-class Artefacts:
+class ArtefactWriter:
     """Stores what attempts have made. Each attempt has keys of its own, so a loser touches nothing of the winner's."""
 
     def __init__(self, objects: ObjectStore, spool: Spool, pool: Pool) -> None:
@@ -33,19 +33,19 @@ class Artefacts:
         self._spool = spool
         self._pool = pool
 
-    async def left_by_an_earlier_attempt(self, job: Job) -> Made | None:
+    async def recover_spooled(self, job: Job) -> RenderedOutputs | None:
         """What was rendered before and could not be stored, if it lies here."""
         if not self._spool.holds(job.generation_id):
             return None
         return await asyncio.to_thread(self._spool.recall, job.generation_id)
 
-    async def save(self, attempt: Attempt, made: Made) -> tuple[Artefact, ...]:
-        """Stores every output. While the store is away they wait in the spool; run it under a timeout."""
+    async def save(self, attempt: Attempt, made: RenderedOutputs) -> tuple[Artefact, ...]:
+        """Stores every output. While the store is unavailable they wait in the spool; run it under a timeout."""
         try:
             return await self._put_all(attempt, made)
         except StorageUnavailable:
             await asyncio.to_thread(self._spool.keep, attempt.job.generation_id, made)
-        return await patiently(lambda: self._put_all(attempt, made))
+        return await retry_while_storage_unavailable(lambda: self._put_all(attempt, made))
 
     async def settle(self, attempt: Attempt, *, won: bool, made: bool) -> None:
         """After the attempt's end: forgets the spool; a loser's objects go."""
@@ -54,24 +54,26 @@ class Artefacts:
         if made and not won:
             metrics.DISCARDED.inc()
         if not (made and won):
-            await self.take_back(attempt)
+            await self.discard(attempt)
 
-    async def take_back(self, attempt: Attempt) -> None:
+    async def discard(self, attempt: Attempt) -> None:
         """Has everything removed that the attempt has put, or begun to put. What it cannot note down because the
-        database is away is left to the sweep."""
+        database is unavailable is left to the sweep."""
         if not attempt.stored:
             return
         try:
-            await store.doom_objects(self._pool, attempt.stored, "lost", in_s=LINGER_S)
-        except Exception as failed:
-            if not is_outage(failed):
+            await store.schedule_deletion(self._pool, attempt.stored, "lost", in_s=LINGER_S)
+        except Exception as error:
+            if not is_outage(error):
                 raise
-            logger.warning("objects of %s are left to the sweep: %r", attempt.job.key, failed)
+            logger.warning(
+                "scheduling the deletion of objects of %s failed, the sweep deletes them: %r", attempt.job.key, error
+            )
 
-    async def _put_all(self, attempt: Attempt, made: Made) -> tuple[Artefact, ...]:
+    async def _put_all(self, attempt: Attempt, made: RenderedOutputs) -> tuple[Artefact, ...]:
         return tuple([await self._put(attempt, made, index, output) for index, output in enumerate(made.outputs)])
 
-    async def _put(self, attempt: Attempt, made: Made, index: int, output: Output) -> Artefact:
+    async def _put(self, attempt: Attempt, made: RenderedOutputs, index: int, output: Output) -> Artefact:
         key = key_of(attempt, index, output.content_type)
         put = await self._put_one(attempt, key, output.data, output.content_type)
         small = None

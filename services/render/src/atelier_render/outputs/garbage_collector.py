@@ -1,6 +1,6 @@
-"""Removes from the object store what nobody has a right to any more, and rows that are old.
+"""Deletes objects that no generation owns any more, and old rows.
 
-What is to go is noted down in the transaction that decides it (``store/removing.py``) and removed here, for as long as
+What is to go is recorded in the transaction that decides it (``store/retention.py``) and removed here, for as long as
 it takes. What no row speaks of (an attempt that crashed, a row that was never written) the sweep finds: it compares the
 store's listing with the rows, never touches an upload, and nothing younger than its grace.
 """
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from atelier_contracts import ArtefactsExpired
-from atelier_messaging import UnitOfWork, is_outage
+from atelier_messaging import UnitOfWork, is_outage, wait_event
 from atelier_render import store
 from atelier_storage.errors import StorageUnavailable
 from atelier_storage.keys import OWNER_FOLDERS, generation_of
@@ -31,7 +31,7 @@ SWEEP_PAGE = 1_000
 logger = logging.getLogger(__name__)
 
 
-class Collector:
+class GarbageCollector:
     """Collects for one process; several at once do no harm."""
 
     def __init__(
@@ -48,25 +48,21 @@ class Collector:
         """Something was doomed just now."""
         self._wake.set()
 
-    async def keep_collecting(self) -> None:
-        """For ever: at once when woken, else every ``COLLECT_EVERY_S``; while store or database are away, again."""
+    async def collect_forever(self) -> None:
+        """Runs until cancelled: at once when woken, else every ``COLLECT_EVERY_S``; an outage postpones it."""
         while True:
-            try:
-                async with asyncio.timeout(COLLECT_EVERY_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
+            await wait_event(self._wake, COLLECT_EVERY_S)
             self._wake.clear()
             try:
                 await _in_batches(self.collect, OBJECTS_MAX)
             except Exception as error:
                 if not (isinstance(error, StorageUnavailable) or is_outage(error)):
                     raise
-                logger.warning("doomed objects stay for now: %r", error)
+                logger.warning("object deletion failed, postponed to the next pass: %r", error)
 
     async def collect(self) -> int:
         """Removes a batch of what is due; answers how many."""
-        keys = await store.due_objects(self._unit.pool, OBJECTS_MAX)
+        keys = await store.deletable_objects(self._unit.pool, OBJECTS_MAX)
         if keys:
             await asyncio.gather(*(self._objects.remove(key) for key in keys))
             reasons = Counter(await store.forget_objects(self._unit.pool, keys))
@@ -76,7 +72,7 @@ class Collector:
         return len(keys)
 
     async def expire(self) -> None:
-        """Lets go of results that were kept as long as they are kept, and tells everybody."""
+        """Deletes results past their retention and publishes that they expired."""
         await _in_batches(self._expire_some, RESULTS_MAX)
 
     async def prune(self) -> None:
@@ -90,18 +86,18 @@ class Collector:
                 return 0
             found = sum([await self._sweep_folder(f"{folder}/") for folder in OWNER_FOLDERS.values()])
         if found:
-            logger.warning("the sweep found %d objects that nobody speaks of", found)
+            logger.warning("unreferenced objects found by the sweep: %d, deletion follows", found)
             self.wake()
         return found
 
     async def _expire_some(self) -> int:
-        async with self._unit.once() as work:
-            old = await store.lock_old_results(work.connection, days=self._retention_days, limit=RESULTS_MAX)
+        async with self._unit.once() as tx:
+            old = await store.lock_old_results(tx.connection, days=self._retention_days, limit=RESULTS_MAX)
             if old:
-                await store.retire_results(work.connection, old, "retention")
+                await store.retire_results(tx.connection, old, "retention")
             for generation_id in old:
-                work.emit(ArtefactsExpired(generation_id=generation_id))
-            work.after_commit(self.wake)
+                tx.emit(ArtefactsExpired(generation_id=generation_id))
+            tx.after_commit(self.wake)
         return len(old)
 
     async def _prune_some(self) -> int:
@@ -112,15 +108,19 @@ class Collector:
         while page := await self._objects.list_page(folder, after=after, limit=SWEEP_PAGE):
             orphans = await self._orphans(page)
             if orphans:
-                await store.doom_objects(self._unit.pool, orphans, "orphan", in_s=0)
+                await store.schedule_deletion(self._unit.pool, orphans, "orphan", in_s=0)
             found, after = found + len(orphans), page[-1].key
         return found
 
     async def _orphans(self, page: Sequence[ListedObject]) -> list[str]:
         before = datetime.now(UTC) - self._grace
-        made = {one.key: generation_of(one.key) for one in page if one.modified_at < before}
+        made = {
+            listed_object.key: generation_of(listed_object.key)
+            for listed_object in page
+            if listed_object.modified_at < before
+        }
         generations = {key: id_ for key, id_ in made.items() if id_ is not None}
-        named, at_work = await store.named_keys(self._unit.pool, set(generations.values()))
+        named, at_work = await store.keys_with_rows(self._unit.pool, set(generations.values()))
         return [key for key, id_ in generations.items() if key not in named and id_ not in at_work]
 
 

@@ -1,7 +1,7 @@
 """Delivers an equal earlier result of the same owner again, where the client allows it, instead of rendering.
 
-Equal means: everything the picture depends on is the same, the inputs by their bytes. A seed that nobody gave is 0, so
-it needs no rule of its own. What is delivered are copies under the new generation's keys: each can be deleted alone.
+Equal means: everything the picture depends on is the same, the inputs by their bytes. A seed that was not given is 0,
+so it needs no rule of its own. What is delivered are copies under the new generation's keys: each can be deleted alone.
 """
 
 import asyncio
@@ -35,20 +35,20 @@ async def fingerprint_of(spec: RenderSpec, inputs: Sequence[Input]) -> bytes:
     return hashlib.sha256(json.dumps([asked, given], sort_keys=True).encode()).digest()
 
 
-def as_wished(spec: RenderSpec, provider: str) -> bool:
-    """Whether the one who was asked made it; what a stand-in made is not what the next one asks for."""
+def is_made_by_requested_provider(spec: RenderSpec, provider: str) -> bool:
+    """Whether the requested provider made it; what a stand-in made does not answer the next request."""
     return spec.provider in (None, provider) or spec.simulate is not None
 
 
 def _digests(inputs: Sequence[Input]) -> list[tuple[str, str]]:
-    return [(one.role, hashlib.sha256(one.data).hexdigest()) for one in inputs]
+    return [(given.role, hashlib.sha256(given.data).hexdigest()) for given in inputs]
 
 
 def _references(spec: RenderSpec) -> list[tuple[str, str]]:
-    return [(one.role, one.sha256 or one.key or one.url or "") for one in spec.inputs]
+    return [(reference.role, reference.sha256 or reference.key or reference.url or "") for reference in spec.inputs]
 
 
-class Reuse:
+class ResultCache:
     """Finds earlier results, not older than ``days_max`` days (0: however old)."""
 
     def __init__(self, objects: ObjectStore, pool: Pool, *, days_max: int) -> None:
@@ -63,9 +63,9 @@ class Reuse:
         if earlier is None or len(earlier.artefacts) != job.spec.n:
             return None
         try:
-            copies = [await self._copy(attempt, index, one) for index, one in enumerate(earlier.artefacts)]
-        except GONE as gone:
-            logger.warning("an earlier result of %s cannot be delivered again: %r", job.generation_id, gone)
+            copies = [await self._copy(attempt, index, artefact) for index, artefact in enumerate(earlier.artefacts)]
+        except GONE as error:
+            logger.warning("reading the earlier result for %s failed, rendering it anew: %r", job.generation_id, error)
             return None
         return Completion(
             job, earlier.provider, len(copies), tuple(copies), fingerprint, reused=True, model=earlier.model

@@ -19,8 +19,8 @@ _SAID = ("content_type", "width", "height", "colours")
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What a provider delivered and nobody has stored."""
+class RenderedOutputs:
+    """What a provider delivered and is not stored yet."""
 
     provider: str
     outputs: tuple[Output, ...]
@@ -40,7 +40,7 @@ class Spool:
         """Whether pictures of this generation wait here."""
         return self._place(generation_id).exists()
 
-    def keep(self, generation_id: UUID, made: Made) -> None:
+    def keep(self, generation_id: UUID, made: RenderedOutputs) -> None:
         """Writes all of it, or nothing; what lies here already stays."""
         if self.holds(generation_id):
             return
@@ -58,21 +58,23 @@ class Spool:
         (draft / _MANIFEST).write_text(json.dumps(manifest))
         draft.rename(self._place(generation_id))
 
-    def recall(self, generation_id: UUID) -> Made:
+    def recall(self, generation_id: UUID) -> RenderedOutputs:
         """Reads it back."""
         place = self._place(generation_id)
         manifest = json.loads((place / _MANIFEST).read_text())
         outputs = tuple(_output(place, index, said) for index, said in enumerate(manifest["outputs"]))
         fingerprint = manifest["fingerprint"]
         model = manifest.get("model")  # absent where the process before this one was of an earlier version
-        return Made(manifest["provider"], outputs, bytes.fromhex(fingerprint) if fingerprint else None, model)
+        return RenderedOutputs(
+            manifest["provider"], outputs, bytes.fromhex(fingerprint) if fingerprint else None, model
+        )
 
     def forget(self, generation_id: UUID) -> None:
         """Removes it; what is not there is gone already."""
         shutil.rmtree(self._place(generation_id), ignore_errors=True)
 
     def close(self) -> None:
-        """Removes a folder that nobody else knows of."""
+        """Removes a folder that only this process knows."""
         if self._own:
             shutil.rmtree(self._folder, ignore_errors=True)
 

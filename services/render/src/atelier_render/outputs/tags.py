@@ -25,13 +25,13 @@ _HUES_END = ((335, "pink"), (360, "red"))
 
 
 def tags_of(spec: RenderSpec, provider: str, output: Output, model: str | None = None) -> tuple[str, ...]:
-    """Kind, style, format, orientation, colours, maker, and words of the prompt; none for what is heard."""
+    """Kind, style, format, orientation, colours, maker, and words of the prompt; none for audio."""
     if output.content_type.startswith("audio/"):
         return ()
     known = (spec.kind, spec.style, output.content_type.removeprefix("image/"), _orientation(output))
-    made_by = (provider, model or spec.model)
+    of_model = (provider, model or spec.model)
     named = map(colour_name, output.colours)
-    words = (" ".join((word or "").split())[:TAG_CHARS_MAX] for word in (*known, *named, *made_by, *_keywords(spec)))
+    words = (" ".join((word or "").split())[:TAG_CHARS_MAX] for word in (*known, *named, *of_model, *_keywords(spec)))
     return tuple(dict.fromkeys(word.lower() for word in words if word))
 
 

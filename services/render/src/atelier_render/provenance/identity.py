@@ -1,7 +1,7 @@
 """The certificate that an installation signs its outputs with: made once at set-up, or the operator's own.
 
 C2PA accepts no self-signed certificate for signing, so a small authority is made first, signs one certificate and is
-forgotten: only its certificate stays, at the end of the chain, for whoever wants to trust this installation.
+forgotten: only its certificate stays, at the end of the chain, for anyone who wants to trust this installation.
 """
 
 import contextlib
@@ -53,7 +53,7 @@ def make_identity(organisation: str = "Atelier") -> SigningIdentity:
         .add_extension(issuer, critical=False)
         .sign(authority_key, None)
     )
-    chain = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in (signer, authority))
+    chain = b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in (signer, authority))
     return SigningIdentity(chain, _pem(signer_key))
 
 
@@ -71,7 +71,7 @@ def read_identity(file: Path) -> SigningIdentity:
     form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     if certificates[0].public_key().public_bytes(*form) != key.public_key().public_bytes(*form):
         raise IdentityUnusable(f"the first certificate in {file} is of another key than the one in it")
-    chain = b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
+    chain = b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
     return SigningIdentity(chain, _pem(key), "ed25519" if isinstance(key, Ed25519PrivateKey) else "es256")
 
 

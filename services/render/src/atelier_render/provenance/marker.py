@@ -20,7 +20,7 @@ from atelier_contracts import RenderSpec
 from atelier_render.outputs.analysis import Output
 from atelier_render.provenance.identity import SigningIdentity
 from atelier_render.provenance.source_types import source_type_of
-from atelier_render.provenance.tags import Tag, Unmarkable, tagged
+from atelier_render.provenance.tags import Tag, Unmarkable, add_tag
 from atelier_render.providers.protocol import Input
 from atelier_render.providers.toolkit.file_checks import type_of
 from atelier_telemetry import metrics
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How outputs came to be: by whom, by which of its models, of what."""
+    """The origin of outputs: the provider, its model, the inputs."""
 
     provider: str
     model: str | None
@@ -64,25 +64,25 @@ class Marker:
         self._signer.close()
 
     def _mark(self, output: Output, origin: Origin) -> Output:
-        data = self._marked(output.data, output.content_type, origin)
+        data = self._add_marks(output.data, output.content_type, origin)
         if output.thumbnail is None:
             return replace(output, data=data)
-        return replace(output, data=data, thumbnail=self._marked(output.thumbnail, THUMBNAIL_TYPE, origin))
+        return replace(output, data=data, thumbnail=self._add_marks(output.thumbnail, THUMBNAIL_TYPE, origin))
 
-    def _marked(self, data: bytes, content_type: str, origin: Origin) -> bytes:
+    def _add_marks(self, data: bytes, content_type: str, origin: Origin) -> bytes:
         """The best mark that can be had: both, the tag alone, or none."""
         source = source_type_of(origin.provider, has_pictures=bool(origin.pictures))
         try:
-            with_tag = tagged(data, content_type, Tag(source, f"Atelier, {origin.model or origin.provider}"))
+            with_tag = add_tag(data, content_type, Tag(source, f"Atelier, {origin.model or origin.provider}"))
         except (Unmarkable, ValueError, IndexError) as error:
             metrics.UNMARKED.labels("tag").inc()
-            logger.error("an output of %s has no provenance tag, it is delivered without: %s", origin.provider, error)
+            logger.error("provenance tag failed for an output of %s, delivered without: %s", origin.provider, error)
             with_tag = data
         try:
             return self._signed(with_tag, data, content_type, origin, source)
         except C2paError as error:
             metrics.UNMARKED.labels("manifest").inc()
-            logger.error("an output of %s has no signed manifest, it is delivered without: %s", origin.provider, error)
+            logger.error("signed manifest failed for an output of %s, delivered without: %s", origin.provider, error)
             return with_tag
 
     def _signed(self, data: bytes, as_made: bytes, content_type: str, origin: Origin, source: str) -> bytes:

@@ -34,7 +34,7 @@ class Tag:
     tool: str
 
 
-def tagged(data: bytes, content_type: str, tag: Tag) -> bytes:
+def add_tag(data: bytes, content_type: str, tag: Tag) -> bytes:
     """The same output with its tag. Raises Unmarkable."""
     match content_type:
         case "image/png":

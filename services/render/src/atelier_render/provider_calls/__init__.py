@@ -1,1 +1,1 @@
-"""Asking providers until it is known what became of a job: who is asked, how often, who stands in."""
+"""Calls to providers until the outcome of a job is known: which provider, how often, and fail-over."""

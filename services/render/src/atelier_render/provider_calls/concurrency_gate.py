@@ -12,7 +12,7 @@ CALLS_MAX = 4
 LEVELS: dict[State, int] = {"closed": 0, "half-open": 1, "open": 2}
 
 
-class Gate:
+class ProviderGate:
     """Of one provider, for this process."""
 
     def __init__(self, provider: str, *, calls_max: int, breaker: CircuitBreaker | None = None) -> None:
@@ -22,7 +22,7 @@ class Gate:
         metrics.PROVIDER_BREAKER.labels(provider).set_function(lambda: LEVELS[self._breaker.state])
 
     @asynccontextmanager
-    async def entered(self) -> AsyncIterator[None]:
+    async def enter(self) -> AsyncIterator[None]:
         """One call; waits for its turn. Raises CircuitOpen."""
         async with self._slots:
             with self._breaker.guard():

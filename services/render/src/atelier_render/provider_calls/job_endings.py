@@ -2,11 +2,11 @@
 
 from typing import assert_never
 
-from atelier_render.jobs import Attempt, Completion, Ending, Failure, Job
+from atelier_render.jobs import Attempt, Completion, Failure, Job, JobResult
 from atelier_render.providers.protocol import (
     Failed,
-    Outcome,
     Partial,
+    ProviderOutcome,
     RateLimited,
     Refused,
     Succeeded,
@@ -15,7 +15,7 @@ from atelier_render.providers.protocol import (
 )
 
 
-def ending_of(job: Job, provider: str, outcome: Outcome) -> Ending:
+def job_result(job: Job, provider: str, outcome: ProviderOutcome) -> JobResult:
     """How a job ends by an outcome that brought no pictures."""
     match outcome:
         case Succeeded(delivered=delivered, model=model) | Partial(delivered=delivered, model=model) if delivered > 0:
@@ -36,8 +36,8 @@ def ending_of(job: Job, provider: str, outcome: Outcome) -> Ending:
             assert_never(outcome)
 
 
-def late(attempt: Attempt, first: str) -> Failure:
-    """How a job ends by its deadline; what an unanswered provider may still make is nobody's."""
+def deadline_failure(attempt: Attempt, first: str) -> Failure:
+    """How a job ends by its deadline; what an unanswered provider may still make is discarded."""
     sent = attempt.submission
     if sent and sent.is_reconciling and sent.outcome is None:
         return Failure(attempt.job, sent.provider, "unknown_outcome", "the deadline passed before it was known")

@@ -1,12 +1,12 @@
-"""What follows which outcome: try again, ask somebody else, or end. Pure; for a reader: docs/providers/outcomes.md."""
+"""What follows which outcome: retry, fail over, or end. Pure; for a reader: docs/providers/outcomes.md."""
 
 from dataclasses import dataclass
 from typing import assert_never
 
 from atelier_render.providers.protocol import (
     Failed,
-    Outcome,
     Partial,
+    ProviderOutcome,
     RateLimited,
     Refused,
     Succeeded,
@@ -20,7 +20,7 @@ PROVIDERS_OWN = ("provider_failed", "provider_unavailable", "provider_timeout")
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RetryPolicy:
     """How patient render is with providers."""
 
     tries_max: int = 4
@@ -33,7 +33,7 @@ class Rules:
     recall_s_max: float = 5.0
     reconcile_s: float = 10.0
 
-    def pause_s(self, outcome: Outcome, *, tries: int, left_s: float, chance: float) -> float | None:
+    def pause_s(self, outcome: ProviderOutcome, *, tries: int, remaining_s: float, chance: float) -> float | None:
         """Seconds before the same provider is tried again; None where it is not. At most half of the time that is left
         is spent waiting. ``chance`` in [0, 1) spreads those who failed together."""
         match outcome:
@@ -43,26 +43,26 @@ class Rules:
                 pause = retry_after_s + self.backoff_s * chance
             case _:
                 return None
-        return pause if tries < self.tries_max and pause <= left_s / 2 else None
+        return pause if tries < self.tries_max and pause <= remaining_s / 2 else None
 
 
-def another_may(outcome: Outcome) -> bool:
-    """Whether somebody else may be asked: only where it is known that nothing was made, and not for the request's
-    sake."""
+def may_fail_over(outcome: ProviderOutcome) -> bool:
+    """Whether another provider may be called: only where it is known that nothing was made, and the request is not to
+    blame."""
     if isinstance(outcome, Failed):
         return outcome.code in PROVIDERS_OWN
     return isinstance(outcome, Transient | RateLimited)
 
 
-def shows_health(outcome: Outcome) -> bool | None:
+def breaker_signal(outcome: ProviderOutcome) -> bool | None:
     """What the circuit breaker counts: True for an answer, False for trouble, None for what shows neither."""
     if isinstance(outcome, RateLimited):
         return None
-    return not (isinstance(outcome, Transient | Unknown) or another_may(outcome))
+    return not (isinstance(outcome, Transient | Unknown) or may_fail_over(outcome))
 
 
-def verified(outcome: Outcome, n: int) -> Outcome:
-    """The outcome with what is whole of what was made, and no more than the n asked for; with nothing usable it is a
+def usable_outcome(outcome: ProviderOutcome, n: int) -> ProviderOutcome:
+    """The outcome with what is whole of what was made, and no more than the n requested; with nothing usable it is a
     failure of the provider."""
     if not isinstance(outcome, Succeeded | Partial):
         return outcome
@@ -78,7 +78,7 @@ def verified(outcome: Outcome, n: int) -> Outcome:
     return Succeeded(sound, n) if len(sound) == n else Partial(sound, len(sound))
 
 
-def told(outcome: Outcome) -> tuple[str, str | None]:
+def outcome_label(outcome: ProviderOutcome) -> tuple[str, str | None]:
     """The outcome as it is written down and counted: one word, and the reason if there is one."""
     match outcome:
         case Succeeded():

@@ -1,21 +1,20 @@
-"""The book of what leaves for remote providers: written before it leaves, so that whoever comes after us asks first.
+"""Log of submissions to remote providers, written before they leave, so that the next attempt recalls them first.
 
-While the database is away nothing leaves; the caller's deadline ends the wait.
+While the database is unavailable nothing leaves; the caller's deadline ends the wait.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from uuid_utils.compat import uuid7
 
-from atelier_messaging import is_outage
+from atelier_messaging import until_available
 from atelier_messaging.database import Pool
 from atelier_render import store
 from atelier_render.jobs import Attempt, Job, Submission
-from atelier_render.provider_calls.retry_policy import another_may, told
-from atelier_render.providers.protocol import Outcome
+from atelier_render.provider_calls.retry_policy import may_fail_over, outcome_label
+from atelier_render.providers.protocol import ProviderOutcome
 
 OUTAGE_PAUSE_S = 0.5
 logger = logging.getLogger(__name__)
@@ -23,18 +22,18 @@ T = TypeVar("T")
 
 
 class LeaseLost(Exception):
-    """The job is somebody else's by now: nothing more may be sent for it."""
+    """Another process holds the job by now: nothing more may be sent for it."""
 
 
-class Submissions:
+class SubmissionLog:
     """Kept for one worker, the holder of the leases."""
 
     def __init__(self, pool: Pool, *, owner: str) -> None:
         self._pool = pool
         self._owner = owner
 
-    async def left_open(self, job: Job, key: Callable[[str], str]) -> Submission | None:
-        """What an earlier attempt sent and nobody knows the end of. ``key`` tells a provider's."""
+    async def find_open(self, job: Job, key: Callable[[str], str]) -> Submission | None:
+        """The submission of an earlier attempt whose outcome is unknown. ``key`` gives the key for a provider."""
         found = await _through_outages(lambda: store.open_submission(self._pool, job.generation_id))
         return Submission(found[0], found[1], key(found[1])) if found else None
 
@@ -45,29 +44,22 @@ class Submissions:
             raise LeaseLost
         attempt.submission = submission
 
-    async def reconciling(self, submission: Submission) -> None:
+    async def record_reconciling(self, submission: Submission) -> None:
         """Its answer was lost."""
         submission.is_reconciling = True
         await _through_outages(lambda: store.mark_reconciling(self._pool, submission))
 
-    async def concluded(self, submission: Submission, outcome: Outcome) -> None:
-        """It is known what became of it. What ends the job ends in the job's own commit: until then whoever takes over
-        needs to ask for the pictures."""
-        submission.outcome, submission.reason = told(outcome)
-        if another_may(outcome):
+    async def record_outcome(self, submission: Submission, outcome: ProviderOutcome) -> None:
+        """Its outcome is known. One that ends the job is written in the job's own commit: until then the process that
+        takes over must recall the pictures."""
+        submission.outcome, submission.reason = outcome_label(outcome)
+        if may_fail_over(outcome):
             await _through_outages(lambda: store.end_submission(self._pool, submission))
 
-    async def skipped(self, job: Job, provider: str, key: str, reason: str) -> None:
-        """A provider was passed over without being asked."""
+    async def record_skip(self, job: Job, provider: str, key: str, reason: str) -> None:
+        """A provider was skipped without a call."""
         await _through_outages(lambda: store.note_skipped(self._pool, job, provider, key, reason))
 
 
 async def _through_outages(act: Callable[[], Awaitable[T]]) -> T:
-    while True:
-        try:
-            return await act()
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            logger.warning("the book of submissions is not usable: %r", error)
-            await asyncio.sleep(OUTAGE_PAUSE_S)
+    return await until_available(act, what="writing the submission log", pause_s=OUTAGE_PAUSE_S)

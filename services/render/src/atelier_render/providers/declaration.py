@@ -9,7 +9,7 @@ from pydantic import AnyHttpUrl, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from atelier_render.providers.protocol import Capabilities, Provider
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 
 
 class HostedProviderSettings(BaseSettings):
@@ -36,6 +36,9 @@ class RemoteProvider(Provider, Protocol):
 
     url: str
 
+    async def close(self) -> None:
+        """Closes its connections."""
+
 
 SettingsOf = TypeVar("SettingsOf", bound=HostedProviderSettings)
 
@@ -49,7 +52,7 @@ class HostedProvider(Generic[SettingsOf]):
     settings: type[SettingsOf]
     capabilities: Callable[[date], Capabilities]
     """What it offers on a day with the default settings."""
-    create: Callable[[str, SettingsOf, Finishing, float], RemoteProvider]
+    create: Callable[[str, SettingsOf, ImageNormaliser, float], RemoteProvider]
     """Takes the key, the settings and the seconds to wait for one answer. Only here its SDK is loaded."""
 
     @property

@@ -1,4 +1,4 @@
-"""What a provider is: something that takes a job under an idempotency key and says honestly what became of it."""
+"""The provider protocol: takes a job under an idempotency key and reports its outcome honestly."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -10,13 +10,13 @@ from atelier_contracts.render import FailureCode
 from atelier_contracts.value_objects import N_MAX
 
 Mode = Literal["words", "edit", "variation"]
-"""How a picture of kind ``image`` is asked for: by a prompt, by a prompt and a picture, by a picture alone."""
+"""How a picture of kind ``image`` is requested: by a prompt, by a prompt and a picture, by a picture alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What may be asked of one kind, or of one group of models that make it. The first of each list is made where
-    nothing is asked; of an empty one anything may be asked, and makes no difference."""
+    """The options of one kind, or of one group of models that make it. The first of each list is the default; an
+    empty list accepts any value and ignores it."""
 
     kind: Kind
     modes: tuple[Mode, ...] = ()
@@ -53,12 +53,12 @@ class Capabilities:
     offers: tuple[Offer, ...]
     reads_inputs: bool
     remote: bool = False
-    """The work is done elsewhere and outlives our process: a submission is written down before it leaves, and whoever
-    takes a lost attempt over first asks what became of it."""
+    """The work is done elsewhere and outlives our process: a submission is logged before it leaves, and the process
+    that takes over a lost attempt first recalls its outcome."""
     recalls: bool = True
-    """Whether it can ever tell what became of a submission whose answer was lost; else nobody waits for that."""
+    """Whether it can ever report the outcome of a submission whose answer was lost; else it is not polled for it."""
     last_resort: bool = False
-    """Asked by name, or for a kind that no other makes; stands in for nobody."""
+    """Used by name, or for a kind that no other makes; never a fail-over target."""
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -66,7 +66,7 @@ class Capabilities:
         return frozenset(offer.kind for offer in self.offers)
 
     def objection(self, spec: RenderSpec) -> str | None:
-        """Why this cannot be asked, in words for the client; None where one of the rows covers it."""
+        """Why this is not offered, in words for the client; None where one of the rows covers it."""
         rows = [offer for offer in self.offers if offer.kind == spec.kind]
         rows.sort(key=lambda offer: spec.model not in offer.models)  # the row of the model asked for explains best
         objections = [offer.objection(spec) for offer in rows]
@@ -76,7 +76,7 @@ class Capabilities:
 
 
 def mode_of(spec: RenderSpec) -> Mode | None:
-    """How a picture is asked for; None for every other kind."""
+    """How a picture is requested; None for every other kind."""
     if spec.kind != "image":
         return None
     if not any(given.role == "image" for given in spec.inputs):
@@ -94,7 +94,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class ProviderJob:
-    """What is asked, as a provider sees it. ``key`` is the same for every try and every attempt at one generation: a
+    """The request as a provider sees it. ``key`` is the same for every try and every attempt at one generation: a
     provider that honours it never makes or charges anything twice."""
 
     key: str
@@ -108,7 +108,7 @@ class ProviderJob:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One output: its bytes and what the provider says they are; sides in pixels, None for what is heard."""
+    """One output: its bytes and what the provider says they are; sides in pixels, None for audio."""
 
     data: bytes = field(repr=False)
     content_type: str
@@ -171,10 +171,10 @@ class Unknown:
     """The request left and no answer came: it may or may not have been done. Ask by ``recall``, never submit again."""
 
 
-Outcome = Succeeded | Partial | Refused | Failed | Transient | RateLimited | Unknown
+ProviderOutcome = Succeeded | Partial | Refused | Failed | Transient | RateLimited | Unknown
 
 
-def made_by(model: str, outcome: Outcome) -> Outcome:
+def with_model(model: str, outcome: ProviderOutcome) -> ProviderOutcome:
     """The same outcome, which names the model where something was made."""
     return replace(outcome, model=model) if isinstance(outcome, Succeeded | Partial) else outcome
 
@@ -188,11 +188,11 @@ class Provider(Protocol):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What may be asked of it."""
+        """Its offers."""
 
-    async def submit(self, job: ProviderJob) -> Outcome:
+    async def submit(self, job: ProviderJob) -> ProviderOutcome:
         """Makes it, at most once a key. Cancelling the call stops the work where it can be stopped."""
 
-    async def recall(self, job: ProviderJob) -> Outcome:
-        """What became of an earlier submission under the job's key; Unknown while that cannot be told. A provider whose
+    async def recall(self, job: ProviderJob) -> ProviderOutcome:
+        """The outcome of an earlier submission under the job's key; Unknown while that is not known. A provider whose
         work dies with our process answers Transient: nothing was made."""

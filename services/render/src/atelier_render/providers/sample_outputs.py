@@ -14,7 +14,7 @@ _SILENT_FRAME = b"\xff\xf3\x28\xc4" + bytes(68)
 
 
 def sample_picture(seed: int, width: int, height: int) -> bytes:
-    """A PNG whose colours the seed tells, going over into another from above to below: equal in, equal out."""
+    """A PNG with a vertical gradient in colours given by the seed: equal in, equal out."""
     red, green, blue = (zlib.crc32(f"{seed}/{channel}".encode()) & 0xFF for channel in "rgb")
     steps = (255 * y // height for y in range(height))
     rows = b"".join(b"\0" + bytes((red, green ^ step, blue)) * width for step in steps)

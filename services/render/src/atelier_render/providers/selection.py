@@ -10,8 +10,8 @@ from atelier_render.providers.protocol import Capabilities, Offer, Provider
 def candidates(providers: Sequence[Provider], spec: RenderSpec) -> tuple[Provider, ...]:
     """All that can do it: the one the request names first, the others in the order given.
 
-    Naming a provider is a wish, so another may stand in for it. Naming a model that somebody lists is an order: only
-    those who list it are asked. A model that nobody lists is passed over by those who take any. A provider of last
+    Naming a provider is a wish, so another may stand in for it. Naming a model that a provider lists is an order:
+    only those that list it are called. A model that none lists is ignored by those that take any. A provider of last
     resort is left out where another makes the kind, unless it is the one named.
     """
     providers = _within_reach(providers, spec)
@@ -28,20 +28,20 @@ def _within_reach(providers: Sequence[Provider], spec: RenderSpec) -> Sequence[P
 
 
 def lists_model(can: Capabilities, spec: RenderSpec) -> bool:
-    """Whether the model asked for is one that it names."""
+    """Whether the requested model is one that it lists."""
     return any(offer.kind == spec.kind and spec.model in offer.models for offer in can.offers)
 
 
 def objection(providers: Sequence[Provider], spec: RenderSpec) -> str:
-    """Why nobody makes it, in words for the client: those of the one it asks for, else of whoever makes the kind at
-    all, else of the first."""
+    """Why no provider makes it, in words for the client: the reason of the requested one, else of one that makes the
+    kind at all, else of the first."""
     makers = [p for p in _within_reach(providers, spec) if spec.kind in p.capabilities.kinds] or list(providers)
     able = min(makers, key=lambda p: (p.name != spec.provider, not lists_model(p.capabilities, spec)))
     return f"the {able.name} provider objects: {able.capabilities.objection(spec)}"
 
 
 def offers_of(providers: Sequence[Provider]) -> dict[str, Any]:
-    """What may be asked of whom, in order of preference, for those who check requests before they become jobs."""
+    """The offers of each provider in order of preference, for the gateway's checks."""
     return {
         "providers": [
             {

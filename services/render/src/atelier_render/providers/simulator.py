@@ -14,10 +14,10 @@ from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
     Offer,
-    Outcome,
     Partial,
     Picture,
     ProviderJob,
+    ProviderOutcome,
     Succeeded,
     Transient,
     Unknown,
@@ -31,7 +31,7 @@ REMEMBERED_MAX = 1_000
 
 
 class Simulator:
-    """Obeys ``spec.simulate``. Remembers what it made, so that a lost answer can be asked for again."""
+    """Obeys ``spec.simulate``. Remembers what it made, so that a lost answer can be recalled."""
 
     name = "simulator"
     capabilities = Capabilities(offers=tuple(Offer(kind) for kind in get_args(Kind)), reads_inputs=False)
@@ -39,21 +39,21 @@ class Simulator:
     def __init__(self, images: ImageWorkers, *, attempt_s: float) -> None:
         self._images = images
         self._attempt_s = attempt_s
-        self._made: OrderedDict[str, Outcome] = OrderedDict()
+        self._made: OrderedDict[str, ProviderOutcome] = OrderedDict()
 
-    async def submit(self, job: ProviderJob) -> Outcome:
-        """Waits as long as it is told, then ends as it is told."""
+    async def submit(self, job: ProviderJob) -> ProviderOutcome:
+        """Waits for the simulated delay, then ends as simulated."""
         orders = job.spec.simulate or Simulation()
         if orders.delay_ms:
             await asyncio.sleep(orders.delay_ms / 1_000)
         if orders.outcome == "timeout":
             await asyncio.sleep(self._attempt_s)
         try:
-            return await self._as_asked(job, await asyncio.to_thread(self.decide, job, orders))
+            return await self._with_requested_format(job, await asyncio.to_thread(self.decide, job, orders))
         except (ImageWorkerDied, ImageQueueFull) as error:
             return Transient(f"the picture could not be encoded: {error}")
 
-    def decide(self, job: ProviderJob, orders: Simulation) -> Outcome:
+    def decide(self, job: ProviderJob, orders: Simulation) -> ProviderOutcome:
         """The outcome itself, without any waiting: pure but for the memory of a lost answer. Pictures are PNGs."""
         n = job.spec.n
         match orders.outcome:
@@ -70,27 +70,27 @@ class Simulator:
             case "fail":
                 return Failed("provider_failed", "the simulator was told to fail")
 
-    async def recall(self, job: ProviderJob) -> Outcome:
+    async def recall(self, job: ProviderJob) -> ProviderOutcome:
         """What it made under this key."""
-        return await self._as_asked(job, self._made.get(job.key, Unknown()))
+        return await self._with_requested_format(job, self._made.get(job.key, Unknown()))
 
-    async def _as_asked(self, job: ProviderJob, outcome: Outcome) -> Outcome:
-        """Its pictures in the format asked for; broken ones are broken afterwards."""
+    async def _with_requested_format(self, job: ProviderJob, outcome: ProviderOutcome) -> ProviderOutcome:
+        """Its pictures in the requested format; broken ones are corrupted afterwards."""
         if not isinstance(outcome, Succeeded | Partial):
             return outcome
-        made = [await self._encoded(picture, job.spec.format) for picture in outcome.pictures]
+        made = [await self._encode(picture, job.spec.format) for picture in outcome.pictures]
         if (job.spec.simulate or Simulation()).outcome == "corrupt":
-            made = [_broken(picture) for picture in made]
+            made = [_corrupt(picture) for picture in made]
         return replace(outcome, pictures=tuple(made))
 
-    async def _encoded(self, picture: Picture, image_format: ImageFormat) -> Picture:
+    async def _encode(self, picture: Picture, image_format: ImageFormat) -> Picture:
         if picture.content_type != "image/png" or image_format == "png":
             return picture
         made = await self._images.fit(picture.data, width=0, height=0, image_format=image_format)
         assert isinstance(made, EncodedPicture), made
         return Picture(made.data, made.content_type, made.width, made.height, made.sha256)
 
-    def _remember(self, key: str, outcome: Outcome) -> None:
+    def _remember(self, key: str, outcome: ProviderOutcome) -> None:
         self._made[key] = outcome
         while len(self._made) > REMEMBERED_MAX:
             self._made.popitem(last=False)
@@ -109,5 +109,5 @@ def _outputs(job: ProviderJob, orders: Simulation, count: int) -> tuple[Picture,
     )
 
 
-def _broken(picture: Picture) -> Picture:
+def _corrupt(picture: Picture) -> Picture:
     return replace(picture, data=picture.data[:-20])

@@ -1,1 +1,1 @@
-"""Text read aloud in a bounded child process. Importing this loads no speech library: those live in the child only."""
+"""Text to speech in a bounded child process. Importing this loads no speech library: those live in the child only."""

@@ -1,4 +1,4 @@
-"""The child process that reads one text aloud and ends.
+"""The child process that speaks one text and ends.
 
 Run as `python -m atelier_render.speech.child PARENT_PID MEMORY_BYTES LANGUAGE FORMAT`, the text on stdin. On
 stdout: frames of a letter, a length and so many bytes: P percent done, R refused and why, A the finished audio.
@@ -39,8 +39,8 @@ def _read_aloud(text: str, language: str, audio_format: str, answers: BinaryIO) 
             if (percent := 99 * read // len(text)) > told:
                 told = percent
                 _answer(answers, b"P", str(percent).encode())
-    except VoiceBroken as broken:
-        return _answer(answers, b"R", str(broken).encode())
+    except VoiceBroken as error:
+        return _answer(answers, b"R", str(error).encode())
     _answer(answers, b"A", sound.whole())
 
 

@@ -1,4 +1,4 @@
-"""At most so many texts read aloud at once, each by a process of its own, within bounds of time and memory."""
+"""Text to speech in a bounded number of processes, one a text, within bounds of time and memory."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ class ReaderDied(Exception):
     """The process ended, or was ended, before it had finished."""
 
 
-class Readers:
+class SpeechProcessPool:
     """Starts a process for each text."""
 
     def __init__(self, *, readers: int, reading_s_max: float = READING_S_MAX, memory_bytes: int = MEMORY_BYTES) -> None:
@@ -46,7 +46,7 @@ class Readers:
     async def read(
         self, text: str, *, language: str, audio_format: AudioFormat, tell: Callable[[int], None]
     ) -> Audio | NotRead:
-        """The text as audio; ``tell`` hears percentages on the way. Raises ReaderDied. Cancelling ends the process."""
+        """The text as audio; ``tell`` takes percentages on the way. Raises ReaderDied. Cancelling ends the process."""
         async with self._slots:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "atelier_render.speech.child", str(os.getpid()), str(self._memory_bytes)),
@@ -59,10 +59,10 @@ class Readers:
             try:
                 async with asyncio.timeout(self._reading_s_max):
                     return await _listen(process, text, tell)
-            except TimeoutError as late:
-                raise ReaderDied(f"a reader was stopped after {self._reading_s_max:g} s") from late
-            except (asyncio.IncompleteReadError, ConnectionError) as broken:
-                raise ReaderDied("a reader ended in the middle of a text") from broken
+            except TimeoutError as error:
+                raise ReaderDied(f"a reader was stopped after {self._reading_s_max:g} s") from error
+            except (asyncio.IncompleteReadError, ConnectionError) as error:
+                raise ReaderDied("a reader ended in the middle of a text") from error
             finally:
                 await _end(process)
 

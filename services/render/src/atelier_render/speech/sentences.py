@@ -1,4 +1,4 @@
-"""Where a text may be cut so that nobody hears the cut: after sentences. Pure, and linear in the text."""
+"""Where a text may be cut inaudibly: after sentences. Pure, and linear in the text."""
 
 import re
 from collections.abc import Iterator

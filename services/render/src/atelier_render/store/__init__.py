@@ -6,21 +6,21 @@ database's alone.
 """
 
 from atelier_render.store.artefacts import Earlier, equal_result, finish_jobs, tell_again
-from atelier_render.store.durations import Measured, add_durations, durations, promise, standing
-from atelier_render.store.leases import extend_leases, free_lost_jobs, give_back
+from atelier_render.store.durations import Measured, add_durations, durations, job_queue_state, promise
+from atelier_render.store.leases import extend_leases, give_back, release_lost_jobs
 from atelier_render.store.queue import LATE, change_queues, claim_jobs, depths
 from atelier_render.store.retention import (
     Reason,
-    doom_inputs,
-    doom_objects,
-    due_objects,
+    deletable_objects,
     forget_objects,
     forget_requests,
+    keys_with_rows,
     lock_old_results,
-    named_keys,
     only_sweeper,
     prune_jobs,
     retire_results,
+    schedule_deletion,
+    schedule_input_deletion,
 )
 from atelier_render.store.submissions import (
     Closing,
@@ -45,10 +45,8 @@ __all__ = [
     "change_queues",
     "claim_jobs",
     "close_submissions",
+    "deletable_objects",
     "depths",
-    "doom_inputs",
-    "doom_objects",
-    "due_objects",
     "durations",
     "end_submission",
     "equal_result",
@@ -56,17 +54,19 @@ __all__ = [
     "finish_jobs",
     "forget_objects",
     "forget_requests",
-    "free_lost_jobs",
     "give_back",
+    "job_queue_state",
+    "keys_with_rows",
     "lock_old_results",
     "mark_reconciling",
-    "named_keys",
     "note_skipped",
     "only_sweeper",
     "open_submission",
     "promise",
     "prune_jobs",
+    "release_lost_jobs",
     "retire_results",
-    "standing",
+    "schedule_deletion",
+    "schedule_input_deletion",
     "tell_again",
 ]

@@ -8,7 +8,7 @@ import asyncpg
 
 from atelier_contracts import Artefact, Owner, RenderCompleted, RenderFailed, RenderStarted
 from atelier_messaging.database import Connection, Pool
-from atelier_render.jobs import Completion, Ending, Failure
+from atelier_render.jobs import Completion, Failure, JobResult
 from atelier_render.store.queue import COUNT
 
 _FINISH = f"""
@@ -65,7 +65,7 @@ ORDER BY a.key
 async def tell_again(
     connection: Connection, ids: Collection[UUID]
 ) -> list[RenderStarted | RenderCompleted | RenderFailed]:
-    """Where these jobs stand, as the events that tell so; none of those that wait, are unknown or whose results are
+    """The state of these jobs as events; none of those that wait, are unknown or whose results are
     removed."""
     rows = await connection.fetch(_STANDING, sorted(ids))
     done = [row["generation_id"] for row in rows if row["state"] == "done"]
@@ -93,7 +93,7 @@ def _event(row: asyncpg.Record, outputs: tuple[Artefact, ...]) -> RenderStarted 
     return RenderFailed(generation_id=id_, code=row["code"], reason=row["reason"], provider=row["provider"])
 
 
-async def finish_jobs(connection: Connection, owner: str, endings: Sequence[Ending]) -> set[UUID]:
+async def finish_jobs(connection: Connection, owner: str, endings: Sequence[JobResult]) -> set[UUID]:
     """Ends the attempts that still hold their lease, with their artefacts. Answers which: the others lost."""
     rows = await connection.fetch(
         _FINISH,

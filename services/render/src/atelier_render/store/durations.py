@@ -1,4 +1,4 @@
-"""How long the latest renders took, by what they were, and what was told of jobs that wait."""
+"""Durations of the latest renders by class, and the estimates published for waiting jobs."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -63,11 +63,11 @@ async def durations(pool: Pool) -> Mapping[tuple[str, str, str], Sequence[float]
     return {(row["provider"], row["kind"], row["class"]): row["seconds"] for row in await pool.fetch(_ALL)}
 
 
-async def standing(pool: Pool, generation_id: UUID) -> asyncpg.Record | None:
+async def job_queue_state(pool: Pool, generation_id: UUID) -> asyncpg.Record | None:
     """Where a job stands in its lane; None where it neither waits nor runs."""
     return await pool.fetchrow(_STANDING, generation_id)
 
 
 async def promise(pool: Pool, generation_id: UUID, p50_s: float, p90_s: float) -> None:
-    """Writes down the first thing that was told of a waiting job, to be compared with what comes of it."""
+    """Stores the first estimate of a waiting job, to be compared with its duration."""
     await pool.execute(_PROMISE, generation_id, p50_s, p90_s)

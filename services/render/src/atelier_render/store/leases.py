@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from atelier_messaging.database import Connection, Pool
-from atelier_render.jobs import ATTEMPTS_MAX, Beat, Freed
+from atelier_render.jobs import ATTEMPTS_MAX, Heartbeat, ReleasedJob
 from atelier_render.store.queue import COUNT
 
 _BEAT = """
@@ -51,15 +51,15 @@ SELECT count(*) FROM freed
 """  # noqa: S608
 
 
-async def extend_leases(connection: Pool, ids: Sequence[UUID], *, owner: str, lease_s: float) -> list[Beat]:
+async def extend_leases(connection: Pool, ids: Sequence[UUID], *, owner: str, lease_s: float) -> list[Heartbeat]:
     """Extends the leases that are still ours and answers them; a job that is missing was taken from us."""
-    return [Beat(**row) for row in await connection.fetch(_BEAT, list(ids), owner, lease_s)]
+    return [Heartbeat(**row) for row in await connection.fetch(_BEAT, list(ids), owner, lease_s)]
 
 
-async def free_lost_jobs(connection: Connection, limit: int, *, cancelled: str, exhausted: str) -> list[Freed]:
+async def release_lost_jobs(connection: Connection, limit: int, *, cancelled: str, exhausted: str) -> list[ReleasedJob]:
     """Takes jobs from workers that stopped beating: back into the queue, or to their end after ``ATTEMPTS_MAX``."""
     rows = await connection.fetch(_FREE_LOST, limit, ATTEMPTS_MAX, cancelled, exhausted)
-    return [Freed(row["generation_id"], row["code"], row["reason"], row["traceparent"]) for row in rows]
+    return [ReleasedJob(row["generation_id"], row["code"], row["reason"], row["traceparent"]) for row in rows]
 
 
 async def give_back(pool: Pool, owner: str) -> int:

@@ -9,7 +9,7 @@ import asyncpg
 from atelier_contracts import Owner, RenderSpec
 from atelier_contracts.value_objects import Priority
 from atelier_messaging.database import Connection, Pool
-from atelier_render.jobs import Forecast, Job, Lane, NewJob, Promise
+from atelier_render.jobs import Eta, EtaPromise, Job, Lane, NewJob
 
 LATE = "the deadline had passed before the render could start"
 _RANKS: Mapping[Priority, int] = {"high": -1, "normal": 0, "low": 1}
@@ -159,8 +159,9 @@ async def _add(connection: Connection, jobs: Sequence[NewJob]) -> list[asyncpg.R
 async def claim_jobs(
     connection: Connection, lane: Lane, limit: int, *, owner: str, lease_s: float, cap: int = 0
 ) -> list[Job]:
-    """Leases up to ``limit`` jobs to ``owner``, taking turns between tenants, none of whom comes to run more than
-    ``cap`` (0: any number). Those past their deadline are failed instead and answered with ``left_s`` not above zero.
+    """Leases up to ``limit`` jobs to ``owner``, taking turns between tenants; no tenant runs more than
+    ``cap`` (0: any number). Those past their deadline are failed instead and answered with
+    ``remaining_s`` not above zero.
     """
     if cap:
         await connection.execute(_ONE_CLAIM_AT_A_TIME, lane)
@@ -183,12 +184,12 @@ def _job(row: asyncpg.Record) -> Job:
         spec=RenderSpec.model_validate(row["spec"]),
         lane=row["lane"],
         traceparent=row["traceparent"],
-        left_s=row["left_s"],
+        remaining_s=row["left_s"],
         promise=_promise(row),
     )
 
 
-def _promise(row: asyncpg.Record) -> Promise | None:
+def _promise(row: asyncpg.Record) -> EtaPromise | None:
     if row["promise_age_s"] is None:
         return None
-    return Promise(row["promise_age_s"], Forecast(row["promised_p50_s"], row["promised_p90_s"]))
+    return EtaPromise(row["promise_age_s"], Eta(row["promised_p50_s"], row["promised_p90_s"]))

@@ -78,19 +78,19 @@ SELECT count(*) FROM pruned
 """
 
 
-async def doom_objects(pool: Pool, keys: Collection[str], reason: str, *, in_s: float) -> None:
+async def schedule_deletion(pool: Pool, keys: Collection[str], reason: str, *, in_s: float) -> None:
     """Has these objects removed in so many seconds; those that an artefact names stay."""
     generations = [generation_of(key) for key in keys]
     await pool.execute(_DOOM, list(keys), generations, reason, in_s)
 
 
-async def doom_inputs(connection: Connection, keys: Collection[str]) -> None:
+async def schedule_input_deletion(connection: Connection, keys: Collection[str]) -> None:
     """Has inputs removed that nothing is made of any more."""
     if keys:
         await connection.execute(_DOOM_INPUTS, sorted(set(keys)))
 
 
-async def due_objects(pool: Pool, limit: int) -> list[str]:
+async def deletable_objects(pool: Pool, limit: int) -> list[str]:
     """Objects whose time has come."""
     return [row["key"] for row in await pool.fetch(_DUE, limit)]
 
@@ -106,7 +106,7 @@ async def retire_results(connection: Connection, ids: Collection[UUID], reason: 
 
 
 async def forget_requests(connection: Connection, ids: Collection[UUID]) -> None:
-    """Forgets what was asked for in these jobs, but for its kind."""
+    """Erases the requests of these jobs, except for their kind."""
     await connection.execute(_FORGET_SPECS, sorted(ids))
 
 
@@ -115,7 +115,7 @@ async def lock_old_results(connection: Connection, *, days: int, limit: int) -> 
     return [row["generation_id"] for row in await connection.fetch(_OLD, days, limit)]
 
 
-async def named_keys(pool: Pool, ids: Collection[UUID]) -> tuple[set[str], set[UUID]]:
+async def keys_with_rows(pool: Pool, ids: Collection[UUID]) -> tuple[set[str], set[UUID]]:
     """The keys that artefacts of these generations name, and those generations that are still at work.
 
     The second is read first: who ends in between is then found by its rows.

@@ -1,4 +1,4 @@
-"""What was sent to remote providers and what came of it: at most one submission of a generation is open at a time."""
+"""Submissions to remote providers and their outcomes: at most one of a generation is open at a time."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -55,7 +55,7 @@ async def begin_submission(pool: Pool, owner: str, job: Job, submission: Submiss
 
 
 async def open_submission(pool: Pool, generation_id: UUID) -> tuple[UUID, str] | None:
-    """Id and provider of the one whose end nobody knows."""
+    """Id and provider of the one whose outcome is unknown."""
     row = await pool.fetchrow(_OPEN, generation_id)
     return (row["id"], row["provider"]) if row else None
 
@@ -71,7 +71,7 @@ async def end_submission(pool: Pool, submission: Submission) -> None:
 
 
 async def note_skipped(pool: Pool, job: Job, provider: str, key: str, reason: str) -> None:
-    """A provider was passed over."""
+    """A provider was skipped."""
     await pool.execute(_SKIP, uuid7(), job.generation_id, job.attempt, provider, key, reason)
 
 

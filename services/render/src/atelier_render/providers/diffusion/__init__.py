@@ -1,1 +1,1 @@
-"""Self-hosted diffusion models: warm in a process of their own, asked in batches. Needs the extra ``diffusers``."""
+"""Self-hosted diffusion models: warm in a process of their own, called in batches. Needs the extra ``diffusers``."""

@@ -1,10 +1,11 @@
-"""Which pictures are made together: those of one recipe that are asked for within a short window, up to a number."""
+"""Which pictures are made together: those of one recipe that are requested within a short window, up to a number."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from atelier_messaging import wait_event
 from atelier_render.providers.diffusion.engine_process import ModelDied, NotLoaded
 from atelier_render.providers.diffusion.wire import Batch, Broken, Drawn, Item, OutOfMemory, Recipe, Rejected, Stopped
 
@@ -27,7 +28,7 @@ Result = Drawn | Rejected | NotMade
 
 
 class Maker(Protocol):
-    """What makes a batch: ``Model``, or a test's."""
+    """What makes a batch: ``EngineProcess``, or a test's."""
 
     async def make(
         self, recipe: Recipe, items: Sequence[Item], tell: Callable[[float], None]
@@ -39,7 +40,7 @@ class Maker(Protocol):
 
 
 @dataclass(eq=False, slots=True)
-class _Wanted:
+class _PendingItem:
     recipe: Recipe
     item: Item
     tell: Callable[[float], None]
@@ -48,23 +49,23 @@ class _Wanted:
     tries: int = 0
 
 
-class Batches:
+class Batcher:
     """One batch at a time; the oldest picture decides which."""
 
     def __init__(self, maker: Maker, *, batch_max: int, window_s: float) -> None:
         self._maker = maker
         self._batch_max = batch_max
         self._window_s = window_s
-        self._waiting: list[_Wanted] = []
-        self._under_way: list[_Wanted] = []
+        self._waiting: list[_PendingItem] = []
+        self._under_way: list[_PendingItem] = []
         self._came = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
         self._fits: dict[Recipe, int] = {}
         """So many at most, where more turned out not to fit into the device."""
 
     async def make(self, recipe: Recipe, item: Item, tell: Callable[[float], None]) -> Result:
-        """One picture. Cancelling takes it out; a batch that nobody wants any more is stopped after its step."""
-        wanted = _Wanted(recipe, item, tell, asyncio.get_running_loop().time())
+        """One picture. Cancelling takes it out; a batch without a waiting caller is stopped after its step."""
+        wanted = _PendingItem(recipe, item, tell, asyncio.get_running_loop().time())
         self._waiting.append(wanted)
         self._came.set()
         if self._serving is None or self._serving.done():
@@ -72,7 +73,7 @@ class Batches:
         try:
             return await wanted.answer
         except asyncio.CancelledError:
-            await self._taken_out(wanted)
+            await self._withdraw(wanted)
             raise
 
     async def close(self) -> None:
@@ -83,81 +84,80 @@ class Batches:
 
     async def _serve(self) -> None:
         while self._waiting:
-            batch = await self._gathered()
+            batch = await self._gather_batch()
             if batch:
-                await self._made(batch)
+                await self._make_batch(batch)
 
-    async def _gathered(self) -> list[_Wanted]:
+    async def _gather_batch(self) -> list[_PendingItem]:
         """The oldest and those like it, when there are enough or the oldest has waited long enough."""
         while self._waiting:
             oldest = self._waiting[0]
             most = self._fits.get(oldest.recipe, self._batch_max)
-            alike = [one for one in self._waiting if one.recipe == oldest.recipe][:most]
-            left_s = oldest.since + self._window_s - asyncio.get_running_loop().time()
-            if len(alike) == most or left_s <= 0:
-                self._waiting = [one for one in self._waiting if one not in alike]
+            alike = [waiting for waiting in self._waiting if waiting.recipe == oldest.recipe][:most]
+            remaining_s = oldest.since + self._window_s - asyncio.get_running_loop().time()
+            if len(alike) == most or remaining_s <= 0:
+                self._waiting = [waiting for waiting in self._waiting if waiting not in alike]
                 return alike
             self._came.clear()
-            await _set_within(self._came, left_s)
+            await wait_event(self._came, remaining_s)
         return []
 
-    async def _made(self, batch: list[_Wanted]) -> None:
+    async def _make_batch(self, batch: list[_PendingItem]) -> None:
         def tell(fraction: float) -> None:
-            for one in batch:
-                one.tell(fraction)
+            for waiting in batch:
+                waiting.tell(fraction)
 
         self._under_way = batch
         try:
-            said = await self._maker.make(batch[0].recipe, [one.item for one in batch], tell)
-        except ModelDied as died:
-            self._again_or_not(batch, str(died), tries=TRIES_MAX if isinstance(died, NotLoaded) else 1)
+            said = await self._maker.make(batch[0].recipe, [waiting.item for waiting in batch], tell)
+        except ModelDied as error:
+            self._retry_or_fail(batch, str(error), tries=TRIES_MAX if isinstance(error, NotLoaded) else 1)
         else:
-            self._answered(batch, said)
+            self._deliver_results(batch, said)
         finally:
             self._under_way = []
 
-    def _answered(self, batch: list[_Wanted], said: Batch | OutOfMemory | Broken | Stopped) -> None:
+    def _deliver_results(self, batch: list[_PendingItem], said: Batch | OutOfMemory | Broken | Stopped) -> None:
         match said:
             case Batch(results=results):
-                for one, result in zip(batch, results, strict=True):
-                    _answer(one, result)
+                for waiting, result in zip(batch, results, strict=True):
+                    _answer(waiting, result)
             case OutOfMemory() if len(batch) > 1:
                 self._fits[batch[0].recipe] = len(batch) // 2
                 self._waiting = [*batch, *self._waiting]
             case OutOfMemory():
                 _answer(batch[0], NotMade("the device has too little memory for it just now", passing=True))
             case Broken(reason=reason):
-                for one in batch:
-                    _answer(one, NotMade(f"the model broke: {reason}", passing=False))
+                for waiting in batch:
+                    _answer(waiting, NotMade(f"the model broke: {reason}", passing=False))
             case Stopped():
                 # Whoever came to want it in the meantime asks for another.
-                self._waiting = [*(one for one in batch if not one.answer.done()), *self._waiting]
+                self._waiting = [*(waiting for waiting in batch if not waiting.answer.done()), *self._waiting]
 
-    def _again_or_not(self, batch: list[_Wanted], reason: str, *, tries: int) -> None:
-        for one in batch:
-            one.tries += tries
-        self._waiting = [*(one for one in batch if one.tries < TRIES_MAX and not one.answer.done()), *self._waiting]
-        for one in batch:
-            if one.tries >= TRIES_MAX:
-                _answer(one, NotMade(reason, passing=True))
+    def _retry_or_fail(self, batch: list[_PendingItem], reason: str, *, tries: int) -> None:
+        for waiting in batch:
+            waiting.tries += tries
+        self._waiting = [
+            *(waiting for waiting in batch if waiting.tries < TRIES_MAX and not waiting.answer.done()),
+            *self._waiting,
+        ]
+        for waiting in batch:
+            if waiting.tries >= TRIES_MAX:
+                _answer(waiting, NotMade(reason, passing=True))
 
-    async def _taken_out(self, wanted: _Wanted) -> None:
-        self._waiting = [one for one in self._waiting if one is not wanted]
+    async def _withdraw(self, wanted: _PendingItem) -> None:
+        self._waiting = [waiting for waiting in self._waiting if waiting is not wanted]
         self._came.set()
-        if wanted in self._under_way and all(one.answer.done() for one in self._under_way):
+        if wanted in self._under_way and all(waiting.answer.done() for waiting in self._under_way):
             await self._maker.stop()
-        if self._serving is not None and not self._waiting and all(one.answer.done() for one in self._under_way):
+        if (
+            self._serving is not None
+            and not self._waiting
+            and all(waiting.answer.done() for waiting in self._under_way)
+        ):
             await asyncio.wait([self._serving], timeout=STOP_S_MAX)
 
 
-def _answer(wanted: _Wanted, result: Result) -> None:
+def _answer(wanted: _PendingItem, result: Result) -> None:
     if not wanted.answer.done():  # cancelled ones are
         wanted.answer.set_result(result)
-
-
-async def _set_within(event: asyncio.Event, timeout_s: float) -> None:
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return

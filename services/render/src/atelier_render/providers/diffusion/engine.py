@@ -1,5 +1,5 @@
 """The process with the model: `python -m atelier_render.providers.diffusion.engine SETTINGS_AS_JSON`. Orders come on
-stdin, what becomes of them goes to stdout; when render is gone, stdin ends and so does this.
+stdin, their results go to stdout; when render is gone, stdin ends and so does this.
 """
 
 import json
@@ -15,19 +15,19 @@ from atelier_render.providers.diffusion.pipelines import Interrupted, NoRoom, Pi
 from atelier_render.providers.diffusion.wire import (
     Batch,
     Broken,
+    EngineReply,
     Make,
     OutOfMemory,
     Ready,
-    Said,
     Step,
     Stopped,
-    read_order,
-    said_framed,
+    frame_reply,
+    read_command,
 )
 
 
 class Engine:
-    """Makes batches in turn, and hears of those nobody wants while it is at work."""
+    """Makes batches in turn, and receives stop commands while it is at work."""
 
     def __init__(self, orders: BinaryIO, answers: BinaryIO) -> None:
         self._orders = orders
@@ -36,16 +36,16 @@ class Engine:
         self._unwanted = 0
 
     def serve(self, load: Callable[[], Pipelines]) -> None:
-        """For ever."""
+        """Runs until stdin ends."""
         # Listening begins before the model is there: loading must end with render, too.
         threading.Thread(target=self._listen, daemon=True).start()
         pipelines = load()
         self._say(Ready(pipelines.device, pipelines.dtype))
         while True:
             make = self._waiting.get()
-            self._say(self._made(pipelines, make))
+            self._say(self._run(pipelines, make))
 
-    def _made(self, pipelines: Pipelines, make: Make) -> Said:
+    def _run(self, pipelines: Pipelines, make: Make) -> EngineReply:
         def step(fraction: float) -> bool:
             self._say(Step(make.number, fraction))
             return make.number > self._unwanted
@@ -60,15 +60,15 @@ class Engine:
             return Broken(make.number, f"{type(error).__name__}: {error}")
 
     def _listen(self) -> None:
-        while (order := read_order(self._orders)) is not None:
+        while (order := read_command(self._orders)) is not None:
             if isinstance(order, Make):
                 self._waiting.put(order)
             else:
                 self._unwanted = order.number
         os._exit(0)
 
-    def _say(self, said: Said) -> None:
-        self._answers.write(said_framed(said))
+    def _say(self, said: EngineReply) -> None:
+        self._answers.write(frame_reply(said))
         self._answers.flush()
 
 

@@ -1,4 +1,4 @@
-"""The process with the model as render sees it: started with the first batch, kept warm, started anew when it died."""
+"""The process with the model as render sees it: started with the first batch, kept warm, restarted when it died."""
 
 import asyncio
 import logging
@@ -15,18 +15,18 @@ from atelier_render.providers.diffusion.wire import (
     HEAD,
     Batch,
     Broken,
+    EngineCommand,
+    EngineReply,
     Item,
     Make,
-    Order,
     OutOfMemory,
     Ready,
     Recipe,
-    Said,
     Step,
     Stop,
     Stopped,
-    order_framed,
-    said_of,
+    frame_command,
+    reply_of,
 )
 
 ENGINE = "atelier_render.providers.diffusion.engine"
@@ -44,8 +44,8 @@ class NotLoaded(ModelDied):
     """It cannot be started; trying again at once will not help."""
 
 
-class Model:
-    """One process; batches go through it in turn, which whoever calls sees to."""
+class EngineProcess:
+    """One process; the caller sends batches one after another."""
 
     def __init__(self, settings: DiffusersSettings) -> None:
         self._settings = settings
@@ -59,9 +59,9 @@ class Model:
         self._number += 1
         number = self._number
         try:
-            await self._started()
+            await self._ensure_started()
             await self._send(Make(number, recipe, items))
-            while isinstance(said := await self._heard(), Step | Ready):
+            while isinstance(said := await self._receive(), Step | Ready):
                 if isinstance(said, Step):
                     tell(said.fraction)
         except ENDED as error:
@@ -73,7 +73,7 @@ class Model:
         return said
 
     async def stop(self) -> None:
-        """Nobody wants the batch under way any more; it ends after its step as Stopped."""
+        """Stops the current batch; it ends after its step as Stopped."""
         with suppress(*ENDED):
             await self._send(Stop(self._number))
 
@@ -81,7 +81,7 @@ class Model:
         """Ends the process."""
         await self._end()
 
-    async def _started(self) -> None:
+    async def _ensure_started(self) -> None:
         if self._process is not None and self._process.returncode is None:
             return
         asked = self._settings.model_dump(include={"model", "device", "dtype"})
@@ -92,25 +92,25 @@ class Model:
         )
         try:
             async with asyncio.timeout(self._settings.load_s_max):
-                ready = await self._heard()
+                ready = await self._receive()
         except (TimeoutError, *ENDED) as error:
             await self._end()
             raise NotLoaded(f"the model {self._settings.model_name} could not be loaded") from error
         assert isinstance(ready, Ready), "nothing else comes first"
         logger.info("model %s loaded on %s as %s", self._settings.model_name, ready.device, ready.dtype)
 
-    async def _send(self, order: Order) -> None:
+    async def _send(self, order: EngineCommand) -> None:
         if self._process is None or self._process.stdin is None:
             raise ConnectionError("it is not running")
-        self._process.stdin.write(await asyncio.to_thread(order_framed, order))
+        self._process.stdin.write(await asyncio.to_thread(frame_command, order))
         await self._process.stdin.drain()
 
-    async def _heard(self) -> Said:
+    async def _receive(self) -> EngineReply:
         if self._process is None or self._process.stdout is None:
             raise ConnectionError("it is not running")
         (length,) = HEAD.unpack(await self._process.stdout.readexactly(HEAD.size))
         body = await self._process.stdout.readexactly(length)
-        return await asyncio.to_thread(said_of, body)
+        return await asyncio.to_thread(reply_of, body)
 
     async def _end(self) -> None:
         process, self._process = self._process, None

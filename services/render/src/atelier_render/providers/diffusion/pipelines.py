@@ -20,11 +20,11 @@ from atelier_render.providers.diffusion.wire import Drawn, Item, Recipe, Rejecte
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 FLAGGED = "the model's own filter withheld the picture"
 Step = Callable[[float], bool]
-"""Hears how much is done, from 0 to 1; answers whether to go on."""
+"""Takes the fraction done, from 0 to 1; returns whether to go on."""
 
 
 class Interrupted(Exception):
-    """Nobody wants it any more."""
+    """The batch was stopped."""
 
 
 class NoRoom(Exception):
@@ -54,17 +54,17 @@ class Pipelines:
         results: dict[int, Drawn | Rejected] = {}
         given: dict[int, dict[str, Any]] = {}
         for place, item in enumerate(items):
-            prepared = _prepared(recipe, item)
+            prepared = _prepare(recipe, item)
             if isinstance(prepared, Rejected):
                 results[place] = prepared
             else:
                 given[place] = prepared
         if given:
-            drawn = self._drawn(recipe, [items[place] for place in given], list(given.values()), step)
+            drawn = self._draw(recipe, [items[place] for place in given], list(given.values()), step)
             results |= dict(zip(given, drawn, strict=True))
         return [results[place] for place in range(len(items))]
 
-    def _drawn(
+    def _draw(
         self, recipe: Recipe, items: Sequence[Item], given: Sequence[dict[str, Any]], step: Step
     ) -> list[Drawn | Rejected]:
         pipe = self._pipe(recipe)
@@ -78,15 +78,15 @@ class Pipelines:
             "strength": recipe.strength,
             # On the processor, whatever the device: the same seed is the same noise everywhere.
             "generator": [torch.Generator("cpu").manual_seed(item.seed) for item in items],
-            "callback_on_step_end": _stepping(step),
+            "callback_on_step_end": _step_callback(step),
         }
         for role in given[0]:
-            asked[role] = [one[role] for one in given]
+            asked[role] = [arguments[role] for arguments in given]
         taken = inspect.signature(pipe.__call__).parameters
         made = self._run(pipe, {name: value for name, value in asked.items() if name in taken})
         flagged = getattr(made, "nsfw_content_detected", None) or [False] * len(items)
         return [
-            Rejected("refused", FLAGGED) if withheld else _encoded(picture, item)
+            Rejected("refused", FLAGGED) if withheld else _encode(picture, item)
             for picture, item, withheld in zip(made.images, items, flagged, strict=True)
         ]
 
@@ -117,7 +117,7 @@ class Pipelines:
         return self._pipes[kind]
 
 
-def _stepping(step: Step) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+def _step_callback(step: Step) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
     def after(pipe: Any, done: int, _: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         if not step((done + 1) / max(1, pipe.num_timesteps)):
             raise Interrupted
@@ -126,7 +126,7 @@ def _stepping(step: Step) -> Callable[[Any, int, Any, dict[str, Any]], dict[str,
     return after
 
 
-def _prepared(recipe: Recipe, item: Item) -> dict[str, Any] | Rejected:
+def _prepare(recipe: Recipe, item: Item) -> dict[str, Any] | Rejected:
     """The picture and the mask as the pipeline takes them, in the size that is made."""
     if item.picture is None:
         return {}
@@ -150,6 +150,6 @@ def _prepared(recipe: Recipe, item: Item) -> dict[str, Any] | Rejected:
     return fitted | {"mask_image": region.point(lambda value: 255 if value > 127 else 0)}
 
 
-def _encoded(picture: Image.Image, item: Item) -> Drawn:
+def _encode(picture: Image.Image, item: Item) -> Drawn:
     made = encode(np.asarray(picture.convert("RGB")), item.image_format, long_side_max=max(picture.size))
     return Drawn(made.data, made.content_type, made.width, made.height)

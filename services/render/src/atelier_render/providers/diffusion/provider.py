@@ -4,22 +4,22 @@ import asyncio
 from collections.abc import Callable
 
 from atelier_contracts import RenderSpec
-from atelier_render.providers.diffusion.batcher import Batches, NotMade
-from atelier_render.providers.diffusion.engine_process import Model
+from atelier_render.providers.diffusion.batcher import Batcher, NotMade
+from atelier_render.providers.diffusion.engine_process import EngineProcess
 from atelier_render.providers.diffusion.settings import STYLES, DiffusersSettings, sides_of
 from atelier_render.providers.diffusion.wire import Drawn, Item, Recipe, Rejected
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
-    Outcome,
     Picture,
     ProviderJob,
+    ProviderOutcome,
     Refused,
     Succeeded,
     Transient,
     mode_of,
 )
-from atelier_render.providers.toolkit.fan_out import as_one
+from atelier_render.providers.toolkit.fan_out import combine_outcomes
 from atelier_render.providers.toolkit.image_size import sides
 
 SEEDS = 1 << 63
@@ -33,10 +33,10 @@ class Diffusers:
     def __init__(self, settings: DiffusersSettings) -> None:
         self.capabilities = Capabilities((settings.offer,), reads_inputs=True)
         self._settings = settings
-        self._model = Model(settings)
-        self._batches = Batches(self._model, batch_max=settings.batch_max, window_s=settings.batch_window_ms / 1_000)
+        self._model = EngineProcess(settings)
+        self._batches = Batcher(self._model, batch_max=settings.batch_max, window_s=settings.batch_window_ms / 1_000)
 
-    async def submit(self, job: ProviderJob) -> Outcome:
+    async def submit(self, job: ProviderJob) -> ProviderOutcome:
         """The n pictures of a job, each from the seed after the one before."""
         if (wrong := _wrong_with(job)) is not None:
             return Failed("invalid_input", wrong)
@@ -45,9 +45,9 @@ class Diffusers:
         made = await asyncio.gather(
             *(self._batches.make(recipe, item, tell(index)) for index, item in enumerate(items))
         )
-        return as_one([_outcome(one) for one in made], wanted=job.spec.n)
+        return combine_outcomes([_outcome(item) for item in made], wanted=job.spec.n)
 
-    async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
+    async def recall(self, job: ProviderJob) -> ProviderOutcome:  # noqa: ARG002 - the protocol's
         """What was under way died with us."""
         return Transient("nothing was made")
 
@@ -73,7 +73,7 @@ class Diffusers:
 
     def _size_like(self, job: ProviderJob) -> str:
         """The first size there is; for a picture that is changed, the one shaped most like it."""
-        given = next((sides(one.data) for one in job.inputs if one.role == "image"), None)
+        given = next((sides(given.data) for given in job.inputs if given.role == "image"), None)
         if given is None:
             return self._settings.sizes[0]
         shape = given[0] / given[1]
@@ -120,7 +120,7 @@ def _progress(job: ProviderJob) -> Callable[[int], Callable[[float], None]]:
     return of
 
 
-def _outcome(made: Drawn | Rejected | NotMade) -> Outcome:
+def _outcome(made: Drawn | Rejected | NotMade) -> ProviderOutcome:
     match made:
         case Drawn():
             return Succeeded((Picture(made.data, made.content_type, made.width, made.height),), 1)

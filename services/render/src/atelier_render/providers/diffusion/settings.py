@@ -23,7 +23,7 @@ STYLES = {
     "artistic": "expressive painting",
     "photographic": "photograph, sharp focus",
 }
-"""What a style adds to the prompt; a model knows no other way of being told."""
+"""What a style adds to the prompt; a model has no parameter for it."""
 
 _SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})")
 
@@ -87,7 +87,7 @@ class DiffusersSettings(BaseSettings):
 
     @property
     def offer(self) -> Offer:
-        """What may be asked."""
+        """The offer of this model."""
         return Offer(
             "image",
             modes=self.modes,

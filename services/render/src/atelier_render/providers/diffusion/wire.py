@@ -52,7 +52,7 @@ class Make:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Nobody wants this batch any more."""
+    """Stops this batch."""
 
     number: int
     word: Literal["stop"] = "stop"
@@ -96,7 +96,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became of each item, in order."""
+    """The result of each item, in order."""
 
     number: int
     results: Sequence[Drawn | Rejected]
@@ -122,38 +122,38 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """As it was asked to."""
+    """Stopped on command."""
 
     number: int
     word: Literal["stopped"] = "stopped"
 
 
-Order = Make | Stop
-Said = Ready | Step | Batch | OutOfMemory | Broken | Stopped
-_ORDER: TypeAdapter[Order] = TypeAdapter(Annotated[Order, Field(discriminator="word")])
-_SAID: TypeAdapter[Said] = TypeAdapter(Annotated[Said, Field(discriminator="word")])
+EngineCommand = Make | Stop
+EngineReply = Ready | Step | Batch | OutOfMemory | Broken | Stopped
+_ORDER: TypeAdapter[EngineCommand] = TypeAdapter(Annotated[EngineCommand, Field(discriminator="word")])
+_SAID: TypeAdapter[EngineReply] = TypeAdapter(Annotated[EngineReply, Field(discriminator="word")])
 
 
-def order_framed(order: Order) -> bytes:
+def frame_command(order: EngineCommand) -> bytes:
     """As it goes over the pipe."""
-    return _framed(_ORDER.dump_json(order))
+    return _frame(_ORDER.dump_json(order))
 
 
-def said_framed(said: Said) -> bytes:
+def frame_reply(said: EngineReply) -> bytes:
     """As it goes over the pipe."""
-    return _framed(_SAID.dump_json(said))
+    return _frame(_SAID.dump_json(said))
 
 
-def said_of(body: bytes) -> Said:
-    """What was said; a ValueError where nobody would say so."""
+def reply_of(body: bytes) -> EngineReply:
+    """The reply in the bytes. Raises ValueError for an invalid one."""
     return _SAID.validate_json(body)
 
 
-def read_order(pipe: BinaryIO) -> Order | None:
+def read_command(pipe: BinaryIO) -> EngineCommand | None:
     """The next order; None at the end."""
     head = pipe.read(HEAD.size)
     return _ORDER.validate_json(pipe.read(*HEAD.unpack(head))) if len(head) == HEAD.size else None
 
 
-def _framed(body: bytes) -> bytes:
+def _frame(body: bytes) -> bytes:
     return HEAD.pack(len(body)) + body

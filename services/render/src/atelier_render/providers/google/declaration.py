@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from atelier_render.providers.declaration import HostedProvider, HostedProviderSettings
 from atelier_render.providers.google.models import capabilities
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 
 if TYPE_CHECKING:
     from atelier_render.providers.google.provider import Google
@@ -24,7 +24,7 @@ class GoogleSettings(HostedProviderSettings):
     """Address of that API, without a version; Google itself by default."""
 
 
-def _create(key: str, settings: GoogleSettings, images: Finishing, answer_s_max: float) -> "Google":
+def _create(key: str, settings: GoogleSettings, images: ImageNormaliser, answer_s_max: float) -> "Google":
     from atelier_render.providers.google.provider import Google
 
     return Google(key, images, base_url=settings.url, answer_s_max=answer_s_max)

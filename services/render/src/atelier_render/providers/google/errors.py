@@ -6,11 +6,11 @@ from typing import Any
 
 from google.genai import errors, types
 
-from atelier_render.providers.protocol import Failed, Outcome, RateLimited, Refused, Transient
+from atelier_render.providers.protocol import Failed, ProviderOutcome, RateLimited, Refused, Transient
 from atelier_render.providers.toolkit.http_client import RETRY_AFTER_S_MAX
 
 RETRY_AFTER_S = 10.0
-"""Where a limit is reached and nobody says for how long."""
+"""Default where a limit is reached without a Retry-After."""
 MESSAGE_CHARS_MAX = 300
 COME_AGAIN = frozenset({408, 409, 425, 499})
 REFUSING = frozenset(
@@ -24,11 +24,11 @@ NOT_ACCEPTED = Failed("provider_unavailable", "Google does not accept the key it
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
-def outcome_of(error: errors.APIError) -> Outcome:
+def outcome_of(error: errors.APIError) -> ProviderOutcome:
     """The outcome that an error answer stands for."""
     match error.code:
         case 429:
-            return _limited(error)
+            return _rate_limit_outcome(error)
         case 401 | 403:
             return NOT_ACCEPTED
         case 404:
@@ -46,7 +46,7 @@ def outcome_of(error: errors.APIError) -> Outcome:
             return Failed("provider_failed", f"Google answered {code}")
 
 
-def without_picture(answer: types.GenerateContentResponse) -> Outcome:
+def without_picture(answer: types.GenerateContentResponse) -> ProviderOutcome:
     """Why an answer brings no picture."""
     blocked = answer.prompt_feedback.block_reason if answer.prompt_feedback else None
     if blocked is not None:
@@ -58,7 +58,7 @@ def without_picture(answer: types.GenerateContentResponse) -> Outcome:
     return Failed("provider_failed", f"Google made no picture{said}")
 
 
-def _limited(error: errors.APIError) -> Outcome:
+def _rate_limit_outcome(error: errors.APIError) -> ProviderOutcome:
     """A limit a minute passes by itself; one a day is the operator's business."""
     for detail in _details(error):
         kind = str(detail.get("@type", ""))

@@ -37,7 +37,7 @@ SEEDS = 1 << 31
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """The model that is asked, and how hard it is to think about it; None leaves that to the model."""
+    """The model that is called, and its thinking level; None leaves that to the model."""
 
     model: str
     thinking: str | None = None
@@ -53,12 +53,12 @@ WIRE: Mapping[str, Wire] = {
 
 
 def capabilities(today: date) -> Capabilities:
-    """What may be asked on a day."""
+    """What is offered on a day."""
     return Capabilities(offers(today), reads_inputs=True, remote=True, recalls=False)
 
 
 def offers(today: date) -> tuple[Offer, ...]:
-    """What may be asked; the first model of the first row is taken where none is named."""
+    """The offers; the first model of the first row is the default."""
     names = (*IMAGEN_MODELS, *GEMINI_IMAGE_MODELS)
     small = tuple(name for name in names if wire_of(name, today).model in SQUARES_ONLY)
     large = tuple(name for name in names if name not in small)
@@ -86,7 +86,7 @@ def size_of(spec: RenderSpec) -> str:
 
 
 def resolution_of(spec: RenderSpec, wire: Wire) -> str | None:
-    """What is asked for; None for a model that has but one."""
+    """The requested resolution; None for a model with only one."""
     if wire.model in SQUARES_ONLY:
         return None
     return FINE_RESOLUTION if spec.quality == FINE_QUALITY else RESOLUTIONS[size_of(spec)]

@@ -1,7 +1,7 @@
 """The provider that Google's Gemini API is: pictures from words, edits and variations, by the official SDK.
 
-Retries are the scheduler's: the SDK's own are off. The API cannot be asked what became of a request, so what is lost
-stays unknown.
+Retries are the scheduler's: the SDK's own are off. The API cannot report the outcome of an earlier request, so a lost
+answer stays unknown.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from atelier_render.providers.google.models import Wire
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
-    Outcome,
     ProviderJob,
+    ProviderOutcome,
     Succeeded,
     Unknown,
-    made_by,
     mode_of,
+    with_model,
 )
-from atelier_render.providers.toolkit.fan_out import as_one, part_key, side_by_side
+from atelier_render.providers.toolkit.fan_out import combine_outcomes, part_key, run_concurrently
 from atelier_render.providers.toolkit.file_checks import type_of
-from atelier_render.providers.toolkit.http_client import ANSWER_BYTES_MAX, AnswerTooLarge, client, lost
-from atelier_render.providers.toolkit.image_normaliser import Finishing, Unusable, Wanted
+from atelier_render.providers.toolkit.http_client import ANSWER_BYTES_MAX, AnswerTooLarge, client, outcome_of_lost_call
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser, TargetImage, Unusable
 
 GOOGLE_URL = "https://generativelanguage.googleapis.com"
 ANSWER_S_MAX = 180.0
@@ -48,7 +48,7 @@ class Google:
     def __init__(
         self,
         key: str,
-        finishing: Finishing,
+        finishing: ImageNormaliser,
         *,
         base_url: str | None = None,
         answer_s_max: float = ANSWER_S_MAX,
@@ -71,26 +71,26 @@ class Google:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What may be asked today: models come to their end while this process runs."""
+        """Today's offers: models are withdrawn while this process runs."""
         return models.capabilities(self._today())
 
-    async def submit(self, job: ProviderJob) -> Outcome:
+    async def submit(self, job: ProviderJob) -> ProviderOutcome:
         """The pictures, each by a call of its own. Cancelling closes the connections; the work may go on at Google."""
         contents = _contents(job)
         if isinstance(contents, Failed):
             return contents
         wire, done = models.wire_of(job.spec.model, self._today()), list[int]()
 
-        async def one(index: int) -> Outcome:
-            outcome = await self._asked(job, wire, contents, index)
+        async def one(index: int) -> ProviderOutcome:
+            outcome = await self._call_api(job, wire, contents, index)
             done.append(index)
             job.tell(100 * len(done) // job.spec.n)
             return outcome
 
-        return made_by(wire.model, as_one(await side_by_side(job.spec.n, one), wanted=job.spec.n))
+        return with_model(wire.model, combine_outcomes(await run_concurrently(job.spec.n, one), wanted=job.spec.n))
 
-    async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
-        """There is nobody to ask: the API keeps no account of requests."""
+    async def recall(self, job: ProviderJob) -> ProviderOutcome:  # noqa: ARG002 - the protocol's
+        """Always Unknown: the API keeps no record of requests."""
         return Unknown()
 
     async def close(self) -> None:
@@ -98,8 +98,8 @@ class Google:
         await self._sdk.aio.aclose()
         await self._http.aclose()
 
-    async def _asked(self, job: ProviderJob, wire: Wire, contents: types.Content, index: int) -> Outcome:
-        """What became of one call, whatever it raised."""
+    async def _call_api(self, job: ProviderJob, wire: Wire, contents: types.Content, index: int) -> ProviderOutcome:
+        """The outcome of one call, whatever it raised."""
         try:
             async with asyncio.timeout(self._answer_s_max):
                 answer = await self._sdk.aio.models.generate_content(
@@ -110,18 +110,18 @@ class Google:
         except errors.APIError as error:
             return outcome_of(error)
         except httpx2.TransportError as error:
-            return lost(error)
-        except AnswerTooLarge as large:
-            return Failed("provider_failed", f"Google's answer was not taken: {large}")
+            return outcome_of_lost_call(error)
+        except AnswerTooLarge as error:
+            return Failed("provider_failed", f"Google's answer was not taken: {error}")
         except _NOT_READ:
             return Failed("provider_failed", "Google's answer could not be understood")
         return await self._picture(job, answer)
 
-    async def _picture(self, job: ProviderJob, answer: types.GenerateContentResponse) -> Outcome:
+    async def _picture(self, job: ProviderJob, answer: types.GenerateContentResponse) -> ProviderOutcome:
         data = next((part.inline_data.data for part in answer.parts or () if part.inline_data), None)
         if not data:
             return without_picture(answer)
-        made = await self._finishing.finished(data, Wanted.by(job.spec, models.size_of(job.spec)))
+        made = await self._finishing.normalise(data, TargetImage.by(job.spec, models.size_of(job.spec)))
         if isinstance(made, Unusable):
             return Failed("provider_failed", f"what Google made is unusable: {made.reason}")
         return Succeeded((made,), 1)

@@ -1,4 +1,4 @@
-"""The provider that needs nobody else: composes pictures on this machine, in worker processes of its own."""
+"""The built-in provider: composes pictures on this machine, in worker processes of its own."""
 
 import asyncio
 from collections import Counter
@@ -15,9 +15,9 @@ from atelier_render.providers.protocol import (
     Failed,
     Input,
     Offer,
-    Outcome,
     Picture,
     ProviderJob,
+    ProviderOutcome,
     RateLimited,
     Succeeded,
     Transient,
@@ -88,16 +88,16 @@ class Local:
         self._workers = workers
         self.capabilities = replace(Local.capabilities, last_resort=last_resort)
 
-    async def submit(self, job: ProviderJob) -> Outcome:
+    async def submit(self, job: ProviderJob) -> ProviderOutcome:
         """The n pictures of a job, each from the seed after the one before."""
-        given = _given(job)
+        given = _check_inputs(job)
         if isinstance(given, Failed):
             return given
         done = Counter[str]()
         try:
             made = await asyncio.gather(*(self._one(job, given, index, done) for index in range(job.spec.n)))
-        except ImageWorkerDied as died:
-            return Failed("provider_failed", f"the image worker did not survive this job: {died}")
+        except ImageWorkerDied as error:
+            return Failed("provider_failed", f"the image worker did not survive this job: {error}")
         except ImageQueueFull:
             return RateLimited(RETRY_AFTER_S)
         refused = next((picture for picture in made if isinstance(picture, ImageRefused)), None)
@@ -106,19 +106,19 @@ class Local:
         pictures = tuple(_picture(picture) for picture in made if isinstance(picture, EncodedPicture))
         return Succeeded(pictures, len(pictures))
 
-    async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
+    async def recall(self, job: ProviderJob) -> ProviderOutcome:  # noqa: ARG002 - the protocol's
         """What our children had not handed over died with us."""
         return Transient("nothing was made")
 
     async def _one(
         self, job: ProviderJob, given: Given, index: int, done: Counter[str]
     ) -> EncodedPicture | ImageRefused:
-        picture = await self._composed(order_of(job.spec, index), given)
+        picture = await self._compose(order_of(job.spec, index), given)
         done["pictures"] += 1
         job.tell(100 * done["pictures"] // job.spec.n)
         return picture
 
-    async def _composed(self, order: CompositionSpec, given: Given) -> EncodedPicture | ImageRefused:
+    async def _compose(self, order: CompositionSpec, given: Given) -> EncodedPicture | ImageRefused:
         for last in (False, True):
             try:
                 return await self._workers.compose(order, given)
@@ -130,7 +130,7 @@ class Local:
 
 
 def order_of(spec: RenderSpec, index: int) -> CompositionSpec:
-    """What the composer is told of the picture at a place (0 is the first) of those asked for."""
+    """The composer's input for the requested picture at an index from 0."""
     assert spec.kind in get_args(Scene), "nothing else is offered"
     width, height = sides_of(spec)
     return CompositionSpec(
@@ -162,18 +162,18 @@ def sides_of(spec: RenderSpec) -> tuple[int, int]:
     return round(across * unit), round(down * unit)
 
 
-def _given(job: ProviderJob) -> Given | Failed:
+def _check_inputs(job: ProviderJob) -> Given | Failed:
     """The inputs by role as the composer takes them, or what is wrong with them."""
     if job.spec.kind == "try_on":
         return _person_first(list(job.inputs))
     spec, needed = job.spec, NEEDED.get(job.spec.kind)
-    if needed and not any(one.role == needed for one in job.inputs):
+    if needed and not any(given.role == needed for given in job.inputs):
         return Failed("invalid_input", f"a {spec.kind} needs at least one {needed} photo")
     if spec.mannequin and spec.mannequin not in MANNEQUINS:
         return Failed("invalid_input", f"there is no mannequin {spec.mannequin}")
     if spec.background and spec.background not in BACKGROUNDS:
         return Failed("invalid_input", f"there is no background {spec.background}")
-    return [(one.role, one.data) for one in job.inputs]
+    return [(given.role, given.data) for given in job.inputs]
 
 
 def _person_first(inputs: list[Input]) -> Given | Failed:

@@ -1,4 +1,4 @@
-"""The provider that reads texts aloud on this machine: espeak-ng in a process a text. Equal texts give equal bytes."""
+"""Text to speech on this machine: espeak-ng in a process a text. Equal texts give equal bytes."""
 
 from dataclasses import replace
 
@@ -7,14 +7,14 @@ from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
     Offer,
-    Outcome,
     Picture,
     ProviderJob,
+    ProviderOutcome,
     Succeeded,
     Transient,
 )
 from atelier_render.providers.toolkit.narration_script import CONTENT_TYPES, Script, script_of
-from atelier_render.speech.process_pool import Audio, NotRead, ReaderDied, Readers
+from atelier_render.speech.process_pool import Audio, NotRead, ReaderDied, SpeechProcessPool
 
 NOTE = f"At most {TEXT_CHARS_MAX} characters, in {len(LANGUAGES)} languages, as MP3 or WAV."
 
@@ -25,27 +25,27 @@ class Narration:
     name = "narration"
     capabilities = Capabilities(offers=(Offer("narration", n_max=1, note=NOTE),), reads_inputs=True)
 
-    def __init__(self, readers: Readers, *, last_resort: bool = False) -> None:
+    def __init__(self, readers: SpeechProcessPool, *, last_resort: bool = False) -> None:
         self._readers = readers
         self.capabilities = replace(Narration.capabilities, last_resort=last_resort)
 
-    async def submit(self, job: ProviderJob) -> Outcome:
+    async def submit(self, job: ProviderJob) -> ProviderOutcome:
         """One audio file."""
         script = script_of(job)
         return script if isinstance(script, Failed) else await self._read(job, script)
 
-    async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
+    async def recall(self, job: ProviderJob) -> ProviderOutcome:  # noqa: ARG002 - the protocol's
         """What our children had not handed over died with us."""
         return Transient("nothing was made")
 
-    async def _read(self, job: ProviderJob, script: Script) -> Outcome:
+    async def _read(self, job: ProviderJob, script: Script) -> ProviderOutcome:
         audio_format = job.spec.audio_format
         try:
             made = await self._readers.read(
                 script.text, language=script.language, audio_format=audio_format, tell=job.tell
             )
-        except ReaderDied as died:
-            return Failed("provider_failed", str(died))
+        except ReaderDied as error:
+            return Failed("provider_failed", str(error))
         match made:
             case NotRead(reason):
                 return Failed("provider_failed", reason)

@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from atelier_render.providers.declaration import HostedProvider, HostedProviderSettings
 from atelier_render.providers.openai.models import RetiredModels, capabilities
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 
 if TYPE_CHECKING:
     from atelier_render.providers.openai.provider import OpenAI
@@ -27,7 +27,7 @@ class OpenAISettings(HostedProviderSettings):
     server that still has them."""
 
 
-def _create(key: str, settings: OpenAISettings, images: Finishing, answer_s_max: float) -> "OpenAI":
+def _create(key: str, settings: OpenAISettings, images: ImageNormaliser, answer_s_max: float) -> "OpenAI":
     from atelier_render.providers.openai.provider import OpenAI
 
     return OpenAI(key, images, base_url=settings.url, retired=settings.retired_models, answer_s_max=answer_s_max)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import openai
 
-from atelier_render.providers.protocol import Failed, Outcome, RateLimited, Refused, Transient
-from atelier_render.providers.toolkit.http_client import RETRY_AFTER_S_MAX, lost, seconds
+from atelier_render.providers.protocol import Failed, ProviderOutcome, RateLimited, Refused, Transient
+from atelier_render.providers.toolkit.http_client import RETRY_AFTER_S_MAX, outcome_of_lost_call, seconds
 
 RETRY_AFTER_S = 10.0
-"""Where a limit is reached and nobody says for how long."""
+"""Default where a limit is reached without a Retry-After."""
 MESSAGE_CHARS_MAX = 300
 REFUSED_CODES = frozenset({"moderation_blocked", "content_policy_violation", "content_filter"})
 OUR_ACCOUNT = frozenset({"billing_hard_limit_reached", "billing_not_active", "insufficient_quota", "model_not_found"})
@@ -19,13 +19,13 @@ COME_AGAIN = frozenset({408, 409, 425})
 _SECRET = re.compile(r"\b(sk|org|proj|req)[-_][\w*-]+")
 
 
-def outcome_of(error: openai.OpenAIError) -> Outcome:
+def outcome_of(error: openai.OpenAIError) -> ProviderOutcome:
     """The outcome that an exception of the SDK stands for."""
     match error:
         case openai.APIConnectionError():
-            return lost(error.__cause__)
+            return outcome_of_lost_call(error.__cause__)
         case openai.RateLimitError():
-            return _limited(error)
+            return _rate_limit_outcome(error)
         case openai.APIStatusError(code=code) if code in OUR_ACCOUNT:
             return Failed("provider_unavailable", f"OpenAI does not serve this account now ({code})")
         case openai.AuthenticationError() | openai.PermissionDeniedError():
@@ -46,7 +46,7 @@ def outcome_of(error: openai.OpenAIError) -> Outcome:
             return Failed("provider_failed", f"OpenAI's answer could not be understood: {type(error).__name__}")
 
 
-def _limited(error: openai.RateLimitError) -> Outcome:
+def _rate_limit_outcome(error: openai.RateLimitError) -> ProviderOutcome:
     if "insufficient_quota" in (error.code, error.type):
         return Failed("provider_unavailable", "OpenAI's quota for the configured key is used up")
     return RateLimited(_retry_after_s(error.response.headers))

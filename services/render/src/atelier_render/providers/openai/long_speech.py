@@ -1,4 +1,4 @@
-"""Long texts for a service that reads short ones: cut where nobody hears it, and the sounds joined into one file."""
+"""Long texts for a service that reads short ones: cut between sentences, and the sounds joined into one file."""
 
 from collections.abc import Iterator, Sequence
 
@@ -29,13 +29,13 @@ def passages(text: str) -> list[str]:
     return [passage for passage in found if passage.strip()]
 
 
-def joined(sounds: Sequence[bytes], audio_format: AudioFormat) -> bytes:
+def join_sounds(sounds: Sequence[bytes], audio_format: AudioFormat) -> bytes:
     """One file that plays them one after the other. Raises NotSound."""
-    return _joined_wav(sounds) if audio_format == "wav" else b"".join(_mp3_frames(sound) for sound in sounds)
+    return _join_wav(sounds) if audio_format == "wav" else b"".join(_mp3_frames(sound) for sound in sounds)
 
 
-def _joined_wav(sounds: Sequence[bytes]) -> bytes:
-    """Lengths are counted anew."""
+def _join_wav(sounds: Sequence[bytes]) -> bytes:
+    """Lengths are counted again."""
     waves = [read_wave(sound) for sound in sounds]
     if len({wave.format for wave in waves}) != 1:
         raise NotSound("the passages came as different kinds of WAV")
@@ -43,7 +43,7 @@ def _joined_wav(sounds: Sequence[bytes]) -> bytes:
 
 
 def _mp3_frames(sound: bytes) -> bytes:
-    """The frames alone: without tags, and without the table of contents that would only tell of its own passage."""
+    """The frames alone: without tags, and without the table of contents that would only cover its own passage."""
     frames = list(_frames(sound))
     if not frames:
         raise NotSound("what came is no MP3")

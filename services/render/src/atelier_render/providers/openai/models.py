@@ -23,7 +23,7 @@ DEFAULT_MODEL = RECOMMENDED_MODELS["openai"]
 SPEECH_MODELS = ("gpt-4o-mini-tts", "tts-1", "tts-1-hd")
 """Offered until the day they are gone; OpenAI names no successor for them."""
 DIRECTED_SPEECH_MODELS = frozenset({"gpt-4o-mini-tts"})
-"""Those that can be told how to speak, and so in which language."""
+"""Those that take instructions on how to speak, and so in which language."""
 VOICES = (
     *("alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer"),
     *("verse", "marin", "cedar"),
@@ -57,16 +57,16 @@ STYLE_WORDS: Mapping[str, str] = {
 VARIATION_WORDS = "Make a variation of this picture: the same subject and style, composed differently."
 FORMATS = tuple(CONTENT_TYPES)
 CALL_N_MAX: Mapping[str, int] = {"dall-e-3": 1}
-"""Pictures one call can make, where that is fewer than may be asked for."""
+"""Pictures one call can make, where that is fewer than may be requested."""
 
 
 def capabilities(retired: RetiredModels, today: date) -> Capabilities:
-    """What may be asked on a day."""
+    """What is offered on a day."""
     return Capabilities(offers(retired, today), reads_inputs=True, remote=True, recalls=False)
 
 
 def offers(retired: RetiredModels, today: date) -> tuple[Offer, ...]:
-    """What may be asked; the first row holds the model that is taken where none is named."""
+    """The offers; the first model of the first row is the default."""
     gpt = tuple(sorted(GPT_IMAGE_MODELS, key=lambda name: name != DEFAULT_MODEL))
     pictures = Offer(
         "image",

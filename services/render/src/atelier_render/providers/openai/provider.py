@@ -1,7 +1,7 @@
 """The provider that OpenAI's API is: pictures from words, edits and variations, and narrations, by the official SDK.
 
-Retries are the scheduler's: the SDK's own are off. The API cannot be asked what became of a request, so what is lost
-stays unknown.
+Retries are the scheduler's: the SDK's own are off. The API cannot report the outcome of an earlier request, so a lost
+answer stays unknown.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ from atelier_render.providers.openai.models import Call, RetiredModels
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
-    Outcome,
     Partial,
     Picture,
     ProviderJob,
+    ProviderOutcome,
     Succeeded,
     Unknown,
-    made_by,
     mode_of,
+    with_model,
 )
-from atelier_render.providers.toolkit.fan_out import as_one, part_key, side_by_side
+from atelier_render.providers.toolkit.fan_out import combine_outcomes, part_key, run_concurrently
 from atelier_render.providers.toolkit.file_checks import EXTENSIONS, type_of
 from atelier_render.providers.toolkit.http_client import ANSWER_BYTES_MAX, AnswerTooLarge, client
-from atelier_render.providers.toolkit.image_normaliser import Finishing, Unusable, Wanted
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser, TargetImage, Unusable
 from atelier_render.providers.toolkit.narration_script import CONTENT_TYPES, Script, script_of
 from atelier_render.providers.toolkit.wave_files import NotSound
 
@@ -55,7 +55,7 @@ Answer = TypeVar("Answer")
 class _NoAnswer:
     """A call that brought none, and what that means."""
 
-    outcome: Outcome
+    outcome: ProviderOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class OpenAI:
     def __init__(
         self,
         key: str,
-        finishing: Finishing,
+        finishing: ImageNormaliser,
         *,
         base_url: str | None = None,
         retired: RetiredModels = "replace",
@@ -93,38 +93,38 @@ class OpenAI:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What may be asked today: models come to their end while this process runs."""
+        """Today's offers: models are withdrawn while this process runs."""
         return models.capabilities(self._retired, self._today())
 
-    async def submit(self, job: ProviderJob) -> Outcome:
+    async def submit(self, job: ProviderJob) -> ProviderOutcome:
         """The pictures or the sound. Cancelling closes the connections; the work itself may go on at OpenAI."""
         return await (self._narrate(job) if job.spec.kind == "narration" else self._draw(job))
 
-    async def recall(self, job: ProviderJob) -> Outcome:  # noqa: ARG002 - the protocol's
-        """There is nobody to ask: the API keeps no account of requests by their key."""
+    async def recall(self, job: ProviderJob) -> ProviderOutcome:  # noqa: ARG002 - the protocol's
+        """Always Unknown: the API keeps no record of requests by their key."""
         return Unknown()
 
     async def close(self) -> None:
         """Lets the connections go."""
         await self._sdk.close()
 
-    async def _draw(self, job: ProviderJob) -> Outcome:
+    async def _draw(self, job: ProviderJob) -> ProviderOutcome:
         files = _files(job)
         if isinstance(files, Failed):
             return files
         model = models.model_sent(job.spec.model, self._retired, self._today())
         calls, done = models.calls(job.spec, model), list[int]()
 
-        async def one(index: int) -> Outcome:
+        async def one(index: int) -> ProviderOutcome:
             key = part_key(job.key, index, len(calls))
             outcome = await self._pictures(job, calls[index], files, key)
             done.append(index)
             job.tell(100 * len(done) // len(calls))
             return outcome
 
-        return made_by(model, as_one(await side_by_side(len(calls), one), wanted=job.spec.n))
+        return with_model(model, combine_outcomes(await run_concurrently(len(calls), one), wanted=job.spec.n))
 
-    async def _asked(self, answer: Awaitable[Answer]) -> Answer | _NoAnswer:
+    async def _call_api(self, answer: Awaitable[Answer]) -> Answer | _NoAnswer:
         """The SDK's answer, or what it means that there is none."""
         try:
             async with asyncio.timeout(self._answer_s_max):
@@ -133,20 +133,20 @@ class OpenAI:
             return _NoAnswer(Unknown())
         except openai.OpenAIError as error:
             return _NoAnswer(outcome_of(error))
-        except AnswerTooLarge as large:
-            return _NoAnswer(Failed("provider_failed", f"OpenAI's answer was not taken: {large}"))
+        except AnswerTooLarge as error:
+            return _NoAnswer(Failed("provider_failed", f"OpenAI's answer was not taken: {error}"))
         except ValueError:
             return _NoAnswer(_MISUNDERSTOOD)
 
-    async def _pictures(self, job: ProviderJob, call: Call, files: _Files, key: str) -> Outcome:
-        answer = await self._asked(self._images(job, call, files, {KEY_HEADER: key}))
+    async def _pictures(self, job: ProviderJob, call: Call, files: _Files, key: str) -> ProviderOutcome:
+        answer = await self._call_api(self._images(job, call, files, {KEY_HEADER: key}))
         if isinstance(answer, _NoAnswer):
             return answer.outcome
         # The SDK does not judge what it reads: fields may be missing, or be of any type.
         entries = answer.data if isinstance(answer, ImagesResponse) else None
         if not isinstance(entries, list):
             return _MISUNDERSTOOD
-        wanted = Wanted.by(job.spec, models.size_of(job.spec))
+        wanted = TargetImage.by(job.spec, models.size_of(job.spec))
         encoded = [str(getattr(entry, "b64_json", None) or "") for entry in entries[: call.n]]
         return _sound([await self._finishing.from_base64(text, wanted) for text in encoded], call.n)
 
@@ -168,13 +168,13 @@ class OpenAI:
         image = files.images[0] if len(files.images) == 1 else files.images
         return await self._sdk.images.edit(**worded, prompt=call.prompt, image=image, mask=files.mask or omit)
 
-    async def _narrate(self, job: ProviderJob) -> Outcome:
+    async def _narrate(self, job: ProviderJob) -> ProviderOutcome:
         script = script_of(job)
         if isinstance(script, Failed):
             return script
         passages, sounds = speech.passages(script.text), dict[int, bytes]()
 
-        async def one(index: int) -> Outcome:
+        async def one(index: int) -> ProviderOutcome:
             key = part_key(job.key, index, len(passages))
             outcome = await self._read(job, Script(passages[index], script.language), key)
             if isinstance(outcome, Succeeded):
@@ -182,13 +182,13 @@ class OpenAI:
                 job.tell(99 * len(sounds) // len(passages))
             return outcome
 
-        outcomes = await side_by_side(len(passages), one)
+        outcomes = await run_concurrently(len(passages), one)
         if len(sounds) < len(passages):
             # A story with a hole in it is no story.
-            return as_one([outcome for outcome in outcomes if not isinstance(outcome, Succeeded)], wanted=1)
-        return made_by(_speech_model(job), _one_sound(job, [sounds[index] for index in range(len(passages))]))
+            return combine_outcomes([outcome for outcome in outcomes if not isinstance(outcome, Succeeded)], wanted=1)
+        return with_model(_speech_model(job), _one_sound(job, [sounds[index] for index in range(len(passages))]))
 
-    async def _read(self, job: ProviderJob, passage: Script, key: str) -> Outcome:
+    async def _read(self, job: ProviderJob, passage: Script, key: str) -> ProviderOutcome:
         model = _speech_model(job)
         told = f"Read aloud in {LANGUAGES[passage.language]}." if model in models.DIRECTED_SPEECH_MODELS else omit
         asking = self._sdk.audio.speech.create(
@@ -199,7 +199,7 @@ class OpenAI:
             instructions=told,
             extra_headers={KEY_HEADER: key},
         )
-        answer = await self._asked(asking)
+        answer = await self._call_api(asking)
         if isinstance(answer, _NoAnswer):
             return answer.outcome
         return Succeeded((Picture(answer.content, CONTENT_TYPES[job.spec.audio_format]),), 1)
@@ -222,12 +222,12 @@ def _files(job: ProviderJob) -> _Files | Failed:
     return _Files(images, mask)
 
 
-def _sound(made: list[Picture | Unusable], wanted: int) -> Outcome:
+def _sound(made: list[Picture | Unusable], wanted: int) -> ProviderOutcome:
     """What of a call's pictures can be delivered."""
-    pictures = tuple(one for one in made if isinstance(one, Picture))
+    pictures = tuple(sound for sound in made if isinstance(sound, Picture))
     if pictures:
         return Succeeded(pictures, wanted) if len(pictures) == wanted else Partial(pictures, len(pictures))
-    reasons = [one.reason for one in made if isinstance(one, Unusable)]
+    reasons = [sound.reason for sound in made if isinstance(sound, Unusable)]
     reason = f"what OpenAI made is unusable: {reasons[0]}" if reasons else "OpenAI made no picture"
     return Failed("provider_failed", reason)
 
@@ -236,10 +236,10 @@ def _speech_model(job: ProviderJob) -> str:
     return job.spec.model or models.SPEECH_MODELS[0]
 
 
-def _one_sound(job: ProviderJob, sounds: list[bytes]) -> Outcome:
+def _one_sound(job: ProviderJob, sounds: list[bytes]) -> ProviderOutcome:
     audio_format = job.spec.audio_format
     try:
-        whole = speech.joined(sounds, audio_format)
-    except NotSound as wrong:
-        return Failed("provider_failed", f"what OpenAI made is unusable: {wrong}")
+        whole = speech.join_sounds(sounds, audio_format)
+    except NotSound as error:
+        return Failed("provider_failed", f"what OpenAI made is unusable: {error}")
     return Succeeded((Picture(whole, CONTENT_TYPES[audio_format]),), 1)

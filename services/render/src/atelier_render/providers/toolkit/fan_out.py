@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from atelier_render.providers.protocol import (
     Failed,
-    Outcome,
     Partial,
     Picture,
+    ProviderOutcome,
     RateLimited,
     Refused,
     Succeeded,
@@ -21,11 +21,11 @@ _WEIGHT = (Unknown, Refused, Failed, RateLimited, Transient)
 """Which outcome stands for several that brought nothing: what is in doubt first, then what is final."""
 
 
-async def side_by_side(count: int, call: Callable[[int], Awaitable[Outcome]]) -> list[Outcome]:
+async def run_concurrently(count: int, call: Callable[[int], Awaitable[ProviderOutcome]]) -> list[ProviderOutcome]:
     """The outcomes in order. Cancelling ends every call."""
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def one(index: int) -> Outcome:
+    async def one(index: int) -> ProviderOutcome:
         async with slots:
             return await call(index)
 
@@ -34,7 +34,7 @@ async def side_by_side(count: int, call: Callable[[int], Awaitable[Outcome]]) ->
     return [task.result() for task in tasks]
 
 
-def as_one(outcomes: Sequence[Outcome], *, wanted: int) -> Outcome:
+def combine_outcomes(outcomes: Sequence[ProviderOutcome], *, wanted: int) -> ProviderOutcome:
     """All pictures together; without any, the outcome that binds us most."""
     pictures: list[Picture] = []
     for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""How services elsewhere are asked: an end to every wait, a bound to every answer, no doubt about what was sent."""
+"""HTTP client for hosted providers: every wait ends, every answer is bounded, and it is known what was sent."""
 
 import math
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ class _BoundedBody(httpx2.AsyncByteStream):
 def client(*, answer_s_max: float, answer_bytes_max: int = ANSWER_BYTES_MAX) -> httpx2.AsyncClient:
     """What the SDKs send by. Follows no redirects: a key must not travel to where an answer points."""
 
-    async def bound(answer: httpx2.Response) -> None:
+    async def limit_body(answer: httpx2.Response) -> None:
         # Asked for without compression: a bound on what comes over the wire would say nothing about what it unpacks to.
         if answer.headers.get("content-encoding", "identity") != "identity":
             raise AnswerTooLarge("the answer is compressed although nobody asked for that")
@@ -55,15 +55,15 @@ def client(*, answer_s_max: float, answer_bytes_max: int = ANSWER_BYTES_MAX) -> 
 
     return httpx2.AsyncClient(
         headers={"accept-encoding": "identity"},
-        event_hooks={"response": [bound]},
+        event_hooks={"response": [limit_body]},
         limits=httpx2.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
         timeout=httpx2.Timeout(answer_s_max, connect=CONNECT_S_MAX, write=WRITE_S_MAX, pool=CONNECT_S_MAX),
         follow_redirects=False,
     )
 
 
-def lost(error: BaseException | None) -> Transient | Unknown:
-    """What a broken exchange means: nothing was made where nothing was sent, and otherwise nobody can tell."""
+def outcome_of_lost_call(error: BaseException | None) -> Transient | Unknown:
+    """What a broken exchange means: nothing was made where nothing was sent, and otherwise the outcome is unknown."""
     if isinstance(error, NOTHING_SENT):
         return Transient("no connection could be made")
     return Unknown()

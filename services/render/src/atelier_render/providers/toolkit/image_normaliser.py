@@ -1,7 +1,7 @@
-"""From the bytes a service answered with to a picture that may be delivered: whole, within bounds, and as was asked.
+"""From the bytes a service answered with to a picture that may be delivered: whole, within bounds, and as requested.
 
-What is as asked stays byte for byte as it was made. Where a service makes other sizes or formats than were asked for,
-an image child decodes the picture, cuts it in the middle and encodes it anew.
+What is as requested stays byte for byte as it was made. Where a service makes other sizes or formats than requested,
+an image child decodes the picture, crops it in the middle and encodes it again.
 """
 
 import base64
@@ -20,7 +20,7 @@ TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TargetImage:
     """What is to be delivered: sides in pixels, and a format."""
 
     width: int
@@ -28,7 +28,7 @@ class Wanted:
     image_format: ImageFormat
 
     @classmethod
-    def by(cls, spec: RenderSpec, size: str) -> "Wanted":
+    def by(cls, spec: RenderSpec, size: str) -> "TargetImage":
         """What a request asks for that is made at this size, such as ``1024x1536``."""
         width, _, height = size.partition("x")
         return cls(int(width), int(height), spec.format)
@@ -41,21 +41,21 @@ class Unusable:
     reason: str
 
 
-class Finishing:
+class ImageNormaliser:
     """Judges and fits pictures with the image workers' help."""
 
     def __init__(self, images: ImageWorkers) -> None:
         self._images = images
 
-    async def from_base64(self, text: str, wanted: Wanted) -> Picture | Unusable:
+    async def from_base64(self, text: str, wanted: TargetImage) -> Picture | Unusable:
         """The same, of a picture that came as base64."""
         try:
             data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
             return Unusable("the picture is not base64")
-        return await self.finished(data, wanted)
+        return await self.normalise(data, wanted)
 
-    async def finished(self, data: bytes, wanted: Wanted) -> Picture | Unusable:
+    async def normalise(self, data: bytes, wanted: TargetImage) -> Picture | Unusable:
         """The picture as it is delivered, or why there is none."""
         content_type, size = type_of(data), sides(data)
         if content_type is None or content_type not in CONTENT_TYPES.values() or size is None:
@@ -67,18 +67,18 @@ class Finishing:
             return Unusable(wrong)
         if size == (wanted.width, wanted.height) and content_type == CONTENT_TYPES[wanted.image_format]:
             return made
-        return await self._fitted(data, wanted)
+        return await self._fit(data, wanted)
 
-    async def _fitted(self, data: bytes, wanted: Wanted) -> Picture | Unusable:
+    async def _fit(self, data: bytes, wanted: TargetImage) -> Picture | Unusable:
         failed: Exception | None = None
         for _ in range(TRIES):
             try:
                 made = await self._images.fit(
                     data, width=wanted.width, height=wanted.height, image_format=wanted.image_format
                 )
-            except (ImageWorkerDied, ImageQueueFull) as trouble:
+            except (ImageWorkerDied, ImageQueueFull) as error:
                 # Once more: it is paid for, and may have been the neighbour's memory that the kernel wanted back.
-                failed = trouble
+                failed = error
                 continue
             if isinstance(made, ImageRefused):
                 return Unusable(made.message)

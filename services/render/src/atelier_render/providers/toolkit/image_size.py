@@ -1,4 +1,4 @@
-"""How large a picture is, told from its own bytes without decoding them."""
+"""The size of a picture, read from its own bytes without decoding them."""
 
 import struct
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a narration is asked to say: the checks that every voice shares."""
+"""The text of a narration: the checks that every voice shares."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ CONTENT_TYPES: Mapping[AudioFormat, str] = {"mp3": "audio/mpeg", "wav": "audio/w
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A text that can be read aloud, and in which of ``LANGUAGES``."""
+    """A text that can be spoken, and in which of ``LANGUAGES``."""
 
     text: str
     language: str
@@ -20,7 +20,7 @@ class Script:
 
 def script_of(job: ProviderJob) -> Script | Failed:
     """The input of role text, or else the prompt; or what is wrong with it."""
-    given = next((one.data for one in job.inputs if one.role == "text"), (job.spec.prompt or "").encode())
+    given = next((given.data for given in job.inputs if given.role == "text"), (job.spec.prompt or "").encode())
     try:
         text = given.decode()
     except UnicodeDecodeError:

@@ -15,7 +15,7 @@ HINT_BYTES_MAX = 4_096
 CALLBACKS = "/callbacks"
 
 
-class Hints:
+class CallbackWaiters:
     """Who waits for news of which job, in this process."""
 
     def __init__(self) -> None:
@@ -31,25 +31,25 @@ class Hints:
             self._waiting.pop(key, None)
 
     def ring(self, key: str) -> None:
-        """There is news; nobody need be waiting for it."""
+        """Wakes the waiter for the job, if there is one."""
         if event := self._waiting.get(key):
             event.set()
 
 
 class Listener(NamedTuple):
-    """Who may call, and who is told."""
+    """Who may call, and who is woken."""
 
     signer: Signer
-    hints: Hints
+    hints: CallbackWaiters
 
 
 def callbacks_router(listeners: Mapping[str, Listener]) -> APIRouter:
-    """``POST /callbacks/{worker}``, by worker name; open to whoever can sign as that worker."""
+    """``POST /callbacks/{worker}``, by worker name; open to anyone who can sign as that worker."""
     router = APIRouter(prefix=CALLBACKS, include_in_schema=False)
 
     @router.post("/{worker}", status_code=204)
-    async def called(worker: str, request: Request) -> Response:
-        """204 for a hint that is signed, whoever waits for it; 401 for everything else, an unknown worker included."""
+    async def receive_callback(worker: str, request: Request) -> Response:
+        """204 for a signed hint, with or without a waiter; 401 for everything else, an unknown worker included."""
         body = await _body(request)
         listener = listeners.get(worker)
         if listener is None or not listener.signer.accepts(request.headers, body):

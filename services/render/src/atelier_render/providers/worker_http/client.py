@@ -1,4 +1,4 @@
-"""One signed request to a worker and its answer: bounded in time and size, and told apart by whether the request may
+"""One signed request to a worker and its answer: bounded in time and size, and distinguished by whether the request may
 have been received, because what may have been received may have been made.
 """
 
@@ -43,7 +43,7 @@ class Overlong:
     """The answer is larger than this worker may answer, or compressed, which could unfold to any size."""
 
 
-class Line:
+class WorkerClient:
     """The way to one worker."""
 
     def __init__(self, worker: WorkerConfiguration) -> None:

@@ -20,15 +20,15 @@ SECRET_BYTES_MIN = 24
 Words = tuple[Annotated[str, Field(min_length=1, max_length=100)], ...]
 
 
-class Described(BaseModel):
+class StrictModel(BaseModel):
     """Part of the operator's description; a word we do not know is a slip of the pen, so it is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class WorkerOffer(Described):
-    """One row of what the worker makes. The first of each list is asked for where the client names none; of an empty
-    one anything may be asked, and is passed on as it is."""
+class WorkerOffer(StrictModel):
+    """One row of what the worker makes. The first of each list is the default; an empty list accepts any value and
+    passes it on as it is."""
 
     kind: Kind
     modes: tuple[Mode, ...] = ()
@@ -45,7 +45,7 @@ class WorkerOffer(Described):
         return Offer(**self.model_dump())
 
 
-class WorkerConfiguration(Described):
+class WorkerConfiguration(StrictModel):
     """One worker, which clients and receipts know as a provider of this name."""
 
     name: str = Field(pattern="^[a-z][a-z0-9-]{0,31}$")
@@ -116,12 +116,14 @@ def _read(given: Any) -> Any:
     return from_json(text if text.startswith("[") else Path(text).read_text())
 
 
-def _named_once(workers: tuple[WorkerConfiguration, ...]) -> tuple[WorkerConfiguration, ...]:
+def _check_unique_names(workers: tuple[WorkerConfiguration, ...]) -> tuple[WorkerConfiguration, ...]:
     names = [worker.name for worker in workers]
     if len(set(names)) < len(names):
         raise ValueError("two workers have the same name")
     return workers
 
 
-Workers = Annotated[tuple[WorkerConfiguration, ...], NoDecode, BeforeValidator(_read), AfterValidator(_named_once)]
+Workers = Annotated[
+    tuple[WorkerConfiguration, ...], NoDecode, BeforeValidator(_read), AfterValidator(_check_unique_names)
+]
 """A settings field: the workers as JSON, or the path of a JSON file."""

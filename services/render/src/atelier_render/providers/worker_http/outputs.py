@@ -1,14 +1,14 @@
 """What a worker says it made, as outputs that may be delivered. Nothing it says of them is believed: type and size are
-told by the bytes, and URLs are fetched like those of strangers, but for its own origin.
+read from the bytes, and URLs are fetched like those of strangers, but for its own origin.
 """
 
 import re
 from hashlib import sha256
 
 from atelier_contracts import RenderSpec
-from atelier_render.providers.protocol import Failed, Outcome, Partial, Picture, Succeeded, Unknown
+from atelier_render.providers.protocol import Failed, Partial, Picture, ProviderOutcome, Succeeded, Unknown
 from atelier_render.providers.toolkit.file_checks import flaw, type_of
-from atelier_render.providers.toolkit.image_normaliser import Finishing, Unusable, Wanted
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser, TargetImage, Unusable
 from atelier_render.providers.toolkit.image_size import sides
 from atelier_render.providers.toolkit.narration_script import CONTENT_TYPES as SOUND_TYPES
 from atelier_render.providers.toolkit.wave_files import with_true_lengths
@@ -24,18 +24,18 @@ PIXELS = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
 class Outputs:
     """Has the outputs of one worker."""
 
-    def __init__(self, origin: str, finishing: Finishing) -> None:
+    def __init__(self, origin: str, finishing: ImageNormaliser) -> None:
         self._finishing = finishing
         self._fetcher = SafeFetcher(max_bytes=OUTPUT_BYTES_MAX, allow_hosts=frozenset({origin}))
 
-    async def outcome(self, spec: RenderSpec, size: str | None, made: Made) -> Outcome:
-        """The sound ones of the outputs, in the size asked for; Unknown where one cannot be had just now, for it may be
-        asked for again."""
+    async def outcome(self, spec: RenderSpec, size: str | None, made: Made) -> ProviderOutcome:
+        """The sound ones of the outputs, in the requested size; Unknown where one cannot be fetched just now, for it
+        may be recalled."""
         sound: list[Picture] = []
         flaws: list[str] = []
         for output in made.outputs[: spec.n]:
             try:
-                judged = await self._judged(spec, size, output)
+                judged = await self._check_output(spec, size, output)
             except FetchFailed:
                 return Unknown()
             if isinstance(judged, Picture):
@@ -50,7 +50,7 @@ class Outputs:
         """Lets go of the fetcher's threads."""
         self._fetcher.close()
 
-    async def _judged(self, spec: RenderSpec, size: str | None, output: Output) -> Picture | str:
+    async def _check_output(self, spec: RenderSpec, size: str | None, output: Output) -> Picture | str:
         data = await self._bytes(output)
         if isinstance(data, str):
             return data
@@ -58,8 +58,8 @@ class Outputs:
             return "its bytes do not match the worker's own checksum"
         if spec.kind == "narration":
             return _sound(data, SOUND_TYPES[spec.audio_format])
-        finished = await self._finishing.finished(data, _wanted(spec, size, data))
-        return finished.reason if isinstance(finished, Unusable) else finished
+        normalise = await self._finishing.normalise(data, _target_image(spec, size, data))
+        return normalise.reason if isinstance(normalise, Unusable) else normalise
 
     async def _bytes(self, output: Output) -> bytes | str:
         if output.data is not None:
@@ -79,9 +79,9 @@ def _sound(data: bytes, content_type: str) -> Picture | str:
     return Picture(with_true_lengths(data) if content_type == SOUND_TYPES["wav"] else data, content_type)
 
 
-def _wanted(spec: RenderSpec, size: str | None, data: bytes) -> Wanted:
-    """In pixels as was asked for, where pixels were asked for; else as it came."""
+def _target_image(spec: RenderSpec, size: str | None, data: bytes) -> TargetImage:
+    """In pixels as requested, where pixels were requested; else as it came."""
     if size is not None and PIXELS.fullmatch(size):
-        return Wanted.by(spec, size)
+        return TargetImage.by(spec, size)
     width, height = sides(data) or (0, 0)
-    return Wanted(width, height, spec.format)
+    return TargetImage(width, height, spec.format)

@@ -11,29 +11,30 @@ from pydantic import ValidationError
 
 from atelier_contracts import RenderSpec
 from atelier_contracts.value_objects import Role
+from atelier_messaging import wait_event
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
     Input,
     Offer,
-    Outcome,
     ProviderJob,
+    ProviderOutcome,
     RateLimited,
     Refused,
     Transient,
     Unknown,
     mode_of,
 )
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_render.providers.toolkit.image_size import sides
-from atelier_render.providers.worker_http.callbacks import CALLBACKS, Hints, Listener
+from atelier_render.providers.worker_http.callbacks import CALLBACKS, CallbackWaiters, Listener
 from atelier_render.providers.worker_http.client import (
     RETRY_AFTER_S_DEFAULT,
-    Line,
     Overlong,
     Reply,
     Unanswered,
     Unreached,
+    WorkerClient,
 )
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration
 from atelier_render.providers.worker_http.contract import (
@@ -56,48 +57,50 @@ FORGOTTEN = frozenset({404, 410})
 LOST = "lost"
 """The message of a cancellation when the job is, or will soon be, another process's: the work goes on for that one."""
 
-Answered = Reply | Unreached | Unanswered | Overlong
+WorkerReply = Reply | Unreached | Unanswered | Overlong
 
 
 class HttpWorker:
     """One configured worker. The same key is made once there, so asking and submitting again are both safe."""
 
-    def __init__(self, worker: WorkerConfiguration, finishing: Finishing, *, callback_url: str | None = None) -> None:
+    def __init__(
+        self, worker: WorkerConfiguration, finishing: ImageNormaliser, *, callback_url: str | None = None
+    ) -> None:
         self.name = worker.name
         self.capabilities = Capabilities(tuple(row.offer() for row in worker.offers), reads_inputs=True, remote=True)
         self.url = worker.url
-        self.listener = Listener(Signer(worker.secrets), Hints())
+        self.listener = Listener(Signer(worker.secrets), CallbackWaiters())
         self._worker = worker
         self._callback_url = f"{callback_url.rstrip('/')}{CALLBACKS}/{worker.name}" if callback_url else None
-        self._line = Line(worker)
+        self._line = WorkerClient(worker)
         self._outputs = Outputs(worker.origin, finishing)
 
-    async def submit(self, job: ProviderJob) -> Outcome:
+    async def submit(self, job: ProviderJob) -> ProviderOutcome:
         """Posts the job and follows it to its end."""
         if (wrong := self._wrong_with(job.inputs)) is not None:
             return Failed("invalid_input", wrong)
         body = await asyncio.to_thread(self._body, job)
-        async with self._attending(job.key) as hint:
-            outcome = await self._submitted(job, await self._line.ask("submit", job.key, body))
-            return await self._followed(job, hint) if outcome is None else outcome
+        async with self._callback_event(job.key) as hint:
+            outcome = await self._outcome_of_submission(job, await self._line.ask("submit", job.key, body))
+            return await self._follow(job, hint) if outcome is None else outcome
 
-    async def recall(self, job: ProviderJob) -> Outcome:
+    async def recall(self, job: ProviderJob) -> ProviderOutcome:
         """Asks for the job by its key, and follows it to its end where the worker is still at it."""
-        async with self._attending(job.key) as hint:
+        async with self._callback_event(job.key) as hint:
             reply = await self._line.ask("poll", job.key)
             if isinstance(reply, Unreached | Unanswered):
                 return Unknown()
             if isinstance(reply, Reply) and reply.status not in FORGOTTEN | {200, 202}:
                 return Unknown()
-            outcome = await self._polled(job, reply)
-            return await self._followed(job, hint) if outcome is None else outcome
+            outcome = await self._outcome_of_poll(job, reply)
+            return await self._follow(job, hint) if outcome is None else outcome
 
     async def close(self) -> None:
         """Lets go of the connections."""
         await self._line.close()
         self._outputs.close()
 
-    async def _submitted(self, job: ProviderJob, reply: Answered) -> Outcome | None:
+    async def _outcome_of_submission(self, job: ProviderJob, reply: WorkerReply) -> ProviderOutcome | None:
         """What the answer to a submission means; None: taken, not ended."""
         match reply:
             case Unreached():
@@ -106,7 +109,7 @@ class HttpWorker:
                 # 502 and 504 are said by a proxy: whether the worker received the request is open.
                 return Unknown()
             case Reply(status=200 | 201 | 202) | Overlong():
-                return await self._judged(job, reply)
+                return await self._outcome_of_answer(job, reply)
             case Reply(status=409):
                 return None
             case Reply(status=429):
@@ -116,7 +119,7 @@ class HttpWorker:
             case Reply(status=status):
                 return Transient(f"{self.name} answered {status}")
 
-    async def _followed(self, job: ProviderJob, hint: asyncio.Event) -> Outcome:
+    async def _follow(self, job: ProviderJob, hint: asyncio.Event) -> ProviderOutcome:
         try:
             async with asyncio.timeout(self._worker.job_s):
                 return await self._end_of(job, hint)
@@ -126,29 +129,29 @@ class HttpWorker:
                 return Failed("provider_timeout", f"{self.name} was not done after {self._worker.job_s:g} s")
             return Unknown()
 
-    async def _end_of(self, job: ProviderJob, hint: asyncio.Event) -> Outcome:
+    async def _end_of(self, job: ProviderJob, hint: asyncio.Event) -> ProviderOutcome:
         """Polls until the job has ended; passes over whatever may only be trouble on the way."""
         pause = min(FIRST_POLL_S, self._worker.poll_s)
         while True:
-            await _set_within(hint, pause)
+            await wait_event(hint, pause)
             reply = await self._line.ask("poll", job.key)
-            if (outcome := await self._polled(job, reply)) is not None:
+            if (outcome := await self._outcome_of_poll(job, reply)) is not None:
                 return outcome
             wanted = reply.retry_after_s if isinstance(reply, Reply) else None
             pause = min(2 * pause, self._worker.poll_s) if wanted is None else wanted
             pause = min(max(pause, POLL_S_MIN), POLL_S_MAX)
 
-    async def _polled(self, job: ProviderJob, reply: Answered) -> Outcome | None:
+    async def _outcome_of_poll(self, job: ProviderJob, reply: WorkerReply) -> ProviderOutcome | None:
         """What the answer to a poll means; None: ask again."""
         match reply:
             case Reply(status=200 | 202) | Overlong():
-                return await self._judged(job, reply)
+                return await self._outcome_of_answer(job, reply)
             case Reply(status=404 | 410):
                 return Transient(f"{self.name} does not know the job")
             case _:
                 return None
 
-    async def _judged(self, job: ProviderJob, reply: Reply | Overlong) -> Outcome | None:
+    async def _outcome_of_answer(self, job: ProviderJob, reply: Reply | Overlong) -> ProviderOutcome | None:
         if isinstance(reply, Overlong):
             return Failed("provider_failed", f"{self.name} answered more than {self._worker.answer_bytes_max} bytes")
         try:
@@ -169,14 +172,14 @@ class HttpWorker:
                 return Failed("provider_failed", f"{self.name}: {_readable(reason)}")
 
     @asynccontextmanager
-    async def _attending(self, key: str) -> AsyncIterator[asyncio.Event]:
+    async def _callback_event(self, key: str) -> AsyncIterator[asyncio.Event]:
         """Gives the event that news of the job sets. A cancelled call cancels the job at the worker, unless another
         process will ask for it."""
         try:
             with self.listener.hints.of(key) as hint:
                 yield hint
-        except asyncio.CancelledError as cancelled:
-            if cancelled.args != (LOST,):
+        except asyncio.CancelledError as error:
+            if error.args != (LOST,):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._line.ask("cancel", key), CANCEL_S_MAX)
             raise
@@ -200,7 +203,9 @@ class HttpWorker:
             "style": spec.style or _first(offer.styles),
             "quality": spec.quality or _first(offer.qualities),
             # As they are: validating would take the bytes for base64.
-            "inputs": tuple(JobInput.model_construct(role=cast(Role, one.role), data=one.data) for one in job.inputs),
+            "inputs": tuple(
+                JobInput.model_construct(role=cast(Role, given.role), data=given.data) for given in job.inputs
+            ),
             "patience_s": self._worker.job_s,
             "callback_url": self._callback_url,
         }
@@ -229,13 +234,3 @@ def _reason(body: bytes) -> str:
 def _readable(text: str) -> str:
     """A stranger's sentence, bounded and in one line."""
     return " ".join("".join(c if c.isprintable() else " " for c in text[:REASON_CHARS_MAX]).split())
-
-
-async def _set_within(event: asyncio.Event, timeout_s: float) -> None:
-    """Waits for the event at most so long, and clears it."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return
-    event.clear()

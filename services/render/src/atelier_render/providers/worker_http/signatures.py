@@ -15,7 +15,7 @@ Act = Literal["submit", "poll", "cancel"]
 
 
 class Signer:
-    """Signs with every secret, so that a worker can be told a new one before it forgets the old; the first is the
+    """Signs with every secret, so that a worker can learn a new one before it forgets the old; the first is the
     current one."""
 
     def __init__(self, secrets: Sequence[SecretStr]) -> None:
@@ -32,10 +32,10 @@ class Signer:
 
     def accepts(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Whether one of the secrets signed this within the last five minutes."""
-        return any(_verified(hook, headers, body) for hook in self._hooks)
+        return any(_verify(hook, headers, body) for hook in self._hooks)
 
 
-def _verified(hook: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
+def _verify(hook: Webhook, headers: Mapping[str, str], body: bytes) -> bool:
     try:
         hook.verify(body, dict(headers), json_parse=False)
     except (WebhookVerificationError, ValueError):  # ValueError: headers that are not even well formed

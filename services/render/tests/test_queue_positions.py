@@ -1,6 +1,5 @@
 """Where a job stands: the position that the fair claim will prove right, and how long the like of it takes."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,10 +11,11 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from atelier_contracts import Owner, RequestRender, Simulation
+from atelier_messaging.testing import becomes
 from atelier_render import store
-from atelier_render.eta.estimator import Forecaster
-from atelier_render.eta.queue_position import Places
-from atelier_render.internal_api import places_router
+from atelier_render.eta.estimator import EtaEstimator
+from atelier_render.eta.queue_position import QueuePositions
+from atelier_render.internal_api import queue_positions_router
 from atelier_render.jobs import NewJob
 from atelier_render.providers.simulator import Simulator
 from atelier_telemetry import metrics
@@ -25,17 +25,17 @@ Ask = Callable[..., RequestRender]
 
 
 @pytest.fixture
-def forecaster(world: Any) -> Forecaster:
+def eta_estimator(world: Any) -> EtaEstimator:
     """What is known of durations."""
-    return Forecaster(world.pool, (), Simulator(world.images, attempt_s=1))
+    return EtaEstimator(world.pool, (), Simulator(world.images, attempt_s=1))
 
 
 @pytest.fixture
-async def internal(world: Any, forecaster: Forecaster) -> AsyncIterator[httpx.AsyncClient]:
+async def internal(world: Any, eta_estimator: EtaEstimator) -> AsyncIterator[httpx.AsyncClient]:
     """Render's internal HTTP, of a process with one slot."""
     app = FastAPI()
-    places = Places(world.pool, forecaster, slots=1, cap=0)
-    app.include_router(places_router(places, SecretStr("token")))
+    places = QueuePositions(world.pool, eta_estimator, slots=1, cap=0)
+    app.include_router(queue_positions_router(places, SecretStr("token")))
     headers = {"Authorization": "Bearer token"}
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://r", headers=headers) as client:
         yield client
@@ -84,9 +84,9 @@ async def test_what_runs_or_has_ended_has_no_position(world: Any, ask: Ask, inte
 
 
 async def test_the_time_left_is_measured_on_the_like(
-    world: Any, ask: Ask, internal: httpx.AsyncClient, forecaster: Forecaster
+    world: Any, ask: Ask, internal: httpx.AsyncClient, eta_estimator: EtaEstimator
 ) -> None:
-    await measure(world, forecaster, 4.0, 4.0, 4.0)
+    await measure(world, eta_estimator, 4.0, 4.0, 4.0)
     jobs = jobs_of(ask().owner, ask, 3)
     await queue(world, jobs)
     [running] = await claim(world, 1)
@@ -102,20 +102,20 @@ async def test_the_time_left_is_measured_on_the_like(
 
 
 async def test_what_was_told_first_of_a_waiting_job_is_what_it_is_judged_by(
-    world: Any, ask: Ask, internal: httpx.AsyncClient, forecaster: Forecaster
+    world: Any, ask: Ask, internal: httpx.AsyncClient, eta_estimator: EtaEstimator
 ) -> None:
-    await measure(world, forecaster, 4.0, 4.0, 10.0)
+    await measure(world, eta_estimator, 4.0, 4.0, 10.0)
     [job] = jobs_of(ask().owner, ask, 1)
     await queue(world, [job])
     await place(internal, job.generation_id)
-    await measure(world, forecaster, *[60.0] * 10)
+    await measure(world, eta_estimator, *[60.0] * 10)
     await place(internal, job.generation_id)
 
     async with world.pool.acquire() as connection, connection.transaction():
         [claimed] = await store.claim_jobs(connection, "paced", 1, owner="me", lease_s=60)
 
     assert claimed.promise is not None
-    assert claimed.promise.forecast == (4.0, 10.0)
+    assert claimed.promise.eta == (4.0, 10.0)
     assert 0 <= claimed.promise.age_s < 60
 
 
@@ -132,25 +132,27 @@ async def test_the_latest_measurements_replace_the_oldest_and_are_everybodys(wor
 
 async def test_a_render_that_ends_teaches_and_judges_what_was_told(world: Any, ask: Ask) -> None:
     process, request = world.process(), ask(simulate=Simulation(delay_ms=50))
-    forecaster = process.scheduler._forecaster
-    await measure(world, forecaster, *[0.001] * 9)
+    eta_estimator = process.scheduler._eta_estimator
+    await measure(world, eta_estimator, *[0.001] * 9)
     kept = metrics.ETA_KEPT.labels("started", "no")._value
     late = kept.get()
     process.start()
 
     await process.handle(request)
     await world.until(request.generation_id, "done")
-    async with asyncio.timeout(5):
-        while not forecaster._news:  # noqa: ASYNC110 - nothing to wait on
-            await asyncio.sleep(0.01)
-    await forecaster.exchange()
+
+    async def has_news() -> bool:
+        return bool(eta_estimator._news)
+
+    await becomes(True, has_news)
+    await eta_estimator.exchange()
 
     assert kept.get() == late + 1
-    assert max(forecaster.like(request.spec)) > 0.04
-    assert len(forecaster.latest()) == 1
+    assert max(eta_estimator.like(request.spec)) > 0.04
+    assert len(eta_estimator.latest()) == 1
 
 
-async def measure(world: Any, forecaster: Forecaster, *seconds: float) -> None:
+async def measure(world: Any, eta_estimator: EtaEstimator, *seconds: float) -> None:
     """So long took the latest renders of what ``ask`` asks for."""
-    await store.add_durations(world.pool, [("simulator", "try_on", "", one) for one in seconds])
-    await forecaster.exchange()
+    await store.add_durations(world.pool, [("simulator", "try_on", "", took_s) for took_s in seconds])
+    await eta_estimator.exchange()

@@ -17,7 +17,7 @@ from uuid import uuid4
 from atelier_contracts import Owner, RenderSpec
 from atelier_imaging.pool import ImageWorkers
 from atelier_render.providers.protocol import Input, ProviderJob
-from atelier_render.providers.toolkit.image_normaliser import Finishing
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration
 from atelier_render.providers.worker_http.provider import HttpWorker
 
@@ -28,7 +28,7 @@ Make = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def _reference() -> Any:
-    path = Path(__file__).parents[3] / "docs/providers/http_worker.py"
+    path = Path(__file__).parents[4] / "docs/providers/http_worker.py"
     found = importlib.util.spec_from_file_location("http_worker", path)
     assert found is not None
     assert found.loader is not None
@@ -94,7 +94,7 @@ class Team:
 
     def count(self, method: str) -> int:
         """Requests of a method so far."""
-        return sum(one == method for one, _ in self.seen)
+        return sum(path == method for path, _ in self.seen)
 
     def connected(self, *, callback_url: str | None = None, **settings: Any) -> HttpWorker:
         """Our side, impatient."""
@@ -104,7 +104,7 @@ class Team:
         ]
         given = {"name": "ours", "url": f"http://127.0.0.1:{self.port}", "secrets": [SECRET], "offers": offers}
         patience = {"poll_s": 0.05, "answer_s": 5.0, "answer_bytes_max": ANSWER_BYTES_MAX}
-        finishing = Finishing(self.images or ImageWorkers(workers=1))
+        finishing = ImageNormaliser(self.images or ImageWorkers(workers=1))
         worker = HttpWorker(WorkerConfiguration(**given | patience | settings), finishing, callback_url=callback_url)
         self.ours.append(worker)
         return worker

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from atelier_contracts import RenderSpec
-from atelier_render.eta import quantiles as forecasts
-from atelier_render.eta.quantiles import Standing
-from atelier_render.jobs import Forecast
+from atelier_render.eta import quantiles
+from atelier_render.eta.quantiles import QueueState
+from atelier_render.jobs import Eta
 from atelier_render.providers.protocol import Capabilities, Offer
 
 TENS = tuple(float(second) for second in range(1, 11))
@@ -16,37 +16,37 @@ CAN = Capabilities(
 )
 
 
-def standing(position: int, **told: int) -> Standing:
+def standing(position: int, **told: int) -> QueueState:
     usual = {"running": 4, "slots": 4, "own_position": position, "own_running": 0, "cap": 0}
-    return Standing(position=position, **(usual | told))
+    return QueueState(position=position, **(usual | told))
 
 
 def test_a_render_takes_what_half_and_nine_of_ten_of_its_like_took() -> None:
-    assert forecasts.of_render(TENS) == Forecast(5.0, 9.0)
-    assert forecasts.of_render(()) is None
+    assert quantiles.of_render(TENS) == Eta(5.0, 9.0)
+    assert quantiles.of_render(()) is None
 
 
 def test_what_has_run_long_is_compared_with_those_that_took_longer() -> None:
-    assert forecasts.of_running(TENS, 6.0) == Forecast(2.0, 4.0)
-    assert forecasts.of_running(TENS, 10.0) is None
+    assert quantiles.of_running(TENS, 6.0) == Eta(2.0, 4.0)
+    assert quantiles.of_running(TENS, 10.0) is None
 
 
 def test_who_finds_a_free_slot_waits_for_nothing() -> None:
-    assert forecasts.of_waiting((4.0,), (4.0,), standing(2, running=2)) == Forecast(4.0, 4.0)
+    assert quantiles.of_waiting((4.0,), (4.0,), standing(2, running=2)) == Eta(4.0, 4.0)
 
 
 @pytest.mark.parametrize(("position", "expected"), [(1, 5.0), (4, 8.0), (40, 44.0)])
 def test_a_turn_comes_with_the_ends_before_it_so_many_at_a_time(position: int, expected: float) -> None:
-    assert forecasts.of_waiting((4.0,), (4.0,), standing(position)) == Forecast(expected, expected)
+    assert quantiles.of_waiting((4.0,), (4.0,), standing(position)) == Eta(expected, expected)
 
 
 def test_the_wait_is_for_what_is_ahead_and_the_render_is_ones_own() -> None:
-    assert forecasts.of_waiting((10.0,), (2.0,), standing(8)) == Forecast(14.0, 14.0)
+    assert quantiles.of_waiting((10.0,), (2.0,), standing(8)) == Eta(14.0, 14.0)
 
 
 def test_nine_of_ten_allows_for_what_is_ahead_to_vary() -> None:
-    steady = forecasts.of_waiting((5.0,), (5.0,), standing(100))
-    varied = forecasts.of_waiting((5.0,), (1.0, 9.0), standing(100))
+    steady = quantiles.of_waiting((5.0,), (5.0,), standing(100))
+    varied = quantiles.of_waiting((5.0,), (1.0, 9.0), standing(100))
 
     assert steady and varied
     assert steady.p50_s == varied.p50_s
@@ -55,7 +55,7 @@ def test_nine_of_ten_allows_for_what_is_ahead_to_vary() -> None:
 
 def test_an_average_of_few_is_doubted_more_the_longer_the_queue() -> None:
     def doubt_s(known: tuple[float, ...], position: int) -> float:
-        told = forecasts.of_waiting((5.0,), known, standing(position))
+        told = quantiles.of_waiting((5.0,), known, standing(position))
         assert told
         return told.p90_s - told.p50_s
 
@@ -68,7 +68,7 @@ def test_an_average_of_few_is_doubted_more_the_longer_the_queue() -> None:
 def test_a_tenant_at_its_cap_waits_for_its_own_to_end() -> None:
     alone = standing(1, running=2, slots=8, own_position=3, own_running=2, cap=2)
 
-    assert forecasts.of_waiting((6.0,), (6.0,), alone) == Forecast(15.0, 15.0)
+    assert quantiles.of_waiting((6.0,), (6.0,), alone) == Eta(15.0, 15.0)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_a_tenant_at_its_cap_waits_for_its_own_to_end() -> None:
     ],
 )
 def test_a_class_is_made_of_offered_words_and_powers_of_two(asked: dict[str, Any], expected: str) -> None:
-    assert forecasts.class_of(RenderSpec(**asked), CAN) == expected
+    assert quantiles.class_of(RenderSpec(**asked), CAN) == expected

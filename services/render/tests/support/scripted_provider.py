@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from atelier_render.providers.local.images import OFFERS
-from atelier_render.providers.protocol import Capabilities, Outcome, Picture, ProviderJob, Refused, Succeeded, Unknown
+from atelier_render.providers.protocol import (
+    Capabilities,
+    Picture,
+    ProviderJob,
+    ProviderOutcome,
+    Refused,
+    Succeeded,
+    Unknown,
+)
 from atelier_render.providers.sample_outputs import sample_picture
 
 OK = Succeeded((Picture(sample_picture(1, 32, 32), "image/png", 32, 32),), 1)
@@ -21,8 +29,8 @@ class Scripted:
     """Answers submissions and recalls in the order given; the last recall is answered for ever."""
 
     name: str
-    answers: Sequence[Outcome | Exception] = ()
-    recalls: Sequence[Outcome] = (Unknown(),)
+    answers: Sequence[ProviderOutcome | Exception] = ()
+    recalls: Sequence[ProviderOutcome] = (Unknown(),)
     capabilities: Capabilities = AWAY
     keys: list[str] = field(default_factory=list)
     recalled: list[str] = field(default_factory=list)
@@ -30,7 +38,7 @@ class Scripted:
     """Answers to submissions wait for it."""
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def submit(self, job: ProviderJob) -> Outcome:
+    async def submit(self, job: ProviderJob) -> ProviderOutcome:
         self.keys.append(job.key)
         self.asked.set()
         if self.hold is not None:
@@ -46,6 +54,6 @@ class Scripted:
         assert self.hold is not None
         self.hold.set()
 
-    async def recall(self, job: ProviderJob) -> Outcome:
+    async def recall(self, job: ProviderJob) -> ProviderOutcome:
         self.recalled.append(job.key)
         return self.recalls[min(len(self.recalled), len(self.recalls)) - 1]

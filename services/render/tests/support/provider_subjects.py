@@ -8,6 +8,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,24 +17,26 @@ from uuid import uuid4
 from atelier_contracts import InputRef, Owner, RenderSpec, Simulation
 from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
-from atelier_provider_simulator.plans import ProviderName, ReceivedRequest
+from atelier_provider_simulator.plans import ReceivedRequest
+from atelier_render.providers.declaration import HostedProvider
 from atelier_render.providers.diffusion.provider import Diffusers
 from atelier_render.providers.diffusion.settings import DiffusersSettings, missing
-from atelier_render.providers.google.provider import Google
 from atelier_render.providers.local.images import Local
 from atelier_render.providers.local.narration import Narration
-from atelier_render.providers.openai.models import RetiredModels
-from atelier_render.providers.openai.provider import OpenAI
+from atelier_render.providers.openai.declaration import OPENAI
 from atelier_render.providers.protocol import Input, Provider, ProviderJob
+from atelier_render.providers.registry import HOSTED
 from atelier_render.providers.simulator import Simulator
-from atelier_render.providers.toolkit.image_normaliser import Finishing
-from atelier_render.speech.process_pool import Readers
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
+from atelier_render.speech.process_pool import SpeechProcessPool
 
 from .http_team import SECRET, working
 from .real_services import REAL_KEYS
 from .tiny_diffusion import MODES, SIZES, save
 
 PATIENT_S, IMPATIENT_S = 60.0, 0.3
+ANSWER_S_MAX = 180.0
+"""Seconds for a real service."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ async def local(tools: Tools) -> AsyncIterator[Subject]:
 async def narration(tools: Tools) -> AsyncIterator[Subject]:
     """Reads aloud here."""
     cases = ({"kind": "narration"}, {"kind": "narration", "audio_format": "wav", "language": "sv"})
-    yield Subject(Narration(Readers(readers=1)), cases=cases)
+    yield Subject(Narration(SpeechProcessPool(readers=1)), cases=cases)
 
 
 @subject("simulator", outcomes=("lost_response", "corrupt", "partial"))
@@ -128,50 +131,29 @@ async def simulator(tools: Tools) -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
-async def _simulated(
-    tools: Tools, name: ProviderName, make: Callable[[float], OpenAI | Google]
-) -> AsyncIterator[Subject]:
-    patient, impatient = make(PATIENT_S), make(IMPATIENT_S)
+async def _simulated(tools: Tools, hosted: HostedProvider[Any], **settings: str) -> AsyncIterator[Subject]:
+    """A hosted provider against the simulator, with the settings given over its own."""
+    name = hosted.name
+    key, own = tools.simulated.key_of(name), hosted.settings(base_url=tools.simulated.url_of(name), **settings)
+    patient, impatient = (
+        hosted.create(key, own, ImageNormaliser(tools.images), answer_s_max)
+        for answer_s_max in (PATIENT_S, IMPATIENT_S)
+    )
 
     async def tell(outcome: str) -> dict[str, Any]:
         more = {"rate_limited": {"retry_after_s": 7}, "partial": {"times": 4, "delivered": 2}}.get(outcome, {})
         await tools.simulated.plan(name, outcome, **more)  # type: ignore[arg-type]  # the suite's words are its words
         return {}
 
-    secret = tools.simulated.openai_key if name == "openai" else tools.simulated.google_key
-    yield Subject(patient, impatient, tell, tools.simulated.requests, secret=secret)
+    yield Subject(patient, impatient, tell, tools.simulated.requests, secret=key)
     await patient.close()
     await impatient.close()
 
 
-def _openai(tools: Tools, retired: RetiredModels) -> Callable[[float], OpenAI]:
-    url, key = tools.simulated.openai_url, tools.simulated.openai_key
-    return lambda answer_s_max: OpenAI(
-        key, Finishing(tools.images), base_url=url, retired=retired, answer_s_max=answer_s_max
-    )
-
-
-@subject("openai", outcomes=REMOTE)
-def openai(tools: Tools) -> AbstractAsyncContextManager[Subject]:
-    """OpenAI's format as it is sent to OpenAI."""
-    return _simulated(tools, "openai", _openai(tools, "replace"))
-
-
-@subject("openai-compatible", outcomes=REMOTE)
-def openai_compatible(tools: Tools) -> AbstractAsyncContextManager[Subject]:
-    """OpenAI's format as it is sent to a server that still has the old models."""
-    return _simulated(tools, "openai", _openai(tools, "send"))
-
-
-@subject("google", outcomes=REMOTE)
-def google(tools: Tools) -> AbstractAsyncContextManager[Subject]:
-    """The Gemini API's format."""
-    url, key = tools.simulated.google_url, tools.simulated.google_key
-    return _simulated(
-        tools,
-        "google",
-        lambda answer_s_max: Google(key, Finishing(tools.images), base_url=url, answer_s_max=answer_s_max),
-    )
+for _hosted in HOSTED:
+    SUBJECTS[_hosted.name] = Entry(partial(_simulated, hosted=_hosted), REMOTE)
+# OpenAI's format as it is sent to a server that still has the old models.
+SUBJECTS["openai-compatible"] = Entry(partial(_simulated, hosted=OPENAI, retired_models="send"), REMOTE)
 
 
 @subject("http", outcomes=tuple(outcome for outcome in REMOTE if outcome != "out_of_quota"))
@@ -205,28 +187,25 @@ if not missing():
     SUBJECTS["diffusers"] = Entry(self_hosted)
 
 
+REAL_CASES: dict[str, tuple[Mapping[str, Any], ...]] = {
+    "openai": ({"kind": "image", "prompt": "a grey pebble", "quality": "low"}, {"kind": "narration", "prompt": "One."}),
+}
+"""What is requested of a real service, where it is not one picture."""
+
+
 @asynccontextmanager
-async def real_openai(tools: Tools) -> AsyncIterator[Subject]:
-    """OpenAI itself."""
-    key = os.environ[REAL_KEYS["openai"]]
-    provider = OpenAI(key, Finishing(tools.images))
-    cases = ({"kind": "image", "prompt": "a grey pebble", "quality": "low"}, {"kind": "narration", "prompt": "One."})
+async def _real(tools: Tools, hosted: HostedProvider[Any]) -> AsyncIterator[Subject]:
+    """The service itself."""
+    key = os.environ[REAL_KEYS[hosted.name]]
+    provider = hosted.create(key, hosted.settings(), ImageNormaliser(tools.images), ANSWER_S_MAX)
+    cases = REAL_CASES.get(hosted.name, ({"kind": "image", "prompt": "a grey pebble"},))
     yield Subject(provider, cases=cases, real=True, secret=key)
     await provider.close()
 
 
-@asynccontextmanager
-async def real_google(tools: Tools) -> AsyncIterator[Subject]:
-    """Google itself."""
-    key = os.environ[REAL_KEYS["google"]]
-    provider = Google(key, Finishing(tools.images))
-    yield Subject(provider, cases=({"kind": "image", "prompt": "a grey pebble"},), real=True, secret=key)
-    await provider.close()
-
-
-for _name, _start in (("openai", real_openai), ("google", real_google)):
-    if os.environ.get(REAL_KEYS[_name]):
-        SUBJECTS[f"{_name}@real-service"] = Entry(_start)
+for _hosted in HOSTED:
+    if os.environ.get(REAL_KEYS[_hosted.name]):
+        SUBJECTS[f"{_hosted.name}@real-service"] = Entry(partial(_real, hosted=_hosted))
 
 
 def job_of(picture: bytes, mask: bytes, key: str = "", **asked: Any) -> ProviderJob:
