@@ -94,7 +94,13 @@ def test_code_is_shown_as_it_is_and_a_table_scrolls_by_itself(tmp_path: Path) ->
     html = render(text, tmp_path / "t.md", tmp_path).html
 
     assert "curl &lt;b&gt;" in html
-    assert '<div class="table" role="region" aria-label="Table" tabindex="0">' in html
+    assert '<div class="table" role="region" aria-label="Table 1" tabindex="0">' in html
+
+
+def test_a_wide_diagram_is_reached_by_the_keyboard(tmp_path: Path) -> None:
+    html = render("![Arrows](a.svg)\n\n![Photo](a.jpg)\n", tmp_path / "t.md", tmp_path).html
+
+    assert re.findall(r"<p[^>]*>", html) == ['<p tabindex="0">', "<p>"]
 
 
 @pytest.mark.parametrize(

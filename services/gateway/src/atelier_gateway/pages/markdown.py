@@ -119,10 +119,15 @@ def _without_paths_as_links(tokens: Sequence[Token]) -> list[Token]:
 def _scrolling(tokens: Sequence[Token]) -> list[Token]:
     """Tables and code scroll inside a box that the keyboard reaches; a diagram becomes the list of its arrows."""
     kept: list[Token] = []
-    for token in tokens:
+    count = 0
+    for token, following in pairwise((*tokens, Token("end", "", 0))):
         if token.type == "table_open":
-            box = '<div class="table" role="region" aria-label="Table" tabindex="0">\n'
+            count += 1
+            box = f'<div class="table" role="region" aria-label="Table {count}" tabindex="0">\n'
             kept += [Token("html_block", "", 0, content=box), token]
+        elif token.type == "paragraph_open" and _is_diagram(following):
+            token.attrSet("tabindex", "0")
+            kept.append(token)
         elif token.type == "table_close":
             kept += [token, Token("html_block", "", 0, content="</div>\n")]
         elif token.type == "fence" and token.info == "mermaid":
@@ -133,6 +138,12 @@ def _scrolling(tokens: Sequence[Token]) -> list[Token]:
         else:
             kept.append(token)
     return kept
+
+
+def _is_diagram(inline: Token) -> bool:
+    """A paragraph that is one wide picture, which scrolls on a narrow screen."""
+    (first, *others) = inline.children or [Token("text", "", 0)]
+    return not others and first.type == "image" and str(first.attrGet("src")).endswith(".svg")
 
 
 def diagram(text: str) -> str:
@@ -148,7 +159,7 @@ def diagram(text: str) -> str:
     head = "<tr><th>from</th><th>on</th><th>to</th></tr>"
     return (
         f'<details class="diagram"><summary>The diagram as a table of {len(rows)} arrows</summary>'
-        f'<div class="table" role="region" aria-label="Diagram" tabindex="0"><table><thead>{head}</thead>'
+        f'<div class="table" role="region" aria-label="Arrows" tabindex="0"><table><thead>{head}</thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></details>\n"
     )
 
