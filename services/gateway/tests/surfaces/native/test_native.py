@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from atelier_contracts import Artefact, ArtefactsExpired, GenerationDeleted, GenerationRequested
-from atelier_gateway.surfaces.native.generations import preferred_wait_s
+from atelier_gateway.surfaces.native.generations import parse_wait_s
 from atelier_storage.errors import StorageUnavailable
 from atelier_storage.keys import artefact_key, thumbnail_key
 from atelier_storage.objects import ObjectStore
@@ -63,7 +63,7 @@ async def test_who_waits_in_vain_gets_201_and_the_same_generation_again(world: W
     ],
 )
 def test_a_preference_that_cannot_be_read_is_no_preference(prefer: str | None, seconds: int) -> None:
-    assert preferred_wait_s(prefer) == seconds
+    assert parse_wait_s(prefer) == seconds
 
 
 async def test_a_list_shows_ones_own_newest_first_page_after_page(world: World) -> None:

@@ -52,7 +52,12 @@ GRANT_DETAILS = {"grant_id", "credits", "priority", "expires_at", "reason"}
 def router(container: Container) -> APIRouter:
     """Routes under ``/v1/admin`` for credits, the ledger and timelines."""
     routes = operators_routes(container)
+    for add in (_add_credits, _add_ledger, _add_timelines):
+        add(routes, container)
+    return routes
 
+
+def _add_credits(routes: APIRouter, container: Container) -> None:
     @routes.post("/credits/grants", status_code=201, responses=openapi.GRANT, openapi_extra=body_schema(NewCreditGrant))
     async def create_credit_grant(request: Request) -> Response:
         """Grant credits to a store, a user or a workspace.
@@ -85,6 +90,8 @@ def router(container: Container) -> APIRouter:
         except PeerUnavailable as error:
             raise unavailable_problem(error) from error
 
+
+def _add_ledger(routes: APIRouter, container: Container) -> None:
     @routes.get("/ledger/verify", responses=openapi.VERIFIED)
     async def verify_ledger() -> Response:
         """Verify the ledger: every balance, every open hold, every posting since the last checkpoint."""
@@ -114,12 +121,12 @@ def router(container: Container) -> APIRouter:
             raise not_found("proof")
         return json_response(found)
 
+
+def _add_timelines(routes: APIRouter, container: Container) -> None:
     @routes.get("/generations/{id}/explain", responses=openapi.EXPLAINED)
     async def get_operator_timeline(id: str) -> Response:
         """Get the timeline of a generation, from the records of all four services."""
-        return json_response(await _story(container, id_from_path(id, "generation")))
-
-    return routes
+        return json_response(await _load_timeline(container, id_from_path(id, "generation")))
 
 
 async def _grant(container: Container, request: Request, body: NewCreditGrant, grant_id: UUID) -> StoredResponse:
@@ -153,7 +160,7 @@ async def _grant(container: Container, request: Request, body: NewCreditGrant, g
     return StoredResponse(response.status_code, bytes(response.body))
 
 
-async def _story(container: Container, id_: UUID) -> dict[str, Any]:
+async def _load_timeline(container: Container, id_: UUID) -> dict[str, Any]:
     """The records of the generation from every service that answers, merged, with what is missing and why. Raises
     Problem 404 when no service has any, 503 when none has and one did not answer."""
     generation, peers = await asyncio.gather(

@@ -47,7 +47,7 @@ def _add_reads(routes: APIRouter, container: Container) -> None:
     @routes.get("/operators/me", responses=operator_openapi.OPERATOR)
     async def get_current_operator(request: Request) -> Response:
         """Get the operator whose token this is, with their role."""
-        return json_response(asdict(_found_or_404(await operator_store.find(container.pool, operator_of(request).id))))
+        return json_response(asdict(_require(await operator_store.find(container.pool, operator_of(request).id))))
 
     @routes.get("/acts", responses=operator_openapi.ACTS, openapi_extra=operator_openapi.ACTS_PAGED)
     async def list_operator_acts(request: Request) -> Response:
@@ -89,7 +89,7 @@ def _add_people(routes: APIRouter, container: Container) -> None:
         async with container.bus.unit.once() as tx:
             if body.role != "admin":
                 await _keep_an_admin(tx, operator_id)
-            changed = _found_or_404(await operator_store.set_role(tx.connection, operator_id, body.role))
+            changed = _require(await operator_store.set_role(tx.connection, operator_id, body.role))
             await record(tx, request, "operator.change_role", WHAT, operator_id, role=body.role)
         container.operator_authenticator.clear_cache()
         return json_response(asdict(changed))
@@ -100,7 +100,7 @@ def _add_people(routes: APIRouter, container: Container) -> None:
         operator_id = id_from_path(id, WHAT)
         async with container.bus.unit.once() as tx:
             await _keep_an_admin(tx, operator_id)
-            revoked = _found_or_404(await operator_store.revoke(tx.connection, operator_id))
+            revoked = _require(await operator_store.revoke(tx.connection, operator_id))
             await record(tx, request, "operator.revoke", WHAT, operator_id, name=revoked.name)
         container.operator_authenticator.clear_cache()
         return Response(status_code=204)
@@ -118,7 +118,7 @@ def _add_access(routes: APIRouter, container: Container) -> None:
             raise Problem("conflict", "The first operator's token is the setting ATELIER_ADMIN_TOKEN; change it there.")
         token, prefix, digest = container.operator_authenticator.new_token()
         async with container.bus.unit.once() as tx:
-            changed = _found_or_404(await operator_store.set_token(tx.connection, operator_id, prefix, digest))
+            changed = _require(await operator_store.set_token(tx.connection, operator_id, prefix, digest))
             await record(tx, request, "operator.replace_token", WHAT, operator_id)
         container.operator_authenticator.clear_cache()
         return json_response(asdict(changed) | {"token": token}, 201)
@@ -130,7 +130,7 @@ async def _keep_an_admin(tx: Transaction, leaving: UUID) -> None:
         raise Problem("conflict", "This is the last admin; make another one first.")
 
 
-def _found_or_404(found: Operator | None) -> Operator:
+def _require(found: Operator | None) -> Operator:
     if found is None:
         raise not_found(WHAT)
     return found

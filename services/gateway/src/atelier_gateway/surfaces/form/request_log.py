@@ -43,7 +43,7 @@ class RequestLogEntry:
 
 
 @contextmanager
-def logged_request(request: Request, client_ip: ClientIp) -> Iterator[RequestLogEntry]:
+def log_request(request: Request, client_ip: ClientIp) -> Iterator[RequestLogEntry]:
     """Logs the request when it ends, and its error if it fails."""
     started, entry = time.perf_counter(), RequestLogEntry()
     try:

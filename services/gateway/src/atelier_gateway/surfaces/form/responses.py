@@ -144,9 +144,9 @@ def _shortfall(details: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _unsupported_option_problem(found: UnsupportedOption) -> Problem:
+def option_problem(found: UnsupportedOption) -> Problem:
     field = "aspectRatio" if found.field == "size" else found.field
     return Problem("model_unsuitable", f"{field}: {found.message}.")
 
 
-RESPONSES = SurfaceResponses(SURFACE, CREATE, render_accepted, render_problem, _unsupported_option_problem)
+RESPONSES = SurfaceResponses(SURFACE, CREATE, render_accepted, render_problem, option_problem)

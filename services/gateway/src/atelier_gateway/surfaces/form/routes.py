@@ -14,7 +14,7 @@ from atelier_gateway.projection.store import Generation
 from atelier_gateway.surfaces.form.authentication import authenticate_form_user
 from atelier_gateway.surfaces.form.create import FormCreator
 from atelier_gateway.surfaces.form.openapi import CREATE, GET, HEALTH, KEYED, LIST, PAGING
-from atelier_gateway.surfaces.form.request_log import RequestLogEntry, logged_request
+from atelier_gateway.surfaces.form.request_log import RequestLogEntry, log_request
 from atelier_gateway.surfaces.form.requests import GenerationForm
 from atelier_gateway.surfaces.form.responses import PREFIX, STATUSES, generation_view, timestamp, with_security_headers
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
@@ -31,7 +31,7 @@ def router(container: Container) -> APIRouter:
     creator = FormCreator(container)
 
     async def run_logged(request: Request, act: Callable[[RequestLogEntry], Awaitable[Response]]) -> Response:
-        with logged_request(request, container.client_ip) as entry:
+        with log_request(request, container.client_ip) as entry:
             response = await act(entry)
             entry.status = response.status_code
             return response

@@ -73,7 +73,7 @@ async def _wait_for_result(
         record = {"id": str(generation.id), "status_url": f"{PREFIX}/{generation.id}"}
         raise failure_problems.problem_of(generation, failure_problems.FieldNames("prompt", "image"), **record)
     response = json_response(
-        envelope(generation_view(generation, container.objects, await remaining_credits(container, principal), PREFIX))
+        envelope(generation_view(generation, container.objects, await available_credits(container, principal)))
     )
     if replayed := accepted.headers.get(REPLAYED_HEADER):
         response.headers[REPLAYED_HEADER] = replayed
@@ -117,7 +117,7 @@ async def parse_image_request(
     )
 
 
-async def remaining_credits(container: Container, principal: Principal) -> int | None:
+async def available_credits(container: Container, principal: Principal) -> int | None:
     """The available credits of the workspace; None while billing is unavailable: the images are shown regardless."""
     try:
         return int((await container.peers.get_account(principal.owner))["available"])

@@ -39,19 +39,17 @@ CODES = {
 """The error codes of seed 003, where they are not ours in capitals."""
 
 
-def accepted(generation: NewGeneration, prefix: str) -> Response:
+def render_accepted(generation: NewGeneration) -> Response:
     """The 202: the generation as it was at that moment, also when it is replayed later."""
     at_first = Snapshot(state="queued", credits_reserved=generation.price)
-    return json_response({"success": True, "data": _generation_fields(generation, at_first, [], None, prefix)}, 202)
+    return json_response({"success": True, "data": _generation_fields(generation, at_first, [], None)}, 202)
 
 
-def generation_view(
-    generation: Generation, objects: ObjectStore, remaining_credits: int | None, prefix: str
-) -> dict[str, Any]:
+def generation_view(generation: Generation, objects: ObjectStore, remaining_credits: int | None) -> dict[str, Any]:
     """The generation as it is now, with its record of seed 003; image URLs are signed at each read."""
     images = [_image(output, objects) for output in generation.snapshot.outputs]
-    shown = _generation_fields(generation, generation.snapshot, images, remaining_credits, prefix)
-    return shown | {"record": _record(generation, images[0]["url"] if images else None)}
+    fields = _generation_fields(generation, generation.snapshot, images, remaining_credits)
+    return fields | {"record": _record(generation, images[0]["url"] if images else None)}
 
 
 def _image(output: dict[str, Any], objects: ObjectStore) -> dict[str, Any]:
@@ -73,7 +71,6 @@ def _generation_fields(
     snapshot: Snapshot,
     images: list[dict[str, Any]],
     remaining_credits: int | None,
-    prefix: str,
 ) -> dict[str, Any]:
     return {
         "id": str(generation.id),
@@ -90,7 +87,7 @@ def _generation_fields(
             "used": snapshot.credits_captured,
             "remaining": remaining_credits,
         },
-        "status_url": f"{prefix}/{generation.id}",
+        "status_url": f"{PREFIX}/{generation.id}",
     }
 
 
@@ -139,13 +136,9 @@ def _invalid(field: str, why: str, code: str = "invalid_request") -> Problem:
     return Problem(code, f"{field}: {why}.", details={"errors": [{"field": field, "message": why}]})
 
 
-def _accepted(generation: NewGeneration) -> Response:
-    return accepted(generation, PREFIX)
-
-
-def _unsupported_option_problem(found: UnsupportedOption) -> Problem:
+def option_problem(found: UnsupportedOption) -> Problem:
     field = "image" if found.field == "mode" else found.field
     return _invalid(field, found.message, "invalid_size" if field == "size" else "invalid_request")
 
 
-RESPONSES = SurfaceResponses(SURFACE, CREATE, _accepted, render_problem, _unsupported_option_problem)
+RESPONSES = SurfaceResponses(SURFACE, CREATE, render_accepted, render_problem, option_problem)

@@ -10,7 +10,7 @@ from atelier_gateway.rate_limits.request_limits import with_rate_limits
 from atelier_gateway.surfaces.images import openapi
 from atelier_gateway.surfaces.images.authentication import authorize_reader
 from atelier_gateway.surfaces.images.batches import create_batch
-from atelier_gateway.surfaces.images.create import create, remaining_credits
+from atelier_gateway.surfaces.images.create import available_credits, create
 from atelier_gateway.surfaces.images.responses import PREFIX, SURFACE, envelope, generation_view
 from atelier_gateway.web.json_bodies import id_from_path, json_response
 from atelier_gateway.web.pagination import page_and_cursor, page_of
@@ -44,9 +44,7 @@ def router(container: Container) -> APIRouter:
         if generation is None or generation.surface != SURFACE:
             raise not_found("generation")
         return json_response(
-            envelope(
-                generation_view(generation, container.objects, await remaining_credits(container, principal), PREFIX)
-            )
+            envelope(generation_view(generation, container.objects, await available_credits(container, principal)))
         )
 
     @routes.get("", responses=openapi.LISTED, openapi_extra=openapi.LISTING)
@@ -58,8 +56,8 @@ def router(container: Container) -> APIRouter:
             container.pool, principal.owner, limit=limit + 1, before=before, surface=SURFACE
         )
         page, cursor = page_and_cursor(found, limit)
-        credits = await remaining_credits(container, principal)
-        items = [generation_view(generation, container.objects, credits, PREFIX) for generation in page]
+        credits = await available_credits(container, principal)
+        items = [generation_view(generation, container.objects, credits) for generation in page]
         return json_response(envelope({"items": items, "nextCursor": cursor}))
 
     return routes

@@ -26,7 +26,7 @@ ROW: dict[str, Any] = {
 
 
 class ProviderOffer(BaseModel):
-    """What is offered of one kind, or of one group of models; of an empty list anything may be asked."""
+    """The offers for a kind, or for a group of models; an empty list accepts any value."""
 
     kind: Kind
     modes: list[str]
@@ -47,7 +47,7 @@ class Provider(BaseModel):
 
 
 class PictureLimits(BaseModel):
-    """What is taken as a picture; the type is told from the bytes."""
+    """Limits of input images; the type is detected from the bytes."""
 
     content_types: list[str]
     bytes_max: int

@@ -83,17 +83,17 @@ async def build_draft(
     container: Container, principal: Principal, create: ParsedCreate, body: GenerationRequest
 ) -> Draft:
     """The request as a draft; ``body`` is its body with inline inputs replaced by keys. Raises Problem."""
-    given = [one.given(index) for index, one in enumerate(body.inputs) if one.role != "text"]
-    references = await container.input_resolver.resolve(principal.owner, given)
+    requested = [input_.to_requested_input(index) for index, input_ in enumerate(body.inputs) if input_.role != "text"]
+    references = await container.input_resolver.resolve(principal.owner, requested)
     if create.is_sized_by_image:
         first = next((ref.key for ref in references if ref.role == "image"), None)
-        seen = await container.media_intake.find_picture(principal, first) if first else None
-        create = fit_size(container, create, (seen.width, seen.height) if seen else None)
+        picture = await container.media_intake.find_picture(principal, first) if first else None
+        create = fit_size(container, create, (picture.width, picture.height) if picture else None)
     spec = _spec(container, create, body, references)
     return Draft(
         work=create.work,
         spec=spec,
-        uses=[file_use_of(order, one) for order, one in enumerate(spec.inputs)],
+        uses=[file_use_of(order, reference) for order, reference in enumerate(spec.inputs)],
         request=body.model_dump(mode="json", exclude_defaults=True)
         | ({"provider": spec.provider} if spec.provider else {})
         | ({"successor": create.choice.successor} if create.choice and create.choice.successor else {}),
@@ -163,5 +163,5 @@ def _text_inputs(text: Text | None, body: GenerationRequest) -> tuple[InputRef, 
     if text is None:
         return ()
     stored = text.stored.key if text.stored else None
-    keys = (stored or one.key for one in body.inputs if one.role == "text")
+    keys = (stored or input_.key for input_ in body.inputs if input_.role == "text")
     return tuple(InputRef(role="text", key=key, sha256=text.sha256) for key in keys)

@@ -133,7 +133,7 @@ async def load_owned(container: Container, request: Request, id_: str) -> Genera
     return generation
 
 
-def preferred_wait_s(prefer: str | None) -> int:
+def parse_wait_s(prefer: str | None) -> int:
     """The seconds of ``Prefer: wait=N`` (RFC 7240); 0 where it is absent or malformed, since a preference may be
     ignored."""
     found = _WAIT.search(prefer or "")
@@ -148,7 +148,7 @@ async def _create_and_wait(
     create_limited: Callable[[], Awaitable[Response]],
 ) -> Response:
     """Creates the generation and waits for its end where the client waits. Raises Problem, ClientDisconnect."""
-    seconds = preferred_wait_s(request.headers.get("Prefer"))
+    seconds = parse_wait_s(request.headers.get("Prefer"))
     if not seconds:
         return await create_limited()
     async with container.disconnects.watch(request, key=key) as caller:

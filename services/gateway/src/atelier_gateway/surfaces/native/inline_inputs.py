@@ -28,8 +28,10 @@ async def create_with_inline_inputs(
     stored: list[StoredPicture | StoredText] = []
     is_admitted = False
     try:
-        pictures = [(index, one) for index, one in enumerate(body.inputs) if one.role != "text" or one.data is None]
-        inputs = [await _store_inline_input(container, principal, index, one, stored) for index, one in pictures]
+        pictures = [
+            (index, input_) for index, input_ in enumerate(body.inputs) if input_.role != "text" or input_.data is None
+        ]
+        inputs = [await _store_inline_input(container, principal, index, input_, stored) for index, input_ in pictures]
         if text is not None and text.is_inline:
             stored.append(await container.media_intake.store_text(principal, text.content))
             inputs.append(GenerationInput(role="text", key=stored[-1].key))
@@ -40,8 +42,8 @@ async def create_with_inline_inputs(
         raise
     finally:
         if not is_admitted:
-            for one in stored:
-                await container.media_intake.discard(principal, one)
+            for item in stored:
+                await container.media_intake.discard(principal, item)
     return response
 
 
@@ -49,19 +51,21 @@ async def _store_inline_input(
     container: Container,
     principal: Principal,
     index: int,
-    one: GenerationInput,
+    input_: GenerationInput,
     stored: list[StoredPicture | StoredText],
 ) -> GenerationInput:
-    if one.data is None:
-        return one
-    data = data_uris.read(one.data, bytes_max=PICTURE_BYTES_MAX)
+    if input_.data is None:
+        return input_
+    data = data_uris.read(input_.data, bytes_max=PICTURE_BYTES_MAX)
     if isinstance(data, DataUriRefused):
         raise _refused(index, data.message)
-    picture = await container.media_intake.store_picture(principal, data, role=one.role, filename=f"{one.role}-{index}")
+    picture = await container.media_intake.store_picture(
+        principal, data, role=input_.role, filename=f"{input_.role}-{index}"
+    )
     if isinstance(picture, ImageRefused):
         raise _refused(index, picture.message)
     stored.append(picture)
-    return GenerationInput(role=one.role, key=picture.key)
+    return GenerationInput(role=input_.role, key=picture.key)
 
 
 def _refused(index: int, why: str) -> Problem:

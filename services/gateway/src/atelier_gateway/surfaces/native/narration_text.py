@@ -43,21 +43,21 @@ async def resolve_text(container: Container, principal: Principal, body: Generat
     """None for every other kind. Raises Problem 400 naming the field."""
     if body.kind != "narration":
         return None
-    given = [one for one in body.inputs if one.role == "text"]
-    if len(given) + (body.text is not None) + (body.prompt is not None) != 1:
+    texts = [input_ for input_ in body.inputs if input_.role == "text"]
+    if len(texts) + (body.text is not None) + (body.prompt is not None) != 1:
         raise _refused("text", "exactly one of text, prompt and an input of role text is required")
     if body.text is not None:
         return Text(body.text, is_inline=True)
-    if not given:
-        return Text(_validated("prompt", body.prompt or ""))
-    index, one = body.inputs.index(given[0]), given[0]
-    if one.data is not None:
+    if not texts:
+        return Text(_validate("prompt", body.prompt or ""))
+    index, source = body.inputs.index(texts[0]), texts[0]
+    if source.data is not None:
         return Text(
-            _validated(f"inputs.{index}.data", _decode_data_uri(f"inputs.{index}.data", one.data)), is_inline=True
+            _validate(f"inputs.{index}.data", _decode_data_uri(f"inputs.{index}.data", source.data)), is_inline=True
         )
-    if one.key is None:
+    if source.key is None:
         raise _refused(f"inputs.{index}.url", "a text comes as key or data, or in the field text")
-    return await _read_upload(container, principal, one.given(index))
+    return await _read_upload(container, principal, source.to_requested_input(index))
 
 
 async def _read_upload(container: Container, principal: Principal, given: RequestedInput) -> Text:
@@ -68,7 +68,7 @@ async def _read_upload(container: Container, principal: Principal, given: Reques
         data, known = await container.media_intake.read_uploaded_text(principal, key)
     except ObjectMissing:
         raise _refused(given.field, "There is no such upload.") from None
-    content = _validated(given.field, _decode_utf8(given.field, data))
+    content = _validate(given.field, _decode_utf8(given.field, data))
     return Text(content, stored=known or await container.media_intake.store_text(principal, content, upload_key=key))
 
 
@@ -91,7 +91,7 @@ def _decode_utf8(field: str, data: bytes | None) -> str:
         raise _refused(field, "the text is not UTF-8") from None
 
 
-def _validated(field: str, text: str) -> str:
+def _validate(field: str, text: str) -> str:
     try:
         return _SPOKEN.validate_python(text)
     except ValidationError as error:

@@ -18,7 +18,7 @@ async def fit_quote_size(container: Container, principal: Principal, create: Par
     """The request in the size that it would be rendered in."""
     if not create.is_sized_by_image:
         return create
-    first = next(one for one in create.body.inputs if one.role == "image")
+    first = next(input_ for input_ in create.body.inputs if input_.role == "image")
     return fit_size(container, create, await _image_size(container, principal, first))
 
 

@@ -37,11 +37,11 @@ class GenerationInput(RequestBody):
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        if sum(one is not None for one in (self.key, self.url, self.data)) != 1:
+        if sum(source is not None for source in (self.key, self.url, self.data)) != 1:
             raise PydanticCustomError("exactly_one", "exactly one of key, url and data is required")
         return self
 
-    def given(self, index: int) -> RequestedInput:
+    def to_requested_input(self, index: int) -> RequestedInput:
         """The key or URL as the client wrote it, and where."""
         name = "url" if self.key is None else "key"
         return RequestedInput(f"inputs.{index}.{name}", self.role, self.url or self.key or "")
@@ -98,4 +98,4 @@ class GenerationRequest(RequestBody):
     @property
     def roles(self) -> list[Role]:
         """Of everything that is given."""
-        return [one.role for one in self.inputs] + (["text"] if self.text is not None else [])
+        return [input_.role for input_ in self.inputs] + (["text"] if self.text is not None else [])

@@ -35,8 +35,8 @@ from atelier_gateway.surfaces.onmodel.requests import (
 from atelier_gateway.surfaces.onmodel.responses import (
     CREATE_PATH,
     SURFACE,
-    _unsupported_option_problem,
     job_view,
+    option_problem,
     render_accepted,
     render_problem,
 )
@@ -69,7 +69,7 @@ async def create(container: Container, request: Request) -> Response:
         fingerprint=headers.fingerprint(json.dumps(_request_record(body)), *map(_sha256, photos)),
     )
     shape = SurfaceResponses(
-        SURFACE, f"POST {CREATE_PATH}?{feature.name}", render_accepted, render_problem, _unsupported_option_problem
+        SURFACE, f"POST {CREATE_PATH}?{feature.name}", render_accepted, render_problem, option_problem
     )
     create = partial(_store_and_admit, container, principal, draft, photos, shape)
     if not prefers_waiting(request.headers):
@@ -145,7 +145,7 @@ def _with_photos(draft: Draft, stored: list[StoredPicture]) -> Draft:
 async def _wait_for_result(
     container: Container, principal: Principal, started: Response, caller: WaitingClient
 ) -> Response:
-    """200 with the picture, a refusal for what failed meanwhile, or the 202 when it takes longer than we wait."""
+    """200 with the picture, a problem if it has failed, or the 202 if it takes longer than the wait."""
     job = caller.generation_id = UUID(json.loads(bytes(started.body))["job_id"])
     if await container.waiter.wait_until_ended(job, container.settings.sync_wait_s, caller) is None:
         return started

@@ -82,7 +82,8 @@ def message_of(generation: Generation) -> str:
 def mannequin_list() -> Response:
     """The models to choose from; creates take their ids (settled question 21)."""
     entries = [
-        {"id": one.id, "name": one.name, "skin": _hex(one.skin), "hair": _hex(one.hair)} for one in MANNEQUINS.values()
+        {"id": figure.id, "name": figure.name, "skin": _hex(figure.skin), "hair": _hex(figure.hair)}
+        for figure in MANNEQUINS.values()
     ]
     return json_response({"success": True, "models": entries})
 
@@ -91,17 +92,17 @@ def background_list() -> Response:
     """The backgrounds to choose from; creates take their ids (settled question 21)."""
     entries = [
         {
-            "id": one.id,
-            "name": one.name,
-            "backdrop": one.backdrop,
-            "colors": [_hex(one.first), _hex(one.second)],
+            "id": background.id,
+            "name": background.name,
+            "backdrop": background.backdrop,
+            "colors": [_hex(background.first), _hex(background.second)],
         }
-        for one in BACKGROUNDS.values()
+        for background in BACKGROUNDS.values()
     ]
     return json_response({"success": True, "backgrounds": entries})
 
 
-def shown_id(id_: str) -> int | str:
+def display_id(id_: str) -> int | str:
     """A number when it is one (004.3); ``007`` is none, for it would come back as another id."""
     return int(id_) if id_.isascii() and id_.isdecimal() and str(int(id_)) == id_ else id_
 
@@ -112,8 +113,8 @@ def _feature(generation: NewGeneration) -> Feature:
 
 def _request_fields(generation: NewGeneration) -> dict[str, int | str]:
     fields = generation.request
-    model = {"model_id": shown_id(fields["modelId"])} if "modelId" in fields else {}
-    return {**model, "background_id": shown_id(fields["backgroundId"]), "photo_count": len(fields["photos"])}
+    model = {"model_id": display_id(fields["modelId"])} if "modelId" in fields else {}
+    return {**model, "background_id": display_id(fields["backgroundId"]), "photo_count": len(fields["photos"])}
 
 
 def _timestamp(at: datetime) -> str:
@@ -124,5 +125,5 @@ def _hex(colour: Colour) -> str:
     return "#{:02x}{:02x}{:02x}".format(*colour)
 
 
-def _unsupported_option_problem(found: UnsupportedOption) -> Problem:
+def option_problem(found: UnsupportedOption) -> Problem:
     return invalid_field(f"options.{found.field}", f"{found.message}.")

@@ -42,9 +42,9 @@ from atelier_gateway.surfaces.openai.responses import (
     SURFACE,
     Body,
     images_response,
+    option_problem,
     output_format_of,
     render_accepted,
-    unsupported_option_problem,
 )
 from atelier_gateway.web.problems import Problem
 
@@ -121,7 +121,7 @@ async def _replay_or_create(
     choice: ResolvedModel,
 ) -> Response:
     """The 202 that names the generation, or its refusal."""
-    shape = SurfaceResponses(SURFACE, _route(action), render_accepted, render_problem, unsupported_option_problem)
+    shape = SurfaceResponses(SURFACE, _route(action), render_accepted, render_problem, option_problem)
     create = partial(_store_and_admit, container, request, principal, shape, parsed, choice)
     return await container.creator.replay_or_run(
         principal, shape, *image_requests.key_and_fingerprint(request, _fingerprint_parts(parsed)), create

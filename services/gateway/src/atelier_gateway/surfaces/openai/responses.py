@@ -101,7 +101,7 @@ async def _base64(container: Container, key: str) -> str:
         raise Problem("unavailable", "The picture is made but cannot be read now; ask for its URL instead.") from None
 
 
-def unsupported_option_problem(found: UnsupportedOption) -> Problem:
+def option_problem(found: UnsupportedOption) -> Problem:
     code = "model_not_found" if found.field == "model" else "invalid_request"
     return field_problem(FIELDS.get(found.field, found.field), found.message, code)
 

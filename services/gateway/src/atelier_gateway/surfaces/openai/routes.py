@@ -42,11 +42,11 @@ def _add_generations(routes: APIRouter, container: Container) -> None:
     async def create_image(request: Request) -> Response:
         """Create images from a prompt. The answer holds them."""
 
-        async def parsed() -> ParsedRequest:
+        async def parse() -> ParsedRequest:
             return ParsedRequest(await parse_body(request, OpenAIImageRequest))
 
         return await with_rate_limits(
-            container.rate_limiter, lambda gate: create(container, request, gate, "generations", parsed)
+            container.rate_limiter, lambda gate: create(container, request, gate, "generations", parse)
         )
 
 
@@ -57,11 +57,11 @@ def _add_from_pictures(routes: APIRouter, container: Container) -> None:
     async def create_image_edit(request: Request) -> Response:
         """Create images from pictures and a prompt, with a mask where only a part may change."""
 
-        async def parsed() -> ParsedRequest:
+        async def parse() -> ParsedRequest:
             return ParsedRequest(*await read_form(request, OpenAIImageEditRequest))
 
         return await with_rate_limits(
-            container.rate_limiter, lambda gate: create(container, request, gate, "edits", parsed)
+            container.rate_limiter, lambda gate: create(container, request, gate, "edits", parse)
         )
 
     @routes.post(
@@ -70,11 +70,11 @@ def _add_from_pictures(routes: APIRouter, container: Container) -> None:
     async def create_image_variation(request: Request) -> Response:
         """Create variations of a picture."""
 
-        async def parsed() -> ParsedRequest:
+        async def parse() -> ParsedRequest:
             return ParsedRequest(*await read_form(request, OpenAIImageVariationRequest))
 
         return await with_rate_limits(
-            container.rate_limiter, lambda gate: create(container, request, gate, "variations", parsed)
+            container.rate_limiter, lambda gate: create(container, request, gate, "variations", parse)
         )
 
 
@@ -85,20 +85,20 @@ def _add_models(routes: APIRouter, container: Container) -> None:
         if (mannequins := await models_alias(container, request)) is not None:
             return mannequins
         await container.authenticator.authenticate(request.headers)
-        return json_response({"object": "list", "data": [_model_view(name) for name in _offered_models(container)]})
+        return json_response({"object": "list", "data": [_model_view(name) for name in _available_models(container)]})
 
     @routes.get(MODELS_PREFIX + "/{model}", responses=openapi.FOUND, openapi_extra=openapi.READING)
     async def get_model(request: Request, model: str) -> Response:
         """Get a model."""
         await container.authenticator.authenticate(request.headers)
-        if model not in _offered_models(container):
+        if model not in _available_models(container):
             raise Problem("model_not_found", f"There is no model {model!r} here.")
         response = json_response(_model_view(model))
         response.headers.update(notice_headers(model))
         return response
 
 
-def _offered_models(container: Container) -> list[str]:
+def _available_models(container: Container) -> list[str]:
     """The models that requests can name here."""
     return [name for name, model in MODELS.items() if container.catalogue.is_offered(name, model.provider)]
 

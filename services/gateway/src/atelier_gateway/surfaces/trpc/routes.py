@@ -62,10 +62,10 @@ async def _respond(
         return render_problem(error)
     if streamed:
         return StreamingResponse(_lines(request, principal, calls, procedures), media_type="application/json")
-    found = {index: one async for index, one in run_calls(request, principal, calls, procedures)}
-    statuses = {status for status, _ in found.values()}
+    results = {index: result async for index, result in run_calls(request, principal, calls, procedures)}
+    statuses = {status for status, _ in results.values()}
     status = statuses.pop() if len(statuses) == 1 else 207
-    envelopes = [found[index][1] for index in range(len(calls))]
+    envelopes = [results[index][1] for index in range(len(calls))]
     return json_response(envelopes if batched else envelopes[0], status)
 
 
@@ -73,7 +73,7 @@ def _is_stream(request: Request) -> bool:
     """``httpBatchStreamLink`` says so in ``trpc-accept``, or in ``Accept`` where it is configured to."""
     if (accepted := request.headers.get("trpc-accept")) is not None:
         return accepted == JSON_LINES
-    return JSON_LINES in (one.strip() for one in request.headers.get("accept", "").split(","))
+    return JSON_LINES in (accepted.strip() for accepted in request.headers.get("accept", "").split(","))
 
 
 async def _lines(

@@ -82,7 +82,7 @@ def _add_one(routes: APIRouter, container: Container) -> None:
         to = EndpointChange(body.url, body.description, body.events, body.disabled)
         async with container.bus.unit.once(dispatch=False) as tx:
             changed = await endpoint_store.change(tx.connection, principal.owner, id_from_path(id, WHAT), to)
-        return json_response(responses.endpoint_view(_found_or_404(changed)))
+        return json_response(responses.endpoint_view(_require(changed)))
 
     @routes.delete("/{id}", status_code=204, responses=openapi.DELETED, openapi_extra=openapi.OWNER)
     async def delete_webhook(request: Request, id: str) -> Response:
@@ -103,7 +103,7 @@ def _add_acts(routes: APIRouter, container: Container) -> None:
 
         async def act(tx: Transaction) -> tuple[dict[str, Any], int]:
             changed = await endpoint_store.rotate(tx.connection, principal.owner, id_from_path(id, WHAT), uuid7())
-            return _with_secret(_found_or_404(changed)), 200
+            return _with_secret(_require(changed)), 200
 
         return await replay_or_run(container, request, principal, f"POST {PREFIX}/{{id}}/rotate-secret", id, act)
 
@@ -122,7 +122,7 @@ def _add_acts(routes: APIRouter, container: Container) -> None:
 
 async def load_owned(connection: Connection | Pool, owner: Owner, id_: str) -> Endpoint:
     """The endpoint of a path, if it is the caller's. Raises Problem 404, equally for another owner's."""
-    return _found_or_404(await endpoint_store.find(connection, owner, id_from_path(id_, WHAT)))
+    return _require(await endpoint_store.find(connection, owner, id_from_path(id_, WHAT)))
 
 
 def check_enabled(endpoint: Endpoint) -> None:
@@ -156,7 +156,7 @@ def _with_secret(endpoint: Endpoint) -> dict[str, Any]:
     return responses.endpoint_view(endpoint) | {"secret": str(endpoint.secret_ids.current)}
 
 
-def _found_or_404(found: Endpoint | None) -> Endpoint:
+def _require(found: Endpoint | None) -> Endpoint:
     if found is None:
         raise not_found(WHAT)
     return found
