@@ -26,7 +26,7 @@ def picture(image_format: str = "PNG") -> Picture:
     return Picture(out.getvalue(), f"image/{image_format.lower()}", 40, 30)
 
 
-def dying(error: Exception) -> Look:
+def raise_worker_died(error: Exception) -> Look:
     async def die(_: bytes) -> Analysis | ImageRefused:
         raise error
 
@@ -68,7 +68,7 @@ async def test_a_picture_that_only_looks_whole_is_found_out_by_decoding_it() -> 
 async def test_a_sound_picture_that_nobody_could_look_at_is_stored_all_the_same(error: Exception) -> None:
     whole = picture()
 
-    outputs, wrong = await OutputAnalyser(dying(error)).analyse([whole], remaining_s=60)
+    outputs, wrong = await OutputAnalyser(raise_worker_died(error)).analyse([whole], remaining_s=60)
 
     assert outputs == (Output(whole.data, "image/png", 40, 30),)
     assert wrong is None
@@ -87,6 +87,6 @@ async def test_a_look_that_takes_too_long_is_given_up_in_time_to_store_the_pictu
 async def test_what_is_heard_is_not_looked_at() -> None:
     sound = Picture(b"ID3" + bytes(20) + b"\xff\xfb and frames", "audio/wav")
 
-    outputs, _ = await OutputAnalyser(dying(AssertionError("looked at"))).analyse([sound], remaining_s=60)
+    outputs, _ = await OutputAnalyser(raise_worker_died(AssertionError("looked at"))).analyse([sound], remaining_s=60)
 
     assert outputs == (Output(sound.data, "audio/mpeg"),)

@@ -91,10 +91,10 @@ async def completions(world: Any, request: RequestRender) -> list[dict[str, Any]
         " ORDER BY id",
         str(request.generation_id),
     )
-    return [decoded(row["body"]) for row in rows]
+    return [decode(row["body"]) for row in rows]
 
 
-def decoded(body: str) -> dict[str, Any]:
+def decode(body: str) -> dict[str, Any]:
     import json
 
     found: dict[str, Any] = json.loads(body)

@@ -19,7 +19,7 @@ from atelier_resilience.breaker import FAILURES_MAX
 from atelier_telemetry import metrics
 
 from .support.calls import BROKEN, BUSY, PATIENT_S, PICTURE, Ask, ended, written
-from .support.scripted_provider import FORGETFUL, OK, Scripted
+from .support.provider_script import FORGETFUL, OK, Scripted
 
 pytestmark = pytest.mark.stack
 

@@ -14,7 +14,7 @@ from atelier_messaging.testing import becomes
 from atelier_render.provider_calls.concurrency_gate import CALLS_MAX
 from atelier_render.providers.protocol import RateLimited, Transient, Unknown
 
-from .support.scripted_provider import OK, Scripted
+from .support.provider_script import OK, Scripted
 
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
@@ -23,7 +23,7 @@ PICTURE: dict[str, Any] = {"simulate": None, "kind": "image", "prompt": "p", "si
 PATIENT_S = 60.0
 
 
-async def started(world: Any, *requests: RequestRender, preferred: tuple[Scripted, ...] = ()) -> Any:
+async def start_process(world: Any, *requests: RequestRender, preferred: tuple[Scripted, ...] = ()) -> Any:
     process = world.process(lease_s=PATIENT_S, slots=8, preferred=preferred)
     await process.handle(*requests)
     process.start()
@@ -51,7 +51,7 @@ async def nothing_is_left(world: Any, process: Any, request: RequestRender) -> N
 
 async def test_while_it_backs_off_nothing_more_is_submitted(world: Any, ask: Ask, cancel: Cancel) -> None:
     one, request = Scripted("one", (RateLimited(20.0), OK)), ask(**PICTURE)
-    process = await started(world, request, preferred=(one,))
+    process = await start_process(world, request, preferred=(one,))
     ended = "SELECT count(*) FROM submissions WHERE outcome = 'rate_limited'"
     await becomes(1, lambda: world.pool.fetchval(ended))
 
@@ -63,7 +63,7 @@ async def test_while_it_backs_off_nothing_more_is_submitted(world: Any, ask: Ask
 
 async def test_while_it_reconciles_nothing_more_is_asked(world: Any, ask: Ask, cancel: Cancel) -> None:
     one, request = Scripted("one", (Unknown(),)), ask(**PICTURE)
-    process = await started(world, request, preferred=(one,))
+    process = await start_process(world, request, preferred=(one,))
     await holds(lambda: one.recalled)
 
     await process.handle(cancel(request))
@@ -78,7 +78,7 @@ async def test_while_it_waits_for_a_free_line_it_sends_nothing_and_holds_up_nobo
 ) -> None:
     one = Scripted("one", (OK,), hold=asyncio.Event())
     calling, waiting = [ask(**PICTURE) for _ in range(CALLS_MAX)], ask(**PICTURE)
-    process = await started(world, *calling, preferred=(one,))
+    process = await start_process(world, *calling, preferred=(one,))
     await holds(lambda: len(one.keys) == CALLS_MAX)
     await process.handle(waiting)
     await world.until(waiting.generation_id, "running")
@@ -103,7 +103,7 @@ async def test_while_a_moderator_is_away_no_provider_is_asked(
 
     monkeypatch.setattr("atelier_render.moderation.moderators.ContentModeration.reject_reason", away)
     one, request = Scripted("one", (OK,)), ask(**PICTURE)
-    process = await started(world, request, preferred=(one,))
+    process = await start_process(world, request, preferred=(one,))
     await asyncio.wait_for(asked.wait(), 5)
 
     await process.handle(cancel(request))
@@ -115,7 +115,7 @@ async def test_while_a_moderator_is_away_no_provider_is_asked(
 async def test_while_the_store_is_away_what_was_made_is_thrown_away(world: Any, ask: Ask, cancel: Cancel) -> None:
     world.objects.away = True
     one, request = Scripted("one", (OK,)), ask(**PICTURE)
-    process = await started(world, request, preferred=(one,))
+    process = await start_process(world, request, preferred=(one,))
     await holds(lambda: world.spool.holds(request.generation_id))
 
     await process.handle(cancel(request))
@@ -128,7 +128,7 @@ async def test_while_the_store_is_away_what_was_made_is_thrown_away(world: Any, 
 async def test_after_trouble_the_next_provider_is_not_asked_either(world: Any, ask: Ask, cancel: Cancel) -> None:
     one, two = Scripted("one", (Transient("503"),)), Scripted("two", (OK,), hold=asyncio.Event())
     request = ask(**PICTURE)
-    process = await started(world, request, preferred=(one, two))
+    process = await start_process(world, request, preferred=(one, two))
     await asyncio.wait_for(two.asked.wait(), 10)
 
     await process.handle(cancel(request))

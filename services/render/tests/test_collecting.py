@@ -16,7 +16,7 @@ pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
 
 
-async def made(world: Any, process: Any, request: RequestRender) -> set[str]:
+async def make_output(world: Any, process: Any, request: RequestRender) -> set[str]:
     """Renders it; answers the keys of what was stored for it."""
     before = set(world.objects.objects)
     await process.handle(request)
@@ -36,8 +36,8 @@ async def test_a_result_nobody_may_have_goes_with_its_thumbnails_and_its_rows(
     process = world.process()
     process.start()
     doomed, other = ask(simulate=Simulation(), n=2), ask(simulate=Simulation())
-    await made(world, process, doomed)
-    kept = await made(world, process, other)
+    await make_output(world, process, doomed)
+    kept = await make_output(world, process, other)
     discarded = metrics.DISCARDED._value.get()
 
     await process.handle(command(generation_id=doomed.generation_id))
@@ -53,7 +53,7 @@ async def test_a_result_nobody_may_have_goes_with_its_thumbnails_and_its_rows(
 async def test_what_was_asked_of_a_deleted_generation_is_forgotten_but_for_its_kind(world: Any, ask: Ask) -> None:
     process, request = world.process(), ask(prompt="my secret garden", simulate=Simulation())
     process.start()
-    await made(world, process, request)
+    await make_output(world, process, request)
 
     await process.handle(GenerationDeleted(generation_id=request.generation_id))
 
@@ -63,7 +63,7 @@ async def test_what_was_asked_of_a_deleted_generation_is_forgotten_but_for_its_k
 async def test_what_cannot_be_removed_now_is_removed_later(world: Any, ask: Ask) -> None:
     process, request = world.process(), ask(simulate=Simulation())
     process.start()
-    await made(world, process, request)
+    await make_output(world, process, request)
     world.objects.away = True
     await process.handle(GenerationDeleted(generation_id=request.generation_id))
 
@@ -78,7 +78,7 @@ async def test_what_cannot_be_removed_now_is_removed_later(world: Any, ask: Ask)
 async def test_the_sweep_takes_old_objects_that_no_row_speaks_of_and_nothing_else(world: Any, ask: Ask) -> None:
     process, request = world.process(), ask(simulate=Simulation())
     process.start()
-    kept = await made(world, process, request)
+    kept = await make_output(world, process, request)
     waiting = ask(simulate=Simulation(delay_ms=60_000))
     await process.handle(waiting)
     owner = Owner(kind="user", id=uuid4())
@@ -108,7 +108,7 @@ async def test_inputs_that_nothing_is_made_of_any_more_are_removed_and_nothing_e
     process = world.process()
     process.start()
     request = ask(simulate=Simulation())
-    made_keys = await made(world, process, request)
+    made_keys = await make_output(world, process, request)
     owner = request.owner
     given = input_key(owner.kind, owner.id, uuid4(), "ab" * 32)
     upload = upload_key(owner.kind, owner.id, uuid4(), "me.png")
@@ -128,8 +128,8 @@ async def test_results_go_when_their_time_has_come_and_everybody_is_told(world: 
     process = world.process()
     process.start()
     old, new = ask(simulate=Simulation()), ask(simulate=Simulation())
-    await made(world, process, old)
-    kept = await made(world, process, new)
+    await make_output(world, process, old)
+    kept = await make_output(world, process, new)
     await world.pool.execute(
         "UPDATE results SET created_at = now() - interval '31 days' WHERE generation_id = $1", old.generation_id
     )
@@ -147,7 +147,7 @@ async def test_old_jobs_are_forgotten_tombstones_too_and_their_outputs_stay(worl
     process = world.process()
     process.start()
     old, entombed, busy, recent = (UUID(f"00000000-0000-7000-8000-{n:012x}") for n in range(4))
-    kept = await made(world, process, ask(simulate=Simulation()).model_copy(update={"generation_id": old}))
+    kept = await make_output(world, process, ask(simulate=Simulation()).model_copy(update={"generation_id": old}))
     slow = ask(simulate=Simulation(delay_ms=60_000)).model_copy(update={"generation_id": busy})
     await process.handle(slow, ask().model_copy(update={"generation_id": recent}), CancelRender(generation_id=entombed))
     await world.until(recent, "done")

@@ -21,7 +21,7 @@ BASE = {
 KEYS = {"openai": {"api_key": "sk-first-secret"}, "google": {"api_key": "second-secret"}}
 
 
-async def composed(caplog: pytest.LogCaptureFixture, **more: Any) -> tuple[list[str], str]:
+async def create_and_log(caplog: pytest.LogCaptureFixture, **more: Any) -> tuple[list[str], str]:
     """Names of the providers, and what was logged."""
     images = ImageWorkers(workers=1)
     with caplog.at_level(logging.INFO, composition.__name__):
@@ -35,14 +35,14 @@ async def composed(caplog: pytest.LogCaptureFixture, **more: Any) -> tuple[list[
 
 
 async def test_without_keys_there_is_what_needs_none(caplog: pytest.LogCaptureFixture) -> None:
-    names, line = await composed(caplog, openai={"api_key": ""}, google={"api_key": ""})
+    names, line = await create_and_log(caplog, openai={"api_key": ""}, google={"api_key": ""})
 
     assert names == ["local", "narration"]
     assert "openai (ATELIER_OPENAI_API_KEY is not set), google (ATELIER_GOOGLE_API_KEY is not set)" in line
 
 
 async def test_with_keys_there_are_both_and_neither_key_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    names, line = await composed(
+    names, line = await create_and_log(
         caplog, openai=KEYS["openai"], google=KEYS["google"] | {"base_url": "http://127.0.0.1:9/"}
     )
 
@@ -52,7 +52,7 @@ async def test_with_keys_there_are_both_and_neither_key_is_told(caplog: pytest.L
 
 
 async def test_in_production_what_is_built_in_stands_in_for_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    names, _ = await composed(caplog, **KEYS, environment="production")
+    names, _ = await create_and_log(caplog, **KEYS, environment="production")
 
     assert names == ["local", "narration", "openai", "google"]
 

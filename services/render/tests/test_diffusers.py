@@ -101,11 +101,11 @@ async def test_pictures_of_a_job_have_seeds_in_a_row_and_progress_is_told(provid
 async def test_jobs_that_are_alike_are_made_together(provider: Diffusers, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes, real = [], provider._model.make
 
-    async def counting(recipe: Any, items: Any, tell: Any) -> Any:
+    async def count_calls(recipe: Any, items: Any, tell: Any) -> Any:
         sizes.append(len(items))
         return await real(recipe, items, tell)
 
-    monkeypatch.setattr(provider._model, "make", counting)
+    monkeypatch.setattr(provider._model, "make", count_calls)
     outcomes = await asyncio.gather(*(provider.submit(job(seed=seed)) for seed in range(4)))
 
     assert [len(made(outcome)) for outcome in outcomes] == [1] * 4
@@ -210,17 +210,17 @@ def test_memory_that_does_not_suffice_is_told_from_what_is_broken(model: Path, m
 
     pipelines, recipe = Pipelines.load(model=str(model), device="cpu", dtype="auto"), Recipe("words", 64, 64, 2, 5, 1)
 
-    def raising(error: Exception) -> None:
+    def raise_out_of_memory(error: Exception) -> None:
         def forward(*_: Any, **__: Any) -> None:
             raise error
 
         monkeypatch.setattr(pipelines._pipes["words"].unet, "forward", forward)
 
     for error in (torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory: you tried")):
-        raising(error)
+        raise_out_of_memory(error)
         with pytest.raises(NoRoom):
             pipelines.make(recipe, [Item("a", "", 1, "png")], lambda _: True)
-    raising(RuntimeError("shapes do not match"))
+    raise_out_of_memory(RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes"):
         pipelines.make(recipe, [Item("a", "", 1, "png")], lambda _: True)
 

@@ -25,7 +25,7 @@ SQUARE = Recipe("words", 64, 64, 20, 7.5, 0.8)
 WIDE = replace(SQUARE, width=128)
 
 
-def drawn(prompt: str) -> Drawn:
+def draw(prompt: str) -> Drawn:
     return Drawn(prompt.encode(), "image/png", 64, 64)
 
 
@@ -59,7 +59,7 @@ class Painter:
         if self.breaks:
             return Broken(1, "ValueError: no")
         bad = Rejected("invalid_input", "no picture")
-        return Batch(1, [bad if item.prompt == "bad" else drawn(item.prompt) for item in items])
+        return Batch(1, [bad if item.prompt == "bad" else draw(item.prompt) for item in items])
 
     async def stop(self) -> None:
         self.stopped += 1
@@ -92,7 +92,7 @@ async def asked(batches: Batcher, prompts: str, recipe: Recipe = SQUARE) -> list
 async def test_what_is_asked_alike_is_made_together_up_to_a_number(painter: Painter, batches: Batcher) -> None:
     made = await asked(batches, "abcdef")
 
-    assert made == [drawn(prompt) for prompt in "abcdef"]
+    assert made == [draw(prompt) for prompt in "abcdef"]
     assert painter.made == [["a", "b", "c", "d"], ["e", "f"]]
 
 
@@ -107,14 +107,14 @@ async def test_each_hears_of_the_progress_and_a_bad_neighbour_spoils_nothing(bat
 
     made = await asyncio.gather(ask(batches, "a", tell=heard.append), ask(batches, "bad", tell=heard.append))
 
-    assert list(made) == [drawn("a"), Rejected("invalid_input", "no picture")]
+    assert list(made) == [draw("a"), Rejected("invalid_input", "no picture")]
     assert heard == [0.5, 0.5]
 
 
 async def test_what_does_not_fit_is_made_in_halves_and_is_remembered(painter: Painter, batches: Batcher) -> None:
     painter.holds_max = 1
 
-    assert await asked(batches, "abcd") == [drawn(prompt) for prompt in "abcd"]
+    assert await asked(batches, "abcd") == [draw(prompt) for prompt in "abcd"]
     await asked(batches, "ef")
 
     assert [len(batch) for batch in painter.made] == [4, 2, 1, 1, 1, 1, 1, 1]
@@ -130,7 +130,7 @@ async def test_what_does_not_fit_alone_is_not_made(painter: Painter, batches: Ba
 
 async def test_a_death_is_tried_again_once(painter: Painter, batches: Batcher) -> None:
     painter.dies = 1
-    assert await asked(batches, "ab") == [drawn("a"), drawn("b")]
+    assert await asked(batches, "ab") == [draw("a"), draw("b")]
 
     painter.dies = 2
     assert await asked(batches, "c") == [NotMade("the process with the model died", passing=True)]

@@ -8,7 +8,7 @@ from atelier_render.providers.diffusion.settings import DiffusersSettings
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def pretend_installed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(module, "find_spec", lambda _: object())
     return monkeypatch
 
@@ -21,10 +21,10 @@ def test_without_the_extra_a_model_is_refused_in_words(monkeypatch: pytest.Monke
         DiffusersSettings(model="/models/sd")
 
 
-def test_the_offer_is_what_is_configured(installed: pytest.MonkeyPatch) -> None:
-    installed.setenv("ATELIER_DIFFUSERS_MODEL", "some/tiny-model")
-    installed.setenv("ATELIER_DIFFUSERS_SIZES", '["256x256", "512x256"]')
-    installed.setenv("ATELIER_DIFFUSERS_MODES", '["words"]')
+def test_the_offer_is_what_is_configured(pretend_installed: pytest.MonkeyPatch) -> None:
+    pretend_installed.setenv("ATELIER_DIFFUSERS_MODEL", "some/tiny-model")
+    pretend_installed.setenv("ATELIER_DIFFUSERS_SIZES", '["256x256", "512x256"]')
+    pretend_installed.setenv("ATELIER_DIFFUSERS_MODES", '["words"]')
 
     offer = DiffusersSettings().offer
 

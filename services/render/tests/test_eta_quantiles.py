@@ -16,7 +16,7 @@ CAN = Capabilities(
 )
 
 
-def standing(position: int, **told: int) -> QueueState:
+def queue_state(position: int, **told: int) -> QueueState:
     usual = {"running": 4, "slots": 4, "own_position": position, "own_running": 0, "cap": 0}
     return QueueState(position=position, **(usual | told))
 
@@ -32,21 +32,21 @@ def test_what_has_run_long_is_compared_with_those_that_took_longer() -> None:
 
 
 def test_who_finds_a_free_slot_waits_for_nothing() -> None:
-    assert quantiles.of_waiting((4.0,), (4.0,), standing(2, running=2)) == Eta(4.0, 4.0)
+    assert quantiles.of_waiting((4.0,), (4.0,), queue_state(2, running=2)) == Eta(4.0, 4.0)
 
 
 @pytest.mark.parametrize(("position", "expected"), [(1, 5.0), (4, 8.0), (40, 44.0)])
 def test_a_turn_comes_with_the_ends_before_it_so_many_at_a_time(position: int, expected: float) -> None:
-    assert quantiles.of_waiting((4.0,), (4.0,), standing(position)) == Eta(expected, expected)
+    assert quantiles.of_waiting((4.0,), (4.0,), queue_state(position)) == Eta(expected, expected)
 
 
 def test_the_wait_is_for_what_is_ahead_and_the_render_is_ones_own() -> None:
-    assert quantiles.of_waiting((10.0,), (2.0,), standing(8)) == Eta(14.0, 14.0)
+    assert quantiles.of_waiting((10.0,), (2.0,), queue_state(8)) == Eta(14.0, 14.0)
 
 
 def test_nine_of_ten_allows_for_what_is_ahead_to_vary() -> None:
-    steady = quantiles.of_waiting((5.0,), (5.0,), standing(100))
-    varied = quantiles.of_waiting((5.0,), (1.0, 9.0), standing(100))
+    steady = quantiles.of_waiting((5.0,), (5.0,), queue_state(100))
+    varied = quantiles.of_waiting((5.0,), (1.0, 9.0), queue_state(100))
 
     assert steady and varied
     assert steady.p50_s == varied.p50_s
@@ -55,7 +55,7 @@ def test_nine_of_ten_allows_for_what_is_ahead_to_vary() -> None:
 
 def test_an_average_of_few_is_doubted_more_the_longer_the_queue() -> None:
     def doubt_s(known: tuple[float, ...], position: int) -> float:
-        told = quantiles.of_waiting((5.0,), known, standing(position))
+        told = quantiles.of_waiting((5.0,), known, queue_state(position))
         assert told
         return told.p90_s - told.p50_s
 
@@ -66,7 +66,7 @@ def test_an_average_of_few_is_doubted_more_the_longer_the_queue() -> None:
 
 
 def test_a_tenant_at_its_cap_waits_for_its_own_to_end() -> None:
-    alone = standing(1, running=2, slots=8, own_position=3, own_running=2, cap=2)
+    alone = queue_state(1, running=2, slots=8, own_position=3, own_running=2, cap=2)
 
     assert quantiles.of_waiting((6.0,), (6.0,), alone) == Eta(15.0, 15.0)
 

@@ -42,12 +42,12 @@ async def moderator(control: Control) -> AsyncIterator[OpenAIModerator]:
     await moderator.close()
 
 
-async def judged(moderator: OpenAIModerator, *texts: str) -> ModerationVerdict:
+async def moderate_text(moderator: OpenAIModerator, *texts: str) -> ModerationVerdict:
     return await moderator.moderate(Content(uuid4(), OWNER, "image", texts))
 
 
 async def test_every_text_is_judged_in_one_request(moderator: OpenAIModerator, control: Control) -> None:
-    assert await judged(moderator, "one", "two") == Allowed()
+    assert await moderate_text(moderator, "one", "two") == Allowed()
 
     (arrived,) = await control.requests()
     assert (arrived.path, arrived.model, arrived.made) == ("/v1/moderations", "omni-moderation-latest", 2)
@@ -56,7 +56,10 @@ async def test_every_text_is_judged_in_one_request(moderator: OpenAIModerator, c
 async def test_what_is_flagged_is_refused_for_what_it_is(moderator: OpenAIModerator, control: Control) -> None:
     await control.plan("openai", "refused", word="two")
 
-    said = [await judged(moderator, "one", "two"), await judged(moderator, "one", "of simulated-violence")]
+    said = [
+        await moderate_text(moderator, "one", "two"),
+        await moderate_text(moderator, "one", "of simulated-violence"),
+    ]
 
     assert said == [Forbidden("the text was refused for: violence")] * 2
 
@@ -79,7 +82,7 @@ async def test_no_clear_answer_for_every_text_is_no_verdict(
 ) -> None:
     await control.plan("openai", **plan)
 
-    assert isinstance(await judged(moderator, "one", "two"), ModeratorUnavailable)
+    assert isinstance(await moderate_text(moderator, "one", "two"), ModeratorUnavailable)
     assert len(await control.requests()) == 1
 
 
@@ -92,7 +95,7 @@ async def test_a_late_answer_a_wrong_key_and_nobody_there_are_no_verdict(control
         (control.openai_key, "http://127.0.0.1:1/v1", 5),
     ):
         moderator = OpenAIModerator(key, base_url=url, timeout_s=timeout_s)
-        assert isinstance(await judged(moderator, "one"), ModeratorUnavailable)
+        assert isinstance(await moderate_text(moderator, "one"), ModeratorUnavailable)
         await moderator.close()
 
 
@@ -124,4 +127,4 @@ async def test_while_it_is_away_the_operators_policy_holds(
 
 
 async def test_nothing_written_is_nothing_to_judge(moderator: OpenAIModerator, control: Control) -> None:
-    assert (await judged(moderator), await control.requests()) == (Allowed(), [])
+    assert (await moderate_text(moderator), await control.requests()) == (Allowed(), [])

@@ -39,7 +39,7 @@ def plausible(seconds: float, characters: int) -> bool:
     return characters / fast < seconds < characters / slow
 
 
-def told(story: str, ask: Ask, studio: Any, **spec: Any) -> RequestRender:
+def narration_request(story: str, ask: Ask, studio: Any, **spec: Any) -> RequestRender:
     """A request for a narration of a stored text."""
     request = ask(simulate=None, kind="narration")
     key = upload_key(request.owner.kind, request.owner.id, UUID(int=1), "story.txt")
@@ -66,7 +66,7 @@ async def test_ten_thousand_characters_are_valid_audio_of_plausible_length_with_
 
 
 async def test_a_stored_story_becomes_an_mp3_without_width_or_height(studio: Any, ask: Ask) -> None:
-    request = told(STORY * 5, ask, studio)
+    request = narration_request(STORY * 5, ask, studio)
 
     ending = await studio.render(request)
 
@@ -83,7 +83,9 @@ async def test_a_stored_story_becomes_an_mp3_without_width_or_height(studio: Any
 
 async def test_the_same_text_gives_the_same_bytes_and_another_text_or_language_others(studio: Any, ask: Ask) -> None:
     variants = [("One.", "en"), ("One.", "en"), ("Two.", "en"), ("One.", "de")]
-    endings = [await studio.render(told(text, ask, studio, language=language)) for text, language in variants]
+    endings = [
+        await studio.render(narration_request(text, ask, studio, language=language)) for text, language in variants
+    ]
 
     one, same, other, german = (ending.artefacts[0].sha256 for ending in endings)
 
@@ -116,13 +118,13 @@ async def test_every_language_offered_has_a_voice(language: str) -> None:
 async def test_what_cannot_be_read_is_refused_in_words(
     studio: Any, ask: Ask, story: str, spec: dict[str, Any], why: str
 ) -> None:
-    ending = await studio.render(told(story, ask, studio, **spec))
+    ending = await studio.render(narration_request(story, ask, studio, **spec))
 
     assert isinstance(ending, Failure) and (ending.code, ending.reason) == ("invalid_input", why)
 
 
 async def test_another_tenants_text_is_answered_as_an_unknown_one(studio: Any, ask: Ask) -> None:
-    request = told("Hello.", ask, studio).model_copy(update={"owner": ask().owner})
+    request = narration_request("Hello.", ask, studio).model_copy(update={"owner": ask().owner})
 
     ending = await studio.render(request)
 

@@ -25,7 +25,7 @@ WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake"}
 
 
 @pytest.fixture(scope="module")
-async def finishing() -> AsyncIterator[ImageNormaliser]:
+async def normaliser() -> AsyncIterator[ImageNormaliser]:
     images = ImageWorkers(workers=1)
     yield ImageNormaliser(images)
     await images.close()
@@ -39,8 +39,8 @@ async def control(simulator_url: str) -> AsyncIterator[Control]:
 
 
 @pytest.fixture
-async def google(control: Control, finishing: ImageNormaliser) -> AsyncIterator[Google]:
-    provider = Google(control.google_key, finishing, base_url=control.google_url)
+async def google(control: Control, normaliser: ImageNormaliser) -> AsyncIterator[Google]:
+    provider = Google(control.google_key, normaliser, base_url=control.google_url)
     yield provider
     await provider.close()
 
@@ -75,9 +75,9 @@ def test_the_smallest_resolution_that_holds_the_size_is_asked_for(
     ids=["its last day", "gone"],
 )
 async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_names_its_maker(
-    control: Control, finishing: ImageNormaliser, today: date, maker: str
+    control: Control, normaliser: ImageNormaliser, today: date, maker: str
 ) -> None:
-    provider = Google(control.google_key, finishing, base_url=control.google_url, today=lambda: today)
+    provider = Google(control.google_key, normaliser, base_url=control.google_url, today=lambda: today)
 
     outcome = await provider.submit(job_of(b"", b"", **(WORDS | {"model": "gemini-2.5-flash-image"})))
     await provider.close()
@@ -108,12 +108,12 @@ async def test_pictures_that_a_filter_holds_back_are_missing_not_fatal(control: 
 
 
 async def test_an_edit_depends_on_its_picture_and_on_its_mask(google: Google) -> None:
-    def drawn(colour: str) -> bytes:
+    def draw(colour: str) -> bytes:
         out = io.BytesIO()
         Image.new("RGBA", (64, 64), colour).save(out, "PNG")
         return out.getvalue()
 
-    red, blue = drawn("red"), drawn("blue")
+    red, blue = draw("red"), draw("blue")
     jobs = [job_of(request, other, **WORDS, mode="masked") for request, other in ((red, red), (blue, red), (red, blue))]
 
     outcomes = [await google.submit(job) for job in jobs]
@@ -122,9 +122,9 @@ async def test_an_edit_depends_on_its_picture_and_on_its_mask(google: Google) ->
 
 
 async def test_a_key_that_is_not_accepted_is_the_operators_business(
-    control: Control, finishing: ImageNormaliser
+    control: Control, normaliser: ImageNormaliser
 ) -> None:
-    provider = Google("mistyped", finishing, base_url=control.google_url)
+    provider = Google("mistyped", normaliser, base_url=control.google_url)
 
     outcome = await provider.submit(job_of(b"", b"", **WORDS))
     await provider.close()

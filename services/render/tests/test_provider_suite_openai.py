@@ -35,7 +35,7 @@ WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake"}
 
 
 @pytest.fixture(scope="module")
-async def finishing() -> AsyncIterator[ImageNormaliser]:
+async def normaliser() -> AsyncIterator[ImageNormaliser]:
     images = ImageWorkers(workers=1)
     yield ImageNormaliser(images)
     await images.close()
@@ -49,9 +49,9 @@ async def control(simulator_url: str) -> AsyncIterator[Control]:
 
 
 @pytest.fixture
-async def old(control: Control, finishing: ImageNormaliser) -> AsyncIterator[OpenAI]:
+async def old(control: Control, normaliser: ImageNormaliser) -> AsyncIterator[OpenAI]:
     """A provider that sends the old names as they are."""
-    provider = OpenAI(control.openai_key, finishing, base_url=control.openai_url, retired="send")
+    provider = OpenAI(control.openai_key, normaliser, base_url=control.openai_url, retired="send")
     yield provider
     await provider.close()
 
@@ -120,9 +120,9 @@ async def test_one_picture_a_call_means_as_many_calls_under_keys_of_their_own(co
     ("today", "maker"), [(BEFORE, "gpt-image-1.5"), (AFTER, "gpt-image-2.6-flare")], ids=["its last day", "gone"]
 )
 async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_names_its_maker(
-    control: Control, finishing: ImageNormaliser, today: date, maker: str
+    control: Control, normaliser: ImageNormaliser, today: date, maker: str
 ) -> None:
-    provider = OpenAI(control.openai_key, finishing, base_url=control.openai_url, today=lambda: today)
+    provider = OpenAI(control.openai_key, normaliser, base_url=control.openai_url, today=lambda: today)
 
     outcome = await provider.submit(job_of(b"", b"", **(WORDS | {"model": "gpt-image-1.5"})))
     await provider.close()
@@ -144,9 +144,9 @@ async def test_a_model_is_sent_by_its_own_name_until_it_is_gone_and_the_outcome_
     ],
 )
 async def test_what_only_openai_has_words_for_is_sent_as_it_was_given(
-    control: Control, finishing: ImageNormaliser, mode: str, more: dict[str, str], sent: set[str]
+    control: Control, normaliser: ImageNormaliser, mode: str, more: dict[str, str], sent: set[str]
 ) -> None:
-    provider = OpenAI(control.openai_key, finishing, base_url=control.openai_url, today=lambda: BEFORE)
+    provider = OpenAI(control.openai_key, normaliser, base_url=control.openai_url, today=lambda: BEFORE)
     asked = {"model": "gpt-image-1.5", "quality": "low", "openai": more, "mode": mode}
 
     out = io.BytesIO()
@@ -198,9 +198,9 @@ async def test_the_old_model_varies_square_pngs_and_says_what_it_wants_of_others
 
 
 async def test_a_key_that_is_not_accepted_is_the_operators_business(
-    control: Control, finishing: ImageNormaliser
+    control: Control, normaliser: ImageNormaliser
 ) -> None:
-    provider = OpenAI("sk-mistyped", finishing, base_url=control.openai_url)
+    provider = OpenAI("sk-mistyped", normaliser, base_url=control.openai_url)
 
     outcome = await provider.submit(job_of(b"", b"", **WORDS))
     await provider.close()

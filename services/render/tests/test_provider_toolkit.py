@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-async def finishing() -> AsyncIterator[ImageNormaliser]:
+async def normaliser() -> AsyncIterator[ImageNormaliser]:
     images = ImageWorkers(workers=1)
     yield ImageNormaliser(images)
     await images.close()
@@ -71,7 +71,7 @@ def test_several_calls_answer_as_one(outcomes: list[ProviderOutcome], expected: 
     assert combine_outcomes(outcomes, wanted=2) == expected
 
 
-def drawn(file_format: str, size: tuple[int, int] = (90, 60), **options: Any) -> bytes:
+def draw(file_format: str, size: tuple[int, int] = (90, 60), **options: Any) -> bytes:
     out = io.BytesIO()
     Image.linear_gradient("L").convert("RGB").resize(size).save(out, file_format, **options)
     return out.getvalue()
@@ -80,12 +80,12 @@ def drawn(file_format: str, size: tuple[int, int] = (90, 60), **options: Any) ->
 @pytest.mark.parametrize(
     "data",
     [
-        drawn("PNG"),
-        drawn("JPEG"),
-        drawn("JPEG", progressive=True, comment=b"x" * 300),
-        drawn("WEBP"),
-        drawn("WEBP", lossless=True),
-        drawn("WEBP", exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x00"),
+        draw("PNG"),
+        draw("JPEG"),
+        draw("JPEG", progressive=True, comment=b"x" * 300),
+        draw("WEBP"),
+        draw("WEBP", lossless=True),
+        draw("WEBP", exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\x00\x00"),
     ],
 )
 def test_sides_are_read_from_the_bytes_and_from_no_half_of_them(data: bytes) -> None:
@@ -94,19 +94,19 @@ def test_sides_are_read_from_the_bytes_and_from_no_half_of_them(data: bytes) -> 
     assert sides(b"GIF89a" + data) is None
 
 
-async def test_a_picture_that_is_as_asked_stays_as_it_came_and_others_are_fitted(finishing: ImageNormaliser) -> None:
+async def test_a_picture_that_is_as_asked_stays_as_it_came_and_others_are_fitted(normaliser: ImageNormaliser) -> None:
     wanted = TargetImage(90, 60, "png")
 
-    kept = await finishing.normalise(drawn("PNG"), wanted)
-    cut = await finishing.normalise(drawn("WEBP", (200, 200)), wanted)
+    kept = await normaliser.normalise(draw("PNG"), wanted)
+    cut = await normaliser.normalise(draw("WEBP", (200, 200)), wanted)
 
-    assert isinstance(kept, Picture) and kept.data == drawn("PNG")
+    assert isinstance(kept, Picture) and kept.data == draw("PNG")
     assert isinstance(cut, Picture) and (cut.content_type, sides(cut.data)) == ("image/png", (90, 60))
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"<html>", drawn("PNG")[:-20] + bytes(20), drawn("JPEG")[:-2], drawn("WEBP", (200, 200))[:-9]]
+    "data", [b"", b"<html>", draw("PNG")[:-20] + bytes(20), draw("JPEG")[:-2], draw("WEBP", (200, 200))[:-9]]
 )
-async def test_what_is_broken_is_unusable(finishing: ImageNormaliser, data: bytes) -> None:
-    assert isinstance(await finishing.normalise(data, TargetImage(90, 60, "png")), Unusable)
-    assert isinstance(await finishing.from_base64("no base64!", TargetImage(90, 60, "png")), Unusable)
+async def test_what_is_broken_is_unusable(normaliser: ImageNormaliser, data: bytes) -> None:
+    assert isinstance(await normaliser.normalise(data, TargetImage(90, 60, "png")), Unusable)
+    assert isinstance(await normaliser.from_base64("no base64!", TargetImage(90, 60, "png")), Unusable)

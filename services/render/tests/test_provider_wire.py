@@ -68,16 +68,16 @@ async def answering(status: int, body: object, **headers: str) -> AsyncIterator[
 
 
 @pytest.fixture(scope="module")
-async def finishing() -> AsyncIterator[ImageNormaliser]:
+async def normaliser() -> AsyncIterator[ImageNormaliser]:
     images = ImageWorkers(workers=1)
     yield ImageNormaliser(images)
     await images.close()
 
 
 @pytest.fixture(params=[OpenAI, Google], ids=["openai", "google"])
-def make(request: pytest.FixtureRequest, finishing: ImageNormaliser) -> Make:
+def make(request: pytest.FixtureRequest, normaliser: ImageNormaliser) -> Make:
     """Makes the provider of an address."""
-    return lambda url, **more: request.param(KEY, finishing, base_url=url, **more)
+    return lambda url, **more: request.param(KEY, normaliser, base_url=url, **more)
 
 
 async def asked(provider: Provider) -> ProviderOutcome:
@@ -168,10 +168,10 @@ CLIENTS = Failed("invalid_input", "")
     ],
 )
 async def test_openais_errors_are_told_apart(
-    finishing: ImageNormaliser, status: int, body: object, headers: dict[str, str], expected: ProviderOutcome
+    normaliser: ImageNormaliser, status: int, body: object, headers: dict[str, str], expected: ProviderOutcome
 ) -> None:
     async with answering(status, body, **headers) as odd:
-        judge(await asked(OpenAI(KEY, finishing, base_url=odd.url)), expected)
+        judge(await asked(OpenAI(KEY, normaliser, base_url=odd.url)), expected)
 
 
 QUOTA = {
@@ -201,10 +201,10 @@ RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5
 )
 @pytest.mark.filterwarnings("ignore:A_WORD_OF_NEXT_YEAR:UserWarning")
 async def test_googles_errors_are_told_apart(
-    finishing: ImageNormaliser, status: int, body: object, expected: ProviderOutcome
+    normaliser: ImageNormaliser, status: int, body: object, expected: ProviderOutcome
 ) -> None:
     async with answering(status, body) as odd:
-        judge(await asked(Google(KEY, finishing, base_url=odd.url)), expected)
+        judge(await asked(Google(KEY, normaliser, base_url=odd.url)), expected)
 
 
 def judge(outcome: ProviderOutcome, expected: ProviderOutcome) -> None:

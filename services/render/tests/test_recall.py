@@ -15,7 +15,7 @@ from atelier_render.providers.protocol import (
 from atelier_telemetry import metrics
 
 from .support.calls import PATIENT_S, PICTURE, Ask, ended, lost, written
-from .support.scripted_provider import HERE, OK, Scripted
+from .support.provider_script import HERE, OK, Scripted
 
 pytestmark = pytest.mark.stack
 

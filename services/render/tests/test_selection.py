@@ -30,13 +30,13 @@ class Named:
         raise NotImplementedError
 
 
-def named(name: str, *offers: Offer) -> Named:
+def provider_of(name: str, *offers: Offer) -> Named:
     return Named(name, Capabilities(offers, reads_inputs=True, remote=name != "local"))
 
 
-LOCAL = named("local", Offer("image"))
-WORDS = named("words", Offer("image", modes=("words",), models=("big", "small"), sizes=("1x1",), n_max=1))
-ROWS = named("rows", Offer("image", models=("big",), n_max=1), Offer("image", models=("old",), sizes=("2x2",)))
+LOCAL = provider_of("local", Offer("image"))
+WORDS = provider_of("words", Offer("image", modes=("words",), models=("big", "small"), sizes=("1x1",), n_max=1))
+ROWS = provider_of("rows", Offer("image", models=("big",), n_max=1), Offer("image", models=("old",), sizes=("2x2",)))
 ALL = (LOCAL, WORDS, ROWS)
 BUILT_IN = Named("built-in", Capabilities((Offer("image"), Offer("try_on")), reads_inputs=True, last_resort=True))
 

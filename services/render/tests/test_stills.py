@@ -31,7 +31,7 @@ from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_storage.keys import upload_key
 
 from .support.http_team import Team, working
-from .support.scripted_provider import OK, Scripted
+from .support.provider_script import OK, Scripted
 from .support.world import MemoryStore, worker_of
 
 WIDTH, HEIGHT = 64, 48
@@ -104,22 +104,22 @@ def is_still(upload: UploadedImage) -> bool:
     return sides and upload.mode in ("RGB", "RGBA") and upload.frames == 1 and not upload.beside
 
 
-async def seen_by_openai(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
+async def uploads_to_openai(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
     provider = OpenAI(simulated.openai_key, ImageNormaliser(images), base_url=simulated.openai_url)
     return await seen(provider, simulated, job_with(inputs, model="gpt-image-1.5"))
 
 
-async def seen_by_google(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
+async def uploads_to_google(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
     provider = Google(simulated.google_key, ImageNormaliser(images), base_url=simulated.google_url)
     return await seen(provider, simulated, job_with(inputs))
 
 
-async def seen_by_a_worker(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
+async def uploads_to_worker(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
     with working() as team:
         provider = team.connected()
         assert isinstance(await provider.submit(job_with(inputs, size="64x64")), Succeeded)
         await provider.close()
-        return given_to(team)
+        return uploads_of(team)
 
 
 async def seen(provider: OpenAI | Google, simulated: Control, job: ProviderJob) -> list[UploadedImage]:
@@ -131,15 +131,15 @@ async def seen(provider: OpenAI | Google, simulated: Control, job: ProviderJob) 
     return list(arrived.uploads)
 
 
-def given_to(team: Team) -> list[UploadedImage]:
+def uploads_of(team: Team) -> list[UploadedImage]:
     (asked,) = team.asked
     return [describe_upload(base64.b64decode(reference["data"]), reference["role"]) for reference in asked["inputs"]]
 
 
 ELSEWHERE: dict[str, Callable[..., Any]] = {
-    "openai": seen_by_openai,
-    "google": seen_by_google,
-    "http": seen_by_a_worker,
+    "openai": uploads_to_openai,
+    "google": uploads_to_google,
+    "http": uploads_to_worker,
 }
 
 

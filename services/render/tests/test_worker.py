@@ -210,7 +210,7 @@ async def test_a_picture_that_is_none_is_refused_with_the_reason(studio: Any, as
 async def is_spooled(studio: Any, request: RequestRender) -> None:
     """Waits until the outputs are rendered and wait for the object store."""
 
-    async def spooled() -> bool:
+    async def probe() -> bool:
         return bool(studio.spool.holds(request.generation_id))
 
-    await becomes(True, spooled)
+    await becomes(True, probe)

@@ -9,7 +9,7 @@ from atelier_render.providers.protocol import (
     Succeeded,
 )
 
-from .scripted_provider import OK, Scripted
+from .provider_script import OK, Scripted
 
 Ask = Callable[..., RequestRender]
 PATIENT_S = 60.0

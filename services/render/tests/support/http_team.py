@@ -79,7 +79,7 @@ class Team:
             def log_message(self, *_: Any) -> None:
                 """Quiet."""
 
-        self.server = REFERENCE.Jobs(self.port, self._made, Watched)
+        self.server = REFERENCE.Jobs(self.port, self._make_outputs, Watched)
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -134,7 +134,7 @@ class Team:
         self.over.wait(0.6)  # longer than the impatient wait; and then there is no answer either
         handler.close_connection = True
 
-    def _made(self, job: dict[str, Any]) -> dict[str, Any]:
+    def _make_outputs(self, job: dict[str, Any]) -> dict[str, Any]:
         self.asked.append(job)
         return self.make(job)
 
