@@ -15,7 +15,7 @@ from links import anchor
 
 from atelier_contracts.message import REGISTRY
 from atelier_contracts.routes import ROUTES, senders_of
-from atelier_gateway.surfaces.native.problem_pages import ADVICE
+from atelier_gateway.surfaces.native.problem_pages import advice_for
 from atelier_gateway.web.problems import PROBLEM_TYPES
 from atelier_pricing import VERSION, book
 from atelier_session.saga import ENDING, LOST_RACES, SAGA, TIMERS
@@ -53,7 +53,7 @@ def prices() -> str:
 def problems() -> str:
     """Each problem type: status, code, meaning, what to do."""
     rows = (
-        f'| {kind.status} | <a id="{code}"></a>`{code}` | {kind.title} | {_cell(ADVICE.get(kind.status, ""))} |'
+        f'| {kind.status} | <a id="{code}"></a>`{code}` | {kind.title} | {_cell(advice_for(code, kind.status))} |'
         for code, kind in sorted(PROBLEM_TYPES.items(), key=lambda item: (item[1].status, item[0]))
     )
     return "\n".join(["| status | code | meaning | what to do |", "|---|---|---|---|", *rows])

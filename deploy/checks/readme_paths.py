@@ -20,6 +20,8 @@ FILE_ENDINGS = {".json", ".lock", ".md", ".png", ".py", ".sh", ".sql", ".svg", "
 MEDIA_TYPES = {"application", "image", "multipart", "text"}
 MADE_LATER = {".run", ".env", ".secrets"}
 """Written by the launcher or by set-up: not there in a fresh clone."""
+PLACEHOLDER = "NAME"
+"""Stands in a how-to for what the reader adds."""
 
 
 def problems(readme: Path, root: Path) -> list[str]:
@@ -71,7 +73,7 @@ def looks_like_a_path(code: str) -> bool:
 
 def exists(path: str, readme: Path, root: Path) -> bool:
     """A path counts from the root or from the README; a bare file name may be anywhere in the tree."""
-    if MADE_LATER & set(path.split("/")):
+    if MADE_LATER & set(path.split("/")) or PLACEHOLDER in path:
         return True
     pattern = path.rstrip("/")
     if any(any(start.glob(pattern)) for start in (root, readme.parent)):

@@ -29,6 +29,7 @@ def check(where: Path, readme: str) -> list[str]:
         "```\n$ make demo PERSON=a.jpg\nservices/session  waits\n```",
         "`application/json`, `GET /v1/generations`, `Idempotency-Key`, `store.lock_account(tx)`, [us](https://example.org/x)",
         "`.run/default/env`, `deploy/.secrets` and `.env` are made later",
+        "`services/NAME/store.py` is added by the reader",
     ],
 )
 def test_what_exists_and_what_is_no_path_passes(tmp_path: Path, text: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from atelier_gateway import pages
 from atelier_gateway.surfaces.descriptions import ABOUT
+from atelier_gateway.surfaces.native import problem_pages
+from atelier_gateway.web.problems import PROBLEM_TYPES
 
 from ..support.world import World
 
@@ -125,3 +127,8 @@ def test_an_operation_with_a_json_body_shows_the_call_that_a_shell_takes_as_it_i
 @pytest.mark.stack
 async def test_a_page_nobody_wrote_is_404(world: World) -> None:
     assert (await world.client.get("/docs/nothing")).status_code == 404
+
+
+def test_every_advice_by_code_belongs_to_a_problem_and_every_problem_has_one() -> None:
+    assert set(problem_pages.ADVICE_BY_CODE) <= set(PROBLEM_TYPES)
+    assert [code for code, kind in PROBLEM_TYPES.items() if not problem_pages.advice_for(code, kind.status)] == []

@@ -25,6 +25,35 @@ ADVICE = {
     503: "Try again later, creating requests with the same `Idempotency-Key`.",
 }
 """What to do about it, by status."""
+ADVICE_BY_CODE = {
+    "insufficient_credits": "Ask the operator for credits, or ask for less: `required` and `available` say how much is "
+    "missing. Nothing was created or charged.",
+    "conflict": "Read the generation: it has ended and cannot be cancelled, or it has not ended and cannot be deleted.",
+    "cancelled": "Nothing was charged. Send a new request if you still want it.",
+    "request_in_progress": "Repeat the request after a second: the answer is that of the first one.",
+    "idempotency_key_reused": "Use another `Idempotency-Key` for another request. Nothing was created or charged.",
+    "unpriced": "Choose a size and quality that have a price; `detail` names those that do. Nothing was charged.",
+    "invalid_idempotency_key": "Send 1 to 255 visible ASCII characters. Nothing was created or charged.",
+    "workspace_required": "Send `X-Workspace-Id`. Nothing was created or charged.",
+    "simulator_off": "Send no `X-Atelier-Simulate`, or switch the simulator on: `ATELIER_SIMULATOR=on`.",
+    "account_disabled": "Ask the operator: the account is suspended.",
+    "workspace_forbidden": "Send the id of a workspace that this user belongs to.",
+    "uploads_full": "Use or delete uploads, or wait until unused ones are removed.",
+    "tenant_queue_full": "Wait until some of your generations have ended. Nothing was created or charged.",
+    "provider_failed": "Try again, or name another provider. The credits are back.",
+    "deadline_passed": "Try again with a longer deadline. The credits are back.",
+    "provider_unavailable": "Name another provider, or ask the operator to configure this one.",
+    "endpoint_off": "Ask the operator: this surface is switched off here.",
+    "outcome_unknown": "Send it again with the same `Idempotency-Key`: you get one generation and one charge.",
+}
+"""What to do about one code, where more can be said than about its status."""
+
+
+def advice_for(code: str, status: int) -> str:
+    """What a client does about a problem; empty where nobody wrote it."""
+    return ADVICE_BY_CODE.get(code) or ADVICE.get(status, "")
+
+
 PAGE = answers({}, "not_found")
 
 
@@ -38,7 +67,7 @@ def router(_: Container) -> APIRouter:
         if code not in PROBLEM_TYPES:
             raise not_found("problem")
         status, name = PROBLEM_TYPES[code]
-        advice, uri = ADVICE.get(status, ""), f"{PROBLEM_ROOT}/{code}"
+        advice, uri = advice_for(code, status), f"{PROBLEM_ROOT}/{code}"
         return pages.page("problem.html", request, code=code, name=name, status=status, advice=advice, type=uri)
 
     return routes
