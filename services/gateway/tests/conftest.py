@@ -82,8 +82,8 @@ async def running(
                 )
                 for door in (ByPath(app), httpx.ASGITransport(app.public), httpx.ASGITransport(app.operations))
             ]
-            parts = app.public.state.container
-            yield World(both, public, operations, pool, neighbours, to_broker, to_database, parts)
+            container = app.public.state.container
+            yield World(both, public, operations, pool, neighbours, to_broker, to_database, container)
         await pool.close()
         await neighbours.close()
     await to_broker.close()

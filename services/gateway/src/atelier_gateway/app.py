@@ -149,7 +149,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
         container.objects.close()
         spans.shutdown()
 
-    servers = [{"url": str(settings.public_url).rstrip("/")}]
+    servers = [{"url": settings.public_root}]
     public = _listener(settings, title="Atelier", servers=servers, lifespan=lifespan)
     return Listeners(public, operations, operations_port=settings.operations_port)
 
@@ -195,7 +195,7 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
     waiting = GenerationWaiter(pool)
     secrets, objects = SigningSecrets(settings.key_pepper), ObjectStore(settings.storage)
     sender = WebhookDispatcher(bus.unit, secrets, objects, _poster(settings), _rules(settings))
-    public_url = str(settings.public_url).rstrip("/")
+    public_url = settings.public_root
     noting = DeliveryEnqueuer(lambda generation: generation_view(generation, DeferredSigner(), public_url), sender.wake)
     projector = Projector(waiting, noting)
     bus.consume(GATEWAY_PROJECTION, partial(handlers.project, projector))

@@ -159,6 +159,11 @@ class Settings(BrokerSettings, TelemetrySettings):
         return url
 
     @property
+    def public_root(self) -> str:
+        """``public_url`` without a slash at its end: the root of the links in responses."""
+        return str(self.public_url).rstrip("/")
+
+    @property
     def form_ratios(self) -> frozenset[str]:
         """``form_aspect_ratios``, read."""
         return frozenset(self.form_aspect_ratios.split(","))

@@ -17,6 +17,7 @@ class Link:
         self._refusing = False
         self._writers: set[asyncio.StreamWriter] = set()
         self._marker: bytes | None = None
+        self._stays_cut = False
         self.lost_commits = 0
 
     async def open(self) -> str:
@@ -44,9 +45,10 @@ class Link:
         """New connections pass again."""
         self._refusing = False
 
-    def lose_the_commit_after(self, marker: bytes) -> None:
-        """The connection that carries these bytes breaks after its next COMMIT has reached the server."""
-        self._marker = marker
+    def lose_the_commit_after(self, marker: bytes, *, stays_cut: bool = False) -> None:
+        """The connection that carries these bytes breaks after its next COMMIT has reached the server; with
+        ``stays_cut`` new ones are refused from then on."""
+        self._marker, self._stays_cut = marker, stays_cut
 
     async def close(self) -> None:
         """Ends."""
@@ -77,6 +79,7 @@ class Link:
                         self.lost_commits += 1
                         # The server acts on it; the answer finds nobody. `cut` for the other direction too.
                         self.cut()
-                        self.mend()
+                        if not self._stays_cut:
+                            self.mend()
                         return
         writer.close()

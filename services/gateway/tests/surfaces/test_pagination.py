@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from atelier_gateway.web.pagination import DIGITS_MAX, whole
+from atelier_gateway.web.pagination import DIGITS_MAX, parse_number
 from atelier_gateway.web.problems import Problem
 
 from ..support.isolation import FAMILIES, Headers, hook, member, store, user
@@ -18,7 +18,7 @@ LENGTHS = (DIGITS_MAX + 1, 5_000)
 
 @pytest.mark.parametrize("text", ["1", "100", "007", "0" * (DIGITS_MAX - 2) + "10"])
 def test_a_number_counts_by_its_value(text: str) -> None:
-    assert whole({"limit": text}, "limit", default=20, most=100) == int(text)
+    assert parse_number({"limit": text}, "limit", default=20, most=100) == int(text)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_number_counts_by_its_value(text: str) -> None:
 )
 def test_what_is_no_number_of_a_page_is_refused(text: str) -> None:
     with pytest.raises(Problem) as refused:
-        whole({"limit": text}, "limit", default=20, most=100)
+        parse_number({"limit": text}, "limit", default=20, most=100)
 
     assert (refused.value.code, refused.value.details["errors"][0]["field"]) == ("invalid_request", "limit")
 

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from atelier_contracts import Kind, Work
 from atelier_contracts.value_objects import INPUTS_MAX, Role
-from atelier_gateway.web.json_bodies import field_problem
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import Problem, field_problem
 from atelier_pricing import Price, price
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Self, get_args
 from atelier_contracts import RenderSpec
 from atelier_contracts.image_models import ImageProvider
 from atelier_gateway.peers.client import PeerUnavailable
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import Problem, field_problem
 
 FRESH_S = 15.0
 FIRST_S = 1.0
@@ -192,9 +192,7 @@ def mode_of(spec: RenderSpec) -> str | None:
 
 def unsupported_option_problem(found: UnsupportedOption) -> Problem:
     """400, naming the field as the native surface calls it."""
-    field = "inputs" if found.field == "mode" else found.field
-    error = {"field": field, "message": found.message}
-    return Problem("invalid_request", f"{field}: {found.message}.", details={"errors": [error]})
+    return field_problem("inputs" if found.field == "mode" else found.field, found.message)
 
 
 def _fields(spec: RenderSpec) -> list[tuple[Field, str, Callable[[ProviderOffer], tuple[str, ...]]]]:

@@ -102,8 +102,12 @@ class Authenticator:
             return principal
         user = await self.authenticate_user(headers)
         if (workspace := headers.get(WORKSPACE_HEADER)) is None:
-            return Principal(Owner(kind="user", id=user.id), "b2c")
+            return _principal_of(user)
         return await self.authorize_member(user, workspace)
+
+    async def user_principal(self, headers: Headers) -> Principal:
+        """The user, acting for themselves. Raises Problem 401, or 403 for a disabled account."""
+        return _principal_of(await self.authenticate_user(headers))
 
     async def authorize_member(self, user: User, workspace: str) -> Principal:
         """The user acting for a workspace. Raises Problem 403, for an unknown workspace as for a foreign one."""
@@ -152,6 +156,10 @@ class Authenticator:
                 raise _not_a_member()
             self._members.set((workspace, user.id), True)
         return workspace
+
+
+def _principal_of(user: User) -> Principal:
+    return Principal(Owner(kind="user", id=user.id), "b2c")
 
 
 def bearer_of(headers: Headers) -> str | None:

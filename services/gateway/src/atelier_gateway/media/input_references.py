@@ -12,7 +12,7 @@ from atelier_contracts import InputRef, Owner
 from atelier_contracts.value_objects import Role
 from atelier_gateway.media.intake import BYTES_MAX, MediaIntake
 from atelier_gateway.media.store import StoredFile, StoredPicture
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import Problem, field_problem
 from atelier_imaging import ImageRefused
 from atelier_storage.errors import ObjectMissing
 from atelier_storage.keys import belongs_to
@@ -100,5 +100,4 @@ def _unknown(given: RequestedInput) -> Problem:
 
 
 def _refused(given: RequestedInput, why: str) -> Problem:
-    error = {"field": given.field, "message": why}
-    return Problem("invalid_request", f"{given.field}: {why}", details={"errors": [error]})
+    return field_problem(given.field, why)

@@ -19,8 +19,8 @@ from atelier_gateway.media.media_types import UploadType
 from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX
 from atelier_gateway.media.upload_rules import UploadRules
 from atelier_gateway.media.upload_store import StoredUpload
-from atelier_gateway.web.json_bodies import FileName, RequestBody, field_problem
-from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.web.json_bodies import FileName, RequestBody
+from atelier_gateway.web.problems import Problem, field_problem, not_found
 from atelier_messaging import Transaction, UnitOfWork
 from atelier_storage.errors import ObjectMissing, StorageUnavailable, UploadIdentityUnfit
 from atelier_storage.keys import safe_filename, upload_key

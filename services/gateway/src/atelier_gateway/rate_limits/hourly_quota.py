@@ -4,10 +4,12 @@ Counting and entering is one act under a lock, so that of many requests at once 
 comes to nothing leaves again, so that only accepted ones count (settled question 9).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 from uuid import UUID
 
+from atelier_gateway.rate_limits.limiter import RateLimitDecision, RateLimitRule
 from atelier_messaging.database import Connection, Pool
 
 HOUR_S = 3_600
@@ -63,3 +65,11 @@ async def count_if_below(connection: Connection, table: Table, id_: UUID, user_i
     if before.used < most:
         await count_request(connection, table, id_, user_id)
     return before
+
+
+def decide(rule: RateLimitRule, usage: HourlyUsage, *, is_enabled: bool) -> RateLimitDecision:
+    """Whether one more is allowed after this usage; everything is, and nothing is counted, unless ``is_enabled``."""
+    if not is_enabled:
+        return RateLimitDecision(rule, True, rule.limit, 0, is_counted=False)
+    remaining = max(0, rule.limit - usage.used)
+    return RateLimitDecision(rule, remaining > 0, remaining, math.ceil(usage.reset_s))

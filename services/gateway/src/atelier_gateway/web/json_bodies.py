@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from atelier_contracts.value_objects import PROMPT_CHARS_MAX
 from atelier_gateway.web import field_errors, text
-from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.web.problems import Problem, field_problem, not_found
 
 MultilineText = Annotated[str, AfterValidator(text.prose)]
 """Text of many lines. PostgreSQL stores no NUL, and no control character belongs into a prompt."""
@@ -53,11 +53,6 @@ async def parse_body(request: Request, model: type[BodyModel]) -> BodyModel:
 def validation_problem(invalid: ValidationError) -> Problem:
     """400, naming each field at fault."""
     return field_errors.problem_of(invalid.errors(include_url=False))
-
-
-def field_problem(field: str, why: str) -> Problem:
-    """400 about one field, as ``refused`` words it."""
-    return Problem("invalid_request", f"{field}: {why}", details={"errors": [{"field": field, "message": why}]})
 
 
 def json_response(value: object, status: int = 200) -> Response:

@@ -88,6 +88,11 @@ class Problem(Exception):
         return Response(content, status or self.status, self.headers, "application/json")
 
 
+def field_problem(field: str, why: str, code: str = "invalid_request") -> Problem:
+    """A problem about one field: 400 unless the code has another status."""
+    return Problem(code, f"{field}: {why}", details={"errors": [{"field": field, "message": why}]})
+
+
 def not_found(what: str = "resource") -> Problem:
     """The one answer for an unknown id, a malformed id and another tenant's id."""
     return Problem("not_found", f"There is no such {what}.")

@@ -1,6 +1,6 @@
 """Which URLs can be told anything, judged when a client names one; sending judges the addresses behind the name."""
 
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import field_problem
 from atelier_storage.safe_poster import loopback_allow_list
 from atelier_storage.url_policy import UrlRefusal, parse_url, refuse_target
 
@@ -20,8 +20,7 @@ class ReceiverPolicy:
         """The URL, if it can be told anything. Raises Problem 400 naming the field."""
         refusal = self._refusal(url)
         if refusal is not None:
-            errors = [{"field": field, "message": refusal.message}]
-            raise Problem("invalid_request", f"{field}: {refusal.message}", details={"errors": errors})
+            raise field_problem(field, refusal.message)
         return url
 
     def request_fields(self, url: str | None, field: str) -> dict[str, str]:

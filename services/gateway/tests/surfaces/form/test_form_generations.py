@@ -243,3 +243,19 @@ async def test_one_key_is_one_generation(world: World) -> None:
     assert len(world.neighbours.started) == 1
     assert await world.pool.fetchval("SELECT count(*) FROM form_requests WHERE user_id = $1", user_id) == 1
     assert error(await post(world, keyed, quality="high")) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
+async def test_a_form_whose_outcome_is_unknown_keeps_its_place_and_counts_in_its_hour(world: World) -> None:
+    owner, user = await world.user()
+    world.neighbours.verdict = None
+    lost_before = world.to_database.lost_commits
+    world.to_database.lose_the_commit_after(b"lose my commit", stays_cut=True)
+
+    reply = await post(world, user, customPrompt="lose my commit")
+    world.to_database.mend()
+
+    counted = await world.pool.fetchval("SELECT count(*) FROM form_requests WHERE user_id = $1", owner)
+    assert world.to_database.lost_commits == lost_before + 1
+    assert error(reply) == (503, "SERVER_ERROR")
+    assert reply.headers["Retry-After"] == "30", "what an unknown outcome says, not a certain refusal"
+    assert counted == 1

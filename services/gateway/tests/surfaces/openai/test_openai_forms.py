@@ -40,7 +40,7 @@ async def test_a_picture_that_came_as_text_is_to_be_sent_as_a_file(world: World,
     error = await refusal(world, key, PROMPT + part(name, b"small"))
 
     assert error["param"] == name
-    assert error["message"] == f"{name}: a picture is sent as a file, whose part has a file name (filename=…)."
+    assert error["message"] == f"{name}: a picture is sent as a file, whose part has a file name (filename=…)"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ async def test_a_picture_that_came_as_text_is_to_be_sent_as_a_file(world: World,
         (PROMPT, "multipart/form-data; boundary=another", "The body is no multipart form that can be read"),
         (b"{}", "application/json", "This route takes multipart/form-data."),
         (PROMPT * 50, None, "A form has at most 40 fields and 40 files."),
-        (PROMPT + part("prompt", b"again") + IMAGE, None, "prompt: it is given twice."),
+        (PROMPT + part("prompt", b"again") + IMAGE, None, "prompt: it is given twice"),
         (IMAGE + part("prompt", b"add a hat", "prompt.txt"), None, "prompt: no file is taken here; send it as text"),
         (PROMPT + IMAGE + part("stream", b"True"), None, "stream: streaming is not offered here"),
         (PROMPT + IMAGE + part("n", b"two"), None, "n: a whole number is required"),

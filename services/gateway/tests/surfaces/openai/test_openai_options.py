@@ -46,8 +46,8 @@ async def test_the_fidelity_of_an_edit_goes_along(world: World, key: dict[str, s
 @pytest.mark.parametrize(
     ("model", "field", "value", "why"),
     [
-        ("gpt-image-2", "input_fidelity", "low", "input_fidelity: gpt-image-2 takes high, not low."),
-        ("imagen", "input_fidelity", "high", "input_fidelity: imagen has no such parameter."),
+        ("gpt-image-2", "input_fidelity", "low", "input_fidelity: gpt-image-2 takes high, not low"),
+        ("imagen", "input_fidelity", "high", "input_fidelity: imagen has no such parameter"),
     ],
 )
 async def test_a_word_that_the_model_does_not_know_is_refused_with_the_reason(

@@ -15,12 +15,10 @@ from atelier_gateway.container import Container
 from atelier_gateway.generations.operator_timeline import operator_timeline
 from atelier_gateway.idempotency.keys import (
     IDEMPOTENCY_KEY_HEADER,
-    REPLAYED_HEADER,
-    IdempotencyClaim,
     StoredResponse,
-    fingerprint,
     validated_key,
 )
+from atelier_gateway.idempotency.responses import claim_of, respond_once
 from atelier_gateway.identity import operator_acts, users
 from atelier_gateway.peers import records as peer_records
 from atelier_gateway.peers.client import PeerUnavailable, unavailable_problem
@@ -29,14 +27,8 @@ from atelier_gateway.projection import store as projection_store
 from atelier_gateway.surfaces.admin import openapi
 from atelier_gateway.surfaces.admin.access import PREFIX, operators_routes, record
 from atelier_gateway.surfaces.admin.requests import NewCreditGrant
-from atelier_gateway.web.json_bodies import (
-    body_schema,
-    field_problem,
-    id_from_path,
-    json_response,
-    parse_body,
-)
-from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response, parse_body
+from atelier_gateway.web.problems import Problem, field_problem, not_found
 from atelier_gateway.webhooks import delivery_store
 from atelier_messaging import Transaction
 
@@ -69,14 +61,10 @@ def _add_credits(routes: APIRouter, container: Container) -> None:
         if not await users.exists(container.pool, body.owner.kind, body.owner.id):
             raise not_found(body.owner.kind)
         grant_id = uuid5(GRANT_NAMES, key) if key else uuid7()
-        claim = (
-            IdempotencyClaim("admin", ADMIN, GRANT, key, fingerprint(body.model_dump_json()), uuid7()) if key else None
+        claim = claim_of(request, "admin", ADMIN, GRANT, body.model_dump_json())
+        return await respond_once(
+            container.idempotent_runner, claim, lambda: _grant(container, request, body, grant_id)
         )
-        reply, replayed = await container.idempotent_runner.replay_or_run(
-            claim, lambda: _grant(container, request, body, grant_id)
-        )
-        headers = {REPLAYED_HEADER: "true"} if replayed else None
-        return Response(reply.body, reply.status, headers, "application/json")
 
     @routes.get("/credits/{kind}/{id}", responses=openapi.BALANCE)
     async def get_account_balance(kind: str, id: str) -> Response:

@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from atelier_contracts.value_objects import CREDITS_MAX, OwnerKind
 from atelier_gateway.identity.operator_store import Role
-from atelier_gateway.web.json_bodies import MultilineText, RequestBody, SingleLine, field_problem
+from atelier_gateway.web.json_bodies import MultilineText, RequestBody, SingleLine
+from atelier_gateway.web.problems import field_problem
 from atelier_gateway.web.text import one_line
 
 FIRST_KEY, FURTHER_KEY = "first", "further"

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from atelier_gateway.identity import operator_acts
 from atelier_gateway.identity.users import Person
 from atelier_gateway.web.json_bodies import json_response
-from atelier_gateway.web.pagination import page_of
+from atelier_gateway.web.pagination import parse_page, split_page
 
 LIST_DEFAULT, LIST_MAX = 20, 100
 
@@ -32,10 +32,10 @@ async def list_response(
     view: Callable[[Any], dict[str, Any]] = asdict,
 ) -> Response:
     """``{data, next_cursor}``, newest first; ``load(before, limit)`` loads a page. Raises Problem 400."""
-    limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+    limit, before = parse_page(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
     found = await load(before, limit + 1)
-    cursor = found[limit - 1].id if len(found) > limit else None
-    return json_response({"data": [view(item) for item in found[:limit]], "next_cursor": cursor})
+    items, cursor = split_page(found, limit)
+    return json_response({"data": [view(item) for item in items], "next_cursor": cursor})
 
 
 def user_view(person: Person) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from atelier_gateway.surfaces.b2b.create import build_draft
 from atelier_gateway.surfaces.b2b.requests import TryOnRequest
 from atelier_gateway.surfaces.b2b.responses import PREFIX, RESPONSES, SURFACE, envelope, try_on_view, upload_envelope
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
-from atelier_gateway.web.pagination import page_and_cursor, page_of
+from atelier_gateway.web.pagination import parse_page, split_page
 from atelier_gateway.web.problems import not_found
 
 UPLOAD = f"POST {PREFIX}/uploads"
@@ -39,11 +39,11 @@ def router(container: Container) -> APIRouter:
     async def list_try_ons(request: Request) -> Response:
         """List the try-on sessions of the store, newest first."""
         principal = await container.authenticator.authenticate_store(request.headers)
-        limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+        limit, before = parse_page(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         found = await listing.list_newest(
             container.pool, principal.owner, limit=limit + 1, before=before, surface=SURFACE
         )
-        page, cursor = page_and_cursor(found, limit)
+        page, cursor = split_page(found, limit)
         sessions = [try_on_view(generation, container.objects) for generation in page]
         return json_response(envelope({"sessions": sessions, "next_cursor": cursor}))
 

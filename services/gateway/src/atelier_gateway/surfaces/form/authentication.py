@@ -3,7 +3,6 @@
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from atelier_contracts import Owner
 from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.surfaces.form.request_log import RequestLogEntry
@@ -14,9 +13,9 @@ SESSION_COOKIES = ("__Secure-next-auth.session-token", "next-auth.session-token"
 
 async def authenticate_form_user(container: Container, request: Request, entry: RequestLogEntry) -> Principal:
     """The user, acting for themselves. Raises Problem 401, or 403 for a disabled account."""
-    user = await container.authenticator.authenticate_user(_with_session(request))
-    entry.user_id = user.id
-    return Principal(Owner(kind="user", id=user.id), "b2c")
+    principal = await container.authenticator.user_principal(_with_session(request))
+    entry.user_id = principal.owner.id
+    return principal
 
 
 def _with_session(request: Request) -> Headers:

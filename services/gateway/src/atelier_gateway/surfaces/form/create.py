@@ -11,7 +11,7 @@ from atelier_gateway.container import Container
 from atelier_gateway.generations import form_queue, input_rules
 from atelier_gateway.generations.creation import Draft
 from atelier_gateway.generations.form_queue import QueuePlace
-from atelier_gateway.idempotency.keys import REPLAYED_HEADER
+from atelier_gateway.generations.rollback import rollback_unless_admitted
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.image_hosts import allowed_hosts
 from atelier_gateway.media.input_references import INPUT_BYTES_MAX
@@ -91,11 +91,11 @@ class FormCreator:
             draft.id,
             uses_of(form.images, inputs),
         )
-        response = await self._admit(principal, ready)
-        counted = response.status_code == 201 and REPLAYED_HEADER not in response.headers
-        response.headers.update(
-            limiter.rate_limit_headers(self._decision(HourlyUsage(hour.used + counted, hour.reset_s or HOUR_S)))
-        )
+        undo = partial(hourly_quota.uncount_request, self._container.pool, form_queue.TABLE, draft.id)
+        async with rollback_unless_admitted(undo) as attempt:
+            response = attempt.resolve(await self._admit(principal, ready))
+        usage = HourlyUsage(hour.used + attempt.is_admitted, hour.reset_s or HOUR_S)
+        response.headers.update(limiter.rate_limit_headers(self._decide(usage)))
         return response
 
     async def _enqueue(self, principal: Principal, draft: Draft) -> QueuePlace:
@@ -116,20 +116,14 @@ class FormCreator:
         return place
 
     async def _admit(self, principal: Principal, draft: Draft) -> Response:
-        """The response of admission; a request that is not admitted leaves the queue."""
-        stays = False
+        """The response of the create, behind the circuit breaker. Raises Problem."""
         try:
             with self._breaker.guard_errors(_is_unavailable):
-                response = await self._container.creator.create(principal, draft, RESPONSES)
-            stays = response.status_code == 201 and REPLAYED_HEADER not in response.headers
+                return await self._container.creator.create(principal, draft, RESPONSES)
         except CircuitOpen as error:
             wait = {"Retry-After": str(round(error.wait_s))}
-            detail = "Generation is resting after failures. Nothing was started; try again later."
+            detail = "Generation is paused after failures. Nothing was started; try again later."
             raise Problem("unavailable", detail, headers=wait) from None
-        finally:
-            if not stays:
-                await hourly_quota.uncount_request(self._container.pool, form_queue.TABLE, draft.id)
-        return response
 
     async def _queue_full_problem(self, principal: Principal, price: int) -> Problem:
         """Why the queue refuses; seed 002 checks the balance first, so without enough credits that is the error."""
@@ -144,14 +138,11 @@ class FormCreator:
 
     def _enforce(self, hour: HourlyUsage) -> None:
         """Raises Problem 429 when the user's hourly quota is used up."""
-        if not (decision := self._decision(hour)).is_allowed:
+        if not (decision := self._decide(hour)).is_allowed:
             raise limiter.rate_limited_problem(decision)
 
-    def _decision(self, hour: HourlyUsage) -> RateLimitDecision:
-        if not self._settings.rate_limit_enabled:
-            return RateLimitDecision(self._rule, True, self._rule.limit, 0, is_counted=False)
-        remaining = max(0, self._rule.limit - hour.used)
-        return RateLimitDecision(self._rule, remaining > 0, remaining, round(hour.reset_s))
+    def _decide(self, usage: HourlyUsage) -> RateLimitDecision:
+        return hourly_quota.decide(self._rule, usage, is_enabled=self._settings.rate_limit_enabled)
 
 
 def _is_unavailable(error: Exception) -> bool:

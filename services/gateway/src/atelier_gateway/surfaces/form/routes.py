@@ -18,7 +18,7 @@ from atelier_gateway.surfaces.form.request_log import RequestLogEntry, log_reque
 from atelier_gateway.surfaces.form.requests import GenerationForm
 from atelier_gateway.surfaces.form.responses import PREFIX, STATUSES, generation_view, timestamp, with_security_headers
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
-from atelier_gateway.web.pagination import page_and_cursor, page_of
+from atelier_gateway.web.pagination import parse_page, split_page
 from atelier_gateway.web.problems import not_found
 from atelier_messaging import database, is_outage
 
@@ -88,11 +88,11 @@ async def _get(container: Container, request: Request, id_: str, entry: RequestL
 
 async def _newest(container: Container, request: Request, entry: RequestLogEntry) -> Response:
     principal = await authenticate_form_user(container, request, entry)
-    limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+    limit, before = parse_page(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
     found = await listing.list_newest(
         container.pool, principal.owner, limit=limit + 1, before=before, surface=form_queue.SURFACE
     )
-    page, cursor = page_and_cursor(found, limit)
+    page, cursor = split_page(found, limit)
     data = [await _view(container, generation) for generation in page]
     return with_security_headers(json_response({"success": True, "data": data, "nextCursor": cursor}))
 

@@ -4,7 +4,7 @@ from fastapi import Request
 
 from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import WORKSPACE_HEADER, Principal
-from atelier_gateway.surfaces.images.responses import _invalid
+from atelier_gateway.web.problems import field_problem
 
 
 async def authorize_reader(container: Container, request: Request) -> Principal:
@@ -19,8 +19,8 @@ def workspace_of(request: Request, named: str | None) -> str:
     """The workspace id from the header, the body or the query. Raises Problem 400."""
     header = request.headers.get(WORKSPACE_HEADER)
     if header and named and header.lower() != named.lower():
-        raise _invalid("workspaceId", f"it contradicts {WORKSPACE_HEADER}")
+        raise field_problem("workspaceId", f"it contradicts {WORKSPACE_HEADER}")
     workspace = header or named
     if not workspace:
-        raise _invalid("workspaceId", f"it is required, here or in {WORKSPACE_HEADER}", "workspace_required")
+        raise field_problem("workspaceId", f"it is required, here or in {WORKSPACE_HEADER}", "workspace_required")
     return workspace

@@ -21,10 +21,11 @@ from atelier_gateway.surfaces import image_requests
 from atelier_gateway.surfaces.image_requests import ImageRequest
 from atelier_gateway.surfaces.images.authentication import workspace_of
 from atelier_gateway.surfaces.images.requests import ImageGenerationRequest
-from atelier_gateway.surfaces.images.responses import PREFIX, RESPONSES, _invalid, envelope, generation_view
+from atelier_gateway.surfaces.images.responses import PREFIX, RESPONSES, envelope, generation_view
 from atelier_gateway.web.client_ip import subject
 from atelier_gateway.web.json_bodies import json_response, parse_body
 from atelier_gateway.web.prefer import prefers_waiting
+from atelier_gateway.web.problems import field_problem
 
 PER_USER = RateLimitRule("images-user", 60, 60)
 PER_WORKSPACE = RateLimitRule("images-workspace", 1_000, 3_600)
@@ -94,13 +95,15 @@ async def parse_image_request(
         usual=DEFAULT_MODELS.get(body.provider or DEFAULT_PROVIDER),
     )
     if isinstance(choice, UnsupportedModelOption):
-        raise _invalid(choice.field, choice.message, "invalid_size" if choice.field == "size" else "invalid_request")
+        raise field_problem(
+            choice.field, choice.message, "invalid_size" if choice.field == "size" else "invalid_request"
+        )
     if body.mask and not body.image:
-        raise _invalid("image", "a mask needs the image it belongs to")
+        raise field_problem("image", "a mask needs the image it belongs to")
     if body.prompt is None and not body.image:
-        raise _invalid("prompt", "it is required, unless an image is to be varied")
+        raise field_problem("prompt", "it is required, unless an image is to be varied")
     if body.mask and body.prompt is None:
-        raise _invalid("prompt", "a masked edit needs one")
+        raise field_problem("prompt", "a masked edit needs one")
     roles: tuple[tuple[Role, str | None], ...] = (("image", body.image), ("mask", body.mask))
     images = [RequestedInput(role, role, text) for role, text in roles if text]
     return ImageRequest(

@@ -10,7 +10,7 @@ from atelier_gateway.generations.provider_catalogue import UnsupportedOption
 from atelier_gateway.projection.snapshot import TERMINAL, Snapshot, State
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.web.json_bodies import json_response
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import Problem, field_problem
 from atelier_storage.objects import PRESIGN_S_MAX, ObjectStore
 
 STATUSES: dict[State, str] = {
@@ -132,13 +132,9 @@ def envelope(data: object) -> dict[str, object]:
     return {"success": True, "data": data}
 
 
-def _invalid(field: str, why: str, code: str = "invalid_request") -> Problem:
-    return Problem(code, f"{field}: {why}.", details={"errors": [{"field": field, "message": why}]})
-
-
 def option_problem(found: UnsupportedOption) -> Problem:
     field = "image" if found.field == "mode" else found.field
-    return _invalid(field, found.message, "invalid_size" if field == "size" else "invalid_request")
+    return field_problem(field, found.message, "invalid_size" if field == "size" else "invalid_request")
 
 
 RESPONSES = SurfaceResponses(SURFACE, CREATE, render_accepted, render_problem, option_problem)

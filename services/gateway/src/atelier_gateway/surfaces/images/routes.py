@@ -13,7 +13,7 @@ from atelier_gateway.surfaces.images.batches import create_batch
 from atelier_gateway.surfaces.images.create import available_credits, create
 from atelier_gateway.surfaces.images.responses import PREFIX, SURFACE, envelope, generation_view
 from atelier_gateway.web.json_bodies import id_from_path, json_response
-from atelier_gateway.web.pagination import page_and_cursor, page_of
+from atelier_gateway.web.pagination import parse_page, split_page
 from atelier_gateway.web.problems import not_found
 
 
@@ -51,11 +51,11 @@ def router(container: Container) -> APIRouter:
     async def list_image_generations(request: Request) -> Response:
         """List the image generations of the workspace, newest first."""
         principal = await authorize_reader(container, request)
-        limit, before = page_of(request.query_params, default=20, most=100)
+        limit, before = parse_page(request.query_params, default=20, most=100)
         found = await listing.list_newest(
             container.pool, principal.owner, limit=limit + 1, before=before, surface=SURFACE
         )
-        page, cursor = page_and_cursor(found, limit)
+        page, cursor = split_page(found, limit)
         credits = await available_credits(container, principal)
         items = [generation_view(generation, container.objects, credits) for generation in page]
         return json_response(envelope({"items": items, "nextCursor": cursor}))

@@ -23,7 +23,8 @@ from atelier_gateway.surfaces import image_requests
 from atelier_gateway.surfaces.create_headers import CreateHeaders
 from atelier_gateway.surfaces.native.narration_text import Text, resolve_text
 from atelier_gateway.surfaces.native.requests import GenerationRequest
-from atelier_gateway.web.json_bodies import field_problem, parse_body
+from atelier_gateway.web.json_bodies import parse_body
+from atelier_gateway.web.problems import field_problem
 from atelier_pricing import image_sizes
 
 

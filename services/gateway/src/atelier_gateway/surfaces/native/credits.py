@@ -1,6 +1,7 @@
 """Quotes, the balance, and the statement of an account."""
 
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -16,7 +17,7 @@ from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, 
 from atelier_gateway.surfaces.native.quotes import fit_quote_size
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.json_bodies import body_schema, json_response
-from atelier_gateway.web.pagination import page_of
+from atelier_gateway.web.pagination import parse_page, split_page
 
 QUOTED_FOR = timedelta(minutes=15)
 ENTRY_FIELDS = ("id", "at", "kind", "debit", "credit", "credits", "generation_id")
@@ -63,7 +64,7 @@ def router(container: Container) -> APIRouter:
     async def list_credit_entries(request: Request) -> Response:
         """List the entries of your account: every posting, newest first."""
         principal = await container.authenticator.authenticate(request.headers)
-        limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+        limit, before = parse_page(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         try:
             found = await container.peers.get_entries(principal.owner, before=before, limit=limit + 1)
         except PeerUnavailable as error:
@@ -74,5 +75,5 @@ def router(container: Container) -> APIRouter:
 
 
 def _page(found: list[dict[str, Any]], limit: int) -> dict[str, Any]:
-    page = [{name: entry[name] for name in ENTRY_FIELDS} for entry in found[:limit]]
-    return {"data": page, "next_cursor": page[-1]["id"] if len(found) > limit else None}
+    page, cursor = split_page(found, limit, itemgetter("id"))
+    return {"data": [{name: entry[name] for name in ENTRY_FIELDS} for entry in page], "next_cursor": cursor}

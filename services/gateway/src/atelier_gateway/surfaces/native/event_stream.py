@@ -141,7 +141,7 @@ async def _end_event(container: Container, generation: Generation, event_id: int
     now = await projection_store.find_for_owner(container.pool, generation.id, generation.owner)
     if now is None:
         return _event("deleted", {"id": str(generation.id)}, event_id)
-    shown = generation_view(now, container.objects, str(container.settings.public_url).rstrip("/"))
+    shown = generation_view(now, container.objects, container.settings.public_root)
     return _event(shown["status"], shown, event_id)
 
 

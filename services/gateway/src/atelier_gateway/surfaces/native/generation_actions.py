@@ -5,18 +5,13 @@ from typing import TypeVar
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
-from uuid_utils.compat import uuid7
 
 from atelier_gateway.container import Container
 from atelier_gateway.generations.owner_timeline import tell
 from atelier_gateway.idempotency.keys import (
-    IDEMPOTENCY_KEY_HEADER,
-    REPLAYED_HEADER,
-    IdempotencyClaim,
     StoredResponse,
-    fingerprint,
-    validated_key,
 )
+from atelier_gateway.idempotency.responses import claim_of, respond_once
 from atelier_gateway.media import input_store
 from atelier_gateway.peers import records as peer_records
 from atelier_gateway.peers.client import PeerUnavailable, unavailable_problem
@@ -52,9 +47,9 @@ def router(container: Container) -> APIRouter:
     @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [openapi.KEY, openapi.WORKSPACE]})
     async def cancel_generation(request: Request, id: str) -> Response:
         """Cancel a generation in whatever state it is. The answer says what became of its credits."""
-        key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
         generation = await load_owned(container, request, id)
-        return await _replay_or_cancel(container, generation, key)
+        claim = claim_of(request, generation.owner.kind, generation.owner.id, CANCEL, str(generation.id))
+        return await respond_once(container.idempotent_runner, claim, lambda: _cancel(container, generation))
 
     @routes.delete("", status_code=204, responses=DELETED)
     async def delete_generation(request: Request, id: str) -> Response:
@@ -82,22 +77,13 @@ def router(container: Container) -> APIRouter:
     return routes
 
 
-async def _replay_or_cancel(container: Container, generation: Generation, key: str | None) -> Response:
-    owner = generation.owner
-    claim = (
-        IdempotencyClaim(owner.kind, owner.id, CANCEL, key, fingerprint(str(generation.id)), uuid7()) if key else None
-    )
-    reply, replayed = await container.idempotent_runner.replay_or_run(claim, lambda: _cancel(container, generation))
-    return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"} if replayed else None, "application/json")
-
-
 async def _cancel(container: Container, generation: Generation) -> StoredResponse:
     """200 with its end, 202 while it is still being cancelled."""
     await container.canceller.cancel(generation)
     now = await projection_store.find_for_owner(container.pool, generation.id, generation.owner)
     if now is None:
         raise not_found("generation")
-    shown = json_response(generation_view(now, container.objects, str(container.settings.public_url).rstrip("/")))
+    shown = json_response(generation_view(now, container.objects, container.settings.public_root))
     return StoredResponse(200 if now.snapshot.rank == TERMINAL else 202, bytes(shown.body))
 
 

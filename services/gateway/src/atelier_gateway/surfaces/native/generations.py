@@ -30,8 +30,8 @@ from atelier_gateway.surfaces.native.inline_inputs import create_with_inline_inp
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.surfaces.native.responses import NO_QUEUE_POSITION, STATUSES, generation_view, render_accepted
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
-from atelier_gateway.web.pagination import page_of
-from atelier_gateway.web.problems import Problem, not_found, problem_json
+from atelier_gateway.web.pagination import parse_page, split_page
+from atelier_gateway.web.problems import field_problem, not_found, problem_json
 
 PREFIX = "/v1"
 CREATE = f"POST {PREFIX}/generations"
@@ -60,7 +60,7 @@ FILTERS = [
 def router(container: Container) -> APIRouter:
     """Routes that create, read and list generations."""
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
-    public_url = str(container.settings.public_url).rstrip("/")
+    public_url = container.settings.public_root
     shape = SurfaceResponses("native", CREATE, lambda generation: render_accepted(generation, public_url), problem_json)
     takes_create = body_schema(GenerationRequest) | {"parameters": [openapi.KEY, PREFER, openapi.WORKSPACE]}
     per_owner = owner_rule(container.settings.native_requests_per_minute)
@@ -173,7 +173,7 @@ async def _wait_for_result(
     generation = await projection_store.find_for_owner(container.pool, id_, principal.owner)
     if generation is None:
         return created
-    done = json_response(generation_view(generation, container.objects, str(container.settings.public_url).rstrip("/")))
+    done = json_response(generation_view(generation, container.objects, container.settings.public_root))
     done.headers.update({name: created.headers[name] for name in KEPT_HEADERS if name in created.headers})
     return done
 
@@ -184,7 +184,7 @@ KEPT_HEADERS = ("Preference-Applied", "Idempotency-Replayed")
 async def _page(
     container: Container, query: Mapping[str, str], principal: Principal, public_url: str
 ) -> dict[str, Any]:
-    limit, before = page_of(query, default=LIST_DEFAULT, most=LIST_MAX)
+    limit, before = parse_page(query, default=LIST_DEFAULT, most=LIST_MAX)
     status, kind = _one_of(query, "status", STATUSES), _one_of(query, "kind", input_rules.INPUT_RULES)
     found = await listing.list_newest(
         container.pool,
@@ -194,18 +194,17 @@ async def _page(
         kind=kind,
         states=STATUSES[status] if status else None,
     )
-    page = found[:limit]
+    page, cursor = split_page(found, limit)
     return {
         "data": [generation_view(generation, container.objects, public_url) for generation in page],
-        "next_cursor": str(page[-1].id) if len(found) > limit else None,
+        "next_cursor": cursor,
     }
 
 
 def _one_of(query: Mapping[str, str], name: str, words: Collection[str]) -> str | None:
     given = query.get(name)
     if given is not None and given not in words:
-        why = f"one of {', '.join(words)} is required"
-        raise Problem("invalid_request", f"{name}: {why}.", details={"errors": [{"field": name, "message": why}]})
+        raise field_problem(name, f"one of {', '.join(words)} is required")
     return given
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from starlette.responses import Response
 
 from atelier_gateway.container import Container
-from atelier_gateway.idempotency.keys import REPLAYED_HEADER
+from atelier_gateway.generations.rollback import rollback_unless_admitted
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media import data_uris
 from atelier_gateway.media.data_uris import DataUriRefused
@@ -16,7 +16,7 @@ from atelier_gateway.media.intake import ImageRefused, StoredPicture
 from atelier_gateway.media.store import StoredText
 from atelier_gateway.surfaces.native.narration_text import Text
 from atelier_gateway.surfaces.native.requests import PICTURE_BYTES_MAX, GenerationInput, GenerationRequest
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import Problem, field_problem
 
 Create = Callable[[GenerationRequest], Awaitable[Response]]
 
@@ -26,8 +26,12 @@ async def create_with_inline_inputs(
 ) -> Response:
     """Stores the inline inputs and creates with their keys in the body. Raises Problem 400 naming the input."""
     stored: list[StoredPicture | StoredText] = []
-    is_admitted = False
-    try:
+
+    async def discard() -> None:
+        for item in stored:
+            await container.media_intake.discard(principal, item)
+
+    async with rollback_unless_admitted(discard) as attempt:
         pictures = [
             (index, input_) for index, input_ in enumerate(body.inputs) if input_.role != "text" or input_.data is None
         ]
@@ -35,16 +39,7 @@ async def create_with_inline_inputs(
         if text is not None and text.is_inline:
             stored.append(await container.media_intake.store_text(principal, text.content))
             inputs.append(GenerationInput(role="text", key=stored[-1].key))
-        response = await create(body.model_copy(update={"inputs": inputs, "text": None}))
-        is_admitted = response.status_code == 201 and REPLAYED_HEADER not in response.headers
-    except Problem as error:
-        is_admitted = error.code == "outcome_unknown"  # it may have been accepted after all, and then it needs them
-        raise
-    finally:
-        if not is_admitted:
-            for item in stored:
-                await container.media_intake.discard(principal, item)
-    return response
+        return attempt.resolve(await create(body.model_copy(update={"inputs": inputs, "text": None})))
 
 
 async def _store_inline_input(
@@ -69,5 +64,4 @@ async def _store_inline_input(
 
 
 def _refused(index: int, why: str) -> Problem:
-    field = f"inputs.{index}.data"
-    return Problem("invalid_request", f"{field}: {why}", details={"errors": [{"field": field, "message": why}]})
+    return field_problem(f"inputs.{index}.data", why)

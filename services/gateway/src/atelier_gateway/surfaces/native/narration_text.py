@@ -17,7 +17,7 @@ from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX, NarrationText
 from atelier_gateway.media.store import StoredText
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.field_errors import sentence_of
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import field_problem
 from atelier_storage.errors import ObjectMissing
 
 _HEAD = re.compile(r'data:text/plain(?:;charset="?(?:utf-?8|us-ascii)"?)?;base64,', re.ASCII | re.IGNORECASE)
@@ -45,7 +45,7 @@ async def resolve_text(container: Container, principal: Principal, body: Generat
         return None
     texts = [input_ for input_ in body.inputs if input_.role == "text"]
     if len(texts) + (body.text is not None) + (body.prompt is not None) != 1:
-        raise _refused("text", "exactly one of text, prompt and an input of role text is required")
+        raise field_problem("text", "exactly one of text, prompt and an input of role text is required")
     if body.text is not None:
         return Text(body.text, is_inline=True)
     if not texts:
@@ -56,18 +56,18 @@ async def resolve_text(container: Container, principal: Principal, body: Generat
             _validate(f"inputs.{index}.data", _decode_data_uri(f"inputs.{index}.data", source.data)), is_inline=True
         )
     if source.key is None:
-        raise _refused(f"inputs.{index}.url", "a text comes as key or data, or in the field text")
+        raise field_problem(f"inputs.{index}.url", "a text comes as key or data, or in the field text")
     return await _read_upload(container, principal, source.to_requested_input(index))
 
 
 async def _read_upload(container: Container, principal: Principal, given: RequestedInput) -> Text:
     key = input_reference(given, principal.owner, container.objects.key_of).key
     if key is None:
-        raise _refused(given.field, "There is no such upload.")
+        raise field_problem(given.field, "There is no such upload.")
     try:
         data, known = await container.media_intake.read_uploaded_text(principal, key)
     except ObjectMissing:
-        raise _refused(given.field, "There is no such upload.") from None
+        raise field_problem(given.field, "There is no such upload.") from None
     content = _validate(given.field, _decode_utf8(given.field, data))
     return Text(content, stored=known or await container.media_intake.store_text(principal, content, upload_key=key))
 
@@ -75,29 +75,24 @@ async def _read_upload(container: Container, principal: Principal, given: Reques
 def _decode_data_uri(field: str, uri: str) -> str:
     head = _HEAD.match(uri[:64])
     if head is None:
-        raise _refused(field, "a data:text/plain;base64, URI is required")
+        raise field_problem(field, "a data:text/plain;base64, URI is required")
     try:
         return _decode_utf8(field, binascii.a2b_base64(uri[head.end() :], strict_mode=True))
     except ValueError:
-        raise _refused(field, "the text is not valid base64") from None
+        raise field_problem(field, "the text is not valid base64") from None
 
 
 def _decode_utf8(field: str, data: bytes | None) -> str:
     if data is None or len(data) > TEXT_BYTES_MAX:
-        raise _refused(field, f"the text has more than {TEXT_BYTES_MAX} bytes")
+        raise field_problem(field, f"the text has more than {TEXT_BYTES_MAX} bytes")
     try:
         return data.decode("utf-8-sig")  # a byte-order mark, as Windows writes it, is no character of the text
     except UnicodeDecodeError:
-        raise _refused(field, "the text is not UTF-8") from None
+        raise field_problem(field, "the text is not UTF-8") from None
 
 
 def _validate(field: str, text: str) -> str:
     try:
         return _SPOKEN.validate_python(text)
     except ValidationError as error:
-        raise _refused(field, sentence_of(error.errors(include_url=False)[0])) from None
-
-
-def _refused(field: str, why: str) -> Problem:
-    error = {"field": field, "message": why}
-    return Problem("invalid_request", f"{field}: {why}", details={"errors": [error]})
+        raise field_problem(field, sentence_of(error.errors(include_url=False)[0])) from None

@@ -9,7 +9,7 @@ from atelier_gateway.media.uploads import SizedUploadRequest, view
 from atelier_gateway.surfaces import upload_creation
 from atelier_gateway.surfaces.native import openapi
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
-from atelier_gateway.web.pagination import page_of
+from atelier_gateway.web.pagination import parse_page, split_page
 from atelier_gateway.web.problems import not_found
 
 PREFIX = "/v1/uploads"
@@ -44,11 +44,11 @@ def router(container: Container) -> APIRouter:
     async def list_uploads(request: Request) -> Response:
         """List your uploads, newest first."""
         principal = await container.authenticator.authenticate(request.headers)
-        limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+        limit, before = parse_page(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         found = await upload_store.list_page(container.pool, principal.owner, before=before, limit=limit + 1)
-        cursor = str(found[limit - 1].id) if len(found) > limit else None
+        page, cursor = split_page(found, limit)
         rules = container.settings.upload_rules
-        return json_response({"data": [view(upload, rules) for upload in found[:limit]], "next_cursor": cursor})
+        return json_response({"data": [view(upload, rules) for upload in page], "next_cursor": cursor})
 
     @routes.get("/{id}", responses=SHOWN, openapi_extra=one)
     async def get_upload(request: Request, id: str) -> Response:

@@ -10,11 +10,12 @@ from uuid import UUID
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_contracts import Owner, RenderSpec, Work
+from atelier_contracts import RenderSpec, Work
 from atelier_gateway.container import Container
 from atelier_gateway.generations import failure_problems, input_rules
 from atelier_gateway.generations.client_disconnects import WaitingClient
 from atelier_gateway.generations.creation import Draft, SurfaceResponses
+from atelier_gateway.generations.rollback import rollback_unless_admitted
 from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media import data_uris
@@ -47,7 +48,7 @@ from atelier_gateway.web.problems import Problem, not_found
 
 async def create(container: Container, request: Request) -> Response:
     """200 with the picture, or 202 while it is rendered. Raises Problem."""
-    principal = await user(container, request)
+    principal = await container.authenticator.user_principal(request.headers)
     feature = feature_of(request.query_params.keys())
     headers = CreateHeaders.read(request, allowed=container.is_simulator_on)
     body = await parse_body(request, feature.body)
@@ -83,13 +84,6 @@ async def create(container: Container, request: Request) -> Response:
         )
 
 
-async def user(container: Container, request: Request) -> Principal:
-    """The user, acting for themselves. Raises Problem."""
-    return Principal(
-        Owner(kind="user", id=(await container.authenticator.authenticate_user(request.headers)).id), "b2c"
-    )
-
-
 def _decode_photos(body: FlatLayRequest) -> list[bytes]:
     """Raises Problem 400, or 413 for a photo that is too large."""
     photos = []
@@ -109,21 +103,15 @@ async def _store_and_admit(
     """Stores the photos and admits the generation; removes the photos if it is not admitted."""
     await container.balance_check.require(principal.owner, input_rules.price_or_refuse(draft.work).credits)
     stored: list[StoredPicture] = []
-    is_admitted = False
-    try:
+
+    async def discard() -> None:
+        for picture in stored:
+            await container.media_intake.discard(principal, picture)
+
+    async with rollback_unless_admitted(discard) as attempt:
         for index, data in enumerate(photos):
             stored.append(await _store_photo(container, principal, index, data))
-        response = await container.creator.create(principal, _with_photos(draft, stored), shape)
-        is_admitted = response.status_code == 202 and REPLAYED_HEADER not in response.headers
-    except Problem as error:
-        # It may have been admitted after all, and then it needs them.
-        is_admitted = error.code == "outcome_unknown"
-        raise
-    finally:
-        if not is_admitted:
-            for picture in stored:
-                await container.media_intake.discard(principal, picture)
-    return response
+        return attempt.resolve(await container.creator.create(principal, _with_photos(draft, stored), shape))
 
 
 async def _store_photo(container: Container, principal: Principal, index: int, data: bytes) -> StoredPicture:

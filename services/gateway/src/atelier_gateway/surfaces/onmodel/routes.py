@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from atelier_gateway.container import Container
 from atelier_gateway.projection import store as projection_store
-from atelier_gateway.surfaces.onmodel.create import create, user
+from atelier_gateway.surfaces.onmodel.create import create
 from atelier_gateway.surfaces.onmodel.openapi import BACKGROUNDS, CREATE, MODELS, STATUS, either_body
 from atelier_gateway.surfaces.onmodel.requests import FEATURES, Feature
 from atelier_gateway.surfaces.onmodel.responses import (
@@ -48,7 +48,7 @@ def router(container: Container) -> APIRouter:
     @routes.get("/v1/onmodel/models", responses=MODELS)
     async def list_mannequins(request: Request) -> Response:
         """List the models that can wear a product."""
-        await user(container, request)
+        await container.authenticator.user_principal(request.headers)
         return mannequin_list()
 
     @routes.get("/v1/onmodel/backgrounds", responses=BACKGROUNDS)
@@ -59,7 +59,7 @@ def router(container: Container) -> APIRouter:
     @routes.get("/v1/backgrounds", responses=BACKGROUNDS)
     async def list_backgrounds(request: Request) -> Response:
         """List the backgrounds that a product can stand before or lie on."""
-        await user(container, request)
+        await container.authenticator.user_principal(request.headers)
         return background_list()
 
     return routes
@@ -70,14 +70,14 @@ async def models_alias(container: Container, request: Request) -> Response | Non
     if "onmodel" not in request.query_params:
         return None
     try:
-        await user(container, request)
+        await container.authenticator.user_principal(request.headers)
     except Problem as error:
         return render_problem(error)
     return mannequin_list()
 
 
 async def _status(container: Container, request: Request, feature: Feature, job_id: str) -> Response:
-    principal = await user(container, request)
+    principal = await container.authenticator.user_principal(request.headers)
     generation = await projection_store.find_for_owner(container.pool, id_from_path(job_id, "job"), principal.owner)
     if generation is None or (generation.surface, generation.kind) != (SURFACE, feature.kind):
         raise not_found("job")

@@ -20,6 +20,7 @@ from atelier_gateway.generations.image_models import (
     UnsupportedModelOption,
     nearest_size,
 )
+from atelier_gateway.generations.rollback import rollback_unless_admitted
 from atelier_gateway.generations.undelivered_results import RequestIdentity
 from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal
@@ -32,12 +33,7 @@ from atelier_gateway.surfaces.image_requests import ImageRequest
 from atelier_gateway.surfaces.openai import delivery
 from atelier_gateway.surfaces.openai.errors import render_problem
 from atelier_gateway.surfaces.openai.options import options_of
-from atelier_gateway.surfaces.openai.requests import (
-    IMAGES_MAX,
-    File,
-    OpenAIImageVariationRequest,
-    field_problem,
-)
+from atelier_gateway.surfaces.openai.requests import IMAGES_MAX, File, OpenAIImageVariationRequest
 from atelier_gateway.surfaces.openai.responses import (
     SURFACE,
     Body,
@@ -46,7 +42,7 @@ from atelier_gateway.surfaces.openai.responses import (
     output_format_of,
     render_accepted,
 )
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import Problem, field_problem
 
 PER_OWNER = RateLimitRule("openai-owner", 60, 60)
 MADE_S_MAX = 120
@@ -140,19 +136,10 @@ async def _store_and_admit(
     if parsed.files:
         await container.balance_check.require(principal.owner, None)
     stored = await _store_images(container, principal, parsed.files)
-    is_admitted = False
-    try:
+    async with rollback_unless_admitted(partial(_discard, container, principal, stored)) as attempt:
         order = _image_request(parsed, _fit_size(container, parsed, choice, stored), stored)
         draft = image_requests.build_draft(container, request, order, deadline_s=_deadline_s(container))
-        accepted = await container.creator.create(principal, draft, shape)
-        is_admitted = accepted.status_code == 202 and REPLAYED_HEADER not in accepted.headers
-    except Problem as error:
-        is_admitted = error.code == "outcome_unknown"
-        raise
-    finally:
-        if not is_admitted:
-            await _discard(container, principal, stored)
-    return accepted
+        return attempt.resolve(await container.creator.create(principal, draft, shape))
 
 
 def _fit_size(

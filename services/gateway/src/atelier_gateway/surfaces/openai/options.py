@@ -6,8 +6,8 @@ from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageEditRequest,
     OpenAIImageRequest,
     OpenAIImageVariationRequest,
-    field_problem,
 )
+from atelier_gateway.web.problems import field_problem
 
 
 def options_of(

@@ -15,7 +15,7 @@ from atelier_contracts.value_objects import N_MAX, ImageFormat
 from atelier_gateway.generations.input_rules import INPUT_RULES
 from atelier_gateway.surfaces.openai.multipart_forms import AS_A_FILE, form_of
 from atelier_gateway.web.json_bodies import MultilineText, Prompt, RequestBody, SingleLine, validation_problem
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import field_problem
 
 IMAGES_MAX = INPUT_RULES["image"].roles["image"][1]
 IMAGE_FIELDS = ("image", "image[]")
@@ -138,8 +138,3 @@ def _role(name: str) -> Literal["image", "mask"]:
     if name == "mask":
         return "mask"
     raise field_problem(name, "no file is taken here; send it as text, without a file name")
-
-
-def field_problem(field: str, why: str, code: str = "invalid_request") -> Problem:
-    """400 (or the code's status) for one field."""
-    return Problem(code, f"{field}: {why}.", details={"errors": [{"field": field, "message": why}]})

@@ -17,10 +17,9 @@ from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageEditRequest,
     OpenAIImageRequest,
     OpenAIImageVariationRequest,
-    field_problem,
 )
 from atelier_gateway.web.json_bodies import json_response
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import Problem, field_problem
 from atelier_storage.errors import StorageError
 from atelier_storage.objects import PRESIGN_S_MAX
 

@@ -1,7 +1,6 @@
 """Creates stories, with their text in the object store for the render, and narrations of them (seed 001)."""
 
 import hashlib
-import math
 import sys
 from datetime import UTC, datetime
 from functools import partial
@@ -14,14 +13,11 @@ from uuid_utils.compat import uuid7
 from atelier_contracts import InputRef, Owner, RenderSpec, Work
 from atelier_gateway.container import Container
 from atelier_gateway.generations.creation import Draft
+from atelier_gateway.generations.rollback import rollback_unless_admitted
 from atelier_gateway.idempotency.keys import (
-    IDEMPOTENCY_KEY_HEADER,
-    REPLAYED_HEADER,
-    IdempotencyClaim,
     StoredResponse,
-    fingerprint,
-    validated_key,
 )
+from atelier_gateway.idempotency.responses import claim_of, respond_once
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.rate_limits import hourly_quota
 from atelier_gateway.rate_limits.hourly_quota import HOUR_S, HourlyUsage, Table
@@ -54,18 +50,14 @@ class StoryCreator:
 
     async def create_story(self, request: Request, principal: Principal) -> Response:
         """201 with the story."""
-        key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
-        body = await parse_body(request, NewStory)
-        owner = principal.owner
+        body, owner = await parse_body(request, NewStory), principal.owner
 
         async def act() -> StoredResponse:
             response = json_response(story_view(await self._store_story(owner, body)), 201)
             return StoredResponse(response.status_code, bytes(response.body))
 
-        same = fingerprint(body.model_dump_json())
-        claim = IdempotencyClaim(owner.kind, owner.id, CREATE_STORY, key, same, uuid7()) if key else None
-        reply, replayed = await self._container.idempotent_runner.replay_or_run(claim, act)
-        return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"} if replayed else None, "application/json")
+        claim = claim_of(request, owner.kind, owner.id, CREATE_STORY, body.model_dump_json())
+        return await respond_once(self._container.idempotent_runner, claim, act)
 
     async def create_narration(self, request: Request, principal: Principal) -> Response:
         """202. Only accepted requests count towards the hourly quota (settled question 9)."""
@@ -76,19 +68,11 @@ class StoryCreator:
     async def _create_counted(self, principal: Principal, draft: Draft) -> Response:
         """Counts the request before it is admitted, and takes it back if it is not admitted."""
         hour = await self._count_request(draft.id, principal.owner.id)
-        counts = False
-        try:
-            response = await self._container.creator.create(principal, draft, RESPONSES)
-            counts = response.status_code == 202 and REPLAYED_HEADER not in response.headers
-        except Problem as error:
-            counts = error.code == "outcome_unknown"
-            raise
-        finally:
-            if not counts:
-                await hourly_quota.uncount_request(self._container.pool, TABLE, draft.id)
-        response.headers.update(
-            rate_limit_headers(self._decision(HourlyUsage(hour.used + counts, hour.reset_s or HOUR_S)))
-        )
+        undo = partial(hourly_quota.uncount_request, self._container.pool, TABLE, draft.id)
+        async with rollback_unless_admitted(undo) as attempt:
+            response = attempt.resolve(await self._container.creator.create(principal, draft, RESPONSES))
+        usage = HourlyUsage(hour.used + attempt.is_admitted, hour.reset_s or HOUR_S)
+        response.headers.update(rate_limit_headers(self._decide(usage)))
         return response
 
     async def _count_request(self, id_: UUID, user_id: UUID) -> HourlyUsage:
@@ -97,13 +81,11 @@ class StoryCreator:
         async with self._container.bus.unit.once(dispatch=False) as tx:
             hour = await hourly_quota.count_if_below(tx.connection, TABLE, id_, user_id, most=most)
         if hour.used >= most:
-            raise rate_limited_problem(self._decision(hour))
+            raise rate_limited_problem(self._decide(hour))
         return hour
 
-    def _decision(self, hour: HourlyUsage) -> RateLimitDecision:
-        remaining = max(0, self._rule.limit - hour.used)
-        counted = self._container.settings.rate_limit_enabled
-        return RateLimitDecision(self._rule, remaining > 0, remaining, math.ceil(hour.reset_s), is_counted=counted)
+    def _decide(self, usage: HourlyUsage) -> RateLimitDecision:
+        return hourly_quota.decide(self._rule, usage, is_enabled=self._container.settings.rate_limit_enabled)
 
     async def _store_story(self, owner: Owner, body: NewStory) -> Story:
         id_ = uuid7()

@@ -10,8 +10,8 @@ from atelier_contracts.narration import LANGUAGE_DEFAULT
 from atelier_gateway.media.narration_fields import Language, NarrationText
 from atelier_gateway.surfaces.stories.responses import Status
 from atelier_gateway.web.json_bodies import RequestBody, SingleLine
-from atelier_gateway.web.pagination import whole
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.pagination import parse_number
+from atelier_gateway.web.problems import field_problem
 
 PAGE_MAX = 1_000_000
 PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX = 10, 100
@@ -45,15 +45,15 @@ class Page(NamedTuple):
 
 def page_of(query: Mapping[str, str]) -> Page:
     """``page`` and ``pageSize``. Raises Problem 400."""
-    size = whole(query, "pageSize", default=PAGE_SIZE_DEFAULT, most=PAGE_SIZE_MAX)
-    return Page(whole(query, "page", default=1, most=PAGE_MAX), size)
+    size = parse_number(query, "pageSize", default=PAGE_SIZE_DEFAULT, most=PAGE_SIZE_MAX)
+    return Page(parse_number(query, "page", default=1, most=PAGE_MAX), size)
 
 
 def status_of(query: Mapping[str, str]) -> Status | None:
     """The ``status`` filter, if any. Raises Problem 400."""
     status = query.get("status")
     if status is not None and status not in get_args(Status):
-        raise _invalid("status", f"one of {', '.join(get_args(Status))} is required")
+        raise field_problem("status", f"one of {', '.join(get_args(Status))} is required")
     return cast("Status | None", status)
 
 
@@ -62,8 +62,4 @@ def id_of(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise _invalid("id", "a UUID is required") from None
-
-
-def _invalid(field: str, why: str) -> Problem:
-    return Problem("invalid_request", f"{field}: {why}", details={"errors": [{"field": field, "message": why}]})
+        raise field_problem("id", "a UUID is required") from None

@@ -5,7 +5,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from atelier_contracts import Owner
 from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.stories import store as story_store
@@ -36,12 +35,12 @@ def _add_stories(routes: APIRouter, container: Container, creator: StoryCreator)
     )
     async def create_story(request: Request) -> Response:
         """Create a story, which can be narrated any number of times."""
-        return await creator.create_story(request, await _user(container, request))
+        return await creator.create_story(request, await container.authenticator.user_principal(request.headers))
 
     @routes.get("/stories", responses=openapi.answers(200, openapi.StoryPage, 400), openapi_extra=openapi.PAGING)
     async def list_stories(request: Request) -> Response:
         """List the stories of the user, page by page."""
-        principal, page = await _user(container, request), page_of(request.query_params)
+        principal, page = await container.authenticator.user_principal(request.headers), page_of(request.query_params)
         found, total = await story_store.list_page(
             container.pool, principal.owner.id, limit=page.size, offset=page.offset
         )
@@ -50,7 +49,7 @@ def _add_stories(routes: APIRouter, container: Container, creator: StoryCreator)
     @routes.get("/stories/{id}", responses=openapi.answers(200, openapi.Story, 400, 404))
     async def get_story(request: Request, id: str) -> Response:
         """Get a story with its text."""
-        principal = await _user(container, request)
+        principal = await container.authenticator.user_principal(request.headers)
         return json_response(story_view(await _story(container, principal, id)))
 
 
@@ -63,7 +62,7 @@ def _add_creates(routes: APIRouter, container: Container, creator: StoryCreator)
     )
     async def create_story_generation(request: Request) -> Response:
         """Create a narration of a story."""
-        return await creator.create_narration(request, await _user(container, request))
+        return await creator.create_narration(request, await container.authenticator.user_principal(request.headers))
 
 
 def _add_narrations(routes: APIRouter, container: Container) -> None:
@@ -74,7 +73,7 @@ def _add_narrations(routes: APIRouter, container: Container) -> None:
     )
     async def list_story_generations(request: Request) -> Response:
         """List the narrations of the user, page by page."""
-        principal, page = await _user(container, request), page_of(request.query_params)
+        principal, page = await container.authenticator.user_principal(request.headers), page_of(request.query_params)
         status = status_of(request.query_params)
         found, total = await story_store.list_narrations(
             container.pool,
@@ -88,21 +87,15 @@ def _add_narrations(routes: APIRouter, container: Container) -> None:
     @routes.get("/story-generations/{id}", responses=openapi.answers(200, openapi.StoryGeneration, 400, 404))
     async def get_story_generation(request: Request, id: str) -> Response:
         """Get a narration, with its audio once there is some."""
-        principal = await _user(container, request)
+        principal = await container.authenticator.user_principal(request.headers)
         return json_response(narration_view(await _narration(container, principal, id), container.objects))
 
     @routes.delete("/story-generations/{id}", status_code=204, responses=openapi.answers(204, None, 400, 404, 409))
     async def delete_story_generation(request: Request, id: str) -> Response:
         """Delete a narration that has ended."""
-        principal = await _user(container, request)
+        principal = await container.authenticator.user_principal(request.headers)
         await container.deleter.delete((await _narration(container, principal, id)).generation)
         return Response(status_code=204)
-
-
-async def _user(container: Container, request: Request) -> Principal:
-    """The user, acting for themselves. Raises Problem 401, or 403 for a disabled account."""
-    user = await container.authenticator.authenticate_user(request.headers)
-    return Principal(Owner(kind="user", id=user.id), "b2c")
 
 
 async def _story(container: Container, principal: Principal, id_: str) -> Story:

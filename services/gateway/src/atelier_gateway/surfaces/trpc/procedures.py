@@ -15,7 +15,7 @@ from atelier_gateway.surfaces.trpc.protocol import SURFACE, CallResult, result_e
 from atelier_gateway.surfaces.trpc.requests import GetInput, ListInput, parse_input
 from atelier_gateway.surfaces.trpc.responses import try_on_view
 from atelier_gateway.web.json_bodies import id_from_path
-from atelier_gateway.web.pagination import cursor_from, page_and_cursor
+from atelier_gateway.web.pagination import parse_cursor, split_page
 from atelier_gateway.web.problems import not_found
 
 
@@ -38,10 +38,10 @@ class Procedures:
     async def list(self, _: Request, principal: Principal, data: Any) -> CallResult:
         """``{items, nextCursor}``."""
         page_request = parse_input(ListInput, {} if data is None else data)
-        before = cursor_from(page_request.cursor)
+        before = parse_cursor(page_request.cursor)
         found = await listing.list_newest(
             self._container.pool, principal.owner, limit=page_request.limit + 1, before=before, surface=SURFACE
         )
-        page, cursor = page_and_cursor(found, page_request.limit)
+        page, cursor = split_page(found, page_request.limit)
         items = [try_on_view(generation, self._container.objects) for generation in page]
         return 200, result_envelope({"items": items, "nextCursor": cursor})

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from atelier_contracts import Owner
 from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.surfaces.trpc.calls import Procedure, run_calls
@@ -42,9 +41,7 @@ def router(container: Container) -> APIRouter:
 
 async def _principal(container: Container, request: Request) -> Principal:
     """Authenticates once a request, so that a batch counts as one login. Raises Problem 401, 403."""
-    return Principal(
-        Owner(kind="user", id=(await container.authenticator.authenticate_user(request.headers)).id), "b2c"
-    )
+    return await container.authenticator.user_principal(request.headers)
 
 
 async def _respond(

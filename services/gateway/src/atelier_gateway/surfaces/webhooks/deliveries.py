@@ -14,8 +14,8 @@ from atelier_gateway.surfaces.webhooks import openapi, responses
 from atelier_gateway.surfaces.webhooks.endpoints import LIST_DEFAULT, LIST_MAX, PREFIX, check_enabled, load_owned
 from atelier_gateway.surfaces.webhooks.idempotent_actions import replay_or_run, replay_or_run_limited
 from atelier_gateway.web.json_bodies import id_from_path, json_response
-from atelier_gateway.web.pagination import page_of
-from atelier_gateway.web.problems import Problem, not_found
+from atelier_gateway.web.pagination import parse_page, split_page
+from atelier_gateway.web.problems import field_problem, not_found
 from atelier_gateway.webhooks import delivery_store, endpoint_store
 from atelier_gateway.webhooks.delivery_store import WebhookDelivery
 from atelier_gateway.webhooks.signing import SecretIds
@@ -110,7 +110,7 @@ async def _page(
     endpoint_id: UUID | None = None,
     generation_id: UUID | None = None,
 ) -> Response:
-    limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+    limit, before = parse_page(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
     found = await delivery_store.list_page(
         container.pool,
         owner,
@@ -120,8 +120,8 @@ async def _page(
         generation_id=generation_id,
         state=_state_of(request.query_params),
     )
-    cursor = str(found[limit - 1].id) if len(found) > limit else None
-    return json_response({"data": [responses.delivery_view(item) for item in found[:limit]], "next_cursor": cursor})
+    page, cursor = split_page(found, limit)
+    return json_response({"data": [responses.delivery_view(item) for item in page], "next_cursor": cursor})
 
 
 async def _load_owned(connection: Connection | Pool, owner: Owner, id_: str) -> WebhookDelivery:
@@ -142,7 +142,7 @@ async def _ensure_secret(connection: Connection, owner: Owner) -> SecretIds:
 def _state_of(query: Mapping[str, str]) -> str | None:
     state = query.get("state")
     if state is not None and state not in openapi.STATES:
-        raise _invalid("state", f"one of {', '.join(openapi.STATES)} is required")
+        raise field_problem("state", f"one of {', '.join(openapi.STATES)} is required")
     return state
 
 
@@ -150,8 +150,4 @@ def _generation_of(query: Mapping[str, str]) -> UUID | None:
     try:
         return UUID(query["generation_id"]) if "generation_id" in query else None
     except ValueError:
-        raise _invalid("generation_id", "this is no id of a generation") from None
-
-
-def _invalid(field: str, why: str) -> Problem:
-    return Problem("invalid_request", f"{field}: {why}.", details={"errors": [{"field": field, "message": why}]})
+        raise field_problem("generation_id", "this is no id of a generation") from None

@@ -13,7 +13,7 @@ from atelier_gateway.surfaces.webhooks import openapi, responses
 from atelier_gateway.surfaces.webhooks.idempotent_actions import replay_or_run, replay_or_run_limited
 from atelier_gateway.surfaces.webhooks.requests import NewWebhook, WebhookChange
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response, parse_body
-from atelier_gateway.web.pagination import page_of
+from atelier_gateway.web.pagination import parse_page, split_page
 from atelier_gateway.web.problems import Problem, not_found
 from atelier_gateway.webhooks import delivery_store, endpoint_store
 from atelier_gateway.webhooks.delivery_store import NewDelivery
@@ -59,10 +59,10 @@ def _add_all(routes: APIRouter, container: Container) -> None:
     async def list_webhooks(request: Request) -> Response:
         """List your webhooks, newest first."""
         principal = await container.authenticator.authenticate(request.headers)
-        limit, before = page_of(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
+        limit, before = parse_page(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         found = await endpoint_store.list_page(container.pool, principal.owner, before=before, limit=limit + 1)
-        cursor = str(found[limit - 1].id) if len(found) > limit else None
-        return json_response({"data": [responses.endpoint_view(item) for item in found[:limit]], "next_cursor": cursor})
+        page, cursor = split_page(found, limit)
+        return json_response({"data": [responses.endpoint_view(item) for item in page], "next_cursor": cursor})
 
 
 def _add_one(routes: APIRouter, container: Container) -> None:

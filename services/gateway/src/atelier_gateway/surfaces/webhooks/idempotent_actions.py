@@ -11,18 +11,14 @@ from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
-from uuid_utils.compat import uuid7
 
 from atelier_gateway.container import Container
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import (
-    IDEMPOTENCY_KEY_HEADER,
     REPLAYED_HEADER,
-    IdempotencyClaim,
     StoredResponse,
-    fingerprint,
-    validated_key,
 )
+from atelier_gateway.idempotency.responses import claim_of
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.rate_limits.limiter import RateLimitRule
 from atelier_gateway.rate_limits.request_limits import RequestLimits, with_rate_limits
@@ -39,8 +35,7 @@ async def replay_or_run(
     container: Container, request: Request, principal: Principal, route: str, content: str, act: Act
 ) -> Response:
     """The response, or the earlier one to the same key; equal requests have equal ``content``. Raises Problem."""
-    key, owner = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), principal.owner
-    claim = IdempotencyClaim(owner.kind, owner.id, route, key, fingerprint(content), uuid7()) if key else None
+    claim = claim_of(request, principal.owner.kind, principal.owner.id, route, content)
 
     async def run() -> StoredResponse:
         async with container.bus.unit.once(dispatch=False) as tx:
