@@ -24,6 +24,7 @@ RUN_S_MAX = 120
 LOCKED = {
     "node": "package-lock.json",
     "trpc": "package-lock.json",
+    "openapi": "package-lock.json",
     "python": "requirements.txt",
 }
 """The folders of ``clients``, each with the file that names its packages."""
@@ -50,7 +51,7 @@ def node_packages(name: str) -> Path:
         node(str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder, within_s=INSTALL_S_MAX)
 
     with _install_once(folder, name, install):
-        for script in source.glob("*.mjs"):
+        for script in (*source.glob("*.mjs"), *source.glob("*.ts"), *source.glob("*.yaml"), source / "tsconfig.json"):
             if not (folder / script.name).is_file() or (folder / script.name).read_bytes() != script.read_bytes():
                 copy(script, folder)
     return folder
@@ -73,15 +74,22 @@ def python_packages(name: str) -> Path:
 
 def node(*arguments: str, cwd: Path, within_s: float = RUN_S_MAX) -> str:
     """What a Node program printed. Raises ClientFailedError."""
-    environment = os.environ | {"PATH": f"{NODE / 'bin'}:{os.environ['PATH']}", "NODE_USE_SYSTEM_CA": "1"}
-    return _run([NODE / "bin" / "node", *arguments], cwd, environment, within_s)
+    return _run_node(arguments, cwd, within_s).stdout
+
+
+def node_log(*arguments: str, cwd: Path) -> str:
+    """What a Node program printed, warnings included. Raises ClientFailedError."""
+    done = _run_node(arguments, cwd, RUN_S_MAX)
+    return done.stdout + done.stderr
 
 
 def python(interpreter: Path, *arguments: str, cwd: Path) -> str:
     """What a Python program printed. Raises ClientFailedError."""
     without = {"PYTHONPATH", "VIRTUAL_ENV"}
     environment = {name: value for name, value in os.environ.items() if name not in without}
-    return _run([interpreter, *arguments], cwd, environment | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}, RUN_S_MAX)
+    return _run(
+        [interpreter, *arguments], cwd, environment | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}, RUN_S_MAX
+    ).stdout
 
 
 @contextmanager
@@ -109,8 +117,16 @@ def _lock_file(name: str) -> Path:
     return CLIENTS / name / LOCKED[name]
 
 
-def _run(command: list[str | Path], cwd: Path, environment: dict[str, str], within_s: float) -> str:
+def _run_node(arguments: tuple[str, ...], cwd: Path, within_s: float) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PATH": f"{NODE / 'bin'}:{os.environ['PATH']}", "NODE_USE_SYSTEM_CA": "1"}
+    environment |= {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+    return _run([NODE / "bin" / "node", *arguments], cwd, environment, within_s)
+
+
+def _run(
+    command: list[str | Path], cwd: Path, environment: dict[str, str], within_s: float
+) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=within_s)
     if done.returncode:
-        raise ClientFailedError(f"{command[:3]} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return done.stdout
+        raise ClientFailedError(f"{command[:3]} ended with {done.returncode}: {(done.stderr or done.stdout)[-2000:]}")
+    return done
