@@ -28,6 +28,8 @@ LOCKED = {
     "python": "requirements.txt",
 }
 """The folders of ``clients``, each with the file that names its packages."""
+SCRIPTS = ("*.mjs", "*.ts", "*.yaml", "tsconfig.json")
+"""What runs beside the packages, or configures them."""
 
 
 class ClientFailedError(Exception):
@@ -51,7 +53,12 @@ def node_packages(name: str) -> Path:
         node(str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder, within_s=INSTALL_S_MAX)
 
     with _install_once(folder, name, install):
-        for script in (*source.glob("*.mjs"), *source.glob("*.ts"), *source.glob("*.yaml"), source / "tsconfig.json"):
+        for script in (
+            *source.glob("*.mjs"),
+            *source.glob("*.ts"),
+            *source.glob("*.yaml"),
+            *source.glob("tsconfig.json"),
+        ):
             if not (folder / script.name).is_file() or (folder / script.name).read_bytes() != script.read_bytes():
                 copy(script, folder)
     return folder

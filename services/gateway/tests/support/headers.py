@@ -6,6 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 IS_A_LOOKUP = ("get", "getlist")
+UNDECLARED = {
+    "authorization": "the security scheme bearer",
+    "x-api-key": "the security scheme apiKey",
+    "content-type": "OpenAPI has the content of the request body for it",
+    "content-length": "each HTTP client sends it",
+    "user-agent": "each HTTP client sends it; only the log of the form has it",
+    "accept": "OpenAPI has the content of the answers for it; only tRPC reads it, which is not in the document",
+    "trpc-accept": "of the tRPC client, which needs no document",
+}
+"""Headers that are read and are no parameters, each with its reason."""
 
 
 def headers_read(package: Path) -> set[str]:

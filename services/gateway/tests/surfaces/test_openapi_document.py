@@ -18,7 +18,7 @@ from atelier_gateway.surfaces.openapi import operation_id_of
 from atelier_gateway.surfaces.openapi_document import Document, finish, operations
 
 from ..support.documents import LISTENERS, documents
-from ..support.headers import headers_read
+from ..support.headers import UNDECLARED, headers_read
 
 PUBLISHED = Path(__file__).with_name("published_names.json")
 """The names that clients are generated with. A change here is a breaking change: the CHANGELOG has to announce it."""
@@ -192,18 +192,6 @@ def test_every_header_that_the_source_reads_is_declared_or_has_its_reason() -> N
 
     assert len(read & declared) >= 6
     assert read - declared == UNDECLARED.keys()
-
-
-UNDECLARED = {
-    "authorization": "the security scheme bearer",
-    "x-api-key": "the security scheme apiKey",
-    "content-type": "OpenAPI has the content of the request body for it",
-    "content-length": "each HTTP client sends it",
-    "user-agent": "each HTTP client sends it; only the log of the form has it",
-    "accept": "OpenAPI has the content of the answers for it; only tRPC reads it, which is not in the document",
-    "trpc-accept": "of the tRPC client, which needs no document",
-}
-"""Headers that are read and are no parameters, each with its reason."""
 
 
 def test_equal_inline_objects_become_one_component() -> None:

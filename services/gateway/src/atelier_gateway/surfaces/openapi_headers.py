@@ -18,6 +18,7 @@ KEY = header(
     {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
     "The same key gives the same answer for 24 hours.",
 )
+QUOTE_KEY = {**KEY, "description": "Checked as for a create, so that one request serves for both; nothing is kept."}
 SIMULATE = header(
     "X-Atelier-Simulate",
     {"type": "string", "examples": ["outcome=succeed, delay_ms=500", "outcome=partial:2", "picture=none"]},
@@ -105,7 +106,8 @@ def declare_headers(path: str, method: str, operation: dict[str, Any]) -> None:
     parameters[:] = [parameter for parameter in parameters if parameter["name"].lower() != "authorization"]
     creates = method == "post"
     wanted = [WORKSPACE] if FOR_WORKSPACES.match(path) else []
-    wanted += [KEY] if creates and KEYED.match(path) and path not in UNKEYED else []
+    if creates and KEYED.match(path):
+        wanted.append(QUOTE_KEY if path in UNKEYED else KEY)
     wanted += [SIMULATE] if creates and path in SIMULATED else []
     wanted += [PREFER] if creates and path in PREFERRING else []
     wanted += [RETRY_COUNT] if creates and path in OPENAI_CREATES else []
@@ -115,10 +117,11 @@ def declare_headers(path: str, method: str, operation: dict[str, Any]) -> None:
 
 def declare_answer_headers(path: str, method: str, operation: dict[str, Any]) -> None:
     """Adds the headers that each answer of the operation can carry, by reference to their components."""
-    keyed = any(parameter["name"] == KEY["name"] for parameter in operation["parameters"])
+    names = {parameter["name"] for parameter in operation["parameters"]}
+    keyed = KEY["name"] in names and path not in UNKEYED
     for status, response in operation["responses"].items():
-        names = _headers_of(path, method, int(status), keyed=keyed)
-        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+        carried = _headers_of(path, method, int(status), keyed=keyed)
+        response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in carried}
 
 
 def _headers_of(path: str, method: str, status: int, *, keyed: bool) -> Iterator[str]:
