@@ -83,10 +83,10 @@ class Capacity:
         try:
             async with asyncio.timeout(COUNT_S_MAX):
                 counts = await pending.count(self._pool)
-        except Exception as away:
-            if not is_outage(away):
+        except Exception as error:
+            if not is_outage(error):
                 raise
-            logger.warning("what is pending is not counted: %r", away)
+            logger.warning("count of pending generations failed, nothing is refused until the next count: %r", error)
             counts = []
         finally:
             self._counting, self._counted_at = None, time.monotonic()

@@ -110,10 +110,10 @@ class ClientDisconnects:
             except Exception as error:
                 if not is_outage(error):
                     raise
-                logger.warning("the cancel of %s is written again: %r", caller.generation_id, error)
+                logger.warning("cancel of generation %s not written, retrying: %r", caller.generation_id, error)
             await asyncio.sleep(CANCEL_PAUSE_S)
         metrics.CANCELS_LOST.inc()
-        logger.error("generation %s runs on without a client: its cancel could not be written", caller.generation_id)
+        logger.error("cancel of generation %s never written, it runs on without a client", caller.generation_id)
 
     async def cancel_and_wait(self, caller: WaitingClient, timeout_s: float) -> None:
         """Cancels what a client waits for that is still there; returns once that has ended, or after ``timeout_s``."""

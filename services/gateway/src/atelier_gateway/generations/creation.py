@@ -205,10 +205,12 @@ class GenerationCreator:
             await self._admission.store_response(
                 request.claim, reply, declined=request.generation.id if declined else None
             )
-        except Exception as failed:
-            if not is_outage(failed):
+        except Exception as error:
+            if not is_outage(error):
                 raise
-            logger.warning("the reply to %s is not kept: %r", request.generation.id, failed)
+            logger.warning(
+                "response to generation %s not stored, a repeated request rebuilds it: %r", request.generation.id, error
+            )
         return response
 
     async def _replay_existing(self, request: AdmissionRequest, shape: SurfaceResponses) -> Response:

@@ -86,8 +86,8 @@ class ProviderCatalogue:
             rows = tuple(ProviderOffer.of(provider, row) for provider in said for row in provider["offers"])
         except PeerUnavailable:
             return
-        except (KeyError, TypeError) as odd:
-            logger.warning("render's offers cannot be read: %r", odd)
+        except (KeyError, TypeError) as error:
+            logger.warning("render's provider list is invalid, the last valid one stays in use: %r", error)
             return
         if said != self._providers:
             self._providers, self.offers = said, rows
@@ -153,8 +153,8 @@ class ProviderCatalogue:
     def _log_catalogue(self) -> None:
         logger.info("render's providers: %s", ", ".join(provider["name"] for provider in self.providers))
         for name in self.missing:
-            told = "made by local, and replies say so" if self._has_fallback else "answered 503"
-            logger.warning("no account of %s is set up: what is asked of it is %s", name, told)
+            told = "rendered by local, as their responses say" if self._has_fallback else "answered 503"
+            logger.warning("provider %s has no account, its requests are %s", name, told)
 
 
 def find_unsupported(spec: RenderSpec, rows: Sequence[ProviderOffer]) -> UnsupportedOption | None:

@@ -51,8 +51,8 @@ class ProjectionRecovery:
             return
         try:
             known = {UUID(one["id"]): one["events"] for one in await self._peers.get_generation_events(ids)}
-        except PeerUnavailable as silent:
-            logger.warning("%d generations stand still: %s", len(ids), silent)
+        except PeerUnavailable as error:
+            logger.warning("status of %d stalled generations unavailable, asking again later: %s", len(ids), error)
             return
         await self._heal("told", [_event(told) for events in known.values() for told in events])
         lost = await stalled.record_answer(pool, ids, [id_ for id_ in ids if id_ not in known])
@@ -69,15 +69,15 @@ class ProjectionRecovery:
                 continue
             try:
                 ends += await self._end(id_)
-            except PeerUnavailable as silent:
-                logger.warning("generation %s stands still: %s", id_, silent)
+            except PeerUnavailable as error:
+                logger.warning("recovery of generation %s failed, retrying later: %s", id_, error)
         return ends
 
     async def _end(self, id_: UUID) -> list[Event]:
         """The end, once it is certain that nothing is charged. Raises PeerUnavailable."""
         hold = await self._peers.get_hold(id_)
         if hold and hold["state"] == "captured":
-            logger.error("generation %s is charged and the session does not know it: it needs a person", id_)
+            logger.error("generation %s is charged but unknown to the session: an operator must decide", id_)
             return []
         if await self._peers.withdraw(id_, refund=hold is not None) != "withdrawn":
             return []
@@ -94,7 +94,9 @@ class ProjectionRecovery:
             changed = await self._projector.apply(tx, [Delivery(wrap(event, source=SOURCE)) for event in events])
         if changed:
             metrics.PROJECTION_HEALED.labels(outcome).inc(len(changed))
-            logger.warning("%d generations healed (%s): events about them were lost", len(changed), outcome)
+            logger.warning(
+                "events of %d generations were lost, their projection is repaired (%s)", len(changed), outcome
+            )
 
 
 def _event(told: Mapping[str, Any]) -> Event:

@@ -68,8 +68,8 @@ class Issuer:
                 leeway=LEEWAY_S,
                 options={"require": list(REQUIRED_CLAIMS), "strict_aud": False},
             )
-        except (jwt.PyJWTError, ValueError, TypeError) as wrong:
-            raise InvalidToken(f"{type(wrong).__name__}: {wrong}") from None
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise InvalidToken(f"{type(error).__name__}: {error}") from None
         return _subject(str(claims["sub"]))
 
 
@@ -92,8 +92,8 @@ async def subject_of(token: str, issuers: tuple[Issuer, ...]) -> str:
     for issuer in issuers:
         try:
             return await issuer.subject(token)
-        except InvalidToken as refused:
-            why = str(refused)
+        except InvalidToken as error:
+            why = str(error)
     raise InvalidToken(why)
 
 
@@ -145,8 +145,8 @@ class Jwks:
             try:
                 found = await asyncio.to_thread(self._download)
                 self._keys = {key.key_id: key for key in found}
-            except (jwt.PyJWTError, OSError) as failed:
-                logger.warning("the issuer's keys cannot be fetched, the known ones stay: %r", failed)
+            except (jwt.PyJWTError, OSError) as error:
+                logger.warning("fetch of the issuer's keys failed, the cached keys stay in use: %r", error)
             finally:
                 self._fetched_at = time.monotonic()
 

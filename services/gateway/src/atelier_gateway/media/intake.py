@@ -195,8 +195,8 @@ class MediaIntake:
     async def _remove(self, key: str) -> None:
         try:
             await self._objects.remove(key)
-        except StorageUnavailable as away:
-            logger.warning("%s is left without a row: %s", key, away)
+        except StorageUnavailable as error:
+            logger.warning("deletion of object %s failed, it stays without a row: %s", key, error)
 
     async def _probe(self, owner: Owner, data: bytes, *, mask: bool = False) -> PhotoInfo | ImageRefused:
         """Waits its owner's turn for so long, and among so many bytes only: pictures that wait are held in memory."""
@@ -218,8 +218,12 @@ class MediaIntake:
         for _ in range(PROBE_TRIES):
             try:
                 return await self._images.probe(data, mask=mask)
-            except ImageWorkerDied as died:
-                logger.warning("a picture of %d bytes was not decoded: %s", len(data), died)
+            except ImageWorkerDied as error:
+                logger.warning(
+                    "decoding of a picture of %d bytes failed, it is retried once and then refused: %s",
+                    len(data),
+                    error,
+                )
         return ImageRefused("broken", "The picture cannot be decoded within the memory and time allowed.")
 
 

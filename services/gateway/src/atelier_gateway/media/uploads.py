@@ -110,7 +110,7 @@ class Uploads:
         try:
             await self._remove(gone)
         except StorageUnavailable as error:
-            logger.warning("the objects of a deleted upload stay until the next sweep: %s", error)
+            logger.warning("deletion of an upload's objects failed, the next sweep retries it: %s", error)
 
     async def sweep(self) -> None:
         """Removes what nobody used in its life, or deleted, or put although it is too large to be used."""
@@ -209,7 +209,7 @@ async def prove_at_start(identity: UploadIdentity) -> None:
     try:
         await identity.verify()
     except StorageUnavailable as error:
-        logger.warning("the identity that signs uploads is not checked yet, none is offered until it is: %s", error)
+        logger.warning("check of the upload identity failed, no upload is offered until it succeeds: %s", error)
 
 
 async def prove(identity: UploadIdentity) -> None:
@@ -219,5 +219,5 @@ async def prove(identity: UploadIdentity) -> None:
     except StorageUnavailable:
         raise Problem("unavailable", "The object store does not answer; try again later.") from None
     except UploadIdentityUnfit as error:
-        logger.error("uploads are refused: %s", error)
+        logger.error("upload identity is unfit, uploads are refused: %s", error)
         raise Problem("unavailable", "Uploads cannot be taken at the moment.") from None

@@ -101,8 +101,8 @@ class PeerClient:
         """What the service has there; None where it has nothing. Raises PeerUnavailable."""
         try:
             return await self._request("GET", service, path)
-        except PeerUnavailable as silent:
-            if isinstance(silent.__cause__, httpx.HTTPStatusError) and silent.__cause__.response.status_code == 404:
+        except PeerUnavailable as error:
+            if isinstance(error.__cause__, httpx.HTTPStatusError) and error.__cause__.response.status_code == 404:
                 return None
             raise
 
@@ -114,8 +114,8 @@ class PeerClient:
             answer = await self._http.request(method, self._roots[service] + path, headers=headers, json=asked)
             answer.raise_for_status()
             body: dict[str, Any] = json.loads(answer.content)
-        except (httpx.HTTPError, ValueError) as failed:
-            raise PeerUnavailable(f"{service} does not answer: {_reason(failed)}") from failed
+        except (httpx.HTTPError, ValueError) as error:
+            raise PeerUnavailable(f"{service} does not answer: {_reason(error)}") from error
         return body
 
 

@@ -134,10 +134,10 @@ class GenerationWaiter:
             try:
                 # Waits for the transaction that woke us: afterwards it is committed, or undone.
                 self._notify_ended(await projection_store.load_settled_snapshots(self._pool, ids))
-            except Exception as failed:
-                if not is_outage(failed):
+            except Exception as error:
+                if not is_outage(error):
                     raise
-                logger.warning("waking is left to the poll: %r", failed)
+                logger.warning("wake-up failed, falling back to polling: %r", error)
             for id_ in ids:
                 self._change_waiters.notify(id_, None)
 

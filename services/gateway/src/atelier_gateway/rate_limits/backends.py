@@ -45,8 +45,8 @@ class _LibraryWindows:
         try:
             allowed = await self._storage.acquire_entry(key, limit, window_s)
             return await self._count(key, limit, window_s, allowed=allowed)
-        except StorageError as away:
-            raise ConnectionError("the storage of the limits does not answer") from away
+        except StorageError as error:
+            raise ConnectionError("the storage of the limits does not answer") from error
 
     async def _count(self, key: str, limit: int, window_s: int, *, allowed: bool) -> WindowCount:
         began, used = await self._storage.get_moving_window(key, limit, window_s)

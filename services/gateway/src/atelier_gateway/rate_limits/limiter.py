@@ -113,10 +113,10 @@ def _key(rule: RateLimitRule, subject: str) -> str:
 async def _judged(rule: RateLimitRule, asking: Awaitable[WindowCount]) -> RateLimitDecision:
     try:
         count = await asking
-    except Exception as away:
-        if not is_outage(away):
+    except Exception as error:
+        if not is_outage(error):
             raise
-        logger.warning("the limit %s is not counted: %r", rule.name, away)
+        logger.warning("count for rate limit %s failed, the request passes uncounted: %r", rule.name, error)
         return _uncounted(rule)
     return RateLimitDecision(rule, count.allowed, max(0, rule.limit - count.used), max(0, math.ceil(count.reset_s)))
 

@@ -38,8 +38,8 @@ async def with_rate_limits(limits: RateLimiter, act: Callable[[RequestLimits], A
     gate = RequestLimits(limits)
     try:
         response = await act(gate)
-    except Problem as refusal:
-        refusal.headers.update(gate.headers)
+    except Problem as error:
+        error.headers.update(gate.headers)
         raise
     response.headers.update(gate.headers)
     return response

@@ -46,8 +46,8 @@ async def parse_body(request: Request, model: type[BodyModel]) -> BodyModel:
         raise field_problem("body", "a JSON object in UTF-8 is required")
     try:
         return model.model_validate_json(raw)
-    except ValidationError as invalid:
-        raise validation_problem(invalid) from None
+    except ValidationError as error:
+        raise validation_problem(error) from None
 
 
 def validation_problem(invalid: ValidationError) -> Problem:

@@ -38,8 +38,8 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "not_found": ProblemType(404, "Not found"),
     "model_not_found": ProblemType(404, "There is no such model"),
     "method_not_allowed": ProblemType(405, "The method is not allowed here"),
-    "request_timeout": ProblemType(408, "The request body came too slowly"),
-    "conflict": ProblemType(409, "The request contradicts what is there"),
+    "request_timeout": ProblemType(408, "The request body arrived too slowly"),
+    "conflict": ProblemType(409, "The request conflicts with the current state"),
     "cancelled": ProblemType(409, "The generation was cancelled"),
     "request_in_progress": ProblemType(409, "A request with this Idempotency-Key is still in progress"),
     "request_too_large": ProblemType(413, "The request body is too large"),
@@ -47,20 +47,20 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "unpriced": ProblemType(422, "The price book has no price for this"),
     "rate_limited": ProblemType(429, "Too many requests"),
     "uploads_full": ProblemType(429, "Too many unused uploads"),
-    "tenant_queue_full": ProblemType(429, "Too much of yours is waiting already"),
-    "internal_error": ProblemType(500, "Something went wrong on our side"),
+    "tenant_queue_full": ProblemType(429, "Too many pending generations"),
+    "internal_error": ProblemType(500, "Internal error"),
     "queue_full": ProblemType(503, "The queue is full"),
-    "provider_failed": ProblemType(503, "It could not be made"),
-    "deadline_passed": ProblemType(503, "It was not made in time"),
-    "provider_unavailable": ProblemType(503, "Its provider is not set up here"),
-    "unavailable": ProblemType(503, "Cannot be done right now"),
-    "endpoint_off": ProblemType(503, "Switched off here"),
-    "outcome_unknown": ProblemType(503, "It is not known yet whether the request was accepted"),
+    "provider_failed": ProblemType(503, "Generation failed"),
+    "deadline_passed": ProblemType(503, "Generation deadline passed"),
+    "provider_unavailable": ProblemType(503, "Provider not configured"),
+    "unavailable": ProblemType(503, "Temporarily unavailable"),
+    "endpoint_off": ProblemType(503, "Endpoint disabled"),
+    "outcome_unknown": ProblemType(503, "Unknown whether the request was accepted"),
 }
 
 
 class Problem(Exception):
-    """A refusal on its way to the client. All of it is shown: it holds nothing that a client must not see."""
+    """An error response. All of it is shown to the client, so it holds no internal details."""
 
     def __init__(
         self,

@@ -40,8 +40,8 @@ def _read(fields: dict[str, object]) -> Simulation:
     values = {"outcome": outcome, "delivered": delivered or None, "delay_ms": delay_ms, "picture": picture == "made"}
     try:
         return Simulation.model_validate(values)
-    except ValidationError as invalid:
-        raise _unreadable(problem_of(invalid.errors(include_url=False)).detail) from None
+    except ValidationError as error:
+        raise _unreadable(problem_of(error.errors(include_url=False)).detail) from None
 
 
 def _unreadable(why: str) -> Problem:

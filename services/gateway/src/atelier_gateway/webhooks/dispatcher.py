@@ -128,7 +128,7 @@ class WebhookDispatcher:
     def _on_sent(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (failed := task.exception()) is not None:
-            logger.error("what came of a webhook is not written down; it is sent again: %r", failed)
+            logger.error("webhook attempt not recorded, the delivery will be retried: %r", failed)
         else:
             self.wake()  # there is room again
 
@@ -155,12 +155,12 @@ class WebhookDispatcher:
         headers = self._secrets.headers(due.secret_ids.valid_at(now), due.id, text, now=now)
         try:
             answer = await self._poster.post(due.url, text.encode(), headers | {"Content-Type": "application/json"})
-            error = "" if isinstance(answer, PostResponse) else answer.message
-        except FetchFailed as failed:
-            answer, error = None, str(failed)
+            why = "" if isinstance(answer, PostResponse) else answer.message
+        except FetchFailed as error:
+            answer, why = None, str(error)
         took_ms = round((time.monotonic() - began) * 1_000)
         if not isinstance(answer, PostResponse):
-            return Attempt(now, took_ms, error=error), None
+            return Attempt(now, took_ms, error=why), None
         said = answer.body.decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
         return Attempt(now, took_ms, answer.status, response=said[:RESPONSE_CHARS_MAX]), answer.retry_after
 
@@ -194,7 +194,9 @@ class WebhookDispatcher:
             gone=verdict is RetryDecision.GONE,
             patience_days=self._policy.patience_days,
         ):
-            logger.warning("webhook endpoint %s is switched off: %s", due.endpoint_id, verdict)
+            logger.warning(
+                "webhook endpoint %s failed for too long or is gone, it is disabled: %s", due.endpoint_id, verdict
+            )
 
     def _record_metrics(self, due: LeasedDelivery, attempt: Attempt, outcome: str) -> None:
         metrics.WEBHOOKS.labels(outcome).inc()
