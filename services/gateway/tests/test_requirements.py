@@ -55,7 +55,7 @@ def _spelt_out(section: str) -> str:
     return section
 
 
-def defined() -> set[str]:
+def all_tests() -> set[str]:
     """Every test function there is, and every file of tests by its path and by its name."""
     found = set()
     for folder in TESTS:
@@ -82,4 +82,4 @@ def test_every_test_that_is_named_exists() -> None:
     }
 
     assert len(named) > 100
-    assert sorted(named - defined()) == []
+    assert sorted(named - all_tests()) == []

@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).parents[3]
 CLIENTS = REPOSITORY / "tests-e2e" / "clients"
 
 
-def pinned() -> Iterator[tuple[str, str]]:
+def client_versions() -> Iterator[tuple[str, str]]:
     """(name, version) of every client."""
     for folder in ("node", "trpc"):
         packages = json.loads((CLIENTS / folder / "package-lock.json").read_text())["packages"]
@@ -23,7 +23,7 @@ def pinned() -> Iterator[tuple[str, str]]:
 def test_every_client_that_is_run_has_its_row_with_its_version() -> None:
     table = (REPOSITORY / "docs" / "surfaces" / "openai.md").read_text()
 
-    assert [f"`{name}` {version}" for name, version in pinned() if f"`{name}` {version}" not in table] == []
+    assert [f"`{name}` {version}" for name, version in client_versions() if f"`{name}` {version}" not in table] == []
 
 
 def test_what_is_installed_for_python_is_what_is_pinned() -> None:

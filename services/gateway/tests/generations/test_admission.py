@@ -11,7 +11,7 @@ from atelier_contracts import GenerationQueued, GenerationRequested, Message
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import REBUILD_AFTER
 
-from ..support.neighbours import declined, silent
+from ..support.neighbours import decline, ignore
 from ..support.world import World
 
 pytestmark = pytest.mark.stack
@@ -37,7 +37,7 @@ async def test_an_admitted_request_is_201_and_its_message_says_who_pays(world: W
 
 async def test_a_declined_request_is_402_and_nothing_of_it_stays(world: World) -> None:
     _, headers = await world.store()
-    world.neighbours.answer = declined
+    world.neighbours.answer = decline
 
     refused = await world.create(headers)
 
@@ -52,7 +52,7 @@ async def test_a_declined_request_leaves_nothing_though_the_database_went_away_a
     def decline_as_the_database_goes(request: GenerationRequested) -> Message:
         world.to_database.cut()
         asyncio.get_running_loop().call_later(0.5, world.to_database.mend)
-        return declined(request)
+        return decline(request)
 
     world.neighbours.answer = decline_as_the_database_goes
 
@@ -81,7 +81,7 @@ async def test_with_the_broker_frozen_it_is_503_once_the_session_has_withdrawn_i
     refused = await world.create(headers, "a-key")
     rows = await world.rows()
     world.to_broker.thaw()
-    await world.until(lambda: _heard(world, 1))
+    await world.until(lambda: _has_received(world, 1))
     again = await world.create(headers, "a-key")
 
     assert (refused.status_code, rows) == (503, NOTHING)
@@ -99,23 +99,23 @@ async def test_with_broker_and_session_out_of_reach_it_is_201_and_delivered_late
     world.to_broker.thaw()
     world.to_broker.mend()
 
-    async def delivered() -> bool:
+    async def is_published() -> bool:
         return id_of(created) in world.neighbours.started and (await world.rows())["outbox"] == 0
 
     assert created.status_code == 201
-    await world.until(delivered)
+    await world.until(is_published)
 
 
 async def test_a_saga_that_is_slow_to_answer_but_has_begun_is_a_201(world: World) -> None:
     _, headers = await world.store()
-    world.neighbours.answer, world.neighbours.verdict = silent, "reserving"
+    world.neighbours.answer, world.neighbours.verdict = ignore, "reserving"
 
     assert (await world.create(headers)).status_code == 201
 
 
 async def test_a_saga_whose_refusal_was_lost_is_still_a_402(world: World) -> None:
     _, headers = await world.store()
-    world.neighbours.answer, world.neighbours.verdict = silent, "rejected"
+    world.neighbours.answer, world.neighbours.verdict = ignore, "rejected"
 
     assert (await world.create(headers)).status_code == 402
 
@@ -156,11 +156,11 @@ async def test_a_hundred_equal_requests_at_once_are_one_generation(world: World)
     assert len(world.neighbours.started) == 1
 
 
-@pytest.mark.parametrize("answer", [None, declined])
+@pytest.mark.parametrize("answer", [None, pytest.param(decline, id="declined")])
 async def test_the_second_request_with_a_key_is_answered_like_the_first(world: World, answer: object) -> None:
     _, headers = await world.store()
     if answer:
-        world.neighbours.answer = declined
+        world.neighbours.answer = decline
 
     first, second = await world.create(headers, "one-key"), await world.create(headers, "one-key")
 
@@ -187,7 +187,7 @@ async def test_a_refusal_before_admission_does_not_use_the_key_up(world: World) 
     assert (await world.create(headers, "one-key")).status_code == 201
 
 
-@pytest.mark.parametrize(("answer", "status"), [(None, 201), (declined, 402)])
+@pytest.mark.parametrize(("answer", "status"), [(None, 201), pytest.param(decline, 402, id="declined-402")])
 async def test_an_answer_that_died_with_its_process_is_rebuilt(world: World, answer: object, status: int) -> None:
     _, headers = await world.store()
     first = await world.create(headers, "one-key")
@@ -227,7 +227,7 @@ async def test_a_reply_nobody_waits_for_any_more_does_no_harm(world: World) -> N
     assert (await world.create(headers)).status_code == 201
 
 
-async def _heard(world: World, messages: int) -> bool:
+async def _has_received(world: World, messages: int) -> bool:
     return len(world.neighbours.heard) == messages
 
 

@@ -52,14 +52,14 @@ async def test_what_has_ended_makes_room(world: World, monkeypatch: pytest.Monke
 
     full = await room.get_headroom("b2b", owner)
     await world.neighbours.say(GenerationCancelled(generation_id=generations[0], refunded=1))
-    await world.until(lambda: _ended(world, 1))
+    await world.until(lambda: _have_ended(world, 1))
     after = await room.get_headroom("b2b", owner)
 
     assert (full, after) == (Headroom(has_room=False, pending=3), Headroom(has_room=True, pending=2))
     assert await room.get_headroom("form", ANN) == Headroom(has_room=True, pending=0)
 
 
-async def _ended(world: World, number: int) -> bool:
+async def _have_ended(world: World, number: int) -> bool:
     return bool(await world.pool.fetchval("SELECT count(*) = $1 FROM generations WHERE rank = 9", number))
 
 
@@ -75,7 +75,7 @@ async def test_while_the_database_is_away_nothing_is_refused(world: World) -> No
 
 
 @asynccontextmanager
-async def _filled(world: World, code: str) -> AsyncIterator[None]:
+async def _full_gateway(world: World, code: str) -> AsyncIterator[None]:
     """The running gateway, as if this were full."""
 
     async def check(surface: str, owner: Owner) -> None:
@@ -102,7 +102,7 @@ async def test_a_create_past_the_capacity_leaves_nothing_and_a_repetition_is_sti
     await world.until(lambda: _all_sent(world))
     before = await world.rows()
 
-    async with _filled(world, code):
+    async with _full_gateway(world, code):
         refused = await world.create(headers, key="another")
         repeated = await world.create(headers, key="once")
 

@@ -13,9 +13,9 @@ from atelier_gateway.generations import client_disconnects
 from atelier_gateway.projection.waiter import GenerationWaiter
 
 from ..support import onmodel
-from ..support.connection import BICYCLE, Connection, cancels, started
-from ..support.native import IMAGE, projected, success
-from ..support.neighbours import cancelled, queued, silent
+from ..support.connection import BICYCLE, Connection, cancels, wait_until_started
+from ..support.native import IMAGE, success, wait_until_projected
+from ..support.neighbours import admit, confirm_cancel, ignore
 from ..support.openai import GENERATE
 from ..support.workspace import PATH, team_of
 from ..support.world import World
@@ -57,44 +57,44 @@ every_waiting_create = pytest.mark.parametrize("wait", [_openai, _images, _on_mo
 @every_waiting_create
 async def test_a_client_that_goes_while_it_waits_has_its_generation_cancelled(world: World, wait: Wait) -> None:
     connection = await wait(world, {})
-    generation = await started(world)
-    await projected(world, generation, "queued")
+    generation = await wait_until_started(world)
+    await wait_until_projected(world, generation, "queued")
 
     connection.close()
     await connection.task
 
-    await projected(world, generation, "cancelled")
+    await wait_until_projected(world, generation, "cancelled")
     assert cancels(world) == [CancelRequested(generation_id=generation, cause="client_gone")]
     assert connection.sent == []
 
 
 @every_waiting_create
 async def test_a_client_that_goes_before_it_is_admitted_has_its_generation_cancelled(world: World, wait: Wait) -> None:
-    world.neighbours.answer = silent
+    world.neighbours.answer = ignore
     connection = await wait(world, {})
-    generation = await started(world)
+    generation = await wait_until_started(world)
 
     connection.close()
     request = world.neighbours.heard[-1].message
     assert isinstance(request, GenerationRequested)
-    await world.neighbours.say(queued(request), (request.reply_to,) if request.reply_to else ())
+    await world.neighbours.say(admit(request), (request.reply_to,) if request.reply_to else ())
     await connection.task
 
-    await projected(world, generation, "cancelled")
+    await wait_until_projected(world, generation, "cancelled")
     assert [cancel.cause for cancel in cancels(world)] == ["client_gone"]
 
 
 @every_waiting_create
 async def test_with_a_key_a_client_can_go_and_its_generation_goes_on(world: World, wait: Wait) -> None:
     connection = await wait(world, {"Idempotency-Key": "k-1"})
-    generation = await started(world)
-    await projected(world, generation, "queued")
+    generation = await wait_until_started(world)
+    await wait_until_projected(world, generation, "queued")
 
     connection.close()
     await world.neighbours.say(success(generation))
     await connection.task
 
-    await projected(world, generation, "succeeded")
+    await wait_until_projected(world, generation, "succeeded")
     assert cancels(world) == []
 
 
@@ -105,22 +105,22 @@ async def test_a_client_that_does_not_wait_can_go(world: World) -> None:
 
     await connection.task
 
-    await projected(world, await started(world), "queued")
+    await wait_until_projected(world, await wait_until_started(world), "queued")
     assert cancels(world) == []
 
 
 async def test_a_cancel_that_cannot_be_written_is_written_when_the_database_is_back(world: World) -> None:
     _, headers = await world.store()
     connection = Connection(world, GENERATE, headers, BICYCLE)
-    generation = await started(world)
-    await projected(world, generation, "queued")
+    generation = await wait_until_started(world)
+    await wait_until_projected(world, generation, "queued")
 
     world.to_database.cut()
     connection.close()
     world.to_database.mend()
     await connection.task
 
-    await projected(world, generation, "cancelled")
+    await wait_until_projected(world, generation, "cancelled")
 
 
 async def test_a_generation_whose_cancel_is_never_written_is_named_to_operators(
@@ -130,8 +130,8 @@ async def test_a_generation_whose_cancel_is_never_written_is_named_to_operators(
     monkeypatch.setattr(client_disconnects, "CANCEL_PAUSE_S", 0.0)
     monkeypatch.setattr(client_disconnects, "CANCEL_TRIES_MAX", 2)
     connection = Connection(world, GENERATE, headers, BICYCLE)
-    generation = await started(world)
-    await projected(world, generation, "queued")
+    generation = await wait_until_started(world)
+    await wait_until_projected(world, generation, "queued")
     before = REGISTRY.get_sample_value("atelier_cancels_lost_total") or 0.0
 
     world.to_database.cut()
@@ -147,7 +147,7 @@ async def test_a_generation_whose_cancel_is_never_written_is_named_to_operators(
 
 async def test_every_wait_ends_at_once_when_the_process_stops(world: World) -> None:
     _, headers = await world.store()
-    world.neighbours.stop = cancelled
+    world.neighbours.stop = confirm_cancel
     generation = UUID((await world.create(headers)).json()["data"]["session_id"])
     room = GenerationWaiter(world.pool)
 

@@ -8,7 +8,7 @@ import pytest
 
 from atelier_contracts import GenerationFailed
 
-from ..support.neighbours import declined
+from ..support.neighbours import decline
 from ..support.world import ADMIN, World
 
 pytestmark = pytest.mark.stack
@@ -40,7 +40,7 @@ async def test_an_admission_and_an_end_are_one_line_each_with_what_is_searched_f
 
 async def test_a_refused_admission_is_a_line_too(world: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="atelier_gateway.generations.generation_log")
-    world.neighbours.answer = declined
+    world.neighbours.answer = decline
     _, headers = await world.store()
 
     assert (await world.client.post("/v1/generations", headers=headers, json=IMAGE)).status_code == 402

@@ -22,7 +22,7 @@ FINGERPRINT = fingerprint("a request")
 YOUNG = timedelta(seconds=1)
 
 
-def claimed(reply: StoredResponse | None = None, age: timedelta = YOUNG) -> StoredClaim:
+def claim_of(reply: StoredResponse | None = None, age: timedelta = YOUNG) -> StoredClaim:
     return StoredClaim(FINGERPRINT, uuid4(), reply, age)
 
 
@@ -47,11 +47,11 @@ def test_two_requests_have_one_fingerprint_only_if_they_are_the_same(one: list[s
 def test_an_answered_request_is_answered_again_byte_for_byte() -> None:
     reply = StoredResponse(402, b'{"code":"insufficient_credits"}')
 
-    assert resolve(claimed(reply), FINGERPRINT) == reply
+    assert resolve(claim_of(reply), FINGERPRINT) == reply
 
 
 def test_another_request_with_the_key_is_422_even_after_the_first_was_answered() -> None:
-    for stored in (claimed(), claimed(StoredResponse(201, b"{}")), claimed(age=timedelta(hours=1))):
+    for stored in (claim_of(), claim_of(StoredResponse(201, b"{}")), claim_of(age=timedelta(hours=1))):
         with pytest.raises(Problem) as refused:
             resolve(stored, fingerprint("another request"))
 
@@ -60,12 +60,12 @@ def test_another_request_with_the_key_is_422_even_after_the_first_was_answered()
 
 def test_while_the_first_request_is_at_work_the_second_is_409() -> None:
     with pytest.raises(Problem) as refused:
-        resolve(claimed(age=REBUILD_AFTER - timedelta(milliseconds=1)), FINGERPRINT)
+        resolve(claim_of(age=REBUILD_AFTER - timedelta(milliseconds=1)), FINGERPRINT)
 
     assert refused.value.status == 409
 
 
 def test_a_request_that_died_without_an_answer_is_looked_into() -> None:
-    stored = claimed(age=REBUILD_AFTER)
+    stored = claim_of(age=REBUILD_AFTER)
 
     assert resolve(stored, FINGERPRINT) == RebuildResponse(stored.holder)

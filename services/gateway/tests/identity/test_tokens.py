@@ -47,7 +47,7 @@ def signed(changed: Claims, headers: Claims | None = None) -> str:
     return jwt.encode(changed, KEY, algorithm="ES256", headers=headers)
 
 
-def unsigned() -> str:
+def token_without_signature() -> str:
     return jwt.encode(claims(), "", algorithm="none")
 
 
@@ -65,7 +65,7 @@ def signed_by_somebody_else() -> str:
     return jwt.encode(claims(), ec.generate_private_key(ec.SECP256R1()), algorithm="ES256")
 
 
-def carrying_its_own_key() -> str:
+def token_with_its_own_key() -> str:
     """``jwk`` in the header names the key it was signed with, which is not ours."""
     mine = ec.generate_private_key(ec.SECP256R1())
     jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(mine.public_key()))
@@ -79,10 +79,10 @@ def with_another_payload() -> str:
 
 
 FORGERIES: dict[str, Callable[[], str]] = {
-    "alg none": unsigned,
+    "alg none": token_without_signature,
     "HS256 with the public key": signed_with_the_public_key_as_a_secret,
     "another key": signed_by_somebody_else,
-    "its own jwk": carrying_its_own_key,
+    "its own jwk": token_with_its_own_key,
     "jku": lambda: jwt.encode(
         claims(), ec.generate_private_key(ec.SECP256R1()), "ES256", headers={"jku": "https://attacker.example/keys"}
     ),

@@ -31,7 +31,7 @@ ANN = Principal(Owner(kind="user", id=uuid4()), "b2c")
 BOB = Principal(Owner(kind="user", id=uuid4()), "b2c")
 
 
-def drawn(format_: str = "PNG", size: tuple[int, int] = (8, 9)) -> bytes:
+def image_bytes(format_: str = "PNG", size: tuple[int, int] = (8, 9)) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", size, (1, 2, 3)).save(out, format_)
     return out.getvalue()
@@ -51,7 +51,7 @@ async def intake(world: World, objects: ObjectStore) -> AsyncIterator[MediaIntak
     await taking.close()
 
 
-async def uploaded(objects: ObjectStore, data: bytes, owner: Owner = ANN.owner) -> str:
+async def upload(objects: ObjectStore, data: bytes, owner: Owner = ANN.owner) -> str:
     """As a client does it: with a presigned URL, past the gateway, under a type it claims."""
     key = upload_key(owner.kind, owner.id, uuid4(), "Me & my coat.png")
     put = objects.presign_put(key, "image/png", 60)
@@ -63,7 +63,7 @@ async def uploaded(objects: ObjectStore, data: bytes, owner: Owner = ANN.owner) 
 async def test_a_picture_in_a_request_is_stored_under_its_owner_with_its_true_measures(
     world: World, intake: MediaIntake, objects: ObjectStore
 ) -> None:
-    data = drawn("JPEG", (30, 20))
+    data = image_bytes("JPEG", (30, 20))
 
     picture = await intake.store_picture(ANN, data, role="product", filename="../shoe .PNG")
 
@@ -78,7 +78,7 @@ async def test_a_picture_in_a_request_is_stored_under_its_owner_with_its_true_me
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"GIF89a", b"<svg/>", drawn(size=(200, 200))[:200]], ids=["empty", "gif", "svg", "truncated"]
+    "data", [b"", b"GIF89a", b"<svg/>", image_bytes(size=(200, 200))[:200]], ids=["empty", "gif", "svg", "truncated"]
 )
 async def test_what_is_no_picture_leaves_neither_row_nor_object(world: World, intake: MediaIntake, data: bytes) -> None:
     refused = await intake.store_picture(ANN, data, role="image", filename="a.png")
@@ -90,12 +90,14 @@ async def test_what_is_no_picture_leaves_neither_row_nor_object(world: World, in
 async def test_an_upload_gets_its_row_when_it_is_first_used_and_only_then_is_it_read(
     world: World, intake: MediaIntake, objects: ObjectStore
 ) -> None:
-    key = await uploaded(objects, drawn("WEBP"))
+    key = await upload(objects, image_bytes("WEBP"))
     assert await world.pool.fetchval("SELECT count(*) FROM files") == 0
 
     references = await InputResolver(objects, intake).resolve(ANN.owner, [RequestedInput("a", "garment", key)])
 
-    assert references[0].key not in (None, key) and references[0].sha256 == hashlib.sha256(drawn("WEBP")).hexdigest()
+    assert (
+        references[0].key not in (None, key) and references[0].sha256 == hashlib.sha256(image_bytes("WEBP")).hexdigest()
+    )
     (row,) = await world.pool.fetch("SELECT * FROM files")
     assert (row["category"], row["content_type"], row["filename"]) == ("garment", "image/webp", "Me-my-coat.png")
     assert (row["key"], row["upload_key"]) == (references[0].key, key)
@@ -106,8 +108,8 @@ async def test_an_upload_gets_its_row_when_it_is_first_used_and_only_then_is_it_
 async def test_a_picture_replaced_after_its_first_use_is_not_what_is_made_of(
     world: World, intake: MediaIntake, objects: ObjectStore
 ) -> None:
-    first, second = drawn(size=(8, 9)), drawn(size=(30, 20))
-    key = await uploaded(objects, first)
+    first, second = image_bytes(size=(8, 9)), image_bytes(size=(30, 20))
+    key = await upload(objects, first)
     (before,) = await InputResolver(objects, intake).resolve(ANN.owner, [RequestedInput("a", "image", key)])
 
     await objects.put(key, second, "image/png")
@@ -123,7 +125,7 @@ async def test_a_picture_replaced_after_its_first_use_is_not_what_is_made_of(
 async def test_an_upload_used_twice_at_once_is_stored_once(
     world: World, intake: MediaIntake, objects: ObjectStore
 ) -> None:
-    key = await uploaded(objects, drawn())
+    key = await upload(objects, image_bytes())
     inputs = InputResolver(objects, intake)
 
     found = await asyncio.gather(*(inputs.resolve(ANN.owner, [RequestedInput("a", "image", key)]) for _ in range(4)))
@@ -137,7 +139,7 @@ async def test_an_upload_used_twice_at_once_is_stored_once(
 async def test_an_upload_that_is_no_picture_is_refused_with_the_field(
     intake: MediaIntake, objects: ObjectStore
 ) -> None:
-    key = await uploaded(objects, b"<html>")
+    key = await upload(objects, b"<html>")
 
     with pytest.raises(Problem) as refused:
         await InputResolver(objects, intake).resolve(ANN.owner, [RequestedInput("image_urls.3", "garment", key)])
@@ -148,7 +150,7 @@ async def test_an_upload_that_is_no_picture_is_refused_with_the_field(
 async def test_unknown_and_foreign_keys_are_refused_in_the_same_words(
     intake: MediaIntake, objects: ObjectStore
 ) -> None:
-    foreign = await uploaded(objects, drawn(), BOB.owner)
+    foreign = await upload(objects, image_bytes(), BOB.owner)
     unknown = upload_key("user", ANN.owner.id, uuid4(), "a.png")
     said = set()
 
@@ -163,7 +165,7 @@ async def test_unknown_and_foreign_keys_are_refused_in_the_same_words(
 async def test_known_tells_a_picture_of_the_owner_by_key_and_by_url_and_nothing_else(
     intake: MediaIntake, objects: ObjectStore
 ) -> None:
-    key, page = await uploaded(objects, drawn()), await uploaded(objects, b"<html>")
+    key, page = await upload(objects, image_bytes()), await upload(objects, b"<html>")
 
     known = [await intake.find_picture(ANN, text) for text in (key, objects.presign_get(key, 60))]
     unknown = [
@@ -179,7 +181,7 @@ async def test_known_tells_a_picture_of_the_owner_by_key_and_by_url_and_nothing_
 
 
 async def test_a_discarded_picture_is_gone(world: World, intake: MediaIntake, objects: ObjectStore) -> None:
-    picture = await intake.store_picture(ANN, drawn(), role="photo", filename="photo.png")
+    picture = await intake.store_picture(ANN, image_bytes(), role="photo", filename="photo.png")
     assert isinstance(picture, StoredPicture)
 
     await intake.discard(ANN, picture)
@@ -189,7 +191,7 @@ async def test_a_discarded_picture_is_gone(world: World, intake: MediaIntake, ob
         await objects.stat(picture.key)
 
 
-async def _succeeded(world: World, store: UUID, generation: UUID, results: int) -> list[str]:
+async def _succeed(world: World, store: UUID, generation: UUID, results: int) -> list[str]:
     keys = [artefact_key("store", store, generation, i, "png") for i in range(results)]
     made = tuple(
         Artefact(key=key, content_type="image/png", size=3 + i, sha256="ab" * 32, width=8, height=9)
@@ -208,8 +210,8 @@ async def test_results_get_their_rows_when_the_generation_ends(world: World) -> 
     store, headers = await world.store()
     generation = UUID((await world.create(headers)).json()["data"]["session_id"])
 
-    keys = await _succeeded(world, store, generation, 2)
-    await world.until(_counted(world, 2))
+    keys = await _succeed(world, store, generation, 2)
+    await world.until(_has_files(world, 2))
 
     rows = await world.pool.fetch("SELECT * FROM files ORDER BY image_order")
     assert [row["key"] for row in rows] == keys
@@ -220,11 +222,11 @@ async def test_results_get_their_rows_when_the_generation_ends(world: World) -> 
     ]
 
 
-def _counted(world: World, count: int) -> Callable[[], "asyncio.Future[bool]"]:
-    async def counted() -> bool:
+def _has_files(world: World, count: int) -> Callable[[], "asyncio.Future[bool]"]:
+    async def has_files() -> bool:
         return bool(await world.pool.fetchval("SELECT count(*) = $1 FROM files", count))
 
-    return lambda: asyncio.ensure_future(counted())
+    return lambda: asyncio.ensure_future(has_files())
 
 
 async def test_inputs_are_linked_with_the_measures_of_their_uploads(
@@ -233,7 +235,7 @@ async def test_inputs_are_linked_with_the_measures_of_their_uploads(
     """002.8 file rows with order, primary picture, generation link."""
     store, headers = await world.store()
     owner = Owner(kind="store", id=store)
-    key = await uploaded(objects, drawn("PNG", (5, 6)), owner)
+    key = await upload(objects, image_bytes("PNG", (5, 6)), owner)
     generation = UUID((await world.create(headers, image_urls=[key, key])).json()["data"]["session_id"])
     linked = await world.pool.fetch("SELECT key, width FROM files WHERE generation_id = $1", generation)
     key = linked[0]["key"]

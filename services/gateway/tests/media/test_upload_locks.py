@@ -15,7 +15,7 @@ from atelier_messaging.database import Connection
 from atelier_storage.objects import ObjectStore
 
 from ..support.native import create, fail
-from ..support.uploads import DAY_S, age, drawn, is_there, narration, uploaded, uploaded_text, used
+from ..support.uploads import DAY_S, age, image_bytes, is_there, narration, upload_image, upload_text, use_upload
 from ..support.world import World
 
 pytestmark = pytest.mark.stack
@@ -47,7 +47,7 @@ class Client:
 
 async def client_of(world: World) -> Client:
     _, headers = await world.store()
-    client = Client(world, headers, await uploaded_text(world, headers))
+    client = Client(world, headers, await upload_text(world, headers))
     assert (await world.client.post("/v1/quotes", headers=headers, json=client.body)).status_code == 200
     return client
 
@@ -71,7 +71,7 @@ async def _delete_what_is_made_of_it(client: Client) -> Callable[[], Awaitable[o
     return lambda: client.world.client.delete(f"/v1/generations/{generation}", headers=client.headers)
 
 
-async def blocked_by(world: World, connection: Connection, act: asyncio.Future[Any]) -> None:
+async def wait_until_blocked_by(world: World, connection: Connection, act: asyncio.Future[Any]) -> None:
     """Returns once the act waits for a lock of this connection."""
     pid = await connection.fetchval("SELECT pg_backend_pid()")
 
@@ -93,7 +93,7 @@ async def test_who_waits_for_a_file_holds_no_upload(
     async with world.pool.acquire() as holder, holder.transaction():
         await holder.execute(FILE, client.upload["key"])
         acting = asyncio.ensure_future(act())
-        await blocked_by(world, holder, acting)
+        await wait_until_blocked_by(world, holder, acting)
         await holder.execute(f"{UPLOAD} NOWAIT", client.upload["key"])
 
     await acting
@@ -102,8 +102,8 @@ async def test_who_waits_for_a_file_holds_no_upload(
 async def test_generations_that_are_written_together_lock_what_they_use_in_the_order_of_ids(world: World) -> None:
     store, headers = await world.store()
     owner = Owner(kind="store", id=store)
-    uploads = [await uploaded(world, headers, drawn()) for _ in range(2)]
-    generations = [await used(world, headers, upload) for upload in uploads]
+    uploads = [await upload_image(world, headers, image_bytes()) for _ in range(2)]
+    generations = [await use_upload(world, headers, upload) for upload in uploads]
     rows = await world.pool.fetch("SELECT id, key FROM files WHERE generation_id IS NULL ORDER BY id")
     later_first = [(owner, id_, FileUse("image", "x", key=row["key"], image_order=1))
                    for id_, row in zip(generations, rows[::-1], strict=True)]  # fmt: skip
@@ -115,7 +115,7 @@ async def test_generations_that_are_written_together_lock_what_they_use_in_the_o
     async with world.pool.acquire() as holder, holder.transaction():
         await holder.execute("SELECT FROM files WHERE id = $1 FOR UPDATE", rows[0]["id"])
         linking = asyncio.ensure_future(link())
-        await blocked_by(world, holder, linking)
+        await wait_until_blocked_by(world, holder, linking)
         await holder.execute("SELECT FROM files WHERE id = $1 FOR UPDATE NOWAIT", rows[1]["id"])
 
     await linking
@@ -162,7 +162,7 @@ async def test_an_upload_that_is_taken_into_use_while_it_is_swept_stays(world: W
         owner = Owner(kind="store", id=row["owner_id"])
         await media_store.link(user, [(owner, generation, FileUse("text", "x", key=row["key"]))])
         sweeping = asyncio.ensure_future(world.container.uploads.sweep())
-        await blocked_by(world, user, sweeping)
+        await wait_until_blocked_by(world, user, sweeping)
     await sweeping
 
     assert (await is_there(world, row["key"]), await is_there(world, client.upload["key"])) == (True, True)

@@ -19,15 +19,15 @@ from ..support.uploads import (
     DAY_S,
     LAPSED_S,
     age,
-    drawn,
+    get_upload,
+    image_bytes,
     is_there,
     narration,
-    offered,
+    offer,
     put,
-    shown,
-    uploaded,
-    uploaded_text,
-    used,
+    upload_image,
+    upload_text,
+    use_upload,
 )
 from ..support.world import World
 
@@ -48,7 +48,7 @@ async def test_the_native_surface_takes_no_upload_without_its_size(world: World)
 
 async def test_a_url_takes_exactly_the_bytes_it_was_signed_for(world: World) -> None:
     _, headers = await world.store()
-    upload = (await offered(world, headers, size_bytes=3)).json()
+    upload = (await offer(world, headers, size_bytes=3)).json()
 
     assert await put(upload, b"abc") == 200
     assert await put(upload, b"abcd", **{"Content-Length": "4"}) == 403
@@ -58,17 +58,17 @@ async def test_a_url_takes_exactly_the_bytes_it_was_signed_for(world: World) -> 
 async def test_more_bytes_than_the_type_may_have_are_refused_at_once(world: World, kind: str, most: int) -> None:
     _, headers = await world.store()
 
-    refused = await offered(world, headers, content_type=kind, size_bytes=most + 1)
+    refused = await offer(world, headers, content_type=kind, size_bytes=most + 1)
 
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "size_bytes")
-    assert (await offered(world, headers, content_type=kind, size_bytes=most)).status_code == 201
+    assert (await offer(world, headers, content_type=kind, size_bytes=most)).status_code == 201
 
 
 async def test_an_owners_uploads_are_listed_newest_first_page_after_page(world: World) -> None:
     _, headers = await world.store()
     _, stranger = await world.store()
-    made = [(await offered(world, headers)).json()["id"] for _ in range(3)]
-    await offered(world, stranger)
+    made = [(await offer(world, headers)).json()["id"] for _ in range(3)]
+    await offer(world, stranger)
 
     first = (await world.client.get("/v1/uploads?limit=2", headers=headers)).json()
     rest = (await world.client.get(f"/v1/uploads?limit=2&cursor={first['next_cursor']}", headers=headers)).json()
@@ -82,13 +82,13 @@ async def test_an_owners_uploads_are_listed_newest_first_page_after_page(world: 
 
 async def test_a_deleted_upload_is_gone_with_its_bytes(world: World) -> None:
     _, headers = await world.store()
-    upload = await uploaded(world, headers, drawn())
+    upload = await upload_image(world, headers, image_bytes())
 
     deleted = await world.client.delete(f"/v1/uploads/{upload['id']}", headers=headers)
 
     assert (deleted.status_code, deleted.content) == (204, b"")
     assert not await is_there(world, upload["key"])
-    assert (await shown(world, headers, upload)).status_code == 404
+    assert (await get_upload(world, headers, upload)).status_code == 404
     assert (await world.client.delete(f"/v1/uploads/{upload['id']}", headers=headers)).status_code == 404
     assert (await world.client.get("/v1/uploads", headers=headers)).json()["data"] == []
     refused = await world.client.post(
@@ -99,10 +99,10 @@ async def test_a_deleted_upload_is_gone_with_its_bytes(world: World) -> None:
 
 async def test_a_generation_keeps_what_it_was_made_of_when_its_upload_is_deleted(world: World) -> None:
     _, headers = await world.store()
-    upload = await uploaded(world, headers, drawn())
-    generation = await used(world, headers, upload)
+    upload = await upload_image(world, headers, image_bytes())
+    generation = await use_upload(world, headers, upload)
     key = await world.pool.fetchval("SELECT key FROM files WHERE generation_id = $1", generation)
-    assert (await shown(world, headers, upload)).json()["used"] is True
+    assert (await get_upload(world, headers, upload)).json()["used"] is True
 
     assert (await world.client.delete(f"/v1/uploads/{upload['id']}", headers=headers)).status_code == 204
 
@@ -113,7 +113,7 @@ async def test_what_is_deleted_while_the_store_is_away_is_no_upload_any_more_and
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, headers = await world.store()
-    upload = await uploaded_text(world, headers)
+    upload = await upload_text(world, headers)
     body = narration(upload)
     assert (await world.client.post("/v1/quotes", headers=headers, json=body)).status_code == 200
     stored = await world.pool.fetchval("SELECT key FROM files")
@@ -127,7 +127,7 @@ async def test_what_is_deleted_while_the_store_is_away_is_no_upload_any_more_and
     refused = await world.client.post("/v1/generations", headers=headers, json=body)
 
     assert deleted.status_code == 204
-    assert (await shown(world, headers, upload)).status_code == 404
+    assert (await get_upload(world, headers, upload)).status_code == 404
     assert (refused.status_code, refused.json()["detail"]) == (400, "inputs.0.key: There is no such upload.")
     assert (await is_there(world, stored), await is_there(world, upload["key"])) == (True, True)
     await world.container.uploads.sweep()
@@ -137,8 +137,8 @@ async def test_what_is_deleted_while_the_store_is_away_is_no_upload_any_more_and
 
 async def test_what_nobody_used_in_a_day_goes_and_what_is_used_stays(world: World) -> None:
     _, headers = await world.store()
-    unused, kept = await uploaded(world, headers, drawn()), await uploaded(world, headers, drawn())
-    generation = await used(world, headers, kept)
+    unused, kept = await upload_image(world, headers, image_bytes()), await upload_image(world, headers, image_bytes())
+    generation = await use_upload(world, headers, kept)
     key = await world.pool.fetchval("SELECT key FROM files WHERE generation_id = $1", generation)
 
     await age(world, DAY_S - 60)
@@ -148,13 +148,13 @@ async def test_what_nobody_used_in_a_day_goes_and_what_is_used_stays(world: Worl
     await world.container.uploads.sweep()
 
     assert (await is_there(world, unused["key"]), await is_there(world, key)) == (False, True)
-    assert (await shown(world, headers, unused)).status_code == 404
-    assert (await shown(world, headers, kept)).json()["expires_at"] is None
+    assert (await get_upload(world, headers, unused)).status_code == 404
+    assert (await get_upload(world, headers, kept)).json()["expires_at"] is None
 
 
 async def test_what_was_stored_for_a_quote_alone_goes_with_its_upload(world: World) -> None:
     _, headers = await world.store()
-    upload = await uploaded_text(world, headers)
+    upload = await upload_text(world, headers)
     body = narration(upload)
     assert (await world.client.post("/v1/quotes", headers=headers, json=body)).status_code == 200
     key = await world.pool.fetchval("SELECT key FROM files")
@@ -168,9 +168,9 @@ async def test_what_was_stored_for_a_quote_alone_goes_with_its_upload(world: Wor
 
 async def test_bytes_put_to_a_deleted_upload_do_not_stay(world: World) -> None:
     _, headers = await world.store()
-    upload = await uploaded(world, headers, drawn())
+    upload = await upload_image(world, headers, image_bytes())
     await world.client.delete(f"/v1/uploads/{upload['id']}", headers=headers)
-    assert await put(upload, drawn()) == 200
+    assert await put(upload, image_bytes()) == 200
 
     await age(world, LAPSED_S)
     await world.container.uploads.sweep()
@@ -216,13 +216,13 @@ async def test_an_owner_has_only_so_many_unused_uploads_and_bytes_at_once(
     rules = UploadRules(unused_max=3, unused_bytes_max=100, unused_life_s=DAY_S)
     monkeypatch.setattr(world.container.uploads, "_rules", rules)
 
-    replies = await asyncio.gather(*(offered(world, headers, size_bytes=10) for _ in range(6)))
+    replies = await asyncio.gather(*(offer(world, headers, size_bytes=10) for _ in range(6)))
 
     assert sorted(reply.status_code for reply in replies) == [201] * 3 + [429] * 3
     refused = next(reply for reply in replies if reply.status_code == 429)
     assert (refused.json()["code"], refused.headers["Retry-After"]) == ("uploads_full", "60")
-    assert (await offered(world, another, size_bytes=101)).status_code == 429
-    assert (await offered(world, another, size_bytes=100)).status_code == 201
+    assert (await offer(world, another, size_bytes=101)).status_code == 429
+    assert (await offer(world, another, size_bytes=100)).status_code == 201
 
 
 async def test_a_gateway_whose_upload_identity_may_read_refuses_to_start(

@@ -39,7 +39,7 @@ def app() -> FastAPI:
         return json_response({"read": len((await parse_body(request, Anything)).name)})
 
     @app.get("/v1/broken")
-    async def broken() -> None:
+    async def raise_surprise() -> None:
         raise RuntimeError("the password is canary")
 
     @app.get("/v1/away")

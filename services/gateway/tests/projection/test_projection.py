@@ -51,12 +51,12 @@ AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Timed = tuple[Event, datetime]
 
 
-def timed(events: list[Event]) -> list[Timed]:
+def with_times(events: list[Event]) -> list[Timed]:
     """Each event a second after the one before."""
     return [(event, AT + timedelta(seconds=index)) for index, event in enumerate(events)]
 
 
-def told(events: list[Timed]) -> Snapshot:
+def apply(events: list[Timed]) -> Snapshot:
     snapshot = Snapshot()
     for event, at in events:
         snapshot = advance(snapshot, event, at)
@@ -64,18 +64,18 @@ def told(events: list[Timed]) -> Snapshot:
 
 
 def after(events: list[Event]) -> Snapshot:
-    return told(timed(events))
+    return apply(with_times(events))
 
 
 @given(STEPS, st.one_of(st.none(), ENDINGS), st.randoms(use_true_random=False))
 def test_any_order_and_any_repetition_of_events_ends_in_the_same_picture(
     steps: list[Event], ending: Event | None, chance: random.Random
 ) -> None:
-    events = timed([QUEUED, *steps, *([ending] if ending else [])])
+    events = with_times([QUEUED, *steps, *([ending] if ending else [])])
     muddled = [*events, *chance.choices(events, k=3)]
     chance.shuffle(muddled)
 
-    assert told(muddled) == told(events)
+    assert apply(muddled) == apply(events)
 
 
 @given(STEPS, ENDINGS, ENDINGS)
@@ -159,8 +159,8 @@ def test_only_what_changes_is_saved_and_strangers_are_left_alone() -> None:
     rendering, stranger = Snapshot(state="rendering", credits_reserved=2), uuid4()
     late = RenderStarted(generation_id=stranger, attempt=1)
 
-    assert fold({ID: rendering}, timed([QUEUED, late])) == {}
-    assert set(fold({ID: Snapshot()}, timed([QUEUED, late]))) == {ID}
+    assert fold({ID: rendering}, with_times([QUEUED, late])) == {}
+    assert set(fold({ID: Snapshot()}, with_times([QUEUED, late]))) == {ID}
 
 
 def test_every_state_has_a_rank() -> None:

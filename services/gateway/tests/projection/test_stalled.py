@@ -27,7 +27,7 @@ async def stand_still(world: World, headers: Headers | None = None) -> UUID:
 
     async def is_queued() -> bool:
         sent = not await world.pool.fetchval("SELECT count(*) FROM outbox")
-        return sent and (await shown(world, id_))[0] == "queued"
+        return sent and (await state_and_charge(world, id_))[0] == "queued"
 
     await world.until(is_queued)
     await world.pool.execute("UPDATE generations SET updated_at = now() - interval '1 hour' WHERE id = $1", id_)
@@ -41,11 +41,11 @@ async def check_twice(world: World, id_: UUID) -> None:
         await world.container.recovery.check()
 
 
-def succeeded(id_: UUID) -> Message:
+def success_of(id_: UUID) -> Message:
     return GenerationSucceeded(generation_id=id_, outputs=(), delivered=1, captured=1, refunded=0, provider="simulator")
 
 
-async def shown(world: World, id_: UUID) -> tuple[str, int]:
+async def state_and_charge(world: World, id_: UUID) -> tuple[str, int]:
     row = await world.pool.fetchrow("SELECT state, credits_captured FROM generations WHERE id = $1", id_)
     assert row is not None
     return row["state"], row["credits_captured"]
@@ -53,11 +53,11 @@ async def shown(world: World, id_: UUID) -> tuple[str, int]:
 
 async def test_a_lost_end_is_asked_for_and_shown_and_followed(world: World) -> None:
     id_ = await stand_still(world)
-    world.neighbours.standing[id_] = [succeeded(id_)]
+    world.neighbours.standing[id_] = [success_of(id_)]
 
     await world.container.recovery.check()
 
-    assert await shown(world, id_) == ("succeeded", 1)
+    assert await state_and_charge(world, id_) == ("succeeded", 1)
     events = "SELECT state FROM generation_events WHERE generation_id = $1 ORDER BY id"
     assert [row["state"] for row in await world.pool.fetch(events, id_)][-1] == "succeeded"
 
@@ -67,7 +67,7 @@ async def test_a_lost_end_is_told_by_webhook(world: World) -> None:
     endpoint = {"url": "https://hooks.shop-pictures.net/atelier"}
     assert (await world.client.post("/v1/webhooks", headers=headers, json=endpoint)).status_code == 201
     id_ = await stand_still(world, headers)
-    world.neighbours.standing[id_] = [succeeded(id_)]
+    world.neighbours.standing[id_] = [success_of(id_)]
 
     await world.container.recovery.check()
 
@@ -77,19 +77,19 @@ async def test_a_lost_end_is_told_by_webhook(world: World) -> None:
 
 async def test_the_event_that_comes_after_all_changes_nothing(world: World) -> None:
     id_ = await stand_still(world)
-    world.neighbours.standing[id_] = [GenerationQueued(generation_id=id_, credits=1), succeeded(id_)]
+    world.neighbours.standing[id_] = [GenerationQueued(generation_id=id_, credits=1), success_of(id_)]
     await world.container.recovery.check()
     before = await world.pool.fetchval("SELECT count(*) FROM generation_events WHERE generation_id = $1", id_)
 
-    await world.neighbours.say(succeeded(id_))
+    await world.neighbours.say(success_of(id_))
     other = await stand_still(world)
-    await world.neighbours.say(succeeded(other))
+    await world.neighbours.say(success_of(other))
 
-    async def heard() -> bool:
-        return (await shown(world, other))[0] == "succeeded"
+    async def has_succeeded() -> bool:
+        return (await state_and_charge(world, other))[0] == "succeeded"
 
-    await world.until(heard)
-    assert await shown(world, id_) == ("succeeded", 1)
+    await world.until(has_succeeded)
+    assert await state_and_charge(world, id_) == ("succeeded", 1)
     after = await world.pool.fetchval("SELECT count(*) FROM generation_events WHERE generation_id = $1", id_)
     assert before == after
 
@@ -99,7 +99,7 @@ async def test_a_request_the_session_never_got_ends_without_a_charge_and_can_nev
 
     await check_twice(world, id_)
 
-    assert await shown(world, id_) == ("failed", 0)
+    assert await state_and_charge(world, id_) == ("failed", 0)
     assert id_ in world.neighbours.tombstones
 
 
@@ -119,7 +119,7 @@ async def test_what_the_session_lost_while_credits_were_held_is_refunded_and_wha
     await check_twice(world, id_)
 
     state, refunds = end
-    assert (await shown(world, id_))[0] == state
+    assert (await state_and_charge(world, id_))[0] == state
     assert [one == id_ for one in world.neighbours.refunds] == refunds
     world.neighbours.refunds.clear()
 
@@ -130,7 +130,7 @@ async def test_what_was_accepted_while_the_session_was_away_is_not_lost_because_
     id_ = await stand_still(world)
 
     await world.container.recovery.check()
-    first = await shown(world, id_)
+    first = await state_and_charge(world, id_)
     world.neighbours.standing[id_] = []
     await world.pool.execute("UPDATE generations SET checked_at = NULL WHERE id = $1", id_)
     await world.container.recovery.check()
@@ -138,7 +138,7 @@ async def test_what_was_accepted_while_the_session_was_away_is_not_lost_because_
     await world.pool.execute("UPDATE generations SET checked_at = NULL WHERE id = $1", id_)
     await world.container.recovery.check()
 
-    assert first == await shown(world, id_) == ("queued", 0)
+    assert first == await state_and_charge(world, id_) == ("queued", 0)
     assert id_ not in world.neighbours.tombstones
 
 
@@ -148,7 +148,7 @@ async def test_while_billing_is_silent_nothing_is_said_of_what_the_session_lost(
 
     await check_twice(world, id_)
 
-    assert (await shown(world, id_))[0] == "queued"
+    assert (await state_and_charge(world, id_))[0] == "queued"
     assert id_ not in world.neighbours.tombstones
 
 
@@ -164,7 +164,7 @@ async def test_a_request_that_still_waits_in_the_outbox_is_late_and_not_lost(wor
 
     await check_twice(world, id_)
 
-    assert (await shown(world, id_))[0] in ("accepted", "queued")
+    assert (await state_and_charge(world, id_))[0] in ("accepted", "queued")
     assert id_ not in world.neighbours.tombstones
 
 
@@ -172,18 +172,18 @@ async def test_a_generation_is_asked_about_once_in_its_time_whatever_the_answer(
     id_ = await stand_still(world)
     world.neighbours.standing[id_] = []
     await world.container.recovery.check()
-    world.neighbours.standing[id_] = [succeeded(id_)]
+    world.neighbours.standing[id_] = [success_of(id_)]
 
     await world.container.recovery.check()
 
-    assert (await shown(world, id_))[0] != "succeeded"
+    assert (await state_and_charge(world, id_))[0] != "succeeded"
 
 
 async def test_a_session_that_does_not_answer_leaves_everything_as_it_is(world: World) -> None:
     id_ = await stand_still(world)
-    before = await shown(world, id_)
+    before = await state_and_charge(world, id_)
     world.neighbours.broken.add("standing")
 
     await world.container.recovery.check()
 
-    assert await shown(world, id_) == before
+    assert await state_and_charge(world, id_) == before

@@ -92,26 +92,26 @@ async def test_a_redis_that_is_away_is_an_outage() -> None:
 PROXIES = networks("10.0.0.0/8, 192.0.2.7, fd00::/8")
 
 
-def asked(peer: str, *forwarded: str) -> Scope:
+def scope_of(peer: str, *forwarded: str) -> Scope:
     return {"type": "http", "client": (peer, 4711), "headers": [(b"x-forwarded-for", f.encode()) for f in forwarded]}
 
 
 @pytest.mark.parametrize(
     ("scope", "client"),
     [
-        (asked("203.0.113.9"), "203.0.113.9"),
-        (asked("203.0.113.9", "198.51.100.1"), "203.0.113.9"),  # not a proxy of ours: anybody can write a header
-        (asked("10.0.0.1", "198.51.100.1"), "198.51.100.1"),
-        (asked("10.0.0.1", "1.1.1.1, 198.51.100.1"), "198.51.100.1"),  # the left part is the client's own invention
-        (asked("10.0.0.1", "1.1.1.1, 198.51.100.1, 192.0.2.7"), "198.51.100.1"),
-        (asked("10.0.0.1", "1.1.1.1", "198.51.100.1"), "198.51.100.1"),  # two headers are one list
-        (asked("10.0.0.1", "10.0.0.3, 10.0.0.2"), "10.0.0.3"),
-        (asked("10.0.0.1", "198.51.100.1:4711"), "198.51.100.1"),
-        (asked("10.0.0.1", "[2001:db8::1]:4711"), "2001:db8::1"),
-        (asked("10.0.0.1", "198.51.100.1, nonsense"), "10.0.0.1"),
-        (asked("10.0.0.1", ""), "10.0.0.1"),
-        (asked("::ffff:10.0.0.1", "198.51.100.1"), "198.51.100.1"),
-        (asked("fd00::5", "198.51.100.1"), "198.51.100.1"),
+        (scope_of("203.0.113.9"), "203.0.113.9"),
+        (scope_of("203.0.113.9", "198.51.100.1"), "203.0.113.9"),  # not a proxy of ours: anybody can write a header
+        (scope_of("10.0.0.1", "198.51.100.1"), "198.51.100.1"),
+        (scope_of("10.0.0.1", "1.1.1.1, 198.51.100.1"), "198.51.100.1"),  # the left part is the client's own invention
+        (scope_of("10.0.0.1", "1.1.1.1, 198.51.100.1, 192.0.2.7"), "198.51.100.1"),
+        (scope_of("10.0.0.1", "1.1.1.1", "198.51.100.1"), "198.51.100.1"),  # two headers are one list
+        (scope_of("10.0.0.1", "10.0.0.3, 10.0.0.2"), "10.0.0.3"),
+        (scope_of("10.0.0.1", "198.51.100.1:4711"), "198.51.100.1"),
+        (scope_of("10.0.0.1", "[2001:db8::1]:4711"), "2001:db8::1"),
+        (scope_of("10.0.0.1", "198.51.100.1, nonsense"), "10.0.0.1"),
+        (scope_of("10.0.0.1", ""), "10.0.0.1"),
+        (scope_of("::ffff:10.0.0.1", "198.51.100.1"), "198.51.100.1"),
+        (scope_of("fd00::5", "198.51.100.1"), "198.51.100.1"),
     ],
 )
 def test_a_forwarded_address_is_believed_as_far_as_our_own_proxies_wrote_it(scope: Scope, client: str) -> None:
@@ -119,7 +119,7 @@ def test_a_forwarded_address_is_believed_as_far_as_our_own_proxies_wrote_it(scop
 
 
 def test_without_configured_proxies_no_header_is_believed() -> None:
-    assert client_ip(asked("10.0.0.1", "198.51.100.1"), ()) == "10.0.0.1"
+    assert client_ip(scope_of("10.0.0.1", "198.51.100.1"), ()) == "10.0.0.1"
     assert client_ip({"type": "http", "client": None, "headers": []}, PROXIES) == "unknown"
 
 

@@ -80,7 +80,7 @@ class Connection:
             self.close()
 
 
-async def started(world: World, count: int = 1) -> UUID:
+async def wait_until_started(world: World, count: int = 1) -> UUID:
     """The generation that the session heard of last, once there are so many."""
 
     async def heard() -> bool:

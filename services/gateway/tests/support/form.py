@@ -60,7 +60,7 @@ def error(refused: httpx.Response) -> tuple[int, str]:
     return refused.status_code, body["code"]
 
 
-def succeeded(generation: UUID, owner: UUID) -> GenerationSucceeded:
+def success_of(generation: UUID, owner: UUID) -> GenerationSucceeded:
     key = artefact_key("user", owner, generation, 0, "png")
     made = Artefact(key=key, content_type="image/png", size=3, sha256="ab" * 32, width=8, height=9)
     return GenerationSucceeded(

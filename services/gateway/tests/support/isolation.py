@@ -81,7 +81,7 @@ async def narrate(world: World, headers: Headers) -> str:
     return await posting("/api/story-generations", {"story_id": story}, "id")(world, headers)
 
 
-async def told(world: World, headers: Headers) -> str:
+async def create_story(world: World, headers: Headers) -> str:
     """A delivery to an endpoint of their own."""
     webhook = await hook(world, headers)
     return await posting(f"/v1/webhooks/{webhook}/test", {}, "id")(world, headers)
@@ -103,7 +103,7 @@ FAMILIES: Mapping[str, Family] = {
         user, posting("/v1/generate?onmodel", FLAT_LAY | {"modelId": "123"}, "job_id"), "/v1/onmodel/status/{id}"
     ),
     "/v1/flatlay/status/": Family(user, posting("/v1/generate?flatlay", FLAT_LAY, "job_id"), "/v1/flatlay/status/{id}"),
-    "/v1/webhooks/deliveries/": Family(user, told, "/v1/webhooks/deliveries/{id}", strangers=(store, member)),
+    "/v1/webhooks/deliveries/": Family(user, create_story, "/v1/webhooks/deliveries/{id}", strangers=(store, member)),
     "/v1/webhooks/": Family(store, hook, "/v1/webhooks/{id}", strangers=(user, member)),
     "/api/stories/": Family(user, tell, "/api/stories/{id}"),
     "/api/story-generations/": Family(user, narrate, "/api/story-generations/{id}"),

@@ -12,7 +12,7 @@ from atelier_contracts import (
     GenerationSucceeded,
 )
 
-from .neighbours import queued
+from .neighbours import admit
 from .world import World
 
 IMAGE = {"kind": "image", "prompt": "a cat", "size": "256x256"}
@@ -23,12 +23,12 @@ async def create(world: World, headers: dict[str, str], body: dict[str, Any] | N
     made = await world.client.post("/v1/generations", headers=headers | more, json=body or IMAGE)
     assert made.status_code == 201, made.text
     generation = UUID(made.json()["id"])
-    if world.neighbours.answer is queued:
-        await projected(world, generation, "queued")
+    if world.neighbours.answer is admit:
+        await wait_until_projected(world, generation, "queued")
     return generation
 
 
-async def projected(world: World, generation: UUID, state: str) -> None:
+async def wait_until_projected(world: World, generation: UUID, state: str) -> None:
     async def looks_so() -> bool:
         found = await world.pool.fetchval("SELECT state FROM generations WHERE id = $1", generation)
         return bool(found == state)
@@ -36,14 +36,14 @@ async def projected(world: World, generation: UUID, state: str) -> None:
     await world.until(looks_so)
 
 
-async def shown(world: World, headers: dict[str, str], generation: UUID) -> dict[str, Any]:
+async def get_view(world: World, headers: dict[str, str], generation: UUID) -> dict[str, Any]:
     found: dict[str, Any] = (await world.client.get(f"/v1/generations/{generation}", headers=headers)).json()
     return found
 
 
-async def reached(world: World, headers: dict[str, str], generation: UUID, status: str) -> None:
+async def wait_until_status(world: World, headers: dict[str, str], generation: UUID, status: str) -> None:
     async def looks_so() -> bool:
-        return bool((await shown(world, headers, generation))["status"] == status)
+        return bool((await get_view(world, headers, generation))["status"] == status)
 
     await world.until(looks_so)
 
@@ -52,7 +52,7 @@ async def fail(world: World, headers: dict[str, str], generation: UUID) -> None:
     await world.neighbours.say(
         GenerationFailed(generation_id=generation, outcome="failed", code="provider_failed", reason="no", refunded=1)
     )
-    await reached(world, headers, generation, "failed")
+    await wait_until_status(world, headers, generation, "failed")
 
 
 async def cancel(world: World, headers: dict[str, str], generation: UUID, key: str | None = None) -> httpx.Response:

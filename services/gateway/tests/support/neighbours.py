@@ -32,23 +32,23 @@ from atelier_contracts.routes import BILLING_COMMANDS, EXCHANGE, RENDER_COMMANDS
 Answer = Callable[[GenerationRequested], Message | None]
 
 
-def queued(request: GenerationRequested) -> Message:
+def admit(request: GenerationRequested) -> Message:
     """Admits."""
     return GenerationQueued(generation_id=request.generation_id, credits=1)
 
 
-def declined(request: GenerationRequested) -> Message:
+def decline(request: GenerationRequested) -> Message:
     """Has no credits."""
     return GenerationRejected(
         generation_id=request.generation_id, reason="insufficient_credits", required=1, available=0
     )
 
 
-def silent(_: Message) -> None:
+def ignore(_: Message) -> None:
     """Says nothing."""
 
 
-def cancelled(cancel: CancelRequested) -> Message:
+def confirm_cancel(cancel: CancelRequested) -> Message:
     """Stops it and gives everything back."""
     return GenerationCancelled(generation_id=cancel.generation_id, refunded=1)
 
@@ -58,11 +58,11 @@ class Neighbours:
     """What session and billing would do: ``answer`` a request, pass a ``verdict`` on a withdrawal (None: be silent),
     ``stop`` what is cancelled, and tell from their ``records`` (by path under ``/internal/``)."""
 
-    answer: Answer = queued
+    answer: Answer = admit
     verdict: str | None = "withdrawn"
     balance: int = 7
     """Credits available to everybody."""
-    stop: Callable[[CancelRequested], Message | None] = cancelled
+    stop: Callable[[CancelRequested], Message | None] = confirm_cancel
     records: dict[str, Any] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
     """Kinds of record that are answered 503."""
@@ -79,7 +79,7 @@ class Neighbours:
 
     def reset(self) -> None:
         """Willing again, and with no memory."""
-        self.answer, self.verdict, self.stop = queued, "withdrawn", cancelled
+        self.answer, self.verdict, self.stop = admit, "withdrawn", confirm_cancel
         self.balance = 7
         self.grants_answered = True
         self.records.clear()

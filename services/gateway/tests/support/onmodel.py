@@ -12,7 +12,7 @@ from PIL import Image
 from atelier_contracts import Artefact, GenerationRequested, GenerationSucceeded, Message
 from atelier_storage.keys import artefact_key
 
-from .neighbours import queued
+from .neighbours import admit
 from .world import World
 
 CREATE = "/v1/generate?onmodel"
@@ -34,7 +34,7 @@ def body(*pictures: str, **changes: Any) -> dict[str, Any]:
     return {"photos": photos, "modelId": "123", "backgroundId": "456"} | changes
 
 
-async def left(world: World) -> dict[str, int]:
+async def rows_and_objects(world: World) -> dict[str, int]:
     tables = ("generations", "idempotency", "outbox", "files")
     return {name: await world.pool.fetchval(f"SELECT count(*) FROM {name}") for name in tables}
 
@@ -42,14 +42,14 @@ async def left(world: World) -> dict[str, int]:
 NOTHING = {"generations": 0, "idempotency": 0, "outbox": 0, "files": 0}
 
 
-def refused_with(reply: httpx.Response) -> tuple[int, str]:
+def error_of(reply: httpx.Response) -> tuple[int, str]:
     """Every error is {success: false, message, error_code} and no more (004.4)."""
     told = reply.json()
     assert set(told) == {"success", "message", "error_code"} and told["success"] is False and told["message"]
     return reply.status_code, told["error_code"]
 
 
-def delivering(world: World, owner: UUID) -> None:
+def deliver_pictures(world: World, owner: UUID) -> None:
     """From now on everything is made at once."""
 
     def answer(request: GenerationRequested) -> Message:
@@ -59,7 +59,7 @@ def delivering(world: World, owner: UUID) -> None:
             generation_id=request.generation_id, outputs=(made,), delivered=1, captured=3, refunded=0, provider="local"
         )
         background.add(asyncio.create_task(world.neighbours.say(done)))
-        return queued(request)
+        return admit(request)
 
     background: set[asyncio.Task[None]] = set()
     world.neighbours.answer = answer

@@ -33,7 +33,7 @@ def failure_of(request: GenerationRequested) -> Message:
     )
 
 
-def requested(world: World) -> GenerationRequested:
+def last_request(world: World) -> GenerationRequested:
     """The last request that reached the session."""
     message = world.neighbours.heard[-1].message
     assert isinstance(message, GenerationRequested)

@@ -20,7 +20,7 @@ STORY = {"title": "The lighthouse", "text": "The old keeper climbed the stairs. 
 HIDDEN = ("stories", "story_generations", "generation_logs")
 
 
-async def told(world: World, headers: Headers, **changes: Any) -> str:
+async def create_story(world: World, headers: Headers, **changes: Any) -> str:
     """The id of a new story."""
     made = await world.client.post(STORIES, headers=headers, json={**STORY, **changes})
     assert made.status_code == 201, made.text
@@ -31,14 +31,14 @@ async def initiate(world: World, headers: Headers, story: object, **more: str) -
     return await world.client.post(GENERATIONS, headers={**headers, **more}, json={"story_id": str(story)})
 
 
-async def started(world: World, headers: Headers, story: str | None = None) -> UUID:
+async def start_narration(world: World, headers: Headers, story: str | None = None) -> UUID:
     """The id of a new narration."""
-    made = await initiate(world, headers, story or await told(world, headers))
+    made = await initiate(world, headers, story or await create_story(world, headers))
     assert made.status_code == 202, made.text
     return UUID(made.json()["id"])
 
 
-async def seen(world: World, headers: Headers, id_: UUID) -> dict[str, Any]:
+async def get_narration(world: World, headers: Headers, id_: UUID) -> dict[str, Any]:
     reply = await world.client.get(f"{GENERATIONS}/{id_}", headers=headers)
     assert reply.status_code == 200, reply.text
     body: dict[str, Any] = reply.json()
@@ -47,7 +47,7 @@ async def seen(world: World, headers: Headers, id_: UUID) -> dict[str, Any]:
 
 async def becomes(world: World, headers: Headers, id_: UUID, status: str, progress: int | None = None) -> None:
     async def arrived() -> bool:
-        view = await seen(world, headers, id_)
+        view = await get_narration(world, headers, id_)
         return bool(view["status"] == status and progress in (None, view["progress"]))
 
     await world.until(arrived)
@@ -71,6 +71,6 @@ async def fail(world: World, id_: UUID) -> None:
     )
 
 
-def asked_of_session(world: World, id_: UUID) -> GenerationRequested:
+def request_of(world: World, id_: UUID) -> GenerationRequested:
     messages = [envelope.message for envelope in world.neighbours.heard]
     return next(m for m in messages if isinstance(m, GenerationRequested) and m.generation_id == id_)

@@ -16,13 +16,13 @@ DAY_S = 86_400
 LAPSED_S = 1_000
 
 
-def drawn() -> bytes:
+def image_bytes() -> bytes:
     made = io.BytesIO()
     Image.new("RGB", (8, 9), "red").save(made, "PNG")
     return made.getvalue()
 
 
-async def offered(world: World, headers: dict[str, str], **changes: Any) -> httpx.Response:
+async def offer(world: World, headers: dict[str, str], **changes: Any) -> httpx.Response:
     body = {"filename": "me.png", "content_type": "image/png", "size_bytes": 10}
     return await world.client.post("/v1/uploads", headers=headers, json=body | changes)
 
@@ -32,14 +32,14 @@ async def put(upload: dict[str, Any], data: bytes, **changes: str) -> int:
         return (await client.put(upload["upload_url"], content=data, headers=upload["headers"] | changes)).status_code
 
 
-async def uploaded(world: World, headers: dict[str, str], data: bytes) -> dict[str, Any]:
-    upload: dict[str, Any] = (await offered(world, headers, size_bytes=len(data))).json()
+async def upload_image(world: World, headers: dict[str, str], data: bytes) -> dict[str, Any]:
+    upload: dict[str, Any] = (await offer(world, headers, size_bytes=len(data))).json()
     assert await put(upload, data) == 200
     return upload
 
 
-async def uploaded_text(world: World, headers: dict[str, str]) -> dict[str, Any]:
-    upload = (await offered(world, headers, filename="a.txt", content_type="text/plain", size_bytes=2)).json()
+async def upload_text(world: World, headers: dict[str, str]) -> dict[str, Any]:
+    upload = (await offer(world, headers, filename="a.txt", content_type="text/plain", size_bytes=2)).json()
     assert await put(upload, b"Hi") == 200
     return dict(upload)
 
@@ -48,14 +48,14 @@ def narration(upload: dict[str, Any]) -> dict[str, Any]:
     return {"kind": "narration", "inputs": [{"role": "text", "key": upload["key"]}]}
 
 
-async def used(world: World, headers: dict[str, str], upload: dict[str, Any]) -> UUID:
+async def use_upload(world: World, headers: dict[str, str], upload: dict[str, Any]) -> UUID:
     body = IMAGE | {"inputs": [{"role": "image", "key": upload["key"]}]}
     generation = await create(world, headers, body)
     await fail(world, headers, generation)
     return generation
 
 
-async def shown(world: World, headers: dict[str, str], upload: dict[str, Any]) -> httpx.Response:
+async def get_upload(world: World, headers: dict[str, str], upload: dict[str, Any]) -> httpx.Response:
     return await world.client.get(f"/v1/uploads/{upload['id']}", headers=headers)
 
 

@@ -24,7 +24,7 @@ from atelier_storage.objects import ObjectStore
 from atelier_storage.safe_poster import SafePoster
 from atelier_storage.settings import StorageSettings
 
-from .webhook_receiver import Receiver, receiving
+from .webhook_receiver import Receiver, open_receiver
 
 SECRETS = SigningSecrets(SecretStr("the pepper of the tests"))
 OUTCOMES = ("delivered", "retried")
@@ -79,14 +79,20 @@ class Desk:
 
 
 def _delivery(owner: Owner, endpoint: UUID, about: UUID) -> NewDelivery:
-    told: dict[str, Any] = {"type": "generation.queued", "timestamp": "2026-01-01T12:00:00+00:00", "data": {}}
-    return NewDelivery(uuid7(), owner, endpoint, None, str(endpoint), "generation.queued", about, told)
+    receiver_with_endpoint: dict[str, Any] = {
+        "type": "generation.queued",
+        "timestamp": "2026-01-01T12:00:00+00:00",
+        "data": {},
+    }
+    return NewDelivery(
+        uuid7(), owner, endpoint, None, str(endpoint), "generation.queued", about, receiver_with_endpoint
+    )
 
 
 @asynccontextmanager
-async def told(desk: Desk, owner: Owner, *answers: str) -> AsyncIterator[tuple[Receiver, UUID]]:
+async def receiver_with_endpoint(desk: Desk, owner: Owner, *answers: str) -> AsyncIterator[tuple[Receiver, UUID]]:
     """A receiver, and an endpoint that leads there."""
-    async with receiving(*answers) as receiver:
+    async with open_receiver(*answers) as receiver:
         yield receiver, await desk.endpoint(receiver.url, owner)
 
 
@@ -96,14 +102,14 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def sending_until(sender: WebhookDispatcher, holds: Callable[[], bool]) -> None:
+async def send_until(sender: WebhookDispatcher, holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not holds():
             await sender.send_due()
             await asyncio.sleep(0.01)
 
 
-def counted() -> list[float]:
+def read_metrics() -> list[float]:
     """Delivered, retried, and how many delays were measured."""
     tried = [REGISTRY.get_sample_value("atelier_webhook_attempts_total", {"outcome": one}) for one in OUTCOMES]
     return [number or 0.0 for number in (*tried, REGISTRY.get_sample_value("atelier_webhook_seconds_count"))]

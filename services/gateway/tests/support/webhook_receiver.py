@@ -76,7 +76,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(*answers: str) -> AsyncIterator[Receiver]:
+async def open_receiver(*answers: str) -> AsyncIterator[Receiver]:
     """A receiver at a port of its own."""
     receiver = Receiver(answers=list(answers))
     receiver.answering.set()

@@ -6,7 +6,7 @@ from uuid import UUID
 from atelier_contracts import Artefact, RenderStarted
 from atelier_storage.keys import artefact_key
 
-from .native import projected, success
+from .native import success, wait_until_projected
 from .webhook_receiver import Receiver
 from .world import World
 
@@ -21,11 +21,11 @@ async def make(world: World, headers: Headers, url: str, **more: Any) -> dict[st
     return found
 
 
-async def signing_secret(world: World, headers: Headers) -> str:
+async def get_signing_secret(world: World, headers: Headers) -> str:
     return str((await world.client.get("/v1/webhooks/secret", headers=headers)).json()["secret"])
 
 
-async def came(world: World, receiver: Receiver, number: int) -> None:
+async def wait_for_messages(world: World, receiver: Receiver, number: int) -> None:
     async def enough() -> bool:
         return len(receiver.got) >= number
 
@@ -35,10 +35,10 @@ async def came(world: World, receiver: Receiver, number: int) -> None:
 async def succeed(world: World, user: UUID, generation: UUID) -> None:
     key = artefact_key("user", user, generation, 0, "png")
     await world.neighbours.say(RenderStarted(generation_id=generation, attempt=1))
-    await projected(world, generation, "rendering")
+    await wait_until_projected(world, generation, "rendering")
     output = Artefact(key=key, content_type="image/png", size=3, sha256="ab" * 32, width=256, height=256)
     await world.neighbours.say(success(generation, output))
-    await projected(world, generation, "succeeded")
+    await wait_until_projected(world, generation, "succeeded")
 
 
 async def deliveries(world: World, headers: Headers, query: str = "") -> list[dict[str, Any]]:

@@ -58,7 +58,7 @@ async def team_of(world: World) -> Team:
     return Team(world, user, UUID(made.json()["id"]), headers)
 
 
-def delivered(count: int, unit: int) -> Callable[[GenerationRequested], Message]:
+def deliver(count: int, unit: int) -> Callable[[GenerationRequested], Message]:
     """So many of the pictures are made, each at this price."""
 
     def ends(request: GenerationRequested) -> Message:
@@ -81,7 +81,7 @@ def delivered(count: int, unit: int) -> Callable[[GenerationRequested], Message]
     return ends
 
 
-def failed(request: GenerationRequested) -> Message:
+def fail_with_reason(request: GenerationRequested) -> Message:
     """Nothing is made, everything is paid back."""
     return GenerationFailed(
         generation_id=request.generation_id,

@@ -49,7 +49,7 @@ async def _big(start: bytes, length: int) -> AsyncIterator[bytes]:
         yield CHUNK
 
 
-def _begun(media: str) -> tuple[str, bytes]:
+def _beginning_of(media: str) -> tuple[str, bytes]:
     """The content type and the first bytes of a body that may go on for ever."""
     if media == "multipart/form-data":
         field = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
@@ -62,7 +62,7 @@ async def test_a_body_past_the_cap_is_413_although_its_length_is_not_told(world:
     tried = 0
 
     async for method, path, content in _routes(world):
-        content_type, start = _begun(next(iter(content)))
+        content_type, start = _beginning_of(next(iter(content)))
         headers = _headers(credentials, path) | {"Content-Type": content_type}
         body = _big(start, LARGER_BODIES.get(path, MIB))
         url = path + QUERIES.get(path, "")

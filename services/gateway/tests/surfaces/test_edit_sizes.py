@@ -36,7 +36,7 @@ def test_of_sizes_of_one_shape_the_default_is_taken() -> None:
     assert nearest_size(["256x256", "512x512", "1024x1024"], 300, 300) == "1024x1024"
 
 
-def drawn(size: tuple[int, int], orientation: int | None = None) -> bytes:
+def image_bytes(size: tuple[int, int], orientation: int | None = None) -> bytes:
     """A picture; with an orientation, stored on its side as a phone does."""
     out = io.BytesIO()
     exif = Image.Exif()
@@ -46,24 +46,22 @@ def drawn(size: tuple[int, int], orientation: int | None = None) -> bytes:
     return out.getvalue()
 
 
-def requested(world: World) -> GenerationRequested:
+def last_request(world: World) -> GenerationRequested:
     message = world.neighbours.heard[-1].message
     assert isinstance(message, GenerationRequested)
     return message
 
 
-async def edited(
-    world: World, headers: dict[str, str], picture: bytes, path: str, **fields: str
-) -> GenerationRequested:
+async def edit(world: World, headers: dict[str, str], picture: bytes, path: str, **fields: str) -> GenerationRequested:
     """POSTs an edit, and while that waits the session tells that it failed: what reached the session."""
     files = {"image": ("me.jpg", picture, "image/jpeg")}
     waiting = asyncio.create_task(world.client.post(path, headers=headers, files=files, data=fields))
 
-    async def started() -> bool:
+    async def has_started() -> bool:
         return bool(world.neighbours.started)
 
-    await world.until(started)
-    request = requested(world)
+    await world.until(has_started)
+    request = last_request(world)
     failure = GenerationFailed(
         generation_id=request.generation_id, outcome="failed", code="provider_failed", reason="no", refunded=1
     )
@@ -83,10 +81,10 @@ def credits_of(request: GenerationRequested) -> int:
 @pytest.mark.parametrize(
     ("picture", "made", "costs"),
     [
-        (drawn(PORTRAIT), "1024x1536", 15),
-        (drawn(LANDSCAPE), "1536x1024", 15),
-        (drawn(PORTRAIT, orientation=6), "1536x1024", 15),
-        (drawn(SQUARE), "1024x1024", 10),
+        (image_bytes(PORTRAIT), "1024x1536", 15),
+        (image_bytes(LANDSCAPE), "1536x1024", 15),
+        (image_bytes(PORTRAIT, orientation=6), "1536x1024", 15),
+        (image_bytes(SQUARE), "1024x1024", 10),
     ],
     ids=["portrait", "landscape", "turned", "square"],
 )
@@ -95,7 +93,7 @@ async def test_an_edit_in_openais_shape_keeps_the_shape_of_its_picture(
 ) -> None:
     _, headers = await world.store()
 
-    request = await edited(world, headers, picture, "/v1/images/edits", prompt="a hat", **size)
+    request = await edit(world, headers, picture, "/v1/images/edits", prompt="a hat", **size)
 
     assert (request.spec.size, credits_of(request)) == (made, costs)
 
@@ -104,9 +102,9 @@ async def test_an_edit_in_openais_shape_keeps_the_shape_of_its_picture(
 async def test_a_variation_keeps_the_shape_too_and_a_named_size_is_made(world: World) -> None:
     _, headers = await world.store()
 
-    varied = await edited(world, headers, drawn(PORTRAIT), "/v1/images/variations")
+    varied = await edit(world, headers, image_bytes(PORTRAIT), "/v1/images/variations")
     world.neighbours.started.clear()
-    named = await edited(world, headers, drawn(PORTRAIT), "/v1/images/variations", size="256x256")
+    named = await edit(world, headers, image_bytes(PORTRAIT), "/v1/images/variations", size="256x256")
 
     assert (varied.spec.size, named.spec.size) == ("1024x1536", "256x256")
 
@@ -125,7 +123,7 @@ async def test_a_native_edit_is_quoted_priced_and_made_in_the_same_size(
     world: World, shape: tuple[int, int], model: str | None, size: str, costs: int
 ) -> None:
     _, headers = await world.store()
-    data = f"data:image/jpeg;base64,{base64.b64encode(drawn(shape)).decode()}"
+    data = f"data:image/jpeg;base64,{base64.b64encode(image_bytes(shape)).decode()}"
     body = {"kind": "image", "prompt": "a hat", "inputs": [{"role": "image", "data": data}]}
     body |= {"model": model} if model else {}
 
@@ -134,7 +132,7 @@ async def test_a_native_edit_is_quoted_priced_and_made_in_the_same_size(
     made = await world.client.post("/v1/generations", headers=headers, json=body)
 
     assert (quote.json()["credits"], made.json()["credits"]["reserved"]) == (costs, costs), made.text
-    assert requested(world).spec.size == size
+    assert last_request(world).spec.size == size
     assert stored == 0, "a quote stores nothing"
 
 
@@ -148,7 +146,7 @@ async def test_an_edit_of_a_picture_out_in_the_world_is_made_and_priced_as_the_s
         "/v1/generations", headers=headers, json={"kind": "image", "prompt": "a hat", "inputs": inputs}
     )
 
-    assert (made.json()["credits"]["reserved"], requested(world).spec.size) == (10, "1024x1024")
+    assert (made.json()["credits"]["reserved"], last_request(world).spec.size) == (10, "1024x1024")
 
 
 @pytest.mark.stack

@@ -11,7 +11,7 @@ from atelier_contracts import GenerationCancelled, GenerationFailed, GenerationR
 from atelier_contracts.render import FailureCode
 from atelier_gateway.generations.failure_problems import FAILURE_RULES
 
-from ..support.neighbours import queued
+from ..support.neighbours import admit
 from ..support.onmodel import body, picture
 from ..support.workspace import team_of
 from ..support.world import World
@@ -45,7 +45,7 @@ TOLD: Mapping[str, Told] = {
 }
 
 
-def ended(request: GenerationRequested, code: str) -> Message:
+def end_of(request: GenerationRequested, code: str) -> Message:
     id_ = request.generation_id
     if code == "cancelled":
         return GenerationCancelled(generation_id=id_, refunded=1)
@@ -80,13 +80,13 @@ def answer_with(world: World, code: str) -> None:
     saying: list[asyncio.Task[None]] = []
 
     def answer(request: GenerationRequested) -> Message:
-        saying.append(asyncio.create_task(world.neighbours.say(ended(request, code))))
-        return queued(request)
+        saying.append(asyncio.create_task(world.neighbours.say(end_of(request, code))))
+        return admit(request)
 
     world.neighbours.answer = answer
 
 
-async def asked(world: World, surface: str, code: str) -> httpx.Response:
+async def create_and_wait(world: World, surface: str, code: str) -> httpx.Response:
     """One create that waits, and ends like that."""
     answer_with(world, code)
     return await ask(world, surface)
@@ -101,7 +101,7 @@ def test_every_code_that_render_can_say_has_its_row() -> None:
 async def test_an_ending_says_whose_fault_it_was_and_whether_to_try_again(
     world: World, surface: str, code: str
 ) -> None:
-    reply, told = await asked(world, surface, code), TOLD[code]
+    reply, told = await create_and_wait(world, surface, code), TOLD[code]
 
     assert reply.status_code == told.status
     assert ("Retry-After" in reply.headers) is told.again
@@ -132,7 +132,7 @@ async def test_an_ending_says_whose_fault_it_was_and_whether_to_try_again(
 async def test_a_refusal_of_the_request_names_what_has_to_change(
     world: World, surface: str, code: str, param: str
 ) -> None:
-    error = (await asked(world, surface, code)).json()["error"]
+    error = (await create_and_wait(world, surface, code)).json()["error"]
 
     assert (error["type"], error["param"]) == ("invalid_request_error", param)
     assert error["message"] == "It says why. Nothing is charged."

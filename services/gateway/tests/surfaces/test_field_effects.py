@@ -34,7 +34,7 @@ from atelier_gateway.web.json_bodies import RequestBody
 from atelier_storage.keys import artefact_key
 
 from ..support.form import FORM
-from ..support.neighbours import queued
+from ..support.neighbours import admit
 from ..support.onmodel import body as photos
 from ..support.onmodel import picture, uri
 from ..support.workspace import team_of
@@ -213,7 +213,7 @@ def with_(base: Any, path: str, value: Any) -> Any:
     return {**base, name: with_(base.get(name, {}), rest, value)}
 
 
-def made_at_once(world: World) -> Callable[[GenerationRequested], Message]:
+def deliver_at_once(world: World) -> Callable[[GenerationRequested], Message]:
     """Admits, stores a picture and tells that it is made."""
     background: set[asyncio.Task[None]] = set()
 
@@ -234,7 +234,7 @@ def made_at_once(world: World) -> Callable[[GenerationRequested], Message]:
 
     def answer(request: GenerationRequested) -> Message:
         background.add(asyncio.create_task(deliver(request)))
-        return queued(request)
+        return admit(request)
 
     return answer
 
@@ -270,7 +270,7 @@ async def trace(world: World, surface: str, create: Create, body: Mapping[str, A
 @pytest.mark.parametrize(("surface", "path"), PROBES, ids=[f"{surface}-{path}" for surface, path in PROBES])
 async def test_a_field_changes_something_or_is_refused(world: World, surface: str, path: str) -> None:
     create = CREATES[surface]
-    world.neighbours.answer = made_at_once(world)
+    world.neighbours.answer = deliver_at_once(world)
     base = {**create.base, **create.more.get(path, {})}
     changed = with_(base, path, sample(create, path))
     if path in create.never:

@@ -41,16 +41,16 @@ async def _operations(world: World) -> AsyncIterator[tuple[str, str, dict[str, A
     document = (await world.client.get("/openapi.json")).json()
     for path, operations in document["paths"].items():
         for method, described in operations.items():
-            yield method, path, _inlined(described, document["components"]["schemas"])
+            yield method, path, _inline(described, document["components"]["schemas"])
 
 
-def _inlined(node: Any, schemas: Mapping[str, Any]) -> Any:
+def _inline(node: Any, schemas: Mapping[str, Any]) -> Any:
     """Without references."""
     if isinstance(node, dict):
         if isinstance(reference := node.get("$ref"), str):
-            return _inlined(schemas[reference.rsplit("/", 1)[-1]], schemas)
-        return {name: _inlined(value, schemas) for name, value in node.items() if name != "responses"}
-    return [_inlined(value, schemas) for value in node] if isinstance(node, list) else node
+            return _inline(schemas[reference.rsplit("/", 1)[-1]], schemas)
+        return {name: _inline(value, schemas) for name, value in node.items() if name != "responses"}
+    return [_inline(value, schemas) for value in node] if isinstance(node, list) else node
 
 
 def _example(schema: Mapping[str, Any]) -> Any:
@@ -125,7 +125,7 @@ async def test_no_text_in_any_parameter_is_a_surprise(world: World) -> None:
         headers = await _headers(world, path)
         names = [one["name"] for one in described.get("parameters", ()) if one["in"] == "query"]
         for text in QUERY_TEXTS:
-            for url in (_filled(path, text), *(f"{_filled(path, ANY_ID)}?{name}={text}" for name in names)):
+            for url in (_fill(path, text), *(f"{_fill(path, ANY_ID)}?{name}={text}" for name in names)):
                 reply = await world.client.request(method, url, headers=headers)
                 assert reply.status_code not in (429, 500) and not reply.is_redirect, (method, url[:200], reply.text)
                 tried += 1
@@ -133,5 +133,5 @@ async def test_no_text_in_any_parameter_is_a_surprise(world: World) -> None:
     assert tried > 150
 
 
-def _filled(path: str, text: str) -> str:
+def _fill(path: str, text: str) -> str:
     return "/".join(text if part.startswith("{") else quote(part) for part in path.split("/"))

@@ -37,17 +37,17 @@ def uri(data: bytes, type_: str = "image/png") -> str:
     return f"data:{type_};base64,{base64.b64encode(data).decode()}"
 
 
-async def uploaded(world: World, owner: Owner, data: bytes) -> str:
+async def upload(world: World, owner: Owner, data: bytes) -> str:
     key = upload_key(owner.kind, owner.id, uuid4(), "picture.png")
     await world.container.objects.put(key, data, "image/png")
     return key
 
 
-def made_of(*inputs: dict[str, Any]) -> dict[str, Any]:
+def body_with(*inputs: dict[str, Any]) -> dict[str, Any]:
     return IMAGE | {"inputs": list(inputs)}
 
 
-def requested(world: World) -> list[GenerationRequested]:
+def requests(world: World) -> list[GenerationRequested]:
     return [heard.message for heard in world.neighbours.heard if isinstance(heard.message, GenerationRequested)]
 
 
@@ -55,10 +55,10 @@ def requested(world: World) -> list[GenerationRequested]:
 async def test_a_picture_of_each_type_is_taken_in_the_body_and_as_an_upload(world: World, format_: str) -> None:
     user, headers = await world.user()
     data = file(RED, format_)
-    key = await uploaded(world, Owner(kind="user", id=user), data)
+    key = await upload(world, Owner(kind="user", id=user), data)
 
     for given in ({"data": uri(data, TYPES[format_])}, {"key": key}):
-        reply = await world.client.post("/v1/generations", headers=headers, json=made_of({"role": "image", **given}))
+        reply = await world.client.post("/v1/generations", headers=headers, json=body_with({"role": "image", **given}))
         assert reply.status_code == 201, reply.text
 
     rows = await world.pool.fetch("SELECT DISTINCT content_type, width, height FROM files")
@@ -112,7 +112,7 @@ async def test_an_openai_edit_by_a_mask_that_marks_nothing_is_refused_before_any
     error = refused.json()["error"]
     assert (refused.status_code, error["param"]) == (400, "mask")
     assert NOTHING in error["message"]
-    assert not requested(world)
+    assert not requests(world)
     assert await world.pool.fetchval("SELECT count(*) FROM files") == 0
 
 
@@ -122,15 +122,15 @@ async def test_a_mask_that_marks_nothing_is_refused_by_its_key_however_it_was_us
 ) -> None:
     user, headers = await world.user()
     owner = Owner(kind="user", id=user)
-    image, mask, hole = [await uploaded(world, owner, file(one)) for one in (RED, DARK, HOLE)]
+    image, mask, hole = [await upload(world, owner, file(one)) for one in (RED, DARK, HOLE)]
     if used_before:
-        await world.client.post("/v1/generations", headers=headers, json=made_of({"role": "image", "key": mask}))
+        await world.client.post("/v1/generations", headers=headers, json=body_with({"role": "image", "key": mask}))
 
     refused, taken = [
         await world.client.post(
             "/v1/generations",
             headers=headers,
-            json=made_of({"role": "image", "key": image}, {"role": "mask", "key": key}),
+            json=body_with({"role": "image", "key": image}, {"role": "mask", "key": key}),
         )
         for key in (mask, hole)
     ]
@@ -139,15 +139,15 @@ async def test_a_mask_that_marks_nothing_is_refused_by_its_key_however_it_was_us
     assert refused.json()["errors"][0]["field"] == "inputs.1.key"
     assert NOTHING in refused.json()["errors"][0]["message"]
     assert taken.status_code == 201
-    assert len(requested(world)) == 1 + used_before
+    assert len(requests(world)) == 1 + used_before
 
 
 async def test_a_mask_that_marks_nothing_is_refused_in_the_body_and_in_a_workspace(world: World) -> None:
     _, headers = await world.user()
     team = await team_of(world)
     owner = Owner(kind="workspace", id=team.id)
-    image, mask = [await uploaded(world, owner, file(one)) for one in (RED, DARK)]
-    inputs = made_of({"role": "image", "data": uri(file(RED))}, {"role": "mask", "data": uri(file(DARK))})
+    image, mask = [await upload(world, owner, file(one)) for one in (RED, DARK)]
+    inputs = body_with({"role": "image", "data": uri(file(RED))}, {"role": "mask", "data": uri(file(DARK))})
 
     native = await world.client.post("/v1/generations", headers=headers, json=inputs)
     workspace = await team.ask(image=image, mask=mask)
@@ -155,4 +155,4 @@ async def test_a_mask_that_marks_nothing_is_refused_in_the_body_and_in_a_workspa
     assert native.status_code == workspace.status_code == 400
     assert native.json()["errors"][0]["field"] == "inputs.1.data"
     assert workspace.json()["error"]["details"]["errors"][0]["field"] == "mask"
-    assert not requested(world)
+    assert not requests(world)

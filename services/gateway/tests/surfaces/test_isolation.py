@@ -32,7 +32,7 @@ def _family(path: str) -> Family | None:
     return next((family for prefix, family in FAMILIES.items() if path.startswith(prefix)), None)
 
 
-def _seen(answer: httpx.Response, id_: str) -> tuple[int, bytes, dict[str, str]]:
+def _visible_parts(answer: httpx.Response, id_: str) -> tuple[int, bytes, dict[str, str]]:
     """What a client can tell one answer from another by."""
     body = VOLATILE.sub(b"", answer.content).replace(id_.encode(), b"ID")
     return answer.status_code, body, {name: value for name, value in answer.headers.items() if name not in DIFFERS}
@@ -74,7 +74,7 @@ async def _generations(world: World) -> int:
 async def _ask(world: World, headers: Headers, method: str, path: str, id_: str) -> tuple[int, bytes, dict[str, str]]:
     body: dict[str, str] | None = None if method in ("get", "delete") else {}
     url = re.sub(r"\{[^}]*\}", id_, path)
-    return _seen(await world.client.request(method, url, headers=headers, json=body), id_)
+    return _visible_parts(await world.client.request(method, url, headers=headers, json=body), id_)
 
 
 @pytest.mark.parametrize("prefix", FAMILIES)
@@ -101,8 +101,8 @@ async def test_a_trpc_session_of_another_user_is_answered_as_an_unknown_one(worl
 
     unknown = str(uuid4())
     assert (await get(owner, mine)).status_code == 200
-    foreign = _seen(await get(stranger, mine), mine)
-    assert foreign[0] == 404 and foreign == _seen(await get(stranger, unknown), unknown)
+    foreign = _visible_parts(await get(stranger, mine), mine)
+    assert foreign[0] == 404 and foreign == _visible_parts(await get(stranger, unknown), unknown)
 
 
 async def test_one_key_of_two_tenants_is_two_keys(world: World) -> None:

@@ -13,7 +13,7 @@ from atelier_contracts import GenerationRequested, GenerationSucceeded, Message
 from atelier_gateway.generations.model_notices import notice_headers
 from atelier_gateway.surfaces import ROUTED
 
-from ..support.native import projected, shown
+from ..support.native import get_view, wait_until_projected
 from ..support.workspace import Team, team_of
 from ..support.world import World
 
@@ -43,7 +43,7 @@ def client_of(world: World, today: date) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://dated", timeout=30)
 
 
-def made(request: GenerationRequested) -> Message:
+def success_of(request: GenerationRequested) -> Message:
     """By the successor, at OpenAI."""
     return GenerationSucceeded(
         generation_id=request.generation_id,
@@ -56,21 +56,23 @@ def made(request: GenerationRequested) -> Message:
     )
 
 
-def requested(world: World) -> GenerationRequested:
+def last_request(world: World) -> GenerationRequested:
     message = world.neighbours.heard[-1].message
     assert isinstance(message, GenerationRequested)
     return message
 
 
-async def answered(world: World, client: httpx.AsyncClient, path: str, headers: dict[str, str]) -> httpx.Response:
+async def create_and_wait(
+    world: World, client: httpx.AsyncClient, path: str, headers: dict[str, str]
+) -> httpx.Response:
     """POSTs, and while that waits the session tells that it is made."""
     waiting = asyncio.create_task(client.post(path, headers=headers, json=ASKED))
 
-    async def started() -> bool:
+    async def has_started() -> bool:
         return bool(world.neighbours.started)
 
-    await world.until(started)
-    await world.neighbours.say(made(requested(world)))
+    await world.until(has_started)
+    await world.neighbours.say(success_of(last_request(world)))
     return await waiting
 
 
@@ -86,23 +88,23 @@ async def test_who_waits_is_told_of_the_end_the_successor_and_the_maker(
     world: World, team: Team, today: date, successor: str | None, path: str
 ) -> None:
     async with client_of(world, today) as client:
-        reply = await answered(world, client, path, team.headers)
+        reply = await create_and_wait(world, client, path, team.headers)
 
     body = reply.json() if path.startswith("/v1") else reply.json()["data"]
     assert reply.status_code == 200, reply.text
     assert {name: reply.headers.get(name) for name in HEADERS} == HEADERS
     assert (body["model"], body["successor"]) == ("gpt-image-1.5", successor)
     assert body["made_by"] == {"provider": "openai", "model": SUCCESSOR}
-    assert requested(world).spec.model == "gpt-image-1.5"
+    assert last_request(world).spec.model == "gpt-image-1.5"
 
 
 @pytest.mark.stack
 async def test_reply_view_and_receipt_say_what_was_named_and_what_made_it(world: World, team: Team) -> None:
     async with client_of(world, GONE) as client:
         reply = await client.post("/v1/generations", headers=team.headers, json={"kind": "image", **ASKED})
-    generation = requested(world).generation_id
-    await world.neighbours.say(made(requested(world)))
-    await projected(world, generation, "succeeded")
+    generation = last_request(world).generation_id
+    await world.neighbours.say(success_of(last_request(world)))
+    await wait_until_projected(world, generation, "succeeded")
 
     assert {name: reply.headers.get(name) for name in HEADERS} == HEADERS
     assert (reply.json()["model"], reply.json()["successor"], reply.json()["made_by"]) == (
@@ -111,7 +113,7 @@ async def test_reply_view_and_receipt_say_what_was_named_and_what_made_it(world:
         None,
     )
     receipt = await world.client.get(f"/v1/generations/{generation}/receipt", headers=team.headers)
-    for told in (await shown(world, team.headers, generation), receipt.json()):
+    for told in (await get_view(world, team.headers, generation), receipt.json()):
         assert (told["model"], told["successor"]) == ("gpt-image-1.5", SUCCESSOR)
         assert told["made_by"] == {"provider": "openai", "model": SUCCESSOR}
 
@@ -123,7 +125,7 @@ async def test_what_a_withdrawn_model_is_named_for_costs_the_lower_price(world: 
         reply = await client.post("/v1/generations", headers=team.headers, json={"kind": "image", **small})
 
     assert reply.json()["credits"]["reserved"] == 3
-    assert requested(world).work.size == "256x256"
+    assert last_request(world).work.size == "256x256"
 
 
 @pytest.mark.stack

@@ -23,7 +23,7 @@ async def team(world: World) -> Team:
     return await team_of(world)
 
 
-def asked(world: World) -> GenerationRequested:
+def last_request(world: World) -> GenerationRequested:
     message = world.neighbours.heard[-1].message
     assert isinstance(message, GenerationRequested)
     return message
@@ -37,7 +37,7 @@ async def test_locally_a_provider_without_an_account_is_stood_in_for_and_the_rep
 
     assert (seed.json()["data"]["provider"], seed.json()["data"]["asked_provider"]) == ("local", "google")
     assert (native.status_code, native.json()["provider"]) == (201, "local")
-    assert asked(team.world).spec.provider == "local"
+    assert last_request(team.world).spec.provider == "local"
 
 
 async def test_with_production_settings_a_missing_provider_is_503_and_leaves_nothing(team: Team) -> None:
@@ -59,7 +59,7 @@ async def test_a_provider_that_is_set_up_is_used(team: Team) -> None:
         reply = await client.post("/v1/generations", headers=team.headers, json=IMAGE | {"model": "gpt-image-2"})
 
     assert (reply.status_code, reply.json()["provider"]) == (201, "openai")
-    assert (asked(team.world).spec.provider, asked(team.world).spec.model) == ("openai", "gpt-image-2")
+    assert (last_request(team.world).spec.provider, last_request(team.world).spec.model) == ("openai", "gpt-image-2")
 
 
 @pytest.mark.parametrize(
@@ -112,15 +112,15 @@ async def test_the_default_model_is_one_that_the_provider_has(team: Team) -> Non
 async def test_openais_list_has_the_models_that_can_be_asked_for_here(world: World) -> None:
     _, headers = await world.store()
 
-    async def listed(client: httpx.AsyncClient) -> set[str]:
+    async def list_models(client: httpx.AsyncClient) -> set[str]:
         found = (await client.get("/v1/models", headers=headers)).json()["data"]
         return {model["id"] for model in found}
 
     async with surfaces_where(world, OPENAI, LOCAL, production=True) as client:
-        assert await listed(client) == {"dall-e-3", "gpt-image-2"}
+        assert await list_models(client) == {"dall-e-3", "gpt-image-2"}
         assert (await client.get("/v1/models/imagen", headers=headers)).status_code == 404
     async with surfaces_where(world, LOCAL) as client:
-        assert {"dall-e-3", "imagen"} <= await listed(client)
+        assert {"dall-e-3", "imagen"} <= await list_models(client)
 
 
 async def test_what_render_said_last_stands_while_it_does_not_answer() -> None:

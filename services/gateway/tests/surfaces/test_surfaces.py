@@ -27,13 +27,13 @@ pytestmark = pytest.mark.stack
 IMAGE = {"kind": "image", "prompt": "a cat", "size": "256x256"}
 
 
-async def created(world: World, headers: dict[str, str]) -> UUID:
+async def create_generation(world: World, headers: dict[str, str]) -> UUID:
     return UUID((await world.create(headers)).json()["data"]["session_id"])
 
 
 async def test_a_store_follows_its_generation_to_the_picture(world: World) -> None:
     store, headers = await world.store()
-    generation = await created(world, headers)
+    generation = await create_generation(world, headers)
     key = artefact_key("store", store, generation, 0, "png")
     made = Artefact(key=key, content_type="image/png", size=3, sha256="ab" * 32, width=8, height=9)
 
@@ -57,7 +57,7 @@ async def test_a_store_follows_its_generation_to_the_picture(world: World) -> No
 async def test_a_forged_success_never_opens_another_tenants_picture(world: World) -> None:
     victim, _ = await world.store()
     _, headers = await world.store()
-    generation = await created(world, headers)
+    generation = await create_generation(world, headers)
     foreign = Artefact(
         key=artefact_key("store", victim, uuid4(), 0, "png"), content_type="image/png", size=3, sha256="ab" * 32
     )
@@ -77,7 +77,7 @@ async def test_a_forged_success_never_opens_another_tenants_picture(world: World
 
 async def test_a_failure_tells_the_store_why(world: World) -> None:
     _, headers = await world.store()
-    generation = await created(world, headers)
+    generation = await create_generation(world, headers)
 
     await world.neighbours.say(
         GenerationFailed(
@@ -92,7 +92,7 @@ async def test_a_failure_tells_the_store_why(world: World) -> None:
 
 async def test_another_tenants_id_is_answered_exactly_as_an_unknown_one(world: World) -> None:
     _, headers = await world.store()
-    generation = await created(world, headers)
+    generation = await create_generation(world, headers)
     _, other_store = await world.store()
     _, user = await world.user()
 
@@ -269,11 +269,11 @@ async def test_the_story_of_a_generation_nobody_knows_is_404(world: World) -> No
 
 
 async def _status(world: World, headers: dict[str, str], generation: UUID, status: str) -> None:
-    async def reached() -> bool:
+    async def has_status() -> bool:
         shown = await world.client.get(f"/api/v1/generation/{generation}", headers=headers)
         return bool(shown.json()["data"]["status"] == status)
 
-    await world.until(reached)
+    await world.until(has_status)
 
 
 async def test_a_gateway_whose_upload_identity_may_read_refuses_to_start(storage_settings: StorageSettings) -> None:

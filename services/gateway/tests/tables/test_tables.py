@@ -23,10 +23,10 @@ async def test_the_declared_tables_are_the_migrated_ones(migrated: str) -> None:
 
 def _differences(connection: Connection) -> list[object]:
     compared = MigrationContext.configure(connection, opts={"compare_type": True})
-    return list(compare_metadata(compared, _declared()))
+    return list(compare_metadata(compared, _declarations()))
 
 
-def _declared() -> MetaData:
+def _declarations() -> MetaData:
     """The gateway's own: where other services' tests run in the same process, their tables are declared, too."""
     metadata = MetaData()
     for mapper in SQLModel._sa_registry.mappers:

@@ -18,8 +18,8 @@ from atelier_messaging import database
 from atelier_messaging.database import Pool
 from atelier_messaging.testing import migrated_database
 
-from ..support.webhook_dispatchers import AGAIN, Desk, counted, sending_until, told, until
-from ..support.webhook_receiver import receiving
+from ..support.webhook_dispatchers import AGAIN, Desk, read_metrics, receiver_with_endpoint, send_until, until
+from ..support.webhook_receiver import open_receiver
 
 pytestmark = pytest.mark.stack
 
@@ -44,9 +44,12 @@ def owner() -> Owner:
 
 
 async def test_what_fails_is_sent_again_under_the_same_id_until_it_is_taken(desk: Desk, owner: Owner) -> None:
-    async with told(desk, owner, "500 Oh", "302 Found\r\nLocation: http://127.0.0.1:9/") as (receiver, endpoint):
+    async with receiver_with_endpoint(desk, owner, "500 Oh", "302 Found\r\nLocation: http://127.0.0.1:9/") as (
+        receiver,
+        endpoint,
+    ):
         [id_] = await desk.note(owner, endpoint)
-        before = counted()
+        before = read_metrics()
         sender = desk.sender()
         for _ in range(3):
             await desk.sent(sender)
@@ -58,11 +61,11 @@ async def test_what_fails_is_sent_again_under_the_same_id_until_it_is_taken(desk
     assert [attempt["status"] for attempt in delivery.attempts] == [500, 302, 204]
     assert (delivery.state, [attempt["number"] for attempt in delivery.attempts]) == ("delivered", [1, 2, 3])
     assert (await desk.standing(owner, endpoint)).failing_since is None
-    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 2, 1]
+    assert [now - then for now, then in zip(read_metrics(), before, strict=True)] == [1, 2, 1]
 
 
 async def test_when_no_try_is_left_it_has_failed_and_a_replay_begins_anew(desk: Desk, owner: Owner) -> None:
-    async with told(desk, owner, "500 Oh", "500 Oh") as (receiver, endpoint):
+    async with receiver_with_endpoint(desk, owner, "500 Oh", "500 Oh") as (receiver, endpoint):
         [id_] = await desk.note(owner, endpoint)
         sender = desk.sender(schedule=(60,))
         await desk.sent(sender)
@@ -79,7 +82,7 @@ async def test_when_no_try_is_left_it_has_failed_and_a_replay_begins_anew(desk: 
 
 
 async def test_410_switches_the_endpoint_off_and_ends_what_was_on_its_way(desk: Desk, owner: Owner) -> None:
-    async with told(desk, owner, "410 Gone") as (receiver, endpoint):
+    async with receiver_with_endpoint(desk, owner, "410 Gone") as (receiver, endpoint):
         about = uuid4()
         ids = [*await desk.note(owner, endpoint, about=about), *await desk.note(owner, endpoint, about=about)]
         await desk.sent(desk.sender())
@@ -91,7 +94,7 @@ async def test_410_switches_the_endpoint_off_and_ends_what_was_on_its_way(desk: 
 
 
 async def test_an_endpoint_that_has_taken_nothing_for_days_is_switched_off(desk: Desk, owner: Owner) -> None:
-    async with told(desk, owner, "500 Oh", "500 Oh") as (_, endpoint):
+    async with receiver_with_endpoint(desk, owner, "500 Oh", "500 Oh") as (_, endpoint):
         await desk.note(owner, endpoint)
         await desk.sent(desk.sender())
         assert (await desk.standing(owner, endpoint)).disabled_at is None
@@ -103,7 +106,7 @@ async def test_an_endpoint_that_has_taken_nothing_for_days_is_switched_off(desk:
 
 
 async def test_retry_after_is_waited_for(desk: Desk, owner: Owner) -> None:
-    async with told(desk, owner, "429 Slow\r\nRetry-After: 3600") as (_, endpoint):
+    async with receiver_with_endpoint(desk, owner, "429 Slow\r\nRetry-After: 3600") as (_, endpoint):
         [id_] = await desk.note(owner, endpoint)
         await desk.sent(desk.sender(schedule=(1, 1)))
 
@@ -115,22 +118,25 @@ async def test_retry_after_is_waited_for(desk: Desk, owner: Owner) -> None:
 
 
 async def test_a_receiver_that_does_not_answer_delays_nobody_else(desk: Desk, owner: Owner) -> None:
-    async with told(desk, owner) as (slow, slow_endpoint), told(desk, owner) as (quick, quick_endpoint):
+    async with (
+        receiver_with_endpoint(desk, owner) as (slow, slow_endpoint),
+        receiver_with_endpoint(desk, owner) as (quick, quick_endpoint),
+    ):
         slow.hold()
         await desk.note(owner, slow_endpoint, number=3 * PER_TARGET)
         await desk.note(owner, quick_endpoint, number=2 * PER_TARGET)
         sender = desk.sender()
 
-        await sending_until(sender, lambda: len(quick.got) == 2 * PER_TARGET and len(slow.got) == PER_TARGET)
+        await send_until(sender, lambda: len(quick.got) == 2 * PER_TARGET and len(slow.got) == PER_TARGET)
         slow.answering.set()
-        await sending_until(sender, lambda: len(slow.got) == 3 * PER_TARGET)
+        await send_until(sender, lambda: len(slow.got) == 3 * PER_TARGET)
         await sender.wait_until_idle()
     assert len(slow.got) == 3 * PER_TARGET and len(quick.got) == 2 * PER_TARGET
 
 
 async def test_an_owner_with_many_slow_endpoints_leaves_room_for_others(desk: Desk, owner: Owner) -> None:
     other = Owner(kind="user", id=uuid4())
-    async with receiving() as slow, told(desk, other) as (quick, quick_endpoint):
+    async with open_receiver() as slow, receiver_with_endpoint(desk, other) as (quick, quick_endpoint):
         slow.hold()
         for _ in range(6):
             await desk.note(owner, await desk.endpoint(slow.url, owner), number=PER_TARGET)
@@ -149,7 +155,7 @@ async def test_a_crash_after_sending_sends_it_again_under_the_same_id(
     desk: Desk, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatcher, "LEAVING_S", 0)
-    async with told(desk, owner) as (receiver, endpoint):
+    async with receiver_with_endpoint(desk, owner) as (receiver, endpoint):
         receiver.hold()
         [id_] = await desk.note(owner, endpoint)
         crashed = asyncio.create_task(desk.sender().run())
@@ -168,7 +174,7 @@ async def test_a_crash_after_sending_sends_it_again_under_the_same_id(
 
 
 async def test_who_has_lost_the_lease_changes_nothing_any_more(desk: Desk, owner: Owner) -> None:
-    async with told(desk, owner, "500 Oh") as (receiver, endpoint):
+    async with receiver_with_endpoint(desk, owner, "500 Oh") as (receiver, endpoint):
         receiver.hold()
         [id_] = await desk.note(owner, endpoint)
         late, quick = desk.sender(), desk.sender()
@@ -186,7 +192,7 @@ async def test_who_has_lost_the_lease_changes_nothing_any_more(desk: Desk, owner
 
 
 async def test_two_senders_never_send_the_same_delivery(desk: Desk, owner: Owner) -> None:
-    async with receiving() as receiver:
+    async with open_receiver() as receiver:
         ids: list[UUID] = []
         for _ in range(4):
             ids += await desk.note(owner, await desk.endpoint(receiver.url, owner), number=6)
@@ -200,7 +206,7 @@ async def test_two_senders_never_send_the_same_delivery(desk: Desk, owner: Owner
 async def test_an_event_waits_for_the_first_try_of_the_one_before_it_but_not_for_its_retries(
     desk: Desk, owner: Owner
 ) -> None:
-    async with told(desk, owner, "500 Oh") as (receiver, endpoint):
+    async with receiver_with_endpoint(desk, owner, "500 Oh") as (receiver, endpoint):
         about = uuid4()
         first, second = *await desk.note(owner, endpoint, about=about), *await desk.note(owner, endpoint, about=about)
         sender = desk.sender()
@@ -215,7 +221,7 @@ async def test_an_event_waits_for_the_first_try_of_the_one_before_it_but_not_for
 
 
 async def test_nothing_is_sent_into_our_own_network(desk: Desk, owner: Owner) -> None:
-    async with told(desk, owner) as (receiver, endpoint):
+    async with receiver_with_endpoint(desk, owner) as (receiver, endpoint):
         [id_] = await desk.note(owner, endpoint)
         await desk.sent(desk.sender(loopback=False))
 
@@ -225,7 +231,7 @@ async def test_nothing_is_sent_into_our_own_network(desk: Desk, owner: Owner) ->
 
 
 async def test_no_answer_in_time_is_a_failed_try(desk: Desk, owner: Owner) -> None:
-    async with told(desk, owner) as (receiver, endpoint):
+    async with receiver_with_endpoint(desk, owner) as (receiver, endpoint):
         receiver.hold()
         [id_] = await desk.note(owner, endpoint)
         await desk.sent(desk.sender(timeout_s=0.1))
@@ -240,7 +246,7 @@ async def test_each_try_is_a_span_in_the_trace_of_its_generation(
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(dispatcher, "_spans", provider.get_tracer("tests"))
-    async with told(desk, owner, "500 Oh") as (_, endpoint):
+    async with receiver_with_endpoint(desk, owner, "500 Oh") as (_, endpoint):
         [id_] = await desk.note(owner, endpoint)
         await desk.pool.execute("UPDATE webhook_deliveries SET traceparent = $1", f"00-{7:032x}-{8:016x}-01")
         await desk.sent(desk.sender())
@@ -260,7 +266,7 @@ async def test_of_what_is_over_and_old_nothing_is_kept(
     desk: Desk, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_store, "PRUNED_AT_ONCE", 1)
-    async with told(desk, owner) as (_, endpoint):
+    async with receiver_with_endpoint(desk, owner) as (_, endpoint):
         ids = await desk.note(owner, endpoint, number=4)
         old = [UUID(int=id_.int - (31 * 86_400_000 << 80)) for id_ in ids[:3]]
         for id_, older in zip(ids, old, strict=False):

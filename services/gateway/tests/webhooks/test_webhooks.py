@@ -39,7 +39,7 @@ def store() -> ObjectStore:
     )
 
 
-def heard(*events: Event) -> list[tuple[Event, datetime, str | None]]:
+def at_once(*events: Event) -> list[tuple[Event, datetime, str | None]]:
     return [(event, NOW, None) for event in events]
 
 
@@ -52,7 +52,7 @@ def test_every_state_a_batch_passes_through_is_told_in_order_and_progress_is_not
         GenerationSucceeded(generation_id=id_, outputs=(), delivered=0, captured=0, refunded=1, provider="local"),
     )
 
-    found = state_changes({id_: Snapshot()}, heard(*events, RenderStarted(generation_id=uuid4(), attempt=1)))
+    found = state_changes({id_: Snapshot()}, at_once(*events, RenderStarted(generation_id=uuid4(), attempt=1)))
 
     assert [step.type for step in found] == ["generation.queued", "generation.rendering", "generation.succeeded"]
     assert [step.is_final for step in found] == [False, False, True]
@@ -62,7 +62,7 @@ def test_every_state_a_batch_passes_through_is_told_in_order_and_progress_is_not
 def test_what_comes_too_late_is_not_told() -> None:
     id_ = uuid4()
 
-    assert state_changes({id_: Snapshot(state="succeeded")}, heard(RenderStarted(generation_id=id_, attempt=1))) == []
+    assert state_changes({id_: Snapshot(state="succeeded")}, at_once(RenderStarted(generation_id=id_, attempt=1))) == []
 
 
 def test_a_signature_is_what_the_standard_says() -> None:

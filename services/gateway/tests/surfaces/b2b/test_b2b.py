@@ -42,7 +42,7 @@ async def test_without_a_prompt_the_system_prompt_is_used(world: World) -> None:
     await world.create(headers)
     await world.create(headers, prompt="in the rain")
 
-    prompts = [request.spec.prompt for request in _asked(world)]
+    prompts = [request.spec.prompt for request in _requests(world)]
     assert prompts == [DEFAULT_PROMPT, "in the rain"]
 
 
@@ -52,7 +52,7 @@ async def test_a_create_asks_for_one_credit_on_the_b2b_channel_of_its_store(worl
 
     made = await world.create(headers)
 
-    asked = _asked(world)[0]
+    asked = _requests(world)[0]
     assert str(asked.generation_id) == made.json()["data"]["session_id"]
     assert (asked.channel, asked.owner.kind, asked.owner.id) == ("b2b", "store", store)
     assert (asked.work.kind, asked.work.n) == ("try_on", 1)
@@ -82,7 +82,7 @@ async def test_without_a_broker_nothing_is_written_and_the_answer_is_503(world: 
     """000.5 broker not reachable: nothing stays charged, 503."""
     _, headers = await world.store()
     world.to_broker.cut()
-    await world.until(lambda: _disconnected(world))
+    await world.until(lambda: _is_disconnected(world))
     before = await world.rows()
 
     refused = await world.create(headers)
@@ -100,11 +100,11 @@ async def test_a_session_that_failed_says_why_in_snake_case(world: World) -> Non
         GenerationFailed(generation_id=UUID(session), outcome="failed", code="refused", reason="no person", refunded=1)
     )
 
-    async def failed() -> bool:
+    async def has_failed() -> bool:
         shown = (await world.client.get(f"/api/v1/generation/{session}", headers=headers)).json()["data"]
         return bool(shown["status"] == "failed" and shown["error_message"] == "no person")
 
-    await world.until(failed)
+    await world.until(has_failed)
 
 
 async def test_another_stores_sessions_are_neither_shown_nor_listed(world: World) -> None:
@@ -173,10 +173,10 @@ async def test_a_page_that_cannot_be_is_400(world: World, query: str) -> None:
     assert refused.json()["error"]["details"]["errors"][0]["field"] == query.partition("=")[0]
 
 
-def _asked(world: World) -> list[GenerationRequested]:
+def _requests(world: World) -> list[GenerationRequested]:
     """What the session heard, in order."""
     return [e.message for e in world.neighbours.heard if isinstance(e.message, GenerationRequested)]
 
 
-async def _disconnected(world: World) -> bool:
+async def _is_disconnected(world: World) -> bool:
     return bool((await world.client.get("/health/ready")).json()["parts"]["broker"] != "ok")

@@ -8,8 +8,8 @@ import pytest
 
 from atelier_contracts import GenerationRejected, GenerationRequested
 
-from ...support.form import FORM, PATH, PICTURE, error, form_with, post, succeeded
-from ...support.neighbours import declined
+from ...support.form import FORM, PATH, PICTURE, error, form_with, post, success_of
+from ...support.neighbours import decline
 from ...support.world import ADMIN, World
 
 pytestmark = pytest.mark.stack
@@ -182,7 +182,7 @@ async def test_what_was_declined_does_not_count_towards_the_hour(world: World) -
     """002.4 Only accepted requests count."""
     _, user = await world.user()
 
-    world.neighbours.answer = declined
+    world.neighbours.answer = decline
     assert {(await post(world, user)).status_code for _ in range(11)} == {400}
     world.neighbours.reset()
     assert (await post(world, user)).status_code == 201
@@ -200,7 +200,7 @@ async def test_the_queue_has_a_capacity(world: World) -> None:
         assert sorted(r.json()["data"]["queuePosition"] for r in replies if r.status_code == 201) == [1, 2, 3]
 
         made = next(reply for reply in replies if reply.status_code == 201)
-        await world.neighbours.say(succeeded(UUID(made.json()["data"]["_id"]), uuid4()))
+        await world.neighbours.say(success_of(UUID(made.json()["data"]["_id"]), uuid4()))
 
         async def has_room() -> bool:
             return (await small.post(PATH, headers=users[0], json=FORM)).status_code == 201

@@ -7,7 +7,7 @@ import pytest
 
 from atelier_contracts import RenderStarted
 
-from ...support.form import FORM, PATH, PICTURE, error, form_with, post, succeeded
+from ...support.form import FORM, PATH, PICTURE, error, form_with, post, success_of
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
@@ -34,13 +34,13 @@ async def test_the_place_in_the_queue_is_the_true_one(world: World) -> None:
     made = [(await post(world, who)).json()["data"] for who in (first, second)]
     assert [one["queuePosition"] for one in made] == [1, 2]
 
-    await world.neighbours.say(succeeded(UUID(made[0]["_id"]), owner))
+    await world.neighbours.say(success_of(UUID(made[0]["_id"]), owner))
 
-    async def moved_up() -> bool:
+    async def has_moved_up() -> bool:
         shown = await world.client.get(f"{PATH}/{made[1]['_id']}", headers=second)
         return bool(shown.json()["data"]["queuePosition"] == 1)
 
-    await world.until(moved_up)
+    await world.until(has_moved_up)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ async def test_every_picture_has_its_row(world: World) -> None:
     second = PICTURE.replace("coat", "shoes")
     made = await post(world, user, productImages=[PICTURE, second], modelImages=[PICTURE])
     generation = UUID(made.json()["data"]["_id"])
-    await world.neighbours.say(succeeded(generation, owner))
+    await world.neighbours.say(success_of(generation, owner))
 
     async def has_all() -> bool:
         return bool(await world.pool.fetchval("SELECT count(*) FROM files WHERE generation_id = $1", generation) == 4)
@@ -210,13 +210,13 @@ async def test_the_user_sees_what_became_of_it(world: World) -> None:
     _, stranger = await world.user()
     made = [UUID((await post(world, user)).json()["data"]["_id"]) for _ in range(3)]
     await world.neighbours.say(RenderStarted(generation_id=made[0], attempt=1))
-    await world.neighbours.say(succeeded(made[0], owner))
+    await world.neighbours.say(success_of(made[0], owner))
 
-    async def completed() -> bool:
+    async def is_completed() -> bool:
         shown = await world.client.get(f"{PATH}/{made[0]}", headers=user)
         return bool(shown.json()["data"]["status"] == "completed")
 
-    await world.until(completed)
+    await world.until(is_completed)
     shown = (await world.client.get(f"{PATH}/{made[0]}", headers=user)).json()["data"]
     assert shown["resultImageUrl"] == shown["resultImages"][0] and "/users/" in shown["resultImageUrl"]
     assert (shown["tokensUsed"], shown["progress"], shown["error"]) == (1, 100, None)

@@ -8,7 +8,7 @@ import pytest
 from atelier_contracts import GenerationRequested, GenerationSucceeded, Message
 
 from ...support.provider_offers import LOCAL, OPENAI, surfaces_where
-from ...support.workspace import ASYNC, PATH, PROMPT, Team, delivered, team_of
+from ...support.workspace import ASYNC, PATH, PROMPT, Team, deliver, team_of
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
@@ -20,11 +20,11 @@ async def team(world: World) -> Team:
     return await team_of(world)
 
 
-def ended(**changes: object) -> Callable[[GenerationRequested], Message]:
+def success_with(**changes: object) -> Callable[[GenerationRequested], Message]:
     """One picture is made, with these changes to what is told of it."""
 
     def ends(request: GenerationRequested) -> Message:
-        succeeded = delivered(1, 10)(request)
+        succeeded = deliver(1, 10)(request)
         assert isinstance(succeeded, GenerationSucceeded)
         return succeeded.model_copy(update=changes)
 
@@ -35,7 +35,7 @@ async def test_a_picture_comes_with_its_analysis(team: Team) -> None:
     """003.7 Image analysis: format, size, dominant colours, tags from the metadata."""
 
     def ends(request: GenerationRequested) -> Message:
-        succeeded = delivered(1, 10)(request)
+        succeeded = deliver(1, 10)(request)
         assert isinstance(succeeded, GenerationSucceeded)
         seen = {
             "colours": ("#c8321e", "#f4f0e8"),
@@ -53,7 +53,7 @@ async def test_a_picture_comes_with_its_analysis(team: Team) -> None:
 
 async def test_who_allows_it_may_get_an_earlier_result(team: Team) -> None:
     """003.7 Cost optimization: an identical earlier result, only where the caller allows it, and it is told."""
-    reply = await team.ask_and_hear(ended(reused=True, captured=1), reuse=True)
+    reply = await team.ask_and_hear(success_with(reused=True, captured=1), reuse=True)
     fresh = await team.ask(ASYNC)
 
     assert (reply.json()["data"]["reused"], reply.json()["data"]["credits"]["used"]) == (True, 1)
@@ -64,7 +64,7 @@ async def test_who_allows_it_may_get_an_earlier_result(team: Team) -> None:
 
 async def test_the_reply_says_who_made_it_and_who_was_asked(team: Team) -> None:
     """003.7 Provider fallback: ``provider`` is who really made it."""
-    reply = await team.ask_and_hear(ended(provider="google"), provider="openai")
+    reply = await team.ask_and_hear(success_with(provider="google"), provider="openai")
 
     data = reply.json()["data"]
     assert (data["provider"], data["asked_provider"]) == ("google", "openai")

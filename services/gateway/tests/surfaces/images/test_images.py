@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from ...support.workspace import ASYNC, PATH, Team, delivered, failed, team_of
+from ...support.workspace import ASYNC, PATH, Team, deliver, fail_with_reason, team_of
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
@@ -18,7 +18,7 @@ async def team(world: World) -> Team:
 
 async def test_the_answer_waits_for_the_picture(team: Team) -> None:
     """003.4 200 with the picture, what it cost, what is left, and who made it."""
-    reply = await team.ask_and_hear(delivered(1, 10))
+    reply = await team.ask_and_hear(deliver(1, 10))
 
     data = reply.json()["data"]
     assert (reply.status_code, reply.json()["success"], data["status"]) == (200, True, "COMPLETED")
@@ -42,7 +42,7 @@ async def test_what_is_asked_reaches_the_session_mapped_and_priced(team: Team) -
 
 async def test_three_of_five_made_are_charged_as_three(team: Team) -> None:
     """003.2 The estimate is reserved, the actual charged, the rest released."""
-    reply = await team.ask_and_hear(delivered(3, 3), n=5, model="dall-e-2", size="256x256")
+    reply = await team.ask_and_hear(deliver(3, 3), n=5, model="dall-e-2", size="256x256")
 
     data = reply.json()["data"]
     assert (len(data["images"]), data["credits"]["used"]) == (3, 9)
@@ -52,7 +52,7 @@ async def test_three_of_five_made_are_charged_as_three(team: Team) -> None:
 
 async def test_a_failure_while_we_wait_is_503_and_leaves_a_readable_record(team: Team) -> None:
     """003.2, 003.4 Failure returns all; its failed record is at its id."""
-    reply = await team.ask_and_hear(failed)
+    reply = await team.ask_and_hear(fail_with_reason)
 
     error = reply.json()["error"]
     assert (reply.status_code, reply.json()["success"], error["code"]) == (503, False, "PROVIDER_UNAVAILABLE")
@@ -69,13 +69,13 @@ async def test_a_passed_deadline_answers_202_with_a_status_url(team: Team) -> No
 
     data = reply.json()["data"]
     assert (reply.status_code, data["status"], data["status_url"]) == (202, "PENDING", f"{PATH}/{data['id']}")
-    await team.world.neighbours.say(delivered(1, 10)(team.requested()))
+    await team.world.neighbours.say(deliver(1, 10)(team.requested()))
 
-    async def completed() -> bool:
+    async def is_completed() -> bool:
         shown = await team.world.client.get(data["status_url"], headers=team.headers)
         return bool(shown.json()["data"]["status"] == "COMPLETED")
 
-    await team.world.until(completed)
+    await team.world.until(is_completed)
 
 
 async def test_who_prefers_not_to_wait_is_answered_at_once(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +88,7 @@ async def test_who_prefers_not_to_wait_is_answered_at_once(team: Team, monkeypat
 
 async def test_the_record_has_the_fields_of_the_seeds_model(team: Team) -> None:
     """003.6 model Generation."""
-    id_ = (await team.ask_and_hear(delivered(1, 10))).json()["data"]["id"]
+    id_ = (await team.ask_and_hear(deliver(1, 10))).json()["data"]["id"]
 
     record = (await team.read(id_)).json()["data"]["record"]
     assert record.pop("createdAt") <= record.pop("completedAt")
@@ -128,7 +128,7 @@ async def test_the_same_key_is_the_same_generation(team: Team) -> None:
     first = await team.ask(key | ASYNC)
     again = await team.ask(key | ASYNC)
     other = await team.ask(key, n=2)
-    await team.world.neighbours.say(delivered(1, 10)(team.requested()))
+    await team.world.neighbours.say(deliver(1, 10)(team.requested()))
     late = await team.ask(key)
 
     assert (first.content, again.headers["Idempotency-Replayed"]) == (again.content, "true")

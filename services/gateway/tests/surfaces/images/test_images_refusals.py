@@ -8,7 +8,7 @@ import pytest
 
 from atelier_contracts import GenerationRejected, GenerationRequested, Message
 
-from ...support.neighbours import queued
+from ...support.neighbours import admit
 from ...support.workspace import ASYNC, PATH, PROMPT, Team, team_of
 from ...support.world import World
 
@@ -192,7 +192,7 @@ async def test_a_batch_tells_which_of_it_could_not_be_paid(
 
     def answers(request: GenerationRequested) -> Message:
         if len(team.world.neighbours.started) <= paid:
-            return queued(request)
+            return admit(request)
         return GenerationRejected(
             generation_id=request.generation_id, reason="insufficient_credits", required=10, available=0
         )
@@ -212,7 +212,7 @@ async def test_an_outage_at_the_second_request_of_a_batch_hides_nothing_of_the_f
 
     def answers(request: GenerationRequested) -> Message:
         team.world.to_database.cut()
-        return queued(request)
+        return admit(request)
 
     team.world.neighbours.answer = answers
 

@@ -11,7 +11,7 @@ from atelier_storage.errors import StorageUnavailable
 from atelier_storage.keys import artefact_key, thumbnail_key
 from atelier_storage.objects import ObjectStore
 
-from ...support.native import IMAGE, NARRATION, create, fail, reached, shown, success
+from ...support.native import IMAGE, NARRATION, create, fail, get_view, success, wait_until_status
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
@@ -23,10 +23,10 @@ async def test_who_likes_to_wait_gets_200_when_it_is_done(world: World) -> None:
         world.client.post("/v1/generations", headers=headers | {"Prefer": "wait=20"}, json=IMAGE)
     )
 
-    async def started() -> bool:
+    async def has_started() -> bool:
         return bool(world.neighbours.started)
 
-    await world.until(started)
+    await world.until(has_started)
     await world.neighbours.say(success(world.neighbours.started[0]))
     done = await waiting
 
@@ -138,20 +138,20 @@ async def test_an_output_is_shown_with_what_it_looks_like_until_it_is_no_longer_
         colours=("#d01010",), tags=("image", "red"),
     )  # fmt: skip
     await world.neighbours.say(success(generation, made))
-    await reached(world, headers, generation, "succeeded")
-    (output,) = (await shown(world, headers, generation))["outputs"]
+    await wait_until_status(world, headers, generation, "succeeded")
+    (output,) = (await get_view(world, headers, generation))["outputs"]
     told = await world.pool.fetchval("SELECT count(*) FROM generation_events")
 
     await world.neighbours.say(ArtefactsExpired(generation_id=generation))
 
-    async def gone() -> bool:
-        return not (await shown(world, headers, generation))["outputs"]
+    async def has_no_outputs() -> bool:
+        return not (await get_view(world, headers, generation))["outputs"]
 
-    await world.until(gone)
+    await world.until(has_no_outputs)
     assert (f"/{small}?" in output["thumbnail"], output["colours"], output["tags"]) == (
         True, ["#d01010"], ["image", "red"],
     )  # fmt: skip
-    expired = await shown(world, headers, generation)
+    expired = await get_view(world, headers, generation)
     assert (expired["status"], expired["error"]["code"]) == ("succeeded", "outputs_expired")
     assert await world.pool.fetchval("SELECT count(*) FROM generation_events") == told
 
@@ -166,12 +166,12 @@ async def test_what_cannot_be_removed_from_the_store_stays_whole(world: World, m
     key = artefact_key("user", user, generation, 0, "png")
     made = Artefact(key=key, content_type="image/png", size=3, sha256="ab" * 32, width=8, height=9)
     await world.neighbours.say(success(generation, made))
-    await reached(world, headers, generation, "succeeded")
+    await wait_until_status(world, headers, generation, "succeeded")
 
     refused = await world.client.delete(f"/v1/generations/{generation}", headers=headers)
 
     assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
-    assert (await shown(world, headers, generation))["outputs"][0]["key"] == key
+    assert (await get_view(world, headers, generation))["outputs"][0]["key"] == key
 
 
 async def test_what_its_owner_calls_urgent_is_asked_for_as_urgent(world: World) -> None:
@@ -189,9 +189,9 @@ async def test_its_place_in_the_queue_is_shown_while_it_waits(world: World) -> N
     generation = await create(world, headers)
     world.neighbours.records[f"queue/{generation}"] = {"position": 3, "eta_s": 12, "eta_p90_s": 20}
 
-    waiting = await shown(world, headers, generation)
+    waiting = await get_view(world, headers, generation)
     await fail(world, headers, generation)
-    ended = await shown(world, headers, generation)
+    ended = await get_view(world, headers, generation)
 
     assert (waiting["queue_position"], waiting["eta_s"], waiting["eta_p90_s"]) == (3, 12, 20)
     assert (ended["queue_position"], ended["eta_s"]) == (None, None)
@@ -223,4 +223,4 @@ async def test_another_tenants_generation_is_unknown_on_every_route(world: World
         assert {(reply.status_code, reply.content) for reply in replies} == {(404, replies[0].content)}
     unknown = await world.client.request(method, f"/v1/generations/{generation}{path}")
     assert unknown.status_code == 401
-    assert (await shown(world, mine, generation))["status"] == "failed"
+    assert (await get_view(world, mine, generation))["status"] == "failed"

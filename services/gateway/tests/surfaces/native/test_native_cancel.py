@@ -10,8 +10,8 @@ from atelier_contracts import (
 )
 from atelier_gateway.generations import cancellation
 
-from ...support.native import cancel, cancels_heard, create, fail, reached, shown, success
-from ...support.neighbours import silent
+from ...support.native import cancel, cancels_heard, create, fail, get_view, success, wait_until_status
+from ...support.neighbours import ignore
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
@@ -21,7 +21,7 @@ async def test_cancelling_what_waits_or_is_rendered_gives_everything_back(world:
     _, headers = await world.user()
     waiting, rendering = await create(world, headers), await create(world, headers)
     await world.neighbours.say(RenderStarted(generation_id=rendering, attempt=1))
-    await reached(world, headers, rendering, "rendering")
+    await wait_until_status(world, headers, rendering, "rendering")
 
     for generation in (waiting, rendering):
         ended = await cancel(world, headers, generation)
@@ -44,7 +44,7 @@ async def test_cancelling_what_takes_longer_to_stop_is_202(world: World, monkeyp
     monkeypatch.setattr(cancellation, "END_S_MAX", 0.2)
     _, headers = await world.user()
     generation = await create(world, headers)
-    world.neighbours.stop = silent
+    world.neighbours.stop = ignore
 
     stopping = await cancel(world, headers, generation)
 
@@ -54,7 +54,7 @@ async def test_cancelling_what_takes_longer_to_stop_is_202(world: World, monkeyp
 
 async def _never_answered(world: World, headers: dict[str, str]) -> UUID:
     """A generation that was accepted although neither the saga nor the session's HTTP has said a word."""
-    world.neighbours.answer, world.neighbours.verdict = silent, None
+    world.neighbours.answer, world.neighbours.verdict = ignore, None
     return await create(world, headers)
 
 
@@ -85,12 +85,12 @@ async def test_cancelling_what_has_ended_is_409_and_changes_nothing(world: World
     _, headers = await world.user()
     generation = await create(world, headers)
     await fail(world, headers, generation)
-    before = await shown(world, headers, generation)
+    before = await get_view(world, headers, generation)
 
     refused = await cancel(world, headers, generation, "c1")
 
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
-    assert await shown(world, headers, generation) == before
+    assert await get_view(world, headers, generation) == before
     assert cancels_heard(world) == 0
     assert (await world.rows())["idempotency"] == 0
 
@@ -114,7 +114,7 @@ async def test_a_cancel_under_way_holds_its_key(world: World, monkeypatch: pytes
     monkeypatch.setattr(cancellation, "END_S_MAX", 1.0)
     _, headers = await world.user()
     generation = await create(world, headers)
-    world.neighbours.stop = silent
+    world.neighbours.stop = ignore
 
     replies = await asyncio.gather(*(cancel(world, headers, generation, "c1") for _ in range(5)))
 

@@ -7,8 +7,8 @@ import pytest
 from atelier_contracts import GenerationCancelled, GenerationRequested, RenderStarted
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 
-from ...support.native import IMAGE, create, projected, shown, success
-from ...support.neighbours import declined
+from ...support.native import IMAGE, create, get_view, success, wait_until_projected
+from ...support.neighbours import decline
 from ...support.provider_offers import LOCAL, OPENAI, row, surfaces_where
 from ...support.world import World
 
@@ -84,7 +84,7 @@ async def test_what_was_asked_and_its_metadata_come_back_in_every_view(world: Wo
 async def test_what_was_left_open_is_shown_as_it_is_made(world: World) -> None:
     _, headers = await world.store()
 
-    view = await shown(world, headers, await create(world, headers, {"kind": "image", "prompt": "a cat"}))
+    view = await get_view(world, headers, await create(world, headers, {"kind": "image", "prompt": "a cat"}))
 
     assert (view["n"], view["seed"], view["format"], view["metadata"], view["inputs"]) == (1, 0, "png", {}, [])
     assert (view["audio_format"], view["language"]) == (None, None)
@@ -98,7 +98,7 @@ async def test_inputs_come_back_by_their_keys_and_urls(world: World) -> None:
         {"role": "garment", "url": "https://cdn.shop-pictures.net/coat.png"},
     ]
 
-    view = await shown(world, headers, await create(world, headers, {"kind": "try_on", "inputs": given}))
+    view = await get_view(world, headers, await create(world, headers, {"kind": "try_on", "inputs": given}))
 
     assert view["inputs"] == [one | {"key": None} for one in given]
 
@@ -111,7 +111,7 @@ async def test_metadata_travels_with_the_request_and_comes_back_in_events_and_we
     generation = await create(world, headers, body)
     request = world.neighbours.heard[-1].message
     await world.neighbours.say(GenerationCancelled(generation_id=generation, refunded=1))
-    await projected(world, generation, "cancelled")
+    await wait_until_projected(world, generation, "cancelled")
     events = (await world.client.get(f"/v1/generations/{generation}/events", headers=headers)).text
     payload = await world.pool.fetchval("SELECT payload::text FROM webhook_deliveries")
 
@@ -124,14 +124,14 @@ async def test_metadata_travels_with_the_request_and_comes_back_in_events_and_we
 async def test_a_view_says_when_it_began_and_ended(world: World) -> None:
     _, headers = await world.store()
     generation = await create(world, headers)
-    waiting = await shown(world, headers, generation)
+    waiting = await get_view(world, headers, generation)
 
     await world.neighbours.say(RenderStarted(generation_id=generation, attempt=1))
-    await projected(world, generation, "rendering")
-    begun = await shown(world, headers, generation)
+    await wait_until_projected(world, generation, "rendering")
+    begun = await get_view(world, headers, generation)
     await world.neighbours.say(success(generation))
-    await projected(world, generation, "succeeded")
-    ended = await shown(world, headers, generation)
+    await wait_until_projected(world, generation, "succeeded")
+    ended = await get_view(world, headers, generation)
 
     assert (waiting["started_at"], waiting["ended_at"], begun["ended_at"]) == (None, None, None)
     assert begun["started_at"] == ended["started_at"] is not None
@@ -144,7 +144,7 @@ async def test_a_model_that_nobody_has_is_400_naming_those_there_are_whatever_th
     world: World, path: str
 ) -> None:
     _, headers = await world.store()
-    world.neighbours.answer = declined
+    world.neighbours.answer = decline
     async with surfaces_where(world, LOCAL, OPENAI) as client:
         refused = await client.post(path, headers=headers, json=IMAGE | {"model": "flux"})
 

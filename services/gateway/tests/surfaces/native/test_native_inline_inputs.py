@@ -15,13 +15,13 @@ from atelier_gateway.idempotency.keys import REBUILD_AFTER
 from atelier_storage.keys import upload_key
 
 from ...support.native import IMAGE, create, fail
-from ...support.neighbours import declined
+from ...support.neighbours import decline
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
 
 
-def drawn() -> bytes:
+def image_bytes() -> bytes:
     made = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(made, "PNG")
     return made.getvalue()
@@ -29,7 +29,7 @@ def drawn() -> bytes:
 
 def picture() -> str:
     """A small picture as a data: URI."""
-    return f"data:image/png;base64,{base64.b64encode(drawn()).decode()}"
+    return f"data:image/png;base64,{base64.b64encode(image_bytes()).decode()}"
 
 
 def with_data(*data: str) -> dict[str, Any]:
@@ -93,7 +93,7 @@ async def test_what_is_no_picture_is_400_and_leaves_nothing_behind(world: World,
 
 async def test_pictures_of_a_declined_request_are_removed_again(world: World) -> None:
     _, headers = await world.user()
-    world.neighbours.answer = declined
+    world.neighbours.answer = decline
 
     refused = await world.client.post("/v1/generations", headers=headers, json=with_data(picture()))
 
@@ -110,13 +110,13 @@ async def test_an_input_names_exactly_one_picture(world: World) -> None:
         assert refused.status_code == 400
 
 
-async def ended(world: World, headers: dict[str, str], body: dict[str, Any]) -> UUID:
+async def create_and_fail(world: World, headers: dict[str, str], body: dict[str, Any]) -> UUID:
     generation = await create(world, headers, body)
     await fail(world, headers, generation)
     return generation
 
 
-def deleted(world: World) -> list[GenerationDeleted]:
+def deletions(world: World) -> list[GenerationDeleted]:
     """In order; session and render both hear of each."""
     heard = (one.message for one in world.neighbours.heard if isinstance(one.message, GenerationDeleted))
     return list({one.generation_id: one for one in heard}.values())
@@ -124,42 +124,42 @@ def deleted(world: World) -> list[GenerationDeleted]:
 
 async def test_what_a_deleted_generation_was_made_of_goes_with_it(world: World) -> None:
     _, headers = await world.user()
-    generation = await ended(world, headers, with_data(picture()))
+    generation = await create_and_fail(world, headers, with_data(picture()))
     key = await world.pool.fetchval("SELECT key FROM files WHERE generation_id = $1", generation)
 
     assert (await world.client.delete(f"/v1/generations/{generation}", headers=headers)).status_code == 204
 
-    async def told() -> bool:
-        return bool(deleted(world))
+    async def has_received() -> bool:
+        return bool(deletions(world))
 
-    await world.until(told)
-    assert deleted(world) == [GenerationDeleted(generation_id=generation, inputs=(key,))]
+    await world.until(has_received)
+    assert deletions(world) == [GenerationDeleted(generation_id=generation, inputs=(key,))]
     assert await world.pool.fetchval("SELECT count(*) FROM files") == 0
 
 
 async def test_an_upload_stays_until_the_last_generation_made_of_it_is_deleted(world: World) -> None:
     user, headers = await world.user()
     upload = upload_key("user", user, uuid4(), "me.png")
-    await world.container.objects.put(upload, drawn(), "image/png")
+    await world.container.objects.put(upload, image_bytes(), "image/png")
     body = IMAGE | {"inputs": [{"role": "image", "key": upload}]}
-    generations = [await ended(world, headers, body) for _ in range(2)]
+    generations = [await create_and_fail(world, headers, body) for _ in range(2)]
     [key] = {row["key"] for row in await world.pool.fetch("SELECT key FROM files")}
 
     for generation in generations:
         assert (await world.client.delete(f"/v1/generations/{generation}", headers=headers)).status_code == 204
 
-    async def told() -> bool:
-        return len(deleted(world)) == 2
+    async def has_received() -> bool:
+        return len(deletions(world)) == 2
 
-    await world.until(told)
-    assert [one.inputs for one in deleted(world)] == [(), (key, upload)]
+    await world.until(has_received)
+    assert [one.inputs for one in deletions(world)] == [(), (key, upload)]
 
 
 async def test_of_a_deleted_generation_webhooks_tell_only_which_it_was_and_how_it_ended(world: World) -> None:
     user, headers = await world.user()
     canary = "canary-4711"
     body = IMAGE | {"prompt": canary, "webhook_url": f"https://hooks.shop-pictures.net/{canary}"}
-    generation = await ended(world, headers, body)
+    generation = await create_and_fail(world, headers, body)
     content = f'{{"type": "generation.failed", "data": {{"id": "{generation}", "metadata": {{"a": "{canary}"}}}}}}'
     await world.pool.execute(
         "INSERT INTO webhook_deliveries (id, owner_kind, owner_id, url, target, type, generation_id, payload)"

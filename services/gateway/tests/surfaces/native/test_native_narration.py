@@ -11,14 +11,14 @@ from uuid_utils.compat import uuid7
 from atelier_contracts import GenerationRequested
 from atelier_storage.keys import input_key, upload_key
 
-from ...support.neighbours import declined
+from ...support.neighbours import decline
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
 STORY = "The old keeper climbed the stairs. " * 100  # 3 500 characters
 
 
-def requested(world: World) -> GenerationRequested:
+def last_request(world: World) -> GenerationRequested:
     message = world.neighbours.heard[-1].message
     assert isinstance(message, GenerationRequested)
     return message
@@ -42,7 +42,7 @@ async def test_a_text_in_the_body_is_stored_and_priced_by_its_characters(world: 
 
     made = await narrate(world, headers, **given, language="de", audio_format="wav")
 
-    asked = requested(world)
+    asked = last_request(world)
     assert (made.status_code, asked.work.characters, asked.spec.prompt) == (201, len(STORY), None)
     assert (asked.spec.language, asked.spec.audio_format) == ("de", "wav")
     [text] = asked.spec.inputs
@@ -66,8 +66,8 @@ async def test_an_uploaded_text_is_read_by_its_key(world: World) -> None:
     made = await narrate(world, headers, **body)
 
     assert (quote.json()["credits"], made.status_code) == (4, 201)
-    [text] = requested(world).spec.inputs
-    assert (text.sha256, requested(world).work.characters) == (sha256(STORY), len(STORY))
+    [text] = last_request(world).spec.inputs
+    assert (text.sha256, last_request(world).work.characters) == (sha256(STORY), len(STORY))
 
 
 async def test_a_text_replaced_after_it_was_priced_is_not_what_is_read(world: World) -> None:
@@ -123,7 +123,7 @@ async def test_what_cannot_be_read_aloud_is_400_and_leaves_nothing(
 
 async def test_a_text_of_a_declined_narration_is_removed(world: World) -> None:
     _, headers = await world.user()
-    world.neighbours.answer = declined
+    world.neighbours.answer = decline
 
     refused = await narrate(world, headers, text=STORY)
 

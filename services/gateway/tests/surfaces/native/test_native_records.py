@@ -11,7 +11,7 @@ from atelier_gateway.web.problems import PROBLEM_ROOT, PROBLEM_TYPES
 
 from ...support.event_streams import render_and_fail
 from ...support.native import IMAGE, create
-from ...support.neighbours import silent
+from ...support.neighbours import ignore
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
@@ -140,7 +140,7 @@ async def test_the_description_names_every_answer_of_every_route(world: World) -
 
 async def test_a_hundred_equal_posts_at_once_are_one_generation(world: World) -> None:
     _, headers = await world.user()
-    world.neighbours.answer = silent
+    world.neighbours.answer = ignore
     world.neighbours.verdict = "queued"
     keyed = headers | {"Idempotency-Key": "k"}
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
-async def waiting(world: World) -> AsyncIterator[GenerationWaiter]:
+async def polling_waiter(world: World) -> AsyncIterator[GenerationWaiter]:
     """A waiting room of a replica that projects nothing itself: only its poll can find anything."""
     room = GenerationWaiter(world.pool)
 
@@ -29,14 +29,16 @@ async def waiting(world: World) -> AsyncIterator[GenerationWaiter]:
     polling.cancel()
 
 
-async def created(world: World) -> UUID:
+async def create_generation(world: World) -> UUID:
     _, headers = await world.store()
     return UUID((await world.create(headers)).json()["data"]["session_id"])
 
 
-async def test_an_end_heard_by_another_replica_is_found_by_looking(world: World, waiting: GenerationWaiter) -> None:
-    generation = await created(world)
-    ending = asyncio.create_task(waiting.wait_until_ended(generation, 10))
+async def test_an_end_heard_by_another_replica_is_found_by_looking(
+    world: World, polling_waiter: GenerationWaiter
+) -> None:
+    generation = await create_generation(world)
+    ending = asyncio.create_task(polling_waiter.wait_until_ended(generation, 10))
 
     await world.neighbours.say(GenerationCancelled(generation_id=generation, refunded=1))
     snapshot = await ending
@@ -44,27 +46,29 @@ async def test_an_end_heard_by_another_replica_is_found_by_looking(world: World,
     assert snapshot is not None and (snapshot.state, snapshot.credits_refunded) == ("cancelled", 1)
 
 
-async def test_what_has_ended_already_is_not_waited_for(world: World, waiting: GenerationWaiter) -> None:
-    generation = await created(world)
+async def test_what_has_ended_already_is_not_waited_for(world: World, polling_waiter: GenerationWaiter) -> None:
+    generation = await create_generation(world)
     await world.neighbours.say(GenerationCancelled(generation_id=generation, refunded=1))
-    assert await waiting.wait_until_ended(generation, 10)
+    assert await polling_waiter.wait_until_ended(generation, 10)
 
-    assert await waiting.wait_until_ended(generation, 0)
+    assert await polling_waiter.wait_until_ended(generation, 0)
 
 
-async def test_whoever_waits_in_vain_is_told_in_time_and_forgotten(world: World, waiting: GenerationWaiter) -> None:
-    generation = await created(world)
+async def test_whoever_waits_in_vain_is_told_in_time_and_forgotten(
+    world: World, polling_waiter: GenerationWaiter
+) -> None:
+    generation = await create_generation(world)
     await world.neighbours.say(RenderProgressed(generation_id=generation, progress=50))
 
-    assert await waiting.wait_until_ended(generation, 0.7) is None
-    assert await waiting.wait_until_ended(uuid4(), 0.1) is None
-    await waiting.poll()
-    assert not waiting._end_waiters.ids
+    assert await polling_waiter.wait_until_ended(generation, 0.7) is None
+    assert await polling_waiter.wait_until_ended(uuid4(), 0.1) is None
+    await polling_waiter.poll()
+    assert not polling_waiter._end_waiters.ids
 
 
 async def test_an_undone_transaction_wakes_without_lying(world: World) -> None:
     """The wake comes from inside the transaction; what is told is what was committed."""
-    generation, room = await created(world), GenerationWaiter(world.pool)
+    generation, room = await create_generation(world), GenerationWaiter(world.pool)
     ending = asyncio.create_task(room.wait_until_ended(generation, 1.0))
     await asyncio.sleep(0.1)
 
@@ -79,7 +83,7 @@ async def test_an_undone_transaction_wakes_without_lying(world: World) -> None:
 
 
 async def test_a_committed_end_wakes_at_once(world: World) -> None:
-    generation, room = await created(world), GenerationWaiter(world.pool)
+    generation, room = await create_generation(world), GenerationWaiter(world.pool)
     ending = asyncio.create_task(room.wait_until_ended(generation, 10))
     await asyncio.sleep(0.1)
 

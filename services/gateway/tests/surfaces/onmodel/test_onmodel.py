@@ -9,8 +9,8 @@ from atelier_contracts import Artefact, GenerationFailed, GenerationRequested, G
 from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS
 from atelier_storage.keys import artefact_key
 
-from ...support.neighbours import queued
-from ...support.onmodel import AT_ONCE, CREATE, body, delivering, picture, refused_with, uri
+from ...support.neighbours import admit
+from ...support.onmodel import AT_ONCE, CREATE, body, deliver_pictures, error_of, picture, uri
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.stack
 async def test_a_picture_made_in_time_is_the_answer(world: World) -> None:
     """004.1 004.2 200 with the seed's fields; the render is told the model, the background and the options."""
     owner, user = await world.user()
-    delivering(world, owner)
+    deliver_pictures(world, owner)
     options = {"quality": "medium", "format": "webp"}
 
     made = await world.client.post(
@@ -82,10 +82,10 @@ async def test_what_takes_longer_is_a_job(world: World) -> None:
         )
     )
 
-    async def completed() -> bool:
+    async def is_completed() -> bool:
         return bool((await world.client.get(path, headers=user)).json()["status"] == "completed")
 
-    await world.until(completed)
+    await world.until(is_completed)
     assert (await world.client.get(path, headers=user)).json()["image_url"].startswith("http")
 
 
@@ -100,25 +100,25 @@ async def test_a_failure_is_told_while_waiting_and_afterwards(world: World) -> N
         )
     )
 
-    async def failed() -> bool:
+    async def has_failed() -> bool:
         return bool((await world.client.get(f"/v1/onmodel/status/{job}", headers=user)).json()["status"] == "failed")
 
-    await world.until(failed)
+    await world.until(has_failed)
     told = (await world.client.get(f"/v1/onmodel/status/{job}", headers=user)).json()
     assert (told["success"], told["message"], told["image_url"]) == (False, "no garment found", None)
 
-    def failing(request: GenerationRequested) -> Message:
+    def fail(request: GenerationRequested) -> Message:
         return GenerationFailed(
             generation_id=request.generation_id, outcome="failed", code="provider_failed", reason="broken", refunded=3
         )
 
     def answer(request: GenerationRequested) -> Message:
-        later.append(asyncio.create_task(world.neighbours.say(failing(request))))
-        return queued(request)
+        later.append(asyncio.create_task(world.neighbours.say(fail(request))))
+        return admit(request)
 
     later: list[asyncio.Task[None]] = []
     world.neighbours.answer = answer
-    assert refused_with(await world.client.post(CREATE, headers=user, json=body())) == (503, "PROVIDER_FAILED")
+    assert error_of(await world.client.post(CREATE, headers=user, json=body())) == (503, "PROVIDER_FAILED")
 
 
 async def test_ids_are_numbers_when_they_are_numeric(world: World) -> None:
@@ -154,7 +154,7 @@ async def test_the_catalogues_and_their_aliases(world: World) -> None:
     for path in ("/v1/onmodel/models", "/v1/models?onmodel"):
         told = (await world.client.get(path, headers=user)).json()
         assert [one["id"] for one in told["models"]] == list(MANNEQUINS)
-        assert refused_with(await world.client.get(path)) == (401, "UNAUTHORIZED")
+        assert error_of(await world.client.get(path)) == (401, "UNAUTHORIZED")
     for path in ("/v1/onmodel/backgrounds", "/v1/backgrounds"):
         told = (await world.client.get(path, headers=user)).json()
         assert [one["id"] for one in told["backgrounds"]] == list(BACKGROUNDS)

@@ -8,8 +8,18 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
-from ...support.neighbours import declined
-from ...support.onmodel import AT_ONCE, CREATE, NOTHING, body, delivering, left, picture, refused_with, uri
+from ...support.neighbours import decline
+from ...support.onmodel import (
+    AT_ONCE,
+    CREATE,
+    NOTHING,
+    body,
+    deliver_pictures,
+    error_of,
+    picture,
+    rows_and_objects,
+    uri,
+)
 from ...support.world import World
 
 BURST = 20
@@ -47,8 +57,8 @@ async def test_what_cannot_be_used_is_400_and_leaves_nothing(world: World, query
 
     refused = await world.client.post(f"/v1/generate{query}", headers=user, json=body() | changes)
 
-    assert refused_with(refused) == (400, "INVALID_REQUEST")
-    assert await left(world) == NOTHING
+    assert error_of(refused) == (400, "INVALID_REQUEST")
+    assert await rows_and_objects(world) == NOTHING
 
 
 async def test_a_mislabelled_photo_is_taken_for_what_it_is(world: World) -> None:
@@ -66,20 +76,20 @@ async def test_who_may_not_is_told_in_the_same_envelope(world: World) -> None:
     _, user = await world.user()
     _, stranger = await world.user()
     _, store = await world.store()
-    assert refused_with(await world.client.post(CREATE, json=body())) == (401, "UNAUTHORIZED")
-    assert refused_with(await world.client.post(CREATE, headers=store, json=body())) == (401, "UNAUTHORIZED")
+    assert error_of(await world.client.post(CREATE, json=body())) == (401, "UNAUTHORIZED")
+    assert error_of(await world.client.post(CREATE, headers=store, json=body())) == (401, "UNAUTHORIZED")
 
-    world.neighbours.answer = declined
-    assert refused_with(await world.client.post(CREATE, headers=user, json=body())) == (402, "INSUFFICIENT_CREDITS")
-    assert await left(world) == NOTHING
+    world.neighbours.answer = decline
+    assert error_of(await world.client.post(CREATE, headers=user, json=body())) == (402, "INSUFFICIENT_CREDITS")
+    assert await rows_and_objects(world) == NOTHING
 
     world.neighbours.reset()
     job = (await world.client.post(CREATE, headers=user | AT_ONCE, json=body())).json()["job_id"]
     for id_ in (job, uuid4(), "x"):
         refused = await world.client.get(f"/v1/onmodel/status/{id_}", headers=stranger)
-        assert refused_with(refused) == (404, "NOT_FOUND")
-    assert refused_with(await world.client.get(f"/v1/flatlay/status/{job}", headers=user)) == (404, "NOT_FOUND")
-    assert refused_with(await world.client.delete("/v1/generate", headers=user)) == (405, "METHOD_NOT_ALLOWED")
+        assert error_of(refused) == (404, "NOT_FOUND")
+    assert error_of(await world.client.get(f"/v1/flatlay/status/{job}", headers=user)) == (404, "NOT_FOUND")
+    assert error_of(await world.client.delete("/v1/generate", headers=user)) == (405, "METHOD_NOT_ALLOWED")
 
 
 async def test_bodies_of_several_megabytes_are_normal_and_larger_ones_are_413(world: World) -> None:
@@ -99,14 +109,14 @@ async def test_bodies_of_several_megabytes_are_normal_and_larger_ones_are_413(wo
     whole = await world.client.post(CREATE, headers=user, content=b"x" * (25 * 1024 * 1024 + 1))
 
     assert len(normal) > 5_000_000 and taken.status_code == 202
-    assert refused_with(photo) == (413, "REQUEST_TOO_LARGE")
-    assert refused_with(whole) == (413, "REQUEST_TOO_LARGE")
+    assert error_of(photo) == (413, "REQUEST_TOO_LARGE")
+    assert error_of(whole) == (413, "REQUEST_TOO_LARGE")
 
 
 async def test_one_key_is_one_job(world: World) -> None:
     """Settled 6: a repeated request stores no photo again, waits for the same job, and is told the same."""
     owner, user = await world.user()
-    delivering(world, owner)
+    deliver_pictures(world, owner)
     keyed = user | {"Idempotency-Key": "k1"}
     request = body()
 
@@ -116,7 +126,7 @@ async def test_one_key_is_one_job(world: World) -> None:
 
     assert (first.status_code, again.status_code, again.headers["Idempotency-Replayed"]) == (200, 200, "true")
     assert first.json()["generated_at"] == again.json()["generated_at"]
-    assert refused_with(other) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert error_of(other) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert len(world.neighbours.started) == 1
     assert await world.pool.fetchval("SELECT count(*) FROM files WHERE generation_id IS NULL") == 1
 

@@ -15,8 +15,8 @@ from atelier_contracts import (
 )
 from atelier_gateway.generations.image_models import MODELS
 
-from ...support.neighbours import declined
-from ...support.openai import GENERATE, PROMPT, failure_of, requested, success_of
+from ...support.neighbours import decline
+from ...support.openai import GENERATE, PROMPT, failure_of, last_request, success_of
 from ...support.world import ADMIN, World
 
 pytestmark = pytest.mark.stack
@@ -35,11 +35,11 @@ async def generate(
     """POSTs, and while that waits the session tells how it ended."""
     waiting = asyncio.create_task(world.client.post(GENERATE, headers=headers, json=PROMPT | body))
 
-    async def started() -> bool:
+    async def has_started() -> bool:
         return bool(world.neighbours.started)
 
-    await world.until(started)
-    await world.neighbours.say(ends(requested(world)))
+    await world.until(has_started)
+    await world.neighbours.say(ends(last_request(world)))
     return await waiting
 
 
@@ -51,7 +51,7 @@ async def test_pictures_come_as_urls_with_what_they_cost(world: World, key: dict
     assert all(picture["url"].startswith("http") for picture in body["data"])
     assert (body["size"], body["usage"]["credits"], body["usage"]["total_tokens"]) == ("1024x1024", 20, 0)
     assert isinstance(body["created"], int)
-    assert (requested(world).owner.kind, requested(world).spec.model) == ("store", "dall-e-3")
+    assert (last_request(world).owner.kind, last_request(world).spec.model) == ("store", "dall-e-3")
     assert '"openai-owner";q=60;w=60' in reply.headers["RateLimit-Policy"]
 
 
@@ -71,11 +71,11 @@ async def test_a_picture_comes_as_asked_and_both_ways_where_nothing_is_asked(
     """A stock client that cannot say which reads one of them whatever the model; the picture is paid for by then."""
     waiting = asyncio.create_task(world.client.post(GENERATE, headers=key, json=PROMPT | asked))
 
-    async def started() -> bool:
+    async def has_started() -> bool:
         return bool(world.neighbours.started)
 
-    await world.until(started)
-    ended = success_of(requested(world))
+    await world.until(has_started)
+    ended = success_of(last_request(world))
     assert isinstance(ended, GenerationSucceeded)
     await world.container.objects.put(ended.outputs[0].key, b"png", "image/png")
     await world.neighbours.say(ended)
@@ -102,7 +102,7 @@ async def test_every_models_words_lead_to_the_same_tables(
 ) -> None:
     await generate(world, key, failure_of, **asked)
 
-    spec, work = requested(world).spec, requested(world).work
+    spec, work = last_request(world).spec, last_request(world).work
     assert (spec.size, work.size, work.quality, spec.format) == (size, priced, quality, "png")
 
 
@@ -112,11 +112,11 @@ async def test_a_user_pays_for_themselves_and_a_member_for_their_workspace(world
     workspace = (await world.client.post("/v1/admin/workspaces", headers=ADMIN, json=body)).json()["id"]
 
     await generate(world, headers, failure_of)
-    assert (requested(world).owner.kind, requested(world).owner.id) == ("user", user)
+    assert (last_request(world).owner.kind, last_request(world).owner.id) == ("user", user)
 
     world.neighbours.started.clear()
     await generate(world, headers | {"X-Workspace-Id": workspace}, failure_of)
-    assert (requested(world).owner.kind, str(requested(world).owner.id)) == ("workspace", workspace)
+    assert (last_request(world).owner.kind, str(last_request(world).owner.id)) == ("workspace", workspace)
 
 
 async def test_a_failure_is_a_server_error_that_says_why(world: World, key: dict[str, str]) -> None:
@@ -128,7 +128,7 @@ async def test_a_failure_is_a_server_error_that_says_why(world: World, key: dict
 
 
 async def test_without_credits_it_is_a_quota_that_is_not_tried_again(world: World, key: dict[str, str]) -> None:
-    world.neighbours.answer = declined
+    world.neighbours.answer = decline
 
     reply = await world.client.post(GENERATE, headers=key, json=PROMPT)
 

@@ -9,7 +9,7 @@ from atelier_contracts import OpenAIOptions
 
 from ...support.openai import GENERATE, PROMPT, failure_of, success_of
 from ...support.world import World
-from ..test_edit_sizes import SQUARE, drawn, edited, requested
+from ..test_edit_sizes import SQUARE, edit, image_bytes, last_request
 
 pytestmark = pytest.mark.stack
 
@@ -24,20 +24,20 @@ async def test_moderation_user_identifier_and_background_go_along(world: World, 
     words = {"moderation": "low", "user": "u-1", "safety_identifier": "s-1", "background": "opaque"}
     waiting = asyncio.create_task(world.client.post(GENERATE, headers=key, json=PROMPT | words))
 
-    async def started() -> bool:
+    async def has_started() -> bool:
         return bool(world.neighbours.started)
 
-    await world.until(started)
-    await world.neighbours.say(failure_of(requested(world)))
+    await world.until(has_started)
+    await world.neighbours.say(failure_of(last_request(world)))
     await waiting
 
-    assert requested(world).spec.openai == OpenAIOptions(**words)
+    assert last_request(world).spec.openai == OpenAIOptions(**words)
 
 
 @pytest.mark.parametrize(("model", "fidelity"), [("gpt-image-2", "high"), ("gpt-image-2.6-flare", "high")])
 async def test_the_fidelity_of_an_edit_goes_along(world: World, key: dict[str, str], model: str, fidelity: str) -> None:
-    request = await edited(
-        world, key, drawn(SQUARE), "/v1/images/edits", prompt="a hat", model=model, input_fidelity=fidelity
+    request = await edit(
+        world, key, image_bytes(SQUARE), "/v1/images/edits", prompt="a hat", model=model, input_fidelity=fidelity
     )
 
     assert request.spec.openai == OpenAIOptions(input_fidelity="high")
@@ -53,7 +53,7 @@ async def test_the_fidelity_of_an_edit_goes_along(world: World, key: dict[str, s
 async def test_a_word_that_the_model_does_not_know_is_refused_with_the_reason(
     world: World, key: dict[str, str], model: str, field: str, value: str, why: str
 ) -> None:
-    files = {"image": ("me.jpg", drawn(SQUARE), "image/jpeg")}
+    files = {"image": ("me.jpg", image_bytes(SQUARE), "image/jpeg")}
     fields = {"prompt": "a hat", "model": model, field: value}
 
     refused = await world.client.post("/v1/images/edits", headers=key, files=files, data=fields)
@@ -80,11 +80,11 @@ async def test_low_is_made_low_priced_low_and_shown_low(
     body: dict[str, Any] = PROMPT | {"model": "gpt-image-2.6-flare", "quality": asked, "response_format": "url"}
     waiting = asyncio.create_task(world.client.post(GENERATE, headers=key, json=body))
 
-    async def started() -> bool:
+    async def has_started() -> bool:
         return bool(world.neighbours.started)
 
-    await world.until(started)
-    request = requested(world)
+    await world.until(has_started)
+    request = last_request(world)
     await world.neighbours.say(success_of(request))
     reply = await waiting
 

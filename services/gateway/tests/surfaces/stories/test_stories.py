@@ -17,14 +17,14 @@ from ...support.stories import (
     GENERATIONS,
     STORIES,
     STORY,
-    asked_of_session,
     becomes,
+    create_story,
     fail,
+    get_narration,
     initiate,
-    seen,
-    started,
+    request_of,
+    start_narration,
     succeed,
-    told,
 )
 from ...support.world import World
 
@@ -35,13 +35,13 @@ async def test_a_story_is_narrated_from_its_stored_text_at_its_price(world: Worl
     """001.1 `POST /api/story-generations {story_id}` → 202 {id, status: "pending", progress: 0}."""
     user, headers = await world.user()
     text = "Älter als 1 000 Zeichen. " * 41
-    story = await told(world, headers, text=text, language="de")
+    story = await create_story(world, headers, text=text, language="de")
 
     made = await initiate(world, headers, story)
 
     assert made.status_code == 202
     assert made.json() == {"id": made.json()["id"], "status": "pending", "progress": 0}
-    request = asked_of_session(world, UUID(made.json()["id"]))
+    request = request_of(world, UUID(made.json()["id"]))
     assert (request.channel, request.owner) == ("b2c", Owner(kind="user", id=user))
     assert (request.work.kind, request.work.characters) == ("narration", len(text))
     assert (request.spec.kind, request.spec.language, request.spec.audio_format) == ("narration", "de", "mp3")
@@ -55,8 +55,8 @@ async def test_a_story_is_narrated_from_its_stored_text_at_its_price(world: Worl
 async def test_the_list_pages_filters_and_counts(world: World) -> None:
     """001.2 `GET /api/story-generations?page&pageSize(max 100)&status` → {data, meta: {page, pageSize, total}}."""
     user, headers = await world.user()
-    story = await told(world, headers)
-    first, second, third = [await started(world, headers, story) for _ in range(3)]
+    story = await create_story(world, headers)
+    first, second, third = [await start_narration(world, headers, story) for _ in range(3)]
     await succeed(world, user, second)
     await becomes(world, headers, second, "succeeded")
 
@@ -101,9 +101,9 @@ async def test_a_malformed_query_is_a_validation_error(world: World, query: str,
 async def test_a_narration_is_followed_from_pending_to_its_audio(world: World) -> None:
     """001.3 `GET /api/story-generations/:id` → {id, story_id, status, progress, result_url}; progress is 0..100."""
     user, headers = await world.user()
-    story = await told(world, headers)
-    id_ = await started(world, headers, story)
-    assert (await seen(world, headers, id_)) == {
+    story = await create_story(world, headers)
+    id_ = await start_narration(world, headers, story)
+    assert (await get_narration(world, headers, id_)) == {
         "id": str(id_),
         "story_id": story,
         "status": "pending",
@@ -117,25 +117,25 @@ async def test_a_narration_is_followed_from_pending_to_its_audio(world: World) -
     key = await succeed(world, user, id_)
     await becomes(world, headers, id_, "succeeded", 100)
 
-    assert f"/{key}?" in (await seen(world, headers, id_))["result_url"]
+    assert f"/{key}?" in (await get_narration(world, headers, id_))["result_url"]
 
 
 async def test_a_failed_narration_has_no_result(world: World) -> None:
     """001.3 the statuses are pending, in_progress, succeeded, failed."""
     _, headers = await world.user()
-    id_ = await started(world, headers)
+    id_ = await start_narration(world, headers)
 
     await fail(world, id_)
     await becomes(world, headers, id_, "failed")
 
-    assert (await seen(world, headers, id_))["result_url"] is None
+    assert (await get_narration(world, headers, id_))["result_url"] is None
 
 
 async def test_only_what_has_ended_can_be_deleted(world: World) -> None:
     """001.4 `DELETE` → 204 if succeeded or failed, else 409, pending too."""
     user, headers = await world.user()
-    story = await told(world, headers)
-    made, failed, pending = [await started(world, headers, story) for _ in range(3)]
+    story = await create_story(world, headers)
+    made, failed, pending = [await start_narration(world, headers, story) for _ in range(3)]
     key = await succeed(world, user, made)
     await world.container.objects.put(key, b"mp3", "audio/mpeg")
     await fail(world, failed)
@@ -165,7 +165,7 @@ async def test_stories_are_told_listed_and_read_by_their_user(world: World) -> N
     """001.7 stories come from `POST/GET /api/stories` (title, text, language), owned by the user."""
     _, headers = await world.user()
     made = await world.client.post(STORIES, headers=headers, json=STORY)
-    second = await told(world, headers, title="Another")
+    second = await create_story(world, headers, title="Another")
 
     read = await world.client.get(f"{STORIES}/{made.json()['id']}", headers=headers)
     listed = (await world.client.get(f"{STORIES}?pageSize=1", headers=headers)).json()
@@ -205,4 +205,4 @@ async def test_every_declared_language_is_taken(world: World, language: str) -> 
     """001.7 languages."""
     _, headers = await world.user()
 
-    assert await told(world, headers, language=language, text="a" * 50_000 if language == "en" else "1, 2.")
+    assert await create_story(world, headers, language=language, text="a" * 50_000 if language == "en" else "1, 2.")

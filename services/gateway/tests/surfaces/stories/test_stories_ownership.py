@@ -11,17 +11,17 @@ from atelier_contracts import (
 )
 from atelier_gateway.stories.store import as_user
 
-from ...support.neighbours import declined
+from ...support.neighbours import decline
 from ...support.stories import (
     HIDDEN,
     STORIES,
     STORY,
     becomes,
+    create_story,
+    get_narration,
     initiate,
-    seen,
-    started,
+    start_narration,
     succeed,
-    told,
 )
 from ...support.world import World
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.stack
 async def test_rows_are_seen_by_their_user_only_whatever_the_query(world: World) -> None:
     """001.6 row-level security: no tenant, no rows; another tenant, no rows; the app's role cannot switch it off."""
     user, headers = await world.user()
-    await started(world, headers)
+    await start_narration(world, headers)
     pool = world.container.pool
 
     async def counts(tenant: str | None) -> list[int]:
@@ -55,21 +55,21 @@ async def test_rows_are_seen_by_their_user_only_whatever_the_query(world: World)
 async def test_nobodys_generation_narrates_anothers_story_even_past_the_surface(world: World) -> None:
     """001.6 the foreign key holds the user too."""
     _, headers = await world.user()
-    story = await told(world, headers)
+    story = await create_story(world, headers)
     other, others_headers = await world.user()
-    id_ = await started(world, others_headers)
+    id_ = await start_narration(world, others_headers)
 
     with pytest.raises(Exception, match="foreign key"):
         await world.container.pool.execute(
             "INSERT INTO story_generations (id, user_id, story_id) VALUES ($1, $2, $3)", uuid4(), other, UUID(story)
         )
-    assert (await seen(world, others_headers, id_))["status"] == "pending"
+    assert (await get_narration(world, others_headers, id_))["status"] == "pending"
 
 
 async def test_every_step_is_logged_once(world: World) -> None:
     """001.6 `generation_logs` has a row for each step, and none for other surfaces' generations."""
     user, headers = await world.user()
-    id_ = await started(world, headers)
+    id_ = await start_narration(world, headers)
     _, store = await world.store()
     assert (await world.create(store)).status_code == 201
 
@@ -96,10 +96,10 @@ async def test_every_step_is_logged_once(world: World) -> None:
 async def test_initiations_are_limited_by_the_hour_and_only_accepted_ones_count(world: World) -> None:
     """001.6 per-user rate limit on initiation; settled 9: refused requests do not count."""
     user, headers = await world.user()
-    story = await told(world, headers)
+    story = await create_story(world, headers)
     _, other = await world.user()
     await initiate(world, headers, uuid4())
-    world.neighbours.answer = declined
+    world.neighbours.answer = decline
     await initiate(world, headers, story)
     world.neighbours.reset()
     accepted = await initiate(world, headers, story)
@@ -114,13 +114,13 @@ async def test_initiations_are_limited_by_the_hour_and_only_accepted_ones_count(
     assert (refused.status_code, refused.json()) == (429, {"error": "Too many requests"})
     assert 3_500 < int(refused.headers["Retry-After"]) <= 3_600
     assert await world.rows() == before
-    assert (await initiate(world, other, await told(world, other))).status_code == 202
+    assert (await initiate(world, other, await create_story(world, other))).status_code == 202
 
 
 async def test_of_many_initiations_at_once_exactly_as_many_get_in_as_the_hour_holds(world: World) -> None:
     """001.6; settled 9: what was accepted counts, and no burst gets past it."""
     user, headers = await world.user()
-    story = await told(world, headers)
+    story = await create_story(world, headers)
     await world.pool.execute(
         "INSERT INTO story_requests (id, user_id) SELECT gen_random_uuid(), $1 FROM generate_series(1, 57)", user
     )
@@ -149,7 +149,7 @@ async def test_equal_concurrent_requests_with_one_key_are_one_narration(world: W
 
     replies = await asyncio.gather(*(initiate(world, keyed, story) for _ in range(20)))
     replayed = await initiate(world, keyed, story)
-    other = await initiate(world, keyed, await told(world, headers))
+    other = await initiate(world, keyed, await create_story(world, headers))
 
     assert first.content == again.content and again.headers["Idempotency-Replayed"] == "true"
     assert {reply.status_code for reply in replies} <= {202, 409}

@@ -6,8 +6,8 @@ import pytest
 
 from atelier_gateway.stories.store import as_user
 
-from ...support.neighbours import declined
-from ...support.stories import GENERATIONS, STORIES, initiate, started, told
+from ...support.neighbours import decline
+from ...support.stories import GENERATIONS, STORIES, create_story, initiate, start_narration
 from ...support.world import ADMIN, World
 
 pytestmark = pytest.mark.stack
@@ -48,8 +48,8 @@ async def test_a_malformed_id_or_body_is_a_validation_error_with_details(world: 
 async def test_what_is_not_owned_is_answered_as_what_is_not_there(world: World) -> None:
     """001.5 404 {"error": "Story not found"} / {"error": "Generation not found"}; not owned = not found."""
     _, headers = await world.user()
-    story = await told(world, headers)
-    id_ = await started(world, headers, story)
+    story = await create_story(world, headers)
+    id_ = await start_narration(world, headers, story)
     _, stranger = await world.user()
 
     for unknown in (id_, uuid4()):
@@ -79,7 +79,7 @@ async def test_another_surfaces_generation_is_not_found_here(world: World) -> No
 async def test_what_fails_on_our_side_is_an_internal_server_error_that_leaves_nothing(world: World) -> None:
     """001.5 500 {"error": "Internal server error"}, for a broker or a database that is away."""
     _, headers = await world.user()
-    story = await told(world, headers)
+    story = await create_story(world, headers)
     before = await world.rows()
 
     world.to_broker.cut()
@@ -97,8 +97,8 @@ async def test_what_fails_on_our_side_is_an_internal_server_error_that_leaves_no
 async def test_without_credits_nothing_is_narrated(world: World) -> None:
     """001.5 no credits → 402 in this surface's shape; nothing is left behind."""
     user, headers = await world.user()
-    story = await told(world, headers)
-    world.neighbours.answer = declined
+    story = await create_story(world, headers)
+    world.neighbours.answer = decline
 
     refused = await initiate(world, headers, story)
 

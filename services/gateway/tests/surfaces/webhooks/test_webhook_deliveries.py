@@ -13,10 +13,10 @@ from atelier_gateway.webhooks import enqueuer
 from atelier_gateway.webhooks.events import TYPES
 
 from ...support.isolation import IMAGE
-from ...support.native import cancel, create, fail, projected
-from ...support.neighbours import declined, silent
-from ...support.webhook_receiver import receiving
-from ...support.webhooks import HOOK, came, deliveries, make, signing_secret, succeed, until_state
+from ...support.native import cancel, create, fail, wait_until_projected
+from ...support.neighbours import decline, ignore
+from ...support.webhook_receiver import open_receiver
+from ...support.webhooks import HOOK, deliveries, get_signing_secret, make, succeed, until_state, wait_for_messages
 from ...support.workspace import team_of
 from ...support.world import ADMIN, World
 
@@ -25,11 +25,11 @@ pytestmark = pytest.mark.stack
 
 async def test_an_endpoint_is_told_every_step_and_the_end_carries_fresh_urls(world: World) -> None:
     user, headers = await world.user()
-    async with receiving() as receiver:
+    async with open_receiver() as receiver:
         hook = await make(world, headers, receiver.url)
         generation = await create(world, headers)
         await succeed(world, user, generation)
-        await came(world, receiver, 3)
+        await wait_for_messages(world, receiver, 3)
 
     told = {message.type: message for message in receiver.got}
     assert [message.type.removeprefix("generation.") for message in receiver.got] == [
@@ -52,10 +52,10 @@ def _without_urls(generation: dict[str, Any]) -> dict[str, Any]:
 
 async def test_only_the_events_that_were_named_are_told(world: World) -> None:
     _, headers = await world.user()
-    async with receiving() as receiver:
+    async with open_receiver() as receiver:
         await make(world, headers, receiver.url, events=["generation.failed"])
         await fail(world, headers, await create(world, headers))
-        await came(world, receiver, 1)
+        await wait_for_messages(world, receiver, 1)
 
     assert [message.type for message in receiver.got] == ["generation.failed"]
     assert len(await deliveries(world, headers)) == 1
@@ -63,11 +63,11 @@ async def test_only_the_events_that_were_named_are_told(world: World) -> None:
 
 async def test_a_single_request_is_told_how_it_ended(world: World) -> None:
     _, headers = await world.user()
-    secret = await signing_secret(world, headers)
-    async with receiving() as receiver:
+    secret = await get_signing_secret(world, headers)
+    async with open_receiver() as receiver:
         generation = await create(world, headers, IMAGE | {"webhook_url": receiver.url})
         await fail(world, headers, generation)
-        await came(world, receiver, 1)
+        await wait_for_messages(world, receiver, 1)
 
     [message] = receiver.got
     [delivery] = await deliveries(world, headers, f"?generation_id={generation}")
@@ -80,14 +80,14 @@ async def test_a_single_request_is_told_how_it_ended(world: World) -> None:
 async def test_a_request_of_seed_003_is_told_how_it_ended(world: World) -> None:
     team = await team_of(world)
     secret = (await world.client.get("/v1/webhooks/secret", headers=team.headers)).json()["secret"]
-    async with receiving() as receiver:
+    async with open_receiver() as receiver:
         asked = await team.ask({"Prefer": "respond-async"}, webhookUrl=receiver.url)
         generation = UUID(asked.json()["data"]["id"])
-        await projected(world, generation, "queued")
+        await wait_until_projected(world, generation, "queued")
         await world.neighbours.say(
             GenerationFailed(generation_id=generation, outcome="expired", code="deadline", reason="late", refunded=1)
         )
-        await came(world, receiver, 1)
+        await wait_for_messages(world, receiver, 1)
 
     assert receiver.got[0].type == "generation.expired" and receiver.got[0].signed_with(secret)
     refused = await team.ask(webhookUrl="http://10.0.0.7/in")
@@ -96,20 +96,20 @@ async def test_a_request_of_seed_003_is_told_how_it_ended(world: World) -> None:
 
 async def test_nobody_else_is_told(world: World) -> None:
     (_, owner), (_, stranger) = await world.user(), await world.user()
-    async with receiving() as mine, receiving() as theirs:
+    async with open_receiver() as mine, open_receiver() as theirs:
         await make(world, owner, mine.url)
         await make(world, stranger, theirs.url)
         await fail(world, owner, await create(world, owner))
-        await came(world, mine, 2)
+        await wait_for_messages(world, mine, 2)
 
     assert theirs.got == [] and await deliveries(world, stranger) == []
-    assert await signing_secret(world, owner) != await signing_secret(world, stranger)
+    assert await get_signing_secret(world, owner) != await get_signing_secret(world, stranger)
 
 
 async def test_what_the_post_itself_declined_is_told_to_nobody(world: World) -> None:
     _, headers = await world.user()
     await make(world, headers, HOOK["url"])
-    world.neighbours.answer = declined
+    world.neighbours.answer = decline
 
     refused = await world.client.post("/v1/generations", headers=headers, json=IMAGE)
 
@@ -120,16 +120,16 @@ async def test_what_the_post_itself_declined_is_told_to_nobody(world: World) -> 
 
 async def test_who_was_answered_201_is_told_of_a_later_rejection(world: World) -> None:
     _, headers = await world.user()
-    world.neighbours.answer, world.neighbours.verdict = silent, "reserving"
-    async with receiving() as receiver:
+    world.neighbours.answer, world.neighbours.verdict = ignore, "reserving"
+    async with open_receiver() as receiver:
         generation = await create(world, headers, IMAGE | {"webhook_url": receiver.url})
         await world.neighbours.say(
             GenerationRejected(generation_id=generation, reason="insufficient_credits", required=3, available=0)
         )
-        await projected(world, generation, "rejected")
+        await wait_until_projected(world, generation, "rejected")
         waiting = await deliveries(world, headers)
         await world.pool.execute("UPDATE webhook_deliveries SET next_try_at = now()")
-        await came(world, receiver, 1)
+        await wait_for_messages(world, receiver, 1)
 
     assert [one["state"] for one in waiting] == ["pending"]
     assert receiver.got[0].type == "generation.rejected"
@@ -137,27 +137,27 @@ async def test_who_was_answered_201_is_told_of_a_later_rejection(world: World) -
 
 async def test_a_cancel_before_the_saga_heard_of_it_is_told_too(world: World) -> None:
     _, headers = await world.user()
-    world.neighbours.answer, world.neighbours.verdict = silent, "reserving"
-    async with receiving() as receiver:
+    world.neighbours.answer, world.neighbours.verdict = ignore, "reserving"
+    async with open_receiver() as receiver:
         generation = await create(world, headers, IMAGE | {"webhook_url": receiver.url})
         world.neighbours.verdict = "withdrawn"
         await cancel(world, headers, generation)
-        await came(world, receiver, 1)
+        await wait_for_messages(world, receiver, 1)
 
     assert receiver.got[0].type == "generation.cancelled"
 
 
 async def test_after_a_rotation_both_secrets_verify(world: World) -> None:
     _, headers = await world.user()
-    async with receiving() as receiver:
+    async with open_receiver() as receiver:
         hook = await make(world, headers, receiver.url)
         path = f"/v1/webhooks/{hook['id']}"
         rotated = (await world.client.post(f"{path}/rotate-secret", headers=headers)).json()
         await world.client.post(f"{path}/test", headers=headers)
-        await came(world, receiver, 1)
+        await wait_for_messages(world, receiver, 1)
         await world.pool.execute("UPDATE webhook_endpoints SET previous_until = now()")
         await world.client.post(f"{path}/test", headers=headers)
-        await came(world, receiver, 2)
+        await wait_for_messages(world, receiver, 2)
 
     first, second = receiver.got
     assert rotated["secret"] != hook["secret"] and rotated["previous_secret_until"] is not None
@@ -168,10 +168,10 @@ async def test_after_a_rotation_both_secrets_verify(world: World) -> None:
 
 async def test_the_operators_story_tells_of_webhooks_by_their_hosts(world: World) -> None:
     _, headers = await world.user()
-    async with receiving() as receiver:
+    async with open_receiver() as receiver:
         generation = await create(world, headers, IMAGE | {"webhook_url": receiver.url})
         await fail(world, headers, generation)
-        await came(world, receiver, 1)
+        await wait_for_messages(world, receiver, 1)
         [delivery] = await deliveries(world, headers)
         await until_state(world, headers, delivery["id"], "delivered")
 

@@ -10,8 +10,8 @@ from atelier_gateway.webhooks.endpoint_store import ENDPOINTS_MAX
 
 from ...support.isolation import IMAGE
 from ...support.native import create
-from ...support.webhook_receiver import receiving
-from ...support.webhooks import HOOK, deliveries, make, signing_secret, until_state
+from ...support.webhook_receiver import open_receiver
+from ...support.webhooks import HOOK, deliveries, get_signing_secret, make, until_state
 from ...support.world import World
 
 pytestmark = pytest.mark.stack
@@ -38,18 +38,18 @@ async def test_a_secret_is_shown_once_and_stands_nowhere(world: World) -> None:
 
 async def test_the_secret_of_single_requests_can_be_replaced(world: World) -> None:
     _, headers = await world.user()
-    before = await signing_secret(world, headers)
+    before = await get_signing_secret(world, headers)
 
     rotated = (await world.client.post("/v1/webhooks/secret/rotate", headers=headers)).json()
 
     assert rotated["secret"] != before and rotated["previous_secret_until"] is not None
-    assert await signing_secret(world, headers) == rotated["secret"]
+    assert await get_signing_secret(world, headers) == rotated["secret"]
 
 
 async def test_a_delivery_shows_its_attempts_and_can_be_replayed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatcher, "POLL_EVERY_S", 0.05)
     _, headers = await world.user()
-    async with receiving("500 Oh", "500 Oh", "500 Oh") as receiver:
+    async with open_receiver("500 Oh", "500 Oh", "500 Oh") as receiver:
         hook = await make(world, headers, receiver.url)
         tested = await world.client.post(f"/v1/webhooks/{hook['id']}/test", headers=headers)
         failed = await until_state(world, headers, tested.json()["id"], "failed")
