@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from atelier_gateway.media.image_hosts import allowed_hosts
+from atelier_gateway.media.image_hosts import parse_allowed_hosts
 from atelier_gateway.media.upload_rules import UploadRules
 from atelier_gateway.web.client_ip import Network, networks
 from atelier_gateway.webhooks.retry_policy import parse_retry_delays
@@ -135,7 +135,7 @@ class Settings(BrokerSettings, TelemetrySettings):
     @field_validator("image_hosts")
     @classmethod
     def _are_hosts(cls, text: str) -> str:
-        allowed_hosts(text)
+        parse_allowed_hosts(text)
         return text
 
     @field_validator("form_aspect_ratios")

@@ -14,7 +14,7 @@ from atelier_gateway.idempotency.keys import (
     StoredResponse,
     fingerprint,
     resolve,
-    validated_key,
+    validate_key,
 )
 from atelier_gateway.web.problems import Problem
 
@@ -28,13 +28,13 @@ def claim_of(reply: StoredResponse | None = None, age: timedelta = YOUNG) -> Sto
 
 @pytest.mark.parametrize("key", ["k", "a" * 255, "!~", None])
 def test_a_key_of_visible_ascii_is_taken_as_it_is(key: str | None) -> None:
-    assert validated_key(key) == key
+    assert validate_key(key) == key
 
 
 @pytest.mark.parametrize("key", ["", "a" * 256, "a b", "a\tb", "ä", "\x7f", "a\n"])
 def test_any_other_key_is_refused(key: str) -> None:
     with pytest.raises(Problem) as refused:
-        validated_key(key)
+        validate_key(key)
 
     assert refused.value.status == 400
 

@@ -41,14 +41,14 @@ class GenerationCanceller:
         if generation.snapshot.rank == TERMINAL:
             state = generation.snapshot.state
             raise Problem("conflict", f"This generation has ended: {state}. Nothing was changed.")
-        if generation.snapshot.state == "accepted" and await self._withdrawn(generation.id):
+        if generation.snapshot.state == "accepted" and await self._was_withdrawn(generation.id):
             await self._end(generation.id)
             return
         async with self._work.once() as work:
             work.emit(CancelRequested(generation_id=generation.id))
         await self._waiting.wait_until_ended(generation.id, END_S_MAX)
 
-    async def _withdrawn(self, id_: UUID) -> bool:
+    async def _was_withdrawn(self, id_: UUID) -> bool:
         """Whether it will never begin. A session that cannot be asked will find request and cancel in order."""
         try:
             return await self._internal.withdraw(id_) == "withdrawn"

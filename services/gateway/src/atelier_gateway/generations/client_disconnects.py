@@ -159,13 +159,13 @@ class MonitoredResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
         """Sends it."""
         try:
-            if not await self._sent(send):
+            if not await self._send_body(send):
                 await self._callers.cancel_abandoned(self._caller)
         finally:
             if self.watch is not None:
                 self.watch.cancel()
 
-    async def _sent(self, send: Send) -> bool:
+    async def _send_body(self, send: Send) -> bool:
         """Whether the client was there until the last piece: of what lies in the system's buffers nobody can tell."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         body, sent = bytes(self.body), 0

@@ -35,7 +35,7 @@ from atelier_gateway.generations.generation_log import log_admission
 from atelier_gateway.generations.provider_catalogue import (
     ProviderCatalogue,
     WordUnsupported,
-    unsupported_option_problem,
+    option_problem,
 )
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import (
@@ -69,7 +69,7 @@ class SurfaceResponses:
     accepted: Callable[[NewGeneration], Response]
     """The 201; made of what never changes, so that it can be said again later, byte for byte."""
     problem: Callable[[Problem], Response]
-    unsupported_option: WordUnsupported = unsupported_option_problem
+    unsupported_option: WordUnsupported = option_problem
     """How it words that nobody here makes what is asked."""
 
 
@@ -185,7 +185,7 @@ class GenerationCreator:
             case Accepted():
                 return await self._store_response(request, shape.accepted(request.generation))
             case Declined(reason, required, available):
-                response = shape.problem(_declined(reason, required, available))
+                response = shape.problem(_declined_problem(reason, required, available))
                 return await self._store_response(request, response, declined=True)
             case KeyTaken():
                 return await self._replay_existing(request, shape)
@@ -243,7 +243,7 @@ class GenerationCreator:
             await self._admission.store_response(None, StoredResponse(503, b""), declined=rejected)
             raise Problem("request_in_progress", "The first request with this key came to nothing; send it again.")
         if rejected:
-            response = shape.problem(_declined(error["code"], error["required"], error["available"]))
+            response = shape.problem(_declined_problem(error["code"], error["required"], error["available"]))
         else:
             response = shape.accepted(generation)
         reply = StoredResponse(response.status_code, bytes(response.body))
@@ -271,7 +271,7 @@ def _replay(reply: StoredResponse, shape: SurfaceResponses) -> Response:
     return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"}, media)
 
 
-def _declined(reason: str, required: int, available: int | None) -> Problem:
+def _declined_problem(reason: str, required: int, available: int | None) -> Problem:
     if reason == "unpriced":
         return Problem("unpriced", "The price book has no price for this.")
     known = "" if available is None else f", {available} available"

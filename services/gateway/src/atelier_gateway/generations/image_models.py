@@ -128,12 +128,12 @@ def resolve(
     name, known = found
     asked_size, asked_quality = size or DEFAULT_SIZE, quality or "standard"
     if asked_size not in known.sizes:
-        return UnsupportedModelOption("size", f"{name} makes {_listed(known.sizes)}, not {asked_size}")
+        return UnsupportedModelOption("size", f"{name} makes {_join_words(known.sizes)}, not {asked_size}")
     if asked_quality not in known.qualities:
-        return UnsupportedModelOption("quality", f"{name} takes {_listed(known.qualities)}, not {asked_quality}")
+        return UnsupportedModelOption("quality", f"{name} takes {_join_words(known.qualities)}, not {asked_quality}")
     words: Mapping[str, str] = {str(word): meant for word, meant in STYLES[known.provider].items()}
     if style is not None and style not in words:
-        return UnsupportedModelOption("style", f"a style is one of {_listed(words)}, not {style}")
+        return UnsupportedModelOption("style", f"a style is one of {_join_words(words)}, not {style}")
     successor = successor_of(name, today=today or utc_today())
     tariff = cheaper(known, MODELS[successor] if successor else known, asked_size, asked_quality)
     if tariff is None:
@@ -170,7 +170,7 @@ def default_model(provider: ImageProvider, size: str | None) -> str:
 
 def _model(provider: str | None, model: str | None) -> tuple[str, ImageModel] | UnsupportedModelOption:
     if provider is not None and provider not in DEFAULT_MODELS:
-        return UnsupportedModelOption("provider", f"a provider is one of {_listed(DEFAULT_MODELS)}, not {provider}")
+        return UnsupportedModelOption("provider", f"a provider is one of {_join_words(DEFAULT_MODELS)}, not {provider}")
     name = model or DEFAULT_MODELS[provider or DEFAULT_PROVIDER]
     known = MODELS.get(name)
     if known is None:
@@ -180,5 +180,5 @@ def _model(provider: str | None, model: str | None) -> tuple[str, ImageModel] | 
     return name, known
 
 
-def _listed(words: Mapping[str, str]) -> str:
+def _join_words(words: Mapping[str, str]) -> str:
     return ", ".join(words)

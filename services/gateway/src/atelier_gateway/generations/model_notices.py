@@ -20,7 +20,7 @@ def notice_headers(model: str | None) -> dict[str, str]:
     }
 
 
-def made_by(snapshot: Snapshot) -> dict[str, Any] | None:
+def maker_view(snapshot: Snapshot) -> dict[str, Any] | None:
     """``{"provider", "model"}``, once it is made; the model null where its maker has none by name."""
     return {"provider": snapshot.maker, "model": snapshot.model} if snapshot.maker else None
 

@@ -54,7 +54,13 @@ def operator_timeline(
     that did not answer: what they did is not among the steps."""
     state = str(saga["state"]) if saga else generation.snapshot.state if generation else "unknown"
     silent = {gap["service"] for gap in missing}
-    steps = [*_written(generation), *_saga_steps(saga), *_postings(hold), *_job_steps(job), *_told(told)]
+    steps = [
+        *_acceptance_steps(generation),
+        *_saga_steps(saga),
+        *_postings(hold),
+        *_job_steps(job),
+        *_webhook_steps(told),
+    ]
     return {
         "id": str(id_),
         "summary": summary(state, generation, hold, silent),
@@ -119,7 +125,7 @@ def _money(hold: Record | None) -> str:
     return f"credits held {hold['credits']}, charged {hold['captured']}{again}, returned {hold['refunded']}"
 
 
-def _written(generation: Generation | None) -> Iterable[dict[str, Any]]:
+def _acceptance_steps(generation: Generation | None) -> Iterable[dict[str, Any]]:
     if generation is not None:
         what = f"accepted {with_article(generation.kind)} over the {generation.surface} surface"
         at = generation.created_at.isoformat()
@@ -185,7 +191,7 @@ def _submissions(submissions: Sequence[Record]) -> Iterable[dict[str, Any]]:
         before = provider
 
 
-def _told(told: Sequence[WebhookDelivery]) -> Iterable[dict[str, Any]]:
+def _webhook_steps(told: Sequence[WebhookDelivery]) -> Iterable[dict[str, Any]]:
     """Of a receiver only the host: the rest of its URL is a secret."""
     for one in told:
         for attempt in one.attempts:

@@ -32,7 +32,7 @@ def tell(
     generation: Generation, saga: Record | None, hold: Record | None, told: Sequence[WebhookDelivery] = ()
 ) -> dict[str, Any]:
     """``{id, summary, steps: [{at, what}]}``, the steps in order of time."""
-    steps = [_asked(generation), *_steps(saga), *_money(hold), *_told(told)]
+    steps = [_request_step(generation), *_steps(saga), *_money(hold), *_webhook_steps(told)]
     return {
         "id": str(generation.id),
         "summary": _summary(generation),
@@ -49,7 +49,7 @@ def _summary(generation: Generation) -> str:
     return f"This {generation.kind} {standing}{again}{why}; {money}."
 
 
-def _asked(generation: Generation) -> dict[str, str]:
+def _request_step(generation: Generation) -> dict[str, str]:
     return {"at": generation.created_at.isoformat(), "what": f"{with_article(generation.kind)} was requested"}
 
 
@@ -70,7 +70,7 @@ def _money(hold: Record | None) -> Iterable[dict[str, str]]:
             yield {"at": posting["at"], "what": f"{in_credits(posting['credits'])} {was} {POSTED[posting['kind']]}"}
 
 
-def _told(told: Sequence[WebhookDelivery]) -> Iterable[dict[str, str]]:
+def _webhook_steps(told: Sequence[WebhookDelivery]) -> Iterable[dict[str, str]]:
     for one in told:
         if one.attempts and one.state != "pending":
             how = "was taken" if one.state == "delivered" else "was not taken"

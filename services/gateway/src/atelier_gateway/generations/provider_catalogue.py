@@ -122,13 +122,13 @@ class ProviderCatalogue:
 
     def default_model(self, provider: str, usual: str) -> str:
         """The usual one, unless the provider is there and lists only others: then the first of those."""
-        listed = self._listed(provider)
+        listed = self._models_of(provider)
         return usual if usual in listed or not listed else listed[0]
 
     def is_offered(self, model: str, provider: str) -> bool:
         """Whether a picture may be asked of this model of the provider's here."""
         maker = self.effective_provider(provider)
-        listed = self._listed(maker)
+        listed = self._models_of(maker)
         return maker not in self.missing and (not listed or model in listed)
 
     def models(self, kind: str) -> list[str]:
@@ -147,7 +147,7 @@ class ProviderCatalogue:
         if found is not None:
             raise refuse(found)
 
-    def _listed(self, provider: str) -> list[str]:
+    def _models_of(self, provider: str) -> list[str]:
         return [model for row in self.offers if (row.provider, row.kind) == (provider, "image") for model in row.models]
 
     def _log_catalogue(self) -> None:
@@ -190,7 +190,7 @@ def mode_of(spec: RenderSpec) -> str | None:
     return "edit" if spec.prompt else "variation"
 
 
-def unsupported_option_problem(found: UnsupportedOption) -> Problem:
+def option_problem(found: UnsupportedOption) -> Problem:
     """400, naming the field as the native surface calls it."""
     return field_problem("inputs" if found.field == "mode" else found.field, found.message)
 

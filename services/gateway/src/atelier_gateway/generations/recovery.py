@@ -56,9 +56,9 @@ class ProjectionRecovery:
             return
         await self._heal("told", [_event(told) for events in known.values() for told in events])
         lost = await stalled.record_answer(pool, ids, [id_ for id_ in ids if id_ not in known])
-        await self._heal("withdrawn", await self._withdrawn(lost))
+        await self._heal("withdrawn", await self._withdraw_unknown(lost))
 
-    async def _withdrawn(self, unknown: Sequence[UUID]) -> list[Event]:
+    async def _withdraw_unknown(self, unknown: Sequence[UUID]) -> list[Event]:
         """The ends of requests that the session does not know and, after this, never takes."""
         if not unknown:
             return []

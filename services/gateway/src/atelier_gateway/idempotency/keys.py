@@ -59,7 +59,7 @@ class RebuildResponse:
     holder: UUID
 
 
-def validated_key(key: str | None) -> str | None:
+def validate_key(key: str | None) -> str | None:
     """The key as given. Raises Problem 400 unless it is 1 to 255 visible ASCII characters."""
     if key is not None and not _VISIBLE_ASCII.fullmatch(key):
         raise Problem("invalid_idempotency_key", f"{IDEMPOTENCY_KEY_HEADER} has 1 to 255 visible ASCII characters.")

@@ -12,7 +12,7 @@ from atelier_gateway.idempotency.keys import (
     IdempotencyClaim,
     StoredResponse,
     fingerprint,
-    validated_key,
+    validate_key,
 )
 from atelier_gateway.idempotency.runner import Action, IdempotentRunner
 
@@ -21,7 +21,7 @@ def claim_of(
     request: Request, owner_kind: str, owner_id: UUID, route: str, *fingerprint_parts: str
 ) -> IdempotencyClaim | None:
     """The claim of the request's key; None where it has no key. Raises Problem 400 for a malformed one."""
-    key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
+    key = validate_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
     return IdempotencyClaim(owner_kind, owner_id, route, key, fingerprint(*fingerprint_parts), uuid7()) if key else None
 
 

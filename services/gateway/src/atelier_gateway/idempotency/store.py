@@ -45,7 +45,7 @@ async def insert_claims(connection: Connection, claims: Sequence[IdempotencyClai
 async def find(pool: Pool, wanted: IdempotencyClaim) -> StoredClaim | None:
     """Who holds the key now, and what was answered."""
     row = await pool.fetchrow(_FIND, wanted.owner_kind, wanted.owner_id, wanted.route, wanted.key)
-    return _stored(row) if row else None
+    return _to_claim(row) if row else None
 
 
 async def take_over(pool: Pool, claimed: IdempotencyClaim, *, dead: UUID) -> bool:
@@ -82,6 +82,6 @@ def _keys(claims: Sequence[IdempotencyClaim]) -> tuple[list[str], list[UUID], li
     )
 
 
-def _stored(row: asyncpg.Record) -> StoredClaim:
+def _to_claim(row: asyncpg.Record) -> StoredClaim:
     reply = None if row["reply_status"] is None else StoredResponse(row["reply_status"], row["reply_body"])
     return StoredClaim(row["fingerprint"], row["holder"], reply, row["age"])

@@ -75,18 +75,18 @@ class Authenticator:
         """The store whose API key the request carries. Raises Problem 401, or 403 for a suspended store."""
         key = headers.get(API_KEY_HEADER) or bearer_of(headers)
         if key is None:
-            raise unauthorized()
+            raise credential_problem()
         return await self._principal_of_key(key)
 
     async def authenticate_user(self, headers: Headers) -> User:
         """The person whose token the request carries. Raises Problem 401, or 403 for a disabled account."""
         token = bearer_of(headers)
         if token is None:
-            raise unauthorized()
+            raise credential_problem()
         try:
             subject = await tokens.subject_of(token, self._issuers)
         except tokens.InvalidToken:
-            raise unauthorized() from None
+            raise credential_problem() from None
         user = await self._find_user(subject)
         if user.disabled:
             raise Problem("account_disabled", "This account is disabled; ask the operator.")
@@ -133,7 +133,7 @@ class Authenticator:
         prefix = api_keys.prefix_of(key)
         stored = await stores.find_key_by_prefix(self._pool, prefix) if prefix else None
         if not api_keys.matches(digest, stored) or stored is None:
-            raise unauthorized()
+            raise credential_problem()
         self._keys.set(digest, stored)
         return stored
 
@@ -142,7 +142,7 @@ class Authenticator:
             return known
         user = await users.user_by_subject(self._pool, subject)
         if user is None:
-            raise unauthorized()
+            raise credential_problem()
         self._users.set(subject, user)
         return user
 
@@ -168,7 +168,7 @@ def bearer_of(headers: Headers) -> str | None:
     return credential.strip() if scheme.lower() == "bearer" and credential.strip() else None
 
 
-def unauthorized() -> Problem:
+def credential_problem() -> Problem:
     """The one answer for a missing, unknown, malformed and revoked credential."""
     return Problem(
         "unauthorized", "The credential is missing, unknown or no longer valid.", headers={"WWW-Authenticate": "Bearer"}

@@ -5,7 +5,7 @@ from functools import partial
 from starlette.datastructures import Headers
 
 from atelier_gateway.identity import api_keys, operator_store
-from atelier_gateway.identity.authenticator import TtlCache, bearer_of, unauthorized
+from atelier_gateway.identity.authenticator import TtlCache, bearer_of, credential_problem
 from atelier_gateway.identity.last_use import LastUse
 from atelier_gateway.identity.operator_store import FIRST_PREFIX, StoredOperator
 from atelier_messaging.database import Pool
@@ -29,7 +29,7 @@ class OperatorAuthenticator:
         """Who sends this request. Raises Problem 401."""
         token = bearer_of(headers)
         if token is None:
-            raise unauthorized()
+            raise credential_problem()
         digest = self.digest_of(token)
         if not (known := self._known.get(digest)):
             # The first operator's token is a setting and looks as whoever chose it liked.
@@ -37,7 +37,7 @@ class OperatorAuthenticator:
                 self._pool, api_keys.prefix_of(token, api_keys.OPERATOR) or FIRST_PREFIX
             )
             if not api_keys.is_same(digest, known.digest if known else None) or known is None:
-                raise unauthorized()
+                raise credential_problem()
             self._known.set(digest, known)
         self.token_use.record(known.id)
         return known

@@ -24,7 +24,7 @@ class AllowedHost:
         return cls(host, slash + path)
 
 
-def allowed_hosts(text: str) -> tuple[AllowedHost, ...]:
+def parse_allowed_hosts(text: str) -> tuple[AllowedHost, ...]:
     """Of ``ATELIER_IMAGE_HOSTS``, comma-separated. Raises ValueError."""
     return tuple(AllowedHost.read(entry) for entry in text.split(",") if entry.strip())
 

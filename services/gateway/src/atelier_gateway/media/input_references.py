@@ -36,15 +36,15 @@ def input_reference(given: RequestedInput, owner: Owner, key_of: Callable[[str],
     if "://" not in given.text:
         key: str | None = given.text
     elif isinstance(refused := parse_url(given.text), UrlRefusal):
-        raise _refused(given, refused.message)
+        raise _input_problem(given, refused.message)
     else:
         key = key_of(given.text)
     if key is not None:
         if not belongs_to(key, owner.kind, owner.id):
-            raise _unknown(given)
+            raise _missing_upload_problem(given)
         return InputRef(role=given.role, key=key)
     if (internal := refuse_url(given.text)) is not None:
-        raise _refused(given, internal.message)
+        raise _input_problem(given, internal.message)
     return InputRef(role=given.role, url=given.text)
 
 
@@ -64,7 +64,7 @@ class InputResolver:
         for one, ref in zip(given, references, strict=True):
             if one.role == "mask" and ref.key is not None:
                 await self._check_mask(owner, one, pictures[ref.key])
-        return tuple(ref if ref.key is None else stored_input(ref.role, pictures[ref.key]) for ref in references)
+        return tuple(ref if ref.key is None else input_ref_of(ref.role, pictures[ref.key]) for ref in references)
 
     async def _load_pictures(self, owner: Owner, named: Mapping[str, RequestedInput]) -> dict[str, StoredPicture]:
         known = await self._intake.find_known_pictures(owner, list(named))
@@ -75,9 +75,9 @@ class InputResolver:
         try:
             looked = await self._intake.inspect(owner, key, given.role)
         except ObjectMissing:
-            raise _unknown(given) from None
+            raise _missing_upload_problem(given) from None
         if isinstance(looked, ImageRefused):
-            raise _refused(given, looked.message)
+            raise _input_problem(given, looked.message)
         return looked
 
     async def _check_mask(self, owner: Owner, given: RequestedInput, stored: StoredPicture) -> None:
@@ -85,19 +85,19 @@ class InputResolver:
         try:
             refused = await self._intake.check_mask(owner, stored)
         except ObjectMissing:
-            raise _unknown(given) from None
+            raise _missing_upload_problem(given) from None
         if refused is not None:
-            raise _refused(given, refused.message)
+            raise _input_problem(given, refused.message)
 
 
-def stored_input(role: Role, stored: StoredFile) -> InputRef:
+def input_ref_of(role: Role, stored: StoredFile) -> InputRef:
     """What was checked, as render is to take it: by its key and its digest."""
     return InputRef(role=role, key=stored.key, sha256=stored.sha256)
 
 
-def _unknown(given: RequestedInput) -> Problem:
-    return _refused(given, "There is no such upload.")
+def _missing_upload_problem(given: RequestedInput) -> Problem:
+    return _input_problem(given, "There is no such upload.")
 
 
-def _refused(given: RequestedInput, why: str) -> Problem:
+def _input_problem(given: RequestedInput, why: str) -> Problem:
     return field_problem(given.field, why)

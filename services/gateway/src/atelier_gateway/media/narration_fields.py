@@ -19,11 +19,11 @@ def _audible(text: str) -> str:
     return text
 
 
-def _spoken(language: str) -> str:
+def _check_language(language: str) -> str:
     if language not in LANGUAGES:
         raise PydanticCustomError("unknown_language", "one of {languages} is required", {"languages": _TAGS})
     return language
 
 
 NarrationText = Annotated[MultilineText, AfterValidator(_audible), Field(min_length=1, max_length=TEXT_CHARS_MAX)]
-Language = Annotated[str, AfterValidator(_spoken), Field(json_schema_extra={"enum": list(LANGUAGES)})]
+Language = Annotated[str, AfterValidator(_check_language), Field(json_schema_extra={"enum": list(LANGUAGES)})]

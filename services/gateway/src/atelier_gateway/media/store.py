@@ -155,11 +155,11 @@ async def find(pool: Pool, owner: Owner, keys: Collection[str]) -> dict[str, Sto
     An upload itself is never among them: its client may still write there.
     """
     rows = await pool.fetch(_FIND, list(keys), owner.kind, owner.id)
-    found = {name: _stored(row) for row in rows for name in (row["key"], row["upload_key"]) if name in keys}
+    found = {name: _to_stored_file(row) for row in rows for name in (row["key"], row["upload_key"]) if name in keys}
     return {name: stored for name, stored in found.items() if not is_upload(stored.key)}
 
 
-def _stored(row: asyncpg.Record) -> StoredFile:
+def _to_stored_file(row: asyncpg.Record) -> StoredFile:
     if row["width"] is None:
         return StoredText(row["key"], row["size_bytes"], row["sha256"], row["content_type"])
     sides = row["width"], row["height"]

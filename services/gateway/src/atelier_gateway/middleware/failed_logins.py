@@ -57,7 +57,7 @@ class FailedLogins:
             if replaced:
                 return
             if message["type"] == "http.response.start" and message["status"] == 401:
-                verdict = self._known(who) or await self._limits_of(scope).take(self._rule, who, always=True)
+                verdict = self._find_decision(who) or await self._limits_of(scope).take(self._rule, who, always=True)
                 if not verdict.is_allowed:
                     replaced = True
                     self._remember(who, verdict)
@@ -69,7 +69,7 @@ class FailedLogins:
     async def _refuse(self, verdict: RateLimitDecision, scope: Scope, receive: Receive, send: Send) -> None:
         await self._shape_of(scope["path"])(rate_limited_problem(verdict))(scope, receive, send)
 
-    def _known(self, who: str) -> RateLimitDecision | None:
+    def _find_decision(self, who: str) -> RateLimitDecision | None:
         until, verdict = self._refused.get(who, (0.0, None))
         left_s = until - time.monotonic()
         return replace(verdict, reset_s=math.ceil(left_s)) if verdict and left_s > 0 else None

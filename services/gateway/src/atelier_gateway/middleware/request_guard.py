@@ -87,13 +87,13 @@ class RequestGuard:
             # The server ends and no longer waits for this request; a bare 500 would be all that its client sees.
             if started:
                 raise
-            await self._shape_of(scope["path"])(_ending(scope["method"]))(scope, receive, send_framed)
+            await self._shape_of(scope["path"])(_stop_problem(scope["method"]))(scope, receive, send_framed)
         except ClientDisconnect:
             pass  # No client is there to be answered and nothing of ours failed: the access line says so.
         except Exception as error:
             if started:
                 raise
-            await self._shape_of(scope["path"])(unexpected(error))(scope, receive, send_framed)
+            await self._shape_of(scope["path"])(unexpected_error_problem(error))(scope, receive, send_framed)
         finally:
             body.close()
             self._log_access(scope, request_id, status, time.monotonic() - began)
@@ -108,7 +108,7 @@ class RequestGuard:
         access.info("%s %s: %s", method, path, status or "no answer, its client is gone", extra=fields)
 
 
-def _ending(method: str) -> Problem:
+def _stop_problem(method: str) -> Problem:
     """For a request that was not done when its server had to end."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return Problem("unavailable", "This server is being stopped; send it again.", headers={"Retry-After": "1"})
@@ -116,7 +116,7 @@ def _ending(method: str) -> Problem:
     return Problem("outcome_unknown", detail, headers={"Retry-After": "5"})
 
 
-def unexpected(error: Exception) -> Problem:
+def unexpected_error_problem(error: Exception) -> Problem:
     """What a client learns of an exception that nobody expected; all of it goes into our log."""
     request_id = REQUEST_ID.get()
     logger.error("request %s failed", request_id, exc_info=error)

@@ -34,7 +34,7 @@ class ReplyListener:
         self._waiting[subject] = reply
         sending = asyncio.ensure_future(publishing)
         self._sending.add(sending)
-        sending.add_done_callback(lambda done: self._sent(subject, done))
+        sending.add_done_callback(lambda done: self._on_published(subject, done))
         try:
             async with asyncio.timeout(timeout_s):
                 message: Message | None = await reply
@@ -44,9 +44,9 @@ class ReplyListener:
         finally:
             del self._waiting[subject]
 
-    def _sent(self, subject: UUID, sending: "asyncio.Future[PublishOutcome]") -> None:
+    def _on_published(self, subject: UUID, sending: "asyncio.Future[PublishOutcome]") -> None:
         self._sending.discard(sending)
-        if not _confirmed(sending):
+        if not _is_confirmed(sending):
             self._resolve(subject, None)
 
     def _resolve(self, subject: UUID, message: Message | None) -> None:
@@ -55,5 +55,5 @@ class ReplyListener:
             reply.set_result(message)
 
 
-def _confirmed(sending: "asyncio.Future[PublishOutcome]") -> bool:
+def _is_confirmed(sending: "asyncio.Future[PublishOutcome]") -> bool:
     return not sending.cancelled() and sending.exception() is None and sending.result() is PublishOutcome.CONFIRMED

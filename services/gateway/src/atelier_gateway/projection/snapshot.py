@@ -82,9 +82,9 @@ def advance(now: Snapshot, event: Event, at: datetime) -> Snapshot:
     """The snapshot after one event of this time; the same one where the event has nothing new to say."""
     match event:
         case RenderProgressed():
-            return _climb(_begun(replace(now, progress=max(now.progress, event.progress)), at), "rendering")
+            return _climb(_begin(replace(now, progress=max(now.progress, event.progress)), at), "rendering")
         case RenderStarted():
-            return _climb(_begun(now, at), "rendering")
+            return _climb(_begin(now, at), "rendering")
         case GenerationQueued():
             reserved = now.credits_reserved if now.state == "rejected" else event.credits
             return _climb(replace(now, credits_reserved=reserved), "queued")
@@ -95,7 +95,7 @@ def advance(now: Snapshot, event: Event, at: datetime) -> Snapshot:
             return ended if ended is now else replace(ended, ended_at=at)
 
 
-def _begun(now: Snapshot, at: datetime) -> Snapshot:
+def _begin(now: Snapshot, at: datetime) -> Snapshot:
     return replace(now, started_at=min(now.started_at or at, at))
 
 
@@ -112,7 +112,7 @@ def _end(now: Snapshot, event: Event) -> Snapshot:
                 progress=100,
                 credits_captured=event.captured,
                 credits_refunded=event.refunded,
-                outputs=tuple(_kept(output) for output in event.outputs if _is_own(output.key, event, now.owner)),
+                outputs=tuple(_to_output(output) for output in event.outputs if _is_own(output.key, event, now.owner)),
                 maker=event.provider,
                 reused=event.reused,
                 model=event.model,
@@ -133,6 +133,6 @@ def _is_own(key: str, event: Event, owner: Owner | None) -> bool:
     return generation_of(key) == event.generation_id and (owner is None or belongs_to(key, owner.kind, owner.id))
 
 
-def _kept(output: Artefact) -> dict[str, Any]:
+def _to_output(output: Artefact) -> dict[str, Any]:
     thumbnail = output.thumbnail if output.thumbnail == thumbnail_key(output.key) else None
     return output.model_copy(update={"thumbnail": thumbnail}).model_dump(mode="json")

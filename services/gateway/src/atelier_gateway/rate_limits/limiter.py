@@ -80,8 +80,8 @@ class RateLimiter:
         ``always`` is for what no setting may switch off.
         """
         if not (self._enabled or always):
-            return _uncounted(rule)
-        return await _judged(rule, self._windows.take(_key(rule, subject), rule.limit, rule.window_s))
+            return _allow_uncounted(rule)
+        return await _decide(rule, self._windows.take(_key(rule, subject), rule.limit, rule.window_s))
 
 
 def rate_limit_headers(*verdicts: RateLimitDecision) -> dict[str, str]:
@@ -110,16 +110,16 @@ def _key(rule: RateLimitRule, subject: str) -> str:
     return f"{rule.name}:{rule.window_s}:{subject}"
 
 
-async def _judged(rule: RateLimitRule, asking: Awaitable[WindowCount]) -> RateLimitDecision:
+async def _decide(rule: RateLimitRule, asking: Awaitable[WindowCount]) -> RateLimitDecision:
     try:
         count = await asking
     except Exception as error:
         if not is_outage(error):
             raise
         logger.warning("count for rate limit %s failed, the request passes uncounted: %r", rule.name, error)
-        return _uncounted(rule)
+        return _allow_uncounted(rule)
     return RateLimitDecision(rule, count.allowed, max(0, rule.limit - count.used), max(0, math.ceil(count.reset_s)))
 
 
-def _uncounted(rule: RateLimitRule) -> RateLimitDecision:
+def _allow_uncounted(rule: RateLimitRule) -> RateLimitDecision:
     return RateLimitDecision(rule, True, rule.limit, 0, is_counted=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from atelier_contracts import Simulation
-from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, fingerprint, validated_key
+from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, fingerprint, validate_key
 from atelier_gateway.web.simulate_header import SIMULATE_HEADER, parse_simulation
 
 
@@ -21,7 +21,7 @@ class CreateHeaders:
     @classmethod
     def read(cls, request: Request, *, allowed: bool) -> "CreateHeaders":
         """``allowed``: whether requests may be simulated. Raises Problem 400."""
-        key, simulate = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), request.headers.get(SIMULATE_HEADER)
+        key, simulate = validate_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), request.headers.get(SIMULATE_HEADER)
         return cls(key, parse_simulation(simulate, allowed=allowed), simulate or "")
 
     def fingerprint(self, *parts: str) -> bytes:

@@ -22,7 +22,7 @@ from atelier_gateway.generations.image_models import (
     default_model,
     resolve,
 )
-from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, fingerprint, validated_key
+from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER, fingerprint, validate_key
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.web.problems import not_found
@@ -68,7 +68,7 @@ def choose_model(
 
 def key_and_fingerprint(request: Request, same: Iterable[str]) -> tuple[str | None, bytes]:
     """The Idempotency-Key, and the fingerprint of the request. Raises Problem 400."""
-    return validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), fingerprint(
+    return validate_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)), fingerprint(
         *same, request.headers.get(SIMULATE_HEADER) or ""
     )
 

@@ -14,7 +14,7 @@ def text_column(*, unique: bool = False) -> Any:
     return Field(sa_column=Column(Text, nullable=False, unique=unique))
 
 
-def created_column() -> Any:
+def time_column() -> Any:
     """A required time with zone, by default the start of the transaction."""
     return Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
 

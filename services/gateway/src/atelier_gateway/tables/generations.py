@@ -9,7 +9,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from atelier_gateway.tables.columns import counter_column, created_column, optional_time_column, text_column
+from atelier_gateway.tables.columns import counter_column, optional_time_column, text_column, time_column
 
 
 class GenerationRow(SQLModel, table=True):
@@ -57,8 +57,8 @@ class GenerationRow(SQLModel, table=True):
     maker: str | None = Field(default=None, sa_column=Column(Text))
     model: str | None = Field(default=None, sa_column=Column(Text))
     reused: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=sql("false")))
-    created_at: datetime = created_column()
-    updated_at: datetime = created_column()
+    created_at: datetime = time_column()
+    updated_at: datetime = time_column()
     request_id: str | None = Field(default=None, sa_column=Column(Text))
     trace_id: str | None = Field(default=None, sa_column=Column(Text))
     started_at: datetime | None = optional_time_column()

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, SmallInteger, Text
 from sqlmodel import Field, SQLModel
 
-from atelier_gateway.tables.columns import created_column
+from atelier_gateway.tables.columns import time_column
 
 
 class IdempotencyRow(SQLModel, table=True):
@@ -29,4 +29,4 @@ class IdempotencyRow(SQLModel, table=True):
     holder: UUID
     reply_status: int | None = Field(default=None, sa_column=Column(SmallInteger))
     reply_body: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
-    claimed_at: datetime = created_column()
+    claimed_at: datetime = time_column()

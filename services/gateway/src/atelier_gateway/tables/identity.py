@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, 
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
-from atelier_gateway.tables.columns import created_column, optional_time_column, text_column
+from atelier_gateway.tables.columns import optional_time_column, text_column, time_column
 
 
 class StoreRow(SQLModel, table=True):
@@ -18,7 +18,7 @@ class StoreRow(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     name: str = text_column()
-    created_at: datetime = created_column()
+    created_at: datetime = time_column()
     suspended_at: datetime | None = optional_time_column()
 
 
@@ -36,7 +36,7 @@ class ApiKeyRow(SQLModel, table=True):
     store_id: UUID = Field(sa_column=Column(ForeignKey("stores.id"), nullable=False))
     prefix: str = text_column(unique=True)
     digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    created_at: datetime = created_column()
+    created_at: datetime = time_column()
     revoked_at: datetime | None = optional_time_column()
     name: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
     last_used_at: datetime | None = optional_time_column()
@@ -54,7 +54,7 @@ class UserRow(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     email: str = text_column()
     subject: str = text_column(unique=True)
-    created_at: datetime = created_column()
+    created_at: datetime = time_column()
     disabled_at: datetime | None = optional_time_column()
 
 
@@ -66,7 +66,7 @@ class WorkspaceRow(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     name: str = text_column()
-    created_at: datetime = created_column()
+    created_at: datetime = time_column()
 
 
 class WorkspaceMemberRow(SQLModel, table=True):

@@ -12,7 +12,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from atelier_gateway.tables.columns import created_column, optional_time_column, text_column
+from atelier_gateway.tables.columns import optional_time_column, text_column, time_column
 
 OWNER_KINDS = "owner_kind IN ('store', 'user', 'workspace')"
 
@@ -44,7 +44,7 @@ class WebhookEndpointRow(SQLModel, table=True):
     disabled_at: datetime | None = optional_time_column()
     disabled_reason: str | None = Field(default=None, sa_column=Column(Text))
     failing_since: datetime | None = optional_time_column()
-    created_at: datetime = created_column()
+    created_at: datetime = time_column()
 
 
 class WebhookSecretRow(SQLModel, table=True):
@@ -104,10 +104,10 @@ class WebhookDeliveryRow(SQLModel, table=True):
     traceparent: str | None = Field(default=None, sa_column=Column(Text))
     state: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("'pending'")))
     tries: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default=sql("0")))
-    next_try_at: datetime = created_column()
+    next_try_at: datetime = time_column()
     claim: UUID | None = Field(default=None, sa_column=Column(Uuid))
     leased_until: datetime | None = optional_time_column()
-    created_at: datetime = created_column()
+    created_at: datetime = time_column()
 
 
 class WebhookAttemptRow(SQLModel, table=True):
@@ -120,7 +120,7 @@ class WebhookAttemptRow(SQLModel, table=True):
         sa_column=Column(Uuid, ForeignKey("webhook_deliveries.id", ondelete="CASCADE"), primary_key=True)
     )
     number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    at: datetime = created_column()
+    at: datetime = time_column()
     duration_ms: int = Field(sa_column=Column(Integer, nullable=False))
     status: int | None = Field(default=None, sa_column=Column(SmallInteger))
     error: str | None = Field(default=None, sa_column=Column(Text))

@@ -19,7 +19,7 @@ Context = Mapping[str, Any]
 Sentence = str | Callable[[Context], str]
 
 
-def _listed(context: Context) -> str:
+def _join_words(context: Context) -> str:
     words = str(context["expected"]).replace("'", "")
     return f"one of {words} is required" if " or " in words else f"it can only be {words}"
 
@@ -52,8 +52,8 @@ SENTENCES: Mapping[str, Sentence] = {
     "string_unicode": "half of a surrogate pair is no character",
     "string_pattern_mismatch": lambda context: f"it does not have the form {context['pattern']}",
     "string_not_ascii": "only ASCII characters are taken",
-    "literal_error": _listed,
-    "enum": _listed,
+    "literal_error": _join_words,
+    "enum": _join_words,
     "int_type": WHOLE,
     "int_parsing": WHOLE,
     "int_parsing_size": WHOLE,

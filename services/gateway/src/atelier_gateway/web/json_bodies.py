@@ -57,11 +57,11 @@ def validation_problem(invalid: ValidationError) -> Problem:
 
 def json_response(value: object, status: int = 200) -> Response:
     """A JSON response; equal values give equal bytes."""
-    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_worded).encode()
+    body = json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_to_json_value).encode()
     return Response(body, status, media_type="application/json")
 
 
-def _worded(value: object) -> str:
+def _to_json_value(value: object) -> str:
     """What JSON has no word for: a moment as RFC 3339 writes it, an id as text."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
@@ -69,17 +69,17 @@ def _worded(value: object) -> str:
 def body_schema(model: type[RequestBody], *, required: bool = True) -> dict[str, Any]:
     """The ``openapi_extra`` of a route that reads this model."""
     schema = model.model_json_schema()
-    content = {"application/json": {"schema": _inlined(schema, schema.pop("$defs", {}))}}
+    content = {"application/json": {"schema": _inline_references(schema, schema.pop("$defs", {}))}}
     return {"requestBody": {"required": required, "content": content}}
 
 
-def _inlined(node: Any, definitions: Mapping[str, Any]) -> Any:
+def _inline_references(node: Any, definitions: Mapping[str, Any]) -> Any:
     """OpenAPI resolves references from the document's root, where a body's own definitions are not."""
     if isinstance(node, dict):
         if "$ref" in node:
-            return _inlined(definitions[node["$ref"].rsplit("/", 1)[-1]], definitions)
-        return {name: _inlined(value, definitions) for name, value in node.items()}
-    return [_inlined(value, definitions) for value in node] if isinstance(node, list) else node
+            return _inline_references(definitions[node["$ref"].rsplit("/", 1)[-1]], definitions)
+        return {name: _inline_references(value, definitions) for name, value in node.items()}
+    return [_inline_references(value, definitions) for value in node] if isinstance(node, list) else node
 
 
 def id_from_path(id_: str, what: str = "resource") -> UUID:

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from atelier_gateway.generations import input_rules
-from atelier_gateway.media.image_hosts import allowed_hosts, is_allowed
+from atelier_gateway.media.image_hosts import is_allowed, parse_allowed_hosts
 from atelier_gateway.surfaces.form.requests import GenerationForm, prompt_of, work_of
 
 from ...support.form import FORM
@@ -62,7 +62,7 @@ def test_the_price_is_the_books(quality: str, tokens: int) -> None:
 )
 def test_a_host_is_allowed_as_it_is_parsed(url: str, allowed: bool) -> None:
     """002.6 Never by substring."""
-    assert is_allowed(url, allowed_hosts("res.cloudinary.com/image/upload/, cdn.net")) is allowed
+    assert is_allowed(url, parse_allowed_hosts("res.cloudinary.com/image/upload/, cdn.net")) is allowed
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from atelier_gateway.generations.operator_timeline import operator_timeline
 from atelier_gateway.idempotency.keys import (
     IDEMPOTENCY_KEY_HEADER,
     StoredResponse,
-    validated_key,
+    validate_key,
 )
 from atelier_gateway.idempotency.responses import claim_of, respond_once
 from atelier_gateway.identity import operator_acts, users
@@ -56,7 +56,7 @@ def _add_credits(routes: APIRouter, container: Container) -> None:
 
         201 has the new balance; 202 has none, because billing has not answered yet: the grant will be posted.
         """
-        key = validated_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
+        key = validate_key(request.headers.get(IDEMPOTENCY_KEY_HEADER))
         body = await parse_body(request, NewCreditGrant)
         if not await users.exists(container.pool, body.owner.kind, body.owner.id):
             raise not_found(body.owner.kind)

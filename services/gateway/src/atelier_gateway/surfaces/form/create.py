@@ -13,7 +13,7 @@ from atelier_gateway.generations.creation import Draft
 from atelier_gateway.generations.form_queue import QueuePlace
 from atelier_gateway.generations.rollback import rollback_unless_admitted
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.media.image_hosts import allowed_hosts
+from atelier_gateway.media.image_hosts import parse_allowed_hosts
 from atelier_gateway.media.input_references import INPUT_BYTES_MAX
 from atelier_gateway.peers.client import PeerUnavailable
 from atelier_gateway.rate_limits import hourly_quota, limiter
@@ -41,7 +41,7 @@ class FormCreator:
         self._breaker = CircuitBreaker()
         self._rule = RateLimitRule("form-accepted", settings.max_requests_per_hour, HOUR_S)
         fetcher = SafeFetcher(max_bytes=INPUT_BYTES_MAX) if settings.enhanced_validation else None
-        hosts = allowed_hosts(settings.image_hosts)
+        hosts = parse_allowed_hosts(settings.image_hosts)
         self._images = InputImages(container.input_resolver, container.objects.key_of, hosts, fetcher)
         self._banned = BannedWords.from_list(settings.banned_words, whole=False)
         """Found anywhere, inside other words too (seed 002, ``validatePrompt``)."""

@@ -15,7 +15,7 @@ from atelier_gateway.container import Container
 from atelier_gateway.generations.creation import SurfaceResponses
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.identity.users import User
-from atelier_gateway.middleware.request_guard import unexpected
+from atelier_gateway.middleware.request_guard import unexpected_error_problem
 from atelier_gateway.rate_limits.request_limits import RequestLimits
 from atelier_gateway.surfaces import image_requests
 from atelier_gateway.surfaces.image_requests import ImageRequest
@@ -78,7 +78,7 @@ async def _create_one(
         return render_problem(error)
     except Exception as error:  # noqa: BLE001 - it is logged, and is this request's alone
         # An earlier request of the batch may have cost something: its answer must not be lost.
-        return render_problem(unexpected(error))
+        return render_problem(unexpected_error_problem(error))
 
 
 def _batch_response(responses: Sequence[Response]) -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from atelier_gateway.generations.creation import SurfaceResponses
-from atelier_gateway.generations.model_notices import made_by
+from atelier_gateway.generations.model_notices import maker_view
 from atelier_gateway.generations.provider_catalogue import UnsupportedOption
 from atelier_gateway.projection.snapshot import TERMINAL, Snapshot, State
 from atelier_gateway.projection.store import Generation, NewGeneration
@@ -79,7 +79,7 @@ def _generation_fields(
         "asked_provider": generation.request.get("asked_provider", generation.request["provider"]),
         "model": generation.request["model"],
         "successor": generation.request.get("successor"),
-        "made_by": made_by(snapshot),
+        "made_by": maker_view(snapshot),
         "reused": snapshot.reused,
         "images": images,
         "credits": {

@@ -16,7 +16,7 @@ from atelier_gateway.generations.image_models import (
     UnsupportedModelOption,
     nearest_size,
 )
-from atelier_gateway.generations.provider_catalogue import ACCOUNTS, UnsupportedOption, unsupported_option_problem
+from atelier_gateway.generations.provider_catalogue import ACCOUNTS, UnsupportedOption, option_problem
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.store import file_use_of
 from atelier_gateway.surfaces import image_requests
@@ -131,7 +131,7 @@ def _choose_model(container: Container, body: GenerationRequest, size: str | Non
         style=body.style,
     )
     if isinstance(choice, UnsupportedModelOption):
-        raise unsupported_option_problem(UnsupportedOption(choice.field, choice.message))
+        raise option_problem(UnsupportedOption(choice.field, choice.message))
     return choice
 
 

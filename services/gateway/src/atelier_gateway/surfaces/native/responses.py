@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from starlette.responses import Response
 
-from atelier_gateway.generations.model_notices import made_by
+from atelier_gateway.generations.model_notices import maker_view
 from atelier_gateway.projection.snapshot import Snapshot, State
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.web.json_bodies import json_response
@@ -77,7 +77,7 @@ def receipt(
         "status": status_of(generation.snapshot.state),
         "model": generation.request.get("model"),
         "successor": generation.request.get("successor"),
-        "made_by": made_by(generation.snapshot),
+        "made_by": maker_view(generation.snapshot),
         "metadata": metadata_of(generation),
         "price_book": hold.get("price_book"),
         "units": hold.get("units", 0),
@@ -114,7 +114,7 @@ def _fields(
         "asked_provider": generation.request.get("asked_provider") or generation.request.get("provider"),
         "model": generation.request.get("model"),
         "successor": generation.request.get("successor"),
-        "made_by": made_by(snapshot),
+        "made_by": maker_view(snapshot),
         **_request(generation),
         "reused": snapshot.reused,
         "credits": {

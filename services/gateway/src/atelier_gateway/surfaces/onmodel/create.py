@@ -19,7 +19,7 @@ from atelier_gateway.generations.rollback import rollback_unless_admitted
 from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media import data_uris
-from atelier_gateway.media.input_references import stored_input
+from atelier_gateway.media.input_references import input_ref_of
 from atelier_gateway.media.intake import ImageRefused, StoredPicture
 from atelier_gateway.media.store import CATEGORIES, FileUse
 from atelier_gateway.projection import store as projection_store
@@ -122,7 +122,7 @@ async def _store_photo(container: Container, principal: Principal, index: int, d
 
 
 def _with_photos(draft: Draft, stored: list[StoredPicture]) -> Draft:
-    inputs = tuple(stored_input("photo", picture) for picture in stored)
+    inputs = tuple(input_ref_of("photo", picture) for picture in stored)
     uses = [
         FileUse(CATEGORIES["photo"], f"photo-{order + 1}", key=picture.key, is_primary=order == 0, image_order=order)
         for order, picture in enumerate(stored)

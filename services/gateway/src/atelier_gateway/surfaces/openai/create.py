@@ -24,7 +24,7 @@ from atelier_gateway.generations.rollback import rollback_unless_admitted
 from atelier_gateway.generations.undelivered_results import RequestIdentity
 from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.media.input_references import stored_input
+from atelier_gateway.media.input_references import input_ref_of
 from atelier_gateway.media.intake import ImageRefused, StoredPicture
 from atelier_gateway.rate_limits.limiter import RateLimitRule
 from atelier_gateway.rate_limits.request_limits import RequestLimits
@@ -199,7 +199,7 @@ async def _discard(container: Container, principal: Principal, stored: Sequence[
 def _image_request(parsed: ParsedRequest, choice: ResolvedModel, stored: Sequence[StoredPicture]) -> ImageRequest:
     body = parsed.body
     given = body.model_dump(mode="json", exclude_none=True)
-    inputs = tuple(stored_input(file.role, at) for file, at in zip(parsed.files, stored, strict=True))
+    inputs = tuple(input_ref_of(file.role, at) for file, at in zip(parsed.files, stored, strict=True))
     return ImageRequest(
         choice,
         None if isinstance(body, OpenAIImageVariationRequest) else body.prompt,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from atelier_gateway.container import Container
 from atelier_gateway.generations.image_models import MODELS, QUALITY_SHOWN, ResolvedModel
-from atelier_gateway.generations.model_notices import made_by, notice_headers
+from atelier_gateway.generations.model_notices import maker_view, notice_headers
 from atelier_gateway.generations.provider_catalogue import UnsupportedOption
 from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.projection.store import Generation, NewGeneration
@@ -63,7 +63,7 @@ async def _response_body(
         "data": data,
         "model": choice.model,
         "successor": choice.successor,
-        "made_by": made_by(generation.snapshot),
+        "made_by": maker_view(generation.snapshot),
         "size": render_spec["size"],
         "quality": QUALITY_SHOWN[render_spec["quality"]],
         "output_format": output_format_of(body),

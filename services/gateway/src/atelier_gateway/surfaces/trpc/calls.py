@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from atelier_gateway.identity.authenticator import Principal
-from atelier_gateway.middleware.request_guard import unexpected
+from atelier_gateway.middleware.request_guard import unexpected_error_problem
 from atelier_gateway.surfaces.trpc.protocol import Call, CallResult, error_result
 from atelier_gateway.web.problems import Problem
 
@@ -50,4 +50,4 @@ async def _run_call(
     except Problem as error:
         return error_result(error, call.path)
     except Exception as error:  # noqa: BLE001 - it is logged, and is this call's alone
-        return error_result(unexpected(error), call.path)
+        return error_result(unexpected_error_problem(error), call.path)
