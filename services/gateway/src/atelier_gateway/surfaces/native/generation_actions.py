@@ -46,7 +46,7 @@ def router(container: Container) -> APIRouter:
 
     @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [openapi.KEY, openapi.WORKSPACE]})
     async def cancel_generation(request: Request, id: str) -> Response:
-        """Cancel a generation in whatever state it is. The answer says what became of its credits."""
+        """Cancel a generation in whatever state it is. The answer has the state of its credits."""
         generation = await load_owned(container, request, id)
         claim = claim_of(request, generation.owner.kind, generation.owner.id, CANCEL, str(generation.id))
         return await respond_once(container.idempotent_runner, claim, lambda: _cancel(container, generation))

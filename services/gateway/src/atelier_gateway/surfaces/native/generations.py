@@ -68,33 +68,9 @@ def router(container: Container) -> APIRouter:
     @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
     async def create_generation(request: Request) -> Response:
         """Create a generation. Its price is held until it has ended; only what is delivered is charged."""
-        return await with_rate_limits(container.rate_limiter, lambda gate: create_limited(request, gate))
-
-    async def create_limited(request: Request, gate: RequestLimits) -> Response:
-        principal = await container.authenticator.authenticate(request.headers)
-        await gate.take(per_owner, f"{principal.owner.kind}:{principal.owner.id}")
-        if (
-            _has_large_body(request) and IDEMPOTENCY_KEY_HEADER not in request.headers
-        ):  # what a key stands for is answered in any case
-            await container.balance_check.require(principal.owner, None)
-        create = await parse_create(container, request, principal)
-
-        async def admit(body: GenerationRequest) -> Response:
-            return await container.creator.create(
-                principal, await build_draft(container, principal, create, body), shape
-            )
-
-        async def make_once() -> Response:
-            if any(given.data is not None and given.role != "text" for given in create.body.inputs):
-                await container.balance_check.require(principal.owner, None)
-            return await create_with_inline_inputs(container, principal, create.body, create.text, admit)
-
-        run = partial(container.creator.replay_or_run, principal, shape, create.key, create.fingerprint, make_once)
-        reply = await _create_and_wait(container, request, principal, create.key, run)
-        reply.headers.update(notice_headers(create.body.model))
-        if reply.status_code == 201:
-            reply.headers["Location"] = json.loads(bytes(reply.body))["links"]["self"]
-        return reply
+        return await with_rate_limits(
+            container.rate_limiter, lambda gate: _create(container, request, gate, per_owner, shape)
+        )
 
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
     async def list_generations(request: Request) -> Response:
@@ -111,6 +87,34 @@ def router(container: Container) -> APIRouter:
         )
 
     return routes
+
+
+async def _create(
+    container: Container, request: Request, gate: RequestLimits, per_owner: RateLimitRule, shape: SurfaceResponses
+) -> Response:
+    """The response to a POST. Raises Problem."""
+    principal = await container.authenticator.authenticate(request.headers)
+    await gate.take(per_owner, f"{principal.owner.kind}:{principal.owner.id}")
+    if (
+        _has_large_body(request) and IDEMPOTENCY_KEY_HEADER not in request.headers
+    ):  # what a key stands for is answered in any case
+        await container.balance_check.require(principal.owner, None)
+    create = await parse_create(container, request, principal)
+
+    async def admit(body: GenerationRequest) -> Response:
+        return await container.creator.create(principal, await build_draft(container, principal, create, body), shape)
+
+    async def make_once() -> Response:
+        if any(given.data is not None and given.role != "text" for given in create.body.inputs):
+            await container.balance_check.require(principal.owner, None)
+        return await create_with_inline_inputs(container, principal, create.body, create.text, admit)
+
+    run = partial(container.creator.replay_or_run, principal, shape, create.key, create.fingerprint, make_once)
+    reply = await _create_and_wait(container, request, principal, create.key, run)
+    reply.headers.update(notice_headers(create.body.model))
+    if reply.status_code == 201:
+        reply.headers["Location"] = json.loads(bytes(reply.body))["links"]["self"]
+    return reply
 
 
 def _has_large_body(request: Request) -> bool:
@@ -145,14 +149,14 @@ async def _create_and_wait(
     request: Request,
     principal: Principal,
     key: str | None,
-    create_limited: Callable[[], Awaitable[Response]],
+    create: Callable[[], Awaitable[Response]],
 ) -> Response:
     """Creates the generation and waits for its end where the client waits. Raises Problem, ClientDisconnect."""
     seconds = parse_wait_s(request.headers.get("Prefer"))
     if not seconds:
-        return await create_limited()
+        return await create()
     async with container.disconnects.watch(request, key=key) as caller:
-        created = await create_limited()
+        created = await create()
         if created.status_code != 201:
             return created
         return container.disconnects.monitor_response(
