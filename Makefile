@@ -58,10 +58,10 @@ coverage: setup ## lines and branches that the tests without a server run (make 
 	  $(foreach package,$(measured),--cov $(package)) --cov-report= $(filter-out deploy/checks,$(quick_tests)) || status=$$?; \
 	  $(bin)/python deploy/checks/coverage_table.py $(measured); exit $$status
 
-bench: setup ## generations a second, beside a floor; a claim and a proof of the books in small and in large
-	@$(bin)/atelier bench
-	@$(bin)/python -m atelier_render.claim_bench
-	@$(bin)/python -m atelier_billing.ledger_bench
+bench: setup ## generations a second beside floors and other builds: REVISION=commit CONTROL=1 QUICK=1
+	@$(bin)/atelier bench $(addprefix --revision ,$(REVISION)) $(if $(CONTROL),--control) $(if $(QUICK),--quick)
+	@$(if $(QUICK),,$(bin)/python -m atelier_render.claim_bench)
+	@$(if $(QUICK),,$(bin)/python -m atelier_billing.ledger_bench)
 
 chaos: setup ## every fault under load, then every invariant (minutes): SEED=n does a run again
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED))

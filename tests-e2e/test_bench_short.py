@@ -1,7 +1,7 @@
 """The short version of ``make bench``: many generations at once, and the books balance after it."""
 
 from atelier_local.bench import floor, load, overload
-from atelier_local.bench.command import open_accounts
+from atelier_local.bench.contenders import open_accounts
 from atelier_messaging.connection import connect_first
 from whole_system.world import World
 

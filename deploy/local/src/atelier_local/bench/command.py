@@ -1,95 +1,137 @@
-"""``atelier bench``: runs load and floor in turn on a stack of its own, prints medians and ratios, proves the books."""
+"""``atelier bench``: builds and floors in turn on stacks of their own; medians, ratios, counted costs, proved books."""
 
 import asyncio
-import statistics
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import AsyncExitStack
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from atelier_local.api_client.client import AdminClient
-from atelier_local.bench import floor, idle, load, overload
-from atelier_local.bench.load import LoadResult
+from atelier_local.bench import counters, idle, overload, report
+from atelier_local.bench.builds import Build, build_of, this_build
+from atelier_local.bench.contenders import (
+    CREDITS_EACH,
+    AtelierContender,
+    BatchedFloorContender,
+    Contender,
+    FloorContender,
+    Sample,
+    open_accounts,
+    open_contender,
+)
+from atelier_local.bench.counters import Counts
+from atelier_local.bench.machine import describe_machine
+from atelier_local.bench.rounds import run_rounds
+from atelier_local.bench.summary import summarise
 from atelier_local.cli_errors import report_errors
-from atelier_local.errors import StackError
-from atelier_local.launcher.live_display import Progress
-from atelier_local.launcher.stack import Stack
-from atelier_messaging.connection import connect_first
+from atelier_local.launcher.profile import run_dir
 
 PROFILE = "bench"
-ACCOUNTS = 50
-CREDITS_EACH = 1_000_000
-IN_FLIGHT = (1, 50)
+LEVELS = "1,8,50,200"
 OVERLOAD_SAMPLES = 40
-ONE_BY_ONE_SHARE = 10
-"""With one in flight a tenth of the generations is enough for a median."""
-TRACE_RATIO = "0.01"
+COUNTED = {1: 40, 50: 400}
+"""Generations of a counted run, by level."""
+SETTINGS = {"ATELIER_TRACE_RATIO": "0.01"}
 """As in production: one trace in a hundred is recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One load and the floor measured right after it, on the same machine in the same minute."""
-
-    load: LoadResult
-    floor_per_second: float
-
-    @property
-    def ratio(self) -> float:
-        """Whole generations a second, over what the database alone allows."""
-        return self.load.per_second / self.floor_per_second
+RESULTS = "bench-results"
+QUICK_ROUNDS, QUICK_SCALE, QUICK_LEVELS = 2, 0.25, "1,8,50"
+"""Two rounds, one in each order: what runs first on a busy machine is not always the same."""
 
 
 def bench(
-    generations: Annotated[int, typer.Option(min=50, help="whole generations a round at 50 in flight")] = 3_000,
+    revision: Annotated[list[str] | None, typer.Option(help="A git revision to run against; may be repeated.")] = None,
+    control: Annotated[bool, typer.Option(help="Run this build twice: how far equal builds differ.")] = False,
+    quick: Annotated[bool, typer.Option(help="Two short rounds and few levels, about three minutes.")] = False,
     rounds: Annotated[int, typer.Option(min=1, max=20)] = 3,
+    levels: Annotated[str, typer.Option(help=f"How many are in flight, by commas; {LEVELS} unless quick.")] = "",
+    scale: Annotated[float, typer.Option(min=0.05, help="Shortens or lengthens every round.")] = 1.0,
     profile: Annotated[str, typer.Option(help="Which local stack; it is created for this and removed.")] = PROFILE,
 ) -> None:
-    """Whole generations a second (POST to captured), beside the floor of the database alone, all durable."""
+    """Whole generations a second (POST to captured), beside other builds and the floors, all durable."""
     console = Console(highlight=False, soft_wrap=True)
+    if quick:
+        rounds, scale = QUICK_ROUNDS, QUICK_SCALE
+    levels = levels or (QUICK_LEVELS if quick else LEVELS)
     with report_errors():
-        stack = Stack(profile, env={"ATELIER_TRACE_RATIO": TRACE_RATIO})
+        builds = [this_build(profile)]
+        if control:
+            builds.append(this_build(f"{profile}-control", "this build again"))
+        builds += [build_of(name) for name in revision or ()]
+        for line in describe_machine():
+            console.print(line)
         try:
-            with Progress(console) as progress:
-                stack.up(progress.show)
-            resting = idle.measure(stack.environment())
-            console.print(
-                f"idle: the four services use {resting.core_percent:.1f} % of a core and {resting.memory_mb:.0f} MB"
-            )
-            asyncio.run(_measure(stack.environment(), generations, rounds, console))
-            asyncio.run(_overload(stack.environment(), console))
+            for build in builds:
+                start(build, console)
+            asyncio.run(_measure(builds, rounds, list(map(int, levels.split(","))), scale, console))
+            if not quick:
+                _measure_rest(builds[0], console)
         finally:
-            stack.clean()
+            for build in builds:
+                build.clean()
 
 
-async def _measure(known: dict[str, str], generations: int, rounds: int, console: Console) -> None:
-    url, floor_url = known["ATELIER_URL"], known["ATELIER_BILLING_OWNER_DATABASE_URL"]
-    async with AdminClient(known["ATELIER_OPERATIONS_URL"], known["ATELIER_ADMIN_TOKEN"]) as admin:
-        keys = await open_accounts(admin)
-        outcomes = load.OutcomeListener()
-        async with await connect_first(known["ATELIER_AMQP_URL"]) as connection:
-            await outcomes.subscribe(connection)
-            await load.run(url, keys, outcomes, in_flight=10, generations=100)  # warm caches and connections
-            for in_flight in IN_FLIGHT:
-                count = generations if in_flight > 1 else generations // ONE_BY_ONE_SHARE
-                measured = []
-                for number in range(rounds):
-                    done = await load.run(url, keys, outcomes, in_flight=in_flight, generations=count)
-                    ground = await floor.measure(floor_url, in_flight=in_flight, generations=count)
-                    measured.append(Round(done, ground))
-                    console.print(_line(number + 1, measured[-1]))
-                console.print(_table(measured))
-        verdict = await admin.verify_ledger()
-    if not verdict.ok:
-        raise StackError(f"the ledger does not balance after the load: {'; '.join(verdict.violations)}")
-    console.print(
-        f"books in order: {verdict.entries} postings in {verdict.accounts} accounts, every credit accounted for"
-    )
-    console.print(f"machine: {_machine()}")
+def start(build: Build, console: Console) -> None:
+    """Starts the stack; its Postgres counts statements."""
+    with console.status(f"starting the stack of {build.name} ..."):
+        build.up(SETTINGS)
+        if asyncio.run(counters.preload(build.database_url("postgres"))):
+            build.down()
+            build.up(SETTINGS)
+
+
+async def _measure(builds: Sequence[Build], rounds: int, levels: Sequence[int], scale: float, console: Console) -> None:
+    async with AsyncExitStack() as opened:
+        ateliers = [await opened.enter_async_context(open_contender(build)) for build in builds]
+        floor_url = builds[0].environment()["ATELIER_BILLING_OWNER_DATABASE_URL"]
+        contenders: list[Contender] = [*ateliers, FloorContender(floor_url), BatchedFloorContender(floor_url)]
+        samples = await run_rounds(
+            contenders, levels=levels, rounds=rounds, scale=scale, show=lambda sample: console.print(_line(sample))
+        )
+        counted = {
+            (atelier.name, level): await count(atelier, level)
+            for level in levels
+            if level in COUNTED
+            for atelier in ateliers
+        }
+        figures = summarise(samples)
+        for table in (report.rates_table(figures), report.cpu_table(figures), report.counts_table(counted)):
+            console.print("\n" + "\n".join(table))
+        console.print()
+        for atelier in ateliers:
+            console.print(f"books of {atelier.name} in order: {await atelier.verify()} postings")
+    _write(samples, counted)
+    for line in describe_machine():
+        console.print(line)
+
+
+async def count(atelier: AtelierContender, level: int) -> Counts:
+    """What one generation costs at that level, less what the idle stack does in the same time."""
+    async with counters.open_counters(atelier.build.database_url("postgres"), atelier.connection) as counting:
+        return await counting.count_each(lambda: atelier.load(level, COUNTED[level]), COUNTED[level])
+
+
+def _write(samples: Sequence[Sample], counted: dict[tuple[str, int], Counts]) -> None:
+    folder = run_dir() / RESULTS
+    folder.mkdir(exist_ok=True)
+    content = {
+        "machine": describe_machine(),
+        "samples": [asdict(sample) for sample in samples],
+        "counted": [
+            {"contender": name, "in_flight": level, **asdict(counts)} for (name, level), counts in counted.items()
+        ],
+    }
+    (folder / "latest.json").write_text(json.dumps(content, indent=1))
+
+
+def _measure_rest(build: Build, console: Console) -> None:
+    known = build.environment()
+    resting = idle.measure(known)
+    console.print(f"idle: the four services use {resting.core_percent:.1f} % of a core and {resting.memory_mb:.0f} MB")
+    asyncio.run(_overload(known, console))
 
 
 async def _overload(known: dict[str, str], console: Console) -> None:
@@ -108,43 +150,10 @@ async def _overload(known: dict[str, str], console: Console) -> None:
         console.print(line)
 
 
-async def open_accounts(admin: AdminClient, accounts: int = ACCOUNTS) -> list[str]:
-    """Stores with credits; answers their keys."""
-    keys = []
-    for number in range(accounts):
-        store = await admin.create_store(f"Bench {number}")
-        await admin.grant("store", store.id, CREDITS_EACH, reason="bench")
-        keys.append(store.api_key)
-    return keys
-
-
-def _line(number: int, done: Round) -> str:
+def _line(sample: Sample) -> str:
+    journey = f", journey {sample.journeys_ms['p50']:.0f} ms" if sample.journeys_ms else ""
+    cpu = f", CPU {sum(sample.cpu_ms.values()):.1f} ms each" if sample.cpu_ms else ""
     return (
-        f"  {done.load.in_flight:>2} in flight, round {number}: {done.load.per_second:7.1f}/s, "
-        f"floor {done.floor_per_second:7.1f}/s, ratio {done.ratio:.2f}"
+        f"  round {sample.round + 1}, {sample.in_flight:>3} in flight, {sample.contender}: "
+        f"{sample.per_second:.1f}/s{journey}{cpu} (load {sample.load:.1f})"
     )
-
-
-def _table(rounds: Sequence[Round]) -> Table:
-    table = Table("medians", "generations/s", "floor/s", "ratio", "admission ms", "journey ms", box=None)
-    table.add_row(
-        f"{rounds[0].load.in_flight} in flight",
-        *(
-            f"{statistics.median(values):.{digits}f}"
-            for values, digits in (
-                ([r.load.per_second for r in rounds], 1),
-                ([r.floor_per_second for r in rounds], 1),
-                ([r.ratio for r in rounds], 2),
-                ([r.load.admission_ms for r in rounds], 1),
-                ([r.load.journey_ms for r in rounds], 1),
-            )
-        ),
-    )
-    return table
-
-
-def _machine() -> str:
-    """The processor and how many of it, as the kernel says."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{len(models)} x {models[0]}" if models else "unknown processor"

@@ -14,7 +14,7 @@ import asyncpg
 
 ACCOUNTS = 50
 
-_SCHEMA = """
+SCHEMA = """
 DROP SCHEMA IF EXISTS bench_floor CASCADE;
 CREATE SCHEMA bench_floor;
 CREATE TABLE bench_floor.accounts (
@@ -26,7 +26,7 @@ CREATE TABLE bench_floor.postings (
   id uuid PRIMARY KEY, generation uuid, account int, debit text, credit text, credits bigint);
 CREATE TABLE bench_floor.jobs (id uuid PRIMARY KEY, state text, result jsonb);
 """
-_REQUEST = '{"kind": "try_on", "prompt": "a summer dress in the park", "inputs": ["a", "b"]}'
+REQUEST = '{"kind": "try_on", "prompt": "a summer dress in the park", "inputs": ["a", "b"]}'
 
 
 async def _generation(connection: "asyncpg.pool.PoolConnectionProxy[Any]", id_: UUID, account: int) -> None:
@@ -35,7 +35,7 @@ async def _generation(connection: "asyncpg.pool.PoolConnectionProxy[Any]", id_: 
     async with connection.transaction():
         await connection.execute(
             f"INSERT INTO {schema}.generations (id, account, state, request) VALUES ($1, $2, 'accepted', $3)",
-            id_, account, _REQUEST,
+            id_, account, REQUEST,
         )  # fmt: skip
     async with connection.transaction():
         await connection.execute(
@@ -63,16 +63,26 @@ async def _generation(connection: "asyncpg.pool.PoolConnectionProxy[Any]", id_: 
 async def measure(url: str, *, in_flight: int, generations: int) -> float:
     """Generations a second with ``in_flight`` at a time. ``url`` is of an owner, who may create a schema."""
     async with asyncpg.create_pool(url, min_size=in_flight, max_size=in_flight) as pool:
-        await pool.execute(_SCHEMA)
-        await pool.execute(
-            "INSERT INTO bench_floor.accounts SELECT n, 1000000, 0, 0 FROM generate_series(0, $1::int - 1) n", ACCOUNTS
-        )
+        await create_tables(pool)
         numbers = iter(range(generations))
         started = time.perf_counter()
         await asyncio.gather(*(_work(pool, numbers) for _ in range(in_flight)))
         took = time.perf_counter() - started
-        await pool.execute("DROP SCHEMA bench_floor CASCADE")
+        await drop_tables(pool)
     return generations / took
+
+
+async def create_tables(database: "asyncpg.Pool[Any] | asyncpg.Connection[Any]") -> None:
+    """Fresh tables, and accounts with credits."""
+    await database.execute(SCHEMA)
+    await database.execute(
+        "INSERT INTO bench_floor.accounts SELECT n, 1000000, 0, 0 FROM generate_series(0, $1::int - 1) n", ACCOUNTS
+    )
+
+
+async def drop_tables(database: "asyncpg.Pool[Any] | asyncpg.Connection[Any]") -> None:
+    """Leaves nothing behind."""
+    await database.execute("DROP SCHEMA bench_floor CASCADE")
 
 
 async def _work(pool: "asyncpg.Pool[Any]", numbers: Iterator[int]) -> None:

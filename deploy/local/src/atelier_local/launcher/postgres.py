@@ -32,6 +32,7 @@ SETTINGS = {
     "shared_buffers": "128MB",
     "fsync": "on",
     "synchronous_commit": "on",
+    "shared_preload_libraries": "pg_stat_statements",  # what a generation costs in statements is counted
     "log_line_prefix": "%m [%p] %u@%d ",
 }
 SUPERUSER = "postgres"

@@ -32,7 +32,7 @@ SECRET_NAMES = (
 CLUSTER = "cluster"
 """A profile of this name, or whose name begins with it and a hyphen, has a cluster of broker nodes."""
 CLUSTER_NODES = ("rabbitmq", "rabbitmq-2", "rabbitmq-3")
-RESERVED = {"tools", "check"}
+RESERVED = {"tools", "check", "bench-builds", "bench-results"}
 """Folders under .run that are no profiles."""
 
 

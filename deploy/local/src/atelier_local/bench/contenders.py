@@ -1,0 +1,164 @@
+"""What runs against each other: builds of Atelier, and what the database alone allows; the same generations each."""
+
+import asyncio
+import os
+import statistics
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import aio_pika
+
+from atelier_local.api_client.client import AdminClient
+from atelier_local.bench import batched_floor, floor, load
+from atelier_local.bench.builds import Build
+from atelier_local.bench.processor_time import milliseconds_each, processor_time
+from atelier_local.errors import StackError
+from atelier_messaging.connection import connect_first
+
+ACCOUNTS = 50
+CREDITS_EACH = 1_000_000
+FLOOR_CONNECTIONS_MAX = 50
+WARM_UP = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One contender, one level, one round. Rates in generations a second, times in milliseconds; ``cpu_ms`` of one
+    generation by component; ``load`` is the machine's load average after it."""
+
+    contender: str
+    in_flight: int
+    round: int
+    per_second: float
+    journeys_ms: dict[str, float] = field(default_factory=dict)
+    admissions_ms: dict[str, float] = field(default_factory=dict)
+    cpu_ms: dict[str, float] = field(default_factory=dict)
+    load: float = 0.0
+
+
+class Contender(Protocol):
+    """Something that runs generations."""
+
+    @property
+    def name(self) -> str:
+        """As in the tables."""
+        ...
+
+    async def run(self, in_flight: int, generations: int, /) -> Sample | None:
+        """``generations`` whole generations, ``in_flight`` at a time; None where it has no such level."""
+        ...
+
+
+@dataclass(slots=True)
+class AtelierContender:
+    """A running stack of a build."""
+
+    build: Build
+    keys: Sequence[str]
+    outcomes: load.OutcomeListener
+    connection: aio_pika.abc.AbstractConnection
+    admin: AdminClient
+
+    @property
+    def name(self) -> str:
+        return self.build.name
+
+    @property
+    def url(self) -> str:
+        return self.build.environment()["ATELIER_URL"]
+
+    async def load(self, in_flight: int, generations: int) -> load.LoadResult:
+        """Whole generations through the gateway."""
+        return await load.run(self.url, self.keys, self.outcomes, in_flight=in_flight, generations=generations)
+
+    async def run(self, in_flight: int, generations: int) -> Sample:
+        pids = self.build.pids()
+        before = processor_time(self.build.home, pids)
+        done = await self.load(in_flight, generations)
+        used = milliseconds_each(before, processor_time(self.build.home, pids), generations)
+        return Sample(
+            self.name,
+            in_flight,
+            0,
+            done.per_second,
+            quantiles_ms(done.journeys_s),
+            quantiles_ms(done.admissions_s),
+            used,
+        )
+
+    async def verify(self) -> int:
+        """How many postings were proved; raises StackError where the books do not balance."""
+        verdict = await self.admin.verify_ledger()
+        if not verdict.ok:
+            raise StackError(f"the ledger of {self.name} does not balance: {'; '.join(verdict.violations)}")
+        return verdict.entries
+
+
+@dataclass(frozen=True, slots=True)
+class FloorContender:
+    """The four transactions alone, one process."""
+
+    url: str
+    name: str = "bare floor"
+
+    async def run(self, in_flight: int, generations: int) -> Sample:
+        connections = min(in_flight, FLOOR_CONNECTIONS_MAX)
+        return Sample(
+            self.name, in_flight, 0, await floor.measure(self.url, in_flight=connections, generations=generations)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BatchedFloorContender:
+    """The same transactions for as many generations at once as are in flight, on one connection."""
+
+    url: str
+    name: str = "batched floor"
+
+    async def run(self, in_flight: int, generations: int) -> Sample | None:
+        if in_flight == 1:
+            return None
+        rate = await batched_floor.measure(self.url, batch=in_flight, generations=generations * 5)
+        return Sample(self.name, in_flight, 0, rate)
+
+
+@asynccontextmanager
+async def open_contender(build: Build) -> AsyncIterator[AtelierContender]:
+    """A running stack with accounts, warm."""
+    known = build.environment()
+    operations = known.get("ATELIER_OPERATIONS_URL", known["ATELIER_URL"])
+    async with (
+        AdminClient(operations, known["ATELIER_ADMIN_TOKEN"]) as admin,
+        await connect_first(known["ATELIER_AMQP_URL"]) as connection,
+    ):
+        outcomes = load.OutcomeListener()
+        await outcomes.subscribe(connection)
+        contender = AtelierContender(build, await open_accounts(admin), outcomes, connection, admin)
+        await contender.load(10, WARM_UP)
+        await asyncio.sleep(1)
+        yield contender
+
+
+async def open_accounts(admin: AdminClient, accounts: int = ACCOUNTS) -> list[str]:
+    """Stores with credits; answers their keys."""
+    keys = []
+    for number in range(accounts):
+        store = await admin.create_store(f"Bench {number}")
+        await admin.grant("store", store.id, CREDITS_EACH, reason="bench")
+        keys.append(store.api_key)
+    return keys
+
+
+def quantiles_ms(seconds: Sequence[float]) -> dict[str, float]:
+    """Median, 95th and 99th percentile in milliseconds."""
+    if len(seconds) < 2:
+        return {name: value * 1_000 for value in seconds for name in ("p50", "p95", "p99")}
+    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
+    return {name: cuts[at] * 1_000 for name, at in (("p50", 49), ("p95", 94), ("p99", 98))}
+
+
+def machine_load() -> float:
+    """The load average of the last minute."""
+    return os.getloadavg()[0]
