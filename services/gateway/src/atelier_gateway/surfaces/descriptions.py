@@ -8,9 +8,9 @@ ABOUT: Mapping[str, str] = {
         "(`Authorization: Bearer` with a token) and, with `X-Workspace-Id`, for workspaces. Errors are problems as "
         "RFC 9457 has them."
     ),
-    "Credits": "What things cost, what is there to spend, and where the credits went. Credits are whole numbers.",
+    "Credits": "Prices, the balance, and every movement of credits. Credits are whole numbers.",
     "Webhooks": (
-        "URLs that are told what becomes of generations, signed as Standard Webhooks says. Asked for with the same "
+        "URLs that receive the events of generations, signed as Standard Webhooks specifies. They take the same "
         "credentials as the native surface."
     ),
     "B2B try-on": (
@@ -30,7 +30,7 @@ ABOUT: Mapping[str, str] = {
         "token."
     ),
     "On-model photos": "For users, by token: product photographs onto a model, or laid flat on a background.",
-    "Problems": "What the `type` of a problem leads to.",
+    "Problems": "The pages that the `type` of a problem links to.",
     "Admin": (
         "For operators, each with a token and a role, on a listener of their own: stores, keys, users, workspaces, "
         "grants, proofs, operators, and what operators did."

@@ -17,7 +17,7 @@ RATE_HEADERS = {
 
 
 class FormSubmission(BaseModel):
-    """What will be made."""
+    """A generation that was accepted."""
 
     id: str = Field(alias="_id", examples=[ID])
     status: Literal["pending"]
@@ -27,7 +27,7 @@ class FormSubmission(BaseModel):
 
 
 class FormSubmissionReply(BaseModel):
-    """201."""
+    """The answer to a form that was accepted."""
 
     success: Literal[True]
     data: FormSubmission
@@ -57,14 +57,14 @@ class FormGeneration(BaseModel):
 
 
 class FormGenerationReply(BaseModel):
-    """One."""
+    """The answer with one generation."""
 
     success: Literal[True]
     data: FormGeneration
 
 
 class FormGenerationListReply(BaseModel):
-    """Newest first; ``nextCursor`` leads on, None at the end."""
+    """Generations, newest first; ``nextCursor`` leads to older ones and is null at the end."""
 
     success: Literal[True]
     data: list[FormGeneration]
@@ -79,7 +79,7 @@ class FormFieldError(BaseModel):
 
 
 class FormError(BaseModel):
-    """Every error; ``details`` and ``validationErrors`` only where there is something to say."""
+    """The body of every error; ``details`` and ``validationErrors`` are absent where they add nothing."""
 
     success: Literal[False]
     error: str = Field(examples=["Invalid request data"])
@@ -97,14 +97,14 @@ class FormDisabledError(BaseModel):
 
 
 class FormHealth(BaseModel):
-    """A form could be taken."""
+    """The form can be used."""
 
     status: Literal["healthy"]
     timestamp: str
 
 
 class FormHealthError(BaseModel):
-    """What does not answer."""
+    """The form cannot be used; ``error`` names the parts that do not answer."""
 
     status: Literal["unhealthy"]
     error: str

@@ -35,7 +35,7 @@ CANCELLED = openapi.answers(
     },
     *("invalid_idempotency_key", "not_found", "conflict", "request_in_progress", "idempotency_key_reused"),
 )
-DELETED = openapi.answers({204: ("It is gone, with its artefacts.", None)}, "not_found", "conflict")
+DELETED = openapi.answers({204: ("It is deleted, with its artefacts.", None)}, "not_found", "conflict")
 STORY = openapi.answers({200: ("What happened, step by step.", openapi.GenerationTimeline)}, "not_found")
 RECEIPT = openapi.answers({200: ("What it cost.", openapi.Receipt)}, "not_found")
 

@@ -42,7 +42,10 @@ WAIT_S_MAX = 30
 _WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
 CREATED = openapi.answers(
-    {201: ("It is admitted.", openapi.Generation), 200: ("It ended within `Prefer: wait`.", openapi.Generation)},
+    {
+        201: ("It is created; its price is held.", openapi.Generation),
+        200: ("It ended within `Prefer: wait`.", openapi.Generation),
+    },
     *("invalid_request", "invalid_idempotency_key", "simulator_off", "insufficient_credits"),
     *("request_in_progress", "request_too_large", "idempotency_key_reused", "unpriced", "outcome_unknown"),
     *("tenant_queue_full", "queue_full", "provider_unavailable"),

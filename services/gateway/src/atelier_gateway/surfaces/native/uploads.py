@@ -22,7 +22,7 @@ OFFERED = openapi.answers(
 )
 LISTED = openapi.answers({200: ("Newest first.", openapi.UploadPage)}, "invalid_request")
 SHOWN = openapi.answers({200: ("The upload.", openapi.Upload)}, "not_found")
-DELETED = openapi.answers({204: ("It is gone.", None)}, "not_found")
+DELETED = openapi.answers({204: ("It is deleted.", None)}, "not_found")
 
 
 def router(container: Container) -> APIRouter:

@@ -119,12 +119,16 @@ class WebhookSigningSecret(BaseModel):
 
 KEYED = ("invalid_idempotency_key", "request_in_progress", "idempotency_key_reused")
 CREATED = answers(
-    {201: ("It is told from now on.", WebhookWithSecret)}, "invalid_request", "conflict", "request_too_large", *KEYED
+    {201: ("The webhook, with its secret.", WebhookWithSecret)},
+    "invalid_request",
+    "conflict",
+    "request_too_large",
+    *KEYED,
 )
 READ = answers({200: ("The endpoint.", Webhook)}, "not_found")
 LISTED = answers({200: ("Newest first.", WebhookPage)}, "invalid_request")
-CHANGED = answers({200: ("As it is now.", Webhook)}, "invalid_request", "not_found", "request_too_large")
-DELETED = answers({204: ("It is gone, with its deliveries.", None)}, "not_found")
+CHANGED = answers({200: ("The webhook as it is now.", Webhook)}, "invalid_request", "not_found", "request_too_large")
+DELETED = answers({204: ("It is deleted, with its deliveries.", None)}, "not_found")
 ROTATED = answers({200: ("The new secret; the old one signs, too, for a day.", WebhookWithSecret)}, "not_found", *KEYED)
 TESTED = answers({202: ("A `webhook.test` is on its way.", WebhookDelivery)}, "not_found", "conflict", *KEYED)
 DELIVERIES = answers({200: ("Newest first.", WebhookDeliveryPage)}, "invalid_request", "not_found")
