@@ -43,15 +43,22 @@ MUTANTS = (
     Mutant(
         "inbox",
         f"{_MESSAGING}/unit_of_work.py",
-        "return [d for d in deliveries if d.envelope.id in marked and first[d.envelope.id] is d]",
-        "return [d for d in deliveries if marked is not first]",
+        "return [delivery for delivery in deliveries if delivery.envelope.id in marked]",
+        "return [delivery for delivery in deliveries if marked is not deliveries]",
         "libs/messaging/tests/test_once.py::test_a_message_seen_before_is_not_fresh",
+    ),
+    Mutant(
+        "inbox with a late claim",
+        f"{_MESSAGING}/unit_of_work.py",
+        "_MARK_HANDLED, consumer, ids, rows=len(ids))",
+        "_MARK_HANDLED, consumer, ids)",
+        "libs/messaging/tests/test_writes.py::test_a_late_claim_of_a_message_handled_before_leaves_nothing",
     ),
     Mutant(
         "confirm",
         f"{_MESSAGING}/outbox.py",
-        "if outcome is PublishOutcome.CONFIRMED:\n            task",
-        "if outcome:\n            task",
+        "if outcome is PublishOutcome.CONFIRMED:\n                    self._confirmed",
+        "if outcome:\n                    self._confirmed",
         "libs/messaging/tests/test_outbox.py::test_an_unroutable_message_is_reported_and_kept",
     ),
     Mutant(
@@ -115,23 +122,23 @@ MUTANTS = (
     Mutant(
         "compare-and-set of a new hold",
         f"{_BILLING}/store.py",
-        'ON CONFLICT DO NOTHING\n"""\n_SETTLE_HOLDS',
-        'ON CONFLICT (generation_id) DO UPDATE SET state = excluded.state\n"""\n_SETTLE_HOLDS',
+        'ON CONFLICT DO NOTHING RETURNING 1\n"""\n_SETTLE_HOLDS',
+        'ON CONFLICT (generation_id) DO UPDATE SET state = excluded.state RETURNING 1\n"""\n_SETTLE_HOLDS',
         "services/billing/tests/test_books.py::"
         "test_one_reservation_said_twice_under_two_ids_to_two_processes_holds_once",
     ),
     Mutant(
         "lock on the accounts",
         f"{_BILLING}/store.py",
-        "SELECT * FROM accounts WHERE owner_id = ANY($1::uuid[]) ORDER BY owner_id FOR UPDATE",
-        "SELECT * FROM accounts WHERE owner_id = ANY($1::uuid[]) ORDER BY owner_id",
+        "FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id FOR UPDATE",
+        "FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id",
         "services/billing/tests/test_books.py::test_two_processes_cannot_spend_the_same_credit",
     ),
     Mutant(
         "order of locks",
         f"{_BILLING}/store.py",
-        "SELECT * FROM accounts WHERE owner_id = ANY($1::uuid[]) ORDER BY owner_id FOR UPDATE",
-        "SELECT * FROM accounts WHERE owner_id = ANY($1::uuid[]) ORDER BY random() FOR UPDATE",
+        "FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id FOR UPDATE",
+        "FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY random() FOR UPDATE",
         "services/billing/tests/test_books.py::test_batches_of_many_owners_never_deadlock",
     ),
     Mutant(

@@ -75,10 +75,12 @@ class Bus:
         self._consumers: list[tuple[Consumer, _Prefetched]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    def consume(self, queue: str, handler: Handler) -> None:
-        """Handles the messages of ``queue`` in batches. Call before ``start``."""
+    def consume(self, queue: str, handler: Handler, *, late_claim: bool = False) -> None:
+        """Handles the messages of ``queue`` in batches. Call before ``start``. For ``late_claim`` see ``once``."""
         arrivals = _Prefetched(self._settings.batch_max)
-        self._consumers.append((Consumer(queue, handler, self.unit, self.publisher, self.publisher.senders), arrivals))
+        publisher = self.publisher
+        consumer = Consumer(queue, handler, self.unit, publisher, publisher.senders, late_claim=late_claim)
+        self._consumers.append((consumer, arrivals))
         # A channel of its own: acknowledging many at once speaks of all deliveries of the channel.
         channel = Channel(prefetch_count=self._settings.prefetch)
 

@@ -17,16 +17,17 @@ from atelier_contracts import Envelope, Undecodable, unwrap
 from atelier_contracts.bundle import RawMessage, unpack
 from atelier_messaging import failpoints, topology
 from atelier_messaging.ack_tracker import AckTracker, is_suspect
-from atelier_messaging.errors import Poison, Transient
+from atelier_messaging.errors import Poison, Transient, is_outage
 from atelier_messaging.outages import until_available
 from atelier_messaging.publisher import OutgoingMessage, Publisher, PublishOutcome
 from atelier_messaging.senders import EVERYBODY, SENDER_HEADER, Senders
 from atelier_messaging.unit_of_work import Delivery, Transaction, UnitOfWork
+from atelier_messaging.writes import WriteConflict
 from atelier_telemetry import attributes, metrics
 from atelier_telemetry.tracing import SpanKind, parent_from, tracer
 
 Handler = Callable[[Transaction], Awaitable[None]]
-"""Handles ``tx.fresh``, all of it, in order."""
+"""Handles ``tx.fresh``, all of it, in order. It may be called again for the same messages, if what it did is undone."""
 
 ATTEMPT_HEADER = "x-atelier-attempt"
 REASON_HEADER = "x-atelier-reason"
@@ -62,9 +63,17 @@ class Consumer:
     """Consumes one queue with one handler."""
 
     def __init__(
-        self, queue: str, handler: Handler, unit: UnitOfWork, publisher: Publisher, senders: Senders = EVERYBODY
+        self,
+        queue: str,
+        handler: Handler,
+        unit: UnitOfWork,
+        publisher: Publisher,
+        senders: Senders = EVERYBODY,
+        *,
+        late_claim: bool = False,
     ) -> None:
         self.queue = queue
+        self._late_claim = late_claim
         self._handler = handler
         self._unit = unit
         self._publisher = publisher
@@ -141,15 +150,28 @@ class Consumer:
     async def _handle(self, received: Sequence[_Received]) -> None:
         deliveries = [self._delivery(item.envelope) for item in received]
         try:
-            async with self._unit.once(self.queue, deliveries) as tx:
-                if tx.fresh:
-                    await self._handler(tx)
-                applied = len(tx.fresh)
+            applied = await self._handle_once(deliveries)
         finally:
             for delivery in deliveries:
                 delivery.span.end()
         metrics.CONSUMED.labels(self.queue, "applied").inc(applied)
         metrics.CONSUMED.labels(self.queue, "duplicate").inc(len(deliveries) - applied)
+
+    async def _handle_once(self, deliveries: Sequence[Delivery]) -> int:
+        """How many were fresh. With a late claim a duplicate fails, in whatever way; then it is looked up first."""
+        if self._late_claim:
+            try:
+                return await self._run_handler(deliveries, late_claim=True)
+            except Exception as error:
+                if is_outage(error) and not isinstance(error, WriteConflict):
+                    raise
+        return await self._run_handler(deliveries, late_claim=False)
+
+    async def _run_handler(self, deliveries: Sequence[Delivery], *, late_claim: bool) -> int:
+        async with self._unit.once(self.queue, deliveries, late_claim=late_claim) as tx:
+            if tx.fresh:
+                await self._handler(tx)
+            return len(tx.fresh)
 
     def _delivery(self, envelope: Envelope) -> Delivery:
         span = _tracer.start_span(

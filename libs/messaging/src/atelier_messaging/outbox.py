@@ -6,23 +6,28 @@ each consumer drops the second.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import to_json
 
 from atelier_contracts import Envelope
 from atelier_contracts.bundle import BUNDLE_TYPE, bundle, by_frame
 from atelier_messaging import failpoints
-from atelier_messaging.batcher import Batcher
 from atelier_messaging.database import Connection, Pool
+from atelier_messaging.periodic import wait_event
 from atelier_messaging.publisher import OutgoingMessage, Publisher, PublishOutcome
+from atelier_messaging.writes import Write, execute
 from atelier_telemetry import metrics
 
 WINDOW_MAX = 200
 PENDING_MAX = 5_000
 """Messages waiting for direct dispatch; more are left to the sweeper, so memory stays bounded."""
+DELETE_AFTER_S = 0.5
+"""Seconds that a confirmed row waits for others, to be deleted together. What a crash leaves is published again."""
+DELETE_ROWS_MAX = 800
 SWEEP_ROWS_MAX = 500
 SWEEP_EVERY_S = 2.0
 SWEEP_AFTER_S = 4.0
@@ -31,7 +36,8 @@ logger = logging.getLogger(__name__)
 
 _SAVE = """
 INSERT INTO outbox (id, name, headers, body, cc)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::jsonb[], $4::text[], $5::text[])
+SELECT o.id, o.name, o.headers::jsonb, o.body, o.cc
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS o(id, name, headers, body, cc)
 """
 _DELETE = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
 _POSTPONE = "UPDATE outbox SET created_at = clock_timestamp() WHERE id = ANY($1::uuid[])"
@@ -42,55 +48,94 @@ ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
 """
 
 
+def writes_of(envelopes: Sequence[Envelope]) -> list[Write]:
+    """The write that saves these envelopes in the outbox; none where there are none."""
+    if not envelopes:
+        return []
+    columns = (
+        [envelope.id for envelope in envelopes],
+        [envelope.message.name for envelope in envelopes],
+        [to_json(envelope.headers).decode() for envelope in envelopes],
+        [envelope.body for envelope in envelopes],
+        [",".join(envelope.cc) for envelope in envelopes],
+    )
+    return [Write("outgoing", _SAVE, columns)]
+
+
 async def save(connection: Connection, envelopes: Sequence[Envelope]) -> None:
     """Writes the envelopes into the caller's transaction, in one statement."""
-    if envelopes:
-        await connection.execute(
-            _SAVE,
-            [envelope.id for envelope in envelopes],
-            [envelope.message.name for envelope in envelopes],
-            [envelope.headers for envelope in envelopes],
-            [envelope.body for envelope in envelopes],
-            [",".join(envelope.cc) for envelope in envelopes],
-        )
+    await execute(connection, writes_of(envelopes))
 
 
 class Outbox:
-    """Publishes committed messages."""
+    """Publishes committed messages: one task for all that wait, window by window."""
 
     def __init__(self, pool: Pool, publisher: Publisher) -> None:
         self._pool = pool
         self._publisher = publisher
         self._in_flight: set[UUID] = set()
-        self._publishes: Batcher[Envelope, PublishOutcome] = Batcher(self._publish, batch_max=WINDOW_MAX)
-        self._deletes: Batcher[UUID, None] = Batcher(self._delete, batch_max=WINDOW_MAX * 4)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        """Of this process: being published, or confirmed and not deleted yet. The sweeper leaves them alone."""
+        self._waiting: deque[Envelope] = deque()
+        self._awaited: dict[UUID, asyncio.Future[PublishOutcome]] = {}
+        self._confirmed: list[UUID] = []
+        self._publishing: asyncio.Task[None] | None = None
+        self._deleting: asyncio.Task[None] | None = None
+        self._delete_now = asyncio.Event()
 
     def dispatch_soon(self, envelopes: Sequence[Envelope]) -> None:
         """Publishes in the background; the sweeper publishes what is not confirmed."""
-        for envelope in envelopes[: max(0, PENDING_MAX - len(self._in_flight))]:
-            task = asyncio.create_task(self.dispatch(envelope))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        accepted = envelopes[: max(0, PENDING_MAX - len(self._in_flight))]
+        if not accepted:
+            return
+        self._in_flight.update(envelope.id for envelope in accepted)
+        self._waiting.extend(accepted)
+        if self._publishing is None or self._publishing.done():
+            self._publishing = asyncio.create_task(self._publish_all())
 
     async def dispatch(self, envelope: Envelope) -> PublishOutcome:
-        """Publishes one committed message and deletes its row once it is confirmed."""
-        self._in_flight.add(envelope.id)
+        """Publishes one committed message; its row is deleted once it is confirmed."""
+        outcome: asyncio.Future[PublishOutcome] = asyncio.get_running_loop().create_future()
+        self._awaited[envelope.id] = outcome
         try:
-            outcome = await self._publishes.submit(envelope)
+            self.dispatch_soon([envelope])
+            return await outcome if envelope.id in self._in_flight else PublishOutcome.UNKNOWN
         finally:
-            self._in_flight.discard(envelope.id)
-        if outcome is PublishOutcome.CONFIRMED:
-            task = asyncio.create_task(self._deletes.submit(envelope.id))
-            self._tasks.add(task)
-            task.add_done_callback(self._log_failed_delete)
-        return outcome
+            del self._awaited[envelope.id]
 
-    def _log_failed_delete(self, task: "asyncio.Task[Any]") -> None:
+    async def _publish_all(self) -> None:
+        while self._waiting:
+            window = [self._waiting.popleft() for _ in range(min(WINDOW_MAX, len(self._waiting)))]
+            try:
+                outcomes = await self._publish(window)
+            except Exception:
+                logger.exception("publishing %d messages failed, the sweeper publishes them", len(window))
+                outcomes = [PublishOutcome.UNKNOWN] * len(window)
+            for envelope, outcome in zip(window, outcomes, strict=True):
+                if (awaited := self._awaited.get(envelope.id)) is not None and not awaited.done():
+                    awaited.set_result(outcome)
+                if outcome is PublishOutcome.CONFIRMED:
+                    self._confirmed.append(envelope.id)
+                else:
+                    self._in_flight.discard(envelope.id)
+            self._delete_soon()
+
+    def _delete_soon(self) -> None:
+        if len(self._confirmed) >= DELETE_ROWS_MAX:
+            self._delete_now.set()
+        if self._confirmed and (self._deleting is None or self._deleting.done()):
+            self._deleting = asyncio.create_task(self._delete_confirmed())
+
+    async def _delete_confirmed(self) -> None:
         """A row that could not be deleted is published again by the sweeper; the inbox absorbs it."""
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.warning("deleting a published outbox row failed, it will be published again: %r", error)
+        while self._confirmed:
+            await wait_event(self._delete_now, DELETE_AFTER_S)
+            self._delete_now.clear()
+            ids, self._confirmed = self._confirmed, []
+            try:
+                await self._pool.execute(_DELETE, ids)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the sweeper has the rows
+                logger.warning("deleting published outbox rows failed, they will be published again: %r", error)
+            self._in_flight.difference_update(ids)
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> Sequence[PublishOutcome]:
         frames = by_frame(envelopes)
@@ -99,10 +144,6 @@ class Outbox:
         failpoints.reach("after_confirm")
         outcome_of = {e.id: outcome for frame, outcome in zip(frames, outcomes, strict=True) for e in frame}
         return [outcome_of[envelope.id] for envelope in envelopes]
-
-    async def _delete(self, ids: Sequence[UUID]) -> Sequence[None]:
-        await self._pool.execute(_DELETE, list(ids))
-        return [None] * len(ids)
 
     async def sweep_all(self) -> None:
         """Sweeps until little is left, so that a backlog leaves as fast as the broker confirms it."""
@@ -128,9 +169,12 @@ class Outbox:
         return len(sent)
 
     async def drain(self) -> None:
-        """Waits for the publishes under way; for a graceful stop."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        """Waits for the publishes under way and deletes what they confirmed; for a graceful stop."""
+        if self._publishing is not None:
+            await asyncio.wait([self._publishing])
+        if self._deleting is not None:
+            self._delete_now.set()
+            await asyncio.wait([self._deleting])
 
 
 def _frame(envelopes: Sequence[Envelope]) -> OutgoingMessage:

@@ -2,12 +2,17 @@
 
 Rows, outbox messages and the inbox mark of their cause go into one transaction. If it commits, all happened; if it does
 not, nothing did and the message is delivered again. A message handled before is not in ``tx.fresh``.
+
+Alone, a transaction costs its round trips. Writes are therefore collected and leave in one statement at the end, and
+one that reads nothing before is that statement alone.
 """
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from opentelemetry import trace
 
@@ -16,6 +21,7 @@ from atelier_contracts.routes import SERVICES, senders_of
 from atelier_messaging import failpoints, outbox
 from atelier_messaging.database import Connection, Pool
 from atelier_messaging.outbox import Outbox
+from atelier_messaging.writes import Write, execute
 from atelier_telemetry.tracing import Span, current_traceparent, traceparent_of
 
 _MARK_HANDLED = """
@@ -40,20 +46,65 @@ class Delivery:
         return self.envelope.message
 
 
-@dataclass(slots=True)
 class Transaction:
-    """One open transaction: the connection to write on, the messages to handle, the messages to send."""
+    """One transaction: the connection to read on, the messages to handle, what to write, the messages to send."""
 
-    connection: Connection
-    source: str
-    fresh: Sequence[Delivery] = ()
-    emitted: list[Envelope] = field(default_factory=list)
-    after_commit_calls: list[Callable[[], object]] = field(default_factory=list)
+    def __init__(
+        self, connection: Connection, stack: AsyncExitStack, source: str, fresh: Sequence[Delivery], *, late_claim: bool
+    ) -> None:
+        self.source = source
+        self.fresh = fresh
+        self.late_claim = late_claim
+        """Whether the messages are marked as handled only with the writes: that they are fresh is an assumption, and a
+        handler may make others of its own, as expected numbers of rows. If one is wrong, all is undone and run again,
+        without late claim."""
+        self.emitted: list[Envelope] = []
+        self.after_commit_calls: list[Callable[[], object]] = []
+        self._connection = connection
+        self._stack = stack
+        self._begun = False
+        self._writes: list[Write] = []
 
     @property
     def service(self) -> str:
         """The service that owns it."""
         return self.source.removeprefix(SOURCE_PREFIX)
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, once it has begun."""
+        assert self._begun, "a handler with a late claim begins by `await tx.begin()`"
+        return self._connection
+
+    async def begin(self) -> Connection:
+        """Begins the transaction, unless it has begun: for one that reads or locks before it writes."""
+        if not self._begun:
+            self._begun = True
+            await self._stack.enter_async_context(self._connection.transaction())
+        return self._connection
+
+    def write(self, name: str, sql: str, *values: Any, rows: int | None = None) -> None:
+        """Adds an INSERT, UPDATE or DELETE to the one statement at the end.
+
+        ``name`` is its name among the others, which can select from what it returns; ``rows`` is the number of rows it
+        must return, so with it (and for the others) the statement ends in RETURNING. Parameters are of its own.
+        """
+        self._writes.append(Write(name, sql, values, rows))
+
+    async def flush(self) -> None:
+        """Executes the writes so far, for a statement that must see them. Needs a begun transaction."""
+        writes, self._writes = self._writes, []
+        await execute(self.connection, writes)
+
+    async def finish(self) -> None:
+        """Executes all writes with the outbox rows, in one statement: within the transaction, or as one."""
+        writes = [*self._writes, *outbox.writes_of(self.emitted)]
+        if not self._begun:
+            failpoints.reach("before_commit")
+            await execute(self._connection, writes)
+        else:
+            await execute(self._connection, writes)
+            failpoints.reach("before_commit")
 
     def emit(self, message: Message, *, cause: Delivery | Span | None = None, cc: Iterable[str] = ()) -> Envelope:
         """Sends ``message`` if this transaction commits, as a child of the cause's span (default: the current one)."""
@@ -84,18 +135,28 @@ class UnitOfWork:
 
     @asynccontextmanager
     async def once(
-        self, consumer: str = "", deliveries: Sequence[Delivery] = (), *, dispatch: bool = True
+        self,
+        consumer: str = "",
+        deliveries: Sequence[Delivery] = (),
+        *,
+        dispatch: bool = True,
+        late_claim: bool = False,
     ) -> AsyncIterator[Transaction]:
         """Commits at the end of the block, or not at all, then publishes what was emitted.
 
-        ``dispatch=False`` leaves the publishing to the caller, who needs its outcome.
+        ``dispatch=False`` leaves the publishing to the caller, who needs its outcome. ``late_claim`` takes the
+        deliveries as fresh and saves the round trip to find out; raises WriteConflict when one of them was not.
         """
-        async with self.pool.acquire() as connection, connection.transaction():
-            fresh = await _mark_handled(connection, consumer, deliveries) if deliveries else ()
-            tx = Transaction(connection, self._source, fresh)
+        async with self.pool.acquire() as connection, AsyncExitStack() as stack:
+            tx = Transaction(connection, stack, self._source, _without_repeats(deliveries), late_claim=late_claim)
+            if not late_claim:
+                await tx.begin()
+                tx.fresh = await _mark_handled(connection, consumer, tx.fresh) if deliveries else ()
             yield tx
-            await outbox.save(connection, tx.emitted)
-            failpoints.reach("before_commit")
+            if late_claim and deliveries:
+                ids = sorted(delivery.envelope.id for delivery in tx.fresh)
+                tx.write("handled", _MARK_HANDLED, consumer, ids, rows=len(ids))
+            await tx.finish()
         failpoints.reach("after_commit")
         if dispatch:
             self.outbox.dispatch_soon(tx.emitted)
@@ -111,9 +172,16 @@ def _call(act: Callable[[], object]) -> None:
         logger.exception("after-commit hook failed, the transaction stays committed")
 
 
+def _without_repeats(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """The first delivery of each message, in order."""
+    first: dict[UUID, Delivery] = {}
+    for delivery in deliveries:
+        first.setdefault(delivery.envelope.id, delivery)
+    return list(first.values())
+
+
 async def _mark_handled(connection: Connection, consumer: str, deliveries: Sequence[Delivery]) -> list[Delivery]:
     """Marks the messages as handled by this consumer; returns those that were not marked before, in order."""
-    first = {delivery.envelope.id: delivery for delivery in reversed(deliveries)}
-    rows = await connection.fetch(_MARK_HANDLED, consumer, sorted(first))
+    rows = await connection.fetch(_MARK_HANDLED, consumer, sorted(delivery.envelope.id for delivery in deliveries))
     marked = {row["message_id"] for row in rows}
-    return [d for d in deliveries if d.envelope.id in marked and first[d.envelope.id] is d]
+    return [delivery for delivery in deliveries if delivery.envelope.id in marked]

@@ -32,7 +32,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         url, statements = settings.billing_database_url.get_secret_value(), settings.database_statement_cache
         pool = await database.connect(url, statement_cache=statements)
         bus = Bus("billing", settings, pool)
-        bus.consume(BILLING_COMMANDS, handlers.handle_commands)
+        bus.consume(BILLING_COMMANDS, handlers.handle_commands, late_claim=True)
         await bus.start()
         expire = partial(handlers.expire_grants, bus.unit)
         bus.run_in_background(

@@ -14,11 +14,12 @@ EXPIRE_OWNERS_MAX = 200
 async def handle_commands(tx: Transaction) -> None:
     """Queue ``billing.commands``: every command of the batch on one set of locked books."""
     commands = [cast(MoneyCommand, delivery.message) for delivery in tx.fresh]
-    books = await store.lock_books(tx.connection, commands)
+    connection = await tx.begin()
+    books = await store.lock_books(connection, commands)
     events = [ledger.apply(books, command) for command in commands]
     declined = [event.generation_id for event in events if isinstance(event, CreditDeclined)]
-    await store.confirm_declines(tx.connection, books, declined)
-    await store.save_books(tx.connection, books)
+    await store.confirm_declines(connection, books, declined)
+    store.save_books(tx, books)
     for delivery, command, event in zip(tx.fresh, commands, events, strict=True):
         reply_to = command.reply_to if isinstance(command, GrantCredit) else None
         tx.emit(event, cause=delivery, cc=[reply_to] if reply_to else ())
@@ -31,7 +32,7 @@ async def expire_grants(unit: UnitOfWork) -> None:
         books = await store.lock_due_books(tx.connection, owners_max=EXPIRE_OWNERS_MAX)
         for wallet in books.wallets.values():
             ledger.expire_due(books, wallet)
-        await store.save_books(tx.connection, books)
+        store.save_books(tx, books)
     _measure(books, [])
 
 

@@ -39,7 +39,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         bus = Bus("session", settings, pool)
         holds = Holds(settings.billing_url, settings.service_token)
         handlers = Handlers(settings, holds)
-        bus.consume(SESSION_SAGA, handlers.handle_saga)
+        bus.consume(SESSION_SAGA, handlers.handle_saga, late_claim=True)
         await bus.start()
         timers = partial(handlers.fire_timers, bus.unit)
         bus.run_in_background(periodic.run_every("saga timers", settings.session_timer_every_s, timers), "saga timers")

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from atelier_contracts import (
@@ -54,8 +54,7 @@ class Handlers:
 
     async def handle_saga(self, tx: Transaction) -> None:
         """Queue ``session.saga``: every message of the batch, in order, on the locked sagas that they name."""
-        now = await store.db_now(tx.connection)
-        sagas = await self._load(tx, now)
+        now, sagas = await self._load(tx)
         log = []
         deleted = [d.message.subject for d in tx.fresh if isinstance(d.message, GenerationDeleted)]
         triggers = [delivery for delivery in tx.fresh if not isinstance(delivery.message, GenerationDeleted)]
@@ -66,23 +65,23 @@ class Handlers:
                 log.append(await _handle_without_saga(tx, delivery))
             else:
                 log.append(self._apply(tx, known, message, delivery.span, delivery.envelope.id, now))
-        await store.save_sagas(tx.connection, sagas, log)
+        store.save_sagas(tx, sagas, log, now=now)
         if deleted:
+            await tx.flush()
             await store.erase_requests(tx.connection, deleted)
 
     async def fire_timers(self, unit: UnitOfWork) -> None:
         """Fires the timers that are due. They are rows of the database, so a restart loses none."""
         holds = await self._find_holds(unit)
         async with unit.once() as tx:
-            now = await store.db_now(tx.connection)
-            sagas = await store.lock_due_sagas(tx.connection, rows_max=DUE_MAX)
+            now, sagas = await store.lock_due_sagas(tx.connection, rows_max=DUE_MAX)
             log = []
             for known in sagas.values():
                 trigger = self._due_trigger(known.generation, holds, now)
                 metrics.SAGA_TIMERS.labels(known.generation.state).inc()
                 with _tracer.start_as_current_span(f"timer {trigger.name}", parent_from(known.traceparent)) as span:
                     log.append(self._apply(tx, known, trigger, span, None, now))
-            await store.save_sagas(tx.connection, sagas, log)
+            store.save_sagas(tx, sagas, log, now=now)
 
     async def _find_holds(self, unit: UnitOfWork) -> dict[UUID, Hold]:
         """The holds of generations whose settlement was sent again without an answer: the answer was lost, or one
@@ -103,16 +102,22 @@ class Handlers:
             logger.error("refund of generation %s failed: its hold is captured; an operator must decide", id_)
         return trigger
 
-    async def _load(self, tx: Transaction, now: datetime) -> dict[UUID, Saga]:
+    async def _load(self, tx: Transaction) -> tuple[datetime, dict[UUID, Saga]]:
+        """The time, and the sagas that the batch names: the locked ones, and a new one for each request. With a late
+        claim every request is taken as admitted; the writes say whether that was so."""
         requests = {d.message.subject: d for d in tx.fresh if isinstance(d.message, GenerationRequested)}
-        admitted = await store.admit(tx.connection, list(requests)) if requests else set()
+        admitted = set(requests)
+        if requests and not tx.late_claim:
+            admitted = await store.admit(tx.connection, list(requests))
+        elif requests:
+            store.write_admissions(tx, list(requests))
         others = [d.message.subject for d in tx.fresh if d.message.subject not in admitted]
-        sagas = await store.lock_sagas(tx.connection, others) if others else {}
+        now, sagas = await store.lock_sagas(await tx.begin(), others) if others else (datetime.now(UTC), {})
         for id_ in admitted:
             request = requests[id_].message
             assert isinstance(request, GenerationRequested)
             sagas[id_] = store.new_saga(request, now=now, traceparent=traceparent_of(requests[id_].span))
-        return sagas
+        return now, sagas
 
     def _apply(
         self, tx: Transaction, known: Saga, trigger: Trigger, span: Span, message_id: UUID | None, now: datetime

@@ -1,8 +1,12 @@
-"""All SQL of the session service: one statement a batch. Times are the database's own."""
+"""All SQL of the session service: one statement of a batch loads, one writes. Times are the database's own.
+
+A batch that loads nothing does not know the database's time. Its new sagas have times relative to a ``now`` of any
+clock, and the database adds the difference to its own.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +18,7 @@ from atelier_contracts import (
     RenderCompleted,
     RenderFailed,
 )
+from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
 from atelier_session.generation import Generation, Settlement, State
 
@@ -27,8 +32,8 @@ _VERDICT = """
 SELECT COALESCE(s.state, a.verdict) FROM admissions a LEFT JOIN sagas s USING (generation_id) WHERE a.generation_id = $1
 """
 _COLUMNS = """
-generation_id, state, ending, credits, request::text AS request, result::text AS result, failure::text AS failure,
-settlement::text AS settlement, resends, traceparent, deadline_at, created_at
+now() AS now, generation_id, state, ending, credits, request::text AS request, result::text AS result,
+failure::text AS failure, settlement::text AS settlement, resends, traceparent, deadline_at, created_at
 """
 _LOCK = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[]) ORDER BY generation_id FOR UPDATE"  # noqa: S608 - constants only
 _LOCK_DUE = f"""
@@ -45,8 +50,9 @@ SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM sag
 _INSERT = """
 INSERT INTO sagas (generation_id, channel, owner_kind, owner_id, request, traceparent, deadline_at,
                    state, ending, credits, result, failure, settlement, resends, timer_at)
-SELECT n.id, n.channel, n.owner_kind, n.owner_id, n.request::jsonb, n.traceparent, n.deadline_at,
-       n.state, n.ending, n.credits, n.result::jsonb, n.failure::jsonb, n.settlement::jsonb, n.resends, n.timer_at
+SELECT n.id, n.channel, n.owner_kind, n.owner_id, n.request::jsonb, n.traceparent,
+       now() + (n.deadline_at - $16::timestamptz), n.state, n.ending, n.credits, n.result::jsonb, n.failure::jsonb,
+       n.settlement::jsonb, n.resends, now() + (n.timer_at - $16::timestamptz)
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[],
             $8::text[], $9::text[], $10::int[], $11::text[], $12::text[], $13::text[], $14::smallint[],
             $15::timestamptz[])
@@ -60,7 +66,7 @@ UPDATE sagas s SET state = c.state, ending = c.ending, credits = c.credits, resu
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[],
             $9::smallint[], $10::timestamptz[])
      AS c(id, channel, state, ending, credits, result, failure, settlement, resends, timer_at)
-WHERE s.generation_id = c.id AND s.channel = c.channel
+WHERE s.generation_id = c.id AND s.channel = c.channel RETURNING 1
 """
 # The fields to keep are listed, not those to erase: a field that is added later is erased as well.
 _ERASE = """
@@ -114,6 +120,11 @@ async def admit(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
     return {row["generation_id"] for row in rows}
 
 
+def write_admissions(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """Admits these ids; the batch starts over if one of them was seen before or is withdrawn."""
+    tx.write("admitted", _ADMIT, sorted(ids), rows=len(ids))
+
+
 async def withdraw(connection: Connection, id_: UUID) -> str:
     """Writes a tombstone unless the request came first; returns ``withdrawn`` or the state of the saga."""
     await connection.execute(_WITHDRAW, id_)
@@ -125,20 +136,14 @@ async def is_withdrawn(connection: Connection, id_: UUID) -> bool:
     return bool(await connection.fetchval(_IS_WITHDRAWN, id_))
 
 
-async def db_now(connection: Connection) -> datetime:
-    """The transaction's time, the only clock that decides anything."""
-    now: datetime = await connection.fetchval("SELECT now()")
-    return now
+async def lock_sagas(connection: Connection, ids: Sequence[UUID]) -> tuple[datetime, dict[UUID, Saga]]:
+    """Locks and loads the sagas of these generations, in id order; with the time."""
+    return _sagas(await connection.fetch(_LOCK, sorted(set(ids))))
 
 
-async def lock_sagas(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Saga]:
-    """Locks and loads the sagas of these generations, in id order."""
-    return {row["generation_id"]: _saga(row) for row in await connection.fetch(_LOCK, sorted(set(ids)))}
-
-
-async def lock_due_sagas(connection: Connection, *, rows_max: int) -> dict[UUID, Saga]:
-    """Locks and loads sagas whose timer is due, except those that another process has locked."""
-    return {row["generation_id"]: _saga(row) for row in await connection.fetch(_LOCK_DUE, rows_max)}
+async def lock_due_sagas(connection: Connection, *, rows_max: int) -> tuple[datetime, dict[UUID, Saga]]:
+    """Locks and loads sagas whose timer is due, except those that another process has locked; with the time."""
+    return _sagas(await connection.fetch(_LOCK_DUE, rows_max))
 
 
 async def find_unsettled(pool: Pool, *, resends: int, rows_max: int) -> list[UUID]:
@@ -162,19 +167,19 @@ def new_saga(request: GenerationRequested, *, now: datetime, traceparent: str | 
     return Saga(Generation(request, deadline), traceparent, now, new=True)
 
 
-async def save_sagas(connection: Connection, sagas: Mapping[UUID, Saga], log: Sequence[LogEntry]) -> None:
-    """Writes the changed sagas and their log."""
+def save_sagas(tx: Transaction, sagas: Mapping[UUID, Saga], log: Sequence[LogEntry], *, now: datetime) -> None:
+    """Writes the changed sagas and their log. ``now`` is what the times of the new ones are relative to."""
     new = [saga for saga in sagas.values() if saga.new and saga.changed]
     old = [saga for saga in sagas.values() if not saga.new and saga.changed]
     if new:
-        await connection.execute(_INSERT, *_insert_columns(new), *_update_columns(new))
+        tx.write("new_sagas", _INSERT, *_insert_columns(new), *_update_columns(new), now)
     if old:
         requests = [saga.generation.request for saga in old]
         ids, channels = [r.generation_id for r in requests], [r.channel for r in requests]
-        await connection.execute(_UPDATE, ids, channels, *_update_columns(old))
+        tx.write("changed_sagas", _UPDATE, ids, channels, *_update_columns(old), rows=len(old))
     if log:
         columns = ("generation_id", "state_from", "heard", "message_id", "outcome", "state_to", "sent")
-        await connection.execute(_LOG, *([getattr(entry, column) for entry in log] for column in columns))
+        tx.write("logged", _LOG, *([getattr(entry, column) for entry in log] for column in columns))
 
 
 async def erase_requests(connection: Connection, ids: Sequence[UUID]) -> None:
@@ -209,6 +214,12 @@ def _update_columns(sagas: Sequence[Saga]) -> list[list[Any]]:
         [g.resends for g in known],
         [saga.timer_at for saga in sagas],
     ]
+
+
+def _sagas(rows: Sequence[Any]) -> tuple[datetime, dict[UUID, Saga]]:
+    """Without a row there is nothing that a time could be compared with, and any clock will do."""
+    now = rows[0]["now"] if rows else datetime.now(UTC)
+    return now, {row["generation_id"]: _saga(row) for row in rows}
 
 
 def _saga(row: Any) -> Saga:
