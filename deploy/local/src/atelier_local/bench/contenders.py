@@ -69,9 +69,10 @@ class AtelierContender:
     def url(self) -> str:
         return self.build.environment()["ATELIER_URL"]
 
-    async def load(self, in_flight: int, generations: int) -> load.LoadResult:
-        """Whole generations through the gateway."""
-        return await load.run(self.url, self.keys, self.outcomes, in_flight=in_flight, generations=generations)
+    async def load(self, in_flight: int, generations: int, *, accounts: int = ACCOUNTS) -> load.LoadResult:
+        """Whole generations through the gateway, over so many of the accounts in turn."""
+        keys = self.keys[:accounts]
+        return await load.run(self.url, keys, self.outcomes, in_flight=in_flight, generations=generations)
 
     async def run(self, in_flight: int, generations: int) -> Sample:
         pids = self.build.pids()
@@ -125,7 +126,7 @@ class BatchedFloorContender:
 
 
 @asynccontextmanager
-async def open_contender(build: Build) -> AsyncIterator[AtelierContender]:
+async def open_contender(build: Build, accounts: int = ACCOUNTS) -> AsyncIterator[AtelierContender]:
     """A running stack with accounts, warm."""
     known = build.environment()
     operations = known.get("ATELIER_OPERATIONS_URL", known["ATELIER_URL"])
@@ -135,7 +136,7 @@ async def open_contender(build: Build) -> AsyncIterator[AtelierContender]:
     ):
         outcomes = load.OutcomeListener()
         await outcomes.subscribe(connection)
-        contender = AtelierContender(build, await open_accounts(admin), outcomes, connection, admin)
+        contender = AtelierContender(build, await open_accounts(admin, accounts), outcomes, connection, admin)
         await contender.load(10, WARM_UP)
         await asyncio.sleep(1)
         yield contender

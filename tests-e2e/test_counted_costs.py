@@ -1,0 +1,100 @@
+"""What a generation costs in statements, commits, frames, messages and WAL, as counted: no clock, so no busy machine
+changes it. The limits are in ``counted_costs.toml``; they may only go down."""
+
+import os
+import tomllib
+from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from atelier_local.bench import counters
+from atelier_local.bench.builds import Build, this_build
+from atelier_local.bench.contenders import AtelierContender, open_contender
+from atelier_local.bench.counters import Counts, StackCounters
+
+LIMITS = Path(__file__).with_name("counted_costs.toml")
+TIGHT = 0.85
+"""A limit that is further above what was measured would no longer notice a rise."""
+ACCOUNTS = 10
+ALONE, BATCHED = 25, 250
+
+
+@pytest.fixture(autouse=True)
+def books_balance() -> None:
+    """The stack that all tests share is not used, so it is not started; the books here are proved below."""
+
+
+@pytest.fixture(scope="module")
+def build() -> Iterator[Build]:
+    """A stack that no other test uses: what they left running would be counted, too."""
+    running = this_build(f"counted-{os.getpid()}")
+    try:
+        running.up({"ATELIER_TRACE_RATIO": "0"})
+        yield running
+    finally:
+        running.clean()
+
+
+@pytest.fixture(scope="module")
+async def atelier(build: Build) -> AsyncIterator[AtelierContender]:
+    async with open_contender(build, ACCOUNTS) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def counting(atelier: AtelierContender) -> AsyncIterator[StackCounters]:
+    async with counters.open_counters(atelier.build.database_url("postgres"), atelier.connection) as opened:
+        yield opened
+
+
+async def test_a_generation_alone_costs_no_more_than_its_limits(
+    atelier: AtelierContender, counting: StackCounters
+) -> None:
+    # One account: the gateway looks a key up again after some seconds, and how often that is depends on the machine.
+    measured = await counting.count_each(lambda: atelier.load(1, ALONE, accounts=1), ALONE)
+
+    assert _complaints("alone", measured, is_tight=True) == [], measured
+
+
+async def test_generations_in_a_batch_cost_no_more_than_their_limits(
+    atelier: AtelierContender, counting: StackCounters
+) -> None:
+    measured = await counting.count_each(lambda: atelier.load(50, BATCHED), BATCHED)
+
+    assert _complaints("batched", measured, is_tight=False) == [], measured
+    assert await atelier.verify() > 0
+
+
+def test_a_limit_that_went_up_says_why() -> None:
+    histories = [
+        (f"{group}.{name}", history)
+        for group, limits in tomllib.loads(LIMITS.read_text()).items()
+        for name, history in limits.items()
+    ]
+
+    unexplained = [
+        name
+        for name, history in histories
+        for earlier, later in pairwise(history)
+        if later["limit"] >= earlier["limit"] and not later.get("reason", "").strip()
+    ]
+
+    assert histories
+    assert unexplained == []
+
+
+def _complaints(group: str, measured: Counts, *, is_tight: bool) -> list[str]:
+    """Each value above its limit, and each limit that is far above its value."""
+    complaints = []
+    for name, history in tomllib.loads(LIMITS.read_text())[group].items():
+        limit = history[-1]["limit"]
+        value = measured.by_service[name] if name in measured.by_service else getattr(measured, name)
+        if value > limit:
+            complaints.append(f"{group}.{name} rose to {value:.1f}, its limit is {limit}")
+        elif is_tight and value < TIGHT * limit:
+            complaints.append(
+                f"{group}.{name} fell to {value:.1f}: add {{ limit = {value * 1.02:.1f} }} to {LIMITS.name}"
+            )
+    return complaints
