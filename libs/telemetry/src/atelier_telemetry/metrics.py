@@ -42,6 +42,11 @@ PROJECTION_HEALED = Counter(
 )
 """outcome: told (an event was lost), withdrawn (the request itself was)."""
 
+RECONCILE_FINDINGS = Gauge(
+    "atelier_reconcile_findings", "Open disagreements between the records of the services", ["kind"]
+)
+"""kind: those of ``atelier_session.reconcile.rules.DriftKind``."""
+
 # Money
 CREDITS_MOVED = Counter("atelier_credits_moved_total", "Credits posted, by kind of posting", ["kind"])
 """kind: grant, reserve, capture, refund, expire."""

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from atelier_billing import full_proof, handlers
 from atelier_billing.internal_api import internal_router
+from atelier_billing.reconcile_feed import reconcile_router
 from atelier_billing.settings import Settings
 from atelier_billing.verification import advance_checkpoint
 from atelier_contracts.routes import BILLING_COMMANDS
@@ -51,6 +52,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         }
         app.include_router(operations_router(checks))
         app.include_router(internal_router(pool, settings.service_token))
+        app.include_router(reconcile_router(pool, settings.service_token))
         yield
         await bus.stop()
         await pool.close()

@@ -43,6 +43,7 @@ from atelier_render.provider_calls.submission_log import SubmissionLog
 from atelier_render.providers.protocol import Provider
 from atelier_render.providers.simulator import Simulator
 from atelier_render.providers.worker_http.callbacks import callbacks_router
+from atelier_render.reconcile_feed import reconcile_router
 from atelier_render.settings import Settings
 from atelier_storage.objects import ObjectStore
 from atelier_storage.safe_fetcher import SafeFetcher
@@ -86,6 +87,9 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
             app.include_router(operations_router(checks | {"storage": objects.ready}))
             app.include_router(internal_router(pool, settings.service_token, providers))
             app.include_router(queue_positions_router(positions, settings.service_token))
+            app.include_router(
+                reconcile_router(pool, settings.service_token, objects, jobs_keep_days=settings.render_jobs_keep_days)
+            )
             if settings.render_callback_url:
                 app.include_router(callbacks_router(provider_factory.callback_listeners(providers)))
             yield

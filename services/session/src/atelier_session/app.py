@@ -12,12 +12,17 @@ from atelier_session import store
 from atelier_session.handlers import Handlers
 from atelier_session.holds import Holds
 from atelier_session.internal_api import internal_router
+from atelier_session.reconcile.api import reconcile_router
+from atelier_session.reconcile.feeds import Feeds
+from atelier_session.reconcile.reconciler import Reconciler, Schedule
 from atelier_session.settings import Settings
 from atelier_telemetry import logs, metrics, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
 from atelier_telemetry.shutdown import Shutdown
 
 OLDEST_EVERY_S = 15.0
+RECONCILE_EVERY_S = 2.0
+"""Seconds until a requested reconciliation begins, or one that another process left is continued."""
 
 
 async def observe_oldest(pool: database.Pool) -> None:
@@ -45,6 +50,11 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         bus.run_in_background(periodic.run_every("saga timers", settings.session_timer_every_s, timers), "saga timers")
         observe = partial(observe_oldest, pool)
         bus.run_in_background(periodic.run_every("oldest saga", OLDEST_EVERY_S, observe), "oldest saga")
+        feeds = Feeds(settings.billing_url, settings.render_url, settings.service_token)
+        reconciler = Reconciler(bus.unit, feeds, _schedule(settings))
+        bus.run_in_background(
+            periodic.run_every("reconciliation", RECONCILE_EVERY_S, reconciler.work), "reconciliation"
+        )
         checks: dict[str, Check] = {
             PROCESS: shutdown.has_not_begun,
             "broker": bus.ready,
@@ -52,8 +62,10 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         }
         app.include_router(operations_router(checks))
         app.include_router(internal_router(bus.unit, settings.service_token, holds))
+        app.include_router(reconcile_router(pool, settings.service_token, reconciler))
         yield
         await bus.stop()
+        await feeds.close()
         await holds.close()
         await pool.close()
         spans.shutdown()
@@ -65,4 +77,14 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         telemetry=ONE_SPAN_A_REQUEST,
+    )
+
+
+def _schedule(settings: Settings) -> Schedule:
+    return Schedule(
+        recent_every_s=settings.reconcile_every_s,
+        full_every_s=settings.reconcile_full_every_s,
+        bytes_every_s=settings.reconcile_bytes_every_s,
+        recent_s=settings.reconcile_recent_s,
+        settle_s=settings.reconcile_settle_s,
     )

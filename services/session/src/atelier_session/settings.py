@@ -23,3 +23,15 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Billing's internal HTTP API, asked about holds whose settlement is overdue."""
     session_timer_every_s: float = Field(default=1.0, gt=0)
     """Seconds between looks at the timers in the database."""
+    render_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8083")
+    """Render's internal HTTP API, read by reconciliation."""
+    reconcile_every_s: float = Field(default=30.0, ge=0)
+    """Seconds between comparisons of the latest generations' records in all services; 0: never by itself."""
+    reconcile_recent_s: float = Field(default=3_600.0, gt=0)
+    """How old a generation may be for these, in seconds."""
+    reconcile_full_every_s: float = Field(default=86_400.0, ge=0)
+    """Seconds between comparisons of all generations' records; 0: never by itself."""
+    reconcile_bytes_every_s: float = Field(default=604_800.0, ge=0)
+    """Seconds between comparisons that also read every artefact's bytes; 0: never by itself."""
+    reconcile_settle_s: float = Field(default=15.0, gt=0)
+    """Seconds that a generation's records must be unchanged before they are compared."""

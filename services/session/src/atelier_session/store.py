@@ -151,7 +151,7 @@ async def find_unsettled(pool: Pool, *, resends: int, rows_max: int) -> list[UUI
     return [row["generation_id"] for row in await pool.fetch(_UNSETTLED, resends, rows_max)]
 
 
-async def find(pool: Pool, ids: Sequence[UUID]) -> list[Generation]:
+async def find(pool: Pool | Connection, ids: Sequence[UUID]) -> list[Generation]:
     """Those of the generations that have a saga, as they are now."""
     return [_generation(row) for row in await pool.fetch(_FIND, list(ids))]
 

@@ -1,11 +1,14 @@
 """The admin API's lists and acts on stores, keys, people and operators, for the command line."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from atelier_local.api_client.client import AdminClient
 
 PAGE = 100
+POLL_S = 0.5
+RECONCILE = "/v1/admin/reconcile"
 Row = dict[str, Any]
 
 
@@ -65,3 +68,16 @@ class OperationsClient(AdminClient):
     async def revoke_operator(self, operator: str) -> None:
         """Ends an operator's access."""
         await self.ask("revoke the operator", "DELETE", f"/v1/admin/operators/{operator}")
+
+    async def reconcile(self, scope: str, show: Callable[[Row], object]) -> Row:
+        """Starts a comparison of all services' records and polls it to its end; ``show`` is called with each state."""
+        run = dict(await self.ask("start the comparison", "POST", f"{RECONCILE}/runs", {"scope": scope}))
+        while run["state"] == "running":
+            show(run)
+            await asyncio.sleep(POLL_S)
+            run = dict(await self.ask("follow the comparison", "GET", f"{RECONCILE}/runs/{run['id']}"))
+        return run
+
+    async def repair(self) -> list[str]:
+        """Sends the repairs of the open findings; a sentence for each."""
+        return list((await self.ask("repair the findings", "POST", f"{RECONCILE}/repairs"))["sent"])

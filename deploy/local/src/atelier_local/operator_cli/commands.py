@@ -22,6 +22,7 @@ from atelier_local.errors import AtelierError
 from atelier_local.operator_cli.admin_call import Id, T, call, console
 from atelier_local.operator_cli.customers import stores, users, workspaces
 from atelier_local.operator_cli.operators import list_acts, operators
+from atelier_local.operator_cli.reconcile import reconcile
 from atelier_messaging import dead_letters
 
 Kind = Annotated[OwnerKind, typer.Argument(help="store, user or workspace")]
@@ -46,6 +47,7 @@ for name, group in {
 }.items():
     app.add_typer(group, name=name)
 app.command("acts")(list_acts)
+app.command("reconcile")(reconcile)
 
 
 @app.command()

@@ -93,6 +93,14 @@ class PeerClient:
         """``{position, eta_s, eta_p90_s}`` of a render job; each None if unknown. Raises PeerUnavailable."""
         return await self._get_or_none("render", f"/internal/queue/{generation}") or NO_PLACE
 
+    async def ask(self, method: str, service: str, path: str) -> dict[str, Any]:
+        """What a service answers there. Raises PeerUnavailable."""
+        return await self._request(method, service, path)
+
+    async def get_or_none(self, service: str, path: str) -> dict[str, Any] | None:
+        """What the service has there; None where it has nothing. Raises PeerUnavailable."""
+        return await self._get_or_none(service, path)
+
     async def close(self) -> None:
         """Lets the connections go."""
         await self._http.aclose()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field
@@ -80,6 +80,12 @@ class NewCreditGrant(RequestBody):
     """In the future, and before the year 9000."""
     priority: int = Field(default=0, ge=-100, le=100)
     reason: Annotated[MultilineText, Field(min_length=1, max_length=500)]
+
+
+class NewReconcileRun(RequestBody):
+    """Which comparison: of the latest generations, of all, or of all with every artefact's bytes."""
+
+    scope: Literal["recent", "full", "bytes"] = "full"
 
 
 class NewOperator(RequestBody):

@@ -1,0 +1,95 @@
+"""Reads the records of all services page by page, in the order of generation ids, and joins them."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import httpx
+from pydantic import AnyHttpUrl, SecretStr
+
+from atelier_messaging import Transient
+from atelier_messaging.database import Connection
+from atelier_session.reconcile.records import HOLDS, JOBS, HoldRecord, JobRecord, Page, Records, SagaRecord
+
+ANSWER_S_MAX = 60.0
+"""A page of render's feed may read many objects."""
+Objects = Literal["none", "sizes", "bytes"]
+_SAGAS = """
+SELECT a.generation_id, a.verdict, COALESCE(s.updated_at, a.created_at) AS changed_at, s.state, s.deadline_at,
+       (s.settlement ->> 'captured')::int AS captured, COALESCE((s.result ->> 'delivered')::int, 0) AS delivered,
+       COALESCE((s.result ->> 'reused')::bool, false) AS reused,
+       COALESCE(jsonb_array_length(s.result -> 'outputs'), 0) AS outputs
+FROM (SELECT * FROM admissions WHERE generation_id > $1 ORDER BY generation_id LIMIT $2) a
+LEFT JOIN sagas s USING (generation_id) ORDER BY a.generation_id
+"""
+AnyRecord = SagaRecord | HoldRecord | JobRecord
+
+
+class FeedUnavailable(Transient):
+    """A service did not answer with its records; the text names it."""
+
+
+class Feeds:
+    """The records of billing and render, over their internal APIs."""
+
+    def __init__(self, billing_url: AnyHttpUrl, render_url: AnyHttpUrl, token: SecretStr) -> None:
+        self._billing, self._render = str(billing_url).rstrip("/"), str(render_url).rstrip("/")
+        self._http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {token.get_secret_value()}"}, timeout=ANSWER_S_MAX, trust_env=False
+        )
+        self.jobs_kept: timedelta | None = None
+        """How long render keeps ended jobs, as of the last page; None: for good."""
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def read_page(self, connection: Connection, after: UUID, *, rows: int, objects: Objects) -> Page:
+        """The records of the generations past ``after``, ``rows`` of each service at most. Raises FeedUnavailable."""
+        query: dict[str, str | int] = {"after": str(after), "limit": rows}
+        sagas, holds, jobs = await asyncio.gather(
+            connection.fetch(_SAGAS, after, rows),
+            self._get(self._billing, "/internal/reconcile/holds", query),
+            self._get(self._render, "/internal/reconcile/jobs", {**query, "objects": objects}),
+        )
+        kept = jobs.get("jobs_keep_days")
+        self.jobs_kept = timedelta(days=kept) if kept else None
+        return join(
+            after,
+            rows,
+            [SagaRecord(**dict(row)) for row in sagas],
+            HOLDS.validate_python(holds["holds"]),
+            JOBS.validate_python(jobs["jobs"]),
+        )
+
+    async def read_violations(self) -> list[str]:
+        """What ``ledger verify`` finds wrong in billing's books. Raises FeedUnavailable."""
+        found: list[str] = (await self._get(self._billing, "/internal/ledger/verify", {}))["violations"]
+        return found
+
+    async def _get(self, root: str, path: str, query: dict[str, str | int]) -> dict[str, Any]:
+        try:
+            answer = await self._http.get(root + path, params=query)
+            answer.raise_for_status()
+            body: dict[str, Any] = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise FeedUnavailable(f"reading {path} failed: {error!r}") from error
+        return body
+
+
+def join(
+    after: UUID, rows: int, sagas: Sequence[SagaRecord], holds: Sequence[HoldRecord], jobs: Sequence[JobRecord]
+) -> Page:
+    """One page of all three: up to the id that each of them has reached."""
+    feeds: list[Sequence[AnyRecord]] = [sagas, holds, jobs]
+    full = [feed[-1].generation_id for feed in feeds if len(feed) >= rows]
+    page = Page(after, min(full, default=None))
+    by_saga = {record.generation_id: record for record in sagas}
+    by_hold = {record.generation_id: record for record in holds}
+    by_job = {record.generation_id: record for record in jobs}
+    for id_ in sorted(by_saga.keys() | by_hold.keys() | by_job.keys()):
+        if page.bound is None or id_ <= page.bound:
+            page.records[id_] = Records(by_saga.get(id_), by_hold.get(id_), by_job.get(id_))
+    return page

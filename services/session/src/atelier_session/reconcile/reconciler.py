@@ -1,0 +1,149 @@
+"""Compares all records in runs: pages in the order of generation ids, each in a transaction, continued after a crash.
+
+Nothing is locked but the run's own row. A generation whose records changed a moment ago is left for the next run.
+"""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from atelier_messaging import UnitOfWork
+from atelier_messaging.database import Connection
+from atelier_session.reconcile import repairs, store
+from atelier_session.reconcile.feeds import Feeds, FeedUnavailable, Objects
+from atelier_session.reconcile.records import Page
+from atelier_session.reconcile.rules import Clock, Drift, DriftKind, find_drift
+from atelier_session.reconcile.store import Run, Scope
+from atelier_telemetry import metrics
+
+ROWS = 1_000
+"""Generations in a page."""
+ROWS_OF_BYTES = 50
+"""Generations in a page whose objects are read whole."""
+LAST = UUID(int=2**128 - 1)
+OBJECTS: Mapping[Scope, Objects] = {"recent": "sizes", "full": "sizes", "bytes": "bytes"}
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Seconds between runs of each scope; 0: none by itself. ``settle_s``: how long a record must be unchanged."""
+
+    recent_every_s: float
+    full_every_s: float
+    bytes_every_s: float
+    recent_s: float
+    settle_s: float
+
+
+class Reconciler:
+    """Starts runs when they are due, continues the one that is running, and repairs what is asked of it."""
+
+    def __init__(self, unit: UnitOfWork, feeds: Feeds, schedule: Schedule) -> None:
+        self._unit = unit
+        self._feeds = feeds
+        self._schedule = schedule
+
+    async def start(self, scope: Scope) -> Run:
+        """Starts a run now, or returns the one that is running."""
+        while True:
+            run = await store.start_run(self._unit.pool, scope, recent_s=self._schedule.recent_s)
+            if run is not None or (run := await store.find_run(self._unit.pool)) is not None:
+                return run
+
+    async def start_due(self) -> None:
+        """Starts the run that is due by the schedule, the most thorough first."""
+        due: dict[Scope, float] = {
+            "bytes": self._schedule.bytes_every_s,
+            "full": self._schedule.full_every_s,
+            "recent": self._schedule.recent_every_s,
+        }
+        for scope, every_s in due.items():
+            if every_s and await store.start_run(
+                self._unit.pool, scope, recent_s=self._schedule.recent_s, every_s=every_s
+            ):
+                return
+
+    async def work(self) -> None:
+        """Starts what is due and continues the running run to its end, as long as all services answer."""
+        await self.start_due()
+        try:
+            while await self._compare_page():
+                pass
+        except FeedUnavailable as error:
+            logger.warning("reconciliation failed, continued at the next round: %s", error)
+        await self.observe()
+
+    async def observe(self) -> None:
+        """Sets the gauge of open findings, of every kind."""
+        open_by_kind = await store.count_findings(self._unit.pool)
+        for kind in DriftKind:
+            metrics.RECONCILE_FINDINGS.labels(kind.value).set(open_by_kind.get(kind.value, 0))
+
+    async def repair(self) -> list[str]:
+        """Sends the command that repairs each open finding that has one; returns what was sent, a sentence each."""
+        return await repairs.repair_all(self._unit)
+
+    async def _compare_page(self) -> bool:
+        """Compares one page; whether there are more."""
+        async with self._unit.pool.acquire() as connection, connection.transaction():
+            if (run := await store.claim_run(connection)) is None:
+                return False
+            objects = OBJECTS[run.scope]
+            rows = ROWS_OF_BYTES if objects == "bytes" else ROWS
+            page = await self._feeds.read_page(connection, run.position, rows=rows, objects=objects)
+            in_flight, found = await self._compare(connection, page, objects)
+            ended = page.bound is None
+            if ended:
+                found += await self._compare_ledger(connection)
+            checked = len(page.records)
+            position = page.bound or LAST
+            await store.advance_run(
+                connection, run, position, checked=checked, in_flight=in_flight, found=found, ended=ended
+            )
+            return not ended
+
+    async def _compare(self, connection: Connection, page: Page, objects: Objects) -> tuple[int, int]:
+        """How many generations of the page are in flight, and how many drifts the others show."""
+        now = await connection.fetchval("SELECT clock_timestamp()")
+        clock = Clock(now, timedelta(seconds=self._schedule.settle_s), self._feeds.jobs_kept)
+        in_flight = {id_ for id_, records in page.records.items() if clock.is_in_flight(records)}
+        found = [
+            (id_, drift)
+            for id_, records in page.records.items()
+            if id_ not in in_flight
+            for drift in find_drift(records, clock)
+        ]
+        await store.report(connection, found)
+        seen = {(id_, drift.kind.value) for id_, drift in found}
+        open_before = await store.open_findings(connection, after=page.after, bound=page.bound or LAST)
+        over = [
+            finding.id
+            for finding in open_before
+            if (finding.subject, finding.kind) not in seen
+            and finding.subject not in in_flight
+            # Only who reads the bytes can say that they are right again.
+            and (finding.kind != DriftKind.ARTEFACT_ALTERED or objects == "bytes")
+        ]
+        await store.resolve(connection, over)
+        return len(in_flight), len(found)
+
+    async def _compare_ledger(self, connection: Connection) -> int:
+        """The books' own violations as findings, by the first id that a line names; returns how many."""
+        found = _by_subject(await self._feeds.read_violations())
+        await store.report(connection, list(found.items()))
+        open_before = await store.open_findings_of(connection, DriftKind.LEDGER_VIOLATION)
+        await store.resolve(connection, [finding.id for finding in open_before if finding.subject not in found])
+        return len(found)
+
+
+def _by_subject(violations: Sequence[str]) -> dict[UUID, Drift]:
+    lines: dict[UUID, list[str]] = {}
+    for line in violations:
+        named = _ID.search(line)
+        lines.setdefault(UUID(named.group()) if named else UUID(int=0), []).append(line)
+    return {id_: Drift(DriftKind.LEDGER_VIOLATION, "; ".join(said)) for id_, said in lines.items()}

@@ -1,0 +1,62 @@
+"""Repairs: for a finding, the command that the saga would have sent. Nothing is written but by the services' own
+handlers, and each repair says why it was sent."""
+
+from uuid import UUID
+
+from atelier_contracts import CancelRender, CaptureCredit, RefundCredit
+from atelier_contracts.message import Message
+from atelier_messaging import Transaction, UnitOfWork
+from atelier_session import store as sagas
+from atelier_session.generation import Generation, State
+from atelier_session.reconcile import store
+from atelier_session.reconcile.rules import DriftKind
+from atelier_session.reconcile.store import Finding
+
+REPAIRS_MAX = 100
+"""Findings in one transaction."""
+REPAIRABLE = (
+    DriftKind.HOLD_LEFT_OPEN,
+    DriftKind.HOLD_WITHOUT_SAGA,
+    DriftKind.JOB_LEFT_OPEN,
+    DriftKind.JOB_WITHOUT_SAGA,
+)
+
+
+async def repair_all(unit: UnitOfWork) -> list[str]:
+    """Sends what repairs the open findings; returns a sentence for each."""
+    sent: list[str] = []
+    while batch := await _repair_some(unit):
+        sent += batch
+    return sent
+
+
+async def _repair_some(unit: UnitOfWork) -> list[str]:
+    async with unit.once() as tx:
+        findings = await store.lock_unrepaired(tx.connection, [kind.value for kind in REPAIRABLE], limit=REPAIRS_MAX)
+        subjects = [finding.subject for finding in findings]
+        known = {g.request.generation_id: g for g in await sagas.find(tx.connection, subjects)}
+        return [await _repair(tx, finding, known.get(finding.subject)) for finding in findings]
+
+
+async def _repair(tx: Transaction, finding: Finding, generation: Generation | None) -> str:
+    message = command_for(DriftKind(finding.kind), finding.subject, generation)
+    if generation is None:
+        # Else the answer to the command finds no saga, and is a dead letter.
+        await store.entomb(tx.connection, finding.subject)
+    tx.emit(message)
+    repair = f"{message.name}: {finding.details}"
+    await store.note_repair(tx.connection, finding.id, repair)
+    return f"{finding.kind} {finding.subject}: sent {repair}"
+
+
+def command_for(kind: DriftKind, id_: UUID, generation: Generation | None) -> Message:
+    """The command that repairs a drift of a kind in ``REPAIRABLE``. ``generation`` is None where there is no saga."""
+    match kind:
+        case DriftKind.JOB_LEFT_OPEN | DriftKind.JOB_WITHOUT_SAGA:
+            return CancelRender(generation_id=id_)
+        case DriftKind.HOLD_LEFT_OPEN if (
+            generation is not None and generation.state is State.SUCCEEDED and generation.result is not None
+        ):
+            result = generation.result
+            return CaptureCredit(generation_id=id_, delivered=result.delivered, reused=result.reused)
+    return RefundCredit(generation_id=id_)

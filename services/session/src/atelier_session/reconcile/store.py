@@ -1,0 +1,180 @@
+"""SQL of reconciliation: its runs, one at a time, and its findings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from atelier_messaging.database import Connection, Pool
+from atelier_session.reconcile.rules import Drift
+
+Scope = Literal["recent", "full", "bytes"]
+_START = """
+INSERT INTO reconcile_runs (id, scope, position)
+SELECT $1, $2, CASE WHEN $2 = 'recent' THEN
+    (lpad(to_hex((extract(epoch FROM now() - make_interval(secs => $3)) * 1000)::bigint), 12, '0')
+     || repeat('0', 20))::uuid ELSE '00000000-0000-0000-0000-000000000000' END
+WHERE NOT EXISTS (SELECT FROM reconcile_runs
+                  WHERE scope = $2 AND $4 > 0 AND started_at > now() - make_interval(secs => $4))
+ON CONFLICT DO NOTHING RETURNING *
+"""
+_RUNNING = "SELECT * FROM reconcile_runs WHERE state = 'running'"
+_CLAIM = f"{_RUNNING} FOR UPDATE SKIP LOCKED"
+_FIND = "SELECT * FROM reconcile_runs WHERE id = $1"
+_ADVANCE = """
+UPDATE reconcile_runs SET position = $2, checked = checked + $3, in_flight = in_flight + $4, found = found + $5,
+       state = CASE WHEN $6 THEN 'ended' ELSE state END, ended_at = CASE WHEN $6 THEN clock_timestamp() END
+WHERE id = $1
+"""
+_OPEN_BETWEEN = """
+SELECT id, kind, subject FROM reconcile_findings
+WHERE resolved_at IS NULL AND kind <> 'ledger_violation' AND subject > $1 AND subject <= $2
+"""
+_OPEN_OF_KIND = "SELECT id, kind, subject FROM reconcile_findings WHERE resolved_at IS NULL AND kind = $1"
+_REPORT = """
+INSERT INTO reconcile_findings AS f (id, kind, subject, details)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[])
+ON CONFLICT (kind, subject) WHERE resolved_at IS NULL
+DO UPDATE SET last_seen_at = now(), details = excluded.details
+"""
+_RESOLVE = """
+UPDATE reconcile_findings SET resolved_at = now(), resolved_by = COALESCE(repair, 'in order again')
+WHERE id = ANY($1::uuid[]) AND resolved_at IS NULL
+"""
+_LIST = """
+SELECT * FROM reconcile_findings
+WHERE ($1::uuid IS NULL OR id < $1) AND ($2::bool OR resolved_at IS NULL) ORDER BY id DESC LIMIT $3
+"""
+_COUNT = "SELECT kind, count(*) AS findings FROM reconcile_findings WHERE resolved_at IS NULL GROUP BY kind"
+_LOCK_UNREPAIRED = """
+SELECT * FROM reconcile_findings
+WHERE resolved_at IS NULL AND kind = ANY($1::text[]) AND (repaired_at IS NULL OR repaired_at < now() - interval '1 min')
+ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+"""
+_NOTE_REPAIR = "UPDATE reconcile_findings SET repair = $2, repaired_at = now() WHERE id = $1"
+_ENTOMB = """
+INSERT INTO admissions (generation_id, verdict) VALUES ($1, 'withdrawn')
+ON CONFLICT (generation_id) DO UPDATE SET verdict = 'withdrawn'
+WHERE NOT EXISTS (SELECT FROM sagas s WHERE s.generation_id = admissions.generation_id)
+"""
+_PRUNE = "DELETE FROM reconcile_runs WHERE state = 'ended' AND ended_at < now() - interval '30 days'"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A pass over the generations: ``position`` is the last one that was compared."""
+
+    id: UUID
+    scope: Scope
+    state: Literal["running", "ended"]
+    position: UUID
+    checked: int
+    in_flight: int
+    """Generations left for the next run, because their records were changing."""
+    found: int
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFinding:
+    """A finding that is not resolved."""
+
+    id: UUID
+    kind: str
+    subject: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Finding(OpenFinding):
+    """A disagreement on record. ``subject`` is the generation, or what a line of ``ledger verify`` names."""
+
+    details: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+    repair: str | None
+    repaired_at: datetime | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+
+
+async def start_run(pool: Pool, scope: Scope, *, recent_s: float, every_s: float = 0.0) -> Run | None:
+    """Starts a run unless one is running, or one of this scope has begun less than ``every_s`` seconds ago."""
+    row = await pool.fetchrow(_START, uuid7(), scope, recent_s, every_s)
+    await pool.execute(_PRUNE)
+    return Run(**dict(row)) if row else None
+
+
+async def find_run(pool: Pool, id_: UUID | None = None) -> Run | None:
+    """The run with this id, or the one that is running."""
+    row = await (pool.fetchrow(_FIND, id_) if id_ else pool.fetchrow(_RUNNING))
+    return Run(**dict(row)) if row else None
+
+
+async def claim_run(connection: Connection) -> Run | None:
+    """Locks the running run; None where there is none or another process works on it."""
+    row = await connection.fetchrow(_CLAIM)
+    return Run(**dict(row)) if row else None
+
+
+async def advance_run(
+    connection: Connection, run: Run, position: UUID, *, checked: int, in_flight: int, found: int, ended: bool
+) -> None:
+    """Moves the run on by a page."""
+    await connection.execute(_ADVANCE, run.id, position, checked, in_flight, found, ended)
+
+
+async def open_findings(connection: Connection, *, after: UUID, bound: UUID) -> list[OpenFinding]:
+    """The open findings about generations past ``after``, up to and including ``bound``."""
+    return [OpenFinding(**dict(row)) for row in await connection.fetch(_OPEN_BETWEEN, after, bound)]
+
+
+async def open_findings_of(connection: Connection, kind: str) -> list[OpenFinding]:
+    """The open findings of one kind."""
+    return [OpenFinding(**dict(row)) for row in await connection.fetch(_OPEN_OF_KIND, kind)]
+
+
+async def report(connection: Connection, found: Sequence[tuple[UUID, Drift]]) -> None:
+    """Writes findings; one that is open already is seen again."""
+    if found:
+        ids, kinds = [uuid7() for _ in found], [drift.kind.value for _, drift in found]
+        await connection.execute(_REPORT, ids, kinds, [s for s, _ in found], [drift.details for _, drift in found])
+
+
+async def resolve(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Ends findings whose records agree again."""
+    if ids:
+        await connection.execute(_RESOLVE, list(ids))
+
+
+async def list_findings(pool: Pool, *, before: UUID | None, resolved: bool, limit: int) -> list[Finding]:
+    """Findings, the newest first; ``resolved``: also those that are over."""
+    return [Finding(**dict(row)) for row in await pool.fetch(_LIST, before, resolved, limit)]
+
+
+async def count_findings(pool: Pool) -> Mapping[str, int]:
+    """How many are open, by kind; kinds without any are left out."""
+    return {row["kind"]: row["findings"] for row in await pool.fetch(_COUNT)}
+
+
+async def lock_unrepaired(connection: Connection, kinds: Sequence[str], *, limit: int) -> list[Finding]:
+    """Locks open findings of these kinds for which no repair was sent in the last minute."""
+    return [Finding(**dict(row)) for row in await connection.fetch(_LOCK_UNREPAIRED, list(kinds), limit)]
+
+
+async def note_repair(connection: Connection, id_: UUID, repair: str) -> None:
+    """Writes which command was sent for a finding, and why."""
+    await connection.execute(_NOTE_REPAIR, id_, repair)
+
+
+async def entomb(connection: Connection, id_: UUID) -> None:
+    """Withdraws an id without a saga, so that what is answered about it has no effect."""
+    await connection.execute(_ENTOMB, id_)
+
+
+def as_json(value: Run | Finding) -> dict[str, Any]:
+    """The fields, as the internal API shows them."""
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}

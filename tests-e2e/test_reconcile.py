@@ -1,0 +1,314 @@
+"""Reconciliation on a running system: each drift is injected as whoever may do anything to a database or to the store
+could, and found by its name; repairs go by the services' own commands. Its system is its own: here books are broken."""
+
+import asyncio
+import io
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import httpx
+import pytest
+from minio import Minio
+from typer.testing import CliRunner, Result
+
+from atelier_local.api_client.operations_client import RECONCILE, OperationsClient
+from atelier_local.cli import app
+from atelier_local.launcher.postgres import admin_url
+from atelier_local.launcher.stack import Stack
+from whole_system.waits import eventually
+from whole_system.world import World
+
+IMAGE = {"kind": "image", "prompt": "a bicycle by the lake", "size": "512x512", "n": 2}
+SETTINGS = {
+    # Runs start when a test says so, and look at what changed a moment ago.
+    "ATELIER_RECONCILE_EVERY_S": "0",
+    "ATELIER_RECONCILE_FULL_EVERY_S": "0",
+    "ATELIER_RECONCILE_BYTES_EVERY_S": "0",
+    "ATELIER_RECONCILE_SETTLE_S": "0.2",
+    "RATE_LIMIT_ENABLED": "false",
+}
+Tamper = Callable[["Site", dict[str, Any]], Awaitable[None]]
+
+
+async def run_command(world: World, *words: str) -> Result:
+    """A command of ``atelier admin``."""
+    known = world.stack.environment() | {"COLUMNS": "400"}
+    return await asyncio.to_thread(CliRunner().invoke, app, ["admin", *words], env={**known, "PROFILE": None})
+
+
+class Site:
+    """A system, an owner of credits, and the keys to everything."""
+
+    def __init__(self, world: World, shopper: httpx.AsyncClient, admin: OperationsClient) -> None:
+        self.world = world
+        self.shopper = shopper
+        self.admin = admin
+
+    async def generate(self, outcome: str = "succeed") -> dict[str, Any]:
+        headers = {"X-Atelier-Simulate": f"outcome={outcome}", "Prefer": "wait=30"}
+        answer = await self.shopper.post("/v1/generations", json=IMAGE, headers=headers)
+        made: dict[str, Any] = answer.json()
+        assert made["status"] == ("succeeded" if outcome == "succeed" else "failed"), answer.text
+        return made
+
+    async def tamper(self, service: str, statement: str, *arguments: object) -> None:
+        """As the database's superuser, with all triggers off."""
+        at = urlsplit(self.world.stack.environment()[f"ATELIER_{service.upper()}_DATABASE_URL"])
+        connection = await asyncpg.connect(
+            urlsplit(admin_url(self.world.stack.profile))._replace(path=at.path).geturl()
+        )
+        try:
+            await connection.execute("SET session_replication_role = replica")
+            await connection.execute(statement, *arguments)
+        finally:
+            await connection.close()
+
+    async def resolved_findings(self, generation: dict[str, Any]) -> list[dict[str, Any]]:
+        rows = await self.admin.list_rows("findings", f"{RECONCILE}/findings", 1_000, resolved="true")
+        return [row for row in rows if row["subject"] == generation["id"] and row["resolved_at"]]
+
+    def bucket(self) -> tuple[Minio, str]:
+        known = self.world.stack.environment()
+        host, access = known["ATELIER_S3_ENDPOINT"].partition("://")[2], known["ATELIER_S3_ACCESS_KEY"]
+        return Minio(host, access, known["ATELIER_S3_SECRET_KEY"], secure=False), known["ATELIER_S3_BUCKET"]
+
+    async def findings_of(self, *generations: dict[str, Any], scope: str = "recent") -> list[set[str]]:
+        """The kinds that a run finds, of each generation, once no records are in flight."""
+
+        async def settled() -> list[set[str]] | None:
+            run = await self.admin.reconcile(scope, lambda _: None)
+            if run["in_flight"]:
+                return None
+            rows = await self.admin.list_rows("findings", f"{RECONCILE}/findings", 1_000)
+            return [{row["kind"] for row in rows if row["subject"] == made["id"]} for made in generations]
+
+        return await eventually(settled)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    """A system of this file's own."""
+    running = Stack(f"reconcile-{os.getpid()}", env=SETTINGS)
+    try:
+        running.up()
+        yield running
+    finally:
+        running.clean()
+
+
+@pytest.fixture(scope="module")
+async def world(stack: Stack) -> AsyncIterator[World]:
+    """It, as a test sees it."""
+    async with World.of(stack) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+async def books_balance() -> None:
+    """Here they do not."""
+
+
+@pytest.fixture(scope="module")
+async def site(world: World) -> AsyncIterator[Site]:
+    made = await world.admin.create_store("Picture boutique")
+    await world.admin.grant("store", made.id, 10_000, reason="test")
+    known = world.stack.environment()
+    async with (
+        httpx.AsyncClient(
+            base_url=world.url, headers={"X-API-Key": made.api_key}, timeout=60, trust_env=False
+        ) as shopper,
+        OperationsClient(known["ATELIER_OPERATIONS_URL"], known["ATELIER_ADMIN_TOKEN"]) as admin,
+    ):
+        yield Site(world, shopper, admin)
+
+
+def in_database(service: str, statement: str) -> Tamper:
+    async def tamper(site: Site, generation: dict[str, Any]) -> None:
+        await site.tamper(service, statement, generation["id"])
+
+    return tamper
+
+
+async def remove_object(site: Site, generation: dict[str, Any]) -> None:
+    client, bucket = site.bucket()
+    client.remove_object(bucket, generation["outputs"][0]["key"])
+
+
+async def cut_object(site: Site, generation: dict[str, Any]) -> None:
+    client, bucket = site.bucket()
+    client.put_object(bucket, generation["outputs"][0]["key"], io.BytesIO(b"short"), 5)
+
+
+HELD_AGAIN = """
+UPDATE holds SET state = 'open', captured = 0, refunded = 0, settled_at = NULL WHERE generation_id = $1
+"""
+UNSETTLED = "DELETE FROM postings WHERE generation_id = $1 AND kind IN ('capture', 'refund')"
+COPIED = """
+INSERT INTO postings (id, kind, owner_id, grant_id, generation_id, debit, credit, credits)
+SELECT gen_random_uuid(), kind, owner_id, grant_id, generation_id, debit, credit, credits
+FROM postings WHERE generation_id = $1 AND kind = 'capture'
+"""
+USAGE = """
+INSERT INTO submissions (id, generation_id, attempt, provider, key, state, outcome, ended_at)
+VALUES (gen_random_uuid(), $1, 1, 'openai', 'key', 'ended', 'succeeded', now())
+"""
+DRIFTS: dict[str, tuple[str, str, tuple[Tamper, ...], str]] = {
+    "posting altered": (
+        "posting_altered",
+        "succeed",
+        (in_database("billing", "UPDATE postings SET credits = 3 WHERE generation_id = $1 AND kind = 'capture'"),),
+        "recent",
+    ),
+    "posting deleted": (
+        "posting_deleted",
+        "succeed",
+        (in_database("billing", "DELETE FROM postings WHERE generation_id = $1 AND kind = 'capture'"),),
+        "recent",
+    ),
+    "posting duplicated": ("posting_duplicated", "succeed", (in_database("billing", COPIED),), "recent"),
+    "hold left open": (
+        "hold_left_open",
+        "fail",
+        (in_database("billing", HELD_AGAIN), in_database("billing", UNSETTLED)),
+        "recent",
+    ),
+    "captured without artefact": (
+        "captured_without_artefact",
+        "succeed",
+        (in_database("render", "DELETE FROM artefacts WHERE generation_id = $1"),),
+        "recent",
+    ),
+    "artefact missing": ("artefact_missing", "succeed", (remove_object,), "recent"),
+    "artefact altered": ("artefact_altered", "succeed", (cut_object,), "recent"),
+    "artefact altered, not in size": (
+        "artefact_altered",
+        "succeed",
+        (in_database("render", f"UPDATE artefacts SET sha256 = '{'0' * 64}' WHERE generation_id = $1"),),
+        "bytes",
+    ),
+    "saga ended otherwise": (
+        "saga_differs_from_ledger",
+        "succeed",
+        (in_database("session", "UPDATE sagas SET state = 'failed' WHERE generation_id = $1"),),
+        "recent",
+    ),
+    "saga without hold": (
+        "saga_without_hold",
+        "fail",
+        (in_database("billing", "DELETE FROM holds WHERE generation_id = $1"),),
+        "recent",
+    ),
+    "hold without saga": (
+        "hold_without_saga",
+        "fail",
+        (in_database("session", "DELETE FROM sagas WHERE generation_id = $1"),),
+        "recent",
+    ),
+    "charge without saga": (
+        "charge_without_saga",
+        "succeed",
+        (in_database("session", "DELETE FROM sagas WHERE generation_id = $1"),),
+        "recent",
+    ),
+    "job without saga": (
+        "job_without_saga",
+        "succeed",
+        (in_database("session", "DELETE FROM sagas WHERE generation_id = $1"),),
+        "recent",
+    ),
+    "saga without job": (
+        "saga_without_job",
+        "succeed",
+        (in_database("render", "DELETE FROM jobs WHERE generation_id = $1"),),
+        "recent",
+    ),
+    "job ended otherwise": (
+        "saga_differs_from_job",
+        "succeed",
+        (in_database("render", "UPDATE jobs SET delivered = 1 WHERE generation_id = $1"),),
+        "recent",
+    ),
+    "job left open": (
+        "job_left_open",
+        "fail",
+        (
+            in_database(
+                "render",
+                "UPDATE jobs SET state = 'running', code = NULL, deadline_at = now() - interval '1 h',"
+                " lease_owner = 'a worker that is gone', lease_until = now() + interval '1 h'"
+                " WHERE generation_id = $1",
+            ),
+        ),
+        "recent",
+    ),
+    "usage without job": (
+        "usage_without_job",
+        "succeed",
+        (in_database("render", USAGE), in_database("render", "DELETE FROM jobs WHERE generation_id = $1")),
+        "recent",
+    ),
+}
+
+
+HELD_IN_ACCOUNT = """
+WITH taken AS (
+    SELECT owner_id, grant_id, credits FROM postings WHERE generation_id = $1 AND kind = 'reserve'
+), left_in_grant AS (
+    UPDATE grants g SET remaining = remaining - t.credits FROM taken t WHERE g.id = t.grant_id
+)
+UPDATE accounts a SET available = available - t.credits, held = held + t.credits FROM taken t
+WHERE a.owner_id = t.owner_id
+"""
+
+
+async def test_a_system_at_rest_has_no_findings(site: Site) -> None:
+    right = [await site.generate(), await site.generate("fail")]
+
+    for scope in ("recent", "bytes"):
+        assert await site.findings_of(*right, scope=scope) == [set(), set()]
+
+
+async def test_a_hold_that_was_left_open_is_refunded_by_command_and_its_finding_closed(site: Site) -> None:
+    wrong = await site.generate("fail")
+    for statement in (HELD_AGAIN, HELD_IN_ACCOUNT, UNSETTLED):
+        await site.tamper("billing", statement, wrong["id"])
+    assert await site.findings_of(wrong) == [{"hold_left_open"}]
+
+    applied = await run_command(site.world, "reconcile", "--scope", "recent", "--apply", "--json")
+
+    assert applied.exit_code == 1
+    assert [line for line in json.loads(applied.output)["sent"] if wrong["id"] in line and "refund_credit" in line]
+
+    async def is_closed() -> bool | None:
+        return await site.findings_of(wrong) == [set()] or None
+
+    await eventually(is_closed)
+    (closed,) = await site.resolved_findings(wrong)
+    assert closed["resolved_by"].startswith("billing.refund_credit")
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+async def test_an_injected_drift_is_found_and_named_with_its_generation(site: Site, drift: str) -> None:
+    kind, outcome, tampers, scope = DRIFTS[drift]
+    wrong, right = await site.generate(outcome), await site.generate()
+
+    for tamper in tampers:
+        await tamper(site, wrong)
+
+    of_wrong, of_right = await site.findings_of(wrong, right, scope=scope)
+    assert kind in of_wrong
+    assert of_right == set()
+
+
+async def test_the_command_lists_what_disagrees_and_ends_with_1(site: Site) -> None:
+    wrong = await site.generate()
+    await remove_object(site, wrong)
+
+    found = await run_command(site.world, "reconcile", "--scope", "recent")
+
+    assert found.exit_code == 1
+    assert "artefact_missing" in found.output and wrong["id"] in found.output
