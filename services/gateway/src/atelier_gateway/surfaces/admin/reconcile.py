@@ -13,9 +13,9 @@ from atelier_gateway.surfaces.admin import reconcile_openapi as openapi
 from atelier_gateway.surfaces.admin.access import operators_routes, record
 from atelier_gateway.surfaces.admin.requests import NewReconcileRun
 from atelier_gateway.surfaces.admin.responses import LIST_DEFAULT, LIST_MAX
-from atelier_gateway.web.json_bodies import body_schema, field_problem, id_from_path, json_response, parse_body
-from atelier_gateway.web.pagination import page_of
-from atelier_gateway.web.problems import not_found
+from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response, parse_body
+from atelier_gateway.web.pagination import parse_page
+from atelier_gateway.web.problems import field_problem, not_found
 
 BOOLEANS = {"true": True, "false": False}
 
@@ -62,7 +62,7 @@ def _add_findings(routes: APIRouter, container: Container) -> None:
     async def list_reconcile_findings(request: Request) -> Response:
         """List the disagreements between the services' records, newest first."""
         query = request.query_params
-        limit, before = page_of(query, default=LIST_DEFAULT, most=LIST_MAX)
+        limit, before = parse_page(query, default=LIST_DEFAULT, most=LIST_MAX)
         if (resolved := BOOLEANS.get(query.get("resolved", "false"))) is None:
             raise field_problem("resolved", "true or false is required")
         return json_response(await _page(container, before, limit, resolved))
