@@ -96,7 +96,7 @@ async def test_a_python_client_creates_a_picture_follows_it_and_reads_its_receip
 
 
 @pytest.fixture(autouse=True)
-def _forgotten_imports() -> Iterator[None]:
+def _forget_imports() -> Iterator[None]:
     yield
     for name in [name for name in sys.modules if name.split(".")[0] == PYTHON_PACKAGE]:
         del sys.modules[name]

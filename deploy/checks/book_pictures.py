@@ -119,7 +119,7 @@ def _svg(
 ) -> str:
     lines, labels = [], []
     for arrow in arrows:
-        path, label = _drawn(arrow)
+        path, label = _path_and_label(arrow)
         lines.append(path)
         labels.append(label)
     drawn = [_box(name, place, is_end=name in ends) for name, place in boxes.items()]
@@ -140,7 +140,7 @@ def _box(name: str, place: tuple[int, int], *, is_end: bool) -> str:
     )
 
 
-def _drawn(arrow: Arrow) -> tuple[str, str]:
+def _path_and_label(arrow: Arrow) -> tuple[str, str]:
     """The path of an arrow and its label: a curve through a point beside the middle."""
     (x1, y1), (x2, y2) = arrow.start, arrow.end
     length = hypot(x2 - x1, y2 - y1)

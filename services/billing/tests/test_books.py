@@ -129,7 +129,7 @@ async def test_batches_of_many_owners_never_deadlock(unit: UnitOfWork) -> None:
 
 
 class _Interrupted:
-    """A connection on which another process is faster: ``meanwhile`` runs once the accounts are locked."""
+    """A connection on which another process is faster: a callback runs once the accounts are locked."""
 
     def __init__(self, connection: Any, meanwhile: Callable[[], Awaitable[object]]) -> None:
         self._connection = connection

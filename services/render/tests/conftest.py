@@ -21,7 +21,7 @@ from atelier_render.outputs.artefact_writer import ArtefactWriter
 from atelier_render.outputs.spool import Spool
 
 from .support.real_services import real_services, self_hosted
-from .support.world import MemoryStore, Studio, World, asked, worker_of
+from .support.world import MemoryStore, Studio, World, new_request, worker_of
 
 TABLES = (
     "durations, submissions, attempts, artefacts, results, removals, doomed_objects, tenant_queues, inbox, outbox, jobs"
@@ -51,7 +51,7 @@ async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
 @pytest.fixture(scope="session")
 def ask() -> Callable[..., RequestRender]:
     """Makes requests."""
-    return asked
+    return new_request
 
 
 @pytest.fixture(scope="session")
@@ -75,16 +75,16 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def migrated(postgres: str) -> AsyncIterator[str]:
+async def database_url(postgres: str) -> AsyncIterator[str]:
     """URL of a migrated database, as the role that owns nothing in it."""
     async with testing.migrated_database(postgres, Path(atelier_render.__file__).parent / "migrations") as url:
         yield url
 
 
 @pytest.fixture
-async def world(migrated: str, tmp_path: Path) -> AsyncIterator[World]:
+async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
     """An empty render service."""
-    pool = await database.connect(migrated)
+    pool = await database.connect(database_url)
     await pool.execute(f"DELETE FROM {'; DELETE FROM '.join(TABLES.split(', '))}")
     images = ImageWorkers(workers=1)
     world = World(pool, MemoryStore(), Spool(tmp_path / "spool"), images)
@@ -94,5 +94,5 @@ async def world(migrated: str, tmp_path: Path) -> AsyncIterator[World]:
         with suppress(TimeoutError):
             await asyncio.wait_for(process.unit.outbox.drain(), 2)
     await images.close()
-    assert await world.miscounted() == []
+    assert await world.find_miscounts() == []
     await pool.close()

@@ -1,4 +1,4 @@
-"""What is stored of an output is told by its bytes; whatever befalls the looking, a sound output is not lost by it."""
+"""The metadata of an output comes from its bytes; a failed analysis loses no sound output."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""An answer that was lost is given again: asked a second time, a job says where it stands, and begins only once."""
+"""A lost answer is given again: a repeated request reports the job's state, and the job begins only once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -70,7 +70,7 @@ async def test_a_job_that_waits_says_nothing_and_is_not_added_twice(world: Any, 
     await process.handle(again(request))
 
     assert await world.events(request.generation_id) == []
-    assert await world.miscounted() == []
+    assert await world.find_miscounts() == []
 
 
 async def test_a_result_that_was_thrown_away_is_not_offered_again(world: Any, ask: Ask) -> None:

@@ -18,7 +18,7 @@ from atelier_render.providers.protocol import (
 from atelier_resilience.breaker import FAILURES_MAX
 from atelier_telemetry import metrics
 
-from .support.calls import BROKEN, BUSY, PATIENT_S, PICTURE, Ask, ended, written
+from .support.calls import BROKEN, BUSY, PATIENT_S, PICTURE, Ask, fetch_submissions, run_to_end
 from .support.provider_script import FORGETFUL, OK, Scripted
 
 pytestmark = pytest.mark.stack
@@ -31,13 +31,13 @@ async def test_trouble_that_passes_is_tried_again_under_the_same_key(
     one, two = Scripted("one", (trouble, trouble, OK)), Scripted("two")
     request = ask(**PICTURE)
 
-    row = await ended(world, request, one, two)
+    row = await run_to_end(world, request, one, two)
 
     assert (row["state"], row["provider"], row["delivered"]) == ("done", "one", 1)
     assert one.keys == [f"{request.generation_id}-one"] * 3
     assert two.keys == []
     words = ["rate_limited" if trouble == BUSY else "transient"] * 2
-    assert await written(world, request) == [(1, "one", "ended", word) for word in [*words, "succeeded"]]
+    assert await fetch_submissions(world, request) == [(1, "one", "ended", word) for word in [*words, "succeeded"]]
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ async def test_the_next_one_stands_in_once_it_is_known_that_nothing_was_made(
     request = ask(**PICTURE)
     handed_over = metrics.FAILOVERS.labels("one", "two")._value.get()
 
-    row = await ended(world, request, one, two)
+    row = await run_to_end(world, request, one, two)
 
     assert (row["state"], row["provider"], len(one.keys), len(two.keys)) == ("done", "two", tries, 1)
     assert metrics.FAILOVERS.labels("one", "two")._value.get() == handed_over + 1
-    assert [line[3] for line in await written(world, request)][-1] == "succeeded"
+    assert [line[3] for line in await fetch_submissions(world, request)][-1] == "succeeded"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ async def test_what_is_wrong_with_the_request_ends_it_everywhere(
     one, two = Scripted("one", (outcome,)), Scripted("two", (OK,))
     request = ask(**PICTURE)
 
-    row = await ended(world, request, one, two)
+    row = await run_to_end(world, request, one, two)
 
     assert (row["state"], row["code"], row["provider"], two.keys) == ("failed", code, "one", [])
 
@@ -85,17 +85,17 @@ async def test_when_all_have_failed_the_last_one_is_believed(world: Any, ask: As
     for provider in (one, two):
         provider.capabilities = provider.capabilities.__class__((offer,), reads_inputs=False, remote=True)
 
-    row = await ended(world, request, one, two)
+    row = await run_to_end(world, request, one, two)
 
     assert (row["code"], row["provider"], row["reason"]) == ("provider_failed", "two", "melted")
 
 
 async def test_a_part_of_what_was_asked_for_is_delivered_as_a_part(world: Any, ask: Ask) -> None:
     request = ask(**PICTURE | {"n": 4})
-    row = await ended(world, request, Scripted("one", (Partial(OK.pictures * 2, 2),)), Scripted("two", (OK,)))
+    row = await run_to_end(world, request, Scripted("one", (Partial(OK.pictures * 2, 2),)), Scripted("two", (OK,)))
 
     assert (row["state"], row["delivered"]) == ("done", 2)
-    assert await written(world, request) == [(1, "one", "ended", "partial")]
+    assert await fetch_submissions(world, request) == [(1, "one", "ended", "partial")]
 
 
 @pytest.mark.parametrize("answer", [Unknown(), ConnectionResetError("in the middle")])
@@ -105,11 +105,11 @@ async def test_a_lost_answer_is_asked_for_and_nothing_is_submitted_anywhere(
     one, two = Scripted("one", (answer,), recalls=(Unknown(), Unknown(), OK)), Scripted("two", (OK,))
     request = ask(**PICTURE)
 
-    row = await ended(world, request, one, two)
+    row = await run_to_end(world, request, one, two)
 
     assert (row["state"], row["provider"]) == ("done", "one")
     assert (len(one.keys), one.recalled, two.keys) == (1, one.keys * 3, [])
-    assert await written(world, request) == [(1, "one", "ended", "succeeded")]
+    assert await fetch_submissions(world, request) == [(1, "one", "ended", "succeeded")]
     assert await world.pool.fetchval("SELECT sent_at <= lost_at AND lost_at <= ended_at FROM submissions")
 
 
@@ -117,17 +117,17 @@ async def test_a_lost_answer_that_stays_lost_is_refunded_as_unknown(world: Any, 
     one, two = Scripted("one", (Unknown(),)), Scripted("two", (OK,))
     request = ask(**PICTURE)
 
-    row = await ended(world, request, one, two)
+    row = await run_to_end(world, request, one, two)
 
     assert (row["code"], row["provider"], len(one.keys), two.keys) == ("unknown_outcome", "one", 1, [])
-    assert (await world.said(request.generation_id, "render_failed"))["code"] == "unknown_outcome"
-    assert await written(world, request) == [(1, "one", "ended", "unknown")]
+    assert (await world.message_of(request.generation_id, "render_failed"))["code"] == "unknown_outcome"
+    assert await fetch_submissions(world, request) == [(1, "one", "ended", "unknown")]
 
 
 async def test_nobody_waits_for_a_provider_that_can_never_tell(world: Any, ask: Ask) -> None:
     one, request = Scripted("one", (Unknown(),), capabilities=FORGETFUL), ask(**PICTURE)
 
-    row = await ended(world, request, one)
+    row = await run_to_end(world, request, one)
 
     assert (row["code"], one.recalled) == ("unknown_outcome", [])
     assert await world.pool.fetchval("SELECT lost_at FROM submissions") is not None
@@ -137,10 +137,10 @@ async def test_when_the_recall_says_that_nothing_was_made_it_is_submitted_again(
     one = Scripted("one", (Unknown(), OK), recalls=(Transient("never heard of it"),))
     request = ask(**PICTURE)
 
-    row = await ended(world, request, one)
+    row = await run_to_end(world, request, one)
 
     assert (row["state"], len(one.keys), len(one.recalled)) == ("done", 2, 1)
-    assert [line[3] for line in await written(world, request)] == ["transient", "succeeded"]
+    assert [line[3] for line in await fetch_submissions(world, request)] == ["transient", "succeeded"]
 
 
 async def test_a_provider_that_keeps_failing_is_passed_over_and_that_is_written_down(world: Any, ask: Ask) -> None:
@@ -152,7 +152,7 @@ async def test_a_provider_that_keeps_failing_is_passed_over_and_that_is_written_
     for request in requests:
         assert (await world.until(request.generation_id, "done", "failed"))["provider"] == "two"
 
-    lines = [line for request in requests for line in await written(world, request)]
+    lines = [line for request in requests for line in await fetch_submissions(world, request)]
     assert len(one.keys) == [line[3] for line in lines].count("failed") == FAILURES_MAX
     assert lines.count((1, "one", "ended", "not_sent")) == 1
     assert REGISTRY.get_sample_value("atelier_provider_breaker_state", {"provider": "one"}) == 2

@@ -23,7 +23,7 @@ async def test_a_queued_job_ends_at_once(world: Any, ask: Ask, cancel: Cancel) -
     await process.handle(cancel(request))
 
     assert (await world.job(request.generation_id))["state"] == "cancelled"
-    assert (await world.said(request.generation_id, "render_failed"))["code"] == "cancelled"
+    assert (await world.message_of(request.generation_id, "render_failed"))["code"] == "cancelled"
 
 
 async def test_a_cancel_before_the_request_refuses_the_late_request(world: Any, ask: Ask, cancel: Cancel) -> None:
@@ -112,7 +112,7 @@ async def test_a_cancelled_job_whose_worker_died_is_answered_by_who_takes_it_ove
     await process.handle(cancel(request))
     await process.scheduler.release_lost_leases()
 
-    assert (await world.said(request.generation_id, "render_failed"))["code"] == "cancelled"
+    assert (await world.message_of(request.generation_id, "render_failed"))["code"] == "cancelled"
     assert (await world.job(request.generation_id))["state"] == "cancelled"
 
 

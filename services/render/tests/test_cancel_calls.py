@@ -1,6 +1,6 @@
 """Cancelling an attempt wherever it waits: for a provider to recover, for its word, for a free line, for the store.
 
-Each time the task itself is stopped, the job ends cancelled, and nobody is asked anything any more.
+Each time the task itself is stopped, the job ends cancelled, and no provider is called any more.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ async def holds(look: Callable[[], object]) -> None:
 
 
 async def nothing_is_left(world: Any, process: Any, request: RequestRender) -> None:
-    """The job is cancelled, its attempt's task is over, its client was told once, nothing was stored."""
+    """The job is cancelled, its attempt's task is over, one event was emitted, nothing was stored."""
     await world.until(request.generation_id, "cancelled")
     await holds(lambda: not process.scheduler._attempts)
     assert await world.events(request.generation_id) == ["render_started", "render_failed"]

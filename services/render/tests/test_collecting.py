@@ -1,4 +1,4 @@
-"""What nobody may have any more goes, whatever it takes; what somebody may have stays."""
+"""Outputs that no owner may read any more are deleted, also after errors; those an owner may read stay."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

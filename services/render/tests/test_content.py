@@ -1,4 +1,4 @@
-"""Content rules: a refusal before any provider, in words for the client; and what happens when nobody judges."""
+"""Content rules: a refusal before any provider, in words for the client; and no moderator available."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ CONTENT = Content(uuid4(), Owner(kind="store", id=uuid4()), "image", ("a red bic
 
 
 class Scripted:
-    """Says what it was told to say, one verdict after the other."""
+    """Gives the planned verdicts in order."""
 
     name = "scripted"
 
@@ -110,7 +110,7 @@ async def test_a_refused_job_meets_no_provider(studio: Any, ask: Ask) -> None:
 
 
 class Service:
-    """A moderation service: what it heard, and what it says."""
+    """A moderation service: the texts it received, and its verdicts."""
 
     def __init__(self) -> None:
         self.heard: list[httpx2.Request] = []
@@ -125,7 +125,7 @@ class Service:
 
 @pytest.fixture
 async def service(monkeypatch: pytest.MonkeyPatch) -> Service:
-    """Whoever answers httpx2's requests."""
+    """The handler of httpx2's requests."""
     service, real = Service(), httpx2.AsyncClient
     transport = httpx2.MockTransport(service.answer)
     monkeypatch.setattr(httpx2, "AsyncClient", lambda **given: real(transport=transport, **given))

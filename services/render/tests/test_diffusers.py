@@ -57,7 +57,7 @@ def job(*inputs: Input, heard: list[int] | None = None, **spec: Any) -> Provider
     return ProviderJob(str(uuid4()), uuid4(), Owner(kind="user", id=uuid4()), asked, inputs, tell)
 
 
-def made(outcome: ProviderOutcome) -> list[bytes]:
+def pictures_of(outcome: ProviderOutcome) -> list[bytes]:
     assert isinstance(outcome, Succeeded), outcome
     return [picture.data for picture in outcome.pictures]
 
@@ -78,8 +78,8 @@ async def test_the_same_request_gives_the_same_bytes_and_every_part_of_it_matter
         {"tuning": Tuning(guidance_scale=7.5, num_inference_steps=21)},
     ]
 
-    first, again = [made(await provider.submit(job(**asked)))[0] for _ in range(2)]
-    differing = [made(await provider.submit(job(**(asked | other))))[0] for other in others]
+    first, again = [pictures_of(await provider.submit(job(**asked)))[0] for _ in range(2)]
+    differing = [pictures_of(await provider.submit(job(**(asked | other))))[0] for other in others]
 
     assert first == again
     assert len({first, *differing}) == 1 + len(others)
@@ -88,8 +88,8 @@ async def test_the_same_request_gives_the_same_bytes_and_every_part_of_it_matter
 async def test_pictures_of_a_job_have_seeds_in_a_row_and_progress_is_told(provider: Diffusers) -> None:
     heard: list[int] = []
 
-    three = made(await provider.submit(job(n=3, seed=1, heard=heard)))
-    alone = [made(await provider.submit(job(seed=seed)))[0] for seed in (1, 2, 3)]
+    three = pictures_of(await provider.submit(job(n=3, seed=1, heard=heard)))
+    alone = [pictures_of(await provider.submit(job(seed=seed)))[0] for seed in (1, 2, 3)]
 
     assert heard == sorted(heard)
     assert {25, 50, 75, 100} <= set(heard)
@@ -108,7 +108,7 @@ async def test_jobs_that_are_alike_are_made_together(provider: Diffusers, monkey
     monkeypatch.setattr(provider._model, "make", count_calls)
     outcomes = await asyncio.gather(*(provider.submit(job(seed=seed)) for seed in range(4)))
 
-    assert [len(made(outcome)) for outcome in outcomes] == [1] * 4
+    assert [len(pictures_of(outcome)) for outcome in outcomes] == [1] * 4
     assert sorted(sizes) == [1, 3]
 
 
@@ -116,7 +116,7 @@ async def test_jobs_that_are_alike_are_made_together(provider: Diffusers, monkey
 async def test_size_and_format_are_as_asked(provider: Diffusers, size: str, image_format: str) -> None:
     outcome = await provider.submit(job(size=size, format=image_format))
 
-    [data] = made(outcome)
+    [data] = pictures_of(outcome)
     with Image.open(io.BytesIO(data)) as image:
         assert (f"{image.width}x{image.height}", (image.format or "").lower()) == (size, image_format)
 
@@ -125,8 +125,8 @@ async def test_edits_and_variations_come_from_the_picture_given(provider: Diffus
     red, blue = Input("image", picture((200, 30, 30))), Input("image", picture((30, 30, 200)))
     gentle = Tuning(strength=0.1, num_inference_steps=20)
 
-    edit = [made(await provider.submit(job(given, tuning=gentle)))[0] for given in (red, blue, red)]
-    varied = made(await provider.submit(job(red, prompt=None, tuning=gentle)))[0]
+    edit = [pictures_of(await provider.submit(job(given, tuning=gentle)))[0] for given in (red, blue, red)]
+    varied = pictures_of(await provider.submit(job(red, prompt=None, tuning=gentle)))[0]
 
     assert edit[0] == edit[2] != edit[1]
     assert varied not in edit
@@ -139,7 +139,7 @@ async def test_only_what_the_mask_leaves_open_is_painted_by_the_prompt(provider:
     strong = Tuning(strength=1, num_inference_steps=20)
 
     masked, otherwise = [
-        made(await provider.submit(job(given, mask, prompt=prompt, tuning=strong, seed=seed)))[0]
+        pictures_of(await provider.submit(job(given, mask, prompt=prompt, tuning=strong, seed=seed)))[0]
         for prompt, seed in (("a chair", 1), ("the sea at night", 2))
     ]
 
@@ -164,11 +164,11 @@ async def test_what_cannot_be_made_is_said(
 
     assert isinstance(outcome, Failed)
     assert outcome.code == "invalid_input"
-    assert made(await provider.submit(job()))
+    assert pictures_of(await provider.submit(job()))
 
 
 async def test_a_cancelled_job_stops_between_two_steps_and_the_model_stays_warm(provider: Diffusers) -> None:
-    made(await provider.submit(job()))
+    pictures_of(await provider.submit(job()))
     process, heard = provider._model._process, list[int]()
     long = job(tuning=Tuning(num_inference_steps=100), size="64x128", heard=heard)
     task = asyncio.create_task(provider.submit(long))
@@ -180,17 +180,17 @@ async def test_a_cancelled_job_stops_between_two_steps_and_the_model_stays_warm(
 
     assert task.cancelled()
     assert max(heard) < 100
-    assert made(await provider.submit(job()))
+    assert pictures_of(await provider.submit(job()))
     assert provider._model._process is process
 
 
 async def test_a_model_that_is_killed_is_loaded_again(provider: Diffusers) -> None:
-    before = made(await provider.submit(job(seed=5)))
+    before = pictures_of(await provider.submit(job(seed=5)))
     assert provider._model._process is not None
     os.kill(provider._model._process.pid, signal.SIGKILL)
     await provider._model._process.wait()
 
-    assert made(await provider.submit(job(seed=5))) == before
+    assert pictures_of(await provider.submit(job(seed=5))) == before
 
 
 async def test_a_model_that_is_not_there_is_a_known_outcome(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_withheld_picture_is_a_refusal_and_the_others_are_delivered(model: Pat
 
 
 async def test_the_loop_goes_on_while_the_model_works(provider: Diffusers) -> None:
-    made(await provider.submit(job()))
+    pictures_of(await provider.submit(job()))
     beats, task = 0, asyncio.create_task(provider.submit(job(n=3, tuning=Tuning(num_inference_steps=20))))
     while not task.done():
         await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Which pictures a diffusion model makes together, and what becomes of them when it fails: without any model."""
+"""Which pictures a diffusion model makes together, and their outcome when it fails: without any model."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -31,7 +31,7 @@ def draw(prompt: str) -> Drawn:
 
 @dataclass
 class Painter:
-    """Paints at once, or as it is told."""
+    """Paints at once, or as the fields say."""
 
     made: list[list[str]] = field(default_factory=list)
     holds_max: int = 99
@@ -85,12 +85,12 @@ def ask(
     return asyncio.create_task(batches.make(recipe, Item(prompt, "", 1, "png"), tell))
 
 
-async def asked(batches: Batcher, prompts: str, recipe: Recipe = SQUARE) -> list[Result]:
+async def make_all(batches: Batcher, prompts: str, recipe: Recipe = SQUARE) -> list[Result]:
     return await asyncio.gather(*(ask(batches, prompt, recipe) for prompt in prompts))
 
 
 async def test_what_is_asked_alike_is_made_together_up_to_a_number(painter: Painter, batches: Batcher) -> None:
-    made = await asked(batches, "abcdef")
+    made = await make_all(batches, "abcdef")
 
     assert made == [draw(prompt) for prompt in "abcdef"]
     assert painter.made == [["a", "b", "c", "d"], ["e", "f"]]
@@ -114,8 +114,8 @@ async def test_each_hears_of_the_progress_and_a_bad_neighbour_spoils_nothing(bat
 async def test_what_does_not_fit_is_made_in_halves_and_is_remembered(painter: Painter, batches: Batcher) -> None:
     painter.holds_max = 1
 
-    assert await asked(batches, "abcd") == [draw(prompt) for prompt in "abcd"]
-    await asked(batches, "ef")
+    assert await make_all(batches, "abcd") == [draw(prompt) for prompt in "abcd"]
+    await make_all(batches, "ef")
 
     assert [len(batch) for batch in painter.made] == [4, 2, 1, 1, 1, 1, 1, 1]
 
@@ -123,23 +123,23 @@ async def test_what_does_not_fit_is_made_in_halves_and_is_remembered(painter: Pa
 async def test_what_does_not_fit_alone_is_not_made(painter: Painter, batches: Batcher) -> None:
     painter.holds_max = 0
 
-    [made] = await asked(batches, "a")
+    [made] = await make_all(batches, "a")
 
     assert made == NotMade("the device has too little memory for it just now", passing=True)
 
 
 async def test_a_death_is_tried_again_once(painter: Painter, batches: Batcher) -> None:
     painter.dies = 1
-    assert await asked(batches, "ab") == [draw("a"), draw("b")]
+    assert await make_all(batches, "ab") == [draw("a"), draw("b")]
 
     painter.dies = 2
-    assert await asked(batches, "c") == [NotMade("the process with the model died", passing=True)]
+    assert await make_all(batches, "c") == [NotMade("the process with the model died", passing=True)]
 
 
 async def test_what_the_model_breaks_at_is_final(painter: Painter, batches: Batcher) -> None:
     painter.breaks = True
 
-    assert await asked(batches, "a") == [NotMade("the model broke: ValueError: no", passing=False)]
+    assert await make_all(batches, "a") == [NotMade("the model broke: ValueError: no", passing=False)]
 
 
 async def test_a_batch_that_nobody_wants_is_stopped_and_one_that_somebody_wants_goes_on(
@@ -164,7 +164,7 @@ async def test_what_is_cancelled_while_it_waits_is_never_begun(painter: Painter,
 
     task.cancel()
     await asyncio.wait([task])
-    await asked(batches, "b")
+    await make_all(batches, "b")
 
     assert painter.made == [["b"]]
 

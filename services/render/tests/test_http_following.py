@@ -14,18 +14,18 @@ from atelier_render.providers.protocol import Failed, Succeeded, Transient, Unkn
 from atelier_render.providers.worker_http.callbacks import callbacks_router
 from atelier_render.providers.worker_http.provider import LOST
 
-from .support.http_team import REFERENCE, Team, answering, at_work, job, lost_on_the_way, working
+from .support.http_team import REFERENCE, Team, answer_with, at_work, job, lose_request, run_team
 
 
 @pytest.fixture
 async def team() -> AsyncIterator[Team]:
-    with working() as team:
+    with run_team() as team:
         yield team
         await team.leave()
 
 
 async def test_one_key_is_made_once_however_often_it_is_submitted(team: Team) -> None:
-    order, worker = job(), team.connected()
+    order, worker = job(), team.connect()
 
     outcomes = await asyncio.gather(*(worker.submit(order) for _ in range(5)))
 
@@ -34,7 +34,7 @@ async def test_one_key_is_made_once_however_often_it_is_submitted(team: Team) ->
 
 
 async def test_a_worker_that_forgot_its_jobs_is_told_again(team: Team) -> None:
-    order, worker, restarted = job(), team.connected(), threading.Event()
+    order, worker, restarted = job(), team.connect(), threading.Event()
     team.make = lambda asked: (restarted.wait(10), REFERENCE.make(asked))[1]
     following = asyncio.create_task(worker.submit(order))
     await at_work(team)
@@ -47,7 +47,7 @@ async def test_a_worker_that_forgot_its_jobs_is_told_again(team: Team) -> None:
 
 
 async def test_a_cancelled_job_is_cancelled_at_the_worker(team: Team) -> None:
-    order, worker, enough = job(), team.connected(), threading.Event()
+    order, worker, enough = job(), team.connect(), threading.Event()
     team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
     submitting = asyncio.create_task(worker.submit(order))
     await at_work(team)
@@ -62,7 +62,7 @@ async def test_a_cancelled_job_is_cancelled_at_the_worker(team: Team) -> None:
 
 
 async def test_whoever_takes_over_finds_the_job_still_at_work(team: Team) -> None:
-    order, worker, enough = job(), team.connected(), threading.Event()
+    order, worker, enough = job(), team.connect(), threading.Event()
     team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
     submitting = asyncio.create_task(worker.submit(order))
     await at_work(team)
@@ -71,7 +71,7 @@ async def test_whoever_takes_over_finds_the_job_still_at_work(team: Team) -> Non
         await submitting
     await worker.close()
 
-    recalling = asyncio.create_task(team.connected().recall(order))
+    recalling = asyncio.create_task(team.connect().recall(order))
     enough.set()
 
     assert isinstance(await recalling, Succeeded)
@@ -82,7 +82,7 @@ async def test_patience_ends_with_a_cancel(team: Team) -> None:
     order, enough = job(), threading.Event()
     team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
 
-    outcome = await team.connected(job_s=0.2).submit(order)
+    outcome = await team.connect(job_s=0.2).submit(order)
     enough.set()
 
     assert outcome == Failed("provider_timeout", "ours was not done after 0.2 s")
@@ -92,9 +92,9 @@ async def test_patience_ends_with_a_cancel(team: Team) -> None:
 async def test_without_an_answer_to_the_last_cancel_the_outcome_stays_unknown(team: Team) -> None:
     enough = threading.Event()
     team.make = lambda asked: (enough.wait(10), REFERENCE.make(asked))[1]
-    team.next("DELETE", lost_on_the_way)
+    team.next("DELETE", lose_request)
 
-    outcome = await team.connected(job_s=0.2).submit(job())
+    outcome = await team.connect(job_s=0.2).submit(job())
     enough.set()
 
     assert outcome == Unknown()
@@ -106,10 +106,10 @@ async def test_a_callback_ends_a_long_wait(team: Team) -> None:
     app, listening = FastAPI(), socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
-    worker = team.connected(callback_url=f"http://127.0.0.1:{listening.getsockname()[1]}")
+    worker = team.connect(callback_url=f"http://127.0.0.1:{listening.getsockname()[1]}")
     app.include_router(callbacks_router({"ours": worker.listener}))
     team.make = lambda asked: (polled.wait(10), REFERENCE.make(asked))[1]
-    underway = answering(200, {"status": "running"}, Retry_After="60")
+    underway = answer_with(200, {"status": "running"}, Retry_After="60")
 
     def first_poll(handler: Any) -> None:
         underway(handler)

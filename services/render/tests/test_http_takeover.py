@@ -1,4 +1,4 @@
-"""A render process dies while a team's worker is at work: whoever takes over asks by the same key, and submits none."""
+"""A render process dies while a team's worker is at work: the next process recalls by the same key and submits none."""
 
 import asyncio
 import threading
@@ -9,14 +9,14 @@ import pytest
 
 from atelier_contracts import RequestRender
 
-from .support.http_team import REFERENCE, working
+from .support.http_team import REFERENCE, run_team
 
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
 
 
 async def test_a_worker_makes_a_job_once_although_render_was_killed(world: Any, ask: Ask) -> None:
-    with working() as team:
+    with run_team() as team:
         normalise, begun = threading.Event(), threading.Event()
 
         def make(job: dict[str, Any]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ async def test_a_worker_makes_a_job_once_although_render_was_killed(world: Any, 
 
         team.make = make
         request = ask(simulate=None, kind="image", prompt="p", size="64x64", provider="ours")
-        first, second = team.connected(), team.connected()
+        first, second = team.connect(), team.connect()
         dying = world.process(lease_s=60.0, preferred=(first,))
         await dying.handle(request)
         dying.start()

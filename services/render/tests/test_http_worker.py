@@ -20,7 +20,7 @@ from atelier_render.providers.protocol import (
     Unknown,
 )
 
-from .support.http_team import PNG, Fault, Team, answering, done_and_lost, job, lost_on_the_way, working
+from .support.http_team import PNG, Fault, Team, answer_with, job, lose_request, run_team, work_and_lose_answer
 
 SOUND = {"data": base64.b64encode(PNG).decode()}
 BROKEN = {"data": base64.b64encode(PNG[:-20] + bytes(20)).decode()}
@@ -28,7 +28,7 @@ BROKEN = {"data": base64.b64encode(PNG[:-20] + bytes(20)).decode()}
 
 @pytest.fixture
 async def team() -> AsyncIterator[Team]:
-    with working() as team:
+    with run_team() as team:
         yield team
         await team.leave()
 
@@ -37,7 +37,7 @@ async def test_a_job_arrives_whole_and_its_pictures_come_back(team: Team) -> Non
     given = InputRef(role="image", key="stores/1/uploads/2.png")
     order = job(Input("image", PNG), inputs=(given,), n=2, seed=7, style="vivid")
 
-    outcome = await team.connected().submit(order)
+    outcome = await team.connect().submit(order)
 
     assert isinstance(outcome, Succeeded)
     assert outcome.delivered == len(outcome.pictures) == 2
@@ -81,7 +81,7 @@ async def test_what_the_worker_says_has_one_meaning(
 ) -> None:
     team.make = lambda _: answer
 
-    outcome = await team.connected().submit(job())
+    outcome = await team.connect().submit(job())
 
     assert isinstance(outcome, expected)
     assert words in outcome.reason  # type: ignore[union-attr]
@@ -97,7 +97,7 @@ async def test_what_the_worker_says_has_one_meaning(
 async def test_what_is_sound_of_less_than_all_is_delivered(team: Team, answer: dict[str, Any], delivered: int) -> None:
     team.make = lambda _: answer
 
-    outcome = await team.connected().submit(job(n=3))
+    outcome = await team.connect().submit(job(n=3))
 
     assert isinstance(outcome, Partial)
     assert outcome.delivered == len(outcome.pictures) == delivered
@@ -106,7 +106,7 @@ async def test_what_is_sound_of_less_than_all_is_delivered(team: Team, answer: d
 async def test_more_than_was_asked_for_is_not_taken(team: Team) -> None:
     team.make = lambda _: {"status": "succeeded", "outputs": [SOUND] * 4}
 
-    outcome = await team.connected().submit(job(n=2))
+    outcome = await team.connect().submit(job(n=2))
 
     assert isinstance(outcome, Succeeded)
     assert outcome.delivered == len(outcome.pictures) == 2
@@ -115,27 +115,27 @@ async def test_more_than_was_asked_for_is_not_taken(team: Team) -> None:
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (answering(429, Retry_After="7"), RateLimited(7.0)),
-        (answering(429, Retry_After="Sat, 01 Jan 2000 00:00:00 GMT"), RateLimited(0.0)),
-        (answering(429, Retry_After="soon"), RateLimited(5.0)),
-        (answering(503), Transient("ours answered 503")),
-        (answering(401), Transient("ours answered 401")),
-        (answering(307, Location="http://10.0.0.1/"), Transient("ours answered 307")),
-        (answering(502), Unknown()),
-        (answering(504), Unknown()),
+        (answer_with(429, Retry_After="7"), RateLimited(7.0)),
+        (answer_with(429, Retry_After="Sat, 01 Jan 2000 00:00:00 GMT"), RateLimited(0.0)),
+        (answer_with(429, Retry_After="soon"), RateLimited(5.0)),
+        (answer_with(503), Transient("ours answered 503")),
+        (answer_with(401), Transient("ours answered 401")),
+        (answer_with(307, Location="http://10.0.0.1/"), Transient("ours answered 307")),
+        (answer_with(502), Unknown()),
+        (answer_with(504), Unknown()),
         (
-            answering(422, {"reason": "64 is too small"}),
+            answer_with(422, {"reason": "64 is too small"}),
             Failed("provider_failed", "ours does not accept the request: 64 is too small"),
         ),
         (
-            answering(400, b"<html>"),
+            answer_with(400, b"<html>"),
             Failed("provider_failed", "ours does not accept the request: it does not say why"),
         ),
         (
-            answering(200, {}, Content_Encoding="gzip"),
+            answer_with(200, {}, Content_Encoding="gzip"),
             Failed("provider_failed", "ours answered more than 2048 bytes"),
         ),
-        (answering(200, {"status": "x" * 3000}), Failed("provider_failed", "ours answered more than 2048 bytes")),
+        (answer_with(200, {"status": "x" * 3000}), Failed("provider_failed", "ours answered more than 2048 bytes")),
     ],
 )
 async def test_every_answer_to_a_submission_has_its_outcome(
@@ -143,21 +143,21 @@ async def test_every_answer_to_a_submission_has_its_outcome(
 ) -> None:
     team.next("POST", fault)
 
-    assert await team.connected(answer_bytes_max=2048).submit(job()) == expected
+    assert await team.connect(answer_bytes_max=2048).submit(job()) == expected
     assert team.asked == []
 
 
 async def test_a_worker_that_is_away_has_made_nothing(team: Team) -> None:
     team.stop()
 
-    assert await team.connected().submit(job()) == Transient("ours could not be reached")
-    assert await team.connected().recall(job()) == Unknown()
+    assert await team.connect().submit(job()) == Transient("ours could not be reached")
+    assert await team.connect().recall(job()) == Unknown()
     team.start()
 
 
 async def test_what_was_made_behind_a_lost_answer_is_fetched_and_not_made_again(team: Team) -> None:
-    team.next("POST", done_and_lost)
-    order, worker = job(), team.connected()
+    team.next("POST", work_and_lose_answer)
+    order, worker = job(), team.connect()
 
     assert await worker.submit(order) == Unknown()
     assert isinstance(await worker.recall(order), Succeeded)
@@ -166,8 +166,8 @@ async def test_what_was_made_behind_a_lost_answer_is_fetched_and_not_made_again(
 
 
 async def test_what_was_lost_on_the_way_was_never_made(team: Team) -> None:
-    team.next("POST", lost_on_the_way)
-    order, worker = job(), team.connected()
+    team.next("POST", lose_request)
+    order, worker = job(), team.connect()
 
     assert await worker.submit(order) == Unknown()
     assert await worker.recall(order) == Transient("ours does not know the job")
@@ -175,19 +175,19 @@ async def test_what_was_lost_on_the_way_was_never_made(team: Team) -> None:
 
 
 async def test_an_answer_that_does_not_come_is_an_unknown_outcome(team: Team) -> None:
-    team.shall("late_success")
+    team.fail_next("late_success")
 
-    assert await team.connected(answer_s=0.1).submit(job()) == Unknown()
+    assert await team.connect(answer_s=0.1).submit(job()) == Unknown()
 
 
 async def test_trouble_between_two_polls_is_passed_over(team: Team) -> None:
     seen: list[int] = []
-    underway = answering(200, {"status": "running", "progress": 40}, Retry_After="0")
-    made = answering(200, {"status": "succeeded", "outputs": [SOUND]})
-    team.next("POST", answering(202, {"status": "queued"}))
-    team.next("GET", answering(503), lost_on_the_way, underway, answering(401), made)
+    underway = answer_with(200, {"status": "running", "progress": 40}, Retry_After="0")
+    made = answer_with(200, {"status": "succeeded", "outputs": [SOUND]})
+    team.next("POST", answer_with(202, {"status": "queued"}))
+    team.next("GET", answer_with(503), lose_request, underway, answer_with(401), made)
 
-    outcome = await team.connected().submit(job(tell=seen.append))
+    outcome = await team.connect().submit(job(tell=seen.append))
 
     assert isinstance(outcome, Succeeded)
     assert seen == [0, 40]
@@ -197,10 +197,10 @@ async def test_trouble_between_two_polls_is_passed_over(team: Team) -> None:
 async def test_an_output_by_url_is_fetched_from_the_workers_own_origin(team: Team) -> None:
     url = f"http://127.0.0.1:{team.port}/pictures/1.png"
     output = {"url": url, "sha256": hashlib.sha256(PNG).hexdigest()}
-    made = answering(200, {"status": "succeeded", "outputs": [output]})
+    made = answer_with(200, {"status": "succeeded", "outputs": [output]})
     team.next("POST", made)
-    team.next("GET", answering(503), made, answering(200, PNG))
-    order, worker = job(), team.connected()
+    team.next("GET", answer_with(503), made, answer_with(200, PNG))
+    order, worker = job(), team.connect()
 
     assert await worker.submit(order) == Unknown()
     outcome = await worker.recall(order)
@@ -215,14 +215,14 @@ SONG = b"ID3\4\0\0\0\0\0\6a song\xff\xfb and its frames"
 async def test_a_narration_is_the_audio_it_was_asked_to_be(team: Team) -> None:
     team.make = lambda _: {"status": "succeeded", "outputs": [{"data": base64.b64encode(SONG).decode()}]}
 
-    outcome = await team.connected().submit(job(kind="narration", prompt="Once"))
+    outcome = await team.connect().submit(job(kind="narration", prompt="Once"))
 
     assert isinstance(outcome, Succeeded)
     assert (outcome.pictures[0].content_type, outcome.pictures[0].data) == ("audio/mpeg", SONG)
 
 
 async def test_inputs_past_the_workers_bound_are_not_sent(team: Team) -> None:
-    outcome = await team.connected(inputs_bytes_max=10).submit(job(Input("image", bytes(11))))
+    outcome = await team.connect(inputs_bytes_max=10).submit(job(Input("image", bytes(11))))
 
     assert outcome == Failed("invalid_input", "the inputs together have more than 10 bytes")
     assert team.seen == []
@@ -231,5 +231,5 @@ async def test_inputs_past_the_workers_bound_are_not_sent(team: Team) -> None:
 async def test_a_new_secret_is_taken_up_without_a_gap(team: Team) -> None:
     new = "whsec_" + base64.b64encode(b"the next secret, not known there yet").decode()
 
-    assert isinstance(await team.connected(secrets=[new, *team.connected()._worker.secrets]).submit(job()), Succeeded)
-    assert await team.connected(secrets=[new]).submit(job()) == Transient("ours answered 401")
+    assert isinstance(await team.connect(secrets=[new, *team.connect()._worker.secrets]).submit(job()), Succeeded)
+    assert await team.connect(secrets=[new]).submit(job()) == Transient("ours answered 401")

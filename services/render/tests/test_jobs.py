@@ -1,4 +1,4 @@
-"""Which lane a job takes, and what the world is told of its end."""
+"""Which lane a job takes, and the events of its end."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Leases: a job whose worker dies is taken over and ends once; whoever lost the lease ends nothing."""
+"""Leases: a job whose worker dies is taken over and ends once; a process that lost the lease ends nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -56,7 +56,7 @@ async def test_a_job_lost_too_often_fails_and_is_refunded(world: Any, ask: Ask) 
         assert len(await claim(world, "ghost", lease_s=0.0)) == 1
         await process.scheduler.release_lost_leases()
 
-    said = await world.said(request.generation_id, "render_failed")
+    said = await world.message_of(request.generation_id, "render_failed")
     assert said["code"] == "provider_failed"
     assert await claim(world, "ghost", lease_s=0.0) == []
 
@@ -87,7 +87,7 @@ async def test_the_same_worker_cannot_end_an_earlier_attempt_of_its_own(world: A
     await process.scheduler.release_lost_leases()
     await claim(world, process.owner)
 
-    assert await process.scheduler._completions.commit([finished_job(early)]) == [False]
+    assert await process.scheduler._completions.commit([finish_of(early)]) == [False]
 
 
 async def test_who_gave_a_job_back_cannot_end_it_under_the_same_number(world: Any, ask: Ask) -> None:
@@ -99,7 +99,7 @@ async def test_who_gave_a_job_back_cannot_end_it_under_the_same_number(world: An
     [held] = await claim(world, heir.owner)
 
     assert held.attempt == given_back.attempt
-    assert await leaving.scheduler._completions.commit([finished_job(given_back)]) == [False]
+    assert await leaving.scheduler._completions.commit([finish_of(given_back)]) == [False]
 
 
 async def test_what_a_loser_stored_is_removed_and_what_the_winner_stored_stays(world: Any, ask: Ask) -> None:
@@ -185,9 +185,9 @@ async def claim(world: Any, owner: str, *, lease_s: float = 60.0) -> list[Job]:
         return await store.claim_jobs(connection, "paced", 10, owner=owner, lease_s=lease_s)
 
 
-def finished_job(job: Job) -> Finished:
+def finish_of(job: Job) -> Finished:
     return Attempt(job, INVALID_SPAN), Completion(job, "simulator", 1)
 
 
 async def settle(process: Any, job: Job) -> None:
-    await process.scheduler._completions.settle(*finished_job(job))
+    await process.scheduler._completions.settle(*finish_of(job))

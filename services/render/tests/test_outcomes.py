@@ -1,4 +1,4 @@
-"""What follows which outcome, apart from who is asked: the rules as a table."""
+"""What follows which outcome, whatever the provider: the rules as a table."""
 
 import pytest
 

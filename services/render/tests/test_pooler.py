@@ -1,4 +1,4 @@
-"""Behind a pgbouncer in transaction mode the sweep goes on: its lock is nobody else's and is given back."""
+"""Behind a pgbouncer in transaction mode the sweep goes on: its lock is exclusive and is given back."""
 
 import asyncio
 from pathlib import Path
@@ -12,8 +12,8 @@ pytestmark = pytest.mark.stack
 SWEEPS = 5
 
 
-async def test_the_sweepers_lock_is_held_by_one_and_given_back_every_time(migrated: str, tmp_path: Path) -> None:
-    with testing.pgbouncer(migrated, tmp_path) as bounced:
+async def test_the_sweepers_lock_is_held_by_one_and_given_back_every_time(database_url: str, tmp_path: Path) -> None:
+    with testing.pgbouncer(database_url, tmp_path) as bounced:
         pool = await database.connect(bounced, statement_cache=0)
         seen = []
         for _ in range(SWEEPS):

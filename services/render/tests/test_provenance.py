@@ -77,7 +77,7 @@ def manifest_of(data: bytes) -> dict[str, object]:
         return found
 
 
-async def marked(marker: Marker, data: bytes, origin: Origin) -> bytes:
+async def mark(marker: Marker, data: bytes, origin: Origin) -> bytes:
     (output,) = await marker.mark([Output(data, type_of(data) or "")], origin)
     return output.data
 
@@ -86,7 +86,7 @@ async def marked(marker: Marker, data: bytes, origin: Origin) -> bytes:
 async def test_an_outputs_manifest_is_valid_and_trusted_by_who_trusts_the_installation(
     marker: Marker, identity: SigningIdentity, name: str
 ) -> None:
-    data = await marked(marker, OUTPUTS[name], Origin("openai", "gpt-image-2.6-flare", WORDS))
+    data = await mark(marker, OUTPUTS[name], Origin("openai", "gpt-image-2.6-flare", WORDS))
 
     authority = x509.load_pem_x509_certificates(identity.chain)[-1].public_bytes(Encoding.PEM).decode()
     trusting = Context(settings=C2paSettings.from_dict({"trust": {"user_anchors": authority}}))
@@ -98,7 +98,7 @@ async def test_an_outputs_manifest_is_valid_and_trusted_by_who_trusts_the_instal
 
 @pytest.mark.parametrize("name", OUTPUTS)
 async def test_an_output_stays_whole_and_carries_the_tag(marker: Marker, name: str) -> None:
-    data = await marked(marker, OUTPUTS[name], Origin("openai", None, WORDS))
+    data = await mark(marker, OUTPUTS[name], Origin("openai", None, WORDS))
     content_type = type_of(data) or ""
 
     assert content_type == type_of(OUTPUTS[name])
@@ -108,7 +108,7 @@ async def test_an_output_stays_whole_and_carries_the_tag(marker: Marker, name: s
 
 @pytest.mark.parametrize("name", [name for name in OUTPUTS if name not in ("mp3", "wav")])
 async def test_marks_leave_the_pixels_as_they_were(marker: Marker, name: str) -> None:
-    data = await marked(marker, OUTPUTS[name], Origin("openai", None, WORDS))
+    data = await mark(marker, OUTPUTS[name], Origin("openai", None, WORDS))
 
     before, after = Image.open(io.BytesIO(OUTPUTS[name])), Image.open(io.BytesIO(data))
     assert (before.mode, before.size, before.tobytes()) == (after.mode, after.size, after.tobytes())
@@ -119,7 +119,7 @@ async def test_marks_leave_the_pixels_as_they_were(marker: Marker, name: str) ->
 async def test_marks_leave_the_sound_as_it_was(marker: Marker, content_type: str) -> None:
     before = sound(content_type)
 
-    data = await marked(marker, before, Origin("narration", None, RenderSpec(kind="narration")))
+    data = await mark(marker, before, Origin("narration", None, RenderSpec(kind="narration")))
 
     stream = before[-1_000:] if content_type == "audio/mpeg" else before[44:]
     assert stream in data
@@ -129,7 +129,7 @@ async def test_marks_leave_the_sound_as_it_was(marker: Marker, content_type: str
 async def test_the_same_output_twice_differs_in_its_manifest_alone(marker: Marker) -> None:
     """Settled question 14: a manifest has an id and a salt of its own; without it the bytes are the same."""
     origin = Origin("local", None, WORDS)
-    once, again = await marked(marker, OUTPUTS["png"], origin), await marked(marker, OUTPUTS["png"], origin)
+    once, again = await mark(marker, OUTPUTS["png"], origin), await mark(marker, OUTPUTS["png"], origin)
 
     assert once != again
     assert Image.open(io.BytesIO(once)).tobytes() == Image.open(io.BytesIO(again)).tobytes()
@@ -150,7 +150,7 @@ async def test_the_same_output_twice_differs_in_its_manifest_alone(marker: Marke
 async def test_the_source_type_says_how_it_was_made_and_inputs_are_its_ingredients(
     marker: Marker, provider: str, inputs: tuple[Input, ...], source: str
 ) -> None:
-    data = await marked(marker, OUTPUTS["png"], Origin(provider, None, WORDS, inputs))
+    data = await mark(marker, OUTPUTS["png"], Origin(provider, None, WORDS, inputs))
 
     found = manifest_of(data)
     assert source in json.dumps(found)
@@ -165,10 +165,10 @@ async def test_the_source_type_says_how_it_was_made_and_inputs_are_its_ingredien
 
 async def test_the_manifest_that_a_provider_put_in_is_kept(marker: Marker) -> None:
     theirs = Marker(make_identity("A provider"))
-    from_provider = await marked(theirs, OUTPUTS["jpeg"], Origin("theirs", "their-model", WORDS))
+    from_provider = await mark(theirs, OUTPUTS["jpeg"], Origin("theirs", "their-model", WORDS))
     theirs.close()
 
-    data = await marked(marker, from_provider, Origin("openai", None, WORDS))
+    data = await mark(marker, from_provider, Origin("openai", None, WORDS))
 
     found = manifest_of(data)
     ingredients = found["ingredients"]

@@ -1,6 +1,6 @@
-"""What every provider must do, asked of every provider that can run here: the same tests for all of them.
+"""What every provider must do: the same tests for all that can run here.
 
-Who they are, and how one is added: ``provider_subjects.py``.
+The list of them, and how to add one: ``provider_subjects.py``.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from atelier_render.providers.protocol import (
 from atelier_render.providers.toolkit.file_checks import flaw
 
 from .support.provider_subjects import SUBJECTS, Subject, Tools, job_of
-from .support.suite_checks import asked_of, check, pictures, rows
+from .support.suite_checks import check, pictures, rows, spec_of
 
 TOLD = [(name, outcome) for name, entry in SUBJECTS.items() for outcome in entry.outcomes]
 EXPECTED: dict[str, type[ProviderOutcome]] = {
@@ -46,7 +46,7 @@ EXPECTED: dict[str, type[ProviderOutcome]] = {
 
 
 @pytest.fixture(scope="module")
-async def started(simulator_url: str) -> AsyncIterator[dict[str, Subject]]:
+async def subjects(simulator_url: str) -> AsyncIterator[dict[str, Subject]]:
     """Every subject, once for all tests."""
     async with AsyncExitStack() as stack:
         images = ImageWorkers(workers=1)
@@ -57,12 +57,12 @@ async def started(simulator_url: str) -> AsyncIterator[dict[str, Subject]]:
 
 @pytest.fixture
 async def subject(
-    request: pytest.FixtureRequest, started: dict[str, Subject], simulator_url: str
+    request: pytest.FixtureRequest, subjects: dict[str, Subject], simulator_url: str
 ) -> AsyncIterator[Subject]:
-    """The one a test is about, with nobody told anything."""
+    """The provider under test, with no outcome arranged."""
     async with Control(simulator_url) as control:
         await control.forget()
-        yield started[request.param]
+        yield subjects[request.param]
         await control.forget()
 
 
@@ -123,9 +123,9 @@ async def test_what_is_not_offered_is_objected_to_in_words_and_nothing_is_sent(
     for offer in can.offers:
         strange = {"model": offer.models, "size": offer.sizes, "style": offer.styles, "quality": offer.qualities}
         for name in (name for name, values in strange.items() if values):
-            job = job_of(picture, mask, **(asked_of(offer, 0) | {name: "unheard-of"}))
+            job = job_of(picture, mask, **(spec_of(offer, 0) | {name: "unheard-of"}))
             assert name in (can.objection(job.spec) or ""), name
-        too_many = asked_of(offer, 0) | {"n": offer.n_max + 1}
+        too_many = spec_of(offer, 0) | {"n": offer.n_max + 1}
         if too_many["n"] <= 10:
             assert can.objection(job_of(picture, mask, **too_many).spec) is not None
     assert subject.arrived is None or await subject.arrived() == []

@@ -210,15 +210,15 @@ async def test_a_key_that_is_not_accepted_is_the_operators_business(
 
 
 def test_what_is_said_with_400_about_our_account_is_no_fault_of_the_request() -> None:
-    def said(code: str) -> ProviderOutcome:
+    def outcome_of_code(code: str) -> ProviderOutcome:
         answer = httpx2.Response(400, request=httpx2.Request("POST", "https://api.example.com"))
         return outcome_of(openai.BadRequestError("no", response=answer, body={"code": code, "message": "no"}))
 
-    assert said("billing_hard_limit_reached") == Failed(
+    assert outcome_of_code("billing_hard_limit_reached") == Failed(
         "provider_unavailable", "OpenAI does not serve this account now (billing_hard_limit_reached)"
     )
-    assert said("moderation_blocked") == Refused("no")
-    assert said("invalid_image") == Failed("invalid_input", "OpenAI objects: no")
+    assert outcome_of_code("moderation_blocked") == Refused("no")
+    assert outcome_of_code("invalid_image") == Failed("invalid_input", "OpenAI objects: no")
 
 
 @pytest.mark.parametrize("sound", ["mp3", "wav"])

@@ -1,4 +1,4 @@
-"""What broken, odd and hostile answers of services elsewhere come to: a socket that says exactly what it is told."""
+"""The outcomes of broken, odd and hostile answers of remote services: a socket that sends exactly the given bytes."""
 
 import asyncio
 import gzip
@@ -55,7 +55,7 @@ class Odd:
 
 
 @asynccontextmanager
-async def answering(status: int, body: object, **headers: str) -> AsyncIterator[Odd]:
+async def serve_answer(status: int, body: object, **headers: str) -> AsyncIterator[Odd]:
     """An odd server for the length of a block."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     said = {"content-type": "application/json", "content-length": str(len(raw)), "connection": "close"} | headers
@@ -80,8 +80,8 @@ def make(request: pytest.FixtureRequest, normaliser: ImageNormaliser) -> Make:
     return lambda url, **more: request.param(KEY, normaliser, base_url=url, **more)
 
 
-async def asked(provider: Provider) -> ProviderOutcome:
-    """What becomes of one picture."""
+async def submit_words(provider: Provider) -> ProviderOutcome:
+    """The outcome of one picture."""
     try:
         return await provider.submit(job_of(b"", b"", **WORDS))
     finally:
@@ -97,51 +97,51 @@ def google_error(status: int, word: str, message: str = "m", *details: dict[str,
 
 
 async def test_a_refused_connection_means_that_nothing_was_sent(make: Make) -> None:
-    async with answering(200, {}) as odd:
+    async with serve_answer(200, {}) as odd:
         gone = odd.url
 
-    assert isinstance(await asked(make(gone)), Transient)
+    assert isinstance(await submit_words(make(gone)), Transient)
 
 
 @pytest.mark.parametrize("body", [b"<html>busy</html>", b"{", b"[]", b'{"data": 3, "candidates": 3}', b"{}"])
 async def test_an_answer_that_is_no_answer_fails_and_is_not_guessed_at(make: Make, body: bytes) -> None:
-    async with answering(200, body) as odd:
-        outcome = await asked(make(odd.url))
+    async with serve_answer(200, body) as odd:
+        outcome = await submit_words(make(odd.url))
 
     assert isinstance(outcome, Failed) and outcome.code == "provider_failed", outcome
 
 
 async def test_an_answer_cut_short_leaves_it_unknown(make: Make) -> None:
-    async with answering(200, b'{"data": [', content_length="1000") as odd:
-        assert isinstance(await asked(make(odd.url)), Unknown)
+    async with serve_answer(200, b'{"data": [', content_length="1000") as odd:
+        assert isinstance(await submit_words(make(odd.url)), Unknown)
 
 
 async def test_an_endless_answer_is_not_read_to_its_end(make: Make) -> None:
-    async with answering(200, b" " * 100_000) as odd:
-        outcome = await asked(make(odd.url, answer_bytes_max=50_000))
+    async with serve_answer(200, b" " * 100_000) as odd:
+        outcome = await submit_words(make(odd.url, answer_bytes_max=50_000))
 
     assert isinstance(outcome, Failed) and "larger than 50000 bytes" in outcome.reason
 
 
 async def test_a_compressed_answer_nobody_asked_for_is_not_unpacked(make: Make) -> None:
-    async with answering(200, gzip.compress(bytes(1_000_000)), content_encoding="gzip") as odd:
-        outcome = await asked(make(odd.url))
+    async with serve_answer(200, gzip.compress(bytes(1_000_000)), content_encoding="gzip") as odd:
+        outcome = await submit_words(make(odd.url))
 
         assert isinstance(outcome, Failed) and "compressed" in outcome.reason
         assert b"accept-encoding: identity" in odd.seen[0].lower()
 
 
 async def test_the_key_does_not_follow_a_redirect(make: Make) -> None:
-    async with answering(200, {}) as elsewhere, answering(307, b"", location=f"{elsewhere.url}/x") as odd:
-        outcome = await asked(make(odd.url))
+    async with serve_answer(200, {}) as elsewhere, serve_answer(307, b"", location=f"{elsewhere.url}/x") as odd:
+        outcome = await submit_words(make(odd.url))
 
         assert isinstance(outcome, Failed) and elsewhere.seen == []
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 529])
 async def test_answered_5xx_may_be_tried_again(make: Make, status: int) -> None:
-    async with answering(status, b"oops") as odd:
-        assert isinstance(await asked(make(odd.url)), Transient)
+    async with serve_answer(status, b"oops") as odd:
+        assert isinstance(await submit_words(make(odd.url)), Transient)
         assert len(odd.seen) == 1, "the SDK must not retry by itself"
 
 
@@ -170,8 +170,8 @@ CLIENTS = Failed("invalid_input", "")
 async def test_openais_errors_are_told_apart(
     normaliser: ImageNormaliser, status: int, body: object, headers: dict[str, str], expected: ProviderOutcome
 ) -> None:
-    async with answering(status, body, **headers) as odd:
-        judge(await asked(OpenAI(KEY, normaliser, base_url=odd.url)), expected)
+    async with serve_answer(status, body, **headers) as odd:
+        judge(await submit_words(OpenAI(KEY, normaliser, base_url=odd.url)), expected)
 
 
 QUOTA = {
@@ -203,8 +203,8 @@ RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5
 async def test_googles_errors_are_told_apart(
     normaliser: ImageNormaliser, status: int, body: object, expected: ProviderOutcome
 ) -> None:
-    async with answering(status, body) as odd:
-        judge(await asked(Google(KEY, normaliser, base_url=odd.url)), expected)
+    async with serve_answer(status, body) as odd:
+        judge(await submit_words(Google(KEY, normaliser, base_url=odd.url)), expected)
 
 
 def judge(outcome: ProviderOutcome, expected: ProviderOutcome) -> None:

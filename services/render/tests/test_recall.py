@@ -14,7 +14,7 @@ from atelier_render.providers.protocol import (
 )
 from atelier_telemetry import metrics
 
-from .support.calls import PATIENT_S, PICTURE, Ask, ended, lost, written
+from .support.calls import PATIENT_S, PICTURE, Ask, fetch_submissions, kill_and_expire_leases, run_to_end
 from .support.provider_script import HERE, OK, Scripted
 
 pytestmark = pytest.mark.stack
@@ -37,8 +37,8 @@ async def test_who_takes_a_job_over_asks_what_became_of_the_submission_before_it
     await dying.handle(request)
     dying.start()
     await asyncio.wait_for(one.asked.wait(), 5)
-    await lost(world, dying)
-    assert await written(world, request) == [(1, "one", "sent", None)]
+    await kill_and_expire_leases(world, dying)
+    assert await fetch_submissions(world, request) == [(1, "one", "sent", None)]
 
     one.let_go()
     heir.start()
@@ -46,7 +46,7 @@ async def test_who_takes_a_job_over_asks_what_became_of_the_submission_before_it
 
     assert (row["attempt"], row["provider"], row["delivered"]) == (2, "one", 1)
     assert (len(one.keys), len(set(one.keys + one.recalled))) == (submissions, 1)
-    assert [(line[0], line[3]) for line in await written(world, request)] == outcomes
+    assert [(line[0], line[3]) for line in await fetch_submissions(world, request)] == outcomes
 
 
 async def test_who_takes_over_what_failed_lets_the_next_one_stand_in(world: Any, ask: Ask) -> None:
@@ -59,7 +59,7 @@ async def test_who_takes_over_what_failed_lets_the_next_one_stand_in(world: Any,
     await dying.handle(request)
     dying.start()
     await asyncio.wait_for(one.asked.wait(), 5)
-    await lost(world, dying)
+    await kill_and_expire_leases(world, dying)
 
     heir.start()
     row = await world.until(request.generation_id, "done")
@@ -96,7 +96,7 @@ async def test_a_cancelled_job_abandons_what_it_sent(world: Any, ask: Ask, cance
     await process.handle(cancel(request))
     await world.until(request.generation_id, "cancelled")
 
-    assert await written(world, request) == [(1, "one", "ended", "abandoned")]
+    assert await fetch_submissions(world, request) == [(1, "one", "ended", "abandoned")]
 
 
 async def test_what_was_sent_for_a_job_that_ends_between_two_attempts_is_abandoned(
@@ -107,23 +107,23 @@ async def test_what_was_sent_for_a_job_that_ends_between_two_attempts_is_abandon
     await dying.handle(request)
     dying.start()
     await asyncio.wait_for(one.asked.wait(), 5)
-    await lost(world, dying)
+    await kill_and_expire_leases(world, dying)
     await heir.scheduler.release_lost_leases()
 
     await heir.handle(cancel(request))
     await heir.scheduler.release_lost_leases()
 
     assert (await world.job(request.generation_id))["state"] == "cancelled"
-    assert await written(world, request) == [(1, "one", "ended", "abandoned")]
+    assert await fetch_submissions(world, request) == [(1, "one", "ended", "abandoned")]
 
 
 async def test_the_deadline_ends_reconciling_as_unknown(world: Any, ask: Ask) -> None:
     one, request = Scripted("one", (Unknown(),)), ask(**PICTURE, deadline_s=0.6)
 
-    row = await ended(world, request, one)
+    row = await run_to_end(world, request, one)
 
     assert row["code"] == "unknown_outcome"
-    assert await written(world, request) == [(1, "one", "ended", "abandoned")]
+    assert await fetch_submissions(world, request) == [(1, "one", "ended", "abandoned")]
 
 
 async def test_a_recall_that_succeeds_after_the_job_has_ended_is_thrown_away_and_counted(world: Any, ask: Ask) -> None:
@@ -145,7 +145,7 @@ async def test_a_recall_that_succeeds_after_the_job_has_ended_is_thrown_away_and
 
     assert metrics.DISCARDED._value.get() == thrown_away + 1
     assert await world.events(request.generation_id) == ["render_started", "render_failed"]
-    assert await written(world, request) == [(1, "one", "ended", "abandoned")]
+    assert await fetch_submissions(world, request) == [(1, "one", "ended", "abandoned")]
 
 
 async def test_who_has_lost_the_lease_sends_nothing(world: Any, ask: Ask) -> None:
@@ -170,7 +170,7 @@ async def test_who_has_lost_the_lease_sends_nothing(world: Any, ask: Ask) -> Non
 async def test_what_is_made_here_is_not_written_down(world: Any, ask: Ask) -> None:
     here, request = Scripted("here", (OK,), capabilities=HERE), ask(**PICTURE)
 
-    row = await ended(world, request, Scripted("one", (Failed("provider_failed", "melted"),)), here)
+    row = await run_to_end(world, request, Scripted("one", (Failed("provider_failed", "melted"),)), here)
 
     assert (row["state"], row["provider"], len(here.keys)) == ("done", "here", 1)
-    assert await written(world, request) == [(1, "one", "ended", "failed")]
+    assert await fetch_submissions(world, request) == [(1, "one", "ended", "failed")]

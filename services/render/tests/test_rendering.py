@@ -1,4 +1,4 @@
-"""From the message to the event: jobs that are saved, rendered, stored, traced, and can be asked about."""
+"""From the message to the event: jobs are saved, rendered, stored, traced, and readable over HTTP."""
 
 import random
 from collections.abc import Callable
@@ -30,7 +30,7 @@ async def test_a_picture_is_announced_as_it_lies_in_the_store(world: Any, ask: A
     await process.handle(request)
     await world.until(request.generation_id, "done")
 
-    said = await world.said(request.generation_id, "render_completed")
+    said = await world.message_of(request.generation_id, "render_completed")
     rows = await world.pool.fetch("SELECT key, size, sha256 FROM artefacts ORDER BY key")
     assert (said["delivered"], said["requested"], said["provider"]) == (2, 2, "simulator")
     assert [(o["key"], o["size"], o["sha256"]) for o in said["outputs"]] == [tuple(row) for row in rows]
@@ -46,7 +46,7 @@ async def test_a_failed_render_is_announced_with_its_code(world: Any, ask: Ask) 
 
     for request in requests:
         await world.until(request.generation_id, "failed")
-        assert (await world.said(request.generation_id, "render_failed"))["code"] == "provider_failed"
+        assert (await world.message_of(request.generation_id, "render_failed"))["code"] == "provider_failed"
 
 
 async def test_a_job_past_its_deadline_is_not_started(world: Any, ask: Ask) -> None:
@@ -58,7 +58,7 @@ async def test_a_job_past_its_deadline_is_not_started(world: Any, ask: Ask) -> N
 
     assert (await world.job(late.generation_id))["state"] == "failed"
     assert await world.events(late.generation_id) == ["render_failed"]
-    assert (await world.said(late.generation_id, "render_failed"))["code"] == "provider_timeout"
+    assert (await world.message_of(late.generation_id, "render_failed"))["code"] == "provider_timeout"
 
 
 async def test_no_more_attempts_run_at_once_than_there_are_slots(world: Any, ask: Ask) -> None:
@@ -150,7 +150,7 @@ async def test_random_lives_keep_the_tenants_counters_true(world: Any, ask: Ask)
     for request in requests:
         await world.until(request.generation_id, "done", "failed", "cancelled")
 
-    assert await world.miscounted() == []
+    assert await world.find_miscounts() == []
     for request in requests:
         said = await world.events(request.generation_id)
         assert sum(name != "render_started" for name in said) == 1, said

@@ -1,4 +1,4 @@
-"""An equal earlier result is delivered again where its owner allows it, and nobody else's or another's ever is."""
+"""An equal earlier result is delivered again where its owner allows it; another owner's or an unequal one never is."""
 
 import asyncio
 import hashlib
@@ -23,10 +23,10 @@ def again(ask: Ask, owner: Owner, **changes: Any) -> RequestRender:
     return ask(owner, **({"kind": "image", "prompt": "a bicycle", "n": 2, "simulate": Simulation()} | changes))
 
 
-async def done(world: Any, process: Any, request: RequestRender) -> dict[str, Any]:
+async def run_to_done(world: Any, process: Any, request: RequestRender) -> dict[str, Any]:
     await process.handle(request)
     await world.until(request.generation_id, "done")
-    said: dict[str, Any] = await world.said(request.generation_id, "render_completed")
+    said: dict[str, Any] = await world.message_of(request.generation_id, "render_completed")
     return said
 
 
@@ -62,9 +62,9 @@ def test_what_a_stand_in_made_is_no_answer_to_the_next_who_asks_for_the_other() 
 async def test_an_equal_result_is_delivered_under_keys_of_its_own_and_said_to_be_reused(world: Any, ask: Ask) -> None:
     process, owner = world.process(), ask().owner
     process.start()
-    first = await done(world, process, again(ask, owner))
+    first = await run_to_done(world, process, again(ask, owner))
 
-    second = await done(world, process, again(ask, owner, reuse=True))
+    second = await run_to_done(world, process, again(ask, owner, reuse=True))
 
     assert (first["reused"], second["reused"], second["delivered"]) == (False, True, 2)
     for earlier, other in zip(first["outputs"], second["outputs"], strict=True):
@@ -78,26 +78,26 @@ async def test_an_equal_result_is_delivered_under_keys_of_its_own_and_said_to_be
 async def test_nobody_else_is_given_it_and_who_did_not_ask_for_it_is_not_either(world: Any, ask: Ask) -> None:
     process, owner = world.process(), ask().owner
     process.start()
-    await done(world, process, again(ask, owner))
+    await run_to_done(world, process, again(ask, owner))
     stranger = Owner(kind="user", id=owner.id)
 
     others = [again(ask, stranger, reuse=True), again(ask, ask().owner, reuse=True), again(ask, owner)]
 
-    assert [(await done(world, process, other))["reused"] for other in others] == [False, False, False]
+    assert [(await run_to_done(world, process, other))["reused"] for other in others] == [False, False, False]
 
 
 @pytest.mark.parametrize("spoiled", [b"something else", None])
 async def test_what_is_not_whole_any_more_is_rendered_anew(world: Any, ask: Ask, spoiled: bytes | None) -> None:
     process, owner = world.process(), ask().owner
     process.start()
-    first = await done(world, process, again(ask, owner))
+    first = await run_to_done(world, process, again(ask, owner))
     key = first["outputs"][1]["key"]
     if spoiled is None:
         del world.objects.objects[key]
     else:
         world.objects.objects[key] = spoiled
 
-    second = await done(world, process, again(ask, owner, reuse=True))
+    second = await run_to_done(world, process, again(ask, owner, reuse=True))
 
     assert second["reused"] is False
     assert [output["sha256"] for output in second["outputs"]] == [output["sha256"] for output in first["outputs"]]
@@ -107,16 +107,16 @@ async def test_a_result_past_its_time_or_not_complete_is_no_result(world: Any, a
     process, owner = world.process(), ask().owner
     process.start()
     partial = Simulation(outcome="partial", delivered=1)
-    await done(world, process, again(ask, owner, simulate=partial))
+    await run_to_done(world, process, again(ask, owner, simulate=partial))
     old = again(ask, owner)
-    await done(world, process, old)
+    await run_to_done(world, process, old)
     await world.pool.execute(
         "UPDATE results SET created_at = now() - interval '31 days' WHERE generation_id = $1", old.generation_id
     )
 
     requests = [again(ask, owner, simulate=partial, reuse=True), again(ask, owner, reuse=True)]
 
-    assert [(await done(world, process, request))["reused"] for request in requests] == [False, False]
+    assert [(await run_to_done(world, process, request))["reused"] for request in requests] == [False, False]
 
 
 async def test_other_bytes_under_the_same_key_are_another_picture(world: Any, ask: Ask) -> None:
@@ -126,7 +126,7 @@ async def test_other_bytes_under_the_same_key_are_another_picture(world: Any, as
     for text in (b"One.", b"Two.", b"Two."):
         await world.objects.put(key, text, "text/plain")
         request = ask(owner, kind="narration", simulate=None, inputs=[InputRef(role="text", key=key)], reuse=True)
-        photos.append(await done(world, process, request))
+        photos.append(await run_to_done(world, process, request))
 
     assert [photo["reused"] for photo in photos] == [False, False, True]
     assert photos[0]["outputs"][0]["sha256"] != photos[1]["outputs"][0]["sha256"]
@@ -135,9 +135,9 @@ async def test_other_bytes_under_the_same_key_are_another_picture(world: Any, as
 async def test_many_at_once_of_an_earlier_result_each_get_copies_of_their_own(world: Any, ask: Ask) -> None:
     process, owner = world.process(), ask().owner
     process.start()
-    await done(world, process, again(ask, owner))
+    await run_to_done(world, process, again(ask, owner))
 
-    said = await asyncio.gather(*(done(world, process, again(ask, owner, reuse=True)) for _ in range(8)))
+    said = await asyncio.gather(*(run_to_done(world, process, again(ask, owner, reuse=True)) for _ in range(8)))
 
     assert all(message["reused"] for message in said)
     keys = {output["key"] for message in said for output in message["outputs"]}

@@ -1,4 +1,4 @@
-"""Who is asked for what: a provider named is a wish, a model that somebody lists is an order."""
+"""Which provider gets a job: a named provider is a preference, a model that a provider lists is binding."""
 
 from dataclasses import dataclass
 from typing import Any

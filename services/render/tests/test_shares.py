@@ -37,8 +37,8 @@ async def end(world: Any, jobs: list[Job]) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_no_backlog_delays_anothers_first_job_by_more_than_its_share(world: Any, ask: Ask, seed: int) -> None:
-    """Between the moment a tenant comes and its first job nobody else is served more than twice, however many the
-    tenants, the jobs and the free slots: once for its own turn, once where the comer had just been served."""
+    """Between a tenant's first request and its first job no other tenant is served more than twice, however many the
+    tenants, the jobs and the free slots: once for its own turn, once where the new tenant had just been served."""
     dice, owners = random.Random(seed), [ask().owner for _ in range(12)]
     waiting: Counter[UUID] = Counter()
     served_meanwhile: dict[UUID, Counter[UUID]] = {}

@@ -1,4 +1,4 @@
-"""The spool: pictures come back as they went in, and a folder nobody named is removed."""
+"""The spool: pictures come back as they went in, and a folder of no known attempt is removed."""
 
 from pathlib import Path
 from uuid import uuid4

@@ -30,7 +30,7 @@ from atelier_render.providers.protocol import Capabilities, Input, ProviderJob, 
 from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_storage.keys import upload_key
 
-from .support.http_team import Team, working
+from .support.http_team import Team, run_team
 from .support.provider_script import OK, Scripted
 from .support.world import MemoryStore, worker_of
 
@@ -52,7 +52,7 @@ def phone() -> Image.Image:
     return SCENE.transpose(Image.Transpose.ROTATE_90)
 
 
-def masked(*, kind: str = "alpha") -> bytes:
+def half_mask(*, kind: str = "alpha") -> bytes:
     """The left half marked, as it lies before a picture of the phone."""
     left = np.zeros((HEIGHT, WIDTH), np.uint8)
     left[:, : WIDTH // 2] = 255
@@ -82,7 +82,7 @@ async def images() -> AsyncIterator[ImageWorkers]:
 
 
 @pytest.fixture(scope="module")
-async def simulated(simulator_url: str) -> AsyncIterator[Control]:
+async def simulator(simulator_url: str) -> AsyncIterator[Control]:
     async with Control(simulator_url) as control:
         yield control
 
@@ -104,30 +104,32 @@ def is_still(upload: UploadedImage) -> bool:
     return sides and upload.mode in ("RGB", "RGBA") and upload.frames == 1 and not upload.beside
 
 
-async def uploads_to_openai(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
-    provider = OpenAI(simulated.openai_key, ImageNormaliser(images), base_url=simulated.openai_url)
-    return await seen(provider, simulated, job_with(inputs, model="gpt-image-1.5"))
+async def uploads_to_openai(images: ImageWorkers, simulator: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
+    provider = OpenAI(simulator.openai_key, ImageNormaliser(images), base_url=simulator.openai_url)
+    return await submit_and_read_uploads(provider, simulator, job_with(inputs, model="gpt-image-1.5"))
 
 
-async def uploads_to_google(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
-    provider = Google(simulated.google_key, ImageNormaliser(images), base_url=simulated.google_url)
-    return await seen(provider, simulated, job_with(inputs))
+async def uploads_to_google(images: ImageWorkers, simulator: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
+    provider = Google(simulator.google_key, ImageNormaliser(images), base_url=simulator.google_url)
+    return await submit_and_read_uploads(provider, simulator, job_with(inputs))
 
 
-async def uploads_to_worker(images: ImageWorkers, simulated: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
-    with working() as team:
-        provider = team.connected()
+async def uploads_to_worker(images: ImageWorkers, simulator: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
+    with run_team() as team:
+        provider = team.connect()
         assert isinstance(await provider.submit(job_with(inputs, size="64x64")), Succeeded)
         await provider.close()
         return uploads_of(team)
 
 
-async def seen(provider: OpenAI | Google, simulated: Control, job: ProviderJob) -> list[UploadedImage]:
-    await simulated.forget()
+async def submit_and_read_uploads(
+    provider: OpenAI | Google, simulator: Control, job: ProviderJob
+) -> list[UploadedImage]:
+    await simulator.forget()
     outcome = await provider.submit(job)
     assert isinstance(outcome, Succeeded), outcome
     await provider.close()
-    (arrived,) = await simulated.requests()
+    (arrived,) = await simulator.requests()
     return list(arrived.uploads)
 
 
@@ -146,13 +148,13 @@ ELSEWHERE: dict[str, Callable[..., Any]] = {
 @pytest.mark.parametrize("provider", ELSEWHERE)
 @pytest.mark.parametrize("name", PICTURES)
 async def test_a_provider_elsewhere_gets_an_upright_still_and_a_mask_in_its_measures(
-    name: str, provider: str, images: ImageWorkers, stills: InputNormaliser, simulated: Control
+    name: str, provider: str, images: ImageWorkers, stills: InputNormaliser, simulator: Control
 ) -> None:
-    inputs = await stills.make([Input("mask", masked(kind="light")), Input("image", PICTURES[name])])
+    inputs = await stills.make([Input("mask", half_mask(kind="light")), Input("image", PICTURES[name])])
     assert isinstance(inputs, tuple), inputs
 
     picture, mask = sorted(
-        await ELSEWHERE[provider](images, simulated, inputs), key=lambda upload: upload.mode == "RGBA"
+        await ELSEWHERE[provider](images, simulator, inputs), key=lambda upload: upload.mode == "RGBA"
     )
 
     assert is_still(picture), picture
@@ -165,7 +167,7 @@ async def test_a_provider_elsewhere_gets_an_upright_still_and_a_mask_in_its_meas
 async def test_a_mask_of_another_size_is_brought_into_its_picture_s_whatever_says_what_is_marked(
     kind: str, stills: InputNormaliser
 ) -> None:
-    small = Image.open(io.BytesIO(masked(kind=kind))).resize((WIDTH // 2, HEIGHT // 2), Image.Resampling.NEAREST)
+    small = Image.open(io.BytesIO(half_mask(kind=kind))).resize((WIDTH // 2, HEIGHT // 2), Image.Resampling.NEAREST)
 
     made = await stills.make([Input("image", PICTURES["turned JPEG"]), Input("mask", file(small, "PNG"))])
 
@@ -201,7 +203,7 @@ async def test_every_provider_is_handed_the_still_and_not_the_file_that_came(
 
 
 async def test_texts_stay_as_they_are_and_the_order_is_kept(stills: InputNormaliser) -> None:
-    given = [Input("text", b"words"), Input("mask", masked()), Input("image", PICTURES["GIF"])]
+    given = [Input("text", b"words"), Input("mask", half_mask()), Input("image", PICTURES["GIF"])]
 
     made = await stills.make(given)
 

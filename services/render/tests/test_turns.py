@@ -1,4 +1,4 @@
-"""Turns between tenants: nobody waits behind another's backlog, and a claim costs the same however long that is."""
+"""Turns between tenants: none waits behind another's backlog, and a claim costs the same however long that is."""
 
 import asyncio
 from collections import Counter
@@ -138,14 +138,14 @@ async def test_a_tenants_urgent_jobs_go_first_but_take_no_turn_from_another(worl
     assert order == [job.generation_id for job in [*high, *normal, *low]]
 
 
-async def test_what_a_claim_reads_does_not_grow_with_the_backlog(world: Any, postgres: str, migrated: str) -> None:
+async def test_what_a_claim_reads_does_not_grow_with_the_backlog(world: Any, postgres: str, database_url: str) -> None:
     await pile_up(world, 1_000)
-    await testing.analyze(postgres, migrated)
+    await testing.analyze(postgres, database_url)
     small = await pages_read_by_a_claim(world)
 
     await pile_up(world, 50_000)
     stale = await pages_read_by_a_claim(world)
-    await testing.analyze(postgres, migrated)
+    await testing.analyze(postgres, database_url)
     large = await pages_read_by_a_claim(world)
 
     said = f"{small} pages with 1 000 jobs waiting, {stale} with 51 000, {large} when the planner knows"

@@ -17,13 +17,13 @@ PROVIDER_NAMES = tuple(
 """Of all that are simulated."""
 
 
-def _known(name: str) -> str:
+def _provider_name(name: str) -> str:
     if name not in PROVIDER_NAMES:
         raise ValueError(f"provider is one of {', '.join(PROVIDER_NAMES)}, not {name}")
     return name
 
 
-ProviderName = Annotated[str, AfterValidator(_known)]
+ProviderName = Annotated[str, AfterValidator(_provider_name)]
 Behaviour = Literal[
     "succeed",
     "slow",

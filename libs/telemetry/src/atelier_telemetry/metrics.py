@@ -40,7 +40,7 @@ OLDEST_OPEN = Gauge(
 PROJECTION_HEALED = Counter(
     "atelier_projection_healed_total", "Generations whose projection was repaired from the session", ["outcome"]
 )
-"""outcome: told (an event was lost), withdrawn (the request itself was)."""
+"""outcome: recovered (an event was lost), withdrawn (the request itself was)."""
 
 RECONCILE_FINDINGS = Gauge(
     "atelier_reconcile_findings", "Open disagreements between the records of the services", ["kind"]
@@ -60,14 +60,14 @@ LEASES_LOST = Counter("atelier_render_leases_lost_total", "Leases taken over aft
 ETA_RATIO = Histogram(
     "atelier_eta_ratio",
     "Seconds that finished renders took, as a multiple of the estimated seconds (p50)",
-    ["told"],
+    ["estimate"],
     buckets=(0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10),
 )
-"""told: queued (the first estimate, of waiting and rendering), started (of the render alone)."""
+"""estimate: queued (the first estimate, of waiting and rendering), started (of the render alone)."""
 ETA_KEPT = Counter(
     "atelier_eta_p90_total",
     "Finished renders by whether they took no longer than the estimated p90",
-    ["told", "within"],
+    ["estimate", "within"],
 )
 """within: yes, no. Nine of ten should be yes."""
 CONTENT_CHECKS = Counter(

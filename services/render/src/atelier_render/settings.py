@@ -40,18 +40,18 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     """Jobs of one tenant that may run at once in all processes together, even while workers are idle; 0: any number.
     Give every process the same value."""
     render_narrators: int = Field(default=2, ge=1, le=64)
-    """Texts read aloud at once, each in a process of its own."""
+    """Texts that are turned into speech at once, each in a process of its own."""
     render_image_workers: int = Field(default=2, ge=1, le=64)
     """Processes for image work; started with the first picture."""
     render_attempt_s: float = Field(default=10.0, gt=0)
     """Seconds after which a simulated timeout counts as a known failure."""
     render_reconcile_s: Annotated[float | None, EMPTY_IS_NONE] = Field(default=None, gt=0)
-    """Seconds to ask a provider what became of a submission whose answer was lost; 120 by default, 10 with local
+    """Seconds to look up a submission whose answer was lost at its provider; 120 by default, 10 with local
     settings."""
     render_provider_tries: int = Field(default=4, ge=1, le=20)
     """Submissions to one provider within one attempt, as long as its errors are transient."""
     render_retry_after_max_s: float = Field(default=30.0, ge=0)
-    """Longest ``Retry-After`` of a provider that is waited for; beyond it the next provider is asked."""
+    """Longest ``Retry-After`` of a provider that is waited for; beyond it the next provider is called."""
     render_provider_calls: Annotated[dict[str, PositiveInt], NoDecode, BeforeValidator(_pairs)] = Field(default={})
     """Concurrent calls to each remote provider in this process, as in ``openai=2,google=8``; 4 for one that is not
     named."""
@@ -74,13 +74,13 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     content_banned_words: str = ""
     """Words and phrases, comma-separated, that no prompt or text may contain."""
     moderation_url: Annotated[AnyHttpUrl | None, EMPTY_IS_NONE] = None
-    """Moderation service that is asked about each request before a provider is."""
+    """Moderation service that judges each request before it goes to a provider."""
     moderation_token: Annotated[SecretStr | None, EMPTY_IS_NONE] = None
     """Bearer token for the moderation service."""
     moderation_timeout_s: float = Field(default=5.0, gt=0, le=60.0)
     """Seconds to wait for one of its answers."""
     moderation_openai: Literal["on", "off"] = "off"
-    """Whether OpenAI's moderation endpoint is asked too; needs ``ATELIER_OPENAI_API_KEY``."""
+    """Whether OpenAI's moderation endpoint judges each request too; needs ``ATELIER_OPENAI_API_KEY``."""
     moderation_when_away: Literal["refuse", "allow"] = "refuse"
     """What happens while moderation is unavailable: ``refuse`` retries until the deadline and then fails, ``allow``
     goes on without it."""

@@ -19,7 +19,7 @@ BUSY = RateLimited(0.0)
 BROKEN = Succeeded((OK.pictures[0].__class__(b"not a picture", "image/png", 1, 1),), 1)
 
 
-async def ended(world: Any, request: RequestRender, *providers: Scripted) -> Any:
+async def run_to_end(world: Any, request: RequestRender, *providers: Scripted) -> Any:
     """The job's row, once a process with these providers has ended it."""
     process = world.process(lease_s=PATIENT_S, preferred=providers)
     await process.handle(request)
@@ -27,13 +27,13 @@ async def ended(world: Any, request: RequestRender, *providers: Scripted) -> Any
     return await world.until(request.generation_id, "done", "failed", "cancelled")
 
 
-async def lost(world: Any, dying: Any) -> None:
+async def kill_and_expire_leases(world: Any, dying: Any) -> None:
     """The process dies as by SIGKILL, and its leases have run out."""
     await dying.kill()
     await world.pool.execute("UPDATE jobs SET lease_until = now() - interval '1 s'")
 
 
-async def written(world: Any, request: RequestRender) -> list[tuple[object, ...]]:
+async def fetch_submissions(world: Any, request: RequestRender) -> list[tuple[object, ...]]:
     """What was written of the submissions: attempt, provider, state and outcome."""
     sql = """SELECT attempt, provider, state, outcome FROM submissions WHERE generation_id = $1 ORDER BY sent_at, id"""
     return [tuple(row) for row in await world.pool.fetch(sql, request.generation_id)]

@@ -57,14 +57,14 @@ class Team:
     faults: deque[tuple[str, Fault]] = field(default_factory=deque)
     ours: list[HttpWorker] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
-    """Nobody waits for anything any more."""
+    """Set when no test waits for an answer any more."""
 
     def start(self) -> None:
         """Starts, or starts again on the same port having forgotten everything."""
         team = self
 
         class Watched(REFERENCE.Worker):  # type: ignore[name-defined, misc]
-            """Notes what comes, and goes wrong when it shall."""
+            """Records each request and applies the next planned fault."""
 
             def parse_request(self) -> bool:
                 if not super().parse_request():
@@ -89,15 +89,15 @@ class Team:
         self.server.server_close()
 
     def next(self, method: str, *faults: Fault) -> None:
-        """The next requests of this method go so."""
+        """Plans faults for the next requests of this method."""
         self.faults.extend((method, fault) for fault in faults)
 
     def count(self, method: str) -> int:
         """Requests of a method so far."""
         return sum(path == method for path, _ in self.seen)
 
-    def connected(self, *, callback_url: str | None = None, **settings: Any) -> HttpWorker:
-        """Our side, impatient."""
+    def connect(self, *, callback_url: str | None = None, **settings: Any) -> HttpWorker:
+        """A provider of this worker with short timeouts."""
         offers = [
             {"kind": "image", "models": ["ours-1"], "sizes": ["64x64", "128x64"]},
             {"kind": "narration"},
@@ -114,18 +114,19 @@ class Team:
         for worker in self.ours:
             await worker.close()
 
-    def shall(self, outcome: str) -> None:
-        """Has the next request end so, in the words of the providers' suite."""
+    def fail_next(self, outcome: str) -> None:
+        """Plans the outcome of the next request, in the words of the providers' suite."""
         broken = [{"data": base64.b64encode(PNG[:-20] + bytes(20)).decode()}]
+        two = REFERENCE.make({"seed": 1, "n": 2})["outputs"]
         faults: dict[str, Fault] = {
-            "refused": answering(200, {"status": "refused", "reason": "not this"}),
-            "rate_limited": answering(429, Retry_After="7"),
-            "server_error": answering(500),
-            "lost_response": done_and_lost,
+            "refused": answer_with(200, {"status": "refused", "reason": "not this"}),
+            "rate_limited": answer_with(429, Retry_After="7"),
+            "server_error": answer_with(500),
+            "lost_response": work_and_lose_answer,
             "late_success": self._too_late,
-            "corrupt": answering(200, {"status": "succeeded", "outputs": broken}),
-            "oversized": answering(200, b" " * (ANSWER_BYTES_MAX + 1)),
-            "partial": answering(200, {"status": "partial", "outputs": REFERENCE.make({"seed": 1, "n": 2})["outputs"]}),
+            "corrupt": answer_with(200, {"status": "succeeded", "outputs": broken}),
+            "oversized": answer_with(200, b" " * (ANSWER_BYTES_MAX + 1)),
+            "partial": answer_with(200, {"status": "partial", "outputs": two}),
         }
         self.next("POST", faults[outcome])
 
@@ -146,13 +147,13 @@ def job(*data: Input, tell: Callable[[int], None] = lambda _: None, **spec: Any)
 
 
 async def at_work(team: Team) -> None:
-    """Until the worker has begun with a job."""
+    """Waits until the worker has begun a job."""
     while not team.asked:  # noqa: ASYNC110 - the worker is in a thread
         await asyncio.sleep(0.01)
 
 
 @contextmanager
-def working(images: ImageWorkers | None = None) -> Iterator[Team]:
+def run_team(images: ImageWorkers | None = None) -> Iterator[Team]:
     """A team at work."""
     team = Team(images=images)
     team.start()
@@ -163,7 +164,7 @@ def working(images: ImageWorkers | None = None) -> Iterator[Team]:
         team.stop()
 
 
-def answering(status: int, content: Any = None, **headers: str) -> Fault:
+def answer_with(status: int, content: Any = None, **headers: str) -> Fault:
     """Another answer than the worker's own."""
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
 
@@ -180,13 +181,13 @@ def answering(status: int, content: Any = None, **headers: str) -> Fault:
     return fault
 
 
-def done_and_lost(handler: Any) -> None:
-    """The worker does as it is asked, and its answer never arrives."""
+def work_and_lose_answer(handler: Any) -> None:
+    """The worker does the job, and its answer never arrives."""
     real, handler.wfile = handler.wfile, io.BytesIO()
     getattr(handler, f"do_{handler.command}")()
     handler.wfile, handler.close_connection = real, True
 
 
-def lost_on_the_way(handler: Any) -> None:
+def lose_request(handler: Any) -> None:
     """The connection breaks before the worker has done anything."""
     handler.close_connection = True

@@ -1,4 +1,4 @@
-"""A remote provider that answers by a script, and forgets nothing of what it was asked."""
+"""A remote provider that answers by a script and records every call."""
 
 import asyncio
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ HERE = Capabilities(OFFERS, reads_inputs=False)
 
 @dataclass
 class Scripted:
-    """Answers submissions and recalls in the order given; the last recall is answered for ever."""
+    """Answers submissions and recalls in order; the last recall's answer is repeated."""
 
     name: str
     answers: Sequence[ProviderOutcome | Exception] = ()

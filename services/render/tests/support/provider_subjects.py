@@ -1,4 +1,4 @@
-"""Who stands the providers' common suite, and how each is started, told and asked: to add one, write a ``@subject``.
+"""The providers that the common suite tests, and how each is started: to add one, write a ``@subject``.
 
 The services elsewhere are played by the provider simulator over real HTTP. With ATELIER_TEST_OPENAI_API_KEY or
 ATELIER_TEST_GOOGLE_API_KEY set, the real service stands the suite as well; that costs money.
@@ -30,7 +30,7 @@ from atelier_render.providers.simulator import Simulator
 from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_render.speech.process_pool import SpeechProcessPool
 
-from .http_team import SECRET, working
+from .http_team import SECRET, run_team
 from .real_services import REAL_KEYS
 from .tiny_diffusion import MODES, SIZES, save
 
@@ -53,18 +53,18 @@ class Subject:
 
     provider: Provider
     impatient: Provider | None = None
-    """The same, but that it waits no longer than a moment for an answer."""
+    """The same with a short timeout."""
     tell: Callable[[str], Awaitable[dict[str, Any]]] | None = None
-    """Arranges for an outcome; answers what the request must say for it. None for who cannot be told."""
+    """Arranges an outcome and returns the fields that the request needs for it. None: outcomes cannot be arranged."""
     arrived: Callable[[], Awaitable[list[ReceivedRequest]]] | None = None
-    """What reached the service, where somebody counts."""
+    """The requests that reached the service, where they are recorded."""
     cases: tuple[Mapping[str, Any], ...] | None = None
     """The requests that are made of it, where each costs time or money: else every value of every row is tried."""
     real: bool = False
-    """A service that somebody pays for, and that nobody counts for us."""
+    """A paid service, whose requests are not recorded."""
     secret: str | None = None
     faithful: bool = True
-    """Whether it makes what is asked of what is given; the pretending one looks at no input."""
+    """Whether the output follows the request and its inputs; the simulator looks at no input."""
 
 
 Start = Callable[[Tools], AbstractAsyncContextManager[Subject]]
@@ -72,7 +72,7 @@ Start = Callable[[Tools], AbstractAsyncContextManager[Subject]]
 
 @dataclass(frozen=True)
 class Entry:
-    """A subject that has not been started, and the outcomes it can be told to have."""
+    """A subject that has not been started, and the outcomes that can be arranged."""
 
     start: Start
     outcomes: tuple[str, ...] = ()
@@ -107,14 +107,14 @@ def subject(name: str, *, outcomes: tuple[str, ...] = ()) -> Callable[[Start], S
 @subject("local")
 @asynccontextmanager
 async def local(tools: Tools) -> AsyncIterator[Subject]:
-    """Composes here."""
+    """The local images."""
     yield Subject(Local(tools.images), cases=LOCAL_CASES)
 
 
 @subject("narration")
 @asynccontextmanager
 async def narration(tools: Tools) -> AsyncIterator[Subject]:
-    """Reads aloud here."""
+    """The local speech."""
     cases = ({"kind": "narration"}, {"kind": "narration", "audio_format": "wav", "language": "sv"})
     yield Subject(Narration(SpeechProcessPool(readers=1)), cases=cases)
 
@@ -122,7 +122,7 @@ async def narration(tools: Tools) -> AsyncIterator[Subject]:
 @subject("simulator", outcomes=("lost_response", "corrupt", "partial"))
 @asynccontextmanager
 async def simulator(tools: Tools) -> AsyncIterator[Subject]:
-    """Pretends."""
+    """The simulator."""
 
     async def tell(outcome: str) -> dict[str, Any]:
         return {"simulate": Simulation.model_validate({"outcome": outcome})}
@@ -131,7 +131,7 @@ async def simulator(tools: Tools) -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
-async def _simulated(tools: Tools, hosted: HostedProvider[Any], **settings: str) -> AsyncIterator[Subject]:
+async def simulate(tools: Tools, hosted: HostedProvider[Any], **settings: str) -> AsyncIterator[Subject]:
     """A hosted provider against the simulator, with the settings given over its own."""
     name = hosted.name
     key, own = tools.simulated.key_of(name), hosted.settings(base_url=tools.simulated.url_of(name), **settings)
@@ -151,22 +151,22 @@ async def _simulated(tools: Tools, hosted: HostedProvider[Any], **settings: str)
 
 
 for _hosted in HOSTED:
-    SUBJECTS[_hosted.name] = Entry(partial(_simulated, hosted=_hosted), REMOTE)
+    SUBJECTS[_hosted.name] = Entry(partial(simulate, hosted=_hosted), REMOTE)
 # OpenAI's format as it is sent to a server that still has the old models.
-SUBJECTS["openai-compatible"] = Entry(partial(_simulated, hosted=OPENAI, retired_models="send"), REMOTE)
+SUBJECTS["openai-compatible"] = Entry(partial(simulate, hosted=OPENAI, retired_models="send"), REMOTE)
 
 
 @subject("http", outcomes=tuple(outcome for outcome in REMOTE if outcome != "out_of_quota"))
 @asynccontextmanager
 async def http(tools: Tools) -> AsyncIterator[Subject]:
     """The worker that the docs show, as a team's own."""
-    with working(tools.images) as team:
+    with run_team(tools.images) as team:
         row = {"kind": "image", "models": ["ours-1", "ours-2"], "sizes": ["64x64", "96x64"], "formats": ["png", "webp"]}
         offers = [row | {"modes": ["words", "edit", "variation"]}]
-        patient, impatient = team.connected(offers=offers), team.connected(offers=offers, answer_s=IMPATIENT_S)
+        patient, impatient = team.connect(offers=offers), team.connect(offers=offers, answer_s=IMPATIENT_S)
 
         async def tell(outcome: str) -> dict[str, Any]:
-            team.shall(outcome)
+            team.fail_next(outcome)
             return {}
 
         yield Subject(patient, impatient, tell, secret=SECRET)

@@ -1,4 +1,4 @@
-"""Which services elsewhere are real in a run of the providers' suite; told apart, for it loads none of their SDKs."""
+"""Which services are real in a run of the providers' suite; a module of its own, since it loads none of their SDKs."""
 
 import os
 
@@ -6,11 +6,11 @@ from atelier_contracts.image_models import HOSTED_PROVIDERS
 from atelier_render.providers.diffusion.settings import missing
 
 REAL_KEYS: dict[str, str] = {name: f"ATELIER_TEST_{name.upper()}_API_KEY" for name in HOSTED_PROVIDERS}
-"""Names of our own: a key that lies in the environment for something else shall pay for no test."""
+"""Names of our own, so that a key in the environment for something else pays for no test."""
 
 
 def real_services() -> str:
-    """One line for whoever reads the run."""
+    """One line for the report of the run."""
     said = [f"{name} {_how(variable)}" for name, variable in REAL_KEYS.items()]
     return f"providers' suite: {', '.join(said)}"
 

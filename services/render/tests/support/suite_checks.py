@@ -20,8 +20,8 @@ from atelier_render.providers.toolkit.narration_script import CONTENT_TYPES as S
 from .provider_subjects import Subject
 
 
-def asked_of(offer: Offer, place: int) -> dict[str, Any]:
-    """A request that the row covers: the value at a place of each of its lists, beginning anew where one is short."""
+def spec_of(offer: Offer, place: int) -> dict[str, Any]:
+    """A request that the row covers: the value at this place of each of its lists; short lists repeat."""
     lists = {
         "mode": offer.modes,
         "model": offer.models,
@@ -42,7 +42,7 @@ def rows(subject: Subject) -> list[dict[str, Any]]:
     found = []
     for offer in subject.provider.capabilities.offers:
         longest = max(2, len(offer.modes), len(offer.models), len(offer.sizes))
-        found += [asked_of(offer, place) for place in range(longest)]
+        found += [spec_of(offer, place) for place in range(longest)]
     return found
 
 
@@ -52,7 +52,7 @@ def pictures(outcome: ProviderOutcome) -> tuple[Picture, ...]:
 
 
 def check(subject: Subject, job: ProviderJob, made: Picture) -> None:
-    """What is said of a picture or a sound is what its bytes are, and is what was asked for."""
+    """The metadata of a picture or a sound agrees with its bytes and with the request."""
     spec = job.spec
     assert flaw(made) is None
     assert type_of(made.data) == made.content_type

@@ -1,4 +1,4 @@
-"""A diffusion model of half a megabyte with random weights: it paints noise, but it is asked like a large one."""
+"""A diffusion model of half a megabyte with random weights: it paints noise, through the calls of a large one."""
 
 import json
 from pathlib import Path

@@ -119,7 +119,7 @@ class Process:
         self.tasks = [asyncio.create_task(loop) for loop in [*loops, self._take_over()]]
 
     async def kill(self) -> None:
-        """Dies as by SIGKILL: nothing is given back, nobody beats."""
+        """Dies as by SIGKILL: nothing is given back, no lease is renewed."""
         dying = [*self.tasks, *(a.task for a in self.scheduler._attempts.values() if a.task)]
         for task in dying:
             task.cancel("lost")  # a provider that could still call its service would cancel there
@@ -159,7 +159,7 @@ class World:
         rows = await self.pool.fetch("SELECT name, body FROM outbox ORDER BY created_at, id")
         return [row["name"].split(".")[1] for row in rows if str(generation_id) in row["body"]]
 
-    async def said(self, generation_id: UUID, name: str) -> dict[str, Any]:
+    async def message_of(self, generation_id: UUID, name: str) -> dict[str, Any]:
         """The body of the one message of that name about a generation."""
         sql = "SELECT body::jsonb AS body FROM outbox WHERE name = $1 AND body::jsonb ->> 'generation_id' = $2"
         rows = await self.pool.fetch(sql, f"render.{name}.v1", str(generation_id))
@@ -187,7 +187,7 @@ class World:
             raise TimeoutError(f"the job {generation_id} is {row['state']}, not {' or '.join(states)}") from None
         return row
 
-    async def miscounted(self) -> list[asyncpg.Record]:
+    async def find_miscounts(self) -> list[asyncpg.Record]:
         """Tenant queues whose counters differ from the jobs there are; empty when all is well."""
         return await self.pool.fetch(
             """SELECT * FROM tenant_queues t FULL JOIN (
@@ -207,7 +207,7 @@ class Studio:
     worker: Worker
 
     async def render(self, request: RequestRender, *, attempt: int = 1, remaining_s: float = 30.0) -> JobResult:
-        """What becomes of an attempt."""
+        """The result of one attempt."""
         job = Job(request.generation_id, attempt, request.owner, request.spec, "paced", None, remaining_s)
         return await self.worker.perform(Attempt(job, INVALID_SPAN))
 
@@ -248,8 +248,8 @@ def worker_of(
     )
 
 
-def asked(owner: Owner | None = None, *, deadline_s: float = 60.0, **spec: Any) -> RequestRender:
-    """A request, instant unless told otherwise."""
+def new_request(owner: Owner | None = None, *, deadline_s: float = 60.0, **spec: Any) -> RequestRender:
+    """A request, instant unless ``simulate`` says otherwise."""
     simulate = spec.pop("simulate", Simulation(picture=False))
     return RequestRender(
         generation_id=uuid7(),
@@ -260,5 +260,5 @@ def asked(owner: Owner | None = None, *, deadline_s: float = 60.0, **spec: Any) 
 
 
 def tenant() -> Owner:
-    """Somebody new."""
+    """A new store."""
     return Owner(kind="store", id=uuid4())

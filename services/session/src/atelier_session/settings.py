@@ -20,7 +20,7 @@ class Settings(BrokerSettings, TelemetrySettings):
     session_resend_s: float = Field(default=30.0, gt=0)
     """Seconds that billing or render may take to answer before a command is sent again; doubled each time."""
     billing_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8082")
-    """Billing's internal HTTP API, asked about holds whose settlement is overdue."""
+    """Billing's internal HTTP API, read for holds whose settlement is overdue."""
     session_timer_every_s: float = Field(default=1.0, gt=0)
     """Seconds between looks at the timers in the database."""
     render_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8083")

@@ -67,7 +67,7 @@ class Build:
         return {int(known[f"ATELIER_{service.upper()}_PID"]): service for service in SERVICES}
 
     def _command(self, verb: str, settings: Mapping[str, str]) -> None:
-        env = {**_passed(), **settings, "PROFILE": self.profile, "ATELIER_RUN_DIR": str(self.run)}
+        env = {**_environment(), **settings, "PROFILE": self.profile, "ATELIER_RUN_DIR": str(self.run)}
         _run([self.root / ".venv/bin/atelier", verb], self.root, env)
 
 
@@ -103,12 +103,12 @@ def _share_tools(root: Path) -> None:
 
 def _install(root: Path) -> None:
     uv = run_dir() / "tools" / "bin" / "uv"
-    env = {**_passed(), "UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    env = {**_environment(), "UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
     python = Path(sys.executable).resolve()
     _run([uv, "sync", "--frozen", "--all-packages", "--no-dev", "--quiet", "--python", python], root, env)
 
 
-def _passed() -> dict[str, str]:
+def _environment() -> dict[str, str]:
     return {name: os.environ[name] for name in PASSED if name in os.environ}
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import aio_pika
 
 from atelier_local.api_client.client import AdminClient
-from atelier_local.bench import batched_floor, floor, load
+from atelier_local.bench import batch_floor, floor, load
 from atelier_local.bench.builds import Build
 from atelier_local.bench.processor_time import milliseconds_each, processor_time
 from atelier_local.errors import StackError
@@ -121,7 +121,7 @@ class BatchedFloorContender:
     async def run(self, in_flight: int, generations: int) -> Sample | None:
         if in_flight == 1:
             return None
-        rate = await batched_floor.measure(self.url, batch=in_flight, generations=generations * 5)
+        rate = await batch_floor.measure(self.url, batch=in_flight, generations=generations * 5)
         return Sample(self.name, in_flight, 0, rate)
 
 

@@ -18,7 +18,7 @@ async def run_rounds(
     scale: float,
     show: Callable[[Sample], object],
 ) -> list[Sample]:
-    """Each contender at each level in each round; ``scale`` shortens or lengthens them all, ``show`` hears of each."""
+    """Each contender at each level in each round; ``scale`` shortens or lengthens them all, ``show`` receives each."""
     samples: list[Sample] = []
     for number in range(rounds):
         for level in levels:

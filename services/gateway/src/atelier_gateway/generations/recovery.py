@@ -54,7 +54,7 @@ class ProjectionRecovery:
         except PeerUnavailable as error:
             logger.warning("status of %d stalled generations unavailable, asking again later: %s", len(ids), error)
             return
-        await self._heal("told", [_event(told) for events in known.values() for told in events])
+        await self._heal("recovered", [_event(told) for events in known.values() for told in events])
         lost = await stalled.record_answer(pool, ids, [id_ for id_ in ids if id_ not in known])
         await self._heal("withdrawn", await self._withdraw_unknown(lost))
 

@@ -46,7 +46,7 @@ class SpeechProcessPool:
     async def read(
         self, text: str, *, language: str, audio_format: AudioFormat, tell: Callable[[int], None]
     ) -> Audio | NotRead:
-        """The text as audio; ``tell`` takes percentages on the way. Raises ReaderDied. Cancelling ends the process."""
+        """The text as audio; the callback takes percentages. Raises ReaderDied. Cancelling ends the process."""
         async with self._slots:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "atelier_render.speech.child", str(os.getpid()), str(self._memory_bytes)),
