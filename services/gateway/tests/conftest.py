@@ -83,7 +83,7 @@ async def running(
                 for door in (ByPath(app), httpx.ASGITransport(app.public), httpx.ASGITransport(app.operations))
             ]
             container = app.public.state.container
-            yield World(both, public, operations, pool, neighbours, to_broker, to_database, container)
+            yield World(both, public, operations, pool, neighbours, to_broker, to_database, container, app)
         await pool.close()
         await neighbours.close()
     await to_broker.close()

@@ -46,6 +46,7 @@ from atelier_gateway.rate_limits.backends import open_windows
 from atelier_gateway.rate_limits.limiter import RateLimiter
 from atelier_gateway.settings import Settings
 from atelier_gateway.surfaces import (
+    DIRECT,
     LARGER_BODIES,
     OPERATIONS,
     PUBLIC,
@@ -56,6 +57,7 @@ from atelier_gateway.surfaces.native.responses import generation_view
 from atelier_gateway.surfaces.openapi import DocumentedFastAPI
 from atelier_gateway.surfaces.webhooks.openapi_webhooks import describe
 from atelier_gateway.web import client_ip as clients
+from atelier_gateway.web.direct_routes import DirectAnswers
 from atelier_gateway.web.problems import Problem, problem_for_status
 from atelier_gateway.webhooks import delivery_store
 from atelier_gateway.webhooks.dispatcher import DispatchPolicy, WebhookDispatcher
@@ -139,7 +141,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
         }
         app.include_router(health_router(checks, name_parts=False))
         operations.include_router(operations_router(checks))
-        add_surfaces(app, operations, container)
+        add_surfaces(public, operations, container)
         yield
         await container.bus.stop()
         await container.peers.close()
@@ -154,8 +156,10 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
     return Listeners(public, operations, operations_port=settings.operations_port)
 
 
-def add_surfaces(public: FastAPI, operations: FastAPI, container: Container) -> None:
+def add_surfaces(public: DocumentedFastAPI, operations: FastAPI, container: Container) -> None:
     """Gives each listener its surfaces and their pages. No server is needed for that."""
+    for surface in DIRECT:
+        public.direct_routes.add(surface.direct_routes(container))
     for listener, surfaces in ((public, PUBLIC), (operations, OPERATIONS)):
         listener.include_router(pages.router())
         for surface in surfaces:
@@ -163,11 +167,12 @@ def add_surfaces(public: FastAPI, operations: FastAPI, container: Container) -> 
     describe(public.webhooks)
 
 
-def _listener(settings: Settings, **how: Any) -> FastAPI:
+def _listener(settings: Settings, **how: Any) -> DocumentedFastAPI:
     """What is reached through one of our doors, with what stands before every route."""
     app = DocumentedFastAPI(docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST, **how)
     # A redirect would be built from the Host header, and a client that follows it repeats its body and its key there.
     app.router.redirect_slashes = False
+    app.add_middleware(DirectAnswers, shape_of=shape_of)
     app.add_middleware(
         FailedLogins,
         per_minute=settings.failed_logins_per_minute,

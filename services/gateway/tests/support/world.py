@@ -58,6 +58,7 @@ class World:
     to_broker: Link
     to_database: Link
     container: Container
+    listeners: Listeners
 
     async def store(self, name: str = "Acme") -> tuple[UUID, dict[str, str]]:
         """A new store: its id, and the headers that act for it."""

@@ -10,6 +10,9 @@ PUBLIC = (b2b, native, trpc, form, images, openai, onmodel, stories, webhooks)
 OPERATIONS = (admin,)
 """What operators reach, on a listener of its own."""
 
+DIRECT = (b2b, native)
+"""Those with ``direct_routes(container)``: operations that clients call most, answered in front of the framework."""
+
 ROUTED = (*PUBLIC, *OPERATIONS)
 """All of them."""
 

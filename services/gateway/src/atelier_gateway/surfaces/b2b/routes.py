@@ -14,6 +14,7 @@ from atelier_gateway.surfaces.b2b import openapi
 from atelier_gateway.surfaces.b2b.create import build_draft
 from atelier_gateway.surfaces.b2b.requests import TryOnRequest
 from atelier_gateway.surfaces.b2b.responses import PREFIX, RESPONSES, SURFACE, envelope, try_on_view, upload_envelope
+from atelier_gateway.web.direct_routes import DirectRoute
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
 from atelier_gateway.web.pagination import parse_page, split_page
 from atelier_gateway.web.problems import not_found
@@ -25,15 +26,14 @@ LIST_DEFAULT, LIST_MAX = 20, 100
 def router(container: Container) -> APIRouter:
     """The routes of the surface."""
     routes = APIRouter(prefix=PREFIX, tags=["B2B try-on"])
+    create, get = (route.answer for route in direct_routes(container))
 
     @routes.post(
         "/generation/create", status_code=201, responses=openapi.CREATED, openapi_extra=body_schema(TryOnRequest)
     )
     async def create_try_on(request: Request) -> Response:
         """Create a virtual try-on. One credit is held until the picture is delivered."""
-        principal = await container.authenticator.authenticate_store(request.headers)
-        draft = await build_draft(container, request, principal.owner)
-        return await container.creator.create(principal, draft, RESPONSES)
+        return await create(request)
 
     @routes.get("/generation", responses=openapi.LISTED, openapi_extra=openapi.PAGING)
     async def list_try_ons(request: Request) -> Response:
@@ -50,9 +50,7 @@ def router(container: Container) -> APIRouter:
     @routes.get("/generation/{id}", responses=openapi.READ)
     async def get_try_on(request: Request, id: str) -> Response:
         """Get a try-on session, with its picture once there is one."""
-        principal = await container.authenticator.authenticate_store(request.headers)
-        generation = await _load_session(container, id, principal.owner)
-        return json_response(envelope(try_on_view(generation, container.objects)))
+        return await get(request, id)
 
     @routes.post("/uploads", status_code=201, responses=openapi.OFFERED, openapi_extra=body_schema(UploadRequest))
     async def create_try_on_upload(request: Request) -> Response:
@@ -63,6 +61,25 @@ def router(container: Container) -> APIRouter:
         )
 
     return routes
+
+
+def direct_routes(container: Container) -> list[DirectRoute]:
+    """Create and read: what stores call most."""
+
+    async def create(request: Request) -> Response:
+        principal = await container.authenticator.authenticate_store(request.headers)
+        draft = await build_draft(container, request, principal.owner)
+        return await container.creator.create(principal, draft, RESPONSES)
+
+    async def get(request: Request, id_: str) -> Response:
+        principal = await container.authenticator.authenticate_store(request.headers)
+        generation = await _load_session(container, id_, principal.owner)
+        return json_response(envelope(try_on_view(generation, container.objects)))
+
+    return [
+        DirectRoute("POST", f"{PREFIX}/generation/create", create),
+        DirectRoute("GET", f"{PREFIX}/generation/{{id}}", get),
+    ]
 
 
 async def _load_session(container: Container, id_: str, owner: Owner) -> Generation:

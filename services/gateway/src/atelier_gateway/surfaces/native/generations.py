@@ -29,6 +29,7 @@ from atelier_gateway.surfaces.native.create import build_draft, parse_create
 from atelier_gateway.surfaces.native.inline_inputs import create_with_inline_inputs
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.surfaces.native.responses import NO_QUEUE_POSITION, STATUSES, generation_view, render_accepted
+from atelier_gateway.web.direct_routes import DirectRoute
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
 from atelier_gateway.web.pagination import parse_page, split_page
 from atelier_gateway.web.problems import field_problem, not_found, problem_json
@@ -64,16 +65,13 @@ def router(container: Container) -> APIRouter:
     """Routes that create, read and list generations."""
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
     public_url = container.settings.public_root
-    shape = SurfaceResponses("native", CREATE, lambda generation: render_accepted(generation, public_url), problem_json)
+    create, get = (route.answer for route in direct_routes(container))
     takes_create = body_schema(GenerationRequest) | {"parameters": [openapi.KEY, PREFER, openapi.WORKSPACE]}
-    per_owner = owner_rule(container.settings.native_requests_per_minute)
 
     @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
     async def create_generation(request: Request) -> Response:
         """Create a generation. Its price is held until it has ended; only what is delivered is charged."""
-        return await with_rate_limits(
-            container.rate_limiter, lambda gate: _create(container, request, gate, per_owner, shape)
-        )
+        return await create(request)
 
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
     async def list_generations(request: Request) -> Response:
@@ -84,12 +82,32 @@ def router(container: Container) -> APIRouter:
     @routes.get("/generations/{id}", responses=SHOWN)
     async def get_generation(request: Request, id: str) -> Response:
         """Get a generation, with its outputs once there are some."""
-        generation = await load_owned(container, request, id)
+        return await get(request, id)
+
+    return routes
+
+
+def direct_routes(container: Container) -> list[DirectRoute]:
+    """Create and read: what clients call most."""
+    public_url = container.settings.public_root
+    shape = SurfaceResponses("native", CREATE, lambda generation: render_accepted(generation, public_url), problem_json)
+    per_owner = owner_rule(container.settings.native_requests_per_minute)
+
+    async def create(request: Request) -> Response:
+        return await with_rate_limits(
+            container.rate_limiter, lambda gate: _create(container, request, gate, per_owner, shape)
+        )
+
+    async def get(request: Request, id_: str) -> Response:
+        generation = await load_owned(container, request, id_)
         return json_response(
             generation_view(generation, container.objects, public_url, await _queue_position(container, generation))
         )
 
-    return routes
+    return [
+        DirectRoute("POST", f"{PREFIX}/generations", create),
+        DirectRoute("GET", f"{PREFIX}/generations/{{id}}", get),
+    ]
 
 
 async def _create(

@@ -12,7 +12,9 @@ from atelier_gateway.surfaces.native import (
     problem_pages,
     uploads,
 )
+from atelier_gateway.surfaces.native.generations import direct_routes
 
+__all__ = ["PICTURE_PATHS", "direct_routes", "router"]
 PICTURE_PATHS = (f"{generations.PREFIX}/generations", f"{generations.PREFIX}/quotes")
 """The paths whose bodies may carry images."""
 
