@@ -3,15 +3,18 @@
 Which one a request came through is told by the socket that took it, never by what the request says of itself.
 """
 
+from typing import TYPE_CHECKING
+
 from starlette.types import Receive, Scope, Send
 
-from atelier_gateway.surfaces.openapi import DocumentedFastAPI
+if TYPE_CHECKING:
+    from atelier_gateway.surfaces.openapi import DocumentedFastAPI
 
 
 class Listeners:
     """The ASGI application of the process. Its life is the public application's; both share its parts."""
 
-    def __init__(self, public: DocumentedFastAPI, operations: DocumentedFastAPI, *, operations_port: int) -> None:
+    def __init__(self, public: "DocumentedFastAPI", operations: "DocumentedFastAPI", *, operations_port: int) -> None:
         self.public = public
         self.operations = operations
         self._operations_port = operations_port
