@@ -9,10 +9,16 @@ readonly log=$tools/setup.log
 readonly stamp=$tools/stamp
 readonly viewer=deploy/local/traces
 readonly uv_wanted='uv>=0.9,<0.14'
+readonly interpreter=deploy/local/src/atelier_local/bench/interpreter.py
 readonly rabbitmq_scripts=/usr/lib/rabbitmq/lib
 
 main() {
   local state
+  if [[ ${1:-} == --which-python ]]; then
+    find_python
+    echo "$python"
+    return
+  fi
   state=$(state_of_inputs)
   if is_done "$state"; then
     return
@@ -47,15 +53,25 @@ has_rabbitmq() { compgen -G "$rabbitmq_scripts/rabbitmq_server-*/sbin/rabbitmq-s
 has_pgbouncer() { [[ -x /usr/sbin/pgbouncer ]]; }
 has_viewer() { [[ -f $tools/traces/node_modules/autotel-devtools/dist/cli.js || -f $tools/traces/skipped ]]; }
 
+# An interpreter built with profile-guided optimisation, where there is one; else the first that is new enough.
 find_python() {
-  local candidate
-  for candidate in python3 python3.11 python3.12 python3.13 python3.14; do
-    if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
-      python=$(command -v "$candidate")
-      return
-    fi
-  done
-  fail "Atelier needs Python 3.11 or newer and this machine has none; install it with: sudo apt-get install python3"
+  local candidate status
+  first_python=
+  while read -r candidate; do
+    status=0
+    "$candidate" "$interpreter" >/dev/null 2>&1 || status=$?
+    case $status in
+      0)
+        python=$candidate
+        first_python=${first_python:-$candidate}
+        return
+        ;;
+      3) first_python=${first_python:-$candidate} ;;
+    esac
+  done < <(type -ap python3 python3.11 python3.12 python3.13 python3.14)
+  python=$first_python
+  [[ $python ]] ||
+    fail "Atelier needs Python 3.11 or newer and this machine has none; install it with: sudo apt-get install python3"
 }
 
 install_system_packages() {
@@ -64,7 +80,7 @@ install_system_packages() {
   has_pgbouncer || missing+=(pgbouncer) # for the tests alone
   command -v setpriv >/dev/null || missing+=(util-linux)
   command -v curl >/dev/null || missing+=(curl)
-  [[ -x $tools/bin/uv ]] || "$python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("$("$python" -c \
+  [[ -x $tools/bin/uv ]] || "$first_python" -c 'import ensurepip, venv' 2>/dev/null || missing+=("$("$first_python" -c \
     'import sys; print("python%d.%d-venv" % sys.version_info[:2])')")
   ((${#missing[@]})) || return 0
 
@@ -109,7 +125,7 @@ install_uv() {
 }
 
 make_tools() {
-  "$python" -m venv --clear "$tools/venv"
+  "$first_python" -m venv --clear "$tools/venv"
   "$tools/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$uv_wanted"
   mkdir -p "$tools/bin"
   ln -sf ../venv/bin/uv "$tools/bin/uv"
@@ -171,4 +187,4 @@ fail() {
   exit 1
 }
 
-main
+main "$@"

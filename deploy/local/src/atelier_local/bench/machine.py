@@ -2,8 +2,9 @@
 
 import os
 import platform
-import sysconfig
 from pathlib import Path
+
+from atelier_local.bench.interpreter import is_optimised
 
 
 def describe_machine() -> list[str]:
@@ -13,18 +14,6 @@ def describe_machine() -> list[str]:
         f"machine: {_processors()}, load average {' '.join(f'{load:.1f}' for load in os.getloadavg())}",
         f"interpreter: {platform.python_implementation()} {platform.python_version()}, {optimised}",
     ]
-
-
-def is_optimised() -> bool:
-    """Whether this interpreter was built with profile-guided optimisation. Debian's and Ubuntu's are, though their
-    configuration does not say so; they are known by their own installation scheme."""
-    arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    flags = sysconfig.get_config_var("PY_CORE_CFLAGS") or ""
-    return (
-        "--enable-optimizations" in arguments
-        or "-fprofile-use" in flags
-        or "deb_system" in sysconfig.get_scheme_names()
-    )
 
 
 def _processors() -> str:
