@@ -21,6 +21,8 @@ class Oracle:
     holds: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     charged: Counter[UUID] = field(default_factory=Counter)
     expired: Counter[UUID] = field(default_factory=Counter)
+    taken: Counter[UUID] = field(default_factory=Counter)
+    """Granted by mistake and taken back, by owner."""
 
     def after(self, *batches: list[Command]) -> "tuple[Oracle, list[list[tuple[Any, ...]] | None]]":
         """The books after these batches in this order, and each one's answers; None for a batch that holds poison,
@@ -40,7 +42,8 @@ class Oracle:
         """Granted, available, held, captured, expired."""
         given = [grant for grant in self.grants.values() if grant["owner"] == owner]
         held = sum(h["credits"] for h in self.holds.values() if h["owner"] == owner and h["state"] == "open")
-        granted, available = sum(g["credits"] for g in given), sum(g["left"] for g in given)
+        granted = sum(g["credits"] for g in given) - self.taken[owner]
+        available = sum(g["left"] for g in given)
         return granted, available, held, self.charged[owner], self.expired[owner]
 
     def state(self) -> dict[UUID, tuple[str, int, int]]:
@@ -76,6 +79,36 @@ class Oracle:
                 if hold["state"] == "open":
                     self._settle(hold, 0, "refunded")
                 return "refunded", hold["refunded"]
+
+    def return_credit(self, generation: UUID, credits: int | None) -> int | None:
+        """Gives back so many credits of a charge, all where it is None; answers how many, None for a refusal."""
+        hold = self.holds.get(generation, {"charged": []})
+        charged = hold.get("charged", [])
+        total = sum(lot[1] for lot in charged)
+        wanted = total if credits is None else credits
+        if not total or wanted > total:
+            return None
+        left = wanted
+        for lot in reversed(charged):
+            moved = min(left, lot[1])
+            lot[1] -= moved
+            left -= moved
+            self.grants[lot[0]]["left"] += moved
+        self.charged[hold["owner"]] -= wanted
+        self._expire(hold["owner"])
+        return wanted
+
+    def take_back(self, owner: UUID, credits: int | None) -> int:
+        """Takes so many of the owner's available credits, all where it is None; answers how many there were."""
+        self._expire(owner)
+        mine = [(id_, grant) for id_, grant in self.grants.items() if grant["owner"] == owner]
+        wanted, taken = sum(grant["left"] for _, grant in mine) if credits is None else credits, 0
+        for _, grant in sorted(mine, key=lambda pair: (pair[1]["priority"], pair[1]["expires"], pair[0])):
+            part = min(wanted - taken, grant["left"])
+            grant["left"] -= part
+            taken += part
+        self.taken[owner] += taken
+        return taken
 
     def run_out(self, grant: UUID) -> None:
         """Its time has passed; its remainder expires with the next command or sweep."""
@@ -114,11 +147,12 @@ class Oracle:
         return "deducted", wanted
 
     def _settle(self, hold: dict[str, Any], charge: int, state: str) -> None:
-        hold |= {"state": state, "captured": charge, "refunded": hold["credits"] - charge}
+        hold |= {"state": state, "captured": charge, "refunded": hold["credits"] - charge, "charged": []}
         self.charged[hold["owner"]] += charge
         for grant, credits in hold["lots"]:
             kept = min(charge, credits)
             charge -= kept
+            hold["charged"].append([grant, kept])
             self.grants[grant]["left"] += credits - kept
         self._expire(hold["owner"])
 

@@ -5,7 +5,7 @@
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
@@ -25,8 +25,10 @@ from hypothesis.stateful import (
 )
 
 from atelier_billing import handlers
+from atelier_billing.correction_handlers import handle_corrections
 from atelier_billing.verification import verify
 from atelier_contracts import (
+    BooksCorrected,
     CaptureCredit,
     CreditCaptured,
     CreditDeclined,
@@ -38,6 +40,8 @@ from atelier_contracts import (
     Owner,
     RefundCredit,
     ReserveCredit,
+    ReturnCredit,
+    TakeBackCredit,
     Work,
     wrap,
 )
@@ -112,6 +116,36 @@ class BooksMachine(RuleBasedStateMachine):
     def a_crash_before_the_commit(self, acts: list[tuple[Any, ...]]) -> None:
         with pytest.raises((_Crash, Poison)):
             self.runner.run(self._handle(self._batch(acts), crash=True))
+
+    @rule(generation=st.integers(0, 7), credits=st.none() | st.integers(1, 6), again=st.booleans())
+    def a_return(self, generation: int, credits: int | None, *, again: bool) -> None:
+        id_ = self._generation(generation)
+        command = ReturnCredit(correction_id=uuid4(), generation_id=id_, credits=credits, reason="test")
+        self._correct(command, again, lambda oracle: oracle.return_credit(id_, credits))
+
+    @rule(owner=st.integers(0, 1), credits=st.none() | st.integers(1, 12), again=st.booleans())
+    def a_grant_taken_back(self, owner: int, credits: int | None, *, again: bool) -> None:
+        whose = self.owners[owner]
+        command = TakeBackCredit(correction_id=uuid4(), owner=whose, credits=credits, reason="test")
+        self._correct(command, again, lambda oracle: oracle.take_back(whose.id, credits))
+
+    def _correct(
+        self, command: ReturnCredit | TakeBackCredit, again: bool, expect: Callable[[Oracle], int | None]
+    ) -> None:
+        replies = [self.runner.run(self._handle_correction(command)) for _ in range(1 + again)]
+        moved = {None if reply.refused else reply.credits for reply in replies}
+        assert len(moved) == 1 and [reply.corrected_before for reply in replies] == [False, True][: len(replies)]
+        expected = {expect(oracle) for oracle in self.oracles}
+        assert moved <= expected
+        actual = self.runner.run(self._books())
+        self.oracles = [oracle for oracle in self.oracles if self._expected(oracle) == actual] or self.oracles[:1]
+
+    async def _handle_correction(self, command: ReturnCredit | TakeBackCredit) -> BooksCorrected:
+        delivery = Delivery(wrap(command, source="test"))
+        async with self.unit.once("billing.corrections", [delivery], dispatch=False) as tx:
+            await handle_corrections(tx)
+        (reply,) = (e.message for e in tx.emitted if isinstance(e.message, BooksCorrected))
+        return reply
 
     @rule(number=st.integers(0, 99))
     def a_grant_runs_out(self, number: int) -> None:

@@ -1,15 +1,19 @@
 """The messages on the bus: versioned classes, their envelope, and which queue receives which."""
 
 from atelier_contracts.billing import (
+    BooksCorrected,
     CaptureCredit,
     CreditCaptured,
     CreditDeclined,
     CreditDeducted,
     CreditGranted,
     CreditRefunded,
+    CreditReturned,
     GrantCredit,
     RefundCredit,
     ReserveCredit,
+    ReturnCredit,
+    TakeBackCredit,
 )
 from atelier_contracts.gateway import CancelRequested, GenerationDeleted, GenerationRequested
 from atelier_contracts.message import Command, Envelope, Event, Message, Undecodable, unwrap, wrap
@@ -46,6 +50,7 @@ from atelier_contracts.value_objects import (
 __all__ = [
     "Artefact",
     "ArtefactsExpired",
+    "BooksCorrected",
     "CancelRender",
     "CancelRequested",
     "CaptureCredit",
@@ -56,6 +61,7 @@ __all__ = [
     "CreditDeducted",
     "CreditGranted",
     "CreditRefunded",
+    "CreditReturned",
     "DiscardRender",
     "Envelope",
     "Event",
@@ -80,7 +86,9 @@ __all__ = [
     "RenderStarted",
     "RequestRender",
     "ReserveCredit",
+    "ReturnCredit",
     "Simulation",
+    "TakeBackCredit",
     "Tuning",
     "Undecodable",
     "Work",

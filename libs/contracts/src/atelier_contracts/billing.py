@@ -10,6 +10,8 @@ from atelier_contracts.message import Command, Event, Message
 from atelier_contracts.value_objects import CREDITS_MAX, N_MAX, Owner, Work
 
 DeclineReason = Literal["insufficient_credits", "unpriced", "withdrawn"]
+CorrectionKind = Literal["return", "take_back"]
+CorrectionRefusal = Literal["not_charged", "exceeds_charge"]
 
 
 class ReserveCredit(Command):
@@ -109,3 +111,69 @@ class CreditGranted(GrantMessage):
     expires_at: datetime | None = None
     given_before: bool = False
     """Nothing moved: a grant with this id was on the books already."""
+
+
+class CorrectionMessage(Message):
+    """A message about one correction of the books."""
+
+    correction_id: UUID
+
+    @property
+    def subject(self) -> UUID:
+        """The correction."""
+        return self.correction_id
+
+
+class ReturnCredit(CorrectionMessage):
+    """Give back what was charged for a generation, in full or in part; the same ``correction_id`` returns once."""
+
+    name: ClassVar[str] = "billing.return_credit.v1"
+    senders: ClassVar[tuple[str, ...]] = ("gateway", "session")
+    generation_id: UUID
+    credits: int | None = Field(default=None, ge=1, le=CREDITS_MAX)
+    """All that is still charged where it is None."""
+    reason: str = Field(min_length=1, max_length=500)
+    reply_to: str | None = None
+
+
+class TakeBackCredit(CorrectionMessage):
+    """Take back credits that were granted by mistake, as many of them as are available; the same ``correction_id``
+    takes once."""
+
+    name: ClassVar[str] = "billing.take_back_credit.v1"
+    senders: ClassVar[tuple[str, ...]] = ("gateway",)
+    owner: Owner
+    grant_id: UUID | None = None
+    """From this grant alone; from any of the owner's where it is None."""
+    credits: int | None = Field(default=None, ge=1, le=CREDITS_MAX)
+    """All that is available there where it is None."""
+    reason: str = Field(min_length=1, max_length=500)
+    reply_to: str | None = None
+
+
+class CreditReturned(Event):
+    """Credits that were charged for a generation went back to its owner, by a correction."""
+
+    name: ClassVar[str] = "billing.credit_returned.v1"
+    correction_id: UUID
+    credits: int
+    returned: int
+    """All that went back so far, this time included."""
+    reason: str
+
+
+class BooksCorrected(CorrectionMessage):
+    """The reply to a correction: what it moved, which is nothing where it was refused."""
+
+    name: ClassVar[str] = "billing.books_corrected.v1"
+    kind: CorrectionKind
+    owner: Owner | None
+    """None where nothing was charged for the generation."""
+    generation_id: UUID | None = None
+    grant_id: UUID | None = None
+    credits: int
+    available: int
+    """What the owner has now."""
+    refused: CorrectionRefusal | None = None
+    corrected_before: bool = False
+    """Nothing moved now: a correction with this id is on the books, and these are its credits."""

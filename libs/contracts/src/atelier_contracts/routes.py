@@ -14,6 +14,7 @@ REPLY_PREFIX = "gateway.reply."
 SERVICES = ("gateway", "session", "billing", "render")
 
 BILLING_COMMANDS = "billing.commands"
+BILLING_CORRECTIONS = "billing.corrections"
 SESSION_SAGA = "session.saga"
 RENDER_COMMANDS = "render.commands"
 GATEWAY_PROJECTION = "gateway.projection"
@@ -37,9 +38,12 @@ ROUTES: Mapping[str, tuple[type[Message], ...]] = {
         billing.RefundCredit,
         billing.GrantCredit,
     ),
+    BILLING_CORRECTIONS: (billing.ReturnCredit, billing.TakeBackCredit),
     RENDER_COMMANDS: (render.RequestRender, render.CancelRender, render.DiscardRender, gateway.GenerationDeleted),
     GATEWAY_PROJECTION: (
         billing.CreditGranted,
+        billing.BooksCorrected,
+        billing.CreditReturned,
         render.RenderStarted,
         render.RenderProgressed,
         render.ArtefactsExpired,

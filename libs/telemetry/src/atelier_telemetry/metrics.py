@@ -49,7 +49,7 @@ RECONCILE_FINDINGS = Gauge(
 
 # Money
 CREDITS_MOVED = Counter("atelier_credits_moved_total", "Credits posted, by kind of posting", ["kind"])
-"""kind: grant, reserve, capture, refund, expire."""
+"""kind: grant, reserve, capture, refund, expire, return, take_back."""
 DECLINED = Counter("atelier_credit_declined_total", "Reservations declined", ["reason"])
 
 # Renders

@@ -7,11 +7,12 @@ from functools import partial
 from fastapi import FastAPI
 
 from atelier_billing import full_proof, handlers
+from atelier_billing.correction_handlers import handle_corrections
 from atelier_billing.internal_api import internal_router
 from atelier_billing.reconcile_feed import reconcile_router
 from atelier_billing.settings import Settings
 from atelier_billing.verification import advance_checkpoint
-from atelier_contracts.routes import BILLING_COMMANDS
+from atelier_contracts.routes import BILLING_COMMANDS, BILLING_CORRECTIONS
 from atelier_messaging import Bus, database, periodic
 from atelier_telemetry import logs, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
@@ -34,6 +35,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         pool = await database.connect(url, statement_cache=statements)
         bus = Bus("billing", settings, pool)
         bus.consume(BILLING_COMMANDS, handlers.handle_commands, late_claim=True)
+        bus.consume(BILLING_CORRECTIONS, handle_corrections)
         await bus.start()
         expire = partial(handlers.expire_grants, bus.unit)
         bus.run_in_background(

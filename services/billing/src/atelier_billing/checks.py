@@ -29,6 +29,13 @@ ACCOUNTS = {
         SELECT format('owner %s: available %s, grants %s', a.owner_id, a.available, COALESCE(g.remaining, 0))
         FROM accounts a LEFT JOIN (SELECT owner_id, sum(remaining) AS remaining FROM grants
              WHERE remaining > 0 GROUP BY owner_id) g USING (owner_id) WHERE a.available <> COALESCE(g.remaining, 0)""",
+    "every correction agrees with its postings": """
+        SELECT format('owner %s: corrections (%s) say %s, postings %s', owner_id, kind, COALESCE(c.credits, 0),
+                      COALESCE(p.credits, 0))
+        FROM (SELECT owner_id, kind, sum(credits) AS credits FROM corrections WHERE credits > 0 GROUP BY 1, 2) c
+        FULL JOIN (SELECT owner_id, kind, sum(credits) AS credits FROM postings
+                   WHERE kind IN ('return', 'take_back') GROUP BY 1, 2) p USING (owner_id, kind)
+        WHERE c.credits IS DISTINCT FROM p.credits""",
 }
 """Of whole accounts, without a look at the postings."""
 
@@ -83,15 +90,16 @@ GRANTS = """
 _WRONG_HOLD = """
     p.astray > 0 OR (p.reserved, p.captured, p.refunded) <> (h.unit_credits * h.units, h.captured, h.refunded)
     OR (h.state <> 'open' AND p.reserved <> p.captured + p.refunded)
-    OR (h.state = 'refunded' AND p.captured <> 0)"""
+    OR (h.state = 'refunded' AND p.captured <> 0) OR p.returned > p.captured"""
 
 
 def holds(subjects: str) -> str:
     """Each hold agrees with its postings. ``subjects`` selects ``generation_id``."""
     return f"""
         SELECT format('generation %s: %s, held %s, captured %s, refunded %s; postings say %s, %s, %s, '
-                      '%s of them of another owner', h.generation_id, h.state, h.unit_credits * h.units, h.captured,
-                      h.refunded, p.reserved, p.captured, p.refunded, p.astray),
+                      '%s returned; %s of them of another owner', h.generation_id, h.state,
+                      h.unit_credits * h.units, h.captured, h.refunded, p.reserved, p.captured,
+                      p.refunded, p.returned, p.astray),
                h.generation_id
         FROM ({subjects}) s
         CROSS JOIN LATERAL (SELECT * FROM holds WHERE generation_id = s.generation_id OFFSET 0) h
@@ -99,6 +107,7 @@ def holds(subjects: str) -> str:
           SELECT COALESCE(sum(credits) FILTER (WHERE kind = 'reserve'), 0) AS reserved,
                  COALESCE(sum(credits) FILTER (WHERE kind = 'capture'), 0) AS captured,
                  COALESCE(sum(credits) FILTER (WHERE kind = 'refund'), 0) AS refunded,
+                 COALESCE(sum(credits) FILTER (WHERE kind = 'return'), 0) AS returned,
                  count(*) FILTER (WHERE owner_id IS DISTINCT FROM h.owner_id) AS astray
           FROM postings WHERE generation_id = h.generation_id) p
         WHERE {_WRONG_HOLD}"""  # noqa: S608 - constants only
@@ -121,4 +130,4 @@ def orphans(subjects: str) -> str:
                p.generation_id
         FROM ({subjects}) p
         LEFT JOIN LATERAL (SELECT generation_id FROM holds WHERE generation_id = p.generation_id OFFSET 0) h ON true
-        WHERE p.kind IN ('reserve', 'capture', 'refund') AND h.generation_id IS NULL"""  # noqa: S608 - constants only
+        WHERE p.kind IN ('reserve', 'capture', 'refund', 'return') AND h.generation_id IS NULL"""  # noqa: S608 - constants only

@@ -7,6 +7,8 @@ returned in the same step) or refunded. Time is an argument.
     granted ──grant──▶ available ──reserve──▶ held ──capture──▶ captured
                            ▲  └──expire──▶ expired │
                            └────────refund─────────┘
+
+Corrections are in ``corrections.py``: captured ──return──▶ available, available ──take back──▶ granted.
 """
 
 from dataclasses import dataclass, field
@@ -51,6 +53,8 @@ class PostingKind(StrEnum):
     CAPTURE = "capture"
     REFUND = "refund"
     EXPIRE = "expire"
+    RETURN = "return"
+    TAKE_BACK = "take_back"
 
 
 ROUTE = {
@@ -59,6 +63,8 @@ ROUTE = {
     PostingKind.CAPTURE: (Account.HELD, Account.CAPTURED),
     PostingKind.REFUND: (Account.HELD, Account.AVAILABLE),
     PostingKind.EXPIRE: (Account.AVAILABLE, Account.EXPIRED),
+    PostingKind.RETURN: (Account.CAPTURED, Account.AVAILABLE),
+    PostingKind.TAKE_BACK: (Account.AVAILABLE, Account.GRANTED),
 }
 """From which account to which, by kind: there is no other way for credits to move."""
 
@@ -283,14 +289,8 @@ def grant(books: Books, command: GrantCredit) -> CreditGranted:
 
 
 def _event_of_grant(command: GrantCredit) -> CreditGranted:
-    return CreditGranted(
-        grant_id=command.grant_id,
-        owner=command.owner,
-        credits=command.credits,
-        available=0,
-        priority=command.priority,
-        expires_at=command.expires_at,
-    )
+    same = command.model_dump(include={"grant_id", "owner", "credits", "priority", "expires_at"})
+    return CreditGranted(**same, available=0)
 
 
 def expire_due(books: Books, wallet: Wallet) -> None:

@@ -108,6 +108,11 @@ async def lock_due_books(connection: Connection, *, owners_max: int) -> Books:
     return await _lock(connection, [], [row["owner_id"] for row in rows])
 
 
+async def lock_some(connection: Connection, generation_ids: Collection[UUID], owner_ids: Collection[UUID]) -> Books:
+    """Locks and loads these holds, the accounts of their owners and these accounts."""
+    return await _lock(connection, generation_ids, owner_ids)
+
+
 async def _lock(connection: Connection, generation_ids: Collection[UUID], owner_ids: Collection[UUID]) -> Books:
     """One statement; a second one only where another process has changed an account while this one waited for it."""
     books = _books_of_row(await connection.fetchrow(_LOCK, list(generation_ids), list(owner_ids)))

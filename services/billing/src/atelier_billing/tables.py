@@ -94,11 +94,18 @@ class PostingRow(SQLModel, table=True):
         CheckConstraint("credits > 0", name="postings_credits"),
         CheckConstraint(
             "(kind, debit, credit) IN (('grant', 'granted', 'available'), ('reserve', 'available', 'held'), "
-            "('capture', 'held', 'captured'), ('refund', 'held', 'available'), ('expire', 'available', 'expired'))",
+            "('capture', 'held', 'captured'), ('refund', 'held', 'available'), ('expire', 'available', 'expired'), "
+            "('return', 'captured', 'available'), ('take_back', 'available', 'granted'))",
             name="postings_route",
         ),
         Index("postings_generation", "generation_id", postgresql_where=text("generation_id IS NOT NULL")),
         Index("postings_owner", "owner_id", "id"),
+        Index(
+            "postings_corrections",
+            "owner_id",
+            "kind",
+            postgresql_where=text("kind IN ('return', 'take_back')"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -110,6 +117,29 @@ class PostingRow(SQLModel, table=True):
     credit: str = Field(sa_column=Column(Text, nullable=False))
     credits: int = Field(sa_column=_credits(None))
     posted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
+
+
+class CorrectionRow(SQLModel, table=True):
+    """A charge returned or a grant taken back, by an operator or a repair, and why. Append-only; its id is posted
+    once. ``credits`` is what it moved, nothing where it was refused."""
+
+    __tablename__ = "corrections"
+    __table_args__ = (
+        CheckConstraint("kind IN ('return', 'take_back')", name="corrections_kind"),
+        CheckConstraint("credits >= 0 AND (refused IS NULL OR credits = 0)", name="corrections_credits"),
+        CheckConstraint("(kind = 'return') = (generation_id IS NOT NULL)", name="corrections_generation"),
+        CheckConstraint("credits = 0 OR owner_id IS NOT NULL", name="corrections_owner"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    owner_id: UUID | None = Field(default=None, foreign_key="accounts.owner_id")
+    generation_id: UUID | None = Field(default=None)
+    grant_id: UUID | None = Field(default=None)
+    credits: int = Field(sa_column=_credits(None))
+    refused: str | None = Field(sa_column=Column(Text))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
 
 
 class UnprovenPostingRow(SQLModel, table=True):

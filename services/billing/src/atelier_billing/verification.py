@@ -42,7 +42,7 @@ _WRONG = " UNION ".join(
 _ADVANCE = f"""
 WITH covered AS (
     DELETE FROM unproven_postings u USING ({_POSTINGS}) n
-    WHERE u.posting_id = n.id AND CASE WHEN n.generation_id IS NULL THEN n.kind IN ('grant', 'expire')
+    WHERE u.posting_id = n.id AND CASE WHEN n.generation_id IS NULL THEN n.kind IN ('grant', 'expire', 'take_back')
                                        ELSE NOT n.generation_id = ANY($2::uuid[]) END
     RETURNING n.*
 ), moved AS (
