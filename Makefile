@@ -5,7 +5,7 @@ export PROFILE
 
 bin := .venv/bin
 quick_tests := $(addprefix libs/,contracts messaging pricing resilience storage telemetry) \
-  $(addprefix services/,session billing gateway) deploy/checks
+  $(addprefix services/,session billing gateway) deploy/checks clients/python
 measured := $(addprefix atelier_,contracts messaging pricing resilience storage telemetry session billing gateway)
 is_set_up = @test -x $(bin)/atelier || { echo "Nothing is set up here yet: make up" >&2; exit 1; }
 

@@ -76,11 +76,13 @@ began=$SECONDS
 step "environment as locked" "$uv" sync --quiet --frozen --all-packages
 step "format" .venv/bin/ruff format --check .
 step "lint" .venv/bin/ruff check .
-step "types" .venv/bin/mypy libs services deploy tests-e2e
+step "types" .venv/bin/mypy libs services deploy tests-e2e clients/python/src
 step "imports run downwards" .venv/bin/lint-imports deploy/checks/imports.toml --no-logo --cache-dir "$envs/import_linter"
 step "message schemas as generated" .venv/bin/python -m atelier_contracts.schemas --check
 step "saga diagram as generated" .venv/bin/python -m atelier_session.diagram --check
 step "tables of the book as generated" .venv/bin/python deploy/checks/book.py --check
+step "clients as generated" .venv/bin/python deploy/checks/clients.py --check
+step "client packages" .venv/bin/pytest -q --tb=short clients/python/tests
 step "compose file against its specification" \
   .venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 step "compose parts, images, checks" .venv/bin/pytest -q --tb=short deploy/compose/tests deploy/images/tests deploy/checks/tests

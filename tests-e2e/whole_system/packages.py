@@ -26,6 +26,7 @@ LOCKED = {
     "trpc": "package-lock.json",
     "openapi": "package-lock.json",
     "python": "requirements.txt",
+    "sdk": "requirements.txt",
 }
 """The folders of ``clients``, each with the file that names its packages."""
 SCRIPTS = ("*.mjs", "*.ts", "*.yaml", "tsconfig.json")
@@ -79,6 +80,24 @@ def python_packages(name: str) -> Path:
         return interpreter
 
 
+def python_with_wheel(name: str, project: Path) -> Path:
+    """``python_packages`` with this project, built as a wheel and installed from it."""
+    interpreter, folder = python_packages(name), INSTALLED / name
+    environment = os.environ | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    sources = sorted(path for path in project.rglob("*") if path.is_file() and path.suffix in (".py", ".toml", ".md"))
+    built = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    stamp = folder / "wheel"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.is_file() or stamp.read_text() != built:
+            _run([UV, "build", "--clear", "--out-dir", folder / "dist", project], folder, environment, INSTALL_S_MAX)
+            (wheel,) = (folder / "dist").glob("*.whl")
+            reinstall: list[str | Path] = ["--no-deps", "--reinstall", "--python", interpreter, wheel]
+            _run([UV, "pip", "install", *reinstall], folder, environment, INSTALL_S_MAX)
+            stamp.write_text(built)
+    return interpreter
+
+
 def node(*arguments: str, cwd: Path, within_s: float = RUN_S_MAX) -> str:
     """What a Node program printed. Raises ClientFailedError."""
     return _run_node(arguments, cwd, within_s).stdout
@@ -90,12 +109,12 @@ def node_log(*arguments: str, cwd: Path) -> str:
     return done.stdout + done.stderr
 
 
-def python(interpreter: Path, *arguments: str, cwd: Path) -> str:
-    """What a Python program printed. Raises ClientFailedError."""
+def python(interpreter: Path, *arguments: str, cwd: Path, **variables: str) -> str:
+    """What a Python program printed, with these variables in its environment. Raises ClientFailedError."""
     without = {"PYTHONPATH", "VIRTUAL_ENV"}
     environment = {name: value for name, value in os.environ.items() if name not in without}
     return _run(
-        [interpreter, *arguments], cwd, environment | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}, RUN_S_MAX
+        [interpreter, *arguments], cwd, environment | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"} | variables, RUN_S_MAX
     ).stdout
 
 

@@ -1,0 +1,106 @@
+"""Sends one call until it is answered: retries, idempotency keys, errors as exceptions."""
+
+import random
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from atelier_client.errors import ConnectionFailedError, problem_of
+from atelier_client.retries import RetryPolicy, can_repeat, retry_after_s
+from atelier_client.route import Route
+
+KEY = "Idempotency-Key"
+
+
+class Transport:
+    """The API behind one base URL, with one credential."""
+
+    def __init__(self, http: httpx.Client, base_url: str, headers: Mapping[str, str], policy: RetryPolicy) -> None:
+        self._http, self._base_url, self._headers, self._policy = http, base_url.rstrip("/"), dict(headers), policy
+
+    def call(
+        self,
+        route: Route,
+        id: str | None = None,
+        *,
+        json: Any = None,
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
+    ) -> Any:
+        """The JSON of the answer; None for one without a body. Raises ProblemError, ConnectionFailedError.
+
+        A POST carries ``key`` as its Idempotency-Key, or a new one: the same in each attempt.
+        """
+        sent = {**self._headers, **(headers or {})}
+        if route.method == "POST":
+            sent[KEY] = key or str(uuid4())
+        request = self._http.build_request(
+            route.method, self._url(route, id), json=json, params=_present(query), headers=sent
+        )
+        attempt = 0
+        while True:
+            response, error = self._attempt(request)
+            if response is not None and response.is_success:
+                return response.json() if response.content else None
+            if attempt and route.method == "DELETE" and response is not None and response.status_code == 404:
+                return None  # an attempt whose answer was lost has deleted it
+            refusal = problem_of(response) if response is not None else None
+            may_repeat = refusal is None or can_repeat(refusal.status, refusal.code)
+            requested_s = refusal.retry_after_s if refusal else None
+            pause_s = self._policy.pause_s(attempt, requested_s, random.random()) if may_repeat else None
+            if pause_s is None:
+                if refusal is not None:
+                    raise refusal
+                raise ConnectionFailedError(f"{route.method} {request.url}: {error!r}", sent.get(KEY)) from error
+            time.sleep(pause_s)
+            attempt += 1
+
+    @contextmanager
+    def stream(self, route: Route, id: str, headers: Mapping[str, str], timeout_s: float) -> Iterator[httpx.Response]:
+        """One attempt at a streamed answer, of any status; ``timeout_s`` between two pieces of it.
+
+        Raises httpx.TransportError.
+        """
+        timeout = httpx.Timeout(self._http.timeout.connect, read=timeout_s)
+        sent = {**self._headers, **headers}
+        with self._http.stream(route.method, self._url(route, id), headers=sent, timeout=timeout) as response:
+            yield response
+
+    def exchange(self, method: str, url: str, *, content: bytes | None, headers: Mapping[str, str]) -> httpx.Response:
+        """Bytes to or from the object store, without our credential: its URLs are signed. Raises
+        ConnectionFailedError."""
+        request = self._http.build_request(method, url, content=content, headers=dict(headers))
+        attempt = 0
+        while True:
+            response, error = self._attempt(request)
+            repeat = response is None or can_repeat(response.status_code, "")
+            requested_s = retry_after_s(response.headers.get("retry-after")) if response is not None else None
+            pause_s = self._policy.pause_s(attempt, requested_s, random.random()) if repeat else None
+            if pause_s is None:
+                if response is None:
+                    raise ConnectionFailedError(f"{method} {request.url.host}: {error!r}") from error
+                return response
+            time.sleep(pause_s)
+            attempt += 1
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
+
+    def _attempt(self, request: httpx.Request) -> tuple[httpx.Response | None, httpx.TransportError | None]:
+        try:
+            return self._http.send(request), None
+        except httpx.TransportError as error:
+            return None, error
+
+    def _url(self, route: Route, id: str | None) -> str:
+        return self._base_url + (route.path if id is None else route.path_of(id))
+
+
+def _present(query: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (query or {}).items() if value is not None}

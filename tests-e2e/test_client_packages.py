@@ -1,0 +1,112 @@
+"""The client packages, built and installed as their users install them, do one file of scenarios against the running
+system, through a proxy that refuses, cuts and loses requests."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from atelier_local.demo import photos as demo_photos
+from whole_system import packages
+from whole_system.faulty_proxy import FaultyProxy
+from whole_system.world import World
+
+SDK = packages.CLIENTS / "sdk"
+PYTHON = packages.ROOT / "clients" / "python"
+SCENARIOS: Mapping[str, list[dict[str, Any]]] = json.loads((SDK / "scenarios.json").read_text())
+CLIENTS = ("blocking", "awaiting")
+GRANTED = 20
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_every_client_does_what_the_scenarios_say(
+    world: World, proxy: FaultyProxy, photos: Path, tmp_path: Path, client: str, name: str
+) -> None:
+    store = await world.admin.create_store("sdk")
+    await world.admin.grant("store", store.id, GRANTED, reason="test")
+    job = {"url": proxy.url, "key": store.api_key, "files": str(photos), "steps": SCENARIOS[name]}
+
+    given = await run_scenario(client, job, tmp_path)
+
+    named: dict[str, Any] = {}
+    for step, result in zip(SCENARIOS[name], given, strict=True):
+        named[step.get("as", "")] = result
+        if "expect" in step:
+            assert shown(result, filled(step["expect"], named)) == filled(step["expect"], named), step
+
+
+async def test_the_lines_of_the_python_readme_run_as_printed(world: World, photos: Path, tmp_path: Path) -> None:
+    store = await world.admin.create_store("readme")
+    await world.admin.grant("store", store.id, GRANTED, reason="test")
+    interpreter = await asyncio.to_thread(packages.python_with_wheel, "sdk", PYTHON)
+    for name, printed in (("person.png", "person.png"), ("garment.jpg", "shirt.jpg")):
+        (tmp_path / printed).write_bytes((photos / name).read_bytes())
+    blocks = re.findall(r"```python\n(.*?)```", (PYTHON / "README.md").read_text(), re.DOTALL)
+    known = {"ATELIER_URL": world.url, "ATELIER_KEY": store.api_key, "NO_PROXY": "127.0.0.1"}
+
+    said = []
+    for number, block in enumerate(blocks):
+        script = tmp_path / f"block_{number}.py"
+        script.write_text(block)
+        said.append(await asyncio.to_thread(packages.python, interpreter, str(script), cwd=tmp_path, **known))
+
+    first, second, uploaded, listed, refused, webhook = said
+    assert first.startswith("succeeded {'reserved': 5, 'captured': 5, 'refunded': 0}")
+    assert (tmp_path / "bicycle.png").read_bytes().startswith(b"\x89PNG")
+    assert second.splitlines()[-1] == "succeeded 100"
+    assert uploaded == "succeeded\n"
+    assert len(listed.splitlines()) == 3
+    assert refused.endswith("credits are needed, there are 9\n")
+    assert webhook == ""
+
+
+@pytest.fixture
+async def proxy(world: World) -> AsyncIterator[FaultyProxy]:
+    async with FaultyProxy.run(world.url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a person and a garment."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "person.png").write_bytes(demo_photos.person_photo())
+    (folder / "garment.jpg").write_bytes(demo_photos.garment_photo())
+    return folder
+
+
+async def run_scenario(client: str, job: dict[str, Any], folder: Path) -> list[Any]:
+    """What each step gave."""
+    (folder / "job.json").write_text(json.dumps(job))
+    interpreter = await asyncio.to_thread(packages.python_with_wheel, "sdk", PYTHON)
+    arguments = (str(SDK / "runner.py"), client, str(folder / "job.json"))
+    said: list[Any] = json.loads(await asyncio.to_thread(packages.python, interpreter, *arguments, cwd=folder))
+    return said
+
+
+def shown(result: Any, expected: Any) -> Any:
+    """The result, cut down to the members that are expected."""
+    if isinstance(expected, dict) and isinstance(result, dict):
+        return {name: shown(result[name], value) for name, value in expected.items() if name in result}
+    if isinstance(expected, list) and isinstance(result, list) and len(expected) == len(result):
+        return [shown(item, wanted) for item, wanted in zip(result, expected, strict=True)]
+    return result
+
+
+def filled(expected: Any, named: Mapping[str, Any]) -> Any:
+    """The same with each ``$name.path`` replaced by what an earlier step gave."""
+    if isinstance(expected, dict):
+        return {name: filled(value, named) for name, value in expected.items()}
+    if isinstance(expected, list):
+        return [filled(value, named) for value in expected]
+    if isinstance(expected, str) and expected.startswith("$"):
+        value: Any = named
+        for part in expected[1:].split("."):
+            value = value[int(part) if isinstance(value, list) else part]
+        return value
+    return expected

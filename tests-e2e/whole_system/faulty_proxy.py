@@ -1,0 +1,147 @@
+"""A proxy that refuses, cuts and loses requests on demand, in front of the gateway.
+
+Clients set its faults themselves, so that one scenario file says all: ``POST /_faults {path, faults}``, each fault for
+one request of that path in turn; ``POST /_requests {path}`` says what became of them.
+
+- ``503``: refused with ``Retry-After: 1``; the gateway never hears of it
+- ``cut``: the connection ends without an answer; the gateway never hears of it
+- ``lose``: the gateway answers, and the connection ends before the client hears
+- ``cut after an event``: the connection ends after the first event of a stream
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx
+
+CHUNK = 65_536
+NOT_PASSED_ON = frozenset(
+    {"connection", "transfer-encoding", "content-length", "host", "keep-alive", "accept-encoding"}
+)
+PROBLEM = {"status": 503, "code": "unavailable", "title": "Temporarily unavailable", "detail": "The proxy says so."}
+
+
+@dataclass(slots=True)
+class Request:
+    """One request as it came."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        """Without the query."""
+        return self.target.partition("?")[0]
+
+
+@dataclass(slots=True)
+class FaultyProxy:
+    """What it does next, and what it did."""
+
+    gateway_url: str
+    url: str = ""
+    faults: dict[str, list[str]] = field(default_factory=dict)
+    requests: list[tuple[Request, str]] = field(default_factory=list)
+
+    @classmethod
+    @asynccontextmanager
+    async def run(cls, gateway_url: str) -> AsyncIterator["FaultyProxy"]:
+        """One proxy on a port of its own."""
+        proxy = cls(gateway_url)
+        server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
+        proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield proxy
+        finally:
+            server.close()
+
+    def report(self, path: str) -> dict[str, object]:
+        """What became of the requests of this path: statuses and faults by method, how many keys they had."""
+        seen = [(request, became) for request, became in self.requests if request.path == path]
+        by_method = {
+            method: [became for request, became in seen if request.method == method] for method in ("GET", "POST")
+        }
+        keys = {request.headers["idempotency-key"] for request, _ in seen if "idempotency-key" in request.headers}
+        return {
+            **{method: became for method, became in by_method.items() if became},
+            "keys": len(keys),
+            "resumed": any("last-event-id" in request.headers for request, _ in seen),
+        }
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request, one connection."""
+        try:
+            request = await _read(reader)
+            if request is not None:
+                await self._answer(request, writer)
+        except (OSError, asyncio.IncompleteReadError, httpx.TransportError):
+            pass  # the client left; that is its right
+        finally:
+            writer.close()
+
+    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        if request.path == "/_faults" and request.method == "POST":
+            wanted = json.loads(request.body)
+            self.faults[wanted["path"]] = wanted["faults"]
+            _write(writer, 200, {"content-type": "application/json"}, b"null")
+        elif request.path == "/_requests" and request.method == "POST":
+            said = json.dumps(self.report(json.loads(request.body)["path"]))
+            _write(writer, 200, {"content-type": "application/json"}, said.encode())
+        else:
+            waiting = self.faults.get(request.path, []) if request.method != "OPTIONS" else []
+            fault = waiting.pop(0) if waiting else ""
+            became = await self._pass_on(request, fault, writer)
+            self.requests.append((request, became))
+        await writer.drain()
+
+    async def _pass_on(self, request: Request, fault: str, writer: asyncio.StreamWriter) -> str:
+        """What became of it: the fault, or the status that was answered."""
+        if fault == "cut":
+            return fault
+        if fault == "503":
+            _write(
+                writer,
+                503,
+                {"content-type": "application/problem+json", "retry-after": "1"},
+                json.dumps(PROBLEM).encode(),
+            )
+            return fault
+        sent = {name: value for name, value in request.headers.items() if name not in NOT_PASSED_ON}
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=60) as client,
+            client.stream(
+                request.method, self.gateway_url + request.target, headers=sent, content=request.body
+            ) as answer,
+        ):
+            if fault == "lose":
+                await answer.aread()
+                return fault
+            headers = {name: value for name, value in answer.headers.items() if name not in NOT_PASSED_ON}
+            _write(writer, answer.status_code, headers, None)
+            async for chunk in answer.aiter_raw():
+                writer.write(chunk)
+                await writer.drain()
+                if fault == "cut after an event" and b"data:" in chunk:
+                    return fault
+        return str(answer.status_code)
+
+
+async def _read(reader: asyncio.StreamReader) -> Request | None:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    first, *lines = head.rstrip("\r\n").split("\r\n")
+    method, target, _ = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Request(method, target, headers, body)
+
+
+def _write(writer: asyncio.StreamWriter, status: int, headers: Mapping[str, str], body: bytes | None) -> None:
+    """Without a body's length the end of the connection is its end."""
+    length = {} if body is None else {"content-length": str(len(body))}
+    lines = [f"{name}: {value}" for name, value in {**headers, **length, "connection": "close"}.items()]
+    writer.write("\r\n".join([f"HTTP/1.1 {status} -", *lines, "", ""]).encode("latin-1") + (body or b""))
