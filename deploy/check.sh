@@ -79,6 +79,7 @@ step "lint" .venv/bin/ruff check .
 step "types" .venv/bin/mypy libs services deploy tests-e2e clients/python/src
 step "imports run downwards" .venv/bin/lint-imports deploy/checks/imports.toml --no-logo --cache-dir "$envs/import_linter"
 step "message schemas as generated" .venv/bin/python -m atelier_contracts.schemas --check
+step "public events as documented, nothing broken" .venv/bin/python -m atelier_contracts.asyncapi --check
 step "saga diagram as generated" .venv/bin/python -m atelier_session.diagram --check
 step "tables of the book as generated" .venv/bin/python deploy/checks/book.py --check
 step "clients as generated" .venv/bin/python deploy/checks/clients.py --check

@@ -2,7 +2,7 @@
 the definitions that compose fills in, and the local launcher makes its own from the same.
 
 A service reads its own queues, writes to the exchanges it publishes to, and there only under the names of messages it
-may send. It declares nothing; the gateway alone declares the queues of its replies.
+may send. It declares nothing; the gateway alone declares the queues of its replies. It alone publishes to subscribers.
 """
 
 import json
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import atelier_contracts  # noqa: F401 - importing fills the registry
+from atelier_contracts.public_events import SUBSCRIPTION_NAME, SUBSCRIPTIONS, subscription_queue
 from atelier_contracts.routes import EXCHANGE, REPLY_PREFIX, ROUTES, SERVICES, message_names_of, owner_of
 from atelier_messaging.senders import OPERATOR
 from atelier_messaging.topology import DEAD_EXCHANGE, INSTALLATION, RETRY_DELAYS_S, retry_exchange
@@ -57,9 +58,18 @@ def permissions_of(service: str) -> dict[str, str]:
         return {"configure": NOTHING, "write": _any_of(written), "read": _any_of(own)}
     return {
         "configure": _any_of([REPLIES]),
-        "write": _any_of([*written, REPLIES]),
+        "write": _any_of([*written, re.escape(SUBSCRIPTIONS), REPLIES]),
         "read": _any_of([*own, re.escape(EXCHANGE), REPLIES]),
     }
+
+
+def subscriber_permissions(name: str) -> dict[str, str]:
+    """Of a subscriber's user: it reads its own queue and nothing else. Raises ValueError for a name that is none."""
+    if not re.fullmatch(SUBSCRIPTION_NAME, name):
+        raise ValueError(
+            "a subscription is named in lower case: a letter, then letters, digits and hyphens, 40 at most"
+        )
+    return {"configure": NOTHING, "write": NOTHING, "read": _any_of([re.escape(subscription_queue(name))])}
 
 
 def topics_of(service: str) -> dict[str, str]:

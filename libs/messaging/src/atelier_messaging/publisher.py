@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import cast
 
 from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, PublishError
+from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, ChannelNotFoundEntity, PublishError
 from aiormq import Channel
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
@@ -52,6 +52,14 @@ class OutgoingMessage:
     exchange: str = EXCHANGE
     cc: tuple[str, ...] = ()
     content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """What lies in a queue, and how many consumers it has."""
+
+    messages: int
+    consumers: int
 
 
 class Publisher:
@@ -160,6 +168,22 @@ class Publisher:
             logger.warning("publishing %s failed or was not confirmed, it is retried: %r", outgoing.routing_key, error)
             return PublishOutcome.UNKNOWN
         return PublishOutcome.CONFIRMED
+
+    async def measure(self, queue: str) -> QueueDepth | None:
+        """The depth of a queue; None where there is none. On a channel of its own, for the broker closes one on which
+        an absent queue is named. Raises an AMQPException, OSError or RuntimeError while the broker is unavailable."""
+        assert self._connection is not None
+        if self._connection.transport is None:
+            raise ConnectionError("not connected to the broker")
+        async with asyncio.timeout(PUBLISH_S_MAX):
+            channel = await self._connection.transport.connection.channel(publisher_confirms=False)
+            try:
+                declared = await channel.queue_declare(queue, passive=True)
+            except ChannelNotFoundEntity:
+                return None
+            finally:
+                await channel.close()
+        return QueueDepth(declared.message_count or 0, declared.consumer_count or 0)
 
     async def stop(self) -> None:
         """Closes the connection; unconfirmed messages stay in the outbox."""

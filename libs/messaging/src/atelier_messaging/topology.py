@@ -3,6 +3,7 @@
 ``python -m atelier_messaging.topology`` does it as the operator, before the services start: they may declare nothing.
 
 atelier          topic    every message, by its name
+atelier.public   topic    public events, to the queue of each subscription (``subscriptions``)
 atelier.dead     direct   <queue> -> <queue>.dead
 atelier.retry.N  fanout   -> atelier.retry.N (TTL N seconds) -> default exchange -> the queue named by the routing key
 """
@@ -17,6 +18,7 @@ from aio_pika.exceptions import ChannelPreconditionFailed
 from pamqp import encode
 from pamqp.common import FieldTable, FieldValue
 
+from atelier_contracts.public_events import SUBSCRIPTIONS
 from atelier_contracts.routes import EXCHANGE, ROUTES
 from atelier_messaging.connection import connect_first
 from atelier_messaging.settings import BrokerSettings
@@ -123,6 +125,7 @@ async def declare(channel: AbstractChannel) -> None:
 async def _declare(channel: AbstractChannel) -> None:
     exchange = await channel.declare_exchange(EXCHANGE, ExchangeType.TOPIC, durable=True)
     dead = await channel.declare_exchange(DEAD_EXCHANGE, ExchangeType.DIRECT, durable=True)
+    await channel.declare_exchange(SUBSCRIPTIONS, ExchangeType.TOPIC, durable=True)
     for queue, messages in ROUTES.items():
         declared = await channel.declare_queue(queue, durable=True, arguments=queue_arguments(queue))
         for message in messages:

@@ -106,3 +106,9 @@ CANCELS_LOST = Counter(
 WEBHOOKS = Counter("atelier_webhook_attempts_total", "Webhooks tried, by outcome", ["outcome"])
 """outcome: delivered, retried, failed (no try is left), gone (410)."""
 WEBHOOK_SECONDS = Histogram("atelier_webhook_seconds", "From an event to the webhook that was taken", buckets=_SLOW)
+
+# Public events
+SUBSCRIPTION_WAITING = Gauge(
+    "atelier_subscription_waiting", "Public events that a subscriber has not handled, in its queue or the log", ["name"]
+)
+SUBSCRIPTION_CONSUMERS = Gauge("atelier_subscription_consumers", "Consumers on the queue of a subscription", ["name"])

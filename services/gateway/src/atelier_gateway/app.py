@@ -45,14 +45,8 @@ from atelier_gateway.rate_limits import hourly_quota, postgres_windows
 from atelier_gateway.rate_limits.backends import open_windows
 from atelier_gateway.rate_limits.limiter import RateLimiter
 from atelier_gateway.settings import Settings
-from atelier_gateway.surfaces import (
-    DIRECT,
-    LARGER_BODIES,
-    OPERATIONS,
-    PUBLIC,
-    shape_of,
-    surface_of,
-)
+from atelier_gateway.subscriptions.publisher import SubscriptionPublisher
+from atelier_gateway.surfaces import DIRECT, LARGER_BODIES, OPERATIONS, PUBLIC, shape_of, surface_of
 from atelier_gateway.surfaces.native.responses import generation_view
 from atelier_gateway.surfaces.openapi import DocumentedFastAPI
 from atelier_gateway.surfaces.webhooks.openapi_webhooks import describe
@@ -69,6 +63,7 @@ from atelier_gateway.webhooks.signing import SigningSecrets
 from atelier_imaging import ImageWorkers
 from atelier_messaging import Bus, database, periodic
 from atelier_messaging.database import Pool
+from atelier_messaging.publisher import Publisher
 from atelier_storage.objects import ObjectStore
 from atelier_storage.safe_poster import SafePoster
 from atelier_storage.upload_identity import UploadIdentity
@@ -124,6 +119,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
             periodic.run_every("upload sweep", SWEEP_EVERY_S, container.uploads.sweep), "upload sweep"
         )
         container.bus.run_in_background(container.webhook_dispatcher.run(), "webhooks")
+        await container.subscriptions.start(container.bus, kept_days=settings.public_events_kept_days)
         container.bus.run_in_background(
             periodic.run_every("waiting poll", POLL_EVERY_S, container.waiter.poll), "waiting poll"
         )
@@ -144,6 +140,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
         add_surfaces(public, operations, container)
         yield
         await container.bus.stop()
+        await container.subscriptions.stop()
         await container.peers.close()
         await container.media_intake.close()
         container.webhook_dispatcher.close()
@@ -202,7 +199,9 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
     sender = WebhookDispatcher(bus.unit, secrets, objects, _poster(settings), _rules(settings))
     public_url = settings.public_root
     noting = DeliveryEnqueuer(lambda generation: generation_view(generation, DeferredSigner(), public_url), sender.wake)
-    projector = Projector(waiting, noting)
+    publisher = Publisher(settings.amqp_url.get_secret_value(), "gateway")
+    subscriptions = SubscriptionPublisher(pool, publisher, public_url)
+    projector = Projector(waiting, noting, subscriptions.wake)
     bus.consume(GATEWAY_PROJECTION, partial(handlers.project, projector))
     bus.consume_replies(reply_key(instance), replies.on_reply)
     dev_issuer = _dev_issuer(settings)
@@ -234,7 +233,7 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
         disconnects=ClientDisconnects(bus.unit, waiting),
         canceller=GenerationCanceller(bus.unit, internal, waiting, noting),
         recovery=ProjectionRecovery(bus.unit, internal, projector, after_s=settings.standing_after_s),
-        deleter=GenerationDeleter(bus.unit, objects),
+        deleter=GenerationDeleter(bus.unit, objects, subscriptions.wake),
         rate_limiter=_limits(settings, pool),
         catalogue=offers,
         receiver_policy=ReceiverPolicy(
@@ -242,6 +241,7 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
         ),
         signing_secrets=secrets,
         webhook_dispatcher=sender,
+        subscriptions=subscriptions,
         client_ip=partial(clients.client_ip, trusted=settings.proxies),
     )
 

@@ -25,6 +25,7 @@ from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.projection.waiter import GenerationWaiter
 from atelier_gateway.rate_limits.limiter import RateLimiter
 from atelier_gateway.settings import Settings
+from atelier_gateway.subscriptions.publisher import SubscriptionPublisher
 from atelier_gateway.web.client_ip import ClientIp
 from atelier_gateway.webhooks.dispatcher import WebhookDispatcher
 from atelier_gateway.webhooks.receiver_urls import ReceiverPolicy
@@ -65,6 +66,7 @@ class Container:
     receiver_policy: ReceiverPolicy
     signing_secrets: SigningSecrets
     webhook_dispatcher: WebhookDispatcher
+    subscriptions: SubscriptionPublisher
     client_ip: ClientIp
     """Of a request's scope; what limits by address count is ``clients.subject`` of it."""
     today: Callable[[], date] = utc_today

@@ -124,6 +124,9 @@ class Settings(BrokerSettings, TelemetrySettings):
     webhook_kept_days: int = Field(default=30, ge=1)
     """Days for which deliveries are kept."""
 
+    public_events_kept_days: int = Field(default=90, ge=1)
+    """Days for which public events can be replayed to subscribers."""
+
     storage: StorageSettings = Field(default_factory=lambda: StorageSettings())
 
     @field_validator("trusted_proxies")

@@ -23,6 +23,7 @@ from atelier_local.operator_cli.admin_call import Id, T, call, console
 from atelier_local.operator_cli.customers import stores, users, workspaces
 from atelier_local.operator_cli.operators import list_acts, operators
 from atelier_local.operator_cli.reconcile import reconcile
+from atelier_local.operator_cli.subscriptions import subscriptions
 from atelier_messaging import dead_letters
 
 Kind = Annotated[OwnerKind, typer.Argument(help="store, user or workspace")]
@@ -42,6 +43,7 @@ for name, group in {
     "users": users,
     "workspaces": workspaces,
     "operators": operators,
+    "subscriptions": subscriptions,
     "ledger": ledger,
     "dead-letters": dead_letter_commands,
 }.items():

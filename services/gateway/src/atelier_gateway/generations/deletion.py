@@ -1,12 +1,16 @@
 """Deleting what a generation made and that it was. Its charge stays in the books: money has no delete."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 from atelier_contracts import GenerationDeleted
 from atelier_gateway.media import input_store, upload_store
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
+from atelier_gateway.subscriptions import event_log
+from atelier_gateway.subscriptions.facts import deletion_fact
 from atelier_gateway.web.problems import Problem
 from atelier_gateway.webhooks import delivery_store
 from atelier_messaging import UnitOfWork
@@ -18,9 +22,13 @@ from atelier_storage.objects import ObjectStore
 class GenerationDeleter:
     """Deletes generations that have ended."""
 
-    def __init__(self, unit: UnitOfWork, objects: ObjectStore) -> None:
+    def __init__(
+        self, unit: UnitOfWork, objects: ObjectStore, publish_soon: Callable[[], object] = lambda: None
+    ) -> None:
+        """``publish_soon`` is called when a public event was logged."""
         self._unit = unit
         self._objects = objects
+        self._publish_soon = publish_soon
 
     async def delete(self, generation: Generation) -> None:
         """Raises Problem 409 while it runs, 503 while its objects cannot be removed.
@@ -42,6 +50,9 @@ class GenerationDeleter:
                 await upload_store.mark_deleted(work.connection, [key for key in unused if is_upload(key)])
                 await delivery_store.forget_contents(work.connection, generation.id)
                 work.emit(GenerationDeleted(generation_id=generation.id, inputs=tuple(unused)))
+                await event_log.forget_metadata(work.connection, generation.id)
+                await event_log.append(work.connection, [deletion_fact(generation, datetime.now(UTC))])
+                work.after_commit(self._publish_soon)
 
 
 def artefact_keys(generation: Generation) -> list[str]:

@@ -1,24 +1,32 @@
-"""Applies events to the projection: what changed is saved, logged, enqueued for webhooks, and wakes those who wait."""
+"""Applies events to the projection: what changed is saved, logged, enqueued for webhooks and subscribers, and wakes
+those who wait."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
-from atelier_contracts import ArtefactsExpired, Event
+from atelier_contracts import ArtefactsExpired, CreditGranted, Event
 from atelier_gateway.generations.generation_log import log_ends
 from atelier_gateway.projection import result_files
 from atelier_gateway.projection import store as projection_store
-from atelier_gateway.projection.snapshot import fold
+from atelier_gateway.projection.snapshot import Snapshot, fold
 from atelier_gateway.projection.waiter import GenerationWaiter
+from atelier_gateway.subscriptions import event_log
+from atelier_gateway.subscriptions.facts import facts_of, grant_fact
 from atelier_gateway.webhooks.enqueuer import DeliveryEnqueuer
 from atelier_messaging import Delivery, Transaction
+from atelier_telemetry.tracing import traceparent_of
 
 
 class Projector:
     """Folds events into the projection, inside the caller's transaction."""
 
-    def __init__(self, waiter: GenerationWaiter, enqueuer: DeliveryEnqueuer) -> None:
+    def __init__(
+        self, waiter: GenerationWaiter, enqueuer: DeliveryEnqueuer, publish_soon: Callable[[], object] = lambda: None
+    ) -> None:
+        """``publish_soon`` is called when public events were logged."""
         self._waiter = waiter
         self._enqueuer = enqueuer
+        self._publish_soon = publish_soon
 
     async def apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> set[UUID]:
         """Applies the events among these messages; returns the ids of the generations that changed."""
@@ -31,6 +39,20 @@ class Projector:
         if expired:
             await projection_store.expire_outputs(tx.connection, expired)
         await self._enqueuer.enqueue(tx, snapshots, saved.subscribed, deliveries)
+        await self._log_facts(tx, snapshots, deliveries)
         tx.after_commit(lambda: log_ends(saved.ended, changed))
         self._waiter.wake(changed)
         return set(changed)
+
+    async def _log_facts(
+        self, tx: Transaction, before: Mapping[UUID, Snapshot], deliveries: Sequence[Delivery]
+    ) -> None:
+        """Last in the transaction: the log is locked from here to the commit."""
+        heard = [(d.message, d.envelope.time, traceparent_of(d.span)) for d in deliveries]
+        facts = facts_of(before, [(event, at, trace) for event, at, trace in heard if isinstance(event, Event)])
+        for message, at, trace in heard:
+            if isinstance(message, CreditGranted) and (grant := grant_fact(message, at, trace)):
+                facts.append(grant)
+        if facts:
+            await event_log.append(tx.connection, facts)
+            tx.after_commit(self._publish_soon)

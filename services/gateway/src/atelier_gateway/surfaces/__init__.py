@@ -1,10 +1,10 @@
 """One module a surface, each only an adapter: authenticate, parse, map, answer."""
 
 from atelier_gateway.middleware.request_guard import RenderProblem
-from atelier_gateway.surfaces import admin, b2b, form, images, native, onmodel, openai, stories, trpc, webhooks
+from atelier_gateway.surfaces import admin, b2b, events, form, images, native, onmodel, openai, stories, trpc, webhooks
 from atelier_gateway.web.problems import problem_json
 
-PUBLIC = (b2b, native, trpc, form, images, openai, onmodel, stories, webhooks)
+PUBLIC = (b2b, native, trpc, form, images, openai, onmodel, stories, webhooks, events)
 """The surfaces that clients reach: each has a ``router(parts)``."""
 
 OPERATIONS = (admin,)

@@ -1,0 +1,185 @@
+"""Publishes the log of public events to its subscribers, each from the position it has reached.
+
+At least once and in order: a position moves only over events that the broker has confirmed. A queue that is full,
+absent or paused stops its own subscription and no other; a replay is a position set back.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+
+from aio_pika.exceptions import AMQPError
+
+from atelier_contracts.public_events import SUBSCRIPTIONS, routing_key, subscription_queue
+from atelier_gateway.subscriptions import event_log, store
+from atelier_gateway.subscriptions.event_log import LoggedEvent
+from atelier_messaging import Bus
+from atelier_messaging.database import Pool
+from atelier_messaging.periodic import PAUSE_S_MAX, run_every, wait_event
+from atelier_messaging.publisher import OutgoingMessage, Publisher, PublishOutcome, QueueDepth
+from atelier_messaging.subscriptions import MESSAGES_MAX
+from atelier_telemetry import metrics
+
+WINDOW = 250
+"""Events published to one subscriber before it is the next one's turn."""
+POLL_EVERY_S = 1.0
+MEASURE_EVERY_S = 5.0
+"""Seconds for which the measured room in a queue counts; a second where there was none."""
+GAUGES_EVERY_S = 15.0
+PRUNE_EVERY_S = 600.0
+logger = logging.getLogger(__name__)
+
+
+class SubscriptionPublisher:
+    """One loop in each gateway process; a subscription is locked by the process that publishes to it."""
+
+    def __init__(self, pool: Pool, publisher: Publisher, public_root: str) -> None:
+        """``public_root`` is the ``source`` of the events and the root of their schemas."""
+        self._pool = pool
+        self._publisher = publisher
+        self._root = public_root
+        self._woken = asyncio.Event()
+        self._is_idle_until = 0.0
+        self._room: dict[str, tuple[int, float]] = {}
+        self._without_queue: set[str] = set()
+
+    async def start(self, bus: Bus, *, kept_days: int) -> None:
+        """Connects to the broker and begins to publish, to measure and to prune. Raises when no broker accepts us."""
+        await self._publisher.start()
+        bus.run_in_background(self.run(), "public events")
+        for name, every_s, act in (
+            ("subscription gauges", GAUGES_EVERY_S, self.update_metrics),
+            ("public event prune", PRUNE_EVERY_S, partial(event_log.prune, self._pool, kept_days)),
+        ):
+            bus.run_in_background(run_every(name, every_s, act), name)
+
+    async def stop(self) -> None:
+        """Disconnects; what is not confirmed is published again after the next start."""
+        await self._publisher.stop()
+
+    def wake(self) -> None:
+        """Events were logged; a hint, they are looked for anyway."""
+        self._woken.set()
+
+    def refresh(self) -> None:
+        """Subscriptions have changed in this process."""
+        self._is_idle_until = 0.0
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Publishes without end. A failure is logged and slows the loop down; nothing is lost by it."""
+        pause = POLL_EVERY_S
+        while True:
+            await wait_event(self._woken, pause)
+            self._woken.clear()
+            try:
+                await self.publish_due()
+                pause = POLL_EVERY_S
+            except Exception:
+                pause = min(PAUSE_S_MAX, pause * 2)
+                logger.exception("publishing public events failed, retrying in %.1f s", pause)
+
+    async def publish_due(self) -> None:
+        """Publishes to every subscription, in turns, until each has all there was or can take no more."""
+        now = time.monotonic()
+        if now < self._is_idle_until:
+            return  # no subscriptions: events need no look at the database each
+        due = [one.name for one in await store.list_all(self._pool) if one.paused_at is None]
+        if not due:
+            self._is_idle_until = now + POLL_EVERY_S
+            return
+        if not self._publisher.is_connected:
+            return
+        while due:
+            due = [name for name in due if await self._publish_window(name)]
+
+    async def measure(self, name: str) -> QueueDepth | None:
+        """The depth of a subscription's queue; None where it cannot be seen."""
+        try:
+            depth = await self._publisher.measure(subscription_queue(name))
+        except (AMQPError, OSError, RuntimeError, TimeoutError) as error:
+            logger.warning("measuring the queue of subscription %s failed, it is measured again: %r", name, error)
+            return None
+        if depth is not None:
+            self._without_queue.discard(name)
+        elif name not in self._without_queue:
+            self._without_queue.add(name)
+            logger.warning("subscription %s has no queue, its events wait in the log until it is declared", name)
+        return depth
+
+    async def update_metrics(self) -> None:
+        """Sets the gauges of every subscription."""
+        subscriptions = await store.list_all(self._pool)
+        head = await event_log.get_head(self._pool)
+        for gauge in (metrics.SUBSCRIPTION_WAITING, metrics.SUBSCRIPTION_CONSUMERS):
+            gauge.clear()
+        for subscription in subscriptions:
+            depth = await self.measure(subscription.name) or QueueDepth(0, 0)
+            waiting = head - subscription.position + depth.messages
+            metrics.SUBSCRIPTION_WAITING.labels(subscription.name).set(waiting)
+            metrics.SUBSCRIPTION_CONSUMERS.labels(subscription.name).set(depth.consumers)
+
+    async def _publish_window(self, name: str) -> bool:
+        """Publishes the next events to one subscription; whether there may be more that it can take."""
+        room = await self._get_room(name)
+        if room <= 0:
+            return False
+        async with self._pool.acquire() as connection, connection.transaction():
+            subscription = await store.lock_active(connection, name)
+            if subscription is None:
+                return False
+            head, limit = await event_log.get_head(connection), min(WINDOW, room)
+            if head <= subscription.position:
+                return False
+            events = await event_log.list_after(connection, subscription.position, subscription.types, limit)
+            confirmed = await self._publish(name, events)
+            is_whole = confirmed == len(events)
+            reached = events[confirmed - 1].position if confirmed else subscription.position
+            if is_whole and len(events) < limit:
+                reached = max(head, reached)  # all others up to here are of types that are not wanted
+            await store.move(connection, name, reached)
+        self._room[name] = room - confirmed, self._room[name][1]
+        if not is_whole:
+            del self._room[name]
+        return is_whole and len(events) == limit
+
+    async def _get_room(self, name: str) -> int:
+        """How many messages its queue can still take, measured or remembered."""
+        room, measured_at = self._room.get(name, (0, float("-inf")))
+        now = time.monotonic()
+        if now - measured_at > (MEASURE_EVERY_S if room > 0 else POLL_EVERY_S / 2):
+            depth = await self.measure(name)
+            room = MESSAGES_MAX - depth.messages if depth else 0
+            self._room[name] = room, now
+        return room
+
+    async def _publish(self, name: str, events: Sequence[LoggedEvent]) -> int:
+        """Publishes the events; how many of the first ones the broker has confirmed."""
+        outcomes = await self._publisher.publish([self._message(name, event) for event in events]) if events else []
+        unsure = (place for place, outcome in enumerate(outcomes) if outcome is not PublishOutcome.CONFIRMED)
+        return next(unsure, len(events))
+
+    def _message(self, name: str, event: LoggedEvent) -> OutgoingMessage:
+        key = routing_key(name, event.type)
+        headers = message_headers(event, self._root)
+        return OutgoingMessage(event.data.encode(), headers, str(event.id), key, exchange=SUBSCRIPTIONS)
+
+
+def message_headers(event: LoggedEvent, root: str) -> dict[str, str]:
+    """The CloudEvents attributes as AMQP headers (binary mode), and the trace context as tracing libraries read it."""
+    attributes = {
+        "specversion": "1.0",
+        "id": str(event.id),
+        "source": root,
+        "type": event.type,
+        "time": event.at.isoformat(),
+        "subject": str(event.subject),
+        "dataschema": f"{root}/schemas/{event.type}.json",
+        "sequence": f"{event.position:020}",
+    }
+    headers = {f"cloudEvents:{name}": value for name, value in attributes.items()}
+    if event.traceparent:
+        headers |= {"cloudEvents:traceparent": event.traceparent, "traceparent": event.traceparent}
+    return headers

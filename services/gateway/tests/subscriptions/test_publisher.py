@@ -1,0 +1,182 @@
+"""Subscriptions on a real broker and a real log: what each queue receives, and that none waits for another."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import aio_pika
+import pytest
+from uuid_utils.compat import uuid7
+
+from atelier_contracts import GenerationSucceeded
+from atelier_contracts.public_events import subscription_queue
+from atelier_messaging.subscriptions import declare_subscription, delete_subscription
+
+from ..support.world import ADMIN, World
+
+pytestmark = pytest.mark.stack
+PATH = "/v1/admin/subscriptions"
+QUEUED = ["credits.held.v1", "generation.queued.v1"]
+
+
+@pytest.fixture
+async def broker(server_urls: tuple[str, str], world: World) -> AsyncIterator[str]:
+    """The operator's address; the queues of these tests are deleted afterwards."""
+    await world.pool.execute("DELETE FROM subscriptions; DELETE FROM public_events")
+    yield server_urls[0]
+    for name in ("first", "second"):
+        await delete_subscription(server_urls[0], name)
+    await world.pool.execute("DELETE FROM subscriptions")
+
+
+async def _subscribe(world: World, broker: str, name: str, **body: Any) -> None:
+    await declare_subscription(broker, name)
+    made = await world.client.post(PATH, headers=ADMIN, json={"name": name, **body})
+    assert made.status_code == 201, made.text
+
+
+async def _receive(broker: str, name: str, count: int) -> list[aio_pika.abc.AbstractIncomingMessage]:
+    """The next messages of a queue, acknowledged."""
+    async with await aio_pika.connect(broker) as connection:
+        queue = await (await connection.channel()).get_queue(subscription_queue(name))
+        found: list[aio_pika.abc.AbstractIncomingMessage] = []
+        async with queue.iterator(timeout=60) as messages:
+            async for message in messages:
+                await message.ack()
+                found.append(message)
+                if len(found) == count:
+                    break
+        return found
+
+
+async def _types(broker: str, name: str, count: int) -> list[str]:
+    return [str(message.headers["cloudEvents:type"]) for message in await _receive(broker, name, count)]
+
+
+async def _created(world: World, **changes: Any) -> UUID:
+    _, headers = await world.store()
+    made = await world.create(headers, **changes)
+    return UUID(made.json()["data"]["session_id"])
+
+
+async def _view(world: World, name: str) -> dict[str, Any]:
+    return dict((await world.client.get(f"{PATH}/{name}", headers=ADMIN)).json())
+
+
+async def test_one_frame_is_one_event_that_says_whose_it_is(world: World, broker: str) -> None:
+    store, headers = await world.store()
+    await _subscribe(world, broker, "first", events=["generation.queued.v1"])
+    made = await world.client.post(
+        "/v1/generations", headers=headers, json={"kind": "image", "prompt": "a", "metadata": {"order": "7"}}
+    )
+
+    (message,) = await _receive(broker, "first", 1)
+
+    assert message.content_type == "application/json"
+    assert message.headers["cloudEvents:subject"] == made.json()["id"]
+    schema = str(message.headers["cloudEvents:dataschema"])
+    assert (await world.public.get(schema.removeprefix("http://127.0.0.1:8000"))).json()["$id"] == schema
+    data = json.loads(message.body)
+    assert data["owner"] == {"kind": "store", "id": str(store)}
+    assert (data["kind"], data["surface"], data["metadata"]) == ("image", "native", {"order": "7"})
+
+
+async def test_a_paused_subscription_receives_what_happened_when_it_resumes(world: World, broker: str) -> None:
+    await _subscribe(world, broker, "first")
+    await world.client.patch(f"{PATH}/first", headers=ADMIN, json={"paused": True})
+    await _created(world)
+    await world.until(lambda: _is(world, "first", behind=2))
+
+    await world.client.patch(f"{PATH}/first", headers=ADMIN, json={"paused": False})
+
+    assert await _types(broker, "first", 2) == QUEUED
+
+
+async def test_a_subscription_without_a_queue_stops_no_other(world: World, broker: str) -> None:
+    await world.client.post(PATH, headers=ADMIN, json={"name": "second"})
+    await _subscribe(world, broker, "first")
+    await _created(world)
+
+    assert await _types(broker, "first", 2) == QUEUED
+    assert (await _view(world, "second"))["queued"] is None
+
+    await declare_subscription(broker, "second")
+    assert await _types(broker, "second", 2) == QUEUED
+
+
+async def test_a_replay_goes_to_one_subscriber_with_the_same_ids(world: World, broker: str) -> None:
+    await _subscribe(world, broker, "first")
+    await _subscribe(world, broker, "second")
+    await _created(world)
+    before = [message.message_id for message in await _receive(broker, "first", 2)]
+    await world.until(lambda: _is(world, "second", behind=0, queued=2))
+
+    await world.client.post(f"{PATH}/first/replay", headers=ADMIN, json={"from_beginning": True})
+
+    assert [message.message_id for message in await _receive(broker, "first", 2)] == before
+    assert (await _view(world, "second"))["queued"] == 2
+
+
+async def test_a_replay_begins_after_an_event_or_at_a_time(world: World, broker: str) -> None:
+    await _subscribe(world, broker, "first")
+    first, second = await _created(world), await _created(world)
+    messages = await _receive(broker, "first", 4)
+    assert {str(message.headers["cloudEvents:subject"]) for message in messages} == {str(first), str(second)}
+
+    await world.client.post(f"{PATH}/first/replay", headers=ADMIN, json={"after": messages[1].message_id})
+    again = [message.message_id for message in await _receive(broker, "first", 2)]
+    assert again == [message.message_id for message in messages[2:]]
+
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    view = (await world.client.post(f"{PATH}/first/replay", headers=ADMIN, json={"since": later})).json()
+    assert view["behind"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"name": "Not a name"}, "name"),
+        ({"name": "first", "events": ["generation.done.v1"]}, "events"),
+        ({"name": "first", "start": {"after": str(uuid7())}}, "after"),
+        ({"name": "first", "start": {"from_beginning": True, "since": "2026-01-01T00:00:00Z"}}, "start"),
+    ],
+    ids=["name", "events", "after", "two starts"],
+)
+async def test_a_subscription_that_cannot_be_is_refused_with_its_field(
+    world: World, body: dict[str, Any], field: str
+) -> None:
+    refused = await world.client.post(PATH, headers=ADMIN, json=body)
+
+    assert refused.status_code == 400
+    assert field in refused.text
+
+
+async def test_a_deleted_generation_leaves_no_words_of_its_client_in_the_log(world: World, broker: str) -> None:
+    store, headers = await world.store()
+    made = await world.client.post(
+        "/v1/generations", headers=headers, json={"kind": "image", "prompt": "a", "metadata": {"name": "Ann"}}
+    )
+    id_ = UUID(made.json()["id"])
+    await world.neighbours.say(
+        GenerationSucceeded(generation_id=id_, outputs=(), delivered=1, captured=1, refunded=0, provider="local")
+    )
+    await world.until(lambda: _has_ended(world, id_))
+    await _subscribe(world, broker, "first", events=["generation.deleted.v1"])
+
+    deleted = await world.client.delete(f"/v1/generations/{id_}", headers=headers)
+
+    assert deleted.status_code == 204
+    (message,) = await _receive(broker, "first", 1)
+    assert json.loads(message.body)["owner"]["id"] == str(store)
+    assert not await world.pool.fetchval("SELECT count(*) FROM public_events WHERE data::text LIKE '%Ann%'")
+
+
+async def _has_ended(world: World, id_: UUID) -> bool:
+    return bool(await world.pool.fetchval("SELECT rank = 9 FROM generations WHERE id = $1", id_))
+
+
+async def _is(world: World, name: str, **fields: object) -> bool:
+    view = await _view(world, name)
+    return {field: view[field] for field in fields} == fields
