@@ -40,6 +40,7 @@ from atelier_gateway.middleware.request_guard import RequestGuard
 from atelier_gateway.peers.client import PeerClient
 from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.projection import event_log
+from atelier_gateway.projection.reader import GenerationReader
 from atelier_gateway.projection.waiter import POLL_EVERY_S, GenerationWaiter
 from atelier_gateway.rate_limits import hourly_quota, postgres_windows
 from atelier_gateway.rate_limits.backends import open_windows
@@ -229,6 +230,7 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
         capacity=capacity,
         creator=GenerationCreator(pool, admission, offers, capacity, instance),
         idempotent_runner=IdempotentRunner(bus.unit),
+        reader=GenerationReader(pool),
         waiter=waiting,
         disconnects=ClientDisconnects(bus.unit, waiting),
         canceller=GenerationCanceller(bus.unit, internal, waiting, noting),

@@ -22,6 +22,7 @@ from atelier_gateway.media.intake import MediaIntake
 from atelier_gateway.media.uploads import Uploads
 from atelier_gateway.peers.client import PeerClient
 from atelier_gateway.peers.reply_listener import ReplyListener
+from atelier_gateway.projection.reader import GenerationReader
 from atelier_gateway.projection.waiter import GenerationWaiter
 from atelier_gateway.rate_limits.limiter import RateLimiter
 from atelier_gateway.settings import Settings
@@ -56,6 +57,7 @@ class Container:
     capacity: Capacity
     creator: GenerationCreator
     idempotent_runner: IdempotentRunner
+    reader: GenerationReader
     waiter: GenerationWaiter
     disconnects: ClientDisconnects
     canceller: GenerationCanceller

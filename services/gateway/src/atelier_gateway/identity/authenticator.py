@@ -1,10 +1,8 @@
 """From a request's headers to the principal it acts for. Unknown, malformed and revoked credentials answer alike."""
 
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
 from uuid import UUID
 
 from starlette.datastructures import Headers
@@ -12,20 +10,16 @@ from starlette.datastructures import Headers
 from atelier_contracts import Channel, Owner
 from atelier_gateway.identity import api_keys, stores, tokens, users
 from atelier_gateway.identity.api_keys import StoredKey
+from atelier_gateway.identity.key_cache import KeyCache
 from atelier_gateway.identity.last_use import LastUse
 from atelier_gateway.identity.tokens import Issuer
+from atelier_gateway.identity.ttl_cache import TtlCache
 from atelier_gateway.identity.users import User
 from atelier_gateway.web.problems import Problem
 from atelier_messaging.database import Pool
 
-CACHE_TTL_S = 3.0
-"""How long a credential is believed without asking the table again; a revocation must be effective within 5 s."""
-CACHE_ENTRIES_MAX = 10_000
 API_KEY_HEADER = "X-API-Key"
 WORKSPACE_HEADER = "X-Workspace-Id"
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +30,6 @@ class Principal:
     channel: Channel
 
 
-class TtlCache(Generic[Key, Value]):
-    """A small memory that forgets after ``REMEMBERED_S``. Holds only what the table said yes to."""
-
-    def __init__(self) -> None:
-        self._entries: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
-
-    def get(self, key: Key) -> Value | None:
-        """What was put under the key, if that was a moment ago."""
-        found = self._entries.get(key)
-        return found[1] if found and found[0] > time.monotonic() else None
-
-    def set(self, key: Key, value: Value) -> None:
-        """Remembers, at the expense of the oldest."""
-        self._entries[key] = (time.monotonic() + CACHE_TTL_S, value)
-        self._entries.move_to_end(key)
-        if len(self._entries) > CACHE_ENTRIES_MAX:
-            self._entries.popitem(last=False)
-
-    def clear(self) -> None:
-        """After an act that takes something away: this process must not be the last to know."""
-        self._entries.clear()
-
-
 class Authenticator:
     """Authenticates requests."""
 
@@ -67,7 +38,7 @@ class Authenticator:
         self._pepper = pepper
         self._issuers = issuers
         self.key_use = LastUse(partial(stores.note_use, pool))
-        self._keys: TtlCache[bytes, StoredKey] = TtlCache()
+        self._keys = KeyCache(pool)
         self._users: TtlCache[str, User] = TtlCache()
         self._members: TtlCache[tuple[UUID, UUID], bool] = TtlCache()
 
@@ -131,19 +102,21 @@ class Authenticator:
         if known := self._keys.get(digest):
             return known
         prefix = api_keys.prefix_of(key)
+        as_of = time.monotonic()
         stored = await stores.find_key_by_prefix(self._pool, prefix) if prefix else None
-        if not api_keys.matches(digest, stored) or stored is None:
+        if not api_keys.matches(digest, stored) or stored is None or prefix is None:
             raise credential_problem()
-        self._keys.set(digest, stored)
+        self._keys.set(digest, prefix, stored, as_of=as_of)
         return stored
 
     async def _find_user(self, subject: str) -> User:
         if known := self._users.get(subject):
             return known
+        as_of = time.monotonic()
         user = await users.user_by_subject(self._pool, subject)
         if user is None:
             raise credential_problem()
-        self._users.set(subject, user)
+        self._users.set(subject, user, as_of=as_of)
         return user
 
     async def _check_membership(self, text: str, user: User) -> UUID:
@@ -152,9 +125,10 @@ class Authenticator:
         except ValueError:
             raise _not_a_member() from None
         if not self._members.get((workspace, user.id)):
+            as_of = time.monotonic()
             if not await users.is_member(self._pool, workspace, user.id):
                 raise _not_a_member()
-            self._members.set((workspace, user.id), True)
+            self._members.set((workspace, user.id), True, as_of=as_of)
         return workspace
 
 

@@ -1,13 +1,15 @@
 """From a request's token to the operator who sends it. Unknown, revoked and malformed tokens answer alike."""
 
+import time
 from functools import partial
 
 from starlette.datastructures import Headers
 
 from atelier_gateway.identity import api_keys, operator_store
-from atelier_gateway.identity.authenticator import TtlCache, bearer_of, credential_problem
+from atelier_gateway.identity.authenticator import bearer_of, credential_problem
 from atelier_gateway.identity.last_use import LastUse
 from atelier_gateway.identity.operator_store import FIRST_PREFIX, StoredOperator
+from atelier_gateway.identity.ttl_cache import TtlCache
 from atelier_messaging.database import Pool
 
 
@@ -32,13 +34,14 @@ class OperatorAuthenticator:
             raise credential_problem()
         digest = self.digest_of(token)
         if not (known := self._known.get(digest)):
+            as_of = time.monotonic()
             # The first operator's token is a setting and looks as whoever chose it liked.
             known = await operator_store.find_by_prefix(
                 self._pool, api_keys.prefix_of(token, api_keys.OPERATOR) or FIRST_PREFIX
             )
             if not api_keys.is_same(digest, known.digest if known else None) or known is None:
                 raise credential_problem()
-            self._known.set(digest, known)
+            self._known.set(digest, known, as_of=as_of)
         self.token_use.record(known.id)
         return known
 

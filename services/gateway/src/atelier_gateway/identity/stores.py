@@ -1,6 +1,6 @@
 """SQL of stores and their API keys."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +13,10 @@ KEYS_ACTIVE_MAX = 2
 _KEY = """
 SELECT k.id, k.store_id, k.digest, s.suspended_at IS NOT NULL AS suspended
 FROM api_keys k JOIN stores s ON s.id = k.store_id WHERE k.prefix = $1 AND k.revoked_at IS NULL
+"""
+_ACTIVE_KEYS = """
+SELECT k.prefix, k.id, k.store_id, k.digest, s.suspended_at IS NOT NULL AS suspended
+FROM api_keys k JOIN stores s ON s.id = k.store_id WHERE k.prefix = ANY($1::text[]) AND k.revoked_at IS NULL
 """
 _INSERT = "INSERT INTO stores (id, name) VALUES ($1, $2)"
 _LOCK = "SELECT true FROM stores WHERE id = $1 FOR UPDATE"
@@ -67,6 +71,12 @@ async def find_key_by_prefix(pool: Pool, prefix: str) -> StoredKey | None:
     """The key that is found by this prefix, unless it is revoked."""
     row = await pool.fetchrow(_KEY, prefix)
     return StoredKey(**row) if row else None
+
+
+async def find_keys_by_prefix(pool: Pool, prefixes: Collection[str]) -> dict[str, StoredKey]:
+    """Those of the keys found by these prefixes that are not revoked, by prefix."""
+    rows = await pool.fetch(_ACTIVE_KEYS, list(prefixes))
+    return {row["prefix"]: StoredKey(row["id"], row["store_id"], row["digest"], row["suspended"]) for row in rows}
 
 
 async def note_use(pool: Pool, used: Mapping[UUID, datetime]) -> None:

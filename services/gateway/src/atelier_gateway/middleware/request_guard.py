@@ -7,13 +7,13 @@ Pure ASGI: it stands in the way of every request, so it allocates little and awa
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from starlette.datastructures import MutableHeaders
+from prometheus_client import Counter
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from atelier_gateway.middleware.body_limits import BodyBudget, BodyReader
 from atelier_gateway.web.problems import Problem
@@ -30,6 +30,8 @@ SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     "Cache-Control": "no-store",
 }
+_SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+REQUEST_ID_NAME = b"x-request-id"
 UNLOGGED = ("/health/", "/metrics")
 """Paths of probes: too frequent and too dull for an access line."""
 RenderProblem = Callable[[Problem], Response]
@@ -58,12 +60,13 @@ class RequestGuard:
         self._budget = BodyBudget(bodies_bytes_max)
         self._shape_of = shape_of
         self._surface_of = surface_of
+        self._counters: dict[tuple[str, int], Counter] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        request_id = str(uuid7())
+        request_id, surface = str(uuid7()), self._surface_of(scope["path"])
         REQUEST_ID.set(request_id)
         began = time.monotonic()
         started = False
@@ -73,11 +76,8 @@ class RequestGuard:
             nonlocal started, status
             if message["type"] == "http.response.start":
                 started, status = True, message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                metrics.REQUESTS.labels(self._surface_of(scope["path"]), str(message["status"])).inc()
+                message["headers"] = framed(message["headers"], request_id)
+                self._count(surface, message["status"])
             await send(message)
 
         body = BodyReader(receive, self._larger.get(scope["path"], self._bytes_max), self._budget)
@@ -96,16 +96,32 @@ class RequestGuard:
             await self._shape_of(scope["path"])(unexpected_error_problem(error))(scope, receive, send_framed)
         finally:
             body.close()
-            self._log_access(scope, request_id, status, time.monotonic() - began)
+            _log_access(scope, request_id, surface, status, time.monotonic() - began)
 
-    def _log_access(self, scope: Scope, request_id: str, status: int | None, seconds: float) -> None:
-        """One line a request, with the id that its client was given; never the query, where credentials get lost."""
-        method, path = scope["method"], scope["path"]
-        if path.startswith(UNLOGGED):
-            return
-        fields = {"request_id": request_id, "method": method, "path": path, "status": status}
-        fields |= {"surface": self._surface_of(path), "seconds": round(seconds, 4)}
-        access.info("%s %s: %s", method, path, status or "no answer, its client is gone", extra=fields)
+    def _count(self, surface: str, status: int) -> None:
+        counter = self._counters.get((surface, status))
+        if counter is None:
+            counter = self._counters[surface, status] = metrics.REQUESTS.labels(surface, str(status))
+        counter.inc()
+
+
+def framed(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with its request's id, and with each security header that it does not set itself."""
+    framed = [header for header in headers if header[0] != REQUEST_ID_NAME]
+    own = {name for name, _ in framed}
+    framed.append((REQUEST_ID_NAME, request_id.encode()))
+    framed.extend(header for header in _SECURITY_HEADERS if header[0] not in own)
+    return framed
+
+
+def _log_access(scope: Scope, request_id: str, surface: str, status: int | None, seconds: float) -> None:
+    """One line a request, with the id that its client was given; never the query, where credentials get lost."""
+    method, path = scope["method"], scope["path"]
+    if path.startswith(UNLOGGED):
+        return
+    fields = {"request_id": request_id, "method": method, "path": path, "status": status}
+    fields |= {"surface": surface, "seconds": round(seconds, 4)}
+    access.info("%s %s: %s", method, path, status or "no answer, its client is gone", extra=fields)
 
 
 def _stop_problem(method: str) -> Problem:

@@ -87,6 +87,10 @@ WITH forgotten AS (DELETE FROM files WHERE generation_id = ANY($1::uuid[]) AND c
 UPDATE generations SET outputs = '[]', error = $2, updated_at = now() WHERE id = ANY($1::uuid[]) AND state = 'succeeded'
 """
 _OWNED = f"SELECT {COLUMNS} FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3"  # noqa: S608 - constants only
+_OWNED_MANY = f"""
+SELECT {COLUMNS} FROM generations
+JOIN unnest($1::uuid[], $2::text[], $3::uuid[]) AS n(id, owner_kind, owner_id) USING (id, owner_kind, owner_id)
+"""  # noqa: S608 - constants only
 _ANY = f"SELECT {COLUMNS} FROM generations WHERE id = $1"  # noqa: S608 - constants only
 
 OUTPUTS_EXPIRED = {
@@ -236,6 +240,14 @@ async def find_for_owner(pool: Pool, id_: UUID, owner: Owner) -> Generation | No
     """The generation, if it is this owner's."""
     row = await pool.fetchrow(_OWNED, id_, owner.kind, owner.id)
     return generation_of(row) if row else None
+
+
+async def find_for_owners(pool: Pool, wanted: Collection[tuple[UUID, Owner]]) -> dict[tuple[UUID, Owner], Generation]:
+    """Those generations that are of the owner they are wanted for, in one statement."""
+    pairs = list(wanted)
+    ids, kinds, owners = [id_ for id_, _ in pairs], [o.kind for _, o in pairs], [o.id for _, o in pairs]
+    rows = await pool.fetch(_OWNED_MANY, ids, kinds, owners)
+    return {(found.id, found.owner): found for found in map(generation_of, rows)}
 
 
 async def find_by_id(pool: Pool, id_: UUID) -> Generation | None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from atelier_gateway.identity.authenticator import CACHE_TTL_S
+from atelier_gateway.identity.ttl_cache import CACHE_TTL_S
 
 from ...support.world import ADMIN, CREATE, TRY_ON, World
 

@@ -7,7 +7,6 @@ from atelier_contracts import Owner
 from atelier_gateway.container import Container
 from atelier_gateway.media.uploads import UploadRequest
 from atelier_gateway.projection import listing
-from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.surfaces import upload_creation
 from atelier_gateway.surfaces.b2b import openapi
@@ -83,7 +82,7 @@ def direct_routes(container: Container) -> list[DirectRoute]:
 
 
 async def _load_session(container: Container, id_: str, owner: Owner) -> Generation:
-    generation = await projection_store.find_for_owner(container.pool, id_from_path(id_, "generation"), owner)
+    generation = await container.reader.find_for_owner(id_from_path(id_, "generation"), owner)
     if generation is None:
         raise not_found("generation")
     return generation

@@ -152,7 +152,7 @@ def owner_rule(per_minute: int) -> RateLimitRule:
 async def load_owned(container: Container, request: Request, id_: str) -> Generation:
     """The generation of a path, if it is the caller's. Raises Problem 404, equally for another owner's."""
     principal = await container.authenticator.authenticate(request.headers)
-    generation = await projection_store.find_for_owner(container.pool, id_from_path(id_, "generation"), principal.owner)
+    generation = await container.reader.find_for_owner(id_from_path(id_, "generation"), principal.owner)
     if generation is None:
         raise not_found("generation")
     return generation
