@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Creates the secrets that docker-compose.yml needs, once: `.env` at the root of the repository (mode 0600), and in
-# deploy/compose/.secrets the signing key of the development issuer and the broker's users. Existing ones are kept; an
+# deploy/compose/.secrets the signing keys of receipts and of the development issuer, and the broker's users. Existing ones are kept; an
 # `.env` of an older version gets those it lacks.
 set -euo pipefail
 umask 077
@@ -97,10 +97,13 @@ if [[ ! -e $env_file || ! -e $secrets/dev-issuer.pem ]]; then
   rm -f "$secrets/dev-issuer.pem"  # left read-only by an interrupted run
   openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$secrets/dev-issuer.pem"
 fi
+if [[ ! -e $secrets/signing-keys.pem ]]; then  # a lost key is replaced by hand: docs/design/receipts.md
+  openssl genpkey -algorithm ed25519 -out "$secrets/signing-keys.pem"
+fi
 if [[ ! -e $secrets/render/provenance.pem ]]; then
   make_provenance
 fi
-chmod 0444 "$secrets/rabbitmq-definitions.json" "$secrets/dev-issuer.pem" "$secrets/render/provenance.pem"
+chmod 0444 "$secrets/rabbitmq-definitions.json" "$secrets/dev-issuer.pem" "$secrets/signing-keys.pem" "$secrets/render/provenance.pem"
 
 # Last, and in one step: a half-written file would be kept.
 mv "$env_file.new" "$env_file"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import BasicConstraints, ExtendedKeyUsage, load_pem_x509_certificates
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -80,14 +81,14 @@ def test_an_env_file_of_an_older_version_gets_what_it_lacks_and_keeps_what_it_ha
     whole = (stack_files / ".env").read_text().splitlines()
     old = [line for line in whole if not line.startswith(("RABBITMQ_GATEWAY", "RABBITMQ_BILLING", "ATELIER_INSTALL"))]
     (stack_files / ".env").write_text("\n".join([*old, "ATELIER_TRACE_RATIO=0.5"]) + "\n")
-    issuer = (stack_files / "secrets/dev-issuer.pem").read_bytes()
+    keys = {name: (stack_files / "secrets" / name).read_bytes() for name in ("dev-issuer.pem", "signing-keys.pem")}
 
     assert make_env(root, stack_files).returncode == 0
 
     secrets = secrets_of(stack_files / ".env")
     assert dict(line.split("=", 1) for line in old if not line.startswith("#")).items() <= secrets.items()
     assert secrets["ATELIER_TRACE_RATIO"] == "0.5"
-    assert (stack_files / "secrets/dev-issuer.pem").read_bytes() == issuer
+    assert {name: (stack_files / "secrets" / name).read_bytes() for name in keys} == keys
     test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(stack_files)
 
 
@@ -151,3 +152,9 @@ def test_a_run_that_was_cut_off_can_be_repeated(root: Path, stack_files: Path) -
 
     assert make_env(root, stack_files).returncode == 0
     test_the_broker_knows_a_user_a_service_by_the_hash_of_its_password_in_env(stack_files)
+
+
+def test_receipts_are_signed_with_ed25519(stack_files: Path) -> None:
+    key = load_pem_private_key((stack_files / "secrets/signing-keys.pem").read_bytes(), password=None)
+
+    assert isinstance(key, Ed25519PrivateKey)

@@ -36,6 +36,7 @@ FIXED = {
     "ATELIER_RENDER_URL": "another container",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "another container; session and billing reach no collector outside",
     "ATELIER_DEV_ISSUER_KEY_FILE": "where a secret is mounted",
+    "ATELIER_SIGNING_KEYS_FILE": "where a secret is mounted",
     "ATELIER_PROVENANCE_FILE": "where a folder is mounted",
 }
 """Names that ``.env`` cannot give, and why."""

@@ -12,12 +12,12 @@ from atelier_local.launcher import profile
 
 def test_ports_and_secrets_stay_as_they_were_chosen(tmp_path: Path) -> None:
     first = profile.open_profile("one", tmp_path)
-    key = first.issuer_key_file.read_text()
+    keys = first.issuer_key_file.read_text(), first.signing_keys_file.read_text()
 
     again = profile.open_profile("one", tmp_path)
 
     assert (again.ports, again.secrets) == (first.ports, first.secrets)
-    assert again.issuer_key_file.read_text() == key
+    assert (again.issuer_key_file.read_text(), again.signing_keys_file.read_text()) == keys
 
 
 def test_two_profiles_share_no_port_and_no_secret(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_port_a_stranger_took_is_exchanged_and_the_others_stay(tmp_path: Path)
 def test_what_is_secret_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     mine = profile.open_profile("one", tmp_path)
 
-    for file in (mine.home / "profile.json", mine.issuer_key_file):
+    for file in (mine.home / "profile.json", mine.issuer_key_file, mine.signing_keys_file):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not any(secret in repr(mine) for secret in mine.secrets.values())
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atelier_pricing import REUSED_CREDITS, NoPrice, Price, price, reuse_price
+from atelier_pricing import REUSED_CREDITS, VERSION, NoPrice, Price, book_sha256, price, reuse_price
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,9 @@ def test_n_pictures_cost_n_times_one(n: int) -> None:
 @given(st.integers(min_value=0, max_value=100))
 def test_an_output_that_is_reused_costs_its_own_price_and_never_more_than_a_new_one(unit: int) -> None:
     assert reuse_price(unit) == (REUSED_CREDITS if unit else 0)
+
+
+def test_a_book_that_changes_gets_another_version() -> None:
+    """Receipts name the hash: under one version there is one book."""
+    assert book_sha256(VERSION) == {"v2": "9c0edacb90381b1da40d8db571d8d4afb37db4763eb501e59c4f29a92827a92e"}[VERSION]
+    assert book_sha256("v1") is None

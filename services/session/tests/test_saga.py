@@ -16,7 +16,9 @@ from atelier_contracts import (
     CreditDeclined,
     CreditDeducted,
     CreditRefunded,
+    DeliveredOutput,
     DiscardRender,
+    GenerationEnd,
     GenerationRejected,
     GenerationRequested,
     GenerationSucceeded,
@@ -26,10 +28,12 @@ from atelier_contracts import (
     RenderFailed,
     RenderSpec,
     RenderStarted,
+    RequestRecord,
     RequestRender,
     ReserveCredit,
     Work,
 )
+from atelier_contracts.receipts import EndOutcome
 from atelier_contracts.session import GenerationFact
 from atelier_contracts.value_objects import Metadata
 from atelier_messaging import Poison
@@ -46,6 +50,7 @@ REQUEST = GenerationRequested(
     work=Work(kind="try_on"),
     spec=RenderSpec(kind="try_on"),
     deadline_s=900,
+    record=RequestRecord(surface="b2b", sha256="ab", requested_at=datetime(2026, 1, 1, tzinfo=UTC)),
 )
 PICTURE = Artefact(key="stores/x/generated/y/0.png", content_type="image/png", size=1, sha256="00")
 TRIGGERS: list[Trigger] = [
@@ -67,6 +72,11 @@ TRIGGERS: list[Trigger] = [
 
 def generation(state: State = State.NEW) -> Generation:
     return Generation(REQUEST, datetime(2026, 1, 1, tzinfo=UTC), state)
+
+
+def refund(outcome: EndOutcome, code: str | None = None) -> RefundCredit:
+    end = GenerationEnd(owner=OWNER, kind="try_on", outcome=outcome, code=code, request=REQUEST.record)
+    return RefundCredit(generation_id=ID, end=end)
 
 
 def reach_all() -> dict[Generation, list[type]]:
@@ -156,7 +166,7 @@ def test_a_decline_of_a_reservation_that_was_sent_twice_is_made_sure_of_by_a_ref
     assert isinstance(first, Transition)
     end = decide(first.generation, refunded)
 
-    assert first.sends == (RefundCredit(generation_id=ID),)
+    assert first.sends == (refund("rejected", "insufficient_credits"),)
     assert isinstance(end, Transition)
     assert end.generation.state is State.REJECTED
     assert isinstance(end.sends[0], GenerationRejected)
@@ -186,7 +196,7 @@ def test_a_capture_without_a_hold_ends_without_a_charge_and_its_result_is_thrown
     assert isinstance(gone, Transition)
     end = decide(gone.generation, refunded)
 
-    assert gone.sends == (RefundCredit(generation_id=ID), DiscardRender(generation_id=ID))
+    assert gone.sends == (refund("failed", "unknown_outcome"), DiscardRender(generation_id=ID))
     assert isinstance(end, Transition)
     assert end.generation.state is State.FAILED
 
@@ -227,7 +237,29 @@ def test_a_completion_that_beats_the_stop_is_delivered_and_charged() -> None:
 
     assert isinstance(outcome, Transition)
     assert outcome.generation.state is State.CAPTURING
-    assert outcome.sends == (CaptureCredit(generation_id=ID, delivered=1),)
+    end = GenerationEnd(
+        owner=OWNER,
+        kind="try_on",
+        outcome="succeeded",
+        outputs=(DeliveredOutput(sha256="00", content_type="image/png", size=1),),
+        provider="local",
+        request=REQUEST.record,
+    )
+    assert outcome.sends == (CaptureCredit(generation_id=ID, delivered=1, end=end),)
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [("failed", "provider_failed"), ("expired", "deadline_passed"), ("cancelled", None)]
+)
+def test_the_refund_says_for_the_receipt_why_nothing_was_delivered(ending: EndOutcome, code: str | None) -> None:
+    failed = next(trigger for trigger in TRIGGERS if isinstance(trigger, RenderFailed))
+    state = State.RENDERING if ending == "failed" else State.STOPPING
+    before = replace(generation(state), ending=None if ending == "failed" else State(ending))
+
+    outcome = decide(before, failed)
+
+    assert isinstance(outcome, Transition)
+    assert outcome.sends == (refund(ending, code),)
 
 
 GONE = CancelRequested(generation_id=ID, cause="client_gone")
@@ -243,7 +275,7 @@ def test_a_client_that_is_gone_pays_nothing_even_when_the_render_completes_after
 
     assert isinstance(gone, Transition)
     assert gone.generation.state is State.REFUNDING
-    assert RefundCredit(generation_id=ID) in gone.sends
+    assert refund("cancelled") in gone.sends
     assert (CancelRender(generation_id=ID) in gone.sends) is (at in (State.QUEUED, State.RENDERING))
     assert decide(gone.generation, completed) == LostRace(State.REFUNDING, (DiscardRender(generation_id=ID),))
     ended = decide(gone.generation, refunded)

@@ -17,6 +17,7 @@ from atelier_contracts.billing import (
 )
 from atelier_contracts.gateway import CancelRequested, GenerationDeleted, GenerationRequested
 from atelier_contracts.message import Command, Envelope, Event, Message, Undecodable, unwrap, wrap
+from atelier_contracts.receipts import DeliveredOutput, GenerationEnd, RequestRecord
 from atelier_contracts.render import (
     ArtefactsExpired,
     CancelRender,
@@ -62,11 +63,13 @@ __all__ = [
     "CreditGranted",
     "CreditRefunded",
     "CreditReturned",
+    "DeliveredOutput",
     "DiscardRender",
     "Envelope",
     "Event",
     "GenerationCancelled",
     "GenerationDeleted",
+    "GenerationEnd",
     "GenerationFailed",
     "GenerationQueued",
     "GenerationRejected",
@@ -84,6 +87,7 @@ __all__ = [
     "RenderProgressed",
     "RenderSpec",
     "RenderStarted",
+    "RequestRecord",
     "RequestRender",
     "ReserveCredit",
     "ReturnCredit",

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from atelier_contracts.message import Command, Event, Message
+from atelier_contracts.receipts import GenerationEnd, RequestRecord
 from atelier_contracts.value_objects import CREDITS_MAX, N_MAX, Owner, Work
 
 DeclineReason = Literal["insufficient_credits", "unpriced", "withdrawn"]
@@ -21,6 +22,8 @@ class ReserveCredit(Command):
     senders: ClassVar[tuple[str, ...]] = ("session",)
     owner: Owner
     work: Work
+    record: RequestRecord | None = None
+    """For the receipt of a refusal."""
 
 
 class CaptureCredit(Command):
@@ -32,6 +35,8 @@ class CaptureCredit(Command):
     """How many of the n outputs exist; more than were held for is a poison message."""
     reused: bool = False
     """They are an equal earlier result: charged by the price book's price for that."""
+    end: GenerationEnd | None = None
+    """For the receipt."""
 
 
 class RefundCredit(Command):
@@ -39,6 +44,8 @@ class RefundCredit(Command):
 
     name: ClassVar[str] = "billing.refund_credit.v1"
     senders: ClassVar[tuple[str, ...]] = ("session",)
+    end: GenerationEnd | None = None
+    """For the receipt; None where the session knows no more than the hold."""
 
 
 class GrantMessage(Message):

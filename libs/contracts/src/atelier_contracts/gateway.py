@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from atelier_contracts.message import Command, Event
+from atelier_contracts.receipts import RequestRecord
 from atelier_contracts.value_objects import Channel, Metadata, Owner, RenderSpec, Work
 
 
@@ -20,6 +21,8 @@ class GenerationRequested(Event):
     """Seconds the whole generation may take, counted by the session's database from admission."""
     metadata: Metadata = Field(default_factory=Metadata)
     """The client's own; the session repeats it in its events."""
+    record: RequestRecord | None = None
+    """For the receipt."""
     reply_to: str | None = None
     """Routing key of the gateway instance whose client waits for admission."""
 

@@ -6,7 +6,11 @@ free. A new price is a new book: held credits keep the book that they were price
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
+from typing import Any
+
+from atelier_contracts.canonical_json import canonical_sha256
 
 VERSION = "v2"
 """v2 adds the quality ``low`` of pictures to v1 and changes none of its prices."""
@@ -99,6 +103,26 @@ def image_sizes(quality: str | None = None) -> list[str]:
 def reuse_price(unit_credits: int) -> int:
     """What one output costs that is delivered again, where making it costs ``unit_credits``."""
     return min(REUSED_CREDITS, unit_credits)
+
+
+def document() -> dict[str, Any]:
+    """The whole book as JSON, as its hash is taken over it; amounts in credits."""
+    return {
+        "version": VERSION,
+        "try_on": TRY_ON_CREDITS,
+        "product_shot": FORM_QUALITY,
+        "on_model": STUDIO_QUALITY,
+        "flat_lay": STUDIO_QUALITY,
+        "image": [{"size": size, "quality": quality, "credits": credits} for (size, quality), credits in IMAGE.items()],
+        "narration": {"characters_per_credit": NARRATION_CHARACTERS_PER_CREDIT},
+        "reused": REUSED_CREDITS,
+    }
+
+
+@cache
+def book_sha256(version: str) -> str | None:
+    """SHA-256 in hex of the book's canonical JSON; None for another version than the present one."""
+    return canonical_sha256(document()) if version == VERSION else None
 
 
 def price(

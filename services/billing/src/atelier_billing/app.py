@@ -9,6 +9,9 @@ from fastapi import FastAPI
 from atelier_billing import full_proof, handlers
 from atelier_billing.correction_handlers import handle_corrections
 from atelier_billing.internal_api import internal_router
+from atelier_billing.proof.internal_api import proof_router
+from atelier_billing.proof.issuer import ReceiptIssuer
+from atelier_billing.proof.signing_keys import read_keys
 from atelier_billing.reconcile_feed import reconcile_router
 from atelier_billing.settings import Settings
 from atelier_billing.verification import advance_checkpoint
@@ -26,6 +29,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
 
     shutdown = stop or Shutdown()
+    keys = read_keys(settings.signing_keys_file)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -47,6 +51,10 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         )
         prove = partial(full_proof.continue_proof, pool)
         bus.run_in_background(periodic.run_every("full proof", PROOF_EVERY_S, prove), "full proof")
+        issuer = ReceiptIssuer(pool, keys, settings.log_origin)
+        bus.run_in_background(
+            periodic.run_every("receipts", settings.billing_issue_every_s, issuer.issue_due), "receipts"
+        )
         checks: dict[str, Check] = {
             PROCESS: shutdown.has_not_begun,
             "broker": bus.ready,
@@ -55,6 +63,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         app.include_router(operations_router(checks))
         app.include_router(internal_router(pool, settings.service_token))
         app.include_router(reconcile_router(pool, settings.service_token))
+        app.include_router(proof_router(issuer, keys, settings.service_token))
         yield
         await bus.stop()
         await pool.close()

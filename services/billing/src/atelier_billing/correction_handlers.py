@@ -5,6 +5,7 @@ from typing import cast
 from atelier_billing import correction_store, corrections
 from atelier_billing.corrections import Correction
 from atelier_billing.ledger import Books
+from atelier_billing.proof import receipt_queue
 from atelier_contracts import BooksCorrected, CreditReturned, ReturnCredit
 from atelier_messaging import Delivery, Transaction
 from atelier_messaging.database import Connection
@@ -28,6 +29,7 @@ async def _correct(tx: Transaction, connection: Connection, delivery: Delivery) 
         done, event = await _decide(connection, books, command)
         correction_store.save(tx, books, command, done)
         if event is not None:
+            receipt_queue.add(tx, {event.generation_id: None})
             tx.emit(event, cause=delivery)
         for posting in books.postings:
             metrics.CREDITS_MOVED.labels(posting.kind).inc(posting.credits)

@@ -4,6 +4,8 @@ from typing import cast
 
 from atelier_billing import ledger, store
 from atelier_billing.ledger import MoneyCommand
+from atelier_billing.proof import receipt_queue
+from atelier_billing.proof.ends import ends_of, settled_of
 from atelier_contracts import CreditDeclined, GrantCredit
 from atelier_messaging import Transaction, UnitOfWork
 from atelier_telemetry import metrics
@@ -16,10 +18,12 @@ async def handle_commands(tx: Transaction) -> None:
     commands = [cast(MoneyCommand, delivery.message) for delivery in tx.fresh]
     connection = await tx.begin()
     books = await store.lock_books(connection, commands)
+    settled = settled_of(books.holds)
     events = [ledger.apply(books, command) for command in commands]
     declined = [event.generation_id for event in events if isinstance(event, CreditDeclined)]
     await store.confirm_declines(connection, books, declined)
     store.save_books(tx, books)
+    receipt_queue.add(tx, ends_of(settled, zip(commands, events, strict=True)))
     for delivery, command, event in zip(tx.fresh, commands, events, strict=True):
         reply_to = command.reply_to if isinstance(command, GrantCredit) else None
         tx.emit(event, cause=delivery, cc=[reply_to] if reply_to else ())

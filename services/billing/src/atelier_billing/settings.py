@@ -1,5 +1,7 @@
 """Settings of billing."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 
 from atelier_messaging import BrokerSettings
@@ -19,3 +21,9 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Seconds between sweeps for expired grants."""
     billing_checkpoint_every_s: float = Field(default=5.0, gt=0)
     """Seconds between steps of the checkpoint from which ``ledger verify`` starts."""
+    billing_issue_every_s: float = Field(default=1.0, gt=0)
+    """Seconds between batches of receipts; one that is read earlier is issued then."""
+    signing_keys_file: Path
+    """PEM file: the Ed25519 private key that signs receipts, then those that signed before it."""
+    log_origin: str = Field(default="localhost/atelier", pattern=r"^[!-*,-~]{1,200}$")
+    """Name of this installation's log, by custom a host and a path that are yours; it stands in each receipt."""

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, DateTime, I
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+import atelier_billing.proof.tables  # noqa: F401 - one schema
 import atelier_messaging.tables  # noqa: F401 - outbox and inbox belong to every service's schema
 
 _NOW = text("now()")

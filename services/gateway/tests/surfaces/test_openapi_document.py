@@ -130,6 +130,7 @@ def test_the_document_has_servers_and_its_operations_the_credentials_they_take()
     assert security["post", "/api/stories"] == security["post", "/v1/generate"] == [{"bearer"}]
     assert [key for key, schemes in security.items() if not schemes] == [
         ("get", "/problems/{code}"),
+        ("get", "/.well-known/jwks.json"),
         ("get", "/api/generate"),
     ]
 

@@ -122,6 +122,9 @@ def service_environment(service: str, profile: Profile, plan: Plan, parts: Colle
         values = {"ATELIER_RENDER_LEASE_S": "5"} | values | keys
     if service == "render":
         values = {"ATELIER_PROVENANCE_FILE": str(profile.provenance_file)} | values
+    if service == "billing":
+        values["ATELIER_SIGNING_KEYS_FILE"] = str(profile.signing_keys_file)
+        values["ATELIER_LOG_ORIGIN"] = f"localhost/atelier/{profile.name}"
     if service == "session":
         values["ATELIER_BILLING_URL"] = http_url(profile, "billing")
         values["ATELIER_RENDER_URL"] = http_url(profile, "render")

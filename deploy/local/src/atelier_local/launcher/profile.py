@@ -13,9 +13,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atelier_local.errors import StackError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 REPOSITORY = Path(__file__).resolve().parents[5]
 PORTS = range(20_000, 32_000)
@@ -68,6 +72,11 @@ class Profile:
         return self.home / "provenance.pem"
 
     @property
+    def signing_keys_file(self) -> Path:
+        """The key that billing signs receipts and its log with, then those that signed before it."""
+        return self.home / "signing-keys.pem"
+
+    @property
     def mark(self) -> str:
         """What each process of this stack carries in its environment."""
         return str(self.home)
@@ -108,6 +117,8 @@ def open_profile(name: str, root: Path | None = None) -> Profile:
     save(profile)
     if not profile.issuer_key_file.exists():
         write_private(profile.issuer_key_file, _new_issuer_key())
+    if not profile.signing_keys_file.exists():
+        write_private(profile.signing_keys_file, _new_signing_key())
     return profile
 
 
@@ -211,11 +222,18 @@ def _secret() -> str:
 
 
 def _new_issuer_key() -> str:
-    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    return (
-        ec.generate_private_key(ec.SECP256R1())
-        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        .decode()
-    )
+    return _private_pem(ec.generate_private_key(ec.SECP256R1()))
+
+
+def _new_signing_key() -> str:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return _private_pem(Ed25519PrivateKey.generate())
+
+
+def _private_pem(key: "EllipticCurvePrivateKey | Ed25519PrivateKey") -> str:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

@@ -37,6 +37,7 @@ from atelier_gateway.generations.provider_catalogue import (
     WordUnsupported,
     option_problem,
 )
+from atelier_gateway.generations.request_record import SALT, new_salt, record_of
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import (
     REPLAYED_HEADER,
@@ -154,7 +155,7 @@ class GenerationCreator:
             kind=work.kind,
             surface=shape.surface,
             request=draft.request
-            | {"spec": draft.spec.model_dump(mode="json", exclude_none=True, exclude={"simulate"})},
+            | {SALT: new_salt(), "spec": draft.spec.model_dump(mode="json", exclude_none=True, exclude={"simulate"})},
             price=input_rules.price_or_refuse(work).credits,
             created_at=datetime.now(UTC),
             request_id=REQUEST_ID.get() or None,
@@ -168,6 +169,7 @@ class GenerationCreator:
             spec=draft.spec,
             deadline_s=draft.deadline_s,
             metadata=Metadata(draft.request.get("metadata", {})),
+            record=record_of(generation),
             reply_to=self._reply_to,
         )
         claim = (

@@ -74,6 +74,14 @@ class PeerClient:
         """The hold of a generation with its postings; None where none was placed."""
         return await self._get_or_none("billing", f"/internal/holds/{generation}")
 
+    async def get_signed_receipt(self, generation: UUID) -> dict[str, Any] | None:
+        """``{receipt, signature}`` of a generation; None until it has ended. Raises PeerUnavailable."""
+        return await self._get_or_none("billing", f"/internal/receipts/{generation}")
+
+    async def get_published_keys(self) -> dict[str, Any]:
+        """The keys that sign receipts, as a JSON Web Key Set. Raises PeerUnavailable."""
+        return await self._request("GET", "billing", "/internal/keys")
+
     async def get_saga(self, generation: UUID) -> dict[str, Any] | None:
         """The saga of a generation with its log."""
         return await self._get_or_none("session", f"/internal/generations/{generation}")

@@ -32,7 +32,7 @@ CREDENTIALS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """The beginning of a path, and any one of which credentials is taken there; the first that fits, else none is needed.
 ``/v1/generations`` begins like ``/v1/generate`` and takes both."""
-OPEN_OPERATIONS = frozenset({("get", "/api/generate"), ("get", "/problems/{code}")})
+OPEN_OPERATIONS = frozenset({("get", "/api/generate"), ("get", "/problems/{code}"), ("get", "/.well-known/jwks.json")})
 """What needs no credential."""
 
 

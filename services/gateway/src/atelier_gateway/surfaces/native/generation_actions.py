@@ -1,5 +1,6 @@
 """Cancel a generation, delete it, explain it, and its receipt."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -8,6 +9,7 @@ from starlette.responses import Response
 
 from atelier_gateway.container import Container
 from atelier_gateway.generations.owner_timeline import tell
+from atelier_gateway.generations.request_record import request_document
 from atelier_gateway.idempotency.keys import (
     StoredResponse,
 )
@@ -18,7 +20,7 @@ from atelier_gateway.peers.client import PeerUnavailable, unavailable_problem
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.surfaces.native import openapi
+from atelier_gateway.surfaces.native import openapi, receipt_openapi
 from atelier_gateway.surfaces.native.generations import PREFIX, load_owned
 from atelier_gateway.surfaces.native.responses import generation_view, metadata_of, receipt, status_of
 from atelier_gateway.web.json_bodies import json_response
@@ -37,7 +39,7 @@ CANCELLED = openapi.answers(
 )
 DELETED = openapi.answers({204: ("It is deleted, with its artefacts.", None)}, "not_found", "conflict")
 STORY = openapi.answers({200: ("What happened, step by step.", openapi.GenerationTimeline)}, "not_found")
-RECEIPT = openapi.answers({200: ("What it cost.", openapi.Receipt)}, "not_found")
+RECEIPT = openapi.answers({200: ("What it cost.", receipt_openapi.Receipt)}, "not_found")
 
 
 def router(container: Container) -> APIRouter:
@@ -69,10 +71,15 @@ def router(container: Container) -> APIRouter:
 
     @routes.get("/receipt", responses=RECEIPT)
     async def get_receipt(request: Request, id: str) -> Response:
-        """Get the receipt of a generation: its itemised charge, from the postings in the ledger."""
+        """Get the receipt of a generation: its itemised charge, and once it has ended the signed receipt."""
         generation = await load_owned(container, request, id)
         made_of = await input_store.list_digests(container.pool, generation.id, generation.owner)
-        return json_response(receipt(generation, await _record_of(container.peers.get_hold(generation.id)), made_of))
+        hold, signed = await asyncio.gather(
+            _record_of(container.peers.get_hold(generation.id)),
+            _record_of(container.peers.get_signed_receipt(generation.id)),
+        )
+        proof = {"request": request_document(generation), "signed": signed}
+        return json_response(receipt(generation, hold, made_of) | proof)
 
     return routes
 

@@ -118,7 +118,7 @@ class LedgerPosting(BaseModel):
     """Credits that moved from account ``debit`` to account ``credit``."""
 
     at: datetime
-    kind: Literal["grant", "reserve", "capture", "refund", "expire"]
+    kind: Literal["grant", "reserve", "capture", "refund", "expire", "return", "take_back"]
     debit: str
     credit: str
     credits: int
@@ -136,34 +136,6 @@ class CreditEntryPage(BaseModel):
 
     data: list[CreditEntry]
     next_cursor: str | None
-
-
-class ReceiptInput(BaseModel):
-    """A stored input, by the digest of the bytes that were checked, priced and made of."""
-
-    category: str
-    checksum: str
-
-
-class Receipt(BaseModel):
-    """The itemised charge of a generation; ``reused``: an equal earlier result was delivered, at the book's price for
-    that."""
-
-    generation_id: UUID
-    kind: Kind
-    status: Status
-    model: str | None
-    """As it was named."""
-    successor: str | None
-    """The model that makes it instead, where the one that was named is withdrawn."""
-    made_by: ProviderModel | None
-    metadata: dict[str, str]
-    price_book: str | None
-    units: int
-    inputs: list[ReceiptInput]
-    reused: bool
-    credits: GenerationCredits
-    entries: list[LedgerPosting]
 
 
 class Quote(BaseModel):
@@ -255,8 +227,13 @@ class Problem(BaseModel):
 
 def answers(given: Mapping[int, tuple[str, type[BaseModel] | None]], *codes: str) -> Responses:
     """The ``responses=`` of a route: what it gives, and the problems it refuses with; all routes can meet the last."""
+    return public_answers(given, *codes, "unauthorized", "account_disabled", "workspace_forbidden")
+
+
+def public_answers(given: Mapping[int, tuple[str, type[BaseModel] | None]], *codes: str) -> Responses:
+    """As ``answers``, for a route that takes no credential."""
     documented: Responses = {status: _given(what, model) for status, (what, model) in given.items()}
-    for code in (*codes, "unauthorized", "account_disabled", "workspace_forbidden", *ANYWHERE):
+    for code in (*codes, *ANYWHERE):
         status = PROBLEM_TYPES[code].status
         known = documented.setdefault(status, _refused())
         known["content"][PROBLEM_JSON]["examples"][code] = {"value": example(code)}

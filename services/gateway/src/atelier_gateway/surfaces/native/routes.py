@@ -10,6 +10,7 @@ from atelier_gateway.surfaces.native import (
     generation_actions,
     generations,
     problem_pages,
+    proofs,
     uploads,
 )
 from atelier_gateway.surfaces.native.generations import direct_routes
@@ -22,6 +23,15 @@ PICTURE_PATHS = (f"{generations.PREFIX}/generations", f"{generations.PREFIX}/quo
 def router(container: Container) -> APIRouter:
     """All routes of the surface."""
     routes = APIRouter()
-    for module in (generations, capabilities, generation_actions, event_stream, credits, problem_pages, uploads):
+    for module in (
+        generations,
+        capabilities,
+        generation_actions,
+        event_stream,
+        credits,
+        problem_pages,
+        proofs,
+        uploads,
+    ):
         routes.include_router(module.router(container))
     return routes

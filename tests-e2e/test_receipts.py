@@ -1,0 +1,79 @@
+"""A receipt leaves the house: read through the API, verified by the script in a bare process, without the network."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from whole_system.world import World
+
+SCRIPT = Path(__file__).parents[1] / "docs/verify/verify_receipt.py"
+IMAGE = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}
+PRICE = 3
+
+
+@pytest.fixture
+async def shopper(world: World) -> AsyncIterator[httpx.AsyncClient]:
+    """A store with 1 000 credits, speaking plain HTTP."""
+    made = await world.admin.create_store("Receipt boutique")
+    await world.admin.grant("store", made.id, 1_000, reason="test")
+    headers = {"X-API-Key": made.api_key}
+    async with httpx.AsyncClient(base_url=world.url, headers=headers, timeout=60, trust_env=False) as client:
+        yield client
+
+
+async def run_to_end(shopper: httpx.AsyncClient, outcome: str) -> dict[str, Any]:
+    headers = {"X-Atelier-Simulate": f"outcome={outcome}", "Prefer": "wait=30"}
+    ended: dict[str, Any] = (await shopper.post("/v1/generations", json=IMAGE, headers=headers)).json()
+    return ended
+
+
+async def save_receipt(world: World, shopper: httpx.AsyncClient, id_: str, folder: Path) -> dict[str, Any]:
+    """The answer of the API; the keys come from an address that needs no credential."""
+    answer = (await shopper.get(f"/v1/generations/{id_}/receipt")).json()
+    (folder / "receipt.json").write_text(json.dumps(answer))
+    async with httpx.AsyncClient(base_url=world.url, trust_env=False) as stranger:
+        (folder / "jwks.json").write_text((await stranger.get("/.well-known/jwks.json")).text)
+    signed: dict[str, Any] = answer["signed"]["receipt"]
+    return signed
+
+
+def verify(folder: Path, *options: str) -> tuple[int, str]:
+    command = [sys.executable, "-I", str(SCRIPT), "--keys", "jwks.json", "receipt.json", *options]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_a_pictures_receipt_verifies_offline_with_its_request_and_its_bytes(
+    world: World, shopper: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    ended = await run_to_end(shopper, "succeed")
+    signed = await save_receipt(world, shopper, ended["id"], tmp_path)
+    async with httpx.AsyncClient(trust_env=False) as storage:
+        (tmp_path / "picture.png").write_bytes((await storage.get(ended["outputs"][0]["url"])).content)
+
+    status, output = verify(tmp_path, "--output", "picture.png")
+
+    assert status == 0, output
+    assert (signed["outcome"], signed["surface"], signed["provider"]) == ("succeeded", "native", ended["provider"])
+    assert f"{PRICE} credits reserved = {PRICE} charged + 0 refunded" in output
+    assert "the request beside it is the one that was made" in output
+    assert "picture.png is an output as it was delivered" in output
+
+
+async def test_a_failures_receipt_verifies_and_says_that_it_was_free(
+    world: World, shopper: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    ended = await run_to_end(shopper, "fail")
+    signed = await save_receipt(world, shopper, ended["id"], tmp_path)
+
+    status, output = verify(tmp_path)
+
+    assert status == 0, output
+    assert (signed["outcome"], signed["code"], signed["outputs"]) == ("failed", "provider_failed", [])
+    assert f"{PRICE} credits reserved = 0 charged + {PRICE} refunded" in output
