@@ -48,7 +48,7 @@ def storage_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stora
 
 
 @pytest.fixture(scope="session")
-async def migrated(server_urls: tuple[str, str]) -> AsyncIterator[str]:
+async def database_url(server_urls: tuple[str, str]) -> AsyncIterator[str]:
     """URL of a migrated database of this run's own, as the role that owns nothing in it."""
     async with testing.migrated_database(server_urls[1], Path(atelier_gateway.__file__).parent / "migrations") as url:
         yield url
@@ -64,17 +64,17 @@ def issuer_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-async def running(
-    server_urls: tuple[str, str], migrated: str, storage_settings: StorageSettings, issuer_key: Path
+async def gateway_run(
+    server_urls: tuple[str, str], database_url: str, storage_settings: StorageSettings, issuer_key: Path
 ) -> AsyncIterator[World]:
     """One gateway for the whole run, with links that can break to its broker and to its database."""
-    to_broker, to_database, neighbours = Link(server_urls[0]), Link(migrated), Neighbours()
+    to_broker, to_database, neighbours = Link(server_urls[0]), Link(database_url), Neighbours()
     broker_url, database_url = await to_broker.open(), await to_database.open()
     internal_url = await neighbours.serve()
     app = create_app(_settings(broker_url, database_url, internal_url, storage_settings, issuer_key))
     async with app.public.router.lifespan_context(app.public):
         await neighbours.listen(server_urls[0])
-        pool = await database.connect(migrated)
+        pool = await database.connect(database_url)
         async with AsyncExitStack() as opened:
             both, public, operations = [
                 await opened.enter_async_context(
@@ -116,8 +116,8 @@ def _settings(
 
 
 @pytest.fixture
-async def world(running: World) -> AsyncIterator[World]:
+async def world(gateway_run: World) -> AsyncIterator[World]:
     """The running gateway, its tables empty, its links whole, its neighbours willing."""
-    await running.renew()
-    yield running
-    await running.mend()
+    await gateway_run.renew()
+    yield gateway_run
+    await gateway_run.mend()

@@ -9,7 +9,7 @@ from atelier_telemetry.settings import read
 
 
 def main(arguments: list[str]) -> None:
-    """Serves until told to stop, or migrates once."""
+    """Serves until a stop signal, or migrates once."""
     if arguments == ["migrate"]:
         from atelier_messaging.migrations import upgrade
 

@@ -1,6 +1,6 @@
-"""Two doors of one process: the public API, and what only operators reach.
+"""Two listeners of one process: the public API, and the operators' routes.
 
-Which one a request came through is told by the socket that took it, never by what the request says of itself.
+The socket decides which one a request came through, never a header of the request.
 """
 
 from typing import TYPE_CHECKING

@@ -41,7 +41,7 @@ class Settings(BrokerSettings, TelemetrySettings):
     render_url: AnyHttpUrl
     """Render's internal HTTP API."""
     standing_after_s: float = Field(default=60.0, gt=0)
-    """Seconds without news after which the session is asked for the state of a generation."""
+    """Seconds without news after which the state of a generation is fetched from the session."""
     standing_check_every_s: float = Field(default=10.0, gt=0)
     """Seconds between those checks."""
 

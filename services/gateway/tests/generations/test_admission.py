@@ -143,7 +143,7 @@ async def test_requests_that_share_a_commit_keep_their_own_traces(world: World) 
     )
 
     carried = {envelope.message.subject: envelope.traceparent or "" for envelope in world.neighbours.heard}
-    assert [carried[id_of(one)].split("-")[1] for one in created] == traces
+    assert [carried[id_of(reply)].split("-")[1] for reply in created] == traces
 
 
 async def test_a_hundred_equal_requests_at_once_are_one_generation(world: World) -> None:

@@ -17,7 +17,7 @@ PER_MINUTE = 600
 
 
 async def test_an_owner_without_credits_has_no_picture_decoded_on_any_surface(world: World) -> None:
-    """The answer is about the credits and not about the picture, which nobody has looked at."""
+    """The answer is about the credits and not about the picture, which has not been looked at."""
     _, store = await world.store()
     _, user = await world.user()
     world.neighbours.balance = 0

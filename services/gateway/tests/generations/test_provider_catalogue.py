@@ -1,4 +1,4 @@
-"""Which requests somebody can do, by what the configured providers offer."""
+"""Which requests can be done, by what the configured providers offer."""
 
 import pytest
 

@@ -8,7 +8,7 @@ from atelier_gateway.identity.api_keys import StoredKey, digest_of, matches, new
 PEPPER = "a pepper for tests"
 
 
-def stored_key_of(key: str) -> StoredKey:
+def to_stored_key(key: str) -> StoredKey:
     return StoredKey(uuid4(), uuid4(), digest_of(key, PEPPER))
 
 
@@ -22,7 +22,7 @@ def test_a_key_carries_at_least_128_random_bits_and_no_two_are_alike() -> None:
 def test_what_is_kept_does_not_contain_the_key() -> None:
     key = new_key()
 
-    kept = stored_key_of(key)
+    kept = to_stored_key(key)
 
     assert len(kept.digest) == 32
     assert key.encode() not in kept.digest and key.split("_")[2] not in repr(kept)
@@ -30,7 +30,7 @@ def test_what_is_kept_does_not_contain_the_key() -> None:
 
 def test_only_the_whole_key_matches() -> None:
     key, other = new_key(), new_key()
-    kept = stored_key_of(key)
+    kept = to_stored_key(key)
     mixed = f"atl_{prefix_of(key)}_{other.split('_')[2]}"
 
     assert matches(digest_of(key, PEPPER), kept)

@@ -148,7 +148,7 @@ def test_a_key_that_is_not_p256_is_refused_at_start(tmp_path: Path) -> None:
 
 
 class CountingJwks(Jwks):
-    """An outside issuer whose published keys are a list here; counts how often it is asked."""
+    """An outside issuer whose published keys are a list here; counts how often they are fetched."""
 
     def __init__(self, *kids: str) -> None:
         super().__init__("https://issuer.example/jwks")

@@ -1,4 +1,4 @@
-"""Turns are shared between owners: whoever brings much waits behind itself."""
+"""Turns are shared between owners: a backlog delays only its own owner."""
 
 import asyncio
 from uuid import UUID

@@ -19,7 +19,7 @@ NAMESAKE = Owner(kind="user", id=STORE.id)
 
 @pytest.fixture(scope="module")
 def objects() -> ObjectStore:
-    """Never asked for anything: signing and reading URLs needs no server."""
+    """Never called: signing and reading URLs needs no server."""
     settings = StorageSettings(endpoint="http://127.0.0.1:9000", access_key="a", secret_key="s", bucket="pictures")
     return ObjectStore(settings)
 

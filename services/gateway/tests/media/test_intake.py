@@ -133,7 +133,7 @@ async def test_an_upload_used_twice_at_once_is_stored_once(
     assert len(set(found)) == 1
     stored = [stored.key for stored in await objects.list_page(f"users/{ANN.owner.id}/inputs/", after="", limit=1000)]
     assert [row["key"] for row in await world.pool.fetch("SELECT key FROM files")] == [found[0][0].key]
-    assert len([one for one in stored if one == found[0][0].key]) == 1
+    assert len([key for key in stored if key == found[0][0].key]) == 1
 
 
 async def test_an_upload_that_is_no_picture_is_refused_with_the_field(

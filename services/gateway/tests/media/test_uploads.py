@@ -73,7 +73,7 @@ async def test_an_owners_uploads_are_listed_newest_first_page_after_page(world: 
     first = (await world.client.get("/v1/uploads?limit=2", headers=headers)).json()
     rest = (await world.client.get(f"/v1/uploads?limit=2&cursor={first['next_cursor']}", headers=headers)).json()
 
-    assert [one["id"] for one in first["data"] + rest["data"]] == made[::-1]
+    assert [upload["id"] for upload in first["data"] + rest["data"]] == made[::-1]
     assert rest["next_cursor"] is None
     assert {name: first["data"][0][name] for name in ("filename", "content_type", "size_bytes", "used")} == {
         "filename": "me.png", "content_type": "image/png", "size_bytes": 10, "used": False,

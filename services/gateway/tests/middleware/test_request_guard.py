@@ -122,19 +122,27 @@ async def test_a_client_that_hangs_up_in_mid_request_is_one_line_and_no_answer(
         writer.close()
         await writer.wait_closed()
         async with asyncio.timeout(20):
-            while not (said := [one for one in caplog.records if one.name.startswith("atelier")]):  # noqa: ASYNC110 - a log
+            while not (said := [record for record in caplog.records if record.name.startswith("atelier")]):  # noqa: ASYNC110 - a log
                 await asyncio.sleep(0.01)
         server.should_exit = True
         await serving
 
-    assert [(one.levelname, one.exc_info) for one in said] == [("INFO", None)]
+    assert [(record.levelname, record.exc_info) for record in said] == [("INFO", None)]
     assert "its client is gone" in said[0].getMessage()
-    ours = [one for one in caplog.records if one.name.startswith(("atelier", "uvicorn"))]  # not a neighbour's broker
-    assert not [one for one in ours if one.levelno >= logging.WARNING]
+    ours = [
+        record for record in caplog.records if record.name.startswith(("atelier", "uvicorn"))
+    ]  # not a neighbour's broker
+    ours = [record for record in caplog.records if record.name.startswith(("atelier", "uvicorn"))]
+    assert not [record for record in ours if record.levelno >= logging.WARNING]
     assert _answers() == counted
 
 
 def _answers() -> dict[str, float]:
     """All that was ever answered, by surface and status."""
     counters = (metric for metric in REGISTRY.collect() if metric.name == "atelier_requests")
-    return {str(sample.labels): sample.value for one in counters for sample in one.samples if "_total" in sample.name}
+    return {
+        str(sample.labels): sample.value
+        for counter in counters
+        for sample in counter.samples
+        if "_total" in sample.name
+    }

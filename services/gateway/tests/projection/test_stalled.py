@@ -1,4 +1,4 @@
-"""A lost event is no lost generation: what stands still is asked for, shown, told to followers and webhooks."""
+"""A lost event loses no generation: a stalled one is fetched from the session, shown, and published to streams."""
 
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.stack
 
 
 async def stand_still(world: World, headers: Headers | None = None) -> UUID:
-    """A generation that is queued and of which nothing was heard for an hour."""
+    """A generation that is queued and without news for an hour."""
     if headers is None:
         _, headers = await world.store()
     id_ = UUID((await world.create(headers)).json()["data"]["session_id"])
@@ -120,7 +120,7 @@ async def test_what_the_session_lost_while_credits_were_held_is_refunded_and_wha
 
     state, refunds = end
     assert (await state_and_charge(world, id_))[0] == state
-    assert [one == id_ for one in world.neighbours.refunds] == refunds
+    assert [refund == id_ for refund in world.neighbours.refunds] == refunds
     world.neighbours.refunds.clear()
 
 
@@ -156,9 +156,9 @@ async def test_a_request_that_still_waits_in_the_outbox_is_late_and_not_lost(wor
     id_ = await stand_still(world)
     async with world.pool.acquire() as connection:
         request = next(
-            one.message
-            for one in world.neighbours.heard
-            if isinstance(one.message, GenerationRequested) and one.message.generation_id == id_
+            envelope.message
+            for envelope in world.neighbours.heard
+            if isinstance(envelope.message, GenerationRequested) and envelope.message.generation_id == id_
         )
         await outbox.save(connection, [wrap(request, source="atelier/gateway")])
 

@@ -1,4 +1,4 @@
-"""Request limits: what the headers say, who is at the other end, what happens while the windows are away."""
+"""Request limits: their headers, the client's address, and requests while the windows are unavailable."""
 
 import pytest
 from starlette.types import Scope
@@ -64,7 +64,7 @@ async def test_switched_off_everything_passes_and_nothing_is_told_but_failed_log
 
 
 class Away:
-    """Windows that nobody answers for."""
+    """Windows that are unavailable."""
 
     def __init__(self, failure: Exception) -> None:
         self._failure = failure

@@ -1,4 +1,4 @@
-"""Request limits on a real Postgres, and what an address is told that guesses credentials."""
+"""Request limits on a real Postgres, and the answers to an address that guesses credentials."""
 
 import asyncio
 

@@ -16,16 +16,16 @@ BICYCLE = {"prompt": "a red bicycle", "model": "dall-e-3"}
 
 
 class Connection:
-    """A POST on its way. ``close`` is what a client does that gives up."""
+    """A POST, or a GET without a body, on its way. ``close`` is what a client does that gives up."""
 
-    def __init__(self, world: World, path: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> None:
+    def __init__(self, world: World, path: str, headers: Mapping[str, str], body: Mapping[str, Any] | None) -> None:
         path, _, query = path.partition("?")
         lines = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         self._scope = {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
-            "method": "POST",
+            "method": "GET" if body is None else "POST",
             "path": path,
             "raw_path": path.encode(),
             "query_string": query.encode(),
@@ -35,7 +35,7 @@ class Connection:
             "scheme": "http",
         }
         self._app: Any = world.client._transport._public.app  # type: ignore[attr-defined]
-        self._coming = [json.dumps(body).encode()]
+        self._coming = [b"" if body is None else json.dumps(body).encode()]
         self._closed = asyncio.Event()
         self.sent: list[Message] = []
         self.close_at: int | None = None
@@ -52,9 +52,14 @@ class Connection:
         return int(self.sent[0]["status"])
 
     @property
+    def text(self) -> str:
+        """The body of the answer so far."""
+        return b"".join(message.get("body", b"") for message in self.sent[1:]).decode()
+
+    @property
     def json(self) -> dict[str, Any]:
         """The body of the answer."""
-        body: dict[str, Any] = json.loads(b"".join(message.get("body", b"") for message in self.sent[1:]))
+        body: dict[str, Any] = json.loads(self.text)
         return body
 
     @property
@@ -81,16 +86,16 @@ class Connection:
 
 
 async def wait_until_started(world: World, count: int = 1) -> UUID:
-    """The generation that the session heard of last, once there are so many."""
+    """The latest generation that reached the session, once ``count`` have."""
 
-    async def heard() -> bool:
+    async def has_count() -> bool:
         return len(world.neighbours.started) == count
 
-    await world.until(heard)
+    await world.until(has_count)
     return world.neighbours.started[-1]
 
 
 def cancels(world: World) -> list[CancelRequested]:
-    """What the session was asked to cancel."""
+    """The cancel requests that reached the session."""
     messages = (envelope.message for envelope in world.neighbours.heard)
     return [message for message in messages if isinstance(message, CancelRequested)]

@@ -21,7 +21,7 @@ NO_TENANTS: Mapping[str, str] = {
     "/problems/": "pages about errors, the same for everybody",
     "/v1/models/": "the catalogue, the same for everybody",
 }
-"""Paths whose ids are nobody's own, and why."""
+"""Paths whose ids have no owner, and why."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Link:
         return self._target._replace(netloc=f"{user}{at}127.0.0.1:{port}").geturl()
 
     def freeze(self) -> None:
-        """Nothing passes any more, and nobody is told."""
+        """Nothing passes any more, and both sides keep their connection."""
         self._passing.clear()
 
     def thaw(self) -> None:

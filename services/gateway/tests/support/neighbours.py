@@ -56,7 +56,7 @@ def confirm_cancel(cancel: CancelRequested) -> Message:
 @dataclass
 class Neighbours:
     """What session and billing would do: ``answer`` a request, pass a ``verdict`` on a withdrawal (None: be silent),
-    ``stop`` what is cancelled, and tell from their ``records`` (by path under ``/internal/``)."""
+    ``stop`` what is cancelled, and serve their ``records`` (by path under ``/internal/``)."""
 
     answer: Answer = admit
     verdict: str | None = "withdrawn"
@@ -72,7 +72,7 @@ class Neighbours:
     refunds: list[UUID] = field(default_factory=list)
     """Those of them whose hold the session was to give back."""
     standing: dict[UUID, list[Message]] = field(default_factory=dict)
-    """What the session knows of generations, when it is asked."""
+    """The session's events of generations, for its internal API."""
     grants: dict[UUID, CreditGranted] = field(default_factory=dict)
     """As billing has them on its books, for good: by id, and as a second command with that id is answered."""
     grants_answered: bool = True
@@ -163,15 +163,16 @@ class Neighbours:
             return JSONResponse({"state": self.verdict})
 
         @app.post("/internal/generations/standing")
-        async def standing(asked: dict[str, list[UUID]]) -> dict[str, Any]:
+        async def list_events(asked: dict[str, list[UUID]]) -> dict[str, Any]:
             if "standing" in self.broken:
                 return {}
-            told = [
-                {"id": id_, "events": [{"name": one.name, "body": one.model_dump_json()} for one in self.standing[id_]]}
-                for id_ in asked["ids"]
-                if id_ in self.standing
-            ]
-            return {"generations": told}
+            found = {id_: self.standing[id_] for id_ in asked["ids"] if id_ in self.standing}
+            return {
+                "generations": [
+                    {"id": id_, "events": [{"name": event.name, "body": event.model_dump_json()} for event in events]}
+                    for id_, events in found.items()
+                ]
+            }
 
         @app.get("/internal/{kind}/{id}")
         async def record(kind: str, id: UUID) -> JSONResponse:

@@ -30,7 +30,7 @@ def uri(data: bytes, declared: str = "png") -> str:
 
 
 def body(*pictures: str, **changes: Any) -> dict[str, Any]:
-    photos = [{"id": str(i), "image": one} for i, one in enumerate(pictures or (uri(picture()),))]
+    photos = [{"id": str(i), "image": image} for i, image in enumerate(pictures or (uri(picture()),))]
     return {"photos": photos, "modelId": "123", "backgroundId": "456"} | changes
 
 

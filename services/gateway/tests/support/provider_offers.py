@@ -1,4 +1,4 @@
-"""The surfaces beside the running ones, told of other providers than the tests have."""
+"""Surfaces beside the running ones, with other providers than the tests have."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -40,7 +40,7 @@ OPENAI = {
 async def surfaces_where(
     world: World, *providers: dict[str, Any], production: bool = False
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an installation with these providers; with ``production``, of one that lets nobody stand in."""
+    """A client of an installation with these providers; with ``production``, of one without fallbacks."""
     catalogue = await offers_of(providers, stands_in=not production)
     container = world.container
     admission = Admission(container.bus, container.reply_listener, container.peers, timeout_s=1.0)
@@ -54,7 +54,7 @@ async def surfaces_where(
 
 
 async def offers_of(providers: Sequence[dict[str, Any]], *, stands_in: bool) -> ProviderCatalogue:
-    """What the gateway knows after it has asked a render that has these, and no longer answers."""
+    """The gateway's catalogue of a render service with these offers, which no longer answers."""
     answers = [providers]
 
     async def ask() -> Sequence[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the tests of seed 001 do again and again: tell stories, have them narrated, play the render's part."""
+"""Steps of the tests of seed 001: create stories, have them narrated, play the render's part."""
 
 from typing import Any
 from uuid import UUID
@@ -46,11 +46,11 @@ async def get_narration(world: World, headers: Headers, id_: UUID) -> dict[str, 
 
 
 async def becomes(world: World, headers: Headers, id_: UUID, status: str, progress: int | None = None) -> None:
-    async def arrived() -> bool:
+    async def has_status() -> bool:
         view = await get_narration(world, headers, id_)
         return bool(view["status"] == status and progress in (None, view["progress"]))
 
-    await world.until(arrived)
+    await world.until(has_status)
 
 
 async def succeed(world: World, user: UUID, id_: UUID) -> str:

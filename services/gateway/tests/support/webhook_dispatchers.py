@@ -50,7 +50,7 @@ class Desk:
         poster = SafePoster(timeout_s=timeout_s, loopback=loopback)
         return WebhookDispatcher(work, SECRETS, ObjectStore(STORE), poster, DispatchPolicy(schedule, timeout_s, 64, 5))
 
-    async def sent(self, sender: WebhookDispatcher) -> None:
+    async def send_all(self, sender: WebhookDispatcher) -> None:
         """Everything that is due, and what that makes due."""
         while await sender.send_due():
             await sender.wait_until_idle()
@@ -65,14 +65,14 @@ class Desk:
         new = [_delivery(owner, endpoint, about or uuid4()) for _ in range(number)]
         async with self.pool.acquire() as connection:
             await delivery_store.insert(connection, new)
-        return [one.id for one in new]
+        return [delivery.id for delivery in new]
 
-    async def shown(self, owner: Owner, id_: UUID) -> WebhookDelivery:
+    async def find_delivery(self, owner: Owner, id_: UUID) -> WebhookDelivery:
         found = await delivery_store.find(self.pool, owner, id_)
         assert found is not None
         return found
 
-    async def standing(self, owner: Owner, endpoint: UUID) -> endpoint_store.Endpoint:
+    async def find_endpoint(self, owner: Owner, endpoint: UUID) -> endpoint_store.Endpoint:
         found = await endpoint_store.find(self.pool, owner, endpoint)
         assert found is not None
         return found
@@ -111,5 +111,5 @@ async def send_until(sender: WebhookDispatcher, holds: Callable[[], bool]) -> No
 
 def read_metrics() -> list[float]:
     """Delivered, retried, and how many delays were measured."""
-    tried = [REGISTRY.get_sample_value("atelier_webhook_attempts_total", {"outcome": one}) for one in OUTCOMES]
+    tried = [REGISTRY.get_sample_value("atelier_webhook_attempts_total", {"outcome": outcome}) for outcome in OUTCOMES]
     return [number or 0.0 for number in (*tried, REGISTRY.get_sample_value("atelier_webhook_seconds_count"))]

@@ -1,4 +1,4 @@
-"""A receiver of webhooks in the hands of a test: a real server that remembers what came and answers as it is told."""
+"""A receiver of webhooks for tests: a real server that records what arrived and gives the planned answers."""
 
 import asyncio
 import json

@@ -30,13 +30,13 @@ class Team:
         return await self.world.client.post(PATH, headers=self.headers | (more or {}), json=PROMPT | body)
 
     async def ask_and_hear(self, ends: Callable[[GenerationRequested], Message], **body: Any) -> httpx.Response:
-        """POSTs, and while that waits the session tells how it ended."""
+        """POSTs, and while that waits the session reports the end."""
         waiting = asyncio.create_task(self.ask(**body))
-        await self.world.until(self._started)
-        await self.world.neighbours.say(ends(self.requested()))
+        await self.world.until(self.has_started)
+        await self.world.neighbours.say(ends(self.last_request()))
         return await waiting
 
-    def requested(self) -> GenerationRequested:
+    def last_request(self) -> GenerationRequested:
         """What reached the session."""
         message = self.world.neighbours.heard[-1].message
         assert isinstance(message, GenerationRequested)
@@ -46,7 +46,7 @@ class Team:
         """Its record."""
         return await self.world.client.get(f"{PATH}/{id_}", headers=self.headers)
 
-    async def _started(self) -> bool:
+    async def has_started(self) -> bool:
         return bool(self.world.neighbours.started)
 
 

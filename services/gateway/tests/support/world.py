@@ -76,7 +76,7 @@ class World:
         keyed = {"Idempotency-Key": key} if key else {}
         return await self.client.post(CREATE, headers={**headers, **keyed}, json={**TRY_ON, **changes})
 
-    async def described(self) -> dict[str, Any]:
+    async def load_paths(self) -> dict[str, Any]:
         """The paths of both listeners' descriptions."""
         paths: dict[str, Any] = {}
         for door in (self.public, self.operations):
@@ -108,7 +108,8 @@ class World:
                 while not await holds():  # noqa: ASYNC110 - it is looked for in tables and on the wire
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            raise TimeoutError(f"{holds.__qualname__} did not hold within {WAIT_S_MAX:g} s") from None
+            name = getattr(holds, "__qualname__", repr(holds))
+            raise TimeoutError(f"{name} did not hold within {WAIT_S_MAX:g} s") from None
 
     async def _ready(self) -> bool:
         parts = (await self.client.get("/health/ready")).json()["parts"]

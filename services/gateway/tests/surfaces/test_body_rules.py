@@ -20,7 +20,7 @@ QUERIES = {"/v1/generate": "?onmodel"}
 
 async def _routes(world: World) -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
     """(method, path, media types) of each route that takes a body."""
-    for path, operations in (await world.described()).items():
+    for path, operations in (await world.load_paths()).items():
         for method in READ:
             if "requestBody" in operations.get(method, {}):
                 yield (
@@ -49,8 +49,8 @@ async def _big(start: bytes, length: int) -> AsyncIterator[bytes]:
         yield CHUNK
 
 
-def _beginning_of(media: str) -> tuple[str, bytes]:
-    """The content type and the first bytes of a body that may go on for ever."""
+def _start_of(media: str) -> tuple[str, bytes]:
+    """The content type and the first bytes of a body of any length."""
     if media == "multipart/form-data":
         field = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
         return "multipart/form-data; boundary=x", field
@@ -62,7 +62,7 @@ async def test_a_body_past_the_cap_is_413_although_its_length_is_not_told(world:
     tried = 0
 
     async for method, path, content in _routes(world):
-        content_type, start = _beginning_of(next(iter(content)))
+        content_type, start = _start_of(next(iter(content)))
         headers = _headers(credentials, path) | {"Content-Type": content_type}
         body = _big(start, LARGER_BODIES.get(path, MIB))
         url = path + QUERIES.get(path, "")
@@ -98,7 +98,7 @@ async def test_every_object_in_every_body_refuses_unknown_fields(world: World) -
 
 def _objects(schema: Any, where: str) -> list[tuple[str, dict[str, Any]]]:
     if isinstance(schema, list):
-        return [found for one in schema for found in _objects(one, where)]
+        return [found for part in schema for found in _objects(part, where)]
     if not isinstance(schema, dict):
         return []
     mine = [(where, schema)] if schema.get("type") == "object" and "properties" in schema else []

@@ -1,4 +1,4 @@
-"""Whoever names no size for a picture made of another gets the offered size nearest to its shape, at that price."""
+"""An edit without a size gets the offered size nearest to its input's shape, at that price."""
 
 import asyncio
 import base64
@@ -53,7 +53,7 @@ def last_request(world: World) -> GenerationRequested:
 
 
 async def edit(world: World, headers: dict[str, str], picture: bytes, path: str, **fields: str) -> GenerationRequested:
-    """POSTs an edit, and while that waits the session tells that it failed: what reached the session."""
+    """POSTs an edit, and while that waits the session reports a failure: what reached the session."""
     files = {"image": ("me.jpg", picture, "image/jpeg")}
     waiting = asyncio.create_task(world.client.post(path, headers=headers, files=files, data=fields))
 
@@ -155,4 +155,4 @@ async def test_an_edit_of_seed_003_without_a_size_has_the_seeds_default(world: W
 
     await team.ask({"Prefer": "respond-async"}, prompt="a hat", image="https://cdn.shop-pictures.net/me.png")
 
-    assert team.requested().spec.size == "1024x1024"
+    assert team.last_request().spec.size == "1024x1024"

@@ -1,4 +1,4 @@
-"""Whose fault it was is told: every way a generation can end without a result, on every surface that waited for it."""
+"""Answers name the cause: every way a generation can end without a result, on every surface that waited for it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -140,7 +140,7 @@ async def test_a_refusal_of_the_request_names_what_has_to_change(
 
 @pytest.mark.parametrize("code", [code for code in TOLD if code not in ("cancelled", "deadline_passed")])
 async def test_the_native_surface_shows_the_record_with_whose_fault_it_was(world: World, code: str) -> None:
-    """Who waits natively waits for a resource, which is there whatever became of it."""
+    """The native surface answers with a resource, which exists whatever its state."""
     _, user = await world.user()
     answer_with(world, code)
 

@@ -51,7 +51,7 @@ Samples = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Create:
-    """One create: where it goes, the smallest body that it takes, and values where the model does not tell one."""
+    """One create: where it goes, the smallest body that it takes, and values that the model does not suggest."""
 
     path: str
     model: type[RequestBody]
@@ -191,7 +191,7 @@ def _other(annotation: Any, limits: Any, now: Any) -> Any:
     if origin is Literal:
         return next(word for word in reversed(inner) if word != now)
     if origin in (Union, types.UnionType):
-        return _other(next(one for one in inner if one is not type(None)), limits, now)
+        return _other(next(option for option in inner if option is not type(None)), limits, now)
     if hasattr(annotation, "__metadata__"):
         return _other(annotation.__origin__, annotation.__metadata__, now)
     if annotation is bool:
@@ -209,12 +209,12 @@ def with_(base: Any, path: str, value: Any) -> Any:
         return value
     name, _, rest = path.partition(".")
     if isinstance(base, list):
-        return [with_(one, rest, value) if str(index) == name else one for index, one in enumerate(base)]
+        return [with_(item, rest, value) if str(index) == name else item for index, item in enumerate(base)]
     return {**base, name: with_(base.get(name, {}), rest, value)}
 
 
 def deliver_at_once(world: World) -> Callable[[GenerationRequested], Message]:
-    """Admits, stores a picture and tells that it is made."""
+    """Admits, stores a picture and reports its success."""
     background: set[asyncio.Task[None]] = set()
 
     async def deliver(request: GenerationRequested) -> None:

@@ -73,7 +73,9 @@ def generate(document: dict[str, Any], folder: Path) -> str:
     """Writes the client's package; what the generator printed."""
     source = folder.with_suffix(".json")
     source.write_text(json.dumps(document))
-    command = [str(one) for one in (GENERATOR, "generate", "--path", source, "--output-path", folder, "--meta", "none")]
+    command = [
+        str(word) for word in (GENERATOR, "generate", "--path", source, "--output-path", folder, "--meta", "none")
+    ]
     path = f"{GENERATOR.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=os.environ | {"PATH": path})
     assert done.returncode == 0, done.stdout + done.stderr

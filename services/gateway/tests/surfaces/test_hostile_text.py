@@ -29,7 +29,7 @@ _addresses = count(1)
 
 
 async def _headers(world: World, path: str) -> Headers:
-    """Of somebody new from somewhere new, so that no limit answers instead of the route."""
+    """Of a new user at a new address, so that no limit answers instead of the route."""
     address = {"X-Forwarded-For": str(IPv4Address("198.18.0.0") + next(_addresses)), "Prefer": "respond-async"}
     if path.startswith("/v1/admin/"):
         return ADMIN | address
@@ -59,12 +59,12 @@ def _example(schema: Mapping[str, Any]) -> Any:
         return schema["examples"][0]
     for choice in ("anyOf", "oneOf"):
         if choice in schema:
-            return _example(next((one for one in schema[choice] if one.get("type") != "null"), {}))
+            return _example(next((option for option in schema[choice] if option.get("type") != "null"), {}))
     if "enum" in schema or "const" in schema:
         return schema.get("const", (schema.get("enum") or [None])[0])
     match schema.get("type"):
         case "object":
-            return {name: _example(one) for name, one in schema.get("properties", {}).items()} or {"name": "value"}
+            return {name: _example(field) for name, field in schema.get("properties", {}).items()} or {"name": "value"}
         case "array":
             return [_example(schema.get("items", {}))]
         case "integer" | "number":
@@ -78,8 +78,8 @@ def _example(schema: Mapping[str, Any]) -> Any:
 def _texts(value: Any, where: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """The way to every text in a body, keys of free objects included."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in pairs:
-        yield from _texts(one, (*where, key))
+    for key, child in pairs:
+        yield from _texts(child, (*where, key))
     if isinstance(value, str):
         yield where
 
@@ -95,12 +95,12 @@ def _with(body: Any, where: tuple[str | int, ...], text: str) -> str:
 
 
 async def _bodies(world: World) -> AsyncIterator[tuple[str, str, Any]]:
-    """(method, URL, a body) of each route that takes JSON; two where it takes two, told apart by the query."""
+    """(method, URL, a body) of each route that takes JSON; two where it takes two, by the query."""
     async for method, path, described in _operations(world):
         if content := described.get("requestBody", {}).get("content", {}).get("application/json"):
             schemas = content["schema"].get("oneOf", [content["schema"]])
             for schema, query in zip(schemas, QUERIES.get(path, ("",)), strict=True):
-                body = {name: _example(one) for name, one in schema["properties"].items()}
+                body = {name: _example(field) for name, field in schema["properties"].items()}
                 yield method, path.replace("{id}", ANY_ID) + query, body
 
 
@@ -123,7 +123,7 @@ async def test_no_text_in_any_parameter_is_a_surprise(world: World) -> None:
 
     async for method, path, described in _operations(world):
         headers = await _headers(world, path)
-        names = [one["name"] for one in described.get("parameters", ()) if one["in"] == "query"]
+        names = [parameter["name"] for parameter in described.get("parameters", ()) if parameter["in"] == "query"]
         for text in QUERY_TEXTS:
             for url in (_fill(path, text), *(f"{_fill(path, ANY_ID)}?{name}={text}" for name in names)):
                 reply = await world.client.request(method, url, headers=headers)

@@ -122,7 +122,7 @@ async def test_a_mask_that_marks_nothing_is_refused_by_its_key_however_it_was_us
 ) -> None:
     user, headers = await world.user()
     owner = Owner(kind="user", id=user)
-    image, mask, hole = [await upload(world, owner, file(one)) for one in (RED, DARK, HOLE)]
+    image, mask, hole = [await upload(world, owner, file(image)) for image in (RED, DARK, HOLE)]
     if used_before:
         await world.client.post("/v1/generations", headers=headers, json=body_with({"role": "image", "key": mask}))
 
@@ -146,7 +146,7 @@ async def test_a_mask_that_marks_nothing_is_refused_in_the_body_and_in_a_workspa
     _, headers = await world.user()
     team = await team_of(world)
     owner = Owner(kind="workspace", id=team.id)
-    image, mask = [await upload(world, owner, file(one)) for one in (RED, DARK)]
+    image, mask = [await upload(world, owner, file(image)) for image in (RED, DARK)]
     inputs = body_with({"role": "image", "data": uri(file(RED))}, {"role": "mask", "data": uri(file(DARK))})
 
     native = await world.client.post("/v1/generations", headers=headers, json=inputs)

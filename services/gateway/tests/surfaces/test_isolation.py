@@ -1,4 +1,4 @@
-"""Generated from OpenAPI: each route that takes an id, asked for another tenant's, answers as for an unknown one.
+"""Generated from OpenAPI: each route that takes an id answers for another tenant's as for an unknown one.
 
 Byte for byte, headers included, but for what differs between any two answers. A new route without a family in
 ``isolation.py`` fails here.
@@ -22,7 +22,7 @@ VOLATILE = re.compile(rb'"(timestamp|requestId)":\s*"[^"]*"')
 
 
 async def _operations(world: World) -> AsyncIterator[tuple[str, str]]:
-    for path, operations in (await world.described()).items():
+    for path, operations in (await world.load_paths()).items():
         for method in METHODS:
             if method in operations:
                 yield method, path
@@ -33,7 +33,7 @@ def _family(path: str) -> Family | None:
 
 
 def _visible_parts(answer: httpx.Response, id_: str) -> tuple[int, bytes, dict[str, str]]:
-    """What a client can tell one answer from another by."""
+    """The parts of an answer by which a client can distinguish two."""
     body = VOLATILE.sub(b"", answer.content).replace(id_.encode(), b"ID")
     return answer.status_code, body, {name: value for name, value in answer.headers.items() if name not in DIFFERS}
 

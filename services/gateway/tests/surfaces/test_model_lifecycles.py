@@ -65,7 +65,7 @@ def last_request(world: World) -> GenerationRequested:
 async def create_and_wait(
     world: World, client: httpx.AsyncClient, path: str, headers: dict[str, str]
 ) -> httpx.Response:
-    """POSTs, and while that waits the session tells that it is made."""
+    """POSTs, and while that waits the session reports success."""
     waiting = asyncio.create_task(client.post(path, headers=headers, json=ASKED))
 
     async def has_started() -> bool:

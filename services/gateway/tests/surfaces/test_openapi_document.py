@@ -25,13 +25,13 @@ PUBLISHED = Path(__file__).with_name("published_names.json")
 
 
 @cache
-def served_documents() -> dict[str, Document]:
+def load_documents() -> dict[str, Document]:
     return documents()
 
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_every_published_name_is_on_record(listener: str) -> None:
-    document = served_documents()[listener]
+    document = load_documents()[listener]
 
     names = {
         "operations": {f"{method.upper()} {path}": op["operationId"] for path, method, op in operations(document)},
@@ -43,7 +43,7 @@ def test_every_published_name_is_on_record(listener: str) -> None:
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_a_schema_is_named_after_its_class_and_titled_so(listener: str) -> None:
-    schemas = served_documents()[listener]["components"]["schemas"]
+    schemas = load_documents()[listener]["components"]["schemas"]
 
     assert [name for name, schema in schemas.items() if schema["title"] != name] == []
     assert [name for name in schemas if not re.fullmatch(r"[A-Z][A-Za-z0-9]+", name)] == []
@@ -52,7 +52,7 @@ def test_a_schema_is_named_after_its_class_and_titled_so(listener: str) -> None:
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_an_operation_is_a_verb_and_a_noun_in_camel_case_and_no_other_is_called_so(listener: str) -> None:
-    ids = [operation["operationId"] for _, _, operation in operations(served_documents()[listener])]
+    ids = [operation["operationId"] for _, _, operation in operations(load_documents()[listener])]
 
     assert len(set(ids)) == len(ids)
     assert [name for name in ids if not re.fullmatch(r"[a-z]+([A-Z][a-z0-9]*)+", name)] == []
@@ -60,7 +60,7 @@ def test_an_operation_is_a_verb_and_a_noun_in_camel_case_and_no_other_is_called_
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_summaries_are_phrases_that_begin_with_a_verb_and_descriptions_are_sentences(listener: str) -> None:
-    for path, method, operation in operations(served_documents()[listener]):
+    for path, method, operation in operations(load_documents()[listener]):
         assert operation["summary"].split()[0] in VERBS, (method, path, operation["summary"])
         assert not operation["summary"].endswith("."), (method, path)
         assert operation["description"].startswith(operation["summary"]), (method, path)
@@ -97,7 +97,7 @@ VERBS = frozenset(
 
 def test_no_operation_of_one_listener_is_called_like_one_of_the_other() -> None:
     public, others = (
-        {op["operationId"] for _, _, op in operations(served_documents()[listener])} for listener in LISTENERS
+        {op["operationId"] for _, _, op in operations(load_documents()[listener])} for listener in LISTENERS
     )
 
     assert public.isdisjoint(others)
@@ -105,20 +105,20 @@ def test_no_operation_of_one_listener_is_called_like_one_of_the_other() -> None:
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_the_problem_is_one_component(listener: str) -> None:
-    text = json.dumps(served_documents()[listener])
+    text = json.dumps(load_documents()[listener])
 
     assert text.count('"title": "Problem"') == 1
     assert "#/components/schemas/Problem" in text
 
 
 def test_switches_are_plain_types() -> None:
-    stream = served_documents()["public"]["components"]["schemas"]["OpenAIImageRequest"]["properties"]["stream"]
+    stream = load_documents()["public"]["components"]["schemas"]["OpenAIImageRequest"]["properties"]["stream"]
 
     assert [choice["type"] for choice in stream["anyOf"]] == ["boolean", "null"]
 
 
 def test_the_document_has_servers_and_its_operations_the_credentials_they_take() -> None:
-    public, admin = served_documents()["public"], served_documents()["operations"]
+    public, admin = load_documents()["public"], load_documents()["operations"]
     security = {(method, path): list(map(set, op["security"])) for path, method, op in operations(public)}
 
     assert public["servers"][0]["url"].startswith("http") and admin["servers"]
@@ -137,8 +137,10 @@ def test_the_document_has_servers_and_its_operations_the_credentials_they_take()
 
 def test_every_header_that_a_route_reads_stands_on_it() -> None:
     headers = {
-        (method, path): {one["name"] for one in operation.get("parameters", []) if one["in"] == "header"}
-        for document in served_documents().values()
+        (method, path): {
+            parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "header"
+        }
+        for document in load_documents().values()
         for path, method, operation in operations(document)
     }
 
@@ -155,10 +157,12 @@ def test_every_header_that_a_route_reads_stands_on_it() -> None:
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_each_request_and_each_answer_has_an_example_that_its_schema_allows(listener: str) -> None:
-    document, wrong = served_documents()[listener], []
+    document, wrong = load_documents()[listener], []
 
     for path, method, status, kind, media in _bodies(document):
-        examples = [media["example"]] if "example" in media else [one["value"] for one in media["examples"].values()]
+        examples = (
+            [media["example"]] if "example" in media else [example["value"] for example in media["examples"].values()]
+        )
         schema = {"components": document["components"], **media["schema"]}
         assert examples, (method, path, status)
         errors = [error for example in examples for error in Draft202012Validator(schema).iter_errors(example)]
@@ -169,18 +173,18 @@ def test_each_request_and_each_answer_has_an_example_that_its_schema_allows(list
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_each_schema_is_true_of_its_own_examples(listener: str) -> None:
-    components = served_documents()[listener]["components"]
+    components = load_documents()[listener]["components"]
 
     for name, schema in components["schemas"].items():
         validator = Draft202012Validator({"components": components, **schema})
         assert [
-            (name, error.message) for one in schema.get("examples", ()) for error in validator.iter_errors(one)
+            (name, error.message) for example in schema.get("examples", ()) for error in validator.iter_errors(example)
         ] == []
 
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_each_parameter_is_described_and_a_page_size_has_its_default_and_its_maximum(listener: str) -> None:
-    for path, method, operation in operations(served_documents()[listener]):
+    for path, method, operation in operations(load_documents()[listener]):
         for parameter in operation["parameters"]:
             assert parameter["description"].endswith((".", "`")), (method, path, parameter["name"])
             if parameter["name"] in ("limit", "pageSize"):
@@ -188,7 +192,7 @@ def test_each_parameter_is_described_and_a_page_size_has_its_default_and_its_max
 
 
 def test_every_header_that_the_source_reads_is_declared_or_has_its_reason() -> None:
-    text = json.dumps(served_documents())
+    text = json.dumps(load_documents())
     declared = {name.lower() for name in re.findall(r'"name": "([^"]+)", "in": "header"', text)}
 
     read = {name.lower() for name in headers_read(Path(atelier_gateway.__file__).parent)}

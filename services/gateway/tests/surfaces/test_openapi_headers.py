@@ -40,7 +40,7 @@ async def test_a_route_reads_and_an_answer_carries_only_the_headers_that_are_dec
     for path, method, operation in operations(document):
         if path.endswith(WITHOUT_END):
             continue
-        with recorded() as names:
+        with record_lookups() as names:
             answer = await _send(door, path, method, operation, credentials)
         declared = {parameter["name"].lower() for parameter in operation["parameters"] if parameter["in"] == "header"}
         response = operation["responses"].get(str(answer.status_code))
@@ -55,8 +55,8 @@ async def test_a_route_reads_and_an_answer_carries_only_the_headers_that_are_dec
 
 
 @contextmanager
-def recorded() -> Iterator[set[str]]:
-    """The names of all request headers that are looked up meanwhile, in lower case."""
+def record_lookups() -> Iterator[set[str]]:
+    """The names of all request headers that are looked up within the block, in lower case."""
     names: set[str] = set()
     read, holds = Headers.__getitem__, Headers.__contains__
 

@@ -62,7 +62,7 @@ async def test_every_list_caps_its_pages_by_value(world: World) -> None:
     credentials, tried = await _credentials(world), 0
 
     async for path, name in _lists(world):
-        headers = next(one for prefix, one in credentials.items() if path.startswith(prefix))
+        headers = next(credential for prefix, credential in credentials.items() if path.startswith(prefix))
         if "{id}" in path:
             path = path.replace("{id}", await _owner_of(world, path, headers))
         for text in ("0" * 9 + "1000001", "000000001" + "9" * 39, "9" * 5_000):

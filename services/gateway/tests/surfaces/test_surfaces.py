@@ -1,4 +1,4 @@
-"""The surfaces on real servers: who gets in, whose things they see, and what they are told."""
+"""The surfaces on real servers: who gets in, whose resources they see, and the answers."""
 
 import asyncio
 from typing import Any

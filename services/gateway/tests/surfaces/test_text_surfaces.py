@@ -59,7 +59,7 @@ async def post(world: World, path: str, headers: Headers, body: Mapping[str, Any
     return await world.client.post(path, headers=headers | {"Content-Type": "application/json"}, content=raw)
 
 
-SURFACES: Mapping[str, Ask] = {one.__name__: one for one in (native, b2b, trpc, form, images, openai, multipart)}
+SURFACES: Mapping[str, Ask] = {ask.__name__: ask for ask in (native, b2b, trpc, form, images, openai, multipart)}
 
 
 @pytest.mark.parametrize("surface", SURFACES)

@@ -12,8 +12,8 @@ import atelier_gateway.tables  # noqa: F401 - fills the metadata
 pytestmark = pytest.mark.stack
 
 
-async def test_the_declared_tables_are_the_migrated_ones(migrated: str) -> None:
-    engine = create_async_engine(migrated.replace("postgresql://", "postgresql+asyncpg://", 1))
+async def test_the_declared_tables_are_the_migrated_ones(database_url: str) -> None:
+    engine = create_async_engine(database_url.replace("postgresql://", "postgresql+asyncpg://", 1))
     async with engine.connect() as connection:
         differences = await connection.run_sync(_differences)
     await engine.dispose()

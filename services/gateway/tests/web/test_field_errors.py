@@ -52,11 +52,11 @@ def test_whatever_is_sent_is_refused_in_our_words() -> None:
             for value in VALUES:
                 try:
                     model.model_validate({name: value, "surplus": 1})
-                except ValidationError as invalid:
-                    errors = invalid.errors(include_url=False)
-                    found |= {error["type"] for error in errors}
-                    for error in errors:
-                        assert not LIBRARYS.search(sentence_of(error)), (model, name, error["type"])
+                except ValidationError as error:
+                    errors = error.errors(include_url=False)
+                    found |= {detail["type"] for detail in errors}
+                    for detail in errors:
+                        assert not LIBRARYS.search(sentence_of(detail)), (model, name, detail["type"])
 
     assert {"missing", "extra_forbidden", "string_type", "literal_error", "too_long", "int_type"} <= found
     assert {kind for kind in found & BUILT_IN if not kind.endswith(("too_long", "too_short"))} <= set(SENTENCES)

@@ -14,7 +14,7 @@ SPOKEN, UPLOAD_TYPE = TypeAdapter[str](NarrationText), TypeAdapter[str](UploadTy
 
 
 def why(adapter: TypeAdapter[str], text: str) -> str:
-    """What the client is told."""
+    """The sentence that the client gets."""
     with pytest.raises(ValidationError) as refused:
         adapter.validate_python(text)
     return sentence_of(refused.value.errors(include_url=False)[0])

@@ -1,8 +1,7 @@
-"""Senders on a database of their own against real receivers: at least once, in order, nobody in another's way."""
+"""Senders on a database of their own against real receivers: at least once, in order, none delays another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,37 +9,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-import atelier_gateway
 from atelier_contracts import Owner
 from atelier_gateway.webhooks import delivery_store, dispatcher
 from atelier_gateway.webhooks.dispatcher import PER_TARGET
-from atelier_messaging import database
-from atelier_messaging.database import Pool
-from atelier_messaging.testing import migrated_database
 
 from ..support.webhook_dispatchers import AGAIN, Desk, read_metrics, receiver_with_endpoint, send_until, until
 from ..support.webhook_receiver import open_receiver
 
 pytestmark = pytest.mark.stack
-
-
-@pytest.fixture(scope="module")
-async def own_database(server_urls: tuple[str, str]) -> AsyncIterator[Pool]:
-    async with migrated_database(server_urls[1], Path(atelier_gateway.__file__).parent / "migrations") as url:
-        pool = await database.connect(url)
-        yield pool
-        await pool.close()
-
-
-@pytest.fixture
-async def desk(own_database: Pool) -> Desk:
-    await own_database.execute("DELETE FROM webhook_deliveries; DELETE FROM webhook_endpoints")
-    return Desk(own_database)
-
-
-@pytest.fixture
-def owner() -> Owner:
-    return Owner(kind="user", id=uuid4())
 
 
 async def test_what_fails_is_sent_again_under_the_same_id_until_it_is_taken(desk: Desk, owner: Owner) -> None:
@@ -52,15 +28,15 @@ async def test_what_fails_is_sent_again_under_the_same_id_until_it_is_taken(desk
         before = read_metrics()
         sender = desk.sender()
         for _ in range(3):
-            await desk.sent(sender)
+            await desk.send_all(sender)
             await desk.pool.execute(AGAIN)
-        await desk.sent(sender)
+        await desk.send_all(sender)
 
-    delivery = await desk.shown(owner, id_)
+    delivery = await desk.find_delivery(owner, id_)
     assert [message.id for message in receiver.got] == [str(id_)] * 3
     assert [attempt["status"] for attempt in delivery.attempts] == [500, 302, 204]
     assert (delivery.state, [attempt["number"] for attempt in delivery.attempts]) == ("delivered", [1, 2, 3])
-    assert (await desk.standing(owner, endpoint)).failing_since is None
+    assert (await desk.find_endpoint(owner, endpoint)).failing_since is None
     assert [now - then for now, then in zip(read_metrics(), before, strict=True)] == [1, 2, 1]
 
 
@@ -68,16 +44,16 @@ async def test_when_no_try_is_left_it_has_failed_and_a_replay_begins_anew(desk: 
     async with receiver_with_endpoint(desk, owner, "500 Oh", "500 Oh") as (receiver, endpoint):
         [id_] = await desk.note(owner, endpoint)
         sender = desk.sender(schedule=(60,))
-        await desk.sent(sender)
+        await desk.send_all(sender)
         await desk.pool.execute(AGAIN)
-        await desk.sent(sender)
-        failed = await desk.shown(owner, id_)
+        await desk.send_all(sender)
+        failed = await desk.find_delivery(owner, id_)
         async with desk.pool.acquire() as connection:
             await delivery_store.replay(connection, owner, id_)
-        await desk.sent(sender)
+        await desk.send_all(sender)
 
     assert failed.state == "failed" and len(failed.attempts) == 2
-    assert (await desk.shown(owner, id_)).state == "delivered"
+    assert (await desk.find_delivery(owner, id_)).state == "delivered"
     assert {message.id for message in receiver.got} == {str(id_)}
 
 
@@ -85,32 +61,32 @@ async def test_410_switches_the_endpoint_off_and_ends_what_was_on_its_way(desk: 
     async with receiver_with_endpoint(desk, owner, "410 Gone") as (receiver, endpoint):
         about = uuid4()
         ids = [*await desk.note(owner, endpoint, about=about), *await desk.note(owner, endpoint, about=about)]
-        await desk.sent(desk.sender())
+        await desk.send_all(desk.sender())
 
-    standing = await desk.standing(owner, endpoint)
+    standing = await desk.find_endpoint(owner, endpoint)
     assert len(receiver.got) == 1
     assert standing.disabled_at is not None and standing.disabled_reason == "gone"
-    assert {(await desk.shown(owner, id_)).state for id_ in ids} == {"failed"}
+    assert {(await desk.find_delivery(owner, id_)).state for id_ in ids} == {"failed"}
 
 
 async def test_an_endpoint_that_has_taken_nothing_for_days_is_switched_off(desk: Desk, owner: Owner) -> None:
     async with receiver_with_endpoint(desk, owner, "500 Oh", "500 Oh") as (_, endpoint):
         await desk.note(owner, endpoint)
-        await desk.sent(desk.sender())
-        assert (await desk.standing(owner, endpoint)).disabled_at is None
+        await desk.send_all(desk.sender())
+        assert (await desk.find_endpoint(owner, endpoint)).disabled_at is None
         await desk.pool.execute("UPDATE webhook_endpoints SET failing_since = now() - interval '6 days'")
         await desk.pool.execute(AGAIN)
-        await desk.sent(desk.sender())
+        await desk.send_all(desk.sender())
 
-    assert (await desk.standing(owner, endpoint)).disabled_reason == "failing"
+    assert (await desk.find_endpoint(owner, endpoint)).disabled_reason == "failing"
 
 
 async def test_retry_after_is_waited_for(desk: Desk, owner: Owner) -> None:
     async with receiver_with_endpoint(desk, owner, "429 Slow\r\nRetry-After: 3600") as (_, endpoint):
         [id_] = await desk.note(owner, endpoint)
-        await desk.sent(desk.sender(schedule=(1, 1)))
+        await desk.send_all(desk.sender(schedule=(1, 1)))
 
-    delivery = await desk.shown(owner, id_)
+    delivery = await desk.find_delivery(owner, id_)
     waits_s = await desk.pool.fetchval(
         "SELECT extract(epoch FROM next_try_at - now())::int FROM webhook_deliveries WHERE id = $1", id_
     )
@@ -164,13 +140,13 @@ async def test_a_crash_after_sending_sends_it_again_under_the_same_id(
         await asyncio.gather(crashed, return_exceptions=True)
         receiver.answering.set()
 
-        await desk.sent(desk.sender())
+        await desk.send_all(desk.sender())
         leased = len(receiver.got)
         await desk.pool.execute(AGAIN)
-        await desk.sent(desk.sender())
+        await desk.send_all(desk.sender())
 
     assert (leased, [message.id for message in receiver.got]) == (1, [str(id_)] * 2)
-    assert (await desk.shown(owner, id_)).state == "delivered"
+    assert (await desk.find_delivery(owner, id_)).state == "delivered"
 
 
 async def test_who_has_lost_the_lease_changes_nothing_any_more(desk: Desk, owner: Owner) -> None:
@@ -187,7 +163,7 @@ async def test_who_has_lost_the_lease_changes_nothing_any_more(desk: Desk, owner
         await quick.wait_until_idle()
         await late.wait_until_idle()
 
-    delivery = await desk.shown(owner, id_)
+    delivery = await desk.find_delivery(owner, id_)
     assert delivery.state == "delivered" and len(delivery.attempts) == 2
 
 
@@ -197,8 +173,8 @@ async def test_two_senders_never_send_the_same_delivery(desk: Desk, owner: Owner
         for _ in range(4):
             ids += await desk.note(owner, await desk.endpoint(receiver.url, owner), number=6)
 
-        await asyncio.gather(*(desk.sent(desk.sender()) for _ in range(2)))
-        await desk.sent(desk.sender())
+        await asyncio.gather(*(desk.send_all(desk.sender()) for _ in range(2)))
+        await desk.send_all(desk.sender())
 
     assert sorted(message.id for message in receiver.got) == sorted(map(str, ids))
 
@@ -223,9 +199,9 @@ async def test_an_event_waits_for_the_first_try_of_the_one_before_it_but_not_for
 async def test_nothing_is_sent_into_our_own_network(desk: Desk, owner: Owner) -> None:
     async with receiver_with_endpoint(desk, owner) as (receiver, endpoint):
         [id_] = await desk.note(owner, endpoint)
-        await desk.sent(desk.sender(loopback=False))
+        await desk.send_all(desk.sender(loopback=False))
 
-    [attempt] = (await desk.shown(owner, id_)).attempts
+    [attempt] = (await desk.find_delivery(owner, id_)).attempts
     assert receiver.got == []
     assert (attempt["status"], attempt["error"]) == (None, "The URL must use port 80 or 443.")
 
@@ -234,9 +210,9 @@ async def test_no_answer_in_time_is_a_failed_try(desk: Desk, owner: Owner) -> No
     async with receiver_with_endpoint(desk, owner) as (receiver, endpoint):
         receiver.hold()
         [id_] = await desk.note(owner, endpoint)
-        await desk.sent(desk.sender(timeout_s=0.1))
+        await desk.send_all(desk.sender(timeout_s=0.1))
 
-    [attempt] = (await desk.shown(owner, id_)).attempts
+    [attempt] = (await desk.find_delivery(owner, id_)).attempts
     assert attempt["error"] == "127.0.0.1 did not answer in time."
 
 
@@ -249,9 +225,9 @@ async def test_each_try_is_a_span_in_the_trace_of_its_generation(
     async with receiver_with_endpoint(desk, owner, "500 Oh") as (_, endpoint):
         [id_] = await desk.note(owner, endpoint)
         await desk.pool.execute("UPDATE webhook_deliveries SET traceparent = $1", f"00-{7:032x}-{8:016x}-01")
-        await desk.sent(desk.sender())
+        await desk.send_all(desk.sender())
         await desk.pool.execute(AGAIN)
-        await desk.sent(desk.sender())
+        await desk.send_all(desk.sender())
 
     spans = exporter.get_finished_spans()
     assert [(span.context.trace_id, span.parent.span_id) for span in spans if span.context and span.parent] == [
@@ -271,12 +247,12 @@ async def test_of_what_is_over_and_old_nothing_is_kept(
         old = [UUID(int=id_.int - (31 * 86_400_000 << 80)) for id_ in ids[:3]]
         for id_, older in zip(ids, old, strict=False):
             await desk.pool.execute("UPDATE webhook_deliveries SET id = $2 WHERE id = $1", id_, older)
-        await desk.sent(desk.sender())
+        await desk.send_all(desk.sender())
         await delivery_store.replay(desk.pool, owner, old[0])
         await delivery_store.prune(desk.pool, 30)
 
     assert [await delivery_store.find(desk.pool, owner, id_) is None for id_ in old] == [False, True, True]
-    assert (await desk.shown(owner, ids[3])).state == "delivered"
+    assert (await desk.find_delivery(owner, ids[3])).state == "delivered"
 
 
 async def test_while_the_database_is_away_the_sender_goes_on_trying(
@@ -299,4 +275,4 @@ async def test_while_the_database_is_away_the_sender_goes_on_trying(
 
 
 async def _states(desk: Desk, owner: Owner, ids: Sequence[UUID]) -> list[str]:
-    return [(await desk.shown(owner, id_)).state for id_ in ids]
+    return [(await desk.find_delivery(owner, id_)).state for id_ in ids]

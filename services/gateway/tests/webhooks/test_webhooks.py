@@ -1,4 +1,4 @@
-"""Webhooks without any server: what is told, how it is signed, where it may go, when it is tried again."""
+"""Webhooks without any server: their bodies, signatures, allowed URLs and retries."""
 
 import json
 import re

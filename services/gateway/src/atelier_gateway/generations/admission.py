@@ -5,8 +5,8 @@ The rule of the 503: it is only returned when it is certain that nothing will co
 1. No broker connection: 503 at once, nothing is written.
 2. Concurrent requests share one transaction: key, row and message of each commit together, or none.
 3. Each message is published and its reply awaited. Admitted: accepted. Declined: the row is removed, the response kept.
-4. Not confirmed or no reply in time: the session is asked to withdraw the id. ``withdrawn`` leaves a tombstone that
-   refuses the message however late it arrives; every trace here is removed too, 503. Any other state: accepted.
+4. Not confirmed or no reply in time: the session gets a request to withdraw the id. ``withdrawn`` leaves a tombstone
+   that refuses the message however late it arrives; every trace here is removed too, 503. Any other state: accepted.
 5. The session does not answer either: the message stays in the outbox and will be delivered: accepted.
 
 A commit whose acknowledgement was lost is run again whole, with the same ids. Only if the database stays unavailable

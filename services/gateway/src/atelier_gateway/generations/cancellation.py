@@ -1,6 +1,6 @@
-"""Stopping a generation at its owner's wish, however far it has come.
+"""Cancels a generation at its owner's request, in any state.
 
-The saga decides; what is delivered already stays charged. A request that the session has not heard of yet is withdrawn
+The saga decides; what is delivered already stays charged. A request that has not reached the session yet is withdrawn
 instead: a cancel that overtook its own request on the bus would make no sense there.
 """
 
@@ -49,14 +49,14 @@ class GenerationCanceller:
         await self._waiting.wait_until_ended(generation.id, END_S_MAX)
 
     async def _was_withdrawn(self, id_: UUID) -> bool:
-        """Whether it will never begin. A session that cannot be asked will find request and cancel in order."""
+        """Whether it will never begin. False while the session is unavailable: it gets request and cancel in order."""
         try:
             return await self._internal.withdraw(id_) == "withdrawn"
         except PeerUnavailable:
             return False
 
     async def _end(self, id_: UUID) -> None:
-        """No saga will ever tell the end of what never began, so it is written here."""
+        """Writes the end of a generation that never began, since no saga will report one."""
         async with self._work.once() as work:
             found = await projection_store.lock_snapshots(work.connection, [id_])
             at = datetime.now(UTC)

@@ -53,7 +53,7 @@ class Capacity:
     async def check(self, surface: str, owner: Owner) -> None:
         """Lets one more in. Raises Problem: 429 where the owner has too much pending, 503 where all have.
 
-        Waits for a count only before it refuses; while the database is away it refuses nothing.
+        Waits for a count only before it refuses; while the database is unavailable it refuses nothing.
         """
         if self._full(owner) is not None:
             await self._recount()

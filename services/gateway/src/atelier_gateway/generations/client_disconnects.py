@@ -1,4 +1,4 @@
-"""The client that waits for an answer: whether it is still there, and what becomes of its generation when it is not.
+"""Clients that wait for an answer: whether one is still connected, and the end of its generation when it is not.
 
 Without an Idempotency-Key the waiting connection is the only way to the result. When it closes first, one commit
 cancels the generation (cause ``client_gone``) and keeps it for the client's automatic retry, should it be past
@@ -29,7 +29,7 @@ RETRY_COUNT = "x-stainless-retry-count"
 """How the SDKs that Stainless generates (OpenAI's among them) mark an automatic retry: 0 for the first try."""
 CANCEL_TRIES_MAX = 30
 CANCEL_PAUSE_S = 1.0
-"""Between tries to write a cancel down while the database is away."""
+"""Seconds between tries to save a cancel while the database is unavailable."""
 CHUNK_BYTES = 64 * 1024
 """An answer is sent in pieces, so that a connection that closes in the middle of it is noticed."""
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class ClientDisconnects:
         """The client of a request whose body has been read; with an Idempotency-Key it can be gone and come back.
 
         Raises ClientDisconnect, its generation cancelled, when the block does because the client is gone. Where the
-        block fails because something of ours is away, its client does not get the result either.
+        block fails because a service of ours is unavailable, its client does not get the result either.
         """
         if key is not None:
             yield WaitingClient(keyed=True)
@@ -166,7 +166,7 @@ class MonitoredResponse(Response):
                 self.watch.cancel()
 
     async def _send_body(self, send: Send) -> bool:
-        """Whether the client was there until the last piece: of what lies in the system's buffers nobody can tell."""
+        """Whether the client was connected until the last piece; what is in the system's buffers counts as received."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         body, sent = bytes(self.body), 0
         while True:

@@ -71,12 +71,12 @@ class SurfaceResponses:
     """The 201; made of what never changes, so that it can be said again later, byte for byte."""
     problem: Callable[[Problem], Response]
     unsupported_option: WordUnsupported = option_problem
-    """How it words that nobody here makes what is asked."""
+    """How the surface words that no provider offers the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A create, understood and checked. ``request`` is what the client gave, as it shall be kept."""
+    """A create request, parsed and checked. ``request`` is the client's own, as it is stored."""
 
     work: Work
     spec: RenderSpec
@@ -122,8 +122,8 @@ class GenerationCreator:
         fingerprint: bytes,
         make: Callable[[], Awaitable[Response]],
     ) -> Response:
-        """What ``make`` answers; but a key that has its answer gets that, before anything is decoded, counted or
-        stored for the request. Equal ones at once take turns, so that all but the first are told what the first was.
+        """The answer of ``make``, or the stored answer of the key, before anything is decoded, counted or stored for
+        the request. Equal requests at once take turns, so that all get the answer of the first.
 
         Raises Problem 409 or 422, as ``create`` does.
         """
@@ -136,7 +136,7 @@ class GenerationCreator:
             return await self._replay_stored(stored, claim, shape) if stored else await make()
 
     async def _check_capacity(self, request: AdmissionRequest, shape: SurfaceResponses) -> None:
-        """Raises Problem where nobody makes it (400, 503) or too much is pending (429, 503); the repetition of an
+        """Raises Problem where no provider makes it (400, 503) or too much is pending (429, 503); the repetition of an
         earlier request makes no more."""
         try:
             self._offers.check(request.event.spec, shape.unsupported_option)
@@ -178,7 +178,7 @@ class GenerationCreator:
             else None
         )
         uses = draft.uses or [
-            file_use_of(order, one) for order, one in enumerate(draft.spec.inputs) if one.key is not None
+            file_use_of(order, ref) for order, ref in enumerate(draft.spec.inputs) if ref.key is not None
         ]
         return AdmissionRequest(generation, event, span, claim, uses=uses)
 

@@ -33,8 +33,8 @@ class GenerationDeleter:
     async def delete(self, generation: Generation) -> None:
         """Raises Problem 409 while it runs, 503 while its objects cannot be removed.
 
-        The outputs go first: what is left by a crash in between can be deleted again. Render, which hears of it in the
-        same commit, forgets what was asked and removes the inputs that nothing else is made of; the session forgets
+        The outputs go first: what is left by a crash in between can be deleted again. Render, which gets the event of
+        the same commit, forgets the request and removes the inputs that nothing else is made of; the session forgets
         all but what the price depends on.
         """
         if generation.snapshot.rank != TERMINAL:

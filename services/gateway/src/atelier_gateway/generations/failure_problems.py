@@ -58,7 +58,7 @@ def problem_of(generation: Generation, fields: FieldNames, **details: Any) -> Pr
 
 
 def _reason(snapshot: Snapshot) -> str:
-    """In the words of whoever ended it."""
+    """The reason, in the words of the service that ended it."""
     why = str((snapshot.error or {}).get("message", f"the generation was {snapshot.state}")).rstrip(".")
     return f"{why[:1].upper()}{why[1:]}"
 

@@ -47,7 +47,7 @@ class ImageModel(NamedTuple):
     sizes: Mapping[str, str]
     qualities: Mapping[str, str]
     answers_base64: bool = False
-    """Whether OpenAI's API answers with the picture itself unless a URL is asked for."""
+    """Whether OpenAI's API answers with the picture itself unless the request wants a URL."""
 
 
 GPT = ImageModel("openai", GPT_SIZES, GPT_QUALITIES, answers_base64=True)
@@ -72,7 +72,7 @@ INPUT_FIDELITIES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("gpt-image-1", "gpt-image-1.5", "chatgpt-image-latest"), ("low", "high")),
     "gpt-image-1-mini": ("low",),
 }
-"""What ``input_fidelity`` a model can be asked for; the later ones always keep to their pictures (openai 3.52)."""
+"""The values of ``input_fidelity`` that a model takes; the later ones always keep to their pictures (openai 3.52)."""
 
 
 def nearest_size(sizes: Iterable[str], width: int, height: int) -> str:

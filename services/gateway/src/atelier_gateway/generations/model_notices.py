@@ -1,4 +1,4 @@
-"""What clients are told of models that end: headers of the replies to requests that name one, and who made what."""
+"""Notices about models that end: headers of the replies to requests that name one, and the model that was used."""
 
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime

@@ -1,4 +1,4 @@
-"""The story of one generation, told from four services' records in the order of time. Pure.
+"""The timeline of one generation from the records of four services. Pure.
 
 Each service stamps its steps with its own database's clock; with one database server, or synchronised ones, that is one
 order.
@@ -86,7 +86,7 @@ def _origin(generation: Generation | None, saga: Record | None) -> dict[str, Any
 
 
 def _clocks(saga: Record | None, now: datetime | None) -> dict[str, Any]:
-    """Seconds in its present state, its deadline, and when the saga acts next by itself if it hears nothing."""
+    """Seconds in its present state, its deadline, and when the saga acts next by itself without news."""
     known = saga or {}
     since = known.get("updated_at")
     return {
@@ -172,32 +172,32 @@ def _job_steps(job: Record | None) -> Iterable[dict[str, Any]]:
 
 
 def _submissions(submissions: Sequence[Record]) -> Iterable[dict[str, Any]]:
-    """What was asked of remote providers, in the order of asking, and what they made of it."""
+    """The submissions to remote providers in their order, each with its outcome."""
     before = None
-    for one in submissions:
-        provider, why = one["provider"], f": {one['reason']}" if one["reason"] else ""
-        step = {"service": "render", "provider": provider, "key": one["key"]}
-        if one["outcome"] == "not_sent":
-            yield step | {"at": one["sent_at"], "what": f"{provider} was passed over{why}"}
+    for submission in submissions:
+        provider, why = submission["provider"], f": {submission['reason']}" if submission["reason"] else ""
+        step = {"service": "render", "provider": provider, "key": submission["key"]}
+        if submission["outcome"] == "not_sent":
+            yield step | {"at": submission["sent_at"], "what": f"{provider} was passed over{why}"}
         else:
             instead = f", in place of {before}" if before not in (None, provider) else ""
-            yield step | {"at": one["sent_at"], "what": f"asked {provider}, try {one['try']}{instead}"}
-            if one["lost_at"]:
+            yield step | {"at": submission["sent_at"], "what": f"asked {provider}, try {submission['try']}{instead}"}
+            if submission["lost_at"]:
                 what = f"the answer of {provider} was lost: it is asked what became of it"
-                yield step | {"at": one["lost_at"], "what": what}
-            if one["ended_at"]:
-                what = f"try {one['try']} at {provider} ended: {one['outcome']}{why}"
-                yield step | {"at": one["ended_at"], "what": what, "outcome": one["outcome"]}
+                yield step | {"at": submission["lost_at"], "what": what}
+            if submission["ended_at"]:
+                what = f"try {submission['try']} at {provider} ended: {submission['outcome']}{why}"
+                yield step | {"at": submission["ended_at"], "what": what, "outcome": submission["outcome"]}
         before = provider
 
 
 def _webhook_steps(told: Sequence[WebhookDelivery]) -> Iterable[dict[str, Any]]:
     """Of a receiver only the host: the rest of its URL is a secret."""
-    for one in told:
-        for attempt in one.attempts:
+    for delivery in told:
+        for attempt in delivery.attempts:
             answered = attempt["error"] or attempt["status"]
-            what = f"webhook {one.type} to {host_of(one.url)}, try {attempt['number']}: {answered}"
-            yield {"at": attempt["at"], "service": "gateway", "what": what, "webhook": str(one.id)}
+            what = f"webhook {delivery.type} to {host_of(delivery.url)}, try {attempt['number']}: {answered}"
+            yield {"at": attempt["at"], "service": "gateway", "what": what, "webhook": str(delivery.id)}
 
 
 def _moment(at: datetime | str) -> datetime:

@@ -1,4 +1,4 @@
-"""The story of a generation as its owner is told it: what happened, when, and where the credits went. Pure.
+"""The timeline of a generation for its owner: what happened, when, and where the credits went. Pure.
 
 Operators read ``operator_timeline.py``; workers, providers, messages and attempts that were repeated are theirs alone.
 """
@@ -71,7 +71,9 @@ def _money(hold: Record | None) -> Iterable[dict[str, str]]:
 
 
 def _webhook_steps(told: Sequence[WebhookDelivery]) -> Iterable[dict[str, str]]:
-    for one in told:
-        if one.attempts and one.state != "pending":
-            how = "was taken" if one.state == "delivered" else "was not taken"
-            yield {"at": one.attempts[-1]["at"], "what": f"the webhook {one.type} {how} by {host_of(one.url)}"}
+    for delivery in told:
+        if delivery.attempts and delivery.state != "pending":
+            how = "was taken" if delivery.state == "delivered" else "was not taken"
+            host = host_of(delivery.url)
+            what = f"the webhook {delivery.type} {how} by {host}"
+            yield {"at": delivery.attempts[-1]["at"], "what": what}

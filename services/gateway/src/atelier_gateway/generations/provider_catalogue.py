@@ -1,7 +1,7 @@
-"""What the configured providers offer, as render last said: who is there, who stands in, and why nobody makes a thing.
+"""What the configured providers offer, as render last said: their names, their fallbacks, and why a request has none.
 
-Render is asked in the background, so no request ever waits for it. Until it has answered nothing is refused here: it
-judges every job again itself.
+It is fetched from render in the background, so no request waits for it. Until it is there nothing is refused: render
+judges every job again.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class UnsupportedOption(NamedTuple):
-    """Why nobody here makes what is asked: in which field, and what is offered instead."""
+    """Why no provider offers the request: in which field, and what is offered instead."""
 
     field: Field
     message: str
@@ -40,7 +40,7 @@ WordUnsupported = Callable[[UnsupportedOption], Problem]
 
 @dataclass(frozen=True, slots=True)
 class ProviderOffer:
-    """What one provider offers of one kind, or of one group of models; of an empty list anything may be asked."""
+    """What one provider offers of one kind, or of one group of models; an empty list allows any value."""
 
     provider: str
     kind: str
@@ -52,7 +52,7 @@ class ProviderOffer:
     formats: tuple[str, ...] = ()
     n_max: int = 10
     last_resort: bool = False
-    """Asked by name, or for a kind that no other makes."""
+    """Requested by name, or for a kind that no other makes."""
 
     @classmethod
     def of(cls, provider: Mapping[str, Any], said: Mapping[str, Any]) -> Self:
@@ -74,7 +74,7 @@ class ProviderCatalogue:
         self.offers: tuple[ProviderOffer, ...] = ()
 
     async def keep_fresh(self) -> None:
-        """Asks for ever; what was said last stands while render does not answer."""
+        """Refreshes the catalogue until cancelled; the last one stays valid while render does not answer."""
         while True:
             await self.refresh()
             await asyncio.sleep(FRESH_S if self.is_known else FIRST_S)
@@ -113,11 +113,11 @@ class ProviderCatalogue:
 
     @property
     def fallback(self) -> str | None:
-        """Who works for the missing; None where nobody does."""
+        """The fallback for providers that are not configured; None where there is none."""
         return LOCAL if self._has_fallback else None
 
     def effective_provider(self, provider: str) -> str:
-        """Who is asked where this one is meant (settled question 5)."""
+        """The provider that gets the requests for this one (settled question 5)."""
         return self.fallback or provider if provider in self.missing else provider
 
     def default_model(self, provider: str, usual: str) -> str:
@@ -126,7 +126,7 @@ class ProviderCatalogue:
         return usual if usual in listed or not listed else listed[0]
 
     def is_offered(self, model: str, provider: str) -> bool:
-        """Whether a picture may be asked of this model of the provider's here."""
+        """Whether a picture can be requested of this model of the provider."""
         maker = self.effective_provider(provider)
         listed = self._models_of(maker)
         return maker not in self.missing and (not listed or model in listed)
@@ -136,7 +136,7 @@ class ProviderCatalogue:
         return list(dict.fromkeys(name for row in self.offers if row.kind == kind for name in row.models))
 
     def check(self, spec: RenderSpec, refuse: WordUnsupported) -> None:
-        """Raises Problem: 503 where the provider or the kind is not to be had here, 400 where what is asked is not."""
+        """Raises Problem: 503 where provider or kind are not available, 400 where an option is not."""
         if not self.is_known or spec.simulate is not None:
             return
         if spec.provider in self.missing:
@@ -158,7 +158,7 @@ class ProviderCatalogue:
 
 
 def find_unsupported(spec: RenderSpec, rows: Sequence[ProviderOffer]) -> UnsupportedOption | None:
-    """The first field that leaves nobody to make it; None where somebody does."""
+    """The first field that leaves no provider; None where there is one."""
     rows = [row for row in rows if row.kind == spec.kind]
     if not rows:
         return UnsupportedOption("kind", f"nobody here makes {spec.kind}")
@@ -182,7 +182,7 @@ def find_unsupported(spec: RenderSpec, rows: Sequence[ProviderOffer]) -> Unsuppo
 
 
 def mode_of(spec: RenderSpec) -> str | None:
-    """How a picture of kind ``image`` is asked for; None for every other kind."""
+    """The mode of a request of kind ``image``; None for every other kind."""
     if spec.kind != "image":
         return None
     if not any(given.role == "image" for given in spec.inputs):

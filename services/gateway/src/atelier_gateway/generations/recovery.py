@@ -1,9 +1,9 @@
-"""Heals the projection where events were lost: asks the session about generations that stand still.
+"""Repairs the projection where events were lost: fetches stalled generations from the session.
 
-What it answers goes the way of events from the bus, so it changes nothing where they come after all, and live followers
-and webhooks are told. A request that the session never got, or lost with its database, is withdrawn there first, so it
-can never begin, and what billing holds for it goes back. That it does not know one it has to say twice: a session that
-was away first works off what waits in its queue.
+Its events are applied like those from the bus, so nothing changes where they arrive after all, and streams and webhooks
+get them. A request that the session never got, or lost with its database, is withdrawn there first, so it can never
+begin, and what billing holds for it is refunded. The session has to say twice that it does not know one: after an
+outage it first works through its queue.
 """
 
 import logging
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class ProjectionRecovery:
-    """Asks for what was not heard on the bus."""
+    """Fetches the events that did not arrive on the bus."""
 
     def __init__(
         self,
@@ -43,14 +43,15 @@ class ProjectionRecovery:
         self._after_s = after_s
 
     async def check(self) -> None:
-        """One look at what stands still. A session that does not answer is asked again after ``after_s``."""
+        """One look at the stalled generations. Where the session does not answer, the next try is after ``after_s``."""
         pool = self._unit.pool
         metrics.OLDEST_OPEN.labels("projection").set(await stalled.get_oldest_open_s(pool))
         ids = await stalled.claim_stalled(pool, after_s=self._after_s, rows_max=ROWS_MAX)
         if not ids:
             return
         try:
-            known = {UUID(one["id"]): one["events"] for one in await self._peers.get_generation_events(ids)}
+            found = await self._peers.get_generation_events(ids)
+            known = {UUID(generation["id"]): generation["events"] for generation in found}
         except PeerUnavailable as error:
             logger.warning("status of %d stalled generations unavailable, asking again later: %s", len(ids), error)
             return

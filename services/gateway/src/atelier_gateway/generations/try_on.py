@@ -57,7 +57,7 @@ def picture_url(generation: Generation, objects: ObjectStore) -> str | None:
 
 
 def error_message(generation: Generation) -> str | None:
-    """Why it failed, for the one who asked for it; None unless it did."""
+    """Why it failed, for its owner; None unless it did."""
     snapshot = generation.snapshot
     if STATUSES[snapshot.state] != "failed":
         return None

@@ -38,7 +38,7 @@ async def insert(connection: Connection, generation_id: UUID, request: RequestId
 
 
 async def take(pool: Pool, request: RequestIdentity) -> UUID | None:
-    """The oldest generation kept for the request; nobody else gets it any more."""
+    """Claims the oldest generation kept for the request: no other request gets it."""
     owner = request.owner
     found: UUID | None = await pool.fetchval(_TAKE, owner.kind, owner.id, request.route, request.fingerprint, KEPT_MIN)
     return found

@@ -30,7 +30,7 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyClaim:
-    """Somebody's use of a key: of this tenant, on this route, for this request, by the request ``holder``."""
+    """One use of a key: of this tenant, on this route, for this request, by the request ``holder``."""
 
     owner_kind: str
     owner_id: UUID
@@ -54,7 +54,7 @@ class StoredClaim:
 
 @dataclass(frozen=True, slots=True)
 class RebuildResponse:
-    """Whoever claimed the key died before it could answer: find out what became of ``holder`` and answer that."""
+    """The request that claimed the key died before its answer: look up the outcome of ``holder`` and answer with it."""
 
     holder: UUID
 

@@ -49,13 +49,13 @@ async def find(pool: Pool, wanted: IdempotencyClaim) -> StoredClaim | None:
 
 
 async def take_over(pool: Pool, claimed: IdempotencyClaim, *, dead: UUID) -> bool:
-    """Takes the key from a holder that died without a reply; False if somebody else was quicker."""
+    """Takes the key from a holder that died without a reply; False if another request was quicker."""
     where = (claimed.owner_kind, claimed.owner_id, claimed.route, claimed.key)
     return await pool.fetchval(_TAKE_OVER, *where, claimed.holder, dead) is not None
 
 
 async def release(connection: Connection | Pool, claimed: IdempotencyClaim) -> None:
-    """Gives the key back: nothing came of the request."""
+    """Gives the key back: the request had no effect."""
     where = (claimed.owner_kind, claimed.owner_id, claimed.route, claimed.key)
     await connection.execute(_RELEASE, *where, claimed.holder)
 

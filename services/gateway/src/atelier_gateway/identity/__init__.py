@@ -1,1 +1,1 @@
-"""Who is asking: store keys, user tokens, and the principal that comes of them."""
+"""Authentication: store keys, user tokens, and the principal behind each."""

@@ -32,7 +32,7 @@ class StoredKey:
 
 
 def new_key(kind: str = STORE) -> str:
-    """A fresh key; shown once, to the one who asked for it."""
+    """A fresh key; shown once, in the answer that creates it."""
     return f"{kind}_{secrets.token_hex(PREFIX_BYTES)}_{secrets.token_hex(SECRET_BYTES)}"
 
 
@@ -54,7 +54,7 @@ def digest_of(key: str, pepper: str) -> bytes:
 
 
 def matches(digest: bytes, stored: StoredKey | None) -> bool:
-    """Whether this is that key. Takes equally long for a wrong secret and for a prefix nobody has."""
+    """Whether this is that key. Takes equally long for a wrong secret and for an unknown prefix."""
     return is_same(digest, stored.digest if stored else None)
 
 

@@ -24,7 +24,7 @@ WORKSPACE_HEADER = "X-Workspace-Id"
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whom a request acts for: who owns what it makes and pays for it, and through which channel (ADR-4)."""
+    """The caller: the owner of what the request creates, who pays for it, and the channel (ADR-4)."""
 
     owner: Owner
     channel: Channel
@@ -85,7 +85,7 @@ class Authenticator:
         return Principal(Owner(kind="workspace", id=await self._check_membership(workspace, user)), "b2c")
 
     def clear_cache(self) -> None:
-        """Believes nobody without asking again."""
+        """Forgets every cached credential: the next request reads it again."""
         self._keys.clear()
         self._users.clear()
         self._members.clear()

@@ -40,7 +40,7 @@ FROM unnest($1::uuid[], $2::timestamptz[]) AS u(id, at) WHERE o.id = u.id
 
 @dataclass(frozen=True, slots=True)
 class StoredOperator:
-    """What the table knows of whoever sends a token with some prefix."""
+    """The operator of a token's prefix, as stored."""
 
     id: UUID
     name: str

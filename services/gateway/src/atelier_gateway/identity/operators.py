@@ -55,5 +55,5 @@ class OperatorAuthenticator:
         return api_keys.digest_of(token, self._pepper)
 
     def clear_cache(self) -> None:
-        """Believes nobody without asking again."""
+        """Forgets every cached token: the next request reads it again."""
         self._known.clear()

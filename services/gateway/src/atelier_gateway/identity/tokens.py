@@ -46,7 +46,7 @@ class KeySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Whose tokens we believe, and for whom they must be made."""
+    """The trusted issuers and the required audience."""
 
     name: str
     audience: str
@@ -54,7 +54,7 @@ class Issuer:
     keys: KeySource
 
     async def subject(self, token: str) -> str:
-        """Whom the token speaks of. Raises Refused."""
+        """The subject of the token. Raises Refused."""
         try:
             key = await self.keys.key_for(jwt.get_unverified_header(token).get("kid"))
             if key is None:
@@ -85,7 +85,7 @@ def _subject(text: str) -> str:
 
 
 async def subject_of(token: str, issuers: tuple[Issuer, ...]) -> str:
-    """Whom the token speaks of, if one of the issuers vouches for it. Raises Refused."""
+    """The subject of the token, if one of the issuers signed it. Raises Refused."""
     if len(token) > TOKEN_CHARS_MAX:
         raise InvalidToken("longer than any token of ours")
     why = "no issuer is configured"

@@ -69,7 +69,7 @@ class Workspace:
 
 
 async def user_by_subject(pool: Pool, subject: str) -> User | None:
-    """The user whom their issuer calls so."""
+    """The user with this subject at this issuer."""
     row = await pool.fetchrow(_USER, subject)
     return User(row["id"], row["disabled"]) if row else None
 

@@ -21,7 +21,7 @@ class DataUriRefused:
 def read(text: str, *, bytes_max: int, types: Sequence[str] = PICTURE_TYPES) -> bytes | DataUriRefused:
     """The bytes. Their number is known from the length of the text, so that too many are refused undecoded.
 
-    The type in the URI only has to be one of a picture; which one it is, the bytes tell.
+    The type in the URI only has to be one of a picture; the bytes decide which one it is.
     """
     head = re.match(rf"data:image/(?:{'|'.join(types)});base64,", text[:HEAD_CHARS_MAX], re.ASCII | re.IGNORECASE)
     if head is None:

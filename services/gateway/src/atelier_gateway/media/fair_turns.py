@@ -1,4 +1,4 @@
-"""Turns at something scarce, shared between owners: whoever brings much waits behind itself, not in front of others.
+"""Turns at something scarce, shared between owners: a backlog delays its own owner and no other.
 
 An owner holds at most so many turns at once, and owners that wait are served one turn each, round and round.
 """

@@ -56,14 +56,14 @@ class InputResolver:
         self._intake = intake
 
     async def resolve(self, owner: Owner, given: Sequence[RequestedInput]) -> tuple[InputRef, ...]:
-        """All of them; each key is proven to be a picture, and named by the object that nobody can change and its
-        digest. Raises Problem 400, or 503 when the store cannot be asked."""
-        references = [input_reference(one, owner, self._objects.key_of) for one in given]
-        named = {ref.key: one for one, ref in zip(given, references, strict=True) if ref.key is not None}
+        """All of them; each key is verified to be a picture, and replaced by the immutable object of its
+        digest. Raises Problem 400, or 503 when the store is unavailable."""
+        references = [input_reference(requested, owner, self._objects.key_of) for requested in given]
+        named = {ref.key: requested for requested, ref in zip(given, references, strict=True) if ref.key is not None}
         pictures = await self._load_pictures(owner, named) if named else {}
-        for one, ref in zip(given, references, strict=True):
-            if one.role == "mask" and ref.key is not None:
-                await self._check_mask(owner, one, pictures[ref.key])
+        for requested, ref in zip(given, references, strict=True):
+            if requested.role == "mask" and ref.key is not None:
+                await self._check_mask(owner, requested, pictures[ref.key])
         return tuple(ref if ref.key is None else input_ref_of(ref.role, pictures[ref.key]) for ref in references)
 
     async def _load_pictures(self, owner: Owner, named: Mapping[str, RequestedInput]) -> dict[str, StoredPicture]:

@@ -4,7 +4,7 @@ written down.
 A client's upload goes to the object store past us, and can be replaced there while its URL is good. So it is read once,
 when it is first used, and what was checked is stored under a key of ours that is named by its SHA-256: everything after
 (price, provider, receipt) speaks of that object. What is written down of a picture (type, measures, checksum) is what
-its bytes say, never what somebody said of them.
+its bytes say, never what a client says of them.
 """
 
 import hashlib
@@ -83,7 +83,7 @@ class MediaIntake:
         return known
 
     async def read_uploaded_text(self, principal: Principal, key: str) -> tuple[bytes | None, StoredText | None]:
-        """The bytes of an upload of the owner's that shall be read aloud (None where they are too many), and what is
+        """The bytes of an owner's upload that is to be narrated (None where they are too many), and what is
         stored of them if it was used before. Raises ObjectMissing."""
         known = (await media_store.find(self._pool, principal.owner, [key])).get(key)
         text = known if isinstance(known, StoredText) else None
@@ -160,8 +160,8 @@ class MediaIntake:
     async def _store(
         self, owner: Owner, stored: StoredFile, data: bytes, *, role: Role, filename: str, upload_key: str | None = None
     ) -> StoredFile:
-        """Puts it and writes it down; where another request has done so for the same upload meanwhile, that one is
-        what it stands for, and this one goes again."""
+        """Stores and records it; where another request was quicker with the same upload, that object stays and this
+        one is removed."""
         try:
             await self._objects.put(stored.key, data, stored.media_type)
         except StorageUnavailable:

@@ -1,4 +1,4 @@
-"""What may be read aloud, and in which language: the fields that seed 001's surface and the native one share."""
+"""Texts that can be narrated, and their languages: the fields that seed 001's surface and the native one share."""
 
 from typing import Annotated
 

@@ -89,7 +89,7 @@ class StoredPicture:
 
 @dataclass(frozen=True, slots=True)
 class StoredText:
-    """A text in the object store, to be read aloud. Size in bytes, ``sha256`` in hex."""
+    """A text in the object store, to be narrated. Size in bytes, ``sha256`` in hex."""
 
     key: str
     size: int
@@ -150,7 +150,7 @@ async def insert(
 
 
 async def find(pool: Pool, owner: Owner, keys: Collection[str]) -> dict[str, StoredFile]:
-    """By each of the keys that is known: the object of this owner with the bytes it stands for, which nobody changes.
+    """By each known key of this owner: the immutable object with its bytes.
 
     An upload itself is never among them: its client may still write there.
     """

@@ -1,4 +1,4 @@
-"""SQL of uploads: what an owner has been offered, how much of it nobody uses, and what has to go."""
+"""SQL of uploads: an owner's offers, how many of them are unused, and which are to be removed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ _FORGET = "DELETE FROM uploads WHERE id = ANY($1::uuid[])"
 
 @dataclass(frozen=True, slots=True)
 class StoredUpload:
-    """An upload as it was offered; ``size_bytes`` is None while nobody knows it."""
+    """An upload as it was offered; ``size_bytes`` is None while it is unknown."""
 
     id: UUID
     key: str
@@ -68,7 +68,7 @@ class StoredUpload:
 
 async def count_unused(connection: Connection, owner: Owner, *, unknown_bytes: int, url_s: float) -> tuple[int, int]:
     """How many uploads of the owner no generation is made of, and their bytes; one of unknown size counts as
-    ``unknown_bytes``, a deleted one counts until its URL lapses. Until the transaction ends nobody else adds one."""
+    ``unknown_bytes``, a deleted one counts until its URL lapses. Until the transaction ends no other one is added."""
     await connection.execute(_LOCK_OWNER, f"uploads of {owner.kind} {owner.id}")
     row = await connection.fetchrow(_UNUSED, owner.kind, owner.id, unknown_bytes, url_s)
     assert row is not None, "an aggregate without groups has one row"
@@ -94,7 +94,7 @@ async def list_page(pool: Pool, owner: Owner, *, before: UUID | None, limit: int
 
 
 async def mark_deleted(connection: Connection, keys: Sequence[str]) -> None:
-    """They are shown no more; their objects are removed once more when nobody can put any there."""
+    """Hides them; their objects are removed once more when their URLs have lapsed."""
     if keys:
         await connection.execute(_MARK_DELETED, keys)
 
@@ -105,7 +105,7 @@ async def is_deleted(pool: Pool, key: str) -> bool:
 
 
 async def list_unsized(pool: Pool, *, older_than_s: float, limit: int) -> list[StoredUpload]:
-    """Some whose URL has lapsed and whose size nobody has looked at."""
+    """Some whose URL has lapsed and whose size is not known."""
     return [_upload(row) for row in await pool.fetch(_UNSIZED, older_than_s, limit)]
 
 
@@ -115,7 +115,7 @@ async def set_size(connection: Connection, id_: UUID, size: int) -> None:
 
 
 async def list_expired(pool: Pool, *, life_s: float, url_s: float, limit: int) -> list[StoredUpload]:
-    """Some that nobody used in their life, and deleted ones to which nothing can be put any more."""
+    """Some that expired unused, and deleted ones whose URL has lapsed."""
     return [_upload(row) for row in await pool.fetch(_DUE, life_s, url_s, limit)]
 
 

@@ -56,7 +56,7 @@ def bytes_max(content_type: str) -> int:
 
 
 class Uploads:
-    """Offers uploads, shows and deletes them, and removes those that nobody uses."""
+    """Offers uploads, shows and deletes them, and removes unused ones."""
 
     def __init__(self, unit: UnitOfWork, objects: ObjectStore, identity: UploadIdentity, rules: UploadRules) -> None:
         self._unit = unit
@@ -65,7 +65,7 @@ class Uploads:
         self._rules = rules
 
     async def prove_at_start(self) -> None:
-        """Raises UploadIdentityUnfit: the process must not start. A store that is away is tried again with each
+        """Raises UploadIdentityUnfit: the process must not start. An unavailable store is tried again with each
         offer."""
         await prove_at_start(self._identity)
 
@@ -113,7 +113,7 @@ class Uploads:
             logger.warning("deletion of an upload's objects failed, the next sweep retries it: %s", error)
 
     async def sweep(self) -> None:
-        """Removes what nobody used in its life, or deleted, or put although it is too large to be used."""
+        """Removes uploads that expired unused, were deleted, or are too large."""
         for sweep in (self._sweep_unsized, self._sweep_due, self._sweep_unlinked, self._sweep_doomed):
             for _ in range(BATCHES_MAX):
                 if await sweep() < SWEPT_AT_ONCE:
@@ -132,7 +132,7 @@ class Uploads:
         found = await upload_store.list_unsized(self._unit.pool, older_than_s=URL_LAPSED_S, limit=SWEPT_AT_ONCE)
         sizes = [await self._size(upload.key) for upload in found]
         await self._delete_unused(
-            [one for one, size in zip(found, sizes, strict=True) if size > bytes_max(one.content_type)]
+            [upload for upload, size in zip(found, sizes, strict=True) if size > bytes_max(upload.content_type)]
         )
         for upload, size in zip(found, sizes, strict=True):
             async with self._unit.once(dispatch=False) as work:
@@ -160,7 +160,7 @@ class Uploads:
         return len(keys)
 
     async def _delete_unused(self, uploads: Sequence[StoredUpload]) -> None:
-        """Forgets those that nobody has begun to use meanwhile, and has their objects removed."""
+        """Forgets those that are still unused, and has their objects removed."""
         if not uploads:
             return
         async with self._unit.once(dispatch=False) as work:
@@ -205,7 +205,7 @@ def _now() -> datetime:
 
 
 async def prove_at_start(identity: UploadIdentity) -> None:
-    """Raises UploadIdentityUnfit: the process must not start. A store that is away is tried again with each offer."""
+    """Raises UploadIdentityUnfit: the process must not start. An unavailable store is tried again with each offer."""
     try:
         await identity.verify()
     except StorageUnavailable as error:

@@ -21,7 +21,7 @@ from atelier_gateway.web.problems import Problem
 WINDOW_S = 60
 REMEMBERED_MAX = 10_000
 SURFACELESS = "other"
-"""What ``surface_of`` calls health checks, metrics and paths that nobody serves."""
+"""What ``surface_of`` calls health checks, metrics and unknown paths."""
 
 
 class FailedLogins:

@@ -40,7 +40,7 @@ access = logging.getLogger("atelier_gateway.access")
 
 
 class RequestGuard:
-    """Wraps the application. ``shape_of`` tells how the surface at a path words its errors."""
+    """Wraps the application. ``shape_of`` gives the error format of the surface at a path."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ def _stop_problem(method: str) -> Problem:
 
 
 def unexpected_error_problem(error: Exception) -> Problem:
-    """What a client learns of an exception that nobody expected; all of it goes into our log."""
+    """The client's view of an unexpected exception; all of it goes into our log."""
     request_id = REQUEST_ID.get()
     logger.error("request %s failed", request_id, exc_info=error)
     if is_outage(error):

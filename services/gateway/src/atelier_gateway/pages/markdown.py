@@ -147,7 +147,7 @@ def _is_diagram(inline: Token) -> bool:
 
 
 def diagram(text: str) -> str:
-    """A Mermaid diagram as a table of its arrows: readable without a program, and aloud."""
+    """A Mermaid diagram as a table of its arrows: readable without a program, and by screen readers."""
     rows = []
     for line in text.splitlines():
         if (arrow := _ARROW.match(line)) is not None:

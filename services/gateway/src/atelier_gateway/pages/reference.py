@@ -61,7 +61,7 @@ class Surface:
 
 
 def surfaces(openapi: Mapping[str, Any]) -> list[Surface]:
-    """The surfaces (tags) in the order in which the description tells of them, then any it does not tell of."""
+    """The surfaces (tags) in the order in which the description lists them, then all others."""
     found: dict[str, Surface] = {
         tag["name"]: Surface(tag["name"], tag["description"], []) for tag in openapi.get("tags", [])
     }
@@ -129,7 +129,7 @@ def _fields(schema: Mapping[str, Any]) -> list[Field]:
 
 def _kind(field: Mapping[str, Any]) -> str:
     """Type and bounds in a few words: ``integer, 1 to 10``, ``png | jpeg | webp``, ``list of objects, 10 at most``."""
-    options = [one for one in field.get("anyOf", [field]) if one.get("type") != "null"]
+    options = [option for option in field.get("anyOf", [field]) if option.get("type") != "null"]
     one: Mapping[str, Any] = options[0] if options else field
     if "enum" in one or "const" in one:
         words = [str(word) for word in one.get("enum", [one.get("const")]) if word is not None]
@@ -202,7 +202,8 @@ def _example(openapi: Mapping[str, Any], media: Mapping[str, Any]) -> str:
     if schema.get("examples"):
         return _json(schema["examples"][0])
     fields = schema.get("properties", {}).items()
-    return _json(found) if (found := {name: one["examples"][0] for name, one in fields if one.get("examples")}) else ""
+    found = {name: schema["examples"][0] for name, schema in fields if schema.get("examples")}
+    return _json(found) if found else ""
 
 
 def _resolved(openapi: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:

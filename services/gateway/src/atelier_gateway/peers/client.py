@@ -147,5 +147,5 @@ def _reason(error: Exception) -> str:
 
 
 def unavailable_problem(unanswered: PeerUnavailable) -> Problem:
-    """What a client is told: which service does not answer, and no more."""
+    """The client's view: which service does not answer, and no more."""
     return Problem("unavailable", f"The {str(unanswered).partition(' ')[0]} service does not answer; try again later.")

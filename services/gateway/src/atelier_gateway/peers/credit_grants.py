@@ -42,14 +42,14 @@ async def grant(
 
 
 def _was_ordered(ordered: tuple[str, Any, dict[str, Any]], command: GrantCredit) -> bool:
-    """Whether what an operator ordered under this id is what is asked for now."""
+    """Whether the operator's earlier order under this id equals this one."""
     kind, id_, details = ordered
     wanted = command.model_dump(mode="json", include={"credits", "priority", "expires_at"})
     return (kind, id_) == (command.owner.kind, command.owner.id) and wanted.items() <= details.items()
 
 
 def _is_given(given: CreditGranted, command: GrantCredit) -> bool:
-    """Whether what stands on the books under this id is what is asked for now."""
+    """Whether the grant in the ledger under this id equals this one."""
     if (given.owner, given.credits) != (command.owner, command.credits):
         return False
     return not given.given_before or (given.priority, given.expires_at) == (command.priority, command.expires_at)

@@ -20,7 +20,7 @@ LACKS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class PeerRecords:
-    """Each None where the service has nothing or did not answer; ``missing`` tells which of them did not answer."""
+    """Each None where the service has nothing or did not answer; ``missing`` lists those that did not answer."""
 
     saga: Record | None
     hold: Record | None

@@ -19,7 +19,7 @@ class ReplyListener:
         self._sending: set[asyncio.Future[PublishOutcome]] = set()
 
     async def on_reply(self, envelope: Envelope) -> None:
-        """Wakes whoever waits for this subject."""
+        """Wakes the waiters of this subject."""
         self._resolve(envelope.message.subject, envelope.message)
 
     async def publish_and_wait(
@@ -27,7 +27,7 @@ class ReplyListener:
     ) -> Message | None:
         """The reply to a message while it is being published; listening starts before it leaves.
 
-        None when no reply came in time, or as soon as the broker did not confirm the message: what became of it is
+        None when no reply came in time, or as soon as the broker did not confirm the message: its outcome is
         then unknown.
         """
         reply = asyncio.get_running_loop().create_future()

@@ -8,7 +8,7 @@ from atelier_gateway.projection.snapshot import State
 from atelier_messaging.database import Pool
 
 KEPT_H = 24
-"""How long an event can be asked for again; a stream that comes later starts from the present."""
+"""How long a stream can resume at an event; a later one starts from the present."""
 PAGE_MAX = 100
 _SINCE = """
 SELECT id, state, progress, at FROM generation_events WHERE generation_id = $1 AND id > $2 ORDER BY id LIMIT $3

@@ -23,20 +23,20 @@ ON CONFLICT DO NOTHING
 
 async def add_results(connection: Connection, ended: Mapping[UUID, Snapshot]) -> None:
     """What these generations delivered, in one statement; nothing is said to the database where nothing was."""
-    made = [(id_, order, one) for id_, snapshot in ended.items() for order, one in enumerate(snapshot.outputs)]
+    made = [(id_, order, output) for id_, snapshot in ended.items() for order, output in enumerate(snapshot.outputs)]
     if not made:
         return
     await connection.execute(
         _RESULTS,
         [uuid7() for _ in made],
         [id_ for id_, _, _ in made],
-        [one["key"].rsplit("/", 1)[-1] for _, _, one in made],
-        [one["key"] for _, _, one in made],
-        [one["content_type"] for _, _, one in made],
-        [one["content_type"].partition("/")[2] for _, _, one in made],
-        [one["size"] for _, _, one in made],
-        [one.get("width") for _, _, one in made],
-        [one.get("height") for _, _, one in made],
-        [one["sha256"] for _, _, one in made],
+        [output["key"].rsplit("/", 1)[-1] for _, _, output in made],
+        [output["key"] for _, _, output in made],
+        [output["content_type"] for _, _, output in made],
+        [output["content_type"].partition("/")[2] for _, _, output in made],
+        [output["size"] for _, _, output in made],
+        [output.get("width") for _, _, output in made],
+        [output.get("height") for _, _, output in made],
+        [output["sha256"] for _, _, output in made],
         [order for _, order, _ in made],
     )

@@ -51,11 +51,11 @@ class Snapshot:
     outputs: tuple[dict[str, Any], ...] = ()
     error: dict[str, Any] | None = None
     maker: str | None = None
-    """The provider that made the outputs, once they are made; not always the one that was asked."""
+    """The provider that made the outputs, once they are made; not always the requested one."""
     reused: bool = False
     """Whether the outputs are an equal earlier result."""
     owner: Owner | None = None
-    """Whose it is, where that is known: nobody else's objects become its outputs. This never changes."""
+    """The owner, where known: no other owner's objects become its outputs. This never changes."""
     model: str | None = None
     """The model that made them, where its provider's models have names; not always the one that was named."""
     started_at: datetime | None = None

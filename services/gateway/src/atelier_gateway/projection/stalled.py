@@ -1,4 +1,4 @@
-"""SQL of generations that stand still: not ended, and nothing heard of them for long."""
+"""SQL of stalled generations: not ended, and without news for long."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -31,13 +31,13 @@ SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM gen
 
 
 async def claim_stalled(pool: Pool, *, after_s: float, rows_max: int) -> list[UUID]:
-    """Generations of which nothing was heard for ``after_s`` seconds; each is answered once in that time."""
+    """Generations without news for ``after_s`` seconds; each is returned once in that time."""
     return [row["id"] for row in await pool.fetch(_CLAIM, after_s, rows_max)]
 
 
 async def record_answer(pool: Pool, asked: Sequence[UUID], unknown: Sequence[UUID]) -> list[UUID]:
-    """Writes down which of those that were asked about the session does not know; answers the ones that it did not know
-    when it was asked before, either."""
+    """Records which of these generations the session does not know; returns those that it did not know the last time
+    either."""
     return [row["id"] for row in await pool.fetch(_NOTE_ANSWER, asked, unknown) if row["again"]]
 
 

@@ -156,7 +156,7 @@ async def lock_snapshots(connection: Connection, ids: Collection[UUID]) -> dict[
 
 
 async def load_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
-    """The changing part of those that exist; for whoever waits for them, the owner has been checked before."""
+    """The changing part of those that exist; for waiters, whose owner has been checked before."""
     return {row["id"]: _snapshot(row) for row in await pool.fetch(_SNAPSHOTS, list(ids))}
 
 
@@ -180,7 +180,7 @@ class GenerationEnd:
 
 @dataclass(frozen=True, slots=True)
 class SavedChanges:
-    """What a change of snapshots leads to: the generations that webhooks tell of, and those that have ended."""
+    """What a change of snapshots leads to: the generations with webhooks to send, and those that have ended."""
 
     subscribed: frozenset[UUID] = frozenset()
     ended: tuple[GenerationEnd, ...] = ()
@@ -221,8 +221,8 @@ def _end_of(row: asyncpg.Record) -> GenerationEnd:
 
 
 async def expire_outputs(connection: Connection, ids: Collection[UUID]) -> None:
-    """Says of succeeded generations that their outputs are not kept any longer. That they succeeded stays; nobody who
-    follows them is told again."""
+    """Marks the outputs of succeeded generations as deleted. Their state stays; streams and webhooks get no new
+    event."""
     await connection.execute(_EXPIRE, list(ids), OUTPUTS_EXPIRED)
 
 

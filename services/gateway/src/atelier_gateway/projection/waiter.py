@@ -1,7 +1,7 @@
-"""Waiting for a generation, for answers that may take their time: woken by what this process projects.
+"""Requests that wait for a generation, woken by what this process projects.
 
-Another replica may be the one that hears the event, so everything waited for is also looked up twice a second, all of
-it in one statement. Who waits costs a future, never a database connection.
+Another replica may be the one that receives the event, so everything waited for is also looked up twice a second, all
+of it in one statement. A waiter costs a future, never a database connection.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from atelier_messaging.database import Pool
 
 POLL_EVERY_S = 0.5
 WAITERS_MAX = 2_000
-"""Past this many nobody waits any more: the answer is what there is."""
+"""Beyond this many a request does not wait: the answer is the present state."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ News = TypeVar("News")
 
 
 class Client(Protocol):
-    """Who waits, as far as waiting needs to know."""
+    """The client that waits, as far as a wait needs to know it."""
 
     gone: asyncio.Future[None]
 
@@ -35,7 +35,7 @@ class Client(Protocol):
 
 
 class Waiters(Generic[News]):
-    """Who waits to be told what about which generation."""
+    """The waiters of each generation, and the news that they get."""
 
     def __init__(self) -> None:
         self._futures: dict[UUID, set[asyncio.Future[News]]] = {}
@@ -43,12 +43,12 @@ class Waiters(Generic[News]):
 
     @property
     def ids(self) -> Collection[UUID]:
-        """The generations somebody waits for."""
+        """The generations with waiters."""
         return self._futures.keys()
 
     @contextmanager
     def subscribe(self, id_: UUID) -> Iterator[asyncio.Future[News]]:
-        """A future that ``tell`` fills, for the length of the block."""
+        """A future that ``notify`` fills, for the length of the block."""
         future: asyncio.Future[News] = asyncio.get_running_loop().create_future()
         self._futures.setdefault(id_, set()).add(future)
         self.count += 1
@@ -68,7 +68,7 @@ class Waiters(Generic[News]):
 
 
 class GenerationWaiter:
-    """Those who wait, in one process."""
+    """The waiters of one process."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -80,7 +80,7 @@ class GenerationWaiter:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether this process is about to end, so that nobody waits any more."""
+        """Whether this process is about to end, so that no request waits any more."""
         return self._stopped.done()
 
     def stop(self) -> None:
@@ -116,7 +116,7 @@ class GenerationWaiter:
             await asyncio.wait([change, self._stopped], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
 
     def wake(self, generation_ids: Collection[UUID]) -> None:
-        """Called by the projection inside its transaction; those who wait are told after the commit."""
+        """Called by the projection inside its transaction; waiters are notified after the commit."""
         self._woken.update(
             id_ for id_ in generation_ids if id_ in self._end_waiters.ids or id_ in self._change_waiters.ids
         )

@@ -39,7 +39,7 @@ class _LibraryWindows:
         self._storage = storage
 
     async def take(self, key: str, limit: int, window_s: int) -> WindowCount:
-        """Adds one, atomically, unless the window is full. Raises ConnectionError when the storage is away."""
+        """Adds one, atomically, unless the window is full. Raises ConnectionError when the storage is unavailable."""
         from limits.errors import StorageError
 
         try:

@@ -47,7 +47,7 @@ async def count_request(connection: Connection, table: Table, id_: UUID, user_id
 
 
 async def uncount_request(pool: Pool, table: Table, id_: UUID) -> None:
-    """Nothing came of the request: it was never here."""
+    """Takes the request out of the count: it had no effect."""
     await pool.execute(f"DELETE FROM {table} WHERE id = $1", id_)  # noqa: S608 - a constant
 
 

@@ -5,7 +5,7 @@ A limit on accepted requests is counted where they are accepted: ``hourly_quota.
 Where the windows are kept is decided once, in ``open_windows``: in Redis when ``ATELIER_REDIS_URL`` names one (through
 the ``limits`` library), else in the gateway's own Postgres. Never in the memory of one process: a second replica would
 double every limit, and a restart would forget ten requests an hour. A limit is a courtesy, not what guards the money:
-while its store is away, requests pass and a warning is logged.
+while its store is unavailable, requests pass and a warning is logged.
 """
 
 import logging
@@ -31,7 +31,7 @@ class RateLimitRule:
 
 @dataclass(frozen=True, slots=True)
 class WindowCount:
-    """What a window holds after it was asked: whether one more fitted, how many are in it, when the oldest leaves."""
+    """A window after a request: whether one more fitted, how many are in it, when the oldest leaves."""
 
     allowed: bool
     used: int
@@ -48,7 +48,7 @@ class WindowBackend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RateLimitDecision:
-    """Whether it may be done, and what the headers say. ``counted`` is False where nobody counts."""
+    """Whether it is allowed, and what the headers say. ``counted`` is False where nothing is counted."""
 
     rule: RateLimitRule
     is_allowed: bool
@@ -68,7 +68,7 @@ class RateLimitDecision:
 
 
 class RateLimiter:
-    """Counts and judges. With ``enabled`` false (``RATE_LIMIT_ENABLED``) everything is allowed and nothing is told."""
+    """Counts and decides. With ``enabled`` false (``RATE_LIMIT_ENABLED``) everything is allowed, without headers."""
 
     def __init__(self, windows: WindowBackend, *, enabled: bool = True) -> None:
         self._windows = windows
@@ -99,7 +99,7 @@ def rate_limit_headers(*verdicts: RateLimitDecision) -> dict[str, str]:
 
 
 def rate_limited_problem(*verdicts: RateLimitDecision) -> Problem:
-    """The 429 of whichever of the verdicts refused; its headers tell of all of them."""
+    """The 429 of the verdict that refused; its headers show all of them."""
     refused = next(verdict for verdict in verdicts if not verdict.is_allowed)
     detail = f"At most {refused.limit} in {refused.rule.window_s} seconds; try again in {refused.retry_after_s} s."
     details: Mapping[str, object] = {"retry_after_s": refused.retry_after_s}

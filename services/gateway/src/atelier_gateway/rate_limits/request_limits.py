@@ -1,4 +1,4 @@
-"""What a picture surface asks before it works: whether this is too often. Every answer tells how much is left."""
+"""The request limit of the picture surfaces. Every answer says how much is left."""
 
 from collections.abc import Awaitable, Callable
 
@@ -34,7 +34,7 @@ class RequestLimits:
 
 
 async def with_rate_limits(limits: RateLimiter, act: Callable[[RequestLimits], Awaitable[Response]]) -> Response:
-    """What ``act`` answers or refuses, told how much is left. Raises Problem."""
+    """The answer or refusal of ``act`` with headers that say how much is left. Raises Problem."""
     gate = RequestLimits(limits)
     try:
         response = await act(gate)

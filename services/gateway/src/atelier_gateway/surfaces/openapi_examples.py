@@ -117,7 +117,8 @@ def example_of(schema: Schema, schemas: Schemas, name: str = "") -> Any:
     if "enum" in schema:
         return schema["enum"][0]
     if options := schema.get("anyOf") or schema.get("oneOf"):
-        return example_of(next((one for one in options if one.get("type") != "null"), options[0]), schemas, name)
+        first = next((option for option in options if option.get("type") != "null"), options[0])
+        return example_of(first, schemas, name)
     return _of_type(schema, schemas, name)
 
 
@@ -132,7 +133,7 @@ def completed(example: Any, schema: Schema, schemas: Schemas) -> Any:
     whole = {name: completed(value, fields.get(name, {}), schemas) for name, value in example.items()}
     for name in schema.get("required", ()):
         if name not in whole:
-            is_nullable = any(one.get("type") == "null" for one in (fields[name], *fields[name].get("anyOf", ())))
+            is_nullable = any(field.get("type") == "null" for field in (fields[name], *fields[name].get("anyOf", ())))
             whole[name] = None if is_nullable else example_of(fields[name], schemas, name)
     return whole
 
@@ -178,7 +179,7 @@ def _body_example(
 ) -> Any:
     schema = media.get("schema", {})
     if status >= 400 and isinstance(error := error_example(path, status), dict):
-        options = [resolved(one, schemas) for one in schema.get("anyOf", [schema])]
+        options = [resolved(option, schemas) for option in schema.get("anyOf", [schema])]
         if any(set(option.get("required", ())) <= set(error) for option in options):
             return error
     return BY_MEDIA[kind] if kind in BY_MEDIA else example_of(schema, schemas)

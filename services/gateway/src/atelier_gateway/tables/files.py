@@ -22,7 +22,7 @@ from atelier_messaging.tables import NOW
 
 
 class FileRow(SQLModel, table=True):
-    """A picture, or a text to be read aloud: an object of ours (``key``), or one out in the world (``original_url``) as
+    """A picture, or a text to be narrated: an object of ours (``key``), or one elsewhere (``original_url``) as
     far as it is known.
 
     Without ``generation_id`` it is an upload as such; with it, that one as an input or a result of the generation.

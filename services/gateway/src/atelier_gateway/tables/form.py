@@ -1,4 +1,4 @@
-"""Who asked seed 002's form for what and when (``generations/form_queue.py``)."""
+"""The requests of seed 002's form (``generations/form_queue.py``)."""
 
 from datetime import datetime
 from uuid import UUID

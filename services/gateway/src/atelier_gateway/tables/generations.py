@@ -13,7 +13,7 @@ from atelier_gateway.tables.columns import counter_column, optional_time_column,
 
 
 class GenerationRow(SQLModel, table=True):
-    """The projection: what clients see of a generation. ``request`` is what was asked, as given; ``rank`` only climbs.
+    """The projection: what clients see of a generation. ``request`` is the client's own; ``rank`` only grows.
 
     The saga's own rows, one table a channel, belong to the session service.
     """
@@ -43,7 +43,7 @@ class GenerationRow(SQLModel, table=True):
     state: str = text_column()
     rank: int = counter_column(SmallInteger)
     checked_at: datetime | None = optional_time_column()
-    """When the session was last asked where it stands, for want of events."""
+    """When its state was last fetched from the session, for lack of events."""
     unknown_at: datetime | None = optional_time_column()
     """When it first answered that it does not know it, and has answered nothing else since."""
     progress: int = counter_column(SmallInteger)

@@ -1,6 +1,6 @@
 """Stories and their narrations (seed 001). Only migrations read this file.
 
-The tables of what users told and heard have row-level security, forced: what a statement sees is the user's that it
+The tables of stories and narrations have row-level security, forced: what a statement sees is the user's that it
 names in ``atelier.tenant``; without one it sees nothing. The rows of narrations are written by the statements that
 write the projection, for many users at once, so writing is not tied to one.
 """
@@ -48,8 +48,8 @@ class StoryRow(SQLModel, table=True):
 
 
 class StoryGenerationRow(SQLModel, table=True):
-    """Which story a generation narrates. The foreign key holds the user too: nobody's generation tells another's
-    story. What became of it is the projection's."""
+    """Which story a generation narrates. The foreign key holds the user too: no generation narrates another user's
+    story. Its state is the projection's."""
 
     __tablename__ = "story_generations"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Results that nobody has been given yet because their client was gone. Only migrations read this file."""
+"""Results whose client was gone before it got them. Only migrations read this file."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Who is told what became of generations, and what they were told (``webhooks/``). Only migrations read this file.
+"""Webhook endpoints and deliveries (``webhooks/``). Only migrations read this file.
 
 No secret stands in these tables: a signing secret is derived from its id and the key pepper (``webhooks/signing.py``).
 """
@@ -18,7 +18,7 @@ OWNER_KINDS = "owner_kind IN ('store', 'user', 'workspace')"
 
 
 class WebhookEndpointRow(SQLModel, table=True):
-    """Where an owner wants to be told, of which events (none named: of all). ``failing_since`` is the first failure
+    """An owner's receiver, and its events (none named: all). ``failing_since`` is the first failure
     after the last success."""
 
     __tablename__ = "webhook_endpoints"
@@ -66,9 +66,9 @@ class WebhookSecretRow(SQLModel, table=True):
 class WebhookDeliveryRow(SQLModel, table=True):
     """One event on its way to one receiver: an endpoint, or the ``url`` of a single request. ``id`` is the webhook-id.
 
-    Without a foreign key to the generation: what was told stays told when that is deleted. ``target`` is what shares a
-    bound on how many are sent at once; ``claim`` whoever is sending it just now, until ``leased_until``; ``tries``
-    those of the present round, which a replay begins anew.
+    Without a foreign key to the generation: deliveries stay when that is deleted. ``target`` shares a bound on how
+    many are sent at once; ``claim`` is the try that holds it until ``leased_until``; ``tries`` are those of the
+    present round, which a replay begins again.
     """
 
     __tablename__ = "webhook_deliveries"

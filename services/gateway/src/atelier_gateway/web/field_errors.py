@@ -94,7 +94,7 @@ SENTENCES: Mapping[str, Sentence] = {
     "recursion_loop": NESTED,
     "recursion_depth_exceeded": NESTED,
 }
-"""By the library's name for the kind of error; lengths are below, for they are told by what is too long."""
+"""By the library's name for the kind of error; lengths are below, since they depend on what is too long."""
 
 
 def problem_of(errors: list[ErrorDetails]) -> Problem:
@@ -105,7 +105,7 @@ def problem_of(errors: list[ErrorDetails]) -> Problem:
 
 
 def sentence_of(error: ErrorDetails) -> str:
-    """What is wrong, for whoever wrote the request."""
+    """What is wrong, for the author of the request."""
     kind, context = error["type"], error.get("ctx", {})
     if kind not in BUILT_IN:
         return error["msg"]

@@ -17,7 +17,7 @@ from atelier_gateway.web.problems import Problem, field_problem, not_found
 MultilineText = Annotated[str, AfterValidator(text.prose)]
 """Text of many lines. PostgreSQL stores no NUL, and no control character belongs into a prompt."""
 Prompt = Annotated[MultilineText, AfterValidator(text.not_blank), Field(min_length=1, max_length=PROMPT_CHARS_MAX)]
-"""What shall be seen."""
+"""The part of the body in the error."""
 SingleLine = Annotated[str, AfterValidator(text.one_line), Field(min_length=1, max_length=200)]
 """A name, a word: nothing that could forge a second line in a log."""
 FileName = Annotated[str, AfterValidator(text.one_line), Field(min_length=1, max_length=1_000)]

@@ -6,4 +6,4 @@ from starlette.datastructures import Headers
 def prefers_waiting(asked: Headers) -> bool:
     """Whether the client wants to wait: unless it says ``Prefer: respond-async`` (RFC 7240)."""
     preferences = ",".join(asked.getlist("Prefer")).split(",")
-    return "respond-async" not in {one.split(";")[0].strip().lower() for one in preferences}
+    return "respond-async" not in {preference.split(";")[0].strip().lower() for preference in preferences}

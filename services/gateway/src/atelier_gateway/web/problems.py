@@ -112,7 +112,7 @@ def problem_json(problem: Problem) -> Response:
 
 
 def problem_for_status(status: int) -> Problem:
-    """For what the framework refuses before a route of ours is asked."""
+    """For what the framework refuses before a route of ours runs."""
     match status:
         case 401:
             return Problem("unauthorized", "A valid bearer token is required.")

@@ -131,17 +131,17 @@ async def insert(connection: Connection, new: Sequence[NewDelivery]) -> None:
     """Writes them in one statement."""
     await connection.execute(
         _INSERT,
-        [one.id for one in new],
-        [one.owner.kind for one in new],
-        [one.owner.id for one in new],
-        [one.endpoint_id for one in new],
-        [one.url for one in new],
-        [one.target for one in new],
-        [one.type for one in new],
-        [one.generation_id for one in new],
-        [one.payload for one in new],
-        [one.traceparent for one in new],
-        [one.after_s for one in new],
+        [delivery.id for delivery in new],
+        [delivery.owner.kind for delivery in new],
+        [delivery.owner.id for delivery in new],
+        [delivery.endpoint_id for delivery in new],
+        [delivery.url for delivery in new],
+        [delivery.target for delivery in new],
+        [delivery.type for delivery in new],
+        [delivery.generation_id for delivery in new],
+        [delivery.payload for delivery in new],
+        [delivery.traceparent for delivery in new],
+        [delivery.after_s for delivery in new],
     )
 
 
@@ -167,12 +167,12 @@ async def list_page(
 
 
 async def list_for_generation(pool: Pool, generation_id: UUID) -> list[WebhookDelivery]:
-    """What was told of a generation, for whoever has proven to be its owner, and for operators."""
+    """The deliveries about a generation, for its verified owner and for operators."""
     return [_delivery(row) for row in await pool.fetch(_OF_GENERATION, generation_id)]
 
 
 async def forget_contents(connection: Connection, generation_id: UUID) -> None:
-    """Takes out of what was and will be told about a deleted generation what it was made of and what was made."""
+    """Removes inputs and outputs from all deliveries about a deleted generation."""
     await connection.execute(_FORGET_CONTENTS, generation_id, list(KEPT_OF_DELETED))
 
 

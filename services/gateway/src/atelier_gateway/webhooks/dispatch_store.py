@@ -1,4 +1,4 @@
-"""SQL of sending what owners are told: claiming what is due, and writing down what came of it."""
+"""SQL of the dispatcher: leases due deliveries and records the outcome of each try."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -125,12 +125,12 @@ class Attempt:
 async def lease_deliveries(
     pool: Pool, lease_id: UUID, sending: Sequence[LeasedDelivery], bounds: DispatchLimits, lease_s: float
 ) -> list[LeasedDelivery]:
-    """What is due and has room beside what this process is ``sending``; nobody else sends it for ``lease_s``."""
+    """Leases due deliveries with room beside those this process is ``sending``; no other sends them for ``lease_s``."""
     rows = await pool.fetch(
         _CLAIM,
         lease_id,
-        [one.target for one in sending],
-        [one.owner.id for one in sending],
+        [delivery.target for delivery in sending],
+        [delivery.owner.id for delivery in sending],
         bounds.per_target,
         bounds.per_owner,
         bounds.room,
@@ -159,7 +159,7 @@ async def lease_deliveries(
 async def record_attempt(
     connection: Connection, due: LeasedDelivery, state: str, attempt: Attempt, *, wait_s: float = 0.0
 ) -> bool:
-    """Writes down what came of a try; False where it is gone, was stopped, or somebody else has it by now."""
+    """Records the outcome of a try; False where the delivery is gone, stopped, or leased by another process by now."""
     if not await connection.fetchval(_LOCK, due.id):
         return False
     await connection.execute(

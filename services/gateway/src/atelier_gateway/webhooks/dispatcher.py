@@ -1,6 +1,6 @@
-"""Sending what was noted: at least once, in every replica, without one receiver standing in another's way.
+"""Sends due deliveries: at least once, in every replica, without one receiver delaying another.
 
-What is claimed is leased: if this process dies, or cannot write down what came of a try, another sends it again under
+Deliveries are leased: if this process dies, or cannot record the outcome of a try, another sends it again under
 the same webhook-id when the lease is over. Nothing here is remembered beyond the tries that are under way.
 """
 
@@ -32,7 +32,7 @@ POLL_EVERY_S = 1.0
 """What another replica has noted, and what is due again, is seen after this long."""
 PAUSE_S_MAX = 30.0
 LEASE_MARGIN_S = 20.0
-"""Of a lease beyond the time a try may take: to write down what came of it."""
+"""Seconds of a lease beyond the longest try: to record its outcome."""
 LEAVING_S = 1.0
 """A process that stops lets what is under way arrive for so long; the rest is sent again when its lease is over."""
 PER_TARGET = 4
@@ -73,7 +73,7 @@ class WebhookDispatcher:
         self._woken.set()
 
     async def run(self) -> None:
-        """For ever. A failure is logged and slows the loop down; nothing is lost by it."""
+        """Runs until cancelled. A failure is logged and slows the loop down; nothing is lost by it."""
         pause = POLL_EVERY_S
         try:
             while True:
@@ -165,7 +165,7 @@ class WebhookDispatcher:
         return Attempt(now, took_ms, answer.status, response=said[:RESPONSE_CHARS_MAX]), answer.retry_after
 
     async def _record_outcome(self, due: LeasedDelivery, attempt: Attempt, retry_after: str | None) -> str:
-        """Writes down what came of a try; the outcome for metrics and spans."""
+        """Records the outcome of a try; returns it for metrics and spans."""
         verdict = classify_response(attempt.status)
         asked = retry_after_s(attempt.status, retry_after, now=attempt.at)
         wait_s = next_wait_s(self._policy.retry_delays_s, due.tries + 1, asked_s=asked, jitter=random.uniform(-1, 1))

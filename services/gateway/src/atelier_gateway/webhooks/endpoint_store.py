@@ -76,7 +76,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class EndpointChange:
-    """What shall change of an endpoint; None stays as it is."""
+    """The changes to an endpoint; None stays as it is."""
 
     url: str | None = None
     description: str | None = None
@@ -108,7 +108,7 @@ async def list_page(pool: Pool, owner: Owner, *, before: UUID | None, limit: int
 
 
 async def change(connection: Connection, owner: Owner, id_: UUID, to: EndpointChange) -> Endpoint | None:
-    """The endpoint as it is afterwards, None if it is not this owner's. One that is switched off is told no more."""
+    """The endpoint as it is afterwards, None if it is not this owner's. One that is disabled gets no more events."""
     events = None if to.events is None else list(to.events)
     row = await connection.fetchrow(_CHANGE, owner.kind, owner.id, id_, to.url, to.description, events, to.disabled)
     if row is None:

@@ -1,4 +1,4 @@
-"""Writing down what shall be told, in the transaction that changes the generation: both are committed, or neither."""
+"""Enqueues deliveries in the transaction that changes the generation: both are committed, or neither."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from atelier_telemetry.tracing import traceparent_of
 
 REJECTED_AFTER_S = 15.0
 """A rejection waits so long. Where the POST itself said so, which takes five seconds, the generation is forgotten and
-its deliveries with it (``generations/admission.py``); only who was answered 201 meanwhile is told."""
+its deliveries with it (``generations/admission.py``); only where the answer was 201 by then they are sent."""
 
 RenderGeneration = Callable[[Generation], dict[str, Any]]
 """The generation as its owner sees it; what must be signed when it is sent carries marks (``payloads``)."""
@@ -40,26 +40,31 @@ class DeliveryEnqueuer:
         listened_to: Collection[UUID],
         heard: Sequence[Delivery],
     ) -> None:
-        """What these messages bring about; ``before`` is how it was, ``listened_to`` whom that concerns."""
+        """Enqueues the changes of these messages; ``before`` is the earlier state, ``listened_to`` the observed ids."""
         if listened_to:
             events = [
-                (one.message, one.envelope.time, traceparent_of(one.span))
-                for one in heard
-                if isinstance(one.message, Event)
+                (change.message, change.envelope.time, traceparent_of(change.span))
+                for change in heard
+                if isinstance(change.message, Event)
             ]
             await self.enqueue_changes(work, state_changes(before, events), listened_to)
 
     async def enqueue_changes(
         self, work: Transaction, found: Sequence[StateChange], listened_to: Collection[UUID]
     ) -> None:
-        """The same for steps that no message told of."""
+        """The same for changes without a message."""
         if not listened_to:
             return
         listeners = await delivery_store.find_subscribers(work.connection, listened_to)
         now = datetime.now(UTC)
-        new = [self._delivery(step, one, now) for step in found for one in listeners if _subscribes_to(one, step)]
+        new = [
+            self._delivery(step, endpoint, now)
+            for step in found
+            for endpoint in listeners
+            if _subscribes_to(endpoint, step)
+        ]
         if new:
-            await _ensure_secrets(work, [one.owner for one in new if one.url is not None])
+            await _ensure_secrets(work, [delivery.owner for delivery in new if delivery.url is not None])
             await delivery_store.insert(work.connection, new)
             work.after_commit(self._wake)
 
@@ -89,7 +94,7 @@ def concurrency_key(owner: Owner, endpoint_id: UUID | None, url: str | None) -> 
 
 
 def _subscribes_to(listener: Subscriber, step: StateChange) -> bool:
-    """The URL of a single request is told how it ended."""
+    """The URL of a single request gets its end."""
     if listener.generation.id != step.generation_id:
         return False
     return step.is_final if listener.url is not None else not listener.events or step.type in listener.events

@@ -1,7 +1,7 @@
-"""What there is to tell: each state a generation enters is an event. Pure.
+"""The events of webhooks: each state a generation enters is one. Pure.
 
-Also the states that a batch of messages passes through at once are told, in order; what comes too late to change
-anything is not.
+The states that a batch of messages passes through at once are events too, in order; a message that is too late to
+change anything is none.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,13 +21,13 @@ TYPES: Mapping[State, str] = {
     "expired": "generation.expired",
     "rejected": "generation.rejected",
 }
-"""The events, by the state they tell of. Progress is for those who follow live."""
+"""The events by state. Progress is for live streams only."""
 TEST = "webhook.test"
 
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A generation entered a state; ``traceparent`` is of the span in which that was heard."""
+    """A generation entered a state; ``traceparent`` is of the span that received the message."""
 
     generation_id: UUID
     snapshot: Snapshot

@@ -1,4 +1,4 @@
-"""Which URLs can be told anything, judged when a client names one; sending judges the addresses behind the name."""
+"""Which URLs can be receivers, judged when a client names one; the dispatcher judges the addresses behind the name."""
 
 from atelier_gateway.web.problems import field_problem
 from atelier_storage.safe_poster import loopback_allow_list
@@ -17,14 +17,14 @@ class ReceiverPolicy:
         self._loopback = loopback
 
     def check(self, url: str, field: str) -> str:
-        """The URL, if it can be told anything. Raises Problem 400 naming the field."""
+        """The URL, if it can be a receiver. Raises Problem 400 naming the field."""
         refusal = self._refusal(url)
         if refusal is not None:
             raise field_problem(field, refusal.message)
         return url
 
     def request_fields(self, url: str | None, field: str) -> dict[str, str]:
-        """What a create that names a URL adds to what is kept of its request: its end is told there. Raises Problem."""
+        """What a create with a URL adds to its stored request: that URL gets its end. Raises Problem."""
         return {} if url is None else {REQUEST_KEY: self.check(url, field)}
 
     def _refusal(self, url: str) -> UrlRefusal | None:

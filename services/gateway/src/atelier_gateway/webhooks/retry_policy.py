@@ -10,7 +10,7 @@ RETRY_AFTER_S_MAX = 86_400.0
 
 
 class RetryDecision(StrEnum):
-    """What becomes of a delivery after a try."""
+    """The state of a delivery after a try."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
@@ -18,7 +18,7 @@ class RetryDecision(StrEnum):
 
 
 def classify_response(status: int | None) -> RetryDecision:
-    """2xx is delivered, 410 says that nobody is there any more; all else, redirects too, and no answer: again."""
+    """2xx is delivered, 410 means that the receiver is gone; all else, redirects too, and no answer: again."""
     if status is not None and 200 <= status < 300:
         return RetryDecision.DELIVERED
     return RetryDecision.GONE if status == 410 else RetryDecision.RETRY
@@ -34,7 +34,7 @@ def parse_retry_delays(text: str) -> tuple[float, ...]:
 
 def next_wait_s(schedule: Sequence[float], tries: int, *, asked_s: float, jitter: float) -> float | None:
     """Seconds until the try after this many; None when they were enough. ``jitter`` is -1..1, a tenth of the wait:
-    receivers that failed together are not asked again together."""
+    receivers that failed together are not retried together."""
     if tries > len(schedule):
         return None
     return max(schedule[tries - 1] * (1 + jitter / 10), min(asked_s, RETRY_AFTER_S_MAX))

@@ -111,7 +111,7 @@ async def test_what_operators_did_cannot_be_changed_or_removed(world: World, for
 
 
 AT_A_PEER = ("/ledger/proofs", "/reconcile/runs", "/reconcile/repairs")
-"""Routes of which another service does the work, and none is there: the act is recorded before it is asked."""
+"""Routes of which another service does the work, and none is there: the act is recorded before the call."""
 
 
 async def test_every_route_that_changes_something_leaves_an_act(world: World) -> None:

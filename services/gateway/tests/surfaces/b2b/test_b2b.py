@@ -164,7 +164,7 @@ async def test_sessions_are_listed_newest_first_page_by_page(world: World) -> No
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=abc", "limit=²"])
 async def test_a_page_that_cannot_be_is_400(world: World, query: str) -> None:
-    """000 (list) bad paging is told."""
+    """000 (list) bad paging is a clear error."""
     _, headers = await world.store()
 
     refused = await world.client.get(f"/api/v1/generation?{query}", headers=headers)
@@ -174,7 +174,7 @@ async def test_a_page_that_cannot_be_is_400(world: World, query: str) -> None:
 
 
 def _requests(world: World) -> list[GenerationRequested]:
-    """What the session heard, in order."""
+    """The messages that reached the session, in order."""
     return [e.message for e in world.neighbours.heard if isinstance(e.message, GenerationRequested)]
 
 

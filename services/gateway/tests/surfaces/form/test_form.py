@@ -17,7 +17,7 @@ NOTHING = {"generations": 0, "idempotency": 0, "outbox": 0}
 
 
 async def test_a_form_becomes_a_pending_generation(world: World) -> None:
-    """002.1 002.2 A whole form is 201 with its cost, its time and its place; the render is told all of it."""
+    """002.1 002.2 A whole form is 201 with its cost, its time and its place; the render gets all of it."""
     _, user = await world.user()
     parameters = {"guidance_scale": 9, "num_inference_steps": 30, "strength": 0.5, "seed": 7}
     whole = {"modelImages": [PICTURE], "quality": "ultra", "customPrompt": "in the rain", "parameters": parameters}
@@ -37,7 +37,7 @@ async def test_a_form_becomes_a_pending_generation(world: World) -> None:
         },
     }
     asked = next(e.message for e in world.neighbours.heard if isinstance(e.message, GenerationRequested))
-    assert [(one.role, one.url) for one in asked.spec.inputs] == [("product", PICTURE), ("model", PICTURE)]
+    assert [(ref.role, ref.url) for ref in asked.spec.inputs] == [("product", PICTURE), ("model", PICTURE)]
     assert (asked.spec.size, asked.spec.style, asked.spec.seed) == ("1024x1024", "realistic", 7)
     assert asked.spec.tuning is not None and asked.spec.tuning.num_inference_steps == 30
 
@@ -149,7 +149,7 @@ async def test_a_body_of_more_than_a_megabyte_is_413(world: World) -> None:
 
 
 async def test_ten_an_hour_are_accepted_however_they_come(world: World) -> None:
-    """002.4 Of 15 at once 10 get in; the 11th is 429 and told when; refused ones do not count."""
+    """002.4 Of 15 at once 10 get in; the 11th is 429 with the time to wait; refused ones do not count."""
     _, user = await world.user()
     assert (await post(world, user, style="baroque")).status_code == 400
 

@@ -1,4 +1,4 @@
-"""Seed 002 on real servers: prices, places, hosts, words, rows, health, logs, and what becomes of a form."""
+"""Seed 002 on real servers: prices, places, hosts, words, rows, health, logs, and the end of a form."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -32,7 +32,7 @@ async def test_the_place_in_the_queue_is_the_true_one(world: World) -> None:
     owner, first = await world.user()
     _, second = await world.user()
     made = [(await post(world, who)).json()["data"] for who in (first, second)]
-    assert [one["queuePosition"] for one in made] == [1, 2]
+    assert [body["queuePosition"] for body in made] == [1, 2]
 
     await world.neighbours.say(success_of(UUID(made[0]["_id"]), owner))
 
@@ -57,7 +57,7 @@ async def test_the_place_in_the_queue_is_the_true_one(world: World) -> None:
     ],
 )
 async def test_only_allowed_hosts_are_taken(world: World, url: str) -> None:
-    """002.6 The host is the parsed one; what stands elsewhere in the URL helps nobody."""
+    """002.6 The host is the parsed one; other parts of the URL do not count."""
     _, user = await world.user()
 
     refused = await post(world, user, productImages=[PICTURE, url])
@@ -190,7 +190,7 @@ async def test_requests_and_errors_are_logged_with_the_seeds_fields(
 
 
 async def test_the_circuit_opens_after_five_failures(world: World) -> None:
-    """002.9 Then nobody waits for what does not answer, until it is tried again."""
+    """002.9 Then no request waits for a database that does not answer, until the next try."""
     world.neighbours.answer = lambda _: None
     async with form_with(world, rate_limit_enabled=False) as form:
         _, user = await world.user()
@@ -224,16 +224,16 @@ async def test_the_user_sees_what_became_of_it(world: World) -> None:
 
     page = (await world.client.get(f"{PATH}/list?limit=2", headers=user)).json()
     rest = (await world.client.get(f"{PATH}/list?limit=2&cursor={page['nextCursor']}", headers=user)).json()
-    assert [one["_id"] for one in page["data"] + rest["data"]] == [str(id_) for id_ in reversed(made)]
+    assert [row["_id"] for row in page["data"] + rest["data"]] == [str(id_) for id_ in reversed(made)]
     assert rest["nextCursor"] is None
     assert (await world.client.get(f"{PATH}/list", headers=stranger)).json()["data"] == []
     unknown = [await world.client.get(f"{PATH}/{id_}", headers=stranger) for id_ in (made[0], uuid4(), "x")]
-    assert {error(one) for one in unknown} == {(404, "NOT_FOUND")}
+    assert {error(reply) for reply in unknown} == {(404, "NOT_FOUND")}
     assert error(await world.client.get(f"{PATH}/list?limit=0", headers=user)) == (400, "VALIDATION_ERROR")
 
 
 async def test_one_key_is_one_generation(world: World) -> None:
-    """Settled 6: of 30 equal requests with one key all are told the same generation, whatever the hour holds."""
+    """Settled 6: 30 equal requests with one key all get the same generation, whatever the hour holds."""
     user_id, user = await world.user()
     keyed = user | {"Idempotency-Key": "k1"}
 

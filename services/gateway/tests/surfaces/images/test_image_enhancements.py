@@ -21,7 +21,7 @@ async def team(world: World) -> Team:
 
 
 def success_with(**changes: object) -> Callable[[GenerationRequested], Message]:
-    """One picture is made, with these changes to what is told of it."""
+    """One picture is made, with these changes to its event."""
 
     def ends(request: GenerationRequested) -> Message:
         succeeded = deliver(1, 10)(request)
@@ -52,7 +52,7 @@ async def test_a_picture_comes_with_its_analysis(team: Team) -> None:
 
 
 async def test_who_allows_it_may_get_an_earlier_result(team: Team) -> None:
-    """003.7 Cost optimization: an identical earlier result, only where the caller allows it, and it is told."""
+    """003.7 Cost optimization: an identical earlier result, only where the caller allows it, and the answer says so."""
     reply = await team.ask_and_hear(success_with(reused=True, captured=1), reuse=True)
     fresh = await team.ask(ASYNC)
 
@@ -80,7 +80,10 @@ async def test_a_model_that_is_named_is_an_order_and_one_that_is_not_leaves_a_wa
             assert (reply.status_code, reply.json()["data"]["provider"]) == (202, "openai")
 
     asked = [e.message for e in team.world.neighbours.heard if isinstance(e.message, GenerationRequested)]
-    assert [(one.spec.provider, one.spec.model) for one in asked] == [("openai", "dall-e-3"), ("openai", None)]
+    assert [(request.spec.provider, request.spec.model) for request in asked] == [
+        ("openai", "dall-e-3"),
+        ("openai", None),
+    ]
 
 
 async def test_a_picture_without_a_prompt_is_varied(team: Team) -> None:
@@ -88,8 +91,8 @@ async def test_a_picture_without_a_prompt_is_varied(team: Team) -> None:
     varied = await team.ask(ASYNC, prompt=None, image=PICTURE)
     masked = await team.ask(prompt=None, image=PICTURE, mask=PICTURE)
 
-    spec = team.requested().spec
-    assert (varied.status_code, spec.prompt, [one.role for one in spec.inputs]) == (202, None, ["image"])
+    spec = team.last_request().spec
+    assert (varied.status_code, spec.prompt, [ref.role for ref in spec.inputs]) == (202, None, ["image"])
     assert (masked.status_code, masked.json()["error"]["details"]["errors"][0]["field"]) == (400, "prompt")
 
 

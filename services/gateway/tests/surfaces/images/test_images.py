@@ -31,7 +31,7 @@ async def test_what_is_asked_reaches_the_session_mapped_and_priced(team: Team) -
     """003.1, 003.3, 003.6 Size, quality, number and the provider's style; the workspace pays."""
     await team.ask(ASYNC, size="1792x1024", quality="hd", style="artistic", n=3, model="dall-e-3", provider="openai")
 
-    asked = team.requested()
+    asked = team.last_request()
     assert (asked.owner.kind, asked.owner.id) == ("workspace", team.id)
     assert (asked.work.size, asked.work.quality, asked.work.n) == ("1792x1024", "hd", 3)
     spec = asked.spec
@@ -46,7 +46,7 @@ async def test_three_of_five_made_are_charged_as_three(team: Team) -> None:
 
     data = reply.json()["data"]
     assert (len(data["images"]), data["credits"]["used"]) == (3, 9)
-    assert team.requested().work.n == 5
+    assert team.last_request().work.n == 5
     assert await team.world.pool.fetchval("SELECT credits_refunded FROM generations") == 6
 
 
@@ -69,7 +69,7 @@ async def test_a_passed_deadline_answers_202_with_a_status_url(team: Team) -> No
 
     data = reply.json()["data"]
     assert (reply.status_code, data["status"], data["status_url"]) == (202, "PENDING", f"{PATH}/{data['id']}")
-    await team.world.neighbours.say(deliver(1, 10)(team.requested()))
+    await team.world.neighbours.say(deliver(1, 10)(team.last_request()))
 
     async def is_completed() -> bool:
         shown = await team.world.client.get(data["status_url"], headers=team.headers)
@@ -117,8 +117,8 @@ async def test_a_list_is_newest_first_and_the_workspaces_own(team: Team) -> None
     rest = await team.world.client.get(f"{PATH}?limit=2&cursor={first['nextCursor']}", headers=team.headers)
     strangers = await team.world.client.get(PATH, headers=other.headers)
 
-    assert [one["id"] for one in first["items"]] == made[:0:-1]
-    assert [one["id"] for one in rest.json()["data"]["items"]] == made[:1]
+    assert [item["id"] for item in first["items"]] == made[:0:-1]
+    assert [item["id"] for item in rest.json()["data"]["items"]] == made[:1]
     assert strangers.json()["data"]["items"] == []
 
 
@@ -128,7 +128,7 @@ async def test_the_same_key_is_the_same_generation(team: Team) -> None:
     first = await team.ask(key | ASYNC)
     again = await team.ask(key | ASYNC)
     other = await team.ask(key, n=2)
-    await team.world.neighbours.say(deliver(1, 10)(team.requested()))
+    await team.world.neighbours.say(deliver(1, 10)(team.last_request()))
     late = await team.ask(key)
 
     assert (first.content, again.headers["Idempotency-Replayed"]) == (again.content, "true")
@@ -145,7 +145,7 @@ async def test_an_image_and_a_mask_are_inputs_of_the_render(team: Team) -> None:
     foreign = await team.ask(image=f"workspaces/{uuid4()}/uploads/{uuid4()}/a.png")
 
     assert reply.status_code == 202
-    assert [(one.role, one.url) for one in team.requested().spec.inputs] == list(pictures.items())
+    assert [(ref.role, ref.url) for ref in team.last_request().spec.inputs] == list(pictures.items())
     assert (foreign.status_code, foreign.json()["error"]["details"]["errors"][0]["field"]) == (400, "image")
 
 

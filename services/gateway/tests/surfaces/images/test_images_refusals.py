@@ -1,4 +1,4 @@
-"""Seed 003 on real servers: who may ask, for what, how often; batches, where each is told for itself."""
+"""Seed 003 on real servers: who may request what, and how often; batches, where each has an outcome of its own."""
 
 import asyncio
 from typing import Any
@@ -103,7 +103,7 @@ async def test_without_a_valid_token_the_answer_is_401(team: Team) -> None:
 
 
 async def test_the_sixty_first_request_in_a_minute_is_429(team: Team) -> None:
-    """003.5 Per user; refused requests count; RateLimit headers tell."""
+    """003.5 Per user; refused requests count; RateLimit headers say what is left."""
     first = await team.ask(ASYNC)
     await asyncio.gather(*(team.ask(n=0) for _ in range(59)))
     last = await team.ask(ASYNC)
@@ -149,7 +149,7 @@ async def test_another_workspaces_id_is_answered_as_an_unknown_one(team: Team) -
     id_ = (await team.ask(ASYNC)).json()["data"]["id"]
     other = await team_of(team.world)
 
-    replies = [await other.read(one) for one in (id_, uuid4(), "x")]
+    replies = [await other.read(wrong_id) for wrong_id in (id_, uuid4(), "x")]
 
     assert {(reply.status_code, reply.content) for reply in replies} == {(404, replies[0].content)}
     assert replies[0].json()["error"]["code"] == "NOT_FOUND"
@@ -208,7 +208,7 @@ async def test_a_batch_tells_which_of_it_could_not_be_paid(
 
 
 async def test_an_outage_at_the_second_request_of_a_batch_hides_nothing_of_the_first(team: Team) -> None:
-    """003.7 Each is told for itself: what was admitted is charged, so its id must be known."""
+    """003.7 Each has an outcome of its own: what was admitted is charged, so the client needs its id."""
 
     def answers(request: GenerationRequested) -> Message:
         team.world.to_database.cut()

@@ -77,7 +77,7 @@ async def test_a_list_shows_ones_own_newest_first_page_after_page(world: World) 
     while pages == 0 or cursor:
         query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
         page = (await world.client.get("/v1/generations", headers=headers, params=query)).json()
-        seen, cursor, pages = [*seen, *(one["id"] for one in page["data"])], page["next_cursor"], pages + 1
+        seen, cursor, pages = [*seen, *(row["id"] for row in page["data"])], page["next_cursor"], pages + 1
 
     assert seen == [str(id_) for id_ in reversed(made)]
     assert pages == 3
@@ -90,7 +90,7 @@ async def test_a_list_is_filtered_by_status_and_by_kind(world: World) -> None:
 
     async def ids(**query: str) -> list[str]:
         page = await world.client.get("/v1/generations", headers=headers, params=query)
-        return [one["id"] for one in page.json()["data"]]
+        return [row["id"] for row in page.json()["data"]]
 
     assert await ids(status="failed") == [str(failed)]
     assert await ids(status="queued") == [str(read), str(waiting)]
@@ -123,7 +123,9 @@ async def test_only_what_has_ended_can_be_deleted(world: World) -> None:
     assert await world.pool.fetchval("SELECT count(*) FROM generation_events") == 0
 
     async def render_knows() -> bool:
-        return any(one.message == GenerationDeleted(generation_id=generation) for one in world.neighbours.heard)
+        return any(
+            envelope.message == GenerationDeleted(generation_id=generation) for envelope in world.neighbours.heard
+        )
 
     await world.until(render_knows)
 

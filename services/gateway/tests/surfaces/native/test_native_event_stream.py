@@ -12,6 +12,7 @@ from httpx_sse import ServerSentEvent, aconnect_sse
 from atelier_contracts import GenerationCancelled
 from atelier_gateway.surfaces.native import event_stream
 
+from ...support.connection import Connection
 from ...support.event_streams import render_and_fail
 from ...support.native import create
 from ...support.world import World
@@ -21,7 +22,7 @@ AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 async def follow(world: World, headers: dict[str, str], generation: UUID, last_id: str | None = None) -> list[Any]:
-    """(id, event, data) of all that a stream tells until it ends."""
+    """(id, event, data) of all events of a stream until it ends."""
     resumed = {"Last-Event-ID": last_id} if last_id else {}
     answered = await world.client.get(f"/v1/generations/{generation}/events", headers=headers | resumed)
     assert answered.status_code == 200, answered.text
@@ -123,18 +124,21 @@ async def test_an_id_that_is_none_of_ours_is_400(world: World) -> None:
 
 async def test_streams_are_bounded_and_say_that_they_live(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_stream, "STREAMS_OF_OWNER_MAX", 1)
-    monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.3)
-    monkeypatch.setattr(event_stream, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.0)
+    monkeypatch.setattr(event_stream, "LOOK_EVERY_S", 0.05)
     _, headers = await world.user()
     generation = await create(world, headers)
     path = f"/v1/generations/{generation}/events"
-    first = asyncio.create_task(world.client.get(path, headers=headers))
-    await asyncio.sleep(1.0)
+    first = Connection(world, path, headers, None)
 
+    async def has_two_heartbeats() -> bool:
+        return first.text.count(": still here") >= 2
+
+    await world.until(has_two_heartbeats)
     refused = await world.client.get(path, headers=headers)
     await world.neighbours.say(GenerationCancelled(generation_id=generation, refunded=1))
-    told = (await first).text
+    await first.task
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
-    assert told.count(": still here") >= 2
+    assert "event: cancelled" in first.text
     assert (await world.client.get(path, headers=headers)).status_code == 200

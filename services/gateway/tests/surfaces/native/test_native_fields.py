@@ -1,4 +1,4 @@
-"""The native surface: what was asked comes back, written defaults are accepted, unknown models are not."""
+"""The native surface: the request comes back, written defaults are accepted, unknown models are not."""
 
 from typing import Any
 
@@ -100,7 +100,7 @@ async def test_inputs_come_back_by_their_keys_and_urls(world: World) -> None:
 
     view = await get_view(world, headers, await create(world, headers, {"kind": "try_on", "inputs": given}))
 
-    assert view["inputs"] == [one | {"key": None} for one in given]
+    assert view["inputs"] == [ref | {"key": None} for ref in given]
 
 
 @pytest.mark.stack

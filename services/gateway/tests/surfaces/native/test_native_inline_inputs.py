@@ -1,4 +1,4 @@
-"""Pictures in the body of a create: stored as inputs, and gone again where nothing comes of the request."""
+"""Pictures in the body of a create: stored as inputs, and removed where the request fails."""
 
 import base64
 import io
@@ -33,7 +33,7 @@ def picture() -> str:
 
 
 def with_data(*data: str) -> dict[str, Any]:
-    return IMAGE | {"inputs": [{"role": "image", "data": one} for one in data]}
+    return IMAGE | {"inputs": [{"role": "image", "data": text} for text in data]}
 
 
 async def test_a_picture_in_the_body_is_stored_and_named_by_its_key_and_digest(world: World) -> None:
@@ -118,8 +118,8 @@ async def create_and_fail(world: World, headers: dict[str, str], body: dict[str,
 
 def deletions(world: World) -> list[GenerationDeleted]:
     """In order; session and render both hear of each."""
-    heard = (one.message for one in world.neighbours.heard if isinstance(one.message, GenerationDeleted))
-    return list({one.generation_id: one for one in heard}.values())
+    heard = (envelope.message for envelope in world.neighbours.heard if isinstance(envelope.message, GenerationDeleted))
+    return list({deletion.generation_id: deletion for deletion in heard}.values())
 
 
 async def test_what_a_deleted_generation_was_made_of_goes_with_it(world: World) -> None:
@@ -152,7 +152,7 @@ async def test_an_upload_stays_until_the_last_generation_made_of_it_is_deleted(w
         return len(deletions(world)) == 2
 
     await world.until(has_received)
-    assert [one.inputs for one in deletions(world)] == [(), (key, upload)]
+    assert [deletion.inputs for deletion in deletions(world)] == [(), (key, upload)]
 
 
 async def test_of_a_deleted_generation_webhooks_tell_only_which_it_was_and_how_it_ended(world: World) -> None:
@@ -171,4 +171,4 @@ async def test_of_a_deleted_generation_webhooks_tell_only_which_it_was_and_how_i
 
     kept = [row["payload"] for row in await world.pool.fetch("SELECT payload FROM webhook_deliveries")]
     assert kept and canary not in json.dumps(kept)
-    assert {one["data"]["id"] for one in kept} == {str(generation)}
+    assert {reply["data"]["id"] for reply in kept} == {str(generation)}

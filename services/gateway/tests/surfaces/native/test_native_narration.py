@@ -80,9 +80,11 @@ async def test_a_text_replaced_after_it_was_priced_is_not_what_is_read(world: Wo
     await world.container.objects.put(key, STORY.encode(), "text/plain")
     made = [await narrate(world, headers, **body) for _ in range(2)]
 
-    assert [quote.json()["credits"], *(one.json()["credits"]["reserved"] for one in made)] == [1, 1, 1]
-    asked = [one.message for one in world.neighbours.heard if isinstance(one.message, GenerationRequested)]
-    assert {one.spec.inputs for one in asked} == {asked[0].spec.inputs}
+    assert [quote.json()["credits"], *(reply.json()["credits"]["reserved"] for reply in made)] == [1, 1, 1]
+    asked = [
+        envelope.message for envelope in world.neighbours.heard if isinstance(envelope.message, GenerationRequested)
+    ]
+    assert {request.spec.inputs for request in asked} == {asked[0].spec.inputs}
     [text] = asked[0].spec.inputs
     assert text.key is not None and text.key != key
     assert await world.container.objects.get(text.key, 10_000) == b"Hi there."

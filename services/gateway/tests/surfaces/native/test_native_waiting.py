@@ -1,7 +1,8 @@
-"""Waiting for an end: told at once by this process's projection, found by looking where another replica heard it."""
+"""Waiting for an end: this process's projection wakes at once, another replica's is found by polling."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,8 +16,8 @@ pytestmark = pytest.mark.stack
 
 
 @pytest.fixture
-async def polling_waiter(world: World) -> AsyncIterator[GenerationWaiter]:
-    """A waiting room of a replica that projects nothing itself: only its poll can find anything."""
+async def waiter(world: World) -> AsyncIterator[GenerationWaiter]:
+    """The waiter of a replica that projects nothing itself: only its poll can find anything."""
     room = GenerationWaiter(world.pool)
 
     async def poll() -> None:
@@ -34,11 +35,19 @@ async def create_generation(world: World) -> UUID:
     return UUID((await world.create(headers)).json()["data"]["session_id"])
 
 
-async def test_an_end_heard_by_another_replica_is_found_by_looking(
-    world: World, polling_waiter: GenerationWaiter
-) -> None:
+async def has_waiter(room: GenerationWaiter, generation: UUID) -> bool:
+    return generation in room._end_waiters.ids
+
+
+async def blocks_another(world: World, server_pid: int) -> bool:
+    """Whether a look-up waits for the transaction of this server process."""
+    sql = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid)))"
+    return bool(await world.pool.fetchval(sql, server_pid))
+
+
+async def test_an_end_heard_by_another_replica_is_found_by_looking(world: World, waiter: GenerationWaiter) -> None:
     generation = await create_generation(world)
-    ending = asyncio.create_task(polling_waiter.wait_until_ended(generation, 10))
+    ending = asyncio.create_task(waiter.wait_until_ended(generation, 10))
 
     await world.neighbours.say(GenerationCancelled(generation_id=generation, refunded=1))
     snapshot = await ending
@@ -46,37 +55,35 @@ async def test_an_end_heard_by_another_replica_is_found_by_looking(
     assert snapshot is not None and (snapshot.state, snapshot.credits_refunded) == ("cancelled", 1)
 
 
-async def test_what_has_ended_already_is_not_waited_for(world: World, polling_waiter: GenerationWaiter) -> None:
+async def test_what_has_ended_already_is_not_waited_for(world: World, waiter: GenerationWaiter) -> None:
     generation = await create_generation(world)
     await world.neighbours.say(GenerationCancelled(generation_id=generation, refunded=1))
-    assert await polling_waiter.wait_until_ended(generation, 10)
+    assert await waiter.wait_until_ended(generation, 10)
 
-    assert await polling_waiter.wait_until_ended(generation, 0)
+    assert await waiter.wait_until_ended(generation, 0)
 
 
-async def test_whoever_waits_in_vain_is_told_in_time_and_forgotten(
-    world: World, polling_waiter: GenerationWaiter
-) -> None:
+async def test_whoever_waits_in_vain_is_told_in_time_and_forgotten(world: World, waiter: GenerationWaiter) -> None:
     generation = await create_generation(world)
     await world.neighbours.say(RenderProgressed(generation_id=generation, progress=50))
 
-    assert await polling_waiter.wait_until_ended(generation, 0.7) is None
-    assert await polling_waiter.wait_until_ended(uuid4(), 0.1) is None
-    await polling_waiter.poll()
-    assert not polling_waiter._end_waiters.ids
+    assert await waiter.wait_until_ended(generation, 0.7) is None
+    assert await waiter.wait_until_ended(uuid4(), 0.1) is None
+    await waiter.poll()
+    assert not waiter._end_waiters.ids
 
 
 async def test_an_undone_transaction_wakes_without_lying(world: World) -> None:
-    """The wake comes from inside the transaction; what is told is what was committed."""
+    """The wake comes from inside the transaction; the answer is what was committed."""
     generation, room = await create_generation(world), GenerationWaiter(world.pool)
     ending = asyncio.create_task(room.wait_until_ended(generation, 1.0))
-    await asyncio.sleep(0.1)
+    await world.until(partial(has_waiter, room, generation))
 
     with pytest.raises(RuntimeError, match="undone"):
         async with world.pool.acquire() as connection, connection.transaction():
             await connection.execute("UPDATE generations SET state = 'cancelled', rank = 9 WHERE id = $1", generation)
             room.wake([generation])
-            await asyncio.sleep(0.2)
+            await world.until(partial(blocks_another, world, connection.get_server_pid()))
             raise RuntimeError("undone")
 
     assert await ending is None
@@ -85,12 +92,12 @@ async def test_an_undone_transaction_wakes_without_lying(world: World) -> None:
 async def test_a_committed_end_wakes_at_once(world: World) -> None:
     generation, room = await create_generation(world), GenerationWaiter(world.pool)
     ending = asyncio.create_task(room.wait_until_ended(generation, 10))
-    await asyncio.sleep(0.1)
+    await world.until(partial(has_waiter, room, generation))
 
     async with world.pool.acquire() as connection, connection.transaction():
         await connection.execute("UPDATE generations SET state = 'cancelled', rank = 9 WHERE id = $1", generation)
         room.wake([generation])
-        await asyncio.sleep(0.1)
+        await world.until(partial(blocks_another, world, connection.get_server_pid()))
         assert not ending.done()
 
     assert (await ending) is not None  # no poll runs here: it was the wake

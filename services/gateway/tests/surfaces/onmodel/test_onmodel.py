@@ -17,7 +17,7 @@ pytestmark = pytest.mark.stack
 
 
 async def test_a_picture_made_in_time_is_the_answer(world: World) -> None:
-    """004.1 004.2 200 with the seed's fields; the render is told the model, the background and the options."""
+    """004.1 004.2 200 with the seed's fields; the render gets the model, the background and the options."""
     owner, user = await world.user()
     deliver_pictures(world, owner)
     options = {"quality": "medium", "format": "webp"}
@@ -153,11 +153,11 @@ async def test_the_catalogues_and_their_aliases(world: World) -> None:
 
     for path in ("/v1/onmodel/models", "/v1/models?onmodel"):
         told = (await world.client.get(path, headers=user)).json()
-        assert [one["id"] for one in told["models"]] == list(MANNEQUINS)
+        assert [model["id"] for model in told["models"]] == list(MANNEQUINS)
         assert error_of(await world.client.get(path)) == (401, "UNAUTHORIZED")
     for path in ("/v1/onmodel/backgrounds", "/v1/backgrounds"):
         told = (await world.client.get(path, headers=user)).json()
-        assert [one["id"] for one in told["backgrounds"]] == list(BACKGROUNDS)
+        assert [background["id"] for background in told["backgrounds"]] == list(BACKGROUNDS)
     assert (await world.client.get("/v1/models", headers=user)).json()["object"] == "list"
 
 

@@ -62,7 +62,7 @@ async def test_what_cannot_be_used_is_400_and_leaves_nothing(world: World, query
 
 
 async def test_a_mislabelled_photo_is_taken_for_what_it_is(world: World) -> None:
-    """Settled 14: the type is told from the bytes."""
+    """Settled 14: the type comes from the bytes."""
     _, user = await world.user()
 
     made = await world.client.post(CREATE, headers=user | AT_ONCE, json=body(uri(picture("webp"), "jpeg")))
@@ -114,7 +114,7 @@ async def test_bodies_of_several_megabytes_are_normal_and_larger_ones_are_413(wo
 
 
 async def test_one_key_is_one_job(world: World) -> None:
-    """Settled 6: a repeated request stores no photo again, waits for the same job, and is told the same."""
+    """Settled 6: a repeated request stores no photo again, waits for the same job, and gets the same answer."""
     owner, user = await world.user()
     deliver_pictures(world, owner)
     keyed = user | {"Idempotency-Key": "k1"}
@@ -132,7 +132,7 @@ async def test_one_key_is_one_job(world: World) -> None:
 
 
 async def test_equal_requests_at_once_are_one_job(world: World) -> None:
-    """Settled 6: the others take their turns and are told the same job; no photo of theirs is decoded or stored."""
+    """Settled 6: the others take their turns and get the same job; no photo of theirs is decoded or stored."""
     _, user = await world.user()
     keyed = user | AT_ONCE | {"Idempotency-Key": "k1"}
     request = body()

@@ -1,4 +1,4 @@
-"""OpenAI's shape on real servers: what its clients send, what they are told; the client itself: tests-e2e."""
+"""OpenAI's shape on real servers: what its clients send and receive; the client itself: tests-e2e."""
 
 import asyncio
 import base64
@@ -32,7 +32,7 @@ async def key(world: World) -> dict[str, str]:
 async def generate(
     world: World, headers: dict[str, str], ends: Callable[[GenerationRequested], Message], **body: Any
 ) -> httpx.Response:
-    """POSTs, and while that waits the session tells how it ended."""
+    """POSTs, and while that waits the session reports the end."""
     waiting = asyncio.create_task(world.client.post(GENERATE, headers=headers, json=PROMPT | body))
 
     async def has_started() -> bool:

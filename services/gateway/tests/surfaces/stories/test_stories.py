@@ -1,4 +1,4 @@
-"""Seed 001 on real servers: stories are told, narrated, followed, listed and deleted."""
+"""Seed 001 on real servers: stories are created, narrated, followed, listed and deleted."""
 
 from uuid import UUID, uuid4
 
@@ -62,7 +62,7 @@ async def test_the_list_pages_filters_and_counts(world: World) -> None:
 
     async def ids(query: str) -> tuple[list[str], dict[str, int]]:
         body = (await world.client.get(f"{GENERATIONS}?{query}", headers=headers)).json()
-        return [one["id"] for one in body["data"]], body["meta"]
+        return [row["id"] for row in body["data"]], body["meta"]
 
     assert await ids("") == ([str(third), str(second), str(first)], {"page": 1, "pageSize": 10, "total": 3})
     assert await ids("page=2&pageSize=2") == ([str(first)], {"page": 2, "pageSize": 2, "total": 3})
@@ -155,7 +155,7 @@ async def test_only_what_has_ended_can_be_deleted(world: World) -> None:
     assert [(reply.status_code, reply.content) for reply in deleted] == [(204, b"")] * 2
     assert (again.status_code, again.json()) == (404, {"error": "Generation not found"})
     left = (await world.client.get(GENERATIONS, headers=headers)).json()
-    assert [one["id"] for one in left["data"]] == [str(pending)]
+    assert [row["id"] for row in left["data"]] == [str(pending)]
     async with as_user(world.container.pool, user) as connection:
         logged = await connection.fetch("SELECT DISTINCT generation_id FROM generation_logs")
     assert [row["generation_id"] for row in logged] == [pending]

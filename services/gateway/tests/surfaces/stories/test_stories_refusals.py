@@ -77,7 +77,7 @@ async def test_another_surfaces_generation_is_not_found_here(world: World) -> No
 
 
 async def test_what_fails_on_our_side_is_an_internal_server_error_that_leaves_nothing(world: World) -> None:
-    """001.5 500 {"error": "Internal server error"}, for a broker or a database that is away."""
+    """001.5 500 {"error": "Internal server error"}, for a broker or a database that is unavailable."""
     _, headers = await world.user()
     story = await create_story(world, headers)
     before = await world.rows()

@@ -30,7 +30,7 @@ async def user(world: World) -> Headers:
 async def create(world: World, headers: Headers, *inputs: Any, more: Headers | None = None) -> httpx.Response:
     """As ``httpBatchLink`` sends it."""
     names = ",".join(["tryOn.create"] * len(inputs))
-    body = json.dumps({str(index): one for index, one in enumerate(inputs)})
+    body = json.dumps({str(index): value for index, value in enumerate(inputs)})
     return await world.client.post(f"/api/trpc/{names}?batch=1", headers=headers | (more or {}), content=body)
 
 
@@ -39,7 +39,7 @@ def request_of(method: str = "POST") -> Request:
 
 
 async def run(calls: list[Call], procedure: Any) -> dict[int, CallResult]:
-    return {index: one async for index, one in run_calls(request_of(), SOMEBODY, calls, {"do": procedure})}
+    return {index: result async for index, result in run_calls(request_of(), SOMEBODY, calls, {"do": procedure})}
 
 
 async def test_an_exception_in_one_call_is_that_calls_own_answer() -> None:
@@ -96,7 +96,7 @@ async def test_a_batch_of_any_size_is_answered_call_by_call(world: World, user: 
 
     assert (read.status_code, len(read.json())) == (404, count)
     assert made.status_code == 200
-    assert len({one["result"]["data"]["sessionId"] for one in made.json()}) == min(count, 12)
+    assert len({result["result"]["data"]["sessionId"] for result in made.json()}) == min(count, 12)
 
 
 @pytest.mark.stack

@@ -1,4 +1,4 @@
-"""Who is told what became of a generation, by the running gateway."""
+"""Which webhooks the running gateway sends, and to which receivers."""
 
 import json
 import re
@@ -131,7 +131,7 @@ async def test_who_was_answered_201_is_told_of_a_later_rejection(world: World) -
         await world.pool.execute("UPDATE webhook_deliveries SET next_try_at = now()")
         await wait_for_messages(world, receiver, 1)
 
-    assert [one["state"] for one in waiting] == ["pending"]
+    assert [delivery["state"] for delivery in waiting] == ["pending"]
     assert receiver.got[0].type == "generation.rejected"
 
 

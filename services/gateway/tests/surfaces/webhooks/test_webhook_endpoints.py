@@ -60,11 +60,13 @@ async def test_a_delivery_shows_its_attempts_and_can_be_replayed(world: World, m
 
     assert tested.status_code == 202
     assert [attempt["status"] for attempt in failed["attempts"]] == [500] * 3 and failed["next_try_at"] is None
-    assert [one.status_code for one in replayed] == [202, 202] and replayed[0].content == replayed[1].content
+    assert [reply.status_code for reply in replayed] == [202, 202] and replayed[0].content == replayed[1].content
     assert len(delivered["attempts"]) == 4
     assert {message.id for message in receiver.got} == {failed["id"]}
     of_hook = f"/v1/webhooks/{hook['id']}/deliveries?state=delivered"
-    assert [one["id"] for one in (await world.client.get(of_hook, headers=headers)).json()["data"]] == [failed["id"]]
+    assert [delivery["id"] for delivery in (await world.client.get(of_hook, headers=headers)).json()["data"]] == [
+        failed["id"]
+    ]
 
 
 async def test_only_so_many_tests_and_replays_are_sent_a_minute(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +78,7 @@ async def test_only_so_many_tests_and_replays_are_sent_a_minute(world: World, mo
     replay = f"/v1/webhooks/deliveries/{tested[0].json()['id']}/replay"
     replayed = await world.client.post(replay, headers=headers)
 
-    assert [one.status_code for one in tested] == [202, 202, 429]
+    assert [reply.status_code for reply in tested] == [202, 202, 429]
     assert replayed.status_code == 429 and int(replayed.headers["Retry-After"]) > 0
     assert len(await deliveries(world, headers)) == 2
 
@@ -107,7 +109,7 @@ async def test_endpoints_are_listed_page_after_page_deleted_and_bounded(world: W
     deleted = await world.client.delete(f"/v1/webhooks/{ids[0]}", headers=headers)
 
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
-    assert [one["id"] for one in first["data"] + second["data"]] == ids[::-1]
+    assert [delivery["id"] for delivery in first["data"] + second["data"]] == ids[::-1]
     assert second["next_cursor"] is None
     assert deleted.status_code == 204
     assert (await world.client.get(f"/v1/webhooks/{ids[0]}", headers=headers)).status_code == 404

@@ -159,7 +159,7 @@ class LedgerVerification(BaseModel):
 
 
 class OperatorTimelineStep(BaseModel):
-    """One thing that happened; further members tell the message or the posting."""
+    """One thing that happened; further members describe the message or the posting."""
 
     at: datetime
     service: Literal["gateway", "session", "billing", "render"]
@@ -175,7 +175,7 @@ class TimelineGap(BaseModel):
 
 
 class OperatorTimeline(BaseModel):
-    """A generation's story across all four services, in order; told by the services that answer."""
+    """A generation's timeline across all four services, in order; from the services that answer."""
 
     id: UUID
     summary: str
@@ -189,7 +189,7 @@ class OperatorTimeline(BaseModel):
     """Seconds in its present state."""
     deadline_at: datetime | None
     next_timer_at: datetime | None
-    """When the saga acts by itself if it hears nothing; null when it has ended."""
+    """When the saga acts by itself without news; null when it has ended."""
 
 
 def refusals(*codes: str) -> Responses:

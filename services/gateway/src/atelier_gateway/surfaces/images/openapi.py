@@ -56,8 +56,8 @@ class ImageRecord(BaseModel):
 
 
 class ImageGeneration(BaseModel):
-    """A generation of pictures. ``provider`` is who made them, or is asked to: another than ``asked_provider`` where
-    that one failed, and ``local`` where a development installation has no account there. ``model`` as it was asked."""
+    """A generation of pictures. ``provider`` makes or made them: another than ``asked_provider`` where
+    that one failed, and ``local`` where a development installation has no account there. ``model`` as requested."""
 
     id: str = Field(examples=[SAMPLE_ID])
     status: Status
@@ -126,7 +126,7 @@ class ImageErrorReply(BaseModel):
 
 
 class ImageBatch(BaseModel):
-    """What became of each request, in their order."""
+    """The outcome of each request, in their order."""
 
     items: list[ImageGenerationReply | ImageErrorReply]
 

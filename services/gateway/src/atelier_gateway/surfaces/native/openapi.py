@@ -29,7 +29,7 @@ class GenerationCredits(BaseModel):
 
 class GenerationOutput(BaseModel):
     """One delivered artefact; ``url`` and ``thumbnail`` (a WebP, its long side 256 pixels) are signed for 15 minutes.
-    ``colours`` are its dominant ones, the most frequent first; what is heard has no such things."""
+    ``colours`` are its dominant ones, the most frequent first; audio has neither."""
 
     url: str
     key: str
@@ -58,8 +58,8 @@ class InputReference(BaseModel):
 
 
 class Generation(BaseModel):
-    """A generation: what was asked, how it stands, what it costs. ``provider`` is who made it, before that who is
-    asked, null where nobody was named; ``reused`` whether an equal earlier result was delivered."""
+    """A generation: its request, its state, its cost. ``provider`` made it, or is the requested one before that,
+    null where none was named; ``reused`` whether an equal earlier result was delivered."""
 
     id: UUID
     kind: Kind
@@ -170,7 +170,7 @@ class TimelineStep(BaseModel):
 
 
 class GenerationTimeline(BaseModel):
-    """What became of a generation, in order."""
+    """The steps of a generation, in order."""
 
     id: UUID
     status: Status

@@ -50,7 +50,7 @@ ADVICE_BY_CODE = {
 
 
 def advice_for(code: str, status: int) -> str:
-    """What a client does about a problem; empty where nobody wrote it."""
+    """What a client does about a problem; empty where there is no text."""
     return ADVICE_BY_CODE.get(code) or ADVICE.get(status, "")
 
 

@@ -95,9 +95,9 @@ BACKGROUNDS: Responses = {200: {"model": BackgroundList}, **_refusals(401, 403, 
 
 
 def either_body() -> dict[str, Any]:
-    """The ``openapi_extra`` of the one route that takes two bodies, told apart by the query."""
+    """The ``openapi_extra`` of the one route that takes two bodies, by the query."""
     described = [body_schema(model)["requestBody"] for model in (OnModelRequest, FlatLayRequest)]
-    bodies = [one["content"]["application/json"]["schema"] for one in described]
+    bodies = [response["content"]["application/json"]["schema"] for response in described]
     flags = [
         {
             "name": name,

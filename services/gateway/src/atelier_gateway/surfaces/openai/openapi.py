@@ -40,7 +40,7 @@ class OpenAIImage(BaseModel):
 
 
 class OpenAIImagesResponse(BaseModel):
-    """The pictures that were made; fewer than asked for are charged as what they are."""
+    """The pictures that were made; only these are charged."""
 
     created: int
     data: list[OpenAIImage]
