@@ -23,8 +23,9 @@ async def test_reads_at_once_each_find_what_is_their_owners_and_nothing_else(wor
     together = await asyncio.gather(*(reader.find_for_owner(*each) for each in wanted))
     alone = [await reader.find_for_owner(*each) for each in wanted]
 
-    assert [found.id if found else None for found in together] == [mine, theirs, None, None, None, mine]
-    assert together == alone
+    expected = [mine, theirs, None, None, None, mine]
+    assert [found.id if found else None for found in together] == expected
+    assert [found.id if found else None for found in alone] == expected
 
 
 async def test_a_user_with_the_id_of_a_store_reads_nothing_of_it(world: World) -> None:
