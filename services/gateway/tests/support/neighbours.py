@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
 from atelier_contracts import (
+    BooksCorrected,
     CancelRequested,
     CreditGranted,
     Envelope,
@@ -23,11 +24,21 @@ from atelier_contracts import (
     GenerationRequested,
     GrantCredit,
     Message,
+    Owner,
+    ReturnCredit,
+    TakeBackCredit,
     unwrap,
     wrap,
 )
 from atelier_contracts.bundle import unpack
-from atelier_contracts.routes import BILLING_COMMANDS, EXCHANGE, RENDER_COMMANDS, ROUTES, SESSION_SAGA
+from atelier_contracts.routes import (
+    BILLING_COMMANDS,
+    BILLING_CORRECTIONS,
+    EXCHANGE,
+    RENDER_COMMANDS,
+    ROUTES,
+    SESSION_SAGA,
+)
 
 Answer = Callable[[GenerationRequested], Message | None]
 
@@ -53,6 +64,28 @@ def confirm_cancel(cancel: CancelRequested) -> Message:
     return GenerationCancelled(generation_id=cancel.generation_id, refunded=1)
 
 
+def confirm_correction(command: ReturnCredit | TakeBackCredit) -> BooksCorrected:
+    """Corrects what is ordered, of somebody who has 9 credits then."""
+    if isinstance(command, ReturnCredit):
+        somebody = Owner(kind="store", id=UUID(int=1))
+        return BooksCorrected(
+            correction_id=command.correction_id,
+            kind="return",
+            owner=somebody,
+            generation_id=command.generation_id,
+            credits=command.credits or 4,
+            available=9,
+        )
+    return BooksCorrected(
+        correction_id=command.correction_id,
+        kind="take_back",
+        owner=command.owner,
+        grant_id=command.grant_id,
+        credits=command.credits or 4,
+        available=9,
+    )
+
+
 @dataclass
 class Neighbours:
     """What session and billing would do: ``answer`` a request, pass a ``verdict`` on a withdrawal (None: be silent),
@@ -76,12 +109,17 @@ class Neighbours:
     grants: dict[UUID, CreditGranted] = field(default_factory=dict)
     """As billing has them on its books, for good: by id, and as a second command with that id is answered."""
     grants_answered: bool = True
+    correct: Callable[[ReturnCredit | TakeBackCredit], BooksCorrected] = confirm_correction
+    corrections: dict[UUID, BooksCorrected] = field(default_factory=dict)
+    """As billing has them on its books, as a second command with that id is answered."""
 
     def reset(self) -> None:
         """Willing again, and with no memory."""
         self.answer, self.verdict, self.stop = admit, "withdrawn", confirm_cancel
         self.balance = 7
         self.grants_answered = True
+        self.correct = confirm_correction
+        self.corrections.clear()
         self.records.clear()
         self.standing.clear()
         self.broken.clear()
@@ -95,7 +133,7 @@ class Neighbours:
         self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
         for name in ROUTES:
             await (await channel.get_queue(name, ensure=False)).purge()
-        for name in (SESSION_SAGA, BILLING_COMMANDS, RENDER_COMMANDS):
+        for name in (SESSION_SAGA, BILLING_COMMANDS, BILLING_CORRECTIONS, RENDER_COMMANDS):
             await (await channel.get_queue(name, ensure=False)).consume(self._hear, no_ack=True)
 
     async def say(self, message: Message, cc: tuple[str, ...] = ()) -> None:
@@ -148,6 +186,11 @@ class Neighbours:
                 self.grants[grant] = given.model_copy(update={"given_before": True})
                 if self.grants_answered:
                     await self.say(given, (reply_to,) if reply_to else ())
+
+            case ReturnCredit() | TakeBackCredit() as command:
+                done = self.corrections.get(command.correction_id) or self.correct(command)
+                self.corrections[command.correction_id] = done.model_copy(update={"corrected_before": True})
+                await self.say(done, (command.reply_to,) if command.reply_to else ())
 
     async def serve(self) -> str:
         """Starts their internal HTTP; answers its base URL."""

@@ -81,3 +81,19 @@ class OperationsClient(AdminClient):
     async def repair(self) -> list[str]:
         """Sends the repairs of the open findings; a sentence for each."""
         return list((await self.ask("repair the findings", "POST", f"{RECONCILE}/repairs"))["sent"])
+
+    async def return_charge(self, generation: str, credits: int | None, *, reason: str, key: str) -> Row:
+        """Returns what was charged for a generation; all of it without ``credits``."""
+        body = {"generation_id": generation, "credits": credits, "reason": reason}
+        return await self._correct("return the charge", "/v1/admin/credits/returns", body, key)
+
+    async def take_back(
+        self, kind: str, id: str, credits: int | None, *, grant: str | None, reason: str, key: str
+    ) -> Row:
+        """Takes back granted credits, as many of them as are available."""
+        body = {"owner": {"kind": kind, "id": id}, "grant_id": grant, "credits": credits, "reason": reason}
+        return await self._correct("take back the credits", "/v1/admin/credits/take-backs", body, key)
+
+    async def _correct(self, what: str, path: str, body: Row, key: str) -> Row:
+        given = {name: value for name, value in body.items() if value is not None}
+        return dict(await self.ask(what, "POST", path, given, {"Idempotency-Key": key}))

@@ -20,6 +20,7 @@ from atelier_local.cli_errors import report_errors
 from atelier_local.connection import ProfileName, find_connection
 from atelier_local.errors import AtelierError
 from atelier_local.operator_cli.admin_call import Id, T, call, console
+from atelier_local.operator_cli.corrections import credits_commands
 from atelier_local.operator_cli.customers import stores, users, workspaces
 from atelier_local.operator_cli.operators import list_acts, operators
 from atelier_local.operator_cli.reconcile import reconcile
@@ -44,6 +45,7 @@ for name, group in {
     "workspaces": workspaces,
     "operators": operators,
     "subscriptions": subscriptions,
+    "credits": credits_commands,
     "ledger": ledger,
     "dead-letters": dead_letter_commands,
 }.items():

@@ -124,6 +124,8 @@ async def test_every_route_that_changes_something_leaves_an_act(world: World) ->
     key = (await world.operations.post(f"/v1/admin/stores/{store}/keys", headers=ADMIN)).json()["id"]
     ids = {"stores": str(store), "users": str(user), "workspaces": workspace, "operators": person}
     await world.operations.delete(f"/v1/admin/stores/{store}/keys/{key}", headers=ADMIN)
+    charged = uuid4()
+    world.neighbours.records[f"holds/{charged}"] = {"state": "captured", "captured": 1}
     bodies: dict[str, dict[str, Any]] = {
         "POST /v1/admin/stores": {"name": "x"},
         "PATCH /v1/admin/stores/{id}": {"suspended": False},
@@ -131,6 +133,8 @@ async def test_every_route_that_changes_something_leaves_an_act(world: World) ->
         "PATCH /v1/admin/users/{id}": {"disabled": False},
         "POST /v1/admin/workspaces": body,
         "POST /v1/admin/credits/grants": {"owner": {"kind": "store", "id": str(store)}, "credits": 1, "reason": "x"},
+        "POST /v1/admin/credits/take-backs": {"owner": {"kind": "store", "id": str(store)}, "reason": "x"},
+        "POST /v1/admin/credits/returns": {"generation_id": str(charged), "reason": "x"},
         "POST /v1/admin/operators": {"name": "x", "role": "viewer"},
         "PATCH /v1/admin/operators/{id}": {"role": "operator"},
     }

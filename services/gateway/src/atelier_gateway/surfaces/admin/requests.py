@@ -82,6 +82,23 @@ class NewCreditGrant(RequestBody):
     reason: Annotated[MultilineText, Field(min_length=1, max_length=500)]
 
 
+class NewCreditReturn(RequestBody):
+    """The return of a charge; without ``credits`` all that is still charged."""
+
+    generation_id: UUID
+    credits: int | None = Field(default=None, ge=1, le=CREDITS_MAX)
+    reason: Annotated[MultilineText, Field(min_length=1, max_length=500)]
+
+
+class NewCreditTakeBack(RequestBody):
+    """Credits to take back; without ``credits`` all that is available, with ``grant_id`` of that grant alone."""
+
+    owner: CreditOwner
+    grant_id: UUID | None = None
+    credits: int | None = Field(default=None, ge=1, le=CREDITS_MAX)
+    reason: Annotated[MultilineText, Field(min_length=1, max_length=500)]
+
+
 class NewReconcileRun(RequestBody):
     """Which comparison: of the latest generations, of all, or of all with every artefact's bytes."""
 
