@@ -25,6 +25,8 @@ from atelier_local.bench.contenders import (
 )
 from atelier_local.bench.counters import Counts
 from atelier_local.bench.machine import describe_machine
+from atelier_local.bench.peers import open_peers
+from atelier_local.bench.peers_install import Installation, install_peers
 from atelier_local.bench.rounds import run_rounds
 from atelier_local.bench.summary import summarise
 from atelier_local.cli_errors import report_errors
@@ -47,6 +49,7 @@ def bench(
     control: Annotated[bool, typer.Option(help="Run this build twice: how far equal builds differ.")] = False,
     quick: Annotated[bool, typer.Option(help="Two short rounds and few levels, about three minutes.")] = False,
     rounds: Annotated[int, typer.Option(min=1, max=20)] = 3,
+    peers: Annotated[bool, typer.Option(help="Run Restate, DBOS and Celery too; not when quick.")] = True,
     levels: Annotated[str, typer.Option(help=f"How many are in flight, by commas; {LEVELS} unless quick.")] = "",
     scale: Annotated[float, typer.Option(min=0.05, help="Shortens or lengthens every round.")] = 1.0,
     profile: Annotated[str, typer.Option(help="Which local stack; it is created for this and removed.")] = PROFILE,
@@ -66,7 +69,8 @@ def bench(
         try:
             for build in builds:
                 start(build, console)
-            asyncio.run(_measure(builds, rounds, list(map(int, levels.split(","))), scale, console))
+            installed = _peers(console) if peers and not quick else None
+            asyncio.run(_measure(builds, installed, rounds, list(map(int, levels.split(","))), scale, console))
             if not quick:
                 _measure_rest(builds[0], console)
         finally:
@@ -83,11 +87,32 @@ def start(build: Build, console: Console) -> None:
             build.up(SETTINGS)
 
 
-async def _measure(builds: Sequence[Build], rounds: int, levels: Sequence[int], scale: float, console: Console) -> None:
+def _peers(console: Console) -> Installation:
+    with console.status("installing the peers ..."):
+        installed = install_peers()
+    for name, reason in installed.skipped.items():
+        console.print(f"skipped: {name}, since its installation failed: {reason}")
+    return installed
+
+
+async def _measure(
+    builds: Sequence[Build],
+    installed: Installation | None,
+    rounds: int,
+    levels: Sequence[int],
+    scale: float,
+    console: Console,
+) -> None:
     async with AsyncExitStack() as opened:
         ateliers = [await opened.enter_async_context(open_contender(build)) for build in builds]
         floor_url = builds[0].environment()["ATELIER_BILLING_OWNER_DATABASE_URL"]
         contenders: list[Contender] = [*ateliers, FloorContender(floor_url), BatchedFloorContender(floor_url)]
+        if installed is not None:
+            amqp_url = builds[0].environment()["ATELIER_AMQP_URL"]
+            started, books = await opened.enter_async_context(
+                open_peers(installed, builds[0].database_url("postgres"), amqp_url)
+            )
+            contenders += started
         samples = await run_rounds(
             contenders, levels=levels, rounds=rounds, scale=scale, show=lambda sample: console.print(_line(sample))
         )
@@ -103,6 +128,8 @@ async def _measure(builds: Sequence[Build], rounds: int, levels: Sequence[int], 
         console.print()
         for atelier in ateliers:
             console.print(f"books of {atelier.name} in order: {await atelier.verify()} postings")
+        if installed is not None:
+            console.print(f"books of the peers in order: {await books.verify()} generations")
     _write(samples, counted)
     for line in describe_machine():
         console.print(line)

@@ -28,7 +28,7 @@ from atelier_local.launcher.profile import Profile
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "120",
+    "max_connections": "200",
     "shared_buffers": "128MB",
     "fsync": "on",
     "synchronous_commit": "on",
