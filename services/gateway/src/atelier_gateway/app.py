@@ -231,6 +231,7 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
         creator=GenerationCreator(pool, admission, offers, capacity, instance),
         idempotent_runner=IdempotentRunner(bus.unit),
         reader=GenerationReader(pool),
+        event_reader=event_log.EventReader(pool),
         waiter=waiting,
         disconnects=ClientDisconnects(bus.unit, waiting),
         canceller=GenerationCanceller(bus.unit, internal, waiting, noting),

@@ -22,6 +22,7 @@ from atelier_gateway.media.intake import MediaIntake
 from atelier_gateway.media.uploads import Uploads
 from atelier_gateway.peers.client import PeerClient
 from atelier_gateway.peers.reply_listener import ReplyListener
+from atelier_gateway.projection.event_log import EventReader
 from atelier_gateway.projection.reader import GenerationReader
 from atelier_gateway.projection.waiter import GenerationWaiter
 from atelier_gateway.rate_limits.limiter import RateLimiter
@@ -58,6 +59,7 @@ class Container:
     creator: GenerationCreator
     idempotent_runner: IdempotentRunner
     reader: GenerationReader
+    event_reader: EventReader
     waiter: GenerationWaiter
     disconnects: ClientDisconnects
     canceller: GenerationCanceller

@@ -110,6 +110,10 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Pending generations of one tenant, on all surfaces together."""
     pending_max: int = Field(default=20_000, ge=1)
     """Pending generations of all tenants, on all surfaces together."""
+    streams_max: int = Field(default=500, ge=1)
+    """Event streams (SSE) open at once in one process."""
+    streams_of_owner_max: int = Field(default=20, ge=1)
+    """Event streams of one owner open at once in one process."""
 
     webhook_loopback: Literal["on", "off"] = "off"
     """On: webhooks may call servers on this machine. For development and tests, refused in production."""

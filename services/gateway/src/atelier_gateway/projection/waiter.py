@@ -87,6 +87,8 @@ class GenerationWaiter:
         """Ends every wait as if its time were over, those that begin afterwards too."""
         if not self._stopped.done():
             self._stopped.set_result(None)
+        for id_ in self._change_waiters.ids:
+            self._change_waiters.notify(id_, None)
 
     async def wait_until_ended(
         self, generation_id: UUID, timeout_s: float, client: Client | None = None, *, even_when_stopping: bool = False
@@ -112,8 +114,15 @@ class GenerationWaiter:
     async def wait_for_change(self, generation_id: UUID, timeout_s: float) -> None:
         """Returns when this process has projected something about the generation or stops, or after ``timeout_s``
         seconds."""
+        if self.is_stopping:
+            return
+        # Many wait at once: each has a future and a timer of its own, and none a callback on a future of all.
         with self._change_waiters.subscribe(generation_id) as change:
-            await asyncio.wait([change, self._stopped], timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            timer = asyncio.get_running_loop().call_later(timeout_s, _set, change)
+            try:
+                await change
+            finally:
+                timer.cancel()
 
     def wake(self, generation_ids: Collection[UUID]) -> None:
         """Called by the projection inside its transaction; waiters are notified after the commit."""
@@ -145,3 +154,8 @@ class GenerationWaiter:
         for id_, snapshot in snapshots.items():
             if snapshot.rank == TERMINAL:
                 self._end_waiters.notify(id_, snapshot)
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

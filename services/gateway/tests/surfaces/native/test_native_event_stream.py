@@ -123,22 +123,22 @@ async def test_an_id_that_is_none_of_ours_is_400(world: World) -> None:
 
 
 async def test_streams_are_bounded_and_say_that_they_live(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_stream, "STREAMS_OF_OWNER_MAX", 1)
     monkeypatch.setattr(event_stream, "HEARTBEAT_S", 0.0)
     monkeypatch.setattr(event_stream, "LOOK_EVERY_S", 0.05)
     _, headers = await world.user()
     generation = await create(world, headers)
     path = f"/v1/generations/{generation}/events"
-    first = Connection(world, path, headers, None)
+    streams_max = world.container.settings.streams_of_owner_max
+    streams = [Connection(world, path, headers, None) for _ in range(streams_max)]
 
-    async def has_two_heartbeats() -> bool:
-        return first.text.count(": still here") >= 2
+    async def have_two_heartbeats() -> bool:
+        return all(stream.text.count(": still here") >= 2 for stream in streams)
 
-    await world.until(has_two_heartbeats)
+    await world.until(have_two_heartbeats)
     refused = await world.client.get(path, headers=headers)
     await world.neighbours.say(GenerationCancelled(generation_id=generation, refunded=1))
-    await first.task
+    await asyncio.gather(*(stream.task for stream in streams))
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
-    assert "event: cancelled" in first.text
+    assert all("event: cancelled" in stream.text for stream in streams)
     assert (await world.client.get(path, headers=headers)).status_code == 200

@@ -16,8 +16,6 @@ from starlette.responses import Response, StreamingResponse
 
 from atelier_contracts import Owner
 from atelier_gateway.container import Container
-from atelier_gateway.projection import event_log
-from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.event_log import ProjectionEvent
 from atelier_gateway.projection.snapshot import RANKS, TERMINAL
 from atelier_gateway.projection.store import Generation
@@ -26,8 +24,6 @@ from atelier_gateway.surfaces.native.generations import PREFIX, load_owned
 from atelier_gateway.surfaces.native.responses import generation_view, metadata_of, status_of
 from atelier_gateway.web.problems import Problem
 
-STREAMS_MAX = 500
-STREAMS_OF_OWNER_MAX = 20
 STREAM_S_MAX = 600.0
 HEARTBEAT_S = 15.0
 LOOK_EVERY_S = 1.0
@@ -45,12 +41,14 @@ LAST_EVENT = openapi.header("Last-Event-ID", {"type": "string"}, "Go on after th
 class Streams:
     """How many streams are open, in total and for each owner."""
 
-    def __init__(self) -> None:
+    def __init__(self, total_max: int, of_owner_max: int) -> None:
+        self._total_max = total_max
+        self._of_owner_max = of_owner_max
         self._open: Counter[UUID] = Counter()
 
     def check(self, owner: Owner) -> None:
         """Raises Problem 503 when there is no room."""
-        if self._open.total() >= STREAMS_MAX or self._open[owner.id] >= STREAMS_OF_OWNER_MAX:
+        if self._open.total() >= self._total_max or self._open[owner.id] >= self._of_owner_max:
             raise Problem("unavailable", "Too many event streams are open; poll instead.", headers={"Retry-After": "5"})
 
     async def count(self, owner: Owner, chunks: AsyncIterator[str]) -> AsyncIterator[str]:
@@ -68,7 +66,8 @@ class Streams:
 
 def router(container: Container) -> APIRouter:
     """The one route."""
-    routes, streams = APIRouter(prefix=PREFIX, tags=["Generations"]), Streams()
+    routes, settings = APIRouter(prefix=PREFIX, tags=["Generations"]), container.settings
+    streams, ends = Streams(settings.streams_max, settings.streams_of_owner_max), EndEvents(container)
     parameters = {"parameters": [LAST_EVENT, openapi.WORKSPACE]}
 
     @routes.get("/generations/{id}/events", responses=FOLLOWED, openapi_extra=parameters)
@@ -79,11 +78,11 @@ def router(container: Container) -> APIRouter:
         if (
             last_id
             and generation.snapshot.rank == TERMINAL
-            and not await event_log.list_after(container.pool, generation.id, last_id)
+            and not await container.event_reader.list_after(generation.id, last_id)
         ):
             return Response(status_code=204)  # the word that ends a browser's reconnecting
         streams.check(generation.owner)
-        chunks = streams.count(generation.owner, _stream(container, generation, last_id))
+        chunks = streams.count(generation.owner, _stream(container, ends, generation, last_id))
         return StreamingResponse(chunks, media_type="text/event-stream")
 
     return routes
@@ -95,33 +94,34 @@ def _last_id(text: str | None) -> int:
     return int(text or 0)
 
 
-async def _stream(container: Container, generation: Generation, last_id: int) -> AsyncIterator[str]:
+async def _stream(container: Container, ends: "EndEvents", generation: Generation, last_id: int) -> AsyncIterator[str]:
     """Events from the table as they arrive; a comment while none arrives; ends with the generation."""
     clock = asyncio.get_running_loop().time
     ends_at, beats_at = clock() + STREAM_S_MAX, 0.0
     # No line stands in a block of its own: stock libraries make an event without data of such a block.
     opening = f"retry: {RETRY_MS}\n"
     while clock() < ends_at and not container.waiter.is_stopping:
-        for event in await event_log.list_after(container.pool, generation.id, last_id):
+        for event in await container.event_reader.list_after(generation.id, last_id):
             last_id, beats_at = event.id, clock() + HEARTBEAT_S
             if RANKS[event.state] == TERMINAL:
-                yield opening + await _end_event(container, generation, event.id)
+                yield opening + await ends.render(generation, event.id)
                 return
             yield opening + _state_event(generation, event)
             opening = ""
         if clock() >= beats_at:
             # Also what came before the events that are still kept, and a generation deleted meanwhile, end here.
             if await _is_over(container, generation):
-                yield opening + await _end_event(container, generation, None)
+                yield opening + await ends.render(generation, None)
                 return
             beats_at = clock() + HEARTBEAT_S
             yield ": still here\n"
-        await container.waiter.wait_for_change(generation.id, LOOK_EVERY_S)
+        # All streams look at the same moments, so that they share a statement.
+        await container.waiter.wait_for_change(generation.id, LOOK_EVERY_S - clock() % LOOK_EVERY_S)
 
 
 async def _is_over(container: Container, generation: Generation) -> bool:
-    found = await projection_store.load_snapshots(container.pool, [generation.id])
-    return generation.id not in found or found[generation.id].rank == TERMINAL
+    now = await container.reader.find_for_owner(generation.id, generation.owner)
+    return now is None or now.snapshot.rank == TERMINAL
 
 
 def _state_event(generation: Generation, event: ProjectionEvent) -> str:
@@ -136,13 +136,27 @@ def _state_event(generation: Generation, event: ProjectionEvent) -> str:
     return _event(status, told, event.id)
 
 
-async def _end_event(container: Container, generation: Generation, event_id: int | None) -> str:
-    """The terminal event, with the whole generation; for a deleted one only its id."""
-    now = await projection_store.find_for_owner(container.pool, generation.id, generation.owner)
-    if now is None:
-        return _event("deleted", {"id": str(generation.id)}, event_id)
-    shown = generation_view(now, container.objects, container.settings.public_root)
-    return _event(shown["status"], shown, event_id)
+class EndEvents:
+    """Terminal events. Streams of one generation end together, and share what is read and signed for that."""
+
+    def __init__(self, container: Container) -> None:
+        self._container = container
+        self._rendering: dict[tuple[UUID, int | None], asyncio.Task[str]] = {}
+
+    async def render(self, generation: Generation, event_id: int | None) -> str:
+        """The terminal event, with the whole generation; for a deleted one only its id."""
+        key = (generation.id, event_id)
+        if (task := self._rendering.get(key)) is None:
+            task = self._rendering[key] = asyncio.create_task(self._render(generation, event_id))
+            task.add_done_callback(lambda _: self._rendering.pop(key))
+        return await asyncio.shield(task)
+
+    async def _render(self, generation: Generation, event_id: int | None) -> str:
+        now = await self._container.reader.find_for_owner(generation.id, generation.owner)
+        if now is None:
+            return _event("deleted", {"id": str(generation.id)}, event_id)
+        shown = generation_view(now, self._container.objects, self._container.settings.public_root)
+        return _event(shown["status"], shown, event_id)
 
 
 def _event(name: str, data: object, event_id: int | None) -> str:
