@@ -58,7 +58,7 @@ async def test_a_typescript_client_compiles_creates_a_picture_follows_it_and_rea
 
     journey = json.loads(printed)
     assert (journey["status"], journey["outputs"], journey["replayed"]) == ("succeeded", 1, "true")
-    assert journey["credits"] == {"reserved": COST, "captured": COST, "refunded": 0}
+    assert journey["credits"] == {"reserved": COST, "captured": COST, "refunded": 0, "returned": 0}
     _assert_receipt(journey["receipt"], journey["id"])
     assert (journey["unknown"], journey["lastEvent"]) == ("not_found", "succeeded")
     assert (await world.admin.balance("store", store.id)).captured == COST
@@ -104,7 +104,7 @@ def _forget_imports() -> Iterator[None]:
 
 def _assert_receipt(receipt: dict[str, Any], id_: str) -> None:
     assert (receipt["generation_id"], receipt["status"]) == (id_, "succeeded")
-    assert receipt["credits"] == {"reserved": COST, "captured": COST, "refunded": 0}
+    assert receipt["credits"] == {"reserved": COST, "captured": COST, "refunded": 0, "returned": 0}
     moves = [(entry["kind"], entry["debit"], entry["credit"], entry["credits"]) for entry in receipt["entries"]]
     assert moves == [("reserve", "available", "held", COST), ("capture", "held", "captured", COST)]
 

@@ -19,7 +19,7 @@ async def test_a_refused_prompt_is_refunded_in_full_and_explained(world: World) 
 
     assert (refused["status"], refused["outputs"]) == ("failed", [])
     assert (refused["error"]["code"], refused["error"]["message"]) == ("refused", REASON)
-    assert refused["credits"] == {"reserved": 6, "captured": 0, "refunded": 6}
+    assert refused["credits"] == {"reserved": 6, "captured": 0, "refunded": 6, "returned": 0}
     assert (receipt["credits"]["captured"], receipt["credits"]["refunded"]) == (0, 6)
     assert REASON in story["summary"]
     assert (await world.admin.balance("store", made.id)).available == 50

@@ -91,7 +91,7 @@ async def test_who_likes_to_wait_gets_the_pictures_in_the_reply(shopper: httpx.A
 
     assert (done.status_code, done.json()["status"]) == (200, "succeeded")
     assert len(done.json()["outputs"]) == 2
-    assert done.json()["credits"] == {"reserved": 2 * PRICE, "captured": 2 * PRICE, "refunded": 0}
+    assert done.json()["credits"] == {"reserved": 2 * PRICE, "captured": 2 * PRICE, "refunded": 0, "returned": 0}
 
 
 @pytest.mark.parametrize("status", ["queued", "rendering"])
@@ -110,7 +110,7 @@ async def test_what_has_not_been_delivered_is_cancelled_and_paid_back(
         assert stopping.status_code in (200, 202)
 
     ended = await wait_for_status(shopper, id_, "cancelled")
-    assert ended["credits"] == {"reserved": PRICE, "captured": 0, "refunded": PRICE}
+    assert ended["credits"] == {"reserved": PRICE, "captured": 0, "refunded": PRICE, "returned": 0}
     assert (await balance(shopper))["available"] == 1_000
     assert (await shopper.post(f"/v1/generations/{id_}/cancel")).status_code == 409
 
@@ -197,7 +197,7 @@ async def test_quote_receipt_statement_and_story_agree(shopper: httpx.AsyncClien
     story = (await shopper.get(f"/v1/generations/{id_}/explain")).json()
 
     assert quote["credits"] == receipt["credits"]["reserved"] == 4 * PRICE
-    assert receipt["credits"] == {"reserved": 12, "captured": 9, "refunded": 3}
+    assert receipt["credits"] == {"reserved": 12, "captured": 9, "refunded": 3, "returned": 0}
     told = [(entry["kind"], entry["credits"]) for entry in [*entries["data"], *rest["data"]]]
     assert sorted(told) == [("capture", 9), ("grant", 1_000), ("refund", 3), ("reserve", 12)]
     assert {entry["generation_id"] for entry in [*entries["data"], *rest["data"]]} == {id_, None}

@@ -291,6 +291,43 @@ async def test_a_hold_that_was_left_open_is_refunded_by_command_and_its_finding_
     assert closed["resolved_by"].startswith("billing.refund_credit")
 
 
+async def test_a_charge_without_an_artefact_is_returned_by_posting_and_shown_to_its_owner(site: Site) -> None:
+    wrong = await site.generate()
+    await site.tamper("render", "DELETE FROM artefacts WHERE generation_id = $1", wrong["id"])
+    assert await site.findings_of(wrong) == [{"captured_without_artefact"}]
+
+    applied = await run_command(site.world, "reconcile", "--scope", "recent", "--apply", "--json")
+
+    async def is_closed() -> bool | None:
+        return await site.findings_of(wrong) == [set()] or None
+
+    await eventually(is_closed)
+    charged = wrong["credits"]["captured"]
+    assert [line for line in json.loads(applied.output)["sent"] if wrong["id"] in line and "return_credit" in line]
+    shown = (await site.shopper.get(f"/v1/generations/{wrong['id']}")).json()["credits"]
+    assert shown == wrong["credits"] | {"returned": charged}
+
+
+async def test_an_operator_returns_a_part_and_takes_back_what_is_available(site: Site) -> None:
+    made = await site.generate()
+    store = await site.world.admin.create_store("Mistaken boutique")
+    await site.world.admin.grant("store", store.id, 30, reason="test")
+
+    answers = [
+        await run_command(site.world, "credits", "return", made["id"], "3", "--reason", "one picture is broken"),
+        await run_command(site.world, "credits", "return", made["id"], "3", "--reason", "one picture is broken"),
+        await run_command(site.world, "credits", "take-back", "store", store.id, "50", "--reason", "granted twice"),
+    ]
+
+    assert [answer.exit_code for answer in answers] == [0, 0, 0], [answer.output for answer in answers]
+    assert "3 returned" in answers[0].output and "3 returned" in answers[1].output
+    assert "30 taken back" in answers[2].output
+    receipt = (await site.shopper.get(f"/v1/generations/{made['id']}/receipt")).json()
+    assert receipt["credits"] == made["credits"] | {"returned": 3}
+    assert (await site.world.admin.balance("store", store.id)).available == 0
+    assert await site.findings_of(made) == [set()]
+
+
 @pytest.mark.parametrize("drift", DRIFTS)
 async def test_an_injected_drift_is_found_and_named_with_its_generation(site: Site, drift: str) -> None:
     kind, outcome, tampers, scope = DRIFTS[drift]

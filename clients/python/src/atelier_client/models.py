@@ -1,6 +1,6 @@
 """What is sent and received.
 
-Generated from clients/openapi.json, SHA-256 b4bf4d5f62cddc8c.
+Generated from clients/openapi.json, SHA-256 c7f8d36b1995fe4e.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class CreditEntry(TypedDict):
     """A posting of the owner's account."""
 
     at: str
-    kind: Literal["grant", "reserve", "capture", "refund", "expire"]
+    kind: Literal["grant", "reserve", "capture", "refund", "expire", "return", "take_back"]
     debit: str
     credit: str
     credits: int
@@ -38,17 +38,18 @@ class CreditEntryPage(TypedDict):
 
 
 class GenerationCredits(TypedDict):
-    """Where the credits of a generation are; whole credits."""
+    """Where the credits of a generation are; whole credits. ``returned``: of those captured, given back since."""
 
     reserved: int
     captured: int
     refunded: int
+    returned: int
 
 
 class GenerationOutput(TypedDict):
     """
     One delivered artefact; ``url`` and ``thumbnail`` (a WebP, its long side 256 pixels) are signed for 15 minutes.
-    ``colours`` are its dominant ones, the most frequent first; what is heard has no such things.
+    ``colours`` are its dominant ones, the most frequent first; audio has neither.
     """
 
     url: str
@@ -74,7 +75,7 @@ class LedgerPosting(TypedDict):
     """Credits that moved from account ``debit`` to account ``credit``."""
 
     at: str
-    kind: Literal["grant", "reserve", "capture", "refund", "expire"]
+    kind: Literal["grant", "reserve", "capture", "refund", "expire", "return", "take_back"]
     debit: str
     credit: str
     credits: int
@@ -116,11 +117,95 @@ class Quote(TypedDict):
     expires_at: str
 
 
+class ReceiptCredits(TypedDict):
+    """Whole credits, added up from the postings."""
+
+    reserved: int
+    captured: int
+    refunded: int
+    returned: int
+
+
 class ReceiptInput(TypedDict):
     """A stored input, by the digest of the bytes that were checked, priced and made of."""
 
     category: str
     checksum: str
+
+
+class ReceiptOutput(TypedDict):
+    """One delivered output: SHA-256 in hex over its bytes."""
+
+    sha256: str
+    media_type: str
+    bytes: int
+
+
+class ReceiptOwner(TypedDict):
+    """Whose credits paid."""
+
+    kind: Literal["store", "user", "workspace"]
+    id: str
+
+
+class ReceiptPosting(TypedDict):
+    """A posting of the charge."""
+
+    id: str
+    kind: Literal["reserve", "capture", "refund", "return"]
+    grant_id: str
+    debit: str
+    credit: str
+    credits: int
+    posted_at: str
+
+
+class ReceiptPriceBook(TypedDict):
+    """The price book of the charge; ``sha256`` is null for a book that is no longer in force."""
+
+    version: str
+    sha256: str | None
+
+
+class ReceiptSignature(TypedDict):
+    """An Ed25519 signature, base64url without padding; the key is in ``/.well-known/jwks.json``."""
+
+    alg: Literal["EdDSA"]
+    key_id: str
+    value: str
+
+
+class ReceiptStatement(TypedDict):
+    """What is signed: the canonical JSON (RFC 8785) of this object. What is not known is null."""
+
+    type: Literal["atelier.receipt.v1"]
+    id: str
+    number: int
+    generation_id: str
+    owner: ReceiptOwner
+    kind: Literal["try_on", "product_shot", "image", "on_model", "flat_lay", "narration"] | None
+    surface: str | None
+    request_sha256: str | None
+    requested_at: str | None
+    outcome: Literal["succeeded", "failed", "expired", "cancelled", "rejected"]
+    code: str | None
+    outputs: list[ReceiptOutput]
+    provider: str | None
+    model: str | None
+    reused: bool
+    price_book: ReceiptPriceBook | None
+    credits: ReceiptCredits
+    postings: list[ReceiptPosting]
+    ended_at: str
+    log: str
+    key_id: str
+
+
+class SignedReceipt(TypedDict):
+    """A receipt that anyone can verify without us: ``docs/verify/verify_receipt.py`` does."""
+
+    receipt: ReceiptStatement
+    signature: ReceiptSignature
 
 
 class TimelineStep(TypedDict):
@@ -369,8 +454,8 @@ class WebhookChange(TypedDict):
 
 class Generation(TypedDict):
     """
-    A generation: what was asked, how it stands, what it costs. ``provider`` is who made it, before that who is
-    asked, null where nobody was named; ``reused`` whether an equal earlier result was delivered.
+    A generation: its request, its state, its cost. ``provider`` made it, or is the requested one before that,
+    null where none was named; ``reused`` whether an equal earlier result was delivered.
     """
 
     id: str
@@ -434,7 +519,7 @@ class GenerationPage(TypedDict):
 
 
 class GenerationTimeline(TypedDict):
-    """What became of a generation, in order."""
+    """The steps of a generation, in order."""
 
     id: str
     status: Literal["queued", "rendering", "succeeded", "failed", "cancelled", "expired", "rejected"]
@@ -471,6 +556,8 @@ class Receipt(TypedDict):
     reused: bool
     credits: GenerationCredits
     entries: list[LedgerPosting]
+    request: dict[str, Any] | None
+    signed: SignedReceipt | None
 
 
 class Webhook(TypedDict):

@@ -1,6 +1,6 @@
 """The routes of the API, by operation.
 
-Generated from clients/openapi.json, SHA-256 b4bf4d5f62cddc8c.
+Generated from clients/openapi.json, SHA-256 c7f8d36b1995fe4e.
 """
 
 from atelier_client.route import Route

@@ -78,7 +78,8 @@ def internal_router(pool: Pool, token: SecretStr) -> APIRouter:
         if row is None:
             raise HTTPException(404, "billing has no hold for this generation")
         postings = [dict(posting) for posting in await pool.fetch(_POSTINGS, generation_id)]
-        return {**_hold_json(row), "postings": postings}
+        returned = sum(posting["credits"] for posting in postings if posting["kind"] == "return")
+        return {**_hold_json(row), "returned": returned, "postings": postings}
 
     return router
 

@@ -122,7 +122,14 @@ def _money(hold: Record | None) -> str:
     if hold["state"] == "open":
         return f"credits held: {hold['credits']}"
     again = " for an earlier result that was delivered again" if hold.get("reused") else ""
-    return f"credits held {hold['credits']}, charged {hold['captured']}{again}, returned {hold['refunded']}"
+    return (
+        f"credits held {hold['credits']}, charged {hold['captured']}{again}, returned {hold['refunded']}{_later(hold)}"
+    )
+
+
+def _later(hold: Record) -> str:
+    returned = hold.get("returned", 0)
+    return f", and of the charge {returned} by correction" if returned else ""
 
 
 def _acceptance_steps(generation: Generation | None) -> Iterable[dict[str, Any]]:

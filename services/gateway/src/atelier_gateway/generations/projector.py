@@ -4,7 +4,7 @@ those who wait."""
 from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
-from atelier_contracts import ArtefactsExpired, CreditGranted, Event
+from atelier_contracts import ArtefactsExpired, CreditGranted, CreditReturned, Event
 from atelier_gateway.generations.generation_log import log_ends
 from atelier_gateway.projection import result_files
 from atelier_gateway.projection import store as projection_store
@@ -38,6 +38,9 @@ class Projector:
         expired = {event.generation_id for event, _ in events if isinstance(event, ArtefactsExpired)}
         if expired:
             await projection_store.expire_outputs(tx.connection, expired)
+        returned = {e.generation_id: e.returned for e, _ in events if isinstance(e, CreditReturned)}
+        if returned:
+            await projection_store.note_returns(tx.connection, returned)
         await self._enqueuer.enqueue(tx, snapshots, saved.subscribed, deliveries)
         await self._log_facts(tx, snapshots, deliveries)
         tx.after_commit(lambda: log_ends(saved.ended, changed))

@@ -61,6 +61,8 @@ class Snapshot:
     started_at: datetime | None = None
     """When its first render began."""
     ended_at: datetime | None = None
+    credits_returned: int = 0
+    """Of what was captured, given back by corrections since."""
 
     @property
     def rank(self) -> int:

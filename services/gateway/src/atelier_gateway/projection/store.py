@@ -36,7 +36,7 @@ SELECT id, owner_id, 'accepted', 0 FROM new WHERE surface = 'stories'
 """
 _PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
 _SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error, maker, reused"
-_SNAPSHOT += ", model, started_at, ended_at"
+_SNAPSHOT += ", model, started_at, ended_at, credits_returned"
 COLUMNS = (
     "id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, request_id, trace_id,"
     f" {_SNAPSHOT}"
@@ -85,6 +85,10 @@ _DELETE_DECLINED = "DELETE FROM generations WHERE id = ANY($1::uuid[])"
 _EXPIRE = """
 WITH forgotten AS (DELETE FROM files WHERE generation_id = ANY($1::uuid[]) AND category = 'result')
 UPDATE generations SET outputs = '[]', error = $2, updated_at = now() WHERE id = ANY($1::uuid[]) AND state = 'succeeded'
+"""
+_NOTE_RETURNS = """
+UPDATE generations g SET credits_returned = greatest(g.credits_returned, r.credits), updated_at = now()
+FROM unnest($1::uuid[], $2::int[]) AS r(id, credits) WHERE g.id = r.id
 """
 _OWNED = f"SELECT {COLUMNS} FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3"  # noqa: S608 - constants only
 _OWNED_MANY = f"""
@@ -226,6 +230,11 @@ async def expire_outputs(connection: Connection, ids: Collection[UUID]) -> None:
     await connection.execute(_EXPIRE, list(ids), OUTPUTS_EXPIRED)
 
 
+async def note_returns(connection: Connection, returned: Mapping[UUID, int]) -> None:
+    """Writes how many credits went back after they were charged, by generation; a number only ever climbs."""
+    await connection.execute(_NOTE_RETURNS, list(returned), list(returned.values()))
+
+
 async def delete_ended(connection: Connection, id_: UUID, owner: Owner) -> bool:
     """Removes this owner's generation and its events, if it has ended; whether there was such a one."""
     return bool(await connection.fetchval(_DELETE, id_, owner.kind, owner.id))
@@ -271,6 +280,7 @@ def _snapshot(row: asyncpg.Record) -> Snapshot:
         row["model"],
         row["started_at"],
         row["ended_at"],
+        row["credits_returned"],
     )
 
 

@@ -31,6 +31,7 @@ class GenerationRow(SQLModel, table=True):
         CheckConstraint(
             "credits_reserved >= 0 AND credits_captured >= 0 AND credits_refunded >= 0", name="generations_credits"
         ),
+        CheckConstraint("credits_returned >= 0", name="generations_credits_returned"),
         Index("generations_owner", "owner_kind", "owner_id", sql("id DESC")),
     )
 
@@ -52,6 +53,8 @@ class GenerationRow(SQLModel, table=True):
     credits_reserved: int = counter_column()
     credits_captured: int = counter_column()
     credits_refunded: int = counter_column()
+    credits_returned: int = counter_column()
+    """Of what was captured, given back by corrections since."""
     outputs: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False, server_default=sql("'[]'")))
     error: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     maker: str | None = Field(default=None, sa_column=Column(Text))

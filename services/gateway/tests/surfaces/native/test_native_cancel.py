@@ -26,7 +26,7 @@ async def test_cancelling_what_waits_or_is_rendered_gives_everything_back(world:
     for generation in (waiting, rendering):
         ended = await cancel(world, headers, generation)
         assert (ended.status_code, ended.json()["status"]) == (200, "cancelled")
-        assert ended.json()["credits"] == {"reserved": 1, "captured": 0, "refunded": 1}
+        assert ended.json()["credits"] == {"reserved": 1, "captured": 0, "refunded": 1, "returned": 0}
 
 
 async def test_cancelling_what_is_already_being_charged_tells_that_it_was_delivered(world: World) -> None:
@@ -66,7 +66,7 @@ async def test_cancelling_what_the_saga_never_heard_of_withdraws_it(world: World
     ended = await cancel(world, headers, generation)
 
     assert (ended.status_code, ended.json()["status"]) == (200, "cancelled")
-    assert ended.json()["credits"] == {"reserved": 0, "captured": 0, "refunded": 0}
+    assert ended.json()["credits"] == {"reserved": 0, "captured": 0, "refunded": 0, "returned": 0}
     assert cancels_heard(world) == 0
 
 

@@ -1,9 +1,9 @@
 """Repairs: for a finding, the command that the saga would have sent. Nothing is written but by the services' own
 handlers, and each repair says why it was sent."""
 
-from uuid import UUID
+from uuid import uuid5
 
-from atelier_contracts import CancelRender, CaptureCredit, RefundCredit
+from atelier_contracts import CancelRender, CaptureCredit, RefundCredit, ReturnCredit
 from atelier_contracts.message import Message
 from atelier_messaging import Transaction, UnitOfWork
 from atelier_session import store as sagas
@@ -14,11 +14,14 @@ from atelier_session.reconcile.store import Finding
 
 REPAIRS_MAX = 100
 """Findings in one transaction."""
+REASON_CHARS_MAX = 500
 REPAIRABLE = (
     DriftKind.HOLD_LEFT_OPEN,
     DriftKind.HOLD_WITHOUT_SAGA,
     DriftKind.JOB_LEFT_OPEN,
     DriftKind.JOB_WITHOUT_SAGA,
+    DriftKind.CHARGE_WITHOUT_SAGA,
+    DriftKind.CAPTURED_WITHOUT_ARTEFACT,
 )
 
 
@@ -39,7 +42,7 @@ async def _repair_some(unit: UnitOfWork) -> list[str]:
 
 
 async def _repair(tx: Transaction, finding: Finding, generation: Generation | None) -> str:
-    message = command_for(DriftKind(finding.kind), finding.subject, generation)
+    message = command_for(finding, generation)
     if generation is None:
         # Else the answer to the command finds no saga, and is a dead letter.
         await store.entomb(tx.connection, finding.subject)
@@ -49,11 +52,16 @@ async def _repair(tx: Transaction, finding: Finding, generation: Generation | No
     return f"{finding.kind} {finding.subject}: sent {repair}"
 
 
-def command_for(kind: DriftKind, id_: UUID, generation: Generation | None) -> Message:
-    """The command that repairs a drift of a kind in ``REPAIRABLE``. ``generation`` is None where there is no saga."""
-    match kind:
+def command_for(finding: Finding, generation: Generation | None) -> Message:
+    """The command that repairs a finding of a kind in ``REPAIRABLE``. ``generation`` is None where there is no saga."""
+    id_ = finding.subject
+    match DriftKind(finding.kind):
         case DriftKind.JOB_LEFT_OPEN | DriftKind.JOB_WITHOUT_SAGA:
             return CancelRender(generation_id=id_)
+        case DriftKind.CHARGE_WITHOUT_SAGA | DriftKind.CAPTURED_WITHOUT_ARTEFACT:
+            # The id is the finding's: sent again, it returns nothing again.
+            reason = f"reconciliation: {finding.details}"[:REASON_CHARS_MAX]
+            return ReturnCredit(correction_id=uuid5(finding.id, "return"), generation_id=id_, reason=reason)
         case DriftKind.HOLD_LEFT_OPEN if (
             generation is not None and generation.state is State.SUCCEEDED and generation.result is not None
         ):

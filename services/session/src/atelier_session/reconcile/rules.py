@@ -86,10 +86,16 @@ def find_drift(records: Records, clock: Clock) -> list[Drift]:
         found += _check_without_saga(saga, hold, job)
     else:
         found += _check_hold(saga, State(saga.state), hold, clock)
-        found += _check_job(saga, State(saga.state), job, clock)
-    if job is not None:
+        if not _is_returned(hold):
+            found += _check_job(saga, State(saga.state), job, clock)
+    if job is not None and not _is_returned(hold):
         found += _check_objects(job)
     return found
+
+
+def _is_returned(hold: HoldRecord | None) -> bool:
+    """Whether all that was charged went back: then nothing is owed for it."""
+    return hold is not None and 0 < hold.captured <= hold.returned
 
 
 def _check_postings(hold: HoldRecord) -> Iterator[Drift]:

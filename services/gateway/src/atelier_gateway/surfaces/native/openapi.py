@@ -18,13 +18,16 @@ Status = Literal["queued", "rendering", "succeeded", "failed", "cancelled", "exp
 
 
 class GenerationCredits(BaseModel):
-    """Where the credits of a generation are; whole credits."""
+    """Where the credits of a generation are; whole credits. ``returned``: of those captured, given back since."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"reserved": 20, "captured": 10, "refunded": 10}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reserved": 20, "captured": 10, "refunded": 10, "returned": 0}]}
+    )
 
     reserved: int
     captured: int
     refunded: int
+    returned: int
 
 
 class GenerationOutput(BaseModel):

@@ -87,6 +87,7 @@ def receipt(
             "reserved": hold.get("credits", 0),
             "captured": hold.get("captured", 0),
             "refunded": hold.get("refunded", 0),
+            "returned": hold.get("returned", 0),
         },
         "entries": [
             {name: posting.get(name) for name in ("at", "kind", "debit", "credit", "credits")}
@@ -121,6 +122,7 @@ def _fields(
             "reserved": snapshot.credits_reserved,
             "captured": snapshot.credits_captured,
             "refunded": snapshot.credits_refunded,
+            "returned": snapshot.credits_returned,
         },
         "outputs": outputs,
         "error": snapshot.error,
