@@ -163,7 +163,9 @@ async def test_the_sweeper_sends_the_copies_too(server: Server, begin: Begin) ->
     await begin()
 
     await becomes([], server.outbox)
-    assert _read(await copies.get()).id == left.id
+    swept = await copies.get()
+    assert _read(swept).id == left.id
+    assert swept.headers == left.headers | {"CC": ["gateway.reply.here"]}
 
 
 async def test_replies_reach_the_instance_that_asked_and_survive_nonsense(server: Server, begin: Begin) -> None:

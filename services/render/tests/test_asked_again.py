@@ -24,7 +24,7 @@ async def test_a_job_that_was_never_asked_for_begins(world: Any, ask: Ask) -> No
     await process.handle(again(request))
 
     await world.until(request.generation_id, "done")
-    assert await world.events(request.generation_id) == ["render_started", "render_completed"]
+    assert await world.events(request.generation_id) == ["render_completed"]
 
 
 async def test_a_finished_job_says_its_completion_again_word_for_word(world: Any, ask: Ask) -> None:

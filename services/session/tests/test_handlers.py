@@ -212,7 +212,7 @@ async def test_a_deadline_fires_from_the_database_and_ends_in_a_refund(unit: Uni
     generation = uuid4()
     await handle(unit, handlers, [build_request(generation, deadline_s=1), build_deduction(generation)])
     await unit.pool.execute(
-        "UPDATE sagas SET timer_at = now(), deadline_at = now() WHERE generation_id = $1", generation
+        "UPDATE sagas SET timer_at = now(), look_at = now(), deadline_at = now() WHERE generation_id = $1", generation
     )
 
     await handlers.fire_timers(unit)
@@ -302,6 +302,26 @@ async def test_a_withdrawal_with_a_refund_stops_the_render_and_gives_the_hold_ba
     names = [row["name"] for row in await unit.pool.fetch(sent, str(generation))]
     assert answers == ["withdrawn", "withdrawn"]
     assert names == ["billing.refund_credit.v1", "render.cancel_render.v1"]
+
+
+async def test_a_timer_that_was_moved_later_does_not_fire_at_its_first_time(unit: UnitOfWork) -> None:
+    settings: Any = Settings.model_construct(session_stop_grace_s=30.0, session_resend_s=30.0)
+    patient, generation = Handlers(settings), uuid4()
+    await handle(unit, patient, [build_request(generation)])
+    first = await unit.pool.fetchval("SELECT look_at FROM sagas WHERE generation_id = $1", generation)
+    await handle(unit, patient, [build_deduction(generation)])
+    times = "SELECT look_at, timer_at FROM sagas WHERE generation_id = $1"
+    moved = await unit.pool.fetchrow(times, generation)
+    assert moved is not None and moved["look_at"] == first < moved["timer_at"]
+    await unit.pool.execute("DELETE FROM outbox")
+
+    await unit.pool.execute("UPDATE sagas SET look_at = now() WHERE generation_id = $1", generation)
+    await patient.fire_timers(unit)
+
+    seen = await unit.pool.fetchrow(times, generation)
+    assert seen is not None and seen["look_at"] == seen["timer_at"] == moved["timer_at"]
+    sent = "SELECT count(*) FROM outbox WHERE body LIKE $1"
+    assert await unit.pool.fetchval(sent, f"%{generation}%") == 0
 
 
 async def test_a_message_about_no_generation_is_poison(unit: UnitOfWork, handlers: Handlers) -> None:

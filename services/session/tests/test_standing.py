@@ -48,7 +48,7 @@ def handlers(billing: Billing) -> Handlers:
 
 async def fire(unit: UnitOfWork, handlers: Handlers, generation: UUID) -> list[str]:
     """Lets the generation's clock run out; answers what was sent."""
-    await unit.pool.execute("UPDATE sagas SET timer_at = now() WHERE generation_id = $1", generation)
+    await unit.pool.execute("UPDATE sagas SET timer_at = now(), look_at = now() WHERE generation_id = $1", generation)
     await unit.pool.execute("DELETE FROM outbox")
     await handlers.fire_timers(unit)
     sent = "SELECT name FROM outbox WHERE body::jsonb ->> 'generation_id' = $1 ORDER BY id"

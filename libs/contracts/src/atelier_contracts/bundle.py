@@ -13,6 +13,8 @@ from atelier_contracts.message import Envelope, Undecodable
 
 BUNDLE_TYPE = "application/cloudevents-batch+json"
 BUNDLE_MAX = 50
+COUNT_HEADER = "x-atelier-messages"
+"""How many messages a bundle holds, for a receiver that has not opened it yet."""
 _PREFIX = "cloudEvents:"
 _TRACE = "traceparent"
 
@@ -29,6 +31,12 @@ class RawMessage:
 def bundle(envelopes: Sequence[Envelope]) -> bytes:
     """The envelopes as one JSON batch."""
     return f"[{','.join(map(_event, envelopes))}]".encode()
+
+
+def count_messages(headers: Mapping[str, object], *, content_type: str | None) -> int:
+    """How many messages a frame says it holds, at least 1; a hint, since any sender may write anything."""
+    count = headers.get(COUNT_HEADER) if content_type == BUNDLE_TYPE else 1
+    return min(count, BUNDLE_MAX) if isinstance(count, int) and count > 0 else 1
 
 
 def unpack(

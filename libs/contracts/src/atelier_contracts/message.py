@@ -90,18 +90,29 @@ class Envelope:
     @cached_property
     def headers(self) -> dict[str, str]:
         """The CloudEvents attributes as AMQP application headers."""
+        return self.own_headers | derive_headers(self.message)
+
+    @cached_property
+    def own_headers(self) -> dict[str, str]:
+        """Those of the headers that do not follow from the message itself; enough to read it back."""
         headers = {
-            "cloudEvents:specversion": SPEC_VERSION,
             "cloudEvents:id": str(self.id),
             "cloudEvents:source": self.source,
             "cloudEvents:type": self.message.name,
             "cloudEvents:time": self.time.isoformat(),
-            "cloudEvents:subject": str(self.message.subject),
-            "cloudEvents:dataschema": f"{SCHEMA_ROOT}/{self.message.name}.json",
         }
         if self.traceparent:
             headers["traceparent"] = self.traceparent
         return headers
+
+
+def derive_headers(message: Message) -> dict[str, str]:
+    """The CloudEvents attributes that follow from the message."""
+    return {
+        "cloudEvents:specversion": SPEC_VERSION,
+        "cloudEvents:subject": str(message.subject),
+        "cloudEvents:dataschema": f"{SCHEMA_ROOT}/{message.name}.json",
+    }
 
 
 def wrap(message: Message, *, source: str, traceparent: str | None = None, cc: tuple[str, ...] = ()) -> Envelope:

@@ -46,7 +46,7 @@ class DiscardRender(Command):
 
 
 class RenderStarted(Event):
-    """A worker holds the lease and begins."""
+    """A worker holds the lease and begins. Not sent where the same commit ends the render."""
 
     name: ClassVar[str] = "render.render_started.v1"
     attempt: int

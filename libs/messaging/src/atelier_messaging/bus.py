@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
+from atelier_contracts.bundle import count_messages
 from atelier_messaging import database, failpoints, periodic
 from atelier_messaging.addresses import addresses_of
 from atelier_messaging.connection import BrokerConnection, Preparation
@@ -24,6 +25,8 @@ from atelier_messaging.unit_of_work import UnitOfWork
 
 LINGER_S = 0.010
 """Seconds that a batch waits for further messages under load."""
+LINGER_FROM = 4
+"""Messages in the last batch from which the next one waits: fewer would gain less than the wait costs each of them."""
 STOP_S_MAX = 3.0
 """A frozen broker does not answer a close; a service must end before its supervisor kills it."""
 INBOX_DAYS = 7
@@ -45,18 +48,22 @@ class _Prefetched:
 
     async def next(self) -> Sequence[AbstractIncomingMessage]:
         """The messages that have arrived. Under load it waits ``LINGER_S`` for more: a fuller batch costs little more
-        than a single message, while a message that comes alone never waits."""
+        than a single message, while one of few never waits."""
         batch = [await self._queue.get()]
         self._take(batch)
         if self._busy and len(batch) < self._batch_max:
             await asyncio.sleep(LINGER_S)
             self._take(batch)
-        self._busy = len(batch) > 1
+        self._busy = sum(map(_messages_in, batch)) >= LINGER_FROM
         return batch
 
     def _take(self, batch: list[AbstractIncomingMessage]) -> None:
         while len(batch) < self._batch_max and not self._queue.empty():
             batch.append(self._queue.get_nowait())
+
+
+def _messages_in(raw: AbstractIncomingMessage) -> int:
+    return count_messages(raw.headers or {}, content_type=raw.content_type)
 
 
 class Bus:

@@ -14,7 +14,8 @@ import asyncpg
 from pydantic_core import to_json
 
 from atelier_contracts import Envelope
-from atelier_contracts.bundle import BUNDLE_TYPE, bundle, by_frame
+from atelier_contracts.bundle import BUNDLE_TYPE, COUNT_HEADER, bundle, by_frame
+from atelier_contracts.message import REGISTRY, derive_headers
 from atelier_messaging import failpoints
 from atelier_messaging.database import Connection, Pool
 from atelier_messaging.periodic import wait_event
@@ -55,7 +56,8 @@ def writes_of(envelopes: Sequence[Envelope]) -> list[Write]:
     columns = (
         [envelope.id for envelope in envelopes],
         [envelope.message.name for envelope in envelopes],
-        [to_json(envelope.headers).decode() for envelope in envelopes],
+        # Without what follows from the body: a row is written for each message, and hardly ever read.
+        [to_json(envelope.own_headers).decode() for envelope in envelopes],
         [envelope.body for envelope in envelopes],
         [",".join(envelope.cc) for envelope in envelopes],
     )
@@ -182,11 +184,14 @@ def _frame(envelopes: Sequence[Envelope]) -> OutgoingMessage:
     first = envelopes[0]
     if len(envelopes) == 1:
         return OutgoingMessage(first.body.encode(), first.headers, str(first.id), first.message.name, cc=first.cc)
+    count = {COUNT_HEADER: len(envelopes)}
     return OutgoingMessage(
-        bundle(envelopes), {}, str(first.id), first.message.name, cc=first.cc, content_type=BUNDLE_TYPE
+        bundle(envelopes), count, str(first.id), first.message.name, cc=first.cc, content_type=BUNDLE_TYPE
     )
 
 
 def _message_of_row(row: asyncpg.Record) -> OutgoingMessage:
     cc = tuple(row["cc"].split(",")) if row["cc"] else ()
-    return OutgoingMessage(row["body"].encode(), row["headers"], str(row["id"]), row["name"], cc=cc)
+    body, kind = row["body"].encode(), REGISTRY[row["name"]]
+    headers = row["headers"] | derive_headers(kind.model_validate_json(body))
+    return OutgoingMessage(body, headers, str(row["id"]), row["name"], cc=cc)

@@ -75,7 +75,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         async with _scheduler(settings, bus, pool, progress) as (scheduler, objects, providers, eta_estimator):
             collector, simulator = _collector(settings, bus, objects), settings.simulator == "on"
             handle = partial(handle_commands, scheduler=scheduler, collector=collector, simulator=simulator)
-            bus.consume(RENDER_COMMANDS, handle)
+            bus.consume(RENDER_COMMANDS, handle, late_claim=True)
             await bus.start()
             _run_scheduler(settings, bus, scheduler)
             _keep_collecting(settings, bus, collector)

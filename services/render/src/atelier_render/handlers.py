@@ -23,9 +23,12 @@ async def handle_commands(
         tx.after_commit(collector.wake)
     jobs = [new_job(d, simulator=simulator) for d in tx.fresh if isinstance(d.message, RequestRender)]
     cancels = {d.message.subject: d for d in tx.fresh if isinstance(d.message, CancelRender)}
-    for generation_id in await store.change_queues(tx.connection, jobs, cancels.keys(), CANCELLED):
-        event = RenderFailed(generation_id=generation_id, code="cancelled", reason=CANCELLED)
-        tx.emit(event, cause=cancels[generation_id])
+    if cancels:
+        for generation_id in await store.change_queues(await tx.begin(), jobs, cancels.keys(), CANCELLED):
+            event = RenderFailed(generation_id=generation_id, code="cancelled", reason=CANCELLED)
+            tx.emit(event, cause=cancels[generation_id])
+    elif jobs:
+        store.write_jobs(tx, jobs)
     await _tell_again(tx)
     tx.after_commit(partial(scheduler.wake, {job.lane for job in jobs}))
     if cancels:
@@ -35,7 +38,7 @@ async def handle_commands(
 async def _tell_again(tx: Transaction) -> None:
     """Answers a repeated request again: the first answer may be lost."""
     again = {d.message.subject: d for d in tx.fresh if isinstance(d.message, RequestRender) and d.message.again}
-    for event in await store.tell_again(tx.connection, again) if again else ():
+    for event in await store.tell_again(await tx.begin(), again) if again else ():
         tx.emit(event, cause=again[event.generation_id])
 
 
@@ -48,11 +51,12 @@ async def _let_go(tx: Transaction) -> bool:
     late = {d.message.subject for d in tx.fresh if isinstance(d.message, DiscardRender)}
     if not deleted and not late:
         return False
-    await store.forget_requests(tx.connection, deleted | late)
-    await store.retire_results(tx.connection, deleted, "requested")
+    connection = await tx.begin()
+    await store.forget_requests(connection, deleted | late)
+    await store.retire_results(connection, deleted, "requested")
     named = [key for d in tx.fresh if isinstance(d.message, GenerationDeleted) for key in d.message.inputs]
-    await store.schedule_input_deletion(tx.connection, [key for key in named if is_input(key) or is_upload(key)])
-    metrics.DISCARDED.inc(await store.retire_results(tx.connection, late, "late"))
+    await store.schedule_input_deletion(connection, [key for key in named if is_input(key) or is_upload(key)])
+    metrics.DISCARDED.inc(await store.retire_results(connection, late, "late"))
     return True
 
 

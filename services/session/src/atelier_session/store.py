@@ -36,23 +36,34 @@ now() AS now, generation_id, state, ending, credits, request::text AS request, r
 failure::text AS failure, settlement::text AS settlement, resends, traceparent, deadline_at, created_at
 """
 _LOCK = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[]) ORDER BY generation_id FOR UPDATE"  # noqa: S608 - constants only
+# A timer that was moved later is noticed when its first time comes: no step of a saga writes to the index.
 _LOCK_DUE = f"""
-SELECT {_COLUMNS} FROM sagas WHERE timer_at <= now() ORDER BY timer_at LIMIT $1 FOR UPDATE SKIP LOCKED
+WITH seen AS MATERIALIZED (
+    SELECT {_COLUMNS}, channel, timer_at FROM sagas WHERE look_at <= now() ORDER BY look_at LIMIT $1
+    FOR UPDATE SKIP LOCKED
+), put_off AS (
+    UPDATE sagas s SET look_at = seen.timer_at FROM seen
+    WHERE s.generation_id = seen.generation_id AND s.channel = seen.channel
+      AND (seen.timer_at IS NULL OR seen.timer_at > now())
+)
+SELECT * FROM seen WHERE timer_at <= now() ORDER BY timer_at
 """  # noqa: S608 - constants only
 _UNSETTLED = """
 SELECT generation_id, state FROM sagas
-WHERE timer_at <= now() AND resends >= $1 AND state IN ('capturing', 'refunding') ORDER BY timer_at LIMIT $2
+WHERE look_at <= now() AND timer_at <= now() AND resends >= $1 AND state IN ('capturing', 'refunding')
+ORDER BY timer_at LIMIT $2
 """
 _FIND = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[])"  # noqa: S608 - constants only
 _OLDEST = """
-SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM sagas WHERE timer_at IS NOT NULL
+SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM sagas WHERE look_at IS NOT NULL
 """
 _INSERT = """
 INSERT INTO sagas (generation_id, channel, owner_kind, owner_id, request, traceparent, deadline_at,
-                   state, ending, credits, result, failure, settlement, resends, timer_at)
+                   state, ending, credits, result, failure, settlement, resends, timer_at, look_at)
 SELECT n.id, n.channel, n.owner_kind, n.owner_id, n.request::jsonb, n.traceparent,
        now() + (n.deadline_at - $16::timestamptz), n.state, n.ending, n.credits, n.result::jsonb, n.failure::jsonb,
-       n.settlement::jsonb, n.resends, now() + (n.timer_at - $16::timestamptz)
+       n.settlement::jsonb, n.resends, now() + (n.timer_at - $16::timestamptz),
+       now() + (n.timer_at - $16::timestamptz)
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[],
             $8::text[], $9::text[], $10::int[], $11::text[], $12::text[], $13::text[], $14::smallint[],
             $15::timestamptz[])
@@ -62,7 +73,8 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text
 _UPDATE = """
 UPDATE sagas s SET state = c.state, ending = c.ending, credits = c.credits, result = c.result::jsonb,
                    failure = c.failure::jsonb, settlement = c.settlement::jsonb, resends = c.resends,
-                   timer_at = c.timer_at, updated_at = now()
+                   timer_at = c.timer_at, updated_at = now(),
+                   look_at = CASE WHEN c.timer_at >= s.look_at AND s.look_at > now() THEN s.look_at ELSE c.timer_at END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[],
             $9::smallint[], $10::timestamptz[])
      AS c(id, channel, state, ending, credits, result, failure, settlement, resends, timer_at)

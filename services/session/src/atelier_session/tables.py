@@ -51,8 +51,7 @@ class SagaRow(SQLModel, table=True):
             name="sagas_state",
         ),
         CheckConstraint("ending IN ('failed', 'cancelled', 'expired', 'rejected')", name="sagas_ending"),
-        Index("sagas_timer", "timer_at", postgresql_where=text("timer_at IS NOT NULL")),
-        Index("sagas_owner", "owner_id", "generation_id"),
+        Index("sagas_look", "look_at", postgresql_where=text("look_at IS NOT NULL")),
         {"postgresql_partition_by": "LIST (channel)"},
     )
 
@@ -63,9 +62,6 @@ class SagaRow(SQLModel, table=True):
     state: str = Field(sa_column=Column(Text, nullable=False))
     ending: str | None = Field(sa_column=Column(Text))
     credits: int = Field(sa_column=Column(Integer, nullable=False, server_default="0"))
-    request: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
-    """The GenerationRequested as it came: image keys and URLs, prompt, size, what the price depends on. Of a deleted
-    generation only the latter."""
     result: dict[str, Any] | None = Field(sa_column=Column(JSONB))
     """The RenderCompleted, once there is one."""
     failure: dict[str, Any] | None = Field(sa_column=Column(JSONB))
@@ -79,16 +75,20 @@ class SagaRow(SQLModel, table=True):
     """When the timer of the present state fires; none in a terminal state."""
     created_at: datetime = Field(sa_column=_time())
     updated_at: datetime = Field(sa_column=_time())
+    look_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True), nullable=True, server_default=_NOW))
+    """When the timer is looked at: not after ``timer_at``. It stays when that is moved later, and so does its index."""
+    request: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    """The GenerationRequested as it came: image keys and URLs, prompt, size, what the price depends on. Of a deleted
+    generation only the latter."""
 
 
 class SagaLogRow(SQLModel, table=True):
     """Each trigger of a generation and its effect: the log an operator reads."""
 
     __tablename__ = "saga_log"
-    __table_args__ = (Index("saga_log_generation", "generation_id", "id"),)
 
+    generation_id: UUID = Field(primary_key=True)
     id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
-    generation_id: UUID
     at: datetime = Field(sa_column=_time())
     state_from: str = Field(sa_column=Column(Text, nullable=False))
     heard: str = Field(sa_column=Column(Text, nullable=False))

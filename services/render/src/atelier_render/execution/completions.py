@@ -4,9 +4,10 @@ The holder of the lease wins, by compare-and-set; what a loser made is discarded
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from uuid import UUID
 
-from atelier_messaging import Batcher, UnitOfWork, until_available
+from atelier_messaging import Batcher, Transaction, UnitOfWork, until_available
 from atelier_render import store
 from atelier_render.jobs import Attempt, Completion, Failure, JobResult
 from atelier_render.outputs.artefact_writer import ArtefactWriter
@@ -39,30 +40,38 @@ class Completions:
         """One transaction for all; retries while the database is unavailable. Returns which attempts won."""
         what = f"ending {len(finished)} attempts"
         won = await until_available(lambda: self._commit(finished), what=what, pause_s=OUTAGE_PAUSE_S)
+        self.record(finished, won)
+        return [attempt.job.generation_id in won for attempt, _ in finished]
+
+    async def end(self, tx: Transaction, finished: Sequence[Finished]) -> Collection[UUID]:
+        """Ends them in the caller's transaction; returns the generations whose attempt won."""
+        won = await store.finish_jobs(tx.connection, self._owner, [ending for _, ending in finished])
+        for attempt, ending in finished:
+            if attempt.job.generation_id in won:
+                tx.emit(ending.event(), cause=attempt.span)
+        closings = [
+            _submission_closing(*pair)
+            for pair in finished
+            if _may_be_open(pair[0]) and pair[0].job.generation_id in won
+        ]
+        if closings:
+            await store.close_submissions(tx.connection, closings)
+        return won
+
+    def record(self, finished: Sequence[Finished], won: Collection[UUID]) -> None:
+        """Records in spans and metrics how they ended, once that is committed."""
         for attempt, ending in finished:
             outcome = ending.state if attempt.job.generation_id in won else "lost"
             attempt.span.set_attribute(attributes.OUTCOME, outcome)
             metrics.RENDERS.labels(ending.provider or "none", outcome).inc()
-        return [attempt.job.generation_id in won for attempt, _ in finished]
 
     async def drain(self) -> None:
         """Waits for the endings under way."""
         await self._batcher.drain()
 
-    async def _commit(self, finished: Sequence[Finished]) -> set[object]:
+    async def _commit(self, finished: Sequence[Finished]) -> Collection[UUID]:
         async with self._unit.once() as tx:
-            won = await store.finish_jobs(tx.connection, self._owner, [ending for _, ending in finished])
-            for attempt, ending in finished:
-                if attempt.job.generation_id in won:
-                    tx.emit(ending.event(), cause=attempt.span)
-            closings = [
-                _submission_closing(*pair)
-                for pair in finished
-                if _may_be_open(pair[0]) and pair[0].job.generation_id in won
-            ]
-            if closings:
-                await store.close_submissions(tx.connection, closings)
-        return set(won)
+            return await self.end(tx, finished)
 
 
 def _may_be_open(attempt: Attempt) -> bool:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from opentelemetry import trace
 
 from atelier_contracts import RenderFailed, RenderStarted
-from atelier_messaging import UnitOfWork, is_outage, wait_event
+from atelier_messaging import Transaction, UnitOfWork, is_outage, wait_event
 from atelier_render import store
 from atelier_render.eta.estimator import EtaEstimator
 from atelier_render.execution.completions import Completions
@@ -58,7 +58,7 @@ class Scheduler:
         self._owner = owner
         self._lease_s = lease_s
         self._slots = slots
-        # Instant jobs are over with the commit after the one that claims them: there is nothing to hold a tenant to.
+        # Instant jobs are over with the commit that claims them: there is nothing to hold a tenant to.
         self._cap_of: dict[Lane, int] = {"paced": tenant_slots_max, "instant": 0}
         self._attempts: dict[str, Attempt] = {}
         self._wakes: dict[Lane, asyncio.Event] = {"paced": asyncio.Event(), "instant": asyncio.Event()}
@@ -126,7 +126,7 @@ class Scheduler:
     async def _take_paced(self) -> bool:
         """Fills the free slots; answers whether more may wait for slots that are free."""
         free = self._slots - len(self._attempts)
-        attempts = await self._claim("paced", free) if free > 0 else []
+        attempts = await self._claim_paced(free) if free > 0 else []
         for attempt in attempts:
             self._attempts[attempt.job.key] = attempt
             attempt.eta = self._eta_estimator.estimate(attempt.job.spec)
@@ -135,29 +135,37 @@ class Scheduler:
         return 0 < len(attempts) == free
 
     async def _take_instant(self) -> bool:
-        """Renders a whole batch between two commits: no slot, no task, no timer for any of them."""
-        attempts = await self._claim("instant", INSTANT_MAX)
-        if not attempts:
-            return False
-        await self._completions.commit([(a, self._worker.perform_instant(a.job)) for a in attempts])
+        """Claims, renders and ends a whole batch in one commit: no slot, no task, no timer for any of them, and no
+        RenderStarted, for nobody could see them at work."""
+        async with self._unit.once() as tx:
+            attempts = await self._claim(tx, "instant", INSTANT_MAX)
+            finished = [(attempt, self._worker.perform_instant(attempt.job)) for attempt in attempts]
+            won = await self._completions.end(tx, finished) if finished else ()
+        self._completions.record(finished, won)
         for attempt in attempts:
             attempt.span.end()
         return len(attempts) == INSTANT_MAX
 
-    async def _claim(self, lane: Lane, limit: int) -> list[Attempt]:
-        attempts = []
+    async def _claim_paced(self, limit: int) -> list[Attempt]:
         async with self._unit.once() as tx:
-            jobs = await store.claim_jobs(
-                tx.connection, lane, limit, owner=self._owner, lease_s=self._lease_s, cap=self._cap_of[lane]
-            )
-            for job in jobs:
-                span = _span(job)
-                if job.remaining_s > 0:
-                    attempts.append(Attempt(job, span))
-                    tx.emit(RenderStarted(generation_id=job.generation_id, attempt=job.attempt), cause=span)
-                else:
-                    tx.emit(Failure(job, None, "provider_timeout", store.LATE).event(), cause=span)
-                    span.end()
+            attempts = await self._claim(tx, "paced", limit)
+            for attempt in attempts:
+                started = RenderStarted(generation_id=attempt.job.generation_id, attempt=attempt.job.attempt)
+                tx.emit(started, cause=attempt.span)
+        return attempts
+
+    async def _claim(self, tx: Transaction, lane: Lane, limit: int) -> list[Attempt]:
+        attempts = []
+        jobs = await store.claim_jobs(
+            tx.connection, lane, limit, owner=self._owner, lease_s=self._lease_s, cap=self._cap_of[lane]
+        )
+        for job in jobs:
+            span = _span(job)
+            if job.remaining_s > 0:
+                attempts.append(Attempt(job, span))
+            else:
+                tx.emit(Failure(job, None, "provider_timeout", store.LATE).event(), cause=span)
+                span.end()
         return attempts
 
     async def _render(self, attempt: Attempt) -> None:

@@ -8,7 +8,7 @@ database's alone.
 from atelier_render.store.artefacts import Earlier, equal_result, finish_jobs, tell_again
 from atelier_render.store.durations import Measured, add_durations, durations, job_queue_state, promise
 from atelier_render.store.leases import extend_leases, give_back, release_lost_jobs
-from atelier_render.store.queue import LATE, change_queues, claim_jobs, depths
+from atelier_render.store.queue import LATE, change_queues, claim_jobs, depths, write_jobs
 from atelier_render.store.retention import (
     Reason,
     deletable_objects,
@@ -69,4 +69,5 @@ __all__ = [
     "schedule_deletion",
     "schedule_input_deletion",
     "tell_again",
+    "write_jobs",
 ]

@@ -1,13 +1,14 @@
 """The queue: jobs come, are cancelled and are claimed in turns between tenants."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
 
 from atelier_contracts import Owner, RenderSpec
 from atelier_contracts.value_objects import Priority
+from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
 from atelier_render.jobs import Eta, EtaPromise, Job, Lane, NewJob
 
@@ -57,11 +58,7 @@ UNION ALL SELECT generation_id, 'absent', NULL, NULL FROM tombs
 """
 
 # Who becomes active starts at the virtual time of the one whose turn is next: idling saves up no turns and costs none.
-_COUNT_QUEUED = """
-WITH sums AS (
-    SELECT lane, owner_id, sum(change) AS change FROM unnest($1::text[], $2::uuid[], $3::int[])
-           AS m(lane, owner_id, change) GROUP BY lane, owner_id
-)
+_COUNT = """
 INSERT INTO tenant_queues AS t (lane, owner_id, queued, served)
 SELECT s.lane, s.owner_id, greatest(s.change, 0), coalesce(
            (SELECT min(served) FROM tenant_queues w WHERE w.lane = s.lane AND w.queued > 0),
@@ -71,6 +68,15 @@ ON CONFLICT (lane, owner_id) DO UPDATE
 SET queued = t.queued + (SELECT change FROM sums s WHERE s.lane = t.lane AND s.owner_id = t.owner_id),
     served = CASE WHEN t.queued = 0 THEN greatest(t.served, excluded.served) ELSE t.served END
 """
+_COUNT_CHANGES = f"""
+WITH sums AS (
+    SELECT lane, owner_id, sum(change) AS change FROM unnest($1::text[], $2::uuid[], $3::int[])
+           AS m(lane, owner_id, change) GROUP BY lane, owner_id
+) {_COUNT}
+"""  # noqa: S608
+_COUNT_ADDED = f"""
+WITH sums AS (SELECT lane, owner_id, count(*)::int AS change FROM added_jobs GROUP BY lane, owner_id) {_COUNT}
+"""  # noqa: S608
 
 # A claim that is to keep to a cap has to see what the claims before it started.
 _ONE_CLAIM_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('claims of ' || $1))"
@@ -137,13 +143,23 @@ async def change_queues(
         ended |= {id_ for id_, row in found.items() if row["state"] in ("queued", "absent")}
         left = [id_ for id_ in left if id_ not in found]
     if changes:
-        await connection.execute(_COUNT_QUEUED, *map(list, zip(*changes, strict=True)))
+        await connection.execute(_COUNT_CHANGES, *map(list, zip(*changes, strict=True)))
     return ended
 
 
+def write_jobs(tx: Transaction, jobs: Sequence[NewJob]) -> None:
+    """Adds jobs as ``change_queues`` does, with the writes of the transaction, where nothing is cancelled."""
+    tx.write("added_jobs", _ADD, *_columns(jobs))
+    tx.write("counted_jobs", _COUNT_ADDED)
+
+
 async def _add(connection: Connection, jobs: Sequence[NewJob]) -> list[asyncpg.Record]:
-    rows: list[asyncpg.Record] = await connection.fetch(
-        _ADD,
+    rows: list[asyncpg.Record] = await connection.fetch(_ADD, *_columns(jobs))
+    return rows
+
+
+def _columns(jobs: Sequence[NewJob]) -> list[list[Any]]:
+    return [
         [job.generation_id for job in jobs],
         [job.lane for job in jobs],
         [_RANKS[job.spec.priority] for job in jobs],
@@ -152,8 +168,7 @@ async def _add(connection: Connection, jobs: Sequence[NewJob]) -> list[asyncpg.R
         [job.spec.model_dump(mode="json", exclude_defaults=True) for job in jobs],
         [job.deadline_at for job in jobs],
         [job.traceparent for job in jobs],
-    )
-    return rows
+    ]
 
 
 async def claim_jobs(
