@@ -5,9 +5,10 @@ leave a process together share a frame; one that leaves alone travels as it alwa
 own id, so inbox, retries and dead letters hold single messages only.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from pydantic_core import from_json, to_json
 
 from atelier_contracts.message import Envelope, Undecodable
 
@@ -46,7 +47,7 @@ def unpack(
     if content_type != BUNDLE_TYPE:
         return [RawMessage(body, headers, message_id)]
     try:
-        events = json.loads(body)
+        events = from_json(body)
         return [_raw_message(event) for event in events]
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         raise Undecodable("the frame says that it is a bundle of messages, but it is not") from None
@@ -68,10 +69,10 @@ def by_frame(envelopes: Iterable[Envelope]) -> list[list[Envelope]]:
 
 def _event(envelope: Envelope) -> str:
     attributes = {name.removeprefix(_PREFIX): value for name, value in envelope.headers.items()}
-    return f'{json.dumps(attributes)[:-1]},"datacontenttype":"application/json","data":{envelope.body}}}'
+    return f'{to_json(attributes).decode()[:-1]},"datacontenttype":"application/json","data":{envelope.body}}}'
 
 
 def _raw_message(event: dict[str, object]) -> RawMessage:
-    data = json.dumps(event.pop("data")).encode()
+    data = to_json(event.pop("data"))
     headers = {name if name == _TRACE else f"{_PREFIX}{name}": value for name, value in event.items()}
     return RawMessage(data, headers, str(event["id"]))
