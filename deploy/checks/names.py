@@ -23,7 +23,7 @@ TOP_FILES_MAX = {"services/gateway/src/atelier_gateway": 8}
 PARTICIPLE_MODULES_MAX = 0.02
 PARTICIPLE_FUNCTIONS_MAX = 0.03
 DIALECT_MAX = 0.001
-GENERATED = ("migrations/versions/",)
+GENERATED = ("migrations/versions/", "atelier_client/models.py", "atelier_client/routes.py", "atelier_client/_sync/")
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 

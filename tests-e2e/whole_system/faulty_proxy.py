@@ -1,11 +1,11 @@
 """A proxy that refuses, cuts and loses requests on demand, in front of the gateway.
 
 Clients set its faults themselves, so that one scenario file says all: ``POST /_faults {path, faults}``, each fault for
-one request of that path in turn; ``POST /_requests {path}`` says what became of them.
+one request of that path in turn; ``POST /_requests {path}`` reports their outcomes.
 
-- ``503``: refused with ``Retry-After: 1``; the gateway never hears of it
-- ``cut``: the connection ends without an answer; the gateway never hears of it
-- ``lose``: the gateway answers, and the connection ends before the client hears
+- ``503``: refused with ``Retry-After: 1``; the gateway never receives it
+- ``cut``: the connection ends without an answer; the gateway never receives it
+- ``lose``: the gateway answers, and the connection ends before the client receives anything
 - ``cut after an event``: the connection ends after the first event of a stream
 """
 
@@ -61,7 +61,7 @@ class FaultyProxy:
             server.close()
 
     def report(self, path: str) -> dict[str, object]:
-        """What became of the requests of this path: statuses and faults by method, how many keys they had."""
+        """The outcomes of the requests of this path: statuses and faults by method, how many keys they had."""
         seen = [(request, became) for request, became in self.requests if request.path == path]
         by_method = {
             method: [became for request, became in seen if request.method == method] for method in ("GET", "POST")
@@ -100,7 +100,7 @@ class FaultyProxy:
         await writer.drain()
 
     async def _pass_on(self, request: Request, fault: str, writer: asyncio.StreamWriter) -> str:
-        """What became of it: the fault, or the status that was answered."""
+        """Its outcome: the fault, or the status that was answered."""
         if fault == "cut":
             return fault
         if fault == "503":

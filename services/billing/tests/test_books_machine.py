@@ -30,13 +30,7 @@ from atelier_billing.verification import verify
 from atelier_contracts import (
     BooksCorrected,
     CaptureCredit,
-    CreditCaptured,
-    CreditDeclined,
-    CreditDeducted,
-    CreditGranted,
-    CreditRefunded,
     GrantCredit,
-    Message,
     Owner,
     RefundCredit,
     ReserveCredit,
@@ -50,6 +44,7 @@ from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
 
+from .comparisons import are_alike, comparable
 from .conftest import MIGRATIONS
 from .oracle import Command, Oracle
 
@@ -180,7 +175,7 @@ class BooksMachine(RuleBasedStateMachine):
                 heard = [said[index] for index in order]
                 if swept:
                     after.sweep()
-                if _alike(answers, heard) and self._expected(after) == actual and after not in tried:
+                if are_alike(answers, heard) and self._expected(after) == actual and after not in tried:
                     tried.append(after)
         assert tried, (said, actual, [self._expected(oracle) for oracle in self.oracles])
         self.oracles = tried
@@ -222,7 +217,7 @@ class BooksMachine(RuleBasedStateMachine):
                         await handlers.handle_commands(tx)
                     if crash:
                         raise _Crash
-                return [_comparable(envelope.message) for envelope in tx.emitted]
+                return [comparable(envelope.message) for envelope in tx.emitted]
             except Poison:
                 if crash:
                     raise
@@ -259,30 +254,8 @@ def _on(owner: int, act: tuple[Any, ...]) -> tuple[Any, ...]:
     return (act[0], owner, *act[2:]) if act[0] in ("grant", "reserve") else act
 
 
-def _alike(one: Sequence[object], other: Sequence[object]) -> bool:
-    """Two declines are alike whatever their reason: neither leaves a row that the other could have seen."""
-    return repr(one).replace("withdrawn", "insufficient_credits") == repr(other).replace(
-        "withdrawn", "insufficient_credits"
-    )
-
-
 def _commands(batch: Sequence[Delivery]) -> list[Command]:
     return [cast(Command, deepcopy(delivery.message)) for delivery in batch]
-
-
-def _comparable(event: Message) -> tuple[Any, ...]:
-    match event:
-        case CreditGranted(credits=credits):
-            return "granted", credits
-        case CreditDeducted(credits=credits):
-            return "deducted", credits
-        case CreditDeclined(reason=reason):
-            return "declined", reason
-        case CreditCaptured(captured=captured, refunded=refunded):
-            return "captured", captured, refunded
-        case CreditRefunded(refunded=refunded):
-            return "refunded", refunded
-    raise AssertionError(f"billing does not say {event.name}")
 
 
 @contextmanager

@@ -14,14 +14,11 @@ from atelier_contracts import (
     Artefact,
     CancelRequested,
     CreditCaptured,
-    CreditDeducted,
     CreditRefunded,
     GenerationDeleted,
-    GenerationRequested,
     InputRef,
     Message,
     Owner,
-    RenderCompleted,
     RenderSpec,
     RenderStarted,
     Work,
@@ -35,8 +32,9 @@ from atelier_session.handlers import Handlers
 from atelier_session.internal_api import internal_router
 from atelier_session.settings import Settings
 
+from .messages import OWNER, build_completion, build_deduction, build_request
+
 pytestmark = pytest.mark.stack
-OWNER = Owner(kind="store", id=uuid4())
 
 
 @pytest.fixture
@@ -44,25 +42,6 @@ def handlers() -> Handlers:
     """With clocks that fire at once."""
     settings: Any = Settings.model_construct(session_stop_grace_s=0.0, session_resend_s=0.0)
     return Handlers(settings)
-
-
-def build_request(generation: UUID, *, deadline_s: int = 900) -> GenerationRequested:
-    return GenerationRequested(
-        generation_id=generation,
-        channel="b2b",
-        owner=OWNER,
-        work=Work(kind="try_on"),
-        spec=RenderSpec(kind="try_on"),
-        deadline_s=deadline_s,
-    )
-
-
-def build_deduction(generation: UUID) -> CreditDeducted:
-    return CreditDeducted(generation_id=generation, owner=OWNER, credits=1, price_book="v1")
-
-
-def build_completion(generation: UUID) -> RenderCompleted:
-    return RenderCompleted(generation_id=generation, outputs=(), delivered=1, requested=1, provider="local")
 
 
 async def handle(unit: UnitOfWork, handlers: Handlers, messages: Sequence[Message]) -> list[str]:

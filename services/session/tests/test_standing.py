@@ -16,7 +16,8 @@ from atelier_session.holds import Hold
 from atelier_session.replay import replay_states
 from atelier_session.settings import Settings
 
-from .test_handlers import build_completion, build_deduction, build_request, handle, state
+from .messages import build_completion, build_deduction, build_request
+from .test_handlers import handle, state
 
 pytestmark = pytest.mark.stack
 

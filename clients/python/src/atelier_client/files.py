@@ -17,7 +17,7 @@ class File:
 
 
 def read(source: str | Path | bytes, filename: str | None, content_type: str | None) -> File:
-    """The file at a path, or these bytes. Raises OSError, ValueError where its type cannot be told."""
+    """The file at a path, or these bytes. Raises OSError, ValueError where its type is unknown."""
     content = source if isinstance(source, bytes) else Path(source).read_bytes()
     name = filename or ("upload" if isinstance(source, bytes) else Path(source).name)
     type_ = content_type or mimetypes.guess_type(name)[0]

@@ -1,6 +1,6 @@
 """Builds the billing service; the only place that constructs its parts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -41,20 +41,8 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         bus.consume(BILLING_COMMANDS, handlers.handle_commands, late_claim=True)
         bus.consume(BILLING_CORRECTIONS, handle_corrections)
         await bus.start()
-        expire = partial(handlers.expire_grants, bus.unit)
-        bus.run_in_background(
-            periodic.run_every("grant expiry", settings.billing_expire_every_s, expire), "grant expiry"
-        )
-        advance = partial(advance_checkpoint, bus.unit)
-        bus.run_in_background(
-            periodic.run_every("checkpoint", settings.billing_checkpoint_every_s, advance), "checkpoint"
-        )
-        prove = partial(full_proof.continue_proof, pool)
-        bus.run_in_background(periodic.run_every("full proof", PROOF_EVERY_S, prove), "full proof")
         issuer = ReceiptIssuer(pool, keys, settings.log_origin)
-        bus.run_in_background(
-            periodic.run_every("receipts", settings.billing_issue_every_s, issuer.issue_due), "receipts"
-        )
+        _start_background_tasks(settings, bus, pool, issuer)
         checks: dict[str, Check] = {
             PROCESS: shutdown.has_not_begun,
             "broker": bus.ready,
@@ -77,3 +65,14 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         openapi_url=None,
         telemetry=ONE_SPAN_A_REQUEST,
     )
+
+
+def _start_background_tasks(settings: Settings, bus: Bus, pool: database.Pool, issuer: ReceiptIssuer) -> None:
+    periodic_tasks: tuple[tuple[str, float, Callable[[], Awaitable[object]]], ...] = (
+        ("grant expiry", settings.billing_expire_every_s, partial(handlers.expire_grants, bus.unit)),
+        ("checkpoint", settings.billing_checkpoint_every_s, partial(advance_checkpoint, bus.unit)),
+        ("full proof", PROOF_EVERY_S, partial(full_proof.continue_proof, pool)),
+        ("receipts", settings.billing_issue_every_s, issuer.issue_due),
+    )
+    for name, every_s, act in periodic_tasks:
+        bus.run_in_background(periodic.run_every(name, every_s, act), name)

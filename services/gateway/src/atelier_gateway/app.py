@@ -1,6 +1,6 @@
 """Puts the gateway together; decides nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -75,83 +75,74 @@ from atelier_telemetry.shutdown import Shutdown
 PRUNE_EVERY_S = 600.0
 IMAGE_WORKERS = 2
 OWNER_PROBES_MAX = 1
-"""Of one owner so many pictures are decoded at once: the other workers are there for the others."""
+"""Pictures of one owner that are decoded at once: the other workers are for other owners."""
 
 
 def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
     """The service as an ASGI application; connects when it starts, disconnects when it stops."""
     operations = _listener(settings, title="Atelier operations", servers=[{"url": "/"}])
-
-    ending = stop or Shutdown()
+    shutdown = stop or Shutdown()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure("gateway", settings)
         spans = tracing.configure("gateway", settings, is_public=True)
         url, statements = settings.gateway_database_url.get_secret_value(), settings.database_statement_cache
-        pool = await database.connect(url, statement_cache=statements)
-        container = _build_container(settings, pool)
+        container = _build_container(settings, await database.connect(url, statement_cache=statements))
         app.state.container = operations.state.container = container
         await container.uploads.prove_at_start()
         await container.bus.start()
-        container.bus.run_in_background(
-            periodic.run_every("key prune", PRUNE_EVERY_S, partial(idempotency_store.prune, pool)), "key prune"
-        )
-        container.bus.run_in_background(
-            periodic.run_every("rate prune", PRUNE_EVERY_S, partial(postgres_windows.prune, pool)), "rate prune"
-        )
-        container.bus.run_in_background(
-            periodic.run_every("hour prune", PRUNE_EVERY_S, partial(hourly_quota.prune, pool)), "hour prune"
-        )
-        container.bus.run_in_background(
-            periodic.run_every("event prune", PRUNE_EVERY_S, partial(event_log.prune, pool)), "event prune"
-        )
-        await container.operator_authenticator.set_first(
-            settings.admin_token.get_secret_value() if settings.admin_token else None
-        )
-        for last_use in (container.authenticator.key_use, container.operator_authenticator.token_use):
-            container.bus.run_in_background(periodic.run_every("last use", FLUSH_EVERY_S, last_use.flush), "last use")
-        container.bus.run_in_background(
-            periodic.run_every("result prune", PRUNE_EVERY_S, partial(undelivered_results.prune, pool)), "result prune"
-        )
-        forget = partial(delivery_store.prune, pool, settings.webhook_kept_days)
-        container.bus.run_in_background(periodic.run_every("webhook prune", PRUNE_EVERY_S, forget), "webhook prune")
-        container.bus.run_in_background(
-            periodic.run_every("upload sweep", SWEEP_EVERY_S, container.uploads.sweep), "upload sweep"
-        )
-        container.bus.run_in_background(container.webhook_dispatcher.run(), "webhooks")
+        first_token = settings.admin_token.get_secret_value() if settings.admin_token else None
+        await container.operator_authenticator.set_first(first_token)
         await container.subscriptions.start(container.bus, kept_days=settings.public_events_kept_days)
-        container.bus.run_in_background(
-            periodic.run_every("waiting poll", POLL_EVERY_S, container.waiter.poll), "waiting poll"
-        )
-        container.bus.run_in_background(container.catalogue.keep_fresh(), "offers")
-        ending.call_when_waits_end(container.waiter.stop)
-        check = container.recovery.check
-        container.bus.run_in_background(
-            periodic.run_every("standing", settings.standing_check_every_s, check), "standing"
-        )
+        _start_background_tasks(container)
+        shutdown.call_when_waits_end(container.waiter.stop)
         checks: dict[str, Check] = {
-            PROCESS: ending.has_not_begun,
+            PROCESS: shutdown.has_not_begun,
             "broker": container.bus.ready,
-            "database": partial(database.ping, pool),
+            "database": partial(database.ping, container.pool),
             "storage": container.objects.ready,
         }
         app.include_router(health_router(checks, name_parts=False))
         operations.include_router(operations_router(checks))
         add_surfaces(public, operations, container)
         yield
-        await container.bus.stop()
-        await container.subscriptions.stop()
-        await container.peers.close()
-        await container.media_intake.close()
-        container.webhook_dispatcher.close()
-        await pool.close()
-        container.objects.close()
+        await _close(container)
         spans.shutdown()
 
-    servers = [{"url": settings.public_root}]
-    public = _listener(settings, title="Atelier", servers=servers, lifespan=lifespan)
+    public = _listener(settings, title="Atelier", servers=[{"url": settings.public_root}], lifespan=lifespan)
     return Listeners(public, operations, operations_port=settings.operations_port)
+
+
+def _start_background_tasks(container: Container) -> None:
+    bus, pool, settings = container.bus, container.pool, container.settings
+    periodic_tasks: tuple[tuple[str, float, Callable[[], Awaitable[object]]], ...] = (
+        ("key prune", PRUNE_EVERY_S, partial(idempotency_store.prune, pool)),
+        ("rate prune", PRUNE_EVERY_S, partial(postgres_windows.prune, pool)),
+        ("hour prune", PRUNE_EVERY_S, partial(hourly_quota.prune, pool)),
+        ("event prune", PRUNE_EVERY_S, partial(event_log.prune, pool)),
+        ("result prune", PRUNE_EVERY_S, partial(undelivered_results.prune, pool)),
+        ("webhook prune", PRUNE_EVERY_S, partial(delivery_store.prune, pool, settings.webhook_kept_days)),
+        ("upload sweep", SWEEP_EVERY_S, container.uploads.sweep),
+        ("key last use", FLUSH_EVERY_S, container.authenticator.key_use.flush),
+        ("token last use", FLUSH_EVERY_S, container.operator_authenticator.token_use.flush),
+        ("waiting poll", POLL_EVERY_S, container.waiter.poll),
+        ("stalled check", settings.standing_check_every_s, container.recovery.check),
+    )
+    for name, every_s, act in periodic_tasks:
+        bus.run_in_background(periodic.run_every(name, every_s, act), name)
+    bus.run_in_background(container.webhook_dispatcher.run(), "webhooks")
+    bus.run_in_background(container.catalogue.keep_fresh(), "provider catalogue")
+
+
+async def _close(container: Container) -> None:
+    await container.bus.stop()
+    await container.subscriptions.stop()
+    await container.peers.close()
+    await container.media_intake.close()
+    container.webhook_dispatcher.close()
+    await container.pool.close()
+    container.objects.close()
 
 
 def add_surfaces(public: DocumentedFastAPI, operations: FastAPI, container: Container) -> None:
@@ -166,7 +157,7 @@ def add_surfaces(public: DocumentedFastAPI, operations: FastAPI, container: Cont
 
 
 def _listener(settings: Settings, **how: Any) -> DocumentedFastAPI:
-    """What is reached through one of our doors, with what stands before every route."""
+    """One listener's application with the middleware of every route."""
     app = DocumentedFastAPI(docs_url=None, redoc_url=None, telemetry=ONE_SPAN_A_REQUEST, **how)
     # A redirect would be built from the Host header, and a client that follows it repeats its body and its key there.
     app.router.redirect_slashes = False
@@ -194,24 +185,22 @@ def _listener(settings: Settings, **how: Any) -> DocumentedFastAPI:
 
 def _build_container(settings: Settings, pool: Pool) -> Container:
     instance = uuid7().hex
-    bus, replies, internal = Bus("gateway", settings, pool), ReplyListener(), _peer_client(settings)
-    waiting = GenerationWaiter(pool)
+    bus, replies, peers = Bus("gateway", settings, pool), ReplyListener(), _peer_client(settings)
+    waiter = GenerationWaiter(pool)
     secrets, objects = SigningSecrets(settings.key_pepper), ObjectStore(settings.storage)
-    sender = WebhookDispatcher(bus.unit, secrets, objects, _poster(settings), _rules(settings))
+    dispatcher = WebhookDispatcher(bus.unit, secrets, objects, _poster(settings), _rules(settings))
     public_url = settings.public_root
-    noting = DeliveryEnqueuer(lambda generation: generation_view(generation, DeferredSigner(), public_url), sender.wake)
+    enqueuer = DeliveryEnqueuer(lambda found: generation_view(found, DeferredSigner(), public_url), dispatcher.wake)
     publisher = Publisher(settings.amqp_url.get_secret_value(), "gateway")
     subscriptions = SubscriptionPublisher(pool, publisher, public_url)
-    projector = Projector(waiting, noting, subscriptions.wake)
+    projector = Projector(waiter, enqueuer, subscriptions.wake)
     bus.consume(GATEWAY_PROJECTION, partial(handlers.project, projector))
     bus.consume_replies(reply_key(instance), replies.on_reply)
-    dev_issuer = _dev_issuer(settings)
+    dev_issuer, intake = _dev_issuer(settings), _media_intake(pool, objects)
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))
-    turns = FairTurns(at_once=IMAGE_WORKERS, per_owner=OWNER_PROBES_MAX)
-    intake = MediaIntake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS), turns)
     capacity = Capacity(pool, tenant_max=settings.tenant_pending_max, total_max=settings.pending_max)
-    offers = ProviderCatalogue(internal.get_providers, stands_in=settings.environment == "local")
-    admission = Admission(bus, replies, internal, timeout_s=settings.admission_s)
+    catalogue = ProviderCatalogue(peers.get_providers, stands_in=settings.environment == "local")
+    admission = Admission(bus, replies, peers, timeout_s=settings.admission_s)
     return Container(
         settings=settings,
         pool=pool,
@@ -224,26 +213,24 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
         objects=objects,
         input_resolver=InputResolver(objects, intake),
         media_intake=intake,
-        balance_check=BalanceCheck(internal),
+        balance_check=BalanceCheck(peers),
         uploads=Uploads(bus.unit, objects, UploadIdentity(settings.storage), settings.upload_rules),
-        peers=internal,
+        peers=peers,
         capacity=capacity,
-        creator=GenerationCreator(pool, admission, offers, capacity, instance),
+        creator=GenerationCreator(pool, admission, catalogue, capacity, instance),
         idempotent_runner=IdempotentRunner(bus.unit),
         reader=GenerationReader(pool),
         event_reader=event_log.EventReader(pool),
-        waiter=waiting,
-        disconnects=ClientDisconnects(bus.unit, waiting),
-        canceller=GenerationCanceller(bus.unit, internal, waiting, noting),
-        recovery=ProjectionRecovery(bus.unit, internal, projector, after_s=settings.standing_after_s),
+        waiter=waiter,
+        disconnects=ClientDisconnects(bus.unit, waiter),
+        canceller=GenerationCanceller(bus.unit, peers, waiter, enqueuer),
+        recovery=ProjectionRecovery(bus.unit, peers, projector, after_s=settings.standing_after_s),
         deleter=GenerationDeleter(bus.unit, objects, subscriptions.wake),
         rate_limiter=_limits(settings, pool),
-        catalogue=offers,
-        receiver_policy=ReceiverPolicy(
-            plain=settings.environment == "local", loopback=settings.webhook_loopback == "on"
-        ),
+        catalogue=catalogue,
+        receiver_policy=_receiver_policy(settings),
         signing_secrets=secrets,
-        webhook_dispatcher=sender,
+        webhook_dispatcher=dispatcher,
         subscriptions=subscriptions,
         client_ip=partial(clients.client_ip, trusted=settings.proxies),
     )
@@ -256,6 +243,15 @@ def _peer_client(settings: Settings) -> PeerClient:
         render_url=str(settings.render_url),
         service_token=settings.service_token.get_secret_value(),
     )
+
+
+def _media_intake(pool: Pool, objects: ObjectStore) -> MediaIntake:
+    turns = FairTurns(at_once=IMAGE_WORKERS, per_owner=OWNER_PROBES_MAX)
+    return MediaIntake(pool, objects, ImageWorkers(workers=IMAGE_WORKERS), turns)
+
+
+def _receiver_policy(settings: Settings) -> ReceiverPolicy:
+    return ReceiverPolicy(plain=settings.environment == "local", loopback=settings.webhook_loopback == "on")
 
 
 def _poster(settings: Settings) -> SafePoster:

@@ -56,7 +56,6 @@ logger = logging.getLogger(__name__)
 
 def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     """The service as an ASGI application; connects when it starts, gives its jobs back when it stops."""
-
     shutdown = stop or Shutdown()
 
     @asynccontextmanager
@@ -82,14 +81,13 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
             bus.run_in_background(periodic.run_every("progress", TELL_EVERY_S, progress.tell), "progress")
             exchange = periodic.run_every("durations", EXCHANGE_EVERY_S, eta_estimator.exchange)
             bus.run_in_background(exchange, "durations")
-            slots, cap = settings.render_concurrency, settings.render_tenant_slots_max
+            slots, cap, token = settings.render_concurrency, settings.render_tenant_slots_max, settings.service_token
             positions = QueuePositions(pool, eta_estimator, slots=slots, cap=cap)
             app.include_router(operations_router(checks | {"storage": objects.ready}))
-            app.include_router(internal_router(pool, settings.service_token, providers))
-            app.include_router(queue_positions_router(positions, settings.service_token))
-            app.include_router(
-                reconcile_router(pool, settings.service_token, objects, jobs_keep_days=settings.render_jobs_keep_days)
-            )
+            app.include_router(internal_router(pool, token, providers))
+            app.include_router(queue_positions_router(positions, token))
+            jobs_keep_days = settings.render_jobs_keep_days
+            app.include_router(reconcile_router(pool, token, objects, jobs_keep_days=jobs_keep_days))
             if settings.render_callback_url:
                 app.include_router(callbacks_router(provider_factory.callback_listeners(providers)))
             yield

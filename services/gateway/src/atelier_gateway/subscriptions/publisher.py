@@ -86,7 +86,7 @@ class SubscriptionPublisher:
         now = time.monotonic()
         if now < self._is_idle_until:
             return  # no subscriptions: events need no look at the database each
-        due = [one.name for one in await store.list_all(self._pool) if one.paused_at is None]
+        due = [found.name for found in await store.list_all(self._pool) if found.paused_at is None]
         if not due:
             self._is_idle_until = now + POLL_EVERY_S
             return

@@ -71,6 +71,6 @@ class DirectAnswers:
         request = Request(scope, receive, send)
         try:
             response = await (route.answer(request) if id_ is None else route.answer(request, id_))
-        except Problem as problem:
-            response = self._shape_of(scope["path"])(problem)
+        except Problem as error:
+            response = self._shape_of(scope["path"])(error)
         await response(scope, receive, send)

@@ -37,7 +37,8 @@ def _add_reads(routes: APIRouter, container: Container) -> None:
     @routes.get("", responses=openapi.SUBSCRIPTIONS)
     async def list_subscriptions() -> Response:
         """List all subscriptions by name, with what waits for each."""
-        return json_response({"data": [await _view(container, one) for one in await store.list_all(container.pool)]})
+        found = await store.list_all(container.pool)
+        return json_response({"data": [await _view(container, subscription) for subscription in found]})
 
     @routes.get("/{name}", responses=openapi.SUBSCRIPTION)
     async def get_subscription(name: str) -> Response:
