@@ -77,6 +77,7 @@ step "environment as locked" "$uv" sync --quiet --frozen --all-packages
 step "format" .venv/bin/ruff format --check .
 step "lint" .venv/bin/ruff check .
 step "types" .venv/bin/mypy libs services deploy tests-e2e clients/python/src
+step "names, plain words, sizes" .venv/bin/python deploy/checks/names.py
 step "imports run downwards" .venv/bin/lint-imports deploy/checks/imports.toml --no-logo --cache-dir "$envs/import_linter"
 step "message schemas as generated" .venv/bin/python -m atelier_contracts.schemas --check
 step "public events as documented, nothing broken" .venv/bin/python -m atelier_contracts.asyncapi --check
