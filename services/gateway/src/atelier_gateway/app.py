@@ -184,9 +184,8 @@ def _listener(settings: Settings, **how: Any) -> DocumentedFastAPI:
 
 
 def _build_container(settings: Settings, pool: Pool) -> Container:
-    instance = uuid7().hex
+    instance, waiter = uuid7().hex, GenerationWaiter(pool)
     bus, replies, peers = Bus("gateway", settings, pool), ReplyListener(), _peer_client(settings)
-    waiter = GenerationWaiter(pool)
     secrets, objects = SigningSecrets(settings.key_pepper), ObjectStore(settings.storage)
     dispatcher = WebhookDispatcher(bus.unit, secrets, objects, _poster(settings), _rules(settings))
     public_url = settings.public_root

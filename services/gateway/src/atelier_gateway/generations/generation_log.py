@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from atelier_contracts import Owner
+from atelier_gateway.projection.changes import GenerationEnd
 from atelier_gateway.projection.snapshot import Snapshot
-from atelier_gateway.projection.store import GenerationEnd, NewGeneration
+from atelier_gateway.projection.store import NewGeneration
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from atelier_contracts import Channel, Kind, Owner
+from atelier_gateway.projection.changes import GenerationEnd, SavedChanges
 from atelier_gateway.projection.snapshot import TERMINAL, Snapshot
 from atelier_messaging.database import Connection, Pool
 
@@ -167,27 +168,6 @@ async def load_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapsh
 async def load_settled_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
     """The same, as soon as no transaction is changing them any more."""
     return {row["id"]: _snapshot(row) for row in await pool.fetch(_SETTLED, list(ids))}
-
-
-@dataclass(frozen=True, slots=True)
-class GenerationEnd:
-    """A generation that has just ended, for the log: seconds from its POST to its end."""
-
-    id: UUID
-    owner: Owner
-    kind: str
-    surface: str
-    seconds: float
-    request_id: str | None
-    trace_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class SavedChanges:
-    """What a change of snapshots leads to: the generations with webhooks to send, and those that have ended."""
-
-    subscribed: frozenset[UUID] = frozenset()
-    ended: tuple[GenerationEnd, ...] = ()
 
 
 async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> SavedChanges:
