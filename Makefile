@@ -58,8 +58,8 @@ coverage: setup ## lines and branches that the tests without a server run (make 
 	  $(foreach package,$(measured),--cov $(package)) --cov-report= $(filter-out deploy/checks,$(quick_tests)) || status=$$?; \
 	  $(bin)/python deploy/checks/coverage_table.py $(measured); exit $$status
 
-bench: setup ## generations a second beside floors and other builds: REVISION=commit CONTROL=1 QUICK=1
-	@$(bin)/atelier bench $(addprefix --revision ,$(REVISION)) $(if $(CONTROL),--control) $(if $(QUICK),--quick)
+bench: setup ## generations a second beside floors and other builds: REVISION=commit CONTROL=1 QUICK=1 DOCS=1
+	@$(bin)/atelier bench $(addprefix --revision ,$(REVISION)) $(if $(CONTROL),--control) $(if $(QUICK),--quick) $(if $(DOCS),--docs docs/operations)
 	@$(if $(QUICK),,$(bin)/python -m atelier_render.claim_bench)
 	@$(if $(QUICK),,$(bin)/python -m atelier_billing.ledger_bench)
 

@@ -1,17 +1,17 @@
 """``atelier bench``: builds and floors in turn on stacks of their own; medians, ratios, counted costs, proved books."""
 
 import asyncio
-import json
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from atelier_local.api_client.client import AdminClient
-from atelier_local.bench import counters, idle, overload, report
+from atelier_local.bench import counters, idle, overload, page, streams
 from atelier_local.bench.builds import Build, build_of, this_build
 from atelier_local.bench.contenders import (
     CREDITS_EACH,
@@ -24,11 +24,13 @@ from atelier_local.bench.contenders import (
     open_contender,
 )
 from atelier_local.bench.counters import Counts
+from atelier_local.bench.details import measure_details
 from atelier_local.bench.machine import describe_machine
-from atelier_local.bench.peers import open_peers
+from atelier_local.bench.page import Results
+from atelier_local.bench.peers import PeerBooks, open_peers
 from atelier_local.bench.peers_install import Installation, install_peers
 from atelier_local.bench.rounds import run_rounds
-from atelier_local.bench.summary import summarise
+from atelier_local.bench.streams import allow_open_files
 from atelier_local.cli_errors import report_errors
 from atelier_local.launcher.profile import run_dir
 
@@ -37,11 +39,21 @@ LEVELS = "1,8,50,200"
 OVERLOAD_SAMPLES = 40
 COUNTED = {1: 40, 50: 400}
 """Generations of a counted run, by level."""
-SETTINGS = {"ATELIER_TRACE_RATIO": "0.01"}
+SETTINGS = {"ATELIER_TRACE_RATIO": "0.01"} | streams.SETTINGS
 """As in production: one trace in a hundred is recorded."""
 RESULTS = "bench-results"
 QUICK_ROUNDS, QUICK_SCALE, QUICK_LEVELS = 2, 0.25, "1,8,50"
 """Two rounds, one in each order: what runs first on a busy machine is not always the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long, and at which levels."""
+
+    levels: Sequence[int]
+    rounds: int
+    scale: float
+    quick: bool
 
 
 def bench(
@@ -50,6 +62,7 @@ def bench(
     quick: Annotated[bool, typer.Option(help="Two short rounds and few levels, about three minutes.")] = False,
     rounds: Annotated[int, typer.Option(min=1, max=20)] = 3,
     peers: Annotated[bool, typer.Option(help="Run Restate, DBOS and Celery too; not when quick.")] = True,
+    docs: Annotated[Path | None, typer.Option(help="Write page, data and picture there, not to .run.")] = None,
     levels: Annotated[str, typer.Option(help=f"How many are in flight, by commas; {LEVELS} unless quick.")] = "",
     scale: Annotated[float, typer.Option(min=0.05, help="Shortens or lengthens every round.")] = 1.0,
     profile: Annotated[str, typer.Option(help="Which local stack; it is created for this and removed.")] = PROFILE,
@@ -58,7 +71,8 @@ def bench(
     console = Console(highlight=False, soft_wrap=True)
     if quick:
         rounds, scale = QUICK_ROUNDS, QUICK_SCALE
-    levels = levels or (QUICK_LEVELS if quick else LEVELS)
+    text = levels or (QUICK_LEVELS if quick else LEVELS)
+    plan = Plan([int(level) for level in text.split(",")], rounds, scale, quick)
     with report_errors():
         builds = [this_build(profile)]
         if control:
@@ -66,16 +80,28 @@ def bench(
         builds += [build_of(name) for name in revision or ()]
         for line in describe_machine():
             console.print(line)
-        try:
-            for build in builds:
-                start(build, console)
-            installed = _peers(console) if peers and not quick else None
-            asyncio.run(_measure(builds, installed, rounds, list(map(int, levels.split(","))), scale, console))
-            if not quick:
-                _measure_rest(builds[0], console)
-        finally:
-            for build in builds:
-                build.clean()
+        results = _run(builds, plan, console, peers=peers)
+        _show(results, console)
+        folder = docs or run_dir() / RESULTS
+        page.write(results, folder)
+        console.print(f"written to {folder}")
+
+
+def _run(builds: Sequence[Build], plan: Plan, console: Console, *, peers: bool) -> Results:
+    allow_open_files()
+    installed = _peers(console) if peers and not plan.quick else None
+    try:
+        for build in builds:
+            start(build, console)
+        results = asyncio.run(_measure(builds, installed, plan, console))
+        if installed is not None:
+            results.lines += [f"skipped: {name}, {reason}" for name, reason in installed.skipped.items()]
+        if not plan.quick:
+            results.lines += _measure_rest(builds[0])
+        return results
+    finally:
+        for build in builds:
+            build.clean()
 
 
 def start(build: Build, console: Console) -> None:
@@ -95,18 +121,12 @@ def _peers(console: Console) -> Installation:
     return installed
 
 
-async def _measure(
-    builds: Sequence[Build],
-    installed: Installation | None,
-    rounds: int,
-    levels: Sequence[int],
-    scale: float,
-    console: Console,
-) -> None:
+async def _measure(builds: Sequence[Build], installed: Installation | None, plan: Plan, console: Console) -> Results:
     async with AsyncExitStack() as opened:
         ateliers = [await opened.enter_async_context(open_contender(build)) for build in builds]
         floor_url = builds[0].environment()["ATELIER_BILLING_OWNER_DATABASE_URL"]
         contenders: list[Contender] = [*ateliers, FloorContender(floor_url), BatchedFloorContender(floor_url)]
+        books: PeerBooks | None = None
         if installed is not None:
             amqp_url = builds[0].environment()["ATELIER_AMQP_URL"]
             started, books = await opened.enter_async_context(
@@ -114,25 +134,23 @@ async def _measure(
             )
             contenders += started
         samples = await run_rounds(
-            contenders, levels=levels, rounds=rounds, scale=scale, show=lambda sample: console.print(_line(sample))
-        )
+            contenders, levels=plan.levels, rounds=plan.rounds, scale=plan.scale,
+            show=lambda sample: console.print(_line(sample)),
+        )  # fmt: skip
         counted = {
             (atelier.name, level): await count(atelier, level)
-            for level in levels
+            for level in plan.levels
             if level in COUNTED
             for atelier in ateliers
         }
-        figures = summarise(samples)
-        for table in (report.rates_table(figures), report.cpu_table(figures), report.counts_table(counted)):
-            console.print("\n" + "\n".join(table))
-        console.print()
-        for atelier in ateliers:
-            console.print(f"books of {atelier.name} in order: {await atelier.verify()} postings")
-        if installed is not None:
-            console.print(f"books of the peers in order: {await books.verify()} generations")
-    _write(samples, counted)
-    for line in describe_machine():
-        console.print(line)
+        details = None
+        if not plan.quick:
+            details = await measure_details(ateliers, rounds=plan.rounds, scale=plan.scale, show=console.print)
+        lines = [f"books of {each.name} in order: {await each.verify()} postings" for each in ateliers]
+        lines += [] if details is None else details.sentences()
+        if books is not None:
+            lines.append(f"books of the peers in order: {await books.verify()} generations")
+    return Results(describe_machine(), samples, counted, details, lines)
 
 
 async def count(atelier: AtelierContender, level: int) -> Counts:
@@ -141,27 +159,23 @@ async def count(atelier: AtelierContender, level: int) -> Counts:
         return await counting.count_each(lambda: atelier.load(level, COUNTED[level]), COUNTED[level])
 
 
-def _write(samples: Sequence[Sample], counted: dict[tuple[str, int], Counts]) -> None:
-    folder = run_dir() / RESULTS
-    folder.mkdir(exist_ok=True)
-    content = {
-        "machine": describe_machine(),
-        "samples": [asdict(sample) for sample in samples],
-        "counted": [
-            {"contender": name, "in_flight": level, **asdict(counts)} for (name, level), counts in counted.items()
-        ],
-    }
-    (folder / "latest.json").write_text(json.dumps(content, indent=1))
+def _show(results: Results, console: Console) -> None:
+    for table in page.tables(results):
+        console.print("\n" + "\n".join(table))
+    console.print()
+    for line in (*results.lines, *results.machine):
+        console.print(line)
 
 
-def _measure_rest(build: Build, console: Console) -> None:
+def _measure_rest(build: Build) -> list[str]:
+    """Idle, and one owner's overload beside another's requests."""
     known = build.environment()
     resting = idle.measure(known)
-    console.print(f"idle: the four services use {resting.core_percent:.1f} % of a core and {resting.memory_mb:.0f} MB")
-    asyncio.run(_overload(known, console))
+    line = f"idle: the four services use {resting.core_percent:.1f} % of a core and {resting.memory_mb:.0f} MB"
+    return [line, *asyncio.run(_overload(known))]
 
 
-async def _overload(known: dict[str, str], console: Console) -> None:
+async def _overload(known: dict[str, str]) -> Sequence[str]:
     """What one owner's overload costs another."""
     url = known["ATELIER_URL"]
     async with AdminClient(known["ATELIER_OPERATIONS_URL"], known["ATELIER_ADMIN_TOKEN"]) as admin:
@@ -173,8 +187,7 @@ async def _overload(known: dict[str, str], console: Console) -> None:
     pictures = await overload.measure_beside_large_pictures(url, poor.api_key, key, samples=OVERLOAD_SAMPLES)
     logins = await overload.measure_beside_wrong_logins(url, key, samples=OVERLOAD_SAMPLES * 5)
     memory = await overload.measure_large_bodies(url, token, int(known["ATELIER_GATEWAY_PID"]))
-    for line in overload.lines(pictures, logins, memory):
-        console.print(line)
+    return overload.lines(pictures, logins, memory)
 
 
 def _line(sample: Sample) -> str:
