@@ -1,7 +1,6 @@
 """The session's promises on real Postgres: tombstones, clocks that survive, and the story it keeps."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,22 +16,20 @@ from atelier_contracts import (
     CreditRefunded,
     GenerationDeleted,
     InputRef,
-    Message,
     Owner,
     RenderSpec,
     RenderStarted,
     Work,
-    wrap,
 )
-from atelier_messaging import Delivery, Poison, UnitOfWork, is_outage
+from atelier_messaging import Poison, UnitOfWork, is_outage
 from atelier_messaging.database import Connection
-from atelier_messaging.writes import WriteConflict
 from atelier_session import store
 from atelier_session.handlers import Handlers
 from atelier_session.internal_api import internal_router
 from atelier_session.settings import Settings
 
 from .messages import OWNER, build_completion, build_deduction, build_request
+from .steps import handle, state, withdraw
 
 pytestmark = pytest.mark.stack
 
@@ -42,35 +39,6 @@ def handlers() -> Handlers:
     """With clocks that fire at once."""
     settings: Any = Settings.model_construct(session_stop_grace_s=0.0, session_resend_s=0.0)
     return Handlers(settings)
-
-
-async def handle(unit: UnitOfWork, handlers: Handlers, messages: Sequence[Message]) -> list[str]:
-    """One batch, as the consumer handles it; answers the names of what was sent."""
-    deliveries = [Delivery(wrap(message, source="test")) for message in messages]
-    try:
-        return await _handle_once(unit, handlers, deliveries, late_claim=True)
-    except Exception as error:
-        if is_outage(error) and not isinstance(error, WriteConflict):
-            raise
-    return await _handle_once(unit, handlers, deliveries, late_claim=False)
-
-
-async def _handle_once(
-    unit: UnitOfWork, handlers: Handlers, deliveries: Sequence[Delivery], *, late_claim: bool
-) -> list[str]:
-    async with unit.once("session.saga", deliveries, dispatch=False, late_claim=late_claim) as tx:
-        await handlers.handle_saga(tx)
-    return [envelope.message.name for envelope in tx.emitted]
-
-
-async def state(unit: UnitOfWork, generation: UUID) -> str | None:
-    found: str | None = await unit.pool.fetchval("SELECT state FROM sagas WHERE generation_id = $1", generation)
-    return found
-
-
-async def withdraw(unit: UnitOfWork, generation: UUID) -> str:
-    async with unit.once() as tx:
-        return await store.withdraw(tx.connection, generation)
 
 
 async def test_a_store_and_a_shopper_have_tables_of_their_own(unit: UnitOfWork, handlers: Handlers) -> None:

@@ -17,7 +17,7 @@ from atelier_session.replay import replay_states
 from atelier_session.settings import Settings
 
 from .messages import build_completion, build_deduction, build_request
-from .test_handlers import handle, state
+from .steps import handle, state
 
 pytestmark = pytest.mark.stack
 
