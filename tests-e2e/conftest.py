@@ -10,6 +10,7 @@ import pytest
 from atelier_local.api_client.client import AdminClient, Client
 from atelier_local.launcher.stack import Stack
 from atelier_provider_simulator.control import Control, run_simulator
+from chaos import reconciliation
 from whole_system import packages
 from whole_system.engines import containers, docker_answers
 from whole_system.world import World
@@ -25,6 +26,7 @@ SETTINGS = {
     "ATELIER_FAILED_LOGINS_PER_MINUTE": "100000",
     "ATELIER_RENDER_ANSWER_S_MAX": "10",
     "ATELIER_CONTENT_BANNED_WORDS": "unspeakable",
+    **reconciliation.SETTINGS,
 }
 
 

@@ -170,6 +170,12 @@ DRIFTS: dict[str, tuple[str, str, tuple[Tamper, ...], str]] = {
         (in_database("render", "UPDATE jobs SET delivered = 1 WHERE generation_id = $1"),),
         "recent",
     ),
+    "projection differs": (
+        "projection_differs",
+        "succeed",
+        (in_database("gateway", "UPDATE generations SET state = 'failed' WHERE id = $1"),),
+        "recent",
+    ),
     "job left open": (
         "job_left_open",
         "fail",

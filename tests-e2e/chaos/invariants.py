@@ -18,6 +18,7 @@ from chaos.evidence import Evidence
 from chaos.findings import Findings
 from chaos.load import Load, id_of
 from chaos.message_recorder import MessageRecorder
+from chaos.reconciliation import reconcile
 from chaos.site import Site
 from chaos.workload import ClientRequest
 from whole_system.world import World
@@ -73,6 +74,7 @@ async def examine(
     )
     answered = sum(len(request.replies) for request in requests)
     findings.add("no surprise", f"{answered} answers, none of them a 500", _surprises(requests))
+    findings.add(*await reconcile(world, known.sagas.keys() | known.projected.keys() | known.holds.keys()))
     await _add_timelines(findings, world, known)
 
 

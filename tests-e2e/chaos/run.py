@@ -15,7 +15,7 @@ import httpx
 from atelier_billing.verification import verify
 from atelier_local.errors import StackError
 from atelier_messaging.link import Link
-from chaos import faults
+from chaos import faults, reconciliation
 from chaos.findings import Findings
 from chaos.invariants import examine
 from chaos.load import Load, id_of, open_accounts
@@ -38,6 +38,7 @@ SETTINGS = {
     "ATELIER_RENDER_SWEEP_GRACE_S": "60",
     "RATE_LIMIT_ENABLED": "false",
     "ATELIER_FAILED_LOGINS_PER_MINUTE": "100000",
+    **reconciliation.SETTINGS,
 }
 """Short patience, so that what waits for a clock ends within a run."""
 

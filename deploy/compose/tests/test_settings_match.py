@@ -34,6 +34,7 @@ FIXED = {
     "ATELIER_SESSION_URL": "another container",
     "ATELIER_BILLING_URL": "another container",
     "ATELIER_RENDER_URL": "another container",
+    "ATELIER_OPERATIONS_URL": "another container",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "another container; session and billing reach no collector outside",
     "ATELIER_DEV_ISSUER_KEY_FILE": "where a secret is mounted",
     "ATELIER_SIGNING_KEYS_FILE": "where a secret is mounted",

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from atelier_session.reconcile.feeds import join
-from atelier_session.reconcile.records import HoldRecord, JobRecord, Records, SagaRecord
+from atelier_session.reconcile.records import HoldRecord, JobRecord, ProjectionRecord, Records, SagaRecord
 from atelier_session.reconcile.rules import Clock, DriftKind, find_drift
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -115,6 +115,30 @@ def test_usage_at_a_provider_that_belongs_to_no_job_is_found() -> None:
     job = JobRecord(ID, None, LONG_AGO, submissions=1)
 
     assert DriftKind.USAGE_WITHOUT_JOB.value in kinds(SAGA, HOLD, job)
+
+
+@pytest.mark.parametrize(
+    ("saga", "shown", "captured", "differs"),
+    [
+        (SAGA, "succeeded", 4, False),
+        (SAGA, "failed", 0, True),
+        (SAGA, "succeeded", 5, True),
+        (SAGA, "rendering", 0, True),
+        (replace(SAGA, changed_at=NOW - timedelta(minutes=2)), "rendering", 0, False),
+        (in_state("rendering"), "queued", 0, False),
+        (in_state("cancelled"), "cancelled", 0, False),
+    ],
+    ids=["same", "another end", "another charge", "no end", "no end yet", "at work", "cancelled"],
+)
+def test_what_an_owner_is_shown_is_compared_with_the_saga(
+    saga: SagaRecord, shown: str, captured: int, differs: bool
+) -> None:
+    hold = HOLD if saga.state == "succeeded" else OPEN if saga.state == "rendering" else REFUNDED
+    records = Records(saga, hold, JOB, ProjectionRecord(ID, shown, LONG_AGO, captured))
+
+    found = [drift.kind.value for drift in find_drift(records, CLOCK)]
+
+    assert found == (["projection_differs"] if differs else [])
 
 
 @pytest.mark.parametrize("which", ["saga", "hold", "job"])

@@ -45,6 +45,7 @@ from atelier_gateway.projection.waiter import POLL_EVERY_S, GenerationWaiter
 from atelier_gateway.rate_limits import hourly_quota, postgres_windows
 from atelier_gateway.rate_limits.backends import open_windows
 from atelier_gateway.rate_limits.limiter import RateLimiter
+from atelier_gateway.reconcile_feed import reconcile_router
 from atelier_gateway.settings import Settings
 from atelier_gateway.subscriptions.publisher import SubscriptionPublisher
 from atelier_gateway.surfaces import DIRECT, LARGER_BODIES, OPERATIONS, PUBLIC, shape_of, surface_of
@@ -105,6 +106,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
         }
         app.include_router(health_router(checks, name_parts=False))
         operations.include_router(operations_router(checks))
+        operations.include_router(reconcile_router(pool, settings.service_token))
         add_surfaces(public, operations, container)
         yield
         await _close(container)

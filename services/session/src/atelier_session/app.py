@@ -50,7 +50,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         bus.run_in_background(periodic.run_every("saga timers", settings.session_timer_every_s, timers), "saga timers")
         observe = partial(observe_oldest, pool)
         bus.run_in_background(periodic.run_every("oldest saga", OLDEST_EVERY_S, observe), "oldest saga")
-        feeds = Feeds(settings.billing_url, settings.render_url, settings.service_token)
+        feeds = Feeds(settings.billing_url, settings.render_url, settings.operations_url, settings.service_token)
         reconciler = Reconciler(bus.unit, feeds, _schedule(settings))
         bus.run_in_background(
             periodic.run_every("reconciliation", RECONCILE_EVERY_S, reconciler.work), "reconciliation"

@@ -25,6 +25,8 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Seconds between looks at the timers in the database."""
     render_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8083")
     """Render's internal HTTP API, read by reconciliation."""
+    operations_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8090")
+    """The gateway's operations listener, read by reconciliation."""
     reconcile_every_s: float = Field(default=30.0, ge=0)
     """Seconds between comparisons of the latest generations' records in all services; 0: never by itself."""
     reconcile_recent_s: float = Field(default=3_600.0, gt=0)

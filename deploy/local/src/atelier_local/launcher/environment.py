@@ -129,6 +129,7 @@ def service_environment(service: str, profile: Profile, plan: Plan, parts: Colle
     if service == "session":
         values["ATELIER_BILLING_URL"] = http_url(profile, "billing")
         values["ATELIER_RENDER_URL"] = http_url(profile, "render")
+        values["ATELIER_OPERATIONS_URL"] = http_url(profile, "operations")
     if service == "gateway":
         # Who develops receives webhooks on the same machine.
         values = {"ATELIER_WEBHOOK_LOOPBACK": "on"} | values | _gateway(profile)

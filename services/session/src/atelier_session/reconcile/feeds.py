@@ -11,7 +11,17 @@ from pydantic import AnyHttpUrl, SecretStr
 
 from atelier_messaging import Transient
 from atelier_messaging.database import Connection
-from atelier_session.reconcile.records import HOLDS, JOBS, HoldRecord, JobRecord, Page, Records, SagaRecord
+from atelier_session.reconcile.records import (
+    HOLDS,
+    JOBS,
+    PROJECTIONS,
+    HoldRecord,
+    JobRecord,
+    Page,
+    ProjectionRecord,
+    Records,
+    SagaRecord,
+)
 
 ANSWER_S_MAX = 60.0
 """A page of render's feed may read many objects."""
@@ -24,7 +34,7 @@ SELECT a.generation_id, a.verdict, COALESCE(s.updated_at, a.created_at) AS chang
 FROM (SELECT * FROM admissions WHERE generation_id > $1 ORDER BY generation_id LIMIT $2) a
 LEFT JOIN sagas s USING (generation_id) ORDER BY a.generation_id
 """
-AnyRecord = SagaRecord | HoldRecord | JobRecord
+AnyRecord = SagaRecord | HoldRecord | JobRecord | ProjectionRecord
 
 
 class FeedUnavailable(Transient):
@@ -32,10 +42,14 @@ class FeedUnavailable(Transient):
 
 
 class Feeds:
-    """The records of billing and render, over their internal APIs."""
+    """The records of billing, render and the gateway, over their internal APIs."""
 
-    def __init__(self, billing_url: AnyHttpUrl, render_url: AnyHttpUrl, token: SecretStr) -> None:
-        self._billing, self._render = str(billing_url).rstrip("/"), str(render_url).rstrip("/")
+    def __init__(
+        self, billing_url: AnyHttpUrl, render_url: AnyHttpUrl, operations_url: AnyHttpUrl, token: SecretStr
+    ) -> None:
+        self._billing, self._render, self._gateway = (
+            str(url).rstrip("/") for url in (billing_url, render_url, operations_url)
+        )
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token.get_secret_value()}"}, timeout=ANSWER_S_MAX, trust_env=False
         )
@@ -49,10 +63,11 @@ class Feeds:
     async def read_page(self, connection: Connection, after: UUID, *, rows: int, objects: Objects) -> Page:
         """The records of the generations past ``after``, ``rows`` of each service at most. Raises FeedUnavailable."""
         query: dict[str, str | int] = {"after": str(after), "limit": rows}
-        sagas, holds, jobs = await asyncio.gather(
+        sagas, holds, jobs, projections = await asyncio.gather(
             connection.fetch(_SAGAS, after, rows),
             self._get(self._billing, "/internal/reconcile/holds", query),
             self._get(self._render, "/internal/reconcile/jobs", {**query, "objects": objects}),
+            self._get(self._gateway, "/internal/reconcile/projections", query),
         )
         kept = jobs.get("jobs_keep_days")
         self.jobs_kept = timedelta(days=kept) if kept else None
@@ -62,6 +77,7 @@ class Feeds:
             [SagaRecord(**dict(row)) for row in sagas],
             HOLDS.validate_python(holds["holds"]),
             JOBS.validate_python(jobs["jobs"]),
+            PROJECTIONS.validate_python(projections["projections"]),
         )
 
     async def read_violations(self) -> list[str]:
@@ -80,16 +96,23 @@ class Feeds:
 
 
 def join(
-    after: UUID, rows: int, sagas: Sequence[SagaRecord], holds: Sequence[HoldRecord], jobs: Sequence[JobRecord]
+    after: UUID,
+    rows: int,
+    sagas: Sequence[SagaRecord],
+    holds: Sequence[HoldRecord],
+    jobs: Sequence[JobRecord],
+    projections: Sequence[ProjectionRecord] = (),
 ) -> Page:
-    """One page of all three: up to the id that each of them has reached."""
-    feeds: list[Sequence[AnyRecord]] = [sagas, holds, jobs]
+    """One page of all feeds: up to the id that each of them has reached."""
+    feeds: list[Sequence[AnyRecord]] = [sagas, holds, jobs, projections]
     full = [feed[-1].generation_id for feed in feeds if len(feed) >= rows]
     page = Page(after, min(full, default=None))
     by_saga = {record.generation_id: record for record in sagas}
     by_hold = {record.generation_id: record for record in holds}
     by_job = {record.generation_id: record for record in jobs}
-    for id_ in sorted(by_saga.keys() | by_hold.keys() | by_job.keys()):
+    by_projection = {record.generation_id: record for record in projections}
+    for id_ in sorted(by_saga.keys() | by_hold.keys() | by_job.keys() | by_projection.keys()):
         if page.bound is None or id_ <= page.bound:
-            page.records[id_] = Records(by_saga.get(id_), by_hold.get(id_), by_job.get(id_))
+            records = by_saga.get(id_), by_hold.get(id_), by_job.get(id_), by_projection.get(id_)
+            page.records[id_] = Records(*records)
     return page

@@ -72,17 +72,30 @@ class JobRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectionRecord:
+    """The gateway's record: what its owner is shown. ``captured`` in credits."""
+
+    generation_id: UUID
+    state: str
+    changed_at: datetime
+    captured: int
+
+
+@dataclass(frozen=True, slots=True)
 class Records:
     """All that is known of one generation."""
 
     saga: SagaRecord | None = None
     hold: HoldRecord | None = None
     job: JobRecord | None = None
+    projection: ProjectionRecord | None = None
 
     @property
     def changed_at(self) -> datetime:
         """The latest change of any of them."""
-        return max(record.changed_at for record in (self.saga, self.hold, self.job) if record is not None)
+        return max(
+            record.changed_at for record in (self.saga, self.hold, self.job, self.projection) if record is not None
+        )
 
 
 @dataclass(slots=True)
@@ -96,3 +109,4 @@ class Page:
 
 HOLDS = TypeAdapter(list[HoldRecord])
 JOBS = TypeAdapter(list[JobRecord])
+PROJECTIONS = TypeAdapter(list[ProjectionRecord])

@@ -11,6 +11,7 @@ from atelier_session.generation import Generation, State
 from atelier_session.reconcile import store
 from atelier_session.reconcile.rules import DriftKind
 from atelier_session.reconcile.store import Finding
+from atelier_session.saga import end_of
 
 REPAIRS_MAX = 100
 """Findings in one transaction."""
@@ -22,6 +23,7 @@ REPAIRABLE = (
     DriftKind.JOB_WITHOUT_SAGA,
     DriftKind.CHARGE_WITHOUT_SAGA,
     DriftKind.CAPTURED_WITHOUT_ARTEFACT,
+    DriftKind.PROJECTION_DIFFERS,
 )
 
 
@@ -42,7 +44,9 @@ async def _repair_some(unit: UnitOfWork) -> list[str]:
 
 
 async def _repair(tx: Transaction, finding: Finding, generation: Generation | None) -> str:
-    message = command_for(finding, generation)
+    message = message_for(finding, generation)
+    if message is None:
+        return f"{finding.kind} {finding.subject}: nothing can be sent; a person must look"
     if generation is None:
         # Else the answer to the command finds no saga, and is a dead letter.
         await store.entomb(tx.connection, finding.subject)
@@ -52,10 +56,13 @@ async def _repair(tx: Transaction, finding: Finding, generation: Generation | No
     return f"{finding.kind} {finding.subject}: sent {repair}"
 
 
-def command_for(finding: Finding, generation: Generation | None) -> Message:
-    """The command that repairs a finding of a kind in ``REPAIRABLE``. ``generation`` is None where there is no saga."""
+def message_for(finding: Finding, generation: Generation | None) -> Message | None:
+    """The command or event that repairs a finding of a kind in ``REPAIRABLE``. ``generation`` is None where there is no
+    saga; None where its end cannot be told again."""
     id_ = finding.subject
     match DriftKind(finding.kind):
+        case DriftKind.PROJECTION_DIFFERS:
+            return end_of(generation) if generation is not None else None
         case DriftKind.JOB_LEFT_OPEN | DriftKind.JOB_WITHOUT_SAGA:
             return CancelRender(generation_id=id_)
         case DriftKind.CHARGE_WITHOUT_SAGA | DriftKind.CAPTURED_WITHOUT_ARTEFACT:

@@ -10,12 +10,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from atelier_session.generation import State
-from atelier_session.reconcile.records import HoldRecord, JobRecord, Records, SagaRecord
+from atelier_session.reconcile.records import HoldRecord, JobRecord, ProjectionRecord, Records, SagaRecord
 
 JOB_OVERDUE = timedelta(minutes=10)
 """How long past its deadline a job may be open."""
 SAGA_OVERDUE = timedelta(hours=1)
 """How long past its deadline a saga may be open: commands are sent again with pauses of up to half an hour."""
+
+PROJECTION_OVERDUE = timedelta(minutes=5)
+"""How long after its end a generation may be shown as open: the event travels, and the gateway asks when it is lost."""
 
 
 class DriftKind(StrEnum):
@@ -34,6 +37,7 @@ class DriftKind(StrEnum):
     CAPTURED_WITHOUT_ARTEFACT = "captured_without_artefact"
     ARTEFACT_MISSING = "artefact_missing"
     ARTEFACT_ALTERED = "artefact_altered"
+    PROJECTION_DIFFERS = "projection_differs"
     USAGE_WITHOUT_JOB = "usage_without_job"
     POSTING_ALTERED = "posting_altered"
     POSTING_DELETED = "posting_deleted"
@@ -86,6 +90,7 @@ def find_drift(records: Records, clock: Clock) -> list[Drift]:
         found += _check_without_saga(saga, hold, job)
     else:
         found += _check_hold(saga, State(saga.state), hold, clock)
+        found += _check_projection(saga, State(saga.state), records.projection, clock)
         if not _is_returned(hold):
             found += _check_job(saga, State(saga.state), job, clock)
     if job is not None and not _is_returned(hold):
@@ -171,6 +176,17 @@ def _check_objects(job: JobRecord) -> Iterator[Drift]:
         yield Drift(K.ARTEFACT_MISSING, f"the store does not have {', '.join(job.missing)}")
     if job.altered:
         yield Drift(K.ARTEFACT_ALTERED, f"not as on record: {', '.join(job.altered)}")
+
+
+def _check_projection(saga: SagaRecord, state: State, shown: ProjectionRecord | None, clock: Clock) -> Iterator[Drift]:
+    if shown is None or state not in ENDED:
+        return
+    if shown.state not in ENDED:
+        if clock.now > saga.changed_at + PROJECTION_OVERDUE:
+            yield Drift(K.PROJECTION_DIFFERS, f"it is {state}, and its owner is shown {shown.state}")
+    elif shown.state != state or (state is State.SUCCEEDED and saga.captured not in (shown.captured, None)):
+        says = f"it is {state}, {saga.captured or 0} credits charged"
+        yield Drift(K.PROJECTION_DIFFERS, f"{says}; its owner is shown {shown.state}, {shown.captured} credits")
 
 
 def _is_overdue(job: JobRecord, clock: Clock) -> bool:
