@@ -106,7 +106,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
         }
         app.include_router(health_router(checks, name_parts=False))
         operations.include_router(operations_router(checks))
-        operations.include_router(reconcile_router(pool, settings.service_token))
+        operations.include_router(reconcile_router(container.pool, settings.service_token))
         add_surfaces(public, operations, container)
         yield
         await _close(container)
