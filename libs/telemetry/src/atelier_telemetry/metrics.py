@@ -51,6 +51,9 @@ RECONCILE_FINDINGS = Gauge(
 CREDITS_MOVED = Counter("atelier_credits_moved_total", "Credits posted, by kind of posting", ["kind"])
 """kind: grant, reserve, capture, refund, expire, return, take_back."""
 DECLINED = Counter("atelier_credit_declined_total", "Reservations declined", ["reason"])
+LOG_CONTRADICTED = Gauge(
+    "atelier_log_contradicted", "1 while the log does not continue the checkpoint that is kept outside the database"
+)
 
 # Renders
 RENDERS = Counter("atelier_renders_total", "Render attempts ended, by provider and outcome", ["provider", "outcome"])

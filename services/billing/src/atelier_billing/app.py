@@ -11,7 +11,8 @@ from atelier_billing.correction_handlers import handle_corrections
 from atelier_billing.internal_api import internal_router
 from atelier_billing.proof.internal_api import proof_router
 from atelier_billing.proof.issuer import ReceiptIssuer
-from atelier_billing.proof.signing_keys import read_keys
+from atelier_billing.proof.sequencer import LogSequencer
+from atelier_billing.proof.signing_keys import SigningKeys, read_keys
 from atelier_billing.reconcile_feed import reconcile_router
 from atelier_billing.settings import Settings
 from atelier_billing.verification import advance_checkpoint
@@ -42,7 +43,8 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         bus.consume(BILLING_CORRECTIONS, handle_corrections)
         await bus.start()
         issuer = ReceiptIssuer(pool, keys, settings.log_origin)
-        _start_background_tasks(settings, bus, pool, issuer)
+        sequencer = _build_sequencer(settings, pool, issuer, keys)
+        _start_background_tasks(settings, bus, pool, sequencer)
         checks: dict[str, Check] = {
             PROCESS: shutdown.has_not_begun,
             "broker": bus.ready,
@@ -51,7 +53,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         app.include_router(operations_router(checks))
         app.include_router(internal_router(pool, settings.service_token))
         app.include_router(reconcile_router(pool, settings.service_token))
-        app.include_router(proof_router(issuer, keys, settings.service_token))
+        app.include_router(proof_router(pool, issuer, keys, sequencer, settings.service_token))
         yield
         await bus.stop()
         await pool.close()
@@ -67,12 +69,25 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     )
 
 
-def _start_background_tasks(settings: Settings, bus: Bus, pool: database.Pool, issuer: ReceiptIssuer) -> None:
+def _build_sequencer(
+    settings: Settings, pool: database.Pool, issuer: ReceiptIssuer, keys: SigningKeys
+) -> LogSequencer:
+    return LogSequencer(
+        pool,
+        issuer,
+        keys,
+        settings.log_origin,
+        checkpoint_file=settings.log_checkpoint_file,
+        checkpoint_every_s=settings.log_checkpoint_every_s,
+    )
+
+
+def _start_background_tasks(settings: Settings, bus: Bus, pool: database.Pool, sequencer: LogSequencer) -> None:
     periodic_tasks: tuple[tuple[str, float, Callable[[], Awaitable[object]]], ...] = (
         ("grant expiry", settings.billing_expire_every_s, partial(handlers.expire_grants, bus.unit)),
         ("checkpoint", settings.billing_checkpoint_every_s, partial(advance_checkpoint, bus.unit)),
         ("full proof", PROOF_EVERY_S, partial(full_proof.continue_proof, pool)),
-        ("receipts", settings.billing_issue_every_s, issuer.issue_due),
+        ("log", settings.billing_issue_every_s, sequencer.run_once),
     )
     for name, every_s, act in periodic_tasks:
         bus.run_in_background(periodic.run_every(name, every_s, act), name)

@@ -125,6 +125,8 @@ def service_environment(service: str, profile: Profile, plan: Plan, parts: Colle
         values = {"ATELIER_PROVENANCE_FILE": str(profile.provenance_file)} | values
     if service == "billing":
         values["ATELIER_SIGNING_KEYS_FILE"] = str(profile.signing_keys_file)
+        values["ATELIER_LOG_CHECKPOINT_FILE"] = str(profile.home / "checkpoint.txt")
+        values["ATELIER_LOG_CHECKPOINT_EVERY_S"] = "2"
         values["ATELIER_LOG_ORIGIN"] = f"localhost/atelier/{profile.name}"
     if service == "session":
         values["ATELIER_BILLING_URL"] = http_url(profile, "billing")

@@ -1,19 +1,34 @@
-"""Billing's internal HTTP API of proofs: the published keys and the receipts."""
+"""Billing's internal HTTP API of proofs: the published keys, the receipts, the log."""
 
+import base64
 import json
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
+from atelier_billing.proof import log_proofs
+from atelier_billing.proof.checkpoints import BadCheckpoint, open_checkpoint
 from atelier_billing.proof.issuer import ReceiptIssuer
+from atelier_billing.proof.log_proofs import NotInTree
+from atelier_billing.proof.log_verification import verify_log
 from atelier_billing.proof.receipt_store import SignedReceipt
+from atelier_billing.proof.sequencer import LogSequencer
 from atelier_billing.proof.signing_keys import SigningKeys, encode
+from atelier_messaging.database import Pool
 from atelier_telemetry.operations import require_token
 
 
-def proof_router(issuer: ReceiptIssuer, keys: SigningKeys, token: SecretStr) -> APIRouter:
+class LogToVerify(BaseModel):
+    """The checkpoint that was kept outside; None: the one in the configured file, if there is one."""
+
+    checkpoint: str | None = None
+
+
+def proof_router(
+    pool: Pool, issuer: ReceiptIssuer, keys: SigningKeys, sequencer: LogSequencer, token: SecretStr
+) -> APIRouter:
     """Routes under ``/internal``, for holders of the service token."""
     router = APIRouter(prefix="/internal", dependencies=require_token(token), include_in_schema=False)
 
@@ -28,7 +43,52 @@ def proof_router(issuer: ReceiptIssuer, keys: SigningKeys, token: SecretStr) -> 
             raise HTTPException(404, "billing has no receipt for this generation")
         return signed_json(found)
 
+    @router.get("/log/checkpoint")
+    async def checkpoint() -> dict[str, str]:
+        note = await log_proofs.latest_checkpoint(pool)
+        if note is None:
+            raise HTTPException(404, "the log has no checkpoint yet")
+        return {"checkpoint": note}
+
+    @router.get("/log/inclusion/{entry_id}")
+    async def inclusion(entry_id: UUID) -> dict[str, Any]:
+        try:
+            return await log_proofs.prove_inclusion(pool, entry_id)
+        except NotInTree as error:
+            raise HTTPException(404, str(error)) from error
+
+    @router.get("/log/consistency")
+    async def consistency(old: int, new: int | None = None) -> dict[str, Any]:
+        try:
+            return await log_proofs.prove_consistency(pool, old, new)
+        except NotInTree as error:
+            raise HTTPException(404, str(error)) from error
+
+    @router.post("/log/verify")
+    async def log_verify(given: LogToVerify) -> dict[str, Any]:
+        return await _verify(pool, keys, sequencer, given.checkpoint)
+
     return router
+
+
+async def _verify(pool: Pool, keys: SigningKeys, sequencer: LogSequencer, given: str | None) -> dict[str, Any]:
+    note = sequencer.read_outside() if given is None else given
+    outside, violations = None, []
+    if note is not None:
+        try:
+            outside = open_checkpoint(note, sequencer.origin, keys.public)
+        except BadCheckpoint as error:
+            violations.append(f"the checkpoint outside: {error}")
+    async with pool.acquire() as connection:
+        result = await verify_log(connection, keys.public, outside)
+    violations += result.violations
+    return {
+        "ok": not violations,
+        "size": result.size,
+        "root": base64.b64encode(result.root).decode(),
+        "compared_size": outside.size if outside else None,
+        "violations": violations,
+    }
 
 
 def signed_json(receipt: SignedReceipt) -> dict[str, Any]:

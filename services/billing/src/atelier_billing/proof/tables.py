@@ -1,9 +1,20 @@
-"""The tables of receipts. What was issued is never changed or removed."""
+"""The tables of receipts and of the log. What was issued or entered is never changed or removed."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Integer, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 _NOW = text("now()")
@@ -32,3 +43,48 @@ class ReceiptRow(SQLModel, table=True):
     key_id: str = Field(sa_column=Column(Text, nullable=False))
     signature: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     issued_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
+
+
+class UnloggedEntryRow(SQLModel, table=True):
+    """A posting or a receipt that is not in the log yet. Triggers write it in the transaction of the row."""
+
+    __tablename__ = "unlogged_entries"
+    __table_args__ = (CheckConstraint("kind IN ('posting', 'receipt')", name="unlogged_entries_kind"),)
+
+    entry_id: UUID = Field(primary_key=True)
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+
+
+class LogEntryRow(SQLModel, table=True):
+    """A leaf of the log: the hash of the canonical bytes of a posting or a receipt. Append-only."""
+
+    __tablename__ = "log_entries"
+    __table_args__ = (
+        CheckConstraint("kind IN ('posting', 'receipt')", name="log_entries_kind"),
+        UniqueConstraint("entry_id", name="log_entries_entry"),
+    )
+
+    position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    kind: str = Field(sa_column=Column(Text, nullable=False))
+    entry_id: UUID = Field()
+    leaf_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class LogSubtreeRow(SQLModel, table=True):
+    """The hash of a complete subtree of the log, at every eighth level."""
+
+    __tablename__ = "log_subtrees"
+
+    level: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
+    position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class LogCheckpointRow(SQLModel, table=True):
+    """A signed checkpoint as it was published."""
+
+    __tablename__ = "log_checkpoints"
+
+    size: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    note: str = Field(sa_column=Column(Text, nullable=False))
+    signed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
