@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from whole_system.waits import NotYet, eventually
 from whole_system.world import World
 
 SCRIPT = Path(__file__).parents[1] / "docs/verify/verify_receipt.py"
@@ -77,3 +78,34 @@ async def test_a_failures_receipt_verifies_and_says_that_it_was_free(
     assert status == 0, output
     assert (signed["outcome"], signed["code"], signed["outputs"]) == ("failed", "provider_failed", [])
     assert f"{PRICE} credits reserved = 0 charged + {PRICE} refunded" in output
+
+
+async def test_a_receipt_stands_in_the_log_that_an_operator_verifies_with_a_checkpoint_of_before(
+    world: World, shopper: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    ended = await run_to_end(shopper, "succeed")
+    signed = await save_receipt(world, shopper, ended["id"], tmp_path)
+    proof = await eventually(lambda: find_proof(world, signed["id"]))
+    (tmp_path / "proof.json").write_text(json.dumps(proof))
+    (tmp_path / "checkpoint.txt").write_text(proof["checkpoint"])
+    await run_to_end(shopper, "fail")
+
+    status, output = verify(tmp_path, "--proof", "proof.json", "--checkpoint", "checkpoint.txt")
+    verified = await world.admin.ask(
+        "verify the log", "POST", "/v1/admin/log/verify", {"checkpoint": proof["checkpoint"]}
+    )
+    other = proof["checkpoint"].replace(f"\n{proof['tree_size']}\n", f"\n{proof['tree_size'] - 1}\n")
+    doubted = await world.admin.ask("verify the log", "POST", "/v1/admin/log/verify", {"checkpoint": other})
+
+    assert (status, f"entry {proof['leaf_index']} of the {proof['tree_size']} in the log" in output) == (0, True), (
+        output
+    )
+    assert (verified["ok"], verified["compared_size"]) == (True, proof["tree_size"]), verified
+    assert doubted["violations"] == ["the checkpoint outside: it is not signed by a published key"]
+
+
+async def find_proof(world: World, receipt: str) -> dict[str, Any] | NotYet:
+    async with httpx.AsyncClient(base_url=world.url, trust_env=False) as stranger:
+        answer = await stranger.get(f"/v1/log/entries/{receipt}/inclusion")
+        assert answer.status_code in (200, 404), answer.text
+        return NotYet(answer.text) if answer.status_code == 404 else dict(answer.json())

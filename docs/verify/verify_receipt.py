@@ -6,7 +6,7 @@
 
 receipt.json: what GET /v1/generations/{id}/receipt answers, or only its member "signed"; in a .jsonl file, one a line.
 jwks.json: what GET /.well-known/jwks.json answers; keep a copy of your own, it is what you trust.
-proof.json, checkpoint.txt: from GET /v1/log/receipts/{id}/inclusion and GET /v1/log/checkpoint.
+proof.json, checkpoint.txt: from GET /v1/log/entries/{receipt id}/inclusion and GET /v1/log/checkpoint.
 Exit status: 0 all are genuine, 1 at least one is not, 2 something cannot be read.
 """
 

@@ -1,4 +1,4 @@
-"""The log's promises, on real Postgres: all is entered that is posted or issued, and what a superuser changes is found."""
+"""The log's promises, on real Postgres: all that is posted or issued is entered, a change by a superuser is found."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable

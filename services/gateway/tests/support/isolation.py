@@ -19,6 +19,7 @@ IMAGE = {"kind": "image", "prompt": "a cat", "size": "256x256"}
 NO_TENANTS: Mapping[str, str] = {
     "/v1/admin/": "the operator's: one token, all tenants",
     "/problems/": "pages about errors, the same for everybody",
+    "/v1/log/": "proofs for anyone, made of hashes",
     "/v1/models/": "the catalogue, the same for everybody",
 }
 """Paths whose ids have no owner, and why."""

@@ -131,6 +131,9 @@ def test_the_document_has_servers_and_its_operations_the_credentials_they_take()
     assert [key for key, schemes in security.items() if not schemes] == [
         ("get", "/problems/{code}"),
         ("get", "/.well-known/jwks.json"),
+        ("get", "/v1/log/checkpoint"),
+        ("get", "/v1/log/entries/{id}/inclusion"),
+        ("get", "/v1/log/consistency"),
         ("get", "/api/generate"),
     ]
 

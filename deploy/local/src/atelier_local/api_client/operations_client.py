@@ -82,6 +82,11 @@ class OperationsClient(AdminClient):
         """Sends the repairs of the open findings; a sentence for each."""
         return list((await self.ask("repair the findings", "POST", f"{RECONCILE}/repairs"))["sent"])
 
+    async def verify_log(self, checkpoint: str | None) -> Row:
+        """Has billing recompute its log and compare it with this checkpoint, or with the one it keeps in a file."""
+        body = {"checkpoint": checkpoint} if checkpoint else {}
+        return dict(await self.ask("verify the log", "POST", "/v1/admin/log/verify", body))
+
     async def return_charge(self, generation: str, credits: int | None, *, reason: str, key: str) -> Row:
         """Returns what was charged for a generation; all of it without ``credits``."""
         body = {"generation_id": generation, "credits": credits, "reason": reason}

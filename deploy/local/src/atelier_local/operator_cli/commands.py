@@ -22,6 +22,7 @@ from atelier_local.errors import AtelierError
 from atelier_local.operator_cli.admin_call import Id, T, call, console
 from atelier_local.operator_cli.corrections import credits_commands
 from atelier_local.operator_cli.customers import stores, users, workspaces
+from atelier_local.operator_cli.log import log
 from atelier_local.operator_cli.operators import list_acts, operators
 from atelier_local.operator_cli.reconcile import reconcile
 from atelier_local.operator_cli.subscriptions import subscriptions
@@ -47,6 +48,7 @@ for name, group in {
     "subscriptions": subscriptions,
     "credits": credits_commands,
     "ledger": ledger,
+    "log": log,
     "dead-letters": dead_letter_commands,
 }.items():
     app.add_typer(group, name=name)

@@ -101,9 +101,11 @@ class PeerClient:
         """``{position, eta_s, eta_p90_s}`` of a render job; each None if unknown. Raises PeerUnavailable."""
         return await self._get_or_none("render", f"/internal/queue/{generation}") or NO_PLACE
 
-    async def ask(self, method: str, service: str, path: str) -> dict[str, Any]:
+    async def ask(
+        self, method: str, service: str, path: str, body: object = None, *, timeout_s: float = ANSWER_S_MAX
+    ) -> dict[str, Any]:
         """What a service answers there. Raises PeerUnavailable."""
-        return await self._request(method, service, path)
+        return await self._request(method, service, path, body, timeout_s)
 
     async def get_or_none(self, service: str, path: str) -> dict[str, Any] | None:
         """What the service has there; None where it has nothing. Raises PeerUnavailable."""
@@ -122,12 +124,16 @@ class PeerClient:
                 return None
             raise
 
-    async def _request(self, method: str, service: str, path: str, asked: object = None) -> dict[str, Any]:
+    async def _request(
+        self, method: str, service: str, path: str, asked: object = None, timeout_s: float = ANSWER_S_MAX
+    ) -> dict[str, Any]:
         """The answer. Raises PeerUnavailable."""
         traceparent = current_traceparent()
         headers = {"traceparent": traceparent} if traceparent else {}
         try:
-            answer = await self._http.request(method, self._roots[service] + path, headers=headers, json=asked)
+            answer = await self._http.request(
+                method, self._roots[service] + path, headers=headers, json=asked, timeout=timeout_s
+            )
             answer.raise_for_status()
             body: dict[str, Any] = json.loads(answer.content)
         except (httpx.HTTPError, ValueError) as error:

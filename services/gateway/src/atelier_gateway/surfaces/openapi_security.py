@@ -32,7 +32,16 @@ CREDENTIALS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """The beginning of a path, and any one of which credentials is taken there; the first that fits, else none is needed.
 ``/v1/generations`` begins like ``/v1/generate`` and takes both."""
-OPEN_OPERATIONS = frozenset({("get", "/api/generate"), ("get", "/problems/{code}"), ("get", "/.well-known/jwks.json")})
+OPEN_OPERATIONS = frozenset(
+    {
+        ("get", "/api/generate"),
+        ("get", "/problems/{code}"),
+        ("get", "/.well-known/jwks.json"),
+        ("get", "/v1/log/checkpoint"),
+        ("get", "/v1/log/entries/{id}/inclusion"),
+        ("get", "/v1/log/consistency"),
+    }
+)
 """What needs no credential."""
 
 

@@ -178,3 +178,21 @@ class PublishedKeys(BaseModel):
     )
 
     keys: list[PublishedKey]
+
+
+class InclusionProof(BaseModel):
+    """That an entry is leaf ``leaf_index`` of the tree of ``tree_size`` that ``checkpoint`` signs (RFC 9162, 2.1.3);
+    hashes in base64, from the leaf upwards."""
+
+    leaf_index: int
+    tree_size: int
+    hashes: list[str]
+    checkpoint: str
+
+
+class ConsistencyProof(BaseModel):
+    """That the tree of ``tree_size`` entries continues the one of ``old_size`` (RFC 9162, 2.1.4); hashes in base64."""
+
+    old_size: int
+    tree_size: int
+    hashes: list[str]
