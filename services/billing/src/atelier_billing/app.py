@@ -69,9 +69,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     )
 
 
-def _build_sequencer(
-    settings: Settings, pool: database.Pool, issuer: ReceiptIssuer, keys: SigningKeys
-) -> LogSequencer:
+def _build_sequencer(settings: Settings, pool: database.Pool, issuer: ReceiptIssuer, keys: SigningKeys) -> LogSequencer:
     return LogSequencer(
         pool,
         issuer,
