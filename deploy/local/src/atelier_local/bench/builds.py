@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ class Build:
     root: Path
     run: Path
     profile: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Of its services, beside those that all builds get."""
 
     @property
     def home(self) -> Path:
@@ -40,7 +42,7 @@ class Build:
 
     def up(self, settings: Mapping[str, str]) -> None:
         """Starts the stack with these settings of its services; raises StackError with the end of what it printed."""
-        self._command("up", settings)
+        self._command("up", {**settings, **self.settings})
 
     def down(self) -> None:
         """Stops the stack; the data stays."""
@@ -71,9 +73,9 @@ class Build:
         _run([self.root / ".venv/bin/atelier", verb], self.root, env)
 
 
-def this_build(profile: str, name: str = "this build") -> Build:
+def this_build(profile: str, name: str = "this build", settings: Mapping[str, str] | None = None) -> Build:
     """The source tree that this command belongs to."""
-    return Build(name, REPOSITORY, run_dir(), profile)
+    return Build(name, REPOSITORY, run_dir(), profile, settings or {})
 
 
 def build_of(revision: str) -> Build:

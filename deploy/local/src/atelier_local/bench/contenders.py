@@ -9,18 +9,21 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import aio_pika
+import asyncpg
 
 from atelier_local.api_client.client import AdminClient
 from atelier_local.bench import batch_floor, floor, load
 from atelier_local.bench.builds import Build
 from atelier_local.bench.processor_time import milliseconds_each, processor_time
 from atelier_local.errors import StackError
+from atelier_local.launcher.profile import SERVICES
 from atelier_messaging.connection import connect_first
 
 ACCOUNTS = 50
 CREDITS_EACH = 1_000_000
 FLOOR_CONNECTIONS_MAX = 50
 WARM_UP = 150
+_SIZE = "SELECT sum(pg_database_size(datname))::bigint FROM pg_database WHERE datname = ANY($1::text[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class AtelierContender:
     outcomes: load.OutcomeListener
     connection: aio_pika.abc.AbstractConnection
     admin: AdminClient
+    generations: int = 0
+    bytes_before: int = 0
 
     @property
     def name(self) -> str:
@@ -71,6 +76,7 @@ class AtelierContender:
 
     async def load(self, in_flight: int, generations: int, *, accounts: int = ACCOUNTS) -> load.LoadResult:
         """Whole generations through the gateway, over so many of the accounts in turn."""
+        self.generations += generations
         keys = self.keys[:accounts]
         return await load.run(self.url, keys, self.outcomes, in_flight=in_flight, generations=generations)
 
@@ -88,6 +94,10 @@ class AtelierContender:
             quantiles_ms(done.admissions_s),
             used,
         )
+
+    async def stored_bytes(self) -> float:
+        """What the four databases have grown by for each generation since it was warm, dead rows included."""
+        return (await database_bytes(self.build) - self.bytes_before) / self.generations
 
     async def verify(self) -> int:
         """How many postings were proved; raises StackError where the books do not balance."""
@@ -139,7 +149,18 @@ async def open_contender(build: Build, accounts: int = ACCOUNTS) -> AsyncIterato
         contender = AtelierContender(build, await open_accounts(admin, accounts), outcomes, connection, admin)
         await contender.load(10, WARM_UP)
         await asyncio.sleep(1)
+        contender.generations, contender.bytes_before = 0, await database_bytes(build)
         yield contender
+
+
+async def database_bytes(build: Build) -> int:
+    """Of the four services, tables and indexes."""
+    connection = await asyncpg.connect(build.database_url("postgres"))
+    try:
+        size: int = await connection.fetchval(_SIZE, list(SERVICES))
+    finally:
+        await connection.close()
+    return size
 
 
 async def open_accounts(admin: AdminClient, accounts: int = ACCOUNTS) -> list[str]:
