@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from atelier_local.bench import counters
 from atelier_local.bench.builds import Build, this_build
 from atelier_local.bench.contenders import AtelierContender, open_contender
 from atelier_local.bench.counters import Counts, StackCounters
+from atelier_local.bench.growth import grow
 
 LIMITS = Path(__file__).with_name("counted_costs.toml")
 TIGHT = 0.85
@@ -67,6 +69,20 @@ async def test_generations_in_a_batch_cost_no_more_than_their_limits(
     assert await atelier.verify() > 0
 
 
+async def test_a_grown_stack_has_the_same_generations_in_every_service_and_goes_on(atelier: AtelierContender) -> None:
+    """Last on this stack: the copies move no balances, so its books are no longer right."""
+    before = await _ids(atelier.build)
+
+    rows = await grow(atelier.build, 500)
+
+    after = await _ids(atelier.build)
+    added = {service: len(ids) - len(before[service]) for service, ids in after.items()}
+    assert set(added.values()) == {500}
+    assert after["gateway"] == after["session"] == after["billing"] == after["render"]
+    assert rows > 8 * 500
+    assert len((await atelier.load(10, 20)).journeys_s) == 20
+
+
 def test_a_limit_that_went_up_says_why() -> None:
     histories = [
         (f"{group}.{name}", history)
@@ -83,6 +99,17 @@ def test_a_limit_that_went_up_says_why() -> None:
 
     assert histories
     assert unexplained == []
+
+
+async def _ids(build: Build) -> dict[str, set[str]]:
+    """Each service's generations."""
+    found = {}
+    for service, table in (("gateway", "generations"), ("session", "sagas"), ("billing", "holds"), ("render", "jobs")):
+        connection = await asyncpg.connect(build.database_url(service))
+        column = "id" if service == "gateway" else "generation_id"
+        found[service] = {str(row[0]) for row in await connection.fetch(f"SELECT {column} FROM {table}")}
+        await connection.close()
+    return found
 
 
 def _complaints(group: str, measured: Counts, *, is_tight: bool) -> list[str]:

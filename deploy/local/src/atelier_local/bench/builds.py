@@ -34,6 +34,8 @@ class Build:
     profile: str
     settings: Mapping[str, str] = field(default_factory=dict)
     """Of its services, beside those that all builds get."""
+    grown: int = 0
+    """Finished generations that its stack has from the start."""
 
     @property
     def home(self) -> Path:
@@ -73,9 +75,11 @@ class Build:
         _run([self.root / ".venv/bin/atelier", verb], self.root, env)
 
 
-def this_build(profile: str, name: str = "this build", settings: Mapping[str, str] | None = None) -> Build:
+def this_build(
+    profile: str, name: str = "this build", settings: Mapping[str, str] | None = None, *, grown: int = 0
+) -> Build:
     """The source tree that this command belongs to."""
-    return Build(name, REPOSITORY, run_dir(), profile, settings or {})
+    return Build(name, REPOSITORY, run_dir(), profile, settings or {}, grown)
 
 
 def build_of(revision: str) -> Build:

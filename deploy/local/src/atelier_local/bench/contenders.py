@@ -14,6 +14,7 @@ import asyncpg
 from atelier_local.api_client.client import AdminClient
 from atelier_local.bench import batch_floor, floor, load
 from atelier_local.bench.builds import Build
+from atelier_local.bench.growth import grow
 from atelier_local.bench.processor_time import milliseconds_each, processor_time
 from atelier_local.errors import StackError
 from atelier_local.launcher.profile import SERVICES
@@ -149,6 +150,8 @@ async def open_contender(build: Build, accounts: int = ACCOUNTS) -> AsyncIterato
         contender = AtelierContender(build, await open_accounts(admin, accounts), outcomes, connection, admin)
         await contender.load(10, WARM_UP)
         await asyncio.sleep(1)
+        if build.grown:
+            await grow(build, build.grown)
         contender.generations, contender.bytes_before = 0, await database_bytes(build)
         yield contender
 
