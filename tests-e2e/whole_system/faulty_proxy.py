@@ -1,11 +1,11 @@
 """A proxy that refuses, cuts and loses requests on demand, in front of the gateway.
 
 Clients set its faults themselves, so that one scenario file says all: ``POST /_faults {path, faults}``, each fault for
-one request of that path in turn; ``POST /_requests {path}`` reports their outcomes.
+one request of that path in turn; ``POST /_requests {path}`` says how they were answered.
 
-- ``503``: refused with ``Retry-After: 1``; the gateway never receives it
-- ``cut``: the connection ends without an answer; the gateway never receives it
-- ``lose``: the gateway answers, and the connection ends before the client receives anything
+- ``503``: refused with ``Retry-After: 1``; it does not reach the gateway
+- ``cut``: the connection ends without an answer; it does not reach the gateway
+- ``lose``: the gateway answers, and the connection ends before the client has the answer
 - ``cut after an event``: the connection ends after the first event of a stream
 """
 
@@ -21,6 +21,12 @@ CHUNK = 65_536
 NOT_PASSED_ON = frozenset(
     {"connection", "transfer-encoding", "content-length", "host", "keep-alive", "accept-encoding"}
 )
+ANY_PAGE = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-headers": "content-type",
+    "access-control-expose-headers": "retry-after",
+}
+"""On what the proxy says itself, so that pages of any origin read it. What the gateway says is passed on as it is."""
 PROBLEM = {"status": 503, "code": "unavailable", "title": "Temporarily unavailable", "detail": "The proxy says so."}
 
 
@@ -61,14 +67,14 @@ class FaultyProxy:
             server.close()
 
     def report(self, path: str) -> dict[str, object]:
-        """The outcomes of the requests of this path: statuses and faults by method, how many keys they had."""
-        seen = [(request, became) for request, became in self.requests if request.path == path]
+        """How the requests of this path were answered: statuses and faults by method, how many keys they had."""
+        seen = [(request, answered) for request, answered in self.requests if request.path == path]
         by_method = {
-            method: [became for request, became in seen if request.method == method] for method in ("GET", "POST")
+            method: [answered for request, answered in seen if request.method == method] for method in ("GET", "POST")
         }
         keys = {request.headers["idempotency-key"] for request, _ in seen if "idempotency-key" in request.headers}
         return {
-            **{method: became for method, became in by_method.items() if became},
+            **{method: answered for method, answered in by_method.items() if answered},
             "keys": len(keys),
             "resumed": any("last-event-id" in request.headers for request, _ in seen),
         }
@@ -85,29 +91,31 @@ class FaultyProxy:
             writer.close()
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        if request.path == "/_faults" and request.method == "POST":
+        if request.path.startswith("/_") and request.method == "OPTIONS":
+            _write(writer, 204, ANY_PAGE, None)
+        elif request.path == "/_faults" and request.method == "POST":
             wanted = json.loads(request.body)
             self.faults[wanted["path"]] = wanted["faults"]
-            _write(writer, 200, {"content-type": "application/json"}, b"null")
+            _write(writer, 200, ANY_PAGE | {"content-type": "application/json"}, b"null")
         elif request.path == "/_requests" and request.method == "POST":
             said = json.dumps(self.report(json.loads(request.body)["path"]))
-            _write(writer, 200, {"content-type": "application/json"}, said.encode())
+            _write(writer, 200, ANY_PAGE | {"content-type": "application/json"}, said.encode())
         else:
             waiting = self.faults.get(request.path, []) if request.method != "OPTIONS" else []
             fault = waiting.pop(0) if waiting else ""
-            became = await self._pass_on(request, fault, writer)
-            self.requests.append((request, became))
+            answered = await self._pass_on(request, fault, writer)
+            self.requests.append((request, answered))
         await writer.drain()
 
     async def _pass_on(self, request: Request, fault: str, writer: asyncio.StreamWriter) -> str:
-        """Its outcome: the fault, or the status that was answered."""
+        """How it was answered: the fault, or the status that was answered."""
         if fault == "cut":
             return fault
         if fault == "503":
             _write(
                 writer,
                 503,
-                {"content-type": "application/problem+json", "retry-after": "1"},
+                ANY_PAGE | {"content-type": "application/problem+json", "retry-after": "1"},
                 json.dumps(PROBLEM).encode(),
             )
             return fault

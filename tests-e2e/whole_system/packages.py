@@ -5,7 +5,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copy
@@ -68,44 +68,30 @@ def node_packages(name: str) -> Path:
 def python_packages(name: str) -> Path:
     """The interpreter of an environment with what ``clients/<name>/requirements.txt`` names and nothing else."""
     folder, wanted = INSTALLED / name, _lock_file(name)
-    interpreter = folder / "venv" / "bin" / "python"
-    environment = os.environ | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
+    interpreter, environment = folder / "venv" / "bin" / "python", uv_environment()
 
     def install() -> None:
-        _run([UV, "venv", "--clear", "--python", sys.executable, folder / "venv"], folder, environment, INSTALL_S_MAX)
+        run([UV, "venv", "--clear", "--python", sys.executable, folder / "venv"], folder, environment, INSTALL_S_MAX)
         as_locked: list[str | Path] = ["--require-hashes", "--python", interpreter, wanted]
-        _run([UV, "pip", "sync", *as_locked], folder, environment, INSTALL_S_MAX)
+        run([UV, "pip", "sync", *as_locked], folder, environment, INSTALL_S_MAX)
 
     with _install_once(folder, name, install):
         return interpreter
 
 
-def python_with_wheel(name: str, project: Path) -> Path:
-    """``python_packages`` with this project, built as a wheel and installed from it."""
-    interpreter, folder = python_packages(name), INSTALLED / name
-    environment = os.environ | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
-    sources = sorted(path for path in project.rglob("*") if path.is_file() and path.suffix in (".py", ".toml", ".md"))
-    built = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    stamp = folder / "wheel"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.is_file() or stamp.read_text() != built:
-            _run([UV, "build", "--clear", "--out-dir", folder / "dist", project], folder, environment, INSTALL_S_MAX)
-            (wheel,) = (folder / "dist").glob("*.whl")
-            reinstall: list[str | Path] = ["--no-deps", "--reinstall", "--python", interpreter, wheel]
-            _run([UV, "pip", "install", *reinstall], folder, environment, INSTALL_S_MAX)
-            stamp.write_text(built)
-    return interpreter
+def uv_environment() -> dict[str, str]:
+    """What uv needs to know."""
+    return os.environ | {"UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
 
 
-def node(*arguments: str, cwd: Path, within_s: float = RUN_S_MAX) -> str:
-    """What a Node program printed. Raises ClientFailedError."""
-    return _run_node(arguments, cwd, within_s).stdout
+def node(*arguments: str, cwd: Path, within_s: float = RUN_S_MAX, **variables: str) -> str:
+    """What a Node program printed, with these variables in its environment. Raises ClientFailedError."""
+    return _run_node(arguments, cwd, within_s, variables).stdout
 
 
 def node_log(*arguments: str, cwd: Path) -> str:
     """What a Node program printed, warnings included. Raises ClientFailedError."""
-    done = _run_node(arguments, cwd, RUN_S_MAX)
+    done = _run_node(arguments, cwd, RUN_S_MAX, {})
     return done.stdout + done.stderr
 
 
@@ -113,7 +99,7 @@ def python(interpreter: Path, *arguments: str, cwd: Path, **variables: str) -> s
     """What a Python program printed, with these variables in its environment. Raises ClientFailedError."""
     without = {"PYTHONPATH", "VIRTUAL_ENV"}
     environment = {name: value for name, value in os.environ.items() if name not in without}
-    return _run(
+    return run(
         [interpreter, *arguments], cwd, environment | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"} | variables, RUN_S_MAX
     ).stdout
 
@@ -143,15 +129,18 @@ def _lock_file(name: str) -> Path:
     return CLIENTS / name / LOCKED[name]
 
 
-def _run_node(arguments: tuple[str, ...], cwd: Path, within_s: float) -> subprocess.CompletedProcess[str]:
+def _run_node(
+    arguments: tuple[str, ...], cwd: Path, within_s: float, variables: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PATH": f"{NODE / 'bin'}:{os.environ['PATH']}", "NODE_USE_SYSTEM_CA": "1"}
-    environment |= {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
-    return _run([NODE / "bin" / "node", *arguments], cwd, environment, within_s)
+    environment |= {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", **variables}
+    return run([NODE / "bin" / "node", *arguments], cwd, environment, within_s)
 
 
-def _run(
+def run(
     command: list[str | Path], cwd: Path, environment: dict[str, str], within_s: float
 ) -> subprocess.CompletedProcess[str]:
+    """What a program printed. Raises ClientFailedError, subprocess.TimeoutExpired."""
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=within_s)
     if done.returncode:
         raise ClientFailedError(f"{command[:3]} ended with {done.returncode}: {(done.stderr or done.stdout)[-2000:]}")

@@ -88,6 +88,7 @@ def test_the_form_is_configured_by_the_names_its_seed_gives(monkeypatch: pytest.
         ("NEW_GENERATION_ENDPOINT", "2"),
         ("ENHANCED_VALIDATION", "tru"),
         ("ATELIER_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("ATELIER_CORS_ORIGINS", "*"),
         ("ATELIER_REDIS_URL", "127.0.0.1:6379"),
         ("ATELIER_WEBHOOK_RETRIES_S", "5,soon"),
         ("ATELIER_WEBHOOK_LOOPBACK", "perhaps"),

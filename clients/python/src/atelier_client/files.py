@@ -22,6 +22,6 @@ def read(source: str | Path | bytes, filename: str | None, content_type: str | N
     name = filename or ("upload" if isinstance(source, bytes) else Path(source).name)
     type_ = content_type or mimetypes.guess_type(name)[0]
     if type_ is None:
-        raise ValueError(f"{name}: its type cannot be told from the name; pass content_type, as image/png")
+        raise ValueError(f"{name}: its name does not show its type; pass content_type, as image/png")
     request = {"filename": name, "content_type": type_, "size_bytes": len(content)}
     return File(cast(models.SizedUploadRequest, request), content)  # the service says which types it takes

@@ -1,6 +1,6 @@
 """What is sent and received.
 
-Generated from clients/openapi.json, SHA-256 c7f8d36b1995fe4e.
+Generated from clients/openapi.json, SHA-256 ea1a82808bab5d6a.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The routes of the API, by operation.
 
-Generated from clients/openapi.json, SHA-256 c7f8d36b1995fe4e.
+Generated from clients/openapi.json, SHA-256 ea1a82808bab5d6a.
 """
 
 from atelier_client.route import Route

@@ -51,8 +51,10 @@ from atelier_gateway.subscriptions.publisher import SubscriptionPublisher
 from atelier_gateway.surfaces import DIRECT, LARGER_BODIES, OPERATIONS, PUBLIC, shape_of, surface_of
 from atelier_gateway.surfaces.native.responses import generation_view
 from atelier_gateway.surfaces.openapi import DocumentedFastAPI
+from atelier_gateway.surfaces.openapi_headers import ANSWER_HEADERS
 from atelier_gateway.surfaces.webhooks.openapi_webhooks import describe
 from atelier_gateway.web import client_ip as clients
+from atelier_gateway.web.cors import allow_origins
 from atelier_gateway.web.direct_routes import DirectAnswers
 from atelier_gateway.web.problems import Problem, problem_for_status
 from atelier_gateway.webhooks import delivery_store
@@ -113,6 +115,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> Listeners:
         spans.shutdown()
 
     public = _listener(settings, title="Atelier", servers=[{"url": settings.public_root}], lifespan=lifespan)
+    allow_origins(public, settings.origins, exposed=ANSWER_HEADERS)
     return Listeners(public, operations, operations_port=settings.operations_port)
 
 

@@ -10,6 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from atelier_gateway.media.image_hosts import parse_allowed_hosts
 from atelier_gateway.media.upload_rules import UploadRules
 from atelier_gateway.web.client_ip import Network, networks
+from atelier_gateway.web.cors import parse_origins
 from atelier_gateway.webhooks.retry_policy import parse_retry_delays
 from atelier_messaging import BrokerSettings
 from atelier_storage.settings import StorageSettings
@@ -73,6 +74,8 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Redis that counts request limits; by default they are counted in the Postgres of the gateway."""
     trusted_proxies: str = ""
     """CIDRs, comma-separated, whose ``X-Forwarded-For`` is believed."""
+    cors_origins: str = ""
+    """Origins, comma-separated, whose pages may call the public API from a browser."""
     bodies_bytes_max: int = Field(default=72 * 1024 * 1024, ge=26 * 1024 * 1024)
     """Bytes of all request bodies that this process holds at once; beyond the first 64 KiB of each. Past it: 503."""
     native_requests_per_minute: int = Field(default=600, ge=1)
@@ -139,6 +142,12 @@ class Settings(BrokerSettings, TelemetrySettings):
         networks(text)
         return text
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, text: str) -> str:
+        parse_origins(text)
+        return text
+
     @field_validator("image_hosts")
     @classmethod
     def _are_hosts(cls, text: str) -> str:
@@ -174,6 +183,11 @@ class Settings(BrokerSettings, TelemetrySettings):
     def form_ratios(self) -> frozenset[str]:
         """``form_aspect_ratios``, read."""
         return frozenset(self.form_aspect_ratios.split(","))
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """``cors_origins``, read."""
+        return parse_origins(self.cors_origins)
 
     @property
     def proxies(self) -> tuple[Network, ...]:

@@ -112,7 +112,7 @@ class AsyncAtelier:
         await self._transport.call(routes.DELETE_GENERATION, id)
 
     async def explain(self, id: str) -> models.GenerationTimeline:
-        """The generation's timeline, step by step."""
+        """The history of the generation, step by step."""
         return cast(models.GenerationTimeline, await self._transport.call(routes.EXPLAIN_GENERATION, id))
 
     async def receipt(self, id: str) -> models.Receipt:
@@ -133,7 +133,7 @@ class AsyncAtelier:
             yield item
 
     async def capabilities(self) -> models.Capabilities:
-        """What the installation can make, with its providers."""
+        """What the installation can make, and which providers make it."""
         return cast(models.Capabilities, await self._transport.call(routes.GET_CAPABILITIES))
 
     async def upload(

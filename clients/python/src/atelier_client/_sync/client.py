@@ -108,7 +108,7 @@ class Atelier:
         self._transport.call(routes.DELETE_GENERATION, id)
 
     def explain(self, id: str) -> models.GenerationTimeline:
-        """The generation's timeline, step by step."""
+        """The history of the generation, step by step."""
         return cast(models.GenerationTimeline, self._transport.call(routes.EXPLAIN_GENERATION, id))
 
     def receipt(self, id: str) -> models.Receipt:
@@ -129,7 +129,7 @@ class Atelier:
             yield item
 
     def capabilities(self) -> models.Capabilities:
-        """What the installation can make, with its providers."""
+        """What the installation can make, and which providers make it."""
         return cast(models.Capabilities, self._transport.call(routes.GET_CAPABILITIES))
 
     def upload(

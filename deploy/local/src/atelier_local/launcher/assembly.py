@@ -61,7 +61,8 @@ def _postgres(profile: Profile, plan: Plan) -> Part:
 
 def _objectstore(profile: Profile, plan: Plan) -> Part:
     if "ATELIER_S3_ENDPOINT" not in plan.given:
-        return objectstore.part(profile)
+        origins = (plan.given | plan.extra).get("ATELIER_CORS_ORIGINS", "")
+        return objectstore.part(profile, [origin.strip() for origin in origins.split(",") if origin.strip()])
     store = s3_settings(profile, plan)
     return _external_part("objectstore", lambda: objectstore.is_ready(store), lambda: objectstore.ensure_bucket(store))
 

@@ -6,10 +6,14 @@ the root user is also called ``test``. On loopback that will do; a store's own c
 """
 
 import asyncio
+import base64
+import hashlib
 import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 import urllib3
 from minio import Minio
@@ -37,8 +41,8 @@ def settings(profile: Profile) -> dict[str, str]:
     }
 
 
-def part(profile: Profile) -> Part:
-    """The server. Ready once it answers and has the bucket."""
+def part(profile: Profile, origins: Sequence[str] = ()) -> Part:
+    """The server. Ready once it answers and has the bucket, for pages of these origins, too."""
     if importlib.util.find_spec("ministack") is None:
         raise MissingPart("the object store (the package ministack)", "make setup")
     own = settings(profile)
@@ -48,7 +52,7 @@ def part(profile: Profile) -> Part:
         env=_environment(profile),
         prepare=lambda: _prepare(profile),
         probe=lambda: is_ready(own),
-        settle=lambda: ensure_bucket(own),
+        settle=lambda: ensure_bucket(own, origins),
         url=own["ATELIER_S3_ENDPOINT"],
     )
 
@@ -74,9 +78,23 @@ async def is_ready(environment: dict[str, str]) -> bool:
     return True
 
 
-async def ensure_bucket(environment: dict[str, str]) -> None:
-    """Makes the bucket unless it is there."""
+async def ensure_bucket(environment: dict[str, str], origins: Sequence[str] = ()) -> None:
+    """Makes the bucket unless it is there, and lets pages of these origins put uploads and get outputs."""
     await asyncio.to_thread(_ensure_bucket, environment)
+    if origins:
+        await asyncio.to_thread(_allow_origins, environment, origins)
+
+
+def _allow_origins(environment: dict[str, str], origins: Sequence[str]) -> None:
+    # The client has no method for it.
+    allowed = "".join(f"<AllowedOrigin>{escape(origin)}</AllowedOrigin>" for origin in origins)
+    methods = "<AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod>"
+    rule = f"<CORSRule>{allowed}{methods}<AllowedHeader>*</AllowedHeader></CORSRule>"
+    body = f"<CORSConfiguration>{rule}</CORSConfiguration>".encode()
+    digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    _client(environment)._execute(
+        "PUT", environment["ATELIER_S3_BUCKET"], body=body, headers={"Content-MD5": digest}, query_params={"cors": ""}
+    )
 
 
 def _ensure_bucket(environment: dict[str, str]) -> None:

@@ -1,0 +1,101 @@
+"""Browsers may call the API from exactly the origins that the setting names, and from none by default."""
+
+import httpx
+import pytest
+
+from atelier_gateway.app import add_surfaces, create_app
+from atelier_gateway.surfaces.openapi_headers import ANSWER_HEADERS
+
+from ..support.documents import UNBUILT
+from ..support.settings import settings
+
+SHOP = "https://shop.example"
+SETTING = "ATELIER_CORS_ORIGINS"
+PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,idempotency-key"}
+
+
+def clients_of(monkeypatch: pytest.MonkeyPatch, **changes: str) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
+    """Clients of the public and of the operators' listener, of a gateway that has connected to nothing."""
+    listeners = create_app(settings(monkeypatch, **changes))
+    add_surfaces(listeners.public, listeners.operations, UNBUILT)
+    public, operations = (
+        httpx.AsyncClient(base_url="http://gateway", transport=httpx.ASGITransport(app))
+        for app in (listeners.public, listeners.operations)
+    )
+    return public, operations
+
+
+async def test_a_page_of_a_named_origin_may_send_what_clients_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    public, _ = clients_of(monkeypatch, **{SETTING: f"{SHOP},http://localhost:5173"})
+
+    for method in ("POST", "PATCH", "DELETE"):
+        asked = PREFLIGHT | {"Origin": SHOP, "Access-Control-Request-Method": method}
+        allowed = await public.options("/v1/generations", headers=asked)
+
+        assert allowed.status_code == 200
+        assert allowed.headers["Access-Control-Allow-Origin"] == SHOP
+        assert "idempotency-key" in allowed.headers["Access-Control-Allow-Headers"]
+        assert "Access-Control-Allow-Credentials" not in allowed.headers
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/v1/nothing", "/problems/nothing"])
+async def test_a_page_of_a_named_origin_reads_every_answer_and_its_headers(
+    monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    public, _ = clients_of(monkeypatch, **{SETTING: SHOP})
+
+    answer = await public.get(path, headers={"Origin": SHOP})
+
+    assert answer.headers["Access-Control-Allow-Origin"] == SHOP
+    assert answer.headers["Access-Control-Expose-Headers"].split(", ") == list(ANSWER_HEADERS)
+    assert "Origin" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "http://shop.example", f"{SHOP}.evil.example", f"{SHOP}:8443", "null"]
+)
+async def test_another_origin_is_allowed_nothing(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    public, _ = clients_of(monkeypatch, **{SETTING: SHOP})
+
+    preflight = await public.options("/v1/generations", headers=PREFLIGHT | {"Origin": origin})
+    answer = await public.get("/openapi.json", headers={"Origin": origin})
+
+    assert preflight.status_code == 400
+    assert "Access-Control-Allow-Origin" not in preflight.headers
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+async def test_by_default_no_origin_is_allowed_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    public, _ = clients_of(monkeypatch)
+
+    preflight = await public.options("/v1/generations", headers=PREFLIGHT | {"Origin": SHOP})
+
+    assert preflight.status_code == 405
+    assert not [name for name in preflight.headers if name.startswith("access-control")]
+
+
+async def test_the_operators_listener_is_for_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, operations = clients_of(monkeypatch, **{SETTING: SHOP})
+
+    answer = await operations.get("/openapi.json", headers={"Origin": SHOP})
+
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "*",
+        "https://*.example",
+        "shop.example",
+        "https://shop.example/",
+        "https://Shop.example",
+        "https://shop.example:443",
+        "https://user@shop.example",
+        "null",
+        "https://good.example,ftp://shop.example",
+    ],
+)
+def test_what_no_browser_would_send_as_an_origin_stops_start_up(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    with pytest.raises(ValueError, match="is no origin"):
+        settings(monkeypatch, **{SETTING: origins})
