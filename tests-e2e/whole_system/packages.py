@@ -24,6 +24,7 @@ RUN_S_MAX = 120
 LOCKED = {
     "node": "package-lock.json",
     "trpc": "package-lock.json",
+    "asyncapi": "package-lock.json",
     "openapi": "package-lock.json",
     "python": "requirements.txt",
     "sdk": "requirements.txt",

@@ -150,6 +150,21 @@ class CreditsGrantedFact(PublicEvent):
     expires_at: datetime | None = None
 
 
+class CreditsCorrectedFact(PublicEvent):
+    """An operator corrected the books: ``return`` moved credits from captured to available, ``take_back`` those of a
+    mistaken grant from available."""
+
+    type: ClassVar[str] = "credits.corrected.v1"
+    correction_id: UUID
+    correction: str
+    """``return`` or ``take_back``."""
+    credits: int
+    available: int
+    """What the owner had after it."""
+    generation_id: UUID | None = None
+    grant_id: UUID | None = None
+
+
 class CreditsHeldFact(GenerationFact):
     """``credits`` moved from available to held."""
 

@@ -1,6 +1,6 @@
 """Handlers of the messages that the gateway consumes: they keep the projection up to date."""
 
-from atelier_contracts import CreditGranted, Event
+from atelier_contracts import BooksCorrected, CreditGranted, Event
 from atelier_gateway.generations.projector import Projector
 from atelier_messaging import Transaction
 
@@ -8,5 +8,5 @@ from atelier_messaging import Transaction
 async def project(projector: Projector, tx: Transaction) -> None:
     """Applies a batch of events from the bus."""
     await projector.apply(
-        tx, [delivery for delivery in tx.fresh if isinstance(delivery.message, Event | CreditGranted)]
+        tx, [delivery for delivery in tx.fresh if isinstance(delivery.message, Event | CreditGranted | BooksCorrected)]
     )

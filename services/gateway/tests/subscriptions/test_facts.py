@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from atelier_contracts import (
     Artefact,
     ArtefactsExpired,
+    BooksCorrected,
     CreditGranted,
     Event,
     GenerationCancelled,
@@ -25,7 +26,7 @@ from atelier_contracts import (
 )
 from atelier_contracts.public_events import PUBLIC_EVENTS
 from atelier_gateway.projection.snapshot import Snapshot
-from atelier_gateway.subscriptions.facts import Fact, facts_of, grant_fact
+from atelier_gateway.subscriptions.facts import Fact, book_facts, facts_of
 
 ID = UUID("01a22927-974e-7199-9b02-1b59ae957b5b")
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,12 +104,25 @@ def test_a_generation_that_is_unknown_has_no_events() -> None:
 
 def test_a_grant_is_told_once() -> None:
     grant = CreditGranted(grant_id=uuid7(), owner=OWNER, credits=5, available=7)
+    again = grant.model_copy(update={"given_before": True})
 
-    fact = grant_fact(grant, AT, None)
+    (fact,) = book_facts([(grant, AT, None), (again, AT, None)])
 
-    assert fact is not None
+    assert fact.subject == grant.grant_id
     assert PUBLIC_EVENTS[fact.type].model_validate(fact.data).model_dump()["credits"] == 5
-    assert grant_fact(grant.model_copy(update={"given_before": True}), AT, None) is None
+
+
+def test_a_correction_is_told_once_and_only_if_credits_moved() -> None:
+    correction = BooksCorrected(
+        correction_id=uuid7(), kind="return", owner=OWNER, generation_id=ID, credits=4, available=9
+    )
+    again = correction.model_copy(update={"corrected_before": True})
+    refused = correction.model_copy(update={"credits": 0, "refused": "not_charged"})
+
+    (fact,) = book_facts([(told, AT, None) for told in (correction, again, refused)])
+
+    data = PUBLIC_EVENTS[fact.type].model_validate(fact.data).model_dump()
+    assert (data["correction"], data["credits"], data["generation_id"]) == ("return", 4, ID)
 
 
 @pytest.mark.parametrize("end", [*ENDS.values(), REJECTED], ids=[*ENDS, "rejected"])

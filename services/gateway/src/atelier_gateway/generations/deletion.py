@@ -50,8 +50,9 @@ class GenerationDeleter:
                 await upload_store.mark_deleted(work.connection, [key for key in unused if is_upload(key)])
                 await delivery_store.forget_contents(work.connection, generation.id)
                 work.emit(GenerationDeleted(generation_id=generation.id, inputs=tuple(unused)))
-                await event_log.forget_metadata(work.connection, generation.id)
-                await event_log.append(work.connection, [deletion_fact(generation, datetime.now(UTC))])
+                deletion = deletion_fact(generation, datetime.now(UTC))
+                await event_log.keep_without_metadata(work.connection, deletion)
+                await event_log.append(work.connection, [deletion])
                 work.after_commit(self._publish_soon)
 
 

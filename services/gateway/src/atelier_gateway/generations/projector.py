@@ -4,14 +4,14 @@ those who wait."""
 from collections.abc import Callable, Mapping, Sequence
 from uuid import UUID
 
-from atelier_contracts import ArtefactsExpired, CreditGranted, CreditReturned, Event
+from atelier_contracts import ArtefactsExpired, CreditReturned, Event
 from atelier_gateway.generations.generation_log import log_ends
 from atelier_gateway.projection import result_files
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import Snapshot, fold
 from atelier_gateway.projection.waiter import GenerationWaiter
 from atelier_gateway.subscriptions import event_log
-from atelier_gateway.subscriptions.facts import facts_of, grant_fact
+from atelier_gateway.subscriptions.facts import book_facts, facts_of
 from atelier_gateway.webhooks.enqueuer import DeliveryEnqueuer
 from atelier_messaging import Delivery, Transaction
 from atelier_telemetry.tracing import traceparent_of
@@ -53,9 +53,7 @@ class Projector:
         """Last in the transaction: the log is locked from here to the commit."""
         heard = [(d.message, d.envelope.time, traceparent_of(d.span)) for d in deliveries]
         facts = facts_of(before, [(event, at, trace) for event, at, trace in heard if isinstance(event, Event)])
-        for message, at, trace in heard:
-            if isinstance(message, CreditGranted) and (grant := grant_fact(message, at, trace)):
-                facts.append(grant)
+        facts += book_facts(heard)
         if facts:
             await event_log.append(tx.connection, facts)
             tx.after_commit(self._publish_soon)

@@ -7,7 +7,7 @@ transaction: what waits for it holds it no longer than a commit takes.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -17,31 +17,34 @@ from atelier_gateway.subscriptions.facts import Fact
 from atelier_messaging.database import Connection, Pool
 
 _APPEND = """
-WITH facts AS (
-    SELECT n.id, n.type, n.subject, n.at, n.traceparent, row_number() OVER (ORDER BY n.place) AS place,
-           n.data::jsonb || CASE WHEN g.id IS NULL THEN '{}' ELSE jsonb_build_object(
-               'generation_id', g.id, 'owner', jsonb_build_object('kind', g.owner_kind, 'id', g.owner_id),
-               'kind', g.kind, 'surface', g.surface, 'metadata', COALESCE(g.request -> 'metadata', '{}')) END AS data
-    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::bool[])
-         WITH ORDINALITY AS n(id, type, subject, at, traceparent, data, is_of_generation, place)
-    LEFT JOIN generations g ON n.is_of_generation AND g.id = n.subject
-    WHERE g.id IS NOT NULL OR NOT n.is_of_generation
-), head AS (
-    UPDATE public_event_head SET position = position + (SELECT count(*) FROM facts)
-    RETURNING position - (SELECT count(*) FROM facts) AS before
+WITH head AS (
+    UPDATE public_event_head SET position = position + cardinality($1::uuid[])
+    RETURNING position - cardinality($1::uuid[]) AS before
 )
 INSERT INTO public_events (position, id, type, subject, at, traceparent, data)
-SELECT head.before + facts.place, id, type, subject, at, traceparent, data FROM facts, head
+SELECT head.before + n.place, n.id, n.type, n.subject, n.at, n.traceparent, n.data::jsonb
+FROM head, unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[])
+     WITH ORDINALITY AS n(id, type, subject, at, traceparent, data, place)
 """
 _HEAD = "SELECT position FROM public_event_head"
+# What all events of a generation have in common is read from its row, so that the hot path writes little.
 _AFTER = """
-SELECT position, id, type, subject, at, traceparent, data::text AS data FROM public_events
-WHERE position > $1 AND (cardinality($2::text[]) = 0 OR type = ANY($2)) ORDER BY position LIMIT $3
+SELECT e.position, e.id, e.type, e.subject, e.at, e.traceparent,
+       (CASE WHEN g.id IS NULL THEN e.data ELSE e.data || jsonb_build_object(
+           'generation_id', g.id, 'owner', jsonb_build_object('kind', g.owner_kind, 'id', g.owner_id),
+           'kind', g.kind, 'surface', g.surface, 'metadata', COALESCE(g.request -> 'metadata', '{}'))
+        END)::text AS data
+FROM public_events e LEFT JOIN generations g ON g.id = e.subject AND NOT e.data ? 'owner'
+WHERE e.position > $1 AND (cardinality($2::text[]) = 0 OR e.type = ANY($2)) AND (g.id IS NOT NULL OR e.data ? 'owner')
+ORDER BY e.position LIMIT $3
 """
-_OLDEST = "SELECT min(position) FROM public_events"
 _BEFORE_TIME = "SELECT COALESCE(max(position), 0) FROM public_events WHERE at < $1"
-_OF_ID = "SELECT position FROM public_events WHERE id = $1"
-_FORGET = "UPDATE public_events SET data = data || '{\"metadata\": {}}' WHERE subject = $1"
+_OF_ID = """
+SELECT position FROM public_events
+WHERE id = $1 AND logged_at BETWEEN $2::timestamptz - interval '1 hour' AND $2::timestamptz + interval '1 hour'
+"""
+_USE_BRIN = "SET LOCAL enable_bitmapscan = on"
+_COMPLETE = "UPDATE public_events SET data = data || $2 WHERE subject = $1 AND NOT data ? 'owner'"
 _PRUNE = "DELETE FROM public_events WHERE logged_at < now() - make_interval(days => $1)"
 
 
@@ -59,7 +62,7 @@ class LoggedEvent:
 
 
 async def append(connection: Connection, facts: Sequence[Fact]) -> None:
-    """Logs the facts in the caller's transaction, as its last statement; those of unknown generations are left out."""
+    """Logs the facts in the caller's transaction, as its last statement."""
     if not facts:
         return
     await connection.execute(
@@ -70,13 +73,12 @@ async def append(connection: Connection, facts: Sequence[Fact]) -> None:
         [fact.at for fact in facts],
         [fact.traceparent for fact in facts],
         [json.dumps(fact.data) for fact in facts],
-        [fact.is_of_generation for fact in facts],
     )
 
 
-async def forget_metadata(connection: Connection, generation_id: UUID) -> None:
-    """Removes what the client wrote on a generation from the events that are kept about it."""
-    await connection.execute(_FORGET, generation_id)
+async def keep_without_metadata(connection: Connection, deletion: Fact) -> None:
+    """Before a generation is deleted: its events say themselves whose it was, and nothing of what its client wrote."""
+    await connection.execute(_COMPLETE, deletion.subject, deletion.data)
 
 
 async def get_head(connection: Connection | Pool) -> int:
@@ -89,26 +91,26 @@ async def list_after(connection: Connection, position: int, types: Sequence[str]
     return [_event(row) for row in await connection.fetch(_AFTER, position, list(types), limit)]
 
 
-async def get_oldest(connection: Connection | Pool) -> int | None:
-    """The position of the oldest event that is still kept."""
-    oldest: int | None = await connection.fetchval(_OLDEST)
-    return oldest
-
-
 async def find_position_before(connection: Connection, at: datetime) -> int:
     """The position after which all events happened at this time or later."""
     return int(await connection.fetchval(_BEFORE_TIME, at))
 
 
 async def find_position_of(connection: Connection, id_: UUID) -> int | None:
-    """The position of an event, None where it is not kept."""
-    position: int | None = await connection.fetchval(_OF_ID, id_)
+    """The position of an event, None where it is not kept. In a transaction; its id says about when it was logged."""
+    if id_.version != 7:
+        return None
+    await connection.execute(_USE_BRIN)
+    logged_at = datetime.fromtimestamp((id_.int >> 80) / 1000, UTC)
+    position: int | None = await connection.fetchval(_OF_ID, id_, logged_at)
     return position
 
 
 async def prune(pool: Pool, days: int) -> None:
     """Deletes the events that are older than so many days."""
-    await pool.execute(_PRUNE, days)
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(_USE_BRIN)
+        await connection.execute(_PRUNE, days)
 
 
 def _event(row: asyncpg.Record) -> LoggedEvent:

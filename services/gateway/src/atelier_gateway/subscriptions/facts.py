@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from atelier_contracts import ArtefactsExpired, CreditGranted, Event
+from atelier_contracts import ArtefactsExpired, BooksCorrected, CreditGranted, Event, Message
 from atelier_contracts.public_events import (
+    CreditsCorrectedFact,
     CreditsGrantedFact,
     CreditsHeldFact,
     CreditsSettledFact,
@@ -34,14 +35,13 @@ OUTPUT_FIELDS = ("content_type", "size", "sha256", "width", "height")
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A public event before it is logged: its own data; what is common to all events of a generation is added there."""
+    """A public event before it is logged. Of a generation only its own data: what all have in common is added later."""
 
     type: str
     subject: UUID
     at: datetime
     traceparent: str | None
     data: dict[str, Any]
-    is_of_generation: bool = True
 
 
 def facts_of(before: Mapping[UUID, Snapshot], events: Iterable[tuple[Event, datetime, str | None]]) -> list[Fact]:
@@ -57,12 +57,23 @@ def facts_of(before: Mapping[UUID, Snapshot], events: Iterable[tuple[Event, date
     return found
 
 
-def grant_fact(grant: CreditGranted, at: datetime, traceparent: str | None) -> Fact | None:
-    """The fact that credits were granted; None where this grant was announced before."""
-    if grant.given_before:
-        return None
-    data = grant.model_dump(mode="json", include={"owner", *CreditsGrantedFact.model_fields})
-    return Fact(CreditsGrantedFact.type, grant.grant_id, at, traceparent, data, is_of_generation=False)
+def book_facts(heard: Iterable[tuple[Message, datetime, str | None]]) -> list[Fact]:
+    """The grants and corrections among these messages, each with its time and traceparent; nothing that was announced
+    before, and nothing that moved no credits."""
+    found = []
+    for message, at, traceparent in heard:
+        match message:
+            case CreditGranted() if not message.given_before:
+                kind: type[PublicEvent] = CreditsGrantedFact
+                data = message.model_dump(mode="json", include={*CreditsGrantedFact.model_fields})
+            case BooksCorrected() if message.owner and message.credits and not message.corrected_before:
+                kind = CreditsCorrectedFact
+                data = message.model_dump(mode="json", include={*CreditsCorrectedFact.model_fields})
+                data["correction"] = message.kind
+            case _:
+                continue
+        found.append(Fact(kind.type, message.subject, at, traceparent, data))
+    return found
 
 
 def deletion_fact(generation: Generation, at: datetime) -> Fact:
@@ -74,7 +85,7 @@ def deletion_fact(generation: Generation, at: datetime) -> Fact:
         "surface": generation.surface,
         "metadata": {},
     }
-    return Fact(GenerationDeletedFact.type, generation.id, at, current_traceparent(), data, is_of_generation=False)
+    return Fact(GenerationDeletedFact.type, generation.id, at, current_traceparent(), data)
 
 
 Change = tuple[type[PublicEvent], dict[str, Any]]

@@ -15,12 +15,11 @@ from atelier_messaging.tables import NOW
 
 class PublicEventRow(SQLModel, table=True):
     """One public event. ``position`` has no gaps and rises in the order of commits: a reader that has seen one has seen
-    all before it. Without foreign keys; pruned by age."""
+    all before it. Of a generation that is not deleted, ``data`` lacks what its row says. No foreign keys."""
 
     __tablename__ = "public_events"
     __table_args__ = (
         Index("public_events_logged_at", "logged_at", postgresql_using="brin"),
-        Index("public_events_id", "id", unique=True),
         Index("public_events_subject", "subject"),
     )
 

@@ -25,7 +25,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position"),
     )
     op.create_index("public_events_logged_at", "public_events", ["logged_at"], postgresql_using="brin")
-    op.create_index("public_events_id", "public_events", ["id"], unique=True)
     op.create_index("public_events_subject", "public_events", ["subject"])
     op.create_table(
         "public_event_head",
