@@ -17,7 +17,7 @@ from whole_system.packages import ROOT, UV
 from whole_system.waits import becomes
 from whole_system.world import World
 
-EXAMPLE = ROOT / "examples" / "spending"
+EXAMPLE = ROOT / "examples" / "credit_totals"
 COUNT, COST = 5, 10
 INSTALL_S_MAX = 150
 
@@ -46,7 +46,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def subscription(world: World) -> Iterator[str]:
-    """The address of a subscription ``spending``."""
+    """The address of a subscription ``credit-totals``."""
     settings = {name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")}
 
     def admin(*arguments: str) -> str:
@@ -57,10 +57,10 @@ def subscription(world: World) -> Iterator[str]:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    found = re.search(r"address\s+(\S+)", admin("create", "spending", "--events", "credits.settled.v1"))
+    found = re.search(r"address\s+(\S+)", admin("create", "credit-totals", "--events", "credits.settled.v1"))
     assert found
     yield found[1]
-    admin("delete", "spending")
+    admin("delete", "credit-totals")
 
 
 async def test_the_example_counts_each_credit_once_although_it_is_killed_at_work(
@@ -70,11 +70,11 @@ async def test_the_example_counts_each_credit_once_although_it_is_killed_at_work
     subscription: str,
     tmp_path: Path,
 ) -> None:
-    client, books = await store(1_000), tmp_path / "spending.db"
-    settings = {"PATH": os.environ["PATH"], "ATELIER_EVENTS_URL": subscription, "SPENDING_DB": str(books)}
+    client, books = await store(1_000), tmp_path / "totals.db"
+    settings = {"PATH": os.environ["PATH"], "ATELIER_EVENTS_URL": subscription, "TOTALS_DB": str(books)}
 
     def start() -> "subprocess.Popen[bytes]":
-        return subprocess.Popen([environment / "faststream", "run", "spending:app"], cwd=EXAMPLE, env=settings)
+        return subprocess.Popen([environment / "faststream", "run", "credit_totals:app"], cwd=EXAMPLE, env=settings)
 
     async def spent() -> int:
         with sqlite3.connect(books, timeout=30) as connection:

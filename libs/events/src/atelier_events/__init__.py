@@ -16,8 +16,8 @@ from atelier_contracts.public_events import GenerationRejectedFact as Generation
 from atelier_contracts.public_events import GenerationStartedFact as GenerationStarted
 from atelier_contracts.public_events import GenerationSucceededFact as GenerationSucceeded
 from atelier_contracts.public_events import OutputsExpiredFact as OutputsExpired
-from atelier_events.handling import PREPARE, once, once_in_postgres
-from atelier_events.reading import NotAnEvent, ReceivedEvent, UnknownEvent, read
+from atelier_events.event_reader import NotAnEvent, ReceivedEvent, UnknownEvent, read
+from atelier_events.inbox import PREPARE, once, once_in_postgres
 
 __all__ = [
     "PREPARE",

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from atelier_events.reading import NotAnEvent, ReceivedMessage, attributes_of
+from atelier_events.event_reader import NotAnEvent, ReceivedMessage, attributes_of
 
 if TYPE_CHECKING:
     import asyncpg
@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS handled_events (
 def once(connection: sqlite3.Connection, message: ReceivedMessage, *, consumer: str = "") -> Iterator[bool]:
     """A transaction on SQLite; yields whether this event is handled for the first time, else there is nothing to do.
 
-    ``consumer`` tells several handlers of one database apart. An error in the block rolls everything back.
+    ``consumer`` distinguishes several handlers of one database. An error in the block rolls everything back.
     """
     id_ = _id_of(message)
     connection.execute(PREPARE)
@@ -47,7 +47,7 @@ async def once_in_postgres(
 ) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[Any] | None"]:
     """A transaction on Postgres; yields its connection, or None where this event was handled before.
 
-    The table must exist: run ``PREPARE`` once. ``consumer`` tells several handlers of one database apart.
+    The table must exist: run ``PREPARE`` once. ``consumer`` distinguishes several handlers of one database.
     """
     id_ = _id_of(message)
     async with pool.acquire() as connection, connection.transaction():

@@ -64,7 +64,7 @@ def test_a_handler_that_fails_leaves_nothing_and_the_event_is_new_again(books: s
 def test_two_consumers_of_one_database_each_handle_it(books: sqlite3.Connection) -> None:
     message = Message(uuid4())
 
-    for consumer in ("mail", "spending"):
+    for consumer in ("mail", "totals"):
         _add(books, message, consumer)
 
     assert _sum(books) == 2
