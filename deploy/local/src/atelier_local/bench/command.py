@@ -1,6 +1,8 @@
 """``atelier bench``: builds and floors in turn on stacks of their own; medians, ratios, counted costs, proved books."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -97,6 +99,7 @@ def bench(
 
 def _run(builds: Sequence[Build], plan: Plan, console: Console, *, peers: bool) -> Results:
     allow_open_files()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # no stack outlives this command
     installed = _peers(console) if peers and not plan.quick else None
     try:
         for build in builds:
