@@ -23,6 +23,9 @@ ROWS = 1_000
 """Generations in a page."""
 ROWS_OF_BYTES = 50
 """Generations in a page whose objects are read whole."""
+PAGES_A_ROUND: Mapping[Scope, int] = {"recent": 1_000, "full": 20, "bytes": 2}
+"""How many pages of each run come before the next round, some seconds later: full runs are no burden on anyone, and
+recent ones are never late."""
 LAST = UUID(int=2**128 - 1)
 OBJECTS: Mapping[Scope, Objects] = {"recent": "sizes", "full": "sizes", "bytes": "bytes"}
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -52,28 +55,29 @@ class Reconciler:
         """Starts a run now, or returns the one that is running."""
         while True:
             run = await store.start_run(self._unit.pool, scope, recent_s=self._schedule.recent_s)
-            if run is not None or (run := await store.find_run(self._unit.pool)) is not None:
+            if run is not None or (run := await store.find_running(self._unit.pool, scope)) is not None:
                 return run
 
     async def start_due(self) -> None:
-        """Starts the run that is due by the schedule, the most thorough first."""
+        """Starts the runs that are due by the schedule."""
         due: dict[Scope, float] = {
             "bytes": self._schedule.bytes_every_s,
             "full": self._schedule.full_every_s,
             "recent": self._schedule.recent_every_s,
         }
         for scope, every_s in due.items():
-            if every_s and await store.start_run(
-                self._unit.pool, scope, recent_s=self._schedule.recent_s, every_s=every_s
-            ):
-                return
+            if every_s:
+                await store.start_run(self._unit.pool, scope, recent_s=self._schedule.recent_s, every_s=every_s)
 
     async def work(self) -> None:
-        """Starts what is due and continues the running run to its end, as long as all services answer."""
+        """Starts what is due and continues each running run by a round of pages, as long as all services answer. The
+        thorough runs take turns with the recent ones, however long they are."""
         await self.start_due()
         try:
-            while await self._compare_page():
-                pass
+            for scope, pages in PAGES_A_ROUND.items():
+                for _ in range(pages):
+                    if not await self._compare_page(scope):
+                        break
         except FeedUnavailable as error:
             logger.warning("reconciliation failed, continued at the next round: %s", error)
         await self.observe()
@@ -88,10 +92,10 @@ class Reconciler:
         """Sends the command that repairs each open finding that has one; returns what was sent, a sentence each."""
         return await repairs.repair_all(self._unit)
 
-    async def _compare_page(self) -> bool:
-        """Compares one page; whether there are more."""
+    async def _compare_page(self, scope: Scope) -> bool:
+        """Compares one page of the running run of this scope; whether there are more."""
         async with self._unit.pool.acquire() as connection, connection.transaction():
-            if (run := await store.claim_run(connection)) is None:
+            if (run := await store.claim_run(connection, scope)) is None:
                 return False
             objects = OBJECTS[run.scope]
             rows = ROWS_OF_BYTES if objects == "bytes" else ROWS

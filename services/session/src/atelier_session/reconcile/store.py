@@ -21,7 +21,7 @@ WHERE NOT EXISTS (SELECT FROM reconcile_runs
                   WHERE scope = $2 AND $4 > 0 AND started_at > now() - make_interval(secs => $4))
 ON CONFLICT DO NOTHING RETURNING *
 """
-_RUNNING = "SELECT * FROM reconcile_runs WHERE state = 'running'"
+_RUNNING = "SELECT * FROM reconcile_runs WHERE state = 'running' AND scope = $1"
 _CLAIM = f"{_RUNNING} FOR UPDATE SKIP LOCKED"
 _FIND = "SELECT * FROM reconcile_runs WHERE id = $1"
 _ADVANCE = """
@@ -102,21 +102,27 @@ class Finding(OpenFinding):
 
 
 async def start_run(pool: Pool, scope: Scope, *, recent_s: float, every_s: float = 0.0) -> Run | None:
-    """Starts a run unless one is running, or one of this scope has begun less than ``every_s`` seconds ago."""
+    """Starts a run unless one of this scope is running, or has begun less than ``every_s`` seconds ago."""
     row = await pool.fetchrow(_START, uuid7(), scope, recent_s, every_s)
     await pool.execute(_PRUNE)
     return Run(**dict(row)) if row else None
 
 
-async def find_run(pool: Pool, id_: UUID | None = None) -> Run | None:
-    """The run with this id, or the one that is running."""
-    row = await (pool.fetchrow(_FIND, id_) if id_ else pool.fetchrow(_RUNNING))
+async def find_run(pool: Pool, id_: UUID) -> Run | None:
+    """The run with this id."""
+    row = await pool.fetchrow(_FIND, id_)
     return Run(**dict(row)) if row else None
 
 
-async def claim_run(connection: Connection) -> Run | None:
-    """Locks the running run; None where there is none or another process works on it."""
-    row = await connection.fetchrow(_CLAIM)
+async def find_running(pool: Pool, scope: Scope) -> Run | None:
+    """The run of this scope that is running."""
+    row = await pool.fetchrow(_RUNNING, scope)
+    return Run(**dict(row)) if row else None
+
+
+async def claim_run(connection: Connection, scope: Scope) -> Run | None:
+    """Locks the running run of this scope; None where there is none or another process works on it."""
+    row = await connection.fetchrow(_CLAIM, scope)
     return Run(**dict(row)) if row else None
 
 

@@ -18,14 +18,14 @@ def _time(*, default: bool) -> Column[datetime]:
 
 
 class ReconcileRunRow(SQLModel, table=True):
-    """A pass over the generations, in pages, one run at a time, which any session process continues."""
+    """A pass over the generations, in pages, one of a scope at a time, which any session process continues."""
 
     __tablename__ = "reconcile_runs"
     __table_args__ = (
         CheckConstraint("scope IN ('recent', 'full', 'bytes')", name="reconcile_runs_scope"),
         CheckConstraint("state IN ('running', 'ended')", name="reconcile_runs_state"),
         CheckConstraint("(state = 'ended') = (ended_at IS NOT NULL)", name="reconcile_runs_ended"),
-        Index("reconcile_runs_running", "state", unique=True, postgresql_where=text("state = 'running'")),
+        Index("reconcile_runs_running", "scope", unique=True, postgresql_where=text("state = 'running'")),
     )
 
     id: UUID = Field(primary_key=True)

@@ -32,7 +32,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     running = sa.text("state = 'running'")
-    op.create_index("reconcile_runs_running", "reconcile_runs", ["state"], unique=True, postgresql_where=running)
+    op.create_index("reconcile_runs_running", "reconcile_runs", ["scope"], unique=True, postgresql_where=running)
     op.create_table(
         "reconcile_findings",
         sa.Column("id", sa.Uuid(), nullable=False),

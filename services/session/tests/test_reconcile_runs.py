@@ -1,0 +1,59 @@
+"""Runs of reconciliation are rows: one of a scope at a time, none before it is due, findings open until resolved."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+
+from atelier_messaging import UnitOfWork
+from atelier_session.reconcile import store
+from atelier_session.reconcile.rules import Drift, DriftKind
+
+pytestmark = pytest.mark.stack
+LOST = Drift(DriftKind.ARTEFACT_MISSING, "the store does not have it")
+
+
+@pytest.fixture(autouse=True)
+async def no_runs(unit: UnitOfWork) -> AsyncIterator[None]:
+    yield
+    await unit.pool.execute("DELETE FROM reconcile_runs; DELETE FROM reconcile_findings")
+
+
+async def test_a_thorough_run_does_not_hold_up_the_recent_ones(unit: UnitOfWork) -> None:
+    full = await store.start_run(unit.pool, "full", recent_s=60)
+
+    recent = await store.start_run(unit.pool, "recent", recent_s=60)
+
+    assert full is not None and recent is not None
+    assert await store.start_run(unit.pool, "full", recent_s=60) is None
+    assert full.position == UUID(int=0) < recent.position
+
+
+async def test_a_run_is_not_started_again_before_it_is_due(unit: UnitOfWork) -> None:
+    run = await store.start_run(unit.pool, "full", recent_s=60)
+    assert run is not None
+    async with unit.once() as tx:
+        await store.advance_run(tx.connection, run, run.position, checked=7, in_flight=2, found=1, ended=True)
+
+    assert await store.start_run(unit.pool, "full", recent_s=60, every_s=3_600) is None
+    again = await store.start_run(unit.pool, "full", recent_s=60)
+
+    ended = await store.find_run(unit.pool, run.id)
+    assert again is not None and ended is not None
+    assert (ended.state, ended.checked, ended.in_flight, ended.found) == ("ended", 7, 2, 1)
+
+
+async def test_a_finding_that_is_seen_again_is_one_row_until_it_is_resolved(unit: UnitOfWork) -> None:
+    subject = uuid4()
+    for _ in range(2):
+        async with unit.once() as tx:
+            await store.report(tx.connection, [(subject, LOST)])
+    (found,) = await store.list_findings(unit.pool, before=None, resolved=False, limit=10)
+
+    async with unit.once() as tx:
+        await store.resolve(tx.connection, [found.id])
+        await store.report(tx.connection, [(subject, LOST)])
+
+    rows = await store.list_findings(unit.pool, before=None, resolved=True, limit=10)
+    assert [row.resolved_by for row in rows] == [None, "in order again"]
+    assert await store.count_findings(unit.pool) == {"artefact_missing": 1}
