@@ -198,7 +198,7 @@ def _build_container(settings: Settings, pool: Pool) -> Container:
     publisher = Publisher(settings.amqp_url.get_secret_value(), "gateway")
     subscriptions = SubscriptionPublisher(pool, publisher, public_url)
     projector = Projector(waiter, enqueuer, subscriptions.wake)
-    bus.consume(GATEWAY_PROJECTION, partial(handlers.project, projector))
+    bus.consume(GATEWAY_PROJECTION, partial(handlers.project, projector), late_claim=True)
     bus.consume_replies(reply_key(instance), replies.on_reply)
     dev_issuer, intake = _dev_issuer(settings), _media_intake(pool, objects)
     issuers = (*([dev_issuer.issuer()] if dev_issuer else []), *_outside_issuer(settings))

@@ -52,7 +52,7 @@ class GenerationDeleter:
                 work.emit(GenerationDeleted(generation_id=generation.id, inputs=tuple(unused)))
                 deletion = deletion_fact(generation, datetime.now(UTC))
                 await event_log.keep_without_metadata(work.connection, deletion)
-                await event_log.append(work.connection, [deletion])
+                event_log.append(work, [deletion])
                 work.after_commit(self._publish_soon)
 
 

@@ -31,10 +31,11 @@ class Projector:
     async def apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> set[UUID]:
         """Applies the events among these messages; returns the ids of the generations that changed."""
         events = [(d.message, d.envelope.time) for d in deliveries if isinstance(d.message, Event)]
-        snapshots = await projection_store.lock_snapshots(tx.connection, {event.generation_id for event, _ in events})
+        connection = await tx.begin()
+        snapshots = await projection_store.lock_snapshots(connection, {event.generation_id for event, _ in events})
         changed = fold(snapshots, events)
-        saved = await projection_store.save_snapshots(tx.connection, changed)
-        await result_files.add_results(tx.connection, changed)
+        saved = await projection_store.save_snapshots(connection, changed)
+        await result_files.add_results(connection, changed)
         expired = {event.generation_id for event, _ in events if isinstance(event, ArtefactsExpired)}
         if expired:
             await projection_store.expire_outputs(tx.connection, expired)
@@ -42,18 +43,16 @@ class Projector:
         if returned:
             await projection_store.note_returns(tx.connection, returned)
         await self._enqueuer.enqueue(tx, snapshots, saved.subscribed, deliveries)
-        await self._log_facts(tx, snapshots, deliveries)
+        self._log_facts(tx, snapshots, deliveries)
         tx.after_commit(lambda: log_ends(saved.ended, changed))
         self._waiter.wake(changed)
         return set(changed)
 
-    async def _log_facts(
-        self, tx: Transaction, before: Mapping[UUID, Snapshot], deliveries: Sequence[Delivery]
-    ) -> None:
-        """Last in the transaction: the log is locked from here to the commit."""
+    def _log_facts(self, tx: Transaction, before: Mapping[UUID, Snapshot], deliveries: Sequence[Delivery]) -> None:
+        """With the writes at the end of the transaction: the log is locked from there to the commit."""
         heard = [(d.message, d.envelope.time, traceparent_of(d.span)) for d in deliveries]
         facts = facts_of(before, [(event, at, trace) for event, at, trace in heard if isinstance(event, Event)])
         facts += book_facts(heard)
         if facts:
-            await event_log.append(tx.connection, facts)
+            event_log.append(tx, facts)
             tx.after_commit(self._publish_soon)

@@ -14,16 +14,16 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from atelier_gateway.subscriptions.facts import Fact
+from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
 
+_MOVE_HEAD = """
+UPDATE public_event_head SET position = position + $1::int RETURNING position - $1::int AS before
+"""
 _APPEND = """
-WITH head AS (
-    UPDATE public_event_head SET position = position + cardinality($1::uuid[])
-    RETURNING position - cardinality($1::uuid[]) AS before
-)
 INSERT INTO public_events (position, id, type, subject, at, traceparent, data)
-SELECT head.before + n.place, n.id, n.type, n.subject, n.at, n.traceparent, n.data::jsonb
-FROM head, unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[])
+SELECT h.before + n.place, n.id, n.type, n.subject, n.at, n.traceparent, n.data::jsonb
+FROM moved_head h, unnest($1::uuid[], $2::text[], $3::uuid[], $4::timestamptz[], $5::text[], $6::text[])
      WITH ORDINALITY AS n(id, type, subject, at, traceparent, data, place)
 """
 _HEAD = "SELECT position FROM public_event_head"
@@ -61,11 +61,13 @@ class LoggedEvent:
     data: str
 
 
-async def append(connection: Connection, facts: Sequence[Fact]) -> None:
-    """Logs the facts in the caller's transaction, as its last statement."""
+def append(tx: Transaction, facts: Sequence[Fact]) -> None:
+    """Logs the facts with the transaction's writes, its last statement."""
     if not facts:
         return
-    await connection.execute(
+    tx.write("moved_head", _MOVE_HEAD, len(facts))
+    tx.write(
+        "logged_events",
         _APPEND,
         [uuid7() for _ in facts],
         [fact.type for fact in facts],
