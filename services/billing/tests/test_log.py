@@ -1,6 +1,7 @@
 """The log's promises, on real Postgres: all that is posted or issued is entered, a change by a superuser is found."""
 
 import json
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,11 @@ from atelier_billing.proof.internal_api import signed_json
 from atelier_billing.proof.issuer import ReceiptIssuer
 from atelier_billing.proof.log_proofs import NotInTree
 from atelier_billing.proof.log_verification import LogVerification, verify_log
+from atelier_billing.proof.merkle import leaf_hash
 from atelier_billing.proof.sequencer import LogSequencer
 from atelier_billing.proof.signing_keys import SigningKeys
 from atelier_messaging import UnitOfWork, database, testing
-from atelier_messaging.database import Pool
+from atelier_messaging.database import Connection, Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
 
@@ -137,8 +139,6 @@ async def _alter_posting_and_its_entry(log: Log) -> str:
     async with log.superuser.acquire() as connection:
         rows = await connection.fetch("SELECT entry_id FROM log_entries WHERE kind = 'posting'")
         leaves = await log_store.leaves_of(connection, [("posting", row["entry_id"]) for row in rows])
-    from atelier_billing.proof.merkle import leaf_hash
-
     await log.cheat(
         *(
             f"UPDATE log_entries SET leaf_hash = '\\x{leaf_hash(leaf).hex()}' WHERE entry_id = '{id_}'"
@@ -244,3 +244,34 @@ async def test_a_checkpoint_outside_that_the_log_does_not_continue_is_never_repl
 
     assert log.file.read_text() == kept
     assert await log.unit.pool.fetchval("SELECT count(*) FROM log_checkpoints") == 0
+
+
+async def test_each_of_a_thousand_changes_of_one_credit_is_found_even_where_the_log_was_made_to_agree(log: Log) -> None:
+    """Half of them change the entry's hash too, so that the tables agree: only the checkpoint outside knows better."""
+    chance = random.Random(20260101)
+    await log.add_generations(12)
+    async with log.superuser.acquire() as connection:
+        rows = await connection.fetch("SELECT id, credits FROM postings ORDER BY id")
+        await connection.execute("SET session_replication_role = replica")
+        found = [await _is_change_found(log, connection, chance, row) for row in chance.choices(rows, k=1_000)]
+        await connection.execute("RESET session_replication_role")
+
+    assert found == [True] * 1_000
+    assert (await log.verify()).ok
+
+
+async def _is_change_found(log: Log, connection: Connection, chance: random.Random, row: Any) -> bool:
+    credits = row["credits"] + (1 if row["credits"] == 1 else chance.choice((-1, 1)))
+    await connection.execute("UPDATE postings SET credits = $2 WHERE id = $1", row["id"], credits)
+    kept = await connection.fetchval("SELECT leaf_hash FROM log_entries WHERE entry_id = $1", row["id"])
+    is_hidden = chance.random() < 0.5
+    if is_hidden:
+        [leaf] = (await log_store.leaves_of(connection, [("posting", row["id"])])).values()
+        await connection.execute(
+            "UPDATE log_entries SET leaf_hash = $2 WHERE entry_id = $1", row["id"], leaf_hash(leaf)
+        )
+    violations = (await log.verify()).violations
+    await connection.execute("UPDATE postings SET credits = $2 WHERE id = $1", row["id"], row["credits"])
+    await connection.execute("UPDATE log_entries SET leaf_hash = $2 WHERE entry_id = $1", row["id"], kept)
+    named = "checkpoint outside" if is_hidden else str(row["id"])
+    return any(named in violation for violation in violations)
