@@ -14,11 +14,13 @@ import pytest
 from atelier_local.demo import photos as demo_photos
 from whole_system import browser, built_clients, packages
 from whole_system.faulty_proxy import FaultyProxy
+from whole_system.waits import becomes
 from whole_system.world import World
 
 SCENARIOS: Mapping[str, list[dict[str, Any]]] = json.loads((built_clients.SDK / "scenarios.json").read_text())
 CLIENT_NAMES = ("python, blocking", "python, awaiting", "node", "browser")
 GRANTED = 20
+COST = 3
 
 
 @pytest.mark.parametrize("client", CLIENT_NAMES)
@@ -39,6 +41,37 @@ async def test_every_client_does_what_the_scenarios_say(
         named[step.get("as", "")] = result
         if "expect" in step:
             assert shown(result, filled(step["expect"], named)) == filled(step["expect"], named), step
+
+
+@pytest.mark.parametrize("client", ["python, blocking", "node"])
+async def test_a_client_killed_in_mid_wait_goes_on_after_its_restart_with_one_generation_and_one_charge(
+    world: World, proxy: FaultyProxy, tmp_path: Path, client: str
+) -> None:
+    store = await world.admin.create_store("sdk")
+    await world.admin.grant("store", store.id, GRANTED, reason="test")
+    request = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}
+    simulate = "outcome=succeed, delay_ms=5000"
+    steps: list[dict[str, Any]] = [
+        {"do": "create", "with": request, "key": "order-4711", "simulate": simulate, "as": "created"},
+        {"do": "wait", "of": "$created.id"},
+        {"do": "list", "with": {"page_size": 5}},
+    ]
+    job = {"url": proxy.url, "key": store.api_key, "steps": steps, "files": str(tmp_path)}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    command, folder = await asyncio.to_thread(command_of, client, tmp_path)
+
+    async def is_waiting() -> bool:
+        return any(request.path.endswith("/events") for request in proxy.begun)
+
+    killed = await asyncio.create_subprocess_exec(*command, cwd=folder)
+    await becomes(True, is_waiting)
+    killed.kill()
+    await killed.wait()
+    created, ended, listed = await run_scenario(client, job, tmp_path)
+
+    assert (ended["status"], ended["id"]) == ("succeeded", created["id"])
+    assert [generation["id"] for generation in listed] == [created["id"]]
+    assert (await world.admin.balance("store", store.id)).captured == COST
 
 
 async def test_the_lines_of_the_python_readme_run_as_printed(world: World, photos: Path, tmp_path: Path) -> None:
@@ -109,6 +142,15 @@ async def run_scenario(client: str, job: dict[str, Any], folder: Path) -> list[A
     """What each step gave."""
     (folder / "job.json").write_text(json.dumps(job))
     return list(await CLIENTS[client](folder))
+
+
+def command_of(client: str, folder: Path) -> tuple[list[str], Path]:
+    """What does the job of this folder as a process, and where it runs."""
+    job = str(folder / "job.json")
+    if client == "node":
+        return [str(packages.NODE / "bin" / "node"), "node.mjs", job], built_clients.typescript_client()
+    how = client.removeprefix("python, ")
+    return [str(built_clients.python_client()), str(built_clients.SDK / "runner.py"), how, job], folder
 
 
 async def _in_python(how: str, folder: Path) -> Any:

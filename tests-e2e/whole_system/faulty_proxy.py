@@ -52,7 +52,9 @@ class FaultyProxy:
     gateway_url: str
     url: str = ""
     faults: dict[str, list[str]] = field(default_factory=dict)
+    begun: list[Request] = field(default_factory=list)
     requests: list[tuple[Request, str]] = field(default_factory=list)
+    """Those that are over, each with its outcome."""
 
     @classmethod
     @asynccontextmanager
@@ -103,6 +105,7 @@ class FaultyProxy:
         else:
             waiting = self.faults.get(request.path, []) if request.method != "OPTIONS" else []
             fault = waiting.pop(0) if waiting else ""
+            self.begun.append(request)
             answered = await self._pass_on(request, fault, writer)
             self.requests.append((request, answered))
         await writer.drain()
