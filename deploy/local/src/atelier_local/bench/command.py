@@ -84,9 +84,8 @@ def bench(
         if traced:
             builds.append(this_build(f"{profile}-traced", "this build, every trace", {"ATELIER_TRACE_RATIO": "1"}))
         if grown:
-            builds.append(
-                this_build(f"{profile}-grown", f"this build, {grown:,} finished".replace(",", " "), grown=grown)
-            )
+            number = f"{grown:,}".replace(",", " ")
+            builds.append(this_build(f"{profile}-grown", f"this build, {number} finished", grown=grown))
         builds += [build_of(name) for name in revision or ()]
         for line in describe_machine():
             console.print(line)
@@ -157,11 +156,11 @@ async def _measure(builds: Sequence[Build], installed: Installation | None, plan
         details = None
         if not plan.quick:
             details = await measure_details(ateliers, rounds=plan.rounds, scale=plan.scale, show=console.print)
-        lines = [
-            f"tables and indexes of {each.name}: {await each.stored_bytes() / 1_000:.1f} kB a generation"
-            for each in ateliers
-        ]
         proved = [each for each in ateliers if not each.build.grown]  # copies move no balances
+        lines = [
+            f"tables and indexes of {each.name}: {await each.stored_bytes() / 1_000:.1f} kB a generation, dead rows too"
+            for each in proved
+        ]
         lines += [f"books of {each.name} in order: {await each.verify()} postings" for each in proved]
         lines += [] if details is None else details.sentences()
         if books is not None:
