@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from opentelemetry import trace
 
 from atelier_contracts import Envelope, Message, wrap
@@ -82,6 +83,11 @@ class Transaction:
             self._begun = True
             await self._stack.enter_async_context(self._connection.transaction())
         return self._connection
+
+    async def fetch(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+        """Rows as they are now. Before it has begun, only a number of rows that a write expects can tell whether they
+        are still the same at the end."""
+        return list(await self._connection.fetch(sql, *values))
 
     def write(self, name: str, sql: str, *values: Any, rows: int | None = None) -> None:
         """Adds an INSERT, UPDATE or DELETE to the one statement at the end.

@@ -46,8 +46,8 @@ class Link:
         self._refusing = False
 
     def lose_the_commit_after(self, marker: bytes, *, stays_cut: bool = False) -> None:
-        """The connection that carries these bytes breaks after its next COMMIT has reached the server; with
-        ``stays_cut`` new ones are refused from then on."""
+        """The connection that carries these bytes breaks after what commits them has reached the server: its next
+        COMMIT, or outside a transaction the statement itself. With ``stays_cut`` new ones are refused from then on."""
         self._marker, self._stays_cut = marker, stays_cut
 
     async def close(self) -> None:
@@ -66,7 +66,7 @@ class Link:
         self._writers -= {writer, there}
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, upward: bool) -> None:
-        marked = False
+        marked = is_open = False
         with suppress(OSError):
             while data := await reader.read(CHUNK):
                 await self._passing.wait()
@@ -74,7 +74,8 @@ class Link:
                 await writer.drain()
                 if upward and self._marker is not None:
                     marked = marked or self._marker in data
-                    if marked and b"COMMIT" in data:
+                    is_open = b"BEGIN" in data or (is_open and b"COMMIT" not in data and b"ROLLBACK" not in data)
+                    if marked and not is_open:
                         self._marker = None
                         self.lost_commits += 1
                         # The server acts on it; the answer finds nobody. `cut` for the other direction too.

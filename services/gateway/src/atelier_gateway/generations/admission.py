@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from atelier_contracts import Envelope, GenerationQueued, GenerationRejected, GenerationRequested, Message
+from atelier_contracts import Envelope, GenerationQueued, GenerationRejected, GenerationRequested, Message, Owner
 from atelier_gateway.generations import admission_store
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import IdempotencyClaim, StoredResponse
@@ -28,8 +28,9 @@ from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import NewGeneration
-from atelier_messaging import Batcher, Bus, Overloaded, is_outage
+from atelier_messaging import Batcher, Bus, Overloaded, Transaction, is_outage
 from atelier_messaging.outages import until_available
+from atelier_messaging.writes import WriteConflict
 from atelier_telemetry.tracing import Span
 
 BATCH_MAX = 100
@@ -53,6 +54,11 @@ class AdmissionRequest:
     """Its input files."""
     is_in_doubt: bool = False
     """Whether a commit was under way when the database went away."""
+
+    @property
+    def has_stored_inputs(self) -> bool:
+        """Whether it uses objects of the store, which are locked while it is written."""
+        return any(use.key is not None for use in self.uses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,15 @@ class Admission:
 
     async def _commit(self, requests: Sequence[AdmissionRequest]) -> list[bool]:
         """One transaction; for each request whether it is written (else its key is taken)."""
+        if not any(request.is_in_doubt or request.has_stored_inputs for request in requests):
+            try:
+                await self._commit_at_once(requests)
+            except WriteConflict:
+                # A key is taken, and nothing is written.
+                for request in requests:
+                    request.is_in_doubt = False
+            else:
+                return [True] * len(requests)
         async with self._bus.unit.once(dispatch=False) as tx:
             # What an earlier try committed without our knowing is there, with the message that it still carries.
             in_doubt = [request.generation.id for request in requests if request.is_in_doubt]
@@ -188,15 +203,23 @@ class Admission:
             claims = [request.claim for request in todo if request.claim is not None]
             holders = await idempotency_store.insert_claims(tx.connection, claims)
             fresh = [request for request in todo if request.claim is None or request.claim.holder in holders]
-            await projection_store.insert(tx.connection, [request.generation for request in fresh])
-            links = [(request.event.owner, request.generation.id, use) for request in fresh for use in request.uses]
-            await media_store.link(tx.connection, links)
-            for request in fresh:
-                request.envelope = tx.emit(request.event, cause=request.span)
-            for request in requests:
-                request.is_in_doubt = True
+            projection_store.insert(tx, [request.generation for request in fresh])
+            await tx.flush()  # what links pictures refers to the generations
+            await media_store.link(tx.connection, _links(fresh))
+            _emit(tx, fresh)
+            _mark_in_doubt(requests)
         written = done | {request.generation.id for request in fresh}
         return [request.generation.id in written for request in requests]
+
+    async def _commit_at_once(self, requests: Sequence[AdmissionRequest]) -> None:
+        """One statement for all of them, as nearly always: no key is taken, and no upload to be locked is used. Raises
+        WriteConflict where a key is taken; then nothing is written."""
+        async with self._bus.unit.once(dispatch=False, late_claim=True) as tx:
+            idempotency_store.write_claims(tx, [request.claim for request in requests if request.claim is not None])
+            projection_store.insert(tx, [request.generation for request in requests])
+            media_store.write_links(tx, _links(requests))
+            _emit(tx, requests)
+            _mark_in_doubt(requests)
 
     async def _store_responses(
         self, items: Sequence[tuple[IdempotencyClaim | None, StoredResponse | None, UUID | None]]
@@ -205,10 +228,25 @@ class Admission:
         declined = [generation_id for *_, generation_id in items if generation_id is not None]
 
         async def commit() -> None:
-            async with self._bus.unit.once(dispatch=False) as tx:
-                await idempotency_store.save_responses(tx.connection, responses)
-                await admission_store.delete_generations(tx.connection, declined)
+            async with self._bus.unit.once(dispatch=False, late_claim=not declined) as tx:
+                idempotency_store.save_responses(tx, responses)
+                if declined:
+                    await admission_store.delete_generations(tx.connection, declined)
 
         async with asyncio.timeout(self._timeout_s):
             await until_available(commit, what="commit", pause_s=COMMIT_PAUSE_S)
         return [None] * len(items)
+
+
+def _links(requests: Sequence[AdmissionRequest]) -> list[tuple[Owner, UUID, media_store.FileUse]]:
+    return [(request.event.owner, request.generation.id, use) for request in requests for use in request.uses]
+
+
+def _emit(tx: Transaction, requests: Sequence[AdmissionRequest]) -> None:
+    for request in requests:
+        request.envelope = tx.emit(request.event, cause=request.span)
+
+
+def _mark_in_doubt(requests: Sequence[AdmissionRequest]) -> None:
+    for request in requests:
+        request.is_in_doubt = True

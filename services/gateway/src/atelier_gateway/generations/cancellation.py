@@ -12,6 +12,7 @@ from atelier_contracts import CancelRequested
 from atelier_gateway.generations.generation_log import log_ends
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.projection import store as projection_store
+from atelier_gateway.projection.changes import save_snapshots
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.projection.waiter import GenerationWaiter
@@ -63,7 +64,7 @@ class GenerationCanceller:
             alive = {
                 id_: replace(now, state="cancelled", ended_at=at) for id_, now in found.items() if now.rank < TERMINAL
             }
-            saved = await projection_store.save_snapshots(work.connection, alive)
+            saved = await save_snapshots(work.connection, alive)
             steps = [StateChange(id_, now, current_traceparent()) for id_, now in alive.items()]
             await self._noting.enqueue_changes(work, steps, saved.subscribed)
             work.after_commit(lambda: log_ends(saved.ended, alive))

@@ -2,13 +2,15 @@
 those who wait."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from atelier_contracts import ArtefactsExpired, CreditReturned, Event
 from atelier_gateway.generations.generation_log import log_ends
-from atelier_gateway.projection import result_files
+from atelier_gateway.projection import result_files, unlocked_changes
 from atelier_gateway.projection import store as projection_store
-from atelier_gateway.projection.snapshot import Snapshot, fold
+from atelier_gateway.projection.changes import save_snapshots
+from atelier_gateway.projection.snapshot import TERMINAL, Snapshot, fold
 from atelier_gateway.projection.waiter import GenerationWaiter
 from atelier_gateway.subscriptions import event_log
 from atelier_gateway.subscriptions.facts import book_facts, facts_of
@@ -31,21 +33,45 @@ class Projector:
     async def apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> set[UUID]:
         """Applies the events among these messages; returns the ids of the generations that changed."""
         events = [(d.message, d.envelope.time) for d in deliveries if isinstance(d.message, Event)]
+        ids = {event.generation_id for event, _ in events}
+        if tx.late_claim and not any(isinstance(event, ArtefactsExpired | CreditReturned) for event, _ in events):
+            found = await unlocked_changes.read(tx, ids)
+            if not any(each.is_listened_to for each in found.values()):
+                return self._write(tx, found, events, deliveries)
         connection = await tx.begin()
-        snapshots = await projection_store.lock_snapshots(connection, {event.generation_id for event, _ in events})
+        snapshots = await projection_store.lock_snapshots(connection, ids)
         changed = fold(snapshots, events)
-        saved = await projection_store.save_snapshots(connection, changed)
-        await result_files.add_results(connection, changed)
+        saved = await save_snapshots(connection, changed)
+        result_files.add_results(tx, changed)
         expired = {event.generation_id for event, _ in events if isinstance(event, ArtefactsExpired)}
         if expired:
-            await projection_store.expire_outputs(tx.connection, expired)
+            await tx.flush()  # the results that expire are there
+            await projection_store.expire_outputs(connection, expired)
         returned = {e.generation_id: e.returned for e, _ in events if isinstance(e, CreditReturned)}
         if returned:
-            await projection_store.note_returns(tx.connection, returned)
+            await projection_store.note_returns(connection, returned)
         await self._enqueuer.enqueue(tx, snapshots, saved.subscribed, deliveries)
         self._log_facts(tx, snapshots, deliveries)
         tx.after_commit(lambda: log_ends(saved.ended, changed))
         self._waiter.wake(changed)
+        return set(changed)
+
+    def _write(
+        self,
+        tx: Transaction,
+        found: Mapping[UUID, unlocked_changes.Read],
+        events: Sequence[tuple[Event, datetime]],
+        deliveries: Sequence[Delivery],
+    ) -> set[UUID]:
+        """The same in one statement, for generations that no webhook tells of."""
+        before = {id_: each.snapshot for id_, each in found.items()}
+        changed = fold(before, events)
+        unlocked_changes.write(tx, found, changed)
+        result_files.add_results(tx, changed)
+        self._log_facts(tx, before, deliveries)
+        ended = [found[id_].end for id_, snapshot in changed.items() if snapshot.rank == TERMINAL]
+        tx.after_commit(lambda: log_ends(ended, changed))
+        tx.after_commit(lambda: self._waiter.wake(changed))
         return set(changed)
 
     def _log_facts(self, tx: Transaction, before: Mapping[UUID, Snapshot], deliveries: Sequence[Delivery]) -> None:

@@ -45,6 +45,6 @@ class IdempotentRunner:
         except Exception:
             await idempotency_store.release(self._work.pool, claim)
             raise
-        async with self._work.once(dispatch=False) as work:
-            await idempotency_store.save_responses(work.connection, [(claim, reply)])
+        async with self._work.once(dispatch=False, late_claim=True) as work:
+            idempotency_store.save_responses(work, [(claim, reply)])
         return reply

@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from atelier_gateway.idempotency.keys import KEPT_H, IdempotencyClaim, StoredClaim, StoredResponse
+from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
 
 # In key order, so that two gateways that claim the same keys wait for each other instead of locking each other out.
@@ -42,6 +43,13 @@ async def insert_claims(connection: Connection, claims: Sequence[IdempotencyClai
     return {row["holder"] for row in rows}
 
 
+def write_claims(tx: Transaction, claims: Sequence[IdempotencyClaim]) -> None:
+    """Adds the claims to what the transaction writes; it fails with WriteConflict where one of the keys is taken."""
+    if claims:
+        holders = [c.holder for c in claims]
+        tx.write("claims", _CLAIM, *_keys(claims), [c.fingerprint for c in claims], holders, rows=len(claims))
+
+
 async def find(pool: Pool, wanted: IdempotencyClaim) -> StoredClaim | None:
     """Who holds the key now, and what was answered."""
     row = await pool.fetchrow(_FIND, wanted.owner_kind, wanted.owner_id, wanted.route, wanted.key)
@@ -60,12 +68,12 @@ async def release(connection: Connection | Pool, claimed: IdempotencyClaim) -> N
     await connection.execute(_RELEASE, *where, claimed.holder)
 
 
-async def save_responses(connection: Connection, responses: Sequence[tuple[IdempotencyClaim, StoredResponse]]) -> None:
-    """Saves the responses of many requests in one statement, for the next requests with their keys."""
+def save_responses(tx: Transaction, responses: Sequence[tuple[IdempotencyClaim, StoredResponse]]) -> None:
+    """Adds the responses of many requests to what the transaction writes, for the next requests with their keys."""
     if responses:
         claims = [claim for claim, _ in responses]
         statuses = [response.status for _, response in responses]
-        await connection.execute(_REPLY, *_keys(claims), statuses, [response.body for _, response in responses])
+        tx.write("responses", _REPLY, *_keys(claims), statuses, [response.body for _, response in responses])
 
 
 async def prune(pool: Pool) -> None:

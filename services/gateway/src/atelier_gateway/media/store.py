@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from atelier_contracts import InputRef, Owner
 from atelier_contracts.value_objects import Role
+from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
 from atelier_storage.keys import is_upload, safe_filename
 
@@ -61,6 +62,14 @@ SELECT n.id, n.owner_kind, n.owner_id, n.generation_id, n.category, coalesce(f.f
        f.content_type, f.format, f.size_bytes, f.width, f.height, f.sha256, n.is_primary, n.image_order
 FROM n LEFT JOIN known f ON (f.owner_kind, f.owner_id, f.key) = (n.owner_kind, n.owner_id, n.key)
 WHERE n.key IS NULL OR f.key IS NOT NULL
+ON CONFLICT DO NOTHING
+"""
+
+_LINK_URLS = """
+INSERT INTO files (id, owner_kind, owner_id, generation_id, category, filename, key, original_url, is_primary,
+                   image_order)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
+                     $9::bool[], $10::smallint[])
 ON CONFLICT DO NOTHING
 """
 
@@ -171,16 +180,24 @@ async def delete(pool: Pool, owner: Owner, key: str) -> None:
     await pool.execute(_DELETE, key, owner.kind, owner.id)
 
 
+def write_links(tx: Transaction, links: Sequence[tuple[Owner, UUID, FileUse]]) -> None:
+    """Adds to what the transaction writes which pictures by URL these owners' generations (by id) are made of."""
+    if links:
+        tx.write("links", _LINK_URLS, *_values_of(links))
+
+
 async def link(connection: Connection, links: Sequence[tuple[Owner, UUID, FileUse]]) -> None:
     """Writes down which pictures these owners' generations (by id) are made of; measures come from the uploads' own
     rows. All in one call: it locks what they use, and so may not be repeated in a transaction."""
     if not links:
         return
+    held = await connection.fetch(_HOLD, [use.key for *_, use in links if use.key is not None])
+    await connection.execute(_LINK, [row["id"] for row in held], *_values_of(links))
+
+
+def _values_of(links: Sequence[tuple[Owner, UUID, FileUse]]) -> tuple[list[object], ...]:
     uses = [use for *_, use in links]
-    held = await connection.fetch(_HOLD, [use.key for use in uses if use.key is not None])
-    await connection.execute(
-        _LINK,
-        [row["id"] for row in held],
+    return (
         [uuid7() for _ in links],
         [owner.kind for owner, *_ in links],
         [owner.id for owner, *_ in links],

@@ -6,7 +6,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from atelier_gateway.projection.snapshot import Snapshot
-from atelier_messaging.database import Connection
+from atelier_messaging import Transaction
 
 _RESULTS = """
 INSERT INTO files (id, owner_kind, owner_id, generation_id, category, filename, key, content_type, format, size_bytes,
@@ -21,12 +21,13 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def add_results(connection: Connection, ended: Mapping[UUID, Snapshot]) -> None:
-    """What these generations delivered, in one statement; nothing is said to the database where nothing was."""
+def add_results(tx: Transaction, ended: Mapping[UUID, Snapshot]) -> None:
+    """Adds what these generations delivered to what the transaction writes."""
     made = [(id_, order, output) for id_, snapshot in ended.items() for order, output in enumerate(snapshot.outputs)]
     if not made:
         return
-    await connection.execute(
+    tx.write(
+        "results",
         _RESULTS,
         [uuid7() for _ in made],
         [id_ for id_, _, _ in made],

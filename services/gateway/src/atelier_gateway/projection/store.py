@@ -13,67 +13,41 @@ from uuid import UUID
 import asyncpg
 
 from atelier_contracts import Channel, Kind, Owner
-from atelier_gateway.projection.changes import GenerationEnd, SavedChanges
-from atelier_gateway.projection.snapshot import TERMINAL, Snapshot
+from atelier_gateway.projection.snapshot import Snapshot
+from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
 
-# What is asked of a story is also written beside it (seed 001), in the same statement: both are there, or neither.
 _INSERT = """
-WITH new AS (
-    INSERT INTO generations (id, channel, owner_kind, owner_id, kind, surface, state, rank, request, price, created_at,
-                             request_id, trace_id)
-    SELECT id, channel, owner_kind, owner_id, kind, surface, 'accepted', 0, request::jsonb, price, created_at,
-           request_id, trace_id
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[],
-                $9::timestamptz[], $10::text[], $11::text[])
-         AS n(id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, request_id, trace_id)
-    RETURNING id, owner_id, surface, request
-), narrations AS (
-    INSERT INTO story_generations (id, user_id, story_id)
-    SELECT id, owner_id, (request ->> 'story_id')::uuid FROM new WHERE surface = 'stories'
-)
+INSERT INTO generations (id, channel, owner_kind, owner_id, kind, surface, state, rank, request, price, created_at,
+                         request_id, trace_id)
+SELECT id, channel, owner_kind, owner_id, kind, surface, 'accepted', 0, request::jsonb, price, created_at,
+       request_id, trace_id
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::int[],
+            $9::timestamptz[], $10::text[], $11::text[])
+     AS n(id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, request_id, trace_id)
+RETURNING id, owner_id, surface, request
+"""
+# What is asked of a story is also written beside it, in the same statement: both are there, or neither.
+_NARRATIONS = """
+INSERT INTO story_generations (id, user_id, story_id)
+SELECT id, owner_id, (request ->> 'story_id')::uuid FROM new_generations WHERE surface = 'stories'
+"""
+_ACCEPTED = """
 INSERT INTO generation_logs (generation_id, user_id, step, progress)
-SELECT id, owner_id, 'accepted', 0 FROM new WHERE surface = 'stories'
+SELECT id, owner_id, 'accepted', 0 FROM new_generations WHERE surface = 'stories'
 """
 _PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
-_SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error, maker, reused"
-_SNAPSHOT += ", model, started_at, ended_at, credits_returned"
+SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error, maker, reused"
+SNAPSHOT += ", model, started_at, ended_at, credits_returned"
 COLUMNS = (
     "id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, request_id, trace_id,"
-    f" {_SNAPSHOT}"
+    f" {SNAPSHOT}"
 )
 _LOCK = (
-    f"SELECT id, owner_kind, owner_id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
+    f"SELECT id, owner_kind, owner_id, {SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"  # noqa: S608 - constants only
 )
-_SNAPSHOTS = f"SELECT id, owner_kind, owner_id, {_SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
+_SNAPSHOTS = f"SELECT id, owner_kind, owner_id, {SNAPSHOT} FROM generations WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
 _SETTLED = f"{_SNAPSHOTS} ORDER BY id FOR SHARE"
-# One statement also tells those who follow a generation live: a change and its event are one write. It answers which of
-# them are listened to by webhook (nearly none, and the others cost no further statement) and which have ended.
-_UPDATE = """
-WITH changed AS (
-    UPDATE generations g
-    SET state = n.state, rank = n.rank, progress = n.progress, credits_reserved = n.reserved,
-        credits_captured = n.captured, credits_refunded = n.refunded, outputs = n.outputs::jsonb,
-        error = n.error::jsonb, maker = n.maker, reused = n.reused, model = n.model,
-        started_at = n.started_at, ended_at = n.ended_at, updated_at = now()
-    FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::int[], $6::int[], $7::int[], $8::text[],
-                $9::text[], $10::text[], $11::bool[], $12::text[], $13::timestamptz[], $14::timestamptz[])
-         AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error, maker, reused, model,
-              started_at, ended_at)
-    WHERE g.id = n.id AND g.rank <= n.rank
-    RETURNING g.id, g.state, g.rank, g.progress, g.surface, g.owner_kind, g.owner_id, g.kind, g.created_at,
-              g.updated_at, g.request_id, g.trace_id, g.request ->> 'webhook_url' IS NOT NULL OR EXISTS (
-        SELECT FROM webhook_endpoints e
-        WHERE e.owner_kind = g.owner_kind AND e.owner_id = g.owner_id AND e.disabled_at IS NULL
-    ) AS listened_to
-), logged AS (
-    INSERT INTO generation_logs (generation_id, user_id, step, progress)
-    SELECT id, owner_id, state, progress FROM changed WHERE surface = 'stories'
-), followed AS (
-    INSERT INTO generation_events (generation_id, state, progress) SELECT id, state, progress FROM changed
-)
-SELECT * FROM changed WHERE listened_to OR rank = 9
-"""
 _DELETE = """
 WITH gone AS (
     DELETE FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3 AND rank = 9 RETURNING id
@@ -130,11 +104,12 @@ class Generation(NewGeneration):
     snapshot: Snapshot
 
 
-async def insert(connection: Connection, new: Sequence[NewGeneration]) -> None:
-    """Writes them in one statement."""
+def insert(tx: Transaction, new: Sequence[NewGeneration]) -> None:
+    """Adds them to what the transaction writes."""
     if not new:
         return
-    await connection.execute(
+    tx.write(
+        "new_generations",
         _INSERT,
         [g.id for g in new],
         [g.channel for g in new],
@@ -148,6 +123,9 @@ async def insert(connection: Connection, new: Sequence[NewGeneration]) -> None:
         [g.request_id for g in new],
         [g.trace_id for g in new],
     )
+    if any(g.surface == "stories" for g in new):
+        tx.write("narrations", _NARRATIONS)
+        tx.write("narrations_accepted", _ACCEPTED)
 
 
 async def find_existing(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
@@ -157,51 +135,17 @@ async def find_existing(connection: Connection, ids: Collection[UUID]) -> set[UU
 
 async def lock_snapshots(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
     """Locks and loads the changing part of those that exist, in id order."""
-    return {row["id"]: _snapshot(row) for row in await connection.fetch(_LOCK, sorted(ids))}
+    return {row["id"]: snapshot_of(row) for row in await connection.fetch(_LOCK, sorted(ids))}
 
 
 async def load_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
     """The changing part of those that exist; for waiters, whose owner has been checked before."""
-    return {row["id"]: _snapshot(row) for row in await pool.fetch(_SNAPSHOTS, list(ids))}
+    return {row["id"]: snapshot_of(row) for row in await pool.fetch(_SNAPSHOTS, list(ids))}
 
 
 async def load_settled_snapshots(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Snapshot]:
     """The same, as soon as no transaction is changing them any more."""
-    return {row["id"]: _snapshot(row) for row in await pool.fetch(_SETTLED, list(ids))}
-
-
-async def save_snapshots(connection: Connection, snapshots: Mapping[UUID, Snapshot]) -> SavedChanges:
-    """Writes them in one statement; a row that has come further in the meantime stays as it is."""
-    if not snapshots:
-        return SavedChanges()
-    values = list(snapshots.values())
-    rows = await connection.fetch(
-        _UPDATE,
-        list(snapshots),
-        [s.state for s in values],
-        [s.rank for s in values],
-        [s.progress for s in values],
-        [s.credits_reserved for s in values],
-        [s.credits_captured for s in values],
-        [s.credits_refunded for s in values],
-        [json.dumps(s.outputs) for s in values],
-        [json.dumps(s.error) if s.error else None for s in values],
-        [s.maker for s in values],
-        [s.reused for s in values],
-        [s.model for s in values],
-        [s.started_at for s in values],
-        [s.ended_at for s in values],
-    )
-    return SavedChanges(
-        frozenset(row["id"] for row in rows if row["listened_to"]),
-        tuple(_end_of(row) for row in rows if row["rank"] == TERMINAL),
-    )
-
-
-def _end_of(row: asyncpg.Record) -> GenerationEnd:
-    owner = Owner(kind=row["owner_kind"], id=row["owner_id"])
-    seconds = (row["updated_at"] - row["created_at"]).total_seconds()
-    return GenerationEnd(row["id"], owner, row["kind"], row["surface"], seconds, row["request_id"], row["trace_id"])
+    return {row["id"]: snapshot_of(row) for row in await pool.fetch(_SETTLED, list(ids))}
 
 
 async def expire_outputs(connection: Connection, ids: Collection[UUID]) -> None:
@@ -245,7 +189,8 @@ async def find_by_id(pool: Pool, id_: UUID) -> Generation | None:
     return generation_of(row) if row else None
 
 
-def _snapshot(row: asyncpg.Record) -> Snapshot:
+def snapshot_of(row: asyncpg.Record) -> Snapshot:
+    """The changing part of a row that was selected with ``SNAPSHOT``."""
     return Snapshot(
         row["state"],
         row["progress"],
@@ -280,7 +225,7 @@ def generation_of(row: asyncpg.Record) -> Generation:
         row["price"],
         row["created_at"],
         row["updated_at"],
-        _snapshot(row),
+        snapshot_of(row),
         request_id=row["request_id"],
         trace_id=row["trace_id"],
     )
