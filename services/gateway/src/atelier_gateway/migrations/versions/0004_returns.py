@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.execute(
         "ALTER TABLE generations ADD CONSTRAINT generations_credits_returned CHECK (credits_returned >= 0) NOT VALID"
     )
+    op.execute("ALTER TABLE generations VALIDATE CONSTRAINT generations_credits_returned")
 
 
 def downgrade() -> None:
