@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from atelier_messaging import UnitOfWork
@@ -99,8 +99,10 @@ class Reconciler:
                 return False
             objects = OBJECTS[run.scope]
             rows = ROWS_OF_BYTES if objects == "bytes" else ROWS
+            # Before the page is read: what changes while it is read is in flight, however long that takes.
+            now = await connection.fetchval("SELECT clock_timestamp()")
             page = await self._feeds.read_page(connection, run.position, rows=rows, objects=objects)
-            in_flight, found = await self._compare(connection, page, objects)
+            in_flight, found = await self._compare(connection, page, objects, now)
             ended = page.bound is None
             if ended:
                 found += await self._compare_ledger(connection)
@@ -111,9 +113,8 @@ class Reconciler:
             )
             return not ended
 
-    async def _compare(self, connection: Connection, page: Page, objects: Objects) -> tuple[int, int]:
+    async def _compare(self, connection: Connection, page: Page, objects: Objects, now: datetime) -> tuple[int, int]:
         """How many generations of the page are in flight, and how many drifts the others show."""
-        now = await connection.fetchval("SELECT clock_timestamp()")
         clock = Clock(now, timedelta(seconds=self._schedule.settle_s), self._feeds.jobs_kept)
         in_flight = {id_ for id_, records in page.records.items() if clock.is_in_flight(records)}
         found = [

@@ -56,10 +56,16 @@ async def _repair(tx: Transaction, finding: Finding, generation: Generation | No
     return f"{finding.kind} {finding.subject}: sent {repair}"
 
 
+WITHOUT_SAGA = (DriftKind.HOLD_WITHOUT_SAGA, DriftKind.CHARGE_WITHOUT_SAGA, DriftKind.JOB_WITHOUT_SAGA)
+
+
 def message_for(finding: Finding, generation: Generation | None) -> Message | None:
     """The command or event that repairs a finding of a kind in ``REPAIRABLE``. ``generation`` is None where there is no
-    saga; None where its end cannot be told again."""
+    saga. None where nothing can be sent: its end is not known, or the finding says that there is no saga and there is
+    one, which alone moves its credits."""
     id_ = finding.subject
+    if generation is not None and finding.kind in WITHOUT_SAGA:
+        return None
     match DriftKind(finding.kind):
         case DriftKind.PROJECTION_DIFFERS:
             return end_of(generation) if generation is not None else None
