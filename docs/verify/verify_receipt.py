@@ -44,14 +44,13 @@ def main():
     except (OSError, ValueError, KeyError, TypeError) as error:
         print(f"cannot read the input: {error}", file=sys.stderr)
         return 2
+    if proof is not None and len(answers) != 1:
+        parser.error(f"--proof belongs to one receipt, not to {len(answers)}")
     failed = 0
     for place, answer in answers:
         try:
-            print(f"{place}: GENUINE\n" + "\n".join(f"  {line}" for line in verify(answer, keys, delivered)))
-            if proof is not None:
-                print(f"  checked: {verify_inclusion(answer, proof, checkpoint, keys)}")
-            else:
-                print("  not checked: whether it stands in the log (--proof, --checkpoint)")
+            facts = verify(answer, keys, delivered)
+            print(f"{place}: GENUINE", *facts, verify_inclusion(answer, proof, checkpoint, keys), sep="\n  ")
         except Invalid as error:
             failed += 1
             print(f"{place}: NOT GENUINE: {error}")
@@ -72,8 +71,7 @@ def verify(answer, keys, delivered):
     require(receipt["key_id"] in keys, f"its key {receipt['key_id']} is not in the key file")
     check_signature(keys[receipt["key_id"]], decode(signature["value"]), canonical(receipt))
     lines = [f"checked: signed by key {receipt['key_id']}, unchanged since", f"checked: {check_credits(receipt)}"]
-    document = answer.get("request") if "signed" in answer else None
-    if document is None:
+    if (document := answer.get("request") if "signed" in answer else None) is None:
         lines.append("not checked: what was asked (no request beside it)")
     else:
         same = hashlib.sha256(canonical(document)).hexdigest() == receipt["request_sha256"]
@@ -106,6 +104,8 @@ def check_credits(receipt):
 
 def verify_inclusion(answer, proof, checkpoint, keys):
     """Whether the receipt is a leaf of the tree that the checkpoint signs (RFC 9162, 2.1.3.2). Raises Invalid."""
+    if proof is None:
+        return "not checked: whether it stands in the log (--proof, --checkpoint)"
     receipt = (answer.get("signed") or answer)["receipt"]
     origin, size, root = read_checkpoint(checkpoint, keys)
     require(origin == receipt["log"], f"the checkpoint is of the log {origin!r}, the receipt of {receipt['log']!r}")
@@ -123,7 +123,7 @@ def verify_inclusion(answer, proof, checkpoint, keys):
             node = hashlib.sha256(b"\x01" + node + sibling).digest()
         index, last = index >> 1, last >> 1
     require(last == 0 and node == root, "the proof does not lead to the root of the checkpoint")
-    return f"entry {proof['leaf_index']} of the {size} in the log {origin}, as the checkpoint signs"
+    return f"checked: entry {proof['leaf_index']} of the {size} in the log {origin}, as the checkpoint signs"
 
 
 def read_checkpoint(note, keys):

@@ -113,6 +113,17 @@ async def test_a_receipt_is_proved_by_the_script_to_stand_in_the_signed_log(log:
 
     assert (status, f"entry {proof['leaf_index']} of the 361 in the log" in output) == (0, True), output
     assert (wrong, "does not lead to the root" in words) == (1, True), words
+    assert words.count("GENUINE") == words.count("NOT GENUINE") == 1, words
+
+
+async def test_the_script_refuses_a_proof_for_more_than_one_receipt(log: Log, tmp_path: Path) -> None:
+    receipts = [signed_json(receipt) for id_ in await log.add_generations(2) if (receipt := await log.issuer.find(id_))]
+    (tmp_path / "proof.json").write_text("{}")
+    options = ("--proof", "proof.json", "--checkpoint", str(log.file))
+
+    status, output = run_script(tmp_path, log.keys.jwks(), receipts, *options)
+
+    assert (status, "--proof belongs to one receipt, not to 2" in output) == (2, True), output
 
 
 async def test_what_no_checkpoint_covers_has_no_proof_yet(log: Log) -> None:

@@ -1,9 +1,11 @@
 """What a surface prepared for a create is undone, unless the create was admitted or may have been."""
 
+import asyncio
+
 import pytest
 from starlette.responses import Response
 
-from atelier_gateway.generations.rollback import rollback_unless_admitted
+from atelier_gateway.generations.rollback import note_admission, rollback_unless_admitted
 from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.web.problems import Problem
 
@@ -49,6 +51,30 @@ async def test_preparations_are_undone_after_an_unexpected_error() -> None:
 
     with pytest.raises(ZeroDivisionError):
         async with rollback_unless_admitted(undo):
+            raise ZeroDivisionError
+
+    assert undo.calls == 1
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, ZeroDivisionError], ids=["cancelled", "failed"])
+async def test_preparations_stay_after_an_error_that_follows_the_admission(error: type[BaseException]) -> None:
+    undo = Undo()
+
+    with pytest.raises(error):
+        async with rollback_unless_admitted(undo):
+            note_admission(is_admitted=True)
+            raise error
+
+    assert undo.calls == 0
+
+
+async def test_preparations_are_undone_after_an_error_that_follows_a_refusal() -> None:
+    undo = Undo()
+
+    with pytest.raises(ZeroDivisionError):
+        async with rollback_unless_admitted(undo):
+            note_admission(is_admitted=True)
+            note_admission(is_admitted=False)
             raise ZeroDivisionError
 
     assert undo.calls == 1

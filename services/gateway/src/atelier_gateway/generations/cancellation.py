@@ -68,4 +68,4 @@ class GenerationCanceller:
             steps = [StateChange(id_, now, current_traceparent()) for id_, now in alive.items()]
             await self._noting.enqueue_changes(work, steps, saved.subscribed)
             work.after_commit(lambda: log_ends(saved.ended, alive))
-            self._waiting.wake(alive)
+            work.after_commit(lambda: self._waiting.wake(alive))

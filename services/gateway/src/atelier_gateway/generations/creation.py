@@ -38,6 +38,7 @@ from atelier_gateway.generations.provider_catalogue import (
     option_problem,
 )
 from atelier_gateway.generations.request_record import SALT, new_salt, record_of
+from atelier_gateway.generations.rollback import note_admission
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import (
     REPLAYED_HEADER,
@@ -110,7 +111,10 @@ class GenerationCreator:
             request = self._request(principal, draft, shape)
             request.span.set_attribute(attributes.GENERATION_ID, str(request.generation.id))
             await self._check_capacity(request, shape)
+            # It may be admitted from here on, also where this task is cancelled before it knows.
+            note_admission(is_admitted=True)
             outcome = await self._admission.submit(request)
+            note_admission(is_admitted=isinstance(outcome, Accepted))
         _log(request.generation, outcome, seconds=time.monotonic() - began)
         return await self._answer(request, outcome, shape)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
 from starlette.responses import Response
 
@@ -24,6 +25,16 @@ class CreateAttempt:
         return response
 
 
+_ATTEMPT: ContextVar[CreateAttempt | None] = ContextVar("create_attempt", default=None)
+
+
+def note_admission(*, is_admitted: bool) -> None:
+    """Notes for the create under way in this task whether its generation began, or may have: an error that follows
+    leaves the preparations as they are."""
+    if (attempt := _ATTEMPT.get()) is not None:
+        attempt.is_admitted = is_admitted
+
+
 @asynccontextmanager
 async def rollback_unless_admitted(undo: Callable[[], Awaitable[None]]) -> AsyncIterator[CreateAttempt]:
     """Runs ``undo`` after the block unless its create was admitted.
@@ -32,11 +43,13 @@ async def rollback_unless_admitted(undo: Callable[[], Awaitable[None]]) -> Async
     prepared for it, so nothing is undone.
     """
     attempt = CreateAttempt()
+    outer = _ATTEMPT.set(attempt)
     try:
         yield attempt
     except Problem as error:
-        attempt.is_admitted = error.code == "outcome_unknown"
+        attempt.is_admitted = attempt.is_admitted or error.code == "outcome_unknown"
         raise
     finally:
+        _ATTEMPT.reset(outer)
         if not attempt.is_admitted:
             await undo()

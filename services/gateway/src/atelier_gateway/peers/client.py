@@ -12,6 +12,8 @@ from atelier_gateway.web.problems import Problem
 from atelier_telemetry.tracing import current_traceparent
 
 ANSWER_S_MAX = 3.0
+VERIFICATION_S_MAX = 60.0
+"""How long billing may take to verify the ledger, which reads every account."""
 NO_PLACE = {"position": None, "eta_s": None, "eta_p90_s": None}
 
 
@@ -60,7 +62,7 @@ class PeerClient:
 
     async def verify_ledger(self) -> dict[str, Any]:
         """``{ok, accounts, entries, violations, unproven, full_proof}``."""
-        return await self._request("GET", "billing", "/internal/ledger/verify")
+        return await self._request("GET", "billing", "/internal/ledger/verify", timeout_s=VERIFICATION_S_MAX)
 
     async def start_proof(self) -> dict[str, Any]:
         """Orders a full proof of the books, or answers the one that is running."""
@@ -137,16 +139,16 @@ class PeerClient:
             answer.raise_for_status()
             body: dict[str, Any] = json.loads(answer.content)
         except (httpx.HTTPError, ValueError) as error:
-            raise PeerUnavailable(f"{service} does not answer: {_reason(error)}") from error
+            raise PeerUnavailable(f"{service} does not answer: {_reason(error, timeout_s)}") from error
         return body
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, timeout_s: float) -> str:
     match error:
         case httpx.ConnectError():
             return "no connection (refused, or its host is away)"
         case httpx.TimeoutException():
-            return f"no answer within {ANSWER_S_MAX:g} s"
+            return f"no answer within {timeout_s:g} s"
         case httpx.HTTPStatusError():
             return f"it answered {error.response.status_code}"
     return type(error).__name__

@@ -8,6 +8,8 @@ from uuid import uuid4
 import pytest
 from PIL import Image
 
+from atelier_gateway.idempotency import store as idempotency_store
+
 from ...support.neighbours import decline
 from ...support.onmodel import (
     AT_ONCE,
@@ -69,6 +71,24 @@ async def test_a_mislabelled_photo_is_taken_for_what_it_is(world: World) -> None
 
     assert made.status_code == 202
     assert await world.pool.fetchval("SELECT DISTINCT content_type FROM files") == "image/webp"
+
+
+async def test_the_photos_of_an_admitted_job_stay_though_its_response_cannot_be_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, user = await world.user()
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotency_store, "save_responses", fail)
+        with pytest.raises(ZeroDivisionError):
+            await world.client.post(CREATE, headers=user | AT_ONCE | {"Idempotency-Key": "one"}, json=body())
+
+    keys = [row["key"] for row in await world.pool.fetch("SELECT key FROM files")]
+    assert len(keys) == len(body()["photos"])
+    assert [(await world.container.objects.stat(key)).size > 0 for key in keys] == [True] * len(keys)
 
 
 async def test_who_may_not_is_told_in_the_same_envelope(world: World) -> None:

@@ -135,8 +135,9 @@ async def _store_and_admit(
     """Stores the files and admits the generation; removes the files if it is not admitted."""
     if parsed.files:
         await container.balance_check.require(principal.owner, None)
-    stored = await _store_images(container, principal, parsed.files)
+    stored: list[StoredPicture] = []
     async with rollback_unless_admitted(partial(_discard, container, principal, stored)) as attempt:
+        await _store_images(container, principal, parsed.files, stored)
         order = _image_request(parsed, _fit_size(container, parsed, choice, stored), stored)
         draft = image_requests.build_draft(container, request, order, deadline_s=_deadline_s(container))
         return attempt.resolve(await container.creator.create(principal, draft, shape))
@@ -179,16 +180,15 @@ def _check_files(action: Action, files: Sequence[File]) -> None:
         raise field_problem("mask", "one at most, and for edits only")
 
 
-async def _store_images(container: Container, principal: Principal, files: Sequence[File]) -> list[StoredPicture]:
-    """Decodes and stores the files. Raises Problem 400, and then none is left."""
-    stored: list[StoredPicture] = []
+async def _store_images(
+    container: Container, principal: Principal, files: Sequence[File], stored: list[StoredPicture]
+) -> None:
+    """Decodes and stores the files, and adds each to ``stored`` for its caller to discard. Raises Problem 400."""
     for file in files:
         found = await container.media_intake.store_picture(principal, file.data, role=file.role, filename=file.filename)
         if isinstance(found, ImageRefused):
-            await _discard(container, principal, stored)
             raise field_problem(file.role, found.message.rstrip("."))
         stored.append(found)
-    return stored
 
 
 async def _discard(container: Container, principal: Principal, stored: Sequence[StoredPicture]) -> None:
