@@ -60,6 +60,6 @@ async def test_a_finding_that_no_run_has_seen_lately_is_not_repaired(
         await tx.connection.execute(f"UPDATE reconcile_findings SET last_seen_at = now() - interval '{age}'")
 
     async with findings.once() as tx:
-        locked = await store.lock_unrepaired(tx.connection, [drift.kind.value], limit=10)
+        locked = await store.lock_unrepaired(tx.connection, [drift.kind.value], after=UUID(int=0), limit=10)
 
     assert len(locked) == repairable

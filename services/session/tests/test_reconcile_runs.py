@@ -1,12 +1,14 @@
 """Runs of reconciliation are rows: one of a scope at a time, none before it is due, findings open until resolved."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
 
+from atelier_contracts import CancelRender
 from atelier_messaging import UnitOfWork
-from atelier_session.reconcile import store
+from atelier_session.reconcile import repairs, store
 from atelier_session.reconcile.rules import Drift, DriftKind
 
 pytestmark = pytest.mark.stack
@@ -57,3 +59,22 @@ async def test_a_finding_that_is_seen_again_is_one_row_until_it_is_resolved(unit
     rows = await store.list_findings(unit.pool, before=None, resolved=True, limit=10)
     assert [row.resolved_by for row in rows] == [None, "in order again"]
     assert await store.count_findings(unit.pool) == {"artefact_missing": 1}
+
+
+async def test_a_repair_ends_although_nothing_can_be_sent_for_a_finding(
+    unit: UnitOfWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repairs, "REPAIRS_MAX", 1)
+    without_end, left_open = uuid4(), uuid4()
+    async with unit.once() as tx:
+        await store.report(tx.connection, [(without_end, Drift(DriftKind.PROJECTION_DIFFERS, "another state"))])
+        await store.report(tx.connection, [(left_open, Drift(DriftKind.JOB_LEFT_OPEN, "the saga has ended"))])
+
+    async with asyncio.timeout(30):
+        sentences = await repairs.repair_all(unit)
+
+    assert set(sentences) == {
+        f"projection_differs {without_end}: nothing can be sent; a person must look",
+        f"job_left_open {left_open}: sent {CancelRender.name}: the saga has ended",
+    }
+    assert await unit.pool.fetchval("SELECT count(*) FROM reconcile_findings WHERE repair IS NOT NULL") == 1

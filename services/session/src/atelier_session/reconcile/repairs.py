@@ -1,7 +1,7 @@
 """Repairs: for a finding, the command that the saga would have sent. Nothing is written but by the services' own
 handlers, and each repair says why it was sent."""
 
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from atelier_contracts import CancelRender, CaptureCredit, RefundCredit, ReturnCredit
 from atelier_contracts.message import Message
@@ -28,19 +28,23 @@ REPAIRABLE = (
 
 
 async def repair_all(unit: UnitOfWork) -> list[str]:
-    """Sends what repairs the open findings; returns a sentence for each."""
-    sent: list[str] = []
-    while batch := await _repair_some(unit):
-        sent += batch
-    return sent
+    """Sends what repairs the open findings; returns a sentence for each, also where nothing can be sent."""
+    sentences: list[str] = []
+    after = UUID(int=0)
+    # Past the last id, since a finding without a repair stays as it is: read again, it would never end.
+    while batch := await _repair_some(unit, after):
+        sentences += batch.values()
+        after = max(batch)
+    return sentences
 
 
-async def _repair_some(unit: UnitOfWork) -> list[str]:
+async def _repair_some(unit: UnitOfWork, after: UUID) -> dict[UUID, str]:
     async with unit.once() as tx:
-        findings = await store.lock_unrepaired(tx.connection, [kind.value for kind in REPAIRABLE], limit=REPAIRS_MAX)
+        kinds = [kind.value for kind in REPAIRABLE]
+        findings = await store.lock_unrepaired(tx.connection, kinds, after=after, limit=REPAIRS_MAX)
         subjects = [finding.subject for finding in findings]
         known = {g.request.generation_id: g for g in await sagas.find(tx.connection, subjects)}
-        return [await _repair(tx, finding, known.get(finding.subject)) for finding in findings]
+        return {finding.id: await _repair(tx, finding, known.get(finding.subject)) for finding in findings}
 
 
 async def _repair(tx: Transaction, finding: Finding, generation: Generation | None) -> str:

@@ -52,7 +52,7 @@ _COUNT = "SELECT kind, count(*) AS findings FROM reconcile_findings WHERE resolv
 _LOCK_UNREPAIRED = """
 SELECT * FROM reconcile_findings
 WHERE resolved_at IS NULL AND kind = ANY($1::text[]) AND (repaired_at IS NULL OR repaired_at < now() - interval '1 min')
-AND last_seen_at > now() - interval '10 min'
+AND last_seen_at > now() - interval '10 min' AND id > $3
 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _NOTE_REPAIR = "UPDATE reconcile_findings SET repair = $2, repaired_at = now() WHERE id = $1"
@@ -167,13 +167,13 @@ async def count_findings(pool: Pool) -> Mapping[str, int]:
     return {row["kind"]: row["findings"] for row in await pool.fetch(_COUNT)}
 
 
-async def lock_unrepaired(connection: Connection, kinds: Sequence[str], *, limit: int) -> list[Finding]:
-    """Locks open findings of these kinds for which no repair was sent in the last minute.
+async def lock_unrepaired(connection: Connection, kinds: Sequence[str], *, after: UUID, limit: int) -> list[Finding]:
+    """Locks open findings of these kinds past ``after`` for which no repair was sent in the last minute.
 
     Only those that a run saw in the last ten minutes: an older one may be in order again, after a restore for instance,
     and its repair would then pay back what was delivered.
     """
-    return [Finding(**dict(row)) for row in await connection.fetch(_LOCK_UNREPAIRED, list(kinds), limit)]
+    return [Finding(**dict(row)) for row in await connection.fetch(_LOCK_UNREPAIRED, list(kinds), limit, after)]
 
 
 async def note_repair(connection: Connection, id_: UUID, repair: str) -> None:
