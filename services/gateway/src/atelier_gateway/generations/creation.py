@@ -253,7 +253,7 @@ class GenerationCreator:
         else:
             response = shape.accepted(generation)
         reply = StoredResponse(response.status_code, bytes(response.body))
-        await self._admission.store_response(claim, reply, declined=rejected)
+        await self._admission.store_response(replace(claim, holder=lost.holder), reply, declined=rejected)
         return _replay(reply, shape)
 
 

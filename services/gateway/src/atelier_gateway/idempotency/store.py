@@ -27,9 +27,10 @@ RETURNING holder
 """
 _REPLY = """
 UPDATE idempotency i SET reply_status = n.status, reply_body = n.body
-FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::smallint[], $6::bytea[])
-     AS n(owner_kind, owner_id, route, key, status, body)
-WHERE (i.owner_kind, i.owner_id, i.route, i.key) = (n.owner_kind, n.owner_id, n.route, n.key)
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::smallint[], $7::bytea[])
+     AS n(owner_kind, owner_id, route, key, holder, status, body)
+WHERE (i.owner_kind, i.owner_id, i.route, i.key) = (n.owner_kind, n.owner_id, n.route, n.key) AND i.holder = n.holder
+RETURNING i.holder
 """
 _RELEASE = "DELETE FROM idempotency WHERE owner_kind = $1 AND owner_id = $2 AND route = $3 AND key = $4 AND holder = $5"
 _PRUNE = "DELETE FROM idempotency WHERE claimed_at < now() - make_interval(hours => $1)"
@@ -68,12 +69,16 @@ async def release(connection: Connection | Pool, claimed: IdempotencyClaim) -> N
     await connection.execute(_RELEASE, *where, claimed.holder)
 
 
-def save_responses(tx: Transaction, responses: Sequence[tuple[IdempotencyClaim, StoredResponse]]) -> None:
-    """Adds the responses of many requests to what the transaction writes, for the next requests with their keys."""
+def save_responses(
+    tx: Transaction, responses: Sequence[tuple[IdempotencyClaim, StoredResponse]], *, must_hold: bool = False
+) -> None:
+    """Adds the responses of many requests to what the transaction writes, for the next requests with their keys. A key
+    that another request has taken over keeps its own; with ``must_hold`` the transaction then fails with
+    WriteConflict."""
     if responses:
         claims = [claim for claim, _ in responses]
-        statuses = [response.status for _, response in responses]
-        tx.write("responses", _REPLY, *_keys(claims), statuses, [response.body for _, response in responses])
+        values = [c.holder for c in claims], [reply.status for _, reply in responses], [r.body for _, r in responses]
+        tx.write("responses", _REPLY, *_keys(claims), *values, rows=len(claims) if must_hold else None)
 
 
 async def prune(pool: Pool) -> None:

@@ -42,7 +42,7 @@ async def replay_or_run(
             body, status = await act(tx)
             reply = StoredResponse(status, bytes(json_response(body).body))
             if claim is not None:
-                idempotency_store.save_responses(tx, [(claim, reply)])
+                idempotency_store.save_responses(tx, [(claim, reply)], must_hold=True)
         return reply
 
     reply, replayed = await container.idempotent_runner.replay_or_run(claim, run)
