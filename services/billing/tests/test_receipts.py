@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -145,6 +146,24 @@ async def test_a_charge_that_is_returned_has_another_receipt_which_differs_in_th
 
     assert second["credits"] == {"reserved": 5, "captured": 5, "refunded": 0, "returned": 2}
     assert {name for name in first if first[name] != second[name]} == {"id", "number", "credits", "postings"}
+
+
+async def test_a_return_before_the_first_receipt_is_issued_keeps_what_the_end_said(
+    unit: UnitOfWork, issuer: ReceiptIssuer
+) -> None:
+    owner, generation = await owner_with(unit, 100), uuid4()
+    await handle(unit, reserve(owner, generation), capture(owner, generation))
+    ended_at = await unit.pool.fetchval("SELECT ended_at FROM unissued_receipts WHERE generation_id = $1", generation)
+    correction = ReturnCredit(correction_id=uuid4(), generation_id=generation, credits=2, reason="a broken picture")
+    async with unit.once("billing.corrections", [Delivery(wrap(correction, source="test"))], dispatch=False) as tx:
+        await handle_corrections(tx)
+
+    receipt = await receipt_of(issuer, generation)
+
+    assert (receipt["number"], receipt["outcome"], receipt["kind"]) == (1, "succeeded", "image")
+    assert [output["sha256"] for output in receipt["outputs"]] == [PICTURE.sha256]
+    assert receipt["credits"] == {"reserved": 5, "captured": 5, "refunded": 0, "returned": 2}
+    assert datetime.fromisoformat(receipt["ended_at"]) == ended_at
 
 
 async def test_two_processes_issue_one_receipt(unit: UnitOfWork, keys: SigningKeys, issuer: ReceiptIssuer) -> None:

@@ -8,13 +8,15 @@ from atelier_messaging import Transaction
 
 _ADD = """
 INSERT INTO unissued_receipts (generation_id, facts) SELECT * FROM unnest($1::uuid[], $2::text[])
-ON CONFLICT (generation_id) DO UPDATE SET facts = excluded.facts, ended_at = now()
+ON CONFLICT (generation_id) DO UPDATE SET
+    facts = COALESCE(excluded.facts, unissued_receipts.facts),
+    ended_at = CASE WHEN excluded.facts IS NULL THEN unissued_receipts.ended_at ELSE now() END
 """
 
 
 def add(tx: Transaction, ends: Mapping[UUID, GenerationEnd | None]) -> None:
     """Orders a receipt for each generation; None: the books know all that can be said. A second end replaces a first
-    that has no receipt yet."""
+    that has no receipt yet; None keeps what the first said, for a correction may come before the receipt."""
     if ends:
         ordered = sorted(ends.items())
         facts = [end.model_dump_json(exclude_none=True) if end else None for _, end in ordered]
