@@ -3,12 +3,14 @@ zero, and each once."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
 from atelier_billing.correction_handlers import handle_corrections
+from atelier_billing.handlers import handle_commands
 from atelier_billing.verification import advance_checkpoint
 from atelier_contracts import (
     BooksCorrected,
@@ -25,6 +27,7 @@ from atelier_contracts import (
     wrap,
 )
 from atelier_messaging import Delivery
+from atelier_telemetry import metrics
 
 from .test_proofs import Ledger, ledger_on
 
@@ -216,3 +219,22 @@ async def test_a_correction_is_for_good(ledger: Ledger, store: Owner) -> None:
     for statement in ("UPDATE corrections SET reason = 'x'", "DELETE FROM corrections"):
         with pytest.raises(Exception, match=r"append-only|permission denied"):
             await ledger.unit.pool.execute(statement)
+
+
+async def test_credits_of_a_batch_that_did_not_commit_are_not_counted(ledger: Ledger, store: Owner) -> None:
+    generation = await charge(ledger, store)
+    grant = GrantCredit(grant_id=uuid4(), owner=store, credits=7, reason="test")
+    counted = [metrics.CREDITS_MOVED.labels(kind)._value.get() for kind in ("grant", "return")]
+
+    for handler, command in ((handle_commands, grant), (handle_corrections, returning(generation, 2))):
+        for fails in (True, False):
+            with pytest.raises(ConnectionError) if fails else nullcontext():
+                async with ledger.unit.once("test", [Delivery(wrap(command, source="test"))], dispatch=False) as tx:
+                    await handler(tx)
+                    if fails:
+                        raise ConnectionError("lost before the commit")
+
+    assert [metrics.CREDITS_MOVED.labels(kind)._value.get() for kind in ("grant", "return")] == [
+        counted[0] + 7,
+        counted[1] + 2,
+    ]

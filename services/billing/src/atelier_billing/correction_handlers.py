@@ -1,5 +1,6 @@
 """Billing's handler of corrections: load, decide, save, emit, one after the other, for they are rare."""
 
+from functools import partial
 from typing import cast
 
 from atelier_billing import correction_store, corrections
@@ -31,8 +32,7 @@ async def _correct(tx: Transaction, connection: Connection, delivery: Delivery) 
         if event is not None:
             receipt_queue.add(tx, {event.generation_id: None})
             tx.emit(event, cause=delivery)
-        for posting in books.postings:
-            metrics.CREDITS_MOVED.labels(posting.kind).inc(posting.credits)
+        tx.after_commit(partial(_measure, books))
     tx.emit(done, cause=delivery, cc=[command.reply_to] if command.reply_to else ())
 
 
@@ -43,3 +43,8 @@ async def _decide(
         charge = await correction_store.find_charge(connection, books, command.generation_id)
         return corrections.return_credit(books, command, charge)
     return corrections.take_back(books, command), None
+
+
+def _measure(books: Books) -> None:
+    for posting in books.postings:
+        metrics.CREDITS_MOVED.labels(posting.kind).inc(posting.credits)

@@ -1,5 +1,6 @@
 """Billing's command handlers and the expiry of grants: load, decide, save, emit."""
 
+from functools import partial
 from typing import cast
 
 from atelier_billing import ledger, store
@@ -27,7 +28,8 @@ async def handle_commands(tx: Transaction) -> None:
     for delivery, command, event in zip(tx.fresh, commands, events, strict=True):
         reply_to = command.reply_to if isinstance(command, GrantCredit) else None
         tx.emit(event, cause=delivery, cc=[reply_to] if reply_to else ())
-    _measure(books, events)
+    # A batch may be undone and run again; it counts once.
+    tx.after_commit(partial(_measure, books, events))
 
 
 async def expire_grants(unit: UnitOfWork) -> None:
@@ -37,7 +39,7 @@ async def expire_grants(unit: UnitOfWork) -> None:
         for wallet in books.wallets.values():
             ledger.expire_due(books, wallet)
         store.save_books(tx, books)
-    _measure(books, [])
+        tx.after_commit(partial(_measure, books, []))
 
 
 def _measure(books: ledger.Books, events: list[ledger.MoneyEvent]) -> None:
