@@ -43,15 +43,19 @@ class IdempotentRunner:
 
     async def _run_and_store(self, claim: IdempotencyClaim, action: Action) -> StoredResponse:
         try:
-            response = await action()
+            response = await self._run(claim, action)
             async with self._work.once(dispatch=False, late_claim=True) as tx:
                 idempotency_store.save_responses(tx, [(claim, response)], must_hold=True)
         except WriteConflict as error:
             raise _in_progress_problem() from error
+        return response
+
+    async def _run(self, claim: IdempotencyClaim, action: Action) -> StoredResponse:
+        try:
+            return await action()
         except Exception:
             await idempotency_store.release(self._work.pool, claim)
             raise
-        return response
 
 
 def _in_progress_problem() -> Problem:

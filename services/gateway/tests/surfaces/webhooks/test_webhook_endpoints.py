@@ -1,11 +1,15 @@
 """Endpoints, deliveries and secrets over the API of the running gateway."""
 
+import asyncio
+from typing import Any
+
 import httpx
 import pytest
 
+from atelier_gateway.idempotency.keys import REBUILD_AFTER
 from atelier_gateway.rate_limits.limiter import RateLimitRule
 from atelier_gateway.surfaces.webhooks import idempotent_actions as acts
-from atelier_gateway.webhooks import dispatcher
+from atelier_gateway.webhooks import dispatcher, endpoint_store
 from atelier_gateway.webhooks.endpoint_store import ENDPOINTS_MAX
 
 from ...support.isolation import IMAGE
@@ -141,3 +145,32 @@ async def test_what_a_list_cannot_be_asked_is_400(world: World) -> None:
     for query in ("state=lost", "generation_id=x", "limit=0", "cursor=x"):
         assert (await world.client.get(f"/v1/webhooks/deliveries?{query}", headers=headers)).status_code == 400
     assert (await world.client.get("/v1/webhooks")).status_code == 401
+
+
+async def test_a_slow_request_whose_key_was_taken_over_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, headers = await world.user()
+    is_acting, may_go_on = asyncio.Event(), asyncio.Event()
+    insert = endpoint_store.insert
+
+    async def make_hook() -> httpx.Response:
+        return await world.client.post("/v1/webhooks", headers=headers | {"Idempotency-Key": "k"}, json=HOOK)
+
+    async def insert_slowly_first(*args: Any, **options: Any) -> Any:
+        if not is_acting.is_set():
+            is_acting.set()
+            await may_go_on.wait()
+        return await insert(*args, **options)
+
+    monkeypatch.setattr(endpoint_store, "insert", insert_slowly_first)
+    slow = asyncio.create_task(make_hook())
+    await is_acting.wait()
+    await world.pool.execute("UPDATE idempotency SET claimed_at = claimed_at - $1::interval", REBUILD_AFTER)
+    quick = await make_hook()
+    may_go_on.set()
+    refused, repeated = await slow, await make_hook()
+
+    assert (quick.status_code, refused.status_code, repeated.json()) == (201, 409, quick.json())
+    assert refused.json()["code"] == "request_in_progress"
+    assert len((await world.client.get("/v1/webhooks", headers=headers)).json()["data"]) == 1
