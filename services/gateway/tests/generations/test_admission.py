@@ -2,12 +2,13 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
-from atelier_contracts import GenerationQueued, GenerationRequested, Message
+from atelier_contracts import GenerationQueued, GenerationRejected, GenerationRequested, Message
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import REBUILD_AFTER
 
@@ -113,11 +114,31 @@ async def test_a_saga_that_is_slow_to_answer_but_has_begun_is_a_201(world: World
     assert (await world.create(headers)).status_code == 201
 
 
-async def test_a_saga_whose_refusal_was_lost_is_still_a_402(world: World) -> None:
+@pytest.mark.parametrize(
+    ("reason", "status", "code"),
+    [
+        ("insufficient_credits", 402, "INSUFFICIENT_CREDITS"),
+        ("unpriced", 422, "UNPRICED"),
+        ("withdrawn", 503, "UNAVAILABLE"),
+        (None, 503, "UNAVAILABLE"),
+    ],
+)
+async def test_a_refusal_that_was_lost_is_answered_with_the_sagas_reason(
+    world: World, reason: Any, status: int, code: str
+) -> None:
     _, headers = await world.store()
-    world.neighbours.answer, world.neighbours.verdict = ignore, "rejected"
 
-    assert (await world.create(headers)).status_code == 402
+    def reject_unheard(request: GenerationRequested) -> None:
+        id_ = request.generation_id
+        rejection = GenerationRejected(generation_id=id_, reason=reason, required=1, available=0) if reason else None
+        world.neighbours.standing[id_] = [rejection] if rejection else []
+
+    world.neighbours.answer, world.neighbours.verdict = reject_unheard, "rejected"
+
+    refused = await world.create(headers)
+
+    assert (refused.status_code, refused.json()["error"]["code"].upper()) == (status, code)
+    assert (await world.rows())["generations"] == 0
 
 
 async def test_a_commit_whose_acknowledgement_is_lost_is_one_generation_and_a_201(world: World) -> None:

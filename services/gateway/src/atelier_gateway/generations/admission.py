@@ -154,8 +154,20 @@ class Admission:
         if state == "withdrawn":
             return await self._erase(request)
         if state == "rejected":
-            return Declined("insufficient_credits", request.generation.price, None)
+            return await self._read_rejection(request)
         return Accepted()
+
+    async def _read_rejection(self, request: AdmissionRequest) -> AdmissionOutcome:
+        """Why the saga rejected it; where the session cannot say, nothing came of it all the same."""
+        try:
+            known = await self._peers.get_generation_events([request.generation.id])
+        except PeerUnavailable as error:
+            logger.warning("reason of rejected generation %s not read, answering 503: %s", request.generation.id, error)
+            return await self._erase(request)
+        for event in (event for generation in known for event in generation["events"]):
+            if event["name"] == GenerationRejected.name:
+                return await self._outcome_of(request, GenerationRejected.model_validate_json(event["body"]))
+        return await self._erase(request)
 
     async def _erase(self, request: AdmissionRequest) -> Unavailable:
         """Removes the rows. The tombstone stands: if removing them fails, nothing changes for the client."""
