@@ -66,12 +66,13 @@ export class ProblemError extends AtelierError {
   readonly retryAfterMs: number | null;
 
   constructor(status: number, problem: Readonly<Record<string, unknown>>, headers: Headers) {
-    const [code, title, detail] = ["code", "title", "detail"].map((name) => String(problem[name] ?? ""));
+    const text = (name: string, absent = "") => String(problem[name] ?? absent);
+    const [code, title, detail] = [text("code", `http_${status}`), text("title"), text("detail")];
     super(`${status} ${code}: ${detail || title} (request ${headers.get("X-Request-Id")})`);
     this.status = status;
-    this.code = code || `http_${status}`;
-    this.title = title ?? "";
-    this.detail = detail ?? "";
+    this.code = code;
+    this.title = title;
+    this.detail = detail;
     this.problem = problem;
     this.requestId = headers.get("X-Request-Id");
     this.retryAfterMs = retryAfterMs(headers.get("Retry-After"), Date.now());

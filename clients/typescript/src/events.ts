@@ -1,7 +1,7 @@
 /** Server-sent events, from bytes to `Event`. Pure; the framing is that of the HTML standard. */
 import type { Generation } from "./models.ts";
 
-/** A change of a generation. `id` is null where the service numbers it not, or where it was polled. */
+/** A change of a generation. `id` is null where the service gives it no number, or where it was polled. */
 export interface Event {
   readonly id: string | null;
   readonly status: string;

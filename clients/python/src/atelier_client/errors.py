@@ -2,6 +2,7 @@
 
 AtelierError
 ├── ConnectionFailedError        no answer after all retries; a create may be repeated with its ``idempotency_key``
+├── UnreadableResponseError      a success that is not JSON: something between us and the service answered
 ├── WaitTimeoutError             the generation goes on; wait for it again
 ├── UploadError, DownloadError   the object store refused, or the bytes are not those on record
 ├── WebhookVerificationError     not signed with this secret, or too old
@@ -30,6 +31,17 @@ class AtelierError(Exception):
 
 class ConnectionFailedError(AtelierError):
     """The service did not answer. ``idempotency_key`` repeats the call safely; None where the call needs none."""
+
+    def __init__(self, message: str, idempotency_key: str | None = None) -> None:
+        super().__init__(message)
+        self.idempotency_key = idempotency_key
+
+
+class UnreadableResponseError(AtelierError):
+    """A successful answer is not JSON, so it is hardly the service's: look at ``base_url`` and at proxies.
+
+    Whether the service has done anything is unknown; ``idempotency_key`` repeats a POST safely, None otherwise.
+    """
 
     def __init__(self, message: str, idempotency_key: str | None = None) -> None:
         super().__init__(message)

@@ -12,7 +12,7 @@ DELETED = "deleted"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of a generation. ``id`` is None where the service numbers it not, or where it was polled."""
+    """A change of a generation. ``id`` is None where the service gives it no number, or where it was polled."""
 
     id: str | None
     status: str
@@ -39,7 +39,7 @@ class EventParser:
         self._fields: dict[str, str] = {}
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
-        """The events that are complete with this chunk."""
+        """The events that are complete with this chunk. Raises ValueError for data that is not a JSON object."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             text = line.removesuffix(b"\r").decode(errors="replace")
@@ -60,5 +60,7 @@ class EventParser:
         if "data" not in fields:
             return None
         data = json.loads(fields["data"])
+        if not isinstance(data, dict):
+            raise ValueError(f"the data of an event is no JSON object: {fields['data'][:80]}")
         status = str(fields.get("event", data.get("status", "")))
-        return Event(fields.get("id"), status, int(data.get("progress", 0)), data)
+        return Event(fields.get("id"), status, int(data.get("progress") or 0), data)

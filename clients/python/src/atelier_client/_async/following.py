@@ -73,8 +73,8 @@ class AsyncFollower:
                         yield event
                     if self._left_s(HEARTBEAT_S) < HEARTBEAT_S:
                         return
-        except httpx.TransportError:
-            return
+        except (httpx.TransportError, ValueError):
+            return  # bytes that are no event break the stream as a lost connection does
 
     async def _check(self, response: httpx.Response) -> None:
         """Raises ProblemError for a refusal that stays; 204 and what may pass are left to the poll."""

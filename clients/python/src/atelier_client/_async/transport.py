@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx
 
-from atelier_client.errors import ConnectionFailedError, problem_of
+from atelier_client.errors import ConnectionFailedError, UnreadableResponseError, problem_of
 from atelier_client.retries import RetryPolicy, can_repeat, retry_after_s
 from atelier_client.route import Route
 
@@ -32,7 +32,8 @@ class AsyncTransport:
         headers: Mapping[str, str] | None = None,
         key: str | None = None,
     ) -> Any:
-        """The JSON of the answer; None for one without a body. Raises ProblemError, ConnectionFailedError.
+        """The JSON of the answer; None for one without a body. Raises ProblemError, ConnectionFailedError,
+        UnreadableResponseError.
 
         A POST carries ``key`` as its Idempotency-Key, or a new one: the same in each attempt.
         """
@@ -46,7 +47,7 @@ class AsyncTransport:
         while True:
             response, error = await self._attempt(request)
             if response is not None and response.is_success:
-                return response.json() if response.content else None
+                return _json_of(response, sent.get(KEY))
             if attempt and route.method == "DELETE" and response is not None and response.status_code == 404:
                 return None  # an attempt whose answer was lost has deleted it
             refusal = problem_of(response) if response is not None else None
@@ -104,6 +105,16 @@ class AsyncTransport:
 
     def _url(self, route: Route, id: str | None) -> str:
         return self._base_url + (route.path if id is None else route.path_of(id))
+
+
+def _json_of(response: httpx.Response, key: str | None) -> Any:
+    if not response.content:
+        return None
+    try:
+        return response.json()
+    except ValueError as error:
+        media, what = response.headers.get("content-type"), f"{response.request.method} {response.url}"
+        raise UnreadableResponseError(f"{what}: {response.status_code} {media} is not JSON: {error}", key) from error
 
 
 def _present(query: Mapping[str, Any] | None) -> dict[str, Any]:
