@@ -93,7 +93,7 @@ class Transaction:
         """Adds an INSERT, UPDATE or DELETE to the one statement at the end.
 
         ``name`` is its name among the others, which can select from what it returns; ``rows`` is the number of rows it
-        must return, so with it (and for the others) the statement ends in RETURNING. Parameters are of its own.
+        must return, so with it (and for the others) the statement ends in RETURNING. Its parameters count from ``$1``.
         """
         self._writes.append(Write(name, sql, values, rows))
 

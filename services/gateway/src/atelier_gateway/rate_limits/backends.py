@@ -1,6 +1,6 @@
 """Stores of sliding windows: Redis through the ``limits`` library, or the gateway's Postgres (``postgres_windows``).
 
-The library is imported only where Redis is configured; it costs 170 ms and 8 MB.
+The library is imported only where Redis is configured: importing it costs start-up time and memory.
 """
 
 import time

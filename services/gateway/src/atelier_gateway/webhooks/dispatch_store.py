@@ -15,7 +15,7 @@ from atelier_messaging.database import Connection, Pool
 # target, and of each owner, no more than have room beside what this process is sending them ($2, $3 name those). The
 # first try of an event waits for the first tries of what was told of the same generation before it, so that events come
 # in order where nothing fails (asked row by row: as a join it would read all there is). Rows that others are claiming
-# are passed over. With 36 000 pending for 300 targets it takes 5 ms.
+# are passed over.
 _CLAIM = """
 WITH RECURSIVE targets AS (
     (SELECT target FROM webhook_deliveries WHERE state = 'pending' ORDER BY target LIMIT 1)

@@ -28,9 +28,12 @@ ADVICE = {
 ADVICE_BY_CODE = {
     "insufficient_credits": "Ask the operator for credits, or ask for less: `required` and `available` say how much is "
     "missing. Nothing was created or charged.",
-    "conflict": "Read the generation: it has ended and cannot be cancelled, or it has not ended and cannot be deleted.",
+    "conflict": "`detail` says which state is in the way: a generation that has ended is not cancelled, one that has "
+    "not ended is not deleted; an upload is used in another way already, or was just deleted; a webhook is disabled, "
+    "or there are as many as there may be. Change that first; nothing was changed.",
     "cancelled": "Nothing was charged. Send a new request if you still want it.",
-    "request_in_progress": "Repeat the request after a second: the answer is that of the first one.",
+    "request_in_progress": "Repeat the request with the same key after a second: the answer is that of the first one. "
+    "Where `detail` says that the first one came to nothing, the repetition is a new request.",
     "idempotency_key_reused": "Use another `Idempotency-Key` for another request. Nothing was created or charged.",
     "unpriced": "Choose a size and quality that have a price; `detail` names those that do. Nothing was charged.",
     "invalid_idempotency_key": "Send 1 to 255 visible ASCII characters. Nothing was created or charged.",
