@@ -8,10 +8,11 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from atelier_contracts import CreditRefunded, Envelope, unwrap, wrap
-from atelier_messaging import PublishOutcome, outbox, publisher
+from atelier_messaging import Bus, PublishOutcome, outbox, publisher
 from atelier_messaging.link import Link
 from atelier_messaging.publisher import OutgoingMessage
 from atelier_messaging.testing import becomes, happens
+from atelier_telemetry import metrics
 
 from .conftest import Begin
 from .server import Recorder, Server, request, to_outgoing
@@ -96,6 +97,59 @@ async def test_a_sweep_keeps_what_was_not_confirmed(server: Server, begin: Begin
 
     assert await (await begin()).outbox.sweep() == 1
     assert await server.outbox() == [unroutable.id]
+
+
+@pytest.mark.parametrize(
+    "damage", ["name = 'gateway.unknown.v1'", "body = 'no JSON'", "headers = '[]'"], ids=["name", "body", "headers"]
+)
+async def test_a_row_that_cannot_be_read_stays_and_those_behind_it_are_sent(
+    server: Server, begin: Begin, without_sweeper: None, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    unreadable, behind = request(), request()
+    await _leave_behind(server, unreadable, behind)
+    await server.pool.execute(f"UPDATE outbox SET {damage} WHERE id = $1", unreadable.id)
+    await server.pool.execute("UPDATE outbox SET created_at = now() - interval '2 hours' WHERE id = $1", unreadable.id)
+    counted = metrics.OUTBOX_UNREADABLE._value.get()
+
+    bus = await begin()
+
+    assert await bus.outbox.sweep() == 1
+
+    assert await server.outbox() == [unreadable.id]
+    assert [_read(raw).id for raw in await server.take(1)] == [behind.id]
+    assert metrics.OUTBOX_UNREADABLE._value.get() == counted + 1
+    assert f"reading outbox row {unreadable.id} failed" in caplog.text
+    assert await server.pool.fetchval("SELECT now() - created_at < interval '1 hour' FROM outbox")
+
+
+async def test_a_row_that_cannot_be_read_is_tried_again_when_it_is_the_only_one(
+    server: Server, begin: Begin, without_sweeper: None
+) -> None:
+    left = request()
+    await _leave_behind(server, left)
+    bus = await begin()
+    await server.pool.execute("UPDATE outbox SET name = 'gateway.unknown.v1'")
+
+    assert await bus.outbox.sweep() == 0
+    await server.pool.execute("UPDATE outbox SET name = $1", left.message.name)
+    await server.pool.execute(AGED)
+
+    assert await bus.outbox.sweep() == 1
+
+
+async def test_what_waits_is_counted_while_the_broker_is_away(
+    server: Server, begin: Begin, without_sweeper: None, amqp_link: Link
+) -> None:
+    bus = await begin()
+    await amqp_link.down()
+    await becomes(False, _connection_of(bus))
+    metrics.OUTBOX_PENDING.set(0)
+    await _leave_behind(server, *(request() for _ in range(3)))
+
+    assert await bus.outbox.sweep() == 0
+
+    assert metrics.OUTBOX_PENDING._value.get() == 3
+    await amqp_link.up()
 
 
 async def test_a_sweeper_works_off_more_than_one_window(
@@ -186,6 +240,13 @@ async def test_replies_reach_the_instance_that_asked_and_survive_nonsense(server
 def _now(heard: list[UUID]) -> Callable[[], Awaitable[list[UUID]]]:
     async def look() -> list[UUID]:
         return heard
+
+    return look
+
+
+def _connection_of(bus: Bus) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        return bus.publisher.is_connected
 
     return look
 

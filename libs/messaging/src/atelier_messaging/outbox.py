@@ -42,11 +42,13 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS o(id,
 """
 _DELETE = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
 _POSTPONE = "UPDATE outbox SET created_at = clock_timestamp() WHERE id = ANY($1::uuid[])"
-_SWEEP = """
+_DUE = """
 SELECT id, name, headers, body, cc FROM outbox
 WHERE created_at < now() - make_interval(secs => $1) AND NOT id = ANY($2::uuid[])
-ORDER BY created_at LIMIT $3 FOR UPDATE SKIP LOCKED
+ORDER BY created_at LIMIT $3
 """
+_SWEEP = f"{_DUE} FOR UPDATE SKIP LOCKED"
+_COUNT_DUE = f"SELECT count(*) FROM ({_DUE}) AS due"  # noqa: S608 - constants only
 
 
 def writes_of(envelopes: Sequence[Envelope]) -> list[Write]:
@@ -153,19 +155,26 @@ class Outbox:
             await asyncio.sleep(0)
 
     async def sweep(self) -> int:
-        """Publishes the rows older than ``SWEEP_AFTER_S`` again; returns how many were confirmed."""
+        """Publishes the rows older than ``SWEEP_AFTER_S`` again; returns how many were confirmed.
+
+        A row that cannot be read is logged, counted and kept: the next sweep tries it again.
+        """
+        due = (SWEEP_AFTER_S, list(self._in_flight), SWEEP_ROWS_MAX)
         if not self._publisher.is_connected:
+            # Else the alert would rest just when the broker is away.
+            metrics.OUTBOX_PENDING.set(await self._pool.fetchval(_COUNT_DUE, *due))
             return 0
         async with self._pool.acquire() as connection, connection.transaction():
-            rows = await connection.fetch(_SWEEP, SWEEP_AFTER_S, list(self._in_flight), SWEEP_ROWS_MAX)
+            rows = await connection.fetch(_SWEEP, *due)
             metrics.OUTBOX_PENDING.set(len(rows))
             if not rows:
                 return 0
-            outcomes = await self._publisher.publish([_message_of_row(row) for row in rows])
-            published = zip(rows, outcomes, strict=True)
-            sent = [row["id"] for row, outcome in published if outcome is PublishOutcome.CONFIRMED]
+            messages = {row["id"]: message for row in rows if (message := _read_row(row)) is not None}
+            outcomes = await self._publisher.publish(list(messages.values())) if messages else []
+            published = zip(messages, outcomes, strict=True)
+            sent = [id_ for id_, outcome in published if outcome is PublishOutcome.CONFIRMED]
             await connection.execute(_DELETE, sent)
-            # To the end of the line: unroutable messages must not block the others.
+            # To the end of the line: what is unroutable or cannot be read must not block the others.
             await connection.execute(_POSTPONE, [row["id"] for row in rows])
         metrics.OUTBOX_SWEPT.inc(len(sent))
         return len(sent)
@@ -188,6 +197,16 @@ def _frame(envelopes: Sequence[Envelope]) -> OutgoingMessage:
     return OutgoingMessage(
         bundle(envelopes), count, str(first.id), first.message.name, cc=first.cc, content_type=BUNDLE_TYPE
     )
+
+
+def _read_row(row: asyncpg.Record) -> OutgoingMessage | None:
+    """The message of a row; None where its name is unknown (as after a return to an older version) or it is broken."""
+    try:
+        return _message_of_row(row)
+    except (KeyError, ValueError, TypeError) as error:
+        metrics.OUTBOX_UNREADABLE.inc()
+        logger.error("reading outbox row %s failed, it is kept and tried again: %s, %r", row["id"], row["name"], error)
+        return None
 
 
 def _message_of_row(row: asyncpg.Record) -> OutgoingMessage:

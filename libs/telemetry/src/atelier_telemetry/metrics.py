@@ -20,6 +20,7 @@ BATCH_MESSAGES = Histogram(
 PUBLISHED = Counter("atelier_messages_published_total", "Outbox messages published, by outcome", ["outcome"])
 """outcome: confirmed, unroutable, unknown."""
 OUTBOX_PENDING = Gauge("atelier_outbox_pending", "Outbox rows seen by the sweeper that no broker has confirmed yet")
+OUTBOX_UNREADABLE = Counter("atelier_outbox_unreadable_total", "Attempts to send an outbox row that cannot be read")
 OUTBOX_SWEPT = Counter("atelier_outbox_swept_total", "Messages the sweeper sent again after a crash or an outage")
 DEAD_LETTERS = Counter("atelier_dead_letters_total", "Messages laid into a dead-letter queue", ["queue"])
 
