@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,18 +65,25 @@ class Log:
                 await connection.execute(statement)
 
 
-@pytest.fixture
-async def log(postgres: str, tmp_path: Path) -> AsyncIterator[Log]:
+@asynccontextmanager
+async def open_log(postgres: str, folder: Path) -> AsyncIterator[Log]:
+    """A log on a database of its own; its checkpoint lies in ``folder``."""
     async with testing.migrated_database(postgres, MIGRATIONS) as url:
         pool = await database.connect(url)
         superuser = await database.connect(urlsplit(postgres)._replace(path=urlsplit(url).path).geturl())
         unit = UnitOfWork(pool, Outbox(pool, Publisher("amqp://nowhere.invalid/", "billing")), "atelier/billing")
-        keys, file = new_keys(), tmp_path / "checkpoint.txt"
+        keys, file = new_keys(), folder / "checkpoint.txt"
         issuer = ReceiptIssuer(pool, keys, ORIGIN)
         sequencer = LogSequencer(pool, issuer, keys, ORIGIN, checkpoint_file=file)
         yield Log(unit, superuser, keys, issuer, sequencer, file)
         await superuser.close()
         await pool.close()
+
+
+@pytest.fixture
+async def log(postgres: str, tmp_path: Path) -> AsyncIterator[Log]:
+    async with open_log(postgres, tmp_path) as opened:
+        yield opened
 
 
 async def test_every_posting_and_every_receipt_is_entered_once(log: Log) -> None:

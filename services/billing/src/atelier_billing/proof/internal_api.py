@@ -72,13 +72,13 @@ def proof_router(
 
 
 async def _verify(pool: Pool, keys: SigningKeys, sequencer: LogSequencer, given: str | None) -> dict[str, Any]:
-    note = sequencer.read_outside() if given is None else given
     outside, violations = None, []
-    if note is not None:
-        try:
+    try:
+        note = sequencer.read_outside() if given is None else given
+        if note is not None:
             outside = open_checkpoint(note, sequencer.origin, keys.public)
-        except BadCheckpoint as error:
-            violations.append(f"the checkpoint outside: {error}")
+    except BadCheckpoint as error:
+        violations.append(f"the checkpoint outside: {error}")
     async with pool.acquire() as connection:
         result = await verify_log(connection, keys.public, outside)
     violations += result.violations

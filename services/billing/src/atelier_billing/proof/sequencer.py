@@ -4,7 +4,9 @@ One process at a time, in batches, beside the hot path. A checkpoint outside tha
 replaced: it is the proof that the books were changed.
 """
 
+import asyncio
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -52,8 +54,15 @@ class LogSequencer:
             self._signed_at = time.monotonic()
 
     def read_outside(self) -> str | None:
-        """The checkpoint in the configured file; None where there is none."""
-        return self._file.read_text() if self._file and self._file.exists() else None
+        """The checkpoint in the configured file; None where there is none. Raises BadCheckpoint if it is unreadable."""
+        if self._file is None:
+            return None
+        try:
+            return self._file.read_text()
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadCheckpoint(f"it cannot be read: {error}") from error
 
     async def _append_batch(self) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -71,28 +80,41 @@ class LogSequencer:
             if not await log_store.lock_log(connection):
                 return
             size = await log_store.size_of_log(connection)
-            latest = await log_store.latest_checkpoint(connection)
-            fault = await self._contradiction(connection, size)
+            note = None
+            try:
+                fault = await self._contradiction(connection, size)
+                if fault is None:
+                    note = await self._latest_note(connection, size)
+            except KeyError as error:
+                fault = f"the stored hash {error.args[0]} is missing"
             metrics.LOG_CONTRADICTED.set(fault is not None)
             if fault:
                 logger.error("checkpoint failed, none is signed until an operator has decided: %s", fault)
-                return
-            if size and (latest is None or latest[0] != size):
-                checkpoint = Checkpoint(self.origin, size, await root_of(connection, size))
-                note = sign_checkpoint(checkpoint, self._keys)
-                await log_store.add_checkpoint(connection, size, note)
-            elif latest is None:
-                return
-            else:
-                note = latest[1]
-            self._write_outside(note)
+            elif note is not None:
+                await asyncio.to_thread(self._write_outside, note)
+
+    async def _latest_note(self, connection: Connection, size: int) -> str | None:
+        """The checkpoint of this size, signed now if it is new; None for an empty log.
+
+        Raises KeyError for a stored hash that is missing.
+        """
+        latest = await log_store.latest_checkpoint(connection)
+        if size and (latest is None or latest[0] != size):
+            checkpoint = Checkpoint(self.origin, size, await root_of(connection, size))
+            note = sign_checkpoint(checkpoint, self._keys)
+            await log_store.add_checkpoint(connection, size, note)
+            return note
+        return latest[1] if latest else None
 
     async def _contradiction(self, connection: Connection, size: int) -> str | None:
-        """How the tree differs from the checkpoint outside; None where it continues it."""
-        note = self.read_outside()
-        if note is None:
-            return None
+        """How the tree differs from the checkpoint outside; None where it continues it.
+
+        Raises KeyError for a stored hash that is missing.
+        """
         try:
+            note = self.read_outside()
+            if note is None:
+                return None
             outside = open_checkpoint(note, self.origin, self._keys.public)
         except BadCheckpoint as error:
             return f"{self._file}: {error}"
@@ -107,14 +129,27 @@ class LogSequencer:
             return
         beside = self._file.with_name(f"{self._file.name}.new")
         try:
-            beside.write_text(note)
+            with beside.open("w") as file:
+                file.write(note)
+                file.flush()
+                # Before the rename, else a power cut can leave an empty file in the place of the last checkpoint.
+                os.fsync(file.fileno())
             beside.replace(self._file)
+            _sync_folder(self._file.parent)
         except OSError as error:
             logger.error("checkpoint not written to %s, it is tried again with the next: %s", self._file, error)
 
 
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 async def root_of(connection: Connection, size: int) -> bytes:
-    """The root over the first ``size`` entries, from the stored nodes."""
+    """The root over the first ``size`` entries, from the stored nodes. Raises KeyError for one that is missing."""
     leaves = Range(0, size)
     return range_hash(leaves, await log_store.nodes_of(connection, [leaves]))
 
