@@ -63,8 +63,9 @@ class Feeds:
     async def read_page(self, connection: Connection, after: UUID, *, rows: int, objects: Objects) -> Page:
         """The records of the generations past ``after``, ``rows`` of each service at most. Raises FeedUnavailable."""
         query: dict[str, str | int] = {"after": str(after), "limit": rows}
-        sagas, holds, jobs, projections = await asyncio.gather(
-            connection.fetch(_SAGAS, after, rows),
+        # Alone: a feed that fails while the connection is in use would leave it to the caller in the midst of a query.
+        sagas = await connection.fetch(_SAGAS, after, rows)
+        holds, jobs, projections = await asyncio.gather(
             self._get(self._billing, "/internal/reconcile/holds", query),
             self._get(self._render, "/internal/reconcile/jobs", {**query, "objects": objects}),
             self._get(self._gateway, "/internal/reconcile/projections", query),
