@@ -1,4 +1,4 @@
-"""``once()``: the only thing that commits.
+"""``once()``: the only thing that commits rows together with messages.
 
 Rows, outbox messages and the inbox mark of their cause go into one transaction. If it commits, all happened; if it does
 not, nothing did and the message is delivered again. A message handled before is not in ``tx.fresh``.
