@@ -42,7 +42,10 @@ async def test_an_equal_result_is_delivered_again_for_a_credit_each_and_the_rece
     receipt = (await shopper.get(f"/v1/generations/{again['id']}/receipt")).json()
     story = (await shopper.get(f"/v1/generations/{again['id']}/explain")).json()
     assert (first["reused"], first["credits"]["captured"]) == (False, PRICE)
-    assert (again["reused"], again["credits"]) == (True, {"reserved": PRICE, "captured": 2, "refunded": PRICE - 2})
+    assert (again["reused"], again["credits"]) == (
+        True,
+        {"reserved": PRICE, "captured": 2, "refunded": PRICE - 2, "returned": 0},
+    )
     assert (receipt["reused"], receipt["credits"]["captured"]) == (True, 2)
     assert [output["checksum"] for output in again["outputs"]] == [output["checksum"] for output in first["outputs"]]
     assert not {output["key"] for output in again["outputs"]} & {output["key"] for output in first["outputs"]}

@@ -26,4 +26,4 @@ async def test_the_lines_of_the_quickstart_run_as_printed(world: World, tmp_path
     assert '"status":"succeeded"' in done.stdout
     assert '"available":45' in done.stdout
     assert '"ok":true' in done.stdout
-    assert done.stdout.endswith("succeeded {'reserved': 5, 'captured': 5, 'refunded': 0}\nimage/png\n")
+    assert done.stdout.endswith("succeeded {'reserved': 5, 'captured': 5, 'refunded': 0, 'returned': 0}\nimage/png\n")

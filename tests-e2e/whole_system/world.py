@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -24,6 +24,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "render": ("jobs", "artefacts"),
 }
 """Where a generation leaves rows."""
+OUTBOX_S_MAX = 3.0
+"""How long a confirmed message may take to leave the outbox."""
 
 
 @dataclass
@@ -89,8 +91,14 @@ class World:
         await eventually(is_replaced)
         await asyncio.to_thread(self.stack.wait_ready, part)
 
+    async def _is_outbox_empty(self) -> bool | None:
+        return not await self.databases["gateway"].fetchval("SELECT EXISTS (SELECT FROM outbox)") or None
+
     async def rows(self) -> dict[str, int]:
-        """How many rows of generations, requests and money there are, in every service."""
+        """How many rows of generations, requests and money there are, in every service. A message that is confirmed
+        leaves the outbox a moment later."""
+        with suppress(TimeoutError):
+            await eventually(self._is_outbox_empty, within_s=OUTBOX_S_MAX)
         return {
             f"{service}.{table}": await self.databases[service].fetchval(f"SELECT count(*) FROM {table}")
             for service, tables in TABLES.items()

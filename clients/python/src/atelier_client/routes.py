@@ -1,6 +1,6 @@
 """The routes of the API, by operation.
 
-Generated from clients/openapi.json, SHA-256 ea1a82808bab5d6a.
+Generated from clients/openapi.json, SHA-256 0afddd49bd94e5b8.
 """
 
 from atelier_client.route import Route

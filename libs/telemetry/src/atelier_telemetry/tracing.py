@@ -24,7 +24,7 @@ _QUERY = "url.query"
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 
-class _QueryRedaction(SpanProcessor):
+class QueryRedaction(SpanProcessor):
     """Keeps query strings out of traces: a credential put there by mistake must not reach the collector."""
 
     def on_start(self, span: RecordedSpan, parent_context: Context | None = None) -> None:  # noqa: ARG002
@@ -45,7 +45,7 @@ def configure(service: str, settings: TelemetrySettings, *, is_public: bool = Fa
         resource=Resource.create({"service.name": service, "deployment.environment.name": settings.environment}),
         sampler=sampler(settings.trace_ratio, is_public=is_public),
     )
-    provider.add_span_processor(_QueryRedaction())
+    provider.add_span_processor(QueryRedaction())
     if settings.otlp_endpoint:
         exporter = OTLPSpanExporter(endpoint=f"{settings.otlp_endpoint.rstrip('/')}/v1/traces", timeout=5)
         provider.add_span_processor(

@@ -35,8 +35,7 @@ def body(*pictures: str, **changes: Any) -> dict[str, Any]:
 
 
 async def rows_and_objects(world: World) -> dict[str, int]:
-    tables = ("generations", "idempotency", "outbox", "files")
-    return {name: await world.pool.fetchval(f"SELECT count(*) FROM {name}") for name in tables}
+    return await world.rows() | {"files": await world.pool.fetchval("SELECT count(*) FROM files")}
 
 
 NOTHING = {"generations": 0, "idempotency": 0, "outbox": 0, "files": 0}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ import httpx
 
 from atelier_gateway.container import Container
 from atelier_gateway.listeners import Listeners
+from atelier_gateway.middleware.failed_logins import FailedLogins
 from atelier_messaging.database import Pool
 
 from .link import Link
@@ -28,6 +30,8 @@ TABLES = (
     f"uploads, files, rate_windows, form_requests, webhook_deliveries, webhook_endpoints, webhook_secrets, {TABLES}"
 )
 WAIT_S_MAX = 60.0
+OUTBOX_S_MAX = 2.0
+"""How long a confirmed message may take to leave the outbox; what is left then was not confirmed."""
 OPERATORS_PATHS = ("/v1/admin/", "/metrics", "/health/ready")
 
 Headers = Mapping[str, str]
@@ -84,7 +88,11 @@ class World:
         return paths
 
     async def rows(self) -> dict[str, int]:
-        """How much there is of what a create writes."""
+        """How much there is of what a create writes. A message that is confirmed leaves the outbox a moment later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OUTBOX_S_MAX):
+                while await self.pool.fetchval("SELECT EXISTS (SELECT FROM outbox)"):  # noqa: ASYNC110 - a table
+                    await asyncio.sleep(0.05)
         tables = ("generations", "idempotency", "outbox")
         return {name: await self.pool.fetchval(f"SELECT count(*) FROM {name}") for name in tables}
 
@@ -93,6 +101,8 @@ class World:
         await self.mend()
         self.neighbours.reset()
         await self.pool.execute(f"DELETE FROM {'; DELETE FROM '.join(TABLES.split(', '))}")
+        for listener in (self.listeners.public, self.listeners.operations):
+            _forget_failed_logins(listener.middleware_stack)
 
     async def mend(self) -> None:
         """All links whole, and the gateway connected again."""
@@ -114,3 +124,11 @@ class World:
     async def _ready(self) -> bool:
         parts = (await self.client.get("/health/ready")).json()["parts"]
         return bool(parts["broker"] == parts["database"] == "ok")
+
+
+def _forget_failed_logins(layer: object) -> None:
+    """Addresses that an earlier test had refused are let in again."""
+    while layer is not None:
+        if isinstance(layer, FailedLogins):
+            layer._refused.clear()
+        layer = getattr(layer, "app", None) or getattr(layer, "_app", None)

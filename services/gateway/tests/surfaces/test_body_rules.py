@@ -15,6 +15,8 @@ MIB = 1_048_576
 CHUNK = b" " * 65_536
 READ = ("post", "put", "patch")
 QUERIES = {"/v1/generate": "?onmodel"}
+OF_A_PEER = ("/v1/admin/reconcile/runs", "/v1/admin/log/verify")
+"""Without a body they are whole; another service, which is not there, does the work."""
 """What a route wants to know before it reads a body."""
 
 
@@ -84,7 +86,8 @@ async def test_a_body_that_is_no_object_of_the_route_is_400_and_leaves_nothing(w
         if "application/json" in content:
             headers = _headers(credentials, path) | {"Content-Type": "application/json"}
             answered = await world.client.request(method, path, headers=headers, content=body)
-            assert answered.status_code in (400, 404), (path, answered.text)
+            accepted = 503 if path in OF_A_PEER and not body else 400
+            assert answered.status_code in (accepted, 404), (path, answered.text)
 
     assert await world.rows() == before
 

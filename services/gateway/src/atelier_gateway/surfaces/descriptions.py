@@ -9,6 +9,9 @@ ABOUT: Mapping[str, str] = {
         "RFC 9457 has them."
     ),
     "Credits": "Prices, the balance, and every movement of credits. Credits are whole numbers.",
+    "Proofs": (
+        "Checks without trust in us: the keys that receipts are signed with, and the log of all postings and receipts."
+    ),
     "Webhooks": (
         "URLs that receive the events of generations, signed as Standard Webhooks specifies. They take the same "
         "credentials as the native surface."
