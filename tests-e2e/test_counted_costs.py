@@ -17,7 +17,7 @@ from atelier_local.bench.counters import Counts, StackCounters
 from atelier_local.bench.growth import grow
 
 LIMITS = Path(__file__).with_name("counted_costs.toml")
-TIGHT = 0.85
+TIGHT = 0.7
 """A limit that is further above what was measured would no longer notice a rise."""
 ACCOUNTS = 10
 ALONE, BATCHED = 25, 250
