@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from atelier_contracts import Owner
 from atelier_gateway.surfaces.admin.openapi import BODY, made, refusals
-from atelier_gateway.surfaces.native.openapi import Responses
+from atelier_gateway.web.openapi_responses import Responses
 
 
 class CreditCorrection(BaseModel):

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from atelier_contracts import Owner
-from atelier_gateway.surfaces.native.openapi import CURSOR, LIMIT, CreditBalance, Problem, Responses, example, query
+from atelier_gateway.web.openapi_responses import CURSOR, LIMIT, CreditBalance, Problem, Responses, example, query
 from atelier_gateway.web.problems import PROBLEM_JSON, PROBLEM_TYPES
 
 

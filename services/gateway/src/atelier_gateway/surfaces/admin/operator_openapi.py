@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from atelier_gateway.identity.operator_store import Role
 from atelier_gateway.surfaces.admin.openapi import BODY, made, refusals
-from atelier_gateway.surfaces.native.openapi import CURSOR, LIMIT, Responses, query
+from atelier_gateway.web.openapi_responses import CURSOR, LIMIT, Responses, query
 
 
 class Operator(BaseModel):

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from atelier_gateway.surfaces.admin.openapi import BODY, made, refusals
-from atelier_gateway.surfaces.native.openapi import CURSOR, LIMIT, Responses, query
+from atelier_gateway.web.openapi_responses import CURSOR, LIMIT, Responses, query
 
 
 class ReconcileRun(BaseModel):

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from atelier_gateway.surfaces.admin.openapi import BODY, made, refusals
-from atelier_gateway.surfaces.native.openapi import Responses
+from atelier_gateway.web.openapi_responses import Responses
 
 
 class Subscription(BaseModel):

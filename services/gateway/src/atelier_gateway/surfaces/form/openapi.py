@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from atelier_gateway.surfaces.native.openapi import CURSOR, KEY, LIMIT
+from atelier_gateway.web.openapi_responses import CURSOR, KEY, LIMIT
 
 ID = "0198c0de-0000-7000-8000-000000000002"
 RATE_HEADERS = {

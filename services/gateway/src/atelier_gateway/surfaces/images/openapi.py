@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from atelier_gateway.surfaces.images.requests import ImageBatchRequest, ImageGenerationRequest
-from atelier_gateway.surfaces.native.openapi import KEY, LIMIT, ProviderModel, header, query
 from atelier_gateway.web.json_bodies import body_schema
+from atelier_gateway.web.openapi_responses import KEY, LIMIT, ProviderModel, header, query
 
 Status = Literal["PENDING", "COMPLETED", "FAILED"]
 SAMPLE_ID = "019a6b1e-5d1c-7c43-9d2a-3f1c2b4a5d6e"

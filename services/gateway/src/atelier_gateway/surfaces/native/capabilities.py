@@ -8,8 +8,8 @@ from starlette.responses import Response
 
 from atelier_contracts import Kind
 from atelier_gateway.container import Container
-from atelier_gateway.surfaces.native import openapi
 from atelier_gateway.web.json_bodies import json_response
+from atelier_gateway.web.openapi_responses import WORKSPACE, answers
 from atelier_gateway.web.problems import Problem
 from atelier_imaging.pictures import BYTES_MAX, PIXELS_MAX, SOURCE_TYPES
 
@@ -79,14 +79,14 @@ class Capabilities(BaseModel):
     pictures: PictureLimits
 
 
-KNOWN = openapi.answers({200: ("As render said within the last quarter of a minute.", Capabilities)})
+KNOWN = answers({200: ("As render said within the last quarter of a minute.", Capabilities)})
 
 
 def router(container: Container) -> APIRouter:
     """One route."""
     routes = APIRouter(prefix="/v1", tags=["Generations"])
 
-    @routes.get("/capabilities", responses=KNOWN, openapi_extra={"parameters": [openapi.WORKSPACE]})
+    @routes.get("/capabilities", responses=KNOWN, openapi_extra={"parameters": [WORKSPACE]})
     async def get_capabilities(request: Request) -> Response:
         """Get the capabilities of this installation: its providers, and what each of them offers."""
         await container.authenticator.authenticate(request.headers)

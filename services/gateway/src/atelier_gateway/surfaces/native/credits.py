@@ -17,23 +17,24 @@ from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, 
 from atelier_gateway.surfaces.native.quotes import fit_quote_size
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.json_bodies import body_schema, json_response
+from atelier_gateway.web.openapi_responses import CURSOR, LIMIT, WORKSPACE, CreditBalance, answers
 from atelier_gateway.web.pagination import parse_page, split_page
 
 QUOTED_FOR = timedelta(minutes=15)
 ENTRY_FIELDS = ("id", "at", "kind", "debit", "credit", "credits", "generation_id")
 
-QUOTED = openapi.answers(
+QUOTED = answers(
     {200: ("What a create with this body would reserve.", openapi.Quote)},
     *("invalid_request", "invalid_idempotency_key", "simulator_off", "request_too_large", "unpriced"),
 )
-BALANCE = openapi.answers({200: ("The balance.", openapi.CreditBalance)})
-ENTRIES = openapi.answers({200: ("Newest first.", openapi.CreditEntryPage)}, "invalid_request")
+BALANCE = answers({200: ("The balance.", CreditBalance)})
+ENTRIES = answers({200: ("Newest first.", openapi.CreditEntryPage)}, "invalid_request")
 
 
 def router(container: Container) -> APIRouter:
     """The routes of quotes, the balance and the statement."""
     routes = APIRouter(prefix=PREFIX, tags=["Credits"])
-    takes_create = body_schema(GenerationRequest) | {"parameters": [openapi.WORKSPACE]}
+    takes_create = body_schema(GenerationRequest) | {"parameters": [WORKSPACE]}
     per_owner = owner_rule(container.settings.native_requests_per_minute)
 
     @routes.post("/quotes", responses=QUOTED, openapi_extra=takes_create)
@@ -49,7 +50,7 @@ def router(container: Container) -> APIRouter:
         until = datetime.now(UTC) + QUOTED_FOR
         return json_response({"credits": price.credits, "price_book": price.book, "expires_at": until.isoformat()})
 
-    @routes.get("/credits", responses=BALANCE, openapi_extra={"parameters": [openapi.WORKSPACE]})
+    @routes.get("/credits", responses=BALANCE, openapi_extra={"parameters": [WORKSPACE]})
     async def get_credit_balance(request: Request) -> Response:
         """Get the balance of your credits."""
         principal = await container.authenticator.authenticate(request.headers)
@@ -58,7 +59,7 @@ def router(container: Container) -> APIRouter:
         except PeerUnavailable as error:
             raise unavailable_problem(error) from error
 
-    paged = {"parameters": [openapi.LIMIT, openapi.CURSOR, openapi.WORKSPACE]}
+    paged = {"parameters": [LIMIT, CURSOR, WORKSPACE]}
 
     @routes.get("/credits/entries", responses=ENTRIES, openapi_extra=paged)
     async def list_credit_entries(request: Request) -> Response:

@@ -19,9 +19,9 @@ from atelier_gateway.container import Container
 from atelier_gateway.projection.event_log import ProjectionEvent
 from atelier_gateway.projection.snapshot import RANKS, TERMINAL
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.surfaces.native import openapi
 from atelier_gateway.surfaces.native.generations import PREFIX, load_owned
 from atelier_gateway.surfaces.native.responses import generation_view, metadata_of, status_of
+from atelier_gateway.web.openapi_responses import WORKSPACE, answers, header
 from atelier_gateway.web.problems import Problem
 
 STREAM_S_MAX = 600.0
@@ -31,11 +31,11 @@ LOOK_EVERY_S = 1.0
 RETRY_MS = 2_000
 _LAST_ID = re.compile(r"[0-9]{1,18}")
 
-FOLLOWED = openapi.answers(
+FOLLOWED = answers(
     {200: ("A stream of events.", None), 204: ("There is nothing more to tell.", None)}, "invalid_request", "not_found"
 )
 FOLLOWED[200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
-LAST_EVENT = openapi.header("Last-Event-ID", {"type": "string"}, "Go on after this event.")
+LAST_EVENT = header("Last-Event-ID", {"type": "string"}, "Go on after this event.")
 
 
 class Streams:
@@ -68,7 +68,7 @@ def router(container: Container) -> APIRouter:
     """The one route."""
     routes, settings = APIRouter(prefix=PREFIX, tags=["Generations"]), container.settings
     streams, ends = Streams(settings.streams_max, settings.streams_of_owner_max), EndEvents(container)
-    parameters = {"parameters": [LAST_EVENT, openapi.WORKSPACE]}
+    parameters = {"parameters": [LAST_EVENT, WORKSPACE]}
 
     @routes.get("/generations/{id}/events", responses=FOLLOWED, openapi_extra=parameters)
     async def stream_generation_events(request: Request, id: str) -> Response:

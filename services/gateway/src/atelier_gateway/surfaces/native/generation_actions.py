@@ -24,29 +24,30 @@ from atelier_gateway.surfaces.native import openapi, receipt_openapi
 from atelier_gateway.surfaces.native.generations import PREFIX, load_owned
 from atelier_gateway.surfaces.native.responses import generation_view, metadata_of, receipt, status_of
 from atelier_gateway.web.json_bodies import json_response
+from atelier_gateway.web.openapi_responses import KEY, WORKSPACE, answers
 from atelier_gateway.web.problems import not_found
 from atelier_gateway.webhooks import delivery_store
 
 CANCEL = f"POST {PREFIX}/generations/{{id}}/cancel"
 Record = TypeVar("Record")
 
-CANCELLED = openapi.answers(
+CANCELLED = answers(
     {
         200: ("It has ended; its credits say how.", openapi.Generation),
         202: ("It is being stopped.", openapi.Generation),
     },
     *("invalid_idempotency_key", "not_found", "conflict", "request_in_progress", "idempotency_key_reused"),
 )
-DELETED = openapi.answers({204: ("It is deleted, with its artefacts.", None)}, "not_found", "conflict")
-STORY = openapi.answers({200: ("What happened, step by step.", openapi.GenerationTimeline)}, "not_found")
-RECEIPT = openapi.answers({200: ("What it cost.", receipt_openapi.Receipt)}, "not_found")
+DELETED = answers({204: ("It is deleted, with its artefacts.", None)}, "not_found", "conflict")
+STORY = answers({200: ("What happened, step by step.", openapi.GenerationTimeline)}, "not_found")
+RECEIPT = answers({200: ("What it cost.", receipt_openapi.Receipt)}, "not_found")
 
 
 def router(container: Container) -> APIRouter:
     """The routes under one generation."""
     routes = APIRouter(prefix=f"{PREFIX}/generations/{{id}}", tags=["Generations"])
 
-    @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [openapi.KEY, openapi.WORKSPACE]})
+    @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [KEY, WORKSPACE]})
     async def cancel_generation(request: Request, id: str) -> Response:
         """Cancel a generation in whatever state it is. The answer has the state of its credits."""
         generation = await load_owned(container, request, id)

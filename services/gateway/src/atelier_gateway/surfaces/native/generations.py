@@ -31,6 +31,7 @@ from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.surfaces.native.responses import NO_QUEUE_POSITION, STATUSES, generation_view, render_accepted
 from atelier_gateway.web.direct_routes import DirectRoute
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
+from atelier_gateway.web.openapi_responses import CURSOR, KEY, LIMIT, WORKSPACE, answers, header, query
 from atelier_gateway.web.pagination import parse_page, split_page
 from atelier_gateway.web.problems import field_problem, not_found, problem_json
 
@@ -42,7 +43,7 @@ WAIT_S_MAX = 30
 """Longer waits are shortened to this (settled question 8)."""
 _WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?:$|[,;])", re.IGNORECASE)
 
-CREATED = openapi.answers(
+CREATED = answers(
     {
         201: ("It is created; its price is held.", openapi.Generation),
         200: ("It ended within `Prefer: wait`.", openapi.Generation),
@@ -51,13 +52,13 @@ CREATED = openapi.answers(
     *("request_in_progress", "request_too_large", "idempotency_key_reused", "unpriced", "outcome_unknown"),
     *("tenant_queue_full", "queue_full", "provider_unavailable"),
 )
-PREFER = openapi.header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wait=N`: seconds, 30 at most.")
-SHOWN = openapi.answers({200: ("The generation as it is now.", openapi.Generation)}, "not_found")
-LISTED = openapi.answers({200: ("Newest first.", openapi.GenerationPage)}, "invalid_request")
+PREFER = header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wait=N`: seconds, 30 at most.")
+SHOWN = answers({200: ("The generation as it is now.", openapi.Generation)}, "not_found")
+LISTED = answers({200: ("Newest first.", openapi.GenerationPage)}, "invalid_request")
 FILTERS = [
-    openapi.query("status", {"type": "string", "enum": list(STATUSES)}, "Only generations with this status."),
-    openapi.query("kind", {"type": "string", "enum": list(input_rules.INPUT_RULES)}, "Only generations of this kind."),
-    *(openapi.LIMIT, openapi.CURSOR, openapi.WORKSPACE),
+    query("status", {"type": "string", "enum": list(STATUSES)}, "Only generations with this status."),
+    query("kind", {"type": "string", "enum": list(input_rules.INPUT_RULES)}, "Only generations of this kind."),
+    *(LIMIT, CURSOR, WORKSPACE),
 ]
 
 
@@ -66,7 +67,7 @@ def router(container: Container) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
     public_url = container.settings.public_root
     create, get = (route.answer for route in direct_routes(container))
-    takes_create = body_schema(GenerationRequest) | {"parameters": [openapi.KEY, PREFER, openapi.WORKSPACE]}
+    takes_create = body_schema(GenerationRequest) | {"parameters": [KEY, PREFER, WORKSPACE]}
 
     @routes.post("/generations", status_code=201, responses=CREATED, openapi_extra=takes_create)
     async def create_generation(request: Request) -> Response:

@@ -6,7 +6,7 @@ from starlette.responses import HTMLResponse
 
 from atelier_gateway import pages
 from atelier_gateway.container import Container
-from atelier_gateway.surfaces.native.openapi import answers
+from atelier_gateway.web.openapi_responses import answers
 from atelier_gateway.web.problems import PROBLEM_ROOT, PROBLEM_TYPES, not_found
 
 ADVICE = {

@@ -10,21 +10,21 @@ from starlette.responses import Response
 from atelier_gateway.container import Container
 from atelier_gateway.peers import transparency_log
 from atelier_gateway.peers.client import PeerUnavailable, unavailable_problem
-from atelier_gateway.surfaces.native import openapi
 from atelier_gateway.surfaces.native.receipt_openapi import ConsistencyProof, InclusionProof, PublishedKeys
 from atelier_gateway.web.json_bodies import id_from_path, json_response
+from atelier_gateway.web.openapi_responses import public_answers, query
 from atelier_gateway.web.problems import field_problem, not_found
 
 Answer = TypeVar("Answer")
-KEYS = openapi.public_answers({200: ("The current key first.", PublishedKeys)})
-CHECKPOINT = openapi.public_answers({200: ("A signed note (C2SP tlog-checkpoint).", None)}, "not_found")
-INCLUSION = openapi.public_answers({200: ("With the checkpoint that it leads to.", InclusionProof)}, "not_found")
-CONSISTENCY = openapi.public_answers(
+KEYS = public_answers({200: ("The current key first.", PublishedKeys)})
+CHECKPOINT = public_answers({200: ("A signed note (C2SP tlog-checkpoint).", None)}, "not_found")
+INCLUSION = public_answers({200: ("With the checkpoint that it leads to.", InclusionProof)}, "not_found")
+CONSISTENCY = public_answers(
     {200: ("The hashes, as RFC 9162 orders them.", ConsistencyProof)}, "invalid_request", "not_found"
 )
 SIZES = [
-    openapi.query("old", {"type": "integer", "minimum": 1}, "Entries of the smaller tree; required."),
-    openapi.query("new", {"type": "integer", "minimum": 1}, "Entries of the larger one; the last checkpoint's."),
+    query("old", {"type": "integer", "minimum": 1}, "Entries of the smaller tree; required."),
+    query("new", {"type": "integer", "minimum": 1}, "Entries of the larger one; the last checkpoint's."),
 ]
 SIZE_DIGITS_MAX = 15
 CACHE_S = 300

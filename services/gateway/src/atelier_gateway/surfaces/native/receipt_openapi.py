@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from atelier_contracts import Kind
 from atelier_contracts.receipts import EndOutcome
 from atelier_contracts.value_objects import OwnerKind
-from atelier_gateway.surfaces.native.openapi import GenerationCredits, LedgerPosting, ProviderModel, Status
+from atelier_gateway.surfaces.native.openapi import GenerationCredits, LedgerPosting, Status
+from atelier_gateway.web.openapi_responses import ProviderModel
 
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 KEY_ID = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"

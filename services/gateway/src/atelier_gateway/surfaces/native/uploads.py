@@ -9,28 +9,29 @@ from atelier_gateway.media.uploads import SizedUploadRequest, view
 from atelier_gateway.surfaces import upload_creation
 from atelier_gateway.surfaces.native import openapi
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
+from atelier_gateway.web.openapi_responses import CURSOR, KEY, LIMIT, WORKSPACE, answers
 from atelier_gateway.web.pagination import parse_page, split_page
 from atelier_gateway.web.problems import not_found
 
 PREFIX = "/v1/uploads"
 LIST_MAX = 100
 LIST_DEFAULT = 20
-OFFERED = openapi.answers(
+OFFERED = answers(
     {201: ("PUT the bytes to `upload_url`.", openapi.UploadTarget)},
     *("invalid_request", "invalid_idempotency_key", "request_in_progress", "request_too_large"),
     *("idempotency_key_reused", "uploads_full"),
 )
-LISTED = openapi.answers({200: ("Newest first.", openapi.UploadPage)}, "invalid_request")
-SHOWN = openapi.answers({200: ("The upload.", openapi.Upload)}, "not_found")
-DELETED = openapi.answers({204: ("It is deleted.", None)}, "not_found")
+LISTED = answers({200: ("Newest first.", openapi.UploadPage)}, "invalid_request")
+SHOWN = answers({200: ("The upload.", openapi.Upload)}, "not_found")
+DELETED = answers({204: ("It is deleted.", None)}, "not_found")
 
 
 def router(container: Container) -> APIRouter:
     """The routes of uploads."""
     routes = APIRouter(prefix=PREFIX, tags=["Generations"])
-    takes_upload = body_schema(SizedUploadRequest) | {"parameters": [openapi.KEY, openapi.WORKSPACE]}
-    paged = {"parameters": [openapi.LIMIT, openapi.CURSOR, openapi.WORKSPACE]}
-    one = {"parameters": [openapi.WORKSPACE]}
+    takes_upload = body_schema(SizedUploadRequest) | {"parameters": [KEY, WORKSPACE]}
+    paged = {"parameters": [LIMIT, CURSOR, WORKSPACE]}
+    one = {"parameters": [WORKSPACE]}
 
     @routes.post("", status_code=201, responses=OFFERED, openapi_extra=takes_upload)
     async def create_upload(request: Request) -> Response:

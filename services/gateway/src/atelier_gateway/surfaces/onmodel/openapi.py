@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from atelier_gateway.surfaces.native.openapi import KEY
 from atelier_gateway.surfaces.onmodel.requests import FlatLayRequest, OnModelRequest
 from atelier_gateway.web.json_bodies import body_schema
+from atelier_gateway.web.openapi_responses import KEY
 
 
 class OnModelResult(BaseModel):

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from atelier_gateway.surfaces.native.openapi import KEY, WORKSPACE, ProviderModel, query
 from atelier_gateway.surfaces.onmodel.openapi import MannequinList, OnModelError
 from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageEditRequest,
@@ -13,6 +12,7 @@ from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageVariationRequest,
 )
 from atelier_gateway.web.json_bodies import body_schema
+from atelier_gateway.web.openapi_responses import KEY, WORKSPACE, ProviderModel, query
 
 
 class OpenAITokenDetails(BaseModel):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from atelier_gateway.surfaces.native.openapi import AT, CURSOR, ID, KEY, LIMIT, WORKSPACE, answers, query
+from atelier_gateway.web.openapi_responses import AT, CURSOR, ID, KEY, LIMIT, WORKSPACE, answers, query
 
 STATES = ("pending", "delivered", "failed")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - an example

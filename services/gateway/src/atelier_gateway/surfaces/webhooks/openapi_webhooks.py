@@ -7,8 +7,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from atelier_gateway.surfaces.native.openapi import AT, Generation, header
+from atelier_gateway.surfaces.native.openapi import Generation
 from atelier_gateway.surfaces.webhooks.requests import EventType
+from atelier_gateway.web.openapi_responses import AT, header
 from atelier_gateway.webhooks.events import TYPES
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
