@@ -2,7 +2,7 @@
 
 import pytest
 
-from atelier_gateway.identity import stores
+from atelier_gateway.identity import key_cache, stores
 from atelier_gateway.identity.authenticator import Authenticator
 from atelier_gateway.identity.key_cache import KeyCache
 from atelier_gateway.identity.ttl_cache import CACHE_TTL_S
@@ -11,6 +11,12 @@ from ..support.world import ADMIN, World
 
 pytestmark = pytest.mark.stack
 KEYS = 3
+
+
+@pytest.fixture(autouse=True)
+def no_refresh_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the test refreshes: a request that began one would take the keys in use along."""
+    monkeypatch.setattr(key_cache, "REFRESH_AFTER_S", float("inf"))
 
 
 async def test_a_refresh_reads_all_keys_in_use_and_forgets_the_revoked_ones(
