@@ -23,7 +23,7 @@ from atelier_messaging.replies import Replies, ReplyHandler
 from atelier_messaging.settings import BrokerSettings
 from atelier_messaging.unit_of_work import UnitOfWork
 
-LINGER_S = 0.010
+LINGER_S = 0.003
 """Seconds that a batch waits for further messages under load."""
 LINGER_FROM = 4
 """Messages in the last batch from which the next one waits: fewer would gain less than the wait costs each of them."""
