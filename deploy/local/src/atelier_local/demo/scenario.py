@@ -92,7 +92,7 @@ async def _show_free_failure(boutique: DemoStore, console: Console) -> None:
     console.print(terminal_text.field_line("before", terminal_text.balance(before)))
     async for state in try_on_flow.try_on(boutique.client, boutique.inputs, console, simulate=FAILURE):
         if state.status == "queued":
-            console.print(terminal_text.field_line("in between", terminal_text.balance(await boutique.balance())))
+            console.print(terminal_text.field_line("between", terminal_text.balance(await boutique.balance())))
     after = await boutique.balance()
     console.print(terminal_text.field_line("after", terminal_text.balance(after)))
     if state.status != "failed":
