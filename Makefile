@@ -1,7 +1,8 @@
 # Every target is one line of something a person could type. `make` alone lists them.
 # PROFILE=name works on a stack of that name, beside the default one.
 PROFILE ?= default
-export PROFILE
+# RABBITMQ=4.0 POSTGRES=15 makes a new profile on servers of these versions, from Debian's archive.
+export PROFILE RABBITMQ POSTGRES
 
 bin := .venv/bin
 quick_tests := $(addprefix libs/,contracts messaging pricing resilience storage telemetry) \
@@ -10,13 +11,14 @@ measured := $(addprefix atelier_,contracts messaging pricing resilience storage 
 is_set_up = @test -x $(bin)/atelier || { echo "Nothing is set up here yet: make up" >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs clean demo test quick test-diffusers check coverage bench chaos explore format pin-images
+.PHONY: help setup up down status logs clean demo test console-check quick test-diffusers check coverage bench matrix chaos explore format pin-images
 
 help: ## list these targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## install what is missing (Debian or Ubuntu); says what
+setup: ## install what is missing (Debian or Ubuntu); says what: RABBITMQ=4.0 POSTGRES=15 for servers of these versions
 	@deploy/local/bootstrap.sh
+	@$(if $(RABBITMQ)$(POSTGRES),$(bin)/python -m atelier_local.server_versions.installation rabbitmq=$(RABBITMQ) postgres=$(POSTGRES))
 
 up: setup ## start the stack and wait until it is ready
 	@$(bin)/atelier up
@@ -40,8 +42,14 @@ clean: ## stop the stack and delete its data
 demo: setup ## one try-on from photographs to receipt: PERSON=a.jpg GARMENT=b.jpg
 	@$(bin)/atelier demo
 
-test: setup ## every test, on a stack of its own
-	@$(bin)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+test: ## every test, on a stack of its own
+	@deploy/local/bootstrap.sh --tests
+	@$(bin)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder
+
+console-check: ## twenty questions of an operator at the console, with a browser: some minutes
+	@deploy/local/bootstrap.sh --tests
+	@ATELIER_CONSOLE_QUESTIONS=all $(bin)/python -m pytest -q services/gateway/tests/surfaces/console \
+	  tests-e2e/test_console_questions.py tests-e2e/test_console.py tests-e2e/test_console_faults.py
 
 quick: setup ## format, lint, and the tests that need no server: under a minute
 	@$(bin)/ruff format --check --quiet . && $(bin)/ruff check --quiet .
@@ -60,18 +68,24 @@ coverage: setup ## lines and branches that the tests without a server run (make 
 
 bench: setup ## generations a second beside floors and other builds: REVISION=commit CONTROL=1 QUICK=1 DOCS=1
 	@$(bin)/atelier bench $(addprefix --revision ,$(REVISION)) $(if $(CONTROL),--control) $(if $(TRACED),--traced) $(if $(GROWN),--grown $(GROWN)) $(if $(QUICK),--quick) $(if $(DOCS),--docs docs/operations)
+	@$(if $(QUICK),,$(bin)/python -m atelier_local.bench.public_events)
 	@$(if $(QUICK),,$(bin)/python -m atelier_render.claim_bench)
 	@$(if $(QUICK),,$(bin)/python -m atelier_billing.ledger_bench)
+
+matrix: setup ## the tests that depend on RabbitMQ and Postgres, on six combinations of versions (hours): ONLY=4.3/15
+	@$(bin)/python -m atelier_local.server_versions.matrix $(ONLY)
 
 chaos: setup ## every fault under load, then every invariant (minutes): SEED=n does a run again
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED))
 
-explore: setup ## what `make test` does in seconds, for minutes: orders, schedules, batches, removed guards, requests
+explore: setup ## what `make test` does in seconds, for minutes: orders, schedules, batches, removed guards, requests, alerts
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.explore
 	@ATELIER_EXPLORE_EXAMPLES=$${EXAMPLES:-200} $(bin)/python -m pytest services/billing/tests/test_books_machine.py --timeout 1800
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.simulation 0 100
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.mutants
 	@ATELIER_EXPLORE_EXAMPLES=$${EXAMPLES:-50} $(bin)/python -m pytest tests-e2e/test_openapi.py --timeout 1800
+	@deploy/local/bootstrap.sh --tests
+	@ATELIER_ALERTS_ALL=yes $(bin)/python -m pytest tests-e2e/test_alerts_faults.py
 
 format: setup ## rewrite the code as the checks want it
 	@$(bin)/ruff format --quiet . && $(bin)/ruff check --quiet --fix .

@@ -1,5 +1,9 @@
-"""How the tests share the cores: two packages at a time; a package's tests stay together, as they share servers."""
+"""How the tests share the cores: three groups at a time; a group's tests stay together, as they share servers.
 
+A group is a package. The whole-system tests are two, each with a running system of its own: they mostly wait.
+"""
+
+import logging
 from collections.abc import Generator
 from contextlib import suppress
 from pathlib import PurePosixPath
@@ -16,25 +20,38 @@ with suppress(ImportError):
     hypothesis.settings.register_profile("atelier", deadline=None)
     hypothesis.settings.load_profile("atelier")
 
-LONGEST = "tests-e2e"
+WHOLE_SYSTEM, FAULTS = "tests-e2e", "tests-e2e/faults"
+FIRST = (WHOLE_SYSTEM, FAULTS, "services/gateway", "services/render", "deploy/local", "services/billing")
+"""The longest, so that none of them is what everything waits for in the end."""
+
+_group_before: dict[pytest.Config, str] = {}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest package starts first."""
-    items.sort(key=lambda item: package_of(item.nodeid) != LONGEST)
+    """The longest group starts first."""
+    place = {group: index for index, group in enumerate(FIRST)}
+    items.sort(key=lambda item: place.get(group_of(item.nodeid), len(FIRST)))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """A package goes to one process as a whole."""
+    """A group goes to one process as a whole."""
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-    class Packages(LoadScopeScheduling):  # type: ignore[misc]
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            return package_of(nodeid)
+            return group_of(nodeid)
 
-    return Packages(config, log)
+    return Groups(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Every group begins with the root logger's own level: a service that ran in this process has set it."""
+    if group_of(item.nodeid) != _group_before.get(item.config):
+        _group_before[item.config] = group_of(item.nodeid)
+        logging.getLogger().setLevel(logging.WARNING)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,7 +62,9 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-def package_of(nodeid: str) -> str:
-    """``tests-e2e``, ``services/render``."""
+def group_of(nodeid: str) -> str:
+    """``services/render``, ``tests-e2e``, ``tests-e2e/faults`` for the tests that break things."""
     parts = PurePosixPath(nodeid.partition("::")[0]).parts
-    return LONGEST if parts[0] == LONGEST else "/".join(parts[:2])
+    if parts[0] != WHOLE_SYSTEM:
+        return "/".join(parts[:2])
+    return FAULTS if parts[1] == "chaos" or "fault" in parts[-1] else WHOLE_SYSTEM

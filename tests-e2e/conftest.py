@@ -1,17 +1,22 @@
 """One running system for all whole-system tests; after each of them the books must balance."""
 
+import io
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pillow_heif
 import pytest
+from PIL import Image
+from playwright.async_api import Browser
 
 from atelier_local.api_client.client import AdminClient, Client
+from atelier_local.demo import photos
 from atelier_local.launcher.stack import Stack
-from atelier_provider_simulator.control import Control, run_simulator
+from atelier_provider_simulator.control import Control, accounts_at, run_simulator
 from chaos import reconciliation
-from whole_system import browser, packages
+from whole_system import browser, looks, packages
 from whole_system.engines import containers, docker_answers
 from whole_system.world import World
 
@@ -46,14 +51,14 @@ def pytest_report_header() -> list[str]:
     missing = packages.missing()
     return [
         f"whole-system tests: servers from {'testcontainers' if docker_answers() else 'the local launcher'}",
-        f"browser: {browser.CHROMIUM or 'no Chromium, its tests are skipped'}",
+        f"browser: {browser.CHROMIUM or browser.MISSING}",
         f"stock clients: {f'{missing} are installed in .run/clients when first run' if missing else 'in .run/clients'}",
     ]
 
 
 @pytest.fixture(scope="session")
 def providers_url() -> Iterator[str]:
-    """Where OpenAI and Google are played."""
+    """Where the hosted providers are played."""
     with run_simulator() as url:
         yield url
 
@@ -63,12 +68,7 @@ def stack(providers_url: str) -> Iterator[Stack]:
     """The four services and their servers, with short patience so that takeovers are quick."""
     with containers() as given, TemporaryDirectory(prefix="atelier-failpoints-") as failpoints:
         os.environ.update(given)
-        accounts = {
-            "ATELIER_OPENAI_API_KEY": Control.openai_key,
-            "ATELIER_OPENAI_BASE_URL": f"{providers_url}/v1",
-            "ATELIER_GOOGLE_API_KEY": Control.google_key,
-            "ATELIER_GOOGLE_BASE_URL": providers_url,
-        }
+        accounts = accounts_at(providers_url)
         running = Stack(f"tests-{os.getpid()}", env={**SETTINGS, **accounts, "ATELIER_FAILPOINTS": failpoints})
         try:
             running.up()
@@ -86,7 +86,7 @@ async def world(stack: Stack) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def provider_simulator(providers_url: str) -> AsyncIterator[Control]:
-    """OpenAI and Google: what they do (``plan``), and what reached them (``requests``), for this test alone."""
+    """The hosted providers: what they do (``plan``), and what reached them (``requests``), for this test alone."""
     async with Control(providers_url) as control:
         await control.forget()
         yield control
@@ -112,6 +112,37 @@ async def store(world: World) -> AsyncIterator[Callable[[int], Awaitable[Client]
     yield make
     for client in clients:
         await client.__aexit__(None, None, None)
+
+
+@pytest.fixture
+def store_key(world: World) -> Callable[[int], Awaitable[str]]:
+    """Makes a store with that many credits and answers its key."""
+
+    async def make(credits: int) -> str:
+        made = await world.admin.create_store("Test boutique")
+        if credits:
+            await world.admin.grant("store", made.id, credits, reason="test")
+        return made.api_key
+
+    return make
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """A real browser, for pages that are driven by hand."""
+    assert browser.CHROMIUM, browser.MISSING
+    async with looks.open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def phone_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``person.heic``, as a phone takes it, and ``garment.jpg``."""
+    folder = tmp_path_factory.mktemp("photos")
+    person = Image.open(io.BytesIO(photos.person_photo())).convert("RGB")
+    pillow_heif.from_pillow(person).save(folder / "person.heic")
+    (folder / "garment.jpg").write_bytes(photos.garment_photo())
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,12 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from atelier_local.demo import photos as demo_photos
@@ -19,6 +21,7 @@ from whole_system.world import World
 
 SCENARIOS: Mapping[str, list[dict[str, Any]]] = json.loads((built_clients.SDK / "scenarios.json").read_text())
 CLIENT_NAMES = ("python, blocking", "python, awaiting", "node", "browser")
+SHOP = "boutique.localhost"
 GRANTED = 20
 COST = 3
 
@@ -28,11 +31,10 @@ COST = 3
 async def test_every_client_does_what_the_scenarios_say(
     world: World, proxy: FaultyProxy, photos: Path, tmp_path: Path, client: str, name: str
 ) -> None:
-    if client == "browser" and browser.CHROMIUM is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
     store = await world.admin.create_store("sdk")
     await world.admin.grant("store", store.id, GRANTED, reason="test")
-    job = {"url": proxy.url, "key": store.api_key, "files": str(photos), "steps": SCENARIOS[name]}
+    month = f"{datetime.now(UTC):%Y-%m}"
+    job = {"url": proxy.url, "key": store.api_key, "files": str(photos), "steps": SCENARIOS[name], "month": month}
 
     given = await run_scenario(client, job, tmp_path)
 
@@ -41,6 +43,35 @@ async def test_every_client_does_what_the_scenarios_say(
         named[step.get("as", "")] = result
         if "expect" in step:
             assert shown(result, filled(step["expect"], named)) == filled(step["expect"], named), step
+
+
+async def test_the_client_in_a_page_spends_what_its_client_token_lets_it_and_no_more(
+    world: World, proxy: FaultyProxy, photos: Path, tmp_path: Path
+) -> None:
+    store = await world.admin.create_store("boutique")
+    await world.admin.grant("store", store.id, GRANTED, reason="test")
+    body = {"credits": COST, "origins": [f"http://{SHOP}"], "kinds": ["image"]}
+    async with httpx.AsyncClient(base_url=world.url, headers={"X-API-Key": store.api_key}) as http:
+        token = (await http.post("/v1/client-tokens", json=body)).json()
+    request = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}
+    steps: list[dict[str, Any]] = [
+        {"do": "faults", "with": {"path": "/v1/generations", "faults": ["503", "cut", "lose"]}},
+        {"do": "create", "with": request, "simulate": "outcome=succeed", "as": "created"},
+        {"do": "wait", "of": "$created.id", "as": "ended"},
+        {"do": "download", "of": "$ended.outputs.0"},
+        {"do": "receipt", "of": "$created.id"},
+        {"do": "create", "with": request},
+    ]
+    job = {"url": proxy.url, "key": token["token"], "files": str(photos), "steps": steps}
+    (tmp_path / "job.json").write_text(json.dumps(job))
+
+    _, created, ended, downloaded, receipt, refused = await _in_browser(tmp_path, host=SHOP)
+
+    assert (created["status"], ended["status"]) == ("queued", "succeeded")
+    assert downloaded["checksum"] == ended["outputs"][0]["checksum"]
+    assert (receipt["generation_id"], receipt["credits"]["captured"]) == (created["id"], COST)
+    assert refused["status"] == 402, refused
+    assert (await world.admin.balance("store", store.id)).captured == COST
 
 
 @pytest.mark.parametrize("client", ["python, blocking", "node"])
@@ -89,13 +120,15 @@ async def test_the_lines_of_the_python_readme_run_as_printed(world: World, photo
         script.write_text(block)
         said.append(await asyncio.to_thread(packages.python, interpreter, str(script), cwd=tmp_path, **known))
 
-    first, second, uploaded, listed, refused, webhook = said
+    first, second, uploaded, listed, refused, receipt, webhook, minted = said
+    assert minted == "atc_ {'cap': 20, 'used': 0, 'left': 20}\n"
     assert first.startswith("succeeded {'reserved': 5, 'captured': 5, 'refunded': 0")
     assert (tmp_path / "bicycle.png").read_bytes().startswith(b"\x89PNG")
     assert second.splitlines()[-1] == "succeeded 100"
     assert uploaded == "succeeded\n"
     assert len(listed.splitlines()) == 3
     assert refused.endswith("credits are needed, there are 9\n")
+    assert receipt == "succeeded 1\n"
     assert webhook == ""
 
 
@@ -113,13 +146,15 @@ async def test_the_lines_of_the_typescript_readme_compile_and_run_as_printed(
     scripts = built_clients.compile_scripts(installed, blocks)
     said = [await asyncio.to_thread(packages.node, script, cwd=installed, **known) for script in scripts]
 
-    first, second, uploaded, listed, refused, webhook = said
+    first, second, uploaded, listed, refused, receipt, webhook, minted = said
+    assert minted == "atc_ { cap: 20, used: 0, left: 20 }\n"
     assert first.startswith("succeeded { reserved: 5, captured: 5, refunded: 0")
     assert (installed / "bicycle.png").read_bytes().startswith(b"\x89PNG")
     assert second.splitlines()[-1] == "succeeded 100"
     assert uploaded == "succeeded\n"
     assert len(listed.splitlines()) == 3
     assert refused.endswith("credits are needed, there are 9\n")
+    assert receipt == "succeeded 1\n"
     assert webhook == ""
 
 
@@ -164,10 +199,11 @@ async def _in_node(folder: Path) -> Any:
     return json.loads(await asyncio.to_thread(packages.node, "node.mjs", str(folder / "job.json"), cwd=installed))
 
 
-async def _in_browser(folder: Path) -> Any:
+async def _in_browser(folder: Path, host: str = browser.HOST) -> Any:
     installed = await asyncio.to_thread(built_clients.typescript_client)
     files = Path(json.loads((folder / "job.json").read_text())["files"])
-    given = await browser.result_of_page("page.html", installed, {"files": files, "job.json": folder / "job.json"})
+    folders = {"files": files, "job.json": folder / "job.json"}
+    given = await browser.result_of_page("page.html", installed, folders, host=host)
     assert isinstance(given, list), given
     return given
 

@@ -266,16 +266,6 @@ async def test_what_a_provider_refuses_is_asked_for_once(
     assert (await world.admin.balance("store", mine.id)).captured == 0
 
 
-async def test_streaming_is_refused_clearly(shop: MakeShop) -> None:
-    mine = await shop(10)
-
-    with pytest.raises(openai.BadRequestError) as refused:
-        await mine.client.images.generate(prompt="x", model="gpt-image-2.6-flare", stream=True)
-
-    assert refused.value.param == "stream"
-    assert "streaming is not offered here" in refused.value.message
-
-
 async def test_a_member_acts_for_their_workspace(world: World) -> None:
     user = await world.admin.create_user(f"{uuid4()}@example.com")
     token = await world.admin.issue_token(user)

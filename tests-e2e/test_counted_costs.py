@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -69,6 +70,26 @@ async def test_generations_in_a_batch_cost_no_more_than_their_limits(
     assert await atelier.verify() > 0
 
 
+async def test_caps_cost_a_generation_at_most_one_statement_more(
+    atelier: AtelierContender, counting: StackCounters
+) -> None:
+    """Six caps over each: of the store and of its key, a day, a month and in total; in batches, where loops that look
+    every second weigh nothing."""
+
+    async def measure() -> Counts:
+        return await counting.count_each(lambda: atelier.load(50, BATCHED), BATCHED)
+
+    without = await measure()
+    await _set_caps(atelier)
+    with_caps = await measure()
+
+    assert with_caps.by_service["billing"] <= without.by_service["billing"] + 1, (with_caps, without)
+    # Half a statement more: loops of all services that look every second are in the sum.
+    assert with_caps.statements <= without.statements + 1.5, (with_caps, without)
+    used = await atelier.admin.ask("list caps", "GET", f"/v1/admin/caps/store/{(await _stores(atelier))[0]['id']}")
+    assert len(used["data"]) == 6 and all(cap["captured"] for cap in used["data"]), used
+
+
 async def test_a_grown_stack_has_the_same_generations_in_every_service_and_goes_on(atelier: AtelierContender) -> None:
     """Last on this stack: the copies move no balances, so its books are no longer right."""
     before = await _ids(atelier.build)
@@ -99,6 +120,21 @@ def test_a_limit_that_went_up_says_why() -> None:
 
     assert histories
     assert unexplained == []
+
+
+async def _stores(atelier: AtelierContender) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await atelier.admin.ask("list stores", "GET", "/v1/admin/stores?limit=100"))["data"]
+    return found
+
+
+async def _set_caps(atelier: AtelierContender) -> None:
+    """Caps that nothing here comes near to."""
+    for store in await _stores(atelier):
+        (key,) = (await atelier.admin.ask("list keys", "GET", f"/v1/admin/stores/{store['id']}/keys"))["data"]
+        for spender in (f"store/{store['id']}", f"key/{key['id']}"):
+            for period in ("day", "month", "total"):
+                path = f"/v1/admin/caps/store/{store['id']}/{spender}/{period}"
+                await atelier.admin.ask("set a cap", "PUT", path, {"credits": 1_000_000})
 
 
 async def _ids(build: Build) -> dict[str, set[str]]:

@@ -52,7 +52,7 @@ def subscription(world: World) -> Iterator[str]:
     def admin(*arguments: str) -> str:
         command = [str(Path(sys.executable).with_name("atelier")), "admin", "subscriptions", *arguments]
         done = subprocess.run(
-            command, env=settings | {"PROFILE": world.stack.name}, capture_output=True, text=True, timeout=90
+            command, env=settings | {"PROFILE": world.stack.name}, capture_output=True, text=True, timeout=INSTALL_S_MAX
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

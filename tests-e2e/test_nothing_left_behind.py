@@ -15,7 +15,7 @@ import pytest
 from minio import Minio
 
 from whole_system.surfaces import SURFACES, CreateRequest, build_create_requests
-from whole_system.waits import eventually
+from whole_system.waits import NotYet, eventually
 from whole_system.world import World
 
 WRONG: tuple[Any, ...] = (None, 7, -1, "", "x" * 70_000, [], {}, ["x"], {"x": 1}, 1e308, True)
@@ -96,11 +96,14 @@ async def _wait_for_rest(world: World) -> dict[str, int]:
     """The counts, once what was accepted has come to its end and they change no more."""
     last: dict[str, int] = {}
 
-    async def quiet() -> dict[str, int] | None:
+    async def quiet() -> dict[str, int] | NotYet:
         nonlocal last
         await asyncio.sleep(0.3)
         last, before = await _count_rows(world), last
-        return last if last == before and last["held"] == 0 and last["gateway.outbox"] == 0 else None
+        moving = await world.count_moving_sagas()
+        if last == before and moving == 0 and last["gateway.outbox"] == 0:
+            return last
+        return NotYet(f"{moving} sagas move, {last}")
 
     return await eventually(quiet)
 

@@ -1,6 +1,7 @@
 """An operator at the terminal: keys, a suspended store, a grant typed twice, a colleague who may only read."""
 
 import asyncio
+import json
 import re
 from uuid import uuid4
 
@@ -101,6 +102,32 @@ async def test_a_user_is_found_and_taken_out_of_a_workspace(world: World) -> Non
     assert other in left.output and user not in left.output
     async with httpx.AsyncClient(base_url=world.url, headers={"Authorization": f"Bearer {token}"}) as http:
         assert (await http.get("/v1/credits", headers={"X-Workspace-Id": workspace})).status_code == 403
+
+
+async def test_what_the_console_shows_is_asked_at_a_terminal_too(world: World) -> None:
+    client = await world.new_store(5)
+    order = f"SO-{uuid4().hex[:8]}"
+    slow = {"kind": "image", "prompt": "a lake", "size": "256x256", "metadata": {"order": order}}
+    made = await client.create(slow, {"X-Atelier-Simulate": "outcome=succeed, delay_ms=100000"})
+
+    found = await run_command(world, "find", order)
+    listed = await run_command(
+        world, "generations", "list", "--state", "open", "--store", world.id_of(client), "--json"
+    )
+    overview = await run_command(world, "overview")
+    letters = await run_command(world, "dead-letters", "show", "billing.caps", "--json")
+    cancelled = await run_command(world, "generations", "cancel", made.id, "--reason", "it hangs")
+    shown = await run_command(world, "generations", "show", made.id)
+    nothing = await run_command(world, "dead-letters", "discard", "billing.caps", "0" * 24, "--reason", "a test")
+
+    assert made.id in found.output
+    assert [row["id"] for row in json.loads(listed.output)] == [made.id]
+    assert all(f"{service} " in overview.output for service in ("gateway", "session", "billing", "render"))
+    assert json.loads(letters.output) == [] and "0 discarded" in nothing.output
+    assert cancelled.exit_code == 0 and json.loads(shown.output)["request"]["metadata"] == {"order": order}
+    acts = await run_command(world, "acts", "--target", made.id)
+    assert "generation.cancel" in acts.output and "it hangs" in acts.output
+    await client.__aexit__(None, None, None)
 
 
 async def test_the_public_address_has_no_door_for_operators_and_theirs_none_for_clients(world: World) -> None:

@@ -5,9 +5,11 @@ docs/providers/outcomes.md, on the running system.
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from atelier_contracts.image_models import QUEUED_MODELS, ImageProvider
 from atelier_local.api_client.api_models import TERMINAL, Generation
 from atelier_local.api_client.client import Client
 from atelier_provider_simulator.control import Control
@@ -20,6 +22,7 @@ CREDITS = 100
 MODELS: dict[ProviderName, str] = {"openai": "gpt-image-2.6-flare", "google": "imagen"}
 """A model that its provider lists is an order: there is no fallback."""
 FAILURES_MAX = 5
+_ACCEPTED = "SELECT accepted FROM submissions WHERE generation_id = $1 AND accepted IS NOT NULL"
 
 
 async def start(client: Client, **asked: object) -> str:
@@ -190,6 +193,26 @@ async def test_a_killed_process_forgets_whom_it_left_alone_but_not_what_it_sent(
     await provider_simulator.forget()  # a breaker that had counted before leaves some of the plans behind
     again = await end_of(client, await start(client, model=MODELS["openai"]))
     assert again.status == "succeeded"
+
+
+@pytest.mark.parametrize("provider", QUEUED_MODELS)
+async def test_a_request_that_was_taken_is_found_by_its_id_after_a_crash_and_never_submitted_again(
+    world: World, store: MakeStore, provider_simulator: Control, provider: ImageProvider
+) -> None:
+    client = await store(CREDITS)
+    await provider_simulator.plan(provider, "slow", delay_ms=4_000)
+    sent = await start(client, model=QUEUED_MODELS[provider][0])
+
+    async def look() -> Any:
+        return await world.databases["render"].fetchval(_ACCEPTED, UUID(sent))
+
+    await eventually(look)
+    await world.kill("render", signal.SIGKILL)
+
+    done = await end_of(client, sent)
+    assert (done.status, len(done.outputs)) == ("succeeded", 1)
+    assert [request.provider for request in await provider_simulator.requests()] == [provider]
+    assert await read_captured(world, client) == done.credits.captured > 0
 
 
 async def _requests_to(simulator: Control, provider: str = "openai") -> Any:

@@ -1,4 +1,4 @@
-"""Pictures by OpenAI and Google, who are played over their own wire formats: delivered, partly, or not at all."""
+"""Pictures by the hosted providers, who are played over their own wire formats: delivered, partly, or not at all."""
 
 import itertools
 from collections.abc import Awaitable, Callable
@@ -6,14 +6,13 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from atelier_contracts import RenderSpec
+from atelier_contracts.image_models import QUEUED_MODELS
 from atelier_contracts.model_lifecycles import utc_today
 from atelier_gateway.generations.image_models import MODELS, STYLES, UnsupportedModelOption, resolve
 from atelier_local.api_client.api_models import TERMINAL, Generation
 from atelier_local.api_client.client import Client
 from atelier_provider_simulator.control import Control
-from atelier_render.providers.google import models as google_models
-from atelier_render.providers.openai import models as openai_models
-from atelier_render.providers.protocol import Capabilities
+from atelier_render.providers.registry import HOSTED
 from whole_system.waits import eventually
 
 NewStore = Callable[[int], Awaitable[Client]]
@@ -44,6 +43,10 @@ async def run_to_end(client: Client, **body: object) -> Generation:
             "google",
             "gemini-3.1-flash-image",
             (1024, 1792),
+        ),
+        *(
+            ({"provider": name, "size": "1792x1024"}, name, models[0], (1792, 1024))
+            for name, models in QUEUED_MODELS.items()
         ),
     ],
 )
@@ -106,10 +109,7 @@ async def test_a_narration_is_read_by_the_model_that_was_named(store: NewStore, 
 
 
 def test_what_the_gateway_has_prices_for_is_what_the_providers_offer() -> None:
-    can = {
-        "openai": Capabilities(openai_models.offers("replace", utc_today()), reads_inputs=True),
-        "google": Capabilities(google_models.offers(utc_today()), reads_inputs=True),
-    }
+    can = {hosted.name: hosted.capabilities(utc_today()) for hosted in HOSTED}
     narrower = set()
     for name, model in MODELS.items():
         for size, quality, style in itertools.product(model.sizes, model.qualities, (None, *STYLES[model.provider])):

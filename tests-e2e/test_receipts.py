@@ -1,18 +1,54 @@
 """A receipt leaves the house: read through the API, verified by the script in a bare process, without the network."""
 
+import asyncio
+import copy
 import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
+from whole_system import built_clients, packages
 from whole_system.waits import NotYet, eventually
 from whole_system.world import World
 
+PYTHON = """
+import json
+from pathlib import Path
+from atelier_client import ReceiptVerificationError, verify_receipt
+
+keys = json.loads(Path("jwks.json").read_text())
+
+def judge(answer):
+    try:
+        return verify_receipt(answer, keys)["outcome"]
+    except ReceiptVerificationError as error:
+        return str(error)
+
+print(json.dumps([judge(answer) for answer in json.loads(Path("answers.json").read_text())]))
+"""
+NODE = """
+import { readFileSync } from "node:fs";
+import { ReceiptVerificationError, verifyReceipt } from "@atelier/client";
+
+const [folder] = process.argv.slice(2);
+const read = (name) => JSON.parse(readFileSync(`${folder}/${name}`, "utf8"));
+const judge = async (answer) => {
+  try {
+    return (await verifyReceipt(answer, read("jwks.json"))).outcome;
+  } catch (error) {
+    if (error instanceof ReceiptVerificationError) return error.message;
+    throw error;
+  }
+};
+console.log(JSON.stringify(await Promise.all(read("answers.json").map(judge))));
+"""
+"""What a client says of each of some answers."""
 SCRIPT = Path(__file__).parents[1] / "docs/verify/verify_receipt.py"
 IMAGE = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}
 PRICE = 3
@@ -109,3 +145,42 @@ async def find_proof(world: World, receipt: str) -> dict[str, Any] | NotYet:
         answer = await stranger.get(f"/v1/log/entries/{receipt}/inclusion")
         assert answer.status_code in (200, 404), answer.text
         return NotYet(answer.text) if answer.status_code == 404 else dict(answer.json())
+
+
+@pytest.mark.parametrize("client", ["python", "node"])
+async def test_both_clients_verify_real_receipts_and_name_what_was_altered(
+    world: World, shopper: httpx.AsyncClient, tmp_path: Path, client: str
+) -> None:
+    answers = []
+    for outcome in ("succeed", "fail"):
+        ended = await run_to_end(shopper, outcome)
+        await save_receipt(world, shopper, ended["id"], tmp_path)
+        answers.append(json.loads((tmp_path / "receipt.json").read_text()))
+    (tmp_path / "answers.json").write_text(json.dumps([*answers, *_altered(answers[0])]))
+
+    if client == "python":
+        interpreter = await asyncio.to_thread(built_clients.python_client)
+        (tmp_path / "judge.py").write_text(PYTHON)
+        said = await asyncio.to_thread(packages.python, interpreter, "judge.py", cwd=tmp_path)
+    else:
+        installed = await asyncio.to_thread(built_clients.typescript_client)
+        (installed / "judge.mjs").write_text(NODE)
+        said = await asyncio.to_thread(packages.node, "judge.mjs", str(tmp_path), cwd=installed)
+
+    succeeded, failed, *refused = json.loads(said)
+    assert (succeeded, failed) == ("succeeded", "failed")
+    assert refused == [*["the signature is wrong"] * 4, "the request beside it is not the one that was made"]
+
+
+def _altered(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each with one thing changed: a credit, an output, the owner, the signature, the request."""
+    altered = [copy.deepcopy(answer) for _ in range(5)]
+    receipts = [each["signed"]["receipt"] for each in altered]
+    receipts[0]["postings"][0]["credits"] += 1
+    receipts[0]["credits"]["reserved"] += 1
+    receipts[1]["outputs"][0]["sha256"] = "00" * 32
+    receipts[2]["owner"]["id"] = str(uuid4())
+    signature = altered[3]["signed"]["signature"]
+    signature["value"] = ("B" if signature["value"][0] == "A" else "A") + signature["value"][1:]
+    altered[4]["request"]["spec"]["prompt"] = "a blue bicycle"
+    return altered

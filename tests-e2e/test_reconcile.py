@@ -94,6 +94,9 @@ USAGE = """
 INSERT INTO submissions (id, generation_id, attempt, provider, key, state, outcome, ended_at)
 VALUES (gen_random_uuid(), $1, 1, 'openai', 'key', 'ended', 'succeeded', now())
 """
+METERED = """INSERT INTO submissions (id, generation_id, attempt, provider, key, state, outcome, ended_at, model, usage)
+VALUES (gen_random_uuid(), $1, 1, 'openai', 'key', 'ended', 'succeeded', now(), 'gpt-image-2', {usage})"""
+FEWER = """'{"calls": 1, "answers": 1, "reported": true}'"""
 DRIFTS: dict[str, tuple[str, str, tuple[Tamper, ...], str]] = {
     "posting altered": (
         "posting_altered",
@@ -189,6 +192,8 @@ DRIFTS: dict[str, tuple[str, str, tuple[Tamper, ...], str]] = {
         ),
         "recent",
     ),
+    "usage missing": ("usage_differs", "succeed", (in_database("render", METERED.format(usage="NULL")),), "recent"),
+    "fewer outputs": ("usage_differs", "succeed", (in_database("render", METERED.format(usage=FEWER)),), "recent"),
     "usage without job": (
         "usage_without_job",
         "succeed",

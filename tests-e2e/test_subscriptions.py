@@ -3,15 +3,12 @@ nothing of ours but the address that ``atelier admin subscriptions create`` prin
 
 import asyncio
 import json
-import os
-import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import aio_pika
 import pytest
@@ -23,13 +20,13 @@ from pydantic import BaseModel
 
 from atelier_local.api_client.client import Client
 from whole_system import packages
+from whole_system.subscriber import drain, rebuild_balances, run_command, subscription
 from whole_system.waits import becomes
 from whole_system.world import World
 
 AT_ONCE = 50
 FAIL_EVERY = 10
-ATELIER = Path(sys.executable).with_name("atelier")
-CREDITS = "credits.granted.v1,credits.held.v1,credits.settled.v1,credits.corrected.v1"
+EXPIRED = "SELECT expired FROM accounts WHERE owner_id = $1"
 
 
 class GenerationSucceeded(BaseModel):
@@ -40,31 +37,15 @@ class GenerationSucceeded(BaseModel):
     owner: dict[str, str]
 
 
-def _admin(world: World, *arguments: str) -> str:
-    command: list[str | Path] = [ATELIER, "admin", "subscriptions", *arguments]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ATELIER_")}
-    done: subprocess.CompletedProcess[str] = subprocess.run(
-        command, env=environment | {"PROFILE": world.stack.name}, capture_output=True, text=True, timeout=90
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture
 async def subscribe(world: World) -> AsyncIterator[Callable[..., Awaitable[tuple[str, str]]]]:
     """Makes a subscription; answers its queue and its address."""
-    names: list[str] = []
+    async with AsyncExitStack() as opened:
 
-    async def create(*arguments: str) -> tuple[str, str]:
-        name = f"test-{uuid4().hex[:8]}"
-        names.append(name)
-        printed = await asyncio.to_thread(_admin, world, "create", name, *arguments)
-        found = re.search(r"queue\s+(\S+)\s+address\s+(\S+)", printed)
-        assert found, printed
-        return found[1], found[2]
+        async def create(*arguments: str) -> tuple[str, str]:
+            return await opened.enter_async_context(subscription(world, *arguments))
 
-    yield create
-    await asyncio.gather(*(asyncio.to_thread(_admin, world, "delete", name) for name in names))
+        yield create
 
 
 async def _generate(client: Client, count: int) -> None:
@@ -91,21 +72,6 @@ async def _published(world: World) -> list[tuple[str, str]]:
     return [(str(row["id"]), row["type"]) for row in rows]
 
 
-async def _drain(address: str, queue: str, count: int) -> list[AbstractIncomingMessage]:
-    """So many messages, with plain aio-pika."""
-    async with await aio_pika.connect(address) as connection:
-        channel = await connection.channel()
-        await channel.set_qos(100)
-        found: list[AbstractIncomingMessage] = []
-        async with (await channel.get_queue(queue)).iterator(timeout=60) as messages:
-            async for message in messages:
-                await message.ack()
-                found.append(message)
-                if len(found) == count:
-                    return found
-    raise AssertionError(f"{len(found)} of {count} messages")
-
-
 @pytest.mark.timeout(400)  # nine commands, each with an Erlang of its own
 async def test_faststream_aio_pika_and_the_cloudevents_sdk_receive_each_event_as_published(
     world: World, store: Callable[[int], Awaitable[Client]], subscribe: Callable[..., Awaitable[tuple[str, str]]]
@@ -129,8 +95,8 @@ async def test_faststream_aio_pika_and_the_cloudevents_sdk_receive_each_event_as
         successes = [id for id, type in published if type == "generation.succeeded.v1"]
         await becomes(len(successes), lambda: _count(received))
 
-    messages = await _drain(plain[1], plain[0], len(published))
-    events = [_cloud_event(message) for message in await _drain(standard[1], standard[0], len(published))]
+    messages = await drain(plain[1], plain[0], len(published))
+    events = [_cloud_event(message) for message in await drain(standard[1], standard[0], len(published))]
     assert [(message.message_id, message.headers["cloudEvents:type"]) for message in messages] == published
     assert [event.get_id() for event in events] == [message.message_id for message in messages]
     assert [event.get_data() for event in events] == [json.loads(message.body) for message in messages]
@@ -141,38 +107,25 @@ async def test_faststream_aio_pika_and_the_cloudevents_sdk_receive_each_event_as
 
 
 async def test_a_subscriber_that_comes_last_rebuilds_every_balance_from_the_beginning(
-    world: World, store: Callable[[int], Awaitable[Client]], subscribe: Callable[..., Awaitable[tuple[str, str]]]
+    world: World, store: Callable[[int], Awaitable[Client]]
 ) -> None:
+    """Of all owners of this stack, whatever tests did to them before: grants, holds, charges, returns and expiries."""
     client = await store(100)
+    id_ = world.id_of(client)
     await _generate(client, 8)
-    stores = {world.id_of(client)}
+    await _wait_until_settled(world, id_, 8)
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    await world.admin.grant("store", id_, 7, reason="test", expires_at=soon)
 
-    async def is_quiet() -> bool:
-        open_ones = "SELECT count(*) FROM generations WHERE owner_id = $1 AND rank < 9"
-        return not await world.databases["gateway"].fetchval(open_ones, world.id_of(client))
+    async def expired() -> int:
+        return int(await world.databases["billing"].fetchval(EXPIRED, UUID(id_)))
 
-    await becomes(True, is_quiet, within_s=90)
-    queue, address = await subscribe("--from-beginning", "--events", CREDITS)
-    count = sum(type in CREDITS for _, type in await _published(world))
+    await becomes(7, expired, within_s=90)
+    accounts, wrong = await rebuild_balances(world)
 
-    available: Counter[str] = Counter()
-    captured: Counter[str] = Counter()
-    for message in await _drain(address, queue, count):
-        data = json.loads(message.body)
-        owner = data["owner"]["id"]
-        match message.headers["cloudEvents:type"]:
-            case "credits.granted.v1":
-                available[owner] += data["credits"]
-            case "credits.held.v1":
-                available[owner] -= data["credits"]
-            case "credits.settled.v1":
-                available[owner] += data["returned"]
-                captured[owner] += data["captured"]
-
-    for owner in stores:
-        books = await world.admin.balance("store", owner)
-        assert (available[owner], captured[owner]) == (books.available, books.captured)
-        assert books.held == 0
+    assert wrong == []
+    assert accounts.events > 8
+    assert accounts.available[id_] == (await world.admin.balance("store", id_)).available
 
 
 async def test_a_subscriber_reads_its_own_queue_and_nothing_else(
@@ -209,10 +162,10 @@ async def test_what_a_subscriber_rejects_is_a_dead_letter_and_comes_back(
                 break
 
     async def redriven() -> bool:
-        return "1 sent again" in await asyncio.to_thread(_admin, world, "redrive", name)
+        return "1 sent again" in await asyncio.to_thread(run_command, world, "redrive", name)
 
     await becomes(True, redriven)
-    (again,) = await _drain(address, queue, 1)
+    (again,) = await drain(address, queue, 1)
     assert again.message_id == rejected
 
 

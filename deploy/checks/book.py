@@ -1,4 +1,4 @@
-"""The tables of the book that the code knows better: prices, problems, settings, messages, saga, decisions.
+"""The tables of the book that the code knows better: prices, problems, settings, messages, events, saga, decisions.
 
 A page holds a table between ``<!-- generated: NAME -->`` and ``<!-- end -->``. ``python deploy/checks/book.py`` in the
 root of the repository writes them all; ``--check`` prints each page whose table is out of date and exits 1.
@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from book_events import public_events
+from book_openai import openai_parameters
 from book_pictures import saga_svg, services_svg
 from book_settings import settings_tables
 from links import anchor
@@ -26,7 +28,13 @@ DECISIONS = Path("docs/decisions.md")
 
 def prices() -> str:
     """What each kind costs, from the price book."""
-    pictures = [f"| `{size}` | `{quality}` | {credits} |" for (size, quality), credits in sorted(book.IMAGE.items())]
+    pictures = [
+        _row(name, *(tariff.get(quality, "–") for quality in book.SQUARE))
+        for name, tariff in (
+            *((f"`{size}`", tariff) for size, tariff in book.IMAGE.items()),
+            *((f"others up to {pixels:,} pixels".replace(",", " "), tariff) for pixels, tariff in book.IMAGE_TIERS),
+        )
+    ]
     others = [
         ("`try_on`", "–", f"{book.TRY_ON_CREDITS}"),
         *(("`product_shot`", f"`{quality}`", f"{credits}") for quality, credits in book.FORM_QUALITY.items()),
@@ -41,13 +49,17 @@ def prices() -> str:
             "|---|---|---|",
             *(f"| {kind} | {quality} | {credits} |" for kind, quality, credits in others),
             "",
-            "| `image`: size | quality | credits for one picture |",
-            "|---|---|---|",
+            _row("`image`, credits for one picture", *(f"`{quality}`" for quality in book.SQUARE)),
+            _row("---", *("---" for _ in book.SQUARE)),
             *pictures,
             "",
             f"An equal earlier result that is delivered again (`reuse: true`): {book.REUSED_CREDITS} credit an output.",
         ]
     )
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def problems() -> str:
@@ -109,6 +121,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "prices": prices,
     "problems": problems,
     "messages": messages,
+    "public-events": public_events,
+    "openai-parameters": openai_parameters,
     "saga": saga,
     "settings": settings_tables,
     "decisions": decisions,

@@ -28,6 +28,7 @@ STATES: Mapping[str, tuple[int, int]] = {
     "capturing": (830, 90),
     "succeeded": (1080, 90),
     "stopping": (580, 240),
+    "delivering": (1080, 240),
     "refunding": (580, 390),
     "rejected": (80, 240),
     "failed": (330, 510),
@@ -101,6 +102,10 @@ BENDS: Mapping[tuple[str, str], tuple[int, float]] = {
     ("rendering", "refunding"): (-235, 0.5),
     ("queued", "stopping"): (0, 0.55),
     ("stopping", "capturing"): (0, 0.5),
+    ("queued", "delivering"): (35, 0.86),
+    ("rendering", "delivering"): (-30, 0.62),
+    ("delivering", "capturing"): (-25, 0.4),
+    ("delivering", "refunding"): (-45, 0.4),
 }
 """(bend in pixels, place of the label) of the arrows that would cross a box or another label."""
 

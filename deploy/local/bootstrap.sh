@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a bare Debian or Ubuntu with Python 3.11 or newer to a machine that runs Atelier. Says what it installs, installs
-# only what is missing, and is safe to run again: when nothing has changed since, it ends at once.
+# only what is missing, and is safe to run again: when nothing has changed since, it ends at once. With --tests also what
+# only the tests need.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -19,6 +20,8 @@ main() {
     echo "$python"
     return
   fi
+  for_tests=
+  [[ ${1:-} != --tests ]] || for_tests=yes
   state=$(state_of_inputs)
   if is_done "$state"; then
     return
@@ -35,6 +38,9 @@ main() {
   install_uv
   step "Python packages, as locked" sync_workspace
   install_trace_viewer
+  [[ ! $for_tests ]] || has_browser || install_browser
+  [[ ! $for_tests ]] || has_monitoring || install_monitoring
+  [[ ! $for_tests ]] || has_newest_broker || install_newest_broker
   printf '%s\n' "$state" >"$stamp"
   echo "Ready: \`make demo\` shows it, \`make\` lists the rest."
 }
@@ -46,11 +52,15 @@ state_of_inputs() {
 }
 
 is_done() {
-  [[ -f $stamp && $(<"$stamp") == "$1" && -x .venv/bin/atelier && -x $tools/bin/uv ]] && has_rabbitmq && has_pgbouncer && has_viewer
+  [[ -f $stamp && $(<"$stamp") == "$1" && -x .venv/bin/atelier && -x $tools/bin/uv ]] && has_rabbitmq && has_pgbouncer && has_viewer &&
+    { [[ ! $for_tests ]] || { has_browser && has_monitoring && has_newest_broker; }; }
 }
 
 has_rabbitmq() { compgen -G "$rabbitmq_scripts/rabbitmq_server-*/sbin/rabbitmq-server" >/dev/null; }
 has_pgbouncer() { [[ -x /usr/sbin/pgbouncer ]]; }
+has_browser() { [[ -x .venv/bin/python ]] && .venv/bin/python tests-e2e/whole_system/chromium.py >/dev/null 2>&1; }
+has_monitoring() { command -v prometheus >/dev/null && command -v promtool >/dev/null && command -v prometheus-alertmanager >/dev/null; }
+has_newest_broker() { [[ -e $tools/servers/rabbitmq-newest || $(. /etc/os-release && echo "$ID") != debian ]]; }
 has_viewer() { [[ -f $tools/traces/node_modules/autotel-devtools/dist/cli.js || -f $tools/traces/skipped ]]; }
 
 # An interpreter built with profile-guided optimisation, where there is one; else the first that is new enough.
@@ -86,15 +96,24 @@ install_system_packages() {
 
   command -v apt-get >/dev/null ||
     fail "This machine has no apt-get; install by its own means, then run this again: ${missing[*]}"
-  as_root=()
-  if ((EUID != 0)); then
-    command -v sudo >/dev/null ||
-      fail "Run this once as root, or install these and run it again: apt-get install --no-install-recommends ${missing[*]}"
-    as_root=(sudo)
-    sudo -v || fail "sudo did not let us in; as root, install: apt-get install --no-install-recommends ${missing[*]}"
-  fi
-  step "package lists (apt)" apt_get update
+  choose_root "${missing[@]}"
+  refresh_lists
   step "${missing[*]} (apt)" install_without_starting "${missing[@]}"
+}
+
+refresh_lists() {
+  [[ ${lists_are_new:-} ]] || step "package lists (apt)" apt_get update
+  lists_are_new=yes
+}
+
+# How to become root for apt: what is named is what a person without the right would have to ask for.
+choose_root() {
+  as_root=()
+  ((EUID)) || return 0
+  command -v sudo >/dev/null ||
+    fail "Run this once as root, or install these and run it again: apt-get install --no-install-recommends $*"
+  as_root=(sudo)
+  sudo -v || fail "sudo did not let us in; as root, install: apt-get install --no-install-recommends $*"
 }
 
 apt_get() {
@@ -129,6 +148,33 @@ make_tools() {
   "$tools/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$uv_wanted"
   mkdir -p "$tools/bin"
   ln -sf ../venv/bin/uv "$tools/bin/uv"
+}
+
+# Debian has it as a package; Ubuntu's package of that name needs snapd, so there Playwright fetches its own build.
+install_browser() {
+  command -v apt-get >/dev/null || fail "The tests need Chromium; install it by this machine's own means."
+  choose_root chromium
+  refresh_lists
+  if [[ $(apt-cache show chromium 2>/dev/null) == *Installed-Size:* && $(apt-cache depends chromium) != *snapd* ]]; then
+    step "Chromium for the tests (apt)" install_without_starting chromium
+  else
+    step "Chromium for the tests (Playwright)" .venv/bin/python -m playwright install --with-deps chromium
+  fi
+  has_browser || fail "The tests need Chromium, and it could not be installed; install it by this machine's own means."
+}
+
+# The rules of the alerts are tested with them. Debian's are started by the tests alone.
+install_monitoring() {
+  command -v apt-get >/dev/null ||
+    fail "The tests need Prometheus with promtool, and its Alertmanager; install them by this machine's own means."
+  choose_root prometheus prometheus-alertmanager
+  refresh_lists
+  step "Prometheus and Alertmanager for the tests (apt)" install_without_starting prometheus prometheus-alertmanager
+}
+
+# Beside the one that is installed, in a folder of its own; from Debian's archive, and so on Debian alone.
+install_newest_broker() {
+  step "the newest RabbitMQ for the tests (apt)" .venv/bin/python -m atelier_local.server_versions.installation rabbitmq=newest
 }
 
 sync_workspace() {

@@ -16,16 +16,22 @@ from atelier_local.cli_errors import report_errors
 from atelier_local.launcher.rabbitmq import amqp_url
 from atelier_local.launcher.stack import Stack
 from atelier_messaging.link import open_link
-from chaos import client_gone, faults, nodes, rolling_restart
+from chaos import backup_drill, client_gone, faults, nodes, postgres_fail_over, rolling_restart
 from chaos.findings import Findings
 from chaos.run import SETTINGS, Plan, run
 from whole_system.world import World
 
 PROFILE = "chaos"
-CLUSTER_PROFILE = "cluster-chaos"
-NODES_FAULT = "freeze one broker node of three"
+CLUSTER_PROFILE = "cluster-links-chaos"
+NODES_FAULT = "one broker node of three frozen, killed, isolated"
+STANDBY_PROFILE = "standby-chaos"
+STANDBY_FAULT = "primary postgres killed"
 Scenario = Callable[[World, Callable[[str], None]], Awaitable[list[str]]]
-SCENARIOS: Mapping[str, Scenario] = {"client gone": client_gone.run, "rolling restart": rolling_restart.run}
+SCENARIOS: Mapping[str, Scenario] = {
+    "client gone": client_gone.run,
+    "rolling restart": rolling_restart.run,
+    "restored backup": backup_drill.run,
+}
 """Faults with a load and questions of their own."""
 DRAIN_S = "5"
 """Longer than a balancer takes to see that a gateway is not ready any more, on a busy machine."""
@@ -37,7 +43,9 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="How often each fault is done.")] = 1,
     only: Annotated[str, typer.Option(help="Faults whose name holds this.")] = "",
     workers: Annotated[int, typer.Option(min=1, help="Clients that ask at once.")] = 8,
-    keep: Annotated[bool, typer.Option(help="Leave the stack running where something was violated.")] = False,
+    keep: Annotated[
+        bool, typer.Option(help="Leave the stack running where something was violated or a fault could not be done.")
+    ] = False,
 ) -> None:
     """Exits with 1 where an invariant is violated."""
     for library in ("asyncpg", "aio_pika", "aiormq"):
@@ -56,15 +64,18 @@ def main(
             violations += (wrong := asyncio.run(_play(SCENARIOS[name])))
             typer.echo("\n".join([f"{name}: {'VIOLATED' if wrong else 'holds'}", *wrong]))
         if only in NODES_FAULT:
-            violations += (frozen := asyncio.run(_freeze_nodes(chosen)))
+            violations += (frozen := asyncio.run(_break_nodes(chosen)))
             typer.echo("\n".join(frozen) or "all ended in time, the sums agree")
+        if only in STANDBY_FAULT:
+            violations += (wrong := asyncio.run(_play(postgres_fail_over.run, STANDBY_PROFILE)))
+            typer.echo("\n".join([f"{STANDBY_FAULT}: {'VIOLATED' if wrong else 'holds'}", *wrong]))
     sys.exit(1 if violations else 0)
 
 
 async def _run(plan: Plan, keep: bool) -> Findings:
     folder = Path(tempfile.mkdtemp(prefix="atelier-failpoints-"))
     typer.echo(f"seed {plan.seed}: {len(plan.names)} faults")
-    violated = False
+    done = False
     async with open_link(amqp_url(Stack(PROFILE).profile, "gateway")) as link:
         settings = {**SETTINGS, "ATELIER_FAILPOINTS": str(folder), "ATELIER_GATEWAY_AMQP_URL": link.url}
         stack = Stack(PROFILE, env=settings)
@@ -72,17 +83,17 @@ async def _run(plan: Plan, keep: bool) -> Findings:
             await asyncio.to_thread(stack.up)
             async with World.of(stack) as world:
                 findings = await run(world, plan, lambda line: typer.echo(f"  {line}"), link)
-            violated = bool(findings.violations)
+            done = not findings.violations
             return findings
         finally:
-            if not (keep and violated):
+            if done or not keep:
                 await asyncio.to_thread(stack.clean)
             shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _play(scenario: Scenario) -> list[str]:
+async def _play(scenario: Scenario, profile: str = PROFILE) -> list[str]:
     """On a stack of its own. Answers what was violated."""
-    stack = Stack(PROFILE, env={**SETTINGS, "ATELIER_DRAIN_S": DRAIN_S})
+    stack = Stack(profile, env={**SETTINGS, "ATELIER_DRAIN_S": DRAIN_S})
     try:
         await asyncio.to_thread(stack.up)
         async with World.of(stack) as world:
@@ -91,15 +102,17 @@ async def _play(scenario: Scenario) -> list[str]:
         await asyncio.to_thread(stack.clean)
 
 
-async def _freeze_nodes(seed: int) -> list[str]:
+async def _break_nodes(seed: int) -> list[str]:
     """On a stack of its own, with a cluster of brokers. Answers what was violated."""
     stack = Stack(CLUSTER_PROFILE, env=SETTINGS)
-    typer.echo("a cluster of three brokers, one node frozen at a time")
+    typer.echo("a cluster of three brokers, one node frozen, killed or isolated at a time")
     try:
         await asyncio.to_thread(stack.up)
         async with World.of(stack) as world:
-            rng = random.Random(f"{seed}/nodes")
-            return await nodes.freeze_each_in_turn(world, rng, lambda line: typer.echo(f"  {line}"))
+            rng, say = random.Random(f"{seed}/nodes"), lambda line: typer.echo(f"  {line}")
+            violations = await nodes.freeze_each_in_turn(world, rng, say)
+            violations += await nodes.kill_leader(world, say)
+            return violations + await nodes.isolate(world, rng.choice(stack.profile.brokers), say)
     finally:
         await asyncio.to_thread(stack.clean)
 

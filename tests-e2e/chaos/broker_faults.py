@@ -1,28 +1,23 @@
 """The faults of the broker itself: its connections, its disk, its virtual host."""
 
 import asyncio
-import subprocess
 import time
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from atelier_local.api_client.client import ApiUnreachable, Client, RequestRefused
 from atelier_local.errors import StackError
 from atelier_local.launcher import rabbitmq
 from chaos.site import ALL_READY_S_MAX, Site
+from whole_system.broker import rabbitmqctl
 from whole_system.waits import NotYet, eventually
 from whole_system.world import IMAGES
 
-CTL_S_MAX = 90.0
-"""Deleting a virtual host with all its queues takes long on a busy machine."""
 GOOD_ANSWER_S_MAX = 15.0
 """After the gateway's side alone of its broker connections was cut."""
 
 
 async def cut_broker(site: Site) -> str:
     """Every connection to the broker ends."""
-    await asyncio.to_thread(_rabbitmqctl, site, "close_all_connections", "chaos")
+    await asyncio.to_thread(rabbitmqctl, site.stack, "close_all_connections", "chaos")
     return "all broker connections closed"
 
 
@@ -61,29 +56,20 @@ async def first_answer(client: Client) -> float:
 async def disk_alarm(site: Site) -> str:
     """The broker believes that its disk is full, and blocks publishers."""
     seconds = site.rng.uniform(1.0, 4.0)
-    await asyncio.to_thread(_rabbitmqctl, site, "set_disk_free_limit", "900000GB")
+    await asyncio.to_thread(rabbitmqctl, site.stack, "set_disk_free_limit", "900000GB")
     try:
         await asyncio.sleep(seconds)
     finally:
-        await asyncio.to_thread(_rabbitmqctl, site, "set_disk_free_limit", "200MB")
+        await asyncio.to_thread(rabbitmqctl, site.stack, "set_disk_free_limit", "200MB")
     return f"disk alarm for {seconds:.1f} s"
 
 
 async def wipe_broker(site: Site) -> str:
     """The virtual host goes, with every queue and every message in it, and comes back empty."""
     home = site.stack.profile.home / "rabbitmq"
-    await asyncio.to_thread(_rabbitmqctl, site, "delete_vhost", "/")
-    await asyncio.to_thread(_rabbitmqctl, site, "import_definitions", str(home / "definitions.json"))
+    await asyncio.to_thread(rabbitmqctl, site.stack, "delete_vhost", "/")
+    await asyncio.to_thread(rabbitmqctl, site.stack, "import_definitions", str(home / "definitions.json"))
     await rabbitmq.declare(rabbitmq.amqp_url(site.stack.profile), site.stack.profile)
     await site.recorder.reopen()
     site.poisoned = 0
     return "the virtual host deleted and made anew, empty"
-
-
-def _rabbitmqctl(site: Site, *words: str) -> None:
-    broker = next(part for part in rabbitmq.parts(site.stack.profile) if part.name == "rabbitmq")
-    program = str(Path(broker.command[0]).with_name("rabbitmqctl"))
-    environment: Mapping[str, Any] = broker.env
-    done = subprocess.run([program, *words], env=environment, capture_output=True, text=True, timeout=CTL_S_MAX)
-    if done.returncode:
-        raise StackError(f"rabbitmqctl {words[0]}: {done.stderr.strip()[:200] or done.stdout.strip()[:200]}")

@@ -113,9 +113,8 @@ async def _wait_until_served(log: Path, read: int, paths: Collection[str], count
 
 async def _wait_for_rest(world: World, began: object) -> None:
     async def look() -> bool | None:
-        moving = await world.databases["session"].fetchval("SELECT count(*) FROM sagas WHERE timer_at IS NOT NULL")
         query = "SELECT count(*) FROM generations WHERE created_at >= $1 AND rank < 9"
-        return moving + await world.databases["gateway"].fetchval(query, began) == 0 or None
+        return await world.count_moving_sagas() + await world.databases["gateway"].fetchval(query, began) == 0 or None
 
     with suppress(TimeoutError):
         await eventually(look, within_s=REST_S_MAX)

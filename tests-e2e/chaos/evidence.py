@@ -19,7 +19,7 @@ from whole_system.world import World
 Row = Mapping[str, Any]
 _SAGAS = """
 SELECT generation_id::text AS id, owner_id::text AS owner, state, credits, request::text AS request,
-       result::text AS result FROM sagas WHERE owner_id = ANY($1::uuid[])
+       result::text AS result, delivery::text AS delivery FROM sagas WHERE owner_id = ANY($1::uuid[])
 """
 _PROJECTED = """
 SELECT id::text AS id, state, credits_captured, request::text AS request, outputs::text AS outputs

@@ -1,7 +1,8 @@
 """The saga explored exhaustively, with the real rules of session (``saga.decide``) and billing (``ledger.apply``).
 
 One generation, and every order in which its messages can arrive: each at any time, again and again or never; each clock
-at any time; a client that cancels or goes; credits granted late; render as it likes. A crash before a commit is one
+at any time; a client that cancels or goes, or takes its outputs one by one where they are charged on delivery; credits
+granted late; render as it likes. A crash before a commit is one
 that did not come; one after it, a repetition. The outbox and ``once()`` are trusted; ``Guards`` can take that away.
 """
 
@@ -12,45 +13,41 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
 
-from atelier_billing import ledger
-from atelier_billing.ledger import Account, Books, Grant, Hold, HoldState, Wallet
 from atelier_contracts import (
     CancelRender,
     CancelRequested,
     CaptureCredit,
-    CreditDeclined,
     DiscardRender,
+    GenerationReady,
     GenerationRequested,
-    Message,
+    OutputsDelivered,
     RefundCredit,
-    RenderFailed,
-    RenderStarted,
     RequestRender,
     ReserveCredit,
 )
 from atelier_contracts.message import Command, GenerationMessage
 from atelier_messaging import Poison
 from atelier_session import saga
-from atelier_session.generation import DeadlinePassed, Generation, ResendDue, State, Trigger
+from atelier_session.generation import DeadlinePassed, Generation, ResendDue, StartPassed, State, Trigger, WindowPassed
 from atelier_session.saga import TERMINAL, LostRace
 from chaos.model import (
     COMPLETED,
     FAILED,
     FROM_CLIENTS,
-    GONE,
-    GRANT,
     ID,
     NOW,
-    OWNER,
+    ON_DELIVERY,
     REQUEST,
     STARTED,
     UNDECIDED,
-    UNITS,
     Guards,
     Letter,
     World,
+    delivery_of,
+    send,
     wrong,
 )
+from chaos.model_ledger import bill
 
 
 class Move(NamedTuple):
@@ -70,10 +67,12 @@ class Exploration:
     violations: list[str] = field(default_factory=list)
 
 
-def explore(guards: Guards | None = None, *, cancels: bool = True) -> Exploration:
+def explore(
+    guards: Guards | None = None, *, cancels: bool = True, request: GenerationRequested = REQUEST
+) -> Exploration:
     """Breadth first through everything that can happen."""
     rules = guards or Guards()
-    first = World(None, None, False, "none", frozenset({Letter("session", REQUEST, 0)}), frozenset(), 0, 0, False)
+    first = World(None, None, False, "none", frozenset({Letter("session", request, 0)}), frozenset(), 0, 0, False)
     came: dict[World, tuple[World, str] | None] = {first: None}
     back: dict[World, list[World]] = {}
     found, waiting = Exploration(), deque([first])
@@ -113,7 +112,8 @@ def _dead_ends(came: dict[World, tuple[World, str] | None], back: dict[World, li
 
 def _moves(world: World, guards: Guards, cancels: bool) -> Iterator[Move]:
     for letter in world.sent:
-        if letter not in world.handled and world.lost < guards.losses and letter.message is not REQUEST:
+        is_request = isinstance(letter.message, GenerationRequested)
+        if letter not in world.handled and world.lost < guards.losses and not is_request:
             lost = world._replace(handled=world.handled | {letter}, lost=world.lost + 1)
             yield Move(f"{type(letter.message).__name__} is lost", lost)
         if guards.inbox and letter in world.handled:
@@ -127,7 +127,8 @@ def _moves(world: World, guards: Guards, cancels: bool) -> Iterator[Move]:
     if world.generation is None and not world.withdrawn:
         yield Move("the gateway withdraws", world._replace(withdrawn=True))
     if cancels:
-        yield from _client_moves(world, FROM_CLIENTS)
+        yield from _client_moves(world, FROM_CLIENTS, guards)
+    yield from _deliveries(world)
     yield from _render(world)
 
 
@@ -140,9 +141,23 @@ def _clocks(world: World, guards: Guards) -> Iterator[Move]:
         yield Move(
             "clock: ask again", _apply_trigger(world._replace(request_repeats=world.request_repeats + 1), ResendDue())
         )
+    if generation.start_by is not None:
+        yield Move("clock: start deadline passed", _apply_trigger(world, StartPassed()))
     resent = world.resent + (timer is ResendDue)
-    if resent <= guards.resends:
+    if timer is WindowPassed:
+        yield Move("clock: window passed", _pass_window(world, guards))
+        if not generation.resends:
+            yield Move("clock: the gateway is away", _apply_trigger(world, ResendDue()))
+    elif resent <= guards.resends:
         yield Move(f"clock: {timer.name}", _apply_trigger(world._replace(resent=resent), timer()))
+
+
+def _pass_window(world: World, guards: Guards) -> World:
+    """The gateway closes the handover and says what it has delivered: one commit there, one step of the saga here."""
+    if not guards.handover_closed:
+        return _apply_trigger(world, WindowPassed())
+    delivered = tuple(delivery_of(output) for output in sorted(world.delivered))
+    return _apply_trigger(world._replace(closed=True), WindowPassed(delivered))
 
 
 def _deliver(world: World, letter: Letter, guards: Guards) -> World:
@@ -151,32 +166,34 @@ def _deliver(world: World, letter: Letter, guards: Guards) -> World:
         case "session" if isinstance(message, CancelRequested) and world.generation is None:
             return world._replace(withdrawn=True)
         case "session" if isinstance(message, GenerationRequested) and world.generation is None and not world.withdrawn:
-            return _apply_trigger(world._replace(generation=Generation(REQUEST, NOW)), message)
+            return _apply_trigger(world._replace(generation=Generation(message, NOW)), message)
         case "session" if world.generation is not None:
             assert isinstance(message, GenerationMessage)
-            spared = message is GONE and world.generation.state in UNDECIDED
+            spared = isinstance(message, CancelRequested) and message.cause and world.generation.state in UNDECIDED
             return _apply_trigger(world._replace(gone=True) if spared else world, message)
         case "billing":
             assert isinstance(message, ReserveCredit | CaptureCredit | RefundCredit)
-            return _bill(world, message, guards)
+            return bill(world, message, guards)
         case "render" if isinstance(message, RequestRender) and world.job == "none":
             return world._replace(job="queued")
         case "render" if isinstance(message, RequestRender) and message.again:
             return _repeat_job_state(world)
-        case "render" if isinstance(message, DiscardRender) and world.job == "done":
+        case "gateway" if isinstance(message, GenerationReady):
+            return world._replace(ready=message.made)
+        case "render" if isinstance(message, DiscardRender) and world.job == "done" and not message.kept:
             return world._replace(job="discarded")
         case "render" if isinstance(message, CancelRender) and world.job in ("none", "queued"):
-            return _send(world._replace(job="cancelled"), "session", FAILED)
+            return send(world._replace(job="cancelled"), "session", FAILED)
     return world
 
 
 def _repeat_job_state(world: World) -> World:
     """A job that is known says once more where it stands."""
     if world.job in ("failed", "cancelled"):
-        return _send(world, "session", FAILED)
+        return send(world, "session", FAILED)
     if world.job == "done":
         made = next(made for made in COMPLETED.values() if Letter("session", made, 0) in world.sent)
-        return _send(world, "session", made)
+        return send(world, "session", made)
     return world
 
 
@@ -187,76 +204,53 @@ def _apply_trigger(world: World, heard: Trigger) -> World:
     for message in sends:
         to = "billing" if isinstance(message, ReserveCredit | CaptureCredit | RefundCredit) else "render"
         if isinstance(message, Command):
-            moved = _send(moved, to, message)
+            moved = send(moved, to, message)
+        if isinstance(message, GenerationReady):
+            moved = send(moved, "gateway", message)
     return moved
 
 
 @cache
 def _decide(generation: Generation, heard: Trigger) -> tuple[Generation, tuple[GenerationMessage, ...]]:
     """The real table."""
-    outcome = saga.decide(generation, heard)
+    outcome = saga.decide(generation, heard, now=NOW)
     return generation if isinstance(outcome, LostRace) else outcome.generation, outcome.sends
-
-
-def _bill(world: World, command: ReserveCredit | CaptureCredit | RefundCredit, guards: Guards) -> World:
-    hold = world.hold
-    if hold and hold[0] is HoldState.REFUNDED and hold[2] == 0 and not guards.tombstone:
-        hold = None
-    if hold and hold[0] is not HoldState.OPEN and not guards.settled_once and not isinstance(command, ReserveCredit):
-        again = UNITS if isinstance(command, RefundCredit) else 0
-        charged = hold[1] + (command.delivered if isinstance(command, CaptureCredit) else 0)
-        return world._replace(hold=(HoldState.CAPTURED if charged else HoldState.REFUNDED, charged, hold[2] + again))
-    after, answer = _apply_command(hold, world.rich, command)
-    return _send(world._replace(hold=after), "session", answer)
-
-
-@cache
-def _apply_command(
-    hold: tuple[HoldState, int, int] | None, rich: bool, command: ReserveCredit | CaptureCredit | RefundCredit
-) -> tuple[tuple[HoldState, int, int] | None, Message]:
-    """The real ledger, on books that are as this world has them."""
-    books, wallet = Books(now=NOW), Wallet(OWNER)
-    books.wallets[OWNER.id] = wallet
-    wallet.grants[GRANT] = Grant(GRANT, 10 if rich else 0)
-    wallet.balances[Account.AVAILABLE] = wallet.grants[GRANT].remaining
-    if hold is not None:
-        state, captured, refunded = hold
-        placed = state is HoldState.OPEN or captured + refunded > 0
-        units = UNITS if placed else 0
-        lots = {GRANT: UNITS} if placed else {}
-        owner = OWNER.id if placed else None
-        books.holds[ID] = Hold(ID, owner, int(placed), units, "v1", state, captured, refunded, lots=lots)
-        wallet.balances[Account.HELD] = UNITS if state is HoldState.OPEN else 0
-    answer = ledger.apply(books, command)
-    if isinstance(answer, CreditDeclined):  # what it says of the balance decides nothing
-        answer = answer.model_copy(update={"available": 0})
-    now = books.holds.get(ID)
-    return (now.state, now.captured, now.refunded) if now else None, answer
 
 
 def _render(world: World) -> Iterator[Move]:
     """Render does what it likes with a job it has; its lease may be lost while it works, which is the queue again."""
     if world.job == "queued":
-        yield Move("render starts", _send(world._replace(job="running"), "session", STARTED))
-        yield Move("render fails", _send(world._replace(job="failed"), "session", FAILED))
+        yield Move("render starts", send(world._replace(job="running"), "session", STARTED))
+        yield Move("render fails", send(world._replace(job="failed"), "session", FAILED))
     if world.job == "running":
         yield Move("render loses its lease", world._replace(job="queued"))
-        yield Move("render fails", _send(world._replace(job="failed"), "session", FAILED))
+        yield Move("render fails", send(world._replace(job="failed"), "session", FAILED))
         for made, message in COMPLETED.items():
-            yield Move(f"render makes {made}", _send(world._replace(job="done"), "session", message))
+            yield Move(f"render makes {made}", send(world._replace(job="done"), "session", message))
 
 
-def _client_moves(world: World, letters: dict[str, Letter]) -> Iterator[Move]:
-    for label, letter in letters.items():
-        if letter not in world.sent:
-            yield Move(label, world._replace(sent=world.sent | {letter}))
+def _client_moves(world: World, letters: dict[str, CancelRequested], guards: Guards) -> Iterator[Move]:
+    sent = {letter.message.cause for letter in world.sent if isinstance(letter.message, CancelRequested)}
+    for label, cancel in letters.items():
+        if cancel.cause in sent:
+            continue
+        if guards.cancel_closes:
+            delivered = tuple(delivery_of(output) for output in sorted(world.delivered))
+            cancel = cancel.model_copy(update={"delivered": delivered})
+        after = world._replace(sent=world.sent | {Letter("session", cancel, 0)})
+        yield Move(label, after._replace(closed=True) if guards.cancel_closes else after)
 
 
-def _send(world: World, to: str, message: Message) -> World:
-    copy = sum(1 for letter in world.sent if letter.to == to and letter.message == message)
-    if isinstance(message, RenderStarted | RenderFailed) and copy:
-        return world  # another attempt's says the same
-    return world._replace(sent=world.sent | {Letter(to, message, copy)})
+def _deliveries(world: World) -> Iterator[Move]:
+    """Charged on delivery: the client takes an output that the gateway delivers."""
+    for output in set(range(world.ready)) - world.delivered if not world.closed else ():
+        message = OutputsDelivered(generation_id=ID, delivered=(delivery_of(output),))
+        taken = world._replace(delivered=world.delivered | {output})
+        yield Move(f"the client takes output {output}", send(taken, "session", message))
+    if world.ready and not world.closed:
+        had = tuple(delivery_of(output) for output in sorted(world.delivered))
+        refused = CancelRequested(generation_id=ID, cause="undeliverable", reason="403", delivered=had)
+        yield Move("the client's bucket refuses", send(world._replace(closed=True), "session", refused))
 
 
 def _way(came: dict[World, tuple[World, str] | None], world: World) -> str:
@@ -275,6 +269,11 @@ GUARDS: dict[str, Guards] = {
     "resend": replace(Guards(), resends=0, losses=1),
 }
 """Each guard taken away."""
+DELIVERY_GUARDS: dict[str, Guards] = {
+    "handover closed": replace(Guards(), handover_closed=False),
+    "cancel closes": replace(Guards(), cancel_closes=False),
+}
+"""The same, of a generation that is charged on delivery."""
 
 
 def main(resends: int = 2, losses: int = 2, request_repeats: int = 1) -> int:
@@ -284,11 +283,16 @@ def main(resends: int = 2, losses: int = 2, request_repeats: int = 1) -> int:
     write(f"every order of messages: {found.worlds} worlds, {found.moves} moves, {len(found.violations)} violations\n")
     write("".join(f"  {state:<10} {count:>7} worlds\n" for state, count in found.states.most_common()))
     write("".join(f"  {line}\n" for line in found.violations[:3]))
+    delivery = explore(Guards(resends=1, losses=1), request=ON_DELIVERY)
+    write(f"on delivery: {delivery.worlds} worlds, {delivery.moves} moves, {len(delivery.violations)} violations\n")
     missed = 0
-    for name, guards in GUARDS.items():
-        missed += not (without := explore(guards).violations)
+    for request, name, guards in (
+        *((REQUEST, name, guards) for name, guards in GUARDS.items()),
+        *((ON_DELIVERY, name, guards) for name, guards in DELIVERY_GUARDS.items()),
+    ):
+        missed += not (without := explore(guards, request=request).violations)
         write(f"  without {name}: {without[0] if without else 'NOTHING IS FOUND'}\n")
-    return 1 if found.violations or missed else 0
+    return 1 if found.violations or delivery.violations or missed else 0
 
 
 if __name__ == "__main__":

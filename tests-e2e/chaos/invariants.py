@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -13,7 +13,7 @@ import asyncpg
 
 from atelier_billing.full_proof import prove
 from atelier_local.errors import StackError
-from chaos import delivery
+from chaos import deliveries, delivery, proof
 from chaos.evidence import Evidence
 from chaos.findings import Findings
 from chaos.load import Load, id_of
@@ -52,6 +52,8 @@ async def examine(
         [*(line for line in watch.broken if line.startswith("I4")), *_ends(known, findings)],
     )
     findings.add("I5 I6 charged is delivered", f"{len(known.sagas)} generations", _charges(known, requests))
+    taken = deliveries.describe([request.delivery for request in requests])
+    findings.add("charged on delivery is delivered", taken, _deliveries(known, requests, findings.faults))
     findings.add("I7 no hold outlives its generation", f"{len(known.holds)} holds", _holds(known))
     findings.add(*await delivery.check_single_handling(world, known))
     dead_letters = await delivery.read_dead_letters(world)
@@ -75,6 +77,7 @@ async def examine(
     answered = sum(len(request.replies) for request in requests)
     findings.add("no surprise", f"{answered} answers, none of them a 500", _surprises(requests))
     findings.add(*await reconcile(world, known.sagas.keys() | known.projected.keys() | known.holds.keys()))
+    findings.add(*await proof.verify_log(world))
     await _add_timelines(findings, world, known)
 
 
@@ -137,7 +140,7 @@ def _charges(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
             delivered = json.loads(saga["result"])["delivered"]
             if captured != request.unit_credits * delivered or hold is None or hold["state"] != "captured":
                 yield f"{id_} delivered {delivered} for {request.unit_credits} each, charged {captured}"
-            if delivered != request.delivered:
+            if delivered != request.delivered and request.delivery is None:
                 yield f"{id_} had orders to deliver {request.delivered} ({request.outcome}) and delivered {delivered}"
         elif captured:
             yield f"{id_} {saga['state']} and charged {captured}"
@@ -145,7 +148,17 @@ def _charges(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
             yield f"{id_} rejected, and a hold was placed"
         elif saga["state"] in REFUNDED and (hold is None or hold["state"] != "refunded"):
             yield f"{id_} {saga['state']}, its hold is {hold['state'] if hold else 'absent'}"
-        yield from _excuse(id_, saga["state"], request, known)
+        if not saga["delivery"]:
+            yield from _excuse(id_, saga["state"], request, known)
+
+
+def _deliveries(known: Evidence, requests: list[ClientRequest], faults: Sequence[str]) -> Iterator[str]:
+    by_marker = {request.marker: request for request in requests}
+    for id_, saga in known.sagas.items():
+        request = by_marker[json.loads(saga["request"])["spec"]["prompt"]]
+        if request.delivery is not None:
+            captured = known.holds[id_]["captured"] if id_ in known.holds else 0
+            yield from deliveries.violations(id_, saga, captured, request.unit_credits, request.delivery, faults)
 
 
 def _excuse(id_: str, state: str, request: ClientRequest, known: Evidence) -> Iterator[str]:
@@ -192,6 +205,12 @@ def _artefacts(known: Evidence, *, collected: bool) -> Iterator[str]:
         for output in json.loads(saga["result"])["outputs"]:
             if known.checksums.get(output["key"]) != output["sha256"]:
                 yield f"{id_} has no sound artefact {output['key']}"
+    for id_, saga in known.sagas.items():
+        kept = {output["key"] for output in json.loads(saga["result"] or "{}").get("outputs", ())}
+        kept = kept if saga["state"] == "succeeded" else set()
+        made = {row["key"] for row in known.artefacts.values() if row["id"] == id_}
+        if saga["delivery"] and not made <= kept:
+            yield f"{id_} {saga['state']}: {', '.join(sorted(made - kept))} was not delivered and is not withdrawn"
     for row in known.artefacts.values():
         if row["thumbnail"] is not None and row["thumbnail"] not in known.checksums:
             yield f"{row['id']} has lost the thumbnail {row['thumbnail']}"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from atelier_local.api_client.api_models import TERMINAL
+from chaos import deliveries
 from chaos.workload import ClientRequest, Reply, request_of
 from whole_system.world import World
 
@@ -129,6 +130,8 @@ class Load:
         if request.cancel_after_s is not None:
             await asyncio.sleep(request.cancel_after_s)
             await self._cancel(http, request, id_)
+        if request.delivery is not None:
+            await deliveries.take(http, request.delivery, id_, self.accounts[request.client].headers)
         if request.look_after_s is not None:
             await asyncio.sleep(request.look_after_s)
             await self.look(http, request, id_)

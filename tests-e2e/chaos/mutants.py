@@ -9,37 +9,24 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from chaos.cap_mutants import CAP_MUTANTS
+from chaos.delivery_mutants import DELIVERY_MUTANTS
+from chaos.mutant import Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILED = 1
 """How pytest ends when a test failed, and not for some other reason."""
 TEST_S_MAX = 300
 
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """A guard, how it is taken away, and who notices."""
-
-    guard: str
-    file: str
-    code: str
-    instead: str
-    test: str
-
-    def mutate(self, text: str) -> str:
-        """The file without the guard. Raises ValueError where its code is not there, once."""
-        if text.count(self.code) != 1:
-            raise ValueError(f"{self.file} has {self.code!r} {text.count(self.code)} times")
-        return text.replace(self.code, self.instead)
-
-
 _MESSAGING, _SESSION = "libs/messaging/src/atelier_messaging", "services/session/src/atelier_session"
 _BILLING, _RENDER = "services/billing/src/atelier_billing", "services/render/src/atelier_render"
 _GATEWAY = "services/gateway/src/atelier_gateway"
 
 MUTANTS = (
+    *CAP_MUTANTS,
+    *DELIVERY_MUTANTS,
     Mutant(
         "inbox",
         f"{_MESSAGING}/unit_of_work.py",
@@ -50,8 +37,8 @@ MUTANTS = (
     Mutant(
         "inbox with a late claim",
         f"{_MESSAGING}/unit_of_work.py",
-        "_MARK_HANDLED, consumer, ids, rows=len(ids))",
-        "_MARK_HANDLED, consumer, ids)",
+        'tx.write("handled", _MARK_FRESH, consumer',
+        'tx.write("handled", _MARK_HANDLED, consumer',
         "libs/messaging/tests/test_writes.py::test_a_late_claim_of_a_message_handled_before_leaves_nothing",
     ),
     Mutant(
@@ -122,10 +109,10 @@ MUTANTS = (
     Mutant(
         "compare-and-set of a new hold",
         f"{_BILLING}/store.py",
-        'ON CONFLICT DO NOTHING RETURNING 1\n"""\n_SETTLE_HOLDS',
-        'ON CONFLICT (generation_id) DO UPDATE SET state = excluded.state RETURNING 1\n"""\n_SETTLE_HOLDS',
+        'model)\n"""\n_SETTLE_HOLDS',
+        'model)\nON CONFLICT (generation_id) DO UPDATE SET state = excluded.state\n"""\n_SETTLE_HOLDS',
         "services/billing/tests/test_books.py::"
-        "test_one_reservation_said_twice_under_two_ids_to_two_processes_holds_once",
+        "test_a_tombstone_that_another_process_writes_meanwhile_has_the_reservation_start_over",
     ),
     Mutant(
         "lock on the accounts",
@@ -140,6 +127,44 @@ MUTANTS = (
         "FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id FOR UPDATE",
         "FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY random() FOR UPDATE",
         "services/billing/tests/test_books.py::test_batches_of_many_owners_never_deadlock",
+    ),
+    Mutant(
+        "one posting a correction",
+        f"{_BILLING}/correction_handlers.py",
+        "done = await correction_store.find_known(connection, command.correction_id)",
+        "done = None",
+        "services/billing/tests/test_corrections.py::test_a_correction_sent_twice_moves_once_and_gets_the_same_reply",
+    ),
+    Mutant(
+        "never more returned than charged",
+        f"{_BILLING}/correction_store.py",
+        'lots = {row["grant_id"]: row["captured"] - row["returned"] for row in rows}',
+        'lots = {row["grant_id"]: row["captured"] for row in rows}',
+        "services/billing/tests/test_corrections.py::test_more_than_is_charged_is_refused_and_nothing_moves",
+    ),
+    Mutant(
+        "lock on the owner of a dispute",
+        f"{_GATEWAY}/disputes/store.py",
+        "await connection.execute(_LOCK_OWNER, owner.kind, str(owner.id))",
+        "assert owner.kind",
+        "services/gateway/tests/disputes/test_disputes.py"
+        "::test_disputes_of_one_output_at_the_same_time_return_its_credits_once",
+    ),
+    Mutant(
+        "end of a dispute, once",
+        f"{_GATEWAY}/disputes/store.py",
+        "WHERE d.id = n.id AND d.state = 'refunding' RETURNING",
+        "WHERE d.id = n.id RETURNING",
+        "services/gateway/tests/disputes/test_dispute_decisions.py"
+        "::test_a_refund_that_billing_answers_late_ends_with_its_event",
+    ),
+    Mutant(
+        "checkpoint outside the database",
+        f"{_BILLING}/proof/sequencer.py",
+        "if await root_of(connection, outside.size) != outside.root:",
+        "if outside.size < 0:",
+        "services/billing/tests/test_log.py"
+        "::test_a_checkpoint_outside_that_the_log_does_not_continue_is_never_replaced",
     ),
     Mutant(
         "tombstone of a withdrawal",

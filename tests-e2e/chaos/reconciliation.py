@@ -15,12 +15,13 @@ REST_S_MAX = 60.0
 FINDINGS_MAX = 1_000
 
 
-async def reconcile(world: World, ids: Collection[str]) -> tuple[str, str, list[str]]:
-    """Its last comparison and every finding it ever reported about these generations or about the ledger."""
+async def reconcile(world: World, ids: Collection[str], *, resolved: bool = True) -> tuple[str, str, list[str]]:
+    """Its last comparison and every finding it ever reported about these generations or about the ledger; without
+    ``resolved`` those that are open still."""
     known = world.stack.environment()
     async with OperationsClient(known["ATELIER_OPERATIONS_URL"], known["ATELIER_ADMIN_TOKEN"]) as admin:
         run = await _compare_at_rest(admin)
-        found = await admin.list_rows("findings", f"{RECONCILE}/findings", FINDINGS_MAX, resolved="true")
+        found = await admin.list_rows("findings", f"{RECONCILE}/findings", FINDINGS_MAX, resolved=str(resolved).lower())
     told = [row for row in found if row["subject"] in ids or row["kind"] == "ledger_violation"]
     lines = [f"{row['subject']} {row['kind']}: {row['details']} (open: {row['resolved_at'] is None})" for row in told]
     if run["in_flight"]:

@@ -271,9 +271,8 @@ async def _books(world: World, answers: ClientAnswers, began: object) -> AsyncIt
     """What was accepted succeeded and is charged, once; what was not accepted is not charged. And all has ended."""
 
     async def at_rest() -> bool | None:
-        moving = "SELECT count(*) FROM sagas WHERE timer_at IS NOT NULL"
         shown = "SELECT count(*) FROM generations WHERE rank < 9 AND created_at >= $1"
-        still = await world.databases["session"].fetchval(moving)
+        still = await world.count_moving_sagas()
         return still + await world.databases["gateway"].fetchval(shown, began) == 0 or None
 
     with suppress(TimeoutError):

@@ -21,6 +21,7 @@ from chaos.invariants import examine
 from chaos.load import Load, id_of, open_accounts
 from chaos.message_recorder import MessageRecorder
 from chaos.site import Site
+from whole_system.subscriber import rebuild_balances
 from whole_system.world import World
 
 WATCH_EVERY_S = 1.0
@@ -114,6 +115,7 @@ async def run(world: World, plan: Plan, say: Say, link: Link | None = None) -> F
         await _read_everything(load)
         findings = Findings(plan.seed, done, load, watch.broken + site.broken)
         await examine(findings, world, recorder, site, watch, moving, orphans_s=plan.orphans_s)
+        findings.add(*await _read_public_events(world))
         return findings
     finally:
         watching.cancel()
@@ -152,12 +154,13 @@ async def _quiet(load: Load, say: Say) -> list[str]:
     while moving and time.monotonic() - began < QUIET_S_MAX:
         await asyncio.sleep(0.3)
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            moving = await _find_moving(load)
+            moving = await find_moving(load)
     say(f"quiet after {time.monotonic() - began:.1f} s" if not moving else f"never quiet: {moving}")
     return moving
 
 
-async def _find_moving(load: Load) -> list[str]:
+async def find_moving(load: Load) -> list[str]:
+    """What of this load still moves, by service."""
     databases, moving = load.world.databases, []
     owners = [account.id for account in load.accounts]
     for service, pool in databases.items():
@@ -176,6 +179,13 @@ async def _find_moving(load: Load) -> list[str]:
         if rows := await databases[service].fetchval(query, owners):
             moving.append(f"{rows} {what} of {service}")
     return moving
+
+
+async def _read_public_events(world: World) -> tuple[str, str, list[str]]:
+    """A subscriber that comes last reads all events from the beginning: its balances are those of the ledger."""
+    accounts, wrong = await rebuild_balances(world)
+    checked = f"{accounts.events} events of {len(accounts.available)} owners, {accounts.repeated} of them repeated"
+    return "public events rebuild every balance", checked, wrong
 
 
 async def _read_everything(load: Load) -> None:

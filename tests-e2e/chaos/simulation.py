@@ -9,16 +9,16 @@ import asyncio
 import random
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import atelier_billing
 import atelier_session
-from atelier_billing.full_proof import prove
 from atelier_billing.handlers import handle_commands
 from atelier_contracts import (
+    Artefact,
     CancelRender,
     CancelRequested,
     DiscardRender,
@@ -37,17 +37,22 @@ from atelier_contracts import (
 )
 from atelier_contracts.bundle import unpack
 from atelier_contracts.routes import BILLING_COMMANDS, GATEWAY_PROJECTION, RENDER_COMMANDS, SESSION_SAGA
-from atelier_gateway.projection.snapshot import RANKS, TERMINAL, Snapshot, fold
+from atelier_gateway.projection.snapshot import Snapshot, fold
 from atelier_messaging import database, testing
 from atelier_session.handlers import Handlers
 from atelier_session.settings import Settings
 from atelier_session.store import withdraw
 from chaos.faulty_broker import Broker, Channel, Frame, OneBatch, Process, ProcessKilled
+from chaos.history_check import wrong
+from chaos.model_caps import KEYS, ModelCaps, caps_process
+from chaos.model_corrections import ModelCorrections, corrections_process
+from chaos.model_handovers import ModelHandovers
 from chaos.virtual_time import virtual
 
 OWNERS = [Owner(kind="store", id=UUID(int=n)) for n in (1, 2, 3)]
 CREDITS = (1_000, 1_000, 6)
 DEADLINE_S = 120
+WINDOW_S = 60
 CALM_ROUNDS_MAX = 300
 
 
@@ -69,11 +74,17 @@ class Simulation:
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
         self.broker = Broker(self.rng)
+        self.corrections = ModelCorrections(self.rng, self._id)
+        self.caps = ModelCaps(self.rng)
         settings: Any = Settings.model_construct(session_stop_grace_s=30.0, session_resend_s=60.0)
-        self.handlers = Handlers(settings)
+        self.handovers = ModelHandovers(self.rng)
+        handovers: Any = self.handovers
+        self.handlers = Handlers(settings, handovers=handovers)
         self.processes = {
             SESSION_SAGA: Process.of("session", SESSION_SAGA, self.session, self.broker, self.handlers.handle_saga),
             BILLING_COMMANDS: Process.of("billing", BILLING_COMMANDS, self.billing, self.broker, handle_commands),
+            **corrections_process(self.billing, self.broker),
+            **caps_process(self.billing, self.broker),
         }
 
     async def run(self) -> list[str]:
@@ -87,14 +98,16 @@ class Simulation:
             self._time_passes: 8,
             self._timers: 8,
             self._sweep: 6,
+            self._take: 8,
             self._cancel: 5,
             self._again: 5,
+            self._operate: 9,
             self._give_up: 2,
         }
         for _ in range(self.steps):
             act = self.rng.choices(list(acts), list(acts.values()))[0]
             self.trace.append(await act())
-        return await self._calm() or [line async for line in self._wrong()]
+        return await self._calm() or [line async for line in wrong(self)]
 
     async def _deliver(self) -> str:
         """Some of what waits in a queue, in any order, to a process that may die of it."""
@@ -145,6 +158,8 @@ class Simulation:
             case CancelRender() if state in ("none", "queued", "running"):
                 self.jobs[message.subject] = ("ended", attempt)
                 self.broker.say(RenderFailed(generation_id=message.generation_id, code="cancelled", reason="cancelled"))
+            case DiscardRender() if message.kept:
+                self.made[message.generation_id] = len(message.kept)
             case DiscardRender():
                 self.made.pop(message.generation_id, None)
 
@@ -169,23 +184,36 @@ class Simulation:
             return "render fails"
         n = self.requests[id_].work.n
         made = self.made[id_] = self.rng.randint(1, n)
-        self.broker.say(RenderCompleted(generation_id=id_, outputs=(), delivered=made, requested=n, provider="x"))
+        outputs = tuple(Artefact(key=str(k), content_type="image/png", size=1, sha256="00") for k in range(made))
+        self.broker.say(RenderCompleted(generation_id=id_, outputs=outputs, delivered=made, requested=n, provider="x"))
         return f"render makes {made} of {n}"
 
     async def _ask(self) -> str:
         id_, owner, n = self._id(), self.rng.choice(OWNERS), self.rng.randint(1, 4)
+        window_s = WINDOW_S if self.rng.random() < 0.4 else None
+        optional = {"spenders": (self.rng.choice(KEYS),), "delivery_window_s": window_s}
         work, spec = Work(kind="try_on", n=n), RenderSpec(kind="try_on", n=n)
         request = GenerationRequested(
-            generation_id=id_, channel="b2b", owner=owner, work=work, spec=spec, deadline_s=DEADLINE_S
+            generation_id=id_, channel="b2b", owner=owner, work=work, spec=spec, deadline_s=DEADLINE_S, **optional
         )
         self.requests[id_], self.snapshots[id_] = request, Snapshot()
         self.broker.say(request)
-        return f"a request for {n}"
+        return f"a request for {n}{', charged on delivery' if window_s else ''}"
+
+    async def _take(self) -> str:
+        """A client takes an output that the gateway delivers, by some way."""
+        message = self.handovers.deliver_one(self.snapshots)
+        if message is None:
+            return "nothing can be taken"
+        self.broker.say(message)
+        return f"output {message.delivered[0].output} is delivered"
 
     async def _cancel(self) -> str:
         if self.requests:
             cause = "client_gone" if self.rng.random() < 0.5 else None
-            self.broker.say(CancelRequested(generation_id=self.rng.choice(list(self.requests)), cause=cause))
+            id_ = self.rng.choice(list(self.requests))
+            delivered = self.handovers.close_one(id_) if self.requests[id_].delivery_window_s else ()
+            self.broker.say(CancelRequested(generation_id=id_, cause=cause, delivered=delivered))
         return "a cancel"
 
     async def _give_up(self) -> str:
@@ -199,12 +227,17 @@ class Simulation:
             self.withdrawn.add(id_)
         return f"withdrawal: {state}"
 
+    async def _operate(self) -> str:
+        if self.rng.random() < 0.4:
+            return self.caps.set_one(self.broker, OWNERS)
+        return self.corrections.order(self.broker, list(self.requests), OWNERS)
+
     async def _again(self) -> str:
         self.broker.repeat()
         return "something old again"
 
     async def _time_passes(self) -> str:
-        seconds = self.rng.choice((0.5, 2.0, 10.0, 40.0, 200.0))
+        seconds = self.rng.choice((0.5, 2.0, 10.0, 40.0, 200.0, 40_000.0))
         for pool in (self.session, self.billing):
             await pool.execute("UPDATE virtual.clock SET at = at + make_interval(secs => $1)", seconds)
         return f"{seconds:g} s pass"
@@ -223,7 +256,7 @@ class Simulation:
 
     async def _calm(self) -> list[str]:
         """No more faults: everything must come to its end, and stay there."""
-        self.broker.faulty = False
+        self.broker.faulty = self.handovers.is_faulty = False
         for _ in range(CALM_ROUNDS_MAX):
             while any(self.broker.queues.values()):
                 await self._deliver()
@@ -237,37 +270,6 @@ class Simulation:
             if not waiting and not any(unsent) and not any(self.broker.queues.values()):
                 return []
         return [f"I9: {waiting} generations have no end, {sum(unsent)} messages are never sent"]
-
-    async def _wrong(self) -> AsyncIterator[str]:
-        async with self.billing.acquire() as connection:
-            for line in (await prove(connection)).violations:
-                yield f"I1 I2 I3: {line}"
-        rows = await self.session.fetch("SELECT generation_id AS id, state FROM sagas")
-        sagas = {row["id"]: row["state"] for row in rows}
-        found = await self.billing.fetch("SELECT generation_id AS id, state, captured FROM holds")
-        holds = {row["id"]: (row["state"], row["captured"]) for row in found}
-        for id_ in self.requests:
-            state, hold = sagas.get(id_), holds.get(id_)
-            shown = self.snapshots[id_].state
-            if state is None and hold is not None:
-                yield f"I14: {id_} was withdrawn, and has the hold {hold}"
-            if state == "succeeded" and hold != ("captured", self.made.get(id_)):
-                yield f"I5: {id_} made {self.made.get(id_)}, hold {hold}"
-            if state in ("failed", "cancelled", "expired") and (hold is None or hold[0] != "refunded"):
-                yield f"I6 I7: {id_} {state}, hold {hold}"
-            if state == "rejected" and hold not in (None, ("refunded", 0)):
-                yield f"I6: {id_} rejected, hold {hold}"
-            if state is None and RANKS[shown] != TERMINAL:
-                yield f"I4: {id_} was withdrawn, and is shown as {shown} for ever"
-            if state is not None and shown != state:
-                yield f"I4: {id_} {state}, shown as {shown}"
-        gone = await self.session.fetch(
-            "SELECT generation_id AS id FROM saga_log WHERE heard = 'client gone' AND outcome = 'transition'"
-        )
-        for id_ in (row["id"] for row in gone if holds.get(row["id"], ("", 0))[1]):
-            yield f"{id_}: no client waited for it any more, and it is charged"
-        for queue, frame in self.broker.dead:
-            yield f"I11: a dead letter of {queue}: {frame.headers}"
 
     def _id(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128))

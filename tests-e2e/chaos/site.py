@@ -12,6 +12,8 @@ from whole_system.waits import NotYet, eventually
 from whole_system.world import World
 
 ALL_READY_S_MAX = 60.0
+USABLE = ("ready", "done")
+LOG_LINES = 60
 
 
 @dataclass
@@ -37,4 +39,16 @@ class Site:
             status = await asyncio.to_thread(self.stack.status)
             return True if status and status.up else NotYet(status)
 
-        await eventually(find_all_up, within_s=ALL_READY_S_MAX)
+        try:
+            await eventually(find_all_up, within_s=ALL_READY_S_MAX)
+        except TimeoutError as error:
+            error.add_note(await asyncio.to_thread(self._log_of_unready_parts))
+            raise
+
+    def _log_of_unready_parts(self) -> str:
+        """What each part that cannot be used has logged last: the stack is removed before anyone can look."""
+        status = self.stack.status()
+        unready = [part.name for part in status.parts if part.state not in USABLE] if status else []
+        logs = {name: self.stack.profile.logs / f"{name}.log" for name in unready}
+        tails = {name: log.read_text(errors="replace").splitlines()[-LOG_LINES:] for name, log in logs.items()}
+        return "\n".join(line for name, tail in tails.items() for line in (f"last lines of {name}:", *tail))

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from chaos.mutants import MUTANTS, ROOT, Mutant
+from chaos.mutant import Mutant
+from chaos.mutants import MUTANTS, ROOT
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.guard)

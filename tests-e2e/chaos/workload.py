@@ -4,6 +4,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from chaos.deliveries import Delivery, delivery_of
+
 Manner = Literal["plain", "keyed", "twins", "hang_up"]
 """plain: one POST, without a key. keyed: again with the same key until there is an answer. twins: several equal ones at
 once with one key, then as keyed. hang_up: the client disconnects in the middle, and reads the result later."""
@@ -52,6 +54,8 @@ class ClientRequest:
     cancel_after_s: float | None
     look_after_s: float | None
     twins: int = 1
+    delivery: Delivery | None = None
+    """Where it is charged on delivery."""
     replies: list[Reply] = field(default_factory=list)
     unanswered: int = 0
     """POSTs that were sent and never answered."""
@@ -95,6 +99,9 @@ def request_of(seed: int, number: int, *, clients: int, slow: bool = True) -> Cl
     body: dict[str, Any] = {"kind": "image", "prompt": marker, "size": size, "n": n}
     if outcome == "late":
         body["deadline_s"] = 2
+    delivery = None if b2b else delivery_of(seed, number)
+    if delivery is not None:
+        body |= {"charge": "on_delivery", "delivery_window_s": delivery.window_s}
     if b2b:
         body = {"image_urls": ["https://example.com/p.jpg", "https://example.com/g.jpg"], "prompt": marker}
     return ClientRequest(
@@ -112,6 +119,7 @@ def request_of(seed: int, number: int, *, clients: int, slow: bool = True) -> Cl
         cancel_after_s=rng.uniform(0, 0.6) if rng.random() < 0.12 else None,
         look_after_s=rng.uniform(0, 2.0) if rng.random() < 0.5 else None,
         twins=rng.randint(2, 6) if manner == "twins" else 1,
+        delivery=delivery,
     )
 
 

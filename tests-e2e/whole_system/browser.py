@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -12,14 +11,19 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any
 
-ORIGIN = "http://shop.localhost"
+from whole_system.chromium import find_chromium
+
+HOST = "shop.localhost"
+ORIGIN = f"http://{HOST}"
 """Browsers trust it as they trust https, and it is another origin than the gateway's."""
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMIUM = find_chromium()
+MISSING = "no Chromium on this machine: deploy/local/bootstrap.sh --tests installs it"
 PAGE_S_MAX = 100.0
 
 
-async def result_of_page(page: str, root: Path, folders: Mapping[str, Path]) -> Any:
-    """What a page of ``root`` sends to ``/result``, as JSON; ``folders`` are served beside it, by their first part.
+async def result_of_page(page: str, root: Path, folders: Mapping[str, Path], *, host: str = HOST) -> Any:
+    """What a page of ``root`` sends to ``/result``, as JSON; ``folders`` are served beside it, by their first part, and
+    all of it by a ``host`` below ``.localhost``.
 
     Raises TimeoutError.
     """
@@ -29,18 +33,19 @@ async def result_of_page(page: str, root: Path, folders: Mapping[str, Path]) -> 
     try:
         with TemporaryDirectory(prefix="atelier-browser-", ignore_cleanup_errors=True) as profile:
             async with asyncio.timeout(PAGE_S_MAX):
-                return await _open(page, server.server_port, profile, results)
+                return await _open(f"{host}/{page}", server.server_port, profile, results)
     finally:
         await asyncio.to_thread(server.shutdown)
         server.server_close()
 
 
-async def _open(page: str, port: int, profile: str, results: SimpleQueue[Any]) -> Any:
-    assert CHROMIUM is not None
+async def _open(address: str, port: int, profile: str, results: SimpleQueue[Any]) -> Any:
+    if CHROMIUM is None:
+        raise FileNotFoundError(MISSING)
     process = await asyncio.create_subprocess_exec(
         *(CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-proxy-server", "--no-first-run"),
-        *(f"--user-data-dir={profile}", f"--host-resolver-rules=MAP shop.localhost:80 127.0.0.1:{port}"),
-        f"{ORIGIN}/{page}",
+        *(f"--user-data-dir={profile}", f"--host-resolver-rules=MAP *.localhost:80 127.0.0.1:{port}"),
+        f"http://{address}",
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -1,4 +1,4 @@
-"""A proxy that refuses, cuts and loses requests on demand, in front of the gateway.
+"""A proxy that refuses, cuts and loses requests on demand, in front of one gateway or of several in turn.
 
 Clients set its faults themselves, so that one scenario file says all: ``POST /_faults {path, faults}``, each fault for
 one request of that path in turn; ``POST /_requests {path}`` says how they were answered.
@@ -7,17 +7,20 @@ one request of that path in turn; ``POST /_requests {path}`` says how they were 
 - ``cut``: the connection ends without an answer; it does not reach the gateway
 - ``lose``: the gateway answers, and the connection ends before the client has the answer
 - ``cut after an event``: the connection ends after the first event of a stream
+- ``cut after 0.5 s``: the gateway has the request, and both connections end so much later, answered or not
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx
 
 CHUNK = 65_536
+TIMED_CUT = re.compile(r"cut after ([0-9.]+) s")
 NOT_PASSED_ON = frozenset(
     {"connection", "transfer-encoding", "content-length", "host", "keep-alive", "accept-encoding"}
 )
@@ -51,22 +54,37 @@ class FaultyProxy:
 
     gateway_url: str
     url: str = ""
+    other_urls: Sequence[str] = ()
+    """Of further replicas; they and the first one get the requests in turn."""
     faults: dict[str, list[str]] = field(default_factory=dict)
     begun: list[Request] = field(default_factory=list)
     requests: list[tuple[Request, str]] = field(default_factory=list)
     """Those that are over, each with its outcome."""
+    is_cut: bool = False
+    """Whether nothing gets through."""
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @classmethod
     @asynccontextmanager
-    async def run(cls, gateway_url: str) -> AsyncIterator["FaultyProxy"]:
+    async def run(cls, gateway_url: str, *other_urls: str) -> AsyncIterator["FaultyProxy"]:
         """One proxy on a port of its own."""
-        proxy = cls(gateway_url)
+        proxy = cls(gateway_url, other_urls=other_urls)
         server = await asyncio.start_server(proxy._serve, "127.0.0.1", 0)
         proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
             yield proxy
         finally:
             server.close()
+
+    def cut(self) -> None:
+        """Breaks every connection, streams too, and lets none through until ``mend``."""
+        self.is_cut = True
+        for writer in self._open:
+            writer.transport.abort()
+
+    def mend(self) -> None:
+        """Lets connections through again."""
+        self.is_cut = False
 
     def report(self, path: str) -> dict[str, object]:
         """How the requests of this path were answered: statuses and faults by method, how many keys they had."""
@@ -83,6 +101,10 @@ class FaultyProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, one connection."""
+        if self.is_cut:
+            writer.transport.abort()
+            return
+        self._open.add(writer)
         try:
             request = await _read(reader)
             if request is not None:
@@ -90,6 +112,7 @@ class FaultyProxy:
         except (OSError, asyncio.IncompleteReadError, httpx.TransportError):
             pass  # the client left; that is its right
         finally:
+            self._open.discard(writer)
             writer.close()
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
@@ -122,12 +145,21 @@ class FaultyProxy:
                 json.dumps(PROBLEM).encode(),
             )
             return fault
+        if (timed := TIMED_CUT.fullmatch(fault)) is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(float(timed[1])):
+                    await self._relay(request, "lose", writer)
+                    await asyncio.Event().wait()
+            return fault
+        return await self._relay(request, fault, writer)
+
+    async def _relay(self, request: Request, fault: str, writer: asyncio.StreamWriter) -> str:
+        gateways = (self.gateway_url, *self.other_urls)
+        gateway = gateways[len(self.begun) % len(gateways)]
         sent = {name: value for name, value in request.headers.items() if name not in NOT_PASSED_ON}
         async with (
             httpx.AsyncClient(trust_env=False, timeout=60) as client,
-            client.stream(
-                request.method, self.gateway_url + request.target, headers=sent, content=request.body
-            ) as answer,
+            client.stream(request.method, gateway + request.target, headers=sent, content=request.body) as answer,
         ):
             if fault == "lose":
                 await answer.aread()

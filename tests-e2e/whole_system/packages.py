@@ -25,7 +25,9 @@ LOCKED = {
     "node": "package-lock.json",
     "trpc": "package-lock.json",
     "asyncapi": "package-lock.json",
+    "axe": "package-lock.json",
     "openapi": "package-lock.json",
+    "mcp": "package-lock.json",
     "python": "requirements.txt",
     "sdk": "requirements.txt",
 }
@@ -94,6 +96,11 @@ def node_log(*arguments: str, cwd: Path) -> str:
     """What a Node program printed, warnings included. Raises ClientFailedError."""
     done = _run_node(arguments, cwd, RUN_S_MAX, {})
     return done.stdout + done.stderr
+
+
+def shell(script: Path, *, cwd: Path, **variables: str) -> str:
+    """What a shell script printed, with these variables in its environment. Raises ClientFailedError."""
+    return run(["bash", script], cwd, os.environ | variables, RUN_S_MAX).stdout
 
 
 def python(interpreter: Path, *arguments: str, cwd: Path, **variables: str) -> str:

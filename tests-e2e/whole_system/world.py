@@ -12,6 +12,7 @@ import asyncpg
 from atelier_local.api_client.api_models import TERMINAL, Balance, TryOn
 from atelier_local.api_client.client import AdminClient, Client
 from atelier_local.launcher.stack import Stack
+from atelier_session import saga
 from whole_system.waits import PATIENCE_S, NotYet, eventually
 
 IMAGES = ["https://example.com/person.jpg", "https://example.com/garment.jpg"]
@@ -90,6 +91,12 @@ class World:
 
         await eventually(is_replaced)
         await asyncio.to_thread(self.stack.wait_ready, part)
+
+    async def count_moving_sagas(self) -> int:
+        """Sagas that go on by themselves. One that waits for its customer to take the result does not: how long that
+        takes is the customer's to say, and other tests leave such behind."""
+        query = "SELECT count(*) FROM sagas WHERE NOT state = ANY($1) AND state <> 'delivering'"
+        return int(await self.databases["session"].fetchval(query, sorted(saga.TERMINAL)))
 
     async def _is_outbox_empty(self) -> bool | None:
         return not await self.databases["gateway"].fetchval("SELECT EXISTS (SELECT FROM outbox)") or None

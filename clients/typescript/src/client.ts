@@ -1,18 +1,19 @@
 /** The client: a method for each thing that can be done. */
 import createClient, { type Client } from "openapi-fetch";
-import { DownloadError, problemOf, UploadError } from "./errors.ts";
-import { DELETED, type Event } from "./events.ts";
+import { ConnectionFailedError, DownloadError, problemOf, UploadError } from "./errors.ts";
+import { DELETED, DELIVERING, type Event } from "./events.ts";
 import { announce, type UploadOptions, type UploadSource } from "./files.ts";
 import { follow, type FollowOptions } from "./following.ts";
 import type { paths } from "./generated/api.ts";
 import type * as models from "./models.ts";
 import { allOf } from "./pages.ts";
+import { readable } from "./responses.ts";
 import { DEFAULT_POLICY, type RetryPolicy } from "./retries.ts";
 import { type Fetch, retrying } from "./transport.ts";
 import { WebhookEndpoints } from "./webhook-endpoints.ts";
 
 export interface AtelierOptions {
-  /** A store's key, or a user's token. Absent in Node: `ATELIER_KEY` of the environment. */
+  /** A store's key, a user's token, or in a browser a client token. Absent in Node: `ATELIER_KEY` of the environment. */
   readonly apiKey?: string | undefined;
   /** Absent in Node: `ATELIER_URL`. */
   readonly baseUrl?: string | undefined;
@@ -31,6 +32,8 @@ export interface CreateOptions {
   readonly signal?: AbortSignal | undefined;
 }
 export type WaitOptions = FollowOptions;
+/** How often a statement that broke off is asked for again. */
+const BROKEN_STATEMENTS_MAX = 2;
 
 /** The Atelier API with one credential. Every method rejects with what `errors.ts` lists. */
 export class Atelier {
@@ -41,6 +44,8 @@ export class Atelier {
   readonly #once: Fetch;
   readonly #retrying: Fetch;
   readonly #live: Client<paths>;
+  readonly #baseUrl: string;
+  readonly #headers: Record<string, string>;
 
   constructor(options: AtelierOptions = {}) {
     const environment = globalThis.process?.env ?? {};
@@ -51,15 +56,19 @@ export class Atelier {
     }
     const workspace = options.workspaceId ? { "X-Workspace-Id": options.workspaceId } : {};
     const headers = { Authorization: `Bearer ${apiKey}`, ...workspace };
+    this.#baseUrl = baseUrl.replace(/\/+$/, "");
+    this.#headers = headers;
     this.#once = options.fetch ?? ((request) => globalThis.fetch(request));
     this.#retrying = retrying(this.#once, { ...DEFAULT_POLICY, ...options.retry });
     this.api = createClient<paths>({ baseUrl, headers, fetch: this.#retrying });
-    this.api.use({ onResponse: async ({ response }) => (response.ok ? undefined : Promise.reject(await problemOf(response))) });
+    this.api.use({ onResponse: ({ request, response }) => readable(request, response) });
     this.#live = createClient<paths>({ baseUrl, headers, fetch: this.#once });
     this.webhooks = new WebhookEndpoints(this.api);
   }
 
-  /** Starts a generation; its price is held until it has ended, and only what is delivered is charged. */
+  /** Starts a generation; its price is held until it has ended, and only what is delivered is charged.
+   * With `charge: "on_delivery"` each output is charged when you `download` or `acknowledge` it, within
+   * `delivery_window_s`; what you do not take is refunded and withdrawn. */
   async create(request: models.GenerationRequest, options: CreateOptions = {}): Promise<models.Generation> {
     const { idempotencyKey, simulate, signal } = options;
     const header = {
@@ -70,11 +79,14 @@ export class Atelier {
     return data!;
   }
 
-  /** The generation once it has ended, however it ended: look at `status`. Rejects with WaitTimeoutError.
-   * Takes a generation or its id, any number of times, in any process. */
+  /** The generation once it has ended, however it ended, or once its outputs can be taken, where they are charged on
+   * delivery: look at `status`. Rejects with WaitTimeoutError. Takes a generation or its id, any number of times, in any process. */
   async wait(generation: models.Generation | string, options: WaitOptions = {}): Promise<models.Generation> {
     let last: Event | undefined;
-    for await (const event of this.subscribe(generation, options)) last = event;
+    for await (const event of this.subscribe(generation, options)) {
+      last = event;
+      if (event.status === DELIVERING) return this.get(idOf(generation));
+    }
     if (last!.status === DELETED) return this.get(idOf(generation)); // rejects: it is not there
     return last!.data as unknown as models.Generation;
   }
@@ -107,6 +119,13 @@ export class Atelier {
     return (await this.api.POST("/v1/generations/{id}/cancel", { params: { path: { id } } })).data!;
   }
 
+  /** Says that outputs arrived, from 0, all of them where it is absent: they are charged. For generations that are charged
+   * on delivery, whose outputs you got otherwise than by `download`. */
+  async acknowledge(id: string, options: { outputs?: readonly number[] } = {}): Promise<models.Generation> {
+    const body = options.outputs === undefined ? {} : { outputs: [...options.outputs] };
+    return (await this.api.POST("/v1/generations/{id}/delivery", { params: { path: { id } }, body })).data!;
+  }
+
   /** Deletes an ended generation with its inputs and outputs; only its charge stays. */
   async delete(id: string): Promise<void> {
     await this.api.DELETE("/v1/generations/{id}", { params: { path: { id } } });
@@ -127,6 +146,16 @@ export class Atelier {
     return (await this.api.POST("/v1/quotes", { body: request })).data!;
   }
 
+  /** A short-lived token for a page or an app, made with a store's key; `token` is in this answer only. */
+  async createClientToken(bounds: models.NewClientToken): Promise<models.CreatedClientToken> {
+    return (await this.api.POST("/v1/client-tokens", { body: bounds })).data!;
+  }
+
+  /** Ends a client token at once. */
+  async revokeClientToken(id: string): Promise<void> {
+    await this.api.DELETE("/v1/client-tokens/{id}", { params: { path: { id } } });
+  }
+
   /** The credits of the account. */
   async balance(): Promise<models.CreditBalance> {
     return (await this.api.GET("/v1/credits")).data!;
@@ -135,6 +164,35 @@ export class Atelier {
   /** All postings of the account, newest first. */
   async *creditEntries(options: { pageSize?: number } = {}): AsyncGenerator<models.CreditEntry> {
     yield* allOf((query) => this.api.GET("/v1/credits/entries", { params: { query } }), options.pageSize);
+  }
+
+  /** The credits of generations from `from` to before `to` (default: this month so far), in groups of `by`:
+   * day, key, kind, model. */
+  async *usage(
+    options: { from?: string; to?: string; by?: string[]; pageSize?: number } = {},
+  ): AsyncGenerator<models.UsageRow> {
+    const { by = ["day"], pageSize, ...period } = options;
+    yield* allOf(async (paging) => {
+      const query = { ...period, by: by.join(","), format: "json" as const, ...paging };
+      const { data } = await this.api.GET("/v1/usage", { params: { query } });
+      return { data: data as models.UsagePage };
+    }, pageSize);
+  }
+
+  /** The signed statement of a month of UTC, `2026-11`: its lines as they were signed, for `docs/verify/verify_statement.py`;
+   * or the page of the same content. Held in memory whole, about 2 kB a generation. One that broke off is asked for again. */
+  async statement(month: string, options: { format?: "jsonl" | "html" } = {}): Promise<Blob> {
+    const query = new URLSearchParams({ format: options.format ?? "jsonl" });
+    const url = `${this.#baseUrl}/v1/statements/${encodeURIComponent(month)}?${query}`;
+    for (let attempt = 0; ; attempt++) {
+      const answer = await this.#retrying(new Request(url, { headers: this.#headers }));
+      if (!answer.ok) throw await problemOf(answer);
+      try {
+        return await answer.blob();
+      } catch (error) {
+        if (attempt === BROKEN_STATEMENTS_MAX) throw new ConnectionFailedError(`GET ${url}: ${String(error)}`, null, error);
+      }
+    }
   }
 
   /** What the installation can make, and which providers make it. */
@@ -170,16 +228,24 @@ export class Atelier {
   }
 
   /** The bytes of an output, compared with the checksum on record. Rejects with DownloadError.
-   * Its URL is valid for 15 minutes: `get` the generation again for a new one. */
+   * Its URL is valid for 15 minutes: `get` the generation again for a new one. Charged on delivery, the output is charged
+   * when you have it. */
   async download(output: models.GenerationOutput): Promise<Blob> {
-    const answer = await this.#retrying(new Request(output.url));
-    if (!answer.ok) throw new DownloadError(`${output.key}: the object store answers ${answer.status}`);
+    const answer = await this.#retrying(this.#requestOf(output.url));
+    if (!answer.ok) throw new DownloadError(`${output.key}: the answer is ${answer.status}`);
     const content = await answer.blob();
     const digest = await checksumOf(content);
     if (digest !== output.checksum) {
       throw new DownloadError(`${output.key}: got ${digest}, on record is ${output.checksum}`);
     }
     return content;
+  }
+
+  /** An output behind a route of the API is fetched at our base URL with the credential; behind a signed URL, without. */
+  #requestOf(url: string): Request {
+    const { pathname, search } = new URL(url);
+    const route = search ? null : /\/v1\/generations\/[0-9a-f-]{36}\/outputs\/[0-9]+$/.exec(pathname);
+    return route ? new Request(this.#baseUrl + route[0], { headers: this.#headers }) : new Request(url);
   }
 }
 

@@ -3,9 +3,11 @@
  *
  * AtelierError
  * ├── ConnectionFailedError        no answer after all retries; a create may be repeated with its `idempotencyKey`
+ * ├── UnreadableResponseError      a success that is not JSON: something between us and the service answered
  * ├── WaitTimeoutError             the generation goes on; wait for it again
  * ├── UploadError, DownloadError   the object store refused, or the bytes are not those on record
  * ├── WebhookVerificationError     not signed with this secret, or too old
+ * ├── ReceiptVerificationError     not signed by these keys, or changed since
  * └── ProblemError                 the service refused; nothing was created or charged
  *     ├── InvalidRequestError          400, 413, 422: change the request
  *     ├── AuthenticationError          401: change the credential
@@ -36,6 +38,19 @@ export class ConnectionFailedError extends AtelierError {
   }
 }
 
+/**
+ * A successful answer is not JSON, so it is hardly the service's: look at `baseUrl` and at proxies. Whether the service
+ * has done anything is unknown; `idempotencyKey` repeats a POST safely, null otherwise.
+ */
+export class UnreadableResponseError extends AtelierError {
+  readonly idempotencyKey: string | null;
+
+  constructor(message: string, idempotencyKey: string | null) {
+    super(message);
+    this.idempotencyKey = idempotencyKey;
+  }
+}
+
 /** The generation had not ended in time. */
 export class WaitTimeoutError extends AtelierError {
   readonly generationId: string;
@@ -54,6 +69,9 @@ export class DownloadError extends AtelierError {}
 
 /** The body was not signed with this secret, or not recently. */
 export class WebhookVerificationError extends AtelierError {}
+
+/** The receipt is not what these keys signed, or does not add up. */
+export class ReceiptVerificationError extends AtelierError {}
 
 /** The service refused (RFC 9457). Branch on `code`, or on the class. */
 export class ProblemError extends AtelierError {

@@ -11,6 +11,8 @@ export interface Event {
 }
 
 export const DELETED = "deleted";
+/** The outputs can be taken, and are charged then. */
+export const DELIVERING = "delivering";
 const LAST: ReadonlySet<string> = new Set(["succeeded", "failed", "cancelled", "expired", "rejected", DELETED]);
 
 /** Whether nothing follows. */

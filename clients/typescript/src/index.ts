@@ -3,6 +3,7 @@ export { Atelier, type AtelierOptions, type CreateOptions, type WaitOptions } fr
 export * from "./errors.ts";
 export { type Event, isLast } from "./events.ts";
 export type * from "./models.ts";
+export { type PublishedKeys, verifyReceipt } from "./receipts.ts";
 export type { RetryPolicy } from "./retries.ts";
 export { type UploadSource } from "./files.ts";
 export { verifyWebhook } from "./webhooks.ts";

@@ -1,6 +1,5 @@
 """The book's generated tables: current, complete, and named after what makes them."""
 
-import re
 from pathlib import Path
 
 import book
@@ -70,10 +69,3 @@ def test_a_state_without_a_place_in_the_picture_is_named(monkeypatch: pytest.Mon
 
     with pytest.raises(KeyError, match="stopping"):
         book_pictures.saga_svg()
-
-
-def test_every_alert_has_a_row_that_says_what_it_means_and_no_row_is_of_another() -> None:
-    rules = (ROOT / "deploy/compose/prometheus/alerts.yml").read_text()
-    section = (ROOT / "docs/operations/running.md").read_text().partition("## Alerts")[2].partition("\n## ")[0]
-
-    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == re.findall(r"- alert: (\w+)", rules)

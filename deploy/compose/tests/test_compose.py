@@ -11,6 +11,7 @@ import annotated_types
 from atelier_contracts.routes import SERVICES
 from atelier_gateway.app import IMAGE_WORKERS
 from atelier_gateway.settings import Settings
+from atelier_local.backup.installation import KEY_FILES, S3, VALUES, backup_variable
 from atelier_render.settings import Settings as RenderSettings
 from atelier_storage.upload_identity import upload_policy
 from atelier_telemetry.server import END_S_MAX
@@ -20,7 +21,9 @@ Compose = dict[str, Any]
 
 VARIABLE = re.compile(r"\$\{(\w+)(:\?|:-)")
 RUNS_ONCE = {
-    "minio-volume",
+    "backup",
+    "objectstore-volume",
+    "caddy-volume",
     "bucket",
     "topology",
     "migrate-gateway",
@@ -32,7 +35,7 @@ ITSELF_BYTES = 150 * 1024**2
 IMAGE_CHILD_BYTES = 700 * 1024**2
 """Measured peak of one that looks at, or makes a still of, a picture of 49 megapixels."""
 NO_SHELL_TO_CHECK_WITH = {"otel-collector"}
-ROOT_FOR_ONE_ACT = {"minio-volume": ["CHOWN"]}
+ROOT_FOR_ONE_ACT = {"objectstore-volume": ["CHOWN"], "caddy-volume": ["CHOWN"]}
 
 
 def test_every_container_is_read_only_without_capabilities_and_not_root(compose: Compose) -> None:
@@ -64,10 +67,54 @@ def test_a_container_waits_for_health_or_completion_never_for_a_mere_start(compo
 
 
 def test_ports_are_published_on_the_loopback_interface_only(compose: Compose) -> None:
-    published = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    published = {name: service.get("ports", []) for name, service in compose["services"].items() if name != "caddy"}
 
-    assert published
-    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+    assert any(published.values())
+    assert [port for ports in published.values() for port in ports if not port.startswith("127.0.0.1:")] == []
+
+
+def test_the_proxy_for_the_world_is_started_by_its_profile_alone_and_reaches_nothing_but_the_two_doors(
+    compose: Compose, root: Path
+) -> None:
+    caddy, file = compose["services"]["caddy"], (root / "deploy/compose/caddy/Caddyfile").read_text()
+    members = {name for name, service in compose["services"].items() if "edge" in service.get("networks", [])}
+
+    assert (caddy["profiles"], caddy["networks"]) == (["tls"], ["edge"])
+    assert members == {"caddy", "gateway", "objectstore"}
+    assert set(re.findall(r"reverse_proxy (\S+)", file)) == {"gateway:8000", "objectstore:8333"}
+    assert {port.rpartition(":")[2] for port in caddy["ports"]} == set(re.findall(r"https?_port (\d+)", file))
+    assert set(re.findall(r"\{\$(\w+)\}", file)) <= caddy["environment"].keys()
+
+
+def test_what_a_profile_brings_is_not_waited_for_by_what_always_runs(compose: Compose) -> None:
+    optional = {name for name, service in compose["services"].items() if service.get("profiles")}
+    waited_for = {
+        other
+        for name, service in compose["services"].items()
+        if name not in optional
+        for other in service.get("depends_on", {})
+    }
+
+    assert optional == {"backup", "caddy", "caddy-volume", "redis", "render-gpu"}
+    assert waited_for & optional == set()
+
+
+def test_render_can_be_scaled(compose: Compose) -> None:
+    render = compose["services"]["render"]
+
+    assert {"ports", "container_name", "hostname"} & render.keys() == set()
+    assert [mount for mount in render["volumes"] if not mount.endswith(":ro")] == []
+
+
+def test_a_render_process_on_a_gpu_differs_from_others_in_its_model_alone(compose: Compose) -> None:
+    plain, gpu = (compose["services"][name]["environment"] for name in ("render", "render-gpu"))
+
+    assert {name for name in gpu if gpu[name] != plain.get(name)} == {
+        "ATELIER_DIFFUSERS_MODEL",
+        "ATELIER_DIFFUSERS_DEVICE",
+        "HF_HOME",
+    }
+    assert plain.keys() <= gpu.keys()
 
 
 def test_postgres_is_in_an_internal_network_with_the_services_alone(compose: Compose) -> None:
@@ -75,7 +122,7 @@ def test_postgres_is_in_an_internal_network_with_the_services_alone(compose: Com
 
     assert compose["networks"]["data"] == {"internal": True}
     services = {"gateway", "session", "billing", "render"}
-    assert members == services | {f"migrate-{name}" for name in services} | {"postgres"}
+    assert members - {"render-gpu"} == services | {f"migrate-{name}" for name in services} | {"backup", "postgres"}
 
 
 def test_only_what_must_reach_others_or_publishes_a_port_has_a_way_out(compose: Compose) -> None:
@@ -87,7 +134,7 @@ def test_only_what_must_reach_others_or_publishes_a_port_has_a_way_out(compose: 
     }
     publishes = {name for name, service in compose["services"].items() if service.get("ports")}
 
-    assert has_a_way_out == publishes | {"gateway", "render"}
+    assert has_a_way_out == publishes | {"gateway", "render", "render-gpu"}
     assert not has_a_way_out & {"session", "billing", "postgres"}
 
 
@@ -144,7 +191,7 @@ def test_a_password_of_the_broker_reaches_its_own_service_only_and_the_operators
     services = ("gateway", "session", "billing", "render")
     for service in services:
         holders = _holders(compose, f"RABBITMQ_{service.upper()}_PASSWORD")
-        assert holders == {service}
+        assert holders - {"render-gpu"} == {service}
     assert _holders(compose, "RABBITMQ_PASSWORD") == {"topology"}
     for service in services:
         assert compose["services"][service]["depends_on"]["topology"] == {"condition": "service_completed_successfully"}
@@ -186,16 +233,33 @@ def test_every_mounted_path_exists_or_is_made_by_make_env(compose: Compose, root
     assert [path for path in paths if ".secrets" not in path.parts and not (root / path).exists()] == []
 
 
+def test_the_last_checkpoint_of_the_log_lies_on_a_volume_that_the_database_does_not_mount(compose: Compose) -> None:
+    services = compose["services"]
+    file = Path(services["billing"]["environment"]["ATELIER_LOG_CHECKPOINT_FILE"])
+    [volume] = [source for source, target in _mounts(services["billing"]) if Path(target) == file.parent]
+
+    users = {name for name, service in services.items() if volume in dict(_mounts(service))}
+    assert (volume in compose["volumes"], users) == (True, {"billing"})
+
+
+def _mounts(service: Compose) -> list[tuple[str, str]]:
+    """Source and target of each mount written in the short form."""
+    written = [mount.split(":") for mount in service.get("volumes", []) if isinstance(mount, str)]
+    return [(source, target) for source, target, *_ in written]
+
+
 def test_scripts_that_containers_run_are_executable_for_everybody(root: Path) -> None:
     for script in (root / "deploy/compose").rglob("*.sh"):
         assert script.stat().st_mode & 0o555 == 0o555, script
 
 
-def test_the_identity_for_uploads_gets_the_policy_that_the_services_expect(root: Path) -> None:
-    script = (root / "deploy/compose/minio/create-bucket.sh").read_text()
-    [policy] = re.findall(r"cat >/tmp/uploads.json <<POLICY\n(.*?)\nPOLICY\n", script, re.DOTALL)
+def test_the_identity_for_uploads_gets_the_policy_that_the_services_expect(secrets_folder: Path) -> None:
+    known = json.loads((secrets_folder / "objectstore" / "identities.json").read_text())
+    policies = {policy["name"]: json.loads(policy["content"]) for policy in known["policies"]}
+    [uploads] = [identity for identity in known["identities"] if identity["name"] == "uploads"]
 
-    assert json.loads(policy.replace("$BUCKET", "pictures")) == upload_policy("pictures")
+    assert policies["put-uploads"] == upload_policy("atelier")
+    assert (uploads["policyNames"], "actions" in uploads) == (["put-uploads"], False)
 
 
 def test_the_identity_for_uploads_is_known_to_the_gateway_alone(compose: Compose) -> None:
@@ -203,4 +267,16 @@ def test_the_identity_for_uploads_is_known_to_the_gateway_alone(compose: Compose
         name for name, service in compose["services"].items() if "UPLOAD_SECRET_KEY" in str(service.get("environment"))
     }
 
-    assert holders == {"gateway", "bucket"}
+    assert holders == {"gateway"}
+
+
+def test_a_backup_gets_what_the_command_reads_and_keeps_it_on_a_volume_of_its_own(compose: Compose) -> None:
+    backup = compose["services"]["backup"]
+    needed = {*map(backup_variable, SERVICES), *S3, *VALUES, *KEY_FILES.values()}
+
+    assert needed <= backup["environment"].keys()
+    assert [name for name, service in compose["services"].items() if "backups" in dict(_mounts(service))] == ["backup"]
+    assert (
+        backup["environment"]["ATELIER_LOG_ORIGIN"]
+        == compose["services"]["billing"]["environment"]["ATELIER_LOG_ORIGIN"]
+    )

@@ -111,25 +111,44 @@ def test_the_two_dashboards_have_their_own_ids_and_only_provisioned_data_sources
         assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
 
-def test_prometheus_scrapes_every_service_at_the_port_it_listens_on(compose: Compose) -> None:
+def test_prometheus_scrapes_every_process_of_every_service_at_the_port_it_listens_on(compose: Compose) -> None:
     config = yaml.safe_load((COMPOSE_DIR / "prometheus/prometheus.yml").read_text())
-    targets = {
-        job["job_name"]: {target for group in job["static_configs"] for target in group["targets"]}
-        for job in config["scrape_configs"]
-    }
+    jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    asked = {name: group["port"] for group in jobs["atelier"]["dns_sd_configs"] for name in group["names"]}
+    fixed = {target for job in jobs.values() for group in job.get("static_configs", []) for target in group["targets"]}
 
     listening = {
-        f"{name}:{compose['services'][name]['environment'][f'ATELIER_{setting}_PORT']}"
+        name: int(compose["services"][name]["environment"][f"ATELIER_{setting}_PORT"])
         for name, setting in (
             ("gateway", "OPERATIONS"),
             ("session", "SESSION"),
             ("billing", "BILLING"),
             ("render", "RENDER"),
+            ("render-gpu", "RENDER"),
         )
     }
-    assert targets["atelier"] == listening
-    assert {target.split(":")[0] for job in targets.values() for target in job} <= compose["services"].keys()
-    assert targets["rabbitmq"] == {"rabbitmq:15692"}
+    assert asked == listening
+    assert {target.split(":")[0] for target in fixed} <= compose["services"].keys()
+    assert {target for group in jobs["rabbitmq"]["static_configs"] for target in group["targets"]} == {"rabbitmq:15692"}
+
+
+def test_a_service_without_any_process_is_down_although_it_has_no_address() -> None:
+    [rule] = [rule for rule in alert_rules() if rule["alert"] == "ServiceDown"]
+
+    for service in ("gateway", "session", "billing", "render"):
+        assert f'absent(up{{job="atelier", service="{service}"}})' in rule["expr"]
+
+
+def test_alerts_are_sent_to_the_alertmanager_and_every_severity_has_a_receiver(compose: Compose) -> None:
+    prometheus = yaml.safe_load((COMPOSE_DIR / "prometheus/prometheus.yml").read_text())
+    [group] = prometheus["alerting"]["alertmanagers"]
+    told = yaml.safe_load((COMPOSE_DIR / "alertmanager/alertmanager.yml").read_text())
+    receivers = {receiver["name"] for receiver in told["receivers"]}
+
+    assert group["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert "alertmanager" in compose["services"]
+    assert {rule["labels"]["severity"] for rule in alert_rules()} <= receivers
+    assert {told["route"]["receiver"], *(route["receiver"] for route in told["route"]["routes"])} == receivers
 
 
 def test_the_broker_serves_the_metrics_that_prometheus_asks_for() -> None:

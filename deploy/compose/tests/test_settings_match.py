@@ -3,11 +3,9 @@
 import importlib
 import os
 import re
-import subprocess
 import types
 import typing
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +37,7 @@ FIXED = {
     "ATELIER_DEV_ISSUER_KEY_FILE": "where a secret is mounted",
     "ATELIER_SIGNING_KEYS_FILE": "where a secret is mounted",
     "ATELIER_PROVENANCE_FILE": "where a folder is mounted",
+    "ATELIER_LOG_CHECKPOINT_FILE": "where a volume is mounted",
 }
 """Names that ``.env`` cannot give, and why."""
 OTHERS = {("render", "ATELIER_S3_UPLOAD_ACCESS_KEY"), ("render", "ATELIER_S3_UPLOAD_SECRET_KEY")}
@@ -158,16 +157,6 @@ def interpolate(value: str, variables: Mapping[str, str]) -> str:
     while match := INNERMOST.search(value):
         value = value[: match.start()] + variables.get(match[1], match[2] or "") + value[match.end() :]
     return value
-
-
-@pytest.fixture(scope="module")
-def variables(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What make-env.sh writes."""
-    where = tmp_path_factory.mktemp("env")
-    script = root / "deploy/compose/make-env.sh"
-    subprocess.run([script, where / ".env", where / "secrets"], check=True, capture_output=True)
-    lines = [line for line in (where / ".env").read_text().splitlines() if not line.startswith("#")]
-    return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
 
 def settings_with(

@@ -36,3 +36,12 @@ def test_the_image_runs_as_an_unprivileged_user_and_says_whether_it_is_alive() -
     assert "\nUSER 10001:10001\n" in final
     assert "/health/live" in final
     assert "pip" not in final
+
+
+def test_an_extra_reaches_both_steps_that_install_and_is_declared_by_the_service() -> None:
+    extras = tomllib.loads((ROOT / "services/render/pyproject.toml").read_text())["project"]["optional-dependencies"]
+    steps = [line for line in DOCKERFILE.splitlines() if "uv sync" in line]
+
+    assert len(steps) == 2
+    assert all(line.endswith('${EXTRA:+--extra "${EXTRA}"}') for line in steps)
+    assert "diffusers" in extras

@@ -6,10 +6,11 @@ import pytest
 from yarl import URL
 
 from atelier_local.errors import MissingPart, StackError
-from atelier_local.launcher import rabbitmq_node, trace_viewer
+from atelier_local.launcher import trace_viewer
 from atelier_local.launcher.assembly import assemble
 from atelier_local.launcher.environment import Plan
 from atelier_local.launcher.profile import Profile, open_profile
+from atelier_local.server_versions import releases
 from atelier_messaging.addresses import addresses_of
 
 
@@ -21,14 +22,14 @@ def mine(tmp_path: Path) -> Profile:
 def test_a_missing_broker_is_named_with_the_command_that_installs_it(
     mine: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rabbitmq_node, "SCRIPTS", "/nowhere/rabbitmq-server")
+    monkeypatch.setattr(releases, "RABBITMQ_SCRIPTS", "nowhere/rabbitmq-server")
 
     with pytest.raises(MissingPart, match=r"RabbitMQ is not installed.*apt-get install .* rabbitmq-server"):
         assemble(mine, Plan(only=("rabbitmq",)))
 
 
 def test_a_broker_given_from_outside_need_not_be_installed(mine: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rabbitmq_node, "SCRIPTS", "/nowhere/rabbitmq-server")
+    monkeypatch.setattr(releases, "RABBITMQ_SCRIPTS", "nowhere/rabbitmq-server")
 
     drawn = assemble(mine, Plan(only=("rabbitmq",), given={"ATELIER_AMQP_URL": "amqp://elsewhere/"}))
 

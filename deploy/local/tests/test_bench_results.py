@@ -71,5 +71,18 @@ def test_page_data_and_picture_hold_every_contender(tmp_path: Path) -> None:
     assert json.loads((tmp_path / page.DATA).read_text())["counted"][0]["statements"] == 107
 
 
+def test_what_is_written_by_hand_stays_when_the_figures_change(tmp_path: Path) -> None:
+    first, second = (Results(["2 processors"], [_sample("a", 0, rate)], {}) for rate in (123, 456))
+    page.write(first, tmp_path)
+    written = tmp_path / page.PAGE
+    written.write_text(written.read_text().replace("# Performance", "# Speed") + "\n## What did not pay\n")
+
+    page.write(second, tmp_path)
+
+    text = written.read_text()
+    assert "**456**" in text and "**123**" not in text
+    assert text.startswith("# Speed\n") and text.endswith("\n## What did not pay\n")
+
+
 def _sample(name: str, number: int, rate: float, *, level: int = 8, cpu: float = 0.0) -> Sample:
     return Sample(name, level, number, rate, cpu_ms={"billing": cpu} if cpu else {})

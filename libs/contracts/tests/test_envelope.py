@@ -1,7 +1,7 @@
 """The envelope: what is wrapped is what is read back, and what cannot be read says why without repeating it."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atelier_contracts import CaptureCredit, CreditRefunded, Envelope, Message, Undecodable, unwrap, wrap
-from atelier_contracts.message import REGISTRY
+from atelier_contracts.message import REGISTRY, time_of
 
 from .examples import models
 
@@ -56,6 +56,23 @@ def test_a_message_outside_any_trace_carries_no_traceparent() -> None:
 
     assert "traceparent" not in envelope.headers
     assert unwrap(envelope.body.encode(), envelope.headers).traceparent is None
+
+
+def test_a_body_leaves_out_what_has_its_default_value() -> None:
+    generation = uuid4()
+
+    envelope = wrap(CaptureCredit(generation_id=generation, delivered=1), source="atelier/test")
+
+    assert json.loads(envelope.body) == {"generation_id": str(generation), "delivered": 1}
+
+
+def test_an_id_says_when_it_was_made() -> None:
+    envelope = wrap(CreditRefunded(generation_id=uuid4(), refunded=0), source="atelier/test")
+
+    assert time_of(envelope.id) == envelope.time
+    assert abs(datetime.now(UTC) - envelope.time) < timedelta(minutes=1)
+    with pytest.raises(ValueError, match="not time-ordered"):
+        time_of(uuid4())
 
 
 def test_ids_are_ordered_by_the_time_of_wrapping() -> None:

@@ -49,7 +49,7 @@ def test_a_new_field_that_is_required_breaks() -> None:
 
 
 def test_a_changed_type_breaks() -> None:
-    new = _schema_with("properties", {**OLD["properties"], "credits": {"type": "string"}})
+    new = _schema_with("properties", {**OLD["properties"], "credits": {"type": "string", "default": 0}})
 
     assert find_breaking_changes(OLD, new) == ["field credits changed its type"]
 
@@ -79,10 +79,19 @@ def test_an_added_optional_field_is_safe() -> None:
     assert find_breaking_changes(OLD, new) == []
 
 
-def test_other_words_and_another_default_are_safe() -> None:
-    credits = {"type": "integer", "description": "How many are held.", "title": "Credits", "default": 1}
+def test_other_words_are_safe() -> None:
+    credits = {"type": "integer", "description": "How many are held.", "title": "Credits", "default": 0}
 
     assert find_breaking_changes(OLD, _schema_with("properties", {**OLD["properties"], "credits": credits})) == []
+
+
+@pytest.mark.parametrize("default", [{"default": 1}, {}])
+def test_another_default_breaks_a_reader_for_messages_leave_out_what_has_it(default: dict[str, int]) -> None:
+    credits = {"type": "integer", "description": "Credits held."} | default
+
+    new = _schema_with("properties", {**OLD["properties"], "credits": credits})
+
+    assert find_breaking_changes(OLD, new) == ["field credits changed its default"]
 
 
 def test_the_check_names_a_removed_message_a_new_one_and_a_broken_one(

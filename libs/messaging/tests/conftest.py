@@ -17,6 +17,7 @@ from atelier_messaging.consumer import Handler
 from atelier_messaging.database import Pool
 from atelier_messaging.link import Link, open_link
 from atelier_messaging.replies import ReplyHandler
+from atelier_messaging.testing import becomes
 
 from .server import Server, create_tables
 
@@ -117,6 +118,11 @@ async def database_link(database_url: str) -> AsyncIterator[Link]:
         yield link
 
 
+async def _connections_left() -> list[str]:
+    """Tasks of connections that should be closed: each would reconnect forever."""
+    return [name for name in (task.get_name() for task in asyncio.all_tasks()) if name.startswith("test ")]
+
+
 Replies = tuple[str, ReplyHandler]
 
 
@@ -170,3 +176,4 @@ async def begin(
     for made in started:
         await made.stop()
     assert fallen == []
+    await becomes([], _connections_left)

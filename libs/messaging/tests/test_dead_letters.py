@@ -4,7 +4,7 @@ import pytest
 
 from atelier_contracts.bundle import BUNDLE_TYPE, bundle
 from atelier_messaging import Poison, topology
-from atelier_messaging.dead_letters import DeadLetter, list_dead, redrive
+from atelier_messaging.dead_letters import DeadLetter, discard, list_dead, redrive
 from atelier_messaging.link import Link
 from atelier_messaging.testing import becomes
 
@@ -62,6 +62,40 @@ async def test_a_redriven_dead_letter_is_handled_once_when_its_cause_is_gone(
 
     await becomes([envelope.id for envelope in poison], server.effects)
     assert await server.dead() == 0
+
+
+async def test_a_dead_letter_says_what_it_held_and_when_it_was_sent_and_put_aside(
+    server: Server, begin: Begin, amqp_link: Link
+) -> None:
+    poison = request()
+    await begin(Recorder(failing={poison.id: Poison("no")}))
+    await server.send(poison)
+    await becomes(1, server.dead)
+
+    (letter,) = await list_dead(amqp_link.url, server.queue)
+
+    assert letter.body == poison.body
+    assert letter.sent_at is not None and letter.dead_at is not None
+    assert letter.sent_at.timestamp() - 1 <= letter.dead_at.timestamp()
+
+
+async def test_those_that_are_named_are_redriven_or_discarded_and_the_others_stay(
+    server: Server, begin: Begin, amqp_link: Link
+) -> None:
+    poison = [request() for _ in range(4)]
+    handler = Recorder(failing={envelope.id: Poison("no") for envelope in poison})
+    await begin(handler)
+    await server.send(*poison)
+    await becomes(4, server.dead)
+    frames = [letter.frame for letter in await list_dead(amqp_link.url, server.queue)]
+    handler.failing.clear()
+
+    assert await redrive(amqp_link.url, server.queue, frames=frames[1:2]) == 1
+    assert await discard(amqp_link.url, server.queue, [frames[2], "0" * 24]) == 1
+
+    await becomes([poison[1].id], server.effects)
+    left = [letter.message_id for letter in await list_dead(amqp_link.url, server.queue)]
+    assert sorted(left) == sorted(str(poison[number].id) for number in (0, 3))
 
 
 async def test_redriving_what_dies_again_ends(server: Server, begin: Begin, amqp_link: Link) -> None:

@@ -1,5 +1,6 @@
 """A batch waits for company only when the last one was large: few messages gain less than the wait costs them."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from atelier_contracts.bundle import BUNDLE_TYPE, COUNT_HEADER, count_messages
-from atelier_messaging.bus import LINGER_FROM, _Prefetched
+from atelier_messaging.bus import LINGER_FROM, LINGER_S, _Prefetched
 
 
 @dataclass
@@ -21,11 +22,15 @@ class Frame:
 async def waits_after(monkeypatch: pytest.MonkeyPatch, first: Sequence[Frame]) -> bool:
     """Whether the batch after one of these frames waits for more."""
     pauses: list[float] = []
+    sleep = asyncio.sleep
 
     async def pause(seconds: float) -> None:
-        pauses.append(seconds)
+        if seconds == LINGER_S:
+            pauses.append(seconds)
+        else:
+            await sleep(seconds)  # of a server that other tests run in this event loop
 
-    monkeypatch.setattr("atelier_messaging.bus.asyncio.sleep", pause)
+    monkeypatch.setattr(asyncio, "sleep", pause)
     arrivals: Any = _Prefetched(batch_max=100)
     for raw in first:
         arrivals.add(raw)

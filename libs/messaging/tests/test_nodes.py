@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
@@ -71,6 +72,22 @@ async def test_a_node_that_freezes_is_left_for_the_next_address(
     await becomes({envelope.id for envelope in sent}, lambda: _effects_of(server, sent))
 
 
+async def test_a_node_is_not_left_for_the_silence_of_a_process_that_did_not_run(watchful: None) -> None:
+    watched, clock = BrokerConnection(["amqp://127.0.0.1:1/"], "test"), asyncio.get_running_loop().time
+    answer = asyncio.create_task(asyncio.Event().wait())
+    listening = asyncio.create_task(watched._listen(answer, clock()))
+    await asyncio.sleep(0)
+
+    time.sleep(2 * connection.SILENCE_S_MAX)  # noqa: ASYNC251 - as a machine that is paused
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert not listening.done()
+    watched._line.received_at = clock()
+    await listening
+    answer.cancel()
+
+
 async def test_a_node_that_confirms_nothing_is_left_though_it_may_be_alive(
     begin: Begin, amqp_link: Link, other_link: Link, first_address_first: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,6 +143,67 @@ async def test_a_consuming_connection_whose_reconnection_stands_still_is_started
     await becomes([sent.id], server.effects)
     await becomes(True, service.ready)
     assert "test consume: reconnecting failed for 2 s, starting over" in caplog.text
+
+
+async def test_a_first_connection_that_stands_still_is_started_over(
+    amqp_link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "STANDSTILL_S_MAX", 1.0)
+
+    first = await _open_past_a_lost_report(amqp_link, monkeypatch)
+
+    assert first.usable
+    await first.close()
+
+
+async def test_a_service_that_was_never_connected_gives_up(amqp_link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "OPEN_S_MAX", 1.0)
+
+    with pytest.raises(ConnectionError, match=r"no broker of ATELIER_AMQP_URL accepts us: "):
+        await _open_past_a_lost_report(amqp_link, monkeypatch)
+
+
+async def _open_past_a_lost_report(link: Link, monkeypatch: pytest.MonkeyPatch) -> BrokerConnection:
+    """Opens a connection whose first attempt fails without a report of it; then the broker answers."""
+    monkeypatch.setattr(connection, "CONNECT_S_MAX", 0.3)
+    first = BrokerConnection([link.url, link.url], "test")
+    link.freeze()
+    opening = asyncio.create_task(first.open())
+    await happens(link.held)
+    reports = LostReports(first)
+    monkeypatch.setattr(first, "_RobustConnection__restore_event", reports)
+    await happens(reports.lost)
+    link.thaw()
+    await opening
+    return first
+
+
+async def test_a_channel_that_waits_for_a_blocked_connection_does_not_keep_the_next_one_away(
+    amqp_link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen after a disk alarm: a channel that had been closed waited, under its lock, for the end of the alarm on a
+    connection that was lost meanwhile, and every new connection waited for that lock."""
+    monkeypatch.setattr(connection, "CONNECT_S_MAX", 1.0)
+    monkeypatch.setattr(connection, "RESTORE_S_MAX", 3.0)
+    opened = BrokerConnection([amqp_link.url], "test")
+    await opened.open()
+    channel = await opened.channel()
+    assert opened.transport is not None
+    monkeypatch.setattr(opened.transport.connection, "ready", asyncio.Event().wait)
+    channel._RobustChannel__restored.clear()  # type: ignore[attr-defined]
+    restoring = asyncio.create_task(channel.restore())
+    await asyncio.sleep(0.1)
+
+    await amqp_link.cut()
+
+    await becomes(False, lambda: _is_usable(opened))
+    await becomes(True, lambda: _is_usable(opened))
+    await asyncio.gather(restoring, return_exceptions=True)
+    await opened.close()
+
+
+async def _is_usable(opened: BrokerConnection) -> bool:
+    return opened.usable
 
 
 async def test_an_address_that_does_not_answer_is_passed_over_at_the_start(

@@ -61,6 +61,16 @@ async def test_backends_that_are_terminated_within_a_batch_cost_nothing_but_time
     assert await server.dead() == 0
 
 
+async def test_a_database_that_accepts_and_says_nothing_is_given_up(
+    database_link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CONNECT_S_MAX", 0.5)
+    database_link.freeze()
+
+    with pytest.raises(TimeoutError):
+        await database.connect(database_link.url)
+
+
 async def test_a_database_that_is_gone_for_a_while_keeps_the_batch(
     server: Server, begin: Begin, pool_by_link: Pool, database_link: Link
 ) -> None:

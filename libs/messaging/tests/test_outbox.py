@@ -19,6 +19,7 @@ from .server import Recorder, Server, request, to_outgoing
 
 pytestmark = pytest.mark.stack
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 AGED = "UPDATE outbox SET created_at = now() - interval '1 hour'"
 
 
@@ -57,6 +58,23 @@ async def test_a_crash_between_commit_and_publish_is_made_good_by_the_sweeper(se
 
     await becomes([left.id], server.effects)
     await becomes([], server.outbox)
+
+
+async def test_a_swept_message_is_the_one_that_was_written(server: Server, begin: Begin, without_sweeper: None) -> None:
+    """A row holds only what its other columns do not say; one of an earlier version holds all headers."""
+    usual = wrap(request().message, source="atelier/gateway", traceparent=TRACEPARENT)
+    foreign, earlier = request(), wrap(request().message, source="atelier/elsewhere", traceparent=TRACEPARENT)
+    await _leave_behind(server, usual, foreign, earlier)
+    stored = {row["id"]: row["headers"] for row in await server.pool.fetch("SELECT id, headers FROM outbox")}
+    await server.pool.execute(
+        "UPDATE outbox SET headers = $2, traceparent = NULL WHERE id = $1", earlier.id, earlier.headers
+    )
+
+    assert await (await begin()).outbox.sweep() == 3
+
+    assert stored[usual.id] is None
+    swept = {envelope.id: envelope for envelope in map(_read, await server.take(3))}
+    assert swept == {envelope.id: envelope for envelope in (usual, foreign, earlier)}
 
 
 async def test_the_sweeper_leaves_young_rows_to_those_who_wrote_them(

@@ -18,7 +18,7 @@ from atelier_contracts.message import REGISTRY
 from atelier_contracts.routes import BILLING_COMMANDS, EXCHANGE, ROUTES, SERVICES, owner_of, reply_key, senders_of
 from atelier_messaging import BrokerSettings, Bus, Poison, Transient, database, topology
 from atelier_messaging.database import Pool
-from atelier_messaging.dead_letters import list_dead, redrive
+from atelier_messaging.dead_letters import discard, list_dead, redrive
 from atelier_messaging.senders import OPERATOR, SENDER_HEADER
 from atelier_messaging.testing import becomes
 
@@ -122,7 +122,7 @@ async def test_no_service_taps_the_bus_or_opens_anothers_queue(users: Mapping[st
         *(
             lambda channel, queue=queue: _get(channel, queue)
             for queue in [*ROUTES, *map(topology.dead_queue, ROUTES)]
-            if owner_of(queue) != service or queue.endswith(".dead")
+            if owner_of(queue) != service
         ),
     ]
     if service == "gateway":
@@ -199,6 +199,30 @@ async def test_a_forgery_that_is_sent_again_is_refused_again_unless_the_operator
 
     await redrive(urls[OPERATOR], BILLING_COMMANDS, vouch=True)
     await becomes([forged.id], lambda: _effects(pool))
+
+
+async def test_a_service_redrives_and_discards_its_own_dead_letters_and_reads_no_others(
+    users: Mapping[str, As], billing: Recorder, urls: Urls, pool: Pool
+) -> None:
+    mended, forged, hopeless = refund(), refund(), refund()
+    billing.failing = {mended.id: Poison("never"), hopeless.id: Poison("never")}
+    for poison in (mended, hopeless):
+        await users["session"].publish(poison, "billing.refund_credit.v1")
+    await users["render"].publish(forged, BILLING_COMMANDS, topology.retry_exchange(0))
+    refusal = "the broker user 'render' may not send billing.refund_credit.v1"
+    told = {str(mended.id): "Poison: never", str(hopeless.id): "Poison: never", str(forged.id): refusal}
+    await becomes(told, lambda: _reasons(urls))
+    frames = {letter.message_id: letter.frame for letter in await list_dead(urls["billing"], BILLING_COMMANDS)}
+    billing.failing.clear()
+
+    again = [frames[str(mended.id)], frames[str(forged.id)]]
+    assert await redrive(urls["billing"], BILLING_COMMANDS, frames=again, role="billing") == 2
+    assert await discard(urls["billing"], BILLING_COMMANDS, [frames[str(hopeless.id)]]) == 1
+
+    await becomes([mended.id], lambda: _effects(pool))
+    await becomes({str(forged.id): refusal}, lambda: _reasons(urls))
+    with pytest.raises((ChannelAccessRefused, AMQPError)):
+        await list_dead(urls["render"], BILLING_COMMANDS)
 
 
 async def test_a_forged_reply_is_not_heard(users: Mapping[str, As], urls: Urls, pool: Pool) -> None:

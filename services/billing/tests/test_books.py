@@ -10,9 +10,20 @@ import pytest
 
 from atelier_billing import full_proof, handlers, store
 from atelier_billing.verification import verify
-from atelier_contracts import CaptureCredit, GrantCredit, Message, Owner, RefundCredit, ReserveCredit, Work, wrap
+from atelier_contracts import (
+    CaptureCredit,
+    GrantCredit,
+    GrantExpired,
+    Message,
+    Owner,
+    RefundCredit,
+    ReserveCredit,
+    Work,
+    wrap,
+)
 from atelier_messaging import Delivery, UnitOfWork, is_outage
 from atelier_messaging.database import Pool
+from atelier_messaging.writes import WriteConflict
 
 pytestmark = pytest.mark.stack
 
@@ -41,6 +52,13 @@ async def balance(unit: UnitOfWork, owner: Owner) -> tuple[int, int, int]:
     row = await unit.pool.fetchrow("SELECT available, held, captured FROM accounts WHERE owner_id = $1", owner.id)
     assert row is not None
     return row["available"], row["held"], row["captured"]
+
+
+async def expiries_of(unit: UnitOfWork, owner: Owner) -> list[GrantExpired]:
+    """What is announced of the owner's grants; it waits in the outbox, for there is no broker."""
+    rows = await unit.pool.fetch("SELECT body FROM outbox WHERE name = $1", GrantExpired.name)
+    expiries = [GrantExpired.model_validate_json(row["body"]) for row in rows]
+    return [expiry for expiry in expiries if expiry.owner == owner]
 
 
 def reserve(owner: Owner, generation: UUID, n: int = 1) -> ReserveCredit:
@@ -112,6 +130,24 @@ async def test_one_reservation_said_twice_under_two_ids_to_two_processes_holds_o
     await asyncio.gather(*(handle(unit, [reserve(owner, generation)]) for generation in twice))
 
     assert await balance(unit, owner) == (20, 20, 0)
+
+
+async def test_a_tombstone_that_another_process_writes_meanwhile_has_the_reservation_start_over(
+    unit: UnitOfWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, generation = await owner_with(unit, 5), uuid4()
+
+    async def refund_meanwhile(*_: object) -> None:
+        monkeypatch.undo()
+        await handle(unit, [RefundCredit(generation_id=generation)])
+
+    monkeypatch.setattr(store, "confirm_declines", refund_meanwhile)
+    delivery = Delivery(wrap(reserve(owner, generation), source="test"))
+    with pytest.raises(WriteConflict):
+        async with unit.once("billing.commands", [delivery], dispatch=False) as tx:
+            await handlers.handle_commands(tx)
+
+    assert await balance(unit, owner) == (5, 0, 0)
 
 
 async def test_batches_of_many_owners_never_deadlock(unit: UnitOfWork) -> None:
@@ -196,6 +232,8 @@ async def test_expired_credits_leave_by_the_sweep(unit: UnitOfWork, owner_pool: 
     expired = await unit.pool.fetchval("SELECT expired FROM accounts WHERE owner_id = $1", owner.id)
     assert (await balance(unit, owner))[0] == 0
     assert expired == 5
+    [announced] = await expiries_of(unit, owner)
+    assert (announced.credits, announced.available) == (5, 0)
 
 
 @pytest.mark.parametrize("forgery", ["UPDATE postings SET credits = credits + 1", "DELETE FROM postings"])

@@ -217,7 +217,8 @@ class BooksMachine(RuleBasedStateMachine):
                         await handlers.handle_commands(tx)
                     if crash:
                         raise _Crash
-                return [comparable(envelope.message) for envelope in tx.emitted]
+                # One answer to each command; what is announced beside comes after them.
+                return [comparable(envelope.message) for envelope in tx.emitted[: len(tx.fresh)]]
             except Poison:
                 if crash:
                     raise

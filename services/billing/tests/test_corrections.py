@@ -238,3 +238,16 @@ async def test_credits_of_a_batch_that_did_not_commit_are_not_counted(ledger: Le
         counted[0] + 7,
         counted[1] + 2,
     ]
+
+
+@pytest.mark.parametrize("credits", [None, 2])
+async def test_a_repeated_correction_says_what_was_ordered_and_what_it_moved(
+    ledger: Ledger, store: Owner, credits: int | None
+) -> None:
+    command = TakeBackCredit(correction_id=uuid4(), owner=store, credits=credits, reason="granted twice")
+
+    await correct(ledger, command)
+    (again,) = await correct(ledger, command.model_copy(update={"credits": 5}))
+
+    assert isinstance(again, BooksCorrected)
+    assert (again.ordered, again.credits) == (credits or 0, credits or 100)

@@ -13,6 +13,7 @@ from atelier_billing.internal_api import ENTRIES_MAX, internal_router
 from atelier_contracts import CaptureCredit, GrantCredit, Message, Owner, ReserveCredit, wrap
 from atelier_contracts import Work as Wanted
 from atelier_messaging import Delivery, UnitOfWork
+from atelier_telemetry.operations import is_nothing_there
 
 pytestmark = pytest.mark.stack
 
@@ -72,3 +73,13 @@ async def test_an_account_is_shown_only_under_its_own_kind(unit: UnitOfWork, int
     assert (await internal.get(f"/internal/accounts/user/{owner.id}/entries?limit=2")).json() == {"entries": []}
     for limit in (0, ENTRIES_MAX + 1):
         assert (await internal.get(f"/internal/accounts/store/{owner.id}/entries?limit={limit}")).status_code == 422
+
+
+async def test_that_there_is_no_hold_is_said_by_billing_itself_and_not_only_by_the_status(
+    internal: httpx.AsyncClient,
+) -> None:
+    absent = await internal.get(f"/internal/holds/{uuid4()}")
+    elsewhere = await internal.get(f"/internal/hold/{uuid4()}")
+
+    assert (absent.status_code, is_nothing_there(absent.headers)) == (404, True)
+    assert (elsewhere.status_code, is_nothing_there(elsewhere.headers)) == (404, False)

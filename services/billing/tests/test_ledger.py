@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from atelier_billing import ledger
-from atelier_billing.ledger import Account, Books, HoldState, PostingKind
+from atelier_billing.books import Account, Books, HoldState, PostingKind
 from atelier_contracts import (
     CaptureCredit,
     CreditCaptured,
@@ -15,16 +15,19 @@ from atelier_contracts import (
     CreditGranted,
     CreditRefunded,
     GrantCredit,
+    GrantExpired,
     Owner,
     RefundCredit,
     ReserveCredit,
     Work,
 )
+from atelier_contracts.value_objects import id_of_test_account
 from atelier_messaging import Poison
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = Owner(kind="store", id=UUID(int=1))
 GENERATION = UUID(int=100)
+TEST_OWNER = Owner(kind="store", id=id_of_test_account(UUID("01a1fd11-0000-7000-8000-000000000001")))
 
 
 def books(*grants: tuple[int, timedelta | None]) -> Books:
@@ -52,7 +55,7 @@ def test_a_reservation_moves_credits_from_available_to_held() -> None:
 
     event = ledger.apply(made, reserve(n=3))
 
-    assert event == CreditDeducted(generation_id=GENERATION, owner=OWNER, credits=3, price_book="v2")
+    assert event == CreditDeducted(generation_id=GENERATION, owner=OWNER, credits=3, price_book="v3")
     assert (balance(made, Account.AVAILABLE), balance(made, Account.HELD)) == (7, 3)
 
 
@@ -181,6 +184,16 @@ def test_credits_of_a_grant_that_expired_while_held_return_to_it_and_then_expire
     assert made.holds[GENERATION].state is HoldState.REFUNDED
 
 
+def test_what_expires_is_announced_once_with_what_is_left() -> None:
+    made = books((5, timedelta(hours=1)), (7, None))
+    made.now = NOW + timedelta(hours=2)
+
+    ledger.expire_due(made, made.wallets[OWNER.id])
+    ledger.expire_due(made, made.wallets[OWNER.id])
+
+    assert made.expiries == [GrantExpired(grant_id=UUID(int=1), owner=OWNER, credits=5, available=7)]
+
+
 def test_the_same_grant_id_grants_once() -> None:
     made = books((10, None))
     again = GrantCredit(grant_id=UUID(int=1), owner=OWNER, credits=10, reason="test")
@@ -224,3 +237,36 @@ def test_a_hold_whose_lots_do_not_sum_to_its_credits_is_not_settled() -> None:
 
     with pytest.raises(AssertionError, match=r"hold .* is not settled in full"):
         ledger.apply(made, RefundCredit(generation_id=GENERATION))
+
+
+def test_a_test_account_is_filled_up_when_it_has_too_few_and_no_other_is() -> None:
+    made = Books(now=NOW)
+    generations = [UUID(int=200), UUID(int=201)]
+
+    first = ledger.apply(made, _of_test_account(reserve(n=3, generation=generations[0])))
+    wallet = made.wallets[TEST_OWNER.id]
+    left = wallet.balances[Account.AVAILABLE]
+    wallet.balances[Account.AVAILABLE] -= left - 2
+    wallet.balances[Account.CAPTURED] += left - 2
+    wallet.grants[generations[0]].remaining = 2
+    second = ledger.apply(made, _of_test_account(reserve(n=3, generation=generations[1])))
+    live = ledger.apply(made, reserve())
+
+    assert isinstance(first, CreditDeducted) and isinstance(second, CreditDeducted)
+    assert [refill.credits for refill in made.refills] == [ledger.TEST_CREDITS, ledger.TEST_CREDITS - 2]
+    assert wallet.balances[Account.AVAILABLE] == ledger.TEST_CREDITS - 3
+    assert {refill.owner for refill in made.refills} == {TEST_OWNER}
+    assert isinstance(live, CreditDeclined), "credits of a test account are never a live owner's"
+
+
+def test_a_repeated_reservation_of_a_test_account_fills_nothing_up() -> None:
+    made = Books(now=NOW)
+    command = _of_test_account(reserve(n=3))
+
+    once, again = ledger.apply(made, command), ledger.apply(made, command)
+
+    assert once == again and len(made.refills) == 1
+
+
+def _of_test_account(command: ReserveCredit) -> ReserveCredit:
+    return command.model_copy(update={"owner": TEST_OWNER})

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from atelier_billing import ledger
-from atelier_billing.ledger import Account, Books, HoldState
+from atelier_billing.books import Account, Books, HoldState
 from atelier_contracts import CaptureCredit, CreditDeclined, GrantCredit, Owner, RefundCredit, ReserveCredit, Work
 from atelier_messaging import Poison
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from atelier_billing.proof.checkpoint_stores import CheckpointFile
 from atelier_billing.proof.checkpoints import BadCheckpoint
 from atelier_billing.proof.sequencer import LogSequencer
 from atelier_telemetry import metrics
@@ -73,4 +74,20 @@ async def test_reading_an_unreadable_checkpoint_outside_says_why(
     await damage(log)
 
     with pytest.raises(BadCheckpoint, match="it cannot be read"):
-        log.sequencer.read_outside()
+        await log.sequencer.read_outside()
+
+
+async def test_a_restored_log_under_another_name_signs_its_size_again_and_contradicts_nothing(log: Log) -> None:
+    await log.add_generations(3)
+    old, size = log.file.read_text(), await log.unit.pool.fetchval("SELECT max(size) FROM log_checkpoints")
+    log.file.unlink()
+    renamed = LogSequencer(log.unit.pool, log.issuer, log.keys, f"{ORIGIN}/2", stores=[CheckpointFile(log.file)])
+
+    await renamed.run_once()
+    first = log.file.read_text()
+    await renamed.run_once()
+
+    assert (old.split("\n")[0], first.split("\n")[:2]) == (ORIGIN, [f"{ORIGIN}/2", str(size)])
+    assert log.file.read_text() == first
+    assert [checkpoint.size for checkpoint in await renamed.open_outside()] == [size]
+    assert metrics.LOG_CONTRADICTED._value.get() == 0

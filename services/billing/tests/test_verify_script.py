@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from atelier_billing.ledger import HoldState
+from atelier_billing.books import HoldState
 from atelier_billing.proof.receipts import Ending, LedgerPosting, SettledHold, receipt_of
 from atelier_billing.proof.signing_keys import SigningKeys, encode
 from atelier_contracts import Owner

@@ -24,7 +24,8 @@ from .support.real_services import real_services, self_hosted
 from .support.world import MemoryStore, Studio, World, new_request, worker_of
 
 TABLES = (
-    "durations, submissions, attempts, artefacts, results, removals, doomed_objects, tenant_queues, inbox, outbox, jobs"
+    "breaker_overrides, durations, submissions, attempts, artefacts, results, removals, doomed_objects, tenant_queues, "
+    "inbox, outbox, jobs"
 )
 
 

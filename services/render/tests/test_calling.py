@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from uuid_utils.compat import uuid7
 
+from atelier_contracts import Owner, RequestRender
+from atelier_contracts.value_objects import id_of_test_account
+from atelier_render.execution.worker import Worker
 from atelier_render.providers.protocol import (
     Failed,
     Partial,
@@ -62,6 +66,29 @@ async def test_the_next_one_stands_in_once_it_is_known_that_nothing_was_made(
     assert (row["state"], row["provider"], len(one.keys), len(two.keys)) == ("done", "two", tries, 1)
     assert metrics.FAILOVERS.labels("one", "two")._value.get() == handed_over + 1
     assert [line[3] for line in await fetch_submissions(world, request)][-1] == "succeeded"
+
+
+@pytest.mark.parametrize("outcome", [Transient("503"), BUSY, Failed("provider_failed", "broken"), BROKEN])
+async def test_without_a_retry_it_is_submitted_once_to_one_provider(
+    world: Any, ask: Ask, outcome: ProviderOutcome
+) -> None:
+    one, two = Scripted("one", (outcome, OK)), Scripted("two", (OK,))
+
+    row = await run_to_end(world, ask(**PICTURE, retry=False), one, two)
+
+    assert (row["state"], len(one.keys), len(two.keys)) == ("failed", 1, 0)
+
+
+async def test_providers_are_asked_in_the_order_of_the_request_and_never_those_that_it_excludes(
+    world: Any, ask: Ask
+) -> None:
+    one, two, three = Scripted("one", (OK,)), Scripted("two", (OK,)), Scripted("three", (BROKEN,))
+    wish = {"providers": ("three", "two"), "excluded_providers": ("one",)}
+
+    row = await run_to_end(world, ask(**PICTURE, **wish), one, two, three)
+
+    assert (row["state"], row["provider"]) == ("done", "two")
+    assert (len(one.keys), len(two.keys), len(three.keys)) == (0, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -175,3 +202,31 @@ async def test_a_provider_is_not_called_more_often_at_once_than_it_bears(world: 
 
     for request in requests:
         assert (await world.until(request.generation_id, "done"))["delivered"] == 1
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+async def test_what_a_test_account_asks_for_reaches_no_provider(world: Any, ask: Ask, *, is_named: bool) -> None:
+    one = Scripted("one", (OK,))
+    request = _of_test_account(ask(**PICTURE, provider="one" if is_named else None))
+
+    row = await run_to_end(world, request, one)
+
+    assert (row["state"], row["provider"], one.keys) == ("done", "simulator", [])
+
+
+async def test_a_test_accounts_request_is_refused_by_whatever_provider_it_is_given_to(
+    world: Any, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should a mistake of ours choose one: the call itself is refused."""
+    one = Scripted("one", (OK,))
+    monkeypatch.setattr(Worker, "_eligible_providers", lambda *_: (one,))
+
+    row = await run_to_end(world, request := _of_test_account(ask(**PICTURE)), one)
+
+    assert (row["state"], row["code"], one.keys) == ("failed", "provider_unavailable", [])
+    assert await fetch_submissions(world, request) == []
+
+
+def _of_test_account(request: RequestRender) -> RequestRender:
+    owner = Owner(kind="store", id=id_of_test_account(uuid7()))
+    return request.model_copy(update={"owner": owner})

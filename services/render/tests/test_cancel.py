@@ -51,7 +51,7 @@ async def test_request_and_cancel_in_one_batch_end_cancelled(
 
 
 async def test_a_running_job_is_stopped_and_answered_by_its_worker(world: Any, ask: Ask, cancel: Cancel) -> None:
-    process, request = world.process(lease_s=600), ask(simulate=SLOW)
+    process, request = world.process(), ask(simulate=SLOW)
     process.start()
     await process.handle(request)
     await world.until(request.generation_id, "running")
@@ -67,7 +67,7 @@ async def test_a_running_job_is_stopped_and_answered_by_its_worker(world: Any, a
 async def test_a_cancel_reaches_the_worker_in_another_process_by_its_next_beat(
     world: Any, ask: Ask, cancel: Cancel
 ) -> None:
-    working, hearing, request = world.process(lease_s=1), world.process(), ask(simulate=SLOW)
+    working, hearing, request = world.process(lease_s=6), world.process(), ask(simulate=SLOW)
     working.start()
     await working.handle(request)
     await world.until(request.generation_id, "running")

@@ -143,6 +143,42 @@ async def test_results_go_when_their_time_has_come_and_everybody_is_told(world: 
     assert await removals(world, old.generation_id) == [("retention", 1)]
 
 
+async def test_results_go_when_their_request_has_them_deleted_and_two_minutes_before(world: Any, ask: Ask) -> None:
+    process = world.process()
+    process.start()
+    short, long = ask(simulate=Simulation(), keep_s=3_600), ask(simulate=Simulation())
+    await make_output(world, process, short)
+    kept = await make_output(world, process, long)
+    sql = "SELECT extract(epoch FROM keep_until - created_at)::int FROM results WHERE generation_id = $1"
+    assert await world.pool.fetchval(sql, short.generation_id) == 3_600 - 120
+    assert await world.pool.fetchval(sql, long.generation_id) is None
+    await process.collector.expire()
+    assert await removals(world, short.generation_id) == []
+    await world.pool.execute("UPDATE results SET keep_until = now() WHERE generation_id = $1", short.generation_id)
+
+    await process.collector.expire()
+    await process.collector.collect()
+
+    assert set(world.objects.objects) == kept
+    assert (await world.events(short.generation_id))[-1] == "artefacts_expired"
+    assert await removals(world, short.generation_id) == [("retention", 1)]
+
+
+async def test_what_was_delivered_and_is_not_to_be_stored_goes_and_everybody_is_told(world: Any, ask: Ask) -> None:
+    process = world.process()
+    process.start()
+    request, discarded = ask(simulate=Simulation(), keep_s=0), metrics.DISCARDED._value.get()
+    await make_output(world, process, request)
+
+    await process.handle(DiscardRender(generation_id=request.generation_id, cause="delivered"))
+    await process.collector.collect()
+
+    assert world.objects.objects == {}
+    assert (await world.events(request.generation_id))[-1] == "artefacts_expired"
+    assert await removals(world, request.generation_id) == [("delivered", 1)]
+    assert metrics.DISCARDED._value.get() == discarded
+
+
 async def test_old_jobs_are_forgotten_tombstones_too_and_their_outputs_stay(world: Any, ask: Ask) -> None:
     process = world.process()
     process.start()

@@ -2,13 +2,15 @@
 
 import logging
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from atelier_imaging.pool import ImageWorkers
 from atelier_render import model_watch
 from atelier_render import provider_factory as composition
+from atelier_render.providers.local.images import Local
+from atelier_render.providers.registry import HOSTED
 from atelier_render.settings import Settings
 from atelier_telemetry import metrics
 
@@ -18,7 +20,8 @@ BASE = {
     "render_database_url": "postgresql://nowhere",
     "storage": {"endpoint": "http://nowhere", "access_key": "a", "secret_key": "s", "bucket": "pictures"},
 }
-KEYS = {"openai": {"api_key": "sk-first-secret"}, "google": {"api_key": "second-secret"}}
+NAMES = [hosted.name for hosted in HOSTED]
+KEYS = {name: {"api_key": f"secret-of-{name}"} for name in NAMES}
 
 
 async def create_and_log(caplog: pytest.LogCaptureFixture, **more: Any) -> tuple[list[str], str]:
@@ -35,26 +38,41 @@ async def create_and_log(caplog: pytest.LogCaptureFixture, **more: Any) -> tuple
 
 
 async def test_without_keys_there_is_what_needs_none(caplog: pytest.LogCaptureFixture) -> None:
-    names, line = await create_and_log(caplog, openai={"api_key": ""}, google={"api_key": ""})
+    names, line = await create_and_log(caplog, **{name: {"api_key": ""} for name in NAMES})
 
     assert names == ["local", "narration"]
-    assert "openai (ATELIER_OPENAI_API_KEY is not set), google (ATELIER_GOOGLE_API_KEY is not set)" in line
+    assert ", ".join(f"{name} (ATELIER_{name.upper()}_API_KEY is not set)" for name in NAMES) in line
 
 
-async def test_with_keys_there_are_both_and_neither_key_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_with_keys_all_are_there_and_no_key_is_told(caplog: pytest.LogCaptureFixture) -> None:
     names, line = await create_and_log(
-        caplog, openai=KEYS["openai"], google=KEYS["google"] | {"base_url": "http://127.0.0.1:9/"}
+        caplog, **KEYS | {"google": KEYS["google"] | {"base_url": "http://127.0.0.1:9/"}}
     )
 
-    assert names == ["local", "narration", "openai", "google"]
-    assert "openai at https://api.openai.com/v1, google at http://127.0.0.1:9; not configured: none" in line
+    assert names == ["local", "narration", *NAMES]
+    assert "openai at https://api.openai.com/v1, google at http://127.0.0.1:9, " in line
+    assert "; not configured: none" in line
     assert not [own for own in KEYS.values() if own["api_key"] in line]
 
 
 async def test_in_production_what_is_built_in_stands_in_for_nobody(caplog: pytest.LogCaptureFixture) -> None:
     names, _ = await create_and_log(caplog, **KEYS, environment="production")
 
-    assert names == ["local", "narration", "openai", "google"]
+    assert names == ["local", "narration", *NAMES]
+
+
+async def test_what_providers_hold_is_let_go_of_at_the_end() -> None:
+    class Holding:
+        closed = False
+
+        async def close(self) -> None:
+            self.closed = True
+
+    holding: Any = Holding()
+
+    await composition.close_providers([holding, Local(cast(Any, None))])
+
+    assert holding.closed
 
 
 async def test_a_model_that_ends_within_thirty_days_is_counted_and_warned_of(caplog: pytest.LogCaptureFixture) -> None:

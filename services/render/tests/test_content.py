@@ -9,8 +9,10 @@ from uuid import uuid4
 import httpx2
 import pytest
 from pydantic import SecretStr
+from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner, RequestRender, Simulation
+from atelier_contracts.value_objects import id_of_test_account
 from atelier_contracts.word_filter import BannedWords
 from atelier_render.jobs import Job
 from atelier_render.moderation.http import UNSAID, HttpModerator
@@ -100,6 +102,21 @@ async def test_a_moderator_that_is_away_is_passed_over_where_that_is_the_policy(
     assert await reject_reason(ask, away, when_away="allow") is None
     assert await reject_reason(ask, away, next_one, when_away="allow") == ("refused", "no")
     assert len(away.heard) == 2
+
+
+async def test_of_a_test_account_no_moderator_elsewhere_reads_a_word(ask: Ask) -> None:
+    elsewhere, banned = Scripted(Forbidden("no")), BannedWordsModerator(BannedWords.from_list("gore", whole=True))
+    rules = ContentModeration([banned, elsewhere], when_away="refuse")
+    owner = Owner(kind="store", id=id_of_test_account(uuid7()))
+
+    refused = []
+    for prompt in ("a red bicycle", "a scene of gore"):
+        request = ask(prompt=prompt)
+        job = Job(request.generation_id, 1, owner, request.spec, "paced", None, 60.0)
+        refused.append(await rules.reject_reason(job, (), asyncio.get_running_loop().time() + 60))
+
+    assert refused[0] is None and refused[1] is not None
+    assert elsewhere.heard == []
 
 
 async def test_a_refused_job_meets_no_provider(studio: Any, ask: Ask) -> None:

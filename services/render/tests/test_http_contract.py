@@ -12,7 +12,8 @@ import pytest
 from fastapi import FastAPI
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from atelier_render.providers.worker_http.callbacks import CallbackWaiters, Listener, callbacks_router
+from atelier_render.providers.toolkit.callbacks import CallbackWaiters
+from atelier_render.providers.worker_http.callbacks import Listener, callbacks_router
 from atelier_render.providers.worker_http.configuration import WorkerConfiguration, Workers
 from atelier_render.providers.worker_http.contract import ANSWER, Job
 from atelier_render.providers.worker_http.openapi import document

@@ -10,9 +10,8 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from atelier_render.providers.protocol import Failed, Succeeded, Transient, Unknown
+from atelier_render.providers.protocol import LOST, Failed, Succeeded, Transient, Unknown
 from atelier_render.providers.worker_http.callbacks import callbacks_router
-from atelier_render.providers.worker_http.provider import LOST
 
 from .support.http_team import REFERENCE, Team, answer_with, at_work, job, lose_request, run_team
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from atelier_contracts import RequestRender, Simulation
+from atelier_contracts.value_objects import id_of_test_account
 from atelier_render.jobs import Completion, Failure, Job, Lane, lane_of
 
 Ask = Callable[..., RequestRender]
@@ -25,11 +26,26 @@ Ask = Callable[..., RequestRender]
     ],
 )
 def test_only_what_neither_waits_nor_draws_is_instant(ask: Ask, simulate: Simulation | None, lane: Lane) -> None:
-    assert lane_of(ask(simulate=simulate).spec, simulator=True) == lane
+    assert _lane(ask(simulate=simulate), simulator=True) == lane
 
 
 def test_without_the_simulator_nothing_is_instant(ask: Ask) -> None:
-    assert lane_of(ask(simulate=Simulation(picture=False)).spec, simulator=False) == "paced"
+    assert _lane(ask(simulate=Simulation(picture=False)), simulator=False) == "paced"
+
+
+def test_of_a_test_account_all_is_simulated_also_where_the_simulator_is_off(ask: Ask) -> None:
+    instant, paced = ask(simulate=Simulation(picture=False)), ask(simulate=None)
+
+    assert [_lane(_of_test_account(each), simulator=False) for each in (instant, paced)] == ["instant", "paced"]
+
+
+def _of_test_account(request: RequestRender) -> RequestRender:
+    owner = request.owner.model_copy(update={"id": id_of_test_account(request.owner.id)})
+    return request.model_copy(update={"owner": owner})
+
+
+def _lane(request: RequestRender, *, simulator: bool) -> Lane:
+    return lane_of(request.owner, request.spec, simulator=simulator)
 
 
 def test_each_attempt_has_a_provider_key_of_its_own(ask: Ask) -> None:

@@ -13,6 +13,8 @@ from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Completion, Job
 from atelier_storage.keys import artefact_key
 from atelier_telemetry import metrics
 
+from .support.calls import kill_and_expire_leases
+
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
 SLOW = Simulation(delay_ms=1_500)
@@ -25,7 +27,7 @@ async def test_a_job_whose_worker_dies_is_taken_over_and_finishes_once(world: An
     dying.start()
     await world.until(request.generation_id, "running")
 
-    await dying.kill()
+    await kill_and_expire_leases(world, dying)
     heir.start()
     row = await world.until(request.generation_id, "done")
 
@@ -36,8 +38,8 @@ async def test_a_job_whose_worker_dies_is_taken_over_and_finishes_once(world: An
 
 
 async def test_a_render_longer_than_its_lease_is_kept_by_heartbeats(world: Any, ask: Ask) -> None:
-    one, other = world.process(lease_s=0.6), world.process(lease_s=0.6)
-    request = ask(simulate=SLOW)
+    one, other = world.process(lease_s=4), world.process(lease_s=4)
+    request = ask(simulate=Simulation(delay_ms=5_000))
     await one.handle(request)
     one.start()
     other.start()
@@ -138,7 +140,7 @@ async def test_two_attempts_at_one_job_never_store_under_the_same_key(world: Any
 
 
 async def test_a_graceful_stop_gives_jobs_back_at_once_and_counts_no_attempt(world: Any, ask: Ask) -> None:
-    leaving, staying = world.process(lease_s=60), world.process()
+    leaving, staying = world.process(), world.process()
     requests = [ask(simulate=SLOW) for _ in range(3)]
     await leaving.handle(*requests)
     leaving.start()

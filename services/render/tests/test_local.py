@@ -108,6 +108,21 @@ async def test_n_pictures_are_n_different_ones_and_progress_is_told(local: Local
     assert told == [33, 66, 100]
 
 
+async def test_each_quality_of_a_picture_is_another_picture(local: Local) -> None:
+    qualities = ("low", "hd", "xhigh", "max")
+    made = [await local.submit(job("image", size="1024x1024", quality=quality)) for quality in qualities]
+
+    assert len({checksums(outcome)[0] for outcome in made}) == len(qualities)
+
+
+async def test_a_request_with_more_pictures_than_are_taken_is_not_offered() -> None:
+    inputs = tuple({"role": "image", "key": str(number)} for number in range(17))
+
+    assert Local.capabilities.objection(RenderSpec(**SPECS["edit"], inputs=inputs[:16])) is None
+    objection = Local.capabilities.objection(RenderSpec(**SPECS["edit"], inputs=inputs))
+    assert objection == "it takes at most 16 pictures for image"
+
+
 @pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
 async def test_every_format_offered_is_written(image_format: str, local: Local) -> None:
     outcome = await local.submit(job("image", format=image_format))
@@ -123,6 +138,7 @@ async def test_every_format_offered_is_written(image_format: str, local: Local) 
     [
         ("image", {"size": None}, (1024, 1024)),
         ("image", {"size": "1792x1024"}, (1792, 1024)),
+        ("image", {"size": "3840x2160"}, (3840, 2160)),
         ("edit", {"size": None}, (0, 0)),
         ("product_shot", {"size": None}, (1024, 1024)),
         ("product_shot", {"size": "16:9"}, (1024, 576)),

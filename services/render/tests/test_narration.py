@@ -18,6 +18,7 @@ from atelier_contracts.narration import LANGUAGES, TEXT_CHARS_MAX
 from atelier_messaging.testing import happens
 from atelier_render.execution.progress import Progress
 from atelier_render.jobs import Attempt, Completion, Failure, Job
+from atelier_render.speech.manner import Manner
 from atelier_render.speech.process_pool import Audio, ReaderDied, SpeechProcessPool
 from atelier_render.speech.sentences import PIECE_CHARS_MAX, pieces
 from atelier_storage.keys import upload_key
@@ -50,7 +51,7 @@ def narration_request(story: str, ask: Ask, studio: Any, **spec: Any) -> Request
 
 
 async def read(text: str, language: str = "en") -> bytes:
-    made = await SpeechProcessPool(readers=1).read(text, language=language, audio_format="wav", tell=lambda _: None)
+    made = await SpeechProcessPool(readers=1).read(text, Manner(language), audio_format="wav", tell=lambda _: None)
     assert isinstance(made, Audio)
     return made.data
 
@@ -59,7 +60,7 @@ async def test_ten_thousand_characters_are_valid_audio_of_plausible_length_with_
     story = (STORY * 110)[:10_000]
     heard: list[int] = []
 
-    made = await SpeechProcessPool(readers=1).read(story, language="en", audio_format="wav", tell=heard.append)
+    made = await SpeechProcessPool(readers=1).read(story, Manner("en"), audio_format="wav", tell=heard.append)
 
     assert isinstance(made, Audio) and plausible(seconds_of(made.data), len(story))
     assert len(heard) > 50 and heard == sorted(set(heard)) and heard[-1] == 99
@@ -133,15 +134,13 @@ async def test_another_tenants_text_is_answered_as_an_unknown_one(studio: Any, a
 
 async def test_a_reader_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(ReaderDied, match=r"stopped after 0\.01 s"):
-        await SpeechProcessPool(readers=1, reading_s_max=0.01).read(
-            STORY, language="en", audio_format="wav", tell=print
-        )
+        await SpeechProcessPool(readers=1, reading_s_max=0.01).read(STORY, Manner("en"), audio_format="wav", tell=print)
 
 
 async def test_a_reader_without_memory_ends_alone() -> None:
     with pytest.raises(ReaderDied):
         await SpeechProcessPool(readers=1, memory_bytes=48 * 1024**2).read(
-            STORY * 500, language="en", audio_format="wav", tell=lambda _: None
+            STORY * 500, Manner("en"), audio_format="wav", tell=lambda _: None
         )
 
 
@@ -149,13 +148,13 @@ async def test_a_cancelled_narration_leaves_no_process_and_frees_its_slot() -> N
     readers = SpeechProcessPool(readers=1)
     reading = asyncio.Event()
     text = STORY * 500
-    long = asyncio.create_task(readers.read(text, language="en", audio_format="mp3", tell=lambda _: reading.set()))
+    long = asyncio.create_task(readers.read(text, Manner("en"), audio_format="mp3", tell=lambda _: reading.set()))
     await happens(reading)
     long.cancel()
     await asyncio.gather(long, return_exceptions=True)
 
     async with asyncio.timeout(10):
-        after = await readers.read("Next.", language="en", audio_format="mp3", tell=lambda _: None)
+        after = await readers.read("Next.", Manner("en"), audio_format="mp3", tell=lambda _: None)
 
     assert long.cancelled() and isinstance(after, Audio)
 

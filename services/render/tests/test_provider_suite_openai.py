@@ -22,7 +22,15 @@ from atelier_render.providers.openai.errors import outcome_of
 from atelier_render.providers.openai.long_speech import CALL_CHARS_MAX, join_sounds, passages
 from atelier_render.providers.openai.models import Call, RetiredModels, calls, model_sent, offers, options
 from atelier_render.providers.openai.provider import OpenAI
-from atelier_render.providers.protocol import Failed, Input, Partial, ProviderJob, ProviderOutcome, Refused, Succeeded
+from atelier_render.providers.protocol import (
+    Failed,
+    Input,
+    Partial,
+    ProviderJob,
+    ProviderOutcome,
+    Refused,
+    Succeeded,
+)
 from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_render.providers.toolkit.wave_files import NotSound
 
@@ -85,6 +93,10 @@ def test_every_model_that_clients_may_name_is_offered_and_is_one_that_the_servic
         (
             {"model": "gpt-image-2", "quality": "hd", "format": "webp", "n": 4, "size": "1024x1536"},
             Call("gpt-image-2", "a lake", 4, "1024x1536", "high", output_format="webp"),
+        ),
+        (
+            {"quality": "max", "size": "3840x2160"},
+            Call("gpt-image-2.6-flare", "a lake", 1, "3840x2160", "max", output_format="png"),
         ),
         (
             {"model": "dall-e-3", "size": "1792x1024", "quality": "standard"},
@@ -171,7 +183,7 @@ def test_speech_models_are_offered_until_they_are_gone() -> None:
     def speech(today: date) -> set[str]:
         return {name for offer in offers("replace", today) if offer.kind == "narration" for name in offer.models}
 
-    assert speech(date(2027, 1, 5)) == {"gpt-4o-mini-tts", "tts-1", "tts-1-hd"}
+    assert speech(date(2027, 1, 5)) == {"gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15", "tts-1", "tts-1-hd"}
     assert speech(date(2027, 1, 6)) == set()
 
 

@@ -61,6 +61,22 @@ async def place(internal: httpx.AsyncClient, generation: UUID) -> dict[str, Any]
     return found
 
 
+async def test_the_oldest_job_that_waits_is_found_among_all_tenants_and_priorities(world: Any, ask: Ask) -> None:
+    [old], [older] = jobs_of(ask().owner, ask, 1), jobs_of(ask().owner, ask, 1)
+    await queue(world, [old, older, *jobs_of(old.owner, ask, 2)])
+    for job, age, rank in ((old, "10 days", 0), (older, "20 days", 1)):
+        await world.pool.execute(
+            f"UPDATE jobs SET created_at = now() - interval '{age}', priority = {rank} WHERE generation_id = $1",
+            job.generation_id,
+        )
+
+    waited_s = await store.get_oldest_waiting_s(world.pool)
+    await claim(world, 100)
+
+    assert 20 * 86_400 <= waited_s < 21 * 86_400
+    assert await store.get_oldest_waiting_s(world.pool) == 0
+
+
 async def test_positions_are_the_order_in_which_the_claim_takes_the_jobs(
     world: Any, ask: Ask, internal: httpx.AsyncClient
 ) -> None:

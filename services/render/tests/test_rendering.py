@@ -19,6 +19,8 @@ from atelier_render.handlers import handle_commands
 from atelier_render.internal_api import internal_router
 from atelier_telemetry.tracing import traceparent_of
 
+from .support.calls import kill_and_expire_leases
+
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
 
@@ -102,7 +104,7 @@ async def test_the_attempt_and_what_it_says_belong_to_the_trace_of_the_request(w
     [attempt] = [span for span in exporter.get_finished_spans() if span.name == "render try_on"]
     assert attempt.parent is not None
     assert attempt.parent.span_id == consuming.get_span_context().span_id
-    parents = {parent for (parent,) in await world.pool.fetch("SELECT headers ->> 'traceparent' FROM outbox")}
+    parents = {parent for (parent,) in await world.pool.fetch("SELECT traceparent FROM outbox")}
     assert parents == {traceparent_of(NonRecordingSpan(attempt.context))}
 
 
@@ -136,7 +138,7 @@ async def test_random_lives_keep_the_tenants_counters_true(world: Any, ask: Ask)
         Simulation(outcome="fail"),
         Simulation(delay_ms=900),
     ]
-    one, other = world.process(lease_s=1.0), world.process(lease_s=1.0)
+    one, other = world.process(), world.process()
     one.start()
     other.start()
     requests: list[RequestRender] = []
@@ -145,7 +147,7 @@ async def test_random_lives_keep_the_tenants_counters_true(world: Any, ask: Ask)
         requests += batch
         doomed = [CancelRender(generation_id=dice.choice(requests).generation_id) for _ in range(2)]
         await dice.choice([one, other]).handle(*batch, *doomed)
-    await one.kill()
+    await kill_and_expire_leases(world, one)
 
     for request in requests:
         await world.until(request.generation_id, "done", "failed", "cancelled")

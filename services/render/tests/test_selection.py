@@ -105,6 +105,7 @@ async def test_the_offers_are_read_by_colleagues_with_the_token() -> None:
     assert unasked.status_code == 401
     assert [(p["name"], p["remote"]) for p in offers["providers"]] == [("local", False), ("words", True)]
     assert offers["providers"][1]["offers"] == [
-        {"kind": "image", "modes": ["words"], "models": ["big", "small"], "sizes": ["1x1"], "styles": [],
-         "qualities": [], "formats": [], "n_max": 1}
+        {"kind": "image", "modes": ["words"], "models": ["big", "small"], "sizes": ["1x1"],
+         "any_size": False, "styles": [], "qualities": [], "formats": [], "audio_formats": ["mp3", "wav"],
+         "n_max": 1, "images_max": 4}
     ]  # fmt: skip

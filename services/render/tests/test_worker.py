@@ -10,9 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
+from uuid_utils.compat import uuid7
 
 from atelier_contracts import InputRef, Owner, RequestRender, Simulation
+from atelier_contracts.value_objects import id_of_test_account
 from atelier_messaging.testing import becomes
 from atelier_render.jobs import Completion, Failure
 from atelier_render.providers.sample_outputs import sample_picture
@@ -214,3 +216,30 @@ async def is_spooled(studio: Any, request: RequestRender) -> None:
         return bool(studio.spool.holds(request.generation_id))
 
     await becomes(True, probe)
+
+
+@pytest.mark.parametrize(("width", "height"), [(256, 256), (768, 1024), (64, 48)])
+def test_a_picture_of_a_test_account_says_so_across_its_middle(width: int, height: int) -> None:
+    live, test = (sample_picture(7, width, height, is_test=is_test) for is_test in (False, True))
+
+    with Image.open(io.BytesIO(live)) as plain, Image.open(io.BytesIO(test)) as marked:
+        assert marked.size == plain.size == (width, height)
+        changed = ImageChops.difference(plain, marked).getbbox()
+        colours = {colour for _, colour in marked.getcolors(1 << 24) or ()}
+    assert changed is not None
+    left, top, right, bottom = changed
+    assert (right - left) * 2 > width and abs((left + right) - width) <= 2 and abs((top + bottom) - height) <= 2
+    assert {(255, 255, 255), (0, 0, 0)} <= colours
+
+
+async def test_each_output_of_a_test_account_is_marked_in_the_format_that_was_asked_for(studio: Any, ask: Ask) -> None:
+    request = ask(kind="image", size="256x256", format="webp", simulate=None)
+    owner = Owner(kind="store", id=id_of_test_account(uuid7()))
+
+    ending = await studio.render(request.model_copy(update={"owner": owner}))
+
+    assert isinstance(ending, Completion) and ending.provider == "simulator", ending
+    with Image.open(io.BytesIO(studio.objects.objects[ending.artefacts[0].key])) as picture:
+        middle = picture.convert("L").crop((20, 80, 236, 176))
+        shades = sorted(middle.histogram()[:30]), sorted(middle.histogram()[225:])
+        assert picture.format == "WEBP" and any(shades[0]) and any(shades[1])

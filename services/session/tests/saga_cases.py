@@ -12,6 +12,8 @@ from atelier_contracts import (
     CreditRefunded,
     GenerationEnd,
     GenerationRequested,
+    OutputDelivery,
+    OutputsDelivered,
     Owner,
     RefundCredit,
     RenderCompleted,
@@ -22,9 +24,22 @@ from atelier_contracts import (
     Work,
 )
 from atelier_contracts.receipts import EndOutcome
-from atelier_session.generation import DeadlinePassed, Generation, GracePassed, ResendDue, State, Trigger
+from atelier_session import saga
+from atelier_session.generation import (
+    DeadlinePassed,
+    DeliveryRecord,
+    Generation,
+    GracePassed,
+    ResendDue,
+    StartPassed,
+    State,
+    Trigger,
+    WindowPassed,
+)
+from atelier_session.saga import LostRace, Transition
 
 ID = UUID(int=1)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = Owner(kind="store", id=UUID(int=2))
 REQUEST = GenerationRequested(
     generation_id=ID,
@@ -48,9 +63,35 @@ TRIGGERS: list[Trigger] = [
     CancelRequested(generation_id=ID),
     CancelRequested(generation_id=ID, cause="client_gone"),
     DeadlinePassed(),
+    StartPassed(),
     GracePassed(),
     ResendDue(),
 ]
+PICTURES = (PICTURE, PICTURE.model_copy(update={"key": "stores/x/generated/y/1.png", "sha256": "01"}))
+READY = RenderCompleted(generation_id=ID, outputs=PICTURES, delivered=2, requested=2, provider="local")
+FETCHED = tuple(OutputDelivery(output=number, how="fetched", at=NOW) for number in (0, 1))
+ON_DELIVERY: list[Trigger] = [
+    *(trigger for trigger in TRIGGERS if not isinstance(trigger, RenderCompleted)),
+    READY,
+    *(OutputsDelivered(generation_id=ID, delivered=(each,)) for each in FETCHED),
+    CancelRequested(generation_id=ID, delivered=FETCHED),
+    CancelRequested(generation_id=ID, cause="undeliverable", reason="it answered 403"),
+    WindowPassed(),
+    WindowPassed(FETCHED[1:]),
+]
+"""What can reach a generation of two outputs that is charged on delivery."""
+
+
+def decide(known: Generation, trigger: Trigger) -> Transition | LostRace:
+    """The effect of the trigger now."""
+    return saga.decide(known, trigger, now=NOW)
+
+
+def on_delivery(state: State = State.NEW, *delivered: OutputDelivery) -> Generation:
+    request = REQUEST.model_copy(update={"delivery_window_s": 600})
+    if state is State.NEW:
+        return Generation(request, NOW)
+    return Generation(request, NOW, state, result=READY, delivery=DeliveryRecord(deliver_by=NOW, delivered=delivered))
 
 
 def generation(state: State = State.NEW) -> Generation:

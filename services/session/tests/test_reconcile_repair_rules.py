@@ -1,11 +1,13 @@
 """Which findings are repaired: none that contradicts a saga, and none that no run has seen lately."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import pytest
 
+from atelier_contracts import DiscardRender
 from atelier_messaging import UnitOfWork
 from atelier_session.generation import State
 from atelier_session.reconcile import store
@@ -13,7 +15,7 @@ from atelier_session.reconcile.repairs import message_for
 from atelier_session.reconcile.rules import Drift, DriftKind
 from atelier_session.reconcile.store import Finding
 
-from .saga_cases import generation
+from .saga_cases import ID, PICTURES, READY, generation, on_delivery
 
 WITHOUT_SAGA = (DriftKind.HOLD_WITHOUT_SAGA, DriftKind.CHARGE_WITHOUT_SAGA, DriftKind.JOB_WITHOUT_SAGA)
 
@@ -41,6 +43,15 @@ def test_a_finding_of_no_saga_is_not_repaired_where_there_is_one(kind: DriftKind
 
     assert message_for(build_finding(kind, known.request.generation_id), known) is None
     assert message_for(build_finding(kind, known.request.generation_id), None) is not None
+
+
+def test_what_was_not_delivered_is_discarded_again_and_what_was_delivered_is_kept() -> None:
+    expired, succeeded = on_delivery(State.EXPIRED), on_delivery(State.SUCCEEDED)
+    part = replace(succeeded, result=READY.model_copy(update={"outputs": PICTURES[:1], "delivered": 1}))
+    finding = build_finding(DriftKind.UNDELIVERED_ARTEFACT, ID)
+
+    assert message_for(finding, expired) == DiscardRender(generation_id=ID, cause="undelivered")
+    assert message_for(finding, part) == DiscardRender(generation_id=ID, cause="undelivered", kept=(PICTURES[0].key,))
 
 
 @pytest.fixture

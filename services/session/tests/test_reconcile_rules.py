@@ -21,6 +21,9 @@ REFUNDED = replace(HOLD, state="refunded", captured=0, refunded=4, posted_captur
 OPEN = replace(HOLD, state="open", captured=0, posted_captured=0)
 TOMBSTONE = HoldRecord(ID, "refunded", LONG_AGO, 0, 0, 0, 0, 0, 0, is_tombstone=True)
 WITHDRAWN = SagaRecord(ID, "withdrawn", LONG_AGO)
+DELIVERING = replace(SAGA, state="delivering", captured=None, is_charged_on_delivery=True)
+PART = replace(DELIVERING, state="succeeded", captured=2, delivered=1, outputs=1)
+HALF = replace(HOLD, captured=2, refunded=2, posted_captured=2, posted_refunded=2)
 LOST = SagaRecord(ID, "admitted", LONG_AGO)
 
 
@@ -51,6 +54,15 @@ def kinds(saga: SagaRecord | None, hold: HoldRecord | None, job: JobRecord | Non
         (WITHDRAWN, None, None),
         (WITHDRAWN, TOMBSTONE, replace(JOB, state="cancelled", is_tombstone=True)),
         (WITHDRAWN, REFUNDED, replace(JOB, state="cancelled")),
+        (DELIVERING, OPEN, JOB),
+        (PART, HALF, replace(JOB, artefacts=1)),
+        (replace(PART, changed_at=NOW - timedelta(minutes=1)), HALF, JOB),
+        (replace(DELIVERING, state="expired"), REFUNDED, replace(JOB, artefacts=0, is_removed=True)),
+        (SAGA, HOLD, replace(JOB, submissions=1, metered_outputs=2)),
+        (SAGA, HOLD, replace(JOB, submissions=1, metered_outputs=3)),
+        (SAGA, HOLD, replace(JOB, submissions=1)),
+        (replace(SAGA, reused=True), HOLD, replace(JOB, submissions=1, metered_outputs=0)),
+        (in_state("failed"), REFUNDED, replace(JOB, state="failed", delivered=0, metered_outputs=0)),
     ],
     ids=[
         "delivered",
@@ -69,6 +81,15 @@ def kinds(saga: SagaRecord | None, hold: HoldRecord | None, job: JobRecord | Non
         "withdrawn",
         "withdrawn first",
         "withdrawn with refund",
+        "waits for its delivery",
+        "delivered in part",
+        "delivered in part just now",
+        "never delivered",
+        "metered",
+        "one output held back",
+        "not metered",
+        "reused",
+        "failed and metered",
     ],
 )
 def test_records_that_agree_show_no_drift(
@@ -99,10 +120,20 @@ def test_records_that_agree_show_no_drift(
         ("artefact_missing", SAGA, HOLD, replace(JOB, artefacts=1)),
         ("artefact_missing", SAGA, HOLD, replace(JOB, missing=("a",))),
         ("artefact_altered", SAGA, HOLD, replace(JOB, altered=("a",))),
+        ("artefact_missing", DELIVERING, OPEN, replace(JOB, artefacts=0)),
+        ("saga_without_job", DELIVERING, OPEN, None),
+        ("saga_differs_from_ledger", DELIVERING, HOLD, JOB),
+        ("undelivered_artefact", PART, HALF, JOB),
+        ("undelivered_artefact", replace(DELIVERING, state="expired"), REFUNDED, JOB),
+        ("saga_differs_from_job", PART, HALF, replace(JOB, delivered=0, artefacts=1)),
         ("posting_altered", SAGA, replace(HOLD, posted_captured=3), JOB),
         ("posting_deleted", SAGA, replace(HOLD, posted_captured=0), JOB),
         ("posting_deleted", SAGA, replace(HOLD, posted_captured=2, is_torn=True), JOB),
         ("posting_duplicated", SAGA, replace(HOLD, posted_captured=8, is_duplicated=True), JOB),
+        ("usage_differs", SAGA, HOLD, replace(JOB, submissions=1, metered_outputs=1)),
+        ("usage_differs", SAGA, HOLD, replace(JOB, submissions=1, metered_outputs=0, usage_faults=("no usage",))),
+        ("usage_differs", DELIVERING, OPEN, replace(JOB, submissions=1, metered_outputs=1)),
+        ("usage_differs", SAGA, replace(HOLD, returned=4), replace(JOB, submissions=1, metered_outputs=1)),
     ],
 )
 def test_each_drift_is_found_by_its_name_and_no_other(

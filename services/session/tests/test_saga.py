@@ -28,20 +28,24 @@ from atelier_contracts.receipts import EndOutcome
 from atelier_contracts.session import GenerationFact
 from atelier_contracts.value_objects import Metadata
 from atelier_messaging import Poison
-from atelier_session.generation import DeadlinePassed, Generation, HoldGone, State
-from atelier_session.saga import LOST_RACES, SAGA, TERMINAL, TIMERS, LostRace, Transition, decide, due_timer, end_of
+from atelier_session.generation import DeadlinePassed, Generation, HoldGone, State, Trigger
+from atelier_session.saga import LOST_RACES, SAGA, TERMINAL, TIMERS, LostRace, Transition, due_timer, end_of
 from atelier_session.settings import Settings
 
-from .saga_cases import ID, OWNER, REQUEST, TRIGGERS, generation, refund
+from .saga_cases import ID, ON_DELIVERY, OWNER, REQUEST, TRIGGERS, decide, generation, on_delivery, refund
+
+
+def triggers_of(condition: Generation) -> list[Trigger]:
+    return TRIGGERS if condition.request.delivery_window_s is None else ON_DELIVERY
 
 
 def reach_all() -> dict[Generation, list[type]]:
     """Every condition of a generation that any order of triggers leads to, with the messages sent on one way there."""
-    found: dict[Generation, list[type]] = {generation(): []}
+    found: dict[Generation, list[type]] = {generation(): [], on_delivery(): []}
     waiting = deque(found)
     while waiting:
         here = waiting.popleft()
-        for trigger in TRIGGERS:
+        for trigger in triggers_of(here):
             try:
                 outcome = decide(here, trigger)
             except Poison:
@@ -65,12 +69,13 @@ def test_every_state_that_is_not_an_end_has_a_clock_that_moves_it() -> None:
 
 def test_every_fact_that_is_told_repeats_the_clients_metadata() -> None:
     order = Metadata(order="4711")
-    request = REQUEST.model_copy(update={"metadata": order})
     facts: list[GenerationFact] = []
     for condition in reach_all():
-        for trigger in TRIGGERS:
+        for trigger in triggers_of(condition):
             try:
-                outcome = decide(replace(condition, request=request), trigger)
+                outcome = decide(
+                    replace(condition, request=condition.request.model_copy(update={"metadata": order})), trigger
+                )
             except Poison:
                 continue
             facts += [sent for sent in outcome.sends if isinstance(sent, GenerationFact)]
@@ -160,7 +165,7 @@ def test_a_capture_without_a_hold_ends_without_a_charge_and_its_result_is_thrown
 def test_every_end_can_be_told_again_word_for_word() -> None:
     replayed = set()
     for condition in reach_all():
-        for trigger in TRIGGERS:
+        for trigger in triggers_of(condition):
             if condition.state in TERMINAL:
                 continue
             try:

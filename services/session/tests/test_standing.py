@@ -5,14 +5,20 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
+from fastapi import FastAPI
+from prometheus_client import REGISTRY
+from pydantic import SecretStr
 
-from atelier_contracts import CancelRequested, CreditCaptured, CreditDeclined, Message
+from atelier_contracts import CancelRequested, CreditCaptured, CreditDeclined, CreditRefunded, Message
 from atelier_messaging import UnitOfWork
 from atelier_session import store
-from atelier_session.generation import Generation
+from atelier_session.app import observe_open
+from atelier_session.generation import Generation, State
 from atelier_session.handlers import ASK_AFTER_RESENDS, Handlers
 from atelier_session.holds import Hold
+from atelier_session.internal_api import internal_router
 from atelier_session.replay import replay_states
 from atelier_session.settings import Settings
 
@@ -146,6 +152,51 @@ async def test_a_refund_that_stands_still_ends_as_its_hold_did_and_makes_no_dead
     assert await state(unit, generation) == ends
 
 
+async def test_a_refund_without_an_answer_is_measured_until_it_has_one(
+    unit: UnitOfWork, handlers: Handlers, billing: Billing
+) -> None:
+    generation, before = uuid4(), (await store.measure_open(unit.pool)).unanswered[State.REFUNDING]
+    await handle(unit, handlers, [build_request(generation)])
+    await handle(unit, handlers, [CancelRequested(generation_id=generation, cause="client_gone")])
+    await fire(unit, handlers, generation)
+    once = (await store.measure_open(unit.pool)).unanswered[State.REFUNDING]
+    await fire(unit, handlers, generation)
+    twice = (await store.measure_open(unit.pool)).unanswered[State.REFUNDING]
+    await handle(unit, handlers, [CreditRefunded(generation_id=generation, refunded=1)])
+
+    assert (once - before, twice - before) == (0, 1)
+    assert (await store.measure_open(unit.pool)).unanswered[State.REFUNDING] == before
+
+
+async def test_what_is_measured_of_open_sagas_is_what_the_metrics_show(unit: UnitOfWork, handlers: Handlers) -> None:
+    await reach_capturing(unit, handlers)
+    found = await store.measure_open(unit.pool)
+
+    await observe_open(unit.pool)
+
+    for settling, number in found.unanswered.items():
+        assert REGISTRY.get_sample_value("atelier_sagas_unanswered", {"state": str(settling)}) == number
+    assert (REGISTRY.get_sample_value("atelier_oldest_open_seconds", {"record": "saga"}) or 0) >= found.oldest_s > 0
+
+
+async def test_a_hold_past_its_deadline_is_measured_and_a_request_without_a_hold_is_not(
+    unit: UnitOfWork, handlers: Handlers
+) -> None:
+    reserving, held = uuid4(), await reach_capturing(unit, handlers)
+    await handle(unit, handlers, [build_request(reserving)])
+    for generation, interval in ((reserving, "20 days"), (held, "9 days")):
+        await unit.pool.execute(
+            f"UPDATE sagas SET deadline_at = now() - interval '{interval}' WHERE generation_id = $1", generation
+        )
+
+    overdue_s = (await store.measure_open(unit.pool)).hold_overdue_s
+    declined = CreditDeclined(generation_id=reserving, reason="insufficient_credits", required=1, available=0)
+    await handle(unit, handlers, [CreditCaptured(generation_id=held, captured=1, refunded=0), declined])
+
+    assert 9 * 86_400 <= overdue_s < 10 * 86_400
+    assert (await store.measure_open(unit.pool)).hold_overdue_s < 9 * 86_400
+
+
 async def test_where_a_generation_stands_is_told_as_the_events_that_were_lost(
     unit: UnitOfWork, handlers: Handlers, billing: Billing
 ) -> None:
@@ -184,3 +235,28 @@ async def replay(unit: UnitOfWork, billing: Billing, ids: list[UUID]) -> dict[UU
     known: list[Generation] = await store.find(unit.pool, ids)
     answers = await replay_states(known, answering)
     return {row["id"]: (row["state"], [event["name"] for event in row["events"]]) for row in answers}
+
+
+async def test_open_sagas_are_counted_by_state_with_those_that_had_to_ask_again(
+    unit: UnitOfWork, handlers: Handlers
+) -> None:
+    app = FastAPI()
+    unasked: Any = None
+    await unit.pool.execute("DELETE FROM sagas WHERE look_at IS NOT NULL")  # what the tests above left open
+    app.include_router(internal_router(unit, SecretStr("a token"), unasked))
+    before = await _count_capturing(app)
+    waiting, repeated = await reach_capturing(unit, handlers), await reach_capturing(unit, handlers)
+    await fire(unit, handlers, repeated)
+
+    counted = await _count_capturing(app)
+
+    assert (counted["number"] - before["number"], counted["resent"] - before["resent"]) == (2, 1)
+    assert counted["oldest"] == before.get("oldest", str(waiting))
+
+
+async def _count_capturing(app: FastAPI) -> dict[str, Any]:
+    """What is said of the sagas that wait for a capture; other tests may have left some."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://session") as http:
+        answer = await http.get("/internal/sagas/open", headers={"Authorization": "Bearer a token"})
+    states: list[dict[str, Any]] = answer.json()["states"]
+    return next((each for each in states if each["state"] == "capturing"), {"number": 0, "resent": 0})

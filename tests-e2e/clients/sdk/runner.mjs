@@ -2,9 +2,9 @@
 import { Atelier, AtelierError, isLast, ProblemError } from "@atelier/client";
 
 // `open(name)` gives a File of the scenario's files.
-export async function run({ url, key, steps }, open) {
+export async function run({ url, key, steps, month }, open) {
   const atelier = new Atelier({ apiKey: key, baseUrl: url });
-  const named = {};
+  const named = { month };
   const results = [];
   for (const step of steps.values()) {
     const result = await perform(atelier, url, open, filled(step, named));
@@ -43,6 +43,14 @@ const SPECIAL = {
     const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
     return { checksum: `sha256:${hex}` };
   },
+  async statement({ atelier, step }) {
+    const content = await (await atelier.statement(step.of, step.with ?? {})).text();
+    if (content.startsWith("<!doctype html>")) return { page: true };
+    const lines = content.trimEnd().split("\n");
+    const [first, last] = [JSON.parse(lines[0]), JSON.parse(lines.at(-1))];
+    const closing = "granted" in last.statement.closing ? "granted" : null;
+    return { type: first.type, complete: first.complete, closing, signed: "signature" in last };
+  },
   async upload({ atelier, open, step }) {
     if (step.with.file) return atelier.upload(await open(step.with.file));
     const bytes = new Uint8Array(await (await open(step.with.bytes)).arrayBuffer());
@@ -80,7 +88,7 @@ function filled(value, named) {
   if (typeof value !== "string") return value;
   const whole = /^\$([\w.]+)$/.exec(value);
   if (whole) return found(whole[1], named);
-  return value.replace(/\$(\w+\.\w+)/g, (_, path) => String(found(path, named)));
+  return value.replace(/\$(\w+(?:\.\w+)*)/g, (_, path) => String(found(path, named)));
 }
 
 function found(path, named) {

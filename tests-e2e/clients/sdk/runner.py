@@ -22,7 +22,7 @@ class Runner:
     """Steps, one after another, over either client."""
 
     def __init__(self, client: Any, job: dict[str, Any]) -> None:
-        self.client, self.job, self.named = client, job, dict[str, Any]()
+        self.client, self.job, self.named = client, job, {"month": job.get("month")}
 
     async def run(self) -> list[Any]:
         """What each step gave."""
@@ -82,6 +82,14 @@ class Runner:
     async def do_download(self, step: dict[str, Any]) -> Any:
         content = await self.value_of(self.client.download(step["of"]))
         return {"checksum": f"sha256:{hashlib.sha256(content).hexdigest()}"}
+
+    async def do_statement(self, step: dict[str, Any]) -> Any:
+        content = await self.value_of(self.client.statement(step["of"], **step.get("with", {})))
+        if content.startswith(b"<!doctype html>"):
+            return {"page": True}
+        first, *_, last = map(json.loads, content.splitlines())
+        granted = "granted" if "granted" in last["statement"]["closing"] else None
+        return {"type": first["type"], "complete": first["complete"], "closing": granted, "signed": "signature" in last}
 
     async def do_upload(self, step: dict[str, Any]) -> Any:
         if "file" in step["with"]:

@@ -19,6 +19,7 @@ from atelier_client.errors import (
     PermissionDeniedError,
     ProblemError,
     RateLimitedError,
+    ReceiptVerificationError,
     ServerError,
     UnreadableResponseError,
     UploadError,
@@ -26,6 +27,7 @@ from atelier_client.errors import (
     WebhookVerificationError,
 )
 from atelier_client.events import Event
+from atelier_client.receipts import verify_receipt
 from atelier_client.retries import RetryPolicy
 from atelier_client.webhooks import verify_webhook
 
@@ -44,6 +46,7 @@ __all__ = [
     "PermissionDeniedError",
     "ProblemError",
     "RateLimitedError",
+    "ReceiptVerificationError",
     "RetryPolicy",
     "ServerError",
     "UnreadableResponseError",
@@ -51,5 +54,6 @@ __all__ = [
     "WaitTimeoutError",
     "WebhookVerificationError",
     "models",
+    "verify_receipt",
     "verify_webhook",
 ]

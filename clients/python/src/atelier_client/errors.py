@@ -6,6 +6,7 @@ AtelierError
 ├── WaitTimeoutError             the generation goes on; wait for it again
 ├── UploadError, DownloadError   the object store refused, or the bytes are not those on record
 ├── WebhookVerificationError     not signed with this secret, or too old
+├── ReceiptVerificationError     not signed by these keys, or changed since
 └── ProblemError                 the service refused; nothing was created or charged
     ├── InvalidRequestError          400, 413, 422: change the request
     ├── AuthenticationError          401: change the credential
@@ -66,6 +67,10 @@ class DownloadError(AtelierError):
 
 class WebhookVerificationError(AtelierError):
     """The body was not signed with this secret, or not recently."""
+
+
+class ReceiptVerificationError(AtelierError):
+    """The receipt is not what these keys signed, or does not add up."""
 
 
 class ProblemError(AtelierError):

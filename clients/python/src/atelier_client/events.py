@@ -8,6 +8,8 @@ from typing import Any, Self
 ENDED = frozenset({"succeeded", "failed", "cancelled", "expired", "rejected"})
 """The statuses after which nothing follows."""
 DELETED = "deleted"
+DELIVERING = "delivering"
+"""The outputs can be taken, and are charged then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The routes of the API, by operation.
 
-Generated from clients/openapi.json, SHA-256 0afddd49bd94e5b8.
+Generated from clients/openapi.json, SHA-256 a6a039c6b5141017.
 """
 
 from atelier_client.route import Route
@@ -13,14 +13,31 @@ GET_CAPABILITIES = Route("GET", "/v1/capabilities")
 CANCEL_GENERATION = Route("POST", "/v1/generations/{id}/cancel")
 EXPLAIN_GENERATION = Route("GET", "/v1/generations/{id}/explain")
 GET_RECEIPT = Route("GET", "/v1/generations/{id}/receipt")
+GET_OUTPUT = Route("GET", "/v1/generations/{id}/outputs/{number}")
+ACKNOWLEDGE_DELIVERY = Route("POST", "/v1/generations/{id}/delivery")
 STREAM_GENERATION_EVENTS = Route("GET", "/v1/generations/{id}/events")
+CREATE_CLIENT_TOKEN = Route("POST", "/v1/client-tokens")
+LIST_CLIENT_TOKENS = Route("GET", "/v1/client-tokens")
+GET_CURRENT_CLIENT_TOKEN = Route("GET", "/v1/client-tokens/current")
+GET_CLIENT_TOKEN = Route("GET", "/v1/client-tokens/{id}")
+REVOKE_CLIENT_TOKEN = Route("DELETE", "/v1/client-tokens/{id}")
 CREATE_QUOTE = Route("POST", "/v1/quotes")
 GET_CREDIT_BALANCE = Route("GET", "/v1/credits")
 LIST_CREDIT_ENTRIES = Route("GET", "/v1/credits/entries")
+LIST_CAPS = Route("GET", "/v1/caps")
+GET_STATEMENT = Route("GET", "/v1/statements/{month}")
 CREATE_UPLOAD = Route("POST", "/v1/uploads")
 LIST_UPLOADS = Route("GET", "/v1/uploads")
 GET_UPLOAD = Route("GET", "/v1/uploads/{id}")
 DELETE_UPLOAD = Route("DELETE", "/v1/uploads/{id}")
+GET_USAGE = Route("GET", "/v1/usage")
+CREATE_GENERATION_BATCH_QUOTE = Route("POST", "/v1/generation-batches/quotes")
+CREATE_GENERATION_BATCH = Route("POST", "/v1/generation-batches")
+LIST_GENERATION_BATCHES = Route("GET", "/v1/generation-batches")
+GET_GENERATION_BATCH = Route("GET", "/v1/generation-batches/{id}")
+DELETE_GENERATION_BATCH = Route("DELETE", "/v1/generation-batches/{id}")
+LIST_GENERATION_BATCH_ROWS = Route("GET", "/v1/generation-batches/{id}/rows")
+CANCEL_GENERATION_BATCH = Route("POST", "/v1/generation-batches/{id}/cancel")
 GET_WEBHOOK_SIGNING_SECRET = Route("GET", "/v1/webhooks/secret")
 ROTATE_WEBHOOK_SIGNING_SECRET = Route("POST", "/v1/webhooks/secret/rotate")
 LIST_WEBHOOK_DELIVERIES = Route("GET", "/v1/webhooks/deliveries")

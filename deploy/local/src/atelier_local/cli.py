@@ -2,7 +2,9 @@
 
 import typer
 
+from atelier_local.backup.commands import backup, restore
 from atelier_local.bench.command import bench
+from atelier_local.bench.long_runs import bench_endurance, bench_storage
 from atelier_local.demo.command import demo
 from atelier_local.demo.generate import generate
 from atelier_local.launcher import commands
@@ -14,11 +16,16 @@ app.command()(commands.down)
 app.command()(commands.status)
 app.command()(commands.logs)
 app.command()(commands.clean)
+app.command()(backup)
+app.command()(restore)
 app.command()(demo)
 app.command()(bench)
+app.command()(bench_storage)
+app.command()(bench_endurance)
 app.command()(generate)
 app.add_typer(admin, name="admin")
 app.command("stop-part")(commands.stop_part)
+app.command("fail-over")(commands.fail_over)
 app.command("start-part")(commands.start_part)
 app.command("kill-part")(commands.kill_part)
 

@@ -10,12 +10,14 @@ from atelier_contracts.billing import (
     CreditRefunded,
     CreditReturned,
     GrantCredit,
+    GrantExpired,
     RefundCredit,
     ReserveCredit,
     ReturnCredit,
     TakeBackCredit,
 )
-from atelier_contracts.gateway import CancelRequested, GenerationDeleted, GenerationRequested
+from atelier_contracts.caps import CapReached, CapSet, CapUse, SetCap, cap_id_of
+from atelier_contracts.gateway import CancelRequested, GenerationDeleted, GenerationRequested, OutputsDelivered
 from atelier_contracts.message import Command, Envelope, Event, Message, Undecodable, unwrap, wrap
 from atelier_contracts.receipts import DeliveredOutput, GenerationEnd, RequestRecord
 from atelier_contracts.render import (
@@ -32,6 +34,7 @@ from atelier_contracts.session import (
     GenerationCancelled,
     GenerationFailed,
     GenerationQueued,
+    GenerationReady,
     GenerationRejected,
     GenerationSucceeded,
 )
@@ -41,9 +44,12 @@ from atelier_contracts.value_objects import (
     InputRef,
     Kind,
     OpenAIOptions,
+    OutputDelivery,
     Owner,
     RenderSpec,
     Simulation,
+    SpeechOptions,
+    Spender,
     Tuning,
     Work,
 )
@@ -54,6 +60,9 @@ __all__ = [
     "BooksCorrected",
     "CancelRender",
     "CancelRequested",
+    "CapReached",
+    "CapSet",
+    "CapUse",
     "CaptureCredit",
     "Channel",
     "Command",
@@ -72,14 +81,18 @@ __all__ = [
     "GenerationEnd",
     "GenerationFailed",
     "GenerationQueued",
+    "GenerationReady",
     "GenerationRejected",
     "GenerationRequested",
     "GenerationSucceeded",
     "GrantCredit",
+    "GrantExpired",
     "InputRef",
     "Kind",
     "Message",
     "OpenAIOptions",
+    "OutputDelivery",
+    "OutputsDelivered",
     "Owner",
     "RefundCredit",
     "RenderCompleted",
@@ -91,11 +104,15 @@ __all__ = [
     "RequestRender",
     "ReserveCredit",
     "ReturnCredit",
+    "SetCap",
     "Simulation",
+    "SpeechOptions",
+    "Spender",
     "TakeBackCredit",
     "Tuning",
     "Undecodable",
     "Work",
+    "cap_id_of",
     "unwrap",
     "wrap",
 ]

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from atelier_contracts.public_event_examples import EXAMPLES
 from atelier_contracts.public_events import PUBLIC_EVENTS, SUBSCRIPTIONS, PublicEvent
 
 FILE = Path(__file__).resolve().parents[2] / "asyncapi.json"
@@ -97,6 +98,7 @@ def _message(kind: type[PublicEvent], root: str) -> dict[str, Any]:
         "contentType": "application/json",
         "headers": {"schemaFormat": JSON_SCHEMA, "schema": _headers(kind.type, root)},
         "payload": {"schemaFormat": JSON_SCHEMA, "schema": public_schema(kind.type, root)},
+        "examples": [{"name": kind.type, "payload": dict(EXAMPLES[kind.type])}],
     }
 
 

@@ -6,11 +6,14 @@ from uuid import UUID
 
 from pydantic import Field
 
+from atelier_contracts.caps import CapUse
 from atelier_contracts.message import Command, Event, Message
 from atelier_contracts.receipts import GenerationEnd, RequestRecord
-from atelier_contracts.value_objects import CREDITS_MAX, N_MAX, Owner, Work
+from atelier_contracts.value_objects import CREDITS_MAX, N_MAX, QUOTE_CHARS_MAX, SPENDERS_MAX, Owner, Spender, Work
 
-DeclineReason = Literal["insufficient_credits", "unpriced", "withdrawn"]
+DeclineReason = Literal["insufficient_credits", "unpriced", "withdrawn", "cap_exceeded", "quote_refused"]
+QuoteRefusal = Literal["altered", "expired", "other_owner", "other_request"]
+"""Why a quote does not hold: not as it was signed, too late, or for somebody or something else."""
 CorrectionKind = Literal["return", "take_back"]
 CorrectionRefusal = Literal["not_charged", "exceeds_charge"]
 
@@ -24,6 +27,10 @@ class ReserveCredit(Command):
     work: Work
     record: RequestRecord | None = None
     """For the receipt of a refusal."""
+    spenders: tuple[Spender, ...] = Field(default=(), max_length=SPENDERS_MAX)
+    """The spenders of the owner's credits, beside the owner: their caps hold as well."""
+    quote: str | None = Field(default=None, max_length=QUOTE_CHARS_MAX)
+    """A price that billing has signed: it charges no more."""
 
 
 class CaptureCredit(Command):
@@ -89,6 +96,10 @@ class CreditDeclined(Event):
     reason: DeclineReason
     required: int
     available: int
+    cap: CapUse | None = None
+    """The cap that leaves too little room; of several the one that lasts longest."""
+    quote_refusal: QuoteRefusal | None = None
+    """Why the quote does not hold, where that is the reason."""
 
 
 class CreditCaptured(Event):
@@ -118,6 +129,16 @@ class CreditGranted(GrantMessage):
     expires_at: datetime | None = None
     given_before: bool = False
     """Nothing moved: a grant with this id was on the books already."""
+
+
+class GrantExpired(GrantMessage):
+    """What was left of a grant has expired: it moved from available to expired."""
+
+    name: ClassVar[str] = "billing.grant_expired.v1"
+    owner: Owner
+    credits: int
+    available: int
+    """What the owner has after it."""
 
 
 class CorrectionMessage(Message):
@@ -184,3 +205,5 @@ class BooksCorrected(CorrectionMessage):
     refused: CorrectionRefusal | None = None
     corrected_before: bool = False
     """Nothing moved now: a correction with this id is on the books, and these are its credits."""
+    ordered: int | None = None
+    """The credits that its command named, 0 where it named none; None for a correction from before this field."""

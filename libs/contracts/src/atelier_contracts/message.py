@@ -84,40 +84,44 @@ class Envelope:
 
     @cached_property
     def body(self) -> str:
-        """The payload as JSON."""
-        return self.message.model_dump_json()
+        """The payload as JSON, without what has its default value: it is stored and sent many times."""
+        return self.message.model_dump_json(exclude_defaults=True)
 
     @cached_property
     def headers(self) -> dict[str, str]:
         """The CloudEvents attributes as AMQP application headers."""
-        return self.own_headers | derive_headers(self.message)
-
-    @cached_property
-    def own_headers(self) -> dict[str, str]:
-        """Those of the headers that do not follow from the message itself; enough to read it back."""
-        headers = {
-            "cloudEvents:id": str(self.id),
-            "cloudEvents:source": self.source,
-            "cloudEvents:type": self.message.name,
-            "cloudEvents:time": self.time.isoformat(),
-        }
-        if self.traceparent:
-            headers["traceparent"] = self.traceparent
-        return headers
+        return headers_of(self.message, self.id, self.source, self.time, self.traceparent)
 
 
-def derive_headers(message: Message) -> dict[str, str]:
-    """The CloudEvents attributes that follow from the message."""
-    return {
+def headers_of(
+    message: Message, id: UUID, source: str, time: datetime, traceparent: str | None = None
+) -> dict[str, str]:
+    """The CloudEvents attributes of a message as AMQP application headers."""
+    headers = {
+        "cloudEvents:id": str(id),
+        "cloudEvents:source": source,
+        "cloudEvents:type": message.name,
+        "cloudEvents:time": time.isoformat(),
         "cloudEvents:specversion": SPEC_VERSION,
         "cloudEvents:subject": str(message.subject),
         "cloudEvents:dataschema": f"{SCHEMA_ROOT}/{message.name}.json",
     }
+    if traceparent:
+        headers["traceparent"] = traceparent
+    return headers
+
+
+def time_of(id: UUID) -> datetime:
+    """When a time-ordered id (UUIDv7) was made, to the millisecond. Raises ValueError for any other id."""
+    if id.version != 7:
+        raise ValueError(f"{id} is not time-ordered")
+    return datetime.fromtimestamp((id.int >> 80) / 1_000, UTC)
 
 
 def wrap(message: Message, *, source: str, traceparent: str | None = None, cc: tuple[str, ...] = ()) -> Envelope:
-    """A fresh envelope: a new time-ordered id (UUIDv7), the time now."""
-    return Envelope(message, uuid7(), source, datetime.now(UTC), traceparent, cc)
+    """A fresh envelope: a new time-ordered id (UUIDv7), which also says its time."""
+    id_ = uuid7()
+    return Envelope(message, id_, source, time_of(id_), traceparent, cc)
 
 
 def unwrap(body: bytes, headers: Mapping[str, object]) -> Envelope:

@@ -39,3 +39,13 @@ LANGUAGES: Mapping[str, str] = {
 }
 """By BCP 47 tag."""
 LANGUAGE_DEFAULT = "en"
+
+VOICES = (
+    *("alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer"),
+    *("verse", "marin", "cedar"),
+)
+"""By OpenAI's names; the first is the default."""
+SPEED_MIN, SPEED_MAX = 0.25, 4.0
+INSTRUCTION_CHARS_MAX = 4_096
+DIRECTED_SPEECH_MODELS = frozenset({"gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15"})
+"""Those that take instructions on how to speak, and so in which language."""

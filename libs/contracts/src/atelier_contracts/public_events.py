@@ -21,7 +21,7 @@ SUBSCRIPTION_NAME = r"^[a-z][a-z0-9-]{0,39}$"
 class EventOwner(BaseModel):
     """Whose generation or credits; ``kind`` is ``store``, ``user`` or ``workspace``."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     kind: str
     id: UUID
@@ -30,13 +30,15 @@ class EventOwner(BaseModel):
 class PublicEvent(BaseModel):
     """A fact. Unknown fields are ignored, so that a new optional field breaks no subscriber."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     type: ClassVar[str]
     """Subject, sentence and version: the CloudEvents ``type``."""
 
     owner: EventOwner
     """Whose credits pay."""
+    test: bool = False
+    """There, and true, where it is of a test account: simulated, and paid for with test credits."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -62,7 +64,7 @@ class GenerationFact(PublicEvent):
 class PublicOutput(BaseModel):
     """One delivered output. ``sha256`` in hex over its bytes, ``size`` in bytes, sides in pixels."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     content_type: str
     size: int
@@ -83,6 +85,17 @@ class GenerationStartedFact(GenerationFact):
     """A worker has begun to render it."""
 
     type: ClassVar[str] = "generation.started.v1"
+
+
+class GenerationReadyFact(GenerationFact):
+    """Charged on delivery: its outputs exist and can be taken until ``deliver_by``; nothing is charged yet."""
+
+    type: ClassVar[str] = "generation.ready.v1"
+    deliver_by: datetime
+    outputs: tuple[PublicOutput, ...]
+    provider: str | None = None
+    model: str | None = None
+    reused: bool = False
 
 
 class GenerationSucceededFact(GenerationFact):
@@ -137,6 +150,32 @@ class OutputsExpiredFact(GenerationFact):
     type: ClassVar[str] = "generation.outputs_expired.v1"
 
 
+class DisputeFact(GenerationFact):
+    """A fact about a dispute of some outputs of a generation."""
+
+    dispute_id: UUID
+    outputs: tuple[int, ...]
+    """Places of the disputed outputs, from 0."""
+    status: str
+    """``refunding``, ``refunded``, ``declined`` or ``review``, which waits for an operator."""
+    rule: str
+    """The rule that decided so."""
+    credits: int
+    """Credits that are or were returned."""
+
+
+class DisputeOpenedFact(DisputeFact):
+    """A customer says that outputs are broken; the evidence is collected."""
+
+    type: ClassVar[str] = "dispute.opened.v1"
+
+
+class DisputeDecidedFact(DisputeFact):
+    """A dispute was decided, and what was to be returned is posted."""
+
+    type: ClassVar[str] = "dispute.decided.v1"
+
+
 class CreditsGrantedFact(PublicEvent):
     """An owner received credits."""
 
@@ -148,6 +187,16 @@ class CreditsGrantedFact(PublicEvent):
     priority: int = 0
     """Lower is spent first."""
     expires_at: datetime | None = None
+
+
+class CreditsExpiredFact(PublicEvent):
+    """What was left of a grant was not spent in time: ``credits`` left available for good."""
+
+    type: ClassVar[str] = "credits.expired.v1"
+    grant_id: UUID
+    credits: int
+    available: int
+    """What the owner had after it."""
 
 
 class CreditsCorrectedFact(PublicEvent):
@@ -163,6 +212,33 @@ class CreditsCorrectedFact(PublicEvent):
     """What the owner had after it."""
     generation_id: UUID | None = None
     grant_id: UUID | None = None
+
+
+class CapSpender(BaseModel):
+    """Whose spending a cap bounds: ``kind`` is that of the owner, or ``key`` or ``user``; there may be others."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    kind: str
+    id: UUID
+
+
+class CreditsCapReachedFact(PublicEvent):
+    """``percent`` (50, 80 or 100) of a cap is used, once in its period; at 100 also when it refused a generation that
+    no longer fitted. ``held`` and ``captured`` credits count of at most ``credits``."""
+
+    type: ClassVar[str] = "credits.cap_reached.v1"
+    cap_id: UUID
+    percent: int
+    spender: CapSpender
+    period: str
+    """``day``, ``month`` or ``total``; of UTC."""
+    credits: int
+    held: int
+    captured: int
+    since: datetime | None = None
+    """When the period began; None for a total."""
+    renews_at: datetime | None = None
 
 
 class CreditsHeldFact(GenerationFact):

@@ -4,7 +4,9 @@ are written in one transaction."""
 from datetime import datetime
 from typing import Literal
 
-from atelier_contracts.value_objects import Kind, Owner, ValueObject
+from pydantic import Field
+
+from atelier_contracts.value_objects import DeliveryMethod, Kind, Owner, ValueObject
 
 EndOutcome = Literal["succeeded", "failed", "expired", "cancelled", "rejected"]
 
@@ -19,11 +21,14 @@ class RequestRecord(ValueObject):
 
 
 class DeliveredOutput(ValueObject):
-    """One output: SHA-256 in hex over the stored bytes, media type, size in bytes."""
+    """One output: SHA-256 in hex over the stored bytes, media type, size in bytes. ``delivered_by`` and
+    ``delivered_at`` where it was charged on delivery."""
 
     sha256: str
     content_type: str
     size: int
+    delivered_by: DeliveryMethod | None = Field(default=None, exclude_if=lambda how: how is None)
+    delivered_at: datetime | None = Field(default=None, exclude_if=lambda at: at is None)
 
 
 class GenerationEnd(ValueObject):

@@ -16,7 +16,10 @@ FailureCode = Literal[
     "invalid_input",
     "cancelled",
     "unknown_outcome",
+    "not_started",
+    "delivery_failed",
 ]
+"""The last two are the session's own: a start deadline passed, a client's bucket did not take the outputs."""
 
 
 class RequestRender(Command):
@@ -39,10 +42,14 @@ class CancelRender(Command):
 
 
 class DiscardRender(Command):
-    """The outputs came too late: they are refunded and never shown. Delete and count them."""
+    """The outputs came too late, or were not delivered in time: they are refunded. Or they were delivered, and are not
+    to be stored any longer. Delete and count them."""
 
     name: ClassVar[str] = "render.discard_render.v1"
     senders: ClassVar[tuple[str, ...]] = ("session",)
+    cause: Literal["late", "undelivered", "delivered"] = Field(default="late", exclude_if=lambda cause: cause == "late")
+    kept: tuple[str, ...] = Field(default=(), exclude_if=lambda kept: not kept)
+    """Keys of the outputs that stay, since they were delivered."""
 
 
 class RenderStarted(Event):

@@ -6,7 +6,7 @@ A queue is named ``<consumer>.<purpose>``; its dead letters lie in ``<queue>.dea
 
 from collections.abc import Mapping
 
-from atelier_contracts import billing, gateway, render, session
+from atelier_contracts import billing, caps, gateway, render, session
 from atelier_contracts.message import REGISTRY, Message
 
 EXCHANGE = "atelier"
@@ -15,6 +15,7 @@ SERVICES = ("gateway", "session", "billing", "render")
 
 BILLING_COMMANDS = "billing.commands"
 BILLING_CORRECTIONS = "billing.corrections"
+BILLING_CAPS = "billing.caps"
 SESSION_SAGA = "session.saga"
 RENDER_COMMANDS = "render.commands"
 GATEWAY_PROJECTION = "gateway.projection"
@@ -24,6 +25,7 @@ ROUTES: Mapping[str, tuple[type[Message], ...]] = {
         gateway.GenerationRequested,
         gateway.CancelRequested,
         gateway.GenerationDeleted,
+        gateway.OutputsDelivered,
         billing.CreditDeducted,
         billing.CreditDeclined,
         billing.CreditCaptured,
@@ -39,15 +41,20 @@ ROUTES: Mapping[str, tuple[type[Message], ...]] = {
         billing.GrantCredit,
     ),
     BILLING_CORRECTIONS: (billing.ReturnCredit, billing.TakeBackCredit),
+    BILLING_CAPS: (caps.SetCap,),
     RENDER_COMMANDS: (render.RequestRender, render.CancelRender, render.DiscardRender, gateway.GenerationDeleted),
     GATEWAY_PROJECTION: (
         billing.CreditGranted,
+        billing.GrantExpired,
         billing.BooksCorrected,
         billing.CreditReturned,
+        caps.CapSet,
+        caps.CapReached,
         render.RenderStarted,
         render.RenderProgressed,
         render.ArtefactsExpired,
         session.GenerationQueued,
+        session.GenerationReady,
         session.GenerationRejected,
         session.GenerationSucceeded,
         session.GenerationFailed,

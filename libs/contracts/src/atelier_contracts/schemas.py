@@ -31,7 +31,7 @@ def find_breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]
     """The changes from ``old`` to ``new`` that break a reader; empty when the change is safe.
 
     An enum may grow: readers are deployed before writers, so no reader receives a value that it does not know. It may
-    not shrink, for old messages still lie in queues.
+    not shrink, for old messages still lie in queues. A default may not change: a message leaves out what has it.
     """
     problems = []
     parts = [("", old, new)]
@@ -43,6 +43,11 @@ def find_breaking_changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]
             f"field {prefix}{field} changed its type"
             for field in had
             if field in has and not _still_reads(_shape(had[field]), _shape(has[field]))
+        ]
+        problems += [
+            f"field {prefix}{field} changed its default"
+            for field in had
+            if field in has and "default" in had[field] and had[field]["default"] != has[field].get("default")
         ]
         newly = set(after.get("required", [])) - set(before.get("required", []))
         problems += [f"field {prefix}{field} became required" for field in sorted(newly)]
@@ -58,7 +63,7 @@ def _still_reads(before: dict[str, Any], after: dict[str, Any]) -> bool:
 
 
 def _shape(field: dict[str, Any]) -> dict[str, Any]:
-    """A field without what may change freely: its texts and its default."""
+    """A field without its texts, which may change freely, and its default, which is compared apart."""
     return {key: value for key, value in field.items() if key not in {"description", "title", "default"}}
 
 

@@ -1,9 +1,12 @@
 """The session's events about a generation."""
 
+from datetime import datetime
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from atelier_contracts.billing import DeclineReason, QuoteRefusal
+from atelier_contracts.caps import CapUse
 from atelier_contracts.message import Event
 from atelier_contracts.value_objects import Artefact, Metadata
 
@@ -27,9 +30,27 @@ class GenerationRejected(GenerationFact):
     """Not admitted: nothing was reserved and nothing will be made."""
 
     name: ClassVar[str] = "session.generation_rejected.v1"
-    reason: Literal["insufficient_credits", "unpriced", "withdrawn"]
+    reason: DeclineReason
     required: int
     available: int
+    cap: CapUse | None = None
+    """The cap that left too little room, where that is the reason."""
+    quote_refusal: QuoteRefusal | None = None
+    """Why the quote does not hold, where that is the reason."""
+
+
+class GenerationReady(GenerationFact):
+    """Charged on delivery: the outputs exist, and nothing is charged yet. What is not delivered by ``deliver_by`` (the
+    session's database clock, UTC) is withdrawn and refunded."""
+
+    name: ClassVar[str] = "session.generation_ready.v1"
+    outputs: tuple[Artefact, ...]
+    made: int
+    """How many outputs; each is delivered and charged apart."""
+    deliver_by: datetime
+    provider: str
+    model: str | None = None
+    reused: bool = False
 
 
 class GenerationSucceeded(GenerationFact):

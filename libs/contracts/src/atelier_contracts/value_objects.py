@@ -1,24 +1,42 @@
 """The values that messages share: the owner of a generation, its request, its outputs."""
 
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from atelier_contracts.narration import INSTRUCTION_CHARS_MAX, SPEED_MAX, SPEED_MIN
+
 OwnerKind = Literal["store", "user", "workspace"]
 Channel = Literal["b2b", "b2c"]
 Kind = Literal["try_on", "product_shot", "image", "on_model", "flat_lay", "narration"]
 Role = Literal["person", "garment", "product", "model", "image", "mask", "photo", "text"]
+PREVIEWS_MAX = 3
 ImageFormat = Literal["png", "jpeg", "webp"]
 Priority = Literal["high", "normal", "low"]
-AudioFormat = Literal["mp3", "wav"]
+AudioFormat = Literal["mp3", "wav", "opus", "aac", "flac"]
+DeliveryMethod = Literal["fetched", "acknowledged", "webhook", "bucket"]
 SimulatedOutcome = Literal["succeed", "fail", "timeout", "lost_response", "corrupt", "partial"]
 
 N_MAX = 10
-INPUTS_MAX = 10
+IMAGES_MAX = 16
+"""Pictures that one picture is made from."""
+INPUTS_MAX = IMAGES_MAX + 1
+"""Them and a mask."""
+PHOTOS_MAX = 10
+"""Photographs of a try-on, an on-model picture or a flat lay."""
 PROMPT_CHARS_MAX = 4000
 CREDITS_MAX = 1_000_000_000
+SPENDERS_MAX = 8
+PROVIDERS_MAX = 10
+KEEP_S_MAX = 31_536_000
+DELIVERY_WINDOW_S_MAX = 604_800
+QUOTE_CHARS_MAX = 2_000
+TEST_VERSION = 8
+"""Of the UUIDs of test accounts; those of live owners have another one."""
+_VERSION_BIT = 76
 
 
 class ValueObject(BaseModel):
@@ -44,6 +62,29 @@ class Owner(ValueObject):
     """Whose credits pay and whose prefix the artefacts live under."""
 
     kind: OwnerKind
+    id: UUID
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is the test account of a live owner: simulated, paid for with test credits, apart in every way."""
+        return is_test_id(self.id)
+
+
+def is_test_id(id_: UUID) -> bool:
+    """Whether this is the id of a test account. Ids of live owners are UUIDs of another version."""
+    return id_.version == TEST_VERSION
+
+
+def id_of_test_account(id_: UUID) -> UUID:
+    """The id of the test account of a live owner: the same UUID with version 8, left to applications (RFC 9562)."""
+    return UUID(int=id_.int & ~(0xF << _VERSION_BIT) | TEST_VERSION << _VERSION_BIT)
+
+
+class Spender(ValueObject):
+    """Who spends an owner's credits: the owner (``store``, ``user``, ``workspace``), an API ``key`` of a store, a
+    ``user`` who acts for a workspace. Further kinds may be added, so that ``kind`` is any word."""
+
+    kind: str = Field(min_length=1, max_length=20)
     id: UUID
 
 
@@ -92,9 +133,19 @@ class OpenAIOptions(ValueObject):
 
     moderation: Literal["auto", "low"] | None = None
     input_fidelity: Literal["low", "high"] | None = None
-    background: Literal["auto", "opaque"] | None = None
+    background: Literal["auto", "opaque", "transparent"] | None = None
     user: str | None = None
     safety_identifier: str | None = None
+
+
+class SpeechOptions(ValueObject):
+    """How a narration is spoken."""
+
+    speed: float = Field(default=1.0, ge=SPEED_MIN, le=SPEED_MAX)
+    instructions: str | None = Field(default=None, max_length=INSTRUCTION_CHARS_MAX)
+    """In the client's words, for a voice that takes directions."""
+    rate_hz: int | None = None
+    """Samples a second, where the client relies on a rate."""
 
 
 class RenderSpec(ValueObject):
@@ -121,11 +172,41 @@ class RenderSpec(ValueObject):
     """Code in ``narration.LANGUAGES``; for narrations."""
     audio_format: AudioFormat = "mp3"
     """For narrations."""
+    transparent: bool = Field(default=False, exclude_if=lambda transparent: not transparent)
+    """Whether what is behind the subject of a picture is left out."""
+    compression: int | None = Field(default=None, ge=0, le=100, exclude_if=lambda compression: compression is None)
+    """Quality of a JPEG or a WebP; None for the maker's own."""
+    speech: SpeechOptions | None = Field(default=None, exclude_if=lambda speech: speech is None)
+    previews: int = Field(default=0, ge=0, le=PREVIEWS_MAX, exclude_if=lambda previews: not previews)
+    """How many pictures on the way to the final one its client waits for; a provider that has none shows none."""
     reuse: bool = False
     """Whether an equal earlier result of the same owner may be delivered instead of a new render."""
     priority: Priority = "normal"
     """Which of its owner's waiting generations goes first; it takes no turn from another owner."""
     simulate: Simulation | None = None
+    providers: tuple[str, ...] = Field(default=(), max_length=PROVIDERS_MAX, exclude_if=lambda names: not names)
+    """Providers in the order in which they are asked; others stand in after them."""
+    excluded_providers: tuple[str, ...] = Field(
+        default=(), max_length=PROVIDERS_MAX, exclude_if=lambda names: not names
+    )
+    """Providers that are never asked."""
+    retry: bool = Field(default=True, exclude_if=bool)
+    """Whether it may be submitted again, to the same or another provider, after a submission that brought nothing."""
+    keep_s: int | None = Field(default=None, ge=0, le=KEEP_S_MAX, exclude_if=lambda seconds: seconds is None)
+    """Seconds from completion by which the outputs are deleted; 0: as soon as they are delivered and charged. None:
+    as long as this installation keeps them."""
+    keep_for_reuse: bool = Field(default=True, exclude_if=bool)
+    """Whether the result may be delivered again later, to a request with ``reuse``; not what may yet be withdrawn."""
+
+
+class OutputDelivery(ValueObject):
+    """One output reached its client: which of the generation's outputs, from 0, how, and when."""
+
+    output: int = Field(ge=0, le=N_MAX - 1)
+    how: DeliveryMethod
+    """``fetched`` whole through a link of the gateway; ``acknowledged`` by API; ``webhook``: answered with 2xx;
+    ``bucket``: put into the client's own, which answered 2xx."""
+    at: datetime
 
 
 class Artefact(ValueObject):

@@ -46,7 +46,7 @@ def drape(canvas: Pixels, person: Pixels, body: Body, garment: Garment, fit: Fit
     """The canvas with the garment worn on the body found in it, in the light of ``person``, the undressed canvas."""
     place = _place(body, garment, fit)
     across, down = _garment_axes(canvas, body, garment, place, fit)
-    worn = _layer(garment, _trunk_weight(garment, fit), across, down)
+    worn = _layer(garment, trunk_weight(garment, fit), across, down)
     if garment.sleeves is not None:
         for side, angle in ((-1, body.arms_rad[0]), (1, body.arms_rad[1])):
             hung = _rotate_sleeve(across, down, garment.sleeves, side, angle)
@@ -108,7 +108,7 @@ def _upper_edge(canvas: Pixels, body: Body) -> Plane:
     return np.asarray(np.where(silhouette.any(axis=0), silhouette.argmax(axis=0), body.shoulder_y), np.float32)
 
 
-def _trunk_weight(garment: Garment, fit: Fit) -> Plane:
+def trunk_weight(garment: Garment, fit: Fit) -> Plane:
     """Everything but the sleeves; worn open, without the strip about the front's middle."""
     weight = np.ones_like(garment.alpha) if garment.sleeves is None else 1 - garment.sleeves.weight
     if fit.open_share:

@@ -13,7 +13,10 @@ def fit_image(spec: CompositionSpec, data: bytes) -> EncodedPicture | ImageRefus
     photo = normalise(data)
     if isinstance(photo, ImageRefused):
         return photo
-    picture = Image.fromarray(photo.rgb)
+    pixels = photo.rgb
+    if spec.transparent and photo.alpha is not None:
+        pixels = np.dstack([photo.straight, photo.alpha])
+    picture = Image.fromarray(pixels)
     size = (spec.width or picture.width, spec.height or picture.height)
     cut = picture if size == picture.size else ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
-    return encode(np.asarray(cut), spec.image_format, long_side_max=max(size))
+    return encode(np.asarray(cut), spec.image_format, long_side_max=max(size), compression=spec.compression)

@@ -60,3 +60,13 @@ def smoothstep(value: Plane, low: float, high: float) -> Plane:
     """0 below low, 1 above high, and no corner between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def draw_to_edges(plane: Plane, rgb: Pixels, radius_px: float) -> Plane:
+    """A rough plane 0..1, its edge drawn to the picture's edges within a radius, by a guided filter."""
+    guide = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32) / 255
+    size = (2 * max(2, int(radius_px)) + 1,) * 2
+    mean, mean_plane = cv2.blur(guide, size), cv2.blur(plane, size)
+    slope = (cv2.blur(guide * plane, size) - mean * mean_plane) / (cv2.blur(guide * guide, size) - mean**2 + 2e-3)
+    offset = mean_plane - slope * mean
+    return np.asarray(cv2.blur(slope, size) * guide + cv2.blur(offset, size), np.float32)

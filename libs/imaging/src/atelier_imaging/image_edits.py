@@ -14,7 +14,7 @@ from atelier_imaging.pictures import CompositionSpec
 from atelier_imaging.product_shot import cover_size
 from atelier_imaging.prompt_parser import parse_prompt
 from atelier_imaging.styles import apply_style, to_pixels
-from atelier_imaging.text_to_image import draw_prompt
+from atelier_imaging.text_to_image import FINE_OCTAVES, draw_prompt
 
 SIDE_MAX_PX = 1536
 SEAM_PX = 3.0
@@ -58,7 +58,7 @@ def vary_image(photos: list[Photo], spec: CompositionSpec) -> Pixels:
     lamp = fractal(rng, (height, width), width * 0.9, octaves=1) - 0.5
     tone += np.dstack([26 * lamp, np.full_like(lamp, green), np.full_like(lamp, warm)])
     lit = np.asarray(cv2.cvtColor(to_pixels(tone), cv2.COLOR_LAB2RGB), np.uint8)
-    return _add_things(apply_style(lit, spec.style, rng, fine=spec.quality == "hd"), photos[1:], None)
+    return _add_things(apply_style(lit, spec.style, rng, fine=spec.quality in FINE_OCTAVES), photos[1:], None)
 
 
 def _fit_to_spec(rgb: Pixels, spec: CompositionSpec) -> Pixels:
@@ -116,7 +116,7 @@ def _match_light(picture: Pixels, spec: CompositionSpec, rng: Rng) -> Pixels:
     tints = parse_prompt(spec.prompt, rng).tints
     if tints:
         relit += (np.array(tints[0], np.float32) * (relit.mean(axis=2, keepdims=True) / 150) - relit) * np.float32(0.35)
-    return apply_style(to_pixels(relit), spec.style, rng, fine=spec.quality == "hd")
+    return apply_style(to_pixels(relit), spec.style, rng, fine=spec.quality in FINE_OCTAVES)
 
 
 def _add_things(picture: Pixels, photos: list[Photo], region: Region | None) -> Pixels:

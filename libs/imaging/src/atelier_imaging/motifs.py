@@ -102,12 +102,24 @@ def _ellipse(x: float, y: float, a: float, b: float, turn: float, *, points: int
 
 def planet(canvas: Plane, scene: Scene, rng: Rng, octaves: int) -> None:
     """A nebula and a banded planet, lit from one side, perhaps with a ring."""
+    globe(canvas, nebula(canvas, scene, rng, octaves), rng, octaves)
+
+
+def nebula(canvas: Plane, scene: Scene, rng: Rng, octaves: int) -> tuple[Plane, Plane]:
+    """What glows behind the planet; its two colours."""
     height, width = canvas.shape[:2]
     tint = np.array(scene.tints[0] if scene.tints else PETALS[int(rng.integers(4))], np.float32)
     other = np.array(scene.tints[1] if len(scene.tints) > 1 else (70, 120, 214), np.float32)
     cloud = fractal(rng, (height, width), width * 0.45, octaves=octaves + 2)
     hue = fractal(rng, (height, width), width * 0.6, octaves=3)[..., None]
     canvas += (tint * hue + other * (1 - hue)) * (0.75 * smoothstep(cloud, 0.42, 1.0))[..., None]
+    return tint, other
+
+
+def globe(canvas: Plane, colours: tuple[Plane, Plane], rng: Rng, octaves: int) -> None:
+    """The planet, in the colours of its nebula."""
+    height, width = canvas.shape[:2]
+    tint, other = colours
     radius = min(height, width) * float(rng.uniform(0.2, 0.3))
     x, y = width * float(rng.uniform(0.32, 0.68)), height * float(rng.uniform(0.4, 0.6))
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -117,13 +129,13 @@ def planet(canvas: Plane, scene: Scene, rng: Rng, octaves: int) -> None:
     swirl = fractal(rng, (height, width), radius * 0.5, octaves=octaves + 1, stretch=(0.6, 2.4)) - 0.5
     bands = 0.5 + 0.5 * np.sin((v + 0.22 * u) * 11 + 4.5 * swirl)
     light = np.clip(-0.62 * u - 0.45 * v + 0.62 * depth, 0.02, 1)[..., None]
-    globe = (tint * bands[..., None] + (other * 0.4 + 130) * (1 - bands[..., None])) * light * 1.25
+    surface = (tint * bands[..., None] + (other * 0.4 + 130) * (1 - bands[..., None])) * light * 1.25
     ring_v = (v - 0.3 * u) / 0.22
     band = np.hypot(u, ring_v)
     ring = smoothstep(band, 1.3, 1.34) * (1 - smoothstep(band, 2.0, 2.06)) * (0.55 + 0.3 * np.sin(band * 34))
     ringed = (other * 0.3 + tint * 0.3 + 110) * ring[..., None]
     canvas += (ringed - canvas) * (0.8 * ring * (ring_v < 0))[..., None]
-    canvas += (globe - canvas) * (1 - smoothstep(away, 0.995, 1.005))[..., None]
+    canvas += (surface - canvas) * (1 - smoothstep(away, 0.995, 1.005))[..., None]
     canvas += (tint * 0.5 + 100 - canvas) * (0.3 * np.exp(-np.abs(away - 1.0) * 26) * (u + v < 0.5))[..., None]
     canvas += (ringed - canvas) * (0.9 * ring * (ring_v >= 0))[..., None]
 

@@ -6,16 +6,17 @@ import cv2
 import numpy as np
 
 from atelier_imaging.geometry import Plane
-from atelier_imaging.pictures import COMPOSER_VERSION
 
 CELL_MIN_PX = 2.0
+DRAWING_VERSION = 2
+"""Raised when drawn pictures look otherwise for the same request."""
 
 Rng = np.random.Generator
 
 
 def generator(*parts: object) -> Rng:
     """A generator seeded by all its arguments."""
-    digest = hashlib.sha256(repr((COMPOSER_VERSION, *parts)).encode()).digest()
+    digest = hashlib.sha256(repr((DRAWING_VERSION, *parts)).encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
 
 

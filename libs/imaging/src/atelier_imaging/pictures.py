@@ -21,7 +21,7 @@ SOURCE_TYPES: dict[SourceFormat, str] = {
 BYTES_MAX = 25 * 1024 * 1024
 PIXELS_MAX = 50_000_000
 GARMENTS_MAX = 10
-COMPOSER_VERSION = 2
+COMPOSER_VERSION = 3
 """Raised whenever the same spec would give other pixels than before."""
 
 THUMBNAIL_SIDE_PX = 256
@@ -33,6 +33,7 @@ RefusalCode = Literal[
     "broken",
     "empty_mask",
     "no_garment",
+    "no_subject",
     "too_many_bytes",
     "too_many_garments",
     "too_many_pixels",
@@ -81,6 +82,22 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True)
+class Inspection:
+    """A picture decoded whole: its measures, by how much the values of one colour channel differ at most (0..255; 0 is
+    a plain area), and the SHA-256 of its pixels in hex, the same for the same picture in another file."""
+
+    format: SourceFormat
+    width: int
+    height: int
+    spread: int
+    pixels_sha256: str
+
+    @property
+    def content_type(self) -> str:
+        return SOURCE_TYPES[self.format]
+
+
+@dataclass(frozen=True, slots=True)
 class CompositionSpec:
     """What to compose from the photographs; sides in pixels, 0 where the first photograph decides.
 
@@ -97,6 +114,10 @@ class CompositionSpec:
     quality: str = ""
     mannequin: str = ""
     background: str = ""
+    transparent: bool = False
+    """Whether what is behind the subject is left out; of kind ``image``, and never of a JPEG."""
+    compression: int | None = None
+    """Quality of a JPEG or a WebP from 0 to 100; None for the usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +129,8 @@ class EncodedPicture:
     width: int
     height: int
     sha256: str
+    model: str = ""
+    """The learned model that took part, with its version; empty where none did."""
 
 
 def size_refusal(data: bytes) -> ImageRefused | None:
@@ -123,6 +146,11 @@ def empty_mask_refusal() -> ImageRefused:
         "empty_mask",
         "The mask marks nothing: leave transparent what is to be repainted, or white in a mask without transparency.",
     )
+
+
+def no_subject_refusal() -> ImageRefused:
+    """The refusal of a picture whose background cannot be left out."""
+    return ImageRefused("no_subject", "There is nothing in the picture that stands before a background.")
 
 
 def count_refusal(garments: int) -> ImageRefused | None:

@@ -13,6 +13,7 @@ from atelier_imaging.pictures import (
     EncodedPicture,
     ImageFormat,
     ImageRefused,
+    Inspection,
     PhotoInfo,
     count_refusal,
     size_refusal,
@@ -81,15 +82,30 @@ class ImageWorkers:
         return answer
 
     async def fit(
-        self, data: bytes, *, width: int, height: int, image_format: ImageFormat
+        self,
+        data: bytes,
+        *,
+        width: int,
+        height: int,
+        image_format: ImageFormat,
+        transparent: bool = False,
+        compression: int | None = None,
     ) -> EncodedPicture | ImageRefused:
         """A finished picture in other sides or another format, cut in the middle; zeros leave the sides as they are.
+        What is ``transparent`` stays so where it is wanted, else it lies on white.
 
         Raises ImageWorkerDied and ImageQueueFull.
         """
         if refused := size_refusal(data):
             return refused
-        spec = CompositionSpec("image", image_format=image_format, width=width, height=height)
+        spec = CompositionSpec(
+            "image",
+            image_format=image_format,
+            width=width,
+            height=height,
+            transparent=transparent,
+            compression=compression,
+        )
         answer = await self._run_job(ImageJob("fit", [data], spec=spec))
         assert isinstance(answer, EncodedPicture | ImageRefused)
         return answer
@@ -124,6 +140,15 @@ class ImageWorkers:
             return refused
         answer = await self._run_job(ImageJob("analyse", [data]))
         assert isinstance(answer, Analysis | ImageRefused)
+        return answer
+
+    async def inspect(self, data: bytes) -> Inspection | ImageRefused:
+        """Whether a finished picture decodes, its measures, and whether it shows anything. Raises ImageWorkerDied and
+        ImageQueueFull."""
+        if refused := size_refusal(data):
+            return refused
+        answer = await self._run_job(ImageJob("inspect", [data]))
+        assert isinstance(answer, Inspection | ImageRefused)
         return answer
 
     @property

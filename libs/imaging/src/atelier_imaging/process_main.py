@@ -8,9 +8,11 @@ import sys
 from dataclasses import replace
 from typing import BinaryIO
 
-from atelier_imaging.pictures import EncodedPicture, ImageRefused, PhotoInfo
+from atelier_imaging.pictures import EncodedPicture, ImageRefused, PhotoInfo, no_subject_refusal
 from atelier_imaging.sandbox import confine
 from atelier_imaging.wire import HEAD_LENGTH, ImageJob, JobResult, blob_lengths, head_length, pack_result, unpack_job
+
+LARGE_PHOTOS_MAX = 5
 
 
 def main() -> None:
@@ -34,6 +36,10 @@ def _run_job(job: ImageJob) -> JobResult:
         from atelier_imaging.analysis import analyse
 
         return analyse(job.pictures[0])
+    if job.kind == "inspect":
+        from atelier_imaging.inspection import inspect
+
+        return inspect(job.pictures[0])
     if job.kind == "probe":
         return _run_probe(job)
     if job.kind == "sanitise":
@@ -70,7 +76,7 @@ def _run_fit(job: ImageJob) -> EncodedPicture | ImageRefused:
 def _run_compose(job: ImageJob) -> EncodedPicture | ImageRefused:
     import cv2
 
-    from atelier_imaging.composition import compose
+    from atelier_imaging.composition import NoSubject, compose_by_model
     from atelier_imaging.decoder import normalise
     from atelier_imaging.encoder import LONG_SIDE_MAX, encode
 
@@ -79,13 +85,21 @@ def _run_compose(job: ImageJob) -> EncodedPicture | ImageRefused:
     spec = job.spec
     role_photos = []
     for index, (role, data) in enumerate(zip(job.roles, job.pictures, strict=True)):
-        # Reduced one by one: eleven photographs of 50 megapixels together would not fit into the memory allowed.
-        photo = normalise(data, side_max_px=max(LONG_SIDE_MAX, spec.width, spec.height))
+        # Reduced one by one, and those that show small things more: many photographs as large as the largest picture
+        # would not fit into the memory allowed.
+        small = role == "image" and index >= LARGE_PHOTOS_MAX
+        side_max_px = LONG_SIDE_MAX if small else max(LONG_SIDE_MAX, spec.width, spec.height)
+        photo = normalise(data, side_max_px=side_max_px)
         if isinstance(photo, ImageRefused):
             return replace(photo, message=f"{_name(job.roles, index)}: {photo.message}")
         role_photos.append((role, photo))
-    picture = compose(spec, role_photos)
-    return encode(picture, spec.image_format, long_side_max=max(LONG_SIDE_MAX, spec.width, spec.height))
+    try:
+        picture, model = compose_by_model(spec, role_photos)
+    except NoSubject:
+        return no_subject_refusal()
+    long_side_max = max(LONG_SIDE_MAX, spec.width, spec.height)
+    encoded = encode(picture, spec.image_format, long_side_max=long_side_max, compression=spec.compression)
+    return replace(encoded, model=model)
 
 
 def _name(roles: list[str], index: int) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
-from atelier_imaging.pictures import Analysis, CompositionSpec, EncodedPicture, ImageRefused, PhotoInfo
+from atelier_imaging.pictures import Analysis, CompositionSpec, EncodedPicture, ImageRefused, Inspection, PhotoInfo
 
 HEAD_LENGTH = struct.Struct(">I")
 HEAD_BYTES_MAX = 64 * 1024
@@ -18,17 +18,17 @@ BLOBS_BYTES_MAX = 512 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ImageJob:
-    """Probe and analyse: one picture. Sanitise: one picture; for a mask a spec with the sides of its picture. Fit: one
-    picture and a spec with sides and format. Compose: a spec and its pictures, each with its role; for a try-on the
-    person first."""
+    """Probe, analyse and inspect: one picture. Sanitise: one picture; for a mask a spec with the sides of its picture.
+    Fit: one picture and a spec with sides and format. Compose: a spec and its pictures, each with its role; for a
+    try-on the person first."""
 
-    kind: Literal["probe", "analyse", "sanitise", "fit", "compose"]
+    kind: Literal["probe", "analyse", "inspect", "sanitise", "fit", "compose"]
     pictures: list[bytes]
     roles: list[str] = field(default_factory=list)
     spec: CompositionSpec | None = None
 
 
-JobResult = PhotoInfo | Analysis | EncodedPicture | ImageRefused
+JobResult = PhotoInfo | Analysis | Inspection | EncodedPicture | ImageRefused
 
 
 class ProtocolError(Exception):
@@ -66,6 +66,8 @@ def unpack_result(head: bytes, blobs: list[bytes]) -> JobResult:
                 return Analysis(**(fields | {"thumbnail": blobs[0], "colours": tuple(fields["colours"])}))
             case {"PhotoInfo": dict(fields)}:
                 return PhotoInfo(**fields)
+            case {"Inspection": dict(fields)}:
+                return Inspection(**fields)
             case {"ImageRefused": dict(fields)}:
                 return ImageRefused(**fields)
     except (ValueError, TypeError, IndexError, KeyError) as error:

@@ -12,11 +12,12 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from atelier_contracts.bundle import count_messages
-from atelier_messaging import database, failpoints, periodic
+from atelier_messaging import database, failpoints, periodic, retention
 from atelier_messaging.addresses import addresses_of
 from atelier_messaging.connection import BrokerConnection, Preparation
 from atelier_messaging.consumer import Consumer, Handler
 from atelier_messaging.database import Pool
+from atelier_messaging.dead_letter_api import OwnDeadLetters
 from atelier_messaging.outbox import SWEEP_EVERY_S, Outbox
 from atelier_messaging.publisher import START_S_MAX, Publisher
 from atelier_messaging.replies import Replies, ReplyHandler
@@ -30,8 +31,7 @@ LINGER_FROM = 4
 STOP_S_MAX = 3.0
 """A frozen broker does not answer a close; a service must end before its supervisor kills it."""
 INBOX_DAYS = 7
-PRUNE_EVERY_S = 3_600.0
-_PRUNE = "DELETE FROM inbox WHERE handled_at < now() - make_interval(days => $1)"
+PRUNE_EVERY_S = 300.0
 logger = logging.getLogger(__name__)
 
 
@@ -72,6 +72,7 @@ class Bus:
     def __init__(self, service: str, settings: BrokerSettings, pool: Pool) -> None:
         failpoints.enable(service, os.environ)
         url = settings.amqp_url.get_secret_value()
+        self._service = service
         self._settings = settings
         self._pool = pool
         self.publisher = Publisher(url, service)
@@ -130,6 +131,12 @@ class Bus:
         """Whether messages can be published now and their replies received."""
         return self.publisher.is_connected and self.broker.usable
 
+    @property
+    def dead_letters(self) -> OwnDeadLetters:
+        """Of this service's queues."""
+        url = self._settings.amqp_url.get_secret_value()
+        return OwnDeadLetters(self._service, url, self.publisher, self._pool)
+
     def run_in_background(self, coroutine: Any, name: str) -> None:
         """Runs a coroutine until ``stop``. If it ends before, the process ends too: a service without its loops would
         look alive and do nothing. After a restart it resumes from its tables."""
@@ -145,6 +152,7 @@ class Bus:
         """Stops consuming, ends the loops, waits for the publishes under way, disconnects. A broker that does not
         answer delays each step by at most ``STOP_S_MAX`` seconds; unconfirmed messages stay in the outbox."""
         await _within_stop_deadline("closing the consumers", self.broker.stop())
+        await _within_stop_deadline("closing their connection", self.broker.disconnect())
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -152,7 +160,7 @@ class Bus:
         await _within_stop_deadline("closing the publisher", self.publisher.stop())
 
     async def _prune(self) -> None:
-        await self._pool.execute(_PRUNE, INBOX_DAYS)
+        await retention.prune_inbox(self._pool, days=INBOX_DAYS)
 
 
 class _Subscriptions(RabbitBroker):
@@ -164,6 +172,7 @@ class _Subscriptions(RabbitBroker):
         """Priority of the consumers on the present connection. It rises with each: the broker delivers to the newest
         connection, and not to an older one that it still holds although we have lost it."""
         self._to = addresses, name, preparations
+        self._opened: BrokerConnection | None = None
 
     @property
     def usable(self) -> bool:
@@ -171,12 +180,18 @@ class _Subscriptions(RabbitBroker):
         return isinstance(self._connection, BrokerConnection) and self._connection.usable
 
     async def _connect(self) -> BrokerConnection:
-        connection = BrokerConnection(*self._to)
+        connection = self._opened = BrokerConnection(*self._to)
         await connection.open()
         connection.close_callbacks.add(self._raise_rank)
         self.config.connect(connection)
         self._channel = await self.config.channel_manager.get_channel()
         return connection
+
+    async def disconnect(self) -> None:
+        """Closes the connection also where a stop did not get that far, because closing a channel failed before: it
+        would reconnect forever."""
+        if self._opened is not None:
+            await self._opened.close()
 
     def _raise_rank(self, *_: object) -> None:
         self.rank["x-priority"] += 1

@@ -13,6 +13,7 @@ from typing import Any, SupportsIndex
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
+from aio_pika.robust_channel import RobustChannel
 from aio_pika.robust_connection import RobustConnection
 from aiormq.abc import AbstractChannel as RawChannel
 from aiormq.abc import AbstractConnection as RawConnection
@@ -30,10 +31,14 @@ RECONNECT_S = 1.0
 PROBE_EVERY_S = 2.0
 SILENCE_S_MAX = 3.0
 """Seconds without a byte after a probe until the node is left."""
+LISTEN_S = 0.1
+"""Longest that one look for a byte counts: a process that was stopped during it did not listen."""
 BLOCKED_S = 0.05
 READ_AHEAD_BYTES = 65_536
 STANDSTILL_S_MAX = CONNECT_S_MAX + RESTORE_S_MAX + 5.0
 """Longer than one attempt may take. Starting over while no broker is available does no harm."""
+OPEN_S_MAX = 2 * STANDSTILL_S_MAX
+"""Until a service that has never been connected gives up and ends, to be started again."""
 _RECONNECTING, _RECONNECT = "_RobustConnection__reconnection_task", "_RobustConnection__connection_factory"
 logger = logging.getLogger(__name__)
 
@@ -41,8 +46,19 @@ Preparation = Callable[[RawConnection], Awaitable[None]]
 """Done on every new connection before it counts as usable."""
 
 
+class _Channel(RobustChannel):
+    """A channel that was closed opens itself again, and holds its lock while it waits for the end of an alarm. If the
+    connection is lost in the alarm, that wait has no end, and each new connection would wait for the lock."""
+
+    async def restore(self, channel: Any = None) -> None:
+        async with asyncio.timeout(CONNECT_S_MAX):
+            await super().restore(channel)
+
+
 class BrokerConnection(RobustConnection):
     """Robust: it comes back by itself until it is closed, each time to the next address."""
+
+    CHANNEL_CLASS = _Channel
 
     def __init__(self, addresses: Sequence[str], name: str, preparations: Sequence[Preparation] = ()) -> None:
         self._addresses = [URL(address) for address in addresses]
@@ -70,26 +86,27 @@ class BrokerConnection(RobustConnection):
         return self._usable.is_set()
 
     async def open(self) -> None:
-        """Connects to the first address that accepts us; raises ConnectionError when none does."""
+        """Connects to the first address that accepts us; raises ConnectionError when none does in ``OPEN_S_MAX``."""
+        self._guarding = asyncio.create_task(self._guard(), name=f"{self._name} guard")
         try:
             await self.connect(timeout=CONNECT_S_MAX)
         except BaseException:
             await self.close()
             raise
-        self._guarding = asyncio.create_task(self._guard(), name=f"{self._name} guard")
 
     async def connect(self, timeout: float | None = None) -> None:
         """As ``open``; it can be cancelled at any point."""
         opening = asyncio.ensure_future(super().connect(timeout=timeout or CONNECT_S_MAX))
         up, refused = asyncio.ensure_future(self._usable.wait()), asyncio.ensure_future(self._refused_by_all.wait())
         try:
-            await asyncio.wait((up, refused), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((up, refused), timeout=OPEN_S_MAX, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for waiting in (opening, up, refused):
                 waiting.cancel()
             await asyncio.gather(opening, up, refused, return_exceptions=True)
         if not self.usable:
-            raise ConnectionError(f"no broker of ATELIER_AMQP_URL accepts us: {'; '.join(self._failures)}")
+            failures = "; ".join(self._failures) or f"none has answered within {OPEN_S_MAX:g} s"
+            raise ConnectionError(f"no broker of ATELIER_AMQP_URL accepts us: {failures}")
 
     def leave(self, why: str) -> None:
         """Leaves this node at once, without a close that it might not answer, and connects to the next."""
@@ -170,11 +187,20 @@ class BrokerConnection(RobustConnection):
                 probed_at = clock()
                 if probed_at - self._line.received_at < PROBE_EVERY_S:
                     continue
-                await asyncio.wait([probe.ask()], timeout=SILENCE_S_MAX)
+                await self._listen(probe.ask(), probed_at)
                 if self._line.received_at < probed_at and not await _is_blocked(connection):
                     return self.leave(f"it has been silent for {SILENCE_S_MAX:g} s")
         finally:
             probe.end()
+
+    async def _listen(self, answer: "asyncio.Task[Any]", since: float) -> None:
+        """Returns at a byte, or after listening for ``SILENCE_S_MAX`` seconds. The time in which this process did not
+        run (a paused machine, a blocked event loop) does not count: the node may have answered in it."""
+        clock, listened_s = asyncio.get_running_loop().time, 0.0
+        while listened_s < SILENCE_S_MAX and self._line.received_at < since and not answer.done():
+            began = clock()
+            await asyncio.wait([answer], timeout=LISTEN_S)
+            listened_s += min(clock() - began, LISTEN_S)
 
 
 class _Probe:

@@ -7,6 +7,7 @@ unexpected error through the retry levels first; the other messages go on.
 
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,6 +32,8 @@ Handler = Callable[[Transaction], Awaitable[None]]
 
 ATTEMPT_HEADER = "x-atelier-attempt"
 REASON_HEADER = "x-atelier-reason"
+DEAD_AT_HEADER = "x-atelier-dead-at"
+"""When a message was put aside, in seconds since 1970."""
 REASON_CHARS_MAX = 1_000
 BATCH_MAX = 200
 """Messages in one transaction at most, however many frames they came in."""
@@ -78,6 +81,7 @@ class Consumer:
         self._unit = unit
         self._publisher = publisher
         self._senders = senders
+        metrics.DEAD_LETTERS.labels(queue)  # at 0, so that the first is an increase
 
     async def run(self, batches: Batches) -> None:
         """Without end: takes what has arrived, settles every message of it, acknowledges all with one ack."""
@@ -86,9 +90,9 @@ class Consumer:
             raws = await batches.next()
             plain = [raw for raw in raws if not is_suspect(raw)]
             if plain:
-                with metrics.BATCH_SECONDS.labels(self.queue).time():
+                with metrics.child(metrics.BATCH_SECONDS, self.queue).time():
                     await self._settle(plain)
-                metrics.BATCH_MESSAGES.labels(self.queue).observe(len(plain))
+                metrics.child(metrics.BATCH_MESSAGES, self.queue).observe(len(plain))
                 failpoints.reach("before_ack")
                 await tracker.acknowledge(plain)
                 failpoints.reach("after_ack")
@@ -154,8 +158,8 @@ class Consumer:
         finally:
             for delivery in deliveries:
                 delivery.span.end()
-        metrics.CONSUMED.labels(self.queue, "applied").inc(applied)
-        metrics.CONSUMED.labels(self.queue, "duplicate").inc(len(deliveries) - applied)
+        metrics.child(metrics.CONSUMED, self.queue, "applied").inc(applied)
+        metrics.child(metrics.CONSUMED, self.queue, "duplicate").inc(len(deliveries) - applied)
 
     async def _handle_once(self, deliveries: Sequence[Delivery]) -> int:
         """How many were fresh. With a late claim a duplicate fails, in whatever way; then it is looked up first."""
@@ -209,6 +213,7 @@ class Consumer:
         # A lone surrogate in an error's text could not be sent, and the message would stop this consumer forever.
         sendable = reason[:REASON_CHARS_MAX].encode(errors="replace").decode()
         headers = {**topology.portable_headers(message.headers), REASON_HEADER: sendable}
+        headers[DEAD_AT_HEADER] = int(time.time())
         await self._move(message, headers, topology.DEAD_EXCHANGE)
 
     async def _move(self, message: RawMessage, headers: Mapping[str, object], exchange: str) -> None:

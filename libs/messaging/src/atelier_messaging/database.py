@@ -4,8 +4,11 @@ import json
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
+from pydantic import SecretStr
 
 from atelier_messaging import pooler
+from atelier_messaging.database_hosts import DatabaseHosts
+from atelier_messaging.settings import BrokerSettings
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[Any] | asyncpg.pool.PoolConnectionProxy[Any]
@@ -16,7 +19,10 @@ else:
 
 CONNECTIONS_MIN = 2
 CONNECTIONS_MAX = 8
+"""Connections of a service at most, unless its settings say otherwise."""
 COMMAND_S_MAX = 30.0
+CONNECT_S_MAX = 10.0
+"""For one connection, of which the driver would wait for a minute: a frozen server accepts and answers nothing."""
 STATEMENTS_MAX = 100
 """Prepared statements that a connection keeps."""
 _SESSION = {"timezone": "UTC", "application_name": "atelier"}
@@ -26,17 +32,18 @@ _PLANNER = {"jit": "off", "enable_bitmapscan": "off"}
 _MARK = "INSERT INTO installation (id) VALUES ($1) ON CONFLICT DO NOTHING"
 
 
-async def connect(url: str, *, statement_cache: int = STATEMENTS_MAX) -> Pool:
+async def connect(url: str, *, statement_cache: int = STATEMENTS_MAX, connections_max: int = CONNECTIONS_MAX) -> Pool:
     """A pool whose ``jsonb`` columns are Python values and whose statements end within ``COMMAND_S_MAX`` seconds.
+    ``url`` may name several servers, of which the one that takes writes is used.
 
-    Without a statement cache it works behind any pooler in transaction mode. Raises UnfitPooler.
+    Without a statement cache it works behind any pooler in transaction mode. Raises UnfitPooler, TimeoutError.
     """
     try:
-        pool = await _create_pool(url, _SESSION | _PLANNER, statement_cache)
+        pool = await _create_pool(url, _SESSION | _PLANNER, statement_cache, connections_max)
     except asyncpg.ProtocolViolationError as error:
         if "startup parameter" not in str(error):
             raise
-        pool = await _create_pool(url, _SESSION, statement_cache)
+        pool = await _create_pool(url, _SESSION, statement_cache, connections_max)
     try:
         await pooler.check(pool)
         if await pool.fetchval("SELECT current_setting('enable_bitmapscan')") == "on":
@@ -47,13 +54,24 @@ async def connect(url: str, *, statement_cache: int = STATEMENTS_MAX) -> Pool:
     return pool
 
 
-async def _create_pool(url: str, server_settings: dict[str, str], statement_cache: int) -> Pool:
+async def open_pool(url: SecretStr, settings: BrokerSettings) -> Pool:
+    """The pool of a service, as its settings say. Raises UnfitPooler."""
+    return await connect(
+        url.get_secret_value(),
+        statement_cache=settings.database_statement_cache,
+        connections_max=settings.database_connections_max,
+    )
+
+
+async def _create_pool(url: str, server_settings: dict[str, str], statement_cache: int, connections_max: int) -> Pool:
     return await asyncpg.create_pool(
         url,
+        connect=DatabaseHosts(url).connect,
         connection_class=asyncpg.Connection if statement_cache else pooler.OneServerAStatement,
         statement_cache_size=statement_cache,
         min_size=CONNECTIONS_MIN,
-        max_size=CONNECTIONS_MAX,
+        max_size=connections_max,
+        timeout=CONNECT_S_MAX,
         command_timeout=COMMAND_S_MAX,
         init=_prepare,
         reset=_no_reset,

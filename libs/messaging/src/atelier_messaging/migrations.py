@@ -8,6 +8,8 @@ from alembic.config import Config
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from atelier_messaging.database_hosts import DatabaseHosts
+
 MIGRATION_LOCK = 7_283_300
 """Of the advisory lock under which one process at a time migrates a database; the others then find nothing to do."""
 
@@ -21,7 +23,7 @@ def configuration(directory: Path, url: str) -> Config:
 
 
 def upgrade(directory: Path, url: str) -> None:
-    """Brings the database to the newest version. ``url`` is the owner's, ``postgresql://…``."""
+    """Brings the database to the newest version. ``url`` is the owner's, of one server or several."""
     command.upgrade(configuration(directory, url), "heads")
 
 
@@ -31,7 +33,8 @@ def run(metadata: MetaData) -> None:
 
 
 async def _run(url: str, metadata: MetaData) -> None:
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=pool.NullPool)
+    hosts = DatabaseHosts(url)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=hosts.connect, poolclass=pool.NullPool)
     async with engine.begin() as connection:
         await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
         await connection.run_sync(_migrate, metadata)

@@ -13,9 +13,10 @@ from uuid import UUID
 import asyncpg
 from pydantic_core import to_json
 
-from atelier_contracts import Envelope
+from atelier_contracts import Envelope, Message
 from atelier_contracts.bundle import BUNDLE_TYPE, COUNT_HEADER, bundle, by_frame
-from atelier_contracts.message import REGISTRY, derive_headers
+from atelier_contracts.message import REGISTRY, headers_of, time_of
+from atelier_contracts.routes import senders_of
 from atelier_messaging import failpoints
 from atelier_messaging.database import Connection, Pool
 from atelier_messaging.periodic import wait_event
@@ -23,6 +24,7 @@ from atelier_messaging.publisher import OutgoingMessage, Publisher, PublishOutco
 from atelier_messaging.writes import Write, execute
 from atelier_telemetry import metrics
 
+SOURCE_PREFIX = "atelier/"
 WINDOW_MAX = 200
 PENDING_MAX = 5_000
 """Messages waiting for direct dispatch; more are left to the sweeper, so memory stays bounded."""
@@ -36,16 +38,18 @@ SWEEP_AFTER_S = 4.0
 logger = logging.getLogger(__name__)
 
 _SAVE = """
-INSERT INTO outbox (id, name, headers, body, cc)
-SELECT o.id, o.name, o.headers::jsonb, o.body, o.cc
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) AS o(id, name, headers, body, cc)
+INSERT INTO outbox (id, name, traceparent, headers, body, cc)
+SELECT o.id, o.name, o.traceparent, o.headers::jsonb, o.body, o.cc
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+     AS o(id, name, traceparent, headers, body, cc)
 """
 _DELETE = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
 _POSTPONE = "UPDATE outbox SET created_at = clock_timestamp() WHERE id = ANY($1::uuid[])"
+# Ids are time-ordered: the primary key is the line in which rows wait.
 _DUE = """
-SELECT id, name, headers, body, cc FROM outbox
+SELECT id, name, traceparent, headers, body, cc FROM outbox
 WHERE created_at < now() - make_interval(secs => $1) AND NOT id = ANY($2::uuid[])
-ORDER BY created_at LIMIT $3
+ORDER BY id LIMIT $3
 """
 _SWEEP = f"{_DUE} FOR UPDATE SKIP LOCKED"
 _COUNT_DUE = f"SELECT count(*) FROM ({_DUE}) AS due"  # noqa: S608 - constants only
@@ -58,8 +62,8 @@ def writes_of(envelopes: Sequence[Envelope]) -> list[Write]:
     columns = (
         [envelope.id for envelope in envelopes],
         [envelope.message.name for envelope in envelopes],
-        # Without what follows from the body: a row is written for each message, and hardly ever read.
-        [to_json(envelope.own_headers).decode() for envelope in envelopes],
+        [envelope.traceparent for envelope in envelopes],
+        [_unusual_headers(envelope) for envelope in envelopes],
         [envelope.body for envelope in envelopes],
         [",".join(envelope.cc) for envelope in envelopes],
     )
@@ -174,7 +178,7 @@ class Outbox:
             published = zip(messages, outcomes, strict=True)
             sent = [id_ for id_, outcome in published if outcome is PublishOutcome.CONFIRMED]
             await connection.execute(_DELETE, sent)
-            # To the end of the line: what is unroutable or cannot be read must not block the others.
+            # Out of the line for a while: what is unroutable or cannot be read must not block the others.
             await connection.execute(_POSTPONE, [row["id"] for row in rows])
         metrics.OUTBOX_SWEPT.inc(len(sent))
         return len(sent)
@@ -212,5 +216,21 @@ def _read_row(row: asyncpg.Record) -> OutgoingMessage | None:
 def _message_of_row(row: asyncpg.Record) -> OutgoingMessage:
     cc = tuple(row["cc"].split(",")) if row["cc"] else ()
     body, kind = row["body"].encode(), REGISTRY[row["name"]]
-    headers = row["headers"] | derive_headers(kind.model_validate_json(body))
-    return OutgoingMessage(body, headers, str(row["id"]), row["name"], cc=cc)
+    headers = headers_of(
+        kind.model_validate_json(body), row["id"], _usual_source(kind), time_of(row["id"]), row["traceparent"]
+    )
+    # None: all follows from the rest of the row. An earlier version wrote all of them.
+    unusual = {} if row["headers"] is None else row["headers"]
+    return OutgoingMessage(body, headers | unusual, str(row["id"]), row["name"], cc=cc)
+
+
+def _unusual_headers(envelope: Envelope) -> str | None:
+    """Those that do not follow from the rest of the row, as JSON: a row is written for each message, and hardly ever
+    read."""
+    if envelope.source == _usual_source(type(envelope.message)):
+        return None
+    return to_json({"cloudEvents:source": envelope.source}).decode()
+
+
+def _usual_source(kind: type[Message]) -> str:
+    return f"{SOURCE_PREFIX}{senders_of(kind)[0]}"

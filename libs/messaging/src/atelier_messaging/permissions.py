@@ -1,8 +1,9 @@
 """The permissions of each broker user, derived from the contracts: ``python -m atelier_messaging.permissions`` writes
 the definitions that compose fills in, and the local launcher makes its own from the same.
 
-A service reads its own queues, writes to the exchanges it publishes to, and there only under the names of messages it
-may send. It declares nothing; the gateway alone declares the queues of its replies. It alone publishes to subscribers.
+A service reads its own queues and their dead letters, writes to the exchanges it publishes to, and there only under the
+names of messages it may send. It declares nothing; the gateway alone declares the queues of its replies. It alone
+publishes to subscribers.
 """
 
 import json
@@ -16,7 +17,7 @@ import atelier_contracts  # noqa: F401 - importing fills the registry
 from atelier_contracts.public_events import SUBSCRIPTION_NAME, SUBSCRIPTIONS, subscription_queue
 from atelier_contracts.routes import EXCHANGE, REPLY_PREFIX, ROUTES, SERVICES, message_names_of, owner_of
 from atelier_messaging.senders import OPERATOR
-from atelier_messaging.topology import DEAD_EXCHANGE, INSTALLATION, RETRY_DELAYS_S, retry_exchange
+from atelier_messaging.topology import DEAD_EXCHANGE, INSTALLATION, RETRY_DELAYS_S, dead_queue, retry_exchange
 
 NOTHING = "^$"
 EVERYTHING = ".*"
@@ -26,7 +27,8 @@ USERS = (OPERATOR, *SERVICES)
 
 def definitions(hashes: Mapping[str, str], vhost: str = "/") -> dict[str, Any]:
     """RabbitMQ's definitions: the virtual host, the users by the hash of their passwords, and their permissions. A
-    broker that is given some at its first start makes no guest."""
+    broker that is given some at its first start makes no guest. RabbitMQ 4.3 does not start with topic permissions on
+    an exchange that is not there, so that one is among them."""
     return {
         "vhosts": [{"name": vhost}],
         "users": [
@@ -38,6 +40,17 @@ def definitions(hashes: Mapping[str, str], vhost: str = "/") -> dict[str, Any]:
                 "limits": {},
             }
             for user in USERS
+        ],
+        "exchanges": [
+            {
+                "name": EXCHANGE,
+                "vhost": vhost,
+                "type": "topic",
+                "durable": True,
+                "auto_delete": False,
+                "internal": False,
+                "arguments": {},
+            }
         ],
         "permissions": [
             {"user": OPERATOR, "vhost": vhost, "configure": EVERYTHING, "write": EVERYTHING, "read": EVERYTHING},
@@ -51,7 +64,7 @@ def definitions(hashes: Mapping[str, str], vhost: str = "/") -> dict[str, Any]:
 
 def permissions_of(service: str) -> dict[str, str]:
     """On exchanges and queues."""
-    own = [re.escape(queue) for queue in ROUTES if owner_of(queue) == service]
+    own = [re.escape(each) for queue in ROUTES if owner_of(queue) == service for each in (queue, dead_queue(queue))]
     retries = [re.escape(retry_exchange(level)) for level in range(len(RETRY_DELAYS_S))]
     written = [re.escape(name) for name in (EXCHANGE, DEAD_EXCHANGE, INSTALLATION)] + retries
     if not _receives_replies(service):

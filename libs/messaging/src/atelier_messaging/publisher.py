@@ -6,6 +6,7 @@ acknowledgements. Three outcomes, never an exception: confirmed, unroutable, unk
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,9 +19,10 @@ from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
 from atelier_contracts.routes import EXCHANGE
-from atelier_messaging import topology
+from atelier_messaging import publish_window, topology
 from atelier_messaging.addresses import addresses_of
 from atelier_messaging.connection import BrokerConnection
+from atelier_messaging.publish_window import Publish
 from atelier_messaging.senders import Senders
 from atelier_telemetry import metrics
 
@@ -72,6 +74,8 @@ class Publisher:
         self._connection: BrokerConnection | None = None
         self._channel: AbstractChannel
         self._unconfirmed = 0
+        for outcome in PublishOutcome:  # at 0, so that the first is an increase
+            metrics.PUBLISHED.labels(outcome)
 
     async def start(self) -> None:
         """Connects; raises when no broker can be reached. A user that all services share declares the topology too; a
@@ -120,9 +124,36 @@ class Publisher:
                 task.cancel()
             outcomes = [PublishOutcome.UNKNOWN if task in late else task.result() for task in tasks]
         for outcome in outcomes:
-            metrics.PUBLISHED.labels(outcome).inc()
+            metrics.child(metrics.PUBLISHED, outcome).inc()
         self._leave_unconfirming_node(outcomes)
         return outcomes
+
+    async def publish_window(self, window: Sequence[OutgoingMessage]) -> list[PublishOutcome]:
+        """As ``publish``, for many messages that are cheap to publish again: written in order and as one piece."""
+        if not self.is_connected:
+            return [PublishOutcome.UNKNOWN] * len(window)
+        try:
+            channel = cast(Channel, await self._channel.get_underlay_channel())
+            confirmations = await publish_window.write(channel, [self._to_publish(outgoing) for outgoing in window])
+        except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as error:
+            logger.warning("publishing %d messages failed, it is retried: %r", len(window), error)
+            return [PublishOutcome.UNKNOWN] * len(window)
+        await asyncio.wait(confirmations, timeout=PUBLISH_S_MAX)
+        outcomes = [_outcome_of(confirmation) for confirmation in confirmations]
+        for outcome, count in Counter(outcomes).items():
+            metrics.PUBLISHED.labels(outcome).inc(count)
+        self._leave_unconfirming_node(outcomes)
+        return outcomes
+
+    def _to_publish(self, outgoing: OutgoingMessage) -> Publish:
+        properties = Basic.Properties(
+            headers=cast(FieldTable, outgoing.headers),
+            message_id=outgoing.message_id,
+            content_type=outgoing.content_type,
+            delivery_mode=PERSISTENT,
+            user_id=self.senders.own,
+        )
+        return Publish(outgoing.body, outgoing.exchange, outgoing.routing_key, properties)
 
     def _leave_unconfirming_node(self, outcomes: Sequence[PublishOutcome]) -> None:
         self._unconfirmed = self._unconfirmed + 1 if all(o is PublishOutcome.UNKNOWN for o in outcomes) else 0
@@ -189,3 +220,19 @@ class Publisher:
         """Closes the connection; unconfirmed messages stay in the outbox."""
         if self._connection is not None:
             await self._connection.close()
+
+
+def _outcome_of(confirmation: "asyncio.Future[object]") -> PublishOutcome:
+    """Of a message that was written; it may have arrived where nothing was said in time."""
+    if not confirmation.done():
+        confirmation.cancel()
+        return PublishOutcome.UNKNOWN
+    if confirmation.cancelled():
+        return PublishOutcome.UNKNOWN
+    match confirmation.exception():
+        case None:
+            return PublishOutcome.CONFIRMED
+        case PublishError():
+            return PublishOutcome.UNROUTABLE
+        case _:
+            return PublishOutcome.UNKNOWN

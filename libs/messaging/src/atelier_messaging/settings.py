@@ -23,6 +23,8 @@ class BrokerSettings(BaseSettings):
 
     database_statement_cache: int = Field(default=100, ge=0, le=10_000)
     """Prepared statements a database connection keeps; 0 behind a pooler that does not carry them."""
+    database_connections_max: int = Field(default=8, ge=2, le=200)
+    """Connections to its database that a process opens at most."""
 
     @field_validator("amqp_url")
     @classmethod

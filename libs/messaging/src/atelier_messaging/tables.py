@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Index, Text, text
+from sqlalchemy import Boolean, CheckConstraint, Column, DateTime, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -12,24 +12,23 @@ NOW = text("now()")
 
 
 class OutboxRow(SQLModel, table=True):
-    """A committed message that no broker has confirmed yet."""
+    """A committed message that no broker has confirmed yet. ``headers`` are those that the other columns do not say."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("outbox_created_at", "created_at"),)
 
     id: UUID = Field(primary_key=True)
     name: str = Field(sa_column=Column(Text, nullable=False))
-    headers: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    headers: dict[str, Any] | None = Field(sa_column=Column(JSONB))
     body: str = Field(sa_column=Column(Text, nullable=False))
     cc: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
+    traceparent: str | None = Field(sa_column=Column(Text))
 
 
 class InboxRow(SQLModel, table=True):
     """A message that this consumer has handled: it is never handled again. Kept for ``INBOX_DAYS``."""
 
     __tablename__ = "inbox"
-    __table_args__ = (Index("inbox_handled_at", "handled_at"),)
 
     consumer: str = Field(sa_column=Column(Text, primary_key=True))
     message_id: UUID = Field(primary_key=True)

@@ -21,7 +21,7 @@ from atelier_contracts import Envelope, Message, wrap
 from atelier_contracts.routes import SERVICES, senders_of
 from atelier_messaging import failpoints, outbox
 from atelier_messaging.database import Connection, Pool
-from atelier_messaging.outbox import Outbox
+from atelier_messaging.outbox import SOURCE_PREFIX, Outbox
 from atelier_messaging.writes import Write, execute
 from atelier_telemetry.tracing import Span, current_traceparent, traceparent_of
 
@@ -29,8 +29,8 @@ _MARK_HANDLED = """
 INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::uuid[])
 ON CONFLICT DO NOTHING RETURNING message_id
 """
+_MARK_FRESH = "INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::uuid[])"
 
-SOURCE_PREFIX = "atelier/"
 logger = logging.getLogger(__name__)
 
 
@@ -89,13 +89,14 @@ class Transaction:
         are still the same at the end."""
         return list(await self._connection.fetch(sql, *values))
 
-    def write(self, name: str, sql: str, *values: Any, rows: int | None = None) -> None:
+    def write(self, name: str, sql: str, *values: Any, rows: int | None = None, key: str | None = None) -> None:
         """Adds an INSERT, UPDATE or DELETE to the one statement at the end.
 
         ``name`` is its name among the others, which can select from what it returns; ``rows`` is the number of rows it
-        must return, so with it (and for the others) the statement ends in RETURNING. Its parameters count from ``$1``.
+        must return, so with it (and for the others) the statement ends in RETURNING. ``key`` is the primary key of its
+        table, where none of its rows may be there already. Its parameters count from ``$1``.
         """
-        self._writes.append(Write(name, sql, values, rows))
+        self._writes.append(Write(name, sql, values, rows, key))
 
     async def flush(self) -> None:
         """Executes the writes so far, for a statement that must see them. Needs a begun transaction."""
@@ -161,7 +162,7 @@ class UnitOfWork:
             yield tx
             if late_claim and deliveries:
                 ids = sorted(delivery.envelope.id for delivery in tx.fresh)
-                tx.write("handled", _MARK_HANDLED, consumer, ids, rows=len(ids))
+                tx.write("handled", _MARK_FRESH, consumer, ids, key="inbox_pkey")
             await tx.finish()
         failpoints.reach("after_commit")
         if dispatch:

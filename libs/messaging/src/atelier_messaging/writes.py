@@ -24,16 +24,19 @@ class WriteConflict(ConnectionAbortedError):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write. ``rows`` is how many it must touch; None where any number is right."""
+    """One write. ``rows`` is how many it must touch, None where any number is right; ``key`` is the primary key whose
+    values must not be there yet (an INSERT that finds that out needs no ON CONFLICT, which costs a record a row)."""
 
     name: str
     sql: str
     values: tuple[Any, ...]
     rows: int | None = None
+    key: str | None = None
 
 
 async def execute(connection: Connection, writes: Sequence[Write]) -> None:
-    """Does all writes, or none of them. Raises WriteConflict when one touched another number of rows than it must."""
+    """Does all writes, or none of them. Raises WriteConflict when one touched another number of rows than it must, or
+    met its key."""
     if not writes:
         return
     expected = [write.rows for write in writes if write.rows is not None]
@@ -42,6 +45,10 @@ async def execute(connection: Connection, writes: Sequence[Write]) -> None:
         await connection.fetchval(statement, *(value for write in writes for value in write.values), *expected)
     except asyncpg.DivisionByZeroError as error:
         raise WriteConflict("another process has changed these rows in the meantime") from error
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name not in {write.key for write in writes if write.key}:
+            raise
+        raise WriteConflict("another process has added these rows in the meantime") from error
 
 
 @lru_cache(maxsize=STATEMENTS_KEPT_MAX)

@@ -11,9 +11,13 @@ from math import ceil
 from typing import Any
 
 from atelier_contracts.canonical_json import canonical_sha256
+from atelier_contracts.image_models import is_any_size
 
-VERSION = "v2"
-"""v2 adds the quality ``low`` of pictures to v1 and changes none of its prices."""
+VERSION = "v3"
+"""v3 adds the qualities ``xhigh`` and ``max`` and larger pictures to v2; v2 added the quality ``low`` to v1. Neither
+changed a price that was there."""
+EARLIER_SHA256 = {"v2": "9c0edacb90381b1da40d8db571d8d4afb37db4763eb501e59c4f29a92827a92e"}
+"""Of the books that quotes and holds may still be priced with, as ``book_sha256`` gave it."""
 
 FORM_QUALITY = {"standard": 1, "high": 2, "ultra": 2}
 """ceil(1 x 1 | 1.5 | 2)."""
@@ -21,21 +25,22 @@ FORM_QUALITY = {"standard": 1, "high": 2, "ultra": 2}
 STUDIO_QUALITY = {"low": 1, "medium": 2, "high": 3}
 """On-model and flat-lay."""
 
+SQUARE = {"low": 5, "standard": 10, "hd": 20, "xhigh": 30, "max": 40}
+WIDE = {"low": 8, "standard": 15, "hd": 30, "xhigh": 45, "max": 60}
+LARGE = {"low": 15, "standard": 30, "hd": 60, "xhigh": 90, "max": 120}
+LARGEST = {"low": 30, "standard": 60, "hd": 120, "xhigh": 180, "max": 240}
+"""Credits per picture by quality. ``low`` is half of ``standard``, rounded up; ``hd`` is twice, ``xhigh`` three times
+and ``max`` four times ``standard``."""
 IMAGE = {
-    ("1024x1024", "low"): 5,
-    ("1792x1024", "low"): 8,
-    ("1024x1792", "low"): 8,
-    ("256x256", "standard"): 3,
-    ("512x512", "standard"): 5,
-    ("1024x1024", "standard"): 10,
-    ("1024x1024", "hd"): 20,
-    ("1792x1024", "standard"): 15,
-    ("1792x1024", "hd"): 30,
-    ("1024x1792", "standard"): 15,
-    ("1024x1792", "hd"): 30,
+    "256x256": {"standard": 3},
+    "512x512": {"standard": 5},
+    "1024x1024": SQUARE,
+    "1792x1024": WIDE,
+    "1024x1792": WIDE,
 }
-"""Credits per picture by (size, quality); a pair that is absent has no price. ``low`` is half of
-``standard``, rounded up."""
+"""By size and quality; a pair that is absent has no price."""
+IMAGE_TIERS = ((1024 * 1024, SQUARE), (1792 * 1024, WIDE), (2560 * 1440, LARGE), (3840 * 2160, LARGEST))
+"""For every other size that models of any size make: up to so many pixels, the smallest that holds it."""
 
 DEFAULT_IMAGE_SIZE, DEFAULT_IMAGE_QUALITY = "1024x1024", "standard"
 TRY_ON_CREDITS = 1
@@ -77,7 +82,15 @@ class _Request:
 
 
 def _image(request: _Request) -> int | None:
-    return IMAGE.get((request.size or DEFAULT_IMAGE_SIZE, request.quality or DEFAULT_IMAGE_QUALITY))
+    return _image_tariff(request.size or DEFAULT_IMAGE_SIZE).get(request.quality or DEFAULT_IMAGE_QUALITY)
+
+
+def _image_tariff(size: str) -> Mapping[str, int]:
+    """Credits by quality; none where the size has no price."""
+    if size in IMAGE or not is_any_size(size):
+        return IMAGE.get(size, {})
+    width, height = map(int, size.split("x"))
+    return next(tariff for pixels_max, tariff in IMAGE_TIERS if width * height <= pixels_max)
 
 
 def _narration(request: _Request) -> int | None:
@@ -96,8 +109,8 @@ TARIFFS: Mapping[str, Callable[[_Request], int | None]] = {
 
 
 def image_sizes(quality: str | None = None) -> list[str]:
-    """The sizes that a picture of this quality has a price in."""
-    return [size for size, priced in IMAGE if priced == (quality or DEFAULT_IMAGE_QUALITY)]
+    """The sizes by name that a picture of this quality has a price in."""
+    return [size for size, tariff in IMAGE.items() if (quality or DEFAULT_IMAGE_QUALITY) in tariff]
 
 
 def reuse_price(unit_credits: int) -> int:
@@ -113,7 +126,12 @@ def document() -> dict[str, Any]:
         "product_shot": FORM_QUALITY,
         "on_model": STUDIO_QUALITY,
         "flat_lay": STUDIO_QUALITY,
-        "image": [{"size": size, "quality": quality, "credits": credits} for (size, quality), credits in IMAGE.items()],
+        "image": [
+            {"size": size, "quality": quality, "credits": credits}
+            for size, tariff in IMAGE.items()
+            for quality, credits in tariff.items()
+        ],
+        "image_tiers": [{"pixels_max": pixels, "credits": tariff} for pixels, tariff in IMAGE_TIERS],
         "narration": {"characters_per_credit": NARRATION_CHARACTERS_PER_CREDIT},
         "reused": REUSED_CREDITS,
     }
@@ -121,8 +139,8 @@ def document() -> dict[str, Any]:
 
 @cache
 def book_sha256(version: str) -> str | None:
-    """SHA-256 in hex of the book's canonical JSON; None for another version than the present one."""
-    return canonical_sha256(document()) if version == VERSION else None
+    """SHA-256 in hex of the book's canonical JSON; None for a version that is not kept."""
+    return canonical_sha256(document()) if version == VERSION else EARLIER_SHA256.get(version)
 
 
 def price(
@@ -142,6 +160,6 @@ def _find_alternatives(kind: str, quality: str | None) -> tuple[tuple[str, ...],
     """The sizes that are priced in this quality, or else the qualities that are priced."""
     if kind == "image":
         sizes = tuple(image_sizes(quality))
-        return sizes, () if sizes else tuple(dict.fromkeys(quality for _, quality in IMAGE))
+        return sizes, () if sizes else tuple(SQUARE)
     qualities = FORM_QUALITY if kind == "product_shot" else STUDIO_QUALITY if kind in ("on_model", "flat_lay") else {}
     return (), tuple(qualities)

@@ -1,1 +1,1 @@
-"""An HTTP server that speaks two providers' wire formats and fails as it is configured to."""
+"""An HTTP server that speaks several providers' wire formats and fails as it is configured to."""

@@ -35,6 +35,7 @@ def _add_control(app: FastAPI, handler: RequestHandler, files: dict[str, bytes])
         return {
             "requests": [received.model_dump() for received in handler.plans.log],
             "planned": handler.plans.count_pending(),
+            "cancelled": handler.plans.cancelled,
         }
 
     @app.delete("/_control", status_code=204)

@@ -65,9 +65,21 @@ class Control:
         answer = (await self._http.get("/_control/requests")).raise_for_status()
         return [ReceivedRequest.model_validate(request) for request in answer.json()["requests"]]
 
+    async def cancelled(self) -> list[str]:
+        """Ids of the queued requests that were cancelled since the last ``forget``."""
+        answer = (await self._http.get("/_control/requests")).raise_for_status()
+        return list(answer.json()["cancelled"])
+
     async def forget(self) -> None:
         """Plans, requests and remembered answers."""
         (await self._http.delete("/_control")).raise_for_status()
+
+
+def accounts_at(url: str) -> dict[str, str]:
+    """The settings with which render has an account at each provider of a simulator."""
+    keys = {f"ATELIER_{name.upper()}_API_KEY": provider.KEY for name, provider in PROVIDERS.items()}
+    urls = {f"ATELIER_{name.upper()}_BASE_URL": f"{url}{provider.BASE_PATH}" for name, provider in PROVIDERS.items()}
+    return keys | urls
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Imagen's ``:predict`` is gone from the service since August 2026, and is answere
 import base64
 import binascii
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,10 @@ SIDES: Mapping[str, tuple[int, int]] = {
 }
 """By ratio, in pixels at 1K; twice and four times as many at 2K and 4K."""
 SCALES = {"1K": 1, "2K": 2, "4K": 4}
+PICTURE_TOKENS = ((1_500_000, 1_120), (6_000_000, 1_680), (24_000_000, 2_520))
+"""Tokens of a picture of at most so many pixels: 1K, 2K, 4K."""
+UPLOAD_TOKENS = 258
+CHARS_A_TOKEN = 4
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,9 @@ def parse_request(name: str, method: str, body: bytes) -> ParsedRequest:
 
     def make(planned: PlannedOutcome, count: int) -> Response:
         if count == 0:
-            return JSONResponse(_content_filter_answer())
-        return JSONResponse(_candidate(_picture(planned, size, seeds, pictures)))
+            return _answer(name, _filtered(), _usage(words, len(pictures), size))
+        picture = _picture(planned, size, seeds, pictures)
+        return _answer(name, _candidate(picture), _usage(words, len(pictures), size))
 
     return ParsedRequest(
         name, 1, make, _decline, uploads=tuple(describe_upload(picture, "image") for picture in pictures)
@@ -105,7 +111,9 @@ def _decline(plan: Plan) -> Response:
         case "server_error":
             return error_response(500, "INTERNAL", "An internal error has occurred. Please retry.")
         case _:
-            return JSONResponse({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": _usage()})
+            return JSONResponse(
+                {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": _usage("", 0, None)}
+            )
 
 
 def _picture(planned: PlannedOutcome, size: tuple[int, int], seeds: list[bytes], pictures: list[bytes]) -> bytes:
@@ -115,23 +123,34 @@ def _picture(planned: PlannedOutcome, size: tuple[int, int], seeds: list[bytes],
     return corrupt(content) if planned.plan.outcome == "corrupt" else content
 
 
+def _answer(model: str, candidate: dict[str, Any], usage: dict[str, Any]) -> Response:
+    """An answer as the service frames it: the candidate, its usage, its own id."""
+    said = {"usageMetadata": usage, "modelVersion": model, "responseId": secrets.token_urlsafe(16)}
+    return JSONResponse({"candidates": [candidate | {"index": 0}], **said})
+
+
 def _candidate(picture: bytes) -> dict[str, Any]:
     data = {"mimeType": "image/png", "data": base64.b64encode(picture).decode()}
-    content = {"role": "model", "parts": [{"inlineData": data}]}
-    return {"candidates": [{"content": content, "finishReason": "STOP", "index": 0}], "usageMetadata": _usage()}
+    return {"content": {"role": "model", "parts": [{"inlineData": data}]}, "finishReason": "STOP"}
 
 
-def _content_filter_answer() -> dict[str, Any]:
+def _filtered() -> dict[str, Any]:
     """The picture was made and then held back, as the service's filters do."""
     message = "Unable to show the generated image. It was filtered out."
-    return {
-        "candidates": [{"finishReason": "IMAGE_SAFETY", "finishMessage": message, "index": 0}],
-        "usageMetadata": _usage(),
-    }
+    return {"finishReason": "IMAGE_SAFETY", "finishMessage": message}
 
 
-def _usage() -> dict[str, int]:
-    return {"promptTokenCount": 10, "candidatesTokenCount": 1290, "totalTokenCount": 1300}
+def _usage(words: str, pictures: int, size: tuple[int, int] | None) -> dict[str, Any]:
+    """``usageMetadata``: tokens by modality. Without a size nothing was made."""
+    text, given = -(-len(words) // CHARS_A_TOKEN), pictures * UPLOAD_TOKENS
+    made = next(tokens for pixels, tokens in PICTURE_TOKENS if size[0] * size[1] <= pixels) if size else 0
+    details = [{"modality": "TEXT", "tokenCount": text}] + (
+        [{"modality": "IMAGE", "tokenCount": given}] if given else []
+    )
+    usage: dict[str, Any] = {"promptTokenCount": text + given, "promptTokensDetails": details}
+    if made:
+        usage |= {"candidatesTokenCount": made, "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": made}]}
+    return usage | {"totalTokenCount": text + given + made}
 
 
 def _json(body: bytes) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from typing import Any, cast
 from starlette.responses import JSONResponse, Response
 
 from atelier_provider_simulator import openai_errors as errors
+from atelier_provider_simulator.openai_streams import stream_of
+from atelier_provider_simulator.openai_usage import image_usage
 from atelier_provider_simulator.pictures import (
     PictureFormat,
     corrupt,
@@ -64,13 +66,18 @@ MODELS: Mapping[str, Model] = {
     "gpt-image-1": _GPT,
     "gpt-image-1-mini": _GPT,
     "gpt-image-1.5": _GPT,
-    "gpt-image-2": Model(_GPT_SIZES, ("low", "medium", "high", "auto"), 32_000, any_size=True),
-    **dict.fromkeys(("gpt-image-2.5-sunburst", "gpt-image-2.5-flare"), _GPT_ANY),
+    **dict.fromkeys(
+        ("gpt-image-2", "gpt-image-2-2026-04-21"),
+        Model(_GPT_SIZES, ("low", "medium", "high", "auto"), 32_000, any_size=True),
+    ),
+    **dict.fromkeys(("gpt-image-2.5-sunburst", "gpt-image-2.5-sunburst-2026-09-08"), _GPT_ANY),
+    **dict.fromkeys(("gpt-image-2.5-flare", "gpt-image-2.5-flare-2026-09-08"), _GPT_ANY),
     **dict.fromkeys(("gpt-image-2.6-sunburst", "gpt-image-2.6-flare"), _GPT_ANY),
     "chatgpt-image-latest": _GPT,
 }
 _SHARED = {"model", "n", "prompt", "quality", "size", "user"}
 _GPT_ONLY = {"background", "moderation", "output_compression", "output_format", "safety_identifier"}
+_GPT_ONLY |= {"partial_images", "stream"}
 PARAMETERS: Mapping[str, tuple[set[str], set[str]]] = {
     "generations": (_SHARED | {"response_format", "style"}, _SHARED | _GPT_ONLY),
     "edits": (
@@ -114,9 +121,19 @@ def parse_request(
     def make(planned: PlannedOutcome, count: int) -> Response:
         if count == 0:
             return errors.content_policy_error(name)
-        data = [_picture(planned, size, file_format, seeds, uploads, index) for index in range(count)]
+        quality_of_file = int(payload.get("output_compression") or 85)
+        data = [_picture(planned, size, file_format, seeds, uploads, index, quality_of_file) for index in range(count)]
         entries = [_by_url(picture, files, base_url) if by_url else _inline(picture) for picture in data]
-        return _answer(entries, payload, size, file_format, old=model.old)
+        if model.old:
+            return JSONResponse({"created": int(time.time()), "data": entries}, headers=errors.headers())
+        quality = payload.get("quality") if payload.get("quality") not in (None, "auto") else "medium"
+        usage = image_usage(str(payload["prompt"]), len(uploads.images), size, str(quality), count)
+        if str(payload.get("stream")).lower() == "true":
+            wanted = int(payload.get("partial_images") or 0)
+            partials = [_picture(planned, size, file_format, seeds, uploads, -1 - index) for index in range(wanted)]
+            shown = {"quality": str(quality), "size": f"{size[0]}x{size[1]}", "output_format": file_format}
+            return stream_of(endpoint, partials, data[0], shown, usage)
+        return _answer(entries, str(quality), size, file_format, usage)
 
     parameters = {key: str(value) for key, value in payload.items() if key != "prompt"}
     return ParsedRequest(
@@ -136,11 +153,14 @@ def _picture(
     words: tuple[str, ...],
     uploads: UploadedImages,
     index: int,
+    quality: int = 85,
 ) -> bytes:
     if planned.plan.outcome == "oversized":
         return make_oversized_png()
     seeds = (*(word.encode() for word in words), *uploads.images, uploads.mask or b"", str(index).encode())
-    content = draw_mosaic(size, file_format, *seeds, over=uploads.images[0] if uploads.images else None)
+    content = draw_mosaic(
+        size, file_format, *seeds, over=uploads.images[0] if uploads.images else None, quality=quality
+    )
     return corrupt(content) if planned.plan.outcome == "corrupt" else content
 
 
@@ -155,21 +175,17 @@ def _by_url(picture: bytes, files: dict[str, bytes], base_url: str) -> dict[str,
 
 
 def _answer(
-    entries: list[dict[str, str]], payload: Mapping[str, Any], size: tuple[int, int], file_format: str, *, old: bool
+    entries: list[dict[str, str]], quality: str, size: tuple[int, int], file_format: str, usage: dict[str, Any]
 ) -> Response:
-    body: dict[str, Any] = {"created": int(time.time()), "data": entries}
-    if not old:
-        tokens = {"input_tokens": 10, "input_tokens_details": {"image_tokens": 0, "text_tokens": 10}}
-        usage = {**tokens, "output_tokens": 100 * len(entries), "total_tokens": 10 + 100 * len(entries)}
-        quality = payload.get("quality") if payload.get("quality") not in (None, "auto") else "medium"
-        sides = f"{size[0]}x{size[1]}"
-        body |= {
-            "output_format": file_format,
-            "size": sides,
-            "quality": quality,
-            "background": "opaque",
-            "usage": usage,
-        }
+    body = {
+        "created": int(time.time()),
+        "data": entries,
+        "output_format": file_format,
+        "size": f"{size[0]}x{size[1]}",
+        "quality": quality,
+        "background": "opaque",
+        "usage": usage,
+    }
     return JSONResponse(body, headers=errors.headers())
 
 

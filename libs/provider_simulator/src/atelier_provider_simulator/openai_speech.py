@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from atelier_provider_simulator import openai_errors as errors
-from atelier_provider_simulator.pictures import mp3_frames, synthesise_tone
+from atelier_provider_simulator.pictures import encode_tone, mp3_frames, synthesise_tone
 from atelier_provider_simulator.plans import PlannedOutcome
 from atelier_provider_simulator.request_handler import ParsedRequest
 
@@ -18,7 +18,13 @@ VOICES = (
 )
 CLASSIC_VOICES = frozenset(VOICES) - {"ballad", "verse", "marin", "cedar"}
 """Those that the tts-1 models have."""
-MEDIA = {"mp3": "audio/mpeg", "wav": "audio/wav"}
+MEDIA = {
+    "mp3": "audio/mpeg",
+    "wav": "audio/wav",
+    "opus": "audio/opus",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+}
 KNOWN = {"input", "model", "voice", "response_format", "speed", "instructions"}
 OVERSIZED_BYTES = 160 * 1024 * 1024
 """Zeros; above any sensible limit for a few minutes of sound."""
@@ -42,7 +48,7 @@ def parse_request(payload: Mapping[str, Any]) -> ParsedRequest:
     sound = payload.get("response_format", "mp3")
     if sound not in MEDIA:
         raise errors.provider_error(
-            f"The simulator speaks mp3 and wav, not {sound}.", "response_format", "invalid_value"
+            f"The simulator speaks {', '.join(MEDIA)}, not {sound}.", "response_format", "invalid_value"
         )
 
     def make(planned: PlannedOutcome, count: int) -> Response:
@@ -57,5 +63,11 @@ def parse_request(payload: Mapping[str, Any]) -> ParsedRequest:
 def _sound(planned: PlannedOutcome, text: str, sound: str) -> bytes:
     if planned.plan.outcome == "oversized":
         return bytes(OVERSIZED_BYTES)
-    content = synthesise_tone(text) if sound == "wav" else mp3_frames(text)
+    content = _encoded(text, sound)
     return bytes(16) + content[16:] if planned.plan.outcome == "corrupt" else content
+
+
+def _encoded(text: str, sound: str) -> bytes:
+    if sound == "wav":
+        return synthesise_tone(text)
+    return mp3_frames(text) if sound == "mp3" else encode_tone(text, sound)

@@ -35,7 +35,9 @@ _OF_THE_PICTURE = frozenset(
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def draw_mosaic(size: tuple[int, int], file_format: PictureFormat, *seeds: bytes, over: bytes | None = None) -> bytes:
+def draw_mosaic(
+    size: tuple[int, int], file_format: PictureFormat, *seeds: bytes, over: bytes | None = None, quality: int = 85
+) -> bytes:
     """A mosaic whose colours depend on ``seeds`` alone, drawn over a picture if one is given."""
     digest = hashlib.shake_256(b"\x00".join(seeds)).digest(TILES * TILES * 3)
     mosaic = Image.frombytes("RGB", (TILES, TILES), digest).resize(size, Image.Resampling.NEAREST)
@@ -45,7 +47,7 @@ def draw_mosaic(size: tuple[int, int], file_format: PictureFormat, *seeds: bytes
     if file_format == "png":
         mosaic.save(out, "PNG", compress_level=1)
     else:
-        mosaic.save(out, file_format.upper(), quality=85)
+        mosaic.save(out, file_format.upper(), quality=quality)
     return out.getvalue()
 
 
@@ -103,6 +105,25 @@ def synthesise_tone(text: str) -> bytes:
         file.setframerate(RATE_HZ)
         file.writeframes(tone[: frames * 2])
     return _with_unknown_lengths(out.getvalue())
+
+
+def encode_tone(text: str, sound: str) -> bytes:
+    """The same tone as Opus in Ogg, AAC in ADTS, or FLAC."""
+    import av  # large, and nearly never needed
+
+    container, codec = {"opus": ("ogg", "libopus"), "aac": ("adts", "aac"), "flac": ("flac", "flac")}[sound]
+    out, samples = io.BytesIO(), synthesise_tone(text)[44:]
+    with av.open(out, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=24_000, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        frame = av.AudioFrame(format="s16", layout="mono", samples=len(samples) // 2)
+        frame.planes[0].update(samples.ljust(frame.planes[0].buffer_size, b"\0"))
+        frame.sample_rate = RATE_HZ
+        resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=24_000)
+        for part in (*resampler.resample(frame), *resampler.resample(None), None):
+            for packet in stream.encode(part):
+                file.mux(packet)
+    return out.getvalue()
 
 
 def mp3_frames(text: str) -> bytes:

@@ -124,6 +124,8 @@ class Plans:
     """Behaviours in the order they were planned, one queue per provider, and the log of requests."""
 
     log: deque[ReceivedRequest] = field(default_factory=lambda: deque(maxlen=LOG_MAX))
+    cancelled: list[str] = field(default_factory=list)
+    """Ids of queued requests that were cancelled."""
     _queues: dict[ProviderName, deque[_Queued]] = field(default_factory=dict)
 
     def add(self, plan: Plan) -> None:
@@ -151,4 +153,5 @@ class Plans:
     def forget(self) -> None:
         """Everything."""
         self.log.clear()
+        self.cancelled.clear()
         self._queues.clear()

@@ -1,6 +1,6 @@
 """How one request is served: rejected where it is invalid, replayed where its key is known, else answered by plan.
 
-Both providers pass through here; they differ in how they read a request and in how their answers look.
+All providers pass through here; they differ in how they read a request and in how their answers look.
 """
 
 import asyncio
@@ -46,6 +46,8 @@ class ParsedRequest:
     parameters: dict[str, str] = field(default_factory=dict)
     uploads: tuple[UploadedImage, ...] = ()
     """The pictures that came with it."""
+    queues: bool = False
+    """The answer only says that it was taken: a plan's delay is spent on the work, which no answer waits for."""
 
 
 @dataclass
@@ -105,7 +107,8 @@ class RequestHandler:
 
 
 async def _perform(planned: PlannedOutcome, parsed: ParsedRequest, received: ReceivedRequest) -> Response:
-    await asyncio.sleep(planned.plan.delay_ms / 1_000)
+    if not parsed.queues:
+        await asyncio.sleep(planned.plan.delay_ms / 1_000)
     if planned.plan.outcome in NOTHING_MADE:
         return parsed.decline(planned.plan)
     count = parsed.item_count if planned.pictures_left is None else planned.pictures_left

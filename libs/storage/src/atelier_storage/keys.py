@@ -13,9 +13,11 @@ _FILENAME = rf"(?=[^/]{{1,{FILENAME_CHARS_MAX}}}$)[A-Za-z0-9_](?:\.?[A-Za-z0-9_-
 _SHA256 = r"[0-9a-f]{64}"
 _ATTEMPT = r"[0-9]{1,5}(?:-[0-9a-f]{1,16})?"
 _ARTEFACT = r"[0-9]{1,3}(?:\.thumbnail)?\.[a-z0-9]{1,8}"
+_PREVIEW = r"preview-[0-9]\.[a-z0-9]{1,8}"
 _KEY = re.compile(
     rf"(?P<owner>(?:{'|'.join(OWNER_FOLDERS.values())})/{_UUID})/"
-    rf"(?:uploads/(?P<upload>{_UUID})/{_FILENAME}|inputs/(?P<input>{_UUID})/{_SHA256}|generated/(?P<generation>{_UUID})/(?:{_ATTEMPT}/)?{_ARTEFACT})",
+    rf"(?:uploads/(?P<upload>{_UUID})/{_FILENAME}|inputs/(?P<input>{_UUID})/{_SHA256}|generated/(?P<generation>{_UUID})/"
+    rf"(?:(?:{_ATTEMPT}/)?{_ARTEFACT}|{_PREVIEW}))",
     re.ASCII,
 )
 
@@ -57,6 +59,18 @@ def artefact_key(
 def thumbnail_key(key: str) -> str:
     """Where the thumbnail of an artefact lies: beside it, as ``{index}.thumbnail.webp``."""
     return f"{key.rsplit('.', 1)[0]}.thumbnail.webp"
+
+
+def preview_key(owner_kind: str, owner_id: UUID, generation_id: UUID, index: int, extension: str) -> str:
+    """``stores/{store_id}/generated/{generation_id}/preview-{index}.{extension}``: a picture on its way to its end.
+
+    All attempts write to the same key: a preview is shown while it is there, and promised to no one. Raises ValueError
+    for an unknown kind of owner, an odd extension, or an index outside 0..9.
+    """
+    name = f"preview-{index}.{extension}"
+    if not re.fullmatch(_PREVIEW, name, re.ASCII):
+        raise ValueError(f"A preview is named preview-index.extension, such as preview-0.png, not {name!r}.")
+    return f"{owner_prefix(owner_kind, owner_id)}generated/{generation_id}/{name}"
 
 
 def owner_prefix(owner_kind: str, owner_id: UUID) -> str:

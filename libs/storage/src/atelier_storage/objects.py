@@ -89,7 +89,8 @@ class ObjectStore:
         self._client = minio_client(settings, self._http)
         self._signer = Signer(settings.access_key, settings.secret_key.get_secret_value(), settings.region)
         self._upload_signer = _upload_signer(settings)
-        self._public_origin = to_origin(settings.public_endpoint or settings.endpoint)
+        self.public_origin = to_origin(settings.public_endpoint or settings.endpoint)
+        """``scheme://host[:port]`` of presigned URLs."""
         self._threads = BoundedThreads(settings.threads, settings.timeout_s)
 
     async def put(
@@ -240,7 +241,7 @@ class ObjectStore:
             raise ValueError(f"A presigned URL lives 1 to {PRESIGN_S_MAX} seconds, not {expires_s}.")
         path = f"/{self._settings.bucket}/{_check_key(key)}"
         return (signer or self._signer).presign(
-            method, self._public_origin, path, now=self._clock(), expires_s=expires_s, headers=headers, query=query
+            method, self.public_origin, path, now=self._clock(), expires_s=expires_s, headers=headers, query=query
         )
 
     def _read(self, key: str, max_bytes: int, deadline: float) -> bytes:

@@ -1,5 +1,5 @@
-"""POSTs to URLs that clients name, as carefully as they are fetched; returns the status and the first bytes of the
-body. Redirects are not followed; the caller decides what the status means.
+"""Sends to URLs that clients name, by POST or PUT, as carefully as they are fetched; returns the status and the first
+bytes of the body. Redirects are not followed; the caller decides what the status means.
 """
 
 import asyncio
@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Literal
 
 import h11
 
@@ -15,6 +16,8 @@ from atelier_storage.safe_connector import Connection, Resolver, SafeConnector, 
 from atelier_storage.url_policy import HttpTarget, UrlRefusal, parse_url
 
 ANSWER_BYTES_MAX = 4096
+ETAG_CHARS_MAX = 200
+Method = Literal["POST", "PUT"]
 ANSWER_READ_S = 2.0
 """Seconds to read the body of a response whose status is already known."""
 _USER_AGENT = "atelier-webhooks/1"
@@ -28,6 +31,7 @@ class PostResponse:
     status: int
     retry_after: str | None = None
     body: bytes = field(default=b"", repr=False)
+    etag: str | None = None
 
 
 class SafePoster:
@@ -51,12 +55,21 @@ class SafePoster:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostResponse | UrlRefusal:
         """The answer, or why this URL must not be posted to. Raises FetchFailed where no answer came."""
+        return await self._send("POST", url, body, headers)
+
+    async def put(self, url: str, body: bytes, headers: Mapping[str, str]) -> PostResponse | UrlRefusal:
+        """The same for a PUT."""
+        return await self._send("PUT", url, body, headers)
+
+    async def _send(
+        self, method: Method, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> PostResponse | UrlRefusal:
         target = parse_url(url)
         if isinstance(target, UrlRefusal):
             return target
         try:
             async with asyncio.timeout(self._timeout_s) as bound:
-                return await self._post(target, body, headers, bound)
+                return await self._send_to(target, _Message(method, body, headers), bound)
         except ssl.SSLCertVerificationError:
             return UrlRefusal("certificate", "The host's certificate is not valid for its name.")
         except TimeoutError as error:
@@ -68,14 +81,14 @@ class SafePoster:
         """Releases the resolver threads."""
         self._connector.close()
 
-    async def _post(
-        self, target: HttpTarget, body: bytes, headers: Mapping[str, str], bound: asyncio.Timeout
+    async def _send_to(
+        self, target: HttpTarget, message: "_Message", bound: asyncio.Timeout
     ) -> PostResponse | UrlRefusal:
         opened = await self._connector.open(target, allow_hosts=loopback_allow_list(target, loopback=self._loopback))
         if isinstance(opened, UrlRefusal):
             return opened
         try:
-            head, connection = await _exchange(target, opened, body, headers)
+            head, connection = await _exchange(target, opened, message)
             bound.reschedule(None)  # the status is what counts; for the rest there is a time of its own
             return await _post_response(head, connection, opened[0])
         finally:
@@ -88,12 +101,17 @@ def loopback_allow_list(target: HttpTarget, *, loopback: bool) -> frozenset[str]
     return frozenset({target.host_and_port}) if loopback and target.host in _LOOPBACK else frozenset()
 
 
-async def _exchange(
-    target: HttpTarget, opened: Connection, body: bytes, headers: Mapping[str, str]
-) -> tuple[h11.Response, h11.Connection]:
+@dataclass(frozen=True, slots=True)
+class _Message:
+    method: Method
+    body: bytes
+    headers: Mapping[str, str]
+
+
+async def _exchange(target: HttpTarget, opened: Connection, message: _Message) -> tuple[h11.Response, h11.Connection]:
     reader, writer = opened
     connection = h11.Connection(h11.CLIENT)
-    for part in (_request(target, body, headers), h11.Data(body), h11.EndOfMessage()):
+    for part in (_request(target, message), h11.Data(message.body), h11.EndOfMessage()):
         writer.write(connection.send(part) or b"")
     await writer.drain()
     while not isinstance(event := await next_event(connection, reader), h11.Response):
@@ -103,13 +121,15 @@ async def _exchange(
 
 async def _post_response(head: h11.Response, connection: h11.Connection, reader: asyncio.StreamReader) -> PostResponse:
     """A body that drips, breaks off or never ends changes nothing about the status."""
-    retry_after = dict(head.headers).get(b"retry-after")
+    headers = dict(head.headers)
+    retry_after, etag = headers.get(b"retry-after"), headers.get(b"etag")
     content = bytearray()
     with suppress(TimeoutError, OSError, h11.RemoteProtocolError):
         async with asyncio.timeout(ANSWER_READ_S):
             await _read(connection, reader, content)
     header = retry_after.decode("latin-1") if retry_after else None
-    return PostResponse(head.status_code, header, bytes(content[:ANSWER_BYTES_MAX]))
+    tag = etag.decode("latin-1")[:ETAG_CHARS_MAX] if etag else None
+    return PostResponse(head.status_code, header, bytes(content[:ANSWER_BYTES_MAX]), tag)
 
 
 async def _read(connection: h11.Connection, reader: asyncio.StreamReader, into: bytearray) -> None:
@@ -119,12 +139,13 @@ async def _read(connection: h11.Connection, reader: asyncio.StreamReader, into: 
             return
 
 
-def _request(target: HttpTarget, body: bytes, headers: Mapping[str, str]) -> h11.Request:
+def _request(target: HttpTarget, message: _Message) -> h11.Request:
     own = {
         "Host": target.authority,
         "User-Agent": _USER_AGENT,
         "Accept-Encoding": "identity",
-        "Content-Length": str(len(body)),
+        "Content-Length": str(len(message.body)),
         "Connection": "close",
     }
-    return h11.Request(method="POST", target=target.request_path, headers=list((own | dict(headers)).items()))
+    headers = list((own | dict(message.headers)).items())
+    return h11.Request(method=message.method, target=target.request_path, headers=headers)

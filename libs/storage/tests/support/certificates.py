@@ -11,6 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 def self_signed_certificate(host: str, folder: Path) -> tuple[ssl.SSLContext, Path]:
     """A server's TLS context for this name, and the PEM file a client must trust to accept it."""
+    certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
+    write_certificate(host, certificate_file, key_file)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate_file, key_file)
+    return context, certificate_file
+
+
+def write_certificate(host: str, certificate_file: Path, key_file: Path) -> None:
+    """A certificate for an hour, trusted by itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     now = datetime.now(UTC)
@@ -22,11 +31,7 @@ def self_signed_certificate(host: str, folder: Path) -> tuple[ssl.SSLContext, Pa
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
-    certificate_file, key_file = folder / "certificate.pem", folder / "key.pem"
     certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_file.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate_file, key_file)
-    return context, certificate_file

@@ -2,7 +2,9 @@
 
 import asyncio
 import hmac
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Response
@@ -11,10 +13,17 @@ from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import SecretStr
 
+from atelier_telemetry import metrics as declared
+
 Check = Callable[[], Awaitable[bool]]
 """True when the part can be used right now."""
 
 CHECK_S_MAX = 2.0
+CHECK_FRESH_S = 10.0
+"""Seconds for which ``/metrics`` shows what a probe has found; then it looks itself."""
+NOTHING_THERE = {"X-Atelier-Answer": "nothing-there"}
+"""Header of a 404 by which a service says itself that it has no such record. A 404 of another origin lacks it: a wrong
+address, a proxy."""
 PROCESS = "process"
 """The check that fails once the process is shutting down."""
 ONE_SPAN_A_REQUEST: TelemetryConfig = {
@@ -26,12 +35,30 @@ ONE_SPAN_A_REQUEST: TelemetryConfig = {
 """For ``FastAPI(telemetry=...)``: our own metrics and logs say the rest, and probes are not worth a trace."""
 
 
+def is_nothing_there(headers: Mapping[str, str]) -> bool:
+    """Whether a 404 with these headers (of any case) is the service's own word that it has no such record."""
+    return all(headers.get(name) == value for name, value in NOTHING_THERE.items())
+
+
 def operations_router(checks: Mapping[str, Check]) -> APIRouter:
     """``/health/live``, ``/health/ready`` (503 naming each part that fails) and ``/metrics``; not in the public API."""
-    router = health_router(checks, name_parts=True)
+    asked_at = -CHECK_FRESH_S
+
+    async def ask_and_count() -> dict[str, bool]:
+        nonlocal asked_at
+        answers = await _ask(checks)
+        asked_at = time.monotonic()
+        for name, holds in answers.items():
+            if name != PROCESS:
+                declared.PART_READY.labels(name).set(holds)
+        return answers
+
+    router = _health_router(ask_and_count, name_parts=True)
 
     @router.get("/metrics")
     async def metrics() -> Response:
+        if time.monotonic() - asked_at > CHECK_FRESH_S:
+            await ask_and_count()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
@@ -39,6 +66,10 @@ def operations_router(checks: Mapping[str, Check]) -> APIRouter:
 
 def health_router(checks: Mapping[str, Check], *, name_parts: bool) -> APIRouter:
     """``/health/live`` and ``/health/ready``. A public listener does not name the parts."""
+    return _health_router(partial(_ask, checks), name_parts=name_parts)
+
+
+def _health_router(ask: Callable[[], Awaitable[dict[str, bool]]], *, name_parts: bool) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/health/live")
@@ -47,16 +78,21 @@ def health_router(checks: Mapping[str, Check], *, name_parts: bool) -> APIRouter
 
     @router.get("/health/ready")
     async def ready() -> JSONResponse:
-        # A process that shuts down answers at once, without the other checks, so that no load balancer waits.
-        ends = PROCESS in checks and not await _holds(checks[PROCESS])
-        names = [PROCESS] if ends else list(checks)
-        answers = await asyncio.gather(*(_holds(checks[name]) for name in names))
-        parts = {name: "ok" if ok else "failing" for name, ok in zip(names, answers, strict=True)}
-        healthy = all(answers)
+        answers = await ask()
+        parts = {name: "ok" if ok else "failing" for name, ok in answers.items()}
+        healthy = all(answers.values())
         status = {"status": "ready" if healthy else "not ready"}
         return JSONResponse(status | ({"parts": parts} if name_parts else {}), 200 if healthy else 503)
 
     return router
+
+
+async def _ask(checks: Mapping[str, Check]) -> dict[str, bool]:
+    # A process that shuts down answers at once, without the other checks, so that no load balancer waits.
+    ends = PROCESS in checks and not await _holds(checks[PROCESS])
+    names = [PROCESS] if ends else list(checks)
+    answers = await asyncio.gather(*(_holds(checks[name]) for name in names))
+    return dict(zip(names, answers, strict=True))
 
 
 async def _holds(check: Check) -> bool:

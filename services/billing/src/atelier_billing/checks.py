@@ -28,7 +28,7 @@ ACCOUNTS = {
     "available is the sum of what grants have left": """
         SELECT format('owner %s: available %s, grants %s', a.owner_id, a.available, COALESCE(g.remaining, 0))
         FROM accounts a LEFT JOIN (SELECT owner_id, sum(remaining) AS remaining FROM grants
-             WHERE remaining > 0 GROUP BY owner_id) g USING (owner_id) WHERE a.available <> COALESCE(g.remaining, 0)""",
+             WHERE NOT is_spent GROUP BY owner_id) g USING (owner_id) WHERE a.available <> COALESCE(g.remaining, 0)""",
     "every correction agrees with its postings": """
         SELECT format('owner %s: corrections (%s) say %s, postings %s', owner_id, kind, COALESCE(c.credits, 0),
                       COALESCE(p.credits, 0))
@@ -36,8 +36,26 @@ ACCOUNTS = {
         FULL JOIN (SELECT owner_id, kind, sum(credits) AS credits FROM postings
                    WHERE kind IN ('return', 'take_back') GROUP BY 1, 2) p USING (owner_id, kind)
         WHERE c.credits IS DISTINCT FROM p.credits""",
+    "every cap counts what open holds hold": """
+        SELECT format('cap %s: held %s, open holds %s', c.id, c.held, COALESCE(h.credits, 0))
+        FROM caps c LEFT JOIN LATERAL (SELECT sum(unit_credits * units) AS credits FROM holds
+             WHERE owner_id = c.owner_id AND state = 'open' AND capped_at >= c.since AND c.id = ANY(caps)) h ON true
+        WHERE c.held <> COALESCE(h.credits, 0)""",
 }
 """Of whole accounts, without a look at the postings."""
+
+CAPTURED_OF_CAPS = """
+        SELECT format('cap %s: captured %s, its holds %s', c.id, c.captured,
+                      COALESCE(h.credits, 0) - COALESCE(r.credits, 0))
+        FROM caps c
+        LEFT JOIN LATERAL (SELECT sum(captured) AS credits FROM holds
+             WHERE owner_id = c.owner_id AND capped_at >= c.since AND c.id = ANY(holds.caps)) h ON true
+        LEFT JOIN LATERAL (SELECT sum(p.credits) AS credits FROM postings p JOIN holds USING (generation_id)
+             WHERE p.owner_id = c.owner_id AND p.kind = 'return' AND capped_at >= c.since
+               AND c.id = ANY(holds.caps)) r ON true
+        WHERE c.captured <> COALESCE(h.credits, 0) - COALESCE(r.credits, 0)"""
+"""Adds up all holds of a cap's period: for a total, all of its history."""
+CAPTURED_TODAY = f"{CAPTURED_OF_CAPS} AND c.period = 'day'"
 
 _BALANCES = """
     SELECT format('owner %s, account %s: balance %s, postings say %s', owner_id, account, balance, posted)

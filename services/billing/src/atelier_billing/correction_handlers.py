@@ -4,8 +4,9 @@ from functools import partial
 from typing import cast
 
 from atelier_billing import correction_store, corrections
+from atelier_billing.books import Books
 from atelier_billing.corrections import Correction
-from atelier_billing.ledger import Books
+from atelier_billing.handlers import emit_announcements
 from atelier_billing.proof import receipt_queue
 from atelier_contracts import BooksCorrected, CreditReturned, ReturnCredit
 from atelier_messaging import Delivery, Transaction
@@ -32,6 +33,7 @@ async def _correct(tx: Transaction, connection: Connection, delivery: Delivery) 
         if event is not None:
             receipt_queue.add(tx, {event.generation_id: None})
             tx.emit(event, cause=delivery)
+        emit_announcements(tx, books)
         tx.after_commit(partial(_measure, books))
     tx.emit(done, cause=delivery, cc=[command.reply_to] if command.reply_to else ())
 

@@ -4,8 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from atelier_billing import store
+from atelier_billing.books import Account, Books, HoldState
 from atelier_billing.corrections import Charge, Correction
-from atelier_billing.ledger import Account, Books, HoldState
 from atelier_contracts import BooksCorrected, Owner, ReturnCredit
 from atelier_messaging import Transaction
 from atelier_messaging.database import Connection
@@ -20,8 +20,8 @@ FROM postings WHERE generation_id = $1 AND kind IN ('capture', 'return')
 GROUP BY grant_id ORDER BY min(id::text)
 """
 _ADD = """
-INSERT INTO corrections (id, kind, owner_id, generation_id, grant_id, credits, refused, reason)
-VALUES ($1::uuid, $2::text, $3::uuid, $4::uuid, $5::uuid, $6::bigint, $7::text, $8::text)
+INSERT INTO corrections (id, kind, owner_id, generation_id, grant_id, credits, refused, reason, ordered)
+VALUES ($1::uuid, $2::text, $3::uuid, $4::uuid, $5::uuid, $6::bigint, $7::text, $8::text, $9::bigint)
 """
 
 
@@ -53,7 +53,7 @@ def save(tx: Transaction, books: Books, command: Correction, done: BooksCorrecte
     store.save_books(tx, books)
     owner_id = done.owner.id if done.owner and done.owner.id in books.wallets else None
     columns = (done.correction_id, done.kind, owner_id, done.generation_id, done.grant_id)
-    tx.write("added_corrections", _ADD, *columns, done.credits, done.refused, command.reason)
+    tx.write("added_corrections", _ADD, *columns, done.credits, done.refused, command.reason, done.ordered)
 
 
 def _reply_of(row: Any) -> BooksCorrected:
@@ -67,4 +67,5 @@ def _reply_of(row: Any) -> BooksCorrected:
         available=row[Account.AVAILABLE.value] or 0,
         refused=row["refused"],
         corrected_before=True,
+        ordered=row["ordered"],
     )

@@ -7,7 +7,9 @@ their own; what was posted before stays as it is.
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from atelier_billing.ledger import Account, Books, Grant, PostingKind, expire_due
+from atelier_billing import caps
+from atelier_billing.books import Account, Books, Grant, PostingKind
+from atelier_billing.ledger import expire_due
 from atelier_contracts import BooksCorrected, CreditReturned, ReturnCredit, TakeBackCredit
 
 Correction = ReturnCredit | TakeBackCredit
@@ -45,6 +47,10 @@ def return_credit(
         moved = min(left, credits)
         books.move(PostingKind.RETURN, wallet, wallet.grants[grant_id], moved, books.holds[charge.generation_id])
         left -= moved
+    # It is room again in the periods in which it was reserved, where they are not over.
+    for cap in caps.counting(books.caps, books.holds[charge.generation_id]):
+        cap.captured -= wanted
+        books.change_cap(cap)
     expire_due(books, wallet)
     event = CreditReturned(
         generation_id=command.generation_id,
@@ -75,6 +81,7 @@ def take_back(books: Books, command: TakeBackCredit) -> BooksCorrected:
         grant_id=command.grant_id,
         credits=taken,
         available=wallet.balances[Account.AVAILABLE] if wallet else 0,
+        ordered=command.credits or 0,
     )
 
 
@@ -87,6 +94,7 @@ def _corrected(books: Books, command: ReturnCredit, charge: Charge | None, credi
         generation_id=command.generation_id,
         credits=credits,
         available=wallet.balances[Account.AVAILABLE] if wallet else 0,
+        ordered=command.credits or 0,
     )
 
 

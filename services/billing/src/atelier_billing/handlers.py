@@ -1,33 +1,48 @@
 """Billing's command handlers and the expiry of grants: load, decide, save, emit."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import cast
 
 from atelier_billing import ledger, store
+from atelier_billing.books import Books
+from atelier_billing.labels import labels_of
 from atelier_billing.ledger import MoneyCommand
 from atelier_billing.proof import receipt_queue
 from atelier_billing.proof.ends import ends_of, settled_of
-from atelier_contracts import CreditDeclined, GrantCredit
+from atelier_billing.quotes import Quote
+from atelier_contracts import CreditDeclined, GrantCredit, ReserveCredit
 from atelier_messaging import Transaction, UnitOfWork
 from atelier_telemetry import metrics
 
 EXPIRE_OWNERS_MAX = 200
 
 
-async def handle_commands(tx: Transaction) -> None:
+ReadQuote = Callable[[str], Quote | None]
+"""The quote that billing has signed; None for anything else."""
+
+
+def _read_none(_: str) -> None:
+    """Without keys no quote is ours."""
+
+
+async def handle_commands(tx: Transaction, read_quote: ReadQuote = _read_none) -> None:
     """Queue ``billing.commands``: every command of the batch on one set of locked books."""
     commands = [cast(MoneyCommand, delivery.message) for delivery in tx.fresh]
     connection = await tx.begin()
     books = await store.lock_books(connection, commands)
+    quoted = [command for command in commands if isinstance(command, ReserveCredit) and command.quote]
+    books.quotes = {command.generation_id: read_quote(command.quote or "") for command in quoted}
     settled = settled_of(books.holds)
     events = [ledger.apply(books, command) for command in commands]
     declined = [event.generation_id for event in events if isinstance(event, CreditDeclined)]
     await store.confirm_declines(connection, books, declined)
-    store.save_books(tx, books)
+    store.save_books(tx, books, labels_of(commands))
     receipt_queue.add(tx, ends_of(settled, zip(commands, events, strict=True)))
     for delivery, command, event in zip(tx.fresh, commands, events, strict=True):
         reply_to = command.reply_to if isinstance(command, GrantCredit) else None
         tx.emit(event, cause=delivery, cc=[reply_to] if reply_to else ())
+    emit_announcements(tx, books)
     # A batch may be undone and run again; it counts once.
     tx.after_commit(partial(_measure, books, events))
 
@@ -39,12 +54,19 @@ async def expire_grants(unit: UnitOfWork) -> None:
         for wallet in books.wallets.values():
             ledger.expire_due(books, wallet)
         store.save_books(tx, books)
+        emit_announcements(tx, books)
         tx.after_commit(partial(_measure, books, []))
 
 
-def _measure(books: ledger.Books, events: list[ledger.MoneyEvent]) -> None:
+def emit_announcements(tx: Transaction, books: Books) -> None:
+    """Announces what test accounts were filled up with, what has expired, and which caps are reached."""
+    for message in (*books.refills, *books.expiries, *books.reached):
+        tx.emit(message)
+
+
+def _measure(books: Books, events: list[ledger.MoneyEvent]) -> None:
     for posting in books.postings:
-        metrics.CREDITS_MOVED.labels(posting.kind).inc(posting.credits)
+        metrics.child(metrics.CREDITS_MOVED, posting.kind).inc(posting.credits)
     for event in events:
         if isinstance(event, CreditDeclined):
             metrics.DECLINED.labels(event.reason).inc()

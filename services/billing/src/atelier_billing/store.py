@@ -6,18 +6,23 @@ Locks are taken in id order, so batches cannot deadlock.
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from atelier_billing.ledger import Account, Books, Grant, Hold, HoldState, MoneyCommand, Posting, Wallet
+from atelier_billing import cap_store
+from atelier_billing.books import Account, Books, Grant, Hold, HoldState, Posting, Wallet
+from atelier_billing.labels import UNKNOWN, Labels
+from atelier_billing.ledger import MoneyCommand
 from atelier_contracts import CreditGranted, GrantCredit, Owner, ReserveCredit
 from atelier_messaging import Transaction
 from atelier_messaging.database import Connection
 
-# Holds first, then accounts, each in id order, as every batch does. The grants are those of the statement's beginning:
-# what another process did to them while this one waited for the account is not seen, see _has_all_grants.
+# Holds first, then accounts, then their caps, each in id order, as every batch does. The grants are those of the
+# statement's beginning: what another process did to them while this one waited for the account is not seen. Whoever
+# moves grants writes their account: where its row has another version than at the beginning, they are read again.
 _LOCK = """
 WITH locked_holds AS MATERIALIZED (
     SELECT h.*, (SELECT jsonb_agg(jsonb_build_array(p.grant_id, p.credits) ORDER BY p.id)
@@ -26,19 +31,29 @@ WITH locked_holds AS MATERIALIZED (
 ), owners AS MATERIALIZED (
     SELECT unnest($2::uuid[]) AS owner_id UNION SELECT owner_id FROM locked_holds WHERE owner_id IS NOT NULL
 ), locked_accounts AS MATERIALIZED (
-    SELECT * FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id FOR UPDATE
+    SELECT *, xmin::text AS version FROM accounts
+    WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id FOR UPDATE
 ), lots AS MATERIALIZED (
     SELECT (lot ->> 0)::uuid AS grant_id FROM locked_holds, jsonb_array_elements(lots) AS lot
+), wanted_caps AS MATERIALIZED (
+    SELECT id FROM caps
+    WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM locked_accounts)) AND spender_id = ANY($3::uuid[])
+    UNION SELECT unnest(caps) FROM locked_holds
+), locked_caps AS MATERIALIZED (
+    SELECT * FROM caps WHERE id = ANY(ARRAY(SELECT id FROM wanted_caps)) ORDER BY id FOR UPDATE
 ), filled_grants AS (
     SELECT id, owner_id, remaining, priority, expires_at FROM grants
-    WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM locked_accounts)) AND remaining > 0
+    WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM locked_accounts)) AND NOT is_spent
 ), emptied_grants AS (
     SELECT id, owner_id, remaining, priority, expires_at FROM grants
-    WHERE id = ANY(ARRAY(SELECT grant_id FROM lots)) AND remaining = 0
+    WHERE id = ANY(ARRAY(SELECT grant_id FROM lots)) AND is_spent
 )
 SELECT now() AS now,
+       NOT EXISTS (SELECT FROM locked_accounts l JOIN accounts a USING (owner_id) WHERE a.xmin::text <> l.version)
+           AS is_current,
        (SELECT jsonb_agg(h) FROM locked_holds h) AS holds,
        (SELECT jsonb_agg(a) FROM locked_accounts a) AS accounts,
+       (SELECT jsonb_agg(c) FROM locked_caps c) AS caps,
        (SELECT jsonb_agg(g) FROM (TABLE filled_grants UNION ALL TABLE emptied_grants) g) AS grants
 """
 _ANY_OPEN = "SELECT EXISTS (SELECT FROM holds WHERE generation_id = ANY($1::uuid[]) AND state = 'open')"
@@ -65,18 +80,21 @@ UPDATE grants g SET remaining = g.remaining + m.credits
 FROM unnest($1::uuid[], $2::bigint[]) AS m(id, credits) WHERE g.id = m.id RETURNING 1
 """
 _PLACE_HOLDS = """
-INSERT INTO holds (generation_id, owner_id, unit_credits, units, price_book, state, captured, refunded, reused,
-                   settled_at)
-SELECT h.*, CASE WHEN h.state <> 'open' THEN now() END
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::bigint[],
-            $9::bool[])
-     AS h(generation_id, owner_id, unit_credits, units, price_book, state, captured, refunded, reused)
-ON CONFLICT DO NOTHING RETURNING 1
+INSERT INTO holds (generation_id, owner_id, unit_credits, units, price_book, kind, key_id, caps, capped_at, state,
+                   captured, refunded, reused, provider, model, settled_at)
+SELECT h.generation_id, h.owner_id, h.unit_credits, h.units, h.price_book, h.kind, h.key_id, h.caps::uuid[],
+       h.capped_at, h.state, h.captured, h.refunded, h.reused, h.provider, h.model,
+       CASE WHEN h.state <> 'open' THEN now() END
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::int[], $5::text[], $6::text[], $7::uuid[], $8::text[],
+            $9::timestamptz[], $10::text[], $11::bigint[], $12::bigint[], $13::bool[], $14::text[], $15::text[])
+     AS h(generation_id, owner_id, unit_credits, units, price_book, kind, key_id, caps, capped_at, state, captured,
+          refunded, reused, provider, model)
 """
 _SETTLE_HOLDS = """
-UPDATE holds h SET state = s.state, captured = s.captured, refunded = s.refunded, reused = s.reused, settled_at = now()
-FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bool[])
-     AS s(generation_id, state, captured, refunded, reused)
+UPDATE holds h SET state = s.state, captured = s.captured, refunded = s.refunded, reused = s.reused,
+                   provider = s.provider, model = s.model, settled_at = now()
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bool[], $6::text[], $7::text[])
+     AS s(generation_id, state, captured, refunded, reused, provider, model)
 WHERE h.generation_id = s.generation_id AND h.state = 'open' RETURNING 1
 """
 _ADD_POSTINGS = """
@@ -84,18 +102,23 @@ INSERT INTO postings (id, kind, owner_id, grant_id, generation_id, debit, credit
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::bigint[])
 """
 _DUE_OWNERS = """
-SELECT DISTINCT owner_id FROM grants WHERE remaining > 0 AND expires_at <= now() LIMIT $1
+SELECT DISTINCT owner_id FROM grants WHERE NOT is_spent AND expires_at <= now() LIMIT $1
 """
 
 
 async def lock_books(connection: Connection, commands: Sequence[MoneyCommand]) -> Books:
     """Locks and loads all that these commands can change: holds, accounts, grants with a remainder."""
     owners = {c.owner.id for c in commands if isinstance(c, ReserveCredit | GrantCredit)}
+    reserving = [c for c in commands if isinstance(c, ReserveCredit)]
+    spenders = {c.owner.id for c in reserving} | {spender.id for c in reserving for spender in c.spenders}
     granting = [c for c in commands if isinstance(c, GrantCredit)]
-    if granting:
-        opened = sorted({c.owner.id: c.owner.kind for c in granting}.items())
+    tested = [c for c in commands if isinstance(c, ReserveCredit) and c.owner.is_test]
+    if granting or tested:
+        opening = [c.owner for c in granting] + [c.owner for c in tested]
+        opened = sorted({owner.id: owner.kind for owner in opening}.items())
         await connection.execute(_OPEN_ACCOUNTS, [id_ for id_, _ in opened], [kind for _, kind in opened])
-    books = await _lock(connection, [c.generation_id for c in commands if not isinstance(c, GrantCredit)], owners)
+    holds = [c.generation_id for c in commands if not isinstance(c, GrantCredit)]
+    books = await _lock(connection, holds, owners, spenders)
     if granting:
         known = await connection.fetch(_KNOWN_GRANTS, [c.grant_id for c in granting])
         books.known_grants = {row["id"]: _grant_event_of_row(row) for row in known}
@@ -113,17 +136,18 @@ async def lock_some(connection: Connection, generation_ids: Collection[UUID], ow
     return await _lock(connection, generation_ids, owner_ids)
 
 
-async def _lock(connection: Connection, generation_ids: Collection[UUID], owner_ids: Collection[UUID]) -> Books:
+async def _lock(
+    connection: Connection,
+    generation_ids: Collection[UUID],
+    owner_ids: Collection[UUID],
+    spender_ids: Collection[UUID] = (),
+) -> Books:
     """One statement; a second one only where another process has changed an account while this one waited for it."""
-    books = _books_of_row(await connection.fetchrow(_LOCK, list(generation_ids), list(owner_ids)))
-    if all(_has_all_grants(wallet) for wallet in books.wallets.values()):
-        return books
-    return _books_of_row(await connection.fetchrow(_LOCK, list(generation_ids), list(owner_ids)))
-
-
-def _has_all_grants(wallet: Wallet) -> bool:
-    """Whether the grants make up what is available, which is as it was when the account was locked."""
-    return wallet.balances[Account.AVAILABLE] == sum(grant.remaining for grant in wallet.grants.values())
+    wanted = list(generation_ids), list(owner_ids), list(spender_ids)
+    row = await connection.fetchrow(_LOCK, *wanted)
+    if row is not None and not row["is_current"]:
+        row = await connection.fetchrow(_LOCK, *wanted)
+    return _books_of_row(row)
 
 
 def _books_of_row(row: Any) -> Books:
@@ -137,10 +161,12 @@ def _books_of_row(row: Any) -> Books:
         books.wallets[UUID(found["owner_id"])].grants[grant.id] = grant
     for hold in map(_hold, row["holds"] or ()):
         books.holds[hold.generation_id] = hold
+    for cap in map(cap_store.cap_of, row["caps"] or ()):
+        books.caps[cap.id] = cap
     return books
 
 
-def save_books(tx: Transaction, books: Books) -> None:
+def save_books(tx: Transaction, books: Books, labels: Labels = MappingProxyType({})) -> None:
     """Writes what changed: grants given, holds placed or settled, postings appended, balances moved by the postings. A
     hold that another process has placed or settled since the look-up has the batch start over."""
     moved: Counter[UUID] = Counter()
@@ -151,14 +177,15 @@ def save_books(tx: Transaction, books: Books) -> None:
     new = [hold for hold in books.changed_holds.values() if not hold.known]
     settled = [hold for hold in books.changed_holds.values() if hold.known]
     if new:
-        _place_holds(tx, new)
+        _place_holds(tx, new, labels)
     if settled:
-        columns = [hold.generation_id for hold in settled], *_settlement_columns(settled)
+        columns = [hold.generation_id for hold in settled], *_settlement_columns(settled, labels)
         tx.write("settled_holds", _SETTLE_HOLDS, *columns, rows=len(settled))
     if books.postings:
         _post(tx, books.postings)
     if moved:
         tx.write("moved_grants", _MOVE_GRANTS, list(moved), list(moved.values()), rows=len(moved))
+    cap_store.save(tx, list(books.changed_caps.values()))
 
 
 async def confirm_declines(connection: Connection, books: Books, declined: Sequence[UUID]) -> None:
@@ -183,7 +210,7 @@ def _add_grants(tx: Transaction, given: Sequence[GrantCredit], moved: Counter[UU
     )
 
 
-def _place_holds(tx: Transaction, new: Sequence[Hold]) -> None:
+def _place_holds(tx: Transaction, new: Sequence[Hold], labels: Labels) -> None:
     tx.write(
         "placed_holds",
         _PLACE_HOLDS,
@@ -192,18 +219,25 @@ def _place_holds(tx: Transaction, new: Sequence[Hold]) -> None:
         [h.unit_credits for h in new],
         [h.units for h in new],
         [h.price_book for h in new],
-        *_settlement_columns(new),
-        rows=len(new),
+        [labels.get(h.generation_id, UNKNOWN).kind for h in new],
+        [labels.get(h.generation_id, UNKNOWN).key_id for h in new],
+        [f"{{{','.join(map(str, h.caps))}}}" if h.caps else None for h in new],
+        [h.capped_at for h in new],
+        *_settlement_columns(new, labels),
+        key="holds_pkey",
     )
 
 
-def _settlement_columns(holds: Sequence[Hold]) -> list[list[Any]]:
+def _settlement_columns(holds: Sequence[Hold], labels: Labels) -> list[list[Any]]:
     """The columns that a settlement changes, one list each."""
+    made = [labels.get(h.generation_id, UNKNOWN) for h in holds]
     return [
         [h.state for h in holds],
         [h.captured for h in holds],
         [h.refunded for h in holds],
         [h.reused for h in holds],
+        [each.provider for each in made],
+        [each.model for each in made],
     ]
 
 
@@ -254,4 +288,6 @@ def _hold(row: Mapping[str, Any]) -> Hold:
         row["reused"],
         {UUID(lot[0]): lot[1] for lot in row["lots"] or ()},
         known=True,
+        caps=tuple(map(UUID, row["caps"] or ())),
+        capped_at=datetime.fromisoformat(row["capped_at"]) if row["capped_at"] else None,
     )

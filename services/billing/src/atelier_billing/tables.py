@@ -3,7 +3,22 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, DateTime, Index, Integer, Text, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -26,6 +41,7 @@ class AccountRow(SQLModel, table=True):
         CheckConstraint("LEAST(available, held, captured, expired) >= 0", name="accounts_not_overdrawn"),
         CheckConstraint("granted + available + held + captured + expired = 0", name="accounts_sum_to_zero"),
         CheckConstraint("owner_kind IN ('store', 'user', 'workspace')", name="accounts_owner_kind"),
+        {"postgresql_with": {"fillfactor": "50"}},
     )
 
     owner_id: UUID = Field(primary_key=True)
@@ -44,8 +60,10 @@ class GrantRow(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("credits > 0", name="grants_credits"),
         CheckConstraint("remaining BETWEEN 0 AND credits", name="grants_remaining"),
-        Index("grants_owner_left", "owner_id", postgresql_where=text("remaining > 0")),
-        Index("grants_due", "expires_at", postgresql_where=text("remaining > 0")),
+        # Not on "remaining > 0": each change of an indexed column, in the condition too, writes every index of the row.
+        Index("grants_owner_unspent", "owner_id", postgresql_where=text("NOT is_spent")),
+        Index("grants_expiring", "expires_at", postgresql_where=text("NOT is_spent")),
+        {"postgresql_with": {"fillfactor": "50"}},
     )
 
     id: UUID = Field(primary_key=True)
@@ -56,6 +74,7 @@ class GrantRow(SQLModel, table=True):
     expires_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     reason: str = Field(sa_column=Column(Text, nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
+    is_spent: bool = Field(sa_column=Column(Boolean, Computed("remaining = 0", persisted=True), nullable=False))
 
 
 class HoldRow(SQLModel, table=True):
@@ -72,6 +91,7 @@ class HoldRow(SQLModel, table=True):
         CheckConstraint("state = 'captured' OR captured = 0", name="holds_refund_charges_nothing"),
         CheckConstraint("state = 'captured' OR NOT reused", name="holds_reuse_is_charged"),
         Index("holds_open_by_owner", "owner_id", postgresql_where=text("state = 'open'")),
+        Index("holds_capped", "owner_id", "capped_at", postgresql_where=text("capped_at IS NOT NULL")),
     )
 
     generation_id: UUID = Field(primary_key=True)
@@ -85,6 +105,44 @@ class HoldRow(SQLModel, table=True):
     reused: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=text("false")))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
     settled_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    kind: str | None = Field(sa_column=Column(Text))
+    """Of the work. What usage is grouped by; earlier holds have it in their receipts."""
+    provider: str | None = Field(sa_column=Column(Text))
+    model: str | None = Field(sa_column=Column(Text))
+    """Who made it, once it is settled; null where nothing was made, or by no model with a name."""
+    key_id: UUID | None = Field(default=None)
+    """The API key that it was created with; null where it was none, and on holds from before this column."""
+    caps: list[UUID] | None = Field(sa_column=Column(ARRAY(Uuid)))
+    """Under which it was reserved; None without any."""
+    capped_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
+    """The moment of whose periods it counts."""
+
+
+class CapRow(SQLModel, table=True):
+    """The most credits that one spender of an account may have held and captured in a period, and what counts towards
+    it in the period that began at ``since``. Changed under the lock of the account."""
+
+    __tablename__ = "caps"
+    __table_args__ = (
+        CheckConstraint("owner_kind IN ('store', 'user', 'workspace')", name="caps_owner_kind"),
+        CheckConstraint("period IN ('day', 'month', 'total')", name="caps_period"),
+        CheckConstraint("credits >= 0", name="caps_credits"),
+        UniqueConstraint("owner_id", "spender_id", "period", name="caps_spender"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    owner_kind: str = Field(sa_column=Column(Text, nullable=False))
+    owner_id: UUID
+    spender_kind: str = Field(sa_column=Column(Text, nullable=False))
+    spender_id: UUID
+    period: str = Field(sa_column=Column(Text, nullable=False))
+    credits: int = Field(sa_column=_credits(None))
+    since: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    held: int = Field(sa_column=_credits())
+    captured: int = Field(sa_column=_credits())
+    warned: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+    """The last percentage that was announced in this period."""
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
 
 
 class PostingRow(SQLModel, table=True):
@@ -140,6 +198,8 @@ class CorrectionRow(SQLModel, table=True):
     credits: int = Field(sa_column=_credits(None))
     refused: str | None = Field(sa_column=Column(Text))
     reason: str = Field(sa_column=Column(Text, nullable=False))
+    ordered: int | None = Field(default=None, sa_column=Column(BigInteger))
+    """The credits that the command named, 0 where it named none; null on rows from before this column."""
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
 
 

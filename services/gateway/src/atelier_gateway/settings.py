@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from atelier_contracts.value_objects import DELIVERY_WINDOW_S_MAX
 from atelier_gateway.media.image_hosts import parse_allowed_hosts
 from atelier_gateway.media.upload_rules import UploadRules
 from atelier_gateway.web.client_ip import Network, networks
@@ -59,6 +60,12 @@ class Settings(BrokerSettings, TelemetrySettings):
     jwt_audience: str | None = None
     """Expected ``aud`` of user tokens."""
 
+    trace_page: str = ""
+    """Address of a trace in your viewer, with ``{trace_id}``; the console links to it."""
+    log_page: str = ""
+    """Address of logs in your viewer, with ``{generation_id}``, ``{request_id}`` or ``{trace_id}``; the console links
+    to it."""
+
     simulator: Literal["on", "off"] = "off"
     """Whether ``X-Atelier-Simulate`` is accepted; refused in production."""
     admission_s: float = Field(default=5.0, gt=0, le=60)
@@ -67,6 +74,9 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Seconds that a synchronous answer waits for the end of a generation."""
     generation_deadline_s: int = Field(default=900, ge=1, le=86_400)
     """Seconds a whole generation may take unless the request says otherwise."""
+    delivery_window_s: int = Field(default=86_400, ge=1, le=DELIVERY_WINDOW_S_MAX)
+    """Seconds in which the outputs of a generation that is charged on delivery are to be taken; a request may shorten
+    it. Shorter than outputs are kept."""
     body_bytes_max: int = Field(default=1_048_576, ge=1_024)
     """Bytes of a request body without pictures."""
 
@@ -74,12 +84,18 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Redis that counts request limits; by default they are counted in the Postgres of the gateway."""
     trusted_proxies: str = ""
     """CIDRs, comma-separated, whose ``X-Forwarded-For`` is believed."""
+    play: Literal["on", "off"] = "on"
+    """Whether the public API has the page ``/play``, which tries it out in a browser."""
     cors_origins: str = ""
     """Origins, comma-separated, whose pages may call the public API from a browser."""
     bodies_bytes_max: int = Field(default=72 * 1024 * 1024, ge=26 * 1024 * 1024)
     """Bytes of all request bodies that this process holds at once; beyond the first 64 KiB of each. Past it: 503."""
     native_requests_per_minute: int = Field(default=600, ge=1)
     """Creates and quotes of one owner a minute on the native surface."""
+    client_token_minutes_max: int = Field(default=60, ge=1, le=1_440)
+    """The longest life of a client token, in minutes."""
+    client_token_requests_per_minute: int = Field(default=30, ge=1)
+    """Creates, quotes and uploads of one client token a minute; they count among its owner's, too."""
     failed_logins_per_minute: int = Field(default=100, ge=1)
     """Wrong credentials from one address a minute, on all surfaces together."""
 
@@ -113,6 +129,12 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Pending generations of one tenant, on all surfaces together."""
     pending_max: int = Field(default=20_000, ge=1)
     """Pending generations of all tenants, on all surfaces together."""
+    batch_rows_at_once: int = Field(default=32, ge=1, le=500)
+    """Rows of one batch that are under way at once; of each owner one batch is made at a time."""
+    batch_rows_max: int = Field(default=50_000, ge=1, le=100_000)
+    """Rows that a batch may have."""
+    batches_kept_days: int = Field(default=30, ge=1, le=3_650)
+    """Days for which ended batches, and the files of batches, are kept at most."""
     streams_max: int = Field(default=500, ge=1)
     """Event streams (SSE) open at once in one process."""
     streams_of_owner_max: int = Field(default=20, ge=1)
@@ -134,7 +156,24 @@ class Settings(BrokerSettings, TelemetrySettings):
     public_events_kept_days: int = Field(default=90, ge=1)
     """Days for which public events can be replayed to subscribers."""
 
+    disputes: Literal["off", "evidence", "review"] = "evidence"
+    """Whether customers may dispute outputs. ``evidence``: what evidence proves is refunded, all else declined;
+    ``review``: all else is left to an operator."""
+    dispute_days: int = Field(default=14, ge=1, le=3_650)
+    """Days after the end of a generation in which its outputs can be disputed."""
+    dispute_refunds_per_month: int = Field(default=20, ge=0)
+    """Disputes of one owner that are refunded without an operator in 30 days."""
+    dispute_evidence_s: float = Field(default=5.0, gt=0, le=60)
+    """Seconds that examining the disputed outputs may take; what is not examined by then is left to an operator."""
+
     storage: StorageSettings = Field(default_factory=lambda: StorageSettings())
+
+    @field_validator("trace_page", "log_page")
+    @classmethod
+    def _is_page(cls, text: str) -> str:
+        if text and not re.fullmatch(r"https?://[^\s\"<>]+", text):
+            raise ValueError("an address that begins with http:// or https:// is required")
+        return text
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -146,3 +146,11 @@ def _answers() -> dict[str, float]:
         for sample in counter.samples
         if "_total" in sample.name
     }
+
+
+def test_server_errors_of_every_surface_are_counted_from_zero(app: FastAPI) -> None:
+    RequestGuard(app, body_bytes_max=1, shape_of=shape_of, surface_of=surface_of, surfaces=("never", "asked"))
+
+    for surface in ("never", "asked"):
+        for status in ("500", "503"):
+            assert REGISTRY.get_sample_value("atelier_requests_total", {"surface": surface, "status": status}) == 0

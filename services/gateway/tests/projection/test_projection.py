@@ -20,7 +20,7 @@ from atelier_contracts import (
     RenderProgressed,
     RenderStarted,
 )
-from atelier_gateway.projection.snapshot import RANKS, TERMINAL, Snapshot, advance, fold
+from atelier_gateway.projection.snapshot import DELIVERING, RANKS, TERMINAL, Snapshot, advance, fold
 from atelier_storage.keys import artefact_key, thumbnail_key, upload_key
 
 ID = UUID("01a1fc2b-e840-76c4-840b-55c1df4115f5")
@@ -164,4 +164,4 @@ def test_only_what_changes_is_saved_and_strangers_are_left_alone() -> None:
 
 
 def test_every_state_has_a_rank() -> None:
-    assert set(RANKS.values()) == {0, 1, 2, TERMINAL}
+    assert set(RANKS.values()) == {0, 1, 2, DELIVERING, TERMINAL}

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from atelier_contracts import RenderProgressed, wrap
+from atelier_gateway.disputes.settlement import DisputeSettler
 from atelier_gateway.generations.projector import Projector
 from atelier_gateway.projection import unlocked_changes
 from atelier_gateway.projection.waiter import GenerationWaiter
@@ -67,7 +68,8 @@ async def _create_two(world: World) -> list[UUID]:
 
 
 async def _project(world: World, ids: list[UUID], *, late_claim: bool) -> None:
-    projector = Projector(GenerationWaiter(world.pool), DeliveryEnqueuer(lambda _: {}, lambda: None))
+    enqueuer = DeliveryEnqueuer(lambda _: {}, lambda: None)
+    projector = Projector(GenerationWaiter(world.pool), enqueuer, DisputeSettler(enqueuer))
     events = [RenderProgressed(generation_id=id_, progress=50) for id_ in ids]
     deliveries = [Delivery(replace(wrap(event, source="atelier/render"), time=AT)) for event in events]
     async with world.container.bus.unit.once("tests", deliveries, late_claim=late_claim) as tx:

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from atelier_contracts import GenerationSucceeded
 from atelier_contracts.public_events import subscription_queue
+from atelier_contracts.value_objects import id_of_test_account
 from atelier_messaging.subscriptions import declare_subscription, delete_subscription
 
 from ..support.world import ADMIN, World
@@ -19,6 +20,14 @@ from ..support.world import ADMIN, World
 pytestmark = pytest.mark.stack
 PATH = "/v1/admin/subscriptions"
 QUEUED = ["credits.held.v1", "generation.queued.v1"]
+REPLAYED = 20_000
+COPIES = """
+WITH head AS (UPDATE public_event_head SET position = position + $1::int RETURNING position - $1::int AS before)
+INSERT INTO public_events (position, id, type, subject, at, traceparent, data)
+SELECT head.before + n, gen_random_uuid(), 'generation.started.v1', e.subject, e.at, e.traceparent, e.data
+FROM head, generate_series(1, $1::int) AS n, (SELECT * FROM public_events ORDER BY position DESC LIMIT 1) AS e
+"""
+"""So many events of a type that the first subscriber does not receive."""
 
 
 @pytest.fixture
@@ -63,6 +72,19 @@ async def _created(world: World, **changes: Any) -> UUID:
 
 async def _view(world: World, name: str) -> dict[str, Any]:
     return dict((await world.client.get(f"{PATH}/{name}", headers=ADMIN)).json())
+
+
+async def test_an_event_of_a_test_account_says_so_and_no_other_does(world: World, broker: str) -> None:
+    store, live = await world.store()
+    made = await world.client.post(f"/v1/admin/stores/{store}/keys", headers=ADMIN, json={"test": True})
+    await _subscribe(world, broker, "first", events=["generation.queued.v1"])
+
+    for headers in (live, {"X-API-Key": made.json()["api_key"]}):
+        await world.create(headers)
+    of_live, of_test = (json.loads(message.body) for message in await _receive(broker, "first", 2))
+
+    assert "test" not in of_live and of_test["test"] is True
+    assert of_test["owner"] == {"kind": "store", "id": str(id_of_test_account(store))}
 
 
 async def test_one_frame_is_one_event_that_says_whose_it_is(world: World, broker: str) -> None:
@@ -119,6 +141,34 @@ async def test_a_replay_goes_to_one_subscriber_with_the_same_ids(world: World, b
     assert (await _view(world, "second"))["queued"] == 2
 
 
+async def test_a_long_replay_holds_up_no_other_subscriber(world: World, broker: str) -> None:
+    await _subscribe(world, broker, "first", events=QUEUED)
+    await _created(world)
+    await _types(broker, "first", 2)
+    await world.pool.execute(COPIES, REPLAYED)
+    head = int(await world.pool.fetchval("SELECT position FROM public_event_head"))
+
+    await _subscribe(world, broker, "second", start={"from_beginning": True})
+    await world.until(lambda: _has_begun(world, head - REPLAYED))
+    await _created(world)
+    await _types(broker, "first", 2)
+
+    assert await _position(world, "second") < head
+
+    async def is_over() -> bool:
+        return await _position(world, "second") >= head
+
+    await world.until(is_over)
+
+
+async def _position(world: World, name: str) -> int:
+    return int(await world.pool.fetchval("SELECT position FROM subscriptions WHERE name = $1", name))
+
+
+async def _has_begun(world: World, before: int) -> bool:
+    return await _position(world, "second") > before
+
+
 async def test_a_replay_begins_after_an_event_or_at_a_time(world: World, broker: str) -> None:
     await _subscribe(world, broker, "first")
     first, second = await _created(world), await _created(world)
@@ -171,6 +221,12 @@ async def test_a_deleted_generation_leaves_no_words_of_its_client_in_the_log(wor
     (message,) = await _receive(broker, "first", 1)
     assert json.loads(message.body)["owner"]["id"] == str(store)
     assert not await world.pool.fetchval("SELECT count(*) FROM public_events WHERE data::text LIKE '%Ann%'")
+
+    await _subscribe(world, broker, "second", start={"from_beginning": True})
+    replayed = [json.loads(message.body) for message in await _receive(broker, "second", 4)]
+    assert {(event["owner"]["id"], event["kind"], str(event["metadata"])) for event in replayed} == {
+        (str(store), "image", "{}")
+    }
 
 
 async def _has_ended(world: World, id_: UUID) -> bool:

@@ -9,9 +9,11 @@ IS_A_LOOKUP = ("get", "getlist")
 UNDECLARED = {
     "authorization": "the security scheme bearer",
     "x-api-key": "the security scheme apiKey",
+    "origin": "a browser sends it by itself; client tokens name the origins that they are for",
     "content-type": "OpenAPI has the content of the request body for it",
     "content-length": "each HTTP client sends it",
     "user-agent": "each HTTP client sends it; only the log of the form has it",
+    "sec-fetch-site": "a browser sends it by itself with the console's forms, which are not in the document",
     "accept": "OpenAPI has the content of the answers for it; only tRPC reads it, which is not in the document",
     "trpc-accept": "of the tRPC client, which needs no document",
 }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from atelier_gateway.surfaces.onmodel.requests import EXAMPLE as FLAT_LAY
 
+from . import batches
 from .form import FORM
 from .world import ADMIN, TRY_ON, World
 
@@ -20,6 +21,7 @@ NO_TENANTS: Mapping[str, str] = {
     "/v1/admin/": "the operator's: one token, all tenants",
     "/problems/": "pages about errors, the same for everybody",
     "/v1/log/": "proofs for anyone, made of hashes",
+    "/v1/statements/": "a month, of whose account the credential says",
     "/v1/models/": "the catalogue, the same for everybody",
 }
 """Paths whose ids have no owner, and why."""
@@ -88,6 +90,31 @@ async def create_story(world: World, headers: Headers) -> str:
     return await posting(f"/v1/webhooks/{webhook}/test", {}, "id")(world, headers)
 
 
+async def create_batch(world: World, headers: Headers) -> str:
+    """A native batch of one row."""
+    batches.willing(world)
+    made = await batches.create(world, headers, {"rows": batches.rows(1)})
+    return str((await batches.wait_until(world, headers, made["id"], "completed"))["id"])
+
+
+async def upload_lines(world: World, headers: Headers) -> str:
+    """A file of OpenAI's surface."""
+    return await batches.upload(world, headers, batches.lines(1))
+
+
+async def create_openai_batch(world: World, headers: Headers) -> str:
+    """A batch of OpenAI's surface."""
+    batches.willing(world)
+    order = batches.ORDER | {"input_file_id": await upload_lines(world, headers)}
+    made = await posting("/v1/batches", order, "id")(world, headers)
+
+    async def has_ended() -> bool:
+        return bool((await world.client.get(f"/v1/batches/{made}", headers=headers)).json()["status"] == "completed")
+
+    await world.until(has_ended)
+    return made
+
+
 FAMILIES: Mapping[str, Family] = {
     "/api/v1/generation/": Family(
         store, posting("/api/v1/generation/create", TRY_ON, "data", "session_id"), "/api/v1/generation/{id}"
@@ -95,7 +122,11 @@ FAMILIES: Mapping[str, Family] = {
     "/v1/generations/": Family(
         store, posting("/v1/generations", IMAGE, "id"), "/v1/generations/{id}", strangers=(user, member)
     ),
+    "/v1/client-tokens/": Family(store, posting("/v1/client-tokens", {"credits": 5}, "id"), "/v1/client-tokens/{id}"),
     "/v1/uploads/": Family(store, posting("/v1/uploads", UPLOAD, "id"), "/v1/uploads/{id}", strangers=(user, member)),
+    "/v1/generation-batches/": Family(store, create_batch, "/v1/generation-batches/{id}", strangers=(user, member)),
+    "/v1/files/": Family(store, upload_lines, "/v1/files/{id}", strangers=(user, member)),
+    "/v1/batches/": Family(store, create_openai_batch, "/v1/batches/{id}", strangers=(user, member)),
     "/api/generate/": Family(user, posting("/api/generate", FORM, "data", "_id"), "/api/generate/{id}"),
     "/api/ai/images/": Family(
         member, posting("/api/ai/images", {"prompt": "a cat"}, "data", "id"), "/api/ai/images/{id}"

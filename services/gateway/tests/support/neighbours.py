@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import aio_pika
 import uvicorn
 from aio_pika.abc import AbstractIncomingMessage
 from fastapi import FastAPI
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from atelier_contracts import (
     BooksCorrected,
@@ -26,12 +27,14 @@ from atelier_contracts import (
     Message,
     Owner,
     ReturnCredit,
+    SetCap,
     TakeBackCredit,
     unwrap,
     wrap,
 )
 from atelier_contracts.bundle import unpack
 from atelier_contracts.routes import (
+    BILLING_CAPS,
     BILLING_COMMANDS,
     BILLING_CORRECTIONS,
     EXCHANGE,
@@ -39,6 +42,9 @@ from atelier_contracts.routes import (
     ROUTES,
     SESSION_SAGA,
 )
+
+from .caps import add_cap_route, add_quote_route, confirm_cap
+from .operator_routes import add_operator_routes
 
 Answer = Callable[[GenerationRequested], Message | None]
 
@@ -75,6 +81,7 @@ def confirm_correction(command: ReturnCredit | TakeBackCredit) -> BooksCorrected
             generation_id=command.generation_id,
             credits=command.credits or 4,
             available=9,
+            ordered=command.credits or 0,
         )
     return BooksCorrected(
         correction_id=command.correction_id,
@@ -83,7 +90,16 @@ def confirm_correction(command: ReturnCredit | TakeBackCredit) -> BooksCorrected
         grant_id=command.grant_id,
         credits=command.credits or 4,
         available=9,
+        ordered=command.credits or 0,
     )
+
+
+async def iterate(lines: Sequence[bytes | Exception]) -> AsyncIterator[bytes]:
+    """Each as a piece of its own; breaks off at an exception."""
+    for line in lines:
+        if isinstance(line, Exception):
+            raise line
+        yield line
 
 
 @dataclass
@@ -104,6 +120,8 @@ class Neighbours:
     tombstones: set[UUID] = field(default_factory=set)
     refunds: list[UUID] = field(default_factory=list)
     """Those of them whose hold the session was to give back."""
+    usage_asked: list[tuple[datetime, datetime, str]] = field(default_factory=list)
+    """Period and groups of what billing was queried for."""
     standing: dict[UUID, list[Message]] = field(default_factory=dict)
     """The session's events of generations, for its internal API."""
     grants: dict[UUID, CreditGranted] = field(default_factory=dict)
@@ -112,6 +130,8 @@ class Neighbours:
     correct: Callable[[ReturnCredit | TakeBackCredit], BooksCorrected] = confirm_correction
     corrections: dict[UUID, BooksCorrected] = field(default_factory=dict)
     """As billing has them on its books, as a second command with that id is answered."""
+    provider_calls: list[tuple[str, str, Any]] = field(default_factory=list)
+    """What render's API received of providers: method, rest of the path, body."""
 
     def reset(self) -> None:
         """Willing again, and with no memory."""
@@ -124,6 +144,8 @@ class Neighbours:
         self.standing.clear()
         self.broken.clear()
         self.heard.clear()
+        self.usage_asked.clear()
+        self.provider_calls.clear()
         self.started.clear()
 
     async def listen(self, amqp_url: str) -> None:
@@ -133,7 +155,7 @@ class Neighbours:
         self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
         for name in ROUTES:
             await (await channel.get_queue(name, ensure=False)).purge()
-        for name in (SESSION_SAGA, BILLING_COMMANDS, BILLING_CORRECTIONS, RENDER_COMMANDS):
+        for name in (SESSION_SAGA, BILLING_COMMANDS, BILLING_CORRECTIONS, BILLING_CAPS, RENDER_COMMANDS):
             await (await channel.get_queue(name, ensure=False)).consume(self._hear, no_ack=True)
 
     async def say(self, message: Message, cc: tuple[str, ...] = ()) -> None:
@@ -145,6 +167,13 @@ class Neighbours:
             message_id=str(envelope.id),
         )
         await self._exchange.publish(body, message.name)
+
+    async def bury(self, envelope: Envelope, queue: str, exchange: str) -> None:
+        """Lays a message among the dead letters of a queue, as its consumer would."""
+        headers = {**envelope.headers, "x-atelier-reason": "a test"}
+        body = aio_pika.Message(envelope.body.encode(), headers={**headers}, message_id=str(envelope.id))
+        dead = await (await self._connection.channel()).get_exchange(exchange, ensure=False)
+        await dead.publish(body, queue)
 
     async def close(self) -> None:
         """Ends."""
@@ -187,6 +216,8 @@ class Neighbours:
                 if self.grants_answered:
                     await self.say(given, (reply_to,) if reply_to else ())
 
+            case SetCap() as command:
+                await self.say(confirm_cap(command), (command.reply_to,) if command.reply_to else ())
             case ReturnCredit() | TakeBackCredit() as command:
                 done = self.corrections.get(command.correction_id) or self.correct(command)
                 self.corrections[command.correction_id] = done.model_copy(update={"corrected_before": True})
@@ -217,17 +248,17 @@ class Neighbours:
                 ]
             }
 
+        self._add_usage(app)
+        add_cap_route(app, self.records)
+        add_quote_route(app, self.records)
+        add_operator_routes(app, self)
+
         @app.get("/internal/{kind}/{id}")
         async def record(kind: str, id: UUID) -> JSONResponse:
             if kind in self.broken:
                 return JSONResponse({}, 503)
             found = self.records.get(f"{kind}/{id}")
             return JSONResponse(found) if found else JSONResponse({"detail": f"no such {kind}"}, 404)
-
-        @app.get("/internal/accounts/{kind}/{id}/entries")
-        async def entries(kind: str, id: UUID, limit: int, before: UUID | None = None) -> dict[str, Any]:
-            entries = self.records.get(f"accounts/{kind}/{id}/entries", [])
-            return {"entries": [entry for entry in entries if not before or entry["id"] < str(before)][:limit]}
 
         @app.get("/internal/accounts/{kind}/{id}")
         async def account(kind: str, id: UUID) -> dict[str, Any]:
@@ -238,3 +269,31 @@ class Neighbours:
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
         self._serving = asyncio.create_task(self._server.serve([listening]))
         return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+    def _add_usage(self, app: FastAPI) -> None:
+        @app.get("/internal/accounts/{kind}/{id}/usage")
+        async def usage(kind: str, id: UUID, since: datetime, until: datetime, by: str) -> JSONResponse:
+            self.usage_asked.append((since, until, by))
+            if (wrong := self.records.get("usage refused")) is not None:
+                return JSONResponse({"detail": wrong}, 422)
+            return JSONResponse({"sums": self.records.get(f"accounts/{kind}/{id}/usage", [])})
+
+        @app.get("/internal/accounts/{kind}/{id}/statement")
+        async def statement(kind: str, id: UUID, since: datetime, until: datetime) -> Response:
+            self.usage_asked.append((since, until, "statement"))
+            lines = self.records.get(f"accounts/{kind}/{id}/statement")
+            return StreamingResponse(iterate(lines)) if lines else JSONResponse({}, 404)
+
+        @app.get("/internal/usage")
+        async def all_usage(since: datetime, until: datetime, by: str) -> dict[str, Any]:
+            self.usage_asked.append((since, until, by))
+            return {"sums": self.records.get("usage", [])}
+
+        @app.post("/internal/charges")
+        async def charges(asked: dict[str, list[str]]) -> dict[str, Any]:
+            known = self.records.get("charges", {})
+            return {"charges": [known[id_] | {"generation_id": id_} for id_ in asked["ids"] if id_ in known]}
+
+        @app.get("/internal/costs/{what}")
+        async def costs(what: str) -> Any:
+            return self.records.get(f"costs/{what}", {})

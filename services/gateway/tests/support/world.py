@@ -23,9 +23,12 @@ ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 TRY_ON = {"image_urls": ["https://cdn.shop-pictures.net/me.png", "https://cdn.shop-pictures.net/coat.png"]}
 CREATE = "/api/v1/generation/create"
 TABLES = (
-    "outbox, inbox, generation_events, generations, idempotency, workspace_members, workspaces, users, api_keys, stores"
+    "outbox, inbox, generation_events, generations, idempotency, workspace_members, workspaces, users, "
+    "client_token_generations, client_tokens, api_keys, stores"
 )
-TABLES = f"doomed_uploads, story_requests, unclaimed_results, {TABLES}"
+TABLES = f"disputed_outputs, disputes, generation_deletions, {TABLES}"
+TABLES = f"batch_files, batch_rows, batches, {TABLES}"
+TABLES = f"rerenders, refusals, doomed_uploads, story_requests, unclaimed_results, {TABLES}"
 TABLES = (
     f"uploads, files, rate_windows, form_requests, webhook_deliveries, webhook_endpoints, webhook_secrets, {TABLES}"
 )

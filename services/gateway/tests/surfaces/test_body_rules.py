@@ -37,6 +37,7 @@ async def _credentials(world: World) -> dict[str, Headers]:
         "/api/v1/": await store(world),
         "/v1/admin/": ADMIN,
         "/api/ai/": await member(world),
+        "/v1/client-tokens": await store(world),
         "/": await user(world),
     }
 
@@ -69,7 +70,8 @@ async def test_a_body_past_the_cap_is_413_although_its_length_is_not_told(world:
         body = _big(start, LARGER_BODIES.get(path, MIB))
         url = path + QUERIES.get(path, "")
         answered = await world.client.request(method, url, headers=headers, content=body)
-        assert answered.status_code == 413, (path, answered.text)
+        # A dispute of a generation that is not the caller's is refused before its body is read.
+        assert answered.status_code == (404 if path.endswith("/disputes") else 413), (path, answered.text)
         tried += 1
 
     assert tried > 10 and await world.rows() == before

@@ -69,6 +69,7 @@ def test_summaries_are_phrases_that_begin_with_a_verb_and_descriptions_are_sente
 
 VERBS = frozenset(
     [
+        "Acknowledge",
         "Add",
         "Cancel",
         "Check",
@@ -83,8 +84,10 @@ VERBS = frozenset(
         "Replace",
         "Replay",
         "Revoke",
+        "Search",
         "Rotate",
         "Send",
+        "Set",
         "Start",
         "Stream",
         "Submit",
@@ -123,7 +126,10 @@ def test_the_document_has_servers_and_its_operations_the_credentials_they_take()
 
     assert public["servers"][0]["url"].startswith("http") and admin["servers"]
     assert set(admin["components"]["securitySchemes"]) == {"operatorToken"}
-    assert set(public["components"]["securitySchemes"]) == {"bearer", "apiKey", "sessionCookie"}
+    assert set(public["components"]["securitySchemes"]) == {"bearer", "apiKey", "clientToken", "sessionCookie"}
+    assert [path for (_, path), schemes in security.items() if {"clientToken"} in schemes] == [
+        "/v1/generations/{id}/events"
+    ]
     assert security["post", "/v1/generations"] == security["get", "/v1/webhooks"] == [{"bearer"}, {"apiKey"}]
     assert security["post", "/api/v1/generation/create"] == [{"apiKey"}, {"bearer"}]
     assert security["post", "/api/generate"] == [{"bearer"}, {"sessionCookie"}]
@@ -156,6 +162,17 @@ def test_every_header_that_a_route_reads_stands_on_it() -> None:
     creates = ("/v1/generations", "/v1/images/edits", "/v1/generate", "/api/v1/generation/create", "/api/ai/images")
     assert all("X-Atelier-Simulate" in headers["post", path] for path in creates)
     assert all("Prefer" in headers["post", path] for path in ("/v1/generations", "/v1/generate", "/api/ai/images"))
+
+
+def test_every_act_of_an_operator_may_be_refused_for_its_reason() -> None:
+    acts = [
+        (path, method, operation)
+        for path, method, operation in operations(documents()["operations"])
+        if path.startswith("/v1/admin") and method != "get"
+    ]
+
+    assert len(acts) > 20
+    assert [(path, method) for path, method, operation in acts if "400" not in operation["responses"]] == []
 
 
 @pytest.mark.parametrize("listener", LISTENERS)

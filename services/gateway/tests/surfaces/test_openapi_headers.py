@@ -102,7 +102,7 @@ async def _send(
             path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
         if parameter["name"] == "onmodel" and method == "post":
             path += "?onmodel"
-    more = UNKNOWN_MODEL if path.startswith("/v1/images/") else {}
+    more = UNKNOWN_MODEL if path.startswith(("/v1/images/", "/v1/audio/")) else {}
     media = operation.get("requestBody", {}).get("content", {})
     if "application/json" in media:
         return await door.request(method, path, headers=headers, json=media["application/json"]["example"] | more)

@@ -8,7 +8,7 @@ import pytest
 from atelier_gateway.web.pagination import DIGITS_MAX, parse_number
 from atelier_gateway.web.problems import Problem
 
-from ..support.isolation import FAMILIES, Headers, hook, member, store, user
+from ..support.isolation import FAMILIES, Headers, create_batch, hook, member, store, user
 from ..support.world import ADMIN, World
 
 OF_PAGES = ("limit", "page", "pageSize")
@@ -43,6 +43,8 @@ async def _owner_of(world: World, path: str, headers: Headers) -> str:
     """The id of something that has a list of its own."""
     if path.startswith("/v1/webhooks/"):
         return await hook(world, headers)
+    if path.startswith("/v1/generation-batches/"):
+        return await create_batch(world, headers)
     if path.startswith("/v1/admin/stores/"):
         return str((await world.store())[0])
     return (await member(world))["X-Workspace-Id"]
@@ -53,6 +55,7 @@ async def _credentials(world: World) -> Mapping[str, Headers]:
         "/api/v1/": await store(world),
         "/v1/admin/": ADMIN,
         "/api/ai/": await member(world),
+        "/v1/client-tokens": await store(world),
         "/": await user(world),
     }
 

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from atelier_contracts import GenerationRequested
+from atelier_contracts.image_models import HOSTED_PROVIDERS
 from atelier_gateway.surfaces.onmodel.requests import EXAMPLE as FLAT_LAY
 
 from ..support.form import FORM
@@ -128,7 +129,7 @@ async def test_what_render_said_last_stands_while_it_does_not_answer() -> None:
 
     await offers.refresh()
 
-    assert offers.is_known and offers.missing == ("openai", "google")
+    assert offers.is_known and offers.missing == HOSTED_PROVIDERS
 
 
 async def test_clients_are_told_what_can_be_asked(world: World) -> None:
@@ -138,5 +139,6 @@ async def test_clients_are_told_what_can_be_asked(world: World) -> None:
     unknown = await world.client.get("/v1/capabilities", headers=headers)
 
     assert [provider["name"] for provider in told.json()["providers"]] == ["openai", "local"]
-    assert (told.json()["missing"], told.json()["stand_in"]) == (["google"], "local")
+    assert told.json()["missing"] == [name for name in HOSTED_PROVIDERS if name != "openai"]
+    assert told.json()["stand_in"] == "local"
     assert unknown.status_code == 503

@@ -5,9 +5,12 @@ import pytest
 
 from atelier_gateway.app import add_surfaces, create_app
 from atelier_gateway.surfaces.openapi_headers import ANSWER_HEADERS
+from atelier_gateway.web.cors import origin_of
 
+from ..support.client_tokens import mint, page
 from ..support.documents import UNBUILT
 from ..support.settings import settings
+from ..support.world import World
 
 SHOP = "https://shop.example"
 SETTING = "ATELIER_CORS_ORIGINS"
@@ -72,6 +75,50 @@ async def test_by_default_no_origin_is_allowed_anything(monkeypatch: pytest.Monk
 
     assert preflight.status_code == 405
     assert not [name for name in preflight.headers if name.startswith("access-control")]
+
+
+@pytest.mark.stack
+async def test_a_page_for_which_a_token_was_made_may_ask_and_others_may_not(world: World) -> None:
+    _, key = await world.store()
+    before = await world.public.options("/v1/generations", headers=PREFLIGHT | {"Origin": SHOP})
+    token = await mint(world, key, origins=[SHOP])
+
+    allowed = await world.public.options("/v1/generations", headers=PREFLIGHT | {"Origin": SHOP})
+    other = await world.public.options("/v1/generations", headers=PREFLIGHT | {"Origin": f"{SHOP}.evil.example"})
+    answer = await world.public.get("/v1/capabilities", headers=page(token))
+
+    assert [asked.status_code for asked in (before, allowed, other)] == [405, 204, 405]
+    assert allowed.headers["Access-Control-Allow-Origin"] == SHOP
+    assert allowed.headers["Access-Control-Allow-Headers"] == "authorization,idempotency-key"
+    assert "Access-Control-Allow-Credentials" not in allowed.headers
+    assert answer.headers["Access-Control-Allow-Origin"] == SHOP and "Origin" in answer.headers["Vary"]
+    assert answer.headers["Access-Control-Expose-Headers"].split(", ") == list(ANSWER_HEADERS)
+
+
+@pytest.mark.stack
+async def test_an_origin_that_has_no_token_any_more_is_allowed_nothing(world: World) -> None:
+    _, key = await world.store()
+    shop = "https://once.example"
+    token = await mint(world, key, origins=[shop])
+    await world.client.delete(f"/v1/client-tokens/{token['id']}", headers=key)
+
+    preflight = await world.public.options("/v1/generations", headers=PREFLIGHT | {"Origin": shop})
+
+    assert preflight.status_code == 405 and "Access-Control-Allow-Origin" not in preflight.headers
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://api.example", "https://api.example"),
+        ("https://api.example:443/atelier/", "https://api.example"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://API.example:80", "http://api.example"),
+        ("https://api.example:8443", "https://api.example:8443"),
+    ],
+)
+def test_the_origin_of_our_own_pages_is_as_browsers_write_it(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
 
 
 async def test_the_operators_listener_is_for_no_page(monkeypatch: pytest.MonkeyPatch) -> None:

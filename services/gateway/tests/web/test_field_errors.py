@@ -15,7 +15,9 @@ from atelier_gateway import surfaces
 from atelier_gateway.web.field_errors import BUILT_IN, SENTENCES, problem_of, sentence_of
 from atelier_gateway.web.json_bodies import RequestBody
 
-LIBRARYS = re.compile(r"input|valid (string|integer|number|list|dictionary)|permitted|items?\b|pydantic|parse", re.I)
+LIBRARYS = re.compile(
+    r"\binput\b|valid (string|integer|number|list|dictionary)|permitted|items?\b|pydantic|parse", re.I
+)
 NUMBERS: tuple[Any, ...] = (True, 0, -1, 10**30, 1.5)
 VALUES = (*NUMBERS, None, "", "x", "x" * 9_000, "\ud800", [], [None] * 99, {}, {"x": 1})
 

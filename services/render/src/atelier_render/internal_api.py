@@ -26,7 +26,8 @@ WHERE generation_id = $1 AND state = 'running'
 ORDER BY attempt
 """
 _SUBMISSIONS = """
-SELECT attempt, provider, key, state, outcome, reason, sent_at, lost_at, ended_at,
+SELECT attempt, provider, key, state, outcome, reason, sent_at, lost_at, ended_at, model, usage, cost_micros,
+       exposure_micros, currency, cost_version,
        row_number() OVER (PARTITION BY provider ORDER BY sent_at, id) AS try
 FROM submissions WHERE generation_id = $1 ORDER BY sent_at, id
 """

@@ -9,8 +9,10 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from atelier_contracts import Artefact, Owner, RenderCompleted, RenderFailed, RenderSpec
+from atelier_contracts import Artefact, Owner, RenderCompleted, RenderFailed, RenderSpec, Simulation
 from atelier_contracts.render import FailureCode
+from atelier_render.cost_table import SubmissionCost, Tariff, cost_of
+from atelier_render.usage import UsageMeter
 from atelier_telemetry.tracing import Span
 
 Lane = Literal["paced", "instant"]
@@ -98,6 +100,19 @@ class Submission:
     is_reconciling: bool = False
     outcome: str | None = None
     reason: str | None = None
+    meter: UsageMeter = field(default_factory=UsageMeter)
+    tariff: Tariff | None = None
+    """The prices when it was sent; None where none are declared."""
+    ceiling: int = 0
+    """The most that it can cost, in micro-units of the tariff's currency."""
+    accepted: dict[str, str] = field(default_factory=dict)
+    """The provider's own ids of the requests that it has taken, by the part that each makes."""
+
+    @property
+    def cost(self) -> SubmissionCost | None:
+        """What it cost, and may still cost, by what is known now."""
+        is_known = self.outcome not in (None, "unknown")
+        return cost_of(self.tariff, self.meter, self.ceiling, is_known=is_known)
 
 
 @dataclass(slots=True, eq=False)
@@ -174,9 +189,14 @@ class Failure:
 JobResult = Completion | Failure
 
 
-def lane_of(spec: RenderSpec, *, simulator: bool) -> Lane:
+def is_simulated(owner: Owner, spec: RenderSpec, *, simulator: bool) -> bool:
+    """Whether the simulator makes it: all that test accounts ask for, of others what asks for it where it is on."""
+    return owner.is_test or (simulator and spec.simulate is not None)
+
+
+def lane_of(owner: Owner, spec: RenderSpec, *, simulator: bool) -> Lane:
     """Instant where the simulator has neither to wait nor to draw."""
-    pretend = spec.simulate if simulator else None
+    pretend = (spec.simulate or Simulation()) if is_simulated(owner, spec, simulator=simulator) else None
     if pretend is None or pretend.picture or pretend.delay_ms:
         return "paced"
     return "instant" if pretend.outcome in ("succeed", "partial", "fail") else "paced"

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @runtime_checkable
 class _Closing(Protocol):
-    async def close_providers(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 def create_providers(settings: Settings, images: ImageWorkers) -> Sequence[Provider]:
@@ -53,7 +53,7 @@ async def close_providers(providers: Sequence[Provider]) -> None:
     """Lets go of what they hold."""
     for provider in providers:
         if isinstance(provider, _Closing):
-            await provider.close_providers()
+            await provider.close()
 
 
 def _create_hosted_providers(settings: Settings, finishing: ImageNormaliser) -> tuple[list[RemoteProvider], list[str]]:

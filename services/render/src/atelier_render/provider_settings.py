@@ -14,7 +14,7 @@ class ProviderSettings(HostedSettings):
     model_config = SettingsConfigDict(env_prefix="ATELIER_", extra="ignore", frozen=True)
 
     render_answer_s_max: float = Field(default=180.0, gt=0, le=3_600)
-    """Seconds to wait for one answer of OpenAI or Google; a later one counts as lost."""
+    """Seconds to wait for one answer of a hosted provider; a later one counts as lost."""
     diffusers: DiffusersSettings = Field(default_factory=DiffusersSettings)
     """A self-hosted model, prefix ``ATELIER_DIFFUSERS_``."""
     render_workers: Workers = ()

@@ -12,6 +12,8 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import SecretStr
 
 from atelier_messaging.database import Pool
+from atelier_render.cost_table import CostTable
+from atelier_render.reconcile_usage import add_usage
 from atelier_storage.errors import ObjectCorrupt, ObjectMissing, StorageUnavailable
 from atelier_storage.objects import PUT_BYTES_MAX, ObjectStore
 from atelier_telemetry.operations import require_token
@@ -32,7 +34,7 @@ WITH ids AS (
 SELECT i.generation_id, j.state, j.deadline_at, COALESCE(j.delivered, 0) AS delivered,
        greatest(j.finished_at, j.started_at, j.created_at, r.created_at, s.latest, m.latest) AS changed_at,
        COALESCE(a.artefacts, 0) AS artefacts, COALESCE(s.submissions, 0) AS submissions,
-       m.latest IS NOT NULL AS is_removed, j.generation_id IS NOT NULL AND j.owner_id IS NULL AS is_tombstone
+       COALESCE(m.of_whole, false) AS is_removed, j.generation_id IS NOT NULL AND j.owner_id IS NULL AS is_tombstone
 FROM ids i
 LEFT JOIN jobs j USING (generation_id)
 LEFT JOIN results r USING (generation_id)
@@ -40,7 +42,8 @@ LEFT JOIN LATERAL (SELECT count(*) AS artefacts FROM artefacts WHERE generation_
 LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE outcome IS DISTINCT FROM 'not_sent') AS submissions,
                           max(COALESCE(ended_at, sent_at)) AS latest
                    FROM submissions WHERE generation_id = i.generation_id) s ON true
-LEFT JOIN LATERAL (SELECT max(removed_at) AS latest FROM removals WHERE generation_id = i.generation_id) m ON true
+LEFT JOIN LATERAL (SELECT max(removed_at) AS latest, bool_or(reason <> 'undelivered') AS of_whole
+                   FROM removals WHERE generation_id = i.generation_id) m ON true
 ORDER BY i.generation_id
 """
 _ARTEFACTS = "SELECT key, generation_id, size, sha256 FROM artefacts WHERE generation_id = ANY($1::uuid[])"
@@ -57,7 +60,9 @@ class Artefact:
     sha256: str
 
 
-def reconcile_router(pool: Pool, token: SecretStr, objects: ObjectStore, *, jobs_keep_days: int) -> APIRouter:
+def reconcile_router(
+    pool: Pool, token: SecretStr, objects: ObjectStore, costs: CostTable | None, *, jobs_keep_days: int
+) -> APIRouter:
     """The route under ``/internal/reconcile``, for holders of the service token."""
     router = APIRouter(prefix="/internal/reconcile", dependencies=require_token(token), include_in_schema=False)
 
@@ -67,9 +72,11 @@ def reconcile_router(pool: Pool, token: SecretStr, objects: ObjectStore, *, jobs
         after: UUID = BEGINNING,
         objects_read: Annotated[Objects, Query(alias="objects")] = "none",
     ) -> dict[str, Any]:
-        """Jobs past ``after`` in the order of their ids, with what is wrong with their objects: ``sizes`` asks the
-        store for each object's size, ``bytes`` reads it whole. 503 while the store is unavailable."""
+        """Jobs past ``after`` in the order of their ids, with the usage of their submissions, and with what is wrong
+        with their objects: ``sizes`` asks the store for each object's size, ``bytes`` reads it whole. 503 while the
+        store is unavailable."""
         rows = [dict(row) for row in await pool.fetch(_JOBS, after, limit)]
+        await add_usage(pool, rows, costs)
         if objects_read != "none":
             try:
                 await _add_objects(pool, objects, rows, read_bytes=objects_read == "bytes")

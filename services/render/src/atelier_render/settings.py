@@ -1,5 +1,6 @@
 """Settings of render."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -7,7 +8,9 @@ from pydantic import AnyHttpUrl, BeforeValidator, Field, PositiveInt, SecretStr,
 from pydantic_settings import NoDecode
 
 from atelier_messaging import BrokerSettings
+from atelier_render.cost_table import CostTable, read_cost_table
 from atelier_render.provider_settings import ProviderSettings
+from atelier_render.providers.openai.declaration import OPENAI
 from atelier_storage.settings import StorageSettings
 from atelier_telemetry.settings import TelemetrySettings
 
@@ -66,6 +69,8 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     """Seconds between sweeps for objects without a row; 0: never. Switch it off while a database backup is restored."""
     render_sweep_grace_s: float = Field(default=86_400.0, ge=60.0)
     """Seconds that an object must be old before a sweep may take it."""
+    render_costs_file: Annotated[Path | None, EMPTY_IS_NONE] = None
+    """TOML file of what providers charge and what a credit is worth; without it usage is recorded, and no cost."""
     provenance: Literal["on", "off"] = "on"
     """Whether outputs carry machine-readable marks of origin. Off is for places without that duty."""
     provenance_file: Annotated[Path | None, EMPTY_IS_NONE] = None
@@ -87,6 +92,11 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
     simulator: Literal["on", "off"] = "off"
     """Whether requests may be rendered by the simulator; never in production."""
 
+    @cached_property
+    def cost_table(self) -> CostTable | None:
+        """The table in ``render_costs_file``. Raises UnusableCosts."""
+        return read_cost_table(self.render_costs_file) if self.render_costs_file else None
+
     @property
     def reconcile_s(self) -> float:
         """``render_reconcile_s``, or its default here."""
@@ -94,7 +104,7 @@ class Settings(ProviderSettings, BrokerSettings, TelemetrySettings):
 
     @model_validator(mode="after")
     def _who_asks_openai_has_a_key(self) -> Self:
-        if self.moderation_openai == "on" and self.openai.api_key is None:
+        if self.moderation_openai == "on" and self.of_provider(OPENAI).api_key is None:
             raise ValueError("ATELIER_MODERATION_OPENAI=on needs ATELIER_OPENAI_API_KEY")
         return self
 

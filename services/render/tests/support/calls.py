@@ -30,7 +30,7 @@ async def run_to_end(world: Any, request: RequestRender, *providers: Scripted) -
 async def kill_and_expire_leases(world: Any, dying: Any) -> None:
     """The process dies as by SIGKILL, and its leases have run out."""
     await dying.kill()
-    await world.pool.execute("UPDATE jobs SET lease_until = now() - interval '1 s'")
+    await world.pool.execute("UPDATE jobs SET lease_until = now() - interval '1 s' WHERE lease_owner = $1", dying.owner)
 
 
 async def fetch_submissions(world: Any, request: RequestRender) -> list[tuple[object, ...]]:

@@ -13,6 +13,7 @@ from opentelemetry.trace import INVALID_SPAN
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import Message, Owner, RenderSpec, RequestRender, Simulation, wrap
+from atelier_contracts.message import REGISTRY
 from atelier_contracts.word_filter import BannedWords
 from atelier_imaging import Analysis, ImageRefused
 from atelier_imaging.analysis import analyse
@@ -21,10 +22,12 @@ from atelier_messaging import Delivery, UnitOfWork
 from atelier_messaging.database import Pool
 from atelier_messaging.outbox import Outbox
 from atelier_messaging.publisher import Publisher
+from atelier_render.cost_table import CostTable
 from atelier_render.eta.estimator import EtaEstimator
 from atelier_render.execution.completions import Completions
 from atelier_render.execution.input_normaliser import InputNormaliser
 from atelier_render.execution.inputs import Inputs
+from atelier_render.execution.previews import Previews
 from atelier_render.execution.progress import Progress
 from atelier_render.execution.scheduler import Scheduler
 from atelier_render.execution.worker import Worker
@@ -49,7 +52,8 @@ from atelier_storage.errors import ObjectMissing, StorageUnavailable
 from atelier_storage.objects import ListedObject, StoredObject
 from atelier_storage.safe_fetcher import SafeFetcher
 
-LEASE_S = 1.0
+LEASE_S = 60.0
+"""No lease runs out unless a test says so."""
 PATIENCE_S = 60.0
 """For what comes in milliseconds on an idle machine."""
 RULES = RetryPolicy(backoff_s=0.01, recall_s=0.02, recall_s_max=0.05, reconcile_s=1.0)
@@ -140,13 +144,16 @@ class World:
     spool: Spool
     images: ImageWorkers
     processes: list[Process] = field(default_factory=list)
+    costs: CostTable | None = None
+    """What the processes price submissions with."""
 
     def process(self, *, slots: int = 4, lease_s: float = LEASE_S, preferred: Sequence[Provider] = ()) -> Process:
         """Another process, not started, with these providers before its own."""
         owner = f"worker-{len(self.processes) + 1}"
         unit = UnitOfWork(self.pool, Outbox(self.pool, Publisher("amqp://nowhere", "test")), "atelier/render")
         artefacts = ArtefactWriter(self.objects, self.spool, self.pool)  # type: ignore[arg-type]
-        worker = worker_of(self.objects, artefacts, self.images, Progress(unit), self.pool, owner, preferred)
+        progress, costs = Progress(unit), self.costs
+        worker = worker_of(self.objects, artefacts, self.images, progress, self.pool, owner, preferred, costs)
         completions = Completions(unit, artefacts, owner=owner)
         eta_estimator = EtaEstimator(self.pool, (Local(self.images),), Simulator(self.images, attempt_s=0.3))
         scheduler = Scheduler(unit, worker, completions, eta_estimator, owner=owner, lease_s=lease_s, slots=slots)
@@ -160,12 +167,11 @@ class World:
         return [row["name"].split(".")[1] for row in rows if str(generation_id) in row["body"]]
 
     async def message_of(self, generation_id: UUID, name: str) -> dict[str, Any]:
-        """The body of the one message of that name about a generation."""
+        """The fields of the one message of that name about a generation; what was left out has its default."""
         sql = "SELECT body::jsonb AS body FROM outbox WHERE name = $1 AND body::jsonb ->> 'generation_id' = $2"
         rows = await self.pool.fetch(sql, f"render.{name}.v1", str(generation_id))
         assert len(rows) == 1, f"{len(rows)} messages {name} about {generation_id}"
-        body: dict[str, Any] = rows[0]["body"]
-        return body
+        return REGISTRY[f"render.{name}.v1"].model_validate(rows[0]["body"]).model_dump(mode="json")
 
     async def job(self, generation_id: UUID) -> asyncpg.Record:
         """The job's row."""
@@ -225,12 +231,14 @@ def worker_of(
     pool: Pool | None = None,
     owner: str = "worker",
     preferred: Sequence[Provider] = (),
+    costs: CostTable | None = None,
 ) -> Worker:
     """A worker with all its providers, the preferred ones first, impatient."""
     inputs = Inputs(objects, SafeFetcher())  # type: ignore[arg-type]
     providers = (*preferred, Local(images), Narration(SpeechProcessPool(readers=1)))
     gates = {p.name: ProviderGate(p.name, calls_max=4) for p in preferred if p.capabilities.remote}
-    caller = ProviderCaller(providers, gates, SubmissionLog(pool, owner=owner), RULES)  # type: ignore[arg-type]
+    log = SubmissionLog(pool, owner=owner, costs=costs)  # type: ignore[arg-type]
+    caller = ProviderCaller(providers, gates, log, RULES)
     reuse = ResultCache(objects, pool, days_max=30)  # type: ignore[arg-type]
     simulator = Simulator(images, attempt_s=0.3)
     rules = ContentModeration([BannedWordsModerator(BannedWords.from_list("gore", whole=True))], when_away="refuse")
@@ -245,6 +253,7 @@ def worker_of(
         reuse,
         OutputAnalyser(look),
         progress,
+        Previews(objects, pool, None),  # type: ignore[arg-type]
     )
 
 

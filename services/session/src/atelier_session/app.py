@@ -8,8 +8,11 @@ from fastapi import FastAPI
 
 from atelier_contracts.routes import SESSION_SAGA
 from atelier_messaging import Bus, database, periodic
-from atelier_session import store
+from atelier_messaging.dead_letter_api import dead_letter_router
+from atelier_messaging.release_api import release_router
+from atelier_session import retention, store
 from atelier_session.handlers import Handlers
+from atelier_session.handovers import Handovers
 from atelier_session.holds import Holds
 from atelier_session.internal_api import internal_router
 from atelier_session.reconcile.api import reconcile_router
@@ -20,14 +23,19 @@ from atelier_telemetry import logs, metrics, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
 from atelier_telemetry.shutdown import Shutdown
 
-OLDEST_EVERY_S = 15.0
+OBSERVE_EVERY_S = 15.0
+PRUNE_EVERY_S = 600.0
 RECONCILE_EVERY_S = 2.0
 """Seconds until a requested reconciliation begins, or one that another process left is continued."""
 
 
-async def observe_oldest(pool: database.Pool) -> None:
-    """Sets the gauge of the oldest open saga's age in seconds."""
-    metrics.OLDEST_OPEN.labels("saga").set(await store.oldest_open_s(pool))
+async def observe_open(pool: database.Pool) -> None:
+    """Sets the gauges of the sagas that have not ended."""
+    found = await store.measure_open(pool)
+    metrics.OLDEST_OPEN.labels("saga").set(found.oldest_s)
+    metrics.HOLD_OVERDUE.set(found.hold_overdue_s)
+    for state, number in found.unanswered.items():
+        metrics.SAGAS_UNANSWERED.labels(state).set(number)
 
 
 def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
@@ -39,34 +47,35 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure("session", settings)
         spans = tracing.configure("session", settings)
-        url, statements = settings.session_database_url.get_secret_value(), settings.database_statement_cache
-        pool = await database.connect(url, statement_cache=statements)
+        pool = await database.open_pool(settings.session_database_url, settings)
         bus = Bus("session", settings, pool)
         holds = Holds(settings.billing_url, settings.service_token)
-        handlers = Handlers(settings, holds)
+        handovers = Handovers(settings.operations_url, settings.service_token)
+        handlers = Handlers(settings, holds, handovers)
         bus.consume(SESSION_SAGA, handlers.handle_saga, late_claim=True)
         await bus.start()
         timers = partial(handlers.fire_timers, bus.unit)
         bus.run_in_background(periodic.run_every("saga timers", settings.session_timer_every_s, timers), "saga timers")
-        observe = partial(observe_oldest, pool)
-        bus.run_in_background(periodic.run_every("oldest saga", OLDEST_EVERY_S, observe), "oldest saga")
+        observe = partial(observe_open, pool)
+        bus.run_in_background(periodic.run_every("open sagas", OBSERVE_EVERY_S, observe), "open sagas")
+        prune = partial(retention.prune, pool, log_days=settings.session_log_keep_days)
+        bus.run_in_background(periodic.run_every("saga prune", PRUNE_EVERY_S, prune), "saga prune")
         feeds = Feeds(settings.billing_url, settings.render_url, settings.operations_url, settings.service_token)
         reconciler = Reconciler(bus.unit, feeds, _schedule(settings))
         bus.run_in_background(
             periodic.run_every("reconciliation", RECONCILE_EVERY_S, reconciler.work), "reconciliation"
         )
-        checks: dict[str, Check] = {
-            PROCESS: shutdown.has_not_begun,
-            "broker": bus.ready,
-            "database": partial(database.ping, pool),
-        }
+        checks: dict[str, Check] = {PROCESS: shutdown.has_not_begun, "broker": bus.ready}
+        checks["database"] = partial(database.ping, pool)
         app.include_router(operations_router(checks))
         app.include_router(internal_router(bus.unit, settings.service_token, holds))
+        app.include_router(dead_letter_router(bus.dead_letters, settings.service_token))
+        app.include_router(release_router("session", pool, settings.service_token))
         app.include_router(reconcile_router(pool, settings.service_token, reconciler))
         yield
         await bus.stop()
-        await feeds.close()
-        await holds.close()
+        for client in (feeds, holds, handovers):
+            await client.close()
         await pool.close()
         spans.shutdown()
 

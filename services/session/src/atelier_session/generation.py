@@ -1,7 +1,8 @@
 """A generation as the saga sees it: its state, its triggers, and the data that later steps need."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from atelier_contracts import (
@@ -9,10 +10,12 @@ from atelier_contracts import (
     CreditDeclined,
     CreditRefunded,
     GenerationRequested,
+    OutputDelivery,
     RenderCompleted,
     RenderFailed,
 )
 from atelier_contracts.message import GenerationMessage
+from atelier_contracts.value_objects import ValueObject
 
 
 class State(StrEnum):
@@ -23,6 +26,7 @@ class State(StrEnum):
     QUEUED = "queued"
     RENDERING = "rendering"
     STOPPING = "stopping"
+    DELIVERING = "delivering"
     CAPTURING = "capturing"
     REFUNDING = "refunding"
     REJECTED = "rejected"
@@ -40,10 +44,26 @@ class DeadlinePassed:
 
 
 @dataclass(frozen=True, slots=True)
+class StartPassed:
+    """Timer: the render was to start by now, and has not."""
+
+    name = "start deadline passed"
+
+
+@dataclass(frozen=True, slots=True)
 class GracePassed:
     """Timer: render has not answered the request to stop."""
 
     name = "grace passed"
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPassed:
+    """Timer: the delivery window is over, and the gateway delivers nothing of it any more. ``delivered`` is what it
+    has delivered before."""
+
+    delivered: tuple[OutputDelivery, ...] = ()
+    name = "window passed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +75,20 @@ class ResendDue:
 
 @dataclass(frozen=True, slots=True)
 class ClientGone:
-    """A cancel because no client is left to take the result: refunded even when the render is complete."""
+    """A cancel because no client is left to take the result: refunded even when the render is complete. ``delivered``
+    is what the client has nevertheless, where it is charged on delivery."""
 
+    delivered: tuple[OutputDelivery, ...] = ()
     name = "client gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Undeliverable:
+    """The client's bucket does not take what is charged on delivery. ``delivered`` is what it has taken before."""
+
+    reason: str
+    delivered: tuple[OutputDelivery, ...] = ()
+    name = "undeliverable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +106,68 @@ class HoldCaptured:
     name = "hold captured"
 
 
-Timer = DeadlinePassed | GracePassed | ResendDue
-Trigger = GenerationMessage | Timer | ClientGone | HoldGone | HoldCaptured
+@dataclass(frozen=True, slots=True)
+class CapturedUnstored:
+    """Billing has captured what was delivered, and its request wants nothing stored from then on."""
+
+    captured: CreditCaptured
+    name = "captured, not stored"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsReady:
+    """The render of a generation that is charged on delivery is complete."""
+
+    completed: RenderCompleted
+    deliver_by: datetime
+    name = "outputs ready"
+
+
+@dataclass(frozen=True, slots=True)
+class AllDelivered:
+    """With these deliveries the client has all outputs."""
+
+    delivered: tuple[OutputDelivery, ...]
+    name = "all delivered"
+
+
+@dataclass(frozen=True, slots=True)
+class PartDelivered:
+    """The window has passed, or the client has cancelled, and has some of the outputs."""
+
+    delivered: tuple[OutputDelivery, ...]
+    name = "part delivered"
+
+
+Timer = DeadlinePassed | StartPassed | GracePassed | WindowPassed | ResendDue
+Trigger = (
+    GenerationMessage
+    | Timer
+    | ClientGone
+    | Undeliverable
+    | HoldGone
+    | HoldCaptured
+    | CapturedUnstored
+    | OutputsReady
+    | AllDelivered
+    | PartDelivered
+)
 Settlement = CreditCaptured | CreditDeclined | CreditRefunded
+
+
+class DeliveryRecord(ValueObject):
+    """Of a generation that is charged on delivery, once its outputs exist: until when they can be taken, and which
+    were; one entry an output, in their order."""
+
+    deliver_by: datetime
+    delivered: tuple[OutputDelivery, ...] = ()
+
+    def add(self, deliveries: Iterable[OutputDelivery]) -> "DeliveryRecord":
+        """With these; of an output that was delivered before, the first delivery stays."""
+        by_output = {each.output: each for each in (*reversed(tuple(deliveries)), *self.delivered)}
+        return DeliveryRecord(
+            deliver_by=self.deliver_by, delivered=tuple(by_output[output] for output in sorted(by_output))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +185,12 @@ class Generation:
     """Billing's last event about the credits: the end can be replayed from it."""
     resends: int = 0
     """How many times a command was sent again in this state."""
+    delivery: DeliveryRecord | None = None
+
+    @property
+    def start_by(self) -> datetime | None:
+        """When its render is to have started; None where that is open, or where it has."""
+        within_s = self.request.start_within_s
+        if within_s is None or self.state not in (State.RESERVING, State.QUEUED):
+            return None
+        return self.deadline_at - timedelta(seconds=self.request.deadline_s - within_s)

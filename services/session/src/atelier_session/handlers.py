@@ -26,7 +26,9 @@ from atelier_session.generation import (
     ResendDue,
     State,
     Trigger,
+    WindowPassed,
 )
+from atelier_session.handovers import Deliveries, Handovers
 from atelier_session.holds import Hold, Holds, trigger_of_hold
 from atelier_session.saga import LostRace
 from atelier_session.settings import Settings
@@ -47,10 +49,11 @@ _tracer = tracer(__name__)
 class Handlers:
     """Binds the waiting times of the settings to the handlers."""
 
-    def __init__(self, settings: Settings, holds: Holds | None = None) -> None:
+    def __init__(self, settings: Settings, holds: Holds | None = None, handovers: Handovers | None = None) -> None:
         self._grace = timedelta(seconds=settings.session_stop_grace_s)
         self._resend_s = settings.session_resend_s
         self._holds = holds
+        self._handovers = handovers
 
     async def handle_saga(self, tx: Transaction) -> None:
         """Queue ``session.saga``: every message of the batch, in order, on the locked sagas that they name."""
@@ -72,27 +75,38 @@ class Handlers:
 
     async def fire_timers(self, unit: UnitOfWork) -> None:
         """Fires the timers that are due. They are rows of the database, so a restart loses none."""
-        holds = await self._find_holds(unit)
+        holds, deliveries = await self._ask_peers(unit)
         async with unit.once() as tx:
             now, sagas = await store.lock_due_sagas(tx.connection, rows_max=DUE_MAX)
             log = []
             for known in sagas.values():
-                trigger = self._due_trigger(known.generation, holds, now)
+                trigger = self._due_trigger(known.generation, holds, deliveries, now)
                 metrics.SAGA_TIMERS.labels(known.generation.state).inc()
                 with _tracer.start_as_current_span(f"timer {trigger.name}", parent_from(known.traceparent)) as span:
                     log.append(self._apply(tx, known, trigger, span, None, now))
             store.save_sagas(tx, sagas, log, now=now)
 
-    async def _find_holds(self, unit: UnitOfWork) -> dict[UUID, Hold]:
+    async def _ask_peers(self, unit: UnitOfWork) -> tuple[dict[UUID, Hold], dict[UUID, Deliveries]]:
         """The holds of generations whose settlement was sent again without an answer: the answer was lost, or one
-        database was restored to an older backup. Read before anything is locked."""
-        if self._holds is None:
-            return {}
-        ids = await store.find_unsettled(unit.pool, resends=ASK_AFTER_RESENDS, rows_max=ASK_MAX)
-        return await self._holds.find(ids) if ids else {}
+        database was restored to an older backup. And what the gateway has delivered of those whose delivery window is
+        over. Nothing is locked yet."""
+        overdue = await store.find_overdue(unit.pool, resends=ASK_AFTER_RESENDS, rows_max=ASK_MAX)
+        delivering = [id_ for id_, state in overdue.items() if state is State.DELIVERING]
+        unsettled = [id_ for id_ in overdue if id_ not in delivering]
+        holds = await self._holds.find(unsettled) if unsettled and self._holds else {}
+        return holds, await self._handovers.close_all(delivering) if delivering and self._handovers else {}
 
-    def _due_trigger(self, generation: Generation, holds: Mapping[UUID, Hold], now: datetime) -> Trigger:
+    def _due_trigger(
+        self,
+        generation: Generation,
+        holds: Mapping[UUID, Hold],
+        deliveries: Mapping[UUID, Deliveries],
+        now: datetime,
+    ) -> Trigger:
         trigger: Trigger = saga.due_timer(generation, now=now)
+        if isinstance(trigger, WindowPassed):
+            delivered = deliveries.get(generation.request.generation_id)
+            return ResendDue() if delivered is None else WindowPassed(delivered)
         hold = holds.get(generation.request.generation_id)
         if hold is None or not isinstance(trigger, ResendDue):
             return trigger
@@ -122,8 +136,9 @@ class Handlers:
     def _apply(
         self, tx: Transaction, known: Saga, trigger: Trigger, span: Span, message_id: UUID | None, now: datetime
     ) -> LogEntry:
-        before, trigger = known.generation, saga.trigger_of(trigger)
-        outcome = saga.decide(before, trigger)
+        before = known.generation
+        trigger = saga.trigger_of(before, trigger, now=now)
+        outcome = saga.decide(before, trigger, now=now)
         id_ = before.request.generation_id
         if isinstance(outcome, LostRace):
             metrics.LOST_RACES.labels(before.state, trigger.name).inc()
@@ -147,7 +162,11 @@ class Handlers:
             return now + self._grace if timer else None
         wait_s = min(RESEND_S_MAX, self._resend_s * 2 ** min(generation.resends, DOUBLINGS_MAX))
         again_at = now + timedelta(seconds=wait_s)
-        return min(generation.deadline_at, again_at) if timer is DeadlinePassed else again_at
+        if timer is WindowPassed and generation.delivery is not None and not generation.resends:
+            return generation.delivery.deliver_by
+        if timer is not DeadlinePassed:
+            return again_at
+        return min(generation.deadline_at, generation.start_by or again_at, again_at)
 
 
 def _is_not_request(delivery: Delivery) -> bool:
@@ -179,8 +198,9 @@ async def _handle_without_saga(tx: Transaction, delivery: Delivery) -> LogEntry:
 
 def _observe(known: Saga, before: State, span: Span, now: datetime) -> None:
     state = known.generation.state
-    metrics.TRANSITIONS.labels(state).inc()
+    metrics.child(metrics.TRANSITIONS, state).inc()
     span.set_attributes({attributes.STATE_FROM: before, attributes.STATE_TO: state})
     if state in saga.TERMINAL:
-        metrics.GENERATIONS_ENDED.labels(state).inc()
-        metrics.GENERATION_SECONDS.labels(state).observe((now - known.created_at).total_seconds())
+        mode = "test" if known.generation.request.owner.is_test else "live"
+        metrics.child(metrics.GENERATIONS_ENDED, state, mode).inc()
+        metrics.child(metrics.GENERATION_SECONDS, state).observe((now - known.created_at).total_seconds())

@@ -14,6 +14,7 @@ from pydantic import AnyHttpUrl, SecretStr
 
 from atelier_contracts import CreditCaptured, CreditRefunded
 from atelier_session.generation import Generation, HoldCaptured, HoldGone, ResendDue, Settlement, State, Trigger
+from atelier_telemetry.operations import is_nothing_there
 
 ANSWER_S_MAX = 3.0
 logger = logging.getLogger(__name__)
@@ -43,7 +44,8 @@ class Holds:
     async def _find(self, id_: UUID) -> Hold | None:
         try:
             answer = await self._http.get(f"{self._root}/internal/holds/{id_}")
-            if answer.status_code == httpx.codes.NOT_FOUND:
+            # Only billing's own word: on a 404 of a proxy, or of a wrong address, a hold would count as gone.
+            if answer.status_code == httpx.codes.NOT_FOUND and is_nothing_there(answer.headers):
                 return {}
             answer.raise_for_status()
             hold: Hold = answer.json()

@@ -21,7 +21,16 @@ _LOG = """
 SELECT at, state_from, heard AS message, message_id, outcome, state_to, sent
 FROM saga_log WHERE generation_id = $1 ORDER BY id
 """
+_REQUEST = "SELECT request FROM sagas WHERE generation_id = $1"
 
+# Open sagas are those with a moment to look at: a small partial index, and what is late comes first in it.
+_OPEN = """
+SELECT state, count(*) AS number, count(*) FILTER (WHERE resends > 0) AS resent, max(resends) AS resends,
+       extract(epoch FROM now() - min(updated_at))::float8 AS oldest_s,
+       (array_agg(generation_id ORDER BY updated_at))[1] AS oldest
+FROM (SELECT * FROM sagas WHERE look_at IS NOT NULL ORDER BY look_at LIMIT $1) open GROUP BY state
+"""
+OPEN_MAX = 20_000
 IDS_MAX = 500
 
 
@@ -35,12 +44,25 @@ def internal_router(unit: UnitOfWork, token: SecretStr, holds: Holds) -> APIRout
     """Routes under ``/internal``, for holders of the service token."""
     router = APIRouter(prefix="/internal", dependencies=require_token(token), include_in_schema=False)
 
+    @router.get("/sagas/open")
+    async def open_sagas() -> dict[str, Any]:
+        """The open sagas by state: how many, how many had to repeat their command, and the longest in it."""
+        return {"states": [dict(row) for row in await unit.pool.fetch(_OPEN, OPEN_MAX)]}
+
     @router.get("/generations/{id}")
     async def saga(id: UUID) -> dict[str, Any]:
         row = await unit.pool.fetchrow(_SAGA, id)
         if row is None:
             raise HTTPException(404, "the session has no generation with this id")
         return {**dict(row), "log": [dict(entry) for entry in await unit.pool.fetch(_LOG, id)]}
+
+    @router.get("/generations/{id}/request")
+    async def request(id: UUID) -> dict[str, Any]:
+        """The GenerationRequested as it came; of a deleted generation only what its price depends on."""
+        row = await unit.pool.fetchrow(_REQUEST, id)
+        if row is None:
+            raise HTTPException(404, "the session has no generation with this id")
+        return dict(row["request"])
 
     @router.post("/generations/standing")
     async def states(request: StatesRequest) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Builds each message that the saga sends, from the generation and the trigger."""
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from atelier_contracts import (
     CancelRender,
@@ -11,6 +12,7 @@ from atelier_contracts import (
     DiscardRender,
     GenerationEnd,
     GenerationQueued,
+    GenerationReady,
     GenerationRejected,
     GenerationSucceeded,
     RefundCredit,
@@ -19,7 +21,7 @@ from atelier_contracts import (
 )
 from atelier_contracts.message import GenerationMessage
 from atelier_contracts.receipts import EndOutcome
-from atelier_session.generation import Generation, ResendDue, State, Trigger
+from atelier_session.generation import CapturedUnstored, Generation, PartDelivered, ResendDue, State, Trigger
 
 Builder = Callable[[Generation, Trigger], GenerationMessage]
 
@@ -38,7 +40,12 @@ def _build_request_render(generation: Generation, trigger: Trigger) -> RequestRe
 def _build_reserve(generation: Generation, _: Trigger) -> ReserveCredit:
     request = generation.request
     return ReserveCredit(
-        generation_id=request.generation_id, owner=request.owner, work=request.work, record=request.record
+        generation_id=request.generation_id,
+        owner=request.owner,
+        work=request.work,
+        record=request.record,
+        spenders=request.spenders,
+        quote=request.quote,
     )
 
 
@@ -67,14 +74,37 @@ def _end_of(generation: Generation, outcome: EndOutcome, code: str | None = None
         kind=request.work.kind,
         outcome=outcome,
         code=code,
-        outputs=tuple(
-            DeliveredOutput(sha256=output.sha256, content_type=output.content_type, size=output.size)
-            for output in (result.outputs if result else ())
-        ),
+        outputs=_delivered_outputs(generation) if result else (),
         provider=result.provider if result else None,
         model=result.model if result else None,
         request=request.record,
     )
+
+
+def _delivered_outputs(generation: Generation) -> tuple[DeliveredOutput, ...]:
+    assert generation.result is not None
+    outputs = generation.result.outputs
+    deliveries = generation.delivery.delivered if generation.delivery else (None,) * len(outputs)
+    return tuple(
+        DeliveredOutput(
+            sha256=output.sha256,
+            content_type=output.content_type,
+            size=output.size,
+            delivered_by=delivery.how if delivery else None,
+            delivered_at=delivery.at if delivery else None,
+        )
+        for output, delivery in zip(outputs, deliveries, strict=False)  # an erased result names no outputs
+    )
+
+
+def failure_of(generation: Generation) -> tuple[str, str]:
+    """Why a generation failed or expired: code and sentence."""
+    failure = generation.failure
+    if failure is not None and (generation.ending is not State.EXPIRED or failure.code == "not_started"):
+        return failure.code, failure.reason
+    if generation.delivery is not None:
+        return "delivery_window_passed", "its outputs were not taken within the delivery window"
+    return "deadline_passed", "the deadline passed"
 
 
 def _code_of(generation: Generation) -> str | None:
@@ -85,14 +115,41 @@ def _code_of(generation: Generation) -> str | None:
             return generation.settlement.reason
         case State.CANCELLED:
             return None
-        case State.FAILED if generation.failure is not None:
-            return generation.failure.code
-    return "deadline_passed"
+    return failure_of(generation)[0]
 
 
 def _build_queued(generation: Generation, _: Trigger) -> GenerationQueued:
     request = generation.request
     return GenerationQueued(generation_id=request.generation_id, metadata=request.metadata, credits=generation.credits)
+
+
+def ready_of(generation: Generation) -> GenerationReady:
+    """The event that its outputs can be taken; for generations in DELIVERING."""
+    assert generation.result is not None
+    assert generation.delivery is not None, "every way into DELIVERING has a delivery window"
+    result = generation.result
+    return GenerationReady(
+        generation_id=generation.request.generation_id,
+        metadata=generation.request.metadata,
+        outputs=result.outputs,
+        made=result.delivered,
+        deliver_by=generation.delivery.deliver_by,
+        provider=result.provider,
+        model=result.model,
+        reused=result.reused,
+    )
+
+
+def _build_discard(generation: Generation, trigger: Trigger) -> DiscardRender:
+    """All outputs, or those that were not delivered."""
+    outputs = generation.result.outputs if generation.result and isinstance(trigger, PartDelivered) else ()
+    cause: Literal["late", "undelivered", "delivered"]
+    if isinstance(trigger, CapturedUnstored):
+        cause = "delivered"
+    else:
+        cause = "undelivered" if generation.state is State.DELIVERING else "late"
+    kept = tuple(output.key for output in outputs)
+    return DiscardRender(generation_id=generation.request.generation_id, cause=cause, kept=kept)
 
 
 def _build_rejected(generation: Generation, trigger: Trigger) -> GenerationRejected:
@@ -103,19 +160,23 @@ def _build_rejected(generation: Generation, trigger: Trigger) -> GenerationRejec
         reason=trigger.reason,
         required=trigger.required,
         available=trigger.available,
+        cap=trigger.cap,
+        quote_refusal=trigger.quote_refusal,
     )
 
 
 def _build_succeeded(generation: Generation, trigger: Trigger) -> GenerationSucceeded:
-    assert isinstance(trigger, CreditCaptured)
+    is_stored = not isinstance(trigger, CapturedUnstored)
+    captured = trigger.captured if isinstance(trigger, CapturedUnstored) else trigger
+    assert isinstance(captured, CreditCaptured)
     assert generation.result is not None
     return GenerationSucceeded(
         generation_id=generation.request.generation_id,
         metadata=generation.request.metadata,
-        outputs=generation.result.outputs,
+        outputs=generation.result.outputs if is_stored else (),
         delivered=generation.result.delivered,
-        captured=trigger.captured,
-        refunded=trigger.refunded,
+        captured=captured.captured,
+        refunded=captured.refunded,
         provider=generation.result.provider,
         model=generation.result.model,
         reused=generation.result.reused,
@@ -134,8 +195,9 @@ BUILDERS: Mapping[type[GenerationMessage], Builder] = {
     CaptureCredit: _build_capture,
     RefundCredit: _build_refund,
     CancelRender: lambda generation, _: CancelRender(generation_id=generation.request.generation_id),
-    DiscardRender: lambda generation, _: DiscardRender(generation_id=generation.request.generation_id),
+    DiscardRender: _build_discard,
     GenerationQueued: _build_queued,
+    GenerationReady: lambda generation, _: ready_of(generation),
     GenerationRejected: _build_rejected,
     GenerationSucceeded: _build_succeeded,
 }

@@ -9,8 +9,9 @@ from atelier_contracts.message import GenerationMessage
 from atelier_session import saga
 from atelier_session.generation import Generation, State
 from atelier_session.holds import Holds, settlement_of
+from atelier_session.message_builders import ready_of
 
-STARTED = frozenset({State.RENDERING, State.CAPTURING})
+STARTED = frozenset({State.RENDERING, State.DELIVERING, State.CAPTURING})
 
 
 async def replay_states(generations: Sequence[Generation], holds: Holds) -> list[dict[str, Any]]:
@@ -41,4 +42,6 @@ def _events(generation: Generation) -> list[GenerationMessage]:
         events.append(GenerationQueued(generation_id=id_, credits=generation.credits))
     if generation.state in STARTED:
         events.append(RenderStarted(generation_id=id_, attempt=1))
+    if generation.state is State.DELIVERING:
+        events.append(ready_of(generation))
     return events

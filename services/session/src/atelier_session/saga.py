@@ -6,7 +6,7 @@ Poison (a dead letter). ``docs/design/saga.md`` shows the diagram that is genera
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from atelier_contracts import (
     CancelRender,
@@ -20,9 +20,11 @@ from atelier_contracts import (
     GenerationCancelled,
     GenerationFailed,
     GenerationQueued,
+    GenerationReady,
     GenerationRejected,
     GenerationRequested,
     GenerationSucceeded,
+    OutputsDelivered,
     RefundCredit,
     RenderCompleted,
     RenderFailed,
@@ -32,19 +34,28 @@ from atelier_contracts import (
 )
 from atelier_contracts.message import GenerationMessage
 from atelier_messaging import Poison
+from atelier_session.deliveries import trigger_of_delivery
 from atelier_session.generation import (
+    AllDelivered,
+    CapturedUnstored,
     ClientGone,
     DeadlinePassed,
     Generation,
     GracePassed,
     HoldCaptured,
     HoldGone,
+    OutputsReady,
+    PartDelivered,
     ResendDue,
+    StartPassed,
     State,
     Timer,
     Trigger,
+    Undeliverable,
+    WindowPassed,
 )
-from atelier_session.message_builders import BUILDERS
+from atelier_session.message_builders import BUILDERS, failure_of
+from atelier_session.step_data import remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,7 @@ ENDING = None
 
 RENDER_ENDS: Mapping[type, SagaStep] = {
     RenderCompleted: SagaStep(S.CAPTURING, (CaptureCredit,)),
+    OutputsReady: SagaStep(S.DELIVERING, (GenerationReady,)),
     RenderFailed: SagaStep(S.REFUNDING, (RefundCredit,), ending=S.FAILED),
     CancelRequested: SagaStep(S.STOPPING, (CancelRender,), ending=S.CANCELLED),
     DeadlinePassed: SagaStep(S.STOPPING, (CancelRender,), ending=S.EXPIRED),
@@ -80,18 +92,37 @@ SAGA: Mapping[State, Mapping[type, SagaStep]] = {
         CancelRequested: SagaStep(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
         ClientGone: SagaStep(S.REFUNDING, (RefundCredit,), ending=S.CANCELLED),
         DeadlinePassed: SagaStep(S.REFUNDING, (RefundCredit,), ending=S.EXPIRED),
+        StartPassed: SagaStep(S.REFUNDING, (RefundCredit,), ending=S.EXPIRED),
         ResendDue: SagaStep(S.RESERVING, (ReserveCredit,)),
     },
-    S.QUEUED: {RenderStarted: SagaStep(S.RENDERING), **RENDER_ENDS, ResendDue: SagaStep(S.QUEUED, (RequestRender,))},
+    S.QUEUED: {
+        RenderStarted: SagaStep(S.RENDERING),
+        **RENDER_ENDS,
+        # Straight to the refund, as for a client that is gone: what starts too late costs nothing.
+        StartPassed: SagaStep(S.REFUNDING, (CancelRender, RefundCredit), ending=S.EXPIRED),
+        ResendDue: SagaStep(S.QUEUED, (RequestRender,)),
+    },
     S.RENDERING: {**RENDER_ENDS, ResendDue: SagaStep(S.RENDERING, (RequestRender,))},
     S.STOPPING: {
         RenderCompleted: SagaStep(S.CAPTURING, (CaptureCredit,)),
+        OutputsReady: SagaStep(S.REFUNDING, (RefundCredit, DiscardRender)),
         RenderFailed: SagaStep(S.REFUNDING, (RefundCredit,)),
         GracePassed: SagaStep(S.REFUNDING, (RefundCredit,)),
         ClientGone: SagaStep(S.REFUNDING, (RefundCredit,)),
     },
+    S.DELIVERING: {  # charged on delivery alone
+        OutputsDelivered: SagaStep(S.DELIVERING),
+        AllDelivered: SagaStep(S.CAPTURING, (CaptureCredit,)),
+        PartDelivered: SagaStep(S.CAPTURING, (CaptureCredit, DiscardRender)),
+        WindowPassed: SagaStep(S.REFUNDING, (RefundCredit, DiscardRender), ending=S.EXPIRED),
+        CancelRequested: SagaStep(S.REFUNDING, (RefundCredit, DiscardRender), ending=S.CANCELLED),
+        ClientGone: SagaStep(S.REFUNDING, (RefundCredit, DiscardRender), ending=S.CANCELLED),
+        Undeliverable: SagaStep(S.REFUNDING, (RefundCredit, DiscardRender), ending=S.FAILED),
+        ResendDue: SagaStep(S.DELIVERING),  # the gateway has not said what was delivered; it is asked again
+    },
     S.CAPTURING: {
         CreditCaptured: SagaStep(S.SUCCEEDED, (GenerationSucceeded,)),
+        CapturedUnstored: SagaStep(S.SUCCEEDED, (GenerationSucceeded, DiscardRender)),
         ResendDue: SagaStep(S.CAPTURING, (CaptureCredit,)),
         HoldGone: SagaStep(S.REFUNDING, (RefundCredit, DiscardRender), ending=S.FAILED),
     },
@@ -106,7 +137,16 @@ TERMINAL = frozenset({S.REJECTED, S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED}
 
 _RENDER = {RenderStarted, RenderCompleted, RenderFailed}
 _AFTER_THE_RENDER: frozenset[type] = frozenset(
-    {GenerationRequested, CreditDeducted, CreditDeclined, CancelRequested, ClientGone, *_RENDER}
+    {
+        GenerationRequested,
+        CreditDeducted,
+        CreditDeclined,
+        CancelRequested,
+        ClientGone,
+        Undeliverable,
+        OutputsDelivered,
+        *_RENDER,
+    }
 )
 # A reservation that is sent twice may be both declined and deducted.
 LOST_RACES: Mapping[State, frozenset[type]] = {
@@ -114,6 +154,7 @@ LOST_RACES: Mapping[State, frozenset[type]] = {
     S.QUEUED: frozenset({GenerationRequested, CreditDeducted, CreditDeclined}),
     S.RENDERING: frozenset({GenerationRequested, CreditDeducted, CreditDeclined, RenderStarted}),
     S.STOPPING: frozenset({GenerationRequested, CreditDeducted, CreditDeclined, RenderStarted, CancelRequested}),
+    S.DELIVERING: frozenset({GenerationRequested, CreditDeducted, CreditDeclined, *_RENDER}),
     S.CAPTURING: _AFTER_THE_RENDER,
     S.REFUNDING: _AFTER_THE_RENDER,
 }
@@ -127,6 +168,7 @@ TIMERS: Mapping[State, type[Timer]] = {
     S.QUEUED: DeadlinePassed,
     S.RENDERING: DeadlinePassed,
     S.STOPPING: GracePassed,
+    S.DELIVERING: WindowPassed,
     S.CAPTURING: ResendDue,
     S.REFUNDING: ResendDue,
 }
@@ -149,26 +191,30 @@ class LostRace:
     sends: tuple[GenerationMessage, ...] = ()
 
 
-def decide(generation: Generation, trigger: Trigger) -> Transition | LostRace:
+def decide(generation: Generation, trigger: Trigger, *, now: datetime) -> Transition | LostRace:
     """The effect of the trigger on the generation. Raises Poison when it makes no sense in its state."""
-    trigger = trigger_of(trigger)
+    trigger = trigger_of(generation, trigger, now=now)
     state = generation.state
     step = _step(generation, trigger)
     if step is None:
         if state in TERMINAL or type(trigger) in LOST_RACES.get(state, ()):
             return LostRace(state, _compensation(generation, trigger))
         raise Poison(f"{trigger.name} makes no sense while {state}")
-    known = _remember(replace(generation, ending=step.ending or generation.ending), trigger)
+    known = remember(replace(generation, ending=step.ending or generation.ending), trigger)
     if step.to is None:
         return _end(known, trigger)
     sends = tuple(BUILDERS[message](known, trigger) for message in step.sends)
-    return Transition(replace(known, state=step.to, resends=known.resends + 1 if step.to is state else 0), sends)
+    resends = known.resends + 1 if step.to is state and not isinstance(trigger, OutputsDelivered) else 0
+    return Transition(replace(known, state=step.to, resends=resends), sends)
 
 
 def due_timer(generation: Generation, *, now: datetime) -> Timer:
     """The trigger of the generation's one timer, which serves both its deadline and the resending of commands."""
     timer = TIMERS[generation.state]
-    return ResendDue() if timer is DeadlinePassed and now < generation.deadline_at else timer()
+    if timer is not DeadlinePassed or now >= generation.deadline_at:
+        return timer()
+    is_late = generation.start_by is not None and now >= generation.start_by
+    return StartPassed() if is_late else ResendDue()
 
 
 def end_of(generation: Generation) -> GenerationMessage | None:
@@ -176,7 +222,9 @@ def end_of(generation: Generation) -> GenerationMessage | None:
     settlement = generation.settlement
     match generation.state, settlement:
         case S.SUCCEEDED, CreditCaptured():
-            return BUILDERS[GenerationSucceeded](generation, settlement)
+            return BUILDERS[GenerationSucceeded](
+                generation, trigger_of(generation, settlement, now=generation.deadline_at)
+            )
         case S.REJECTED, CreditDeclined():
             return BUILDERS[GenerationRejected](generation, settlement)
         case (S.FAILED | S.CANCELLED | S.EXPIRED) as ending, CreditRefunded():
@@ -190,38 +238,28 @@ def _step(generation: Generation, trigger: Trigger) -> SagaStep | None:
     return SAGA.get(generation.state, {}).get(type(trigger))
 
 
-def trigger_of(trigger: Trigger) -> Trigger:
-    """The trigger that a message stands for: a cancel because the client is gone is one of its own."""
-    return ClientGone() if isinstance(trigger, CancelRequested) and trigger.cause == "client_gone" else trigger
+def trigger_of(generation: Generation, trigger: Trigger, *, now: datetime) -> Trigger:
+    """The trigger that a message stands for: a cancel because the client is gone is one of its own, and so is what
+    happens to a generation that is charged on delivery."""
+    if isinstance(trigger, CancelRequested) and trigger.cause == "client_gone":
+        trigger = ClientGone(trigger.delivered)
+    if isinstance(trigger, CancelRequested) and trigger.cause == "undeliverable":
+        trigger = Undeliverable(trigger.reason or "the client's bucket did not take them", trigger.delivered)
+    window_s = generation.request.delivery_window_s
+    match trigger:
+        case RenderCompleted() if window_s is not None and OutputsReady in SAGA.get(generation.state, ()):
+            return OutputsReady(trigger, now + timedelta(seconds=window_s))
+        case CreditCaptured() if generation.request.spec.keep_s == 0 and window_s is not None:
+            return CapturedUnstored(trigger)
+        case OutputsDelivered() | WindowPassed() | CancelRequested() | ClientGone() | Undeliverable():
+            return trigger_of_delivery(generation, trigger)
+    return trigger
 
 
 def _compensation(generation: Generation, trigger: Trigger) -> tuple[GenerationMessage, ...]:
     if generation.state in UNPAID and isinstance(trigger, RenderCompleted):
         return (DiscardRender(generation_id=generation.request.generation_id),)
     return ()
-
-
-def _remember(generation: Generation, trigger: Trigger) -> Generation:
-    """Stores what later steps need."""
-    match trigger:
-        case CreditDeducted():
-            return replace(generation, credits=trigger.credits)
-        case RenderCompleted():
-            return replace(generation, result=trigger)
-        case RenderFailed():
-            return replace(generation, failure=trigger)
-        case CreditRefunded() if generation.ending is State.REJECTED:
-            return generation
-        case CreditCaptured() | CreditDeclined() | CreditRefunded():
-            return replace(generation, settlement=trigger)
-        case HoldGone():
-            return replace(generation, failure=_failure_of_lost_hold(generation))
-    return generation
-
-
-def _failure_of_lost_hold(generation: Generation) -> RenderFailed:
-    reason = "the credits held for it are gone, so nothing was charged and nothing is delivered"
-    return RenderFailed(generation_id=generation.request.generation_id, code="unknown_outcome", reason=reason)
 
 
 def _end(generation: Generation, trigger: Trigger) -> Transition:
@@ -237,8 +275,7 @@ def _end(generation: Generation, trigger: Trigger) -> Transition:
         event = GenerationCancelled(generation_id=id_, metadata=metadata, refunded=trigger.refunded)
     else:
         expired = generation.ending is State.EXPIRED
-        code = "deadline_passed" if expired or not generation.failure else generation.failure.code
-        reason = "the deadline passed" if expired or not generation.failure else generation.failure.reason
+        code, reason = failure_of(generation)
         event = GenerationFailed(
             generation_id=id_,
             metadata=metadata,

@@ -23,10 +23,14 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Billing's internal HTTP API, read for holds whose settlement is overdue."""
     session_timer_every_s: float = Field(default=1.0, gt=0)
     """Seconds between looks at the timers in the database."""
+    session_log_keep_days: int = Field(default=90, ge=0, le=3_650)
+    """Days after which the saga log, which ``explain`` shows, and the requests of ended sagas are deleted; 0:
+    never. Sagas are kept."""
     render_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8083")
     """Render's internal HTTP API, read by reconciliation."""
     operations_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8090")
-    """The gateway's operations listener, read by reconciliation."""
+    """The gateway's operations listener, read by reconciliation, and queried for what was delivered when a delivery
+    window is over."""
     reconcile_every_s: float = Field(default=30.0, ge=0)
     """Seconds between comparisons of the latest generations' records in all services; 0: never by itself."""
     reconcile_recent_s: float = Field(default=3_600.0, gt=0)

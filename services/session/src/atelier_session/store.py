@@ -15,17 +15,19 @@ from atelier_contracts import (
     CreditDeclined,
     CreditRefunded,
     GenerationRequested,
+    Message,
     RenderCompleted,
     RenderFailed,
 )
 from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
-from atelier_session.generation import Generation, Settlement, State
+from atelier_session.generation import DeliveryRecord, Generation, Settlement, State
 
 _ADMIT = """
 INSERT INTO admissions (generation_id, verdict) SELECT unnest($1::uuid[]), 'admitted'
 ON CONFLICT DO NOTHING RETURNING generation_id
 """
+_ADMIT_FRESH = "INSERT INTO admissions (generation_id, verdict) SELECT unnest($1::uuid[]), 'admitted'"
 _WITHDRAW = "INSERT INTO admissions (generation_id, verdict) VALUES ($1, 'withdrawn') ON CONFLICT DO NOTHING"
 _IS_WITHDRAWN = "SELECT EXISTS (SELECT FROM admissions WHERE generation_id = $1 AND verdict = 'withdrawn')"
 _VERDICT = """
@@ -33,7 +35,8 @@ SELECT COALESCE(s.state, a.verdict) FROM admissions a LEFT JOIN sagas s USING (g
 """
 _COLUMNS = """
 now() AS now, generation_id, state, ending, credits, request::text AS request, result::text AS result,
-failure::text AS failure, settlement::text AS settlement, resends, traceparent, deadline_at, created_at
+failure::text AS failure, settlement::text AS settlement, delivery::text AS delivery, resends, traceparent,
+deadline_at, created_at
 """
 _LOCK = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[]) ORDER BY generation_id FOR UPDATE"  # noqa: S608 - constants only
 # A timer that was moved later is noticed when its first time comes: no step of a saga writes to the index.
@@ -48,51 +51,62 @@ WITH seen AS MATERIALIZED (
 )
 SELECT * FROM seen WHERE timer_at <= now() ORDER BY timer_at
 """  # noqa: S608 - constants only
-_UNSETTLED = """
+_OVERDUE = """
 SELECT generation_id, state FROM sagas
-WHERE look_at <= now() AND timer_at <= now() AND resends >= $1 AND state IN ('capturing', 'refunding')
+WHERE look_at <= now() AND timer_at <= now()
+  AND (state = 'delivering' OR (resends >= $1 AND state IN ('capturing', 'refunding')))
 ORDER BY timer_at LIMIT $2
 """
 _FIND = f"SELECT {_COLUMNS} FROM sagas WHERE generation_id = ANY($1::uuid[])"  # noqa: S608 - constants only
-_OLDEST = """
-SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM sagas WHERE look_at IS NOT NULL
+_STANDING = """
+SELECT COALESCE(extract(epoch FROM now() - min(created_at) FILTER (WHERE state <> 'delivering')), 0)::float8
+           AS oldest_open_s,
+       GREATEST(0, extract(epoch FROM now() - min(deadline_at)
+           FILTER (WHERE state NOT IN ('new', 'reserving', 'delivering'))))::float8 AS hold_overdue_s,
+       count(*) FILTER (WHERE state = 'capturing' AND resends >= 2) AS capturing,
+       count(*) FILTER (WHERE state = 'refunding' AND resends >= 2) AS refunding
+FROM sagas WHERE look_at IS NOT NULL
 """
 _INSERT = """
 INSERT INTO sagas (generation_id, channel, owner_kind, owner_id, request, traceparent, deadline_at,
-                   state, ending, credits, result, failure, settlement, resends, timer_at, look_at)
+                   state, ending, credits, result, failure, settlement, resends, timer_at, look_at, delivery)
 SELECT n.id, n.channel, n.owner_kind, n.owner_id, n.request::jsonb, n.traceparent,
-       now() + (n.deadline_at - $16::timestamptz), n.state, n.ending, n.credits, n.result::jsonb, n.failure::jsonb,
-       n.settlement::jsonb, n.resends, now() + (n.timer_at - $16::timestamptz),
-       now() + (n.timer_at - $16::timestamptz)
+       now() + (n.deadline_at - $17::timestamptz), n.state, n.ending, n.credits, n.result::jsonb, n.failure::jsonb,
+       n.settlement::jsonb, n.resends, now() + (n.timer_at - $17::timestamptz),
+       now() + (n.timer_at - $17::timestamptz), n.delivery::jsonb
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::timestamptz[],
             $8::text[], $9::text[], $10::int[], $11::text[], $12::text[], $13::text[], $14::smallint[],
-            $15::timestamptz[])
+            $15::timestamptz[], $16::text[])
      AS n(id, channel, owner_kind, owner_id, request, traceparent, deadline_at,
-          state, ending, credits, result, failure, settlement, resends, timer_at)
+          state, ending, credits, result, failure, settlement, resends, timer_at, delivery)
 """
 _UPDATE = """
 UPDATE sagas s SET state = c.state, ending = c.ending, credits = c.credits, result = c.result::jsonb,
                    failure = c.failure::jsonb, settlement = c.settlement::jsonb, resends = c.resends,
-                   timer_at = c.timer_at, updated_at = now(),
+                   timer_at = c.timer_at, delivery = c.delivery::jsonb, updated_at = now(),
                    look_at = CASE WHEN c.timer_at >= s.look_at AND s.look_at > now() THEN s.look_at ELSE c.timer_at END
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::text[],
-            $9::smallint[], $10::timestamptz[])
-     AS c(id, channel, state, ending, credits, result, failure, settlement, resends, timer_at)
+            $9::smallint[], $10::timestamptz[], $11::text[])
+     AS c(id, channel, state, ending, credits, result, failure, settlement, resends, timer_at, delivery)
 WHERE s.generation_id = c.id AND s.channel = c.channel RETURNING 1
 """
 # The fields to keep are listed, not those to erase: a field that is added later is erased as well.
-_ERASE = """
-UPDATE sagas SET
-    request = jsonb_build_object(
+KEPT_REQUEST = """
+    jsonb_build_object(
         'generation_id', request -> 'generation_id', 'channel', request -> 'channel', 'owner', request -> 'owner',
         'work', request -> 'work', 'deadline_s', request -> 'deadline_s',
         'spec', jsonb_build_object('kind', request -> 'spec' -> 'kind')
-    ),
-    result = jsonb_set(result, '{outputs}', '[]'),
-    failure = jsonb_set(failure, '{reason}', '"forgotten with the generation"'),
-    updated_at = now()
-WHERE generation_id = ANY($1::uuid[]) AND state IN ('rejected', 'succeeded', 'failed', 'cancelled', 'expired')
+    )
 """
+HAS_ENDED = "state IN ('rejected', 'succeeded', 'failed', 'cancelled', 'expired')"
+_ERASE = f"""
+UPDATE sagas SET
+    request = {KEPT_REQUEST},
+    result = jsonb_set(result, '{{outputs}}', '[]'),
+    failure = jsonb_set(failure, '{{reason}}', '"forgotten with the generation"'),
+    updated_at = now()
+WHERE generation_id = ANY($1::uuid[]) AND {HAS_ENDED}
+"""  # noqa: S608 - constants only
 _LOG = """
 INSERT INTO saga_log (generation_id, state_from, heard, message_id, outcome, state_to, sent)
 SELECT l.id, l.state_from, l.heard, l.message_id, l.outcome, l.state_to, string_to_array(l.sent, ' ')
@@ -111,6 +125,16 @@ class Saga:
     new: bool
     changed: bool = False
     timer_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSagas:
+    """The sagas that have not ended: the age of the oldest and how far the most overdue hold is past its deadline, in
+    seconds; how many settlements of each kind stay unanswered."""
+
+    oldest_s: float
+    hold_overdue_s: float
+    unanswered: Mapping[State, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +158,7 @@ async def admit(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
 
 def write_admissions(tx: Transaction, ids: Sequence[UUID]) -> None:
     """Admits these ids; the batch starts over if one of them was seen before or is withdrawn."""
-    tx.write("admitted", _ADMIT, sorted(ids), rows=len(ids))
+    tx.write("admitted", _ADMIT_FRESH, sorted(ids), key="admissions_pkey")
 
 
 async def withdraw(connection: Connection, id_: UUID) -> str:
@@ -158,9 +182,10 @@ async def lock_due_sagas(connection: Connection, *, rows_max: int) -> tuple[date
     return _sagas(await connection.fetch(_LOCK_DUE, rows_max))
 
 
-async def find_unsettled(pool: Pool, *, resends: int, rows_max: int) -> list[UUID]:
-    """Generations whose settlement was sent again ``resends`` times without an answer, and is due again."""
-    return [row["generation_id"] for row in await pool.fetch(_UNSETTLED, resends, rows_max)]
+async def find_overdue(pool: Pool, *, resends: int, rows_max: int) -> dict[UUID, State]:
+    """Generations of which another service knows more, with their states: their settlement was sent again
+    ``resends`` times without an answer and is due again, or their delivery window is over."""
+    return {row["generation_id"]: State(row["state"]) for row in await pool.fetch(_OVERDUE, resends, rows_max)}
 
 
 async def find(pool: Pool | Connection, ids: Sequence[UUID]) -> list[Generation]:
@@ -168,9 +193,12 @@ async def find(pool: Pool | Connection, ids: Sequence[UUID]) -> list[Generation]
     return [_generation(row) for row in await pool.fetch(_FIND, list(ids))]
 
 
-async def oldest_open_s(pool: Pool) -> float:
-    """The age of the oldest saga that has not ended, in seconds; 0 where all have."""
-    return float(await pool.fetchval(_OLDEST))
+async def measure_open(pool: Pool) -> OpenSagas:
+    """How the sagas stand that have not ended."""
+    row = await pool.fetchrow(_STANDING)
+    assert row is not None
+    unanswered = {state: row[state] for state in (State.CAPTURING, State.REFUNDING)}
+    return OpenSagas(row["oldest_open_s"], row["hold_overdue_s"], unanswered)
 
 
 def new_saga(request: GenerationRequested, *, now: datetime, traceparent: str | None) -> Saga:
@@ -207,10 +235,15 @@ def _insert_columns(sagas: Sequence[Saga]) -> list[list[Any]]:
         [r.channel for r in requests],
         [r.owner.kind for r in requests],
         [r.owner.id for r in requests],
-        [r.model_dump_json() for r in requests],
+        [_json(r) for r in requests],
         [saga.traceparent for saga in sagas],
         [saga.generation.deadline_at for saga in sagas],
     ]
+
+
+def _json(message: Message | None) -> str | None:
+    """Without what has its default value, as on the bus."""
+    return message.model_dump_json(exclude_defaults=True) if message else None
 
 
 def _update_columns(sagas: Sequence[Saga]) -> list[list[Any]]:
@@ -220,11 +253,12 @@ def _update_columns(sagas: Sequence[Saga]) -> list[list[Any]]:
         [g.state.value for g in known],
         [g.ending.value if g.ending else None for g in known],
         [g.credits for g in known],
-        [g.result.model_dump_json() if g.result else None for g in known],
-        [g.failure.model_dump_json() if g.failure else None for g in known],
-        [g.settlement.model_dump_json() if g.settlement else None for g in known],
+        [_json(g.result) for g in known],
+        [_json(g.failure) for g in known],
+        [_json(g.settlement) for g in known],
         [g.resends for g in known],
         [saga.timer_at for saga in sagas],
+        [g.delivery.model_dump_json() if g.delivery else None for g in known],
     ]
 
 
@@ -250,6 +284,7 @@ def _generation(row: Any) -> Generation:
         failure=RenderFailed.model_validate_json(row["failure"]) if row["failure"] else None,
         settlement=_settlement_of(state, ending).model_validate_json(row["settlement"]) if row["settlement"] else None,
         resends=row["resends"],
+        delivery=DeliveryRecord.model_validate_json(row["delivery"]) if row["delivery"] else None,
     )
 
 

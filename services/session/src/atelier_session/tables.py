@@ -46,7 +46,7 @@ class SagaRow(SQLModel, table=True):
     __tablename__ = "sagas"
     __table_args__ = (
         CheckConstraint(
-            "state IN ('reserving', 'queued', 'rendering', 'stopping', 'capturing', 'refunding', "
+            "state IN ('reserving', 'queued', 'rendering', 'stopping', 'delivering', 'capturing', 'refunding', "
             "'rejected', 'succeeded', 'failed', 'cancelled', 'expired')",
             name="sagas_state",
         ),
@@ -80,6 +80,8 @@ class SagaRow(SQLModel, table=True):
     request: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     """The GenerationRequested as it came: image keys and URLs, prompt, size, what the price depends on. Of a deleted
     generation only the latter."""
+    delivery: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    """The DeliveryRecord of a generation that is charged on delivery, once its outputs exist."""
 
 
 class SagaLogRow(SQLModel, table=True):

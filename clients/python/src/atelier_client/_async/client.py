@@ -2,10 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Self, Unpack, cast
+from typing import Any, Literal, Self, Unpack, cast
 
 import httpx
 
@@ -15,7 +16,7 @@ from atelier_client._async.pages import list_all
 from atelier_client._async.transport import AsyncTransport
 from atelier_client._async.webhook_endpoints import AsyncWebhookEndpoints
 from atelier_client.errors import DownloadError, UploadError
-from atelier_client.events import DELETED, Event
+from atelier_client.events import DELETED, DELIVERING, Event
 from atelier_client.retries import RetryPolicy
 from atelier_client.route import Route
 from atelier_client.version import USER_AGENT
@@ -60,6 +61,9 @@ class AsyncAtelier:
     ) -> models.Generation:
         """Starts a generation; its price is held until it has ended, and only what is delivered is charged.
 
+        With ``charge="on_delivery"`` each output is charged when you ``download`` or ``acknowledge`` it, within
+        ``delivery_window_s``; what you do not take is refunded and withdrawn.
+
         The same ``idempotency_key`` within 24 hours gives the same generation and one charge: name one that outlives
         your process (an order's number) to be safe across its crash. Absent, a new one covers the retries of this
         call. ``simulate`` rehearses an end where the installation's simulator is on: ``outcome=fail``.
@@ -71,7 +75,8 @@ class AsyncAtelier:
         return cast(models.Generation, created)
 
     async def wait(self, generation: models.Generation | str, *, timeout_s: float | None = None) -> models.Generation:
-        """The generation once it has ended, however it ended: look at ``status``. Raises WaitTimeoutError.
+        """The generation once it has ended, however it ended, or once its outputs can be taken, where they are charged
+        on delivery: look at ``status``. Raises WaitTimeoutError.
 
         Takes a generation or its id, any number of times, in any process.
         """
@@ -79,8 +84,8 @@ class AsyncAtelier:
         async with aclosing(self.subscribe(generation, timeout_s=timeout_s)) as events:
             async for event in events:
                 ended = event.data
-                if event.status == DELETED:
-                    return await self.get(event.data["id"])  # raises that it is not there
+                if event.status in (DELETED, DELIVERING):
+                    return await self.get(event.data["id"])  # raises where it is not there
         return cast(models.Generation, ended)
 
     async def subscribe(
@@ -107,6 +112,12 @@ class AsyncAtelier:
         """Stops the generation; what was delivered stays charged, the rest is returned."""
         return cast(models.Generation, await self._transport.call(routes.CANCEL_GENERATION, id))
 
+    async def acknowledge(self, id: str, *, outputs: Sequence[int] | None = None) -> models.Generation:
+        """Says that outputs arrived, from 0, all of them where it is absent: they are charged. For generations that are
+        charged on delivery, whose outputs you got otherwise than by ``download``."""
+        said = None if outputs is None else {"outputs": [*outputs]}
+        return cast(models.Generation, await self._transport.call(routes.ACKNOWLEDGE_DELIVERY, id, json=said))
+
     async def delete(self, id: str) -> None:
         """Deletes an ended generation with its inputs and outputs; only its charge stays."""
         await self._transport.call(routes.DELETE_GENERATION, id)
@@ -123,6 +134,14 @@ class AsyncAtelier:
         """What a ``create`` with these arguments would hold."""
         return cast(models.Quote, await self._transport.call(routes.CREATE_QUOTE, json=request))
 
+    async def create_client_token(self, **bounds: Unpack[models.NewClientToken]) -> models.CreatedClientToken:
+        """A short-lived token for a page or an app, with a store's key: ``token`` is in this answer only."""
+        return cast(models.CreatedClientToken, await self._transport.call(routes.CREATE_CLIENT_TOKEN, json=bounds))
+
+    async def revoke_client_token(self, id: str) -> None:
+        """Ends a client token at once."""
+        await self._transport.call(routes.REVOKE_CLIENT_TOKEN, id)
+
     async def balance(self) -> models.CreditBalance:
         """The credits of the account."""
         return cast(models.CreditBalance, await self._transport.call(routes.GET_CREDIT_BALANCE))
@@ -131,6 +150,29 @@ class AsyncAtelier:
         """All postings of the account, newest first."""
         async for item in list_all(self._transport, routes.LIST_CREDIT_ENTRIES, {"limit": page_size}):
             yield item
+
+    async def usage(
+        self,
+        since: date | datetime | None = None,
+        until: date | datetime | None = None,
+        *,
+        by: Iterable[str] = ("day",),
+        page_size: int | None = None,
+    ) -> AsyncIterator[models.UsageRow]:
+        """The credits of generations from ``since`` to before ``until`` (default: this month so far), in groups of
+        ``by``: day, key, kind, model. A moment needs an offset."""
+        period = {"from": since and since.isoformat(), "to": until and until.isoformat()}
+        query = {**period, "by": ",".join(by), "limit": page_size}
+        async for item in list_all(self._transport, routes.GET_USAGE, query):
+            yield item
+
+    async def statement(self, month: str, *, format: Literal["jsonl", "html"] = "jsonl") -> bytes:
+        """The signed statement of a month of UTC, ``2026-11``: its lines as they were signed, for
+        ``docs/verify/verify_statement.py``; or the page of the same content, to read or to print.
+
+        It is held in memory whole: about 2 kB a generation. One that broke off is asked for again.
+        """
+        return await self._transport.read(routes.GET_STATEMENT, month, {"format": format})
 
     async def capabilities(self) -> models.Capabilities:
         """What the installation can make, and which providers make it."""
@@ -168,11 +210,13 @@ class AsyncAtelier:
     async def download(self, output: models.GenerationOutput) -> bytes:
         """The bytes of an output, compared with the checksum on record. Raises DownloadError.
 
-        Its URL is valid for 15 minutes: ``get`` the generation again for a new one.
+        Its URL is valid for 15 minutes: ``get`` the generation again for a new one. Charged on delivery, the output is
+        charged when you have it.
         """
-        answer = await self._transport.exchange("GET", output["url"], content=None, headers={})
+        url, headers = self._transport.address_of(output["url"])
+        answer = await self._transport.exchange("GET", url, content=None, headers=headers)
         if not answer.is_success:
-            raise DownloadError(f"{output['key']}: the object store answers {answer.status_code}")
+            raise DownloadError(f"{output['key']}: the answer is {answer.status_code}")
         digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
         if digest != output["checksum"]:
             raise DownloadError(f"{output['key']}: got {digest}, on record is {output['checksum']}")

@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -14,6 +16,7 @@ from atelier_client.retries import RetryPolicy, can_repeat, retry_after_s
 from atelier_client.route import Route
 
 KEY = "Idempotency-Key"
+_OUTPUT = re.compile(r"/v1/generations/[0-9a-f-]{36}/outputs/[0-9]+\Z")
 
 
 class AsyncTransport:
@@ -37,7 +40,23 @@ class AsyncTransport:
 
         A POST carries ``key`` as its Idempotency-Key, or a new one: the same in each attempt.
         """
-        sent = {**self._headers, **(headers or {})}
+        response = await self._answer(route, id, json, query, headers or {}, key)
+        return _json_of(response, response.request.headers.get(KEY))
+
+    async def read(self, route: Route, id: str, query: Mapping[str, Any]) -> bytes:
+        """The bytes of the answer, whole. Raises ProblemError, ConnectionFailedError."""
+        return (await self._answer(route, id, None, query, {}, None)).content
+
+    async def _answer(
+        self,
+        route: Route,
+        id: str | None,
+        json: Any,
+        query: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        key: str | None,
+    ) -> httpx.Response:
+        sent = {**self._headers, **headers}
         if route.method == "POST":
             sent[KEY] = key or str(uuid4())
         request = self._http.build_request(
@@ -47,9 +66,9 @@ class AsyncTransport:
         while True:
             response, error = await self._attempt(request)
             if response is not None and response.is_success:
-                return _json_of(response, sent.get(KEY))
+                return response
             if attempt and route.method == "DELETE" and response is not None and response.status_code == 404:
-                return None  # an attempt whose answer was lost has deleted it
+                return httpx.Response(204, request=request)  # an attempt whose answer was lost has deleted it
             refusal = problem_of(response) if response is not None else None
             may_repeat = refusal is None or can_repeat(refusal.status, refusal.code)
             requested_s = refusal.retry_after_s if refusal else None
@@ -77,8 +96,8 @@ class AsyncTransport:
     async def exchange(
         self, method: str, url: str, *, content: bytes | None, headers: Mapping[str, str]
     ) -> httpx.Response:
-        """Bytes to or from the object store, without our credential: its URLs are signed. Raises
-        ConnectionFailedError."""
+        """Bytes to or from the object store, without our credential: its URLs are signed; or from what ``address_of``
+        says. Raises ConnectionFailedError."""
         request = self._http.build_request(method, url, content=content, headers=dict(headers))
         attempt = 0
         while True:
@@ -92,6 +111,13 @@ class AsyncTransport:
                 return response
             await asyncio.sleep(pause_s)
             attempt += 1
+
+    def address_of(self, url: str) -> tuple[str, Mapping[str, str]]:
+        """Where an output is fetched, and with which headers: a route of the API at our base URL with the credential, a
+        signed URL as it is."""
+        parts = urlsplit(url)
+        route = None if parts.query else _OUTPUT.search(parts.path)
+        return (self._base_url + route.group(), self._headers) if route else (url, {})
 
     async def aclose(self) -> None:
         """Closes the connections."""

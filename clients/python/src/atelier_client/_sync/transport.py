@@ -1,10 +1,12 @@
 """Sends one call until it is answered: retries, idempotency keys, errors as exceptions."""
 
 import random
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -14,6 +16,7 @@ from atelier_client.retries import RetryPolicy, can_repeat, retry_after_s
 from atelier_client.route import Route
 
 KEY = "Idempotency-Key"
+_OUTPUT = re.compile(r"/v1/generations/[0-9a-f-]{36}/outputs/[0-9]+\Z")
 
 
 class Transport:
@@ -37,7 +40,23 @@ class Transport:
 
         A POST carries ``key`` as its Idempotency-Key, or a new one: the same in each attempt.
         """
-        sent = {**self._headers, **(headers or {})}
+        response = self._answer(route, id, json, query, headers or {}, key)
+        return _json_of(response, response.request.headers.get(KEY))
+
+    def read(self, route: Route, id: str, query: Mapping[str, Any]) -> bytes:
+        """The bytes of the answer, whole. Raises ProblemError, ConnectionFailedError."""
+        return (self._answer(route, id, None, query, {}, None)).content
+
+    def _answer(
+        self,
+        route: Route,
+        id: str | None,
+        json: Any,
+        query: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        key: str | None,
+    ) -> httpx.Response:
+        sent = {**self._headers, **headers}
         if route.method == "POST":
             sent[KEY] = key or str(uuid4())
         request = self._http.build_request(
@@ -47,9 +66,9 @@ class Transport:
         while True:
             response, error = self._attempt(request)
             if response is not None and response.is_success:
-                return _json_of(response, sent.get(KEY))
+                return response
             if attempt and route.method == "DELETE" and response is not None and response.status_code == 404:
-                return None  # an attempt whose answer was lost has deleted it
+                return httpx.Response(204, request=request)  # an attempt whose answer was lost has deleted it
             refusal = problem_of(response) if response is not None else None
             may_repeat = refusal is None or can_repeat(refusal.status, refusal.code)
             requested_s = refusal.retry_after_s if refusal else None
@@ -73,8 +92,8 @@ class Transport:
             yield response
 
     def exchange(self, method: str, url: str, *, content: bytes | None, headers: Mapping[str, str]) -> httpx.Response:
-        """Bytes to or from the object store, without our credential: its URLs are signed. Raises
-        ConnectionFailedError."""
+        """Bytes to or from the object store, without our credential: its URLs are signed; or from what ``address_of``
+        says. Raises ConnectionFailedError."""
         request = self._http.build_request(method, url, content=content, headers=dict(headers))
         attempt = 0
         while True:
@@ -88,6 +107,13 @@ class Transport:
                 return response
             time.sleep(pause_s)
             attempt += 1
+
+    def address_of(self, url: str) -> tuple[str, Mapping[str, str]]:
+        """Where an output is fetched, and with which headers: a route of the API at our base URL with the credential, a
+        signed URL as it is."""
+        parts = urlsplit(url)
+        route = None if parts.query else _OUTPUT.search(parts.path)
+        return (self._base_url + route.group(), self._headers) if route else (url, {})
 
     def close(self) -> None:
         """Closes the connections."""

@@ -9,6 +9,7 @@ from atelier_local.api_client.client import AdminClient
 PAGE = 100
 POLL_S = 0.5
 RECONCILE = "/v1/admin/reconcile"
+DISPUTES = "/v1/admin/disputes"
 Row = dict[str, Any]
 
 
@@ -35,14 +36,20 @@ class OperationsClient(AdminClient):
                 return
             query["cursor"] = page["next_cursor"]
 
+    async def search(self, text: str) -> Row:
+        """What is found by a text."""
+        request = self._http.build_request("GET", "/v1/admin/search", params={"q": text})
+        return dict((await self._send("search", request)).json())
+
     async def suspend_store(self, store: str, *, suspended: bool) -> Row:
         """Suspends a store, or restores it."""
         body = {"suspended": suspended}
         return dict(await self.ask("change the store", "PATCH", f"/v1/admin/stores/{store}", body))
 
-    async def create_key(self, store: str, name: str) -> Row:
-        """A further key of a store."""
-        return dict(await self.ask("create the key", "POST", f"/v1/admin/stores/{store}/keys", {"name": name}))
+    async def create_key(self, store: str, name: str, *, test: bool = False) -> Row:
+        """A further key of a store, or one of its test account."""
+        body = {"name": name} | ({"test": True} if test else {})
+        return dict(await self.ask("create the key", "POST", f"/v1/admin/stores/{store}/keys", body))
 
     async def revoke_key(self, store: str, key: str) -> None:
         """Ends a key, named by its id or its prefix."""
@@ -82,10 +89,32 @@ class OperationsClient(AdminClient):
         """Sends the repairs of the open findings; a sentence for each."""
         return list((await self.ask("repair the findings", "POST", f"{RECONCILE}/repairs"))["sent"])
 
+    async def get_costs(self, asked: dict[str, str]) -> Row:
+        """What the promise costs, of the period and in the groups that are asked for."""
+        request = self._http.build_request("GET", "/v1/admin/costs", params=asked)
+        return dict((await self._send("report the costs", request)).json())
+
     async def verify_log(self, checkpoint: str | None) -> Row:
         """Has billing recompute its log and compare it with this checkpoint, or with the one it keeps in a file."""
         body = {"checkpoint": checkpoint} if checkpoint else {}
         return dict(await self.ask("verify the log", "POST", "/v1/admin/log/verify", body))
+
+    async def log_status(self) -> Row:
+        """The log: its size, its checkpoints outside the database, its verifications."""
+        return dict(await self.ask("read the state of the log", "GET", "/v1/admin/log/status"))
+
+    async def start_log_verification(self) -> Row:
+        """Starts a verification of the whole log as a job."""
+        return dict(await self.ask("verify the log", "POST", "/v1/admin/log/verifications"))
+
+    async def get_dispute(self, id: str) -> Row:
+        """A dispute with its evidence."""
+        return dict(await self.ask("read the dispute", "GET", f"{DISPUTES}/{id}"))
+
+    async def decide_dispute(self, id: str, decision: str, *, reason: str, credits: int | None) -> Row:
+        """Refunds or declines a dispute that waits for an operator."""
+        body: Row = {"decision": decision, "reason": reason} | ({"credits": credits} if credits else {})
+        return dict(await self.ask("decide the dispute", "POST", f"{DISPUTES}/{id}/decision", body))
 
     async def return_charge(self, generation: str, credits: int | None, *, reason: str, key: str) -> Row:
         """Returns what was charged for a generation; all of it without ``credits``."""

@@ -26,7 +26,7 @@ def measure(known: Mapping[str, str], *, over_s: float = LOOK_S) -> IdleUsage:
     before, began = sum(map(_cpu_s, pids)), time.monotonic()
     time.sleep(over_s)
     used = (sum(map(_cpu_s, pids)) - before) / (time.monotonic() - began)
-    return IdleUsage(used * 100, sum(map(_resident_bytes, pids)) / 1e6)
+    return IdleUsage(used * 100, sum(map(resident_bytes, pids)) / 1e6)
 
 
 def _cpu_s(pid: int) -> float:
@@ -35,5 +35,6 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _resident_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
+    """The resident memory of a process."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

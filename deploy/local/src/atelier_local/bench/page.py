@@ -14,10 +14,13 @@ from atelier_local.bench.summary import summarise
 
 PAGE, DATA, PICTURE = "performance.md", "performance.json", "performance.svg"
 
-_INTRODUCTION = """# Performance
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+"""Around what is measured; the rest of the page is written by hand and stays."""
+_FRAME = f"# Performance\n\n{BEGIN}\n{END}\n"
 
-`make bench` measures this and writes this page. All contenders ran in turn on one machine in one run, in another order
-each round, everything durable; figures are medians with their range. Trust the ratios, taken within a round.
+_INTRODUCTION = """`make bench DOCS=1` measures this and writes it here. All contenders ran in turn on one machine in
+one run, in another order each round, everything durable; figures are medians with their range. Trust the ratios, taken
+within a round.
 
 A generation is one `POST` to captured credits with an instant render, over fifty accounts, in a closed loop. The *bare
 floor* is its four transactions with one driver and no bus; the *batch floor* the same for a whole batch at once, the
@@ -48,7 +51,8 @@ def tables(results: Results) -> list[list[str]]:
 def write(results: Results, folder: Path) -> None:
     """Page, data and picture into ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PAGE).write_text(_page(results))
+    page = folder / PAGE
+    page.write_text(_insert(_page(results), page.read_text() if page.exists() else _FRAME))
     (folder / DATA).write_text(json.dumps(_data(results), indent=1) + "\n")
     (folder / PICTURE).write_text(rates_svg(summarise(results.samples)))
 
@@ -58,6 +62,15 @@ def _page(results: Results) -> str:
     parts += ["\n".join(table) + "\n" for table in tables(results)]
     parts.append("\n".join(f"- {line}" for line in [*results.lines, *results.machine]) + "\n")
     return "\n".join(parts)
+
+
+def _insert(measured: str, page: str) -> str:
+    """The page with what is measured now between its marks. Raises ValueError where it has none."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no {BEGIN} and {END}: where shall the figures go?")
+    return f"{before}{begin}\n\n{measured}\n{end}{after}"
 
 
 def _data(results: Results) -> Mapping[str, object]:

@@ -14,7 +14,7 @@ def rates_table(figures: Sequence[Figures]) -> list[str]:
     lines = head(["generations/s; × the first; journey p50 / p99 ms", *(f"{level} in flight" for level in levels)])
     for name in dict.fromkeys(each.contender for each in figures):
         cells = [_rate_cell(_find(figures, name, level)) for level in levels]
-        lines.append(_row([name, *cells]))
+        lines.append(row([name, *cells]))
     return lines
 
 
@@ -26,7 +26,7 @@ def cpu_table(figures: Sequence[Figures]) -> list[str]:
     for each in measured:
         parts = [f"{each.components.get(name, 0.0):.2f}" for name in components]
         lines.append(
-            _row(
+            row(
                 [
                     f"{each.contender}, {each.in_flight} in flight",
                     _show(each.cpu_ms, 2),
@@ -50,7 +50,7 @@ def counts_table(counted: Mapping[tuple[str, int], Counts]) -> list[str]:
             f"{counts.messages:.2f}",
             f"{counts.wal_bytes / 1e3:.1f}",
         ]
-        lines.append(_row([f"{name}, {level} in flight", f"{counts.statements:.1f}", *each, *rest]))
+        lines.append(row([f"{name}, {level} in flight", f"{counts.statements:.1f}", *each, *rest]))
     return lines
 
 
@@ -61,7 +61,7 @@ def arrivals_table(arrivals: Sequence[Arrivals]) -> list[str]:
         mine = [each for each in arrivals if (each.contender, each.rate) == (name, rate)]
         admissions = [spread_of(each.admissions_ms[key] for each in mine) for key in ("p50", "p95", "p99")]
         journeys = [spread_of(each.journeys_ms[key] for each in mine) for key in ("p50", "p99")]
-        lines.append(_row([f"{name}, {rate}/s", *(spread.show(0) for spread in [*admissions, *journeys])]))
+        lines.append(row([f"{name}, {rate}/s", *(spread.show(0) for spread in [*admissions, *journeys])]))
     return lines
 
 
@@ -75,7 +75,7 @@ def reads_table(reads: Sequence[Reads]) -> list[str]:
         ratios = spread_of(each.per_second / bare[clients, each.round] for each in mine)
         times = [spread_of(each.took_ms[key] for each in mine) for key in ("p50", "p99")]
         cells = [rates.show(0), ratios.show(2), *(spread.show(1) for spread in times)]
-        lines.append(_row([f"{name}, {clients} client{'s' if clients > 1 else ''}", *cells]))
+        lines.append(row([f"{name}, {clients} client{'s' if clients > 1 else ''}", *cells]))
     return lines
 
 
@@ -98,8 +98,9 @@ def _show(spread: Spread | None, digits: int) -> str:
 
 def head(cells: Sequence[str]) -> list[str]:
     """The first two lines of a table."""
-    return [_row(cells), _row(["---"] * len(cells))]
+    return [row(cells), row(["---"] * len(cells))]
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Sequence[str]) -> str:
+    """A line of a table."""
     return f"| {' | '.join(cells)} |"

@@ -46,6 +46,14 @@ def _demo(stack: Stack, photos: tuple[Picture, Picture], console: Console) -> No
     shown = asyncio.run(scenario.run_scenario(find_connection(stack.name), photos, stack.home / "demo", console))
     _trace(stack, status, shown, console)
     console.print(terminal_text.field_line("its story", command_text(f"admin explain {shown.generation}", stack.name)))
+    page = f"{find_connection(stack.name).operations_url}/console/generations/{shown.generation}"
+    console.print(terminal_text.field_line("console", page))
+    console.print(
+        terminal_text.field_line("", f"sign in with ATELIER_ADMIN_TOKEN of {scenario.short(stack.home / 'env')}")
+    )
+    if stack.environment().get("ATELIER_PLAY") != "off":
+        console.print(terminal_text.field_line("try it", f"{find_connection(stack.name).url}/play"))
+        console.print(terminal_text.field_line("its key", shown.api_key))
     console.print(
         terminal_text.field_line("stop", "make down" if stack.name == "default" else f"PROFILE={stack.name} make down")
     )

@@ -40,10 +40,11 @@ class DemoStore:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What the demo leaves behind: the generation and the trace to look at."""
+    """What the demo leaves behind: the generation and the trace to look at, and the key of the store."""
 
     generation: str
     trace_id: str
+    api_key: str
 
 
 async def run_scenario(to: Connection, photos: tuple[Picture, Picture], folder: Path, console: Console) -> DemoResult:
@@ -77,13 +78,13 @@ async def _show_charge(boutique: DemoStore, folder: Path, console: Console) -> D
     console.print(terminal_text.field_line("after", terminal_text.balance(after)))
     console.print(terminal_text.field_line("receipt", f"for {generation.id}"))
     console.print(terminal_text.receipt(await boutique.client.receipt(generation.id)))
-    console.print(terminal_text.field_line("picture", f"{_short(path)}", "bold"))
+    console.print(terminal_text.field_line("picture", f"{short(path)}", "bold"))
     console.print(terminal_text.field_line("", f"{picture.facts}, with the checksum on record"))
     expected = before.model_copy(update={"available": before.available - PRICE, "captured": before.captured + PRICE})
     _check_balance(
         after == expected, f"The try-on should have cost {terminal_text.credits(PRICE)}", after, generation.id
     )
-    return DemoResult(generation.id, trace_id)
+    return DemoResult(generation.id, trace_id, boutique.store.api_key)
 
 
 async def _show_free_failure(boutique: DemoStore, console: Console) -> None:
@@ -136,6 +137,7 @@ def _print_heading(console: Console, title: str) -> None:
     console.print(Text(f"\n{title}", "bold"))
 
 
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
+    """As a person in this folder would write it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -32,7 +32,7 @@ def assemble(profile: Profile, plan: Plan) -> Assembly:
     if plan.wants("rabbitmq"):
         parts += _rabbitmq(profile, plan)
     if plan.wants("postgres"):
-        parts.append(_postgres(profile, plan))
+        parts += _postgres(profile, plan)
     if plan.wants("objectstore"):
         parts.append(_objectstore(profile, plan))
     if plan.wants("traces") and OTLP not in plan.given:
@@ -52,17 +52,16 @@ def _rabbitmq(profile: Profile, plan: Plan) -> list[Part]:
     return [_external_part("rabbitmq", lambda: rabbitmq.is_ready(url), lambda: rabbitmq.declare(url, profile))]
 
 
-def _postgres(profile: Profile, plan: Plan) -> Part:
+def _postgres(profile: Profile, plan: Plan) -> list[Part]:
     if "ATELIER_DATABASE_URL" not in plan.given:
-        return postgres.part(profile)
+        return postgres.parts(profile)
     url = server_url(profile, plan)
-    return _external_part("postgres", lambda: postgres.is_ready(url), lambda: ensure_databases(url, profile))
+    return [_external_part("postgres", lambda: postgres.is_ready(url), lambda: ensure_databases(url, profile))]
 
 
 def _objectstore(profile: Profile, plan: Plan) -> Part:
     if "ATELIER_S3_ENDPOINT" not in plan.given:
-        origins = (plan.given | plan.extra).get("ATELIER_CORS_ORIGINS", "")
-        return objectstore.part(profile, [origin.strip() for origin in origins.split(",") if origin.strip()])
+        return objectstore.part(profile)
     store = s3_settings(profile, plan)
     return _external_part("objectstore", lambda: objectstore.is_ready(store), lambda: objectstore.ensure_bucket(store))
 

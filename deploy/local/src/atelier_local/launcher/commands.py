@@ -92,6 +92,18 @@ def start_part(name: Name, profile: Profile = "default") -> None:
         Stack(profile).start_part(name)
 
 
+def fail_over(profile: Profile = "default") -> None:
+    """Kill the primary Postgres of a stack with a standby; the standby is the primary then."""
+    with report_errors():
+        stack = Stack(profile)
+        if len(stack.profile.databases) == 1:
+            raise StackError(f"the stack {profile} has no standby; a profile named standby or standby-... has one")
+        with console.status("promoting the standby ..."):
+            primary = stack.fail_over()
+        old = next(part for part in stack.profile.databases if part != primary)
+    console.print(f"{primary} is the primary now. `atelier start-part {old}` brings {old} back as its standby.")
+
+
 def kill_part(
     name: Name,
     sign: Annotated[str, typer.Argument(metavar="[SIGNAL]", help="KILL, TERM, STOP, CONT ...")] = "KILL",

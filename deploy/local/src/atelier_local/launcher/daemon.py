@@ -75,8 +75,8 @@ class Daemon:
         match question:
             case {"do": "down"}:
                 self._stop.set()
-            case {"do": "stop", "part": name}:
-                await self.supervisor.stop_part(name)
+            case {"do": "stop", "part": name, "signal": sign}:
+                await self.supervisor.stop_part(name, signal.Signals(sign) if sign else None)
             case {"do": "start", "part": name}:
                 await self.supervisor.start_part(name)
             case {"do": "kill", "part": name, "signal": sign}:

@@ -14,6 +14,7 @@ from atelier_local.launcher import objectstore, postgres, rabbitmq, trace_viewer
 from atelier_local.launcher.database_roles import database_url
 from atelier_local.launcher.profile import SERVICES, Profile, ports_of_all, write_private
 from atelier_messaging.addresses import addresses_of
+from atelier_messaging.database_hosts import urls_of
 from atelier_messaging.senders import OPERATOR
 
 OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -31,11 +32,12 @@ TUNING = (
     "ATELIER_MODERATION_OPENAI", "ATELIER_MODERATION_TIMEOUT_S", "ATELIER_MODERATION_WHEN_AWAY",
     "ATELIER_RENDER_RETENTION_DAYS", "ATELIER_RENDER_JOBS_KEEP_DAYS",
     "ATELIER_RENDER_SWEEP_EVERY_S", "ATELIER_RENDER_SWEEP_GRACE_S",
-    "ATELIER_REDIS_URL", "ATELIER_TRUSTED_PROXIES", "ATELIER_CORS_ORIGINS",
+    "ATELIER_REDIS_URL", "ATELIER_TRUSTED_PROXIES", "ATELIER_CORS_ORIGINS", "ATELIER_PLAY",
     "ATELIER_IMAGE_HOSTS", "ATELIER_BANNED_WORDS",
     "ATELIER_UPLOADS_UNUSED_MAX", "ATELIER_UPLOADS_UNUSED_BYTES_MAX", "ATELIER_UPLOADS_UNUSED_LIFE_S",
     "ATELIER_PENDING_MAX", "ATELIER_TENANT_PENDING_MAX", "ATELIER_STORY_GENERATIONS_PER_HOUR",
     "ATELIER_STREAMS_MAX", "ATELIER_STREAMS_OF_OWNER_MAX",
+    "ATELIER_CLIENT_TOKEN_MINUTES_MAX", "ATELIER_CLIENT_TOKEN_REQUESTS_PER_MINUTE",
     "ATELIER_WEBHOOK_LOOPBACK", "ATELIER_WEBHOOK_TIMEOUT_S", "ATELIER_WEBHOOK_RETRIES_S", "ATELIER_WEBHOOK_CONCURRENCY",
     "ATELIER_WEBHOOK_PATIENCE_DAYS", "ATELIER_WEBHOOK_KEPT_DAYS",
     "ATELIER_PUBLIC_EVENTS_KEPT_DAYS",
@@ -128,7 +130,7 @@ def service_environment(service: str, profile: Profile, plan: Plan, parts: Colle
         values["ATELIER_SIGNING_KEYS_FILE"] = str(profile.signing_keys_file)
         values["ATELIER_LOG_CHECKPOINT_FILE"] = str(profile.home / "checkpoint.txt")
         values["ATELIER_LOG_CHECKPOINT_EVERY_S"] = "2"
-        values["ATELIER_LOG_ORIGIN"] = f"localhost/atelier/{profile.name}"
+        values["ATELIER_LOG_ORIGIN"] = profile.log_origin
     if service == "session":
         values["ATELIER_BILLING_URL"] = http_url(profile, "billing")
         values["ATELIER_RENDER_URL"] = http_url(profile, "render")
@@ -137,6 +139,8 @@ def service_environment(service: str, profile: Profile, plan: Plan, parts: Colle
         # Who develops receives webhooks on the same machine.
         values = {"ATELIER_WEBHOOK_LOOPBACK": "on"} | values | _gateway(profile)
         values["ATELIER_OPERATIONS_PORT"] = str(profile.ports["operations"])
+        if "traces" in parts:
+            values["ATELIER_TRACE_PAGE"] = trace_viewer.trace_page(trace_viewer.base_url(profile), "{trace_id}")
     own_way = plan.extra.get(f"ATELIER_{name}_AMQP_URL")
     return values | plan.extra | ({"ATELIER_AMQP_URL": own_way} if own_way else {})
 
@@ -191,6 +195,8 @@ def _is_of_providers(name: str) -> bool:
 
 
 def _urls(name: str, value: str) -> tuple[str, ...]:
+    if name == "ATELIER_DATABASE_URL":
+        return tuple(urls_of(value))
     if name != "ATELIER_AMQP_URL":
         return (value,)
     try:

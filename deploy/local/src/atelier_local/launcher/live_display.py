@@ -91,6 +91,10 @@ def print_urls(console: Console, status: Status, env: Mapping[str, str], env_fil
     for title, name in LINKS:
         if env.get(name) and (name not in GATEWAY_LINKS or "gateway" in running):
             table.add_row(title, env[name])
+            if name == "ATELIER_URL" and env.get("ATELIER_PLAY") != "off":
+                table.add_row("Try it", f"{env[name]}/play")
+            if name == "ATELIER_OPERATIONS_URL":
+                table.add_row("Console", f"{env[name]}/console")
     for part in status.parts:
         if part.name in ("rabbitmq", "postgres"):
             table.add_row({"rabbitmq": "RabbitMQ", "postgres": "Postgres"}[part.name], part.url)

@@ -73,12 +73,12 @@ class PartRunner:
             self.enter(PartState.WAITING)
             self._life = asyncio.create_task(self._live(tuple(needed)), name=f"keep {self.part.name}")
 
-    async def stop(self) -> None:
-        """Ends it: gracefully, then not. It stays stopped until it is started."""
+    async def stop(self, sign: signal.Signals | None = None) -> None:
+        """Ends it: by the signal, or gracefully, then not. It stays stopped until it is started."""
         if self._life and not self._life.done():
             self._life.cancel()
             await asyncio.wait([self._life])
-        await self._end_process()
+        await self._end_process(sign)
         self.enter(PartState.STOPPED)
 
     async def _live(self, needed: tuple["PartRunner", ...]) -> None:
@@ -161,12 +161,12 @@ class PartRunner:
             return await asyncio.Future()  # an external server: we do not watch its end
         return await self.process.wait()
 
-    async def _end_process(self) -> None:
+    async def _end_process(self, sign: signal.Signals | None = None) -> None:
         process = self.process
         if process is None or process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
-            process.send_signal(self.part.stop_signal)
+            process.send_signal(sign or self.part.stop_signal)
             process.send_signal(signal.SIGCONT)  # a frozen process could not hear the first one
         try:
             await asyncio.wait_for(process.wait(), self.part.stop_grace_s)

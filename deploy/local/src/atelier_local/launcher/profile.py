@@ -9,13 +9,15 @@ import re
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atelier_local.errors import StackError
+from atelier_local.server_versions.releases import NAMES
+from atelier_storage.embedded_server import PORTS as OBJECTSTORE_PORTS
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -25,7 +27,11 @@ REPOSITORY = Path(__file__).resolve().parents[5]
 PORTS = range(20_000, 32_000)
 """Below the kernel's ephemeral range, so that no outgoing connection takes a port while its owner is down."""
 SERVICES = ("gateway", "session", "billing", "render")
-PORT_NAMES = ("rabbitmq", "epmd", "erlang", "postgres", "objectstore", "traces", "traces_grpc", *SERVICES, "operations")
+PORT_NAMES = (
+    "rabbitmq", "epmd", "erlang", "postgres",
+    *("objectstore" if name == "s3" else f"objectstore_{name}" for name in OBJECTSTORE_PORTS),
+    "traces", "traces_grpc", *SERVICES, "operations",
+)  # fmt: skip
 SECRET_NAMES = (
     "installation", "amqp_password", "postgres_password", "s3_access_key", "s3_secret_key",
     "s3_upload_access_key", "s3_upload_secret_key",
@@ -36,6 +42,11 @@ SECRET_NAMES = (
 CLUSTER = "cluster"
 """A profile of this name, or whose name begins with it and a hyphen, has a cluster of broker nodes."""
 CLUSTER_NODES = ("rabbitmq", "rabbitmq-2", "rabbitmq-3")
+LINKED_CLUSTER = "cluster-links"
+"""A profile of this name, or whose name begins with it and a hyphen, has a cluster whose nodes can be isolated: each
+has its way to the others through a process of its own, ``links-NODE``."""
+STANDBY = "standby"
+"""A profile of this name, or whose name begins with it and a hyphen, has a second Postgres that follows the first."""
 RESERVED = {"tools", "check", "bench-builds", "bench-results"}
 """Folders under .run that are no profiles."""
 
@@ -48,6 +59,8 @@ class Profile:
     home: Path
     ports: dict[str, int]
     secrets: dict[str, str] = field(repr=False)
+    servers: dict[str, str] = field(default_factory=dict)
+    """Chosen versions of ``rabbitmq`` and ``postgres``; what is not in it is the machine's own."""
 
     @property
     def logs(self) -> Path:
@@ -67,6 +80,16 @@ class Profile:
         return brokers_of(self.name)
 
     @property
+    def has_links(self) -> bool:
+        """Whether each broker node has its way to the others through a process of its own."""
+        return _is_kind(self.name, LINKED_CLUSTER)
+
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """The parts that are Postgres servers."""
+        return databases_of(self.name)
+
+    @property
     def provenance_file(self) -> Path:
         """The certificate and key that outputs are signed with; render makes it."""
         return self.home / "provenance.pem"
@@ -77,6 +100,11 @@ class Profile:
         return self.home / "signing-keys.pem"
 
     @property
+    def log_origin(self) -> str:
+        """The name of its transparency log; that of another installation where a backup of it was restored here."""
+        return self.secrets.get("log_origin", f"localhost/atelier/{self.name}")
+
+    @property
     def mark(self) -> str:
         """What each process of this stack carries in its environment."""
         return str(self.home)
@@ -84,7 +112,16 @@ class Profile:
 
 def brokers_of(name: str) -> tuple[str, ...]:
     """One node, or those of a cluster, by the profile's name."""
-    return CLUSTER_NODES if name == CLUSTER or name.startswith(f"{CLUSTER}-") else CLUSTER_NODES[:1]
+    return CLUSTER_NODES if _is_kind(name, CLUSTER) else CLUSTER_NODES[:1]
+
+
+def databases_of(name: str) -> tuple[str, ...]:
+    """One server, or a primary and its standby, by the profile's name."""
+    return ("postgres", "postgres-2") if _is_kind(name, STANDBY) else ("postgres",)
+
+
+def _is_kind(name: str, kind: str) -> bool:
+    return name == kind or name.startswith(f"{kind}-")
 
 
 def run_dir() -> Path:
@@ -102,17 +139,25 @@ def home_of(name: str, root: Path | None = None) -> Path:
     return (root or run_dir()).resolve() / name
 
 
-def open_profile(name: str, root: Path | None = None) -> Profile:
-    """The profile of that name, created if it does not exist."""
+def open_profile(name: str, root: Path | None = None, servers: Mapping[str, str] = {}) -> Profile:
+    """The profile of that name, created if it does not exist, on servers of these versions. Raises StackError where it
+    has data of others: no server reads those of another version."""
     home = home_of(name, root)
     make_private(home)
     make_private(home / "logs")
     known = _read(home)
+    had = known.get("servers", {})
+    if known and any(had.get(server, "") != version for server, version in servers.items()):
+        raise StackError(
+            f"the profile {name} was made with {_versions(had)}; for {_versions(servers)} clean it first, "
+            "or give another PROFILE"
+        )
     profile = Profile(
         name=name,
         home=home,
         ports=_with_missing_ports(known.get("ports", {}), _ports_of_others(home), _port_names(name)),
         secrets={**{name: _secret() for name in SECRET_NAMES}, **known.get("secrets", {})},
+        servers=had if known else dict(servers),
     )
     save(profile)
     if not profile.issuer_key_file.exists():
@@ -131,8 +176,8 @@ def move_taken_ports(profile: Profile) -> list[str]:
 
 
 def save(profile: Profile) -> None:
-    """Saves ports and secrets, readable by the owner alone."""
-    content = json.dumps({"ports": profile.ports, "secrets": profile.secrets}, indent=1)
+    """Saves ports, secrets and versions, readable by the owner alone."""
+    content = json.dumps({"ports": profile.ports, "secrets": profile.secrets, "servers": profile.servers}, indent=1)
     write_private(profile.home / "profile.json", content)
 
 
@@ -165,6 +210,11 @@ def profile_lock(home: Path) -> Iterator[None]:
         yield
 
 
+def _versions(servers: Mapping[str, str]) -> str:
+    chosen = [f"{NAMES[server]} {version}" for server, version in sorted(servers.items())]
+    return " and ".join(chosen) or "the machine's own servers"
+
+
 def _homes(root: Path) -> Iterable[Path]:
     return (file.parent for file in root.glob("*/profile.json"))
 
@@ -183,7 +233,10 @@ def _ports_of_others(home: Path) -> set[int]:
 
 def _port_names(profile: str) -> tuple[str, ...]:
     further = brokers_of(profile)[1:]
-    return (*PORT_NAMES, *further, *(f"erlang{node.removeprefix('rabbitmq')}" for node in further))
+    erlang = (f"erlang{node.removeprefix('rabbitmq')}" for node in further)
+    linked = CLUSTER_NODES if _is_kind(profile, LINKED_CLUSTER) else ()
+    links = (f"{kind}-{node}" for node in linked for kind in ("front", "inbound"))
+    return (*PORT_NAMES, *further, *erlang, *links, *databases_of(profile)[1:])
 
 
 def _with_missing_ports(known: dict[str, int], taken: set[int], names: Iterable[str]) -> dict[str, int]:

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hashlib
 import shutil
+import sys
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from atelier_local.errors import MissingPart, StackError
 from atelier_local.launcher import rabbitmq_node
 from atelier_local.launcher.part import Part, port_is_open
 from atelier_local.launcher.profile import Profile
+from atelier_local.server_versions import releases
 from atelier_messaging import topology
 from atelier_messaging.addresses import addresses_of
 from atelier_messaging.permissions import USERS, definitions
@@ -38,9 +40,9 @@ def node_url(profile: Profile, node: str) -> str:
 
 def parts(profile: Profile) -> list[Part]:
     """The port mapper and the nodes. The last one declares the topology: each queue has a member on every node then."""
-    epmd = shutil.which("epmd")
+    epmd = shutil.which("epmd", path=rabbitmq_node.release(profile).path)
     if epmd is None:
-        raise MissingPart("RabbitMQ (its Erlang)", rabbitmq_node.INSTALL)
+        raise MissingPart("RabbitMQ (its Erlang)", releases.INSTALL_RABBITMQ)
     port = profile.ports["epmd"]
     mapper = Part(
         name="epmd",
@@ -48,16 +50,34 @@ def parts(profile: Profile) -> list[Part]:
         env=rabbitmq_node.environment(profile, profile.brokers[0]),
         probe=lambda: port_is_open(port),
     )
-    return [mapper, *(_node(profile, node) for node in profile.brokers)]
+    links = [_links(profile, node) for node in profile.brokers] if profile.has_links else []
+    return [mapper, *links, *(_node(profile, node) for node in profile.brokers)]
+
+
+def links_of(node: str) -> str:
+    """The part that carries a node's connections with the others of its cluster, where the profile has such."""
+    return f"links-{node}"
+
+
+def _links(profile: Profile, node: str) -> Part:
+    front, inbound = profile.ports[f"front-{node}"], profile.ports[f"inbound-{node}"]
+    ports = (profile.ports["epmd"], front, inbound, rabbitmq_node.dist_port(profile, node))
+    return Part(
+        name=links_of(node),
+        command=(sys.executable, "-m", "atelier_local.launcher.broker_links", *(str(port) for port in ports)),
+        env={"PATH": rabbitmq_node.release(profile).path},
+        needs=("epmd",),
+        probe=lambda: port_is_open(front),
+    )
 
 
 def _node(profile: Profile, node: str) -> Part:
     hashes = {user: _hash(_password(profile, user)) for user in USERS}
     return Part(
         name=node,
-        command=(str(rabbitmq_node.script()),),
+        command=(str(rabbitmq_node.release(profile).script),),
         env=rabbitmq_node.environment(profile, node),
-        needs=("epmd", *_waits_for(profile, node)),
+        needs=(links_of(node) if profile.has_links else "epmd", *_waits_for(profile, node)),
         prepare=lambda: rabbitmq_node.configure(profile, node, definitions(hashes)),
         probe=lambda: is_ready(node_url(profile, node)),
         settle=(lambda: declare(amqp_url(profile), profile)) if node == profile.brokers[-1] else None,

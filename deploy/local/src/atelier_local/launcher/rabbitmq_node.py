@@ -1,20 +1,16 @@
 """One private RabbitMQ node: which program, in which environment, with which configuration.
 
-The scripts below ``/usr/lib/rabbitmq`` are used and not those on the PATH, which insist on the system's user and
+The scripts below ``usr/lib/rabbitmq`` are used and not those on the PATH, which insist on the system's user and
 folders. A node needs about 7 s to start, 150 MB, and idle 1 % of a core.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from atelier_local.errors import MissingPart
 from atelier_local.launcher.profile import Profile, write_private
-
-INSTALL = "sudo apt-get install --no-install-recommends rabbitmq-server  (`make setup` does that)"
-SCRIPTS = "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server"
+from atelier_local.server_versions import releases
 
 # Two schedulers: one a core of a big machine would cost memory for nothing. That they do not spin is the default here.
 ERLANG_ARGS = "+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}"
@@ -23,12 +19,9 @@ TICK_S = 8
 FOLDERS = ("data", "log", "generated", "schema")
 
 
-def script() -> Path:
-    """The newest server that is installed. Raises MissingPart."""
-    found = sorted(Path("/").glob(SCRIPTS.lstrip("/")))
-    if not found:
-        raise MissingPart("RabbitMQ", INSTALL)
-    return found[-1]
+def release(profile: Profile) -> releases.RabbitmqRelease:
+    """The server that this profile runs on. Raises MissingPart."""
+    return releases.rabbitmq(profile.servers.get(releases.RABBITMQ, ""))
 
 
 def has_data(profile: Profile, node: str) -> bool:
@@ -36,21 +29,26 @@ def has_data(profile: Profile, node: str) -> bool:
     return (_home(profile, node) / "data").exists()
 
 
+def dist_port(profile: Profile, node: str) -> int:
+    """Where a node takes the connections of others."""
+    return profile.ports[node.replace("rabbitmq", "erlang")]
+
+
 def environment(profile: Profile, node: str) -> dict[str, str]:
     """All of it: nothing of the caller's reaches a node, but the PATH."""
     home, ports = _home(profile, node), profile.ports
     ticking = f" -kernel net_ticktime {TICK_S}" if len(profile.brokers) > 1 else ""
     return {
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": release(profile).path,
         "LANG": "C.UTF-8",
         "HOME": str(_home(profile, profile.brokers[0])),  # where Erlang keeps the cookie, one for all nodes
-        "ERL_EPMD_PORT": str(ports["epmd"]),
+        "ERL_EPMD_PORT": str(ports[f"front-{node}" if profile.has_links else "epmd"]),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
         "ERL_CRASH_DUMP_SECONDS": "0",
         "RABBITMQ_NODENAME": _nodename(node),
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(ports[node]),
-        "RABBITMQ_DIST_PORT": str(ports[node.replace("rabbitmq", "erlang")]),
+        "RABBITMQ_DIST_PORT": str(dist_port(profile, node)),
         "RABBITMQ_MNESIA_BASE": str(home / "data"),
         "RABBITMQ_LOG_BASE": str(home / "log"),
         "RABBITMQ_LOGS": "-",
@@ -88,15 +86,13 @@ log.file = false
 
 
 def _cluster_settings(profile: Profile) -> str:
-    """How a node finds the others, and that the smaller side of a split starts again once it is over."""
+    """How a node finds the others, and that the smaller side of a split stops: its clients go to the larger one."""
     if len(profile.brokers) == 1:
         return ""
     return f"""cluster_name = {profile.name}
-cluster_partition_handling = autoheal
+cluster_partition_handling = pause_minority
 cluster_formation.peer_discovery_backend = classic_config
 cluster_formation.classic_config.nodes.1 = {_nodename(profile.brokers[0])}
-cluster_formation.randomized_startup_delay_range.min = 0
-cluster_formation.randomized_startup_delay_range.max = 0
 queue_leader_locator = balanced
 """
 

@@ -28,7 +28,7 @@ def _migration(service: str, profile: Profile, plan: Plan) -> Part:
         command=(sys.executable, "-m", f"atelier_{service}", "migrate"),
         env=_process_env() | migration_environment(service, profile, plan),
         cwd=profile.home,
-        needs=("postgres",),
+        needs=profile.databases,
     )
 
 
@@ -39,7 +39,7 @@ def _service(service: str, profile: Profile, plan: Plan, others: Collection[str]
         command=(sys.executable, "-m", f"atelier_{service}"),
         env=_process_env() | service_environment(service, profile, plan, others),
         cwd=profile.home,
-        needs=("postgres", *profile.brokers, "objectstore", f"{service}-migrate"),
+        needs=(*profile.databases, *profile.brokers, "objectstore", f"{service}-migrate"),
         probe=lambda: http_is_ok(port, "/health/ready"),
         url=http_url(profile, service),
         stop_grace_s=20.0,

@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from atelier_local.errors import StackError
-from atelier_local.launcher import postgres, rabbitmq
+from atelier_local.launcher import objectstore, postgres, postgres_standby, rabbitmq
 from atelier_local.launcher.assembly import assemble
 from atelier_local.launcher.control_socket import SOCKET, USABLE, NotRunning, Status, ask
 from atelier_local.launcher.database_roles import release_databases
@@ -31,6 +32,7 @@ from atelier_local.launcher.profile import (
     run_dir,
     write_private,
 )
+from atelier_local.server_versions.releases import chosen, resolved
 
 UP_TIMEOUT_S = 180.0
 DOWN_TIMEOUT_S = 60.0
@@ -46,7 +48,8 @@ class Stack:
     """One profile's stack, in a background process of its own that outlives its caller.
 
     ``only`` names the parts to start (all by default), ``env`` is added to the services' environment, ``root`` is the
-    folder profiles live in (``.run``). Every method raises StackError, whose text is a sentence for a person.
+    folder profiles live in (``.run``), ``servers`` are versions of RabbitMQ and Postgres for a new profile (by default
+    those that the environment chooses). Every method raises StackError, whose text is a sentence for a person.
     """
 
     def __init__(
@@ -56,18 +59,26 @@ class Stack:
         root: Path | None = None,
         only: Iterable[str] = (),
         env: Mapping[str, str] | None = None,
+        servers: Mapping[str, str] | None = None,
     ) -> None:
         self.name = profile
         self.root = (root or run_dir()).resolve()
         self.home = home_of(profile, self.root)
         self._only = tuple(only)
         self._extra = dict(env or {})
+        self._servers = resolved(chosen(os.environ) if servers is None else servers)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def profile(self) -> Profile:
         """Ports, secrets and paths; created on first use."""
-        return open_profile(self.name, self.root)
+        return open_profile(self.name, self.root, self._servers)
+
+    @property
+    def plan(self) -> Plan:
+        """What it consists of: as it was started last, else as it would be now."""
+        written = self.home / "plan.json"
+        return Plan(**json.loads(written.read_text())) if written.exists() else self._plan()
 
     def up(self, report: Report = lambda _: None) -> Status:
         """Starts what does not run and waits until all of it is ready. ``report`` is called with every state on the
@@ -117,13 +128,19 @@ class Stack:
         except NotRunning:
             return None
 
-    def stop_part(self, name: str) -> None:
-        """Stops one part and leaves it stopped."""
-        ask(self.home, {"do": "stop", "part": name}, DOWN_TIMEOUT_S)
+    def stop_part(self, name: str, sign: signal.Signals | None = None) -> None:
+        """Stops one part and leaves it stopped: by that signal, or as the part likes it."""
+        ask(self.home, {"do": "stop", "part": name, "signal": sign and int(sign)}, DOWN_TIMEOUT_S)
 
     def start_part(self, name: str) -> None:
         """Starts it again and waits until it is ready."""
         ask(self.home, {"do": "start", "part": name}, UP_TIMEOUT_S)
+
+    def fail_over(self) -> str:
+        """Kills the primary Postgres of a stack with a standby, which then is the primary; answers its name. The old
+        one stays down until ``start_part``, and is the standby then."""
+        profile = self.profile
+        return asyncio.run(postgres_standby.fail_over(profile, partial(postgres.node_url, profile), self.stop_part))
 
     def kill(self, name: str, sign: signal.Signals = signal.SIGKILL) -> None:
         """Sends a signal to a part's process; when that ends it, the supervisor starts the part again."""
@@ -211,6 +228,8 @@ class Stack:
         if self._process:
             self._process.wait(DOWN_TIMEOUT_S)
             self._process = None
+        if (self.home / "profile.json").exists():
+            objectstore.remove_sockets(self.profile)
         return was_up or strays > 0
 
     def _is_supervised(self) -> bool:

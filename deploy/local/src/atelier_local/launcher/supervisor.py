@@ -40,9 +40,9 @@ class Supervisor:
         if runner.state is PartState.FAILED:
             raise StackError(f"{name} did not start; its log is {runner.log}")
 
-    async def stop_part(self, name: str) -> None:
-        """Stops a part; it stays stopped until ``start_part``."""
-        await self._runner(name).stop()
+    async def stop_part(self, name: str, sign: signal.Signals | None = None) -> None:
+        """Stops a part, by its own signal or by another; it stays stopped until ``start_part``."""
+        await self._runner(name).stop(sign)
 
     def kill_part(self, name: str, sign: signal.Signals) -> None:
         """Sends a signal to the part's process and draws no conclusion from it."""

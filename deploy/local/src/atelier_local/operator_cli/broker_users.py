@@ -48,6 +48,14 @@ class BrokerUsers:
         if user_of(name) in self._run(["list_users", "--no-table-headers", "--silent"]).split():
             self._run(["delete_user", user_of(name)])
 
+    def export_definitions(self) -> str:
+        """Users, permissions and all else of the broker, as JSON. Raises AtelierError."""
+        return self._run(["export_definitions", "--silent", "-"])
+
+    def import_definitions(self, definitions: str) -> None:
+        """Adds what these definitions name and the broker lacks. Raises AtelierError."""
+        self._run(["import_definitions", "--silent", "-"], definitions)
+
     def _run(self, arguments: Sequence[str], stdin: str = "") -> str:
         """The password goes by standard input: arguments can be read by every user of a machine."""
         line = [*self.command, *arguments]
@@ -78,7 +86,7 @@ def broker_users(profile: str | None, amqp_url: str, environ: Mapping[str, str] 
         known = stack.profile
         for node in known.brokers:
             if address.port == known.ports[node] and address.host in ("127.0.0.1", "localhost"):
-                script = rabbitmq_node.script().with_name("rabbitmqctl")
+                script = rabbitmq_node.release(known).script.with_name("rabbitmqctl")
                 return BrokerUsers((str(script),), vhost, rabbitmq_node.environment(known, node))
     raise AtelierError(f"Broker users cannot be made from here; {HINT}.")
 

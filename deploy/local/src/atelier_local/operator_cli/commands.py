@@ -20,8 +20,13 @@ from atelier_local.cli_errors import report_errors
 from atelier_local.connection import ProfileName, find_connection
 from atelier_local.errors import AtelierError
 from atelier_local.operator_cli.admin_call import Id, T, call, console
+from atelier_local.operator_cli.caps import caps
 from atelier_local.operator_cli.corrections import credits_commands
+from atelier_local.operator_cli.costs import costs
 from atelier_local.operator_cli.customers import stores, users, workspaces
+from atelier_local.operator_cli.disputes import disputes
+from atelier_local.operator_cli.generations import find, generations, show_overview
+from atelier_local.operator_cli.letters import discard_dead_letters, show_dead_letters
 from atelier_local.operator_cli.log import log
 from atelier_local.operator_cli.operators import list_acts, operators
 from atelier_local.operator_cli.reconcile import reconcile
@@ -46,14 +51,22 @@ for name, group in {
     "workspaces": workspaces,
     "operators": operators,
     "subscriptions": subscriptions,
+    "generations": generations,
     "credits": credits_commands,
+    "caps": caps,
     "ledger": ledger,
     "log": log,
+    "disputes": disputes,
     "dead-letters": dead_letter_commands,
 }.items():
     app.add_typer(group, name=name)
 app.command("acts")(list_acts)
 app.command("reconcile")(reconcile)
+app.command("costs")(costs)
+app.command("find")(find)
+app.command("overview")(show_overview)
+dead_letter_commands.command("show")(show_dead_letters)
+dead_letter_commands.command("discard")(discard_dead_letters)
 
 
 @app.command()

@@ -54,15 +54,19 @@ def restore_store(id: Id, profile: ProfileName = None) -> None:
 def list_keys(store: Id, profile: ProfileName = None, limit: Limit = 50) -> None:
     """List a store's keys, the newest first, the revoked ones too."""
     rows = call(profile, lambda admin: admin.list_rows("keys", f"/v1/admin/stores/{store}/keys", limit))
-    console.print(terminal_text.table_of(rows, "id", "name", "prefix", "created_at", "last_used_at", "revoked_at"))
+    columns = ("id", "name", "prefix", "test", "created_at", "last_used_at", "revoked_at")
+    console.print(terminal_text.table_of(rows, *columns))
 
 
 @keys.command("create")
 def create_key(
-    store: Id, name: Annotated[str, typer.Option(help="where it is used")], profile: ProfileName = None
+    store: Id,
+    name: Annotated[str, typer.Option(help="where it is used")],
+    test: Annotated[bool, typer.Option("--test", help="for the test account: simulated, test credits")] = False,
+    profile: ProfileName = None,
 ) -> None:
-    """Create a second key, for rotation without downtime; it is shown only now."""
-    key = call(profile, lambda admin: admin.create_key(str(store), name))
+    """Create a second key, for rotation without downtime, or a test key; it is shown only now."""
+    key = call(profile, lambda admin: admin.create_key(str(store), name, test=test))
     console.print(
         terminal_text.field_line("key id", key["id"]), terminal_text.field_line("api key", key["api_key"]), sep="\n"
     )

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from atelier_billing.ledger import Hold, HoldState, MoneyCommand, MoneyEvent
+from atelier_billing.books import Hold, HoldState
+from atelier_billing.ledger import MoneyCommand, MoneyEvent
 from atelier_contracts import CaptureCredit, CreditDeclined, GenerationEnd, RefundCredit, ReserveCredit
 
 Ends = dict[UUID, GenerationEnd | None]

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, SecretStr
 
-from atelier_billing.proof import log_proofs
+from atelier_billing.proof import log_proofs, log_store
 from atelier_billing.proof.checkpoints import BadCheckpoint, open_checkpoint
 from atelier_billing.proof.issuer import ReceiptIssuer
 from atelier_billing.proof.log_proofs import NotInTree
@@ -16,6 +16,7 @@ from atelier_billing.proof.log_verification import verify_log
 from atelier_billing.proof.receipt_store import SignedReceipt
 from atelier_billing.proof.sequencer import LogSequencer
 from atelier_billing.proof.signing_keys import SigningKeys, encode
+from atelier_billing.proof.verification_job import LogVerificationJob
 from atelier_messaging.database import Pool
 from atelier_telemetry.operations import require_token
 
@@ -27,7 +28,12 @@ class LogToVerify(BaseModel):
 
 
 def proof_router(
-    pool: Pool, issuer: ReceiptIssuer, keys: SigningKeys, sequencer: LogSequencer, token: SecretStr
+    pool: Pool,
+    issuer: ReceiptIssuer,
+    keys: SigningKeys,
+    sequencer: LogSequencer,
+    verification: LogVerificationJob,
+    token: SecretStr,
 ) -> APIRouter:
     """Routes under ``/internal``, for holders of the service token."""
     router = APIRouter(prefix="/internal", dependencies=require_token(token), include_in_schema=False)
@@ -68,15 +74,36 @@ def proof_router(
     async def log_verify(given: LogToVerify) -> dict[str, Any]:
         return await _verify(pool, keys, sequencer, given.checkpoint)
 
+    _add_verifications(router, pool, sequencer, verification)
     return router
+
+
+def _add_verifications(
+    router: APIRouter, pool: Pool, sequencer: LogSequencer, verification: LogVerificationJob
+) -> None:
+    @router.get("/log/status")
+    async def log_status() -> dict[str, Any]:
+        """Entries, the last signed checkpoint, what the stores outside hold, and the verifications."""
+        async with pool.acquire() as connection:
+            size = await log_store.size_of_log(connection)
+            checkpoint = await log_store.latest_checkpoint(connection)
+        signed = checkpoint[0] if checkpoint else None
+        outside = await sequencer.describe_outside()
+        return {"size": size, "signed_size": signed, "outside": outside, **await verification.status()}
+
+    @router.post("/log/verifications", status_code=202)
+    async def start_verification() -> dict[str, Any]:
+        """Starts a verification as a job; the one that is running where there is one."""
+        return await verification.start()
 
 
 async def _verify(pool: Pool, keys: SigningKeys, sequencer: LogSequencer, given: str | None) -> dict[str, Any]:
     outside, violations = None, []
     try:
-        note = sequencer.read_outside() if given is None else given
-        if note is not None:
-            outside = open_checkpoint(note, sequencer.origin, keys.public)
+        if given is None:
+            outside = max(await sequencer.open_outside(), key=lambda each: each.size, default=None)
+        else:
+            outside = open_checkpoint(given, sequencer.origin, keys.public)
     except BadCheckpoint as error:
         violations.append(f"the checkpoint outside: {error}")
     async with pool.acquire() as connection:

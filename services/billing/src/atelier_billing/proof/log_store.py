@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from atelier_billing.proof.merkle import Node, Range, leaf_hash, stored_nodes
-from atelier_billing.proof.receipt_store import POSTING_COLUMNS
+from atelier_billing.proof.receipt_store import POSTING_COLUMNS, body_of
 from atelier_billing.proof.receipts import LedgerPosting, posting_leaf
 from atelier_messaging.database import Connection
 
@@ -18,7 +18,7 @@ DELETE FROM unlogged_entries WHERE entry_id IN (SELECT entry_id FROM unlogged_en
 RETURNING kind, entry_id
 """
 _POSTINGS = f"SELECT {POSTING_COLUMNS} FROM postings WHERE id = ANY($1::uuid[])"  # noqa: S608 - constants only
-_RECEIPTS = "SELECT id, body FROM receipts WHERE id = ANY($1::uuid[])"
+_RECEIPTS = "SELECT id, body, packed FROM receipts WHERE id = ANY($1::uuid[])"
 _SIZE = "SELECT COALESCE(max(position) + 1, 0) FROM log_entries"
 _APPEND = """
 INSERT INTO log_entries (position, kind, entry_id, leaf_hash)
@@ -67,7 +67,7 @@ async def leaves_of(connection: Connection, entries: Iterable[tuple[str, UUID]])
             leaves["posting", row["id"]] = posting_leaf(LedgerPosting(**row))
     if ids["receipt"]:
         for row in await connection.fetch(_RECEIPTS, ids["receipt"]):
-            leaves["receipt", row["id"]] = row["body"].encode()
+            leaves["receipt", row["id"]] = body_of(row)
     return leaves
 
 

@@ -1,7 +1,7 @@
 """``log verify``: recomputes the whole log from the books and compares it with a checkpoint from outside the database.
 
-Whoever can change every row of the database can make its tables agree with one another; with a signed checkpoint that
-he cannot replace he can not. Rows are read in order of the log, in slices, in one snapshot.
+A superuser, who can change every row of the database, can make its tables agree with one another; with a signed
+checkpoint that he cannot replace he can not. Rows are read in order of the log, in slices, in one snapshot.
 """
 
 from collections.abc import Iterable
@@ -15,14 +15,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from atelier_billing.proof import log_store
 from atelier_billing.proof.checkpoints import Checkpoint
 from atelier_billing.proof.merkle import Accumulator, leaf_hash
+from atelier_billing.proof.receipt_store import body_of
 from atelier_billing.proof.sequencer import root_of
 from atelier_billing.proof.signing_keys import PublicKey
 from atelier_messaging.database import Connection
 
 SLICE = 5_000
 VIOLATIONS_MAX = 100
-_ENTRIES = "SELECT position, kind, entry_id, leaf_hash FROM log_entries WHERE position >= $1 ORDER BY position LIMIT $2"
-_NOT_ENTERED = """
+ENTRIES = "SELECT position, kind, entry_id, leaf_hash FROM log_entries WHERE position >= $1 ORDER BY position LIMIT $2"
+NOT_ENTERED = """
 SELECT 'posting' AS kind, p.id FROM postings p
 WHERE NOT EXISTS (SELECT FROM log_entries e WHERE e.entry_id = p.id)
   AND NOT EXISTS (SELECT FROM unlogged_entries u WHERE u.entry_id = p.id)
@@ -32,7 +33,7 @@ WHERE NOT EXISTS (SELECT FROM log_entries e WHERE e.entry_id = r.id)
   AND NOT EXISTS (SELECT FROM unlogged_entries u WHERE u.entry_id = r.id)
 LIMIT 100
 """
-_SIGNATURES = "SELECT id, body, key_id, signature FROM receipts WHERE id = ANY($1::uuid[])"
+_SIGNATURES = "SELECT id, body, packed, key_id, signature FROM receipts WHERE id = ANY($1::uuid[])"
 
 
 @dataclass(slots=True)
@@ -61,8 +62,8 @@ async def verify_log(
     public = {key.id: Ed25519PublicKey.from_public_bytes(key.raw) for key in keys}
     result, tree, outside_root = LogVerification(), Accumulator(), None
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        while entries := await connection.fetch(_ENTRIES, tree.size, SLICE):
-            await _check_slice(connection, entries, public, result)
+        while entries := await connection.fetch(ENTRIES, tree.size, SLICE):
+            await check_slice(connection, entries, public, result)
             for entry in entries:
                 if entry["position"] != tree.size:
                     result.add(f"entry {tree.size}: it is missing")
@@ -70,7 +71,7 @@ async def verify_log(
                 tree.add(entry["leaf_hash"])
                 if outside and tree.size == outside.size:
                     outside_root = tree.root()
-        for row in await connection.fetch(_NOT_ENTERED):
+        for row in await connection.fetch(NOT_ENTERED):
             result.add(f"{row['kind']} {row['id']}: it is on the books and was never entered in the log")
         result.size, result.root = tree.size, tree.root()
         try:
@@ -85,9 +86,10 @@ async def verify_log(
     return result
 
 
-async def _check_slice(
+async def check_slice(
     connection: Connection, entries: list[Any], keys: dict[str, Ed25519PublicKey], result: LogVerification
 ) -> None:
+    """Compares these entries, rows of ``log_entries``, with the books as they are now."""
     leaves = await log_store.leaves_of(connection, [(entry["kind"], entry["entry_id"]) for entry in entries])
     for entry in entries:
         named = f"entry {entry['position']}: {entry['kind']} {entry['entry_id']}"
@@ -104,7 +106,7 @@ async def _check_slice(
 
 def _is_signed(row: Any, keys: dict[str, Ed25519PublicKey]) -> bool:
     try:
-        keys[row["key_id"]].verify(row["signature"], row["body"].encode())
+        keys[row["key_id"]].verify(row["signature"], body_of(row))
     except (KeyError, InvalidSignature):
         return False
     return True

@@ -123,6 +123,18 @@ class Accumulator:
             level += 1
         self._complete.append((level, leaf))
 
+    @property
+    def complete(self) -> list[tuple[int, bytes]]:
+        """The complete subtrees so far, the largest first, each by its level: what ``restored`` continues from."""
+        return list(self._complete)
+
+    @classmethod
+    def restored(cls, size: int, complete: Sequence[tuple[int, bytes]]) -> "Accumulator":
+        """One that continues after so many leaves."""
+        tree = cls()
+        tree.size, tree._complete = size, list(complete)
+        return tree
+
     def root(self) -> bytes:
         """The root over all leaves so far."""
         if not self._complete:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from atelier_billing.ledger import HoldState
+from atelier_billing.books import HoldState
+from atelier_billing.proof.receipt_packing import pack, unpack
 from atelier_billing.proof.receipts import Ending, LedgerPosting, SettledHold
 from atelier_contracts import GenerationEnd
 from atelier_messaging.database import Connection, Pool
@@ -26,22 +27,22 @@ FROM holds h LEFT JOIN accounts a USING (owner_id) WHERE h.generation_id = ANY($
 """
 _POSTINGS = f"SELECT {POSTING_COLUMNS} FROM postings WHERE generation_id = ANY($1::uuid[]) ORDER BY id"  # noqa: S608 - constants only
 _PREVIOUS = """
-SELECT DISTINCT ON (generation_id) generation_id, body FROM receipts WHERE generation_id = ANY($1::uuid[])
+SELECT DISTINCT ON (generation_id) generation_id, body, packed FROM receipts WHERE generation_id = ANY($1::uuid[])
 ORDER BY generation_id, number DESC
 """
 _ADD = """
-INSERT INTO receipts (id, generation_id, number, body, key_id, signature)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::bytea[])
+INSERT INTO receipts (id, generation_id, number, packed, key_id, signature)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bytea[], $5::text[], $6::bytea[])
 """
 _LATEST = """
-SELECT id, generation_id, number, body, key_id, signature FROM receipts
+SELECT id, generation_id, number, body, packed, key_id, signature FROM receipts
 WHERE generation_id = $1 ORDER BY number DESC LIMIT 1
 """
 
 
 @dataclass(frozen=True, slots=True)
 class SignedReceipt:
-    """A receipt as it is stored: canonical JSON, and the signature over these bytes."""
+    """A receipt as it was issued: canonical JSON, and the signature over these bytes."""
 
     id: UUID
     generation_id: UUID
@@ -58,7 +59,7 @@ async def take_endings(connection: Connection, *, rows_max: int, only: UUID | No
     if not ids:
         return []
     holds = {row["generation_id"]: _hold(row) for row in await connection.fetch(_HOLDS, ids)}
-    previous = {row["generation_id"]: json.loads(row["body"]) for row in await connection.fetch(_PREVIOUS, ids)}
+    previous = {row["generation_id"]: json.loads(body_of(row)) for row in await connection.fetch(_PREVIOUS, ids)}
     postings: defaultdict[UUID, list[LedgerPosting]] = defaultdict(list)
     for row in await connection.fetch(_POSTINGS, ids):
         postings[row["generation_id"]].append(LedgerPosting(**row))
@@ -84,7 +85,7 @@ async def add(connection: Connection, receipts: Sequence[SignedReceipt]) -> None
         [receipt.id for receipt in receipts],
         [receipt.generation_id for receipt in receipts],
         [receipt.number for receipt in receipts],
-        [receipt.body for receipt in receipts],
+        [pack(receipt.body.encode()) for receipt in receipts],
         [receipt.key_id for receipt in receipts],
         [receipt.signature for receipt in receipts],
     )
@@ -93,7 +94,24 @@ async def add(connection: Connection, receipts: Sequence[SignedReceipt]) -> None
 async def find_latest(pool: Pool, generation_id: UUID) -> SignedReceipt | None:
     """The receipt of a generation with the highest number."""
     row = await pool.fetchrow(_LATEST, generation_id)
-    return SignedReceipt(**row) if row else None
+    return receipt_of_row(row) if row else None
+
+
+def receipt_of_row(row: Any) -> SignedReceipt:
+    """A row of ``receipts`` with all that a signed receipt consists of."""
+    body = body_of(row).decode(errors="replace")
+    return SignedReceipt(row["id"], row["generation_id"], row["number"], body, row["key_id"], row["signature"])
+
+
+def body_of(row: Any) -> bytes:
+    """The canonical JSON of a row of ``receipts``. One that was altered, so that it cannot be unpacked, is returned as
+    it is stored: no signature and no entry in the log is of these bytes."""
+    if row["packed"] is None:
+        return bytes(row["body"].encode())
+    try:
+        return unpack(row["packed"])
+    except ValueError:
+        return bytes(row["packed"])
 
 
 def _hold(row: Any) -> SettledHold:

@@ -1,4 +1,4 @@
-"""A receipt: what was asked, delivered and charged, as canonical JSON with a signature. Pure."""
+"""A receipt: what was requested, delivered and charged, as canonical JSON with a signature. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from atelier_billing.ledger import HoldState, PostingKind
-from atelier_contracts import GenerationEnd
+from atelier_billing.books import HoldState, PostingKind
+from atelier_contracts import DeliveredOutput, GenerationEnd
 from atelier_contracts.canonical_json import canonical_json
+from atelier_contracts.value_objects import is_test_id
 from atelier_pricing import book_sha256
 
 RECEIPT_TYPE = "atelier.receipt.v1"
@@ -64,6 +65,7 @@ def receipt_of(ending: Ending, *, id: UUID, key_id: str, log: str) -> dict[str, 
         "id": str(id),
         "number": ending.number,
         "generation_id": str(ending.generation_id),
+        **({"test": True} if is_test_id(UUID(end["owner"]["id"])) else {}),
         **end,
         "credits": _credits(ending.postings),
         "postings": [_posting(posting) for posting in ending.postings],
@@ -141,7 +143,17 @@ def _outcome_of(hold: SettledHold | None) -> str:
 
 def _outputs(end: GenerationEnd | None) -> list[dict[str, Any]]:
     outputs = end.outputs if end else ()
-    return [{"sha256": each.sha256, "media_type": each.content_type, "bytes": each.size} for each in outputs]
+    return [
+        {"sha256": each.sha256, "media_type": each.content_type, "bytes": each.size} | _delivery(each)
+        for each in outputs
+    ]
+
+
+def _delivery(output: DeliveredOutput) -> dict[str, str]:
+    """How and when it reached its client; nothing where it was charged on completion."""
+    if output.delivered_by is None or output.delivered_at is None:
+        return {}
+    return {"delivered_by": output.delivered_by, "delivered_at": timestamp(output.delivered_at)}
 
 
 def _price_book(hold: SettledHold | None) -> dict[str, str | None] | None:

@@ -4,13 +4,13 @@ One process at a time, in batches, beside the hot path. A checkpoint outside tha
 replaced: it is the proof that the books were changed.
 """
 
-import asyncio
 import logging
-import os
 import time
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from atelier_billing.proof import log_store
+from atelier_billing.proof.checkpoint_stores import CheckpointStore, StoreUnavailable
 from atelier_billing.proof.checkpoints import BadCheckpoint, Checkpoint, open_checkpoint, sign_checkpoint
 from atelier_billing.proof.issuer import ReceiptIssuer
 from atelier_billing.proof.log_store import Entry
@@ -33,16 +33,17 @@ class LogSequencer:
         keys: SigningKeys,
         origin: str,
         *,
-        checkpoint_file: Path | None = None,
+        stores: Sequence[CheckpointStore] = (),
         checkpoint_every_s: float = 0.0,
     ) -> None:
         self._pool = pool
         self._issuer = issuer
         self._keys = keys
         self.origin = origin
-        self._file = checkpoint_file
+        self._stores = stores
         self._every_s = checkpoint_every_s
         self._signed_at = 0.0
+        self._sent: dict[str, str] = {}
 
     async def run_once(self) -> None:
         """Issues the receipts that are due, enters what waits, and signs a checkpoint if it is time."""
@@ -53,16 +54,28 @@ class LogSequencer:
             await self._sign_checkpoint()
             self._signed_at = time.monotonic()
 
-    def read_outside(self) -> str | None:
-        """The checkpoint in the configured file; None where there is none. Raises BadCheckpoint if it is unreadable."""
-        if self._file is None:
-            return None
-        try:
-            return self._file.read_text()
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadCheckpoint(f"it cannot be read: {error}") from error
+    async def read_outside(self) -> dict[str, str]:
+        """The last checkpoint by the name of each store outside that has one and answers. Raises BadCheckpoint if one
+        is unreadable."""
+        return (await self._read_stores())[0]
+
+    async def open_outside(self) -> list[Checkpoint]:
+        """The same, each opened. Raises BadCheckpoint."""
+        notes = (await self.read_outside()).values()
+        return [open_checkpoint(note, self.origin, self._keys.public) for note in notes]
+
+    async def describe_outside(self) -> list[dict[str, Any]]:
+        """What each store outside holds now: ``{store, size, error}``; the size is null where it holds none."""
+        described: list[dict[str, Any]] = []
+        for store in self._stores:
+            size = fault = None
+            try:
+                note = await store.read()
+                size = open_checkpoint(note, self.origin, self._keys.public).size if note else None
+            except (BadCheckpoint, StoreUnavailable) as error:
+                fault = str(error)
+            described.append({"store": store.name, "size": size, "error": fault})
+        return described
 
     async def _append_batch(self) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
@@ -80,72 +93,81 @@ class LogSequencer:
             if not await log_store.lock_log(connection):
                 return
             size = await log_store.size_of_log(connection)
+            held: dict[str, str] = {}
+            silent: set[str] = set()
             note = None
             try:
-                fault = await self._contradiction(connection, size)
+                held, silent = await self._read_stores()
+                fault = await self._contradiction(connection, size, held)
                 if fault is None:
                     note = await self._latest_note(connection, size)
+            except BadCheckpoint as error:
+                fault = str(error)
             except KeyError as error:
                 fault = f"the stored hash {error.args[0]} is missing"
             metrics.LOG_CONTRADICTED.set(fault is not None)
             if fault:
                 logger.error("checkpoint failed, none is signed until an operator has decided: %s", fault)
             elif note is not None:
-                await asyncio.to_thread(self._write_outside, note)
+                await self._write_stores(note, held, silent)
+
+    async def _read_stores(self) -> tuple[dict[str, str], set[str]]:
+        """The checkpoint in each store that has one, and the stores that do not answer. Raises BadCheckpoint."""
+        held: dict[str, str] = {}
+        silent: set[str] = set()
+        for store in self._stores:
+            try:
+                note = await store.read()
+            except StoreUnavailable as error:
+                logger.warning("reading the checkpoint in %s failed, tried again with the next: %s", store.name, error)
+                silent.add(store.name)
+            except BadCheckpoint as error:
+                raise BadCheckpoint(f"{store.name}: {error}") from error
+            else:
+                held |= {store.name: note} if note is not None else {}
+        return held, silent
+
+    async def _write_stores(self, note: str, held: Mapping[str, str], silent: Collection[str]) -> None:
+        """Writes to each store that lacks it. One that could not be read, and so not compared, is left as it is."""
+        for store in self._stores:
+            known = held.get(store.name) if store.can_be_read else self._sent.get(store.name)
+            if known != note and store.name not in silent:
+                try:
+                    await store.write(note)
+                    known = self._sent[store.name] = note
+                except StoreUnavailable as error:
+                    logger.error("checkpoint not written to %s, tried again with the next: %s", store.name, error)
+            metrics.LOG_CHECKPOINT_UNWRITTEN.labels(store.name).set(known != note)
 
     async def _latest_note(self, connection: Connection, size: int) -> str | None:
         """The checkpoint of this size, signed now if it is new; None for an empty log.
 
-        Raises KeyError for a stored hash that is missing.
+        A log that goes on under another name, as after a restore, signs its size again under that one. Raises KeyError
+        for a stored hash that is missing.
         """
         latest = await log_store.latest_checkpoint(connection)
-        if size and (latest is None or latest[0] != size):
+        if size and (latest is None or latest[0] != size or not latest[1].startswith(f"{self.origin}\n")):
             checkpoint = Checkpoint(self.origin, size, await root_of(connection, size))
             note = sign_checkpoint(checkpoint, self._keys)
             await log_store.add_checkpoint(connection, size, note)
             return note
         return latest[1] if latest else None
 
-    async def _contradiction(self, connection: Connection, size: int) -> str | None:
-        """How the tree differs from the checkpoint outside; None where it continues it.
+    async def _contradiction(self, connection: Connection, size: int, held: Mapping[str, str]) -> str | None:
+        """How the tree differs from a checkpoint outside; None where it continues all of them.
 
-        Raises KeyError for a stored hash that is missing.
+        Raises KeyError for a stored hash that is missing, BadCheckpoint.
         """
-        try:
-            note = self.read_outside()
-            if note is None:
-                return None
-            outside = open_checkpoint(note, self.origin, self._keys.public)
-        except BadCheckpoint as error:
-            return f"{self._file}: {error}"
-        if outside.size > size:
-            return f"the log has {size} entries, the checkpoint outside signs {outside.size}"
-        if await root_of(connection, outside.size) != outside.root:
-            return f"the first {outside.size} entries are not those that the checkpoint outside signs"
+        for name, note in held.items():
+            try:
+                outside = open_checkpoint(note, self.origin, self._keys.public)
+            except BadCheckpoint as error:
+                raise BadCheckpoint(f"{name}: {error}") from error
+            if outside.size > size:
+                return f"the log has {size} entries, the checkpoint in {name} signs {outside.size}"
+            if await root_of(connection, outside.size) != outside.root:
+                return f"the first {outside.size} entries are not those that the checkpoint in {name} signs"
         return None
-
-    def _write_outside(self, note: str) -> None:
-        if self._file is None:
-            return
-        beside = self._file.with_name(f"{self._file.name}.new")
-        try:
-            with beside.open("w") as file:
-                file.write(note)
-                file.flush()
-                # Before the rename, else a power cut can leave an empty file in the place of the last checkpoint.
-                os.fsync(file.fileno())
-            beside.replace(self._file)
-            _sync_folder(self._file.parent)
-        except OSError as error:
-            logger.error("checkpoint not written to %s, it is tried again with the next: %s", self._file, error)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 async def root_of(connection: Connection, size: int) -> bytes:

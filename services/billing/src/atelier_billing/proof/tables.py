@@ -1,6 +1,7 @@
 """The tables of receipts and of the log. What was issued or entered is never changed or removed."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -8,6 +9,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Index,
     Integer,
     LargeBinary,
     SmallInteger,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 _NOW = text("now()")
@@ -31,18 +34,23 @@ class UnissuedReceiptRow(SQLModel, table=True):
 
 
 class ReceiptRow(SQLModel, table=True):
-    """A receipt as it was signed: ``body`` is its canonical JSON, ``signature`` is over these bytes. Append-only."""
+    """A receipt as it was signed: its canonical JSON, packed (``receipt_packing.py``); ``signature`` is over the bytes
+    before that. ``body`` is how earlier ones are stored. Append-only."""
 
     __tablename__ = "receipts"
-    __table_args__ = (UniqueConstraint("generation_id", "number", name="receipts_generation_number"),)
+    __table_args__ = (
+        UniqueConstraint("generation_id", "number", name="receipts_generation_number"),
+        CheckConstraint("num_nonnulls(body, packed) = 1", name="receipts_stored_once"),
+    )
 
     id: UUID = Field(primary_key=True)
     generation_id: UUID = Field()
     number: int = Field(sa_column=Column(Integer, nullable=False))
-    body: str = Field(sa_column=Column(Text, nullable=False))
+    body: str | None = Field(sa_column=Column(Text))
     key_id: str = Field(sa_column=Column(Text, nullable=False))
     signature: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     issued_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
+    packed: bytes | None = Field(sa_column=Column(LargeBinary))
 
 
 class UnloggedEntryRow(SQLModel, table=True):
@@ -78,6 +86,33 @@ class LogSubtreeRow(SQLModel, table=True):
     level: int = Field(sa_column=Column(SmallInteger, primary_key=True, autoincrement=False))
     position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class LogVerificationRow(SQLModel, table=True):
+    """A verification of the log: a job in slices, one at a time, which any billing process continues. ``subtrees`` are
+    the complete ones so far, by level, in base64; ``compared_…`` is the checkpoint from outside."""
+
+    __tablename__ = "log_verifications"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'passed', 'failed')", name="log_verifications_state"),
+        CheckConstraint("(state = 'running') = (ended_at IS NULL)", name="log_verifications_ended"),
+        CheckConstraint("(compared_size IS NULL) = (compared_root IS NULL)", name="log_verifications_compared"),
+        Index("log_verifications_running", "state", unique=True, postgresql_where=text("state = 'running'")),
+        Index("log_verifications_started", "started_at"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    state: str = Field(sa_column=Column(Text, nullable=False, server_default="running"))
+    size: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    """Entries checked so far."""
+    total: int = Field(sa_column=Column(BigInteger, nullable=False))
+    subtrees: list[Any] = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'[]'")))
+    compared_size: int | None = Field(default=None, sa_column=Column(BigInteger))
+    compared_root: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    compared_root_found: bytes | None = Field(default=None, sa_column=Column(LargeBinary))
+    violations: list[str] = Field(sa_column=Column(JSONB, nullable=False, server_default=text("'[]'")))
+    started_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
+    ended_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
 
 
 class LogCheckpointRow(SQLModel, table=True):

@@ -19,14 +19,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from asyncpg import UniqueViolationError
+
 from atelier_contracts import Envelope, GenerationQueued, GenerationRejected, GenerationRequested, Message, Owner
-from atelier_gateway.generations import admission_store
+from atelier_contracts.billing import QuoteRefusal
+from atelier_gateway.generations import admission_store, token_caps
+from atelier_gateway.generations.token_caps import TokenRefused
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import IdempotencyClaim, StoredResponse
+from atelier_gateway.identity.client_token_store import TokenUse
 from atelier_gateway.media import store as media_store
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.projection import store as projection_store
+from atelier_gateway.projection.caps import CapView, cap_view
 from atelier_gateway.projection.store import NewGeneration
 from atelier_messaging import Batcher, Bus, Overloaded, Transaction, is_outage
 from atelier_messaging.outages import until_available
@@ -52,13 +58,15 @@ class AdmissionRequest:
     """Its message, once it is written."""
     uses: Sequence[media_store.FileUse] = ()
     """Its input files."""
+    token_use: TokenUse | None = None
+    """What it takes of the cap of the client token that it came with."""
     is_in_doubt: bool = False
     """Whether a commit was under way when the database went away."""
 
     @property
-    def has_stored_inputs(self) -> bool:
-        """Whether it uses objects of the store, which are locked while it is written."""
-        return any(use.key is not None for use in self.uses)
+    def takes_locks(self) -> bool:
+        """Whether it uses objects of the store or a client token, which are locked while it is written."""
+        return self.token_use is not None or any(use.key is not None for use in self.uses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,10 @@ class Declined:
     reason: str
     required: int
     available: int | None
+    cap: CapView | None = None
+    """The cap that left too little room, where that is the reason."""
+    quote: QuoteRefusal | None = None
+    """Why the quote does not hold, where that is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +99,9 @@ class Unavailable:
     is_certain: bool = True
 
 
-AdmissionOutcome = Accepted | Declined | KeyTaken | Unavailable
+AdmissionOutcome = Accepted | Declined | KeyTaken | TokenRefused | Unavailable
+WRITTEN = Accepted()
+"""What writing a request comes to where nothing stood in its way; whether it is admitted is the saga's to say."""
 
 
 class Admission:
@@ -98,7 +112,7 @@ class Admission:
         self._replies = replies
         self._peers = peers
         self._timeout_s = timeout_s
-        self._writing: Batcher[AdmissionRequest, bool] = Batcher(
+        self._writing: Batcher[AdmissionRequest, Accepted | KeyTaken | TokenRefused] = Batcher(
             self._write, batch_max=BATCH_MAX, waiting_max=WAITING_MAX
         )
         self._storing: Batcher[tuple[IdempotencyClaim | None, StoredResponse | None, UUID | None], None] = Batcher(
@@ -110,7 +124,7 @@ class Admission:
         if not self._bus.is_connected:
             return Unavailable()
         try:
-            is_written = await self._writing.submit(request)
+            written = await self._writing.submit(request)
         except Overloaded:
             return Unavailable()
         except Exception as error:
@@ -118,8 +132,8 @@ class Admission:
                 raise
             logger.warning("request not written, checking whether its commit got through: %r", error)
             return await self._resolve_failed_commit(request)
-        if not is_written:
-            return KeyTaken()
+        if written is not WRITTEN:
+            return written
         assert request.envelope is not None, "what is written has a message"
         publishing = self._bus.outbox.dispatch(request.envelope)
         reply = await self._replies.publish_and_wait(request.generation.id, publishing, timeout_s=self._timeout_s)
@@ -139,8 +153,9 @@ class Admission:
                 return Accepted()
             case GenerationRejected(reason="withdrawn"):
                 return await self._erase(request)
-            case GenerationRejected(reason=reason, required=required, available=available):
-                return Declined(reason, required, available)
+            case GenerationRejected(reason=reason, required=required, available=available) as refusal:
+                cap = cap_view(refusal.cap) if refusal.cap else None
+                return Declined(reason, required, available, cap, refusal.quote_refusal)
             case _:
                 return await self._withdraw(request)
 
@@ -158,7 +173,7 @@ class Admission:
         return Accepted()
 
     async def _read_rejection(self, request: AdmissionRequest) -> AdmissionOutcome:
-        """Why the saga rejected it; where the session cannot say, nothing came of it all the same."""
+        """Why the saga rejected it; where the session cannot say, nothing was admitted either."""
         try:
             known = await self._peers.get_generation_events([request.generation.id])
         except PeerUnavailable as error:
@@ -191,37 +206,49 @@ class Admission:
         except PeerUnavailable:
             return Unavailable(is_certain=False)
 
-    async def _write(self, requests: Sequence[AdmissionRequest]) -> Sequence[bool]:
+    async def _write(self, requests: Sequence[AdmissionRequest]) -> Sequence[Accepted | KeyTaken | TokenRefused]:
         """Group commit, retried whole with the same ids while the database is unavailable. Raises TimeoutError."""
         async with asyncio.timeout(self._timeout_s):
             return await until_available(lambda: self._commit(requests), what="commit", pause_s=COMMIT_PAUSE_S)
 
-    async def _commit(self, requests: Sequence[AdmissionRequest]) -> list[bool]:
-        """One transaction; for each request whether it is written (else its key is taken)."""
-        if not any(request.is_in_doubt or request.has_stored_inputs for request in requests):
+    async def _commit(self, requests: Sequence[AdmissionRequest]) -> list[Accepted | KeyTaken | TokenRefused]:
+        """One transaction; for each request whether it is written, or why not."""
+        if not any(request.is_in_doubt or request.takes_locks for request in requests):
             try:
                 await self._commit_at_once(requests)
-            except WriteConflict:
-                # A key is taken, and nothing is written.
+            except (WriteConflict, UniqueViolationError):
+                # A key is taken, or a row of a batch is just being submitted by another process; nothing is written.
                 for request in requests:
                     request.is_in_doubt = False
             else:
-                return [True] * len(requests)
+                return [WRITTEN] * len(requests)
         async with self._bus.unit.once(dispatch=False) as tx:
             # What an earlier try committed without our knowing is there, with the message that it still carries.
             in_doubt = [request.generation.id for request in requests if request.is_in_doubt]
             done = await projection_store.find_existing(tx.connection, in_doubt)
-            todo = [request for request in requests if request.generation.id not in done]
+            # Two tries at a row of a batch may come together: they have one id and one key, and the first one has it.
+            firsts = {request.generation.id: request for request in reversed(requests)}
+            todo = [request for id_, request in firsts.items() if id_ not in done]
             claims = [request.claim for request in todo if request.claim is not None]
             holders = await idempotency_store.insert_claims(tx.connection, claims)
-            fresh = [request for request in todo if request.claim is None or request.claim.holder in holders]
+            claimed = [request for request in todo if request.claim is None or request.claim.holder in holders]
+            refused = await token_caps.take(tx.connection, [r.token_use for r in claimed if r.token_use is not None])
+            fresh = [request for request in claimed if request.generation.id not in refused]
+            for request in claimed:
+                if request.generation.id in refused and request.claim is not None:
+                    await idempotency_store.release(tx.connection, request.claim)
             projection_store.insert(tx, [request.generation for request in fresh])
             await tx.flush()  # what links pictures refers to the generations
             await media_store.link(tx.connection, _links(fresh))
             _emit(tx, fresh)
             _mark_in_doubt(requests)
         written = done | {request.generation.id for request in fresh}
-        return [request.generation.id in written for request in requests]
+        return [
+            WRITTEN
+            if (id_ := request.generation.id) in written and firsts[id_] is request
+            else refused.get(id_, KeyTaken())
+            for request in requests
+        ]
 
     async def _commit_at_once(self, requests: Sequence[AdmissionRequest]) -> None:
         """One statement for all of them, as nearly always: no key is taken, and no upload to be locked is used. Raises

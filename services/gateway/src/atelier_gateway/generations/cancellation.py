@@ -4,11 +4,13 @@ The saga decides; what is delivered already stays charged. A request that has no
 instead: a cancel that overtook its own request on the bus would make no sense there.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
 from atelier_contracts import CancelRequested
+from atelier_gateway.generations.delivery import OutputDeliverer, is_charged_on_delivery
 from atelier_gateway.generations.generation_log import log_ends
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.projection import store as projection_store
@@ -19,9 +21,10 @@ from atelier_gateway.projection.waiter import GenerationWaiter
 from atelier_gateway.web.problems import Problem
 from atelier_gateway.webhooks.enqueuer import DeliveryEnqueuer
 from atelier_gateway.webhooks.events import StateChange
-from atelier_messaging import UnitOfWork
+from atelier_messaging import Transaction, UnitOfWork
 from atelier_telemetry.tracing import current_traceparent
 
+Record = Callable[[Transaction], Awaitable[None]]
 END_S_MAX = 5.0
 """How long the answer to a cancel waits for the end; a renderer notices a cancel within a third of its lease."""
 
@@ -30,23 +33,36 @@ class GenerationCanceller:
     """Cancels generations."""
 
     def __init__(
-        self, work: UnitOfWork, internal: PeerClient, waiting: GenerationWaiter, noting: DeliveryEnqueuer
+        self,
+        work: UnitOfWork,
+        internal: PeerClient,
+        waiting: GenerationWaiter,
+        noting: DeliveryEnqueuer,
+        deliverer: OutputDeliverer,
     ) -> None:
         self._work = work
         self._internal = internal
         self._waiting = waiting
         self._noting = noting
+        self._deliverer = deliverer
 
-    async def cancel(self, generation: Generation) -> None:
-        """Returns once it has ended, or after ``END_S_MAX``. Raises Problem 409 for one that had ended before."""
+    async def cancel(self, generation: Generation, record: Record | None = None) -> None:
+        """Returns once it has ended, or after ``END_S_MAX``; ``record`` writes into the transaction of the cancel.
+
+        Raises Problem 409 for one that had ended before, and while an output of it is being sent to a client that is
+        charged for it."""
         if generation.snapshot.rank == TERMINAL:
             state = generation.snapshot.state
             raise Problem("conflict", f"This generation has ended: {state}. Nothing was changed.")
         if generation.snapshot.state == "accepted" and await self._was_withdrawn(generation.id):
-            await self._end(generation.id)
+            await self._end(generation.id, record)
             return
         async with self._work.once() as work:
-            work.emit(CancelRequested(generation_id=generation.id))
+            if record is not None:
+                await record(work)
+            on_delivery = is_charged_on_delivery(generation)
+            delivered = await self._deliverer.close(work, generation.id) if on_delivery else ()
+            work.emit(CancelRequested(generation_id=generation.id, delivered=delivered))
         await self._waiting.wait_until_ended(generation.id, END_S_MAX)
 
     async def _was_withdrawn(self, id_: UUID) -> bool:
@@ -56,9 +72,11 @@ class GenerationCanceller:
         except PeerUnavailable:
             return False
 
-    async def _end(self, id_: UUID) -> None:
+    async def _end(self, id_: UUID, record: Record | None) -> None:
         """Writes the end of a generation that never began, since no saga will report one."""
         async with self._work.once() as work:
+            if record is not None:
+                await record(work)
             found = await projection_store.lock_snapshots(work.connection, [id_])
             at = datetime.now(UTC)
             alive = {

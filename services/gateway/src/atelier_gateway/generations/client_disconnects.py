@@ -7,7 +7,7 @@ cancelling. If this process dies before that commit, the generation runs to its 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -17,11 +17,13 @@ from starlette.types import Receive, Scope, Send
 
 from atelier_contracts import CancelRequested
 from atelier_gateway.generations import undelivered_results
+from atelier_gateway.generations.delivery import OutputDeliverer
 from atelier_gateway.generations.undelivered_results import RequestIdentity
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.projection.waiter import GenerationWaiter
+from atelier_gateway.web.problems import Problem
 from atelier_messaging import UnitOfWork, is_outage
 from atelier_telemetry import metrics
 
@@ -43,9 +45,10 @@ class WaitingClient:
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.identity = same
         self.has_key = keyed
+        self.is_charged_on_delivery = False
         self.generation_id: UUID | None = None
         """What it waits for, once that exists."""
-        self.response: MonitoredResponse | None = None
+        self.response: MonitoredResponse | MonitoredStream | None = None
 
     def raise_if_gone(self) -> None:
         """Raises ClientDisconnect when it is gone."""
@@ -63,9 +66,10 @@ class WaitingClient:
 class ClientDisconnects:
     """Watches the connections of waiting clients, and cancels what their owners cannot get any more."""
 
-    def __init__(self, work: UnitOfWork, waiting: GenerationWaiter) -> None:
+    def __init__(self, work: UnitOfWork, waiting: GenerationWaiter, deliverer: OutputDeliverer) -> None:
         self._work = work
         self._waiting = waiting
+        self._deliverer = deliverer
 
     @asynccontextmanager
     async def watch(
@@ -106,7 +110,9 @@ class ClientDisconnects:
             return
         for _ in range(CANCEL_TRIES_MAX):
             try:
-                return await self._cancel(caller.generation_id, caller.identity)
+                return await self._cancel(caller.generation_id, caller)
+            except Problem:
+                return  # an output is being sent to it by another way: it is not gone
             except Exception as error:
                 if not is_outage(error):
                     raise
@@ -118,15 +124,23 @@ class ClientDisconnects:
     async def cancel_and_wait(self, caller: WaitingClient, timeout_s: float) -> None:
         """Cancels what a client waits for that is still there; returns once that has ended, or after ``timeout_s``."""
         assert caller.generation_id is not None, "only a generation can be cancelled"
-        await self._cancel(caller.generation_id, None)
+        await self._cancel(caller.generation_id, caller, keep=False)
         await self._waiting.wait_until_ended(caller.generation_id, timeout_s, even_when_stopping=True)
 
-    async def find_undelivered(self, request: Request, caller: WaitingClient, timeout_s: float) -> Generation | None:
-        """For an automatic retry: the result that its client was gone for, if there is one.
+    def monitor_stream(self, caller: WaitingClient, events: AsyncGenerator[bytes]) -> Response:
+        """The events as a response, which cancels what is waited for if the client is gone before their end."""
+        caller.response = MonitoredStream(self, caller, events)
+        return caller.response
+
+    async def find_undelivered(
+        self, request: Request, caller: WaitingClient, timeout_s: float, *, streamed: bool = False
+    ) -> Generation | None:
+        """For an automatic retry: the result that its client was gone for, if there is one. A stream that broke off is
+        not retried by clients themselves: where it is ``streamed``, any equal request counts.
 
         Raises ClientDisconnect, or TimeoutError while it is not known yet whether there is one.
         """
-        if caller.identity is None or not _is_retry(request):
+        if caller.identity is None or not (streamed or is_retry(request)):
             return None
         while (id_ := await undelivered_results.take(self._work.pool, caller.identity)) is not None:
             caller.generation_id = id_
@@ -139,11 +153,13 @@ class ClientDisconnects:
         caller.generation_id = None
         return None
 
-    async def _cancel(self, id_: UUID, same: RequestIdentity | None) -> None:
+    async def _cancel(self, id_: UUID, caller: WaitingClient, *, keep: bool = True) -> None:
+        """Raises Problem while an output is being sent, of a generation that is charged on delivery."""
         async with self._work.once() as work:
-            if same is not None:
-                await undelivered_results.insert(work.connection, id_, same)
-            work.emit(CancelRequested(generation_id=id_, cause="client_gone"))
+            if caller.identity is not None and keep:
+                await undelivered_results.insert(work.connection, id_, caller.identity)
+            delivered = await self._deliverer.close(work, id_) if caller.is_charged_on_delivery else ()
+            work.emit(CancelRequested(generation_id=id_, cause="client_gone", delivered=delivered))
 
 
 class MonitoredResponse(Response):
@@ -180,6 +196,46 @@ class MonitoredResponse(Response):
                 return True
 
 
-def _is_retry(request: Request) -> bool:
+class MonitoredStream(Response):
+    """Server-sent events as they come. A client that is gone before the last one does not get the result: what it waits
+    for is cancelled, and kept in case it is being captured already."""
+
+    def __init__(self, callers: ClientDisconnects, caller: WaitingClient, events: AsyncGenerator[bytes]) -> None:
+        super().__init__(media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        del self.headers["content-length"]
+        self.watch: asyncio.Task[None] | None = None
+        self._callers = callers
+        self._caller = caller
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
+        """Sends them."""
+        is_whole = False
+        try:
+            is_whole = await self._send_events(send)
+        except ClientDisconnect:
+            logger.info("the client of %s left before the end of its stream", self._caller.generation_id)
+        finally:
+            await self._events.aclose()
+            if self.watch is not None:
+                self.watch.cancel()
+            if not is_whole:
+                await self._callers.cancel_abandoned(self._caller)
+
+    async def _send_events(self, send: Send) -> bool:
+        """Whether the client was connected until the last piece; what is in the system's buffers counts as received."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for event in self._events:
+            for begin in range(0, len(event), CHUNK_BYTES):
+                await asyncio.sleep(0)  # a connection that has closed meanwhile is noticed in this turn of the loop
+                self._caller.raise_if_gone()
+                piece = event[begin : begin + CHUNK_BYTES]
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return True
+
+
+def is_retry(request: Request) -> bool:
+    """Whether the client sends it again by itself, as OpenAI's and other generated clients say in a header."""
     count = request.headers.get(RETRY_COUNT, "")
     return count.isascii() and count.isdigit() and int(count[:9]) > 0

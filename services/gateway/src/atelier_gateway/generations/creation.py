@@ -30,8 +30,9 @@ from atelier_gateway.generations.admission import (
     KeyTaken,
     Unavailable,
 )
+from atelier_gateway.generations.admission_report import cap_problem, log_outcome
 from atelier_gateway.generations.capacity import Capacity
-from atelier_gateway.generations.generation_log import log_admission
+from atelier_gateway.generations.decline_problems import check_spend_limit, declined_problem
 from atelier_gateway.generations.provider_catalogue import (
     ProviderCatalogue,
     WordUnsupported,
@@ -39,6 +40,7 @@ from atelier_gateway.generations.provider_catalogue import (
 )
 from atelier_gateway.generations.request_record import SALT, new_salt, record_of
 from atelier_gateway.generations.rollback import note_admission
+from atelier_gateway.generations.token_caps import TokenRefused
 from atelier_gateway.idempotency import store as idempotency_store
 from atelier_gateway.idempotency.keys import (
     REPLAYED_HEADER,
@@ -49,11 +51,14 @@ from atelier_gateway.idempotency.keys import (
     resolve,
 )
 from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.identity.client_token_store import TokenUse
 from atelier_gateway.media.store import FileUse, file_use_of
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.store import NewGeneration
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import Problem, credential_problem
+from atelier_gateway.web.request_facts import note_problem
 from atelier_gateway.web.request_id import REQUEST_ID
+from atelier_gateway.web.simulate_header import spec_for
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
 from atelier_telemetry import attributes, metrics
@@ -89,6 +94,14 @@ class Draft:
     """Of the generation it becomes; for surfaces that write something beside it."""
     uses: Sequence[FileUse] = ()
     """The pictures it is made of, to be written down with it (``media/store.py``); else the stored ones of ``spec``."""
+    max_credits: int | None = None
+    """The most that it may cost."""
+    delivery_window_s: int | None = None
+    """Charged on delivery: seconds in which the outputs are to be taken."""
+    start_within_s: int | None = None
+    """Seconds in which its render is to start."""
+    quote: str | None = None
+    """A signed price that the client names; billing verifies it."""
 
 
 class GenerationCreator:
@@ -107,16 +120,17 @@ class GenerationCreator:
     async def create(self, principal: Principal, draft: Draft, shape: SurfaceResponses) -> Response:
         """201, 402, or the earlier answer to the same key. Raises Problem for what leaves no trace."""
         began = time.monotonic()
-        with metrics.ADMISSION_SECONDS.labels(shape.surface).time():
+        with metrics.child(metrics.ADMISSION_SECONDS, shape.surface).time():
             request = self._request(principal, draft, shape)
             request.span.set_attribute(attributes.GENERATION_ID, str(request.generation.id))
+            check_spend_limit(request.generation.price, draft.max_credits)
             await self._check_capacity(request, shape)
             # It may be admitted from here on, also where this task is cancelled before it knows.
             note_admission(is_admitted=True)
             outcome = await self._admission.submit(request)
             note_admission(is_admitted=isinstance(outcome, Accepted))
-        _log(request.generation, outcome, seconds=time.monotonic() - began)
-        return await self._answer(request, outcome, shape)
+        log_outcome(request.generation, outcome, seconds=time.monotonic() - began)
+        return await self._answer(principal, request, outcome, shape)
 
     async def replay_or_run(
         self,
@@ -133,11 +147,11 @@ class GenerationCreator:
         """
         if key is None:
             return await make()
-        owner = principal.owner
-        async with self._turns.setdefault((owner, shape.route, key), asyncio.Lock()):
-            claim = IdempotencyClaim(owner.kind, owner.id, shape.route, key, fingerprint, uuid7())
+        owner, route = principal.owner, principal.keyed_route(shape.route)
+        async with self._turns.setdefault((owner, route, key), asyncio.Lock()):
+            claim = IdempotencyClaim(owner.kind, owner.id, route, key, fingerprint, uuid7())
             stored = await idempotency_store.find(self._pool, claim)
-            return await self._replay_stored(stored, claim, shape) if stored else await make()
+            return await self._replay_stored(stored, claim, shape, principal) if stored else await make()
 
     async def _check_capacity(self, request: AdmissionRequest, shape: SurfaceResponses) -> None:
         """Raises Problem where no provider makes it (400, 503) or too much is pending (429, 503); the repetition of an
@@ -151,6 +165,7 @@ class GenerationCreator:
 
     def _request(self, principal: Principal, draft: Draft, shape: SurfaceResponses) -> AdmissionRequest:
         id_, owner, work = draft.id, principal.owner, draft.work
+        spec = spec_for(owner, draft.spec)
         span = trace.get_current_span()
         generation = NewGeneration(
             id=id_,
@@ -159,7 +174,8 @@ class GenerationCreator:
             kind=work.kind,
             surface=shape.surface,
             request=draft.request
-            | {SALT: new_salt(), "spec": draft.spec.model_dump(mode="json", exclude_none=True, exclude={"simulate"})},
+            | {SALT: new_salt(), "spec": spec.model_dump(mode="json", exclude_none=True, exclude={"simulate"})}
+            | (principal.client.mark() if principal.client else {}),
             price=input_rules.price_or_refuse(work).credits,
             created_at=datetime.now(UTC),
             request_id=REQUEST_ID.get() or None,
@@ -170,31 +186,40 @@ class GenerationCreator:
             channel=principal.channel,
             owner=owner,
             work=work,
-            spec=draft.spec,
+            spec=spec,
             deadline_s=draft.deadline_s,
+            delivery_window_s=draft.delivery_window_s,
+            start_within_s=draft.start_within_s,
             metadata=Metadata(draft.request.get("metadata", {})),
             record=record_of(generation),
+            spenders=principal.spenders,
+            quote=draft.quote,
             reply_to=self._reply_to,
         )
-        claim = (
-            IdempotencyClaim(owner.kind, owner.id, shape.route, draft.key, draft.fingerprint, id_)
-            if draft.key
-            else None
-        )
+        route = principal.keyed_route(shape.route)
+        claim = IdempotencyClaim(owner.kind, owner.id, route, draft.key, draft.fingerprint, id_) if draft.key else None
+        token_use = TokenUse(id_, principal.client, generation.price) if principal.client else None
         uses = draft.uses or [
             file_use_of(order, ref) for order, ref in enumerate(draft.spec.inputs) if ref.key is not None
         ]
-        return AdmissionRequest(generation, event, span, claim, uses=uses)
+        return AdmissionRequest(generation, event, span, claim, uses=uses, token_use=token_use)
 
-    async def _answer(self, request: AdmissionRequest, outcome: AdmissionOutcome, shape: SurfaceResponses) -> Response:
+    async def _answer(
+        self, principal: Principal, request: AdmissionRequest, outcome: AdmissionOutcome, shape: SurfaceResponses
+    ) -> Response:
         match outcome:
             case Accepted():
                 return await self._store_response(request, shape.accepted(request.generation))
-            case Declined(reason, required, available):
-                response = shape.problem(_declined_problem(reason, required, available))
+            case Declined():
+                note_problem(problem := declined_problem(outcome, is_client=principal.client is not None))
+                response = shape.problem(problem)
                 return await self._store_response(request, response, declined=True)
             case KeyTaken():
-                return await self._replay_existing(request, shape)
+                return await self._replay_existing(request, shape, principal)
+            case TokenRefused(has_ended=True):
+                raise credential_problem()
+            case TokenRefused(cap=cap, used=used):
+                raise cap_problem(cap, used, request.generation.price)
             case Unavailable(is_certain=True):
                 detail = "Nothing was started and nothing is charged; try again later."
                 raise Problem("unavailable", detail, headers={"Retry-After": "5"})
@@ -219,25 +244,29 @@ class GenerationCreator:
             )
         return response
 
-    async def _replay_existing(self, request: AdmissionRequest, shape: SurfaceResponses) -> Response:
+    async def _replay_existing(
+        self, request: AdmissionRequest, shape: SurfaceResponses, principal: Principal
+    ) -> Response:
         """The answer to a key that another request holds. Raises Problem 409 or 422."""
         assert request.claim is not None, "only a request with a key can find it taken"
         stored = await idempotency_store.find(self._pool, request.claim)
         if stored is None:
             raise Problem("request_in_progress", "The first request with this key came to nothing; send it again.")
-        return await self._replay_stored(stored, request.claim, shape)
+        return await self._replay_stored(stored, request.claim, shape, principal)
 
-    async def _replay_stored(self, stored: StoredClaim, claim: IdempotencyClaim, shape: SurfaceResponses) -> Response:
+    async def _replay_stored(
+        self, stored: StoredClaim, claim: IdempotencyClaim, shape: SurfaceResponses, principal: Principal
+    ) -> Response:
         """The answer that a key has, or is given because its first request died before it answered."""
         verdict = resolve(stored, claim.fingerprint)
         return (
             _replay(verdict, shape)
             if isinstance(verdict, StoredResponse)
-            else await self._rebuild_response(verdict, claim, shape)
+            else await self._rebuild_response(verdict, claim, shape, principal)
         )
 
     async def _rebuild_response(
-        self, lost: RebuildResponse, claim: IdempotencyClaim, shape: SurfaceResponses
+        self, lost: RebuildResponse, claim: IdempotencyClaim, shape: SurfaceResponses, principal: Principal
     ) -> Response:
         generation = await projection_store.find_by_id(self._pool, lost.holder)
         if generation is None:
@@ -249,7 +278,9 @@ class GenerationCreator:
             await self._admission.store_response(None, StoredResponse(503, b""), declined=rejected)
             raise Problem("request_in_progress", "The first request with this key came to nothing; send it again.")
         if rejected:
-            response = shape.problem(_declined_problem(error["code"], error["required"], error["available"]))
+            amounts = error["required"], error["available"]
+            refusal = Declined(error["code"], *amounts, error.get("cap"), error.get("quote"))
+            response = shape.problem(declined_problem(refusal, is_client=principal.client is not None))
         else:
             response = shape.accepted(generation)
         reply = StoredResponse(response.status_code, bytes(response.body))
@@ -257,30 +288,8 @@ class GenerationCreator:
         return _replay(reply, shape)
 
 
-def _log(new: NewGeneration, outcome: AdmissionOutcome, *, seconds: float) -> None:
-    """One line an admission. A replayed key admits nothing: its access line says that it was answered."""
-    match outcome:
-        case Accepted():
-            log_admission(new, "accepted", None, seconds=seconds)
-        case Declined(reason):
-            log_admission(new, "rejected", reason, seconds=seconds)
-        case Unavailable(certain):
-            log_admission(new, "unavailable", "unavailable" if certain else "outcome_unknown", seconds=seconds)
-        case KeyTaken():
-            pass
-
-
 def _replay(reply: StoredResponse, shape: SurfaceResponses) -> Response:
     """The same bytes under the same media type."""
     error_media = shape.problem(Problem("internal_error", "")).media_type
     media = error_media if reply.status >= 400 else "application/json"
     return Response(reply.body, reply.status, {REPLAYED_HEADER: "true"}, media)
-
-
-def _declined_problem(reason: str, required: int, available: int | None) -> Problem:
-    if reason == "unpriced":
-        return Problem("unpriced", "The price book has no price for this.")
-    known = "" if available is None else f", {available} available"
-    credits = "1 credit" if required == 1 else f"{required} credits"
-    amounts = {"required": required} | ({} if available is None else {"available": available})
-    return Problem("insufficient_credits", f"{credits} required{known}.", details=amounts)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from atelier_contracts import GenerationDeleted
+from atelier_gateway.disputes import store as dispute_store
+from atelier_gateway.generations.rerenderer import settle_deleted
 from atelier_gateway.media import input_store, upload_store
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
@@ -39,20 +41,22 @@ class GenerationDeleter:
         """
         if generation.snapshot.rank != TERMINAL:
             raise Problem("conflict", "This generation has not ended; cancel it first.")
+        async with self._unit.once() as work:
+            await dispute_store.begin_deletion(work.connection, generation.id)
         try:
             await asyncio.gather(*(self._objects.remove(key) for key in artefact_keys(generation)))
         except StorageUnavailable:
             raise Problem("unavailable", "The object store does not answer; try again later.") from None
         async with self._unit.once() as work:
             keys = await input_store.list_for_generation(work.connection, generation.id, generation.owner)
+            await settle_deleted(work, generation.id)
             if await projection_store.delete_ended(work.connection, generation.id, generation.owner):
                 unused = await input_store.release(work.connection, keys)
                 await upload_store.mark_deleted(work.connection, [key for key in unused if is_upload(key)])
                 await delivery_store.forget_contents(work.connection, generation.id)
+                await dispute_store.end_deletion(work.connection, generation.id)
                 work.emit(GenerationDeleted(generation_id=generation.id, inputs=tuple(unused)))
-                deletion = deletion_fact(generation, datetime.now(UTC))
-                await event_log.keep_without_metadata(work.connection, deletion)
-                event_log.append(work, [deletion])
+                event_log.append(work, [deletion_fact(generation, datetime.now(UTC))])
                 work.after_commit(self._publish_soon)
 
 

@@ -30,6 +30,8 @@ FAILURE_RULES: Mapping[str, FailureRule] = {
     "provider_unavailable": PROVIDER_FAILED,
     "unknown_outcome": PROVIDER_FAILED,
     "deadline_passed": FailureRule("deadline_passed"),
+    "not_started": FailureRule("deadline_passed"),
+    "delivery_failed": PROVIDER_FAILED,
     "cancelled": FailureRule("cancelled"),
 }
 """By the generation's ``error.code``, or the state where it has no error. A code that is not here is a provider's."""

@@ -56,5 +56,5 @@ def _fields(
         "kind": kind,
         "surface": surface,
     }
-    origin = {"request_id": request_id, "trace_id": trace_id}
+    origin = {"request_id": request_id, "trace_id": trace_id, "test": owner.is_test}
     return fields | {name: value for name, value in origin.items() if value}

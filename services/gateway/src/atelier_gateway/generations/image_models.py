@@ -11,12 +11,16 @@ from math import log
 from typing import Literal, NamedTuple
 
 from atelier_contracts.image_models import (
+    ANY_SIZE_MODELS,
     DALL_E_MODELS,
+    FINEST_MODELS,
     GEMINI_IMAGE_MODELS,
     GPT_IMAGE_MODELS,
     IMAGEN_MODELS,
+    QUEUED_MODELS,
     RECOMMENDED_MODELS,
     ImageProvider,
+    is_any_size,
 )
 from atelier_contracts.model_lifecycles import successor_of, utc_today
 from atelier_pricing import Price, price
@@ -24,6 +28,9 @@ from atelier_pricing import Price, price
 Style = Literal["natural", "vivid", "artistic", "photographic"]
 
 DEFAULT_SIZE = "1024x1024"
+SQUARE_PIXELS = 1024 * 1024
+WIDE_PIXELS = 1792 * 1024
+ANY_SIZE = "any size of 655360 to 8294400 pixels in multiples of 16, up to 3:1 and 3840 a side"
 SQUARE = {DEFAULT_SIZE: DEFAULT_SIZE}
 SEED_SIZES = {**SQUARE, "1792x1024": "1792x1024", "1024x1792": "1024x1792"}
 SMALL_SIZES = {"256x256": "256x256", "512x512": "512x512", **SQUARE}
@@ -31,13 +38,17 @@ GPT_SIZES = {**SQUARE, "1536x1024": "1792x1024", "1024x1536": "1024x1792"}
 """The providers' later sizes cost what the seed's size of the same orientation costs."""
 
 SEED_QUALITIES = {"standard": "standard", "hd": "hd"}
+ONE_QUALITY = {"standard": "standard"}
 GPT_QUALITIES = {"low": "low", "medium": "standard", "high": "hd", **SEED_QUALITIES}
+FINEST_QUALITIES = {**GPT_QUALITIES, "xhigh": "xhigh", "max": "max"}
 
+_AS_WORDS: Mapping[Style, str] = {style: style for style in ("natural", "vivid", "artistic", "photographic")}
 STYLES: Mapping[ImageProvider, Mapping[Style, str]] = {
     "openai": {"natural": "natural", "vivid": "vivid", "artistic": "vivid", "photographic": "natural"},
-    "google": {style: style for style in ("natural", "vivid", "artistic", "photographic")},
+    "google": _AS_WORDS,
+    **dict.fromkeys(QUEUED_MODELS, _AS_WORDS),
 }
-"""Seed 003, style mapping; it names none for Google, whose models read the word itself."""
+"""Seed 003, style mapping; it names none for Google, whose models read the word itself, as the others' do."""
 
 
 class ImageModel(NamedTuple):
@@ -48,6 +59,20 @@ class ImageModel(NamedTuple):
     qualities: Mapping[str, str]
     answers_base64: bool = False
     """Whether OpenAI's API answers with the picture itself unless the request wants a URL."""
+    any_size: bool = False
+    """Whether it makes other sizes too, within the rules of ``is_any_size``."""
+
+    def priced_size(self, size: str) -> str | None:
+        """The size that one is priced by, its own where it is larger than the seed's; None for one that the model does
+        not make."""
+        if size in self.sizes or not (self.any_size and is_any_size(size)):
+            return self.sizes.get(size)
+        width, height = map(int, size.split("x"))
+        if width * height <= SQUARE_PIXELS:
+            return DEFAULT_SIZE
+        if width * height > WIDE_PIXELS:
+            return size
+        return "1792x1024" if width >= height else "1024x1792"
 
 
 GPT = ImageModel("openai", GPT_SIZES, GPT_QUALITIES, answers_base64=True)
@@ -56,15 +81,32 @@ MODELS: Mapping[str, ImageModel] = {
     "dall-e-2": ImageModel("openai", SMALL_SIZES, SEED_QUALITIES),
     "dall-e-3": ImageModel("openai", SEED_SIZES, SEED_QUALITIES),
     **dict.fromkeys(GPT_IMAGE_MODELS, GPT),
+    **dict.fromkeys(ANY_SIZE_MODELS, GPT._replace(any_size=True)),
+    **dict.fromkeys(FINEST_MODELS, GPT._replace(any_size=True, qualities=FINEST_QUALITIES)),
     **dict.fromkeys((*IMAGEN_MODELS, *GEMINI_IMAGE_MODELS), GOOGLE),
-    "gemini-3.1-flash-lite-image": ImageModel("google", SQUARE, {"standard": "standard"}),
+    "gemini-3.1-flash-lite-image": ImageModel("google", SQUARE, ONE_QUALITY),
+    **{
+        name: ImageModel(provider, SEED_SIZES, ONE_QUALITY)
+        for provider, names in QUEUED_MODELS.items()
+        for name in names
+    },
 }
 DEFAULT_PROVIDER: ImageProvider = "openai"
-DEFAULT_MODELS: Mapping[str, str] = {"openai": "dall-e-3", "google": "imagen"}
+DEFAULT_MODELS: Mapping[str, str] = {
+    "openai": "dall-e-3",
+    "google": "imagen",
+    **{provider: names[0] for provider, names in QUEUED_MODELS.items()},
+}
 """By provider, on seed 003's surface."""
 
 
-QUALITY_SHOWN: Mapping[str, str] = {"low": "low", "standard": "medium", "hd": "high"}
+QUALITY_SHOWN: Mapping[str, str] = {
+    "low": "low",
+    "standard": "medium",
+    "hd": "high",
+    "xhigh": "xhigh",
+    "max": "max",
+}
 """The price table's quality in OpenAI's words."""
 
 INPUT_FIDELITIES: Mapping[str, tuple[str, ...]] = {
@@ -127,8 +169,9 @@ def resolve(
         return found
     name, known = found
     asked_size, asked_quality = size or DEFAULT_SIZE, quality or "standard"
-    if asked_size not in known.sizes:
-        return UnsupportedModelOption("size", f"{name} makes {_join_words(known.sizes)}, not {asked_size}")
+    if known.priced_size(asked_size) is None:
+        others = f", and {ANY_SIZE}" if known.any_size else ""
+        return UnsupportedModelOption("size", f"{name} makes {_join_words(known.sizes)}{others}, not {asked_size}")
     if asked_quality not in known.qualities:
         return UnsupportedModelOption("quality", f"{name} takes {_join_words(known.qualities)}, not {asked_quality}")
     words: Mapping[str, str] = {str(word): meant for word, meant in STYLES[known.provider].items()}
@@ -145,8 +188,9 @@ def cheaper(named: ImageModel, maker: ImageModel, size: str, quality: str) -> tu
     """Size and quality of the price table that a picture is charged by, where one model is named and another makes it:
     those of the lower price. None where the named model has no price; what its maker has none for costs as named."""
     named_tariff, maker_tariff = (
-        (model.sizes[size], model.qualities[quality]) if size in model.sizes and quality in model.qualities else None
+        (priced, model.qualities[quality]) if priced and quality in model.qualities else None
         for model in (named, maker)
+        for priced in (model.priced_size(size),)
     )
     named_price, maker_price = _credits(named_tariff), _credits(maker_tariff)
     if named_price is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from atelier_contracts import Kind, Work
-from atelier_contracts.value_objects import INPUTS_MAX, Role
+from atelier_contracts.value_objects import IMAGES_MAX, PHOTOS_MAX, Role
 from atelier_gateway.web.problems import Problem, field_problem
 from atelier_pricing import Price, price
 
@@ -19,11 +19,11 @@ class InputRules(NamedTuple):
 
 
 INPUT_RULES: Mapping[Kind, InputRules] = {
-    "try_on": InputRules({"person": (1, 1), "garment": (1, INPUTS_MAX - 1)}),
+    "try_on": InputRules({"person": (1, 1), "garment": (1, PHOTOS_MAX - 1)}),
     "product_shot": InputRules({"product": (1, 5), "model": (0, 3)}),
-    "image": InputRules({"image": (0, 4), "mask": (0, 1)}, prompt_substitute="image"),
-    "on_model": InputRules({"photo": (1, INPUTS_MAX)}),
-    "flat_lay": InputRules({"photo": (1, INPUTS_MAX)}),
+    "image": InputRules({"image": (0, IMAGES_MAX), "mask": (0, 1)}, prompt_substitute="image"),
+    "on_model": InputRules({"photo": (1, PHOTOS_MAX)}),
+    "flat_lay": InputRules({"photo": (1, PHOTOS_MAX)}),
     "narration": InputRules({"text": (0, 1)}, prompt_substitute="text"),
 }
 

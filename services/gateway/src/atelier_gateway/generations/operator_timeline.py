@@ -20,6 +20,7 @@ STATE_DESCRIPTIONS: Mapping[str, str] = {
     "queued": "waits for a render worker",
     "rendering": "is being rendered",
     "stopping": "is being stopped: render has been asked to give up and has not answered",
+    "delivering": "is rendered and waits to be fetched or acknowledged by its client, who is charged then",
     "capturing": "is rendered and waits for billing to charge it",
     "refunding": "came to nothing and waits for billing to return its credits",
     "rejected": "was declined before anything was made",
@@ -32,7 +33,9 @@ STATE_DESCRIPTIONS: Mapping[str, str] = {
 
 REMOVED: Mapping[str, str] = {
     "requested": "their owner deleted the generation",
-    "retention": "they were kept as long as outputs are kept",
+    "retention": "they were kept as long as outputs are kept, or as their request said",
+    "undelivered": "they were not delivered within their window",
+    "delivered": "they were delivered, and their request has nothing stored",
     "late": "they came after their credits had been returned",
 }
 """Why outputs go."""
@@ -57,6 +60,7 @@ def operator_timeline(
     steps = [
         *_acceptance_steps(generation),
         *_saga_steps(saga),
+        *({**step, "service": "gateway"} for step in delivery_steps(generation)),
         *_postings(hold),
         *_job_steps(job),
         *_webhook_steps(told),
@@ -137,6 +141,20 @@ def _acceptance_steps(generation: Generation | None) -> Iterable[dict[str, Any]]
         what = f"accepted {with_article(generation.kind)} over the {generation.surface} surface"
         at = generation.created_at.isoformat()
         yield {"at": at, "service": "gateway", "what": what, "price": generation.price}
+
+
+DELIVERED: Mapping[str, str] = {
+    "fetched": "was fetched whole",
+    "acknowledged": "was acknowledged",
+    "webhook": "was taken by the request's webhook",
+}
+
+
+def delivery_steps(generation: Generation | None) -> Iterable[dict[str, Any]]:
+    """What was delivered of a generation that is charged on delivery: ``{at, what}`` an output."""
+    handover = generation.snapshot.handover if generation else None
+    for delivery in handover.delivered if handover else ():
+        yield {"at": delivery.at.isoformat(), "what": f"output {delivery.output} {DELIVERED[delivery.how]}"}
 
 
 def _saga_steps(saga: Record | None) -> Iterable[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from atelier_gateway.generations.operator_timeline import STATE_DESCRIPTIONS, in_credits, with_article
+from atelier_gateway.generations.operator_timeline import STATE_DESCRIPTIONS, delivery_steps, in_credits, with_article
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.webhooks.delivery_store import WebhookDelivery
 from atelier_gateway.webhooks.receiver_urls import host_of
@@ -17,6 +17,7 @@ BECAME: Mapping[str, str] = {
     "queued": "admitted: it waits for its turn",
     "rendering": "its rendering began",
     "stopping": "it is being stopped",
+    "delivering": "it is rendered: its outputs can be taken, and each is charged then",
     "capturing": "it is rendered",
     "refunding": "nothing was delivered; its credits are on their way back",
     "succeeded": "it succeeded",
@@ -32,7 +33,13 @@ def tell(
     generation: Generation, saga: Record | None, hold: Record | None, told: Sequence[WebhookDelivery] = ()
 ) -> dict[str, Any]:
     """``{id, summary, steps: [{at, what}]}``, the steps in order of time."""
-    steps = [_request_step(generation), *_steps(saga), *_money(hold), *_webhook_steps(told)]
+    steps = [
+        _request_step(generation),
+        *_steps(saga),
+        *delivery_steps(generation),
+        *_money(hold),
+        *_webhook_steps(told),
+    ]
     return {
         "id": str(generation.id),
         "summary": _summary(generation),

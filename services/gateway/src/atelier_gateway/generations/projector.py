@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from atelier_contracts import ArtefactsExpired, CreditReturned, Event
+from atelier_contracts import ArtefactsExpired, CapReached, CreditReturned, Event, GenerationReady
+from atelier_gateway.disputes.settlement import DisputeSettler, is_return
+from atelier_gateway.generations import bucket_store
 from atelier_gateway.generations.generation_log import log_ends
 from atelier_gateway.projection import result_files, unlocked_changes
 from atelier_gateway.projection import store as projection_store
@@ -13,28 +15,40 @@ from atelier_gateway.projection.changes import save_snapshots
 from atelier_gateway.projection.snapshot import TERMINAL, Snapshot, fold
 from atelier_gateway.projection.waiter import GenerationWaiter
 from atelier_gateway.subscriptions import event_log
-from atelier_gateway.subscriptions.facts import book_facts, facts_of
+from atelier_gateway.subscriptions.facts import Fact, book_facts, facts_of
 from atelier_gateway.webhooks.enqueuer import DeliveryEnqueuer
 from atelier_messaging import Delivery, Transaction
 from atelier_telemetry.tracing import traceparent_of
+
+LOCKING = ArtefactsExpired | CreditReturned | CapReached
+"""What is not handled in one statement."""
 
 
 class Projector:
     """Folds events into the projection, inside the caller's transaction."""
 
     def __init__(
-        self, waiter: GenerationWaiter, enqueuer: DeliveryEnqueuer, publish_soon: Callable[[], object] = lambda: None
+        self,
+        waiter: GenerationWaiter,
+        enqueuer: DeliveryEnqueuer,
+        disputes: DisputeSettler,
+        publish_soon: Callable[[], object] = lambda: None,
+        put_soon: Callable[[], object] = lambda: None,
     ) -> None:
-        """``publish_soon`` is called when public events were logged."""
+        """``publish_soon`` is called when public events were logged, ``put_soon`` when outputs can be delivered."""
         self._waiter = waiter
         self._enqueuer = enqueuer
+        self._disputes = disputes
         self._publish_soon = publish_soon
+        self._put_soon = put_soon
 
     async def apply(self, tx: Transaction, deliveries: Sequence[Delivery]) -> set[UUID]:
         """Applies the events among these messages; returns the ids of the generations that changed."""
         events = [(d.message, d.envelope.time) for d in deliveries if isinstance(d.message, Event)]
         ids = {event.generation_id for event, _ in events}
-        if tx.late_claim and not any(isinstance(event, ArtefactsExpired | CreditReturned) for event, _ in events):
+        returns = [delivery.message for delivery in deliveries if is_return(delivery.message)]
+        is_rare = any(isinstance(delivery.message, LOCKING) for delivery in deliveries)
+        if tx.late_claim and not is_rare and not returns:
             found = await unlocked_changes.read(tx, ids)
             if not any(each.is_listened_to for each in found.values()):
                 return self._write(tx, found, events, deliveries)
@@ -43,6 +57,7 @@ class Projector:
         changed = fold(snapshots, events)
         saved = await save_snapshots(connection, changed)
         result_files.add_results(tx, changed)
+        self._note_ready(tx, events)
         expired = {event.generation_id for event, _ in events if isinstance(event, ArtefactsExpired)}
         if expired:
             await tx.flush()  # the results that expire are there
@@ -50,8 +65,10 @@ class Projector:
         returned = {e.generation_id: e.returned for e, _ in events if isinstance(e, CreditReturned)}
         if returned:
             await projection_store.note_returns(connection, returned)
+        settled = await self._disputes.settle(tx, returns) if returns else []
         await self._enqueuer.enqueue(tx, snapshots, saved.subscribed, deliveries)
-        self._log_facts(tx, snapshots, deliveries)
+        await self._enqueuer.enqueue_caps(tx, deliveries)
+        self._log_facts(tx, snapshots, deliveries, settled)
         tx.after_commit(lambda: log_ends(saved.ended, changed))
         self._waiter.wake(changed)
         return set(changed)
@@ -63,22 +80,36 @@ class Projector:
         events: Sequence[tuple[Event, datetime]],
         deliveries: Sequence[Delivery],
     ) -> set[UUID]:
-        """The same in one statement, for generations that no webhook tells of."""
+        """The same in one statement, for generations without a webhook."""
         before = {id_: each.snapshot for id_, each in found.items()}
         changed = fold(before, events)
         unlocked_changes.write(tx, found, changed)
         result_files.add_results(tx, changed)
+        self._note_ready(tx, events)
         self._log_facts(tx, before, deliveries)
         ended = [found[id_].end for id_, snapshot in changed.items() if snapshot.rank == TERMINAL]
         tx.after_commit(lambda: log_ends(ended, changed))
         tx.after_commit(lambda: self._waiter.wake(changed))
         return set(changed)
 
-    def _log_facts(self, tx: Transaction, before: Mapping[UUID, Snapshot], deliveries: Sequence[Delivery]) -> None:
+    def _note_ready(self, tx: Transaction, events: Sequence[tuple[Event, datetime]]) -> None:
+        """Outputs that can be delivered now may be due in their clients' buckets."""
+        ready = [(event.generation_id, event.made) for event, _ in events if isinstance(event, GenerationReady)]
+        if ready:
+            bucket_store.insert(tx, ready)
+            tx.after_commit(self._put_soon)
+
+    def _log_facts(
+        self,
+        tx: Transaction,
+        before: Mapping[UUID, Snapshot],
+        deliveries: Sequence[Delivery],
+        others: Sequence[Fact] = (),
+    ) -> None:
         """With the writes at the end of the transaction: the log is locked from there to the commit."""
         heard = [(d.message, d.envelope.time, traceparent_of(d.span)) for d in deliveries]
         facts = facts_of(before, [(event, at, trace) for event, at, trace in heard if isinstance(event, Event)])
-        facts += book_facts(heard)
+        facts += [*book_facts(heard), *others]
         if facts:
             event_log.append(tx, facts)
             tx.after_commit(self._publish_soon)

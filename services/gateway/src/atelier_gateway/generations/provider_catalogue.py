@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self, get_args
 
 from atelier_contracts import RenderSpec
-from atelier_contracts.image_models import ImageProvider
+from atelier_contracts.image_models import ImageProvider, is_any_size
 from atelier_gateway.peers.client import PeerUnavailable
 from atelier_gateway.web.problems import Problem, field_problem
 
@@ -22,7 +22,20 @@ LOCAL = "local"
 ACCOUNTS: tuple[str, ...] = get_args(ImageProvider)
 """Providers that an installation has only with an account there."""
 
-Field = Literal["kind", "provider", "model", "mode", "size", "style", "quality", "format", "n"]
+Field = Literal[
+    "kind",
+    "provider",
+    "model",
+    "mode",
+    "size",
+    "style",
+    "quality",
+    "format",
+    "audio_format",
+    "inputs",
+    "exclude_providers",
+    "n",
+]
 logger = logging.getLogger(__name__)
 
 
@@ -50,7 +63,11 @@ class ProviderOffer:
     styles: tuple[str, ...] = ()
     qualities: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    audio_formats: tuple[str, ...] = ("mp3", "wav")
     n_max: int = 10
+    any_size: bool = False
+    """Other sizes too, which the model's own table judges."""
+    images_max: int = 4
     last_resort: bool = False
     """Requested by name, or for a kind that no other makes."""
 
@@ -60,7 +77,16 @@ class ProviderOffer:
         lists = ("modes", "models", "sizes", "styles", "qualities", "formats")
         may = {name: tuple(said[name]) for name in lists}
         last_resort = provider.get("last_resort", False)
-        return cls(provider["name"], said["kind"], n_max=said["n_max"], last_resort=last_resort, **may)
+        return cls(
+            provider["name"],
+            said["kind"],
+            audio_formats=tuple(said.get("audio_formats", ("mp3", "wav"))),
+            n_max=said["n_max"],
+            any_size=said.get("any_size", False),
+            images_max=said.get("images_max", 4),
+            last_resort=last_resort,
+            **may,
+        )
 
 
 class ProviderCatalogue:
@@ -162,13 +188,16 @@ def find_unsupported(spec: RenderSpec, rows: Sequence[ProviderOffer]) -> Unsuppo
     rows = [row for row in rows if row.kind == spec.kind]
     if not rows:
         return UnsupportedOption("kind", f"nobody here makes {spec.kind}")
+    rows = [row for row in rows if row.provider not in spec.excluded_providers]
+    if not rows:
+        return UnsupportedOption("exclude_providers", f"nobody else here makes {spec.kind}")
     if spec.provider is not None:
         names = dict.fromkeys(row.provider for row in rows)
         if spec.provider not in names:
             return UnsupportedOption("provider", f"one of {', '.join(names)} is required for {spec.kind}")
         rows = [row for row in rows if row.provider == spec.provider]
     else:
-        rows = [row for row in rows if not row.last_resort] or rows
+        rows = [row for row in rows if not row.last_resort or row.provider in spec.providers] or rows
     for field, asked, offered in _fields(spec):
         left = [row for row in rows if not offered(row) or asked in offered(row)]
         if not left:
@@ -177,6 +206,10 @@ def find_unsupported(spec: RenderSpec, rows: Sequence[ProviderOffer]) -> Unsuppo
         # A model that somebody lists is theirs; to those who take any it would make no difference.
         listing = [row for row in left if field == "model" and asked in row.models]
         rows = listing or left
+    images_max = max(row.images_max for row in rows)
+    if sum(given.role == "image" for given in spec.inputs) > images_max:
+        return UnsupportedOption("inputs", f"at most {images_max} pictures are taken for one {spec.kind}")
+    rows = [row for row in rows if row.images_max >= sum(given.role == "image" for given in spec.inputs)]
     n_max = max(row.n_max for row in rows)
     return UnsupportedOption("n", f"at most {n_max} of {spec.kind} are made at once") if spec.n > n_max else None
 
@@ -199,10 +232,11 @@ def _fields(spec: RenderSpec) -> list[tuple[Field, str, Callable[[ProviderOffer]
     asked: list[tuple[Field, str | None, Callable[[ProviderOffer], tuple[str, ...]]]] = [
         ("model", spec.model, lambda row: row.models),
         ("mode", mode_of(spec), lambda row: row.modes),
-        ("size", spec.size, lambda row: row.sizes),
+        ("size", spec.size, lambda row: () if row.any_size and is_any_size(spec.size or "") else row.sizes),
         ("style", spec.style, lambda row: row.styles),
         ("quality", spec.quality, lambda row: row.qualities),
         ("format", spec.format, lambda row: row.formats),
+        ("audio_format", spec.audio_format if spec.kind == "narration" else None, lambda row: row.audio_formats),
     ]
     return [(field, value, offered) for field, value, offered in asked if value is not None]
 

@@ -2,6 +2,7 @@
 alone cannot guess a prompt, and a deleted request can no longer be confirmed by anyone."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from atelier_contracts import RequestRecord
@@ -28,6 +29,12 @@ def request_document(generation: NewGeneration) -> dict[str, Any] | None:
         "kind": generation.kind,
         "spec": generation.request.get("spec", {}),
     }
+
+
+def without_signatures(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request as it may be shown: what is signed in the client's name stays out of its URLs."""
+    urls = request.get("deliver_to")
+    return {**request, **({"deliver_to": [url.partition("?")[0] for url in urls]} if urls else {})}
 
 
 def record_of(generation: NewGeneration) -> RequestRecord | None:

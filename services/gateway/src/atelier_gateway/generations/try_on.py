@@ -18,6 +18,7 @@ STATUSES: Mapping[State, str] = {
     "accepted": "queued",
     "queued": "queued",
     "rendering": "processing",
+    "delivering": "processing",
     "succeeded": "completed",
     "failed": "failed",
     "cancelled": "failed",

@@ -33,7 +33,13 @@ WHERE (i.owner_kind, i.owner_id, i.route, i.key) = (n.owner_kind, n.owner_id, n.
 RETURNING i.holder
 """
 _RELEASE = "DELETE FROM idempotency WHERE owner_kind = $1 AND owner_id = $2 AND route = $3 AND key = $4 AND holder = $5"
-_PRUNE = "DELETE FROM idempotency WHERE claimed_at < now() - make_interval(hours => $1)"
+_PRUNE = """
+DELETE FROM idempotency WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM idempotency WHERE claimed_at < now() - make_interval(hours => $1)
+    ORDER BY claimed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+)) RETURNING 1
+"""
+PRUNE_ROWS = 2_000
 
 
 async def insert_claims(connection: Connection, claims: Sequence[IdempotencyClaim]) -> set[UUID]:
@@ -82,8 +88,9 @@ def save_responses(
 
 
 async def prune(pool: Pool) -> None:
-    """Forgets the keys of yesterday."""
-    await pool.execute(_PRUNE, KEPT_H)
+    """Forgets the keys of yesterday, so many at a time."""
+    while len(await pool.fetch(_PRUNE, KEPT_H, PRUNE_ROWS)) == PRUNE_ROWS:
+        pass
 
 
 def _keys(claims: Sequence[IdempotencyClaim]) -> tuple[list[str], list[UUID], list[str], list[str]]:

@@ -1,8 +1,8 @@
-"""A store's API key and an operator's token: how they look, how they are kept, how they are checked. Pure.
+"""A store's API key, a client token and an operator's token: how they look, are kept, and are checked. Pure.
 
-``atl_<prefix>_<secret>`` (``ato_`` for an operator): the prefix finds the row, the secret carries 256 bits. Kept is
-HMAC-SHA256 of the whole key under the installation's pepper, so that a stolen table neither holds keys nor can be used
-to check guesses.
+``atl_<prefix>_<secret>`` (``atc_`` of a client, ``ato_`` of an operator; ``atl_test_`` and ``atc_test_`` of a test
+account): the prefix finds the row, the secret carries 256 bits. Kept is HMAC-SHA256 of the whole key under the
+installation's pepper: a stolen table neither holds keys nor can be used to check guesses.
 """
 
 import hmac
@@ -11,12 +11,15 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
+from atelier_contracts import Owner
+from atelier_contracts.value_objects import id_of_test_account
+
 PREFIX_BYTES = 6
 SECRET_BYTES = 32
-STORE, OPERATOR = "atl", "ato"
+STORE, CLIENT, OPERATOR = "atl", "atc", "ato"
 """What a key begins with, by whose it is."""
-_KEY = re.compile(r"(?P<kind>atl|ato)_(?P<prefix>[0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)
-_PREFIX = re.compile(r"(?:atl_)?(?P<prefix>[0-9a-f]{12})", re.ASCII)
+_KEY = re.compile(r"(?P<kind>atl|atc|ato)_(?:test_)?(?P<prefix>[0-9a-f]{12})_[0-9a-f]{64}", re.ASCII)
+_PREFIX = re.compile(r"(?:atl_(?:test_)?)?(?P<prefix>[0-9a-f]{12})", re.ASCII)
 _NO_DIGEST = bytes(32)
 
 
@@ -29,11 +32,26 @@ class StoredKey:
     digest: bytes
     suspended: bool = False
     """Whether its store is."""
+    is_test: bool = False
+
+    @property
+    def owner(self) -> Owner:
+        """For whom it acts: the store, or its test account."""
+        return Owner(kind="store", id=id_of_test_account(self.store_id) if self.is_test else self.store_id)
 
 
-def new_key(kind: str = STORE) -> str:
+def new_key(kind: str = STORE, *, is_test: bool = False) -> str:
     """A fresh key; shown once, in the answer that creates it."""
-    return f"{kind}_{secrets.token_hex(PREFIX_BYTES)}_{secrets.token_hex(SECRET_BYTES)}"
+    return f"{_beginning(kind, is_test=is_test)}_{secrets.token_hex(PREFIX_BYTES)}_{secrets.token_hex(SECRET_BYTES)}"
+
+
+def shown_prefix(prefix: str, kind: str = STORE, *, is_test: bool = False) -> str:
+    """How the key begins, for lists."""
+    return f"{_beginning(kind, is_test=is_test)}_{prefix}"
+
+
+def _beginning(kind: str, *, is_test: bool) -> str:
+    return f"{kind}_test" if is_test else kind
 
 
 def prefix_of(key: str, kind: str = STORE) -> str | None:

@@ -15,6 +15,7 @@ FIRST_NAME, FIRST_PREFIX = "first", "first"
 
 _COLUMNS = "id, name, role, prefix, created_at, last_used_at, revoked_at"
 _BY_PREFIX = "SELECT id, name, role, digest FROM operators WHERE prefix = $1 AND revoked_at IS NULL"
+_ACTIVE_BY_ID = "SELECT id, name, role, digest FROM operators WHERE id = $1 AND revoked_at IS NULL"
 # Another value of the setting is another token, and whoever can set it lets the first operator in again.
 _SET_FIRST = """
 INSERT INTO operators AS o (id, name, role, prefix, digest) VALUES ($1, $2, 'admin', $3, $4)
@@ -64,6 +65,12 @@ class Operator:
 async def find_by_prefix(pool: Pool, prefix: str) -> StoredOperator | None:
     """The operator whose token has this prefix, unless it is revoked."""
     row = await pool.fetchrow(_BY_PREFIX, prefix)
+    return StoredOperator(**row) if row else None
+
+
+async def find_active(pool: Pool, id_: UUID) -> StoredOperator | None:
+    """The operator with this id, unless it is revoked."""
+    row = await pool.fetchrow(_ACTIVE_BY_ID, id_)
     return StoredOperator(**row) if row else None
 
 

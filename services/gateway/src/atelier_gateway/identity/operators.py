@@ -2,14 +2,16 @@
 
 import time
 from functools import partial
+from uuid import UUID
 
 from starlette.datastructures import Headers
 
 from atelier_gateway.identity import api_keys, operator_store
-from atelier_gateway.identity.authenticator import bearer_of, credential_problem
+from atelier_gateway.identity.authenticator import bearer_of
 from atelier_gateway.identity.last_use import LastUse
 from atelier_gateway.identity.operator_store import FIRST_PREFIX, StoredOperator
 from atelier_gateway.identity.ttl_cache import TtlCache
+from atelier_gateway.web.problems import credential_problem
 from atelier_messaging.database import Pool
 
 
@@ -20,6 +22,7 @@ class OperatorAuthenticator:
         self._pool = pool
         self._pepper = pepper
         self._known: TtlCache[bytes, StoredOperator] = TtlCache()
+        self._by_id: TtlCache[UUID, StoredOperator] = TtlCache()
         self.token_use = LastUse(partial(operator_store.note_use, pool))
 
     async def set_first(self, token: str | None) -> None:
@@ -32,6 +35,10 @@ class OperatorAuthenticator:
         token = bearer_of(headers)
         if token is None:
             raise credential_problem()
+        return await self.authenticate_token(token)
+
+    async def authenticate_token(self, token: str) -> StoredOperator:
+        """Whose token this is. Raises Problem 401."""
         digest = self.digest_of(token)
         if not (known := self._known.get(digest)):
             as_of = time.monotonic()
@@ -43,6 +50,15 @@ class OperatorAuthenticator:
                 raise credential_problem()
             self._known.set(digest, known, as_of=as_of)
         self.token_use.record(known.id)
+        return known
+
+    async def find(self, id_: UUID) -> StoredOperator | None:
+        """The operator with this id as of a moment ago; None once revoked."""
+        if not (known := self._by_id.get(id_)):
+            as_of = time.monotonic()
+            known = await operator_store.find_active(self._pool, id_)
+            if known is not None:
+                self._by_id.set(id_, known, as_of=as_of)
         return known
 
     def new_token(self) -> tuple[str, str, bytes]:
@@ -57,3 +73,4 @@ class OperatorAuthenticator:
     def clear_cache(self) -> None:
         """Forgets every cached token: the next request reads it again."""
         self._known.clear()
+        self._by_id.clear()

@@ -11,11 +11,11 @@ from atelier_messaging.database import Connection, Pool
 KEYS_ACTIVE_MAX = 2
 
 _KEY = """
-SELECT k.id, k.store_id, k.digest, s.suspended_at IS NOT NULL AS suspended
+SELECT k.id, k.store_id, k.digest, s.suspended_at IS NOT NULL AS suspended, k.is_test
 FROM api_keys k JOIN stores s ON s.id = k.store_id WHERE k.prefix = $1 AND k.revoked_at IS NULL
 """
 _ACTIVE_KEYS = """
-SELECT k.prefix, k.id, k.store_id, k.digest, s.suspended_at IS NOT NULL AS suspended
+SELECT k.prefix, k.id, k.store_id, k.digest, s.suspended_at IS NOT NULL AS suspended, k.is_test
 FROM api_keys k JOIN stores s ON s.id = k.store_id WHERE k.prefix = ANY($1::text[]) AND k.revoked_at IS NULL
 """
 _INSERT = "INSERT INTO stores (id, name) VALUES ($1, $2)"
@@ -28,16 +28,17 @@ _SET_SUSPENDED = """
 UPDATE stores SET suspended_at = CASE WHEN $2 THEN COALESCE(suspended_at, now()) END WHERE id = $1
 RETURNING id, name, created_at, suspended_at
 """
-_KEYS_ACTIVE = "SELECT count(*) FROM api_keys WHERE store_id = $1 AND revoked_at IS NULL"
-_INSERT_KEY = "INSERT INTO api_keys (id, store_id, prefix, digest, name) VALUES ($1, $2, $3, $4, $5)"
+_KEYS_ACTIVE = "SELECT count(*) FROM api_keys WHERE store_id = $1 AND is_test = $2 AND revoked_at IS NULL"
+_INSERT_KEY = "INSERT INTO api_keys (id, store_id, prefix, digest, name, is_test) VALUES ($1, $2, $3, $4, $5, $6)"
 _KEYS = """
-SELECT id, name, prefix, created_at, last_used_at, revoked_at FROM api_keys
+SELECT id, name, prefix, is_test AS test, created_at, last_used_at, revoked_at FROM api_keys
 WHERE store_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
 """
 _REVOKE_KEY = """
 UPDATE api_keys SET revoked_at = COALESCE(revoked_at, now()) WHERE store_id = $1 AND $2 IN (id::text, prefix)
-RETURNING id, name, prefix, created_at, last_used_at, revoked_at
+RETURNING id, name, prefix, is_test AS test, created_at, last_used_at, revoked_at
 """
+_PREFIXES = "SELECT id, prefix FROM api_keys WHERE id = ANY($1::uuid[])"
 # Only forwards: two processes write what each of them saw.
 _NOTE_USE = """
 UPDATE api_keys k SET last_used_at = GREATEST(k.last_used_at, u.at)
@@ -62,6 +63,7 @@ class ApiKey:
     id: UUID
     name: str
     prefix: str
+    test: bool
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
@@ -76,7 +78,10 @@ async def find_key_by_prefix(pool: Pool, prefix: str) -> StoredKey | None:
 async def find_keys_by_prefix(pool: Pool, prefixes: Collection[str]) -> dict[str, StoredKey]:
     """Those of the keys found by these prefixes that are not revoked, by prefix."""
     rows = await pool.fetch(_ACTIVE_KEYS, list(prefixes))
-    return {row["prefix"]: StoredKey(row["id"], row["store_id"], row["digest"], row["suspended"]) for row in rows}
+    return {
+        row["prefix"]: StoredKey(row["id"], row["store_id"], row["digest"], row["suspended"], row["is_test"])
+        for row in rows
+    }
 
 
 async def note_use(pool: Pool, used: Mapping[UUID, datetime]) -> None:
@@ -114,16 +119,21 @@ async def set_suspended(connection: Connection, id_: UUID, *, suspended: bool) -
 
 
 async def insert_key(connection: Connection, key: StoredKey, prefix: str, name: str) -> bool:
-    """Gives the (locked) store a further key; False when it has as many as it may have."""
-    if await connection.fetchval(_KEYS_ACTIVE, key.store_id) >= KEYS_ACTIVE_MAX:
+    """Gives the (locked) store a further key; False when it has as many of its mode as it may have."""
+    if await connection.fetchval(_KEYS_ACTIVE, key.store_id, key.is_test) >= KEYS_ACTIVE_MAX:
         return False
-    await connection.execute(_INSERT_KEY, key.id, key.store_id, prefix, key.digest, name)
+    await connection.execute(_INSERT_KEY, key.id, key.store_id, prefix, key.digest, name, key.is_test)
     return True
 
 
 async def list_keys(pool: Pool, store_id: UUID, *, before: UUID | None, limit: int) -> list[ApiKey]:
     """A store's keys, newest first, the revoked ones too."""
     return [ApiKey(**row) for row in await pool.fetch(_KEYS, store_id, before, limit)]
+
+
+async def find_prefixes(pool: Pool, ids: Collection[UUID]) -> dict[UUID, str]:
+    """What these keys are recognised by: the part between ``atl_`` and the secret."""
+    return {row["id"]: row["prefix"] for row in await pool.fetch(_PREFIXES, list(ids))} if ids else {}
 
 
 async def revoke_key(connection: Connection, store_id: UUID, key: str) -> ApiKey | None:

@@ -22,6 +22,8 @@ _USERS = """
 SELECT id, email, created_at, disabled_at FROM users
 WHERE ($1::text IS NULL OR lower(email) = lower($1)) AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
 """
+_PERSON = "SELECT id, email, created_at, disabled_at FROM users WHERE id = $1"
+_WORKSPACE = "SELECT id, name, created_at FROM workspaces WHERE id = $1"
 _MEMBERS = """
 SELECT u.id, u.email, u.created_at, u.disabled_at FROM workspace_members m JOIN users u ON u.id = m.user_id
 WHERE m.workspace_id = $1 AND ($2::uuid IS NULL OR u.id < $2) ORDER BY u.id DESC LIMIT $3
@@ -114,6 +116,18 @@ async def insert_workspace(connection: Connection, id_: UUID, name: str, members
 async def users(pool: Pool, *, email: str | None, before: UUID | None, limit: int) -> list[Person]:
     """Users, newest first; with an email (in whatever case) the one who has it."""
     return [Person(**row) for row in await pool.fetch(_USERS, email, before, limit)]
+
+
+async def find_person(pool: Pool, id_: UUID) -> Person | None:
+    """One user as an operator sees them."""
+    row = await pool.fetchrow(_PERSON, id_)
+    return Person(**row) if row else None
+
+
+async def find_workspace(pool: Pool, id_: UUID) -> Workspace | None:
+    """One workspace."""
+    row = await pool.fetchrow(_WORKSPACE, id_)
+    return Workspace(**row) if row else None
 
 
 async def members(pool: Pool, workspace_id: UUID, *, before: UUID | None, limit: int) -> list[Person]:

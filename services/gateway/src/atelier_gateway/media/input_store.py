@@ -1,6 +1,7 @@
 """SQL of what generations are made of: an object of ours stays as long as a generation, or an upload, stands for it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 from atelier_contracts import Owner
@@ -15,6 +16,15 @@ _DIGESTS = """
 SELECT category, sha256 FROM files
 WHERE generation_id = $1 AND owner_kind = $2 AND owner_id = $3 AND key IS NOT NULL AND category <> 'result'
 ORDER BY image_order, id
+"""
+_PICTURES = """
+SELECT key, sha256, width, height FROM files
+WHERE generation_id = $1 AND owner_kind = $2 AND owner_id = $3 AND key IS NOT NULL AND width IS NOT NULL
+  AND category <> 'result' ORDER BY image_order, id
+"""
+_TEXT_SIZE = """
+SELECT size_bytes FROM files
+WHERE generation_id = $1 AND owner_kind = $2 AND owner_id = $3 AND category = 'text' LIMIT 1
 """
 _LOCK = "SELECT FROM files WHERE key = ANY($1::text[]) AND generation_id IS NULL ORDER BY id FOR UPDATE"
 # A statement of its own: it sees the links that were committed while it waited for the lock.
@@ -35,6 +45,16 @@ _LOCK_OF_UPLOADS = "SELECT upload_key, key FROM files WHERE upload_key = ANY($1:
 _DETACH = "UPDATE files SET upload_key = NULL WHERE key = ANY($1::text[]) AND generation_id IS NULL"
 
 
+@dataclass(frozen=True, slots=True)
+class StoredInput:
+    """A stored picture that a generation is made of; sides in pixels, ``sha256`` in hex."""
+
+    key: str
+    sha256: str
+    width: int
+    height: int
+
+
 async def list_for_generation(connection: Connection, id_: UUID, owner: Owner) -> list[str]:
     """Keys of the stored inputs of this owner's generation."""
     rows = await connection.fetch(_OF_GENERATION, id_, owner.kind, owner.id)
@@ -44,6 +64,17 @@ async def list_for_generation(connection: Connection, id_: UUID, owner: Owner) -
 async def list_digests(pool: Pool, id_: UUID, owner: Owner) -> list[tuple[str, str]]:
     """What this owner's generation is made of, in order: the category and the SHA-256 of each stored input."""
     return [(row["category"], row["sha256"]) for row in await pool.fetch(_DIGESTS, id_, owner.kind, owner.id)]
+
+
+async def list_pictures(pool: Pool, id_: UUID, owner: Owner) -> list[StoredInput]:
+    """The stored pictures that this owner's generation is made of."""
+    return [StoredInput(**row) for row in await pool.fetch(_PICTURES, id_, owner.kind, owner.id)]
+
+
+async def find_text_size(pool: Pool, id_: UUID, owner: Owner) -> int | None:
+    """Bytes of the stored text that this owner's generation reads out; None where there is none."""
+    size: int | None = await pool.fetchval(_TEXT_SIZE, id_, owner.kind, owner.id)
+    return size
 
 
 async def release(connection: Connection, keys: list[str]) -> list[str]:

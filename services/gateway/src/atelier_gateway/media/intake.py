@@ -10,8 +10,10 @@ its bytes say, never what a client says of them.
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from uuid_utils.compat import uuid7
 
@@ -23,8 +25,9 @@ from atelier_gateway.media import upload_store
 from atelier_gateway.media.fair_turns import FairTurns
 from atelier_gateway.media.narration_fields import TEXT_BYTES_MAX
 from atelier_gateway.media.store import CATEGORIES, StoredFile, StoredPicture, StoredText
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.web.problems import Problem
-from atelier_imaging import ImageRefused, ImageWorkerDied, ImageWorkers, PhotoInfo
+from atelier_imaging import ImageRefused, ImageWorkerDied, ImageWorkers, Inspection, PhotoInfo
 from atelier_imaging.pictures import empty_mask_refusal
 from atelier_messaging.database import Pool
 from atelier_storage.errors import ObjectMissing, ObjectTooLarge, StorageUnavailable
@@ -41,6 +44,8 @@ WAITING_BYTES_MAX = 96 * 1024 * 1024
 PROBE_TRIES = 2
 """A child may die of another's bomb, or be killed by an operator; one that dies twice dies of this picture."""
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 class MediaIntake:
@@ -69,6 +74,28 @@ class MediaIntake:
     async def measure(self, owner: Owner, data: bytes) -> PhotoInfo | ImageRefused:
         """Decodes bytes and stores nothing."""
         return await self._probe(owner, data)
+
+    async def inspect_picture(self, owner: Owner, data: bytes) -> Inspection | ImageRefused:
+        """Decodes an output, in its owner's turn, and stores nothing. One that no child survives is refused as too much
+        to decode, which says nothing about it."""
+        async with self._turns.turn(owner, timeout_s=WAIT_S_MAX):
+            for _ in range(PROBE_TRIES):
+                try:
+                    return await self._images.inspect(data)
+                except ImageWorkerDied as error:
+                    logger.warning("inspection of %d bytes failed, it is retried once: %s", len(data), error)
+        return ImageRefused("too_many_pixels", "The picture cannot be decoded within the memory and time allowed.")
+
+    async def render_preview(self, owner: Owner, data: bytes, *, width: int, height: int) -> bytes | None:
+        """A finished picture as a JPEG of these sides in pixels; None for one that cannot be decoded."""
+        try:
+            fitted = await self._run_in_turn(
+                owner, data, partial(self._images.fit, data, width=width, height=height, image_format="jpeg")
+            )
+        except ImageWorkerDied as error:
+            logger.warning("preview of a picture of %d bytes failed, only its URL is shown: %s", len(data), error)
+            return None
+        return None if isinstance(fitted, ImageRefused) else fitted.data
 
     async def store_text(self, principal: Principal, text: str, *, upload_key: str | None = None) -> StoredText:
         """Stores a text that was checked, under the owner's inputs: one that came in a request, or what an upload held
@@ -188,8 +215,12 @@ class MediaIntake:
         )
 
     async def _check_stands(self, key: str) -> None:
-        """Raises ObjectMissing for an upload that was deleted, though its object may not be removed yet."""
+        """Raises ObjectMissing for an upload that was deleted, though its object may not be removed yet, and for an
+        output that is charged on delivery and was not delivered."""
+        id_ = generation_of(key)
         if is_upload(key) and await upload_store.is_deleted(self._pool, key):
+            raise ObjectMissing(key)
+        if id_ is not None and await projection_store.is_undelivered(self._pool, id_, key):
             raise ObjectMissing(key)
 
     async def _remove(self, key: str) -> None:
@@ -199,6 +230,9 @@ class MediaIntake:
             logger.warning("deletion of object %s failed, it stays without a row: %s", key, error)
 
     async def _probe(self, owner: Owner, data: bytes, *, mask: bool = False) -> PhotoInfo | ImageRefused:
+        return await self._run_in_turn(owner, data, partial(self._decode, data, mask=mask))
+
+    async def _run_in_turn(self, owner: Owner, data: bytes, act: Callable[[], Awaitable[Result]]) -> Result:
         """Waits its owner's turn for so long, and among so many bytes only: pictures that wait are held in memory."""
         waiting = self._waiting_bytes
         if len(data) + max(waiting[owner] * 2, waiting.total()) > WAITING_BYTES_MAX:
@@ -206,7 +240,7 @@ class MediaIntake:
         waiting[owner] += len(data)
         try:
             async with self._turns.turn(owner, timeout_s=WAIT_S_MAX):
-                return await self._decode(data, mask=mask)
+                return await act()
         except TimeoutError:
             raise _busy() from None
         finally:

@@ -13,7 +13,8 @@ TEXT_BYTES_MAX = 4 * TEXT_CHARS_MAX
 _TAGS = ", ".join(LANGUAGES)
 
 
-def _audible(text: str) -> str:
+def audible(text: str) -> str:
+    """The text. Raises PydanticCustomError where nothing of it is heard."""
     if not any(character.isalnum() for character in text):
         raise PydanticCustomError("inaudible", "there is nothing to read aloud")
     return text
@@ -25,5 +26,5 @@ def _check_language(language: str) -> str:
     return language
 
 
-NarrationText = Annotated[MultilineText, AfterValidator(_audible), Field(min_length=1, max_length=TEXT_CHARS_MAX)]
+NarrationText = Annotated[MultilineText, AfterValidator(audible), Field(min_length=1, max_length=TEXT_CHARS_MAX)]
 Language = Annotated[str, AfterValidator(_check_language), Field(json_schema_extra={"enum": list(LANGUAGES)})]

@@ -1,6 +1,6 @@
 """SQL of uploads: an owner's offers, how many of them are unused, and which are to be removed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,8 +17,16 @@ FROM uploads WHERE owner_kind = $1 AND owner_id = $2 AND NOT used
   AND (deleted_at IS NULL OR created_at > now() - make_interval(secs => $4))
 """
 _INSERT = """
-INSERT INTO uploads (id, owner_kind, owner_id, key, filename, content_type, size_bytes)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO uploads (id, owner_kind, owner_id, key, filename, content_type, size_bytes, audience)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+_OF_AUDIENCE = """
+SELECT count(*)::int FROM uploads
+WHERE owner_kind = $1 AND owner_id = $2 AND NOT used AND audience = $3 AND deleted_at IS NULL
+"""
+_KEYS_OF_AUDIENCE = """
+SELECT key FROM uploads
+WHERE key = ANY($1::text[]) AND owner_kind = $2 AND owner_id = $3 AND audience = $4 AND deleted_at IS NULL
 """
 _COLUMNS = "id, key, filename, content_type, size_bytes, used, created_at"
 _ONE = f"""
@@ -75,11 +83,21 @@ async def count_unused(connection: Connection, owner: Owner, *, unknown_bytes: i
     return row["number"], row["bytes"]
 
 
-async def insert(connection: Connection, owner: Owner, upload: StoredUpload) -> None:
-    """Writes down that it was offered."""
-    await connection.execute(
-        _INSERT, upload.id, owner.kind, owner.id, upload.key, upload.filename, upload.content_type, upload.size_bytes
-    )
+async def count_of_audience(connection: Connection, owner: Owner, audience: str) -> int:
+    """How many unused ones the client tokens of this audience made."""
+    return int(await connection.fetchval(_OF_AUDIENCE, owner.kind, owner.id, audience))
+
+
+async def keys_of_audience(pool: Pool, owner: Owner, audience: str, keys: Collection[str]) -> set[str]:
+    """Those of the keys that name uploads which client tokens of this audience made."""
+    rows = await pool.fetch(_KEYS_OF_AUDIENCE, list(keys), owner.kind, owner.id, audience)
+    return {row["key"] for row in rows}
+
+
+async def insert(connection: Connection, owner: Owner, upload: StoredUpload, audience: str | None = None) -> None:
+    """Writes down that it was offered; ``audience``: to a client token."""
+    about = upload.filename, upload.content_type, upload.size_bytes
+    await connection.execute(_INSERT, upload.id, owner.kind, owner.id, upload.key, *about, audience)
 
 
 async def find(connection: Connection | Pool, owner: Owner, id_: UUID) -> StoredUpload | None:

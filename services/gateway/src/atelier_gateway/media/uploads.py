@@ -13,6 +13,7 @@ from pydantic import Field
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import Owner
+from atelier_gateway.identity.client_tokens import ClientToken
 from atelier_gateway.media import input_store, removal_store, upload_store
 from atelier_gateway.media.input_references import INPUT_BYTES_MAX
 from atelier_gateway.media.media_types import UploadType
@@ -30,6 +31,8 @@ from atelier_storage.upload_identity import UploadIdentity
 SWEEP_EVERY_S = 600.0
 SWEPT_AT_ONCE = 20
 BATCHES_MAX = 50
+AUDIENCE_MAX = 20
+"""Unused uploads of one end user's client tokens."""
 URL_LAPSED_S = PRESIGN_S_MAX + 60.0
 """When nothing can be put to an upload any more, however slow a clock or a transfer is."""
 logger = logging.getLogger(__name__)
@@ -69,8 +72,9 @@ class Uploads:
         offer."""
         await prove_at_start(self._identity)
 
-    async def offer(self, owner: Owner, upload: UploadRequest) -> dict[str, object]:
-        """``{id, key, upload_url, method, headers, url, expires_at}``; both URLs are good for 15 minutes.
+    async def offer(self, owner: Owner, upload: UploadRequest, client: ClientToken | None = None) -> dict[str, object]:
+        """``{id, key, upload_url, method, headers, url, expires_at}``; both URLs are good for 15 minutes. ``client``:
+        the token whose audience alone may use it.
 
         Raises Problem 400 for a size that the type does not allow, 429 where too much is unused, 503.
         """
@@ -84,7 +88,11 @@ class Uploads:
         new = StoredUpload(id_, key, name, upload.content_type, upload.size_bytes, used=False, created_at=_now())
         async with self._unit.once(dispatch=False) as work:
             await self._check_quota(work, owner, upload.size_bytes or most)
-            await upload_store.insert(work.connection, owner, new)
+            audience = client.audience if client else None
+            if audience and await upload_store.count_of_audience(work.connection, owner, audience) >= AUDIENCE_MAX:
+                detail = f"{AUDIENCE_MAX} uploads are unused, the most that there may be with a client token."
+                raise Problem("uploads_full", detail, headers={"Retry-After": "60"})
+            await upload_store.insert(work.connection, owner, new, audience)
         put = self._objects.presign_put(key, upload.content_type, PRESIGN_S_MAX, upload.size_bytes)
         return {
             "id": str(id_),
@@ -185,11 +193,12 @@ class Uploads:
             return 0
 
 
-def view(upload: StoredUpload, rules: UploadRules) -> dict[str, object]:
-    """As its owner sees it; ``expires_at`` is null once something is made of it."""
+def view(upload: StoredUpload, rules: UploadRules, *, is_test: bool = False) -> dict[str, object]:
+    """As its owner sees it, a test account where ``is_test``; ``expires_at`` is null once something is made of it."""
     expires = None if upload.used else upload.created_at.timestamp() + rules.unused_life_s
     return {
         "id": str(upload.id),
+        "test": is_test,
         "key": upload.key,
         "filename": upload.filename,
         "content_type": upload.content_type,

@@ -17,6 +17,7 @@ from uuid_utils import uuid7
 
 from atelier_gateway.middleware.body_limits import BodyBudget, BodyReader
 from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.request_facts import REQUEST_FACTS, RequestFacts
 from atelier_gateway.web.request_id import REQUEST_ID
 from atelier_messaging import is_outage
 from atelier_telemetry import metrics
@@ -34,7 +35,10 @@ _SECURITY_HEADERS = [(name.lower().encode(), value.encode()) for name, value in 
 REQUEST_ID_NAME = b"x-request-id"
 UNLOGGED = ("/health/", "/metrics")
 """Paths of probes: too frequent and too dull for an access line."""
+SERVER_ERRORS = (500, 502, 503, 504)
 RenderProblem = Callable[[Problem], Response]
+NoteRefusal = Callable[[Scope, str, RequestFacts, str], None]
+"""Of a request's scope, surface, facts and id."""
 logger = logging.getLogger(__name__)
 access = logging.getLogger("atelier_gateway.access")
 
@@ -51,16 +55,23 @@ class RequestGuard:
         surface_of: Callable[[str], str],
         larger: Mapping[str, int] | None = None,
         bodies_bytes_max: int = 1 << 40,
+        note_refusal: NoteRefusal | None = None,
+        surfaces: Iterable[str] = (),
     ) -> None:
         """``larger``: how many bytes a body may have at these very paths, whose bodies carry pictures;
-        ``bodies_bytes_max``: how many all bodies of this process may hold at once."""
+        ``bodies_bytes_max``: how many all bodies of this process may hold at once; ``note_refusal`` gets each
+        request that was answered with a problem; ``surfaces``: all that there are."""
         self._app = app
         self._bytes_max = body_bytes_max
         self._larger = larger or {}
         self._budget = BodyBudget(bodies_bytes_max)
+        self._note_refusal = note_refusal
         self._shape_of = shape_of
         self._surface_of = surface_of
         self._counters: dict[tuple[str, int], Counter] = {}
+        for surface in surfaces:
+            for status in SERVER_ERRORS:  # at 0, so that the first is an increase
+                metrics.REQUESTS.labels(surface, str(status))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -68,6 +79,7 @@ class RequestGuard:
             return await self._app(scope, receive, send)
         request_id, surface = str(uuid7()), self._surface_of(scope["path"])
         REQUEST_ID.set(request_id)
+        REQUEST_FACTS.set(facts := RequestFacts())
         began = time.monotonic()
         started = False
         status: int | None = None
@@ -96,6 +108,8 @@ class RequestGuard:
             await self._shape_of(scope["path"])(unexpected_error_problem(error))(scope, receive, send_framed)
         finally:
             body.close()
+            if facts.problem is not None and self._note_refusal is not None:
+                self._note_refusal(scope, surface, facts, request_id)
             _log_access(scope, request_id, surface, status, time.monotonic() - began)
 
     def _count(self, surface: str, status: int) -> None:

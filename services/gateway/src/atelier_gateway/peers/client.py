@@ -113,6 +113,30 @@ class PeerClient:
         """What the service has there; None where it has nothing. Raises PeerUnavailable."""
         return await self._get_or_none(service, path)
 
+    async def get_text(self, service: str, path: str) -> str:
+        """A text that the service has there. Raises PeerUnavailable."""
+        try:
+            answer = await self._http.get(self._roots[service] + path)
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise PeerUnavailable(f"{service} does not answer: {_reason(error, ANSWER_S_MAX)}") from error
+        return answer.text
+
+    async def open_stream(self, service: str, path: str, *, timeout_s: float) -> httpx.Response | None:
+        """An answer whose body is still to be read, and that has to be closed; None where the service has nothing
+        there. ``timeout_s`` is for its beginning and for each piece. Raises PeerUnavailable."""
+        request = self._http.build_request("GET", self._roots[service] + path, timeout=timeout_s)
+        try:
+            response = await self._http.send(request, stream=True)
+        except httpx.HTTPError as error:
+            raise PeerUnavailable(f"{service} does not answer: {_reason(error, timeout_s)}") from error
+        if response.is_success:
+            return response
+        await response.aclose()
+        if response.status_code == 404:
+            return None
+        raise PeerUnavailable(f"{service} does not answer: it answered {response.status_code}")
+
     async def close(self) -> None:
         """Lets the connections go."""
         await self._http.aclose()

@@ -48,8 +48,12 @@ async def correct(
 
 def _is_same(reply: BooksCorrected, command: Correction) -> bool:
     """Whether what is on the books under this id can be what is ordered now."""
+    if reply.ordered is not None and reply.ordered != (command.credits or 0):
+        return False
     if isinstance(command, ReturnCredit):
-        is_same_amount = reply.refused is not None or command.credits in (None, reply.credits)
+        # A correction from before billing kept what was ordered says only what it moved.
+        is_unknown = reply.ordered is None and reply.refused is None
+        is_same_amount = not is_unknown or command.credits in (None, reply.credits)
         return reply.generation_id == command.generation_id and is_same_amount
     is_same_owner = reply.owner in (None, command.owner)
     return reply.kind == "take_back" and is_same_owner and reply.grant_id == command.grant_id

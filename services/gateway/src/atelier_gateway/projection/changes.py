@@ -20,11 +20,12 @@ CHANGE = """
     SET state = n.state, rank = n.rank, progress = n.progress, credits_reserved = n.reserved,
         credits_captured = n.captured, credits_refunded = n.refunded, outputs = n.outputs::jsonb,
         error = n.error::jsonb, maker = n.maker, reused = n.reused, model = n.model,
-        started_at = n.started_at, ended_at = n.ended_at, updated_at = now()
+        started_at = n.started_at, ended_at = n.ended_at, handover = n.handover::jsonb, updated_at = now()
     FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::smallint[], $5::int[], $6::int[], $7::int[], $8::text[],
-                $9::text[], $10::text[], $11::bool[], $12::text[], $13::timestamptz[], $14::timestamptz[])
+                $9::text[], $10::text[], $11::bool[], $12::text[], $13::timestamptz[], $14::timestamptz[],
+                $15::text[])
          AS n(id, state, rank, progress, reserved, captured, refunded, outputs, error, maker, reused, model,
-              started_at, ended_at)
+              started_at, ended_at, handover)
     WHERE g.id = n.id
 """
 """Takes what ``change_values`` gives."""
@@ -99,6 +100,7 @@ def change_values(snapshots: Mapping[UUID, Snapshot]) -> tuple[list[Any], ...]:
         [s.model for s in values],
         [s.started_at for s in values],
         [s.ended_at for s in values],
+        [s.handover.model_dump_json() if s.handover else None for s in values],
     )
 
 

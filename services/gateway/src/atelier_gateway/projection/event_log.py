@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from atelier_gateway.projection.snapshot import State
-from atelier_messaging import Batcher
+from atelier_messaging import Batcher, retention
 from atelier_messaging.database import Pool
 
 KEPT_H = 24
@@ -26,7 +26,15 @@ FROM unnest($1::uuid[], $2::bigint[]) AS w(generation_id, after) CROSS JOIN LATE
     WHERE generation_id = w.generation_id AND id > w.after ORDER BY id LIMIT $3
 ) AS e ORDER BY e.id
 """
-_PRUNE = "DELETE FROM generation_events WHERE at < now() - make_interval(hours => $1)"
+_PRUNE = """
+WITH old AS (
+    SELECT generation_id, id FROM generation_events
+    WHERE generation_id > $1 AND generation_id < $2 AND at < now() - make_interval(hours => $4)
+    ORDER BY generation_id, id LIMIT $3 FOR UPDATE SKIP LOCKED
+)
+DELETE FROM generation_events e USING old WHERE e.generation_id = old.generation_id AND e.id = old.id
+RETURNING e.generation_id AS id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +75,5 @@ def _event_of(row: asyncpg.Record) -> ProjectionEvent:
 
 
 async def prune(pool: Pool) -> None:
-    """Forgets the events of yesterday."""
-    await pool.execute(_PRUNE, KEPT_H)
+    """Forgets the events of yesterday. What a slice leaves of its last generation goes with the next run."""
+    await retention.delete_slices(pool, _PRUNE, retention.first_id_after(KEPT_H * 3_600), KEPT_H)

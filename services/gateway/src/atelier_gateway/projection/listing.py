@@ -17,6 +17,10 @@ WHERE owner_kind = $1 AND owner_id = $2 AND state <> 'rejected'
   AND ($6::text[] IS NULL OR state = ANY($6))
 ORDER BY id DESC LIMIT $7
 """  # noqa: S608 - constants only
+_OF_AUDIENCE = _NEWEST.replace(
+    "ORDER BY",
+    "AND id IN (SELECT generation_id FROM client_token_generations WHERE owner_id = $2 AND audience = $8) ORDER BY",
+)
 
 
 async def list_newest(
@@ -28,8 +32,11 @@ async def list_newest(
     surface: str | None = None,
     kind: str | None = None,
     states: Collection[str] | None = None,
+    audience: str | None = None,
 ) -> list[Generation]:
-    """At most ``limit`` of this owner's, those older than ``before``; None as a filter means all."""
+    """At most ``limit`` of this owner's, those older than ``before``; None as a filter means all. ``audience``: of the
+    client tokens that made them."""
     wanted = list(states) if states is not None else None
-    rows = await pool.fetch(_NEWEST, owner.kind, owner.id, before, surface, kind, wanted, limit)
+    values = (owner.kind, owner.id, before, surface, kind, wanted, limit)
+    rows = await (pool.fetch(_NEWEST, *values) if audience is None else pool.fetch(_OF_AUDIENCE, *values, audience))
     return [projection_store.generation_of(row) for row in rows]

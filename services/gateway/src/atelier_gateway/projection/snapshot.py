@@ -16,21 +16,29 @@ from atelier_contracts import (
     GenerationCancelled,
     GenerationFailed,
     GenerationQueued,
+    GenerationReady,
     GenerationRejected,
     GenerationSucceeded,
     Owner,
     RenderProgressed,
     RenderStarted,
 )
+from atelier_gateway.projection.caps import cap_view
+from atelier_gateway.projection.handover import Handover
 from atelier_storage.keys import belongs_to, generation_of, thumbnail_key
 
-State = Literal["accepted", "queued", "rendering", "succeeded", "failed", "cancelled", "expired", "rejected"]
+State = Literal[
+    "accepted", "queued", "rendering", "delivering", "succeeded", "failed", "cancelled", "expired", "rejected"
+]
 
+DELIVERING = 3
+"""The rank at which outputs exist: where they are charged on delivery, they wait to be delivered."""
 TERMINAL = 9
 RANKS: Mapping[State, int] = {
     "accepted": 0,
     "queued": 1,
     "rendering": 2,
+    "delivering": DELIVERING,
     "succeeded": TERMINAL,
     "failed": TERMINAL,
     "cancelled": TERMINAL,
@@ -63,6 +71,8 @@ class Snapshot:
     ended_at: datetime | None = None
     credits_returned: int = 0
     """Of what was captured, given back by corrections since."""
+    handover: Handover | None = None
+    """Of a generation that is charged on delivery: its outputs, apart from ``outputs`` until they are delivered."""
 
     @property
     def rank(self) -> int:
@@ -92,9 +102,11 @@ def advance(now: Snapshot, event: Event, at: datetime) -> Snapshot:
             return _climb(replace(now, credits_reserved=reserved), "queued")
         case _ if now.rank == TERMINAL:
             return now
+        case GenerationReady():
+            return _handover(now, event)
         case _:
             ended = _end(now, event)
-            return ended if ended is now else replace(ended, ended_at=at)
+            return ended if ended is now else replace(ended, ended_at=at, handover=now.handover and now.handover.end())
 
 
 def _begin(now: Snapshot, at: datetime) -> Snapshot:
@@ -103,6 +115,24 @@ def _begin(now: Snapshot, at: datetime) -> Snapshot:
 
 def _climb(now: Snapshot, state: State) -> Snapshot:
     return replace(now, state=state) if RANKS[state] > now.rank else now
+
+
+def _handover(now: Snapshot, event: GenerationReady) -> Snapshot:
+    if now.state == "delivering":
+        return now
+    outputs = tuple(_to_output(output) for output in event.outputs if _is_own(output.key, event, now.owner))
+    handover = (now.handover or Handover()).model_copy(
+        update={"deliver_by": event.deliver_by, "made": event.made, "outputs": outputs}
+    )
+    return replace(
+        now,
+        state="delivering",
+        progress=100,
+        handover=handover,
+        maker=event.provider,
+        model=event.model,
+        reused=event.reused,
+    )
 
 
 def _end(now: Snapshot, event: Event) -> Snapshot:
@@ -126,6 +156,10 @@ def _end(now: Snapshot, event: Event) -> Snapshot:
             return replace(now, state="cancelled", credits_refunded=event.refunded)
         case GenerationRejected():
             refusal: dict[str, Any] = {"code": event.reason, "required": event.required, "available": event.available}
+            if event.cap is not None:
+                refusal["cap"] = cap_view(event.cap)
+            if event.quote_refusal is not None:
+                refusal["quote"] = event.quote_refusal
             return replace(now, state="rejected", credits_reserved=0, error=refusal)
     return now
 

@@ -6,11 +6,14 @@ from uuid import UUID
 from atelier_contracts import GenerationRequested
 from atelier_messaging.database import Pool
 
-# The longest silent come first; while they are asked about no other gateway takes them.
+# What waits to be delivered has no news before its window ends. The longest silent come first; while they are asked
+# about no other gateway takes them.
 _CLAIM = """
 WITH standing AS (
     SELECT id FROM generations
-    WHERE rank < 9 AND greatest(updated_at, checked_at) < now() - make_interval(secs => $1)
+    WHERE rank < 9 AND (state <> 'delivering' OR (handover ->> 'deliver_by')::timestamptz < now()
+                        OR jsonb_array_length(handover -> 'delivered') > 0)
+      AND greatest(updated_at, checked_at) < now() - make_interval(secs => $1)
     ORDER BY greatest(updated_at, checked_at) LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 UPDATE generations g SET checked_at = now() FROM standing s WHERE g.id = s.id RETURNING g.id
@@ -26,7 +29,7 @@ SELECT w.id FROM unnest($1::uuid[]) AS w(id)
 WHERE EXISTS (SELECT FROM outbox o WHERE o.name = $2 AND (o.body::jsonb ->> 'generation_id')::uuid = w.id)
 """
 _OLDEST = """
-SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM generations WHERE rank < 9
+SELECT COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 FROM generations WHERE rank < 3
 """
 
 
@@ -47,5 +50,5 @@ async def find_unsent(pool: Pool, ids: Sequence[UUID]) -> set[UUID]:
 
 
 async def get_oldest_open_s(pool: Pool) -> float:
-    """The age of the oldest generation that is not shown as ended, in seconds; 0 where all are."""
+    """The age of the oldest generation that is not shown as made or ended, in seconds; 0 where all are."""
     return float(await pool.fetchval(_OLDEST))

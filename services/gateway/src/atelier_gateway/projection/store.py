@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from atelier_contracts import Channel, Kind, Owner
+from atelier_gateway.projection.handover import Handover
 from atelier_gateway.projection.snapshot import Snapshot
 from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
@@ -38,7 +39,7 @@ SELECT id, owner_id, 'accepted', 0 FROM new_generations WHERE surface = 'stories
 """
 _PRESENT = "SELECT id FROM generations WHERE id = ANY($1::uuid[])"
 SNAPSHOT = "state, progress, credits_reserved, credits_captured, credits_refunded, outputs, error, maker, reused"
-SNAPSHOT += ", model, started_at, ended_at, credits_returned"
+SNAPSHOT += ", model, started_at, ended_at, credits_returned, handover"
 COLUMNS = (
     "id, channel, owner_kind, owner_id, kind, surface, request, price, created_at, updated_at, request_id, trace_id,"
     f" {SNAPSHOT}"
@@ -50,17 +51,27 @@ _SNAPSHOTS = f"SELECT id, owner_kind, owner_id, {SNAPSHOT} FROM generations WHER
 _SETTLED = f"{_SNAPSHOTS} ORDER BY id FOR SHARE"
 _DELETE = """
 WITH gone AS (
-    DELETE FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3 AND rank = 9 RETURNING id
+    DELETE FROM generations WHERE id = $1 AND owner_kind = $2 AND owner_id = $3 AND rank = 9
+    RETURNING id, credits_captured
 ), forgotten AS (
     DELETE FROM generation_events WHERE generation_id IN (SELECT id FROM gone)
+), charged AS (
+    UPDATE client_token_generations u SET credits = gone.credits_captured FROM gone WHERE u.generation_id = gone.id
 )
 SELECT count(*) FROM gone
 """
-_DELETE_DECLINED = "DELETE FROM generations WHERE id = ANY($1::uuid[])"
+_DELETE_DECLINED = """
+WITH unused AS (DELETE FROM client_token_generations WHERE generation_id = ANY($1::uuid[]))
+DELETE FROM generations WHERE id = ANY($1::uuid[])
+"""
 _EXPIRE = """
 WITH forgotten AS (DELETE FROM files WHERE generation_id = ANY($1::uuid[]) AND category = 'result')
 UPDATE generations SET outputs = '[]', error = $2, updated_at = now() WHERE id = ANY($1::uuid[]) AND state = 'succeeded'
 """
+_IS_UNDELIVERED = """
+SELECT EXISTS (SELECT FROM generations WHERE id = $1 AND request ->> 'charge' = 'on_delivery' AND NOT outputs @> $2)
+"""
+_SAVE_HANDOVER = "UPDATE generations SET handover = $2 WHERE id = $1"
 _NOTE_RETURNS = """
 UPDATE generations g SET credits_returned = greatest(g.credits_returned, r.credits), updated_at = now()
 FROM unnest($1::uuid[], $2::int[]) AS r(id, credits) WHERE g.id = r.id
@@ -74,7 +85,7 @@ _ANY = f"SELECT {COLUMNS} FROM generations WHERE id = $1"  # noqa: S608 - consta
 
 OUTPUTS_EXPIRED = {
     "code": "outputs_expired",
-    "message": "The outputs were kept for as long as this installation keeps them and are deleted.",
+    "message": "The outputs were kept for as long as the request or this installation has them kept, and are deleted.",
 }
 
 
@@ -154,6 +165,16 @@ async def expire_outputs(connection: Connection, ids: Collection[UUID]) -> None:
     await connection.execute(_EXPIRE, list(ids), OUTPUTS_EXPIRED)
 
 
+async def is_undelivered(pool: Pool, id_: UUID, key: str) -> bool:
+    """Whether the key names an output that is charged on delivery and was not delivered."""
+    return bool(await pool.fetchval(_IS_UNDELIVERED, id_, [{"key": key}]))
+
+
+async def save_handover(connection: Connection, id_: UUID, handover: Handover) -> None:
+    """Writes the handover of a locked generation. No event is written: its state stays."""
+    await connection.execute(_SAVE_HANDOVER, id_, handover.model_dump(mode="json"))
+
+
 async def note_returns(connection: Connection, returned: Mapping[UUID, int]) -> None:
     """Writes how many credits went back after they were charged, by generation; a number only ever climbs."""
     await connection.execute(_NOTE_RETURNS, list(returned), list(returned.values()))
@@ -206,6 +227,7 @@ def snapshot_of(row: asyncpg.Record) -> Snapshot:
         row["started_at"],
         row["ended_at"],
         row["credits_returned"],
+        Handover.model_validate(row["handover"]) if row["handover"] else None,
     )
 
 

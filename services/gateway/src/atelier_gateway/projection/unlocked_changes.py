@@ -21,7 +21,7 @@ SELECT g.id, g.owner_kind, g.owner_id, {SNAPSHOT}, g.kind, g.surface, g.created_
 FROM generations g WHERE g.id = ANY($1::uuid[])
 """  # noqa: S608 - constants only
 _CHANGED = f"""
-{CHANGE} AND (g.id, g.xmin::text) IN (SELECT * FROM unnest($1::uuid[], $15::text[]))
+{CHANGE} AND (g.id, g.xmin::text) IN (SELECT * FROM unnest($1::uuid[], $16::text[]))
 RETURNING g.id, g.state, g.progress, g.surface, g.owner_id
 """  # noqa: S608 - constants only
 _LOGGED = """

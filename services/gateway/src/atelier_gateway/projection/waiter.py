@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from atelier_gateway.projection import store as projection_store
-from atelier_gateway.projection.snapshot import TERMINAL, Snapshot
+from atelier_gateway.projection.snapshot import DELIVERING, TERMINAL, Snapshot
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
 
@@ -72,7 +72,7 @@ class GenerationWaiter:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._end_waiters: Waiters[Snapshot] = Waiters()
+        self._rank_waiters: dict[int, Waiters[Snapshot]] = {DELIVERING: Waiters(), TERMINAL: Waiters()}
         self._change_waiters: Waiters[None] = Waiters()
         self._woken: set[UUID] = set()
         self._looking: asyncio.Task[None] | None = None
@@ -91,14 +91,21 @@ class GenerationWaiter:
             self._change_waiters.notify(id_, None)
 
     async def wait_until_ended(
-        self, generation_id: UUID, timeout_s: float, client: Client | None = None, *, even_when_stopping: bool = False
+        self,
+        generation_id: UUID,
+        timeout_s: float,
+        client: Client | None = None,
+        *,
+        even_when_stopping: bool = False,
+        rank: int = TERMINAL,
     ) -> Snapshot | None:
-        """The snapshot at its end; None if that does not come within ``timeout_s``, or too many wait already, or this
-        process stops. Raises ClientDisconnect when the ``client`` is gone before that.
+        """The snapshot at its end, or once it has come to ``DELIVERING`` where that is the ``rank``; None if that does
+        not come within ``timeout_s``, or too many wait already, or this process stops. Raises ClientDisconnect when the
+        ``client`` is gone before that.
         """
-        if self._end_waiters.count >= WAITERS_MAX:
+        if sum(waiters.count for waiters in self._rank_waiters.values()) >= WAITERS_MAX:
             timeout_s = 0.0
-        with self._end_waiters.subscribe(generation_id) as end:
+        with self._rank_waiters[rank].subscribe(generation_id) as end:
             # After listening began, so that an end between this look and the wait wakes us.
             self._notify_ended(await projection_store.load_snapshots(self._pool, [generation_id]))
             ends: list[asyncio.Future[Any]] = [end]
@@ -126,16 +133,15 @@ class GenerationWaiter:
 
     def wake(self, generation_ids: Collection[UUID]) -> None:
         """Called by the projection inside its transaction; waiters are notified after the commit."""
-        self._woken.update(
-            id_ for id_ in generation_ids if id_ in self._end_waiters.ids or id_ in self._change_waiters.ids
-        )
+        waited_for = self._waited_for()
+        self._woken.update(id_ for id_ in generation_ids if id_ in waited_for or id_ in self._change_waiters.ids)
         if self._woken and (self._looking is None or self._looking.done()):
             self._looking = asyncio.create_task(self._look_up())
 
     async def poll(self) -> None:
         """Looks up whatever end is waited for: here is found what other replicas have projected."""
-        if self._end_waiters.ids:
-            self._notify_ended(await projection_store.load_snapshots(self._pool, self._end_waiters.ids))
+        if waited_for := self._waited_for():
+            self._notify_ended(await projection_store.load_snapshots(self._pool, waited_for))
 
     async def _look_up(self) -> None:
         while self._woken:
@@ -150,10 +156,14 @@ class GenerationWaiter:
             for id_ in ids:
                 self._change_waiters.notify(id_, None)
 
+    def _waited_for(self) -> set[UUID]:
+        return set().union(*(waiters.ids for waiters in self._rank_waiters.values()))
+
     def _notify_ended(self, snapshots: dict[UUID, Snapshot]) -> None:
         for id_, snapshot in snapshots.items():
-            if snapshot.rank == TERMINAL:
-                self._end_waiters.notify(id_, snapshot)
+            for rank, waiters in self._rank_waiters.items():
+                if snapshot.rank >= rank:
+                    waiters.notify(id_, snapshot)
 
 
 def _set(future: asyncio.Future[None]) -> None:

@@ -4,15 +4,17 @@ Each state that a generation enters is one event; what comes too late to change 
 so that a subscriber's sums are always right: nothing is settled that was not held before.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from atelier_contracts import ArtefactsExpired, BooksCorrected, CreditGranted, Event, Message
+from atelier_contracts import ArtefactsExpired, BooksCorrected, CapReached, CreditGranted, Event, GrantExpired, Message
 from atelier_contracts.public_events import (
+    CreditsCapReachedFact,
     CreditsCorrectedFact,
+    CreditsExpiredFact,
     CreditsGrantedFact,
     CreditsHeldFact,
     CreditsSettledFact,
@@ -20,12 +22,14 @@ from atelier_contracts.public_events import (
     GenerationDeletedFact,
     GenerationFailedFact,
     GenerationQueuedFact,
+    GenerationReadyFact,
     GenerationRejectedFact,
     GenerationStartedFact,
     GenerationSucceededFact,
     OutputsExpiredFact,
     PublicEvent,
 )
+from atelier_gateway.projection.handover import Handover
 from atelier_gateway.projection.snapshot import TERMINAL, Snapshot, advance
 from atelier_gateway.projection.store import Generation
 from atelier_telemetry.tracing import current_traceparent
@@ -58,18 +62,25 @@ def facts_of(before: Mapping[UUID, Snapshot], events: Iterable[tuple[Event, date
 
 
 def book_facts(heard: Iterable[tuple[Message, datetime, str | None]]) -> list[Fact]:
-    """The grants and corrections among these messages, each with its time and traceparent; nothing that was announced
-    before, and nothing that moved no credits."""
+    """The grants, expiries, corrections and caps reached among these messages, each with its time and traceparent;
+    nothing that was announced before, and nothing that moved no credits."""
     found = []
     for message, at, traceparent in heard:
         match message:
             case CreditGranted() if not message.given_before:
                 kind: type[PublicEvent] = CreditsGrantedFact
                 data = message.model_dump(mode="json", include={*CreditsGrantedFact.model_fields})
+            case GrantExpired():
+                kind = CreditsExpiredFact
+                data = message.model_dump(mode="json", include={*CreditsExpiredFact.model_fields})
             case BooksCorrected() if message.owner and message.credits and not message.corrected_before:
                 kind = CreditsCorrectedFact
                 data = message.model_dump(mode="json", include={*CreditsCorrectedFact.model_fields})
                 data["correction"] = message.kind
+            case CapReached():
+                kind = CreditsCapReachedFact
+                use = message.cap.model_dump(mode="json", include={*CreditsCapReachedFact.model_fields})
+                data = use | {"cap_id": str(message.cap_id), "percent": message.percent}
             case _:
                 continue
         found.append(Fact(kind.type, message.subject, at, traceparent, data))
@@ -126,11 +137,17 @@ def _state_change(after: Snapshot) -> Change:
             return GenerationQueuedFact, {"credits": after.credits_reserved}
         case "rendering":
             return GenerationStartedFact, {}
+        case "delivering":
+            handover = after.handover or Handover()
+            deliver_by = handover.deliver_by.isoformat() if handover.deliver_by else None
+            return GenerationReadyFact, {
+                "deliver_by": deliver_by,
+                "outputs": _outputs(handover.outputs),
+                **_maker(after),
+            }
         case "succeeded":
-            outputs = [{name: output.get(name) for name in OUTPUT_FIELDS} for output in after.outputs]
-            maker = {"provider": after.maker, "model": after.model, "reused": after.reused}
             amounts = {"captured": after.credits_captured, "returned": returned}
-            return GenerationSucceededFact, {**amounts, "outputs": outputs, **maker}
+            return GenerationSucceededFact, {**amounts, "outputs": _outputs(after.outputs), **_maker(after)}
         case "rejected":
             error = after.error or {}
             amounts = {name: error.get(name, 0) for name in ("required", "available")}
@@ -141,3 +158,11 @@ def _state_change(after: Snapshot) -> Change:
             error = after.error or {}
             cause = {"code": error.get("code", ""), "reason": error.get("message", "")}
             return GenerationFailedFact, {"outcome": after.state, **cause, "returned": returned}
+
+
+def _outputs(outputs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: output.get(name) for name in OUTPUT_FIELDS} for output in outputs]
+
+
+def _maker(after: Snapshot) -> dict[str, Any]:
+    return {"provider": after.maker, "model": after.model, "reused": after.reused}

@@ -82,18 +82,24 @@ class SubscriptionPublisher:
                 logger.exception("publishing public events failed, retrying in %.1f s", pause)
 
     async def publish_due(self) -> None:
-        """Publishes to every subscription, in turns, until each has all there was or can take no more."""
+        """Publishes to every subscription, in turns, until each has all there was or can take no more. What is logged
+        meanwhile is published in turn, too: a long replay delays no other."""
         now = time.monotonic()
         if now < self._is_idle_until:
             return  # no subscriptions: events need no look at the database each
-        due = [found.name for found in await store.list_all(self._pool) if found.paused_at is None]
+        due, listed_at = await self._list_active(), now
         if not due:
             self._is_idle_until = now + POLL_EVERY_S
             return
-        if not self._publisher.is_connected:
-            return
-        while due:
+        while due and self._publisher.is_connected:
             due = [name for name in due if await self._publish_window(name)]
+            if due and (self._woken.is_set() or time.monotonic() - listed_at >= POLL_EVERY_S):
+                self._woken.clear()
+                due, listed_at = await self._list_active(), time.monotonic()
+
+    async def _list_active(self) -> list[str]:
+        """The subscriptions that are not paused."""
+        return [found.name for found in await store.list_all(self._pool) if found.paused_at is None]
 
     async def measure(self, name: str) -> QueueDepth | None:
         """The depth of a subscription's queue; None where it cannot be seen."""
@@ -157,7 +163,9 @@ class SubscriptionPublisher:
 
     async def _publish(self, name: str, events: Sequence[LoggedEvent]) -> int:
         """Publishes the events; how many of the first ones the broker has confirmed."""
-        outcomes = await self._publisher.publish([self._message(name, event) for event in events]) if events else []
+        if not events:
+            return 0
+        outcomes = await self._publisher.publish_window([self._message(name, event) for event in events])
         unsure = (place for place, outcome in enumerate(outcomes) if outcome is not PublishOutcome.CONFIRMED)
         return next(unsure, len(events))
 

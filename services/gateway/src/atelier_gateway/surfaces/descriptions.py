@@ -8,7 +8,15 @@ ABOUT: Mapping[str, str] = {
         "(`Authorization: Bearer` with a token) and, with `X-Workspace-Id`, for workspaces. Errors are problems as "
         "RFC 9457 has them."
     ),
+    "Client tokens": (
+        "Short-lived tokens that a store's server makes for a page or an app, with a cap of credits and an end user of "
+        "their own. A client token is sent as `Authorization: Bearer`, and may create, and read what it made."
+    ),
     "Credits": "Prices, the balance, and every movement of credits. Credits are whole numbers.",
+    "Disputes": (
+        "For an output that is broken: it is examined as it is stored, and declared rules decide at once what is "
+        "returned."
+    ),
     "Proofs": (
         "Checks without trust in us: the keys that receipts are signed with, and the log of all postings and receipts."
     ),
@@ -31,6 +39,10 @@ ABOUT: Mapping[str, str] = {
     "Images (OpenAI's shape)": (
         "The stock `openai` client works by changing its base URL to `/v1` here; the key is a store's, or a user's "
         "token."
+    ),
+    "Speech (OpenAI's shape)": "A text becomes the sound of its narration, for the stock `openai` client.",
+    "Batches (OpenAI's shape)": (
+        "Files of JSON lines, and batches of them: for the stock `openai` client, many pictures at once."
     ),
     "On-model photos": "For users, by token: product photographs onto a model, or laid flat on a background.",
     "Problems": "The pages that the `type` of a problem links to.",

@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from atelier_contracts import InputRef, OpenAIOptions, Owner, RenderSpec, Work
+from atelier_contracts import InputRef, OpenAIOptions, Owner, RenderSpec, Simulation, Work
 from atelier_contracts.image_models import RECOMMENDED_MODELS
 from atelier_contracts.value_objects import ImageFormat
 from atelier_gateway.container import Container
@@ -44,6 +44,9 @@ class ImageRequest:
     """As the client named it: a name is an order, and no other model stands in for it."""
     reuse: bool = False
     openai: OpenAIOptions | None = None
+    previews: int = 0
+    transparent: bool = False
+    compression: int | None = None
 
 
 def choose_model(
@@ -73,10 +76,18 @@ def key_and_fingerprint(request: Request, same: Iterable[str]) -> tuple[str | No
     )
 
 
-def build_draft(container: Container, request: Request, order: ImageRequest, *, deadline_s: int) -> Draft:
+def build_draft(container: Container, request: Request, order: ImageRequest, *, owner: Owner, deadline_s: int) -> Draft:
     """The request as a draft. Raises Problem 400."""
-    simulate = request.headers.get(SIMULATE_HEADER)
     key, same = key_and_fingerprint(request, order.same)
+    simulation = parse_simulation(request.headers.get(SIMULATE_HEADER), allowed=container.simulates(owner))
+    draft = build_unkeyed_draft(container, order, simulation, deadline_s=deadline_s)
+    return replace(draft, key=key, fingerprint=same)
+
+
+def build_unkeyed_draft(
+    container: Container, order: ImageRequest, simulation: Simulation | None, *, deadline_s: int
+) -> Draft:
+    """The images as a draft, without an Idempotency-Key."""
     choice, maker = order.choice, container.catalogue.effective_provider(order.choice.provider)
     return Draft(
         work=Work(kind="image", quality=choice.quality, size=choice.priced_size, n=order.n),
@@ -93,7 +104,10 @@ def build_draft(container: Container, request: Request, order: ImageRequest, *, 
             model=order.model,
             reuse=order.reuse,
             openai=order.openai,
-            simulate=parse_simulation(simulate, allowed=container.is_simulator_on),
+            previews=order.previews,
+            transparent=order.transparent,
+            compression=order.compression,
+            simulate=simulation,
         ),
         request={
             **order.asked,
@@ -103,8 +117,6 @@ def build_draft(container: Container, request: Request, order: ImageRequest, *, 
             **({"successor": choice.successor} if choice.successor else {}),
         },
         deadline_s=deadline_s,
-        key=key,
-        fingerprint=same,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from atelier_gateway.surfaces import shape_of
 from atelier_gateway.surfaces.openapi_examples import AT, ID
+from atelier_gateway.web.openapi_responses import CAP
 from atelier_gateway.web.problems import PROBLEM_TYPES, Problem
 
 USUAL = (
@@ -18,6 +19,7 @@ USUAL = (
 DETAILS: Mapping[str, Mapping[str, Any]] = {
     "invalid_request": {"errors": [{"field": "prompt", "message": "a text is required"}]},
     "insufficient_credits": {"required": 10, "available": 4},
+    "cap_exceeded": {"required": 10, "cap": CAP},
     "rate_limited": {"retry_after_s": 30},
 }
 SENTENCES: Mapping[str, str] = {

@@ -47,7 +47,7 @@ BY_NAME: Mapping[str, object] = {
     "name": "Acme",
     "owner": {"kind": "store", "id": ID},
     "prefix": "9f86d081884c",
-    "price_book": "v2",
+    "price_book": "v3",
     "prompt": "a red bicycle",
     "provider": "local",
     "providers": [],

@@ -36,24 +36,35 @@ RETRY_COUNT = header(
     "How often the client has sent this request before, as OpenAI's clients count. A retry whose first attempt was "
     "paid for gets that result.",
 )
+REASON = header(
+    "X-Operator-Reason",
+    {"type": "string", "maxLength": 500, "examples": ["ticket%2017"]},
+    "Why the operator acts, percent-encoded; kept with the act where the body has no reason.",
+)
 
-FOR_WORKSPACES = re.compile(r"^/v1/(generations|uploads|capabilities|quotes|credits|images|models|webhooks)(/|$)")
+FOR_WORKSPACES = re.compile(
+    r"^/v1/(generations|uploads|capabilities|quotes|credits|images|models|webhooks|audio|generation-batches|files|batches)"
+    r"(/|$)"
+)
 KEYED = re.compile(
     r"^/(api/v1/(generation/create|uploads)|api/(generate|stories|story-generations)|api/ai/images.*"
-    r"|v1/admin/credits/grants|v1/(?!admin/).*)$"
+    r"|v1/admin/credits/grants|v1/(?!admin/|client-tokens|files|batches/|generation-batches/).*)$"
 )
 UNKEYED = frozenset({"/v1/quotes"})
 SIMULATED = frozenset(
     {
         *("/v1/generations", "/v1/quotes", "/v1/images/generations", "/v1/images/edits", "/v1/images/variations"),
-        *("/v1/generate", "/api/v1/generation/create", "/api/ai/images", "/api/ai/images/batches"),
+        *("/v1/audio/speech", "/v1/generate", "/api/v1/generation/create", "/api/ai/images", "/api/ai/images/batches"),
         *("/api/generate", "/api/story-generations"),
+        *("/v1/generation-batches", "/v1/generation-batches/quotes", "/v1/batches"),
     }
 )
 PREFERRING = frozenset({"/v1/generations", "/v1/generate", "/api/ai/images"})
-OPENAI_CREATES = frozenset({"/v1/images/generations", "/v1/images/edits", "/v1/images/variations"})
-COUNTED = re.compile(r"^/v1/webhooks/(\{id\}/test|deliveries/\{id\}/replay)$")
+OPENAI_CREATES = frozenset({"/v1/images/generations", "/v1/images/edits", "/v1/images/variations", "/v1/audio/speech"})
+COUNTED = re.compile(r"^/v1/(client-tokens|uploads|files|webhooks/(\{id\}/test|deliveries/\{id\}/replay))$")
 """Creates whose successes say what is left of a rate limit, beside those that simulate."""
+LIMITED_READS = frozenset({"/v1/usage", "/v1/statements/{month}"})
+"""Reports, which are counted like creates; each may come as a file."""
 
 ANSWER_HEADERS: Mapping[str, Schema] = {
     "X-Request-Id": {
@@ -87,6 +98,10 @@ ANSWER_HEADERS: Mapping[str, Schema] = {
         "schema": {"type": "string", "examples": ["Thu, 01 Jan 2026 12:00:00 GMT"]},
         "description": "When the model that was named ends (RFC 8594).",
     },
+    "Content-Disposition": {
+        "schema": {"type": "string", "examples": ['attachment; filename="statement-2026-11.jsonl"']},
+        "description": "The name of the file, where the answer is one.",
+    },
     "X-Generation-Id": {
         "schema": {"type": "string", "format": "uuid"},
         "description": "The generation, for its receipt at `/v1/generations/{id}/receipt`.",
@@ -110,7 +125,8 @@ def declare_headers(path: str, method: str, operation: dict[str, Any]) -> None:
         wanted.append(QUOTE_KEY if path in UNKEYED else KEY)
     wanted += [SIMULATE] if creates and path in SIMULATED else []
     wanted += [PREFER] if creates and path in PREFERRING else []
-    wanted += [RETRY_COUNT] if creates and path in OPENAI_CREATES else []
+    wanted += [RETRY_COUNT] if creates and path in {*OPENAI_CREATES, "/v1/batches"} else []
+    wanted += [REASON] if method != "get" and path.startswith("/v1/admin/") else []
     known = {(parameter["in"], parameter["name"].lower()) for parameter in parameters}
     parameters += [parameter for parameter in wanted if ("header", parameter["name"].lower()) not in known]
 
@@ -129,14 +145,14 @@ def _headers_of(path: str, method: str, status: int, *, keyed: bool) -> Iterator
     yield "X-Request-Id"
     if status == 401:
         yield "WWW-Authenticate"
-    limited = creates and (path in SIMULATED or COUNTED.match(path))
+    limited = (creates and (path in SIMULATED or COUNTED.match(path))) or path in LIMITED_READS
     if status == 429 or (limited and status != 401):
         yield from ("RateLimit", "RateLimit-Policy")
     if status in (429, 503):
         yield "Retry-After"
     if status < 300:
         yield from _success_headers(path, method, status, keyed=keyed)
-    elif path.startswith("/v1/images/"):
+    elif path in OPENAI_CREATES:
         yield "x-should-retry"
 
 
@@ -144,6 +160,8 @@ def _success_headers(path: str, method: str, status: int, *, keyed: bool) -> Ite
     creates = method == "post"
     if keyed:
         yield "Idempotency-Replayed"
+    if path in LIMITED_READS:
+        yield "Content-Disposition"
     if creates and path == "/v1/generations":
         yield "Preference-Applied"
         if status == 201:

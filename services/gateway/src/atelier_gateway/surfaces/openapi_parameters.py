@@ -12,7 +12,11 @@ NOUNS: Mapping[str, str] = {
     "images": "image generation",
     "stories": "story",
     "story-generations": "narration",
+    "generation-batches": "batch",
+    "batches": "batch",
+    "files": "file",
     "uploads": "upload",
+    "client-tokens": "client token",
     "deliveries": "delivery",
     "webhooks": "webhook",
     "stores": "store",
@@ -29,6 +33,9 @@ OTHERS: Mapping[str, dict[str, Any]] = {
     "code": {"description": "The code of the problem, the last part of its `type`.", "example": "insufficient_credits"},
     "model": {"description": "The name of the model, as `GET /v1/models` lists it.", "example": "gpt-image-2.6-flare"},
     "kind": {"description": "The kind of the owner: `store`, `user` or `workspace`.", "example": "store"},
+    "month": {"description": "The month, in UTC.", "example": "2026-11"},
+    "queue": {"description": "The name of the queue.", "example": "billing.commands"},
+    "delivery_id": {"description": "The id of the delivery.", "example": ID},
     "key_id": {"description": "The id of the key, or its prefix.", "example": ID},
 }
 

@@ -7,9 +7,15 @@ SECURITY_SCHEMES: Mapping[str, dict[str, Any]] = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "A user's token, or a store's API key.",
+        "description": "A user's token, or a store's API key; on some routes a client token.",
     },
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A store's API key."},
+    "clientToken": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "client_token",
+        "description": "A client token, where a browser can send no header.",
+    },
     "sessionCookie": {
         "type": "apiKey",
         "in": "cookie",
@@ -19,6 +25,8 @@ SECURITY_SCHEMES: Mapping[str, dict[str, Any]] = {
     },
     "operatorToken": {"type": "http", "scheme": "bearer", "description": "An operator's token."},
 }
+STREAM = "/v1/generations/{id}/events"
+"""Where a client token may stand in the query."""
 CREDENTIALS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("/v1/admin/", ("operatorToken",)),
     ("/api/v1/", ("apiKey", "bearer")),
@@ -59,6 +67,8 @@ def declare_security(document: dict[str, Any], operations: Iterable[tuple[str, s
 
 def schemes_of(path: str) -> tuple[str, ...]:
     """The names of the schemes of which one is needed."""
+    if path == STREAM:
+        return ("bearer", "apiKey", "clientToken")
     both = path == "/v1/generations" or path.startswith("/v1/generations/")
     return (
         ("bearer", "apiKey") if both else next((names for prefix, names in CREDENTIALS if path.startswith(prefix)), ())

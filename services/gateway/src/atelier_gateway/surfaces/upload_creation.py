@@ -27,8 +27,8 @@ async def create_upload(
     upload, owner = await parse_body(request, model), principal.owner
 
     async def act() -> StoredResponse:
-        offered = json_response(envelope(await container.uploads.offer(owner, upload)), 201)
+        offered = json_response(envelope(await container.uploads.offer(owner, upload, principal.client)), 201)
         return StoredResponse(offered.status_code, bytes(offered.body))
 
-    claim = claim_of(request, owner.kind, owner.id, route, upload.model_dump_json())
+    claim = claim_of(request, owner.kind, owner.id, principal.keyed_route(route), upload.model_dump_json())
     return await respond_once(container.idempotent_runner, claim, act)

@@ -1,10 +1,14 @@
 """The tables of the gateway, by subject; importing this fills the metadata that migrations compare with.
 
-Locks are taken in one order, so that no two transactions wait for each other: ``generations``, then ``files``, then
-``uploads``, then ``doomed_uploads``; several rows of one of the last three by their primary key.
+Locks are taken in one order, so that no two transactions wait for each other: ``client_tokens``, ``generations``, then
+``files``, then ``uploads``, then ``doomed_uploads``; several rows of one of them by their primary key.
 """
 
 from atelier_gateway.tables import (
+    batches,
+    buckets,
+    client_tokens,
+    disputes,
     events,
     files,
     form,
@@ -14,6 +18,8 @@ from atelier_gateway.tables import (
     operators,
     public_events,
     rates,
+    refusals,
+    rerenders,
     stories,
     undelivered,
     uploads,
@@ -24,6 +30,10 @@ from atelier_messaging.tables import InboxRow, OutboxRow
 __all__ = [
     "InboxRow",
     "OutboxRow",
+    "batches",
+    "buckets",
+    "client_tokens",
+    "disputes",
     "events",
     "files",
     "form",
@@ -33,6 +43,8 @@ __all__ = [
     "operators",
     "public_events",
     "rates",
+    "refusals",
+    "rerenders",
     "stories",
     "undelivered",
     "uploads",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, SmallInteger, Text
+from sqlalchemy import BigInteger, Column, DateTime, Identity, SmallInteger, Text
 from sqlmodel import Field, SQLModel
 
 from atelier_messaging.tables import NOW
@@ -16,8 +16,6 @@ class GenerationEventRow(SQLModel, table=True):
     """
 
     __tablename__ = "generation_events"
-    __table_args__ = (Index("generation_events_at", "at", postgresql_using="brin"),)
-
     generation_id: UUID = Field(primary_key=True)
     id: int = Field(sa_column=Column(BigInteger, Identity(always=True), primary_key=True))
     state: str = Field(sa_column=Column(Text, nullable=False))

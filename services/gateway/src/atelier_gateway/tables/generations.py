@@ -23,8 +23,8 @@ class GenerationRow(SQLModel, table=True):
         CheckConstraint("channel IN ('b2b', 'b2c')", name="generations_channel"),
         CheckConstraint("owner_kind IN ('store', 'user', 'workspace')", name="generations_owner_kind"),
         CheckConstraint(
-            "(state, rank) IN (('accepted', 0), ('queued', 1), ('rendering', 2), ('succeeded', 9), ('failed', 9),"
-            " ('cancelled', 9), ('expired', 9), ('rejected', 9))",
+            "(state, rank) IN (('accepted', 0), ('queued', 1), ('rendering', 2), ('delivering', 3),"
+            " ('succeeded', 9), ('failed', 9), ('cancelled', 9), ('expired', 9), ('rejected', 9))",
             name="generations_state",
         ),
         CheckConstraint("progress BETWEEN 0 AND 100", name="generations_progress"),
@@ -33,6 +33,8 @@ class GenerationRow(SQLModel, table=True):
         ),
         CheckConstraint("credits_returned >= 0", name="generations_credits_returned"),
         Index("generations_owner", "owner_kind", "owner_id", sql("id DESC")),
+        Index("generations_failed", "id", postgresql_where=sql("state IN ('failed', 'expired')")),
+        {"postgresql_with": {"fillfactor": "75", "autovacuum_vacuum_scale_factor": "0.02"}},
     )
 
     id: UUID = Field(primary_key=True)
@@ -66,3 +68,5 @@ class GenerationRow(SQLModel, table=True):
     trace_id: str | None = Field(default=None, sa_column=Column(Text))
     started_at: datetime | None = optional_time_column()
     ended_at: datetime | None = optional_time_column()
+    handover: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
+    """Of a generation that is charged on delivery: its outputs until they are delivered, and what was delivered."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, LargeBinary, Text
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
@@ -39,6 +39,8 @@ class ApiKeyRow(SQLModel, table=True):
     created_at: datetime = time_column()
     revoked_at: datetime | None = optional_time_column()
     name: str = Field(sa_column=Column(Text, nullable=False, server_default=""))
+    is_test: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=sql("false")))
+    """Whether it acts for the store's test account."""
     last_used_at: datetime | None = optional_time_column()
 
 

@@ -53,3 +53,12 @@ class AdminActRow(SQLModel, table=True):
     operator_name: str = Field(sa_column=Column(Text, nullable=False))
     request_id: str = Field(sa_column=Column(Text, nullable=False))
     details: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False, server_default=sql("'{}'")))
+
+
+class EndedConsoleSessionRow(SQLModel, table=True):
+    """A session of the console that its operator has signed out of, until it would have ended by itself."""
+
+    __tablename__ = "ended_console_sessions"
+
+    nonce: str = Field(sa_column=Column(Text, primary_key=True))
+    ends_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -9,18 +9,20 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from atelier_contracts.public_events import GenerationDeletedFact
 from atelier_gateway.tables.columns import optional_time_column, text_column, time_column
 from atelier_messaging.tables import NOW
 
 
 class PublicEventRow(SQLModel, table=True):
     """One public event. ``position`` has no gaps and rises in the order of commits: a reader that has seen one has seen
-    all before it. Of a generation that is not deleted, ``data`` lacks what its row says. No foreign keys."""
+    all before it. ``data`` lacks what the generation's row says or, once that is deleted, the event of its deletion.
+    No foreign keys."""
 
     __tablename__ = "public_events"
     __table_args__ = (
         Index("public_events_logged_at", "logged_at", postgresql_using="brin"),
-        Index("public_events_subject", "subject"),
+        Index("public_events_deletions", "subject", postgresql_where=sql(f"type = '{GenerationDeletedFact.type}'")),
     )
 
     position: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

@@ -36,6 +36,8 @@ class UploadRow(SQLModel, table=True):
     """Whether a generation is made of it."""
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=NOW))
     deleted_at: datetime | None = Field(default=None, sa_column=Column(DateTime(timezone=True)))
+    audience: str | None = Field(default=None, sa_column=Column(Text))
+    """Of the client token that made it; none but tokens of this audience may use it."""
 
 
 class DoomedObjectRow(SQLModel, table=True):

@@ -1,15 +1,29 @@
 """Parts of the OpenAPI documents that several surfaces use: answers with their problems, parameters, headers."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from atelier_gateway.web.problems import PROBLEM_JSON, PROBLEM_ROOT, PROBLEM_TYPES
 
 Responses = dict[int | str, dict[str, Any]]
 ID = "01a1fc2b-e840-76c4-840b-55c1df4115f5"
 AT = "2026-01-01T12:00:00+00:00"
+CAP: dict[str, JsonValue] = {
+    "id": "5d0a9f3e-6c7f-5b0e-9d5e-2f8d0a4f7c11",
+    "owner": {"kind": "store", "id": ID},
+    "spender": {"kind": "key", "id": "01a1fc2b-e840-76c4-840b-55c1df4115f6"},
+    "period": "day",
+    "credits": 100,
+    "held": 4,
+    "captured": 93,
+    "remaining": 3,
+    "since": "2026-01-01T00:00:00Z",
+    "renews_at": "2026-01-02T00:00:00Z",
+}
 
 
 class ProviderModel(BaseModel):
@@ -26,11 +40,47 @@ class CreditBalance(BaseModel):
         json_schema_extra={"examples": [{"available": 80, "held": 0, "captured": 20, "granted": 100, "expired": 0}]}
     )
 
+    test: bool = False
+    """Whether they are test credits."""
     available: int
     held: int
     captured: int
     granted: int
     expired: int
+
+
+class CapSpender(BaseModel):
+    """Whose spending a cap bounds: the account (``store``, ``user``, ``workspace``), an API ``key`` of it, or a
+    ``user`` who acts for it."""
+
+    kind: str
+    id: UUID
+
+
+class SpendingCap(BaseModel):
+    """The most credits that a spender may have held and captured in a period of UTC, and how many count now.
+    ``remaining`` may still be spent; ``renews_at`` is null for a total."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [CAP]})
+
+    id: UUID
+    owner: CapSpender
+    """The account that pays."""
+    spender: CapSpender
+    period: Literal["day", "month", "total"]
+    credits: int
+    held: int
+    captured: int
+    remaining: int
+    since: datetime | None
+    renews_at: datetime | None
+
+
+class CapPage(BaseModel):
+    """Caps, in the order of their ids."""
+
+    data: list[SpendingCap]
+    next_cursor: UUID | None
 
 
 class Problem(BaseModel):
@@ -61,6 +111,8 @@ def public_answers(given: Mapping[int, tuple[str, type[BaseModel] | None]], *cod
     return documented
 
 
+OF_CLIENT_TOKENS = ("token_scope", "origin_refused")
+"""The refusals of a route that takes client tokens."""
 ANYWHERE = ("rate_limited", "internal_error", "unavailable")
 
 

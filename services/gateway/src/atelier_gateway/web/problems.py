@@ -32,9 +32,13 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "simulator_off": ProblemType(400, "This installation does not simulate"),
     "unauthorized": ProblemType(401, "A valid credential is required"),
     "insufficient_credits": ProblemType(402, "Not enough credits"),
+    "token_cap_reached": ProblemType(402, "The cap of the client token is reached"),
+    "cap_exceeded": ProblemType(402, "A cap leaves too little room"),
     "account_disabled": ProblemType(403, "The account is disabled"),
     "workspace_forbidden": ProblemType(403, "Not a member of this workspace"),
     "role_required": ProblemType(403, "The role does not allow this"),
+    "token_scope": ProblemType(403, "The client token does not allow this"),
+    "origin_refused": ProblemType(403, "The client token is not for this origin"),
     "not_found": ProblemType(404, "Not found"),
     "model_not_found": ProblemType(404, "There is no such model"),
     "method_not_allowed": ProblemType(405, "The method is not allowed here"),
@@ -44,7 +48,9 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "request_in_progress": ProblemType(409, "A request with this Idempotency-Key is still in progress"),
     "request_too_large": ProblemType(413, "The request body is too large"),
     "idempotency_key_reused": ProblemType(422, "The Idempotency-Key was used for another request"),
+    "quote_refused": ProblemType(422, "The quote does not hold for this request"),
     "unpriced": ProblemType(422, "The price book has no price for this"),
+    "spend_limit_exceeded": ProblemType(422, "The price is above the spend limit of the request"),
     "rate_limited": ProblemType(429, "Too many requests"),
     "uploads_full": ProblemType(429, "Too many unused uploads"),
     "tenant_queue_full": ProblemType(429, "Too many pending generations"),
@@ -91,6 +97,19 @@ class Problem(Exception):
 def field_problem(field: str, why: str, code: str = "invalid_request") -> Problem:
     """A problem about one field: 400 unless the code has another status."""
     return Problem(code, f"{field}: {why}", details={"errors": [{"field": field, "message": why}]})
+
+
+def problem_at(where: str, problem: Problem) -> Problem:
+    """The same problem of a part of the request, its fields named by their place: ``where`` begins them."""
+    errors = [error | {"field": where + error["field"]} for error in problem.details.get("errors", [])]
+    return Problem(problem.code, where + problem.detail, details={"errors": errors} if errors else None)
+
+
+def credential_problem() -> Problem:
+    """The one answer for a missing, unknown, malformed, expired and revoked credential."""
+    return Problem(
+        "unauthorized", "The credential is missing, unknown or no longer valid.", headers={"WWW-Authenticate": "Bearer"}
+    )
 
 
 def not_found(what: str = "resource") -> Problem:

@@ -1,8 +1,8 @@
-"""``X-Atelier-Simulate``: what a test asks the simulator to pretend. Never reachable with production settings."""
+"""``X-Atelier-Simulate``: what a test asks the simulator to pretend. In production it is for test accounts alone."""
 
 from pydantic import ValidationError
 
-from atelier_contracts import Simulation
+from atelier_contracts import Owner, RenderSpec, Simulation
 from atelier_gateway.web.field_errors import problem_of
 from atelier_gateway.web.problems import Problem
 
@@ -25,6 +25,11 @@ def parse_simulation(header: str | None, *, allowed: bool) -> Simulation | None:
             raise _unreadable(f"{name} is given twice")
         fields[name] = value
     return _read(fields)
+
+
+def spec_for(owner: Owner, spec: RenderSpec) -> RenderSpec:
+    """What render gets: of a test account always something simulated."""
+    return spec.model_copy(update={"simulate": Simulation()}) if owner.is_test and spec.simulate is None else spec
 
 
 def _read(fields: dict[str, object]) -> Simulation:

@@ -23,6 +23,11 @@ CROSS JOIN LATERAL (
     SELECT NULL, g.request ->> 'webhook_url', NULL WHERE g.request ->> 'webhook_url' IS NOT NULL
 ) l
 """  # noqa: S608 - constants only
+_OF_OWNERS = """
+SELECT e.id, e.owner_kind, e.owner_id FROM webhook_endpoints e
+JOIN unnest($1::text[], $2::uuid[]) AS o(owner_kind, owner_id) USING (owner_kind, owner_id)
+WHERE e.disabled_at IS NULL AND (e.events = '{}' OR $3 = ANY(e.events))
+"""
 _INSERT = """
 INSERT INTO webhook_deliveries (id, owner_kind, owner_id, endpoint_id, url, target, type, generation_id, payload,
                                 traceparent, next_try_at)
@@ -32,22 +37,22 @@ FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text
             $9::jsonb[], $10::text[], $11::float8[])
      AS n(id, owner_kind, owner_id, endpoint_id, url, target, type, generation_id, payload, traceparent, after_s)
 """
-_COLUMNS = """d.id, d.endpoint_id, d.type, d.generation_id, d.state, d.next_try_at, d.created_at,
+COLUMNS = """d.id, d.endpoint_id, d.type, d.generation_id, d.state, d.next_try_at, d.created_at,
 coalesce(d.url, e.url) AS url, (
     SELECT coalesce(jsonb_agg(jsonb_build_object('number', a.number, 'at', a.at, 'duration_ms', a.duration_ms,
         'status', a.status, 'error', a.error, 'response', a.response) ORDER BY a.number), '[]')
     FROM webhook_attempts a WHERE a.delivery_id = d.id
 ) AS attempts"""
-_FROM = "FROM webhook_deliveries d LEFT JOIN webhook_endpoints e ON e.id = d.endpoint_id"
-_ONE = f"SELECT {_COLUMNS} {_FROM} WHERE d.owner_kind = $1 AND d.owner_id = $2 AND d.id = $3"
+FROM_TABLES = "FROM webhook_deliveries d LEFT JOIN webhook_endpoints e ON e.id = d.endpoint_id"
+_ONE = f"SELECT {COLUMNS} {FROM_TABLES} WHERE d.owner_kind = $1 AND d.owner_id = $2 AND d.id = $3"
 _PAGE = f"""
-SELECT {_COLUMNS} {_FROM}
+SELECT {COLUMNS} {FROM_TABLES}
 WHERE d.owner_kind = $1 AND d.owner_id = $2 AND ($3::uuid IS NULL OR d.id < $3)
   AND ($4::uuid IS NULL OR d.endpoint_id = $4) AND ($5::uuid IS NULL OR d.generation_id = $5)
   AND ($6::text IS NULL OR d.state = $6)
 ORDER BY d.id DESC LIMIT $7
 """
-_OF_GENERATION = f"SELECT {_COLUMNS} {_FROM} WHERE d.generation_id = $1 ORDER BY d.id"
+_OF_GENERATION = f"SELECT {COLUMNS} {FROM_TABLES} WHERE d.generation_id = $1 ORDER BY d.id"
 # One that is being sent just now keeps its claim: were it taken away, two would send it at once.
 _REPLAY = """
 UPDATE webhook_deliveries SET state = 'pending', tries = 0, next_try_at = now()
@@ -127,6 +132,13 @@ async def find_subscribers(connection: Connection, generation_ids: Collection[UU
     ]
 
 
+async def find_endpoints(connection: Connection, owners: Collection[Owner], type_: str) -> dict[UUID, Owner]:
+    """The endpoints of these owners that want events of this type, each with its owner."""
+    kinds, ids = [owner.kind for owner in owners], [owner.id for owner in owners]
+    rows = await connection.fetch(_OF_OWNERS, kinds, ids, type_)
+    return {row["id"]: Owner(kind=row["owner_kind"], id=row["owner_id"]) for row in rows}
+
+
 async def insert(connection: Connection, new: Sequence[NewDelivery]) -> None:
     """Writes them in one statement."""
     await connection.execute(
@@ -148,7 +160,7 @@ async def insert(connection: Connection, new: Sequence[NewDelivery]) -> None:
 async def find(connection: Connection | Pool, owner: Owner, id_: UUID) -> WebhookDelivery | None:
     """The delivery, if it is this owner's."""
     row = await connection.fetchrow(_ONE, owner.kind, owner.id, id_)
-    return _delivery(row) if row else None
+    return delivery_of(row) if row else None
 
 
 async def list_page(
@@ -163,12 +175,12 @@ async def list_page(
 ) -> list[WebhookDelivery]:
     """This owner's, newest first; None as a filter means all."""
     rows = await pool.fetch(_PAGE, owner.kind, owner.id, before, endpoint_id, generation_id, state, limit)
-    return [_delivery(row) for row in rows]
+    return [delivery_of(row) for row in rows]
 
 
 async def list_for_generation(pool: Pool, generation_id: UUID) -> list[WebhookDelivery]:
     """The deliveries about a generation, for its verified owner and for operators."""
-    return [_delivery(row) for row in await pool.fetch(_OF_GENERATION, generation_id)]
+    return [delivery_of(row) for row in await pool.fetch(_OF_GENERATION, generation_id)]
 
 
 async def forget_contents(connection: Connection, generation_id: UUID) -> None:
@@ -194,7 +206,8 @@ async def prune(pool: Pool, kept_days: int) -> None:
         pass
 
 
-def _delivery(row: asyncpg.Record) -> WebhookDelivery:
+def delivery_of(row: asyncpg.Record) -> WebhookDelivery:
+    """Of a row with ``COLUMNS``."""
     return WebhookDelivery(
         row["id"],
         row["endpoint_id"],

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -17,6 +18,7 @@ from uuid_utils.compat import uuid7
 
 from atelier_gateway.webhooks import dispatch_store
 from atelier_gateway.webhooks.dispatch_store import Attempt, DispatchLimits, LeasedDelivery
+from atelier_gateway.webhooks.events import TYPES
 from atelier_gateway.webhooks.payloads import render_body
 from atelier_gateway.webhooks.receiver_urls import host_of
 from atelier_gateway.webhooks.retry_policy import RetryDecision, classify_response, next_wait_s, retry_after_s
@@ -53,20 +55,33 @@ class DispatchPolicy:
     """An endpoint that has taken nothing for so long is switched off."""
 
 
+NoteDelivery = Callable[[Transaction, UUID], Awaitable[None]]
+"""Called where a receiver has taken the outputs of a generation, in the transaction that records its answer."""
+
+
 class WebhookDispatcher:
     """Sends what is due, as long as it runs."""
 
     def __init__(
-        self, work: UnitOfWork, secrets: SigningSecrets, objects: ObjectStore, poster: SafePoster, rules: DispatchPolicy
+        self,
+        work: UnitOfWork,
+        secrets: SigningSecrets,
+        objects: ObjectStore,
+        poster: SafePoster,
+        rules: DispatchPolicy,
+        note_delivery: NoteDelivery | None = None,
     ) -> None:
         self._work = work
         self._secrets = secrets
         self._objects = objects
         self._poster = poster
         self._policy = rules
+        self._note_delivery = note_delivery
         self._sending: dict[UUID, LeasedDelivery] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._woken = asyncio.Event()
+        for outcome in ("delivered", "retried", "failed", "gone"):  # at 0, so that the first is an increase
+            metrics.WEBHOOKS.labels(outcome)
 
     def wake(self) -> None:
         """There is something to send; a hint, it is looked for anyway."""
@@ -169,7 +184,10 @@ class WebhookDispatcher:
         verdict = classify_response(attempt.status)
         asked = retry_after_s(attempt.status, retry_after, now=attempt.at)
         wait_s = next_wait_s(self._policy.retry_delays_s, due.tries + 1, asked_s=asked, jitter=random.uniform(-1, 1))
-        async with self._work.once(dispatch=False) as work:
+        takes_outputs = verdict is RetryDecision.DELIVERED and _is_handover(due)
+        async with self._work.once(dispatch=takes_outputs) as work:
+            if takes_outputs and self._note_delivery is not None and due.generation_id is not None:
+                await self._note_delivery(work, due.generation_id)
             if verdict is RetryDecision.DELIVERED:
                 outcome = "delivered"
                 await dispatch_store.record_attempt(work.connection, due, "delivered", attempt)
@@ -205,3 +223,9 @@ class WebhookDispatcher:
             return
         why = attempt.error or f"status {attempt.status}"
         logger.info("webhook %s to %s is %s: %s", due.id, host_of(due.url), outcome, why)
+
+
+def _is_handover(due: LeasedDelivery) -> bool:
+    """Whether it gives the outputs to the URL of the request itself. An endpoint for all of an owner's generations
+    may be a log that takes everything: its answer is no delivery."""
+    return due.endpoint_id is None and due.type == TYPES["delivering"]

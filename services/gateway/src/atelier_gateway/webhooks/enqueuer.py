@@ -7,16 +7,17 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from atelier_contracts import Event, Owner
+from atelier_contracts import CapReached, Event, Owner
+from atelier_gateway.projection.caps import cap_view
 from atelier_gateway.projection.snapshot import Snapshot
 from atelier_gateway.projection.store import Generation
 from atelier_gateway.webhooks import delivery_store, endpoint_store
 from atelier_gateway.webhooks.delivery_store import NewDelivery, Subscriber
-from atelier_gateway.webhooks.events import StateChange, state_changes
+from atelier_gateway.webhooks.events import CAP_REACHED, StateChange, state_changes
 from atelier_gateway.webhooks.payloads import build_payload
 from atelier_gateway.webhooks.receiver_urls import host_of
 from atelier_messaging import Delivery, Transaction
-from atelier_telemetry.tracing import traceparent_of
+from atelier_telemetry.tracing import current_traceparent, traceparent_of
 
 REJECTED_AFTER_S = 15.0
 """A rejection waits so long. Where the POST itself said so, which takes five seconds, the generation is forgotten and
@@ -68,6 +69,55 @@ class DeliveryEnqueuer:
             await delivery_store.insert(work.connection, new)
             work.after_commit(self._wake)
 
+    async def enqueue_event(self, work: Transaction, generation_id: UUID, type_: str, data: Mapping[str, Any]) -> None:
+        """The same for what happens to a generation after its end, for the endpoints of its owner."""
+        listeners = await delivery_store.find_subscribers(work.connection, [generation_id])
+        now = datetime.now(UTC)
+        new = [
+            NewDelivery(
+                uuid7(),
+                listener.generation.owner,
+                listener.endpoint_id,
+                None,
+                concurrency_key(listener.generation.owner, listener.endpoint_id, None),
+                type_,
+                generation_id,
+                build_payload(type_, now, dict(data)),
+                current_traceparent(),
+            )
+            for listener in listeners
+            if listener.endpoint_id is not None and (not listener.events or type_ in listener.events)
+        ]
+        if new:
+            await delivery_store.insert(work.connection, new)
+            work.after_commit(self._wake)
+
+    async def enqueue_caps(self, tx: Transaction, heard: Sequence[Delivery]) -> None:
+        """Enqueues the caps reached among these messages, for the endpoints of the accounts that they are of."""
+        reached = [(d.message, d.envelope.time, traceparent_of(d.span)) for d in heard]
+        reached_caps = [(message, at, trace) for message, at, trace in reached if isinstance(message, CapReached)]
+        owners = {message.cap.owner for message, _, _ in reached_caps}
+        endpoints = await delivery_store.find_endpoints(tx.connection, owners, CAP_REACHED) if owners else {}
+        new = [
+            NewDelivery(
+                uuid7(),
+                owner,
+                endpoint_id,
+                None,
+                concurrency_key(owner, endpoint_id, None),
+                CAP_REACHED,
+                None,
+                build_payload(CAP_REACHED, at, {"percent": message.percent, "cap": cap_view(message.cap)}),
+                trace,
+            )
+            for message, at, trace in reached_caps
+            for endpoint_id, owner in endpoints.items()
+            if owner == message.cap.owner
+        ]
+        if new:
+            await delivery_store.insert(tx.connection, new)
+            tx.after_commit(self._wake)
+
     def _delivery(self, step: StateChange, listener: Subscriber, now: datetime) -> NewDelivery:
         told, url = listener.generation, listener.url
         then = Generation(
@@ -94,10 +144,11 @@ def concurrency_key(owner: Owner, endpoint_id: UUID | None, url: str | None) -> 
 
 
 def _subscribes_to(listener: Subscriber, step: StateChange) -> bool:
-    """The URL of a single request gets its end."""
+    """The URL of a single request gets its end, and that its outputs can be taken."""
     if listener.generation.id != step.generation_id:
         return False
-    return step.is_final if listener.url is not None else not listener.events or step.type in listener.events
+    is_for_request = step.is_final or step.snapshot.state == "delivering"
+    return is_for_request if listener.url is not None else not listener.events or step.type in listener.events
 
 
 async def _ensure_secrets(work: Transaction, owners: Sequence[Owner]) -> None:

@@ -15,6 +15,7 @@ from atelier_gateway.projection.snapshot import TERMINAL, Snapshot, State, advan
 TYPES: Mapping[State, str] = {
     "queued": "generation.queued",
     "rendering": "generation.rendering",
+    "delivering": "generation.delivering",
     "succeeded": "generation.succeeded",
     "failed": "generation.failed",
     "cancelled": "generation.cancelled",
@@ -22,6 +23,10 @@ TYPES: Mapping[State, str] = {
     "rejected": "generation.rejected",
 }
 """The events by state. Progress is for live streams only."""
+DISPUTE_DECIDED = "dispute.decided"
+"""A dispute was decided and what follows is done; ``data`` is the dispute."""
+CAP_REACHED = "cap.reached"
+"""A cap is used up to a percentage; ``data`` is the percentage and the cap."""
 TEST = "webhook.test"
 
 

@@ -29,7 +29,7 @@ def build_payload(type_: str, at: datetime, data: dict[str, Any]) -> dict[str, A
 
 
 def render_body(payload: dict[str, Any], owner: Owner, objects: ObjectStore) -> str:
-    """As it is sent: marks of the owner's own objects are signed URLs."""
+    """As it is sent: marks of the owner's own objects are signed URLs. To a test account it says so."""
 
     def signed(node: Any) -> Any:
         if isinstance(node, dict):
@@ -42,4 +42,5 @@ def render_body(payload: dict[str, Any], owner: Owner, objects: ObjectStore) -> 
         # Whatever text a client could make look like a mark, it leads to nobody else's objects.
         return objects.presign_get(key, PRESIGN_S_MAX) if belongs_to(key, owner.kind, owner.id) else node
 
-    return json.dumps(signed(payload), separators=(",", ":"), ensure_ascii=False)
+    told = signed(payload) | ({"test": True} if owner.is_test else {})
+    return json.dumps(told, separators=(",", ":"), ensure_ascii=False)

@@ -111,3 +111,20 @@ async def test_what_was_never_charged_is_refused_before_anything_is_sent(world: 
     assert answers == [409, 404]
     named = [o["generation_id"] for o in await orders(world, "credits.return")]
     assert str(held) not in named and str(unknown) not in named
+
+
+@pytest.mark.parametrize(("first", "then"), [(30, 20), (None, 30), (30, None)])
+async def test_a_key_of_an_earlier_day_does_not_take_back_another_amount(
+    world: World, first: int | None, then: int | None
+) -> None:
+    store, _ = await world.store()
+    headers = ADMIN | {"Idempotency-Key": f"take-back-{uuid4()}"}
+    answers = []
+    for credits in (first, first, then):
+        body = {"owner": {"kind": "store", "id": str(store)}, "credits": credits, "reason": "granted twice"}
+        answers.append(await world.operations.post(TAKE_BACKS, headers=headers, json=body))
+        await world.pool.execute("UPDATE idempotency SET claimed_at = claimed_at - interval '25 hours'")
+        await idempotency_store.prune(world.pool)
+
+    assert [answer.status_code for answer in answers] == [201, 201, 422]
+    assert [answer.json().get("corrected_before") for answer in answers] == [False, True, None]

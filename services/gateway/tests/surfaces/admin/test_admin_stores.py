@@ -80,7 +80,7 @@ async def test_keys_are_listed_with_their_names_and_without_their_secrets(world:
         (store["key_id"], "web shop"),
     ]
     assert listed[1]["prefix"] == store["api_key"].split("_")[1]
-    assert set(listed[0]) == {"id", "name", "prefix", "created_at", "last_used_at", "revoked_at"}
+    assert set(listed[0]) == {"id", "name", "prefix", "test", "created_at", "last_used_at", "revoked_at"}
     assert store["api_key"].split("_")[2] not in str(listed)
 
 

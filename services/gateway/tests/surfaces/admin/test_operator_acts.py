@@ -2,15 +2,21 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from uuid_utils.compat import uuid7
 
 from atelier_contracts import GrantCredit, Owner
+from atelier_gateway.disputes import store as dispute_store
+from atelier_gateway.disputes.store import NewDispute
 from atelier_gateway.peers.credit_grants import grant
+from atelier_gateway.webhooks import delivery_store
+from atelier_gateway.webhooks.delivery_store import NewDelivery
 from atelier_messaging import Transaction
 
+from ...support.native import create, fail
 from ...support.operators import operator, renew
 from ...support.world import ADMIN, World
 
@@ -110,8 +116,42 @@ async def test_what_operators_did_cannot_be_changed_or_removed(world: World, for
         await world.pool.execute(forgery)
 
 
-AT_A_PEER = ("/ledger/proofs", "/reconcile/runs", "/reconcile/repairs")
+BREAKER = "/v1/admin/providers/{name}/breaker"
+CAP = "{owner_kind}/{owner_id}/{spender_kind}/{spender_id}/{period}"
+BODIES: dict[str, dict[str, Any]] = {
+    "POST /v1/admin/disputes/{id}/decision": {"decision": "decline", "reason": "x"},
+    "POST /v1/admin/generations/{id}/cancel": {"reason": "x"},
+    "POST /v1/admin/generations/{id}/rerender": {"reason": "x"},
+    f"PUT {BREAKER}": {"state": "open", "minutes": 5, "reason": "x"},
+    "POST /v1/admin/dead-letters/{queue}/redrive": {"reason": "x"},
+    "POST /v1/admin/dead-letters/{queue}/discard": {"reason": "x", "frames": ["0" * 24]},
+    "POST /v1/admin/operators": {"name": "x", "role": "viewer"},
+    "PATCH /v1/admin/operators/{id}": {"role": "operator"},
+    "POST /v1/admin/subscriptions": {"name": "analytics"},
+    "PATCH /v1/admin/subscriptions/{name}": {"paused": True},
+    "POST /v1/admin/subscriptions/{name}/replay": {"from_beginning": True},
+}
+"""Of the routes whose bodies name nothing that the test makes."""
+AT_A_PEER = ("/ledger/proofs", "/log/verifications", "/reconcile/runs", "/reconcile/repairs")
 """Routes of which another service does the work, and none is there: the act is recorded before the call."""
+
+
+async def waiting_dispute(world: World) -> UUID:
+    """A dispute that waits for an operator."""
+    new = NewDispute(
+        uuid4(), uuid4(), Owner(kind="store", id=uuid4()), "other", "", (0,), "review", "left_to_operator", (), 0, None
+    )
+    async with world.pool.acquire() as connection:
+        return (await dispute_store.insert(connection, new)).id
+
+
+async def failed_delivery(world: World, store: UUID) -> str:
+    """A webhook delivery of a store."""
+    id_, url = uuid7(), "https://shop.example/hook"
+    new = NewDelivery(id_, Owner(kind="store", id=store), None, url, url, "generation.failed", None, {}, after_s=3600)
+    async with world.pool.acquire() as connection:
+        await delivery_store.insert(connection, [new])
+    return str(id_)
 
 
 async def test_every_route_that_changes_something_leaves_an_act(world: World) -> None:
@@ -123,10 +163,17 @@ async def test_every_route_that_changes_something_leaves_an_act(world: World) ->
     person, _ = await operator(world, "viewer")
     key = (await world.operations.post(f"/v1/admin/stores/{store}/keys", headers=ADMIN)).json()["id"]
     ids = {"stores": str(store), "users": str(user), "workspaces": workspace, "operators": person}
+    ids["accounts"] = str(store)
+    ids["disputes"] = str(await waiting_dispute(world))
+    _, customer = await world.store()
+    ids["generations"], ended = str(await create(world, customer)), await create(world, customer)
+    await fail(world, customer, ended)
+    world.neighbours.records["providers"] = {"providers": [{"provider": "analytics", "breaker": {}}]}
+    world.neighbours.records["providers/analytics/breaker"] = {"state": "open"}
     await world.operations.delete(f"/v1/admin/stores/{store}/keys/{key}", headers=ADMIN)
     charged = uuid4()
     world.neighbours.records[f"holds/{charged}"] = {"state": "captured", "captured": 1}
-    bodies: dict[str, dict[str, Any]] = {
+    bodies: dict[str, dict[str, Any]] = BODIES | {
         "POST /v1/admin/stores": {"name": "x"},
         "PATCH /v1/admin/stores/{id}": {"suspended": False},
         "POST /v1/admin/users": {"email": f"{uuid4().hex}@shop.net"},
@@ -135,12 +182,10 @@ async def test_every_route_that_changes_something_leaves_an_act(world: World) ->
         "POST /v1/admin/credits/grants": {"owner": {"kind": "store", "id": str(store)}, "credits": 1, "reason": "x"},
         "POST /v1/admin/credits/take-backs": {"owner": {"kind": "store", "id": str(store)}, "reason": "x"},
         "POST /v1/admin/credits/returns": {"generation_id": str(charged), "reason": "x"},
-        "POST /v1/admin/operators": {"name": "x", "role": "viewer"},
-        "PATCH /v1/admin/operators/{id}": {"role": "operator"},
-        "POST /v1/admin/subscriptions": {"name": "analytics"},
-        "PATCH /v1/admin/subscriptions/{name}": {"paused": True},
-        "POST /v1/admin/subscriptions/{name}/replay": {"from_beginning": True},
+        f"PUT /v1/admin/caps/{CAP}": {"credits": 5},
     }
+    parts = {"{key_id}": str(key), "{name}": "analytics", "{queue}": "gateway.projection", "{kind}": "store"}
+    parts |= {CAP: f"store/{store}/store/{store}/day", "{delivery_id}": await failed_delivery(world, store)}
     count = "SELECT count(*) FROM admin_acts"
     described = (await world.operations.get("/openapi.json")).json()["paths"]
     changing = [(m.upper(), path) for path, routes in described.items() for m in routes if m != "get"]
@@ -152,8 +197,10 @@ async def test_every_route_that_changes_something_leaves_an_act(world: World) ->
     assert len(changing) > 12
     for method, path in changing:
         before = await world.pool.fetchval(count)
-        url = path.replace("{id}", ids.get(path.split("/")[3], "")).replace("{user_id}", str(user))
-        url = url.replace("{key_id}", str(key)).replace("{name}", "analytics")
+        id_ = str(ended) if path.endswith("/rerender") else ids.get(path.split("/")[3], "")
+        url = path.replace("{id}", id_).replace("{user_id}", str(user))
+        for name, value in parts.items():
+            url = url.replace(name, value)
         answered = await world.operations.request(method, url, headers=ADMIN, json=bodies.get(f"{method} {path}"))
         assert answered.is_success or path.endswith(AT_A_PEER), (method, path, answered.text)
         assert await world.pool.fetchval(count) == before + 1, (method, path)

@@ -193,6 +193,72 @@ async def test_a_missing_input_names_its_field(world: World) -> None:
     assert refused.json()["errors"] == [{"field": "inputs", "message": "a try_on needs 1 of role person."}]
 
 
+CHOICES: dict[str, Any] = {
+    "kind": "image",
+    "prompt": "a red bicycle",
+    "providers": ["local", "openai"],
+    "exclude_providers": ["google"],
+    "start_within_s": 20,
+    "retry": "never",
+    "store": 24,
+}
+
+
+@pytest.mark.stack
+async def test_who_makes_it_when_it_starts_and_how_long_it_is_kept_go_along_and_come_back(world: World) -> None:
+    _, headers = await world.store()
+
+    id_ = await create(world, headers, CHOICES)
+
+    [heard] = [e.message for e in world.neighbours.heard if isinstance(e.message, GenerationRequested)]
+    spec, view = heard.spec, await get_view(world, headers, id_)
+    assert (spec.providers, spec.excluded_providers, spec.retry) == (("local", "openai"), ("google",), False)
+    assert (spec.keep_s, heard.start_within_s) == (24 * 3_600, 20)
+    assert {name: view[name] for name in CHOICES if name != "kind"} | {"kind": "image"} == CHOICES
+
+
+@pytest.mark.stack
+async def test_what_is_not_asked_for_is_no_part_of_the_message_and_null_in_the_view(world: World) -> None:
+    _, headers = await world.store()
+
+    id_ = await create(world, headers, IMAGE)
+
+    [heard] = [e.message for e in world.neighbours.heard if isinstance(e.message, GenerationRequested)]
+    sent, view = heard.model_dump(mode="json"), await get_view(world, headers, id_)
+    assert not {"start_within_s"} & set(sent)
+    assert not {"providers", "excluded_providers", "retry", "keep_s"} & set(sent["spec"])
+    names = ("providers", "exclude_providers", "start_within_s", "retry", "store")
+    assert [view[name] for name in names] == [None] * 5
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("wrong", "field", "why"),
+    [
+        ({"store": "none"}, "body", "charge on_delivery only"),
+        ({"store": 0}, "store", "none, or hours from 1 to 8760"),
+        ({"store": "forever"}, "store", "none, or hours from 1 to 8760"),
+        ({"start_within_s": 60, "deadline_s": 60}, "start_within_s", "less than deadline_s"),
+        ({"provider": "local", "providers": ["local"]}, "body", "exclude each other"),
+        ({"provider": "local", "exclude_providers": ["local"]}, "exclude_providers", "asked for and excluded"),
+        ({"providers": ["nobody"]}, "providers", "there is no provider nobody"),
+        ({"exclude_providers": ["local", "openai"]}, "exclude_providers", "nobody else here makes image"),
+        ({"retry": "twice"}, "retry", "never"),
+    ],
+)
+async def test_a_choice_that_cannot_be_kept_is_refused_by_name(
+    world: World, wrong: dict[str, Any], field: str, why: str
+) -> None:
+    _, headers = await world.store()
+    body = {"kind": "image", "prompt": "a cat"} | wrong
+
+    async with surfaces_where(world, LOCAL, OPENAI) as client:
+        refused = await client.post("/v1/generations", headers=headers, json=body)
+
+    errors = refused.json()["errors"]
+    assert (refused.status_code, field in (errors[0]["field"], "body"), why in str(errors)) == (400, True, True), errors
+
+
 @pytest.mark.stack
 @pytest.mark.parametrize(
     ("wrong", "field", "there_are"),

@@ -101,7 +101,7 @@ async def test_a_text_replaced_after_it_was_priced_is_not_what_is_read(world: Wo
         ({"text": "x" * 50_001}, "text"),
         ({"text": "…"}, "text"),
         ({"text": STORY, "language": "tlh"}, "language"),
-        ({"text": STORY, "audio_format": "flac"}, "audio_format"),
+        ({"text": STORY, "audio_format": "aiff"}, "audio_format"),
         ({"inputs": [{"role": "text", "data": data("x" * 50_001)}]}, "inputs.0.data"),
         ({"inputs": [{"role": "text", "data": "data:text/html;base64,PGI+"}]}, "inputs.0.data"),
         ({"inputs": [{"role": "text", "data": "data:text/plain;base64,/w=="}]}, "inputs.0.data"),

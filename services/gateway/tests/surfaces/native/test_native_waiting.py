@@ -36,7 +36,7 @@ async def create_generation(world: World) -> UUID:
 
 
 async def has_waiter(room: GenerationWaiter, generation: UUID) -> bool:
-    return generation in room._end_waiters.ids
+    return generation in room._waited_for()
 
 
 async def blocks_another(world: World, server_pid: int) -> bool:
@@ -70,7 +70,7 @@ async def test_whoever_waits_in_vain_is_told_in_time_and_forgotten(world: World,
     assert await waiter.wait_until_ended(generation, 0.7) is None
     assert await waiter.wait_until_ended(uuid4(), 0.1) is None
     await waiter.poll()
-    assert not waiter._end_waiters.ids
+    assert not waiter._waited_for()
 
 
 async def test_an_undone_transaction_wakes_without_lying(world: World) -> None:

@@ -58,7 +58,7 @@ async def test_a_picture_that_came_as_text_is_to_be_sent_as_a_file(world: World,
         (PROMPT * 50, None, "A form has at most 40 fields and 40 files."),
         (PROMPT + part("prompt", b"again") + IMAGE, None, "prompt: it is given twice"),
         (IMAGE + part("prompt", b"add a hat", "prompt.txt"), None, "prompt: no file is taken here; send it as text"),
-        (PROMPT + IMAGE + part("stream", b"True"), None, "stream: streaming is not offered here"),
+        (PROMPT + IMAGE + part("stream", b"True") + part("n", b"2"), None, "n: a stream brings one picture"),
         (PROMPT + IMAGE + part("n", b"two"), None, "n: a whole number is required"),
     ],
 )

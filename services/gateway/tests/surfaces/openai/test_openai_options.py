@@ -63,6 +63,36 @@ async def test_a_word_that_the_model_does_not_know_is_refused_with_the_reason(
     assert await world.pool.fetchval("SELECT count(*) FROM files") == 0
 
 
+async def test_an_edit_takes_sixteen_pictures_and_no_more(world: World, key: dict[str, str]) -> None:
+    files = [("image[]", (f"{n}.jpg", image_bytes(SQUARE), "image/jpeg")) for n in range(17)]
+    fields = {"prompt": "a hat", "model": "gpt-image-2.6-flare"}
+
+    waiting = asyncio.create_task(
+        world.client.post("/v1/images/edits", headers=key, files=files[:16], data=fields | {"size": "1024x1024"})
+    )
+
+    async def has_started() -> bool:
+        return bool(world.neighbours.started)
+
+    await world.until(has_started)
+    await world.neighbours.say(failure_of(last_request(world)))
+    await waiting
+    assert len(last_request(world).spec.inputs) == 16
+
+    refused = await world.client.post("/v1/images/edits", headers=key, files=files, data=fields)
+    error = refused.json()["error"]
+    assert (refused.status_code, error["param"], "from 1 to 16" in error["message"]) == (400, "image", True)
+
+
+@pytest.mark.parametrize("quality", ["xhigh", "max"])
+async def test_the_finest_qualities_are_refused_by_models_that_have_them_not(
+    world: World, key: dict[str, str], quality: str
+) -> None:
+    refused = await world.client.post(GENERATE, headers=key, json=PROMPT | {"model": "gpt-image-2", "quality": quality})
+
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "quality")
+
+
 async def test_moderation_is_openais_alone(world: World, key: dict[str, str]) -> None:
     body = PROMPT | {"model": "imagen", "moderation": "low"}
 
@@ -72,9 +102,16 @@ async def test_moderation_is_openais_alone(world: World, key: dict[str, str]) ->
 
 
 @pytest.mark.parametrize(
-    ("asked", "tier", "credits"), [("low", "low", 5), ("medium", "standard", 10), ("high", "hd", 20)]
+    ("asked", "tier", "credits"),
+    [
+        ("low", "low", 5),
+        ("medium", "standard", 10),
+        ("high", "hd", 20),
+        ("xhigh", "xhigh", 30),
+        ("max", "max", 40),
+    ],
 )
-async def test_low_is_made_low_priced_low_and_shown_low(
+async def test_each_quality_is_made_priced_and_shown_as_such(
     world: World, key: dict[str, str], asked: str, tier: str, credits: int
 ) -> None:
     body: dict[str, Any] = PROMPT | {"model": "gpt-image-2.6-flare", "quality": asked, "response_format": "url"}
@@ -98,4 +135,4 @@ async def test_the_seeds_and_the_native_surface_sell_low_too(world: World, key: 
 
     quote = await world.client.post("/v1/quotes", headers=key, json=low)
 
-    assert quote.json()["credits"] == 5 and quote.json()["price_book"] == "v2"
+    assert quote.json()["credits"] == 5 and quote.json()["price_book"] == "v3"

@@ -10,7 +10,7 @@ import pytest
 from atelier_contracts import GenerationFailed, GenerationRejected
 from atelier_gateway.settings import Settings
 from atelier_gateway.webhooks import enqueuer
-from atelier_gateway.webhooks.events import TYPES
+from atelier_gateway.webhooks.events import CAP_REACHED, DISPUTE_DECIDED, TYPES
 
 from ...support.isolation import IMAGE
 from ...support.native import cancel, create, fail, wait_until_projected
@@ -187,7 +187,7 @@ async def test_the_operators_story_tells_of_webhooks_by_their_hosts(world: World
 async def test_what_is_sent_is_described_with_its_body_and_without_loose_ends(world: World) -> None:
     described = (await world.client.get("/openapi.json")).json()
 
-    assert set(described["webhooks"]) == set(TYPES.values())
+    assert set(described["webhooks"]) == {*TYPES.values(), DISPUTE_DECIDED, CAP_REACHED}
     told = described["webhooks"]["generation.succeeded"]["post"]
     assert told["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/GenerationEvent")
     assert {"204", "410", "default"} == set(told["responses"])

@@ -11,6 +11,7 @@ from atelier_messaging import Batcher, Transaction, UnitOfWork, until_available
 from atelier_render import store
 from atelier_render.jobs import Attempt, Completion, Failure, JobResult
 from atelier_render.outputs.artefact_writer import ArtefactWriter
+from atelier_render.provider_calls.submission_log import count_cost
 from atelier_render.store import Closing
 from atelier_telemetry import attributes, metrics
 
@@ -63,7 +64,9 @@ class Completions:
         for attempt, ending in finished:
             outcome = ending.state if attempt.job.generation_id in won else "lost"
             attempt.span.set_attribute(attributes.OUTCOME, outcome)
-            metrics.RENDERS.labels(ending.provider or "none", outcome).inc()
+            metrics.child(metrics.RENDERS, ending.provider or "none", outcome).inc()
+            if attempt.submission is not None and attempt.job.generation_id in won:
+                count_cost(attempt.submission)
 
     async def drain(self) -> None:
         """Waits for the endings under way."""
@@ -82,6 +85,8 @@ def _may_be_open(attempt: Attempt) -> bool:
 def _submission_closing(attempt: Attempt, ending: JobResult) -> Closing:
     """A known outcome ends the submission; an unknown one is abandoned together with the job."""
     sent, why = attempt.submission, ending.reason if isinstance(ending, Failure) else None
-    if sent is None or sent.outcome is None:
+    if sent is None:
         return Closing(attempt.job.generation_id, "abandoned", why)
-    return Closing(attempt.job.generation_id, sent.outcome, sent.reason)
+    if sent.outcome is None:
+        return Closing(attempt.job.generation_id, "abandoned", why, store.figures_of(sent))
+    return Closing(attempt.job.generation_id, sent.outcome, sent.reason, store.figures_of(sent))

@@ -107,6 +107,7 @@ class Scheduler:
             self.wake(self._wakes)
         for state, depth in (await store.depths(self._unit.pool)).items():
             metrics.RENDER_QUEUE.labels(state).set(depth)
+        metrics.OLDEST_WAITING.set(await store.get_oldest_waiting_s(self._unit.pool))
 
     async def stop(self) -> None:
         """Claims no more, lets endings finish, gives everything else back to the queue. Takes ``STOP_S_MAX`` seconds at

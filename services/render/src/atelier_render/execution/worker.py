@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from atelier_contracts import RenderSpec, Simulation
+from atelier_contracts import Simulation
 from atelier_render.execution.input_normaliser import InputNormaliser
 from atelier_render.execution.inputs import InputRefused, Inputs
+from atelier_render.execution.previews import Previews
 from atelier_render.execution.progress import Progress
-from atelier_render.jobs import Attempt, Completion, Failure, Job, JobResult
+from atelier_render.jobs import Attempt, Completion, Failure, Job, JobResult, is_simulated
 from atelier_render.moderation.moderators import ContentModeration
 from atelier_render.outputs.analysis import OutputAnalyser
 from atelier_render.outputs.artefact_writer import ArtefactWriter
@@ -32,7 +33,7 @@ class Worker:
     def __init__(
         self,
         providers: Sequence[Provider],
-        simulator: Simulator | None,
+        simulator: Simulator,
         caller: ProviderCaller,
         rules: ContentModeration,
         inputs: Inputs,
@@ -41,10 +42,15 @@ class Worker:
         reuse: ResultCache,
         analyst: OutputAnalyser,
         progress: Progress,
+        previews: Previews,
         marker: Marker | None = None,
+        *,
+        simulates: bool = True,
     ) -> None:
+        """``simulates``: whether the simulator makes what live owners ask of it; a test account's it makes always."""
         self._providers = providers
         self._simulator = simulator
+        self._simulates = simulates
         self._caller = caller
         self._rules = rules
         self._inputs = inputs
@@ -53,11 +59,12 @@ class Worker:
         self._reuse = reuse
         self._analyst = analyst
         self._progress = progress
+        self._previews = previews
         self._marker = marker
 
     async def perform(self, attempt: Attempt) -> JobResult:
         """Ends by the job's deadline at the latest. A cancelled call stops the provider's work too."""
-        job, able = attempt.job, self._eligible_providers(attempt.job.spec)
+        job, able = attempt.job, self._eligible_providers(attempt.job)
         if not able:
             return Failure(job, None, "invalid_input", objection(self._providers, job.spec))
         now = asyncio.get_running_loop().time
@@ -69,13 +76,14 @@ class Worker:
 
     def perform_instant(self, job: Job) -> JobResult:
         """An instant job: nothing to wait for, nothing to draw."""
-        assert self._simulator is not None, "only the simulator's jobs are instant"
         outcome = self._simulator.decide(_provider_job(job), job.spec.simulate or Simulation())
         return job_result(job, self._simulator.name, outcome)
 
-    def _eligible_providers(self, spec: RenderSpec) -> Sequence[Provider]:
-        """The simulator never replaces another provider, and none replaces it."""
-        return (self._simulator,) if self._simulator and spec.simulate else candidates(self._providers, spec)
+    def _eligible_providers(self, job: Job) -> Sequence[Provider]:
+        """The simulator never replaces another provider, and none replaces it. It makes all of a test account's."""
+        if is_simulated(job.owner, job.spec, simulator=self._simulates):
+            return (self._simulator,)
+        return candidates(self._providers, job.spec)
 
     async def _perform_with_deadline(self, attempt: Attempt, able: Sequence[Provider], ends_at: float) -> JobResult:
         job, first = attempt.job, able[0].name
@@ -106,8 +114,11 @@ class Worker:
             if job.spec.reuse and (earlier := await self._reuse.deliver(attempt, fingerprint)):
                 return earlier
             with self._progress.of(attempt) as tell:
-                order = ProviderJob(str(job.generation_id), job.generation_id, job.owner, job.spec, inputs, tell)
-                provider, outcome = await self._caller.ask(ProviderCall(attempt, order, ends_at), able)
+                async with self._previews.of(job, inputs, able[0].name) as show:
+                    order = ProviderJob(
+                        str(job.generation_id), job.generation_id, job.owner, job.spec, inputs, tell, show
+                    )
+                    provider, outcome = await self._caller.ask(ProviderCall(attempt, order, ends_at), able)
             if not isinstance(outcome, Succeeded | Partial) or not outcome.pictures:
                 return job_result(job, provider, outcome)
             remaining_s = ends_at - asyncio.get_running_loop().time()

@@ -72,7 +72,7 @@ class GarbageCollector:
         return len(keys)
 
     async def expire(self) -> None:
-        """Deletes results past their retention and publishes that they expired."""
+        """Deletes results past their retention, their own or that of all, and publishes that they expired."""
         await _in_batches(self._expire_some, RESULTS_MAX)
 
     async def prune(self) -> None:

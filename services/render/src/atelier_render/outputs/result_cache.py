@@ -27,7 +27,8 @@ GONE = (ObjectMissing, ObjectCorrupt, ObjectTooLarge, StorageUnavailable)
 
 async def fingerprint_of(spec: RenderSpec, inputs: Sequence[Input]) -> bytes:
     """All that a result depends on, in 32 bytes. Inputs that the provider does not read count by their reference."""
-    spent = {"reuse", "inputs", "priority", "openai"}
+    spent = {"reuse", "keep_for_reuse", "inputs", "priority", "openai", "previews"}
+    spent |= {"providers", "retry", "keep_s"}
     asked = spec.model_dump(mode="json", exclude=spent) | {"composer": COMPOSER_VERSION}
     if spec.openai:
         asked["openai"] = spec.openai.model_dump(mode="json", exclude={"user", "safety_identifier"})
@@ -37,7 +38,8 @@ async def fingerprint_of(spec: RenderSpec, inputs: Sequence[Input]) -> bytes:
 
 def is_made_by_requested_provider(spec: RenderSpec, provider: str) -> bool:
     """Whether the requested provider made it; what a stand-in made does not answer the next request."""
-    return spec.provider in (None, provider) or spec.simulate is not None
+    first = spec.provider or next(iter(spec.providers), None)
+    return first in (None, provider) or spec.simulate is not None
 
 
 def _digests(inputs: Sequence[Input]) -> list[tuple[str, str]]:

@@ -27,6 +27,8 @@ from atelier_telemetry import metrics
 
 SOFTWARE = {"name": "Atelier", "version": version("atelier-render")}
 PARENT = "made-by-provider"
+UNSIGNED = frozenset({"audio/ogg", "audio/aac"})
+"""Containers for which C2PA knows no place for a manifest: they have the tag alone."""
 THUMBNAIL_TYPE = "image/webp"
 logger = logging.getLogger(__name__)
 
@@ -78,6 +80,8 @@ class Marker:
             metrics.UNMARKED.labels("tag").inc()
             logger.error("provenance tag failed for an output of %s, delivered without: %s", origin.provider, error)
             with_tag = data
+        if content_type in UNSIGNED:
+            return with_tag
         try:
             return self._signed(with_tag, data, content_type, origin, source)
         except C2paError as error:

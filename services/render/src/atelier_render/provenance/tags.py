@@ -1,4 +1,5 @@
-"""The mark that needs no signature: IPTC's digital source type, as XMP in pictures, ID3 in MP3, INFO in WAVE.
+"""The mark that needs no signature: IPTC's digital source type, as XMP in pictures, ID3 in MP3 and AAC, INFO in WAVE,
+Vorbis comments in FLAC and Opus (``vorbis_comments.py``).
 
 Bytes are put beside the picture, never into it: what a provider made is neither decoded nor encoded again. XMP that is
 there already is added to. Sources: XMP Specification part 3, PNG 3 section 11.3.3, RFC 9649 (WebP), ID3v2.4.
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
 from atelier_render.provenance.source_types import DigitalSourceType
+from atelier_render.provenance.vorbis_comments import Unmarkable as Unmarkable
+from atelier_render.provenance.vorbis_comments import add_comments
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PNG_XMP = b"XML:com.adobe.xmp\0\0\0\0\0"
@@ -20,10 +23,6 @@ _NAMESPACES = (
     ' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
 )
 _END = b"</rdf:RDF>"
-
-
-class Unmarkable(ValueError):
-    """The container is of no kind that takes a mark, or is not built as its format wants it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,9 @@ def add_tag(data: bytes, content_type: str, tag: Tag) -> bytes:
             return _jpeg(data, tag)
         case "image/webp":
             return _webp(data, tag)
-        case "audio/mpeg":
+        case "audio/flac" | "audio/ogg":
+            return add_comments(data, [("DigitalSourceType", tag.source), ("CreatorTool", tag.tool)])
+        case "audio/mpeg" | "audio/aac":
             return _id3(tag) + data if not data.startswith(b"ID3") else data
         case "audio/wav":
             return _wave(data, tag)

@@ -9,11 +9,14 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from atelier_render.jobs import Attempt
-from atelier_render.provider_calls.concurrency_gate import ProviderGate
+from atelier_render.provider_calls.concurrency_gate import HeldOpen, ProviderGate
 from atelier_render.provider_calls.retry_policy import (
+    LOST,
+    OUTCOME_WORDS,
     RetryPolicy,
     breaker_signal,
     may_fail_over,
@@ -22,10 +25,12 @@ from atelier_render.provider_calls.retry_policy import (
 )
 from atelier_render.provider_calls.submission_log import SubmissionLog
 from atelier_render.providers.protocol import Failed, Provider, ProviderJob, ProviderOutcome, Unknown
+from atelier_render.usage import UsageMeter
 from atelier_resilience.breaker import CircuitOpen
 from atelier_telemetry import attributes, metrics
 from atelier_telemetry.tracing import tracer
 
+SECOND_ATTEMPT = "its render was lost, and the request allows no second try"
 logger = logging.getLogger(__name__)
 _tracer = tracer(__name__)
 
@@ -40,7 +45,7 @@ class ProviderCall:
 
     def to(self, provider: str) -> ProviderJob:
         """The order under the key that this provider knows it by: the same for each try and each attempt."""
-        return replace(self.order, key=f"{self.order.generation_id}-{provider}")
+        return replace(self.order, key=f"{self.order.generation_id}-{provider}", meter=UsageMeter())
 
     @property
     def remaining_s(self) -> float:
@@ -69,13 +74,18 @@ class ProviderCaller:
         self._gates = gates
         self._submissions = submissions
         self._rules = rules
+        for name in self._providers:  # at 0, so that the first is an increase
+            for word in OUTCOME_WORDS:
+                metrics.PROVIDER_OUTCOMES.labels(name, word)
 
     async def ask(self, call: ProviderCall, able: Sequence[Provider]) -> ProviderAnswer:
         """The outcome of the first provider that comes to one; of those who know that they made nothing, the last
         one's. Run it under the job's deadline. Raises LeaseLost."""
         known = await self._find_open(call)
-        if known and not may_fail_over(known.outcome):
+        if known and not (may_fail_over(known.outcome) and call.order.spec.retry):
             return known
+        if call.attempt.job.attempt > 1 and not call.order.spec.retry:
+            return ProviderAnswer(able[0].name, Failed("provider_failed", SECOND_ATTEMPT))
         answer, before = known, known.provider if known else None
         for provider in sorted(able, key=lambda p: p.name != before):
             if before not in (None, provider.name):
@@ -86,7 +96,8 @@ class ProviderCaller:
                 answer = ProviderAnswer(before, await self._try_provider(call, provider, first))
             except CircuitOpen as error:
                 answer = await self._skip_provider(call, provider, error, answer)
-            if not may_fail_over(answer.outcome):
+                continue  # it was asked nothing
+            if not (may_fail_over(answer.outcome) and call.order.spec.retry):
                 return answer
         assert answer is not None, "somebody is able, or there would be no call"
         return answer
@@ -95,12 +106,14 @@ class ProviderCaller:
         self, call: ProviderCall, provider: Provider, outcome: ProviderOutcome | None
     ) -> ProviderOutcome:
         """Tries one provider as often as the policy allows. Raises CircuitOpen where it was not called at all."""
+        if call.order.owner.is_test and not provider.capabilities.simulates:
+            return Failed("provider_unavailable", "a test account's request reached a provider that is not simulated")
         tries = 0 if outcome is None else 1
         while True:
             if outcome is not None:
                 chance, remaining_s = random.random(), call.remaining_s
                 pause = self._rules.pause_s(outcome, tries=tries, remaining_s=remaining_s, chance=chance)
-                if pause is None:
+                if pause is None or not call.order.spec.retry:
                     return outcome
                 await asyncio.sleep(pause)
             try:
@@ -117,7 +130,8 @@ class ProviderCaller:
         if gate is None:
             return await self._conclude(call, provider, usable_outcome(await provider.submit(order), order.spec.n))
         async with gate.enter():
-            await self._submissions.begin(call.attempt, provider.name, order.key)
+            await self._submissions.begin(call.attempt, provider.name, order.key, order.meter)
+            order = self._with_submission(call, order)
             with _tracer.start_as_current_span(f"submit to {provider.name}") as span:
                 outcome = usable_outcome(await _call_safely(provider.submit, order), order.spec.n)
                 span.set_attribute(attributes.OUTCOME, outcome_label(outcome)[0])
@@ -127,7 +141,7 @@ class ProviderCaller:
     async def _conclude(self, call: ProviderCall, provider: Provider, outcome: ProviderOutcome) -> ProviderOutcome:
         """Finds out what is not known, and writes down what is."""
         if isinstance(outcome, Unknown):
-            metrics.PROVIDER_OUTCOMES.labels(provider.name, "lost").inc()
+            metrics.PROVIDER_OUTCOMES.labels(provider.name, LOST).inc()
             outcome = await self._reconcile(call, provider, self._rules.recall_s)
         return await self._record_known(call, provider, outcome)
 
@@ -151,7 +165,7 @@ class ProviderCaller:
             return await self._poll_recall(call, provider, pause)
 
     async def _poll_recall(self, call: ProviderCall, provider: Provider, pause: float) -> ProviderOutcome:
-        now, order = asyncio.get_running_loop().time, call.to(provider.name)
+        now, order = asyncio.get_running_loop().time, self._with_submission(call, call.to(provider.name))
         until = now() + self._rules.reconcile_s
         while True:
             await asyncio.sleep(pause)
@@ -159,6 +173,14 @@ class ProviderCaller:
             if not isinstance(outcome, Unknown) or now() >= until:
                 return outcome
             pause = min(self._rules.recall_s_max, max(self._rules.recall_s, pause * 2))
+
+    def _with_submission(self, call: ProviderCall, order: ProviderJob) -> ProviderJob:
+        """The order with what is known and learnt of its submission; as it is where none is logged."""
+        sent = call.attempt.submission
+        if sent is None:
+            return order
+        record = partial(self._submissions.record_accepted, sent)
+        return replace(order, meter=sent.meter, accepted=sent.accepted, record_accepted=record)
 
     async def _find_open(self, call: ProviderCall) -> ProviderAnswer | None:
         """The outcome of a submission whose attempt was lost: it is recalled before anything else is sent."""
@@ -177,7 +199,8 @@ class ProviderCaller:
     async def _skip_provider(
         self, call: ProviderCall, provider: Provider, away: CircuitOpen, answer: ProviderAnswer | None
     ) -> ProviderAnswer:
-        reason = f"left alone for another {away.wait_s:.0f} s, after failures in a row"
+        why = "as an operator has ordered" if isinstance(away, HeldOpen) else "after failures in a row"
+        reason = f"left alone for another {away.wait_s:.0f} s, {why}"
         await self._submissions.record_skip(call.attempt.job, provider.name, call.to(provider.name).key, reason)
         _log(call, logging.WARNING, "provider skipped, trying the next one", provider=provider.name, reason=reason)
         return answer or ProviderAnswer(provider.name, Failed("provider_unavailable", f"{provider.name} is {reason}"))

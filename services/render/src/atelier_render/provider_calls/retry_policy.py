@@ -17,6 +17,10 @@ from atelier_render.providers.toolkit.file_checks import flaw
 
 PROVIDERS_OWN = ("provider_failed", "provider_unavailable", "provider_timeout")
 """Failures that say nothing about the request: another provider may do better."""
+LOST = "lost"
+"""What an answer that did not come is counted as, before its outcome is asked for."""
+OUTCOME_WORDS = ("succeeded", "partial", "refused", "failed", "transient", "rate_limited", "unknown", LOST)
+"""What calls are counted by: the words of ``outcome_label``, and ``LOST``."""
 
 
 @dataclass(frozen=True, slots=True)

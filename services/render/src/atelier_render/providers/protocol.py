@@ -1,16 +1,21 @@
 """The provider protocol: takes a job under an idempotency key and reports its outcome honestly."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 from uuid import UUID
 
 from atelier_contracts import Kind, Owner, RenderSpec
+from atelier_contracts.image_models import is_any_size
 from atelier_contracts.render import FailureCode
 from atelier_contracts.value_objects import N_MAX
+from atelier_render.usage import UsageMeter
 
 Mode = Literal["words", "edit", "variation"]
 """How a picture of kind ``image`` is requested: by a prompt, by a prompt and a picture, by a picture alone."""
+
+LOST = "lost"
+"""The message of a cancellation when the job is, or will soon be, another process's: the work goes on for that one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,14 @@ class Offer:
     qualities: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     n_max: int = N_MAX
+    any_size: bool = False
+    """Whether other sizes are made too, within the rules of ``image_models.is_any_size``."""
+    transparent: bool = False
+    """Whether a background can be left out."""
+    audio_formats: tuple[str, ...] = ("mp3", "wav")
+    """Of a narration."""
+    images_max: int = 4
+    """Pictures that one picture is made from, at most."""
     note: str = ""
     """One sentence for the reader of the table."""
 
@@ -38,10 +51,17 @@ class Offer:
             ("style", spec.style, self.styles),
             ("quality", spec.quality, self.qualities),
             ("format", spec.format, self.formats),
+            ("audio_format", spec.audio_format if spec.kind == "narration" else None, self.audio_formats),
         )
         for name, value, offered in asked:
+            if name == "size" and self.any_size and is_any_size(value or ""):
+                continue
             if value is not None and offered and value not in offered:
                 return f"the {name} of {spec.kind} is one of {', '.join(offered)}, not {value}"
+        if spec.transparent and not self.transparent:
+            return f"the background of {spec.kind} cannot be transparent"
+        if sum(given.role == "image" for given in spec.inputs) > self.images_max:
+            return f"it takes at most {self.images_max} pictures for {spec.kind}"
         return None if spec.n <= self.n_max else f"it makes at most {self.n_max} of {spec.kind} at once"
 
 
@@ -57,6 +77,8 @@ class Capabilities:
     that takes over a lost attempt first recalls its outcome."""
     recalls: bool = True
     """Whether it can ever report the outcome of a submission whose answer was lost; else it is not polled for it."""
+    simulates: bool = False
+    """It pretends: nothing but this is called for a test account."""
     last_resort: bool = False
     """Used by name, or for a kind that no other makes; never a fail-over target."""
 
@@ -84,6 +106,14 @@ def mode_of(spec: RenderSpec) -> Mode | None:
     return "edit" if spec.prompt else "variation"
 
 
+async def show_to_no_client(picture: "Picture") -> None:
+    """Where no client waits for previews."""
+
+
+async def record_nowhere(part: str, request_id: str) -> None:
+    """Where no submission is logged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """One input as bytes, of whatever type they turn out to be."""
@@ -104,6 +134,14 @@ class ProviderJob:
     inputs: tuple[Input, ...] = ()
     tell: Callable[[int], None] = field(default=lambda _: None, repr=False)
     """Takes the percentage done, as often as the provider likes; it costs next to nothing."""
+    show: Callable[["Picture"], Awaitable[None]] = field(default=show_to_no_client, repr=False)
+    """Shows the client a preview of the picture, the coarsest first; ``spec.previews`` are waited for."""
+    meter: UsageMeter = field(default_factory=UsageMeter, repr=False)
+    """Takes each call that leaves and what its answer says it used, whatever comes of it."""
+    accepted: Mapping[str, str] = field(default_factory=dict)
+    """The provider's own ids of the requests that it has taken of this submission, by the part that each makes."""
+    record_accepted: Callable[[str, str], Awaitable[None]] = field(default=record_nowhere, repr=False)
+    """Takes a part and its id as soon as the provider has taken it: the process after this one asks by it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import get_args
 
-from atelier_contracts import Kind, Simulation
-from atelier_contracts.value_objects import ImageFormat
+from atelier_contracts import Kind, RenderSpec, Simulation
 from atelier_imaging.pictures import EncodedPicture
 from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.local.images import OFFER_OF, sides_of
@@ -34,7 +33,9 @@ class Simulator:
     """Obeys ``spec.simulate``. Remembers what it made, so that a lost answer can be recalled."""
 
     name = "simulator"
-    capabilities = Capabilities(offers=tuple(Offer(kind) for kind in get_args(Kind)), reads_inputs=False)
+    capabilities = Capabilities(
+        offers=tuple(Offer(kind, transparent=True) for kind in get_args(Kind)), reads_inputs=False, simulates=True
+    )
 
     def __init__(self, images: ImageWorkers, *, attempt_s: float) -> None:
         self._images = images
@@ -44,6 +45,7 @@ class Simulator:
     async def submit(self, job: ProviderJob) -> ProviderOutcome:
         """Waits for the simulated delay, then ends as simulated."""
         orders = job.spec.simulate or Simulation()
+        await self._preview(job)
         if orders.delay_ms:
             await asyncio.sleep(orders.delay_ms / 1_000)
         if orders.outcome == "timeout":
@@ -52,6 +54,15 @@ class Simulator:
             return await self._with_requested_format(job, await asyncio.to_thread(self.decide, job, orders))
         except (ImageWorkerDied, ImageQueueFull) as error:
             return Transient(f"the picture could not be encoded: {error}")
+
+    async def _preview(self, job: ProviderJob) -> None:
+        """Shows as many previews as are waited for, each a picture of its own."""
+        for index in range(job.spec.previews):
+            made = _sample(job, -1 - index)
+            try:
+                await job.show(await self._encode(made, job.spec))
+            except (ImageWorkerDied, ImageQueueFull):
+                return
 
     def decide(self, job: ProviderJob, orders: Simulation) -> ProviderOutcome:
         """The outcome itself, without any waiting: pure but for the memory of a lost answer. Pictures are PNGs."""
@@ -78,15 +89,17 @@ class Simulator:
         """Its pictures in the requested format; broken ones are corrupted afterwards."""
         if not isinstance(outcome, Succeeded | Partial):
             return outcome
-        made = [await self._encode(picture, job.spec.format) for picture in outcome.pictures]
+        made = [await self._encode(picture, job.spec) for picture in outcome.pictures]
         if (job.spec.simulate or Simulation()).outcome == "corrupt":
             made = [_corrupt(picture) for picture in made]
         return replace(outcome, pictures=tuple(made))
 
-    async def _encode(self, picture: Picture, image_format: ImageFormat) -> Picture:
-        if picture.content_type != "image/png" or image_format == "png":
+    async def _encode(self, picture: Picture, spec: RenderSpec) -> Picture:
+        if picture.content_type != "image/png" or spec.format == "png":
             return picture
-        made = await self._images.fit(picture.data, width=0, height=0, image_format=image_format)
+        made = await self._images.fit(
+            picture.data, width=0, height=0, image_format=spec.format, compression=spec.compression
+        )
         assert isinstance(made, EncodedPicture), made
         return Picture(made.data, made.content_type, made.width, made.height, made.sha256)
 
@@ -102,11 +115,14 @@ def _outputs(job: ProviderJob, orders: Simulation, count: int) -> tuple[Picture,
     spec = job.spec
     if spec.kind == "narration":
         return tuple(Picture(sample_sound(spec.audio_format), SOUND_TYPES[spec.audio_format]) for _ in range(count))
-    sides = sides_of(spec) if spec.kind in OFFER_OF else (0, 0)
+    return tuple(_sample(job, index) for index in range(count))
+
+
+def _sample(job: ProviderJob, index: int) -> Picture:
+    sides = sides_of(job.spec) if job.spec.kind in OFFER_OF else (0, 0)
     width, height = sides if all(sides) else OPEN_SIDES_PX
-    return tuple(
-        Picture(sample_picture(spec.seed + index, width, height), "image/png", width, height) for index in range(count)
-    )
+    data = sample_picture(job.spec.seed + index, width, height, is_test=job.owner.is_test)
+    return Picture(data, "image/png", width, height)
 
 
 def _corrupt(picture: Picture) -> Picture:

@@ -10,6 +10,7 @@ _RETRIEVE_SYNCHRONOUSLY = 2
 _DO_NOT_EXIT = 0x8000
 _UTF8 = 1
 _POSITION_IS_CHARACTER = 1
+_RATE = 1
 
 _Heard = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
@@ -21,8 +22,8 @@ class VoiceBroken(Exception):
 class Voice:
     """Says texts as 16-bit mono samples, ``rate_hz`` of them a second."""
 
-    def __init__(self, language: str) -> None:
-        """Raises VoiceBroken."""
+    def __init__(self, name: str, words_per_minute: int) -> None:
+        """By the library's own name. Raises VoiceBroken."""
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         data = espeakng_loader.get_data_path().encode()
         self.rate_hz = self._library.espeak_Initialize(_RETRIEVE_SYNCHRONOUSLY, 0, data, _DO_NOT_EXIT)
@@ -31,8 +32,9 @@ class Voice:
         self._samples = bytearray()
         self._heard = _Heard(self._hear)  # kept: the library calls it for as long as it lives
         self._library.espeak_SetSynthCallback(self._heard)
-        if self._library.espeak_SetVoiceByName(language.encode()):
-            raise VoiceBroken(f"The speech library has no voice for {language}.")
+        if self._library.espeak_SetVoiceByName(name.encode()):
+            raise VoiceBroken(f"The speech library has no voice for {name}.")
+        self._library.espeak_SetParameter(_RATE, words_per_minute, 0)
 
     def say(self, text: str) -> bytes:
         """The samples of one text, little-endian. Raises VoiceBroken."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from atelier_contracts.value_objects import AudioFormat
 from atelier_imaging.sandbox import environment
 from atelier_render.speech.child import FRAME
+from atelier_render.speech.manner import Manner
 
 AUDIO_BYTES_MAX = 256 * 1024 * 1024
 MEMORY_BYTES = 1024**3
@@ -44,13 +45,13 @@ class SpeechProcessPool:
         self._memory_bytes = memory_bytes
 
     async def read(
-        self, text: str, *, language: str, audio_format: AudioFormat, tell: Callable[[int], None]
+        self, text: str, manner: Manner, *, audio_format: AudioFormat, tell: Callable[[int], None]
     ) -> Audio | NotRead:
         """The text as audio; the callback takes percentages. Raises ReaderDied. Cancelling ends the process."""
         async with self._slots:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "atelier_render.speech.child", str(os.getpid()), str(self._memory_bytes)),
-                *(language, audio_format),
+                *(manner.to_json(), audio_format),
                 stdin=PIPE,
                 stdout=PIPE,
                 limit=_PIPE_BUFFER_BYTES,

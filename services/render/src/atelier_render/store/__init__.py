@@ -8,7 +8,7 @@ database's alone.
 from atelier_render.store.artefacts import Earlier, equal_result, finish_jobs, tell_again
 from atelier_render.store.durations import Measured, add_durations, durations, job_queue_state, promise
 from atelier_render.store.leases import extend_leases, give_back, release_lost_jobs
-from atelier_render.store.queue import LATE, change_queues, claim_jobs, depths, write_jobs
+from atelier_render.store.queue import LATE, change_queues, claim_jobs, depths, get_oldest_waiting_s, write_jobs
 from atelier_render.store.retention import (
     Reason,
     deletable_objects,
@@ -21,22 +21,27 @@ from atelier_render.store.retention import (
     retire_results,
     schedule_deletion,
     schedule_input_deletion,
+    withdraw_outputs,
 )
 from atelier_render.store.submissions import (
     Closing,
+    Figures,
     abandon_submissions,
     begin_submission,
     close_submissions,
     end_submission,
+    figures_of,
     mark_reconciling,
     note_skipped,
     open_submission,
+    record_accepted,
 )
 
 __all__ = [
     "LATE",
     "Closing",
     "Earlier",
+    "Figures",
     "Measured",
     "Reason",
     "abandon_submissions",
@@ -51,9 +56,11 @@ __all__ = [
     "end_submission",
     "equal_result",
     "extend_leases",
+    "figures_of",
     "finish_jobs",
     "forget_objects",
     "forget_requests",
+    "get_oldest_waiting_s",
     "give_back",
     "job_queue_state",
     "keys_with_rows",
@@ -64,10 +71,12 @@ __all__ = [
     "open_submission",
     "promise",
     "prune_jobs",
+    "record_accepted",
     "release_lost_jobs",
     "retire_results",
     "schedule_deletion",
     "schedule_input_deletion",
     "tell_again",
+    "withdraw_outputs",
     "write_jobs",
 ]

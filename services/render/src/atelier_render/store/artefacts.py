@@ -11,6 +11,10 @@ from atelier_messaging.database import Connection, Pool
 from atelier_render.jobs import Completion, Failure, JobResult
 from atelier_render.store.queue import COUNT
 
+DELETION_S_MAX = 120
+"""So long before the end of the time that a request has its outputs kept they are deleted."""
+
+# An ended job keeps of its spec what its events say again; the session and the gateway have the request.
 _FINISH = f"""
 WITH ending AS (
     SELECT * FROM unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[], $8::text[])
@@ -20,7 +24,8 @@ WITH ending AS (
     WHERE j.state = 'running' AND j.lease_owner = $1 ORDER BY j.generation_id FOR UPDATE OF j
 ), won AS (
     UPDATE jobs j SET state = o.state, provider = o.provider, delivered = o.delivered, code = o.code,
-                      reason = o.reason, lease_owner = NULL, lease_until = NULL, finished_at = now()
+                      reason = o.reason, lease_owner = NULL, lease_until = NULL, finished_at = now(),
+                      spec = jsonb_strip_nulls(jsonb_build_object('kind', j.spec -> 'kind', 'n', j.spec -> 'n'))
     FROM ours o WHERE j.generation_id = o.generation_id RETURNING j.*
 ), ended AS (
     INSERT INTO attempts (generation_id, attempt, worker, provider, outcome, reason, started_at)
@@ -32,8 +37,10 @@ SELECT generation_id FROM won
 """  # noqa: S608
 
 _RESULTS = """
-INSERT INTO results (generation_id, owner_kind, owner_id, provider, fingerprint, model, reused)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bytea[], $6::text[], $7::bool[])
+INSERT INTO results (generation_id, owner_kind, owner_id, provider, fingerprint, model, reused, keep_until)
+SELECT generation_id, owner_kind, owner_id, provider, fingerprint, model, reused, now() + make_interval(secs => keep_s)
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::bytea[], $6::text[], $7::bool[], $8::float8[])
+     AS r(generation_id, owner_kind, owner_id, provider, fingerprint, model, reused, keep_s)
 """
 # Colours and tags hold no line break.
 _ARTEFACTS = """
@@ -123,9 +130,10 @@ async def _record(connection: Connection, results: Sequence[Completion]) -> None
         [r.job.owner.kind for r in results],
         [r.job.owner.id for r in results],
         [r.provider for r in results],
-        [r.fingerprint if r.delivered == r.job.spec.n else None for r in results],
+        [r.fingerprint if _is_reusable(r) else None for r in results],
         [r.model for r in results],
         [r.reused for r in results],
+        [_kept_s(r) for r in results],
     )
     made = [(r, a) for r in results for a in r.artefacts]
     await connection.execute(
@@ -141,6 +149,18 @@ async def _record(connection: Connection, results: Sequence[Completion]) -> None
         ["\n".join(a.colours) for _, a in made],
         ["\n".join(a.tags) for _, a in made],
     )
+
+
+def _kept_s(result: Completion) -> float | None:
+    """Seconds until its outputs go, so long before their time that they are gone by then; None for as long as all are
+    kept, or until they are delivered."""
+    keep_s = result.job.spec.keep_s
+    return max(0, keep_s - DELETION_S_MAX) if keep_s else None
+
+
+def _is_reusable(result: Completion) -> bool:
+    """Whether it may be delivered again: it is whole, and nothing of it may yet be withdrawn."""
+    return result.delivered == result.job.spec.n and result.job.spec.keep_for_reuse
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,16 @@ FROM taken ORDER BY generation_id
 
 _DEPTHS = "SELECT coalesce(sum(queued), 0) AS queued, coalesce(sum(running), 0) AS running FROM tenant_queues"
 
+# One probe of the index for a tenant and priority: ids are ordered by time, so the first of each is its oldest.
+_OLDEST_WAITING = """
+SELECT coalesce(extract(epoch FROM now() - min(oldest.created_at)), 0)::float8
+FROM tenant_queues t CROSS JOIN unnest($1::smallint[]) AS ranks(priority) CROSS JOIN LATERAL (
+    SELECT created_at FROM jobs
+    WHERE lane = t.lane AND owner_id = t.owner_id AND priority = ranks.priority AND state = 'queued'
+    ORDER BY generation_id LIMIT 1) oldest
+WHERE t.queued > 0
+"""
+
 
 async def change_queues(
     connection: Connection, asked: Sequence[NewJob], cancelled: Collection[UUID], reason: str
@@ -189,6 +199,11 @@ async def depths(pool: Pool) -> dict[Literal["queued", "running"], int]:
     row = await pool.fetchrow(_DEPTHS)
     assert row is not None
     return {"queued": row["queued"], "running": row["running"]}
+
+
+async def get_oldest_waiting_s(pool: Pool) -> float:
+    """The age of the job that has waited longest, over all tenants, in seconds; 0 where none waits."""
+    return float(await pool.fetchval(_OLDEST_WAITING, list(_RANKS.values())))
 
 
 def _job(row: asyncpg.Record) -> Job:

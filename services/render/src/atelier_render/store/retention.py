@@ -11,7 +11,7 @@ from atelier_storage.keys import generation_of
 SWEEP_LOCK = 7_283_301
 """Of the advisory lock under which one process at a time sweeps."""
 
-Reason = Literal["requested", "retention", "late"]
+Reason = Literal["requested", "retention", "late", "undelivered", "delivered"]
 
 # A key that a row names is never doomed: an attempt whose commit succeeded but was not answered would doom its own.
 _DOOM = """
@@ -26,8 +26,12 @@ INSERT INTO doomed_objects (key, reason) SELECT unnest($1::text[]), 'requested' 
 _DUE = "SELECT key FROM doomed_objects WHERE due_at <= now() ORDER BY due_at LIMIT $1"
 _GONE = "DELETE FROM doomed_objects WHERE key = ANY($1::text[]) RETURNING reason"
 _OLD = """
-SELECT generation_id FROM results WHERE created_at < now() - make_interval(days => $1)
-ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+SELECT generation_id FROM results WHERE generation_id IN (
+    (SELECT generation_id FROM results WHERE keep_until <= now() ORDER BY keep_until LIMIT $2)
+    UNION
+    (SELECT generation_id FROM results WHERE $1 > 0 AND created_at < now() - make_interval(days => $1)
+     ORDER BY created_at LIMIT $2)
+) LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 _RETIRE = """
 WITH gone AS (
@@ -46,6 +50,20 @@ WITH gone AS (
     WHERE EXISTS (SELECT FROM jobs j WHERE j.generation_id = counted.generation_id) ON CONFLICT DO NOTHING
 )
 SELECT coalesce(sum(outputs), 0)::int FROM counted
+"""
+_WITHDRAW = """
+WITH gone AS (
+    DELETE FROM artefacts WHERE generation_id = $1 AND key <> ALL($2::text[]) RETURNING key, thumbnail
+), doomed AS (
+    INSERT INTO doomed_objects (key, reason)
+    SELECT key, 'undelivered' FROM gone UNION ALL
+    SELECT thumbnail, 'undelivered' FROM gone WHERE thumbnail IS NOT NULL
+    ON CONFLICT DO NOTHING
+), told AS (
+    INSERT INTO removals (generation_id, reason, outputs) SELECT $1, 'undelivered', count(*) FROM gone
+    HAVING count(*) > 0 ON CONFLICT DO NOTHING
+)
+SELECT count(*)::int FROM gone
 """
 _FORGET_SPECS = """
 WITH ended AS (SELECT generation_id FROM jobs
@@ -105,13 +123,18 @@ async def retire_results(connection: Connection, ids: Collection[UUID], reason: 
     return int(await connection.fetchval(_RETIRE, sorted(ids), reason))
 
 
+async def withdraw_outputs(connection: Connection, id_: UUID, kept: Collection[str]) -> int:
+    """Removes the artefacts of a generation but those of these keys, which were delivered; answers how many went."""
+    return int(await connection.fetchval(_WITHDRAW, id_, list(kept)))
+
+
 async def forget_requests(connection: Connection, ids: Collection[UUID]) -> None:
     """Erases the requests of these jobs, except for their kind."""
     await connection.execute(_FORGET_SPECS, sorted(ids))
 
 
 async def lock_old_results(connection: Connection, *, days: int, limit: int) -> list[UUID]:
-    """Generations whose results are older than that."""
+    """Generations whose results are older than that (0: however old), or older than their request has them kept."""
     return [row["generation_id"] for row in await connection.fetch(_OLD, days, limit)]
 
 

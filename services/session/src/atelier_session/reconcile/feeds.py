@@ -26,13 +26,21 @@ from atelier_session.reconcile.records import (
 ANSWER_S_MAX = 60.0
 """A page of render's feed may read many objects."""
 Objects = Literal["none", "sizes", "bytes"]
+# Admissions go after a month, sagas stay: an id is known by either.
 _SAGAS = """
-SELECT a.generation_id, a.verdict, COALESCE(s.updated_at, a.created_at) AS changed_at, s.state, s.deadline_at,
+SELECT generation_id, COALESCE(a.verdict, 'admitted') AS verdict,
+       COALESCE(s.updated_at, a.created_at) AS changed_at, s.state,
+       greatest(s.deadline_at, (s.delivery ->> 'deliver_by')::timestamptz) AS deadline_at,
+       s.delivery IS NOT NULL AS is_charged_on_delivery,
        (s.settlement ->> 'captured')::int AS captured, COALESCE((s.result ->> 'delivered')::int, 0) AS delivered,
        COALESCE((s.result ->> 'reused')::bool, false) AS reused,
        COALESCE(jsonb_array_length(s.result -> 'outputs'), 0) AS outputs
-FROM (SELECT * FROM admissions WHERE generation_id > $1 ORDER BY generation_id LIMIT $2) a
-LEFT JOIN sagas s USING (generation_id) ORDER BY a.generation_id
+FROM (
+    (SELECT generation_id FROM admissions WHERE generation_id > $1 ORDER BY 1 LIMIT $2)
+    UNION (SELECT generation_id FROM sagas WHERE generation_id > $1 ORDER BY 1 LIMIT $2)
+    ORDER BY 1 LIMIT $2
+) ids
+LEFT JOIN admissions a USING (generation_id) LEFT JOIN sagas s USING (generation_id) ORDER BY generation_id
 """
 AnyRecord = SagaRecord | HoldRecord | JobRecord | ProjectionRecord
 
@@ -64,7 +72,7 @@ class Feeds:
         """The records of the generations past ``after``, ``rows`` of each service at most. Raises FeedUnavailable."""
         query: dict[str, str | int] = {"after": str(after), "limit": rows}
         # Alone: a feed that fails while the connection is in use would leave it to the caller in the midst of a query.
-        sagas = await connection.fetch(_SAGAS, after, rows)
+        sagas = await read_sagas(connection, after, rows=rows)
         holds, jobs, projections = await asyncio.gather(
             self._get(self._billing, "/internal/reconcile/holds", query),
             self._get(self._render, "/internal/reconcile/jobs", {**query, "objects": objects}),
@@ -75,7 +83,7 @@ class Feeds:
         return join(
             after,
             rows,
-            [SagaRecord(**dict(row)) for row in sagas],
+            sagas,
             HOLDS.validate_python(holds["holds"]),
             JOBS.validate_python(jobs["jobs"]),
             PROJECTIONS.validate_python(projections["projections"]),
@@ -94,6 +102,11 @@ class Feeds:
         except (httpx.HTTPError, ValueError) as error:
             raise FeedUnavailable(f"reading {path} failed: {error!r}") from error
         return body
+
+
+async def read_sagas(connection: Connection, after: UUID, *, rows: int) -> list[SagaRecord]:
+    """The session's own records of the generations past ``after``, in the order of their ids."""
+    return [SagaRecord(**dict(row)) for row in await connection.fetch(_SAGAS, after, rows)]
 
 
 def join(

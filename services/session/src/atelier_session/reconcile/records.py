@@ -19,6 +19,9 @@ class SagaRecord:
     changed_at: datetime
     state: str | None = None
     deadline_at: datetime | None = None
+    """Its deadline, or the end of its delivery window where that is later."""
+    is_charged_on_delivery: bool = False
+    """Its outputs existed and waited for its client, and are charged as they are delivered."""
     captured: int | None = None
     """Credits charged, as the saga has it from billing."""
     delivered: int = 0
@@ -62,6 +65,10 @@ class JobRecord:
     """Rows of artefacts."""
     submissions: int = 0
     """Requests to remote providers on record, each of which may be on the provider's bill."""
+    metered_outputs: int | None = None
+    """Outputs that the answers of remote providers had; None where no submission that delivered was metered."""
+    usage_faults: tuple[str, ...] = ()
+    """What is missing of the usage and cost of submissions that delivered."""
     is_removed: bool = False
     """The outputs were removed for a reason on record."""
     is_tombstone: bool = False

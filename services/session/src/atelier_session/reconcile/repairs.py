@@ -3,7 +3,7 @@ handlers, and each repair says why it was sent."""
 
 from uuid import UUID, uuid5
 
-from atelier_contracts import CancelRender, CaptureCredit, RefundCredit, ReturnCredit
+from atelier_contracts import CancelRender, CaptureCredit, DiscardRender, RefundCredit, ReturnCredit
 from atelier_contracts.message import Message
 from atelier_messaging import Transaction, UnitOfWork
 from atelier_session import store as sagas
@@ -24,6 +24,7 @@ REPAIRABLE = (
     DriftKind.CHARGE_WITHOUT_SAGA,
     DriftKind.CAPTURED_WITHOUT_ARTEFACT,
     DriftKind.PROJECTION_DIFFERS,
+    DriftKind.UNDELIVERED_ARTEFACT,
 )
 
 
@@ -73,6 +74,10 @@ def message_for(finding: Finding, generation: Generation | None) -> Message | No
     match DriftKind(finding.kind):
         case DriftKind.PROJECTION_DIFFERS:
             return end_of(generation) if generation is not None else None
+        case DriftKind.UNDELIVERED_ARTEFACT:
+            result = generation.result if generation is not None and generation.state is State.SUCCEEDED else None
+            kept = tuple(output.key for output in (result.outputs if result else ()))
+            return DiscardRender(generation_id=id_, cause="undelivered", kept=kept)
         case DriftKind.JOB_LEFT_OPEN | DriftKind.JOB_WITHOUT_SAGA:
             return CancelRender(generation_id=id_)
         case DriftKind.CHARGE_WITHOUT_SAGA | DriftKind.CAPTURED_WITHOUT_ARTEFACT:

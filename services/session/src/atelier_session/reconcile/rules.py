@@ -19,6 +19,8 @@ SAGA_OVERDUE = timedelta(hours=1)
 
 PROJECTION_OVERDUE = timedelta(minutes=5)
 """How long after its end a generation may be shown as open: the event travels, and the gateway asks when it is lost."""
+WITHDRAWAL_OVERDUE = timedelta(minutes=5)
+"""How long after its end outputs that were not delivered may be kept: the command to delete them travels."""
 
 
 class DriftKind(StrEnum):
@@ -37,8 +39,10 @@ class DriftKind(StrEnum):
     CAPTURED_WITHOUT_ARTEFACT = "captured_without_artefact"
     ARTEFACT_MISSING = "artefact_missing"
     ARTEFACT_ALTERED = "artefact_altered"
+    UNDELIVERED_ARTEFACT = "undelivered_artefact"
     PROJECTION_DIFFERS = "projection_differs"
     USAGE_WITHOUT_JOB = "usage_without_job"
+    USAGE_DIFFERS = "usage_differs"
     POSTING_ALTERED = "posting_altered"
     POSTING_DELETED = "posting_deleted"
     POSTING_DUPLICATED = "posting_duplicated"
@@ -95,6 +99,8 @@ def find_drift(records: Records, clock: Clock) -> list[Drift]:
             found += _check_job(saga, State(saga.state), job, clock)
     if job is not None and not _is_returned(hold):
         found += _check_objects(job)
+    if job is not None and job.state == "done" and saga is not None and not saga.reused:
+        found += _check_usage(job)
     return found
 
 
@@ -151,22 +157,40 @@ def _agrees(saga: SagaRecord, state: State, hold: HoldRecord) -> bool:
 
 
 def _check_job(saga: SagaRecord, state: State, job: JobRecord | None, clock: Clock) -> Iterator[Drift]:
-    if state is State.SUCCEEDED:
-        yield from _check_delivery(saga, job, clock)
+    if saga.is_charged_on_delivery and job is not None and state in ENDED:
+        yield from _check_withdrawal(saga, state, job, clock)
+    if state in (State.SUCCEEDED, State.DELIVERING):
+        yield from _check_delivery(saga, state, job, clock)
     elif job is not None and job.state in OPEN_JOB and state in ENDED and _is_overdue(job, clock):
         yield Drift(K.JOB_LEFT_OPEN, f"it is {state}, and its job is {job.state} past its deadline")
 
 
-def _check_delivery(saga: SagaRecord, job: JobRecord | None, clock: Clock) -> Iterator[Drift]:
+def _check_withdrawal(saga: SagaRecord, state: State, job: JobRecord, clock: Clock) -> Iterator[Drift]:
+    """What was not delivered is withdrawn: render deletes it at the saga's command."""
+    kept = saga.outputs if state is State.SUCCEEDED else 0
+    # Of a generation that its owner has deleted the saga names no outputs, and render has deleted them itself.
+    is_deleted = state is State.SUCCEEDED and not kept
+    is_overdue = clock.now > saga.changed_at + WITHDRAWAL_OVERDUE
+    if job.artefacts > kept and is_overdue and not job.is_removed and not is_deleted:
+        yield Drift(K.UNDELIVERED_ARTEFACT, f"it is {state} with {kept} outputs, and render keeps {job.artefacts}")
+
+
+def _check_delivery(saga: SagaRecord, state: State, job: JobRecord | None, clock: Clock) -> Iterator[Drift]:
     if job is None or job.state is None:
         if not clock.may_be_pruned(saga):
-            yield Drift(K.SAGA_WITHOUT_JOB, f"it succeeded with {saga.delivered} outputs, and render has no job")
-    elif job.state != "done" or job.delivered != saga.delivered:
-        says = f"it succeeded with {saga.delivered} outputs, its job is {job.state} with {job.delivered}"
+            yield Drift(K.SAGA_WITHOUT_JOB, f"it is {state} with {saga.delivered} outputs, and render has no job")
+    elif job.state != "done" or not _has_made(job, saga):
+        says = f"it is {state} with {saga.delivered} outputs, its job is {job.state} with {job.delivered}"
         yield Drift(K.SAGA_DIFFERS_FROM_JOB, says)
     elif not job.is_removed and job.artefacts < saga.outputs:
-        kind = K.ARTEFACT_MISSING if job.artefacts else K.CAPTURED_WITHOUT_ARTEFACT
-        yield Drift(kind, f"{saga.outputs} outputs were delivered, render has {job.artefacts} on record")
+        is_charged = state is State.SUCCEEDED and not job.artefacts
+        kind = K.CAPTURED_WITHOUT_ARTEFACT if is_charged else K.ARTEFACT_MISSING
+        yield Drift(kind, f"it is {state} with {saga.outputs} outputs, render has {job.artefacts} on record")
+
+
+def _has_made(job: JobRecord, saga: SagaRecord) -> bool:
+    """Whether the job made what the saga says; of what is charged on delivery, a part may have been delivered."""
+    return job.delivered >= saga.delivered if saga.is_charged_on_delivery else job.delivered == saga.delivered
 
 
 def _check_objects(job: JobRecord) -> Iterator[Drift]:
@@ -176,6 +200,16 @@ def _check_objects(job: JobRecord) -> Iterator[Drift]:
         yield Drift(K.ARTEFACT_MISSING, f"the store does not have {', '.join(job.missing)}")
     if job.altered:
         yield Drift(K.ARTEFACT_ALTERED, f"not as on record: {', '.join(job.altered)}")
+
+
+def _check_usage(job: JobRecord) -> Iterator[Drift]:
+    """What the provider's bill is to be compared with is on record for what was delivered."""
+    if job.usage_faults:
+        yield Drift(K.USAGE_DIFFERS, "; ".join(job.usage_faults))
+    elif job.metered_outputs is not None and job.metered_outputs < job.delivered:
+        # More is no fault: what is broken, or held back, is not delivered.
+        says = f"{job.delivered} outputs are delivered, the provider's answers had {job.metered_outputs}"
+        yield Drift(K.USAGE_DIFFERS, says)
 
 
 def _check_projection(saga: SagaRecord, state: State, shown: ProjectionRecord | None, clock: Clock) -> Iterator[Drift]:

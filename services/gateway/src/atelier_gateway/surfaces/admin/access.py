@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -11,20 +12,26 @@ from atelier_gateway.container import Container
 from atelier_gateway.identity import operator_acts
 from atelier_gateway.identity.operator_acts import NewOperatorAct
 from atelier_gateway.identity.operator_store import Role, StoredOperator
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import Problem, field_problem
 from atelier_gateway.web.request_id import REQUEST_ID
 from atelier_messaging import Transaction
 
 PREFIX = "/v1/admin"
 RANKS: Mapping[Role, int] = {"viewer": 0, "operator": 1, "admin": 2}
 READS = ("GET", "HEAD")
+OPERATOR_IN_SCOPE = "atelier.operator"
+"""Key of the ASGI scope, which no client can set: who was authenticated before, by a session of the console."""
+REASON_HEADER = "X-Operator-Reason"
+"""Why the operator acts, percent-encoded; kept in the audit row of an act whose body has no reason of its own."""
+REASON_CHARS_MAX = 500
 
 
 def operators_routes(container: Container, path: str = "", *, acts_as: Role = "operator") -> APIRouter:
     """A router under ``/v1/admin``: any operator may read, those whose role is ``acts_as`` or above may act."""
 
     async def authorize(request: Request) -> None:
-        operator = await container.operator_authenticator.authenticate(request.headers)
+        known: StoredOperator | None = request.scope.get(OPERATOR_IN_SCOPE)
+        operator = known or await container.operator_authenticator.authenticate(request.headers)
         needed: Role = "viewer" if request.method in READS else acts_as
         if RANKS[operator.role] < RANKS[needed]:
             raise Problem("role_required", f"This takes the role {needed}; yours is {operator.role}.")
@@ -44,6 +51,16 @@ async def record(
 ) -> None:
     """Writes the audit row of an act, in the transaction of the act; ``act`` names it, such as ``store.suspend``. No
     secrets, and no personal data."""
-    who = operator_of(request)
+    who, reason = operator_of(request), reason_of(request)
+    if reason is not None:
+        details.setdefault("reason", reason)
     new = NewOperatorAct(uuid7(), act, target_kind, target_id, who.id, who.name, REQUEST_ID.get(), details)
     await operator_acts.insert(tx.connection, new)
+
+
+def reason_of(request: Request) -> str | None:
+    """What the header of the reason says, on one line. Raises Problem 400 for more than ``REASON_CHARS_MAX``."""
+    text = unquote(request.headers.get(REASON_HEADER, "")).strip()
+    if len(text) > REASON_CHARS_MAX or not text.isprintable():
+        raise field_problem(REASON_HEADER, f"one line of at most {REASON_CHARS_MAX} characters is required")
+    return text or None

@@ -1,5 +1,6 @@
 """Routes for operators: users and workspaces."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
@@ -25,7 +26,7 @@ from atelier_messaging import UnitOfWork
 def router(container: Container) -> APIRouter:
     """Routes under ``/v1/admin`` for users, workspaces and their members."""
     routes = operators_routes(container)
-    for add in (_add_users, _add_workspaces, _add_members):
+    for add in (_add_users, _add_one_user, _add_workspaces, _add_members):
         add(routes, container, container.bus.unit)
     return routes
 
@@ -51,6 +52,16 @@ def _add_users(routes: APIRouter, container: Container, unit: UnitOfWork) -> Non
             user_view,
         )
 
+    @routes.get("/users/{id}", responses=openapi.ONE_USER)
+    async def get_user(id: str) -> Response:
+        """Get a user."""
+        found = await users.find_person(container.pool, id_from_path(id, "user"))
+        if found is None:
+            raise not_found("user")
+        return json_response(user_view(found))
+
+
+def _add_one_user(routes: APIRouter, container: Container, unit: UnitOfWork) -> None:
     @routes.post("/users/{id}/tokens", status_code=201, responses=openapi.TOKEN)
     async def create_user_token(request: Request, id: str) -> Response:
         """Create a token for a user, from the development issuer of a local installation."""
@@ -85,6 +96,14 @@ def _add_workspaces(routes: APIRouter, container: Container, unit: UnitOfWork) -
             request,
             lambda before, limit: users.workspaces(container.pool, member=member, before=before, limit=limit),
         )
+
+    @routes.get("/workspaces/{id}", responses=openapi.ONE_WORKSPACE)
+    async def get_workspace(id: str) -> Response:
+        """Get a workspace."""
+        found = await users.find_workspace(container.pool, id_from_path(id, "workspace"))
+        if found is None:
+            raise not_found("workspace")
+        return json_response(asdict(found))
 
     @routes.post("/workspaces", status_code=201, responses=openapi.WORKSPACE, openapi_extra=body_schema(NewWorkspace))
     async def create_workspace(request: Request) -> Response:

@@ -34,6 +34,7 @@ class ApiKeyWithSecret(BaseModel):
 
     id: UUID
     name: str
+    test: bool
     api_key: str
 
 
@@ -43,6 +44,7 @@ class ApiKey(BaseModel):
     id: UUID
     name: str
     prefix: str
+    test: bool
     created_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
@@ -207,26 +209,30 @@ def made(model: type[BaseModel], what: str) -> dict[str, Any]:
     return {"model": model, "description": what}
 
 
-BODY = ("invalid_request", "request_too_large")
+ACT = "invalid_request"
+"""Of every act, also of one without a body: the header of the reason may be refused."""
+BODY = (ACT, "request_too_large")
 STORE_CREATED: Responses = {201: made(StoreWithKey, "The store"), **refusals(*BODY)}
 STORE: Responses = {200: made(Store, "The store"), **refusals("not_found")}
 STORE_CHANGED: Responses = {200: made(Store, "The store as it is now"), **refusals(*BODY, "not_found")}
 STORES: Responses = {200: made(StorePage, "Newest first"), **refusals("invalid_request")}
 KEYS: Responses = {200: made(ApiKeyPage, "Newest first"), **refusals("invalid_request", "not_found")}
 NEW_KEY: Responses = {201: made(ApiKeyWithSecret, "The key"), **refusals(*BODY, "not_found", "conflict")}
-NO_KEY: Responses = {204: {"description": "Revoked, effective within 5 s"}, **refusals("not_found")}
+NO_KEY: Responses = {204: {"description": "Revoked, effective within 5 s"}, **refusals(ACT, "not_found")}
+ONE_USER: Responses = {200: made(User, "The user"), **refusals("not_found")}
+ONE_WORKSPACE: Responses = {200: made(WorkspaceSummary, "The workspace"), **refusals("not_found")}
 USERS: Responses = {200: made(UserPage, "Newest first"), **refusals("invalid_request")}
 WORKSPACES: Responses = {200: made(WorkspacePage, "Newest first"), **refusals("invalid_request")}
 MEMBERS: Responses = {200: made(UserPage, "Newest first"), **refusals("invalid_request", "not_found")}
-MEMBER_ADDED: Responses = {204: {"description": "They belong to it"}, **refusals("not_found")}
-MEMBER_REMOVED: Responses = {204: {"description": "Removed, effective within 5 s"}, **refusals("not_found")}
+MEMBER_ADDED: Responses = {204: {"description": "They belong to it"}, **refusals(ACT, "not_found")}
+MEMBER_REMOVED: Responses = {204: {"description": "Removed, effective within 5 s"}, **refusals(ACT, "not_found")}
 PAGED: dict[str, Any] = {"parameters": [LIMIT, CURSOR]}
 EMAIL = query("email", {"type": "string"}, "The user with this e-mail address, in whatever case.")
 MEMBER = query("member", {"type": "string", "format": "uuid"}, "Those that this user belongs to.")
 WORKSPACES_PAGED: dict[str, Any] = {"parameters": [MEMBER, LIMIT, CURSOR]}
 USERS_PAGED: dict[str, Any] = {"parameters": [EMAIL, LIMIT, CURSOR]}
 USER: Responses = {201: made(UserIdentity, "The user"), **refusals(*BODY, "conflict")}
-TOKEN: Responses = {201: made(UserToken, "The token"), **refusals("not_found", "conflict")}
+TOKEN: Responses = {201: made(UserToken, "The token"), **refusals(ACT, "not_found", "conflict")}
 USER_STATE: Responses = {200: made(UserStatus, "The user as it is now"), **refusals(*BODY, "not_found")}
 WORKSPACE: Responses = {201: made(Workspace, "The workspace"), **refusals(*BODY, "not_found")}
 GRANT: Responses = {
@@ -236,6 +242,6 @@ GRANT: Responses = {
 }
 BALANCE: Responses = {200: made(CreditBalance, "The account"), **refusals("not_found")}
 VERIFIED: Responses = {200: made(LedgerVerification, "What was checked and found"), **refusals()}
-PROOF_ORDERED: Responses = {202: made(LedgerProof, "Ordered, or running already"), **refusals()}
+PROOF_ORDERED: Responses = {202: made(LedgerProof, "Ordered, or running already"), **refusals(ACT)}
 PROOF: Responses = {200: made(LedgerProof, "How far it is"), **refusals("not_found")}
 EXPLAINED: Responses = {200: made(OperatorTimeline, "The story"), **refusals("not_found")}

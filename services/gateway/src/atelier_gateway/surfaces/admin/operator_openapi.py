@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from atelier_gateway.identity.operator_store import Role
-from atelier_gateway.surfaces.admin.openapi import BODY, made, refusals
+from atelier_gateway.surfaces.admin.openapi import ACT, BODY, made, refusals
 from atelier_gateway.web.openapi_responses import CURSOR, LIMIT, Responses, query
 
 
@@ -78,11 +78,11 @@ OPERATOR_CHANGED: Responses = {
 }
 OPERATOR_REVOKED: Responses = {
     204: {"description": "Revoked, effective within 5 s"},
-    **refusals("not_found", "conflict"),
+    **refusals(ACT, "not_found", "conflict"),
 }
 OPERATOR_TOKEN: Responses = {
     201: made(OperatorWithToken, "The operator with their new token"),
-    **refusals("not_found", "conflict"),
+    **refusals(ACT, "not_found", "conflict"),
 }
 ACTS: Responses = {200: made(OperatorActPage, "Newest first"), **refusals("invalid_request")}
 ACTS_PAGED: dict[str, Any] = {

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from atelier_gateway.surfaces.admin.openapi import BODY, made, refusals
+from atelier_gateway.surfaces.admin.openapi import ACT, BODY, made, refusals
 from atelier_gateway.web.openapi_responses import CURSOR, LIMIT, Responses, query
 
 
@@ -56,6 +56,6 @@ class ReconcileRepairs(BaseModel):
 RUN_STARTED: Responses = {202: made(ReconcileRun, "Started, or running already"), **refusals(*BODY)}
 RUN: Responses = {200: made(ReconcileRun, "How far it is"), **refusals("not_found")}
 FINDINGS: Responses = {200: made(ReconcileFindingPage, "Newest first"), **refusals("invalid_request")}
-REPAIRS: Responses = {202: made(ReconcileRepairs, "Sent; the services carry them out"), **refusals()}
+REPAIRS: Responses = {202: made(ReconcileRepairs, "Sent; the services carry them out"), **refusals(ACT)}
 RESOLVED = query("resolved", {"type": "boolean"}, "`true`: also findings whose records agree again.")
 FINDINGS_PAGED: dict[str, Any] = {"parameters": [RESOLVED, LIMIT, CURSOR]}

@@ -49,6 +49,8 @@ class NewApiKey(RequestBody):
     """A new key; its name says where it is used."""
 
     name: SingleLine = FURTHER_KEY
+    test: bool = False
+    """Whether it is for the store's test account: simulated, and paid for with test credits."""
 
 
 class StoreChange(RequestBody):
@@ -97,6 +99,13 @@ class NewCreditTakeBack(RequestBody):
     grant_id: UUID | None = None
     credits: int | None = Field(default=None, ge=1, le=CREDITS_MAX)
     reason: Annotated[MultilineText, Field(min_length=1, max_length=500)]
+
+
+class CapLimit(RequestBody):
+    """The most credits in one period; 0 lets nothing be spent. ``recount`` adds up what counts from the holds again."""
+
+    credits: int = Field(ge=0, le=CREDITS_MAX)
+    recount: bool = False
 
 
 class NewReconcileRun(RequestBody):

@@ -90,15 +90,17 @@ def _add_keys(routes: APIRouter, container: Container, unit: UnitOfWork) -> None
         "/{id}/keys", status_code=201, responses=openapi.NEW_KEY, openapi_extra=body_schema(NewApiKey, required=False)
     )
     async def create_store_key(request: Request, id: str) -> Response:
-        """Create a second key for a store, to replace the first without an interruption. At most two are active."""
+        """Create a second key for a store, to replace the first without an interruption, or a key of its test account.
+        At most two of each are active."""
         store_id = id_from_path(id, "store")
         body = await parse_body(request, NewApiKey) if await request.body() else NewApiKey()
         async with unit.once() as tx:
             if not await stores.lock(tx.connection, store_id):
                 raise not_found("store")
-            key_id, key = await _issue_key(tx, store_id, body.name, container)
-            await record(tx, request, "key.create", "store", store_id, key_id=str(key_id), name=body.name)
-        return json_response({"id": key_id, "name": body.name, "api_key": key}, 201)
+            key_id, key = await _issue_key(tx, store_id, body.name, container, is_test=body.test)
+            about = {"key_id": str(key_id), "name": body.name} | ({"test": True} if body.test else {})
+            await record(tx, request, "key.create", "store", store_id, **about)
+        return json_response({"id": key_id, "name": body.name, "test": body.test, "api_key": key}, 201)
 
     @routes.delete("/{id}/keys/{key_id}", status_code=204, responses=openapi.NO_KEY)
     async def revoke_store_key(request: Request, id: str, key_id: str) -> Response:
@@ -113,13 +115,16 @@ def _add_keys(routes: APIRouter, container: Container, unit: UnitOfWork) -> None
         return Response(status_code=204)
 
 
-async def _issue_key(tx: Transaction, store_id: UUID, name: str, container: Container) -> tuple[UUID, str]:
-    """A new key for the store; it is shown once. Raises Problem 409 past two active ones."""
-    key = api_keys.new_key()
+async def _issue_key(
+    tx: Transaction, store_id: UUID, name: str, container: Container, *, is_test: bool = False
+) -> tuple[UUID, str]:
+    """A new key for the store; it is shown once. Raises Problem 409 past two active ones of its mode."""
+    key = api_keys.new_key(is_test=is_test)
     digest = api_keys.digest_of(key, container.settings.key_pepper.get_secret_value())
-    stored = StoredKey(uuid7(), store_id, digest)
+    stored = StoredKey(uuid7(), store_id, digest, is_test=is_test)
     if not await stores.insert_key(tx.connection, stored, api_keys.prefix_of(key) or "", name):
-        raise Problem("conflict", f"A store has at most {stores.KEYS_ACTIVE_MAX} active keys; revoke one first.")
+        mode = "test " if is_test else ""
+        raise Problem("conflict", f"A store has at most {stores.KEYS_ACTIVE_MAX} active {mode}keys; revoke one first.")
     return stored.id, key
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from atelier_gateway.surfaces.admin.openapi import BODY, made, refusals
+from atelier_gateway.surfaces.admin.openapi import ACT, BODY, made, refusals
 from atelier_gateway.web.openapi_responses import Responses
 
 
@@ -31,5 +31,5 @@ SUBSCRIPTIONS: Responses = {200: made(SubscriptionList, "By name"), **refusals()
 SUBSCRIPTION: Responses = {200: made(Subscription, "The subscription"), **refusals("not_found")}
 CREATED: Responses = {201: made(Subscription, "The subscription"), **refusals(*BODY, "conflict")}
 CHANGED: Responses = {200: made(Subscription, "The subscription as it is now"), **refusals(*BODY, "not_found")}
-DELETED: Responses = {204: {"description": "Deleted"}, **refusals("not_found")}
+DELETED: Responses = {204: {"description": "Deleted"}, **refusals(ACT, "not_found")}
 REPLAYED: Responses = {200: made(Subscription, "The subscription as it is now"), **refusals(*BODY, "not_found")}

@@ -13,7 +13,7 @@ from atelier_gateway.web.json_bodies import parse_body
 
 async def build_draft(container: Container, request: Request, owner: Owner) -> Draft:
     """The request as a draft. Raises Problem."""
-    headers = CreateHeaders.read(request, allowed=container.is_simulator_on)
+    headers = CreateHeaders.read(request, allowed=container.simulates(owner))
     body = await parse_body(request, TryOnRequest)
     return await try_on.draft(
         container.input_resolver,

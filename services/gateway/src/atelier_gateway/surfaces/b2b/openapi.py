@@ -26,6 +26,8 @@ class TryOnSession(BaseModel):
     generated_image_url: str | None
     error_message: str | None
     created_at: datetime
+    test: bool = False
+    """There, and true, where it was made with a test key."""
 
 
 class TryOnSessionPage(BaseModel):

@@ -45,6 +45,7 @@ def try_on_view(generation: Generation, objects: ObjectStore) -> dict[str, objec
         "generated_image_url": try_on.picture_url(generation, objects),
         "error_message": try_on.error_message(generation),
         "created_at": generation.created_at.isoformat(),
+        **({"test": True} if generation.owner.is_test else {}),
     }
 
 

@@ -51,7 +51,7 @@ class FormCreator:
         if not (self._settings.new_generation_endpoint and self._settings.generation_enabled):
             raise Problem("endpoint_off", "Endpoint not available")
         principal = await authenticate_form_user(self._container, request, entry)
-        headers = CreateHeaders.read(request, allowed=self._container.is_simulator_on)
+        headers = CreateHeaders.read(request, allowed=self._container.simulates())
         form = await parse_body(request, GenerationForm)
         entry.set_form(form)
         self._check(form)

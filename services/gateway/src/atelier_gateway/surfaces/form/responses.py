@@ -47,12 +47,13 @@ CODES: Mapping[str, tuple[str, str | None]] = {
     "outcome_unknown": ("SERVER_ERROR", None),
 }
 """Our codes to those of seed 002, with its sentence where it has one. Other codes are ours in capitals."""
-STATUS_CODES = {"insufficient_credits": 400}
+STATUS_CODES = {"insufficient_credits": 400, "cap_exceeded": 400}
 
 STATUSES: Mapping[State, str] = {
     "accepted": "pending",
     "queued": "pending",
     "rendering": "processing",
+    "delivering": "processing",
     "succeeded": "completed",
     "failed": "failed",
     "cancelled": "failed",

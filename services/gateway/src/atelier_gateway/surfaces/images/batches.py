@@ -25,7 +25,7 @@ from atelier_gateway.surfaces.images.requests import ImageBatchRequest
 from atelier_gateway.surfaces.images.responses import CREATE, RESPONSES, SURFACE, envelope, render_problem
 from atelier_gateway.web.client_ip import subject
 from atelier_gateway.web.json_bodies import json_response, parse_body
-from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.problems import Problem, problem_at
 
 
 async def create_batch(container: Container, request: Request, gate: RequestLimits) -> Response:
@@ -54,11 +54,13 @@ async def _parse_requests(
     image_requests_of_batch = []
     for index, item in enumerate(body.requests):
         if item.workspaceId is not None:
-            raise _problem_at(index, Problem("invalid_request", "workspaceId: it is given once, for all requests."))
+            raise problem_at(
+                f"requests.{index}.", Problem("invalid_request", "workspaceId: it is given once, for all requests.")
+            )
         try:
             order = await parse_image_request(container, principal, user, item)
         except Problem as error:
-            raise _problem_at(index, error) from None
+            raise problem_at(f"requests.{index}.", error) from None
         image_requests_of_batch.append(replace(order, same=(body.model_dump_json(exclude={"workspaceId"}),)))
     return image_requests_of_batch
 
@@ -71,7 +73,7 @@ async def _create_one(
     )
     try:
         draft = image_requests.build_draft(
-            container, request, order, deadline_s=container.settings.generation_deadline_s
+            container, request, order, owner=principal.owner, deadline_s=container.settings.generation_deadline_s
         )
         return await container.creator.create(principal, draft, shape)
     except Problem as error:
@@ -86,10 +88,3 @@ def _batch_response(responses: Sequence[Response]) -> Response:
         return responses[0]
     items: list[Any] = [json.loads(bytes(response.body)) for response in responses]
     return json_response(envelope({"items": items}), 202)
-
-
-def _problem_at(index: int, refusal: Problem) -> Problem:
-    """The same problem, its fields named by their place in the batch."""
-    where = f"requests.{index}."
-    errors = [error | {"field": where + error["field"]} for error in refusal.details.get("errors", [])]
-    return Problem(refusal.code, where + refusal.detail, details={"errors": errors} if errors else None)

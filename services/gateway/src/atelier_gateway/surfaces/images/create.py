@@ -42,7 +42,9 @@ async def create(container: Container, request: Request, gate: RequestLimits) ->
     principal = await container.authenticator.authorize_member(user, workspace_of(request, body.workspaceId))
     await gate.take(PER_WORKSPACE, str(principal.owner.id))
     order = await parse_image_request(container, principal, user, body)
-    draft = image_requests.build_draft(container, request, order, deadline_s=container.settings.generation_deadline_s)
+    draft = image_requests.build_draft(
+        container, request, order, owner=principal.owner, deadline_s=container.settings.generation_deadline_s
+    )
     response = await _create_and_wait(container, request, principal, draft)
     response.headers.update(notice_headers(body.model))
     return response

@@ -17,6 +17,7 @@ STATUSES: dict[State, str] = {
     "accepted": "PENDING",
     "queued": "PENDING",
     "rendering": "PENDING",
+    "delivering": "PENDING",
     "succeeded": "COMPLETED",
     "failed": "FAILED",
     "cancelled": "FAILED",

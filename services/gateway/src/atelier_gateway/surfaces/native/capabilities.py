@@ -7,9 +7,10 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from atelier_contracts import Kind
+from atelier_contracts.image_models import HOSTED_PROVIDERS
 from atelier_gateway.container import Container
 from atelier_gateway.web.json_bodies import json_response
-from atelier_gateway.web.openapi_responses import WORKSPACE, answers
+from atelier_gateway.web.openapi_responses import OF_CLIENT_TOKENS, WORKSPACE, answers
 from atelier_gateway.web.problems import Problem
 from atelier_imaging.pictures import BYTES_MAX, PIXELS_MAX, SOURCE_TYPES
 
@@ -65,7 +66,7 @@ class Capabilities(BaseModel):
             "examples": [
                 {
                     "providers": [{"name": "local", "remote": False, "offers": [ROW]}],
-                    "missing": ["openai", "google"],
+                    "missing": list(HOSTED_PROVIDERS),
                     "stand_in": "local",
                     "pictures": TAKEN.model_dump(),
                 }
@@ -79,7 +80,7 @@ class Capabilities(BaseModel):
     pictures: PictureLimits
 
 
-KNOWN = answers({200: ("As render said within the last quarter of a minute.", Capabilities)})
+KNOWN = answers({200: ("As render said within the last quarter of a minute.", Capabilities)}, *OF_CLIENT_TOKENS)
 
 
 def router(container: Container) -> APIRouter:
@@ -89,7 +90,7 @@ def router(container: Container) -> APIRouter:
     @routes.get("/capabilities", responses=KNOWN, openapi_extra={"parameters": [WORKSPACE]})
     async def get_capabilities(request: Request) -> Response:
         """Get the capabilities of this installation: its providers, and what each of them offers."""
-        await container.authenticator.authenticate(request.headers)
+        await container.authenticator.authenticate_client(request)
         offers = container.catalogue
         if not offers.is_known:
             raise Problem("unavailable", "The render service has not said yet what it can make; try again later.")

@@ -9,6 +9,7 @@ from atelier_contracts import InputRef, RenderSpec, Simulation, Work
 from atelier_gateway.container import Container
 from atelier_gateway.generations import input_rules
 from atelier_gateway.generations.creation import Draft
+from atelier_gateway.generations.delivery import ON_DELIVERY
 from atelier_gateway.generations.image_models import (
     DEFAULT_SIZE,
     MODELS,
@@ -21,6 +22,7 @@ from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.store import file_use_of
 from atelier_gateway.surfaces import image_requests
 from atelier_gateway.surfaces.create_headers import CreateHeaders
+from atelier_gateway.surfaces.native.client_rules import check_client
 from atelier_gateway.surfaces.native.narration_text import Text, resolve_text
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.json_bodies import parse_body
@@ -59,14 +61,26 @@ class ParsedCreate:
 
 async def parse_create(container: Container, request: Request, principal: Principal) -> ParsedCreate:
     """The request, parsed. Raises Problem 400, 413."""
-    headers = CreateHeaders.read(request, allowed=container.is_simulator_on)
-    body = await parse_body(request, GenerationRequest)
+    headers = CreateHeaders.read(request, allowed=container.simulates(principal.owner))
+    return await check_create(container, principal, await parse_body(request, GenerationRequest), headers)
+
+
+async def check_create(
+    container: Container, principal: Principal, body: GenerationRequest, headers: CreateHeaders
+) -> ParsedCreate:
+    """The body, validated against what is offered here. Raises Problem 400."""
+    await check_client(container, principal, body)
     input_rules.check_inputs(body.kind, body.roles, body.prompt)
     container.receiver_policy.request_fields(body.webhook_url, "webhook_url")
+    for index, url in enumerate(body.deliver_to or ()):
+        container.receiver_policy.check(url, f"deliver_to.{index}")
+    _check_window(container, body)
+    _check_start(container, body)
+    _check_providers(container, body)
     _check_model(container, body)
     choice = _choose_model(container, body)
     text = await resolve_text(container, principal, body)
-    fingerprint = headers.fingerprint(body.model_dump_json())
+    fingerprint = headers.fingerprint(body.canonical_json())
     return ParsedCreate(body, choice, text, headers.simulation, headers.key, fingerprint, body.size)
 
 
@@ -91,17 +105,57 @@ async def build_draft(
         picture = await container.media_intake.find_picture(principal, first) if first else None
         create = fit_size(container, create, (picture.width, picture.height) if picture else None)
     spec = _spec(container, create, body, references)
+    window_s = _delivery_window_s(container, body)
     return Draft(
         work=create.work,
         spec=spec,
         uses=[file_use_of(order, reference) for order, reference in enumerate(spec.inputs)],
         request=body.model_dump(mode="json", exclude_defaults=True)
         | ({"provider": spec.provider} if spec.provider else {})
+        | ({"delivery_window_s": window_s} if window_s else {})
         | ({"successor": create.choice.successor} if create.choice and create.choice.successor else {}),
         deadline_s=body.deadline_s or container.settings.generation_deadline_s,
         key=create.key,
         fingerprint=create.fingerprint,
+        max_credits=body.max_credits,
+        start_within_s=body.start_within_s,
+        delivery_window_s=window_s,
+        quote=body.quote,
     )
+
+
+def _check_window(container: Container, body: GenerationRequest) -> None:
+    """Raises Problem 400 for a longer delivery window than this installation allows."""
+    most = container.settings.delivery_window_s
+    if body.delivery_window_s is not None and body.delivery_window_s > most:
+        raise field_problem("delivery_window_s", f"at most {most} seconds are allowed here")
+
+
+def _check_start(container: Container, body: GenerationRequest) -> None:
+    """Raises Problem 400 for a start deadline that the deadline comes before."""
+    deadline_s = body.deadline_s or container.settings.generation_deadline_s
+    if body.start_within_s is not None and body.start_within_s >= deadline_s:
+        raise field_problem("start_within_s", f"it is less than deadline_s, {deadline_s} seconds")
+
+
+def _check_providers(container: Container, body: GenerationRequest) -> None:
+    """Raises Problem 400 for a name that no provider has; for none while the catalogue is unknown."""
+    known = dict.fromkeys((*(provider["name"] for provider in container.catalogue.providers), *ACCOUNTS))
+    for field, names in (("providers", body.providers), ("exclude_providers", body.exclude_providers)):
+        for name in names or () if container.catalogue.is_known else ():
+            if name not in known:
+                raise field_problem(field, f"there is no provider {name}; there are {', '.join(known)}")
+    if excluded := [
+        name for name in (body.provider, *(body.providers or ())) if name in (body.exclude_providers or ())
+    ]:
+        raise field_problem("exclude_providers", f"{excluded[0]} is asked for and excluded")
+
+
+def _delivery_window_s(container: Container, body: GenerationRequest) -> int | None:
+    """Seconds in which the outputs are to be taken; None where they are charged on completion."""
+    if body.charge != ON_DELIVERY:
+        return None
+    return body.delivery_window_s or container.settings.delivery_window_s
 
 
 def _check_model(container: Container, body: GenerationRequest) -> None:
@@ -156,6 +210,11 @@ def _spec(
         reuse=body.reuse,
         priority=body.priority,
         simulate=create.simulated,
+        providers=tuple(body.providers or ()),
+        excluded_providers=tuple(body.exclude_providers or ()),
+        retry=body.retry is None,
+        keep_s=body.keep_s,
+        keep_for_reuse=body.charge != ON_DELIVERY,
     )
 
 

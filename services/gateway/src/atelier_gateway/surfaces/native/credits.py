@@ -1,6 +1,5 @@
 """Quotes, the balance, and the statement of an account."""
 
-from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -10,22 +9,30 @@ from starlette.responses import Response
 from atelier_gateway.container import Container
 from atelier_gateway.generations import input_rules
 from atelier_gateway.peers.client import PeerUnavailable, unavailable_problem
+from atelier_gateway.peers.quotes import sign_quote
 from atelier_gateway.rate_limits.request_limits import RequestLimits, with_rate_limits
 from atelier_gateway.surfaces.native import openapi
 from atelier_gateway.surfaces.native.create import parse_create
-from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX, owner_rule
+from atelier_gateway.surfaces.native.generations import LIST_DEFAULT, LIST_MAX, PREFIX
 from atelier_gateway.surfaces.native.quotes import fit_quote_size
+from atelier_gateway.surfaces.native.request_rules import request_rules
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.web.json_bodies import body_schema, json_response
-from atelier_gateway.web.openapi_responses import CURSOR, LIMIT, WORKSPACE, CreditBalance, answers
+from atelier_gateway.web.openapi_responses import CURSOR, LIMIT, OF_CLIENT_TOKENS, WORKSPACE, CreditBalance, answers
 from atelier_gateway.web.pagination import parse_page, split_page
 
-QUOTED_FOR = timedelta(minutes=15)
 ENTRY_FIELDS = ("id", "at", "kind", "debit", "credit", "credits", "generation_id")
 
 QUOTED = answers(
     {200: ("What a create with this body would reserve.", openapi.Quote)},
-    *("invalid_request", "invalid_idempotency_key", "simulator_off", "request_too_large", "unpriced"),
+    *(
+        "invalid_request",
+        "invalid_idempotency_key",
+        "simulator_off",
+        "request_too_large",
+        "unpriced",
+        *OF_CLIENT_TOKENS,
+    ),
 )
 BALANCE = answers({200: ("The balance.", CreditBalance)})
 ENTRIES = answers({200: ("Newest first.", openapi.CreditEntryPage)}, "invalid_request")
@@ -35,27 +42,34 @@ def router(container: Container) -> APIRouter:
     """The routes of quotes, the balance and the statement."""
     routes = APIRouter(prefix=PREFIX, tags=["Credits"])
     takes_create = body_schema(GenerationRequest) | {"parameters": [WORKSPACE]}
-    per_owner = owner_rule(container.settings.native_requests_per_minute)
+    rules = request_rules(container.settings)
 
     @routes.post("/quotes", responses=QUOTED, openapi_extra=takes_create)
     async def create_quote(request: Request) -> Response:
-        """Create a quote: the price of a generation with this body. Nothing is held."""
+        """Create a quote: the price of a generation with this body, signed. Nothing is held.
+
+        A create with the same body that names `quote` costs no more, until `expires_at`. Without a `quote`, which is so
+        while billing does not answer, the price may change.
+        """
         return await with_rate_limits(container.rate_limiter, lambda gate: quote_limited(request, gate))
 
     async def quote_limited(request: Request, gate: RequestLimits) -> Response:
-        principal = await container.authenticator.authenticate(request.headers)
-        await gate.take(per_owner, f"{principal.owner.kind}:{principal.owner.id}")
+        principal = await container.authenticator.authenticate_client(request, "create")
+        await rules.take(gate, principal)
         create = await fit_quote_size(container, principal, await parse_create(container, request, principal))
         price = input_rules.price_or_refuse(create.work)
-        until = datetime.now(UTC) + QUOTED_FOR
-        return json_response({"credits": price.credits, "price_book": price.book, "expires_at": until.isoformat()})
+        try:
+            quote = await sign_quote(container.peers, principal.owner, create.work)
+        except PeerUnavailable:
+            quote = {"quote": None, "credits": price.credits, "price_book": price.book, "expires_at": None}
+        return json_response({"test": principal.owner.is_test} | quote)
 
     @routes.get("/credits", responses=BALANCE, openapi_extra={"parameters": [WORKSPACE]})
     async def get_credit_balance(request: Request) -> Response:
         """Get the balance of your credits."""
         principal = await container.authenticator.authenticate(request.headers)
         try:
-            return json_response(await container.peers.get_account(principal.owner))
+            return json_response({"test": principal.owner.is_test} | await container.peers.get_account(principal.owner))
         except PeerUnavailable as error:
             raise unavailable_problem(error) from error
 
@@ -70,7 +84,7 @@ def router(container: Container) -> APIRouter:
             found = await container.peers.get_entries(principal.owner, before=before, limit=limit + 1)
         except PeerUnavailable as error:
             raise unavailable_problem(error) from error
-        return json_response(_page(found, limit))
+        return json_response({"test": principal.owner.is_test} | _page(found, limit))
 
     return routes
 

@@ -8,20 +8,21 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from atelier_contracts import Owner
 from atelier_gateway.container import Container
+from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.projection.event_log import ProjectionEvent
 from atelier_gateway.projection.snapshot import RANKS, TERMINAL
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.surfaces.native.generations import PREFIX, load_owned
+from atelier_gateway.surfaces.native.generations import PREFIX, find_visible
 from atelier_gateway.surfaces.native.responses import generation_view, metadata_of, status_of
-from atelier_gateway.web.openapi_responses import WORKSPACE, answers, header
+from atelier_gateway.web.openapi_responses import OF_CLIENT_TOKENS, WORKSPACE, answers, header
 from atelier_gateway.web.problems import Problem
 
 STREAM_S_MAX = 600.0
@@ -29,10 +30,13 @@ HEARTBEAT_S = 15.0
 LOOK_EVERY_S = 1.0
 """A change that another replica has projected is read after this long at most."""
 RETRY_MS = 2_000
+OF_AUDIENCE_MAX = 4
+"""Streams of one end user's client tokens."""
 _LAST_ID = re.compile(r"[0-9]{1,18}")
 
 FOLLOWED = answers(
-    {200: ("A stream of events.", None), 204: ("There is nothing more to tell.", None)}, "invalid_request", "not_found"
+    {200: ("A stream of events.", None), 204: ("There is nothing more to tell.", None)},
+    *("invalid_request", "not_found", *OF_CLIENT_TOKENS),
 )
 FOLLOWED[200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
 LAST_EVENT = header("Last-Event-ID", {"type": "string"}, "Go on after this event.")
@@ -45,23 +49,31 @@ class Streams:
         self._total_max = total_max
         self._of_owner_max = of_owner_max
         self._open: Counter[UUID] = Counter()
+        self._of_audience: Counter[tuple[UUID, str]] = Counter()
 
-    def check(self, owner: Owner) -> None:
+    def check(self, principal: Principal) -> None:
         """Raises Problem 503 when there is no room."""
-        if self._open.total() >= self._total_max or self._open[owner.id] >= self._of_owner_max:
+        owner, audience = principal.owner.id, principal.audience
+        is_full = self._open.total() >= self._total_max or self._open[owner] >= self._of_owner_max
+        if is_full or (audience is not None and self._of_audience[owner, audience] >= OF_AUDIENCE_MAX):
             raise Problem("unavailable", "Too many event streams are open; poll instead.", headers={"Retry-After": "5"})
 
-    async def count(self, owner: Owner, chunks: AsyncIterator[str]) -> AsyncIterator[str]:
+    async def count(self, principal: Principal, chunks: AsyncIterator[str]) -> AsyncGenerator[str]:
         """The chunks, counted as a stream while they are sent; a stream whose client leaves before it begins never
         counts."""
-        self._open[owner.id] += 1
+        counted: list[tuple[Counter[Any], object]] = [(self._open, principal.owner.id)]
+        if principal.audience is not None:
+            counted.append((self._of_audience, (principal.owner.id, principal.audience)))
+        for counter, key in counted:
+            counter[key] += 1
         try:
             async for chunk in chunks:
                 yield chunk
         finally:
-            self._open[owner.id] -= 1
-            if not self._open[owner.id]:
-                del self._open[owner.id]
+            for counter, key in counted:
+                counter[key] -= 1
+                if not counter[key]:
+                    del counter[key]
 
 
 def router(container: Container) -> APIRouter:
@@ -73,7 +85,8 @@ def router(container: Container) -> APIRouter:
     @routes.get("/generations/{id}/events", responses=FOLLOWED, openapi_extra=parameters)
     async def stream_generation_events(request: Request, id: str) -> Response:
         """Stream the events of a generation. Server-sent events follow it until it ends."""
-        generation = await load_owned(container, request, id)
+        principal = await container.authenticator.authenticate_client(request, "read", takes_query=True)
+        generation = await find_visible(container, principal, id)
         last_id = _last_id(request.headers.get("Last-Event-ID"))
         if (
             last_id
@@ -81,8 +94,8 @@ def router(container: Container) -> APIRouter:
             and not await container.event_reader.list_after(generation.id, last_id)
         ):
             return Response(status_code=204)  # the word that ends a browser's reconnecting
-        streams.check(generation.owner)
-        chunks = streams.count(generation.owner, _stream(container, ends, generation, last_id))
+        streams.check(principal)
+        chunks = streams.count(principal, _stream(container, ends, principal, generation, last_id))
         return StreamingResponse(chunks, media_type="text/event-stream")
 
     return routes
@@ -94,13 +107,16 @@ def _last_id(text: str | None) -> int:
     return int(text or 0)
 
 
-async def _stream(container: Container, ends: "EndEvents", generation: Generation, last_id: int) -> AsyncIterator[str]:
-    """Events from the table as they arrive; a comment while none arrives; ends with the generation."""
-    clock = asyncio.get_running_loop().time
+async def _stream(
+    container: Container, ends: "EndEvents", principal: Principal, generation: Generation, last_id: int
+) -> AsyncIterator[str]:
+    """Events from the table as they arrive; a comment while none arrives; ends with the generation, or with the client
+    token that it was opened with."""
+    clock, is_live = asyncio.get_running_loop().time, container.authenticator.clients.is_live
     ends_at, beats_at = clock() + STREAM_S_MAX, 0.0
     # No line stands in a block of its own: stock libraries make an event without data of such a block.
     opening = f"retry: {RETRY_MS}\n"
-    while clock() < ends_at and not container.waiter.is_stopping:
+    while clock() < ends_at and not container.waiter.is_stopping and await is_live(principal.client):
         for event in await container.event_reader.list_after(generation.id, last_id):
             last_id, beats_at = event.id, clock() + HEARTBEAT_S
             if RANKS[event.state] == TERMINAL:
@@ -128,6 +144,7 @@ def _state_event(generation: Generation, event: ProjectionEvent) -> str:
     status = status_of(event.state)
     told = {
         "id": str(generation.id),
+        "test": generation.owner.is_test,
         "status": status,
         "progress": event.progress,
         "at": event.at.isoformat(),

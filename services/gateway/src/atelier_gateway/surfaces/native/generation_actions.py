@@ -24,7 +24,7 @@ from atelier_gateway.surfaces.native import openapi, receipt_openapi
 from atelier_gateway.surfaces.native.generations import PREFIX, load_owned
 from atelier_gateway.surfaces.native.responses import generation_view, metadata_of, receipt, status_of
 from atelier_gateway.web.json_bodies import json_response
-from atelier_gateway.web.openapi_responses import KEY, WORKSPACE, answers
+from atelier_gateway.web.openapi_responses import KEY, OF_CLIENT_TOKENS, WORKSPACE, answers
 from atelier_gateway.web.problems import not_found
 from atelier_gateway.webhooks import delivery_store
 
@@ -37,10 +37,11 @@ CANCELLED = answers(
         202: ("It is being stopped.", openapi.Generation),
     },
     *("invalid_idempotency_key", "not_found", "conflict", "request_in_progress", "idempotency_key_reused"),
+    *OF_CLIENT_TOKENS,
 )
 DELETED = answers({204: ("It is deleted, with its artefacts.", None)}, "not_found", "conflict")
 STORY = answers({200: ("What happened, step by step.", openapi.GenerationTimeline)}, "not_found")
-RECEIPT = answers({200: ("What it cost.", receipt_openapi.Receipt)}, "not_found")
+RECEIPT = answers({200: ("What it cost.", receipt_openapi.Receipt)}, "not_found", *OF_CLIENT_TOKENS)
 
 
 def router(container: Container) -> APIRouter:
@@ -50,7 +51,7 @@ def router(container: Container) -> APIRouter:
     @routes.post("/cancel", responses=CANCELLED, openapi_extra={"parameters": [KEY, WORKSPACE]})
     async def cancel_generation(request: Request, id: str) -> Response:
         """Cancel a generation in whatever state it is. The answer has the state of its credits."""
-        generation = await load_owned(container, request, id)
+        generation = await load_owned(container, request, id, "create", "read")
         claim = claim_of(request, generation.owner.kind, generation.owner.id, CANCEL, str(generation.id))
         return await respond_once(container.idempotent_runner, claim, lambda: _cancel(container, generation))
 
@@ -73,7 +74,7 @@ def router(container: Container) -> APIRouter:
     @routes.get("/receipt", responses=RECEIPT)
     async def get_receipt(request: Request, id: str) -> Response:
         """Get the receipt of a generation: its itemised charge, and once it has ended the signed receipt."""
-        generation = await load_owned(container, request, id)
+        generation = await load_owned(container, request, id, "read")
         made_of = await input_store.list_digests(container.pool, generation.id, generation.owner)
         hold, signed = await asyncio.gather(
             _record_of(container.peers.get_hold(generation.id)),

@@ -14,24 +14,36 @@ from atelier_gateway.container import Container
 from atelier_gateway.generations import input_rules
 from atelier_gateway.generations.client_disconnects import WaitingClient
 from atelier_gateway.generations.creation import SurfaceResponses
+from atelier_gateway.generations.delivery import ON_DELIVERY
 from atelier_gateway.generations.model_notices import notice_headers
 from atelier_gateway.idempotency.keys import IDEMPOTENCY_KEY_HEADER
 from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.identity.client_tokens import ClientScope
 from atelier_gateway.middleware.body_limits import FREE_BYTES
 from atelier_gateway.peers.client import PeerUnavailable
 from atelier_gateway.projection import listing
 from atelier_gateway.projection import store as projection_store
+from atelier_gateway.projection.snapshot import DELIVERING
 from atelier_gateway.projection.store import Generation
-from atelier_gateway.rate_limits.limiter import RateLimitRule
 from atelier_gateway.rate_limits.request_limits import RequestLimits, with_rate_limits
 from atelier_gateway.surfaces.native import openapi
-from atelier_gateway.surfaces.native.create import build_draft, parse_create
+from atelier_gateway.surfaces.native.create import ParsedCreate, build_draft, parse_create
 from atelier_gateway.surfaces.native.inline_inputs import create_with_inline_inputs
+from atelier_gateway.surfaces.native.request_rules import RequestRules, request_rules
 from atelier_gateway.surfaces.native.requests import GenerationRequest
 from atelier_gateway.surfaces.native.responses import NO_QUEUE_POSITION, STATUSES, generation_view, render_accepted
 from atelier_gateway.web.direct_routes import DirectRoute
 from atelier_gateway.web.json_bodies import body_schema, id_from_path, json_response
-from atelier_gateway.web.openapi_responses import CURSOR, KEY, LIMIT, WORKSPACE, answers, header, query
+from atelier_gateway.web.openapi_responses import (
+    CURSOR,
+    KEY,
+    LIMIT,
+    OF_CLIENT_TOKENS,
+    WORKSPACE,
+    answers,
+    header,
+    query,
+)
 from atelier_gateway.web.pagination import parse_page, split_page
 from atelier_gateway.web.problems import field_problem, not_found, problem_json
 
@@ -48,13 +60,27 @@ CREATED = answers(
         201: ("It is created; its price is held.", openapi.Generation),
         200: ("It ended within `Prefer: wait`.", openapi.Generation),
     },
-    *("invalid_request", "invalid_idempotency_key", "simulator_off", "insufficient_credits"),
-    *("request_in_progress", "request_too_large", "idempotency_key_reused", "unpriced", "outcome_unknown"),
-    *("tenant_queue_full", "queue_full", "provider_unavailable"),
+    *("invalid_request", "invalid_idempotency_key", "simulator_off", "insufficient_credits", "cap_exceeded"),
+    *(
+        "request_in_progress",
+        "request_too_large",
+        "idempotency_key_reused",
+        "unpriced",
+        "outcome_unknown",
+    ),
+    *(
+        "quote_refused",
+        "tenant_queue_full",
+        "queue_full",
+        "provider_unavailable",
+        "token_cap_reached",
+        "spend_limit_exceeded",
+    ),
+    *OF_CLIENT_TOKENS,
 )
 PREFER = header("Prefer", {"type": "string", "examples": ["wait=10"]}, "`wait=N`: seconds, 30 at most.")
-SHOWN = answers({200: ("The generation as it is now.", openapi.Generation)}, "not_found")
-LISTED = answers({200: ("Newest first.", openapi.GenerationPage)}, "invalid_request")
+SHOWN = answers({200: ("The generation as it is now.", openapi.Generation)}, "not_found", *OF_CLIENT_TOKENS)
+LISTED = answers({200: ("Newest first.", openapi.GenerationPage)}, "invalid_request", *OF_CLIENT_TOKENS)
 FILTERS = [
     query("status", {"type": "string", "enum": list(STATUSES)}, "Only generations with this status."),
     query("kind", {"type": "string", "enum": list(input_rules.INPUT_RULES)}, "Only generations of this kind."),
@@ -77,7 +103,7 @@ def router(container: Container) -> APIRouter:
     @routes.get("/generations", responses=LISTED, openapi_extra={"parameters": FILTERS})
     async def list_generations(request: Request) -> Response:
         """List your generations, newest first."""
-        principal = await container.authenticator.authenticate(request.headers)
+        principal = await container.authenticator.authenticate_client(request, "read")
         return json_response(await _page(container, request.query_params, principal, public_url))
 
     @routes.get("/generations/{id}", responses=SHOWN)
@@ -91,16 +117,16 @@ def router(container: Container) -> APIRouter:
 def direct_routes(container: Container) -> list[DirectRoute]:
     """Create and read: what clients call most."""
     public_url = container.settings.public_root
+    rules = request_rules(container.settings)
     shape = SurfaceResponses("native", CREATE, lambda generation: render_accepted(generation, public_url), problem_json)
-    per_owner = owner_rule(container.settings.native_requests_per_minute)
 
     async def create(request: Request) -> Response:
         return await with_rate_limits(
-            container.rate_limiter, lambda gate: _create(container, request, gate, per_owner, shape)
+            container.rate_limiter, lambda gate: _create(container, request, gate, rules, shape)
         )
 
     async def get(request: Request, id_: str) -> Response:
-        generation = await load_owned(container, request, id_)
+        generation = await load_owned(container, request, id_, "read")
         return json_response(
             generation_view(generation, container.objects, public_url, await _queue_position(container, generation))
         )
@@ -112,15 +138,15 @@ def direct_routes(container: Container) -> list[DirectRoute]:
 
 
 async def _create(
-    container: Container, request: Request, gate: RequestLimits, per_owner: RateLimitRule, shape: SurfaceResponses
+    container: Container, request: Request, gate: RequestLimits, rules: RequestRules, shape: SurfaceResponses
 ) -> Response:
     """The response to a POST. Raises Problem."""
-    principal = await container.authenticator.authenticate(request.headers)
-    await gate.take(per_owner, f"{principal.owner.kind}:{principal.owner.id}")
+    principal = await container.authenticator.authenticate_client(request, "create")
+    await rules.take(gate, principal)
     if (
         _has_large_body(request) and IDEMPOTENCY_KEY_HEADER not in request.headers
     ):  # what a key stands for is answered in any case
-        await container.balance_check.require(principal.owner, None)
+        await container.balance_check.require(principal.owner, None, shows_balance=principal.client is None)
     create = await parse_create(container, request, principal)
 
     async def admit(body: GenerationRequest) -> Response:
@@ -128,11 +154,11 @@ async def _create(
 
     async def make_once() -> Response:
         if any(given.data is not None and given.role != "text" for given in create.body.inputs):
-            await container.balance_check.require(principal.owner, None)
+            await container.balance_check.require(principal.owner, None, shows_balance=principal.client is None)
         return await create_with_inline_inputs(container, principal, create.body, create.text, admit)
 
     run = partial(container.creator.replay_or_run, principal, shape, create.key, create.fingerprint, make_once)
-    reply = await _create_and_wait(container, request, principal, create.key, run)
+    reply = await _create_and_wait(container, request, principal, create, run)
     reply.headers.update(notice_headers(create.body.model))
     if reply.status_code == 201:
         reply.headers["Location"] = json.loads(bytes(reply.body))["links"]["self"]
@@ -145,16 +171,20 @@ def _has_large_body(request: Request) -> bool:
     return length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > FREE_BYTES)
 
 
-def owner_rule(per_minute: int) -> RateLimitRule:
-    """How often an owner may create generations and quotes."""
-    return RateLimitRule("native-owner", per_minute, 60)
+async def load_owned(container: Container, request: Request, id_: str, *scopes: ClientScope) -> Generation:
+    """The generation of a path, if it is the caller's; with ``scopes`` a client token that has all of them will do.
+    Raises Problem 404, equally for another owner's."""
+    authenticator = container.authenticator
+    principal = await (
+        authenticator.authenticate_client(request, *scopes) if scopes else authenticator.authenticate(request.headers)
+    )
+    return await find_visible(container, principal, id_)
 
 
-async def load_owned(container: Container, request: Request, id_: str) -> Generation:
-    """The generation of a path, if it is the caller's. Raises Problem 404, equally for another owner's."""
-    principal = await container.authenticator.authenticate(request.headers)
+async def find_visible(container: Container, principal: Principal, id_: str) -> Generation:
+    """The generation of a path, if the caller may read it. Raises Problem 404, equally for another owner's."""
     generation = await container.reader.find_for_owner(id_from_path(id_, "generation"), principal.owner)
-    if generation is None:
+    if generation is None or not principal.sees(generation.request):
         raise not_found("generation")
     return generation
 
@@ -170,14 +200,16 @@ async def _create_and_wait(
     container: Container,
     request: Request,
     principal: Principal,
-    key: str | None,
+    parsed: ParsedCreate,
     create: Callable[[], Awaitable[Response]],
 ) -> Response:
-    """Creates the generation and waits for its end where the client waits. Raises Problem, ClientDisconnect."""
+    """Creates the generation and waits for its end where the client waits, or until its outputs can be taken. Raises
+    Problem, ClientDisconnect."""
     seconds = parse_wait_s(request.headers.get("Prefer"))
     if not seconds:
         return await create()
-    async with container.disconnects.watch(request, key=key) as caller:
+    async with container.disconnects.watch(request, key=parsed.key) as caller:
+        caller.is_charged_on_delivery = parsed.body.charge == ON_DELIVERY
         created = await create()
         if created.status_code != 201:
             return created
@@ -194,7 +226,7 @@ async def _wait_for_result(
         json.loads(bytes(created.body))["id"]
     )  # from the reply, for it may be an earlier one said again
     created.headers["Preference-Applied"] = f"wait={seconds}"
-    if await container.waiter.wait_until_ended(id_, seconds, caller) is None:
+    if await container.waiter.wait_until_ended(id_, seconds, caller, rank=DELIVERING) is None:
         return created
     generation = await projection_store.find_for_owner(container.pool, id_, principal.owner)
     if generation is None:
@@ -219,6 +251,7 @@ async def _page(
         before=before,
         kind=kind,
         states=STATUSES[status] if status else None,
+        audience=principal.audience,
     )
     page, cursor = split_page(found, limit)
     return {

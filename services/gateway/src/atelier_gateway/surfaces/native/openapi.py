@@ -7,10 +7,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from atelier_contracts import Kind
-from atelier_contracts.value_objects import AudioFormat, ImageFormat, Priority, Role
+from atelier_contracts.value_objects import AudioFormat, DeliveryMethod, ImageFormat, Priority, Role
 from atelier_gateway.web.openapi_responses import AT, ProviderModel
 
-Status = Literal["queued", "rendering", "succeeded", "failed", "cancelled", "expired", "rejected"]
+Status = Literal["queued", "rendering", "delivering", "succeeded", "failed", "cancelled", "expired", "rejected"]
+Charge = Literal["on_completion", "on_delivery"]
 
 
 class GenerationCredits(BaseModel):
@@ -27,7 +28,8 @@ class GenerationCredits(BaseModel):
 
 
 class GenerationOutput(BaseModel):
-    """One delivered artefact; ``url`` and ``thumbnail`` (a WebP, its long side 256 pixels) are signed for 15 minutes.
+    """One artefact; ``url`` and ``thumbnail`` (a WebP, its long side 256 pixels) are signed for 15 minutes. While it is
+    ``delivering``, ``url`` is a route of the gateway, which needs the credential, and there is no thumbnail.
     ``colours`` are its dominant ones, the most frequent first; audio has neither."""
 
     url: str
@@ -39,6 +41,26 @@ class GenerationOutput(BaseModel):
     thumbnail: str | None
     colours: list[str]
     tags: list[str]
+
+
+class DeliveredOutput(BaseModel):
+    """One output that reached its client: ``fetched`` through the gateway, ``acknowledged`` by API, or ``webhook``: the
+    request's webhook was answered with 2xx; or put into the client's ``bucket``."""
+
+    output: int
+    how: DeliveryMethod
+    at: datetime
+
+
+class GenerationDelivery(BaseModel):
+    """Of a generation that is charged on delivery: until when its outputs are to be taken, null before they exist, and
+    which were taken. Each is charged as it is taken; the rest is withdrawn and refunded."""
+
+    deliver_to: list[str] | None
+    """The addresses in your own bucket, without their signatures."""
+    window_s: int
+    deliver_by: datetime | None
+    delivered: list[DeliveredOutput]
 
 
 class InputReference(BaseModel):
@@ -54,6 +76,8 @@ class Generation(BaseModel):
     null where none was named; ``reused`` whether an equal earlier result was delivered."""
 
     id: UUID
+    test: bool
+    """Whether it was made with a test key: simulated, and paid for with test credits."""
     kind: Kind
     status: Status
     progress: int
@@ -84,10 +108,25 @@ class Generation(BaseModel):
     audio_format: AudioFormat | None
     reuse: bool
     priority: Priority
+    end_user: str | None
+    """The end user of the client token that it was made with."""
     deadline_s: int | None
+    providers: list[str] | None
+    """Those that are called first, in this order."""
+    exclude_providers: list[str] | None
+    """Those that are not called."""
+    start_within_s: int | None
+    """Seconds in which its render was to start."""
+    retry: Literal["never"] | None
+    """``never``: it is submitted once."""
+    store: Literal["none"] | int | None
+    """Hours by which the outputs are deleted, ``none``: once they are delivered; null: as long as all are kept."""
     webhook_url: str | None
     metadata: dict[str, str]
     """The client's own, as it stood in the request."""
+    charge: Charge
+    delivery: GenerationDelivery | None
+    """Null where it is charged on completion."""
     reused: bool
     credits: GenerationCredits
     outputs: list[GenerationOutput]
@@ -126,18 +165,30 @@ class CreditEntry(LedgerPosting):
 class CreditEntryPage(BaseModel):
     """Postings, newest first."""
 
+    test: bool
+    """Whether they are of a test account."""
     data: list[CreditEntry]
     next_cursor: str | None
 
 
 class Quote(BaseModel):
-    """What a create with this body would reserve."""
+    """What a create with this body reserves. ``quote`` is that price, signed as a JSON Web Signature (RFC 7515): a
+    create that names it costs no more until ``expires_at``. Both are null while billing does not answer."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"credits": 20, "price_book": "v2", "expires_at": AT}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"test": False, "quote": "eyJh….eyJj….c2ln…", "credits": 20, "price_book": "v3", "expires_at": AT}
+            ]
+        }
+    )
 
+    test: bool
+    """Whether it is for a test account, which pays with test credits."""
+    quote: str | None
     credits: int
     price_book: str
-    expires_at: datetime
+    expires_at: datetime | None
 
 
 class TimelineStep(BaseModel):
@@ -163,6 +214,8 @@ class Upload(BaseModel):
     """An upload. ``expires_at`` is null once something is made of it."""
 
     id: UUID
+    test: bool
+    """Whether it is a test account's."""
     key: str
     filename: str
     content_type: str

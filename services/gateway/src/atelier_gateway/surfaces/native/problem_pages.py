@@ -28,17 +28,27 @@ ADVICE = {
 ADVICE_BY_CODE = {
     "insufficient_credits": "Ask the operator for credits, or ask for less: `required` and `available` say how much is "
     "missing. Nothing was created or charged.",
+    "cap_exceeded": "`cap` says which cap leaves too little room, how much of it is held and captured, and when it "
+    "renews. Wait until then or until what is held has ended, or ask the operator for a higher one. Nothing was "
+    "created or charged.",
     "conflict": "`detail` says which state is in the way: a generation that has ended is not cancelled, one that has "
-    "not ended is not deleted; an upload is used in another way already, or was just deleted; a webhook is disabled, "
-    "or there are as many as there may be. Change that first; nothing was changed.",
+    "not ended is not deleted; an upload is used in another way already, or was just deleted; an output is "
+    "disputed already, or can no longer be disputed; a webhook is disabled, or there are as many as there may be. "
+    "Change that first; nothing was changed.",
     "cancelled": "Nothing was charged. Send a new request if you still want it.",
     "request_in_progress": "Repeat the request with the same key after a second: the answer is that of the first one. "
     "Where `detail` says that the first one came to nothing, the repetition is a new request.",
     "idempotency_key_reused": "Use another `Idempotency-Key` for another request. Nothing was created or charged.",
+    "quote_refused": "`reason` says why: `expired` and `other_request` need a new quote, of `POST /v1/quotes` with the "
+    "body of the create; `other_owner` and `altered` are none of this account's. Nothing was created or charged.",
     "unpriced": "Choose a size and quality that have a price; `detail` names those that do. Nothing was charged.",
+    "spend_limit_exceeded": "Raise `max_credits` to `required`, or ask for less. Nothing was started or charged.",
     "invalid_idempotency_key": "Send 1 to 255 visible ASCII characters. Nothing was created or charged.",
     "workspace_required": "Send `X-Workspace-Id`. Nothing was created or charged.",
     "simulator_off": "Send no `X-Atelier-Simulate`, or switch the simulator on: `ATELIER_SIMULATOR=on`.",
+    "token_cap_reached": "Ask for less, or get another client token from your server. Nothing was created or charged.",
+    "token_scope": "A client token may create, and read what it made. Do this on your server, with a key.",
+    "origin_refused": "Name the page's origin when you make the client token, and send it from there.",
     "account_disabled": "Ask the operator: the account is suspended.",
     "workspace_forbidden": "Send the id of a workspace that this user belongs to.",
     "uploads_full": "Use or delete uploads, or wait until unused ones are removed.",

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from atelier_contracts import Kind
 from atelier_contracts.receipts import EndOutcome
-from atelier_contracts.value_objects import OwnerKind
-from atelier_gateway.surfaces.native.openapi import GenerationCredits, LedgerPosting, Status
+from atelier_contracts.value_objects import DeliveryMethod, OwnerKind
+from atelier_gateway.surfaces.native.openapi import Charge, GenerationCredits, GenerationDelivery, LedgerPosting, Status
 from atelier_gateway.web.openapi_responses import ProviderModel
 
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -25,7 +25,8 @@ class ReceiptOwner(BaseModel):
 
 
 class ReceiptOutput(BaseModel):
-    """One delivered output: SHA-256 in hex over its bytes."""
+    """One delivered output: SHA-256 in hex over its bytes. How and when it was delivered is there where it was charged
+    on delivery."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"sha256": SHA256, "media_type": "image/png", "bytes": 48_213}]}
@@ -34,6 +35,8 @@ class ReceiptOutput(BaseModel):
     sha256: str
     media_type: str
     bytes: int
+    delivered_by: DeliveryMethod | None = None
+    delivered_at: datetime | None = None
 
 
 class ReceiptPriceBook(BaseModel):
@@ -73,6 +76,8 @@ class ReceiptStatement(BaseModel):
     number: int
     """Counts the receipts of one generation: the highest holds."""
     generation_id: UUID
+    test: bool = False
+    """There, and true, where it was made with a test key."""
     owner: ReceiptOwner
     kind: Kind | None
     surface: str | None
@@ -125,6 +130,8 @@ class Receipt(BaseModel):
     that."""
 
     generation_id: UUID
+    test: bool
+    """Whether it was made with a test key, and cost test credits."""
     kind: Kind
     status: Status
     model: str | None
@@ -133,6 +140,9 @@ class Receipt(BaseModel):
     """The model that makes it instead, where the one that was named is withdrawn."""
     made_by: ProviderModel | None
     metadata: dict[str, str]
+    charge: Charge
+    delivery: GenerationDelivery | None
+    """Null where it is charged on completion."""
     price_book: str | None
     units: int
     inputs: list[ReceiptInput]

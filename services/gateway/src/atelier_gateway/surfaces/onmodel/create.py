@@ -50,7 +50,7 @@ async def create(container: Container, request: Request) -> Response:
     """200 with the picture, or 202 while it is rendered. Raises Problem."""
     principal = await container.authenticator.user_principal(request.headers)
     feature = feature_of(request.query_params.keys())
-    headers = CreateHeaders.read(request, allowed=container.is_simulator_on)
+    headers = CreateHeaders.read(request, allowed=container.simulates())
     body = await parse_body(request, feature.body)
     check_catalogue(body)
     photos = await asyncio.to_thread(_decode_photos, body)

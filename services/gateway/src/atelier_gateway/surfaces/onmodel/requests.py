@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJso
 from pydantic_core import PydanticCustomError
 
 from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS
-from atelier_contracts.value_objects import INPUTS_MAX
+from atelier_contracts.value_objects import PHOTOS_MAX
 from atelier_gateway.web.json_bodies import RequestBody, SingleLine
 from atelier_gateway.web.problems import Problem
 
@@ -61,7 +61,7 @@ class FlatLayRequest(RequestBody):
 
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    photos: Annotated[list[ProductPhoto], Field(min_length=1, max_length=INPUTS_MAX), AfterValidator(_unique)]
+    photos: Annotated[list[ProductPhoto], Field(min_length=1, max_length=PHOTOS_MAX), AfterValidator(_unique)]
     backgroundId: Id
     options: OnModelOptions = OnModelOptions()
 

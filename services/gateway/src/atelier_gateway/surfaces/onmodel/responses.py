@@ -21,6 +21,7 @@ STATUSES: Mapping[State, str] = {
     "accepted": "processing",
     "queued": "processing",
     "rendering": "processing",
+    "delivering": "processing",
     "succeeded": "completed",
     "failed": "failed",
     "cancelled": "failed",

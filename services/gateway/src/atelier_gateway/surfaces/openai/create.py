@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 from fastapi import Request
 from starlette.responses import Response
 
+from atelier_contracts import InputRef
+from atelier_contracts.value_objects import IMAGES_MAX
 from atelier_gateway.container import Container
 from atelier_gateway.generations.client_disconnects import WaitingClient
 from atelier_gateway.generations.creation import SurfaceResponses
@@ -26,14 +28,15 @@ from atelier_gateway.idempotency.keys import REPLAYED_HEADER
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.media.input_references import input_ref_of
 from atelier_gateway.media.intake import ImageRefused, StoredPicture
+from atelier_gateway.projection.store import Generation
 from atelier_gateway.rate_limits.limiter import RateLimitRule
 from atelier_gateway.rate_limits.request_limits import RequestLimits
 from atelier_gateway.surfaces import image_requests
 from atelier_gateway.surfaces.image_requests import ImageRequest
-from atelier_gateway.surfaces.openai import delivery
+from atelier_gateway.surfaces.openai import delivery, streaming
 from atelier_gateway.surfaces.openai.errors import render_problem
 from atelier_gateway.surfaces.openai.options import options_of
-from atelier_gateway.surfaces.openai.requests import IMAGES_MAX, File, OpenAIImageVariationRequest
+from atelier_gateway.surfaces.openai.requests import File, OpenAIImageVariationRequest
 from atelier_gateway.surfaces.openai.responses import (
     SURFACE,
     Body,
@@ -72,29 +75,54 @@ async def create(
     principal = await container.authenticator.authenticate(request.headers)
     await gate.take(PER_OWNER, f"{principal.owner.kind}:{principal.owner.id}")
     parsed = await read()
-    choice = _choose_model(container, parsed.body, parsed.body.size)
+    choice = choose_model(container, parsed.body, parsed.body.size)
     options_of(parsed.body, choice)
+    streamed = streaming.is_streamed(parsed.body)
     _check_files(action, parsed.files)
     key, fingerprint = image_requests.key_and_fingerprint(request, _fingerprint_parts(parsed))
     same = RequestIdentity(principal.owner, _route(action), fingerprint)
     async with container.disconnects.watch(request, key=key, same=same) as caller:
-        if (undelivered := await delivery.find_undelivered(container, request, caller)) is not None:
-            return await _deliver(
+        undelivered = await delivery.find_undelivered(container, request, caller, streamed=streamed)
+        if undelivered is not None:
+            if streamed:
+                return _stream(container, principal, caller, action, parsed.body, partial(_return, undelivered))
+            return await deliver(
                 container, caller, images_response(container, undelivered, parsed.body, choice, replayed=True)
             )
         accepted = await _replay_or_create(container, request, principal, action, parsed, choice)
         if accepted.status_code != 202:
             return accepted
-        generation = await delivery.wait_for_images(
-            container, principal, accepted, caller, MADE_S_MAX + PAID_BACK_S_MAX, key
+        caller.generation_id = image_requests.generation_id_of(accepted)
+        finish = partial(
+            delivery.wait_for_outputs, container, principal, accepted, caller, MADE_S_MAX + PAID_BACK_S_MAX, key
         )
+        if streamed:
+            return _stream(container, principal, caller, action, parsed.body, finish)
+        generation = await finish()
         pictures = images_response(
             container, generation, parsed.body, choice, replayed=REPLAYED_HEADER in accepted.headers
         )
-        return await _deliver(container, caller, pictures)
+        return await deliver(container, caller, pictures)
 
 
-async def _deliver(container: Container, caller: WaitingClient, pictures: Awaitable[Response]) -> Response:
+def _stream(
+    container: Container,
+    principal: Principal,
+    caller: WaitingClient,
+    action: Action,
+    body: Body,
+    finish: Callable[[], Awaitable[Generation]],
+) -> Response:
+    assert isinstance(body, streaming.Streamed), "variations are not streamed"
+    name = "image_edit" if action == "edits" else "image_generation"
+    return streaming.respond(streaming.ImageStream(container, caller, body, principal.owner, name), finish)
+
+
+async def _return(generation: Generation) -> Generation:
+    return generation
+
+
+async def deliver(container: Container, caller: WaitingClient, pictures: Awaitable[Response]) -> Response:
     """The response with the images; if they cannot be read now they are kept for the client's retry, since they are
     charged. Raises Problem."""
     try:
@@ -139,7 +167,9 @@ async def _store_and_admit(
     async with rollback_unless_admitted(partial(_discard, container, principal, stored)) as attempt:
         await _store_images(container, principal, parsed.files, stored)
         order = _image_request(parsed, _fit_size(container, parsed, choice, stored), stored)
-        draft = image_requests.build_draft(container, request, order, deadline_s=_deadline_s(container))
+        draft = image_requests.build_draft(
+            container, request, order, owner=principal.owner, deadline_s=_deadline_s(container)
+        )
         return attempt.resolve(await container.creator.create(principal, draft, shape))
 
 
@@ -151,10 +181,10 @@ def _fit_size(
     if parsed.body.size not in OPEN or first is None:
         return choice
     size = nearest_size(MODELS[choice.model].sizes, first.width, first.height)
-    return _choose_model(container, parsed.body, size)
+    return choose_model(container, parsed.body, size)
 
 
-def _choose_model(container: Container, body: Body, size: str | None) -> ResolvedModel:
+def choose_model(container: Container, body: Body, size: str | None) -> ResolvedModel:
     """Raises Problem 400, or 404 for an unknown model."""
     quality = getattr(body, "quality", None)
     choice = image_requests.choose_model(
@@ -197,19 +227,28 @@ async def _discard(container: Container, principal: Principal, stored: Sequence[
 
 
 def _image_request(parsed: ParsedRequest, choice: ResolvedModel, stored: Sequence[StoredPicture]) -> ImageRequest:
-    body = parsed.body
-    given = body.model_dump(mode="json", exclude_none=True)
     inputs = tuple(input_ref_of(file.role, at) for file, at in zip(parsed.files, stored, strict=True))
+    return image_request(parsed.body, choice, inputs, same=_fingerprint_parts(parsed))
+
+
+def image_request(
+    body: Body, choice: ResolvedModel, inputs: tuple[InputRef, ...], *, same: tuple[str, ...] = ()
+) -> ImageRequest:
+    """The images that a body asks for, made of these inputs. Raises Problem 400."""
+    given = body.model_dump(mode="json", exclude_none=True)
     return ImageRequest(
         choice,
         None if isinstance(body, OpenAIImageVariationRequest) else body.prompt,
         body.n or 1,
         asked=given | ({"inputs": [ref.model_dump(exclude_none=True) for ref in inputs]} if inputs else {}),
-        same=_fingerprint_parts(parsed),
+        same=same,
         inputs=inputs,
         format=output_format_of(body),
         model=body.model,
         openai=options_of(body, choice),
+        transparent=getattr(body, "background", None) == "transparent",
+        compression=getattr(body, "output_compression", None),
+        previews=getattr(body, "partial_images", None) or 0,
     )
 
 

@@ -1,4 +1,4 @@
-"""Waits for images that reach their client only in the response: they are delivered in it, or they cost nothing."""
+"""Waits for outputs that reach their client only in the response: they are delivered in it, or they cost nothing."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -6,6 +6,7 @@ from starlette.responses import Response
 from atelier_gateway.container import Container
 from atelier_gateway.generations import failure_problems
 from atelier_gateway.generations.client_disconnects import WaitingClient
+from atelier_gateway.generations.failure_problems import FieldNames
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
@@ -18,24 +19,28 @@ KEPT_S_MAX = 60.0
 STOPPED_S_MAX = 5.0
 """How long a stopping process waits for a cancel to be settled."""
 AGAIN = {"Retry-After": "1"}
+IMAGE_FIELDS = FieldNames("prompt", "image")
 
 
-async def find_undelivered(container: Container, request: Request, caller: WaitingClient) -> Generation | None:
+async def find_undelivered(
+    container: Container, request: Request, caller: WaitingClient, *, streamed: bool = False
+) -> Generation | None:
     """The charged and undelivered result of an earlier attempt of the same call. Raises Problem."""
     try:
-        return await container.disconnects.find_undelivered(request, caller, KEPT_S_MAX)
+        return await container.disconnects.find_undelivered(request, caller, KEPT_S_MAX, streamed=streamed)
     except TimeoutError:
         detail = "What became of the first try is still being settled; send it again."
         raise Problem("request_in_progress", detail, headers=AGAIN) from None
 
 
-async def wait_for_images(
+async def wait_for_outputs(
     container: Container,
     principal: Principal,
     accepted: Response,
     caller: WaitingClient,
     timeout_s: float,
     key: str | None,
+    fields: FieldNames = IMAGE_FIELDS,
 ) -> Generation:
     """The succeeded generation. Raises Problem where nothing is charged or the outcome is unknown, ClientDisconnect."""
     generation = await image_requests.wait_for_outcome(container, principal.owner, accepted, timeout_s, caller)
@@ -45,7 +50,7 @@ async def wait_for_images(
         await container.disconnects.cancel_abandoned(caller)
         raise _outcome_unknown(caller)
     if generation.snapshot.state != "succeeded":
-        raise failure_problems.problem_of(generation, failure_problems.FieldNames("prompt", "image"))
+        raise failure_problems.problem_of(generation, fields)
     return generation
 
 

@@ -25,6 +25,7 @@ ERRORS: Mapping[str, OpenAIError] = {
     "cancelled": OpenAIError("invalid_request_error", "cancelled", retry=False),
     "unauthorized": OpenAIError("invalid_request_error", "invalid_api_key"),
     "insufficient_credits": OpenAIError("insufficient_quota", "insufficient_quota", 429, retry=False),
+    "cap_exceeded": OpenAIError("insufficient_quota", "billing_hard_limit_reached", 429, retry=False),
     "rate_limited": OpenAIError("requests", "rate_limit_exceeded"),
     "tenant_queue_full": OpenAIError("requests", "rate_limit_exceeded"),
     "queue_full": OpenAIError("server_error", "queue_full"),
@@ -41,15 +42,24 @@ ERRORS: Mapping[str, OpenAIError] = {
 
 def render_problem(problem: Problem) -> Response:
     """``{"error": {"message", "type", "param", "code"}}``."""
-    known = ERRORS.get(problem.code, OpenAIError("invalid_request_error", problem.code))
-    errors = problem.details.get("errors")
-    error = {
-        "message": problem.detail,
-        "type": known.type,
-        "param": errors[0]["field"] if errors else None,
-        "code": known.code,
-    }
-    response = problem.respond({"error": error}, known.status or problem.status)
+    known = _openai_error_of(problem)
+    response = problem.respond({"error": error_view(problem)}, known.status or problem.status)
     if not known.retry:
         response.headers["x-should-retry"] = "false"
     return response
+
+
+def error_view(problem: Problem) -> dict[str, str | None]:
+    """``{"message", "type", "param", "code"}``."""
+    known, errors = _openai_error_of(problem), problem.details.get("errors")
+    param = errors[0]["field"] if errors else None
+    return {"message": problem.detail, "type": known.type, "param": param, "code": known.code}
+
+
+def status_of(problem: Problem) -> int:
+    """The HTTP status that OpenAI's clients expect of it."""
+    return _openai_error_of(problem).status or problem.status
+
+
+def _openai_error_of(problem: Problem) -> OpenAIError:
+    return ERRORS.get(problem.code, OpenAIError("invalid_request_error", problem.code))

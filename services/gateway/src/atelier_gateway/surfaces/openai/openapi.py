@@ -11,7 +11,8 @@ from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageRequest,
     OpenAIImageVariationRequest,
 )
-from atelier_gateway.web.json_bodies import body_schema
+from atelier_gateway.surfaces.openai.speech_requests import MEDIA_TYPES as SOUND_TYPES
+from atelier_gateway.web.json_bodies import RequestBody, body_schema
 from atelier_gateway.web.openapi_responses import KEY, WORKSPACE, ProviderModel, query
 
 
@@ -43,6 +44,8 @@ class OpenAIImagesResponse(BaseModel):
     """The pictures that were made; only these are charged."""
 
     created: int
+    test: bool = False
+    """There, and true, where it was made with a test key."""
     data: list[OpenAIImage]
     model: str = Field(examples=["gpt-image-2.6-flare"])
     successor: str | None
@@ -51,7 +54,7 @@ class OpenAIImagesResponse(BaseModel):
     size: str = Field(examples=["1024x1024"])
     quality: Literal["low", "medium", "high"]
     output_format: Literal["png", "jpeg", "webp"]
-    background: Literal["opaque"]
+    background: Literal["opaque", "transparent"]
     usage: OpenAIUsage
 
 
@@ -91,7 +94,7 @@ class OpenAIErrorReply(BaseModel):
 
 REFUSALS = {
     400: "A field or a picture is not valid (`param` names it), the content rules do not allow it"
-    " (`content_policy_violation`), or it is something we do not offer, such as streaming",
+    " (`content_policy_violation`), or it is something we do not offer",
     401: "`invalid_api_key`",
     403: "The account is disabled, or not a member of the workspace",
     404: "`model_not_found`",
@@ -109,6 +112,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": OpenAIErrorReply, "description": REFUSALS[status]} for status in statuses}
 
 
+BINARY = {"type": "string", "format": "binary"}
 LISTED: dict[int | str, dict[str, Any]] = {
     200: {
         "model": OpenAIModelList | MannequinList,
@@ -127,16 +131,39 @@ MADE: dict[int | str, dict[str, Any]] = {
     200: {"model": OpenAIImagesResponse, "description": "The pictures"},
     **refusals(*REFUSALS),
 }
+STREAMED: dict[int | str, dict[str, Any]] = MADE | {
+    200: {
+        "model": OpenAIImagesResponse,
+        "description": "The pictures; with `stream: true` events named `….partial_image`, `….completed` and `error`",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
 
 
 def takes_form(model: type[OpenAIImageEditRequest] | type[OpenAIImageVariationRequest], *files: str) -> dict[str, Any]:
     """The ``openapi_extra`` of a route that takes these fields and files."""
     schema = model.model_json_schema()
-    file = {"type": "string", "format": "binary"}
-    schema["properties"] |= dict.fromkeys(files, file)
+    schema["properties"] |= dict.fromkeys(files, BINARY)
     schema["required"] = [*schema.get("required", []), "image"]
     body = {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
     return {"requestBody": body, "parameters": [KEY, WORKSPACE]}
+
+
+SPOKEN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The sound; with `stream_format: sse` events `speech.audio.delta` and `speech.audio.done`",
+        "content": {
+            **{name: {"schema": BINARY} for name in SOUND_TYPES.values()},
+            "text/event-stream": {"schema": {"type": "string"}},
+        },
+    },
+    **refusals(*REFUSALS),
+}
+
+
+def speaking(model: type[RequestBody]) -> dict[str, Any]:
+    """The ``openapi_extra`` of the route that speaks."""
+    return body_schema(model) | {"parameters": [KEY, WORKSPACE]}
 
 
 GENERATING: dict[str, Any] = body_schema(OpenAIImageRequest) | {"parameters": [KEY, WORKSPACE]}

@@ -1,23 +1,22 @@
 """Requests of OpenAI's image routes: JSON for a generation, multipart forms for edits and variations.
 
-What is not supported is refused, never ignored: streaming, transparent backgrounds, compression levels.
+What is not supported is refused with its reason, never ignored (``parameters.py``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from atelier_contracts.value_objects import N_MAX, ImageFormat
-from atelier_gateway.generations.input_rules import INPUT_RULES
+from atelier_contracts.value_objects import N_MAX, PREVIEWS_MAX, ImageFormat
+from atelier_gateway.surfaces.openai import parameters as known
 from atelier_gateway.surfaces.openai.multipart_forms import AS_A_FILE, form_of
 from atelier_gateway.web.json_bodies import MultilineText, Prompt, RequestBody, SingleLine, validation_problem
 from atelier_gateway.web.problems import field_problem
 
-IMAGES_MAX = INPUT_RULES["image"].roles["image"][1]
 IMAGE_FIELDS = ("image", "image[]")
 FILE_FIELDS = (*IMAGE_FIELDS, "mask")
 NOTHING_SAID = ("", "none", "null")
@@ -26,8 +25,19 @@ NOTHING_SAID = ("", "none", "null")
 
 def _refuse(why: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
-        if value:
+        if value is not None:
             raise PydanticCustomError("unsupported_parameter", "{why}", {"why": why})
+        return value
+
+    return check
+
+
+def refuse_values(reasons: Mapping[str, str]) -> Callable[[Any], Any]:
+    """A check that refuses these values with their reasons."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and value in reasons:
+            raise PydanticCustomError("unsupported_parameter", "{why}", {"why": reasons[value]})
         return value
 
     return check
@@ -37,17 +47,20 @@ def _blank_is_absent(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in NOTHING_SAID else value
 
 
-UNSTREAMED = "streaming is not offered here; leave it out or say false"
-Unstreamed = Annotated[
-    bool | None,
-    BeforeValidator(_blank_is_absent),
-    AfterValidator(_refuse(UNSTREAMED)),
-    Field(description="Only false."),
+BLANK = BeforeValidator(_blank_is_absent)
+NEVER = Field(description="Not offered: any value is refused with the reason.")
+Streamed = Annotated[bool | None, BLANK, Field(description="Whether the answer comes as server-sent events.")]
+Partials = Annotated[
+    Annotated[int, Field(ge=0, le=PREVIEWS_MAX)] | None,
+    BLANK,
+    Field(description="How many pictures on the way to the final one a stream brings at most."),
 ]
-NoPartials = Annotated[
-    int | None, BeforeValidator(_blank_is_absent), AfterValidator(_refuse(UNSTREAMED)), Field(description="Only 0.")
-]
-Uncompressed = Annotated[int, Field(ge=100, le=100, description="Pictures are not compressed further.")]
+Compression = Annotated[int, Field(ge=0, le=100, description="Of a JPEG or a WebP: 100 is the best.")]
+Unplanned = Annotated[Any, BLANK, BeforeValidator(_refuse(known.NOT_PLANNED)), NEVER]
+Unanimated = Annotated[Any, BLANK, BeforeValidator(_refuse(known.NOT_ANIMATED)), NEVER]
+Undrawn = Annotated[Any, BLANK, BeforeValidator(_refuse(known.NOT_DRAWN)), NEVER]
+Unmarked = Annotated[Any, BLANK, BeforeValidator(_refuse(known.NOT_MARKED_UP)), NEVER]
+Format = Annotated[ImageFormat | None, BeforeValidator(refuse_values(known.FINISH["output_format"].refused))]
 
 
 class _Choice(RequestBody):
@@ -65,12 +78,16 @@ class _Finish(_Choice):
 
     prompt: Prompt
     quality: SingleLine | None = None
-    output_format: ImageFormat | None = None
-    output_compression: Uncompressed | None = None
-    background: Literal["auto", "opaque"] | None = None
+    output_format: Format = None
+    output_compression: Compression | None = None
+    background: Literal["auto", "opaque", "transparent"] | None = None
     safety_identifier: Annotated[MultilineText, Field(max_length=500)] | None = None
-    stream: Unstreamed = None
-    partial_images: NoPartials = None
+    stream: Streamed = None
+    partial_images: Partials = None
+    complexity: Unplanned = None
+    frame_count: Unanimated = None
+    frame_duration_ms: Unanimated = None
+    svg: Undrawn = None
 
 
 class OpenAIImageRequest(_Finish):
@@ -90,6 +107,7 @@ class OpenAIImageEditRequest(_Finish):
     model_config = ConfigDict(strict=False)
 
     input_fidelity: Literal["high", "low"] | None = None
+    markup: Unmarked = None
 
 
 class OpenAIImageVariationRequest(_Choice):
@@ -122,6 +140,8 @@ async def read_form(request: Request, model: type[Fields]) -> tuple[Fields, list
                 files.append(File(_role(name), value.filename or "upload", await value.read()))
             elif name in FILE_FIELDS:
                 raise field_problem(name, AS_A_FILE)
+            elif name.startswith("svg["):
+                raise field_problem("svg", known.NOT_DRAWN)
             elif name in fields:
                 raise field_problem(name, "it is given twice")
             else:
@@ -137,4 +157,6 @@ def _role(name: str) -> Literal["image", "mask"]:
         return "image"
     if name == "mask":
         return "mask"
+    if name == "markup":
+        raise field_problem(name, known.NOT_MARKED_UP)
     raise field_problem(name, "no file is taken here; send it as text, without a file name")

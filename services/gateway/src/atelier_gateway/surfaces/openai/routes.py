@@ -11,7 +11,7 @@ from atelier_gateway.generations.image_models import MODELS
 from atelier_gateway.generations.model_notices import midnight, notice_headers
 from atelier_gateway.rate_limits.request_limits import with_rate_limits
 from atelier_gateway.surfaces.onmodel import models_alias
-from atelier_gateway.surfaces.openai import openapi
+from atelier_gateway.surfaces.openai import batches, files, openapi, speech
 from atelier_gateway.surfaces.openai.create import ParsedRequest, create
 from atelier_gateway.surfaces.openai.requests import (
     OpenAIImageEditRequest,
@@ -23,7 +23,9 @@ from atelier_gateway.web.json_bodies import json_response, parse_body
 from atelier_gateway.web.problems import Problem
 
 PREFIX = "/v1/images"
-EDITS, VARIATIONS = PICTURE_PATHS = f"{PREFIX}/edits", f"{PREFIX}/variations"
+EDITS, VARIATIONS = f"{PREFIX}/edits", f"{PREFIX}/variations"
+PICTURE_PATHS = (EDITS, VARIATIONS, files.PREFIX)
+"""The paths whose bodies may carry files."""
 MODELS_PREFIX = "/v1/models"
 LISTED_SINCE = date(2026, 11, 20)
 """OpenAI's list has a date for each model: since when this API offers it, where the provider's date is unknown."""
@@ -31,14 +33,18 @@ LISTED_SINCE = date(2026, 11, 20)
 
 def router(container: Container) -> APIRouter:
     """The routes of the surface."""
-    routes = APIRouter(tags=["Images (OpenAI's shape)"])
+    routes = APIRouter()
+    images = APIRouter(tags=["Images (OpenAI's shape)"])
     for add in (_add_generations, _add_from_pictures, _add_models):
-        add(routes, container)
+        add(images, container)
+    routes.include_router(images)
+    for module in (speech, files, batches):
+        routes.include_router(module.router(container))
     return routes
 
 
 def _add_generations(routes: APIRouter, container: Container) -> None:
-    @routes.post(f"{PREFIX}/generations", responses=openapi.MADE, openapi_extra=openapi.GENERATING)
+    @routes.post(f"{PREFIX}/generations", responses=openapi.STREAMED, openapi_extra=openapi.GENERATING)
     async def create_image(request: Request) -> Response:
         """Create images from a prompt. The answer holds them."""
 
@@ -52,7 +58,7 @@ def _add_generations(routes: APIRouter, container: Container) -> None:
 
 def _add_from_pictures(routes: APIRouter, container: Container) -> None:
     @routes.post(
-        EDITS, responses=openapi.MADE, openapi_extra=openapi.takes_form(OpenAIImageEditRequest, "image", "mask")
+        EDITS, responses=openapi.STREAMED, openapi_extra=openapi.takes_form(OpenAIImageEditRequest, "image", "mask")
     )
     async def create_image_edit(request: Request) -> Response:
         """Create images from pictures and a prompt, with a mask where only a part may change."""

@@ -110,7 +110,7 @@ class StoryCreator:
         return story
 
     async def _build_draft(self, request: Request, owner: Owner) -> Draft:
-        headers = CreateHeaders.read(request, allowed=self._container.is_simulator_on)
+        headers = CreateHeaders.read(request, allowed=self._container.simulates())
         body = await parse_body(request, StoryGenerationRequest)
         story = await story_store.find(self._container.pool, body.story_id, owner.id)
         if story is None:

@@ -23,6 +23,7 @@ STATUSES: Mapping[State, Status] = {
     "accepted": "pending",
     "queued": "pending",
     "rendering": "in_progress",
+    "delivering": "in_progress",
     "succeeded": "succeeded",
     "failed": "failed",
     "cancelled": "failed",
@@ -36,6 +37,7 @@ ERRORS: Mapping[str, str] = {
     "simulator_off": "Validation error",
     "conflict": "Cannot delete in-progress generation",
     "insufficient_credits": "Insufficient credits",
+    "cap_exceeded": "Spending cap reached",
     "rate_limited": "Too many requests",
     "internal_error": "Internal server error",
     "unavailable": "Internal server error",
@@ -62,7 +64,7 @@ def render_problem(problem: Problem) -> Response:
 def _details(problem: Problem) -> list[Any]:
     if problem.status == 400:
         return list(problem.details.get("errors") or [{"field": "request", "message": problem.detail}])
-    return [problem.details] if problem.code == "insufficient_credits" else []
+    return [problem.details] if problem.status == 402 else []
 
 
 def render_accepted(generation: NewGeneration) -> Response:

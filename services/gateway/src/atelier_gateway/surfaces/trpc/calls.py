@@ -10,6 +10,7 @@ from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.middleware.request_guard import unexpected_error_problem
 from atelier_gateway.surfaces.trpc.protocol import Call, CallResult, error_result
 from atelier_gateway.web.problems import Problem
+from atelier_gateway.web.request_facts import note_problem
 
 AT_ONCE_MAX = 4
 """Calls of one request that run at the same time; their number is bounded by the limit on bodies alone."""
@@ -48,6 +49,7 @@ async def _run_call(
     try:
         return await procedure(request, principal, call.input)
     except Problem as error:
+        note_problem(error)
         return error_result(error, call.path)
     except Exception as error:  # noqa: BLE001 - it is logged, and is this call's alone
         return error_result(unexpected_error_problem(error), call.path)

@@ -23,7 +23,7 @@ async def create(container: Container, request: Request, principal: Principal, d
         body.imageUrls,
         field="imageUrls",
         prompt=body.prompt,
-        simulate=parse_simulation(request.headers.get(SIMULATE_HEADER), allowed=container.is_simulator_on),
+        simulate=parse_simulation(request.headers.get(SIMULATE_HEADER), allowed=container.simulates()),
         request=body.model_dump(mode="json", exclude_none=True),
         deadline_s=container.settings.generation_deadline_s,
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from atelier_contracts.value_objects import INPUTS_MAX
+from atelier_contracts.value_objects import PHOTOS_MAX
 from atelier_gateway.web.json_bodies import Prompt, RequestBody, validation_problem
 from atelier_gateway.web.problems import Problem
 
@@ -15,7 +15,7 @@ LIST_DEFAULT, LIST_MAX = 20, 100
 class CreateInput(RequestBody):
     """``imageUrls``: the person first, then the garments."""
 
-    imageUrls: list[Annotated[str, Field(min_length=1, max_length=4_096)]] = Field(min_length=1, max_length=INPUTS_MAX)
+    imageUrls: list[Annotated[str, Field(min_length=1, max_length=4_096)]] = Field(min_length=1, max_length=PHOTOS_MAX)
     prompt: Prompt | None = None
 
 

@@ -71,7 +71,7 @@ def _add_deliveries(routes: APIRouter, container: Container) -> None:
     async def get_webhook_delivery(request: Request, id: str) -> Response:
         """Get a webhook delivery with its attempts."""
         principal = await container.authenticator.authenticate(request.headers)
-        return json_response(responses.delivery_view(await _load_owned(container.pool, principal.owner, id)))
+        return json_response(await _show(container.pool, principal.owner, id))
 
     of_one = {"parameters": [openapi.STATE, *openapi.PAGED]}
 
@@ -97,7 +97,7 @@ def _add_replay(routes: APIRouter, container: Container) -> None:
                 check_enabled(await load_owned(tx.connection, principal.owner, str(delivery.endpoint_id)))
             await delivery_store.replay(tx.connection, principal.owner, delivery.id)
             tx.after_commit(container.webhook_dispatcher.wake)
-            return responses.delivery_view(await _load_owned(tx.connection, principal.owner, id)), 202
+            return await _show(tx.connection, principal.owner, id), 202
 
         return await replay_or_run_limited(container, request, principal, f"POST {PREFIX}{path}", id, act)
 
@@ -121,7 +121,11 @@ async def _page(
         state=_state_of(request.query_params),
     )
     page, cursor = split_page(found, limit)
-    return json_response({"data": [responses.delivery_view(item) for item in page], "next_cursor": cursor})
+    return json_response({"data": [responses.delivery_view(item, owner) for item in page], "next_cursor": cursor})
+
+
+async def _show(connection: Connection | Pool, owner: Owner, id_: str) -> dict[str, Any]:
+    return responses.delivery_view(await _load_owned(connection, owner, id_), owner)
 
 
 async def _load_owned(connection: Connection | Pool, owner: Owner, id_: str) -> WebhookDelivery:

@@ -62,7 +62,9 @@ def _add_all(routes: APIRouter, container: Container) -> None:
         limit, before = parse_page(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         found = await endpoint_store.list_page(container.pool, principal.owner, before=before, limit=limit + 1)
         page, cursor = split_page(found, limit)
-        return json_response({"data": [responses.endpoint_view(item) for item in page], "next_cursor": cursor})
+        return json_response(
+            {"data": [responses.endpoint_view(item, principal.owner) for item in page], "next_cursor": cursor}
+        )
 
 
 def _add_one(routes: APIRouter, container: Container) -> None:
@@ -70,7 +72,9 @@ def _add_one(routes: APIRouter, container: Container) -> None:
     async def get_webhook(request: Request, id: str) -> Response:
         """Get a webhook."""
         principal = await container.authenticator.authenticate(request.headers)
-        return json_response(responses.endpoint_view(await load_owned(container.pool, principal.owner, id)))
+        return json_response(
+            responses.endpoint_view(await load_owned(container.pool, principal.owner, id), principal.owner)
+        )
 
     @routes.patch("/{id}", responses=openapi.CHANGED, openapi_extra=body_schema(WebhookChange) | openapi.OWNER)
     async def update_webhook(request: Request, id: str) -> Response:
@@ -82,7 +86,7 @@ def _add_one(routes: APIRouter, container: Container) -> None:
         to = EndpointChange(body.url, body.description, body.events, body.disabled)
         async with container.bus.unit.once(dispatch=False) as tx:
             changed = await endpoint_store.change(tx.connection, principal.owner, id_from_path(id, WHAT), to)
-        return json_response(responses.endpoint_view(_require(changed)))
+        return json_response(responses.endpoint_view(_require(changed), principal.owner))
 
     @routes.delete("/{id}", status_code=204, responses=openapi.DELETED, openapi_extra=openapi.OWNER)
     async def delete_webhook(request: Request, id: str) -> Response:
@@ -103,7 +107,7 @@ def _add_acts(routes: APIRouter, container: Container) -> None:
 
         async def act(tx: Transaction) -> tuple[dict[str, Any], int]:
             changed = await endpoint_store.rotate(tx.connection, principal.owner, id_from_path(id, WHAT), uuid7())
-            return _with_secret(_require(changed)), 200
+            return _with_secret(_require(changed), principal.owner), 200
 
         return await replay_or_run(container, request, principal, f"POST {PREFIX}/{{id}}/rotate-secret", id, act)
 
@@ -137,7 +141,7 @@ async def _insert_endpoint(tx: Transaction, owner: Owner, body: NewWebhook) -> d
     )
     if made is None:
         raise Problem("conflict", f"There are at most {ENDPOINTS_MAX} webhooks; delete one first.")
-    return _with_secret(made)
+    return _with_secret(made, owner)
 
 
 async def _enqueue_test(tx: Transaction, owner: Owner, endpoint: Endpoint) -> dict[str, Any]:
@@ -148,12 +152,12 @@ async def _enqueue_test(tx: Transaction, owner: Owner, endpoint: Endpoint) -> di
     await delivery_store.insert(tx.connection, [new])
     made = await delivery_store.find(tx.connection, owner, new.id)
     assert made is not None, "it was just written"
-    return responses.delivery_view(made)
+    return responses.delivery_view(made, owner)
 
 
-def _with_secret(endpoint: Endpoint) -> dict[str, Any]:
+def _with_secret(endpoint: Endpoint, owner: Owner) -> dict[str, Any]:
     """As it is stored under a key: with the id of its secret."""
-    return responses.endpoint_view(endpoint) | {"secret": str(endpoint.secret_ids.current)}
+    return responses.endpoint_view(endpoint, owner) | {"secret": str(endpoint.secret_ids.current)}
 
 
 def _require(found: Endpoint | None) -> Endpoint:

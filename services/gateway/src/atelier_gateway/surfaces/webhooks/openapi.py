@@ -12,6 +12,7 @@ STATES = ("pending", "delivered", "failed")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # noqa: S105 - an example
 SHOWN: dict[str, JsonValue] = {
     "id": ID,
+    "test": False,
     "url": "https://shop.example.org/atelier",
     "events": ["generation.succeeded", "generation.failed"],
     "description": "orders",
@@ -23,6 +24,7 @@ SHOWN: dict[str, JsonValue] = {
 }
 TRIED: dict[str, JsonValue] = {
     "id": ID,
+    "test": False,
     "webhook_id": ID,
     "url": "https://shop.example.org/atelier",
     "type": "generation.succeeded",
@@ -49,6 +51,8 @@ class Webhook(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [SHOWN]})
 
     id: UUID
+    test: bool
+    """Whether it is a test account's."""
     url: str
     events: list[str]
     description: str
@@ -91,6 +95,8 @@ class WebhookDelivery(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [TRIED]})
 
     id: UUID
+    test: bool
+    """Whether it is a test account's."""
     webhook_id: UUID | None
     url: str
     type: str

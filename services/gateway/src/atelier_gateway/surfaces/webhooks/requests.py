@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from atelier_gateway.web.json_bodies import MultilineText, RequestBody
 from atelier_gateway.webhooks.receiver_urls import URL_CHARS_MAX
 
-EventType = Literal[
+GenerationEventType = Literal[
     "generation.queued",
     "generation.rendering",
     "generation.succeeded",
@@ -16,7 +16,8 @@ EventType = Literal[
     "generation.expired",
     "generation.rejected",
 ]
-"""As ``webhooks.happening.TYPES`` has them."""
+"""As ``webhooks.events.TYPES`` has them."""
+EventType = Literal[GenerationEventType, "dispute.decided", "cap.reached"]
 Url = Annotated[str, Field(min_length=1, max_length=URL_CHARS_MAX)]
 Events = Annotated[list[EventType], Field(max_length=20)]
 Description = Annotated[MultilineText, Field(max_length=500)]

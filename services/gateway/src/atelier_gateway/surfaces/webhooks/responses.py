@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from atelier_contracts import Owner
 from atelier_gateway.webhooks.delivery_store import WebhookDelivery
 from atelier_gateway.webhooks.endpoint_store import Endpoint
 from atelier_gateway.webhooks.signing import SecretIds
 
 
-def endpoint_view(endpoint: Endpoint) -> dict[str, Any]:
+def endpoint_view(endpoint: Endpoint, owner: Owner) -> dict[str, Any]:
     """An endpoint without its secret."""
     return {
         "id": str(endpoint.id),
+        "test": owner.is_test,
         "url": endpoint.url,
         "events": list(endpoint.events),
         "description": endpoint.description,
@@ -26,10 +28,11 @@ def endpoint_view(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def delivery_view(delivery: WebhookDelivery) -> dict[str, Any]:
+def delivery_view(delivery: WebhookDelivery, owner: Owner) -> dict[str, Any]:
     """With its attempts; the next one only where there will be delivery."""
     return {
         "id": str(delivery.id),
+        "test": owner.is_test,
         "webhook_id": str(delivery.endpoint_id) if delivery.endpoint_id else None,
         "url": delivery.url,
         "type": delivery.type,

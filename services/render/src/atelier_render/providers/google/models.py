@@ -15,22 +15,18 @@ from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, IMAGEN_MODELS, R
 from atelier_contracts.model_lifecycles import successor_of
 from atelier_imaging.pictures import CONTENT_TYPES
 from atelier_render.providers.protocol import Capabilities, Mode, Offer
+from atelier_render.providers.toolkit.image_words import STYLE_WORDS
 
 FLASH, PRO = RECOMMENDED_MODELS["google"], "gemini-3-pro-image"
 SQUARES_ONLY = frozenset({"gemini-2.5-flash-image", "gemini-3.1-flash-lite-image"})
 """Those that make 1K pictures and no larger ones: of the sizes offered that holds the square alone."""
+REFERENCES_MAX = 14
+"""Pictures that the larger models take with one request."""
 SQUARE = "1024x1024"
 RATIOS: Mapping[str, str] = {SQUARE: "1:1", "1792x1024": "16:9", "1024x1792": "9:16"}
 RESOLUTIONS: Mapping[str, str] = {SQUARE: "1K", "1792x1024": "2K", "1024x1792": "2K"}
 """The smallest that holds the size: 16:9 is 1376 x 768 at 1K."""
 FINE_QUALITY, FINE_RESOLUTION = "hd", "2K"
-STYLE_WORDS: Mapping[str, str] = {
-    "natural": "Style: natural and realistic, nothing exaggerated.",
-    "vivid": "Style: vivid, dramatic, rich in colour.",
-    "artistic": "Style: artistic, as if made by hand.",
-    "photographic": "Style: a photograph.",
-}
-VARIATION_WORDS = "Make a variation of this picture: the same subject and style, composed differently."
 ALL_MODES: tuple[Mode, ...] = ("words", "edit", "variation")
 SEEDS = 1 << 31
 
@@ -64,14 +60,16 @@ def offers(today: date) -> tuple[Offer, ...]:
     large = tuple(name for name in names if name not in small)
     note = f"Imagen's and other withdrawn names are made by {FLASH} and {PRO}; a style becomes words of the prompt."
     return (
-        _offer(large, sizes=tuple(RATIOS), qualities=("standard", FINE_QUALITY), note=note),
-        _offer(small, sizes=(SQUARE,), qualities=("standard",), note="Squares only."),
+        _offer(large, sizes=tuple(RATIOS), qualities=("standard", FINE_QUALITY), images_max=REFERENCES_MAX, note=note),
+        _offer(small, sizes=(SQUARE,), qualities=("standard",), images_max=4, note="Squares only."),
     )
 
 
-def _offer(models: tuple[str, ...], *, sizes: tuple[str, ...], qualities: tuple[str, ...], note: str) -> Offer:
+def _offer(
+    models: tuple[str, ...], *, sizes: tuple[str, ...], qualities: tuple[str, ...], images_max: int, note: str
+) -> Offer:
     styles, formats = tuple(STYLE_WORDS), tuple(CONTENT_TYPES)
-    return Offer("image", ALL_MODES, models, sizes, styles, qualities, formats, note=note)
+    return Offer("image", ALL_MODES, models, sizes, styles, qualities, formats, images_max=images_max, note=note)
 
 
 def wire_of(name: str | None, today: date) -> Wire:
@@ -90,9 +88,3 @@ def resolution_of(spec: RenderSpec, wire: Wire) -> str | None:
     if wire.model in SQUARES_ONLY:
         return None
     return FINE_RESOLUTION if spec.quality == FINE_QUALITY else RESOLUTIONS[size_of(spec)]
-
-
-def prompt_of(spec: RenderSpec) -> str:
-    """The words that are sent."""
-    words = spec.prompt or VARIATION_WORDS
-    return f"{words}\n\n{STYLE_WORDS[spec.style]}" if spec.style else words

@@ -16,6 +16,7 @@ from atelier_contracts.model_lifecycles import utc_today
 from atelier_render.providers.google import models
 from atelier_render.providers.google.errors import outcome_of, without_picture
 from atelier_render.providers.google.models import Wire
+from atelier_render.providers.google.usage import content_usage
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
@@ -30,6 +31,7 @@ from atelier_render.providers.toolkit.fan_out import combine_outcomes, part_key,
 from atelier_render.providers.toolkit.file_checks import type_of
 from atelier_render.providers.toolkit.http_client import ANSWER_BYTES_MAX, AnswerTooLarge, client, outcome_of_lost_call
 from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser, TargetImage, Unusable
+from atelier_render.providers.toolkit.image_words import prompt_of
 
 GOOGLE_URL = "https://generativelanguage.googleapis.com"
 ANSWER_S_MAX = 180.0
@@ -100,6 +102,7 @@ class Google:
 
     async def _call_api(self, job: ProviderJob, wire: Wire, contents: types.Content, index: int) -> ProviderOutcome:
         """The outcome of one call, whatever it raised."""
+        job.meter.begin(wire.model)
         try:
             async with asyncio.timeout(self._answer_s_max):
                 answer = await self._sdk.aio.models.generate_content(
@@ -108,13 +111,19 @@ class Google:
         except TimeoutError:
             return Unknown()
         except errors.APIError as error:
+            job.meter.end()
             return outcome_of(error)
         except httpx2.TransportError as error:
-            return outcome_of_lost_call(error)
+            outcome = outcome_of_lost_call(error)
+            if not isinstance(outcome, Unknown):
+                job.meter.end()
+            return outcome
         except AnswerTooLarge as error:
             return Failed("provider_failed", f"Google's answer was not taken: {error}")
         except _NOT_READ:
             return Failed("provider_failed", "Google's answer could not be understood")
+        usage, reported = content_usage(answer)
+        job.meter.end(usage, reported=reported, request_id=answer.response_id)
         return await self._picture(job, answer)
 
     async def _picture(self, job: ProviderJob, answer: types.GenerateContentResponse) -> ProviderOutcome:
@@ -137,10 +146,7 @@ def _contents(job: ProviderJob) -> types.Content | Failed:
         if not content_type.startswith("image/"):
             return Failed("invalid_input", f"the input of role {given.role} is no PNG, JPEG or WebP picture")
         parts.append(types.Part.from_bytes(data=given.data, mime_type=content_type))
-    words = models.prompt_of(job.spec)
-    if any(given.role == "mask" for given in job.inputs):
-        words += "\n\nThe last picture is a mask: change the first one only where the mask is transparent."
-    return types.Content(role="user", parts=[*parts, types.Part.from_text(text=words)])
+    return types.Content(role="user", parts=[*parts, types.Part.from_text(text=prompt_of(job.spec))])
 
 
 def _config(job: ProviderJob, wire: Wire, index: int) -> types.GenerateContentConfig:

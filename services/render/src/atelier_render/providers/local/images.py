@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 
 from atelier_contracts import Kind, RenderSpec
 from atelier_contracts.catalogue import BACKGROUNDS, MANNEQUINS
+from atelier_contracts.value_objects import IMAGES_MAX
 from atelier_imaging.pictures import CONTENT_TYPES, CompositionSpec, EncodedPicture, ImageRefused
 from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.protocol import (
@@ -24,6 +25,9 @@ from atelier_render.providers.protocol import (
 )
 
 RETRY_AFTER_S = 1.0
+PREVIEW_DIVISORS = (8, 4, 2)
+"""The sides of previews are drawn this many times smaller, the last of them for a client that waits for one alone."""
+PREVIEW_SIDE_PX_MIN = 32
 SEEDS = 1 << 62
 FORMATS = tuple(CONTENT_TYPES)
 RATIOS = ("1:1", "16:9", "9:16", "3:2", "2:3")
@@ -36,15 +40,23 @@ LONG_SIDE_PX: Mapping[Kind, Mapping[str, int]] = {
 """Of a size given as a ratio, by quality."""
 
 OFFERS = (
-    Offer("try_on", formats=FORMATS, note="The person's photograph decides the size; its long side is 1024 to 1536."),
+    Offer(
+        "try_on",
+        formats=FORMATS,
+        note="The person's photograph decides the size; its long side is 1024 to 1536. Garments follow the pose "
+        "where the pose model is installed; the receipt names it as the model if it was used.",
+    ),
     Offer(
         "image",
         modes=("words", "edit", "variation"),
         sizes=("1024x1024", "256x256", "512x512", "1792x1024", "1024x1792", "1536x1024", "1024x1536"),
         styles=("natural", "vivid", "artistic", "photographic"),
-        qualities=("standard", "low", "hd"),
+        qualities=("standard", "low", "hd", "xhigh", "max"),
         formats=FORMATS,
-        note="Edits go with or without a mask.",
+        any_size=True,
+        transparent=True,
+        images_max=IMAGES_MAX,
+        note="Other sizes too, up to 3840x2160; edits go with or without a mask.",
     ),
     Offer(
         "product_shot",
@@ -95,6 +107,7 @@ class Local:
             return given
         done = Counter[str]()
         try:
+            await self._preview(job, given)
             made = await asyncio.gather(*(self._one(job, given, index, done) for index in range(job.spec.n)))
         except ImageWorkerDied as error:
             return Failed("provider_failed", f"the image worker did not survive this job: {error}")
@@ -103,12 +116,35 @@ class Local:
         refused = next((picture for picture in made if isinstance(picture, ImageRefused)), None)
         if refused:
             return Failed("invalid_input", refused.message)
-        pictures = tuple(_picture(picture) for picture in made if isinstance(picture, EncodedPicture))
-        return Succeeded(pictures, len(pictures))
+        encoded = [picture for picture in made if isinstance(picture, EncodedPicture)]
+        model = next((picture.model for picture in encoded if picture.model), None)
+        return Succeeded(tuple(map(_picture, encoded)), len(encoded), model)
 
     async def recall(self, job: ProviderJob) -> ProviderOutcome:  # noqa: ARG002 - the protocol's
         """What our children had not handed over died with us."""
         return Transient("nothing was made")
+
+    async def _preview(self, job: ProviderJob, given: Given) -> None:
+        """Shows the first picture drawn coarsely, then less so: the same composition from fewer pixels."""
+        order = order_of(job.spec, 0) if job.spec.previews else None
+        if order is None or not order.width:
+            return
+        divisors = [by for by in PREVIEW_DIVISORS if min(order.width, order.height) // by >= PREVIEW_SIDE_PX_MIN]
+        for done, by in enumerate(divisors[-job.spec.previews :], 1):
+            small = await self._compose(replace(order, width=order.width // by, height=order.height // by), given)
+            if isinstance(small, ImageRefused):
+                return  # the picture itself will be refused, in words
+            whole = await self._workers.fit(
+                small.data,
+                width=order.width,
+                height=order.height,
+                image_format=order.image_format,
+                transparent=order.transparent,
+                compression=order.compression,
+            )
+            if isinstance(whole, EncodedPicture):
+                job.tell(10 * done)
+                await job.show(_picture(whole))
 
     async def _one(
         self, job: ProviderJob, given: Given, index: int, done: Counter[str]
@@ -144,6 +180,8 @@ def order_of(spec: RenderSpec, index: int) -> CompositionSpec:
         quality=spec.quality or "",
         mannequin=spec.mannequin or "",
         background=spec.background or "",
+        transparent=spec.transparent,
+        compression=spec.compression,
     )
 
 

@@ -42,6 +42,8 @@ def outcome_of(error: openai.OpenAIError) -> ProviderOutcome:
             return Failed("invalid_input", f"OpenAI objects: {_words(error) or 'it gives no reason'}")
         case openai.APIStatusError(status_code=status):
             return Failed("provider_failed", f"OpenAI answered {status}")
+        case openai.APIError(code=code) if code in REFUSED_CODES:  # told in a stream
+            return Refused(_words(error) or "OpenAI's content rules do not allow it")
         case _:
             return Failed("provider_failed", f"OpenAI's answer could not be understood: {type(error).__name__}")
 
@@ -60,7 +62,7 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
     return RETRY_AFTER_S if after_s is None else after_s
 
 
-def _words(error: openai.APIStatusError) -> str:
+def _words(error: openai.APIError) -> str:
     """What the API says about the request, without what it may say about us."""
     said = error.body.get("message") if isinstance(error.body, Mapping) else None
     return _SECRET.sub("…", str(said))[:MESSAGE_CHARS_MAX].rstrip(".") if said else ""

@@ -1,12 +1,16 @@
 """Long texts for a service that reads short ones: cut between sentences, and the sounds joined into one file."""
 
+import struct
 from collections.abc import Iterator, Sequence
 
 from atelier_contracts.value_objects import AudioFormat
 from atelier_render.providers.toolkit.file_checks import behind_tag
 from atelier_render.providers.toolkit.wave_files import NotSound, Wave, read_wave, write_wave
+from atelier_render.speech.encoders import encoder_of
 from atelier_render.speech.sentences import pieces
 
+JOINABLE = ("mp3", "wav")
+"""Formats whose files can be joined; others are made of joined samples."""
 CALL_CHARS_MAX = 4_096
 _FRAME_SYNC = (b"\xff\xe2", b"\xff\xe3", b"\xff\xf2", b"\xff\xf3", b"\xff\xfa", b"\xff\xfb")
 _TOC_MARKS = (b"Xing", b"Info", b"VBRI")
@@ -31,7 +35,21 @@ def passages(text: str) -> list[str]:
 
 def join_sounds(sounds: Sequence[bytes], audio_format: AudioFormat) -> bytes:
     """One file that plays them one after the other. Raises NotSound."""
-    return _join_wav(sounds) if audio_format == "wav" else b"".join(_mp3_frames(sound) for sound in sounds)
+    if audio_format == "mp3":
+        return b"".join(_mp3_frames(sound) for sound in sounds)
+    joined = _join_wav(sounds)
+    return joined if audio_format == "wav" else _encode(joined, audio_format)
+
+
+def _encode(wav: bytes, audio_format: AudioFormat) -> bytes:
+    """The samples in another format. Raises NotSound for others than 16 bits of one channel."""
+    sound = read_wave(wav)
+    codec, channels, rate_hz, _, _, bits = struct.unpack_from("<HHIIHH", sound.format)
+    if (codec, channels, bits) != (1, 1, 16):
+        raise NotSound("the passages came as samples of another kind")
+    encoder = encoder_of(audio_format, rate_hz)
+    encoder.add(sound.samples)
+    return encoder.whole()
 
 
 def _join_wav(sounds: Sequence[bytes]) -> bytes:

@@ -6,28 +6,30 @@ the old names on request (``ATELIER_OPENAI_RETIRED_MODELS=send``).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from atelier_contracts import RenderSpec
-from atelier_contracts.image_models import DALL_E_MODELS, GPT_IMAGE_MODELS, RECOMMENDED_MODELS
+from atelier_contracts.image_models import (
+    ANY_SIZE_MODELS,
+    DALL_E_MODELS,
+    FINEST_MODELS,
+    GPT_IMAGE_MODELS,
+    RECOMMENDED_MODELS,
+)
 from atelier_contracts.model_lifecycles import is_gone, successor_of
-from atelier_contracts.narration import TEXT_CHARS_MAX
+from atelier_contracts.narration import DIRECTED_SPEECH_MODELS, TEXT_CHARS_MAX, VOICES
 from atelier_imaging.pictures import CONTENT_TYPES
 from atelier_render.providers.protocol import Capabilities, Mode, Offer
+from atelier_render.providers.toolkit.image_words import VARIATION_WORDS
+from atelier_render.providers.toolkit.narration_script import AUDIO_FORMATS
 
 RetiredModels = Literal["replace", "send"]
 
 DEFAULT_MODEL = RECOMMENDED_MODELS["openai"]
-SPEECH_MODELS = ("gpt-4o-mini-tts", "tts-1", "tts-1-hd")
+SPEECH_MODELS = ("gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15", "tts-1", "tts-1-hd")
 """Offered until the day they are gone; OpenAI names no successor for them."""
-DIRECTED_SPEECH_MODELS = frozenset({"gpt-4o-mini-tts"})
-"""Those that take instructions on how to speak, and so in which language."""
-VOICES = (
-    *("alloy", "ash", "ballad", "coral", "echo", "fable", "onyx", "nova", "sage", "shimmer"),
-    *("verse", "marin", "cedar"),
-)
 CLASSIC_VOICES = VOICES[:2] + VOICES[3:10]
 """Those that every speech model has."""
 
@@ -47,6 +49,8 @@ GPT_QUALITIES: Mapping[str, str] = {
     "medium": "medium",
     "high": "high",
 }
+FINEST_QUALITIES: Mapping[str, str] = {**GPT_QUALITIES, "xhigh": "xhigh", "max": "max"}
+REFERENCES_MAX = 16
 STYLES: Mapping[str, str] = {"natural": "natural", "vivid": "vivid", "artistic": "vivid", "photographic": "natural"}
 """Seed 003, style mapping."""
 STYLE_WORDS: Mapping[str, str] = {
@@ -54,7 +58,6 @@ STYLE_WORDS: Mapping[str, str] = {
     "vivid": "Style: vivid, dramatic, rich in colour.",
 }
 """For the models that take a style as words only."""
-VARIATION_WORDS = "Make a variation of this picture: the same subject and style, composed differently."
 FORMATS = tuple(CONTENT_TYPES)
 CALL_N_MAX: Mapping[str, int] = {"dall-e-3": 1}
 """Pictures one call can make, where that is fewer than may be requested."""
@@ -67,27 +70,48 @@ def capabilities(retired: RetiredModels, today: date) -> Capabilities:
 
 def offers(retired: RetiredModels, today: date) -> tuple[Offer, ...]:
     """The offers; the first model of the first row is the default."""
-    gpt = tuple(sorted(GPT_IMAGE_MODELS, key=lambda name: name != DEFAULT_MODEL))
+    gpt = tuple(sorted(FINEST_MODELS, key=lambda name: name != DEFAULT_MODEL))
     pictures = Offer(
         "image",
         modes=ALL_MODES,
         models=gpt,
+        any_size=True,
         sizes=GPT_SIZES,
         styles=tuple(STYLES),
-        qualities=tuple(GPT_QUALITIES),
+        qualities=tuple(FINEST_QUALITIES),
         formats=FORMATS,
-        note="A style becomes words of the prompt; seeds are passed over.",
+        transparent=True,
+        images_max=REFERENCES_MAX,
+        note="Other sizes too, up to 3840x2160; a style becomes words of the prompt; seeds are passed over.",
+    )
+    plainer_pictures = replace(
+        pictures,
+        models=tuple(name for name in ANY_SIZE_MODELS if name not in FINEST_MODELS),
+        qualities=tuple(GPT_QUALITIES),
+        note="As before, without the two finest qualities.",
+    )
+    older_pictures = replace(
+        plainer_pictures,
+        models=tuple(name for name in GPT_IMAGE_MODELS if name not in ANY_SIZE_MODELS),
+        any_size=False,
+        note="As before, in the three sizes.",
     )
     there = [name for name in SPEECH_MODELS if retired == "send" or not is_gone(name, today=today)]
     directed = tuple(name for name in there if name in DIRECTED_SPEECH_MODELS)
     older = tuple(name for name in there if name not in DIRECTED_SPEECH_MODELS)
     speech = [_speech(names, voices) for names, voices in ((directed, VOICES), (older, CLASSIC_VOICES)) if names]
-    return (pictures, *(_dall_e(name, retired, today) for name in DALL_E_MODELS), *speech)
+    return (
+        pictures,
+        plainer_pictures,
+        older_pictures,
+        *(_dall_e(name, retired, today) for name in DALL_E_MODELS),
+        *speech,
+    )
 
 
 def _speech(names: tuple[str, ...], voices: tuple[str, ...]) -> Offer:
-    note = f"At most {TEXT_CHARS_MAX} characters, as MP3 or WAV; the style is the voice."
-    return Offer("narration", models=names, styles=voices, n_max=1, note=note)
+    note = f"At most {TEXT_CHARS_MAX} characters, as MP3, WAV, Opus, AAC or FLAC; the style is the voice."
+    return Offer("narration", models=names, styles=voices, audio_formats=AUDIO_FORMATS, n_max=1, note=note)
 
 
 def _dall_e(name: str, retired: RetiredModels, today: date) -> Offer:
@@ -102,6 +126,7 @@ def _dall_e(name: str, retired: RetiredModels, today: date) -> Offer:
         styles=tuple(STYLES),
         qualities=("standard",) if sent and name == "dall-e-2" else ("standard", "hd"),
         formats=FORMATS,
+        transparent=not sent,
         note=note,
     )
 
@@ -138,10 +163,23 @@ def model_sent(name: str | None, retired: RetiredModels, today: date) -> str:
     return (successor_of(model, today=today) if retired == "replace" else None) or model
 
 
-def options(spec: RenderSpec, model: str, mode: Mode | None) -> dict[str, str]:
+def is_streamed(spec: RenderSpec, call: Call) -> bool:
+    """Whether the answer comes as a stream: for a client that waits for previews, where the model has them."""
+    return spec.previews > 0 and call.n == 1 and call.model not in DALL_E_MODELS
+
+
+def compresses(spec: RenderSpec, model: str) -> bool:
+    """Whether the model itself encodes with the wanted quality."""
+    return spec.compression is not None and spec.format != "png" and model not in DALL_E_MODELS
+
+
+def options(spec: RenderSpec, model: str, mode: Mode | None) -> dict[str, Any]:
     """The parameters of OpenAI's own that the client gave, as far as the model has them in this mode."""
     given = spec.openai.model_dump(exclude_none=True) if spec.openai else {}
     taken = {"user"}
+    if compresses(spec, model):
+        given["output_compression"] = spec.compression
+        taken |= {"output_compression"}
     if model not in DALL_E_MODELS:
         taken |= {"safety_identifier", "background"}
         taken |= {"moderation"} if mode == "words" else set()
@@ -159,4 +197,4 @@ def _call(spec: RenderSpec, model: str, n: int) -> Call:
         return Call(model, prompt, n, size_of(spec), response_format="b64_json")
     # A square smaller than the models make is cut down from the smallest that they do.
     size = SQUARE if size_of(spec) in DALL_E_SIZES["dall-e-2"] else size_of(spec)
-    return Call(model, prompt, n, size, GPT_QUALITIES.get(spec.quality or "standard"), output_format=spec.format)
+    return Call(model, prompt, n, size, FINEST_QUALITIES.get(spec.quality or "standard"), output_format=spec.format)

@@ -6,20 +6,23 @@ answer stays unknown.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, TypeVar, cast
 
 import openai
-from openai import omit
+from openai import AsyncStream, omit
 from openai.types import ImagesResponse
 
+from atelier_contracts import RenderSpec
 from atelier_contracts.model_lifecycles import utc_today
-from atelier_contracts.narration import LANGUAGES
-from atelier_render.providers.openai import long_speech as speech
-from atelier_render.providers.openai import models
+from atelier_contracts.narration import DIRECTED_SPEECH_MODELS, LANGUAGES, VOICES
+from atelier_contracts.value_objects import AudioFormat
+from atelier_render.providers.openai import long_speech, models
 from atelier_render.providers.openai.errors import outcome_of
 from atelier_render.providers.openai.models import Call, RetiredModels
+from atelier_render.providers.openai.streams import read_images_stream
+from atelier_render.providers.openai.usage import image_usage
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
@@ -38,6 +41,7 @@ from atelier_render.providers.toolkit.http_client import ANSWER_BYTES_MAX, Answe
 from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser, TargetImage, Unusable
 from atelier_render.providers.toolkit.narration_script import CONTENT_TYPES, Script, script_of
 from atelier_render.providers.toolkit.wave_files import NotSound
+from atelier_render.usage import Usage
 
 OPENAI_URL = "https://api.openai.com/v1"
 ANSWER_S_MAX = 180.0
@@ -124,31 +128,54 @@ class OpenAI:
 
         return with_model(model, combine_outcomes(await run_concurrently(len(calls), one), wanted=job.spec.n))
 
-    async def _call_api(self, answer: Awaitable[Answer]) -> Answer | _NoAnswer:
+    async def _call_api(self, job: ProviderJob, model: str, answer: Awaitable[Answer]) -> Answer | _NoAnswer:
         """The SDK's answer, or what it means that there is none."""
+        job.meter.begin(model)
         try:
             async with asyncio.timeout(self._answer_s_max):
                 return await answer
         except TimeoutError:
             return _NoAnswer(Unknown())
         except openai.OpenAIError as error:
-            return _NoAnswer(outcome_of(error))
+            outcome = outcome_of(error)
+            if not isinstance(outcome, Unknown):
+                job.meter.end(request_id=getattr(error, "request_id", None))
+            return _NoAnswer(outcome)
         except AnswerTooLarge as error:
             return _NoAnswer(Failed("provider_failed", f"OpenAI's answer was not taken: {error}"))
         except ValueError:
             return _NoAnswer(_MISUNDERSTOOD)
 
     async def _pictures(self, job: ProviderJob, call: Call, files: _Files, key: str) -> ProviderOutcome:
-        answer = await self._call_api(self._images(job, call, files, {KEY_HEADER: key}))
-        if isinstance(answer, _NoAnswer):
-            return answer.outcome
+        said = await self._call_api(job, call.model, self._whole_answer(job, call, files, {KEY_HEADER: key}))
+        if isinstance(said, _NoAnswer):
+            return said.outcome
+        answer, request_id = said
         # The SDK does not judge what it reads: fields may be missing, or be of any type.
         entries = answer.data if isinstance(answer, ImagesResponse) else None
+        usage, reported = image_usage(answer)
+        job.meter.end(usage, reported=reported, request_id=request_id)
         if not isinstance(entries, list):
             return _MISUNDERSTOOD
-        wanted = TargetImage.by(job.spec, models.size_of(job.spec))
+        wanted = _target(job.spec, call)
         encoded = [str(getattr(entry, "b64_json", None) or "") for entry in entries[: call.n]]
         return _sound([await self._finishing.from_base64(text, wanted) for text in encoded], call.n)
+
+    async def _whole_answer(
+        self, job: ProviderJob, call: Call, files: _Files, headers: dict[str, str]
+    ) -> tuple[object, str | None]:
+        """The answer and the request's id; of a stream its last event, the partial pictures before it are shown."""
+        answer = await self._images(job, call, files, headers)
+        if not isinstance(answer, AsyncStream):
+            return answer, getattr(answer, "_request_id", None)
+        wanted = _target(job.spec, call)
+
+        async def show(encoded: str) -> None:
+            partial = await self._finishing.from_base64(encoded, wanted)
+            if isinstance(partial, Picture):
+                await job.show(partial)
+
+        return await read_images_stream(answer, show)
 
     async def _images(self, job: ProviderJob, call: Call, files: _Files, headers: dict[str, str]) -> object:
         common: dict[str, Any] = {
@@ -159,6 +186,8 @@ class OpenAI:
             "extra_headers": headers,
         }
         mode = mode_of(job.spec)
+        if models.is_streamed(job.spec, call):
+            common |= {"stream": True, "partial_images": job.spec.previews}
         common |= models.options(job.spec, call.model, mode)
         worded = common | {"quality": call.quality or omit, "output_format": call.output_format or omit}
         if mode == "words":
@@ -172,11 +201,14 @@ class OpenAI:
         script = script_of(job)
         if isinstance(script, Failed):
             return script
-        passages, sounds = speech.passages(script.text), dict[int, bytes]()
+        passages, sounds = long_speech.passages(script.text), dict[int, bytes]()
+        # Passages are joined as samples, where their files cannot be put one behind the other.
+        is_joined = len(passages) > 1 and job.spec.audio_format not in long_speech.JOINABLE
+        asked: AudioFormat = "wav" if is_joined else job.spec.audio_format
 
         async def one(index: int) -> ProviderOutcome:
             key = part_key(job.key, index, len(passages))
-            outcome = await self._read(job, Script(passages[index], script.language), key)
+            outcome = await self._read(job, Script(passages[index], script.language), key, asked)
             if isinstance(outcome, Succeeded):
                 sounds[index] = outcome.pictures[0].data
                 job.tell(99 * len(sounds) // len(passages))
@@ -186,23 +218,34 @@ class OpenAI:
         if len(sounds) < len(passages):
             # A story with a hole in it is no story.
             return combine_outcomes([outcome for outcome in outcomes if not isinstance(outcome, Succeeded)], wanted=1)
-        return with_model(_speech_model(job), _one_sound(job, [sounds[index] for index in range(len(passages))]))
+        made = [sounds[index] for index in range(len(passages))]
+        return with_model(_speech_model(job), await asyncio.to_thread(_one_sound, job, made))
 
-    async def _read(self, job: ProviderJob, passage: Script, key: str) -> ProviderOutcome:
+    async def _read(self, job: ProviderJob, passage: Script, key: str, audio_format: AudioFormat) -> ProviderOutcome:
         model = _speech_model(job)
-        told = f"Read aloud in {LANGUAGES[passage.language]}." if model in models.DIRECTED_SPEECH_MODELS else omit
+        speech = job.spec.speech
+        told = speech.instructions if speech else f"Read aloud in {LANGUAGES[passage.language]}."
         asking = self._sdk.audio.speech.create(
             input=passage.text,
             model=model,
-            voice=job.spec.style or models.VOICES[0],
-            response_format=job.spec.audio_format,
-            instructions=told,
+            voice=job.spec.style or VOICES[0],
+            speed=speech.speed if speech and speech.speed != 1 else omit,
+            response_format=audio_format,
+            instructions=told if told and model in DIRECTED_SPEECH_MODELS else omit,
             extra_headers={KEY_HEADER: key},
         )
-        answer = await self._call_api(asking)
+        answer = await self._call_api(job, model, asking)
         if isinstance(answer, _NoAnswer):
             return answer.outcome
-        return Succeeded((Picture(answer.content, CONTENT_TYPES[job.spec.audio_format]),), 1)
+        # The sound comes without figures: what was sent is counted.
+        usage = Usage(characters=len(passage.text), outputs=1)
+        job.meter.end(usage, request_id=answer.response.headers.get("x-request-id"))
+        return Succeeded((Picture(answer.content, CONTENT_TYPES[audio_format]),), 1)
+
+
+def _target(spec: RenderSpec, call: Call) -> TargetImage:
+    wanted = TargetImage.by(spec, models.size_of(spec))
+    return replace(wanted, compression=None) if models.compresses(spec, call.model) else wanted
 
 
 def _files(job: ProviderJob) -> _Files | Failed:
@@ -239,7 +282,7 @@ def _speech_model(job: ProviderJob) -> str:
 def _one_sound(job: ProviderJob, sounds: list[bytes]) -> ProviderOutcome:
     audio_format = job.spec.audio_format
     try:
-        whole = speech.join_sounds(sounds, audio_format)
+        whole = sounds[0] if len(sounds) == 1 else long_speech.join_sounds(sounds, audio_format)
     except NotSound as error:
         return Failed("provider_failed", f"what OpenAI made is unusable: {error}")
     return Succeeded((Picture(whole, CONTENT_TYPES[audio_format]),), 1)

@@ -8,14 +8,27 @@ import hashlib
 import re
 import struct
 import zlib
+from collections.abc import Callable
 
 from atelier_imaging.completeness import is_complete
 from atelier_render.providers.protocol import Picture
 from atelier_render.providers.toolkit.wave_files import NotSound, read_wave
 
-EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "audio/mpeg": "mp3", "audio/wav": "wav"}
-_MP3_FRAME = re.compile(rb"ID3|\xff[\xe2-\xff]")
-_MP3_SYNC = re.compile(rb"\xff[\xe2-\xff]")
+EXTENSIONS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/webp": "webp",
+    "audio/mpeg": "mp3",
+    "audio/wav": "wav",
+    "audio/ogg": "ogg",
+    "audio/aac": "aac",
+    "audio/flac": "flac",
+}
+_MP3_SYNC = re.compile(rb"\xff[\xe2-\xef\xf2-\xf7\xfa-\xff]")
+_ADTS_SYNC = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
+OGG_HEAD_BYTES = 27
+FLAC_HEAD_BYTES = 42
+"""The signature and the block that every file begins with."""
 _SHOWN = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 """The chunks without which a PNG cannot be shown."""
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -29,7 +42,13 @@ def type_of(data: bytes) -> str | None:
         return "image/jpeg"
     if data[:4] == b"RIFF":
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(data[8:12])
-    return "audio/mpeg" if _MP3_FRAME.match(data) else None
+    if data.startswith(b"fLaC", behind_tag(data)):
+        return "audio/flac"
+    if data.startswith(b"OggS"):
+        return "audio/ogg" if b"OpusHead" in data[:64] else None
+    if _ADTS_SYNC.match(data, behind_tag(data)):
+        return "audio/aac"
+    return "audio/mpeg" if data.startswith(b"ID3") or _MP3_SYNC.match(data) else None
 
 
 def flaw(picture: Picture) -> str | None:
@@ -48,6 +67,12 @@ def flaw(picture: Picture) -> str | None:
             return _wave_flaw(data)
         case "audio/mpeg":
             return None if _MP3_SYNC.search(data, behind_tag(data)) else "the MP3 holds no sound"
+        case "audio/aac":
+            return None if _is_whole(data, behind_tag(data), _adts_length) else "the AAC is cut short"
+        case "audio/ogg":
+            return None if _is_whole(data, 0, _ogg_length) else "the Ogg is cut short"
+        case "audio/flac":
+            return None if len(data) - behind_tag(data) > FLAC_HEAD_BYTES else "the FLAC holds no sound"
         case _:
             return f"what is said to be {picture.content_type} is of no type that is stored"
 
@@ -66,6 +91,29 @@ def _png_flaw(data: bytes) -> str | None:
             return None
         at = end + 4
     return "the PNG is cut short"
+
+
+def _is_whole(data: bytes, at: int, length_at: Callable[[bytes, int], int]) -> bool:
+    """Whether it is one piece after the other, the last of them to its end."""
+    begin = at
+    while (length := length_at(data, at)) and at + length <= len(data):
+        at += length
+    return begin < at == len(data)
+
+
+def _adts_length(data: bytes, at: int) -> int:
+    """Of the frame that begins here; 0 where none does."""
+    head = data[at : at + 7]
+    return int.from_bytes(head[3:6], "big") >> 5 & 0x1FFF if len(head) == 7 and _ADTS_SYNC.match(head) else 0
+
+
+def _ogg_length(data: bytes, at: int) -> int:
+    """Of the page that begins here; 0 where none does."""
+    head = data[at : at + OGG_HEAD_BYTES]
+    if len(head) < OGG_HEAD_BYTES or not head.startswith(b"OggS"):
+        return 0
+    segments = data[at + OGG_HEAD_BYTES : at + OGG_HEAD_BYTES + head[26]]
+    return OGG_HEAD_BYTES + head[26] + sum(segments)
 
 
 def _wave_flaw(data: bytes) -> str | None:

@@ -21,17 +21,21 @@ TRIES = 2
 
 @dataclass(frozen=True, slots=True)
 class TargetImage:
-    """What is to be delivered: sides in pixels, and a format."""
+    """What is to be delivered: sides in pixels, a format, and how it is encoded where it is encoded here."""
 
     width: int
     height: int
     image_format: ImageFormat
+    transparent: bool = False
+    compression: int | None = None
+    """A quality that the maker was not asked for, so that what it made is encoded again."""
 
     @classmethod
     def by(cls, spec: RenderSpec, size: str) -> "TargetImage":
         """What a request asks for that is made at this size, such as ``1024x1536``."""
         width, _, height = size.partition("x")
-        return cls(int(width), int(height), spec.format)
+        compression = spec.compression if spec.format != "png" else None
+        return cls(int(width), int(height), spec.format, spec.transparent, compression)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ class ImageNormaliser:
         made = Picture(data, content_type, *size)
         if (wrong := flaw(made)) is not None:
             return Unusable(wrong)
-        if size == (wanted.width, wanted.height) and content_type == CONTENT_TYPES[wanted.image_format]:
+        is_fit = size == (wanted.width, wanted.height) and content_type == CONTENT_TYPES[wanted.image_format]
+        if is_fit and wanted.compression is None:
             return made
         return await self._fit(data, wanted)
 
@@ -74,7 +79,12 @@ class ImageNormaliser:
         for _ in range(TRIES):
             try:
                 made = await self._images.fit(
-                    data, width=wanted.width, height=wanted.height, image_format=wanted.image_format
+                    data,
+                    width=wanted.width,
+                    height=wanted.height,
+                    image_format=wanted.image_format,
+                    transparent=wanted.transparent,
+                    compression=wanted.compression,
                 )
             except (ImageWorkerDied, ImageQueueFull) as error:
                 # Once more: it is paid for, and may have been the neighbour's memory that the kernel wanted back.

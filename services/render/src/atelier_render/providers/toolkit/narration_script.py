@@ -7,7 +7,14 @@ from atelier_contracts.narration import LANGUAGE_DEFAULT, LANGUAGES, TEXT_CHARS_
 from atelier_contracts.value_objects import AudioFormat
 from atelier_render.providers.protocol import Failed, ProviderJob
 
-CONTENT_TYPES: Mapping[AudioFormat, str] = {"mp3": "audio/mpeg", "wav": "audio/wav"}
+CONTENT_TYPES: Mapping[AudioFormat, str] = {
+    "mp3": "audio/mpeg",
+    "wav": "audio/wav",
+    "opus": "audio/ogg",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+}
+AUDIO_FORMATS = tuple(CONTENT_TYPES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,39 +1,17 @@
 """Callbacks from workers: each ends one wait early and decides nothing, so losing or repeating one does no harm."""
 
-import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import ValidationError
 
+from atelier_render.providers.toolkit.callbacks import CallbackWaiters
 from atelier_render.providers.worker_http.contract import Hint
 from atelier_render.providers.worker_http.signatures import Signer
 
 HINT_BYTES_MAX = 4_096
 CALLBACKS = "/callbacks"
-
-
-class CallbackWaiters:
-    """Who waits for news of which job, in this process."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[str, asyncio.Event] = {}
-
-    @contextmanager
-    def of(self, key: str) -> Iterator[asyncio.Event]:
-        """The event that a callback for this job sets."""
-        event = self._waiting.setdefault(key, asyncio.Event())
-        try:
-            yield event
-        finally:
-            self._waiting.pop(key, None)
-
-    def ring(self, key: str) -> None:
-        """Wakes the waiter for the job, if there is one."""
-        if event := self._waiting.get(key):
-            event.set()
 
 
 class Listener(NamedTuple):

@@ -5,11 +5,12 @@ people who write workers is generated (``docs/providers/http-worker.openapi.json
 import base64
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, EncodedBytes, EncoderProtocol, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, EncodedBytes, EncoderProtocol, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from atelier_contracts import Kind
-from atelier_contracts.value_objects import INPUTS_MAX, N_MAX, AudioFormat, ImageFormat, Role, Tuning
+from atelier_contracts.value_objects import N_MAX, PHOTOS_MAX, AudioFormat, ImageFormat, Role, SpeechOptions, Tuning
+from atelier_render.usage import count_of
 
 KEY_CHARS_MAX = 200
 REASON_CHARS_MAX = 500
@@ -65,7 +66,7 @@ class Job(Body):
     picture alone)."""
     model: str | None = None
     prompt: str | None = None
-    inputs: tuple[JobInput, ...] = Field(default=(), max_length=INPUTS_MAX)
+    inputs: tuple[JobInput, ...] = Field(default=(), max_length=PHOTOS_MAX)
     size: str | None = None
     """As the worker's offer lists it; its first where the client named none."""
     style: str | None = None
@@ -81,6 +82,8 @@ class Job(Body):
     language: str | None = None
     audio_format: AudioFormat = "mp3"
     """Of a narration."""
+    speech: SpeechOptions | None = None
+    """Of a narration: how it is spoken; its style is the voice."""
     patience_s: float
     """Seconds after which render no longer waits, and cancels."""
     callback_url: str | None = None
@@ -96,6 +99,26 @@ class Output(Body):
     """Of the bytes, in hex; checked where given."""
 
 
+class UsageReport(Body):
+    """What the job used, for the operator's costs: whole numbers; what is left out is 0."""
+
+    input_text_tokens: int = Field(default=0, ge=0)
+    input_image_tokens: int = Field(default=0, ge=0)
+    output_text_tokens: int = Field(default=0, ge=0)
+    output_image_tokens: int = Field(default=0, ge=0)
+    characters: int = Field(default=0, ge=0)
+    milliseconds: int = Field(default=0, ge=0)
+    """Of compute, or whatever else is priced by time."""
+
+
+def _readable_usage(value: object) -> object:
+    """Counts that are none are passed over: the picture is delivered all the same."""
+    return {str(name): count_of(count) for name, count in value.items()} if isinstance(value, dict) else None
+
+
+ReportedUsage = Annotated[UsageReport | None, BeforeValidator(_readable_usage)]
+
+
 class Underway(Body):
     """Taken, and not ended yet."""
 
@@ -109,6 +132,7 @@ class Made(Body):
 
     status: Literal["succeeded", "partial"]
     outputs: tuple[Output, ...] = Field(min_length=1, max_length=N_MAX)
+    usage: ReportedUsage = None
 
 
 class Declined(Body):
@@ -116,6 +140,7 @@ class Declined(Body):
 
     status: Literal["refused"]
     reason: str
+    usage: ReportedUsage = None
 
 
 class Broken(Body):
@@ -125,6 +150,7 @@ class Broken(Body):
     reason: str
     retryable: bool = False
     """Whether a later submission under the same key may succeed."""
+    usage: ReportedUsage = None
 
 
 class Problem(Body):

@@ -13,6 +13,7 @@ from atelier_contracts import RenderSpec
 from atelier_contracts.value_objects import Role
 from atelier_messaging import wait_event
 from atelier_render.providers.protocol import (
+    LOST,
     Capabilities,
     Failed,
     Input,
@@ -25,9 +26,10 @@ from atelier_render.providers.protocol import (
     Unknown,
     mode_of,
 )
+from atelier_render.providers.toolkit.callbacks import CallbackWaiters
 from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 from atelier_render.providers.toolkit.image_size import sides
-from atelier_render.providers.worker_http.callbacks import CALLBACKS, CallbackWaiters, Listener
+from atelier_render.providers.worker_http.callbacks import CALLBACKS, Listener
 from atelier_render.providers.worker_http.client import (
     RETRY_AFTER_S_DEFAULT,
     Overlong,
@@ -50,12 +52,11 @@ from atelier_render.providers.worker_http.contract import (
 )
 from atelier_render.providers.worker_http.outputs import Outputs
 from atelier_render.providers.worker_http.signatures import Signer
+from atelier_render.usage import Usage
 
 FIRST_POLL_S, POLL_S_MIN, POLL_S_MAX = 0.2, 0.05, 60.0
 CANCEL_S_MAX = 2.0
 FORGOTTEN = frozenset({404, 410})
-LOST = "lost"
-"""The message of a cancellation when the job is, or will soon be, another process's: the work goes on for that one."""
 
 WorkerReply = Reply | Unreached | Unanswered | Overlong
 
@@ -80,12 +81,15 @@ class HttpWorker:
         if (wrong := self._wrong_with(job.inputs)) is not None:
             return Failed("invalid_input", wrong)
         body = await asyncio.to_thread(self._body, job)
+        job.meter.begin(job.spec.model or _first(self._offer_for(job.spec).models))
         async with self._callback_event(job.key) as hint:
             outcome = await self._outcome_of_submission(job, await self._line.ask("submit", job.key, body))
             return await self._follow(job, hint) if outcome is None else outcome
 
     async def recall(self, job: ProviderJob) -> ProviderOutcome:
         """Asks for the job by its key, and follows it to its end where the worker is still at it."""
+        if not job.meter.calls:
+            job.meter.begin(job.spec.model or _first(self._offer_for(job.spec).models))
         async with self._callback_event(job.key) as hint:
             reply = await self._line.ask("poll", job.key)
             if isinstance(reply, Unreached | Unanswered):
@@ -158,6 +162,8 @@ class HttpWorker:
             answer = await asyncio.to_thread(ANSWER.validate_json, reply.body)
         except ValidationError as error:
             return Failed("provider_failed", f"{self.name} broke the contract: {error.errors()[0]['msg']}")
+        if not isinstance(answer, Underway):
+            _record_usage(job, answer)
         match answer:
             case Underway(progress=progress):
                 job.tell(progress)
@@ -217,6 +223,12 @@ class HttpWorker:
     def _offer_for(self, spec: RenderSpec) -> Offer:
         rows = self.capabilities.offers
         return next((row for row in rows if row.kind == spec.kind and row.objection(spec) is None), Offer(spec.kind))
+
+
+def _record_usage(job: ProviderJob, answer: Made | Declined | Broken) -> None:
+    outputs = len(answer.outputs) if isinstance(answer, Made) else 0
+    counts = answer.usage.model_dump() if answer.usage else {}
+    job.meter.end(Usage(outputs=outputs, **counts), reported=answer.usage is not None)
 
 
 def _first(choices: tuple[str, ...]) -> str | None:

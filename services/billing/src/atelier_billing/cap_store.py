@@ -1,0 +1,108 @@
+"""SQL of caps: their counts as a batch changes them, and what operators set. A cap is locked after its account."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from atelier_billing import caps
+from atelier_billing.caps import Cap
+from atelier_contracts import Owner, SetCap, Spender
+from atelier_messaging import Transaction
+from atelier_messaging.database import Connection, Pool
+
+_SAVE = """
+UPDATE caps c SET since = n.since, held = n.held, captured = n.captured, warned = n.warned
+FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::smallint[])
+     AS n(id, since, held, captured, warned)
+WHERE c.id = n.id RETURNING 1
+"""
+_LOCK_ACCOUNT = "SELECT owner_id FROM accounts WHERE owner_id = $1 FOR UPDATE"
+_LOCK = "SELECT *, now() AS now FROM caps WHERE id = $1 FOR UPDATE"
+_ADD = """
+INSERT INTO caps (id, owner_kind, owner_id, spender_kind, spender_id, period, credits, since)
+VALUES ($1, $2, $3, $4, $5, $6, $7, to_timestamp(0)) ON CONFLICT DO NOTHING
+"""
+_CHANGE = "UPDATE caps SET credits = $2 WHERE id = $1"
+_REMOVE = "DELETE FROM caps WHERE id = $1"
+_OF_OWNER = """
+SELECT *, now() AS now FROM caps WHERE owner_kind = $1 AND owner_id = $2 AND ($3::uuid IS NULL OR id > $3)
+ORDER BY id LIMIT $4
+"""
+_RECOUNT = """
+SELECT (SELECT COALESCE(sum(unit_credits * units), 0) FROM holds
+        WHERE owner_id = $1 AND state = 'open' AND capped_at >= $2 AND $3::uuid = ANY(caps))::bigint AS held,
+       (SELECT COALESCE(sum(captured), 0) FROM holds
+        WHERE owner_id = $1 AND capped_at >= $2 AND $3::uuid = ANY(caps))::bigint
+       - (SELECT COALESCE(sum(p.credits), 0) FROM postings p JOIN holds h USING (generation_id)
+          WHERE p.owner_id = $1 AND p.kind = 'return' AND h.capped_at >= $2 AND $3::uuid = ANY(h.caps))::bigint
+       AS captured
+"""
+
+
+def save(tx: Transaction, changed: Sequence[Cap]) -> None:
+    """Adds the counts of locked caps to the transaction's writes."""
+    if changed:
+        columns = ("id", "since", "held", "captured", "warned")
+        values = [[getattr(cap, column) for cap in changed] for column in columns]
+        tx.write("changed_caps", _SAVE, *values, rows=len(changed))
+
+
+async def set_cap(connection: Connection, command: SetCap) -> Cap | None:
+    """Sets, changes or removes a cap under the lock of its account; returns it as it is now. A new one counts what was
+    reserved under it before it was removed."""
+    await connection.execute(_LOCK_ACCOUNT, command.owner.id)
+    row = await connection.fetchrow(_LOCK, command.cap_id)
+    if command.credits is None:
+        await connection.execute(_REMOVE, command.cap_id)
+        return None
+    if row is None:
+        spender, owner = command.spender, command.owner
+        columns = (owner.kind, owner.id, spender.kind, spender.id, command.period, command.credits)
+        await connection.execute(_ADD, command.cap_id, *columns)
+        now = await connection.fetchrow(_LOCK, command.cap_id)
+    else:
+        await connection.execute(_CHANGE, command.cap_id, command.credits)
+        now = row
+    assert now is not None, "it was added, or is there and locked"
+    cap = cap_of(now)
+    cap.credits = command.credits
+    cap.renew(now["now"])
+    if row is None or command.recount:
+        counted = await connection.fetchrow(_RECOUNT, command.owner.id, cap.since, cap.id)
+        assert counted is not None, "an aggregate has a row"
+        cap.held, cap.captured = counted["held"], counted["captured"]
+    # What the new limit makes true already is no news.
+    cap.warned = caps.percent_of(cap) if cap.used else 0
+    await connection.execute(_SAVE, [cap.id], [cap.since], [cap.held], [cap.captured], [cap.warned])
+    return cap
+
+
+async def list_for_owner(pool: Pool, owner: Owner, *, after: UUID | None, limit: int) -> list[Cap]:
+    """An account's caps in the order of their ids, those past ``after``, each in its present period."""
+    found = []
+    for row in await pool.fetch(_OF_OWNER, owner.kind, owner.id, after, limit):
+        cap = cap_of(row)
+        cap.renew(row["now"])
+        found.append(cap)
+    return found
+
+
+def cap_of(row: Mapping[str, Any]) -> Cap:
+    """Of a row, or of one as JSON."""
+    since = row["since"]
+    return Cap(
+        _uuid(row["id"]),
+        Owner(kind=row["owner_kind"], id=row["owner_id"]),
+        Spender(kind=row["spender_kind"], id=row["spender_id"]),
+        row["period"],
+        row["credits"],
+        datetime.fromisoformat(since) if isinstance(since, str) else since,
+        row["held"],
+        row["captured"],
+        row["warned"],
+    )
+
+
+def _uuid(value: object) -> UUID:
+    return value if isinstance(value, UUID) else UUID(str(value))

@@ -1,0 +1,1 @@
+"""Images by Black Forest Labs."""

@@ -1,0 +1,34 @@
+"""A primary Postgres that dies, in short: ``make chaos`` does it with more generations in flight."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from atelier_local.launcher.stack import Stack
+from chaos import postgres_fail_over
+from chaos.run import SETTINGS
+from whole_system.world import World
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    running = Stack(f"standby-{os.getpid()}", env=SETTINGS)
+    try:
+        running.up()
+        yield running
+    finally:
+        running.clean()
+
+
+@pytest.fixture(scope="module")
+async def world(stack: Stack) -> AsyncIterator[World]:
+    async with World.of(stack) as opened:
+        yield opened
+
+
+@pytest.mark.timeout(400)
+async def test_a_standby_that_takes_over_has_every_credit_and_every_generation_ends(world: World) -> None:
+    lines: list[str] = []
+
+    assert await postgres_fail_over.run(world, lines.append, generations=12) == [], lines

@@ -1,0 +1,103 @@
+"""Stock clients of the Model Context Protocol make a picture while their connection is cut twenty times: one charge.
+
+``ATELIER_MCP_RENDER_S=300`` makes the render take five minutes instead of seconds; the cuts are spread over it.
+"""
+
+import asyncio
+import json
+import os
+import re
+import sys
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from PIL import Image
+
+from whole_system import packages
+from whole_system.faulty_proxy import FaultyProxy
+from whole_system.replicas import replica
+from whole_system.world import World
+
+RENDER_S = float(os.environ.get("ATELIER_MCP_RENDER_S", "8"))
+CUTS = 20
+PRICE = 3
+CLIENTS = {
+    "python, 2025-11-25": ("python", "legacy"),
+    "python, 2026-07-28": ("python", "auto"),
+    "typescript, 2025-11-25": ("node", "sdk"),
+    "typescript, 2026-07-28": ("node", "client"),
+}
+
+
+@pytest.fixture(scope="module")
+async def balanced(world: World) -> AsyncIterator[FaultyProxy]:
+    """Two gateways behind a balancer that cuts connections."""
+    async with replica(world.stack, "gateway") as second, FaultyProxy.run(world.url, second.url) as proxy:
+        yield proxy
+
+
+@pytest.mark.timeout(300 + 2 * RENDER_S)
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_stock_client_cut_off_twenty_times_has_one_picture_and_one_charge(
+    world: World, balanced: FaultyProxy, client: str
+) -> None:
+    store = await world.admin.create_store("agents")
+    await world.admin.grant("store", store.id, 10 * PRICE, reason="test")
+    # Some are cut before the gateway has the request, some in the midst, some when it has answered.
+    pause = f"cut after {RENDER_S / CUTS:.2f} s"
+    balanced.faults["/mcp"] = ["lose", "cut", *[pause] * (CUTS - 3), "lose"]
+    began = len(balanced.requests)
+
+    said = await _run_client(client, f"{balanced.url}/mcp", store.api_key)
+
+    faults = [how for request, how in balanced.requests[began:] if request.path == "/mcp" and not how.isdigit()]
+    assert len(faults) == CUTS, faults
+    assert not balanced.faults["/mcp"]
+    assert said["lost"] > CUTS // 4  # a call may be cut more than once: its client tries again by itself
+    assert said["unlimited"]["isError"] is True
+    assert "a spend limit is required; nothing was started or charged" in said["unlimited"]["text"]
+    assert (said["credits"], said["captured"], said["isError"]) == (PRICE, PRICE, False)
+    assert said["picture"]["mimeType"] == "image/png"
+    assert Image.open(BytesIO(b64decode(said["picture"]["data"]))).size == (256, 256)
+    assert client.endswith(said["revision"])
+    generations = await world.databases["gateway"].fetch(
+        "SELECT id FROM generations WHERE owner_id = $1", UUID(store.id)
+    )
+    assert [str(row["id"]) for row in generations] == [said["id"]]
+    balance = await world.admin.balance("store", store.id)
+    assert (balance.captured, balance.held, balance.available) == (PRICE, 0, 9 * PRICE)
+
+
+async def test_the_python_of_the_docs_runs_as_printed(world: World, tmp_path: Path) -> None:
+    store = await world.admin.create_store("agents")
+    await world.admin.grant("store", store.id, 10, reason="test")
+    [block] = re.findall(r"```python\n(.*?)```", (packages.ROOT / "docs/surfaces/mcp.md").read_text(), re.DOTALL)
+    (tmp_path / "agent.py").write_text(block)
+    known = os.environ | {"ATELIER_URL": world.url, "ATELIER_KEY": store.api_key, "NO_PROXY": "127.0.0.1"}
+
+    done = await asyncio.to_thread(packages.run, [sys.executable, tmp_path / "agent.py"], tmp_path, known, 120)
+
+    assert done.stdout == f"succeeded {PRICE}\n"
+    assert (tmp_path / "bicycle.png").read_bytes().startswith(b"\x89PNG")
+
+
+async def _run_client(client: str, url: str, key: str) -> dict[str, Any]:
+    """What the client's program printed."""
+    language, which = CLIENTS[client]
+    simulate = f"outcome=succeed, delay_ms={int(RENDER_S * 1_000)}"
+    arguments = (which, url, key, simulate, str(uuid4()))
+    within_s = 120 + 2 * RENDER_S
+    if language == "node":
+        folder = await asyncio.to_thread(packages.node_packages, "mcp")
+        printed = await asyncio.to_thread(packages.node, "picture.mjs", *arguments, cwd=folder, within_s=within_s)
+    else:
+        command: list[str | Path] = [sys.executable, packages.CLIENTS / "mcp" / "picture.py", *arguments]
+        done = await asyncio.to_thread(packages.run, command, packages.CLIENTS / "mcp", dict(os.environ), within_s)
+        printed = done.stdout
+    said: dict[str, Any] = json.loads(printed)
+    return said
