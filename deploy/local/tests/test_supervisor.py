@@ -15,7 +15,7 @@ from atelier_local.launcher.processes import group_members, is_alive
 from atelier_local.launcher.supervisor import Supervisor
 
 from .conftest import Running
-from .support.toy_parts import DEAF, PARENT, server, task
+from .support.toy_parts import AT_ONCE, DEAF, PARENT, SLOW_TO_END, server, task
 
 
 async def until(supervisor: Supervisor, name: str, state: PartState) -> None:
@@ -124,21 +124,19 @@ async def test_a_part_takes_its_own_children_with_it(run_parts: Running, end: st
                 await asyncio.sleep(0.01)
 
 
-async def test_stopping_ends_each_part_before_what_it_needs(run_parts: Running, tmp_path: Path) -> None:
-    order: list[str] = []
-    first, second = server("first"), server("second", needs=("first",))
+async def test_stopping_ends_each_part_before_what_it_needs(tmp_path: Path) -> None:
+    note = tmp_path / "ended"
+    first = server("first", code=AT_ONCE.format(note=str(note), name="first"))
+    second = server("second", code=SLOW_TO_END.format(note=str(note), name="second"), needs=("first",))
     supervisor = Supervisor([first, second], tmp_path)
     supervisor.start()
     await supervisor.runners["second"].usable.wait()
-    pids = {name: runner.pid for name, runner in supervisor.runners.items()}
+    pids = [runner.pid for runner in supervisor.runners.values()]
 
-    stopping = asyncio.create_task(supervisor.stop())
-    while not stopping.done():
-        order += [name for name, pid in pids.items() if pid and not is_alive(pid) and name not in order]
-        await asyncio.sleep(0.001)
+    await supervisor.stop()
 
-    assert order[:1] == ["second"]
-    assert not any(is_alive(pid) for pid in pids.values() if pid)
+    assert note.read_text().split() == ["second", "first"]
+    assert not any(is_alive(pid) for pid in pids if pid)
 
 
 async def test_a_part_run_by_somebody_else_is_waited_for_and_left_alone(run_parts: Running) -> None:
