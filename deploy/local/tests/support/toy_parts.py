@@ -17,7 +17,8 @@ print("serving", flush=True)
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 """
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVER
-SLOW_TO_END = """
+SLOW_TO_END = (
+    """
 import os, signal, time
 def end(*args):
     time.sleep(0.2)
@@ -25,7 +26,9 @@ def end(*args):
         print({name!r}, file=note)
     os._exit(0)
 signal.signal(signal.SIGTERM, end)
-""" + SERVER
+"""
+    + SERVER
+)
 AT_ONCE = SLOW_TO_END.replace("time.sleep(0.2)", "pass")
 PARENT = "import subprocess, sys; subprocess.Popen(['sleep', '600'])\n" + SERVER
 
