@@ -117,16 +117,23 @@ MUTANTS = (
     Mutant(
         "lock on the accounts",
         f"{_BILLING}/store.py",
-        "FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id FOR UPDATE",
-        "FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id",
-        "services/billing/tests/test_books.py::test_two_processes_cannot_spend_the_same_credit",
+        "WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id FOR UPDATE",
+        "WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id",
+        "services/billing/tests/test_stale_grants.py::test_a_batch_that_waited_for_another_spends_the_grants_that_are_left",
     ),
     Mutant(
         "order of locks",
         f"{_BILLING}/store.py",
-        "FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id FOR UPDATE",
-        "FROM accounts WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY random() FOR UPDATE",
+        "WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY owner_id FOR UPDATE",
+        "WHERE owner_id = ANY(ARRAY(SELECT owner_id FROM owners)) ORDER BY random() FOR UPDATE",
         "services/billing/tests/test_books.py::test_batches_of_many_owners_never_deadlock",
+    ),
+    Mutant(
+        "grants are read again after a wait",
+        f"{_BILLING}/store.py",
+        "WHERE a.xmin::text <> l.version)",
+        "WHERE a.xmin::text <> l.version AND false)",
+        "services/billing/tests/test_stale_grants.py::test_a_batch_that_waited_for_another_spends_the_grants_that_are_left",
     ),
     Mutant(
         "one posting a correction",

@@ -29,7 +29,7 @@ async def test_a_batch_that_waited_for_another_spends_the_grants_that_are_left(u
         await handlers.handle_commands(tx)
         second = asyncio.create_task(spend_without_another_try())
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        while not await unit.pool.fetchval(waiting):  # noqa: ASYNC110 - a table
+        while not second.done() and not await unit.pool.fetchval(waiting):  # noqa: ASYNC110 - a table
             await asyncio.sleep(0.01)
     await second
 
