@@ -67,7 +67,8 @@ coverage: setup ## lines and branches that the tests without a server run (make 
 	  $(bin)/python deploy/checks/coverage_table.py $(measured); exit $$status
 
 bench: setup ## generations a second beside floors and other builds: REVISION=commit CONTROL=1 QUICK=1 DOCS=1
-	@$(bin)/atelier bench $(addprefix --revision ,$(REVISION)) $(if $(CONTROL),--control) $(if $(TRACED),--traced) $(if $(GROWN),--grown $(GROWN)) $(if $(QUICK),--quick) $(if $(DOCS),--docs docs/operations)
+	@$(bin)/atelier bench $(addprefix --revision ,$(REVISION)) $(if $(CONTROL),--control) $(if $(TRACED),--traced) \
+	  $(if $(CAPPED),--capped) $(if $(NO_RECEIPTS),--no-receipts) $(if $(GROWN),--grown $(GROWN)) $(if $(QUICK),--quick) $(if $(DOCS),--docs docs/operations)
 	@$(if $(QUICK),,$(bin)/python -m atelier_local.bench.public_events)
 	@$(if $(QUICK),,$(bin)/python -m atelier_render.claim_bench)
 	@$(if $(QUICK),,$(bin)/python -m atelier_billing.ledger_bench)

@@ -16,6 +16,7 @@ from atelier_local.bench.builds import Build, this_build
 from atelier_local.bench.contenders import AtelierContender, open_contender
 from atelier_local.bench.counters import Counts, StackCounters
 from atelier_local.bench.growth import grow
+from atelier_local.bench.variants import set_caps
 
 LIMITS = Path(__file__).with_name("counted_costs.toml")
 TIGHT = 0.7
@@ -80,7 +81,7 @@ async def test_caps_cost_a_generation_at_most_one_statement_more(
         return await counting.count_each(lambda: atelier.load(50, BATCHED), BATCHED)
 
     without = await measure()
-    await _set_caps(atelier)
+    await set_caps(atelier.admin)
     with_caps = await measure()
 
     assert with_caps.by_service["billing"] <= without.by_service["billing"] + 1, (with_caps, without)
@@ -125,16 +126,6 @@ def test_a_limit_that_went_up_says_why() -> None:
 async def _stores(atelier: AtelierContender) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await atelier.admin.ask("list stores", "GET", "/v1/admin/stores?limit=100"))["data"]
     return found
-
-
-async def _set_caps(atelier: AtelierContender) -> None:
-    """Caps that nothing here comes near to."""
-    for store in await _stores(atelier):
-        (key,) = (await atelier.admin.ask("list keys", "GET", f"/v1/admin/stores/{store['id']}/keys"))["data"]
-        for spender in (f"store/{store['id']}", f"key/{key['id']}"):
-            for period in ("day", "month", "total"):
-                path = f"/v1/admin/caps/store/{store['id']}/{spender}/{period}"
-                await atelier.admin.ask("set a cap", "PUT", path, {"credits": 1_000_000})
 
 
 async def _ids(build: Build) -> dict[str, set[str]]:

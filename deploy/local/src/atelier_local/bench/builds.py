@@ -36,6 +36,10 @@ class Build:
     """Of its services, beside those that all builds get."""
     grown: int = 0
     """Finished generations that its stack has from the start."""
+    capped: bool = False
+    """Each of its accounts has six caps."""
+    receipts: bool = True
+    """Without: no receipts and no log, for what they cost."""
 
     @property
     def home(self) -> Path:
@@ -76,10 +80,11 @@ class Build:
 
 
 def this_build(
-    profile: str, name: str = "this build", settings: Mapping[str, str] | None = None, *, grown: int = 0
-) -> Build:
+    profile: str, name: str = "this build", settings: Mapping[str, str] | None = None, *,
+    grown: int = 0, capped: bool = False, receipts: bool = True,
+) -> Build:  # fmt: skip
     """The source tree that this command belongs to."""
-    return Build(name, REPOSITORY, run_dir(), profile, settings or {}, grown)
+    return Build(name, REPOSITORY, run_dir(), profile, settings or {}, grown, capped, receipts)
 
 
 def build_of(revision: str) -> Build:

@@ -62,6 +62,8 @@ def bench(
     revision: Annotated[list[str] | None, typer.Option(help="A git revision to run against; may be repeated.")] = None,
     control: Annotated[bool, typer.Option(help="Run this build twice: how far equal builds differ.")] = False,
     traced: Annotated[bool, typer.Option(help="Run this build with every trace recorded, too.")] = False,
+    capped: Annotated[bool, typer.Option(help="Run this build with six caps on each account, too.")] = False,
+    no_receipts: Annotated[bool, typer.Option("--no-receipts", help="Run it without receipts and log, too.")] = False,
     grown: Annotated[int, typer.Option(help="Run this build with so many finished generations, too.")] = 0,
     quick: Annotated[bool, typer.Option(help="Two short rounds and few levels, about three minutes.")] = False,
     rounds: Annotated[int, typer.Option(min=1, max=20)] = 3,
@@ -83,6 +85,10 @@ def bench(
             builds.append(this_build(f"{profile}-control", "this build again"))
         if traced:
             builds.append(this_build(f"{profile}-traced", "this build, every trace", {"ATELIER_TRACE_RATIO": "1"}))
+        if capped:
+            builds.append(this_build(f"{profile}-capped", "this build, six caps each", capped=True))
+        if no_receipts:
+            builds.append(this_build(f"{profile}-no-receipts", "this build, no receipts", receipts=False))
         if grown:
             number = f"{grown:,}".replace(",", " ")
             builds.append(this_build(f"{profile}-grown", f"this build, {number} finished", grown=grown))

@@ -16,6 +16,7 @@ from atelier_local.bench import batch_floor, floor, load
 from atelier_local.bench.builds import Build
 from atelier_local.bench.growth import grow
 from atelier_local.bench.processor_time import milliseconds_each, processor_time
+from atelier_local.bench.variants import set_caps, turn_receipts_off
 from atelier_local.errors import StackError
 from atelier_local.launcher.profile import SERVICES
 from atelier_messaging.connection import connect_first
@@ -148,6 +149,10 @@ async def open_contender(build: Build, accounts: int = ACCOUNTS) -> AsyncIterato
         outcomes = load.OutcomeListener()
         await outcomes.subscribe(connection)
         contender = AtelierContender(build, await open_accounts(admin, accounts), outcomes, connection, admin)
+        if build.capped:
+            await set_caps(admin)
+        if not build.receipts:
+            await turn_receipts_off(build)
         await contender.load(10, WARM_UP)
         await asyncio.sleep(1)
         if build.grown:
