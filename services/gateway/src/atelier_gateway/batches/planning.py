@@ -6,6 +6,8 @@ that signature: no row costs more than was quoted, whatever becomes of the price
 
 import asyncio
 import json
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +30,8 @@ SIGNED_MAX = 200
 SIGNED_AT_ONCE = 8
 SPARE_S = 3_600
 """Seconds for which a quote outlasts the window."""
+NESTING_MAX = 100
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,24 @@ def parse_line(line: bytes) -> Mapping[str, Any]:
     return value
 
 
+def check_storable(line: Mapping[str, Any]) -> None:
+    """Raises Problem 400 for what PostgreSQL stores in no JSON: NUL, halves of surrogate pairs, numbers without end;
+    and for what is nested deeper than those who read it go."""
+    waiting: list[tuple[Any, int]] = [(line, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        if depth > NESTING_MAX:
+            raise Problem("invalid_request", "The line is nested too deeply.")
+        if isinstance(value, Mapping):
+            waiting += [(each, depth + 1) for pair in value.items() for each in pair]
+        elif isinstance(value, list):
+            waiting += [(each, depth + 1) for each in value]
+        elif isinstance(value, str) and _UNSTORABLE.search(value):
+            raise Problem("invalid_request", "The line has NUL or half of a surrogate pair, which is no character.")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise Problem("invalid_request", "The line has a number that is none.")
+
+
 async def plan_rows(
     surface: RowSurface,
     principal: Principal,
@@ -81,6 +103,7 @@ async def plan_rows(
             await asyncio.sleep(0)
         try:
             value = parse_line(line) if isinstance(line, bytes) else line
+            check_storable(value)
             row = await surface.plan(principal, endpoint, value, number)
             input_rules.price_or_refuse(row.work)
             rows.append(row)

@@ -22,10 +22,18 @@ _SUBMITTED = """
 UPDATE batch_rows r SET state = 'submitted' FROM unnest($2::int[], $3::uuid[]) AS n(number, generation_id)
 WHERE r.batch_id = $1 AND r.number = n.number AND r.generation_id = n.generation_id AND r.state = 'waiting'
 """
+# Whatever else has become of the row meanwhile: it has ended, it has another generation, its batch is deleted.
 _UNWANTED = """
-SELECT r.generation_id FROM batch_rows r JOIN unnest($2::int[], $3::uuid[]) AS n(number, generation_id)
-    ON r.number = n.number AND r.generation_id = n.generation_id
-WHERE r.batch_id = $1 AND r.state IN ('cancelled', 'expired')
+SELECT n.generation_id FROM unnest($2::int[], $3::uuid[]) AS n(number, generation_id)
+WHERE NOT EXISTS (
+    SELECT FROM batch_rows r
+    WHERE r.batch_id = $1 AND r.number = n.number AND r.generation_id = n.generation_id
+      AND r.state IN ('submitted', 'succeeded')
+)
+"""
+_BEGUN = """
+UPDATE batch_rows r SET state = 'submitted' FROM generations g
+WHERE r.batch_id = $1 AND r.state = 'waiting' AND g.id = r.generation_id
 """
 _ANEW = """
 UPDATE batch_rows r SET state = 'waiting', generation_id = n.anew, attempt = r.attempt + 1
@@ -42,8 +50,9 @@ WHERE r.batch_id = $1 AND r.number = n.number AND r.generation_id = n.generation
   AND r.state IN ('waiting', 'submitted')
 """
 _END_WAITING = """
-UPDATE batch_rows SET state = $2, problem = $3, ended_at = now(), request = NULL
+UPDATE batch_rows r SET state = $2, problem = $3, ended_at = now(), request = NULL
 WHERE batch_id = $1 AND state = 'waiting' AND ($4::int[] IS NULL OR price = ANY($4))
+  AND NOT EXISTS (SELECT FROM generations g WHERE g.id = r.generation_id)
 """
 _PAGE = f"""
 SELECT {_COLUMNS} FROM batch_rows
@@ -82,7 +91,7 @@ async def mark_submitted(pool: Pool, batch_id: UUID, rows: Sequence[Row]) -> Non
 
 
 async def list_unwanted(pool: Pool, batch_id: UUID, rows: Sequence[Row]) -> list[UUID]:
-    """Generations of those of these rows that were ended as never begun."""
+    """Generations of these rows that no row is waiting for."""
     numbers, ids = [row.number for row in rows], [row.generation_id for row in rows]
     return [row["generation_id"] for row in await pool.fetch(_UNWANTED, batch_id, numbers, ids)] if rows else []
 
@@ -115,7 +124,9 @@ async def end_waiting(
     problem: Mapping[str, Any] | None,
     prices: Collection[int] | None = None,
 ) -> None:
-    """Ends the rows that are not begun, or those of them that have one of these prices."""
+    """Ends the rows that are not begun, or those of them that have one of these prices. One whose process died before
+    it said that its generation is there has begun: it is under way from here on."""
+    await pool.execute(_BEGUN, batch_id)
     await pool.execute(_END_WAITING, batch_id, state, problem, None if prices is None else list(prices))
 
 

@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from atelier_gateway.batches import file_store, planning, row_store, store, submission
-from atelier_gateway.batches.endings import RowEndings
+from atelier_gateway.batches.endings import NEVER_BEGUN, RowEndings
 from atelier_gateway.batches.files import FileMaker
 from atelier_gateway.batches.records import Batch, BatchState, LineError, Row, RowEnd, RowState, problem_record
 from atelier_gateway.batches.row_surface import RowSurface
 from atelier_gateway.batches.submission import Postponed, Refused, Submitted, Unaffordable
 from atelier_gateway.generations.balance_check import BalanceCheck
 from atelier_gateway.generations.cancellation import GenerationCanceller
-from atelier_gateway.peers.client import PeerClient
+from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.web.problems import Problem
 from atelier_messaging import UnitOfWork
@@ -28,6 +28,8 @@ from atelier_messaging import UnitOfWork
 BUSY_S = 0.0
 LOOK_EVERY_S = 0.25
 """How often it is looked for rows that have ended."""
+SHUT_S = 5.0
+"""How often it is looked whether an account that operators have shut is open again: its rows wait for that."""
 PAUSE_S_MAX = 30.0
 DEADLINE_S_MAX = 86_400
 EXPIRED = {
@@ -47,6 +49,13 @@ class Progress:
     is_probing: bool = False
     """There were too few credits: one row at a time, once none of the batch is under way."""
     pause_s: float = LOOK_EVERY_S
+    submission: "asyncio.Task[float] | None" = None
+    """The last one, which goes on where the turn is broken off: what it begins has to be found."""
+
+    @property
+    def is_submitting(self) -> bool:
+        """Whether rows are being begun at this moment."""
+        return self.submission is not None and not self.submission.done()
 
 
 class BatchRunner:
@@ -79,8 +88,12 @@ class BatchRunner:
     async def step(self, batch: Batch, progress: Progress) -> float:
         """Does what can be done for it now; after how many seconds there may be more to do."""
         match batch.state:
-            case "validating":
+            case "validating" if datetime.now(UTC) < batch.expires_at:
                 await self._validate(batch)
+                return BUSY_S
+            case "validating":
+                late = LineError(None, EXPIRED["code"], EXPIRED["detail"])
+                await store.fail(self._unit.pool, batch.id, [late.to_json()])
                 return BUSY_S
             case "in_progress" if datetime.now(UTC) < batch.expires_at:
                 return await self._advance(batch, progress)
@@ -126,7 +139,10 @@ class BatchRunner:
                 await store.finalize(self._unit.pool, batch.id)
                 return BUSY_S
             return LOOK_EVERY_S
-        return await self._submit(batch, waiting, progress)
+        if await store.is_shut(self._unit.pool, batch.owner):
+            return SHUT_S
+        progress.submission = asyncio.create_task(self._submit(batch, waiting, progress))
+        return await asyncio.shield(progress.submission)
 
     async def _submit(self, batch: Batch, rows: Sequence[Row], progress: Progress) -> float:
         """Begins these rows, which wait. Returns the pause until more may be begun."""
@@ -144,7 +160,7 @@ class BatchRunner:
         outcomes = list(zip(fresh, came, strict=True))
         begun = there + [row for row, outcome in outcomes if isinstance(outcome, Submitted)]
         await row_store.mark_submitted(self._unit.pool, batch.id, begun)
-        # Where this process stood still past its lease, another has ended the batch, and these rows with it.
+        # Where this process stood still past its lease, another has ended these rows, or begun them anew.
         await self._cancel_all(batch, await row_store.list_unwanted(self._unit.pool, batch.id, begun))
         refused = [
             RowEnd(row.number, row.generation_id, "failed", problem=problem_record(outcome.problem))
@@ -155,7 +171,7 @@ class BatchRunner:
         lost = [
             row for row, out in outcomes if isinstance(out, Unaffordable) or (isinstance(out, Postponed) and out.anew)
         ]
-        await row_store.begin_anew(self._unit.pool, batch.id, lost)
+        await self._begin_anew(batch, lost)
         await self._note_credits(batch, outcomes, progress)
         for error in (error for error in came if isinstance(error, BaseException)):
             raise error
@@ -211,8 +227,22 @@ class BatchRunner:
         rows = await row_store.list_submitted(self._unit.pool, batch.id, self._rows_at_once * 4)
         settled = await self._endings.settle(batch, rows, self._surfaces[batch.surface].fields, stopped)
         await row_store.end(self._unit.pool, batch.id, settled.ended)
-        await row_store.begin_anew(self._unit.pool, batch.id, settled.lost)
+        await self._begin_anew(batch, settled.lost)
         return len(rows) - len(settled.ended) - len(settled.lost)
+
+    async def _begin_anew(self, batch: Batch, rows: Sequence[Row]) -> None:
+        """Gives these rows other ids, where it is certain that nothing will ever come of those they have: another
+        process may be submitting one of them at this moment, or have died at it. The others are tried again."""
+        states = await asyncio.gather(*(self._withdraw(row.generation_id) for row in rows))
+        gone = [row for row, state in zip(rows, states, strict=True) if state in NEVER_BEGUN]
+        await row_store.begin_anew(self._unit.pool, batch.id, gone)
+
+    async def _withdraw(self, id_: UUID) -> str | None:
+        try:
+            return await self._peers.withdraw(id_)
+        except PeerUnavailable as error:
+            logger.warning("generation %s of a batch not withdrawn, it is tried again: %s", id_, error)
+            return None
 
     async def _finish(self, batch: Batch) -> None:
         """All rows have ended: makes the files and ends the batch."""

@@ -80,6 +80,10 @@ SELECT r.batch_id, r.state, r.price, count(*)::int AS rows, sum(r.credits)::bigi
        (b.prices -> r.price ->> 'credits')::bigint AS each
 FROM batch_rows r JOIN batches b ON b.id = r.batch_id WHERE r.batch_id = ANY($1::uuid[]) GROUP BY 1, 2, 3, b.prices
 """
+_IS_SHUT = """
+SELECT EXISTS (SELECT FROM stores WHERE $1 = 'store' AND id = $2 AND suspended_at IS NOT NULL)
+    OR EXISTS (SELECT FROM users WHERE $1 = 'user' AND id = $2 AND disabled_at IS NOT NULL)
+"""
 _DELETE = "DELETE FROM batches WHERE id = $1 AND NOT state = ANY($2::text[]) RETURNING id"
 _PRUNE = """
 DELETE FROM batches WHERE id IN (
@@ -130,6 +134,11 @@ async def count_rows(pool: Pool, ids: Collection[UUID]) -> dict[UUID, Tally]:
         captured[id_] += row["credits"]
         held[id_] += row["rows"] * row["each"] if state == "submitted" else 0
     return {id_: Tally(states[id_], captured[id_], held[id_]) for id_ in ids}
+
+
+async def is_shut(pool: Pool, owner: Owner) -> bool:
+    """Whether operators have suspended this store, or disabled this user."""
+    return bool(await pool.fetchval(_IS_SHUT, owner.kind, owner.id))
 
 
 async def lease(pool: Pool, lease_id: UUID, limit: int, lease_s: float) -> list[Batch]:

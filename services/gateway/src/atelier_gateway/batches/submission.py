@@ -14,6 +14,7 @@ from starlette.responses import Response
 from atelier_gateway.batches.records import Batch, Row
 from atelier_gateway.batches.row_surface import RowSurface
 from atelier_gateway.generations.creation import Draft
+from atelier_gateway.generations.decline_problems import check_spend_limit
 from atelier_gateway.idempotency.keys import fingerprint
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.web.problems import PROBLEM_TYPES, Problem
@@ -65,6 +66,7 @@ async def submit(surface: RowSurface, batch: Batch, row: Row, *, deadline_s: int
     price, key = batch.prices[row.price], f"{batch.id}/{row.number}/{row.attempt}"
 
     def adjust(draft: Draft) -> Draft:
+        check_spend_limit(price.credits, draft.max_credits)
         return replace(
             draft,
             id=row.generation_id,

@@ -13,7 +13,6 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from atelier_gateway.batches import store
-from atelier_gateway.batches.records import Batch
 from atelier_gateway.batches.runner import BatchRunner, Progress
 from atelier_messaging import wait_event
 from atelier_messaging.database import Pool
@@ -77,7 +76,8 @@ class BatchWorker:
 
     async def _work(self, id_: UUID, lease: UUID) -> None:
         """One turn at a batch. It ends early where another process has taken the batch over."""
-        turn = asyncio.ensure_future(self._take_turn(id_, lease))
+        progress = Progress()
+        turn = asyncio.ensure_future(self._take_turn(id_, lease, progress))
         heart = asyncio.ensure_future(self._keep_lease(id_, lease))
         try:
             await asyncio.wait({turn, heart}, return_when=asyncio.FIRST_COMPLETED)
@@ -85,7 +85,9 @@ class BatchWorker:
             turn.cancel()
             heart.cancel()
             await asyncio.gather(turn, heart, return_exceptions=True)
-            await _log_failure(id_, lambda: store.release(self._pool, id_, lease))
+            # What is being begun is not in the tables yet: the next process is to look for it when it is.
+            if not progress.is_submitting:
+                await _log_failure(id_, lambda: store.release(self._pool, id_, lease))
 
     async def _keep_lease(self, id_: UUID, lease: UUID) -> None:
         """Until it is lost: then somebody else works at the batch."""
@@ -97,12 +99,12 @@ class BatchWorker:
             except Exception as error:  # noqa: BLE001 - a lease that is not renewed runs out, which costs nothing but time
                 logger.warning("lease of batch %s not renewed, retrying: %r", id_, error)
 
-    async def _take_turn(self, id_: UUID, lease: UUID) -> None:
-        began, progress, pause = time.monotonic(), Progress(), RETRY_S
+    async def _take_turn(self, id_: UUID, lease: UUID, progress: Progress) -> None:
+        began, pause = time.monotonic(), RETRY_S
         while True:
             try:
                 batch = await store.renew(self._pool, id_, lease, LEASE_S)
-                if batch is None or not batch.is_open or self._is_over(began, batch):
+                if batch is None or not batch.is_open or time.monotonic() - began > TURN_S:
                     return
                 wait = await self._runner.step(batch, progress)
                 pause = RETRY_S
@@ -110,9 +112,6 @@ class BatchWorker:
                 logger.exception("step of batch %s failed, retrying in %.1f s", id_, pause)
                 wait, pause = pause, min(PAUSE_S_MAX, pause * 2)
             await asyncio.sleep(wait)
-
-    def _is_over(self, began: float, batch: Batch) -> bool:
-        return time.monotonic() - began > TURN_S and batch.state == "in_progress"
 
 
 async def _log_failure(id_: UUID, act: Callable[[], Awaitable[None]]) -> None:

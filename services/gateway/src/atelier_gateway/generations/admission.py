@@ -223,12 +223,13 @@ class Admission:
             else:
                 return [WRITTEN] * len(requests)
         async with self._bus.unit.once(dispatch=False) as tx:
-            # What an earlier try committed without our knowing is there, with the message that it still carries.
-            in_doubt = [request.generation.id for request in requests if request.is_in_doubt]
-            done = await projection_store.find_existing(tx.connection, in_doubt)
+            # What an earlier try committed without our knowing is there, with the message that it still carries. So is
+            # what was ordered under its id before, where its key is forgotten.
+            there = await projection_store.find_existing(tx.connection, [request.generation.id for request in requests])
+            done = there & {request.generation.id for request in requests if request.is_in_doubt}
             # Two tries at a row of a batch may come together: they have one id and one key, and the first one has it.
             firsts = {request.generation.id: request for request in reversed(requests)}
-            todo = [request for id_, request in firsts.items() if id_ not in done]
+            todo = [request for id_, request in firsts.items() if id_ not in there]
             claims = [request.claim for request in todo if request.claim is not None]
             holders = await idempotency_store.insert_claims(tx.connection, claims)
             claimed = [request for request in todo if request.claim is None or request.claim.holder in holders]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from atelier_gateway.batches.records import PlannedRow
 from atelier_gateway.batches.row_surface import Adjust
 from atelier_gateway.container import Container
+from atelier_gateway.generations import input_rules
 from atelier_gateway.generations.creation import SurfaceResponses
 from atelier_gateway.generations.failure_problems import FieldNames
 from atelier_gateway.identity.authenticator import Principal
@@ -54,6 +55,7 @@ class NativeRows:
         try:
             create = await self._check(principal, row.request, row.simulate)
             create = await fit_quote_size(self._container, principal, create)
+            _check_limit(row.request, input_rules.price_or_refuse(create.work).credits)
         except Problem as error:
             raise problem_at("request.", error) from None
         request = {
@@ -91,3 +93,9 @@ class NativeRows:
                 raise field_problem(f"inputs.{index}.data", "a row names a key or a URL; upload it first")
         simulation = parse_simulation(simulate, allowed=self._container.simulates(principal.owner))
         return await check_create(self._container, principal, body, CreateHeaders(None, simulation, simulate or ""))
+
+
+def _check_limit(body: GenerationRequest, credits: int) -> None:
+    """Raises Problem 400 for a price above the limit of the row."""
+    if body.max_credits is not None and credits > body.max_credits:
+        raise field_problem("max_credits", f"it costs {credits} credits")
