@@ -13,6 +13,11 @@ _INSERT = """
 INSERT INTO rerenders (generation_id, original_id, key, reason, operator) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (original_id, key) DO NOTHING RETURNING generation_id
 """
+# One that came to nothing for a while was settled as uncharged: from here on it may be charged.
+_AGAIN = """
+UPDATE rerenders SET state = 'open', created_at = now()
+WHERE original_id = $1 AND key = $2 AND state IN ('open', 'uncharged') RETURNING generation_id
+"""
 _BY_KEY = "SELECT generation_id FROM rerenders WHERE original_id = $1 AND key = $2"
 _OF = """
 SELECT generation_id, original_id, reason, operator, state, created_at FROM rerenders
@@ -60,10 +65,11 @@ async def insert(connection: Connection, new: UUID, original: UUID, key: str, *,
     return await connection.fetchval(_INSERT, new, original, key, reason, operator) is not None
 
 
-async def find_by_key(pool: Pool, original: UUID, key: str) -> UUID | None:
-    """The generation that was ordered with this key."""
-    found: UUID | None = await pool.fetchval(_BY_KEY, original, key)
-    return found
+async def order_again(connection: Connection, original: UUID, key: str) -> UUID:
+    """The generation that was ordered with this key. Its charge will be settled, also where it was before."""
+    known = await connection.fetchval(_AGAIN, original, key) or await connection.fetchval(_BY_KEY, original, key)
+    assert isinstance(known, UUID), "an order is never removed"
+    return known
 
 
 async def list_of(pool: Pool, generation: UUID) -> list[Rerender]:

@@ -6,6 +6,7 @@ gives back what was charged for it, in the commit that notes so. Billing posts i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID, uuid5
 
 from starlette.responses import Response
@@ -20,6 +21,7 @@ from atelier_gateway.generations.rerender_store import EndedRerender
 from atelier_gateway.idempotency.keys import fingerprint
 from atelier_gateway.identity.authenticator import Principal
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable, unavailable_problem
+from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation, NewGeneration
 from atelier_gateway.web.json_bodies import json_response
@@ -61,6 +63,9 @@ class Rerenderer:
             raise Problem("conflict", "Generations of this surface cannot be made again; return the charge.")
         requested = await self._requested(original.id)
         id_ = await self._note(original, order, record)
+        known = await projection_store.find_by_id(self._unit.pool, id_)
+        if known is not None and known.snapshot.state not in ("accepted", "rejected"):
+            return _ordered(original.id, known)
         draft = Draft(
             requested.work,
             requested.spec.model_copy(update={"reuse": False}),
@@ -72,10 +77,7 @@ class Rerenderer:
             delivery_window_s=requested.delivery_window_s,
         )
 
-        def accepted(new: NewGeneration) -> Response:
-            return json_response({"id": new.id, "rerender_of": original.id, "price": new.price}, 201)
-
-        shape = SurfaceResponses(original.surface, ROUTE, accepted, problem_json)
+        shape = SurfaceResponses(original.surface, ROUTE, partial(_ordered, original.id), problem_json)
         return await self._creator.create(Principal(original.owner, original.channel), draft, shape)
 
     async def settle(self) -> None:
@@ -90,9 +92,10 @@ class Rerenderer:
             is_new = await rerender_store.insert(
                 tx.connection, new, original.id, order.key, reason=order.reason, operator=order.operator
             )
-            if is_new:
-                await record(tx)
-        return new if is_new else await rerender_store.find_by_key(self._unit.pool, original.id, order.key) or new
+            if not is_new:
+                return await rerender_store.order_again(tx.connection, original.id, order.key)
+            await record(tx)
+        return new
 
     async def _requested(self, id_: UUID) -> GenerationRequested:
         """The request as the session got it. Raises Problem 409 where it is gone, 503."""
@@ -103,6 +106,10 @@ class Rerenderer:
         if found is None or "spec" not in found:
             raise Problem("conflict", "What was asked for is not on record any more; it cannot be made again.")
         return GenerationRequested.model_validate(found)
+
+
+def _ordered(original: UUID, new: NewGeneration) -> Response:
+    return json_response({"id": new.id, "rerender_of": original, "price": new.price}, 201)
 
 
 async def settle_deleted(tx: Transaction, id_: UUID) -> None:

@@ -93,6 +93,19 @@ async def test_the_same_key_makes_one_of_it_and_another_key_another(world: World
     assert await world.pool.fetchval("SELECT count(*) FROM generations") == 3
 
 
+async def test_an_order_that_is_repeated_after_its_key_is_forgotten_is_answered_with_the_first(world: World) -> None:
+    _, key = await world.store()
+    first = await create(world, key)
+    await succeed(world, key, first)
+    made = await rerender(world, first, "ticket-20")
+    await world.pool.execute("DELETE FROM idempotency")
+
+    again = await rerender(world, first, "ticket-20")
+
+    assert (again.status_code, again.json()) == (201, made.json())
+    assert await world.pool.fetchval("SELECT count(*) FROM generations") == 2
+
+
 async def test_one_that_fails_again_or_never_began_gives_nothing_back(world: World) -> None:
     _, key = await world.store()
     first = await create(world, key)
@@ -108,6 +121,32 @@ async def test_one_that_fails_again_or_never_began_gives_nothing_back(world: Wor
     assert declined.status_code == 402 and declined.json()["code"] == "insufficient_credits"
     assert {row["state"] for row in await world.pool.fetch("SELECT state FROM rerenders")} == {"uncharged"}
     assert returns(world) == []
+
+
+async def test_an_order_that_is_repeated_long_after_an_outage_is_given_back(world: World) -> None:
+    _, key = await world.store()
+    first = await create(world, key)
+    await succeed(world, key, first)
+    world.to_broker.cut()
+
+    async def is_apart() -> bool:
+        return not world.container.bus.is_connected
+
+    await world.until(is_apart)
+    refused = await rerender(world, first, "ticket-19")
+    await world.mend()
+    await world.pool.execute("UPDATE rerenders SET created_at = now() - interval '2 hours'")
+    await world.container.rerenderer.settle()
+
+    made = await rerender(world, first, "ticket-19")
+    await succeed(world, key, UUID(made.json()["id"]))
+    await world.container.rerenderer.settle()
+
+    async def is_returned() -> bool:
+        return len(returns(world)) == 1
+
+    await world.until(is_returned)
+    assert (refused.status_code, made.status_code) == (503, 201)
 
 
 async def test_what_has_not_ended_or_is_not_on_record_is_not_made_again(world: World) -> None:
