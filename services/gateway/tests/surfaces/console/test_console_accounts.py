@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from atelier_contracts import GrantCredit
+from atelier_contracts import GrantCredit, ReturnCredit, TakeBackCredit
 from atelier_gateway.surfaces.console.act_table import ACTS
 from atelier_gateway.surfaces.console.routes import PAGES
 
@@ -127,6 +127,22 @@ async def test_a_form_that_lacks_a_field_or_names_no_act_does_nothing(world: Wor
 
     assert [answer.status_code for answer in (lacking, refused, unknown, elsewhere)] == [400, 400, 404, 404]
     assert [row["act"] for row in await acts(world, store)] == ["store.create"]
+
+
+@pytest.mark.parametrize("credits", ["1e2", "2,5", "-3"])
+async def test_an_amount_that_is_no_number_is_refused_and_not_taken_for_all(world: World, credits: str) -> None:
+    store, headers = await world.store()
+    generation = UUID((await world.create(headers)).json()["data"]["session_id"])
+    world.neighbours.records[f"holds/{generation}"] = {"captured": 5, "unit_credits": 5, "reused": False}
+    desk = await Desk.of(world)
+    grant = await desk.form(f"/accounts/store/{store}", "grant")
+    assert grant is not None
+    sent = grant | {"generation_id": str(generation), "credits": credits, "reason": "ticket 19"}
+
+    answers = [await desk.send(act, sent | {"key": uuid4().hex}) for act in ("return", "take-back")]
+
+    heard = [e.message for e in world.neighbours.heard if isinstance(e.message, ReturnCredit | TakeBackCredit)]
+    assert ([answer.status_code for answer in answers], heard) == ([400, 400], [])
 
 
 def test_every_act_is_a_route_of_the_admin_api(world: World) -> None:

@@ -42,20 +42,21 @@ def constant(**values: Any) -> Callable[[Form], dict[str, Any]]:
     return lambda _: dict(values)
 
 
+def number_of(form: Form, name: str) -> dict[str, Any]:
+    """A field as a number, where it is filled in. What is no number is passed on, for the API to refuse: without it
+    the API takes all that there is."""
+    text = form.get(name, "")
+    return {name: int(text) if text.isascii() and text.isdecimal() else text} if text else {}
+
+
 def credits_of(form: Form) -> dict[str, Any]:
-    """``credits`` as a number, where there are any."""
-    text = form.get("credits", "")
-    return {"credits": int(text)} if text.isascii() and text.isdecimal() else {}
+    """``credits``, where there are any."""
+    return number_of(form, "credits")
 
 
 def minutes_and(*names: str) -> Callable[[Form], dict[str, Any]]:
     """A body of these fields, the reason, and ``minutes`` as a number."""
-
-    def body(form: Form) -> dict[str, Any]:
-        text = form.get("minutes", "")
-        return with_reason(*names)(form) | ({"minutes": int(text)} if text.isascii() and text.isdecimal() else {})
-
-    return body
+    return lambda form: with_reason(*names)(form) | number_of(form, "minutes")
 
 
 def frames_of(form: Form) -> dict[str, Any]:
