@@ -143,6 +143,23 @@ async def test_a_second_try_is_delivered_as_the_first_would_have_been(
     assert not heard(world, CancelRequested)
 
 
+async def test_a_bucket_that_does_not_answer_holds_back_nobody_elses_outputs(world: World) -> None:
+    async with open_receiver() as silent, open_receiver(TAKEN) as bucket:
+        silent.hold()
+        slow, _ = await make_ready(world, silent, 8)
+
+        async def is_being_put() -> bool:
+            return bool(silent.got)
+
+        await world.until(is_being_put)
+        id_, _ = await make_ready(world, bucket)
+        await wait_for_uploads(world, id_, "delivered")
+
+        tries = await world.pool.fetch("SELECT tries FROM bucket_uploads WHERE generation_id = $1", slow)
+        assert [row["tries"] for row in tries] == [0] * 8
+        assert len(silent.got) <= bucket_delivery.OF_OWNER_AT_ONCE
+
+
 async def test_only_as_many_are_put_as_were_made(world: World) -> None:
     async with open_receiver(TAKEN) as bucket:
         id_, _ = await make_ready(world, bucket, 3, made=1)

@@ -25,7 +25,8 @@ from atelier_storage.url_policy import UrlRefusal
 
 POLL_EVERY_S = 5.0
 PAUSE_S_MAX = 30.0
-AT_ONCE = 4
+AT_ONCE, OF_OWNER_AT_ONCE = 8, 2
+"""Outputs that one process holds in memory to put them, and that all processes together put for one owner."""
 PUT_S_MAX = 25.0
 """Less than a transfer may take (``delivery.TRANSFER_S_MAX``)."""
 LEASE_S = 60.0
@@ -54,6 +55,7 @@ class BucketDelivery:
         self._deliverer = deliverer
         self._poster = poster
         self._woken = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         """There is something to put; a hint, it is looked for anyway."""
@@ -62,21 +64,34 @@ class BucketDelivery:
     async def run(self) -> None:
         """Runs until cancelled. A failure is logged and slows the loop down; nothing is lost by it."""
         pause = POLL_EVERY_S
-        while True:
-            try:
-                more = await self.put_due()
-                pause = 0.0 if more else POLL_EVERY_S
-            except Exception:
-                pause = min(PAUSE_S_MAX, max(POLL_EVERY_S, pause * 2))
-                logger.exception("putting outputs into buckets failed; again in %.1f s", pause)
-            await self._pause(pause)
+        try:
+            while True:
+                try:
+                    await self.put_due()
+                    pause = POLL_EVERY_S
+                except Exception:
+                    pause = min(PAUSE_S_MAX, pause * 2)
+                    logger.exception("putting outputs into buckets failed; again in %.1f s", pause)
+                await self._pause(pause)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def put_due(self) -> bool:
-        """Puts what is due, some at once; whether there may be more."""
+    async def put_due(self) -> None:
+        """Begins to put what is due and has room. Each has a task of its own: none waits for a slower one."""
         self._woken.clear()
-        due = await bucket_store.lease(self._work.pool, limit=AT_ONCE, lease_s=LEASE_S)
-        await asyncio.gather(*(self._put_safely(each) for each in due))
-        return len(due) == AT_ONCE
+        if (room := AT_ONCE - len(self._tasks)) <= 0:
+            return
+        due = await bucket_store.lease(self._work.pool, limit=room, of_owner=OF_OWNER_AT_ONCE, lease_s=LEASE_S)
+        for each in due:
+            task = asyncio.create_task(self._put_safely(each))
+            self._tasks.add(task)
+            task.add_done_callback(self._on_put)
+
+    def _on_put(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        self.wake()  # there is room again
 
     def close(self) -> None:
         """Lets go of what it sends with."""
@@ -96,11 +111,17 @@ class BucketDelivery:
         except Problem:
             logger.info("generation %s is being fetched, its end waits for that", due.generation_id)
         except Exception as error:
-            if not is_outage(error):
-                raise
-            logger.warning("output of generation %s not put, tried again later: %r", due.generation_id, error)
+            if is_outage(error):
+                logger.warning("output of generation %s not put, tried again later: %r", due.generation_id, error)
+            else:
+                logger.exception("output of generation %s not put, tried again later", due.generation_id)
 
     async def _put(self, due: LeasedUpload) -> None:
+        # Read before the transfer begins: nothing may close the handover while the bytes are on their way.
+        data = await self._read(due.artefact) if due.artefact else b""
+        if isinstance(data, PutOutcome):
+            await self._record(due, data, _judge(data, due.tries))
+            return
         transfer = await self._deliverer.begin_transfer(due.generation_id, due.output) if due.artefact else None
         if transfer is None or due.artefact is None:
             # Its window has passed, its owner has cancelled it, or it was taken in another way and has ended.
@@ -108,21 +129,26 @@ class BucketDelivery:
             return
         outcome = PutOutcome(error="the process stopped")
         try:
-            outcome = await self._send(due, due.artefact)
+            outcome = await self._send(due, data, str(due.artefact["content_type"]))
         finally:
             verdict = _judge(outcome, due.tries)
             delivered = verdict.state == "delivered"
             await self._deliverer.end_transfer(due.generation_id, transfer, is_sent=delivered, how="bucket")
         await self._record(due, outcome, verdict)
 
-    async def _send(self, due: LeasedUpload, artefact: dict[str, object]) -> PutOutcome:
+    async def _read(self, artefact: dict[str, object]) -> bytes | PutOutcome:
         try:
-            data = await self._objects.get(str(artefact["key"]), PUT_BYTES_MAX)
-            headers = {"Content-Type": str(artefact["content_type"]), "User-Agent": USER_AGENT}
-            answer = await self._poster.put(due.url, data, headers)
+            return await self._objects.get(str(artefact["key"]), PUT_BYTES_MAX)
         except ObjectMissing:
             return PutOutcome(error="the output is gone", status=410)
-        except (StorageUnavailable, FetchFailed) as error:
+        except StorageUnavailable as error:
+            return PutOutcome(error=str(error) or type(error).__name__)
+
+    async def _send(self, due: LeasedUpload, data: bytes, content_type: str) -> PutOutcome:
+        headers = {"Content-Type": content_type, "User-Agent": USER_AGENT}
+        try:
+            answer = await self._poster.put(due.url, data, headers)
+        except FetchFailed as error:
             return PutOutcome(error=str(error) or type(error).__name__)
         if isinstance(answer, UrlRefusal):
             return PutOutcome(error=answer.message, status=400)

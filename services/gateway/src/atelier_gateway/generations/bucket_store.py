@@ -17,11 +17,22 @@ CROSS JOIN LATERAL jsonb_array_elements_text(g.request -> 'deliver_to') WITH ORD
 WHERE jsonb_typeof(g.request -> 'deliver_to') = 'array' AND u.place <= r.made
 ON CONFLICT DO NOTHING
 """
+# Of one owner only some at once, in all processes: a bucket that does not answer holds back nobody else's outputs.
 _LEASE = """
-WITH due AS (
-    SELECT generation_id, output FROM bucket_uploads
-    WHERE state = 'pending' AND next_try_at <= now() AND (leased_until IS NULL OR leased_until < now())
-    ORDER BY next_try_at LIMIT $2 FOR UPDATE SKIP LOCKED
+WITH under_way AS (
+    SELECT g.owner_id, count(*) AS uploads FROM bucket_uploads b JOIN generations g ON g.id = b.generation_id
+    WHERE b.state = 'pending' AND b.leased_until >= now() GROUP BY 1
+), waiting AS (
+    SELECT b.generation_id, b.output, b.next_try_at, g.owner_id,
+           row_number() OVER (PARTITION BY g.owner_id ORDER BY b.next_try_at, b.generation_id, b.output) AS place
+    FROM bucket_uploads b JOIN generations g ON g.id = b.generation_id
+    WHERE b.state = 'pending' AND b.next_try_at <= now() AND (b.leased_until IS NULL OR b.leased_until < now())
+), next AS (
+    SELECT generation_id, output FROM waiting LEFT JOIN under_way USING (owner_id)
+    WHERE place + COALESCE(uploads, 0) <= $4 ORDER BY next_try_at LIMIT $2
+), due AS (
+    SELECT b.generation_id, b.output FROM bucket_uploads b JOIN next USING (generation_id, output)
+    WHERE b.state = 'pending' AND (b.leased_until IS NULL OR b.leased_until < now()) FOR UPDATE OF b SKIP LOCKED
 )
 UPDATE bucket_uploads b SET lease_id = $1, leased_until = now() + make_interval(secs => $3)
 FROM due JOIN generations g ON g.id = due.generation_id
@@ -70,10 +81,10 @@ def insert(tx: Transaction, made: Sequence[tuple[UUID, int]]) -> None:
         tx.write("bucket_uploads", _INSERT, [id_ for id_, _ in made], [count for _, count in made])
 
 
-async def lease(pool: Pool, *, limit: int, lease_s: float) -> list[LeasedUpload]:
-    """Due ones; no other process puts them for ``lease_s``."""
+async def lease(pool: Pool, *, limit: int, of_owner: int, lease_s: float) -> list[LeasedUpload]:
+    """Due ones, with those under way at most ``of_owner`` of one owner; no other process puts them for ``lease_s``."""
     lease_id = uuid7()
-    rows = await pool.fetch(_LEASE, lease_id, limit, lease_s)
+    rows = await pool.fetch(_LEASE, lease_id, limit, lease_s, of_owner)
     return [LeasedUpload(**dict(row), lease_id=lease_id) for row in rows]
 
 
