@@ -76,8 +76,8 @@ bench: setup ## generations a second beside floors and other builds: REVISION=co
 matrix: setup ## the tests that depend on RabbitMQ and Postgres, on six combinations of versions (hours): ONLY=4.3/15
 	@$(bin)/python -m atelier_local.server_versions.matrix $(ONLY)
 
-chaos: setup ## every fault under load, then every invariant (minutes): SEED=n does a run again
-	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED))
+chaos: setup ## every fault under load, then every invariant (minutes): SEED=n does a run again, ONLY=broker_node a part
+	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 explore: setup ## what `make test` does in seconds, for minutes: orders, schedules, batches, removed guards, requests, alerts
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.explore

@@ -60,7 +60,10 @@ has_rabbitmq() { compgen -G "$rabbitmq_scripts/rabbitmq_server-*/sbin/rabbitmq-s
 has_pgbouncer() { [[ -x /usr/sbin/pgbouncer ]]; }
 has_browser() { [[ -x .venv/bin/python ]] && .venv/bin/python tests-e2e/whole_system/chromium.py >/dev/null 2>&1; }
 has_monitoring() { command -v prometheus >/dev/null && command -v promtool >/dev/null && command -v prometheus-alertmanager >/dev/null; }
-has_newest_broker() { [[ -e $tools/servers/rabbitmq-newest || $(. /etc/os-release && echo "$ID") != debian ]]; }
+has_newest_broker() {
+  [[ $(. /etc/os-release && echo "$ID") != debian ]] ||
+    { [[ -e $tools/servers/rabbitmq-newest ]] && ! grep -qs '=/usr/lib/erlang$' "$tools"/servers/rabbitmq-newest/usr/lib/erlang/erts-*/bin/erl; }
+}
 has_viewer() { [[ -f $tools/traces/node_modules/autotel-devtools/dist/cli.js || -f $tools/traces/skipped ]]; }
 
 # An interpreter built with profile-guided optimisation, where there is one; else the first that is new enough.

