@@ -1,7 +1,7 @@
 """``make matrix``: the tests that depend on the servers, on every combination of their versions that can be had.
 
 What is done is kept in ``.run/matrix.json``: a run that was broken off goes on there, as long as the commit is the
-same. The table goes to the terminal and to ``docs/operations/matrix.md``.
+same. The table goes to the terminal and to ``docs/operations/matrix.md``, where rows stay until they are run again.
 """
 
 import itertools
@@ -25,7 +25,7 @@ RABBITMQ_VERSIONS, POSTGRES_VERSIONS = ("3.10", "4.0", "4.3"), ("15", "18")
 SERVICES = ("session", "billing", "render", "gateway")
 SUITES: Mapping[str, tuple[str, ...]] = {
     "messaging": ("libs/messaging/tests",),
-    "services": (*(f"services/{name}/tests" for name in SERVICES), "-m", "stack"),
+    **{name: (f"services/{name}/tests", "-m", "stack") for name in SERVICES},
     "journeys": ("tests-e2e/test_journeys.py",),
     "system": tuple(f"tests-e2e/test_{name}.py" for name in ("faults", "native", "reconcile")),
     "cluster": ("tests-e2e/chaos/broker_cluster.py",),
@@ -60,8 +60,8 @@ def run(keys: Iterable[str]) -> bool:
         known[key] = _run_suite(rabbitmq, postgres, suite)
         print(_row(known[key]), flush=True)
         STATE.write_text(json.dumps({key: asdict(result) for key, result in known.items()}, indent=1))
-        PAGE.write_text(_page(known.values()))
-    print(_table(known.values()))
+        PAGE.write_text(_page(known))
+    print(_table(known))
     return not any(result.failed for result in known.values())
 
 
@@ -121,29 +121,46 @@ def _row(result: Result) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _table(results: Iterable[Result]) -> str:
-    order = list(SUITES)
-    rows = sorted(
-        results, key=lambda result: (_numbers(result.rabbitmq), _numbers(result.postgres), order.index(result.suite))
-    )
+def _table(results: Mapping[str, Result]) -> str:
+    """With what the page said before of all else."""
+    rows = {key: row for row in _printed_rows() if (key := _key(row))} | {key: _row(it) for key, it in results.items()}
     head = ["| RabbitMQ | Postgres | tests | result | time | day |", "|---|---|---|---|---|---|"]
-    return "\n".join([*head, *(_row(row) for row in rows)])
+    return "\n".join([*head, *(rows[key] for key in sorted(rows, key=_place))])
+
+
+def _printed_rows() -> list[str]:
+    return PAGE.read_text().splitlines() if PAGE.exists() else []
+
+
+def _key(row: str) -> str | None:
+    """That of a row of the table, None of another line."""
+    cells = [cell.strip() for cell in row.split("|")]
+    if len(cells) < 4 or cells[3] not in SUITES:
+        return None
+    rabbitmq, postgres = releases.series(releases.RABBITMQ, cells[1]), releases.series(releases.POSTGRES, cells[2])
+    return f"{rabbitmq}/{postgres}/{cells[3]}"
+
+
+def _place(key: str) -> tuple[list[int], list[int], int]:
+    rabbitmq, postgres, suite = key.split("/")
+    return _numbers(rabbitmq), _numbers(postgres), list(SUITES).index(suite)
 
 
 def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def _page(results: Iterable[Result]) -> str:
+def _page(results: Mapping[str, Result]) -> str:
     return f"""# Servers the tests have run on
 
 `make matrix` runs the tests that depend on RabbitMQ and Postgres on each combination of {", ".join(RABBITMQ_VERSIONS)}
 and {" and ".join(POSTGRES_VERSIONS)}, and writes this table. It goes on where it was broken off, as long as the
 commit is the same; `make matrix ONLY=4.3/15` or `ONLY=4.0/18/messaging` runs a part. What is not in the table has not
-been run. `messaging` are the tests of the library, `services` those of the four services that need a server,
-`journeys` and `system` whole-system tests: of journeys; of faults, the native surface and reconciliation. `cluster`
-runs the demo on three broker nodes, then freezes, kills and isolates one with 50 generations in flight. `make test`
-itself runs on the machine's own servers, and one journey, failure, retry and dead letter on the newest RabbitMQ.
+been run. `messaging` are the tests of the library, `session`, `billing`, `render` and `gateway` those of
+the services that need a server, `journeys` and `system` whole-system tests: of journeys; of faults, the native surface
+and reconciliation. `cluster` runs the demo on three broker nodes, then freezes, kills and isolates one with 50
+generations in flight. `make test` itself runs on the machine's own servers, and one journey, failure, retry and dead
+letter on the newest RabbitMQ. Times are of machines that did other work as well.
 
 {_table(results)}
 """
