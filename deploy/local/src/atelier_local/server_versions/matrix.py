@@ -28,7 +28,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     **{name: (f"services/{name}/tests", "-m", "stack") for name in SERVICES},
     "journeys": ("tests-e2e/test_journeys.py",),
     "system": tuple(f"tests-e2e/test_{name}.py" for name in ("faults", "native", "reconcile")),
-    "cluster": ("tests-e2e/chaos/broker_cluster.py",),
+    "cluster": ("tests-e2e/chaos/broker_cluster.py", "-s"),  # the log has how long each took
 }
 SUITE_S_MAX = 3_600
 
