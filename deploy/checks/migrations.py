@@ -79,6 +79,13 @@ def _before_the_last_merge(by_id: Mapping[str, Revision]) -> set[str]:
     return found
 
 
+def newest_chain(folder: Path) -> list[Revision]:
+    """The migrations after the last that merges branches, in the order of their files."""
+    revisions = revisions_of(folder)
+    before = _before_the_last_merge({revision.id: revision for revision in revisions})
+    return [revision for revision in revisions if revision.id not in before and len(revision.parents) == 1]
+
+
 def folder_of(service: str, root: Path) -> Path:
     """Where a service keeps its migrations."""
     return root / "services" / service / "src" / f"atelier_{service}" / "migrations" / "versions"

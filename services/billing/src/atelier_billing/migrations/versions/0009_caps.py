@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from atelier_messaging.migrations import build_index
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
@@ -11,11 +13,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Applies this version."""
-    op.add_column("holds", sa.Column("caps", sa.ARRAY(sa.Uuid()), nullable=True))
-    op.add_column("holds", sa.Column("capped_at", sa.DateTime(timezone=True), nullable=True))
-    op.create_index(
-        "holds_capped", "holds", ["owner_id", "capped_at"], postgresql_where=sa.text("capped_at IS NOT NULL")
-    )
+    op.add_column("holds", sa.Column("caps", sa.ARRAY(sa.Uuid()), nullable=True), if_not_exists=True)
+    op.add_column("holds", sa.Column("capped_at", sa.DateTime(timezone=True), nullable=True), if_not_exists=True)
+    build_index("holds_capped", "holds", ["owner_id", "capped_at"], postgresql_where=sa.text("capped_at IS NOT NULL"))
     op.create_table(
         "caps",
         sa.Column("id", sa.Uuid(), nullable=False),

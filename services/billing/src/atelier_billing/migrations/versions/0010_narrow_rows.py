@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from atelier_messaging.migrations import add_check
+
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
@@ -11,17 +13,19 @@ depends_on = None
 
 def upgrade() -> None:
     """Applies this version. Rows of the version before are read as they are."""
-    _spend_in_place()
-    _pack_receipts()
-    op.drop_index("inbox_handled_at", "inbox")
-    op.drop_index("outbox_created_at", "outbox")
-    op.add_column("outbox", sa.Column("traceparent", sa.Text(), nullable=True))
+    op.drop_index("inbox_handled_at", "inbox", if_exists=True)
+    op.drop_index("outbox_created_at", "outbox", if_exists=True)
+    op.add_column("outbox", sa.Column("traceparent", sa.Text(), nullable=True), if_not_exists=True)
     op.alter_column("outbox", "headers", nullable=True)
+    _pack_receipts()
+    _spend_in_place()
 
 
 def _spend_in_place() -> None:
     """A balance that changes touches no index: their condition is a column that changes at the last credit only. It
-    rewrites the grants, one row for each time that credits were given."""
+    rewrites the grants, one row for each time that credits were given, in a transaction that locks nothing else long."""
+    for table in ("accounts", "grants"):
+        op.execute(f"ALTER TABLE {table} SET (fillfactor = 50)")
     op.add_column(
         "grants", sa.Column("is_spent", sa.Boolean(), sa.Computed("remaining = 0", persisted=True), nullable=False)
     )
@@ -30,17 +34,13 @@ def _spend_in_place() -> None:
     op.create_index("grants_expiring", "grants", ["expires_at"], postgresql_where=unspent)
     op.drop_index("grants_owner_left", "grants")
     op.drop_index("grants_due", "grants")
-    for table in ("accounts", "grants"):
-        op.execute(f"ALTER TABLE {table} SET (fillfactor = 50)")
 
 
 def _pack_receipts() -> None:
     """Receipts that are there stay as they are."""
-    op.add_column("receipts", sa.Column("packed", sa.LargeBinary(), nullable=True))
+    op.add_column("receipts", sa.Column("packed", sa.LargeBinary(), nullable=True), if_not_exists=True)
     op.alter_column("receipts", "body", nullable=True)
-    stored = "ALTER TABLE receipts ADD CONSTRAINT receipts_stored_once CHECK (num_nonnulls(body, packed) = 1)"
-    op.execute(f"{stored} NOT VALID")
-    op.execute("ALTER TABLE receipts VALIDATE CONSTRAINT receipts_stored_once")
+    add_check("receipts", "receipts_stored_once", "num_nonnulls(body, packed) = 1")
 
 
 def downgrade() -> None:

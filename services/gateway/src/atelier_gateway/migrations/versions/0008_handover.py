@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from atelier_messaging.migrations import replace_check
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -17,11 +19,8 @@ STATES = (
 
 def upgrade() -> None:
     """Applies this version."""
+    replace_check("generations", "generations_state", STATES)
     op.add_column("generations", sa.Column("handover", postgresql.JSONB(), nullable=True))
-    op.execute(f"ALTER TABLE generations ADD CONSTRAINT generations_states CHECK ({STATES}) NOT VALID")
-    op.execute("ALTER TABLE generations VALIDATE CONSTRAINT generations_states")
-    op.execute("ALTER TABLE generations DROP CONSTRAINT generations_state")
-    op.execute("ALTER TABLE generations RENAME CONSTRAINT generations_states TO generations_state")
 
 
 def downgrade() -> None:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from atelier_messaging.migrations import build_index
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -11,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Applies this version."""
+    build_index("generations_failed", "generations", ["id"], postgresql_where=sa.text("state IN ('failed', 'expired')"))
     op.create_table(
         "refusals",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -34,9 +37,6 @@ def upgrade() -> None:
         sa.Column("nonce", sa.Text(), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("nonce"),
-    )
-    op.create_index(
-        "generations_failed", "generations", ["id"], postgresql_where=sa.text("state IN ('failed', 'expired')")
     )
 
 

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from atelier_messaging.migrations import add_check
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -20,11 +22,11 @@ def upgrade() -> None:
         ("currency", sa.Text()),
         ("cost_version", sa.Text()),
     ):
-        op.add_column("submissions", sa.Column(name, kind, nullable=True))
-    op.create_check_constraint("submissions_cost", "submissions", "LEAST(cost_micros, exposure_micros) >= 0")
-    op.create_check_constraint(
-        "submissions_currency",
+        op.add_column("submissions", sa.Column(name, kind, nullable=True), if_not_exists=True)
+    add_check("submissions", "submissions_cost", "LEAST(cost_micros, exposure_micros) >= 0")
+    add_check(
         "submissions",
+        "submissions_currency",
         "COALESCE(cost_micros, exposure_micros) IS NULL OR num_nulls(currency, cost_version) = 0",
     )
 

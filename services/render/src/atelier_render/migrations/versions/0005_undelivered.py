@@ -1,6 +1,6 @@
 """Outputs that were not delivered in time are removed: a reason of its own."""
 
-from alembic import op
+from atelier_messaging.migrations import replace_check
 
 revision = "0005"
 down_revision = "0004"
@@ -10,13 +10,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Applies this version."""
-    op.execute(
-        "ALTER TABLE removals ADD CONSTRAINT removals_reasons"
-        " CHECK (reason IN ('requested', 'retention', 'late', 'undelivered')) NOT VALID"
-    )
-    op.execute("ALTER TABLE removals VALIDATE CONSTRAINT removals_reasons")
-    op.execute("ALTER TABLE removals DROP CONSTRAINT removals_reason")
-    op.execute("ALTER TABLE removals RENAME CONSTRAINT removals_reasons TO removals_reason")
+    replace_check("removals", "removals_reason", "reason IN ('requested', 'retention', 'late', 'undelivered')")
 
 
 def downgrade() -> None:

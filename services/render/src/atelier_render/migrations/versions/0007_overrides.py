@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from atelier_messaging.migrations import build_index
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -11,6 +13,14 @@ depends_on = None
 
 def upgrade() -> None:
     """Applies this version."""
+    build_index(
+        "submissions_request_ids",
+        "submissions",
+        [sa.literal_column("(usage -> 'request_ids')")],
+        postgresql_using="gin",
+        postgresql_where=sa.text("usage ? 'request_ids'"),
+    )
+    build_index("submissions_exposed", "submissions", ["id"], postgresql_where=sa.text("exposure_micros > 0"))
     op.create_table(
         "breaker_overrides",
         sa.Column("provider", sa.Text(), nullable=False),
@@ -22,14 +32,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("provider"),
         sa.CheckConstraint("state IN ('open', 'closed')", name="breaker_overrides_state"),
     )
-    op.create_index(
-        "submissions_request_ids",
-        "submissions",
-        [sa.literal_column("(usage -> 'request_ids')")],
-        postgresql_using="gin",
-        postgresql_where=sa.text("usage ? 'request_ids'"),
-    )
-    op.create_index("submissions_exposed", "submissions", ["id"], postgresql_where=sa.text("exposure_micros > 0"))
 
 
 def downgrade() -> None:

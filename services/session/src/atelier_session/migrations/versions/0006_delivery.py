@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from atelier_messaging.migrations import replace_check
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -17,12 +19,9 @@ STATES = (
 
 def upgrade() -> None:
     """Applies this version."""
-    op.add_column("sagas", sa.Column("delivery", postgresql.JSONB(), nullable=True))
     states = ", ".join(f"'{state}'" for state in STATES)
-    op.execute(f"ALTER TABLE sagas ADD CONSTRAINT sagas_states CHECK (state IN ({states})) NOT VALID")
-    op.execute("ALTER TABLE sagas VALIDATE CONSTRAINT sagas_states")
-    op.execute("ALTER TABLE sagas DROP CONSTRAINT sagas_state")
-    op.execute("ALTER TABLE sagas RENAME CONSTRAINT sagas_states TO sagas_state")
+    replace_check("sagas", "sagas_state", f"state IN ({states})")
+    op.add_column("sagas", sa.Column("delivery", postgresql.JSONB(), nullable=True))
 
 
 def downgrade() -> None:
