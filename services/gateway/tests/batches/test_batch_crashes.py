@@ -24,7 +24,7 @@ LEASED_BY_NOBODY = "UPDATE batches SET lease = gen_random_uuid(), leased_until =
 
 
 async def begin(world: World, number: int) -> tuple[dict[str, str], UUID]:
-    """A batch whose first rows are under way, as many as may be; nobody goes on with it."""
+    """A batch whose first rows are under way, as many as may be; no process goes on with it."""
     willing(world)
     world.neighbours.answer = admit
     _, headers = await world.store()
@@ -59,7 +59,7 @@ async def test_what_began_before_its_process_died_ends_with_its_cancelled_batch(
 
 
 class Unreachable:
-    """Rows of which nobody can say now whether they begin."""
+    """Rows of which no one can say now whether they begin."""
 
     fields: Any = None
 

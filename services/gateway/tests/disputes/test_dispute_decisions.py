@@ -107,6 +107,32 @@ async def test_a_refund_that_billing_answers_late_ends_with_its_event(
     assert await world.pool.fetchval(deliveries, generation) == 1
 
 
+async def test_a_refund_that_was_lost_with_the_broker_is_ordered_again(
+    world: World, store: tuple[Owner, dict[str, str]]
+) -> None:
+    owner, headers = store
+    generation = await deliver(world, owner, headers, picture(plain=True))
+    correct, ordered = world.neighbours.correct, list[Any]()
+
+    def lose(command: Any) -> BooksCorrected:
+        ordered.append(command)
+        world.neighbours.correct = correct
+        return BooksCorrected(correction_id=uuid4(), kind="return", owner=None, credits=0, available=0)
+
+    world.neighbours.correct = lose
+    pending = (await dispute(world, headers, generation)).json()
+    world.neighbours.corrections.clear()
+    await world.pool.execute("UPDATE disputes SET created_at = now() - interval '1 hour'")
+    await world.container.disputes.repeat_returns()
+
+    async def is_refunded() -> bool:
+        found = await world.client.get(f"/v1/generations/{generation}/disputes", headers=headers)
+        return bool(found.json()["data"][0]["status"] == "refunded")
+
+    await world.until(is_refunded)
+    assert (pending["status"], [str(each.correction_id) for each in ordered]) == ("refunding", [pending["id"]])
+
+
 async def test_a_charge_that_an_operator_returned_in_between_is_not_returned_again(
     world: World, store: tuple[Owner, dict[str, str]]
 ) -> None:

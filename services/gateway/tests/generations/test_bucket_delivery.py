@@ -143,7 +143,7 @@ async def test_a_second_try_is_delivered_as_the_first_would_have_been(
     assert not heard(world, CancelRequested)
 
 
-async def test_a_bucket_that_does_not_answer_holds_back_nobody_elses_outputs(world: World) -> None:
+async def test_a_bucket_that_does_not_answer_holds_back_no_outputs_of_others(world: World) -> None:
     async with open_receiver() as silent, open_receiver(TAKEN) as bucket:
         silent.hold()
         slow, _ = await make_ready(world, silent, 8)

@@ -23,6 +23,7 @@ from atelier_messaging import periodic
 
 PRUNE_EVERY_S = 600.0
 DISPUTES_EVERY_S = 15.0
+RETURNS_EVERY_S = 600.0
 
 
 def start_background_tasks(container: Container) -> None:
@@ -42,6 +43,8 @@ def start_background_tasks(container: Container) -> None:
         ("key last use", FLUSH_EVERY_S, container.authenticator.key_use.flush),
         ("token last use", FLUSH_EVERY_S, container.operator_authenticator.token_use.flush),
         ("rerenders", RERENDERS_EVERY_S, container.rerenderer.settle),
+        ("rerender returns", RETURNS_EVERY_S, container.rerenderer.repeat_returns),
+        ("dispute returns", RETURNS_EVERY_S, container.disputes.repeat_returns),
         ("refusals", REFUSALS_EVERY_S, container.refusals.flush),
         ("refusal prune", PRUNE_EVERY_S, container.refusals.prune),
         ("waiting poll", POLL_EVERY_S, container.waiter.poll),

@@ -28,6 +28,8 @@ from atelier_messaging import Bus, Transaction
 from atelier_pricing import reuse_price
 
 BY_RULES = "rules"
+REPEAT_AFTER_S, REPEATED_MAX = 600.0, 100
+"""How long billing may take to answer a return before it is ordered again, and how many are at once."""
 STATES: dict[rules.Decision, DisputeState] = {"refund": "refunding", "decline": "declined", "review": "review"}
 
 
@@ -134,6 +136,13 @@ class DisputeResolver:
             if not refund:
                 self._settler.log(tx, [await self._settler.announce_decision(tx, decided)])
         return await self._carry_out(decided, envelope)
+
+    async def repeat_returns(self) -> None:
+        """Orders the returns again that billing has not answered for long: what the broker held may be gone. Billing
+        posts each once."""
+        async with self._bus.unit.once() as tx:
+            for dispute in await store.lock_unanswered(tx.connection, after_s=REPEAT_AFTER_S, limit=REPEATED_MAX):
+                tx.emit(self._return_of(dispute))
 
     async def _find_known(self, connection: Any, generation: Generation, complaint: Complaint) -> Dispute | None:
         """The same dispute, on record already. Raises Problem 409 for another one about one of these outputs."""

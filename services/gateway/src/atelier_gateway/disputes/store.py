@@ -56,6 +56,11 @@ UPDATE disputes d SET state = CASE WHEN n.refused THEN 'declined' ELSE 'refunded
 FROM unnest($1::uuid[], $2::int[], $3::bool[]) AS n(id, credits, refused)
 WHERE d.id = n.id AND d.state = 'refunding' RETURNING {", ".join(f"d.{name.strip()}" for name in _COLUMNS.split(","))}
 """  # noqa: S608 - constants only
+# Locked, so that one process at a time repeats them.
+_UNANSWERED = f"""
+SELECT {_COLUMNS} FROM disputes WHERE state = 'refunding' AND created_at < now() - make_interval(secs => $1)
+ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608 - constants only
 _FORGET_TEXT = "UPDATE disputes SET text = '' WHERE generation_id = $1"
 _BEGIN_DELETION = "INSERT INTO generation_deletions (generation_id) VALUES ($1) ON CONFLICT DO NOTHING"
 _END_DELETION = "DELETE FROM generation_deletions WHERE generation_id = $1"
@@ -157,6 +162,11 @@ async def settle(connection: Connection, settled: Mapping[UUID, tuple[int, bool]
     ids = sorted(settled)
     rows = await connection.fetch(_SETTLE, ids, [settled[id_][0] for id_ in ids], [settled[id_][1] for id_ in ids])
     return [_dispute(row) for row in rows]
+
+
+async def lock_unanswered(connection: Connection, *, after_s: float, limit: int) -> list[Dispute]:
+    """Those opened so long ago whose return billing has not answered."""
+    return [_dispute(row) for row in await connection.fetch(_UNANSWERED, after_s, limit)]
 
 
 async def begin_deletion(connection: Connection, generation_id: UUID) -> None:

@@ -35,6 +35,12 @@ SELECT r.generation_id, r.reason, g.credits_captured > 0 AS charged
 FROM rerenders r JOIN generations g ON g.id = r.generation_id
 WHERE r.generation_id = $1 AND r.state = 'open' AND g.rank = 9 FOR UPDATE OF r
 """
+_UNRETURNED = f"""
+SELECT r.generation_id, r.reason, true AS charged FROM rerenders r JOIN generations g ON g.id = r.generation_id
+WHERE r.state = 'returned' AND r.created_at < now() - make_interval(secs => $1)
+  AND g.rank = 9 AND g.credits_captured > g.credits_returned
+ORDER BY r.generation_id LIMIT {SETTLED_AT_ONCE}
+"""  # noqa: S608 - constants only
 _SETTLE = "UPDATE rerenders SET state = $2 WHERE generation_id = ANY($1::uuid[]) AND state = 'open'"
 
 
@@ -85,6 +91,11 @@ async def lock_ended_of(connection: Connection, id_: UUID) -> list[EndedRerender
 async def lock_ended(connection: Connection) -> list[EndedRerender]:
     """Some that have ended and are not settled yet; other processes pass them over until the transaction ends."""
     return [EndedRerender(**row) for row in await connection.fetch(_ENDED)]
+
+
+async def list_unreturned(pool: Pool, *, after_s: float) -> list[EndedRerender]:
+    """Some ordered so long ago whose charge was to go back, and is not known to have."""
+    return [EndedRerender(**row) for row in await pool.fetch(_UNRETURNED, after_s)]
 
 
 async def settle(connection: Connection, ids: Collection[UUID], state: str) -> None:

@@ -29,6 +29,8 @@ from atelier_gateway.web.problems import Problem, problem_json
 from atelier_messaging import Transaction, UnitOfWork
 
 SETTLE_EVERY_S = 2.0
+REPEAT_AFTER_S = 600.0
+"""How old an order is at least whose return is ordered again."""
 RETURN_NAMES = UUID("5b2fd0e4-7f0e-4c3b-9d80-1a6d1b3f9a52")
 """Namespace of the corrections: one return for one generation, for good."""
 OWN_TABLES = ("stories",)
@@ -85,6 +87,17 @@ class Rerenderer:
         async with self._unit.once() as tx:
             await _settle(tx, await rerender_store.lock_ended(tx.connection))
 
+    async def repeat_returns(self) -> None:
+        """Orders the returns again that are not known to be posted after long: what the broker held may be gone.
+        Billing posts each once. Raises PeerUnavailable."""
+        for each in await rerender_store.list_unreturned(self._unit.pool, after_s=REPEAT_AFTER_S):
+            hold = await self._peers.get_hold(each.generation_id) or {}
+            async with self._unit.once() as tx:
+                if hold.get("captured", 0) > hold.get("returned", 0):
+                    tx.emit(_return_of(each))
+                elif hold:
+                    await projection_store.note_returns(tx.connection, {each.generation_id: hold["captured"]})
+
     async def _note(self, original: Generation, order: RerenderOrder, record: Record) -> UUID:
         """The id of the new generation: that of the first order with the key."""
         new = uuid7()
@@ -124,5 +137,9 @@ async def _settle(tx: Transaction, ended: Sequence[EndedRerender]) -> None:
             await rerender_store.settle(tx.connection, ids, state)
     for each in ended:
         if each.charged:
-            correction = uuid5(RETURN_NAMES, str(each.generation_id))
-            tx.emit(ReturnCredit(correction_id=correction, generation_id=each.generation_id, reason=each.reason))
+            tx.emit(_return_of(each))
+
+
+def _return_of(each: EndedRerender) -> ReturnCredit:
+    correction = uuid5(RETURN_NAMES, str(each.generation_id))
+    return ReturnCredit(correction_id=correction, generation_id=each.generation_id, reason=each.reason)

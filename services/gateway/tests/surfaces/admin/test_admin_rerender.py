@@ -66,6 +66,31 @@ async def test_the_new_one_is_what_was_asked_for_and_its_charge_is_given_back_on
     assert [(act["act"], act["details"]["reason"]) for act in acts] == [("generation.rerender", "it has three arms")]
 
 
+async def test_a_return_that_was_lost_with_the_broker_is_ordered_again_until_it_is_posted(world: World) -> None:
+    _, key = await world.store()
+    first = await create(world, key)
+    await succeed(world, key, first)
+    new = UUID((await rerender(world, first)).json()["id"])
+    await succeed(world, key, new)
+    await world.container.rerenderer.settle()
+
+    async def is_ordered() -> bool:
+        return len(returns(world)) == 1
+
+    await world.until(is_ordered)
+    [lost] = returns(world)
+    await world.pool.execute("UPDATE rerenders SET created_at = now() - interval '1 hour'")
+    for returned in (0, 1):
+        world.neighbours.heard.clear()
+        world.neighbours.records[f"holds/{new}"] = {"captured": 1, "returned": returned}
+        await world.container.rerenderer.repeat_returns()
+        if not returned:
+            await world.until(is_ordered)
+            assert [each.correction_id for each in returns(world)] == [lost.correction_id]
+
+    assert await world.pool.fetchval("SELECT credits_returned FROM generations WHERE id = $1", new) == 1
+
+
 async def test_a_rerender_that_its_owner_deletes_at_once_is_given_back_too(world: World) -> None:
     _, key = await world.store()
     first = await create(world, key)
