@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from atelier_local.api_client.client import RequestRefused
 from atelier_local.cli import app
+from whole_system.waits import becomes
 from whole_system.world import World
 
 PICTURES = ["https://example.com/person.jpg", "https://example.com/shirt.jpg"]
@@ -127,6 +128,101 @@ async def test_what_the_console_shows_is_asked_at_a_terminal_too(world: World) -
     assert cancelled.exit_code == 0 and json.loads(shown.output)["request"]["metadata"] == {"order": order}
     acts = await run_command(world, "acts", "--target", made.id)
     assert "generation.cancel" in acts.output and "it hangs" in acts.output
+    await client.__aexit__(None, None, None)
+
+
+async def test_what_failed_who_was_refused_and_what_is_held_are_asked_at_a_terminal(world: World) -> None:
+    client, order = await world.new_store(5), {"kind": "image", "prompt": "a lake", "size": "256x256"}
+    store = world.id_of(client)
+    failed = await client.create(order, {"X-Atelier-Simulate": "outcome=fail"})
+    slow = await client.create(order, {"X-Atelier-Simulate": "outcome=succeed, delay_ms=100000"})
+    with pytest.raises(RequestRefused):
+        await client.create(order)
+
+    async def refusals() -> list[str]:
+        listed = await run_command(world, "refusals", "--owner", store, "--json")
+        return [row["code"] for row in json.loads(listed.output)]
+
+    await becomes(["insufficient_credits"], refusals)
+    causes = json.loads((await run_command(world, "failures", "--hours", "1", "--json")).output)["data"]
+
+    async def is_held() -> bool:
+        held = await run_command(world, "holds", "--older-than-s", "1", "--limit", "1000", "--json")
+        return slow.id in [hold["generation_id"] for hold in json.loads(held.output)["data"]]
+
+    await becomes(True, is_held)
+    ready = json.loads((await run_command(world, "upgrade", "--json")).output)
+    tables = [await run_command(world, *words) for words in (("failures",), ("refusals",), ("holds",), ("upgrade",))]
+    await run_command(world, "generations", "cancel", slow.id, "--reason", "the end of a test")
+
+    assert failed.id in [id_ for cause in causes for id_ in cause["newest"]]
+    assert [each["service"] for each in ready["services"]] == ["gateway", "session", "billing", "render"]
+    assert [bool(table.output.strip()) for table in tables] == [True] * 4
+    assert tables[3].exit_code == (0 if ready["ready"] else 1)
+    await client.__aexit__(None, None, None)
+
+
+async def test_a_breaker_is_held_and_released_at_a_terminal_however_often_it_is_typed(world: World) -> None:
+    hold = ("providers", "hold", "openai", "open", "--reason", "it answers nonsense", "--minutes", "5")
+    release = ("providers", "release", "openai", "--reason", "they have mended it")
+
+    held = [await run_command(world, *hold), await run_command(world, *hold, "--json")]
+    shown = json.loads((await run_command(world, "providers", "list", "--json")).output)
+    released = [await run_command(world, *release), await run_command(world, *release, "--json")]
+    unknown = await run_command(world, "providers", "hold", "nobody", "open", "--reason", "a test")
+
+    assert [done.exit_code for done in (*held, *released)] == [0, 0, 0, 0]
+    assert json.loads(held[1].output) == {"provider": "openai", "state": "open"}
+    (override,) = [row["override"] for row in shown if row["provider"] == "openai"]
+    assert (override["state"], override["reason"]) == ("open", "it answers nonsense")
+    assert json.loads(released[1].output)["state"] == "closed"
+    assert unknown.exit_code == 1 and "404" in unknown.stderr
+    acts = await run_command(world, "acts", "--act", "provider.release_breaker", "--json")
+    assert json.loads(acts.output)[0]["details"]["reason"] == "they have mended it"
+
+
+async def test_a_generation_is_rendered_again_once_however_often_it_is_typed(world: World) -> None:
+    client = await world.new_store(10)
+    order = {"kind": "image", "prompt": "a lake", "size": "256x256"}
+    made = await client.create(order, {"X-Atelier-Simulate": "picture=none"})
+    command = ("generations", "rerender", made.id, "--reason", "six fingers", "--json")
+
+    first, second = await run_command(world, *command), await run_command(world, *command)
+    other = await run_command(world, *command, "--again")
+
+    ids = [json.loads(done.output)["id"] for done in (first, second, other)]
+    assert ids[0] == ids[1] and len({made.id, *ids}) == 3
+
+    async def charged() -> int:
+        return (await world.balance(client)).captured
+
+    price = (await world.admin.ask("show it", "GET", f"/v1/admin/generations/{made.id}"))["price"]
+    await becomes(price, charged)
+    await client.__aexit__(None, None, None)
+
+
+async def test_a_webhook_is_found_and_sent_again_at_a_terminal(world: World) -> None:
+    client, order = await world.new_store(5), {"kind": "image", "prompt": "a lake", "size": "256x256"}
+    made = await client.create(
+        order | {"webhook_url": "http://127.0.0.1:9/hook"}, {"X-Atelier-Simulate": "picture=none"}
+    )
+
+    async def deliveries() -> list[str]:
+        listed = await run_command(world, "webhooks", "list", "--json")
+        return [row["id"] for row in json.loads(listed.output) if row["generation_id"] == made.id and row["attempts"]]
+
+    async def is_listed() -> bool:
+        return bool(await deliveries())
+
+    await becomes(True, is_listed)
+    (id_,) = await deliveries()
+    sent = await run_command(world, "webhooks", "replay", id_, "--reason", "their server is back", "--json")
+    shown = await run_command(world, "webhooks", "show", id_)
+
+    assert json.loads(sent.output)["id"] == id_
+    assert id_ in shown.output and "127.0.0.1:9" in shown.output
+    acts = await run_command(world, "acts", "--target", world.id_of(client))
+    assert "webhook.replay" in acts.output and "their server is back" in acts.output
     await client.__aexit__(None, None, None)
 
 

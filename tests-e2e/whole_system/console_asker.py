@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from whole_system.console_page import ConsolePage
 from whole_system.console_scene import new_operator
+from whole_system.waits import eventually
 from whole_system.world import World
 
 Open = Callable[[str], AbstractAsyncContextManager[ConsolePage]]
@@ -42,6 +43,8 @@ async def insert_submission(
                              currency, cost_version, usage)
     VALUES ($1, $2, 1, 'openai', 'key', 'ended', 'unknown', now(), $3, 'USD', 'test', $4::text::jsonb)
     """
+    has_job = "SELECT true FROM jobs WHERE generation_id = $1"
+    await eventually(lambda: world.databases["render"].fetchval(has_job, UUID(generation)))
     usage = f'{{"calls": 1, "request_ids": ["{request_id}"]}}' if request_id else None
     id_ = uuid7()
     await world.databases["render"].execute(insert, id_, UUID(generation), exposure_micros, usage)

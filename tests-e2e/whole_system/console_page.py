@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from playwright.async_api import Browser, Locator, Page, expect
 
-from whole_system.looks import Scheme, open_context
+from whole_system.looks import Scheme, open_context, overflow_px
 
 
 @dataclass
@@ -88,10 +88,11 @@ class ConsolePage:
         return self.page.get_by_role("region", name=name)
 
     async def act(self, label: str, reason: str, *, within: Locator | None = None) -> None:
-        """Opens an act, gives a reason, sends its form."""
+        """Opens an act, which fits the window, gives a reason, sends its form."""
         self.interactions += 3
         acts = (within or self.page.locator("main")).locator("details.act")
         act = acts.filter(has=self.page.locator("summary", has_text=label)).first
         await act.locator("summary").click()
+        assert await overflow_px(self.page) == 0
         await act.get_by_label("Reason").fill(reason)
         await act.get_by_role("button", name=label).click()

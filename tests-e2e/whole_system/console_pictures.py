@@ -1,7 +1,7 @@
 """Takes the pictures of ``/console`` for the book from a running stack, at a desk and on a phone, light and dark.
 
 ``PYTHONPATH=tests-e2e python -m whole_system.console_pictures docs/pictures`` in the root of the repository, after
-``make up``.
+``make up``; with ``--all`` every page in every look, to be looked at.
 """
 
 import asyncio
@@ -10,71 +10,57 @@ import os
 import sys
 from pathlib import Path
 
-import httpx
 from PIL import Image
 
-from atelier_local.api_client.client import AdminClient
-from atelier_local.connection import Connection, find_connection
+from atelier_local.launcher.stack import Stack
 from whole_system.console_page import ConsolePage
-from whole_system.looks import Scheme, open_browser
-from whole_system.waits import becomes
+from whole_system.console_picture_scene import prepare
+from whole_system.looks import Scheme, accessibility_faults, open_browser, overflow_px
+from whole_system.world import World
 
-GRANTED = 200
+PHONE_PX_MAX = 500
 COLOURS = 256
 PAGES = {
     "overview": "",
+    "generations": "/generations",
     "generation": "/generations/{made}",
-    "dead-letters": "/dead-letters",
+    "failures": "/failures?period=hour",
+    "dead-letters": "/dead-letters?queue={queue}",
     "account": "/accounts/store/{store}",
+    "accounts": "/accounts",
+    "providers": "/providers",
+    "webhooks": "/webhooks",
+    "books": "/books",
+    "events": "/events",
+    "acts": "/acts",
+    "upgrade": "/upgrade",
+    "search": "/search?q=boutique",
 }
 TAKEN: dict[tuple[int, Scheme], tuple[str, ...]] = {
-    (1440, "light"): ("overview", "generation", "dead-letters"),
-    (1440, "dark"): ("overview", "generation", "account"),
-    (390, "light"): ("generation", "account"),
-    (390, "dark"): ("overview", "dead-letters"),
+    (1440, "light"): ("overview", "generation", "dead-letters", "failures", "upgrade"),
+    (1440, "dark"): ("overview", "generation", "account", "providers", "webhooks"),
+    (390, "light"): ("generation", "account", "failures", "webhooks"),
+    (390, "dark"): ("overview", "dead-letters", "providers", "upgrade"),
 }
-"""Which pages are taken in which look."""
-ORDERS: tuple[tuple[str, str], ...] = (
-    ("picture=none", "a lake at dawn"),
-    ("outcome=fail", "a red coat"),
-    ("outcome=timeout", "a green coat"),
-    ("outcome=succeed, delay_ms=600000", "a very slow coat"),
-)
+"""Which pages are taken in which look; all of them in all looks with ``--all``."""
 
 
-async def main(folder: Path) -> None:
-    """Writes ``console-<page>-<width>-<scheme>.png`` for each look."""
-    stack = find_connection(os.environ.get("PROFILE"))
-    ids = await _order(stack)
-    async with open_browser() as browser:
-        for (width, scheme), names in TAKEN.items():
-            async with ConsolePage.open(
-                browser, stack.operations_url, stack.admin_token, width=width, scheme=scheme
-            ) as console:
-                for name in names:
-                    await console.page.goto(console.url + PAGES[name].format(**ids))
-                    await console.page.wait_for_load_state("networkidle")
-                    shot = await console.page.screenshot(full_page=width > 500)
-                    _save(shot, folder / f"console-{name}-{width}-{scheme}.png")
-
-
-async def _order(stack: Connection) -> dict[str, str]:
-    async with AdminClient(stack.operations_url, stack.admin_token) as admin:
-        store = await admin.create_store("Picture boutique")
-        await admin.grant("store", store.id, GRANTED, reason="pictures of the console")
-    headers = {"X-API-Key": store.api_key}
-    async with httpx.AsyncClient(base_url=stack.url, headers=headers, timeout=90) as http:
-        body = {"kind": "image", "prompt": "snowy mountains above a lake at sunset", "size": "512x512"}
-        made = await http.post("/v1/generations", json=body | {"metadata": {"order": "SO-1042"}})
-        for simulate, prompt in ORDERS:
-            order = {"kind": "image", "prompt": prompt, "size": "256x256"}
-            await http.post("/v1/generations", json=order, headers={"X-Atelier-Simulate": simulate})
-
-        async def status() -> str:
-            return str((await http.get(f"/v1/generations/{made.json()['id']}")).json()["status"])
-
-        await becomes("succeeded", status)
-    return {"made": made.json()["id"], "store": store.id}
+async def main(folder: Path, *, all_pages: bool) -> None:
+    """Writes ``console-<page>-<width>-<scheme>.png`` for each look, and says what is wrong with one."""
+    async with World.of(Stack(os.environ.get("PROFILE") or "default")) as world:
+        ids = await prepare(world)
+        token = world.stack.environment()["ATELIER_ADMIN_TOKEN"]
+        async with open_browser() as browser:
+            for (width, scheme), names in TAKEN.items():
+                async with ConsolePage.open(
+                    browser, world.operations_url, token, width=width, scheme=scheme
+                ) as console:
+                    for name in PAGES if all_pages else names:
+                        await console.page.goto(console.url + PAGES[name].format(**ids))
+                        await console.page.wait_for_load_state("networkidle")
+                        file = folder / f"console-{name}-{width}-{scheme}.png"
+                        _save(await console.page.screenshot(full_page=all_pages or width > PHONE_PX_MAX), file)
+                        print(file.name, await overflow_px(console.page), *await accessibility_faults(console.page))  # noqa: T201
 
 
 def _save(shot: bytes, file: Path) -> None:
@@ -83,4 +69,4 @@ def _save(shot: bytes, file: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), all_pages="--all" in sys.argv))

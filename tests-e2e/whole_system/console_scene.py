@@ -15,7 +15,7 @@ from atelier_local.api_client.operations_client import OperationsClient
 from atelier_messaging.senders import OPERATOR, SENDER_HEADER, Senders
 from atelier_messaging.topology import DEAD_EXCHANGE
 from whole_system.console_page import ConsolePage
-from whole_system.looks import Scheme, overflow_px
+from whole_system.looks import Scheme, accessibility_faults, overflow_px
 from whole_system.world import World
 
 AT_A_DESK_AND_ON_A_PHONE: tuple[tuple[int, Scheme], ...] = ((1440, "light"), (390, "dark"))
@@ -58,14 +58,17 @@ class Shop:
 async def at_the_console(
     chromium: Browser, world: World, width: int, scheme: Scheme, role: str = "operator", **options: object
 ) -> AsyncIterator[ConsolePage]:
-    """An operator of this role; the page complains of nothing, and is not wider than its window."""
+    """An operator of this role. Their last page complains of nothing, is not wider than its window, and has no
+    serious fault that axe finds."""
     token = await new_operator(world, "Ana", role)
-    async with (
-        ConsolePage.open(chromium, world.operations_url, token, width=width, scheme=scheme, **options) as console,
-        asyncio.timeout(ANSWER_S_MAX),
-    ):
-        yield console
+    async with ConsolePage.open(
+        chromium, world.operations_url, token, width=width, scheme=scheme, **options
+    ) as console:
+        async with asyncio.timeout(ANSWER_S_MAX):
+            yield console
         assert (await overflow_px(console.page), console.complaints) == (0, [])
+        if options.get("java_script_enabled", True):
+            assert await accessibility_faults(console.page) == []
         assert console.interactions <= INTERACTIONS_MAX
 
 

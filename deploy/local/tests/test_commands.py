@@ -4,6 +4,9 @@ The demo proves what it shows: it passes where every promise is kept and ends at
 """
 
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +110,27 @@ def test_the_full_proof_shows_its_progress_and_exits_0_only_when_the_books_are_i
     assert (honest.exit_code, broken.exit_code) == (0, 1)
     assert "7 of 12 rows checked" in honest.output
     assert "owner a: held 1, open holds 0" in broken.output
+
+
+def test_a_command_of_an_operator_imports_no_broker_and_no_web_framework(api: Api) -> None:
+    api.accounts[UNKNOWN] = dict(ZEROS)
+    script = f"""
+import sys
+from typer.testing import CliRunner
+from atelier_local.cli import app
+done = CliRunner().invoke(app, ["admin", "balance", "store", "{UNKNOWN}"])
+assert "0 granted" in done.output, done.output
+print(*sorted({{name.partition(".")[0] for name in sys.modules}}))
+"""
+    known = {"ATELIER_URL": api.url, "ATELIER_ADMIN_TOKEN": "token", "ATELIER_AMQP_URL": "amqp://127.0.0.1:1/"}
+    environment = {**os.environ, **known, "ATELIER_OPERATIONS_URL": api.url}
+    environment.pop("PROFILE", None)
+
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+
+    imported = set(done.stdout.split())
+    assert "httpx" in imported
+    assert imported & {"aio_pika", "aiohttp", "asyncpg", "atelier_messaging", "fastapi", "faststream", "numpy"} == set()
 
 
 def test_a_store_and_its_credits_are_made_by_two_commands(api: Api) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from atelier_local.errors import AtelierError
 from atelier_local.launcher.control_socket import start_command
-from atelier_local.launcher.stack import Stack
+from atelier_local.launcher.profile import home_of, read_settings
 
 OPERATIONS_PORT = 8090
 """The gateway's default for ``ATELIER_OPERATIONS_PORT``."""
@@ -36,15 +36,14 @@ def find_connection(profile: str | None, environ: Mapping[str, str] = os.environ
     """
     if profile is None and "ATELIER_URL" in environ:
         return _access(environ, "the environment")
-    stack = Stack(profile or "default")
-    env_file = stack.home / "env"
+    name = profile or "default"
+    env_file = home_of(name) / "env"
     if not env_file.is_file():
-        raise AtelierError(f"The stack {stack.name} is not up; start it with: {start_command(stack.name)}")
-    return _access(stack.environment(), str(env_file))
+        raise AtelierError(f"The stack {name} is not up; start it with: {start_command(name)}")
+    return _access(read_settings(env_file), str(env_file))
 
 
 def _access(known: Mapping[str, str], source: str) -> Connection:
-
     def require(name: str) -> str:
         if not known.get(name):
             raise AtelierError(f"{name} is not set in {source}.")

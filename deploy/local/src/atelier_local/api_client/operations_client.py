@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import quote
 
 from atelier_local.api_client.client import AdminClient
 
@@ -36,10 +37,22 @@ class OperationsClient(AdminClient):
                 return
             query["cursor"] = page["next_cursor"]
 
+    async def read(self, what: str, path: str, **asked: str) -> Row:
+        """What is there, for these parameters."""
+        return dict((await self._send(what, self._http.build_request("GET", path, params=asked))).json())
+
+    async def act(self, what: str, method: str, path: str, reason: str) -> Row:
+        """An act whose body has no reason of its own; empty where its answer is."""
+        return dict(await self.ask(what, method, path, headers={"X-Operator-Reason": quote(reason)}) or {})
+
     async def search(self, text: str) -> Row:
         """What is found by a text."""
-        request = self._http.build_request("GET", "/v1/admin/search", params={"q": text})
-        return dict((await self._send("search", request)).json())
+        return await self.read("search", "/v1/admin/search", q=text)
+
+    async def rerender(self, generation: str, *, reason: str, key: str) -> Row:
+        """The generation that is made of the same request, for free: one for one key."""
+        path = f"/v1/admin/generations/{generation}/rerender"
+        return dict(await self.ask("render it again", "POST", path, {"reason": reason}, {"Idempotency-Key": key}))
 
     async def suspend_store(self, store: str, *, suspended: bool) -> Row:
         """Suspends a store, or restores it."""
@@ -91,8 +104,7 @@ class OperationsClient(AdminClient):
 
     async def get_costs(self, asked: dict[str, str]) -> Row:
         """What the promise costs, of the period and in the groups that are asked for."""
-        request = self._http.build_request("GET", "/v1/admin/costs", params=asked)
-        return dict((await self._send("report the costs", request)).json())
+        return await self.read("report the costs", "/v1/admin/costs", **asked)
 
     async def verify_log(self, checkpoint: str | None) -> Row:
         """Has billing recompute its log and compare it with this checkpoint, or with the one it keeps in a file."""

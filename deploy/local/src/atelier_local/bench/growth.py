@@ -16,10 +16,10 @@ SAMPLES = 50
 """Generations that are copied, one an owner: the copies are spread over the owners, as real ones are."""
 INSERT_S_MAX = 3_600.0
 PAST_MS = 30 * 86_400_000
-"""The ids are time-ordered and lie a month back."""
+"""The ids are time-ordered and lie a month back, unless it is told otherwise."""
 
 _SAMPLES = """
-SELECT DISTINCT ON (owner_id) id FROM generations WHERE state = 'succeeded' ORDER BY owner_id, id DESC LIMIT $1
+SELECT DISTINCT ON (owner_id) id FROM generations WHERE state = $2 ORDER BY owner_id, id DESC LIMIT $1
 """
 _TABLES = """
 SELECT c.oid::regclass::text AS name, array_agg(a.attname ORDER BY a.attnum) AS columns,
@@ -36,10 +36,11 @@ _NEW_ID = """
 """
 
 
-async def grow(build: Build, generations: int) -> int:
-    """Adds about so many finished generations to a running stack that has some; says how many rows that were."""
+async def grow(build: Build, generations: int, *, state: str = "succeeded", past_ms: int = PAST_MS) -> int:
+    """Adds about so many finished generations to a running stack that has some in this state, with ids that lie so long
+    back; says how many rows that were."""
     gateway = await asyncpg.connect(build.database_url("gateway"))
-    samples = [row["id"] for row in await gateway.fetch(_SAMPLES, SAMPLES)]
+    samples = [row["id"] for row in await gateway.fetch(_SAMPLES, SAMPLES, state)]
     now_ms: int = await gateway.fetchval("SELECT (extract(epoch FROM now()) * 1000)::bigint")
     await gateway.close()
     rows = 0
@@ -48,7 +49,7 @@ async def grow(build: Build, generations: int) -> int:
         # No trigger and no check of references runs: they have run for the rows that are copied.
         await connection.execute("SET session_replication_role = replica; SET synchronous_commit = off")
         for table in await connection.fetch(_TABLES):
-            rows += await _copy(connection, table, samples, generations // len(samples), now_ms - PAST_MS)
+            rows += await _copy(connection, table, samples, generations // len(samples), now_ms - past_ms)
         # As autovacuum would have by then: its work on so many new rows is not what is measured.
         await connection.execute("VACUUM (ANALYZE)", timeout=INSERT_S_MAX)
         await connection.close()

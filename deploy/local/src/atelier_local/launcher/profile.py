@@ -7,6 +7,7 @@ import os
 import random
 import re
 import secrets
+import shlex
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -137,6 +138,12 @@ def home_of(name: str, root: Path | None = None) -> Path:
             f"{name!r} cannot name a profile: use up to 31 of a-z, 0-9 and -, and not {' or '.join(sorted(RESERVED))}"
         )
     return (root or run_dir()).resolve() / name
+
+
+def read_settings(env_file: Path) -> dict[str, str]:
+    """What an env file says."""
+    words = shlex.split(env_file.read_text(), comments=True)
+    return dict(word.split("=", 1) for word in words if "=" in word)
 
 
 def open_profile(name: str, root: Path | None = None, servers: Mapping[str, str] = {}) -> Profile:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -29,6 +28,7 @@ from atelier_local.launcher.profile import (
     move_taken_ports,
     open_profile,
     profile_lock,
+    read_settings,
     run_dir,
     write_private,
 )
@@ -159,8 +159,7 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """What the env file says now."""
-        words = shlex.split((self.home / "env").read_text(), comments=True)
-        return dict(word.split("=", 1) for word in words if "=" in word)
+        return read_settings(self.home / "env")
 
     def __enter__(self) -> Self:
         self.up()

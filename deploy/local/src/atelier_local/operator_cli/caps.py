@@ -8,7 +8,7 @@ import typer
 from atelier_local import terminal_text
 from atelier_local.api_client.api_models import OwnerKind
 from atelier_local.connection import ProfileName
-from atelier_local.operator_cli.admin_call import Id, Limit, call, console
+from atelier_local.operator_cli.admin_call import AsJson, Id, Limit, call, console, print_rows
 
 caps = typer.Typer(no_args_is_help=True, help="Caps: the most credits that may be spent in a period of UTC.")
 Kind = Annotated[OwnerKind, typer.Argument(help="whose credits: store, user or workspace")]
@@ -19,11 +19,11 @@ Member = Annotated[UUID | None, typer.Option("--user", help="of this user of the
 
 
 @caps.command("list")
-def list_caps(kind: Kind, id: Id, profile: ProfileName = None, limit: Limit = 50) -> None:
+def list_caps(kind: Kind, id: Id, profile: ProfileName = None, limit: Limit = 50, as_json: AsJson = False) -> None:
     """List the caps of an account, with what counts towards each."""
     rows = call(profile, lambda admin: admin.list_rows("caps", f"/v1/admin/caps/{kind}/{id}", limit))
     columns = ("spender", "per", "credits", "held", "captured", "remaining", "renews_at")
-    console.print(terminal_text.table_of([_line(row) for row in rows], *columns))
+    print_rows(rows, *columns, as_json=as_json, line=_line)
 
 
 @caps.command("set")

@@ -1,7 +1,5 @@
 """``atelier admin credits``: return a charge, take back a mistaken grant."""
 
-import hashlib
-import secrets
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +8,7 @@ import typer
 from atelier_local import terminal_text
 from atelier_local.api_client.api_models import OwnerKind
 from atelier_local.connection import ProfileName
-from atelier_local.operator_cli.admin_call import Id, call, console
+from atelier_local.operator_cli.admin_call import Id, call, console, key_of
 
 credits_commands = typer.Typer(no_args_is_help=True, help="Corrections of credits: each posted once, with its reason.")
 Amount = Annotated[int | None, typer.Argument(min=1, help="all without it")]
@@ -23,7 +21,7 @@ def return_charge(
     generation: Id, reason: Reason, credits: Amount = None, again: Again = False, profile: ProfileName = None
 ) -> None:
     """Return what was charged for a generation, in full or in part; a repeated command returns once."""
-    key = _key(again, "return", generation, credits, reason)
+    key = key_of("return", generation, credits, reason, again=again)
     _print(
         call(profile, lambda admin: admin.return_charge(str(generation), credits, reason=reason, key=key)), "returned"
     )
@@ -40,16 +38,10 @@ def take_back(
     profile: ProfileName = None,
 ) -> None:
     """Take back granted credits, as many of them as are available; a repeated command takes once."""
-    key, of_grant = _key(again, "take back", kind, id, credits, grant, reason), str(grant) if grant else None
+    key = key_of("take back", kind, id, credits, grant, reason, again=again)
+    of_grant = str(grant) if grant else None
     found = call(profile, lambda admin: admin.take_back(kind, str(id), credits, grant=of_grant, reason=reason, key=key))
     _print(found, "taken back")
-
-
-def _key(again: bool, *parts: object) -> str:
-    """A key that depends on what is ordered; another one where it is ordered again on purpose."""
-    if again:
-        return secrets.token_hex(16)
-    return f"cli-{hashlib.sha256(repr([str(part) for part in parts]).encode()).hexdigest()[:40]}"
 
 
 def _print(correction: dict[str, Any], done: str) -> None:

@@ -7,7 +7,7 @@ import typer
 
 from atelier_local import terminal_text
 from atelier_local.connection import ProfileName
-from atelier_local.operator_cli.admin_call import Id, Limit, call, console
+from atelier_local.operator_cli.admin_call import AsJson, Id, Limit, call, console, print_rows
 
 stores = typer.Typer(no_args_is_help=True, help="Businesses with an API key.")
 keys = typer.Typer(no_args_is_help=True, help="A store's API keys; two are active at most.")
@@ -30,10 +30,10 @@ def create_store(name: str, profile: ProfileName = None) -> None:
 
 
 @stores.command("list")
-def list_stores(profile: ProfileName = None, limit: Limit = 50) -> None:
+def list_stores(profile: ProfileName = None, limit: Limit = 50, as_json: AsJson = False) -> None:
     """List stores, the newest first."""
     rows = call(profile, lambda admin: admin.list_rows("stores", "/v1/admin/stores", limit))
-    console.print(terminal_text.table_of(rows, "id", "name", "created_at", "suspended_at"))
+    print_rows(rows, "id", "name", "created_at", "suspended_at", as_json=as_json)
 
 
 @stores.command("suspend")
@@ -51,11 +51,11 @@ def restore_store(id: Id, profile: ProfileName = None) -> None:
 
 
 @keys.command("list")
-def list_keys(store: Id, profile: ProfileName = None, limit: Limit = 50) -> None:
+def list_keys(store: Id, profile: ProfileName = None, limit: Limit = 50, as_json: AsJson = False) -> None:
     """List a store's keys, the newest first, the revoked ones too."""
     rows = call(profile, lambda admin: admin.list_rows("keys", f"/v1/admin/stores/{store}/keys", limit))
     columns = ("id", "name", "prefix", "test", "created_at", "last_used_at", "revoked_at")
-    console.print(terminal_text.table_of(rows, *columns))
+    print_rows(rows, *columns, as_json=as_json)
 
 
 @keys.command("create")
@@ -88,10 +88,10 @@ def create_user(email: str, profile: ProfileName = None) -> None:
 
 
 @users.command("find")
-def find_users(email: Email = None, profile: ProfileName = None, limit: Limit = 50) -> None:
+def find_users(email: Email = None, profile: ProfileName = None, limit: Limit = 50, as_json: AsJson = False) -> None:
     """Find a user by e-mail, whatever its case."""
     rows = call(profile, lambda admin: admin.list_rows("users", "/v1/admin/users", limit, email=email))
-    console.print(terminal_text.table_of(rows, "id", "email", "disabled", "created_at"))
+    print_rows(rows, "id", "email", "disabled", "created_at", as_json=as_json)
 
 
 @users.command("token")
@@ -123,18 +123,19 @@ def list_workspaces(
     member: Annotated[UUID | None, typer.Option(help="those that this user belongs to")] = None,
     profile: ProfileName = None,
     limit: Limit = 50,
+    as_json: AsJson = False,
 ) -> None:
     """List workspaces, the newest first."""
     of = str(member) if member else None
     rows = call(profile, lambda admin: admin.list_rows("workspaces", "/v1/admin/workspaces", limit, member=of))
-    console.print(terminal_text.table_of(rows, "id", "name", "created_at"))
+    print_rows(rows, "id", "name", "created_at", as_json=as_json)
 
 
 @members.command("list")
-def list_members(workspace: Id, profile: ProfileName = None, limit: Limit = 50) -> None:
+def list_members(workspace: Id, profile: ProfileName = None, limit: Limit = 50, as_json: AsJson = False) -> None:
     """List who may act for a workspace."""
     rows = call(profile, lambda admin: admin.list_rows("members", f"/v1/admin/workspaces/{workspace}/members", limit))
-    console.print(terminal_text.table_of(rows, "id", "email", "disabled", "created_at"))
+    print_rows(rows, "id", "email", "disabled", "created_at", as_json=as_json)
 
 
 @members.command("add")

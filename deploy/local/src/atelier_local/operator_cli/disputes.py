@@ -7,7 +7,7 @@ import typer
 from atelier_local import terminal_text
 from atelier_local.api_client.operations_client import DISPUTES, OperationsClient
 from atelier_local.connection import ProfileName
-from atelier_local.operator_cli.admin_call import Id, call, console
+from atelier_local.operator_cli.admin_call import AsJson, Id, call, console, print_json, print_rows
 
 ROWS_MAX = 1_000
 Status = Literal["review", "refunding", "refunded", "declined"]
@@ -18,18 +18,22 @@ disputes = typer.Typer(no_args_is_help=True, help="What customers say is broken,
 def list_disputes(
     status: Annotated[Status | None, typer.Option(help="review: those that wait for a decision")] = None,
     profile: ProfileName = None,
+    as_json: AsJson = False,
 ) -> None:
     """List disputes, the newest first."""
-    found = call(profile, lambda admin: admin.list_rows("disputes", DISPUTES, ROWS_MAX, status=status))
-    rows = [row | {"outputs": ", ".join(map(str, row["outputs"]))} for row in found]
+    rows = call(profile, lambda admin: admin.list_rows("disputes", DISPUTES, ROWS_MAX, status=status))
     columns = ("id", "status", "generation_id", "outputs", "reason", "rule", "credits", "created_at")
-    console.print(terminal_text.table_of(rows, *columns))
+    print_rows(rows, *columns, as_json=as_json, line=_line)
 
 
 @disputes.command("show")
-def show_dispute(id: Id, profile: ProfileName = None) -> None:
+def show_dispute(id: Id, profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Show a dispute with its evidence."""
-    _print(call(profile, lambda admin: admin.get_dispute(str(id))))
+    found = call(profile, lambda admin: admin.get_dispute(str(id)))
+    if as_json:
+        print_json(found)
+    else:
+        _print(found)
 
 
 @disputes.command("decide")
@@ -48,6 +52,10 @@ def decide_dispute(
         return await admin.decide_dispute(str(id), decision, reason=reason, credits=credits)
 
     _print(call(profile, act))
+
+
+def _line(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"outputs": ", ".join(map(str, row["outputs"]))}
 
 
 def _print(dispute: dict[str, Any]) -> None:

@@ -1,20 +1,20 @@
 """``atelier admin find``, ``overview`` and ``generations``: everything at a glance, anything in it, one generation."""
 
-import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import typer
+from rich.console import Console
 
 from atelier_local import terminal_text
 from atelier_local.connection import ProfileName
-from atelier_local.operator_cli.admin_call import Id, Limit, call, console
+from atelier_local.operator_cli.admin_call import AsJson, Id, Limit, call, console, key_of, print_json, print_rows
 
 PATH = "/v1/admin/generations"
 State = Literal["open", "accepted", "queued", "rendering", "delivering", "succeeded", "failed", "cancelled", "expired"]
-AsJson = Annotated[bool, typer.Option("--json", help="as JSON, for scripts")]
+Reason = Annotated[str, typer.Option(help="why; kept in the audit log")]
 COLUMNS = ("id", "state", "kind", "surface", "owner", "charged", "created_at", "error")
-generations = typer.Typer(no_args_is_help=True, help="Generations of all owners: list, show, cancel.")
+generations = typer.Typer(no_args_is_help=True, help="Generations of all owners: list, show, cancel, render again.")
 
 
 @generations.command("list")
@@ -33,10 +33,7 @@ def list_generations(
     filters |= {"owner_kind": "store", "owner_id": str(store)} if store else {}
     filters |= {"older_than_s": str(older_than_s)} if older_than_s else {}
     rows = call(profile, lambda admin: admin.list_rows("generations", PATH, limit, **filters))
-    if as_json:
-        print_json(rows)
-    else:
-        console.print(terminal_text.table_of([_line(row) for row in rows], *COLUMNS))
+    print_rows(rows, *COLUMNS, as_json=as_json, line=_line)
 
 
 @generations.command("show")
@@ -46,15 +43,43 @@ def show_generation(id: Id, profile: ProfileName = None) -> None:
 
 
 @generations.command("cancel")
-def cancel_generation(
-    id: Id,
-    reason: Annotated[str, typer.Option(help="why; kept in the audit log")],
-    profile: ProfileName = None,
-) -> None:
+def cancel_generation(id: Id, reason: Reason, profile: ProfileName = None, as_json: AsJson = False) -> None:
     """Cancel a generation that has not ended; its credits go back to its owner."""
     body = {"reason": reason}
     now = call(profile, lambda admin: admin.ask("cancel the generation", "POST", f"{PATH}/{id}/cancel", body))
-    console.print(terminal_text.field_line("generation", str(now["state"])))
+    if as_json:
+        print_json(now)
+    else:
+        console.print(terminal_text.field_line("generation", str(now["state"])))
+
+
+@generations.command("rerender")
+def rerender_generation(
+    id: Id,
+    reason: Reason,
+    again: Annotated[bool, typer.Option("--again", help="once more, although it was ordered before")] = False,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Render a generation that has ended once more, for free; a repeated command makes one.
+
+    It is held and charged as always, and its charge is given back when it has ended.
+    """
+    key = key_of("rerender", id, reason, again=again)
+    made = call(profile, lambda admin: admin.rerender(str(id), reason=reason, key=key))
+    if as_json:
+        print_json(made)
+    else:
+        console.print(terminal_text.field_line("generation", str(made["id"])))
+
+
+def explain(id: Id, profile: ProfileName = None, as_json: AsJson = False) -> None:
+    """Show the timeline of a generation: each step, message and posting in order."""
+    story = call(profile, lambda admin: admin.explain(str(id)))
+    if as_json:
+        print_json(story)
+    else:
+        Console(highlight=False).print(terminal_text.timeline(story))
 
 
 def find(
@@ -64,10 +89,7 @@ def find(
 ) -> None:
     """Find anything by whatever is known of it."""
     found = call(profile, lambda admin: admin.search(text))
-    if as_json:
-        print_json(found["data"])
-    else:
-        console.print(terminal_text.table_of(found["data"], "kind", "id", "title"))
+    print_rows(found["data"], "kind", "id", "title", as_json=as_json)
 
 
 def show_overview(profile: ProfileName = None, as_json: AsJson = False) -> None:
@@ -83,11 +105,6 @@ def show_overview(profile: ProfileName = None, as_json: AsJson = False) -> None:
     console.print(terminal_text.table_of(seen["open"], "state", "number", "oldest_s", "oldest_id", "resent"))
     providers = [row for row in seen["providers"] if row["breaker"] != "unknown"]
     console.print(terminal_text.table_of(providers, "provider", "breaker", "exposure_micros", "reconciling"))
-
-
-def print_json(value: object) -> None:
-    """For scripts, without colours or breaks."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _line(row: dict[str, Any]) -> dict[str, Any]:

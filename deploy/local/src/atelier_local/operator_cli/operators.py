@@ -7,7 +7,7 @@ import typer
 
 from atelier_local import terminal_text
 from atelier_local.connection import ProfileName
-from atelier_local.operator_cli.admin_call import Id, Limit, call, console
+from atelier_local.operator_cli.admin_call import AsJson, Id, Limit, call, console, print_json, print_rows
 
 Role = Literal["viewer", "operator", "admin"]
 OPERATORS = "/v1/admin/operators"
@@ -17,12 +17,11 @@ operators = typer.Typer(
 
 
 @operators.command("list")
-def list_operators(profile: ProfileName = None, limit: Limit = 50) -> None:
+def list_operators(profile: ProfileName = None, limit: Limit = 50, as_json: AsJson = False) -> None:
     """List operators, the newest first, the revoked ones too."""
     rows = call(profile, lambda admin: admin.list_rows("operators", OPERATORS, limit))
-    console.print(
-        terminal_text.table_of(rows, "id", "name", "role", "prefix", "created_at", "last_used_at", "revoked_at")
-    )
+    columns = ("id", "name", "role", "prefix", "created_at", "last_used_at", "revoked_at")
+    print_rows(rows, *columns, as_json=as_json)
 
 
 @operators.command("create")
@@ -71,9 +70,13 @@ def list_acts(
     act: Annotated[str | None, typer.Option(help="only these, as store.suspend")] = None,
     profile: ProfileName = None,
     limit: Limit = 50,
+    as_json: AsJson = False,
 ) -> None:
     """List what operators did, the newest first."""
     ids = {"target": target, "operator": operator}
     filters = {name: str(id) for name, id in ids.items() if id} | ({"act": act} if act else {})
     rows = call(profile, lambda admin: admin.list_rows("acts", "/v1/admin/acts", limit, **filters))
-    console.print(terminal_text.operator_actions(rows))
+    if as_json:
+        print_json(rows)
+    else:
+        console.print(terminal_text.operator_actions(rows))

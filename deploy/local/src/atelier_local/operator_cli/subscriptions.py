@@ -17,7 +17,7 @@ from atelier_local import terminal_text
 from atelier_local.cli_errors import report_errors
 from atelier_local.connection import ProfileName, find_connection
 from atelier_local.errors import AtelierError
-from atelier_local.operator_cli.admin_call import T, call, console
+from atelier_local.operator_cli.admin_call import AsJson, T, call, console, print_rows
 from atelier_local.operator_cli.broker_users import address_for, broker_users
 from atelier_messaging import subscriptions as queues
 
@@ -32,10 +32,10 @@ subscriptions = typer.Typer(no_args_is_help=True, help="Subscriptions of interna
 
 
 @subscriptions.command("list")
-def list_subscriptions(profile: ProfileName = None) -> None:
+def list_subscriptions(profile: ProfileName = None, as_json: AsJson = False) -> None:
     """List subscriptions, with what waits for each."""
     rows = call(profile, lambda admin: admin.ask("list the subscriptions", "GET", PATH))["data"]
-    console.print(terminal_text.table_of([{**row, "events": _short(row["events"])} for row in rows], *COLUMNS))
+    print_rows(rows, *COLUMNS, as_json=as_json, line=lambda row: row | {"events": _short(row["events"])})
 
 
 @subscriptions.command("events")

@@ -45,6 +45,22 @@ async def test_what_failed_is_shown_by_cause_and_who_was_refused_with_the_reason
     )
 
 
+async def test_one_that_was_declined_without_words_is_listed_and_shown(world: World) -> None:
+    _, key = await world.store()
+    declined = await create(world, key)
+    await world.pool.execute(
+        "UPDATE generations SET state = 'rejected', rank = 9, error = $2 WHERE id = $1",
+        declined,
+        {"code": "insufficient_credits", "required": 10, "available": 0},
+    )
+    desk = await Desk.of(world, "viewer")
+
+    listed, shown = await desk.read("/generations"), await desk.read(f"/generations/{declined}")
+
+    assert (listed.status_code, shown.status_code) == (200, 200)
+    assert "insufficient_credits" in listed.text and "insufficient_credits" in shown.text
+
+
 @pytest.mark.parametrize(
     ("now", "since", "until"),
     [

@@ -1,13 +1,14 @@
 """Pages of what the installation runs on: providers, webhooks, and its readiness for an upgrade."""
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.responses import Response
 
 from atelier_gateway.surfaces.console.visits import Part, Visit
 
 PAGE_ROWS, ENDPOINT_ROWS = 25, 20
-HOURS = (1, 24, 168)
+HOURS: Mapping[int, str] = {1: "Last hour", 24: "Last 24 hours", 168: "Last 7 days"}
 STATES = ("failed", "pending", "delivered")
 
 
