@@ -16,7 +16,7 @@ SAMPLES = 50
 """Generations that are copied, one an owner: the copies are spread over the owners, as real ones are."""
 INSERT_S_MAX = 3_600.0
 PAST_MS = 30 * 86_400_000
-"""The ids are time-ordered and lie a month back, unless it is told otherwise."""
+"""The ids are time-ordered and lie a month back, unless another span is given."""
 
 _SAMPLES = """
 SELECT DISTINCT ON (owner_id) id FROM generations WHERE state = $2 ORDER BY owner_id, id DESC LIMIT $1
