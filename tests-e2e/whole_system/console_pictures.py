@@ -19,6 +19,8 @@ from whole_system.looks import Scheme, accessibility_faults, open_browser, overf
 from whole_system.world import World
 
 PHONE_PX_MAX = 500
+HEIGHT_PX_MAX = 1_500
+"""Of a picture for the book: what is below repeats itself."""
 COLOURS = 256
 PAGES = {
     "overview": "",
@@ -59,13 +61,15 @@ async def main(folder: Path, *, all_pages: bool) -> None:
                         await console.page.goto(console.url + PAGES[name].format(**ids))
                         await console.page.wait_for_load_state("networkidle")
                         file = folder / f"console-{name}-{width}-{scheme}.png"
-                        _save(await console.page.screenshot(full_page=all_pages or width > PHONE_PX_MAX), file)
+                        shot = await console.page.screenshot(full_page=all_pages or width > PHONE_PX_MAX)
+                        _save(shot, file, None if all_pages else HEIGHT_PX_MAX)
                         print(file.name, await overflow_px(console.page), *await accessibility_faults(console.page))  # noqa: T201
 
 
-def _save(shot: bytes, file: Path) -> None:
-    picture = Image.open(io.BytesIO(shot)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    picture.save(file, optimize=True)
+def _save(shot: bytes, file: Path, height_px: int | None) -> None:
+    whole = Image.open(io.BytesIO(shot)).convert("RGB")
+    shown = whole.crop((0, 0, whole.width, min(whole.height, height_px or whole.height)))
+    shown.quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 if __name__ == "__main__":
