@@ -152,7 +152,7 @@ async def test_what_failed_who_was_refused_and_what_is_held_are_asked_at_a_termi
     await becomes(["insufficient_credits"], refusals)
 
     async def is_held() -> bool:
-        held = await run_command(world, "holds", "--older-than-s", "1", "--limit", "1000", "--json")
+        held = await run_command(world, "holds", "--older-than-s", "1", "--limit", "100", "--json")
         return slow.id in [hold["generation_id"] for hold in json.loads(held.output)["data"]]
 
     await becomes(True, is_held)

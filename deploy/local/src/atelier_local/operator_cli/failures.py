@@ -15,6 +15,7 @@ CAUSE_COLUMNS = ("number", "state", "code", "kind", "provider", "owners", "last_
 REFUSAL_COLUMNS = ("last_at", "owner", "number", "code", "surface", "detail", "request_id")
 RELEASE_COLUMNS = ("service", "answers", "version", "schema", "dead_letters", "unsent")
 HOURS_MAX = 24 * 366
+HoldLimit = Annotated[int, typer.Option("--limit", min=1, max=100, help="how many at most")]
 
 
 def show_failures(
@@ -53,7 +54,7 @@ def list_refusals(
 def list_holds(
     older_than_s: Annotated[int, typer.Option(min=1, help="held for so many seconds")] = 3_600,
     profile: ProfileName = None,
-    limit: Limit = 20,
+    limit: HoldLimit = 20,
     as_json: AsJson = False,
 ) -> None:
     """List credits that have been held for long, the oldest first."""
