@@ -260,7 +260,7 @@ def test_pictures_of_odd_sizes_and_one_colour_are_composed_too(kind: str, size: 
 async def test_children_compose_the_same_bytes_in_every_format(shirt: Shirt) -> None:
     workers = ImageWorkers(workers=2)
     try:
-        for image_format in ("png", "jpeg", "webp"):
+        for image_format in ("png", "jpeg", "webp", "avif"):
             spec = replace(ORDERS["flat_lay"], image_format=image_format)
             made = [await workers.compose(spec, [("photo", shirt(RED))]) for _ in range(2)]
 

@@ -5,15 +5,15 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from atelier_imaging.encoder import encode
-from atelier_imaging.pictures import ImageFormat
+from atelier_imaging.pictures import CONTENT_TYPES, ImageFormat
 
 PIXELS = np.random.default_rng(3).integers(0, 255, (300, 2000, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("image_format", CONTENT_TYPES)
 def test_a_picture_is_bounded_described_and_without_metadata(image_format: ImageFormat) -> None:
     picture = encode(PIXELS, image_format)
 
@@ -23,10 +23,12 @@ def test_a_picture_is_bounded_described_and_without_metadata(image_format: Image
     assert parse_prompt.size == (picture.width, picture.height) == (1536, 230)
     assert picture.sha256 == hashlib.sha256(picture.data).hexdigest()
     assert not parse_prompt.getexif()
-    assert not {"icc_profile", "xmp", "comment", "exif"} & set(parse_prompt.info)
+    assert not {"xmp", "comment", "exif"} & set(parse_prompt.info)
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(parse_prompt.info["icc_profile"]))
+    assert ImageCms.getProfileDescription(profile).startswith("sRGB")
 
 
-@pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("image_format", CONTENT_TYPES)
 def test_the_same_pixels_give_the_same_bytes(image_format: ImageFormat) -> None:
     assert encode(PIXELS, image_format) == encode(PIXELS.copy(), image_format)
 

@@ -31,7 +31,7 @@ def shirt() -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("image_format", ["png", "webp"])
+@pytest.mark.parametrize("image_format", ["png", "webp", "avif"])
 @pytest.mark.parametrize("prompt", ["a red house", "mountains at sunset", "a planet in space"])
 async def test_what_is_drawn_stands_before_nothing(
     workers: ImageWorkers, prompt: str, image_format: ImageFormat

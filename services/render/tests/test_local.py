@@ -123,7 +123,7 @@ async def test_a_request_with_more_pictures_than_are_taken_is_not_offered() -> N
     assert objection == "it takes at most 16 pictures for image"
 
 
-@pytest.mark.parametrize("image_format", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("image_format", ["png", "jpeg", "webp", "avif"])
 async def test_every_format_offered_is_written(image_format: str, local: Local) -> None:
     outcome = await local.submit(job("image", format=image_format))
 

@@ -3,19 +3,24 @@
 import io
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
-from c2pa import Context, Reader
-from c2pa import Settings as C2paSettings
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from c2pa import Reader
 from PIL import Image
 
 from atelier_contracts import RenderSpec
-from atelier_render.outputs.analysis import Output
+from atelier_imaging import Analysis, ImageFormat
+from atelier_imaging.analysis import analyse
+from atelier_imaging.encoder import encode
+from atelier_imaging.pictures import CONTENT_TYPES
+from atelier_imaging.pool import ImageWorkers
+from atelier_imaging.srgb import SRGB_PROFILE
+from atelier_render.outputs.analysis import Output, OutputAnalyser
+from atelier_render.provenance.colour_profiles import with_profile
 from atelier_render.provenance.identity import (
     IdentityUnusable,
     SigningIdentity,
@@ -23,15 +28,17 @@ from atelier_render.provenance.identity import (
     make_identity,
     read_identity,
 )
-from atelier_render.provenance.marker import Marker, Origin
+from atelier_render.provenance.marker import Marker, Origin, unmarked
 from atelier_render.provenance.source_types import ALGORITHM, COMPOSITE, TRAINED, TRAINED_COMPOSITE
 from atelier_render.provenance.tags import Tag, add_tag
 from atelier_render.providers.protocol import Input, Picture
 from atelier_render.providers.toolkit.file_checks import flaw, type_of
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser, TargetImage
 from atelier_render.providers.toolkit.narration_script import AUDIO_FORMATS
 from atelier_render.speech.encoders import encoder_of
 
-TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+from .support.marks import manifest_of, source_type_by_exiftool, validation_of
+
 WORDS = RenderSpec(kind="image", prompt="a cat")
 
 
@@ -56,6 +63,10 @@ OUTPUTS = {
     "webp with alpha": picture("WEBP", "RGBA", lossless=True),
     "jpeg with xmp": picture("JPEG", xmp=b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf='
                              b'"http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'),
+    "avif": picture("AVIF"),
+    "avif with alpha": picture("AVIF", "RGBA"),
+    "avif with xmp": picture("AVIF", xmp=b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf='
+                             b'"http://www.w3.org/1999/02/22-rdf-syntax-ns#"></rdf:RDF></x:xmpmeta>'),
     **{name: sound(name) for name in ("mp3", "wav", "opus", "aac", "flac")},
 }  # fmt: skip
 
@@ -72,11 +83,11 @@ def marker(identity: SigningIdentity) -> Iterator[Marker]:
     marker.close()
 
 
-def manifest_of(data: bytes) -> dict[str, object]:
-    with Reader(type_of(data) or "", io.BytesIO(data)) as reader:
-        found: dict[str, object] | None = reader.get_active_manifest()
-        assert found is not None
-        return found
+@pytest.fixture(scope="module")
+async def images() -> AsyncIterator[ImageWorkers]:
+    workers = ImageWorkers(workers=1)
+    yield workers
+    await workers.close()
 
 
 async def mark(marker: Marker, data: bytes, origin: Origin) -> bytes:
@@ -97,10 +108,7 @@ async def test_an_outputs_manifest_is_valid_and_trusted_by_who_trusts_the_instal
 ) -> None:
     data = await mark(marker, OUTPUTS[name], Origin("openai", "gpt-image-2.6-flare", WORDS))
 
-    authority = x509.load_pem_x509_certificates(identity.chain)[-1].public_bytes(Encoding.PEM).decode()
-    trusting = Context(settings=C2paSettings.from_dict({"trust": {"user_anchors": authority}}))
-    with Reader(type_of(data) or "", io.BytesIO(data), context=trusting) as reader:
-        assert reader.get_validation_state() == "Trusted"
+    assert validation_of(data, identity) == "Trusted"
     assert TRAINED in json.dumps(manifest_of(data))
     assert "gpt-image-2.6-flare" in json.dumps(manifest_of(data))
 
@@ -122,6 +130,23 @@ async def test_marks_leave_the_pixels_as_they_were(marker: Marker, name: str) ->
     before, after = Image.open(io.BytesIO(OUTPUTS[name])), Image.open(io.BytesIO(data))
     assert (before.mode, before.size, before.tobytes()) == (after.mode, after.size, after.tobytes())
     assert f'Iptc4xmpExt:DigitalSourceType="{TRAINED}"'.encode() in after.info["xmp"]
+
+
+@pytest.mark.parametrize("image_format", CONTENT_TYPES)
+async def test_exiftool_reads_how_a_picture_and_its_thumbnail_were_made(
+    marker: Marker, image_format: ImageFormat, tmp_path: Path
+) -> None:
+    """exiftool is Debian's package libimage-exiftool-perl; `make setup` installs it for the tests."""
+    made = encode(np.asarray(Image.linear_gradient("L").convert("RGB")), image_format)
+    found = analyse(made.data)
+    assert isinstance(found, Analysis)
+    output = Output(made.data, made.content_type, made.width, made.height, found.thumbnail)
+
+    (done,) = await marker.mark([output], Origin("openai", None, WORDS))
+
+    assert source_type_by_exiftool(made.data, tmp_path) is None
+    assert source_type_by_exiftool(done.data, tmp_path) == TRAINED
+    assert source_type_by_exiftool(done.thumbnail or b"", tmp_path) == TRAINED
 
 
 @pytest.mark.parametrize("name", AUDIO_FORMATS)
@@ -208,6 +233,58 @@ async def test_the_manifest_that_a_provider_put_in_is_kept(marker: Marker) -> No
     with Reader("image/jpeg", io.BytesIO(data)) as reader:
         assert "their-model" in reader.json()
         assert reader.get_validation_state() == "Valid"
+
+
+async def test_the_manifest_of_a_picture_that_was_fitted_here_is_kept(
+    marker: Marker, identity: SigningIdentity, images: ImageWorkers
+) -> None:
+    theirs = Marker(make_identity("A provider"))
+    from_provider = await mark(theirs, OUTPUTS["png"], Origin("theirs", "their-model", WORDS))
+    theirs.close()
+    fitted = await ImageNormaliser(images).normalise(from_provider, TargetImage(48, 48, "avif"))
+    assert isinstance(fitted, Picture)
+    (output,), wrong = await OutputAnalyser(images.analyse).analyse([fitted], remaining_s=60)
+
+    (done,) = await marker.mark([output], Origin("openai", None, WORDS))
+
+    assert wrong is None and done.content_type == "image/avif" and done.as_made is None
+    assert [ingredient["relationship"] for ingredient in manifest_of(done.data)["ingredients"]] == ["parentOf"]
+    assert validation_of(done.data, identity) == "Trusted"
+
+
+@pytest.mark.parametrize("name", ["png", "png with alpha", "jpeg", "webp", "webp lossless", "webp with alpha"])
+async def test_a_picture_that_does_not_say_its_colours_is_given_the_profile_of_srgb(marker: Marker, name: str) -> None:
+    output = Output(OUTPUTS[name], type_of(OUTPUTS[name]) or "")
+
+    (done,) = await marker.mark([output], Origin("openai", None, WORDS))
+
+    for data in (done.data, unmarked(output).data):
+        picture = Image.open(io.BytesIO(data))
+        assert picture.info["icc_profile"] == SRGB_PROFILE
+        assert picture.tobytes() == Image.open(io.BytesIO(OUTPUTS[name])).tobytes()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        picture("PNG", "L"),
+        picture("JPEG", "L"),
+        picture("JPEG", "CMYK"),
+        picture("PNG", icc_profile=b"a profile of its own"),
+        picture("JPEG", icc_profile=b"a profile of its own"),
+        picture("WEBP", icc_profile=b"a profile of its own"),
+        OUTPUTS["avif"],
+        b"\x89PNG\r\n\x1a\nnothing of it",
+    ],
+)
+def test_a_picture_that_says_its_colours_or_has_none_keeps_its_bytes(data: bytes) -> None:
+    assert with_profile(data, type_of(data) or "") == data
+
+
+async def test_without_marks_of_ours_the_bytes_under_a_providers_manifest_stay(marker: Marker) -> None:
+    from_provider = await mark(marker, picture("PNG", "L"), Origin("theirs", "their-model", WORDS))
+
+    assert unmarked(Output(from_provider, "image/png")).data == from_provider
 
 
 async def test_thumbnails_are_marked_too(marker: Marker) -> None:

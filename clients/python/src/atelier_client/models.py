@@ -1,6 +1,6 @@
 """What is sent and received.
 
-Generated from clients/openapi.json, SHA-256 a6a039c6b5141017.
+Generated from clients/openapi.json, SHA-256 cdca2da832c86de5.
 """
 
 from __future__ import annotations
@@ -544,7 +544,7 @@ class GenerationRequest(TypedDict):
     """As ``1024x1024``; what is offered: ``GET /v1/capabilities``."""
     style: NotRequired[str | None]
     quality: NotRequired[str | None]
-    format: NotRequired[Literal["png", "jpeg", "webp"]]
+    format: NotRequired[Literal["png", "jpeg", "webp", "avif"]]
     n: NotRequired[int]
     """How many; charged as delivered."""
     seed: NotRequired[int]
@@ -841,7 +841,7 @@ class Generation(TypedDict):
     size: str | None
     style: str | None
     quality: str | None
-    format: Literal["png", "jpeg", "webp"] | None
+    format: Literal["png", "jpeg", "webp", "avif"] | None
     n: int | None
     seed: int | None
     language: str | None

@@ -1,6 +1,6 @@
 """The routes of the API, by operation.
 
-Generated from clients/openapi.json, SHA-256 a6a039c6b5141017.
+Generated from clients/openapi.json, SHA-256 cdca2da832c86de5.
 """
 
 from atelier_client.route import Route

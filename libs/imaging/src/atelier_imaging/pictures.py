@@ -3,12 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-ImageFormat = Literal["png", "jpeg", "webp"]
+ImageFormat = Literal["png", "jpeg", "webp", "avif"]
 """What is made."""
 SourceFormat = Literal["png", "jpeg", "webp", "heic", "avif", "gif"]
 """What is taken; of a GIF and of a HEIC sequence the first picture. ``heic`` stands for every HEIF with HEVC in it."""
 
-CONTENT_TYPES: dict[ImageFormat, str] = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+CONTENT_TYPES: dict[ImageFormat, str] = {
+    "png": "image/png",
+    "jpeg": "image/jpeg",
+    "webp": "image/webp",
+    "avif": "image/avif",
+}
 SOURCE_TYPES: dict[SourceFormat, str] = {
     "png": "image/png",
     "jpeg": "image/jpeg",

@@ -33,6 +33,7 @@ _MEDIA_TYPES = {
     "png": "image/png",
     "jpeg": "image/jpeg",
     "webp": "image/webp",
+    "avif": "image/avif",
     "mp3": "audio/mpeg",
     "wav": "audio/wav",
 }

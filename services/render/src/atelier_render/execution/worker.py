@@ -15,7 +15,7 @@ from atelier_render.outputs.analysis import OutputAnalyser
 from atelier_render.outputs.artefact_writer import ArtefactWriter
 from atelier_render.outputs.result_cache import ResultCache, fingerprint_of, is_made_by_requested_provider
 from atelier_render.outputs.spool import RenderedOutputs
-from atelier_render.provenance.marker import Marker, Origin
+from atelier_render.provenance.marker import Marker, Origin, unmarked
 from atelier_render.provider_calls.caller import ProviderCall, ProviderCaller
 from atelier_render.provider_calls.job_endings import deadline_failure, job_result
 from atelier_render.provider_calls.submission_log import LeaseLost
@@ -127,6 +127,8 @@ class Worker:
                 return Failure(job, provider, "provider_failed", f"what the provider made is unusable: {wrong}")
             if self._marker is not None:
                 outputs = await self._marker.mark(outputs, Origin(provider, outcome.model, job.spec, inputs))
+            else:
+                outputs = tuple(unmarked(output) for output in outputs)
             kept_under = fingerprint if is_made_by_requested_provider(job.spec, provider) else None
             made = RenderedOutputs(provider, outputs, kept_under, outcome.model)
         artefacts = await self._artefacts.save(attempt, made)

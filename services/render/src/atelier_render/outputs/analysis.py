@@ -26,6 +26,8 @@ class Output:
     height: int | None = None
     thumbnail: bytes | None = field(default=None, repr=False)
     colours: tuple[str, ...] = ()
+    as_made: bytes | None = field(default=None, repr=False)
+    """What the provider delivered under a manifest of its own, where ``data`` is that encoded again."""
 
 
 class OutputAnalyser:
@@ -53,10 +55,10 @@ class OutputAnalyser:
         found = await self._look(picture.data, within_s)
         if isinstance(found, Analysis):
             sides = found.width, found.height
-            return Output(picture.data, found.content_type, *sides, found.thumbnail, found.colours)
+            return Output(picture.data, found.content_type, *sides, found.thumbnail, found.colours, picture.as_made)
         if found is not None and found.code == "broken":
             return found.message
-        return Output(picture.data, content_type, picture.width, picture.height)
+        return Output(picture.data, content_type, picture.width, picture.height, as_made=picture.as_made)
 
     async def _look(self, data: bytes, within_s: float) -> Analysis | ImageRefused | None:
         try:

@@ -18,9 +18,11 @@ from c2pa import Builder, C2paError, C2paSignerInfo, Context, Reader, Settings, 
 
 from atelier_contracts import RenderSpec
 from atelier_render.outputs.analysis import Output
+from atelier_render.provenance.colour_profiles import with_profile
+from atelier_render.provenance.containers import Unmarkable
 from atelier_render.provenance.identity import SigningIdentity
 from atelier_render.provenance.source_types import source_type_of
-from atelier_render.provenance.tags import Tag, Unmarkable, add_tag
+from atelier_render.provenance.tags import Tag, add_tag
 from atelier_render.providers.protocol import Input
 from atelier_render.providers.toolkit.file_checks import type_of
 from atelier_telemetry import metrics
@@ -66,16 +68,19 @@ class Marker:
         self._signer.close()
 
     def _mark(self, output: Output, origin: Origin) -> Output:
-        data = self._add_marks(output.data, output.content_type, origin)
-        if output.thumbnail is None:
-            return replace(output, data=data)
-        return replace(output, data=data, thumbnail=self._add_marks(output.thumbnail, THUMBNAIL_TYPE, origin))
+        data = self._add_marks(output.data, output.content_type, origin, output.as_made)
+        thumbnail = output.thumbnail and self._add_marks(output.thumbnail, THUMBNAIL_TYPE, origin)
+        return replace(output, data=data, thumbnail=thumbnail, as_made=None)
 
-    def _add_marks(self, data: bytes, content_type: str, origin: Origin) -> bytes:
-        """The best mark that can be had: both, the tag alone, or none."""
+    def _add_marks(self, data: bytes, content_type: str, origin: Origin, as_made: bytes | None = None) -> bytes:
+        """The best mark that can be had: both, the tag alone, or none. ``as_made``: where it is not ``data``."""
         source = source_type_of(origin.provider, has_pictures=bool(origin.pictures))
         try:
-            with_tag = add_tag(data, content_type, Tag(source, f"Atelier, {origin.model or origin.provider}"))
+            with_tag = add_tag(
+                with_profile(data, content_type),
+                content_type,
+                Tag(source, f"Atelier, {origin.model or origin.provider}"),
+            )
         except (Unmarkable, ValueError, IndexError) as error:
             metrics.UNMARKED.labels("tag").inc()
             logger.error("provenance tag failed for an output of %s, delivered without: %s", origin.provider, error)
@@ -83,15 +88,16 @@ class Marker:
         if content_type in UNSIGNED:
             return with_tag
         try:
-            return self._signed(with_tag, data, content_type, origin, source)
+            return self._signed(with_tag, as_made or data, content_type, origin, source)
         except C2paError as error:
             metrics.UNMARKED.labels("manifest").inc()
             logger.error("signed manifest failed for an output of %s, delivered without: %s", origin.provider, error)
             return with_tag
 
     def _signed(self, data: bytes, as_made: bytes, content_type: str, origin: Origin, source: str) -> bytes:
-        """``as_made``: before the tag, for a provider's manifest holds for those very bytes."""
-        parent = _has_manifest(as_made, content_type)
+        """``as_made``: before any change of ours, for a provider's manifest holds for those very bytes."""
+        made_type = type_of(as_made) or content_type
+        parent = _has_manifest(as_made, made_type)
         agent = {"name": origin.provider} | ({"version": origin.model} if origin.model else {})
         actions: list[dict[str, Any]] = [
             {"action": "c2pa.created", "digitalSourceType": source, "softwareAgent": agent}
@@ -111,12 +117,19 @@ class Marker:
         with Builder(json.dumps(manifest), context=self._context) as builder:
             if parent:
                 theirs = {"title": f"made by {origin.provider}", "relationship": "parentOf", "label": PARENT}
-                builder.add_ingredient(json.dumps(theirs), content_type, io.BytesIO(as_made))
+                builder.add_ingredient(json.dumps(theirs), made_type, io.BytesIO(as_made))
             for name, given in ingredients:
                 used = {"title": f"{given.role} ({name})", "relationship": "componentOf", "label": name}
                 builder.add_ingredient(json.dumps(used), type_of(given.data) or "", io.BytesIO(given.data))
             builder.sign(self._signer, content_type, io.BytesIO(data), signed)
         return signed.getvalue()
+
+
+def unmarked(output: Output) -> Output:
+    """The same output where marks are off: with its profile, unless a manifest of its provider holds for its bytes."""
+    if _has_manifest(output.data, output.content_type):
+        return replace(output, as_made=None)
+    return replace(output, data=with_profile(output.data, output.content_type), as_made=None)
 
 
 def _has_manifest(data: bytes, content_type: str) -> bool:

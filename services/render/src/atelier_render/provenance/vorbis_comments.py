@@ -6,6 +6,8 @@ Sources: RFC 9639 (FLAC, section 8.6), RFC 7845 (Opus in Ogg), RFC 3533 (Ogg).
 import struct
 from collections.abc import Iterator, Sequence
 
+from atelier_render.provenance.containers import Unmarkable
+
 _STREAMINFO, _COMMENT, _LAST = 0, 4, 0x80
 _OPUS_TAGS = b"OpusTags"
 _OGG_HEAD = 27
@@ -14,10 +16,6 @@ _PAGE_BYTES_MAX = _SEGMENT * _SEGMENT
 _POLYNOMIAL = 0x04C11DB7
 
 Comments = Sequence[tuple[str, str]]
-
-
-class Unmarkable(ValueError):
-    """The container is of no kind that takes a mark, or is not built as its format wants it."""
 
 
 def add_comments(data: bytes, comments: Comments) -> bytes:

@@ -154,6 +154,8 @@ class Picture:
     height: int | None = None
     sha256: str | None = None
     """In hex, where the provider says it."""
+    as_made: bytes | None = field(default=None, repr=False)
+    """What the provider delivered under a manifest of its own, where it was encoded again here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class OutputReader:
             return None, media_type
         if len(data) <= room and (media_type in WEB_IMAGES or media_type.startswith("audio/")):
             return data, media_type
-        if media_type in WEB_IMAGES and output["width"] and output["height"]:
+        if media_type.startswith("image/") and output["width"] and output["height"]:
             for side_px in PREVIEW_SIDES_PX:
                 small = await self._preview(owner, output, data, side_px)
                 if small is not None and len(small) <= room:

@@ -21,7 +21,7 @@ ROW: dict[str, Any] = {
     "sizes": ["1024x1024", "256x256"],
     "styles": ["natural", "vivid"],
     "qualities": ["standard", "hd"],
-    "formats": ["png", "jpeg", "webp"],
+    "formats": ["png", "jpeg", "webp", "avif"],
     "n_max": 10,
 }
 

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
-from atelier_contracts.value_objects import N_MAX, PREVIEWS_MAX, ImageFormat
+from atelier_contracts.value_objects import N_MAX, PREVIEWS_MAX
 from atelier_gateway.surfaces.openai import parameters as known
 from atelier_gateway.surfaces.openai.multipart_forms import AS_A_FILE, form_of
 from atelier_gateway.web.json_bodies import MultilineText, Prompt, RequestBody, SingleLine, validation_problem
@@ -60,7 +60,9 @@ Unplanned = Annotated[Any, BLANK, BeforeValidator(_refuse(known.NOT_PLANNED)), N
 Unanimated = Annotated[Any, BLANK, BeforeValidator(_refuse(known.NOT_ANIMATED)), NEVER]
 Undrawn = Annotated[Any, BLANK, BeforeValidator(_refuse(known.NOT_DRAWN)), NEVER]
 Unmarked = Annotated[Any, BLANK, BeforeValidator(_refuse(known.NOT_MARKED_UP)), NEVER]
-Format = Annotated[ImageFormat | None, BeforeValidator(refuse_values(known.FINISH["output_format"].refused))]
+Format = Annotated[
+    Literal["png", "jpeg", "webp"] | None, BeforeValidator(refuse_values(known.FINISH["output_format"].refused))
+]
 
 
 class _Choice(RequestBody):

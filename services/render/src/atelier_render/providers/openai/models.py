@@ -59,6 +59,8 @@ STYLE_WORDS: Mapping[str, str] = {
 }
 """For the models that take a style as words only."""
 FORMATS = tuple(CONTENT_TYPES)
+FORMATS_MADE = ("png", "jpeg", "webp")
+"""By OpenAI itself."""
 CALL_N_MAX: Mapping[str, int] = {"dall-e-3": 1}
 """Pictures one call can make, where that is fewer than may be requested."""
 
@@ -150,6 +152,11 @@ def size_of(spec: RenderSpec) -> str:
     return spec.size or SQUARE
 
 
+def format_of(spec: RenderSpec) -> str:
+    """As OpenAI makes it: nothing is lost by a PNG that is encoded again."""
+    return spec.format if spec.format in FORMATS_MADE else "png"
+
+
 def calls(spec: RenderSpec, model: str) -> tuple[Call, ...]:
     """The calls that make a request by this model, each for as many pictures as the model makes at once."""
     per_call = CALL_N_MAX.get(model, spec.n)
@@ -170,7 +177,7 @@ def is_streamed(spec: RenderSpec, call: Call) -> bool:
 
 def compresses(spec: RenderSpec, model: str) -> bool:
     """Whether the model itself encodes with the wanted quality."""
-    return spec.compression is not None and spec.format != "png" and model not in DALL_E_MODELS
+    return spec.compression is not None and format_of(spec) == spec.format != "png" and model not in DALL_E_MODELS
 
 
 def options(spec: RenderSpec, model: str, mode: Mode | None) -> dict[str, Any]:
@@ -197,4 +204,4 @@ def _call(spec: RenderSpec, model: str, n: int) -> Call:
         return Call(model, prompt, n, size_of(spec), response_format="b64_json")
     # A square smaller than the models make is cut down from the smallest that they do.
     size = SQUARE if size_of(spec) in DALL_E_SIZES["dall-e-2"] else size_of(spec)
-    return Call(model, prompt, n, size, FINEST_QUALITIES.get(spec.quality or "standard"), output_format=spec.format)
+    return Call(model, prompt, n, size, FINEST_QUALITIES.get(spec.quality or "standard"), output_format=format_of(spec))

@@ -16,7 +16,7 @@ IMAGE_MODELS = QUEUED_MODELS["replicate"]
 TRY_ON_MODEL = "prunaai/p-image-try-on"
 QUALITY = 95
 """Of JPEG and WebP, which the models make at 80 by default."""
-FORMATS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp"}
+FORMATS: Mapping[str, str] = {"png": "png", "jpeg": "jpg", "webp": "webp", "avif": "png"}
 
 
 def capabilities(_: date) -> Capabilities:

@@ -12,12 +12,14 @@ from collections.abc import Callable
 
 from atelier_imaging.completeness import is_complete
 from atelier_render.providers.protocol import Picture
+from atelier_render.providers.toolkit.image_size import is_avif
 from atelier_render.providers.toolkit.wave_files import NotSound, read_wave
 
 EXTENSIONS = {
     "image/png": "png",
     "image/jpeg": "jpg",
     "image/webp": "webp",
+    "image/avif": "avif",
     "audio/mpeg": "mp3",
     "audio/wav": "wav",
     "audio/ogg": "ogg",
@@ -42,6 +44,8 @@ def type_of(data: bytes) -> str | None:
         return "image/jpeg"
     if data[:4] == b"RIFF":
         return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(data[8:12])
+    if is_avif(data):
+        return "image/avif"
     if data.startswith(b"fLaC", behind_tag(data)):
         return "audio/flac"
     if data.startswith(b"OggS"):
@@ -63,6 +67,8 @@ def flaw(picture: Picture) -> str | None:
             return None if is_complete(data, "jpeg") else "the JPEG is not whole"
         case "image/webp":
             return None if is_complete(data, "webp") else "the WebP is cut short"
+        case "image/avif":
+            return None if is_complete(data, "avif") else "the AVIF is cut short"
         case "audio/wav":
             return _wave_flaw(data)
         case "audio/mpeg":

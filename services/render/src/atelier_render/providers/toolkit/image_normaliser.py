@@ -17,6 +17,8 @@ from atelier_render.providers.toolkit.file_checks import flaw, type_of
 from atelier_render.providers.toolkit.image_size import sides
 
 TRIES = 2
+MANIFEST = b"c2pa"
+"""The label of every C2PA manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +94,6 @@ class ImageNormaliser:
                 continue
             if isinstance(made, ImageRefused):
                 return Unusable(made.message)
-            return Picture(made.data, made.content_type, made.width, made.height, made.sha256)
+            signed = data if MANIFEST in data else None
+            return Picture(made.data, made.content_type, made.width, made.height, made.sha256, signed)
         return Unusable(f"the picture could not be fitted: {failed}")
