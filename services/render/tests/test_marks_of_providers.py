@@ -28,7 +28,7 @@ from .support.marks import manifest_of, validation_of
 from .support.provider_subjects import SUBJECTS, Subject, Tools, job_of
 from .support.suite_checks import spec_of
 
-TYPES: dict[str, str] = {**CONTENT_TYPES, **SOUND_TYPES}
+TYPES = {str(name): type_ for types in (CONTENT_TYPES, SOUND_TYPES) for name, type_ in types.items()}
 SIMULATED = [name for name in SUBJECTS if "@" not in name]
 """Without the services that are paid for."""
 pytestmark = [
