@@ -32,6 +32,7 @@ TYPES = {str(name): type_ for types in (CONTENT_TYPES, SOUND_TYPES) for name, ty
 SIMULATED = [name for name in SUBJECTS if "@" not in name]
 """Without the services that are paid for."""
 pytestmark = [
+    pytest.mark.stack,  # it draws for minutes
     pytest.mark.timeout(600),  # one test makes a picture of every row of a provider
     pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning:atelier_render.providers.openai.provider"),
 ]

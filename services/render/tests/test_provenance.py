@@ -132,11 +132,12 @@ async def test_marks_leave_the_pixels_as_they_were(marker: Marker, name: str) ->
     assert f'Iptc4xmpExt:DigitalSourceType="{TRAINED}"'.encode() in after.info["xmp"]
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize("image_format", CONTENT_TYPES)
 async def test_exiftool_reads_how_a_picture_and_its_thumbnail_were_made(
     marker: Marker, image_format: ImageFormat, tmp_path: Path
 ) -> None:
-    """exiftool is Debian's package libimage-exiftool-perl; `make setup` installs it for the tests."""
+    """exiftool is Debian's package libimage-exiftool-perl; the set-up of `make test` installs it."""
     made = encode(np.asarray(Image.linear_gradient("L").convert("RGB")), image_format)
     found = analyse(made.data)
     assert isinstance(found, Analysis)

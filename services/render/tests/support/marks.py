@@ -2,10 +2,12 @@
 
 import io
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from c2pa import Context, Reader, Settings
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -34,6 +36,8 @@ def manifest_of(data: bytes) -> dict[str, Any]:
 
 def source_type_by_exiftool(data: bytes, folder: Path) -> str | None:
     """IPTC's digital source type as exiftool reads it."""
+    if shutil.which("exiftool") is None:
+        pytest.fail("exiftool is not installed, and marks are read with it: deploy/local/bootstrap.sh --tests")
     file = folder / "output"
     file.write_bytes(data)
     asked = ["exiftool", "-json", "-n", f"-{EXIFTOOL_TAG}", "-Warning", "-Error", str(file)]
