@@ -1,5 +1,6 @@
 """Reading the feeds: a service that does not answer leaves the caller's connection fit for use."""
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,10 +8,11 @@ import pytest
 from pydantic import AnyHttpUrl, SecretStr
 
 from atelier_messaging import UnitOfWork
+from atelier_messaging.testing import happens
 from atelier_session.handlers import Handlers
-from atelier_session.reconcile import feeds
+from atelier_session.reconcile import feeds, store
 from atelier_session.reconcile.feeds import Feeds, FeedUnavailable, read_sagas
-from atelier_session.reconcile.reconciler import LAST
+from atelier_session.reconcile.reconciler import LAST, Reconciler, Schedule
 from atelier_session.settings import Settings
 
 from .messages import build_request
@@ -18,6 +20,11 @@ from .steps import handle, withdraw
 
 pytestmark = pytest.mark.stack
 REFUSES = AnyHttpUrl("http://127.0.0.1:1")
+LOCKED = """
+SELECT DISTINCT relname AS "table" FROM pg_locks JOIN pg_class c ON c.oid = relation
+WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace AND pid <> pg_backend_pid()
+"""
 SLOW = "SELECT FROM pg_sleep(1) WHERE $1::uuid IS NOT NULL AND $2::int > 0 OFFSET 1"
 
 
@@ -33,6 +40,32 @@ async def test_a_feed_that_fails_before_the_sagas_are_read_leaves_the_connection
         assert await tx.connection.fetchval("SELECT 1") == 1
 
     await reader.close()
+
+
+async def test_sagas_are_not_locked_while_other_services_are_asked(unit: UnitOfWork) -> None:
+    """A migration that waited for them would stop everybody who comes after it."""
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def keep_waiting(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await answered.wait()
+        writer.close()
+
+    server = await asyncio.start_server(keep_waiting, "127.0.0.1", 0)
+    slow = AnyHttpUrl(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    reader = Feeds(slow, slow, slow, SecretStr("token"))
+    await store.start_run(unit.pool, "recent", recent_s=60)
+
+    working = asyncio.create_task(Reconciler(unit, reader, Schedule(0, 0, 0, 60, 3)).work())
+    await happens(asked)
+    locked = await unit.pool.fetch(LOCKED)
+    answered.set()
+    await working
+
+    assert [row["table"] for row in locked] == ["reconcile_runs"]
+    await reader.close()
+    server.close()
+    await unit.pool.execute("DELETE FROM reconcile_runs")
 
 
 async def test_a_saga_is_on_record_after_its_admission_was_pruned(unit: UnitOfWork) -> None:

@@ -10,7 +10,7 @@ import httpx
 from pydantic import AnyHttpUrl, SecretStr
 
 from atelier_messaging import Transient
-from atelier_messaging.database import Connection
+from atelier_messaging.database import Connection, Pool
 from atelier_session.reconcile.records import (
     HOLDS,
     JOBS,
@@ -68,11 +68,12 @@ class Feeds:
         """Closes the connections."""
         await self._http.aclose()
 
-    async def read_page(self, connection: Connection, after: UUID, *, rows: int, objects: Objects) -> Page:
-        """The records of the generations past ``after``, ``rows`` of each service at most. Raises FeedUnavailable."""
+    async def read_page(self, database: Connection | Pool, after: UUID, *, rows: int, objects: Objects) -> Page:
+        """The records of the generations past ``after``, ``rows`` of each service at most. With a pool, no table is
+        locked while the other services are asked. Raises FeedUnavailable."""
         query: dict[str, str | int] = {"after": str(after), "limit": rows}
         # Alone: a feed that fails while the connection is in use would leave it to the caller in the midst of a query.
-        sagas = await read_sagas(connection, after, rows=rows)
+        sagas = await read_sagas(database, after, rows=rows)
         holds, jobs, projections = await asyncio.gather(
             self._get(self._billing, "/internal/reconcile/holds", query),
             self._get(self._render, "/internal/reconcile/jobs", {**query, "objects": objects}),
@@ -104,9 +105,9 @@ class Feeds:
         return body
 
 
-async def read_sagas(connection: Connection, after: UUID, *, rows: int) -> list[SagaRecord]:
+async def read_sagas(database: Connection | Pool, after: UUID, *, rows: int) -> list[SagaRecord]:
     """The session's own records of the generations past ``after``, in the order of their ids."""
-    return [SagaRecord(**dict(row)) for row in await connection.fetch(_SAGAS, after, rows)]
+    return [SagaRecord(**dict(row)) for row in await database.fetch(_SAGAS, after, rows)]
 
 
 def join(

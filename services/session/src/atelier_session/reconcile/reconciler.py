@@ -101,7 +101,8 @@ class Reconciler:
             rows = ROWS_OF_BYTES if objects == "bytes" else ROWS
             # Before the page is read: what changes while it is read is in flight, however long that takes.
             now = await connection.fetchval("SELECT clock_timestamp()")
-            page = await self._feeds.read_page(connection, run.position, rows=rows, objects=objects)
+            # By another connection: this one would lock the sagas against migrations until the other services answered.
+            page = await self._feeds.read_page(self._unit.pool, run.position, rows=rows, objects=objects)
             in_flight, found = await self._compare(connection, page, objects, now)
             ended = page.bound is None
             if ended:
