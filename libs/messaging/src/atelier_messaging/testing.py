@@ -26,6 +26,9 @@ WAIT_S_MAX = 60.0
 """For what must become true: long enough for a busy machine, so that only a wrong program runs into it."""
 POLL_S = 0.01
 
+_templates: dict[str, dict[Path, str]] = {}
+"""By the superuser's URL and the migrations."""
+
 
 async def becomes(expected: object, probe: Callable[[], Awaitable[object]], timeout_s: float = WAIT_S_MAX) -> None:
     """Returns as soon as ``probe`` returns ``expected``. Raises AssertionError, which names the last value, when it
@@ -48,6 +51,7 @@ def postgres(profile: str) -> Iterator[str]:
     """URL of a superuser on a Postgres; what it is called begins with ``profile``, if the launcher must start one."""
     if given := os.environ.get("ATELIER_TEST_DATABASE_URL"):
         yield given
+        asyncio.run(_drop_templates(given))
         return
     # Only here: tests that need no server run in an environment without the launcher.
     from atelier_local.launcher.postgres import admin_url
@@ -67,6 +71,7 @@ def servers(profile: str, root: Path) -> Iterator[tuple[str, str]]:
     amqp, database = os.environ.get("ATELIER_TEST_AMQP_URL"), os.environ.get("ATELIER_TEST_DATABASE_URL")
     if amqp and database:
         yield amqp, database
+        asyncio.run(_drop_templates(database))
         return
     from atelier_local.launcher.postgres import admin_url
     from atelier_local.launcher.rabbitmq import amqp_url
@@ -129,25 +134,50 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
 @asynccontextmanager
 async def migrated_database(superuser_url: str, migrations: Path) -> AsyncIterator[str]:
     """URL of a fresh database with these migrations applied, as a role that owns nothing in it."""
+    template = await _template(superuser_url, migrations)
+    name, owner = f"test_{uuid4().hex[:12]}", urlsplit(superuser_url)
+    async with _admin_connection(superuser_url) as admin:
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}' IN ROLE {template}")
+    try:
+        yield owner._replace(path=f"/{name}", netloc=f"{name}:{name}@{owner.hostname}:{owner.port}").geturl()
+    finally:
+        await _drop(superuser_url, name)
+
+
+async def _template(superuser_url: str, migrations: Path) -> str:
+    """The name of a database with these migrations applied, and of the role that may use it: made once a server, for
+    the migrations take many times as long as a copy of what they make."""
     from atelier_messaging.migrations import upgrade
 
-    name = f"test_{uuid4().hex[:12]}"
+    made = _templates.setdefault(superuser_url, {})
+    if migrations in made:
+        return made[migrations]
+    name = f"template_{uuid4().hex[:12]}"
     async with _admin_connection(superuser_url) as admin:
         await admin.execute(f"CREATE DATABASE {name}")
-        await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
-    owner = urlsplit(superuser_url)._replace(path=f"/{name}")
-    async with _admin_connection(owner.geturl()) as admin:
+        await admin.execute(f"CREATE ROLE {name}")
+    owner_url = urlsplit(superuser_url)._replace(path=f"/{name}").geturl()
+    async with _admin_connection(owner_url) as admin:
         # Before the migrations, as an installation does it: they may take some of it away again.
         every_table = "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES"
         await admin.execute(f"{every_table} TO {name}")
         await admin.execute(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {name}")
-    await asyncio.to_thread(upgrade, migrations, owner.geturl())
-    try:
-        yield owner._replace(netloc=f"{name}:{name}@{owner.hostname}:{owner.port}").geturl()
-    finally:
-        async with _admin_connection(superuser_url) as admin:
-            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-            await admin.execute(f"DROP ROLE {name}")
+    await asyncio.to_thread(upgrade, migrations, owner_url)
+    if made.setdefault(migrations, name) != name:  # another task was quicker
+        await _drop(superuser_url, name)
+    return made[migrations]
+
+
+async def _drop_templates(superuser_url: str) -> None:
+    for name in _templates.pop(superuser_url, {}).values():
+        await _drop(superuser_url, name)
+
+
+async def _drop(superuser_url: str, name: str) -> None:
+    async with _admin_connection(superuser_url) as admin:
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await admin.execute(f"DROP ROLE {name}")
 
 
 async def analyze(superuser_url: str, url: str) -> None:
