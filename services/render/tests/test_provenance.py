@@ -4,30 +4,18 @@ import io
 import json
 import struct
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 from c2pa import Reader
 from PIL import Image
 
 from atelier_contracts import RenderSpec
-from atelier_imaging import Analysis, ImageFormat
-from atelier_imaging.analysis import analyse
-from atelier_imaging.encoder import encode
-from atelier_imaging.pictures import CONTENT_TYPES
 from atelier_imaging.pool import ImageWorkers
 from atelier_imaging.srgb import SRGB_PROFILE
 from atelier_render.outputs.analysis import Output, OutputAnalyser
 from atelier_render.provenance.colour_profiles import with_profile
-from atelier_render.provenance.identity import (
-    IdentityUnusable,
-    SigningIdentity,
-    ensure_identity,
-    make_identity,
-    read_identity,
-)
+from atelier_render.provenance.identity import SigningIdentity, make_identity
 from atelier_render.provenance.marker import Marker, Origin, unmarked
 from atelier_render.provenance.source_types import ALGORITHM, COMPOSITE, TRAINED, TRAINED_COMPOSITE
 from atelier_render.provenance.tags import Tag, add_tag
@@ -37,7 +25,7 @@ from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser, T
 from atelier_render.providers.toolkit.narration_script import AUDIO_FORMATS
 from atelier_render.speech.encoders import encoder_of
 
-from .support.marks import manifest_of, source_type_by_exiftool, validation_of
+from .support.marks import manifest_of, validation_of
 
 WORDS = RenderSpec(kind="image", prompt="a cat")
 
@@ -130,24 +118,6 @@ async def test_marks_leave_the_pixels_as_they_were(marker: Marker, name: str) ->
     before, after = Image.open(io.BytesIO(OUTPUTS[name])), Image.open(io.BytesIO(data))
     assert (before.mode, before.size, before.tobytes()) == (after.mode, after.size, after.tobytes())
     assert f'Iptc4xmpExt:DigitalSourceType="{TRAINED}"'.encode() in after.info["xmp"]
-
-
-@pytest.mark.stack
-@pytest.mark.parametrize("image_format", CONTENT_TYPES)
-async def test_exiftool_reads_how_a_picture_and_its_thumbnail_were_made(
-    marker: Marker, image_format: ImageFormat, tmp_path: Path
-) -> None:
-    """exiftool is Debian's package libimage-exiftool-perl; the set-up of `make test` installs it."""
-    made = encode(np.asarray(Image.linear_gradient("L").convert("RGB")), image_format)
-    found = analyse(made.data)
-    assert isinstance(found, Analysis)
-    output = Output(made.data, made.content_type, made.width, made.height, found.thumbnail)
-
-    (done,) = await marker.mark([output], Origin("openai", None, WORDS))
-
-    assert source_type_by_exiftool(made.data, tmp_path) is None
-    assert source_type_by_exiftool(done.data, tmp_path) == TRAINED
-    assert source_type_by_exiftool(done.thumbnail or b"", tmp_path) == TRAINED
 
 
 @pytest.mark.parametrize("name", AUDIO_FORMATS)
@@ -306,32 +276,3 @@ async def test_an_output_that_takes_no_mark_is_delivered_without_and_said_so(
 
     assert done.data == odd.data
     assert ["delivered without" in record.getMessage() for record in caplog.records] == [True, True]
-
-
-def test_an_identity_is_made_once_and_kept(tmp_path: Path) -> None:
-    file = tmp_path / "secrets" / "provenance.pem"
-
-    made = ensure_identity(file)
-
-    assert ensure_identity(file) == read_identity(file) == made
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert [entry.name for entry in file.parent.iterdir()] == ["provenance.pem"]
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "holds no certificate chain"),
-        (make_identity().chain, "holds no certificate chain"),
-        (make_identity().chain + make_identity().key, "of another key"),
-    ],
-)
-def test_an_identity_that_cannot_sign_is_refused_with_its_file_and_the_reason(
-    tmp_path: Path, content: bytes, reason: str
-) -> None:
-    (tmp_path / "mine.pem").write_bytes(content)
-
-    with pytest.raises(IdentityUnusable, match=reason) as refused:
-        read_identity(tmp_path / "mine.pem")
-
-    assert "mine.pem" in str(refused.value)
