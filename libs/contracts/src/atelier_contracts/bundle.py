@@ -5,12 +5,12 @@ leave a process together share a frame; one that leaves alone travels as it alwa
 own id, so inbox, retries and dead letters hold single messages only.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic_core import from_json, to_json
 
-from atelier_contracts.message import Envelope, Undecodable
+from atelier_contracts.message import Envelope, Message, Undecodable
 
 BUNDLE_TYPE = "application/cloudevents-batch+json"
 BUNDLE_MAX = 50
@@ -53,12 +53,14 @@ def unpack(
         raise Undecodable("the frame says that it is a bundle of messages, but it is not") from None
 
 
-def by_frame(envelopes: Iterable[Envelope]) -> list[list[Envelope]]:
-    """Groups what may travel together: one name, one set of extra routing keys, at most ``BUNDLE_MAX``."""
+def by_frame(
+    envelopes: Iterable[Envelope], routing_key_of: Callable[[Message], str] = lambda message: message.name
+) -> list[list[Envelope]]:
+    """Groups what may travel together: one name and routing key, one set of extra ones, at most ``BUNDLE_MAX``."""
     frames: list[list[Envelope]] = []
     filling: dict[tuple[str, tuple[str, ...]], list[Envelope]] = {}
     for envelope in envelopes:
-        address = envelope.message.name, envelope.cc
+        address = routing_key_of(envelope.message), envelope.cc
         frame = filling.get(address)
         if frame is None or len(frame) == BUNDLE_MAX:
             frame = filling[address] = []

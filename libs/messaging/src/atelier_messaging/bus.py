@@ -12,6 +12,7 @@ from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from atelier_contracts.bundle import count_messages
+from atelier_contracts.partitions import PARTITIONED
 from atelier_messaging import database, failpoints, periodic, retention
 from atelier_messaging.addresses import addresses_of
 from atelier_messaging.connection import BrokerConnection, Preparation
@@ -19,6 +20,7 @@ from atelier_messaging.consumer import Consumer, Handler
 from atelier_messaging.database import Pool
 from atelier_messaging.dead_letter_api import OwnDeadLetters
 from atelier_messaging.outbox import SWEEP_EVERY_S, Outbox
+from atelier_messaging.partitions import BALANCE_EVERY_S, Partition, Share, find_partitions
 from atelier_messaging.publisher import START_S_MAX, Publisher
 from atelier_messaging.replies import Replies, ReplyHandler
 from atelier_messaging.settings import BrokerSettings
@@ -45,6 +47,11 @@ class _Prefetched:
 
     def add(self, raw: AbstractIncomingMessage) -> None:
         self._queue.put_nowait(raw)
+
+    def clear(self) -> None:
+        """Forgets what no batch has taken: the broker delivers it to another process."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
     async def next(self) -> Sequence[AbstractIncomingMessage]:
         """The messages that have arrived. Under load it waits ``LINGER_S`` for more: a fuller batch costs little more
@@ -76,11 +83,12 @@ class Bus:
         self._settings = settings
         self._pool = pool
         self.publisher = Publisher(url, service)
-        self.outbox = Outbox(pool, self.publisher)
+        self.outbox = Outbox(pool, self.publisher, settings.partitions)
         self.unit = UnitOfWork(pool, self.outbox, f"atelier/{service}")
         self._preparations: list[Preparation] = []
         self.broker = _Subscriptions(addresses_of(url), f"{service} consume", self._preparations)
         self._consumers: list[tuple[Consumer, _Prefetched]] = []
+        self._partitions: dict[str, list[str]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def consume(self, queue: str, handler: Handler, *, late_claim: bool = False) -> None:
@@ -119,12 +127,31 @@ class Bus:
         await self.publisher.start()
         if self._settings.installation is not None:
             await self.publisher.check_installation(self._settings.installation)
-        for consumer, arrivals in self._consumers:
+        await self.publisher.check_partitions(self._settings.partitions)
+        for consumer, arrivals in tuple(self._consumers):
             self.run_in_background(consumer.run(arrivals), consumer.queue)
+            if consumer.queue in PARTITIONED:
+                await self._consume_partitions(consumer)
         self.run_in_background(periodic.run_every("outbox sweep", SWEEP_EVERY_S, self.outbox.sweep_all), "outbox sweep")
         self.run_in_background(periodic.run_every("inbox prune", PRUNE_EVERY_S, self._prune), "inbox prune")
         async with asyncio.timeout(START_S_MAX):
             await self.broker.start()
+
+    async def _consume_partitions(self, consumer: Consumer) -> None:
+        """Those of a former number too: what lies in them was sent by it. All count as the one queue that they divide,
+        in the inbox, in retries, dead letters and metrics."""
+        names = self._partitions[consumer.queue] = await find_partitions(self.publisher, consumer.queue)
+        partitions = []
+        for name in names:
+            arrivals = _Prefetched(self._settings.batch_max)
+            partition = Partition(name, arrivals.add, arrivals.clear, prefetch=self._settings.prefetch)
+            partitions.append(partition)
+            self._preparations.append(partition.subscribe)
+            self.run_in_background(consumer.run(arrivals), name)
+        if partitions:
+            share = Share(partitions, self.publisher)
+            balancing = f"shares of {consumer.queue}"
+            self.run_in_background(periodic.run_every(balancing, BALANCE_EVERY_S, share.balance), balancing)
 
     @property
     def is_connected(self) -> bool:
@@ -135,7 +162,7 @@ class Bus:
     def dead_letters(self) -> OwnDeadLetters:
         """Of this service's queues."""
         url = self._settings.amqp_url.get_secret_value()
-        return OwnDeadLetters(self._service, url, self.publisher, self._pool)
+        return OwnDeadLetters(self._service, url, self.publisher, self._pool, self._partitions)
 
     def run_in_background(self, coroutine: Any, name: str) -> None:
         """Runs a coroutine until ``stop``. If it ends before, the process ends too: a service without its loops would

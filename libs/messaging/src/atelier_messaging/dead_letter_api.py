@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, TypeVar
 
@@ -41,11 +41,14 @@ class Frames(BaseModel):
 class OwnDeadLetters:
     """The dead letters of one service's queues. Its methods raise DeadLettersUnavailable."""
 
-    def __init__(self, service: str, url: str, publisher: Publisher, pool: Pool) -> None:
+    def __init__(
+        self, service: str, url: str, publisher: Publisher, pool: Pool, partitions: Mapping[str, Sequence[str]]
+    ) -> None:
         self._service = service
         self._url = url
         self._publisher = publisher
         self._pool = pool
+        self._partitions = partitions
         self.queues = tuple(queue for queue in ROUTES if owner_of(queue) == service)
 
     async def describe(self) -> dict[str, Any]:
@@ -55,11 +58,12 @@ class OwnDeadLetters:
         return {"queues": list(queues), "outbox": dict(row) if row else {"pending": 0, "oldest_s": None}}
 
     async def _measure(self, queue: str) -> dict[str, Any]:
-        measured = (self._publisher.measure(each) for each in (queue, dead_queue(queue)))
-        depth, dead = await asyncio.gather(*map(_reach, measured))
+        """A queue with its partitions, as one."""
+        names = (queue, dead_queue(queue), *self._partitions.get(queue, ()))
+        depth, dead, *parts = await asyncio.gather(*(_reach(self._publisher.measure(name)) for name in names))
         return {
             "queue": queue,
-            "waiting": depth.messages if depth else None,
+            "waiting": depth.messages + sum(part.messages for part in parts if part) if depth else None,
             "consumers": depth.consumers if depth else None,
             "dead": dead.messages if dead else None,
         }

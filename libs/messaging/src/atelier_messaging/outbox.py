@@ -7,7 +7,8 @@ each consumer drops the second.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +17,7 @@ from pydantic_core import to_json
 from atelier_contracts import Envelope, Message
 from atelier_contracts.bundle import BUNDLE_TYPE, COUNT_HEADER, bundle, by_frame
 from atelier_contracts.message import REGISTRY, headers_of, time_of
+from atelier_contracts.partitions import routing_key_of
 from atelier_contracts.routes import senders_of
 from atelier_messaging import failpoints
 from atelier_messaging.database import Connection, Pool
@@ -36,6 +38,8 @@ SWEEP_EVERY_S = 2.0
 SWEEP_AFTER_S = 4.0
 """Age at which the sweeper takes a row over from the process that wrote it."""
 logger = logging.getLogger(__name__)
+
+RoutingKeyOf = Callable[[Message], str]
 
 _SAVE = """
 INSERT INTO outbox (id, name, traceparent, headers, body, cc)
@@ -78,9 +82,10 @@ async def save(connection: Connection, envelopes: Sequence[Envelope]) -> None:
 class Outbox:
     """Publishes committed messages: one task for all that wait, window by window."""
 
-    def __init__(self, pool: Pool, publisher: Publisher) -> None:
+    def __init__(self, pool: Pool, publisher: Publisher, partitions: int = 1) -> None:
         self._pool = pool
         self._publisher = publisher
+        self._routing_key_of = partial(routing_key_of, partitions=partitions)
         self._in_flight: set[UUID] = set()
         """Of this process: being published, or confirmed and not deleted yet. The sweeper leaves them alone."""
         self._waiting: deque[Envelope] = deque()
@@ -146,9 +151,9 @@ class Outbox:
             self._in_flight.difference_update(ids)
 
     async def _publish(self, envelopes: Sequence[Envelope]) -> Sequence[PublishOutcome]:
-        frames = by_frame(envelopes)
+        frames = by_frame(envelopes, self._routing_key_of)
         failpoints.reach("before_publish")
-        outcomes = await self._publisher.publish([_frame(frame) for frame in frames])
+        outcomes = await self._publisher.publish([_frame(frame, self._routing_key_of) for frame in frames])
         failpoints.reach("after_confirm")
         outcome_of = {e.id: outcome for frame, outcome in zip(frames, outcomes, strict=True) for e in frame}
         return [outcome_of[envelope.id] for envelope in envelopes]
@@ -173,7 +178,8 @@ class Outbox:
             metrics.OUTBOX_PENDING.set(len(rows))
             if not rows:
                 return 0
-            messages = {row["id"]: message for row in rows if (message := _read_row(row)) is not None}
+            read = ((row["id"], _read_row(row, self._routing_key_of)) for row in rows)
+            messages = {id_: message for id_, message in read if message is not None}
             outcomes = await self._publisher.publish(list(messages.values())) if messages else []
             published = zip(messages, outcomes, strict=True)
             sent = [id_ for id_, outcome in published if outcome is PublishOutcome.CONFIRMED]
@@ -192,36 +198,34 @@ class Outbox:
             await asyncio.wait([self._deleting])
 
 
-def _frame(envelopes: Sequence[Envelope]) -> OutgoingMessage:
-    """One message unbundled, several of one name in one frame."""
+def _frame(envelopes: Sequence[Envelope], routing_key_of: RoutingKeyOf) -> OutgoingMessage:
+    """One message unbundled, several of one routing key in one frame."""
     first = envelopes[0]
+    key = routing_key_of(first.message)
     if len(envelopes) == 1:
-        return OutgoingMessage(first.body.encode(), first.headers, str(first.id), first.message.name, cc=first.cc)
+        return OutgoingMessage(first.body.encode(), first.headers, str(first.id), key, cc=first.cc)
     count = {COUNT_HEADER: len(envelopes)}
-    return OutgoingMessage(
-        bundle(envelopes), count, str(first.id), first.message.name, cc=first.cc, content_type=BUNDLE_TYPE
-    )
+    return OutgoingMessage(bundle(envelopes), count, str(first.id), key, cc=first.cc, content_type=BUNDLE_TYPE)
 
 
-def _read_row(row: asyncpg.Record) -> OutgoingMessage | None:
+def _read_row(row: asyncpg.Record, routing_key_of: RoutingKeyOf) -> OutgoingMessage | None:
     """The message of a row; None where its name is unknown (as after a return to an older version) or it is broken."""
     try:
-        return _message_of_row(row)
+        return _message_of_row(row, routing_key_of)
     except (KeyError, ValueError, TypeError) as error:
         metrics.OUTBOX_UNREADABLE.inc()
         logger.error("reading outbox row %s failed, it is kept and tried again: %s, %r", row["id"], row["name"], error)
         return None
 
 
-def _message_of_row(row: asyncpg.Record) -> OutgoingMessage:
+def _message_of_row(row: asyncpg.Record, routing_key_of: RoutingKeyOf) -> OutgoingMessage:
     cc = tuple(row["cc"].split(",")) if row["cc"] else ()
     body, kind = row["body"].encode(), REGISTRY[row["name"]]
-    headers = headers_of(
-        kind.model_validate_json(body), row["id"], _usual_source(kind), time_of(row["id"]), row["traceparent"]
-    )
+    message = kind.model_validate_json(body)
+    headers = headers_of(message, row["id"], _usual_source(kind), time_of(row["id"]), row["traceparent"])
     # None: all follows from the rest of the row. An earlier version wrote all of them.
     unusual = {} if row["headers"] is None else row["headers"]
-    return OutgoingMessage(body, headers | unusual, str(row["id"]), row["name"], cc=cc)
+    return OutgoingMessage(body, headers | unusual, str(row["id"]), routing_key_of(message), cc=cc)
 
 
 def _unusual_headers(envelope: Envelope) -> str | None:

@@ -14,10 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import atelier_contracts  # noqa: F401 - importing fills the registry
+from atelier_contracts.message import REGISTRY
+from atelier_contracts.partitions import PARTITIONED, PARTITIONED_KINDS, SUFFIX_PATTERN
 from atelier_contracts.public_events import SUBSCRIPTION_NAME, SUBSCRIPTIONS, subscription_queue
 from atelier_contracts.routes import EXCHANGE, REPLY_PREFIX, ROUTES, SERVICES, message_names_of, owner_of
 from atelier_messaging.senders import OPERATOR
-from atelier_messaging.topology import DEAD_EXCHANGE, INSTALLATION, RETRY_DELAYS_S, dead_queue, retry_exchange
+from atelier_messaging.topology import (
+    DEAD_EXCHANGE,
+    INSTALLATION,
+    PARTITIONS,
+    RETRY_DELAYS_S,
+    dead_queue,
+    retry_exchange,
+)
 
 NOTHING = "^$"
 EVERYTHING = ".*"
@@ -64,9 +73,10 @@ def definitions(hashes: Mapping[str, str], vhost: str = "/") -> dict[str, Any]:
 
 def permissions_of(service: str) -> dict[str, str]:
     """On exchanges and queues."""
-    own = [re.escape(each) for queue in ROUTES if owner_of(queue) == service for each in (queue, dead_queue(queue))]
+    queues = [queue for queue in ROUTES if owner_of(queue) == service]
+    own = [each for queue in queues for each in (_divided(queue, queue in PARTITIONED), re.escape(dead_queue(queue)))]
     retries = [re.escape(retry_exchange(level)) for level in range(len(RETRY_DELAYS_S))]
-    written = [re.escape(name) for name in (EXCHANGE, DEAD_EXCHANGE, INSTALLATION)] + retries
+    written = [re.escape(name) for name in (EXCHANGE, DEAD_EXCHANGE, INSTALLATION, PARTITIONS)] + retries
     if not _receives_replies(service):
         return {"configure": NOTHING, "write": _any_of(written), "read": _any_of(own)}
     return {
@@ -88,12 +98,17 @@ def subscriber_permissions(name: str) -> dict[str, str]:
 def topics_of(service: str) -> dict[str, str]:
     """On the exchange of all messages: which names it may publish, and to which it may bind a queue. Where the broker
     looks at extra routing keys too, a reply needs that of the gateway instance that waits for it."""
-    names = [re.escape(name) for name in message_names_of(service)]
+    names = [_divided(name, REGISTRY[name] in PARTITIONED_KINDS) for name in message_names_of(service)]
     return {"write": _any_of([*names, REPLIES]), "read": _any_of([REPLIES]) if _receives_replies(service) else NOTHING}
 
 
 def _receives_replies(service: str) -> bool:
     return service == owner_of(REPLY_PREFIX)
+
+
+def _divided(name: str, is_divided: bool) -> str:
+    """Of a queue or a message, in any number of partitions: to change that number takes no other permissions."""
+    return re.escape(name) + (SUFFIX_PATTERN if is_divided else "")
 
 
 def _any_of(patterns: list[str]) -> str:

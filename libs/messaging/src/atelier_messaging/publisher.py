@@ -7,7 +7,8 @@ acknowledgements. Three outcomes, never an exception: confirmed, unroutable, unk
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
@@ -15,6 +16,7 @@ from typing import cast
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import AMQPException, ChannelInvalidStateError, ChannelNotFoundEntity, PublishError
 from aiormq import Channel
+from aiormq.abc import AbstractChannel as RawChannel
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
@@ -101,6 +103,21 @@ class Publisher:
                     "the broker does not confirm whose virtual host this is: was the topology declared? "
                     "(python -m atelier_messaging.topology, as the operator)"
                 )
+
+    async def check_partitions(self, partitions: int) -> None:
+        """Raises OtherTopology where the broker's queues are declared for another number of partitions: some would be
+        written to by one service and read by nobody."""
+        are_several = await self._has_exchange(topology.PARTITIONS)
+        if partitions == 1 and not are_several:
+            return
+        if are_several:
+            probe = OutgoingMessage(b"", {}, "partitions", str(partitions), topology.PARTITIONS)
+            if (await self.publish([probe]))[0] is PublishOutcome.CONFIRMED:
+                return
+        raise topology.OtherTopology(
+            f"ATELIER_PARTITIONS is {partitions}, but the broker's queues are declared for another number: give all "
+            "services and the topology the same, and declare it (python -m atelier_messaging.topology, as the operator)"
+        )
 
     @property
     def is_connected(self) -> bool:
@@ -203,18 +220,32 @@ class Publisher:
     async def measure(self, queue: str) -> QueueDepth | None:
         """The depth of a queue; None where there is none. On a channel of its own, for the broker closes one on which
         an absent queue is named. Raises an AMQPException, OSError or RuntimeError while the broker is unavailable."""
+        async with self._own_channel() as channel:
+            try:
+                declared = await channel.queue_declare(queue, passive=True)
+            except ChannelNotFoundEntity:
+                return None
+        return QueueDepth(declared.message_count or 0, declared.consumer_count or 0)
+
+    async def _has_exchange(self, name: str) -> bool:
+        async with self._own_channel() as channel:
+            try:
+                await channel.exchange_declare(name, passive=True)
+            except ChannelNotFoundEntity:
+                return False
+        return True
+
+    @asynccontextmanager
+    async def _own_channel(self) -> AsyncIterator[RawChannel]:
         assert self._connection is not None
         if self._connection.transport is None:
             raise ConnectionError("not connected to the broker")
         async with asyncio.timeout(PUBLISH_S_MAX):
             channel = await self._connection.transport.connection.channel(publisher_confirms=False)
             try:
-                declared = await channel.queue_declare(queue, passive=True)
-            except ChannelNotFoundEntity:
-                return None
+                yield channel
             finally:
                 await channel.close()
-        return QueueDepth(declared.message_count or 0, declared.consumer_count or 0)
 
     async def stop(self) -> None:
         """Closes the connection; unconfirmed messages stay in the outbox."""

@@ -3,6 +3,7 @@
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from atelier_contracts.partitions import PARTITIONS_MAX
 from atelier_messaging.addresses import addresses_of
 
 
@@ -16,6 +17,9 @@ class BrokerSettings(BaseSettings):
     """Brokers: a comma-separated list of AMQP URLs or hosts. Secret, for it holds the password."""
     installation: str | None = Field(default=None, pattern=r"^[A-Za-z0-9-]{1,64}$")
     """Name of this installation. A virtual host or database that belongs to another one is refused at start-up."""
+    partitions: int = Field(default=1, ge=1, le=PARTITIONS_MAX)
+    """Queues among which the session's and billing's messages are divided, by generation and by account, so that
+    several processes share them in order. The same for all services and for the topology."""
     prefetch: int = Field(default=200, ge=1, le=2_000)
     """Frames a consumer may hold unacknowledged, per queue."""
     batch_max: int = Field(default=100, ge=1, le=1_000)

@@ -2,7 +2,7 @@
 
 ``python -m atelier_messaging.topology`` does it as the operator, before the services start: they may declare nothing.
 
-atelier          topic    every message, by its name
+atelier          topic    every message, by its name; with several partitions also <name>.pN -> <queue>.pN
 atelier.public   topic    public events, to the queue of each subscription (``subscriptions``)
 atelier.dead     direct   <queue> -> <queue>.dead
 atelier.retry.N  fanout   -> atelier.retry.N (TTL N seconds) -> default exchange -> the queue named by the routing key
@@ -10,14 +10,17 @@ atelier.retry.N  fanout   -> atelier.retry.N (TTL N seconds) -> default exchange
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
+from itertools import count
 from typing import cast
 
 from aio_pika import ExchangeType
-from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import ChannelPreconditionFailed
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from pamqp import encode
 from pamqp.common import FieldTable, FieldValue
 
+from atelier_contracts.partitions import PARTITIONED, PARTITIONED_KINDS, PARTITIONS_MAX, in_partition
 from atelier_contracts.public_events import SUBSCRIPTIONS
 from atelier_contracts.routes import EXCHANGE, ROUTES
 from atelier_messaging.connection import connect_first
@@ -26,6 +29,8 @@ from atelier_messaging.settings import BrokerSettings
 DEAD_EXCHANGE = "atelier.dead"
 INSTALLATION = "atelier.installation"
 """Exchange and queue by which a virtual host says whose it is."""
+PARTITIONS = "atelier.partitions"
+"""Exchange and queue by which a broker says how many partitions are declared; absent where it is one."""
 DECLARE_S_MAX = 30.0
 RETRY_DELAYS_S = (1, 10, 60)
 """The levels of retry; a Transient message stays on the last level without end."""
@@ -73,14 +78,19 @@ class OtherTopology(RuntimeError):
     """What is declared on the broker is not ours; the text is a sentence for an operator."""
 
 
-async def declare_at(url: str, installation: str | None) -> None:
+async def declare_at(url: str, installation: str | None, partitions: int = 1) -> None:
     """Declares everything that is not there yet on the first broker that answers, and takes its virtual host for this
-    installation. Raises OtherTopology, OSError, TimeoutError or an AMQPError."""
+    installation. From then on services start with this number of partitions alone. Raises OtherTopology, OSError,
+    TimeoutError or an AMQPError."""
     async with asyncio.timeout(DECLARE_S_MAX), await connect_first(url) as connection:
         channel = await connection.channel()
         if installation is not None:
             await mark_virtual_host(channel, installation)
         await declare(channel)
+        await declare_partitions(channel, partitions)
+        are_left = [await _delete_former(connection, queue, partitions) for queue in PARTITIONED]
+        if partitions == 1 and not any(are_left):
+            await _bind_all_partitions(channel, bind=False)
 
 
 async def unmark_virtual_host(url: str, installation: str) -> None:
@@ -146,6 +156,63 @@ async def _declare(channel: AbstractChannel) -> None:
         await waiting.bind(retries)
 
 
+async def declare_partitions(channel: AbstractChannel, partitions: int) -> None:
+    """Declares the partitions and says how many there are. Queues of another number stay bound and are consumed until
+    they are empty: what was sent by it arrives. Raises OtherTopology as ``declare`` does."""
+    if partitions == 1:
+        await channel.queue_delete(PARTITIONS)
+        await channel.exchange_delete(PARTITIONS)
+        return
+    try:
+        for queue in PARTITIONED:
+            for partition in range(partitions):
+                await _declare_partition(channel, queue, partition)
+    except ChannelPreconditionFailed as error:
+        raise OtherTopology(f"a partition is declared otherwise; delete it when it is empty: {error}") from None
+    await _bind_all_partitions(channel, bind=True)
+    marks = await channel.declare_exchange(PARTITIONS, ExchangeType.DIRECT, durable=True)
+    arguments: FieldTable = {"x-queue-type": "quorum", "x-max-length": 1}
+    mark = await channel.declare_queue(PARTITIONS, durable=True, arguments=arguments)
+    await mark.bind(marks, routing_key=str(partitions))
+    for other in range(1, PARTITIONS_MAX + 1):
+        if other != partitions:
+            await mark.unbind(marks, routing_key=str(other))
+
+
+async def _declare_partition(channel: AbstractChannel, queue: str, partition: int) -> None:
+    name = in_partition(queue, partition)
+    declared = await channel.declare_queue(name, durable=True, arguments=partition_arguments(queue))
+    for message in ROUTES[queue]:
+        await declared.bind(EXCHANGE, routing_key=in_partition(message.name, partition))
+
+
+async def _bind_all_partitions(channel: AbstractChannel, *, bind: bool) -> None:
+    """Binds the undivided queues to every partition of a message that they receive too, or unbinds them."""
+    for queue, messages in ROUTES.items():
+        undivided = await channel.get_queue(queue, ensure=False)
+        for message in () if queue in PARTITIONED else sorted(PARTITIONED_KINDS.intersection(messages), key=str):
+            await (undivided.bind if bind else undivided.unbind)(EXCHANGE, routing_key=f"{message.name}.*")
+
+
+async def _delete_former(connection: AbstractConnection, queue: str, partitions: int) -> bool:
+    """Deletes the partitions of a larger number, the last first, as far as they are empty and nobody consumes them;
+    whether some are left."""
+    former: list[str] = []
+    are_left = False
+    with suppress(ChannelNotFoundEntity):
+        for partition in count(0 if partitions == 1 else partitions):
+            channel = await connection.channel()  # the broker closes it at the first that is absent
+            name = in_partition(queue, partition)
+            found = (await channel.declare_queue(name, passive=True)).declaration_result
+            is_used = bool(found.message_count or found.consumer_count)
+            former, are_left = ([], True) if is_used else ([name, *former], are_left)
+            await channel.close()
+    channel = await connection.channel()
+    for name in former:
+        await channel.queue_delete(name)
+    return are_left
+
+
 def queue_arguments(queue: str) -> FieldTable:
     """The arguments of a consumer's queue."""
     return {
@@ -154,6 +221,12 @@ def queue_arguments(queue: str) -> FieldTable:
         "x-dead-letter-exchange": DEAD_EXCHANGE,
         "x-dead-letter-routing-key": queue,
     }
+
+
+def partition_arguments(queue: str) -> FieldTable:
+    """The arguments of a partition. One consumer is given messages at a time, the others stand by; its dead letters lie
+    with those of the undivided queue."""
+    return {**queue_arguments(queue), "x-single-active-consumer": True}
 
 
 def mark_arguments(installation: str) -> FieldTable:
@@ -169,7 +242,7 @@ def mark_arguments(installation: str) -> FieldTable:
 def main() -> None:
     """Declares as the environment says."""
     settings = BrokerSettings()
-    asyncio.run(declare_at(settings.amqp_url.get_secret_value(), settings.installation))
+    asyncio.run(declare_at(settings.amqp_url.get_secret_value(), settings.installation, settings.partitions))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from atelier_local.errors import StackError
 from atelier_local.launcher import objectstore, postgres, rabbitmq, services, trace_viewer
 from atelier_local.launcher.database_roles import ensure_databases
-from atelier_local.launcher.environment import OTLP, Plan, amqp_url, s3_settings, server_url
+from atelier_local.launcher.environment import OTLP, Plan, amqp_url, partitions, s3_settings, server_url
 from atelier_local.launcher.part import Part
 from atelier_local.launcher.processes import MARK
 from atelier_local.launcher.profile import SERVICES, Profile
@@ -47,9 +47,13 @@ def assemble(profile: Profile, plan: Plan) -> Assembly:
 
 def _rabbitmq(profile: Profile, plan: Plan) -> list[Part]:
     if "ATELIER_AMQP_URL" not in plan.given:
-        return rabbitmq.parts(profile)
+        return rabbitmq.parts(profile, partitions(plan))
     url = amqp_url(profile, plan)
-    return [_external_part("rabbitmq", lambda: rabbitmq.is_ready(url), lambda: rabbitmq.declare(url, profile))]
+
+    async def declare() -> None:
+        await rabbitmq.declare(url, profile, partitions(plan))
+
+    return [_external_part("rabbitmq", lambda: rabbitmq.is_ready(url), declare)]
 
 
 def _postgres(profile: Profile, plan: Plan) -> list[Part]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from atelier_contracts.image_models import HOSTED_PROVIDERS
+from atelier_contracts.partitions import PARTITIONS_MAX
 from atelier_local.errors import StackError
 from atelier_local.launcher import objectstore, postgres, rabbitmq, trace_viewer
 from atelier_local.launcher.database_roles import database_url
@@ -22,8 +23,9 @@ ADDRESSES = ("ATELIER_AMQP_URL", "ATELIER_DATABASE_URL", "ATELIER_S3_ENDPOINT", 
 S3_DETAILS = tuple(f"ATELIER_S3_{name}" for name in ("ACCESS_KEY", "SECRET_KEY", "BUCKET", "REGION", "PUBLIC_ENDPOINT"))
 S3_UPLOADS = ("ATELIER_S3_UPLOAD_ACCESS_KEY", "ATELIER_S3_UPLOAD_SECRET_KEY")
 """Of the identity that signs uploads: the gateway's alone."""
+PARTITIONS = "ATELIER_PARTITIONS"
 TUNING = (
-    "ATELIER_LOG_LEVEL", "ATELIER_TRACE_RATIO", "ATELIER_DRAIN_S",
+    "ATELIER_LOG_LEVEL", "ATELIER_TRACE_RATIO", "ATELIER_DRAIN_S", PARTITIONS,
     "ATELIER_RENDER_LEASE_S", "ATELIER_RENDER_CONCURRENCY", "ATELIER_RENDER_IMAGE_WORKERS", "ATELIER_RENDER_NARRATORS",
     "ATELIER_RENDER_TENANT_SLOTS_MAX",
     "ATELIER_RENDER_PROVIDER_TRIES", "ATELIER_RENDER_PROVIDER_CALLS", "ATELIER_RENDER_RETRY_AFTER_MAX_S",
@@ -94,6 +96,14 @@ def server_url(profile: Profile, plan: Plan) -> str:
 def amqp_url(profile: Profile, plan: Plan, user: str = OPERATOR) -> str:
     """The broker in use, as the operator or as a service; an external one has the one user of its address."""
     return plan.given.get("ATELIER_AMQP_URL") or rabbitmq.amqp_url(profile, user)
+
+
+def partitions(plan: Plan) -> int:
+    """How many partitions the services are given, for the topology. Raises StackError where it is no number of them."""
+    given = {**plan.given, **plan.extra}.get(PARTITIONS, "1")
+    if not given.isdecimal() or not 1 <= int(given) <= PARTITIONS_MAX:
+        raise StackError(f"{PARTITIONS} must be a whole number from 1 to {PARTITIONS_MAX}")
+    return int(given)
 
 
 def common_environment(profile: Profile, plan: Plan, parts: Collection[str], user: str) -> dict[str, str]:

@@ -38,7 +38,7 @@ def node_url(profile: Profile, node: str) -> str:
     return f"amqp://{OPERATOR}:{_password(profile, OPERATOR)}@127.0.0.1:{profile.ports[node]}/"
 
 
-def parts(profile: Profile) -> list[Part]:
+def parts(profile: Profile, partitions: int = 1) -> list[Part]:
     """The port mapper and the nodes. The last one declares the topology: each queue has a member on every node then."""
     epmd = shutil.which("epmd", path=rabbitmq_node.release(profile).path)
     if epmd is None:
@@ -51,7 +51,7 @@ def parts(profile: Profile) -> list[Part]:
         probe=lambda: port_is_open(port),
     )
     links = [_links(profile, node) for node in profile.brokers] if profile.has_links else []
-    return [mapper, *links, *(_node(profile, node) for node in profile.brokers)]
+    return [mapper, *links, *(_node(profile, node, partitions) for node in profile.brokers)]
 
 
 def links_of(node: str) -> str:
@@ -71,7 +71,7 @@ def _links(profile: Profile, node: str) -> Part:
     )
 
 
-def _node(profile: Profile, node: str) -> Part:
+def _node(profile: Profile, node: str, partitions: int) -> Part:
     hashes = {user: _hash(_password(profile, user)) for user in USERS}
     return Part(
         name=node,
@@ -80,7 +80,7 @@ def _node(profile: Profile, node: str) -> Part:
         needs=(links_of(node) if profile.has_links else "epmd", *_waits_for(profile, node)),
         prepare=lambda: rabbitmq_node.configure(profile, node, definitions(hashes)),
         probe=lambda: is_ready(node_url(profile, node)),
-        settle=(lambda: declare(amqp_url(profile), profile)) if node == profile.brokers[-1] else None,
+        settle=(lambda: declare(amqp_url(profile), profile, partitions)) if node == profile.brokers[-1] else None,
         url=f"amqp://127.0.0.1:{profile.ports[node]}/",
         ready_timeout_s=60.0 * len(profile.brokers),
         stop_grace_s=20.0,
@@ -95,10 +95,10 @@ def _waits_for(profile: Profile, node: str) -> tuple[str, ...]:
     return profile.brokers[: profile.brokers.index(node)]
 
 
-async def declare(url: str, profile: Profile) -> None:
+async def declare(url: str, profile: Profile, partitions: int = 1) -> None:
     """Declares the topology and takes the virtual host for this stack. Raises StackError where it is another's."""
     try:
-        await topology.declare_at(url, profile.secrets["installation"])
+        await topology.declare_at(url, profile.secrets["installation"], partitions)
     except topology.OtherTopology as error:
         raise StackError(str(error)) from None
     except (OSError, TimeoutError, aio_pika.exceptions.AMQPError) as error:
