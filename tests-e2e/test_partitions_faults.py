@@ -9,7 +9,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
-from atelier_contracts.partitions import PARTITIONED, in_partition
+from atelier_contracts.partitions import PARTITIONED
 from atelier_contracts.routes import EXCHANGE
 from atelier_local.api_client.client import Client
 from atelier_local.launcher.stack import Stack
@@ -75,11 +75,10 @@ async def test_generations_end_once_while_one_of_two_processes_of_session_and_of
 
 
 async def _consumers(world: World) -> set[int]:
-    """How many consumers the partitions have."""
+    """How many processes consume each of the divided queues: all consume the undivided one, too."""
     async with await aio_pika.connect(world.stack.environment()["ATELIER_AMQP_URL"]) as connection:
         channel = await connection.channel()
-        names = [in_partition(queue, partition) for queue in PARTITIONED for partition in range(PARTITIONS)]
-        found = [await channel.declare_queue(name, passive=True) for name in names]
+        found = [await channel.declare_queue(queue, passive=True) for queue in PARTITIONED]
         return {queue.declaration_result.consumer_count or 0 for queue in found}
 
 

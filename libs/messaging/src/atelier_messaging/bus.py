@@ -149,7 +149,7 @@ class Bus:
             self._preparations.append(partition.subscribe)
             self.run_in_background(consumer.run(arrivals), name)
         if partitions:
-            share = Share(partitions, self.publisher)
+            share = Share(consumer.queue, partitions, self.publisher)
             balancing = f"shares of {consumer.queue}"
             self.run_in_background(periodic.run_every(balancing, BALANCE_EVERY_S, share.balance), balancing)
 

@@ -85,9 +85,11 @@ class Partition:
 
 
 class Share:
-    """The partitions of one queue, as this process consumes them."""
+    """The partitions of one queue, as this process consumes them. How many processes there are is read from the
+    undivided queue, which all consume: of a partition the broker counts the chosen consumer alone."""
 
-    def __init__(self, partitions: Sequence[Partition], publisher: Publisher) -> None:
+    def __init__(self, queue: str, partitions: Sequence[Partition], publisher: Publisher) -> None:
+        self._queue = queue
         self._partitions = partitions
         self._publisher = publisher
 
@@ -101,9 +103,9 @@ class Share:
         active = [partition for partition in self._partitions if partition.is_active]
         if len(active) < 2:
             return
-        chosen = random.choice(active)
-        depth = await self._publisher.measure(chosen.name)
+        depth = await self._publisher.measure(self._queue)
         if depth is not None and len(active) > share_of(len(self._partitions), depth.consumers):
+            chosen = random.choice(active)
             logger.info("handing %s over to another process: %d were ours", chosen.name, len(active))
             await chosen.hand_over()
 
