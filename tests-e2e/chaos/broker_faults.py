@@ -6,6 +6,7 @@ import time
 from atelier_local.api_client.client import ApiUnreachable, Client, RequestRefused
 from atelier_local.errors import StackError
 from atelier_local.launcher import rabbitmq
+from atelier_local.launcher.environment import partitions
 from chaos.site import ALL_READY_S_MAX, Site
 from whole_system.broker import rabbitmqctl
 from whole_system.waits import NotYet, eventually
@@ -69,7 +70,8 @@ async def wipe_broker(site: Site) -> str:
     home = site.stack.profile.home / "rabbitmq"
     await asyncio.to_thread(rabbitmqctl, site.stack, "delete_vhost", "/")
     await asyncio.to_thread(rabbitmqctl, site.stack, "import_definitions", str(home / "definitions.json"))
-    await rabbitmq.declare(rabbitmq.amqp_url(site.stack.profile), site.stack.profile)
+    profile = site.stack.profile
+    await rabbitmq.declare(rabbitmq.amqp_url(profile), profile, partitions(site.stack.plan))
     await site.recorder.reopen()
     site.poisoned = 0
     return "the virtual host deleted and made anew, empty"

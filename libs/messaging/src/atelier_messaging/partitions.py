@@ -11,10 +11,12 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from itertools import count
+from typing import cast
 
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.message import IncomingMessage
-from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
+from aiormq import Channel
+from aiormq.abc import AbstractConnection, DeliveredMessage
 
 from atelier_contracts.partitions import in_partition
 from atelier_messaging.publisher import Publisher
@@ -52,7 +54,7 @@ class Partition:
         self._forget = forget
         self._prefetch = prefetch
         self._connection: AbstractConnection | None = None
-        self._channel: AbstractChannel | None = None
+        self._channel: Channel | None = None
 
     @property
     def is_closed(self) -> bool:
@@ -63,7 +65,7 @@ class Partition:
 
     async def subscribe(self, connection: AbstractConnection) -> None:
         """Consumes on this connection; behind those that do already."""
-        channel = await connection.channel(publisher_confirms=False)
+        channel = cast(Channel, await connection.channel(publisher_confirms=False))
         await channel.basic_qos(prefetch_count=self._prefetch)
         self._connection, self._channel, self.is_active = connection, channel, False
         await channel.basic_consume(self.name, self._on_message)
