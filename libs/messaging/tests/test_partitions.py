@@ -6,13 +6,14 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import aio_pika
 import pytest
+from aiormq.exceptions import ChannelAccessRefused
 from pydantic import SecretStr
 
 from atelier_contracts import CancelRequested, wrap
@@ -129,6 +130,29 @@ async def test_what_was_sent_with_another_number_is_consumed_before_its_queues_g
     await becomes([], lambda: _declare_again(declared, publisher))
 
     assert len(held) == len(consumed) == PARTITIONS  # they stay while they hold something or are consumed
+
+
+async def test_a_partition_is_written_and_read_by_those_of_its_undivided_queue_alone(
+    declared: str, urls: Mapping[str, str]
+) -> None:
+    await topology.declare_at(declared, None, PARTITIONS)
+    outgoing = _cancel(uuid4(), 1, PARTITIONS)
+    outcomes, readers = {}, set()
+
+    for service in SERVICES:
+        publisher = Publisher(urls[service], service)
+        await publisher.start()
+        outcomes[service] = (await publisher.publish([outgoing]))[0]
+        await publisher.stop()
+        async with await aio_pika.connect(urls[service]) as connection:
+            with suppress(ChannelAccessRefused):
+                queue = await (await connection.channel()).get_queue(in_partition(SESSION_SAGA, 0), ensure=False)
+                await queue.consume(lambda _: None)
+                readers.add(service)
+
+    refused = dict.fromkeys(("session", "billing", "render"), PublishOutcome.UNKNOWN)
+    assert outcomes == {"gateway": PublishOutcome.CONFIRMED, **refused}
+    assert readers == {"session"}
 
 
 @pytest.mark.timeout(300)

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from atelier_contracts import CancelRequested, Envelope, GenerationRequested, RefundCredit, wrap
 from atelier_contracts.message import REGISTRY
-from atelier_contracts.partitions import in_partition
 from atelier_contracts.routes import BILLING_COMMANDS, EXCHANGE, ROUTES, SERVICES, owner_of, reply_key, senders_of
 from atelier_messaging import BrokerSettings, Bus, Poison, Transient, database, topology
 from atelier_messaging.database import Pool
@@ -134,25 +133,6 @@ async def test_no_service_taps_the_bus_or_opens_anothers_queue(users: Mapping[st
     for attempt in attempts:
         with pytest.raises(ChannelAccessRefused):
             await attempt(await users[service].channel())
-
-
-async def test_a_partition_is_written_and_read_by_those_of_its_undivided_queue_alone(
-    urls: Urls, users: Mapping[str, As]
-) -> None:
-    key, queue = in_partition(RefundCredit.name, 1), in_partition(BILLING_COMMANDS, 1)
-    await topology.declare_at(urls[OPERATOR], None, 2)
-    try:
-        await users["session"].publish(refund(), key)
-        await _get(await users["billing"].channel(), queue)
-        for service in ("gateway", "billing", "render"):
-            with pytest.raises(ChannelAccessRefused):
-                await users[service].publish(refund(), key)
-        for service in ("gateway", "session", "render"):
-            with pytest.raises(ChannelAccessRefused):
-                await _get(await users[service].channel(), queue)
-    finally:
-        await (await (await users[OPERATOR].channel()).get_queue(queue)).purge()
-        await topology.declare_at(urls[OPERATOR], None, 1)
 
 
 async def test_the_gateway_binds_a_queue_of_its_own_to_its_replies(users: Mapping[str, As]) -> None:
