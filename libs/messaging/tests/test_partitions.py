@@ -147,7 +147,7 @@ async def test_a_partition_is_written_and_read_by_those_of_its_undivided_queue_a
         async with await aio_pika.connect(urls[service]) as connection:
             with suppress(ChannelAccessRefused):
                 queue = await (await connection.channel()).get_queue(in_partition(SESSION_SAGA, 0), ensure=False)
-                await queue.consume(lambda _: None)
+                await queue.consume(asyncio.Queue[object]().put)
                 readers.add(service)
 
     refused = dict.fromkeys(("session", "billing", "render"), PublishOutcome.UNKNOWN)
