@@ -32,6 +32,8 @@ INSTALLATION = "atelier.installation"
 PARTITIONS = "atelier.partitions"
 """Exchange and queue by which a broker says how many partitions are declared; absent where it is one."""
 DECLARE_S_MAX = 30.0
+PARTITION_DECLARE_S = 5.0
+"""Further seconds for each partition beyond the first: a queue has a member on every node before it is there."""
 RETRY_DELAYS_S = (1, 10, 60)
 """The levels of retry; a Transient message stays on the last level without end."""
 BROKER_HISTORY = ("x-death", "x-first-death-", "x-last-death-")
@@ -82,7 +84,8 @@ async def declare_at(url: str, installation: str | None, partitions: int = 1) ->
     """Declares everything that is not there yet on the first broker that answers, and takes its virtual host for this
     installation. From then on services start with this number of partitions alone. Raises OtherTopology, OSError,
     TimeoutError or an AMQPError."""
-    async with asyncio.timeout(DECLARE_S_MAX), await connect_first(url) as connection:
+    declare_s_max = DECLARE_S_MAX + (partitions - 1) * PARTITION_DECLARE_S
+    async with asyncio.timeout(declare_s_max), await connect_first(url) as connection:
         channel = await connection.channel()
         if installation is not None:
             await mark_virtual_host(channel, installation)

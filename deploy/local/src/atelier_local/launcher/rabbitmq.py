@@ -82,7 +82,7 @@ def _node(profile: Profile, node: str, partitions: int) -> Part:
         probe=lambda: is_ready(node_url(profile, node)),
         settle=(lambda: declare(amqp_url(profile), profile, partitions)) if node == profile.brokers[-1] else None,
         url=f"amqp://127.0.0.1:{profile.ports[node]}/",
-        ready_timeout_s=60.0 * len(profile.brokers),
+        ready_timeout_s=60.0 * len(profile.brokers) + (partitions - 1) * topology.PARTITION_DECLARE_S,
         stop_grace_s=20.0,
     )
 
