@@ -1,7 +1,7 @@
-"""Which partition of a queue a message goes to: a stable hash of its key, told by the last word of its routing key.
+"""Which partition of a queue a message goes to: a stable hash of its key, as the last word of its routing key.
 
-What billing is told goes by account, what the session is told by generation, so that messages of one key stay in one
-queue and in their order. With one partition a routing key is the message's name, and nothing else.
+Commands to billing go by account, messages to the session by generation, so that those of one key stay in one queue and
+in their order. With one partition a routing key is the message's name, and nothing else.
 """
 
 from zlib import crc32
