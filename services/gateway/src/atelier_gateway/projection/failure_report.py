@@ -7,21 +7,24 @@ from uuid import UUID
 from atelier_gateway.projection.operator_lists import first_id_at
 from atelier_messaging.database import Pool
 
-SCAN_MAX = 20_000
+SCAN_MAX = 5_000
 """Failures that one report looks at, the newest."""
 CAUSES_MAX = 100
 EXAMPLES = 3
 
-# Ids are ordered by time: a range of them is a range of time, read off the index of failures.
+# Ids are ordered by time: a range of them is a range of time, read off the index of failures. Words are compared by
+# their bytes: by the rules of a language, sorting them takes most of the time.
 _CAUSES = f"""
 WITH failed AS MATERIALIZED (
-    SELECT id, state, kind, error, created_at, owner_id, COALESCE(maker, request ->> 'provider') AS provider
+    SELECT id, state COLLATE "C" AS state, (error ->> 'code') COLLATE "C" AS code, kind COLLATE "C" AS kind,
+           COALESCE(maker, request ->> 'provider') COLLATE "C" AS provider, error ->> 'message' AS message,
+           created_at, owner_id
     FROM generations WHERE id >= $1 AND id < $2 AND state IN ('failed', 'expired') ORDER BY id DESC LIMIT {SCAN_MAX}
 )
-SELECT state, error ->> 'code' AS code, kind, provider, count(*) AS number, count(DISTINCT owner_id) AS owners,
+SELECT state, code, kind, provider, count(*) AS number, count(DISTINCT owner_id) AS owners,
        min(created_at) AS first_at, max(created_at) AS last_at,
        (array_agg(id ORDER BY id DESC))[1:{EXAMPLES}] AS newest,
-       (array_agg(error ->> 'message' ORDER BY id DESC))[1] AS message, (SELECT count(*) FROM failed) AS scanned
+       (array_agg(message ORDER BY id DESC))[1] AS message, (SELECT count(*) FROM failed) AS scanned
 FROM failed GROUP BY 1, 2, 3, 4 ORDER BY number DESC, last_at DESC LIMIT {CAUSES_MAX}
 """  # noqa: S608 - constants only
 
