@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 from atelier_telemetry import metrics
+from atelier_telemetry.tracing import EXEMPLAR_LABEL
 
 Compose = dict[str, Any]
 
@@ -109,6 +110,29 @@ def test_the_two_dashboards_have_their_own_ids_and_only_provisioned_data_sources
         panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
         assert {panel["datasource"]["uid"] for panel in panels} <= known
         assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+def test_a_panel_of_durations_leads_to_traces_by_the_label_that_services_write(compose: Compose) -> None:
+    [prometheus, jaeger] = yaml.safe_load((COMPOSE_DIR / "grafana/datasources/datasources.yaml").read_text())[
+        "datasources"
+    ]
+    targets = [
+        target
+        for path in DASHBOARDS
+        for panel in json.loads(path.read_text())["panels"]
+        for target in panel.get("targets", [])
+    ]
+
+    assert prometheus["jsonData"]["exemplarTraceIdDestinations"] == [
+        {"name": EXEMPLAR_LABEL, "datasourceUid": jaeger["uid"]}
+    ]
+    assert any(
+        option.startswith("--enable-feature=exemplar-storage")
+        for option in compose["services"]["prometheus"]["command"]
+    )
+    for name in ("admission", "generation", "render", "webhook"):
+        asked = [target for target in targets if f"atelier_{name}_seconds_bucket" in target["expr"]]
+        assert asked and all(target.get("exemplar") for target in asked)
 
 
 def test_prometheus_scrapes_every_process_of_every_service_at_the_port_it_listens_on(compose: Compose) -> None:

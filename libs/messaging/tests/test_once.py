@@ -5,9 +5,12 @@ from uuid import UUID, uuid4
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NonRecordingSpan, SpanKind
 
 from atelier_contracts import CancelRequested, wrap
-from atelier_messaging import Delivery, Transaction, consumer
+from atelier_messaging import Delivery, Transaction, message_spans
 from atelier_messaging.consumer import Consumer
 from atelier_messaging.testing import becomes
 from atelier_telemetry.tracing import traceparent_of
@@ -109,7 +112,9 @@ async def test_a_redelivered_message_is_not_handled_again(server: Server, begin:
 async def test_what_a_handler_emits_is_published_as_its_child(
     server: Server, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "_tracer", TracerProvider().get_tracer("test"))
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(message_spans, "_spans", provider.get_tracer("test"))
     cause = wrap(CancelRequested(generation_id=uuid4()), source="atelier/test", traceparent=TRACEPARENT)
     parents: list[str | None] = []
     spans: list[str | None] = []
@@ -127,7 +132,9 @@ async def test_what_a_handler_emits_is_published_as_its_child(
 
     await becomes(2, lambda: _count(server))
     await becomes([], server.outbox)
-    assert parents == [TRACEPARENT, spans[0]]
+    [creation] = [span for span in exporter.get_finished_spans() if span.kind is SpanKind.PRODUCER]
+    assert parents == [TRACEPARENT, traceparent_of(NonRecordingSpan(creation.context))]
+    assert creation.parent is not None and f"-{creation.parent.span_id:016x}-" in str(spans[0])
     assert [span[:36] for span in spans if span] == [TRACEPARENT[:36]] * 2  # one trace, a span for each message
     assert len({TRACEPARENT, *spans}) == 3
 

@@ -19,13 +19,13 @@ from atelier_contracts.bundle import RawMessage, unpack
 from atelier_messaging import failpoints, topology
 from atelier_messaging.ack_tracker import AckTracker, is_suspect
 from atelier_messaging.errors import Poison, Transient, is_outage
+from atelier_messaging.message_spans import fail_processing, start_batch, start_processing
 from atelier_messaging.outages import until_available
 from atelier_messaging.publisher import OutgoingMessage, Publisher, PublishOutcome
 from atelier_messaging.senders import EVERYBODY, SENDER_HEADER, Senders
 from atelier_messaging.unit_of_work import Delivery, Transaction, UnitOfWork
 from atelier_messaging.writes import WriteConflict
-from atelier_telemetry import attributes, metrics
-from atelier_telemetry.tracing import SpanKind, parent_from, tracer
+from atelier_telemetry import metrics
 
 Handler = Callable[[Transaction], Awaitable[None]]
 """Handles ``tx.fresh``, all of it, in order. It may be called again for the same messages, if what it did is undone."""
@@ -40,7 +40,6 @@ BATCH_MAX = 200
 OUTAGE_PAUSE_S = 0.2
 OUTAGE_PAUSE_S_MAX = 5.0
 logger = logging.getLogger(__name__)
-_tracer = tracer(__name__)
 
 
 class Batches(Protocol):
@@ -152,12 +151,19 @@ class Consumer:
                 await self._retry_or_dead_letter(received[0], error)
 
     async def _handle(self, received: Sequence[_Received]) -> None:
-        deliveries = [self._delivery(item.envelope) for item in received]
+        began_ns = time.time_ns()
+        deliveries = [Delivery(item.envelope, start_processing(self.queue, item.envelope)) for item in received]
+        batch = start_batch(self.queue, [d.envelope for d in deliveries], [d.span for d in deliveries])
         try:
             applied = await self._handle_once(deliveries)
-        finally:
-            for delivery in deliveries:
-                delivery.span.end()
+        except Exception as error:
+            # Of what is undone and handled again no span is ended: it has left no effect.
+            if len(deliveries) == 1 and not is_outage(error):
+                fail_processing(deliveries[0].span, self.queue, deliveries[0].envelope, error, began_ns)
+            raise
+        for delivery in deliveries:
+            delivery.span.end()
+        batch.end()
         metrics.child(metrics.CONSUMED, self.queue, "applied").inc(applied)
         metrics.child(metrics.CONSUMED, self.queue, "duplicate").inc(len(deliveries) - applied)
 
@@ -176,23 +182,6 @@ class Consumer:
             if tx.fresh:
                 await self._handler(tx)
             return len(tx.fresh)
-
-    def _delivery(self, envelope: Envelope) -> Delivery:
-        span = _tracer.start_span(
-            f"{self.queue} process {envelope.message.name}",
-            context=parent_from(envelope.traceparent),
-            kind=SpanKind.CONSUMER,
-        )
-        if span.is_recording():
-            span.set_attributes(
-                {
-                    attributes.GENERATION_ID: str(envelope.message.subject),
-                    attributes.MESSAGING_SYSTEM: "rabbitmq",
-                    attributes.MESSAGING_DESTINATION: self.queue,
-                    attributes.MESSAGING_ID: str(envelope.id),
-                }
-            )
-        return Delivery(envelope, span)
 
     async def _retry_or_dead_letter(self, received: _Received, error: Exception) -> None:
         """One message failed alone: it is retried later, or never."""

@@ -21,10 +21,12 @@ from atelier_contracts.partitions import routing_key_of
 from atelier_contracts.routes import senders_of
 from atelier_messaging import failpoints
 from atelier_messaging.database import Connection, Pool
+from atelier_messaging.message_spans import start_sending
 from atelier_messaging.periodic import wait_event
 from atelier_messaging.publisher import OutgoingMessage, Publisher, PublishOutcome
 from atelier_messaging.writes import Write, execute
 from atelier_telemetry import metrics
+from atelier_telemetry.tracing import keep_failure
 
 SOURCE_PREFIX = "atelier/"
 WINDOW_MAX = 200
@@ -153,7 +155,11 @@ class Outbox:
     async def _publish(self, envelopes: Sequence[Envelope]) -> Sequence[PublishOutcome]:
         frames = by_frame(envelopes, self._routing_key_of)
         failpoints.reach("before_publish")
+        span = start_sending(envelopes)
         outcomes = await self._publisher.publish([_frame(frame, self._routing_key_of) for frame in frames])
+        if failed := [outcome for outcome in outcomes if outcome is not PublishOutcome.CONFIRMED]:
+            keep_failure(span, "", failed[0], "the sweeper publishes again what was not confirmed")
+        span.end()
         failpoints.reach("after_confirm")
         outcome_of = {e.id: outcome for frame, outcome in zip(frames, outcomes, strict=True) for e in frame}
         return [outcome_of[envelope.id] for envelope in envelopes]

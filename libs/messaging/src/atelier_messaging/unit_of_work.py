@@ -19,11 +19,12 @@ from opentelemetry import trace
 
 from atelier_contracts import Envelope, Message, wrap
 from atelier_contracts.routes import SERVICES, senders_of
-from atelier_messaging import failpoints, outbox
+from atelier_messaging import failpoints, message_spans, outbox
 from atelier_messaging.database import Connection, Pool
 from atelier_messaging.outbox import SOURCE_PREFIX, Outbox
 from atelier_messaging.writes import Write, execute
-from atelier_telemetry.tracing import Span, current_traceparent, traceparent_of
+from atelier_telemetry import attributes
+from atelier_telemetry.tracing import Span, traceparent_of
 
 _MARK_HANDLED = """
 INSERT INTO inbox (consumer, message_id) SELECT $1, unnest($2::uuid[])
@@ -65,6 +66,7 @@ class Transaction:
         self._stack = stack
         self._begun = False
         self._writes: list[Write] = []
+        self._creations: list[Span] = []
 
     @property
     def service(self) -> str:
@@ -115,16 +117,22 @@ class Transaction:
 
     def emit(self, message: Message, *, cause: Delivery | Span | None = None, cc: Iterable[str] = ()) -> Envelope:
         """Sends ``message`` if this transaction commits, as a child of the cause's span (default: the current one)."""
-        if cause is None:
-            traceparent = current_traceparent()
-        else:
-            traceparent = traceparent_of(cause.span if isinstance(cause, Delivery) else cause)
+        cause = cause.span if isinstance(cause, Delivery) else cause or trace.get_current_span()
         assert self.service not in SERVICES or self.service in senders_of(type(message)), (
             f"{self.service} may not send {message.name}; say in the contract who may"
         )
-        envelope = wrap(message, source=self.source, traceparent=traceparent, cc=tuple(cc))
+        creation = message_spans.start_creation(message, cause)
+        envelope = wrap(message, source=self.source, traceparent=traceparent_of(creation), cc=tuple(cc))
         self.emitted.append(envelope)
+        if creation is not cause:
+            creation.set_attribute(attributes.MESSAGING_ID, str(envelope.id))
+            self._creations.append(creation)
         return envelope
+
+    def end_creations(self) -> None:
+        """The messages exist: what was created in a transaction that is undone leaves no span."""
+        for span in self._creations:
+            span.end()
 
     def after_commit(self, act: Callable[[], object]) -> None:
         """Calls ``act`` once this transaction has committed, in this process alone: a hint to those who wait for the
@@ -164,6 +172,7 @@ class UnitOfWork:
                 ids = sorted(delivery.envelope.id for delivery in tx.fresh)
                 tx.write("handled", _MARK_FRESH, consumer, ids, key="inbox_pkey")
             await tx.finish()
+        tx.end_creations()
         failpoints.reach("after_commit")
         if dispatch:
             self.outbox.dispatch_soon(tx.emitted)

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, HTTPException, Response
 from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 from pydantic import SecretStr
 
 from atelier_telemetry import metrics as declared
@@ -56,10 +57,11 @@ def operations_router(checks: Mapping[str, Check]) -> APIRouter:
     router = _health_router(ask_and_count, name_parts=True)
 
     @router.get("/metrics")
-    async def metrics() -> Response:
+    async def metrics(accept: Annotated[str, Header()] = "") -> Response:
+        encode, content_type = choose_encoder(accept)  # OpenMetrics, which has exemplars, for who asks for it
         if time.monotonic() - asked_at > CHECK_FRESH_S:
             await ask_and_count()
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return Response(encode(REGISTRY), headers={"Content-Type": content_type})
 
     return router
 

@@ -13,7 +13,8 @@ from opentelemetry.trace import StatusCode, set_span_in_context
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from atelier_telemetry.tracing import REDACTED, Span, SpanKind, parent_from, tracer
+from atelier_telemetry.attributes import GENERATION_ID
+from atelier_telemetry.tracing import REDACTED, Span, SpanKind, generation_in, parent_from, tracer
 
 TRACEPARENT = b"traceparent"
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -78,6 +79,7 @@ def _attributes_of(scope: Scope, route: str) -> Mapping[str, Any]:
         "server.port": port,
         # A credential put into a query by mistake must not reach the collector.
         "url.query": REDACTED if scope.get("query_string") else None,
+        GENERATION_ID: generation_in(scope["path"]),
     }
     return {name: value for name, value in known.items() if value is not None}
 

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from atelier_gateway.web.direct_routes import DirectRoute, DirectRoutes
-from atelier_telemetry.tracing import QueryRedaction
+from atelier_telemetry.tracing import SpanRules
 
 from ..support.world import CREATE, TRY_ON, World
 
@@ -110,7 +110,7 @@ def spans(world: World) -> Iterator[InMemorySpanExporter]:
     assert world.container
     provider = trace.get_tracer_provider()
     assert isinstance(provider, TracerProvider)
-    provider.add_span_processor(QueryRedaction())
+    provider.add_span_processor(SpanRules())
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield exporter

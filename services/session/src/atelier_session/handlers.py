@@ -24,6 +24,7 @@ from atelier_session.generation import (
     GracePassed,
     HoldCaptured,
     ResendDue,
+    StartPassed,
     State,
     Trigger,
     WindowPassed,
@@ -34,7 +35,7 @@ from atelier_session.saga import LostRace
 from atelier_session.settings import Settings
 from atelier_session.store import LogEntry, Saga
 from atelier_telemetry import attributes, metrics
-from atelier_telemetry.tracing import Span, parent_from, traceparent_of, tracer
+from atelier_telemetry.tracing import Span, exemplar_of, keep_failure, parent_from, traceparent_of, tracer
 
 DUE_MAX = 200
 RESEND_S_MAX = 1_800.0
@@ -42,6 +43,8 @@ ASK_AFTER_RESENDS = 2
 """How many times a settlement is sent again before billing's hold is read instead."""
 ASK_MAX = 20
 DOUBLINGS_MAX = 10
+FAILURES = (DeadlinePassed, StartPassed, GracePassed, HoldCaptured)
+"""Timers that say that something went wrong; their spans are kept whether or not the trace is recorded."""
 logger = logging.getLogger(__name__)
 _tracer = tracer(__name__)
 
@@ -82,8 +85,15 @@ class Handlers:
             for known in sagas.values():
                 trigger = self._due_trigger(known.generation, holds, deliveries, now)
                 metrics.SAGA_TIMERS.labels(known.generation.state).inc()
-                with _tracer.start_as_current_span(f"timer {trigger.name}", parent_from(known.traceparent)) as span:
-                    log.append(self._apply(tx, known, trigger, span, None, now))
+                of_this = {attributes.GENERATION_ID: str(known.generation.request.generation_id)}
+                name, parent = f"timer {trigger.name}", parent_from(known.traceparent)
+                with _tracer.start_as_current_span(name, parent, attributes=of_this) as span:
+                    cause = (
+                        keep_failure(span, name, trigger.name, attributes=of_this)
+                        if isinstance(trigger, FAILURES)
+                        else span
+                    )
+                    log.append(self._apply(tx, known, trigger, cause, None, now))
             store.save_sagas(tx, sagas, log, now=now)
 
     async def _ask_peers(self, unit: UnitOfWork) -> tuple[dict[UUID, Hold], dict[UUID, Deliveries]]:
@@ -203,4 +213,5 @@ def _observe(known: Saga, before: State, span: Span, now: datetime) -> None:
     if state in saga.TERMINAL:
         mode = "test" if known.generation.request.owner.is_test else "live"
         metrics.child(metrics.GENERATIONS_ENDED, state, mode).inc()
-        metrics.child(metrics.GENERATION_SECONDS, state).observe((now - known.created_at).total_seconds())
+        seconds = (now - known.created_at).total_seconds()
+        metrics.child(metrics.GENERATION_SECONDS, state).observe(seconds, exemplar_of(span))

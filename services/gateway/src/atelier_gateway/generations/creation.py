@@ -62,7 +62,7 @@ from atelier_gateway.web.simulate_header import spec_for
 from atelier_messaging import is_outage
 from atelier_messaging.database import Pool
 from atelier_telemetry import attributes, metrics
-from atelier_telemetry.tracing import trace_id_of
+from atelier_telemetry.tracing import exemplar_of, trace_id_of
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class GenerationCreator:
     async def create(self, principal: Principal, draft: Draft, shape: SurfaceResponses) -> Response:
         """201, 402, or the earlier answer to the same key. Raises Problem for what leaves no trace."""
         began = time.monotonic()
-        with metrics.child(metrics.ADMISSION_SECONDS, shape.surface).time():
+        try:
             request = self._request(principal, draft, shape)
             request.span.set_attribute(attributes.GENERATION_ID, str(request.generation.id))
             check_spend_limit(request.generation.price, draft.max_credits)
@@ -129,6 +129,9 @@ class GenerationCreator:
             note_admission(is_admitted=True)
             outcome = await self._admission.submit(request)
             note_admission(is_admitted=isinstance(outcome, Accepted))
+        finally:
+            exemplar = exemplar_of(trace.get_current_span())
+            metrics.child(metrics.ADMISSION_SECONDS, shape.surface).observe(time.monotonic() - began, exemplar)
         log_outcome(request.generation, outcome, seconds=time.monotonic() - began)
         return await self._answer(principal, request, outcome, shape)
 

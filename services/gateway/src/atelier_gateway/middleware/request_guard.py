@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from opentelemetry import trace
 from prometheus_client import Counter
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -21,6 +22,7 @@ from atelier_gateway.web.request_facts import REQUEST_FACTS, RequestFacts
 from atelier_gateway.web.request_id import REQUEST_ID
 from atelier_messaging import is_outage
 from atelier_telemetry import metrics
+from atelier_telemetry.tracing import SpanKind, keep_failure
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -36,6 +38,7 @@ REQUEST_ID_NAME = b"x-request-id"
 UNLOGGED = ("/health/", "/metrics")
 """Paths of probes: too frequent and too dull for an access line."""
 SERVER_ERRORS = (500, 502, 503, 504)
+SERVER_ERRORS_FROM = 500
 RenderProblem = Callable[[Problem], Response]
 NoteRefusal = Callable[[Scope, str, RequestFacts, str], None]
 """Of a request's scope, surface, facts and id."""
@@ -80,7 +83,7 @@ class RequestGuard:
         request_id, surface = str(uuid7()), self._surface_of(scope["path"])
         REQUEST_ID.set(request_id)
         REQUEST_FACTS.set(facts := RequestFacts())
-        began = time.monotonic()
+        began, began_ns = time.monotonic(), time.time_ns()
         started = False
         status: int | None = None
 
@@ -90,6 +93,8 @@ class RequestGuard:
                 started, status = True, message["status"]
                 message["headers"] = framed(message["headers"], request_id)
                 self._count(surface, message["status"])
+                if message["status"] >= SERVER_ERRORS_FROM:
+                    _keep_failure(scope, message["status"], began_ns)
             await send(message)
 
         body = BodyReader(receive, self._larger.get(scope["path"], self._bytes_max), self._budget)
@@ -117,6 +122,19 @@ class RequestGuard:
         if counter is None:
             counter = self._counters[surface, status] = metrics.REQUESTS.labels(surface, str(status))
         counter.inc()
+
+
+def _keep_failure(scope: Scope, status: int, began_ns: int) -> None:
+    """Of a request whose trace is not recorded, too: the path, for the route is known further inside alone."""
+    span = trace.get_current_span()
+    if not span.is_recording():
+        of_this = {
+            "http.request.method": scope["method"],
+            "url.path": scope["path"],
+            "http.response.status_code": status,
+        }
+        name, kind = f"{scope['method']} {status}", SpanKind.SERVER
+        keep_failure(span, name, str(status), kind=kind, attributes=of_this, began_ns=began_ns)
 
 
 def framed(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from opentelemetry.trace import StatusCode
+from opentelemetry import trace
 from uuid_utils.compat import uuid7
 
 from atelier_gateway.webhooks import dispatch_store
@@ -28,7 +28,7 @@ from atelier_storage.errors import FetchFailed
 from atelier_storage.objects import ObjectStore
 from atelier_storage.safe_poster import PostResponse, SafePoster
 from atelier_telemetry import attributes, metrics
-from atelier_telemetry.tracing import SpanKind, parent_from, tracer
+from atelier_telemetry.tracing import SpanKind, exemplar_of, keep_failure, parent_from, tracer
 
 POLL_EVERY_S = 1.0
 """What another replica has noted, and what is due again, is seen after this long."""
@@ -152,14 +152,17 @@ class WebhookDispatcher:
         span_attributes |= {"server.address": host_of(due.url), attributes.ATTEMPT: due.tries + 1}
         if due.generation_id is not None:
             span_attributes[attributes.GENERATION_ID] = str(due.generation_id)
-        parent = parent_from(due.traceparent)
+        parent, began_ns = parent_from(due.traceparent), time.time_ns()
         try:
             with _spans.start_as_current_span("webhook", parent, SpanKind.CLIENT, span_attributes) as span:
                 attempt, retry_after = await self._attempt(due)
                 outcome = await self._record_outcome(due, attempt, retry_after)
                 span.set_attribute(attributes.OUTCOME, outcome)
                 if outcome != RetryDecision.DELIVERED:
-                    span.set_status(StatusCode.ERROR, attempt.error or f"status {attempt.status}")
+                    kept = span_attributes | {attributes.OUTCOME: outcome}
+                    error_type = str(attempt.status or "unreachable")
+                    why, kind = attempt.error or f"status {attempt.status}", SpanKind.CLIENT
+                    keep_failure(span, "webhook", error_type, why, kind=kind, attributes=kept, began_ns=began_ns)
         finally:
             self._sending.pop(due.id, None)
 
@@ -219,7 +222,8 @@ class WebhookDispatcher:
     def _record_metrics(self, due: LeasedDelivery, attempt: Attempt, outcome: str) -> None:
         metrics.WEBHOOKS.labels(outcome).inc()
         if outcome == "delivered":
-            metrics.WEBHOOK_SECONDS.observe((attempt.at - due.created_at).total_seconds())
+            seconds = (attempt.at - due.created_at).total_seconds()
+            metrics.WEBHOOK_SECONDS.observe(seconds, exemplar_of(trace.get_current_span()))
             return
         why = attempt.error or f"status {attempt.status}"
         logger.info("webhook %s to %s is %s: %s", due.id, host_of(due.url), outcome, why)

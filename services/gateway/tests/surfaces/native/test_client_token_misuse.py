@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from atelier_gateway.identity import client_tokens
 from atelier_gateway.identity.ttl_cache import CACHE_TTL_S
-from atelier_telemetry.tracing import QueryRedaction
+from atelier_telemetry.tracing import SpanRules
 
 from ...support.client_tokens import SHOP, mint, page
 from ...support.native import IMAGE, create, fail
@@ -245,7 +245,7 @@ def spans(world: World) -> Iterator[InMemorySpanExporter]:
     assert world.container
     provider = trace.get_tracer_provider()
     assert isinstance(provider, TracerProvider)
-    provider.add_span_processor(QueryRedaction())
+    provider.add_span_processor(SpanRules())
     exporter = InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield exporter

@@ -7,6 +7,7 @@ ending is a compare-and-set on (running, lease owner, attempt). The turns are on
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -22,7 +23,7 @@ from atelier_render.execution.completions import Completions
 from atelier_render.execution.worker import Worker
 from atelier_render.jobs import ATTEMPTS_MAX, Attempt, Completion, Failure, Job, JobResult, Lane, Phase
 from atelier_telemetry import attributes, metrics
-from atelier_telemetry.tracing import Span, parent_from, tracer
+from atelier_telemetry.tracing import Span, keep_failure, parent_from, tracer
 
 POLL_S = 1.0
 """Seconds between polls of the queue without a wake-up: for jobs that other processes saved or gave back."""
@@ -30,7 +31,9 @@ INSTANT_MAX = 100
 FREED_MAX = 500
 STOP_S_MAX = 4.0
 BEATS_A_LEASE = 3
+NS_PER_S = 1_000_000_000
 CANCELLED = "cancelled at the client's wish"
+LEASE_LOST = "its worker stopped beating"
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 _tracer = tracer(__name__)
@@ -97,9 +100,12 @@ class Scheduler:
         async with self._unit.once() as tx:
             freed = await store.release_lost_jobs(tx.connection, FREED_MAX, cancelled=CANCELLED, exhausted=exhausted)
             for job in freed:
+                request = trace.get_current_span(parent_from(job.traceparent))
+                of_this = {attributes.GENERATION_ID: str(job.generation_id)}
+                lost = keep_failure(request, "lease lost", "lease_lost", LEASE_LOST, attributes=of_this)
                 if job.code is not None:
                     event = RenderFailed(generation_id=job.generation_id, code=job.code, reason=job.reason or "")
-                    tx.emit(event, cause=trace.get_current_span(parent_from(job.traceparent)))
+                    tx.emit(event, cause=lost)
             await store.abandon_submissions(tx.connection)
         if freed:
             logger.warning("leases lost: %d, their jobs are queued again or ended", len(freed))
@@ -141,6 +147,8 @@ class Scheduler:
         async with self._unit.once() as tx:
             attempts = await self._claim(tx, "instant", INSTANT_MAX)
             finished = [(attempt, self._worker.perform_instant(attempt.job)) for attempt in attempts]
+            for attempt, ending in finished:
+                _keep_failure(attempt, ending)
             won = await self._completions.end(tx, finished) if finished else ()
         self._completions.record(finished, won)
         for attempt in attempts:
@@ -165,7 +173,9 @@ class Scheduler:
             if job.remaining_s > 0:
                 attempts.append(Attempt(job, span))
             else:
-                tx.emit(Failure(job, None, "provider_timeout", store.LATE).event(), cause=span)
+                attempt, late = Attempt(job, span), Failure(job, None, "provider_timeout", store.LATE)
+                _keep_failure(attempt, late)
+                tx.emit(late.event(), cause=attempt.span)
                 span.end()
         return attempts
 
@@ -173,6 +183,7 @@ class Scheduler:
         try:
             with trace.use_span(attempt.span, end_on_exit=True):
                 ending = await self._run_attempt(attempt)
+                _keep_failure(attempt, ending)
                 attempt.phase = "settling"
                 if await self._completions.settle(attempt, ending) and isinstance(ending, Completion):
                     self._eta_estimator.record_duration(attempt, ending)
@@ -226,12 +237,28 @@ def _stop(attempt: Attempt, phase: Phase) -> None:
 
 
 def _span(job: Job) -> Span:
-    span_attributes: dict[str, str | int] = {
+    return _tracer.start_span(_span_name(job), context=parent_from(job.traceparent), attributes=_span_attributes(job))
+
+
+def _span_name(job: Job) -> str:
+    return f"render {job.spec.kind}"
+
+
+def _span_attributes(job: Job) -> dict[str, str | int]:
+    return {
         attributes.GENERATION_ID: str(job.generation_id),
         attributes.OWNER_KIND: job.owner.kind,
         attributes.OWNER_ID: str(job.owner.id),
         attributes.ATTEMPT: job.attempt,
     }
-    return _tracer.start_span(
-        f"render {job.spec.kind}", context=parent_from(job.traceparent), attributes=span_attributes
+
+
+def _keep_failure(attempt: Attempt, ending: JobResult) -> None:
+    """Keeps the span of an attempt that failed, whether or not its trace is recorded; a cancel is no failure."""
+    if isinstance(ending, Completion) or ending.state == "cancelled":
+        return
+    of_this = _span_attributes(attempt.job) | ({attributes.PROVIDER: ending.provider} if ending.provider else {})
+    began_ns = time.time_ns() - int((time.monotonic() - attempt.begun) * NS_PER_S)
+    attempt.span = keep_failure(
+        attempt.span, _span_name(attempt.job), ending.code, ending.reason, attributes=of_this, began_ns=began_ns
     )

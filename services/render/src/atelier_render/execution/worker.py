@@ -23,6 +23,7 @@ from atelier_render.providers.protocol import Input, Partial, Provider, Provider
 from atelier_render.providers.selection import candidates, objection
 from atelier_render.providers.simulator import Simulator
 from atelier_telemetry import attributes, metrics
+from atelier_telemetry.tracing import exemplar_of
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ class Worker:
         began = now()
         ending = await self._perform_with_deadline(attempt, able, began + job.remaining_s)
         attempt.span.set_attribute(attributes.PROVIDER, ending.provider or able[0].name)
-        metrics.RENDER_SECONDS.labels(ending.provider or able[0].name).observe(now() - began)
+        seconds, exemplar = now() - began, exemplar_of(attempt.span)
+        metrics.RENDER_SECONDS.labels(ending.provider or able[0].name).observe(seconds, exemplar)
         return ending
 
     def perform_instant(self, job: Job) -> JobResult:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from atelier_render.jobs import Attempt
+from atelier_render.provider_calls.call_span import trace_call
 from atelier_render.provider_calls.concurrency_gate import HeldOpen, ProviderGate
 from atelier_render.provider_calls.retry_policy import (
     LOST,
@@ -27,12 +28,10 @@ from atelier_render.provider_calls.submission_log import SubmissionLog
 from atelier_render.providers.protocol import Failed, Provider, ProviderJob, ProviderOutcome, Unknown
 from atelier_render.usage import UsageMeter
 from atelier_resilience.breaker import CircuitOpen
-from atelier_telemetry import attributes, metrics
-from atelier_telemetry.tracing import tracer
+from atelier_telemetry import metrics
 
 SECOND_ATTEMPT = "its render was lost, and the request allows no second try"
 logger = logging.getLogger(__name__)
-_tracer = tracer(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +127,16 @@ class ProviderCaller:
         gate = self._gates.get(provider.name)
         order = call.to(provider.name)
         if gate is None:
-            return await self._conclude(call, provider, usable_outcome(await provider.submit(order), order.spec.n))
+            with trace_call(call.attempt, provider, order) as span:
+                outcome = usable_outcome(await provider.submit(order), order.spec.n)
+                span.record(outcome)
+            return await self._conclude(call, provider, outcome)
         async with gate.enter():
             await self._submissions.begin(call.attempt, provider.name, order.key, order.meter)
             order = self._with_submission(call, order)
-            with _tracer.start_as_current_span(f"submit to {provider.name}") as span:
+            with trace_call(call.attempt, provider, order) as span:
                 outcome = usable_outcome(await _call_safely(provider.submit, order), order.spec.n)
-                span.set_attribute(attributes.OUTCOME, outcome_label(outcome)[0])
+                span.record(outcome)
             gate.count(well=breaker_signal(outcome))
         return await self._conclude(call, provider, outcome)
 
