@@ -142,21 +142,22 @@ def keep_failure(
     began_ns: int | None = None,
 ) -> Span:
     """Marks a span as failed and returns it. In a trace that is not recorded, this failure is recorded alone, as a span
-    of that name which began then and ends now: what has the returned span as its cause is recorded from there on.
+    of that name which began then and ends now; what has the returned span as its cause is recorded from there on.
     ``error_type``: one of few words; ``reason``: a sentence."""
-    kept = span
-    if not span.is_recording():
-        context = span.get_span_context()
-        if not context.is_valid:
-            return span
-        parent = SpanContext(context.trace_id, context.span_id, is_remote=False, trace_flags=_SAMPLED)
-        around = trace.set_span_in_context(NonRecordingSpan(parent), Context())
-        kept = trace.get_tracer(__name__).start_span(name, around, kind, attributes, start_time=began_ns)
-    kept.set_attribute(ERROR_TYPE, error_type)
-    kept.set_status(StatusCode.ERROR, reason)
-    if kept is not span:
-        kept.end()
-    return kept
+    if span.is_recording():
+        span.set_attribute(ERROR_TYPE, error_type)
+        span.set_status(StatusCode.ERROR, reason)
+        return span
+    context = span.get_span_context()
+    if not context.is_valid:
+        return span
+    parent = SpanContext(context.trace_id, context.span_id, is_remote=False, trace_flags=_SAMPLED)
+    around = trace.set_span_in_context(NonRecordingSpan(parent), Context())
+    failure = trace.get_tracer(__name__).start_span(name, around, kind, attributes, start_time=began_ns)
+    failure.set_attribute(ERROR_TYPE, error_type)
+    failure.set_status(StatusCode.ERROR, reason)
+    failure.end()
+    return NonRecordingSpan(failure.get_span_context())
 
 
 def traceparent_of(span: Span) -> str | None:
