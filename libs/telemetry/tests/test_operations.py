@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
+from opentelemetry import trace
+from prometheus_client import Histogram
 from pydantic import SecretStr
 
 from atelier_telemetry import operations
 from atelier_telemetry.operations import operations_router, require_token
+from atelier_telemetry.tracing import exemplar_of, parent_from
 
 TOKEN = SecretStr("a-token-of-the-operators")
 Check = Callable[[], Awaitable[bool]]
@@ -86,6 +89,23 @@ async def test_metrics_are_told_in_the_format_prometheus_reads() -> None:
 
     assert answer.headers["content-type"].startswith("text/plain")
     assert "# TYPE python_info gauge" in answer.text
+
+
+async def test_who_asks_for_openmetrics_gets_exemplars_that_lead_to_traces() -> None:
+    durations = Histogram("test_exemplar_seconds", "of this test")
+    trace_id = f"{0xC0FFEE:032x}"
+    span = trace.get_current_span(parent_from(f"00-{trace_id}-{0xBEEF:016x}-01"))
+    durations.observe(0.3, exemplar_of(span))
+    durations.observe(0.3, exemplar_of(trace.INVALID_SPAN))
+
+    async with _client() as client:
+        answer = await client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+        plain = await client.get("/metrics")
+
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert f'trace_id="{trace_id}"' in answer.text
+    assert answer.text.endswith("# EOF\n")
+    assert trace_id not in plain.text
 
 
 async def test_metrics_say_which_part_cannot_be_used_and_when_it_can_again(monkeypatch: pytest.MonkeyPatch) -> None:
