@@ -1,5 +1,5 @@
-"""What the trace viewer knows of one generation, as trees of services, kinds and names: found by the generation's id, as
-an operator finds it."""
+"""What the trace viewer knows of one generation, as trees of services, kinds and names: found by the generation's id,
+as an operator finds it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

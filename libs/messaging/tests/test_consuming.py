@@ -125,7 +125,9 @@ async def test_headers_of_every_kind_survive_the_way_to_the_grave(server: Server
     assert dead.headers[REASON_HEADER] == "Poison: lone surrogate ?"
 
 
-async def test_a_surprise_climbs_the_ladder_and_is_buried(server: Server, begin: Begin) -> None:
+async def test_a_surprise_climbs_the_ladder_and_is_buried(
+    server: Server, begin: Begin, caplog: pytest.LogCaptureFixture
+) -> None:
     strange, neighbour = request(), request()
     handler = Recorder(failing={strange.id: SURPRISE})
     await begin(handler)
@@ -139,6 +141,10 @@ async def test_a_surprise_climbs_the_ladder_and_is_buried(server: Server, begin:
     (dead,) = await server.take(1, topology.dead_queue(server.queue))
     assert dead.headers[REASON_HEADER] == "ZeroDivisionError: surprise"
     assert dead.headers[ATTEMPT_HEADER] == len(RETRY_DELAYS_S)
+    lines = [record for record in caplog.records if getattr(record, "subject", "") == str(strange.message.subject)]
+    assert [line.levelname for line in lines] == ["WARNING"] * len(RETRY_DELAYS_S) + [
+        "ERROR"
+    ]  # one a retry, one a death
 
 
 async def test_a_surprise_that_passes_is_handled_once(server: Server, begin: Begin) -> None:

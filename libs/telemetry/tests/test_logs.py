@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +33,8 @@ def test_a_line_tells_when_who_where_and_what(log_output: io.StringIO) -> None:
     logger.info("held %d credits", 3, extra={"generation": "g-1"})
 
     (line,) = _lines(log_output)
-    assert line.pop("time")
+    rfc_3339_in_utc = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(\+00:00|Z)"
+    assert re.fullmatch(rfc_3339_in_utc, line.pop("time"))
     assert line == {
         "level": "INFO",
         "logger": "atelier.test",

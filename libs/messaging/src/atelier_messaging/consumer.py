@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aio_pika.abc import AbstractIncomingMessage
+from opentelemetry import trace
 
 from atelier_contracts import Envelope, Undecodable, unwrap
 from atelier_contracts.bundle import RawMessage, unpack
@@ -26,6 +27,7 @@ from atelier_messaging.senders import EVERYBODY, SENDER_HEADER, Senders
 from atelier_messaging.unit_of_work import Delivery, Transaction, UnitOfWork
 from atelier_messaging.writes import WriteConflict
 from atelier_telemetry import metrics
+from atelier_telemetry.tracing import parent_from, trace_id_of
 
 Handler = Callable[[Transaction], Awaitable[None]]
 """Handles ``tx.fresh``, all of it, in order. It may be called again for the same messages, if what it did is undone."""
@@ -190,13 +192,15 @@ class Consumer:
             await self._dead_letter(received.message, f"{type(error).__name__}: {error}")
             return
         id_, delay_s = received.message.message_id, topology.RETRY_DELAYS_S[level]
-        logger.warning("%s: message %s failed, retrying in %s s: %r", self.queue, id_, delay_s, error, exc_info=error)
+        text, known = "%s: message %s failed, retrying in %s s: %r", self._log_fields(received.message)
+        logger.warning(text, self.queue, id_, delay_s, error, exc_info=error, extra=known)
         metrics.CONSUMED.labels(self.queue, "retried").inc()
         headers = {**topology.portable_headers(received.message.headers), ATTEMPT_HEADER: received.attempt + 1}
         await self._move(received.message, headers, topology.retry_exchange(level))
 
     async def _dead_letter(self, message: RawMessage, reason: str) -> None:
-        logger.error("%s: message %s failed, moving it to the dead letters: %s", self.queue, message.message_id, reason)
+        text, known = "%s: message %s failed, moving it to the dead letters: %s", self._log_fields(message)
+        logger.error(text, self.queue, message.message_id, reason, extra=known)
         metrics.CONSUMED.labels(self.queue, "dead").inc()
         metrics.DEAD_LETTERS.labels(self.queue).inc()
         # A lone surrogate in an error's text could not be sent, and the message would stop this consumer forever.
@@ -204,6 +208,13 @@ class Consumer:
         headers = {**topology.portable_headers(message.headers), REASON_HEADER: sendable}
         headers[DEAD_AT_HEADER] = int(time.time())
         await self._move(message, headers, topology.DEAD_EXCHANGE)
+
+    def _log_fields(self, message: RawMessage) -> dict[str, object]:
+        """By what its line is found: of most messages the subject is a generation."""
+        known: dict[str, object] = {"queue": self.queue, "message_id": message.message_id}
+        known["subject"] = str(message.headers.get("cloudEvents:subject", ""))
+        trace_id = trace_id_of(trace.get_current_span(parent_from(str(message.headers.get("traceparent", "")))))
+        return known | ({"trace_id": trace_id} if trace_id else {})
 
     async def _move(self, message: RawMessage, headers: Mapping[str, object], exchange: str) -> None:
         """Publishes the message to the exchange, with a confirm, before it is acknowledged here."""

@@ -1,5 +1,6 @@
 """Each act of an operator is a row, in the transaction of the act, that stays."""
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -106,6 +107,22 @@ async def test_a_grant_is_one_act_however_often_it_is_sent_again(world: World) -
     assert [row["details"]["credits"] for row in await acts(world, target=str(store), act="credits.grant")] == [5]
     sent = [envelope.message for envelope in world.neighbours.heard]
     assert {message.credits for message in sent if isinstance(message, GrantCredit)} == {5}
+
+
+async def test_each_act_is_one_line_of_the_log_and_one_that_is_undone_is_none(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="atelier_gateway")
+
+    made = await world.operations.post("/v1/admin/stores", headers=ADMIN, json={"name": "Acme"})
+    store, request = made.json()["id"], made.headers["X-Request-Id"]
+    unknown = await world.operations.patch(f"/v1/admin/stores/{uuid4()}", headers=ADMIN, json={"suspended": True})
+
+    assert unknown.status_code == 404
+    lines = [vars(record) for record in caplog.records if hasattr(record, "act")]
+    assert [(line["act"], line["target"], line["request_id"]) for line in lines] == [
+        ("store.create", f"store:{store}", request)
+    ]
 
 
 @pytest.mark.parametrize("forgery", ["UPDATE admin_acts SET operator_name = 'Eve'", "DELETE FROM admin_acts"])

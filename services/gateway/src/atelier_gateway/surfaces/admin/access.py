@@ -1,6 +1,8 @@
 """What each operator role may do, and the audit row of each act."""
 
+import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 from uuid import UUID
@@ -24,6 +26,7 @@ OPERATOR_IN_SCOPE = "atelier.operator"
 REASON_HEADER = "X-Operator-Reason"
 """Why the operator acts, percent-encoded; kept in the audit row of an act whose body has no reason of its own."""
 REASON_CHARS_MAX = 500
+logger = logging.getLogger(__name__)
 
 
 def operators_routes(container: Container, path: str = "", *, acts_as: Role = "operator") -> APIRouter:
@@ -56,6 +59,14 @@ async def record(
         details.setdefault("reason", reason)
     new = NewOperatorAct(uuid7(), act, target_kind, target_id, who.id, who.name, REQUEST_ID.get(), details)
     await operator_acts.insert(tx.connection, new)
+    tx.after_commit(partial(_log, new))
+
+
+def _log(done: NewOperatorAct) -> None:
+    """One line an act, once it is committed; the row says the rest."""
+    target = f"{done.target_kind}:{done.target_id}"
+    known = {"act": done.act, "target": target, "operator_id": str(done.operator_id), "request_id": done.request_id}
+    logger.info("operator %s did %s to %s", done.operator_id, done.act, target, extra=known)
 
 
 def reason_of(request: Request) -> str | None:
