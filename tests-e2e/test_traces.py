@@ -1,51 +1,185 @@
-"""One request, one trace, across all four services, each span under the one that caused it."""
+"""One generation, one trace, across all four services, each span under the one that caused it, found by the
+generation's id: when it succeeds, is declined, fails, is cancelled, is taken over, or goes to the next provider."""
 
-import asyncio
+import signal
 from collections.abc import Awaitable, Callable
-from typing import Any
+from textwrap import indent
+from uuid import UUID
 
 import httpx
+import pytest
 
-from atelier_local.api_client.client import Client, new_traceparent
-from whole_system.waits import eventually
+from atelier_local.api_client.client import Client, RequestRefused
+from atelier_provider_simulator.control import Control
+from whole_system.trace_trees import draw_trees, find_spans
+from whole_system.waits import NotYet, becomes, eventually
 from whole_system.world import IMAGES, World
 
-CAUSES = {
-    "session.saga process gateway.generation_requested.v1": "POST /api/v1/generation/create",
-    "billing.commands process billing.reserve_credit.v1": "session.saga process gateway.generation_requested.v1",
-    "session.saga process billing.credit_deducted.v1": "billing.commands process billing.reserve_credit.v1",
-    "render.commands process render.request_render.v1": "session.saga process billing.credit_deducted.v1",
-    "render try_on": "render.commands process render.request_render.v1",
-    "storage put": "render try_on",
-    "session.saga process render.render_completed.v1": "render try_on",
-    "billing.commands process billing.capture_credit.v1": "session.saga process render.render_completed.v1",
-    "session.saga process billing.credit_captured.v1": "billing.commands process billing.capture_credit.v1",
-    "gateway.projection process session.generation_succeeded.v1": "session.saga process billing.credit_captured.v1",
-}
+MakeStore = Callable[[int], Awaitable[Client]]
+IMAGE = {"kind": "image", "prompt": "a lake at dawn", "size": "1024x1024"}
+SLOW = "outcome=succeed, delay_ms=4000"
+ENDED = ("succeeded", "failed", "rejected", "cancelled", "expired")
+TRY_ON, NATIVE = "POST /api/v1/generation/create", "POST /v1/generations"
 
 
-async def test_one_trace_covers_all_four_services_with_the_right_parents(
-    world: World, store: Callable[[int], Awaitable[Client]]
+def message(sender: str, name: str, *receivers: tuple[str, str]) -> str:
+    """A message from its creation, and each of its receivers with what follows there."""
+    processed = "\n".join(
+        f"{service} consumer process {name}" + (f"\n{indent(below, '  ')}" if below else "")
+        for service, below in receivers
+    )
+    return f"{sender} producer create {name}\n{indent(processed, '  ')}"
+
+
+def span(line: str, *below: str) -> str:
+    """A span and what is below it, in the order of their lines."""
+    return "\n".join([line, *(indent(text, "  ") for text in sorted(below))])
+
+
+def admitted(post: str, answer: str) -> str:
+    """From the client's request to billing's answer, and what the session does with that."""
+    reserve = message("session", "billing.reserve_credit.v1", ("billing", answer))
+    return span(f"gateway server {post}", message("gateway", "gateway.generation_requested.v1", ("session", reserve)))
+
+
+def rendered(post: str, *attempts: str) -> str:
+    """A reservation that is granted, and what follows from the render's request."""
+    queued = message("session", "session.generation_queued.v1", ("gateway", ""))
+    request = message("session", "render.request_render.v1", ("render", "\n".join(sorted(attempts))))
+    follows = "\n".join(sorted((queued, request)))
+    return admitted(post, message("billing", "billing.credit_deducted.v1", ("session", follows)))
+
+
+def settled(command: str, answer: str, end: str) -> str:
+    """From the session's command to billing to the client's end."""
+    told = message("session", f"session.generation_{end}.v1", ("gateway", ""))
+    return message("session", command, ("billing", message("billing", answer, ("session", told))))
+
+
+STARTED = message("render", "render.render_started.v1", ("gateway", ""), ("session", ""))
+CALL = "render internal generate_content"
+STORED = ("render client storage put", "render client storage put")  # the picture and its thumbnail
+CAPTURED = settled("billing.capture_credit.v1", "billing.credit_captured.v1", "succeeded")
+COMPLETED = message("render", "render.render_completed.v1", ("session", CAPTURED))
+SUCCESS = span("render internal render try_on", STARTED, CALL, *STORED, COMPLETED)
+
+
+def failed(end: str) -> str:
+    """An attempt that ends with a refund."""
+    refunded = settled("billing.refund_credit.v1", "billing.credit_refunded.v1", end)
+    answer = message("render", "render.render_failed.v1", ("session", refunded))
+    return span("render internal render try_on", STARTED, CALL, answer)
+
+
+async def wait_for_trees(world: World, id: str, *expected: str) -> None:
+    """Returns once the viewer has these trees of the generation, and no others."""
+    viewer = world.stack.environment()["ATELIER_TRACES_URL"]
+
+    async def trees() -> str:
+        return draw_trees(await find_spans(viewer, id))
+
+    await becomes("\n".join(sorted(expected)), trees)
+
+
+async def wait_for_line(world: World, id: str, line: str) -> None:
+    """Returns once the viewer has a span that is drawn so."""
+    viewer = world.stack.environment()["ATELIER_TRACES_URL"]
+
+    async def is_there() -> bool | NotYet:
+        drawn = draw_trees(await find_spans(viewer, id))
+        return True if line in drawn else NotYet(drawn)
+
+    await eventually(is_there)
+
+
+async def wait_for_state(world: World, id: str, *states: str) -> None:
+    """By the session's own record: a look through the API would be a span."""
+
+    async def state() -> bool | NotYet:
+        found = await world.databases["session"].fetchval("SELECT state FROM sagas WHERE generation_id = $1", id)
+        return True if found in states else NotYet(found)
+
+    await eventually(state)
+
+
+async def test_a_success_is_one_tree(world: World, store: MakeStore) -> None:
+    started = await (await store(1)).try_on(IMAGES, simulate="outcome=succeed, delay_ms=300")
+    await wait_for_state(world, started.session_id, *ENDED)
+
+    await wait_for_trees(world, started.session_id, rendered(TRY_ON, SUCCESS))
+
+
+async def test_a_declined_reservation_is_one_tree_without_a_render(world: World, store: MakeStore) -> None:
+    client = await store(0)
+    with pytest.raises(RequestRefused):
+        await client.create(IMAGE, {"X-Atelier-Simulate": "outcome=succeed"})
+    rejected = "SELECT generation_id::text FROM sagas WHERE state = 'rejected' AND owner_id = $1"
+    id = await world.databases["session"].fetchval(rejected, UUID(world.id_of(client)))
+
+    told = message("session", "session.generation_rejected.v1", ("gateway", ""))
+    declined = message("billing", "billing.credit_declined.v1", ("session", told))
+    await wait_for_trees(world, id, admitted(NATIVE, declined))
+
+
+async def test_a_failure_and_its_refund_are_one_tree(world: World, store: MakeStore) -> None:
+    started = await (await store(1)).try_on(IMAGES, simulate="outcome=fail, delay_ms=300")
+    await wait_for_state(world, started.session_id, *ENDED)
+
+    await wait_for_trees(world, started.session_id, rendered(TRY_ON, failed("failed")))
+
+
+async def test_a_cancel_is_a_tree_of_its_own_and_the_refund_belongs_to_the_render(
+    world: World, store: MakeStore
 ) -> None:
     client = await store(1)
-    trace_id, traceparent = new_traceparent()
-    viewer = world.stack.environment()["ATELIER_TRACES_URL"]
-    started = await client.try_on(IMAGES, simulate="outcome=succeed", traceparent=traceparent)
-    await world.wait_until_ended(client, started.session_id)
+    started = await client.try_on(IMAGES, simulate="outcome=succeed, delay_ms=60000")
+    await wait_for_state(world, started.session_id, "rendering")
+    await client.ask("cancel", "POST", f"/v1/generations/{started.session_id}/cancel")
+    await wait_for_state(world, started.session_id, *ENDED)
 
-    async def whole_trace() -> list[dict[str, Any]] | None:
-        spans = await asyncio.to_thread(_spans, viewer, trace_id)
-        return spans if CAUSES.keys() <= {span["name"] for span in spans} else None
-
-    spans = await eventually(whole_trace, within_s=20)
-
-    by_id = {span["spanId"]: span for span in spans}
-    parents = {span["name"]: by_id.get(span.get("parentSpanId"), {}).get("name") for span in spans}
-    assert {name: parents[name] for name in CAUSES} == CAUSES
-    assert {span["attributes"]["service.name"] for span in spans} == {"gateway", "session", "billing", "render"}
+    stop = message("session", "render.cancel_render.v1", ("render", ""))
+    cancel = span(
+        "gateway server POST /v1/generations/{id}/cancel",
+        message("gateway", "gateway.cancel_requested.v1", ("session", stop)),
+    )
+    await wait_for_trees(world, started.session_id, rendered(TRY_ON, failed("cancelled")), cancel)
 
 
-def _spans(viewer: str, trace_id: str) -> list[dict[str, Any]]:
-    query = {"query": f"trace_id = {trace_id}", "limit": 1}
-    answer = httpx.post(f"{viewer}/api/query/traces", json=query).raise_for_status().json()
-    return [span for trace in answer["traces"] for span in trace["spans"]]
+async def test_a_render_that_is_taken_over_has_a_lost_lease_and_a_second_attempt(
+    world: World, store: MakeStore
+) -> None:
+    started = await (await store(1)).try_on(IMAGES, simulate=SLOW)
+    await wait_for_state(world, started.session_id, "rendering")
+    await wait_for_line(world, started.session_id, "session consumer process render.render_started.v1")
+    await world.kill("render", signal.SIGKILL)
+    await wait_for_state(world, started.session_id, *ENDED)
+
+    # The killed process took the span of its attempt with it: what that had sent before stands alone.
+    await wait_for_trees(world, started.session_id, rendered(TRY_ON, "render internal lease lost", SUCCESS), STARTED)
+
+
+async def test_the_next_provider_s_call_stands_beside_the_one_that_failed(
+    world: World, store: MakeStore, provider_simulator: Control
+) -> None:
+    await provider_simulator.plan("openai", "out_of_quota")
+    made = await (await store(100)).create(IMAGE | {"provider": "openai"}, {"Prefer": "respond-async"})
+    await wait_for_state(world, made.id, *ENDED)
+
+    called = "render client generate_content gpt-image-2.6-flare"
+    attempt = span("render internal render image", STARTED, called, CALL, *STORED, COMPLETED)
+    await wait_for_trees(world, made.id, rendered(NATIVE, attempt))
+
+
+async def test_a_duration_leads_to_its_trace(world: World, store: MakeStore) -> None:
+    known = world.stack.environment()
+    started = await (await store(1)).try_on(IMAGES, simulate="outcome=succeed, delay_ms=300")
+    await wait_for_state(world, started.session_id, *ENDED)
+    await wait_for_trees(world, started.session_id, rendered(TRY_ON, SUCCESS))
+    [trace_id] = {span["traceId"] for span in await find_spans(known["ATELIER_TRACES_URL"], started.session_id)}
+
+    headers = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        metrics = (await http.get(f"{known['ATELIER_OPERATIONS_URL']}/metrics", headers=headers)).text
+
+    [line] = [line for line in metrics.splitlines() if f'trace_id="{trace_id}"' in line]
+    assert line.startswith("atelier_admission_seconds_bucket{")

@@ -1,6 +1,7 @@
 """Causes of alerts that do not stand in each other's way: each makes its alerts fire, goes away, and waits until they
 are clear. Most of their time is waiting."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from http import HTTPStatus
@@ -10,8 +11,12 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
 from atelier_local.api_client.client import ApiUnreachable, RequestRefused
-from whole_system.alert_site import CHECKPOINTS, AlertSite, generate, wait_until_ended
+from whole_system.alert_site import CHECKPOINTS, AlertSite, generate, stopped, wait_until_ended
 from whole_system.subscriber import subscription
+from whole_system.waits import NotYet, eventually
+
+SLOTS = 8
+"""Attempts under way at once, as render does it where nothing is set."""
 
 
 async def lay_poison(site: AlertSite) -> None:
@@ -128,6 +133,39 @@ async def age_generation(site: AlertSite) -> None:
     await site.prometheus.wait_until_clear("GenerationsStandStill")
 
 
+async def fill_all_slots(site: AlertSite) -> None:
+    """Slow renders take every slot, and one that waits was requested twenty minutes ago; then they are cancelled."""
+    busy = await generate(site, SLOTS, "outcome=succeed, delay_ms=300000")
+    (waiting,) = await generate(site, 1, "outcome=succeed, delay_ms=100")
+    older = "UPDATE jobs SET created_at = created_at - interval '20 min' WHERE generation_id = $1 AND state = 'queued'"
+    await site.records.tamper("render", older, waiting)
+    await site.prometheus.wait_until_firing("RendersWait")
+
+    for id in busy:
+        await site.client.ask("cancel", "POST", f"/v1/generations/{id}/cancel")
+    await wait_until_ended(site, waiting)
+    await site.prometheus.wait_until_clear("RendersWait")
+
+
+async def leave_without_database(site: AlertSite) -> None:
+    """A client hangs up while no database is there for half a minute, so its cancel is not written."""
+    asked = {"kind": "image", "prompt": "a lake", "size": "256x256"}
+    headers = {"X-Atelier-Simulate": "outcome=succeed, delay_ms=60000", "Prefer": "wait=50"}
+    client = asyncio.create_task(site.records.shopper.post("/v1/generations", json=asked, headers=headers))
+    running = "SELECT generation_id FROM jobs WHERE state = 'running' ORDER BY generation_id DESC LIMIT 1"
+
+    async def is_running() -> str | NotYet:
+        id = await site.world.databases["render"].fetchval(running)
+        return str(id) if id else NotYet(id)
+
+    id = await eventually(is_running)
+    async with stopped(site.world, "postgres"):
+        client.cancel()
+        await site.prometheus.wait_until_firing("CancelsLost")
+    await wait_until_ended(site, id)
+    await site.prometheus.wait_until_clear("CancelsLost")
+
+
 CAUSES: dict[str, Callable[[AlertSite], Coroutine[Any, Any, None]]] = {
     cause.__name__: cause
     for cause in (
@@ -136,3 +174,7 @@ CAUSES: dict[str, Callable[[AlertSite], Coroutine[Any, Any, None]]] = {
     )
 }  # fmt: skip
 """Those that do not stand in each other's way; most of their time is waiting."""
+ALONE: dict[str, Callable[[AlertSite], Coroutine[Any, Any, None]]] = {
+    cause.__name__: cause for cause in (fill_all_slots, leave_without_database)
+}
+"""Those that leave no slot, or no database, for others."""

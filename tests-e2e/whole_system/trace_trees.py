@@ -8,9 +8,8 @@ import httpx
 
 GENERATION_ID = "atelier.generation.id"
 TRACES_MAX = 50
-KINDS = ("internal", "server", "client", "producer", "consumer")
-PROGRESS = "render.render_progressed.v1"
-"""How often progress is told is a matter of time."""
+UNTIMELY = ("create atelier:render.render_progressed.v1", "timer resend due")
+"""How often progress is told, and a command sent again, is a matter of time: these and all below them are left out."""
 Span = Mapping[str, Any]
 
 
@@ -24,7 +23,7 @@ async def find_spans(viewer: str, generation: str) -> list[Span]:
 
 def draw_trees(spans: Sequence[Span]) -> str:
     """One line a span, ``service kind name``, two blanks deeper than its parent's; siblings in the order of their
-    lines. A span whose parent is not there is a root. Without looks at the generation, and without progress."""
+    lines. A span whose parent is not there is a root. Without looks at the generation, and without what is untimely."""
     known = {span["spanId"]: span for span in spans}
     children: dict[str | None, list[Span]] = {}
     for span in spans:
@@ -37,7 +36,7 @@ def draw_trees(spans: Sequence[Span]) -> str:
 def _draw(spans: Iterable[Span], children: Mapping[str | None, list[Span]]) -> list[str]:
     drawn = []
     for span in spans:
-        if PROGRESS in span["name"]:
+        if span["name"] in UNTIMELY:
             continue
         below = sorted(_draw(children.get(span["spanId"], []), children))
         drawn.append("\n".join([describe(span), *(f"  {line}" for text in below for line in text.splitlines())]))
@@ -48,14 +47,4 @@ def describe(span: Span) -> str:
     """A span in one line; a message by its name alone, for exchange and queue are the same for all of it."""
     verb, _, destination = span["name"].partition(" ")
     name = f"{verb} {destination.split(':')[1]}" if destination.startswith("atelier:") else span["name"]
-    return f"{span['attributes']['service.name']} {_kind(span)} {name}"
-
-
-def _kind(span: Span) -> str:
-    kind = span["kind"]
-    return KINDS[kind - 1] if isinstance(kind, int) else str(kind).removeprefix("SPAN_KIND_").lower()
-
-
-def list_services(spans: Iterable[Span]) -> set[str]:
-    """The services that have a span among these."""
-    return {span["attributes"]["service.name"] for span in spans}
+    return f"{span['attributes']['service.name']} {span['kind'].lower()} {name}"

@@ -11,7 +11,7 @@ from prometheus_client import Histogram
 from pydantic import SecretStr
 
 from atelier_telemetry import operations
-from atelier_telemetry.operations import operations_router, require_token
+from atelier_telemetry.operations import is_polling, operations_router, require_token
 from atelier_telemetry.tracing import exemplar_of, parent_from
 
 TOKEN = SecretStr("a-token-of-the-operators")
@@ -89,6 +89,22 @@ async def test_metrics_are_told_in_the_format_prometheus_reads() -> None:
 
     assert answer.headers["content-type"].startswith("text/plain")
     assert "# TYPE python_info gauge" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "polls"),
+    [
+        ("/metrics", [], True),
+        ("/health/ready", [], True),
+        ("/internal/reconcile/holds", [], True),
+        ("/internal/reconcile/holds", [(b"traceparent", b"00-1")], False),
+        ("/v1/generations", [], False),
+    ],
+)
+def test_polling_has_no_span_and_what_belongs_to_a_trace_has_one(
+    path: str, headers: list[tuple[bytes, bytes]], polls: bool
+) -> None:
+    assert is_polling({"path": path, "headers": headers}) is polls
 
 
 async def test_who_asks_for_openmetrics_gets_exemplars_that_lead_to_traces() -> None:

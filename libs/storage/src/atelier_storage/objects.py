@@ -274,7 +274,11 @@ class ObjectStore:
 
     @contextmanager
     def _span(self, operation: str, key: str, size: int | None = None) -> Iterator[trace.Span]:
+        """A part of a trace, never one of its own: looks that no request asked for are not worth any."""
         attributes: dict[str, str | int] = {SPAN_KEY: _check_key(key)}
+        if not trace.get_current_span().get_span_context().is_valid:
+            yield trace.INVALID_SPAN
+            return
         if size is not None:
             attributes[SPAN_SIZE] = size
         kind = trace.SpanKind.CLIENT

@@ -15,6 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from pydantic import SecretStr
 
 from atelier_telemetry import metrics as declared
+from atelier_telemetry.server_span import TRACEPARENT
 
 Check = Callable[[], Awaitable[bool]]
 """True when the part can be used right now."""
@@ -27,13 +28,23 @@ NOTHING_THERE = {"X-Atelier-Answer": "nothing-there"}
 address, a proxy."""
 PROCESS = "process"
 """The check that fails once the process is shutting down."""
+
+
+def is_polling(scope: Mapping[str, Any]) -> bool:
+    """Whether a request looks for work or at the process: a probe, a scrape, a colleague who asks outside any trace."""
+    path: str = scope["path"]
+    if path.startswith(("/health/", "/metrics")):
+        return True
+    return path.startswith("/internal/") and all(name != TRACEPARENT for name, _ in scope["headers"])
+
+
 ONE_SPAN_A_REQUEST: TelemetryConfig = {
     "operation_spans": False,
     "metrics": False,
     "logs": False,
-    "exclude": lambda scope: scope["path"].startswith(("/health/", "/metrics")),
+    "exclude": is_polling,
 }
-"""For ``FastAPI(telemetry=...)``: our own metrics and logs say the rest, and probes are not worth a trace."""
+"""For ``FastAPI(telemetry=...)``: our own metrics and logs say the rest, and polling is not worth a trace."""
 
 
 def is_nothing_there(headers: Mapping[str, str]) -> bool:
