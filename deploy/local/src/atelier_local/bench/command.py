@@ -61,7 +61,7 @@ class Plan:
 def bench(
     revision: Annotated[list[str] | None, typer.Option(help="A git revision to run against; may be repeated.")] = None,
     control: Annotated[bool, typer.Option(help="Run this build twice: how far equal builds differ.")] = False,
-    traced: Annotated[bool, typer.Option(help="Run this build with every trace recorded, too.")] = False,
+    traced: Annotated[bool, typer.Option(help="Run this build with no trace and with every trace, too.")] = False,
     capped: Annotated[bool, typer.Option(help="Run this build with six caps on each account, too.")] = False,
     no_receipts: Annotated[bool, typer.Option("--no-receipts", help="Run it without receipts and log, too.")] = False,
     grown: Annotated[int, typer.Option(help="Run this build with so many finished generations, too.")] = 0,
@@ -84,6 +84,7 @@ def bench(
         if control:
             builds.append(this_build(f"{profile}-control", "this build again"))
         if traced:
+            builds.append(this_build(f"{profile}-untraced", "this build, no trace", {"ATELIER_TRACE_RATIO": "0"}))
             builds.append(this_build(f"{profile}-traced", "this build, every trace", {"ATELIER_TRACE_RATIO": "1"}))
         if capped:
             builds.append(this_build(f"{profile}-capped", "this build, six caps each", capped=True))
