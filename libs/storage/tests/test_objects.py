@@ -266,7 +266,7 @@ async def test_each_operation_is_one_span_with_key_and_size(store: ObjectStore, 
     ]
 
 
-async def test_a_look_that_no_request_asked_for_has_no_span(store: ObjectStore, spans: InMemorySpanExporter) -> None:
+async def test_a_look_outside_a_request_has_no_span(store: ObjectStore, spans: InMemorySpanExporter) -> None:
     key = new_key()
     await store.put(key, PICTURE, "image/png")
 

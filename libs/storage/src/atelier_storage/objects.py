@@ -274,13 +274,10 @@ class ObjectStore:
 
     @contextmanager
     def _span(self, operation: str, key: str, size: int | None = None) -> Iterator[trace.Span]:
-        """A part of a trace, never one of its own: looks that no request asked for are not worth any."""
-        attributes: dict[str, str | int] = {SPAN_KEY: _check_key(key)}
+        attributes: dict[str, str | int] = {SPAN_KEY: _check_key(key)} | ({} if size is None else {SPAN_SIZE: size})
         if not trace.get_current_span().get_span_context().is_valid:
-            yield trace.INVALID_SPAN
+            yield trace.INVALID_SPAN  # outside a request: a sweep
             return
-        if size is not None:
-            attributes[SPAN_SIZE] = size
         kind = trace.SpanKind.CLIENT
         with _tracer.start_as_current_span(f"storage {operation}", kind=kind, attributes=attributes) as span:
             yield span

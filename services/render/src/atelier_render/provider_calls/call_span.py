@@ -22,7 +22,7 @@ _spans = tracer(__name__)
 
 
 class ProviderCallSpan:
-    """The span, until its outcome is told."""
+    """The span, until its outcome is known."""
 
     def __init__(self, attempt: Attempt, provider: Provider, order: ProviderJob) -> None:
         self._provider = provider
@@ -73,7 +73,7 @@ class ProviderCallSpan:
 
 @contextmanager
 def trace_call(attempt: Attempt, provider: Provider, order: ProviderJob) -> Iterator[ProviderCallSpan]:
-    """The span around one call; ``record`` tells it the outcome."""
+    """The span around one call; ``record`` takes the outcome."""
     call = ProviderCallSpan(attempt, provider, order)
     with trace.use_span(call.span, end_on_exit=True):
         yield call
