@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import NonRecordingSpan
+from opentelemetry.trace import NonRecordingSpan, SpanKind
 from pydantic import SecretStr
 
 from atelier_contracts import CancelRender, RequestRender, Simulation, wrap
@@ -91,7 +91,8 @@ async def test_the_attempt_and_what_it_says_belong_to_the_trace_of_the_request(w
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("atelier_render.execution.scheduler._tracer", provider.get_tracer("test"))
+        for module in ("atelier_render.execution.scheduler._tracer", "atelier_messaging.message_spans._spans"):
+            patch.setattr(module, provider.get_tracer("test"))
         process, request = world.process(), ask(simulate=Simulation())
         consuming = provider.get_tracer("test").start_span("process")
         delivery = Delivery(wrap(request, source="test"), consuming)
@@ -105,7 +106,9 @@ async def test_the_attempt_and_what_it_says_belong_to_the_trace_of_the_request(w
     assert attempt.parent is not None
     assert attempt.parent.span_id == consuming.get_span_context().span_id
     parents = {parent for (parent,) in await world.pool.fetch("SELECT traceparent FROM outbox")}
-    assert parents == {traceparent_of(NonRecordingSpan(attempt.context))}
+    creations = [span for span in exporter.get_finished_spans() if span.kind is SpanKind.PRODUCER]
+    assert parents == {traceparent_of(NonRecordingSpan(creation.context)) for creation in creations}
+    assert {creation.parent and creation.parent.span_id for creation in creations} == {attempt.context.span_id}
 
 
 async def test_a_job_can_be_asked_about_by_colleagues_only(world: Any, ask: Ask) -> None:
