@@ -44,7 +44,7 @@ export PATH=$erlang/bin:$PATH HOME=$folder/broker ERL_EPMD_PORT=$mapper ERL_EPMD
   RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1}"
 echo '[].' >"$folder/broker/plugins"
 epmd -address 127.0.0.1 -port "$mapper" >/dev/null &
-"$folder"/root/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server >"$folder/broker/log" 2>&1 &
+"$folder/root/usr/lib/rabbitmq/lib/"rabbitmq_server-*/sbin/rabbitmq-server >"$folder/broker/log" 2>&1 &
 "$folder/venv/bin/python" - "$port" <<'PY'
 import sys
 import time
