@@ -31,8 +31,8 @@ def find_unknown_word(words: list[str]) -> str | None:
     """The first word that is no command, group or option; what stands for a value is written in capitals."""
     command: Any = typer.main.get_command(app)
     for word in words:
-        if hasattr(command, "commands"):
-            command = command.commands.get(word)
+        if hasattr(command, "get_command"):
+            command = command.get_command(typer.Context(command), word)
             if command is None:
                 return word
         elif word.startswith("--") and not any(word in option.opts for option in command.params):
