@@ -6,7 +6,7 @@ from atelier_messaging.database import Pool
 from atelier_session.store import HAS_ENDED, KEPT_REQUEST
 
 ADMISSIONS_KEPT_DAYS = 30
-"""No request is delivered a second time after that, and if one were, its saga is there. A withdrawal is kept for ever:
+"""No request is delivered a second time after that, and if one were, its saga is there. A withdrawal is never deleted:
 it is all that refuses its request, and there are few."""
 DAY_S = 86_400
 # A saga is narrowed by the slice that deletes the first of its log, so each is once.
@@ -36,7 +36,7 @@ DELETE FROM admissions a USING old WHERE a.generation_id = old.generation_id RET
 
 
 async def prune(pool: Pool, *, log_days: int) -> int:
-    """Deletes what is older; returns how many rows that were. ``log_days`` 0: log and requests are kept for ever."""
+    """Deletes what is older; returns how many rows that were. ``log_days`` 0: log and requests are never deleted."""
     end = retention.first_id_after(ADMISSIONS_KEPT_DAYS * DAY_S)
     deleted = await retention.delete_slices(pool, _PRUNE_ADMISSIONS, end)
     if log_days:
