@@ -78,6 +78,15 @@ async def publisher(declared: str, urls: Mapping[str, str]) -> AsyncIterator[Pub
 
 
 @pytest.fixture
+async def observer(declared: str, urls: Mapping[str, str]) -> AsyncIterator[Publisher]:
+    """Looks at the queues as the session: RabbitMQ 4.3 shows them to nobody else's service."""
+    made = Publisher(urls["session"], "session")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
 async def handled(pool: Pool) -> AsyncIterator[Pool]:
     """The database, with what the processes write down."""
     await pool.execute(HANDLED)
@@ -115,7 +124,7 @@ async def test_a_service_with_another_number_than_the_topology_does_not_start(
 
 
 async def test_what_was_sent_with_another_number_is_consumed_before_its_queues_go(
-    declared: str, urls: Mapping[str, str], pool: Pool, publisher: Publisher
+    declared: str, urls: Mapping[str, str], pool: Pool, publisher: Publisher, observer: Publisher
 ) -> None:
     await topology.declare_at(declared, None, PARTITIONS)
     sent = [_cancel(uuid4(), number, partitions) for partitions in (1, PARTITIONS) for number in range(20)]
@@ -124,14 +133,14 @@ async def test_what_was_sent_with_another_number_is_consumed_before_its_queues_g
     await topology.declare_at(declared, None, 1)
     service, handler = Bus("session", _settings(urls["session"], 1), pool), Recorder()
     service.consume(SESSION_SAGA, handler)
-    held = await _partitions_of(publisher)
+    held = await _partitions_of(observer)
 
     await service.start()
     await becomes({outgoing.message_id for outgoing in sent}, lambda: _effects(pool))
     await topology.declare_at(declared, None, 1)
-    consumed = await _partitions_of(publisher)
+    consumed = await _partitions_of(observer)
     await service.stop()
-    await becomes([], lambda: _declare_again(declared, publisher))
+    await becomes([], lambda: _declare_again(declared, observer))
 
     assert len(held) == len(consumed) == PARTITIONS  # they stay while they hold something or are consumed
 
@@ -161,12 +170,12 @@ async def test_a_partition_is_written_and_read_by_those_of_its_undivided_queue_a
 
 @pytest.mark.timeout(300)
 async def test_order_within_a_key_is_kept_while_a_process_is_killed_and_its_partitions_move(
-    declared: str, urls: Mapping[str, str], database_url: str, handled: Pool, publisher: Publisher
+    declared: str, urls: Mapping[str, str], database_url: str, handled: Pool, publisher: Publisher, observer: Publisher
 ) -> None:
     await topology.declare_at(declared, None, PARTITIONS)
     keys = [uuid4() for _ in range(KEYS)]
     with _process(urls, database_url, "first") as first, _process(urls, database_url, "second"):
-        await becomes(2, lambda: _processes(publisher))
+        await becomes(2, lambda: _processes(observer))
         number = await _publish_until_shared(publisher, handled, keys)
         before = await handled.fetchval("SELECT count(*) FROM handled WHERE process = 'first'")
         sent = [_cancel(key, at, PARTITIONS) for at in range(number, number + NUMBERS) for key in keys]
@@ -235,19 +244,19 @@ async def _has_handled(handled: Pool, process: str, *, more_than: int) -> bool:
     return int(found) > more_than
 
 
-async def _processes(publisher: Publisher) -> int:
+async def _processes(observer: Publisher) -> int:
     """How many processes consume the queue: each consumes the undivided one, too."""
-    depth = await publisher.measure(SESSION_SAGA)
+    depth = await observer.measure(SESSION_SAGA)
     return depth.consumers if depth else 0
 
 
-async def _partitions_of(publisher: Publisher) -> list[str]:
-    return await find_partitions(publisher, SESSION_SAGA)
+async def _partitions_of(observer: Publisher) -> list[str]:
+    return await find_partitions(observer, SESSION_SAGA)
 
 
-async def _declare_again(url: str, publisher: Publisher) -> list[str]:
+async def _declare_again(url: str, observer: Publisher) -> list[str]:
     await topology.declare_at(url, None, 1)
-    return await _partitions_of(publisher)
+    return await _partitions_of(observer)
 
 
 async def _effects(pool: Pool) -> set[str]:
