@@ -19,6 +19,7 @@ from atelier_provider_simulator.control import run_simulator
 from atelier_render.execution.progress import Progress
 from atelier_render.outputs.artefact_writer import ArtefactWriter
 from atelier_render.outputs.spool import Spool
+from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 
 from .support.real_services import real_services, self_hosted
 from .support.world import MemoryStore, Studio, World, new_request, worker_of
@@ -40,13 +41,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(self_hosted())
 
 
+@pytest.fixture(scope="session")
+async def images() -> AsyncIterator[ImageWorkers]:
+    """The image children of all tests: to start one takes longer than most pictures do."""
+    workers = ImageWorkers(workers=2)
+    yield workers
+    await workers.close()
+
+
+@pytest.fixture(scope="session")
+def normaliser(images: ImageWorkers) -> ImageNormaliser:
+    """What brings pictures of providers into shape."""
+    return ImageNormaliser(images)
+
+
 @pytest.fixture
-async def studio(tmp_path: Path) -> AsyncIterator[Studio]:
+def studio(tmp_path: Path, images: ImageWorkers) -> Studio:
     """An empty studio."""
-    objects, spool, images = MemoryStore(), Spool(tmp_path / "spool"), ImageWorkers(workers=1)
+    objects, spool = MemoryStore(), Spool(tmp_path / "spool")
     artefacts = ArtefactWriter(objects, spool, pool=None)  # type: ignore[arg-type]
-    yield Studio(objects, spool, worker_of(objects, artefacts, images, Progress(None)))  # type: ignore[arg-type]
-    await images.close()
+    return Studio(objects, spool, worker_of(objects, artefacts, images, Progress(None)))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
@@ -83,17 +97,15 @@ async def database_url(postgres: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
+async def world(database_url: str, tmp_path: Path, images: ImageWorkers) -> AsyncIterator[World]:
     """An empty render service."""
     pool = await database.connect(database_url)
     await pool.execute(f"DELETE FROM {'; DELETE FROM '.join(TABLES.split(', '))}")
-    images = ImageWorkers(workers=1)
     world = World(pool, MemoryStore(), Spool(tmp_path / "spool"), images)
     yield world
     for process in world.processes:
         await process.kill()
         with suppress(TimeoutError):
             await asyncio.wait_for(process.unit.outbox.drain(), 2)
-    await images.close()
     assert await world.find_miscounts() == []
     await pool.close()

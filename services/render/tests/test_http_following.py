@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from atelier_imaging.pool import ImageWorkers
 from atelier_render.providers.protocol import LOST, Failed, Succeeded, Transient, Unknown
 from atelier_render.providers.worker_http.callbacks import callbacks_router
 
@@ -17,8 +18,8 @@ from .support.http_team import REFERENCE, Team, answer_with, at_work, job, lose_
 
 
 @pytest.fixture
-async def team() -> AsyncIterator[Team]:
-    with run_team() as team:
+async def team(images: ImageWorkers) -> AsyncIterator[Team]:
+    with run_team(images) as team:
         yield team
         await team.leave()
 

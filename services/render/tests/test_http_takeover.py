@@ -16,7 +16,7 @@ Ask = Callable[..., RequestRender]
 
 
 async def test_a_worker_makes_a_job_once_although_render_was_killed(world: Any, ask: Ask) -> None:
-    with run_team() as team:
+    with run_team(world.images) as team:
         normalise, begun = threading.Event(), threading.Event()
 
         def make(job: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from atelier_contracts import InputRef
+from atelier_imaging.pool import ImageWorkers
 from atelier_render.providers.protocol import (
     Failed,
     Input,
@@ -27,8 +28,8 @@ BROKEN = {"data": base64.b64encode(PNG[:-20] + bytes(20)).decode()}
 
 
 @pytest.fixture
-async def team() -> AsyncIterator[Team]:
-    with run_team() as team:
+async def team(images: ImageWorkers) -> AsyncIterator[Team]:
+    with run_team(images) as team:
         yield team
         await team.leave()
 

@@ -10,7 +10,6 @@ import openai
 import pytest
 from PIL import Image
 
-from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_render.providers.openai.errors import outcome_of
 from atelier_render.providers.openai.provider import OpenAI
@@ -18,13 +17,6 @@ from atelier_render.providers.protocol import Input, Picture, Refused, Succeeded
 from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser
 
 from .support.provider_subjects import job_of
-
-
-@pytest.fixture(scope="module")
-async def normaliser() -> AsyncIterator[ImageNormaliser]:
-    images = ImageWorkers(workers=1)
-    yield ImageNormaliser(images)
-    await images.close()
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -23,10 +23,8 @@ Ask = Callable[..., RequestRender]
 
 
 @pytest.fixture(scope="module")
-async def local() -> AsyncIterator[Local]:
-    workers = ImageWorkers(workers=2)
-    yield Local(workers)
-    await workers.close()
+def local(images: ImageWorkers) -> Local:
+    return Local(images)
 
 
 def pixels(picture: Picture) -> Any:

@@ -46,11 +46,9 @@ EXPECTED: dict[str, type[ProviderOutcome]] = {
 
 
 @pytest.fixture(scope="module")
-async def subjects(simulator_url: str) -> AsyncIterator[dict[str, Subject]]:
+async def subjects(simulator_url: str, images: ImageWorkers) -> AsyncIterator[dict[str, Subject]]:
     """Every subject, once for all tests."""
     async with AsyncExitStack() as stack:
-        images = ImageWorkers(workers=1)
-        stack.push_async_callback(images.close)
         tools = Tools(images, await stack.enter_async_context(Control(simulator_url)))
         yield {name: await stack.enter_async_context(entry.start(tools)) for name, entry in SUBJECTS.items()}
 

@@ -10,7 +10,6 @@ from PIL import Image
 
 from atelier_contracts import RenderSpec
 from atelier_contracts.image_models import GEMINI_IMAGE_MODELS, IMAGEN_MODELS
-from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.google_content import MODELS
 from atelier_render.providers.google import models
@@ -22,13 +21,6 @@ from .support.provider_subjects import job_of
 
 TODAY = date(2026, 12, 1)
 WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake"}
-
-
-@pytest.fixture(scope="module")
-async def normaliser() -> AsyncIterator[ImageNormaliser]:
-    images = ImageWorkers(workers=1)
-    yield ImageNormaliser(images)
-    await images.close()
 
 
 @pytest.fixture

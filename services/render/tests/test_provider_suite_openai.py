@@ -14,7 +14,6 @@ from PIL import Image
 
 from atelier_contracts import OpenAIOptions, RenderSpec
 from atelier_contracts.image_models import DALL_E_MODELS, GPT_IMAGE_MODELS
-from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_provider_simulator.openai_images import MODELS
 from atelier_provider_simulator.pictures import mp3_frames, synthesise_tone
@@ -40,13 +39,6 @@ BEFORE, AFTER = date(2026, 11, 30), date(2026, 12, 1)
 """The day before three models are gone, and the day they are."""
 SENTENCE = "The old lighthouse keeper climbed the stairs, and lit the lamp. "
 WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake"}
-
-
-@pytest.fixture(scope="module")
-async def normaliser() -> AsyncIterator[ImageNormaliser]:
-    images = ImageWorkers(workers=1)
-    yield ImageNormaliser(images)
-    await images.close()
 
 
 @pytest.fixture

@@ -1,14 +1,12 @@
 """What hosted providers share: retry times, combined outcomes, image sizes and normalised images."""
 
 import io
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from atelier_imaging.pool import ImageWorkers
 from atelier_render.providers.protocol import (
     Partial,
     Picture,
@@ -25,13 +23,6 @@ from atelier_render.providers.toolkit.image_normaliser import ImageNormaliser, T
 from atelier_render.providers.toolkit.image_size import sides
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-async def normaliser() -> AsyncIterator[ImageNormaliser]:
-    images = ImageWorkers(workers=1)
-    yield ImageNormaliser(images)
-    await images.close()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_render.providers.google.provider import Google
 from atelier_render.providers.openai.provider import OpenAI
@@ -23,13 +22,6 @@ from .test_provider_wire import serve_answer
 IMPATIENT_S = 0.5
 WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake at dawn, blue"}
 """Five tokens of text as the simulator counts them."""
-
-
-@pytest.fixture(scope="module")
-async def normaliser() -> AsyncIterator[ImageNormaliser]:
-    images = ImageWorkers(workers=1)
-    yield ImageNormaliser(images)
-    await images.close()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from atelier_imaging.pool import ImageWorkers
 from atelier_render.providers.google.provider import Google
 from atelier_render.providers.openai.provider import OpenAI
 from atelier_render.providers.protocol import (
@@ -65,13 +64,6 @@ async def serve_answer(status: int, body: object, **headers: str) -> AsyncIterat
     async with server:
         odd.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         yield odd
-
-
-@pytest.fixture(scope="module")
-async def normaliser() -> AsyncIterator[ImageNormaliser]:
-    images = ImageWorkers(workers=1)
-    yield ImageNormaliser(images)
-    await images.close()
 
 
 @pytest.fixture(params=[OpenAI, Google], ids=["openai", "google"])

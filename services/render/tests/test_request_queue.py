@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from atelier_contracts.image_models import QUEUED_MODELS, ImageProvider
-from atelier_imaging.pool import ImageWorkers
 from atelier_provider_simulator.control import Control
 from atelier_render.providers.protocol import (
     LOST,
@@ -30,13 +29,6 @@ WORDS: dict[str, Any] = {"kind": "image", "prompt": "a lake"}
 SLOW_MS = 60_000
 CANCELS = frozenset({"fal", "replicate"})
 """The API of Black Forest Labs has no way to stop a task."""
-
-
-@pytest.fixture(scope="module")
-async def normaliser() -> AsyncIterator[ImageNormaliser]:
-    images = ImageWorkers(workers=1)
-    yield ImageNormaliser(images)
-    await images.close()
 
 
 @pytest.fixture

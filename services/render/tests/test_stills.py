@@ -75,13 +75,6 @@ PICTURES = {
 
 
 @pytest.fixture(scope="module")
-async def images() -> AsyncIterator[ImageWorkers]:
-    workers = ImageWorkers(workers=1)
-    yield workers
-    await workers.close()
-
-
-@pytest.fixture(scope="module")
 async def simulator(simulator_url: str) -> AsyncIterator[Control]:
     async with Control(simulator_url) as control:
         yield control
@@ -115,7 +108,7 @@ async def uploads_to_google(images: ImageWorkers, simulator: Control, inputs: tu
 
 
 async def uploads_to_worker(images: ImageWorkers, simulator: Control, inputs: tuple[Input, ...]) -> list[UploadedImage]:
-    with run_team() as team:
+    with run_team(images) as team:
         provider = team.connect()
         assert isinstance(await provider.submit(job_with(inputs, size="64x64")), Succeeded)
         await provider.close()

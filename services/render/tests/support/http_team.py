@@ -46,9 +46,9 @@ PNG = base64.b64decode(REFERENCE.make({"seed": 1, "n": 1})["outputs"][0]["data"]
 class Team:
     """The worker of the docs, on a port of its own."""
 
+    images: ImageWorkers
     make: Make = REFERENCE.make
     port: int = 0
-    images: ImageWorkers | None = None
     server: Any = None
     seen: list[tuple[str, str]] = field(default_factory=list)
     """Method and key of every request."""
@@ -104,7 +104,7 @@ class Team:
         ]
         given = {"name": "ours", "url": f"http://127.0.0.1:{self.port}", "secrets": [SECRET], "offers": offers}
         patience = {"poll_s": 0.05, "answer_s": 5.0, "answer_bytes_max": ANSWER_BYTES_MAX}
-        finishing = ImageNormaliser(self.images or ImageWorkers(workers=1))
+        finishing = ImageNormaliser(self.images)
         worker = HttpWorker(WorkerConfiguration(**given | patience | settings), finishing, callback_url=callback_url)
         self.ours.append(worker)
         return worker
@@ -153,9 +153,9 @@ async def at_work(team: Team) -> None:
 
 
 @contextmanager
-def run_team(images: ImageWorkers | None = None) -> Iterator[Team]:
+def run_team(images: ImageWorkers) -> Iterator[Team]:
     """A team at work."""
-    team = Team(images=images)
+    team = Team(images)
     team.start()
     try:
         yield team
