@@ -34,6 +34,7 @@ APART = tuple(
         "test_alerts_faults.py",
         "test_backup.py",
         "chaos/test_short_postgres_fail_over.py",
+        "test_partitions_faults.py",
         "test_reconcile.py",
         "test_newest_servers.py",
         "test_counted_costs.py",
