@@ -79,7 +79,7 @@ async def publisher(declared: str, urls: Mapping[str, str]) -> AsyncIterator[Pub
 
 @pytest.fixture
 async def observer(declared: str, urls: Mapping[str, str]) -> AsyncIterator[Publisher]:
-    """Looks at the queues as the session: RabbitMQ 4.3 shows them to no consumer else's service."""
+    """Looks at the queues as the session: RabbitMQ 4.3 shows them to their owner alone."""
     made = Publisher(urls["session"], "session")
     await made.start()
     yield made
