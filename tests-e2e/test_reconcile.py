@@ -22,6 +22,7 @@ SETTINGS = {
     "ATELIER_RECONCILE_FULL_EVERY_S": "0",
     "ATELIER_RECONCILE_BYTES_EVERY_S": "0",
     "ATELIER_RECONCILE_SETTLE_S": "0.2",
+    "ATELIER_TRACE_RATIO": "0.01",
     "RATE_LIMIT_ENABLED": "false",
 }
 Tamper = Callable[["Site", dict[str, Any]], Awaitable[None]]
