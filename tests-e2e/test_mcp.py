@@ -9,7 +9,8 @@ import os
 import re
 import sys
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from uuid import UUID, uuid4
 import pytest
 from PIL import Image
 
+from atelier_local.api_client.api_models import Store
 from whole_system import packages
 from whole_system.faulty_proxy import FaultyProxy
 from whole_system.replicas import replica
@@ -34,30 +36,41 @@ CLIENTS = {
 }
 
 
+@dataclass(frozen=True)
+class Journey:
+    """What one client went through."""
+
+    store: Store
+    faults: list[str]
+    """Those that its requests met."""
+    said: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-async def balanced(world: World) -> AsyncIterator[FaultyProxy]:
-    """Two gateways behind a balancer that cuts connections."""
-    async with replica(world.stack, "gateway") as second, FaultyProxy.run(world.url, second.url) as proxy:
-        yield proxy
+async def journeys(world: World, request: pytest.FixtureRequest) -> AsyncIterator[Mapping[str, asyncio.Task[Journey]]]:
+    """Every client under way at once: they mostly wait. Each has two gateways behind a balancer that cuts
+    connections."""
+    asked = {
+        item.callspec.params["client"] for item in request.session.items
+        if hasattr(item, "callspec") and item.path == Path(__file__)
+    }  # fmt: skip
+    async with replica(world.stack, "gateway") as second:
+        tasks = {client: asyncio.create_task(_travel(world, second.url, client)) for client in sorted(asked)}
+        yield tasks
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
 @pytest.mark.timeout(300 + 2 * RENDER_S)
 @pytest.mark.parametrize("client", CLIENTS)
 async def test_a_stock_client_cut_off_twenty_times_has_one_picture_and_one_charge(
-    world: World, balanced: FaultyProxy, client: str
+    world: World, journeys: Mapping[str, asyncio.Task[Journey]], client: str
 ) -> None:
-    store = await world.admin.create_store("agents")
-    await world.admin.grant("store", store.id, 10 * PRICE, reason="test")
-    # Some are cut before the gateway has the request, some in the midst, some when it has answered.
-    pause = f"cut after {RENDER_S / CUTS:.2f} s"
-    balanced.faults["/mcp"] = ["lose", "cut", *[pause] * (CUTS - 3), "lose"]
-    began = len(balanced.requests)
+    journey = await journeys[client]
 
-    said = await _run_client(client, f"{balanced.url}/mcp", store.api_key)
-
-    faults = [how for request, how in balanced.requests[began:] if request.path == "/mcp" and not how.isdigit()]
-    assert len(faults) == CUTS, faults
-    assert not balanced.faults["/mcp"]
+    store, said = journey.store, journey.said
+    assert len(journey.faults) == CUTS, journey.faults
     assert said["lost"] > CUTS // 4  # a call may be cut more than once: its client tries again by itself
     assert said["unlimited"]["isError"] is True
     assert "a spend limit is required; nothing was started or charged" in said["unlimited"]["text"]
@@ -84,6 +97,19 @@ async def test_the_python_of_the_docs_runs_as_printed(world: World, tmp_path: Pa
 
     assert done.stdout == f"succeeded {PRICE}\n"
     assert (tmp_path / "bicycle.png").read_bytes().startswith(b"\x89PNG")
+
+
+async def _travel(world: World, other_url: str, client: str) -> Journey:
+    store = await world.admin.create_store("agents")
+    await world.admin.grant("store", store.id, 10 * PRICE, reason="test")
+    # Some are cut before the gateway has the request, some in the midst, some when it has answered.
+    pause = f"cut after {RENDER_S / CUTS:.2f} s"
+    async with FaultyProxy.run(world.url, other_url) as balanced:
+        balanced.faults["/mcp"] = ["lose", "cut", *[pause] * (CUTS - 3), "lose"]
+        said = await _run_client(client, f"{balanced.url}/mcp", store.api_key)
+        met = [how for request, how in balanced.requests if request.path == "/mcp" and not how.isdigit()]
+        assert not balanced.faults["/mcp"]
+    return Journey(store, met, said)
 
 
 async def _run_client(client: str, url: str, key: str) -> dict[str, Any]:
