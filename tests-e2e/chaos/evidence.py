@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -10,9 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+from c2pa import C2paError, Reader
 from minio import Minio
 from minio.error import S3Error
 
+from atelier_render.provenance.marker import UNSIGNED
+from atelier_render.providers.toolkit.file_checks import type_of
 from chaos.load import Load
 from whole_system.world import World
 
@@ -48,6 +52,8 @@ class Evidence:
     """By key."""
     checksums: dict[str, str]
     """Of the objects under this run's owners, as they lie in the store."""
+    unmarked: dict[str, str]
+    """Of those made for a generation: what C2PA's reader says of the files that are not valid under a manifest."""
     by_marker: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Prompt → generations that any service knows under it."""
 
@@ -64,6 +70,7 @@ class Evidence:
             if row["id"] in ours:
                 attempts[row["id"]].append(row)
         artefacts = await databases["render"].fetch(_ARTEFACTS)
+        checksums, unmarked = await asyncio.to_thread(_look_at_objects, world.stack.environment(), owners)
         found = cls(
             sagas=sagas,
             projected=projected,
@@ -71,7 +78,8 @@ class Evidence:
             jobs=_only(ours, await databases["render"].fetch(_JOBS)),
             attempts=attempts,
             artefacts={row["key"]: dict(row) for row in artefacts if row["id"] in ours},
-            checksums=await asyncio.to_thread(_checksums, world.stack.environment(), owners),
+            checksums=checksums,
+            unmarked=unmarked,
         )
         for id_, row in sagas.items():
             found.by_marker[json.loads(row["request"])["spec"]["prompt"]].add(id_)
@@ -79,10 +87,15 @@ class Evidence:
             found.by_marker[json.loads(row["request"])["prompt"]].add(id_)
         return found
 
+    @property
+    def made(self) -> list[str]:
+        """The keys of the objects that were made for a generation."""
+        return [key for key in self.checksums if "/generated/" in key]
+
     def orphans(self) -> list[str]:
         """Objects that were made for a generation and that no artefact names."""
         named = {key for row in self.artefacts.values() for key in (row["key"], row["thumbnail"])}
-        return [key for key in self.checksums if "/generated/" in key and key not in named]
+        return [key for key in self.made if key not in named]
 
 
 def _by_id(rows: list[asyncpg.Record]) -> dict[str, Row]:
@@ -93,16 +106,33 @@ def _only(ids: Collection[str], rows: list[asyncpg.Record]) -> dict[str, Row]:
     return {row["id"]: dict(row) for row in rows if row["id"] in ids}
 
 
-def _checksums(known: Mapping[str, str], owners: Collection[str]) -> dict[str, str]:
+def _look_at_objects(known: Mapping[str, str], owners: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Checksums of all objects; and what is wrong with the marks of those that were made."""
     host, bucket = known["ATELIER_S3_ENDPOINT"].partition("://")[2], known["ATELIER_S3_BUCKET"]
     client = Minio(host, known["ATELIER_S3_ACCESS_KEY"], known["ATELIER_S3_SECRET_KEY"], secure=False)
-    found = {}
+    found, unmarked = dict[str, str](), dict[str, str]()
     for listed in client.list_objects(bucket, recursive=True):
         key = str(listed.object_name)
         if key.split("/")[1] in owners:
             with suppress(S3Error):  # collected since it was listed
                 answer = client.get_object(bucket, key)
-                found[key] = hashlib.sha256(answer.read()).hexdigest()
+                data = answer.read()
+                found[key] = hashlib.sha256(data).hexdigest()
+                if "/generated/" in key and (wrong := _flaw_of_marks(data)):
+                    unmarked[key] = wrong
                 answer.close()
                 answer.release_conn()
-    return found
+    return found, unmarked
+
+
+def _flaw_of_marks(data: bytes) -> str | None:
+    """None for what cannot carry a manifest, and for what carries a valid one."""
+    content_type = type_of(data) or ""
+    if content_type in UNSIGNED:
+        return None
+    try:
+        with Reader(content_type, io.BytesIO(data)) as reader:
+            state = reader.get_validation_state()
+    except C2paError as error:
+        return str(error)
+    return None if state == "Valid" else str(state)

@@ -62,6 +62,7 @@ async def examine(
     findings.add(*await delivery.check_dead_letters(world, site, dead_letters, known))
     objects = f"{len(known.artefacts)} artefacts, {len(known.checksums)} objects, {len(known.orphans())} orphans"
     findings.add("I12 artefacts", objects, _artefacts(known, collected=orphans_s > 0))
+    findings.add("marked as synthetic", f"{len(known.made)} objects made, read by C2PA's reader", _marks(known))
     attempts = sum(map(len, known.attempts.values()))
     findings.add(
         "I13 attempts", f"{attempts} attempts at {len(known.attempts)} jobs, no two under one number", _attempts(known)
@@ -216,6 +217,13 @@ def _artefacts(known: Evidence, *, collected: bool) -> Iterator[str]:
             yield f"{row['id']} has lost the thumbnail {row['thumbnail']}"
     if collected:
         yield from (f"{key.split('/')[3]} left an object that is not collected: {key}" for key in known.orphans())
+
+
+def _marks(known: Evidence) -> Iterator[str]:
+    for key, wrong in known.unmarked.items():
+        yield f"{key.split('/')[3]} was made without a valid manifest: {key}: {wrong}"
+    if not known.made and known.artefacts:
+        yield f"none of {len(known.artefacts)} artefacts could be looked at"
 
 
 def _attempts(known: Evidence) -> Iterator[str]:
