@@ -18,9 +18,7 @@ from whole_system.world import World
 
 SETTINGS = {
     # Runs start when a test says so, and look at what changed a moment ago.
-    "ATELIER_RECONCILE_EVERY_S": "0",
-    "ATELIER_RECONCILE_FULL_EVERY_S": "0",
-    "ATELIER_RECONCILE_BYTES_EVERY_S": "0",
+    **{f"ATELIER_RECONCILE_{name}EVERY_S": "0" for name in ("", "FULL_", "BYTES_")},
     "ATELIER_RECONCILE_SETTLE_S": "0.2",
     "ATELIER_TRACE_RATIO": "0.01",
     "RATE_LIMIT_ENABLED": "false",
