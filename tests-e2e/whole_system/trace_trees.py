@@ -35,9 +35,12 @@ def draw_trees(spans: Sequence[Span]) -> str:
 
 def _draw(spans: Iterable[Span], children: Mapping[str | None, list[Span]]) -> list[str]:
     drawn = []
+    handled = set()
     for span in spans:
-        if span["name"] in UNTIMELY:
-            continue
+        message = (span["attributes"]["service.name"], span["attributes"].get("messaging.message.id", span["spanId"]))
+        if span["name"] in UNTIMELY or message in handled:
+            continue  # delivered again, as after a kill: handled once
+        handled.add(message)
         below = sorted(_draw(children.get(span["spanId"], []), children))
         drawn.append("\n".join([describe(span), *(f"  {line}" for text in below for line in text.splitlines())]))
     return drawn
