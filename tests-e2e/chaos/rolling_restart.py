@@ -118,7 +118,7 @@ async def run(
         watching = asyncio.create_task(balancer.watch())
         await balancer.sees_all()
         rolled = asyncio.Event()
-        load = asyncio.create_task(_load(http, balancer, routes, answers, Pace(seconds, per_second, rolled)))
+        load = asyncio.create_task(send_load(http, balancer, routes, answers, Pace(seconds, per_second, rolled)))
         try:
             async for line in _restart_each(world, second, balancer):
                 say(line)
@@ -128,7 +128,7 @@ async def run(
             load.cancel()
             watching.cancel()
         logs = (world.stack.profile.home / "logs" / "gateway.log", second["gateway"].log)
-        wrong = [*answers.broken, *_surprises(logs), *[line async for line in _books(world, answers, began)]]
+        wrong = [*answers.broken, *find_surprises(logs), *[line async for line in check_books(world, answers, began)]]
     say(
         f"{answers.requests} requests in {lasted:.0f} s, {answers.requests / lasted:.0f}/s: "
         f"answers {dict(sorted(answers.statuses.items()))}, refused {dict(answers.refusals)}"
@@ -162,7 +162,7 @@ async def _restart_each(world: World, replicas: dict[str, Replica], balancer: Ba
         yield f"{service}: the second replica ended with {status} and was restarted"
 
 
-async def _load(
+async def send_load(
     http: httpx.AsyncClient, balancer: Balancer, routes: dict[str, CreateRequest], answers: ClientAnswers, pace: Pace
 ) -> float:
     """How many seconds it lasted."""
@@ -253,7 +253,7 @@ def _code_of(answer: httpx.Response) -> str:
     return answer.text[:80]
 
 
-def _surprises(logs: Iterable[Path]) -> Iterator[str]:
+def find_surprises(logs: Iterable[Path]) -> Iterator[str]:
     """What a gateway did not expect, whatever the client got: a line of its log."""
     for log in logs:
         for line in log.read_text(errors="replace").splitlines():
@@ -267,7 +267,7 @@ WHERE created_at >= $1 GROUP BY 1, 2
 """
 
 
-async def _books(world: World, answers: ClientAnswers, began: object) -> AsyncIterator[str]:
+async def check_books(world: World, answers: ClientAnswers, began: object) -> AsyncIterator[str]:
     """What was accepted succeeded and is charged, once; what was not accepted is not charged. And all has ended."""
 
     async def at_rest() -> bool | None:

@@ -61,6 +61,8 @@ class Plan:
     given: dict[str, str] = field(default_factory=dict)
     extra: dict[str, str] = field(default_factory=dict)
     """Overrides for the services' environment."""
+    interpreters: dict[str, str] = field(default_factory=dict)
+    """Of services that another version of Atelier is to run, by name; this one's runs the others."""
 
     def wants(self, name: str) -> bool:
         return not self.only or name in self.only

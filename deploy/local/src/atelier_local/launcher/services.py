@@ -25,7 +25,7 @@ def parts(profile: Profile, plan: Plan, others: Collection[str]) -> list[Part]:
 def _migration(service: str, profile: Profile, plan: Plan) -> Part:
     return Part(
         name=f"{service}-migrate",
-        command=(sys.executable, "-m", f"atelier_{service}", "migrate"),
+        command=(plan.interpreters.get(service, sys.executable), "-m", f"atelier_{service}", "migrate"),
         env=_process_env() | migration_environment(service, profile, plan),
         cwd=profile.home,
         needs=profile.databases,
@@ -36,7 +36,7 @@ def _service(service: str, profile: Profile, plan: Plan, others: Collection[str]
     port = profile.ports[service]
     return Part(
         name=service,
-        command=(sys.executable, "-m", f"atelier_{service}"),
+        command=(plan.interpreters.get(service, sys.executable), "-m", f"atelier_{service}"),
         env=_process_env() | service_environment(service, profile, plan, others),
         cwd=profile.home,
         needs=(*profile.databases, *profile.brokers, "objectstore", f"{service}-migrate"),

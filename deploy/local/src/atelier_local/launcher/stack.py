@@ -49,7 +49,8 @@ class Stack:
 
     ``only`` names the parts to start (all by default), ``env`` is added to the services' environment, ``root`` is the
     folder profiles live in (``.run``), ``servers`` are versions of RabbitMQ and Postgres for a new profile (by default
-    those that the environment chooses). Every method raises StackError, whose text is a sentence for a person.
+    those that the environment chooses), ``interpreters`` are the Pythons of services that another version of Atelier
+    runs. Every method raises StackError, whose text is a sentence for a person.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class Stack:
         only: Iterable[str] = (),
         env: Mapping[str, str] | None = None,
         servers: Mapping[str, str] | None = None,
+        interpreters: Mapping[str, str] | None = None,
     ) -> None:
         self.name = profile
         self.root = (root or run_dir()).resolve()
         self.home = home_of(profile, self.root)
         self._only = tuple(only)
         self._extra = dict(env or {})
+        self._interpreters = dict(interpreters or {})
         self._servers = resolved(chosen(os.environ) if servers is None else servers)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -179,7 +182,7 @@ class Stack:
         return needed <= {part.name for part in running.parts} and was.extra == plan.extra
 
     def _plan(self) -> Plan:
-        return Plan(self._only, external_settings(os.environ, self.profile), self._extra)
+        return Plan(self._only, external_settings(os.environ, self.profile), self._extra, self._interpreters)
 
     def _start(self) -> None:
         profile, plan = self.profile, self._plan()
