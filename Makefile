@@ -79,7 +79,7 @@ matrix: setup ## the tests that depend on RabbitMQ and Postgres, on six combinat
 chaos: setup ## every fault under load, then every invariant (minutes): SEED=n does a run again, ONLY=broker_node a part
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
-explore: setup ## what `make test` does in seconds, for minutes: orders, schedules, batches, removed guards, requests, alerts
+explore: setup ## what `make test` does in seconds, for minutes: orders, schedules, batches, removed guards, requests, alerts, an upgrade
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.explore
 	@ATELIER_EXPLORE_EXAMPLES=$${EXAMPLES:-200} $(bin)/python -m pytest services/billing/tests/test_books_machine.py --timeout 1800
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.simulation 0 100
@@ -87,6 +87,7 @@ explore: setup ## what `make test` does in seconds, for minutes: orders, schedul
 	@ATELIER_EXPLORE_EXAMPLES=$${EXAMPLES:-50} $(bin)/python -m pytest tests-e2e/test_openapi.py --timeout 1800
 	@deploy/local/bootstrap.sh --tests
 	@ATELIER_ALERTS_ALL=yes $(bin)/python -m pytest tests-e2e/test_alerts_faults.py
+	@$(bin)/python -m pytest tests-e2e/chaos/version_upgrade.py
 
 format: setup ## rewrite the code as the checks want it
 	@$(bin)/ruff format --quiet . && $(bin)/ruff check --quiet --fix .

@@ -1,4 +1,7 @@
-"""An upgrade from the version before, under load: its services run on the new tables, then are replaced one by one."""
+"""An upgrade from the version before, under load: its services run on the new tables, then are replaced one by one.
+
+Minutes, and the build of another version: ``make explore`` runs it, not ``make test``.
+"""
 
 import os
 
