@@ -148,9 +148,10 @@ async def test_a_cancel_is_a_tree_of_its_own_and_the_refund_belongs_to_the_rende
 async def test_a_render_that_is_taken_over_has_a_lost_lease_and_a_second_attempt(
     world: World, store: MakeStore
 ) -> None:
-    started = await (await store(1)).try_on(IMAGES, simulate=SLOW)
+    started = await (await store(1)).try_on(IMAGES, simulate="outcome=succeed, delay_ms=10000")
     await wait_for_state(world, started.session_id, "rendering")
-    await wait_for_line(world, started.session_id, "session consumer process render.render_started.v1")
+    for line in STARTED.splitlines():
+        await wait_for_line(world, started.session_id, line.strip())
     await world.kill("render", signal.SIGKILL)
     await wait_for_state(world, started.session_id, *ENDED)
 
