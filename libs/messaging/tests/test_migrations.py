@@ -132,7 +132,7 @@ async def test_an_index_is_built_while_rows_are_written_and_anew_where_a_build_w
 
     migrating = asyncio.create_task(upgrade(folder, database))
     await becomes(1, lambda: service.fetchval(WAITING, urlsplit(database).path[1:]))
-    await service.execute("INSERT INTO things VALUES (4, 1)")  # in an instant: nobody waits behind a build
+    await service.execute("INSERT INTO things VALUES (4, 1)")  # in an instant: nothing waits behind a build
     assert not migrating.done()
     await held.commit()
     await migrating

@@ -182,7 +182,7 @@ async def test_a_channel_that_waits_for_a_blocked_connection_does_not_keep_the_n
     amqp_link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen after a disk alarm: a channel that had been closed waited, under its lock, for the end of the alarm on a
-    connection that was lost meanwhile, and every new connection waited for that lock."""
+    connection that was lost in the meantime, and every new connection waited for that lock."""
     monkeypatch.setattr(connection, "CONNECT_S_MAX", 1.0)
     monkeypatch.setattr(connection, "RESTORE_S_MAX", 3.0)
     opened = BrokerConnection([amqp_link.url], "test")

@@ -45,7 +45,7 @@ class Regions:
 
 
 def find_regions(photo: Pixels) -> Regions | None:
-    """None where nobody is found."""
+    """None where no person is found."""
     pose = find_pose(photo)
     if pose is None:
         return None

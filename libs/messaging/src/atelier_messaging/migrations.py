@@ -64,7 +64,7 @@ def build_index(name: str, table: str, columns: Sequence[str | ColumnElement[Any
     migration is committed, and so must bear to be done again. What an interrupted one left is removed. Not for a
     partitioned table."""
     with op.get_context().autocommit_block():
-        # It waits for transactions that are open, and nobody waits behind it.
+        # It waits for transactions that are open, and nothing waits behind it.
         op.execute("SET lock_timeout = 0")
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
         op.create_index(name, table, columns, postgresql_concurrently=True, **options)

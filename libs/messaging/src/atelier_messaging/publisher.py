@@ -106,7 +106,7 @@ class Publisher:
 
     async def check_partitions(self, partitions: int) -> None:
         """Raises OtherTopology where the broker's queues are declared for another number of partitions: some would be
-        written to by one service and read by nobody."""
+        written to by one service and read by none."""
         are_several = await self._has_exchange(topology.PARTITIONS)
         if partitions == 1 and not are_several:
             return

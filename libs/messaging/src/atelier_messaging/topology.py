@@ -198,7 +198,7 @@ async def _bind_all_partitions(channel: AbstractChannel, *, bind: bool) -> None:
 
 
 async def _delete_former(connection: AbstractConnection, queue: str, partitions: int) -> bool:
-    """Deletes the partitions of a larger number, the last first, as far as they are empty and nobody consumes them;
+    """Deletes the partitions of a larger number, the last first, as far as they are empty and no process consumes them;
     whether some are left."""
     former: list[str] = []
     are_left = False

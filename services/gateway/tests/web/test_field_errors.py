@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_core._pydantic_core import list_all_errors
 
 from atelier_gateway import surfaces
-from atelier_gateway.web.field_errors import BUILT_IN, SENTENCES, problem_of, sentence_of
+from atelier_gateway.web.field_errors import BUILT_IN, FORMS, SENTENCES, problem_of, sentence_of
 from atelier_gateway.web.json_bodies import RequestBody
 
 LIBRARYS = re.compile(
@@ -43,6 +43,26 @@ def bodies(parent: type[RequestBody] = RequestBody) -> Iterator[type[RequestBody
     for child in parent.__subclasses__():
         yield child
         yield from bodies(child)
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    """Every regular expression in a JSON schema."""
+    if isinstance(schema, dict):
+        if isinstance(pattern := schema.get("pattern"), str):
+            yield pattern
+        for value in schema.values():
+            yield from patterns(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from patterns(value)
+
+
+def test_no_refusal_shows_a_regular_expression() -> None:
+    assert surfaces.ROUTED
+    found = {pattern for model in bodies() for pattern in patterns(model.model_json_schema())}
+
+    assert len(found) >= 4
+    assert found - FORMS.keys() == set()
 
 
 def test_whatever_is_sent_is_refused_in_our_words() -> None:

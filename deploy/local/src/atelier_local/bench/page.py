@@ -69,7 +69,7 @@ def _insert(measured: str, page: str) -> str:
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"the page has no {BEGIN} and {END}: where shall the figures go?")
+        raise ValueError(f"the page has no {BEGIN} and {END}: there is no place for the figures")
     return f"{before}{begin}\n\n{measured}\n{end}{after}"
 
 

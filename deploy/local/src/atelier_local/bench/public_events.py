@@ -109,7 +109,7 @@ class Publishing:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay, and what the live subscriber got before it and meanwhile."""
+    """A replay, and what the live subscriber got before it and while it ran."""
 
     events: int
     seconds: float

@@ -33,7 +33,7 @@ def list_providers(
 
 @providers.command("unknown")
 def list_unknown(profile: ProfileName = None, limit: Limit = 20, as_json: AsJson = False) -> None:
-    """List submissions that may cost something nobody knows yet, the newest first."""
+    """List submissions whose cost is not known yet, the newest first."""
     rows = call(profile, lambda admin: admin.list_rows("submissions", f"{PATH}/unknown", limit))
     print_rows(rows, *UNKNOWN_COLUMNS, as_json=as_json)
 

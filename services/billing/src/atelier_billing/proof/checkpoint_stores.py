@@ -127,7 +127,7 @@ class CheckpointBucket:
 
 
 class CheckpointWebhook:
-    """An address that each checkpoint is POSTed to, as text; whoever receives them keeps them."""
+    """An address that each checkpoint is POSTed to, as text; the receiver keeps them."""
 
     can_be_read = False
 

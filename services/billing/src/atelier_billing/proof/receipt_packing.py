@@ -1,6 +1,6 @@
 """How receipts are kept: raw DEFLATE (RFC 1951) with a preset dictionary, a quarter of their canonical JSON.
 
-Receipts stay for ever, so every dictionary does: the first byte of what is stored says which one was used.
+Receipts are never deleted, so every dictionary does: the first byte of what is stored says which one was used.
 """
 
 import zlib

@@ -1,7 +1,7 @@
 """From lines to priced rows: what is wrong with a batch is said before any of it begins, and its price is one quote.
 
 Each distinct work is priced and signed by billing once, for as long as the batch may take, and every row of it names
-that signature: no row costs more than was quoted, whatever becomes of the price book meanwhile.
+that signature: no row costs more than was quoted, even if the price book changes.
 """
 
 import asyncio

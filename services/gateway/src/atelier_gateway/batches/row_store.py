@@ -1,4 +1,4 @@
-"""SQL of the rows of batches: a row that has ended stays as it ended, whoever says what later."""
+"""SQL of the rows of batches: a row that has ended stays as it ended, whatever is reported later."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +22,7 @@ _SUBMITTED = """
 UPDATE batch_rows r SET state = 'submitted' FROM unnest($2::int[], $3::uuid[]) AS n(number, generation_id)
 WHERE r.batch_id = $1 AND r.number = n.number AND r.generation_id = n.generation_id AND r.state = 'waiting'
 """
-# Whatever else has become of the row meanwhile: it has ended, it has another generation, its batch is deleted.
+# In any other case: the row has ended, it has another generation, its batch is deleted.
 _UNWANTED = """
 SELECT n.generation_id FROM unnest($2::int[], $3::uuid[]) AS n(number, generation_id)
 WHERE NOT EXISTS (

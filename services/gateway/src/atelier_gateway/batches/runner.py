@@ -218,7 +218,7 @@ class BatchRunner:
             await asyncio.gather(*(self._cancel(generation) for generation in found))
 
     async def _cancel(self, generation: projection_store.Generation) -> None:
-        with suppress(Problem):  # it has ended meanwhile
+        with suppress(Problem):  # it has ended in the meantime
             await self._canceller.cancel(generation)
 
     async def _settle(self, batch: Batch, *, stopped: RowState = "failed") -> int:

@@ -142,7 +142,7 @@ async def is_shut(pool: Pool, owner: Owner) -> bool:
 
 
 async def lease(pool: Pool, lease_id: UUID, limit: int, lease_s: float) -> list[Batch]:
-    """Leases batches that something is to be done for and nobody works at; no other process does for ``lease_s``."""
+    """Leases batches that need work and that no process works on; no other process does for ``lease_s``."""
     return [_batch_of(row) for row in await pool.fetch(_LEASE, lease_id, limit, lease_s)]
 
 
@@ -158,7 +158,7 @@ async def release(pool: Pool, id_: UUID, lease_id: UUID) -> None:
 
 
 async def start(connection: Connection, id_: UUID, rows: int, prices: Sequence[RowPrice], quoted: int) -> bool:
-    """Its rows are there; False where it was cancelled meanwhile."""
+    """Its rows are there; False where it was cancelled in the meantime."""
     return await connection.fetchval(_START, id_, rows, quoted, _prices_json(prices)) is not None
 
 

@@ -57,7 +57,7 @@ Submission = Submitted | Postponed | Unaffordable | Refused
 
 
 def principal_of(batch: Batch) -> Principal:
-    """For whom the rows are made: the owner, spending as the request that brought the batch did."""
+    """The principal that the rows are made for: the owner, spending as the request that brought the batch did."""
     return Principal(batch.owner, batch.channel, spenders=batch.spenders)
 
 

@@ -17,7 +17,7 @@ CROSS JOIN LATERAL jsonb_array_elements_text(g.request -> 'deliver_to') WITH ORD
 WHERE jsonb_typeof(g.request -> 'deliver_to') = 'array' AND u.place <= r.made
 ON CONFLICT DO NOTHING
 """
-# Of one owner only some at once, in all processes: a bucket that does not answer holds back nobody else's outputs.
+# Of one owner only some at once, in all processes: a bucket that does not answer holds back no other owner's outputs.
 _LEASE = """
 WITH under_way AS (
     SELECT g.owner_id, count(*) AS uploads FROM bucket_uploads b JOIN generations g ON g.id = b.generation_id
@@ -40,7 +40,7 @@ WHERE b.generation_id = due.generation_id AND b.output = due.output
 RETURNING b.generation_id, b.output, b.url, b.tries,
           CASE WHEN g.state = 'delivering' THEN g.handover -> 'outputs' -> b.output::int END AS artefact
 """
-# Only whoever has leased it last: one that was given up for dead must not undo what its successor has written.
+# Only the process that has leased it last: one that was given up for dead must not undo what its successor has written.
 _RECORD = """
 UPDATE bucket_uploads
 SET state = $4, tries = tries + 1, lease_id = NULL, leased_until = NULL, status = $5, etag = $6, error = $7,

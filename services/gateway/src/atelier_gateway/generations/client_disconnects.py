@@ -186,7 +186,7 @@ class MonitoredResponse(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         body, sent = bytes(self.body), 0
         while True:
-            await asyncio.sleep(0)  # a connection that has closed meanwhile is noticed in this turn of the loop
+            await asyncio.sleep(0)  # a connection that has just closed is noticed in this turn of the loop
             if self._caller.gone.done():
                 return False
             piece = body[sent : sent + CHUNK_BYTES]
@@ -227,7 +227,7 @@ class MonitoredStream(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for event in self._events:
             for begin in range(0, len(event), CHUNK_BYTES):
-                await asyncio.sleep(0)  # a connection that has closed meanwhile is noticed in this turn of the loop
+                await asyncio.sleep(0)  # a connection that has just closed is noticed in this turn of the loop
                 self._caller.raise_if_gone()
                 piece = event[begin : begin + CHUNK_BYTES]
                 await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -155,7 +155,7 @@ class OutputResponse(Response):
 
 async def _is_gone(client: WaitingClient) -> bool:
     """Whether the connection has closed; what is in the system's buffers counts as received."""
-    await asyncio.sleep(0)  # a connection that has closed meanwhile is noticed in this turn of the loop
+    await asyncio.sleep(0)  # a connection that has just closed is noticed in this turn of the loop
     return client.gone.done()
 
 

@@ -190,7 +190,7 @@ def find_unsupported(spec: RenderSpec, rows: Sequence[ProviderOffer]) -> Unsuppo
         return UnsupportedOption("kind", f"nobody here makes {spec.kind}")
     rows = [row for row in rows if row.provider not in spec.excluded_providers]
     if not rows:
-        return UnsupportedOption("exclude_providers", f"nobody else here makes {spec.kind}")
+        return UnsupportedOption("exclude_providers", f"no other provider here makes {spec.kind}")
     if spec.provider is not None:
         names = dict.fromkeys(row.provider for row in rows)
         if spec.provider not in names:

@@ -57,7 +57,7 @@ class Rerenderer:
 
     async def order(self, original: Generation, order: RerenderOrder, record: Record) -> Response:
         """201 with the new generation's id; the same again for the same key. ``record`` writes into the transaction
-        that notes the order. Raises Problem 402 where its owner lacks the credits that are held meanwhile, 409 for one
+        that notes the order. Raises Problem 402 where its owner lacks the credits that are held until then, 409 for one
         that has not ended or is of a surface with records of its own."""
         if original.snapshot.rank != TERMINAL:
             raise Problem("conflict", "This generation has not ended; cancel it first.")

@@ -36,7 +36,7 @@ class StoredKey:
 
     @property
     def owner(self) -> Owner:
-        """For whom it acts: the store, or its test account."""
+        """The owner it acts for: the store, or its test account."""
         return Owner(kind="store", id=id_of_test_account(self.store_id) if self.is_test else self.store_id)
 
 

@@ -45,7 +45,7 @@ class ClientToken:
 
     @property
     def owner(self) -> Owner:
-        """For whom it acts: the store, or its test account."""
+        """The owner it acts for: the store, or its test account."""
         return Owner(kind="store", id=id_of_test_account(self.store_id) if self.is_test else self.store_id)
 
     @property
@@ -72,6 +72,6 @@ class ClientToken:
 
 
 def end_user_of(request: Mapping[str, Any]) -> str | None:
-    """The end user for whom a token made this request."""
+    """The end user that a token made this request for."""
     end_user: str | None = (request.get(CLIENT) or {}).get("end_user")
     return end_user

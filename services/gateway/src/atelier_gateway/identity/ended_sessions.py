@@ -4,7 +4,7 @@ from datetime import datetime
 
 from atelier_messaging.database import Pool
 
-# What has ended by its time as well is forgotten by whoever signs out next.
+# What has ended by its time as well is deleted at the next sign-out.
 _END = """
 WITH over AS (DELETE FROM ended_console_sessions WHERE ends_at < now())
 INSERT INTO ended_console_sessions (nonce, ends_at) VALUES ($1, $2) ON CONFLICT (nonce) DO NOTHING

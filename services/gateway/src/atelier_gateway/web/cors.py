@@ -52,7 +52,7 @@ class TokenOrigins:
     """Middleware, the outermost: lets the pages call for which client tokens were made.
 
     A preflight is allowed from an origin of any token that is good now; an answer may be read where the token of its
-    own request is for that origin: whoever authenticates the request says so in its ``OriginGrant``.
+    own request is for that origin: the code that authenticates the request says so in its ``OriginGrant``.
     """
 
     def __init__(

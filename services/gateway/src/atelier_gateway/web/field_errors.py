@@ -44,13 +44,29 @@ DATE = "a date like 2026-01-31 is required"
 TIME = "a time like 12:30:00 is required"
 MOMENT = "a date and time like 2026-01-31T12:30:00Z is required"
 NESTED = "it is nested too deeply"
+FORMS: Mapping[str, str] = {
+    r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$": "a size like 1024x1024 is required",
+    r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$": "a quote as it was given is required",
+    r"^[^@\s]{1,64}@[^@\s]{1,255}$": "an e-mail address like ann@example.com is required",
+    r"^[\x21-\x7e]{1,255}$": "1 to 255 visible ASCII characters are required",
+    r"^[0-9]{1,9}$": "a whole number is required",
+    r"^[0-9a-f]{24}$": "24 hexadecimal digits are required",
+    r"^[a-z][a-z0-9-]{0,39}$": "1 to 40 characters a-z, 0-9 and -, a letter first, are required",
+}
+"""What the patterns of the requests demand, in words; a test finds a pattern that has none."""
+
+
+def _describe_form(context: Context) -> str:
+    return FORMS.get(context["pattern"], f"it does not have the form {context['pattern']}")
+
+
 SENTENCES: Mapping[str, Sentence] = {
     "missing": "it is required",
     "extra_forbidden": "there is no such field",
     "none_required": "it must be left out",
     "string_type": TEXT,
     "string_unicode": "half of a surrogate pair is no character",
-    "string_pattern_mismatch": lambda context: f"it does not have the form {context['pattern']}",
+    "string_pattern_mismatch": _describe_form,
     "string_not_ascii": "only ASCII characters are taken",
     "literal_error": _join_words,
     "enum": _join_words,

@@ -1,4 +1,4 @@
-"""The protocol's tasks: whoever declares them gets a handle from a create, and everybody else a generation."""
+"""The protocol's tasks: a client that declares them gets a handle from a create, any other a generation."""
 
 from collections.abc import Sequence
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""What a client token cannot be used for, whoever holds it: one test for each row of the threat model."""
+"""What a client token cannot be used for by any holder: one test for each row of the threat model."""
 
 import logging
 from collections.abc import Iterator

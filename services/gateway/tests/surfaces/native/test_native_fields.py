@@ -242,7 +242,7 @@ async def test_what_is_not_asked_for_is_no_part_of_the_message_and_null_in_the_v
         ({"provider": "local", "providers": ["local"]}, "body", "exclude each other"),
         ({"provider": "local", "exclude_providers": ["local"]}, "exclude_providers", "asked for and excluded"),
         ({"providers": ["nobody"]}, "providers", "there is no provider nobody"),
-        ({"exclude_providers": ["local", "openai"]}, "exclude_providers", "nobody else here makes image"),
+        ({"exclude_providers": ["local", "openai"]}, "exclude_providers", "no other provider here makes image"),
         ({"retry": "twice"}, "retry", "never"),
     ],
 )

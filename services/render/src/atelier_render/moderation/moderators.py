@@ -101,7 +101,7 @@ class ContentModeration:
         content = Content(job.generation_id, job.owner, job.spec.kind, _texts(job, inputs))
         for moderator in self._moderators:
             if job.owner.is_test and not isinstance(moderator, BannedWordsModerator):
-                continue  # what is simulated is nobody else's to read
+                continue  # what is simulated is sent to no one
             verdict = await self._verdict_of(moderator, content, ends_at)
             metrics.CONTENT_CHECKS.labels(moderator.name, type(verdict).__name__.lower()).inc()
             if isinstance(verdict, Forbidden):

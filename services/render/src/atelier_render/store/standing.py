@@ -83,7 +83,7 @@ async def recent_outcomes(pool: Pool, first: UUID) -> dict[str, dict[str, int]]:
 
 
 async def unknown_submissions(pool: Pool, *, before: UUID | None, limit: int) -> list[dict[str, Any]]:
-    """Submissions that may cost something nobody knows yet, the newest first."""
+    """Submissions whose cost is not known yet, the newest first."""
     return [dict(row) for row in await pool.fetch(_UNKNOWN, before, limit)]
 
 

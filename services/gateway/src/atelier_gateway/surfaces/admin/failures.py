@@ -1,4 +1,4 @@
-"""Routes for operators: what failed and why, and which requests of whom were refused."""
+"""Routes for operators: what failed and why, and whose requests were refused."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime

@@ -117,7 +117,7 @@ def _add_rerender(routes: APIRouter, container: Container) -> None:
     async def rerender_operator_generation(request: Request, id: str) -> Response:
         """Create the same generation once more, for free: its charge is given back when it has ended.
 
-        Its owner needs the credits that are held meanwhile (402). An `Idempotency-Key` makes one of it.
+        Its owner needs the credits that are held until then (402). An `Idempotency-Key` makes one of it.
         """
         body, found = await parse_body(request, GenerationRerender), await _load(container, id)
         key = validate_key(request.headers.get(IDEMPOTENCY_KEY_HEADER)) or uuid7().hex

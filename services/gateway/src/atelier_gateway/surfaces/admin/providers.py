@@ -122,7 +122,7 @@ def _add_reads(routes: APIRouter, container: Container) -> None:
 
     @routes.get("/unknown", responses=EXPOSED, openapi_extra=PAGED)
     async def list_unknown_submissions(request: Request) -> Response:
-        """List the submissions that may cost something nobody knows yet, newest first."""
+        """List the submissions whose cost is not known yet, newest first."""
         limit, before = parse_page(request.query_params, default=LIST_DEFAULT, most=LIST_MAX)
         older = f"&before={before}" if before else ""
         found = await _ask(container, "GET", f"{ROOT}/unknown?limit={limit + 1}{older}")

@@ -33,7 +33,7 @@ class WaitArguments(GenerationArguments):
     """Of the tools that may wait for the end."""
 
     wait_s: int = Field(default=0, ge=0, le=WAIT_S_MAX)
-    """Seconds to wait for the end, 50 at most; progress is reported meanwhile."""
+    """Seconds to wait for the end, 50 at most; progress is reported while it waits."""
 
 
 class ResultArguments(WaitArguments):

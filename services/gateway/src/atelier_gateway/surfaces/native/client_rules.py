@@ -1,4 +1,4 @@
-"""What a client token may not say in a create: it is in the hands of whoever opens the page."""
+"""What a client token may not say in a create: everyone who opens the page has it."""
 
 from atelier_gateway.container import Container
 from atelier_gateway.identity.authenticator import Principal
@@ -16,7 +16,7 @@ async def check_client(container: Container, principal: Principal, body: Generat
     if token.kinds is not None and body.kind not in token.kinds:
         raise Problem("token_scope", f"This client token makes {', '.join(token.kinds)} only.")
     if body.webhook_url is not None:
-        raise _refusal("webhook_url", "whom the store tells is the store's to say")
+        raise _refusal("webhook_url", "only a key of the store may set it")
     if body.charge != "on_completion":
         raise _refusal("charge", "when it is charged is the store's to say")
     if body.store is not None:

@@ -1,4 +1,4 @@
-"""Client tokens: a store's server makes, lists and revokes them; whoever holds one sees what it may still do."""
+"""Client tokens: a store's server makes, lists and revokes them; the holder of one sees what it may still do."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
