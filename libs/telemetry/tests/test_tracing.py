@@ -104,13 +104,13 @@ def _tracer(sampler: Sampler) -> trace.Tracer:
     return TracerProvider(sampler=sampler).get_tracer(__name__)
 
 
-def test_a_public_service_records_by_its_own_ratio_whatever_a_stranger_says() -> None:
+def test_a_public_service_records_by_its_own_ratio_whatever_a_client_says() -> None:
     tracer = _tracer(sampler(0.0, is_public=True))
 
     assert not tracer.start_span("GET", context=parent_from(TRACEPARENT), kind=SpanKind.SERVER).is_recording()
 
 
-def test_a_public_service_follows_a_message_for_only_colleagues_send_any() -> None:
+def test_a_public_service_follows_a_message_for_only_services_send_any() -> None:
     tracer = _tracer(sampler(0.0, is_public=True))
 
     assert tracer.start_span("process", context=parent_from(TRACEPARENT), kind=SpanKind.CONSUMER).is_recording()
@@ -176,7 +176,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     return exporter
 
 
-def test_a_colleague_that_records_a_trace_is_followed() -> None:
+def test_a_service_that_records_a_trace_is_followed() -> None:
     tracer = _tracer(sampler(0.0, is_public=False))
 
     assert tracer.start_span("child", context=parent_from(TRACEPARENT)).is_recording()

@@ -74,9 +74,9 @@ class _ByRatio(TraceIdRatioBased):
         return super().should_sample(*given)
 
 
-class _Strangers(TraceIdRatioBased):
-    """Of traces that begin elsewhere, at a public service: a request may come from a stranger, whose ``sampled`` flag
-    is theirs to set; a message comes from a colleague."""
+class _ForeignTraces(TraceIdRatioBased):
+    """Of traces that begin elsewhere, at a public service. The ``sampled`` flag of a request is its client's to set, so
+    the ratio decides; a message comes from another service of ours, whose decision is followed."""
 
     def should_sample(
         self,
@@ -93,14 +93,14 @@ class _Strangers(TraceIdRatioBased):
 
 
 def sampler(ratio: float, *, is_public: bool) -> ParentBased:
-    """Records ``ratio`` of the new traces and every trace that a colleague records. A public service decides by the
-    ratio for strangers' traces too: their ``sampled`` flag is theirs to set, what is recorded is the operator's."""
+    """Records ``ratio`` of the new traces and every trace that another service records. A public service decides by the
+    ratio for clients' traces too: their ``sampled`` flag is theirs to set, what is recorded is the operator's."""
     by_ratio = _ByRatio(ratio)
-    return ParentBased(by_ratio, remote_parent_sampled=_Strangers(ratio)) if is_public else ParentBased(by_ratio)
+    return ParentBased(by_ratio, remote_parent_sampled=_ForeignTraces(ratio)) if is_public else ParentBased(by_ratio)
 
 
 def configure(service: str, settings: TelemetrySettings, *, is_public: bool = False) -> TracerProvider:
-    """Installs the process's tracer provider; call ``shutdown()`` on it to flush. ``is_public``: strangers call it."""
+    """Installs the process's tracer provider; call ``shutdown()`` on it to flush. ``is_public``: clients call it."""
     provider = TracerProvider(
         resource=Resource.create({"service.name": service, "deployment.environment.name": settings.environment}),
         sampler=sampler(settings.trace_ratio, is_public=is_public),
