@@ -31,7 +31,7 @@ PROCESS = "process"
 
 
 def is_polling(scope: Mapping[str, Any]) -> bool:
-    """Whether a request looks for work or at the process: a probe, a scrape, another service that asks outside any trace."""
+    """Whether a request looks for work or at the process: a probe, a scrape, a service that asks outside a trace."""
     path: str = scope["path"]
     if path.startswith(("/health/", "/metrics")):
         return True
