@@ -38,6 +38,7 @@ APART = tuple(
         "test_reconcile.py",
         "test_newest_servers.py",
         "test_counted_costs.py",
+        "test_traces.py",
         "test_disputes.py",
         "chaos/test_exploration.py",
         "chaos/test_simulation.py",

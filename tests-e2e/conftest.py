@@ -18,6 +18,7 @@ from atelier_provider_simulator.control import Control, accounts_at, run_simulat
 from chaos import reconciliation
 from whole_system import browser, looks, packages
 from whole_system.engines import containers, docker_answers
+from whole_system.own_stack import own_stack
 from whole_system.world import World
 
 HERE = Path(__file__).parent
@@ -69,12 +70,8 @@ def stack(providers_url: str) -> Iterator[Stack]:
     with containers() as given, TemporaryDirectory(prefix="atelier-failpoints-") as failpoints:
         os.environ.update(given)
         accounts = accounts_at(providers_url)
-        running = Stack(f"tests-{os.getpid()}", env={**SETTINGS, **accounts, "ATELIER_FAILPOINTS": failpoints})
-        try:
-            running.up()
+        with own_stack("tests", {**SETTINGS, **accounts, "ATELIER_FAILPOINTS": failpoints}) as running:
             yield running
-        finally:
-            running.clean()
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,10 @@
 """Backup and restore: a drill under load on stacks of their own, and what a restore refuses."""
 
-import os
-
 import pytest
 
-from atelier_local.launcher.stack import Stack
 from chaos import backup_drill
 from chaos.run import SETTINGS
+from whole_system.own_stack import own_stack
 from whole_system.world import World
 
 
@@ -18,12 +16,8 @@ def books_balance() -> None:
 @pytest.mark.timeout(560)  # two stacks start, one after the other
 async def test_what_was_accepted_before_the_cut_ends_once_after_everything_was_lost() -> None:
     lines: list[str] = []
-    stack = Stack(f"drill-{os.getpid()}", env=SETTINGS)
-    try:
-        stack.up()
+    with own_stack("drill", SETTINGS) as stack:
         async with World.of(stack) as world:
             wrong = await backup_drill.run(world, lines.append)
-    finally:
-        stack.clean()
 
     assert wrong == [], lines

@@ -2,7 +2,6 @@
 system is this file's own: its objects are broken on purpose."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +14,7 @@ import pytest
 from atelier_local.launcher.stack import Stack
 from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings
+from whole_system.own_stack import own_stack
 from whole_system.reconcile_site import run_command
 from whole_system.waits import NotYet, eventually
 from whole_system.world import World
@@ -26,12 +26,8 @@ PRICE = 3
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    running = Stack(f"disputes-{os.getpid()}", env={"ATELIER_DISPUTES": "review", "RATE_LIMIT_ENABLED": "false"})
-    try:
-        running.up()
+    with own_stack("disputes", {"ATELIER_DISPUTES": "review", "RATE_LIMIT_ENABLED": "false"}) as running:
         yield running
-    finally:
-        running.clean()
 
 
 @pytest.fixture(scope="module")

@@ -26,8 +26,17 @@ from whole_system.replicas import replica
 from whole_system.world import World
 
 RENDER_S = float(os.environ.get("ATELIER_MCP_RENDER_S", "8"))
-CUTS = 20
 PRICE = 3
+PAUSE = f"cut after {RENDER_S / 20:.2f} s"
+FAULTS = {
+    "quote_generation": ["lose"],
+    "create_generation": ["", "lose", "cut", "lose"],  # the first is the one without a limit
+    "get_result": ["cut", *[PAUSE] * 13],
+    "get_receipt": ["lose", "cut"],
+}
+"""What each tool's calls meet: some are cut before the gateway has the request, some in the midst of it, some when it
+has answered. The generation is made once though its first answer is lost, and most cuts fall into its render."""
+CUTS = 20
 CLIENTS = {
     "python, 2025-11-25": ("python", "legacy"),
     "python, 2026-07-28": ("python", "auto"),
@@ -41,8 +50,8 @@ class Journey:
     """What one client went through."""
 
     store: Store
-    faults: list[str]
-    """Those that its requests met."""
+    faults: dict[str, list[str]]
+    """Those that its calls met, by tool."""
     said: dict[str, Any]
 
 
@@ -70,7 +79,8 @@ async def test_a_stock_client_cut_off_twenty_times_has_one_picture_and_one_charg
     journey = await journeys[client]
 
     store, said = journey.store, journey.said
-    assert len(journey.faults) == CUTS, journey.faults
+    assert journey.faults == {tool: [fault for fault in faults if fault] for tool, faults in FAULTS.items()}
+    assert sum(map(len, journey.faults.values())) == CUTS
     assert said["lost"] > CUTS // 4  # a call may be cut more than once: its client tries again by itself
     assert said["unlimited"]["isError"] is True
     assert "a spend limit is required; nothing was started or charged" in said["unlimited"]["text"]
@@ -102,13 +112,13 @@ async def test_the_python_of_the_docs_runs_as_printed(world: World, tmp_path: Pa
 async def _travel(world: World, other_url: str, client: str) -> Journey:
     store = await world.admin.create_store("agents")
     await world.admin.grant("store", store.id, 10 * PRICE, reason="test")
-    # Some are cut before the gateway has the request, some in the midst, some when it has answered.
-    pause = f"cut after {RENDER_S / CUTS:.2f} s"
     async with FaultyProxy.run(world.url, other_url) as balanced:
-        balanced.faults["/mcp"] = ["lose", "cut", *[pause] * (CUTS - 3), "lose"]
+        balanced.faults |= {f"/mcp {tool}": list(faults) for tool, faults in FAULTS.items()}
         said = await _run_client(client, f"{balanced.url}/mcp", store.api_key)
-        met = [how for request, how in balanced.requests if request.path == "/mcp" and not how.isdigit()]
-        assert not balanced.faults["/mcp"]
+    met: dict[str, list[str]] = {}
+    for request, how in balanced.requests:
+        if not how.isdigit():
+            met.setdefault(request.tool, []).append(how)
     return Journey(store, met, said)
 
 

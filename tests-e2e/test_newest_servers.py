@@ -1,6 +1,5 @@
 """The system on the newest RabbitMQ and Postgres that can be had: a journey, a failure, a retry, a dead letter."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -13,6 +12,7 @@ import pytest
 from atelier_local.launcher.stack import Stack
 from atelier_local.server_versions.debian_archive import is_debian
 from atelier_local.server_versions.releases import NEWEST
+from whole_system.own_stack import own_stack
 from whole_system.waits import eventually
 from whole_system.world import IMAGES, World
 
@@ -25,12 +25,8 @@ CREATE TRIGGER refuse BEFORE INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION refuse
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    running = Stack(f"newest-{os.getpid()}", servers={"rabbitmq": NEWEST, "postgres": NEWEST})
-    try:
-        running.up()
+    with own_stack("newest", {}, servers={"rabbitmq": NEWEST, "postgres": NEWEST}) as running:
         yield running
-    finally:
-        running.clean()
 
 
 @pytest.fixture(scope="module")

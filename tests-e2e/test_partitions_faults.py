@@ -1,6 +1,5 @@
 """A system whose queues are divided among two processes each of session and billing, while one of each is killed."""
 
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from atelier_contracts.partitions import PARTITIONED
 from atelier_contracts.routes import EXCHANGE
 from atelier_local.api_client.client import Client
 from atelier_local.launcher.stack import Stack
+from whole_system.own_stack import own_stack
 from whole_system.replicas import replica
 from whole_system.waits import becomes
 from whole_system.world import IMAGES, World
@@ -30,12 +30,8 @@ STORES, OF_EACH, FAILING = 6, 5, 1
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """A system of its own, for the number of partitions is decided with the topology."""
-    running = Stack(f"tests-partitions-{os.getpid()}", env=SETTINGS)
-    try:
-        running.up()
+    with own_stack("tests-partitions", SETTINGS) as running:
         yield running
-    finally:
-        running.clean()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@ found by its name; repairs go by the services' own commands. Its system is its o
 
 import io
 import json
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from atelier_local.api_client.operations_client import OperationsClient
 from atelier_local.launcher.stack import Stack
+from whole_system.own_stack import own_stack
 from whole_system.reconcile_site import Site, run_command
 from whole_system.waits import eventually
 from whole_system.world import World
@@ -29,12 +29,8 @@ Tamper = Callable[["Site", dict[str, Any]], Awaitable[None]]
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """A system of this file's own."""
-    running = Stack(f"reconcile-{os.getpid()}", env=SETTINGS)
-    try:
-        running.up()
+    with own_stack("reconcile", SETTINGS) as running:
         yield running
-    finally:
-        running.clean()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 generation's id: when it succeeds, is declined, fails, is cancelled, is taken over, or goes to the next provider."""
 
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from textwrap import indent
 from uuid import UUID
 
@@ -10,11 +10,19 @@ import httpx
 import pytest
 
 from atelier_local.api_client.client import Client, RequestRefused
-from atelier_provider_simulator.control import Control
+from atelier_local.launcher.stack import Stack
+from atelier_provider_simulator.control import Control, accounts_at
+from whole_system.own_stack import own_stack
 from whole_system.trace_trees import draw_trees, find_spans
 from whole_system.waits import NotYet, becomes, eventually
 from whole_system.world import IMAGES, World
 
+SETTINGS = {
+    "ATELIER_SESSION_RESEND_S": "5",
+    "ATELIER_SESSION_STOP_GRACE_S": "5",
+    "ATELIER_RENDER_ANSWER_S_MAX": "10",
+    "RATE_LIMIT_ENABLED": "false",
+}
 MakeStore = Callable[[int], Awaitable[Client]]
 IMAGE = {"kind": "image", "prompt": "a lake at dawn", "size": "1024x1024"}
 SLOW = "outcome=succeed, delay_ms=4000"
@@ -69,6 +77,19 @@ def failed(end: str) -> str:
     refunded = settled("billing.refund_credit.v1", "billing.credit_refunded.v1", end)
     answer = message("render", "render.render_failed.v1", ("session", refunded))
     return span("render internal render try_on", STARTED, CALL, answer)
+
+
+@pytest.fixture(scope="module")
+def stack(providers_url: str) -> Iterator[Stack]:
+    """A system with a trace viewer; the others do without."""
+    with own_stack("traces", SETTINGS | accounts_at(providers_url), viewer=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def world(stack: Stack) -> AsyncIterator[World]:
+    async with World.of(stack) as opened:
+        yield opened
 
 
 async def wait_for_trees(world: World, id: str, *expected: str) -> None:

@@ -71,7 +71,7 @@ async def run(world: World, say: Say, *, seed: int = 7, clients: int = 8, worker
     """Does it all on the stack of this world, which is killed, and on a new one; answers what is wrong."""
     name = f"{world.stack.name}-restored"
     folder = Path(tempfile.mkdtemp(prefix="atelier-backup-"))
-    restored = Stack(name, root=world.stack.root, env=world.stack.plan.extra)
+    restored = Stack(name, root=world.stack.root, only=world.stack.plan.only, env=world.stack.plan.extra)
     try:
         async with open_receiver() as receiver:
             load = Load(world, seed, await open_accounts(world, clients), slow=False)

@@ -3,7 +3,6 @@ generation is lost when a node freezes, dies or is isolated. ``make matrix`` nam
 find it, for it takes minutes, and ``make chaos`` does the same on the machine's own versions.
 """
 
-import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from io import StringIO
@@ -20,6 +19,7 @@ from atelier_local.launcher.stack import Stack
 from chaos import nodes
 from chaos.run import SETTINGS
 from whole_system.broker import rabbitmqctl
+from whole_system.own_stack import own_stack
 from whole_system.world import World
 
 pytestmark = pytest.mark.timeout(400)
@@ -27,12 +27,8 @@ pytestmark = pytest.mark.timeout(400)
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    running = Stack(f"cluster-links-{os.getpid()}", env=SETTINGS)
-    try:
-        running.up()
+    with own_stack("cluster-links", SETTINGS, viewer=True) as running:
         yield running
-    finally:
-        running.clean()
 
 
 @pytest.fixture(scope="module")

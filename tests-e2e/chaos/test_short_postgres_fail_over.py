@@ -1,6 +1,5 @@
 """A primary Postgres that dies, in short: ``make chaos`` does it with more generations in flight."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -8,17 +7,14 @@ import pytest
 from atelier_local.launcher.stack import Stack
 from chaos import postgres_fail_over
 from chaos.run import SETTINGS
+from whole_system.own_stack import own_stack
 from whole_system.world import World
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    running = Stack(f"standby-{os.getpid()}", env=SETTINGS)
-    try:
-        running.up()
+    with own_stack("standby", SETTINGS) as running:
         yield running
-    finally:
-        running.clean()
 
 
 @pytest.fixture(scope="module")

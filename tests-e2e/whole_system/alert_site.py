@@ -1,7 +1,6 @@
 """A running system with the shipped Prometheus and Alertmanager on it, as fixtures of the one module that breaks it."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from atelier_local.launcher.stack import Stack
 from atelier_provider_simulator.control import Control
 from whole_system.broker import serve_metrics
 from whole_system.monitoring import PrometheusServer, free_port, run_alertmanager, run_prometheus
+from whole_system.own_stack import own_stack
 from whole_system.reconcile_site import Site as Records
 from whole_system.waits import NotYet, eventually
 from whole_system.webhook_receiver import Receiver, open_receiver
@@ -70,12 +70,8 @@ def stack(receiver: Receiver, providers_url: str) -> Iterator[Stack]:
         "ATELIER_GOOGLE_API_KEY": Control.google_key,
         "ATELIER_GOOGLE_BASE_URL": providers_url,
     }
-    running = Stack(f"alerts-{os.getpid()}", env=SETTINGS | outside)
-    try:
-        running.up()
+    with own_stack("alerts", SETTINGS | outside) as running:
         yield running
-    finally:
-        running.clean()
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """A proxy that refuses, cuts and loses requests on demand, in front of one gateway or of several in turn.
 
 Clients set its faults themselves, so that one scenario file says all: ``POST /_faults {path, faults}``, each fault for
-one request of that path in turn; ``POST /_requests {path}`` says how they were answered.
+one request of that path in turn (of ``/mcp get_result`` for calls of that tool alone), an empty one for a request that
+gets through; ``POST /_requests {path}`` says how they were answered.
 
 - ``503``: refused with ``Retry-After: 1``; it does not reach the gateway
 - ``cut``: the connection ends without an answer; it does not reach the gateway
@@ -46,6 +47,14 @@ class Request:
     def path(self) -> str:
         """Without the query."""
         return self.target.partition("?")[0]
+
+    @property
+    def tool(self) -> str:
+        """Which tool of the Model Context Protocol it calls; empty for all else."""
+        with suppress(ValueError, TypeError, KeyError):
+            said = json.loads(self.body)
+            return str(said["params"]["name"]) if said["method"] == "tools/call" else ""
+        return ""
 
 
 @dataclass(slots=True)
@@ -126,12 +135,18 @@ class FaultyProxy:
             said = json.dumps(self.report(json.loads(request.body)["path"]))
             _write(writer, 200, ANY_PAGE | {"content-type": "application/json"}, said.encode())
         else:
-            waiting = self.faults.get(request.path, []) if request.method != "OPTIONS" else []
+            waiting = self._faults_of(request)
             fault = waiting.pop(0) if waiting else ""
             self.begun.append(request)
             answered = await self._pass_on(request, fault, writer)
             self.requests.append((request, answered))
         await writer.drain()
+
+    def _faults_of(self, request: Request) -> list[str]:
+        """Those of the tool that it calls, where there are any; else those of its path."""
+        if request.method == "OPTIONS":
+            return []
+        return self.faults.get(f"{request.path} {request.tool}") or self.faults.get(request.path, [])
 
     async def _pass_on(self, request: Request, fault: str, writer: asyncio.StreamWriter) -> str:
         """How it was answered: the fault, or the status that was answered."""
