@@ -150,7 +150,8 @@ class Neighbours:
 
     async def listen(self, amqp_url: str) -> None:
         """Starts to listen, on queues that are empty."""
-        self._connection = await aio_pika.connect(amqp_url)
+        # Without heartbeats: while tests that are not asynchronous run, nobody would send them, for minutes.
+        self._connection = await aio_pika.connect(f"{amqp_url}?heartbeat=0")
         channel = await self._connection.channel()
         self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)
         for name in ROUTES:

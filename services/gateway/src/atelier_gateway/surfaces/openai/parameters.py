@@ -81,7 +81,7 @@ GENERATE = FINISH | {
 }
 EDIT = FINISH | {
     "image": Parameter("the pictures that are edited, 1 to 16"),
-    "input_fidelity": Parameter("reaches OpenAI", beside={"low": {"model": "chatgpt-image-latest"}}),
+    "input_fidelity": Parameter("reaches OpenAI", refused={"low": "takes high, not low"}),
     "markup": Parameter(refusal=NOT_MARKED_UP),
     "mask": Parameter("the part that is made anew"),
 }
