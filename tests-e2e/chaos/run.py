@@ -41,6 +41,7 @@ SETTINGS = {
     "RATE_LIMIT_ENABLED": "false",
     "ATELIER_FAILED_LOGINS_PER_MINUTE": "100000",
     **reconciliation.SETTINGS,
+    "ATELIER_RECONCILE_SHARE": "1",
 }
 """Short patience, so that what waits for a clock ends within a run."""
 

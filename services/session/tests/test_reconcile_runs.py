@@ -45,6 +45,20 @@ async def test_a_run_is_not_started_again_before_it_is_due(unit: UnitOfWork) -> 
     assert (ended.state, ended.checked, ended.in_flight, ended.found) == ("ended", 7, 2, 1)
 
 
+async def test_a_recent_run_leaves_nothing_out_however_long_the_one_before_took(unit: UnitOfWork) -> None:
+    before = await store.start_run(unit.pool, "recent", recent_s=60)
+    assert before is not None
+    async with unit.once() as tx:
+        await store.advance_run(tx.connection, before, before.position, checked=0, in_flight=0, found=0, ended=True)
+    await unit.pool.execute("UPDATE reconcile_runs SET started_at = started_at - interval '1 day'")
+
+    run = await store.start_run(unit.pool, "recent", recent_s=60)
+
+    assert run is not None
+    reaches_back_s = run.started_at.timestamp() - (run.position.int >> 80) / 1_000
+    assert 86_399 < reaches_back_s < 86_460
+
+
 async def test_a_finding_that_is_seen_again_is_one_row_until_it_is_resolved(unit: UnitOfWork) -> None:
     subject = uuid4()
     for _ in range(2):

@@ -96,4 +96,5 @@ def _schedule(settings: Settings) -> Schedule:
         bytes_every_s=settings.reconcile_bytes_every_s,
         recent_s=settings.reconcile_recent_s,
         settle_s=settings.reconcile_settle_s,
+        share=settings.reconcile_share,
     )

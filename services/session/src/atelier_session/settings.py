@@ -35,6 +35,8 @@ class Settings(BrokerSettings, TelemetrySettings):
     """Seconds between comparisons of the latest generations' records in all services; 0: never by itself."""
     reconcile_recent_s: float = Field(default=3_600.0, gt=0)
     """How old a generation may be for these, in seconds."""
+    reconcile_share: float = Field(default=0.03, gt=0, le=1)
+    """Most of the time that these may take in one process, 1 being all of it; runs follow later where it is used up."""
     reconcile_full_every_s: float = Field(default=86_400.0, ge=0)
     """Seconds between comparisons of all generations' records; 0: never by itself."""
     reconcile_bytes_every_s: float = Field(default=604_800.0, ge=0)

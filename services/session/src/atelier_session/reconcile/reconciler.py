@@ -5,6 +5,7 @@ Nothing is locked but the run's own row. A generation whose records changed a mo
 
 import logging
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,7 @@ from atelier_messaging import UnitOfWork
 from atelier_messaging.database import Connection
 from atelier_session.reconcile import repairs, store
 from atelier_session.reconcile.feeds import Feeds, FeedUnavailable, Objects
+from atelier_session.reconcile.pacing import Pacing
 from atelier_session.reconcile.records import Page
 from atelier_session.reconcile.rules import Clock, Drift, DriftKind, find_drift
 from atelier_session.reconcile.store import Run, Scope
@@ -34,13 +36,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Seconds between runs of each scope; 0: none by itself. ``settle_s``: how long a record must be unchanged."""
+    """Seconds between runs of each scope; 0: none by itself. ``settle_s``: how long a record must be unchanged.
+    ``share``: how much of the time recent runs may take, up to 1."""
 
     recent_every_s: float
     full_every_s: float
     bytes_every_s: float
     recent_s: float
     settle_s: float
+    share: float = 1.0
 
 
 class Reconciler:
@@ -50,9 +54,11 @@ class Reconciler:
         self._unit = unit
         self._feeds = feeds
         self._schedule = schedule
+        self._pacing = Pacing(schedule.share)
 
     async def start(self, scope: Scope) -> Run:
-        """Starts a run now, or returns the one that is running."""
+        """Starts a run now, or returns the one that is running; either way it goes on without rests."""
+        self._pacing.hurry(scope)
         while True:
             run = await store.start_run(self._unit.pool, scope, recent_s=self._schedule.recent_s)
             if run is not None or (run := await store.find_running(self._unit.pool, scope)) is not None:
@@ -70,13 +76,13 @@ class Reconciler:
                 await store.start_run(self._unit.pool, scope, recent_s=self._schedule.recent_s, every_s=every_s)
 
     async def work(self) -> None:
-        """Starts what is due and continues each running run by a round of pages, as long as all services answer. The
-        thorough runs take turns with the recent ones, however long they are."""
+        """Starts what is due and continues each running run by a round of pages, as long as all services answer and no
+        rest is due. The thorough runs take turns with the recent ones, however long they are."""
         await self.start_due()
         try:
             for scope, pages in PAGES_A_ROUND.items():
                 for _ in range(pages):
-                    if not await self._compare_page(scope):
+                    if not (self._pacing.may_go_on(scope) and await self._compare_next(scope)):
                         break
         except FeedUnavailable as error:
             logger.warning("reconciliation failed, continued at the next round: %s", error)
@@ -91,6 +97,15 @@ class Reconciler:
     async def repair(self) -> list[str]:
         """Sends the command that repairs each open finding that has one; returns what was sent, a sentence each."""
         return await repairs.repair_all(self._unit)
+
+    async def _compare_next(self, scope: Scope) -> bool:
+        """As ``_compare_page``, and notes how long it took."""
+        began = time.monotonic()
+        has_more = await self._compare_page(scope)
+        self._pacing.note_page(scope, time.monotonic() - began)
+        if not has_more:
+            self._pacing.note_end(scope)
+        return has_more
 
     async def _compare_page(self, scope: Scope) -> bool:
         """Compares one page of the running run of this scope; whether there are more."""

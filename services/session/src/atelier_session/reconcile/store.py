@@ -15,8 +15,9 @@ Scope = Literal["recent", "full", "bytes"]
 _START = """
 INSERT INTO reconcile_runs (id, scope, position)
 SELECT $1, $2, CASE WHEN $2 = 'recent' THEN
-    (lpad(to_hex((extract(epoch FROM now() - make_interval(secs => $3)) * 1000)::bigint), 12, '0')
+    (lpad(to_hex((extract(epoch FROM least(now() - make_interval(secs => $3), b.begun)) * 1000)::bigint), 12, '0')
      || repeat('0', 20))::uuid ELSE '00000000-0000-0000-0000-000000000000' END
+FROM (SELECT max(started_at) AS begun FROM reconcile_runs WHERE scope = $2) b
 WHERE NOT EXISTS (SELECT FROM reconcile_runs
                   WHERE scope = $2 AND $4 > 0 AND started_at > now() - make_interval(secs => $4))
 ON CONFLICT DO NOTHING RETURNING *
