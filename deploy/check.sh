@@ -32,7 +32,7 @@ step() {
   fi
   printf 'FAILED  %3d s\n\n' $((SECONDS - began))
   tail -n 100 "$log"
-  printf '\nThe checks stopped at "%s" (exit %d). To repeat it alone:\n  %s\n' "$name" "$status" "${repeat:-$*}"
+  printf '\nThe checks stopped at "%s" (exit %d). To repeat it alone:\n  %s\n' "$name" "$status" "$*"
   exit 1
 }
 
@@ -99,10 +99,27 @@ step "requirements that are cited" .venv/bin/python deploy/checks/requirements.p
 step "bill of materials ($sbom)" bill_of_materials
 step "known vulnerabilities of the locked packages" audit
 step "no secret, no host path in the tree" .venv/bin/python deploy/checks/tree.py
-for path in libs/* services/* deploy/local; do
-  [[ -f $path/pyproject.toml ]] || continue
-  package=atelier-$(basename "$path")
-  repeat="UV_PROJECT_ENVIRONMENT=$envs/$package uv run --frozen --no-dev --group test --package $package pytest $path/tests -m 'not stack'" \
-    step "$package, alone with what it declares" own_tests "$package" "$path"
+# One package for each core at a time. After a failure no other one starts; what runs goes on to its end.
+alone() {
+  local package=$1 path=$2 began=$SECONDS result=OK
+  own_tests "$package" "$path" >"$envs/$package.log" 2>&1 || result=FAILED
+  [[ $result == OK ]] || echo "$package $path" >>"$failed"
+  printf '%-60s%-6s  %3d s\n' "$package, alone with what it declares" "$result" $((SECONDS - began))
+}
+
+failed=$envs/failed
+: >"$failed"
+# The longest comes first, so that none waits for it in the end.
+for path in libs/imaging services/* deploy/local $(printf '%s\n' libs/* | grep -vx libs/imaging); do
+  [[ -f $path/pyproject.toml && ! -s $failed ]] || continue
+  while (($(jobs -rp | wc -l) >= $(nproc))); do wait -n; done
+  alone "atelier-$(basename "$path")" "$path" &
 done
+wait
+if read -r package path <"$failed"; then
+  tail -n 100 "$envs/$package.log"
+  printf '\nThe checks stopped at "%s, alone with what it declares". To repeat it alone:\n  %s\n' "$package" \
+    "UV_PROJECT_ENVIRONMENT=$envs/$package uv run --frozen --no-dev --group test --package $package pytest $path/tests -m 'not stack'"
+  exit 1
+fi
 echo "All checks passed in $((SECONDS - began)) s."
