@@ -95,8 +95,9 @@ def check_refusals(report: Report) -> None:
         used = cap["held"] + cap["captured"]
         if used + answer.price <= cap["credits"]:
             report.wrong.append(f"refused {answer.price} with {used} of {cap['credits']} used")
-        over = sums.setdefault(cap["id"], _running_sums(admitted, cap, answer))
-        by_then = over[_count_until(times, answer.ended)]
+        if cap["id"] not in sums:
+            sums[cap["id"]] = _running_sums(admitted, cap, answer)
+        by_then = sums[cap["id"]][_count_until(times, answer.ended)]
         if used > by_then:
             report.wrong.append(f"refused for {used} used, and only {by_then} were admitted by then")
     report.lines.append(f"refused by: {dict(named)}")
