@@ -26,6 +26,8 @@ SOURCE_TYPES: dict[SourceFormat, str] = {
 BYTES_MAX = 25 * 1024 * 1024
 PIXELS_MAX = 50_000_000
 GARMENTS_MAX = 10
+POSE_PACKAGE = "mediapipe"
+"""The package whose wheel holds the pose model; its code is never imported."""
 COMPOSER_VERSION = 3
 """Raised whenever the same spec would give other pixels than before."""
 
@@ -38,6 +40,8 @@ RefusalCode = Literal[
     "broken",
     "empty_mask",
     "no_garment",
+    "no_person",
+    "no_room",
     "no_subject",
     "too_many_bytes",
     "too_many_garments",
@@ -156,6 +160,18 @@ def empty_mask_refusal() -> ImageRefused:
 def no_subject_refusal() -> ImageRefused:
     """The refusal of a picture whose background cannot be left out."""
     return ImageRefused("no_subject", "There is nothing in the picture that stands before a background.")
+
+
+def no_person_refusal() -> ImageRefused:
+    """The refusal of a person's photograph in which nobody is found whose pose can be told."""
+    return ImageRefused(
+        "no_person", "There is no person in the photo whose pose can be told: it must show head and shoulders clearly."
+    )
+
+
+def no_room_refusal() -> ImageRefused:
+    """The refusal of a person's photograph that does not show where a garment would go: trousers on a bust."""
+    return ImageRefused("no_room", "The photo does not show the part of the body that one of the garments covers.")
 
 
 def count_refusal(garments: int) -> ImageRefused | None:

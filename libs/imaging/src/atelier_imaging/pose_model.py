@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from atelier_imaging.face import Face, detect_face
 from atelier_imaging.geometry import Pixels, Plane, draw_to_edges, fit_within, smoothstep
+from atelier_imaging.pictures import POSE_PACKAGE
 
-PACKAGE = "mediapipe"
 SEARCH_SIDE_PX = 768
 INPUT_PX = 256
 ROUNDS = 3
@@ -73,7 +73,7 @@ class _Finding:
 
 def model_name() -> str:
     """The model as receipts name it: what it is, and the version of the package that holds it."""
-    return f"{PACKAGE}-pose-{version(PACKAGE)}"
+    return f"{POSE_PACKAGE}-pose-{version(POSE_PACKAGE)}"
 
 
 def find_pose(rgb: Pixels) -> Pose | None:
@@ -199,7 +199,7 @@ def _model() -> cv2.dnn.Net:
 
 @cache
 def _model_path() -> Path | None:
-    package = find_spec(PACKAGE)  # finds, and does not import
+    package = find_spec(POSE_PACKAGE)  # finds, and does not import
     for folder in (package.submodule_search_locations or ()) if package else ():
         path = Path(folder) / "modules" / "pose_landmark" / "pose_landmark_full.tflite"
         if path.is_file():

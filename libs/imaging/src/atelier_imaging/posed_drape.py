@@ -30,11 +30,7 @@ def shows_legs(figure: Figure) -> bool:
 
 def drape_posed(canvas: Pixels, figure: Figure, garment: Garment, fit: Fit) -> Pixels:
     """The canvas, which is the figure's picture or what it already wears, with one garment more."""
-    profile = measure_profile(garment)
-    if profile.cut in ("trousers", "skirt"):
-        worn = _worn_below(figure, garment, profile)
-    else:
-        worn = _worn_above(figure, garment, profile, fit)
+    worn = _worn(figure, garment, fit)
     opacity = np.ascontiguousarray(worn[..., 3])
     cloth = worn[..., :3] / np.maximum(worn[..., 3:], 1e-3)
     light = cloth_light(figure.rgb, opacity, figure.parts, figure.frames.shoulder, fit.fold_seed) * fit.light
@@ -43,6 +39,18 @@ def drape_posed(canvas: Pixels, figure: Figure, garment: Garment, fit: Fit) -> P
     mixed = under * (1 - opacity[..., None]) + cloth * light[..., None] * opacity[..., None]
     changed = (opacity > 0) | (shadow < 1)
     return np.where(changed[..., None], np.clip(mixed + 0.5, 0, 255), canvas).astype(np.uint8)
+
+
+def cloth_on(figure: Figure, garment: Garment, fit: Fit) -> Plane:
+    """Where ``drape_posed`` lays the cloth: its opacity (height, width), 0..1."""
+    return np.ascontiguousarray(_worn(figure, garment, fit)[..., 3])
+
+
+def _worn(figure: Figure, garment: Garment, fit: Fit) -> Plane:
+    profile = measure_profile(garment)
+    if profile.cut in ("trousers", "skirt"):
+        return _worn_below(figure, garment, profile)
+    return _worn_above(figure, garment, profile, fit)
 
 
 def _worn_above(figure: Figure, garment: Garment, profile: GarmentProfile, fit: Fit) -> Plane:
