@@ -34,6 +34,7 @@ from .http_team import SECRET, run_team
 from .real_services import REAL_KEYS
 from .tiny_diffusion import MODES, SIZES, save
 
+PERSON = Path(__file__).parents[4] / "docs" / "pictures" / "try-on" / "standing.jpg"
 PATIENT_S, IMPATIENT_S = 60.0, 0.3
 ANSWER_S_MAX = 180.0
 """Seconds for a real service."""
@@ -178,7 +179,8 @@ async def http(tools: Tools) -> AsyncIterator[Subject]:
 async def self_hosted(tools: Tools) -> AsyncIterator[Subject]:
     """A tiny model made here, in a process of its own."""
     with TemporaryDirectory() as folder:
-        provider = Diffusers(DiffusersSettings(model=str(save(Path(folder))), sizes=SIZES, steps=3, modes=MODES))
+        model = str(save(Path(folder)))
+        provider = Diffusers(DiffusersSettings(model=model, sizes=SIZES, steps=3, modes=MODES, try_on=True))
         yield Subject(provider)
         await provider.close()
 
@@ -209,7 +211,8 @@ for _hosted in HOSTED:
 
 
 def job_of(picture: bytes, mask: bytes, key: str = "", **asked: Any) -> ProviderJob:
-    """A request with the inputs that its kind needs. ``mode`` is of pictures: words, edit, masked, variation."""
+    """A request with the inputs that its kind needs; a person is a photograph of one, whatever the picture. ``mode`` is
+    of pictures: words, edit, masked, variation."""
     roles = {
         "try_on": ("person", "garment"),
         "product_shot": ("product",),
@@ -221,7 +224,8 @@ def job_of(picture: bytes, mask: bytes, key: str = "", **asked: Any) -> Provider
         roles = ("image", "mask") if mode == "masked" else ("image",)
     if mode == "variation":
         asked["prompt"] = None
-    inputs = tuple(Input(role, mask if role == "mask" else picture) for role in roles)
+    data = {"mask": mask, "person": PERSON.read_bytes()}
+    inputs = tuple(Input(role, data.get(role, picture)) for role in roles)
     refs = tuple(InputRef(role=role, key=f"a/{role}") for role in roles)
     spec = RenderSpec(**({"prompt": "a lake at dawn", "seed": 1, "inputs": refs} | asked))
     id_ = uuid4()

@@ -10,10 +10,17 @@ SIZES = ("64x64", "96x64", "64x128")
 MODES: tuple[Mode, ...] = ("words", "edit", "variation")
 
 
-def save(folder: Path) -> Path:
-    """Makes one and stores it as a model's folder; the same weights each time."""
+def save(folder: Path, *, inpainting: bool = False) -> Path:
+    """Makes one and stores it as a model's folder; the same weights each time. One for ``inpainting`` sees the mask,
+    and names the pipeline that shows it."""
     import torch
-    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from diffusers import (
+        AutoencoderKL,
+        DDIMScheduler,
+        StableDiffusionInpaintPipeline,
+        StableDiffusionPipeline,
+        UNet2DConditionModel,
+    )
 
     torch.manual_seed(0)
     unet = UNet2DConditionModel(
@@ -21,7 +28,7 @@ def save(folder: Path) -> Path:
         norm_num_groups=4,
         layers_per_block=1,
         sample_size=32,
-        in_channels=4,
+        in_channels=9 if inpainting else 4,
         out_channels=4,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
@@ -38,7 +45,7 @@ def save(folder: Path) -> Path:
         latent_channels=4,
         sample_size=64,
     )
-    pipeline = StableDiffusionPipeline(
+    pipeline = (StableDiffusionInpaintPipeline if inpainting else StableDiffusionPipeline)(
         unet=unet,
         vae=vae,
         scheduler=DDIMScheduler(clip_sample=False, set_alpha_to_one=False, steps_offset=1),

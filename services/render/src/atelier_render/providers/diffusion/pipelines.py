@@ -5,19 +5,34 @@ the process with the model alone, for the libraries are large.
 import gc
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import diffusers
 import numpy as np
 import torch
-from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
+from diffusers import (
+    AutoPipelineForImage2Image,
+    AutoPipelineForInpainting,
+    AutoPipelineForText2Image,
+    DiffusionPipeline,
+)
 from PIL import Image, ImageOps
 
 from atelier_imaging.decoder import normalise
 from atelier_imaging.encoder import encode
 from atelier_imaging.pictures import ImageRefused
+from atelier_render.providers.diffusion.side_by_side import Wardrobe, open_wardrobe, pair, put_on
 from atelier_render.providers.diffusion.wire import Drawn, Item, Recipe, Rejected
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+MAKERS = {
+    "words": AutoPipelineForText2Image,
+    "image": AutoPipelineForImage2Image,
+    "masked": AutoPipelineForInpainting,
+}
+KINDS = {"edit": "image", "variation": "image", "try_on": "masked"}
+"""The pipeline of each mode, where it is not called like the mode."""
 FLAGGED = "the model's own filter withheld the picture"
 Step = Callable[[float], bool]
 """Takes the fraction done, from 0 to 1; returns whether to go on."""
@@ -34,10 +49,11 @@ class NoRoom(Exception):
 class Pipelines:
     """Loaded once and kept warm."""
 
-    def __init__(self, words: Any, *, device: str, dtype: str) -> None:
-        words.set_progress_bar_config(disable=True)
+    def __init__(self, loaded: Any, *, kind: str, device: str, dtype: str) -> None:
+        loaded.set_progress_bar_config(disable=True)
         self.device, self.dtype = device, dtype
-        self._pipes: dict[str, Any] = {"words": words}
+        self._loaded = loaded
+        self._pipes: dict[str, Any] = {kind: loaded}
 
     @classmethod
     def load(cls, *, model: str, device: str, dtype: str) -> "Pipelines":
@@ -46,12 +62,21 @@ class Pipelines:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if dtype == "auto":
             dtype = "float16" if device == "cuda" else "float32"
-        words = AutoPipelineForText2Image.from_pretrained(model, dtype=DTYPES[dtype], use_safetensors=True)
-        return cls(words.to(device), device=device, dtype=dtype)
+        # What was made for inpainting is taken as it is: no other pipeline around its weights paints as it was trained.
+        kind, maker = ("masked", DiffusionPipeline) if _is_for_inpainting(model) else ("words", MAKERS["words"])
+        loaded = maker.from_pretrained(model, dtype=DTYPES[dtype], use_safetensors=True)
+        return cls(loaded.to(device), kind=kind, device=device, dtype=dtype)
 
     def make(self, recipe: Recipe, items: Sequence[Item], step: Step) -> list[Drawn | Rejected]:
         """One picture for each item. Raises Interrupted and NoRoom."""
-        results: dict[int, Drawn | Rejected] = {}
+        make = self._dress if recipe.mode == "try_on" else self._paint
+        return [
+            picture if isinstance(picture, Rejected) else _encode(picture, item)
+            for picture, item in zip(make(recipe, items, step), items, strict=True)
+        ]
+
+    def _paint(self, recipe: Recipe, items: Sequence[Item], step: Step) -> list[Image.Image | Rejected]:
+        results: dict[int, Image.Image | Rejected] = {}
         given: dict[int, dict[str, Any]] = {}
         for place, item in enumerate(items):
             prepared = _prepare(recipe, item)
@@ -64,9 +89,37 @@ class Pipelines:
             results |= dict(zip(given, drawn, strict=True))
         return [results[place] for place in range(len(items))]
 
+    def _dress(self, recipe: Recipe, items: Sequence[Item], step: Step) -> list[Image.Image | Rejected]:
+        """Each garment in turn, on all persons at once; who is refused is not dressed further."""
+        opened: dict[tuple[bytes | None, tuple[bytes, ...]], Wardrobe | Rejected] = {}
+        for item in items:
+            photos = item.picture, item.garments
+            opened[photos] = opened.get(photos) or open_wardrobe(recipe, item)
+        wardrobes = [opened[item.picture, item.garments] for item in items]
+        worn = [wardrobe if isinstance(wardrobe, Rejected) else wardrobe.person for wardrobe in wardrobes]
+        for turn in range(recipe.garments):
+            fittings = {
+                place: wardrobe.fittings[turn]
+                for place, wardrobe in enumerate(wardrobes)
+                if isinstance(wardrobe, Wardrobe) and not isinstance(worn[place], Rejected)
+            }
+            if not fittings:
+                break
+            pairs = [pair(recipe, np.asarray(worn[place]), fitting) for place, fitting in fittings.items()]
+            drawn = self._draw(
+                replace(recipe, width=2 * recipe.width),
+                [items[place] for place in fittings],
+                pairs,
+                _part(step, turn, recipe.garments),
+            )
+            for (place, fitting), canvas in zip(fittings.items(), drawn, strict=True):
+                person = np.asarray(worn[place])
+                worn[place] = canvas if isinstance(canvas, Rejected) else put_on(person, fitting, canvas)
+        return [picture if isinstance(picture, Rejected) else Image.fromarray(picture) for picture in worn]
+
     def _draw(
         self, recipe: Recipe, items: Sequence[Item], given: Sequence[dict[str, Any]], step: Step
-    ) -> list[Drawn | Rejected]:
+    ) -> list[Image.Image | Rejected]:
         pipe = self._pipe(recipe)
         asked: dict[str, Any] = {
             "prompt": [item.prompt for item in items],
@@ -86,8 +139,8 @@ class Pipelines:
         made = self._run(pipe, {name: value for name, value in asked.items() if name in taken})
         flagged = getattr(made, "nsfw_content_detected", None) or [False] * len(items)
         return [
-            Rejected("refused", FLAGGED) if withheld else _encode(picture, item)
-            for picture, item, withheld in zip(made.images, items, flagged, strict=True)
+            Rejected("refused", FLAGGED) if withheld else picture
+            for picture, withheld in zip(made.images, flagged, strict=True)
         ]
 
     def _run(self, pipe: Any, asked: dict[str, Any]) -> Any:
@@ -109,12 +162,22 @@ class Pipelines:
 
     def _pipe(self, recipe: Recipe) -> Any:
         """For this way of asking, around the same weights."""
-        kind = "image" if recipe.mode in ("edit", "variation") else recipe.mode
+        kind = KINDS.get(recipe.mode, recipe.mode)
         if kind not in self._pipes:
-            maker = AutoPipelineForInpainting if kind == "masked" else AutoPipelineForImage2Image
-            self._pipes[kind] = maker.from_pipe(self._pipes["words"])
+            self._pipes[kind] = MAKERS[kind].from_pipe(self._loaded)
             self._pipes[kind].set_progress_bar_config(disable=True)
         return self._pipes[kind]
+
+
+def _is_for_inpainting(model: str) -> bool:
+    """Whether the pipeline that the weights name takes a mask."""
+    named = getattr(diffusers, str(DiffusionPipeline.load_config(model)["_class_name"]), None)
+    return named is not None and "mask_image" in inspect.signature(named.__call__).parameters
+
+
+def _part(step: Step, turn: int, turns: int) -> Step:
+    """What takes the progress of one turn of several."""
+    return lambda fraction: step((turn + fraction) / turns)
 
 
 def _step_callback(step: Step) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:

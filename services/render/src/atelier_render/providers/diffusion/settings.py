@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from atelier_contracts.value_objects import N_MAX
-from atelier_imaging.pictures import CONTENT_TYPES
+from atelier_imaging.pictures import CONTENT_TYPES, POSE_PACKAGE
 from atelier_render.providers.protocol import Mode, Offer
 
 SIDE_MULTIPLE = 8
@@ -24,6 +24,12 @@ STYLES = {
     "photographic": "photograph, sharp focus",
 }
 """What a style adds to the prompt; a model has no parameter for it."""
+
+TRY_ON_PROMPT = (
+    "Two photographs side by side: on the left a garment alone, on the right a person who wears exactly this garment."
+)
+TRY_ON_STRENGTH = 1.0
+"""What was worn before must not show through."""
 
 _SIZE = re.compile(r"([1-9][0-9]{1,3})x([1-9][0-9]{1,3})")
 
@@ -41,8 +47,12 @@ class DiffusersSettings(BaseSettings):
     """Device the model runs on."""
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = "auto"
     """Number type; ``auto`` is float16 on a GPU and float32 on a processor."""
-    modes: tuple[Mode, ...] = Field(default=("words", "edit", "variation"), min_length=1)
-    """What the model is offered for; not every model can start from a picture."""
+    modes: tuple[Mode, ...] = ("words", "edit", "variation")
+    """What the model is offered for; not every model can start from a picture. Empty: for try-ons alone."""
+    try_on: bool = False
+    """Whether try-ons are offered: only for an inpainting model trained on pairs side by side."""
+    try_on_prompt: str = Field(default=TRY_ON_PROMPT, max_length=1_000)
+    """What the two halves of a try-on show, in the words that the model was trained with."""
     sizes: tuple[str, ...] = Field(default=("512x512", "768x512", "512x768"), min_length=1)
     """Sizes in pixels, multiples of 8; the first is the default."""
     side_max_px: int = Field(default=1024, ge=SIDE_PX_MIN, le=SIDE_PX_MAX)
@@ -78,7 +88,23 @@ class DiffusersSettings(BaseSettings):
                 raise ValueError(f"{size} has a side over ATELIER_DIFFUSERS_SIDE_MAX_PX={self.side_max_px}")
         if self.model and missing():
             raise ValueError(f"ATELIER_DIFFUSERS_MODEL needs {', '.join(missing())}, not installed here: {HOW}")
+        if not (self.modes or self.try_on):
+            raise ValueError("ATELIER_DIFFUSERS_MODES is empty and ATELIER_DIFFUSERS_TRY_ON off: nothing is offered")
+        if self.try_on:
+            self._can_dress()
         return self
+
+    def _can_dress(self) -> None:
+        if not self.try_on_sizes:
+            raise ValueError(
+                f"for ATELIER_DIFFUSERS_TRY_ON no size fits twice side by side into {self.side_max_px} pixels "
+                "(ATELIER_DIFFUSERS_SIDE_MAX_PX)"
+            )
+        if self.model and find_spec(POSE_PACKAGE) is None:
+            raise ValueError(
+                f"ATELIER_DIFFUSERS_TRY_ON needs the pose model of {POSE_PACKAGE}, not installed here: it comes with "
+                "`make setup` on Python 3.11 and 3.12, on x86-64 and macOS"
+            )
 
     @property
     def model_name(self) -> str:
@@ -86,9 +112,14 @@ class DiffusersSettings(BaseSettings):
         return self.name or PurePath(self.model or "none").name
 
     @property
-    def offer(self) -> Offer:
-        """The offer of this model."""
-        return Offer(
+    def try_on_sizes(self) -> tuple[str, ...]:
+        """Sizes of which two fit side by side."""
+        return tuple(size for size in self.sizes if 2 * sides_of(size)[0] <= self.side_max_px)
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """The offers of this model."""
+        image = Offer(
             "image",
             modes=self.modes,
             models=(self.model_name,),
@@ -98,6 +129,15 @@ class DiffusersSettings(BaseSettings):
             n_max=N_MAX,
             note="A self-hosted diffusion model, on this installation's own device.",
         )
+        try_on = Offer(
+            "try_on",
+            models=(self.model_name,),
+            formats=tuple(CONTENT_TYPES),
+            n_max=N_MAX,
+            note="The person's photograph decides the size, a long side of at most 1536; outside of the garments it "
+            "keeps every pixel.",
+        )
+        return (*((image,) if self.modes else ()), *((try_on,) if self.try_on else ()))
 
 
 def missing() -> list[str]:

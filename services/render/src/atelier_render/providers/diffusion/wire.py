@@ -20,12 +20,15 @@ HEAD = struct.Struct(">I")
 class Recipe:
     """What pictures made together have in common."""
 
-    mode: Mode | Literal["masked"]
+    mode: Mode | Literal["masked", "try_on"]
     width: int
     height: int
+    """Sides in pixels; of a try-on, of each of the two pictures that stand side by side."""
     steps: int
     guidance_scale: float
     strength: float
+    garments: int = 0
+    """Put on one after another, each in as many steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Item:
     image_format: ImageFormat
     picture: Bytes | None = field(default=None, repr=False)
     mask: Bytes | None = field(default=None, repr=False)
+    garments: tuple[Bytes, ...] = field(default=(), repr=False)
+    """For a try-on, whose person is ``picture``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from atelier_imaging.pool import ImageQueueFull, ImageWorkerDied, ImageWorkers
 from atelier_render.providers.protocol import (
     Capabilities,
     Failed,
-    Input,
     Offer,
     Picture,
     ProviderJob,
@@ -23,6 +22,7 @@ from atelier_render.providers.protocol import (
     Succeeded,
     Transient,
 )
+from atelier_render.providers.toolkit.try_on_inputs import person_and_garments
 
 RETRY_AFTER_S = 1.0
 PREVIEW_DIVISORS = (8, 4, 2)
@@ -203,7 +203,11 @@ def sides_of(spec: RenderSpec) -> tuple[int, int]:
 def _check_inputs(job: ProviderJob) -> Given | Failed:
     """The inputs by role as the composer takes them, or what is wrong with them."""
     if job.spec.kind == "try_on":
-        return _person_first(list(job.inputs))
+        worn = person_and_garments(job)
+        if isinstance(worn, Failed):
+            return worn
+        person, garments = worn
+        return [("person", person.data), *(("garment", garment.data) for garment in garments)]
     spec, needed = job.spec, NEEDED.get(job.spec.kind)
     if needed and not any(given.role == needed for given in job.inputs):
         return Failed("invalid_input", f"a {spec.kind} needs at least one {needed} photo")
@@ -212,16 +216,6 @@ def _check_inputs(job: ProviderJob) -> Given | Failed:
     if spec.background and spec.background not in BACKGROUNDS:
         return Failed("invalid_input", f"there is no background {spec.background}")
     return [(given.role, given.data) for given in job.inputs]
-
-
-def _person_first(inputs: list[Input]) -> Given | Failed:
-    """The person is the input of that role, else the first; all others are garments (settled question 7: person first,
-    then garments)."""
-    if len(inputs) < 2:
-        return Failed("invalid_input", "a try-on needs the photo of a person and at least one of a garment")
-    place = next((index for index, given in enumerate(inputs) if given.role == "person"), 0)
-    person = inputs.pop(place)
-    return [("person", person.data), *(("garment", garment.data) for garment in inputs)]
 
 
 def _picture(made: EncodedPicture) -> Picture:
