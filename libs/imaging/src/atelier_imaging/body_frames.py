@@ -16,6 +16,8 @@ KNEE, ANKLE = 1.85, 2.7
 SHOULDER_MIN = 0.27
 """Of the trunk's length, the least half width of shoulders: they are never seen narrower, even from the side."""
 SHOULDER_OF_FACE_MIN, SILHOUETTE_MAX = 1.65, 2.6
+CHIN = 0.75
+"""How far below the mouth the chin lies, in distances from the eyes to the mouth."""
 ROWS, ROW_FIRST, ROW_LAST = 96, -0.5, 2.8
 WIDTHS = np.linspace(ROW_FIRST, ROW_LAST, ROWS)
 
@@ -137,7 +139,7 @@ def body_frames(pose: Pose) -> BodyFrames:
     shoulder = max(float(np.hypot(*(shoulders[1] - shoulders[0]))) / 2, SHOULDER_MIN * trunk)
     half_hips = max(float(np.hypot(*(hips[1] - hips[0]))) / 2, 0.5 * shoulder)
     mouth, eyes = points[list(MOUTH)].mean(axis=0), points[list(EYES)].mean(axis=0)
-    chin = mouth + 0.75 * (mouth - eyes)
+    chin = mouth + CHIN * (mouth - eyes)
     neck = middles[0] + 0.28 * (chin - middles[0])
     # Of shoulders that are drawn up the joints lie as high as the mouth.
     least = chin[1] + 0.55 * abs(float(mouth[1] - eyes[1]))

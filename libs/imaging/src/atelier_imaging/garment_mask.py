@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from atelier_imaging.body_frames import ANKLE, BodyFrames, Limb, body_frames
+from atelier_imaging.body_frames import ANKLE, CHIN, BodyFrames, Limb, body_frames
 from atelier_imaging.body_parts import distinguish_parts
 from atelier_imaging.decoder import Photo
 from atelier_imaging.drape import Fit
@@ -120,7 +120,7 @@ def _kept(figure: Figure) -> Plane:
 
 def _face(frames: BodyFrames) -> Plane:
     """An ellipse from the brows to the chin and from ear to ear, whatever lies before it."""
-    down = (frames.chin - frames.mouth) / 0.75  # from the eyes to the mouth
+    down = (frames.chin - frames.mouth) / CHIN  # from the eyes to the mouth
     middle, tall = frames.mouth - 0.45 * down, float(np.hypot(*down))
     drawn = np.zeros(frames.shape, np.uint8)
     turn = float(np.degrees(np.arctan2(down[1], down[0])) - 90)
