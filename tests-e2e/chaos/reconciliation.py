@@ -26,7 +26,11 @@ async def reconcile(world: World, ids: Collection[str], *, resolved: bool = True
     lines = [f"{row['subject']} {row['kind']}: {row['details']} (open: {row['resolved_at'] is None})" for row in told]
     if run["in_flight"]:
         lines.append(f"{run['in_flight']} generations are in flight although nothing moves")
-    return "records agree", f"{run['checked']} generations compared at rest, and by the schedule under the faults", lines
+    return (
+        "records agree",
+        f"{run['checked']} generations compared at rest, and by the schedule under the faults",
+        lines,
+    )
 
 
 async def _compare_at_rest(admin: OperationsClient) -> dict[str, Any]:

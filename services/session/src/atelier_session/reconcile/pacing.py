@@ -1,4 +1,4 @@
-"""How much of its time a process spends on comparisons that nobody waits for."""
+"""How much of its time a process spends on comparisons that no operator waits for."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ class Pacing:
         self._hurried: set[Scope] = set()
 
     def hurry(self, scope: Scope) -> None:
-        """Somebody waits for the run of this scope: it does not rest until it has ended."""
+        """An operator waits for the run of this scope: it does not rest until it has ended."""
         self._hurried.add(scope)
 
     def may_go_on(self, scope: Scope) -> bool:
