@@ -123,11 +123,32 @@ async def test_a_correction_sent_twice_moves_once_and_gets_the_same_reply(ledger
     command = returning(generation, 2)
 
     _, first = await correct(ledger, command)
-    (again,) = await correct(ledger, command)
+    _, again = await correct(ledger, command)
 
     assert isinstance(first, BooksCorrected) and isinstance(again, BooksCorrected)
     assert again == first.model_copy(update={"corrected_before": True})
     assert await balances(ledger, store) == (100, 98, 2, 0)
+
+
+async def test_a_return_sent_twice_says_again_what_has_gone_back_by_then(ledger: Ledger, store: Owner) -> None:
+    generation = await charge(ledger, store)
+    command = returning(generation, 1)
+
+    first, _ = await correct(ledger, command)
+    await correct(ledger, returning(generation, 2))
+    again, _ = await correct(ledger, command)
+
+    assert isinstance(first, CreditReturned) and isinstance(again, CreditReturned)
+    assert again == first.model_copy(update={"returned": 3})
+
+
+async def test_a_refused_return_sent_twice_says_of_nothing_that_it_went_back(ledger: Ledger, store: Owner) -> None:
+    generation = await charge(ledger, store)
+    command = returning(generation, 9)
+
+    replies = [*await correct(ledger, command), *await correct(ledger, command)]
+
+    assert [type(reply) for reply in replies] == [BooksCorrected, BooksCorrected]
 
 
 async def test_returns_of_one_charge_at_once_never_return_more_than_it(ledger: Ledger, store: Owner) -> None:

@@ -63,6 +63,8 @@ class SetCap(CapMessage):
     """None removes it."""
     recount: bool = False
     """Whether what counts towards it is added up from the holds again: the repair of a count that is wrong."""
+    ordered_at: datetime | None = None
+    """When it was ordered (the gateway's database clock, UTC): one that is older than the last has no effect."""
     reply_to: str | None = None
 
 
@@ -72,6 +74,8 @@ class CapSet(CapMessage):
     name: ClassVar[str] = "billing.cap_set.v1"
     cap: CapUse | None = None
     """The cap as it is now; None where it is removed."""
+    ordered_at: datetime | None = None
+    """Of the command that it follows from, which may be a later one than this replies to."""
 
 
 class CapReached(CapMessage):

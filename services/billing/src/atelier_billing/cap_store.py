@@ -25,6 +25,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, to_timestamp(0)) ON CONFLICT DO NOTHING
 """
 _CHANGE = "UPDATE caps SET credits = $2 WHERE id = $1"
 _REMOVE = "DELETE FROM caps WHERE id = $1"
+_ORDER = """
+INSERT INTO cap_orders AS o (cap_id, ordered_at) VALUES ($1, $2)
+ON CONFLICT (cap_id) DO UPDATE SET ordered_at = greatest(o.ordered_at, excluded.ordered_at) RETURNING ordered_at
+"""
 _OF_OWNER = """
 SELECT *, now() AS now FROM caps WHERE owner_kind = $1 AND owner_id = $2 AND ($3::uuid IS NULL OR id > $3)
 ORDER BY id LIMIT $4
@@ -48,10 +52,25 @@ def save(tx: Transaction, changed: Sequence[Cap]) -> None:
         tx.write("changed_caps", _SAVE, *values, rows=len(changed))
 
 
-async def set_cap(connection: Connection, command: SetCap) -> Cap | None:
-    """Sets, changes or removes a cap under the lock of its account; returns it as it is now. A new one counts what was
-    reserved under it before it was removed."""
+async def lock_latest_order(connection: Connection, command: SetCap) -> datetime | None:
+    """Locks the account of the cap; returns when the latest command about it was ordered, this one included. None
+    where this one does not say when it was ordered."""
     await connection.execute(_LOCK_ACCOUNT, command.owner.id)
+    if command.ordered_at is None:
+        return None
+    latest: datetime = await connection.fetchval(_ORDER, command.cap_id, command.ordered_at)
+    return latest
+
+
+async def find(connection: Connection, id_: UUID) -> Cap | None:
+    """The cap in its present period, locked; None where there is none."""
+    row = await connection.fetchrow(_LOCK, id_)
+    return _present(row) if row else None
+
+
+async def set_cap(connection: Connection, command: SetCap) -> Cap | None:
+    """Sets, changes or removes a cap whose account is locked; returns it as it is now. A new one counts what was
+    reserved under it before it was removed."""
     row = await connection.fetchrow(_LOCK, command.cap_id)
     if command.credits is None:
         await connection.execute(_REMOVE, command.cap_id)
@@ -65,9 +84,8 @@ async def set_cap(connection: Connection, command: SetCap) -> Cap | None:
         await connection.execute(_CHANGE, command.cap_id, command.credits)
         now = row
     assert now is not None, "it was added, or is there and locked"
-    cap = cap_of(now)
+    cap = _present(now)
     cap.credits = command.credits
-    cap.renew(now["now"])
     if row is None or command.recount:
         counted = await connection.fetchrow(_RECOUNT, command.owner.id, cap.since, cap.id)
         assert counted is not None, "an aggregate has a row"
@@ -80,12 +98,7 @@ async def set_cap(connection: Connection, command: SetCap) -> Cap | None:
 
 async def list_for_owner(pool: Pool, owner: Owner, *, after: UUID | None, limit: int) -> list[Cap]:
     """An account's caps in the order of their ids, those past ``after``, each in its present period."""
-    found = []
-    for row in await pool.fetch(_OF_OWNER, owner.kind, owner.id, after, limit):
-        cap = cap_of(row)
-        cap.renew(row["now"])
-        found.append(cap)
-    return found
+    return [_present(row) for row in await pool.fetch(_OF_OWNER, owner.kind, owner.id, after, limit)]
 
 
 def cap_of(row: Mapping[str, Any]) -> Cap:
@@ -102,6 +115,12 @@ def cap_of(row: Mapping[str, Any]) -> Cap:
         row["captured"],
         row["warned"],
     )
+
+
+def _present(row: Mapping[str, Any]) -> Cap:
+    cap = cap_of(row)
+    cap.renew(row["now"])
+    return cap
 
 
 def _uuid(value: object) -> UUID:

@@ -15,7 +15,8 @@ from atelier_telemetry import metrics
 
 
 async def handle_corrections(tx: Transaction) -> None:
-    """Queue ``billing.corrections``. The same correction again, under any message id, gets the reply of the first."""
+    """Queue ``billing.corrections``. The same correction again, under any message id, gets the reply of the first, and
+    says again what has gone back: either may have been lost."""
     connection = await tx.begin()
     for delivery in tx.fresh:
         await _correct(tx, connection, delivery)
@@ -35,6 +36,10 @@ async def _correct(tx: Transaction, connection: Connection, delivery: Delivery) 
             tx.emit(event, cause=delivery)
         emit_announcements(tx, books)
         tx.after_commit(partial(_measure, books))
+    elif isinstance(command, ReturnCredit) and done.generation_id is not None and done.credits:
+        charge = await correction_store.find_charge(connection, books, done.generation_id)
+        if charge is not None:
+            tx.emit(corrections.repeat_return(command, done, charge), cause=delivery)
     tx.emit(done, cause=delivery, cc=[command.reply_to] if command.reply_to else ())
 
 

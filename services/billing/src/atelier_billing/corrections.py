@@ -62,6 +62,17 @@ def return_credit(
     return _corrected(books, command, charge, wanted), event
 
 
+def repeat_return(command: ReturnCredit, done: BooksCorrected, charge: Charge) -> CreditReturned:
+    """The event of a return that is on the books already, with all that has gone back by now."""
+    return CreditReturned(
+        generation_id=charge.generation_id,
+        correction_id=done.correction_id,
+        credits=done.credits,
+        returned=charge.returned,
+        reason=command.reason,
+    )
+
+
 def take_back(books: Books, command: TakeBackCredit) -> BooksCorrected:
     """available → granted, never below zero: at most what is available there, in the order of spending."""
     wallet = books.wallets.get(command.owner.id)

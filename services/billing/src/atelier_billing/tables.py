@@ -145,6 +145,16 @@ class CapRow(SQLModel, table=True):
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, server_default=_NOW))
 
 
+class CapOrderRow(SQLModel, table=True):
+    """When the latest command about a cap was ordered, by the gateway's clock: one that is older has no effect. It
+    outlives the cap, so that no order of before its removal sets it again."""
+
+    __tablename__ = "cap_orders"
+
+    cap_id: UUID = Field(primary_key=True)
+    ordered_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
 class PostingRow(SQLModel, table=True):
     """``credits`` moved from account ``debit`` to account ``credit``: it sums to zero by its shape. Append-only."""
 
