@@ -1,10 +1,10 @@
 """Handlers of the messages that the gateway consumes: they keep the projection up to date."""
 
-from atelier_contracts import BooksCorrected, CapReached, CreditGranted, Event, GrantExpired
+from atelier_contracts import BooksCorrected, CapReached, CapSet, CreditGranted, Event, GrantExpired
 from atelier_gateway.generations.projector import Projector
 from atelier_messaging import Transaction
 
-PROJECTED = Event | CreditGranted | GrantExpired | BooksCorrected | CapReached
+PROJECTED = Event | CreditGranted | GrantExpired | BooksCorrected | CapReached | CapSet
 
 
 async def project(projector: Projector, tx: Transaction) -> None:

@@ -115,6 +115,16 @@ def test_a_grant_is_told_once() -> None:
     assert PUBLIC_EVENTS[fact.type].model_validate(fact.data).model_dump()["credits"] == 5
 
 
+def test_a_repeated_answer_is_announced_where_no_earlier_one_arrived_and_only_then() -> None:
+    grant = CreditGranted(grant_id=uuid7(), owner=OWNER, credits=5, available=7)
+    again = grant.model_copy(update={"given_before": True})
+
+    first = book_facts([(again, AT, None), (again, AT, None)], {grant.grant_id: True})
+    later = book_facts([(grant, AT, None), (again, AT, None)], {grant.grant_id: False})
+
+    assert ([fact.subject for fact in first], later) == ([grant.grant_id], [])
+
+
 def test_an_expiry_is_told_with_its_grant() -> None:
     expiry = GrantExpired(grant_id=UUID(int=9), owner=OWNER, credits=5, available=2)
 

@@ -42,9 +42,10 @@ def refuse_by_cap(request: GenerationRequested) -> Message:
 def confirm_cap(command: SetCap) -> CapSet:
     """Sets or removes it; 2 credits count towards it."""
     if command.credits is None:
-        return CapSet(cap_id=command.cap_id)
+        return CapSet(cap_id=command.cap_id, ordered_at=command.ordered_at)
     set_ = {name: getattr(command, name) for name in ("owner", "spender", "period", "credits")}
-    return CapSet(cap_id=command.cap_id, cap=CapUse(id=command.cap_id, held=2, **set_))
+    use = CapUse(id=command.cap_id, held=2, **set_)
+    return CapSet(cap_id=command.cap_id, cap=use, ordered_at=command.ordered_at)
 
 
 def refuse_quote(request: GenerationRequested) -> Message:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import aio_pika
 import uvicorn
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from fastapi import FastAPI
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -130,6 +130,7 @@ class Neighbours:
     correct: Callable[[ReturnCredit | TakeBackCredit], BooksCorrected] = confirm_correction
     corrections: dict[UUID, BooksCorrected] = field(default_factory=dict)
     """As billing has them on its books, as a second command with that id is answered."""
+    consumed: dict[str, tuple[AbstractQueue, str]] = field(default_factory=dict)
     provider_calls: list[tuple[str, str, Any]] = field(default_factory=list)
     """What render's API received of providers: method, rest of the path, body."""
 
@@ -143,10 +144,8 @@ class Neighbours:
         self.records.clear()
         self.standing.clear()
         self.broken.clear()
-        self.heard.clear()
-        self.usage_asked.clear()
-        self.provider_calls.clear()
-        self.started.clear()
+        for noted in (self.heard, self.usage_asked, self.provider_calls, self.started):
+            noted.clear()
 
     async def listen(self, amqp_url: str) -> None:
         """Starts to listen, on queues that are empty."""
@@ -157,7 +156,8 @@ class Neighbours:
         for name in ROUTES:
             await (await channel.get_queue(name, ensure=False)).purge()
         for name in (SESSION_SAGA, BILLING_COMMANDS, BILLING_CORRECTIONS, BILLING_CAPS, RENDER_COMMANDS):
-            await (await channel.get_queue(name, ensure=False)).consume(self._hear, no_ack=True)
+            queue = await channel.get_queue(name, ensure=False)
+            self.consumed[name] = queue, await queue.consume(self.hear, no_ack=True)
 
     async def say(self, message: Message, cc: tuple[str, ...] = ()) -> None:
         """Publishes as a service would."""
@@ -182,11 +182,11 @@ class Neighbours:
         await self._serving
         await self._connection.close()
 
-    async def _hear(self, raw: AbstractIncomingMessage) -> None:
+    async def hear(self, raw: AbstractIncomingMessage) -> None:
         for letter in unpack(raw.body, raw.headers, content_type=raw.content_type, message_id=""):
-            await self._act(unwrap(letter.body, letter.headers))
+            await self.act(unwrap(letter.body, letter.headers))
 
-    async def _act(self, envelope: Envelope) -> None:
+    async def act(self, envelope: Envelope) -> None:
         self.heard.append(envelope)
         match envelope.message:
             case GenerationRequested() as request if request.generation_id not in self.tombstones:
@@ -216,7 +216,6 @@ class Neighbours:
                 self.grants[grant] = given.model_copy(update={"given_before": True})
                 if self.grants_answered:
                     await self.say(given, (reply_to,) if reply_to else ())
-
             case SetCap() as command:
                 await self.say(confirm_cap(command), (command.reply_to,) if command.reply_to else ())
             case ReturnCredit() | TakeBackCredit() as command:

@@ -27,7 +27,7 @@ TABLES = (
     "client_token_generations, client_tokens, api_keys, stores"
 )
 TABLES = f"disputed_outputs, disputes, generation_deletions, {TABLES}"
-TABLES = f"batch_files, batch_rows, batches, {TABLES}"
+TABLES = f"unconfirmed_messages, batch_files, batch_rows, batches, {TABLES}"
 TABLES = f"rerenders, refusals, doomed_uploads, story_requests, unclaimed_results, {TABLES}"
 TABLES = (
     f"uploads, files, rate_windows, form_requests, webhook_deliveries, webhook_endpoints, webhook_secrets, {TABLES}"

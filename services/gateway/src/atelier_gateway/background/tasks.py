@@ -14,6 +14,7 @@ from atelier_gateway.identity import client_token_store
 from atelier_gateway.identity.last_use import FLUSH_EVERY_S
 from atelier_gateway.identity.refusal_log import FLUSH_EVERY_S as REFUSALS_EVERY_S
 from atelier_gateway.media.uploads import SWEEP_EVERY_S
+from atelier_gateway.peers.message_repeater import MessageRepeater
 from atelier_gateway.projection import event_log
 from atelier_gateway.projection.waiter import POLL_EVERY_S
 from atelier_gateway.rate_limits import hourly_quota, postgres_windows
@@ -29,6 +30,7 @@ RETURNS_EVERY_S = 600.0
 def start_background_tasks(container: Container) -> None:
     """One that ends ends the service (``Bus.run_in_background``)."""
     bus, pool, settings = container.bus, container.pool, container.settings
+    repeater = MessageRepeater(bus, after_s=settings.unconfirmed_after_s)
     periodic_tasks: tuple[tuple[str, float, Callable[[], Awaitable[object]]], ...] = (
         ("key prune", PRUNE_EVERY_S, partial(idempotency_store.prune, pool)),
         ("rate prune", PRUNE_EVERY_S, partial(postgres_windows.prune, pool)),
@@ -49,6 +51,7 @@ def start_background_tasks(container: Container) -> None:
         ("refusal prune", PRUNE_EVERY_S, container.refusals.prune),
         ("waiting poll", POLL_EVERY_S, container.waiter.poll),
         ("disputes waiting", DISPUTES_EVERY_S, partial(observe_waiting, pool)),
+        ("unconfirmed messages", settings.standing_check_every_s, repeater.repeat),
         ("stalled check", settings.standing_check_every_s, container.recovery.check),
     )
     for name, every_s, act in periodic_tasks:

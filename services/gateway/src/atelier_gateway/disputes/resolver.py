@@ -20,6 +20,7 @@ from atelier_gateway.disputes.evidence import EvidenceCollector
 from atelier_gateway.disputes.rules import OutputEvidence, Policy, Reason, Verdict
 from atelier_gateway.disputes.settlement import DisputeSettler, opening_fact
 from atelier_gateway.disputes.store import Dispute, DisputeState, NewDispute
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable, unavailable_problem
 from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.projection.store import Generation
@@ -132,7 +133,7 @@ class DisputeResolver:
             if decided is None:
                 raise Problem("conflict", "This dispute does not wait for a decision (any more).")
             await record(tx, amount)
-            envelope = tx.emit(self._return_of(decided)) if refund else None
+            envelope = await self._emit_return(tx, decided) if refund else None
             if not refund:
                 self._settler.log(tx, [await self._settler.announce_decision(tx, decided)])
         return await self._carry_out(decided, envelope)
@@ -216,7 +217,10 @@ class DisputeResolver:
         if verdict.decision == "decline":
             facts.append(await self._settler.announce_decision(tx, dispute))
         self._settler.log(tx, facts)
-        return dispute, tx.emit(self._return_of(dispute)) if verdict.decision == "refund" else None
+        return dispute, await self._emit_return(tx, dispute) if verdict.decision == "refund" else None
+
+    async def _emit_return(self, tx: Transaction, dispute: Dispute) -> Envelope:
+        return tx.emit(await unconfirmed_store.insert(tx.connection, self._return_of(dispute)))
 
     def _return_of(self, dispute: Dispute) -> ReturnCredit:
         return ReturnCredit(

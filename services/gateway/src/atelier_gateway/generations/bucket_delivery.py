@@ -14,6 +14,7 @@ from atelier_contracts import CancelRequested
 from atelier_gateway.generations import bucket_store
 from atelier_gateway.generations.bucket_store import LeasedUpload, PutOutcome
 from atelier_gateway.generations.delivery import OutputDeliverer
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.web.problems import Problem
 from atelier_gateway.webhooks.receiver_urls import host_of
@@ -170,7 +171,8 @@ class BucketDelivery:
             if refused is not None and not pending and due.artefact is not None:
                 delivered = await self._deliverer.close(work, id_)
                 reason = f"the client's bucket did not take the output: {refused}"[:REASON_CHARS_MAX]
-                work.emit(CancelRequested(generation_id=id_, cause="undeliverable", reason=reason, delivered=delivered))
+                cancel = CancelRequested(generation_id=id_, cause="undeliverable", reason=reason, delivered=delivered)
+                work.emit(await unconfirmed_store.insert(work.connection, cancel))
         what = f"{verdict.state}, {outcome.error or outcome.status}"
         logger.info("output %d of generation %s put to %s: %s", due.output, id_, host_of(due.url), what)
 

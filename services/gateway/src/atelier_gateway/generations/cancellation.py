@@ -12,6 +12,7 @@ from uuid import UUID
 from atelier_contracts import CancelRequested
 from atelier_gateway.generations.delivery import OutputDeliverer, is_charged_on_delivery
 from atelier_gateway.generations.generation_log import log_ends
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.changes import save_snapshots
@@ -62,7 +63,8 @@ class GenerationCanceller:
                 await record(work)
             on_delivery = is_charged_on_delivery(generation)
             delivered = await self._deliverer.close(work, generation.id) if on_delivery else ()
-            work.emit(CancelRequested(generation_id=generation.id, delivered=delivered))
+            cancel = CancelRequested(generation_id=generation.id, delivered=delivered)
+            work.emit(await unconfirmed_store.insert(work.connection, cancel))
         await self._waiting.wait_until_ended(generation.id, END_S_MAX)
 
     async def _was_withdrawn(self, id_: UUID) -> bool:

@@ -19,6 +19,7 @@ from atelier_contracts import CancelRequested
 from atelier_gateway.generations import undelivered_results
 from atelier_gateway.generations.delivery import OutputDeliverer
 from atelier_gateway.generations.undelivered_results import RequestIdentity
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
@@ -159,7 +160,8 @@ class ClientDisconnects:
             if caller.identity is not None and keep:
                 await undelivered_results.insert(work.connection, id_, caller.identity)
             delivered = await self._deliverer.close(work, id_) if caller.is_charged_on_delivery else ()
-            work.emit(CancelRequested(generation_id=id_, cause="client_gone", delivered=delivered))
+            cancel = CancelRequested(generation_id=id_, cause="client_gone", delivered=delivered)
+            work.emit(await unconfirmed_store.insert(work.connection, cancel))
 
 
 class MonitoredResponse(Response):

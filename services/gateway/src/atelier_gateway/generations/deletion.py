@@ -8,6 +8,7 @@ from atelier_contracts import GenerationDeleted
 from atelier_gateway.disputes import store as dispute_store
 from atelier_gateway.generations.rerenderer import settle_deleted
 from atelier_gateway.media import input_store, upload_store
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
 from atelier_gateway.projection.store import Generation
@@ -55,7 +56,8 @@ class GenerationDeleter:
                 await upload_store.mark_deleted(work.connection, [key for key in unused if is_upload(key)])
                 await delivery_store.forget_contents(work.connection, generation.id)
                 await dispute_store.end_deletion(work.connection, generation.id)
-                work.emit(GenerationDeleted(generation_id=generation.id, inputs=tuple(unused)))
+                deleted = GenerationDeleted(generation_id=generation.id, inputs=tuple(unused))
+                work.emit(await unconfirmed_store.insert(work.connection, deleted))
                 event_log.append(work, [deletion_fact(generation, datetime.now(UTC))])
                 work.after_commit(self._publish_soon)
 

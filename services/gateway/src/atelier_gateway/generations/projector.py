@@ -3,12 +3,23 @@ those who wait."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
-from atelier_contracts import ArtefactsExpired, CapReached, CreditReturned, Event, GenerationReady
+from atelier_contracts import (
+    ArtefactsExpired,
+    BooksCorrected,
+    CapReached,
+    CapSet,
+    CreditGranted,
+    CreditReturned,
+    Event,
+    GenerationReady,
+)
 from atelier_gateway.disputes.settlement import DisputeSettler, is_return
 from atelier_gateway.generations import bucket_store
 from atelier_gateway.generations.generation_log import log_ends
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.projection import result_files, unlocked_changes
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.changes import save_snapshots
@@ -20,8 +31,10 @@ from atelier_gateway.webhooks.enqueuer import DeliveryEnqueuer
 from atelier_messaging import Delivery, Transaction
 from atelier_telemetry.tracing import traceparent_of
 
-LOCKING = ArtefactsExpired | CreditReturned | CapReached
+BILLING_OUTCOMES = CreditGranted | BooksCorrected | CapSet
+LOCKING = ArtefactsExpired | CreditReturned | CapReached | BILLING_OUTCOMES
 """What is not handled in one statement."""
+NO_REPEATS: Mapping[UUID, bool] = MappingProxyType({})
 
 
 class Projector:
@@ -48,7 +61,7 @@ class Projector:
         ids = {event.generation_id for event, _ in events}
         returns = [delivery.message for delivery in deliveries if is_return(delivery.message)]
         is_rare = any(isinstance(delivery.message, LOCKING) for delivery in deliveries)
-        if tx.late_claim and not is_rare and not returns:
+        if tx.late_claim and not is_rare:
             found = await unlocked_changes.read(tx, ids)
             if not any(each.is_listened_to for each in found.values()):
                 return self._write(tx, found, events, deliveries)
@@ -65,10 +78,12 @@ class Projector:
         returned = {e.generation_id: e.returned for e, _ in events if isinstance(e, CreditReturned)}
         if returned:
             await projection_store.note_returns(connection, returned)
+        outcomes = [delivery.message for delivery in deliveries if isinstance(delivery.message, BILLING_OUTCOMES)]
+        is_news = await unconfirmed_store.confirm(connection, outcomes) if outcomes else {}
         settled = await self._disputes.settle(tx, returns) if returns else []
         await self._enqueuer.enqueue(tx, snapshots, saved.subscribed, deliveries)
         await self._enqueuer.enqueue_caps(tx, deliveries)
-        self._log_facts(tx, snapshots, deliveries, settled)
+        self._log_facts(tx, snapshots, deliveries, settled, is_news)
         tx.after_commit(lambda: log_ends(saved.ended, changed))
         self._waiter.wake(changed)
         return set(changed)
@@ -105,11 +120,12 @@ class Projector:
         before: Mapping[UUID, Snapshot],
         deliveries: Sequence[Delivery],
         others: Sequence[Fact] = (),
+        is_news: Mapping[UUID, bool] = NO_REPEATS,
     ) -> None:
         """With the writes at the end of the transaction: the log is locked from there to the commit."""
         heard = [(d.message, d.envelope.time, traceparent_of(d.span)) for d in deliveries]
         facts = facts_of(before, [(event, at, trace) for event, at, trace in heard if isinstance(event, Event)])
-        facts += [*book_facts(heard), *others]
+        facts += [*book_facts(heard, is_news), *others]
         if facts:
             event_log.append(tx, facts)
             tx.after_commit(self._publish_soon)

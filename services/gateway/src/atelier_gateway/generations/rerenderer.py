@@ -20,6 +20,7 @@ from atelier_gateway.generations.request_record import SALT
 from atelier_gateway.generations.rerender_store import EndedRerender
 from atelier_gateway.idempotency.keys import fingerprint
 from atelier_gateway.identity.authenticator import Principal
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable, unavailable_problem
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.snapshot import TERMINAL
@@ -137,7 +138,7 @@ async def _settle(tx: Transaction, ended: Sequence[EndedRerender]) -> None:
             await rerender_store.settle(tx.connection, ids, state)
     for each in ended:
         if each.charged:
-            tx.emit(_return_of(each))
+            tx.emit(await unconfirmed_store.insert(tx.connection, _return_of(each)))
 
 
 def _return_of(each: EndedRerender) -> ReturnCredit:

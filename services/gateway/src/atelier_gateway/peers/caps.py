@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from atelier_contracts import CapSet, CapUse, Owner, SetCap
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.client import PeerClient
 from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.web.problems import Problem
@@ -30,7 +31,7 @@ async def set_cap(
         raise Problem("unavailable", "The message broker cannot be reached; nothing was set.")
     async with bus.unit.once(dispatch=False) as tx:
         await record(tx)
-        envelope = tx.emit(command)
+        envelope = tx.emit(await unconfirmed_store.insert(tx.connection, command))
     reply = await replies.publish_and_wait(command.cap_id, bus.outbox.dispatch(envelope), timeout_s=timeout_s)
     return reply if isinstance(reply, CapSet) else None
 

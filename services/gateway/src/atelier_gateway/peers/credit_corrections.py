@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from atelier_contracts import BooksCorrected, ReturnCredit, TakeBackCredit
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.web.problems import Problem
 from atelier_messaging import Bus, Transaction
@@ -31,7 +32,7 @@ async def correct(
         raise Problem("unavailable", "The message broker cannot be reached; nothing was corrected.")
     async with bus.unit.once(dispatch=False) as tx:
         await record(tx)
-        envelope = tx.emit(command)
+        envelope = tx.emit(await unconfirmed_store.insert(tx.connection, command))
     reply = await replies.publish_and_wait(command.correction_id, bus.outbox.dispatch(envelope), timeout_s=timeout_s)
     if not isinstance(reply, BooksCorrected):
         return None

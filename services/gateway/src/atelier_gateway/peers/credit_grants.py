@@ -5,6 +5,7 @@ from typing import Any
 
 from atelier_contracts import CreditGranted, GrantCredit
 from atelier_gateway.identity import operator_acts
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.reply_listener import ReplyListener
 from atelier_gateway.web.problems import Problem
 from atelier_messaging import Bus, Transaction
@@ -32,7 +33,7 @@ async def grant(
             await record(work)
         elif not _was_ordered(ordered, command):
             raise _another_grant()
-        envelope = work.emit(command)
+        envelope = work.emit(await unconfirmed_store.insert(work.connection, command))
     reply = await replies.publish_and_wait(command.grant_id, bus.outbox.dispatch(envelope), timeout_s=timeout_s)
     if not isinstance(reply, CreditGranted):
         return None

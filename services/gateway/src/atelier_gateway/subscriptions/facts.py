@@ -7,6 +7,7 @@ so that a subscriber's sums are always right: nothing is settled that was not he
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -61,19 +62,27 @@ def facts_of(before: Mapping[UUID, Snapshot], events: Iterable[tuple[Event, date
     return found
 
 
-def book_facts(heard: Iterable[tuple[Message, datetime, str | None]]) -> list[Fact]:
+def book_facts(
+    heard: Iterable[tuple[Message, datetime, str | None]], is_news: Mapping[UUID, bool] = MappingProxyType({})
+) -> list[Fact]:
     """The grants, expiries, corrections and caps reached among these messages, each with its time and traceparent;
-    nothing that was announced before, and nothing that moved no credits."""
-    found = []
+    nothing that was announced before, and nothing that moved no credits. ``is_news`` says of some grants and
+    corrections whether they were announced: where billing's first answer was lost, a later one is the first."""
+    found: list[Fact] = []
+    announced: set[UUID] = set()
     for message, at, traceparent in heard:
         match message:
-            case CreditGranted() if not message.given_before:
+            case CreditGranted() | BooksCorrected() if message.subject in announced:
+                continue
+            case CreditGranted() if is_news.get(message.subject, not message.given_before):
                 kind: type[PublicEvent] = CreditsGrantedFact
                 data = message.model_dump(mode="json", include={*CreditsGrantedFact.model_fields})
             case GrantExpired():
                 kind = CreditsExpiredFact
                 data = message.model_dump(mode="json", include={*CreditsExpiredFact.model_fields})
-            case BooksCorrected() if message.owner and message.credits and not message.corrected_before:
+            case BooksCorrected() if (
+                message.owner and message.credits and is_news.get(message.subject, not message.corrected_before)
+            ):
                 kind = CreditsCorrectedFact
                 data = message.model_dump(mode="json", include={*CreditsCorrectedFact.model_fields})
                 data["correction"] = message.kind
@@ -83,6 +92,7 @@ def book_facts(heard: Iterable[tuple[Message, datetime, str | None]]) -> list[Fa
                 data = use | {"cap_id": str(message.cap_id), "percent": message.percent}
             case _:
                 continue
+        announced.add(message.subject)
         found.append(Fact(kind.type, message.subject, at, traceparent, data))
     return found
 
