@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
 
 from atelier_contracts import CancelRender, DiscardRender, RequestRender, Simulation
+from atelier_render.internal_api import internal_router
 
 pytestmark = pytest.mark.stack
 Ask = Callable[..., RequestRender]
@@ -51,6 +56,29 @@ async def test_a_reused_result_is_said_to_be_reused_again(world: Any, ask: Ask) 
     await process.handle(again(second))
 
     assert [event["reused"] for event in await completions(world, second)] == [True, True]
+
+
+async def test_what_is_kept_of_a_generation_is_its_job_and_the_keys_of_its_outputs(world: Any, ask: Ask) -> None:
+    process, request, unknown = world.process(), ask(simulate=PICTURE, n=2), uuid4()
+    process.start()
+    await process.handle(request)
+    await world.until(request.generation_id, "done")
+    made = await world.pool.fetch("SELECT key FROM artefacts WHERE generation_id = $1", request.generation_id)
+    app = FastAPI()
+    app.include_router(internal_router(world.pool, SecretStr("token"), ()))
+    transport, headers = httpx.ASGITransport(app=app), {"Authorization": "Bearer token"}
+    ids = [str(request.generation_id), str(unknown)]
+
+    async with httpx.AsyncClient(transport=transport, base_url="http://render", headers=headers) as http:
+        before = (await http.post("/internal/outputs", json={"ids": ids})).json()["generations"]
+        await process.handle(DiscardRender(generation_id=request.generation_id))
+        after = (await http.post("/internal/outputs", json={"ids": ids})).json()["generations"]
+
+    assert len(made) == 2
+    assert [(each["id"], each["state"], set(each["outputs"])) for each in before] == [
+        (ids[0], "done", {row["key"] for row in made})
+    ]
+    assert after == [{"id": ids[0], "state": "done", "outputs": []}]
 
 
 async def test_a_cancelled_job_says_so_again(world: Any, ask: Ask, cancel: Cancel) -> None:

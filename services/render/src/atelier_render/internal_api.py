@@ -1,10 +1,10 @@
 """Internal HTTP API for the other services: the history of one job, its queue position, and the providers' offers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, Body, HTTPException
 from pydantic import SecretStr
 
 from atelier_messaging.database import Pool
@@ -13,6 +13,7 @@ from atelier_render.providers.protocol import Provider
 from atelier_render.providers.selection import offers_of
 from atelier_telemetry.operations import require_token
 
+IDS_MAX = 1_000
 _JOB = """
 SELECT generation_id, state, lane, priority, owner_kind, owner_id, attempt, lease_owner AS worker, provider, delivered,
        code, reason, deadline_at, cancel_requested_at, created_at, started_at, finished_at
@@ -34,6 +35,12 @@ FROM submissions WHERE generation_id = $1 ORDER BY sent_at, id
 _ARTEFACTS = """
 SELECT key, content_type, size, sha256, width, height, thumbnail, created_at
 FROM artefacts WHERE generation_id = $1 ORDER BY key
+"""
+_KEPT = """
+SELECT i.id, j.state, COALESCE(array_agg(a.key) FILTER (WHERE a.key IS NOT NULL), '{}') AS outputs
+FROM unnest($1::uuid[]) AS i(id) LEFT JOIN jobs j ON j.generation_id = i.id
+     LEFT JOIN artefacts a ON a.generation_id = i.id
+WHERE j.generation_id IS NOT NULL OR a.key IS NOT NULL GROUP BY i.id, j.state
 """
 _REMOVALS = "SELECT reason, outputs, removed_at FROM removals WHERE generation_id = $1 ORDER BY removed_at"
 
@@ -58,6 +65,13 @@ def internal_router(pool: Pool, token: SecretStr, providers: Sequence[Provider])
             "artefacts": [dict(artefact) for artefact in await pool.fetch(_ARTEFACTS, generation_id)],
             "removals": [dict(removal) for removal in await pool.fetch(_REMOVALS, generation_id)],
         }
+
+    @router.post("/outputs")
+    async def outputs(
+        asked: Annotated[list[UUID], Body(embed=True, alias="ids", max_length=IDS_MAX)],
+    ) -> dict[str, Any]:
+        """Of each generation that has any, the state of its job and the keys of the outputs that are kept."""
+        return {"generations": [dict(row) for row in await pool.fetch(_KEPT, asked)]}
 
     @router.get("/offers")
     async def offers() -> dict[str, Any]:

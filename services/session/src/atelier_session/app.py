@@ -11,6 +11,7 @@ from atelier_messaging import Bus, database, periodic
 from atelier_messaging.dead_letter_api import dead_letter_router
 from atelier_messaging.release_api import release_router
 from atelier_session import retention, store
+from atelier_session.discards import CHECK_EVERY_S, DiscardCheck
 from atelier_session.handlers import Handlers
 from atelier_session.handovers import Handovers
 from atelier_session.holds import Holds
@@ -18,6 +19,7 @@ from atelier_session.internal_api import internal_router
 from atelier_session.reconcile.api import reconcile_router
 from atelier_session.reconcile.feeds import Feeds
 from atelier_session.reconcile.reconciler import Reconciler, Schedule
+from atelier_session.render_outputs import RenderOutputs
 from atelier_session.settings import Settings
 from atelier_telemetry import logs, metrics, tracing
 from atelier_telemetry.operations import ONE_SPAN_A_REQUEST, PROCESS, Check, operations_router
@@ -56,6 +58,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         await bus.start()
         timers = partial(handlers.fire_timers, bus.unit)
         bus.run_in_background(periodic.run_every("saga timers", settings.session_timer_every_s, timers), "saga timers")
+        outputs = _check_discards(settings, bus)
         observe = partial(observe_open, pool)
         bus.run_in_background(periodic.run_every("open sagas", OBSERVE_EVERY_S, observe), "open sagas")
         prune = partial(retention.prune, pool, log_days=settings.session_log_keep_days)
@@ -74,7 +77,7 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         app.include_router(reconcile_router(pool, settings.service_token, reconciler))
         yield
         await bus.stop()
-        for client in (feeds, holds, handovers):
+        for client in (feeds, holds, handovers, outputs):
             await client.close()
         await pool.close()
         spans.shutdown()
@@ -87,6 +90,13 @@ def create_app(settings: Settings, stop: Shutdown | None = None) -> FastAPI:
         openapi_url=None,
         telemetry=ONE_SPAN_A_REQUEST,
     )
+
+
+def _check_discards(settings: Settings, bus: Bus) -> RenderOutputs:
+    outputs = RenderOutputs(settings.render_url, settings.service_token)
+    discards = DiscardCheck(bus.unit, outputs, after_s=settings.session_resend_s)
+    bus.run_in_background(periodic.run_every("discards", CHECK_EVERY_S, discards.check), "discards")
+    return outputs
 
 
 def _schedule(settings: Settings) -> Schedule:

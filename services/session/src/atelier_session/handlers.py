@@ -17,7 +17,7 @@ from atelier_contracts import (
 )
 from atelier_contracts.message import GenerationMessage
 from atelier_messaging import Delivery, Poison, Transaction, UnitOfWork
-from atelier_session import saga, store
+from atelier_session import discards, saga, store
 from atelier_session.generation import (
     DeadlinePassed,
     Generation,
@@ -72,6 +72,7 @@ class Handlers:
             else:
                 log.append(self._apply(tx, known, message, delivery.span, delivery.envelope.id, now))
         store.save_sagas(tx, sagas, log, now=now)
+        discards.note(tx, sagas.values())
         if deleted:
             await tx.flush()
             await store.erase_requests(tx.connection, deleted)
@@ -95,6 +96,7 @@ class Handlers:
                     )
                     log.append(self._apply(tx, known, trigger, cause, None, now))
             store.save_sagas(tx, sagas, log, now=now)
+            discards.note(tx, sagas.values())
 
     async def _ask_peers(self, unit: UnitOfWork) -> tuple[dict[UUID, Hold], dict[UUID, Deliveries]]:
         """The holds of generations whose settlement was sent again without an answer: the answer was lost, or one
@@ -158,6 +160,7 @@ class Handlers:
             sent = " ".join(message.name for message in outcome.sends)
             return LogEntry(id_, before.state, trigger.name, message_id, "lost_race", before.state, sent)
         known.generation, known.changed = outcome.generation, True
+        known.is_render_unanswered |= discards.is_unanswered(before.state, trigger)
         known.timer_at = self._timer(outcome.generation, now)
         for message in outcome.sends:
             reply_to = before.request.reply_to if isinstance(message, GenerationQueued | GenerationRejected) else None

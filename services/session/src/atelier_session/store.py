@@ -125,6 +125,8 @@ class Saga:
     new: bool
     changed: bool = False
     timer_at: datetime | None = None
+    is_render_unanswered: bool = False
+    """It ended without an answer from its render, which may yet have made something."""
 
 
 @dataclass(frozen=True, slots=True)

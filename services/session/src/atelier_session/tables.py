@@ -84,6 +84,18 @@ class SagaRow(SQLModel, table=True):
     """The DeliveryRecord of a generation that is charged on delivery, once its outputs exist."""
 
 
+class OpenDiscardRow(SQLModel, table=True):
+    """Outputs that are to go: the DiscardRender, until render has none of them any more (``discards.py``)."""
+
+    __tablename__ = "open_discards"
+
+    generation_id: UUID = Field(primary_key=True)
+    body: str = Field(sa_column=Column(Text, nullable=False))
+    checked_at: datetime = Field(sa_column=_time())
+    """When render was queried, or this was noted."""
+    checks: int = Field(sa_column=Column(SmallInteger, nullable=False, server_default="0"))
+
+
 class SagaLogRow(SQLModel, table=True):
     """Each trigger of a generation and its effect: the log an operator reads."""
 
