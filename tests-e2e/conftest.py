@@ -27,6 +27,7 @@ SETTINGS = {
     "ATELIER_SESSION_STOP_GRACE_S": "5",
     "ATELIER_STANDING_AFTER_S": "10",
     "ATELIER_STANDING_CHECK_EVERY_S": "2",
+    "ATELIER_UNCONFIRMED_AFTER_S": "5",
     # All tests come from one address within a minute; the limits have tests of their own.
     "RATE_LIMIT_ENABLED": "false",
     "ATELIER_FAILED_LOGINS_PER_MINUTE": "100000",

@@ -210,7 +210,7 @@ def _artefacts(known: Evidence, *, collected: bool) -> Iterator[str]:
         kept = {output["key"] for output in json.loads(saga["result"] or "{}").get("outputs", ())}
         kept = kept if saga["state"] == "succeeded" else set()
         made = {row["key"] for row in known.artefacts.values() if row["id"] == id_}
-        if saga["delivery"] and not made <= kept:
+        if (saga["delivery"] or saga["state"] in REFUNDED) and not made <= kept:
             yield f"{id_} {saga['state']}: {', '.join(sorted(made - kept))} was not delivered and is not withdrawn"
     for row in known.artefacts.values():
         if row["thumbnail"] is not None and row["thumbnail"] not in known.checksums:

@@ -14,6 +14,7 @@ from pathlib import Path
 from chaos.cap_mutants import CAP_MUTANTS
 from chaos.delivery_mutants import DELIVERY_MUTANTS
 from chaos.mutant import Mutant
+from chaos.repeat_mutants import REPEAT_MUTANTS
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILED = 1
@@ -27,6 +28,7 @@ _GATEWAY = "services/gateway/src/atelier_gateway"
 MUTANTS = (
     *CAP_MUTANTS,
     *DELIVERY_MUTANTS,
+    *REPEAT_MUTANTS,
     Mutant(
         "inbox",
         f"{_MESSAGING}/unit_of_work.py",

@@ -33,6 +33,7 @@ SETTINGS = {
     "ATELIER_SESSION_STOP_GRACE_S": "5",
     "ATELIER_STANDING_AFTER_S": "10",
     "ATELIER_STANDING_CHECK_EVERY_S": "2",
+    "ATELIER_UNCONFIRMED_AFTER_S": "5",
     "ATELIER_RENDER_ATTEMPT_S": "2",
     "ATELIER_RENDER_RECONCILE_S": "3",
     "ATELIER_RENDER_SWEEP_EVERY_S": "10",
@@ -170,6 +171,11 @@ async def find_moving(load: Load) -> list[str]:
             moving.append(f"{rows} messages in the outbox of {service}")
     for service, what, query in (
         ("session", "sagas", "SELECT count(*) FROM sagas WHERE timer_at IS NOT NULL AND owner_id = ANY($1::uuid[])"),
+        (
+            "session",
+            "discards",
+            "SELECT count(*) FROM open_discards JOIN sagas USING (generation_id) WHERE owner_id = ANY($1::uuid[])",
+        ),
         (
             "render",
             "jobs",
