@@ -23,7 +23,7 @@ def run_parts(tmp_path: Path) -> Running:
         supervisor = Supervisor(parts, tmp_path)
         supervisor.start()
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 for name in [part.name for part in parts] if wait is None else wait:
                     await supervisor.runners[name].usable.wait()
             yield supervisor

@@ -75,7 +75,7 @@ def test_what_was_stored_outlives_a_crash(stack: Stack, key: str) -> None:
     before = stack.pid("objectstore")
 
     stack.kill("objectstore")
-    assert wait_until(lambda: stack.pid("objectstore") not in (None, before), 10)
+    assert wait_until(lambda: stack.pid("objectstore") not in (None, before), 60)
     stack.wait_ready("objectstore")
 
     assert client(stack).get_object("atelier", key).read() == b"kept"

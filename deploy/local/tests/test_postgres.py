@@ -105,7 +105,7 @@ async def test_rows_outlive_a_crash_and_a_rest(stack: Stack, owner: asyncpg.Conn
     before = stack.pid("postgres")
 
     stack.kill("postgres")
-    assert wait_until(lambda: stack.pid("postgres") not in (None, before), 10)
+    assert wait_until(lambda: stack.pid("postgres") not in (None, before), 60)
     stack.wait_ready("postgres")
     stack.down()
     stack.up()

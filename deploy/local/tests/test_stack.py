@@ -74,7 +74,7 @@ def test_a_killed_part_comes_back_at_the_same_address(stack: Stack) -> None:
     before = stack.pid("objectstore")
 
     stack.kill("objectstore")
-    wait_until(lambda: stack.pid("objectstore") not in (None, before), 10)
+    wait_until(lambda: stack.pid("objectstore") not in (None, before), 60)
     stack.wait_ready("objectstore")
 
     assert httpx.get(f"{stack.environment()['ATELIER_S3_ENDPOINT']}/atelier").status_code == 403
@@ -98,7 +98,7 @@ def test_when_the_supervisor_is_killed_nothing_outlives_it_and_up_works_again(st
 
     os.kill(dead, signal.SIGKILL)
 
-    assert wait_until(lambda: not is_alive(part), 5)
+    assert wait_until(lambda: not is_alive(part), 60)
     stack.up()
     assert supervisor(stack) != dead
 

@@ -66,7 +66,7 @@ async def test_a_run_that_answers_too_few_strands_nobody() -> None:
         return [0 for _ in items[1:]]
 
     with pytest.raises(AssertionError, match="0 results for 1 items"):
-        await asyncio.wait_for(Batcher(forgetful, batch_max=10).submit(1), 5)
+        await asyncio.wait_for(Batcher(forgetful, batch_max=10).submit(1), 60)
 
 
 async def test_a_cancelled_run_strands_nobody() -> None:
@@ -78,7 +78,7 @@ async def test_a_cancelled_run_strands_nobody() -> None:
 
     tasks = await _submit_all(Batcher(shut_down, batch_max=1), gate, [1], [2, 3])
     gate.open.set()
-    answers = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+    answers = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 60)
 
     assert [type(answer) for answer in answers] == [ConnectionError] * 3
 
@@ -124,7 +124,7 @@ async def test_draining_waits_for_all() -> None:
 
 
 async def test_draining_an_idle_batcher_returns_at_once() -> None:
-    await asyncio.wait_for(Batcher(Gate().run, batch_max=1).drain(), 1)
+    await asyncio.wait_for(Batcher(Gate().run, batch_max=1).drain(), 60)
 
 
 async def _submit_all(

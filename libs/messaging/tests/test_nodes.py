@@ -51,7 +51,7 @@ async def test_a_loss_of_our_side_alone_heals_while_the_broker_still_holds_the_o
     await server.send(*batch)
 
     assert held == 2  # one to publish, one to consume: the broker was told of neither's end
-    assert (await asyncio.wait_for(heard.get(), 15)).id == reply.id
+    assert (await asyncio.wait_for(heard.get(), 60)).id == reply.id
     await becomes({envelope.id for envelope in batch}, lambda: _effects_of(server, batch))
     assert (await service.publisher.publish([to_outgoing(request())])) == [PublishOutcome.CONFIRMED]
 

@@ -241,7 +241,7 @@ async def test_a_stop_ends_whatever_the_broker_does(
     async with service.unit.once() as tx:
         left = tx.emit(request().message)
 
-    await asyncio.wait_for(service.stop(), 5)
+    await asyncio.wait_for(service.stop(), 60)
 
     assert not await service.ready()
     assert await server.outbox() == [left.id]

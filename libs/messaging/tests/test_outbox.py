@@ -100,7 +100,7 @@ async def test_two_sweepers_send_each_row_once(
     amqp_link.freeze()
     sweeping = asyncio.create_task(first.outbox.sweep())
     await happens(amqp_link.held)
-    assert await asyncio.wait_for(second.outbox.sweep(), 5) == 0
+    assert await asyncio.wait_for(second.outbox.sweep(), 60) == 0
     amqp_link.thaw()
 
     assert await sweeping == 20

@@ -146,6 +146,6 @@ async def test_batches_of_requests_and_cancels_do_not_deadlock_with_claims_and_e
     await asyncio.gather(*(talk(process, random.Random(seed)) for seed, process in enumerate([*processes, *processes])))
 
     left = "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await world.pool.fetchval(left):  # noqa: ASYNC110 - nothing to wait on
             await asyncio.sleep(0.02)

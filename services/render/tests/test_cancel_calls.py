@@ -104,7 +104,7 @@ async def test_while_a_moderator_is_away_no_provider_is_asked(
     monkeypatch.setattr("atelier_render.moderation.moderators.ContentModeration.reject_reason", away)
     one, request = Scripted("one", (OK,)), ask(**PICTURE)
     process = await start_process(world, request, preferred=(one,))
-    await asyncio.wait_for(asked.wait(), 5)
+    await asyncio.wait_for(asked.wait(), 60)
 
     await process.handle(cancel(request))
 
@@ -129,7 +129,7 @@ async def test_after_trouble_the_next_provider_is_not_asked_either(world: Any, a
     one, two = Scripted("one", (Transient("503"),)), Scripted("two", (OK,), hold=asyncio.Event())
     request = ask(**PICTURE)
     process = await start_process(world, request, preferred=(one, two))
-    await asyncio.wait_for(two.asked.wait(), 10)
+    await asyncio.wait_for(two.asked.wait(), 60)
 
     await process.handle(cancel(request))
 

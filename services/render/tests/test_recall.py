@@ -36,7 +36,7 @@ async def test_who_takes_a_job_over_asks_what_became_of_the_submission_before_it
     dying, heir = world.process(lease_s=PATIENT_S, preferred=(one,)), world.process(lease_s=PATIENT_S, preferred=(one,))
     await dying.handle(request)
     dying.start()
-    await asyncio.wait_for(one.asked.wait(), 5)
+    await asyncio.wait_for(one.asked.wait(), 60)
     await kill_and_expire_leases(world, dying)
     assert await fetch_submissions(world, request) == [(1, "one", "sent", None)]
 
@@ -58,7 +58,7 @@ async def test_who_takes_over_what_failed_lets_the_next_one_stand_in(world: Any,
     )
     await dying.handle(request)
     dying.start()
-    await asyncio.wait_for(one.asked.wait(), 5)
+    await asyncio.wait_for(one.asked.wait(), 60)
     await kill_and_expire_leases(world, dying)
 
     heir.start()
@@ -76,7 +76,7 @@ async def test_a_job_that_was_given_back_is_recalled_too(world: Any, ask: Ask) -
     )
     await leaving.handle(request)
     leaving.start()
-    await asyncio.wait_for(one.asked.wait(), 5)
+    await asyncio.wait_for(one.asked.wait(), 60)
 
     await leaving.scheduler.stop()
     heir.scheduler.wake(["paced"])
@@ -91,7 +91,7 @@ async def test_a_cancelled_job_abandons_what_it_sent(world: Any, ask: Ask, cance
     process = world.process(lease_s=PATIENT_S, preferred=(one,))
     await process.handle(request)
     process.start()
-    await asyncio.wait_for(one.asked.wait(), 5)
+    await asyncio.wait_for(one.asked.wait(), 60)
 
     await process.handle(cancel(request))
     await world.until(request.generation_id, "cancelled")
@@ -106,7 +106,7 @@ async def test_what_was_sent_for_a_job_that_ends_between_two_attempts_is_abandon
     dying, heir = world.process(lease_s=PATIENT_S, preferred=(one,)), world.process(lease_s=PATIENT_S, preferred=(one,))
     await dying.handle(request)
     dying.start()
-    await asyncio.wait_for(one.asked.wait(), 5)
+    await asyncio.wait_for(one.asked.wait(), 60)
     await kill_and_expire_leases(world, dying)
     await heir.scheduler.release_lost_leases()
 
@@ -131,7 +131,7 @@ async def test_a_recall_that_succeeds_after_the_job_has_ended_is_thrown_away_and
     late, heir = world.process(lease_s=PATIENT_S, preferred=(one,)), world.process(lease_s=PATIENT_S, preferred=(one,))
     await late.handle(request)
     late.start()
-    await asyncio.wait_for(one.asked.wait(), 5)
+    await asyncio.wait_for(one.asked.wait(), 60)
     attempt = next(iter(late.scheduler._attempts.values()))
     for task in late.tasks:  # frozen: it neither beats nor learns that its lease is lost
         task.cancel()
@@ -141,7 +141,7 @@ async def test_a_recall_that_succeeds_after_the_job_has_ended_is_thrown_away_and
     thrown_away = metrics.DISCARDED._value.get()
 
     one.let_go()
-    await asyncio.wait_for(attempt.task, 5)
+    await asyncio.wait_for(attempt.task, 60)
 
     assert metrics.DISCARDED._value.get() == thrown_away + 1
     assert await world.events(request.generation_id) == ["render_started", "render_failed"]
@@ -154,14 +154,14 @@ async def test_who_has_lost_the_lease_sends_nothing(world: Any, ask: Ask) -> Non
     process = world.process(lease_s=PATIENT_S, preferred=(one,))
     await process.handle(request)
     process.start()
-    await asyncio.wait_for(one.asked.wait(), 5)
+    await asyncio.wait_for(one.asked.wait(), 60)
     attempt = next(iter(process.scheduler._attempts.values()))
     for task in process.tasks:
         task.cancel()
     await world.pool.execute("UPDATE jobs SET lease_owner = 'somebody else'")
 
     one.let_go()
-    await asyncio.wait_for(attempt.task, 5)
+    await asyncio.wait_for(attempt.task, 60)
 
     assert len(one.keys) == 1
     assert await world.events(request.generation_id) == ["render_started"]

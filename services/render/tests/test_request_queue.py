@@ -75,7 +75,7 @@ async def test_what_was_taken_is_delivered_to_the_process_that_asks_by_its_id(
     await control.plan(name, "slow", delay_ms=1_500)
     job, accepted = job_with_log()
     dying = asyncio.create_task(provider.submit(job))
-    await asyncio.wait_for(taken(accepted), 10)
+    await asyncio.wait_for(taken(accepted), 60)
     dying.cancel(LOST)
     with pytest.raises(asyncio.CancelledError):
         await dying
@@ -152,7 +152,7 @@ async def test_a_job_that_ends_early_is_cancelled_there_unless_another_process_g
     await control.plan(name, "slow", delay_ms=SLOW_MS)
     job, accepted = job_with_log()
     submitting = asyncio.create_task(provider.submit(job))
-    await asyncio.wait_for(taken(accepted), 10)
+    await asyncio.wait_for(taken(accepted), 60)
 
     submitting.cancel(message)
 

@@ -129,7 +129,7 @@ async def test_what_is_closed_while_it_is_sent_is_not_sent_to_its_end(world: Wor
 
     async def cancels(number: int) -> bool:
         if number == 1:
-            await asyncio.wait_for(cancel(world, headers, generation.id), 10)
+            await asyncio.wait_for(cancel(world, headers, generation.id), 60)
         return True
 
     got, is_whole = await send(world, generation, cancels)
