@@ -21,7 +21,7 @@ import asyncpg
 
 from atelier_messaging.periodic import wait_event
 
-PGBOUNCER_S_MAX = 20.0
+PGBOUNCER_S_MAX = 60.0
 WAIT_S_MAX = 60.0
 """For what must become true: long enough for a busy machine, so that only a wrong program runs into it."""
 POLL_S = 0.01

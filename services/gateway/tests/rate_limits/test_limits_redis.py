@@ -15,7 +15,7 @@ from atelier_gateway.rate_limits.backends import library_windows
 from atelier_gateway.rate_limits.limiter import RateLimiter, RateLimitRule, WindowBackend
 
 pytestmark = pytest.mark.stack
-START_S_MAX = 10.0
+START_S_MAX = 60.0
 
 
 def redis_server() -> str | None:
