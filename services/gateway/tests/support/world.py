@@ -106,6 +106,8 @@ class World:
         await self.pool.execute(f"DELETE FROM {'; DELETE FROM '.join(TABLES.split(', '))}")
         for listener in (self.listeners.public, self.listeners.operations):
             _forget_failed_logins(listener.middleware_stack)
+        # Once more: tests that are not asynchronous send no heartbeats, and the loop has only now read what came of it.
+        await self.until(self._ready)
 
     async def mend(self) -> None:
         """All links whole, and the gateway connected again."""
