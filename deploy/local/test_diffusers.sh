@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What `make test-diffusers` runs: the workspace as locked, with render's extra `diffusers`, in an environment of its own
-# under .run, so that nobody else has to install PyTorch. Weights are never downloaded: the tests make tiny models themselves.
+# under .run, so that no other set-up has to install PyTorch. Weights are never downloaded: the tests make tiny models themselves.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

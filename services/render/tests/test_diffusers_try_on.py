@@ -168,9 +168,9 @@ async def test_what_cannot_be_dressed_is_said(provider: Diffusers, inputs: tuple
 
 
 async def test_who_cannot_be_dressed_spoils_nothing_for_those_in_the_same_batch(provider: Diffusers) -> None:
-    shirt, nobody = garment("plain"), Input("person", garment("checked").data)
+    shirt, a_shirt = garment("plain"), Input("person", garment("checked").data)
 
-    refused, dressed = await asyncio.gather(provider.submit(job(nobody, shirt)), provider.submit(job(STANDING, shirt)))
+    refused, dressed = await asyncio.gather(provider.submit(job(a_shirt, shirt)), provider.submit(job(STANDING, shirt)))
 
     assert isinstance(refused, Failed)
     assert len(pictures_of(dressed)) == 1

@@ -56,13 +56,41 @@ async def test_sagas_are_not_locked_while_other_services_are_asked(unit: UnitOfW
     reader = Feeds(slow, slow, slow, SecretStr("token"))
     await store.start_run(unit.pool, "recent", recent_s=60)
 
-    working = asyncio.create_task(Reconciler(unit, reader, Schedule(0, 0, 0, 60, 3)).work())
+    working = asyncio.create_task(Reconciler(unit, reader, Schedule(0, 0, 0, 60, 3, 1)).work())
     await happens(asked)
     locked = await unit.pool.fetch(LOCKED)
     answered.set()
     await working
 
     assert [row["table"] for row in locked] == ["reconcile_runs"]
+    await reader.close()
+    server.close()
+    await unit.pool.execute("DELETE FROM reconcile_runs")
+
+
+async def test_a_scheduled_run_rests_until_an_operator_wants_one(unit: UnitOfWork) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"holds": [], "jobs": [], "projections": [], "violations": []}'
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    empty = AnyHttpUrl(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    reader = Feeds(empty, empty, empty, SecretStr("token"))
+    reconciler = Reconciler(unit, reader, Schedule(0, 0, 0, 60, 3, share=1e-9))
+
+    async def state_after_work(run: store.Run | None) -> str:
+        assert run is not None
+        await reconciler.work()
+        found = await store.find_run(unit.pool, run.id)
+        assert found is not None
+        return found.state
+
+    assert await state_after_work(await store.start_run(unit.pool, "recent", recent_s=60)) == "ended"
+    assert await state_after_work(await store.start_run(unit.pool, "recent", recent_s=60)) == "running"
+    assert await state_after_work(await reconciler.start("recent")) == "ended"
     await reader.close()
     server.close()
     await unit.pool.execute("DELETE FROM reconcile_runs")

@@ -26,7 +26,7 @@ GROWN, SOFT = 0.08, 0.03
 
 AS_IT_IS = Fit(tilt_rad=0, scale=1, light=1, fold_seed=0)
 HAND_SEEN = 0.7
-"""How visible a hand must be to be kept; the model also imagines hands that nobody sees."""
+"""How visible a hand must be to be kept; the model also imagines hands that are not seen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ def no_subject_refusal() -> ImageRefused:
 
 
 def no_person_refusal() -> ImageRefused:
-    """The refusal of a person's photograph in which nobody is found whose pose can be told."""
+    """The refusal of a person's photograph in which no person is found whose pose can be told."""
     return ImageRefused(
         "no_person", "There is no person in the photo whose pose can be told: it must show head and shoulders clearly."
     )

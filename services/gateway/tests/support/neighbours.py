@@ -149,7 +149,7 @@ class Neighbours:
 
     async def listen(self, amqp_url: str) -> None:
         """Starts to listen, on queues that are empty."""
-        # Without heartbeats: while tests that are not asynchronous run, nobody would send them, for minutes.
+        # Without heartbeats: while tests that are not asynchronous run, none would be sent, for minutes.
         self._connection = await aio_pika.connect(f"{amqp_url}?heartbeat=0")
         channel = await self._connection.channel()
         self._exchange = await channel.get_exchange(EXCHANGE, ensure=False)

@@ -126,7 +126,7 @@ async def measure(stack: Stack, generations: int, artefacts: int) -> list[Cost]:
         AnyHttpUrl(known[f"ATELIER_{name}_URL"]) for name in ("BILLING", "RENDER", "OPERATIONS")
     )
     feeds = Feeds(billing, render, operations, SecretStr(known["ATELIER_SERVICE_TOKEN"]))
-    reconciler = Reconciler(unit, feeds, Schedule(0, 0, 0, 0, SETTLE_S))
+    reconciler = Reconciler(unit, feeds, Schedule(0, 0, 0, 0, SETTLE_S, share=1))
     run = await reconciler.start("full")
     costs = []
     for pages_end in (artefacts, generations):

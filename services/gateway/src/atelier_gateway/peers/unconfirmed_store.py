@@ -1,7 +1,7 @@
 """SQL of messages that are sent again until they are known to have had their effect.
 
-A grant, a correction or a cap has when billing has answered, a cancel when its generation has ended. Nobody answers a
-deletion: it is sent three times in all.
+A grant, a correction or a cap has when billing has answered, a cancel when its generation has ended. A deletion has no
+answer: it is sent three times in all.
 """
 
 from collections.abc import Collection, Mapping

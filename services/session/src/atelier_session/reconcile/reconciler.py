@@ -15,7 +15,7 @@ from atelier_messaging import UnitOfWork
 from atelier_messaging.database import Connection
 from atelier_session.reconcile import repairs, store
 from atelier_session.reconcile.feeds import Feeds, FeedUnavailable, Objects
-from atelier_session.reconcile.pacing import Pacing
+from atelier_session.reconcile.pace import Pace
 from atelier_session.reconcile.records import Page
 from atelier_session.reconcile.rules import Clock, Drift, DriftKind, find_drift
 from atelier_session.reconcile.store import Run, Scope
@@ -44,7 +44,7 @@ class Schedule:
     bytes_every_s: float
     recent_s: float
     settle_s: float
-    share: float = 1.0
+    share: float
 
 
 class Reconciler:
@@ -54,11 +54,11 @@ class Reconciler:
         self._unit = unit
         self._feeds = feeds
         self._schedule = schedule
-        self._pacing = Pacing(schedule.share)
+        self._pace = Pace(schedule.share)
 
     async def start(self, scope: Scope) -> Run:
         """Starts a run now, or returns the one that is running; either way it goes on without rests."""
-        self._pacing.hurry(scope)
+        self._pace.hurry(scope)
         while True:
             run = await store.start_run(self._unit.pool, scope, recent_s=self._schedule.recent_s)
             if run is not None or (run := await store.find_running(self._unit.pool, scope)) is not None:
@@ -82,7 +82,7 @@ class Reconciler:
         try:
             for scope, pages in PAGES_A_ROUND.items():
                 for _ in range(pages):
-                    if not (self._pacing.may_go_on(scope) and await self._compare_next(scope)):
+                    if not (self._pace.may_go_on(scope) and await self._compare_next(scope)):
                         break
         except FeedUnavailable as error:
             logger.warning("reconciliation failed, continued at the next round: %s", error)
@@ -102,9 +102,9 @@ class Reconciler:
         """As ``_compare_page``, and notes how long it took."""
         began = time.monotonic()
         has_more = await self._compare_page(scope)
-        self._pacing.note_page(scope, time.monotonic() - began)
+        self._pace.note_page(scope, time.monotonic() - began)
         if not has_more:
-            self._pacing.note_end(scope)
+            self._pace.note_end(scope)
         return has_more
 
     async def _compare_page(self, scope: Scope) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from atelier_session.reconcile.store import Scope
 
 
-class Pacing:
+class Pace:
     """Rests between pages, so that recent runs by the schedule take ``share`` of the time, above 0 up to 1. ``clock``
     returns seconds that never go back."""
 
