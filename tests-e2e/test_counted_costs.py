@@ -23,6 +23,12 @@ TIGHT = 0.7
 """A limit that is further above what was measured would no longer notice a rise."""
 ACCOUNTS = 10
 ALONE, BATCHED = 25, 250
+SETTINGS = {
+    "ATELIER_TRACE_RATIO": "0",
+    # What billing writes for all generations of some time: more of it falls on each the slower the machine is.
+    "ATELIER_BILLING_ISSUE_EVERY_S": "5",
+    "ATELIER_BILLING_CHECKPOINT_EVERY_S": "30",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +41,7 @@ def build() -> Iterator[Build]:
     """A stack that no other test uses: what they left running would be counted, too."""
     running = this_build(f"counted-{os.getpid()}")
     try:
-        running.up({"ATELIER_TRACE_RATIO": "0"})
+        running.up(SETTINGS)
         yield running
     finally:
         running.clean()

@@ -12,7 +12,7 @@ import pytest
 from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings
 from test_webhooks import receiver as receiver
-from whole_system.waits import NotYet, becomes, eventually
+from whole_system.waits import PATIENCE_S, NotYet, becomes, eventually
 from whole_system.webhook_receiver import Receiver
 from whole_system.world import World
 
@@ -49,12 +49,12 @@ async def delivered(shopper: httpx.AsyncClient, id_: str) -> list[int]:
     return [each["output"] for each in (await read(shopper, id_))["delivery"]["delivered"]]
 
 
-async def wait_until_ended(shopper: httpx.AsyncClient, id_: str) -> dict[str, Any]:
+async def wait_until_ended(shopper: httpx.AsyncClient, id_: str, *, within_s: float = PATIENCE_S) -> dict[str, Any]:
     async def look() -> dict[str, Any] | NotYet:
         now = await read(shopper, id_)
         return now if now["ended_at"] else NotYet(now["status"])
 
-    return await eventually(look)
+    return await eventually(look, within_s=within_s)
 
 
 async def balance(shopper: httpx.AsyncClient) -> dict[str, int]:

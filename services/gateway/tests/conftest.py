@@ -19,8 +19,9 @@ from .support.link import Link
 from .support.neighbours import Neighbours
 from .support.world import ADMIN_TOKEN, FAILED_LOGINS_PER_MINUTE, ByPath, World
 
-ADMISSION_S = 3.0
-SYNC_WAIT_S = 1.5
+ADMISSION_S = SYNC_WAIT_S = 20.0
+"""As long as a busy machine may take for a reply; a test in which none comes shortens it."""
+SHORT_S = 3.0
 WEBHOOK_RETRIES_S = "0.1,0.1"
 
 
@@ -121,3 +122,20 @@ async def world(gateway_run: World) -> AsyncIterator[World]:
     await gateway_run.renew()
     yield gateway_run
     await gateway_run.mend()
+
+
+@pytest.fixture
+def short_waits(world: World) -> Iterator[None]:
+    """The gateway gives up early: for tests in which nothing replies to it."""
+    container = world.container
+    usual, waiting = container.settings, (container.creator._admission, container.disputes)
+    short = usual.model_copy(update={"admission_s": SHORT_S, "sync_wait_s": SHORT_S})
+
+    def wait_at_most(seconds: float, settings: Settings) -> None:
+        object.__setattr__(container, "settings", settings)
+        for part in waiting:
+            part._timeout_s = seconds
+
+    wait_at_most(SHORT_S, short)
+    yield
+    wait_at_most(ADMISSION_S, usual)

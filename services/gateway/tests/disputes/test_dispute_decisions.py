@@ -68,6 +68,7 @@ async def test_what_is_left_to_an_operator_is_listed_and_decided_once(
     assert {row["target"]["id"] for row in acts.json()["data"]} >= set(ids)
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_a_refund_that_billing_answers_late_ends_with_its_event(
     world: World, store: tuple[Owner, dict[str, str]]
 ) -> None:
@@ -107,6 +108,7 @@ async def test_a_refund_that_billing_answers_late_ends_with_its_event(
     assert await world.pool.fetchval(deliveries, generation) == 1
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_a_refund_that_was_lost_with_the_broker_is_ordered_again(
     world: World, store: tuple[Owner, dict[str, str]]
 ) -> None:

@@ -75,6 +75,7 @@ async def test_with_the_broker_gone_it_is_503_at_once_and_nothing_is_written(wor
     assert await world.rows() == NOTHING
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_with_the_broker_frozen_it_is_503_once_the_session_has_withdrawn_it(world: World) -> None:
     _, headers = await world.store()
     world.to_broker.freeze()
@@ -90,6 +91,7 @@ async def test_with_the_broker_frozen_it_is_503_once_the_session_has_withdrawn_i
     assert world.neighbours.started == [id_of(again)]
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_with_broker_and_session_out_of_reach_it_is_201_and_delivered_later(world: World) -> None:
     _, headers = await world.store()
     world.neighbours.verdict = None
@@ -107,6 +109,7 @@ async def test_with_broker_and_session_out_of_reach_it_is_201_and_delivered_late
     await world.until(is_published)
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_a_saga_that_is_slow_to_answer_but_has_begun_is_a_201(world: World) -> None:
     _, headers = await world.store()
     world.neighbours.answer, world.neighbours.verdict = ignore, "reserving"
@@ -114,6 +117,7 @@ async def test_a_saga_that_is_slow_to_answer_but_has_begun_is_a_201(world: World
     assert (await world.create(headers)).status_code == 201
 
 
+@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize(
     ("reason", "status", "code"),
     [

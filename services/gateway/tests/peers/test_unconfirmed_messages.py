@@ -105,6 +105,7 @@ async def test_an_operators_order_that_was_lost_with_the_broker_is_sent_again_un
     assert await world.pool.fetchval("SELECT array_agg(resends) FROM unconfirmed_messages") == [1]
 
 
+@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize(
     ("order", "told"),
     [(grant, "credits.granted.v1"), (take_back, "credits.corrected.v1"), (give_back, "credits.corrected.v1")],
@@ -160,6 +161,7 @@ async def test_of_a_cap_the_latest_order_is_repeated_and_no_earlier_answer_settl
     assert [command.credits for command in heard(world, SetCap)] == [200]
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_what_billing_does_not_answer_is_sent_less_and_less_often(world: World) -> None:
     store, _ = await world.store()
     world.neighbours.grants_answered = False

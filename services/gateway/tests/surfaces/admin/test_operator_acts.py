@@ -92,6 +92,7 @@ async def test_a_grant_whose_act_cannot_be_written_is_not_sent(world: World) -> 
     assert world.neighbours.heard == [] and (await world.rows())["outbox"] == 0
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_a_grant_is_one_act_however_often_it_is_sent_again(world: World) -> None:
     store, _ = await world.store()
     given = {"owner": {"kind": "store", "id": str(store)}, "credits": 5, "reason": "hello"}

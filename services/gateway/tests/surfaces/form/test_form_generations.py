@@ -189,6 +189,7 @@ async def test_requests_and_errors_are_logged_with_the_seeds_fields(
     assert "canary" not in str(refused) and "cloudinary" not in str(refused)
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_the_circuit_opens_after_five_failures(world: World) -> None:
     """002.9 Then no request waits for a database that does not answer, until the next try."""
     world.neighbours.answer = lambda _: None
@@ -245,6 +246,7 @@ async def test_one_key_is_one_generation(world: World) -> None:
     assert error(await post(world, keyed, quality="high")) == (422, "IDEMPOTENCY_KEY_REUSED")
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_a_form_whose_outcome_is_unknown_keeps_its_place_and_counts_in_its_hour(world: World) -> None:
     owner, user = await world.user()
     world.neighbours.verdict = None

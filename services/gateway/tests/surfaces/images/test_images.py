@@ -63,6 +63,7 @@ async def test_a_failure_while_we_wait_is_503_and_leaves_a_readable_record(team:
     assert error["details"]["status_url"] == f"{PATH}/{record['id']}"
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_a_passed_deadline_answers_202_with_a_status_url(team: Team) -> None:
     """003.4 A passed deadline; the picture can be had later."""
     reply = await team.ask()

@@ -207,6 +207,7 @@ async def test_a_batch_tells_which_of_it_could_not_be_paid(
     assert (await team.world.rows())["generations"] == generations
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_an_outage_at_the_second_request_of_a_batch_hides_nothing_of_the_first(team: Team) -> None:
     """003.7 Each has an outcome of its own: what was admitted is charged, so the client needs its id."""
 

@@ -58,6 +58,7 @@ async def _never_answered(world: World, headers: dict[str, str]) -> UUID:
     return await create(world, headers)
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_cancelling_what_the_saga_never_heard_of_withdraws_it(world: World) -> None:
     _, headers = await world.user()
     generation = await _never_answered(world, headers)
@@ -70,6 +71,7 @@ async def test_cancelling_what_the_saga_never_heard_of_withdraws_it(world: World
     assert cancels_heard(world) == 0
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_cancelling_while_credits_are_being_reserved_goes_through_the_saga(world: World) -> None:
     _, headers = await world.user()
     generation = await _never_answered(world, headers)

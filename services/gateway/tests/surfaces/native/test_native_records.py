@@ -137,6 +137,7 @@ async def test_the_description_names_every_answer_of_every_route(world: World) -
             assert "HTTPValidationError" not in json.dumps(route), f"{method} {path}"
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_a_hundred_equal_posts_at_once_are_one_generation(world: World) -> None:
     _, headers = await world.user()
     world.neighbours.answer = ignore

@@ -60,6 +60,7 @@ async def test_options_have_defaults(world: World) -> None:
     assert (request.work.quality, request.spec.quality, request.spec.format) == ("high", "high", "png")
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_what_takes_longer_is_a_job(world: World) -> None:
     """004.2 202 with a job, whose status answers in the 200 shape: processing, then completed."""
     owner, user = await world.user()

@@ -118,6 +118,7 @@ async def test_what_the_post_itself_declined_is_told_to_nobody(world: World) -> 
     assert Settings.model_fields["admission_s"].default * 2 < enqueuer.REJECTED_AFTER_S
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_who_was_answered_201_is_told_of_a_later_rejection(world: World) -> None:
     _, headers = await world.user()
     world.neighbours.answer, world.neighbours.verdict = ignore, "reserving"
@@ -135,6 +136,7 @@ async def test_who_was_answered_201_is_told_of_a_later_rejection(world: World) -
     assert receiver.got[0].type == "generation.rejected"
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_a_cancel_before_the_saga_heard_of_it_is_told_too(world: World) -> None:
     _, headers = await world.user()
     world.neighbours.answer, world.neighbours.verdict = ignore, "reserving"
