@@ -6,7 +6,6 @@ It costs half the processor time. What it does to the channel is what ``aiormq.C
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from aiormq import Channel
 from aiormq.abc import ChannelFrame
@@ -14,9 +13,6 @@ from pamqp import frame as wire
 from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
-
-Confirmation: TypeAlias = "asyncio.Future[object]"
-"""The broker's answer to one publish, once it has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +25,7 @@ class Publish:
     properties: Basic.Properties
 
 
-async def write(channel: Channel, window: Sequence[Publish]) -> list[Confirmation]:
+async def write(channel: Channel, window: Sequence[Publish]) -> list["asyncio.Future[object]"]:
     """Writes them in order; a future for each, which the broker's answer resolves: the confirm, or PublishError where
     no queue took it, DeliveryError where one refused it. All are cancelled or fail where the channel closes.
 
@@ -52,8 +48,8 @@ async def write(channel: Channel, window: Sequence[Publish]) -> list[Confirmatio
     return confirmations
 
 
-def _expect(channel: Channel, delivery_tag: int, publish: Publish) -> Confirmation:
-    confirmation: Confirmation = channel.create_future()
+def _expect(channel: Channel, delivery_tag: int, publish: Publish) -> "asyncio.Future[object]":
+    confirmation: asyncio.Future[object] = channel.create_future()
     message_id = str(publish.properties.message_id)
     channel.confirmations[delivery_tag] = confirmation
     channel.message_id_delivery_tag[message_id] = delivery_tag

@@ -24,7 +24,7 @@ from atelier_contracts.routes import EXCHANGE
 from atelier_messaging import publish_window, topology
 from atelier_messaging.addresses import addresses_of
 from atelier_messaging.connection import BrokerConnection
-from atelier_messaging.publish_window import Confirmation, Publish
+from atelier_messaging.publish_window import Publish
 from atelier_messaging.senders import Senders
 from atelier_telemetry import metrics
 
@@ -147,24 +147,14 @@ class Publisher:
 
     async def publish_window(self, window: Sequence[OutgoingMessage]) -> list[PublishOutcome]:
         """As ``publish``, for many messages that are cheap to publish again: written in order and as one piece."""
-        return await self.await_confirms(await self.write_window(window))
-
-    async def write_window(self, window: Sequence[OutgoingMessage]) -> Sequence[Confirmation]:
-        """The first half of ``publish_window``: writes the messages. The next ones may be written before the broker has
-        confirmed these."""
         if not self.is_connected:
-            return [_unknown() for _ in window]
+            return [PublishOutcome.UNKNOWN] * len(window)
         try:
             channel = cast(Channel, await self._channel.get_underlay_channel())
-            return await publish_window.write(channel, [self._to_publish(outgoing) for outgoing in window])
+            confirmations = await publish_window.write(channel, [self._to_publish(outgoing) for outgoing in window])
         except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as error:
             logger.warning("publishing %d messages failed, it is retried: %r", len(window), error)
-            return [_unknown() for _ in window]
-
-    async def await_confirms(self, confirmations: Sequence[Confirmation]) -> list[PublishOutcome]:
-        """The second half of ``publish_window``: waits for every confirm, at most ``PUBLISH_S_MAX`` seconds."""
-        if all(confirmation.cancelled() for confirmation in confirmations):  # not written, or the connection is gone
-            return [PublishOutcome.UNKNOWN] * len(confirmations)
+            return [PublishOutcome.UNKNOWN] * len(window)
         await asyncio.wait(confirmations, timeout=PUBLISH_S_MAX)
         outcomes = [_outcome_of(confirmation) for confirmation in confirmations]
         for outcome, count in Counter(outcomes).items():
@@ -263,14 +253,7 @@ class Publisher:
             await self._connection.close()
 
 
-def _unknown() -> Confirmation:
-    """Of a message that was not written."""
-    confirmation: Confirmation = asyncio.get_running_loop().create_future()
-    confirmation.cancel()
-    return confirmation
-
-
-def _outcome_of(confirmation: Confirmation) -> PublishOutcome:
+def _outcome_of(confirmation: "asyncio.Future[object]") -> PublishOutcome:
     """Of a message that was written; it may have arrived where nothing was said in time."""
     if not confirmation.done():
         confirmation.cancel()

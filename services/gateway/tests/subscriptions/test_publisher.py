@@ -11,9 +11,8 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from atelier_contracts import GenerationSucceeded
-from atelier_contracts.public_events import SUBSCRIPTIONS, subscription_queue
+from atelier_contracts.public_events import subscription_queue
 from atelier_contracts.value_objects import id_of_test_account
-from atelier_gateway.subscriptions.turn import TURN, WINDOW
 from atelier_messaging.subscriptions import declare_subscription, delete_subscription
 
 from ..support.world import ADMIN, World
@@ -160,38 +159,6 @@ async def test_a_long_replay_holds_up_no_other_subscriber(world: World, broker: 
         return await _position(world, "second") >= head
 
     await world.until(is_over)
-
-
-async def test_what_a_full_queue_refuses_amid_a_turn_is_published_again(world: World, broker: str) -> None:
-    await _created(world)
-    await world.until(lambda: _has_logged(world, len(QUEUED)))
-    await world.pool.execute(COPIES, TURN)
-    async with await aio_pika.connect(broker) as connection:
-        channel = await connection.channel()
-        limits: dict[str, Any] = {"x-max-length": WINDOW + 10, "x-overflow": "reject-publish"}
-        queue = await channel.declare_queue(subscription_queue("first"), durable=True, arguments=limits)
-        await queue.bind(SUBSCRIPTIONS, "first.#")
-        await world.client.post(PATH, headers=ADMIN, json={"name": "first", "start": {"from_beginning": True}})
-
-        first = int(await world.pool.fetchval("SELECT min(position) FROM public_events"))
-        await world.until(lambda: _is_at(world, "first", first + WINDOW + 9))
-        found: set[int] = set()
-        async with queue.iterator(timeout=60) as messages:
-            async for message in messages:
-                await message.ack()
-                found.add(int(str(message.headers["cloudEvents:sequence"])))
-                if len(found) == TURN + 2:
-                    break
-
-    assert found == set(range(first, first + TURN + 2))
-
-
-async def _has_logged(world: World, count: int) -> bool:
-    return bool(await world.pool.fetchval("SELECT count(*) = $1 FROM public_events", count))
-
-
-async def _is_at(world: World, name: str, position: int) -> bool:
-    return await _position(world, name) == position
 
 
 async def _position(world: World, name: str) -> int:

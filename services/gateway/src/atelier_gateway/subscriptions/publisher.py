@@ -7,6 +7,7 @@ absent or paused stops its own subscription and no other; a replay is a position
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from functools import partial
 
 from aio_pika.exceptions import AMQPError
@@ -14,17 +15,15 @@ from aio_pika.exceptions import AMQPError
 from atelier_contracts.public_events import SUBSCRIPTIONS, routing_key, subscription_queue
 from atelier_gateway.subscriptions import event_log, store
 from atelier_gateway.subscriptions.event_log import LoggedEvent
-from atelier_gateway.subscriptions.turn import publish_turn
 from atelier_messaging import Bus
 from atelier_messaging.database import Pool
 from atelier_messaging.periodic import PAUSE_S_MAX, run_every, wait_event
-from atelier_messaging.publisher import OutgoingMessage, Publisher, QueueDepth
+from atelier_messaging.publisher import OutgoingMessage, Publisher, PublishOutcome, QueueDepth
 from atelier_messaging.subscriptions import MESSAGES_MAX
 from atelier_telemetry import metrics
 
-LINGER_S = 0.05
-"""The shortest time between two looks for new events: under load many are read, written and confirmed as one. The first
-event after a rest is published at once."""
+WINDOW = 250
+"""Events published to one subscriber before it is the next one's turn."""
 POLL_EVERY_S = 1.0
 MEASURE_EVERY_S = 5.0
 """Seconds for which the measured room in a queue counts; a second where there was none."""
@@ -78,7 +77,6 @@ class SubscriptionPublisher:
             try:
                 await self.publish_due()
                 pause = POLL_EVERY_S
-                await asyncio.sleep(LINGER_S)
             except Exception:
                 pause = min(PAUSE_S_MAX, pause * 2)
                 logger.exception("publishing public events failed, retrying in %.1f s", pause)
@@ -94,8 +92,8 @@ class SubscriptionPublisher:
             self._is_idle_until = now + POLL_EVERY_S
             return
         while due and self._publisher.is_connected:
-            due = [name for name in due if await self._publish_turn(name)]
-            if due and time.monotonic() - listed_at >= (LINGER_S if self._woken.is_set() else POLL_EVERY_S):
+            due = [name for name in due if await self._publish_window(name)]
+            if due and (self._woken.is_set() or time.monotonic() - listed_at >= POLL_EVERY_S):
                 self._woken.clear()
                 due, listed_at = await self._list_active(), time.monotonic()
 
@@ -129,7 +127,7 @@ class SubscriptionPublisher:
             metrics.SUBSCRIPTION_WAITING.labels(subscription.name).set(waiting)
             metrics.SUBSCRIPTION_CONSUMERS.labels(subscription.name).set(depth.consumers)
 
-    async def _publish_turn(self, name: str) -> bool:
+    async def _publish_window(self, name: str) -> bool:
         """Publishes the next events to one subscription; whether there may be more that it can take."""
         room = await self._get_room(name)
         if room <= 0:
@@ -138,17 +136,20 @@ class SubscriptionPublisher:
             subscription = await store.lock_active(connection, name)
             if subscription is None:
                 return False
-            head = await event_log.get_head(connection)
+            head, limit = await event_log.get_head(connection), min(WINDOW, room)
             if head <= subscription.position:
                 return False
-            turn = await publish_turn(self._publisher, connection, subscription, partial(self._message, name), room)
-            if turn.was_all_read and turn.was_all_confirmed:
-                turn.reached = max(head, turn.reached)  # all others up to here are of types that are not wanted
-            await store.move(connection, name, turn.reached)
-        self._room[name] = room - turn.confirmed, self._room[name][1]
-        if not turn.was_all_confirmed:
+            events = await event_log.list_after(connection, subscription.position, subscription.types, limit)
+            confirmed = await self._publish(name, events)
+            is_whole = confirmed == len(events)
+            reached = events[confirmed - 1].position if confirmed else subscription.position
+            if is_whole and len(events) < limit:
+                reached = max(head, reached)  # all others up to here are of types that are not wanted
+            await store.move(connection, name, reached)
+        self._room[name] = room - confirmed, self._room[name][1]
+        if not is_whole:
             del self._room[name]
-        return turn.was_all_confirmed and not turn.was_all_read
+        return is_whole and len(events) == limit
 
     async def _get_room(self, name: str) -> int:
         """How many messages its queue can still take, measured or remembered."""
@@ -159,6 +160,14 @@ class SubscriptionPublisher:
             room = MESSAGES_MAX - depth.messages if depth else 0
             self._room[name] = room, now
         return room
+
+    async def _publish(self, name: str, events: Sequence[LoggedEvent]) -> int:
+        """Publishes the events; how many of the first ones the broker has confirmed."""
+        if not events:
+            return 0
+        outcomes = await self._publisher.publish_window([self._message(name, event) for event in events])
+        unsure = (place for place, outcome in enumerate(outcomes) if outcome is not PublishOutcome.CONFIRMED)
+        return next(unsure, len(events))
 
     def _message(self, name: str, event: LoggedEvent) -> OutgoingMessage:
         key = routing_key(name, event.type)
