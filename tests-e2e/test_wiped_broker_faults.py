@@ -53,6 +53,7 @@ async def operator(world: World) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.timeout(420)
 async def test_a_grant_and_a_cap_that_were_accepted_are_carried_out_once(
     world: World, operator: httpx.AsyncClient
 ) -> None:
@@ -80,6 +81,7 @@ async def test_a_grant_and_a_cap_that_were_accepted_are_carried_out_once(
     assert await world.databases["gateway"].fetchval(told, UUID(granted.json()["id"])) == 1
 
 
+@pytest.mark.timeout(420)
 async def test_outputs_that_were_not_delivered_go_although_the_command_is_lost(
     world: World, shopper: httpx.AsyncClient
 ) -> None:
@@ -97,6 +99,7 @@ async def test_outputs_that_were_not_delivered_go_although_the_command_is_lost(
     await becomes({taken["key"]}, lambda: stored_keys(world, ready["id"]), within_s=REPEATED_WITHIN_S)
 
 
+@pytest.mark.timeout(420)
 async def test_a_cancel_that_is_lost_is_carried_out(world: World, shopper: httpx.AsyncClient) -> None:
     image = {"kind": "image", "prompt": "a red bicycle", "size": "256x256"}
     made = (await shopper.post("/v1/generations", json=image, headers=SLOW)).json()
@@ -109,6 +112,7 @@ async def test_a_cancel_that_is_lost_is_carried_out(world: World, shopper: httpx
     assert (ended["status"], ended["credits"]["captured"]) == ("cancelled", 0)
 
 
+@pytest.mark.timeout(420)
 async def test_a_deletion_that_is_lost_is_carried_out(world: World, shopper: httpx.AsyncClient) -> None:
     image = {"kind": "image", "prompt": "my secret garden", "size": "256x256"}
     made = (await shopper.post("/v1/generations", json=image, headers={"X-Atelier-Simulate": "outcome=succeed"})).json()
