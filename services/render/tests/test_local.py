@@ -146,6 +146,14 @@ async def test_every_format_offered_is_written(image_format: str, local: Local) 
     assert Image.open(io.BytesIO(made.data)).size == (256, 256) == (made.width, made.height)
 
 
+async def test_the_largest_picture_is_written_in_the_format_that_takes_longest(local: Local) -> None:
+    outcome = await local.submit(job("image", format="avif", size="3840x2160"))
+
+    assert isinstance(outcome, Succeeded)
+    (made,) = outcome.pictures
+    assert Image.open(io.BytesIO(made.data)).size == (3840, 2160) == (made.width, made.height)
+
+
 @pytest.mark.parametrize(
     ("case", "changed", "sides"),
     [
