@@ -1,6 +1,7 @@
 """Pictures of try-ons before, by an earlier composer and by today's, and which is better.
 
-``python -m atelier_imaging.try_on_page docs/pictures/try-on EARLIER``; EARLIER is the earlier ``libs/imaging/src``.
+``python -m atelier_imaging.try_on_page docs/pictures/try-on EARLIER --held-out PHOTOS``; EARLIER is the earlier
+``libs/imaging/src``, PHOTOS the folder of ``inter-faces`` with the largest pictures.
 """
 
 import argparse
@@ -8,7 +9,9 @@ import io
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -17,6 +20,7 @@ from PIL import Image
 from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.garment import cut_out
 from atelier_imaging.geometry import Pixels, fit_within
+from atelier_imaging.held_out_photos import choose_photos
 from atelier_imaging.pictures import ImageRefused
 from atelier_imaging.sample_garments import sample_garment
 from atelier_imaging.try_on import SIDE_MAX_PX, SIDE_MIN_PX, try_on
@@ -51,27 +55,32 @@ Image.fromarray(try_on(person, [garment], seed=1)).save(sys.argv[3])
 """
 
 
+UNTOUCHED_MIN = 0.99
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page with a table: the photographs lie in ``photos``, the pictures made of them go to ``pictures``."""
+
+    text: Path
+    photos: Path
+    pictures: Path
+    worn: dict[str, str]
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("folder", type=Path)
     options.add_argument("earlier", type=Path)
-    options.add_argument("--only", nargs="*", default=list(WORN))
+    options.add_argument("--held-out", type=Path, metavar="PHOTOS", help="the folder of a set that was held out")
     given = options.parse_args()
     cv2.setNumThreads(1)
-    rows, better = [], 0
-    for name in given.only:
-        former, today = compare(given.folder, name, given.earlier)
-        better += today.faults < former.faults
-        rows.append(_row(name, former, today))
-        sys.stdout.write(rows[-1] + "\n")
-        sys.stdout.flush()
-    verdict = f"Today's is better on {better} of {len(rows)}."
-    sys.stdout.write(verdict + "\n")
-    if given.only == list(WORN):
-        page = given.folder / "README.md"
-        head, rest = page.read_text().split("<!-- compared -->\n")
-        table = "\n".join([*TABLE, *rows, "", verdict, ""])
-        page.write_text(f"{head}<!-- compared -->\n{table}<!-- end -->{rest.split('<!-- end -->')[1]}")
+    pages = [Page(given.folder / "README.md", given.folder, given.folder, WORN)]
+    if given.held_out:
+        chosen = choose_photos(given.held_out)
+        pages.append(Page(given.folder / "held-out.md", given.held_out, given.folder / "held-out", chosen))
+    for page in pages:
+        fill_page(page, given.earlier)
 
 
 TABLE = (
@@ -80,35 +89,52 @@ TABLE = (
 )
 
 
-def compare(folder: Path, name: str, earlier: Path) -> tuple[Measures, Measures]:
-    """The measures of the earlier composer's picture and of today's; both are written into the folder."""
-    data = (folder / f"{name}.jpg").read_bytes()
-    person, garment = _read(data), sample_garment(WORN[name])
+def fill_page(page: Page, earlier: Path) -> None:
+    """Compare each photograph and write the table and the verdict into the page."""
+    rows, better, kept = [], 0, 0
+    page.pictures.mkdir(exist_ok=True)
+    for name in page.worn:
+        former, today = compare(page, name, earlier)
+        better += today.faults < former.faults
+        kept += today.untouched >= UNTOUCHED_MIN
+        rows.append(_row(name, former, today))
+        sys.stdout.write(rows[-1] + "\n")
+        sys.stdout.flush()
+    verdict = (
+        f"Today's is better on {better} of {len(rows)}; of head and background it leaves at least"
+        f" {UNTOUCHED_MIN:.0%} untouched on {kept}."
+    )
+    sys.stdout.write(verdict + "\n")
+    head, rest = page.text.read_text().split("<!-- compared -->\n")
+    table = "\n".join([*TABLE, *rows, "", verdict, ""])
+    page.text.write_text(f"{head}<!-- compared -->\n{table}<!-- end -->{rest.split('<!-- end -->')[1]}")
+
+
+def compare(page: Page, name: str, earlier: Path) -> tuple[Measures, Measures]:
+    """The measures of the earlier composer's picture and of today's; both are written beside the photograph."""
+    source = page.photos / f"{name}.jpg"
+    person, garment = _read(source.read_bytes()), sample_garment(page.worn[name])
     canvas = fit_within(person.rgb, SIDE_MAX_PX, side_min_px=SIDE_MIN_PX)
     pictures = {
-        "earlier": _earlier(folder / f"{name}.jpg", garment, earlier),
-        "today": try_on(person, [garment], seed=1),
+        "-earlier": _earlier(source, garment, earlier),
+        "-today": try_on(person, [garment], seed=1),
     }
     regions = find_regions(canvas)
     assert regions is not None, "there is a person in each of these photographs"
-    for which, picture in pictures.items():
-        (folder / f"{name}-{which}.jpg").write_bytes(_small(picture))
+    shown = pictures if page.photos == page.pictures else {"": canvas, **pictures}
+    for which, picture in shown.items():
+        (page.pictures / f"{name}{which}.jpg").write_bytes(_small(picture))
     former, today = (measure(canvas, regions, cut_out(garment), picture) for picture in pictures.values())
     return former, today
 
 
 def _earlier(person: Path, garment: Photo, source: Path) -> Pixels:
-    scratch = person.parent / ".earlier"
-    scratch.mkdir(exist_ok=True)
-    cloth, made = scratch / "garment.png", scratch / "made.png"
-    Image.fromarray(garment.rgb).save(cloth)
-    command = [sys.executable, "-c", EARLIER, str(person), str(cloth), str(made)]
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(source)})  # noqa: S603 - our own code
-    picture = np.asarray(Image.open(made).convert("RGB"))
-    for path in (cloth, made):
-        path.unlink()
-    scratch.rmdir()
-    return picture
+    with TemporaryDirectory() as scratch:
+        cloth, made = Path(scratch, "garment.png"), Path(scratch, "made.png")
+        Image.fromarray(garment.rgb).save(cloth)
+        command = [sys.executable, "-c", EARLIER, str(person), str(cloth), str(made)]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(source)})  # noqa: S603 - our own code
+        return np.asarray(Image.open(made).convert("RGB"))
 
 
 def _row(name: str, former: Measures, today: Measures) -> str:
