@@ -9,10 +9,12 @@ from PIL import Image
 from atelier_imaging import pose_model
 from atelier_imaging.body_frames import Limb, body_frames
 from atelier_imaging.decoder import Photo, normalise
+from atelier_imaging.face import detect_face
+from atelier_imaging.face_model import find_face
 from atelier_imaging.garment import cut_out
 from atelier_imaging.garment_profile import measure_profile
-from atelier_imaging.geometry import fit_within
-from atelier_imaging.pose_model import Pose, find_pose
+from atelier_imaging.geometry import Pixels, fit_within
+from atelier_imaging.pose_model import Points, Pose, find_pose
 from atelier_imaging.sample_garments import sample_garment
 from atelier_imaging.try_on import SIDE_MAX_PX, SIDE_MIN_PX, dress, try_on
 from atelier_imaging.try_on_comparison import find_regions, measure
@@ -25,6 +27,12 @@ def photo(name: str) -> Photo:
     read = normalise((PHOTOS / f"{name}.jpg").read_bytes())
     assert isinstance(read, Photo)
     return read
+
+
+def shoulders_of(rgb: Pixels) -> Points:
+    pose = find_pose(rgb)
+    assert pose is not None
+    return pose.points[[11, 12]]
 
 
 def standing_pose() -> Pose:
@@ -86,6 +94,23 @@ def test_the_joints_and_the_silhouette_of_a_standing_man_are_found() -> None:
 
 
 @posed
+@pytest.mark.parametrize(("name", "wide", "below"), [("standing", 2.2, 0.1), ("strap", 2.2, 0.5), ("garden", 2.2, 0.1)])
+def test_a_portrait_has_its_shoulders_where_the_whole_photograph_has_them(name: str, wide: float, below: float) -> None:
+    whole = fit_within(photo(name).rgb, SIDE_MAX_PX, side_min_px=SIDE_MIN_PX)
+    shoulders = shoulders_of(whole)
+    half = float(np.hypot(*(shoulders[0] - shoulders[1]))) / 2
+    middle = shoulders.mean(axis=0)
+    left, right = (int(np.clip(middle[0] + side * wide * half, 0, whole.shape[1])) for side in (-1, 1))
+    bottom = int(middle[1] + below * half)
+    top = max(0, bottom - (right - left))
+
+    portrait = fit_within(np.ascontiguousarray(whole[top:bottom, left:right]), SIDE_MAX_PX, side_min_px=SIDE_MIN_PX)
+
+    found = shoulders_of(portrait) * (right - left) / portrait.shape[1] + (left, top)
+    assert np.hypot(*(found - shoulders).T).mean() < 0.3 * half
+
+
+@posed
 def test_head_and_background_keep_their_pixels_and_the_garment_its_colour() -> None:
     person, garment = photo("arms-out"), sample_garment("plain")
     canvas = fit_within(person.rgb, SIDE_MAX_PX, side_min_px=SIDE_MIN_PX)
@@ -113,6 +138,38 @@ def test_hair_over_the_shoulders_lies_before_the_garment() -> None:
         int(0.36 * canvas.shape[1]) : int(0.38 * canvas.shape[1]),
     ]
     assert np.abs(picture[strand].astype(int) - canvas[strand]).mean() < 12
+
+
+@posed
+def test_a_second_upper_garment_is_worn_open_over_the_first() -> None:
+    canvas = fit_within(photo("arms-out").rgb, SIDE_MAX_PX, side_min_px=SIDE_MIN_PX)
+    pose = find_pose(canvas)
+    assert pose is not None
+    frames = body_frames(pose)
+    down, right = frames.trunk_coordinates()
+    height = (down > 0.3) & (down < 0.8)
+
+    picture, _ = dress(photo("arms-out"), [sample_garment("plain"), sample_garment("striped")], seed=1)
+
+    is_red = (picture[..., 0] > 110) & (picture[..., 2] < 90)
+    assert is_red[height & (np.abs(right) < 0.3 * frames.shoulder)].mean() > 0.95
+    beside = height & (np.abs(right) > 0.65 * frames.shoulder) & (np.abs(right) < 0.9 * frames.shoulder)
+    assert is_red[beside].mean() < 0.05
+
+
+@posed
+def test_a_face_that_the_cascade_misplaces_is_found_by_the_model() -> None:
+    picture = photo("squat").rgb
+    pose = find_pose(picture)
+    assert pose is not None
+    eyes_x, eyes_y = pose.points[[2, 5]].mean(axis=0)
+
+    face, misplaced = find_face(picture), detect_face(picture)
+
+    assert face is not None
+    assert misplaced is not None
+    assert np.hypot(face.middle - eyes_x, face.below(0.4) - eyes_y) < 0.4 * face.width
+    assert misplaced.y > eyes_y
 
 
 @posed

@@ -28,7 +28,7 @@ PIXELS_MAX = 50_000_000
 GARMENTS_MAX = 10
 POSE_PACKAGE = "mediapipe"
 """The package whose wheel holds the pose model; its code is never imported."""
-COMPOSER_VERSION = 3
+COMPOSER_VERSION = 4
 """Raised whenever the same spec would give other pixels than before."""
 
 THUMBNAIL_SIDE_PX = 256

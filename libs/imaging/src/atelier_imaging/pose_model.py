@@ -6,7 +6,6 @@ The package's own code is never imported; where it is not installed there is no 
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from atelier_imaging.face import Face, detect_face
+from atelier_imaging.face import Face
+from atelier_imaging.face_model import find_face
 from atelier_imaging.geometry import Pixels, Plane, draw_to_edges, fit_within, smoothstep
+from atelier_imaging.model_package import model_file
 from atelier_imaging.pictures import POSE_PACKAGE
 
 SEARCH_SIDE_PX = 768
@@ -23,11 +24,16 @@ INPUT_PX = 256
 ROUNDS = 3
 """How often a crop is aligned by what was found in the crop before."""
 CERTAIN, CERTAIN_MIN = 0.97, 0.5
+"""What ends the search, and what somebody without a face must have; and what suffices where the face was found."""
 POINTS, AUXILIARY = 33, 39
 MIDDLE, REACH = 33, 34
 """Auxiliary points: the middle of the hips, and one on the circle about the whole body."""
 FACE_CROPS = (11.0, 16.5)
 """Sides of crops that hold a body about the hips, in widths of its face."""
+BELOW_CROPS = (2.0, 3.0)
+"""Sides of crops that begin with the picture and go on below it, in heights of the picture."""
+SHOULDERS_BELOW_MIN = 0.8
+"""How far below the upper edge of a face its shoulders are at the least, in widths of the face."""
 
 Points = NDArray[np.float32]
 
@@ -67,7 +73,7 @@ class _Finding:
     visibility: NDArray[np.float64]
     certainty: float
     rank: float
-    """The certainty, much less for a person whose face is not the one that was found."""
+    """The certainty, much less for a person whose face is not the one that was found, or who has shoulders in it."""
     silhouette: Plane
 
 
@@ -82,8 +88,10 @@ def find_pose(rgb: Pixels) -> Pose | None:
         return None
     small = fit_within(rgb, SEARCH_SIDE_PX)
     scale = rgb.shape[1] / small.shape[1]
-    finding = _most_certain(small, detect_face(small))
-    if finding.certainty < CERTAIN_MIN:
+    face = find_face(small)
+    finding = _most_certain(small, face)
+    has_face = face is not None and finding.rank == finding.certainty
+    if finding.certainty < (CERTAIN_MIN if has_face else CERTAIN):
         return None
     person, cell_px = _silhouette(small, finding)
     if not (person > 0.5).any():
@@ -121,13 +129,14 @@ def _most_certain(rgb: Pixels, face: Face | None) -> _Finding:
 
 
 def _cut_off(finding: _Finding, rgb: Pixels) -> list[_Crop]:
-    """A crop that reaches below a picture at whose lower edge the person is cut off at the hips."""
+    """Crops that reach below a picture at whose lower edge the person is cut off."""
+    height, width = rgb.shape[:2]
+    starts = [_Crop(width / 2, height * side / 2, height * side) for side in BELOW_CROPS]
     person = _placed(rgb, finding) > 0.5
-    if not person[-1].any():
-        return []
-    rows = np.flatnonzero(person.any(axis=1))
-    height = rgb.shape[0]
-    return [_Crop(float(np.nonzero(person)[1].mean()), float(height), 2.5 * float(height - rows[0]))]
+    if person[-1].any():
+        top = int(np.flatnonzero(person.any(axis=1))[0])
+        starts = [_Crop(float(np.nonzero(person)[1].mean()), float(height), 2.5 * float(height - top)), *starts]
+    return starts
 
 
 def _aligned(finding: _Finding) -> _Crop:
@@ -147,10 +156,15 @@ def _look(rgb: Pixels, crop: _Crop, face: Face | None) -> _Finding:
     rows = outputs[AUXILIARY * 5].reshape(AUXILIARY, 5).astype(np.float64)
     points = np.column_stack([rows[:, :2], np.ones(AUXILIARY)]) @ matrix.T
     certainty = float(outputs[1].ravel()[0])
-    elsewhere = face is not None and np.hypot(*(points[0] - (face.middle, face.below(0.6)))) > 0.6 * face.width
     silhouette = _sigmoid(outputs[INPUT_PX * INPUT_PX].reshape(INPUT_PX, INPUT_PX))
-    rank = certainty * (0.2 if elsewhere else 1.0)
+    rank = certainty * (0.2 if face is not None and _contradicts(points, face) else 1.0)
     return _Finding(crop, points, _sigmoid(rows[:, 3]), certainty, rank, np.asarray(silhouette, np.float32))
+
+
+def _contradicts(points: NDArray[np.float64], face: Face) -> bool:
+    nose, shoulders_y = points[0], points[[11, 12], 1].mean()
+    elsewhere = float(np.hypot(*(nose - (face.middle, face.below(0.6))))) > 0.6 * face.width
+    return elsewhere or bool(shoulders_y < face.below(SHOULDERS_BELOW_MIN))
 
 
 def _silhouette(rgb: Pixels, finding: _Finding) -> tuple[Plane, float]:
@@ -197,11 +211,5 @@ def _model() -> cv2.dnn.Net:
     return cv2.dnn.readNetFromTFLite(str(path))
 
 
-@cache
 def _model_path() -> Path | None:
-    package = find_spec(POSE_PACKAGE)  # finds, and does not import
-    for folder in (package.submodule_search_locations or ()) if package else ():
-        path = Path(folder) / "modules" / "pose_landmark" / "pose_landmark_full.tflite"
-        if path.is_file():
-            return path
-    return None
+    return model_file("pose_landmark", "pose_landmark_full.tflite")
