@@ -1,7 +1,7 @@
 """Where a garment belongs on a photographed person: what a model that paints it anew may change, and nothing else."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -65,10 +65,8 @@ def mask_garments(person: Pixels, garments: Sequence[Photo]) -> list[GarmentMask
 
 
 def _mask(figure: Figure, garment: Garment, open_share: float = 0.0) -> Plane:
-    region = cloth_on(figure, garment, AS_IT_IS) > 0.5
-    if open_share:
-        region &= np.abs(figure.outline.across(*figure.frames.trunk_coordinates())) > open_share
-    else:  # what is worn over another garment replaces nothing
+    region = cloth_on(figure, garment, replace(AS_IT_IS, open_share=open_share)) > 0.5
+    if not open_share:  # what is worn over another garment replaces nothing
         region |= _replaced(figure, measure_profile(garment).cut)
     shoulder = figure.frames.shoulder
     size = 2 * max(1, round(GROWN * shoulder)) + 1

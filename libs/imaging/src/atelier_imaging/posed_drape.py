@@ -63,7 +63,7 @@ def _worn_above(figure: Figure, garment: Garment, profile: GarmentProfile, fit: 
         for side in (0, 1):
             sleeve = _sleeve(figure, garment, profile, side)
             layers = _over(layers, sleeve * (near * (1 - before_sleeve(figure, side)))[..., None])
-    return _without_gaps(layers, figure, profile, garment)
+    return _without_gaps(layers, figure, profile, garment, fit)
 
 
 def _trunk(figure: Figure, garment: Garment, profile: GarmentProfile, fit: Fit) -> Plane:
@@ -228,8 +228,9 @@ def _cloth_bounds(figure: Figure, *, skirt: bool) -> Plane:
     return np.asarray(bounds * (1 - figure.parts.head), np.float32)
 
 
-def _without_gaps(layers: Plane, figure: Figure, profile: GarmentProfile, garment: Garment) -> Plane:
-    """Clothes that look out between trunk and sleeves take the colour of the cloth beside them."""
+def _without_gaps(layers: Plane, figure: Figure, profile: GarmentProfile, garment: Garment, fit: Fit) -> Plane:
+    """Clothes that look out between trunk and sleeves take the colour of the cloth beside them; a front that is worn
+    open stays open."""
     frames = figure.frames
     down, right = frames.trunk_coordinates()
     across = figure.outline.across(down, right)
@@ -258,6 +259,7 @@ def _without_gaps(layers: Plane, figure: Figure, profile: GarmentProfile, garmen
     columns = _columns(garment, profile, rows, inward, _PLAIN)
     tops = np.interp(columns, np.arange(len(garment.top_edge)), garment.top_edge) + 0.04 * garment.half_width
     gaps &= rows > tops - 0.12 * garment.half_width
+    gaps &= (np.abs(across) > 1) | (np.abs(columns - garment.axis_x) >= fit.open_share * garment.half_width)
     rows = np.clip(tops + np.abs(rows - tops), 0, garment.alpha.shape[0] - 2).astype(np.float32)
     more = _sampled(garment, np.ones_like(garment.alpha), columns, rows)
     opacity = blur(gaps.astype(np.float32), 1.0) * (more[..., 3] > 0.9)
