@@ -1,6 +1,6 @@
 """Compares two try-ons of one photograph without knowing which is which: by colour, and by what had to stay.
 
-The regions are found in the photograph by the pose model; what it misses counts for neither picture.
+The regions are drawn by hand, or found in the photograph by the pose model; what that misses counts for neither.
 """
 
 from dataclasses import dataclass
@@ -59,6 +59,19 @@ def find_regions(photo: Pixels) -> Regions | None:
     across = np.abs(right) < 0.85 * frames.shoulder  # beside the trunk a sleeve may cover an arm
     front = ((parts.hair > 0.9) & (down > -0.1)) | ((parts.skin > 0.9) & (arms > 0) & (down > 0) & across)
     return Regions(beyond | ((parts.head > 0.99) & (parts.person > 0.9)), front & (parts.head < 0.01), chest)
+
+
+def read_regions(drawn: dict[str, list[list[tuple[float, float]]]], photo: Pixels) -> Regions:
+    """Regions that were drawn by hand: polygons in hundredths of the picture's width and height."""
+    height, width = photo.shape[:2]
+
+    def filled(polygons: list[list[tuple[float, float]]]) -> Region:
+        region = np.zeros((height, width), np.uint8)
+        for polygon in polygons:
+            cv2.fillPoly(region, [(np.array(polygon) * (width / 100, height / 100)).astype(np.int32)], 1)
+        return region > 0
+
+    return Regions(filled(drawn["stays"]), filled(drawn["front"]), filled(drawn["chest"]))
 
 
 def measure(photo: Pixels, regions: Regions, garment: Garment, picture: Pixels) -> Measures:

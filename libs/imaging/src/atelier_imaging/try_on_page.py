@@ -6,6 +6,7 @@
 
 import argparse
 import io
+import json
 import os
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from atelier_imaging.held_out_photos import choose_photos
 from atelier_imaging.pictures import ImageRefused
 from atelier_imaging.sample_garments import sample_garment
 from atelier_imaging.try_on import SIDE_MAX_PX, SIDE_MIN_PX, try_on
-from atelier_imaging.try_on_comparison import Measures, find_regions, measure
+from atelier_imaging.try_on_comparison import Measures, find_regions, measure, read_regions
 
 SIDE_PX, QUALITY = 560, 84
 WORN = {
@@ -60,12 +61,14 @@ UNTOUCHED_MIN = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page with a table: the photographs lie in ``photos``, the pictures made of them go to ``pictures``."""
+    """A page with a table: the photographs lie in ``photos``, the pictures made of them go to ``pictures``; where
+    regions were drawn by hand they are in a file."""
 
     text: Path
     photos: Path
     pictures: Path
     worn: dict[str, str]
+    drawn: Path | None = None
 
 
 def main() -> None:
@@ -78,7 +81,8 @@ def main() -> None:
     pages = [Page(given.folder / "README.md", given.folder, given.folder, WORN)]
     if given.held_out:
         chosen = choose_photos(given.held_out)
-        pages.append(Page(given.folder / "held-out.md", given.held_out, given.folder / "held-out", chosen))
+        text, drawn = given.folder / "held-out.md", given.folder / "held-out-regions.json"
+        pages.append(Page(text, given.held_out, given.folder / "held-out", chosen, drawn))
     for page in pages:
         fill_page(page, given.earlier)
 
@@ -119,7 +123,7 @@ def compare(page: Page, name: str, earlier: Path) -> tuple[Measures, Measures]:
         "-earlier": _earlier(source, garment, earlier),
         "-today": try_on(person, [garment], seed=1),
     }
-    regions = find_regions(canvas)
+    regions = read_regions(json.loads(page.drawn.read_text())[name], canvas) if page.drawn else find_regions(canvas)
     assert regions is not None, "there is a person in each of these photographs"
     shown = pictures if page.photos == page.pictures else {"": canvas, **pictures}
     for which, picture in shown.items():
