@@ -8,12 +8,13 @@ from PIL import Image
 
 from atelier_imaging import pose_model
 from atelier_imaging.body_frames import Limb, body_frames
+from atelier_imaging.body_parts import distinguish_parts
 from atelier_imaging.decoder import Photo, normalise
 from atelier_imaging.face import detect_face
 from atelier_imaging.face_model import find_face
 from atelier_imaging.garment import cut_out
 from atelier_imaging.garment_profile import measure_profile
-from atelier_imaging.geometry import Pixels, fit_within
+from atelier_imaging.geometry import Pixels, Plane, fit_within
 from atelier_imaging.pose_model import Points, Pose, find_pose
 from atelier_imaging.sample_garments import sample_garment
 from atelier_imaging.try_on import SIDE_MAX_PX, SIDE_MIN_PX, dress, try_on
@@ -50,6 +51,12 @@ def standing_pose() -> Pose:
     person = np.zeros((600, 300), np.float32)
     person[40:590, 70:230] = 1
     return Pose(points, np.ones(33, np.float32), 1.0, person)
+
+
+def share_in(plane: Plane, *, x: tuple[float, float], y: tuple[float, float]) -> float:
+    height, width = plane.shape
+    rows, columns = (slice(int(a * side), int(b * side)) for (a, b), side in ((y, height), (x, width)))
+    return float((plane[rows, columns] > 0.5).mean())
 
 
 def test_the_trunks_axis_counts_from_the_shoulders_to_the_hips_and_the_ankles() -> None:
@@ -108,6 +115,47 @@ def test_a_portrait_has_its_shoulders_where_the_whole_photograph_has_them(name: 
 
     found = shoulders_of(portrait) * (right - left) / portrait.shape[1] + (left, top)
     assert np.hypot(*(found - shoulders).T).mean() < 0.3 * half
+
+
+@posed
+def test_the_silhouette_of_a_portrait_holds_hair_and_leaves_the_wall_out() -> None:
+    silhouettes = {}
+    for name in ("long-hair", "cup"):
+        pose = find_pose(photo(name).rgb)
+        assert pose is not None
+        silhouettes[name] = pose.person
+
+    assert share_in(silhouettes["long-hair"], x=(0.2, 0.23), y=(0.48, 0.52)) > 0.9
+    assert share_in(silhouettes["cup"], x=(0.93, 0.97), y=(0.62, 0.68)) < 0.1
+
+
+@posed
+@pytest.mark.parametrize("name", ["garden", "lunge"])
+def test_clothes_of_the_hairs_colour_are_clothes(name: str) -> None:
+    canvas = fit_within(photo(name).rgb, SIDE_MAX_PX, side_min_px=SIDE_MIN_PX)
+    pose = find_pose(canvas)
+    assert pose is not None
+    frames = body_frames(pose)
+    parts = distinguish_parts(canvas, pose, frames)
+    down, right = frames.trunk_coordinates()
+    worn = (parts.person > 0.5) & (parts.head < 0.5) & (parts.hair < 0.5) & (down > -0.3) & (down < 1)
+    weave = np.random.default_rng(2).normal(0, 3, (*frames.shape, 1))
+    dyed = np.where(worn[..., None], np.median(canvas[parts.hair > 0.9], axis=0) + weave, canvas)
+
+    seen = distinguish_parts(np.clip(dyed, 0, 255).astype(np.uint8), pose, frames)
+
+    chest = (down > 0.15) & (down < 0.7) & (np.abs(right) < 0.8 * frames.shoulder)
+    assert seen.clothes[chest].mean() > 0.9
+
+
+def test_the_cheek_of_a_tilted_head_lies_before_the_garment() -> None:
+    pose = standing_pose()
+    pose.points[[2, 5]], pose.points[[9, 10]] = (120, 100), (160, 140)
+    pose.points[[7, 8]] = (141, 79), (99, 121)
+
+    parts = distinguish_parts(np.full((600, 300, 3), 128, np.uint8), pose, body_frames(pose))
+
+    assert parts.head[146:152, 112:118].min() > 0.9
 
 
 @posed

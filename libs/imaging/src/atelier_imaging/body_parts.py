@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atelier_imaging.background_segmentation import grab_cut
-from atelier_imaging.body_frames import BodyFrames
+from atelier_imaging.body_frames import CHIN, BodyFrames
 from atelier_imaging.geometry import Pixels, Plane, Region, draw_to_edges, smoothstep
 from atelier_imaging.pose_model import Pose
 
@@ -16,6 +16,7 @@ SKIN_DISTANCE = 3.2
 """In standard deviations of the face's colours."""
 HAIR_REACH = 3.4
 """How far below the chin hair is looked for, in half widths of the shoulders."""
+HAIR_OF_BREAST_MAX = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def distinguish_parts(rgb: Pixels, pose: Pose, frames: BodyFrames) -> BodyParts:
     hair = _hair(small, points, unit, crown, skin, colours, person)
     return BodyParts(
         pose.person,
-        _head(rgb.shape[:2], frames),
+        np.maximum(_head(rgb.shape[:2], frames), face_ellipse(frames)),
         _enlarged(hair, rgb) * pose.person,
         _enlarged(skin & ~hair, rgb) * pose.person,
     )
@@ -143,8 +144,16 @@ def _hair(
     labels[likely] = cv2.GC_PR_FGD
     labels[hairy] = cv2.GC_FGD
     labels[worn & (from_hair > 30)] = cv2.GC_BGD
-    found = grab_cut(rgb, labels, rounds=4) & (reach | crown)
-    return _hanging_from(found, hairy)
+    found = _hanging_from(grab_cut(rgb, labels, rounds=4) & (reach | crown), hairy)
+    # Hair parts over the breast: what fills its middle is cloth of the hair's colours, and so is what is beside it.
+    breast = (
+        person
+        & (np.abs(columns - shoulders[0]) < 0.3 * unit)
+        & (np.abs(rows - shoulders[1] - 0.5 * unit) < 0.35 * unit)
+    )
+    if breast.any() and found[breast].mean() > HAIR_OF_BREAST_MAX:
+        found &= rows < min(shoulders[1], mouth[1] + CHIN * (mouth[1] - points[[2, 5], 1].mean()))
+    return found
 
 
 def _lab(rgb: Pixels) -> Plane:
@@ -192,3 +201,14 @@ def _enlarged(region: Region, rgb: Pixels) -> Plane:
     large = cv2.resize(region.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     drawn = draw_to_edges(np.asarray(large, np.float32), rgb, 1.5 * width / region.shape[1])
     return smoothstep(drawn, 0.35, 0.75)
+
+
+def face_ellipse(frames: BodyFrames) -> Plane:
+    """An ellipse from the brows to the chin and from ear to ear, whatever lies before it."""
+    down = (frames.chin - frames.mouth) / CHIN  # from the eyes to the mouth
+    middle, tall = frames.mouth - 0.45 * down, float(np.hypot(*down))
+    drawn = np.zeros(frames.shape, np.uint8)
+    turn = float(np.degrees(np.arctan2(down[1], down[0])) - 90)
+    axes = (max(1, round(max(frames.face, 0.8 * tall))), max(1, round(1.35 * tall)))
+    cv2.ellipse(drawn, (round(float(middle[0])), round(float(middle[1]))), axes, turn, 0, 360, 1, -1)
+    return drawn.astype(np.float32)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from atelier_imaging.body_frames import ANKLE, CHIN, BodyFrames, Limb, body_frames
-from atelier_imaging.body_parts import distinguish_parts
+from atelier_imaging.body_frames import ANKLE, BodyFrames, Limb, body_frames
+from atelier_imaging.body_parts import distinguish_parts, face_ellipse
 from atelier_imaging.decoder import Photo
 from atelier_imaging.drape import Fit
 from atelier_imaging.figure import Figure, pose_figure
@@ -111,20 +111,9 @@ def _sleeved(arm: Limb, shape: tuple[int, int]) -> Region:
 def _kept(figure: Figure) -> Plane:
     """1 on head, hair, hands and bare forearms."""
     parts, size = figure.parts, 2 * round(GROWN * figure.frames.shoulder) + 1
-    head = np.maximum(np.maximum(parts.head, parts.hair) * parts.person, _face(figure.frames))
+    head = np.maximum(np.maximum(parts.head, parts.hair) * parts.person, face_ellipse(figure.frames))
     whole = cv2.morphologyEx(head, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))  # also between face and hair
     return np.asarray(np.maximum(np.maximum(whole, bare_hands(figure)), _hands(figure)), np.float32)
-
-
-def _face(frames: BodyFrames) -> Plane:
-    """An ellipse from the brows to the chin and from ear to ear, whatever lies before it."""
-    down = (frames.chin - frames.mouth) / CHIN  # from the eyes to the mouth
-    middle, tall = frames.mouth - 0.45 * down, float(np.hypot(*down))
-    drawn = np.zeros(frames.shape, np.uint8)
-    turn = float(np.degrees(np.arctan2(down[1], down[0])) - 90)
-    axes = (max(1, round(max(frames.face, 0.8 * tall))), max(1, round(1.35 * tall)))
-    cv2.ellipse(drawn, (round(float(middle[0])), round(float(middle[1]))), axes, turn, 0, 360, 1, -1)
-    return drawn.astype(np.float32)
 
 
 def _hands(figure: Figure) -> Plane:

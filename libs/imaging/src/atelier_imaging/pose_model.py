@@ -18,6 +18,7 @@ from atelier_imaging.face_model import find_face
 from atelier_imaging.geometry import Pixels, Plane, draw_to_edges, fit_within, smoothstep
 from atelier_imaging.model_package import model_file
 from atelier_imaging.pictures import POSE_PACKAGE
+from atelier_imaging.portrait_model import find_people
 
 SEARCH_SIDE_PX = 768
 INPUT_PX = 256
@@ -34,6 +35,8 @@ BELOW_CROPS = (2.0, 3.0)
 """Sides of crops that begin with the picture and go on below it, in heights of the picture."""
 SHOULDERS_BELOW_MIN = 0.8
 """How far below the upper edge of a face its shoulders are at the least, in widths of the face."""
+PORTRAIT_ALIKE_MIN = 0.6
+"""How much of both a person's silhouette and that of all people must share to be of one person."""
 
 Points = NDArray[np.float32]
 
@@ -93,7 +96,7 @@ def find_pose(rgb: Pixels) -> Pose | None:
     has_face = face is not None and finding.rank == finding.certainty
     if finding.certainty < (CERTAIN_MIN if has_face else CERTAIN):
         return None
-    person, cell_px = _silhouette(small, finding)
+    person, cell_px = _portrait_silhouette(small, finding) or _silhouette(small, finding)
     if not (person > 0.5).any():
         return None
     return Pose(
@@ -165,6 +168,17 @@ def _contradicts(points: NDArray[np.float64], face: Face) -> bool:
     nose, shoulders_y = points[0], points[[11, 12], 1].mean()
     elsewhere = float(np.hypot(*(nose - (face.middle, face.below(0.6))))) > 0.6 * face.width
     return elsewhere or bool(shoulders_y < face.below(SHOULDERS_BELOW_MIN))
+
+
+def _portrait_silhouette(rgb: Pixels, finding: _Finding) -> tuple[Plane, float] | None:
+    """As ``_silhouette``; None where the network's crop lies within the picture and so shows the person finer, and
+    where there are others beside the person."""
+    side = float(max(rgb.shape[:2]))
+    people = find_people(rgb) if finding.crop.side > side else None
+    if people is None:
+        return None
+    one, all_ = _placed(rgb, finding) > 0.5, people > 0.5
+    return (people, side / INPUT_PX) if (one & all_).sum() > PORTRAIT_ALIKE_MIN * (one | all_).sum() else None
 
 
 def _silhouette(rgb: Pixels, finding: _Finding) -> tuple[Plane, float]:
