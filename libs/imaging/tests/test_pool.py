@@ -1,6 +1,7 @@
 """The pool of image children under the faults it exists for."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -134,6 +136,26 @@ async def test_one_child_s_death_does_not_disturb_the_other(person: bytes, shirt
         results = await asyncio.gather(*jobs, return_exceptions=True)
 
         assert sorted(type(result).__name__ for result in results) == ["EncodedPicture", "ImageWorkerDied"]
+
+
+async def test_a_child_that_dies_while_its_job_is_written_leaves_no_unread_error(person: bytes) -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    async def lose_a_job() -> None:
+        async with pool(workers=1) as workers:
+            await workers.probe(person)
+            (pid,) = workers.pids
+            os.kill(pid, signal.SIGSTOP)
+            job = asyncio.create_task(workers.probe(person + bytes(8_000_000)))  # more than the pipe holds
+            await asyncio.sleep(0.1)
+            os.kill(pid, signal.SIGKILL)
+            with pytest.raises(ImageWorkerDied):
+                await job
+
+    await lose_a_job()
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_job_that_takes_too_long_is_stopped_even_if_its_child_hangs(person: bytes) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
 
 from atelier_imaging.sandbox import environment
 from atelier_imaging.wire import (
@@ -72,6 +73,9 @@ class ImageProcess:
         except TimeoutError:
             self._kill()
             await self._process.wait()
+        # Read, so that the broken pipe of a child that died is not reported as an error that was never read.
+        with suppress(OSError, TimeoutError):
+            await asyncio.wait_for(self._process.stdin.wait_closed(), _END_GRACE_S)
 
     def _kill(self) -> None:
         if self.is_alive:
