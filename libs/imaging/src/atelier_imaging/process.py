@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from contextlib import suppress
 
+from atelier_imaging.child_process import end_child
 from atelier_imaging.sandbox import environment
 from atelier_imaging.wire import (
     HEAD_LENGTH,
@@ -64,18 +64,9 @@ class ImageProcess:
 
     async def end(self, *, at_once: bool) -> None:
         """Wait until the process is gone; a resting child ends by itself when its stdin closes."""
-        assert self._process.stdin is not None
         if at_once:
             self._kill()
-        self._process.stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), _END_GRACE_S)
-        except TimeoutError:
-            self._kill()
-            await self._process.wait()
-        # Read, so that the broken pipe of a child that died is not reported as an error that was never read.
-        with suppress(OSError, TimeoutError):
-            await asyncio.wait_for(self._process.stdin.wait_closed(), _END_GRACE_S)
+        await end_child(self._process, grace_s=_END_GRACE_S)
 
     def _kill(self) -> None:
         if self.is_alive:

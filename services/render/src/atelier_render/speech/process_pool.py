@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from atelier_contracts.value_objects import AudioFormat
+from atelier_imaging.child_process import end_child
 from atelier_imaging.sandbox import environment
 from atelier_render.speech.child import FRAME
 from atelier_render.speech.manner import Manner
@@ -15,6 +16,7 @@ from atelier_render.speech.manner import Manner
 AUDIO_BYTES_MAX = 256 * 1024 * 1024
 MEMORY_BYTES = 1024**3
 READING_S_MAX = 240.0
+END_GRACE_S = 2.0
 _PIPE_BUFFER_BYTES = 1024 * 1024
 
 
@@ -92,4 +94,4 @@ async def _listen(process: Process, text: str, tell: Callable[[int], None]) -> A
 async def _end(process: Process) -> None:
     if process.returncode is None:
         process.kill()
-    await process.wait()
+    await end_child(process, grace_s=END_GRACE_S)

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from pydantic_core import to_json
 
+from atelier_imaging.child_process import end_child
 from atelier_render.providers.diffusion.settings import DiffusersSettings
 from atelier_render.providers.diffusion.wire import (
     HEAD,
@@ -114,12 +115,5 @@ class EngineProcess:
 
     async def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()  # at which it ends by itself
-        try:
-            await asyncio.wait_for(process.wait(), END_GRACE_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        if process is not None:
+            await end_child(process, grace_s=END_GRACE_S)
