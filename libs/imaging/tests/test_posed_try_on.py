@@ -236,6 +236,12 @@ def test_without_the_model_garments_hang_as_before_and_no_model_is_named(monkeyp
     assert max(picture.shape) == SIDE_MIN_PX
 
 
+@posed
+@pytest.mark.parametrize("name", ["plain", "striped", "checked", "dress"])
+def test_a_garment_that_lies_flat_is_no_person(name: str) -> None:
+    assert find_pose(sample_garment(name).rgb) is None
+
+
 def test_a_picture_of_nobody_has_no_pose() -> None:
     noise = Image.effect_noise((400, 400), 40).convert("RGB")
 

@@ -126,15 +126,16 @@ def _most_certain(rgb: Pixels, face: Face | None) -> _Finding:
         if best.rank > CERTAIN:
             break
         if not starts and start.y < height:
-            starts = _cut_off(best, rgb)
+            starts = _cut_off(best, rgb, face)
     assert best is not None, "there is always the whole picture"
     return best
 
 
-def _cut_off(finding: _Finding, rgb: Pixels) -> list[_Crop]:
-    """Crops that reach below a picture at whose lower edge the person is cut off."""
+def _cut_off(finding: _Finding, rgb: Pixels, face: Face | None) -> list[_Crop]:
+    """Crops that reach below a picture at whose lower edge the person is cut off. Without a face there are fewer: a
+    garment that lies flat looks much like a trunk whose head is beyond the picture."""
     height, width = rgb.shape[:2]
-    starts = [_Crop(width / 2, height * side / 2, height * side) for side in BELOW_CROPS]
+    starts = [_Crop(width / 2, height * side / 2, height * side) for side in BELOW_CROPS] if face is not None else []
     person = _placed(rgb, finding) > 0.5
     if person[-1].any():
         top = int(np.flatnonzero(person.any(axis=1))[0])
