@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from atelier_local.errors import StackError
+from atelier_local.launcher.environment import is_passed_on
 from atelier_local.launcher.profile import REPOSITORY, SERVICES, run_dir
 
 FOLDER = "bench-builds"
@@ -47,8 +48,12 @@ class Build:
         return self.run / self.profile
 
     def up(self, settings: Mapping[str, str]) -> None:
-        """Starts the stack with these settings of its services; raises StackError with the end of what it printed."""
-        self._command("up", {**settings, **self.settings})
+        """Starts the stack with these settings of its services; raises StackError with the end of what it printed, or
+        for a setting that would be left out, unread."""
+        given = {**settings, **self.settings}
+        if self.root == REPOSITORY and (unread := [name for name in given if not is_passed_on(name)]):
+            raise StackError(f"a local stack does not pass these settings on to its services: {', '.join(unread)}")
+        self._command("up", given)
 
     def down(self) -> None:
         """Stops the stack; the data stays."""

@@ -13,6 +13,7 @@ from atelier_contracts.partitions import PARTITIONS_MAX
 from atelier_local.errors import StackError
 from atelier_local.launcher import objectstore, postgres, rabbitmq, trace_viewer
 from atelier_local.launcher.database_roles import database_url
+from atelier_local.launcher.passed_settings import BILLING_ONLY, PARTITIONS, SHARED
 from atelier_local.launcher.profile import SERVICES, Profile, ports_of_all, write_private
 from atelier_messaging.addresses import addresses_of
 from atelier_messaging.database_hosts import urls_of
@@ -23,30 +24,6 @@ ADDRESSES = ("ATELIER_AMQP_URL", "ATELIER_DATABASE_URL", "ATELIER_S3_ENDPOINT", 
 S3_DETAILS = tuple(f"ATELIER_S3_{name}" for name in ("ACCESS_KEY", "SECRET_KEY", "BUCKET", "REGION", "PUBLIC_ENDPOINT"))
 S3_UPLOADS = ("ATELIER_S3_UPLOAD_ACCESS_KEY", "ATELIER_S3_UPLOAD_SECRET_KEY")
 """Of the identity that signs uploads: the gateway's alone."""
-PARTITIONS = "ATELIER_PARTITIONS"
-TUNING = (
-    "ATELIER_LOG_LEVEL", "ATELIER_TRACE_RATIO", "ATELIER_DRAIN_S", PARTITIONS,
-    "ATELIER_RENDER_LEASE_S", "ATELIER_RENDER_CONCURRENCY", "ATELIER_RENDER_IMAGE_WORKERS", "ATELIER_RENDER_NARRATORS",
-    "ATELIER_RENDER_TENANT_SLOTS_MAX",
-    "ATELIER_RENDER_PROVIDER_TRIES", "ATELIER_RENDER_PROVIDER_CALLS", "ATELIER_RENDER_RETRY_AFTER_MAX_S",
-    "ATELIER_RENDER_RECONCILE_S",
-    "ATELIER_CONTENT_BANNED_WORDS", "ATELIER_MODERATION_URL", "ATELIER_MODERATION_TOKEN",
-    "ATELIER_MODERATION_OPENAI", "ATELIER_MODERATION_TIMEOUT_S", "ATELIER_MODERATION_WHEN_AWAY",
-    "ATELIER_RENDER_RETENTION_DAYS", "ATELIER_RENDER_JOBS_KEEP_DAYS",
-    "ATELIER_RENDER_SWEEP_EVERY_S", "ATELIER_RENDER_SWEEP_GRACE_S",
-    "ATELIER_REDIS_URL", "ATELIER_TRUSTED_PROXIES", "ATELIER_CORS_ORIGINS", "ATELIER_PLAY",
-    "ATELIER_IMAGE_HOSTS", "ATELIER_BANNED_WORDS",
-    "ATELIER_UPLOADS_UNUSED_MAX", "ATELIER_UPLOADS_UNUSED_BYTES_MAX", "ATELIER_UPLOADS_UNUSED_LIFE_S",
-    "ATELIER_PENDING_MAX", "ATELIER_TENANT_PENDING_MAX", "ATELIER_STORY_GENERATIONS_PER_HOUR",
-    "ATELIER_STREAMS_MAX", "ATELIER_STREAMS_OF_OWNER_MAX",
-    "ATELIER_CLIENT_TOKEN_MINUTES_MAX", "ATELIER_CLIENT_TOKEN_REQUESTS_PER_MINUTE",
-    "ATELIER_WEBHOOK_LOOPBACK", "ATELIER_WEBHOOK_TIMEOUT_S", "ATELIER_WEBHOOK_RETRIES_S", "ATELIER_WEBHOOK_CONCURRENCY",
-    "ATELIER_WEBHOOK_PATIENCE_DAYS", "ATELIER_WEBHOOK_KEPT_DAYS",
-    "ATELIER_PUBLIC_EVENTS_KEPT_DAYS",
-    "RATE_LIMIT_ENABLED", "MAX_REQUESTS_PER_HOUR", "QUEUE_MAX_SIZE",
-    "GENERATION_ENABLED", "NEW_GENERATION_ENDPOINT", "ENHANCED_VALIDATION",
-)  # fmt: skip
-"""Passed on from the caller's environment; all other ATELIER_ names there are left out, they may be another stack's."""
 PROVIDERS = ("ATELIER_RENDER_WORKERS", "ATELIER_RENDER_CALLBACK_URL", "ATELIER_RENDER_ANSWER_S_MAX")
 PROVIDER_PREFIXES = tuple(f"ATELIER_{name.upper()}_" for name in ("diffusers", *HOSTED_PROVIDERS))
 """Passed on likewise, to render alone, which is the only user of the keys."""
@@ -79,9 +56,14 @@ def external_settings(environ: Mapping[str, str], profile: Profile) -> dict[str,
     }
     if "ATELIER_S3_ENDPOINT" in given:
         given.update({name: environ[name] for name in S3_DETAILS + S3_UPLOADS if environ.get(name)})
-    given.update({name: environ[name] for name in TUNING if environ.get(name)})
+    given.update({name: environ[name] for name in SHARED + BILLING_ONLY if environ.get(name)})
     given.update({name: value for name, value in environ.items() if value and _is_of_providers(name)})
     return given
+
+
+def is_passed_on(name: str) -> bool:
+    """Whether the services of a local stack get the variable of this name from the environment of ``make up``."""
+    return name in (*SHARED, *BILLING_ONLY, *ADDRESSES, *S3_DETAILS, *S3_UPLOADS) or _is_of_providers(name)
 
 
 def s3_settings(profile: Profile, plan: Plan) -> dict[str, str]:
@@ -117,7 +99,7 @@ def common_environment(profile: Profile, plan: Plan, parts: Collection[str], use
         "ATELIER_SERVICE_TOKEN": profile.secrets["service_token"],
     }
     otlp = plan.given.get(OTLP) or (trace_viewer.base_url(profile) if "traces" in parts else "")
-    return values | ({OTLP: otlp} if otlp else {}) | {name: plan.given[name] for name in TUNING if name in plan.given}
+    return values | ({OTLP: otlp} if otlp else {}) | {name: plan.given[name] for name in SHARED if name in plan.given}
 
 
 def service_environment(service: str, profile: Profile, plan: Plan, parts: Collection[str]) -> dict[str, str]:
@@ -141,8 +123,9 @@ def service_environment(service: str, profile: Profile, plan: Plan, parts: Colle
     if service == "billing":
         values["ATELIER_SIGNING_KEYS_FILE"] = str(profile.signing_keys_file)
         values["ATELIER_LOG_CHECKPOINT_FILE"] = str(profile.home / "checkpoint.txt")
-        values["ATELIER_LOG_CHECKPOINT_EVERY_S"] = "2"
         values["ATELIER_LOG_ORIGIN"] = profile.log_origin
+        given = {name: plan.given[name] for name in BILLING_ONLY if name in plan.given}
+        values |= {"ATELIER_LOG_CHECKPOINT_EVERY_S": "2"} | given
     if service == "session":
         values["ATELIER_BILLING_URL"] = http_url(profile, "billing")
         values["ATELIER_RENDER_URL"] = http_url(profile, "render")
