@@ -20,6 +20,7 @@ from atelier_contracts import CreditGranted, GrantCredit, Owner, ReserveCredit
 from atelier_messaging import Transaction
 from atelier_messaging.database import Connection
 
+READS_MAX = 4
 # Holds first, then accounts, then their caps, each in id order, as every batch does. The grants are those of the
 # statement's beginning: what another process did to them while this one waited for the account is not seen. Whoever
 # moves grants writes their account: where its row has another version than at the beginning, they are read again.
@@ -142,12 +143,14 @@ async def _lock(
     owner_ids: Collection[UUID],
     spender_ids: Collection[UUID] = (),
 ) -> Books:
-    """One statement; a second one only where another process has changed an account while this one waited for it."""
+    """One statement; a further one only where another process has changed an account while this one waited for it. What
+    is locked changes no more, so it takes two, or three where the second finds a hold whose account it must wait for."""
     wanted = list(generation_ids), list(owner_ids), list(spender_ids)
-    row = await connection.fetchrow(_LOCK, *wanted)
-    if row is not None and not row["is_current"]:
+    for _ in range(READS_MAX):
         row = await connection.fetchrow(_LOCK, *wanted)
-    return _books_of_row(row)
+        if row is not None and row["is_current"]:
+            return _books_of_row(row)
+    raise ConnectionAbortedError("the accounts have changed during each reading; the batch starts over")
 
 
 def _books_of_row(row: Any) -> Books:

@@ -21,6 +21,7 @@ from atelier_contracts import (
     TakeBackCredit,
 )
 from atelier_contracts.routes import BILLING_CAPS, BILLING_COMMANDS, BILLING_CORRECTIONS, RENDER_COMMANDS, SESSION_SAGA
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.message_repeater import MessageRepeater
 
 from ..support import native
@@ -205,20 +206,38 @@ async def test_a_cancel_that_came_too_late_is_not_repeated_for_ever(world: World
     assert await world.pool.fetchval("SELECT count(*) FROM unconfirmed_messages") == 0
 
 
-async def test_a_deletion_is_sent_three_times_in_all(world: World) -> None:
+async def test_a_deletion_is_sent_six_times_in_all(world: World) -> None:
     _, headers = await world.store()
     generation = await native.create(world, headers)
     await native.fail(world, headers, generation)
     async with wiped(world, RENDER_COMMANDS), wiped(world, SESSION_SAGA):
         await world.client.delete(f"/v1/generations/{generation}", headers=headers)
 
-    for _ in range(4):
+    for _ in range(7):
         await repeat(world)
 
     async def are_heard() -> bool:
-        return len(heard(world, GenerationDeleted)) >= 4
+        return len(heard(world, GenerationDeleted)) >= 10
 
     await world.until(are_heard)
-    # By session and render; the first of the three was lost.
-    assert [each.generation_id for each in heard(world, GenerationDeleted)] == [generation] * 4
+    # By session and render; the first of the six was lost.
+    assert [each.generation_id for each in heard(world, GenerationDeleted)] == [generation] * 10
     assert await world.pool.fetchval("SELECT count(*) FROM unconfirmed_messages") == 0
+
+
+async def test_what_was_confirmed_long_ago_is_forgotten_and_what_is_open_never(world: World) -> None:
+    store, _ = await world.store()
+    for _ in range(3):
+        await grant(world, store)
+    await world.until(lambda: none_is_open(world))
+    age = "UPDATE unconfirmed_messages SET confirmed_at = now() - make_interval(days => $2) WHERE subject = $1"
+    rows = await world.pool.fetch(
+        "UPDATE unconfirmed_messages SET ordered_at = ordered_at - interval '1 year' RETURNING *"
+    )
+    for row, days in zip(rows, (29, 31, None), strict=True):
+        await world.pool.execute(age, row["subject"], days)
+
+    await unconfirmed_store.prune(world.pool)
+
+    kept = await world.pool.fetch("SELECT confirmed_at IS NULL AS is_open FROM unconfirmed_messages ORDER BY 1")
+    assert [row["is_open"] for row in kept] == [False, True]

@@ -14,6 +14,7 @@ from atelier_gateway.identity import client_token_store
 from atelier_gateway.identity.last_use import FLUSH_EVERY_S
 from atelier_gateway.identity.refusal_log import FLUSH_EVERY_S as REFUSALS_EVERY_S
 from atelier_gateway.media.uploads import SWEEP_EVERY_S
+from atelier_gateway.peers import unconfirmed_store
 from atelier_gateway.peers.message_repeater import MessageRepeater
 from atelier_gateway.projection import event_log
 from atelier_gateway.projection.waiter import POLL_EVERY_S
@@ -41,6 +42,7 @@ def start_background_tasks(container: Container) -> None:
         ("webhook prune", PRUNE_EVERY_S, partial(delivery_store.prune, pool, settings.webhook_kept_days)),
         ("batch prune", PRUNE_EVERY_S, partial(batch_store.prune, pool, settings.batches_kept_days)),
         ("batch file prune", PRUNE_EVERY_S, partial(batch_files.prune, pool)),
+        ("message prune", PRUNE_EVERY_S, partial(unconfirmed_store.prune, pool)),
         ("upload sweep", SWEEP_EVERY_S, container.uploads.sweep),
         ("key last use", FLUSH_EVERY_S, container.authenticator.key_use.flush),
         ("token last use", FLUSH_EVERY_S, container.operator_authenticator.token_use.flush),

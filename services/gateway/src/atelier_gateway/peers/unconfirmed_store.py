@@ -1,7 +1,7 @@
 """SQL of messages that are sent again until they are known to have had their effect.
 
 A grant, a correction or a cap has when billing has answered, a cancel when its generation has ended. A deletion has no
-answer: it is sent three times in all.
+answer: it is sent six times in all, the last time half an hour after the first.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,7 +30,10 @@ Sent = TypeVar("Sent", bound=Message)
 TO_BILLING = (GrantCredit.name, ReturnCredit.name, TakeBackCredit.name, SetCap.name)
 REPEATED_MAX = 100
 RESEND_S_MAX = 1_800.0
-DELETION_RESENDS = 2
+DELETION_RESENDS = 5
+"""At doubling intervals, so that a wipe that lasts for minutes does not take them all."""
+CONFIRMED_KEPT_DAYS = 30
+"""Longer than a second answer can be on its way."""
 _DOUBLINGS_MAX = 10
 
 # The first grant or correction under an id is the one that billing carries out; of a cap it is the latest.
@@ -81,6 +84,7 @@ WITH heard AS (
 )
 SELECT subject, is_open FROM known WHERE is_repeated OR NOT is_open
 """
+_PRUNE = "DELETE FROM unconfirmed_messages WHERE confirmed_at < now() - make_interval(days => $1)"
 _USED = (
     "SELECT key FROM files WHERE key = ANY($1::text[]) UNION SELECT upload_key FROM files WHERE upload_key = ANY($1)"
 )
@@ -119,6 +123,11 @@ async def confirm(connection: Connection, outcomes: Collection[BillingOutcome]) 
     heard = {outcome.subject: getattr(outcome, "ordered_at", None) for outcome in outcomes}
     rows = await connection.fetch(_CONFIRM, list(heard), list(heard.values()), TO_BILLING, SetCap.name)
     return {row["subject"]: row["is_open"] for row in rows}
+
+
+async def prune(pool: Pool) -> None:
+    """Forgets what has long been confirmed."""
+    await pool.execute(_PRUNE, CONFIRMED_KEPT_DAYS)
 
 
 async def _as_now(connection: Connection, message: Message) -> Message:
