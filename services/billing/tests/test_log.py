@@ -198,7 +198,7 @@ async def _delete_entry_with_its_posting(log: Log) -> str:
 
 
 async def _rebuild_tree(log: Log) -> str:
-    """The books are changed and all of the log is made anew from them, signed with the stolen key."""
+    """The books are changed and all of the log is made again from them, signed with the stolen key."""
     await log.cheat(
         "UPDATE postings SET credits = credits + 1 WHERE kind = 'grant'",
         *(f"DELETE FROM {table}" for table in ("log_entries", "log_subtrees", "log_checkpoints")),

@@ -28,7 +28,7 @@ async def log(postgres: str, tmp_path: Path) -> AsyncIterator[Log]:
 
 @asynccontextmanager
 async def recorded(log: Log) -> AsyncIterator[list[str]]:
-    """The statements that the service's connections execute meanwhile, without the driver's own about types."""
+    """The statements that the service's connections execute in the block, without the driver's own about types."""
     statements: list[str] = []
 
     def record(logged: LoggedQuery) -> None:

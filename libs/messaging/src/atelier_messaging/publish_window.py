@@ -6,6 +6,7 @@ It costs half the processor time. What it does to the channel is what ``aiormq.C
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiormq import Channel
 from aiormq.abc import ChannelFrame
@@ -13,6 +14,8 @@ from pamqp import frame as wire
 from pamqp.body import ContentBody
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
+
+METHODS_KEPT = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +66,15 @@ def _expect(channel: Channel, delivery_tag: int, publish: Publish) -> "asyncio.F
 
 
 def _encoded(publish: Publish, channel: Channel) -> bytes:
-    method = Basic.Publish(exchange=publish.exchange, routing_key=publish.routing_key, mandatory=True)
     header = ContentHeader(properties=publish.properties, body_size=len(publish.body))
     size = channel.max_content_size
     bodies = [ContentBody(publish.body[start : start + size]) for start in range(0, len(publish.body), size)]
-    frames: list[Basic.Publish | ContentHeader | ContentBody] = [method, header, *bodies]
-    return b"".join(wire.marshal(frame, channel.number) for frame in frames)
+    frames: list[ContentHeader | ContentBody] = [header, *bodies]
+    method = _encoded_method(publish.exchange, publish.routing_key, channel.number)
+    return b"".join((method, *(wire.marshal(frame, channel.number) for frame in frames)))
+
+
+@lru_cache(maxsize=METHODS_KEPT)
+def _encoded_method(exchange: str, routing_key: str, channel: int) -> bytes:
+    """The same for all events of a type to a subscriber."""
+    return wire.marshal(Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=True), channel)

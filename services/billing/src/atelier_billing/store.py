@@ -144,7 +144,7 @@ async def _lock(
     spender_ids: Collection[UUID] = (),
 ) -> Books:
     """One statement; a further one only where another process has changed an account while this one waited for it. What
-    is locked changes no more, so it takes two, or three where the second finds a hold whose account it must wait for."""
+    is locked changes no more: it takes two, or three where the second finds a hold whose account it must wait for."""
     wanted = list(generation_ids), list(owner_ids), list(spender_ids)
     for _ in range(READS_MAX):
         row = await connection.fetchrow(_LOCK, *wanted)

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.stack
 PATH = "/v1/admin/subscriptions"
 QUEUED = ["credits.held.v1", "generation.queued.v1"]
 REPLAYED = 20_000
+SEVERAL_WINDOWS = 2_100
 COPIES = """
 WITH head AS (UPDATE public_event_head SET position = position + $1::int RETURNING position - $1::int AS before)
 INSERT INTO public_events (position, id, type, subject, at, traceparent, data)
@@ -141,12 +142,18 @@ async def test_a_replay_goes_to_one_subscriber_with_the_same_ids(world: World, b
     assert (await _view(world, "second"))["queued"] == 2
 
 
-async def test_a_long_replay_holds_up_no_other_subscriber(world: World, broker: str) -> None:
+async def _fill_log(world: World, broker: str, copies: int) -> tuple[int, int]:
+    """A first subscriber, two events that it gets, and so many that it does not; the first and the last position."""
     await _subscribe(world, broker, "first", events=QUEUED)
     await _created(world)
     await _types(broker, "first", 2)
-    await world.pool.execute(COPIES, REPLAYED)
-    head = int(await world.pool.fetchval("SELECT position FROM public_event_head"))
+    await world.pool.execute(COPIES, copies)
+    first = int(await world.pool.fetchval("SELECT min(position) FROM public_events"))
+    return first, int(await world.pool.fetchval("SELECT position FROM public_event_head"))
+
+
+async def test_a_long_replay_holds_up_no_other_subscriber(world: World, broker: str) -> None:
+    _, head = await _fill_log(world, broker, REPLAYED)
 
     await _subscribe(world, broker, "second", start={"from_beginning": True})
     await world.until(lambda: _has_begun(world, head - REPLAYED))
@@ -159,6 +166,22 @@ async def test_a_long_replay_holds_up_no_other_subscriber(world: World, broker: 
         return await _position(world, "second") >= head
 
     await world.until(is_over)
+
+
+async def test_a_replay_that_is_begun_again_in_the_middle_leaves_nothing_out(world: World, broker: str) -> None:
+    first, head = await _fill_log(world, broker, SEVERAL_WINDOWS)
+    whole = list(range(first, head + 1))
+    await _subscribe(world, broker, "second", start={"from_beginning": True})
+    await world.until(lambda: _has_begun(world, first))
+
+    await world.client.post(f"{PATH}/second/replay", headers=ADMIN, json={"from_beginning": True})
+    await world.until(lambda: _is(world, "second", behind=0))
+
+    queued = (await _view(world, "second"))["queued"]
+    received = [int(str(each.headers["cloudEvents:sequence"])) for each in await _receive(broker, "second", queued)]
+    again = len(received) - len(whole)
+    assert received[:again] == whole[:again]
+    assert received[again:] == whole
 
 
 async def _position(world: World, name: str) -> int:

@@ -25,6 +25,8 @@ from atelier_telemetry import metrics
 WINDOW = 250
 """Events published to one subscriber before it is the next one's turn."""
 POLL_EVERY_S = 1.0
+LINGER_S = 0.05
+"""Between two looks at the log: under load the events of several transactions are published together."""
 MEASURE_EVERY_S = 5.0
 """Seconds for which the measured room in a queue counts; a second where there was none."""
 GAUGES_EVERY_S = 15.0
@@ -70,9 +72,10 @@ class SubscriptionPublisher:
 
     async def run(self) -> None:
         """Publishes without end. A failure is logged and slows the loop down; nothing is lost by it."""
-        pause = POLL_EVERY_S
+        pause, looked_at = POLL_EVERY_S, 0.0
         while True:
             await wait_event(self._woken, pause)
+            await asyncio.sleep(looked_at + LINGER_S - time.monotonic())
             self._woken.clear()
             try:
                 await self.publish_due()
@@ -80,6 +83,7 @@ class SubscriptionPublisher:
             except Exception:
                 pause = min(PAUSE_S_MAX, pause * 2)
                 logger.exception("publishing public events failed, retrying in %.1f s", pause)
+            looked_at = time.monotonic()
 
     async def publish_due(self) -> None:
         """Publishes to every subscription, in turns, until each has all there was or can take no more. What is logged
