@@ -9,6 +9,7 @@ import pytest
 from atelier_local.api_client.client import AdminClient
 from atelier_local.bench import floor, load, overload, public_events
 from atelier_local.bench.contenders import open_accounts
+from atelier_local.bench.subscribers import AIO_PIKA, AMQPLIB, counter_with
 from atelier_messaging.connection import connect_first
 from whole_system.world import World
 
@@ -60,11 +61,15 @@ async def test_a_subscriber_under_load_and_a_replay_beside_it_get_every_event(wo
     async with await connect_first(amqp_url) as connection:
         await outcomes.subscribe(connection)
         stack = Loaded(world, keys, outcomes)
-        publishing = await public_events.measure_publishing(stack, amqp_url, rounds=1, generations=100)
+        publishing = await public_events.measure_publishing(
+            stack, amqp_url, counter_with(AIO_PIKA), rounds=1, generations=100
+        )
         grown = await world.databases["gateway"].fetchval(logged)
         owner = await asyncpg.connect(known["ATELIER_GATEWAY_OWNER_DATABASE_URL"])
         await public_events.fill_log(owner, FILLED)
-        replay = await public_events.measure_replay(stack, amqp_url, owner, alone_s=3, live_per_s=3)
+        replay = await public_events.measure_replay(
+            stack, amqp_url, counter_with(AMQPLIB), owner, alone_s=3, live_per_s=3
+        )
         await owner.close()
 
     assert grown - before >= 2 * 100 * 4

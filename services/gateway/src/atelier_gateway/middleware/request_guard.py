@@ -97,6 +97,7 @@ class RequestGuard:
                     _keep_failure(scope, message["status"], began_ns)
             await send(message)
 
+        metrics.REQUESTS_OPEN.inc()
         body = BodyReader(receive, self._larger.get(scope["path"], self._bytes_max), self._budget)
         try:
             await self._app(scope, body.receive, send_framed)
@@ -112,6 +113,7 @@ class RequestGuard:
                 raise
             await self._shape_of(scope["path"])(unexpected_error_problem(error))(scope, receive, send_framed)
         finally:
+            metrics.REQUESTS_OPEN.dec()
             body.close()
             if facts.problem is not None and self._note_refusal is not None:
                 self._note_refusal(scope, surface, facts, request_id)
