@@ -24,8 +24,14 @@ FOLDER = Path(__file__).resolve().parents[2] / "kubernetes"
 VERSION = "1.37"
 NO_SCHEMA = {"ScaledObject", "ServiceMonitor"}
 """Kinds that KEDA and the Prometheus operator bring."""
+OPERATORS = FOLDER / "operators"
+"""Examples of what operators make, in a namespace of its own: ``test_operator_examples.py``."""
 MANIFESTS: list[Manifest] = [
-    document for file in sorted(FOLDER.rglob("*.yaml")) for document in yaml.safe_load_all(file.read_text()) if document
+    document
+    for file in sorted(FOLDER.rglob("*.yaml"))
+    if file.parent != OPERATORS
+    for document in yaml.safe_load_all(file.read_text())
+    if document
 ]
 WORKLOADS = [manifest for manifest in MANIFESTS if manifest["kind"] in ("Deployment", "Job", "CronJob")]
 DEPLOYMENTS = [manifest for manifest in WORKLOADS if manifest["kind"] == "Deployment"]
