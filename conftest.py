@@ -4,8 +4,10 @@ A group is a package. The whole-system tests are two, each with a running system
 files of theirs that use neither system are groups of their own, for whichever process has nothing to do.
 """
 
+import faulthandler
 import logging
 import os
+import signal
 from collections.abc import Generator
 from contextlib import suppress
 from pathlib import PurePosixPath
@@ -53,6 +55,16 @@ FIRST = (
 """The longest, so that none of them is what everything waits for in the end."""
 
 _group_before: dict[pytest.Config, str] = {}
+
+
+def pytest_configure() -> None:
+    """A process that a signal ends says where it was, and a service in it whose loop has ended says which: what pytest
+    has captured is lost with the process."""
+    stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    faulthandler.register(signal.SIGTERM, file=stderr, chain=True)
+    reason = logging.StreamHandler(stderr)
+    reason.setLevel(logging.CRITICAL)
+    logging.getLogger("atelier_messaging").addHandler(reason)
 
 
 @pytest.hookimpl(trylast=True)

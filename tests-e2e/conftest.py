@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in ours:
         item.add_marker(pytest.mark.stack)
         if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(180))
+            item.add_marker(pytest.mark.timeout(600))
     order = {item: ("fault" in item.path.name, items.index(item)) for item in ours}
     items[:] = [item for item in items if item not in order] + sorted(ours, key=order.__getitem__)
 
