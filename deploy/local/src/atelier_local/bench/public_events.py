@@ -48,12 +48,12 @@ STEP_S_MAX = 3_600.0
 
 _FILL = """
 WITH head AS (UPDATE public_event_head SET position = position + $1::bigint RETURNING position - $1::bigint AS before),
-sample AS (SELECT row_number() OVER () - 1 AS place, count(*) OVER () AS size, s.* FROM (
+sample AS (SELECT row_number() OVER () - 1 AS place, s.* FROM (
     SELECT type, subject, at, traceparent, data FROM public_events WHERE type LIKE 'generation.%'
     ORDER BY position DESC LIMIT $2) s)
 INSERT INTO public_events (position, id, type, subject, at, traceparent, data)
 SELECT head.before + n.number, gen_random_uuid(), s.type, s.subject, s.at, s.traceparent, s.data
-FROM head, generate_series(1, $1::bigint) AS n(number) JOIN sample s ON s.place = (n.number - 1) % s.size
+FROM head, generate_series(1, $1::bigint) AS n(number) JOIN sample s ON s.place = (n.number - 1) % (SELECT count(*) FROM sample)
 """
 
 
