@@ -53,7 +53,8 @@ sample AS (SELECT row_number() OVER () - 1 AS place, s.* FROM (
     ORDER BY position DESC LIMIT $2) s)
 INSERT INTO public_events (position, id, type, subject, at, traceparent, data)
 SELECT head.before + n.number, gen_random_uuid(), s.type, s.subject, s.at, s.traceparent, s.data
-FROM head, generate_series(1, $1::bigint) AS n(number) JOIN sample s ON s.place = (n.number - 1) % (SELECT count(*) FROM sample)
+FROM head, generate_series(1, $1::bigint) AS n(number)
+     JOIN sample s ON s.place = (n.number - 1) % (SELECT count(*) FROM sample)
 """
 
 
