@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from atelier_local.bench import node_packages
+from atelier_local import node_packages
 
 from .test_kubernetes import MANIFESTS, NO_SCHEMA, OPERATORS, VERSION, Manifest, container_of, name_of, pod_of
 

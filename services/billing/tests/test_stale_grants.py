@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from atelier_billing import handlers
+from atelier_billing import handlers, store
+from atelier_billing.books import Books
 from atelier_contracts import GrantCredit, wrap
 from atelier_messaging import Delivery, UnitOfWork
 
@@ -37,3 +38,40 @@ async def test_a_batch_that_waited_for_another_spends_the_grants_that_are_left(u
     assert [row["remaining"] for row in left] == [0, 1]
     assert left[1]["id"] == more.grant_id
     assert await balance(unit, owner) == (1, 9, 0)
+
+
+async def test_a_batch_that_finds_a_hold_only_on_its_second_look_waits_for_that_account_too(unit: UnitOfWork) -> None:
+    owner, other, generation = await owner_with(unit, 5), await owner_with(unit, 5), uuid4()
+    more = GrantCredit(grant_id=uuid4(), owner=other, credits=7, reason="test", priority=1)
+    has_granted, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def grant() -> None:
+        async with unit.once("billing.commands", [Delivery(wrap(more, source="test"))], dispatch=False) as tx:
+            await handlers.handle_commands(tx)
+            has_granted.set()
+            await may_commit.wait()
+
+    async def read() -> Books:
+        async with unit.pool.acquire() as connection, connection.transaction():
+            return await store.lock_some(connection, [generation], [owner.id])
+
+    async def until_waiting(count: int) -> None:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while await unit.pool.fetchval(waiting) < count:  # noqa: ASYNC110 - a table
+            await asyncio.sleep(0.01)
+
+    first = [Delivery(wrap(c, source="test")) for c in (reserve(owner, uuid4(), 1), reserve(other, generation, 1))]
+    async with unit.once("billing.commands", first, dispatch=False) as tx:
+        await handlers.handle_commands(tx)
+        granting = asyncio.create_task(grant())
+        await until_waiting(1)
+        reading = asyncio.create_task(read())
+        await until_waiting(2)
+    await has_granted.wait()
+    await until_waiting(1)  # the second look, for the account of the hold
+    may_commit.set()
+    await granting
+
+    books = await reading
+    assert generation in books.holds
+    assert more.grant_id in books.wallets[other.id].grants

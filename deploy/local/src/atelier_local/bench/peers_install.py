@@ -6,9 +6,9 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from atelier_local.bench import node_packages
-from atelier_local.bench.node_packages import fails
+from atelier_local import node_packages
 from atelier_local.launcher.profile import REPOSITORY, run_dir
+from atelier_local.node_packages import fails
 
 PROGRAMS = REPOSITORY / "deploy/local/peers"
 FOLDER = "bench-peers"

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from atelier_contracts.public_events import subscription_queue
+from atelier_local import node_packages
 from atelier_local.api_client.client import AdminClient
-from atelier_local.bench import node_packages
 from atelier_local.errors import StackError
 from atelier_local.launcher.profile import REPOSITORY, run_dir
 from atelier_messaging import subscriptions as queues

