@@ -2,12 +2,13 @@
 
 import socket
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from atelier_local.errors import StackError
-from atelier_local.launcher import profile
+from atelier_local.launcher import ports, profile
 
 
 def test_ports_and_secrets_stay_as_they_were_chosen(tmp_path: Path) -> None:
@@ -27,18 +28,8 @@ def test_two_profiles_share_no_port_and_no_secret(tmp_path: Path) -> None:
     assert not set(one.secrets.values()) & set(two.secrets.values())
 
 
-def test_a_port_a_stranger_took_is_exchanged_and_the_others_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_a_stranger_took_is_exchanged_and_the_others_stay(tmp_path: Path) -> None:
     mine = profile.open_profile("one", tmp_path)
-    really_free, found_taken = profile._is_free, set[int]()
-
-    def is_free(port: int) -> bool:
-        free = really_free(port)
-        found_taken.update(() if free else (port,))
-        return free
-
-    monkeypatch.setattr(profile, "_is_free", is_free)
     with socket.socket() as stranger:
         # A port that the kernel gives: one of the profile's own may be anybody's by now, as nothing listens there yet.
         stranger.bind(("127.0.0.1", 0))
@@ -46,13 +37,35 @@ def test_a_port_a_stranger_took_is_exchanged_and_the_others_stay(
         mine.ports["postgres"] = stranger.getsockname()[1]
         before = dict(mine.ports)
 
-        moved = profile.move_taken_ports(mine)
+        held = claims_closed(profile.hold_ports(mine))
 
-    assert "postgres" in moved
-    assert set(moved) == {name for name in before if before[name] in found_taken}
     after = profile.open_profile("one", tmp_path).ports
-    assert {name for name in before if after[name] != before[name]} == set(moved)
+    assert held == set(after)
+    moved = {name for name in before if after[name] != before[name]}
+    assert "postgres" in moved
+    assert not ports.claim_ports(before[name] for name in moved - {"postgres"})
     assert len(set(after.values())) == len(after)
+
+
+def claims_closed(claims: dict[str, socket.socket]) -> set[str]:
+    for claim in claims.values():
+        claim.close()
+    return set(claims)
+
+
+def test_a_stack_that_starts_holds_the_ports_of_parts_that_do_not_listen_yet(tmp_path: Path) -> None:
+    first = profile.open_profile("one", tmp_path / "here")
+    with ExitStack() as opened:
+        for claim in profile.hold_ports(first).values():
+            opened.enter_context(claim)
+        # A stack of another folder: it cannot read the first one's profile.
+        second = profile.open_profile("two", tmp_path / "there")
+        second.ports.update(first.ports)
+
+        for claim in profile.hold_ports(second).values():
+            opened.enter_context(claim)
+
+        assert not set(first.ports.values()) & set(second.ports.values())
 
 
 def test_what_is_secret_is_readable_by_its_owner_alone(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import base64
 import fcntl
 import json
 import os
-import random
 import re
 import secrets
 import shlex
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from atelier_local.errors import StackError
+from atelier_local.launcher.ports import choose_ports, claim_ports
 from atelier_local.server_versions.releases import NAMES
 from atelier_storage.embedded_server import PORTS as OBJECTSTORE_PORTS
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 REPOSITORY = Path(__file__).resolve().parents[5]
-PORTS = range(20_000, 32_000)
-"""Below the kernel's ephemeral range, so that no outgoing connection takes a port while its owner is down."""
 SERVICES = ("gateway", "session", "billing", "render")
 PORT_NAMES = (
     "rabbitmq", "epmd", "erlang", "postgres",
@@ -174,12 +172,17 @@ def open_profile(name: str, root: Path | None = None, servers: Mapping[str, str]
     return profile
 
 
-def move_taken_ports(profile: Profile) -> list[str]:
-    """For a stack that is down: gives another port to each part whose own a stranger holds now; names the parts."""
-    taken = [name for name, port in profile.ports.items() if not _is_free(port)]
-    profile.ports.update(_choose(taken, _ports_of_others(profile.home) | set(profile.ports.values())))
+def hold_ports(profile: Profile) -> dict[str, socket.socket]:
+    """For a stack that is down: claims the port of each part, and gives another to each whose own a stranger holds.
+    The claims last until their sockets are closed in every process that has them open."""
+    claims = claim_ports(profile.ports.values())
+    held = {name: claims[port] for name, port in profile.ports.items() if port in claims}
+    while missing := [name for name in profile.ports if name not in held]:
+        profile.ports.update(choose_ports(missing, _ports_of_others(profile.home) | set(profile.ports.values())))
+        claims = claim_ports(profile.ports[name] for name in missing)
+        held |= {name: claims[profile.ports[name]] for name in missing if profile.ports[name] in claims}
     save(profile)
-    return taken
+    return held
 
 
 def save(profile: Profile) -> None:
@@ -249,31 +252,7 @@ def _port_names(profile: str) -> tuple[str, ...]:
 def _with_missing_ports(known: dict[str, int], taken: set[int], names: Iterable[str]) -> dict[str, int]:
     """A profile of an older version keeps its ports and gets those it lacks."""
     missing = [name for name in names if name not in known]
-    return known | _choose(missing, taken | set(known.values()))
-
-
-def _choose(names: Iterable[str], taken: set[int]) -> dict[str, int]:
-    """Neighbours, from a random start: a stack is then easy to recognise in ``ss -ltn``."""
-    chosen: dict[str, int] = {}
-    port = random.choice(PORTS[:-1000])
-    for name in names:
-        while port in taken or not _is_free(port):
-            port += 1
-            if port not in PORTS:
-                raise StackError(f"there is no free port between {PORTS.start} and {PORTS.stop}; clean unused profiles")
-        chosen[name] = port
-        port += 1
-    return chosen
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    return known | choose_ports(missing, taken | set(known.values()))
 
 
 def _secret() -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -24,8 +25,8 @@ from atelier_local.launcher.environment import Plan, external_settings
 from atelier_local.launcher.processes import MARK, end, find_marked, wait_until
 from atelier_local.launcher.profile import (
     Profile,
+    hold_ports,
     home_of,
-    move_taken_ports,
     open_profile,
     profile_lock,
     read_settings,
@@ -188,13 +189,15 @@ class Stack:
         profile, plan = self.profile, self._plan()
         assemble(profile, plan)  # a missing program is found here, before anything runs
         self._end_strays()
-        move_taken_ports(profile)
         write_private(self.home / "plan.json", json.dumps(asdict(plan)))
-        with (profile.logs / "supervisor.log").open("wb") as log:
+        with ExitStack() as opened:
+            claims = [opened.enter_context(claim) for claim in hold_ports(profile).values()]
+            log = opened.enter_context((profile.logs / "supervisor.log").open("wb"))
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "atelier_local.launcher.daemon", self.name, str(self.root)],
                 env={**_without_settings(os.environ), MARK: profile.mark},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+                pass_fds=[claim.fileno() for claim in claims],
             )  # fmt: skip
 
     def _wait_ready(self, report: Report) -> Status:
