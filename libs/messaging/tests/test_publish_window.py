@@ -58,6 +58,20 @@ async def test_all_arrive_in_order_whatever_their_size(channel: AbstractChannel,
     assert [each.message_id for each in found] == [each.message_id for each in window]
 
 
+async def test_a_window_may_be_written_before_the_one_before_it_is_confirmed(
+    channel: AbstractChannel, publisher: Publisher
+) -> None:
+    kept = await queue(channel)
+    windows = [[message(kept.name, f"{number} {place}".encode()) for place in range(50)] for number in range(3)]
+
+    written = [await publisher.write_window(window) for window in windows]
+    outcomes = [await publisher.confirm_window(window) for window in reversed(written)]
+
+    assert outcomes == [[PublishOutcome.CONFIRMED] * 50] * 3
+    found = [await kept.get() for window in windows for _ in window]
+    assert [each.body for each in found] == [each.body for window in windows for each in window]
+
+
 async def test_what_no_queue_takes_is_unroutable_and_the_others_are_confirmed(
     channel: AbstractChannel, publisher: Publisher
 ) -> None:

@@ -59,6 +59,14 @@ class OutgoingMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenWindow:
+    """Messages on their way to the broker; without confirmations where they could not be written."""
+
+    size: int
+    confirmations: Sequence["asyncio.Future[object]"]
+
+
+@dataclass(frozen=True, slots=True)
 class QueueDepth:
     """What lies in a queue, and how many consumers it has."""
 
@@ -147,16 +155,26 @@ class Publisher:
 
     async def publish_window(self, window: Sequence[OutgoingMessage]) -> list[PublishOutcome]:
         """As ``publish``, for many messages that are cheap to publish again: written in order and as one piece."""
+        return await self.confirm_window(await self.write_window(window))
+
+    async def write_window(self, window: Sequence[OutgoingMessage]) -> WrittenWindow:
+        """The first half of ``publish_window``: the next window may be written before this one is confirmed."""
         if not self.is_connected:
-            return [PublishOutcome.UNKNOWN] * len(window)
+            return WrittenWindow(len(window), ())
         try:
             channel = cast(Channel, await self._channel.get_underlay_channel())
             confirmations = await publish_window.write(channel, [self._to_publish(outgoing) for outgoing in window])
         except (AMQPException, ChannelInvalidStateError, OSError, RuntimeError) as error:
             logger.warning("publishing %d messages failed, it is retried: %r", len(window), error)
-            return [PublishOutcome.UNKNOWN] * len(window)
-        await asyncio.wait(confirmations, timeout=PUBLISH_S_MAX)
-        outcomes = [_outcome_of(confirmation) for confirmation in confirmations]
+            return WrittenWindow(len(window), ())
+        return WrittenWindow(len(window), confirmations)
+
+    async def confirm_window(self, written: WrittenWindow) -> list[PublishOutcome]:
+        """Waits for every confirm of a written window, at most ``PUBLISH_S_MAX`` seconds."""
+        if not written.confirmations:
+            return [PublishOutcome.UNKNOWN] * written.size
+        await asyncio.wait(written.confirmations, timeout=PUBLISH_S_MAX)
+        outcomes = [_outcome_of(confirmation) for confirmation in written.confirmations]
         for outcome, count in Counter(outcomes).items():
             metrics.PUBLISHED.labels(outcome).inc(count)
         self._leave_unconfirming_node(outcomes)

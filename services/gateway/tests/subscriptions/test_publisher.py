@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from atelier_contracts import GenerationSucceeded
 from atelier_contracts.public_events import subscription_queue
 from atelier_contracts.value_objects import id_of_test_account
+from atelier_messaging import subscriptions
 from atelier_messaging.subscriptions import declare_subscription, delete_subscription
 
 from ..support.world import ADMIN, World
@@ -22,6 +23,7 @@ PATH = "/v1/admin/subscriptions"
 QUEUED = ["credits.held.v1", "generation.queued.v1"]
 REPLAYED = 20_000
 SEVERAL_WINDOWS = 2_100
+FULL_AT = 600
 COPIES = """
 WITH head AS (UPDATE public_event_head SET position = position + $1::int RETURNING position - $1::int AS before)
 INSERT INTO public_events (position, id, type, subject, at, traceparent, data)
@@ -182,6 +184,35 @@ async def test_a_replay_that_is_begun_again_in_the_middle_leaves_nothing_out(wor
     again = len(received) - len(whole)
     assert received[:again] == whole[:again]
     assert received[again:] == whole
+
+
+async def test_a_queue_that_fills_in_the_middle_of_a_turn_loses_no_event(
+    world: World, broker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, head = await _fill_log(world, broker, SEVERAL_WINDOWS)
+    # Of the queue alone: who publishes to it believes in more room.
+    monkeypatch.setattr(subscriptions, "MESSAGES_MAX", FULL_AT)
+
+    await _subscribe(world, broker, "second", start={"from_beginning": True})
+    await world.until(lambda: _has_begun(world, first))
+    cut_at = await _position(world, "second")
+    await _receive_until(broker, "second", set(range(first, head + 1)))
+
+    assert cut_at < head
+    await world.until(lambda: _is(world, "second", behind=0))
+
+
+async def _receive_until(broker: str, name: str, missing: set[int]) -> None:
+    """Takes what a queue hands out, until no position is missing."""
+    async with await aio_pika.connect(broker) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=100)
+        async with (await channel.get_queue(subscription_queue(name))).iterator(timeout=60) as messages:
+            async for message in messages:
+                await message.ack()
+                missing.discard(int(str(message.headers["cloudEvents:sequence"])))
+                if not missing:
+                    break
 
 
 async def _position(world: World, name: str) -> int:

@@ -7,26 +7,27 @@ absent or paused stops its own subscription and no other; a replay is a position
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import partial
 
 from aio_pika.exceptions import AMQPError
 
-from atelier_contracts.public_events import SUBSCRIPTIONS, routing_key, subscription_queue
+from atelier_contracts.public_events import subscription_queue
 from atelier_gateway.subscriptions import event_log, store
-from atelier_gateway.subscriptions.event_log import LoggedEvent
+from atelier_gateway.subscriptions.turn import Turn
 from atelier_messaging import Bus
 from atelier_messaging.database import Pool
 from atelier_messaging.periodic import PAUSE_S_MAX, run_every, wait_event
-from atelier_messaging.publisher import OutgoingMessage, Publisher, PublishOutcome, QueueDepth
+from atelier_messaging.publisher import Publisher, QueueDepth
 from atelier_messaging.subscriptions import MESSAGES_MAX
 from atelier_telemetry import metrics
 
-WINDOW = 250
-"""Events published to one subscriber before it is the next one's turn."""
+TURNS_MAX = 3
+"""Subscriptions published to at the same time; each holds a database connection meanwhile."""
 POLL_EVERY_S = 1.0
 LINGER_S = 0.05
 """Between two looks at the log: under load the events of several transactions are published together."""
+RETRY_AFTER_S = 5.0
 MEASURE_EVERY_S = 5.0
 """Seconds for which the measured room in a queue counts; a second where there was none."""
 GAUGES_EVERY_S = 15.0
@@ -43,6 +44,7 @@ class SubscriptionPublisher:
         self._publisher = publisher
         self._root = public_root
         self._woken = asyncio.Event()
+        self._turns = asyncio.Semaphore(TURNS_MAX)
         self._is_idle_until = 0.0
         self._room: dict[str, tuple[int, float]] = {}
         self._without_queue: set[str] = set()
@@ -86,24 +88,43 @@ class SubscriptionPublisher:
             looked_at = time.monotonic()
 
     async def publish_due(self) -> None:
-        """Publishes to every subscription, in turns, until each has all there was or can take no more. What is logged
-        meanwhile is published in turn, too: a long replay delays no other."""
+        """Publishes to every subscription, to several at a time, until each has all there was or can take no more. What
+        is logged meanwhile is published, too: a long replay delays no other."""
         now = time.monotonic()
         if now < self._is_idle_until:
             return  # no subscriptions: events need no look at the database each
-        due, listed_at = await self._list_active(), now
+        due, listed_at, running = await self._list_active(), now, dict[str, asyncio.Task[None]]()
         if not due:
             self._is_idle_until = now + POLL_EVERY_S
-            return
-        while due and self._publisher.is_connected:
-            due = [name for name in due if await self._publish_window(name)]
-            if due and (self._woken.is_set() or time.monotonic() - listed_at >= POLL_EVERY_S):
-                self._woken.clear()
-                due, listed_at = await self._list_active(), time.monotonic()
+        try:
+            while due or running:
+                begun = {name: asyncio.create_task(self._publish_all(name)) for name in due - running.keys()}
+                due -= (
+                    begun.keys()
+                )  # what is under way is looked at once more: it may have looked before the last event
+                running |= begun
+                await self._wait_for_any(running.values())
+                running = {name: task for name, task in running.items() if not task.done()}
+                if running and (self._woken.is_set() or time.monotonic() - listed_at >= POLL_EVERY_S):
+                    await asyncio.sleep(listed_at + LINGER_S - time.monotonic())
+                    self._woken.clear()
+                    due, listed_at = await self._list_active(), time.monotonic()
+        finally:
+            for task in running.values():
+                task.cancel()
+            await asyncio.gather(*running.values(), return_exceptions=True)
 
-    async def _list_active(self) -> list[str]:
+    async def _wait_for_any(self, tasks: Iterable["asyncio.Task[None]"]) -> None:
+        """Until one of them ends, events are logged, or it is time to look at the subscriptions again."""
+        woken = asyncio.create_task(self._woken.wait())
+        try:
+            await asyncio.wait({woken, *tasks}, timeout=POLL_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+
+    async def _list_active(self) -> set[str]:
         """The subscriptions that are not paused."""
-        return [found.name for found in await store.list_all(self._pool) if found.paused_at is None]
+        return {found.name for found in await store.list_all(self._pool) if found.paused_at is None}
 
     async def measure(self, name: str) -> QueueDepth | None:
         """The depth of a subscription's queue; None where it cannot be seen."""
@@ -131,8 +152,21 @@ class SubscriptionPublisher:
             metrics.SUBSCRIPTION_WAITING.labels(subscription.name).set(waiting)
             metrics.SUBSCRIPTION_CONSUMERS.labels(subscription.name).set(depth.consumers)
 
-    async def _publish_window(self, name: str) -> bool:
-        """Publishes the next events to one subscription; whether there may be more that it can take."""
+    async def _publish_all(self, name: str) -> None:
+        """Turn after turn, until the subscription has all there was or its queue can take no more. A failure is logged;
+        nothing is lost by it."""
+        try:
+            while self._publisher.is_connected:
+                async with self._turns:
+                    may_go_on = await self._publish_turn(name)
+                if not may_go_on:
+                    return
+        except Exception:
+            logger.exception("publishing to subscription %s failed, retrying in %.1f s", name, RETRY_AFTER_S)
+            await asyncio.sleep(RETRY_AFTER_S)
+
+    async def _publish_turn(self, name: str) -> bool:
+        """Whether there may be more that its queue can take."""
         room = await self._get_room(name)
         if room <= 0:
             return False
@@ -140,20 +174,11 @@ class SubscriptionPublisher:
             subscription = await store.lock_active(connection, name)
             if subscription is None:
                 return False
-            head, limit = await event_log.get_head(connection), min(WINDOW, room)
-            if head <= subscription.position:
-                return False
-            events = await event_log.list_after(connection, subscription.position, subscription.types, limit)
-            confirmed = await self._publish(name, events)
-            is_whole = confirmed == len(events)
-            reached = events[confirmed - 1].position if confirmed else subscription.position
-            if is_whole and len(events) < limit:
-                reached = max(head, reached)  # all others up to here are of types that are not wanted
-            await store.move(connection, name, reached)
-        self._room[name] = room - confirmed, self._room[name][1]
-        if not is_whole:
+            outcome = await Turn(connection, self._publisher, subscription, self._root).publish(room)
+        self._room[name] = room - outcome.confirmed, self._room[name][1]
+        if outcome.is_cut:
             del self._room[name]
-        return is_whole and len(events) == limit
+        return outcome.may_go_on
 
     async def _get_room(self, name: str) -> int:
         """How many messages its queue can still take, measured or remembered."""
@@ -164,34 +189,3 @@ class SubscriptionPublisher:
             room = MESSAGES_MAX - depth.messages if depth else 0
             self._room[name] = room, now
         return room
-
-    async def _publish(self, name: str, events: Sequence[LoggedEvent]) -> int:
-        """Publishes the events; how many of the first ones the broker has confirmed."""
-        if not events:
-            return 0
-        outcomes = await self._publisher.publish_window([self._message(name, event) for event in events])
-        unsure = (place for place, outcome in enumerate(outcomes) if outcome is not PublishOutcome.CONFIRMED)
-        return next(unsure, len(events))
-
-    def _message(self, name: str, event: LoggedEvent) -> OutgoingMessage:
-        key = routing_key(name, event.type)
-        headers = message_headers(event, self._root)
-        return OutgoingMessage(event.data.encode(), headers, str(event.id), key, exchange=SUBSCRIPTIONS)
-
-
-def message_headers(event: LoggedEvent, root: str) -> dict[str, str]:
-    """The CloudEvents attributes as AMQP headers (binary mode), and the trace context as tracing libraries read it."""
-    attributes = {
-        "specversion": "1.0",
-        "id": str(event.id),
-        "source": root,
-        "type": event.type,
-        "time": event.at.isoformat(),
-        "subject": str(event.subject),
-        "dataschema": f"{root}/schemas/{event.type}.json",
-        "sequence": f"{event.position:020}",
-    }
-    headers = {f"cloudEvents:{name}": value for name, value in attributes.items()}
-    if event.traceparent:
-        headers |= {"cloudEvents:traceparent": event.traceparent, "traceparent": event.traceparent}
-    return headers
