@@ -25,7 +25,7 @@ from atelier_telemetry import metrics
 TURNS_MAX = 3
 """Subscriptions published to at the same time; each holds a database connection meanwhile."""
 POLL_EVERY_S = 1.0
-LINGER_S = 0.05
+LINGER_S = 0.1
 """Between two looks at the log: under load the events of several transactions are published together."""
 RETRY_AFTER_S = 5.0
 MEASURE_EVERY_S = 5.0
@@ -45,7 +45,8 @@ class SubscriptionPublisher:
         self._root = public_root
         self._woken = asyncio.Event()
         self._turns = asyncio.Semaphore(TURNS_MAX)
-        self._is_idle_until = 0.0
+        self._active: set[str] = set()
+        self._listed_at = float("-inf")
         self._room: dict[str, tuple[int, float]] = {}
         self._without_queue: set[str] = set()
 
@@ -69,7 +70,7 @@ class SubscriptionPublisher:
 
     def refresh(self) -> None:
         """Subscriptions have changed in this process."""
-        self._is_idle_until = 0.0
+        self._listed_at = float("-inf")
         self._woken.set()
 
     async def run(self) -> None:
@@ -90,25 +91,18 @@ class SubscriptionPublisher:
     async def publish_due(self) -> None:
         """Publishes to every subscription, to several at a time, until each has all there was or can take no more. What
         is logged meanwhile is published, too: a long replay delays no other."""
-        now = time.monotonic()
-        if now < self._is_idle_until:
-            return  # no subscriptions: events need no look at the database each
-        due, listed_at, running = await self._list_active(), now, dict[str, asyncio.Task[None]]()
-        if not due:
-            self._is_idle_until = now + POLL_EVERY_S
+        due, looked_at, running = await self._list_active(), time.monotonic(), dict[str, asyncio.Task[None]]()
         try:
             while due or running:
                 begun = {name: asyncio.create_task(self._publish_all(name)) for name in due - running.keys()}
-                due -= (
-                    begun.keys()
-                )  # what is under way is looked at once more: it may have looked before the last event
+                due -= begun.keys()  # those under way are looked at again: the last look may precede the newest event
                 running |= begun
                 await self._wait_for_any(running.values())
                 running = {name: task for name, task in running.items() if not task.done()}
-                if running and (self._woken.is_set() or time.monotonic() - listed_at >= POLL_EVERY_S):
-                    await asyncio.sleep(listed_at + LINGER_S - time.monotonic())
+                if running and (self._woken.is_set() or time.monotonic() - looked_at >= POLL_EVERY_S):
+                    await asyncio.sleep(looked_at + LINGER_S - time.monotonic())
                     self._woken.clear()
-                    due, listed_at = await self._list_active(), time.monotonic()
+                    due, looked_at = await self._list_active(), time.monotonic()
         finally:
             for task in running.values():
                 task.cancel()
@@ -123,8 +117,12 @@ class SubscriptionPublisher:
             woken.cancel()
 
     async def _list_active(self) -> set[str]:
-        """The subscriptions that are not paused."""
-        return {found.name for found in await store.list_all(self._pool) if found.paused_at is None}
+        """The subscriptions that are not paused, as they were within ``POLL_EVERY_S`` at most."""
+        now = time.monotonic()
+        if now - self._listed_at >= POLL_EVERY_S:
+            self._listed_at = now
+            self._active = {found.name for found in await store.list_all(self._pool) if found.paused_at is None}
+        return set(self._active)
 
     async def measure(self, name: str) -> QueueDepth | None:
         """The depth of a subscription's queue; None where it cannot be seen."""
