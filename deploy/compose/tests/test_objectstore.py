@@ -53,7 +53,7 @@ def served(
             known |= {"ATELIER_S3_ENDPOINT": f"http://127.0.0.1:{ports['s3']}"}
             command = [sys.executable, *one_shot["command"][1:]]
             for _ in range(2):
-                subprocess.run(command, env={"PATH": os.environ["PATH"]} | known, check=True, timeout=60)
+                subprocess.run(command, env={"PATH": os.environ["PATH"]} | known, check=True, timeout=150)
             yield known
         finally:
             server.terminate()

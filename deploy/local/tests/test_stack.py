@@ -162,7 +162,7 @@ def test_the_command_says_what_is_up_and_how_to_stop_it(root: Path) -> None:
 
     def atelier(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-c", "from atelier_local.cli import main; main()", *words]
-        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=150)
 
     assert "PROFILE=cli make up" in atelier("status").stderr
     up = atelier("up", "--only", "objectstore")

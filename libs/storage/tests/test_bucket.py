@@ -68,4 +68,4 @@ def _run(settings: StorageSettings, **more: str) -> subprocess.CompletedProcess[
         "ATELIER_S3_BUCKET": settings.bucket,
     }
     command = [sys.executable, "-m", "atelier_storage.bucket"]
-    return subprocess.run(command, env=known | more, check=False, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, env=known | more, check=False, capture_output=True, text=True, timeout=150)

@@ -16,7 +16,8 @@ async def end_child(process: Process, *, grace_s: float) -> None:
     try:
         await asyncio.wait_for(process.wait(), grace_s)
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):  # it may have ended in this very moment
+            process.kill()
         await process.wait()
     with suppress(OSError, TimeoutError):
         await asyncio.wait_for(process.stdin.wait_closed(), grace_s)

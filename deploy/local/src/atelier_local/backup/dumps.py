@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -57,7 +58,8 @@ class PostgresTools:
         try:
             out, complaint = await process.communicate()
         except asyncio.CancelledError:
-            process.kill()
+            with suppress(ProcessLookupError):  # it may have ended in this very moment
+                process.kill()
             await process.wait()
             raise
         if process.returncode:
