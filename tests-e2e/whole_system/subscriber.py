@@ -127,6 +127,7 @@ async def rebuild_balances(world: World) -> tuple[Accounts, list[str]]:
             return accounts, await _wait_until_equal(world, accounts)
         finally:
             reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)  # it leaves its queue before the connection closes
 
 
 async def _read(queue: aio_pika.abc.AbstractQueue, accounts: Accounts) -> None:
