@@ -13,6 +13,7 @@ import pytest
 
 from atelier_local.errors import StackError
 from atelier_local.launcher.control_socket import NotRunning
+from atelier_local.launcher.ports import claim_ports
 from atelier_local.launcher.processes import find_marked, is_alive, wait_until
 from atelier_local.launcher.stack import Stack
 
@@ -54,6 +55,13 @@ def test_up_starts_what_was_stopped_on_purpose(stack: Stack) -> None:
     stack.up()
 
     assert stack.pid("objectstore") is not None
+
+
+def test_a_running_stack_keeps_the_ports_of_parts_that_do_not_listen(stack: Stack) -> None:
+    ports = stack.profile.ports
+    stack.stop_part("objectstore")
+
+    assert claim_ports([ports["objectstore"], ports["gateway"]]) == {}
 
 
 def test_up_for_more_parts_than_run_starts_them_too(stack: Stack) -> None:

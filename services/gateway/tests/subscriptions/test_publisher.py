@@ -131,6 +131,21 @@ async def test_a_subscription_without_a_queue_stops_no_other(world: World, broke
     assert await _types(broker, "second", 2) == QUEUED
 
 
+async def test_an_event_that_cannot_be_published_stops_no_other_subscription(world: World, broker: str) -> None:
+    await _fill_log(world, broker, 1)
+    # Longer than a routing key may be: whoever wants all events cannot go on.
+    await world.pool.execute("UPDATE public_events SET type = repeat('x', 300) WHERE type = 'generation.started.v1'")
+    await delete_subscription(broker, "first")
+    await world.client.delete(f"{PATH}/first", headers=ADMIN)
+    await _subscribe(world, broker, "first", start={"from_beginning": True})
+    await _subscribe(world, broker, "second", events=QUEUED)
+
+    await _created(world)
+
+    assert await _types(broker, "second", 2) == QUEUED
+    assert (await _view(world, "first"))["behind"] > 0
+
+
 async def test_a_replay_goes_to_one_subscriber_with_the_same_ids(world: World, broker: str) -> None:
     await _subscribe(world, broker, "first")
     await _subscribe(world, broker, "second")
