@@ -3,10 +3,12 @@
 PROFILE ?= default
 # RABBITMQ=4.0 POSTGRES=15 makes a new profile on servers of these versions, from Debian's archive.
 export PROFILE RABBITMQ POSTGRES
+# Each start of a service and each run of the tests would compile the same sources again.
+unexport PYTHONDONTWRITEBYTECODE
 
 bin := .venv/bin
 quick_tests := $(addprefix libs/,contracts messaging pricing resilience storage telemetry) \
-  $(addprefix services/,session billing gateway) deploy/checks clients/python
+  $(addprefix services/,session billing gateway) clients/python
 measured := $(addprefix atelier_,contracts messaging pricing resilience storage telemetry session billing gateway)
 is_set_up = @test -x $(bin)/atelier || { echo "Nothing is set up here yet: make up" >&2; exit 1; }
 
@@ -53,7 +55,7 @@ console-check: ## twenty questions of an operator at the console, with a browser
 
 quick: setup ## format, lint, and the tests that need no server: under a minute
 	@$(bin)/ruff format --check --quiet . && $(bin)/ruff check --quiet .
-	@$(bin)/python -m pytest -n 2 --dist loadscope -q -m "not stack" -p no:cacheprovider $(quick_tests)
+	@$(bin)/python -m pytest -n 2 --dist loadscope -q -m "not stack" -p no:cacheprovider -p no:schemathesis $(quick_tests)
 
 test-diffusers: ## the self-hosted model's tests, with PyTorch in an environment of their own (.run/diffusers)
 	@deploy/local/test_diffusers.sh
@@ -63,7 +65,7 @@ check: setup ## format, lint, types, each package's own tests, schemas, paths in
 
 coverage: setup ## lines and branches that the tests without a server run (make quick's), a row per package: some minutes
 	@status=0; $(bin)/python -m pytest -n 2 --dist loadscope -q -m "not stack" -p no:cacheprovider --cov-config pyproject.toml \
-	  $(foreach package,$(measured),--cov $(package)) --cov-report= $(filter-out deploy/checks,$(quick_tests)) || status=$$?; \
+	  $(foreach package,$(measured),--cov $(package)) --cov-report= $(quick_tests) || status=$$?; \
 	  $(bin)/python deploy/checks/coverage_table.py $(measured); exit $$status
 
 bench: setup ## generations a second beside floors and other builds: REVISION=commit CONTROL=1 QUICK=1 DOCS=1

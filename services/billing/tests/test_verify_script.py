@@ -86,6 +86,7 @@ def test_each_of_a_thousand_altered_receipts_fails(keys: SigningKeys, tmp_path: 
     assert "0 of 1000 receipts are genuine" in output
 
 
+@pytest.mark.stack
 def test_ten_thousand_receipts_are_verified_in_less_than_ten_seconds_of_processor_time(
     keys: SigningKeys, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """The OpenAPI documents of both listeners, built without any server."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, cast
 
 import pytest
@@ -8,6 +9,7 @@ from pydantic import SecretStr
 
 from atelier_gateway.app import add_surfaces, create_app
 from atelier_gateway.container import Container
+from atelier_gateway.listeners import Listeners
 from atelier_gateway.settings import Settings
 from atelier_gateway.surfaces.openapi_document import Document, operations
 
@@ -32,11 +34,17 @@ class Unbuilt:
 UNBUILT = cast(Container, Unbuilt())
 
 
+@cache
+def listeners(**changes: str) -> Listeners:
+    """Of a gateway that has connected to nothing, with these settings changed. It takes a second to make: made once."""
+    made = create_app(_settings(changes))
+    add_surfaces(made.public, made.operations, UNBUILT)
+    return made
+
+
 def documents() -> dict[str, Document]:
     """By the name of the listener that serves it."""
-    listeners = create_app(_settings())
-    add_surfaces(listeners.public, listeners.operations, UNBUILT)
-    return {"public": listeners.public.openapi(), "operations": listeners.operations.openapi()}
+    return {"public": listeners().public.openapi(), "operations": listeners().operations.openapi()}
 
 
 def all_operations() -> list[tuple[str, str, Document]]:
@@ -44,8 +52,8 @@ def all_operations() -> list[tuple[str, str, Document]]:
     return [operation for document in documents().values() for operation in operations(document)]
 
 
-def _settings() -> Settings:
+def _settings(changes: dict[str, str]) -> Settings:
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in GOOD.items():
+        for name, value in (GOOD | changes).items():
             environment.setenv(name, value)
         return Settings()

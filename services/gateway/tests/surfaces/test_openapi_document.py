@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,9 @@ PUBLISHED = Path(__file__).with_name("published_names.json")
 """The names that clients are generated with. A change here is a breaking change: the CHANGELOG has to announce it."""
 
 
-@cache
-def load_documents() -> dict[str, Document]:
-    return documents()
-
-
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_every_published_name_is_on_record(listener: str) -> None:
-    document = load_documents()[listener]
+    document = documents()[listener]
 
     names = {
         "operations": {f"{method.upper()} {path}": op["operationId"] for path, method, op in operations(document)},
@@ -43,7 +37,7 @@ def test_every_published_name_is_on_record(listener: str) -> None:
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_a_schema_is_named_after_its_class_and_titled_so(listener: str) -> None:
-    schemas = load_documents()[listener]["components"]["schemas"]
+    schemas = documents()[listener]["components"]["schemas"]
 
     assert [name for name, schema in schemas.items() if schema["title"] != name] == []
     assert [name for name in schemas if not re.fullmatch(r"[A-Z][A-Za-z0-9]+", name)] == []
@@ -52,7 +46,7 @@ def test_a_schema_is_named_after_its_class_and_titled_so(listener: str) -> None:
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_an_operation_is_a_verb_and_a_noun_in_camel_case_and_no_other_is_called_so(listener: str) -> None:
-    ids = [operation["operationId"] for _, _, operation in operations(load_documents()[listener])]
+    ids = [operation["operationId"] for _, _, operation in operations(documents()[listener])]
 
     assert len(set(ids)) == len(ids)
     assert [name for name in ids if not re.fullmatch(r"[a-z]+([A-Z][a-z0-9]*)+", name)] == []
@@ -60,7 +54,7 @@ def test_an_operation_is_a_verb_and_a_noun_in_camel_case_and_no_other_is_called_
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_summaries_are_phrases_that_begin_with_a_verb_and_descriptions_are_sentences(listener: str) -> None:
-    for path, method, operation in operations(load_documents()[listener]):
+    for path, method, operation in operations(documents()[listener]):
         assert operation["summary"].split()[0] in VERBS, (method, path, operation["summary"])
         assert not operation["summary"].endswith("."), (method, path)
         assert operation["description"].startswith(operation["summary"]), (method, path)
@@ -99,29 +93,27 @@ VERBS = frozenset(
 
 
 def test_no_operation_of_one_listener_is_called_like_one_of_the_other() -> None:
-    public, others = (
-        {op["operationId"] for _, _, op in operations(load_documents()[listener])} for listener in LISTENERS
-    )
+    public, others = ({op["operationId"] for _, _, op in operations(documents()[listener])} for listener in LISTENERS)
 
     assert public.isdisjoint(others)
 
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_the_problem_is_one_component(listener: str) -> None:
-    text = json.dumps(load_documents()[listener])
+    text = json.dumps(documents()[listener])
 
     assert text.count('"title": "Problem"') == 1
     assert "#/components/schemas/Problem" in text
 
 
 def test_switches_are_plain_types() -> None:
-    stream = load_documents()["public"]["components"]["schemas"]["OpenAIImageRequest"]["properties"]["stream"]
+    stream = documents()["public"]["components"]["schemas"]["OpenAIImageRequest"]["properties"]["stream"]
 
     assert [choice["type"] for choice in stream["anyOf"]] == ["boolean", "null"]
 
 
 def test_the_document_has_servers_and_its_operations_the_credentials_they_take() -> None:
-    public, admin = load_documents()["public"], load_documents()["operations"]
+    public, admin = documents()["public"], documents()["operations"]
     security = {(method, path): list(map(set, op["security"])) for path, method, op in operations(public)}
 
     assert public["servers"][0]["url"].startswith("http") and admin["servers"]
@@ -149,7 +141,7 @@ def test_every_header_that_a_route_reads_stands_on_it() -> None:
         (method, path): {
             parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "header"
         }
-        for document in load_documents().values()
+        for document in documents().values()
         for path, method, operation in operations(document)
     }
 
@@ -177,7 +169,7 @@ def test_every_act_of_an_operator_may_be_refused_for_its_reason() -> None:
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_each_request_and_each_answer_has_an_example_that_its_schema_allows(listener: str) -> None:
-    document, wrong = load_documents()[listener], []
+    document, wrong = documents()[listener], []
 
     for path, method, status, kind, media in _bodies(document):
         examples = (
@@ -193,7 +185,7 @@ def test_each_request_and_each_answer_has_an_example_that_its_schema_allows(list
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_each_schema_is_true_of_its_own_examples(listener: str) -> None:
-    components = load_documents()[listener]["components"]
+    components = documents()[listener]["components"]
 
     for name, schema in components["schemas"].items():
         validator = Draft202012Validator({"components": components, **schema})
@@ -204,7 +196,7 @@ def test_each_schema_is_true_of_its_own_examples(listener: str) -> None:
 
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_each_parameter_is_described_and_a_page_size_has_its_default_and_its_maximum(listener: str) -> None:
-    for path, method, operation in operations(load_documents()[listener]):
+    for path, method, operation in operations(documents()[listener]):
         for parameter in operation["parameters"]:
             assert parameter["description"].endswith((".", "`")), (method, path, parameter["name"])
             if parameter["name"] in ("limit", "pageSize"):
@@ -212,7 +204,7 @@ def test_each_parameter_is_described_and_a_page_size_has_its_default_and_its_max
 
 
 def test_every_header_that_the_source_reads_is_declared_or_has_its_reason() -> None:
-    text = json.dumps(load_documents())
+    text = json.dumps(documents())
     declared = {name.lower() for name in re.findall(r'"name": "([^"]+)", "in": "header"', text)}
 
     read = {name.lower() for name in headers_read(Path(atelier_gateway.__file__).parent)}

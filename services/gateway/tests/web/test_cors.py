@@ -2,13 +2,13 @@
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from atelier_gateway.app import add_surfaces, create_app
 from atelier_gateway.surfaces.openapi_headers import ANSWER_HEADERS
 from atelier_gateway.web.cors import origin_of
 
 from ..support.client_tokens import mint, page
-from ..support.documents import UNBUILT
+from ..support.documents import listeners
 from ..support.settings import settings
 from ..support.world import World
 
@@ -17,19 +17,12 @@ SETTING = "ATELIER_CORS_ORIGINS"
 PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,idempotency-key"}
 
 
-def clients_of(monkeypatch: pytest.MonkeyPatch, **changes: str) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
-    """Clients of the public and of the operators' listener, of a gateway that has connected to nothing."""
-    listeners = create_app(settings(monkeypatch, **changes))
-    add_surfaces(listeners.public, listeners.operations, UNBUILT)
-    public, operations = (
-        httpx.AsyncClient(base_url="http://gateway", transport=httpx.ASGITransport(app))
-        for app in (listeners.public, listeners.operations)
-    )
-    return public, operations
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url="http://gateway", transport=httpx.ASGITransport(app))
 
 
-async def test_a_page_of_a_named_origin_may_send_what_clients_send(monkeypatch: pytest.MonkeyPatch) -> None:
-    public, _ = clients_of(monkeypatch, **{SETTING: f"{SHOP},http://localhost:5173"})
+async def test_a_page_of_a_named_origin_may_send_what_clients_send() -> None:
+    public = client_of(listeners(**{SETTING: f"{SHOP},http://localhost:5173"}).public)
 
     for method in ("POST", "PATCH", "DELETE"):
         asked = PREFLIGHT | {"Origin": SHOP, "Access-Control-Request-Method": method}
@@ -42,10 +35,8 @@ async def test_a_page_of_a_named_origin_may_send_what_clients_send(monkeypatch: 
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/nothing", "/problems/nothing"])
-async def test_a_page_of_a_named_origin_reads_every_answer_and_its_headers(
-    monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
-    public, _ = clients_of(monkeypatch, **{SETTING: SHOP})
+async def test_a_page_of_a_named_origin_reads_every_answer_and_its_headers(path: str) -> None:
+    public = client_of(listeners(**{SETTING: SHOP}).public)
 
     answer = await public.get(path, headers={"Origin": SHOP})
 
@@ -57,8 +48,8 @@ async def test_a_page_of_a_named_origin_reads_every_answer_and_its_headers(
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "http://shop.example", f"{SHOP}.evil.example", f"{SHOP}:8443", "null"]
 )
-async def test_another_origin_is_allowed_nothing(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
-    public, _ = clients_of(monkeypatch, **{SETTING: SHOP})
+async def test_another_origin_is_allowed_nothing(origin: str) -> None:
+    public = client_of(listeners(**{SETTING: SHOP}).public)
 
     preflight = await public.options("/v1/generations", headers=PREFLIGHT | {"Origin": origin})
     answer = await public.get("/openapi.json", headers={"Origin": origin})
@@ -68,8 +59,8 @@ async def test_another_origin_is_allowed_nothing(monkeypatch: pytest.MonkeyPatch
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-async def test_by_default_no_origin_is_allowed_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    public, _ = clients_of(monkeypatch)
+async def test_by_default_no_origin_is_allowed_anything() -> None:
+    public = client_of(listeners().public)
 
     preflight = await public.options("/v1/generations", headers=PREFLIGHT | {"Origin": SHOP})
 
@@ -121,8 +112,8 @@ def test_the_origin_of_our_own_pages_is_as_browsers_write_it(url: str, origin: s
     assert origin_of(url) == origin
 
 
-async def test_the_operators_listener_is_for_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, operations = clients_of(monkeypatch, **{SETTING: SHOP})
+async def test_the_operators_listener_is_for_no_page() -> None:
+    operations = client_of(listeners(**{SETTING: SHOP}).operations)
 
     answer = await operations.get("/openapi.json", headers={"Origin": SHOP})
 
