@@ -156,6 +156,27 @@ async def test_metrics_ask_nothing_that_a_probe_has_just_asked() -> None:
     assert len(asked) == 1
 
 
+async def test_who_names_metrics_gets_these_alone_and_no_part_is_asked_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(operations, "CHECK_FRESH_S", 0.0)
+    asked = []
+
+    async def count() -> bool:
+        asked.append(1)
+        return True
+
+    async with _client(database=count) as client:
+        named = await client.get("/metrics?name[]=atelier_outbox_pending&name[]=atelier_nothing_of_this_name")
+        before = len(asked)
+        parts = await client.get("/metrics?name[]=atelier_part_ready")
+
+    lines = [line for line in named.text.splitlines() if not line.startswith("#")]
+    assert [line.split()[0] for line in lines] == ["atelier_outbox_pending"]
+    assert (before, len(asked)) == (0, 1)
+    assert 'atelier_part_ready{part="database"} 1.0' in parts.text
+
+
 async def test_the_right_token_opens() -> None:
     async with _client() as client:
         answer = await client.get("/secret", headers={"Authorization": f"Bearer {TOKEN.get_secret_value()}"})

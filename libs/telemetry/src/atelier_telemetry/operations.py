@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Response
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Response
 from fastapi.responses import JSONResponse
 from fastapi.telemetry import TelemetryConfig
 from prometheus_client import REGISTRY
@@ -26,6 +26,8 @@ CHECK_FRESH_S = 10.0
 NOTHING_THERE = {"X-Atelier-Answer": "nothing-there"}
 """Header of a 404 by which a service says itself that it has no such record. A 404 of another origin lacks it: a wrong
 address, a proxy."""
+READINESS = "atelier_part_ready"
+"""The metric for which ``/metrics`` looks at the parts."""
 PROCESS = "process"
 """The check that fails once the process is shutting down."""
 
@@ -53,7 +55,8 @@ def is_nothing_there(headers: Mapping[str, str]) -> bool:
 
 
 def operations_router(checks: Mapping[str, Check]) -> APIRouter:
-    """``/health/live``, ``/health/ready`` (503 naming each part that fails) and ``/metrics``; not in the public API."""
+    """``/health/live``, ``/health/ready`` (503 naming each part that fails) and ``/metrics``; not in the public API.
+    ``/metrics?name[]=`` shows the samples of those names alone, as other exporters do."""
     asked_at = -CHECK_FRESH_S
 
     async def ask_and_count() -> dict[str, bool]:
@@ -68,11 +71,14 @@ def operations_router(checks: Mapping[str, Check]) -> APIRouter:
     router = _health_router(ask_and_count, name_parts=True)
 
     @router.get("/metrics")
-    async def metrics(accept: Annotated[str, Header()] = "") -> Response:
+    async def metrics(
+        names: Annotated[list[str] | None, Query(alias="name[]")] = None, accept: Annotated[str, Header()] = ""
+    ) -> Response:
         encode, content_type = choose_encoder(accept)  # OpenMetrics, which has exemplars, for who asks for it
-        if time.monotonic() - asked_at > CHECK_FRESH_S:
+        if time.monotonic() - asked_at > CHECK_FRESH_S and (names is None or READINESS in names):
             await ask_and_count()
-        return Response(encode(REGISTRY), headers={"Content-Type": content_type})
+        asked = REGISTRY if names is None else REGISTRY.restricted_registry(names)
+        return Response(encode(asked), headers={"Content-Type": content_type})
 
     return router
 

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -32,8 +32,10 @@ from atelier_local.bench.page import Results
 from atelier_local.bench.peers import PeerBooks, open_peers
 from atelier_local.bench.peers_install import Installation, install_peers
 from atelier_local.bench.rounds import run_rounds
+from atelier_local.bench.span_sink import run_span_sink
 from atelier_local.bench.streams import allow_open_files
 from atelier_local.cli_errors import report_errors
+from atelier_local.launcher.environment import OTLP
 from atelier_local.launcher.profile import run_dir
 
 PROFILE = "bench"
@@ -79,13 +81,12 @@ def bench(
         rounds, scale = QUICK_ROUNDS, QUICK_SCALE
     text = levels or (QUICK_LEVELS if quick else LEVELS)
     plan = Plan([int(level) for level in text.split(",")], rounds, scale, quick)
-    with report_errors():
+    with report_errors(), ExitStack() as running:
         builds = [this_build(profile)]
         if control:
             builds.append(this_build(f"{profile}-control", "this build again"))
         if traced:
-            builds.append(this_build(f"{profile}-untraced", "this build, no trace", {"ATELIER_TRACE_RATIO": "0"}))
-            builds.append(this_build(f"{profile}-traced", "this build, every trace", {"ATELIER_TRACE_RATIO": "1"}))
+            builds += _traced_builds(profile, running.enter_context(run_span_sink()))
         if capped:
             builds.append(this_build(f"{profile}-capped", "this build, six caps each", capped=True))
         if no_receipts:
@@ -101,6 +102,15 @@ def bench(
         folder = docs or run_dir() / RESULTS
         page.write(results, folder)
         console.print(f"written to {folder}")
+
+
+def _traced_builds(profile: str, sink: str) -> list[Build]:
+    every = {"ATELIER_TRACE_RATIO": "1"}
+    return [
+        this_build(f"{profile}-untraced", "this build, no trace", {"ATELIER_TRACE_RATIO": "0"}),
+        this_build(f"{profile}-sent", "this build, every trace sent", every | {OTLP: sink}),
+        this_build(f"{profile}-traced", "this build, every trace, viewer beside it", every),
+    ]
 
 
 def _run(builds: Sequence[Build], plan: Plan, console: Console, *, peers: bool) -> Results:

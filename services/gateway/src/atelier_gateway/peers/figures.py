@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from prometheus_client import generate_latest
+from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from atelier_contracts.routes import SERVICES
@@ -13,10 +13,11 @@ from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 OWN = "gateway"
 READ = (
     "atelier_outbox_pending",
-    "atelier_oldest_open_seconds",
     "atelier_reconcile_findings",
-    "atelier_dead_letters_total",
-    "atelier_log_",
+    "atelier_log_verified_timestamp_seconds",
+    "atelier_log_verification_failed",
+    "atelier_log_contradicted",
+    "atelier_log_checkpoint_unwritten",
     "atelier_render_jobs",
     "atelier_provider_breaker_state",
     "atelier_provider_exposure_micros",
@@ -24,7 +25,8 @@ READ = (
     "atelier_provider_reconciling",
     "atelier_provider_outcomes_total",
 )
-"""How the names of those begin that are read; the rest of a page of metrics is not parsed."""
+"""The samples that are asked for: the rest of a page of metrics is neither written nor parsed."""
+PAGE = "/metrics?" + "&".join(f"name[]={name}" for name in READ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class ServiceFigures:
 async def collect(peers: PeerClient) -> dict[str, ServiceFigures]:
     """The figures of each service, by its name."""
     found = await asyncio.gather(*(_ask(peers, service) for service in SERVICES if service != OWN))
-    own = ServiceFigures(OWN, tuple(parse(generate_latest().decode())))
+    own = ServiceFigures(OWN, tuple(parse(generate_latest(REGISTRY.restricted_registry(READ)).decode())))
     return {each.service: each for each in (own, *found)}
 
 
@@ -74,6 +76,6 @@ def parse(text: str) -> Iterator[Figure]:
 
 async def _ask(peers: PeerClient, service: str) -> ServiceFigures:
     try:
-        return ServiceFigures(service, tuple(parse(await peers.get_text(service, "/metrics"))))
+        return ServiceFigures(service, tuple(parse(await peers.get_text(service, PAGE))))
     except (PeerUnavailable, ValueError) as error:
         return ServiceFigures(service, reason=str(error).partition(": ")[2] or str(error))
