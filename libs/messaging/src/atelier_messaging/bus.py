@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
@@ -26,10 +27,11 @@ from atelier_messaging.replies import Replies, ReplyHandler
 from atelier_messaging.settings import BrokerSettings
 from atelier_messaging.unit_of_work import UnitOfWork
 
-LINGER_S = 0.003
-"""Seconds that a batch waits for further messages under load."""
-LINGER_FROM = 4
-"""Messages in the last batch from which the next one waits: fewer would gain less than the wait costs each of them."""
+LINGER_S_MAX = 0.010
+LINGER_SHARE = 0.5
+"""Of the time that the last batch took: so long does the next one wait for further messages, under load."""
+LINGER_FROM = 2
+"""Messages in the last batch from which the next one waits."""
 STOP_S_MAX = 3.0
 """A frozen broker does not answer a close; a service must end before its supervisor kills it."""
 INBOX_DAYS = 7
@@ -43,7 +45,8 @@ class _Prefetched:
     def __init__(self, batch_max: int) -> None:
         self._queue: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         self._batch_max = batch_max
-        self._busy = False
+        self._last_held = 0
+        self._taken_at = time.monotonic()
 
     def add(self, raw: AbstractIncomingMessage) -> None:
         self._queue.put_nowait(raw)
@@ -54,19 +57,25 @@ class _Prefetched:
             self._queue.get_nowait()
 
     async def next(self) -> Sequence[AbstractIncomingMessage]:
-        """The messages that have arrived. Under load it waits ``LINGER_S`` for more: a fuller batch costs little more
-        than a single message, while one of few never waits."""
+        """The messages that have arrived. After a batch of several it waits for more: a fuller batch costs little more
+        than a single message, and the slower the machine is, the more that saves."""
+        pause_s = linger_s(self._last_held, time.monotonic() - self._taken_at)
         batch = [await self._queue.get()]
         self._take(batch)
-        if self._busy and len(batch) < self._batch_max:
-            await asyncio.sleep(LINGER_S)
+        if pause_s and len(batch) < self._batch_max:
+            await asyncio.sleep(pause_s)
             self._take(batch)
-        self._busy = sum(map(_messages_in, batch)) >= LINGER_FROM
+        self._last_held, self._taken_at = sum(map(_messages_in, batch)), time.monotonic()
         return batch
 
     def _take(self, batch: list[AbstractIncomingMessage]) -> None:
         while len(batch) < self._batch_max and not self._queue.empty():
             batch.append(self._queue.get_nowait())
+
+
+def linger_s(messages: int, took_s: float) -> float:
+    """Seconds that a batch waits for further messages, after one of so many messages that took so long to handle."""
+    return 0.0 if messages < LINGER_FROM else min(LINGER_S_MAX, LINGER_SHARE * took_s)
 
 
 def _messages_in(raw: AbstractIncomingMessage) -> int:
