@@ -57,7 +57,8 @@ class Plan:
     levels: Sequence[int]
     rounds: int
     scale: float
-    quick: bool
+    details: bool
+    """Whether admission, reads, streams, overload and idle are measured, too."""
 
 
 def bench(
@@ -70,6 +71,7 @@ def bench(
     quick: Annotated[bool, typer.Option(help="Two short rounds and few levels, about three minutes.")] = False,
     rounds: Annotated[int, typer.Option(min=1, max=20)] = 3,
     peers: Annotated[bool, typer.Option(help="Run Restate, DBOS and Celery too; not when quick.")] = True,
+    details: Annotated[bool, typer.Option(help="Measure admission, reads, overload, idle, too; not when quick.")] = True,
     docs: Annotated[Path | None, typer.Option(help="Write page, data and picture there, not to .run.")] = None,
     levels: Annotated[str, typer.Option(help=f"How many are in flight, by commas; {LEVELS} unless quick.")] = "",
     scale: Annotated[float, typer.Option(min=0.05, help="Shortens or lengthens every round.")] = 1.0,
@@ -80,7 +82,7 @@ def bench(
     if quick:
         rounds, scale = QUICK_ROUNDS, QUICK_SCALE
     text = levels or (QUICK_LEVELS if quick else LEVELS)
-    plan = Plan([int(level) for level in text.split(",")], rounds, scale, quick)
+    plan = Plan([int(level) for level in text.split(",")], rounds, scale, details and not quick)
     with report_errors(), ExitStack() as running:
         builds = [this_build(profile)]
         if control:
@@ -97,7 +99,7 @@ def bench(
         builds += [build_of(name) for name in revision or ()]
         for line in describe_machine():
             console.print(line)
-        results = _run(builds, plan, console, peers=peers)
+        results = _run(builds, plan, console, peers=peers and not quick)
         _show(results, console)
         folder = docs or run_dir() / RESULTS
         page.write(results, folder)
@@ -116,14 +118,14 @@ def _traced_builds(profile: str, sink: str) -> list[Build]:
 def _run(builds: Sequence[Build], plan: Plan, console: Console, *, peers: bool) -> Results:
     allow_open_files()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # no stack outlives this command
-    installed = _peers(console) if peers and not plan.quick else None
+    installed = _peers(console) if peers else None
     try:
         for build in builds:
             start(build, console)
         results = asyncio.run(_measure(builds, installed, plan, console))
         if installed is not None:
             results.lines += [f"skipped: {name}, {reason}" for name, reason in installed.skipped.items()]
-        if not plan.quick:
+        if plan.details:
             results.lines += _measure_rest(builds[0])
         return results
     finally:
@@ -171,7 +173,7 @@ async def _measure(builds: Sequence[Build], installed: Installation | None, plan
             for atelier in ateliers
         }
         details = None
-        if not plan.quick:
+        if plan.details:
             details = await measure_details(ateliers, rounds=plan.rounds, scale=plan.scale, show=console.print)
         proved = [each for each in ateliers if not each.build.grown]  # copies move no balances
         lines = [
