@@ -71,7 +71,7 @@ def bench(
     quick: Annotated[bool, typer.Option(help="Two short rounds and few levels, about three minutes.")] = False,
     rounds: Annotated[int, typer.Option(min=1, max=20)] = 3,
     peers: Annotated[bool, typer.Option(help="Run Restate, DBOS and Celery too; not when quick.")] = True,
-    details: Annotated[bool, typer.Option(help="Measure admission, reads, overload, idle, too; not when quick.")] = True,
+    details: Annotated[bool, typer.Option(help="Measure admission, reads, idle and more, too; not when quick.")] = True,
     docs: Annotated[Path | None, typer.Option(help="Write page, data and picture there, not to .run.")] = None,
     levels: Annotated[str, typer.Option(help=f"How many are in flight, by commas; {LEVELS} unless quick.")] = "",
     scale: Annotated[float, typer.Option(min=0.05, help="Shortens or lengthens every round.")] = 1.0,
