@@ -143,6 +143,7 @@ class Books:
     """Those that reservations of this batch name, by generation; None: not as billing signed it."""
     caps: dict[UUID, Cap] = field(default_factory=dict)
     """Those of the reserving spenders, and those that the holds count towards."""
+    _caps_by_owner: dict[UUID, list[Cap]] | None = None
     changed_caps: dict[UUID, Cap] = field(default_factory=dict)
     refills: list[CreditGranted] = field(default_factory=list)
     """Of test accounts, by rule."""
@@ -163,6 +164,14 @@ class Books:
             f"{kind} of {credits}: {posting.debit} of owner {posting.owner_id} is below zero"
         )
         self.postings.append(posting)
+
+    def caps_of(self, owner_id: UUID) -> list[Cap]:
+        """Those of one account. A batch has many accounts, each with a few."""
+        if self._caps_by_owner is None:
+            self._caps_by_owner = {}
+            for cap in self.caps.values():
+                self._caps_by_owner.setdefault(cap.owner.id, []).append(cap)
+        return self._caps_by_owner.get(owner_id, [])
 
     def change_cap(self, cap: Cap, *, is_full: bool = False) -> None:
         """Notes that a cap has changed, or that it was full."""

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from atelier_billing import caps
 from atelier_billing.caps import Cap
 from atelier_contracts import Owner, SetCap, Spender
+from atelier_contracts.value_objects import OwnerKind
 from atelier_messaging import Transaction
 from atelier_messaging.database import Connection, Pool
 
+SPENDERS_KEPT = 4_096
+"""Values that are made once: a batch reads the caps of each of its accounts."""
 _SAVE = """
 UPDATE caps c SET since = n.since, held = n.held, captured = n.captured, warned = n.warned
 FROM unnest($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::smallint[])
@@ -106,8 +110,8 @@ def cap_of(row: Mapping[str, Any]) -> Cap:
     since = row["since"]
     return Cap(
         _uuid(row["id"]),
-        Owner(kind=row["owner_kind"], id=row["owner_id"]),
-        Spender(kind=row["spender_kind"], id=row["spender_id"]),
+        _owner(row["owner_kind"], row["owner_id"]),
+        _spender(row["spender_kind"], row["spender_id"]),
         row["period"],
         row["credits"],
         datetime.fromisoformat(since) if isinstance(since, str) else since,
@@ -121,6 +125,16 @@ def _present(row: Mapping[str, Any]) -> Cap:
     cap = cap_of(row)
     cap.renew(row["now"])
     return cap
+
+
+@lru_cache(maxsize=SPENDERS_KEPT)
+def _owner(kind: OwnerKind, id_: UUID | str) -> Owner:
+    return Owner(kind=kind, id=_uuid(id_))
+
+
+@lru_cache(maxsize=SPENDERS_KEPT)
+def _spender(kind: str, id_: UUID | str) -> Spender:
+    return Spender(kind=kind, id=_uuid(id_))
 
 
 def _uuid(value: object) -> UUID:

@@ -125,4 +125,6 @@ def warn(cap: Cap, *, is_full: bool = False) -> CapReached | None:
 
 def percent_of(cap: Cap) -> int:
     """The highest percentage to be announced that its use has reached; 0 below the first."""
-    return max((percent for percent in WARN_AT if cap.used * 100 >= percent * cap.credits), default=0)
+    if cap.used * 100 < WARN_AT[0] * cap.credits:
+        return 0
+    return max(percent for percent in WARN_AT if cap.used * 100 >= percent * cap.credits)

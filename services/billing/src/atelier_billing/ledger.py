@@ -77,7 +77,7 @@ def reserve(books: Books, command: ReserveCredit) -> CreditDeducted | CreditDecl
         return CreditDeclined(
             generation_id=id_, reason="insufficient_credits", required=quoted.credits, available=available
         )
-    applying = caps.caps_on(books.caps.values(), command.owner, command.spenders) if books.caps else []
+    applying = caps.caps_on(books.caps_of(command.owner.id), command.owner, command.spenders) if books.caps else []
     capped_at = caps.begin(applying, books.now) if applying else None
     if (full := caps.refusing_cap(applying, quoted.credits)) is not None:
         books.change_cap(full, is_full=True)
