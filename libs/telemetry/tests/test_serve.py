@@ -8,6 +8,9 @@ import subprocess
 import sys
 import time
 
+import httpx
+import pytest
+
 from atelier_telemetry.http_process import bind_socket
 
 SERVICE = """
@@ -45,6 +48,24 @@ def request_status(port: int) -> int:
             time.sleep(0.02)  # it has not begun to listen
         finally:
             connection.close()
+
+
+@pytest.mark.stack
+def test_a_connection_is_kept_for_longer_than_clients_keep_theirs() -> None:
+    client_s = httpx.Limits().keepalive_expiry
+    assert client_s is not None
+    first, second = free_ports()
+    with subprocess.Popen([sys.executable, "-c", SERVICE, str(first), str(second)]) as service:
+        try:
+            request_status(first)
+            connection = http.client.HTTPConnection("127.0.0.1", first, timeout=30)
+            for pause_s in (0.0, client_s + 1.0):
+                time.sleep(pause_s)
+                connection.request("GET", "/")
+                assert json.loads(connection.getresponse().read()) == first
+            connection.close()
+        finally:
+            service.send_signal(signal.SIGTERM)
 
 
 def test_each_listener_is_told_by_its_own_port_and_one_signal_ends_both() -> None:

@@ -14,6 +14,10 @@ from atelier_telemetry.shutdown import Shutdown
 
 REQUESTS_S_MAX = 8
 """How long requests under way may take once the listener has closed; then they are cancelled."""
+IDLE_S_MAX = 75
+"""How long a connection without a request is kept: longer than clients keep theirs (httpx 5 s, which is also uvicorn's
+own time; Node 4 s; proxies a minute), so that it is the client that closes it. Where both do at the same moment, a
+request is lost that was just being sent, and its client cannot know whether it was handled."""
 GC_ALLOCATIONS = 20_000
 
 
@@ -40,6 +44,7 @@ def serve(
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=REQUESTS_S_MAX,
+        timeout_keep_alive=IDLE_S_MAX,
     )
     # One server for all sockets: two servers would each take the process's signals from the other.
     server = Server(config, stop, drain_s)
