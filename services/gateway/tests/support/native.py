@@ -60,8 +60,10 @@ async def cancel(world: World, headers: dict[str, str], generation: UUID, key: s
     return await world.client.post(f"/v1/generations/{generation}/cancel", headers=headers | keyed)
 
 
-def cancels_heard(world: World) -> int:
-    return sum(isinstance(envelope.message, CancelRequested) for envelope in world.neighbours.heard)
+def cancels_heard(world: World, *generations: UUID) -> int:
+    """Of these: what the test before has sent may come late."""
+    heard = (envelope.message for envelope in world.neighbours.heard)
+    return sum(isinstance(each, CancelRequested) and each.generation_id in generations for each in heard)
 
 
 def success(generation: UUID, *outputs: Artefact) -> GenerationSucceeded:
