@@ -20,8 +20,8 @@ BROKEN = Succeeded((OK.pictures[0].__class__(b"not a picture", "image/png", 1, 1
 
 
 async def run_to_end(world: Any, request: RequestRender, *providers: Scripted) -> Any:
-    """The job's row, once a process with these providers has ended it. The process has died then: it could take the next
-    job from the providers of another."""
+    """The job's row, once a process with these providers has ended it. The process has died then: it could take
+    the next job from the providers of another."""
     process = world.process(lease_s=PATIENT_S, preferred=providers)
     await process.handle(request)
     process.start()
