@@ -73,7 +73,7 @@ async def test_a_subscription_without_a_queue_stops_no_other(world: World, broke
 
 async def test_an_event_that_cannot_be_published_stops_no_other_subscription(world: World, broker: str) -> None:
     await fill_log(world, broker, 1)
-    # Longer than a routing key may be: whoever wants all events cannot go on.
+    # Longer than a routing key may be: a subscription to all events cannot go on.
     await world.pool.execute("UPDATE public_events SET type = repeat('x', 300) WHERE type = 'generation.started.v1'")
     await delete_subscription(broker, "first")
     await world.client.delete(f"{PATH}/first", headers=ADMIN)
