@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from atelier_messaging import until_available, wait_event
+from atelier_messaging import outages, until_available, wait_event
 
 
 class Failing:
@@ -36,7 +36,8 @@ async def test_the_pause_doubles_up_to_its_limit(monkeypatch: pytest.MonkeyPatch
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    # Not asyncio's own: other tasks of this event loop would spin on a sleep that never yields.
+    monkeypatch.setattr(outages, "sleep", sleep)
 
     await until_available(Failing(*[OSError()] * 4), what="saving", pause_s=1.0, pause_s_max=3.0)
     await until_available(Failing(*[OSError()] * 2), what="saving", pause_s=1.0)

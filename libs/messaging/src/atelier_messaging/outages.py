@@ -1,7 +1,7 @@
 """Waiting out an outage: the act is run again, as it is, until what it needs is back."""
 
-import asyncio
 import logging
+from asyncio import sleep
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -33,5 +33,5 @@ async def until_available(
             if not is_unavailable(error):
                 raise
             logger.warning("%s failed, retrying in %.1f s: %r", what, pause, error)
-        await asyncio.sleep(pause)
+        await sleep(pause)
         pause = min(pause_s_max or pause_s, pause * 2)
