@@ -120,6 +120,8 @@ DRIFTS: dict[str, tuple[str, str, tuple[Tamper, ...], str]] = {
     ),
     "artefact missing": ("artefact_missing", "succeed", (remove_object,), "recent"),
     "artefact altered": ("artefact_altered", "succeed", (cut_object,), "recent"),
+    "artefact missing in the listing": ("artefact_missing", "succeed", (remove_object,), "full"),
+    "artefact altered in the listing": ("artefact_altered", "succeed", (cut_object,), "full"),
     "artefact altered, not in size": (
         "artefact_altered",
         "succeed",
@@ -212,7 +214,7 @@ WHERE a.owner_id = t.owner_id
 async def test_a_system_at_rest_has_no_findings(site: Site) -> None:
     right = [await site.generate(), await site.generate("fail")]
 
-    for scope in ("recent", "bytes"):
+    for scope in ("recent", "full", "bytes"):
         assert await site.findings_of(*right, scope=scope) == [set(), set()]
 
 
@@ -283,6 +285,21 @@ async def test_an_injected_drift_is_found_and_named_with_its_generation(site: Si
     of_wrong, of_right = await site.findings_of(wrong, right, scope=scope)
     assert kind in of_wrong
     assert of_right == set()
+
+
+async def test_a_missing_object_stays_a_finding_until_a_run_sees_it_again(site: Site) -> None:
+    made = await site.generate()
+    (client, bucket), key = site.bucket(), made["outputs"][0]["key"]
+    data = client.get_object(bucket, key).read()
+    client.remove_object(bucket, key)
+
+    assert await site.findings_of(made, scope="full") == [{"artefact_missing"}]
+    assert await site.findings_of(made, scope="full") == [{"artefact_missing"}]
+    client.put_object(bucket, key, io.BytesIO(data), len(data))
+
+    assert await site.findings_of(made, scope="full") == [set()]
+    (finding,) = await site.resolved_findings(made)
+    assert (finding["kind"], finding["resolved_by"]) == ("artefact_missing", "in order again")
 
 
 async def test_the_command_lists_what_disagrees_and_ends_with_1(site: Site) -> None:

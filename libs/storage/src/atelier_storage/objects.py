@@ -61,9 +61,10 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class ListedObject:
-    """What a listing says of an object; ``modified_at`` is the store's own clock."""
+    """What a listing says of an object; ``size`` in bytes, ``modified_at`` is the store's own clock."""
 
     key: str
+    size: int
     modified_at: datetime
 
 
@@ -155,12 +156,15 @@ class ObjectStore:
             await self._run_in_thread(key, lambda: self._client.copy_object(bucket, key, origin))
 
     async def list_page(self, folder: str, *, after: str, limit: int) -> list[ListedObject]:
-        """At most ``limit`` objects under a folder, in the order of their keys, those past the key ``after``."""
+        """At most ``limit`` objects under a folder ("": all), in the order of their keys, those past the key ``after``.
+
+        One request for each thousand. Stores that keep folders list ``1/`` before ``1-a/``, others after it.
+        """
 
         def read() -> list[ListedObject]:
             entries = self._client.list_objects(self._settings.bucket, folder, recursive=True, start_after=after)
             return [
-                ListedObject(entry.object_name, entry.last_modified)
+                ListedObject(entry.object_name, entry.size or 0, entry.last_modified)
                 for entry in islice(entries, limit)
                 if entry.object_name and entry.last_modified
             ]

@@ -1,10 +1,8 @@
 """What render has on record of each generation, for the comparison with the other services' records: its job, its
 artefacts, and whether their objects are in the store as recorded. Page by page, in the order of generation ids."""
 
-import asyncio
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -13,16 +11,17 @@ from pydantic import SecretStr
 
 from atelier_messaging.database import Pool
 from atelier_render.cost_table import CostTable
+from atelier_render.object_faults import Artefact, Check, check_bytes, check_head, find_faults
+from atelier_render.reconcile_objects import compare_objects
 from atelier_render.reconcile_usage import add_usage
-from atelier_storage.errors import ObjectCorrupt, ObjectMissing, StorageUnavailable
-from atelier_storage.objects import PUT_BYTES_MAX, ObjectStore
+from atelier_storage.errors import StorageUnavailable
+from atelier_storage.objects import ObjectStore
 from atelier_telemetry.operations import require_token
 
 ROWS_MAX = 5_000
-READS_MAX = 8
-"""Objects that are read at once."""
 BEGINNING = UUID(int=0)
 Objects = Literal["none", "sizes", "bytes"]
+CHECKS: Mapping[str, Check] = {"sizes": check_head, "bytes": check_bytes}
 # A job's row may be gone while its artefacts are kept, so ids come from all three tables.
 _JOBS = """
 WITH ids AS (
@@ -46,18 +45,9 @@ LEFT JOIN LATERAL (SELECT max(removed_at) AS latest, bool_or(reason <> 'undelive
                    FROM removals WHERE generation_id = i.generation_id) m ON true
 ORDER BY i.generation_id
 """
-_ARTEFACTS = "SELECT key, generation_id, size, sha256 FROM artefacts WHERE generation_id = ANY($1::uuid[])"
-_STILL_NAMED = "SELECT key FROM artefacts WHERE key = ANY($1::text[])"
-
-
-@dataclass(frozen=True, slots=True)
-class Artefact:
-    """A row of ``artefacts``: ``size`` in bytes, ``sha256`` in hex."""
-
-    key: str
-    generation_id: UUID
-    size: int
-    sha256: str
+_ARTEFACTS = """
+SELECT key, generation_id, size, sha256, created_at FROM artefacts WHERE generation_id = ANY($1::uuid[])
+"""
 
 
 def reconcile_router(
@@ -79,46 +69,27 @@ def reconcile_router(
         await add_usage(pool, rows, costs)
         if objects_read != "none":
             try:
-                await _add_objects(pool, objects, rows, read_bytes=objects_read == "bytes")
+                await _add_faults(pool, objects, rows, CHECKS[objects_read])
             except StorageUnavailable as error:
                 raise HTTPException(503, f"the object store is unavailable: {error}") from error
         return {"jobs": rows, "jobs_keep_days": jobs_keep_days}
 
+    @router.get("/objects")
+    async def list_wrong_objects(limit: Annotated[int, Query(ge=1, le=ROWS_MAX)], after: str = "") -> dict[str, Any]:
+        """Generations whose artefacts past the key ``after`` are not in the store as recorded, by what a listing says
+        of ``limit`` of them. 503 while the store is unavailable."""
+        try:
+            return asdict(await compare_objects(pool, objects, after=after, limit=limit))
+        except StorageUnavailable as error:
+            raise HTTPException(503, f"the object store is unavailable: {error}") from error
+
     return router
 
 
-async def _add_objects(pool: Pool, objects: ObjectStore, rows: Sequence[dict[str, Any]], *, read_bytes: bool) -> None:
+async def _add_faults(pool: Pool, objects: ObjectStore, rows: Sequence[dict[str, Any]], check: Check) -> None:
     """Adds ``missing`` and ``altered`` keys to the rows of jobs whose objects are not as recorded."""
     ids = [row["generation_id"] for row in rows if row["artefacts"]]
     artefacts = [Artefact(**dict(row)) for row in await pool.fetch(_ARTEFACTS, ids)] if ids else []
-    slots = asyncio.Semaphore(READS_MAX)
-
-    async def look(artefact: Artefact) -> tuple[Artefact, str | None]:
-        async with slots:
-            return artefact, await _look(objects, artefact, read_bytes=read_bytes)
-
-    wrong = [(artefact, what) for artefact, what in await asyncio.gather(*map(look, artefacts)) if what is not None]
-    if not wrong:
-        return
-    # Removed in the meantime: its row went first.
-    named = {row["key"] for row in await pool.fetch(_STILL_NAMED, [artefact.key for artefact, _ in wrong])}
     by_id = {row["generation_id"]: row for row in rows}
-    for artefact, what in wrong:
-        if artefact.key in named:
-            by_id[artefact.generation_id].setdefault(what, []).append(artefact.key)
-
-
-async def _look(objects: ObjectStore, artefact: Artefact, *, read_bytes: bool) -> Literal["missing", "altered"] | None:
-    """What is wrong with the object of an artefact; None where it is as recorded."""
-    try:
-        if read_bytes:
-            data = await objects.get(artefact.key, PUT_BYTES_MAX)
-            is_right = hashlib.sha256(data).hexdigest() == artefact.sha256
-        else:
-            info = await objects.stat(artefact.key)
-            is_right = info.size == artefact.size and info.sha256 in (artefact.sha256, None)
-    except ObjectMissing:
-        return "missing"
-    except ObjectCorrupt:
-        return "altered"
-    return None if is_right else "altered"
+    for artefact, fault in await find_faults(pool, objects, artefacts, check):
+        by_id[artefact.generation_id].setdefault(fault, []).append(artefact.key)

@@ -86,7 +86,7 @@ class MemoryStore:
 
     async def list_page(self, folder: str, *, after: str, limit: int) -> list[ListedObject]:
         keys = sorted(key for key in self.objects if key.startswith(folder) and key > after)
-        return [ListedObject(key, self.written[key]) for key in keys[:limit]]
+        return [ListedObject(key, len(self.objects[key]), self.written[key]) for key in keys[:limit]]
 
     async def remove(self, key: str) -> None:
         if self.away:

@@ -1,7 +1,8 @@
 """``python -m atelier_local.bench.reconcile_cost``: what a comparison of all records costs.
 
 On a stack of its own whose tables are filled at once, as if a million generations had ended yesterday; some have
-artefacts with real objects. The comparison runs without the pauses that it makes beside work.
+artefacts, each with a thumbnail and an input beside it in the object store. A full run compares all records first and
+the objects then, with a listing of the store; it makes no pauses here, as it would beside work.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from atelier_messaging.publisher import Publisher
 from atelier_session.reconcile import store
 from atelier_session.reconcile.feeds import Feeds
 from atelier_session.reconcile.reconciler import Reconciler, Schedule
-from atelier_storage.keys import artefact_key
+from atelier_storage.keys import artefact_key, input_key, thumbnail_key
 from atelier_storage.objects import ObjectStore
 from atelier_storage.settings import StorageSettings
 
@@ -98,10 +99,10 @@ INSERT INTO artefacts (key, generation_id, content_type, size, sha256) VALUES ($
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What comparing took; ``processor_s`` by component, this process as ``session``."""
+    """What comparing so many generations or artefacts took; ``processor_s`` by component, this process as
+    ``session``."""
 
-    generations: int
-    artefacts: int
+    compared: int
     wall_s: float
     findings: Mapping[str, int]
     processor_s: Mapping[str, float]
@@ -114,7 +115,7 @@ class Cost:
 
 
 async def measure(stack: Stack, generations: int, artefacts: int) -> list[Cost]:
-    """Fills the tables of a running stack and compares: first those with objects, then all of the others."""
+    """Fills the tables of a running stack and compares: first all records, then the artefacts' objects."""
     known = stack.environment()
     for service in SERVICES:
         await _fill(stack, known, service, generations)
@@ -129,27 +130,33 @@ async def measure(stack: Stack, generations: int, artefacts: int) -> list[Cost]:
     reconciler = Reconciler(unit, feeds, Schedule(0, 0, 0, 0, SETTLE_S, share=1))
     run = await reconciler.start("full")
     costs = []
-    for pages_end in (artefacts, generations):
-        began, before = time.monotonic(), _used(stack, known)
-        first = checked = await _checked(pool, run.id)
-        while checked < pages_end:
+    for is_over in (_has_begun_objects, _has_ended):
+        began, before, first = time.monotonic(), _used(stack, known), await _find(pool, run.id)
+        while not is_over(current := await _find(pool, run.id)):
             # False also while the session service compares a page of the same run.
             if not await reconciler._compare_page("full"):
                 await asyncio.sleep(0.01)
-            checked = await _checked(pool, run.id)
         wall_s, after = time.monotonic() - began, _used(stack, known)
-        found = await store.count_findings(pool)
         used = {name: seconds - before.get(name, 0.0) for name, seconds in after.items()}
-        costs.append(
-            Cost(checked - first, min(artefacts, checked) - min(artefacts, first), wall_s, found, used, _memory(known))
-        )
+        compared = current.checked - first.checked + current.objects - first.objects
+        costs.append(Cost(compared, wall_s, await store.count_findings(pool), used, _memory(known)))
     await feeds.close()
     await pool.close()
     return costs
 
 
-async def _checked(pool: database.Pool, run: UUID) -> int:
-    return int(await pool.fetchval("SELECT checked FROM reconcile_runs WHERE id = $1", run))
+async def _find(pool: database.Pool, run: UUID) -> store.Run:
+    found = await store.find_run(pool, run)
+    assert found is not None, "nobody removes it"
+    return found
+
+
+def _has_begun_objects(run: store.Run) -> bool:
+    return run.objects_after is not None
+
+
+def _has_ended(run: store.Run) -> bool:
+    return run.state == "ended"
 
 
 async def _fill(stack: Stack, known: Mapping[str, str], service: str, generations: int) -> None:
@@ -165,7 +172,7 @@ async def _fill(stack: Stack, known: Mapping[str, str], service: str, generation
 
 
 async def _store_objects(stack: Stack, known: Mapping[str, str], artefacts: int) -> None:
-    """One small object for each of the first generations, with its row."""
+    """One artefact with its row for each of the first generations, its thumbnail and its input."""
     names = ("endpoint", "access_key", "secret_key", "bucket")
     objects = ObjectStore(StorageSettings.model_validate({n: known[f"ATELIER_S3_{n.upper()}"] for n in names}))
     at = urlsplit(known["ATELIER_RENDER_DATABASE_URL"])
@@ -174,6 +181,8 @@ async def _store_objects(stack: Stack, known: Mapping[str, str], artefacts: int)
     for row in rows:
         key = artefact_key("store", row["owner_id"], row["generation_id"], 0, "png")
         put = await objects.put(key, row["generation_id"].bytes, "image/png")
+        await objects.put(thumbnail_key(key), b"small", "image/webp")
+        await objects.put(input_key("store", row["owner_id"], row["generation_id"], put.sha256), b"input", "image/png")
         await connection.execute(_ARTEFACT, key, row["generation_id"], put.size, put.sha256)
     await connection.close()
     objects.close()
@@ -203,20 +212,21 @@ def main() -> None:
     stack = Stack(PROFILE, env=SETTINGS)
     try:
         stack.up()
-        with_objects, others = asyncio.run(measure(stack, given.generations, given.artefacts))
+        records, objects = asyncio.run(measure(stack, given.generations, given.artefacts))
     finally:
         stack.clean()
-    for cost in (with_objects, others):
+    for cost, what in ((records, "generations' records"), (objects, "artefacts' objects")):
         each = ", ".join(f"{name} {s:.1f} s" for name, s in sorted(cost.processor_s.items()) if s >= 0.05)
         sys.stdout.write(
-            f"{cost.generations} generations, {cost.artefacts} objects' heads: {cost.wall_s:.1f} s,"
-            f" {cost.total_s:.1f} s of processor time ({each}), findings: {dict(cost.findings) or 'none'}\n"
+            f"{cost.compared} {what}: {cost.wall_s:.1f} s, {cost.total_s:.1f} s of processor time ({each}),"
+            f" findings: {dict(cost.findings) or 'none'}\n"
         )
-    head_s = with_objects.total_s / with_objects.artefacts - others.total_s / others.generations
-    daily_s = others.total_s + (others.generations + with_objects.generations) * max(head_s, 0)
-    memory = ", ".join(f"{name} {mb:.0f} MB" for name, mb in others.memory_mb.items())
+    daily_s = records.total_s + objects.total_s / objects.compared * records.compared
+    memory = ", ".join(f"{name} {mb:.0f} MB" for name, mb in objects.memory_mb.items())
     sys.stdout.write(f"memory: {memory}\n")
-    sys.stdout.write(f"once a day, a head each: {daily_s:.0f} s of processor time, {daily_s / DAY_S:.2%} of a core\n")
+    sys.stdout.write(
+        f"once a day, an artefact each: {daily_s:.0f} s of processor time, {daily_s / DAY_S:.2%} of a core\n"
+    )
 
 
 if __name__ == "__main__":

@@ -41,12 +41,17 @@ def reconcile(
 
 
 def _show(run: dict[str, Any]) -> None:
-    console.print(terminal_text.field_line("running", f"{run['checked']} generations compared"))
+    console.print(terminal_text.field_line("running", _progress(run)))
+
+
+def _progress(run: dict[str, Any]) -> str:
+    objects = f" and {run['objects']} objects" if run["objects"] else ""
+    return f"{run['checked']} generations{objects} compared"
 
 
 def _print(found: dict[str, Any]) -> None:
     run, findings = found["run"], found["findings"]
-    agrees = f"{run['checked']} generations compared, {run['in_flight']} of them in flight"
+    agrees = f"{_progress(run)}, {run['in_flight']} in flight"
     console.print(terminal_text.field_line("records", f"{agrees}, {len(findings)} findings"))
     if findings:
         console.print(terminal_text.table_of(findings, "kind", "subject", "details", "first_seen_at", "repair"))

@@ -32,6 +32,7 @@ class ArtefactRow(SQLModel, table=True):
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="artefacts_sha256"),
         CheckConstraint("size > 0", name="artefacts_size"),
         Index("artefacts_generation", "generation_id"),
+        Index("artefacts_key_order", text('key COLLATE "C"')),
     )
 
     key: str = Field(sa_column=Column(Text, primary_key=True))

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 import httpx
-from pydantic import AnyHttpUrl, SecretStr
+from pydantic import AnyHttpUrl, SecretStr, TypeAdapter
 
 from atelier_messaging import Transient
 from atelier_messaging.database import Connection, Pool
@@ -42,6 +43,19 @@ FROM (
 ) ids
 LEFT JOIN admissions a USING (generation_id) LEFT JOIN sagas s USING (generation_id) ORDER BY generation_id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """``checked`` artefacts compared with a listing of the object store, up to the key ``bound``, which is None at the
+    end; ``wrong``: the generations of those that are not there as recorded."""
+
+    bound: str | None
+    checked: int
+    wrong: list[UUID]
+
+
+LISTING = TypeAdapter(Listing)
 AnyRecord = SagaRecord | HoldRecord | JobRecord | ProjectionRecord
 
 
@@ -89,6 +103,11 @@ class Feeds:
             JOBS.validate_python(jobs["jobs"]),
             PROJECTIONS.validate_python(projections["projections"]),
         )
+
+    async def read_listing(self, after: str, *, rows: int) -> Listing:
+        """What render finds of ``rows`` artefacts past the key ``after``. Raises FeedUnavailable."""
+        query: dict[str, str | int] = {"after": after, "limit": rows}
+        return LISTING.validate_python(await self._get(self._render, "/internal/reconcile/objects", query))
 
     async def read_violations(self) -> list[str]:
         """What ``ledger verify`` finds wrong in billing's books. Raises FeedUnavailable."""

@@ -1,5 +1,7 @@
 """Compares all records in runs: pages in the order of generation ids, each in a transaction, continued after a crash.
 
+A full run ends with the artefacts' objects, in the order of their keys: a listing of the store takes the place of a
+request for each, and only what it makes suspicious is compared as the other scopes do.
 Nothing is locked but the run's own row. A generation whose records changed a moment ago is left for the next run.
 """
 
@@ -8,7 +10,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from atelier_messaging import UnitOfWork
@@ -29,7 +31,13 @@ PAGES_A_ROUND: Mapping[Scope, int] = {"recent": 1_000, "full": 20, "bytes": 2}
 """How many pages of each run come before the next round, some seconds later: full runs are no burden on anyone, and
 recent ones are never late."""
 LAST = UUID(int=2**128 - 1)
-OBJECTS: Mapping[Scope, Objects] = {"recent": "sizes", "full": "sizes", "bytes": "bytes"}
+OBJECTS: Mapping[Scope, Objects] = {"recent": "sizes", "full": "none", "bytes": "bytes"}
+UNSEEN: Mapping[Objects, frozenset[str]] = {
+    "none": frozenset({DriftKind.ARTEFACT_MISSING, DriftKind.ARTEFACT_ALTERED}),
+    "sizes": frozenset({DriftKind.ARTEFACT_ALTERED}),
+    "bytes": frozenset(),
+}
+"""Kinds of findings that stay open, because who reads no more of the objects cannot say that they are right again."""
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 logger = logging.getLogger(__name__)
 
@@ -112,25 +120,51 @@ class Reconciler:
         async with self._unit.pool.acquire() as connection, connection.transaction():
             if (run := await store.claim_run(connection, scope)) is None:
                 return False
+            if run.objects_after is not None:
+                return await self._compare_objects(connection, run, run.objects_after)
             objects = OBJECTS[run.scope]
             rows = ROWS_OF_BYTES if objects == "bytes" else ROWS
-            # Before the page is read: what changes while it is read is in flight, however long that takes.
-            now = await connection.fetchval("SELECT clock_timestamp()")
-            # By another connection: this one would lock the sagas against migrations until the other services answered.
-            page = await self._feeds.read_page(self._unit.pool, run.position, rows=rows, objects=objects)
-            in_flight, found = await self._compare(connection, page, objects, now)
-            ended = page.bound is None
-            if ended:
+            page, in_flight, found = await self._compare(connection, run.position, rows, objects)
+            if is_last := page.bound is None:
                 found += await self._compare_ledger(connection)
-            checked = len(page.records)
-            position = page.bound or LAST
+            has_more = not is_last or run.scope == "full"
+            if is_last and has_more:
+                await store.advance_objects(connection, run, "", checked=0)
             await store.advance_run(
-                connection, run, position, checked=checked, in_flight=in_flight, found=found, ended=ended
+                connection,
+                run,
+                page.bound or LAST,
+                checked=len(page.records),
+                in_flight=in_flight,
+                found=found,
+                ended=not has_more,
             )
-            return not ended
+            return has_more
 
-    async def _compare(self, connection: Connection, page: Page, objects: Objects, now: datetime) -> tuple[int, int]:
-        """How many generations of the page are in flight, and how many drifts the others show."""
+    async def _compare_objects(self, connection: Connection, run: Run, after: str) -> bool:
+        """Compares one page of artefacts with the listing of the store; whether there are more."""
+        listing = await self._feeds.read_listing(after, rows=ROWS)
+        suspects = set(listing.wrong)
+        if is_last := listing.bound is None:
+            # What was missing may be there again.
+            suspects |= {f.subject for f in await store.open_findings_of(connection, DriftKind.ARTEFACT_MISSING)}
+        all_in_flight = all_found = 0
+        for id_ in sorted(suspects):
+            _, in_flight, found = await self._compare(connection, UUID(int=id_.int - 1), 1, "sizes")
+            all_in_flight += in_flight
+            all_found += found
+        await store.advance_objects(connection, run, listing.bound or after, checked=listing.checked)
+        await store.advance_run(
+            connection, run, LAST, checked=0, in_flight=all_in_flight, found=all_found, ended=is_last
+        )
+        return not is_last
+
+    async def _compare(self, connection: Connection, after: UUID, rows: int, objects: Objects) -> tuple[Page, int, int]:
+        """The page past ``after``, how many of its generations are in flight, and how many drifts the others show."""
+        # Before the page is read: what changes while it is read is in flight, however long that takes.
+        now = await connection.fetchval("SELECT clock_timestamp()")
+        # By another connection: this one would lock the sagas against migrations until the other services answered.
+        page = await self._feeds.read_page(self._unit.pool, after, rows=rows, objects=objects)
         clock = Clock(now, timedelta(seconds=self._schedule.settle_s), self._feeds.jobs_kept)
         in_flight = {id_ for id_, records in page.records.items() if clock.is_in_flight(records)}
         found = [
@@ -147,11 +181,10 @@ class Reconciler:
             for finding in open_before
             if (finding.subject, finding.kind) not in seen
             and finding.subject not in in_flight
-            # Only who reads the bytes can say that they are right again.
-            and (finding.kind != DriftKind.ARTEFACT_ALTERED or objects == "bytes")
+            and finding.kind not in UNSEEN[objects]
         ]
         await store.resolve(connection, over)
-        return len(in_flight), len(found)
+        return page, len(in_flight), len(found)
 
     async def _compare_ledger(self, connection: Connection) -> int:
         """The books' own violations as findings, by the first id that a line names; returns how many."""

@@ -22,9 +22,17 @@ WHERE NOT EXISTS (SELECT FROM reconcile_runs
                   WHERE scope = $2 AND $4 > 0 AND started_at > now() - make_interval(secs => $4))
 ON CONFLICT DO NOTHING RETURNING *
 """
-_RUNNING = "SELECT * FROM reconcile_runs WHERE state = 'running' AND scope = $1"
-_CLAIM = f"{_RUNNING} FOR UPDATE SKIP LOCKED"
-_FIND = "SELECT * FROM reconcile_runs WHERE id = $1"
+_SELECT = """
+SELECT r.*, COALESCE(o.checked, 0) AS objects, o.after AS objects_after
+FROM reconcile_runs r LEFT JOIN reconcile_object_runs o ON o.run_id = r.id
+"""
+_RUNNING = f"{_SELECT} WHERE r.state = 'running' AND r.scope = $1"
+_CLAIM = f"{_RUNNING} FOR UPDATE OF r SKIP LOCKED"
+_FIND = f"{_SELECT} WHERE r.id = $1"
+_ADVANCE_OBJECTS = """
+INSERT INTO reconcile_object_runs AS o (run_id, after, checked) VALUES ($1, $2, $3)
+ON CONFLICT (run_id) DO UPDATE SET after = excluded.after, checked = o.checked + excluded.checked
+"""
 _ADVANCE = """
 UPDATE reconcile_runs SET position = $2, checked = checked + $3, in_flight = in_flight + $4, found = found + $5,
        state = CASE WHEN $6 THEN 'ended' ELSE state END, ended_at = CASE WHEN $6 THEN clock_timestamp() END
@@ -79,6 +87,10 @@ class Run:
     found: int
     started_at: datetime
     ended_at: datetime | None
+    objects: int = 0
+    """Artefacts compared with the listing of the object store."""
+    objects_after: str | None = None
+    """The key of the last one; None until all records are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +145,11 @@ async def advance_run(
 ) -> None:
     """Moves the run on by a page."""
     await connection.execute(_ADVANCE, run.id, position, checked, in_flight, found, ended)
+
+
+async def advance_objects(connection: Connection, run: Run, after: str, *, checked: int) -> None:
+    """Moves the run on to the key ``after`` of the object store."""
+    await connection.execute(_ADVANCE_OBJECTS, run.id, after, checked)
 
 
 async def open_findings(connection: Connection, *, after: UUID, bound: UUID) -> list[OpenFinding]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, ForeignKey, Index, Text, Uuid, text
 from sqlmodel import Field, SQLModel
 
 _NOW = text("now()")
@@ -37,6 +37,19 @@ class ReconcileRunRow(SQLModel, table=True):
     found: int = Field(sa_column=_count())
     started_at: datetime = Field(sa_column=_time(default=True))
     ended_at: datetime | None = Field(sa_column=_time(default=False))
+
+
+class ReconcileObjectRunRow(SQLModel, table=True):
+    """How far a run that has compared all records is in the listing of the object store; no row before that."""
+
+    __tablename__ = "reconcile_object_runs"
+
+    run_id: UUID = Field(
+        sa_column=Column(Uuid, ForeignKey("reconcile_runs.id", ondelete="CASCADE"), primary_key=True, nullable=False)
+    )
+    after: str = Field(sa_column=Column(Text, nullable=False))
+    """The last key that was compared."""
+    checked: int = Field(sa_column=_count())
 
 
 class ReconcileFindingRow(SQLModel, table=True):

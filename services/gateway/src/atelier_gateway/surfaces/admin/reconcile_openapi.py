@@ -12,7 +12,8 @@ from atelier_gateway.web.openapi_responses import CURSOR, LIMIT, Responses, quer
 
 class ReconcileRun(BaseModel):
     """A comparison of the services' records: ``checked`` generations so far, ``in_flight`` of them left for the next
-    run because they were changing, and ``found`` disagreements."""
+    run because they were changing, and ``found`` disagreements. A full run compares ``objects`` artefacts with a
+    listing of the object store after that."""
 
     id: UUID
     scope: Literal["recent", "full", "bytes"]
@@ -20,6 +21,7 @@ class ReconcileRun(BaseModel):
     checked: int
     in_flight: int
     found: int
+    objects: int
     started_at: datetime
     ended_at: datetime | None
 
