@@ -3,8 +3,7 @@ found by its name; repairs go by the services' own commands. Its system is its o
 
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from atelier_local.api_client.operations_client import OperationsClient
 from atelier_local.launcher.stack import Stack
 from whole_system.own_stack import own_stack
-from whole_system.reconcile_site import Site, run_command
+from whole_system.reconcile_site import Site, Tamper, cut_object, in_database, remove_object, run_command
 from whole_system.waits import eventually
 from whole_system.world import World
 
@@ -23,7 +22,6 @@ SETTINGS = {
     "ATELIER_TRACE_RATIO": "0.01",
     "RATE_LIMIT_ENABLED": "false",
 }
-Tamper = Callable[["Site", dict[str, Any]], Awaitable[None]]
 
 
 @pytest.fixture(scope="module")
@@ -57,23 +55,6 @@ async def site(world: World) -> AsyncIterator[Site]:
         OperationsClient(known["ATELIER_OPERATIONS_URL"], known["ATELIER_ADMIN_TOKEN"]) as admin,
     ):
         yield Site(world, shopper, admin)
-
-
-def in_database(service: str, statement: str) -> Tamper:
-    async def tamper(site: Site, generation: dict[str, Any]) -> None:
-        await site.tamper(service, statement, generation["id"])
-
-    return tamper
-
-
-async def remove_object(site: Site, generation: dict[str, Any]) -> None:
-    client, bucket = site.bucket()
-    client.remove_object(bucket, generation["outputs"][0]["key"])
-
-
-async def cut_object(site: Site, generation: dict[str, Any]) -> None:
-    client, bucket = site.bucket()
-    client.put_object(bucket, generation["outputs"][0]["key"], io.BytesIO(b"short"), 5)
 
 
 HELD_AGAIN = """

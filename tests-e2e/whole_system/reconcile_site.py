@@ -1,6 +1,8 @@
 """A running system whose records a test changes behind the services' backs, and what reconciliation finds."""
 
 import asyncio
+import io
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,3 +73,28 @@ class Site:
             return [{row["kind"] for row in rows if row["subject"] == made["id"]} for made in generations]
 
         return await eventually(settled)
+
+
+Tamper = Callable[[Site, dict[str, Any]], Awaitable[None]]
+"""Changes the records of a generation."""
+
+
+def in_database(service: str, statement: str) -> Tamper:
+    """Runs the statement with the generation's id."""
+
+    async def tamper(site: Site, generation: dict[str, Any]) -> None:
+        await site.tamper(service, statement, generation["id"])
+
+    return tamper
+
+
+async def remove_object(site: Site, generation: dict[str, Any]) -> None:
+    """Loses its first output."""
+    client, bucket = site.bucket()
+    client.remove_object(bucket, generation["outputs"][0]["key"])
+
+
+async def cut_object(site: Site, generation: dict[str, Any]) -> None:
+    """Leaves five bytes of its first output."""
+    client, bucket = site.bucket()
+    client.put_object(bucket, generation["outputs"][0]["key"], io.BytesIO(b"short"), 5)

@@ -1,4 +1,4 @@
-"""Artefacts on record are compared with what a real object store lists, and only what looks wrong is asked for."""
+"""Artefacts on record are compared with what a real object store lists, and only what looks wrong is requested."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -6,8 +6,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from atelier_local.launcher.objectstore import settings
-from atelier_local.launcher.stack import Stack
 from atelier_render import reconcile_objects
 from atelier_render.reconcile_objects import compare_objects
 from atelier_storage.keys import artefact_key, input_key, thumbnail_key
@@ -22,18 +20,21 @@ VALUES ($1, $2, 'image/png', $3, $4, now() - make_interval(hours => $5))
 
 
 class WatchedStore(ObjectStore):
-    """Notes which objects are asked for one by one."""
+    """Notes whose heads are requested."""
 
-    asked: list[str]
+    heads: list[str]
 
     async def stat(self, key: str) -> ObjectInfo:
-        self.asked.append(key)
+        self.heads.append(key)
         return await super().stat(key)
 
 
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
     """A real object store with an empty bucket."""
+    from atelier_local.launcher.objectstore import settings
+    from atelier_local.launcher.stack import Stack
+
     stack = Stack("render-store", root=tmp_path_factory.mktemp("store"), only=("objectstore",))
     try:
         with stack:
@@ -47,7 +48,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings
 @pytest.fixture
 async def objects(bucket: StorageSettings) -> AsyncIterator[WatchedStore]:
     store = WatchedStore(bucket)
-    store.asked = []
+    store.heads = []
     yield store
     for entry in await store.list_page("", after="", limit=1_000):
         await store.remove(entry.key)
@@ -69,7 +70,7 @@ def generation_of(key: str) -> UUID:
     return UUID(key.split("/")[3])
 
 
-async def test_objects_as_recorded_are_not_asked_for_one_by_one(world: Any, objects: WatchedStore) -> None:
+async def test_objects_as_recorded_are_not_requested_one_by_one(world: Any, objects: WatchedStore) -> None:
     owners = [uuid4() for _ in range(3)]
     keys = sorted([await deliver(world, objects, owner) for owner in owners for _ in range(4)])
 
@@ -78,7 +79,7 @@ async def test_objects_as_recorded_are_not_asked_for_one_by_one(world: Any, obje
 
     assert (first.bound, first.checked, first.wrong) == (keys[7], 8, [])
     assert (rest.bound, rest.checked, rest.wrong) == (None, 4, [])
-    assert objects.asked == []
+    assert objects.heads == []
 
 
 async def test_a_missing_a_cut_and_a_rewritten_object_are_found(world: Any, objects: WatchedStore) -> None:
@@ -92,7 +93,7 @@ async def test_a_missing_a_cut_and_a_rewritten_object_are_found(world: Any, obje
 
     assert page.wrong == sorted(map(generation_of, (missing, cut, rewritten)))
     # Two were written long after they were recorded; one of them is right, as after a restored backup.
-    assert sorted(objects.asked) == sorted([missing, cut, rewritten, copied])
+    assert sorted(objects.heads) == sorted([missing, cut, rewritten, copied])
 
 
 @pytest.mark.parametrize("listed_max", [1, 2, 5])
@@ -138,4 +139,4 @@ async def test_a_lost_bucket_is_found_in_small_pages(
     assert [id_ for page in pages for id_ in page.wrong] == [
         id_ for part in (lost[:2], lost[2:4], lost[4:]) for id_ in sorted(map(generation_of, part))
     ]
-    assert right not in objects.asked and len(objects.asked) == 5
+    assert right not in objects.heads and len(objects.heads) == 5

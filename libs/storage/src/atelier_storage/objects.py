@@ -156,10 +156,7 @@ class ObjectStore:
             await self._run_in_thread(key, lambda: self._client.copy_object(bucket, key, origin))
 
     async def list_page(self, folder: str, *, after: str, limit: int) -> list[ListedObject]:
-        """At most ``limit`` objects under a folder ("": all), in the order of their keys, those past the key ``after``.
-
-        One request for each thousand. Stores that keep folders list ``1/`` before ``1-a/``, others after it.
-        """
+        """At most ``limit`` objects under a folder ("": all) past the key ``after``, in the order of their keys."""
 
         def read() -> list[ListedObject]:
             entries = self._client.list_objects(self._settings.bucket, folder, recursive=True, start_after=after)
