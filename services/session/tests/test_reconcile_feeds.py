@@ -62,7 +62,7 @@ async def test_sagas_are_not_locked_while_other_services_are_asked(unit: UnitOfW
     answered.set()
     await working
 
-    assert [row["table"] for row in locked] == ["reconcile_runs"]
+    assert {row["table"] for row in locked} == {"reconcile_runs", "reconcile_object_runs"}
     await reader.close()
     server.close()
     await unit.pool.execute("DELETE FROM reconcile_runs")
