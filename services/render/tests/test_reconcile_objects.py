@@ -96,11 +96,13 @@ async def test_a_missing_a_cut_and_a_rewritten_object_are_found(world: Any, obje
     assert sorted(objects.heads) == sorted([missing, cut, rewritten, copied])
 
 
+@pytest.mark.parametrize("together", [1, 2, 100])
 @pytest.mark.parametrize("listed_max", [1, 2, 5])
 async def test_a_listing_in_many_parts_and_in_the_order_of_folders_gives_no_false_alarm(
-    world: Any, objects: WatchedStore, monkeypatch: pytest.MonkeyPatch, listed_max: int
+    world: Any, objects: WatchedStore, monkeypatch: pytest.MonkeyPatch, listed_max: int, together: int
 ) -> None:
     monkeypatch.setattr(reconcile_objects, "LISTED_MAX", listed_max)
+    monkeypatch.setattr(reconcile_objects, "TOGETHER", together)
     keys = [await deliver(world, objects, uuid4(), attempt=attempt) for attempt in ("1", "1-ab", "2", "10-c")]
     keys += [await deliver(world, objects, owner) for owner in [uuid4()] * 3]
     lost = keys[3]

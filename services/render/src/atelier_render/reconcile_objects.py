@@ -15,6 +15,9 @@ from atelier_storage.objects import ListedObject, ObjectStore
 
 LISTED_MAX = 1_000
 """Objects in an answer of the store, which gives no more at once."""
+FOLDER = "/generated/"
+TOGETHER = 100
+"""So many artefacts more of an owner are worth a listing of their folder alone."""
 REWRITTEN_AFTER = timedelta(hours=1)
 """An object that changed so long after it was recorded is asked for: it is written before, and the clocks differ."""
 WRONG_MAX = 20
@@ -53,21 +56,29 @@ async def compare_objects(pool: Pool, objects: ObjectStore, *, after: str, limit
 
 
 async def _find_suspects(objects: ObjectStore, recorded: Sequence[Artefact]) -> list[Artefact]:
-    """Those that a listing does not show as they are on record. What lies between two of them, such as inputs, is
-    passed over where it fills an answer."""
+    """Those that a listing does not show as they are on record."""
     suspects: list[Artefact] = []
     done = 0
     while done < len(recorded):
+        folder = _folder_to_list(recorded, done)
         # Everything past this text begins with the first key, or comes after it.
-        listed = await objects.list_page("", after=recorded[done].key[:-1], limit=LISTED_MAX)
+        listed = await objects.list_page(folder, after=recorded[done].key[:-1], limit=LISTED_MAX)
         by_key = {entry.key: entry for entry in listed}
         end = max(by_key) if len(listed) == LISTED_MAX else None
-        covered = [artefact for artefact in recorded[done:] if end is None or artefact.key <= end]
-        # At least one, whatever is listed: it is asked for.
+        covered = [a for a in recorded[done:] if a.key.startswith(folder) and (end is None or a.key <= end)]
+        # At least one, whatever is listed: its head is requested.
         covered = covered or [recorded[done]]
         suspects += [artefact for artefact in covered if not _is_as_recorded(artefact, by_key.get(artefact.key))]
         done += len(covered)
     return suspects
+
+
+def _folder_to_list(recorded: Sequence[Artefact], first: int) -> str:
+    """The folder of the first one's owner where many more lie there: the listing then leaves out what lies between the
+    owners' artefacts, such as inputs. Else everything."""
+    folder = recorded[first].key.partition(FOLDER)[0] + FOLDER
+    last = first + TOGETHER
+    return folder if last < len(recorded) and recorded[last].key.startswith(folder) else ""
 
 
 def _is_as_recorded(artefact: Artefact, listed: ListedObject | None) -> bool:

@@ -172,12 +172,15 @@ async def _fill(stack: Stack, known: Mapping[str, str], service: str, generation
 
 
 async def _store_objects(stack: Stack, known: Mapping[str, str], artefacts: int) -> None:
-    """One artefact with its row for each of the first generations, its thumbnail and its input."""
+    """An artefact with its row for generations of as few owners as can be, each with its thumbnail and its input: an
+    owner has then as many as if all generations had one."""
     names = ("endpoint", "access_key", "secret_key", "bucket")
     objects = ObjectStore(StorageSettings.model_validate({n: known[f"ATELIER_S3_{n.upper()}"] for n in names}))
     at = urlsplit(known["ATELIER_RENDER_DATABASE_URL"])
     connection = await asyncpg.connect(urlsplit(admin_url(stack.profile))._replace(path=at.path).geturl())
-    rows = await connection.fetch("SELECT generation_id, owner_id FROM jobs ORDER BY generation_id LIMIT $1", artefacts)
+    rows = await connection.fetch(
+        "SELECT generation_id, owner_id FROM jobs ORDER BY owner_id, generation_id LIMIT $1", artefacts
+    )
     for row in rows:
         key = artefact_key("store", row["owner_id"], row["generation_id"], 0, "png")
         put = await objects.put(key, row["generation_id"].bytes, "image/png")
@@ -207,7 +210,9 @@ def main() -> None:
     """Prints what both parts cost, and what that comes to."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--generations", type=int, default=1_000_000)
-    arguments.add_argument("--artefacts", type=int, default=5_000, help="of the first generations, with real objects")
+    arguments.add_argument(
+        "--artefacts", type=int, default=5_000, help="in the object store, of as few owners as can be"
+    )
     given = arguments.parse_args()
     stack = Stack(PROFILE, env=SETTINGS)
     try:
