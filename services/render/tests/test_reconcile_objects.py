@@ -113,6 +113,33 @@ async def test_a_listing_in_many_parts_and_in_the_order_of_folders_gives_no_fals
     assert (page.checked, page.wrong) == (len(keys), [generation_of(lost)])
 
 
+@pytest.mark.parametrize("listings", [1, 2])
+async def test_a_page_ends_after_some_listings_however_little_they_cover(
+    world: Any, objects: WatchedStore, monkeypatch: pytest.MonkeyPatch, listings: int
+) -> None:
+    monkeypatch.setattr(reconcile_objects, "LISTED_MAX", 3)
+    monkeypatch.setattr(reconcile_objects, "LISTINGS_MAX", listings)
+    keys = sorted([await deliver(world, objects, uuid4()) for _ in range(3)])
+
+    pages = [await compare_objects(world.pool, objects, after="", limit=100)]
+    while (bound := pages[-1].bound) is not None:
+        pages.append(await compare_objects(world.pool, objects, after=bound, limit=100))
+
+    assert sum(page.checked for page in pages) == len(keys)
+    assert len(pages) == -(-len(keys) // listings)
+    assert [page.wrong for page in pages] == [[]] * len(pages)
+
+
+async def test_a_bucket_that_is_gone_has_lost_all(world: Any, objects: WatchedStore, bucket: StorageSettings) -> None:
+    keys = [await deliver(world, objects, uuid4()) for _ in range(3)]
+    gone = ObjectStore(bucket.model_copy(update={"bucket": "gone"}))
+
+    page = await compare_objects(world.pool, gone, after="", limit=100)
+
+    assert (page.bound, page.checked, page.wrong) == (None, 3, sorted(map(generation_of, keys)))
+    gone.close()
+
+
 async def test_a_store_without_any_of_them_has_lost_all(world: Any, objects: WatchedStore) -> None:
     keys = [await deliver(world, objects, uuid4()) for _ in range(3)]
     for entry in await objects.list_page("", after="", limit=100):

@@ -75,6 +75,35 @@ async def test_a_finding_that_is_seen_again_is_one_row_until_it_is_resolved(unit
     assert await store.count_findings(unit.pool) == {"artefact_missing": 1}
 
 
+async def test_two_drifts_of_one_kind_are_one_finding(unit: UnitOfWork) -> None:
+    subject = uuid4()
+    fewer = Drift(DriftKind.ARTEFACT_MISSING, "render has one of two on record")
+
+    async with unit.once() as tx:
+        await store.report(tx.connection, [(subject, LOST), (subject, fewer)])
+
+    (found,) = await store.list_findings(unit.pool, before=None, resolved=False, limit=10)
+    assert found.details == f"{LOST.details}; {fewer.details}"
+
+
+async def test_a_full_run_begins_with_the_objects_and_goes_on_where_it_was(unit: UnitOfWork) -> None:
+    await store.start_run(unit.pool, "full", recent_s=60)
+    await store.start_run(unit.pool, "bytes", recent_s=60)
+
+    begun = []
+    for after, checked in (("a", 2), ("b", 3), (None, 1)):
+        async with unit.once() as tx:
+            run = await store.claim_run(tx.connection, "full")
+            assert run is not None
+            begun.append((run.objects_after, run.objects))
+            await store.advance_objects(tx.connection, run, after, checked=checked)
+    full, read_whole = [await store.find_running(unit.pool, scope) for scope in ("full", "bytes")]
+
+    assert begun == [("", 0), ("a", 2), ("b", 5)]
+    assert full is not None and (full.objects_after, full.objects) == (None, 6)
+    assert read_whole is not None and read_whole.objects_after is None
+
+
 async def test_a_repair_ends_although_nothing_can_be_sent_for_a_finding(
     unit: UnitOfWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,8 +1,8 @@
 """``python -m atelier_local.bench.reconcile_cost``: what a comparison of all records costs.
 
 On a stack of its own whose tables are filled at once, as if a million generations had ended yesterday; some have
-artefacts, each with a thumbnail and an input beside it in the object store. A full run compares all records first and
-the objects then, with a listing of the store; it makes no pauses here, as it would beside work.
+artefacts, each with a thumbnail and an input beside it in the object store. A full run compares the objects first, with
+a listing of the store, and all records then; it makes no pauses here, as it would beside work.
 """
 
 import argparse
@@ -115,7 +115,7 @@ class Cost:
 
 
 async def measure(stack: Stack, generations: int, artefacts: int) -> list[Cost]:
-    """Fills the tables of a running stack and compares: first all records, then the artefacts' objects."""
+    """Fills the tables of a running stack and compares: first the artefacts' objects, then all records."""
     known = stack.environment()
     for service in SERVICES:
         await _fill(stack, known, service, generations)
@@ -130,7 +130,7 @@ async def measure(stack: Stack, generations: int, artefacts: int) -> list[Cost]:
     reconciler = Reconciler(unit, feeds, Schedule(0, 0, 0, 0, SETTLE_S, share=1))
     run = await reconciler.start("full")
     costs = []
-    for is_over in (_has_begun_objects, _has_ended):
+    for is_over in (_has_compared_objects, _has_ended):
         began, before, first = time.monotonic(), _used(stack, known), await _find(pool, run.id)
         while not is_over(current := await _find(pool, run.id)):
             # False also while the session service compares a page of the same run.
@@ -151,8 +151,8 @@ async def _find(pool: database.Pool, run: UUID) -> store.Run:
     return found
 
 
-def _has_begun_objects(run: store.Run) -> bool:
-    return run.objects_after is not None
+def _has_compared_objects(run: store.Run) -> bool:
+    return run.objects_after is None
 
 
 def _has_ended(run: store.Run) -> bool:
@@ -217,17 +217,17 @@ def main() -> None:
     stack = Stack(PROFILE, env=SETTINGS)
     try:
         stack.up()
-        records, objects = asyncio.run(measure(stack, given.generations, given.artefacts))
+        objects, records = asyncio.run(measure(stack, given.generations, given.artefacts))
     finally:
         stack.clean()
-    for cost, what in ((records, "generations' records"), (objects, "artefacts' objects")):
+    for cost, what in ((objects, "artefacts' objects"), (records, "generations' records")):
         each = ", ".join(f"{name} {s:.1f} s" for name, s in sorted(cost.processor_s.items()) if s >= 0.05)
         sys.stdout.write(
             f"{cost.compared} {what}: {cost.wall_s:.1f} s, {cost.total_s:.1f} s of processor time ({each}),"
             f" findings: {dict(cost.findings) or 'none'}\n"
         )
     daily_s = records.total_s + objects.total_s / objects.compared * records.compared
-    memory = ", ".join(f"{name} {mb:.0f} MB" for name, mb in objects.memory_mb.items())
+    memory = ", ".join(f"{name} {mb:.0f} MB" for name, mb in records.memory_mb.items())
     sys.stdout.write(f"memory: {memory}\n")
     sys.stdout.write(
         f"once a day, an artefact each: {daily_s:.0f} s of processor time, {daily_s / DAY_S:.2%} of a core\n"

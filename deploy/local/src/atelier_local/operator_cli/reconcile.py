@@ -45,8 +45,8 @@ def _show(run: dict[str, Any]) -> None:
 
 
 def _progress(run: dict[str, Any]) -> str:
-    objects = f" and {run['objects']} objects" if run["objects"] else ""
-    return f"{run['checked']} generations{objects} compared"
+    objects = f"{run['objects']} objects and " if run.get("objects") else ""
+    return f"{objects}{run['checked']} generations compared"
 
 
 def _print(found: dict[str, Any]) -> None:

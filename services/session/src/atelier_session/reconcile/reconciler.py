@@ -1,7 +1,8 @@
 """Compares all records in runs: pages in the order of generation ids, each in a transaction, continued after a crash.
 
-A full run ends with the artefacts' objects, in the order of their keys: a listing of the store takes the place of a
-request for each, and only what it makes suspicious is compared as the other scopes do.
+A full run begins with the artefacts' objects, in the order of their keys: a listing of the store takes the place of a
+request for each, and only what it makes suspicious is compared as the other scopes do. Records come last: what they
+show can be repaired, while it is fresh.
 Nothing is locked but the run's own row. A generation whose records changed a moment ago is left for the next run.
 """
 
@@ -20,7 +21,7 @@ from atelier_session.reconcile.feeds import Feeds, FeedUnavailable, Objects
 from atelier_session.reconcile.pace import Pace
 from atelier_session.reconcile.records import Page
 from atelier_session.reconcile.rules import Clock, Drift, DriftKind, find_drift
-from atelier_session.reconcile.store import Run, Scope
+from atelier_session.reconcile.store import OpenFinding, Run, Scope
 from atelier_telemetry import metrics
 
 ROWS = 1_000
@@ -38,6 +39,7 @@ UNSEEN: Mapping[Objects, frozenset[str]] = {
     "bytes": frozenset(),
 }
 """Kinds of findings that stay open, because who reads no more of the objects cannot say that they are right again."""
+ABOUT_OBJECTS = UNSEEN["none"]
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,17 @@ class Schedule:
     recent_s: float
     settle_s: float
     share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A page that was compared: how many of its generations are in flight, what the others show, and the findings
+    about them that are open or were until now."""
+
+    page: Page
+    in_flight: int
+    drifts: Sequence[tuple[UUID, Drift]]
+    open_before: Sequence[OpenFinding]
 
 
 class Reconciler:
@@ -121,60 +134,53 @@ class Reconciler:
             if (run := await store.claim_run(connection, scope)) is None:
                 return False
             if run.objects_after is not None:
-                return await self._compare_objects(connection, run, run.objects_after)
+                await self._compare_objects(connection, run, run.objects_after)
+                return True
             objects = OBJECTS[run.scope]
             rows = ROWS_OF_BYTES if objects == "bytes" else ROWS
-            page, in_flight, found = await self._compare(connection, run.position, rows, objects)
-            if is_last := page.bound is None:
+            seen = await self._compare(connection, run.position, rows, objects)
+            if objects == "none" and any(_is_to_be_seen(finding, run) for finding in seen.open_before):
+                seen = await self._compare(connection, run.position, rows, "sizes")
+            found = len(seen.drifts)
+            if is_last := seen.page.bound is None:
                 found += await self._compare_ledger(connection)
-            has_more = not is_last or run.scope == "full"
-            if is_last and has_more:
-                await store.advance_objects(connection, run, "", checked=0)
             await store.advance_run(
                 connection,
                 run,
-                page.bound or LAST,
-                checked=len(page.records),
-                in_flight=in_flight,
+                seen.page.bound or LAST,
+                checked=len(seen.page.records),
+                in_flight=seen.in_flight,
                 found=found,
-                ended=not has_more,
+                ended=is_last,
             )
-            return has_more
+            return not is_last
 
-    async def _compare_objects(self, connection: Connection, run: Run, after: str) -> bool:
-        """Compares one page of artefacts with the listing of the store; whether there are more."""
+    async def _compare_objects(self, connection: Connection, run: Run, after: str) -> None:
+        """Compares one page of artefacts with the listing of the store."""
         listing = await self._feeds.read_listing(after, rows=ROWS)
-        suspects = set(listing.wrong)
-        if is_last := listing.bound is None:
-            # What was missing may be there again.
-            suspects |= {f.subject for f in await store.open_findings_of(connection, DriftKind.ARTEFACT_MISSING)}
-        all_in_flight = all_found = 0
-        for id_ in sorted(suspects):
-            _, in_flight, found = await self._compare(connection, UUID(int=id_.int - 1), 1, "sizes")
-            all_in_flight += in_flight
-            all_found += found
-        await store.advance_objects(connection, run, listing.bound or after, checked=listing.checked)
-        await store.advance_run(
-            connection, run, LAST, checked=0, in_flight=all_in_flight, found=all_found, ended=is_last
-        )
-        return not is_last
+        found = 0
+        for id_ in sorted(set(listing.wrong)):
+            seen = await self._compare(connection, UUID(int=id_.int - 1), 1, "sizes")
+            found += sum(drift.kind in ABOUT_OBJECTS for _, drift in seen.drifts)
+        await store.advance_objects(connection, run, listing.bound, checked=listing.checked)
+        await store.advance_run(connection, run, run.position, checked=0, in_flight=0, found=found, ended=False)
 
-    async def _compare(self, connection: Connection, after: UUID, rows: int, objects: Objects) -> tuple[Page, int, int]:
-        """The page past ``after``, how many of its generations are in flight, and how many drifts the others show."""
+    async def _compare(self, connection: Connection, after: UUID, rows: int, objects: Objects) -> Comparison:
+        """Compares the page past ``after``, reports what disagrees, and ends findings whose records agree again."""
         # Before the page is read: what changes while it is read is in flight, however long that takes.
         now = await connection.fetchval("SELECT clock_timestamp()")
         # By another connection: this one would lock the sagas against migrations until the other services answered.
         page = await self._feeds.read_page(self._unit.pool, after, rows=rows, objects=objects)
         clock = Clock(now, timedelta(seconds=self._schedule.settle_s), self._feeds.jobs_kept)
         in_flight = {id_ for id_, records in page.records.items() if clock.is_in_flight(records)}
-        found = [
+        drifts = [
             (id_, drift)
             for id_, records in page.records.items()
             if id_ not in in_flight
             for drift in find_drift(records, clock)
         ]
-        await store.report(connection, found)
-        seen = {(id_, drift.kind.value) for id_, drift in found}
+        await store.report(connection, drifts)
+        seen = {(id_, drift.kind.value) for id_, drift in drifts}
         open_before = await store.open_findings(connection, after=page.after, bound=page.bound or LAST)
         over = [
             finding.id
@@ -184,7 +190,7 @@ class Reconciler:
             and finding.kind not in UNSEEN[objects]
         ]
         await store.resolve(connection, over)
-        return page, len(in_flight), len(found)
+        return Comparison(page, len(in_flight), drifts, open_before)
 
     async def _compare_ledger(self, connection: Connection) -> int:
         """The books' own violations as findings, by the first id that a line names; returns how many."""
@@ -193,6 +199,11 @@ class Reconciler:
         open_before = await store.open_findings_of(connection, DriftKind.LEDGER_VIOLATION)
         await store.resolve(connection, [finding.id for finding in open_before if finding.subject not in found])
         return len(found)
+
+
+def _is_to_be_seen(finding: OpenFinding, run: Run) -> bool:
+    """Whether an object was missing that this run has not seen missing: it may be there again."""
+    return finding.kind == DriftKind.ARTEFACT_MISSING and finding.last_seen_at < run.started_at
 
 
 def _by_subject(violations: Sequence[str]) -> dict[UUID, Drift]:

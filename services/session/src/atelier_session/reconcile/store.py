@@ -23,11 +23,12 @@ WHERE NOT EXISTS (SELECT FROM reconcile_runs
 ON CONFLICT DO NOTHING RETURNING *
 """
 _SELECT = """
-SELECT r.*, COALESCE(o.checked, 0) AS objects, o.after AS objects_after
+SELECT r.*, COALESCE(o.checked, 0) AS objects,
+       CASE WHEN o.run_id IS NULL AND r.scope = 'full' THEN '' ELSE o.after END AS objects_after
 FROM reconcile_runs r LEFT JOIN reconcile_object_runs o ON o.run_id = r.id
 """
 _RUNNING = f"{_SELECT} WHERE r.state = 'running' AND r.scope = $1"
-_CLAIM = f"{_RUNNING} FOR UPDATE OF r SKIP LOCKED"
+_CLAIM = "SELECT id FROM reconcile_runs WHERE state = 'running' AND scope = $1 FOR UPDATE SKIP LOCKED"
 _FIND = f"{_SELECT} WHERE r.id = $1"
 _ADVANCE_OBJECTS = """
 INSERT INTO reconcile_object_runs AS o (run_id, after, checked) VALUES ($1, $2, $3)
@@ -39,10 +40,12 @@ UPDATE reconcile_runs SET position = $2, checked = checked + $3, in_flight = in_
 WHERE id = $1
 """
 _OPEN_BETWEEN = """
-SELECT id, kind, subject FROM reconcile_findings
+SELECT id, kind, subject, last_seen_at FROM reconcile_findings
 WHERE resolved_at IS NULL AND kind <> 'ledger_violation' AND subject > $1 AND subject <= $2
 """
-_OPEN_OF_KIND = "SELECT id, kind, subject FROM reconcile_findings WHERE resolved_at IS NULL AND kind = $1"
+_OPEN_OF_KIND = """
+SELECT id, kind, subject, last_seen_at FROM reconcile_findings WHERE resolved_at IS NULL AND kind = $1
+"""
 _REPORT = """
 INSERT INTO reconcile_findings AS f (id, kind, subject, details)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[])
@@ -90,7 +93,7 @@ class Run:
     objects: int = 0
     """Artefacts compared with the listing of the object store."""
     objects_after: str | None = None
-    """The key of the last one; None until all records are compared."""
+    """The key of the last one, "" before the first; None once all are compared, and where the scope has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class OpenFinding:
     id: UUID
     kind: str
     subject: UUID
+    last_seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,6 @@ class Finding(OpenFinding):
 
     details: str
     first_seen_at: datetime
-    last_seen_at: datetime
     repair: str | None
     repaired_at: datetime | None
     resolved_at: datetime | None
@@ -136,7 +139,8 @@ async def find_running(pool: Pool, scope: Scope) -> Run | None:
 
 async def claim_run(connection: Connection, scope: Scope) -> Run | None:
     """Locks the running run of this scope; None where there is none or another process works on it."""
-    row = await connection.fetchrow(_CLAIM, scope)
+    id_ = await connection.fetchval(_CLAIM, scope)
+    row = await connection.fetchrow(_FIND, id_) if id_ else None
     return Run(**dict(row)) if row else None
 
 
@@ -147,8 +151,8 @@ async def advance_run(
     await connection.execute(_ADVANCE, run.id, position, checked, in_flight, found, ended)
 
 
-async def advance_objects(connection: Connection, run: Run, after: str, *, checked: int) -> None:
-    """Moves the run on to the key ``after`` of the object store."""
+async def advance_objects(connection: Connection, run: Run, after: str | None, *, checked: int) -> None:
+    """Moves the run on to the key ``after`` of the object store; None: all are compared."""
     await connection.execute(_ADVANCE_OBJECTS, run.id, after, checked)
 
 
@@ -163,10 +167,14 @@ async def open_findings_of(connection: Connection, kind: str) -> list[OpenFindin
 
 
 async def report(connection: Connection, found: Sequence[tuple[UUID, Drift]]) -> None:
-    """Writes findings; one that is open already is seen again."""
-    if found:
-        ids, kinds = [uuid7() for _ in found], [drift.kind.value for _, drift in found]
-        await connection.execute(_REPORT, ids, kinds, [s for s, _ in found], [drift.details for _, drift in found])
+    """Writes findings, one of each kind for a subject; one that is open already is seen again."""
+    details: dict[tuple[UUID, str], list[str]] = {}
+    for subject, drift in found:
+        details.setdefault((subject, drift.kind.value), []).append(drift.details)
+    if details:
+        subjects, kinds = zip(*details, strict=True)
+        says = ["; ".join(lines) for lines in details.values()]
+        await connection.execute(_REPORT, [uuid7() for _ in says], list(kinds), list(subjects), says)
 
 
 async def resolve(connection: Connection, ids: Sequence[UUID]) -> None:

@@ -40,15 +40,15 @@ class ReconcileRunRow(SQLModel, table=True):
 
 
 class ReconcileObjectRunRow(SQLModel, table=True):
-    """How far a run that has compared all records is in the listing of the object store; no row before that."""
+    """How far a full run is in the listing of the object store, with which it begins; no row before its first page."""
 
     __tablename__ = "reconcile_object_runs"
 
     run_id: UUID = Field(
         sa_column=Column(Uuid, ForeignKey("reconcile_runs.id", ondelete="CASCADE"), primary_key=True, nullable=False)
     )
-    after: str = Field(sa_column=Column(Text, nullable=False))
-    """The last key that was compared."""
+    after: str | None = Field(sa_column=Column(Text))
+    """The last key that was compared; NULL once all are."""
     checked: int = Field(sa_column=_count())
 
 

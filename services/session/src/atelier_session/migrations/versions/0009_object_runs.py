@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.create_table(
         "reconcile_object_runs",
         sa.Column("run_id", sa.Uuid(), nullable=False),
-        sa.Column("after", sa.Text(), nullable=False),
+        sa.Column("after", sa.Text(), nullable=True),
         sa.Column("checked", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("run_id"),
         sa.ForeignKeyConstraint(["run_id"], ["reconcile_runs.id"], ondelete="CASCADE"),
