@@ -15,6 +15,7 @@ from atelier_billing.proof.sequencer import LogSequencer
 from atelier_billing.proof.verification_job import LogVerificationJob
 from atelier_storage.client import http_pool, minio_client
 from atelier_storage.settings import StorageSettings
+from atelier_storage.testing import object_store
 from atelier_telemetry import metrics
 
 from .receipts import ORIGIN
@@ -37,17 +38,8 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def bucket_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
     """A real object store with an empty bucket."""
-    from atelier_local.launcher.objectstore import settings
-    from atelier_local.launcher.stack import Stack
-
-    stack = Stack("billing-store", root=tmp_path_factory.mktemp("store"), only=("objectstore",))
-    try:
-        with stack:
-            told = settings(stack.profile)
-            names = ("endpoint", "access_key", "secret_key", "bucket")
-            yield StorageSettings.model_validate({name: told[f"ATELIER_S3_{name.upper()}"] for name in names})
-    finally:
-        stack.clean()
+    with object_store("billing-store", tmp_path_factory.mktemp("store")) as settings:
+        yield settings
 
 
 def job_of(log: Log, every_s: float = 0.0) -> LogVerificationJob:

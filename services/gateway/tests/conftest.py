@@ -14,6 +14,7 @@ from atelier_gateway.app import create_app
 from atelier_gateway.settings import Settings
 from atelier_messaging import database, testing
 from atelier_storage.settings import StorageSettings
+from atelier_storage.testing import object_store
 
 from .support.link import Link
 from .support.neighbours import Neighbours
@@ -35,17 +36,8 @@ def server_urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str,
 @pytest.fixture(scope="session")
 def storage_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
     """A real object store with an empty bucket."""
-    from atelier_local.launcher.objectstore import settings
-    from atelier_local.launcher.stack import Stack
-
-    stack = Stack("gateway-store", root=tmp_path_factory.mktemp("store"), only=("objectstore",))
-    try:
-        with stack:
-            told = settings(stack.profile)
-            names = ("endpoint", "access_key", "secret_key", "bucket", "upload_access_key", "upload_secret_key")
-            yield StorageSettings.model_validate({name: told[f"ATELIER_S3_{name.upper()}"] for name in names})
-    finally:
-        stack.clean()
+    with object_store("gateway-store", tmp_path_factory.mktemp("store")) as settings:
+        yield settings
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from atelier_render.reconcile_objects import compare_objects
 from atelier_storage.keys import artefact_key, input_key, thumbnail_key
 from atelier_storage.objects import ObjectInfo, ObjectStore
 from atelier_storage.settings import StorageSettings
+from atelier_storage.testing import object_store
 
 pytestmark = pytest.mark.stack
 RECORD = """
@@ -32,17 +33,8 @@ class WatchedStore(ObjectStore):
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StorageSettings]:
     """A real object store with an empty bucket."""
-    from atelier_local.launcher.objectstore import settings
-    from atelier_local.launcher.stack import Stack
-
-    stack = Stack("render-store", root=tmp_path_factory.mktemp("store"), only=("objectstore",))
-    try:
-        with stack:
-            told = settings(stack.profile)
-            names = ("endpoint", "access_key", "secret_key", "bucket")
-            yield StorageSettings.model_validate({name: told[f"ATELIER_S3_{name.upper()}"] for name in names})
-    finally:
-        stack.clean()
+    with object_store("render-store", tmp_path_factory.mktemp("store")) as settings:
+        yield settings
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from atelier_gateway.web.openapi_responses import CURSOR, LIMIT, Responses, quer
 class ReconcileRun(BaseModel):
     """A comparison of the services' records: ``checked`` generations so far, ``in_flight`` of them left for the next
     run because they were changing, and ``found`` disagreements. A full run compares ``objects`` artefacts with a
-    listing of the object store after that."""
+    listing of the object store before that."""
 
     id: UUID
     scope: Literal["recent", "full", "bytes"]
