@@ -78,8 +78,10 @@ bench: setup ## generations a second beside floors and other builds: REVISION=co
 matrix: setup ## the tests that depend on RabbitMQ and Postgres, on six combinations of versions (hours): ONLY=4.3/15
 	@$(bin)/python -m atelier_local.server_versions.matrix $(ONLY)
 
-chaos: setup ## every fault under load, then every invariant (minutes): SEED=n does a run again, ONLY=broker_node a part
-	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+chaos: setup ## every fault under load, then every invariant (minutes): SEED=n, ONLY=broker_node; SESSIONS=10000 KILLS=500 (two hours)
+	@deploy/local/bootstrap.sh --tests
+	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) \
+		$(if $(SESSIONS),--generations $(SESSIONS)) $(if $(KILLS),--kills $(KILLS))
 
 explore: setup ## what `make test` does in seconds, for minutes: orders, schedules, batches, removed guards, requests, alerts, an upgrade
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos.explore

@@ -42,6 +42,7 @@ main() {
   [[ ! $for_tests ]] || has_monitoring || install_monitoring
   [[ ! $for_tests ]] || has_newest_broker || install_newest_broker
   [[ ! $for_tests ]] || has_exiftool || install_exiftool
+  [[ ! $for_tests ]] || has_faketime || install_faketime
   printf '%s\n' "$state" >"$stamp"
   echo "Ready: \`make demo\` shows it, \`make\` lists the rest."
 }
@@ -54,7 +55,7 @@ state_of_inputs() {
 
 is_done() {
   [[ -f $stamp && $(<"$stamp") == "$1" && -x .venv/bin/atelier && -x $tools/bin/uv ]] && has_rabbitmq && has_pgbouncer && has_viewer &&
-    { [[ ! $for_tests ]] || { has_browser && has_monitoring && has_newest_broker && has_exiftool; }; }
+    { [[ ! $for_tests ]] || { has_browser && has_monitoring && has_newest_broker && has_exiftool && has_faketime; }; }
 }
 
 has_rabbitmq() { compgen -G "$rabbitmq_scripts/rabbitmq_server-*/sbin/rabbitmq-server" >/dev/null; }
@@ -62,6 +63,7 @@ has_pgbouncer() { [[ -x /usr/sbin/pgbouncer ]]; }
 has_browser() { [[ -x .venv/bin/python ]] && .venv/bin/python tests-e2e/whole_system/chromium.py >/dev/null 2>&1; }
 has_monitoring() { command -v prometheus >/dev/null && command -v promtool >/dev/null && command -v prometheus-alertmanager >/dev/null; }
 has_exiftool() { command -v exiftool >/dev/null; }
+has_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null; }
 has_newest_broker() {
   [[ $(. /etc/os-release && echo "$ID") != debian ]] ||
     { [[ -e $tools/servers/rabbitmq-newest ]] && ! grep -qs '=/usr/lib/erlang$' "$tools"/servers/rabbitmq-newest/usr/lib/erlang/erts-*/bin/erl; }
@@ -183,6 +185,14 @@ install_exiftool() {
   choose_root libimage-exiftool-perl
   refresh_lists
   step "libimage-exiftool-perl for the tests (apt)" install_without_starting libimage-exiftool-perl
+}
+
+# It makes the clocks of services jump.
+install_faketime() {
+  command -v apt-get >/dev/null || fail "The tests need libfaketime; install it by this machine's own means."
+  choose_root libfaketime
+  refresh_lists
+  step "libfaketime for the tests (apt)" install_without_starting libfaketime
 }
 
 # Beside the one that is installed, in a folder of its own; from Debian's archive, and so on Debian alone.

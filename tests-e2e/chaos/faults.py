@@ -7,18 +7,17 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import get_args
 
 import aio_pika
 import asyncpg
 
 from atelier_local.errors import StackError
 from atelier_local.launcher import postgres
-from atelier_messaging import failpoints
+from chaos import clock_faults
 from chaos.broker_faults import cut_broker, cut_one_side, disk_alarm, wipe_broker
+from chaos.schedule import SERVICES, STEPS, NotDone
 from chaos.site import Site
 
-SERVICES = ("gateway", "session", "billing", "render")
 FAILPOINT_S_MAX = 3.0
 """A step that is not reached within this time is disarmed again, and the fault counts as not done."""
 PASSES_MAX = 20
@@ -34,7 +33,7 @@ def deck() -> dict[str, Fault]:
     for service in SERVICES:
         cards[f"kill {service}"] = _kill(service)
         cards[f"freeze {service}"] = _freeze(service, 4.0)
-        for step in get_args(failpoints.Step):
+        for step in STEPS:
             cards[f"kill {service} {step}"] = _kill_at_step(service, step)
         cards[f"kill {service} while the broker is frozen"] = _kill_before_confirm(service)
     return cards | {
@@ -54,6 +53,8 @@ def deck() -> dict[str, Fault]:
         "kill all services": kill_all,
         "repeat old messages": repeat,
         "poison": poison,
+        "clocks of the services ahead": clock_faults.put_ahead,
+        "clocks of the services behind": clock_faults.put_behind,
     }
 
 
@@ -82,7 +83,7 @@ def _kill_at_step(service: str, step: str) -> Fault:
                     await asyncio.sleep(0.02)
         if file.exists():
             file.unlink(missing_ok=True)
-            return f"{service} did not come to {step} {passes + 1} times in {FAILPOINT_S_MAX:g} s"
+            raise NotDone(f"{service} did not come to {step} {passes + 1} times in {FAILPOINT_S_MAX:g} s")
         return f"{service} died at {step}, the {passes + 1}th time it came there"
 
     return fault
@@ -181,11 +182,12 @@ async def poison(site: Site) -> str:
 
 
 async def do(name: str, site: Site) -> str:
-    """Does a fault; a part that is just being started again cannot be hurt, which is said and is no error."""
+    """Does a fault and says what it did. Raises NotDone, for instance where a part that is just being started again
+    cannot be hurt: no error of the system."""
     try:
         return await deck()[name](site)
     except (StackError, OSError, TimeoutError, asyncpg.PostgresError, aio_pika.exceptions.AMQPError) as error:
-        return f"not done: {error or type(error).__name__}"
+        raise NotDone(str(error) or type(error).__name__) from error
 
 
 def _family(pid: int) -> list[int]:

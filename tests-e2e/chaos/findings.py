@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chaos import coverage
 from chaos.load import Load
+from chaos.schedule import Progress
 
 VIOLATIONS_SHOWN = 20
 
@@ -24,7 +26,7 @@ class Findings:
     """Everything a run has to say."""
 
     seed: int
-    faults: Sequence[str]
+    progress: Progress
     load: Load
     always: Sequence[str]
     """What was broken while the faults happened."""
@@ -35,6 +37,11 @@ class Findings:
     def add(self, name: str, checked: str, violations: Iterable[str]) -> None:
         """The answer to one question."""
         self.results.append(InvariantResult(name, checked, tuple(violations)))
+
+    @property
+    def faults(self) -> list[str]:
+        """A line for each fault, in the order in which they were done."""
+        return [str(outcome) for outcome in self.progress.outcomes]
 
     @property
     def violations(self) -> list[str]:
@@ -53,8 +60,9 @@ class Findings:
             "      manners: " + _format_counts(Counter(request.manner for request in load.requests)),
             f"      answers: {_format_counts(statuses)}, none to {unanswered};"
             f" cancels: {_format_counts(load.cancels)}; reads: {load.looks}",
-            f"faults: {sum('not done' not in fault for fault in self.faults)} of {len(self.faults)}",
+            f"faults: {sum(outcome.is_done for outcome in self.progress.outcomes)} of {len(self.faults)} were done",
             *(f"  {fault}" for fault in self.faults),
+            *coverage.describe(self.progress),
             "invariants:",
         ]
         for result in self.results:

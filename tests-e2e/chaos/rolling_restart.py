@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from chaos.faults import SERVICES
+from chaos.schedule import SERVICES
 from whole_system.replicas import Replica, replica
 from whole_system.surfaces import CreateRequest, build_create_requests
 from whole_system.waits import eventually

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -16,10 +17,12 @@ from atelier_billing.verification import verify
 from atelier_local.errors import StackError
 from atelier_messaging.link import Link
 from chaos import faults, reconciliation
+from chaos.coverage import count_states
 from chaos.findings import Findings
 from chaos.invariants import examine
 from chaos.load import Load, id_of, open_accounts
 from chaos.message_recorder import MessageRecorder
+from chaos.schedule import NO_GOALS, SERVICES, TURNS_MAX, FaultOutcome, Goals, NotDone, Progress, next_turn
 from chaos.site import Site
 from whole_system.subscriber import rebuild_balances
 from whole_system.world import World
@@ -27,7 +30,9 @@ from whole_system.world import World
 WATCH_EVERY_S = 1.0
 QUIET_S_MAX = 150.0
 RECOVERED_SHARE = 0.8
-"""How often a fault waits until the one before it is over; else it comes on top."""
+"""How often the next fault waits until a fault is over; else it comes on top."""
+NOTICED_S = 0.2
+"""Longer than the supervisor takes to notice that a process has died."""
 SETTINGS = {
     "ATELIER_SESSION_RESEND_S": "5",
     "ATELIER_SESSION_STOP_GRACE_S": "5",
@@ -63,6 +68,8 @@ class Plan:
     """How long objects without an owner may take to be collected; 0: this stack collects none within a run."""
     slow: bool = True
     """Whether some requests take seconds."""
+    goals: Goals = NO_GOALS
+    """Faults are done until these are reached."""
 
 
 @dataclass
@@ -109,14 +116,16 @@ async def run(world: World, plan: Plan, say: Say, link: Link | None = None) -> F
     await recorder.open()
     watching = asyncio.create_task(watch.run())
     try:
-        done = await _under_load(load, site, plan, say)
+        progress = await _under_load(load, site, plan, say)
         await site.wait_until_ready()
         settled = sum(request.is_settled for request in load.requests)
         say(f"faults are over; {len(load.requests)} sent, {settled} answered for good")
         await load.insist()
         moving = await _quiet(load, say)
         await _read_everything(load)
-        findings = Findings(plan.seed, done, load, watch.broken + site.broken)
+        findings = Findings(plan.seed, progress, load, watch.broken + site.broken)
+        reached = f"{progress.generations} generations, {progress.kills} kills"
+        findings.add("goals", reached, progress.lacking(plan.goals))
         await examine(findings, world, recorder, site, watch, moving, orphans_s=plan.orphans_s)
         findings.add(*await _read_public_events(world))
         return findings
@@ -125,28 +134,48 @@ async def run(world: World, plan: Plan, say: Say, link: Link | None = None) -> F
         await recorder.close()
 
 
-async def _under_load(load: Load, site: Site, plan: Plan, say: Say) -> list[str]:
-    stop, began, done = asyncio.Event(), time.monotonic(), []
+async def _under_load(load: Load, site: Site, plan: Plan, say: Say) -> Progress:
+    stop, began, progress = asyncio.Event(), time.monotonic(), Progress()
+    rng = random.Random(f"{plan.seed}/kills")
     clients = asyncio.create_task(load.run(plan.workers, stop))
     try:
-        for name in plan.names:
-            await asyncio.sleep(site.rng.uniform(0.1, plan.pause_s))
-            if site.rng.random() < RECOVERED_SHARE:
-                await site.wait_until_ready()
-            at = time.monotonic() - began
-            outcome = await faults.do(name, site)
-            done.append(f"{at:6.1f} s  {name}: {outcome}")
-            say(done[-1])
-        await asyncio.sleep(plan.pause_s)
+        await asyncio.sleep(site.rng.uniform(0.1, plan.pause_s))
+        names: Sequence[str] = plan.names
+        for _ in range(1 + TURNS_MAX):
+            for name in names:
+                progress.outcomes.append(outcome := await _break(name, site, began, plan.pause_s))
+                say(str(outcome))
+            progress.generations = sum(bool(request.acceptances) for request in load.requests)
+            progress.states = await count_states(load.world, progress.outcomes)
+            if not (names := next_turn(progress, plan.goals, plan.names, rng)):
+                break
     finally:
         stop.set()
         _thaw(site)
         await clients
-    return done
+    return progress
+
+
+async def _break(name: str, site: Site, began: float, pause_s: float) -> FaultOutcome:
+    """Does a fault and, mostly, waits until all parts have recovered; then pauses."""
+    at, after_s = datetime.now(UTC), time.monotonic() - began
+    try:
+        said, done = await faults.do(name, site), True
+    except NotDone as error:
+        said, done = str(error), False
+    if name.startswith("kill ") and len(name.split()) > 2:  # at a step, or while another is frozen: at the end of it
+        at = datetime.now(UTC)
+    ended, recovery_s = time.monotonic(), None
+    if site.rng.random() < RECOVERED_SHARE:
+        await asyncio.sleep(NOTICED_S)
+        await site.wait_until_ready()
+        recovery_s = time.monotonic() - ended
+    await asyncio.sleep(site.rng.uniform(0.1, pause_s))
+    return FaultOutcome(name, after_s, at, said, done, recovery_s)
 
 
 def _thaw(site: Site) -> None:
-    for part in ("rabbitmq", "objectstore", *faults.SERVICES):
+    for part in ("rabbitmq", "objectstore", *SERVICES):
         with suppress(StackError):
             site.stack.kill(part, signal.SIGCONT)
 
