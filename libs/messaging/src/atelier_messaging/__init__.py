@@ -1,13 +1,21 @@
-"""Delivery: topology, outbox, inbox, ``once()``, retries and dead letters."""
+"""Delivery: topology, outbox, inbox, ``once()``, retries and dead letters.
 
-from atelier_messaging.batcher import Batcher, Overloaded
-from atelier_messaging.bus import Bus
-from atelier_messaging.errors import Poison, Transient, is_outage
-from atelier_messaging.outages import until_available
-from atelier_messaging.periodic import wait_event
-from atelier_messaging.publisher import PublishOutcome
-from atelier_messaging.settings import BrokerSettings
-from atelier_messaging.unit_of_work import Delivery, Transaction, UnitOfWork
+A name is imported when it is first used: whoever needs only addresses or the topology, as the launcher does, loads
+neither FastStream nor FastAPI.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from atelier_messaging.batcher import Batcher, Overloaded
+    from atelier_messaging.bus import Bus
+    from atelier_messaging.errors import Poison, Transient, is_outage
+    from atelier_messaging.outages import until_available
+    from atelier_messaging.periodic import wait_event
+    from atelier_messaging.publisher import PublishOutcome
+    from atelier_messaging.settings import BrokerSettings
+    from atelier_messaging.unit_of_work import Delivery, Transaction, UnitOfWork
 
 __all__ = [
     "Batcher",
@@ -24,3 +32,23 @@ __all__ = [
     "until_available",
     "wait_event",
 ]
+
+_NAMES = {
+    "batcher": ("Batcher", "Overloaded"),
+    "bus": ("Bus",),
+    "errors": ("Poison", "Transient", "is_outage"),
+    "outages": ("until_available",),
+    "periodic": ("wait_event",),
+    "publisher": ("PublishOutcome",),
+    "settings": ("BrokerSettings",),
+    "unit_of_work": ("Delivery", "Transaction", "UnitOfWork"),
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = found
+    return found
