@@ -18,9 +18,9 @@ from chaos.broker_faults import cut_broker, cut_one_side, disk_alarm, wipe_broke
 from chaos.schedule import SERVICES, STEPS, NotDone
 from chaos.site import Site
 
-FAILPOINT_S_MAX = 3.0
+FAILPOINT_S_MAX = 6.0
 """A step that is not reached within this time is disarmed again, and the fault counts as not done."""
-PASSES_MAX = 20
+PASSES_MAX = 4
 
 
 Fault = Callable[[Site], Awaitable[str]]
