@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import asyncpg
 
 from atelier_billing.full_proof import prove
-from atelier_local.errors import StackError
-from chaos import deliveries, delivery, proof
+from chaos import deliveries, delivery, proof, timelines
 from chaos.evidence import Evidence
 from chaos.findings import Findings
 from chaos.load import Load, id_of
@@ -26,7 +24,8 @@ from whole_system.world import World
 if TYPE_CHECKING:
     from chaos.run import Watch
 
-STORIES_MAX = 5
+TOLD_EACH = 3
+"""Of how many violations of each invariant the timeline is told."""
 ENDS = {"rejected", "succeeded", "failed", "cancelled", "expired"}
 REFUNDED = {"failed", "cancelled", "expired"}
 
@@ -79,7 +78,8 @@ async def examine(
     findings.add("no surprise", f"{answered} answers, none of them a 500", _surprises(requests))
     findings.add(*await reconcile(world, known.sagas.keys() | known.projected.keys() | known.holds.keys()))
     findings.add(*await proof.verify_log(world))
-    await _add_timelines(findings, world, known)
+    told = [line for result in findings.results for line in result.violations[:TOLD_EACH]]
+    findings.stories |= await timelines.tell(world, told)
 
 
 async def _gather_evidence(world: World, load: Load, orphans_s: float) -> Evidence:
@@ -194,7 +194,8 @@ def _keys(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
         if request.key and len(final) > 1:
             yield f"{request.key} has {len(final)} answers: {sorted(final)}"
         if request.key and len(alive) > 1:
-            yield f"{request.key} has {len(alive)} generations: {', '.join(alive)}"
+            states = ", ".join(f"{id_} {known.sagas[id_]['state']}" for id_ in alive)
+            yield f"{request.key} has {len(alive)} generations: {states}"
         if request.key and not request.is_settled:
             yield f"{request.key} never got an answer: {Counter(reply.status for reply in request.replies)}"
 
@@ -279,21 +280,3 @@ def _surprises(requests: list[ClientRequest]) -> Iterator[str]:
     """No answer is an unexpected error."""
     for request in requests:
         yield from (f"{request.marker}: {reply.body.decode()}" for reply in request.replies if reply.status == 500)
-
-
-async def _add_timelines(findings: Findings, world: World, known: Evidence) -> None:
-    """What the operators' console says of the generations that violations name."""
-    for line in findings.violations:
-        for word in line.replace(",", " ").split():
-            if len(findings.stories) >= STORIES_MAX or word in findings.stories or not _is_id(word):
-                continue
-            with suppress(StackError):
-                story = await world.admin.explain(word)
-                steps = [f"    {step['at']}  {step['service']}: {step['what']}" for step in story["steps"]]
-                findings.stories[word] = "\n".join([f"  {word}: {story['summary']}", *steps])
-
-
-def _is_id(word: str) -> bool:
-    with suppress(ValueError):
-        return str(UUID(word)) == word
-    return False
