@@ -49,10 +49,13 @@ class Load:
     """Terminal states that clients read, with the credits in each answer: more than one would be a contradiction."""
     cancels: Counter[int] = field(default_factory=Counter)
     looks: int = 0
+    has_room: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether little enough is under way for another request."""
     _numbers: "count[int]" = field(default_factory=count)
 
     async def run(self, workers: int, stop: asyncio.Event) -> None:
         """So many clients at a time until ``stop``; returns when each has finished what it had begun."""
+        self.has_room.set()
         async with self._http() as http, asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._work(http, stop))
@@ -70,6 +73,9 @@ class Load:
 
     async def _work(self, http: httpx.AsyncClient, stop: asyncio.Event) -> None:
         while not stop.is_set():
+            if not self.has_room.is_set():
+                await asyncio.sleep(0.2)
+                continue
             request = request_of(self.seed, next(self._numbers), clients=len(self.accounts), slow=self.slow)
             self.requests.append(request)
             match request.manner:

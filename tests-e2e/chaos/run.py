@@ -29,6 +29,8 @@ from whole_system.world import World
 
 WATCH_EVERY_S = 1.0
 QUIET_S_MAX = 150.0
+IN_FLIGHT_MAX = 200
+"""With more sagas under way the clients rest: what waits longer than its deadline has a right to expire."""
 RECOVERED_SHARE = 0.8
 """How often the next fault waits until a fault is over; else it comes on top."""
 NOTICED_S = 0.2
@@ -77,6 +79,7 @@ class Watch:
     """What must hold at every moment, looked at again and again while the faults happen."""
 
     world: World
+    load: Load
     ends: dict[str, str] = field(default_factory=dict)
     looks: int = 0
     broken: list[str] = field(default_factory=list)
@@ -89,7 +92,9 @@ class Watch:
             await asyncio.sleep(WATCH_EVERY_S)
 
     async def look(self) -> None:
-        """I1, I2, I3 in one snapshot; I4 against all earlier looks."""
+        """I1, I2, I3 in one snapshot; I4 against all earlier looks. And whether the load may go on."""
+        moving = await self.world.count_moving_sagas()
+        (self.load.has_room.clear if moving > IN_FLIGHT_MAX else self.load.has_room.set)()
         async with self.world.databases["billing"].acquire(timeout=5) as connection:
             verdict = await verify(connection)
         self.broken += [f"while at work: {line}" for line in verdict.violations]
@@ -112,7 +117,7 @@ async def run(world: World, plan: Plan, say: Say, link: Link | None = None) -> F
     recorder = MessageRecorder(known["ATELIER_AMQP_URL"])
     site = Site(world.stack, recorder, Path(known["ATELIER_FAILPOINTS"]), rng, world, link)
     load = Load(world, plan.seed, await open_accounts(world, plan.clients), plan.slow)
-    watch = Watch(world)
+    watch = Watch(world, load)
     await recorder.open()
     watching = asyncio.create_task(watch.run())
     try:

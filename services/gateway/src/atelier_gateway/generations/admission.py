@@ -7,7 +7,8 @@ The rule of the 503: it is only returned when it is certain that nothing will co
 3. Each message is published and its reply awaited. Admitted: accepted. Declined: the row is removed, the response kept.
 4. Not confirmed or no reply in time: the session gets a request to withdraw the id. ``withdrawn`` leaves a tombstone
    that refuses the message however late it arrives; every trace here is removed too, 503. Any other state: accepted.
-5. The session does not answer either: the message stays in the outbox and will be delivered: accepted.
+5. The session does not answer either: the message stays in the outbox and will be delivered: accepted. Where its answer
+   may have been lost, it is asked again for as long as a process takes to start: a tombstone would break that promise.
 
 A commit whose acknowledgement was lost is run again whole, with the same ids. Only if the database stays unavailable
 after such a commit and the session does not answer is the outcome unknown: the response says so (``outcome_unknown``).
@@ -31,6 +32,7 @@ from atelier_gateway.identity.client_token_store import TokenUse
 from atelier_gateway.media import store as media_store
 from atelier_gateway.peers.client import PeerClient, PeerUnavailable
 from atelier_gateway.peers.reply_listener import ReplyListener
+from atelier_gateway.peers.withdrawal import withdraw_surely
 from atelier_gateway.projection import store as projection_store
 from atelier_gateway.projection.caps import CapView, cap_view
 from atelier_gateway.projection.store import NewGeneration
@@ -162,7 +164,7 @@ class Admission:
     async def _withdraw(self, request: AdmissionRequest) -> AdmissionOutcome:
         """The saga did not reply: end the request there, unless it was admitted."""
         try:
-            state = await self._peers.withdraw(request.generation.id)
+            state = await withdraw_surely(self._peers, request.generation.id)
         except PeerUnavailable as error:
             logger.warning("generation %s not withdrawn, it stays in the outbox: %s", request.generation.id, error)
             return Accepted()
@@ -202,7 +204,7 @@ class Admission:
         if not request.is_in_doubt:
             return Unavailable()
         try:
-            return Unavailable(is_certain=await self._peers.withdraw(request.generation.id) == "withdrawn")
+            return Unavailable(is_certain=await withdraw_surely(self._peers, request.generation.id) == "withdrawn")
         except PeerUnavailable:
             return Unavailable(is_certain=False)
 

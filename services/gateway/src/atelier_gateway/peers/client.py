@@ -20,6 +20,12 @@ NO_PLACE = {"position": None, "eta_s": None, "eta_p90_s": None}
 class PeerUnavailable(Exception):
     """A service did not answer, or not usefully; the text names it."""
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether the service may have done as it was told: the request may have reached it, and no answer came."""
+        never_arrived = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.HTTPStatusError)
+        return isinstance(self.__cause__, httpx.HTTPError) and not isinstance(self.__cause__, never_arrived)
+
 
 class PeerClient:
     """The internal routes of billing, session and render."""
