@@ -78,7 +78,7 @@ bench: setup ## generations a second beside floors and other builds: REVISION=co
 matrix: setup ## the tests that depend on RabbitMQ and Postgres, on six combinations of versions (hours): ONLY=4.3/15
 	@$(bin)/python -m atelier_local.server_versions.matrix $(ONLY)
 
-chaos: setup ## every fault under load, then every invariant (minutes): SEED=n, ONLY=broker_node; SESSIONS=10000 KILLS=500 (two hours)
+chaos: setup ## every fault under load, then every invariant (minutes): SEED=n ONLY=broker_node SESSIONS=10000 KILLS=500
 	@deploy/local/bootstrap.sh --tests
 	@PYTHONPATH=tests-e2e $(bin)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) \
 		$(if $(SESSIONS),--generations $(SESSIONS)) $(if $(KILLS),--kills $(KILLS))

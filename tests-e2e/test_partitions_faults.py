@@ -1,7 +1,7 @@
 """A system whose queues are divided among two processes each of session and billing, while one of each is killed."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aio_pika
@@ -11,8 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from atelier_contracts.partitions import PARTITIONED
 from atelier_contracts.routes import EXCHANGE
 from atelier_local.api_client.client import Client
-from atelier_local.launcher.stack import Stack
-from whole_system.own_stack import own_stack
+from whole_system.own_stack import own_world
 from whole_system.replicas import replica
 from whole_system.waits import becomes
 from whole_system.world import IMAGES, World
@@ -28,16 +27,9 @@ STORES, OF_EACH, FAILING = 6, 5, 1
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+async def world() -> AsyncIterator[World]:
     """A system of its own, for the number of partitions is decided with the topology."""
-    with own_stack("tests-partitions", SETTINGS) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-async def world(stack: Stack) -> AsyncIterator[World]:
-    """That system."""
-    async with World.of(stack) as opened:
+    async with own_world("tests-partitions", SETTINGS) as opened:
         yield opened
 
 

@@ -2,7 +2,7 @@
 generation's id: when it succeeds, is declined, fails, is cancelled, is taken over, or goes to the next provider."""
 
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from textwrap import indent
 from uuid import UUID
 
@@ -10,9 +10,8 @@ import httpx
 import pytest
 
 from atelier_local.api_client.client import Client, RequestRefused
-from atelier_local.launcher.stack import Stack
 from atelier_provider_simulator.control import Control, accounts_at
-from whole_system.own_stack import own_stack
+from whole_system.own_stack import own_world
 from whole_system.trace_trees import draw_trees, find_spans
 from whole_system.waits import NotYet, becomes, eventually
 from whole_system.world import IMAGES, World
@@ -80,15 +79,9 @@ def failed(end: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def stack(providers_url: str) -> Iterator[Stack]:
+async def world(providers_url: str) -> AsyncIterator[World]:
     """A system with a trace viewer; the others do without."""
-    with own_stack("traces", SETTINGS | accounts_at(providers_url), viewer=True) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-async def world(stack: Stack) -> AsyncIterator[World]:
-    async with World.of(stack) as opened:
+    async with own_world("traces", SETTINGS | accounts_at(providers_url), viewer=True) as opened:
         yield opened
 
 

@@ -50,7 +50,7 @@ def main(
     seed: Annotated[int | None, typer.Option(help="Of an earlier run, to do it again.")] = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each fault is done.")] = 1,
     only: Annotated[str, typer.Option(help="Faults whose name holds this.")] = "",
-    generations: Annotated[int, typer.Option(min=0, help="Faults go on until so many were accepted.")] = 0,
+    generations: Annotated[int, typer.Option(min=0, help="Faults go on until so many have begun.")] = 0,
     kills: Annotated[int, typer.Option(min=0, help="And until so many processes were killed.")] = 0,
     each: Annotated[int | None, typer.Option(min=0, help=EACH)] = None,
     workers: Annotated[int, typer.Option(min=1, help="Clients that ask at once.")] = 8,
@@ -65,6 +65,8 @@ def main(
     rng = random.Random(f"{chosen}/order")
     only = only.replace("_", " ")
     names = [name for _ in range(rounds) for name in faults.shuffle_faults(rng) if only in name]
+    if not any(only in name for name in (*names, *SCENARIOS, NODES_FAULT, STANDBY_FAULT)):
+        raise typer.BadParameter(f"no fault has {only!r} in its name", param_hint="--only")
     violations: list[str] = []
     began = time.monotonic()
     with report_errors():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from atelier_local.bench.contenders import quantiles_ms
+from chaos.load import Load
 from chaos.schedule import SERVICES, STATES, STEPS, Cell, FaultOutcome, Progress
 from whole_system.world import World
 
@@ -18,6 +19,13 @@ WHERE spans.state = ANY($3::text[])
 GROUP BY 1, 2
 """
 """A saga's state begins and ends with the transactions that its log names."""
+
+
+async def count_generations(load: Load) -> int:
+    """Generations of this load that the session knows, those of clients that hung up included."""
+    owners = [account.id for account in load.accounts]
+    query = "SELECT count(*) FROM sagas WHERE owner_id = ANY($1::uuid[])"
+    return int(await load.world.databases["session"].fetchval(query, owners))
 
 
 async def count_states(world: World, outcomes: Sequence[FaultOutcome]) -> dict[Cell, int]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TOLD_EACH = 3
 """Of how many violations of each invariant the timeline is told."""
 ENDS = {"rejected", "succeeded", "failed", "cancelled", "expired"}
+REJECTED = {"state": "rejected"}
 REFUNDED = {"failed", "cancelled", "expired"}
 
 
@@ -190,7 +191,8 @@ def _describe_keys(requests: list[ClientRequest]) -> str:
 def _keys(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
     for request in requests:
         final = {(reply.status, reply.body) for reply in request.replies if reply.status in (200, 201, 402)}
-        alive = [id_ for id_ in known.by_marker[request.marker] if id_ in known.sagas]
+        # One that was rejected has held nothing; where its reason could not be read, the key was given back with a 503.
+        alive = [i for i in known.by_marker[request.marker] if known.sagas.get(i, REJECTED)["state"] != "rejected"]
         if request.key and len(final) > 1:
             yield f"{request.key} has {len(final)} answers: {sorted(final)}"
         if request.key and len(alive) > 1:

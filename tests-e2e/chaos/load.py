@@ -19,6 +19,7 @@ from whole_system.world import World
 
 ANSWER_S_MAX = 60.0
 TRIES_MAX = 200
+REST_S = 0.2
 PATHS = {"native": "/v1/generations", "b2b": "/api/v1/generation/create"}
 POOR_EVERY, POOR_CREDITS = 5, 40
 """Each so-manieth client can afford little, so that some are declined."""
@@ -49,13 +50,12 @@ class Load:
     """Terminal states that clients read, with the credits in each answer: more than one would be a contradiction."""
     cancels: Counter[int] = field(default_factory=Counter)
     looks: int = 0
-    has_room: asyncio.Event = field(default_factory=asyncio.Event)
-    """Whether little enough is under way for another request."""
+    is_resting: bool = False
+    """Whether so much is under way that no client sends another request."""
     _numbers: "count[int]" = field(default_factory=count)
 
     async def run(self, workers: int, stop: asyncio.Event) -> None:
         """So many clients at a time until ``stop``; returns when each has finished what it had begun."""
-        self.has_room.set()
         async with self._http() as http, asyncio.TaskGroup() as group:
             for _ in range(workers):
                 group.create_task(self._work(http, stop))
@@ -73,8 +73,8 @@ class Load:
 
     async def _work(self, http: httpx.AsyncClient, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            if not self.has_room.is_set():
-                await asyncio.sleep(0.2)
+            if self.is_resting:
+                await asyncio.sleep(REST_S)
                 continue
             request = request_of(self.seed, next(self._numbers), clients=len(self.accounts), slow=self.slow)
             self.requests.append(request)

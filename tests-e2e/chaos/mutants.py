@@ -206,7 +206,7 @@ MUTANTS = (
     Mutant(
         "withdrawal before a 503",
         f"{_GATEWAY}/generations/admission.py",
-        "            state = await self._peers.withdraw(request.generation.id)\n        except",
+        "            state = await withdraw_surely(self._peers, request.generation.id)\n        except",
         '            state = "withdrawn"\n        except',
         "services/gateway/tests/generations/test_admission.py::test_a_saga_that_is_slow_to_answer_but_has_begun_is_a_201",
     ),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -15,9 +16,10 @@ import httpx
 
 from atelier_billing.verification import verify
 from atelier_local.errors import StackError
+from atelier_messaging import until_available
 from atelier_messaging.link import Link
 from chaos import faults, reconciliation
-from chaos.coverage import count_states
+from chaos.coverage import count_generations, count_states
 from chaos.findings import Findings
 from chaos.invariants import examine
 from chaos.load import Load, id_of, open_accounts
@@ -93,8 +95,7 @@ class Watch:
 
     async def look(self) -> None:
         """I1, I2, I3 in one snapshot; I4 against all earlier looks. And whether the load may go on."""
-        moving = await self.world.count_moving_sagas()
-        (self.load.has_room.clear if moving > IN_FLIGHT_MAX else self.load.has_room.set)()
+        self.load.is_resting = await self.world.count_moving_sagas() > IN_FLIGHT_MAX
         async with self.world.databases["billing"].acquire(timeout=5) as connection:
             verdict = await verify(connection)
         self.broken += [f"while at work: {line}" for line in verdict.violations]
@@ -150,8 +151,7 @@ async def _under_load(load: Load, site: Site, plan: Plan, say: Say) -> Progress:
             for name in names:
                 progress.outcomes.append(outcome := await _break(name, site, began, plan.pause_s))
                 say(str(outcome))
-            progress.generations = sum(bool(request.acceptances) for request in load.requests)
-            progress.states = await count_states(load.world, progress.outcomes)
+            await until_available(partial(_count, load, progress), what="counting what was reached", pause_s=1.0)
             if not (names := next_turn(progress, plan.goals, plan.names, rng)):
                 break
     finally:
@@ -159,6 +159,11 @@ async def _under_load(load: Load, site: Site, plan: Plan, say: Say) -> Progress:
         _thaw(site)
         await clients
     return progress
+
+
+async def _count(load: Load, progress: Progress) -> None:
+    progress.generations = await count_generations(load)
+    progress.states = await count_states(load.world, progress.outcomes)
 
 
 async def _break(name: str, site: Site, began: float, pause_s: float) -> FaultOutcome:

@@ -17,7 +17,7 @@ STEPS: Sequence[Step] = get_args(Step)
 TURNS_MAX = 60
 """After so many turns of kills, goals that are not reached stay so."""
 OTHERS_A_TURN = 6
-"""How many faults that kill nobody come with each turn of kills."""
+"""How many faults of another kind come with each turn of kills."""
 
 Cell = tuple[str, str]
 """A process and a step of the protocol, or a process and a state of a saga."""

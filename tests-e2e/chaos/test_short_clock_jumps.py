@@ -2,34 +2,27 @@
 again."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from atelier_local.launcher.stack import Stack
 from chaos import clock_faults
 from chaos.run import SETTINGS, Plan, run
 from chaos.schedule import SERVICES
-from whole_system.own_stack import own_stack
+from whole_system.own_stack import own_world
 from whole_system.world import World
 
 NAMES = ("clocks of the services ahead", "clocks of the services behind")
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     folder = tmp_path_factory.mktemp("failpoints")
     clocks = clock_faults.settings(folder)
     assert clocks, "libfaketime is not installed: deploy/local/bootstrap.sh --tests"
-    with own_stack("clocks", {**SETTINGS, "ATELIER_FAILPOINTS": str(folder), **clocks}) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-async def world(stack: Stack) -> AsyncIterator[World]:
-    async with World.of(stack) as opened:
+    async with own_world("clocks", {**SETTINGS, "ATELIER_FAILPOINTS": str(folder), **clocks}) as opened:
         yield opened
 
 

@@ -1,25 +1,18 @@
 """A primary Postgres that dies, in short: ``make chaos`` does it with more generations in flight."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
-from atelier_local.launcher.stack import Stack
 from chaos import postgres_fail_over
 from chaos.run import SETTINGS
-from whole_system.own_stack import own_stack
+from whole_system.own_stack import own_world
 from whole_system.world import World
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with own_stack("standby", SETTINGS) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-async def world(stack: Stack) -> AsyncIterator[World]:
-    async with World.of(stack) as opened:
+async def world() -> AsyncIterator[World]:
+    async with own_world("standby", SETTINGS) as opened:
         yield opened
 
 

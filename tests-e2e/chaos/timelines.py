@@ -1,4 +1,4 @@
-"""What is known of whatever a violation names: a generation's timeline, and what the services logged of a request."""
+"""What is known of the things that violations name: a generation's timeline, what the services logged of a request."""
 
 import re
 from collections.abc import Sequence

@@ -52,6 +52,7 @@ class ConsolePage:
     async def find(self, text: str) -> None:
         """Types into the field at the top, reached by its key."""
         self.interactions += 2
+        await self.page.wait_for_load_state()  # the keys are the script's, which runs after the page can be read
         await self.page.keyboard.press("/")
         await expect(self.page.get_by_label("Find anything")).to_be_focused()
         await self.page.keyboard.type(text)
@@ -80,6 +81,7 @@ class ConsolePage:
     async def load_again(self) -> None:
         """One interaction, by its key."""
         self.interactions += 1
+        await self.page.wait_for_load_state()
         async with self.page.expect_navigation():
             await self.page.keyboard.press("r")
 

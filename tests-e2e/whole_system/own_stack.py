@@ -1,11 +1,12 @@
 """A running system for one file of tests alone."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 from atelier_local.launcher.assembly import NAMES
 from atelier_local.launcher.stack import Stack
+from whole_system.world import World
 
 VIEWER = "traces"
 WITHOUT_VIEWER = tuple(name for name in NAMES if name != VIEWER)
@@ -24,3 +25,11 @@ def own_stack(
         yield running
     finally:
         running.clean()
+
+
+@asynccontextmanager
+async def own_world(name: str, env: Mapping[str, str], *, viewer: bool = False) -> AsyncIterator[World]:
+    """The same, as a test sees it."""
+    with own_stack(name, env, viewer=viewer) as running:
+        async with World.of(running) as opened:
+            yield opened

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from atelier_messaging import migrations
-from atelier_messaging.testing import becomes
+from atelier_messaging.testing import becomes, count_waiting
 
 pytestmark = pytest.mark.stack
 MAX_S = 60
@@ -29,7 +29,6 @@ def upgrade() -> None:
 {body}
 """
 TABLES = ('op.execute("CREATE TABLE things (id int, size int)")', 'op.execute("CREATE TABLE others (id int)")')
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -84,8 +83,7 @@ async def test_a_migration_that_meets_a_held_lock_lets_others_pass_and_ends_when
     await holder.fetch("SELECT FROM things")
 
     migrating = asyncio.create_task(upgrade(folder, database))
-    name = urlsplit(database).path[1:]
-    await becomes(1, lambda: service.fetchval(WAITING, name))
+    await becomes(1, lambda: count_waiting(service))
     await other.execute(
         "INSERT INTO things VALUES (1, 1)", timeout=MAX_S
     )  # it waited behind the migration, which gave way
@@ -131,7 +129,7 @@ async def test_an_index_is_built_while_rows_are_written_and_anew_where_a_build_w
     await holder.execute("INSERT INTO things VALUES (3, 1)")
 
     migrating = asyncio.create_task(upgrade(folder, database))
-    await becomes(1, lambda: service.fetchval(WAITING, urlsplit(database).path[1:]))
+    await becomes(1, lambda: count_waiting(service))
     await service.execute("INSERT INTO things VALUES (4, 1)")  # in an instant: nothing waits behind a build
     assert not migrating.done()
     await held.commit()

@@ -30,6 +30,6 @@ def test_another_name_is_an_attribute_error() -> None:
         atelier_messaging.Postman  # noqa: B018 - looking is the test
 
 
-def test_whoever_sets_up_a_broker_loads_no_framework() -> None:
+def test_setting_up_a_broker_loads_no_framework() -> None:
     assert [_loaded_by(module) for module in ("addresses", "topology", "permissions")] == [[], [], []]
     assert _loaded_by("bus") == ["fastapi", "faststream"]

@@ -75,6 +75,7 @@ def _exporter() -> InMemorySpanExporter:
 
 @pytest.fixture
 def spans(_exporter: InMemorySpanExporter) -> InMemorySpanExporter:
+    """The spans that end while the test runs, those of services that other tests of the process left running too."""
     _exporter.clear()
     return _exporter
 

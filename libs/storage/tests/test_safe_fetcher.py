@@ -230,7 +230,6 @@ async def test_a_span_tells_the_host_and_never_the_signed_query(spans: InMemoryS
     async with run_server(OK + b"Content-Length: 0\r\n\r\n") as server:
         await fetcher(server).fetch(f"http://{HOST}:{server.port}/a.png?sig=canary")
 
-    (span,) = spans.get_finished_spans()
-    assert span.name == "storage fetch"
+    (span,) = (span for span in spans.get_finished_spans() if span.name == "storage fetch")
     assert (span.attributes or {})["server.address"] == HOST
     assert "canary" not in span.to_json()

@@ -30,6 +30,7 @@ from atelier_contracts import (
 )
 from atelier_contracts.caps import CapPeriod
 from atelier_messaging import Delivery, is_outage
+from atelier_messaging.testing import becomes, count_waiting
 
 from .test_proofs import Ledger, ledger_on
 
@@ -121,9 +122,7 @@ async def test_a_batch_that_waited_for_another_sees_what_that_one_counted(ledger
     async with ledger.unit.once("billing.commands", first, dispatch=False) as tx:
         await handle_commands(tx)
         second = asyncio.create_task(handle(ledger, reserve(store, 1)))
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        while not await ledger.unit.pool.fetchval(waiting):  # noqa: ASYNC110 - a table
-            await asyncio.sleep(0.01)
+        await becomes(1, lambda: count_waiting(ledger.unit.pool))
 
     (refused,) = declines(await second)
     assert refused.cap is not None and refused.cap.held == 2

@@ -9,6 +9,7 @@ from atelier_billing import handlers, store
 from atelier_billing.books import Books
 from atelier_contracts import GrantCredit, wrap
 from atelier_messaging import Delivery, UnitOfWork
+from atelier_messaging.testing import becomes, count_waiting
 
 from .test_books import balance, owner_with, reserve
 
@@ -29,9 +30,7 @@ async def test_a_batch_that_waited_for_another_spends_the_grants_that_are_left(u
     async with unit.once("billing.commands", first, dispatch=False) as tx:
         await handlers.handle_commands(tx)
         second = asyncio.create_task(spend_without_another_try())
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        while not second.done() and not await unit.pool.fetchval(waiting):  # noqa: ASYNC110 - a table
-            await asyncio.sleep(0.01)
+        await becomes(1, lambda: count_waiting(unit.pool))
     await second
 
     left = await unit.pool.fetch("SELECT id, remaining FROM grants WHERE owner_id = $1 ORDER BY remaining", owner.id)
@@ -55,20 +54,15 @@ async def test_a_batch_that_finds_a_hold_only_on_its_second_look_waits_for_that_
         async with unit.pool.acquire() as connection, connection.transaction():
             return await store.lock_some(connection, [generation], [owner.id])
 
-    async def until_waiting(count: int) -> None:
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        while await unit.pool.fetchval(waiting) < count:  # noqa: ASYNC110 - a table
-            await asyncio.sleep(0.01)
-
     first = [Delivery(wrap(c, source="test")) for c in (reserve(owner, uuid4(), 1), reserve(other, generation, 1))]
     async with unit.once("billing.commands", first, dispatch=False) as tx:
         await handlers.handle_commands(tx)
         granting = asyncio.create_task(grant())
-        await until_waiting(1)
+        await becomes(1, lambda: count_waiting(unit.pool))
         reading = asyncio.create_task(read())
-        await until_waiting(2)
+        await becomes(2, lambda: count_waiting(unit.pool))
     await has_granted.wait()
-    await until_waiting(1)  # the second look, for the account of the hold
+    await becomes(1, lambda: count_waiting(unit.pool))  # the second look, for the account of the hold
     may_commit.set()
     await granting
 

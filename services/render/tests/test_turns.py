@@ -11,14 +11,12 @@ import pytest
 from atelier_contracts import Owner, RequestRender
 from atelier_contracts.value_objects import Priority
 from atelier_messaging import testing
-from atelier_messaging.testing import becomes
+from atelier_messaging.testing import becomes, count_waiting
 from atelier_render import store
 from atelier_render.claim_bench import pages_of_a_claim
 from atelier_render.jobs import Job, Lane, NewJob
 
 pytestmark = pytest.mark.stack
-WAITING_FOR_LOCKS = """SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
 Ask = Callable[..., RequestRender]
 
 
@@ -109,7 +107,7 @@ async def test_two_claims_at_once_share_no_job_and_leave_none(world: Any, ask: A
         first = await store.claim_jobs(one, "paced", 5, owner="one", lease_s=60)
         other = asyncio.create_task(claim(world, 5))
         # It has chosen its jobs, and waits for the tenant's counters.
-        await becomes(1, lambda: world.pool.fetchval(WAITING_FOR_LOCKS))
+        await becomes(1, lambda: count_waiting(world.pool))
     second = await other
 
     assert len(first) == len(second) == 5

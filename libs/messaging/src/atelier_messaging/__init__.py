@@ -1,7 +1,7 @@
 """Delivery: topology, outbox, inbox, ``once()``, retries and dead letters.
 
-A name is imported when it is first used: whoever needs only addresses or the topology, as the launcher does, loads
-neither FastStream nor FastAPI.
+A name is imported when it is first used: a program that needs only addresses or the topology, as the launcher does,
+loads neither FastStream nor FastAPI.
 """
 
 from importlib import import_module
@@ -33,17 +33,22 @@ __all__ = [
     "wait_event",
 ]
 
-_NAMES = {
-    "batcher": ("Batcher", "Overloaded"),
-    "bus": ("Bus",),
-    "errors": ("Poison", "Transient", "is_outage"),
-    "outages": ("until_available",),
-    "periodic": ("wait_event",),
-    "publisher": ("PublishOutcome",),
-    "settings": ("BrokerSettings",),
-    "unit_of_work": ("Delivery", "Transaction", "UnitOfWork"),
+_MODULES = {
+    "Batcher": "batcher",
+    "Overloaded": "batcher",
+    "Bus": "bus",
+    "Poison": "errors",
+    "Transient": "errors",
+    "is_outage": "errors",
+    "until_available": "outages",
+    "wait_event": "periodic",
+    "PublishOutcome": "publisher",
+    "BrokerSettings": "settings",
+    "Delivery": "unit_of_work",
+    "Transaction": "unit_of_work",
+    "UnitOfWork": "unit_of_work",
 }
-_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+"""By name, the module that has it."""
 
 
 def __getattr__(name: str) -> object:

@@ -40,6 +40,14 @@ async def becomes(expected: object, probe: Callable[[], Awaitable[object]], time
         await asyncio.sleep(POLL_S)
 
 
+async def count_waiting(connection: "asyncpg.Connection[Any] | asyncpg.Pool[Any]") -> int:
+    """How many sessions of this connection's own database wait for a lock. ``pg_locks`` would not do: it tells of the
+    tests of other processes, which share the server."""
+    query = """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+    return int(await connection.fetchval(query))
+
+
 async def happens(event: asyncio.Event, timeout_s: float = WAIT_S_MAX) -> None:
     """Returns when the event is set. Raises AssertionError when it is not within ``timeout_s`` seconds."""
     if not await wait_event(event, timeout_s):

@@ -22,9 +22,14 @@ class PeerUnavailable(Exception):
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether the service may have done as it was told: the request may have reached it, and no answer came."""
-        never_arrived = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.HTTPStatusError)
-        return isinstance(self.__cause__, httpx.HTTPError) and not isinstance(self.__cause__, never_arrived)
+        """Whether the service may have done as it was told: the request may have reached it, and no answer came, or
+        one of a failure, which may be that of a commit whose acknowledgement was lost."""
+        never_arrived = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+        match self.__cause__:
+            case httpx.HTTPStatusError() as refusal:
+                return refusal.response.is_server_error
+            case cause:
+                return isinstance(cause, httpx.HTTPError) and not isinstance(cause, never_arrived)
 
 
 class PeerClient:

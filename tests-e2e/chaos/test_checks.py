@@ -1,0 +1,109 @@
+"""What a run of faults counts, checks and tells of a violation."""
+
+import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from chaos import run, timelines
+from chaos.__main__ import main
+from chaos.coverage import count_generations, count_states
+from chaos.evidence import Evidence, Row
+from chaos.invariants import _keys
+from chaos.load import Account, Load
+from chaos.run import Watch
+from chaos.schedule import FaultOutcome
+from chaos.workload import ClientRequest, Reply, request_of
+from whole_system.world import World
+
+IMAGES = ["https://example.com/person.jpg", "https://example.com/garment.jpg"]
+NOWHERE: Any = SimpleNamespace(url="http://127.0.0.1:1")
+ACCOUNT = Account("store", "01990000-0000-7000-8000-000000000001", {}, 100)
+
+
+def _keyed() -> ClientRequest:
+    """A request with a key, accepted once."""
+    request = next(it for number in range(100) if (it := request_of(1, number, clients=1)).manner == "keyed")
+    request.replies.append(Reply(201, b"{}"))
+    return request
+
+
+@pytest.mark.parametrize(
+    ("states", "violations"),
+    [
+        (["queued", None], []),  # the gateway has written it, and the session knows nothing of it
+        (["succeeded", "rejected"], []),
+        (["succeeded", "queued"], ["has 2 generations: 0 succeeded, 1 queued"]),
+    ],
+)
+def test_one_key_may_have_one_generation_beside_those_that_were_rejected(
+    states: list[str | None], violations: list[str]
+) -> None:
+    request = _keyed()
+    sagas: dict[str, Row] = {str(number): {"state": state} for number, state in enumerate(states) if state}
+    known = Evidence(sagas, {}, {}, {}, {}, {}, {}, {})
+    known.by_marker[request.marker] = {str(number) for number in range(len(states))}
+
+    found = sorted(_keys(known, [request]))
+
+    assert [line.removeprefix(f"{request.key} ") for line in found] == violations
+
+
+def test_a_name_that_no_fault_has_is_an_error() -> None:
+    app = typer.Typer()
+    app.command()(main)
+
+    answer = CliRunner().invoke(app, ["--only", "earthquake"])
+
+    assert answer.exit_code == 2
+    assert "no fault has 'earthquake' in its name" in answer.output
+
+
+@pytest.mark.parametrize("is_resting", [True, False])
+async def test_clients_send_nothing_while_they_rest(is_resting: bool) -> None:
+    load, stop = Load(NOWHERE, 1, [ACCOUNT], is_resting=is_resting), asyncio.Event()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(load.run(2, stop))
+        await asyncio.sleep(0.3)
+        stop.set()
+
+    assert (not load.requests) is is_resting
+
+
+async def test_clients_rest_while_too_much_is_under_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch(world, Load(world, 1, [ACCOUNT]))
+
+    for most, is_resting in ((1_000_000, False), (-1, True), (1_000_000, False)):
+        monkeypatch.setattr(run, "IN_FLIGHT_MAX", most)
+        await watch.look()
+        assert watch.load.is_resting is is_resting
+
+
+async def test_a_kill_counts_for_the_states_that_sagas_had_and_a_violation_tells_what_is_known(world: World) -> None:
+    async with await world.new_store(100) as client:
+        made = await client.try_on(IMAGES, simulate="outcome=succeed, delay_ms=2500")
+        while await _state(world, made.session_id) != "rendering":  # noqa: ASYNC110 - a table
+            await asyncio.sleep(0.05)
+        kill = FaultOutcome("kill billing", 0.0, datetime.now(UTC), "SIGKILL")
+        during = await count_states(world, [kill])
+        await world.wait_until_ended(client, made.session_id)
+        load = Load(world, 1, [Account("store", world.id_of(client), {}, 100)])
+
+        assert during == {}
+        assert await count_states(world, [kill]) == {("billing", "rendering"): 1}
+        assert await count_generations(load) == 1
+        assert await count_generations(Load(world, 1, [ACCOUNT])) == 0
+
+        told = await timelines.tell(world, [f"{made.session_id} is charged and was not delivered"])
+
+        assert "succeeded" in told[made.session_id]
+        assert "session: " in told[made.session_id]
+
+
+async def _state(world: World, id_: str) -> object:
+    return await world.databases["session"].fetchval("SELECT state FROM sagas WHERE generation_id = $1::uuid", id_)
