@@ -15,6 +15,7 @@ from atelier_telemetry.http_process import bind_socket
 
 SERVICE = """
 import json, sys
+from atelier_telemetry import server
 from atelier_telemetry.http_process import serve
 from atelier_telemetry.shutdown import Shutdown
 
@@ -27,9 +28,14 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": json.dumps(scope["server"][1]).encode()})
 
-first, second = map(int, sys.argv[1:])
+first, second, server.TICK_S = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 serve(app, host="127.0.0.1", port=first, also=[("127.0.0.1", second)], stop=Shutdown(), drain_s=0)
 """
+
+
+def run_service(first: int, second: int, tick_s: float = 1.0) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", SERVICE, str(first), str(second), str(tick_s)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def free_ports() -> tuple[int, int]:
@@ -55,7 +61,7 @@ def test_a_connection_is_kept_for_longer_than_clients_keep_theirs() -> None:
     client_s = httpx.Limits().keepalive_expiry
     assert client_s is not None
     first, second = free_ports()
-    with subprocess.Popen([sys.executable, "-c", SERVICE, str(first), str(second)]) as service:
+    with run_service(first, second) as service:
         try:
             request_status(first)
             connection = http.client.HTTPConnection("127.0.0.1", first, timeout=30)
@@ -70,8 +76,7 @@ def test_a_connection_is_kept_for_longer_than_clients_keep_theirs() -> None:
 
 def test_each_listener_is_told_by_its_own_port_and_one_signal_ends_both() -> None:
     first, second = free_ports()
-    command = [sys.executable, "-c", SERVICE, str(first), str(second)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+    with run_service(first, second) as service:
         try:
             assert [request_status(first), request_status(second)] == [first, second]
         finally:
@@ -82,3 +87,22 @@ def test_each_listener_is_told_by_its_own_port_and_one_signal_ends_both() -> Non
     for port in (first, second):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_signal_is_not_waited_out_and_the_date_of_answers_goes_on() -> None:
+    first, second = free_ports()
+    with run_service(first, second, tick_s=1_000_000) as frozen:
+        try:
+            request_status(first)
+        finally:
+            frozen.send_signal(signal.SIGTERM)
+        assert frozen.communicate(timeout=30)[0] == "over\n"
+
+    with run_service(first, second) as ticking:
+        try:
+            request_status(first)
+            dates = {httpx.get(f"http://127.0.0.1:{first}").headers["date"]}
+            while len(dates) < 3:
+                dates.add(httpx.get(f"http://127.0.0.1:{first}").headers["date"])
+        finally:
+            ticking.send_signal(signal.SIGTERM)

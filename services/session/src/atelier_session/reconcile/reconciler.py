@@ -92,17 +92,17 @@ class Reconciler:
             "full": self._schedule.full_every_s,
             "recent": self._schedule.recent_every_s,
         }
-        for scope, every_s in due.items():
-            if every_s:
-                await store.start_run(self._unit.pool, scope, recent_s=self._schedule.recent_s, every_s=every_s)
+        if scheduled := {scope: every_s for scope, every_s in due.items() if every_s}:
+            await store.start_runs(self._unit.pool, scheduled, recent_s=self._schedule.recent_s)
 
     async def work(self) -> None:
         """Starts what is due and continues each running run by a round of pages, as long as all services answer and no
         rest is due. The thorough runs take turns with the recent ones, however long they are."""
         await self.start_due()
+        running = await store.list_running(self._unit.pool)
         try:
             for scope, pages in PAGES_A_ROUND.items():
-                for _ in range(pages):
+                for _ in range(pages if scope in running else 0):
                     if not (self._pace.may_go_on(scope) and await self._compare_next(scope)):
                         break
         except FeedUnavailable as error:

@@ -14,12 +14,12 @@ from atelier_session.reconcile.rules import Drift
 Scope = Literal["recent", "full", "bytes"]
 _START = """
 INSERT INTO reconcile_runs (id, scope, position)
-SELECT $1, $2, CASE WHEN $2 = 'recent' THEN
-    (lpad(to_hex((extract(epoch FROM least(now() - make_interval(secs => $3), b.begun)) * 1000)::bigint), 12, '0')
+SELECT due.id, due.scope, CASE WHEN due.scope = 'recent' THEN
+    (lpad(to_hex((extract(epoch FROM least(now() - make_interval(secs => $4), b.begun)) * 1000)::bigint), 12, '0')
      || repeat('0', 20))::uuid ELSE '00000000-0000-0000-0000-000000000000' END
-FROM (SELECT max(started_at) AS begun FROM reconcile_runs WHERE scope = $2) b
-WHERE NOT EXISTS (SELECT FROM reconcile_runs
-                  WHERE scope = $2 AND $4 > 0 AND started_at > now() - make_interval(secs => $4))
+FROM unnest($1::uuid[], $2::text[], $3::float8[]) AS due(id, scope, every_s),
+     LATERAL (SELECT max(started_at) AS begun FROM reconcile_runs r WHERE r.scope = due.scope) b
+WHERE due.every_s = 0 OR b.begun IS NULL OR b.begun <= now() - make_interval(secs => due.every_s)
 ON CONFLICT DO NOTHING RETURNING *
 """
 _SELECT = """
@@ -28,6 +28,7 @@ SELECT r.*, COALESCE(o.checked, 0) AS objects,
 FROM reconcile_runs r LEFT JOIN reconcile_object_runs o ON o.run_id = r.id
 """
 _RUNNING = f"{_SELECT} WHERE r.state = 'running' AND r.scope = $1"
+_RUNNING_SCOPES = "SELECT scope FROM reconcile_runs WHERE state = 'running'"
 _CLAIM = "SELECT id FROM reconcile_runs WHERE state = 'running' AND scope = $1 FOR UPDATE SKIP LOCKED"
 _FIND = f"{_SELECT} WHERE r.id = $1"
 _ADVANCE_OBJECTS = """
@@ -120,9 +121,22 @@ class Finding(OpenFinding):
 
 async def start_run(pool: Pool, scope: Scope, *, recent_s: float, every_s: float = 0.0) -> Run | None:
     """Starts a run unless one of this scope is running, or has begun less than ``every_s`` seconds ago."""
-    row = await pool.fetchrow(_START, uuid7(), scope, recent_s, every_s)
-    await pool.execute(_PRUNE)
-    return Run(**dict(row)) if row else None
+    runs = await start_runs(pool, {scope: every_s}, recent_s=recent_s)
+    return runs[0] if runs else None
+
+
+async def start_runs(pool: Pool, every_s: Mapping[Scope, float], *, recent_s: float) -> list[Run]:
+    """Starts a run of each scope, unless one is running, or has begun less than these seconds ago."""
+    ids = [uuid7() for _ in every_s]
+    rows = await pool.fetch(_START, ids, list(every_s), list(every_s.values()), recent_s)
+    if rows:
+        await pool.execute(_PRUNE)
+    return [Run(**dict(row)) for row in rows]
+
+
+async def list_running(pool: Pool) -> list[Scope]:
+    """The scopes of which a run is running."""
+    return [row["scope"] for row in await pool.fetch(_RUNNING_SCOPES)]
 
 
 async def find_run(pool: Pool, id_: UUID) -> Run | None:
