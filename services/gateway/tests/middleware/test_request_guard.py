@@ -83,6 +83,18 @@ async def test_a_surprise_tells_the_client_nothing_of_our_inside(
     assert not any(word in answered.text for word in ("canary", "RuntimeError", "10.0.0.7", "Traceback"))
 
 
+async def test_a_surprise_is_logged_with_all_there_is_and_an_outage_is_a_line(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    await client.get("/v1/broken")
+    await client.get("/v1/away")
+
+    surprise, outage = (record for record in caplog.records if record.name.startswith("atelier"))
+    assert (surprise.levelname, surprise.exc_info is not None) == ("ERROR", True)
+    assert (outage.levelname, outage.exc_info) == ("WARNING", None)
+    assert "answering 503: ConnectionRefusedError('postgres at 10.0.0.7')" in outage.getMessage()
+
+
 async def test_a_body_beyond_the_cap_is_413_whether_its_length_was_told_or_not(client: httpx.AsyncClient) -> None:
     big = json.dumps({"name": "x" * BYTES_MAX}).encode()
 

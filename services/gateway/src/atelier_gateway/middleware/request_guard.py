@@ -167,9 +167,11 @@ def _stop_problem(method: str) -> Problem:
 
 
 def unexpected_error_problem(error: Exception) -> Problem:
-    """The client's view of an unexpected exception; all of it goes into our log."""
+    """The client's view of an unexpected exception; all of it goes into our log. Of an outage a line: each request
+    meets it, and where in our code it did so explains nothing."""
     request_id = REQUEST_ID.get()
-    logger.error("request %s failed", request_id, exc_info=error)
     if is_outage(error):
+        logger.warning("request %s failed, answering 503: %r", request_id, error)
         return Problem("unavailable", "A part of this installation does not answer; try again later.")
+    logger.error("request %s failed", request_id, exc_info=error)
     return Problem("internal_error", f"Ask the operator about request {request_id}.")
