@@ -192,7 +192,8 @@ def _keys(known: Evidence, requests: list[ClientRequest]) -> Iterator[str]:
     for request in requests:
         final = {(reply.status, reply.body) for reply in request.replies if reply.status in (200, 201, 402)}
         # One that was rejected has held nothing; where its reason could not be read, the key was given back with a 503.
-        alive = [i for i in known.by_marker[request.marker] if known.sagas.get(i, REJECTED)["state"] != "rejected"]
+        ids = sorted(known.by_marker[request.marker])
+        alive = [id_ for id_ in ids if known.sagas.get(id_, REJECTED)["state"] != "rejected"]
         if request.key and len(final) > 1:
             yield f"{request.key} has {len(final)} answers: {sorted(final)}"
         if request.key and len(alive) > 1:

@@ -61,10 +61,13 @@ class Load:
                 group.create_task(self._work(http, stop))
 
     async def insist(self) -> None:
-        """Repeats every request that has a key and no answer, until there is one."""
+        """Repeats every request that has a key and no answer, until there is one; thousands after a long run, so that
+        these clients rest, too."""
         open_ = [request for request in self.requests if request.key and not request.is_settled]
         async with self._http() as http:
             for start in range(0, len(open_), 20):
+                while self.is_resting:  # noqa: ASYNC110 - a look at the database sets it
+                    await asyncio.sleep(REST_S)
                 await asyncio.gather(*(self._until_answered(http, request) for request in open_[start : start + 20]))
 
     def _http(self) -> httpx.AsyncClient:

@@ -65,14 +65,31 @@ def test_a_name_that_no_fault_has_is_an_error() -> None:
 
 @pytest.mark.parametrize("is_resting", [True, False])
 async def test_clients_send_nothing_while_they_rest(is_resting: bool) -> None:
-    load, stop = Load(NOWHERE, 1, [ACCOUNT], is_resting=is_resting), asyncio.Event()
+    load = Load(NOWHERE, 1, [ACCOUNT], is_resting=is_resting)
 
-    async with asyncio.TaskGroup() as group:
-        group.create_task(load.run(2, stop))
-        await asyncio.sleep(0.3)
-        stop.set()
+    sending = asyncio.create_task(load.run(2, asyncio.Event()))
+    await asyncio.sleep(0.3)
+    sending.cancel()  # with an end in order, a request with a key would be tried for minutes
+    await asyncio.gather(sending, return_exceptions=True)
 
     assert (not load.requests) is is_resting
+
+
+async def test_clients_that_ask_again_in_the_end_rest_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = Load(NOWHERE, 1, [ACCOUNT], requests=[_keyed()], is_resting=True)
+    load.requests[0].replies.clear()
+    tries: list[ClientRequest] = []
+
+    async def note(_: object, request: ClientRequest) -> None:
+        tries.append(request)
+
+    monkeypatch.setattr(load, "_until_answered", note)
+    insisting = asyncio.create_task(load.insist())
+    await asyncio.sleep(0.3)
+    assert tries == []
+    load.is_resting = False
+    await insisting
+    assert tries == load.requests
 
 
 async def test_clients_rest_while_too_much_is_under_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
