@@ -81,7 +81,7 @@ class ConsolePage:
     async def load_again(self) -> None:
         """One interaction, by its key."""
         self.interactions += 1
-        await self.page.wait_for_load_state()
+        await self.page.wait_for_load_state()  # as in find()
         async with self.page.expect_navigation():
             await self.page.keyboard.press("r")
 

@@ -23,7 +23,7 @@ END_S_MAX = 17.0
 """How long a process may take to end beside its draining; then it is killed. A supervisor's grace is longer."""
 LOOK_EVERY_S = 0.1
 TICK_S = 1.0
-"""The date in the header of answers has seconds."""
+"""How often the date in the header of answers is renewed; it counts whole seconds."""
 QUIET_LOOKS = 3
 ACCEPT_S_MAX = 3.0
 """How long after the draining connections are accepted that the kernel has already opened."""
@@ -56,8 +56,8 @@ class Server(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._signal.set)
 
     async def main_loop(self) -> None:
-        """As uvicorn's own, which looks for a signal ten times a second: a fifth of what an idle service computes. Here
-        the signal ends the wait, and the ticks are those that renew the answers' date."""
+        """As uvicorn's own, which looks for a signal ten times a second, a good part of what an idle service computes.
+        Here the signal ends the wait, and a tick renews the date of answers."""
         self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
             with suppress(TimeoutError):

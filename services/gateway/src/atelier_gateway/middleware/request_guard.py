@@ -167,8 +167,8 @@ def _stop_problem(method: str) -> Problem:
 
 
 def unexpected_error_problem(error: Exception) -> Problem:
-    """The client's view of an unexpected exception; all of it goes into our log. Of an outage a line: each request
-    meets it, and where in our code it did so explains nothing."""
+    """The client's view of an unexpected exception; all of it goes into our log. An outage is one line without a
+    traceback: every request meets it, and the traceback would say nothing about its cause."""
     request_id = REQUEST_ID.get()
     if is_outage(error):
         logger.warning("request %s failed, answering 503: %r", request_id, error)
